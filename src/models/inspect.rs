@@ -1,0 +1,1 @@
+//! Tells what a file or folder is and whether it can run.

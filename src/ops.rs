@@ -1,0 +1,1 @@
+//! The tensor operations that the networks need, each differentiable.

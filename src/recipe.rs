@@ -1,0 +1,158 @@
+//! Everything that decides a picture, as plain data.
+
+pub mod style;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use style::{Sizes, Style};
+
+#[cfg(feature = "plugin")]
+use bevy::prelude::{Reflect, ReflectDefault};
+
+/// Everything that decides a picture. The same recipe on the same kind of device draws the same
+/// picture, bit for bit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What the picture shows.
+    pub prompt: String,
+    /// What it must not show: the negative prompt.
+    pub unwanted: String,
+    /// Size in pixels.
+    pub size: Size,
+    /// Seed of the starting noise of take 0.
+    pub seed: u64,
+    /// Which take of this recipe: take `n` starts from the noise of seed `seed + n`.
+    pub take: u32,
+    /// How it is sampled.
+    pub sampler: Sampler,
+    /// The model: `sketch` is the built-in one, anything else a diffusers folder.
+    pub model: String,
+}
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
+pub struct Size {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// How a picture is sampled from noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
+#[serde(deny_unknown_fields, default)]
+pub struct Sampler {
+    /// Which scheduler walks from noise to picture.
+    pub scheduler: SchedulerKind,
+    /// Steps, at least 1.
+    pub steps: u32,
+    /// Classifier-free guidance scale (Ho & Salimans 2022, arXiv:2207.12598); 1 is none.
+    pub guidance: f32,
+}
+
+/// A scheduler by name; its options come from the model's `scheduler_config.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
+pub enum SchedulerKind {
+    /// DDIM (Song et al. 2021, arXiv:2010.02502).
+    Ddim,
+    /// Euler (Karras et al. 2022, arXiv:2206.00364, algorithm 2 without churn).
+    Euler,
+    /// DPM-Solver++ 2M (Lu et al. 2022, arXiv:2211.01095).
+    #[default]
+    DpmPlusPlus2M,
+}
+
+/// The identity of a recipe: the blake3 of its contents, as 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecipeId(pub String);
+
+impl Recipe {
+    /// The identity of the picture.
+    #[must_use]
+    pub fn id(&self) -> RecipeId {
+        let mut hash = blake3::Hasher::new();
+        for text in [&self.prompt, &self.unwanted, &self.model] {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.update(&self.size.width.to_le_bytes());
+        hash.update(&self.size.height.to_le_bytes());
+        hash.update(&self.seed.to_le_bytes());
+        hash.update(&self.take.to_le_bytes());
+        hash.update(self.sampler.scheduler.name().as_bytes());
+        hash.update(&self.sampler.steps.to_le_bytes());
+        hash.update(&self.sampler.guidance.to_le_bytes());
+        RecipeId(hash.finalize().to_hex().to_string())
+    }
+
+    /// The same recipe for its `n`th take.
+    #[must_use]
+    pub fn with_take(&self, n: u32) -> Self {
+        Self { take: n, ..self.clone() }
+    }
+
+    /// Whether two recipes are takes of one: they differ in nothing but [`Self::take`].
+    #[must_use]
+    pub fn same_but_take(&self, other: &Self) -> bool {
+        self.with_take(0) == other.with_take(0)
+    }
+
+    /// The seed of this take's starting noise.
+    #[must_use]
+    pub fn noise_seed(&self) -> u64 {
+        self.seed.wrapping_add(u64::from(self.take))
+    }
+}
+
+impl fmt::Display for RecipeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Size {
+    /// A size in pixels.
+    #[must_use]
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { scheduler: SchedulerKind::default(), steps: 20, guidance: 5.0 }
+    }
+}
+
+impl SchedulerKind {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Ddim, Self::Euler, Self::DpmPlusPlus2M];
+
+    /// The name that the command line and provenance use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ddim => "ddim",
+            Self::Euler => "euler",
+            Self::DpmPlusPlus2M => "dpm++2m",
+        }
+    }
+
+    /// The kind with this [`Self::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}

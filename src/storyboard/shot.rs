@@ -1,0 +1,237 @@
+//! One picture that the story needs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::Recipe;
+
+#[cfg(feature = "plugin")]
+use bevy::prelude::Reflect;
+
+/// The stable name of a shot: `background-studio-at-night`, `portrait-mira-happy`.
+///
+/// It names files, so it holds letters, digits, `-` and `_` only and is never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
+#[serde(try_from = "String", into = "String")]
+pub struct ShotId(String);
+
+/// Why a text is no [`ShotId`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is no shot id: it may hold letters, digits, `-` and `_` only, and not be empty or over 120 bytes long"
+)]
+pub struct ShotIdError {
+    /// The text.
+    pub text: String,
+}
+
+/// What kind of picture a shot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShotKind {
+    /// What stands behind a scene.
+    Background,
+    /// A character with an expression.
+    Portrait,
+    /// A key moment that a line asks for.
+    Moment,
+    /// A thing on its own.
+    Item,
+}
+
+/// Where a shot stands between the story and the finished picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShotState {
+    /// Nothing was drawn yet.
+    Missing,
+    /// Waits for the worker thread, or is being drawn.
+    Queued,
+    /// A take of the current recipe exists; the author has accepted none.
+    Drafted,
+    /// The author accepted a take of the current recipe.
+    Accepted,
+    /// There are pictures, but the story or the style has changed since.
+    Stale,
+    /// Nothing in the story asks for it any more.
+    Orphaned,
+    /// Drawing failed; the error stands on the shot.
+    Failed,
+}
+
+/// One picture that the story needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shot {
+    /// Its stable name.
+    pub id: ShotId,
+    /// What kind of picture it is.
+    pub kind: ShotKind,
+    /// A short name for people: `The studio, at night`.
+    pub title: String,
+    /// The ids of the scenes that show it, in story order; empty for an item that no line shows.
+    pub scenes: Vec<String>,
+    /// What is drawn, take 0.
+    pub recipe: Recipe,
+    /// Where each piece of the prompt comes from, in order; the prompt is these, joined by `, `.
+    pub sources: Vec<PromptPiece>,
+}
+
+/// A piece of a prompt and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PromptPiece {
+    /// The words.
+    pub words: String,
+    /// Where they stand.
+    pub from: PromptSource,
+}
+
+/// Where a piece of a prompt stands. Shown to people by [`fmt::Display`]: `place studio: looks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptSource {
+    /// The framing that a kind of shot has of itself.
+    Framing,
+    /// The looks of a character, by id.
+    Character(String),
+    /// An expression of a character.
+    Expression {
+        /// The character's id.
+        character: String,
+        /// The expression's id.
+        expression: String,
+    },
+    /// The looks of a place, by id.
+    Place(String),
+    /// The looks of an item, by id.
+    Item(String),
+    /// The time of day of the first scene that shows it, by scene id.
+    Time(String),
+    /// The weather, likewise.
+    Weather(String),
+    /// The mood, likewise.
+    Mood(String),
+    /// The words of a key moment, by its id.
+    Moment(String),
+    /// The words of the style.
+    Style,
+    /// The author, by hand, on this shot.
+    Author,
+}
+
+/// What the author changed by hand on one shot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
+#[serde(deny_unknown_fields, default)]
+pub struct ShotWords {
+    /// Stands in the place of everything but the style's words.
+    pub words: Option<String>,
+    /// Is added to what is unwanted.
+    pub unwanted: Option<String>,
+    /// Stands in the place of the seed.
+    pub seed: Option<u64>,
+}
+
+impl ShotId {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// When it holds anything but letters, digits, `-` and `_`, is empty, or is longer than 120 bytes.
+    pub fn new(text: impl Into<String>) -> Result<Self, ShotIdError> {
+        let text = text.into();
+        let fits = !text.is_empty()
+            && text.len() <= 120
+            && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+        if fits { Ok(Self(text)) } else { Err(ShotIdError { text }) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ShotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ShotId {
+    type Error = ShotIdError;
+
+    fn try_from(text: String) -> Result<Self, ShotIdError> {
+        Self::new(text)
+    }
+}
+
+impl From<ShotId> for String {
+    fn from(id: ShotId) -> Self {
+        id.0
+    }
+}
+
+impl ShotKind {
+    /// All kinds, in the order in which they are listed.
+    pub const ALL: [Self; 4] = [Self::Background, Self::Portrait, Self::Moment, Self::Item];
+
+    /// Its name: `background`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Background => "background",
+            Self::Portrait => "portrait",
+            Self::Moment => "moment",
+            Self::Item => "item",
+        }
+    }
+}
+
+impl ShotState {
+    /// All states, in the order in which they are offered.
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Queued,
+        Self::Drafted,
+        Self::Accepted,
+        Self::Stale,
+        Self::Orphaned,
+        Self::Failed,
+    ];
+
+    /// Its name: `missing`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Queued => "queued",
+            Self::Drafted => "drafted",
+            Self::Accepted => "accepted",
+            Self::Stale => "stale",
+            Self::Orphaned => "orphaned",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for PromptSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Framing => f.write_str("framing"),
+            Self::Character(id) => write!(f, "character {id}: looks"),
+            Self::Expression { character, expression } => {
+                write!(f, "character {character}: expression {expression}")
+            }
+            Self::Place(id) => write!(f, "place {id}: looks"),
+            Self::Item(id) => write!(f, "item {id}: looks"),
+            Self::Time(id) => write!(f, "scene {id}: time"),
+            Self::Weather(id) => write!(f, "scene {id}: weather"),
+            Self::Mood(id) => write!(f, "scene {id}: mood"),
+            Self::Moment(id) => write!(f, "moment {id}: words"),
+            Self::Style => f.write_str("style: words"),
+            Self::Author => f.write_str("your words"),
+        }
+    }
+}
