@@ -200,6 +200,14 @@ impl Project {
         &self.studio
     }
 
+    /// Grows whenever anything changes that a view would show: the plan, a state, takes, words, the
+    /// style, the queue or whether it is paused; not with each step of the job under way. What a view
+    /// worked out still holds for as long as this stays the same.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        todo!()
+    }
+
     /// Where a shot stands.
     #[must_use]
     pub fn state(&self, _shot: &ShotId) -> ShotState {

@@ -134,6 +134,12 @@ impl Studio {
         todo!()
     }
 
+    /// The job under way, without a look at those that wait.
+    #[must_use]
+    pub fn current(&self) -> Option<JobView> {
+        todo!()
+    }
+
     /// What happened since the last call; never waits.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
         todo!()
