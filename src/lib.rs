@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod art;
+pub mod contact_sheet;
 pub mod diffusion;
 pub mod generator;
 pub mod models;
