@@ -1,0 +1,28 @@
+"""Builds the fixtures that the Rust tests compare with: `python make.py`, or `python make.py full FOLDER`.
+
+A second run writes the same bytes. See README.md.
+"""
+
+import sys
+
+import common
+import models
+import networks
+
+
+def main():
+    common.make_deterministic()
+    match sys.argv[1:]:
+        case []:
+            models.save()
+            networks.record()
+        case ["full", folder]:
+            import full_size
+
+            full_size.save(folder)
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

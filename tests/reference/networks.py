@@ -1,0 +1,90 @@
+"""Runs each network of the folders that `models.py` builds, and records inputs, hidden states and outputs."""
+
+import torch
+
+import models
+import tokens
+from common import observe, randn, save_tensors
+
+
+def record_text_encoder(name, pipeline):
+    words = pipeline.tokenizer
+    prompts = [tokens.PROMPTS[1], tokens.PROMPTS[3], ""]
+    ids = words(prompts, padding="max_length", truncation=True, max_length=words.model_max_length, return_tensors="pt")
+    output = pipeline.text_encoder(ids.input_ids, output_hidden_states=True)
+    hidden = {f"hidden_states_{index}": state for index, state in enumerate(output.hidden_states)}
+    save_tensors(
+        f"networks/{name}_text_encoder.safetensors",
+        {"ids": ids.input_ids.to(torch.uint32), "last_hidden_state": output.last_hidden_state, **hidden},
+    )
+
+
+def record_unet(name, unet, size, odd_size, timesteps):
+    """One run at a size that halves evenly, one at a size that does not, each at a timestep of its own."""
+    channels = unet.config.in_channels
+    width = unet.config.cross_attention_dim
+    width = width if isinstance(width, int) else width[-1]
+    inner = [f"down_blocks.{index}" for index in range(len(unet.down_blocks))]
+    inner += ["time_embedding", "mid_block"]
+    inner += [f"up_blocks.{index}" for index in range(len(unet.up_blocks))]
+    for case, (height, breadth), timestep in (("even", size, timesteps[0]), ("odd", odd_size, timesteps[1])):
+        key = f"{name}/unet/{case}"
+        hidden = {}
+        hooks = observe(unet, inner, hidden)
+        sample = randn(f"{key}/sample", 2, channels, height, breadth)
+        context = randn(f"{key}/context", 2, 7, width)
+        output = unet(sample, timestep, context).sample
+        for hook in hooks:
+            hook.remove()
+        save_tensors(
+            f"networks/{name}_unet_{case}.safetensors",
+            {
+                "sample": sample,
+                "context": context,
+                "timestep": torch.tensor([timestep], dtype=torch.float64),
+                "output": output,
+                **(hidden if case == "even" else {}),
+            },
+        )
+
+
+def record_autoencoder(name, vae, size, latent_size):
+    image = randn(f"{name}/image", 2, 3, *size).tanh()
+    latents = randn(f"{name}/latents", 2, 4, *latent_size)
+    moments = vae.encode(image).latent_dist
+    save_tensors(
+        f"networks/{name}_vae.safetensors",
+        {
+            "image": image,
+            "mean": moments.mean,
+            "logvar": moments.logvar,
+            "latents": latents,
+            "decoded": vae.decode(latents).sample,
+        },
+    )
+
+
+def record_tiny_autoencoder(vae):
+    image = randn("tiny_vae/image", 2, 3, 32, 24).tanh()
+    latents = 3 * randn("tiny_vae/latents", 2, 4, 3, 4)
+    save_tensors(
+        "networks/tiny_vae_vae.safetensors",
+        {
+            "image": image,
+            "encoded": vae.encode(image).latents,
+            "latents": latents,
+            "decoded": vae.decode(latents).sample,
+        },
+    )
+
+
+def record():
+    for name in ("sd1", "sd2"):
+        pipeline = models.pipeline(name)
+        tokens.record(name, pipeline.tokenizer)
+        record_text_encoder(name, pipeline)
+        record_autoencoder(name, pipeline.vae, (32, 24), (4, 5))
+    record_unet("sd1", models.unet("sd1"), (16, 8), (11, 9), (981, 0.0))
+    record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))
+    record_unet("asymmetric", models.unet("asymmetric"), (12, 8), (11, 14), (500, 999))
+    record_tiny_autoencoder(models.tiny_vae())
