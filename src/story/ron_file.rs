@@ -1,6 +1,6 @@
 //! A story in a RON file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Story, StorySource};
 
@@ -32,6 +32,14 @@ pub enum RonStoryError {
         /// What RON said.
         message: String,
     },
+}
+
+/// Reads a story from RON text; `path` is the file that errors name.
+///
+/// # Errors
+/// When the text is no story, with line and column.
+pub fn parse(_text: impl AsRef<[u8]>, _path: &Path) -> Result<Story, RonStoryError> {
+    todo!()
 }
 
 impl StorySource for RonFile {

@@ -1,0 +1,61 @@
+//! Puts pictures on entities.
+
+use bevy::prelude::*;
+
+use super::{Illustration, IllustrationImage};
+use crate::{
+    hot_swap::Illustrations,
+    plugin::Notices,
+    project::{Project, Update as ProjectUpdate},
+};
+
+/// Finds the image of each [`Illustration`] that changed, and of all of them when the storyboard was
+/// planned anew.
+pub(super) fn resolve_illustrations(
+    project: Option<Res<Project>>,
+    illustrations: Res<Illustrations>,
+    mut updates: MessageReader<ProjectUpdate>,
+    mut entities: Query<(Ref<Illustration>, &mut IllustrationImage)>,
+    mut notices: ResMut<Notices>,
+) {
+    let planned = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
+    let all = planned || project.as_ref().is_some_and(DetectChanges::is_added);
+    for (illustration, mut image) in &mut entities {
+        if !all && !illustration.is_changed() {
+            continue;
+        }
+        let shot = project.as_ref().map(|project| illustration.shot(project.board()));
+        if shot == Some(None) {
+            notices.tell(format!(
+                "nothing in the story asks for the {}: check its id, or add it to the story",
+                *illustration
+            ));
+        }
+        let handle = match shot.flatten() {
+            Some(shot) => illustrations.handle(&shot),
+            None => illustrations.placeholder(),
+        };
+        image.set_if_neq(IllustrationImage(handle));
+    }
+}
+
+/// Keeps the image of UI nodes and sprites set.
+pub(super) fn show_illustrations(
+    mut entities: Query<
+        (&IllustrationImage, Option<&mut ImageNode>, Option<&mut Sprite>),
+        (With<Illustration>, Or<(Changed<IllustrationImage>, Changed<ImageNode>, Changed<Sprite>)>),
+    >,
+) {
+    for (image, node, sprite) in &mut entities {
+        if let Some(mut node) = node
+            && node.image != image.0
+        {
+            node.image = image.0.clone();
+        }
+        if let Some(mut sprite) = sprite
+            && sprite.image != image.0
+        {
+            sprite.image = image.0.clone();
+        }
+    }
+}

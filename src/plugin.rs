@@ -1,0 +1,262 @@
+//! The Bevy plugins: they read the game's story, drive its [`Project`](crate::project::Project), and tell
+//! the game what happens.
+//!
+//! [`IllustratorPlugins`] is all that a game adds. What each of its parts does in a frame stands on
+//! [`IllustratorSystems`]; nothing in there waits for a disk or a network.
+
+pub(crate) mod drive;
+mod notices;
+mod story_asset;
+
+pub use notices::Notices;
+pub use story_asset::{StoryAsset, StoryLoader};
+
+use std::path::{Path, PathBuf};
+
+use bevy::{
+    app::{PluginGroup, PluginGroupBuilder},
+    asset::{AssetEventSystems, AssetPlugin, io::file::FileAssetReader},
+    log::error,
+    prelude::*,
+    ui::UiSystems,
+};
+
+use crate::{
+    components::{ComponentsPlugin, TitlePage, story::gather_story},
+    diffusion::DeviceKind,
+    generator::GeneratorRegistry,
+    hot_swap::HotSwapPlugin,
+    project::{Action, Update as ProjectUpdate},
+};
+
+/// Everything that illustrates a story in a running game.
+///
+/// | part | does |
+/// |---|---|
+/// | [`IllustratorPlugin`] | reads the story, drives the [`Project`](crate::project::Project) |
+/// | [`HotSwapPlugin`] | gives each shot a handle that shows every later picture |
+/// | [`ComponentsPlugin`] | puts pictures on entities with an [`Illustration`](crate::components::Illustration) |
+///
+/// ```
+/// # use bevy::prelude::*;
+/// # use bevy_illustrator::prelude::*;
+/// # let mut app = App::new();
+/// app.add_plugins(IllustratorPlugins.set(IllustratorPlugin {
+///     story: StoryInput::File("stories/painters_door.story.ron".into()),
+///     ..default()
+/// }));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IllustratorPlugins;
+
+/// Reads the story and drives its [`Project`](crate::project::Project): the part of [`IllustratorPlugins`] with the settings.
+///
+/// It may be added before or after Bevy's own plugins.
+#[derive(Clone)]
+pub struct IllustratorPlugin {
+    /// Where the story comes from.
+    pub story: StoryInput,
+    /// Where the pictures are kept; `None` is `illustrations/<name of the story>` below the game's
+    /// asset folder.
+    pub art_folder: Option<PathBuf>,
+    /// Whether pictures that are missing or stale are queued as soon as a story is read, and again
+    /// each time it changes. Without, nothing is drawn until an [`Action`] asks for it.
+    pub draw_needed: bool,
+    /// What draws.
+    pub registry: GeneratorRegistry,
+}
+
+/// Where the story comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoryInput {
+    /// The components of [`crate::story`] on the game's own entities, and the resource
+    /// [`TitlePage`](crate::components::TitlePage).
+    #[default]
+    Components,
+    /// A `*.story.ron` asset, as a path in the asset folder. A change of the file takes effect in the
+    /// running game, through Bevy's `file_watcher` or [`AssetServer::reload`].
+    File(String),
+}
+
+/// How far the illustrator is with the story.
+#[derive(Resource, Reflect, Clone, Debug, Default, PartialEq, Eq)]
+#[reflect(Resource, Default, Debug, Clone, PartialEq)]
+pub enum IllustratorStatus {
+    /// The story is being read, or its art folder opened. There is no [`Project`](crate::project::Project) yet.
+    #[default]
+    Loading,
+    /// The [`Project`](crate::project::Project) follows the story as it stands.
+    Ready,
+    /// The story as it stands, or its art folder, cannot be used; the text says why and what to do.
+    /// A [`Project`](crate::project::Project) that was there before keeps the story that it had.
+    Failed(String),
+}
+
+/// What the illustrator does in a frame, in order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IllustratorSystems {
+    /// Reads the story where it changed. Runs in [`PreUpdate`].
+    Read,
+    /// Opens the [`Project`](crate::project::Project), or gives it the changed story. Runs in [`PreUpdate`].
+    Plan,
+    /// Applies each [`Action`], and sends what happened as messages
+    /// ([`project::Update`](ProjectUpdate)), so that systems in [`Update`] see it in the same frame.
+    /// Runs in [`PreUpdate`].
+    Poll,
+    /// Puts new pictures behind their handles and handles on entities, so that a finished picture is
+    /// on screen in the same frame. Runs in [`PostUpdate`].
+    Swap,
+}
+
+/// The folder that asset paths start from.
+#[derive(Resource, Clone, Debug)]
+pub(crate) struct AssetRoot(pub(crate) PathBuf);
+
+impl Default for IllustratorPlugin {
+    /// A story from components, drawn by what is built in on the best device there is.
+    fn default() -> Self {
+        Self {
+            story: StoryInput::default(),
+            art_folder: None,
+            draw_needed: true,
+            registry: GeneratorRegistry::built_in(DeviceKind::Auto),
+        }
+    }
+}
+
+impl StoryInput {
+    /// The name of the art folder: that of the file, less its endings.
+    fn folder_name(&self) -> &str {
+        let Self::File(path) = self else { return "story" };
+        let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("story")
+    }
+}
+
+impl IllustratorStatus {
+    /// Whether the project follows the story as it stands.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self == Self::Ready
+    }
+}
+
+impl PluginGroup for IllustratorPlugins {
+    fn build(self) -> PluginGroupBuilder {
+        PluginGroupBuilder::start::<Self>()
+            .add(IllustratorPlugin::default())
+            .add(HotSwapPlugin)
+            .add(ComponentsPlugin)
+    }
+}
+
+impl Plugin for IllustratorPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<IllustratorStatus>()
+            .init_resource::<Notices>()
+            .register_type::<IllustratorStatus>()
+            .register_type::<Notices>()
+            .add_message::<Action>()
+            .add_message::<ProjectUpdate>()
+            .configure_sets(
+                PreUpdate,
+                (IllustratorSystems::Read, IllustratorSystems::Plan, IllustratorSystems::Poll)
+                    .chain(),
+            )
+            .configure_sets(
+                PostUpdate,
+                IllustratorSystems::Swap.before(AssetEventSystems).before(UiSystems::Content),
+            );
+        if has_assets(app) {
+            self.start(app);
+        }
+    }
+
+    fn finish(&self, app: &mut App) {
+        if app.world().contains_resource::<AssetRoot>() {
+            return;
+        }
+        if has_assets(app) {
+            self.start(app);
+        } else {
+            let text = NO_ASSETS.to_owned();
+            error!("{text}");
+            app.insert_resource(IllustratorStatus::Failed(text));
+        }
+    }
+}
+
+const NO_ASSETS: &str = "the illustrator needs Bevy's AssetPlugin and ImagePlugin; add them:
+
+    App::new()
+        .add_plugins(DefaultPlugins)
+        .add_plugins(IllustratorPlugins)
+
+or, without a window:
+
+    App::new()
+        .add_plugins((MinimalPlugins, AssetPlugin::default(), ImagePlugin::default()))
+        .add_plugins(IllustratorPlugins)";
+
+/// Whether the plugins are there without which nothing can be loaded or shown.
+fn has_assets(app: &App) -> bool {
+    app.world().contains_resource::<AssetServer>()
+        && app.world().contains_resource::<Assets<Image>>()
+}
+
+impl IllustratorPlugin {
+    /// Sets everything up that needs Bevy's asset plugins.
+    fn start(&self, app: &mut App) {
+        let root = asset_root(app);
+        let art_folder = self
+            .art_folder
+            .clone()
+            .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name()));
+        app.insert_resource(AssetRoot(root))
+            .insert_resource(drive::Desk::new(art_folder, self.draw_needed, self.registry.clone()))
+            .add_systems(PreUpdate, drive::plan_story.in_set(IllustratorSystems::Plan))
+            .add_systems(
+                PreUpdate,
+                (drive::apply_actions, drive::poll_project)
+                    .chain()
+                    .in_set(IllustratorSystems::Poll),
+            );
+        match &self.story {
+            StoryInput::Components => {
+                app.init_resource::<TitlePage>()
+                    .add_systems(PreUpdate, gather_story.in_set(IllustratorSystems::Read));
+            }
+            StoryInput::File(path) => story_asset::follow(app, path.clone()),
+        }
+    }
+}
+
+/// The folder that asset paths of the default source start from.
+fn asset_root(app: &App) -> PathBuf {
+    let plugins = app.get_added_plugins::<AssetPlugin>();
+    let folder = plugins.first().map_or("assets", |plugin| plugin.file_path.as_str());
+    FileAssetReader::get_base_path().join(Path::new(folder))
+}
+
+/// Tells of what keeps the story from being used: in the status, the notices and the log, once.
+pub(crate) fn fail(status: &mut IllustratorStatus, notices: &mut Notices, text: String) {
+    let failed = IllustratorStatus::Failed(text.clone());
+    if *status != failed {
+        *status = failed;
+        notices.tell(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_art_folder_is_named_after_the_story_file() {
+        let name = |path: &str| StoryInput::File(path.to_owned()).folder_name().to_owned();
+        assert_eq!(name("stories/painters_door.story.ron"), "painters_door");
+        assert_eq!(name("tale.ron"), "tale");
+        assert_eq!(name("stories/.ron"), "story");
+        assert_eq!(StoryInput::Components.folder_name(), "story");
+    }
+}

@@ -1,0 +1,136 @@
+//! Drives the project of the story.
+
+use std::path::PathBuf;
+
+use bevy::{
+    log::warn,
+    prelude::*,
+    tasks::{IoTaskPool, Task, futures::check_ready},
+};
+
+use super::{IllustratorStatus, Notices, fail};
+use crate::{
+    generator::GeneratorRegistry,
+    project::{Action, Project, ProjectError, Update as ProjectUpdate},
+    story::Story,
+};
+
+/// What lies ready for the project, and what it is opened with.
+#[derive(Resource)]
+pub(crate) struct Desk {
+    art_folder: PathBuf,
+    draw_needed: bool,
+    registry: GeneratorRegistry,
+    /// The story as it was read last, until the project has it.
+    story: Option<Story>,
+    /// Reading an art folder takes as long as its pictures are many: a task does it.
+    opening: Option<Task<Result<Opened, ProjectError>>>,
+}
+
+/// A project that was opened, and what it told at once: the pictures that were there before.
+struct Opened {
+    project: Project,
+    updates: Vec<ProjectUpdate>,
+    /// Why what is needed was not queued.
+    refused: Option<ProjectError>,
+}
+
+impl Desk {
+    pub(super) fn new(art_folder: PathBuf, draw_needed: bool, registry: GeneratorRegistry) -> Self {
+        Self { art_folder, draw_needed, registry, story: None, opening: None }
+    }
+
+    /// Lays a story ready for the project.
+    pub(crate) fn lay(&mut self, story: Story) {
+        self.story = Some(story);
+    }
+
+    /// Opens the project of a story, off the frame.
+    fn open(&mut self, story: Story) {
+        let (folder, registry) = (self.art_folder.clone(), self.registry.clone());
+        let draw_needed = self.draw_needed;
+        self.opening = Some(IoTaskPool::get().spawn(async move {
+            let mut project = Project::open(story, folder, registry)?;
+            let refused = draw_needed.then(|| project.apply(Action::DrawNeeded).err()).flatten();
+            let updates = project.poll();
+            Ok(Opened { project, updates, refused })
+        }));
+    }
+}
+
+/// Opens the project when the first story is there, and gives it every later one.
+pub(super) fn plan_story(
+    mut commands: Commands,
+    mut desk: ResMut<Desk>,
+    project: Option<ResMut<Project>>,
+    mut status: ResMut<IllustratorStatus>,
+    mut notices: ResMut<Notices>,
+    mut updates: MessageWriter<ProjectUpdate>,
+) {
+    if let Some(task) = &mut desk.bypass_change_detection().opening {
+        let Some(opened) = check_ready(task) else { return };
+        desk.opening = None;
+        match opened {
+            Ok(opened) => {
+                commands.insert_resource(opened.project);
+                updates.write_batch(opened.updates);
+                *status = IllustratorStatus::Ready;
+                opened.refused.into_iter().for_each(|error| notices.tell(error.to_string()));
+            }
+            Err(error) => fail(&mut status, &mut notices, error.to_string()),
+        }
+        return;
+    }
+    if desk.story.is_none() {
+        return;
+    }
+    let Some(story) = desk.story.take() else { return };
+    let Some(mut project) = project else {
+        desk.open(story);
+        return;
+    };
+    match project.set_story(story) {
+        Ok(()) => *status = IllustratorStatus::Ready,
+        Err(error) => return fail(&mut status, &mut notices, error.to_string()),
+    }
+    if desk.draw_needed
+        && let Err(error) = project.apply(Action::DrawNeeded)
+    {
+        notices.tell(error.to_string());
+    }
+}
+
+/// Applies what was asked for; what is asked for before there is a project waits for it.
+pub(super) fn apply_actions(
+    mut waiting: Local<Vec<Action>>,
+    mut actions: MessageReader<Action>,
+    project: Option<ResMut<Project>>,
+    mut notices: ResMut<Notices>,
+) {
+    waiting.extend(actions.read().cloned());
+    let Some(mut project) = project else { return };
+    for action in waiting.drain(..) {
+        if let Err(error) = project.apply(action) {
+            notices.tell(error.to_string());
+        }
+    }
+}
+
+/// Sends on what happened in the project.
+pub(super) fn poll_project(
+    project: Option<ResMut<Project>>,
+    mut updates: MessageWriter<ProjectUpdate>,
+) {
+    let Some(mut project) = project else { return };
+    let told = project.bypass_change_detection().poll();
+    if told.is_empty() {
+        return;
+    }
+    project.set_changed();
+    for update in &told {
+        if let ProjectUpdate::Failed { shot, error } = update {
+            warn!("shot {shot}: {error}");
+        }
+    }
+    updates.write_batch(told);
+}

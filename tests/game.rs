@@ -1,0 +1,2 @@
+//! A game with the illustrator in it, without a window.
+#![cfg(feature = "plugin")]
