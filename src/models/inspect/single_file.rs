@@ -1,0 +1,270 @@
+//! What a single file is, by its first bytes and the names of its tensors, never by its own name
+//! alone.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use super::{Inspection, ModelKind, Obstacle, Part, tensor_header::TensorHeader};
+
+/// Enough to tell every format by: the longest file name that a zip archive may begin with fits.
+const FIRST_BYTES: u64 = 512;
+
+pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = path.metadata()?.len();
+    let mut first = Vec::new();
+    File::open(path)?.take(FIRST_BYTES).read_to_end(&mut first)?;
+    let part = Part { name, bytes, ..Part::default() };
+    Ok(match Format::of(&first, path.extension()) {
+        Format::Gguf { version, tensors } => {
+            one(part, ModelKind::Gguf { version, tensors }, Some(Obstacle::Gguf))
+        }
+        Format::Pickle => {
+            let file = part.name.clone();
+            one(part, ModelKind::Pickle, Some(Obstacle::Pickle { file }))
+        }
+        Format::Safetensors => safetensors(path, part)?,
+        Format::Other(what) => Inspection::no_model(format!("{} is {what}", part.name)),
+    })
+}
+
+/// What the first bytes of a file say.
+#[derive(Debug, PartialEq)]
+enum Format {
+    Gguf { version: u32, tensors: u64 },
+    Pickle,
+    Safetensors,
+    Other(&'static str),
+}
+
+impl Format {
+    fn of(first: &[u8], extension: Option<&OsStr>) -> Self {
+        let is = |names: &[&str]| {
+            extension.is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
+        };
+        if let Some(rest) = first.strip_prefix(b"GGUF") {
+            return Self::gguf(rest);
+        }
+        // PyTorch keeps its pickle in a zip archive, whose first entry is `<name>/data.pkl`.
+        let torch_archive =
+            first.starts_with(b"PK\x03\x04") && first.windows(8).any(|part| part == b"data.pkl");
+        let bare_pickle = matches!(first, [0x80, 2..=5, ..]);
+        if torch_archive || bare_pickle || is(&["ckpt", "pt", "pth", "pkl"]) {
+            return Self::Pickle;
+        }
+        if is(&["safetensors"]) || first.get(8) == Some(&b'{') {
+            return Self::Safetensors;
+        }
+        match first {
+            [] => Self::Other("empty"),
+            [b'<', ..] => Self::Other("a web page, not the file that the link promised"),
+            _ if first.starts_with(b"version https://git-lfs") => {
+                Self::Other("a Git LFS pointer; fetch the file itself with `git lfs pull`")
+            }
+            _ => Self::Other("of no format that holds a model"),
+        }
+    }
+
+    /// Version (u32) and number of tensors (u64), both little-endian.
+    fn gguf(rest: &[u8]) -> Self {
+        let numbers = rest.split_first_chunk::<4>().and_then(|(version, rest)| {
+            let (tensors, _) = rest.split_first_chunk::<8>()?;
+            Some((u32::from_le_bytes(*version), u64::from_le_bytes(*tensors)))
+        });
+        match numbers {
+            Some((version, tensors)) => Self::Gguf { version, tensors },
+            None => Self::Other("a GGUF file that is cut off"),
+        }
+    }
+}
+
+fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
+    let header = match TensorHeader::read(File::open(path)?, part.bytes) {
+        Ok(header) => header,
+        Err(error) => {
+            let file = part.name.clone();
+            return Ok(one(part, ModelKind::Broken, Some(Obstacle::Broken { file, error })));
+        }
+    };
+    let bytes = std::mem::take(&mut part.bytes);
+    part.add(&header, bytes);
+    let kind = classify(&header);
+    let obstacle = match kind {
+        ModelKind::LdmCheckpoint { .. } => Obstacle::OneFile,
+        ModelKind::Component(_) => Obstacle::OnePart,
+        ModelKind::Lora => Obstacle::Adapter,
+        _ => Obstacle::NoModel(format!("nothing is known about the tensors in {}", part.name)),
+    };
+    Ok(one(part, kind, Some(obstacle)))
+}
+
+fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
+    Inspection { kind, parts: vec![part], licence: None, obstacles: obstacle.into_iter().collect() }
+}
+
+/// What the names of the tensors say.
+fn classify(header: &TensorHeader) -> ModelKind {
+    let any = |found: &dyn Fn(&str) -> bool| header.tensors.keys().any(|name| found(name));
+    let starts = |prefix: &str| any(&|name| name.starts_with(prefix));
+    let has = |part: &str| any(&|name| name.contains(part));
+
+    if has("lora_up") || has("lora_down") || has("lora_A") || has("lora_B") || has(".lora.") {
+        return ModelKind::Lora;
+    }
+    if starts("model.diffusion_model.") {
+        let family = if starts("conditioner.embedders.") {
+            "Stable Diffusion XL"
+        } else if starts("model.diffusion_model.joint_blocks.") {
+            "Stable Diffusion 3"
+        } else if starts("model.diffusion_model.double_blocks.") {
+            "Flux"
+        } else if starts("cond_stage_model.model.") {
+            "Stable Diffusion 2.x"
+        } else if starts("cond_stage_model.transformer.") {
+            "Stable Diffusion 1.x"
+        } else {
+            "a diffusion network without its text encoder"
+        };
+        return ModelKind::LdmCheckpoint { family: family.to_owned() };
+    }
+    let component = if starts("controlnet_cond_embedding.") {
+        "ControlNetModel"
+    } else if starts("time_embedding.") && starts("up_blocks.") {
+        "UNet2DConditionModel"
+    } else if starts("decoder.layers.") {
+        "AutoencoderTiny"
+    } else if starts("decoder.conv_in.") && starts("encoder.") {
+        "AutoencoderKL"
+    } else if starts("text_model.embeddings.token_embedding.") {
+        "CLIPTextModel"
+    } else {
+        return ModelKind::UnknownTensors;
+    };
+    ModelKind::Component(component.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::inspect::{inspect, tensor_header::HeaderError};
+    use proptest::prelude::*;
+
+    /// A safetensors file with one f32 in each of these tensors.
+    fn with_tensors(names: &[&str]) -> Vec<u8> {
+        let entries: Vec<String> = (0..)
+            .zip(names)
+            .map(|(at, name)| {
+                let offsets = [at * 4, at * 4 + 4];
+                format!(r#""{name}":{{"dtype":"F32","shape":[1],"data_offsets":{offsets:?}}}"#)
+            })
+            .collect();
+        let json = format!("{{{}}}", entries.join(","));
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(json.as_bytes());
+        file.resize(file.len() + 4 * names.len(), 0);
+        file
+    }
+
+    fn looked_at(name: &str, content: &[u8]) -> Inspection {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        inspect(&path).expect("readable")
+    }
+
+    #[test]
+    fn a_safetensors_file_is_told_by_the_names_of_its_tensors() {
+        let cases: [(&[&str], ModelKind); 8] = [
+            (
+                &["model.diffusion_model.a", "cond_stage_model.transformer.b"],
+                ModelKind::LdmCheckpoint { family: "Stable Diffusion 1.x".to_owned() },
+            ),
+            (
+                &["model.diffusion_model.a", "cond_stage_model.model.b"],
+                ModelKind::LdmCheckpoint { family: "Stable Diffusion 2.x".to_owned() },
+            ),
+            (
+                &["model.diffusion_model.a", "conditioner.embedders.0.b"],
+                ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() },
+            ),
+            (&["lora_unet_down_blocks_0.lora_up.weight"], ModelKind::Lora),
+            (&["unet.down_blocks.0.lora_A.weight"], ModelKind::Lora),
+            (
+                &["time_embedding.linear_1.weight", "up_blocks.0.resnets.0.conv1.weight"],
+                ModelKind::Component("UNet2DConditionModel".to_owned()),
+            ),
+            (
+                &["decoder.conv_in.weight", "encoder.conv_in.weight"],
+                ModelKind::Component("AutoencoderKL".to_owned()),
+            ),
+            (&["some.thing"], ModelKind::UnknownTensors),
+        ];
+        for (names, kind) in cases {
+            let found = looked_at("a.safetensors", &with_tensors(names));
+            assert_eq!(found.kind, kind, "{names:?}");
+            assert_eq!(found.parts[0].parameters, names.len() as u64);
+            assert!(!found.runs());
+        }
+    }
+
+    #[test]
+    fn a_pickle_is_known_by_its_bytes_whatever_its_name() {
+        let archive = [b"PK\x03\x04".as_slice(), &[0; 22], &[16, 0, 0, 0], b"archive/data.pkl"];
+        for (name, content) in [
+            ("model.safetensors", archive.concat()),
+            ("model.bin", vec![0x80, 2, b'}', b'.']),
+            ("model.ckpt", b"anything".to_vec()),
+        ] {
+            let found = looked_at(name, &content);
+            assert_eq!(found.kind, ModelKind::Pickle, "{name}");
+            assert_eq!(found.obstacles, [Obstacle::Pickle { file: name.to_owned() }]);
+        }
+    }
+
+    #[test]
+    fn a_gguf_file_tells_its_version_and_tensors() {
+        let content = [b"GGUF".as_slice(), &3_u32.to_le_bytes(), &291_u64.to_le_bytes()].concat();
+        let found = looked_at("model.gguf", &content);
+        assert_eq!(found.kind, ModelKind::Gguf { version: 3, tensors: 291 });
+    }
+
+    #[test]
+    fn a_truncated_safetensors_file_is_told_as_broken() {
+        let mut content = with_tensors(&["a", "b"]);
+        content.truncate(content.len() - 5);
+        let found = looked_at("a.safetensors", &content);
+        let error = HeaderError::CutOff { tensor: "a".to_owned(), missing: 5 };
+        let expected = Obstacle::Broken { file: "a.safetensors".to_owned(), error };
+        assert_eq!((found.kind, found.obstacles), (ModelKind::Broken, vec![expected]));
+    }
+
+    #[test]
+    fn what_is_no_model_says_what_it_is_instead() {
+        for (content, word) in [
+            (b"".as_slice(), "empty"),
+            (b"<!doctype html>", "web page"),
+            (b"version https://git-lfs.github.com/spec/v1", "LFS pointer"),
+            (b"hello", "no format"),
+        ] {
+            let found = looked_at("thing.dat", content);
+            assert_eq!(found.kind, ModelKind::NoModel);
+            assert!(found.obstacles[0].to_string().contains(word), "{:?}", found.obstacles);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn arbitrary_files_never_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..600),
+            magic in prop::sample::select(vec![&b""[..], b"GGUF", b"PK\x03\x04", b"\x80\x02"]),
+        ) {
+            let _ = looked_at("any.safetensors", &[magic, &bytes].concat());
+            let _ = looked_at("any", &[magic, &bytes].concat());
+        }
+    }
+}
