@@ -1,6 +1,8 @@
 //! The Stable Diffusion family on candle, driven by the `config.json` files of a diffusers folder.
 
 mod interrupt;
+pub mod noise;
+pub mod scheduler;
 
 pub use interrupt::{Cancelled, Interrupt};
 

@@ -8,6 +8,7 @@ import sys
 import common
 import models
 import networks
+import schedulers
 
 
 def main():
@@ -16,6 +17,7 @@ def main():
         case []:
             models.save()
             networks.record()
+            schedulers.record()
         case ["full", folder]:
             import full_size
 

@@ -1,0 +1,84 @@
+//! Keeping predicted latents within bounds.
+
+use candle_core::{Result, Tensor};
+
+use super::{SchedulerConfig, SchedulerError};
+
+/// The bounds that predicted latents are kept within. Models in pixel space were trained with
+/// them; latent ones hardly ever.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Limit {
+    /// None.
+    Free,
+    /// To `-range..=range`.
+    Clip(f64),
+    /// To a quantile of its own magnitudes, scaled back to 1 (Saharia et al. 2022,
+    /// arXiv:2205.11487, section 2.3).
+    Threshold {
+        /// Which quantile.
+        ratio: f64,
+        /// The most that it may be.
+        most: f64,
+    },
+}
+
+impl Limit {
+    /// `thresholding`, for schedulers that know no clipping.
+    pub fn read(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
+        if !config.flag("thresholding", false)? {
+            return Ok(Self::Free);
+        }
+        let ratio = config.number("dynamic_thresholding_ratio")?.unwrap_or(0.995);
+        if !(0.0..=1.0).contains(&ratio) {
+            return Err(config.wrong("dynamic_thresholding_ratio", "it must lie in 0..=1"));
+        }
+        let most = positive(config, "sample_max_value")?;
+        Ok(Self::Threshold { ratio, most })
+    }
+
+    /// `thresholding`, or else `clip_sample`.
+    pub fn read_with_clip(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
+        match Self::read(config)? {
+            Self::Free if config.flag("clip_sample", true)? => {
+                Ok(Self::Clip(positive(config, "clip_sample_range")?))
+            }
+            limit => Ok(limit),
+        }
+    }
+
+    /// The latents within the bounds, each picture of the batch by itself.
+    pub fn apply(self, latents: Tensor) -> Result<Tensor> {
+        match self {
+            Self::Free => Ok(latents),
+            Self::Clip(range) => latents.clamp(-range, range),
+            Self::Threshold { ratio, most } => {
+                let within = |picture: usize| {
+                    let latents = latents.narrow(0, picture, 1)?;
+                    let bound = quantile(&latents, ratio)?.max(1.0).min(most);
+                    latents.clamp(-bound, bound)? / bound
+                };
+                let pictures = (0..latents.dim(0)?).map(within).collect::<Result<Vec<_>>>()?;
+                Tensor::cat(&pictures, 0)
+            }
+        }
+    }
+}
+
+fn positive(
+    config: &SchedulerConfig,
+    field: &'static str,
+) -> std::result::Result<f64, SchedulerError> {
+    match config.number(field)?.unwrap_or(1.0) {
+        value if value > 0.0 => Ok(value),
+        _ => Err(config.wrong(field, "it must be above 0")),
+    }
+}
+
+/// A quantile of the magnitudes, between two of them in proportion.
+fn quantile(latents: &Tensor, ratio: f64) -> Result<f64> {
+    let mut magnitudes: Vec<f32> = latents.abs()?.flatten_all()?.to_vec1()?;
+    magnitudes.sort_unstable_by(f32::total_cmp);
+    let rank = ratio * magnitudes.len().saturating_sub(1) as f64;
+    let at = |rank: f64| magnitudes.get(rank as usize).copied().map_or(0.0, f64::from);
+    Ok(at(rank) + (at(rank.ceil()) - at(rank)) * rank.fract())
+}

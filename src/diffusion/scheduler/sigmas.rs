@@ -1,0 +1,90 @@
+//! Noise levels between the trained ones, and the timesteps that belong to them.
+
+use super::{SchedulerConfig, SchedulerError};
+
+/// How noise levels are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SigmaSpacing {
+    /// They follow the timesteps.
+    Timesteps,
+    /// Equal strides of the seventh root (Karras et al. 2022, arXiv:2206.00364, equation 5).
+    Karras,
+    /// Equal strides of the logarithm.
+    Exponential,
+}
+
+impl SigmaSpacing {
+    pub fn read(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
+        config.refuse("use_beta_sigmas")?;
+        let karras = config.flag("use_karras_sigmas", false)?;
+        match (karras, config.flag("use_exponential_sigmas", false)?) {
+            (false, false) => Ok(Self::Timesteps),
+            (true, false) => Ok(Self::Karras),
+            (false, true) => Ok(Self::Exponential),
+            (true, true) => Err(config.wrong(
+                "use_exponential_sigmas",
+                "`use_karras_sigmas` is true as well: only one of the two can be",
+            )),
+        }
+    }
+
+    /// `steps` sigmas between the two, the largest first; `None` where they follow the timesteps.
+    /// The config's `sigma_max` and `sigma_min` go before those given.
+    pub fn between(
+        self,
+        config: &SchedulerConfig,
+        largest: f64,
+        smallest: f64,
+        steps: usize,
+    ) -> Result<Option<Vec<f64>>, SchedulerError> {
+        let (root, power): (fn(f64) -> f64, fn(f64) -> f64) = match self {
+            Self::Timesteps => return Ok(None),
+            Self::Karras => (|sigma| sigma.powf(1.0 / 7.0), |root| root.powf(7.0)),
+            Self::Exponential => (f64::ln, f64::exp),
+        };
+        let end = |field, default| match config.number(field)?.unwrap_or(default) {
+            sigma if sigma > 0.0 => Ok(root(sigma)),
+            _ => Err(config.wrong(field, "it must be above 0")),
+        };
+        let (from, to) = (end("sigma_max", largest)?, end("sigma_min", smallest)?);
+        let stride = (to - from) / (steps.max(2) - 1) as f64;
+        Ok(Some((0..steps).map(|i| power(from + i as f64 * stride)).collect()))
+    }
+}
+
+/// The sigma after the last step: zero, or the smallest trained one.
+pub(super) fn last(config: &SchedulerConfig, trained: &[f64]) -> Result<f64, SchedulerError> {
+    let smallest = trained.first().copied().unwrap_or_default();
+    let choices = [("zero", 0.0), ("sigma_min", smallest)];
+    Ok(config.choice("final_sigmas_type", &choices)?.unwrap_or(0.0))
+}
+
+/// The trained sigma at a timestep, between two of them in proportion.
+pub(super) fn at(trained: &[f64], timestep: f64) -> f64 {
+    let last = trained.len().saturating_sub(1);
+    let below = (timestep.max(0.0) as usize).min(last);
+    let above = (below + 1).min(last);
+    let rise = trained[above] - trained[below];
+    trained[below] + rise * (timestep - below as f64).clamp(0.0, 1.0)
+}
+
+/// The timestep of a sigma, between two trained ones in proportion to their logarithms.
+pub(super) fn to_timestep(trained: &[f64], sigma: f64) -> f64 {
+    let log = |sigma: f64| f64::from((sigma as f32).ln());
+    let wanted = sigma.max(1e-10).ln();
+    let below = trained
+        .iter()
+        .rposition(|&sigma| wanted >= log(sigma))
+        .unwrap_or(0)
+        .min(trained.len().saturating_sub(2));
+    let above = (below + 1).min(trained.len() - 1);
+    let (low, high) = (log(trained[below]), log(trained[above]));
+    let weight = ((low - wanted) / (low - high)).clamp(0.0, 1.0);
+    (1.0 - weight) * below as f64 + weight * above as f64
+}
+
+/// Whether each sigma that is walked is smaller than the one before; the last may stay.
+pub(super) fn fall(sigmas: &[f64]) -> bool {
+    let (walked, end) = sigmas.split_at(sigmas.len().saturating_sub(1));
+    walked.windows(2).all(|pair| pair[0] > pair[1]) && walked.last() >= end.last()
+}

@@ -1,0 +1,44 @@
+//! Schedulers and whole pictures against what diffusers recorded (`tests/reference`).
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "sampling/schedulers.rs"]
+mod schedulers;
+
+use std::{collections::HashMap, path::PathBuf};
+
+use candle_core::{Device, Tensor};
+
+/// A file or folder of the reference.
+fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures").join(path)
+}
+
+fn tensors(path: &str) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(fixture(path), &Device::Cpu).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.to_dtype(candle_core::DType::F64).unwrap().flatten_all().unwrap();
+    flat.to_vec1().unwrap()
+}
+
+/// From the smallest value to the largest.
+fn range(tensor: &Tensor) -> f64 {
+    let values = numbers(tensor);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    values.into_iter().fold(f64::NEG_INFINITY, f64::max) - least
+}
+
+/// Asserts that no value differs by more than `allowed`.
+#[track_caller]
+fn assert_near(what: &str, found: &Tensor, expected: &Tensor, allowed: f64) {
+    assert_eq!(found.dims(), expected.dims(), "{what}");
+    let worst = numbers(found)
+        .into_iter()
+        .zip(numbers(expected))
+        .map(|(a, b)| (a - b).abs())
+        // A NaN is the worst there is, and `f64::max` would drop it.
+        .fold(0.0, |worst, off| if off > worst || off.is_nan() { off } else { worst });
+    assert!(worst <= allowed, "{what}: off by {worst}, and only {allowed} is allowed");
+}

@@ -1,0 +1,80 @@
+//! Every scheduler's walk, over recorded model outputs.
+
+use std::fs;
+
+use bevy_illustrator::{
+    diffusion::scheduler::{SchedulerConfig, build},
+    recipe::SchedulerKind,
+};
+use candle_core::Tensor;
+use serde_json::Value;
+
+use super::{assert_near, fixture, numbers, range, tensors};
+
+/// diffusers computes scalars in f32, we in f64: a share of the range.
+const CLOSE: f64 = 2e-5;
+
+#[test]
+fn every_option_walks_as_diffusers_does() {
+    let cases = fs::read_to_string(fixture("schedulers/cases.json")).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
+    let recorded = tensors("schedulers/trajectories.safetensors");
+    assert!(cases.len() >= 60);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let record = |key: &str| &recorded[&format!("{name}/{key}")];
+        let kind = SchedulerKind::from_name(case["scheduler"].as_str().unwrap()).unwrap();
+        let config = SchedulerConfig::from_json(&case["config"].to_string()).unwrap();
+        let mut scheduler = build(kind, &config, case["steps"].as_u64().unwrap() as u32).unwrap();
+        assert_eq!(scheduler.timesteps().len(), numbers(record("timesteps")).len(), "{name}");
+        for (found, expected) in scheduler.timesteps().iter().zip(numbers(record("timesteps"))) {
+            assert!((found - expected).abs() < 1e-3, "{name}: {found} is not {expected}");
+        }
+        let mut latents = (&recorded["noise"] * scheduler.init_noise_sigma()).unwrap();
+        let mut rounding = 0.0;
+        for step in 0..scheduler.timesteps().len() {
+            let at = |key| record(key).narrow(0, step, 1).unwrap();
+            let what = format!("{name}, step {step}");
+            // Where a step cancels nearly all of large latents, their own rounding is left.
+            rounding += f64::from(f32::EPSILON) * range(&latents);
+            let allowed = |to: &Tensor| CLOSE * range(to) + rounding;
+            let inputs = scheduler.scale_model_input(&latents, step).unwrap();
+            assert_near(&what, &inputs, &at("model_inputs"), allowed(&inputs));
+            let stepped = scheduler.step(&at("model_outputs"), step, &latents).unwrap();
+            let originals = at("predicted_originals");
+            assert_near(&what, &stepped.predicted_original, &originals, allowed(&originals));
+            assert_near(&what, &stepped.latents, &at("latents"), allowed(&stepped.latents));
+            latents = stepped.latents;
+        }
+    }
+}
+
+#[test]
+fn every_count_of_steps_visits_the_timesteps_of_diffusers() {
+    let recorded = tensors("schedulers/trajectories.safetensors");
+    let config = r#"{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+        "steps_offset": 1, "clip_sample": false, "timestep_spacing": "SPACING"}"#;
+    for kind in SchedulerKind::ALL {
+        for spacing in ["leading", "trailing", "linspace"] {
+            let config = SchedulerConfig::from_json(&config.replace("SPACING", spacing)).unwrap();
+            let name = format!("checksums/{}/{spacing}", kind.name());
+            let mut compared = 0;
+            for (steps, expected) in (1..).zip(numbers(&recorded[&name])) {
+                let Ok(scheduler) = build(kind, &config, steps) else {
+                    assert!(expected.is_nan(), "{name}: {steps} steps are refused");
+                    continue;
+                };
+                let found = scheduler.timesteps();
+                assert_eq!(found.len(), steps as usize, "{name}");
+                assert!(found.iter().all(|timestep| (0.0..1000.0).contains(timestep)), "{name}");
+                if !expected.is_nan() {
+                    let sum: f64 = (1..).zip(found).map(|(i, t)| f64::from(i) * t).sum();
+                    let error = (sum - expected).abs() / expected.max(1.0);
+                    assert!(error < 1e-12, "{name}: {steps} steps: {sum} is not {expected}");
+                    compared += 1;
+                }
+            }
+            assert!(compared >= 930, "{name}: only {compared}");
+        }
+    }
+}
