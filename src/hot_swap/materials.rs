@@ -89,3 +89,27 @@ fn may_show<M: Asset>(material: &M, images: &HashSet<UntypedAssetId>) -> bool {
     });
     names_one || !names_any
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A material that names its image.
+    #[derive(Asset, TypePath)]
+    struct Named(#[dependency] Handle<Image>);
+
+    /// A material that does not.
+    #[derive(Asset, TypePath)]
+    struct Unnamed(Handle<Image>);
+
+    #[test]
+    fn only_materials_that_may_show_an_image_are_touched() {
+        let mut images = Assets::<Image>::default();
+        let (ours, other) = (images.add(Image::default()), images.add(Image::default()));
+        let resized = HashSet::from([ours.id().untyped()]);
+        assert!(may_show(&Named(ours), &resized));
+        assert!(!may_show(&Named(other.clone()), &resized));
+        let unnamed = Unnamed(other);
+        assert!(may_show(&unnamed, &resized), "it does not tell, so it may ({:?})", unnamed.0);
+    }
+}

@@ -1,2 +1,0 @@
-//! A game with the illustrator in it, without a window.
-#![cfg(feature = "plugin")]

@@ -1,0 +1,11 @@
+//! A game with the illustrator in it, without a window.
+#![cfg(feature = "plugin")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod pictures;
+#[cfg(feature = "gpu_tests")]
+mod pixels;
+mod set_up;
+mod story;
+mod support;

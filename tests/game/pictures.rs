@@ -1,0 +1,189 @@
+//! From a story to pictures behind handles.
+
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy_illustrator::{plugin::Notices, prelude::*, project::Update as ProjectUpdate};
+
+use crate::{common::Painter, support::*};
+
+#[test]
+fn a_missing_picture_is_drawn_and_stands_behind_the_handle_that_was_taken_before() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let id = ShotId::new("portrait-mira-happy").unwrap();
+    let handle = app.world().resource::<Illustrations>().handle(&id);
+    app.update();
+    let canvas = colour(app.world(), &handle).expect("a placeholder");
+
+    update_until_drawn(&mut app);
+
+    assert_eq!(shot(app.world(), &Illustration::portrait("mira", "happy")), id);
+    assert_eq!(app.world().resource::<Illustrations>().handle(&id), handle);
+    let painted = expected(app.world(), &id);
+    assert_ne!(painted, canvas);
+    assert_eq!(colour(app.world(), &handle), Some(painted));
+    assert_eq!(painter.finished(), 3, "two backgrounds and a portrait");
+}
+
+#[test]
+fn an_illustration_puts_its_picture_on_nodes_and_sprites_and_hands_it_to_others() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let dawn = Illustration::background("dawn");
+    let node = app.world_mut().spawn((ImageNode::default(), dawn.clone())).id();
+    let sprite = app.world_mut().spawn((Sprite::default(), dawn.clone())).id();
+    let other = app.world_mut().spawn(dawn.clone()).id();
+    app.update();
+    let world = app.world();
+    let placeholder = world.resource::<Illustrations>().placeholder();
+    assert_eq!(world.get::<ImageNode>(node).unwrap().image, placeholder, "before there is a plan");
+
+    update_until_drawn(&mut app);
+
+    let world = app.world();
+    let image = world.resource::<Illustrations>().handle(&shot(world, &dawn));
+    assert_eq!(world.get::<ImageNode>(node).unwrap().image, image);
+    assert_eq!(world.get::<Sprite>(sprite).unwrap().image, image);
+    assert_eq!(world.get::<IllustrationImage>(other).unwrap().0, image);
+    assert_eq!(colour(world, &image), Some(expected(world, &shot(world, &dawn))));
+}
+
+#[test]
+fn an_illustration_that_becomes_another_one_shows_that() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let node = app.world_mut().spawn((ImageNode::default(), Illustration::background("dawn"))).id();
+    update_until_drawn(&mut app);
+
+    let night = Illustration::background("night");
+    app.world_mut().entity_mut(node).insert(night.clone());
+    app.update();
+
+    let world = app.world();
+    let image = &world.get::<ImageNode>(node).unwrap().image;
+    assert_eq!(colour(world, image), Some(expected(world, &shot(world, &night))));
+}
+
+#[test]
+fn an_illustration_that_the_story_does_not_ask_for_shows_a_placeholder_and_is_told() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let node = app.world_mut().spawn((ImageNode::default(), Illustration::background("noon"))).id();
+    update_until_drawn(&mut app);
+
+    let world = app.world();
+    let placeholder = world.resource::<Illustrations>().placeholder();
+    assert_eq!(world.get::<ImageNode>(node).unwrap().image, placeholder);
+    let notices = &world.resource::<Notices>().0;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].contains("background of scene `noon`"), "{notices:?}");
+}
+
+#[test]
+fn a_game_that_starts_again_shows_what_was_there_and_draws_nothing() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    update_until_drawn(&mut app);
+    drop(app);
+
+    let second = Painter::default();
+    let mut app = game.start(&second);
+    let dawn = Illustration::background("dawn");
+    update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
+    app.update();
+
+    let world = app.world();
+    let image = world.resource::<Illustrations>().handle(&shot(world, &dawn));
+    assert_eq!(colour(world, &image), Some(expected(world, &shot(world, &dawn))));
+    update_until_drawn(&mut app);
+    assert_eq!(second.finished(), 0);
+}
+
+#[test]
+fn a_picture_that_a_game_loads_by_its_path_follows_too() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    update_until_drawn(&mut app);
+    let id = shot(app.world(), &Illustration::background("dawn"));
+    let path = format!("illustrations/tides/pictures/{id}.png");
+    let image: Handle<Image> = app.world().resource::<AssetServer>().load(path);
+    let first = expected(app.world(), &id);
+    update_until(&mut app, 20, "the file is loaded", |world| colour(world, &image) == Some(first));
+
+    app.world_mut().write_message(Action::DrawMore { shot: id.clone(), takes: 1 });
+
+    let project = app.world().resource::<Project>();
+    let recipe = project.board().shot(&id).unwrap().recipe.with_take(1);
+    let second = Painter::colour(&recipe);
+    assert_ne!(first, second);
+    update_until(&mut app, 20, "the file is loaded again", |world| {
+        colour(world, &image) == Some(second)
+    });
+}
+
+#[test]
+fn nothing_is_drawn_unasked_when_the_game_says_so() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let story = StoryInput::File(STORY_FILE.into());
+    let mut app =
+        game.start_with(IllustratorPlugin { story, draw_needed: false, ..plugin(&painter) });
+    update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
+    (0..50).for_each(|_| app.update());
+    let project = app.world().resource::<Project>();
+    assert_eq!(project.studio().jobs().len(), 0);
+    assert_eq!(project.needed().count(), 3);
+
+    app.world_mut().write_message(Action::DrawNeeded);
+    update_until_drawn(&mut app);
+    assert_eq!(painter.finished(), 3);
+}
+
+#[test]
+fn a_game_is_told_of_each_picture_in_a_message() {
+    #[derive(Resource, Default)]
+    struct Told(Vec<ShotId>);
+
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    app.init_resource::<Told>().add_systems(
+        Update,
+        |mut updates: MessageReader<ProjectUpdate>, mut told: ResMut<Told>| {
+            for update in updates.read() {
+                if let ProjectUpdate::Picture { shot, .. } = update {
+                    told.0.push(shot.clone());
+                }
+            }
+        },
+    );
+    update_until_drawn(&mut app);
+
+    let world = app.world();
+    let shots = world.resource::<Project>().board().shots().iter().map(|shot| shot.id.clone());
+    assert_eq!(world.resource::<Told>().0, shots.collect::<Vec<_>>(), "once each, in story order");
+}
+
+#[test]
+fn an_action_that_is_refused_is_told_in_the_notices() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let nowhere = ShotId::new("background-nowhere").unwrap();
+    // Before there is a project: it waits for it.
+    app.world_mut().write_message(Action::Draw(vec![nowhere]));
+    update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    let notices = &app.world().resource::<Notices>().0;
+    assert!(notices[0].contains("`background-nowhere`"), "{notices:?}");
+}
+
+#[test]
+fn a_game_that_ends_while_a_picture_is_drawn_ends_at_once() {
+    let (game, painter) = (Game::with_story(), Painter::slow(Duration::from_secs(60)));
+    let mut app = game.start(&painter);
+    update_until(&mut app, 20, "a picture is under way", |world| {
+        let project = world.get_resource::<Project>();
+        project.is_some_and(|project| !project.studio().jobs().is_empty())
+    });
+    let before = Instant::now();
+    drop(app);
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}

@@ -1,0 +1,50 @@
+//! How a game adds the plugins.
+
+use bevy::prelude::*;
+use bevy_illustrator::{plugin::Notices, prelude::*};
+
+use crate::{common::Painter, support::*};
+
+#[test]
+fn the_plugins_may_be_added_before_those_of_bevy() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = App::new();
+    app.add_plugins(
+        IllustratorPlugins.set(IllustratorPlugin {
+            story: StoryInput::File(STORY_FILE.into()),
+            ..plugin(&painter)
+        }),
+    )
+    .add_plugins((MinimalPlugins, game.asset_plugin(), ImagePlugin::default()));
+    get_ready(&mut app);
+    update_until_drawn(&mut app);
+    assert_eq!(painter.finished(), 3);
+    assert_eq!(app.world().resource::<Project>().art().root(), game.art_folder());
+}
+
+#[test]
+fn a_game_without_assets_is_told_which_lines_to_add() {
+    let painter = Painter::default();
+    let mut app = App::new();
+    app.add_plugins(MinimalPlugins).add_plugins(IllustratorPlugins.set(plugin(&painter)));
+    app.finish();
+    app.cleanup();
+    app.update();
+    let IllustratorStatus::Failed(text) = app.world().resource::<IllustratorStatus>() else {
+        panic!("it failed")
+    };
+    assert!(text.contains(".add_plugins(DefaultPlugins)"), "{text}");
+}
+
+#[test]
+fn an_art_folder_that_another_game_has_open_is_told() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut first = game.start(&painter);
+    update_until_drawn(&mut first);
+
+    let mut second = game.start(&painter);
+    update_until(&mut second, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    let text = &second.world().resource::<Notices>().0[0];
+    assert!(text.contains("illustrations") && text.contains("open"), "{text}");
+    assert!(!second.world().contains_resource::<Project>());
+}

@@ -1,0 +1,157 @@
+//! Where the story comes from, and how it changes in a running game.
+
+use bevy::{ecs::system::SystemState, prelude::*};
+use bevy_illustrator::{
+    components::ComponentStory,
+    plugin::Notices,
+    prelude::*,
+    recipe::Style,
+    story::{Scene, StorySource},
+};
+
+use crate::{common::Painter, support::*};
+
+/// Reloads the story file, as Bevy's file watcher does.
+fn reload(app: &App) {
+    app.world().resource::<AssetServer>().reload(STORY_FILE);
+}
+
+fn status(world: &World) -> &IllustratorStatus {
+    world.resource::<IllustratorStatus>()
+}
+
+#[test]
+fn the_components_of_a_game_are_a_story() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start_with(plugin(&painter));
+    spawn_story(app.world_mut());
+    let portrait = Illustration::portrait("mira", "happy");
+    let node = app.world_mut().spawn((ImageNode::default(), portrait.clone())).id();
+    update_until_drawn(&mut app);
+
+    let world = app.world();
+    let image = &world.get::<ImageNode>(node).unwrap().image;
+    assert_eq!(colour(world, image), Some(expected(world, &shot(world, &portrait))));
+    assert_eq!(painter.finished(), 2, "a background and a portrait");
+    assert!(world.resource::<Project>().art().root().ends_with("illustrations/story"));
+}
+
+#[test]
+fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start_with(plugin(&painter));
+    let world = app.world_mut();
+    world.insert_resource(TitlePage {
+        title: "Two tides".into(),
+        start: "b".into(),
+        style: Style { words: "ink".into(), ..default() },
+    });
+    let scene = Scene { id: "a".into(), lines: vec![line("one")], ..default() };
+    let exit = Exit { to: "b".into(), text: "Go.".into() };
+    world.spawn((scene, children![line("two"), exit.clone(), line("three")]));
+    world.spawn(Scene { id: "b".into(), ..default() });
+
+    let mut state = SystemState::<ComponentStory>::new(world);
+    let story = state.get(world).unwrap().story().unwrap();
+
+    assert_eq!((story.title.as_str(), story.start.as_str()), ("Two tides", "b"));
+    assert_eq!(story.style.words, "ink");
+    assert_eq!(story.scenes[0].lines, [line("one"), line("two"), line("three")]);
+    assert_eq!(story.scenes[0].exits, [exit]);
+    assert_eq!(story.scenes[1].id, "b");
+}
+
+#[test]
+fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start_with(plugin(&painter));
+    let scene = spawn_story(app.world_mut());
+    update_until_drawn(&mut app);
+
+    let later = app.world_mut().spawn((line("sad"), ChildOf(scene))).id();
+    let sad = Illustration::portrait("mira", "sad");
+    update_until(&mut app, 20, "the portrait is planned", |world| {
+        sad.shot(world.resource::<Project>().board()).is_some()
+    });
+    update_until_drawn(&mut app);
+    assert_eq!(painter.finished(), 3, "only the new one");
+
+    app.world_mut().entity_mut(later).despawn();
+    update_until(&mut app, 20, "nothing asks for it any more", |world| {
+        sad.shot(world.resource::<Project>().board()).is_none()
+    });
+    assert_eq!(app.world().resource::<Project>().orphans().count(), 1, "its picture is kept");
+}
+
+#[test]
+fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    let dawn = Illustration::background("dawn");
+    update_until_drawn(&mut app);
+    let id = shot(app.world(), &Illustration::portrait("mira", "happy"));
+    let portrait = expected(app.world(), &id);
+
+    game.write_story(&STORY.replace("a rocky shore", "a sandy shore"));
+    reload(&app);
+    update_until(&mut app, 20, "the change is planned", |world| {
+        world.resource::<Project>().story().places[0].looks == "a sandy shore"
+    });
+    update_until_drawn(&mut app);
+
+    assert_eq!(painter.finished(), 5, "two backgrounds more");
+    let world = app.world();
+    let illustrations = world.resource::<Illustrations>();
+    assert_eq!(colour(world, &illustrations.handle(&id)), Some(portrait));
+    let dawn = shot(world, &dawn);
+    assert_eq!(colour(world, &illustrations.handle(&dawn)), Some(expected(world, &dawn)));
+}
+
+#[test]
+fn a_story_file_that_cannot_be_read_is_told_with_line_and_column_and_the_old_story_stays() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    update_until_drawn(&mut app);
+
+    game.write_story(&STORY.replace("scenes: [", "scenes: [[["));
+    reload(&app);
+    update_until(&mut app, 20, "the fault is told", |world| !status(world).is_ready());
+
+    let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
+    assert!(text.contains("tides.story.ron:5:"), "{text}");
+    assert_eq!(app.world().resource::<Notices>().0.last(), Some(text));
+    assert_eq!(app.world().resource::<Project>().story().scenes.len(), 2);
+
+    game.write_story(STORY);
+    reload(&app);
+    update_until(&mut app, 20, "all is well again", |world| status(world).is_ready());
+}
+
+#[test]
+fn a_story_with_faults_is_told_and_the_old_story_stays() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let mut app = game.start(&painter);
+    update_until_drawn(&mut app);
+
+    game.write_story(&STORY.replace("to: \"dawn\"", "to: \"noon\""));
+    reload(&app);
+    update_until(&mut app, 20, "the fault is told", |world| !status(world).is_ready());
+
+    let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
+    assert!(text.contains("noon"), "{text}");
+    assert_eq!(app.world().resource::<Project>().story().scenes[0].exits[0].to, "dawn");
+}
+
+#[test]
+fn a_story_file_that_is_not_there_is_told() {
+    let (game, painter) = (Game::with_story(), Painter::default());
+    let story = StoryInput::File("stories/lost.story.ron".into());
+    let mut app = game.start_with(IllustratorPlugin { story, ..plugin(&painter) });
+    update_until(
+        &mut app,
+        20,
+        "it is told",
+        |world| matches!(status(world), IllustratorStatus::Failed(text) if text.contains("lost.story.ron")),
+    );
+    assert!(!app.world().contains_resource::<Project>());
+}

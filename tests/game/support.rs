@@ -1,0 +1,180 @@
+//! Headless games for the tests of this folder.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bevy::{
+    image::{CompressedImageFormats, ImageLoader},
+    prelude::*,
+};
+use bevy_illustrator::{plugin::Notices, prelude::*, story::Scene};
+use tempfile::TempDir;
+
+use crate::common::Painter;
+
+/// A story with two scenes in one place at two times of day, and one portrait.
+pub const STORY: &str = r#"(
+    title: "Two tides",
+    places: [(id: "shore", name: "The shore", looks: "a rocky shore")],
+    characters: [(id: "mira", name: "Mira", looks: "a painter")],
+    scenes: [
+        (
+            id: "night", place: "shore", time: "at night",
+            lines: [(speaker: "mira", text: "Listen.", expression: "happy")],
+            exits: [(to: "dawn")],
+        ),
+        (id: "dawn", place: "shore", time: "at dawn", lines: [(text: "The end.")]),
+    ],
+)"#;
+
+/// Where the story file is, as an asset path.
+pub const STORY_FILE: &str = "stories/tides.story.ron";
+
+/// A folder with a game's assets.
+pub struct Game {
+    assets: TempDir,
+}
+
+impl Game {
+    /// A game whose story file holds [`STORY`].
+    pub fn with_story() -> Self {
+        let game = Self { assets: TempDir::new().expect("a temporary folder") };
+        game.write_story(STORY);
+        game
+    }
+
+    /// Writes the story file.
+    pub fn write_story(&self, text: &str) {
+        let file = self.assets.path().join(STORY_FILE);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folder is made");
+        std::fs::write(file, text).expect("story is written");
+    }
+
+    /// Where the pictures of its story are kept.
+    pub fn art_folder(&self) -> PathBuf {
+        self.assets.path().join("illustrations/tides")
+    }
+
+    /// Starts it with the story from its file.
+    pub fn start(&self, painter: &Painter) -> App {
+        self.start_with(IllustratorPlugin {
+            story: StoryInput::File(STORY_FILE.into()),
+            registry: painter.registry(),
+            ..plugin(painter)
+        })
+    }
+
+    /// Starts it with these settings.
+    pub fn start_with(&self, plugin: IllustratorPlugin) -> App {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, self.asset_plugin(), ImagePlugin::default()))
+            .add_plugins(IllustratorPlugins.set(plugin));
+        get_ready(&mut app);
+        app
+    }
+
+    /// Bevy's asset plugin with this game's assets.
+    pub fn asset_plugin(&self) -> AssetPlugin {
+        AssetPlugin {
+            file_path: self.assets.path().to_string_lossy().into_owned(),
+            watch_for_changes_override: Some(false),
+            ..default()
+        }
+    }
+}
+
+/// Settings for a game whose story stands in components.
+pub fn plugin(painter: &Painter) -> IllustratorPlugin {
+    IllustratorPlugin {
+        story: StoryInput::Components,
+        art_folder: None,
+        draw_needed: true,
+        registry: painter.registry(),
+    }
+}
+
+/// What a runner does before the first frame.
+pub fn get_ready(app: &mut App) {
+    // Without Bevy's renderer nobody registers the real loader, and images would load for ever.
+    app.register_asset_loader(ImageLoader::new(CompressedImageFormats::NONE));
+    app.finish();
+    app.cleanup();
+}
+
+/// Spawns the same story as [`STORY`], less its second scene.
+pub fn spawn_story(world: &mut World) -> Entity {
+    world.spawn(Place {
+        id: "shore".into(),
+        name: "The shore".into(),
+        looks: "a rocky shore".into(),
+        ..default()
+    });
+    world.spawn(Character {
+        id: "mira".into(),
+        name: "Mira".into(),
+        looks: "a painter".into(),
+        ..default()
+    });
+    let scene =
+        Scene { id: "night".into(), place: "shore".into(), time: "at night".into(), ..default() };
+    world.spawn((scene, children![line("happy")])).id()
+}
+
+/// A line of Mira's.
+pub fn line(expression: &str) -> Line {
+    Line {
+        speaker: Some("mira".into()),
+        text: "Listen.".into(),
+        expression: Some(expression.into()),
+        ..default()
+    }
+}
+
+/// Runs frames until something holds; fails after so many seconds.
+pub fn update_until(app: &mut App, seconds: u64, what: &str, holds: impl Fn(&mut World) -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        app.update();
+        if holds(app.world_mut()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let world = app.world();
+    panic!(
+        "not within {seconds} s: {what}; status {:?}, notices {:?}",
+        world.resource::<IllustratorStatus>(),
+        world.resource::<Notices>().0,
+    );
+}
+
+/// Runs frames until every picture is drawn.
+pub fn update_until_drawn(app: &mut App) {
+    update_until(app, 20, "every picture is drawn", |world| {
+        world.get_resource::<Project>().is_some_and(|project| {
+            project.needed().next().is_none() && project.studio().jobs().is_empty()
+        })
+    });
+    // The last picture is told in the frame in which its job ends, and shown in the same.
+    app.update();
+}
+
+/// The shot of an illustration.
+pub fn shot(world: &World, illustration: &Illustration) -> ShotId {
+    let project = world.resource::<Project>();
+    illustration.shot(project.board()).expect("the story asks for it")
+}
+
+/// The colour that the painter gives a shot as it stands.
+pub fn expected(world: &World, shot: &ShotId) -> [u8; 4] {
+    let project = world.resource::<Project>();
+    Painter::colour(&project.board().shot(shot).expect("a shot").recipe)
+}
+
+/// The colour of the first pixel of an image.
+pub fn colour(world: &World, image: &Handle<Image>) -> Option<[u8; 4]> {
+    let image = world.resource::<Assets<Image>>().get(image)?;
+    image.data.as_ref()?.first_chunk().copied()
+}
