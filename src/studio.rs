@@ -32,8 +32,8 @@ pub struct Job {
     pub id: JobId,
     /// Whose picture.
     pub shot: ShotId,
-    /// What to draw.
-    pub recipe: Recipe,
+    /// What to draw; shared, as thousands of jobs may be listed in every frame.
+    pub recipe: Arc<Recipe>,
 }
 
 /// A job as it stands now. The first of [`Studio::jobs`] may be under way; the rest wait.

@@ -1,1 +1,231 @@
-//! PNG files with recipe and provenance inside, written whole or not at all.
+//! PNG files that say where they come from.
+//!
+//! The whole [`Provenance`] stands as JSON in an iTXt chunk under [`KEYWORD`]; under `parameters` stands
+//! the one-paragraph form that other tools for diffusion pictures read. Both come before the pixels, so
+//! that a folder of pictures can be listed without decoding any.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    path::Path,
+};
+
+use image::{ImageFormat, RgbaImage};
+
+use super::{ArtError, Provenance};
+use crate::recipe::SchedulerKind;
+
+/// The keyword of the iTXt chunk that holds the provenance as JSON.
+pub const KEYWORD: &str = "bevy_illustrator";
+
+/// The keyword under which other tools look for words and settings.
+pub const PARAMETERS: &str = "parameters";
+
+/// What ends every PNG that is whole: the IEND chunk (PNG specification, third edition, 11.2.4).
+const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
+
+/// Why a file is no picture of ours.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is no PNG, or a damaged one.
+    #[error("it is no PNG, or a damaged one: {0}")]
+    Png(#[from] png::DecodingError),
+    /// The end is missing.
+    #[error("it ends in the middle")]
+    Truncated,
+    /// It is a PNG, but does not say where it comes from.
+    #[error("it does not say that this program drew it")]
+    Foreign,
+    /// What it says of itself cannot be read.
+    #[error("what it says of its origin cannot be read: {0}")]
+    Provenance(#[from] serde_json::Error),
+}
+
+/// A picture as the bytes of a PNG file with its provenance inside.
+///
+/// # Errors
+/// When the picture has no pixels, or the provenance holds what PNG text cannot, such as a NUL.
+pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    let json = serde_json::to_string(provenance)?;
+    encoder.add_itxt_chunk(KEYWORD.to_owned(), json).map_err(io::Error::other)?;
+    let parameters = parameters(provenance);
+    // A tEXt chunk holds Latin-1 only.
+    if parameters.chars().all(|c| c <= '\u{ff}') {
+        encoder.add_text_chunk(PARAMETERS.to_owned(), parameters)
+    } else {
+        encoder.add_itxt_chunk(PARAMETERS.to_owned(), parameters)
+    }
+    .map_err(io::Error::other)?;
+    let mut writer = encoder.write_header().map_err(io::Error::other)?;
+    writer.write_image_data(image.as_raw()).map_err(io::Error::other)?;
+    writer.finish().map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// What a picture file says of its origin. The pixels are not looked at, but its end must be there.
+///
+/// # Errors
+/// When it is no whole PNG of ours.
+pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
+    read_provenance(BufReader::new(File::open(path)?))
+}
+
+fn read_provenance(mut file: impl BufRead + Seek) -> Result<Provenance, PictureError> {
+    let mut end = [0; END.len()];
+    let length = file.seek(SeekFrom::End(0))?;
+    if length < END.len() as u64 {
+        return Err(PictureError::Truncated);
+    }
+    file.seek(SeekFrom::End(-(END.len() as i64)))?;
+    file.read_exact(&mut end)?;
+    file.rewind()?;
+    let reader = png::Decoder::new(file).read_info()?;
+    if end != END {
+        return Err(PictureError::Truncated);
+    }
+    let text = reader.info().utf8_text.iter().find(|text| text.keyword == KEYWORD);
+    let json = text.ok_or(PictureError::Foreign)?.get_text()?;
+    Ok(serde_json::from_str(&json)?)
+}
+
+/// Reads the pixels of a picture file.
+///
+/// # Errors
+/// When the file is not there, or is no whole PNG.
+pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
+    let bytes = std::fs::read(path).map_err(ArtError::io("read", path))?;
+    match image::load_from_memory_with_format(&bytes, ImageFormat::Png) {
+        Ok(image) => Ok(image.into_rgba8()),
+        Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),
+    }
+}
+
+/// Words and settings in the form that AUTOMATIC1111's web UI introduced and most tools read.
+fn parameters(provenance: &Provenance) -> String {
+    let Provenance { recipe, model, .. } = provenance;
+    let unwanted = if recipe.unwanted.is_empty() {
+        String::new()
+    } else {
+        format!("\nNegative prompt: {}", recipe.unwanted)
+    };
+    let sampler = match recipe.sampler.scheduler {
+        SchedulerKind::Ddim => "DDIM",
+        SchedulerKind::Euler => "Euler",
+        SchedulerKind::DpmPlusPlus2M => "DPM++ 2M",
+    };
+    let hash = model.hash.get(..10).unwrap_or(&model.hash);
+    format!(
+        "{}{unwanted}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        recipe.prompt,
+        recipe.sampler.steps,
+        recipe.sampler.guidance,
+        recipe.noise_seed(),
+        recipe.size,
+        quoted(&model.name),
+    )
+}
+
+/// A value of the last line of the parameters: in quotes where it holds what separates values.
+fn quoted(value: &str) -> Cow<'_, str> {
+    if value.contains([',', ':', '\n', '"']) { format!("{value:?}").into() } else { value.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::{
+        generator::ModelCard,
+        recipe::{Recipe, Sampler, Size},
+    };
+
+    fn example() -> (RgbaImage, Provenance) {
+        let recipe = Recipe {
+            prompt: "a lighthouse, calm".to_owned(),
+            unwanted: "people".to_owned(),
+            size: Size::new(6, 4),
+            seed: 40,
+            take: 2,
+            sampler: Sampler { scheduler: SchedulerKind::Euler, steps: 12, guidance: 5.5 },
+            model: "sketch".to_owned(),
+        };
+        let model = ModelCard {
+            name: "sketch".to_owned(),
+            hash: "0123456789abcdef".to_owned(),
+            licence: Some("MIT".to_owned()),
+        };
+        let provenance = Provenance {
+            recipe,
+            model,
+            program: "p 1".to_owned(),
+            made: 1_800_000_000,
+            took_ms: 7,
+        };
+        let image = RgbaImage::from_fn(6, 4, |x, y| image::Rgba([x as u8, y as u8, 200, 255]));
+        (image, provenance)
+    }
+
+    #[test]
+    fn an_independent_reader_finds_pixels_recipe_and_parameters() {
+        let (image, provenance) = example();
+        let bytes = encode(&image, &provenance).unwrap();
+        let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(&pixels, image.as_raw());
+        let json = reader.info().utf8_text[0].get_text().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(reader.info().utf8_text[0].keyword, "bevy_illustrator");
+        assert_eq!(value["recipe"]["prompt"], "a lighthouse, calm");
+        assert_eq!(value["recipe"]["seed"], 40);
+        assert_eq!(value["model"]["licence"], "MIT");
+        let text = &reader.info().uncompressed_latin1_text[0];
+        assert_eq!(text.keyword, "parameters");
+        assert_eq!(
+            text.text,
+            "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, CFG scale: 5.5, \
+             Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
+        );
+    }
+
+    #[test]
+    fn words_beyond_latin_letters_are_kept() {
+        let (image, mut provenance) = example();
+        provenance.recipe.prompt = "маяк, 灯台".to_owned();
+        provenance.model.name = "/models/a, b".to_owned();
+        let bytes = encode(&image, &provenance).unwrap();
+        assert_eq!(read_provenance(Cursor::new(&bytes)).unwrap(), provenance);
+        let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
+        let text = reader.info().utf8_text[1].get_text().unwrap();
+        assert!(text.starts_with("маяк, 灯台\n"), "{text}");
+        assert!(text.ends_with("Model: \"/models/a, b\""), "{text}");
+    }
+
+    #[test]
+    fn a_picture_cut_off_anywhere_is_refused() {
+        let (image, provenance) = example();
+        let bytes = encode(&image, &provenance).unwrap();
+        assert!(read_provenance(Cursor::new(&bytes)).is_ok());
+        for length in 0..bytes.len() {
+            assert!(read_provenance(Cursor::new(&bytes[..length])).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_picture_of_another_program_is_foreign() {
+        let mut bytes = Cursor::new(Vec::new());
+        RgbaImage::new(2, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        assert!(matches!(read_provenance(bytes), Err(PictureError::Foreign)));
+    }
+}

@@ -1,0 +1,268 @@
+//! The art folder as a place on disk: one process writes, and every file appears whole or not at all.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::ArtError;
+
+/// Files that are not whole yet; on the same filesystem, so that a rename is all that is left to do.
+const UNFINISHED: &str = ".tmp";
+const LOCK: &str = ".lock";
+
+/// An art folder on disk. Clones share one lock, which is held until the last of them is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    /// Nothing may be written without it.
+    lock: Option<Arc<File>>,
+}
+
+impl Folder {
+    /// Opens a folder for writing, making it where there is none, and clears away what a killed
+    /// process left unfinished.
+    ///
+    /// # Errors
+    /// [`ArtError::Locked`] when another process writes there; otherwise when the system refuses.
+    pub(crate) fn open(root: PathBuf) -> Result<Self, ArtError> {
+        fs::create_dir_all(&root).map_err(ArtError::io("create", &root))?;
+        let path = root.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(ArtError::io("create", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),
+            Err(TryLockError::Error(source)) => {
+                return Err(ArtError::Io { what: "lock", path, source });
+            }
+        }
+        let folder = Self { root, lock: Some(Arc::new(lock)) };
+        folder.clear_unfinished();
+        Ok(folder)
+    }
+
+    /// The folder for looking only; it need not exist.
+    pub(crate) fn read(root: PathBuf) -> Self {
+        Self { root, lock: None }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes a file below the folder: into a temporary one, to the disk, and only then to its place.
+    /// What stood there before stays until the new one is whole, and for good when anything fails.
+    ///
+    /// # Errors
+    /// When `fill` fails, the folder is open for looking only, or the system refuses.
+    pub(crate) fn write_whole(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), ArtError> {
+        self.may_write()?;
+        let unfinished = self.root.join(UNFINISHED);
+        fs::create_dir_all(&unfinished).map_err(ArtError::io("create", &unfinished))?;
+        let mut file = new_file().tempfile_in(&unfinished).map_err(ArtError::io("write", path))?;
+        fill(file.as_file_mut())
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(ArtError::io("write", path))?;
+        let place = make_parent(path)?;
+        file.persist(path).map_err(|error| ArtError::io("write", path)(error.error))?;
+        sync_folder(place)
+    }
+
+    /// [`Self::write_whole`] of bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
+        self.write_whole(path, |file| file.write_all(bytes))
+    }
+
+    /// Moves a file within the folder.
+    ///
+    /// # Errors
+    /// When the folder is open for looking only, or the system refuses.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
+        self.may_write()?;
+        let place = make_parent(to)?;
+        fs::rename(from, to).map_err(ArtError::io("move", from))?;
+        sync_folder(place)
+    }
+
+    /// Removes a file; it need not be there.
+    ///
+    /// # Errors
+    /// When the folder is open for looking only, or the system refuses.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), ArtError> {
+        self.may_write()?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ArtError::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn may_write(&self) -> Result<(), ArtError> {
+        match self.lock {
+            Some(_) => Ok(()),
+            None => Err(ArtError::LookingOnly { path: self.root.clone() }),
+        }
+    }
+
+    fn clear_unfinished(&self) {
+        let Ok(entries) = fs::read_dir(self.root.join(UNFINISHED)) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if let Err(error) = fs::remove_file(&path) {
+                log::warn!("cannot clear away the unfinished file {}: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Reads a whole file; `None` where there is none.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ArtError::io("read", path)(error)),
+    }
+}
+
+/// A temporary file that anybody may read who may read the author's other files.
+fn new_file() -> tempfile::Builder<'static, 'static> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has permission bits"))]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+fn make_parent(path: &Path) -> Result<&Path, ArtError> {
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).map_err(ArtError::io("create", parent))?;
+    Ok(parent)
+}
+
+/// Makes a rename survive a power cut; Windows does so of itself.
+fn sync_folder(path: &Path) -> Result<(), ArtError> {
+    if cfg!(unix) {
+        File::open(path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(ArtError::io("write", path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, Folder) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path().join("art")).unwrap();
+        (dir, folder)
+    }
+
+    #[test]
+    fn a_writer_that_fails_half_way_leaves_the_old_file_byte_identical() {
+        let (_dir, folder) = open();
+        let path = folder.root().join("pictures/a.png");
+        folder.write_bytes(&path, b"the old one").unwrap();
+        let error = folder
+            .write_whole(&path, |file| {
+                file.write_all(b"half of the n")?;
+                Err(io::ErrorKind::StorageFull.into())
+            })
+            .unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"the old one");
+        assert!(error.to_string().contains("a.png"), "{error}");
+        assert!(error.to_string().contains("free some space"), "{error}");
+        assert_eq!(fs::read_dir(folder.root().join(".tmp")).unwrap().count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_the_old_file_stays() {
+        let (_dir, folder) = open();
+        let path = folder.root().join("ledger.ron");
+        folder.write_bytes(&path, b"old").unwrap();
+        let error = folder
+            .write_whole(&path, |_| {
+                File::options().write(true).open("/dev/full")?.write_all(b"new")
+            })
+            .unwrap_err();
+        let ArtError::Io { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_where_the_temporary_folder_should_be_is_told_and_nothing_is_lost() {
+        let (_dir, folder) = open();
+        let path = folder.root().join("ledger.ron");
+        folder.write_bytes(&path, b"old").unwrap();
+        fs::remove_dir(folder.root().join(".tmp")).unwrap();
+        fs::write(folder.root().join(".tmp"), b"in the way").unwrap();
+        let error = folder.write_bytes(&path, b"new").unwrap_err();
+        assert!(error.to_string().contains(".tmp"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_unfinished_is_cleared_only_under_the_lock() {
+        let (_dir, folder) = open();
+        let left = folder.root().join(".tmp/left-over");
+        fs::create_dir_all(left.parent().unwrap()).unwrap();
+        fs::write(&left, b"half a picture").unwrap();
+        assert!(matches!(Folder::open(folder.root().into()), Err(ArtError::Locked { .. })));
+        assert!(left.exists());
+        let root = folder.root().to_owned();
+        drop(folder);
+        Folder::open(root).unwrap();
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn the_lock_is_held_until_the_last_clone_is_gone() {
+        let (_dir, folder) = open();
+        let (root, clone) = (folder.root().to_owned(), folder.clone());
+        drop(folder);
+        assert!(matches!(Folder::open(root.clone()), Err(ArtError::Locked { .. })));
+        drop(clone);
+        Folder::open(root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_open_for_looking_refuses_to_write() {
+        let (_dir, folder) = open();
+        let looking = Folder::read(folder.root().into());
+        let error = looking.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
+        assert!(matches!(error, ArtError::LookingOnly { .. }));
+        assert!(!folder.root().join("x").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_written_file_may_be_read_like_any_other_of_the_author() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, folder) = open();
+        let (ours, plain) = (folder.root().join("ours"), dir.path().join("plain"));
+        folder.write_bytes(&ours, b"").unwrap();
+        fs::write(&plain, b"").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}

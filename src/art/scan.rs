@@ -1,0 +1,66 @@
+//! Listing the takes that lie in an art folder.
+
+use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
+
+use super::{ArtError, Take, TakeId, picture_file};
+use crate::storyboard::ShotId;
+
+/// Lists the takes below `root/kind`, by shot, oldest first. What cannot be read as a take is left
+/// where it is and told in the log.
+///
+/// # Errors
+/// When a folder cannot be listed; one that does not exist is empty.
+pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
+    let mut takes = BTreeMap::new();
+    for folder in entries(&root.join(kind))? {
+        let Some(shot) = name(&folder).and_then(|name| ShotId::new(name).ok()) else {
+            log::warn!("{} is skipped: it is not named like a shot", folder.path().display());
+            continue;
+        };
+        if !folder.path().is_dir() {
+            log::warn!("{} is skipped: it is no folder of takes", folder.path().display());
+            continue;
+        }
+        let mut found = Vec::new();
+        for file in entries(&folder.path())? {
+            match take(&shot, &file) {
+                Ok(take) => {
+                    let written = file.metadata().and_then(|data| data.modified());
+                    found.push((written.unwrap_or(SystemTime::UNIX_EPOCH), take));
+                }
+                Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
+            }
+        }
+        // `made` counts in seconds only; the file's own time tells apart what was made within one.
+        found.sort_by(|(written_a, a), (written_b, b)| {
+            let key = |take: &Take| (take.provenance.recipe.take, take.id.clone());
+            (a.provenance.made.cmp(&b.provenance.made))
+                .then(written_a.cmp(written_b))
+                .then_with(|| key(a).cmp(&key(b)))
+        });
+        if !found.is_empty() {
+            takes.insert(shot, found.into_iter().map(|(_, take)| take).collect());
+        }
+    }
+    Ok(takes)
+}
+
+fn take(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {
+    let path = file.path();
+    let name = name(file).unwrap_or_default();
+    let stem = name.strip_suffix(".png").ok_or("it is no .png file")?;
+    let id = TakeId::new(stem).map_err(|error| error.to_string())?;
+    let provenance = picture_file::provenance(&path).map_err(|error| error.to_string())?;
+    Ok(Take { id, shot: shot.clone(), path, provenance })
+}
+
+fn name(entry: &fs::DirEntry) -> Option<String> {
+    entry.file_name().into_string().ok()
+}
+
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, ArtError> {
+    match fs::read_dir(folder).and_then(Iterator::collect) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(ArtError::io("read", folder)),
+    }
+}

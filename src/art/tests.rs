@@ -1,0 +1,241 @@
+use std::{fs, time::Duration};
+
+use image::{Rgba, RgbaImage};
+
+use super::*;
+use crate::{
+    generator::ModelCard,
+    recipe::{Sampler, Size},
+};
+
+fn shot(name: &str) -> ShotId {
+    ShotId::new(name).unwrap()
+}
+
+fn recipe(prompt: &str) -> Recipe {
+    Recipe {
+        prompt: prompt.to_owned(),
+        unwanted: String::new(),
+        size: Size::new(8, 8),
+        seed: 1,
+        take: 0,
+        sampler: Sampler::default(),
+        model: "fake".to_owned(),
+    }
+}
+
+/// Writes a take made at second `made` and enters it.
+fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
+    let model = ModelCard { hash: "h".to_owned(), ..ModelCard::default() };
+    let mut provenance = Provenance::now(recipe.clone(), model, Duration::from_millis(5));
+    provenance.made = made;
+    let colour = blake3::hash(format!("{recipe:?}").as_bytes()).as_bytes()[0];
+    let image = RgbaImage::from_pixel(8, 8, Rgba([colour, 0, 0, 255]));
+    let take = art.writer().write(&shot(name), &image, provenance).unwrap();
+    art.enter(take.clone());
+    take
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("art");
+    (dir, root)
+}
+
+#[test]
+fn opening_again_shows_what_was_made_before() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let old = draw(&mut art, "a", &recipe("old"), 10);
+    let new = draw(&mut art, "a", &recipe("new"), 20);
+    let words = ShotWords { words: Some("mine".to_owned()), seed: Some(7), ..Default::default() };
+    art.accept(&shot("a"), &old.id).unwrap();
+    art.set_words(&shot("a"), words.clone()).unwrap();
+    art.set_style(Some(Style { words: "ink, \"quoted\"".to_owned(), ..Style::default() })).unwrap();
+    let (takes, style) = (art.takes(&shot("a")).to_vec(), art.style().cloned());
+    drop(art);
+
+    let art = Art::open(&root).unwrap();
+    assert_eq!(takes, [old.clone(), new]);
+    assert_eq!(art.takes(&shot("a")), takes);
+    assert_eq!(art.accepted(&shot("a")), Some(&old));
+    assert_eq!(art.words().get(&shot("a")), Some(&words));
+    assert_eq!(art.style(), style.as_ref());
+    assert_eq!(art.shots().collect::<Vec<_>>(), [&shot("a")]);
+    assert_eq!(takes[0].image().unwrap().dimensions(), (8, 8));
+}
+
+#[test]
+fn takes_of_one_second_keep_their_order() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    for n in (0..9).rev() {
+        draw(&mut art, "a", &recipe("x").with_take(n), 10);
+    }
+    let before = art.takes(&shot("a")).to_vec();
+    drop(art);
+    assert_eq!(Art::read(&root).unwrap().takes(&shot("a")), before);
+}
+
+#[test]
+fn damaged_and_foreign_files_are_left_where_they_are_and_skipped() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let whole = draw(&mut art, "a", &recipe("whole"), 10);
+    let cut = draw(&mut art, "a", &recipe("cut"), 20);
+    drop(art);
+    let bytes = fs::read(&cut.path).unwrap();
+    fs::write(&cut.path, &bytes[..bytes.len() - 5]).unwrap();
+    let foreign = cut.path.with_file_name("0123456789abcdef.png");
+    RgbaImage::new(4, 4).save(&foreign).unwrap();
+    let notes = root.join("takes/a/notes.txt");
+    fs::write(&notes, "mine").unwrap();
+    fs::create_dir(root.join("takes/what is this")).unwrap();
+    fs::write(root.join("takes/stray.png"), "x").unwrap();
+
+    let art = Art::open(&root).unwrap();
+    assert_eq!(art.takes(&shot("a")), [whole]);
+    assert_eq!(art.shots().count(), 1);
+    assert!(cut.path.exists() && foreign.exists() && notes.exists());
+    assert!(root.join("takes/stray.png").exists());
+}
+
+#[test]
+fn a_second_process_is_kept_out_but_may_look() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    let error = Art::open(&root).unwrap_err();
+    assert!(matches!(error, ArtError::Locked { .. }));
+    assert!(error.to_string().contains("another program"), "{error}");
+    let mut looking = Art::read(&root).unwrap();
+    assert_eq!(looking.takes(&shot("a")), std::slice::from_ref(&take));
+    let error = looking.accept(&shot("a"), &take.id).unwrap_err();
+    assert!(matches!(error, ArtError::LookingOnly { .. }));
+    drop(art);
+    Art::open(&root).unwrap();
+}
+
+#[test]
+fn looking_at_a_folder_that_is_not_there_finds_nothing_and_makes_nothing() {
+    let (_dir, root) = folder();
+    assert_eq!(Art::read(&root).unwrap().shots().count(), 0);
+    assert!(!root.exists());
+}
+
+#[test]
+fn a_file_where_the_art_folder_should_be_is_a_clear_error() {
+    let (_dir, root) = folder();
+    fs::write(&root, "in the way").unwrap();
+    let error = Art::open(&root).unwrap_err().to_string();
+    assert!(error.contains("art") && error.contains("move it away"), "{error}");
+}
+
+#[test]
+fn a_broken_ledger_is_told_with_line_and_column_and_never_overwritten() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    art.accept(&shot("a"), &take.id).unwrap();
+    drop(art);
+    let broken = "(\n    accepted: {\n        \"a\": \"../../evil\",\n    },\n)";
+    fs::write(root.join("ledger.ron"), broken).unwrap();
+    let error = Art::open(&root).unwrap_err();
+    let ArtError::Ledger { line, message, .. } = &error else { panic!("{error}") };
+    assert_eq!(*line, 3, "{error}");
+    assert!(message.contains("../../evil"), "{error}");
+    assert!(matches!(Art::read(&root), Err(ArtError::Ledger { .. })));
+    assert_eq!(fs::read_to_string(root.join("ledger.ron")).unwrap(), broken);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_changes_nothing() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    art.accept(&shot("a"), &take.id).unwrap();
+    let before = fs::read(root.join("ledger.ron")).unwrap();
+    fs::remove_dir(root.join(".tmp")).unwrap();
+    fs::write(root.join(".tmp"), "in the way").unwrap();
+    art.set_style(Some(Style::default())).unwrap_err();
+    art.discard(&shot("a"), &take.id).unwrap_err();
+    assert_eq!(art.style(), None);
+    assert_eq!(art.accepted(&shot("a")), Some(&take));
+    assert!(take.path.exists());
+    assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), before);
+}
+
+#[test]
+fn the_game_shows_the_accepted_take_then_the_newest_of_the_recipe() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let (old, new) = (recipe("old"), recipe("new"));
+    let first_old = draw(&mut art, "a", &old, 1);
+    let shown = |art: &Art, recipe| art.shown(&shot("a"), recipe).map(|take| take.id.clone());
+    assert_eq!(shown(&art, Some(&new)).as_ref(), Some(&first_old.id), "the newest of all");
+    let second_old = draw(&mut art, "a", &old.with_take(1), 2);
+    art.accept(&shot("a"), &first_old.id).unwrap();
+    assert_eq!(shown(&art, Some(&new)).as_ref(), Some(&first_old.id), "the accepted one");
+    let first_new = draw(&mut art, "a", &new, 3);
+    draw(&mut art, "a", &recipe("other"), 4);
+    assert_eq!(shown(&art, Some(&new)).as_ref(), Some(&first_new.id), "of this recipe");
+    assert_eq!(shown(&art, Some(&old)).as_ref(), Some(&first_old.id), "accepted, not newest");
+    assert_eq!(shown(&art, None).as_ref(), Some(&first_old.id), "accepted, nothing asks");
+    art.discard(&shot("a"), &first_old.id).unwrap();
+    assert_eq!(shown(&art, Some(&old)).as_ref(), Some(&second_old.id), "newest of the recipe");
+    assert_eq!(art.shown(&shot("b"), Some(&old)), None);
+}
+
+#[test]
+fn discarding_moves_the_file_and_its_number_is_not_given_out_again() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0);
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
+    assert_eq!(art.next_take(&shot("a"), &recipe("y")), 0);
+    let bytes = fs::read(&take.path).unwrap();
+    art.accept(&shot("a"), &take.id).unwrap();
+    art.discard(&shot("a"), &take.id).unwrap();
+    let away = root.join("discarded/a").join(format!("{}.png", take.id));
+    assert_eq!(fs::read(away).unwrap(), bytes);
+    assert!(!take.path.exists());
+    assert!(matches!(art.discard(&shot("a"), &take.id), Err(ArtError::NoSuchTake { .. })));
+    for art in [art, Art::read(&root).unwrap()] {
+        assert_eq!(art.takes(&shot("a")), []);
+        assert_eq!(art.accepted(&shot("a")), None);
+        assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
+        assert_eq!(art.shots().count(), 0);
+    }
+}
+
+#[test]
+fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let (one, two) = (draw(&mut art, "a", &recipe("1"), 1), draw(&mut art, "a", &recipe("2"), 2));
+    let path = art.publish(&one).unwrap();
+    assert_eq!(path, root.join("pictures/a.png"));
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&one.path).unwrap());
+    let written = fs::metadata(&path).unwrap().modified().unwrap();
+    art.publish(&one).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
+    art.publish(&two).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
+    fs::remove_file(&one.path).unwrap();
+    art.publish(&one).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
+}
+
+#[test]
+fn a_take_is_named_by_its_recipe_and_its_model() {
+    let card = |hash: &str| ModelCard { hash: hash.to_owned(), ..ModelCard::default() };
+    let id = TakeId::of(&recipe("x"), &card("1"));
+    assert_eq!(id.as_str().len(), 16);
+    assert_eq!(id, TakeId::of(&recipe("x"), &card("1")));
+    assert_ne!(id, TakeId::of(&recipe("x").with_take(1), &card("1")));
+    assert_ne!(id, TakeId::of(&recipe("x"), &card("2")));
+    for text in ["", "../../../etc/pass", "0123456789ABCDEF", "0123456789abcde"] {
+        assert!(TakeId::new(text).is_err(), "{text}");
+    }
+}
