@@ -139,6 +139,8 @@ pub mod diffusion;
 pub mod generator;
 pub mod models;
 pub mod ops;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod project;
 pub mod recipe;
 pub mod story;
@@ -155,6 +157,9 @@ pub mod plugin;
 /// What a game needs by name.
 #[cfg(feature = "plugin")]
 pub mod prelude {
+    #[cfg(feature = "panel")]
+    #[doc(no_inline)]
+    pub use crate::panel::PanelPlugin;
     #[doc(no_inline)]
     pub use crate::{
         components::{Illustration, IllustrationImage, TitlePage},

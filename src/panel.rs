@@ -1,0 +1,176 @@
+//! The author's panel: see every picture that the story needs, draw, accept, correct, and watch it
+//! happen in the game behind.
+//!
+//! [`PanelPlugin`] opens it in a game with a key. [`panel_ui`] is the panel itself, a function of its
+//! state and a [`Project`] that returns what the author wants done, for any dock of your own:
+//!
+//! ```no_run
+//! # use bevy_illustrator::{panel::{PanelState, ThumbnailCache, panel_ui}, project::Project};
+//! # fn dock(ui: &mut egui::Ui, state: &mut PanelState, project: &mut Project, cache: &mut ThumbnailCache) {
+//! cache.begin_frame();
+//! for action in panel_ui(ui, state, project, cache) {
+//!     if let Err(error) = project.apply(action) {
+//!         state.notices.push(error.to_string());
+//!     }
+//! }
+//! # }
+//! ```
+
+mod badge;
+mod filter;
+mod grid;
+mod overview;
+mod picture;
+mod plugin;
+mod queue_tab;
+mod shot_actions;
+mod shot_detail;
+mod state;
+mod status;
+mod storyboard_tab;
+mod style_tab;
+mod takes_strip;
+mod theme;
+mod thumbnails;
+mod words_editor;
+
+pub use filter::Filter;
+pub use plugin::{PanelPlugin, egui_wants_any_input};
+pub use state::{PanelState, Tab};
+pub use status::{StoryStatus, panel_status_ui};
+pub use thumbnails::{Picture, SMALL_SIDE, Texture, ThumbnailCache, Thumbnails};
+
+use std::time::Duration;
+
+use egui::{Button, ProgressBar, RichText, Ui, vec2};
+
+use crate::{
+    project::{Action, Project},
+    storyboard::ShotId,
+    studio::{JobId, JobView},
+};
+use overview::Overview;
+
+/// What all parts of the panel work with during one frame.
+struct Desk<'a> {
+    project: &'a Project,
+    overview: &'a Overview,
+    thumbnails: &'a mut dyn Thumbnails,
+    current: Option<JobView>,
+    /// Whether keys mean the panel: the pointer is over it, and nobody types.
+    has_keys: bool,
+    actions: Vec<Action>,
+}
+
+impl Desk<'_> {
+    /// Steps done and in all, of the shot that is being drawn.
+    fn steps_of(&self, shot: &ShotId) -> Option<(u32, u32)> {
+        let view = self.current.as_ref().filter(|view| view.job.shot == *shot)?;
+        view.progress.as_ref().map(|progress| (progress.done, progress.of))
+    }
+
+    /// How many jobs stand before the first one of a shot.
+    fn queue_place(&self, shot: &ShotId) -> Option<usize> {
+        self.overview.queue_place(shot)
+    }
+
+    /// The first job of a shot.
+    fn job_of(&self, shot: &ShotId) -> Option<JobId> {
+        self.queue_place(shot).map(|place| self.overview.jobs[place].id)
+    }
+}
+
+/// The whole panel, in whatever room `ui` has. Returns what the author wants done, in order.
+///
+/// It changes nothing but `state`. It brings its own look, keeps no global state, and needs the width
+/// of a phone at least.
+pub fn panel_ui(
+    ui: &mut Ui,
+    state: &mut PanelState,
+    project: &Project,
+    thumbnails: &mut dyn Thumbnails,
+) -> Vec<Action> {
+    // Taken out of the state for this frame, so that tabs may change the one and read the other.
+    let mut overview = std::mem::take(&mut state.overview);
+    overview.refresh(project);
+    let current = project.studio().current();
+    let summary = overview.summary(current.as_ref(), project.studio().is_paused());
+    if current.is_some() {
+        ui.ctx().request_repaint_after(Duration::from_millis(200));
+    }
+    let typing = ui.ctx().text_edit_focused();
+    let mut desk = Desk {
+        project,
+        overview: &overview,
+        thumbnails,
+        current,
+        has_keys: !typing && ui.rect_contains_pointer(ui.max_rect()),
+        actions: Vec::new(),
+    };
+
+    ui.scope(|ui| {
+        ui.set_style(theme::style());
+        theme::ground().show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            header(ui, state, &mut desk, &summary);
+            match state.tab {
+                Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut desk),
+                Tab::Queue => queue_tab::queue_tab(ui, state, &mut desk),
+                Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut desk),
+            }
+        });
+    });
+    let actions = desk.actions;
+    state.overview = overview;
+    actions
+}
+
+/// Title, progress, what is wrong with the story, and the tabs.
+fn header(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, summary: &str) {
+    let title = &desk.project.story().title;
+    let title = if title.is_empty() { "Untitled story" } else { title };
+    ui.add(egui::Label::new(RichText::new(title).heading()).truncate());
+    ui.add(egui::Label::new(theme::weak(summary)).wrap());
+    let (drawn, all) = desk.overview.drawn_of();
+    let part = drawn as f32 / all.max(1) as f32;
+    ui.add(ProgressBar::new(part).desired_height(4.0).corner_radius(2).fill(theme::ACCENT));
+
+    if let Some(error) = &state.story_error {
+        theme::error_box(ui, error, "The panel shows the story as it last read well.");
+    }
+    notices(ui, &mut state.notices);
+    for warning in &desk.overview.warnings {
+        let text = RichText::new(format!("Note: {warning}")).small().color(theme::WARNING);
+        ui.add(egui::Label::new(text).truncate()).on_hover_text(warning);
+    }
+
+    ui.horizontal(|ui| {
+        let waiting = desk.overview.jobs.len();
+        let queue = if waiting == 0 { "Queue".into() } else { format!("Queue ({waiting})") };
+        let tabs = [
+            (Tab::Storyboard, "Storyboard".to_owned()),
+            (Tab::Queue, queue),
+            (Tab::Style, "Style".to_owned()),
+        ];
+        for (tab, name) in tabs {
+            let button = Button::selectable(state.tab == tab, name).min_size(vec2(96.0, 28.0));
+            if ui.add(button).clicked() {
+                state.tab = tab;
+            }
+        }
+    });
+    ui.separator();
+}
+
+/// The newest notice, and how many more there are.
+fn notices(ui: &mut Ui, notices: &mut Vec<String>) {
+    let Some(newest) = notices.last() else { return };
+    let more = match notices.len() - 1 {
+        0 => String::new(),
+        more => format!("{more} more before it."),
+    };
+    theme::error_box(ui, newest, &more);
+    if ui.button("Dismiss").on_hover_text("I have read this").clicked() {
+        notices.clear();
+    }
+}

@@ -1,0 +1,35 @@
+//! Which shots the author wants to see.
+
+use super::overview::Entry;
+use crate::storyboard::{ShotKind, ShotState};
+
+/// Which shots the author wants to see. The default shows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Words that must all stand in the id, the title or the prompt; capitals do not matter.
+    pub text: String,
+    /// Only shots in this state.
+    pub state: Option<ShotState>,
+    /// Only shots of this kind.
+    pub kind: Option<ShotKind>,
+}
+
+impl Filter {
+    /// Whether everything is shown.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The places of the entries that pass, in order.
+    pub(super) fn apply(&self, entries: &[Entry]) -> Vec<usize> {
+        let text = self.text.to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let passes = |entry: &Entry| {
+            self.state.is_none_or(|state| entry.state == state)
+                && self.kind.is_none_or(|kind| entry.kind == Some(kind))
+                && words.iter().all(|word| entry.text.contains(word))
+        };
+        (0..entries.len()).filter(|&at| passes(&entries[at])).collect()
+    }
+}

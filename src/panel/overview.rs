@@ -1,0 +1,228 @@
+//! What the panel works out about a project once, and keeps until the project changes.
+
+use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
+
+use crate::{
+    project::Project,
+    recipe::Recipe,
+    story::{Story, check::check},
+    storyboard::{Shot, ShotId, ShotKind, ShotState},
+    studio::{JobId, JobView},
+};
+
+/// Everything that the tabs need of every shot, every job and the story.
+#[derive(Debug, Default)]
+pub(super) struct Overview {
+    of: Option<(PathBuf, u64)>,
+    /// Counts how often this was worked out: what is derived from it compares this.
+    pub version: u64,
+    /// All shots in story order, then those that nothing asks for any more.
+    pub entries: Vec<Entry>,
+    places: HashMap<ShotId, usize>,
+    counts: HashMap<ShotState, usize>,
+    /// What waits or is under way, in the order of drawing.
+    pub jobs: Vec<Waiting>,
+    /// Where in [`Self::jobs`] a shot's first job stands.
+    queued: HashMap<ShotId, usize>,
+    /// Scenes in words, by id.
+    pub scenes: HashMap<String, String>,
+    /// What is odd about the story, but keeps nothing from being drawn.
+    pub warnings: Vec<String>,
+    /// Seconds for each unit of [`work`], from the last job whose pace was known.
+    pace: Option<f64>,
+}
+
+/// One shot.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub id: ShotId,
+    pub title: String,
+    /// Not known of a shot that nothing asks for any more.
+    pub kind: Option<ShotKind>,
+    pub state: ShotState,
+    /// The scene under which it is listed.
+    pub scene: Option<String>,
+    /// Id, title and prompt in small letters, for the search.
+    pub text: String,
+}
+
+/// One job of the queue.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub id: JobId,
+    pub shot: ShotId,
+    work: f64,
+}
+
+impl Overview {
+    /// Works everything out anew if the project changed since.
+    pub fn refresh(&mut self, project: &Project) {
+        let now = (project.art().root().to_owned(), project.revision());
+        if self.of.as_ref() == Some(&now) {
+            return;
+        }
+        self.of = Some(now);
+        self.version += 1;
+        let entry = |shot: &Shot| Entry::of(shot, project.state(&shot.id));
+        self.entries = project.board().shots().iter().map(entry).collect();
+        self.entries.extend(project.orphans().map(Entry::orphan));
+        self.places = self.entries.iter().enumerate().map(|(n, e)| (e.id.clone(), n)).collect();
+        self.counts.clear();
+        for entry in &self.entries {
+            *self.counts.entry(entry.state).or_default() += 1;
+        }
+        self.jobs = project.studio().jobs().iter().map(Waiting::of).collect();
+        self.queued.clear();
+        for (place, job) in self.jobs.iter().enumerate() {
+            self.queued.entry(job.shot.clone()).or_insert(place);
+        }
+        self.scenes = scenes_in_words(project.story());
+        let faults = check(project.story());
+        self.warnings = faults.iter().filter(|f| f.is_warning()).map(ToString::to_string).collect();
+    }
+
+    /// The entry of a shot.
+    pub fn entry(&self, id: &ShotId) -> Option<&Entry> {
+        self.places.get(id).map(|&at| &self.entries[at])
+    }
+
+    /// Where the first job of a shot stands in the queue, from 0.
+    pub fn queue_place(&self, id: &ShotId) -> Option<usize> {
+        self.queued.get(id).copied()
+    }
+
+    /// How many shots are in a state.
+    pub fn count(&self, state: ShotState) -> usize {
+        self.counts.get(&state).copied().unwrap_or(0)
+    }
+
+    /// How many shots `Action::DrawNeeded` would draw.
+    pub fn needed(&self) -> usize {
+        self.count(ShotState::Missing) + self.count(ShotState::Stale)
+    }
+
+    /// How many pictures the story needs, and how many of them are there in their current form.
+    pub fn drawn_of(&self) -> (usize, usize) {
+        let drawn = self.count(ShotState::Drafted) + self.count(ShotState::Accepted);
+        (drawn, self.entries.len() - self.count(ShotState::Orphaned))
+    }
+
+    /// Shots that failed, in story order.
+    pub fn failed(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.state == ShotState::Failed)
+    }
+
+    /// `31 of 44 drawn, 2 failed, about 1 min left`.
+    pub fn summary(&mut self, current: Option<&JobView>, paused: bool) -> String {
+        let (drawn, all) = self.drawn_of();
+        let mut summary = format!("{drawn} of {all} drawn");
+        for (state, word) in [(ShotState::Stale, "stale"), (ShotState::Failed, "failed")] {
+            if self.count(state) > 0 {
+                summary += &format!(", {} {word}", self.count(state));
+            }
+        }
+        let left = self.time_left(current);
+        match (self.jobs.len(), paused, left) {
+            (0, _, _) => {}
+            (jobs, true, _) => summary += &format!(", {jobs} waiting, paused"),
+            (_, false, Some(left)) => summary += &format!(", {} left", About(left)),
+            (jobs, false, None) => summary += &format!(", {jobs} waiting"),
+        }
+        summary
+    }
+
+    /// The time until the queue is empty, by the pace of the job under way.
+    fn time_left(&mut self, current: Option<&JobView>) -> Option<Duration> {
+        let mut own = 0.0;
+        if let Some(JobView { job, progress: Some(progress) }) = current
+            && let Some(left) = progress.left
+        {
+            self.pace = Some((progress.elapsed + left).as_secs_f64() / work(&job.recipe));
+            own = left.as_secs_f64();
+        }
+        let current = current.map(|view| view.job.id);
+        let rest = self.jobs.iter().filter(|job| Some(job.id) != current);
+        let rest: f64 = rest.map(|job| job.work).sum();
+        Duration::try_from_secs_f64(own + rest * self.pace?).ok()
+    }
+}
+
+impl Entry {
+    fn of(shot: &Shot, state: ShotState) -> Self {
+        Self {
+            id: shot.id.clone(),
+            title: shot.title.clone(),
+            kind: Some(shot.kind),
+            state,
+            scene: shot.scenes.first().cloned(),
+            text: format!("{} {} {}", shot.id, shot.title, shot.recipe.prompt).to_lowercase(),
+        }
+    }
+
+    fn orphan(id: &ShotId) -> Self {
+        Self {
+            id: id.clone(),
+            title: id.to_string(),
+            kind: None,
+            state: ShotState::Orphaned,
+            scene: None,
+            text: id.as_str().to_lowercase(),
+        }
+    }
+
+    /// What a listener hears: `The studio, at night (background, missing)`.
+    pub fn spoken(&self) -> String {
+        let kind = self.kind.map_or("no longer in the story", ShotKind::name);
+        format!("{} ({kind}, {})", self.title, self.state.name())
+    }
+}
+
+impl Waiting {
+    fn of(view: &JobView) -> Self {
+        Self { id: view.job.id, shot: view.job.shot.clone(), work: work(&view.job.recipe) }
+    }
+}
+
+/// What a picture costs, in units of its own: it grows with pixels and steps.
+fn work(recipe: &Recipe) -> f64 {
+    let pixels = f64::from(recipe.size.width) * f64::from(recipe.size.height);
+    (pixels * f64::from(recipe.sampler.steps)).max(1.0)
+}
+
+fn scenes_in_words(story: &Story) -> HashMap<String, String> {
+    let in_words = |scene: &crate::story::Scene| {
+        let place = story.place(&scene.place).map_or(scene.place.as_str(), |place| &place.name);
+        let parts = [place, &scene.time, &scene.weather];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        (scene.id.clone(), parts.join(", "))
+    };
+    story.scenes.iter().map(in_words).collect()
+}
+
+/// A duration as people say it: `about 5 s`, `about 2 min`, `about 1 h 20 min`.
+pub(super) struct About(pub Duration);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64().ceil() as u64;
+        match (seconds, seconds.div_ceil(60)) {
+            (0..90, _) => write!(f, "about {} s", seconds.max(1)),
+            (_, minutes @ 0..60) => write!(f, "about {minutes} min"),
+            (_, minutes) => write!(f, "about {} h {} min", minutes / 60, minutes % 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_as_people_say_it() {
+        let told = |seconds| About(Duration::from_secs(seconds)).to_string();
+        assert_eq!(told(0), "about 1 s");
+        assert_eq!(told(89), "about 89 s");
+        assert_eq!(told(121), "about 3 min");
+        assert_eq!(told(3600 + 20 * 60), "about 1 h 20 min");
+    }
+}

@@ -1,0 +1,98 @@
+//! A picture in a box: as large as fits, never stretched.
+
+use egui::{
+    Align2, Color32, CornerRadius, FontId, Image, Rect, Ui, Vec2, load::SizedTexture, vec2,
+};
+
+use super::{
+    Desk, theme,
+    thumbnails::{Picture, Texture},
+};
+use crate::{
+    art::Take,
+    recipe::Size,
+    storyboard::{Shot, ShotId},
+    studio::JobView,
+};
+
+/// What stands in a box.
+pub(super) struct Content {
+    texture: Texture,
+    size: Vec2,
+}
+
+impl Content {
+    /// A take, in a box of this many points.
+    pub(super) fn take(desk: &mut Desk<'_>, take: &Take, box_side: f32) -> Self {
+        let Size { width, height } = take.provenance.recipe.size;
+        // A small picture is kept for twice as many pixels, for dense screens.
+        let small = box_side * 2.0 <= super::thumbnails::SMALL_SIDE as f32;
+        let picture = if small { Picture::Small(take) } else { Picture::Full(take) };
+        Self { texture: desk.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
+    }
+
+    /// What the job under way looks like, if it is this shot's and there is something to see.
+    pub(super) fn preview(desk: &mut Desk<'_>, shot: &ShotId) -> Option<Self> {
+        let JobView { job, progress } = desk.current.as_ref()?;
+        let image = progress.as_ref()?.preview.as_ref()?;
+        if job.shot != *shot {
+            return None;
+        }
+        let Size { width, height } = job.recipe.size;
+        let texture = desk.thumbnails.of(Picture::Preview(job.id, image));
+        Some(Self { texture, size: vec2(width as f32, height as f32) })
+    }
+
+    /// What a shot looks like now: the job under way, else what the game shows.
+    pub(super) fn of(
+        desk: &mut Desk<'_>,
+        id: &ShotId,
+        shot: Option<&Shot>,
+        side: f32,
+    ) -> Option<Self> {
+        Self::preview(desk, id).or_else(|| {
+            let take = desk.project.art().shown(id, shot.map(|shot| &shot.recipe))?;
+            Some(Self::take(desk, take, side))
+        })
+    }
+}
+
+/// Paints a picture into `rect`, or `nothing` in words where there is none. Returns what the picture
+/// itself covers.
+pub(super) fn paint(
+    ui: &Ui,
+    rect: Rect,
+    content: Option<&Content>,
+    nothing: &str,
+    tint: Color32,
+) -> Rect {
+    ui.painter().rect_filled(rect, CornerRadius::same(4), theme::WELL);
+    let (words, colour) = match content {
+        Some(Content { texture: Texture::Ready(id), size }) => {
+            let covered = fit(rect, *size);
+            Image::from_texture(SizedTexture::new(*id, covered.size()))
+                .corner_radius(4)
+                .tint(tint)
+                .paint_at(ui, covered);
+            return covered;
+        }
+        Some(Content { texture: Texture::Failed(error), .. }) => (error.as_str(), theme::ERROR),
+        Some(Content { texture: Texture::Loading, .. }) => ("", theme::WEAK),
+        None => (nothing, theme::WEAK),
+    };
+    let text = ui.painter().layout(
+        words.to_owned(),
+        FontId::proportional(12.0),
+        colour,
+        rect.width() - 2.0 * theme::STEP,
+    );
+    let place = Align2::CENTER_CENTER.anchor_size(rect.center(), text.size());
+    ui.painter().with_clip_rect(rect.intersect(ui.clip_rect())).galley(place.min, text, colour);
+    rect
+}
+
+/// The largest rectangle of these proportions in the middle of `rect`.
+fn fit(rect: Rect, size: Vec2) -> Rect {
+    let scale = (rect.size() / size.max(Vec2::splat(1.0))).min_elem();
+    Rect::from_center_size(rect.center(), size * scale)
+}

@@ -1,0 +1,146 @@
+//! The panel in a running game.
+
+use std::sync::Mutex;
+
+use bevy::{
+    ecs::schedule::{BoxedCondition, SystemCondition},
+    prelude::*,
+};
+use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
+use egui::{Align2, Frame, Window};
+
+use super::{PanelState, StoryStatus, ThumbnailCache, panel_status_ui, panel_ui, theme};
+use crate::{
+    plugin::{IllustratorStatus, Notices},
+    project::{Action, Project},
+};
+
+/// A run condition for a game's own input systems: egui has the pointer or the keyboard.
+///
+/// Keys and clicks that are meant for the panel reach the game as well, unless it does not listen:
+/// `read_keys.run_if(not(egui_wants_any_input))`.
+pub use bevy_egui::input::egui_wants_any_input;
+
+/// Draws the panel on the right-hand side of the game. F2 opens and closes it.
+///
+/// It adds [`EguiPlugin`] if the game has not. While the pointer is over the panel or somebody types
+/// in it, games should leave keys and clicks alone: see [`egui_wants_any_input`].
+///
+/// ```no_run
+/// # use bevy::prelude::*;
+/// # use bevy_illustrator::panel::{PanelPlugin, egui_wants_any_input};
+/// # #[derive(Resource)] struct AuthorMode;
+/// # fn read_keys() {}
+/// App::new()
+///     .add_plugins(PanelPlugin::default().run_if(resource_exists::<AuthorMode>))
+///     .add_systems(Update, read_keys.run_if(not(egui_wants_any_input)));
+/// ```
+#[derive(Default)]
+pub struct PanelPlugin {
+    condition: Mutex<Option<BoxedCondition>>,
+}
+
+impl PanelPlugin {
+    /// The panel can be opened only while `condition` holds.
+    #[must_use]
+    pub fn run_if<M>(self, condition: impl SystemCondition<M>) -> Self {
+        Self { condition: Mutex::new(Some(Box::new(IntoSystem::into_system(condition)))) }
+    }
+}
+
+impl Plugin for PanelPlugin {
+    fn build(&self, app: &mut App) {
+        if !app.is_plugin_added::<EguiPlugin>() {
+            app.add_plugins(EguiPlugin::default());
+        }
+        app.init_resource::<PanelState>().add_message::<Action>();
+        let mut show = show_panel.into_configs();
+        let condition = self.condition.lock().map_or(None, |mut condition| condition.take());
+        if let Some(condition) = condition {
+            show.run_if_dyn(condition);
+        }
+        app.add_systems(EguiPrimaryContextPass, show);
+    }
+}
+
+fn show_panel(
+    mut contexts: EguiContexts,
+    mut state: ResMut<PanelState>,
+    project: Option<Res<Project>>,
+    status: Option<Res<IllustratorStatus>>,
+    mut notices: Option<ResMut<Notices>>,
+    mut cache: Local<Option<ThumbnailCache>>,
+    mut actions: MessageWriter<Action>,
+) -> Result {
+    let context = contexts.ctx_mut()?.clone();
+    if context.input(is_toggled) {
+        state.open = !state.open;
+    }
+    if !state.open {
+        return Ok(());
+    }
+    if !cache.as_ref().is_some_and(|cache| cache.is_for(&context)) {
+        *cache = Some(ThumbnailCache::new(&context)?);
+    }
+    let Some(cache) = cache.as_mut() else { return Ok(()) };
+    cache.begin_frame();
+
+    let story_error = match status.as_deref() {
+        Some(IllustratorStatus::Failed(text)) => Some(text.clone()),
+        _ => None,
+    };
+    if let Some(notices) = &notices {
+        let told = notices.0.iter().filter(|text| story_error.as_ref() != Some(*text));
+        state.notices = told.cloned().collect();
+    }
+    state.story_error = story_error;
+
+    // Menus and tooltips take the style of the context: lend it ours while the panel is drawn.
+    let style = context.global_style();
+    context.set_global_style(theme::style());
+    side_window(&context).show(&context, |ui| match &project {
+        Some(project) => {
+            actions.write_batch(panel_ui(ui, &mut state, project, cache));
+        }
+        None => {
+            let status = match (&status, &state.story_error) {
+                (_, Some(error)) => StoryStatus::Failed(error),
+                (Some(_), None) => StoryStatus::Loading,
+                (None, None) => StoryStatus::NoStory,
+            };
+            panel_status_ui(ui, status);
+        }
+    });
+    context.set_global_style(style);
+
+    if let Some(notices) = &mut notices
+        && state.notices.is_empty()
+        && !notices.0.is_empty()
+    {
+        notices.0.clear();
+    }
+    Ok(())
+}
+
+/// Whether F2 went down, not counting what the system sends while it is held.
+fn is_toggled(input: &egui::InputState) -> bool {
+    input.events.iter().any(|event| {
+        matches!(event, egui::Event::Key { key: egui::Key::F2, pressed: true, repeat: false, .. })
+    })
+}
+
+/// A window along the right-hand side of the game. (An egui panel would do as well, were it not that
+/// egui then takes the pointer for its own only above windows.)
+fn side_window(context: &egui::Context) -> Window<'static> {
+    let room = context.viewport_rect();
+    Window::new("Illustrator")
+        .title_bar(false)
+        .anchor(Align2::RIGHT_TOP, [0.0, 0.0])
+        .frame(Frame::new())
+        .resizable([true, false])
+        .default_width((room.width() * 0.375).clamp(400.0, 640.0))
+        .min_width(360.0)
+        .max_width((room.width() - 160.0).max(360.0))
+        .min_height(room.height())
+        .max_height(room.height())
+}

@@ -1,0 +1,190 @@
+//! What is being drawn, what waits, and what failed.
+
+use egui::{Align, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
+
+use super::{
+    Desk,
+    overview::{About, Entry, Waiting},
+    picture::{self, Content},
+    shot_detail::icon_button,
+    state::{PanelState, Tab},
+    theme::{self, STEP},
+};
+use crate::{project::Action, studio::JobView};
+
+const ROW: f32 = 40.0;
+
+/// The queue, and what can be done with it.
+pub(super) fn queue_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
+    let overview = desk.overview;
+    let current = desk.current.clone();
+    let under_way = current.as_ref().map(|view| view.job.id);
+    let waiting: Vec<&Waiting> =
+        overview.jobs.iter().filter(|job| Some(job.id) != under_way).collect();
+    let failed: Vec<&Entry> = overview.failed().collect();
+
+    if waiting.is_empty() && current.is_none() && failed.is_empty() {
+        let advice = "`Draw all missing and stale` on the storyboard fills the queue. What waits here \
+                      is kept when the game is closed.";
+        return theme::empty(ui, "Nothing waits to be drawn", advice);
+    }
+    if waiting.len() + usize::from(current.is_some()) > 0 {
+        controls(ui, desk);
+    }
+    if let Some(view) = &current {
+        under_way_card(ui, state, desk, view);
+    }
+    if !failed.is_empty() {
+        failures(ui, state, desk, &failed);
+    }
+    if waiting.is_empty() {
+        return;
+    }
+    theme::section(ui, &format!("{} waiting", waiting.len()));
+    ScrollArea::vertical().id_salt("queue").auto_shrink(false).show_rows(
+        ui,
+        ROW,
+        waiting.len(),
+        |ui, rows| {
+            for (place, job) in waiting.iter().enumerate().take(rows.end).skip(rows.start) {
+                waiting_row(ui, state, desk, job, place);
+            }
+        },
+    );
+}
+
+fn controls(ui: &mut Ui, desk: &mut Desk<'_>) {
+    let paused = desk.project.studio().is_paused();
+    ui.horizontal(|ui| {
+        let (name, explanation) = if paused {
+            ("Resume drawing", "Goes on where it stopped")
+        } else {
+            ("Pause drawing", "Stops at once; nothing that waits is lost")
+        };
+        if ui.button(name).on_hover_text(explanation).clicked() {
+            desk.actions.push(Action::Pause(!paused));
+        }
+        if ui
+            .button("Cancel all")
+            .on_hover_text("Empties the queue; finished pictures stay")
+            .clicked()
+        {
+            desk.actions.push(Action::CancelAll);
+        }
+    });
+}
+
+fn under_way_card(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, view: &JobView) {
+    let JobView { job, progress } = view;
+    let paused = desk.project.studio().is_paused();
+    theme::card().show(ui, |ui| {
+        ui.horizontal_top(|ui| {
+            let (rect, _) = ui.allocate_exact_size(vec2(112.0, 112.0), Sense::hover());
+            let shot = desk.project.board().shot(&job.shot);
+            let content = Content::of(desk, &job.shot, shot, rect.width());
+            picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
+            ui.vertical(|ui| {
+                ui.label(theme::small(if paused { "Paused" } else { "Being drawn" }));
+                title(ui, state, desk, &job.shot);
+                let progress = progress.clone().unwrap_or_default();
+                let part = progress.done as f32 / progress.of.max(1) as f32;
+                ui.add(ProgressBar::new(part).desired_height(STEP).corner_radius(4));
+                let mut words = match progress.of {
+                    0 => "loading the model".to_owned(),
+                    of => format!("step {} of {of}", progress.done),
+                };
+                if let Some(left) = progress.left.filter(|_| !paused) {
+                    words += &format!(", {} left", About(left));
+                }
+                ui.label(theme::small(words));
+                if ui.button("Cancel").on_hover_text("Stops drawing this picture").clicked() {
+                    desk.actions.push(Action::Cancel(job.id));
+                }
+            });
+        });
+    });
+}
+
+/// The title of a shot; a click shows it on the storyboard.
+fn title(ui: &mut Ui, state: &mut PanelState, desk: &Desk<'_>, shot: &crate::storyboard::ShotId) {
+    let title = desk.overview.entry(shot).map_or(shot.as_str(), |entry| &entry.title);
+    let label = Label::new(RichText::new(title).strong()).truncate().sense(Sense::click());
+    if ui.add(label).on_hover_text("Show it on the storyboard").clicked() {
+        state.selection.only(shot.clone());
+        state.tab = Tab::Storyboard;
+    }
+}
+
+fn failures(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, failed: &[&Entry]) {
+    ui.horizontal(|ui| {
+        theme::section(ui, &format!("{} failed", failed.len()));
+        if failed.len() > 1 && ui.small_button("Try all again").clicked() {
+            let shots = failed.iter().map(|entry| entry.id.clone()).collect();
+            desk.actions.push(Action::Draw(shots));
+        }
+    });
+    let height = (ui.available_height() * 0.5).max(120.0);
+    ScrollArea::vertical()
+        .id_salt("failed")
+        .auto_shrink([false, true])
+        .max_height(height)
+        .show_rows(ui, 64.0, failed.len(), |ui, rows| {
+            for entry in &failed[rows] {
+                failed_row(ui, state, desk, entry);
+            }
+        });
+}
+
+fn failed_row(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, entry: &Entry) {
+    let error = desk.project.error(&entry.id).unwrap_or("nobody said why");
+    theme::card().fill(theme::ERROR_FILL).show(ui, |ui| {
+        ui.set_height(48.0);
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.button("Try again").clicked() {
+                    desk.actions.push(Action::Draw(vec![entry.id.clone()]));
+                }
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    title(ui, state, desk, &entry.id);
+                    let words = RichText::new(error).small().color(theme::ERROR);
+                    ui.add(Label::new(words).truncate()).on_hover_text(error);
+                });
+            });
+        });
+    });
+}
+
+fn waiting_row(
+    ui: &mut Ui,
+    state: &mut PanelState,
+    desk: &mut Desk<'_>,
+    job: &Waiting,
+    place: usize,
+) {
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), ROW),
+        Layout::right_to_left(Align::Center),
+        |ui| {
+            ui.push_id(job.id, |ui| {
+                let name = desk.overview.entry(&job.shot).map_or("it", |entry| &entry.title);
+                if icon_button(ui, "✖", &format!("Cancel {name}")).clicked() {
+                    desk.actions.push(Action::Cancel(job.id));
+                }
+                if place > 0
+                    && ui.small_button("Draw next").on_hover_text("Puts it in front").clicked()
+                {
+                    desk.actions.push(Action::MoveToFront(job.id));
+                }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let (rect, _) = ui.allocate_exact_size(vec2(ROW, ROW), Sense::hover());
+                    let shot = desk.project.board().shot(&job.shot);
+                    let content = Content::of(desk, &job.shot, shot, ROW);
+                    picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
+                    ui.label(theme::small(format!("{}", place + 1)));
+                    title(ui, state, desk, &job.shot);
+                });
+            });
+        },
+    );
+}

@@ -1,0 +1,141 @@
+//! One shot in detail: its picture, where it stands, its takes, its prompt and the author's words.
+
+use egui::{Color32, Grid, Label, RichText, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, vec2};
+
+use super::{
+    Desk, badge,
+    picture::{self, Content},
+    shot_actions,
+    state::PanelState,
+    takes_strip::{looked_at, takes_strip},
+    theme,
+    words_editor::words_editor,
+};
+use crate::storyboard::{Shot, ShotId, ShotState};
+
+/// The shot in front, if there is one.
+pub(super) fn shot_detail(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
+    let Some(id) = state.selection.front.clone() else { return };
+    let shot = desk.project.board().shot(&id);
+    title(ui, state, desk, &id);
+    let mut area = ScrollArea::vertical().id_salt("shot detail").auto_shrink(false);
+    if std::mem::take(&mut state.selection.fresh) {
+        area = area.vertical_scroll_offset(0.0);
+    }
+    area.show(ui, |ui| {
+        summary(ui, state, desk, &id, shot);
+        if let Some(error) = desk.project.error(&id) {
+            let error = format!("Drawing failed: {error}");
+            theme::error_box(ui, &error, "Set that right, then press `Try again`.");
+        }
+        takes_strip(ui, state, desk, &id, shot);
+        if let Some(shot) = shot {
+            words_editor(ui, state, desk, shot);
+            prompt(ui, shot);
+        }
+        ui.add_space(theme::STEP);
+    });
+}
+
+fn title(ui: &mut Ui, state: &mut PanelState, desk: &Desk<'_>, id: &ShotId) {
+    let title = desk.overview.entry(id).map_or(id.as_str(), |entry| &entry.title).to_owned();
+    ui.horizontal(|ui| {
+        let close = ui.spacing().interact_size.x + theme::STEP;
+        ui.allocate_ui(vec2(ui.available_width() - close, ui.spacing().interact_size.y), |ui| {
+            ui.set_width(ui.available_width());
+            ui.add(Label::new(RichText::new(title).heading().size(16.0)).truncate());
+        });
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if icon_button(ui, "✖", "Close the detail").clicked() {
+                state.selection.clear();
+            }
+        });
+    });
+}
+
+/// A button that shows a sign only, with its name for listeners and on hover.
+pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> egui::Response {
+    let response = ui.add(egui::Button::new(sign).frame_when_inactive(false));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), name));
+    response.on_hover_text(name)
+}
+
+/// Picture, state and buttons.
+fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, shot: Option<&Shot>) {
+    let Some(entry) = desk.overview.entry(id) else { return };
+    let side = (ui.available_width() * 0.46).clamp(96.0, 384.0);
+    ui.horizontal_top(|ui| {
+        let take = looked_at(&state.selection, desk, id, shot);
+        let content = match take {
+            Some(take) if state.selection.take.is_some() => Some(Content::take(desk, take, side)),
+            _ => Content::of(desk, id, shot, side),
+        };
+        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);
+        let spoken = format!("Picture of {}", entry.title);
+        response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
+
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = theme::STEP / 2.0;
+            badge::show(ui, entry.state);
+            if entry.state != ShotState::Failed {
+                ui.add(Label::new(shot_actions::in_words(entry, desk)).wrap());
+            }
+            if let Some(shot) = shot {
+                facts(ui, shot);
+            }
+            ui.add_space(theme::STEP / 2.0);
+            shot_actions::buttons(ui, entry, desk);
+        });
+    });
+}
+
+/// Kind, size, model, seed and scenes, in small type.
+fn facts(ui: &mut Ui, shot: &Shot) {
+    let recipe = &shot.recipe;
+    let facts = [
+        format!("{}, {}", shot.kind.name(), recipe.size),
+        format!("{}, seed {}", recipe.model, recipe.seed),
+        match shot.scenes.as_slice() {
+            [] => "shown by no line".to_owned(),
+            [scene] => format!("in {scene}"),
+            [first, others @ ..] => format!("in {first}, also in {}", others.join(", ")),
+        },
+    ];
+    for fact in facts {
+        ui.add(Label::new(theme::small(&fact)).truncate()).on_hover_text(fact);
+    }
+}
+
+/// The prompt, piece by piece, and where each piece comes from.
+fn prompt(ui: &mut Ui, shot: &Shot) {
+    ui.horizontal(|ui| {
+        theme::section(ui, "The prompt, and where it comes from");
+        if ui.small_button("Copy").on_hover_text("Copies the whole prompt").clicked() {
+            ui.ctx().copy_text(shot.recipe.prompt.clone());
+        }
+    });
+    let mut pieces: Vec<(String, &str)> =
+        shot.sources.iter().map(|piece| (piece.from.to_string(), piece.words.as_str())).collect();
+    if !shot.recipe.unwanted.is_empty() {
+        pieces.push(("not wanted".into(), &shot.recipe.unwanted));
+    }
+    theme::card().show(ui, |ui| {
+        let width = ui.available_width();
+        let left = (width * 0.36).min(200.0);
+        Grid::new(("prompt", &shot.id)).num_columns(2).spacing(vec2(8.0, 6.0)).show(ui, |ui| {
+            for (source, words) in pieces {
+                cell(ui, left, Label::new(theme::small(source)).wrap());
+                cell(ui, width - left - 8.0, Label::new(words).wrap().selectable(true));
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn cell(ui: &mut Ui, width: f32, label: Label) {
+    ui.vertical(|ui| {
+        ui.set_width(width);
+        ui.add(label);
+    });
+}

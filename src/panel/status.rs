@@ -1,0 +1,53 @@
+//! The panel while there is no project: nothing is loaded yet, or the story cannot be read.
+
+use egui::{Label, RichText, Ui};
+
+use super::theme::{self, STEP};
+
+/// Why there is no project yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoryStatus<'a> {
+    /// Nobody asked for a story.
+    NoStory,
+    /// The story is being read.
+    Loading,
+    /// The story cannot be read or has faults, told with file, line and column where they are known.
+    Failed(&'a str),
+}
+
+/// What [`panel_ui`](super::panel_ui) shows the place of while there is no project.
+pub fn panel_status_ui(ui: &mut Ui, status: StoryStatus<'_>) {
+    ui.scope(|ui| {
+        ui.set_style(theme::style());
+        theme::ground().show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            match status {
+                StoryStatus::NoStory => theme::empty(
+                    ui,
+                    "No story yet",
+                    "Give `IllustratorPlugin` a story file, or put `Scene` components on the game's \
+                     own entities: every picture that they need appears here.",
+                ),
+                StoryStatus::Loading => {
+                    ui.add_space(4.0 * STEP);
+                    ui.vertical_centered(|ui| {
+                        ui.spinner();
+                        ui.label("Reading the story");
+                    });
+                }
+                StoryStatus::Failed(error) => failed(ui, error),
+            }
+        });
+    });
+}
+
+fn failed(ui: &mut Ui, error: &str) {
+    ui.add(Label::new(RichText::new("The story cannot be shown").heading()).wrap());
+    egui::ScrollArea::vertical().id_salt("story error").show(ui, |ui| {
+        theme::error_box(
+            ui,
+            error,
+            "Correct the story: the panel goes on as soon as it reads well.",
+        );
+    });
+}

@@ -1,0 +1,110 @@
+//! All shots, and the one in front in detail.
+
+use egui::{ComboBox, Frame, Margin, Panel, TextEdit, Ui};
+
+use super::{
+    Desk, badge, grid,
+    shot_detail::shot_detail,
+    state::PanelState,
+    theme::{self, STEP},
+};
+use crate::{
+    project::Action,
+    storyboard::{ShotId, ShotKind, ShotState},
+};
+
+/// From this width on the detail stands beside the grid, else below it.
+const WIDE: f32 = 860.0;
+
+/// The grid with its filter and buttons, and the detail.
+pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
+    if desk.overview.entries.is_empty() {
+        let advice = "Add a scene to the story: its background appears here, and so does a portrait \
+                      of everybody who speaks in it.";
+        return theme::empty(ui, "This story needs no pictures yet", advice);
+    }
+    state.selection.retain(|id| desk.overview.entry(id).is_some());
+    if state.selection.front.is_some() {
+        let room = ui.available_size();
+        let frame = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
+        let panel = if room.x >= WIDE {
+            let frame = Frame::new().inner_margin(Margin { left: 12, ..Margin::ZERO });
+            Panel::right(ui.id().with("detail beside"))
+                .default_size(room.x * 0.5)
+                .size_range(320.0..=room.x - 260.0)
+                .frame(frame)
+        } else {
+            Panel::bottom(ui.id().with("detail below"))
+                .default_size(room.y * 0.6)
+                .size_range(140.0..=(room.y - 190.0).max(150.0))
+                .frame(frame)
+        };
+        panel.resizable(true).show(ui, |ui| shot_detail(ui, state, desk));
+    }
+    filter_bar(ui, state);
+    draw_buttons(ui, state, desk);
+    grid::grid(ui, state, desk);
+}
+
+fn filter_bar(ui: &mut Ui, state: &mut PanelState) {
+    let filter = &mut state.filter;
+    ui.horizontal(|ui| {
+        let boxes = 2.0 * (112.0 + STEP) + if filter.is_empty() { 0.0 } else { 64.0 };
+        let search = TextEdit::singleline(&mut filter.text)
+            .id_salt("search")
+            .hint_text("Search")
+            .margin(Margin::symmetric(8, 4))
+            .desired_width((ui.available_width() - boxes - 16.0).max(80.0));
+        let response = ui.add(search);
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::WidgetType::TextEdit, true, "Search shots")
+        });
+        response.on_hover_text("Words in the id, the title or the prompt");
+
+        let text = filter.state.map_or("All states", ShotState::name);
+        ComboBox::from_id_salt("state filter").width(112.0).selected_text(text).show_ui(ui, |ui| {
+            ui.selectable_value(&mut filter.state, None, "All states");
+            for state in ShotState::ALL {
+                ui.horizontal(|ui| {
+                    badge::mark(ui, state);
+                    ui.selectable_value(&mut filter.state, Some(state), state.name());
+                });
+            }
+        });
+        let text = filter.kind.map_or("All kinds", ShotKind::name);
+        ComboBox::from_id_salt("kind filter").width(112.0).selected_text(text).show_ui(ui, |ui| {
+            ui.selectable_value(&mut filter.kind, None, "All kinds");
+            for kind in ShotKind::ALL {
+                ui.selectable_value(&mut filter.kind, Some(kind), kind.name());
+            }
+        });
+        if !filter.is_empty() && ui.button("Clear").on_hover_text("Shows all shots again").clicked()
+        {
+            *filter = super::Filter::default();
+        }
+    });
+}
+
+fn draw_buttons(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>) {
+    let needed = desk.overview.needed();
+    let selected: Vec<ShotId> = state.selection.shots.iter().cloned().collect();
+    ui.horizontal_wrapped(|ui| {
+        let all = theme::primary(format!("Draw all missing and stale ({needed})"));
+        if ui
+            .add_enabled(needed > 0, all)
+            .on_hover_text("Queues every picture that the story still needs, in story order")
+            .on_disabled_hover_text("Every picture is drawn or waits in the queue")
+            .clicked()
+        {
+            desk.actions.push(Action::DrawNeeded);
+        }
+        if selected.len() > 1
+            && ui
+                .button(format!("Draw selected ({})", selected.len()))
+                .on_hover_text("Draws those of them that are missing, stale or failed")
+                .clicked()
+        {
+            desk.actions.push(Action::Draw(selected));
+        }
+    });
+}

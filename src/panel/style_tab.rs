@@ -1,0 +1,242 @@
+//! The one look of the story: what it is, and what would change.
+
+use egui::{ComboBox, DragValue, Grid, Label, RichText, ScrollArea, TextEdit, Ui, vec2};
+
+use super::{
+    Desk,
+    theme::{self, STEP},
+    words_editor::parse_seed,
+};
+use crate::{
+    project::{Action, Project},
+    recipe::{SchedulerKind, Size, Style, style::BUILT_IN_MODEL},
+    storyboard::{ShotState, Storyboard},
+};
+
+/// The style as it is typed but not applied.
+#[derive(Debug, Default)]
+pub(super) struct StyleDraft {
+    /// Absent while nothing has been changed.
+    typed: Option<Typed>,
+    /// How many pictures would become stale, and for which draft and which version of the project.
+    stale: Option<(u64, Style, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Typed {
+    style: Style,
+    seed: String,
+}
+
+impl Typed {
+    fn new(style: &Style) -> Self {
+        Self { style: style.clone(), seed: style.seed.to_string() }
+    }
+
+    /// The style that would be applied.
+    ///
+    /// # Errors
+    /// What is wrong with the seed.
+    fn style(&self) -> Result<Style, String> {
+        let seed = parse_seed(&self.seed)?.unwrap_or(0);
+        Ok(Style { seed, ..self.style.clone() })
+    }
+}
+
+impl StyleDraft {
+    /// How many pictures that fit now would not fit any more.
+    fn stale(&mut self, style: &Style, desk: &Desk<'_>) -> usize {
+        let version = desk.overview.version;
+        match &self.stale {
+            Some((of, for_style, stale)) if *of == version && for_style == style => *stale,
+            _ => {
+                let stale = would_be_stale(desk.project, style);
+                self.stale = Some((version, style.clone(), stale));
+                stale
+            }
+        }
+    }
+}
+
+/// How many drawn pictures another style would make stale.
+fn would_be_stale(project: &Project, style: &Style) -> usize {
+    let board = Storyboard::plan(project.story(), style, project.art().words());
+    let changes = board.shots().iter().filter(|shot| {
+        matches!(project.state(&shot.id), ShotState::Drafted | ShotState::Accepted)
+            && project.board().shot(&shot.id).is_none_or(|now| now.recipe != shot.recipe)
+    });
+    changes.count()
+}
+
+/// Form and buttons.
+pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, desk: &mut Desk<'_>) {
+    let in_force = Typed::new(desk.project.style());
+    let mut typed = draft.typed.take().unwrap_or_else(|| in_force.clone());
+    let footer = egui::Panel::bottom(ui.id().with("style buttons"))
+        .frame(egui::Frame::new())
+        .show_separator_line(false)
+        .resizable(false);
+    let verdict = footer.show(ui, |ui| buttons(ui, draft, desk, &typed, &in_force)).inner;
+    ScrollArea::vertical().id_salt("style").auto_shrink(false).show(ui, |ui| form(ui, &mut typed));
+    if typed != in_force && verdict == Verdict::GoOn {
+        draft.typed = Some(typed);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    GoOn,
+    /// Applied or dropped: what is in force is shown again.
+    Done,
+}
+
+fn buttons(
+    ui: &mut Ui,
+    draft: &mut StyleDraft,
+    desk: &mut Desk<'_>,
+    typed: &Typed,
+    in_force: &Typed,
+) -> Verdict {
+    let mut verdict = Verdict::GoOn;
+    let changed = typed != in_force;
+    let wanted = typed.style();
+    ui.add_space(STEP);
+    match &wanted {
+        Err(error) => theme::error_box(ui, error, ""),
+        Ok(_) if !changed => {
+            ui.add(Label::new(theme::weak("All pictures of the story share this style.")).wrap());
+        }
+        Ok(style) => {
+            let words = match draft.stale(style, desk) {
+                0 => "No picture becomes stale.".to_owned(),
+                1 => {
+                    "1 picture becomes stale. The game shows it until it is drawn anew.".to_owned()
+                }
+                n => format!(
+                    "{n} pictures become stale. The game shows them until they are drawn anew."
+                ),
+            };
+            ui.add(Label::new(RichText::new(words).color(theme::WARNING)).wrap());
+        }
+    }
+    ui.horizontal_wrapped(|ui| {
+        let apply = ui.add_enabled(changed && wanted.is_ok(), theme::primary("Apply"));
+        if apply.on_hover_text("Uses this style for all pictures from now on").clicked()
+            && let Ok(style) = wanted
+        {
+            desk.actions.push(Action::SetStyle(Some(Box::new(style))));
+            verdict = Verdict::Done;
+        }
+        let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
+        if revert.on_hover_text("Drops what is typed but not applied").clicked() {
+            verdict = Verdict::Done;
+        }
+        if desk.project.art().style().is_some()
+            && ui
+                .button("Back to the story's style")
+                .on_hover_text("Forgets your style; the story's own holds again")
+                .clicked()
+        {
+            desk.actions.push(Action::SetStyle(None));
+            verdict = Verdict::Done;
+        }
+    });
+    verdict
+}
+
+fn form(ui: &mut Ui, typed: &mut Typed) {
+    let style = &mut typed.style;
+    text(ui, "Words at the end of every prompt", "gouache, warm light", 3, &mut style.words);
+    text(ui, "Not wanted in any picture", "text, watermark", 2, &mut style.unwanted);
+    let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
+    text(ui, "Model (the built-in `sketch`, or a diffusers folder)", &hint, 1, &mut style.model);
+
+    theme::section(ui, "Sampling");
+    rows(ui, "sampling", |ui| {
+        let label = ui.label("Scheduler");
+        let scheduler = &mut style.sampler.scheduler;
+        ComboBox::from_id_salt("scheduler")
+            .selected_text(scheduler_name(*scheduler))
+            .show_ui(ui, |ui| {
+                for kind in SchedulerKind::ALL {
+                    ui.selectable_value(scheduler, kind, scheduler_name(kind));
+                }
+            })
+            .response
+            .labelled_by(label.id);
+        ui.end_row();
+
+        let label = ui.label("Steps");
+        ui.add(DragValue::new(&mut style.sampler.steps).range(1..=150))
+            .labelled_by(label.id)
+            .on_hover_text("More steps are slower and cleaner; 15 to 30 are common");
+        ui.end_row();
+
+        let label = ui.label("Guidance");
+        let guidance = DragValue::new(&mut style.sampler.guidance).range(1.0..=30.0);
+        ui.add(guidance.speed(0.05).max_decimals(2))
+            .labelled_by(label.id)
+            .on_hover_text("How closely pictures follow their words; 1 is not at all");
+        ui.end_row();
+
+        let label = ui.label("Seed");
+        let seed = TextEdit::singleline(&mut typed.seed).desired_width(160.0);
+        ui.add(seed.id_salt("style seed"))
+            .labelled_by(label.id)
+            .on_hover_text("What all seeds of the story grow from");
+        ui.end_row();
+    });
+
+    theme::section(ui, "Sizes, in pixels");
+    rows(ui, "sizes", |ui| {
+        let sizes = &mut style.sizes;
+        size(ui, "Backgrounds", &mut sizes.background);
+        size(ui, "Portraits", &mut sizes.portrait);
+        size(ui, "Moments", &mut sizes.moment);
+        size(ui, "Items", &mut sizes.item);
+    });
+    ui.add_space(STEP);
+}
+
+fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {
+    let grid = Grid::new(salt).num_columns(2).min_col_width(112.0);
+    grid.spacing(vec2(2.0 * STEP, STEP)).show(ui, content);
+}
+
+fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
+    let label = ui.label(theme::small(name));
+    let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
+    let edit = edit.desired_rows(rows).desired_width(f32::INFINITY).hint_text(hint.to_owned());
+    ui.add(edit.id_salt(name)).labelled_by(label.id);
+}
+
+/// Networks work on squares of 8 pixels and more, so sizes step by 8.
+fn size(ui: &mut Ui, name: &str, size: &mut Size) {
+    let label = ui.label(name);
+    ui.horizontal(|ui| {
+        for (side, pixels) in [("width", &mut size.width), ("height", &mut size.height)] {
+            let mut eighths = *pixels / 8;
+            let value = DragValue::new(&mut eighths)
+                .range(8..=256)
+                .custom_formatter(|eighths, _| format!("{}", eighths * 8.0))
+                .custom_parser(|text| text.trim().parse::<f64>().ok().map(|n| (n / 8.0).round()))
+                .speed(0.2);
+            let response = ui.add(value).labelled_by(label.id).on_hover_text(side);
+            if response.changed() {
+                *pixels = eighths * 8;
+            }
+            if side == "width" {
+                ui.label(theme::weak("x"));
+            }
+        }
+    });
+    ui.end_row();
+}
+
+const fn scheduler_name(kind: SchedulerKind) -> &'static str {
+    match kind {
+        SchedulerKind::Ddim => "DDIM",
+        SchedulerKind::Euler => "Euler",
+        SchedulerKind::DpmPlusPlus2M => "DPM++ 2M",
+    }
+}

@@ -1,0 +1,230 @@
+//! Where the panel gets its pictures from.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
+use image::{RgbImage, RgbaImage, imageops};
+
+use crate::{
+    art::{ArtError, Take},
+    studio::JobId,
+};
+
+/// A picture that the panel wants to show.
+#[derive(Clone, Copy, Debug)]
+pub enum Picture<'a> {
+    /// A take, at most [`SMALL_SIDE`] pixels wide and high.
+    Small(&'a Take),
+    /// A take in its own size.
+    Full(&'a Take),
+    /// What a job under way looks like so far.
+    Preview(JobId, &'a Arc<RgbImage>),
+}
+
+/// A picture as far as it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Texture {
+    /// Here it is.
+    Ready(TextureId),
+    /// It will be there in a later frame.
+    Loading,
+    /// It cannot be shown, and why.
+    Failed(String),
+}
+
+/// Gives the panel its pictures. It is asked anew in every frame for what is visible, so it must
+/// answer at once: [`Texture::Loading`] costs nothing.
+pub trait Thumbnails {
+    /// The texture of a picture.
+    fn of(&mut self, picture: Picture<'_>) -> Texture;
+}
+
+/// The longest side of a [`Picture::Small`], in pixels.
+pub const SMALL_SIDE: u32 = 256;
+
+/// Textures are let go beyond this, least recently seen first; what is visible always stays.
+const BUDGET_BYTES: usize = 96 << 20;
+/// Pictures that are being read at a time: what scrolls past must not pile up.
+const MOST_WAITING: usize = 16;
+/// Textures that are handed to the graphics card in a frame.
+const MOST_UPLOADS: usize = 6;
+
+/// [`Thumbnails`] in textures of an egui context: a thread of its own reads the files, and memory
+/// stays within bounds however many shots a story has.
+pub struct ThumbnailCache {
+    context: Context,
+    slots: HashMap<Key, Slot>,
+    frame: u64,
+    waiting: usize,
+    wishes: Sender<(Key, Take)>,
+    finished: Receiver<(Key, Result<ColorImage, String>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Small(PathBuf),
+    Full(PathBuf),
+    Preview(JobId),
+}
+
+struct Slot {
+    content: Content,
+    seen: u64,
+}
+
+enum Content {
+    Loading,
+    Ready(TextureHandle),
+    Preview(TextureHandle, Arc<RgbImage>),
+    Failed(String),
+}
+
+impl ThumbnailCache {
+    /// An empty cache for one egui context.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(context: &Context) -> std::io::Result<Self> {
+        let (wishes, wished) = channel::<(Key, Take)>();
+        let (finish, finished) = channel();
+        let waker = context.clone();
+        thread::Builder::new().name("illustrator thumbnails".into()).spawn(move || {
+            // Ends when the cache is dropped: either channel is closed then.
+            for (key, take) in wished {
+                let small = matches!(key, Key::Small(_));
+                let image = read(&take, small).map_err(|error| error.to_string());
+                if finish.send((key, image)).is_err() {
+                    break;
+                }
+                waker.request_repaint();
+            }
+        })?;
+        Ok(Self {
+            context: context.clone(),
+            slots: HashMap::new(),
+            frame: 0,
+            waiting: 0,
+            wishes,
+            finished,
+        })
+    }
+
+    /// Whether this cache is for that context.
+    #[must_use]
+    pub fn is_for(&self, context: &Context) -> bool {
+        self.context == *context
+    }
+
+    /// Takes in what was read since, and lets go what was not seen for long. Call it once a frame,
+    /// before the panel.
+    pub fn begin_frame(&mut self) {
+        self.frame += 1;
+        for (key, image) in self.finished.try_iter().take(MOST_UPLOADS) {
+            self.waiting -= 1;
+            let content = match image {
+                Ok(image) => {
+                    Content::Ready(self.context.load_texture("take", image, TextureOptions::LINEAR))
+                }
+                Err(error) => Content::Failed(error),
+            };
+            self.slots.insert(key, Slot { content, seen: self.frame });
+        }
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
+        let mut bytes: usize = self.slots.values().map(|slot| slot.content.bytes()).sum();
+        while bytes > BUDGET_BYTES {
+            let unseen = self.slots.iter().filter(|(_, slot)| slot.seen + 1 < self.frame);
+            let Some((key, _)) = unseen.min_by_key(|(_, slot)| slot.seen) else { return };
+            let key = key.clone();
+            bytes -= self.slots.remove(&key).map_or(0, |slot| slot.content.bytes());
+        }
+        // Previews end with their job; nobody asks for them again.
+        let frame = self.frame;
+        self.slots.retain(|key, slot| !matches!(key, Key::Preview(_)) || slot.seen + 2 > frame);
+    }
+
+    fn take(&mut self, key: Key, take: &Take) -> Texture {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.seen = self.frame;
+            return slot.content.texture();
+        }
+        if self.waiting < MOST_WAITING && self.wishes.send((key.clone(), take.clone())).is_ok() {
+            self.waiting += 1;
+            self.slots.insert(key, Slot { content: Content::Loading, seen: self.frame });
+        }
+        Texture::Loading
+    }
+
+    fn preview(&mut self, job: JobId, image: &Arc<RgbImage>) -> Texture {
+        let upload = || {
+            let size = [image.width() as usize, image.height() as usize];
+            ColorImage::from_rgb(size, image.as_raw())
+        };
+        let frame = self.frame;
+        let slot = self.slots.entry(Key::Preview(job)).or_insert_with(|| {
+            let texture = self.context.load_texture("preview", upload(), TextureOptions::LINEAR);
+            Slot { content: Content::Preview(texture, image.clone()), seen: frame }
+        });
+        slot.seen = frame;
+        if let Content::Preview(texture, shown) = &mut slot.content
+            && !Arc::ptr_eq(shown, image)
+        {
+            texture.set(upload(), TextureOptions::LINEAR);
+            *shown = image.clone();
+        }
+        slot.content.texture()
+    }
+}
+
+impl Thumbnails for ThumbnailCache {
+    fn of(&mut self, picture: Picture<'_>) -> Texture {
+        match picture {
+            Picture::Small(take) => self.take(Key::Small(take.path.clone()), take),
+            Picture::Full(take) => self.take(Key::Full(take.path.clone()), take),
+            Picture::Preview(job, image) => self.preview(job, image),
+        }
+    }
+}
+
+impl Content {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Ready(texture) | Self::Preview(texture, _) => texture.byte_size(),
+            Self::Loading | Self::Failed(_) => 0,
+        }
+    }
+
+    fn texture(&self) -> Texture {
+        match self {
+            Self::Ready(texture) | Self::Preview(texture, _) => Texture::Ready(texture.id()),
+            Self::Loading => Texture::Loading,
+            Self::Failed(error) => Texture::Failed(error.clone()),
+        }
+    }
+}
+
+fn read(take: &Take, small: bool) -> Result<ColorImage, ArtError> {
+    let image = take.image()?;
+    let image = if small { shrink(image) } else { image };
+    let size = [image.width() as usize, image.height() as usize];
+    Ok(ColorImage::from_rgba_unmultiplied(size, image.as_raw()))
+}
+
+fn shrink(image: RgbaImage) -> RgbaImage {
+    let longest = image.width().max(image.height());
+    if longest <= SMALL_SIDE {
+        return image;
+    }
+    let side = |pixels: u32| (pixels * SMALL_SIDE / longest).max(1);
+    imageops::thumbnail(&image, side(image.width()), side(image.height()))
+}

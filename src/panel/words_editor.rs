@@ -1,0 +1,136 @@
+//! The author's own words for one shot.
+
+use egui::{Key, Modifiers, TextEdit, Ui};
+
+use super::{
+    Desk,
+    state::PanelState,
+    theme::{self, STEP},
+};
+use crate::{
+    project::{Action, Project},
+    storyboard::{PromptSource, Shot, ShotWords},
+};
+
+/// What is typed but not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WordsDraft {
+    words: String,
+    unwanted: String,
+    seed: String,
+}
+
+impl WordsDraft {
+    /// What is in force now.
+    fn in_force(shot: &Shot, own: &ShotWords) -> Self {
+        Self {
+            words: own.words.clone().unwrap_or_else(|| words_of(shot)),
+            unwanted: own.unwanted.clone().unwrap_or_default(),
+            seed: own.seed.map(|seed| seed.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// What would be applied. Words that nobody touched stay the story's and go on following it.
+    ///
+    /// # Errors
+    /// What is wrong with the seed.
+    fn to_words(&self, shot: &Shot, own: &ShotWords) -> Result<ShotWords, String> {
+        let now = Self::in_force(shot, own);
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let seed = parse_seed(&self.seed)?;
+        let words = if self.words == now.words { own.words.clone() } else { text(&self.words) };
+        Ok(ShotWords { words, unwanted: text(&self.unwanted), seed })
+    }
+}
+
+/// A seed as it is typed; nothing stands for the story's own.
+pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        digits => digits.parse().map(Some).map_err(|_| {
+            format!("`{digits}` is no seed: type a whole number from 0 to {}", u64::MAX)
+        }),
+    }
+}
+
+/// All words but those of the style.
+fn words_of(shot: &Shot) -> String {
+    let own = shot.sources.iter().filter(|piece| piece.from != PromptSource::Style);
+    own.map(|piece| piece.words.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn own_words(project: &Project, shot: &Shot) -> ShotWords {
+    project.art().words().get(&shot.id).cloned().unwrap_or_default()
+}
+
+/// Fields and buttons.
+pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, shot: &Shot) {
+    let own = own_words(desk.project, shot);
+    let in_force = WordsDraft::in_force(shot, &own);
+    let mut draft = state.words.remove(&shot.id).unwrap_or_else(|| in_force.clone());
+
+    theme::section(ui, "Your words");
+    let mut focused = false;
+    let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
+        let label = ui.label(theme::small(name));
+        let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
+        let edit = edit.desired_rows(rows).desired_width(f32::INFINITY).hint_text(hint.to_owned());
+        let response = ui.add(edit.id_salt((name, &shot.id))).labelled_by(label.id);
+        focused |= response.has_focus();
+    };
+    ui.spacing_mut().item_spacing.y = STEP / 2.0;
+    field(ui, "What it shows (the style's words follow)", "", 3, &mut draft.words);
+    field(
+        ui,
+        "Not wanted, besides what the story excludes",
+        "people, text",
+        1,
+        &mut draft.unwanted,
+    );
+    let hint = format!("{} (the story's)", shot.recipe.seed);
+    field(ui, "Seed", if own.seed.is_none() { &hint } else { "the story's" }, 1, &mut draft.seed);
+    ui.spacing_mut().item_spacing.y = STEP;
+
+    let wanted = draft.to_words(shot, &own);
+    if let Err(error) = &wanted {
+        theme::error_box(ui, error, "");
+    }
+    let changed = draft != in_force;
+    let shortcut = || ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
+    let mut apply = changed && wanted.is_ok() && focused && shortcut();
+    let mut revert = false;
+    ui.horizontal_wrapped(|ui| {
+        let can_apply = changed && wanted.is_ok();
+        apply |= ui
+            .add_enabled(can_apply, theme::primary("Apply and draw"))
+            .on_hover_text("Keeps these words and draws the shot (Ctrl+Enter)")
+            .on_disabled_hover_text("Nothing has changed")
+            .clicked();
+        revert = ui
+            .add_enabled(changed, egui::Button::new("Revert"))
+            .on_hover_text("Drops what is typed but not applied")
+            .clicked();
+        if own != ShotWords::default()
+            && ui
+                .button("Back to the story's words")
+                .on_hover_text("Forgets your words for this shot")
+                .clicked()
+        {
+            revert = true;
+            set(desk, shot, ShotWords::default());
+        }
+    });
+
+    match wanted {
+        Ok(words) if apply => set(desk, shot, words),
+        _ if changed && !revert => {
+            state.words.insert(shot.id.clone(), draft);
+        }
+        _ => {}
+    }
+}
+
+fn set(desk: &mut Desk<'_>, shot: &Shot, words: ShotWords) {
+    desk.actions.push(Action::SetWords { shot: shot.id.clone(), words });
+    desk.actions.push(Action::Draw(vec![shot.id.clone()]));
+}
