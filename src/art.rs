@@ -32,7 +32,7 @@ use std::{
 
 use crate::{
     recipe::{Recipe, Style},
-    storyboard::{AuthorWords, ShotId, ShotWords},
+    storyboard::{AuthorWords, Shot, ShotId, ShotState, ShotWords},
 };
 
 use folder::Folder;
@@ -195,6 +195,21 @@ impl Art {
             .or_else(|| self.takes(shot).iter().rev().find(current))
             .or(accepted)
             .or_else(|| self.takes(shot).last())
+    }
+
+    /// Where a shot stands by its pictures alone: missing, drafted, accepted or stale.
+    #[must_use]
+    pub fn state(&self, shot: &Shot) -> ShotState {
+        let current = |take: &Take| take.recipe().same_but_take(&shot.recipe);
+        if self.accepted(&shot.id).is_some_and(current) {
+            ShotState::Accepted
+        } else if self.takes(&shot.id).iter().any(current) {
+            ShotState::Drafted
+        } else if self.takes(&shot.id).is_empty() {
+            ShotState::Missing
+        } else {
+            ShotState::Stale
+        }
     }
 
     /// The number that the next take of this recipe should have. Takes that were put away count, so

@@ -28,6 +28,8 @@ pub struct Project {
     board: Storyboard,
     art: Art,
     studio: Studio,
+    /// The style of [`Self::open_with`], for as long as the project is open.
+    style_for_now: Option<Style>,
 }
 
 /// Something to do to a project.
@@ -146,6 +148,20 @@ impl Project {
         todo!()
     }
 
+    /// As [`Self::open`], in a style for as long as the project is open: what `restyle` makes of the
+    /// style in force. Nothing that the author keeps is changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        _story: Story,
+        _art_folder: impl Into<PathBuf>,
+        _registry: GeneratorRegistry,
+        _restyle: impl FnOnce(&Style) -> Style,
+    ) -> Result<Self, ProjectError> {
+        todo!()
+    }
+
     /// Takes a changed story: plans anew and keeps every picture. Queued jobs whose recipe is no
     /// longer asked for are cancelled.
     ///
@@ -176,10 +192,10 @@ impl Project {
         &self.story
     }
 
-    /// The style in force: the author's, else the story's.
+    /// The style in force: that of [`Self::open_with`], else the author's, else the story's.
     #[must_use]
     pub fn style(&self) -> &Style {
-        self.art.style().unwrap_or(&self.story.style)
+        self.style_for_now.as_ref().or(self.art.style()).unwrap_or(&self.story.style)
     }
 
     /// The storyboard.

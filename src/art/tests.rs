@@ -239,3 +239,26 @@ fn a_take_is_named_by_its_recipe_and_its_model() {
         assert!(TakeId::new(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_shot_stands_where_its_pictures_say() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let asked = Shot {
+        id: shot("a"),
+        kind: crate::storyboard::ShotKind::Item,
+        title: String::new(),
+        scenes: Vec::new(),
+        recipe: recipe("new"),
+        sources: Vec::new(),
+    };
+    assert_eq!(art.state(&asked), ShotState::Missing);
+    let old = draw(&mut art, "a", &recipe("old"), 10);
+    assert_eq!(art.state(&asked), ShotState::Stale);
+    art.accept(&asked.id, &old.id).unwrap();
+    assert_eq!(art.state(&asked), ShotState::Stale);
+    let new = draw(&mut art, "a", &recipe("new").with_take(3), 20);
+    assert_eq!(art.state(&asked), ShotState::Drafted);
+    art.accept(&asked.id, &new.id).unwrap();
+    assert_eq!(art.state(&asked), ShotState::Accepted);
+}
