@@ -1,7 +1,68 @@
 //! The Painter's Door: a short visual novel whose pictures are painted while it is read.
+//!
+//! ```sh
+//! cargo run --example painters_door
+//! ```
+//!
+//! The story, `assets/stories/painters_door.story.ron`, names no picture files. The game only says
+//! which picture belongs where (see `novel/stage.rs` and `novel/pictures.rs`); the plugin finds every
+//! picture that the story needs, draws those that are missing, and puts each on the screen as it is
+//! finished. F2 opens the panel.
+//!
+//! Where no window can be opened, the same app runs without one and draws the whole story.
 
+mod autoplay;
 mod display;
+mod frames;
+mod headless;
+mod novel;
+mod window;
 
-fn main() {
-    println!("{}", display::obstacle().as_deref().unwrap_or("a window can be opened"));
+use std::path::PathBuf;
+
+use bevy::prelude::*;
+use bevy_illustrator::plugin::{IllustratorPlugin, StoryInput};
+use clap::Parser;
+
+/// The Painter's Door: a short visual novel whose pictures are painted while it is read.
+#[derive(Parser, Clone, Debug)]
+struct Args {
+    /// Open no window: draw the whole story, and say where the pictures are
+    #[arg(long)]
+    headless: bool,
+    /// The folder that keeps the pictures [default: `assets/illustrations/painters_door`]
+    #[arg(long, value_name = "DIR")]
+    art: Option<PathBuf>,
+    /// Read the story without a reader, up to an ending
+    #[arg(long)]
+    play: bool,
+    /// When the game is closed, write to this file how long its frames took
+    #[arg(long, value_name = "FILE")]
+    frames: Option<PathBuf>,
+}
+
+impl Args {
+    /// What illustrates the story, with a window or without.
+    fn illustrator(&self) -> IllustratorPlugin {
+        IllustratorPlugin {
+            story: StoryInput::File("stories/painters_door.story.ron".to_owned()),
+            art_folder: self.art.clone(),
+            draw_needed: true,
+            ..default()
+        }
+    }
+}
+
+fn main() -> AppExit {
+    let args = Args::parse();
+    if args.headless {
+        return headless::run(&args);
+    }
+    match display::obstacle() {
+        None => window::run(&args),
+        Some(obstacle) => {
+            println!("There is {obstacle}: drawing the story without a window.");
+            headless::run(&args)
+        }
+    }
 }

@@ -1,0 +1,83 @@
+// A painted canvas: shows one picture giving way to another, stroke by stroke.
+
+#import bevy_render::globals::Globals
+#import bevy_ui::ui_vertex_output::UiVertexOutput
+
+struct Canvas {
+    // How far `over` has come, from 0 to 1.
+    progress: f32,
+    // How far the view wanders about the picture; 0 stands still.
+    drift: f32,
+    // How dark the corners are.
+    vignette: f32,
+    // How bright it all is.
+    brightness: f32,
+}
+
+@group(0) @binding(1) var<uniform> globals: Globals;
+@group(1) @binding(0) var<uniform> canvas: Canvas;
+@group(1) @binding(1) var wash: texture_2d<f32>;
+@group(1) @binding(2) var smooth_sampler: sampler;
+@group(1) @binding(3) var under: texture_2d<f32>;
+@group(1) @binding(4) var over: texture_2d<f32>;
+
+// Cubic B-spline sampling from four linear samples: a small picture on a large canvas looks soft
+// instead of pixelated.
+fn sample_softly(picture: texture_2d<f32>, uv: vec2<f32>) -> vec3<f32> {
+    let size = vec2<f32>(textureDimensions(picture));
+    let at = uv * size - 0.5;
+    let base = floor(at);
+    let f = at - base;
+    let g = 1.0 - f;
+    let w0 = g * g * g / 6.0;
+    let w1 = (4.0 - 6.0 * f * f + 3.0 * f * f * f) / 6.0;
+    let w3 = f * f * f / 6.0;
+    let w2 = 1.0 - w0 - w1 - w3;
+    let low = w0 + w1;
+    let high = w2 + w3;
+    let near = (base - 0.5 + w1 / low) / size;
+    let far = (base + 1.5 + w3 / high) / size;
+    let upper = low.x * textureSampleLevel(picture, smooth_sampler, near, 0.0).rgb
+        + high.x * textureSampleLevel(picture, smooth_sampler, vec2(far.x, near.y), 0.0).rgb;
+    let lower = low.x * textureSampleLevel(picture, smooth_sampler, vec2(near.x, far.y), 0.0).rgb
+        + high.x * textureSampleLevel(picture, smooth_sampler, far, 0.0).rgb;
+    return low.y * upper + high.y * lower;
+}
+
+// Where in a picture a point of the canvas lies, when the picture covers all of the canvas.
+fn cover(uv: vec2<f32>, canvas_size: vec2<f32>, picture: texture_2d<f32>) -> vec2<f32> {
+    let size = vec2<f32>(textureDimensions(picture));
+    let ratio = (canvas_size.x * size.y) / (canvas_size.y * size.x);
+    let shown = select(vec2(ratio, 1.0), vec2(1.0, 1.0 / ratio), ratio > 1.0);
+    return (uv - 0.5) * shown + 0.5;
+}
+
+// The view draws near and away, and wanders about, slower than one notices.
+fn wander(uv: vec2<f32>) -> vec2<f32> {
+    let t = globals.time;
+    let zoom = 1.0 - canvas.drift * (1.0 - 0.5 * cos(t * 0.05));
+    let room = 0.5 * (1.0 - zoom);
+    return (uv - 0.5) * zoom + 0.5 + room * vec2(sin(t * 0.031), sin(t * 0.047 + 1.0));
+}
+
+@fragment
+fn fragment(in: UiVertexOutput) -> @location(0) vec4<f32> {
+    let uv = wander(in.uv);
+    var colour: vec3<f32>;
+    if canvas.progress >= 1.0 {
+        colour = sample_softly(over, cover(uv, in.size, over));
+    } else {
+        let stroke = textureSampleLevel(wash, smooth_sampler, cover(in.uv, in.size, wash), 0.0).a;
+        let painted = smoothstep(stroke * 0.6, stroke * 0.6 + 0.4, canvas.progress);
+        let before = sample_softly(under, cover(uv, in.size, under));
+        let after = sample_softly(over, cover(uv, in.size, over));
+        colour = mix(before, after, painted);
+    }
+
+    // Threads of the canvas, and corners in the shade.
+    let thread = in.position.xy * 1.5707963;
+    let weave = 1.0 + 0.035 * sin(thread.x) * cos(thread.y);
+    let corner = in.uv * (1.0 - in.uv) * 4.0;
+    let shade = mix(1.0, smoothstep(0.0, 0.55, corner.x * corner.y), canvas.vignette);
+    return vec4(colour * weave * shade * canvas.brightness, 1.0);
+}

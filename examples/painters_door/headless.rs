@@ -1,0 +1,157 @@
+//! The game without a window: the same plugins draw the whole story, then it ends.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bevy::{app::ScheduleRunnerPlugin, prelude::*};
+use bevy_illustrator::{
+    contact_sheet::contact_sheet,
+    plugin::{IllustratorPlugins, IllustratorStatus},
+    project::{Project, Update as ProjectUpdate},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::Args;
+
+/// How often the app looks at the studio.
+const TICK: Duration = Duration::from_millis(20);
+/// Parts of a picture on the progress bar.
+const PARTS: u64 = 100;
+
+/// Draws the whole story.
+pub fn run(args: &Args) -> AppExit {
+    App::new()
+        .add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(TICK)))
+        .add_plugins((AssetPlugin::default(), ImagePlugin::default()))
+        .add_plugins(IllustratorPlugins.set(args.illustrator()))
+        .insert_resource(Run::new())
+        .add_systems(
+            Update,
+            (
+                report_failure.run_if(resource_changed::<IllustratorStatus>),
+                (show_progress, end_when_drawn).chain().run_if(resource_exists::<Project>),
+            ),
+        )
+        .run()
+}
+
+/// This run, for the report.
+#[derive(Resource)]
+struct Run {
+    began: Instant,
+    bar: ProgressBar,
+    /// Pictures drawn, and when the first and the last of them were finished.
+    drawn: usize,
+    first: Option<Duration>,
+    last: Option<Duration>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let look = "{bar:32} {msg}  {elapsed} gone, {eta} to go";
+        let bar = ProgressBar::new(0);
+        bar.set_style(
+            ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Self { began: Instant::now(), bar, drawn: 0, first: None, last: None }
+    }
+
+    /// A line for people; where there is no terminal, also each step of the way.
+    fn say(&self, line: &str) {
+        if self.bar.is_hidden() {
+            println!("{line}");
+        }
+    }
+}
+
+/// A story that cannot be drawn ends the run.
+fn report_failure(status: Res<IllustratorStatus>, mut exit: MessageWriter<AppExit>) {
+    if let IllustratorStatus::Failed(reason) = &*status {
+        eprintln!("error: {reason}");
+        exit.write(AppExit::error());
+    }
+}
+
+fn show_progress(
+    mut updates: MessageReader<ProjectUpdate>,
+    project: Res<Project>,
+    mut run: ResMut<Run>,
+) {
+    let shots = project.board().shots().len();
+    let left = project.needed().count() + project.studio().jobs().len();
+    let title = |id| project.board().shot(id).map_or(String::new(), |shot| shot.title.clone());
+    for update in updates.read() {
+        match update {
+            ProjectUpdate::Drawn { shot, .. } => {
+                let now = run.began.elapsed();
+                run.drawn += 1;
+                run.first.get_or_insert(now);
+                run.last = Some(now);
+                let at = shots.saturating_sub(left);
+                run.say(&format!("{at} of {shots} · {} ({:.1} s)", title(shot), now.as_secs_f32()));
+            }
+            ProjectUpdate::Failed { shot, error } => {
+                run.bar.suspend(|| eprintln!("error: {} was not drawn: {error}", title(shot)));
+            }
+            _ => {}
+        }
+    }
+    let Some(view) = project.studio().current() else { return };
+    let done = shots.saturating_sub(left) as u64;
+    let part = view.progress.map_or(0, |p| PARTS * u64::from(p.done) / u64::from(p.of.max(1)));
+    run.bar.set_length(shots as u64 * PARTS);
+    run.bar.set_position(done * PARTS + part);
+    run.bar.set_message(format!("{} of {shots} · {}", done + 1, title(&view.job.shot)));
+}
+
+/// When nothing waits any more, lays all pictures on one sheet and says where they are.
+fn end_when_drawn(project: Res<Project>, run: Res<Run>, mut exit: MessageWriter<AppExit>) {
+    if !project.studio().jobs().is_empty() {
+        return;
+    }
+    run.bar.finish_and_clear();
+    let missing = project.needed().count();
+    exit.write(match write_sheet(&project) {
+        Ok(sheet) => {
+            report(&project, &run, &sheet);
+            if missing == 0 { AppExit::Success } else { AppExit::error() }
+        }
+        Err(error) => {
+            eprintln!("error: the contact sheet could not be written: {error}");
+            AppExit::error()
+        }
+    });
+}
+
+/// Writes the contact sheet into the art folder.
+fn write_sheet(project: &Project) -> io::Result<PathBuf> {
+    let mut pictures = Vec::new();
+    for shot in project.board().shots() {
+        if let Some(take) = project.art().shown(&shot.id, Some(&shot.recipe)) {
+            pictures.push((shot.title.as_str(), take.image().map_err(io::Error::other)?));
+        }
+    }
+    let path = project.art().root().join("contact_sheet.png");
+    contact_sheet(&pictures).save(&path).map_err(io::Error::other)?;
+    fs::canonicalize(&path)
+}
+
+fn report(project: &Project, run: &Run, sheet: &std::path::Path) {
+    let shots = project.board().shots().len();
+    let story = &project.story().title;
+    match (run.first, run.last) {
+        (Some(first), Some(last)) => println!(
+            "{story}: {} of {shots} pictures drawn in {:.1} s, the first after {:.1} s.",
+            run.drawn,
+            last.as_secs_f32(),
+            first.as_secs_f32(),
+        ),
+        _ => println!("{story}: all {shots} pictures were there already."),
+    }
+    let folder = sheet.with_file_name("pictures");
+    println!("Pictures:      {}", folder.display());
+    println!("Contact sheet: {}", sheet.display());
+}

@@ -1,0 +1,202 @@
+//! The canvas: a UI material that shows an [`Illustration`] as a painting.
+//!
+//! It shows what there is: the finished picture; else what the picture looks like so far, while it is
+//! being painted; else a wash of colour. One gives way to the next stroke by stroke.
+
+use bevy::{
+    prelude::*, reflect::TypePath, render::render_resource::AsBindGroup, shader::ShaderRef,
+};
+use bevy_illustrator::{
+    components::{Illustration, IllustrationImage},
+    hot_swap::HotSwapAppExt,
+    plugin::IllustratorSystems,
+    project::Project,
+    storyboard::{ShotId, ShotState},
+};
+
+use super::{preview::Preview, wash::wash};
+
+/// Shows an [`Illustration`] as a painting, as large as its node.
+#[derive(Component, Clone, Debug)]
+#[require(Illustration, Outlook)]
+pub struct Canvas {
+    /// Seconds that one picture takes to give way to the next.
+    pub fade: f32,
+    /// How far the view wanders about the picture, as a part of its size.
+    pub drift: f32,
+    /// How dark the corners are, from 0 to 1.
+    pub vignette: f32,
+    /// How bright the canvas is.
+    pub brightness: f32,
+}
+
+/// What there is to see on a [`Canvas`].
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub enum Outlook {
+    /// Nothing asks for a picture here, or the story is not read yet.
+    #[default]
+    Nothing,
+    /// The picture is still to be painted.
+    Waiting,
+    /// It is being painted; the part that is done, from 0 to 1.
+    Painting(f32),
+    /// It could not be painted: why.
+    Failed(String),
+    /// The picture.
+    Painted,
+}
+
+/// The material of a [`Canvas`].
+#[derive(Asset, TypePath, AsBindGroup, Clone, Debug)]
+struct CanvasMaterial {
+    #[uniform(0)]
+    progress: f32,
+    #[uniform(0)]
+    drift: f32,
+    #[uniform(0)]
+    vignette: f32,
+    #[uniform(0)]
+    brightness: f32,
+    #[texture(1)]
+    #[sampler(2)]
+    wash: Handle<Image>,
+    #[texture(3)]
+    #[dependency]
+    under: Handle<Image>,
+    #[texture(4)]
+    #[dependency]
+    over: Handle<Image>,
+}
+
+impl UiMaterial for CanvasMaterial {
+    fn fragment_shader() -> ShaderRef {
+        "novel/canvas.wgsl".into()
+    }
+}
+
+/// The one wash that all canvases begin with.
+#[derive(Resource)]
+struct Wash(Handle<Image>);
+
+impl FromWorld for Wash {
+    fn from_world(world: &mut World) -> Self {
+        Self(world.resource_mut::<Assets<Image>>().add(wash()))
+    }
+}
+
+pub(super) fn plugin(app: &mut App) {
+    app.add_plugins(UiMaterialPlugin::<CanvasMaterial>::default())
+        .hot_swap_material::<CanvasMaterial>()
+        .init_resource::<Wash>()
+        .add_systems(
+            PostUpdate,
+            (stretch_canvases, look_at_shots, change_pictures)
+                .chain()
+                .after(IllustratorSystems::Swap),
+        );
+}
+
+/// Gives each new canvas its material.
+fn stretch_canvases(
+    new: Query<(Entity, &Canvas), Without<MaterialNode<CanvasMaterial>>>,
+    wash: Res<Wash>,
+    mut materials: ResMut<Assets<CanvasMaterial>>,
+    mut commands: Commands,
+) {
+    for (entity, canvas) in &new {
+        let material = materials.add(CanvasMaterial {
+            progress: 1.0,
+            drift: canvas.drift,
+            vignette: canvas.vignette,
+            brightness: canvas.brightness,
+            wash: wash.0.clone(),
+            under: wash.0.clone(),
+            over: wash.0.clone(),
+        });
+        commands.entity(entity).insert(MaterialNode(material));
+    }
+}
+
+/// Finds out what there is to see of each canvas's shot.
+fn look_at_shots(
+    project: Option<Res<Project>>,
+    mut canvases: Query<(&Illustration, &mut Outlook), With<Canvas>>,
+) {
+    let Some(project) = project else { return };
+    for (illustration, mut outlook) in &mut canvases {
+        let shot = illustration.shot(project.board());
+        outlook.set_if_neq(shot.map_or(Outlook::Nothing, |shot| Outlook::of(&project, &shot)));
+    }
+}
+
+/// Lets the picture that each canvas shows give way when there is a better one.
+fn change_pictures(
+    canvases: Query<(
+        &Canvas,
+        &Illustration,
+        &Outlook,
+        &IllustrationImage,
+        &MaterialNode<CanvasMaterial>,
+    )>,
+    project: Option<Res<Project>>,
+    preview: Res<Preview>,
+    wash: Res<Wash>,
+    time: Res<Time>,
+    mut materials: ResMut<Assets<CanvasMaterial>>,
+) {
+    for (canvas, illustration, outlook, image, node) in &canvases {
+        let previewed = || {
+            let shot = illustration.shot(project.as_ref()?.board())?;
+            preview.of(&shot)
+        };
+        let best = match outlook {
+            Outlook::Painted => image.0.clone(),
+            Outlook::Painting(_) => previewed().unwrap_or_else(|| wash.0.clone()),
+            _ => wash.0.clone(),
+        };
+        let Some(mut material) = materials.get_mut(&node.0) else { continue };
+        if material.over != best {
+            material.under = std::mem::replace(&mut material.over, best);
+            material.progress = 0.0;
+        } else if material.progress < 1.0 {
+            material.progress = (material.progress + time.delta_secs() / canvas.fade).min(1.0);
+        }
+        if material.brightness != canvas.brightness {
+            let step = time.delta_secs() / canvas.fade;
+            let way = canvas.brightness - material.brightness;
+            material.brightness += way.clamp(-step, step);
+        }
+    }
+}
+
+impl Outlook {
+    /// What there is to see of a shot.
+    fn of(project: &Project, shot: &ShotId) -> Self {
+        let recipe = project.board().shot(shot).map(|shot| &shot.recipe);
+        if project.art().shown(shot, recipe).is_some() {
+            return Self::Painted;
+        }
+        match project.studio().current() {
+            Some(view) if view.job.shot == *shot => {
+                let part =
+                    |p: bevy_illustrator::studio::Progress| p.done as f32 / p.of.max(1) as f32;
+                Self::Painting(view.progress.map_or(0.0, part))
+            }
+            _ if project.state(shot) == ShotState::Failed => {
+                Self::Failed(project.error(shot).unwrap_or("no reason is known").to_owned())
+            }
+            _ => Self::Waiting,
+        }
+    }
+
+    /// What to tell the reader about it; nothing about a picture that is there.
+    #[must_use]
+    pub fn caption(&self) -> String {
+        match self {
+            Self::Nothing | Self::Painted => String::new(),
+            Self::Waiting => "soon to be painted…".to_owned(),
+            Self::Painting(part) => format!("being painted… {:.0} %", part * 100.0),
+            Self::Failed(error) => format!("could not be painted: {error}"),
+        }
+    }
+}

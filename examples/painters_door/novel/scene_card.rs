@@ -1,0 +1,116 @@
+//! The card that opens a scene: where it plays, and when.
+
+use bevy::prelude::*;
+use bevy_illustrator::project::Project;
+
+use super::{
+    NovelSystems, On, Screen,
+    flow::Reading,
+    theme::{self, Fonts},
+};
+
+/// Seconds that a card stays.
+const STAYS: f32 = 2.6;
+/// Seconds that it takes to come and to go.
+const FADES: f32 = 0.6;
+
+/// A card over the page; while there is one, nothing is typed.
+#[derive(Component, Debug, Default)]
+pub struct SceneCard {
+    age: f32,
+}
+
+pub(super) fn plugin(app: &mut App) {
+    app.add_systems(
+        Update,
+        (show_card.run_if(resource_exists::<Project>), fade_card)
+            .chain()
+            .in_set(NovelSystems::Show),
+    );
+}
+
+/// Shows a card when the reader comes to another place or another time.
+fn show_card(
+    mut shown: Local<String>,
+    screen: Res<Screen>,
+    reading: Res<Reading>,
+    project: Res<Project>,
+    fonts: Res<Fonts>,
+    cards: Query<Entity, With<SceneCard>>,
+    mut commands: Commands,
+) {
+    if *screen != Screen::Reading {
+        return shown.clear();
+    }
+    if !reading.is_changed() && !screen.is_changed() {
+        return;
+    }
+    let story = project.story();
+    let Some(page) = reading.0.as_ref().and_then(|reader| reader.page(story)) else { return };
+    let place = story.place(&page.scene.place).map_or("", |place| place.name.as_str());
+    let when = [&page.scene.time, &page.scene.weather]
+        .map(String::as_str)
+        .into_iter()
+        .filter(|words| !words.is_empty())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let card = format!("{place}\n{when}");
+    if *shown == card {
+        return;
+    }
+    *shown = card;
+    cards.iter().for_each(|card| commands.entity(card).despawn());
+    if page.ended || place.is_empty() {
+        return;
+    }
+    let root = Node {
+        position_type: PositionType::Absolute,
+        width: percent(100),
+        height: percent(100),
+        flex_direction: FlexDirection::Column,
+        align_items: AlignItems::Center,
+        justify_content: JustifyContent::Center,
+        row_gap: px(10),
+        ..default()
+    };
+    let rule = Node { width: px(220), height: px(1.5), ..default() };
+    commands.spawn((
+        root,
+        On(Screen::Reading),
+        SceneCard::default(),
+        BackgroundColor(Color::BLACK.with_alpha(0.0)),
+        children![
+            (Text::new(place), fonts.roman(64.0), TextColor(theme::PARCHMENT.with_alpha(0.0))),
+            (rule, BackgroundColor(theme::GOLD.with_alpha(0.0))),
+            (Text::new(when), fonts.italic(28.0), TextColor(theme::PARCHMENT.with_alpha(0.0))),
+        ],
+    ));
+}
+
+/// Lets a card come, stay and go.
+fn fade_card(
+    time: Res<Time>,
+    mut cards: Query<(Entity, &mut SceneCard, &Children)>,
+    mut grounds: Query<&mut BackgroundColor>,
+    mut texts: Query<&mut TextColor>,
+    mut commands: Commands,
+) {
+    for (entity, mut card, children) in &mut cards {
+        card.age += time.delta_secs();
+        if card.age > STAYS {
+            commands.entity(entity).despawn();
+            continue;
+        }
+        let seen = (card.age / FADES).min((STAYS - card.age) / FADES).clamp(0.0, 1.0);
+        if let Ok(mut ground) = grounds.get_mut(entity) {
+            ground.0.set_alpha(0.5 * seen);
+        }
+        for &child in children {
+            if let Ok(mut text) = texts.get_mut(child) {
+                text.0.set_alpha(seen);
+            } else if let Ok(mut rule) = grounds.get_mut(child) {
+                rule.0.set_alpha(seen);
+            }
+        }
+    }
+}

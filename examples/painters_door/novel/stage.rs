@@ -1,0 +1,97 @@
+//! What stands behind everything: the picture of the scene, over the whole window.
+
+use bevy::prelude::*;
+use bevy_illustrator::{components::Illustration, project::Project};
+
+use super::{
+    NovelSystems, Screen,
+    canvas::{Canvas, Outlook},
+    flow::Reading,
+    theme::{self, Fonts},
+};
+
+/// The canvas behind everything.
+#[derive(Component, Debug)]
+struct Backdrop;
+
+/// Says what becomes of the backdrop while it is not there.
+#[derive(Component, Debug)]
+struct BackdropCaption;
+
+pub(super) fn plugin(app: &mut App) {
+    app.add_systems(Startup, build_stage).add_systems(
+        Update,
+        (set_backdrop.run_if(resource_exists::<Project>), write_caption).in_set(NovelSystems::Show),
+    );
+}
+
+fn build_stage(fonts: Res<Fonts>, mut commands: Commands) {
+    let fill = Node {
+        position_type: PositionType::Absolute,
+        width: percent(100),
+        height: percent(100),
+        ..default()
+    };
+    commands.spawn((
+        Backdrop,
+        fill.clone(),
+        Canvas { fade: 1.4, drift: 0.1, vignette: 0.5, brightness: 0.45 },
+        GlobalZIndex(-2),
+    ));
+    // A shade at the lower edge, for the text, and a fainter one at the upper.
+    let shade = |part: f32, alpha: f32| ColorStop::percent(Color::BLACK.with_alpha(alpha), part);
+    commands.spawn((
+        fill,
+        BackgroundGradient::from(LinearGradient::to_bottom(vec![
+            shade(0.0, 0.4),
+            shade(12.0, 0.0),
+            shade(55.0, 0.0),
+            shade(100.0, 0.6),
+        ])),
+        GlobalZIndex(-1),
+    ));
+    commands.spawn((
+        BackdropCaption,
+        Node { position_type: PositionType::Absolute, top: px(64), left: px(30), ..default() },
+        Text::default(),
+        fonts.italic(19.0),
+        TextColor(theme::FADED),
+    ));
+}
+
+/// The backdrop follows the reader; it is dim where it is not what one looks at.
+fn set_backdrop(
+    project: Res<Project>,
+    screen: Res<Screen>,
+    reading: Res<Reading>,
+    backdrop: Single<(&mut Illustration, &mut Canvas), With<Backdrop>>,
+) {
+    let (mut illustration, mut canvas) = backdrop.into_inner();
+    let story = project.story();
+    let page = reading.0.as_ref().and_then(|reader| reader.page(story));
+    let (scene, brightness) = match (*screen, page) {
+        (Screen::Reading, Some(page)) => (Some(page.scene), if page.ended { 0.55 } else { 1.0 }),
+        _ => (story.first_scene(), 0.4),
+    };
+    if let Some(scene) = scene {
+        illustration.set_if_neq(Illustration::background(&scene.id));
+    }
+    if canvas.brightness != brightness {
+        canvas.brightness = brightness;
+    }
+}
+
+fn write_caption(
+    screen: Res<Screen>,
+    outlook: Single<&Outlook, With<Backdrop>>,
+    mut caption: Single<&mut Text, With<BackdropCaption>>,
+) {
+    let told = match *screen {
+        Screen::Reading => outlook.caption(),
+        _ => String::new(),
+    };
+    let told = if told.is_empty() { told } else { format!("This place: {told}") };
+    if caption.0 != told {
+        caption.0 = told;
+    }
+}
