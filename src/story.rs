@@ -2,7 +2,7 @@
 //!
 //! A story comes from a [`StorySource`]: a RON file ([`ron_file`]), the components on a game's own
 //! entities (feature `plugin`), or anything else that can fill a [`Story`]. It says nothing of
-//! pictures files; [`crate::storyboard`] works out which pictures it needs.
+//! picture files; [`crate::storyboard`] works out which pictures it needs.
 
 pub mod check;
 pub mod ron_file;
