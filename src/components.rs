@@ -15,6 +15,7 @@ use std::fmt;
 use bevy::prelude::*;
 
 use crate::{
+    hot_swap::{Illustrations, fill_placeholders, show_pictures},
     plugin::IllustratorSystems,
     story::{Character, Exit, Item, Line, Place, Scene},
     storyboard::{ShotId, Storyboard},
@@ -143,7 +144,9 @@ impl Plugin for ComponentsPlugin {
                 PostUpdate,
                 (show::resolve_illustrations, show::show_illustrations)
                     .chain()
-                    .run_if(resource_exists::<crate::hot_swap::Illustrations>)
+                    .after(show_pictures)
+                    .before(fill_placeholders)
+                    .run_if(resource_exists::<Illustrations>)
                     .in_set(IllustratorSystems::Swap),
             );
     }

@@ -120,7 +120,7 @@ fn start(app: &mut App) {
 }
 
 /// Puts each new picture behind the handle of its shot.
-fn show_pictures(
+pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
     mut images: ResMut<Assets<Image>>,
@@ -152,7 +152,7 @@ fn reload(server: &AssetServer, root: &Path, file: &Path) {
 
 /// Puts a placeholder behind each handle that was taken before there was a picture, in the size that
 /// the picture will have, so that nothing moves when it comes.
-fn fill_placeholders(
+pub(crate) fn fill_placeholders(
     illustrations: Res<Illustrations>,
     project: Option<Res<Project>>,
     mut images: ResMut<Assets<Image>>,

@@ -212,6 +212,7 @@ impl IllustratorPlugin {
             .art_folder
             .clone()
             .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name()));
+        let art_folder = std::path::absolute(&art_folder).unwrap_or(art_folder);
         app.insert_resource(AssetRoot(root))
             .insert_resource(drive::Desk::new(art_folder, self.draw_needed, self.registry.clone()))
             .add_systems(PreUpdate, drive::plan_story.in_set(IllustratorSystems::Plan))
@@ -235,7 +236,8 @@ impl IllustratorPlugin {
 fn asset_root(app: &App) -> PathBuf {
     let plugins = app.get_added_plugins::<AssetPlugin>();
     let folder = plugins.first().map_or("assets", |plugin| plugin.file_path.as_str());
-    FileAssetReader::get_base_path().join(Path::new(folder))
+    let root = FileAssetReader::get_base_path().join(Path::new(folder));
+    std::path::absolute(&root).unwrap_or(root)
 }
 
 /// Tells of what keeps the story from being used: in the status, the notices and the log, once.

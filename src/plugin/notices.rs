@@ -13,10 +13,12 @@ impl Notices {
     /// How many are kept; older ones go.
     pub const MOST: usize = 50;
 
-    /// Adds a notice, and writes it to the log as an error.
+    /// Adds a notice, and writes it to the log as an error. One that is there already becomes the
+    /// newest.
     pub fn tell(&mut self, text: impl Into<String>) {
         let text = text.into();
         error!("{text}");
+        self.0.retain(|told| *told != text);
         if self.0.len() >= Self::MOST {
             self.0.remove(0);
         }
@@ -35,5 +37,8 @@ mod tests {
         assert_eq!(notices.0.len(), Notices::MOST);
         assert_eq!(notices.0.last().map(String::as_str), Some("59"));
         assert_eq!(notices.0.first().map(String::as_str), Some("10"));
+        notices.tell("10");
+        assert_eq!(notices.0.len(), Notices::MOST);
+        assert_eq!(notices.0.first().map(String::as_str), Some("11"));
     }
 }
