@@ -21,6 +21,8 @@ use bevy::{
     ui::UiSystems,
 };
 
+#[cfg(feature = "panel")]
+use crate::panel::PanelPlugin;
 use crate::{
     components::{ComponentsPlugin, TitlePage, story::gather_story},
     diffusion::DeviceKind,
@@ -36,6 +38,7 @@ use crate::{
 /// | [`IllustratorPlugin`] | reads the story, drives the [`Project`](crate::project::Project) |
 /// | [`HotSwapPlugin`] | gives each shot a handle that shows every later picture |
 /// | [`ComponentsPlugin`] | puts pictures on entities with an [`Illustration`](crate::components::Illustration) |
+/// | `PanelPlugin`, with the feature `panel` | the author's panel; F2 opens it |
 ///
 /// ```
 /// # use bevy::prelude::*;
@@ -51,7 +54,7 @@ pub struct IllustratorPlugins;
 
 /// Reads the story and drives its [`Project`](crate::project::Project): the part of [`IllustratorPlugins`] with the settings.
 ///
-/// It may be added before or after Bevy's own plugins.
+/// It may be added before or after Bevy's own plugins; the panel wants to come after them.
 #[derive(Clone)]
 pub struct IllustratorPlugin {
     /// Where the story comes from.
@@ -143,10 +146,13 @@ impl IllustratorStatus {
 
 impl PluginGroup for IllustratorPlugins {
     fn build(self) -> PluginGroupBuilder {
-        PluginGroupBuilder::start::<Self>()
+        let group = PluginGroupBuilder::start::<Self>()
             .add(IllustratorPlugin::default())
             .add(HotSwapPlugin)
-            .add(ComponentsPlugin)
+            .add(ComponentsPlugin);
+        #[cfg(feature = "panel")]
+        let group = group.add(PanelPlugin::default());
+        group
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use bevy::{
     ecs::schedule::{BoxedCondition, SystemCondition},
+    log::error,
     prelude::*,
+    render::RenderPlugin,
 };
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use egui::{Align2, Frame, Window};
@@ -23,7 +25,8 @@ pub use bevy_egui::input::egui_wants_any_input;
 
 /// Draws the panel on the right-hand side of the game. F2 opens and closes it.
 ///
-/// It adds [`EguiPlugin`] if the game has not. While the pointer is over the panel or somebody types
+/// It adds [`EguiPlugin`] if the game has not; a game that adds its own does so before. Without a
+/// renderer, or before it, there is no panel. While the pointer is over the panel or somebody types
 /// in it, games should leave keys and clicks alone: see [`egui_wants_any_input`].
 ///
 /// ```no_run
@@ -50,6 +53,10 @@ impl PanelPlugin {
 
 impl Plugin for PanelPlugin {
     fn build(&self, app: &mut App) {
+        if !app.is_plugin_added::<RenderPlugin>() {
+            // Nothing to draw on; if that is only because of the order, `finish` tells.
+            return;
+        }
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
         }
@@ -61,7 +68,20 @@ impl Plugin for PanelPlugin {
         }
         app.add_systems(EguiPrimaryContextPass, show);
     }
+
+    fn finish(&self, app: &mut App) {
+        if app.is_plugin_added::<RenderPlugin>() && !app.world().contains_resource::<PanelState>() {
+            error!("{WRONG_ORDER}");
+        }
+    }
 }
+
+const WRONG_ORDER: &str =
+    "the illustrator's panel needs Bevy's renderer before it; add the plugins in this order:
+
+    App::new()
+        .add_plugins(DefaultPlugins)
+        .add_plugins(IllustratorPlugins)";
 
 fn show_panel(
     mut contexts: EguiContexts,
