@@ -15,7 +15,7 @@
 //! Every file is written below `.tmp` first, brought to the disk, and only then renamed to its place:
 //! whenever the process is killed, each file is the old one or the new one, never half of one.
 
-mod folder;
+pub(crate) mod folder;
 pub mod ledger;
 pub mod picture_file;
 mod scan;

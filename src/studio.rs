@@ -2,9 +2,25 @@
 //!
 //! The thread has a name, low priority and a thread pool of its own, so that a game beside it keeps
 //! its frame rate. Each finished take is on disk before anybody is told, and the queue itself is kept
-//! in `queue.json`, so that it survives a restart.
+//! in `queue.json` by a thread of its own, so that it survives a restart. No call here waits for a
+//! picture, a model or the disk.
+//!
+//! candle starts threads for some of its work that cannot be bounded from here, on Linux at the same
+//! low priority: set `CANDLE_NUM_THREADS=1` in the environment to keep them away.
 
-use std::{sync::Arc, time::Duration};
+mod pool;
+mod queue;
+mod queue_file;
+mod shared;
+mod stopwatch;
+mod worker;
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
 
 use image::{RgbImage, RgbaImage};
 use serde::{Deserialize, Serialize};
@@ -16,10 +32,17 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// The queue and its worker thread. Dropping it stops the drawing under way and waits for the thread;
-/// what is queued stays in `queue.json`.
+use shared::Shared;
+use worker::Worker;
+
+/// The queue and its worker thread. Dropping it stops the drawing under way, within a network block,
+/// and waits for the thread; what is queued stays in `queue.json`, the picture under way first.
 #[derive(Debug)]
-pub struct Studio {}
+pub struct Studio {
+    shared: Arc<Shared>,
+    worker: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
 
 /// Names a job for as long as the studio lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,60 +111,98 @@ pub enum StudioEvent {
 }
 
 impl Studio {
-    /// Starts the worker thread, and queues again what `queue.json` in the art folder holds.
+    /// Starts the worker thread, and queues again what `queue.json` in the art folder holds. A
+    /// `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told in the log.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(_registry: GeneratorRegistry, _writer: TakeWriter) -> std::io::Result<Self> {
-        todo!()
+    pub fn start(registry: GeneratorRegistry, writer: TakeWriter) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        for entry in queue_file::load(&writer) {
+            shared.push(entry.shot, entry.recipe, false);
+        }
+        let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
+        studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
+            let (shared, writer) = (Arc::clone(&shared), writer.clone());
+            move || keep_queue(&shared, &writer)
+        })?);
+        let pool = pool::build().map_err(io::Error::other)?;
+        studio.worker =
+            Some(Builder::new().name("illustrator-studio".to_owned()).spawn(move || {
+                pool::lower_priority();
+                Worker::new(&shared, registry, writer, pool).run();
+            })?);
+        Ok(studio)
     }
 
     /// Queues a picture, behind all others or in front of those that wait. A recipe that is queued
-    /// for the shot already keeps its job.
-    pub fn push(&mut self, _shot: ShotId, _recipe: Recipe, _front: bool) -> JobId {
-        todo!()
+    /// for the shot already keeps its job; it moves when it is to be in front.
+    pub fn push(&mut self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
+        self.shared.push(shot, recipe, front)
     }
 
     /// Moves a waiting job to the front.
-    pub fn move_to_front(&mut self, _job: JobId) {
-        todo!()
+    pub fn move_to_front(&mut self, job: JobId) {
+        self.shared.move_to_front(job);
     }
 
     /// Cancels a job, within a network block when it is under way.
-    pub fn cancel(&mut self, _job: JobId) {
-        todo!()
+    pub fn cancel(&mut self, job: JobId) {
+        self.shared.cancel(job);
     }
 
     /// Cancels all jobs.
     pub fn cancel_all(&mut self) {
-        todo!()
+        self.shared.cancel_all();
     }
 
     /// Holds the drawing, within a network block, or lets it go on.
-    pub fn set_paused(&mut self, _paused: bool) {
-        todo!()
+    pub fn set_paused(&mut self, paused: bool) {
+        self.shared.set_paused(paused);
     }
 
     /// Whether it is held.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        todo!()
+        self.shared.is_paused()
     }
 
     /// All jobs that are not done, in the order of drawing.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobView> {
-        todo!()
+        self.shared.jobs()
     }
 
     /// The job under way, without a look at those that wait.
     #[must_use]
     pub fn current(&self) -> Option<JobView> {
-        todo!()
+        self.shared.current()
     }
 
-    /// What happened since the last call; never waits.
+    /// What happened since the last call; never waits. Steps of one job that follow each other are told
+    /// once.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
-        todo!()
+        self.shared.take_events()
+    }
+}
+
+impl Drop for Studio {
+    fn drop(&mut self) {
+        self.shared.close();
+        // A panic of theirs was told by the panic hook.
+        let _ = self.worker.take().map(JoinHandle::join);
+        self.shared.closed();
+        let _ = self.keeper.take().map(JoinHandle::join);
+    }
+}
+
+/// Keeps `queue.json` up with the queue; changes that come faster than the disk are written as one.
+fn keep_queue(shared: &Shared, writer: &TakeWriter) {
+    let mut seen = 0;
+    while let Some((revision, jobs)) = shared.next_queue(seen) {
+        if let Err(error) = queue_file::save(writer, &jobs) {
+            log::error!("the queue is not kept for the next start: {error}");
+        }
+        seen = revision;
     }
 }

@@ -1,59 +1,138 @@
-//! What tests share: a generator that draws at once, without any model.
+//! What several tests need: a generator that draws gradients and does on demand what goes wrong, and
+//! waiting with a deadline.
+
+#![expect(dead_code, reason = "no test needs all of it")]
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    fs,
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
     time::{Duration, Instant},
 };
 
 use bevy_illustrator::{
     diffusion::{DiffusionError, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
-    recipe::Recipe,
+    recipe::{Recipe, Sampler, Size},
+    storyboard::ShotId,
 };
-use image::{Rgba, RgbaImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
-/// A generator that fills a picture with one colour, which its recipe decides.
-#[derive(Clone, Debug, Default)]
-pub struct Painter {
-    /// How long a picture takes.
-    pub takes: Duration,
-    /// How many pictures were finished.
-    pub finished: Arc<AtomicUsize>,
-    card: ModelCard,
+/// Longer than anything here takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Generators that draw gradients, whatever the model, and the strings that they hang from.
+#[derive(Clone, Default)]
+pub struct Fakes(Arc<(Mutex<Strings>, Condvar)>);
+
+#[derive(Default)]
+struct Strings {
+    step_takes: Duration,
+    /// How many more steps may be done; any number when `None`.
+    steps_allowed: Option<u32>,
+    steps_done: u32,
+    fails: Option<String>,
+    panics: Option<String>,
+    loads: Vec<String>,
+    drawn: Vec<Recipe>,
 }
 
-impl Painter {
-    /// One that takes this long for a picture.
-    pub fn slow(takes: Duration) -> Self {
-        Self { takes, ..Self::default() }
-    }
+struct Fake {
+    card: ModelCard,
+    strings: Fakes,
+}
 
-    /// A registry in which it runs every model.
+impl Fakes {
+    /// A registry that holds these alone. The model `broken` cannot be loaded.
     pub fn registry(&self) -> GeneratorRegistry {
-        let painter = self.clone();
+        let strings = self.clone();
         let mut registry = GeneratorRegistry::default();
-        registry.register(move |_| Some(Ok(Box::new(painter.clone()))));
+        registry.register(move |name| {
+            strings.lock().loads.push(name.to_owned());
+            if name == "broken" {
+                return Some(Err(refusal("the model is broken: shape [3] is not [4]")));
+            }
+            let card = ModelCard {
+                name: name.to_owned(),
+                hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
+                licence: Some("CC0-1.0".to_owned()),
+            };
+            Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
+        });
         registry
     }
 
-    /// How many pictures were finished.
-    pub fn finished(&self) -> usize {
-        self.finished.load(Ordering::SeqCst)
+    /// Makes each step take so long.
+    pub fn slow(&self, step_takes: Duration) {
+        self.lock().step_takes = step_takes;
     }
 
-    /// The colour of the picture of a recipe.
-    pub fn colour(recipe: &Recipe) -> [u8; 4] {
-        let mut hash = blake3::Hasher::new();
-        hash.update(recipe.prompt.as_bytes()).update(&recipe.noise_seed().to_le_bytes());
-        let [red, green, blue, ..] = *hash.finalize().as_bytes();
-        [red, green, blue, 255]
+    /// Holds all drawing after `steps` more steps, until [`Self::release`].
+    pub fn hold_after(&self, steps: u32) {
+        self.lock().steps_allowed = Some(steps);
+    }
+
+    /// Lets drawing go on to the end.
+    pub fn release(&self) {
+        self.lock().steps_allowed = None;
+        self.0.1.notify_all();
+    }
+
+    /// Makes recipes whose prompt holds `words` fail.
+    pub fn fail_on(&self, words: &str) {
+        self.lock().fails = Some(words.to_owned());
+    }
+
+    /// Makes recipes whose prompt holds `words` panic.
+    pub fn panic_on(&self, words: &str) {
+        self.lock().panics = Some(words.to_owned());
+    }
+
+    /// Makes nothing fail or panic any more.
+    pub fn heal(&self) {
+        let mut strings = self.lock();
+        (strings.fails, strings.panics) = (None, None);
+    }
+
+    /// All recipes that were drawn to the end, in order.
+    pub fn drawn(&self) -> Vec<Recipe> {
+        self.lock().drawn.clone()
+    }
+
+    /// The steps that were done, over all pictures.
+    pub fn steps_done(&self) -> u32 {
+        self.lock().steps_done
+    }
+
+    /// The models that were loaded, in order.
+    pub fn loads(&self) -> Vec<String> {
+        self.lock().loads.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Strings> {
+        self.0.0.lock().unwrap()
+    }
+
+    /// Waits until a step may be done, looking at the interrupt all the while as networks do.
+    fn step(&self, interrupt: &Interrupt) -> Result<(), GenerateError> {
+        loop {
+            interrupt.check().map_err(|_| GenerateError::Cancelled)?;
+            let mut strings = self.lock();
+            if strings.steps_allowed != Some(0) {
+                strings.steps_allowed = strings.steps_allowed.map(|allowed| allowed - 1);
+                strings.steps_done += 1;
+                let step_takes = strings.step_takes;
+                drop(strings);
+                thread::sleep(step_takes);
+                return Ok(());
+            }
+            drop(self.0.1.wait_timeout(strings, Duration::from_millis(1)).unwrap());
+        }
     }
 }
 
-impl Generator for Painter {
+impl Generator for Fake {
     fn model(&self) -> &ModelCard {
         &self.card
     }
@@ -64,17 +143,89 @@ impl Generator for Painter {
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {
-        let end = Instant::now() + self.takes;
-        loop {
-            interrupt.check().map_err(|_| DiffusionError::Cancelled)?;
-            if Instant::now() >= end {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        let of = recipe.sampler.steps;
+        for done in 1..=of {
+            self.strings.step(interrupt)?;
+            let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
+            on_step(Step { done, of, preview: Some(preview) });
         }
-        on_step(Step { done: 1, of: 1, preview: None });
-        self.finished.fetch_add(1, Ordering::SeqCst);
-        let colour = Rgba(Self::colour(recipe));
-        Ok(RgbaImage::from_pixel(recipe.size.width, recipe.size.height, colour))
+        let hits = |words: &Option<String>| {
+            words.as_ref().is_some_and(|words| recipe.prompt.contains(words))
+        };
+        if hits(&self.strings.lock().fails) {
+            return Err(refusal("out of paint"));
+        }
+        let panics = hits(&self.strings.lock().panics);
+        assert!(!panics, "the easel fell over");
+        self.strings.lock().drawn.push(recipe.clone());
+        Ok(gradient(recipe))
+    }
+}
+
+fn refusal(text: &str) -> GenerateError {
+    DiffusionError::from(candle_core::Error::Msg(text.to_owned())).into()
+}
+
+/// What the fakes draw: a gradient between two colours that come from the recipe's hash.
+pub fn gradient(recipe: &Recipe) -> RgbaImage {
+    let hash = *blake3::hash(recipe.id().0.as_bytes()).as_bytes();
+    let Size { width, height } = recipe.size;
+    RgbaImage::from_fn(width, height, |x, y| {
+        let mix = |from: u8, to: u8| {
+            let along = u64::from(x + y) * 255 / u64::from((width + height).max(2) - 1);
+            ((u64::from(from) * (255 - along) + u64::from(to) * along) / 255) as u8
+        };
+        Rgba([mix(hash[0], hash[3]), mix(hash[1], hash[4]), mix(hash[2], hash[5]), 255])
+    })
+}
+
+/// A small recipe of 4 steps.
+pub fn recipe(prompt: &str) -> Recipe {
+    Recipe {
+        prompt: prompt.to_owned(),
+        unwanted: String::new(),
+        size: Size::new(16, 8),
+        seed: 1,
+        take: 0,
+        sampler: Sampler { steps: 4, ..Sampler::default() },
+        model: "fake".to_owned(),
+    }
+}
+
+/// The shot with this id.
+pub fn shot(id: &str) -> ShotId {
+    ShotId::new(id).unwrap()
+}
+
+/// Asks until there is an answer; fails the test, saying what it waited for, when there is none for a
+/// minute.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < DEADLINE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// [`wait_for`] something to become true.
+#[track_caller]
+pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
+    wait_for(what, || ask().then_some(()));
+}
+
+/// Copies a folder with everything in it: what a kill at this instant would leave.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
     }
 }

@@ -1,0 +1,163 @@
+//! The order in which pictures are drawn.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{Job, JobId};
+use crate::{
+    recipe::{Recipe, RecipeId},
+    storyboard::ShotId,
+};
+
+/// The jobs that wait, in order. A recipe stands in it once for each shot, also while it is drawn.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Job>,
+    /// The jobs that wait and the one under way.
+    by_picture: HashMap<(ShotId, RecipeId), JobId>,
+    next_id: u64,
+}
+
+impl Queue {
+    /// Queues a picture behind or in front of all others. One that is there already keeps its job; it
+    /// moves when it is to be in front.
+    pub(super) fn push(&mut self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
+        let picture = (shot, recipe.id());
+        if let Some(&id) = self.by_picture.get(&picture) {
+            if front {
+                self.move_to_front(id);
+            }
+            return id;
+        }
+        let id = JobId(self.next_id);
+        self.next_id += 1;
+        let job = Job { id, shot: picture.0.clone(), recipe: Arc::new(recipe) };
+        self.by_picture.insert(picture, id);
+        if front {
+            self.waiting.push_front(job);
+        } else {
+            self.waiting.push_back(job);
+        }
+        id
+    }
+
+    /// The next job to draw. Its picture is not queued again until [`Self::forget`].
+    pub(super) fn pop(&mut self) -> Option<Job> {
+        self.waiting.pop_front()
+    }
+
+    /// Says that a job that was [popped](Self::pop) is done with.
+    pub(super) fn forget(&mut self, job: &Job) {
+        let picture = (job.shot.clone(), job.recipe.id());
+        // Where it was cancelled, another job may have taken its place.
+        if self.by_picture.get(&picture) == Some(&job.id) {
+            self.by_picture.remove(&picture);
+        }
+    }
+
+    /// Moves a waiting job to the front.
+    pub(super) fn move_to_front(&mut self, id: JobId) {
+        if let Some(job) = self.take(id) {
+            self.waiting.push_front(job);
+        }
+    }
+
+    /// Removes a waiting job.
+    pub(super) fn remove(&mut self, id: JobId) -> Option<Job> {
+        let job = self.take(id)?;
+        self.forget(&job);
+        Some(job)
+    }
+
+    /// Removes all waiting jobs.
+    pub(super) fn remove_all(&mut self) -> VecDeque<Job> {
+        let jobs = std::mem::take(&mut self.waiting);
+        for job in &jobs {
+            self.forget(job);
+        }
+        jobs
+    }
+
+    /// The jobs that wait, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Job> {
+        self.waiting.iter()
+    }
+
+    /// Whether a job waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn take(&mut self, id: JobId) -> Option<Job> {
+        let at = self.waiting.iter().position(|job| job.id == id)?;
+        self.waiting.remove(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Sampler, Size};
+
+    fn push(queue: &mut Queue, name: &str, take: u32, front: bool) -> JobId {
+        let recipe = Recipe {
+            prompt: name.to_owned(),
+            unwanted: String::new(),
+            size: Size::new(8, 8),
+            seed: 0,
+            take,
+            sampler: Sampler::default(),
+            model: String::new(),
+        };
+        queue.push(ShotId::new(name).unwrap(), recipe, front)
+    }
+
+    fn order(queue: &Queue) -> Vec<u64> {
+        queue.waiting().map(|job| job.id.0).collect()
+    }
+
+    #[test]
+    fn a_picture_stands_in_the_queue_once_also_while_it_is_drawn() {
+        let mut queue = Queue::default();
+        let a = push(&mut queue, "a", 0, false);
+        let b = push(&mut queue, "b", 0, false);
+        assert_eq!(push(&mut queue, "a", 0, false), a);
+        assert_eq!(order(&queue), [0, 1]);
+        assert_eq!(push(&mut queue, "b", 0, true), b);
+        assert_eq!(order(&queue), [1, 0]);
+        let drawn = queue.pop().unwrap();
+        assert_eq!(push(&mut queue, "b", 0, false), b);
+        assert_eq!(order(&queue), [0]);
+        queue.forget(&drawn);
+        assert_ne!(push(&mut queue, "b", 0, false), b);
+        assert_ne!(push(&mut queue, "b", 1, false), b);
+        assert_eq!(order(&queue), [0, 2, 3]);
+    }
+
+    #[test]
+    fn a_cancelled_picture_may_be_queued_again_before_the_old_job_ends() {
+        let mut queue = Queue::default();
+        push(&mut queue, "a", 0, false);
+        let old = queue.pop().unwrap();
+        queue.forget(&old);
+        let new = push(&mut queue, "a", 0, false);
+        queue.forget(&old);
+        assert_eq!(push(&mut queue, "a", 0, false), new);
+    }
+
+    #[test]
+    fn jobs_move_to_the_front_and_are_removed() {
+        let mut queue = Queue::default();
+        let ids = ["a", "b", "c"].map(|name| push(&mut queue, name, 0, false));
+        queue.move_to_front(ids[2]);
+        queue.move_to_front(JobId(99));
+        assert_eq!(order(&queue), [2, 0, 1]);
+        assert_eq!(queue.remove(ids[0]).unwrap().id, ids[0]);
+        assert_eq!(queue.remove(ids[0]), None);
+        assert_eq!(queue.remove_all().len(), 2);
+        assert!(queue.is_empty());
+        assert_ne!(push(&mut queue, "a", 0, false), ids[0]);
+    }
+}

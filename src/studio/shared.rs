@@ -1,0 +1,255 @@
+//! What the studio and its threads share. The lock is held for moments only: nobody draws, reads or
+//! writes a file under it.
+
+use std::{
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use image::RgbaImage;
+
+use super::{Job, JobId, JobView, Progress, StudioEvent, queue::Queue, stopwatch::Stopwatch};
+use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
+
+/// What the studio and its threads share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: Queue,
+    running: Option<Running>,
+    paused: bool,
+    /// The worker is to end.
+    closing: bool,
+    /// The worker has ended, so that the queue changes no more.
+    closed: bool,
+    /// Counts the changes of the queue.
+    revision: u64,
+    events: Vec<StudioEvent>,
+}
+
+/// The job under way.
+#[derive(Debug)]
+struct Running {
+    job: Job,
+    interrupt: Interrupt,
+    cancelled: bool,
+    watch: Stopwatch,
+    /// When the model was there and drawing began.
+    loaded_at: Duration,
+    stepped_at: Duration,
+    done: u32,
+    of: u32,
+    preview: Option<Arc<image::RgbImage>>,
+}
+
+/// How a job ended.
+pub(super) enum Outcome {
+    Drawn(Take, RgbaImage),
+    Failed(String),
+    Cancelled,
+}
+
+impl Shared {
+    pub(super) fn push(&self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
+        self.change_queue(|state| state.queue.push(shot, recipe, front))
+    }
+
+    pub(super) fn move_to_front(&self, job: JobId) {
+        self.change_queue(|state| state.queue.move_to_front(job));
+    }
+
+    pub(super) fn cancel(&self, id: JobId) {
+        self.change_queue(|state| match state.queue.remove(id) {
+            Some(job) => state.events.push(StudioEvent::Cancelled(job)),
+            None if state.running.as_ref().is_some_and(|running| running.job.id == id) => {
+                state.cancel_running();
+            }
+            None => {}
+        });
+    }
+
+    pub(super) fn cancel_all(&self) {
+        self.change_queue(|state| {
+            state.cancel_running();
+            let jobs = state.queue.remove_all();
+            state.events.extend(jobs.into_iter().map(StudioEvent::Cancelled));
+        });
+    }
+
+    pub(super) fn set_paused(&self, paused: bool) {
+        let mut state = self.lock();
+        state.paused = paused;
+        if let Some(running) = &mut state.running {
+            running.interrupt.set_paused(paused);
+            running.watch.set_paused(paused);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
+    pub(super) fn current(&self) -> Option<JobView> {
+        self.lock().running.as_ref().filter(|running| !running.cancelled).map(Running::view)
+    }
+
+    pub(super) fn jobs(&self) -> Vec<JobView> {
+        let state = self.lock();
+        let running = state.running.iter().filter(|running| !running.cancelled).map(Running::view);
+        let waiting = state.queue.waiting().map(|job| JobView { job: job.clone(), progress: None });
+        running.chain(waiting).collect()
+    }
+
+    pub(super) fn take_events(&self) -> Vec<StudioEvent> {
+        mem::take(&mut self.lock().events)
+    }
+
+    /// Asks the worker to end, within a network block.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closing = true;
+        if let Some(running) = &state.running {
+            running.interrupt.cancel();
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Says that the worker has ended.
+    pub(super) fn closed(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a job and puts it under way; `None` when the studio closes.
+    pub(super) fn next_job(&self) -> Option<(Job, Interrupt)> {
+        let mut state =
+            self.wait_while(|state| !state.closing && (state.paused || state.queue.is_empty()));
+        if state.closing {
+            return None;
+        }
+        let job = state.queue.pop()?;
+        let interrupt = Interrupt::default();
+        state.running = Some(Running {
+            job: job.clone(),
+            interrupt: interrupt.clone(),
+            cancelled: false,
+            watch: Stopwatch::start(),
+            loaded_at: Duration::ZERO,
+            stepped_at: Duration::ZERO,
+            done: 0,
+            of: job.recipe.sampler.steps,
+            preview: None,
+        });
+        state.events.push(StudioEvent::Started(job.clone()));
+        Some((job, interrupt))
+    }
+
+    /// Says that the model is there, so that the time it took is not counted to the steps.
+    pub(super) fn loaded(&self) {
+        if let Some(running) = &mut self.lock().running {
+            running.loaded_at = running.watch.elapsed();
+        }
+    }
+
+    /// Notes a step of the job under way.
+    pub(super) fn stepped(&self, step: Step) {
+        let mut state = self.lock();
+        let Some(running) = &mut state.running else { return };
+        running.stepped_at = running.watch.elapsed();
+        (running.done, running.of) = (step.done, step.of);
+        if let Some(preview) = step.preview {
+            running.preview = Some(Arc::new(preview));
+        }
+        let job = running.job.clone();
+        // One notice is enough for whoever has not looked since the last.
+        if !matches!(state.events.last(), Some(StudioEvent::Stepped(last)) if last.id == job.id) {
+            state.events.push(StudioEvent::Stepped(job));
+        }
+    }
+
+    /// How long the job under way has been drawn, without pauses and without loading the model.
+    pub(super) fn took(&self) -> Duration {
+        self.lock().running.as_ref().map_or(Duration::ZERO, |running| {
+            running.watch.elapsed().saturating_sub(running.loaded_at)
+        })
+    }
+
+    /// Ends the job under way. When the studio closes, a job that was stopped stays in the queue.
+    pub(super) fn finish(&self, job: Job, outcome: Outcome) {
+        self.change_queue(|state| {
+            let cancelled = state.running.as_ref().is_some_and(|running| running.cancelled);
+            if state.closing && !cancelled && matches!(outcome, Outcome::Cancelled) {
+                return;
+            }
+            state.running = None;
+            state.queue.forget(&job);
+            state.events.push(match outcome {
+                Outcome::Drawn(take, image) => StudioEvent::Drawn { job, take, image },
+                Outcome::Failed(error) => StudioEvent::Failed { job, error },
+                Outcome::Cancelled => StudioEvent::Cancelled(job),
+            });
+        });
+    }
+
+    /// Waits until the queue is another than it was at `seen`; `None` when it changes no more.
+    pub(super) fn next_queue(&self, seen: u64) -> Option<(u64, Vec<Job>)> {
+        let state = self.wait_while(|state| !state.closed && state.revision == seen);
+        if state.revision == seen {
+            return None;
+        }
+        let running = state.running.iter().filter(|running| !running.cancelled);
+        let jobs = running.map(|running| &running.job).chain(state.queue.waiting());
+        Some((state.revision, jobs.cloned().collect()))
+    }
+
+    fn change_queue<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let value = change(&mut state);
+        state.revision += 1;
+        drop(state);
+        self.changed.notify_all();
+        value
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(&self, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), condition).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn cancel_running(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.cancelled = true;
+            running.interrupt.cancel();
+            // Whoever wants the picture after all gets a new job.
+            self.queue.forget(&running.job);
+        }
+    }
+}
+
+impl Running {
+    fn view(&self) -> JobView {
+        let elapsed = self.watch.elapsed();
+        let drawing = self.stepped_at.saturating_sub(self.loaded_at);
+        let left = (self.done > 0).then(|| {
+            let at_step = drawing / self.done * self.of.saturating_sub(self.done);
+            at_step.saturating_sub(elapsed.saturating_sub(self.stepped_at))
+        });
+        let progress =
+            Progress { done: self.done, of: self.of, elapsed, left, preview: self.preview.clone() };
+        JobView { job: self.job.clone(), progress: Some(progress) }
+    }
+}

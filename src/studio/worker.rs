@@ -1,0 +1,140 @@
+//! The worker thread: takes jobs, runs generators, writes takes.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use image::RgbaImage;
+use rayon::ThreadPool;
+
+use super::{
+    Job,
+    shared::{Outcome, Shared},
+};
+use crate::{
+    art::{Provenance, TakeWriter},
+    diffusion::Interrupt,
+    generator::{GenerateError, Generator, GeneratorRegistry},
+};
+
+/// How many finished pictures that could not be written are kept for another try.
+const KEPT_UNWRITTEN: usize = 8;
+
+/// What the worker thread holds.
+pub(super) struct Worker<'a> {
+    shared: &'a Shared,
+    registry: GeneratorRegistry,
+    writer: TakeWriter,
+    pool: ThreadPool,
+    /// The model that drew last, kept until another one is asked for.
+    loaded: Option<Loaded>,
+    /// Pictures that the disk refused: drawing such a job again only writes.
+    unwritten: VecDeque<Finished>,
+}
+
+struct Loaded {
+    name: String,
+    generator: Box<dyn Generator>,
+}
+
+struct Finished {
+    job: Job,
+    image: RgbaImage,
+    provenance: Provenance,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        registry: GeneratorRegistry,
+        writer: TakeWriter,
+        pool: ThreadPool,
+    ) -> Self {
+        Self { shared, registry, writer, pool, loaded: None, unwritten: VecDeque::new() }
+    }
+
+    /// Draws what stands in the queue until the studio closes.
+    pub(super) fn run(mut self) {
+        while let Some((job, interrupt)) = self.shared.next_job() {
+            let finished = match self.unwritten(&job) {
+                Some(finished) => Ok(finished),
+                None => self.draw(&job, &interrupt),
+            };
+            let outcome = match finished {
+                Ok(finished) => self.write(finished),
+                Err(GenerateError::Cancelled) => Outcome::Cancelled,
+                Err(error) => Outcome::Failed(error.to_string()),
+            };
+            self.shared.finish(job, outcome);
+        }
+    }
+
+    fn draw(&mut self, job: &Job, interrupt: &Interrupt) -> Result<Finished, GenerateError> {
+        let Self { shared, registry, pool, loaded, .. } = self;
+        let drawing = || {
+            let generator = generator(registry, loaded, &job.recipe.model)?;
+            interrupt.check().map_err(|_| GenerateError::Cancelled)?;
+            shared.loaded();
+            let image =
+                generator.generate(&job.recipe, interrupt, &mut |step| shared.stepped(step))?;
+            Ok((image, generator.model().clone()))
+        };
+        // What a panic left half done goes with the generator.
+        let drawn = catch_unwind(AssertUnwindSafe(|| pool.install(drawing)));
+        let (image, model) = drawn.unwrap_or_else(|panic| {
+            *loaded = None;
+            Err(GenerateError::Panicked(panic_message(panic.as_ref())))
+        })?;
+        let provenance = Provenance::now((*job.recipe).clone(), model, shared.took());
+        Ok(Finished { job: job.clone(), image, provenance })
+    }
+
+    /// Writes a take; where the disk refuses, the picture is kept for when the job is tried again.
+    fn write(&mut self, finished: Finished) -> Outcome {
+        let Finished { job, image, provenance } = &finished;
+        match self.writer.write(&job.shot, image, provenance.clone()) {
+            Ok(take) => Outcome::Drawn(take, finished.image),
+            Err(error) => {
+                if self.unwritten.len() == KEPT_UNWRITTEN {
+                    self.unwritten.pop_front();
+                }
+                self.unwritten.push_back(finished);
+                Outcome::Failed(error.to_string())
+            }
+        }
+    }
+
+    fn unwritten(&mut self, job: &Job) -> Option<Finished> {
+        let same = |other: &Finished| other.job.shot == job.shot && other.job.recipe == job.recipe;
+        let at = self.unwritten.iter().position(same)?;
+        self.unwritten.remove(at)
+    }
+}
+
+/// The generator for a model: the one at hand, or a new one in its place.
+fn generator<'a>(
+    registry: &GeneratorRegistry,
+    loaded: &'a mut Option<Loaded>,
+    name: &str,
+) -> Result<&'a mut dyn Generator, GenerateError> {
+    if loaded.as_ref().is_none_or(|loaded| loaded.name != name) {
+        // The old model goes first: two may not fit into memory.
+        *loaded = None;
+    }
+    let loaded = match loaded {
+        Some(loaded) => loaded,
+        None => {
+            let generator = registry.load(name)?;
+            loaded.insert(Loaded { name: name.to_owned(), generator })
+        }
+    };
+    Ok(loaded.generator.as_mut())
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
