@@ -4,7 +4,9 @@
 //! [`Storyboard::plan`] is a pure function of the story and of what the author changed by hand, so a
 //! change in a line, a sheet or the style changes exactly the recipes that depend on it.
 
+mod naming;
 pub mod plan;
+mod prompt;
 pub mod shot;
 
 pub use shot::{
@@ -18,6 +20,11 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Storyboard {
     shots: Vec<Shot>,
     by_id: HashMap<ShotId, usize>,
+    backgrounds: HashMap<String, usize>,
+    /// By character, then by expression; the plain portrait under the empty text.
+    portraits: HashMap<String, HashMap<String, usize>>,
+    moments: HashMap<String, usize>,
+    items: HashMap<String, usize>,
 }
 
 /// What the author changed by hand, by shot.
@@ -33,6 +40,35 @@ impl Storyboard {
     /// The shot with this id.
     #[must_use]
     pub fn shot(&self, id: &ShotId) -> Option<&Shot> {
-        self.by_id.get(id).map(|&at| &self.shots[at])
+        self.at(self.by_id.get(id))
+    }
+
+    /// The background behind a scene.
+    #[must_use]
+    pub fn background(&self, scene: &str) -> Option<&Shot> {
+        self.at(self.backgrounds.get(scene))
+    }
+
+    /// The portrait of a character with an expression that a line uses (`None`: the plain one).
+    #[must_use]
+    pub fn portrait(&self, character: &str, expression: Option<&str>) -> Option<&Shot> {
+        let expression = expression.map_or("", str::trim);
+        self.at(self.portraits.get(character).and_then(|of| of.get(expression)))
+    }
+
+    /// The key moment with this id.
+    #[must_use]
+    pub fn moment(&self, moment: &str) -> Option<&Shot> {
+        self.at(self.moments.get(moment))
+    }
+
+    /// The picture of an item.
+    #[must_use]
+    pub fn item(&self, item: &str) -> Option<&Shot> {
+        self.at(self.items.get(item))
+    }
+
+    fn at(&self, index: Option<&usize>) -> Option<&Shot> {
+        index.map(|&at| &self.shots[at])
     }
 }

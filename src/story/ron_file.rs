@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn text_after_the_story_is_refused() {
         let told = refusal("(title: \"t\", scenes: [])\n)");
-        assert!(told.starts_with("a.story.ron:2:"), "{told}");
+        assert!(told.starts_with("a.story.ron:1:25: ") && told.contains("trailing"), "{told}");
     }
 
     #[test]

@@ -1,36 +1,242 @@
 //! From a story to its shots.
+//!
+//! | shot | one for each | prompt, before the style's words | seed family |
+//! |---|---|---|---|
+//! | background | place, time, weather and mood | looks, time, weather, mood | the place |
+//! | portrait | character and expression that lines use | `portrait of` looks, expression | the character |
+//! | moment | moment | its words | the moment |
+//! | item | item | looks | the item |
+//!
+//! A sheet without looks gives its name instead.
 
-use super::{AuthorWords, Storyboard};
-use crate::{recipe::Style, story::Story};
+use std::collections::HashMap;
+
+use super::{
+    AuthorWords, PromptSource, Shot, ShotId, ShotKind, Storyboard,
+    naming::{Name, family_seed},
+    prompt::{Prompt, join, tidy},
+};
+use crate::{
+    recipe::{Recipe, Style},
+    story::{Character, Item, Line, Moment, Place, Scene, Story},
+};
 
 impl Storyboard {
     /// Lists every shot of a story drawn in `style`, with the author's own words put in.
+    ///
+    /// What a story with faults asks of sheets that are not there is left out.
     #[must_use]
-    pub fn plan(_story: &Story, _style: &Style, _words: &AuthorWords) -> Self {
-        todo!()
+    pub fn plan(story: &Story, style: &Style, words: &AuthorWords) -> Self {
+        let mut planner = Planner::new(story, style, words);
+        for scene in &story.scenes {
+            planner.scene(scene);
+        }
+        for item in &story.items {
+            planner.item(item, None);
+        }
+        planner.board
+    }
+}
+
+/// A storyboard in the making, with the sheets of the story by id.
+struct Planner<'a> {
+    style: &'a Style,
+    words: &'a AuthorWords,
+    characters: HashMap<&'a str, &'a Character>,
+    /// The words for an expression, by character and expression.
+    expressions: HashMap<(&'a str, &'a str), &'a str>,
+    places: HashMap<&'a str, &'a Place>,
+    items: HashMap<&'a str, &'a Item>,
+    board: Storyboard,
+}
+
+/// What is particular to a shot.
+struct Draft<'a> {
+    id: ShotId,
+    kind: ShotKind,
+    title: String,
+    /// The id of what the seed grows from.
+    family: &'a str,
+    prompt: Prompt,
+    unwanted: &'a str,
+}
+
+impl<'a> Planner<'a> {
+    fn new(story: &'a Story, style: &'a Style, words: &'a AuthorWords) -> Self {
+        let expressions = story.characters.iter().flat_map(|c| {
+            c.expressions.iter().map(|e| ((c.id.as_str(), e.id.as_str()), e.words.as_str()))
+        });
+        Self {
+            style,
+            words,
+            characters: story.characters.iter().map(|c| (c.id.as_str(), c)).collect(),
+            expressions: expressions.collect(),
+            places: story.places.iter().map(|p| (p.id.as_str(), p)).collect(),
+            items: story.items.iter().map(|i| (i.id.as_str(), i)).collect(),
+            board: Storyboard::default(),
+        }
     }
 
-    /// The background behind a scene.
-    #[must_use]
-    pub fn background(&self, _scene: &str) -> Option<&super::Shot> {
-        todo!()
+    /// Puts in the shots of a scene as a reader meets them.
+    fn scene(&mut self, scene: &'a Scene) {
+        self.background(scene);
+        for line in &scene.lines {
+            self.portrait(line, scene);
+            if let Some(moment) = &line.moment {
+                self.moment(moment, scene);
+            }
+            if let Some(item) = line.item.as_deref().and_then(|id| self.items.get(id).copied()) {
+                self.item(item, Some(scene));
+            }
+        }
     }
 
-    /// The portrait of a character with an expression (`None`: the plain one).
-    #[must_use]
-    pub fn portrait(&self, _character: &str, _expression: Option<&str>) -> Option<&super::Shot> {
-        todo!()
+    fn background(&mut self, scene: &'a Scene) {
+        let Some(&place) = self.places.get(scene.place.as_str()) else { return };
+        let [time, weather, mood] = [&scene.time, &scene.weather, &scene.mood].map(|w| tidy(w));
+        let id = Name::new(ShotKind::Background).id(&place.id);
+        let id = id.words(&time).words(&weather).words(&mood).finish();
+        let at = self.board.by_id.get(&id).copied().unwrap_or_else(|| {
+            let from = || scene.id.clone();
+            self.add(Draft {
+                id,
+                kind: ShotKind::Background,
+                title: join([or_else(&place.name, &place.id), &time, &weather, &mood]),
+                family: &place.id,
+                prompt: Prompt::default()
+                    .with(or_else(&place.looks, &place.name), PromptSource::Place(place.id.clone()))
+                    .with(&time, PromptSource::Time(from()))
+                    .with(&weather, PromptSource::Weather(from()))
+                    .with(&mood, PromptSource::Mood(from())),
+                unwanted: &place.unwanted,
+            })
+        });
+        self.board.backgrounds.entry(scene.id.clone()).or_insert(at);
+        self.shown(at, scene);
     }
 
-    /// The key moment with this id.
-    #[must_use]
-    pub fn moment(&self, _moment: &str) -> Option<&super::Shot> {
-        todo!()
+    fn portrait(&mut self, line: &'a Line, scene: &Scene) {
+        let speaker = line.speaker.as_deref().and_then(|id| self.characters.get(id).copied());
+        let Some(character) = speaker else { return };
+        let expression = line.expression.as_deref().unwrap_or_default().trim();
+        let of_character = self.board.portraits.get(&character.id);
+        let known = of_character.and_then(|of| of.get(expression)).copied();
+        let at = known.unwrap_or_else(|| self.new_portrait(character, expression));
+        self.shown(at, scene);
     }
 
-    /// The picture of an item.
-    #[must_use]
-    pub fn item(&self, _item: &str) -> Option<&super::Shot> {
-        todo!()
+    /// `expression` is empty for the plain portrait.
+    fn new_portrait(&mut self, character: &'a Character, expression: &'a str) -> usize {
+        let name = Name::new(ShotKind::Portrait).id(&character.id);
+        let on_sheet = self.expressions.get(&(character.id.as_str(), expression)).copied();
+        let id = if on_sheet.is_some() {
+            name.id(expression)
+        } else if self.expressions.contains_key(&(&character.id, &expression.replace(' ', "_"))) {
+            // `very happy` on a line is not the `very_happy` of the sheet.
+            name.words(expression).hashed()
+        } else {
+            name.words(expression)
+        };
+        let looks = tidy(or_else(&character.looks, &character.name));
+        let framed = if looks.is_empty() { looks } else { format!("portrait of {looks}") };
+        let from = PromptSource::Expression {
+            character: character.id.clone(),
+            expression: expression.to_owned(),
+        };
+        let at = self.add(Draft {
+            id: id.finish(),
+            kind: ShotKind::Portrait,
+            title: join([or_else(&character.name, &character.id), expression]),
+            family: &character.id,
+            prompt: Prompt::default()
+                .with(&framed, PromptSource::Character(character.id.clone()))
+                .with(on_sheet.unwrap_or(expression), from),
+            unwanted: &character.unwanted,
+        });
+        let portraits = self.board.portraits.entry(character.id.clone()).or_default();
+        portraits.insert(expression.to_owned(), at);
+        at
     }
+
+    fn moment(&mut self, moment: &'a Moment, scene: &Scene) {
+        let at = self.board.moments.get(&moment.id).copied().unwrap_or_else(|| {
+            let at = self.add(Draft {
+                id: Name::new(ShotKind::Moment).id(&moment.id).finish(),
+                kind: ShotKind::Moment,
+                title: moment.id.replace(['_', '-'], " "),
+                family: &moment.id,
+                prompt: Prompt::default()
+                    .with(&moment.words, PromptSource::Moment(moment.id.clone())),
+                unwanted: "",
+            });
+            self.board.moments.insert(moment.id.clone(), at);
+            at
+        });
+        self.shown(at, scene);
+    }
+
+    fn item(&mut self, item: &'a Item, scene: Option<&Scene>) {
+        let at = self.board.items.get(&item.id).copied().unwrap_or_else(|| {
+            let at = self.add(Draft {
+                id: Name::new(ShotKind::Item).id(&item.id).finish(),
+                kind: ShotKind::Item,
+                title: or_else(&item.name, &item.id).to_owned(),
+                family: &item.id,
+                prompt: Prompt::default()
+                    .with(or_else(&item.looks, &item.name), PromptSource::Item(item.id.clone())),
+                unwanted: "",
+            });
+            self.board.items.insert(item.id.clone(), at);
+            at
+        });
+        if let Some(scene) = scene {
+            self.shown(at, scene);
+        }
+    }
+
+    /// Puts a shot at the end of the board.
+    fn add(&mut self, draft: Draft<'a>) -> usize {
+        let Draft { id, kind, title, family, prompt, unwanted } = draft;
+        let Style { sizes, .. } = self.style;
+        let own = self.words.get(&id).cloned().unwrap_or_default();
+        let own_words = own.words.as_deref().map(tidy).filter(|words| !words.is_empty());
+        let prompt = match own_words {
+            Some(words) => Prompt::default().with(&words, PromptSource::Author),
+            None => prompt,
+        };
+        let (prompt, sources) = prompt.with(&self.style.words, PromptSource::Style).finish();
+        let by_hand = own.unwanted.unwrap_or_default();
+        let recipe = Recipe {
+            prompt,
+            unwanted: join([self.style.unwanted.as_str(), unwanted, &by_hand]),
+            size: match kind {
+                ShotKind::Background => sizes.background,
+                ShotKind::Portrait => sizes.portrait,
+                ShotKind::Moment => sizes.moment,
+                ShotKind::Item => sizes.item,
+            },
+            seed: own.seed.unwrap_or_else(|| family_seed(self.style.seed, kind, family)),
+            take: 0,
+            sampler: self.style.sampler,
+            model: self.style.model.clone(),
+        };
+        let at = self.board.shots.len();
+        self.board.by_id.insert(id.clone(), at);
+        self.board.shots.push(Shot { id, kind, title, scenes: Vec::new(), recipe, sources });
+        at
+    }
+
+    /// Notes that a scene shows a shot. Scenes come one after the other, so that a scene which is
+    /// noted already is the last.
+    fn shown(&mut self, at: usize, scene: &Scene) {
+        let scenes = &mut self.board.shots[at].scenes;
+        if scenes.last() != Some(&scene.id) {
+            scenes.push(scene.id.clone());
+        }
+    }
+}
+
+/// `text`, or `other` if it is blank.
+fn or_else<'t>(text: &'t str, other: &'t str) -> &'t str {
+    if text.trim().is_empty() { other } else { text }
 }

@@ -9,7 +9,7 @@ use crate::recipe::Recipe;
 #[cfg(feature = "plugin")]
 use bevy::prelude::Reflect;
 
-/// The stable name of a shot: `background-studio-at-night`, `portrait-mira-happy`.
+/// The stable name of a shot: `background-studio-at_night`, `portrait-mira-happy`.
 ///
 /// It names files, so it holds letters, digits, `-` and `_` only and is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +75,7 @@ pub struct Shot {
     /// What is drawn, take 0.
     pub recipe: Recipe,
     /// Where each piece of the prompt comes from, in order; the prompt is these, joined by `, `.
+    /// What would be empty is left out.
     pub sources: Vec<PromptPiece>,
 }
 
@@ -91,9 +92,7 @@ pub struct PromptPiece {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptSource {
-    /// The framing that a kind of shot has of itself.
-    Framing,
-    /// The looks of a character, by id.
+    /// The looks of a character, by id, framed as a portrait.
     Character(String),
     /// An expression of a character.
     Expression {
@@ -125,7 +124,7 @@ pub enum PromptSource {
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct ShotWords {
-    /// Stands in the place of everything but the style's words.
+    /// Stands in the place of everything but the style's words, unless it is blank.
     pub words: Option<String>,
     /// Is added to what is unwanted.
     pub unwanted: Option<String>,
@@ -144,6 +143,12 @@ impl ShotId {
             && text.len() <= 120
             && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
         if fits { Ok(Self(text)) } else { Err(ShotIdError { text }) }
+    }
+
+    /// A text that [`super::naming`] has made to fit.
+    pub(super) fn made(text: String) -> Self {
+        debug_assert!(Self::new(text.as_str()).is_ok(), "`{text}` was not made to fit");
+        Self(text)
     }
 
     /// The text.
@@ -219,7 +224,6 @@ impl ShotState {
 impl fmt::Display for PromptSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Framing => f.write_str("framing"),
             Self::Character(id) => write!(f, "character {id}: looks"),
             Self::Expression { character, expression } => {
                 write!(f, "character {character}: expression {expression}")

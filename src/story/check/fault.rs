@@ -143,7 +143,7 @@ pub enum StoryFault {
     },
     /// Warning: a sheet that gives the model no words.
     #[error(
-        "{what} `{id}`: the sheet has no `looks`, so that pictures show just anything: add them"
+        "{what} `{id}`: the sheet has no `looks`, so that the model has only the name to go by: add them"
     )]
     NoLooks {
         /// `character`, `place` or `item`.

@@ -1,0 +1,190 @@
+//! Names and seeds of shots, out of nothing but what a shot shows: they stay when scenes are moved or
+//! lines put in.
+//!
+//! A shot is called after its kind and the parts that tell it from others of that kind:
+//! `background-studio-at_night-in_the_rain`. Different parts never make the same name, on file
+//! systems that take upper and lower case for one neither: what plain lower-case words cannot say
+//! without doubt (`At night!`) is followed by a hash of the parts.
+
+use super::{ShotId, ShotKind};
+use crate::story::check::is_id;
+
+/// How long a name may become before it is cut and given a hash, in bytes.
+const LONGEST: usize = 90;
+
+/// The name of a shot in the making.
+pub(super) struct Name {
+    text: String,
+    /// What hash to append if the text does not say everything.
+    key: blake3::Hasher,
+    /// Whether the parts could be read back from the text.
+    exact: bool,
+    /// Parts without words, which show in the text only if another part follows.
+    blanks: usize,
+}
+
+impl Name {
+    /// The name of a shot of this kind, without parts.
+    pub fn new(kind: ShotKind) -> Self {
+        let (text, key) = (kind.name().to_owned(), blake3::Hasher::new());
+        Self { text, key, exact: true, blanks: 0 }
+    }
+
+    /// Adds an id from a sheet. As `-` stands between parts, one inside the id is doubled.
+    pub fn id(mut self, id: &str) -> Self {
+        self.exact &= is_id(id) && !id.contains("__") && !id.chars().any(is_upper);
+        self.part(id, &readable(id, |c| c == '_' || c == '-').replace('-', "--"));
+        self
+    }
+
+    /// Adds free text: `at night` as `at_night`.
+    pub fn words(mut self, words: &str) -> Self {
+        let slug = readable(words, |_| false);
+        self.exact &= slug.replace('_', " ") == words;
+        self.part(words, &slug);
+        self
+    }
+
+    /// Tells it from a name that reads the same.
+    pub fn hashed(mut self) -> Self {
+        self.exact = false;
+        self
+    }
+
+    fn part(&mut self, original: &str, text: &str) {
+        self.key.update(&(original.len() as u64).to_le_bytes());
+        self.key.update(original.as_bytes());
+        if text.is_empty() {
+            self.blanks += 1;
+            return;
+        }
+        self.text.push_str(&"-_".repeat(std::mem::take(&mut self.blanks)));
+        self.text.push('-');
+        self.text.push_str(text);
+    }
+
+    /// The name.
+    pub fn finish(mut self) -> ShotId {
+        if !self.exact || self.text.len() > LONGEST {
+            self.text.truncate(self.text.floor_char_boundary(LONGEST));
+            self.text.push_str("__");
+            self.text.push_str(&self.key.finalize().to_hex()[..10]);
+        }
+        ShotId::made(self.text)
+    }
+}
+
+/// The letters and digits of a text in lower case, one `_` for whatever stands between them.
+fn readable(text: &str, keep: impl Fn(char) -> bool) -> String {
+    let mut slug = String::with_capacity(text.len());
+    let mut gap = false;
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() || keep(c) {
+            if std::mem::take(&mut gap) && !slug.is_empty() {
+                slug.push('_');
+            }
+            slug.push(c);
+        } else {
+            gap = true;
+        }
+    }
+    slug
+}
+
+fn is_upper(c: char) -> bool {
+    !c.to_lowercase().eq([c])
+}
+
+/// The seed that all pictures of one character, or of one place, start from: its composition stays
+/// over expressions and times of day. 32 bits, so that people can read it out and JSON can hold it.
+pub(super) fn family_seed(style_seed: u64, kind: ShotKind, id: &str) -> u64 {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&style_seed.to_le_bytes());
+    hash.update(kind.name().as_bytes());
+    hash.update(b"-");
+    hash.update(id.as_bytes());
+    let [a, b, c, d, ..] = *hash.finalize().as_bytes();
+    u64::from(u32::from_le_bytes([a, b, c, d]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn background(parts: &[String; 4]) -> String {
+        let [place, time, weather, mood] = parts;
+        let name = Name::new(ShotKind::Background).id(place);
+        name.words(time).words(weather).words(mood).finish().to_string()
+    }
+
+    fn name(parts: [&str; 4]) -> String {
+        background(&parts.map(str::to_owned))
+    }
+
+    #[test]
+    fn plain_words_make_plain_names() {
+        assert_eq!(name(["studio", "at night", "", ""]), "background-studio-at_night");
+        assert_eq!(name(["studio", "", "", ""]), "background-studio");
+        assert_eq!(name(["old-town", "", "in the rain", ""]), "background-old--town-_-in_the_rain");
+        assert_eq!(name(["a_b", "", "", "夜 5"]), "background-a_b-_-_-夜_5");
+    }
+
+    #[test]
+    fn what_plain_words_cannot_say_is_followed_by_a_hash() {
+        for parts in [["Studio", "", "", ""], ["studio", "At night!", "", ""], ["../x", "", "", ""]]
+        {
+            let name = name(parts);
+            let (readable, hash) = name.rsplit_once("__").unwrap();
+            assert!(readable.starts_with("background-") && hash.len() == 10, "{name}");
+        }
+        assert!(name(["studio", "At night!", "", ""]).starts_with("background-studio-at_night__"));
+        assert!(name(["studio", "🌧", "", ""]).starts_with("background-studio__"));
+    }
+
+    #[test]
+    fn long_words_are_cut_and_still_differ() {
+        let (one, two) = ("é ".repeat(500), format!("{}é x", "é ".repeat(500)));
+        let [one, two] = [&one, &two].map(|mood| name(["studio", "", "", mood.trim()]));
+        assert_ne!(one, two);
+        assert!(ShotId::new(one).is_ok() && ShotId::new(two).is_ok());
+    }
+
+    #[test]
+    fn seeds_of_other_families_differ() {
+        let seed = |style, kind, id| family_seed(style, kind, id);
+        let here = seed(7, ShotKind::Portrait, "mira");
+        assert_eq!(here, seed(7, ShotKind::Portrait, "mira"));
+        assert_ne!(here, seed(8, ShotKind::Portrait, "mira"));
+        assert_ne!(here, seed(7, ShotKind::Portrait, "odo"));
+        assert_ne!(here, seed(7, ShotKind::Item, "mira"));
+        assert!(here <= u64::from(u32::MAX));
+    }
+
+    /// Texts that are easily mistaken for each other.
+    fn text() -> impl Strategy<Value = String> {
+        "[abAB_ !-]{0,4}".prop_map(|text| text.trim().to_owned())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn different_parts_never_share_a_name(
+            all in prop::collection::vec([text(), text(), text(), text()], 1..200),
+        ) {
+            let mut parts_of = HashMap::new();
+            for parts in all {
+                let name = background(&parts).to_lowercase();
+                let before = parts_of.insert(name.clone(), parts.clone());
+                prop_assert!(before.is_none_or(|other| other == parts), "{name}");
+            }
+        }
+
+        #[test]
+        fn every_text_makes_a_good_name(parts in [".*", ".*", ".*", ".*"]) {
+            prop_assert!(ShotId::new(background(&parts)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! A prompt, piece by piece.
+
+use super::{PromptPiece, PromptSource};
+
+/// The pieces of a prompt in order.
+#[derive(Default)]
+pub(super) struct Prompt(Vec<PromptPiece>);
+
+impl Prompt {
+    /// Adds words, tidied, unless there are none.
+    pub fn with(mut self, words: &str, from: PromptSource) -> Self {
+        let words = tidy(words);
+        if !words.is_empty() {
+            self.0.push(PromptPiece { words, from });
+        }
+        self
+    }
+
+    /// The text for the model, and its pieces.
+    pub fn finish(self) -> (String, Vec<PromptPiece>) {
+        (join(self.0.iter().map(|piece| piece.words.as_str())), self.0)
+    }
+}
+
+/// Words without line breaks, doubled spaces and commas at their ends, which joining would double.
+pub(super) fn tidy(words: &str) -> String {
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.trim_matches(|c: char| c == ',' || c == ' ').to_owned()
+}
+
+/// Tidied words that are not empty, joined as the captions of picture collections are.
+pub(super) fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words = words.into_iter().map(tidy).filter(|words| !words.is_empty());
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_tidied_and_what_is_empty_is_left_out() {
+        let prompt = Prompt::default()
+            .with(" a fox,\n   red ,", PromptSource::Style)
+            .with(" , ", PromptSource::Author)
+            .with("at night", PromptSource::Style);
+        let (text, pieces) = prompt.finish();
+        assert_eq!(text, "a fox, red, at night");
+        assert_eq!(pieces.len(), 2);
+    }
+}
