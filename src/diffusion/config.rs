@@ -1,0 +1,89 @@
+//! What the `config.json` files have in common: scalars that may be lists, and options that must
+//! stand at the value at which they do nothing.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{DiffusionError, ModelFiles};
+
+/// A value that diffusers lets one write once for all blocks, or as a list with one per block.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrEach<T> {
+    /// The same for all.
+    One(T),
+    /// One for each.
+    Each(Vec<T>),
+}
+
+impl<T: Clone> OneOrEach<T> {
+    /// One value for each of `count` blocks; `None` when a list has another length.
+    pub(super) fn each(&self, count: usize) -> Option<Vec<T>> {
+        match self {
+            Self::One(value) => Some(vec![value.clone(); count]),
+            Self::Each(values) => (values.len() == count).then(|| values.clone()),
+        }
+    }
+}
+
+/// A component's `config.json` with its place, for messages.
+pub(super) struct ConfigFile {
+    file: String,
+    fields: Map<String, Value>,
+}
+
+impl ConfigFile {
+    /// Reads `{component}/config.json`.
+    pub(super) fn read(files: &ModelFiles, component: &str) -> Result<Self, DiffusionError> {
+        let rel = format!("{component}/config.json");
+        Ok(Self { file: files.full(&rel), fields: files.config(&rel)? })
+    }
+
+    /// The fields as a `T`, which gives what is absent its default.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, DiffusionError> {
+        serde_json::from_value(Value::Object(self.fields.clone()))
+            .map_err(|source| DiffusionError::Config { file: self.file.clone(), source })
+    }
+
+    /// Refuses every option of `neutral` that is there with another value than the one given,
+    /// at which it does nothing. `null` stands for "not there".
+    pub(super) fn refuse_other_than(
+        &self,
+        neutral: &[(&str, Value)],
+    ) -> Result<(), DiffusionError> {
+        for (field, allowed) in neutral {
+            match self.fields.get(*field) {
+                None | Some(Value::Null) => {}
+                Some(value) if value == allowed => {}
+                Some(_) => return Err(self.unsupported(field, &allowed.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a field whose value the networks cannot follow.
+    pub(super) fn unsupported(&self, field: &str, supported: &str) -> DiffusionError {
+        DiffusionError::Unsupported {
+            file: self.file.clone(),
+            field: field.to_owned(),
+            value: self.fields.get(field).unwrap_or(&Value::Null).to_string(),
+            supported: supported.to_owned(),
+        }
+    }
+
+    /// [`OneOrEach::each`], with an error that names the field.
+    pub(super) fn each<T: Clone>(
+        &self,
+        field: &str,
+        values: &OneOrEach<T>,
+        count: usize,
+    ) -> Result<Vec<T>, DiffusionError> {
+        let wanted = || self.unsupported(field, &format!("one value, or a list of {count}"));
+        values.each(count).ok_or_else(wanted)
+    }
+
+    /// The string in a field, if there is one.
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+}

@@ -1,0 +1,137 @@
+//! The operations of [`ops`](crate::ops) together with their weights.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::ops::{self, Activation};
+
+/// A dense layer.
+#[derive(Clone, Debug)]
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(super) fn load(input: usize, output: usize, weights: &VarBuilder) -> Result<Self> {
+        let bias = Some(weights.get(output, "bias")?);
+        Ok(Self { bias, ..Self::load_without_bias(input, output, weights)? })
+    }
+
+    pub(super) fn load_without_bias(
+        input: usize,
+        output: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        Ok(Self { weight: weights.get((output, input), "weight")?, bias: None })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::linear(x, &self.weight, self.bias.as_ref())
+    }
+}
+
+/// A convolution with a square kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Conv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// One that keeps the size: an odd `kernel`, stride 1, and as much padding as that takes.
+    pub(super) fn load(
+        input: usize,
+        output: usize,
+        kernel: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: weights.get((output, input, kernel, kernel), "weight")?,
+            bias: Some(weights.get(output, "bias")?),
+            stride: 1,
+            padding: kernel.saturating_sub(1) / 2,
+        })
+    }
+
+    pub(super) fn load_without_bias(
+        input: usize,
+        output: usize,
+        kernel: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        let weight = weights.get((output, input, kernel, kernel), "weight")?;
+        Ok(Self { weight, bias: None, stride: 1, padding: kernel.saturating_sub(1) / 2 })
+    }
+
+    /// The same convolution at every second pixel.
+    pub(super) fn halving(self, padding: usize) -> Self {
+        Self { stride: 2, padding, ..self }
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, self.padding)
+    }
+}
+
+/// Group normalisation.
+#[derive(Clone, Debug)]
+pub(super) struct GroupNorm {
+    weight: Tensor,
+    bias: Tensor,
+    groups: usize,
+    eps: f64,
+}
+
+impl GroupNorm {
+    pub(super) fn load(
+        groups: usize,
+        channels: usize,
+        eps: f64,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        if groups == 0 || !channels.is_multiple_of(groups) {
+            candle_core::bail!(
+                "{}: {channels} channels cannot be normalised in {groups} groups; \
+                 `norm_num_groups` and the channels in config.json do not fit",
+                weights.prefix()
+            );
+        }
+        let (weight, bias) = (weights.get(channels, "weight")?, weights.get(channels, "bias")?);
+        Ok(Self { weight, bias, groups, eps })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::group_norm(x, &self.weight, &self.bias, self.groups, self.eps)
+    }
+
+    /// The norm followed by an activation, in one pass where there is one.
+    pub(super) fn forward_with(&self, activation: Activation, x: &Tensor) -> Result<Tensor> {
+        if activation == Activation::Silu {
+            ops::group_norm_silu(x, &self.weight, &self.bias, self.groups, self.eps)
+        } else {
+            activation.forward(&self.forward(x)?)
+        }
+    }
+}
+
+/// Layer normalisation.
+#[derive(Clone, Debug)]
+pub(super) struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    pub(super) fn load(width: usize, eps: f64, weights: &VarBuilder) -> Result<Self> {
+        let (weight, bias) = (weights.get(width, "weight")?, weights.get(width, "bias")?);
+        Ok(Self { weight, bias, eps })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+}

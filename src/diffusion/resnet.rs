@@ -1,0 +1,130 @@
+//! The residual block, and the changes of resolution, that the UNet and the autoencoder share.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::layers::{Conv2d, GroupNorm, Linear};
+use crate::ops::{self, Activation};
+
+/// What all residual blocks of a network have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResnetConfig {
+    /// The width of the time embedding, if the network has one.
+    pub(super) time_width: Option<usize>,
+    /// Whether time scales and shifts the second norm, instead of being added before it.
+    pub(super) scale_shift: bool,
+    pub(super) groups: usize,
+    pub(super) eps: f64,
+    pub(super) activation: Activation,
+    /// What the sum of both ways is divided by.
+    pub(super) output_scale: f64,
+}
+
+/// Two convolutions beside a shortcut (diffusers' `ResnetBlock2D`).
+#[derive(Clone, Debug)]
+pub(super) struct ResnetBlock2D {
+    config: ResnetConfig,
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    time_emb_proj: Option<Linear>,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    conv_shortcut: Option<Conv2d>,
+}
+
+impl ResnetBlock2D {
+    pub(super) fn load(
+        input: usize,
+        output: usize,
+        config: ResnetConfig,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        let (groups, eps) = (config.groups, config.eps);
+        let time_output = if config.scale_shift { 2 * output } else { output };
+        let time_emb_proj = config
+            .time_width
+            .map(|width| Linear::load(width, time_output, &weights.pp("time_emb_proj")));
+        let conv_shortcut =
+            (input != output).then(|| Conv2d::load(input, output, 1, &weights.pp("conv_shortcut")));
+        Ok(Self {
+            config,
+            norm1: GroupNorm::load(groups, input, eps, &weights.pp("norm1"))?,
+            conv1: Conv2d::load(input, output, 3, &weights.pp("conv1"))?,
+            time_emb_proj: time_emb_proj.transpose()?,
+            norm2: GroupNorm::load(groups, output, eps, &weights.pp("norm2"))?,
+            conv2: Conv2d::load(output, output, 3, &weights.pp("conv2"))?,
+            conv_shortcut: conv_shortcut.transpose()?,
+        })
+    }
+
+    /// `x` is `(batch, in, height, width)`, `time` is `(1, time_width)`.
+    pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
+        let activation = self.config.activation;
+        let mut hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;
+        let time = match (&self.time_emb_proj, time) {
+            (Some(project), Some(time)) => Some(project.forward(&activation.forward(time)?)?),
+            _ => None,
+        };
+        hidden = match time {
+            Some(time) if self.config.scale_shift => {
+                let time = time.unsqueeze(2)?.unsqueeze(3)?;
+                let parts = time.chunk(2, 1)?;
+                let scaled = self.norm2.forward(&hidden)?.broadcast_mul(&(&parts[0] + 1.0)?)?;
+                activation.forward(&scaled.broadcast_add(&parts[1])?)?
+            }
+            Some(time) => {
+                let shifted = ops::add_channels(&hidden, &time)?;
+                self.norm2.forward_with(activation, &shifted)?
+            }
+            None => self.norm2.forward_with(activation, &hidden)?,
+        };
+        hidden = self.conv2.forward(&hidden)?;
+        let sum = match &self.conv_shortcut {
+            Some(shortcut) => (shortcut.forward(x)? + hidden)?,
+            None => (x + hidden)?,
+        };
+        if self.config.output_scale == 1.0 { Ok(sum) } else { sum / self.config.output_scale }
+    }
+}
+
+/// Halves height and width by a convolution.
+#[derive(Clone, Debug)]
+pub(super) struct Downsample2D {
+    conv: Conv2d,
+    /// Without padding all around, one row and one column of zeros are added at the end.
+    pad_end: bool,
+}
+
+impl Downsample2D {
+    pub(super) fn load(channels: usize, padding: usize, weights: &VarBuilder) -> Result<Self> {
+        let conv = Conv2d::load(channels, channels, 3, &weights.pp("conv"))?.halving(padding);
+        Ok(Self { conv, pad_end: padding == 0 })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.pad_end {
+            self.conv.forward(&x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?)
+        } else {
+            self.conv.forward(x)
+        }
+    }
+}
+
+/// Enlarges by nearest pixels, then smooths by a convolution.
+#[derive(Clone, Debug)]
+pub(super) struct Upsample2D {
+    conv: Conv2d,
+}
+
+impl Upsample2D {
+    pub(super) fn load(channels: usize, weights: &VarBuilder) -> Result<Self> {
+        Ok(Self { conv: Conv2d::load(channels, channels, 3, &weights.pp("conv"))? })
+    }
+
+    /// Enlarges to `size`, or to twice the size.
+    pub(super) fn forward(&self, x: &Tensor, size: Option<(usize, usize)>) -> Result<Tensor> {
+        let (_, _, height, width) = x.dims4()?;
+        let (height, width) = size.unwrap_or((2 * height, 2 * width));
+        self.conv.forward(&ops::upsample_nearest(x, height, width)?)
+    }
+}

@@ -1,0 +1,218 @@
+//! Scaled dot product attention with several heads.
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::fused::{Real, for_real, has_kernel, slice};
+
+/// How many scores may be in memory at once. More are computed some queries at a time.
+const MAX_SCORES: usize = 1 << 24;
+
+/// Attention (Vaswani et al. 2017): each query is given the mean of `value`, weighted by the
+/// softmax of its scaled products with `key`.
+///
+/// `query` is `(batch, n, channels)`, `key` and `value` are `(batch, m, channels)`, the result is
+/// `(batch, n, channels)`. The channels are split evenly between `heads`. With `causal`, query `i`
+/// sees the keys up to `i` only.
+///
+/// # Errors
+/// When shapes do not fit or `heads` does not divide the channels.
+pub fn attention(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    heads: usize,
+    causal: bool,
+) -> Result<Tensor> {
+    let (batch, queries, channels) = query.dims3()?;
+    let keys = key.dim(1)?;
+    if heads == 0 || channels % heads != 0 {
+        candle_core::bail!("{channels} channels cannot be split between {heads} heads");
+    }
+    let scale = 1.0 / ((channels / heads) as f64).sqrt();
+
+    #[cfg(feature = "flash-attn")]
+    if let Some(result) = flash(query, key, value, heads, causal, scale)? {
+        return Ok(result);
+    }
+
+    let split = |x: &Tensor, tokens: usize| -> Result<Tensor> {
+        let x = x.reshape((batch, tokens, heads, channels / heads))?;
+        x.transpose(1, 2)?.contiguous()?.reshape((batch * heads, tokens, channels / heads))
+    };
+    let query = split(&(query * scale)?, queries)?;
+    let key = split(key, keys)?.transpose(1, 2)?;
+    let value = split(value, keys)?;
+
+    let at_once = (MAX_SCORES / (batch * heads * keys).max(1)).clamp(1, queries.max(1));
+    let mut parts = Vec::new();
+    for first in (0..queries).step_by(at_once) {
+        let count = at_once.min(queries - first);
+        let mut scores = query.narrow(1, first, count)?.contiguous()?.matmul(&key)?;
+        if causal {
+            scores = scores.broadcast_add(&future_mask(first, count, keys, &scores)?)?;
+        }
+        parts.push(softmax(&scores)?.matmul(&value)?);
+    }
+    let result = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 1)? };
+    result
+        .reshape((batch, heads, queries, channels / heads))?
+        .transpose(1, 2)?
+        .reshape((batch, queries, channels))
+}
+
+/// `(count, keys)`: minus infinity where a key comes after its query, else zero.
+fn future_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result<Tensor> {
+    let mask: Vec<f32> = (first..first + count)
+        .flat_map(|query| {
+            (0..keys).map(move |key| if key > query { f32::NEG_INFINITY } else { 0.0 })
+        })
+        .collect();
+    Tensor::from_vec(mask, (count, keys), like.device())?.to_dtype(like.dtype())
+}
+
+/// Flash attention (Dao 2023) in f16, on CUDA and where no gradient is wanted: it has none.
+#[cfg(feature = "flash-attn")]
+fn flash(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    heads: usize,
+    causal: bool,
+    scale: f64,
+) -> Result<Option<Tensor>> {
+    use candle_core::DType;
+
+    let (batch, queries, channels) = query.dims3()?;
+    let width = channels / heads;
+    let tracked = query.track_op() || key.track_op() || value.track_op();
+    // The kernel takes head widths that are multiples of 8, up to 256.
+    if tracked || !query.device().is_cuda() || width % 8 != 0 || width > 256 {
+        return Ok(None);
+    }
+    let split = |x: &Tensor| {
+        x.reshape((batch, x.dim(1)?, heads, width))?.to_dtype(DType::F16)?.contiguous()
+    };
+    let result = candle_flash_attn::flash_attn(
+        &split(query)?,
+        &split(key)?,
+        &split(value)?,
+        scale as f32,
+        causal,
+    )?;
+    result.to_dtype(query.dtype())?.reshape((batch, queries, channels)).map(Some)
+}
+
+/// The softmax over the last dimension.
+fn softmax(x: &Tensor) -> Result<Tensor> {
+    if has_kernel(x) { x.contiguous()?.apply_op1(Softmax) } else { Softmax::definition(x) }
+}
+
+struct Softmax;
+
+impl Softmax {
+    fn definition(x: &Tensor) -> Result<Tensor> {
+        // The largest number is only taken away against overflow; it has no part in the gradient.
+        let exponentials = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        exponentials.broadcast_div(&exponentials.sum_keepdim(D::Minus1)?)
+    }
+}
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(x: &[T], width: usize) -> Result<CpuStorage> {
+            let mut y = vec![T::zero(); x.len()];
+            y.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(16).for_each(|(y, x)| {
+                let largest = x.iter().fold(x[0], |a, b| if *b > a { *b } else { a });
+                let mut sum = T::zero();
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = (*x - largest).exp();
+                    sum += *y;
+                }
+                let inverse = T::one() / sum;
+                for y in y {
+                    *y *= inverse;
+                }
+            });
+            Ok(T::to_cpu_storage_owned(y))
+        }
+        let width = layout.dims().last().copied().unwrap_or(0).max(1);
+        Ok((for_real!(x, kernel(slice(x, layout)?, width))?, layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let weighted = (y * gradient)?;
+        let sum = weighted.sum_keepdim(D::Minus1)?;
+        Ok(Some((weighted - y.broadcast_mul(&sum)?)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, gradients_agree, numbers};
+
+    /// Attention as its formula says, one number at a time.
+    #[expect(clippy::needless_range_loop, reason = "the formula has indices")]
+    fn by_hand(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, causal: bool) -> Tensor {
+        let [q, k, v] = [query, key, value].map(|x| x.to_vec3::<f64>().unwrap());
+        let (batch, n, channels) = query.dims3().unwrap();
+        let (m, width) = (key.dim(1).unwrap(), channels / heads);
+        let mut result = Vec::new();
+        for b in 0..batch {
+            for i in 0..n {
+                for c in 0..channels {
+                    let own = c / width * width..(c / width + 1) * width;
+                    let seen = if causal { i + 1 } else { m };
+                    let weights: Vec<f64> = (0..seen)
+                        .map(|j| {
+                            let product: f64 = own.clone().map(|c| q[b][i][c] * k[b][j][c]).sum();
+                            (product / (width as f64).sqrt()).exp()
+                        })
+                        .collect();
+                    let mean: f64 = (0..seen).map(|j| weights[j] * v[b][j][c]).sum();
+                    result.push(mean / weights.iter().sum::<f64>());
+                }
+            }
+        }
+        Tensor::from_vec(result, query.shape(), query.device()).unwrap()
+    }
+
+    #[test]
+    fn attention_is_the_weighted_mean_of_its_formula() {
+        let (q, k, v) = (numbers((2, 4, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
+        let got = attention(&q, &k, &v, 3, false).unwrap();
+        assert_close(&got, &by_hand(&q, &k, &v, 3, false), 1e-12);
+    }
+
+    #[test]
+    fn causal_attention_does_not_see_the_future() {
+        let (q, k, v) = (numbers((2, 5, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
+        let got = attention(&q, &k, &v, 2, true).unwrap();
+        assert_close(&got, &by_hand(&q, &k, &v, 2, true), 1e-12);
+    }
+
+    #[test]
+    fn many_queries_are_computed_in_parts_with_the_same_result() {
+        // 2 heads of 6000 keys leave room for 1398 queries at once.
+        let (q, k, v) =
+            (numbers((1, 3000, 2), 1), numbers((1, 6000, 2), 2), numbers((1, 6000, 2), 3));
+        let whole = attention(&q, &k, &v, 2, false).unwrap();
+        let last = attention(&q.narrow(1, 2990, 10).unwrap(), &k, &v, 2, false).unwrap();
+        assert_close(&whole.narrow(1, 2990, 10).unwrap(), &last, 1e-12);
+    }
+
+    #[test]
+    fn attention_has_the_gradients_of_finite_differences() {
+        let inputs = [numbers((2, 3, 4), 1), numbers((2, 3, 4), 2), numbers((2, 3, 4), 3)];
+        for causal in [false, true] {
+            gradients_agree(&inputs, |[q, k, v]| attention(q, k, v, 2, causal));
+        }
+        gradients_agree(&[numbers((2, 5), 1)], |[x]| softmax(x));
+        gradients_agree(&[numbers((2, 5), 1)], |[x]| Softmax::definition(x));
+    }
+}

@@ -1,0 +1,199 @@
+//! Linear maps: dense layers and convolutions.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::fused::{Real, for_real, has_kernel, slice};
+
+/// `x` times the transpose of `weight`, plus `bias`. `x` is `(.., in)`, `weight` is `(out, in)`,
+/// `bias` is `(out)`.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let mut dims = x.dims().to_vec();
+    let Some(last) = dims.last_mut() else {
+        candle_core::bail!("a linear layer needs at least one dimension");
+    };
+    let rows = x.reshape(((), *last))?;
+    let y = rows.matmul(&weight.t()?)?;
+    *last = weight.dim(0)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias)?.reshape(dims),
+        None => y.reshape(dims),
+    }
+}
+
+/// A convolution of `x`, `(batch, in, height, width)`, with `weight`, `(out, in, rows, columns)`,
+/// after a border of `padding` zeros, every `stride` pixels; plus `bias`, `(out)`.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let (out, input, rows, columns) = weight.dims4()?;
+    let y = if (rows, columns, stride, padding) == (1, 1, 1, 0) {
+        // A 1x1 convolution is a product of matrices.
+        let (batch, _, height, width) = x.dims4()?;
+        let weight = weight.reshape((out, input))?.broadcast_left(batch)?;
+        let x = x.contiguous()?.reshape((batch, (), height * width))?;
+        weight.matmul(&x)?.reshape((batch, out, height, width))?
+    } else if stride == 1 {
+        x.conv2d(weight, padding, 1, 1, 1)?
+    } else {
+        // candle goes back through a strided convolution with one size for both sides, which fails
+        // where the last row or column falls between two steps. So it is given what it steps on.
+        exact(&exact(x, 2, rows, stride, padding)?, 3, columns, stride, padding)?
+            .conv2d(weight, 0, stride, 1, 1)?
+    };
+    match bias {
+        Some(bias) => add_channels(&y, &bias.reshape((1, out))?),
+        None => Ok(y),
+    }
+}
+
+/// Pads a side with zeros, and drops what no step of a kernel reaches.
+fn exact(x: &Tensor, side: usize, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let padded = x.pad_with_zeros(side, padding, padding)?;
+    let size = padded.dim(side)?;
+    match size.checked_sub(kernel) {
+        Some(room) => padded.narrow(side, 0, room / stride * stride + kernel),
+        None => candle_core::bail!("a kernel of {kernel} does not fit into {size} pixels"),
+    }
+}
+
+/// Adds one number to all pixels of a channel. `x` is `(batch, channels, height, width)`, `by` is
+/// `(batch, channels)` or `(1, channels)`.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn add_channels(x: &Tensor, by: &Tensor) -> Result<Tensor> {
+    let (batch, channels, _, _) = x.dims4()?;
+    let by = by.broadcast_as((batch, channels))?.contiguous()?;
+    if has_kernel(x) {
+        x.contiguous()?.apply_op2(&by, AddChannels)
+    } else {
+        x.broadcast_add(&by.reshape((batch, channels, 1, 1))?)
+    }
+}
+
+struct AddChannels;
+
+impl CustomOp2 for AddChannels {
+    fn name(&self) -> &'static str {
+        "add-channels"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        by: &CpuStorage,
+        by_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(x: &[T], by: &[T], plane: usize) -> Result<CpuStorage> {
+            let mut y = vec![T::zero(); x.len()];
+            if plane > 0 {
+                let planes = y.par_chunks_mut(plane).zip(x.par_chunks(plane)).zip(by);
+                planes.for_each(|((y, x), by)| {
+                    for (y, x) in y.iter_mut().zip(x) {
+                        *y = *x + *by;
+                    }
+                });
+            }
+            Ok(T::to_cpu_storage_owned(y))
+        }
+        let plane = x_layout.dims()[2..].iter().product();
+        let y = for_real!(x, kernel(slice(x, x_layout)?, slice(by, by_layout)?, plane))?;
+        Ok((y, x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(gradient.clone()), Some(gradient.sum((2, 3))?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, gradients_agree, numbers};
+
+    /// A convolution as its formula says, one number at a time.
+    fn by_hand(
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor {
+        let (batch, input, height, width) = x.dims4().unwrap();
+        let (out, _, rows, columns) = weight.dims4().unwrap();
+        let at = |tensor: &Tensor, index: [usize; 4]| {
+            index.iter().fold(tensor.clone(), |t, i| t.get(*i).unwrap()).to_scalar::<f64>().unwrap()
+        };
+        let bias = bias.to_vec1::<f64>().unwrap();
+        let size = |pixels: usize, kernel: usize| (pixels + 2 * padding - kernel) / stride + 1;
+        let (tall, wide) = (size(height, rows), size(width, columns));
+        let mut result = Vec::new();
+        for (b, o) in (0..batch).flat_map(|b| (0..out).map(move |o| (b, o))) {
+            for (y, z) in (0..tall).flat_map(|y| (0..wide).map(move |z| (y, z))) {
+                let mut sum = bias[o];
+                for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+                    let (row, column) = (y * stride + r, z * stride + c);
+                    let inside = (padding..padding + height).contains(&row)
+                        && (padding..padding + width).contains(&column);
+                    for i in (0..input).filter(|_| inside) {
+                        sum += at(x, [b, i, row - padding, column - padding])
+                            * at(weight, [o, i, r, c]);
+                    }
+                }
+                result.push(sum);
+            }
+        }
+        Tensor::from_vec(result, (batch, out, tall, wide), x.device()).unwrap()
+    }
+
+    #[test]
+    fn a_convolution_is_the_sum_of_its_formula() {
+        let (x, bias) = (numbers((2, 3, 5, 4), 1), numbers(2, 3));
+        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0), (5, 1, 2)] {
+            let weight = numbers((2, 3, kernel, kernel), 2);
+            let got = conv2d(&x, &weight, Some(&bias), stride, padding).unwrap();
+            assert_close(&got, &by_hand(&x, &weight, &bias, stride, padding), 1e-12);
+        }
+    }
+
+    #[test]
+    fn linear_keeps_the_leading_dimensions() {
+        let (x, weight, bias) = (numbers((2, 3, 4), 1), numbers((5, 4), 2), numbers(5, 3));
+        let y = linear(&x, &weight, Some(&bias)).unwrap();
+        let expected = x.broadcast_matmul(&weight.t().unwrap()).unwrap();
+        assert_close(&y, &expected.broadcast_add(&bias).unwrap(), 1e-12);
+    }
+
+    #[test]
+    fn linear_maps_have_the_gradients_of_finite_differences() {
+        let inputs = [numbers((2, 3, 4), 1), numbers((2, 4), 2), numbers(2, 3)];
+        gradients_agree(&inputs, |[x, w, b]| linear(x, w, Some(b)));
+        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 1, 0)] {
+            let weight = numbers((2, 2, kernel, kernel), 2);
+            let inputs = [numbers((2, 2, 5, 4), 1), weight, numbers(2, 3)];
+            gradients_agree(&inputs, |[x, w, b]| conv2d(x, w, Some(b), stride, padding));
+        }
+        for batch in [1, 2] {
+            let inputs = [numbers((2, 3, 2, 2), 1), numbers((batch, 3), 2)];
+            gradients_agree(&inputs, |[x, by]| add_channels(x, by));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Enlarging feature maps.
+
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::fused::{Real, back_through, for_real, has_kernel, slice};
+
+/// Resizes `x`, `(batch, channels, height, width)`, to `height` and `width`; each new pixel takes
+/// the old one that it falls into.
+///
+/// # Errors
+/// When `x` has not four dimensions, or has no pixels to take.
+pub fn upsample_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+    let (_, _, old_height, old_width) = x.dims4()?;
+    if old_height == 0 || old_width == 0 {
+        candle_core::bail!("{:?} has no pixels to enlarge", x.shape());
+    }
+    let op = UpsampleNearest { height, width };
+    if has_kernel(x) { x.contiguous()?.apply_op1(op) } else { op.definition(x) }
+}
+
+#[derive(Clone, Copy)]
+struct UpsampleNearest {
+    height: usize,
+    width: usize,
+}
+
+/// The old pixel that each of `to` new ones falls into.
+fn sources(from: usize, to: usize) -> impl Iterator<Item = usize> {
+    (0..to).map(move |new| new * from / to)
+}
+
+impl UpsampleNearest {
+    fn definition(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, _, height, width) = x.dims4()?;
+        let pick = |from, to, device: &Device| {
+            let sources: Vec<u32> = sources(from, to).map(|source| source as u32).collect();
+            Tensor::from_vec(sources, to, device)
+        };
+        x.index_select(&pick(height, self.height, x.device())?, 2)?
+            .index_select(&pick(width, self.width, x.device())?, 3)
+    }
+}
+
+impl CustomOp1 for UpsampleNearest {
+    fn name(&self) -> &'static str {
+        "upsample-nearest"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(x: &[T], from: [usize; 2], to: [usize; 2]) -> Result<CpuStorage> {
+            let planes = x.len() / (from[0] * from[1]);
+            let columns: Vec<usize> = sources(from[1], to[1]).collect();
+            let mut y = vec![T::zero(); planes * to[0] * to[1]];
+            if !y.is_empty() {
+                let planes = y.par_chunks_mut(to[0] * to[1]).zip(x.par_chunks(from[0] * from[1]));
+                planes.for_each(|(y, x)| {
+                    for (y, row) in y.chunks_mut(to[1]).zip(sources(from[0], to[0])) {
+                        let x = &x[row * from[1]..(row + 1) * from[1]];
+                        for (y, column) in y.iter_mut().zip(&columns) {
+                            *y = x[*column];
+                        }
+                    }
+                });
+            }
+            Ok(T::to_cpu_storage_owned(y))
+        }
+        let (batch, channels, height, width) = layout.shape().dims4()?;
+        let to = [self.height, self.width];
+        let y = for_real!(x, kernel(slice(x, layout)?, [height, width], to))?;
+        Ok((y, (batch, channels, self.height, self.width).into()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let [x] = back_through([x], gradient, |[x]| self.definition(x))?;
+        Ok(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, gradients_agree, numbers};
+
+    #[test]
+    fn doubling_repeats_each_pixel_in_a_square() {
+        let x = Tensor::new(&[[[[1.0_f64, 2.0], [3.0, 4.0]]]], &Device::Cpu).unwrap();
+        let y = upsample_nearest(&x, 4, 4).unwrap();
+        assert_eq!(
+            y.get(0).unwrap().get(0).unwrap().to_vec2::<f64>().unwrap(),
+            [
+                [1.0, 1.0, 2.0, 2.0],
+                [1.0, 1.0, 2.0, 2.0],
+                [3.0, 3.0, 4.0, 4.0],
+                [3.0, 3.0, 4.0, 4.0]
+            ]
+        );
+    }
+
+    #[test]
+    fn the_kernel_gives_what_its_definition_says_at_every_size() {
+        let x = numbers((2, 3, 4, 5), 1);
+        for (height, width) in [(8, 10), (7, 9), (9, 11), (4, 5), (2, 13)] {
+            let defined = UpsampleNearest { height, width }.definition(&x).unwrap();
+            assert_close(&upsample_nearest(&x, height, width).unwrap(), &defined, 0.0);
+        }
+    }
+
+    #[test]
+    fn enlarging_adds_up_gradients_even_when_its_input_is_used_twice() {
+        let inputs = [numbers((2, 2, 2, 3), 1)];
+        gradients_agree(&inputs, |[x]| upsample_nearest(x, 4, 6));
+        gradients_agree(&inputs, |[x]| upsample_nearest(x, 3, 5));
+        gradients_agree(&inputs, |[x]| {
+            let large = upsample_nearest(x, 4, 6)?;
+            large * upsample_nearest(&x.sqr()?, 4, 6)?
+        });
+    }
+}

@@ -1,0 +1,277 @@
+//! The networks against what diffusers' networks do with the same weights.
+//!
+//! `tests/reference/make.py` builds the weights and records the tensors; see the README there.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::HashMap, path::PathBuf, time::Instant};
+
+use bevy_illustrator::diffusion::{
+    DiffusionError, Interrupt, ModelFiles, clip::ClipTextModel, tokenizer::ClipTokenizer,
+    unet::UNet2DConditionModel, vae::Autoencoder,
+};
+use candle_core::{DType, Device, Tensor};
+use serde::Deserialize;
+
+/// How far one number may be from diffusers'.
+const TOLERANCE: f64 = 1e-4;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures")
+}
+
+fn model(name: &str) -> ModelFiles {
+    ModelFiles::open(fixtures().join(name)).unwrap()
+}
+
+/// The tensors that Python recorded in a file.
+struct Record {
+    file: String,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Record {
+    fn open(path: PathBuf) -> Self {
+        let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        Self { file: path.file_stem().unwrap().display().to_string(), tensors }
+    }
+
+    fn of(name: &str) -> Self {
+        Self::open(fixtures().join(format!("networks/{name}.safetensors")))
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        &self.tensors[name]
+    }
+
+    /// Fails when `found` is further than the tolerance from what is recorded under `name`.
+    fn compare(&self, name: &str, found: &Tensor) {
+        let expected = self.get(name);
+        assert_eq!(found.shape(), expected.shape(), "{} {name}", self.file);
+        let numbers = |tensor: &Tensor| {
+            tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        let (found, expected) = (numbers(found), numbers(expected));
+        assert!(found.iter().all(|number| number.is_finite()), "{} {name}", self.file);
+        let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+        println!("{} {name}: {worst:.1e}", self.file);
+        assert!(worst <= TOLERANCE, "{} {name} is off by {worst:e}", self.file);
+    }
+}
+
+fn compare_text_encoder(files: &ModelFiles, record: &Record) {
+    let encoder = ClipTextModel::load(files, "text_encoder", &Device::Cpu).unwrap();
+    let output = encoder.forward(record.get("ids")).unwrap();
+    for (index, state) in output.hidden_states.iter().enumerate() {
+        record.compare(&format!("hidden_states_{index}"), state);
+    }
+    assert!(!record.tensors.contains_key(&format!("hidden_states_{}", output.hidden_states.len())));
+    record.compare("last_hidden_state", &output.last_hidden_state);
+}
+
+#[test]
+fn text_encoders_agree_with_transformers_in_every_layer() {
+    for name in ["sd1", "sd2"] {
+        compare_text_encoder(&model(name), &Record::of(&format!("{name}_text_encoder")));
+    }
+}
+
+#[test]
+fn a_batch_of_prompts_gives_what_each_prompt_gives_alone() {
+    let encoder = ClipTextModel::load(&model("sd1"), "text_encoder", &Device::Cpu).unwrap();
+    let record = Record::of("sd1_text_encoder");
+    for index in 0..record.get("ids").dim(0).unwrap() {
+        let ids = record.get("ids").narrow(0, index, 1).unwrap();
+        let alone = encoder.encode(&ids).unwrap();
+        let together = record.get("last_hidden_state").narrow(0, index, 1).unwrap();
+        let apart = (alone - together).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(apart.to_scalar::<f32>().unwrap() < TOLERANCE as f32);
+    }
+}
+
+#[test]
+fn tokenizers_agree_with_transformers() {
+    #[derive(Deserialize)]
+    struct Prompt {
+        text: String,
+        ids: Vec<u32>,
+    }
+    for (name, length) in [("sd1", 77), ("sd2", 32)] {
+        let tokenizer = ClipTokenizer::load(&model(name)).unwrap();
+        assert_eq!(tokenizer.length(), length);
+        let prompts =
+            std::fs::read(fixtures().join(format!("networks/{name}_tokens.json"))).unwrap();
+        let prompts: Vec<Prompt> = serde_json::from_slice(&prompts).unwrap();
+        assert!(prompts.len() > 5);
+        for Prompt { text, ids } in prompts {
+            assert_eq!(tokenizer.ids(&text).unwrap(), ids, "{name}: {text}");
+        }
+    }
+}
+
+fn compare_unet(unet: &UNet2DConditionModel, record: &Record) {
+    let timestep = record.get("timestep").get(0).unwrap().to_scalar::<f64>().unwrap();
+    let mut seen = Vec::new();
+    let output = unet
+        .forward_observed(
+            record.get("sample"),
+            timestep,
+            record.get("context"),
+            &Interrupt::default(),
+            &mut |name, tensor| seen.push((name.to_owned(), tensor.clone())),
+        )
+        .unwrap();
+    for (name, tensor) in seen {
+        if record.tensors.contains_key(&name) {
+            if name == "time_embedding" {
+                // One for the whole batch; diffusers repeats it.
+                let batch = record.get("sample").dim(0).unwrap();
+                record.compare(&name, &tensor.broadcast_left(batch).unwrap().squeeze(1).unwrap());
+            } else {
+                record.compare(&name, &tensor);
+            }
+        }
+    }
+    record.compare("output", &output);
+}
+
+#[test]
+fn unets_agree_with_diffusers_in_every_block_and_at_odd_sizes() {
+    for name in ["sd1", "sd2", "asymmetric"] {
+        let unet = UNet2DConditionModel::load(&model(name), "unet", &Device::Cpu).unwrap();
+        let even = Record::of(&format!("{name}_unet_even"));
+        assert!(even.tensors.contains_key("mid_block"));
+        compare_unet(&unet, &even);
+        compare_unet(&unet, &Record::of(&format!("{name}_unet_odd")));
+    }
+}
+
+#[test]
+fn autoencoders_agree_with_diffusers() {
+    let interrupt = Interrupt::default();
+    for (name, scale) in [("sd1", 8), ("sd2", 4), ("tiny_vae", 8)] {
+        let record = Record::of(&format!("{name}_vae"));
+        let vae = Autoencoder::load(&model(name), "vae", &Device::Cpu).unwrap();
+        assert_eq!((vae.scale(), vae.latent_channels()), (scale, 4));
+        let (image, latents) = (record.get("image"), record.get("latents"));
+        match &vae {
+            Autoencoder::KL(vae) => {
+                let (mean, log_variance) = vae.moments(image, &interrupt).unwrap();
+                record.compare("mean", &mean);
+                record.compare("logvar", &log_variance);
+                record.compare("decoded", &vae.decode(latents, &interrupt).unwrap());
+            }
+            Autoencoder::Tiny(vae) => {
+                record.compare("encoded", &vae.encode(image, &interrupt).unwrap());
+                record.compare("decoded", &vae.decode(latents, &interrupt).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_autoencoder_takes_and_gives_latents_in_the_scale_of_the_unet() {
+    let interrupt = Interrupt::default();
+    // The scaling and shift in each configuration.
+    for (name, scaling, shift) in [("sd1", 0.18215, 0.0), ("sd2", 0.7, 0.2)] {
+        let record = Record::of(&format!("{name}_vae"));
+        let vae = Autoencoder::load(&model(name), "vae", &Device::Cpu).unwrap();
+        let scaled = ((record.get("latents") - shift).unwrap() * scaling).unwrap();
+        record.compare("decoded", &vae.decode(&scaled, &interrupt).unwrap());
+        let encoded = vae.encode(record.get("image"), &interrupt).unwrap();
+        record.compare("mean", &((encoded / scaling).unwrap() + shift).unwrap());
+    }
+}
+
+#[test]
+fn a_network_that_is_cancelled_stops() {
+    let interrupt = Interrupt::default();
+    interrupt.cancel();
+    let record = Record::of("sd1_unet_even");
+    let unet = UNet2DConditionModel::load(&model("sd1"), "unet", &Device::Cpu).unwrap();
+    let (sample, context) = (record.get("sample"), record.get("context"));
+    let stopped = unet.forward(sample, 1.0, context, &interrupt);
+    assert!(matches!(stopped, Err(DiffusionError::Cancelled)));
+    let vae = Autoencoder::load(&model("sd1"), "vae", &Device::Cpu).unwrap();
+    let stopped = vae.decode(Record::of("sd1_vae").get("latents"), &interrupt);
+    assert!(matches!(stopped, Err(DiffusionError::Cancelled)));
+}
+
+#[test]
+fn a_gradient_reaches_the_latents_and_the_context_through_the_whole_unet() {
+    let record = Record::of("sd1_unet_even");
+    let unet = UNet2DConditionModel::load(&model("sd1"), "unet", &Device::Cpu).unwrap();
+    let timestep = record.get("timestep").get(0).unwrap().to_scalar::<f64>().unwrap();
+    let loss = |sample: &Tensor, context: &Tensor| {
+        let output = unet.forward(sample, timestep, context, &Interrupt::default()).unwrap();
+        output.sqr().unwrap().sum_all().unwrap()
+    };
+    let inputs = [record.get("sample"), record.get("context")];
+    let variables = inputs.map(|input| candle_core::Var::from_tensor(input).unwrap());
+    let gradients = loss(&variables[0], &variables[1]).backward().unwrap();
+    for (index, input) in inputs.iter().enumerate() {
+        let gradient = gradients.get(variables[index].as_tensor()).unwrap();
+        // Along its own gradient the loss rises by the gradient's length.
+        let length = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+        let step = 1e-2;
+        let [up, down] = [step, -step].map(|step| {
+            let moved = (*input + (gradient * (step / f64::from(length))).unwrap()).unwrap();
+            let mut inputs = inputs;
+            inputs[index] = &moved;
+            loss(inputs[0], inputs[1]).to_scalar::<f32>().unwrap()
+        });
+        let slope = (up - down) / (2.0 * step as f32);
+        assert!((slope / length - 1.0).abs() < 1e-2, "input {index}: {slope} against {length}");
+    }
+}
+
+#[test]
+fn the_built_in_model_loads_and_draws_something_finite() {
+    let files = ModelFiles::built_in();
+    let tokenizer = ClipTokenizer::load(&files).unwrap();
+    let ids = ["a lighthouse on a cliff, at night", ""].map(|text| tokenizer.ids(text).unwrap());
+    let ids = Tensor::new(ids.to_vec(), &Device::Cpu).unwrap();
+    let encoder = ClipTextModel::load(&files, "text_encoder", &Device::Cpu).unwrap();
+    let unet = UNet2DConditionModel::load(&files, "unet", &Device::Cpu).unwrap();
+    let vae = Autoencoder::load(&files, "vae", &Device::Cpu).unwrap();
+
+    let context = encoder.encode(&ids).unwrap();
+    let noise: Vec<f32> = (0..2 * 4 * 16 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
+    let sample = Tensor::from_vec(noise, (2, 4, 16, 16), &Device::Cpu).unwrap();
+    let interrupt = Interrupt::default();
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        let output = unet.forward(&sample, 500.0, &context, &interrupt).unwrap();
+        let step = start.elapsed();
+        assert_eq!(output.dims(), sample.dims());
+        let start = Instant::now();
+        let picture = vae.decode(&output.narrow(0, 0, 1).unwrap(), &interrupt).unwrap();
+        times.push((step, start.elapsed()));
+        assert_eq!(picture.dims(), [1, 3, 128, 128]);
+        let sum = picture.sum_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(sum.is_finite());
+    }
+    println!("one step of both prompts, and one decoding: {times:?}");
+}
+
+#[test]
+#[ignore = "needs 7 GB of memory and a model that `make.py full FOLDER` builds; see tests/reference/README.md"]
+fn full_size_networks_agree_with_diffusers() {
+    let folder = std::env::var_os("FULL_SIZE_REFERENCE").expect("FULL_SIZE_REFERENCE is a folder");
+    let folder = PathBuf::from(folder);
+    let files = ModelFiles::open(&folder).unwrap();
+    let record = |name: &str| Record::open(folder.join(format!("{name}.safetensors")));
+    compare_text_encoder(&files, &record("text_encoder"));
+    let vae = Autoencoder::load(&files, "vae", &Device::Cpu).unwrap();
+    let Autoencoder::KL(vae) = vae else { panic!("an AutoencoderKL") };
+    let (expected, interrupt) = (record("vae"), Interrupt::default());
+    let start = Instant::now();
+    let (mean, _) = vae.moments(expected.get("image"), &interrupt).unwrap();
+    expected.compare("mean", &mean);
+    expected.compare("decoded", &vae.decode(expected.get("latents"), &interrupt).unwrap());
+    println!("autoencoder: {:?}", start.elapsed());
+    let unet = UNet2DConditionModel::load(&files, "unet", &Device::Cpu).unwrap();
+    let start = Instant::now();
+    compare_unet(&unet, &record("unet"));
+    println!("UNet: {:?}", start.elapsed());
+}
