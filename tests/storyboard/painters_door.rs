@@ -1,16 +1,10 @@
-//! The story of the example, from its file.
+//! The story of the example is whole and worth playing through.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-};
+use std::collections::{HashMap, HashSet};
 
-use bevy_illustrator::story::{Story, StorySource, check::check, ron_file::RonFile};
+use bevy_illustrator::story::{Story, check::check};
 
-fn painters_door() -> Story {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/stories/painters_door.story.ron");
-    RonFile(file).story().unwrap()
-}
+use crate::painters_door;
 
 /// Which scenes each scene leads to, at once or later.
 fn reachable(story: &Story) -> HashMap<&str, HashSet<&str>> {

@@ -1,0 +1,128 @@
+//! What holds for every story, most of all for those that are full of faults.
+
+use std::{collections::HashSet, path::Path};
+
+use bevy_illustrator::{
+    recipe::{Sampler, SchedulerKind, Size, Sizes, Style},
+    story::{
+        Character, Exit, Expression, Item, Line, Moment, Place, Scene, Story, check::check,
+        ron_file::parse,
+    },
+    storyboard::ShotId,
+};
+use proptest::prelude::*;
+
+use crate::{painters_door, plan, recipes};
+
+/// Short ids, some of which are the same, unknown or no ids at all.
+fn some_id() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "b", "a-b", "a_b", "A", "a b", "", "../x"]).prop_map(Into::into)
+}
+
+/// A text of any letters.
+fn some_text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "\\PC{0,8}", ".{0,8}", some_id()]
+}
+
+prop_compose! {
+    fn some_style()(
+        words in some_text(), unwanted in some_text(), model in some_text(), seed in any::<u64>(),
+        scheduler in prop::sample::select(SchedulerKind::ALL.to_vec()),
+        steps in any::<u32>(), guidance in -1e9_f32..1e9, side in any::<u32>(),
+    ) -> Style {
+        let sizes = Sizes { item: Size::new(side, 64), ..Sizes::default() };
+        Style { words, unwanted, model, sampler: Sampler { scheduler, steps, guidance }, sizes, seed }
+    }
+}
+
+prop_compose! {
+    fn some_line()(
+        speaker in prop::option::of(some_id()), text in some_text(),
+        expression in prop::option::of(some_id()),
+        moment in prop::option::of((some_id(), some_text())), item in prop::option::of(some_id()),
+    ) -> Line {
+        let moment = moment.map(|(id, words)| Moment { id, words });
+        Line { speaker, text, expression, moment, item }
+    }
+}
+
+prop_compose! {
+    fn some_scene()(
+        [id, place] in [some_id(), some_id()],
+        [time, weather, mood] in [some_text(), some_text(), some_text()],
+        lines in prop::collection::vec(some_line(), 0..5),
+        exits in prop::collection::vec((some_id(), some_text()), 0..3),
+        ending in prop::option::of(some_text()),
+    ) -> Scene {
+        let exits = exits.into_iter().map(|(to, text)| Exit { to, text }).collect();
+        Scene { id, place, time, weather, mood, lines, exits, ending }
+    }
+}
+
+prop_compose! {
+    /// A story of any kind, most of them full of faults.
+    fn some_story()(
+        title in some_text(), start in some_id(),
+        style in some_style(),
+        characters in prop::collection::vec((some_id(), some_text(), prop::option::of(some_text()),
+            prop::collection::vec((some_id(), some_text()), 0..3)), 0..3),
+        places in prop::collection::vec((some_id(), some_text()), 0..3),
+        items in prop::collection::vec((some_id(), some_text()), 0..3),
+        scenes in prop::collection::vec(some_scene(), 0..5),
+    ) -> Story {
+        let character = |(id, looks, colour, expressions): (_, String, _, Vec<_>)| {
+            let expression = |(id, words)| Expression { id, words };
+            let expressions = expressions.into_iter().map(expression).collect();
+            Character { id, name: looks.clone(), looks, colour, expressions, unwanted: "x".into() }
+        };
+        let place = |(id, looks): (_, String)| {
+            Place { id, name: looks.clone(), looks, unwanted: String::new() }
+        };
+        let item = |(id, looks): (_, String)| Item { id, name: looks.clone(), looks };
+        Story {
+            title, start, style, scenes,
+            characters: characters.into_iter().map(character).collect(),
+            places: places.into_iter().map(place).collect(),
+            items: items.into_iter().map(item).collect(),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_story_written_as_ron_reads_back_as_it_was(story in some_story()) {
+        let text = ron::ser::to_string_pretty(&story, ron::ser::PrettyConfig::new()).unwrap();
+        prop_assert_eq!(parse(&text, Path::new("s.story.ron")).unwrap(), story.clone());
+        let dense = ron::to_string(&story).unwrap();
+        prop_assert_eq!(parse(dense, Path::new("s.story.ron")).unwrap(), story);
+    }
+
+    #[test]
+    fn a_story_full_of_faults_is_checked_and_planned_all_the_same(story in some_story()) {
+        let _ = check(&story);
+        let board = plan(&story);
+        let all: HashSet<_> = board.shots().iter().map(|shot| shot.id.as_str().to_lowercase()).collect();
+        prop_assert_eq!(all.len(), board.shots().len(), "two shots share a name");
+        for shot in board.shots() {
+            prop_assert!(ShotId::new(shot.id.as_str()).is_ok());
+            prop_assert_eq!(&board.shot(&shot.id).unwrap().recipe, &shot.recipe);
+        }
+    }
+
+    #[test]
+    fn moving_scenes_and_putting_in_lines_keeps_every_recipe(
+        order in Just((0..17).collect::<Vec<usize>>()).prop_shuffle(),
+        at in prop::collection::vec((0..17_usize, 0..5_usize), 0..20),
+    ) {
+        let before = painters_door();
+        prop_assert_eq!(before.scenes.len(), order.len());
+        let mut after = before.clone();
+        for (scene, line) in at {
+            let text = Line { text: "And so on.".into(), ..Line::default() };
+            after.scenes[scene].lines.insert(line, text);
+        }
+        after.scenes = order.iter().map(|&scene| after.scenes[scene].clone()).collect();
+        let (before, after) = (plan(&before), plan(&after));
+        prop_assert_eq!(recipes(&before), recipes(&after));
+    }
+}
