@@ -1,2 +1,60 @@
-//! The command line.
-fn main() {}
+//! The command line: what the panel does, for build servers and for scripts.
+//!
+//! It drives the same [`Project`](bevy_illustrator::project::Project) as the Bevy plugin and works on
+//! the same art folder, so a game finds what was drawn here, and the other way round. Every command
+//! exits with 0 when it is done, 1 when something failed (named on stderr) and 2 on bad usage.
+#![forbid(unsafe_code)]
+
+mod failure;
+mod input;
+mod models;
+mod options;
+mod output;
+mod plan;
+mod progress;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Illustrates the story of a game.
+#[derive(Debug, Parser)]
+#[command(name = "illustrate", version, about, propagate_version = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List every picture that a story needs, and where each stands.
+    Plan(plan::Plan),
+    /// Draw the pictures of a story that are missing or stale.
+    Render(render::Render),
+    /// Look at models, or download one.
+    #[command(subcommand)]
+    Models(models::Models),
+}
+
+fn main() -> ExitCode {
+    output::log_to_stderr();
+    let done = match CommandLine::parse().command {
+        Command::Plan(plan) => plan.run(),
+        Command::Render(render) => render.run(),
+        Command::Models(models) => models.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // `illustrate plan | head`: whoever read has enough.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

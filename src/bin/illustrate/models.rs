@@ -1,0 +1,152 @@
+//! `illustrate models`: looks at models, and downloads one when asked.
+
+use std::path::PathBuf;
+
+use bevy_illustrator::models::inspect::{Inspection, Part, inspect};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    output::{print, print_json},
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Models {
+    /// Tell what a file or folder is, and whether it can run
+    Inspect {
+        /// A diffusers folder or a model file
+        path: PathBuf,
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a diffusers folder from the Hugging Face hub, after telling what would come
+    #[cfg(feature = "hub")]
+    Download(download::Download),
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Findings<'a> {
+    path: &'a PathBuf,
+    runs: bool,
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+}
+
+impl Models {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        match self {
+            Self::Inspect { path, json } => {
+                let inspection = inspect(path).map_err(Failure::file("read", path))?;
+                if *json {
+                    print_json(&Findings {
+                        path,
+                        runs: inspection.runs(),
+                        inspection: &inspection,
+                    })?;
+                } else {
+                    print(&describe(&inspection))?;
+                }
+                if inspection.runs() {
+                    return Ok(());
+                }
+                Err(Failure::Model { path: path.clone(), obstacles: inspection.obstacles })
+            }
+            #[cfg(feature = "hub")]
+            Self::Download(download) => download.run(),
+        }
+    }
+}
+
+/// What was found, for people.
+fn describe(found: &Inspection) -> String {
+    let mut lines = vec![format!("This is {}.", found.kind)];
+    lines.extend(found.parts.iter().map(line));
+    lines.push(format!("Licence: {}", found.licence.as_deref().unwrap_or("it names none")));
+    if found.runs() {
+        lines.push("It can run here.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn line(part: &Part) -> String {
+    let Part { name, class, bytes, parameters, dtypes } = part;
+    let mut line = format!("  {name:16} {class:24}");
+    if *bytes > 0 {
+        line += &format!(" {:>11}", HumanBytes(*bytes).to_string());
+    }
+    if *parameters > 0 {
+        let dtypes: Vec<&str> = dtypes.keys().map(String::as_str).collect();
+        let millions = *parameters as f64 / 1e6;
+        line += &format!("  {millions:9.2} M parameters, {}", dtypes.join(" and "));
+    }
+    line.trim_end().to_owned()
+}
+
+#[cfg(feature = "hub")]
+mod download {
+    use std::io::{self, Write};
+
+    use bevy_illustrator::models::hub::{Hub, Listing};
+    use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+    use crate::{failure::Failure, output::print};
+
+    #[derive(Debug, clap::Args)]
+    pub(crate) struct Download {
+        /// The repository: OWNER/NAME
+        repo: String,
+        /// A branch, a tag or a commit
+        #[arg(long, default_value = "main")]
+        revision: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    }
+
+    impl Download {
+        pub(crate) fn run(&self) -> Result<(), Failure> {
+            let listing = Hub::from_env().list(&self.repo, &self.revision)?;
+            eprint!("{}", self.describe(&listing));
+            if !self.yes && !agreed()? {
+                return Err(Failure::NotAgreed);
+            }
+            let bar = ProgressBar::new(listing.bytes());
+            let style = ProgressStyle::with_template(
+                "{bar:24} {bytes} of {total_bytes}, {eta} left: {msg}",
+            );
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let folder = listing.download(&mut |file, bytes| {
+                bar.set_message(file.path.clone());
+                bar.inc(bytes);
+            })?;
+            bar.finish_and_clear();
+            print(&folder.display().to_string())
+        }
+
+        fn describe(&self, listing: &Listing) -> String {
+            let files = listing.files.iter().map(|file| {
+                format!("  {:>11}  {}\n", HumanBytes(file.bytes).to_string(), file.path)
+            });
+            format!(
+                "{} at {}:\n{}{} in all. Licence: {}\n",
+                self.repo,
+                listing.commit,
+                files.collect::<String>(),
+                HumanBytes(listing.bytes()),
+                listing.licence.as_deref().unwrap_or("it names none; look before you use it"),
+            )
+        }
+    }
+
+    /// Asks on stderr. Without an answer nothing is agreed.
+    fn agreed() -> Result<bool, Failure> {
+        eprint!("Download it? [y/N] ");
+        io::stderr().flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}

@@ -1,0 +1,146 @@
+//! What `render` and `draw` have in common: the model and how it samples.
+
+use std::path::{Path, PathBuf};
+
+use bevy_illustrator::{
+    diffusion::DeviceKind,
+    models::inspect::inspect,
+    recipe::{Sampler, SchedulerKind, Size, Sizes, Style, style::BUILT_IN_MODEL},
+};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::failure::Failure;
+
+/// The model and how it samples; what is not given stays as the style says.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct LookOptions {
+    /// A diffusers folder [default: the model that the style names, or the built-in one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// The seed that all noise grows from
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Sampling steps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) steps: Option<u32>,
+    /// Classifier-free guidance scale; 1 is none
+    #[arg(long, value_name = "X", value_parser = guidance)]
+    pub(crate) guidance: Option<f32>,
+    /// How to walk from noise to picture
+    #[arg(long, value_name = "NAME", value_parser = scheduler())]
+    pub(crate) scheduler: Option<SchedulerKind>,
+    /// Picture size in pixels
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub(crate) size: Option<Size>,
+}
+
+/// Where the networks run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DeviceOption {
+    /// auto, cpu, cuda, cuda:1 or metal
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub(crate) device: DeviceKind,
+}
+
+impl LookOptions {
+    /// The style with what was given put in.
+    pub(crate) fn applied_to(&self, style: &Style) -> Style {
+        let mut style = style.clone();
+        style.sampler = self.sampler(style.sampler);
+        style.seed = self.seed.unwrap_or(style.seed);
+        if let Some(model) = &self.model {
+            style.model = model_name(model);
+        }
+        if let Some(size) = self.size {
+            style.sizes = Sizes { background: size, portrait: size, moment: size, item: size };
+        }
+        style
+    }
+
+    /// The sampler with what was given put in.
+    pub(crate) fn sampler(&self, sampler: Sampler) -> Sampler {
+        Sampler {
+            scheduler: self.scheduler.unwrap_or(sampler.scheduler),
+            steps: self.steps.unwrap_or(sampler.steps),
+            guidance: self.guidance.unwrap_or(sampler.guidance),
+        }
+    }
+}
+
+/// Looks at a model before anything waits for it.
+///
+/// # Errors
+/// When it is not there or cannot run; the failure says why.
+pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
+    if model == BUILT_IN_MODEL {
+        return Ok(());
+    }
+    let path = Path::new(model);
+    let found = inspect(path).map_err(Failure::file("read the model", path))?;
+    if found.runs() {
+        Ok(())
+    } else {
+        Err(Failure::Model { path: path.to_path_buf(), obstacles: found.obstacles })
+    }
+}
+
+/// One name for one folder, however it is typed: a model is part of a picture's identity.
+pub(crate) fn model_name(folder: &Path) -> String {
+    folder.components().collect::<PathBuf>().display().to_string()
+}
+
+fn scheduler() -> impl TypedValueParser<Value = SchedulerKind> {
+    let names = SchedulerKind::ALL.map(SchedulerKind::name);
+    PossibleValuesParser::new(names).map(|name| SchedulerKind::from_name(&name).unwrap_or_default())
+}
+
+fn guidance(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(guidance @ 0.0..=1000.0) => Ok(guidance),
+        _ => Err("give a number from 0 to 1000; 7.5 is usual, 1 is none".to_owned()),
+    }
+}
+
+const MIN_SIDE: u32 = 16;
+const MAX_SIDE: u32 = 2048;
+fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (MIN_SIDE..=MAX_SIDE).contains(side));
+    text.split_once(['x', 'X'])
+        .and_then(|(width, height)| Some(Size::new(side(width)?, side(height)?)))
+        .ok_or_else(|| {
+            format!("give width and height in pixels, from {MIN_SIDE} to {MAX_SIDE}: 512x512")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_two_sides_in_pixels() {
+        assert_eq!(size("640x384"), Ok(Size::new(640, 384)));
+        for bad in ["", "512", "512x", "x512", "0x512", "512x512x3", "-8x8", "9999999999x8"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_stays_as_the_style_says() {
+        let style = Style { seed: 7, ..Style::default() };
+        assert_eq!(LookOptions::default().applied_to(&style), style);
+        let options =
+            LookOptions { steps: Some(3), size: Some(Size::new(64, 32)), ..Default::default() };
+        let changed = options.applied_to(&style);
+        assert_eq!((changed.sampler.steps, changed.seed), (3, 7));
+        assert_eq!(changed.sampler.guidance, style.sampler.guidance);
+        assert_eq!(
+            (changed.sizes.item, changed.sizes.portrait),
+            (Size::new(64, 32), Size::new(64, 32))
+        );
+    }
+
+    #[test]
+    fn one_folder_has_one_name() {
+        assert_eq!(model_name(Path::new("models/a/")), model_name(Path::new("models//./a")));
+    }
+}

@@ -1,0 +1,117 @@
+//! `illustrate plan`: every picture that a story needs, and where each stands.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use bevy_illustrator::{
+    art::Art,
+    recipe::{Sampler, Size},
+    storyboard::{PromptPiece, Shot, ShotId, ShotKind, ShotState, Storyboard},
+};
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    input::StoryArgs,
+    options::LookOptions,
+    output::{print, print_json},
+};
+
+/// Reads the art folder without taking it from a game that runs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    story: StoryArgs,
+    #[command(flatten)]
+    look: LookOptions,
+    /// Print a JSON array of shots
+    #[arg(long)]
+    json: bool,
+}
+
+/// A shot as `--json` prints it.
+#[derive(Serialize)]
+struct PlannedShot<'a> {
+    id: &'a ShotId,
+    kind: ShotKind,
+    title: &'a str,
+    state: ShotState,
+    scenes: &'a [String],
+    prompt: &'a str,
+    unwanted: &'a str,
+    size: Size,
+    seed: u64,
+    model: &'a str,
+    sampler: Sampler,
+    sources: &'a [PromptPiece],
+    /// Takes on disk, whatever their recipe.
+    takes: usize,
+    /// The file that the game shows.
+    picture: Option<PathBuf>,
+}
+
+impl Plan {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let story = self.story.read()?;
+        let art = Art::read(self.story.art_folder())?;
+        let style = self.look.applied_to(art.style().unwrap_or(&story.style));
+        let board = Storyboard::plan(&story, &style, art.words());
+        let shots: Vec<_> = board.shots().iter().map(|shot| planned(shot, &art)).collect();
+        if self.json {
+            return print_json(&shots);
+        }
+        let orphans: Vec<_> = art.shots().filter(|id| board.shot(id).is_none()).collect();
+        print(&table(&shots, &orphans))
+    }
+}
+
+fn planned<'a>(shot: &'a Shot, art: &Art) -> PlannedShot<'a> {
+    let recipe = &shot.recipe;
+    PlannedShot {
+        id: &shot.id,
+        kind: shot.kind,
+        title: &shot.title,
+        state: art.state(shot),
+        scenes: &shot.scenes,
+        prompt: &recipe.prompt,
+        unwanted: &recipe.unwanted,
+        size: recipe.size,
+        seed: recipe.seed,
+        model: &recipe.model,
+        sampler: recipe.sampler,
+        sources: &shot.sources,
+        takes: art.takes(&shot.id).len(),
+        picture: art.shown(&shot.id, Some(recipe)).map(|take| take.path.clone()),
+    }
+}
+
+/// One line a shot, then how many there are in each state.
+fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
+    let widest = shots.iter().map(|shot| shot.id.as_str().chars().count()).max().unwrap_or(0);
+    let mut states: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for shot in shots {
+        let (state, id, size) = (shot.state.name(), shot.id.as_str(), shot.size.to_string());
+        let kind = shot.kind.name();
+        lines.push(format!("{state:9} {kind:11} {size:>9}  {id:widest$}  {}", shot.prompt));
+        *states.entry(place(shot.state)).or_default() += 1;
+    }
+    let counts: Vec<String> = states
+        .iter()
+        .map(|(&at, count)| format!("{count} {}", ShotState::ALL[at].name()))
+        .collect();
+    let pictures = if shots.len() == 1 { "picture" } else { "pictures" };
+    lines.push(match counts.is_empty() {
+        true => "This story needs no pictures.".to_owned(),
+        false => format!("{} {pictures}: {}", shots.len(), counts.join(", ")),
+    });
+    if !orphans.is_empty() {
+        let ids: Vec<&str> = orphans.iter().map(|id| id.as_str()).collect();
+        lines.push(format!("Nothing in the story asks any more for: {}", ids.join(", ")));
+    }
+    lines.join("\n")
+}
+
+/// Where a state stands in [`ShotState::ALL`].
+fn place(state: ShotState) -> usize {
+    ShotState::ALL.iter().position(|&other| other == state).unwrap_or(0)
+}
