@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod interrupt;
 mod layers;
+mod pipeline;
 mod resnet;
 mod weights;
 
@@ -29,3 +30,6 @@ pub use device::DeviceKind;
 pub use error::DiffusionError;
 pub use files::ModelFiles;
 pub use interrupt::{Cancelled, Interrupt};
+pub use pipeline::{
+    DrawError, DrawRequest, MAX_SIDE, MIN_SIDE, Noise, StableDiffusion, Step, Trace,
+};

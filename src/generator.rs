@@ -5,7 +5,7 @@ pub mod stable_diffusion;
 
 use std::path::PathBuf;
 
-use image::{RgbImage, RgbaImage};
+use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     recipe::Recipe,
 };
 
+pub use crate::diffusion::Step;
 pub use registry::{GeneratorRegistry, ModelLoader};
 
 /// Turns a recipe into a picture. It lives on the worker thread and may keep what it loaded.
@@ -43,17 +44,6 @@ pub struct ModelCard {
     pub hash: String,
     /// Its licence, where it says one.
     pub licence: Option<String>,
-}
-
-/// Drawing went one step on.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Steps done, from 1.
-    pub done: u32,
-    /// Steps in all.
-    pub of: u32,
-    /// What the picture looks like so far: small, one pixel for each latent.
-    pub preview: Option<RgbImage>,
 }
 
 /// Why no picture was drawn.

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "sampling/behaviour.rs"]
+mod behaviour;
+#[path = "sampling/pictures.rs"]
+mod pictures;
 #[path = "sampling/schedulers.rs"]
 mod schedulers;
 

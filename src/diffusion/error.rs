@@ -1,6 +1,6 @@
 //! Why a model cannot be loaded or run.
 
-use super::Cancelled;
+use super::{Cancelled, DrawError, scheduler::SchedulerError};
 
 /// Why a model could not be loaded or run. Each message says which file, field or tensor is meant.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,12 @@ pub enum DiffusionError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// The model's scheduler cannot run.
+    #[error(transparent)]
+    Scheduler(#[from] SchedulerError),
+    /// The picture cannot be drawn as it was asked for.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
     /// candle could not do it.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

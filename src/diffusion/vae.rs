@@ -92,42 +92,19 @@ impl Autoencoder {
     }
 }
 
-/// How raw latents, as the autoencoder knows them, relate to the UNet's: `raw = scaled * by + plus`
-/// for each channel.
-#[derive(Clone, Debug)]
-struct LatentScaling {
-    /// `(1, channels, 1, 1)`.
-    by: Tensor,
-    plus: Tensor,
-}
+/// How raw latents, as the autoencoder knows them, relate to the UNet's: `raw = scaled / factor`.
+///
+/// That is all that Stable Diffusion 1 and 2 do. A `shift_factor`, `latents_mean` or `latents_std`
+/// in a `config.json` belongs to other families' pipelines; diffusers passes over them here too.
+#[derive(Clone, Copy, Debug)]
+struct LatentScaling(f64);
 
 impl LatentScaling {
-    fn new(
-        channels: usize,
-        scaling_factor: f64,
-        shift_factor: f64,
-        mean_and_std: Option<(&[f64], &[f64])>,
-        device: &Device,
-    ) -> Result<Self, DiffusionError> {
-        let (mean, std) = match mean_and_std {
-            Some((mean, std)) => (mean.to_vec(), std.to_vec()),
-            None => (vec![0.0; channels], vec![1.0; channels]),
-        };
-        let tensor = |values: Vec<f64>| {
-            let values = values.into_iter().map(|value| value as f32).collect();
-            Tensor::from_vec::<_, f32>(values, (1, channels, 1, 1), device)
-        };
-        Ok(Self {
-            by: tensor(std.iter().map(|std| std / scaling_factor).collect())?,
-            plus: tensor(mean.iter().map(|mean| mean + shift_factor).collect())?,
-        })
+    fn raw(self, scaled: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok((scaled / self.0)?)
     }
 
-    fn raw(&self, scaled: &Tensor) -> Result<Tensor, DiffusionError> {
-        Ok(scaled.broadcast_mul(&self.by)?.broadcast_add(&self.plus)?)
-    }
-
-    fn scaled(&self, raw: &Tensor) -> Result<Tensor, DiffusionError> {
-        Ok(raw.broadcast_sub(&self.plus)?.broadcast_div(&self.by)?)
+    fn scaled(self, raw: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok((raw * self.0)?)
     }
 }

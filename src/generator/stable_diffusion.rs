@@ -1,12 +1,90 @@
 //! The Stable Diffusion family as a generator.
 
-use super::GeneratorRegistry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use image::RgbaImage;
+
+use super::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step};
+use crate::{
+    diffusion::{
+        DeviceKind, DiffusionError, DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion,
+    },
+    recipe::{Recipe, style::BUILT_IN_MODEL},
+};
+
+/// A loaded model; clones share it.
+#[derive(Clone)]
+struct StableDiffusionGenerator {
+    card: ModelCard,
+    pipeline: Arc<Mutex<StableDiffusion>>,
+}
 
 impl GeneratorRegistry {
     /// The registry with everything that is built in: diffusers folders of the Stable Diffusion
     /// family, and the model that ships with the crate.
+    ///
+    /// The model that was loaded last stays loaded for as long as the registry lives, so that
+    /// loading it again costs nothing.
     #[must_use]
-    pub fn built_in(_device: crate::diffusion::DeviceKind) -> Self {
-        todo!()
+    pub fn built_in(device: DeviceKind) -> Self {
+        let kept: Mutex<Option<(String, StableDiffusionGenerator)>> = Mutex::default();
+        let mut registry = Self::default();
+        registry.register(move |model| {
+            let mut kept = lock(&kept);
+            if let Some((name, generator)) = &*kept
+                && name == model
+            {
+                return Some(Ok(Box::new(generator.clone())));
+            }
+            // Two large models at once may not fit the memory.
+            *kept = None;
+            Some(match StableDiffusionGenerator::load(model, device) {
+                Ok(generator) => {
+                    *kept = Some((model.to_owned(), generator.clone()));
+                    Ok(Box::new(generator))
+                }
+                Err(error) => Err(error.into()),
+            })
+        });
+        registry
     }
+}
+
+impl StableDiffusionGenerator {
+    fn load(model: &str, device: DeviceKind) -> Result<Self, DiffusionError> {
+        let files = match model {
+            BUILT_IN_MODEL => ModelFiles::built_in(),
+            folder => ModelFiles::open(folder)?,
+        };
+        let pipeline = StableDiffusion::load(&files, device)?;
+        let card = ModelCard { name: files.name(), hash: files.hash()?, licence: files.licence() };
+        Ok(Self { card, pipeline: Arc::new(Mutex::new(pipeline)) })
+    }
+}
+
+impl Generator for StableDiffusionGenerator {
+    fn model(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn generate(
+        &mut self,
+        recipe: &Recipe,
+        interrupt: &Interrupt,
+        on_step: &mut dyn FnMut(Step),
+    ) -> Result<RgbaImage, GenerateError> {
+        let request = DrawRequest {
+            prompt: recipe.prompt.clone(),
+            unwanted: recipe.unwanted.clone(),
+            size: recipe.size,
+            sampler: recipe.sampler,
+            noise: Noise::Seed(recipe.noise_seed()),
+        };
+        Ok(lock(&self.pipeline).draw(&request, interrupt, on_step, None)?)
+    }
+}
+
+/// What a panic interrupted is still whole: all that changes are caches.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

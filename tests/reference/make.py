@@ -8,6 +8,7 @@ import sys
 import common
 import models
 import networks
+import pipelines
 import schedulers
 
 
@@ -17,6 +18,7 @@ def main():
         case []:
             models.save()
             networks.record()
+            pipelines.record()
             schedulers.record()
         case ["full", folder]:
             import full_size

@@ -32,9 +32,6 @@ struct Config {
     latent_channels: usize,
     norm_num_groups: usize,
     scaling_factor: f64,
-    shift_factor: Option<f64>,
-    latents_mean: Option<Vec<f64>>,
-    latents_std: Option<Vec<f64>>,
     use_quant_conv: bool,
     use_post_quant_conv: bool,
     mid_block_add_attention: bool,
@@ -53,9 +50,6 @@ impl Default for Config {
             latent_channels: 4,
             norm_num_groups: 32,
             scaling_factor: 0.18215,
-            shift_factor: None,
-            latents_mean: None,
-            latents_std: None,
             use_quant_conv: true,
             use_post_quant_conv: true,
             mid_block_add_attention: true,
@@ -96,16 +90,6 @@ impl AutoencoderKL {
             }
         }
         let latents = config.latent_channels;
-        let mean_and_std = match (config.latents_mean.as_deref(), config.latents_std.as_deref()) {
-            (None, None) => None,
-            (Some(mean), Some(std)) if mean.len() == latents && std.len() == latents => {
-                Some((mean, std))
-            }
-            _ => {
-                let supported = format!("{latents} numbers beside {latents} in `latents_std`");
-                return Err(file.unsupported("latents_mean", &supported));
-            }
-        };
         let activation = Activation::from_name(&config.act_fn)
             .ok_or_else(|| file.unsupported("act_fn", Activation::NAMES))?;
         let resnet = ResnetConfig {
@@ -121,13 +105,7 @@ impl AutoencoderKL {
             used.then(|| Conv2d::load(channels, channels, 1, &weights.pp(name))).transpose()
         };
         Ok(Self {
-            scaling: LatentScaling::new(
-                latents,
-                config.scaling_factor,
-                config.shift_factor.unwrap_or(0.0),
-                mean_and_std,
-                device,
-            )?,
+            scaling: LatentScaling(config.scaling_factor),
             latent_channels: latents,
             levels,
             encoder: Encoder::load(&config, resnet, &weights.pp("encoder"))?,

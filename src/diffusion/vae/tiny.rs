@@ -25,7 +25,6 @@ struct Config {
     num_encoder_blocks: Vec<usize>,
     num_decoder_blocks: Vec<usize>,
     scaling_factor: f64,
-    shift_factor: Option<f64>,
 }
 
 impl Default for Config {
@@ -41,7 +40,6 @@ impl Default for Config {
             num_encoder_blocks: vec![1, 3, 3, 3],
             num_decoder_blocks: vec![3, 3, 3, 1],
             scaling_factor: 1.0,
-            shift_factor: None,
         }
     }
 }
@@ -106,13 +104,7 @@ impl AutoencoderTiny {
             .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "2 as a rule"))?;
         let weights = files.weights(component, device)?;
         Ok(Self {
-            scaling: LatentScaling::new(
-                config.latent_channels,
-                config.scaling_factor,
-                config.shift_factor.unwrap_or(0.0),
-                None,
-                device,
-            )?,
+            scaling: LatentScaling(config.scaling_factor),
             latent_channels: config.latent_channels,
             scale,
             encoder: encoder(&config, activation, &weights.pp("encoder").pp("layers"))?,

@@ -1,0 +1,30 @@
+//! Tensors to pictures.
+
+use candle_core::{Device, Result, Tensor};
+use image::{RgbImage, RgbaImage};
+
+/// An opaque picture from (1, 3, height, width) in -1..=1.
+pub(super) fn rgba(image: &Tensor) -> Result<RgbaImage> {
+    let (width, height, values) = pixels(image)?;
+    let opaque = values.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], u8::MAX]).collect();
+    RgbaImage::from_raw(width, height, opaque).ok_or_else(wrong_size)
+}
+
+/// A picture from (1, 3, height, width) in -1..=1; what lies outside is cut off.
+pub(super) fn rgb(image: &Tensor) -> Result<RgbImage> {
+    let (width, height, values) = pixels(image)?;
+    RgbImage::from_raw(width, height, values).ok_or_else(wrong_size)
+}
+
+fn pixels(image: &Tensor) -> Result<(u32, u32, Vec<u8>)> {
+    let (_, _, height, width) = image.dims4()?;
+    let rows = image.squeeze(0)?.permute((1, 2, 0))?.to_device(&Device::Cpu)?;
+    let values: Vec<f32> = rows.flatten_all()?.to_vec1()?;
+    // Halves go to the even neighbour, as in numpy.
+    let bytes = values.into_iter().map(|v| ((v * 0.5 + 0.5) * 255.0).round_ties_even() as u8);
+    Ok((width as u32, height as u32, bytes.collect()))
+}
+
+fn wrong_size() -> candle_core::Error {
+    candle_core::Error::Msg("a picture's size is not that of its bytes".to_owned())
+}

@@ -1,0 +1,52 @@
+//! What is computed on the way to a picture, for comparison with others.
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::diffusion::DiffusionError;
+
+/// The tensors of one drawing, all `f32` and on the processor:
+///
+/// | name | shape | |
+/// |---|---|---|
+/// | `prompt_embeds`, `negative_prompt_embeds` | (1, positions, width) | the text encoder's answers |
+/// | `timesteps` | (steps) | what the network was told |
+/// | `latents_0` | (1, channels, height, width) | the starting noise as the scheduler scaled it |
+/// | `latents_1` ... `latents_N` | the same | after each step |
+/// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
+#[derive(Clone, Debug, Default)]
+pub struct Trace(HashMap<String, Tensor>);
+
+impl Trace {
+    /// The tensor of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.0.get(name)
+    }
+
+    /// Writes all of them to one safetensors file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), DiffusionError> {
+        Ok(candle_core::safetensors::save(&self.0, path)?)
+    }
+
+    pub(super) fn record(&mut self, name: &str, tensor: &Tensor) -> Result<(), DiffusionError> {
+        let kept = tensor.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
+        self.0.insert(name.to_owned(), kept);
+        Ok(())
+    }
+
+    pub(super) fn record_embeddings(
+        &mut self,
+        wanted: &Tensor,
+        unwanted: &Tensor,
+        timesteps: &[f64],
+    ) -> Result<(), DiffusionError> {
+        self.record("prompt_embeds", wanted)?;
+        self.record("negative_prompt_embeds", unwanted)?;
+        self.record("timesteps", &Tensor::new(timesteps, &Device::Cpu)?)
+    }
+}

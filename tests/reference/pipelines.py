@@ -1,0 +1,84 @@
+"""Draws whole pictures with diffusers' StableDiffusionPipeline, and records the way to each."""
+
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from common import FIXTURES, randn, save_json, save_tensors
+from schedulers import CLASSES
+
+SKETCH = Path(__file__).parents[2] / "assets" / "models" / "sketch"
+
+# Width before height, in pixels. A guidance of 1 draws without the unwanted words.
+CASES = [
+    dict(model="sd1", scheduler="ddim", steps=4, guidance=1.0, size=(64, 64), unwanted=""),
+    dict(model="sd1", scheduler="euler", steps=5, guidance=7.5, size=(64, 48), unwanted="low fog"),
+    dict(model="sd1", scheduler="dpm++2m", steps=6, guidance=7.5, size=(40, 72), unwanted="a night"),
+    dict(model="sd2", scheduler="ddim", steps=4, guidance=7.5, size=(32, 56), unwanted="a night"),
+    dict(model="sd2", scheduler="euler", steps=4, guidance=1.0, size=(48, 32), unwanted=""),
+    dict(model="sd2", scheduler="dpm++2m", steps=16, guidance=3.0, size=(32, 32), unwanted=""),
+]
+PROMPT = "a red lighthouse by the sea at night"
+SKETCH_CASE = dict(
+    model="sketch",
+    prompt=PROMPT,
+    scheduler="dpm++2m",
+    steps=10,
+    guidance=5.0,
+    size=(128, 128),
+    unwanted="in the rain",
+)
+
+
+def draw(name, folder, case):
+    """The tensors that `illustrate draw --dump` writes, and the starting noise."""
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = CLASSES[case["scheduler"]].from_config(pipeline.scheduler.config)
+    width, height = case["size"]
+    scale = pipeline.vae_scale_factor
+    noise = randn(f"pipelines/{name}", 1, pipeline.unet.config.in_channels, height // scale, width // scale)
+    way = []
+
+    def keep(_pipeline, _step, _timestep, kept):
+        way.append(kept["latents"])
+        return {}
+
+    image = pipeline(
+        case["prompt"],
+        negative_prompt=case["unwanted"],
+        width=width,
+        height=height,
+        num_inference_steps=case["steps"],
+        guidance_scale=case["guidance"],
+        latents=noise,
+        output_type="pt",
+        callback_on_step_end=keep,
+    ).images
+    wanted, unwanted = pipeline.encode_prompt(case["prompt"], "cpu", 1, True, case["unwanted"])
+    way.insert(0, noise * pipeline.scheduler.init_noise_sigma)
+    return {
+        "noise": noise,
+        "prompt_embeds": wanted,
+        "negative_prompt_embeds": unwanted,
+        "timesteps": pipeline.scheduler.timesteps.to(torch.float32),
+        "image": image * 2 - 1,
+        **{f"latents_{step}": latents for step, latents in enumerate(way)},
+    }
+
+
+def record():
+    cases = []
+    for case in CASES:
+        case = dict(name=f"{case['model']}_{case['scheduler']}", prompt=PROMPT) | case
+        tensors = draw(case["name"], FIXTURES / case["model"], case)
+        save_tensors(f"pipelines/{case['name']}.safetensors", tensors)
+        cases.append(case)
+    save_json("pipelines/cases.json", cases)
+
+    tensors = draw("sketch", SKETCH, SKETCH_CASE)
+    # Every fourth pixel is enough to see that the picture is the same.
+    tensors["image"] = tensors["image"][:, :, ::2, ::2]
+    save_tensors("pipelines/sketch.safetensors", tensors)
+    save_json("pipelines/sketch.json", SKETCH_CASE)

@@ -1,0 +1,163 @@
+//! What a generator promises besides the right numbers.
+
+use bevy_illustrator::{
+    diffusion::{
+        DeviceKind, DiffusionError, DrawError, DrawRequest, Interrupt, ModelFiles, Noise,
+        StableDiffusion, Step,
+    },
+    generator::{GenerateError, Generator, GeneratorRegistry},
+    recipe::{Recipe, Sampler, SchedulerKind, Size},
+};
+use image::{RgbaImage, imageops};
+
+use super::fixture;
+
+fn recipe(steps: u32) -> Recipe {
+    Recipe {
+        prompt: "a sailing ship by the sea at sunset".to_owned(),
+        unwanted: "in the rain".to_owned(),
+        size: Size::new(64, 64),
+        seed: 7,
+        take: 0,
+        sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps, guidance: 5.0 },
+        model: "sketch".to_owned(),
+    }
+}
+
+fn sketch() -> Box<dyn Generator> {
+    GeneratorRegistry::built_in(DeviceKind::Cpu).load("sketch").unwrap()
+}
+
+fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
+    generator.generate(recipe, &Interrupt::default(), &mut |_| {}).unwrap()
+}
+
+#[test]
+fn the_same_recipe_draws_the_same_bytes_and_another_take_does_not() {
+    let first = draw(&mut *sketch(), &recipe(3));
+    let mut other = sketch();
+    let again = draw(&mut *other, &recipe(3));
+    assert!(first == again, "a second model drew other bytes");
+    assert!(first == draw(&mut *other, &recipe(3)), "a second drawing has other bytes");
+    assert!(first != draw(&mut *other, &recipe(3).with_take(1)));
+}
+
+#[test]
+fn a_picture_has_exactly_the_size_of_its_recipe() {
+    let mut generator = sketch();
+    for size in [Size::new(100, 61), Size::new(16, 90), Size::new(72, 64)] {
+        let picture = draw(&mut *generator, &Recipe { size, ..recipe(1) });
+        assert_eq!(picture.dimensions(), (size.width, size.height));
+        assert!(picture.pixels().all(|pixel| pixel.0[3] == 255));
+    }
+}
+
+#[test]
+fn drawing_stops_within_the_step_in_which_it_is_cancelled() {
+    let interrupt = Interrupt::default();
+    let mut done = 0;
+    let result = sketch().generate(&recipe(20), &interrupt, &mut |step: Step| {
+        done = step.done;
+        if done == 2 {
+            interrupt.cancel();
+        }
+    });
+    assert!(matches!(result, Err(GenerateError::Cancelled)), "{result:?}");
+    assert_eq!(done, 2);
+}
+
+#[test]
+fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
+    let mut previews = Vec::new();
+    let recipe = Recipe { size: Size::new(128, 64), ..recipe(6) };
+    let picture = sketch()
+        .generate(&recipe, &Interrupt::default(), &mut |step| {
+            assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
+            previews.push(step.preview.unwrap());
+        })
+        .unwrap();
+    assert_eq!(previews.len(), 6);
+    assert!(previews.iter().all(|preview| preview.dimensions() == (16, 8)));
+    assert!(previews.windows(2).all(|pair| pair[0] != pair[1]));
+    let small = imageops::thumbnail(&picture, 16, 8);
+    let off = |preview: &image::RgbImage| {
+        let pairs = preview.pixels().zip(small.pixels());
+        let sum: u32 =
+            pairs.flat_map(|(a, b)| (0..3).map(move |i| u32::from(a.0[i].abs_diff(b.0[i])))).sum();
+        f64::from(sum) / (16.0 * 8.0 * 3.0)
+    };
+    let [first, last] = [off(&previews[0]), off(&previews[5])];
+    assert!(last < first && last < 20.0, "mean levels off: {first} at first, {last} at last");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
+    let mut generator = sketch();
+    let good = recipe(2);
+    let sampler = good.sampler;
+    for (recipe, words) in [
+        (Recipe { size: Size::new(0, 64), ..good.clone() }, "0x64"),
+        (Recipe { size: Size::new(64, 9999), ..good.clone() }, "64x9999"),
+        (Recipe { sampler: Sampler { steps: 0, ..sampler }, ..good.clone() }, "0 steps"),
+        (Recipe { sampler: Sampler { steps: 1001, ..sampler }, ..good.clone() }, "1 to 1000"),
+        (
+            Recipe { sampler: Sampler { guidance: f32::NAN, ..sampler }, ..good.clone() },
+            "guidance NaN",
+        ),
+    ] {
+        let error = generator.generate(&recipe, &Interrupt::default(), &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn noise_that_is_not_finite_is_told_and_not_painted_black() {
+    let nan = candle_core::Tensor::full(f32::NAN, (1, 4, 2, 2), &candle_core::Device::Cpu).unwrap();
+    let request = DrawRequest {
+        prompt: String::new(),
+        unwanted: String::new(),
+        size: Size::new(16, 16),
+        sampler: Sampler { steps: 1, ..Sampler::default() },
+        noise: Noise::Latents(nan),
+    };
+    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu).unwrap();
+    let result = model.draw(&request, &Interrupt::default(), &mut |_| {}, None);
+    assert!(matches!(result, Err(DiffusionError::Draw(DrawError::NotFinite))), "{result:?}");
+}
+
+#[test]
+fn a_model_says_what_it_is_and_stays_loaded() {
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let folder = fixture("sd1");
+    let generator = registry.load(folder.to_str().unwrap()).unwrap();
+    assert_eq!((generator.model().name.as_str(), generator.model().hash.len()), ("sd1", 64));
+    let sketch = registry.load("sketch").unwrap();
+    assert_eq!(sketch.model().licence.as_deref(), Some("MIT"));
+    assert_ne!(sketch.model().hash, generator.model().hash);
+    let start = std::time::Instant::now();
+    registry.load("sketch").unwrap();
+    assert!(start.elapsed().as_millis() < 10, "it was loaded a second time");
+}
+
+#[test]
+fn another_kind_of_pipeline_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = |class: &str, unet: &str| {
+        let json = format!(
+            r#"{{"_class_name": "{class}", "text_encoder": ["transformers", "CLIPTextModel"],
+            "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "{unet}"],
+            "vae": ["diffusers", "AutoencoderKL"], "safety_checker": [null, null]}}"#
+        );
+        std::fs::write(folder.path().join("model_index.json"), json).unwrap();
+        let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+        registry.load(folder.path().to_str().unwrap()).err().unwrap().to_string()
+    };
+    let error = index("StableDiffusionXLPipeline", "UNet2DConditionModel");
+    assert!(error.contains("StableDiffusionXLPipeline") && error.contains("model_index.json"));
+    let error = index("StableDiffusionPipeline", "UNet3DConditionModel");
+    assert!(error.contains("UNet3DConditionModel") && error.contains("unet"), "{error}");
+    let error = index("StableDiffusionPipeline", "UNet2DConditionModel");
+    assert!(error.contains("scheduler_config.json"), "{error}");
+    let error = GeneratorRegistry::built_in(DeviceKind::Cpu).load("no/such/folder");
+    assert!(error.err().unwrap().to_string().contains("no/such/folder"));
+}

@@ -1,0 +1,87 @@
+//! Whole pictures, and the way to each.
+
+use std::fs;
+
+use bevy_illustrator::{
+    diffusion::{DeviceKind, DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    recipe::{Sampler, SchedulerKind, Size},
+};
+use candle_core::Tensor;
+use serde::Deserialize;
+
+use super::{assert_near, fixture, range, tensors};
+
+/// The share of the range that a picture may be off by: the promise is 1e-3.
+const CLOSE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Case {
+    model: String,
+    prompt: String,
+    scheduler: String,
+    steps: u32,
+    guidance: f32,
+    size: [u32; 2],
+    unwanted: String,
+}
+
+#[test]
+fn every_picture_is_the_one_that_diffusers_draws() {
+    let cases = fs::read_to_string(fixture("pipelines/cases.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
+    assert!(cases.len() >= 6);
+    for case in cases {
+        let name = format!("{}_{}", case.model, case.scheduler);
+        let files = ModelFiles::open(fixture(&case.model)).unwrap();
+        let (trace, recorded) = draw(&name, &case, &files);
+        assert_near(&name, trace.get("image").unwrap(), &recorded["image"], 2.0 * CLOSE);
+    }
+}
+
+#[test]
+fn the_built_in_model_draws_what_diffusers_draws_with_it() {
+    let case = fs::read_to_string(fixture("pipelines/sketch.json")).unwrap();
+    let case: Case = serde_json::from_str(&case).unwrap();
+    let (trace, recorded) = draw("sketch", &case, &ModelFiles::built_in());
+    let every_other = Tensor::arange_step(0_u32, 128, 2, &candle_core::Device::Cpu).unwrap();
+    let image = trace.get("image").unwrap().index_select(&every_other, 2).unwrap();
+    let image = image.index_select(&every_other, 3).unwrap();
+    assert_near("sketch", &image, &recorded["image"], 2.0 * CLOSE);
+}
+
+/// Draws a recorded case and compares everything on the way to the picture.
+fn draw(
+    name: &str,
+    case: &Case,
+    files: &ModelFiles,
+) -> (Trace, std::collections::HashMap<String, Tensor>) {
+    let recorded = tensors(&format!("pipelines/{name}.safetensors"));
+    let [width, height] = case.size;
+    let request = DrawRequest {
+        prompt: case.prompt.clone(),
+        unwanted: case.unwanted.clone(),
+        size: Size::new(width, height),
+        sampler: Sampler {
+            scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
+            steps: case.steps,
+            guidance: case.guidance,
+        },
+        noise: Noise::Latents(recorded["noise"].clone()),
+    };
+    let mut trace = Trace::default();
+    let mut model = StableDiffusion::load(files, DeviceKind::Cpu).unwrap();
+    let picture = model
+        .draw(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace))
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(picture.dimensions(), (width, height), "{name}");
+    let mut compared = 0;
+    for (key, expected) in &recorded {
+        if !["noise", "image"].contains(&key.as_str()) {
+            let found = trace.get(key).unwrap_or_else(|| panic!("{name}: no {key}"));
+            assert_near(&format!("{name}: {key}"), found, expected, CLOSE * range(expected));
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 4 + case.steps, "{name}");
+    (trace, recorded)
+}
