@@ -2,23 +2,37 @@
 //! plugin and the command line both drive.
 //!
 //! Everything that a person or a program can do to it is an [`Action`]; everything that it tells is
-//! an [`Update`].
+//! an [`Update`]. No call waits for drawing. [`Project::poll`] never waits for the disk either: pictures
+//! are read and published by a thread of their own. Actions that change what the author keeps (accepting,
+//! words, style) write the ledger before they return, which takes some milliseconds.
 
-use std::path::PathBuf;
+mod action;
+mod publisher;
+mod standing;
+mod update;
 
-use image::RgbaImage;
+use std::{collections::HashMap, io, path::PathBuf};
 
 use crate::{
-    art::{Art, ArtError, TakeId},
+    art::{Art, ArtError},
     generator::GeneratorRegistry,
     recipe::Style,
-    story::{Story, check::StoryFault},
-    storyboard::{Shot, ShotId, ShotState, ShotWords, Storyboard},
-    studio::{Job, JobId, Studio},
+    story::{
+        Story,
+        check::{StoryFault, check, check_style},
+    },
+    storyboard::{Shot, ShotId, ShotState, Storyboard},
+    studio::{Job, Studio},
 };
 
+pub use action::Action;
+pub use update::Update;
+
+use publisher::Publisher;
+use standing::Standings;
+
 #[cfg(feature = "plugin")]
-use bevy::prelude::{Message, Resource};
+use bevy::prelude::Resource;
 
 /// One story being illustrated.
 #[derive(Debug)]
@@ -26,93 +40,17 @@ use bevy::prelude::{Message, Resource};
 pub struct Project {
     story: Story,
     board: Storyboard,
-    art: Art,
     studio: Studio,
+    publisher: Publisher,
+    art: Art,
     /// The style of [`Self::open_with`], for as long as the project is open.
     style_for_now: Option<Style>,
-}
-
-/// Something to do to a project.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "plugin", derive(Message))]
-#[non_exhaustive]
-pub enum Action {
-    /// Draw everything that is missing or stale, in story order.
-    DrawNeeded,
-    /// Draw these if they are missing, stale or failed.
-    Draw(Vec<ShotId>),
-    /// Draw `takes` more takes of a shot's recipe, in front of what waits.
-    DrawMore {
-        /// The shot.
-        shot: ShotId,
-        /// How many.
-        takes: u32,
-    },
-    /// Accept a take: it is what the game shows.
-    Accept {
-        /// The shot.
-        shot: ShotId,
-        /// The take.
-        take: TakeId,
-    },
-    /// Put a take away.
-    Discard {
-        /// The shot.
-        shot: ShotId,
-        /// The take.
-        take: TakeId,
-    },
-    /// Change words by hand; the default value returns to the story's.
-    SetWords {
-        /// The shot.
-        shot: ShotId,
-        /// The words.
-        words: ShotWords,
-    },
-    /// Change the style; `None` returns to the story's.
-    SetStyle(Option<Box<Style>>),
-    /// Hold the drawing (`true`) or let it go on.
-    Pause(bool),
-    /// Draw this one next.
-    MoveToFront(JobId),
-    /// Cancel one job.
-    Cancel(JobId),
-    /// Cancel all jobs.
-    CancelAll,
-}
-
-/// Something happened in a project.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "plugin", derive(Message))]
-#[non_exhaustive]
-pub enum Update {
-    /// The storyboard was planned anew.
-    Planned,
-    /// The picture that the game shows for a shot is another one now.
-    Picture {
-        /// The shot.
-        shot: ShotId,
-        /// The picture.
-        image: RgbaImage,
-        /// The file that holds it, below the art folder.
-        path: PathBuf,
-    },
-    /// Drawing a picture began, went on, or stopped before its end.
-    Progress(Job),
-    /// A take was finished (it may not be the one that is shown).
-    Drawn {
-        /// The shot.
-        shot: ShotId,
-        /// The take.
-        take: TakeId,
-    },
-    /// Drawing a shot failed.
-    Failed {
-        /// The shot.
-        shot: ShotId,
-        /// Why, for people.
-        error: String,
-    },
+    /// The studio's jobs, by shot.
+    jobs: HashMap<ShotId, Vec<Job>>,
+    standings: Standings,
+    /// What the next [`Self::poll`] tells first.
+    updates: Vec<Update>,
+    revision: u64,
 }
 
 /// Why an action or a story was refused.
@@ -122,12 +60,15 @@ pub enum ProjectError {
     /// The story has faults.
     #[error("the story has {} fault(s): {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Story(Vec<StoryFault>),
+    /// The style has faults.
+    #[error("the style has {} fault(s): {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Style(Vec<StoryFault>),
     /// The art folder refused.
     #[error(transparent)]
     Art(#[from] ArtError),
     /// No worker thread could be started.
     #[error("cannot start the worker thread: {0}")]
-    Thread(std::io::Error),
+    Thread(io::Error),
     /// The storyboard has no such shot.
     #[error("the storyboard has no shot `{0}`: `illustrate plan` lists them")]
     NoSuchShot(ShotId),
@@ -138,14 +79,14 @@ impl Project {
     /// the queue when the folder was last closed go on, unless nothing asks for them any more.
     ///
     /// # Errors
-    /// When the story has faults that are no warnings, the art folder cannot be opened, or the system
-    /// gives no thread.
+    /// When the story or the style has faults that are no warnings, the art folder cannot be opened, or
+    /// the system gives no thread.
     pub fn open(
-        _story: Story,
-        _art_folder: impl Into<PathBuf>,
-        _registry: GeneratorRegistry,
+        story: Story,
+        art_folder: impl Into<PathBuf>,
+        registry: GeneratorRegistry,
     ) -> Result<Self, ProjectError> {
-        todo!()
+        Self::open_styled(story, art_folder.into(), registry, |_| None)
     }
 
     /// As [`Self::open`], in a style for as long as the project is open: what `restyle` makes of the
@@ -154,12 +95,48 @@ impl Project {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(
-        _story: Story,
-        _art_folder: impl Into<PathBuf>,
-        _registry: GeneratorRegistry,
-        _restyle: impl FnOnce(&Style) -> Style,
+        story: Story,
+        art_folder: impl Into<PathBuf>,
+        registry: GeneratorRegistry,
+        restyle: impl FnOnce(&Style) -> Style,
     ) -> Result<Self, ProjectError> {
-        todo!()
+        Self::open_styled(story, art_folder.into(), registry, |style| Some(restyle(style)))
+    }
+
+    fn open_styled(
+        story: Story,
+        art_folder: PathBuf,
+        registry: GeneratorRegistry,
+        restyle: impl FnOnce(&Style) -> Option<Style>,
+    ) -> Result<Self, ProjectError> {
+        refuse_faults(check(&story)).map_err(ProjectError::Story)?;
+        let art = Art::open(art_folder)?;
+        let kept = art.style().unwrap_or(&story.style);
+        let style_for_now = restyle(kept);
+        let style = style_for_now.as_ref().unwrap_or(kept);
+        refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
+        let board = Storyboard::plan(&story, style, art.words());
+        let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
+        let studio = Studio::start(registry, art.writer()).map_err(ProjectError::Thread)?;
+        let mut jobs = HashMap::<_, Vec<_>>::new();
+        for view in studio.jobs() {
+            jobs.entry(view.job.shot.clone()).or_default().push(view.job);
+        }
+        let mut project = Self {
+            story,
+            board,
+            studio,
+            publisher,
+            art,
+            style_for_now,
+            jobs,
+            standings: Standings::default(),
+            updates: vec![Update::Planned],
+            revision: 0,
+        };
+        project.cancel_done();
+        project.stand_on(&Storyboard::default());
+        Ok(project)
     }
 
     /// Takes a changed story: plans anew and keeps every picture. Queued jobs whose recipe is no
@@ -167,23 +144,11 @@ impl Project {
     ///
     /// # Errors
     /// When the story has faults that are no warnings; the old one stays then.
-    pub fn set_story(&mut self, _story: Story) -> Result<(), ProjectError> {
-        todo!()
-    }
-
-    /// Does something.
-    ///
-    /// # Errors
-    /// When it names a shot or take that is not there, or the art folder refuses. Nothing has changed
-    /// then.
-    pub fn apply(&mut self, _action: Action) -> Result<(), ProjectError> {
-        todo!()
-    }
-
-    /// What happened since the last call; never waits. The first call tells every picture that was
-    /// there before.
-    pub fn poll(&mut self) -> Vec<Update> {
-        todo!()
+    pub fn set_story(&mut self, story: Story) -> Result<(), ProjectError> {
+        refuse_faults(check(&story)).map_err(ProjectError::Story)?;
+        self.story = story;
+        self.replan();
+        Ok(())
     }
 
     /// The story.
@@ -221,19 +186,29 @@ impl Project {
     /// worked out still holds for as long as this stays the same.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        todo!()
+        self.revision
     }
 
-    /// Where a shot stands.
+    /// Whether all that was asked for is done: no job waits or is under way, and every picture is
+    /// published and was told by [`Self::poll`].
     #[must_use]
-    pub fn state(&self, _shot: &ShotId) -> ShotState {
-        todo!()
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.updates.is_empty() && self.publisher.is_idle()
+    }
+
+    /// Where a shot stands; one that the storyboard does not have is orphaned.
+    #[must_use]
+    pub fn state(&self, shot: &ShotId) -> ShotState {
+        self.standings.state(shot)
     }
 
     /// Why a shot failed, if its state is [`ShotState::Failed`].
     #[must_use]
-    pub fn error(&self, _shot: &ShotId) -> Option<&str> {
-        todo!()
+    pub fn error(&self, shot: &ShotId) -> Option<&str> {
+        match self.state(shot) {
+            ShotState::Failed => self.standings.failure(shot).map(|failure| failure.error.as_str()),
+            _ => None,
+        }
     }
 
     /// Shots with pictures that nothing in the story asks for any more.
@@ -243,11 +218,24 @@ impl Project {
 
     /// Shots that are missing, stale or failed.
     pub fn needed(&self) -> impl Iterator<Item = &Shot> {
-        self.board.shots().iter().filter(|shot| {
-            matches!(
-                self.state(&shot.id),
-                ShotState::Missing | ShotState::Stale | ShotState::Failed
-            )
-        })
+        self.board.shots().iter().filter(|shot| is_needed(self.state(&shot.id)))
     }
+
+    /// Works the storyboard out anew from story, style and words.
+    fn replan(&mut self) {
+        let board = Storyboard::plan(&self.story, self.style(), self.art.words());
+        let before = std::mem::replace(&mut self.board, board);
+        self.stand_on(&before);
+        self.updates.push(Update::Planned);
+    }
+}
+
+fn is_needed(state: ShotState) -> bool {
+    matches!(state, ShotState::Missing | ShotState::Stale | ShotState::Failed)
+}
+
+/// Lets warnings pass.
+fn refuse_faults(mut faults: Vec<StoryFault>) -> Result<(), Vec<StoryFault>> {
+    faults.retain(|fault| !fault.is_warning());
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

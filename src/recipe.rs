@@ -100,7 +100,9 @@ impl Recipe {
     /// Whether two recipes are takes of one: they differ in nothing but [`Self::take`].
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
-        self.with_take(0) == other.with_take(0)
+        let Self { prompt, unwanted, size, seed, take: _, sampler, model } = self;
+        (prompt, unwanted, size) == (&other.prompt, &other.unwanted, &other.size)
+            && (seed, sampler, model) == (&other.seed, &other.sampler, &other.model)
     }
 
     /// The seed of this take's starting noise.

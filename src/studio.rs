@@ -95,7 +95,7 @@ pub enum StudioEvent {
         /// The job.
         job: Job,
         /// The take.
-        take: Take,
+        take: Box<Take>,
         /// Its picture.
         image: RgbaImage,
     },

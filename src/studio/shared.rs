@@ -50,7 +50,7 @@ struct Running {
 
 /// How a job ended.
 pub(super) enum Outcome {
-    Drawn(Take, RgbaImage),
+    Drawn(Box<Take>, RgbaImage),
     Failed(String),
     Cancelled,
 }

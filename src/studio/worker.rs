@@ -95,7 +95,7 @@ impl<'a> Worker<'a> {
     fn write(&mut self, finished: Finished) -> Outcome {
         let Finished { job, image, provenance } = &finished;
         match self.writer.write(&job.shot, image, provenance.clone()) {
-            Ok(take) => Outcome::Drawn(take, finished.image),
+            Ok(take) => Outcome::Drawn(Box::new(take), finished.image),
             Err(error) => {
                 if self.unwritten.len() == KEPT_UNWRITTEN {
                     self.unwritten.pop_front();

@@ -1,7 +1,8 @@
 //! What several tests need: a generator that draws gradients and does on demand what goes wrong, and
 //! waiting with a deadline.
 
-#![expect(dead_code, reason = "no test needs all of it")]
+#![expect(clippy::allow_attributes, reason = "what is dead in one test is needed in another")]
+#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::{
     fs,
@@ -14,8 +15,9 @@ use std::{
 use bevy_illustrator::{
     diffusion::{DiffusionError, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
-    recipe::{Recipe, Sampler, Size},
-    storyboard::ShotId,
+    recipe::{Recipe, Sampler, Size, Sizes, Style},
+    story::{Character, Exit, Item, Line, Place, Scene, Story},
+    storyboard::{ShotId, ShotKind, Storyboard},
 };
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -190,6 +192,76 @@ pub fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler { steps: 4, ..Sampler::default() },
         model: "fake".to_owned(),
     }
+}
+
+/// A story of three shots, drawn in 4 steps at 16x8: a background, a portrait and an item, in that order
+/// or another; [`shot_of`] finds each.
+pub fn story() -> Story {
+    let size = Size::new(16, 8);
+    Story {
+        title: "The lamp".to_owned(),
+        style: Style {
+            words: "ink".to_owned(),
+            sampler: Sampler { steps: 4, ..Sampler::default() },
+            sizes: Sizes { background: size, portrait: size, moment: size, item: size },
+            ..Style::default()
+        },
+        characters: vec![Character {
+            id: "mira".to_owned(),
+            name: "Mira".to_owned(),
+            looks: "a painter in blue".to_owned(),
+            ..Character::default()
+        }],
+        places: vec![Place {
+            id: "study".to_owned(),
+            name: "The study".to_owned(),
+            looks: "a room full of canvas".to_owned(),
+            ..Place::default()
+        }],
+        items: vec![Item {
+            id: "lamp".to_owned(),
+            name: "The lamp".to_owned(),
+            looks: "a brass lamp".to_owned(),
+        }],
+        scenes: vec![Scene {
+            id: "first".to_owned(),
+            place: "study".to_owned(),
+            lines: vec![Line {
+                speaker: Some("mira".to_owned()),
+                text: "Look.".to_owned(),
+                expression: Some("glad".to_owned()),
+                item: Some("lamp".to_owned()),
+                ..Line::default()
+            }],
+            ..Scene::default()
+        }],
+        ..Story::default()
+    }
+}
+
+/// A story with a background for each of so many scenes, one after the other.
+pub fn long_story(scenes: usize) -> Story {
+    let mut story = story();
+    let scene = |n: usize| Scene {
+        id: format!("s{n}"),
+        place: "study".to_owned(),
+        mood: format!("mood {n}"),
+        exits: Vec::from_iter(
+            (n + 1 < scenes).then(|| Exit { to: format!("s{}", n + 1), text: String::new() }),
+        ),
+        ..Scene::default()
+    };
+    story.scenes = (0..scenes).map(scene).collect();
+    (story.characters, story.items) = (Vec::new(), Vec::new());
+    story
+}
+
+/// The one shot of this kind in a storyboard.
+pub fn shot_of(board: &Storyboard, kind: ShotKind) -> ShotId {
+    let mut shots = board.shots().iter().filter(|shot| shot.kind == kind);
+    let shot = shots.next().unwrap();
+    assert_eq!(shots.next(), None, "two shots of this kind");
+    shot.id.clone()
 }
 
 /// The shot with this id.

@@ -1,0 +1,171 @@
+//! What can be done to a project.
+
+use super::{Project, ProjectError, is_needed, refuse_faults};
+use crate::{
+    art::TakeId,
+    recipe::Style,
+    story::check::check_style,
+    storyboard::{Shot, ShotId, ShotWords},
+    studio::{Job, JobId},
+};
+
+#[cfg(feature = "plugin")]
+use bevy::prelude::Message;
+
+/// Something to do to a project.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "plugin", derive(Message))]
+#[non_exhaustive]
+pub enum Action {
+    /// Draw everything that is missing, stale or failed, in story order.
+    DrawNeeded,
+    /// Draw these if they are missing, stale or failed.
+    Draw(Vec<ShotId>),
+    /// Draw `takes` more takes of a shot's recipe, in front of what waits.
+    DrawMore {
+        /// The shot.
+        shot: ShotId,
+        /// How many.
+        takes: u32,
+    },
+    /// Accept a take: it is what the game shows.
+    Accept {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+    },
+    /// Put a take away.
+    Discard {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+    },
+    /// Change words by hand; the default value returns to the story's.
+    SetWords {
+        /// The shot.
+        shot: ShotId,
+        /// The words.
+        words: ShotWords,
+    },
+    /// Change the style; `None` returns to the story's.
+    SetStyle(Option<Box<Style>>),
+    /// Hold the drawing (`true`) or let it go on.
+    Pause(bool),
+    /// Draw this one next.
+    MoveToFront(JobId),
+    /// Cancel one job.
+    Cancel(JobId),
+    /// Cancel all jobs.
+    CancelAll,
+}
+
+impl Project {
+    /// Does something.
+    ///
+    /// # Errors
+    /// When it names a shot or take that is not there, the style has faults, or the art folder refuses.
+    /// Nothing has changed then.
+    pub fn apply(&mut self, action: Action) -> Result<(), ProjectError> {
+        match action {
+            Action::DrawNeeded => {
+                let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
+                needed.iter().for_each(|shot| self.draw(shot));
+            }
+            Action::Draw(shots) => {
+                shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
+                shots.iter().for_each(|shot| self.draw(shot));
+            }
+            Action::DrawMore { shot, takes } => {
+                self.shot(&shot)?;
+                self.queue(&shot, takes, true);
+            }
+            Action::Accept { shot, take } => {
+                self.art.accept(&shot, &take)?;
+                self.stand(&shot);
+            }
+            Action::Discard { shot, take } => {
+                self.art.discard(&shot, &take)?;
+                self.stand(&shot);
+            }
+            Action::SetWords { shot, words } => {
+                self.shot(&shot)?;
+                self.art.set_words(&shot, words)?;
+                self.replan();
+            }
+            Action::SetStyle(style) => {
+                let style = style.map(|style| *style);
+                refuse_faults(style.as_ref().map(check_style).unwrap_or_default())
+                    .map_err(ProjectError::Style)?;
+                self.art.set_style(style)?;
+                self.replan();
+            }
+            Action::Pause(paused) => self.studio.set_paused(paused),
+            Action::MoveToFront(job) => self.studio.move_to_front(job),
+            Action::Cancel(job) => self.cancel(job),
+            Action::CancelAll => {
+                self.studio.cancel_all();
+                let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();
+                shots.iter().for_each(|shot| self.stand(shot));
+            }
+        }
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn shot(&self, id: &ShotId) -> Result<&Shot, ProjectError> {
+        self.board.shot(id).ok_or_else(|| ProjectError::NoSuchShot(id.clone()))
+    }
+
+    /// Queues a shot that needs a picture. One whose picture was drawn but not published is only
+    /// published again.
+    fn draw(&mut self, shot: &ShotId) {
+        if !is_needed(self.state(shot)) {
+            return;
+        }
+        let is_drawn = self.standings.failure(shot).is_some_and(|failure| failure.recipe.is_none());
+        if is_drawn {
+            self.standings.forgive(shot);
+            self.stand(shot);
+        } else {
+            self.queue(shot, 1, false);
+        }
+    }
+
+    /// Queues the next takes of a shot, behind all others or in front of those that wait.
+    fn queue(&mut self, id: &ShotId, takes: u32, front: bool) {
+        let Some(shot) = self.board.shot(id) else { return };
+        let recipe = &shot.recipe;
+        let queued = self.jobs.get(id).into_iter().flatten();
+        let queued =
+            queued.filter(|job| job.recipe.same_but_take(recipe)).map(|job| job.recipe.take);
+        let first = self
+            .art
+            .next_take(id, recipe)
+            .max(queued.map(|n| n.saturating_add(1)).max().unwrap_or(0));
+        let mut numbers = (first..first.saturating_add(takes)).collect::<Vec<_>>();
+        if front {
+            // Each goes before the one that was put in front last.
+            numbers.reverse();
+        }
+        for number in numbers {
+            let recipe = recipe.with_take(number);
+            let job = self.studio.push(id.clone(), recipe.clone(), front);
+            let jobs = self.jobs.entry(id.clone()).or_default();
+            jobs.push(Job { id: job, shot: id.clone(), recipe: recipe.into() });
+        }
+        self.standings.forgive(id);
+        self.stand(id);
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.studio.cancel(job);
+        let shot =
+            self.jobs.values().flatten().find(|other| other.id == job).map(|job| job.shot.clone());
+        if let Some(shot) = shot {
+            self.forget_job(&shot, job);
+            self.stand(&shot);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Where each shot stands, worked out when something changes and not when somebody looks: views ask for
+//! thousands of shots in every frame.
+
+use std::{collections::HashMap, sync::Arc};
+
+use image::RgbaImage;
+
+use super::Project;
+use crate::{
+    art::TakeId,
+    recipe::Recipe,
+    storyboard::{Shot, ShotId, ShotState, Storyboard},
+    studio::JobId,
+};
+
+/// Where the shots of the storyboard stand.
+#[derive(Debug, Default)]
+pub(super) struct Standings(HashMap<ShotId, Standing>);
+
+#[derive(Debug)]
+struct Standing {
+    state: ShotState,
+    /// The take that the publisher was told to show.
+    shown: Option<TakeId>,
+    failure: Option<Failure>,
+}
+
+/// Why there is no picture.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// For people.
+    pub(super) error: String,
+    /// What could not be drawn; `None` where a picture was drawn but could not be shown.
+    pub(super) recipe: Option<Arc<Recipe>>,
+}
+
+impl Standings {
+    pub(super) fn state(&self, shot: &ShotId) -> ShotState {
+        self.0.get(shot).map_or(ShotState::Orphaned, |standing| standing.state)
+    }
+
+    pub(super) fn shown(&self, shot: &ShotId) -> Option<&TakeId> {
+        self.0.get(shot)?.shown.as_ref()
+    }
+
+    pub(super) fn failure(&self, shot: &ShotId) -> Option<&Failure> {
+        self.0.get(shot)?.failure.as_ref()
+    }
+
+    /// Notes that a shot failed. What was drawn but not shown is to be tried again by the next
+    /// [`Self::forgive`].
+    pub(super) fn fail(&mut self, shot: &ShotId, failure: Failure) {
+        if let Some(standing) = self.0.get_mut(shot) {
+            standing.failure = Some(failure);
+        }
+    }
+
+    /// Forgets that a shot failed, and what could not be shown for it.
+    pub(super) fn forgive(&mut self, shot: &ShotId) {
+        if let Some(standing) = self.0.get_mut(shot)
+            && let Some(Failure { recipe: None, .. }) = standing.failure.take()
+        {
+            standing.shown = None;
+        }
+    }
+}
+
+impl Project {
+    /// Works out anew where a shot stands, and has its picture published where it is another one.
+    pub(super) fn stand(&mut self, shot: &ShotId) {
+        self.stand_with(shot, None, true);
+    }
+
+    /// [`Self::stand`], with the picture of the newest take where it is at hand; published soon, or
+    /// when all others have had their turn.
+    pub(super) fn stand_with(&mut self, shot: &ShotId, image: Option<RgbaImage>, soon: bool) {
+        if let Some(shot) = self.board.shot(shot) {
+            let state = self.work_out(shot);
+            let standing = self.standings.0.entry(shot.id.clone()).or_insert(Standing {
+                state,
+                shown: None,
+                failure: None,
+            });
+            standing.state = state;
+            let take = self.art.shown(&shot.id, Some(&shot.recipe));
+            if standing.shown.as_ref() != take.map(|take| &take.id) {
+                standing.shown = take.map(|take| take.id.clone());
+                match take {
+                    Some(take) => {
+                        let newest = self.art.takes(&shot.id).last().map(|take| &take.id);
+                        let image = image.filter(|_| newest == Some(&take.id));
+                        self.publisher.publish(take.clone(), image, soon);
+                    }
+                    None => self.publisher.unpublish(shot.id.clone()),
+                }
+            }
+        }
+    }
+
+    /// Stands on a new storyboard where `before` was: cancels what it does not ask for, and works out
+    /// anew the shots that changed.
+    pub(super) fn stand_on(&mut self, before: &Storyboard) {
+        self.revision += 1;
+        self.cancel_unwanted();
+        let board = &self.board;
+        self.standings.0.retain(|shot, _| board.shot(shot).is_some());
+        let same = |shot: &Shot| before.shot(&shot.id).is_some_and(|old| old.recipe == shot.recipe);
+        let changed = board.shots().iter().filter(|shot| !same(shot)).map(|shot| shot.id.clone());
+        for shot in changed.collect::<Vec<_>>() {
+            self.stand_with(&shot, None, false);
+        }
+    }
+
+    /// Cancels jobs whose recipe the storyboard does not ask for.
+    fn cancel_unwanted(&mut self) {
+        let wanted = |shot: &ShotId, recipe: &Recipe| {
+            self.board.shot(shot).is_some_and(|shot| shot.recipe.same_but_take(recipe))
+        };
+        let jobs = self.jobs.values().flatten();
+        let unwanted = jobs.filter(|job| !wanted(&job.shot, &job.recipe));
+        let unwanted = unwanted.map(|job| (job.shot.clone(), job.id)).collect();
+        self.cancel_jobs(unwanted);
+    }
+
+    /// Cancels jobs whose picture is there: a kill between writing a take and writing the queue leaves
+    /// such.
+    pub(super) fn cancel_done(&mut self) {
+        let jobs = self.jobs.values().flatten();
+        let done = jobs.filter(|job| {
+            self.art.takes(&job.shot).iter().any(|take| *take.recipe() == *job.recipe)
+        });
+        let done = done.map(|job| (job.shot.clone(), job.id)).collect();
+        self.cancel_jobs(done);
+    }
+
+    fn cancel_jobs(&mut self, jobs: Vec<(ShotId, JobId)>) {
+        for (shot, job) in jobs {
+            self.studio.cancel(job);
+            self.forget_job(&shot, job);
+        }
+    }
+
+    fn work_out(&self, shot: &Shot) -> ShotState {
+        let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
+        if jobs.any(|job| job.recipe.same_but_take(&shot.recipe)) {
+            return ShotState::Queued;
+        }
+        let failed = self.standings.failure(&shot.id).is_some_and(|failure| {
+            // What failed in other words may well succeed in these.
+            failure.recipe.as_ref().is_none_or(|recipe| recipe.same_but_take(&shot.recipe))
+        });
+        if failed { ShotState::Failed } else { self.art.state(shot) }
+    }
+}

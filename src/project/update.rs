@@ -1,0 +1,128 @@
+//! What a project tells.
+
+use std::{mem, path::PathBuf, sync::Arc};
+
+use image::RgbaImage;
+
+use super::{Project, publisher::Published, standing::Failure};
+use crate::{
+    art::TakeId,
+    storyboard::ShotId,
+    studio::{Job, JobId, StudioEvent},
+};
+
+#[cfg(feature = "plugin")]
+use bevy::prelude::Message;
+
+/// How many pictures one [`Project::poll`] tells at most: a game that opens with thousands of them gets
+/// them over many frames, each of which can afford to upload so many.
+const PICTURES_PER_POLL: usize = 8;
+
+/// Something happened in a project.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "plugin", derive(Message))]
+#[non_exhaustive]
+pub enum Update {
+    /// The storyboard was planned anew.
+    Planned,
+    /// The picture that the game shows for a shot is another one now. When the last take of a shot is
+    /// put away, nothing is told: the game goes on showing it until another one is drawn.
+    Picture {
+        /// The shot.
+        shot: ShotId,
+        /// The picture.
+        image: RgbaImage,
+        /// The file that holds it: `<art folder>/pictures/<shot>.png`.
+        path: PathBuf,
+    },
+    /// Drawing a picture began, went on, or stopped before its end.
+    Progress(Job),
+    /// A take was finished (it may not be the one that is shown).
+    Drawn {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+    },
+    /// Drawing a shot failed.
+    Failed {
+        /// The shot.
+        shot: ShotId,
+        /// Why, for people.
+        error: String,
+    },
+}
+
+impl Project {
+    /// What happened since the last call; never waits. The pictures that were there before are told by
+    /// the first calls, a few by each, in story order; what is drawn meanwhile comes first.
+    pub fn poll(&mut self) -> Vec<Update> {
+        for event in self.studio.poll() {
+            self.hear(event);
+        }
+        for published in self.publisher.take(PICTURES_PER_POLL) {
+            self.receive(published);
+        }
+        mem::take(&mut self.updates)
+    }
+
+    fn hear(&mut self, event: StudioEvent) {
+        if !matches!(event, StudioEvent::Stepped(_)) {
+            self.revision += 1;
+        }
+        match event {
+            StudioEvent::Started(job) | StudioEvent::Stepped(job) => {
+                self.updates.push(Update::Progress(job));
+            }
+            StudioEvent::Cancelled(job) => {
+                self.forget_job(&job.shot, job.id);
+                self.stand(&job.shot);
+                self.updates.push(Update::Progress(job));
+            }
+            StudioEvent::Drawn { job, take, image } => {
+                self.forget_job(&job.shot, job.id);
+                self.standings.forgive(&job.shot);
+                self.updates.push(Update::Drawn { shot: job.shot.clone(), take: take.id.clone() });
+                self.art.enter(*take);
+                self.stand_with(&job.shot, Some(image), true);
+            }
+            StudioEvent::Failed { job, error } => {
+                self.forget_job(&job.shot, job.id);
+                self.fail(&job.shot, Failure { error, recipe: Some(job.recipe) });
+            }
+        }
+    }
+
+    fn receive(&mut self, published: Published) {
+        let Published { take, path, image, error } = published;
+        // Where another take has come into its place meanwhile, that one is on its way.
+        if self.standings.shown(&take.shot) != Some(&take.id) {
+            return;
+        }
+        if let Some(error) = error {
+            self.revision += 1;
+            // What cannot be read is to be drawn again; what cannot be copied, only copied.
+            let recipe = image.is_none().then(|| Arc::new(take.provenance.recipe));
+            self.fail(&take.shot, Failure { error, recipe });
+        }
+        if let Some(image) = image {
+            self.updates.push(Update::Picture { shot: take.shot, image, path });
+        }
+    }
+
+    fn fail(&mut self, shot: &ShotId, failure: Failure) {
+        self.updates.push(Update::Failed { shot: shot.clone(), error: failure.error.clone() });
+        self.standings.fail(shot, failure);
+        self.stand(shot);
+    }
+
+    /// Says that a job is done with.
+    pub(super) fn forget_job(&mut self, shot: &ShotId, id: JobId) {
+        if let Some(jobs) = self.jobs.get_mut(shot) {
+            jobs.retain(|job| job.id != id);
+            if jobs.is_empty() {
+                self.jobs.remove(shot);
+            }
+        }
+    }
+}
