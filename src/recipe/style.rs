@@ -58,9 +58,11 @@ impl Default for Style {
 }
 
 impl Default for Sizes {
+    /// What suits the built-in model: in a wide picture it repeats what a landscape may repeat, and
+    /// what a person may not.
     fn default() -> Self {
         Self {
-            background: Size::new(128, 128),
+            background: Size::new(224, 128),
             portrait: Size::new(128, 128),
             moment: Size::new(128, 128),
             item: Size::new(128, 128),

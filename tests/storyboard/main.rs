@@ -1,5 +1,6 @@
 //! From a story to its shots: names, prompts, seeds, and what a change touches; and the story of the
 //! example, from its file.
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod changes;
 mod painters_door;
