@@ -35,14 +35,14 @@ mod thumbnails;
 mod words_editor;
 
 pub use filter::Filter;
-pub use plugin::{PanelPlugin, egui_wants_any_input};
+pub use plugin::{PanelPlugin, egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 pub use state::{PanelState, Tab};
 pub use status::{StoryStatus, panel_status_ui};
 pub use thumbnails::{Picture, SMALL_SIDE, Texture, ThumbnailCache, Thumbnails};
 
 use std::time::Duration;
 
-use egui::{Button, ProgressBar, RichText, Ui, vec2};
+use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 
 use crate::{
     project::{Action, Project},
@@ -57,7 +57,7 @@ struct Desk<'a> {
     overview: &'a Overview,
     thumbnails: &'a mut dyn Thumbnails,
     current: Option<JobView>,
-    /// Whether keys mean the panel: the pointer is over it, and nobody types.
+    /// Whether keys mean the panel: the author clicked in it last, and does not type.
     has_keys: bool,
     actions: Vec<Action>,
 }
@@ -98,17 +98,17 @@ pub fn panel_ui(
     if current.is_some() {
         ui.ctx().request_repaint_after(Duration::from_millis(200));
     }
-    let typing = ui.ctx().text_edit_focused();
+    let keys = ui.id().with("keys");
     let mut desk = Desk {
         project,
         overview: &overview,
         thumbnails,
         current,
-        has_keys: !typing && ui.rect_contains_pointer(ui.max_rect()),
+        has_keys: ui.memory(|memory| memory.has_focus(keys)),
         actions: Vec::new(),
     };
 
-    ui.scope(|ui| {
+    let panel = ui.scope(|ui| {
         ui.set_style(theme::style());
         theme::ground().show(ui, |ui| {
             ui.set_min_size(ui.available_size());
@@ -120,9 +120,25 @@ pub fn panel_ui(
             }
         });
     });
+    take_keys(ui, panel.response.rect, keys);
     let actions = desk.actions;
     state.overview = overview;
     actions
+}
+
+/// A click in the panel gives it the keyboard, a click elsewhere takes it away again. It has egui's
+/// focus meanwhile, so that a game knows that keys are not meant for it.
+fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id) {
+    let response = ui.interact(panel, id, egui::Sense::focusable_noninteractive());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Illustrator"));
+    let clicked = ui.input(|input| input.pointer.any_pressed() || input.pointer.any_released());
+    if clicked && ui.rect_contains_pointer(panel) && ui.memory(|memory| memory.focused().is_none())
+    {
+        response.request_focus();
+    }
+    let arrows =
+        EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
 }
 
 /// Title, progress, what is wrong with the story, and the tabs.
@@ -133,16 +149,13 @@ fn header(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, summary: &st
     ui.add(egui::Label::new(theme::weak(summary)).wrap());
     let (drawn, all) = desk.overview.drawn_of();
     let part = drawn as f32 / all.max(1) as f32;
-    ui.add(ProgressBar::new(part).desired_height(4.0).corner_radius(2).fill(theme::ACCENT));
+    ui.add(theme::bar(part, 4.0));
 
     if let Some(error) = &state.story_error {
         theme::error_box(ui, error, "The panel shows the story as it last read well.");
     }
     notices(ui, &mut state.notices);
-    for warning in &desk.overview.warnings {
-        let text = RichText::new(format!("Note: {warning}")).small().color(theme::WARNING);
-        ui.add(egui::Label::new(text).truncate()).on_hover_text(warning);
-    }
+    warnings(ui, &desk.overview.warnings);
 
     ui.horizontal(|ui| {
         let waiting = desk.overview.jobs.len();
@@ -173,4 +186,25 @@ fn notices(ui: &mut Ui, notices: &mut Vec<String>) {
     if ui.button("Dismiss").on_hover_text("I have read this").clicked() {
         notices.clear();
     }
+}
+
+/// What is odd about the story, folded away: it keeps nothing from being drawn.
+fn warnings(ui: &mut Ui, warnings: &[String]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let heading = match warnings.len() {
+        1 => "1 note on the story".to_owned(),
+        notes => format!("{notes} notes on the story"),
+    };
+    let heading = RichText::new(heading).color(theme::WARNING);
+    egui::CollapsingHeader::new(heading).id_salt("notes").show(ui, |ui| {
+        let area = egui::ScrollArea::vertical().max_height(120.0).auto_shrink([false, true]);
+        let height = ui.text_style_height(&egui::TextStyle::Body);
+        area.show_rows(ui, height, warnings.len(), |ui, rows| {
+            for warning in &warnings[rows] {
+                ui.add(egui::Label::new(warning).truncate()).on_hover_text(warning);
+            }
+        });
+    });
 }

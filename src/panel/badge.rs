@@ -76,7 +76,7 @@ pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotStat
         pos2(corner.x, corner.y - 18.0),
         pos2(corner.x + 20.0 + word.size().x + 6.0, corner.y),
     );
-    painter.rect_filled(ground, CornerRadius::same(9), Color32::from_black_alpha(205));
+    painter.rect_filled(ground, CornerRadius::same(9), Color32::from_black_alpha(225));
     paint_mark(painter, pos2(ground.left() + 11.0, ground.center().y), 4.5, state);
     let at = pos2(ground.left() + 20.0, ground.center().y - word.size().y / 2.0);
     painter.galley(at, word, colour(state));
@@ -102,7 +102,7 @@ pub(super) fn mark(ui: &mut Ui, state: ShotState) {
 /// A tick on a dark disc, in the upper right corner of a picture: this one is accepted.
 pub(super) fn paint_tick(painter: &Painter, picture: Rect) {
     let at = picture.right_top() + vec2(-12.0, 12.0);
-    painter.circle_filled(at, 9.0, Color32::from_black_alpha(205));
+    painter.circle_filled(at, 9.0, Color32::from_black_alpha(225));
     paint_mark(painter, at, 5.0, ShotState::Accepted);
 }
 
@@ -111,7 +111,7 @@ pub(super) fn paint_note(painter: &Painter, picture: Rect, note: &str) {
     let at = picture.left_top() + vec2(4.0, 4.0);
     let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), super::theme::TEXT);
     let ground = Rect::from_min_size(at, text.size() + vec2(10.0, 4.0));
-    painter.rect_filled(ground, CornerRadius::same(8), Color32::from_black_alpha(205));
+    painter.rect_filled(ground, CornerRadius::same(8), Color32::from_black_alpha(225));
     let at = Align2::CENTER_CENTER.anchor_size(ground.center(), text.size()).min;
     painter.galley(at, text, super::theme::TEXT);
 }

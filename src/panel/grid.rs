@@ -157,7 +157,7 @@ fn columns(width: f32) -> (usize, f32) {
 
 /// The grid, with all that a click on it does.
 pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
-    let bar = ui.spacing().scroll.bar_width + STEP;
+    let bar = ui.spacing().scroll.bar_width;
     let (columns, side) = columns(ui.available_width() - bar);
     let overview = desk.overview;
     state.grid.refresh(overview, &state.filter, columns);

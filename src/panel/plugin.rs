@@ -17,26 +17,30 @@ use crate::{
     project::{Action, Project},
 };
 
-/// A run condition for a game's own input systems: egui has the pointer or the keyboard.
+/// Run conditions for a game's own input systems: egui has the keyboard, or the pointer.
 ///
 /// Keys and clicks that are meant for the panel reach the game as well, unless it does not listen:
-/// `read_keys.run_if(not(egui_wants_any_input))`.
-pub use bevy_egui::input::egui_wants_any_input;
+/// `read_keys.run_if(not(egui_wants_any_keyboard_input))`. The panel has the keyboard from a click in
+/// it to a click on the game.
+pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 
 /// Draws the panel on the right-hand side of the game. F2 opens and closes it.
 ///
 /// It adds [`EguiPlugin`] if the game has not; a game that adds its own does so before. Without a
-/// renderer, or before it, there is no panel. While the pointer is over the panel or somebody types
-/// in it, games should leave keys and clicks alone: see [`egui_wants_any_input`].
+/// renderer, or before it, there is no panel. Games should leave keys and clicks alone that are meant
+/// for the panel: see [`egui_wants_any_keyboard_input`].
 ///
 /// ```no_run
 /// # use bevy::prelude::*;
-/// # use bevy_illustrator::panel::{PanelPlugin, egui_wants_any_input};
+/// # use bevy_illustrator::{panel::egui_wants_any_keyboard_input, prelude::*};
 /// # #[derive(Resource)] struct AuthorMode;
 /// # fn read_keys() {}
 /// App::new()
-///     .add_plugins(PanelPlugin::default().run_if(resource_exists::<AuthorMode>))
-///     .add_systems(Update, read_keys.run_if(not(egui_wants_any_input)));
+///     .add_plugins(DefaultPlugins)
+///     .add_plugins(
+///         IllustratorPlugins.set(PanelPlugin::default().run_if(resource_exists::<AuthorMode>)),
+///     )
+///     .add_systems(Update, read_keys.run_if(not(egui_wants_any_keyboard_input)));
 /// ```
 #[derive(Default)]
 pub struct PanelPlugin {

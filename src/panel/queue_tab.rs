@@ -1,6 +1,6 @@
 //! What is being drawn, what waits, and what failed.
 
-use egui::{Align, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{Align, Color32, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 
 use super::{
     Desk,
@@ -13,6 +13,7 @@ use super::{
 use crate::{project::Action, studio::JobView};
 
 const ROW: f32 = 40.0;
+const FAILED_ROW: f32 = 56.0;
 
 /// The queue, and what can be done with it.
 pub(super) fn queue_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
@@ -88,7 +89,7 @@ fn under_way_card(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, view
                 title(ui, state, desk, &job.shot);
                 let progress = progress.clone().unwrap_or_default();
                 let part = progress.done as f32 / progress.of.max(1) as f32;
-                ui.add(ProgressBar::new(part).desired_height(STEP).corner_radius(4));
+                ui.add(theme::bar(part, STEP));
                 let mut words = match progress.of {
                     0 => "loading the model".to_owned(),
                     of => format!("step {} of {of}", progress.done),
@@ -128,7 +129,7 @@ fn failures(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, failed: &[
         .id_salt("failed")
         .auto_shrink([false, true])
         .max_height(height)
-        .show_rows(ui, 64.0, failed.len(), |ui, rows| {
+        .show_rows(ui, FAILED_ROW, failed.len(), |ui, rows| {
             for entry in &failed[rows] {
                 failed_row(ui, state, desk, entry);
             }
@@ -138,8 +139,8 @@ fn failures(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, failed: &[
 fn failed_row(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, entry: &Entry) {
     let error = desk.project.error(&entry.id).unwrap_or("nobody said why");
     theme::card().fill(theme::ERROR_FILL).show(ui, |ui| {
-        ui.set_height(48.0);
-        ui.horizontal(|ui| {
+        ui.set_height(FAILED_ROW - 2.0 * STEP);
+        ui.horizontal_centered(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.button("Try again").clicked() {
                     desk.actions.push(Action::Draw(vec![entry.id.clone()]));
@@ -171,9 +172,7 @@ fn waiting_row(
                 if icon_button(ui, "✖", &format!("Cancel {name}")).clicked() {
                     desk.actions.push(Action::Cancel(job.id));
                 }
-                if place > 0
-                    && ui.small_button("Draw next").on_hover_text("Puts it in front").clicked()
-                {
+                if place > 0 && ui.button("Draw next").on_hover_text("Puts it in front").clicked() {
                     desk.actions.push(Action::MoveToFront(job.id));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {

@@ -79,7 +79,7 @@ pub(super) fn in_words(entry: &Entry, desk: &Desk<'_>) -> String {
             (None, _) => "Will be drawn next.".into(),
         },
         ShotState::Drafted => "Drawn. Accept a take to settle it.".into(),
-        ShotState::Accepted => "Accepted: this is what the game shows.".into(),
+        ShotState::Accepted => "This is what the game shows.".into(),
         ShotState::Stale => {
             "Its words or the style have changed since. The game shows the old picture until it is drawn anew.".into()
         }

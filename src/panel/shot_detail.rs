@@ -1,6 +1,6 @@
 //! One shot in detail: its picture, where it stands, its takes, its prompt and the author's words.
 
-use egui::{Color32, Grid, Label, RichText, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{Color32, Grid, Label, RichText, Sense, Ui, WidgetInfo, WidgetType, vec2};
 
 use super::{
     Desk, badge,
@@ -18,7 +18,7 @@ pub(super) fn shot_detail(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'
     let Some(id) = state.selection.front.clone() else { return };
     let shot = desk.project.board().shot(&id);
     title(ui, state, desk, &id);
-    let mut area = ScrollArea::vertical().id_salt("shot detail").auto_shrink(false);
+    let mut area = theme::scroll("shot detail");
     if std::mem::take(&mut state.selection.fresh) {
         area = area.vertical_scroll_offset(0.0);
     }
@@ -63,7 +63,7 @@ pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> egui::Response
 /// Picture, state and buttons.
 fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, shot: Option<&Shot>) {
     let Some(entry) = desk.overview.entry(id) else { return };
-    let side = (ui.available_width() * 0.46).clamp(96.0, 384.0);
+    let side = (ui.available_width() * 0.42).clamp(96.0, 384.0);
     ui.horizontal_top(|ui| {
         let take = looked_at(&state.selection, desk, id, shot);
         let content = match take {

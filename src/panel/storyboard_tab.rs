@@ -1,6 +1,6 @@
 //! All shots, and the one in front in detail.
 
-use egui::{ComboBox, Frame, Margin, Panel, TextEdit, Ui};
+use egui::{ComboBox, Frame, Margin, Panel, Ui};
 
 use super::{
     Desk, badge, grid,
@@ -18,11 +18,6 @@ const WIDE: f32 = 860.0;
 
 /// The grid with its filter and buttons, and the detail.
 pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
-    if desk.overview.entries.is_empty() {
-        let advice = "Add a scene to the story: its background appears here, and so does a portrait \
-                      of everybody who speaks in it.";
-        return theme::empty(ui, "This story needs no pictures yet", advice);
-    }
     state.selection.retain(|id| desk.overview.entry(id).is_some());
     if state.selection.front.is_some() {
         let room = ui.available_size();
@@ -50,11 +45,9 @@ fn filter_bar(ui: &mut Ui, state: &mut PanelState) {
     let filter = &mut state.filter;
     ui.horizontal(|ui| {
         let boxes = 2.0 * (112.0 + STEP) + if filter.is_empty() { 0.0 } else { 64.0 };
-        let search = TextEdit::singleline(&mut filter.text)
+        let search = theme::field(&mut filter.text, 1, "Search")
             .id_salt("search")
-            .hint_text("Search")
-            .margin(Margin::symmetric(8, 4))
-            .desired_width((ui.available_width() - boxes - 16.0).max(80.0));
+            .desired_width((ui.available_width() - boxes).max(80.0));
         let response = ui.add(search);
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::WidgetType::TextEdit, true, "Search shots")

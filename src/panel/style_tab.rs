@@ -1,6 +1,6 @@
 //! The one look of the story: what it is, and what would change.
 
-use egui::{ComboBox, DragValue, Grid, Label, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{ComboBox, DragValue, Grid, Label, RichText, Ui, vec2};
 
 use super::{
     Desk,
@@ -74,10 +74,9 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, desk: &mut Desk<'_>
     let mut typed = draft.typed.take().unwrap_or_else(|| in_force.clone());
     let footer = egui::Panel::bottom(ui.id().with("style buttons"))
         .frame(egui::Frame::new())
-        .show_separator_line(false)
         .resizable(false);
     let verdict = footer.show(ui, |ui| buttons(ui, draft, desk, &typed, &in_force)).inner;
-    ScrollArea::vertical().id_salt("style").auto_shrink(false).show(ui, |ui| form(ui, &mut typed));
+    theme::scroll("style").show(ui, |ui| form(ui, &mut typed));
     if typed != in_force && verdict == Verdict::GoOn {
         draft.typed = Some(typed);
     }
@@ -156,6 +155,7 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         let label = ui.label("Scheduler");
         let scheduler = &mut style.sampler.scheduler;
         ComboBox::from_id_salt("scheduler")
+            .width(188.0)
             .selected_text(scheduler_name(*scheduler))
             .show_ui(ui, |ui| {
                 for kind in SchedulerKind::ALL {
@@ -180,7 +180,7 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         ui.end_row();
 
         let label = ui.label("Seed");
-        let seed = TextEdit::singleline(&mut typed.seed).desired_width(160.0);
+        let seed = theme::field(&mut typed.seed, 1, "").desired_width(172.0);
         ui.add(seed.id_salt("style seed"))
             .labelled_by(label.id)
             .on_hover_text("What all seeds of the story grow from");
@@ -200,13 +200,15 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
 
 fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {
     let grid = Grid::new(salt).num_columns(2).min_col_width(112.0);
-    grid.spacing(vec2(2.0 * STEP, STEP)).show(ui, content);
+    grid.spacing(vec2(2.0 * STEP, STEP)).show(ui, |ui| {
+        ui.spacing_mut().interact_size.x = 80.0;
+        content(ui);
+    });
 }
 
 fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
     let label = ui.label(theme::small(name));
-    let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
-    let edit = edit.desired_rows(rows).desired_width(f32::INFINITY).hint_text(hint.to_owned());
+    let edit = theme::field(text, rows, hint);
     ui.add(edit.id_salt(name)).labelled_by(label.id);
 }
 
@@ -226,7 +228,7 @@ fn size(ui: &mut Ui, name: &str, size: &mut Size) {
                 *pixels = eighths * 8;
             }
             if side == "width" {
-                ui.label(theme::weak("x"));
+                ui.label(theme::weak("×"));
             }
         }
     });

@@ -17,7 +17,7 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 
-const SIDE: f32 = 80.0;
+const SIDE: f32 = 64.0;
 
 /// The take that the author looks at: the one clicked, else the one that the game shows.
 pub(super) fn looked_at<'a>(
@@ -53,10 +53,6 @@ pub(super) fn takes_strip(
     let chosen = looked_at(&state.selection, desk, id, shot);
     let mut accept = None;
 
-    theme::section(
-        ui,
-        &if takes.len() == 1 { "1 take".into() } else { format!("{} takes", takes.len()) },
-    );
     ScrollArea::horizontal().id_salt(("takes", id)).auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
             for (n, take) in takes.iter().enumerate() {
@@ -105,6 +101,8 @@ pub(super) fn takes_strip(
             .add(Button::new("Discard"))
             .on_hover_text("Puts this take away; its file moves to the folder `discarded` (Delete)")
             .clicked();
+        let number = takes.iter().position(|take| take.id == chosen.id).map_or(0, |at| at + 1);
+        ui.label(theme::small(format!("take {number} of {}", takes.len())));
     });
 
     if let Some(take) = accept.filter(|take| accepted != Some(take)) {

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Button, Color32, CornerRadius, FontFamily, FontId, Frame, Margin, RichText, Stroke, Style,
-    TextStyle, Ui, Visuals, WidgetText, vec2,
+    Button, Color32, CornerRadius, FontFamily, FontId, Frame, Margin, ProgressBar, RichText,
+    ScrollArea, Stroke, Style, TextEdit, TextStyle, Ui, Visuals, WidgetText, vec2,
 };
 
 /// The step of the rhythm, in points.
@@ -109,8 +109,30 @@ pub(super) fn small(text: impl Into<String>) -> RichText {
 
 /// The heading of a section.
 pub(super) fn section(ui: &mut Ui, text: &str) {
-    ui.add_space(STEP / 2.0);
+    if ui.layout().is_vertical() {
+        ui.add_space(STEP / 2.0);
+    }
     ui.label(RichText::new(text).strong());
+}
+
+/// A field to type in, as wide as there is room.
+pub(super) fn field<'t>(text: &'t mut String, rows: usize, hint: &str) -> TextEdit<'t> {
+    let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
+    edit.desired_rows(rows)
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(8, 4))
+        .hint_text(weak(hint))
+}
+
+/// A column that scrolls, with room for its bar beside what it holds.
+pub(super) fn scroll(salt: &str) -> ScrollArea {
+    let margin = Margin { right: 10, ..Margin::ZERO };
+    ScrollArea::vertical().id_salt(salt).auto_shrink(false).content_margin(margin)
+}
+
+/// A bar that is `part` of its way.
+pub(super) fn bar(part: f32, height: f32) -> ProgressBar {
+    ProgressBar::new(part).desired_height(height).corner_radius(height as u8 / 2).fill(ACCENT)
 }
 
 /// Something went wrong: what, and what to do about it.

@@ -1,6 +1,6 @@
 //! The author's own words for one shot.
 
-use egui::{Key, Modifiers, TextEdit, Ui};
+use egui::{Key, Modifiers, Ui};
 
 use super::{
     Desk,
@@ -73,8 +73,7 @@ pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<
     let mut focused = false;
     let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
         let label = ui.label(theme::small(name));
-        let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
-        let edit = edit.desired_rows(rows).desired_width(f32::INFINITY).hint_text(hint.to_owned());
+        let edit = theme::field(text, rows, hint);
         let response = ui.add(edit.id_salt((name, &shot.id))).labelled_by(label.id);
         focused |= response.has_focus();
     };
