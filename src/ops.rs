@@ -18,6 +18,7 @@ mod linear;
 mod norm;
 mod resample;
 mod time_embedding;
+mod unfold;
 
 #[cfg(test)]
 mod check;

@@ -255,7 +255,7 @@ fn the_built_in_model_loads_and_draws_something_finite() {
 }
 
 #[test]
-#[ignore = "needs 7 GB of memory and a model that `make.py full FOLDER` builds; see tests/reference/README.md"]
+#[ignore = "needs 5 GB of memory and a model that `make.py full FOLDER` builds; see tests/reference/README.md"]
 fn full_size_networks_agree_with_diffusers() {
     let folder = std::env::var_os("FULL_SIZE_REFERENCE").expect("FULL_SIZE_REFERENCE is a folder");
     let folder = PathBuf::from(folder);

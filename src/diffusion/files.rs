@@ -272,3 +272,165 @@ impl ModelFiles {
 fn stem_of(component: &str) -> &'static str {
     if component.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Tensor};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
+
+    /// A copy of the built-in model that a test may damage.
+    fn copy() -> (TempDir, ModelFiles) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in SKETCH {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let files = ModelFiles::open(folder.path()).unwrap();
+        (folder, files)
+    }
+
+    fn weights_error(files: &ModelFiles) -> String {
+        files.weights("unet", &Device::Cpu).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_folder_on_disk_is_the_same_model_as_the_embedded_one() {
+        let (folder, files) = copy();
+        assert_eq!(files.hash().unwrap(), ModelFiles::built_in().hash().unwrap());
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(files.name(), name);
+        let read = |files: &ModelFiles| {
+            let weights = files.weights("unet", &Device::Cpu).unwrap();
+            let tensor = weights.get(64, "conv_in.bias").unwrap();
+            assert_eq!(tensor.dtype(), DType::F32);
+            tensor.to_vec1::<f32>().unwrap()
+        };
+        assert_eq!(read(&files), read(&ModelFiles::built_in()));
+    }
+
+    #[test]
+    fn the_hash_changes_with_one_bit_of_one_weight() {
+        let (folder, files) = copy();
+        let before = files.hash().unwrap();
+        let mut bytes = fs::read(folder.path().join(UNET)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(folder.path().join(UNET), bytes).unwrap();
+        assert_ne!(files.hash().unwrap(), before);
+    }
+
+    #[test]
+    fn a_missing_folder_or_file_is_named() {
+        let (folder, files) = copy();
+        fs::remove_file(folder.path().join(UNET)).unwrap();
+        assert!(weights_error(&files).contains(&format!("{UNET} is missing")));
+        fs::remove_file(folder.path().join("unet/config.json")).unwrap();
+        let error = files.config::<serde_json::Value>("unet/config.json").unwrap_err();
+        assert!(error.to_string().contains("unet/config.json is missing"), "{error}");
+        let error = ModelFiles::open(folder.path().join("nowhere")).unwrap_err();
+        assert!(error.to_string().contains("nowhere/model_index.json is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_truncated_weight_file_says_how_much_is_missing() {
+        let (folder, files) = copy();
+        let path = folder.path().join(UNET);
+        let bytes = fs::read(&path).unwrap();
+        for size in [bytes.len() - 1, 5000, 8, 3, 0] {
+            fs::write(&path, &bytes[..size]).unwrap();
+            let error = weights_error(&files);
+            assert!(error.contains(UNET) && error.contains(&size.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_weights_is_refused() {
+        let (folder, files) = copy();
+        let path = folder.path().join(UNET);
+        fs::write(&path, b"version https://git-lfs.github.com/spec/v1\n").unwrap();
+        assert!(weights_error(&files).contains("not a whole safetensors file"));
+        for pickle in [b"PK\x03\x04 an archive".as_slice(), b"\x80\x02}q\x00. a pickle"] {
+            fs::write(&path, pickle).unwrap();
+            assert!(weights_error(&files).contains("pickle"));
+        }
+        fs::rename(&path, folder.path().join("unet/diffusion_pytorch_model.bin")).unwrap();
+        let error = weights_error(&files);
+        assert!(error.contains("diffusion_pytorch_model.bin is a pickle"), "{error}");
+        let checkpoint = folder.path().join("model.ckpt");
+        fs::write(&checkpoint, "").unwrap();
+        let error = ModelFiles::open(checkpoint).unwrap_err().to_string();
+        assert!(error.contains("model.ckpt is a pickle"), "{error}");
+    }
+
+    #[test]
+    fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
+        let files = ModelFiles::built_in();
+        let weights = files.weights("unet", &Device::Cpu).unwrap();
+        let error = weights.pp("conv_in").get((64, 9, 3, 3), "weight").unwrap_err().to_string();
+        for part in [UNET, "`conv_in.weight`", "[64, 4, 3, 3]", "[64, 9, 3, 3]"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = weights.get(1, "conv_in.scale").unwrap_err().to_string();
+        assert!(error.contains(UNET) && error.contains("`conv_in.scale` is missing"), "{error}");
+    }
+
+    #[test]
+    fn shards_are_read_as_one_and_half_precision_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("unet")).unwrap();
+        fs::write(folder.path().join("unet/config.json"), "{}").unwrap();
+        let tensor = Tensor::new(&[1.5_f32, -2.0], &Device::Cpu).unwrap();
+        let half = tensor.to_dtype(DType::F16).unwrap();
+        for name in ["a", "b"] {
+            half.save_safetensors(name, folder.path().join(format!("unet/{name}.safetensors")))
+                .unwrap();
+        }
+        let index = r#"{"weight_map": {"a": "a.safetensors", "b": "b.safetensors"}}"#;
+        let files = ModelFiles::open(folder.path()).unwrap();
+        for name in [
+            "unet/diffusion_pytorch_model.safetensors.index.json",
+            "unet/diffusion_pytorch_model.safetensors.index.fp16.json",
+        ] {
+            fs::write(folder.path().join(name), index).unwrap();
+            let weights = files.weights("unet", &Device::Cpu).unwrap();
+            for tensor in ["a", "b"] {
+                let numbers = weights.get(2, tensor).unwrap().to_vec1::<f32>().unwrap();
+                assert_eq!(numbers, [1.5, -2.0]);
+            }
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        half.save_safetensors(
+            "c",
+            folder.path().join("unet/diffusion_pytorch_model.fp16.safetensors"),
+        )
+        .unwrap();
+        assert!(files.weights("unet", &Device::Cpu).unwrap().contains_tensor("c"));
+    }
+
+    #[test]
+    fn an_index_cannot_reach_outside_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("unet")).unwrap();
+        fs::write(folder.path().join("unet/config.json"), "{}").unwrap();
+        let index = r#"{"weight_map": {"a": "../../other.safetensors"}}"#;
+        fs::write(folder.path().join("unet/model.safetensors.index.json"), index).unwrap();
+        let error = weights_error(&ModelFiles::open(folder.path()).unwrap());
+        assert!(error.contains("../../other.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn the_licence_is_read_from_the_model_card() {
+        let (folder, files) = copy();
+        assert_eq!(files.licence(), None);
+        let card = "---\ntags:\n- art\nlicense: creativeml-openrail-m\n---\n# A model\nlicense: no";
+        fs::write(folder.path().join("README.md"), card).unwrap();
+        assert_eq!(files.licence().unwrap(), "creativeml-openrail-m");
+        fs::write(folder.path().join("README.md"), "# No head\nlicense: no").unwrap();
+        assert_eq!(files.licence(), None);
+        assert_eq!(ModelFiles::built_in().licence().unwrap(), "MIT");
+    }
+}

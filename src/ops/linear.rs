@@ -3,7 +3,10 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, for_real, has_kernel, slice};
+use super::{
+    fused::{Real, for_real, has_kernel, slice},
+    unfold,
+};
 
 /// `x` times the transpose of `weight`, plus `bias`. `x` is `(.., in)`, `weight` is `(out, in)`,
 /// `bias` is `(out)`.
@@ -43,18 +46,26 @@ pub fn conv2d(
         let weight = weight.reshape((out, input))?.broadcast_left(batch)?;
         let x = x.contiguous()?.reshape((batch, (), height * width))?;
         weight.matmul(&x)?.reshape((batch, out, height, width))?
-    } else if stride == 1 {
-        x.conv2d(weight, padding, 1, 1, 1)?
+    } else if has_kernel(x) {
+        unfold::conv2d(x, weight, stride, padding)?
     } else {
-        // candle goes back through a strided convolution with one size for both sides, which fails
-        // where the last row or column falls between two steps. So it is given what it steps on.
-        exact(&exact(x, 2, rows, stride, padding)?, 3, columns, stride, padding)?
-            .conv2d(weight, 0, stride, 1, 1)?
+        candle_conv2d(x, weight, stride, padding)?
     };
     match bias {
         Some(bias) => add_channels(&y, &bias.reshape((1, out))?),
         None => Ok(y),
     }
+}
+
+/// candle's convolution. It goes back through steps with one size for both sides, which fails where
+/// the last row or column falls between two steps; so it is given only what it steps on.
+fn candle_conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    if stride == 1 {
+        return x.conv2d(weight, padding, 1, 1, 1);
+    }
+    let (_, _, rows, columns) = weight.dims4()?;
+    exact(&exact(x, 2, rows, stride, padding)?, 3, columns, stride, padding)?
+        .conv2d(weight, 0, stride, 1, 1)
 }
 
 /// Pads a side with zeros, and drops what no step of a kernel reaches.
@@ -129,6 +140,10 @@ mod tests {
     use super::*;
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
+    /// Kernels, strides and paddings.
+    const SHAPES: [(usize, usize, usize); 6] =
+        [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0), (5, 1, 2), (1, 2, 0)];
+
     /// A convolution as its formula says, one number at a time.
     fn by_hand(
         x: &Tensor,
@@ -167,10 +182,20 @@ mod tests {
     #[test]
     fn a_convolution_is_the_sum_of_its_formula() {
         let (x, bias) = (numbers((2, 3, 5, 4), 1), numbers(2, 3));
-        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0), (5, 1, 2)] {
+        for (kernel, stride, padding) in SHAPES {
             let weight = numbers((2, 3, kernel, kernel), 2);
             let got = conv2d(&x, &weight, Some(&bias), stride, padding).unwrap();
             assert_close(&got, &by_hand(&x, &weight, &bias, stride, padding), 1e-12);
+        }
+    }
+
+    #[test]
+    fn devices_without_a_kernel_convolve_the_same() {
+        let x = numbers((2, 3, 5, 4), 1);
+        for (kernel, stride, padding) in SHAPES {
+            let weight = numbers((2, 3, kernel, kernel), 2);
+            let ours = conv2d(&x, &weight, None, stride, padding).unwrap();
+            assert_close(&candle_conv2d(&x, &weight, stride, padding).unwrap(), &ours, 1e-12);
         }
     }
 
@@ -186,11 +211,13 @@ mod tests {
     fn linear_maps_have_the_gradients_of_finite_differences() {
         let inputs = [numbers((2, 3, 4), 1), numbers((2, 4), 2), numbers(2, 3)];
         gradients_agree(&inputs, |[x, w, b]| linear(x, w, Some(b)));
-        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 1, 0)] {
+        for (kernel, stride, padding) in SHAPES {
             let weight = numbers((2, 2, kernel, kernel), 2);
             let inputs = [numbers((2, 2, 5, 4), 1), weight, numbers(2, 3)];
             gradients_agree(&inputs, |[x, w, b]| conv2d(x, w, Some(b), stride, padding));
         }
+        let inputs = [numbers((2, 2, 5, 4), 1), numbers((2, 2, 3, 3), 2)];
+        gradients_agree(&inputs, |[x, w]| candle_conv2d(x, w, 2, 1));
         for batch in [1, 2] {
             let inputs = [numbers((2, 3, 2, 2), 1), numbers((batch, 3), 2)];
             gradients_agree(&inputs, |[x, by]| add_channels(x, by));

@@ -266,3 +266,110 @@ fn expand(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::diffusion::ModelFiles;
+
+    /// What the layout of a configuration with these fields is.
+    fn layout(fields: Value) -> Result<UNetLayout, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("unet")).unwrap();
+        let json = serde_json::to_vec(&fields).unwrap();
+        std::fs::write(folder.path().join("unet/config.json"), json).unwrap();
+        let files = ModelFiles::open(folder.path()).unwrap();
+        let file = ConfigFile::read(&files, "unet").unwrap();
+        refuse_unsupported(&file)
+            .and_then(|()| UNetLayout::new(&file.parse()?, &file))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_configuration_is_stable_diffusion_1() {
+        let layout = layout(json!({})).unwrap();
+        assert_eq!(layout.layers, [2; 4]);
+        assert_eq!(layout.heads, [8; 4]);
+        let deep = Some(vec![1, 1]);
+        assert_eq!(layout.down_depths, [deep.clone(), deep.clone(), deep, None]);
+        let deep = Some(vec![1, 1, 1]);
+        assert_eq!(layout.up_depths, [None, deep.clone(), deep.clone(), deep]);
+        assert_eq!(layout.mid, Some(Some(1)));
+    }
+
+    #[test]
+    fn the_number_of_heads_is_called_the_width_of_a_head() {
+        let heads = layout(json!({"attention_head_dim": [5, 10, 20, 20]})).unwrap().heads;
+        assert_eq!(heads, [5, 10, 20, 20]);
+        let both = json!({"attention_head_dim": 8, "num_attention_heads": 4});
+        assert_eq!(layout(both).unwrap().heads, [4; 4]);
+    }
+
+    #[test]
+    fn no_middle_and_an_absent_middle_are_not_the_same() {
+        assert_eq!(layout(json!({"mid_block_type": null})).unwrap().mid, None);
+        assert_eq!(layout(json!({"mid_block_type": "UNetMidBlock2D"})).unwrap().mid, Some(None));
+    }
+
+    #[test]
+    fn the_first_published_names_of_blocks_are_known() {
+        let names = ["UNetResDownBlock2D"; 4];
+        assert_eq!(
+            layout(json!({"down_block_types": names})).unwrap().down_depths,
+            [const { None }; 4]
+        );
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named_with_its_value() {
+        let cases = [
+            ("addition_embed_type", json!("text_time")),
+            ("class_embed_type", json!("projection")),
+            ("num_class_embeds", json!(1000)),
+            ("time_embedding_type", json!("fourier")),
+            ("time_cond_proj_dim", json!(256)),
+            ("dual_cross_attention", json!(true)),
+            ("encoder_hid_dim_type", json!("text_proj")),
+            ("attention_type", json!("gated")),
+            ("_class_name", json!("UNet2DModel")),
+            (
+                "down_block_types",
+                json!(["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"]),
+            ),
+            ("down_block_types", json!(["DownBlock2D"])),
+            (
+                "up_block_types",
+                json!(["UpBlock2D", "SimpleCrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"]),
+            ),
+            ("mid_block_type", json!("UNetMidBlock2DSimpleCrossAttn")),
+            ("resnet_time_scale_shift", json!("ada_group")),
+            ("block_out_channels", json!([])),
+            ("block_out_channels", json!([0, 1, 2, 3])),
+            ("layers_per_block", json!([1, 2])),
+            ("attention_head_dim", json!([1, 2])),
+            ("attention_head_dim", json!(0)),
+            ("attention_head_dim", json!(400)),
+            ("transformer_layers_per_block", json!([1, 1])),
+            ("transformer_layers_per_block", json!([[1], [1], [1], [1]])),
+            ("reverse_transformer_layers_per_block", json!([1])),
+            ("cross_attention_dim", json!([1])),
+            ("only_cross_attention", json!([true])),
+            ("conv_in_kernel", json!(4)),
+            ("conv_out_kernel", json!(0)),
+        ];
+        for (field, value) in cases {
+            let error =
+                layout(json!({field: value})).err().unwrap_or_else(|| panic!("{field}: {value}"));
+            assert!(error.contains("unet/config.json"), "{error}");
+            assert!(error.contains(&format!("`{field}` is {value}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_an_error_of_the_file() {
+        let error = layout(json!({"block_out_channels": "many"})).err().unwrap();
+        assert!(error.contains("unet/config.json cannot be understood"), "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! Convolutions as products of matrices: each pixel's neighbourhood becomes a column.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::fused::{Real, for_real, slice};
+
+/// How many numbers the columns of one product may have. More are computed some rows at a time.
+const MAX_COLUMNS: usize = 1 << 24;
+
+/// A convolution on the processor; arguments as for [`conv2d`](super::conv2d).
+pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let (batch, input, height, width) = x.dims4()?;
+    let (out, expected, rows, columns) = weight.dims4()?;
+    if input != expected {
+        candle_core::bail!("{input} channels go into a convolution of {expected}");
+    }
+    let geometry = Geometry::new([height, width], [rows, columns], stride, padding)?;
+    let [tall, wide] = geometry.output;
+    let row = batch * input * rows * columns * wide;
+    let at_once = (MAX_COLUMNS / row.max(1)).clamp(1, tall);
+    convolve(&x.contiguous()?, &weight.reshape((out, ()))?, geometry, at_once)
+}
+
+/// Computes `at_once` rows of steps at a time. `weight` is `(out, in * kernel)`.
+fn convolve(x: &Tensor, weight: &Tensor, geometry: Geometry, at_once: usize) -> Result<Tensor> {
+    let (batch, [tall, wide]) = (x.dim(0)?, geometry.output);
+    let weights = weight.broadcast_left(batch)?;
+    let mut parts = Vec::new();
+    for first in (0..tall).step_by(at_once) {
+        let count = at_once.min(tall - first);
+        parts.push(weights.matmul(&x.apply_op1(Unfold { geometry, first, count })?)?);
+    }
+    let y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? };
+    y.reshape((batch, weight.dim(0)?, tall, wide))
+}
+
+/// Where a kernel steps. Pairs are for height and width.
+#[derive(Clone, Copy)]
+struct Geometry {
+    input: [usize; 2],
+    kernel: [usize; 2],
+    output: [usize; 2],
+    stride: usize,
+    padding: usize,
+}
+
+impl Geometry {
+    fn new(input: [usize; 2], kernel: [usize; 2], stride: usize, padding: usize) -> Result<Self> {
+        let mut output = [0; 2];
+        for side in 0..2 {
+            let size = input[side] + 2 * padding;
+            let Some(room) = size.checked_sub(kernel[side]).filter(|_| stride > 0) else {
+                candle_core::bail!("a kernel of {kernel:?} does not fit into {input:?} pixels");
+            };
+            output[side] = room / stride + 1;
+        }
+        Ok(Self { input, kernel, output, stride, padding })
+    }
+
+    /// The input pixel under place `offset` of the kernel at step `step`, if it is not padding.
+    fn source(&self, side: usize, step: usize, offset: usize) -> Option<usize> {
+        let at = (step * self.stride + offset).checked_sub(self.padding)?;
+        (at < self.input[side]).then_some(at)
+    }
+
+    /// The steps along the width at which place `offset` of the kernel is not on padding.
+    fn steps(&self, offset: usize) -> std::ops::Range<usize> {
+        let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
+        let end = (self.input[1] + self.padding).saturating_sub(offset).div_ceil(self.stride);
+        let end = end.min(self.output[1]);
+        first.min(end)..end
+    }
+}
+
+/// `(batch, in, height, width)` to `(batch, in * kernel, steps)`, for `count` rows of steps.
+#[derive(Clone, Copy)]
+struct Unfold {
+    geometry: Geometry,
+    first: usize,
+    count: usize,
+}
+
+impl CustomOp1 for Unfold {
+    fn name(&self) -> &'static str {
+        "unfold"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(op: Unfold, x: &[T], planes: usize) -> Result<CpuStorage> {
+            let g = op.geometry;
+            let [rows, columns] = g.kernel;
+            let line = op.count * g.output[1];
+            let mut y = vec![T::zero(); planes * rows * columns * line];
+            y.par_chunks_mut(line).enumerate().with_min_len(4).for_each(|(index, y)| {
+                let (plane, place) = (index / (rows * columns), index % (rows * columns));
+                let x = &x[plane * g.input[0] * g.input[1]..];
+                let steps = g.steps(place % columns);
+                for (step, y) in (op.first..).zip(y.chunks_mut(g.output[1])) {
+                    let Some(row) = g.source(0, step, place / columns) else { continue };
+                    let Some(column) = g.source(1, steps.start, place % columns) else { continue };
+                    let x = &x[row * g.input[1] + column..];
+                    let y = &mut y[steps.clone()];
+                    if g.stride == 1 {
+                        y.copy_from_slice(&x[..y.len()]);
+                    } else {
+                        for (y, x) in y.iter_mut().zip(x.iter().step_by(g.stride)) {
+                            *y = *x;
+                        }
+                    }
+                }
+            });
+            Ok(T::to_cpu_storage_owned(y))
+        }
+        let (batch, channels, _, _) = layout.shape().dims4()?;
+        let y = for_real!(x, kernel(*self, slice(x, layout)?, batch * channels))?;
+        let places = self.geometry.kernel[0] * self.geometry.kernel[1];
+        let shape = (batch, channels * places, self.count * self.geometry.output[1]);
+        Ok((y, shape.into()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let folded = gradient.contiguous()?.apply_op1_no_bwd(&Fold(*self))?;
+        folded.reshape(x.shape()).map(Some)
+    }
+}
+
+/// The way back of [`Unfold`]: each pixel gets the sum of the places that it was copied to.
+struct Fold(Unfold);
+
+impl CustomOp1 for Fold {
+    fn name(&self) -> &'static str {
+        "fold"
+    }
+
+    fn cpu_fwd(&self, y: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(op: Unfold, y: &[T], planes: usize) -> Result<CpuStorage> {
+            let g = op.geometry;
+            let [rows, columns] = g.kernel;
+            let (size, line) = (g.input[0] * g.input[1], op.count * g.output[1]);
+            let mut x = vec![T::zero(); planes * size];
+            let planes = x.par_chunks_mut(size).zip(y.par_chunks(rows * columns * line));
+            planes.for_each(|(x, y)| {
+                for (place, y) in y.chunks(line).enumerate() {
+                    let steps = g.steps(place % columns);
+                    for (step, y) in (op.first..).zip(y.chunks(g.output[1])) {
+                        let Some(row) = g.source(0, step, place / columns) else { continue };
+                        let Some(column) = g.source(1, steps.start, place % columns) else {
+                            continue;
+                        };
+                        let x = x[row * g.input[1] + column..].iter_mut().step_by(g.stride);
+                        for (x, y) in x.zip(&y[steps.clone()]) {
+                            *x += *y;
+                        }
+                    }
+                }
+            });
+            Ok(T::to_cpu_storage_owned(x))
+        }
+        let (batch, column, _) = layout.shape().dims3()?;
+        let g = self.0.geometry;
+        let planes = batch * column / (g.kernel[0] * g.kernel[1]);
+        let x = for_real!(y, kernel(self.0, slice(y, layout)?, planes))?;
+        Ok((x, (planes, g.input[0], g.input[1]).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, gradients_agree, numbers};
+
+    #[test]
+    fn a_convolution_in_parts_is_the_convolution() {
+        let (x, weight) = (numbers((2, 2, 7, 4), 1), numbers((3, 2 * 9), 2));
+        for (stride, padding) in [(1, 1), (2, 1), (2, 0)] {
+            let geometry = Geometry::new([7, 4], [3, 3], stride, padding).unwrap();
+            let whole = convolve(&x, &weight, geometry, 7).unwrap();
+            for at_once in [1, 2] {
+                let parts = convolve(&x, &weight, geometry, at_once).unwrap();
+                assert_close(&parts, &whole, 1e-12);
+            }
+            gradients_agree(&[x.clone(), weight.clone()], |[x, weight]| {
+                convolve(x, weight, geometry, 2)
+            });
+        }
+    }
+
+    #[test]
+    fn a_kernel_larger_than_the_picture_is_an_error() {
+        let (x, weight) = (numbers((1, 2, 2, 2), 1), numbers((3, 2, 5, 5), 2));
+        assert!(conv2d(&x, &weight, 1, 1).is_err());
+        assert!(conv2d(&x, &weight, 1, 2).is_ok());
+    }
+}
