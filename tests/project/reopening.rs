@@ -140,11 +140,12 @@ fn a_folder_that_another_project_has_open_is_refused() {
 }
 
 #[test]
-fn what_was_drawn_is_published_even_when_nobody_polls_before_the_end() {
+fn what_was_drawn_is_published_though_the_project_closes_at_once() {
     let mut bench = Bench::new();
     bench.apply(Action::DrawNeeded);
     bench.poll_until("three drafts", |project| {
-        project.needed().count() == 0 && project.studio().jobs().is_empty()
+        let drafted = |id| project.state(id) == ShotState::Drafted;
+        project.board().shots().iter().all(|shot| drafted(&shot.id))
     });
     let shots = bench.project.board().shots().to_vec();
     let Bench { dir, project, .. } = bench;
