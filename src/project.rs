@@ -189,11 +189,17 @@ impl Project {
         self.revision
     }
 
-    /// Whether all that was asked for is done: no job waits or is under way, and every picture is
-    /// published and was told by [`Self::poll`].
+    /// Whether all that was asked for is done: no job waits or is under way, and all
+    /// [is published](Self::is_published).
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.updates.is_empty() && self.publisher.is_idle()
+        self.jobs.is_empty() && self.is_published()
+    }
+
+    /// Whether every picture that is there is published, and was told by [`Self::poll`].
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.updates.is_empty() && self.publisher.is_idle()
     }
 
     /// Where a shot stands; one that the storyboard does not have is orphaned.

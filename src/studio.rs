@@ -32,6 +32,8 @@ use crate::{
     storyboard::ShotId,
 };
 
+pub(crate) use pool::lower_priority;
+
 use shared::Shared;
 use worker::Worker;
 
@@ -129,7 +131,7 @@ impl Studio {
         let pool = pool::build().map_err(io::Error::other)?;
         studio.worker =
             Some(Builder::new().name("illustrator-studio".to_owned()).spawn(move || {
-                pool::lower_priority();
+                lower_priority();
                 Worker::new(&shared, registry, writer, pool).run();
             })?);
         Ok(studio)

@@ -109,7 +109,7 @@ fn show_progress(
 
 /// When nothing waits any more, lays all pictures on one sheet and says where they are.
 fn end_when_drawn(project: Res<Project>, run: Res<Run>, mut exit: MessageWriter<AppExit>) {
-    if !project.studio().jobs().is_empty() {
+    if !project.is_idle() {
         return;
     }
     run.bar.finish_and_clear();

@@ -14,6 +14,7 @@ use image::RgbaImage;
 use crate::{
     art::{Take, TakeWriter},
     storyboard::ShotId,
+    studio::lower_priority,
 };
 
 /// How many pictures lie ready at most until somebody takes them: what is read too early is only memory.
@@ -72,7 +73,10 @@ impl Publisher {
         let shared = Arc::new(Shared::default());
         let thread = Builder::new().name("illustrator-pictures".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || shared.work(&writer)
+            move || {
+                lower_priority();
+                shared.work(&writer);
+            }
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -145,6 +149,11 @@ impl Shared {
             };
             let mut state = self.lock();
             state.busy = false;
+            if state.closing
+                && let Some(Published { error: Some(error), .. }) = &published
+            {
+                log::error!("{error}");
+            }
             state.ready.extend(published);
         }
     }

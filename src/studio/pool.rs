@@ -33,10 +33,10 @@ pub(super) fn build() -> Result<ThreadPool, ThreadPoolBuildError> {
         .build()
 }
 
-/// Gives the current thread the lowest priority that the system knows. Where it refuses, drawing goes
+/// Gives the current thread the lowest priority that the system knows. Where it refuses, the work goes
 /// on at normal priority.
-pub(super) fn lower_priority() {
+pub(crate) fn lower_priority() {
     if let Err(error) = ThreadPriority::Min.set_for_current() {
-        log::debug!("drawing goes on at normal priority: {error}");
+        log::debug!("work goes on at normal priority: {error}");
     }
 }

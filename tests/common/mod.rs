@@ -1,7 +1,6 @@
 //! What several tests need: a generator that draws gradients and does on demand what goes wrong, and
 //! waiting with a deadline.
 
-#![expect(clippy::allow_attributes, reason = "what is dead in one test is needed in another")]
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use std::{

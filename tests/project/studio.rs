@@ -321,7 +321,7 @@ fn a_take_that_the_disk_refuses_is_told_and_written_without_drawing_again() {
     assert_eq!(desk.drawn(), ["a"], "drawn once");
 }
 
-/// Field 19 of `/proc/<pid>/stat` is the nice value (proc_pid_stat(5)).
+/// Field 19 of `/proc/<pid>/stat` is the nice value, as `proc_pid_stat(5)` has it.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_threads_that_draw_have_names_and_the_lowest_priority() {

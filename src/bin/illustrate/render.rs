@@ -200,7 +200,7 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
                 _ => {}
             }
         }
-        if jobs.is_empty() {
+        if jobs.is_empty() && project.is_published() {
             break;
         }
         progress.show(&jobs);
