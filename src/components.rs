@@ -44,7 +44,8 @@ pub struct ComponentsPlugin;
 #[reflect(Component, Default, Debug, Clone, PartialEq)]
 #[require(IllustrationImage)]
 pub enum Illustration {
-    /// What stands behind a scene, by the scene's id.
+    /// What stands behind a scene, by the scene's id. Without an id it is no picture at all, for an
+    /// entity that is to show one later.
     Background(String),
     /// A character.
     Portrait {
@@ -105,7 +106,7 @@ impl Illustration {
 }
 
 impl Default for Illustration {
-    /// The background of no scene.
+    /// No picture: the background of the scene without a name.
     fn default() -> Self {
         Self::Background(String::new())
     }

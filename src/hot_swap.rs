@@ -124,18 +124,17 @@ pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
     mut images: ResMut<Assets<Image>>,
-    project: Option<Res<Project>>,
     root: Option<Res<AssetRoot>>,
     server: Option<Res<AssetServer>>,
 ) {
     for update in updates.read() {
-        let ProjectUpdate::Picture { shot, image, .. } = update else { continue };
+        let ProjectUpdate::Picture { shot, image, path } = update else { continue };
         let handle = illustrations.handle(shot);
         if let Err(error) = images.insert(handle.id(), picture::image(image.clone())) {
             error!("the picture of shot {shot} cannot be shown: {error}");
         }
-        if let (Some(project), Some(root), Some(server)) = (&project, &root, &server) {
-            reload(server, &root.0, &project.art().picture_path(shot));
+        if let (Some(root), Some(server)) = (&root, &server) {
+            reload(server, &root.0, path);
         }
     }
 }

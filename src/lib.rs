@@ -173,3 +173,8 @@ pub mod prelude {
         storyboard::{ShotId, ShotState},
     };
 }
+
+/// Compiles what README shows.
+#[cfg(all(doctest, feature = "plugin"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -25,7 +25,7 @@ pub(super) fn resolve_illustrations(
             continue;
         }
         let shot = project.as_ref().map(|project| illustration.shot(project.board()));
-        if shot == Some(None) {
+        if shot == Some(None) && *illustration != Illustration::default() {
             notices.tell(format!(
                 "nothing in the story asks for the {}: check its id, or add it to the story",
                 *illustration

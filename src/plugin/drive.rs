@@ -27,10 +27,9 @@ pub(crate) struct Desk {
     opening: Option<Task<Result<Opened, ProjectError>>>,
 }
 
-/// A project that was opened, and what it told at once: the pictures that were there before.
+/// A project that was opened.
 struct Opened {
     project: Project,
-    updates: Vec<ProjectUpdate>,
     /// Why what is needed was not queued.
     refused: Option<ProjectError>,
 }
@@ -52,8 +51,7 @@ impl Desk {
         self.opening = Some(IoTaskPool::get().spawn(async move {
             let mut project = Project::open(story, folder, registry)?;
             let refused = draw_needed.then(|| project.apply(Action::DrawNeeded).err()).flatten();
-            let updates = project.poll();
-            Ok(Opened { project, updates, refused })
+            Ok(Opened { project, refused })
         }));
     }
 }
@@ -65,7 +63,6 @@ pub(super) fn plan_story(
     project: Option<ResMut<Project>>,
     mut status: ResMut<IllustratorStatus>,
     mut notices: ResMut<Notices>,
-    mut updates: MessageWriter<ProjectUpdate>,
 ) {
     if let Some(task) = &mut desk.bypass_change_detection().opening {
         let Some(opened) = check_ready(task) else { return };
@@ -73,7 +70,6 @@ pub(super) fn plan_story(
         match opened {
             Ok(opened) => {
                 commands.insert_resource(opened.project);
-                updates.write_batch(opened.updates);
                 *status = IllustratorStatus::Ready;
                 opened.refused.into_iter().for_each(|error| notices.tell(error.to_string()));
             }

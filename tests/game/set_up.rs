@@ -3,11 +3,11 @@
 use bevy::prelude::*;
 use bevy_illustrator::{plugin::Notices, prelude::*};
 
-use crate::{common::Painter, support::*};
+use crate::{common::Fakes, support::*};
 
 #[test]
 fn the_plugins_may_be_added_before_those_of_bevy() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = App::new();
     app.add_plugins(
         IllustratorPlugins.set(IllustratorPlugin {
@@ -18,13 +18,13 @@ fn the_plugins_may_be_added_before_those_of_bevy() {
     .add_plugins((MinimalPlugins, game.asset_plugin(), ImagePlugin::default()));
     get_ready(&mut app);
     update_until_drawn(&mut app);
-    assert_eq!(painter.finished(), 3);
+    assert_eq!(painter.drawn().len(), 3);
     assert_eq!(app.world().resource::<Project>().art().root(), game.art_folder());
 }
 
 #[test]
 fn a_game_without_assets_is_told_which_lines_to_add() {
-    let painter = Painter::default();
+    let painter = Fakes::default();
     let mut app = App::new();
     app.add_plugins(MinimalPlugins).add_plugins(IllustratorPlugins.set(plugin(&painter)));
     app.finish();
@@ -38,7 +38,7 @@ fn a_game_without_assets_is_told_which_lines_to_add() {
 
 #[test]
 fn an_art_folder_that_another_game_has_open_is_told() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut first = game.start(&painter);
     update_until_drawn(&mut first);
 

@@ -9,7 +9,7 @@ use bevy_illustrator::{
     story::{Scene, StorySource},
 };
 
-use crate::{common::Painter, support::*};
+use crate::{common::Fakes, support::*};
 
 /// Reloads the story file, as Bevy's file watcher does.
 fn reload(app: &App) {
@@ -22,7 +22,7 @@ fn status(world: &World) -> &IllustratorStatus {
 
 #[test]
 fn the_components_of_a_game_are_a_story() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     spawn_story(app.world_mut());
     let portrait = Illustration::portrait("mira", "happy");
@@ -32,13 +32,13 @@ fn the_components_of_a_game_are_a_story() {
     let world = app.world();
     let image = &world.get::<ImageNode>(node).unwrap().image;
     assert_eq!(colour(world, image), Some(expected(world, &shot(world, &portrait))));
-    assert_eq!(painter.finished(), 2, "a background and a portrait");
+    assert_eq!(painter.drawn().len(), 2, "a background and a portrait");
     assert!(world.resource::<Project>().art().root().ends_with("illustrations/story"));
 }
 
 #[test]
 fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let world = app.world_mut();
     world.insert_resource(TitlePage {
@@ -63,7 +63,7 @@ fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
 
 #[test]
 fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let scene = spawn_story(app.world_mut());
     update_until_drawn(&mut app);
@@ -74,7 +74,7 @@ fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
         sad.shot(world.resource::<Project>().board()).is_some()
     });
     update_until_drawn(&mut app);
-    assert_eq!(painter.finished(), 3, "only the new one");
+    assert_eq!(painter.drawn().len(), 3, "only the new one");
 
     app.world_mut().entity_mut(later).despawn();
     update_until(&mut app, 20, "nothing asks for it any more", |world| {
@@ -85,7 +85,7 @@ fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
 
 #[test]
 fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let dawn = Illustration::background("dawn");
     update_until_drawn(&mut app);
@@ -99,7 +99,7 @@ fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
     });
     update_until_drawn(&mut app);
 
-    assert_eq!(painter.finished(), 5, "two backgrounds more");
+    assert_eq!(painter.drawn().len(), 5, "two backgrounds more");
     let world = app.world();
     let illustrations = world.resource::<Illustrations>();
     assert_eq!(colour(world, &illustrations.handle(&id)), Some(portrait));
@@ -109,7 +109,7 @@ fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
 
 #[test]
 fn a_story_file_that_cannot_be_read_is_told_with_line_and_column_and_the_old_story_stays() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
 
@@ -129,7 +129,7 @@ fn a_story_file_that_cannot_be_read_is_told_with_line_and_column_and_the_old_sto
 
 #[test]
 fn a_story_with_faults_is_told_and_the_old_story_stays() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
 
@@ -144,7 +144,7 @@ fn a_story_with_faults_is_told_and_the_old_story_stays() {
 
 #[test]
 fn a_story_file_that_is_not_there_is_told() {
-    let (game, painter) = (Game::with_story(), Painter::default());
+    let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File("stories/lost.story.ron".into());
     let mut app = game.start_with(IllustratorPlugin { story, ..plugin(&painter) });
     update_until(

@@ -9,10 +9,10 @@ use bevy::{
     image::{CompressedImageFormats, ImageLoader},
     prelude::*,
 };
-use bevy_illustrator::{plugin::Notices, prelude::*, story::Scene};
+use bevy_illustrator::{plugin::Notices, prelude::*, recipe::Recipe, story::Scene};
 use tempfile::TempDir;
 
-use crate::common::Painter;
+use crate::common::{Fakes, gradient};
 
 /// A story with two scenes in one place at two times of day, and one portrait.
 pub const STORY: &str = r#"(
@@ -58,7 +58,7 @@ impl Game {
     }
 
     /// Starts it with the story from its file.
-    pub fn start(&self, painter: &Painter) -> App {
+    pub fn start(&self, painter: &Fakes) -> App {
         self.start_with(IllustratorPlugin {
             story: StoryInput::File(STORY_FILE.into()),
             registry: painter.registry(),
@@ -86,7 +86,7 @@ impl Game {
 }
 
 /// Settings for a game whose story stands in components.
-pub fn plugin(painter: &Painter) -> IllustratorPlugin {
+pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
     IllustratorPlugin {
         story: StoryInput::Components,
         art_folder: None,
@@ -150,15 +150,12 @@ pub fn update_until(app: &mut App, seconds: u64, what: &str, holds: impl Fn(&mut
     );
 }
 
-/// Runs frames until every picture is drawn.
+/// Runs frames until every picture is drawn and told.
 pub fn update_until_drawn(app: &mut App) {
     update_until(app, 20, "every picture is drawn", |world| {
-        world.get_resource::<Project>().is_some_and(|project| {
-            project.needed().next().is_none() && project.studio().jobs().is_empty()
-        })
+        let project = world.get_resource::<Project>();
+        project.is_some_and(|project| project.is_idle() && project.needed().next().is_none())
     });
-    // The last picture is told in the frame in which its job ends, and shown in the same.
-    app.update();
 }
 
 /// The shot of an illustration.
@@ -167,10 +164,15 @@ pub fn shot(world: &World, illustration: &Illustration) -> ShotId {
     illustration.shot(project.board()).expect("the story asks for it")
 }
 
-/// The colour that the painter gives a shot as it stands.
+/// The colour of the first pixel of a shot's picture, drawn as the shot stands.
 pub fn expected(world: &World, shot: &ShotId) -> [u8; 4] {
     let project = world.resource::<Project>();
-    Painter::colour(&project.board().shot(shot).expect("a shot").recipe)
+    first_pixel(&project.board().shot(shot).expect("a shot").recipe)
+}
+
+/// The colour of the first pixel that the fakes give a recipe.
+pub fn first_pixel(recipe: &Recipe) -> [u8; 4] {
+    gradient(recipe).get_pixel(0, 0).0
 }
 
 /// The colour of the first pixel of an image.
