@@ -1,20 +1,22 @@
 // A painted canvas: shows one picture giving way to another, stroke by stroke.
 
-#import bevy_render::globals::Globals
 #import bevy_ui::ui_vertex_output::UiVertexOutput
 
 struct Canvas {
+    // The middle of the view, from the middle of the picture.
+    pan: vec2<f32>,
+    // How much of the picture is in view, from 0 to 1.
+    zoom: f32,
     // How far `over` has come, from 0 to 1.
     progress: f32,
-    // How far the view wanders about the picture; 0 stands still.
-    drift: f32,
-    // How dark the corners are.
+    // How dark the corners are, from 0 to 1.
     vignette: f32,
+    // How dark the upper and lower edges are, where text stands, from 0 to 1.
+    shade: f32,
     // How bright it all is.
     brightness: f32,
 }
 
-@group(0) @binding(1) var<uniform> globals: Globals;
 @group(1) @binding(0) var<uniform> canvas: Canvas;
 @group(1) @binding(1) var wash: texture_2d<f32>;
 @group(1) @binding(2) var smooth_sampler: sampler;
@@ -52,32 +54,22 @@ fn cover(uv: vec2<f32>, canvas_size: vec2<f32>, picture: texture_2d<f32>) -> vec
     return (uv - 0.5) * shown + 0.5;
 }
 
-// The view draws near and away, and wanders about, slower than one notices.
-fn wander(uv: vec2<f32>) -> vec2<f32> {
-    let t = globals.time;
-    let zoom = 1.0 - canvas.drift * (1.0 - 0.5 * cos(t * 0.05));
-    let room = 0.5 * (1.0 - zoom);
-    return (uv - 0.5) * zoom + 0.5 + room * vec2(sin(t * 0.031), sin(t * 0.047 + 1.0));
-}
-
 @fragment
 fn fragment(in: UiVertexOutput) -> @location(0) vec4<f32> {
-    let uv = wander(in.uv);
-    var colour: vec3<f32>;
-    if canvas.progress >= 1.0 {
-        colour = sample_softly(over, cover(uv, in.size, over));
-    } else {
-        let stroke = textureSampleLevel(wash, smooth_sampler, cover(in.uv, in.size, wash), 0.0).a;
-        let painted = smoothstep(stroke * 0.6, stroke * 0.6 + 0.4, canvas.progress);
-        let before = sample_softly(under, cover(uv, in.size, under));
-        let after = sample_softly(over, cover(uv, in.size, over));
-        colour = mix(before, after, painted);
-    }
+    let uv = (in.uv - 0.5) * canvas.zoom + 0.5 + canvas.pan;
+    var colour = sample_softly(over, cover(uv, in.size, over));
+#ifdef CHANGING
+    let stroke = textureSampleLevel(wash, smooth_sampler, cover(in.uv, in.size, wash), 0.0).a;
+    let painted = smoothstep(stroke * 0.6, stroke * 0.6 + 0.4, canvas.progress);
+    colour = mix(sample_softly(under, cover(uv, in.size, under)), colour, painted);
+#endif
 
-    // Threads of the canvas, and corners in the shade.
-    let thread = in.position.xy * 1.5707963;
-    let weave = 1.0 + 0.035 * sin(thread.x) * cos(thread.y);
+    // Threads of the canvas, corners and edges in the shade.
+    let pixel = vec2<u32>(in.position.xy);
+    let weave = select(0.975, 1.0, ((pixel.x ^ pixel.y) & 2u) == 0u);
     let corner = in.uv * (1.0 - in.uv) * 4.0;
-    let shade = mix(1.0, smoothstep(0.0, 0.55, corner.x * corner.y), canvas.vignette);
-    return vec4(colour * weave * shade * canvas.brightness, 1.0);
+    let vignette = 1.0 - canvas.vignette * (1.0 - smoothstep(0.0, 0.55, corner.x * corner.y));
+    let edge = max(max(0.0, (in.uv.y - 0.5) * 1.7), (0.12 - in.uv.y) * 5.0);
+    let shade = 1.0 - canvas.shade * min(edge, 1.0);
+    return vec4(colour * weave * vignette * shade * canvas.brightness, 1.0);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bevy::{
     prelude::*,
+    render::RenderPlugin,
     window::{PresentMode, WindowResolution},
     winit::{UpdateMode, WinitSettings},
 };
@@ -25,11 +26,15 @@ pub fn run(args: &Args) -> AppExit {
     };
     let pace = UpdateMode::reactive(Duration::from_secs_f64(1.0 / FRAMES_PER_SECOND));
     let mut app = App::new();
-    app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }))
-        .insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace })
-        .insert_resource(ClearColor(Color::BLACK))
-        .add_plugins(IllustratorPlugins.set(args.illustrator()))
-        .add_plugins(NovelPlugin);
+    // A canvas whose shader is not compiled yet would be missing from the screen for a moment.
+    let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
+    app.add_plugins(
+        DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(render),
+    )
+    .insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace })
+    .insert_resource(ClearColor(Color::BLACK))
+    .add_plugins(IllustratorPlugins.set(args.illustrator()))
+    .add_plugins(NovelPlugin);
     if args.play {
         app.add_plugins(AutoplayPlugin);
     }

@@ -4,7 +4,10 @@
 //! being painted; else a wash of colour. One gives way to the next stroke by stroke.
 
 use bevy::{
-    prelude::*, reflect::TypePath, render::render_resource::AsBindGroup, shader::ShaderRef,
+    prelude::*,
+    reflect::TypePath,
+    render::render_resource::{AsBindGroup, RenderPipelineDescriptor},
+    shader::ShaderRef,
 };
 use bevy_illustrator::{
     components::{Illustration, IllustrationImage},
@@ -26,6 +29,8 @@ pub struct Canvas {
     pub drift: f32,
     /// How dark the corners are, from 0 to 1.
     pub vignette: f32,
+    /// How dark the upper and lower edges are, where text stands, from 0 to 1.
+    pub shade: f32,
     /// How bright the canvas is.
     pub brightness: f32,
 }
@@ -48,13 +53,18 @@ pub enum Outlook {
 
 /// The material of a [`Canvas`].
 #[derive(Asset, TypePath, AsBindGroup, Clone, Debug)]
+#[bind_group_data(CanvasKey)]
 struct CanvasMaterial {
+    #[uniform(0)]
+    pan: Vec2,
+    #[uniform(0)]
+    zoom: f32,
     #[uniform(0)]
     progress: f32,
     #[uniform(0)]
-    drift: f32,
-    #[uniform(0)]
     vignette: f32,
+    #[uniform(0)]
+    shade: f32,
     #[uniform(0)]
     brightness: f32,
     #[texture(1)]
@@ -68,9 +78,30 @@ struct CanvasMaterial {
     over: Handle<Image>,
 }
 
+/// What needs a shader of its own: a canvas that is not changing reads one picture instead of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct CanvasKey {
+    changing: bool,
+}
+
+impl From<&CanvasMaterial> for CanvasKey {
+    fn from(material: &CanvasMaterial) -> Self {
+        Self { changing: material.progress < 1.0 }
+    }
+}
+
 impl UiMaterial for CanvasMaterial {
     fn fragment_shader() -> ShaderRef {
         "novel/canvas.wgsl".into()
+    }
+
+    fn specialize(descriptor: &mut RenderPipelineDescriptor, key: UiMaterialKey<Self>) {
+        let Some(fragment) = &mut descriptor.fragment else { return };
+        // A canvas hides what is behind it.
+        fragment.targets.iter_mut().flatten().for_each(|target| target.blend = None);
+        if key.bind_group_data.changing {
+            fragment.shader_defs.push("CHANGING".into());
+        }
     }
 }
 
@@ -90,7 +121,7 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<Wash>()
         .add_systems(
             PostUpdate,
-            (stretch_canvases, look_at_shots, change_pictures)
+            (stretch_canvases, look_at_shots, change_pictures, wander)
                 .chain()
                 .after(IllustratorSystems::Swap),
         );
@@ -105,9 +136,11 @@ fn stretch_canvases(
 ) {
     for (entity, canvas) in &new {
         let material = materials.add(CanvasMaterial {
+            pan: Vec2::ZERO,
+            zoom: 1.0,
             progress: 1.0,
-            drift: canvas.drift,
             vignette: canvas.vignette,
+            shade: canvas.shade,
             brightness: canvas.brightness,
             wash: wash.0.clone(),
             under: wash.0.clone(),
@@ -166,6 +199,21 @@ fn change_pictures(
             let way = canvas.brightness - material.brightness;
             material.brightness += way.clamp(-step, step);
         }
+    }
+}
+
+/// The view draws near and away and wanders about, slower than one notices.
+fn wander(
+    canvases: Query<(&Canvas, &MaterialNode<CanvasMaterial>)>,
+    time: Res<Time>,
+    mut materials: ResMut<Assets<CanvasMaterial>>,
+) {
+    let t = time.elapsed_secs();
+    for (canvas, node) in canvases.iter().filter(|(canvas, _)| canvas.drift > 0.0) {
+        let Some(mut material) = materials.get_mut(&node.0) else { continue };
+        material.zoom = 1.0 - canvas.drift * (1.0 - 0.5 * (t * 0.05).cos());
+        let room = 0.5 * (1.0 - material.zoom);
+        material.pan = room * Vec2::new((t * 0.031).sin(), (t * 0.047 + 1.0).sin());
     }
 }
 

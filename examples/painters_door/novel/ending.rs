@@ -57,7 +57,11 @@ fn end_story(
             fonts.italic(27.0),
             TextColor(theme::FADED),
         ));
-        card.spawn((Text::new(name), fonts.roman(70.0), TextColor(theme::PARCHMENT)));
+        card.spawn((
+            Text::new(theme::typeset(name)),
+            fonts.roman(70.0),
+            TextColor(theme::PARCHMENT),
+        ));
         card.spawn((rule, BackgroundColor(theme::GOLD)));
         spawn_menu(card, &fonts, &choices);
     });

@@ -5,7 +5,7 @@ use bevy_illustrator::project::{Project, Update as ProjectUpdate};
 
 use super::{
     NovelSystems, Screen, bookmark::Bookmark, intent::Intent, menu::Pick, reader::Reader,
-    scene_card::SceneCard, typing::Typing,
+    scene_card::SceneCard, theme, typing::Typing,
 };
 
 /// The reader, once there was a beginning.
@@ -137,6 +137,7 @@ enum Typed {
 fn lay_out(reading: &Reading, typing: &mut Typing, project: &Project, typed: Typed) {
     let page = reading.0.as_ref().and_then(|reader| reader.page(project.story()));
     let text = page.and_then(|page| page.line).map_or("", |line| line.text.as_str());
+    let text = theme::typeset(text);
     if typed != Typed::Keep || typing.text() != text {
         *typing = Typing::of(text);
     }

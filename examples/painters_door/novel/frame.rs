@@ -27,7 +27,7 @@ pub struct Framing {
 }
 
 /// A small card beside the text.
-pub const CARD: Framing = Framing { side: 164.0, mat: 9.0, rim: 7.0, caption: 15.0 };
+pub const CARD: Framing = Framing { side: 212.0, mat: 10.0, rim: 8.0, caption: 17.0 };
 /// A large picture.
 pub const PAINTING: Framing = Framing { side: 304.0, mat: 16.0, rim: 11.0, caption: 20.0 };
 /// A small picture of a thing.
@@ -63,15 +63,18 @@ pub fn hang(
             border_radius: BorderRadius::all(px(2)),
             ..default()
         },
-        BorderGradient::from(LinearGradient::to_bottom_right(vec![
-            ColorStop::auto(WOOD_LIGHT),
-            ColorStop::auto(WOOD),
-            ColorStop::auto(theme::GOLD),
-            ColorStop::auto(WOOD),
-            ColorStop::auto(WOOD_LIGHT),
-        ])),
+        BorderGradient::from(
+            LinearGradient::to_bottom_right(vec![
+                ColorStop::auto(WOOD_LIGHT),
+                ColorStop::auto(WOOD),
+                ColorStop::auto(theme::GOLD),
+                ColorStop::auto(WOOD),
+                ColorStop::auto(WOOD_LIGHT),
+            ])
+            .in_color_space(InterpolationColorSpace::LinearRgba),
+        ),
         BackgroundColor(MAT),
-        theme::shadow(24.0),
+        theme::shadow(18.0),
     );
     let bevel = (
         Node { border: UiRect::all(px(1)), ..default() },
@@ -86,7 +89,7 @@ pub fn hang(
             padding: UiRect::all(px(8)),
             ..default()
         },
-        Canvas { fade: 0.9, drift: 0.0, vignette: 0.35, brightness: 1.0 },
+        Canvas { fade: 0.9, drift: 0.0, vignette: 0.35, shade: 0.0, brightness: 1.0 },
         illustration,
     );
     let caption = (
@@ -127,21 +130,20 @@ pub fn set_on_easel(
             ..default()
         };
         let tilted = UiTransform::from_rotation(Rot2::degrees(lean));
-        (node, tilted, BackgroundColor(WOOD), theme::shadow(10.0))
+        (node, tilted, BackgroundColor(WOOD))
     };
     let ledge = (
         Node {
             width: percent(112),
             height: px(13),
+            border: UiRect::bottom(px(5)),
             margin: UiRect { top: px(-2), bottom: px(34), ..default() },
             border_radius: BorderRadius::all(px(3)),
             ..default()
         },
-        BackgroundGradient::from(LinearGradient::to_bottom(vec![
-            ColorStop::auto(WOOD_LIGHT),
-            ColorStop::auto(WOOD),
-        ])),
-        theme::shadow(12.0),
+        BackgroundColor(WOOD_LIGHT),
+        BorderColor { bottom: WOOD, ..BorderColor::DEFAULT },
+        theme::shadow(10.0),
     );
     let mut canvas = Entity::PLACEHOLDER;
     let easel = Node {

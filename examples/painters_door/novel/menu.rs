@@ -55,7 +55,8 @@ pub fn spawn_menu(parent: &mut ChildSpawnerCommands, fonts: &Fonts, choices: &[(
         for (at, (text, pick)) in choices.iter().enumerate() {
             let number =
                 (Text::new((at + 1).to_string()), fonts.italic(19.0), TextColor(theme::GOLD));
-            let label = (Text::new(text), fonts.roman(25.0), TextColor(theme::PARCHMENT));
+            let label =
+                (Text::new(theme::typeset(text)), fonts.roman(26.0), TextColor(theme::PARCHMENT));
             menu.spawn((Choice(at), *pick, button(), children![number, label]));
         }
     });
@@ -72,7 +73,7 @@ fn button() -> impl Bundle {
         ..default()
     };
     let colours = (BackgroundColor(theme::INK), BorderColor::all(Color::NONE));
-    (Button, node, colours, theme::shadow(14.0), UiTransform::default())
+    (Button, node, colours, UiTransform::default())
 }
 
 fn pick_by_key(

@@ -36,7 +36,8 @@ pub(super) fn plugin(app: &mut App) {
         Update,
         (
             open_page.run_if(entered(Screen::Reading)),
-            (hide_page, name_speaker, show_text, beckon).run_if(resource_exists::<Project>),
+            (hide_page, fold_empty_slots, name_speaker, show_text, beckon)
+                .run_if(resource_exists::<Project>),
         )
             .chain()
             .in_set(NovelSystems::Show),
@@ -62,9 +63,9 @@ fn open_page(fonts: Res<Fonts>, mut commands: Commands) {
         ..default()
     };
     let lower = Node {
-        height: px(200),
         flex_shrink: 0.0,
         justify_content: JustifyContent::Center,
+        align_items: AlignItems::FlexEnd,
         column_gap: px(18),
         ..default()
     };
@@ -85,6 +86,7 @@ fn spawn_text_box(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
     let frame = Node {
         flex_grow: 1.0,
         max_width: px(1000),
+        height: px(186),
         padding: UiRect { left: px(38), right: px(48), top: px(28), bottom: px(16) },
         border: UiRect::all(px(1.5)),
         border_radius: BorderRadius::all(px(8)),
@@ -108,17 +110,16 @@ fn spawn_text_box(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
         ..default()
     };
     let line_height = LineHeight::RelativeToFont(1.24);
-    let unseen = (TextSpan::default(), fonts.roman(28.0), TextColor(Color::NONE), line_height);
+    let unseen = (TextSpan::default(), fonts.roman(30.0), TextColor(Color::NONE), line_height);
     parent.spawn((
         frame,
         BackgroundColor(theme::INK),
         BorderColor::all(theme::GOLD.with_alpha(0.35)),
-        theme::shadow(22.0),
         children![
             (
                 LineText,
                 Text::default(),
-                fonts.roman(28.0),
+                fonts.roman(30.0),
                 line_height,
                 TextColor(theme::PARCHMENT),
                 children![unseen],
@@ -151,6 +152,18 @@ fn hide_page(
     let hidden = !cards.is_empty() || page.is_none_or(|page| page.ended);
     let wanted = if hidden { Visibility::Hidden } else { Visibility::Inherited };
     visibility.set_if_neq(wanted);
+}
+
+/// A slot without a picture takes no room.
+fn fold_empty_slots(
+    mut slots: Query<(&mut Node, Has<Children>), Or<(With<Slot>, With<ChoicesSlot>)>>,
+) {
+    for (mut node, filled) in &mut slots {
+        let display = if filled { Display::Flex } else { Display::None };
+        if node.display != display {
+            node.display = display;
+        }
+    }
 }
 
 fn name_speaker(
@@ -194,7 +207,7 @@ fn show_text(
     let (mut rest, mut rest_font) = spans.get_mut(children[0])?;
     let page = reading.0.as_ref().and_then(|reader| reader.page(project.story()));
     let narrated = page.and_then(|page| page.line).is_some_and(|line| line.speaker.is_none());
-    let face = if narrated { fonts.italic(28.0) } else { fonts.roman(28.0) };
+    let face = if narrated { fonts.italic(30.0) } else { fonts.roman(30.0) };
     font.set_if_neq(face.clone());
     rest_font.set_if_neq(face);
     let (typed, untyped) = typing.parts();

@@ -7,6 +7,7 @@ use super::{
     NovelSystems, On, Screen,
     flow::Reading,
     theme::{self, Fonts},
+    typing::Typing,
 };
 
 /// Seconds that a card stays.
@@ -35,6 +36,7 @@ fn show_card(
     screen: Res<Screen>,
     reading: Res<Reading>,
     project: Res<Project>,
+    typing: Res<Typing>,
     fonts: Res<Fonts>,
     cards: Query<Entity, With<SceneCard>>,
     mut commands: Commands,
@@ -60,7 +62,8 @@ fn show_card(
     }
     *shown = card;
     cards.iter().for_each(|card| commands.entity(card).despawn());
-    if page.ended || place.is_empty() {
+    // Who goes back knows where that is: there the line is typed already.
+    if page.ended || place.is_empty() || typing.is_done() {
         return;
     }
     let root = Node {
@@ -78,9 +81,12 @@ fn show_card(
         root,
         On(Screen::Reading),
         SceneCard::default(),
-        BackgroundColor(Color::BLACK.with_alpha(0.0)),
         children![
-            (Text::new(place), fonts.roman(64.0), TextColor(theme::PARCHMENT.with_alpha(0.0))),
+            (
+                Text::new(theme::typeset(place)),
+                fonts.roman(64.0),
+                TextColor(theme::PARCHMENT.with_alpha(0.0))
+            ),
             (rule, BackgroundColor(theme::GOLD.with_alpha(0.0))),
             (Text::new(when), fonts.italic(28.0), TextColor(theme::PARCHMENT.with_alpha(0.0))),
         ],
@@ -91,7 +97,7 @@ fn show_card(
 fn fade_card(
     time: Res<Time>,
     mut cards: Query<(Entity, &mut SceneCard, &Children)>,
-    mut grounds: Query<&mut BackgroundColor>,
+    mut rules: Query<&mut BackgroundColor>,
     mut texts: Query<&mut TextColor>,
     mut commands: Commands,
 ) {
@@ -102,13 +108,10 @@ fn fade_card(
             continue;
         }
         let seen = (card.age / FADES).min((STAYS - card.age) / FADES).clamp(0.0, 1.0);
-        if let Ok(mut ground) = grounds.get_mut(entity) {
-            ground.0.set_alpha(0.5 * seen);
-        }
         for &child in children {
             if let Ok(mut text) = texts.get_mut(child) {
                 text.0.set_alpha(seen);
-            } else if let Ok(mut rule) = grounds.get_mut(child) {
+            } else if let Ok(mut rule) = rules.get_mut(child) {
                 rule.0.set_alpha(seen);
             }
         }

@@ -7,6 +7,7 @@ use super::{
     NovelSystems, Screen,
     canvas::{Canvas, Outlook},
     flow::Reading,
+    scene_card::SceneCard,
     theme::{self, Fonts},
 };
 
@@ -34,20 +35,8 @@ fn build_stage(fonts: Res<Fonts>, mut commands: Commands) {
     };
     commands.spawn((
         Backdrop,
-        fill.clone(),
-        Canvas { fade: 1.4, drift: 0.1, vignette: 0.5, brightness: 0.45 },
-        GlobalZIndex(-2),
-    ));
-    // A shade at the lower edge, for the text, and a fainter one at the upper.
-    let shade = |part: f32, alpha: f32| ColorStop::percent(Color::BLACK.with_alpha(alpha), part);
-    commands.spawn((
         fill,
-        BackgroundGradient::from(LinearGradient::to_bottom(vec![
-            shade(0.0, 0.4),
-            shade(12.0, 0.0),
-            shade(55.0, 0.0),
-            shade(100.0, 0.6),
-        ])),
+        Canvas { fade: 1.4, drift: 0.1, vignette: 0.5, shade: 0.6, brightness: 0.4 },
         GlobalZIndex(-1),
     ));
     commands.spawn((
@@ -59,18 +48,21 @@ fn build_stage(fonts: Res<Fonts>, mut commands: Commands) {
     ));
 }
 
-/// The backdrop follows the reader; it is dim where it is not what one looks at.
+/// The backdrop follows the reader; it is dim where one looks at something else.
 fn set_backdrop(
     project: Res<Project>,
     screen: Res<Screen>,
     reading: Res<Reading>,
+    cards: Query<(), With<SceneCard>>,
     backdrop: Single<(&mut Illustration, &mut Canvas), With<Backdrop>>,
 ) {
     let (mut illustration, mut canvas) = backdrop.into_inner();
     let story = project.story();
     let page = reading.0.as_ref().and_then(|reader| reader.page(story));
     let (scene, brightness) = match (*screen, page) {
-        (Screen::Reading, Some(page)) => (Some(page.scene), if page.ended { 0.55 } else { 1.0 }),
+        (Screen::Reading, Some(page)) if page.ended => (Some(page.scene), 0.5),
+        (Screen::Reading, Some(page)) if !cards.is_empty() => (Some(page.scene), 0.6),
+        (Screen::Reading, Some(page)) => (Some(page.scene), 1.0),
         _ => (story.first_scene(), 0.4),
     };
     if let Some(scene) = scene {

@@ -71,6 +71,12 @@ pub fn shadow(blur: f32) -> BoxShadow {
     BoxShadow::new(Color::BLACK.with_alpha(0.55), px(0), px(blur / 3.0), px(0), px(blur))
 }
 
+/// Words as a book prints them.
+#[must_use]
+pub fn typeset(words: &str) -> String {
+    words.replace('\'', "’")
+}
+
 fn scale_to_window(window: Single<&Window, Changed<Window>>, mut scale: ResMut<UiScale>) {
     let fitting = (window.size() / DESIGN).min_element().max(0.1);
     if (scale.0 - fitting).abs() > 0.001 {

@@ -89,7 +89,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
     let below = |gap: f32| Node { margin: UiRect::bottom(px(gap)), ..default() };
     let shadow = TextShadow { offset: Vec2::splat(2.0), color: Color::BLACK.with_alpha(0.6) };
     left.spawn((
-        Text::new(&story.title),
+        Text::new(theme::typeset(&story.title)),
         fonts.roman(82.0),
         TextColor(theme::PARCHMENT),
         shadow,
