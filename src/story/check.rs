@@ -8,11 +8,13 @@ use std::collections::HashSet;
 pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
-use crate::recipe::{Size, Style};
+use crate::recipe::Style;
 
 /// The longest id in bytes, so that a shot's id, which is made of two, still names a file.
 pub const LONGEST_ID: usize = 40;
-/// The widest and highest picture in pixels.
+/// The shortest side of a picture in pixels.
+pub const SMALLEST_SIZE: u32 = 16;
+/// The longest side of a picture in pixels.
 pub const LARGEST_SIZE: u32 = 2048;
 /// The most steps that a picture may take.
 pub const MOST_STEPS: u32 = 1000;
@@ -41,8 +43,8 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         ("item", style.sizes.item),
     ];
     for (kind, size) in sizes {
-        let Size { width, height } = size;
-        if [width, height].into_iter().any(|side| side == 0 || side > LARGEST_SIZE) {
+        let sides = SMALLEST_SIZE..=LARGEST_SIZE;
+        if !sides.contains(&size.width) || !sides.contains(&size.height) {
             faults.push(StoryFault::BadSize { kind, size });
         }
     }
@@ -51,7 +53,7 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         faults.push(StoryFault::BadSteps { steps });
     }
     let guidance = style.sampler.guidance;
-    if !guidance.is_finite() {
+    if !guidance.is_finite() || guidance < 0.0 {
         faults.push(StoryFault::BadGuidance { guidance: guidance.to_string() });
     }
     faults
@@ -232,7 +234,10 @@ fn is_colour(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::{Character, Exit, Expression, Item, Moment, Place};
+    use crate::{
+        recipe::Size,
+        story::{Character, Exit, Expression, Item, Moment, Place},
+    };
 
     /// Two scenes in one place, with one character, one item and no fault.
     fn sound() -> Story {
@@ -384,10 +389,12 @@ mod tests {
     #[test]
     fn numbers_of_a_style_that_no_picture_can_have_are_errors() {
         error(&["portrait", "0x128"], |s| s.style.sizes.portrait = Size::new(0, 128));
+        error(&["item", "128x15"], |s| s.style.sizes.item = Size::new(128, 15));
         error(&["background", "128x2049"], |s| s.style.sizes.background = Size::new(128, 2049));
         error(&["0 steps"], |s| s.style.sampler.steps = 0);
         error(&["1001 steps"], |s| s.style.sampler.steps = 1001);
         error(&["NaN"], |s| s.style.sampler.guidance = f32::NAN);
+        error(&["-1"], |s| s.style.sampler.guidance = -1.0);
         error(&["inf"], |s| s.style.sampler.guidance = f32::INFINITY);
     }
 

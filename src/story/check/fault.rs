@@ -2,7 +2,7 @@
 
 use crate::{
     recipe::Size,
-    story::check::{LARGEST_SIZE, LONGEST_ID, MOST_STEPS},
+    story::check::{LARGEST_SIZE, LONGEST_ID, MOST_STEPS, SMALLEST_SIZE},
 };
 
 /// A fault in a story. An error keeps it from being planned; a warning does not.
@@ -102,8 +102,11 @@ pub enum StoryFault {
         /// The colour.
         colour: String,
     },
-    /// A picture without a single pixel, or with too many.
-    #[error("style: a {kind} cannot be {size} pixels: both sides go from 1 to {LARGEST_SIZE}")]
+    /// A picture with too few or too many pixels.
+    #[error(
+        "style: a {kind} cannot be {size} pixels: both sides go from {SMALLEST_SIZE} to \
+         {LARGEST_SIZE}"
+    )]
     BadSize {
         /// `background`, `portrait`, `moment` or `item`.
         kind: &'static str,
@@ -116,8 +119,8 @@ pub enum StoryFault {
         /// The steps.
         steps: u32,
     },
-    /// A guidance scale that is no number.
-    #[error("style: the guidance cannot be {guidance}: use a number such as 5.0")]
+    /// A guidance scale below zero, or no number.
+    #[error("style: the guidance cannot be {guidance}: use a number from 0, such as 6.0")]
     BadGuidance {
         /// The guidance.
         guidance: String,
