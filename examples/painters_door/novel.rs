@@ -9,6 +9,7 @@ pub mod choices;
 pub mod ending;
 pub mod flow;
 pub mod frame;
+pub mod hurry;
 pub mod intent;
 pub mod menu;
 pub mod notice;
@@ -76,7 +77,13 @@ impl Plugin for NovelPlugin {
                     .after(NovelSystems::Flow)
                     .before(NovelSystems::Show),
             )
-            .add_plugins((theme::plugin, canvas::plugin, preview::plugin, frame::plugin))
+            .add_plugins((
+                theme::plugin,
+                canvas::plugin,
+                preview::plugin,
+                frame::plugin,
+                hurry::plugin,
+            ))
             .add_plugins((intent::plugin, menu::plugin, flow::plugin))
             .add_plugins((stage::plugin, page::plugin, pictures::plugin, choices::plugin))
             .add_plugins((scene_card::plugin, ending::plugin, title::plugin))

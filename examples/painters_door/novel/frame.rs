@@ -31,7 +31,7 @@ pub const CARD: Framing = Framing { side: 212.0, mat: 10.0, rim: 8.0, caption: 1
 /// A large picture.
 pub const PAINTING: Framing = Framing { side: 304.0, mat: 16.0, rim: 11.0, caption: 20.0 };
 /// A small picture of a thing.
-pub const MINIATURE: Framing = Framing { side: 128.0, mat: 12.0, rim: 6.0, caption: 14.0 };
+pub const MINIATURE: Framing = Framing { side: 164.0, mat: 13.0, rim: 7.0, caption: 16.0 };
 
 /// What a framed picture's caption says, while there is no picture.
 #[derive(Component)]

@@ -7,13 +7,17 @@ use bevy_illustrator::{
 };
 
 use super::{
-    NovelSystems,
+    NovelSystems, Screen,
     theme::{self, Fonts},
 };
 
 /// Says what is being painted.
 #[derive(Component, Debug)]
 struct StatusText;
+
+/// Says which keys there are.
+#[derive(Component, Debug)]
+struct HintText;
 
 /// How much of the story is painted.
 #[derive(Component, Debug)]
@@ -31,7 +35,11 @@ struct Tally {
 pub(super) fn plugin(app: &mut App) {
     app.add_systems(Startup, spawn_corners).add_systems(
         Update,
-        tell_status.run_if(resource_exists::<Project>).in_set(NovelSystems::Show),
+        (
+            tell_status.run_if(resource_exists::<Project>),
+            tell_keys.run_if(resource_changed::<Screen>),
+        )
+            .in_set(NovelSystems::Show),
     );
 }
 
@@ -65,8 +73,16 @@ fn spawn_corners(fonts: Res<Fonts>, mut commands: Commands) {
     commands.spawn((
         corner(auto(), px(30)),
         GlobalZIndex(1),
-        children![(Text::new("F2 pictures"), fonts.italic(19.0), TextColor(theme::FADED), shadow)],
+        children![(HintText, Text::default(), fonts.italic(19.0), TextColor(theme::FADED), shadow)],
     ));
+}
+
+fn tell_keys(screen: Res<Screen>, mut text: Single<&mut Text, With<HintText>>) {
+    let keys = match *screen {
+        Screen::Reading => "F2 pictures · Esc title",
+        Screen::Waiting | Screen::Title => "F2 pictures · F11 full screen",
+    };
+    keys.clone_into(&mut text.0);
 }
 
 fn tell_status(

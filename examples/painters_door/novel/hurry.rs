@@ -1,0 +1,38 @@
+//! What the reader looks at is painted first.
+
+use bevy::prelude::*;
+use bevy_illustrator::{
+    components::Illustration,
+    plugin::IllustratorSystems,
+    project::{Action, Project},
+};
+
+use super::canvas::{Canvas, Outlook};
+
+pub(super) fn plugin(app: &mut App) {
+    // The next frame knows what this frame has put on the canvases.
+    app.add_systems(
+        PreUpdate,
+        hurry.run_if(resource_exists::<Project>).before(IllustratorSystems::Poll),
+    );
+}
+
+/// Moves the pictures to the front of the queue that canvases have begun to wait for.
+fn hurry(
+    waiting: Query<
+        (&Illustration, &Outlook),
+        (With<Canvas>, Or<(Changed<Illustration>, Changed<Outlook>)>),
+    >,
+    project: Res<Project>,
+    mut actions: MessageWriter<Action>,
+) {
+    for (illustration, outlook) in &waiting {
+        if *outlook != Outlook::Waiting {
+            continue;
+        }
+        let shot = illustration.shot(project.board());
+        let jobs = project.studio().jobs();
+        let job = jobs.iter().find(|view| Some(&view.job.shot) == shot.as_ref());
+        actions.write_batch(job.map(|view| Action::MoveToFront(view.job.id)));
+    }
+}
