@@ -12,6 +12,7 @@
 //! `(batch, tokens, channels)` for sequences.
 
 mod activation;
+mod add;
 mod attention;
 mod fused;
 mod linear;
@@ -24,8 +25,9 @@ mod unfold;
 mod check;
 
 pub use activation::{Activation, geglu};
+pub use add::{add, add_channels};
 pub use attention::attention;
-pub use linear::{add_channels, conv2d, linear};
+pub use linear::{conv2d, linear};
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use resample::upsample_nearest;
 pub use time_embedding::time_embedding;

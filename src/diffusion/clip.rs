@@ -193,8 +193,8 @@ impl EncoderLayer {
             self.heads,
             true,
         )?;
-        let x = (x + self.out_proj.forward(&attended)?)?;
+        let x = ops::add(x, &self.out_proj.forward(&attended)?)?;
         let inner = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
-        &x + self.fc2.forward(&self.activation.forward(&inner)?)?
+        ops::add(&x, &self.fc2.forward(&self.activation.forward(&inner)?)?)
     }
 }

@@ -80,8 +80,8 @@ impl ResnetBlock2D {
         };
         hidden = self.conv2.forward(&hidden)?;
         let sum = match &self.conv_shortcut {
-            Some(shortcut) => (shortcut.forward(x)? + hidden)?,
-            None => (x + hidden)?,
+            Some(shortcut) => ops::add(&shortcut.forward(x)?, &hidden)?,
+            None => ops::add(x, &hidden)?,
         };
         if self.config.output_scale == 1.0 { Ok(sum) } else { sum / self.config.output_scale }
     }

@@ -1,12 +1,8 @@
 //! Linear maps: dense layers and convolutions.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor};
 
-use super::{
-    fused::{Real, for_real, has_kernel, slice},
-    unfold,
-};
+use super::{add_channels, fused::has_kernel, unfold};
 
 /// `x` times the transpose of `weight`, plus `bias`. `x` is `(.., in)`, `weight` is `(out, in)`,
 /// `bias` is `(out)`.
@@ -75,63 +71,6 @@ fn exact(x: &Tensor, side: usize, kernel: usize, stride: usize, padding: usize) 
     match size.checked_sub(kernel) {
         Some(room) => padded.narrow(side, 0, room / stride * stride + kernel),
         None => candle_core::bail!("a kernel of {kernel} does not fit into {size} pixels"),
-    }
-}
-
-/// Adds one number to all pixels of a channel. `x` is `(batch, channels, height, width)`, `by` is
-/// `(batch, channels)` or `(1, channels)`.
-///
-/// # Errors
-/// When shapes do not fit.
-pub fn add_channels(x: &Tensor, by: &Tensor) -> Result<Tensor> {
-    let (batch, channels, _, _) = x.dims4()?;
-    let by = by.broadcast_as((batch, channels))?.contiguous()?;
-    if has_kernel(x) {
-        x.contiguous()?.apply_op2(&by, AddChannels)
-    } else {
-        x.broadcast_add(&by.reshape((batch, channels, 1, 1))?)
-    }
-}
-
-struct AddChannels;
-
-impl CustomOp2 for AddChannels {
-    fn name(&self) -> &'static str {
-        "add-channels"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        by: &CpuStorage,
-        by_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        fn kernel<T: Real>(x: &[T], by: &[T], plane: usize) -> Result<CpuStorage> {
-            let mut y = vec![T::zero(); x.len()];
-            if plane > 0 {
-                let planes = y.par_chunks_mut(plane).zip(x.par_chunks(plane)).zip(by);
-                planes.for_each(|((y, x), by)| {
-                    for (y, x) in y.iter_mut().zip(x) {
-                        *y = *x + *by;
-                    }
-                });
-            }
-            Ok(T::to_cpu_storage_owned(y))
-        }
-        let plane = x_layout.dims()[2..].iter().product();
-        let y = for_real!(x, kernel(slice(x, x_layout)?, slice(by, by_layout)?, plane))?;
-        Ok((y, x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((Some(gradient.clone()), Some(gradient.sum((2, 3))?)))
     }
 }
 
@@ -218,9 +157,5 @@ mod tests {
         }
         let inputs = [numbers((2, 2, 5, 4), 1), numbers((2, 2, 3, 3), 2)];
         gradients_agree(&inputs, |[x, w]| candle_conv2d(x, w, 2, 1));
-        for batch in [1, 2] {
-            let inputs = [numbers((2, 3, 2, 2), 1), numbers((batch, 3), 2)];
-            gradients_agree(&inputs, |[x, by]| add_channels(x, by));
-        }
     }
 }

@@ -82,7 +82,7 @@ impl Transformer2D {
             Projection::Conv(_, back) => back.forward(&picture(&hidden)?)?,
             Projection::Linear(_, back) => picture(&back.forward(&hidden)?)?,
         };
-        hidden + x
+        ops::add(&hidden, x)
     }
 }
 
@@ -123,10 +123,10 @@ impl TransformerLayer {
     fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let normed = self.norm1.forward(x)?;
         let seen = if self.only_cross_attention { context } else { &normed };
-        let x = (self.attn1.forward(&normed, seen)? + x)?;
-        let x = (self.attn2.forward(&self.norm2.forward(&x)?, context)? + x)?;
+        let x = ops::add(&self.attn1.forward(&normed, seen)?, x)?;
+        let x = ops::add(&self.attn2.forward(&self.norm2.forward(&x)?, context)?, &x)?;
         let inner = ops::geglu(&self.feed_in.forward(&self.norm3.forward(&x)?)?)?;
-        self.feed_out.forward(&inner)? + x
+        ops::add(&self.feed_out.forward(&inner)?, &x)
     }
 }
 

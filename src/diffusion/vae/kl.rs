@@ -348,6 +348,6 @@ impl Attention {
         let (query, key) = (self.to_q.forward(&pixels)?, self.to_k.forward(&pixels)?);
         let attended = ops::attention(&query, &key, &self.to_v.forward(&pixels)?, 1, false)?;
         let picture = self.to_out.forward(&attended)?.transpose(1, 2)?.contiguous()?;
-        picture.reshape(x.shape())? + x
+        ops::add(&picture.reshape(x.shape())?, x)
     }
 }

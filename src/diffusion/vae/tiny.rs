@@ -230,6 +230,6 @@ impl Block {
         let hidden = self.activation.forward(&first.forward(x)?)?;
         let hidden = self.activation.forward(&second.forward(&hidden)?)?;
         // The last activation is ReLU whatever the others are.
-        Activation::Relu.forward(&(third.forward(&hidden)? + x)?)
+        Activation::Relu.forward(&ops::add(&third.forward(&hidden)?, x)?)
     }
 }
