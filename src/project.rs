@@ -16,7 +16,7 @@ use std::{collections::HashMap, io, path::PathBuf};
 use crate::{
     art::{Art, ArtError},
     generator::GeneratorRegistry,
-    recipe::Style,
+    recipe::{Recipe, Style},
     story::{
         Story,
         check::{StoryFault, check, check_style},
@@ -117,7 +117,12 @@ impl Project {
         refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
         let board = Storyboard::plan(&story, style, art.words());
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
-        let studio = Studio::start(registry, art.writer()).map_err(ProjectError::Thread)?;
+        let wanted = |shot: &ShotId, recipe: &Recipe| {
+            // A kill between writing a take and writing the queue leaves jobs that are done.
+            let is_drawn = || art.takes(shot).iter().any(|take| take.recipe() == recipe);
+            is_asked_for(&board, shot, recipe) && !is_drawn()
+        };
+        let studio = Studio::start(registry, art.writer(), wanted).map_err(ProjectError::Thread)?;
         let mut jobs = HashMap::<_, Vec<_>>::new();
         for view in studio.jobs() {
             jobs.entry(view.job.shot.clone()).or_default().push(view.job);
@@ -134,7 +139,6 @@ impl Project {
             updates: vec![Update::Planned],
             revision: 0,
         };
-        project.cancel_done();
         project.stand_on(&Storyboard::default());
         Ok(project)
     }
@@ -234,6 +238,11 @@ impl Project {
         self.stand_on(&before);
         self.updates.push(Update::Planned);
     }
+}
+
+/// Whether a storyboard asks for takes of a recipe.
+fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
+    board.shot(shot).is_some_and(|shot| shot.recipe.same_but_take(recipe))
 }
 
 fn is_needed(state: ShotState) -> bool {

@@ -34,6 +34,7 @@ use crate::{
 
 pub(crate) use pool::lower_priority;
 
+use queue_file::Entry;
 use shared::Shared;
 use worker::Worker;
 
@@ -113,20 +114,30 @@ pub enum StudioEvent {
 }
 
 impl Studio {
-    /// Starts the worker thread, and queues again what `queue.json` in the art folder holds. A
-    /// `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told in the log.
+    /// Starts the worker thread, and queues again what `queue.json` in the art folder holds, as far as
+    /// it is `wanted`. A `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told
+    /// in the log.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(registry: GeneratorRegistry, writer: TakeWriter) -> io::Result<Self> {
+    pub fn start(
+        registry: GeneratorRegistry,
+        writer: TakeWriter,
+        mut wanted: impl FnMut(&ShotId, &Recipe) -> bool,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        for entry in queue_file::load(&writer) {
-            shared.push(entry.shot, entry.recipe, false);
+        let entries = queue_file::load(&writer);
+        let in_file = entries.len();
+        for Entry { shot, recipe } in entries {
+            if wanted(&shot, &recipe) {
+                shared.push(shot, recipe, false);
+            }
         }
+        let in_step = (shared.jobs().len() == in_file).then(|| shared.revision());
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
         studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
             let (shared, writer) = (Arc::clone(&shared), writer.clone());
-            move || keep_queue(&shared, &writer)
+            move || keep_queue(&shared, &writer, in_step)
         })?);
         let pool = pool::build().map_err(io::Error::other)?;
         studio.worker =
@@ -199,12 +210,12 @@ impl Drop for Studio {
 }
 
 /// Keeps `queue.json` up with the queue; changes that come faster than the disk are written as one.
-fn keep_queue(shared: &Shared, writer: &TakeWriter) {
-    let mut seen = 0;
-    while let Some((revision, jobs)) = shared.next_queue(seen) {
+/// `in_step` is the revision that the file holds already.
+fn keep_queue(shared: &Shared, writer: &TakeWriter, mut in_step: Option<u64>) {
+    while let Some((revision, jobs)) = shared.next_queue(in_step) {
         if let Err(error) = queue_file::save(writer, &jobs) {
             log::error!("the queue is not kept for the next start: {error}");
         }
-        seen = revision;
+        in_step = Some(revision);
     }
 }

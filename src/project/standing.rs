@@ -5,12 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::Project;
+use super::{Project, is_asked_for};
 use crate::{
     art::TakeId,
     recipe::Recipe,
     storyboard::{Shot, ShotId, ShotState, Storyboard},
-    studio::JobId,
 };
 
 /// Where the shots of the storyboard stand.
@@ -113,30 +112,11 @@ impl Project {
 
     /// Cancels jobs whose recipe the storyboard does not ask for.
     fn cancel_unwanted(&mut self) {
-        let wanted = |shot: &ShotId, recipe: &Recipe| {
-            self.board.shot(shot).is_some_and(|shot| shot.recipe.same_but_take(recipe))
-        };
         let jobs = self.jobs.values().flatten();
-        let unwanted = jobs.filter(|job| !wanted(&job.shot, &job.recipe));
-        let unwanted = unwanted.map(|job| (job.shot.clone(), job.id)).collect();
-        self.cancel_jobs(unwanted);
-    }
-
-    /// Cancels jobs whose picture is there: a kill between writing a take and writing the queue leaves
-    /// such.
-    pub(super) fn cancel_done(&mut self) {
-        let jobs = self.jobs.values().flatten();
-        let done = jobs.filter(|job| {
-            self.art.takes(&job.shot).iter().any(|take| *take.recipe() == *job.recipe)
-        });
-        let done = done.map(|job| (job.shot.clone(), job.id)).collect();
-        self.cancel_jobs(done);
-    }
-
-    fn cancel_jobs(&mut self, jobs: Vec<(ShotId, JobId)>) {
-        for (shot, job) in jobs {
-            self.studio.cancel(job);
-            self.forget_job(&shot, job);
+        let unwanted = jobs.filter(|job| !is_asked_for(&self.board, &job.shot, &job.recipe));
+        for job in unwanted.cloned().collect::<Vec<_>>() {
+            self.studio.cancel(job.id);
+            self.forget_job(&job.shot, job.id);
         }
     }
 

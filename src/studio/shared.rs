@@ -28,7 +28,6 @@ struct State {
     closing: bool,
     /// The worker has ended, so that the queue changes no more.
     closed: bool,
-    /// Counts the changes of the queue.
     revision: u64,
     events: Vec<StudioEvent>,
 }
@@ -200,10 +199,15 @@ impl Shared {
         });
     }
 
+    /// Grows with each change of the queue.
+    pub(super) fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
     /// Waits until the queue is another than it was at `seen`; `None` when it changes no more.
-    pub(super) fn next_queue(&self, seen: u64) -> Option<(u64, Vec<Job>)> {
-        let state = self.wait_while(|state| !state.closed && state.revision == seen);
-        if state.revision == seen {
+    pub(super) fn next_queue(&self, seen: Option<u64>) -> Option<(u64, Vec<Job>)> {
+        let state = self.wait_while(|state| !state.closed && Some(state.revision) == seen);
+        if Some(state.revision) == seen {
             return None;
         }
         let running = state.running.iter().filter(|running| !running.cancelled);

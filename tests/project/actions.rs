@@ -165,9 +165,9 @@ fn a_picture_that_cannot_be_published_is_shown_told_and_only_copied_later() {
     assert_eq!(bench.project.state(&item), ShotState::Failed);
     assert!(bench.project.error(&item).unwrap().contains("pictures"));
     fs::remove_file(&blocked).unwrap();
-    bench.apply(Action::DrawNeeded);
-    bench.apply(Action::CancelAll);
+    bench.apply(Action::Draw(vec![item.clone()]));
     bench.settle();
+    assert_eq!(bench.fakes.drawn().len(), 1);
     assert_eq!(bench.project.state(&item), ShotState::Drafted);
     assert_eq!(bench.published(&item), gradient(&recipe));
     assert_eq!(bench.project.art().takes(&item).len(), 1);

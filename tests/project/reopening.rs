@@ -103,6 +103,10 @@ fn a_kill_between_take_and_queue_does_not_draw_the_take_again() {
     fs::write(dir.path().join("queue.json"), entry.to_string()).unwrap();
     let mut bench = Bench::over(dir, story());
     bench.settle();
+    assert_eq!(bench.fakes.drawn(), []);
+    wait_until("the job to be out of the file", || {
+        fs::read(bench.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
+    });
     assert_eq!(bench.project.art().takes(&shot.id).len(), 1);
     assert_eq!(bench.project.state(&shot.id), ShotState::Drafted);
 }

@@ -24,7 +24,7 @@ impl Desk {
 
     fn over(dir: tempfile::TempDir, fakes: Fakes) -> Self {
         let art = Art::open(dir.path()).unwrap();
-        let studio = Studio::start(fakes.registry(), art.writer()).unwrap();
+        let studio = Studio::start(fakes.registry(), art.writer(), |_, _| true).unwrap();
         Self { dir, fakes, studio, art, events: Vec::new() }
     }
 
