@@ -20,13 +20,13 @@ fn main() {
 fn tell_the_story(mut commands: Commands) {
     commands.spawn(Place {
         id: "shore".into(),
-        looks: "a lighthouse on a rocky shore, waves".into(),
+        looks: "a red lighthouse by the sea".into(),
         ..default()
     });
     commands.spawn(Character {
         id: "mira".into(),
         name: "Mira".into(),
-        looks: "a young woman with red hair and a green coat".into(),
+        looks: "a woman with red hair and a green coat".into(),
         ..default()
     });
     commands.spawn((
@@ -51,6 +51,7 @@ fn set_the_stage(mut commands: Commands) {
         height: px(320),
         ..default()
     };
-    commands.spawn((fill, ImageNode::default(), Illustration::background("arrival")));
+    let stretched = ImageNode::default().with_mode(NodeImageMode::Stretch);
+    commands.spawn((fill, stretched, Illustration::background("arrival")));
     commands.spawn((corner, ImageNode::default(), Illustration::portrait("mira", "curious")));
 }

@@ -35,13 +35,13 @@
 //! fn tell_the_story(mut commands: Commands) {
 //!     commands.spawn(Place {
 //!         id: "shore".into(),
-//!         looks: "a lighthouse on a rocky shore, waves".into(),
+//!         looks: "a red lighthouse by the sea".into(),
 //!         ..default()
 //!     });
 //!     commands.spawn(Character {
 //!         id: "mira".into(),
 //!         name: "Mira".into(),
-//!         looks: "a young woman with red hair and a green coat".into(),
+//!         looks: "a woman with red hair and a green coat".into(),
 //!         ..default()
 //!     });
 //!     commands.spawn((
@@ -122,6 +122,21 @@
 //! What the illustrator knows stands in resources: the [`Project`](project::Project) with story,
 //! storyboard, pictures and queue, once [`IllustratorStatus`](plugin::IllustratorStatus) is ready; and
 //! [`Notices`](plugin::Notices) with what went wrong.
+//!
+//! # The author's panel
+//!
+//! With the feature `panel` (on by default) F2 opens the author's panel in the running game, wherever
+//! there is a renderer: every picture of the story with its state and its prompt, takes to choose from,
+//! the queue, the style. [`panel`](crate::panel) tells how to open it otherwise, or to put it into a
+//! dock. Keys that are meant for the panel reach the game as well, unless it does not listen while
+//! [`egui_wants_any_input`](crate::panel::egui_wants_any_input).
+//!
+//! # Drawing with something else
+//!
+//! [`Style::model`](recipe::Style::model) names the model: the built-in one, or a diffusers folder of the
+//! Stable Diffusion family. Anything else that can turn a recipe into a picture is a
+//! [`Generator`](generator::Generator), registered in
+//! [`IllustratorPlugin::registry`](plugin::IllustratorPlugin::registry).
 //!
 //! # The rooms
 //!
