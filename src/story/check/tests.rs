@@ -1,0 +1,196 @@
+//! Every fault is told, with where it is and what to do.
+
+use super::*;
+use crate::{
+    recipe::Size,
+    story::{Character, Exit, Expression, Item, Moment, Place},
+};
+
+/// Two scenes in one place, with one character, one item and no fault.
+fn sound() -> Story {
+    let line = |text: &str| Line { text: text.into(), ..Line::default() };
+    Story {
+        title: "A test".into(),
+        characters: vec![Character {
+            id: "mira".into(),
+            looks: "a girl".into(),
+            colour: Some("#F2a65a".into()),
+            expressions: vec![Expression { id: "glad".into(), words: "smiling".into() }],
+            ..Character::default()
+        }],
+        places: vec![Place { id: "inn".into(), looks: "a room".into(), ..Place::default() }],
+        items: vec![Item { id: "key".into(), looks: "a key".into(), ..Item::default() }],
+        scenes: vec![
+            Scene {
+                id: "one".into(),
+                place: "inn".into(),
+                lines: vec![
+                    Line {
+                        speaker: Some("mira".into()),
+                        expression: Some("glad".into()),
+                        ..line("Hm.")
+                    },
+                    Line {
+                        item: Some("key".into()),
+                        moment: Some(Moment { id: "found".into(), words: "a key".into() }),
+                        ..line("A key.")
+                    },
+                ],
+                exits: vec![Exit { to: "two".into(), text: String::new() }],
+                ..Scene::default()
+            },
+            Scene { id: "two".into(), place: "inn".into(), ..Scene::default() },
+        ],
+        ..Story::default()
+    }
+}
+
+/// The one fault that a change of the sound story brings, and whether it is a warning.
+#[track_caller]
+fn fault(change: impl FnOnce(&mut Story)) -> (String, bool) {
+    let mut story = sound();
+    change(&mut story);
+    let faults = check(&story);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    (faults[0].to_string(), faults[0].is_warning())
+}
+
+#[track_caller]
+fn error(parts: &[&str], change: impl FnOnce(&mut Story)) {
+    let (told, is_warning) = fault(change);
+    assert!(!is_warning, "{told}");
+    assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+}
+
+#[track_caller]
+fn warning(parts: &[&str], change: impl FnOnce(&mut Story)) {
+    let (told, is_warning) = fault(change);
+    assert!(is_warning, "{told}");
+    assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+}
+
+#[test]
+fn a_sound_story_has_no_fault() {
+    assert_eq!(check(&sound()), []);
+}
+
+#[test]
+fn loops_between_scenes_are_fine_while_there_is_a_way_out() {
+    let mut story = sound();
+    let back = Scene { id: "back".into(), place: "inn".into(), ..Scene::default() };
+    let to = |id: &str| Exit { to: id.into(), text: "go".into() };
+    story.scenes.push(Scene { exits: vec![to("one"), to("back")], ..back });
+    story.scenes[0].exits.push(to("back"));
+    assert_eq!(check(&story), []);
+}
+
+#[test]
+fn an_id_that_two_share_is_an_error() {
+    error(&["character", "`mira`", "rename"], |s| s.characters.push(s.characters[0].clone()));
+    error(&["place", "`inn`"], |s| s.places.push(s.places[0].clone()));
+    error(&["item", "`key`"], |s| s.items.push(s.items[0].clone()));
+    error(&["scene", "`two`"], |s| s.scenes.push(s.scenes[1].clone()));
+    error(&["moment", "`found`"], |s| s.scenes[1].lines = vec![s.scenes[0].lines[1].clone()]);
+    error(&["expression", "`mira`", "`glad`"], |s| {
+        let glad = s.characters[0].expressions[0].clone();
+        s.characters[0].expressions.push(glad);
+    });
+}
+
+#[test]
+fn ids_that_differ_in_case_only_would_share_a_file_on_some_systems() {
+    error(&["item", "`KEY`"], |s| {
+        s.items.push(Item { id: "KEY".into(), ..s.items[0].clone() });
+    });
+}
+
+#[test]
+fn an_id_that_names_no_file_is_an_error() {
+    let long = "a".repeat(LONGEST_ID + 1);
+    for id in ["", " ", "../x", "a b", "a/b", "a\\b", "-a", "a-", "_", "a\0", "a.b", &long] {
+        error(&["item", &format!("`{id}`"), "letters, digits"], |s| {
+            s.items.push(Item { id: id.into(), ..s.items[0].clone() });
+        });
+    }
+    error(&["expression of the character `mira`", "`../x`"], |s| {
+        s.characters[0].expressions[0].id = "../x".into();
+    });
+    error(&["moment", "`../x`"], |s| {
+        s.scenes[0].lines[1].moment = Some(Moment { id: "../x".into(), words: "x".into() });
+    });
+    for id in ["a", "old-town", "Übung_7", "7", "夜"] {
+        assert!(is_id(id), "{id}");
+    }
+}
+
+#[test]
+fn what_a_scene_names_must_be_there() {
+    error(&["scene `one`, line 1", "`nobody`"], |s| {
+        let line = Line { speaker: Some("nobody".into()), ..Line::default() };
+        s.scenes[0].lines.insert(0, line);
+    });
+    error(&["scene `two`", "place `moon`"], |s| s.scenes[1].place = "moon".into());
+    error(&["scene `one`, line 2", "`sword`"], |s| {
+        s.scenes[0].lines[1].item = Some("sword".into());
+    });
+    error(&["scene `one`, exit 2", "`three`"], |s| {
+        s.scenes[0].exits.push(Exit { to: "three".into(), text: "go".into() });
+    });
+    error(&["`three`", "`start`"], |s| s.start = "three".into());
+}
+
+#[test]
+fn a_story_without_scenes_is_an_error() {
+    let faults = check(&Story { title: "Nothing".into(), ..Story::default() });
+    assert_eq!(faults, [StoryFault::NoScenes]);
+    assert!(!StoryFault::NoScenes.is_warning());
+}
+
+#[test]
+fn a_colour_is_a_hash_and_six_digits() {
+    for colour in ["", "red", "#12345", "#1234567", "#12345g", "123456", "#é2345"] {
+        error(&["`mira`", "#f2a65a"], |s| s.characters[0].colour = Some(colour.into()));
+    }
+}
+
+#[test]
+fn numbers_of_a_style_that_no_picture_can_have_are_errors() {
+    error(&["portrait", "0x128"], |s| s.style.sizes.portrait = Size::new(0, 128));
+    error(&["item", "128x15"], |s| s.style.sizes.item = Size::new(128, 15));
+    error(&["background", "128x2049"], |s| s.style.sizes.background = Size::new(128, 2049));
+    error(&["0 steps"], |s| s.style.sampler.steps = 0);
+    error(&["1001 steps"], |s| s.style.sampler.steps = 1001);
+    error(&["NaN"], |s| s.style.sampler.guidance = f32::NAN);
+    error(&["-1"], |s| s.style.sampler.guidance = -1.0);
+    error(&["inf"], |s| s.style.sampler.guidance = f32::INFINITY);
+}
+
+#[test]
+fn what_is_merely_odd_is_a_warning() {
+    warning(&["scene `lost`", "nothing leads there"], |s| {
+        s.scenes.push(Scene { id: "lost".into(), ..s.scenes[1].clone() });
+    });
+    warning(&["no ending"], |s| {
+        s.scenes[1].exits.push(Exit { to: "one".into(), text: String::new() });
+    });
+    warning(&["character `zoe`"], |s| {
+        s.characters.push(Character { id: "zoe".into(), ..s.characters[0].clone() });
+    });
+    warning(&["place `attic`"], |s| {
+        s.places.push(Place { id: "attic".into(), ..s.places[0].clone() });
+    });
+    warning(&["place `inn`", "looks"], |s| s.places[0].looks = " ".into());
+    warning(&["scene `two`, line 1", "`glad`"], |s| {
+        let line = Line { expression: Some("glad".into()), ..Line::default() };
+        s.scenes[1].lines.push(line);
+    });
+}
+
+#[test]
+fn an_ending_that_nothing_reaches_is_no_ending() {
+    let mut story = sound();
+    story.scenes[0].exits[0].to = "one".into();
+    let told: Vec<_> = check(&story).iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("`two`") && told[1].contains("no ending"));
+}
