@@ -19,7 +19,7 @@ use bevy::prelude::Message;
 pub enum Action {
     /// Draw everything that is missing, stale or failed, in story order.
     DrawNeeded,
-    /// Draw these if they are missing, stale or failed.
+    /// Draw these if they are missing, stale or failed, in front of what waits.
     Draw(Vec<ShotId>),
     /// Draw `takes` more takes of a shot's recipe, in front of what waits.
     DrawMore {
@@ -71,11 +71,12 @@ impl Project {
         match action {
             Action::DrawNeeded => {
                 let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
-                needed.iter().for_each(|shot| self.draw(shot));
+                needed.iter().for_each(|shot| self.draw(shot, false));
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
-                shots.iter().for_each(|shot| self.draw(shot));
+                // Each goes in front of the last one, so that the first is drawn first.
+                shots.iter().rev().for_each(|shot| self.draw(shot, true));
             }
             Action::DrawMore { shot, takes } => {
                 self.shot(&shot)?;
@@ -120,7 +121,7 @@ impl Project {
 
     /// Queues a shot that needs a picture. One whose picture was drawn but not published is only
     /// published again.
-    fn draw(&mut self, shot: &ShotId) {
+    fn draw(&mut self, shot: &ShotId, front: bool) {
         if !is_needed(self.state(shot)) {
             return;
         }
@@ -129,7 +130,7 @@ impl Project {
             self.standings.forgive(shot);
             self.stand(shot);
         } else {
-            self.queue(shot, 1, false);
+            self.queue(shot, 1, front);
         }
     }
 
