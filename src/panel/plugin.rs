@@ -24,7 +24,17 @@ use crate::{
 /// it to a click on the game.
 pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 
-/// Draws the panel on the right-hand side of the game. F2 opens and closes it.
+/// Draws the panel on the right-hand side of the game.
+///
+/// | key | does |
+/// |---|---|
+/// | F2 | opens and closes the panel |
+/// | Up, Down | the shot before, the shot after |
+/// | Left, Right | the take before, the take after |
+/// | Enter, Delete | accepts the take, puts it away |
+/// | Ctrl+Enter | applies the words that were typed, and draws |
+///
+/// Keys but F2 mean the panel from a click in it to a click on the game.
 ///
 /// It adds [`EguiPlugin`] if the game has not; a game that adds its own does so before. Without a
 /// renderer, or before it, there is no panel. Games should leave keys and clicks alone that are meant
