@@ -126,7 +126,8 @@ fn middle_of_screen(app: &mut App) -> [u8; 4] {
     let screen = app.world().resource::<Screen>().0.clone();
     app.world_mut().spawn(Screenshot::image(screen)).observe(
         |shot: On<ScreenshotCaptured>, mut captured: ResMut<Captured>| {
-            captured.0 = shot.image.clone().try_into_dynamic().ok().map(|image| image.into_rgba8());
+            captured.0 =
+                shot.image.clone().try_into_dynamic().ok().map(image::DynamicImage::into_rgba8);
         },
     );
     for _ in 0..100 {
