@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bevy::{
     prelude::*,
-    render::RenderPlugin,
+    render::{RenderPlugin, renderer::RenderAdapterInfo},
     window::{PresentMode, WindowResolution},
     winit::{UpdateMode, WinitSettings},
 };
@@ -12,8 +12,10 @@ use bevy_illustrator::plugin::IllustratorPlugins;
 
 use crate::{Args, autoplay::AutoplayPlugin, frames::FramesPlugin, novel::NovelPlugin};
 
-/// A novel needs no more frames than this.
-const FRAMES_PER_SECOND: f64 = 60.0;
+/// A novel needs no more frames than this in a second.
+const FRAMES: f64 = 60.0;
+/// Where the processor draws the frames as well, it has better things to do than these.
+const FRAMES_WITHOUT_GPU: f64 = 24.0;
 
 /// Plays the novel in a window until it is closed.
 pub fn run(args: &Args) -> AppExit {
@@ -24,14 +26,14 @@ pub fn run(args: &Args) -> AppExit {
         present_mode: PresentMode::AutoVsync,
         ..default()
     };
-    let pace = UpdateMode::reactive(Duration::from_secs_f64(1.0 / FRAMES_PER_SECOND));
     let mut app = App::new();
     // A canvas whose shader is not compiled yet would be missing from the screen for a moment.
     let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
     app.add_plugins(
         DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(render),
     )
-    .insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace })
+    .insert_resource(pace(FRAMES))
+    .add_systems(Startup, spare_the_processor)
     .insert_resource(ClearColor(Color::BLACK))
     .add_plugins(IllustratorPlugins.set(args.illustrator()))
     .add_plugins(NovelPlugin);
@@ -42,4 +44,17 @@ pub fn run(args: &Args) -> AppExit {
         app.add_plugins(FramesPlugin { file: file.clone() });
     }
     app.run()
+}
+
+/// So many frames in a second.
+fn pace(frames: f64) -> WinitSettings {
+    let mode = UpdateMode::reactive(Duration::from_secs_f64(1.0 / frames));
+    WinitSettings { focused_mode: mode, unfocused_mode: mode }
+}
+
+/// A software renderer shares the processor with the painter.
+fn spare_the_processor(adapter: Res<RenderAdapterInfo>, mut settings: ResMut<WinitSettings>) {
+    if adapter.device_type == wgpu::DeviceType::Cpu {
+        *settings = pace(FRAMES_WITHOUT_GPU);
+    }
 }

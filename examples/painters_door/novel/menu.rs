@@ -29,7 +29,12 @@ pub enum Pick {
 struct Menu {
     /// Which of its buttons is marked.
     marked: usize,
+    /// Seconds since it appeared.
+    age: f32,
 }
+
+/// Seconds in which a menu that has just appeared takes no Enter: it was meant for the line before.
+const HOLDS_BACK: f32 = 0.6;
 
 /// A button of a menu, and its place there.
 #[derive(Component, Debug)]
@@ -80,10 +85,12 @@ fn pick_by_key(
     mut intents: MessageReader<Intent>,
     menu: Option<Single<(&mut Menu, &Children)>>,
     choices: Query<&Pick>,
+    time: Res<Time>,
     mut picks: MessageWriter<Pick>,
 ) {
     let Some(menu) = menu else { return intents.clear() };
     let (mut menu, buttons) = menu.into_inner();
+    menu.age += time.delta_secs();
     for intent in intents.read() {
         let taken = match *intent {
             Intent::Mark(way) => {
@@ -91,7 +98,7 @@ fn pick_by_key(
                 menu.marked = below.rem_euclid(buttons.len() as i32) as usize;
                 continue;
             }
-            Intent::Confirm => menu.marked,
+            Intent::Confirm if menu.age > HOLDS_BACK => menu.marked,
             Intent::Take(n) => n,
             _ => continue,
         };
