@@ -38,7 +38,7 @@ fn post_notice(
     let card = Node {
         flex_direction: FlexDirection::Column,
         row_gap: px(16),
-        max_width: px(860),
+        width: px(860),
         padding: UiRect::axes(px(44), px(34)),
         border: UiRect::all(px(1.5)),
         border_radius: BorderRadius::all(px(8)),
