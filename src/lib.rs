@@ -127,9 +127,9 @@
 //!
 //! With the feature `panel` (on by default) F2 opens the author's panel in the running game, wherever
 //! there is a renderer: every picture of the story with its state and its prompt, takes to choose from,
-//! the queue, the style. [`panel`](crate::panel) tells how to open it otherwise, or to put it into a
-//! dock. Keys that are meant for the panel reach the game as well, unless it does not listen while
-//! [`egui_wants_any_input`](crate::panel::egui_wants_any_input).
+//! the queue, the style. [`panel`] tells how to open it otherwise, or to put it into a
+//! dock. Keys and clicks that are meant for the panel reach the game as well, unless it does not listen
+//! while [`panel::egui_wants_any_keyboard_input`] and [`panel::egui_wants_any_pointer_input`].
 //!
 //! # Drawing with something else
 //!
@@ -143,8 +143,7 @@
 //! The core knows nothing of Bevy; without the feature `plugin` it compiles without it. A story
 //! ([`story`]) is planned into shots ([`storyboard`]), each with a [`recipe`]; the [`studio`] runs a
 //! [`generator`] on its worker thread; [`art`] keeps the pictures; a [`project`] joins them. The Bevy
-//! floor is thin: [`plugin`](crate::plugin), [`components`](crate::components) and
-//! [`hot_swap`](crate::hot_swap).
+//! floor is thin: [`plugin`], [`components`] and [`hot_swap`].
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -73,7 +73,7 @@ pub struct IllustratorPlugin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoryInput {
     /// The components of [`crate::story`] on the game's own entities, and the resource
-    /// [`TitlePage`](crate::components::TitlePage).
+    /// [`TitlePage`].
     #[default]
     Components,
     /// A `*.story.ron` asset, as a path in the asset folder. A change of the file takes effect in the
