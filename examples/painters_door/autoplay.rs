@@ -6,10 +6,11 @@ use bevy::prelude::*;
 use bevy_illustrator::project::Project;
 
 use crate::novel::{
-    NovelSystems, Screen, flow::Reading, intent::Intent, scene_card::SceneCard, typing::Typing,
+    NovelSystems, Screen, flow::Reading, intent::Intent, menu::Pick, scene_card::SceneCard,
+    typing::Typing,
 };
 
-/// Reads the story to one of its endings, then closes the game. Where there is a choice, it takes
+/// Reads the story from its beginning to one of its endings, then closes the game. Where there is a choice, it takes
 /// the first.
 pub struct AutoplayPlugin;
 
@@ -41,6 +42,7 @@ fn play(
     typing: Res<Typing>,
     mut patience: ResMut<Patience>,
     mut intents: MessageWriter<Intent>,
+    mut picks: MessageWriter<Pick>,
     mut exit: MessageWriter<AppExit>,
 ) {
     if *screen == Screen::Reading && !typing.is_done() {
@@ -57,6 +59,9 @@ fn play(
     match (*screen, page) {
         (Screen::Reading, Some(page)) if page.ended => {
             exit.write(AppExit::Success);
+        }
+        (Screen::Title, _) => {
+            picks.write(Pick::Begin);
         }
         _ => {
             intents.write(Intent::Confirm);

@@ -1,7 +1,7 @@
 //! What the reader wants, from keys, mouse and wheel. The panel has the first say about all of them.
 
 use bevy::{
-    input::mouse::AccumulatedMouseScroll,
+    input::mouse::{AccumulatedMouseScroll, MouseScrollUnit},
     prelude::*,
     window::{MonitorSelection, WindowMode},
 };
@@ -72,10 +72,12 @@ fn read_pointer(
     wheel: Res<AccumulatedMouseScroll>,
     mut intents: MessageWriter<Intent>,
 ) {
-    if buttons.just_pressed(MouseButton::Left) || wheel.delta.y < 0.0 {
+    // A touch pad scrolls by pixels, in which a page is turned before one knows.
+    let notches = if wheel.unit == MouseScrollUnit::Line { wheel.delta.y } else { 0.0 };
+    if buttons.just_pressed(MouseButton::Left) || notches < 0.0 {
         intents.write(Intent::Turn);
     }
-    if wheel.delta.y > 0.0 {
+    if notches > 0.0 {
         intents.write(Intent::Back);
     }
 }
