@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bevy_illustrator::story::{Story, StorySource, check::check, ron_file::RonFile};
+use bevy_illustrator::story::{
+    Story, StorySource,
+    check::{StoryFault, check},
+    ron_file::RonFile,
+};
 
 use crate::failure::Failure;
 
@@ -25,7 +29,7 @@ impl StoryArgs {
     pub(crate) fn read(&self) -> Result<Story, Failure> {
         let story = RonFile(self.story.clone()).story()?;
         let (warnings, faults): (Vec<_>, Vec<_>) =
-            check(&story).into_iter().partition(|fault| fault.is_warning());
+            check(&story).into_iter().partition(StoryFault::is_warning);
         for warning in warnings {
             eprintln!("warning: {}: {warning}", self.story.display());
         }

@@ -5,6 +5,7 @@
 //! exits with 0 when it is done, 1 when something failed (named on stderr) and 2 on bad usage.
 #![forbid(unsafe_code)]
 
+mod draw;
 mod failure;
 mod input;
 mod models;
@@ -34,6 +35,8 @@ enum Command {
     Plan(plan::Plan),
     /// Draw the pictures of a story that are missing or stale.
     Render(render::Render),
+    /// Draw one picture from a prompt, without a story.
+    Draw(draw::Draw),
     /// Look at models, or download one.
     #[command(subcommand)]
     Models(models::Models),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
+        Command::Draw(draw) => draw.run(),
         Command::Models(models) => models.run(),
     };
     match done {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bevy_illustrator::{
-    diffusion::DeviceKind,
+    diffusion::{DeviceKind, MAX_SIDE, MIN_SIDE},
     models::inspect::inspect,
     recipe::{Sampler, SchedulerKind, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
@@ -101,8 +101,6 @@ fn guidance(text: &str) -> Result<f32, String> {
     }
 }
 
-const MIN_SIDE: u32 = 16;
-const MAX_SIDE: u32 = 2048;
 fn size(text: &str) -> Result<Size, String> {
     let side = |text: &str| text.parse().ok().filter(|side| (MIN_SIDE..=MAX_SIDE).contains(side));
     text.split_once(['x', 'X'])

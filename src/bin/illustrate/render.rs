@@ -183,7 +183,9 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
     loop {
         // Asked before polling, so that what happens in between is not lost.
         let jobs = pending(project, chosen);
-        for update in project.poll() {
+        let updates = project.poll();
+        let told = updates.len();
+        for update in updates {
             match update {
                 Update::Drawn { shot, take } => {
                     if let Ok(take) = project.art().take(&shot, &take) {
@@ -204,7 +206,9 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
             break;
         }
         progress.show(&jobs);
-        thread::sleep(LOOK_EVERY);
+        if told == 0 {
+            thread::sleep(LOOK_EVERY);
+        }
     }
     progress.end();
     let asked: BTreeSet<ShotId> = asked.into_iter().map(|view| view.job.shot).collect();

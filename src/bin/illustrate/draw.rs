@@ -1,0 +1,152 @@
+//! `illustrate draw`: one picture from a prompt, without a story.
+//!
+//! `--noise` and `--dump` are there to compare it number by number with another program.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use bevy_illustrator::{
+    art::{Provenance, picture_file},
+    diffusion::{DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    generator::ModelCard,
+    recipe::{Recipe, Sampler, Sizes, style::BUILT_IN_MODEL},
+};
+use candle_core::{DType, Device, Tensor};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    options::{DeviceOption, LookOptions, check_model, model_name},
+    output::{Unfinished, print, print_json},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Draw {
+    /// What the picture shows
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// What it must not show
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    negative: String,
+    #[command(flatten)]
+    look: LookOptions,
+    #[command(flatten)]
+    device: DeviceOption,
+    /// The picture, with its recipe and where it comes from inside
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+    /// Start from the tensor `latents` (1, channels, height, width) in this file, as it is before the
+    /// scheduler scales it, and not from a seed
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
+    noise: Option<PathBuf>,
+    /// Write `prompt_embeds`, `negative_prompt_embeds`, `timesteps`, `latents_0` ... (after each step)
+    /// and `image` (1, 3, height, width; from -1 to 1) to this file, as f32
+    #[arg(long, value_name = "FILE.safetensors")]
+    dump: Option<PathBuf>,
+    /// Print what was drawn as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    file: &'a Path,
+    provenance: &'a Provenance,
+}
+
+impl Draw {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        // What cannot be written is told before the work, not after it.
+        let picture = Unfinished::begin(&self.out)?;
+        let dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
+        let noise = match &self.noise {
+            Some(file) => Noise::Latents(latents(file)?),
+            None => Noise::Seed(self.look.seed.unwrap_or(0)),
+        };
+
+        let began = Instant::now();
+        let recipe = self.recipe();
+        check_model(&recipe.model)?;
+        let files = self.model_files()?;
+        let model = ModelCard { name: files.name(), hash: files.hash()?, licence: files.licence() };
+        let mut pipeline = StableDiffusion::load(&files, self.device.device)?;
+        let request = DrawRequest {
+            prompt: recipe.prompt.clone(),
+            unwanted: recipe.unwanted.clone(),
+            size: recipe.size,
+            sampler: recipe.sampler,
+            noise,
+        };
+        let mut trace = Trace::default();
+        let bar = step_bar(recipe.sampler.steps);
+        let image = pipeline.draw(
+            &request,
+            &Interrupt::default(),
+            &mut |step| bar.set_position(step.done.into()),
+            dump.is_some().then_some(&mut trace),
+        )?;
+        bar.finish_and_clear();
+
+        let provenance = Provenance::now(recipe, model, began.elapsed());
+        let png = picture_file::encode(&image, &provenance);
+        picture.finish(|file| file.write_all(&png?))?;
+        if let Some(dump) = dump {
+            trace.save(dump.path())?;
+            dump.finish(|_| Ok(()))?;
+        }
+        if self.json {
+            print_json(&Drawn { file: &self.out, provenance: &provenance })
+        } else {
+            let seconds = began.elapsed().as_secs_f64();
+            print(&format!("Drew {} in {seconds:.1} s", self.out.display()))
+        }
+    }
+
+    fn recipe(&self) -> Recipe {
+        Recipe {
+            prompt: self.prompt.clone(),
+            unwanted: self.negative.clone(),
+            size: self.look.size.unwrap_or(Sizes::default().background),
+            seed: self.look.seed.unwrap_or(0),
+            take: 0,
+            sampler: self.look.sampler(Sampler::default()),
+            model: self.look.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name),
+        }
+    }
+
+    fn model_files(&self) -> Result<ModelFiles, Failure> {
+        match &self.look.model {
+            Some(folder) if folder != Path::new(BUILT_IN_MODEL) => Ok(ModelFiles::open(folder)?),
+            _ => Ok(ModelFiles::built_in()),
+        }
+    }
+}
+
+/// Reads the starting noise.
+fn latents(path: &Path) -> Result<Tensor, Failure> {
+    let wrong = |message: String| Failure::Noise { path: path.to_path_buf(), message };
+    let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+        .map_err(|error| wrong(format!("this is no whole safetensors file: {error}")))?;
+    let latents = tensors
+        .get("latents")
+        .ok_or_else(|| wrong("there is no tensor `latents` in this file".to_owned()))?;
+    if latents.rank() != 4 || latents.dims()[0] != 1 {
+        let shape = latents.shape();
+        return Err(wrong(format!(
+            "`latents` is {shape:?}; expected (1, channels, height, width)"
+        )));
+    }
+    latents.to_dtype(DType::F32).map_err(|error| wrong(error.to_string()))
+}
+
+fn step_bar(steps: u32) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
+    ProgressBar::new(steps.into())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
