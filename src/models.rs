@@ -1,6 +1,5 @@
 //! What a model file or folder is, the model that ships with the crate, and the download of others.
 
-pub mod built_in;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod inspect;

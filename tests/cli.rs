@@ -469,15 +469,22 @@ mod draw {
                 "latents_0",
                 "latents_1",
                 "latents_2",
+                "latents_3",
                 "negative_prompt_embeds",
                 "prompt_embeds",
                 "timesteps"
             ]
         );
         assert!(dump.values().all(|tensor| tensor.dtype() == DType::F32));
-        assert_eq!(dump["latents_2"].dims(), [1, 4, 8, 8]);
+        assert_eq!(dump["latents_3"].dims(), [1, 4, 8, 8]);
         assert_eq!(dump["image"].dims(), [1, 3, 64, 64]);
         assert_eq!(dump["timesteps"].dims(), [3]);
+        let start = (&dump["latents_0"] / &noise).unwrap().flatten_all().unwrap();
+        let start = start.to_vec1::<f32>().unwrap();
+        assert!(
+            start.iter().all(|scale| (scale - start[0]).abs() < 1e-5),
+            "it starts from the noise"
+        );
         let embeds = dump["prompt_embeds"].dims();
         assert_eq!((embeds.len(), embeds[0]), (3, 1));
         assert_eq!(dump["negative_prompt_embeds"].dims(), embeds);

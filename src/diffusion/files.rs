@@ -10,6 +10,8 @@ use candle_core::Device;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, de::DeserializeOwned};
 
+use crate::models;
+
 use super::{
     DiffusionError,
     weights::{WeightFile, Weights},
@@ -176,17 +178,13 @@ impl ModelFiles {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// The licence that the model card (`README.md`) names at its head, if there is one.
+    /// The licence that the model names, if it does: see [`models::licence`].
     pub fn licence(&self) -> Option<String> {
-        if matches!(self.0, Place::Embedded { .. }) {
+        match &self.0 {
             // The built-in weights are part of the crate.
-            return Some(env!("CARGO_PKG_LICENSE").to_owned());
+            Place::Embedded { .. } => Some(env!("CARGO_PKG_LICENSE").to_owned()),
+            Place::Folder(path) => models::licence(path),
         }
-        let card = self.read("README.md").ok()?;
-        let card = String::from_utf8_lossy(&card);
-        let head = card.strip_prefix("---")?.split("\n---").next()?;
-        let licence = head.lines().find_map(|line| line.strip_prefix("license:"))?;
-        Some(licence.trim().trim_matches(['"', '\'']).to_owned())
     }
 
     /// A file's name as messages should show it.

@@ -43,8 +43,9 @@ pub(crate) struct Draw {
     /// scheduler scales it, and not from a seed
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
     noise: Option<PathBuf>,
-    /// Write `prompt_embeds`, `negative_prompt_embeds`, `timesteps`, `latents_0` ... (after each step)
-    /// and `image` (1, 3, height, width; from -1 to 1) to this file, as f32
+    /// Write to this file, as f32: `prompt_embeds`, `negative_prompt_embeds`, `timesteps`, `latents_0`
+    /// (the noise as the scheduler scaled it), `latents_1` ... (after each step) and `image` (1, 3,
+    /// height, width; from -1 to 1)
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
     /// Print what was drawn as JSON

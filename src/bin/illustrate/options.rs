@@ -1,6 +1,6 @@
 //! What `render` and `draw` have in common: the model and how it samples.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use bevy_illustrator::{
     diffusion::{DeviceKind, MAX_SIDE, MIN_SIDE},
@@ -86,7 +86,9 @@ pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
 
 /// One name for one folder, however it is typed: a model is part of a picture's identity.
 pub(crate) fn model_name(folder: &Path) -> String {
-    folder.components().collect::<PathBuf>().display().to_string()
+    let parts = folder.components().filter(|part| *part != Component::CurDir);
+    let name: PathBuf = parts.collect();
+    if name.as_os_str().is_empty() { ".".to_owned() } else { name.display().to_string() }
 }
 
 fn scheduler() -> impl TypedValueParser<Value = SchedulerKind> {
@@ -139,6 +141,9 @@ mod tests {
 
     #[test]
     fn one_folder_has_one_name() {
-        assert_eq!(model_name(Path::new("models/a/")), model_name(Path::new("models//./a")));
+        for typed in ["models/a", "models/a/", "./models//./a"] {
+            assert_eq!(model_name(Path::new(typed)), "models/a");
+        }
+        assert_eq!(model_name(Path::new("./")), ".");
     }
 }
