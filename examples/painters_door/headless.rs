@@ -102,8 +102,13 @@ fn show_progress(
     let Some(view) = project.studio().current() else { return };
     let done = shots.saturating_sub(left) as u64;
     let part = view.progress.map_or(0, |p| PARTS * u64::from(p.done) / u64::from(p.of.max(1)));
+    let begins = run.bar.length() == Some(0);
     run.bar.set_length(shots as u64 * PARTS);
     run.bar.set_position(done * PARTS + part);
+    if begins {
+        // What was there before took no time.
+        run.bar.reset_eta();
+    }
     run.bar.set_message(format!("{} of {shots} · {}", done + 1, title(&view.job.shot)));
 }
 
