@@ -68,9 +68,8 @@ pub(super) fn paint_mark(painter: &Painter, at: Pos2, radius: f32, state: ShotSt
 }
 
 /// Paints shape and word on a dark ground, into the lower left corner of a picture.
-pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotState) {
-    let word =
-        painter.layout_no_wrap(state.name().into(), FontId::proportional(12.0), colour(state));
+pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotState, word: &str) {
+    let word = painter.layout_no_wrap(word.into(), FontId::proportional(12.0), colour(state));
     let corner = picture.left_bottom() + vec2(4.0, -4.0);
     let ground = Rect::from_min_max(
         pos2(corner.x, corner.y - 18.0),
@@ -83,11 +82,11 @@ pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotStat
 }
 
 /// Shape and word in a line of text.
-pub(super) fn show(ui: &mut Ui, state: ShotState) {
+pub(super) fn show(ui: &mut Ui, state: ShotState, word: &str) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         mark(ui, state);
-        ui.label(RichText::new(state.name()).color(colour(state)));
+        ui.label(RichText::new(word).color(colour(state)));
     });
 }
 

@@ -265,7 +265,12 @@ fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>)
     let frame = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width()));
     let content = Content::of(desk, &entry.id, shot, rect.width());
     picture::paint(ui, frame, content.as_ref(), "", Color32::WHITE);
-    badge::paint_on_picture(ui.painter(), frame, entry.state);
+    badge::paint_on_picture(
+        ui.painter(),
+        frame,
+        entry.state,
+        shot_actions::state_word(entry, desk),
+    );
     progress(ui, frame, entry, desk);
     let outline = match (selected, response.hovered()) {
         (true, _) => Stroke::new(2.0, theme::ACCENT),

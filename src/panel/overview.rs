@@ -206,7 +206,8 @@ impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64().ceil() as u64;
         match (seconds, seconds.div_ceil(60)) {
-            (0..90, _) => write!(f, "about {} s", seconds.max(1)),
+            (0..20, _) => write!(f, "about {} s", seconds.max(1)),
+            (20..90, _) => write!(f, "about {} s", seconds.next_multiple_of(10)),
             (_, minutes @ 0..60) => write!(f, "about {minutes} min"),
             (_, minutes) => write!(f, "about {} h {} min", minutes / 60, minutes % 60),
         }
@@ -221,7 +222,8 @@ mod tests {
     fn a_duration_is_told_as_people_say_it() {
         let told = |seconds| About(Duration::from_secs(seconds)).to_string();
         assert_eq!(told(0), "about 1 s");
-        assert_eq!(told(89), "about 89 s");
+        assert_eq!(told(7), "about 7 s");
+        assert_eq!(told(71), "about 80 s");
         assert_eq!(told(121), "about 3 min");
         assert_eq!(told(3600 + 20 * 60), "about 1 h 20 min");
     }

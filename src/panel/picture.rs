@@ -91,6 +91,11 @@ pub(super) fn paint(
     rect
 }
 
+/// Width over height, within what a box can follow.
+pub(super) fn aspect(size: Size) -> f32 {
+    (size.width as f32 / size.height.max(1) as f32).clamp(0.6, 1.8)
+}
+
 /// The largest rectangle of these proportions in the middle of `rect`.
 fn fit(rect: Rect, size: Vec2) -> Rect {
     let scale = (rect.size() / size.max(Vec2::splat(1.0))).min_elem();

@@ -69,6 +69,11 @@ fn offers(entry: &Entry, desk: &Desk<'_>) -> Vec<Offer> {
     }
 }
 
+/// Where a shot stands, in a word.
+pub(super) fn state_word(entry: &Entry, desk: &Desk<'_>) -> &'static str {
+    if desk.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
+}
+
 /// Where a shot stands, in a sentence, and what to do about it.
 pub(super) fn in_words(entry: &Entry, desk: &Desk<'_>) -> String {
     match entry.state {

@@ -1,6 +1,6 @@
 //! One shot in detail: its picture, where it stands, its takes, its prompt and the author's words.
 
-use egui::{Color32, Grid, Label, RichText, Sense, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{Color32, Grid, Label, RichText, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
 use super::{
     Desk, badge,
@@ -63,21 +63,21 @@ pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> egui::Response
 /// Picture, state and buttons.
 fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, shot: Option<&Shot>) {
     let Some(entry) = desk.overview.entry(id) else { return };
-    let side = (ui.available_width() * 0.42).clamp(96.0, 384.0);
+    let room = picture_room(ui.available_width(), shot);
     ui.horizontal_top(|ui| {
         let take = looked_at(&state.selection, desk, id, shot);
         let content = match take {
-            Some(take) if state.selection.take.is_some() => Some(Content::take(desk, take, side)),
-            _ => Content::of(desk, id, shot, side),
+            Some(take) if state.selection.take.is_some() => Some(Content::take(desk, take, room.x)),
+            _ => Content::of(desk, id, shot, room.x),
         };
-        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(room, Sense::hover());
         picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);
         let spoken = format!("Picture of {}", entry.title);
         response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
 
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = theme::STEP / 2.0;
-            badge::show(ui, entry.state);
+            badge::show(ui, entry.state, shot_actions::state_word(entry, desk));
             if entry.state != ShotState::Failed {
                 ui.add(Label::new(shot_actions::in_words(entry, desk)).wrap());
             }
@@ -88,6 +88,13 @@ fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, sh
             shot_actions::buttons(ui, entry, desk);
         });
     });
+}
+
+/// The room for the big picture: a share of the width, in the proportions of the shot.
+fn picture_room(width: f32, shot: Option<&Shot>) -> Vec2 {
+    let aspect = shot.map_or(1.0, |shot| picture::aspect(shot.recipe.size));
+    let width = (width * if aspect > 1.2 { 0.52 } else { 0.42 }).clamp(96.0, 480.0);
+    vec2(width, width / aspect)
 }
 
 /// Kind, size, model, seed and scenes, in small type.

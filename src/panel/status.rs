@@ -47,7 +47,7 @@ fn failed(ui: &mut Ui, error: &str) {
         theme::error_box(
             ui,
             error,
-            "Correct the story: the panel goes on as soon as it reads well.",
+            "Correct the story and start the game again; a game that watches its files goes on by itself.",
         );
     });
 }

@@ -2,7 +2,7 @@
 
 use egui::{
     Button, Color32, CornerRadius, Key, Modifiers, Rect, Response, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, WidgetType, vec2,
+    StrokeKind, Ui, Vec2, WidgetInfo, WidgetType, vec2,
 };
 
 use super::{
@@ -14,10 +14,11 @@ use super::{
 use crate::{
     art::{Take, TakeId},
     project::Action,
+    recipe::Size,
     storyboard::{Shot, ShotId},
 };
 
-const SIDE: f32 = 64.0;
+const HEIGHT: f32 = 64.0;
 
 /// The take that the author looks at: the one clicked, else the one that the game shows.
 pub(super) fn looked_at<'a>(
@@ -60,8 +61,9 @@ pub(super) fn takes_strip(
                 let is_old = shot.is_some_and(|s| !take.provenance.recipe.same_but_take(&s.recipe));
                 let marks = Marks { number: n + 1, is_accepted, is_old };
                 let is_chosen = chosen.is_some_and(|chosen| chosen.id == take.id);
-                let content = Content::take(desk, take, SIDE);
-                let response = tile(ui, Some(&content), &marks, is_chosen);
+                let size = take.provenance.recipe.size;
+                let content = Content::take(desk, take, HEIGHT * picture::aspect(size));
+                let response = tile(ui, &content, room(size), &marks, is_chosen);
                 if response.clicked() {
                     state.selection.take = Some(take.id.clone());
                 }
@@ -70,7 +72,8 @@ pub(super) fn takes_strip(
                 }
             }
             if let Some((done, of)) = drawing {
-                let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::hover());
+                let size = shot.map_or(Size::new(1, 1), |shot| shot.recipe.size);
+                let (rect, response) = ui.allocate_exact_size(room(size), Sense::hover());
                 picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
                 badge::paint_note(ui.painter(), rect, &format!("{done} of {of}"));
                 let spoken = format!("Being drawn, step {done} of {of}");
@@ -126,8 +129,12 @@ struct Marks {
     is_old: bool,
 }
 
-fn tile(ui: &mut Ui, content: Option<&Content>, marks: &Marks, chosen: bool) -> Response {
-    let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::click());
+fn room(size: Size) -> Vec2 {
+    vec2(HEIGHT * picture::aspect(size), HEIGHT)
+}
+
+fn tile(ui: &mut Ui, content: &Content, room: Vec2, marks: &Marks, chosen: bool) -> Response {
+    let (rect, response) = ui.allocate_exact_size(room, Sense::click());
     let mut spoken = format!("Take {}", marks.number);
     if marks.is_accepted {
         spoken += ", accepted";
@@ -142,7 +149,7 @@ fn tile(ui: &mut Ui, content: Option<&Content>, marks: &Marks, chosen: bool) -> 
         return response;
     }
     let tint = if marks.is_old { Color32::from_gray(130) } else { Color32::WHITE };
-    picture::paint(ui, rect, content, "", tint);
+    picture::paint(ui, rect, Some(content), "", tint);
     if marks.is_accepted {
         badge::paint_tick(ui.painter(), rect);
     }
