@@ -185,7 +185,7 @@ pub fn recipe(prompt: &str) -> Recipe {
     Recipe {
         prompt: prompt.to_owned(),
         unwanted: String::new(),
-        size: Size::new(16, 8),
+        size: Size::new(32, 16),
         seed: 1,
         take: 0,
         sampler: Sampler { steps: 4, ..Sampler::default() },
@@ -193,10 +193,10 @@ pub fn recipe(prompt: &str) -> Recipe {
     }
 }
 
-/// A story of three shots, drawn in 4 steps at 16x8: a background, a portrait and an item, in that order
+/// A story of three shots, drawn in 4 steps at 32x16: a background, a portrait and an item, in that order
 /// or another; [`shot_of`] finds each.
 pub fn story() -> Story {
-    let size = Size::new(16, 8);
+    let size = Size::new(32, 16);
     Story {
         title: "The lamp".to_owned(),
         style: Style {
