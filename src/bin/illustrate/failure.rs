@@ -10,6 +10,8 @@ use bevy_illustrator::{
     story::{check::StoryFault, ron_file::RonStoryError},
 };
 
+use crate::output::count;
+
 /// Why a command stopped; printed on stderr.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -17,7 +19,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Story(#[from] RonStoryError),
     /// The story reads well and is wrong all the same.
-    #[error("{path} has {} fault(s):{}", .faults.len(), lines(.faults))]
+    #[error("{path} has {}:{}", count(.faults.len(), "fault"), lines(.faults))]
     Faults {
         /// The story file.
         path: PathBuf,
@@ -45,7 +47,7 @@ pub(crate) enum Failure {
         obstacles: Vec<bevy_illustrator::models::inspect::Obstacle>,
     },
     /// Some pictures were not drawn.
-    #[error("{} picture(s) failed:{}", .0.iter().map(|f| f.shots.len()).sum::<usize>(), lines(.0))]
+    #[error("{} failed:{}", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"), lines(.0))]
     Pictures(Vec<FailedShots>),
     /// A file that the command line names.
     #[error("cannot {what} {path}: {source}")]

@@ -23,6 +23,11 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&json)
 }
 
+/// `1 picture`, `2 pictures`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A file that is being written. It stands at its place only once it is finished.
 pub(crate) struct Unfinished {
     file: NamedTempFile,

@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     input::StoryArgs,
     options::LookOptions,
-    output::{print, print_json},
+    output::{count, print, print_json},
 };
 
 /// Reads the art folder without taking it from a game that runs.
@@ -99,10 +99,10 @@ fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
         .iter()
         .map(|(&at, count)| format!("{count} {}", ShotState::ALL[at].name()))
         .collect();
-    let pictures = if shots.len() == 1 { "picture" } else { "pictures" };
-    lines.push(match counts.is_empty() {
-        true => "This story needs no pictures.".to_owned(),
-        false => format!("{} {pictures}: {}", shots.len(), counts.join(", ")),
+    lines.push(if counts.is_empty() {
+        "This story needs no pictures.".to_owned()
+    } else {
+        format!("{}: {}", count(shots.len(), "picture"), counts.join(", "))
     });
     if !orphans.is_empty() {
         let ids: Vec<&str> = orphans.iter().map(|id| id.as_str()).collect();

@@ -25,7 +25,7 @@ use crate::{
     failure::{FailedShots, Failure},
     input::StoryArgs,
     options::{DeviceOption, LookOptions, check_model},
-    output::{print, print_json},
+    output::{count, print, print_json},
     progress::{DrawProgress, short},
 };
 
@@ -135,12 +135,11 @@ impl Render {
             print_json(rendered)?;
         } else {
             let art = rendered.art.display();
-            let kept = rendered.kept;
-            print(&match rendered.drawn.len() {
-                0 if rendered.failed.is_empty() => {
-                    format!("Nothing to draw: {kept} picture(s) are there already, in {art}")
-                }
-                drawn => format!("Drew {drawn} picture(s) in {}, in {art}", short(took)),
+            let (drawn, kept) = (rendered.drawn.len(), count(rendered.kept, "picture"));
+            print(&if drawn + rendered.failed.len() == 0 {
+                format!("Nothing to draw: {kept} there already, in {art}")
+            } else {
+                format!("Drew {} in {}, in {art}", count(drawn, "picture"), short(took))
             })?;
         }
         if rendered.failed.is_empty() {
