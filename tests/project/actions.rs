@@ -73,6 +73,23 @@ fn more_takes_are_numbered_on_and_drawn_before_what_waits() {
 }
 
 #[test]
+fn what_the_author_rewords_and_draws_goes_before_what_waits() {
+    let mut bench = Bench::new();
+    bench.apply(Action::Pause(true));
+    bench.apply(Action::DrawNeeded);
+    let item = bench.item();
+    let words = ShotWords { words: Some("a silver key".to_owned()), ..ShotWords::default() };
+    bench.apply(Action::SetWords { shot: item.clone(), words });
+    bench.apply(Action::Draw(vec![item.clone()]));
+    bench.apply(Action::Pause(false));
+    bench.settle();
+    let reworded = bench.project.board().shot(&item).unwrap().recipe.clone();
+    let drawn = bench.fakes.drawn();
+    let place = drawn.iter().position(|recipe| recipe.prompt == reworded.prompt).unwrap();
+    assert!(place < drawn.len() - 1, "it was last in story order: {drawn:?}");
+}
+
+#[test]
 fn accepting_shows_the_take_and_keeps_it_when_others_are_drawn() {
     let mut bench = Bench::drawn();
     let item = bench.item();
