@@ -1,0 +1,252 @@
+"""The judge: a small convolutional network that reads from a picture what it shows.
+
+It learns from real drawings only, so that it can tell how well generated ones do what they were asked.
+
+`python training/judge.py --drawings DIR --out DIR/judge.pt --minutes M --seed 0`
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from drawings import Drawings, squeezed
+from sketchbook import words
+from sketchbook.scene import Scene
+
+SIDE = 128  # px that the judge sees, width and height
+NONE = "none"  # no subject at this position
+UNSAID = -100  # a label that does not count: cross_entropy's ignore_index
+TESTED = 64  # drawings of each size that are kept from training
+
+#: What the judge answers, and the answers it can give.
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "place": words.PLACES,
+    "time": words.TIMES,
+    "weather": words.WEATHERS,
+    "style": words.STYLES,
+    "framing": words.FRAMINGS,
+    "expression": words.EXPRESSIONS,
+}
+KINDS = (*words.SUBJECTS, NONE)
+COLOURS = (*words.COLOURS, NONE)
+for _position in words.POSITIONS:
+    QUESTIONS[f"{_position} kind"] = KINDS
+    QUESTIONS[f"{_position} colour"] = COLOURS
+
+
+def truth(scene: Scene) -> dict[str, str | None]:
+    """The right answers; None where the question has none, like an expression outside a portrait."""
+    answers: dict[str, str | None] = {
+        "place": scene.place,
+        "time": scene.time,
+        "weather": None if scene.place in words.INDOORS else scene.weather,
+        "style": scene.style,
+        "framing": scene.framing,
+        "expression": scene.expression if scene.framing == "portrait" else None,
+    }
+    for position in words.POSITIONS:
+        subject = next((s for s in scene.subjects if s.position == position), None)
+        answers[f"{position} kind"] = subject.kind if subject else NONE
+        answers[f"{position} colour"] = subject.colour if subject else NONE
+    return answers
+
+
+def labels(scene: Scene) -> list[int]:
+    """The right answers as indices, in the order of `QUESTIONS`."""
+    right = truth(scene)
+    return [UNSAID if right[q] is None else answers.index(right[q]) for q, answers in QUESTIONS.items()]
+
+
+# ---- the network
+
+
+class Block(nn.Module):
+    """Halves the resolution, then looks again: two 3x3 convolutions, the second with a shortcut."""
+
+    def __init__(self, channels: int, wider: int):
+        super().__init__()
+        self.shrink = nn.Conv2d(channels, wider, 3, 2, 1, bias=False)
+        self.shrink_norm = nn.BatchNorm2d(wider)
+        self.look = nn.Conv2d(wider, wider, 3, 1, 1, bias=False)
+        self.look_norm = nn.BatchNorm2d(wider)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.shrink_norm(self.shrink(x)))
+        return F.relu(x + self.look_norm(self.look(x)))
+
+
+class Network(nn.Module):
+    """(batch, 3, 128, 128) in -1..=1 to the logits of every question."""
+
+    WIDTHS = (32, 64, 112, 144)
+
+    def __init__(self):
+        super().__init__()
+        stem, *wider = self.WIDTHS
+        self.stem = nn.Sequential(nn.Conv2d(3, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
+        self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip(self.WIDTHS, wider)))
+        features, columns = 2 * wider[-1], SIDE // 2 ** len(self.WIDTHS)
+        # Subjects differ left and right, so their questions see the columns apart; the rest don't.
+        self.whole = nn.Linear(features, self.answers(False))
+        self.where = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.2), nn.Linear(features * columns, self.answers(True))
+        )
+
+    @staticmethod
+    def answers(positions: bool) -> int:
+        return sum(len(a) for q, a in QUESTIONS.items() if (" " in q) == positions)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        x = self.blocks(self.stem(x))
+        whole = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        columns = torch.cat([x.mean(2), x.amax(2)], 1)
+        logits = torch.cat([self.whole(whole), self.where(columns)], 1).float()
+        return dict(zip(QUESTIONS, logits.split([len(a) for a in QUESTIONS.values()], 1)))
+
+
+def prepared(pictures: np.ndarray) -> torch.Tensor:
+    """u8 (batch, side, side, 3) to f32 (batch, 3, side, side) in -1..=1."""
+    # The channels stay last in memory, which is a quarter faster.
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+# ---- answers
+
+
+@dataclass
+class Reading:
+    """What the judge says about one picture: the probability of each answer to each question."""
+
+    odds: dict[str, np.ndarray]
+
+    def answer(self, question: str) -> str:
+        return QUESTIONS[question][int(self.odds[question].argmax())]
+
+    def sees(self, kind: str) -> bool:
+        """Whether a subject of this kind is anywhere."""
+        return any(self.answer(f"{p} kind") == kind for p in words.POSITIONS)
+
+    def likeliest(self, kind: str) -> str:
+        """The position where a subject of this kind is most probable."""
+        column = KINDS.index(kind)
+        return max(words.POSITIONS, key=lambda p: self.odds[f"{p} kind"][column])
+
+    def occupied(self) -> str:
+        """The position where a subject of any kind is most probable."""
+        return min(words.POSITIONS, key=lambda p: self.odds[f"{p} kind"][KINDS.index(NONE)])
+
+
+class Judge:
+    def __init__(self, path: Path):
+        self.network = Network()
+        self.network.load_state_dict(torch.load(path, weights_only=True))
+        self.network.eval()
+
+    def read(self, pictures) -> list[Reading]:
+        """Reads u8 (height, width, 3) pictures of any sizes."""
+        return readings(self.network, squeezed(pictures, SIDE))
+
+
+@torch.inference_mode()
+def readings(network: Network, pictures: np.ndarray, batch: int = 64) -> list[Reading]:
+    out = []
+    for start in range(0, len(pictures), batch):
+        logits = network(prepared(pictures[start : start + batch]))
+        odds = {question: values.softmax(-1).numpy() for question, values in logits.items()}
+        size = len(pictures[start : start + batch])
+        out += [Reading({question: values[i] for question, values in odds.items()}) for i in range(size)]
+    return out
+
+
+# ---- training
+
+
+def augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Mild changes that leave every answer as it is: shift, brightness, contrast, blur, noise."""
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator) * (high - low) + low
+
+    batch = len(x)
+    dx, dy = torch.randint(-4, 5, (2,), generator=generator).tolist()
+    x = F.pad(x, (4, 4, 4, 4), mode="replicate")[..., 4 + dy : 4 + dy + SIDE, 4 + dx : 4 + dx + SIDE]
+    x = x * uniform(0.9, 1.1, batch, 1, 1, 1) + uniform(-0.08, 0.08, batch, 1, 1, 1)
+    # Generated pictures are a little softer than drawings; the judge must not mind.
+    soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    x = x.lerp(soft, uniform(0, 1, batch, 1, 1, 1))
+    return x + torch.randn(x.shape, generator=generator) * uniform(0, 0.04, batch, 1, 1, 1)
+
+
+def train(drawings: Drawings, minutes: float, seed: int, batch: int = 64, peak: float = 2e-3) -> Network:
+    """AdamW over one cycle that ends when the minutes are over."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = Network().to(memory_format=torch.channels_last)
+    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters", flush=True)
+    optimiser = torch.optim.AdamW(network.parameters(), peak, weight_decay=0.02)
+    known = torch.tensor([labels(scene) for scene in drawings.scenes])
+    batches = drawings.batches(batch, SIDE, random.Random(seed), skip=TESTED)
+    begun, step, said = time.monotonic(), 0, 0.0
+    while (gone := (time.monotonic() - begun) / (60 * minutes)) < 1:
+        # Up over the first twentieth, then straight down to nothing.
+        optimiser.param_groups[0]["lr"] = peak * max(min(gone / 0.05, (1 - gone) / 0.95), 1e-3)
+        numbers, pictures = next(batches)
+        x = augmented(prepared(pictures), generator).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            answers = network(x)
+        loss = sum(
+            F.cross_entropy(logits, right, ignore_index=UNSAID, label_smoothing=0.02)
+            for logits, right in zip(answers.values(), known[numbers].T)
+            if (right != UNSAID).any()
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        step, said = step + 1, said + loss.item()
+        if step % 100 == 0:
+            rate = step * batch / (time.monotonic() - begun)
+            print(f"step {step}, {rate:.0f} pictures/s, loss {said / 100:.3f}", flush=True)
+            said = 0.0
+    batches.close()
+    return network.eval()
+
+
+def tested(network: Network, drawings: Drawings) -> dict[str, float]:
+    """Percent of right answers to each question, on the drawings that were kept from training."""
+    numbers = [i for of_size in drawings.sizes.values() for i in of_size[:TESTED]]
+    read = readings(network, squeezed((drawings.picture(i) for i in numbers), SIDE))
+    hits: dict[str, list[bool]] = {question: [] for question in QUESTIONS}
+    for number, reading in zip(numbers, read):
+        for question, right in truth(drawings.scenes[number]).items():
+            if right is not None:
+                hits[question].append(reading.answer(question) == right)
+    return {question: 100 * float(np.mean(hit)) for question, hit in hits.items() if hit}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--drawings", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    drawings = Drawings(args.drawings)
+    network = train(drawings, args.minutes, args.seed)
+    torch.save(network.state_dict(), args.out)
+    for question, percent in tested(network, drawings).items():
+        print(f"{question:<16}{percent:6.1f} %")
+
+
+if __name__ == "__main__":
+    main()

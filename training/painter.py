@@ -1,0 +1,72 @@
+"""The model under measurement: generates pictures, and passes pictures through its autoencoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
+
+from drawings import Size
+
+
+class Painter:
+    """A pipeline folder in f32, sampled with DPM++ 2M under the folder's own scheduler settings."""
+
+    def __init__(self, folder: Path, steps: int, guidance: float, batch: int = 16):
+        self.pipe = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+        self.pipe.scheduler = DPMSolverMultistepScheduler.from_config(self.pipe.scheduler.config)
+        self.pipe.set_progress_bar_config(disable=True)
+        self.steps, self.guidance, self.batch = steps, guidance, batch
+
+    def paint(
+        self,
+        prompts: list[str],
+        seeds: list[int],
+        sizes: list[Size] | None = None,
+        negative: str = "",
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> list[np.ndarray]:
+        """One u8 (height, width, 3) picture for each prompt, from the noise of its own seed; 256x256
+        unless `sizes` says otherwise."""
+        sizes = sizes or [(256, 256)] * len(prompts)
+        out: list[np.ndarray | None] = [None] * len(prompts)
+        # Noise belongs to a picture, not to a batch, so the order in which they are made is free.
+        for chosen in same_size_batches(sizes, self.batch):
+            width, height = sizes[chosen[0]]
+            pictures = self.pipe(
+                [prompts[i] for i in chosen],
+                negative_prompt=[negative] * len(chosen),
+                generator=[torch.Generator().manual_seed(seeds[i]) for i in chosen],
+                width=width,
+                height=height,
+                num_inference_steps=steps or self.steps,
+                guidance_scale=self.guidance if guidance is None else guidance,
+                output_type="pil",
+            ).images
+            for i, picture in zip(chosen, pictures):
+                out[i] = np.asarray(picture)
+        return out
+
+    @torch.inference_mode()
+    def reconstruct(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        """What is left of each picture after the autoencoder; no noise is added to the latents."""
+        out: list[np.ndarray | None] = [None] * len(pictures)
+        vae = self.pipe.vae
+        for chosen in same_size_batches([picture.shape for picture in pictures], self.batch):
+            x = torch.from_numpy(np.stack([pictures[i] for i in chosen])).permute(0, 3, 1, 2).float()
+            y = vae.decode(vae.encode(x / 127.5 - 1).latent_dist.mode()).sample
+            y = ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            for i, picture in zip(chosen, y):
+                out[i] = picture
+        return out
+
+
+def same_size_batches(sizes: list, batch: int):
+    """The indices of `sizes` in lists of at most `batch`, each of one size only."""
+    for size in sorted(set(sizes)):
+        chosen = [i for i, other in enumerate(sizes) if other == size]
+        for start in range(0, len(chosen), batch):
+            yield chosen[start : start + batch]

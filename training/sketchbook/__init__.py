@@ -1,0 +1,1 @@
+"""The sketchbook: draws storybook scenes by program, each with its caption."""

@@ -1,0 +1,56 @@
+"""What can be said about a scene: prompt lists, phrases and sentences, and the one plain caption."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from sketchbook import phrases
+from sketchbook.phrases import options
+from sketchbook.scene import Scene, Subject
+from sketchbook.words import INDOORS
+from sketchbook.writer import Writer, with_article
+
+
+@dataclass
+class Caption:
+    """A text, and what it says.
+
+    `said` maps place, time, weather, style, framing and expression to their names in `words.py`. Subjects
+    are found as `left.kind`, `left.colour`, `left.hair` and so on; under `somewhere` if their position
+    isn't said, and under `elsewhere` if they are the second of that sort. What isn't in there isn't in the
+    text.
+    """
+
+    text: str
+    said: dict[str, str] = field(default_factory=dict)
+
+
+def caption(scene: Scene, rng: random.Random) -> str:
+    """A caption in one of many ways; it may leave things out."""
+    return compose(scene, rng).text
+
+
+def compose(scene: Scene, rng: random.Random) -> Caption:
+    """A caption in one of many ways, with what it says."""
+    writer = Writer(scene, rng)
+    return Caption(writer.text(), writer.said)
+
+
+def describe(scene: Scene) -> str:
+    """The plain caption that names everything (but the full framing, which goes without saying)."""
+    framing = {"wide": "wide shot of ", "full": "", "portrait": "portrait of "}[scene.framing]
+    named = []
+    for subject in scene.subjects:
+        noun, *_ = options(phrases.SUBJECT[subject.kind][0])
+        hair = f" with {subject.hair} hair" if subject.hair else ""
+        pattern, *_ = options(phrases.SUBJECT[subject.kind][1])
+        text = with_article(pattern.format(n=noun + hair, c=subject.colour))
+        where = "" if scene.framing == "portrait" else " " + options(phrases.POSITION[subject.position])[0]
+        named.append(text + where)
+    parts = [framing + (" and ".join(named) or "an empty scene"), scene.expression or ""]
+    parts += [options(phrases.PLACE[scene.place])[0], options(phrases.TIME[scene.time])[0]]
+    if scene.place not in INDOORS:
+        parts.append(options(phrases.WEATHER[scene.weather])[0])
+    parts.append(options(phrases.STYLE[scene.style])[0])
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,163 @@
+"""A scene as a picture: the place, who and what stands in it, the weather over it all."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from .canvas import Canvas, Rgb, mix
+from .places import Ground, built, outdoors
+from .scene import Scene, Subject
+from .sky import light_of, sky_colours
+from .styles import STYLES
+from .subjects import animal_busts, animals, people, people_busts, things
+from .weather import paint_far_weather, paint_weather
+from .words import INDOORS
+
+PLACES = outdoors.PLACES | built.PLACES
+SUBJECTS = people.PEOPLE | animals.ANIMALS | things.THINGS
+BUSTS = people_busts.BUSTS | animal_busts.BUSTS
+
+#: Where each position lies, in parts of the width, and how far a subject may stray from there.
+ACROSS = {"left": 0.24, "centre": 0.5, "right": 0.76}
+JITTER = 0.02
+#: How tall a grown person stands, in units: alone, beside another, and in a wide view.
+ALONE, TOGETHER, IN_WIDE_VIEW = 55, 45, 29
+#: Heights relative to a grown person. Small ones are drawn larger than life, to be read at a glance.
+HEIGHT = {
+    "girl": 0.95, "boy": 0.92, "wizard": 1.05, "fox": 0.82, "cat": 0.76, "owl": 0.74, "dragon": 1.06,
+    "tree": 1.2, "boat": 1.02, "spaceship": 1.2, "lantern": 0.72, "campfire": 0.68, "tower": 1.28,
+    "house": 1.06, "lighthouse": 1.3,
+}  # fmt: skip
+#: Those that stand further back than people do.
+STANDS_FAR = ("tree", "tower", "house", "lighthouse", "boat", "spaceship")
+#: Half the width of a subject of height 1: none is so large that an edge cuts it off.
+HALF_WIDTH = {
+    "fox": 0.42, "cat": 0.42, "dragon": 0.5, "horse": 0.46, "tree": 0.41, "boat": 0.46,
+    "spaceship": 0.41, "house": 0.48, "lighthouse": 0.41, "door": 0.42,
+}  # fmt: skip
+WIDEST = 0.6  # of the picture: a subject in the middle of a tall one must not fill it from side to side
+SLIM = 0.36  # half the width of all others
+#: How much of its half of the gap to its neighbour a subject may take: those behind may be hidden a bit.
+CROWDING, CROWDING_BEHIND = 1.15, 1.4
+MOON_HEIGHT, MOON_SIZE = 22, 22  # of its middle, and its width: in units
+SKY_MARGIN = 4  # kept free above the tallest
+#: What shines on its surroundings.
+GLOW: dict[str, Rgb] = {"campfire": (255, 146, 48), "lantern": (255, 216, 120)}
+#: A portrait shows its place this much magnified, around this height, faded this much.
+ZOOM, ZOOM_AROUND, FADE = 1.5, 46, 0.32
+
+
+def draw(scene: Scene) -> np.ndarray:
+    """The picture of `scene`: (height, width, 3) u8, RGB. The same scene gives the same picture."""
+    rng = random.Random(scene.seed)
+    canvas = Canvas(scene.width, scene.height, STYLES[scene.style](), rng)
+    canvas.light = light_of(scene)
+    if scene.framing == "portrait" and scene.subjects and scene.subjects[0].kind in BUSTS:
+        _portrait(canvas, scene, rng)
+    else:
+        ground = PLACES[scene.place](canvas, scene, rng)
+        paint_far_weather(canvas, scene, ground.far)
+        _subjects(canvas, scene, ground, rng)
+        paint_weather(canvas, scene, rng)
+    return canvas.pixels()
+
+
+def _portrait(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
+    """Head and shoulders before the place, which is near and pale so that the face stands out."""
+    with canvas.at(canvas.w / 2 * (1 - ZOOM), ZOOM_AROUND * (1 - ZOOM), ZOOM):
+        ground = PLACES[scene.place](canvas, scene, rng)
+        paint_far_weather(canvas, scene, ground.far)
+    with canvas.marked(backdrop=True):
+        canvas.fill(canvas.everything(), _haze(scene), alpha=FADE, line=False, glow=True)
+    # What falls stays behind the head: flakes on a face would be freckles.
+    paint_weather(canvas, scene, rng)
+    subject = scene.subjects[0]
+    x = ACROSS[subject.position] * canvas.w
+    with canvas.lit(_subject_light(canvas.light)), canvas.at(x, 100, 100):
+        BUSTS[subject.kind](canvas, subject, scene, rng)
+
+
+def _haze(scene: Scene) -> Rgb:
+    """What distance fades to: the sky near the horizon, or the lit walls indoors."""
+    if scene.place in INDOORS:
+        return tuple(v * light for v, light in zip((196, 184, 172), light_of(scene)))
+    return sky_colours(scene)[1]
+
+
+def _subjects(canvas: Canvas, scene: Scene, ground: Ground, rng: random.Random) -> None:
+    """All subjects, those further away first; the moon last, for nothing may hide it."""
+    standing = []
+    for subject in scene.subjects:
+        x = (ACROSS[subject.position] + rng.uniform(-JITTER, JITTER)) * canvas.w
+        y = _foot(subject, scene, ground)
+        standing.append((subject.kind == "moon", y, x, subject))
+    standing.sort(key=lambda each: each[:3])
+    light = _subject_light(canvas.light)
+    for is_moon, y, x, subject in standing:
+        if is_moon:
+            with canvas.marked(spot=True), canvas.at(x, MOON_HEIGHT + MOON_SIZE / 2, MOON_SIZE):
+                SUBJECTS["moon"](canvas, subject, scene, rng)
+            continue
+        size = _size(subject, scene, canvas.w, y)
+        _shadow(canvas, subject, ground, x, y, size)
+        if subject.kind in GLOW:
+            _glow(canvas, scene, x, y - size * 0.45, size, GLOW[subject.kind])
+        # People and animals on the right look into the picture.
+        flip = subject.position == "right" and subject.kind not in things.THINGS
+        spot = True if subject.kind in things.THINGS else None
+        with canvas.lit(light), canvas.marked(spot=spot), canvas.at(x, y, size, flip=flip):
+            SUBJECTS[subject.kind](canvas, subject, scene, rng)
+
+
+def _foot(subject: Subject, scene: Scene, ground: Ground) -> float:
+    """The y on which the subject stands, or floats."""
+    if subject.kind == "boat" and ground.water is not None:
+        return ground.water
+    far = subject.kind in STANDS_FAR
+    if scene.framing == "wide":
+        return _between(ground.far, ground.near, 0.1 if far else 0.5)
+    return _between(ground.far, ground.near, 0.35 if far else 1.0)
+
+
+def _size(subject: Subject, scene: Scene, width: float, foot: float) -> float:
+    """How tall the subject is drawn, in units, with its feet at y = `foot`."""
+    if scene.framing == "wide":
+        size = IN_WIDE_VIEW * (1.15 if subject.kind in STANDS_FAR else 1.0)
+    else:
+        size = ALONE if len(scene.subjects) == 1 else TOGETHER
+    size *= HEIGHT.get(subject.kind, 1.0)
+    own = ACROSS[subject.position]
+    others = [ACROSS[s.position] for s in scene.subjects if s is not subject and s.kind != "moon"]
+    gap = min((abs(own - other) for other in others), default=1.0) * width
+    to_edge = min(own, 1 - own, WIDEST / 2) * width
+    half = HALF_WIDTH.get(subject.kind, SLIM)
+    crowding = CROWDING_BEHIND if subject.kind in STANDS_FAR else CROWDING
+    return min(size, foot - SKY_MARGIN, crowding * gap / 2 / half, 1.04 * to_edge / half)
+
+
+def _shadow(canvas: Canvas, subject: Subject, ground: Ground, x: float, y: float, size: float) -> None:
+    """A soft dark oval where the subject touches the ground."""
+    if subject.kind == "boat" and ground.water is not None:
+        return
+    for spread, alpha in ((1.0, 0.14), (0.72, 0.2)):
+        reach = size * 0.33 * spread
+        canvas.oval(x, y + size * 0.005, reach, reach * 0.2, (24, 20, 40), alpha=alpha, line=False)
+
+
+def _glow(canvas: Canvas, scene: Scene, x: float, y: float, size: float, colour: Rgb) -> None:
+    """Light on the surroundings, in soft rings; strong in the dark, faint by day."""
+    dark = scene.time in ("dusk", "night") or scene.place == "cave"
+    alpha = 0.065 if dark else 0.022
+    for radius in (1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6):
+        canvas.oval(x, y, radius * size, radius * size, colour, alpha=alpha, line=False, glow=True)
+
+
+def _subject_light(light: Rgb) -> Rgb:
+    """More than half way to plain daylight: the colours of subjects can be named at any hour."""
+    return mix(light, (1.0, 1.0, 1.0), 0.58)
+
+
+def _between(a: float, b: float, t: float) -> float:
+    return a + (b - a) * t

@@ -1,0 +1,18 @@
+"""Places that somebody built (and the cave, which is furnished like one)."""
+
+from .castle import castle
+from .cave import cave
+from .city import city
+from .spaceport import spaceport
+from .studio import studio
+from .village import village
+
+#: Each draws the place's background and returns where subjects stand: fn(canvas, scene, rng) -> Ground.
+PLACES = {
+    "city": city,
+    "castle": castle,
+    "cave": cave,
+    "studio": studio,
+    "village": village,
+    "spaceport": spaceport,
+}

@@ -1,0 +1,38 @@
+"""What distance and snow do to the colours of a landscape."""
+
+from contextlib import contextmanager
+
+from ...canvas import Canvas, Rgb, mix
+from ...scene import Scene
+from ...sky import sky_colours
+from ...weather import cover
+
+
+class Air:
+    """Tints daylight colours for one picture: snow on top of things, haze in front of them."""
+
+    def __init__(self, canvas: Canvas, scene: Scene):
+        self.scene = scene
+        #: Haze is white as snow is: less of it keeps trees and rocks apart from the ground.
+        self.thickness = 0.6 if scene.weather == "snow" else 1.0
+        #: The blue of the night lies even over what is near.
+        self.least = 0.14 if scene.time == "night" else 0.0
+        bottom = sky_colours(scene)[1]
+        # Fills are multiplied by the light but the sky isn't: divided by it, full haze is the sky.
+        self.sky: Rgb = tuple(v / max(l, 0.05) for v, l in zip(bottom, canvas.light))
+
+    def tint(self, colour: Rgb, haze: float = 0.0, snow: float = 0.75) -> Rgb:
+        """`colour` seen through `haze` (0 = near, 1 = lost in the sky); `snow` is the share of it
+        that turns white when it snows."""
+        if snow:
+            colour = cover(self.scene, colour, snow)
+        return mix(colour, self.sky, max(self.least, haze * self.thickness))
+
+
+@contextmanager
+def frame(canvas: Canvas):
+    """Within, y from 0 to 100 and x from 0 to `canvas.w` are the edges of the picture, however much
+    of the place it shows: for what is close to the viewer and frames the view."""
+    left, top, _, bottom = canvas.visible()
+    with canvas.at(left, top, (bottom - top) / 100):
+        yield

@@ -1,0 +1,113 @@
+"""A labelled contact sheet of drawings, to look over what the sketchbook makes.
+
+    python -m sketchbook.sheet OUT.png                          48 sampled scenes
+    python -m sketchbook.sheet OUT.png --place cave --time night
+    python -m sketchbook.sheet OUT.png --each style --count 4   four scenes, each in every style
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from . import words
+from .draw import draw
+from .sampling import sample_scene
+from .scene import Scene, Subject
+
+SIZES = {"square": (256, 256), "wide": (384, 224), "tall": (224, 288)}
+#: Height of a label under a drawing and the gap between drawings, in pixels.
+LABEL, GAP = 30, 6
+BACKGROUND = (250, 250, 250)
+#: What a sheet can choose or vary, with the values that exist.
+CHOICES = {
+    "place": words.PLACES,
+    "time": words.TIMES,
+    "weather": words.WEATHERS,
+    "style": words.STYLES,
+    "framing": words.FRAMINGS,
+    "expression": words.EXPRESSIONS,
+    "subject": words.SUBJECTS,
+    "colour": tuple(words.COLOURS),
+    "position": words.POSITIONS,
+    "size": tuple(SIZES),
+}
+
+
+def changed(scene: Scene, field: str, value: str) -> Scene:
+    """`scene` with one of the CHOICES set; what belongs to a subject is set for the first one."""
+    if field == "size":
+        width, height = SIZES[value]
+        return replace(scene, width=width, height=height)
+    if field == "subject":
+        old = scene.subjects[0] if scene.subjects else Subject(value, "red")
+        hair = (old.hair or "brown") if value in words.PEOPLE else None
+        return replace(scene, subjects=[replace(old, kind=value, hair=hair)] + scene.subjects[1:])
+    if field in ("colour", "position"):
+        first = [replace(subject, **{field: value}) for subject in scene.subjects[:1]]
+        return replace(scene, subjects=first + scene.subjects[1:])
+    return replace(scene, **{field: value})
+
+
+def scenes(count: int, seed: int, chosen: dict[str, str], each: str | None) -> list[Scene]:
+    """`count` sampled scenes with the `chosen` values; with `each`, one for every value of that field."""
+    out = []
+    for i in range(count):
+        scene = sample_scene(random.Random(seed * 1000 + i))
+        for field, value in chosen.items():
+            scene = changed(scene, field, value)
+        out += [changed(scene, each, value) for value in CHOICES[each]] if each else [scene]
+    return out
+
+
+def label(scene: Scene) -> str:
+    """Two short lines that say what the drawing should show."""
+    who = ", ".join(f"{s.colour} {s.kind} {s.position}" for s in scene.subjects) or "nobody"
+    mood = f", {scene.expression}" if scene.expression else ""
+    return f"{scene.place} {scene.time} {scene.weather}, {scene.style} {scene.framing}\n{who}{mood}"
+
+
+def sheet(pictures: list[np.ndarray], labels: list[str], columns: int) -> Image.Image:
+    """The pictures in rows of `columns`, each with its label underneath."""
+    width = max(p.shape[1] for p in pictures) + GAP
+    height = max(p.shape[0] for p in pictures) + LABEL + GAP
+    rows = -(-len(pictures) // columns)
+    out = Image.new("RGB", (columns * width, rows * height), BACKGROUND)
+    font = ImageFont.load_default(11)
+    for i, (picture, text) in enumerate(zip(pictures, labels)):
+        # Cell by cell, so that long labels end with their drawing.
+        cell = Image.new("RGB", (width, height), BACKGROUND)
+        cell.paste(Image.fromarray(picture))
+        spot = 2, picture.shape[0] + 1
+        ImageDraw.Draw(cell).multiline_text(spot, text, (30, 30, 30), font, spacing=2)
+        out.paste(cell, (i % columns * width, i // columns * height))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--count", type=int, default=48)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--columns", type=int, help="8, or one for each value of --each")
+    parser.add_argument("--shrink", type=float, default=1.0, help="divides the drawings' size")
+    parser.add_argument("--each", choices=CHOICES, help="draw every scene with each value of this field")
+    for field, values in CHOICES.items():
+        parser.add_argument(f"--{field}", choices=values, metavar=field.upper())
+    args = parser.parse_args()
+    chosen = {field: value for field in CHOICES if (value := getattr(args, field))}
+    todo = scenes(args.count, args.seed, chosen, args.each)
+    pictures = []
+    for scene in todo:
+        small = int(scene.width / args.shrink), int(scene.height / args.shrink)
+        pictures.append(np.asarray(Image.fromarray(draw(scene)).resize(small, Image.Resampling.LANCZOS)))
+    columns = args.columns or (min(12, len(CHOICES[args.each])) if args.each else 8)
+    sheet(pictures, [label(scene) for scene in todo], columns).save(args.out)
+
+
+if __name__ == "__main__":
+    main()

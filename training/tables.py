@@ -1,0 +1,17 @@
+"""Markdown tables."""
+
+from __future__ import annotations
+
+
+def table(head: list[str], rows: list[list], digits: list[int]) -> str:
+    """`digits` after the decimal point for the numbers of each column; text stays as it is. What is not
+    a number shows as a dash. Ends with an empty line."""
+
+    def cell(value, after: int) -> str:
+        if isinstance(value, str):
+            return value
+        return "-" if value != value else f"{value:.{after}f}"
+
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    lines += ["| " + " | ".join(cell(v, d) for v, d in zip(row, digits, strict=True)) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

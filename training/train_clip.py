@@ -1,0 +1,179 @@
+"""Trains a small CLIP on drawings and their captions: it ranks pictures by how well they fit a text.
+
+`python training/train_clip.py --drawings DIR --tokenizer DIR --text-encoder DIR --out DIR --minutes M`
+
+Writes a CLIPModel folder (f16) with the tokenizer and `preprocessor_config.json`. Pictures are
+squeezed to a square, not cropped: what stands at the left and right of a wide one must stay visible.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from drawings import Drawings, squeezed
+from sketchbook.caption import caption
+
+SIDE, PATCH = 128, 16  # px
+WIDTH, LAYERS, HEADS = 160, 4, 5  # of the vision tower
+PROJECTION = 128
+TESTED = 86  # drawings of each size that are kept from training
+MEAN = STD = 0.5  # of pixels in 0..=1, every channel
+
+
+def built(text: CLIPTextModel) -> CLIPModel:
+    """A CLIP whose text tower is a copy of `text`; the rest is random."""
+    # Without the folder that it was loaded from.
+    words = {key: value for key, value in text.config.to_dict().items() if key != "_name_or_path"}
+    config = CLIPConfig(
+        text_config=words,
+        vision_config={
+            "hidden_size": WIDTH,
+            "intermediate_size": 3 * WIDTH,
+            "num_hidden_layers": LAYERS,
+            "num_attention_heads": HEADS,
+            "image_size": SIDE,
+            "patch_size": PATCH,
+        },
+        projection_dim=PROJECTION,
+    )
+    model = CLIPModel(config)
+    model.text_model.load_state_dict(text.state_dict())
+    return model
+
+
+def pixels(pictures: np.ndarray) -> torch.Tensor:
+    """u8 (batch, side, side, 3) to what the vision tower takes."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(255).sub(MEAN).div(STD)
+
+
+def tokens(tokenizer: CLIPTokenizer, captions: list[str], positions: int) -> dict[str, torch.Tensor]:
+    # The tower is causal: what follows the end does not matter, so there is no need for a mask, nor for
+    # more padding than the longest of the batch has.
+    padded = tokenizer(
+        captions, padding="longest", truncation=True, max_length=positions, return_tensors="pt"
+    )
+    return {"input_ids": padded.input_ids}
+
+
+def train(
+    model: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    drawings: Drawings,
+    minutes: float,
+    seed: int,
+    batch: int = 192,
+) -> None:
+    """The contrastive loss of CLIP (Radford et al. 2021); one learning rate cycle over the minutes."""
+    torch.manual_seed(seed)
+    rng, peak = random.Random(seed), 1e-3
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], peak, (0.9, 0.98)
+    )
+    batches = drawings.batches(batch, SIDE, rng, skip=TESTED)
+    # Captions have their own source of chance: the batches are drawn ahead, on another thread.
+    words = random.Random(f"captions {seed}")
+    begun, step, said = time.monotonic(), 0, 0.0
+    model.train()
+    while (gone := (time.monotonic() - begun) / (60 * minutes)) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = peak * max(min(gone / 0.05, (1 - gone) / 0.95), 1e-3)
+        numbers, pictures = next(batches)
+        captions = [caption(drawings.scenes[i], words) for i in numbers]
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = similarities(model, tokenizer, pictures, captions)
+        pairs = torch.arange(batch)
+        loss = (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, np.log(100))
+        step, said = step + 1, said + loss.item()
+        if step % 50 == 0:
+            rate = step * batch / (time.monotonic() - begun)
+            print(f"step {step}, {rate:.0f} pairs/s, loss {said / 50:.3f}", flush=True)
+            said = 0.0
+    batches.close()
+    model.eval()
+
+
+def similarities(model: CLIPModel, tokenizer: CLIPTokenizer, pictures: np.ndarray, captions) -> torch.Tensor:
+    """Logits (pictures, captions)."""
+    positions = model.config.text_config.max_position_embeddings
+    out = model(pixel_values=pixels(pictures), **tokens(tokenizer, captions, positions))
+    return out.logits_per_image.float()
+
+
+@torch.inference_mode()
+def recall(
+    model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, seed: int
+) -> tuple[int, float, float]:
+    """Of drawings that were kept from training: how many, and how often, in percent, the caption ranks
+    first and among the first five of all their captions."""
+    numbers, rng = [i for of_size in drawings.sizes.values() for i in of_size[:TESTED]], random.Random(seed)
+    pictures = squeezed((drawings.picture(i) for i in numbers), SIDE)
+    logits = similarities(model, tokenizer, pictures, [caption(drawings.scenes[i], rng) for i in numbers])
+    ranks = (logits > logits.diagonal()[:, None]).sum(1)
+    return len(numbers), *(100 * (ranks < n).float().mean().item() for n in (1, 5))
+
+
+def save(model: CLIPModel, tokenizer: Path, out: Path) -> None:
+    """The files of `tokenizer`, a folder, are copied as they are."""
+    model.half().save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
+    for file in tokenizer.iterdir():
+        shutil.copyfile(file, out / file.name)
+    preprocessor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"height": SIDE, "width": SIDE},
+        "resample": int(Image.Resampling.BICUBIC),
+        "do_center_crop": False,
+        "crop_size": {"height": SIDE, "width": SIDE},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [MEAN] * 3,
+        "image_std": [STD] * 3,
+    }
+    (out / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--drawings", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--text-encoder", type=Path, required=True, help="the text tower starts as its copy")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
+    model = built(CLIPTextModel.from_pretrained(args.text_encoder, dtype=torch.float32))
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
+    drawings = Drawings(args.drawings)
+    train(model, tokenizer, drawings, args.minutes, args.seed)
+    count, first, five = recall(model, tokenizer, drawings, args.seed)
+    print(f"the right one of {count} captions: first {first:.1f} %, in the first five {five:.1f} %")
+    save(model, args.tokenizer, args.out)
+
+
+if __name__ == "__main__":
+    main()
