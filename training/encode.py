@@ -44,7 +44,9 @@ def encode(vae: AutoencoderKL, drawings: Drawings, numbers: range, batch: int = 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -53,7 +55,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     samples = [encode(vae, drawings, numbers[:512]) for numbers in drawings.sizes.values()]
-    columns = np.concatenate([s.transpose(1, 0, 2, 3).reshape(s.shape[1], -1) for s in samples], 1).astype(np.float32)
+    columns = np.concatenate([s.transpose(1, 0, 2, 3).reshape(s.shape[1], -1) for s in samples], 1).astype(
+        np.float32
+    )
     whiten(vae, torch.from_numpy(columns.mean(1)), torch.from_numpy(columns.std(1)))
     vae.register_to_config(scaling_factor=1.0)
     vae.save_pretrained(args.out / "vae")

@@ -19,7 +19,9 @@ from averages import Average
 
 def arguments(description: str | None, lr: float, batch: int) -> argparse.ArgumentParser:
     """The options that every training run takes."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, required=True, help="training time, all runs together")
     parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes until this run pauses")
@@ -38,7 +40,9 @@ class Training:
             training.save()
     """
 
-    def __init__(self, model: nn.Module, optimizers: list, args: argparse.Namespace, *, keep: float, steady: float):
+    def __init__(
+        self, model: nn.Module, optimizers: list, args: argparse.Namespace, *, keep: float, steady: float
+    ):
         """`optimizers` are pairs of an optimizer and its share of the learning rate; `keep` is of the
         weights' mean; the learning rate falls linearly after the `steady` part of the time."""
         self.model, self._optimizers, self._args, self._steady = model, optimizers, args, steady

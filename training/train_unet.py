@@ -1,4 +1,4 @@
-"""Trains the denoising network and, more slowly, the text encoder that guides it:
+"""Trains the denoising network on captions that the text encoder understands already:
 `python training/train_unet.py --drawings DIR --latents DIR --text DIR --out DIR --minutes 300`.
 
 The network predicts v (Salimans and Ho 2022) under a cosine schedule, all timesteps weighted alike:
@@ -13,14 +13,13 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import diffusers
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
-from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from drawings import Drawings
@@ -37,7 +36,7 @@ def denoiser() -> UNet2DConditionModel:
         out_channels=CHANNELS,
         down_block_types=["DownBlock2D", "CrossAttnDownBlock2D"],
         up_block_types=["CrossAttnUpBlock2D", "UpBlock2D"],
-        block_out_channels=[64, 144],
+        block_out_channels=[64, 128],
         layers_per_block=1,
         attention_head_dim=4,
         norm_num_groups=16,
@@ -48,17 +47,20 @@ def denoiser() -> UNet2DConditionModel:
 def schedule() -> DPMSolverMultistepScheduler:
     """Trailing steps begin where nothing of the picture is left, as drawing does."""
     return DPMSolverMultistepScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", timestep_spacing="trailing",
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
     )
 
 
 class Samples:
-    """Batches of one size of picture each: latents, and captions as token ids."""
+    """Batches of one size of picture each: latents, and the text encoder's states of captions."""
 
-    def __init__(self, drawings: Drawings, latents: Path, tokenizer: CLIPTokenizer):
-        self._drawings, self._tokenizer = drawings, tokenizer
+    def __init__(self, drawings: Drawings, latents: Path, tokenizer: CLIPTokenizer, text: CLIPTextModel):
+        self._drawings, self._tokenizer, self._text = drawings, tokenizer, text
         self._latents = {
-            size: np.load(latents / f"latents-{size[0]}x{size[1]}.npy", mmap_mode="r") for size in drawings.sizes
+            size: np.load(latents / f"latents-{size[0]}x{size[1]}.npy", mmap_mode="r")
+            for size in drawings.sizes
         }
 
     def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,43 +73,35 @@ class Samples:
         words = [
             "" if rng.random() < 0.1 else caption(self._drawings.scenes[numbers[i]], rng) for i in chosen
         ]
-        ids = self._tokenizer(words, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
-        return latents, ids
-
-    def stream(self, count: int, rng: random.Random):
-        """Endless batches, worded ahead in a thread."""
-        with ThreadPoolExecutor(1) as pool:
-            ahead = [pool.submit(self.batch, count, rng) for _ in range(3)]
-            while True:
-                yield ahead.pop(0).result()
-                ahead.append(pool.submit(self.batch, count, rng))
+        ids = self._tokenizer(
+            words, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        ).input_ids
+        with torch.no_grad():
+            return latents, self._text(ids).last_hidden_state
 
 
-class Both(nn.Module):
-    """The two networks as one, for optimizers and averages."""
-
-    def __init__(self, unet: UNet2DConditionModel, text: CLIPTextModel):
-        super().__init__()
-        self.unet, self.text_encoder = unet, text
-
-    def loss(self, latents: torch.Tensor, ids: torch.Tensor, alphas: torch.Tensor) -> torch.Tensor:
-        count = len(latents)
-        # One timestep from each stretch of the schedule: the mean over a batch wavers less.
-        times = ((torch.arange(count) + torch.rand(count)) / count * len(alphas)).long().clamp(max=len(alphas) - 1)
-        signal = alphas[times].sqrt().view(-1, 1, 1, 1)
-        noise_size = (1 - alphas[times]).sqrt().view(-1, 1, 1, 1)
-        noise = torch.randn_like(latents)
-        noisy, velocity = signal * latents + noise_size * noise, signal * noise - noise_size * latents
-        with torch.autocast("cpu", torch.bfloat16):
-            predicted = self.unet(noisy, times, self.text_encoder(ids).last_hidden_state).sample
-        return (predicted.float() - velocity).pow(2).mean()
+def loss_of(
+    unet: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tensor, alphas: torch.Tensor
+) -> torch.Tensor:
+    """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products."""
+    count = len(latents)
+    # One timestep from each stretch of the schedule: the mean over a batch wavers less.
+    times = (
+        ((torch.arange(count) + torch.rand(count)) / count * len(alphas)).long().clamp(max=len(alphas) - 1)
+    )
+    signal = alphas[times].sqrt().view(-1, 1, 1, 1)
+    spread = (1 - alphas[times]).sqrt().view(-1, 1, 1, 1)
+    noise = torch.randn_like(latents)
+    with torch.autocast("cpu", torch.bfloat16):
+        predicted = unet(signal * latents + spread * noise, times, states).sample
+    return F.mse_loss(predicted.float(), signal * noise - spread * latents)
 
 
-def write_layout(out: Path, latents: Path, tokenizer: CLIPTokenizer, scheduler: DPMSolverMultistepScheduler) -> None:
-    """Everything of a diffusers folder but the networks that are trained here."""
-    tokenizer.save_pretrained(out / "tokenizer")
-    scheduler.save_pretrained(out / "scheduler")
-    shutil.copytree(latents / "vae", out / "vae", dirs_exist_ok=True)
+def write_layout(out: Path, latents: Path, text: Path) -> None:
+    """Everything of a diffusers folder but the network that is trained here."""
+    for source in (latents / "vae", text / "tokenizer", text / "text_encoder"):
+        shutil.copytree(source, out / source.name, dirs_exist_ok=True)
+    schedule().save_pretrained(out / "scheduler")
     nothing = [None, None]
     index = {
         "_class_name": "StableDiffusionPipeline",
@@ -134,26 +128,21 @@ def main() -> None:
     torch.manual_seed(args.seed)
     drawings = Drawings(args.drawings)
     tokenizer = CLIPTokenizer.from_pretrained(args.text / "tokenizer")
-    model = Both(denoiser(), CLIPTextModel.from_pretrained(args.text / "text_encoder"))
-    # The text encoder understands captions already; it only bends towards what the pictures need.
-    steppers = [
-        (optimizer, share)
-        for network, share in ((model.unet, 1.0), (model.text_encoder, 0.2))
-        for optimizer in optimizers(network, args.lr, 0.01, ("conv_in", "conv_out", "embedding"))
-    ]
-    training = Training(model, steppers, args, keep=0.9995, steady=0.6)
-    scheduler = schedule()
-    write_layout(args.out, args.latents, tokenizer, scheduler)
+    text = CLIPTextModel.from_pretrained(args.text / "text_encoder").eval().requires_grad_(False)
+    unet = denoiser()
+    steppers = [(optimizer, 1.0) for optimizer in optimizers(unet, args.lr, 0.01, ("conv_in", "conv_out"))]
+    training = Training(unet, steppers, args, keep=0.9995, steady=0.6)
+    write_layout(args.out, args.latents, args.text)
 
     def save() -> None:
         training.save()
         with training.average.applied():
-            model.unet.save_pretrained(args.out / "unet")
-            model.text_encoder.save_pretrained(args.out / "text_encoder")
+            unet.save_pretrained(args.out / "unet")
 
-    batches = Samples(drawings, args.latents, tokenizer).stream(args.batch, training.rng)
+    alphas = schedule().alphas_cumprod
+    samples = Samples(drawings, args.latents, tokenizer, text)
     for _ in training:
-        loss = model.loss(*next(batches), scheduler.alphas_cumprod)
+        loss = loss_of(unet, *samples.batch(args.batch, training.rng), alphas)
         training.learn(loss, {"loss": loss.item()})
         if training.step % 500 == 0:
             save()

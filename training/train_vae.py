@@ -28,7 +28,7 @@ UNSEEN = 64
 
 
 def autoencoder() -> AutoencoderKL:
-    widths = [16, 16, 32, 64, 96]
+    widths = [16, 16, 32, 64, 64]
     return AutoencoderKL(
         down_block_types=["DownEncoderBlock2D"] * len(widths),
         up_block_types=["UpDecoderBlock2D"] * len(widths),

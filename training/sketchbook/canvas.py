@@ -146,7 +146,9 @@ class Canvas:
 
     # ---- marks
 
-    def fill(self, path: skia.Path, colour: Rgb, *, alpha: float = 1.0, line: bool = True, glow: bool = False) -> None:
+    def fill(
+        self, path: skia.Path, colour: Rgb, *, alpha: float = 1.0, line: bool = True, glow: bool = False
+    ) -> None:
         """Draws `path` in `colour` (as seen by daylight; lighting is applied unless `glow`)."""
         lit = colour if glow else tuple(v * l for v, l in zip(colour, self.light))
         self.style.draw(self, Mark(self._moved(path), lit, alpha, line, glow, self.spot, self.backdrop))
@@ -236,7 +238,12 @@ def shape(commands: str, close: bool = True) -> skia.Path:
 
 
 def stroked(path: skia.Path, width: float) -> skia.Path:
-    paint = skia.Paint(Style=skia.Paint.kStroke_Style, StrokeWidth=width, StrokeCap=skia.Paint.kRound_Cap, StrokeJoin=skia.Paint.kRound_Join)
+    paint = skia.Paint(
+        Style=skia.Paint.kStroke_Style,
+        StrokeWidth=width,
+        StrokeCap=skia.Paint.kRound_Cap,
+        StrokeJoin=skia.Paint.kRound_Join,
+    )
     out = skia.Path()
     # A scale of 100 keeps curves smooth where a subject is drawn in lengths below one.
     paint.getFillPath(path, out, None, 100.0)
@@ -246,4 +253,6 @@ def stroked(path: skia.Path, width: float) -> skia.Path:
 def wave(rng: random.Random, base: float, height: float, length: float):
     """A smooth hill line y(x) around `base`, with hills about `height` high and `length` wide."""
     a, b = rng.uniform(0, 6.28), rng.uniform(0, 6.28)
-    return lambda x: base + height * (0.7 * math.sin(6.28 * x / length + a) + 0.3 * math.sin(6.28 * x / (length * 0.41) + b))
+    return lambda x: base + height * (
+        0.7 * math.sin(6.28 * x / length + a) + 0.3 * math.sin(6.28 * x / (length * 0.41) + b)
+    )

@@ -1,8 +1,8 @@
 """A labelled contact sheet of drawings, to look over what the sketchbook makes.
 
-    python -m sketchbook.sheet OUT.png                          48 sampled scenes
-    python -m sketchbook.sheet OUT.png --place cave --time night
-    python -m sketchbook.sheet OUT.png --each style --count 4   four scenes, each in every style
+python -m sketchbook.sheet OUT.png                          48 sampled scenes
+python -m sketchbook.sheet OUT.png --place cave --time night
+python -m sketchbook.sheet OUT.png --each style --count 4   four scenes, each in every style
 """
 
 from __future__ import annotations

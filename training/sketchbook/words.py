@@ -1,8 +1,18 @@
 """What the sketchbook can draw, by name. Captions, drawings and measurements share these lists."""
 
 PLACES = (
-    "jungle", "shore", "spaceport", "forest", "mountains", "city",
-    "castle", "desert", "cave", "studio", "village", "meadow",
+    "jungle",
+    "shore",
+    "spaceport",
+    "forest",
+    "mountains",
+    "city",
+    "castle",
+    "desert",
+    "cave",
+    "studio",
+    "village",
+    "meadow",
 )
 INDOORS = ("castle", "cave", "studio")
 TIMES = ("dawn", "day", "dusk", "night")
@@ -14,13 +24,24 @@ POSITIONS = ("left", "centre", "right")
 PEOPLE = ("girl", "boy", "man", "knight", "wizard", "robot")
 ANIMALS = ("fox", "cat", "owl", "dragon", "horse")
 THINGS = (
-    "tree", "boat", "spaceship", "moon", "lantern", "campfire", "tower", "house", "lighthouse",
+    "tree",
+    "boat",
+    "spaceship",
+    "moon",
+    "lantern",
+    "campfire",
+    "tower",
+    "house",
+    "lighthouse",
     "door",
 )
 SUBJECTS = PEOPLE + ANIMALS + THINGS
 EXPRESSIONS = ("calm", "happy", "sad", "angry", "worried", "surprised", "tired", "sly")
 HAIR = {
-    "black": (44, 36, 40), "brown": (118, 72, 40), "red": (190, 84, 36), "blond": (232, 192, 96),
+    "black": (44, 36, 40),
+    "brown": (118, 72, 40),
+    "red": (190, 84, 36),
+    "blond": (232, 192, 96),
     "white": (234, 232, 228),
 }
 

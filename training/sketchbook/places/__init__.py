@@ -1,4 +1,5 @@
 """Places: each draws its background and tells where subjects stand."""
+
 from dataclasses import dataclass
 
 
