@@ -170,19 +170,21 @@ def attribute_tables(exam: Exam) -> str:
     scores = [exam.clip.score(pictures, texts) for pictures in (drawings, coded, painted)]
     shuffled = exam.clip.score(drawings, texts[1:] + texts[:1])
     others = [draw(scene) for scene in exam.scenes(exam.count, "others", held_out=True)]
-    real = exam.clip.pictures(drawings)
+    # Against drawings of other scenes: pictures of the same scenes would be closer than chance allows,
+    # and the floor would not be one.
+    reference = exam.clip.pictures(others)
     distances = [
-        [title, 1000 * frechet_of(exam.clip.pictures(pictures), real)]
+        [title, 1000 * frechet_of(exam.clip.pictures(pictures), reference)]
         for title, pictures in (
-            ("generated", painted),
+            ("drawings (the floor)", drawings),
             ("after the autoencoder", coded),
-            ("other drawings (the floor)", others),
+            ("generated", painted),
         )
     ]
     return "\n".join([
         "## What is asked and what is seen\n",
-        "Percent of right attributes, as the judge reads them. \"Familiar\" asks for new scenes without a "
-        f"held-out combination ({len(familiar)} pictures); the ratio is of generated to drawings.\n",
+        ("Percent of right attributes, as the judge reads them. \"Familiar\" asks for new scenes without a "
+        f"held-out combination ({len(familiar)} pictures); the ratio is of generated to drawings.\n"),
         table(
             ["", "n", "drawings", "after the autoencoder", "generated", "generated, familiar", "ratio"],
             rows,
@@ -195,8 +197,9 @@ def attribute_tables(exam: Exam) -> str:
             [[*scores, shuffled]],
             digits=[1] * 4,
         ),
-        "## Fréchet distance to the drawings\n",
-        "Between unit vectors of the small CLIP, times 1000: comparable within this table only.\n",
+        "## Fréchet distance to drawings\n",
+        (f"Of {len(scenes)} pictures each to drawings of as many other scenes, between unit vectors of the "
+        "small CLIP, times 1000: comparable within this table only.\n"),
         table(["", "distance"], distances, digits=[0, 2]),
     ])  # fmt: skip
 
@@ -235,12 +238,14 @@ def autoencoder_tables(exam: Exam) -> str:
 
 def of_colour(exam: Exam, colour: str, count: int) -> list[Scene]:
     """Scenes where a single subject of this colour can be taken out without moving anything else:
-    weather falls elsewhere when fewer things are drawn, and portraits have another background."""
+    weather and a watercolour's ragged edge fall elsewhere when fewer things are drawn, and portraits have
+    another background."""
     found, number = [], 0
     while len(found) < count:
         for scene in exam.scenes(500, f"{colour} {number}"):
             alone = len(scene.subjects) == 1 and scene.subjects[0].colour == colour
-            if alone and scene.framing != "portrait" and scene.weather == "clear":
+            still = scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
+            if alone and still:
                 found.append(scene)
         number += 1
     return found[:count]
@@ -255,8 +260,10 @@ def report(args: argparse.Namespace) -> None:
     asked = "captions as in training" if args.captions else "full descriptions"
     parts = [
         "# Results\n",
-        f"{args.count} scenes (seed {args.seed}), {asked}; DPM++ 2M, {args.steps} steps, guidance "
-        f"{args.guidance:g}, f32. Written by `training/evaluate.py`.\n",
+        (
+            f"{args.count} scenes (seed {args.seed}), {asked}; DPM++ 2M, {args.steps} steps, guidance "
+            f"{args.guidance:g}, f32. Written by `training/evaluate.py`.\n"
+        ),
     ]
     for measure in (attribute_tables, autoencoder_tables, probes.negatives, probes.guidance, probes.steps):
         print(f"{measure.__name__} ...", flush=True)

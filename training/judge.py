@@ -221,13 +221,14 @@ def train(drawings: Drawings, minutes: float, seed: int, batch: int = 64, peak: 
 
 
 def tested(network: Network, drawings: Drawings) -> dict[str, float]:
-    """Percent of right answers to each question, on the drawings that were kept from training."""
+    """Percent of right answers to each question, on the drawings that were kept from training; of the
+    positions only where a subject stands, since nothing does at most of them."""
     numbers = [i for of_size in drawings.sizes.values() for i in of_size[:TESTED]]
     read = readings(network, squeezed((drawings.picture(i) for i in numbers), SIDE))
     hits: dict[str, list[bool]] = {question: [] for question in QUESTIONS}
     for number, reading in zip(numbers, read):
         for question, right in truth(drawings.scenes[number]).items():
-            if right is not None:
+            if right not in (None, NONE):
                 hits[question].append(reading.answer(question) == right)
     return {question: 100 * float(np.mean(hit)) for question, hit in hits.items() if hit}
 

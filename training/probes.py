@@ -55,7 +55,7 @@ OPEN = (
 )
 
 
-def negatives(exam: "Exam") -> str:
+def negatives(exam: Exam) -> str:
     """How often something is seen with and without a word for it as the negative prompt: where the prompt
     leaves it open, and, since that may be rare, where the prompt asks for it."""
     seeds = max(exam.count // 125, 1)  # for each prompt
@@ -81,25 +81,27 @@ def negatives(exam: "Exam") -> str:
     columns = [f"{what}, {how}" for what in ("open", "asked", "rest") for how in ("without", "with")]
     lines = [
         "## Negative prompts\n",
-        f"Percent of {len(noises)} pictures in which the judge sees what the negative prompt names, without "
-        "and with it: under prompts that leave it open, and under prompts that ask for it. The rest: how "
-        "often place and subject of the prompts that ask for it are right.\n",
+        (
+            f"Percent of {len(noises)} pictures in which the judge sees what the negative prompt names, without "
+            "and with it: under prompts that leave it open, and under prompts that ask for it. The rest: how "
+            "often place and subject of the prompts that ask for it are right.\n"
+        ),
         table(["negative prompt", *columns], rows, digits=[0] + [1] * 6),
     ]
     return "\n".join(lines)
 
 
-def guidance(exam: "Exam") -> str:
+def guidance(exam: Exam) -> str:
     """Rates of right attributes under several guidances."""
     return _compared(exam, "Guidance", [(f"{g:g}", {"guidance": g}) for g in GUIDANCES])
 
 
-def steps(exam: "Exam") -> str:
+def steps(exam: Exam) -> str:
     """Rates of right attributes after several numbers of steps."""
     return _compared(exam, "Steps (DPM++ 2M)", [(str(n), {"steps": n}) for n in STEPS])
 
 
-def _compared(exam: "Exam", title: str, settings: list[tuple[str, dict]]) -> str:
+def _compared(exam: Exam, title: str, settings: list[tuple[str, dict]]) -> str:
     attributes = ("place", "time", "weather", "style", "kind", "colour", "position", "everything")
     scenes = exam.scenes(max(exam.count // 4, 4), "asked", held_out=True)
     texts, rows = exam.prompts(scenes), []

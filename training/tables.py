@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def table(head: list[str], rows: list[list], digits: list[int]) -> str:
     """`digits` after the decimal point for the numbers of each column; text stays as it is. What is not
@@ -10,7 +12,7 @@ def table(head: list[str], rows: list[list], digits: list[int]) -> str:
     def cell(value, after: int) -> str:
         if isinstance(value, str):
             return value
-        return "-" if value != value else f"{value:.{after}f}"
+        return "-" if math.isnan(value) else f"{value:.{after}f}"
 
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     lines += ["| " + " | ".join(cell(v, d) for v, d in zip(row, digits, strict=True)) + " |" for row in rows]

@@ -26,7 +26,14 @@ from tables import table
 
 def scene(**changes) -> Scene:
     fox = Subject("fox", "orange", "left")
-    values = dict(place="forest", time="night", weather="rain", style="ink", framing="full", subjects=[fox])
+    values = {
+        "place": "forest",
+        "time": "night",
+        "weather": "rain",
+        "style": "ink",
+        "framing": "full",
+        "subjects": [fox],
+    }
     return Scene(**values | changes)
 
 
@@ -40,9 +47,14 @@ def reading(**answers: str) -> Reading:
     return Reading(odds)
 
 
-SEES_THE_FOX = dict(
-    place="forest", time="night", weather="rain", style="ink", framing="full", left_kind="fox"
-)
+SEES_THE_FOX = {
+    "place": "forest",
+    "time": "night",
+    "weather": "rain",
+    "style": "ink",
+    "framing": "full",
+    "left_kind": "fox",
+}
 
 
 class Formulas(unittest.TestCase):
@@ -114,7 +126,7 @@ class Judging(unittest.TestCase):
         self.assertNotIn("expression", hits)
 
     def test_a_subject_at_the_wrong_place_is_seen_but_not_right(self):
-        moved = SEES_THE_FOX | dict(left_kind=NONE, right_kind="fox", right_colour="orange")
+        moved = SEES_THE_FOX | {"left_kind": NONE, "right_kind": "fox", "right_colour": "orange"}
         hits = checked(scene(), reading(**moved))
         self.assertEqual(hits["kind"], [True])
         self.assertEqual(hits["colour"], [True])
