@@ -5,28 +5,27 @@ The network predicts v (Salimans and Ho 2022) under a cosine schedule, all times
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
 One caption in ten is dropped for classifier-free guidance. Captions are worded anew each time.
 
-Writes a whole diffusers folder into `--out`. Stops and goes on, see loop.py.
+Writes `unet` into `--out`. Stops and goes on, see loop.py.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import shutil
 from pathlib import Path
 
-import diffusers
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from drawings import Drawings
+from export import schedule
 from loop import Training, arguments
 from muon import optimizers
 from sketchbook.caption import caption
-from train_vae import CHANNELS, UNSEEN
+from principal import CHANNELS
+from train_vae import UNSEEN
 
 
 def denoiser() -> UNet2DConditionModel:
@@ -41,15 +40,6 @@ def denoiser() -> UNet2DConditionModel:
         attention_head_dim=4,
         norm_num_groups=16,
         cross_attention_dim=128,
-    )
-
-
-def schedule() -> DPMSolverMultistepScheduler:
-    """Trailing steps begin where nothing of the picture is left, as drawing does."""
-    return DPMSolverMultistepScheduler(
-        beta_schedule="squaredcos_cap_v2",
-        prediction_type="v_prediction",
-        timestep_spacing="trailing",
     )
 
 
@@ -97,32 +87,10 @@ def loss_of(
     return F.mse_loss(predicted.float(), signal * noise - spread * latents)
 
 
-def write_layout(out: Path, latents: Path, text: Path) -> None:
-    """Everything of a diffusers folder but the network that is trained here."""
-    for source in (latents / "vae", text / "tokenizer", text / "text_encoder"):
-        shutil.copytree(source, out / source.name, dirs_exist_ok=True)
-    schedule().save_pretrained(out / "scheduler")
-    nothing = [None, None]
-    index = {
-        "_class_name": "StableDiffusionPipeline",
-        "_diffusers_version": diffusers.__version__,
-        "feature_extractor": nothing,
-        "image_encoder": nothing,
-        "requires_safety_checker": False,
-        "safety_checker": nothing,
-        "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
-    (out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
 def main() -> None:
     parser = arguments(__doc__, lr=2e-3, batch=64)
     parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--latents", type=Path, required=True, help="what encode.py wrote")
+    parser.add_argument("--latents", type=Path, required=True, help="what principal.py wrote")
     parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -132,7 +100,6 @@ def main() -> None:
     unet = denoiser()
     steppers = [(optimizer, 1.0) for optimizer in optimizers(unet, args.lr, 0.01, ("conv_in", "conv_out"))]
     training = Training(unet, steppers, args, keep=0.9995, steady=0.6)
-    write_layout(args.out, args.latents, args.text)
 
     def save() -> None:
         training.save()

@@ -1,16 +1,21 @@
-"""Trains the autoencoder: `python training/train_vae.py --drawings DIR --out DIR --minutes 120`.
+"""Trains the autoencoder's two halves on the code of principal.py:
 
-AutoencoderKL with 16 pixels to a latent in each direction and 16 channels. The first three channels
-are held to twice the mean colour of their 16 x 16 pixels: colours are right from the first minutes,
-and the denoising network finds the thumbnail of the picture in plain sight.
+`python training/train_vae.py decoder --drawings DIR --code DIR --out DIR --minutes 60`
+`python training/train_vae.py encoder --drawings DIR --code DIR --out DIR --minutes 20`
 
-Writes `vae` into `--out`. Stops and goes on, see loop.py.
+The decoder learns to draw from the exact code, with a little noise in it, for a denoiser never hits the
+code exactly. The encoder learns to give the code. Neither waits for the other, and the denoiser
+waits for none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
+
+Stops and goes on, see loop.py.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,12 +24,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from torch import nn
 
 from drawings import Drawings
 from loop import Training, arguments
 from muon import optimizers
+from principal import CHANNELS, Code, tensor
 
-FACTOR, CHANNELS, CROP = 16, 16, 128
+CROP = 128
+#: Of the code's noise while the decoder learns, relative to a mean square of 1.
+NOISE = 0.1
 #: Drawings at the start of each size that no training sees.
 UNSEEN = 64
 #: Drawings that stay decoded, about 200 KB each: decoding would take a tenth of the time.
@@ -45,9 +54,67 @@ def autoencoder() -> AutoencoderKL:
     )
 
 
-def tensor(pictures: np.ndarray) -> torch.Tensor:
-    """u8 (n, height, width, 3) as f32 (n, 3, height, width) in -1..=1."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+class Decoder(nn.Module):
+    """The code to pictures."""
+
+    def __init__(self, model: AutoencoderKL):
+        super().__init__()
+        self.post_quant_conv, self.decoder = model.post_quant_conv, model.decoder
+
+    def forward(self, code: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.post_quant_conv(code))
+
+    def loss(self, pictures: torch.Tensor, code: Code) -> tuple[torch.Tensor, dict[str, float]]:
+        exact = code(pictures)
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = self(exact + NOISE * torch.randn_like(exact))
+        drawn = drawn.float()
+        squared = F.mse_loss(drawn, pictures)
+        edges, a, b = 0.0, pictures, drawn
+        for _ in range(3):
+            edges = edges + sum((p - q).abs().mean() for p, q in zip(slopes(a), slopes(b)))
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        loss = (drawn - pictures).abs().mean() + 4 * squared + 0.5 * edges
+        return loss, {"psnr": decibels(squared.item())}
+
+    def test(self, pictures: torch.Tensor, code: Code) -> float:
+        return decibels(F.mse_loss(self(code(pictures)).clamp(-1, 1), pictures).item())
+
+
+class Encoder(nn.Module):
+    """Pictures to the code: mean and log-variance, as AutoencoderKL has them."""
+
+    def __init__(self, model: AutoencoderKL):
+        super().__init__()
+        self.encoder, self.quant_conv = model.encoder, model.quant_conv
+        with torch.no_grad():
+            # Nothing is learned about the variance: it is that of the noise which the decoder knows.
+            self.quant_conv.weight[CHANNELS:] = 0
+            self.quant_conv.bias[CHANNELS:] = 2 * math.log(NOISE)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.quant_conv(self.encoder(pictures))[:, :CHANNELS]
+
+    def loss(self, pictures: torch.Tensor, code: Code) -> tuple[torch.Tensor, dict[str, float]]:
+        with torch.autocast("cpu", torch.bfloat16):
+            given = self(pictures)
+        squared = F.mse_loss(given.float(), code(pictures))
+        return squared, {"error": squared.item() ** 0.5}
+
+    def test(self, pictures: torch.Tensor, code: Code) -> float:
+        return F.mse_loss(self(pictures), code(pictures)).item() ** 0.5
+
+
+PARTS = {"decoder": Decoder, "encoder": Encoder}
+
+
+def slopes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def decibels(squared: float) -> float:
+    """PSNR from the mean square of errors in -1..=1."""
+    return 10 * math.log10(4 / squared)
 
 
 def crops(
@@ -61,64 +128,54 @@ def crops(
     return tensor(np.stack(cut))
 
 
-def slopes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
-
-
-def loss_of(model: AutoencoderKL, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    with torch.autocast("cpu", torch.bfloat16):
-        code = model.encode(x).latent_dist
-        y = model.decode(code.sample()).sample
-    y, mean = y.float(), code.mean.float()
-    squared = F.mse_loss(y, x)
-    edges, a, b = 0.0, x, y
-    for _ in range(3):
-        edges = edges + sum((p - q).abs().mean() for p, q in zip(slopes(a), slopes(b)))
-        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    thumbnail = F.mse_loss(mean[:, :3], 2 * F.avg_pool2d(x, FACTOR))
-    kl = code.kl().mean() / mean[0].numel()
-    loss = (y - x).abs().mean() + 4 * squared + 0.5 * edges + 0.2 * thumbnail + 5e-4 * kl
-    return loss, {"mse": squared.detach(), "thumbnail": thumbnail.detach(), "kl": kl.detach()}
-
-
 @torch.no_grad()
-def unseen_psnr(model: AutoencoderKL, drawings: Drawings, count: int = 16) -> float:
-    """Mean over whole drawings of every size, in dB."""
-    model.eval()
-    found = []
-    for numbers in drawings.sizes.values():
-        for number in numbers[: min(count, UNSEEN)]:
-            x = tensor(drawings.picture(number)[None])
-            y = model.decode(model.encode(x).latent_dist.mean).sample.clamp(-1, 1)
-            found.append(-10 * math.log10(F.mse_loss(y / 2, x / 2).item()))
-    model.train()
-    return float(np.mean(found))
+def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> float:
+    """The mean of the part's test over whole unseen drawings of every size."""
+    numbers = [number for of_size in drawings.sizes.values() for number in of_size[: min(count, UNSEEN)]]
+    return float(np.mean([part.test(tensor(drawings.picture(number)[None]), code) for number in numbers]))
 
 
-def main() -> None:
+def train(name: str, argv: list[str]) -> None:
     parser = arguments(__doc__, lr=4e-3, batch=16)
     parser.add_argument("--drawings", type=Path, required=True)
-    args = parser.parse_args()
+    parser.add_argument("--code", type=Path, required=True, help="what principal.py wrote")
+    args = parser.parse_args(argv)
+    out, args.out = args.out, args.out / name
     torch.manual_seed(args.seed)
-    drawings, model = Drawings(args.drawings), autoencoder()
-    steppers = [(o, 1.0) for o in optimizers(model, args.lr, 1e-4, ("conv_in", "conv_out", "quant_conv"))]
-    training = Training(model, steppers, args, keep=0.999, steady=0.5)
+    drawings, code, part = Drawings(args.drawings), Code.load(args.code), PARTS[name](autoencoder())
+    steppers = [(o, 1.0) for o in optimizers(part, args.lr, 1e-4, ("conv_in", "conv_out", "quant_conv"))]
+    training = Training(part, steppers, args, keep=0.998, steady=0.5)
 
     def save() -> None:
         training.save()
         with training.average.applied():
-            training.report(unseen_psnr=unseen_psnr(model, drawings))
-            model.save_pretrained(args.out / "vae")
+            training.report(unseen=tested(part, drawings, code))
+            torch.save(part.state_dict(), out / f"{name}.pt")
 
     numbers = [i for of_size in drawings.sizes.values() for i in of_size[UNSEEN:]]
     read = lru_cache(maxsize=IN_MEMORY)(drawings.picture)
     for _ in training:
-        loss, figures = loss_of(model, crops(read, numbers, args.batch, training.rng))
-        training.learn(loss, {name: value.item() for name, value in figures.items()})
+        training.learn(*part.loss(crops(read, numbers, args.batch, training.rng), code))
         if training.step % 500 == 0:
             save()
     save()
 
 
+def join(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args(argv).out
+    model = autoencoder()
+    for name, part in PARTS.items():
+        part(model).load_state_dict(torch.load(out / f"{name}.pt"))
+    model.save_pretrained(out / "vae")
+
+
 if __name__ == "__main__":
-    main()
+    command, *rest = sys.argv[1:] or ["--help"]
+    if command in PARTS:
+        train(command, rest)
+    elif command == "join":
+        join(rest)
+    else:
+        print(__doc__)

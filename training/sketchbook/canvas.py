@@ -50,6 +50,7 @@ class Mark:
     glow: bool = False  # gives light itself: lighting does not darken it
     spot: bool = False  # carries a colour that the caption names
     backdrop: bool = False  # sky, walls, floor: the large areas behind everything
+    scenery: bool = False  # belongs to the place, not to a subject: it stays in the background
 
 
 class Style:
@@ -87,6 +88,7 @@ class Canvas:
         self.light: Rgb = (1.0, 1.0, 1.0)
         self.spot = False
         self.backdrop = False
+        self.scenery = False
         self._matrix = skia.Matrix()
         style.begin(self)
 
@@ -124,15 +126,16 @@ class Canvas:
             self.light = before
 
     @contextmanager
-    def marked(self, *, spot: bool | None = None, backdrop: bool | None = None):
-        """Within, marks carry a named colour (`spot`), or are `backdrop`."""
-        before = self.spot, self.backdrop
+    def marked(self, *, spot: bool | None = None, backdrop: bool | None = None, scenery: bool | None = None):
+        """Within, marks carry a named colour (`spot`), are `backdrop`, or are `scenery`."""
+        before = self.spot, self.backdrop, self.scenery
         self.spot = before[0] if spot is None else spot
         self.backdrop = before[1] if backdrop is None else backdrop
+        self.scenery = before[2] if scenery is None else scenery
         try:
             yield
         finally:
-            self.spot, self.backdrop = before
+            self.spot, self.backdrop, self.scenery = before
 
     @contextmanager
     def clip(self, path: skia.Path):
@@ -151,7 +154,9 @@ class Canvas:
     ) -> None:
         """Draws `path` in `colour` (as seen by daylight; lighting is applied unless `glow`)."""
         lit = colour if glow else tuple(v * l for v, l in zip(colour, self.light))
-        self.style.draw(self, Mark(self._moved(path), lit, alpha, line, glow, self.spot, self.backdrop))
+        self.style.draw(
+            self, Mark(self._moved(path), lit, alpha, line, glow, self.spot, self.backdrop, self.scenery)
+        )
 
     def gradient(self, path: skia.Path, top: Rgb, bottom: Rgb, y0: float, y1: float) -> None:
         """Fills with a vertical gradient; not lit. y0 and y1 are in picture units."""

@@ -57,18 +57,23 @@ def draw(scene: Scene) -> np.ndarray:
     if scene.framing == "portrait" and scene.subjects and scene.subjects[0].kind in BUSTS:
         _portrait(canvas, scene, rng)
     else:
-        ground = PLACES[scene.place](canvas, scene, rng)
-        paint_far_weather(canvas, scene, ground.far)
+        ground = _place(canvas, scene, rng)
         _subjects(canvas, scene, ground, rng)
         paint_weather(canvas, scene, rng)
     return canvas.pixels()
 
 
+def _place(canvas: Canvas, scene: Scene, rng: random.Random) -> Ground:
+    with canvas.marked(scenery=True):
+        ground = PLACES[scene.place](canvas, scene, rng)
+        paint_far_weather(canvas, scene, ground.far)
+    return ground
+
+
 def _portrait(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
     """Head and shoulders before the place, which is near and pale so that the face stands out."""
     with canvas.at(canvas.w / 2 * (1 - ZOOM), ZOOM_AROUND * (1 - ZOOM), ZOOM):
-        ground = PLACES[scene.place](canvas, scene, rng)
-        paint_far_weather(canvas, scene, ground.far)
+        _place(canvas, scene, rng)
     with canvas.marked(backdrop=True):
         canvas.fill(canvas.everything(), _haze(scene), alpha=FADE, line=False, glow=True)
     # What falls stays behind the head: flakes on a face would be freckles.

@@ -47,7 +47,7 @@ COLOURS_OF = {
 _HAIR_OF = _weights("black 3, brown 4, red 3, blond 4, white 1")
 
 _FRAMINGS = {"full": 55, "wide": 17, "portrait": 28}
-_COUNTS = {"full": (10, 62, 28), "wide": (35, 45, 20), "portrait": (0, 100, 0)}
+_COUNTS = {"full": (14, 60, 26), "wide": (35, 45, 20), "portrait": (0, 100, 0)}
 _SIZES = {
     "portrait": {(256, 256): 60, (224, 288): 40},
     "full": {(256, 256): 62, (384, 224): 33, (224, 288): 5},

@@ -43,8 +43,10 @@ class Ink(Style):
             wash = ramp(start, end, mix(colour, PAPER, 0.16), mix(colour, INK, 0.05))
             canvas.skia.drawPath(mark.path, wash)
         if mark.line and not mark.backdrop and mark.alpha > 0.6 and small > 3:
-            canvas.skia.drawPath(mark.path, pen(INK, 0.85 if small > 5 else 0.55))
-            if small > 12:
+            # Scenery is drawn with thinned ink, so that subjects stand out from it.
+            ink = mix(INK, colour, 0.55) if mark.scenery else INK
+            canvas.skia.drawPath(mark.path, pen(ink, 0.9 if small > 5 else 0.55))
+            if small > 12 and not mark.scenery:
                 # A second line, a little lower and to the right: a pen presses more on that side.
                 canvas.skia.save()
                 canvas.skia.translate(0.22, 0.26)

@@ -65,7 +65,10 @@ class Neon(Style):
         canvas.skia.drawPath(mark.path, plain(mix(DARK, hour, strength), mark.alpha))
         if mark.line and small > 3:
             width = 1.15 if mark.spot else 0.6 if small < 5 else 0.85
-            canvas.skia.drawPath(mark.path, pen(tube, width, 0.5 if mark.backdrop else 1))
+            # Tubes of the scenery burn low, so that subjects stand out from it.
+            canvas.skia.drawPath(
+                mark.path, pen(tube, width, 0.4 if mark.backdrop else 0.55 if mark.scenery else 1)
+            )
 
     def sky(self, canvas, path, top, bottom, y0, y1) -> None:
         first, last = (mix(DARK, colour, share) for colour, share in ((top, 0.26), (bottom, 0.46)))

@@ -39,7 +39,7 @@ def stroke_sheet() -> skia.Image:
     sheet = surface.getCanvas()
     sheet.clear(0)
     for path, width in stroke_paths(rng, 420, 60, 8.5):
-        sheet.drawPath(path, pen(rng.choice(TINTS), width, rng.uniform(0.16, 0.34)))
+        sheet.drawPath(path, pen(rng.choice(TINTS), width, rng.uniform(0.12, 0.27)))
     return surface.makeImageSnapshot()
 
 

@@ -128,10 +128,11 @@ def mouth(canvas: Canvas, expression: str, paints: Paints, y=0.6, size=1.0) -> N
 
 def drops(canvas: Canvas, expression: str, x=0.38, y=0.13, size=1.0) -> None:
     """A tear for sad, a drop of sweat at the temple for worried."""
-    if expression == "sad":
-        _drop(canvas, -x - 0.06 * size, y + 0.5 * size, 0.15 * size)
-    elif expression == "worried":
-        _drop(canvas, x + 0.38 * size, y - 0.1 * size, 0.15 * size)
+    with canvas.marked(spot=True):  # blue in every style
+        if expression == "sad":
+            _drop(canvas, -x - 0.06 * size, y + 0.5 * size, 0.15 * size)
+        elif expression == "worried":
+            _drop(canvas, x + 0.38 * size, y - 0.1 * size, 0.15 * size)
 
 
 def _eye(canvas, look: Look, paints: Paints, cx, cy, rx, ry, side) -> None:

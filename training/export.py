@@ -1,0 +1,62 @@
+"""Puts the trained networks together as a diffusers folder in f16:
+
+`python training/export.py --vae DIR --text DIR --unet DIR --out DIR`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel
+
+
+def schedule() -> DPMSolverMultistepScheduler:
+    """Trailing steps begin where nothing of the picture is left, as training does."""
+    return DPMSolverMultistepScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--vae", type=Path, required=True, help="an AutoencoderKL folder")
+    parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
+    parser.add_argument("--unet", type=Path, required=True, help="a UNet2DConditionModel folder")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    AutoencoderKL.from_pretrained(args.vae, dtype=torch.float16).save_pretrained(args.out / "vae")
+    UNet2DConditionModel.from_pretrained(args.unet, dtype=torch.float16).save_pretrained(args.out / "unet")
+    text = CLIPTextModel.from_pretrained(args.text / "text_encoder", dtype=torch.float16)
+    text.save_pretrained(args.out / "text_encoder")
+    shutil.copytree(args.text / "tokenizer", args.out / "tokenizer", dirs_exist_ok=True)
+    schedule().save_pretrained(args.out / "scheduler")
+    nothing = [None, None]
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "feature_extractor": nothing,
+        "image_encoder": nothing,
+        "requires_safety_checker": False,
+        "safety_checker": nothing,
+        "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (args.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

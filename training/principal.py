@@ -1,0 +1,98 @@
+"""The latents: principal components of square patches, found from the drawings alone.
+
+`python training/principal.py --drawings DIR --out DIR`
+
+An autoencoder that has to find its own latents needs hours before it draws an edge. The best linear
+code of a 16 x 16 patch is known at once: its first principal components. Thirty-two of them keep 26.8 dB
+of a drawing, more than a learned code of the same size did after an hour here, and a decoder that sees
+the neighbouring patches adds what is missing. Coarse components vary most, so that denoising settles
+them first.
+
+Each component is divided by the root of its deviation, half way to whitening, and all by one number that
+makes the mean square 1.
+
+Writes `principal.npz` (kernel: (channels, 3, 16, 16), bias: (channels,)) and, for each size,
+`latents-WxH.npy`, f16 (count, channels, H / 16, W / 16), in the order of the drawings.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from drawings import Drawings
+
+FACTOR, CHANNELS = 16, 32
+#: Drawings of each size that the components are found from.
+SAMPLE = 500
+
+
+def tensor(pictures: np.ndarray) -> torch.Tensor:
+    """u8 (n, height, width, 3) as f32 (n, 3, height, width) in -1..=1."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+class Code:
+    """Pictures (n, 3, height, width) in -1..=1 to latents (n, channels, height / 16, width / 16)."""
+
+    def __init__(self, kernel: torch.Tensor, bias: torch.Tensor):
+        self.kernel, self.bias = kernel, bias
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(pictures, self.kernel, self.bias, stride=FACTOR)
+
+    @staticmethod
+    def load(folder: Path) -> "Code":
+        stored = np.load(folder / "principal.npz")
+        return Code(torch.from_numpy(stored["kernel"]), torch.from_numpy(stored["bias"]))
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "principal.npz", kernel=self.kernel.numpy(), bias=self.bias.numpy())
+
+
+def found(pictures: torch.Tensor) -> Code:
+    """The components of patches (n, 3, 16, 16)."""
+    patches = pictures.flatten(1).double()
+    mean = patches.mean(0)
+    values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+    deviations = values.flip(0)[:CHANNELS].sqrt()
+    scale = deviations.sqrt() * deviations.mean().sqrt()
+    kernel = vectors.flip(1)[:, :CHANNELS].T / scale[:, None]
+    return Code(kernel.float().reshape(CHANNELS, 3, FACTOR, FACTOR), -(kernel @ mean).float())
+
+
+def patches(drawings: Drawings) -> torch.Tensor:
+    """A sixteenth of the patches of some drawings of every size."""
+    parts = []
+    for numbers in drawings.sizes.values():
+        for i, number in enumerate(numbers[:SAMPLE]):
+            cut = F.unfold(tensor(drawings.picture(number)[None]), FACTOR, stride=FACTOR)[0].T
+            parts.append(cut[i % 16 :: 16])
+    return torch.cat(parts).reshape(-1, 3, FACTOR, FACTOR)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--drawings", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    drawings = Drawings(args.drawings)
+    code = found(patches(drawings))
+    code.save(args.out)
+    for (width, height), numbers in drawings.sizes.items():
+        latents = [code(tensor(drawings.picture(i)[None])).numpy().astype(np.float16) for i in numbers]
+        latents = np.concatenate(latents)
+        np.save(args.out / f"latents-{width}x{height}.npy", latents)
+        deviations = latents.astype(np.float32).std((0, 2, 3)).round(2)
+        print(f"{width}x{height}: {len(numbers)} drawings, deviations {deviations.tolist()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

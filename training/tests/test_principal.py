@@ -1,0 +1,39 @@
+"""What the code of principal.py promises."""
+
+import pytest
+import torch
+
+import principal
+
+
+@pytest.fixture
+def pictures():
+    """Patches that only forty patterns mix, the first far stronger than the last."""
+    torch.manual_seed(0)
+    patterns = torch.linalg.qr(torch.randn(3 * 16 * 16, 40))[0].T
+    return (torch.randn(4000, 40) * 0.8 ** torch.arange(40) @ patterns).reshape(-1, 3, 16, 16) + 0.25
+
+
+def test_components_keep_all_but_the_weakest_patterns(pictures):
+    code = principal.found(pictures)
+    latents = code(pictures)[:, :, 0, 0]
+    kernel = code.kernel.flatten(1)
+    restored = (latents - code.bias) @ torch.linalg.pinv(kernel.T)
+    # Left out are the patterns 33 to 40: the strength of pattern i is 0.8 ** i.
+    lost = sum(0.64**i for i in range(32, 40))
+    error = restored - pictures.flatten(1)
+    assert (error - error.mean(0)).square().sum(1).mean() == pytest.approx(lost, rel=0.1)
+
+
+def test_latents_have_mean_nought_and_variances_that_fall(pictures):
+    latents = principal.found(pictures)(pictures)[:, :, 0, 0]
+    assert latents.mean(0).abs().max() < 1e-3
+    deviations = latents.std(0)
+    assert (deviations[:-1] >= deviations[1:]).all()
+    assert latents.square().mean() == pytest.approx(1, rel=0.02)
+
+
+def test_half_whitening_takes_the_root_of_the_spread(pictures):
+    deviations = principal.found(pictures)(pictures)[:, :, 0, 0].std(0)
+    # Patterns 0 and 20 differ by 0.8 ** 20 in strength, their latents by the root of that.
+    assert deviations[20] / deviations[0] == pytest.approx(0.8**10, rel=0.1)
