@@ -88,7 +88,7 @@ def loss_of(
 
 
 def main() -> None:
-    parser = arguments(__doc__, lr=2e-3, batch=64)
+    parser = arguments(__doc__, lr=4e-3, batch=64)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--latents", type=Path, required=True, help="what principal.py wrote")
     parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
