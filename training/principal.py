@@ -4,7 +4,7 @@
 
 An autoencoder that has to find its own latents needs hours before it draws an edge. The best linear
 code of a 16 x 16 patch is known at once: its first principal components. Thirty-two of them keep 26.8 dB
-of a drawing, more than a learned code of the same size did after an hour here, and a decoder that sees
+of a drawing, where a learned code of half the size stood at 23.9 dB after 2000 steps; and a decoder that sees
 the neighbouring patches adds what is missing. Coarse components vary most, so that denoising settles
 them first.
 
