@@ -46,7 +46,7 @@ class Code:
         return F.conv2d(pictures, self.kernel, self.bias, stride=FACTOR)
 
     @staticmethod
-    def load(folder: Path) -> "Code":
+    def load(folder: Path) -> Code:
         stored = np.load(folder / "principal.npz")
         return Code(torch.from_numpy(stored["kernel"]), torch.from_numpy(stored["bias"]))
 

@@ -23,8 +23,8 @@ from drawings import Drawings
 from export import schedule
 from loop import Training, arguments
 from muon import optimizers
-from sketchbook.caption import caption
 from principal import CHANNELS
+from sketchbook.caption import caption
 from train_vae import UNSEEN
 
 

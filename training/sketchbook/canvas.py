@@ -58,21 +58,21 @@ class Style:
 
     name = "flat"
 
-    def begin(self, canvas: "Canvas") -> None:
+    def begin(self, canvas: Canvas) -> None:
         """Prepares the paper."""
 
-    def draw(self, canvas: "Canvas", mark: Mark) -> None:
+    def draw(self, canvas: Canvas, mark: Mark) -> None:
         paint = skia.Paint(AntiAlias=True, Color=argb(mark.colour, mark.alpha))
         canvas.skia.drawPath(mark.path, paint)
 
-    def sky(self, canvas: "Canvas", path: skia.Path, top: Rgb, bottom: Rgb, y0: float, y1: float) -> None:
+    def sky(self, canvas: Canvas, path: skia.Path, top: Rgb, bottom: Rgb, y0: float, y1: float) -> None:
         """Fills `path` with a gradient from `top` at height y0 to `bottom` at y1."""
         shader = skia.GradientShader.MakeLinear(
             [skia.Point(0, y0), skia.Point(0, y1)], [argb(top), argb(bottom)]
         )
         canvas.skia.drawPath(path, skia.Paint(AntiAlias=True, Shader=shader))
 
-    def finish(self, canvas: "Canvas", pixels: np.ndarray) -> np.ndarray:
+    def finish(self, canvas: Canvas, pixels: np.ndarray) -> np.ndarray:
         """Works over the finished picture, (height, width, 3) u8."""
         return pixels
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sketchbook import phrases
 from sketchbook.phrases import options
-from sketchbook.scene import Scene, Subject
+from sketchbook.scene import Scene
 from sketchbook.words import INDOORS
 from sketchbook.writer import Writer, with_article
 

@@ -8,10 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from sketchbook import words
 from sketchbook.draw import BUSTS, PLACES, SUBJECTS, draw
 from sketchbook.sampling import COLOURS_OF, fits
 from sketchbook.scene import Scene, Subject
-from sketchbook import words
 
 SIZES = [(256, 256), (384, 224), (224, 288)]
 #: Colours that no place has much of, in order of preference.

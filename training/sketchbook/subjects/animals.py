@@ -30,7 +30,7 @@ class Coat:
         return luminance(self.base) < 60
 
     @staticmethod
-    def of(colour: str) -> "Coat":
+    def of(colour: str) -> Coat:
         base = COLOURS[colour]
         if luminance(base) < 60:  # darkening black would hide every inner shape
             return Coat(base, lighter(base, 0.17), lighter(base, 0.62), lighter(base, 0.3))

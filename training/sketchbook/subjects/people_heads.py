@@ -40,7 +40,7 @@ class Outfit:
     hair: Rgb
 
     @staticmethod
-    def of(subject: Subject, rng: random.Random) -> "Outfit":
+    def of(subject: Subject, rng: random.Random) -> Outfit:
         colour = words.COLOURS[subject.colour]
         usual = "white" if subject.kind in ("man", "wizard") else "brown"
         trim = TRIMS.get(subject.colour) or lighter(colour, 0.66)
