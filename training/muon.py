@@ -13,12 +13,20 @@ from torch import nn
 
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The matrix with its singular values moved near 1, by a Newton-Schulz iteration."""
+    """The matrix with its singular values moved near 1, by a Newton-Schulz iteration.
+
+    Iterates on the product with its transpose, which is the smaller: a kernel is long and flat.
+    """
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    square = x @ x.T
+    one = torch.eye(len(square))
+    whole = one
     for _ in range(steps):
-        square = x @ x.T
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        factor = 3.4445 * one - 4.7750 * square + 2.0315 * square @ square
+        whole = factor @ whole
+        square = factor @ square @ factor
+    x = whole @ x
     return x.T if tall else x
 
 
