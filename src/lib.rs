@@ -151,6 +151,7 @@ pub mod art;
 pub mod contact_sheet;
 pub mod diffusion;
 pub mod generator;
+pub mod mask;
 pub mod models;
 pub mod ops;
 #[cfg(feature = "panel")]

@@ -1,0 +1,292 @@
+//! Masks: which pixels of a picture something is about, and how much.
+//!
+//! A [`Mask`] is a grey picture of the picture's own size: white (255) is wholly in it, black (0) is not,
+//! grey partly. It is drawn with a [`Brush`], by [outlines](outline), by [colour](colour) or by clicking at
+//! [objects](objects::Objects), and changed as a whole: grown, shrunk, feathered, inverted, its holes filled.
+
+mod brush;
+mod colour;
+pub mod objects;
+mod outline;
+mod reach;
+
+use std::{fmt, io};
+
+use image::{GrayImage, ImageFormat, Luma};
+use serde::{Deserialize, Serialize};
+
+pub use brush::Brush;
+
+/// Which pixels of a picture something is about: 255 wholly, 0 not at all.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mask(GrayImage);
+
+/// How a new mask is put together with what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Combine {
+    /// The new one alone.
+    Replace,
+    /// What is in either.
+    #[default]
+    Add,
+    /// What is there without the new one.
+    Subtract,
+    /// What is in both.
+    Intersect,
+}
+
+/// A box of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Area {
+    /// Its left column.
+    pub x: u32,
+    /// Its top row.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// Why a mask cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaskError {
+    /// It is for a picture of another size.
+    #[error(
+        "the mask is {}x{} pixels, the picture {}x{}: a mask must have the size of its picture",
+        .mask.0, .mask.1, .picture.0, .picture.1
+    )]
+    Size {
+        /// Width and height of the mask.
+        mask: (u32, u32),
+        /// Width and height that it should have.
+        picture: (u32, u32),
+    },
+    /// It is no PNG, or a damaged one.
+    #[error("this is no mask: {0}: save it as a grey PNG, white where the picture may change")]
+    Png(#[from] image::ImageError),
+}
+
+impl Mask {
+    /// A mask that nothing is in.
+    #[must_use]
+    pub fn empty(width: u32, height: u32) -> Self {
+        Self(GrayImage::new(width, height))
+    }
+
+    /// A mask that everything is in.
+    #[must_use]
+    pub fn full(width: u32, height: u32) -> Self {
+        Self(GrayImage::from_pixel(width, height, Luma([u8::MAX])))
+    }
+
+    /// A mask from a function of column and row.
+    pub fn from_fn(width: u32, height: u32, mut of: impl FnMut(u32, u32) -> u8) -> Self {
+        Self(GrayImage::from_fn(width, height, |x, y| Luma([of(x, y)])))
+    }
+
+    /// Reads a PNG of any kind: its lightness over black is the mask.
+    ///
+    /// # Errors
+    /// When it is no PNG, or a damaged one.
+    pub fn from_png(bytes: &[u8]) -> Result<Self, MaskError> {
+        let image = image::load_from_memory_with_format(bytes, ImageFormat::Png)?;
+        let grey = image.to_luma_alpha8();
+        Ok(Self::from_fn(grey.width(), grey.height(), |x, y| {
+            let [lightness, opacity] = grey.get_pixel(x, y).0.map(u16::from);
+            (lightness * opacity / 255) as u8
+        }))
+    }
+
+    /// The mask as a grey PNG.
+    ///
+    /// # Errors
+    /// When it has no pixels.
+    pub fn to_png(&self) -> Result<Vec<u8>, MaskError> {
+        let mut bytes = io::Cursor::new(Vec::new());
+        self.0.write_to(&mut bytes, ImageFormat::Png)?;
+        Ok(bytes.into_inner())
+    }
+
+    /// Width and height in pixels.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        self.0.dimensions()
+    }
+
+    /// How much of the pixel in column `x` and row `y` is in it; outside the picture nothing is.
+    #[must_use]
+    pub fn at(&self, x: u32, y: u32) -> u8 {
+        self.0.get_pixel_checked(x, y).map_or(0, |pixel| pixel.0[0])
+    }
+
+    /// All values, row by row.
+    #[must_use]
+    pub fn values(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As a grey picture.
+    #[must_use]
+    pub fn image(&self) -> &GrayImage {
+        &self.0
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|&value| value == 0)
+    }
+
+    /// How much of the picture is in it, from 0 to 1.
+    #[must_use]
+    pub fn coverage(&self) -> f32 {
+        let total: u64 = self.0.iter().map(|&value| u64::from(value)).sum();
+        let most = (self.0.len() as u64 * u64::from(u8::MAX)).max(1);
+        (total as f64 / most as f64) as f32
+    }
+
+    /// The smallest box around all that is in it, however little.
+    #[must_use]
+    pub fn bounds(&self) -> Option<Area> {
+        let inside = self.0.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0);
+        inside.fold(None, |area: Option<Area>, (x, y, _)| {
+            let pixel = Area { x, y, width: 1, height: 1 };
+            Some(area.map_or(pixel, |area| area.with(pixel)))
+        })
+    }
+
+    /// Puts another mask of the same size together with this one. Where both are grey, the lighter one
+    /// counts when adding and the darker one when intersecting.
+    ///
+    /// # Errors
+    /// When their sizes differ; nothing has changed then.
+    pub fn combine(&mut self, other: &Self, how: Combine) -> Result<(), MaskError> {
+        other.check_size(self.size())?;
+        let values = self.0.iter_mut().zip(other.0.iter());
+        match how {
+            Combine::Replace => values.for_each(|(a, &b)| *a = b),
+            Combine::Add => values.for_each(|(a, &b)| *a = (*a).max(b)),
+            Combine::Subtract => values.for_each(|(a, &b)| *a = (*a).min(u8::MAX - b)),
+            Combine::Intersect => values.for_each(|(a, &b)| *a = (*a).min(b)),
+        }
+        Ok(())
+    }
+
+    /// What is not in it.
+    #[must_use]
+    pub fn inverted(&self) -> Self {
+        self.map(|value| u8::MAX - value)
+    }
+
+    /// The mask with each value changed.
+    #[must_use]
+    pub fn map(&self, mut change: impl FnMut(u8) -> u8) -> Self {
+        let mut changed = self.clone();
+        changed.0.iter_mut().for_each(|value| *value = change(*value));
+        changed
+    }
+
+    /// The part of it in a box, which must lie inside the picture.
+    #[must_use]
+    pub fn crop(&self, area: Area) -> Self {
+        let Area { x, y, width, height } = area;
+        Self(image::imageops::crop_imm(&self.0, x, y, width, height).to_image())
+    }
+
+    /// Makes sure that it fits a picture.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_size(&self, picture: (u32, u32)) -> Result<(), MaskError> {
+        let mask = self.size();
+        if mask == picture { Ok(()) } else { Err(MaskError::Size { mask, picture }) }
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (width, height) = self.size();
+        write!(f, "Mask({width}x{height}, {:.1} %)", 100.0 * self.coverage())
+    }
+}
+
+impl Area {
+    /// The smallest box around both.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let (right, bottom) =
+            (self.right().max(other.right()), self.bottom().max(other.bottom()));
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+
+    /// The column after its last one.
+    #[must_use]
+    pub fn right(self) -> u32 {
+        self.x + self.width
+    }
+
+    /// The row after its last one.
+    #[must_use]
+    pub fn bottom(self) -> u32 {
+        self.y + self.height
+    }
+
+    /// Whether the pixel lies in it.
+    #[must_use]
+    pub fn contains(self, x: u32, y: u32) -> bool {
+        (self.x..self.right()).contains(&x) && (self.y..self.bottom()).contains(&y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(rows: &[&[u8]]) -> Mask {
+        Mask::from_fn(rows[0].len() as u32, rows.len() as u32, |x, y| rows[y as usize][x as usize])
+    }
+
+    #[test]
+    fn masks_are_put_together_pixel_by_pixel() {
+        let (a, b) = (mask(&[&[0, 100, 255, 255]]), mask(&[&[255, 200, 0, 60]]));
+        for (how, expected) in [
+            (Combine::Replace, [255, 200, 0, 60]),
+            (Combine::Add, [255, 200, 255, 255]),
+            (Combine::Subtract, [0, 55, 255, 195]),
+            (Combine::Intersect, [0, 100, 0, 60]),
+        ] {
+            let mut both = a.clone();
+            both.combine(&b, how).unwrap();
+            assert_eq!(both.values(), expected, "{how:?}");
+        }
+        let error = a.clone().combine(&Mask::empty(4, 2), Combine::Add).unwrap_err().to_string();
+        assert!(error.contains("4x2") && error.contains("4x1"), "{error}");
+    }
+
+    #[test]
+    fn bounds_hold_every_pixel_that_is_not_black() {
+        let spots = mask(&[&[0, 0, 0, 0], &[0, 0, 1, 0], &[0, 255, 0, 0], &[0, 0, 0, 0]]);
+        assert_eq!(spots.bounds(), Some(Area { x: 1, y: 1, width: 2, height: 2 }));
+        assert_eq!(Mask::empty(3, 3).bounds(), None);
+        assert_eq!(spots.crop(Area { x: 1, y: 1, width: 2, height: 2 }).values(), [0, 1, 255, 0]);
+    }
+
+    #[test]
+    fn a_mask_goes_through_a_file_unchanged() {
+        let grey = Mask::from_fn(16, 16, |x, y| (y * 16 + x) as u8);
+        assert_eq!(Mask::from_png(&grey.to_png().unwrap()).unwrap(), grey);
+        assert!((grey.coverage() - 0.5).abs() < 1e-6);
+        assert!(Mask::from_png(b"GIF89a").is_err());
+    }
+
+    #[test]
+    fn what_is_see_through_in_a_file_is_not_in_the_mask() {
+        let image = image::RgbaImage::from_fn(2, 1, |x, _| image::Rgba([255, 255, 255, x as u8 * 255]));
+        let mut bytes = io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        assert_eq!(Mask::from_png(bytes.get_ref()).unwrap().values(), [0, 255]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Masks that reach further, or less far: grow, shrink, feather, fill holes.
+
+use image::{GrayImage, Luma};
+use imageproc::{
+    distance_transform::euclidean_squared_distance_transform,
+    region_labelling::{Connectivity, connected_components},
+};
+
+use super::{Mask, brush::smooth};
+
+impl Mask {
+    /// Reaches `pixels` further on all sides, at full strength.
+    #[must_use]
+    pub fn grown(&self, pixels: u32) -> Self {
+        let reach = f64::from(pixels);
+        self.extended(pixels, |distance| if distance <= reach { 1.0 } else { 0.0 })
+    }
+
+    /// Draws back by `pixels` from all edges but those of the picture.
+    #[must_use]
+    pub fn shrunk(&self, pixels: u32) -> Self {
+        self.inverted().grown(pixels).inverted()
+    }
+
+    /// Fades out over `pixels` around itself. What is in it stays in it: softening inwards too would lose
+    /// small parts.
+    #[must_use]
+    pub fn feathered(&self, pixels: u32) -> Self {
+        let end = f64::from(pixels) + 1.0;
+        self.extended(pixels, |distance| smooth((1.0 - distance / end).clamp(0.0, 1.0) as f32))
+    }
+
+    /// Holds what it runs around.
+    #[must_use]
+    pub fn without_holes(&self) -> Self {
+        let outside = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
+            Luma([u8::from(self.at(x, y) < 128)])
+        });
+        let places = connected_components(&outside, Connectivity::Four, Luma([0]));
+        let (right, bottom) = (self.0.width().saturating_sub(1), self.0.height().saturating_sub(1));
+        let mut open = vec![false; self.0.len() + 1];
+        for (x, y, place) in places.enumerate_pixels() {
+            if x == 0 || y == 0 || x == right || y == bottom {
+                open[place.0[0] as usize] = true;
+            }
+        }
+        Self::from_fn(self.0.width(), self.0.height(), |x, y| {
+            let place = places.get_pixel(x, y).0[0];
+            if place != 0 && !open[place as usize] { u8::MAX } else { self.at(x, y) }
+        })
+    }
+
+    /// As strong around itself as `strength` says of the distance in pixels. Distances are counted from
+    /// what is at least half as strong as the strongest pixel.
+    fn extended(&self, pixels: u32, strength: impl Fn(f64) -> f32) -> Self {
+        let most = self.0.iter().copied().max().unwrap_or(0);
+        if pixels == 0 || most == 0 {
+            return self.clone();
+        }
+        let core = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
+            Luma([u8::from(self.at(x, y) >= most.div_ceil(2))])
+        });
+        let distances = euclidean_squared_distance_transform(&core);
+        Self::from_fn(self.0.width(), self.0.height(), |x, y| {
+            let reached = strength(distances.get_pixel(x, y).0[0].sqrt());
+            self.at(x, y).max((reached * f32::from(most)).round() as u8)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spot(at: (u32, u32)) -> Mask {
+        Mask::from_fn(21, 21, |x, y| if (x, y) == at { 255 } else { 0 })
+    }
+
+    #[test]
+    fn a_pixel_grows_to_a_disc() {
+        let disc = spot((10, 10)).grown(4);
+        for (x, y) in [(14, 10), (10, 6), (12, 13)] {
+            assert_eq!(disc.at(x, y), 255, "{x} {y}");
+        }
+        assert_eq!([disc.at(15, 10), disc.at(13, 13)], [0, 0]);
+    }
+
+    #[test]
+    fn a_pixel_does_not_get_lost_in_its_feather() {
+        let soft = spot((10, 10)).feathered(5);
+        let row = (10..21).map(|x| soft.at(x, 10)).collect::<Vec<_>>();
+        assert_eq!((row[0], &row[6..]), (255, &[0; 5][..]));
+        assert!(row[..7].is_sorted_by(|a, b| a > b), "{row:?}");
+        assert_eq!(row[3], 128);
+    }
+
+    #[test]
+    fn shrinking_leaves_the_edge_of_the_picture_alone() {
+        let half = Mask::from_fn(10, 4, |x, _| if x < 5 { 255 } else { 0 });
+        let shrunk = half.shrunk(2);
+        assert_eq!((0..10).map(|x| shrunk.at(x, 1)).collect::<Vec<_>>()[..5], [255, 255, 255, 0, 0]);
+        assert_eq!(Mask::full(5, 5).shrunk(3), Mask::full(5, 5));
+    }
+
+    #[test]
+    fn a_ring_becomes_a_disc_and_a_bay_stays_open() {
+        let ring = |x: i32, y: i32| (9..36).contains(&((x - 10).pow(2) + (y - 10).pow(2)));
+        let closed = Mask::from_fn(21, 21, |x, y| if ring(x as i32, y as i32) { 255 } else { 0 });
+        assert_eq!([closed.at(10, 10), closed.without_holes().at(10, 10)], [0, 255]);
+        assert_eq!(closed.without_holes().at(0, 0), 0);
+        let open = closed.map(|v| v);
+        let open = Mask::from_fn(21, 21, |x, y| if y == 10 && x > 10 { 0 } else { open.at(x, y) });
+        assert_eq!(open.without_holes(), open);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_else_gained(
+            values in prop::collection::vec(any::<u8>(), 13 * 9), pixels in 0_u32..30,
+        ) {
+            let mask = Mask::from_fn(13, 9, |x, y| values[(y * 13 + x) as usize]);
+            for bigger in [mask.grown(pixels), mask.feathered(pixels), mask.without_holes()] {
+                prop_assert!(bigger.values().iter().zip(mask.values()).all(|(a, b)| a >= b));
+            }
+            prop_assert!(mask.shrunk(pixels).values().iter().zip(mask.values()).all(|(a, b)| a <= b));
+            prop_assert_eq!(mask.grown(0), mask.clone());
+            prop_assert_eq!(mask.feathered(0), mask.clone());
+            prop_assert_eq!(mask.inverted().inverted(), mask);
+        }
+    }
+}
