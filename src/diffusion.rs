@@ -31,5 +31,6 @@ pub use error::DiffusionError;
 pub use files::ModelFiles;
 pub use interrupt::{Cancelled, Interrupt};
 pub use pipeline::{
-    DrawError, DrawRequest, MAX_SIDE, MIN_SIDE, Noise, StableDiffusion, Step, Trace,
+    DrawError, DrawRequest, EditError, EditPlan, EditRequest, MAX_SIDE, MIN_SIDE, Noise,
+    StableDiffusion, Step, Trace,
 };

@@ -9,17 +9,19 @@ mod colour;
 pub mod objects;
 mod outline;
 mod reach;
+pub(crate) mod text;
 
-use std::{fmt, io};
+use std::{fmt, io, sync::Arc};
 
 use image::{GrayImage, ImageFormat, Luma};
 use serde::{Deserialize, Serialize};
 
 pub use brush::Brush;
 
-/// Which pixels of a picture something is about: 255 wholly, 0 not at all.
+/// Which pixels of a picture something is about: 255 wholly, 0 not at all. Clones share their pixels until
+/// one is changed. In text it stands as a PNG in base64.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mask(GrayImage);
+pub struct Mask(Arc<GrayImage>);
 
 /// How a new mask is put together with what is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,18 +74,18 @@ impl Mask {
     /// A mask that nothing is in.
     #[must_use]
     pub fn empty(width: u32, height: u32) -> Self {
-        Self(GrayImage::new(width, height))
+        Self(Arc::new(GrayImage::new(width, height)))
     }
 
     /// A mask that everything is in.
     #[must_use]
     pub fn full(width: u32, height: u32) -> Self {
-        Self(GrayImage::from_pixel(width, height, Luma([u8::MAX])))
+        Self(Arc::new(GrayImage::from_pixel(width, height, Luma([u8::MAX]))))
     }
 
     /// A mask from a function of column and row.
     pub fn from_fn(width: u32, height: u32, mut of: impl FnMut(u32, u32) -> u8) -> Self {
-        Self(GrayImage::from_fn(width, height, |x, y| Luma([of(x, y)])))
+        Self(Arc::new(GrayImage::from_fn(width, height, |x, y| Luma([of(x, y)]))))
     }
 
     /// Reads a PNG of any kind: its lightness over black is the mask.
@@ -164,7 +166,7 @@ impl Mask {
     /// When their sizes differ; nothing has changed then.
     pub fn combine(&mut self, other: &Self, how: Combine) -> Result<(), MaskError> {
         other.check_size(self.size())?;
-        let values = self.0.iter_mut().zip(other.0.iter());
+        let values = Arc::make_mut(&mut self.0).iter_mut().zip(other.0.iter());
         match how {
             Combine::Replace => values.for_each(|(a, &b)| *a = b),
             Combine::Add => values.for_each(|(a, &b)| *a = (*a).max(b)),
@@ -184,7 +186,7 @@ impl Mask {
     #[must_use]
     pub fn map(&self, mut change: impl FnMut(u8) -> u8) -> Self {
         let mut changed = self.clone();
-        changed.0.iter_mut().for_each(|value| *value = change(*value));
+        Arc::make_mut(&mut changed.0).iter_mut().for_each(|value| *value = change(*value));
         changed
     }
 
@@ -192,7 +194,7 @@ impl Mask {
     #[must_use]
     pub fn crop(&self, area: Area) -> Self {
         let Area { x, y, width, height } = area;
-        Self(image::imageops::crop_imm(&self.0, x, y, width, height).to_image())
+        Self(Arc::new(image::imageops::crop_imm(&*self.0, x, y, width, height).to_image()))
     }
 
     /// Makes sure that it fits a picture.
@@ -217,27 +219,33 @@ impl Area {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let (right, bottom) =
-            (self.right().max(other.right()), self.bottom().max(other.bottom()));
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
         Self { x, y, width: right - x, height: bottom - y }
     }
 
     /// The column after its last one.
     #[must_use]
     pub fn right(self) -> u32 {
-        self.x + self.width
+        self.x.saturating_add(self.width)
     }
 
     /// The row after its last one.
     #[must_use]
     pub fn bottom(self) -> u32 {
-        self.y + self.height
+        self.y.saturating_add(self.height)
     }
 
     /// Whether the pixel lies in it.
     #[must_use]
     pub fn contains(self, x: u32, y: u32) -> bool {
         (self.x..self.right()).contains(&x) && (self.y..self.bottom()).contains(&y)
+    }
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x, y, width, height } = self;
+        write!(f, "{width}x{height} at {x},{y}")
     }
 }
 
@@ -284,7 +292,8 @@ mod tests {
 
     #[test]
     fn what_is_see_through_in_a_file_is_not_in_the_mask() {
-        let image = image::RgbaImage::from_fn(2, 1, |x, _| image::Rgba([255, 255, 255, x as u8 * 255]));
+        let image =
+            image::RgbaImage::from_fn(2, 1, |x, _| image::Rgba([255, 255, 255, x as u8 * 255]));
         let mut bytes = io::Cursor::new(Vec::new());
         image.write_to(&mut bytes, ImageFormat::Png).unwrap();
         assert_eq!(Mask::from_png(bytes.get_ref()).unwrap().values(), [0, 255]);

@@ -1,11 +1,15 @@
 //! Everything that decides a picture, as plain data.
 
+pub mod edit_file;
+pub mod part;
 pub mod style;
+pub(crate) mod words;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use part::{EditKind, Part, PartEdit, PartEditError, PictureEdit, Scribble};
 pub use style::{Sizes, Style};
 
 #[cfg(feature = "plugin")]
@@ -30,6 +34,9 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, anything else a diffusers folder.
     pub model: String,
+    /// For a picture that is made of another one: what becomes of which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<PictureEdit>,
 }
 
 /// Width and height in pixels.
@@ -78,8 +85,7 @@ impl Recipe {
     pub fn id(&self) -> RecipeId {
         let mut hash = blake3::Hasher::new();
         for text in [&self.prompt, &self.unwanted, &self.model] {
-            hash.update(&(text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
+            update_text(&mut hash, text);
         }
         hash.update(&self.size.width.to_le_bytes());
         hash.update(&self.size.height.to_le_bytes());
@@ -88,6 +94,9 @@ impl Recipe {
         hash.update(self.sampler.scheduler.name().as_bytes());
         hash.update(&self.sampler.steps.to_le_bytes());
         hash.update(&self.sampler.guidance.to_le_bytes());
+        if let Some(edit) = &self.edit {
+            edit.update(&mut hash);
+        }
         RecipeId(hash.finalize().to_hex().to_string())
     }
 
@@ -100,9 +109,10 @@ impl Recipe {
     /// Whether two recipes are takes of one: they differ in nothing but [`Self::take`].
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
-        let Self { prompt, unwanted, size, seed, take: _, sampler, model } = self;
+        let Self { prompt, unwanted, size, seed, take: _, sampler, model, edit } = self;
         (prompt, unwanted, size) == (&other.prompt, &other.unwanted, &other.size)
-            && (seed, sampler, model) == (&other.seed, &other.sampler, &other.model)
+            && (seed, sampler) == (&other.seed, &other.sampler)
+            && (model, edit) == (&other.model, &other.edit)
     }
 
     /// The seed of this take's starting noise.
@@ -110,6 +120,12 @@ impl Recipe {
     pub fn noise_seed(&self) -> u64 {
         self.seed.wrapping_add(u64::from(self.take))
     }
+}
+
+/// Adds a text to an identity, so that two that follow each other cannot be taken for two others.
+fn update_text(hash: &mut blake3::Hasher, text: &str) {
+    hash.update(&(text.len() as u64).to_le_bytes());
+    hash.update(text.as_bytes());
 }
 
 impl fmt::Display for RecipeId {

@@ -159,6 +159,7 @@ mod tests {
             take: 2,
             sampler: Sampler { scheduler: SchedulerKind::Euler, steps: 12, guidance: 5.5 },
             model: "sketch".to_owned(),
+            edit: None,
         };
         let model = ModelCard {
             name: "sketch".to_owned(),

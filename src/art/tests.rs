@@ -21,6 +21,7 @@ fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "fake".to_owned(),
+        edit: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a model cannot be loaded or run.
 
-use super::{Cancelled, DrawError, scheduler::SchedulerError};
+use super::{Cancelled, DrawError, EditError, scheduler::SchedulerError};
 
 /// Why a model could not be loaded or run. Each message says which file, field or tensor is meant.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,9 @@ pub enum DiffusionError {
     /// The picture cannot be drawn as it was asked for.
     #[error(transparent)]
     Draw(#[from] DrawError),
+    /// The picture cannot be edited as it was asked for.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// candle could not do it.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

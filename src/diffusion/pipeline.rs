@@ -1,5 +1,6 @@
 //! Text to picture: the networks of a model, the scheduler and the noise put together.
 
+mod edit;
 mod error;
 mod index;
 mod picture;
@@ -22,6 +23,7 @@ use super::{
     vae::Autoencoder,
 };
 
+pub use edit::{EditError, EditPlan, EditRequest};
 pub use error::DrawError;
 pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
 pub use trace::Trace;
@@ -127,7 +129,8 @@ impl StableDiffusion {
             }
         };
 
-        let mut latents = (self.starting_noise(request, &layout)? * scheduler.init_noise_sigma())?;
+        let mut latents =
+            (self.starting_noise(&request.noise, &layout)? * scheduler.init_noise_sigma())?;
         for (step, &timestep) in timesteps.iter().enumerate() {
             record_latents(&mut trace, step, &latents)?;
             let input = scheduler.scale_model_input(&latents, step)?;
@@ -187,12 +190,8 @@ impl StableDiffusion {
         Ok(embedding)
     }
 
-    fn starting_noise(
-        &self,
-        request: &DrawRequest,
-        layout: &Layout,
-    ) -> Result<Tensor, DiffusionError> {
-        Ok(match &request.noise {
+    fn starting_noise(&self, from: &Noise, layout: &Layout) -> Result<Tensor, DiffusionError> {
+        Ok(match from {
             Noise::Seed(seed) => {
                 let [_, channels, height, width] = layout.latents;
                 let noise = noise(*seed, channels, height, width);

@@ -38,7 +38,19 @@ pub trait Scheduler: Send {
     /// When candle cannot compute it.
     fn scale_model_input(&self, latents: &Tensor, step: usize) -> candle_core::Result<Tensor>;
 
-    /// Moves `latents` by the network's answer. Steps are taken in order, from 0.
+    /// Finished latents with as much of `noise` as latents have before `step`; with `step` the number of
+    /// steps, as much as is left at the end. With diffusers, `add_noise` at the timestep of that step.
+    ///
+    /// # Errors
+    /// When candle cannot compute it.
+    fn add_noise(
+        &self,
+        original: &Tensor,
+        noise: &Tensor,
+        step: usize,
+    ) -> candle_core::Result<Tensor>;
+
+    /// Moves `latents` by the network's answer. Steps are taken in order, from any on.
     ///
     /// # Errors
     /// When candle cannot compute it.

@@ -1,5 +1,7 @@
 //! Painting masks by hand.
 
+use std::sync::Arc;
+
 use super::{Area, Mask};
 
 /// A round brush.
@@ -34,12 +36,13 @@ impl Brush {
         let (width, height) = stroke.size();
         let columns = span(from[0], to[0], radius + 0.5, width)?;
         let rows = span(from[1], to[1], radius + 0.5, height)?;
+        let pixels = Arc::make_mut(&mut stroke.0);
         for y in rows.0..rows.1 {
             for x in columns.0..columns.1 {
                 let distance = to_segment([x as f32 + 0.5, y as f32 + 0.5], from, to);
                 let fade = (radius + 0.5 - distance) / (radius + 0.5 - core);
                 let value = (opacity * smooth(fade.clamp(0.0, 1.0))).round() as u8;
-                let pixel = &mut stroke.0.get_pixel_mut(x, y).0[0];
+                let pixel = &mut pixels.get_pixel_mut(x, y).0[0];
                 *pixel = (*pixel).max(value);
             }
         }
@@ -103,7 +106,11 @@ mod tests {
             dot(Brush { size: 30.0, hardness: 1.0, opacity: 1.0 }),
         );
         let row = |mask: &Mask| (20..40).map(|x| mask.at(x, 20)).collect::<Vec<_>>();
-        assert!(row(&soft).is_sorted_by(|a, b| a >= b) && soft.at(27, 20) < 180, "{:?}", row(&soft));
+        assert!(
+            row(&soft).is_sorted_by(|a, b| a >= b) && soft.at(27, 20) < 180,
+            "{:?}",
+            row(&soft)
+        );
         assert_eq!(hard.at(32, 20), 255);
         assert_eq!([soft.at(37, 20), hard.at(37, 20)], [0, 0]);
     }

@@ -68,8 +68,8 @@ impl Objects {
         Self { size, looked_at: (width, height), labels, tree }
     }
 
-    /// The mask of what is pointed at: the object around each pixel that is meant, none of them with a
-    /// pixel that is not meant; of a box, the objects that lie in it.
+    /// The mask of what is pointed at: the object around each pixel that is meant, without holes and
+    /// without any pixel that is not meant; of a box, the objects that lie in it.
     #[must_use]
     pub fn select(&self, pointing: &Pointing) -> Mask {
         let excluded = self.leaves(&pointing.exclude);
@@ -84,7 +84,11 @@ impl Objects {
                 self.tree.leaves_of(object).for_each(|leaf| chosen[leaf] = true);
             }
         }
-        self.mask(&chosen)
+        let mask = self.mask(&chosen);
+        let whole = mask.without_holes();
+        // Eyes, windows and highlights belong to what is around them, unless somebody said no.
+        let is_out = |&(x, y): &(u32, u32)| whole.at(x, y) == 0;
+        if pointing.exclude.iter().all(is_out) { whole } else { mask }
     }
 
     /// The whole picture as at most `most` parts, the largest first. No pixel is in two of them.
@@ -108,9 +112,8 @@ impl Objects {
             |node: usize| excluded.iter().any(|&leaf| self.tree.is_within(leaf, node));
         let allowed = || self.tree.around(leaf).take_while(|&node| !holds_excluded(node));
         let fits = |&node: &usize| SHARES.contains(&self.share(self.tree.node(node)));
-        let stands_out = |a: &usize, b: &usize| {
-            self.tree.persistence(*a).total_cmp(&self.tree.persistence(*b))
-        };
+        let stands_out =
+            |a: &usize, b: &usize| self.tree.persistence(*a).total_cmp(&self.tree.persistence(*b));
         allowed().filter(fits).max_by(stands_out).or_else(|| allowed().next())
     }
 
@@ -131,6 +134,10 @@ impl Objects {
         }
         objects.sort_unstable();
         objects.dedup();
+        let pixels = |&object: &usize| self.tree.node(object).pixels;
+        let largest = objects.iter().map(pixels).max().unwrap_or(0);
+        // Slivers of the surroundings lie in the box too.
+        objects.retain(|object| pixels(object) * 8 >= largest);
         if objects.is_empty() {
             let middle = (area.x + area.width / 2, area.y + area.height / 2);
             let leaves = self.leaves(&[middle]);
@@ -187,9 +194,11 @@ fn lab(picture: &RgbaImage) -> Vec<[f32; 3]> {
 /// The superpixel of each pixel, row by row, numbered from 0 without gaps.
 fn superpixels(picture: &RgbaImage) -> Vec<usize> {
     let (width, height) = picture.dimensions();
-    let bytes: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]]).collect();
+    let bytes: Vec<u8> =
+        picture.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]]).collect();
     let count = (bytes.len() / 3 / SUPERPIXEL).max(1);
-    let labels = simple_clustering::snic_from_bytes(count as u32, COMPACTNESS as u8, width, height, &bytes);
+    let labels =
+        simple_clustering::snic_from_bytes(count as u32, COMPACTNESS as u8, width, height, &bytes);
     // A picture too small to be cut up is one piece.
     let labels = labels.unwrap_or_else(|_| vec![0; bytes.len() / 3]);
     let mut numbers = std::collections::HashMap::new();

@@ -100,7 +100,10 @@ mod tests {
     fn shrinking_leaves_the_edge_of_the_picture_alone() {
         let half = Mask::from_fn(10, 4, |x, _| if x < 5 { 255 } else { 0 });
         let shrunk = half.shrunk(2);
-        assert_eq!((0..10).map(|x| shrunk.at(x, 1)).collect::<Vec<_>>()[..5], [255, 255, 255, 0, 0]);
+        assert_eq!(
+            (0..10).map(|x| shrunk.at(x, 1)).collect::<Vec<_>>()[..5],
+            [255, 255, 255, 0, 0]
+        );
         assert_eq!(Mask::full(5, 5).shrunk(3), Mask::full(5, 5));
     }
 

@@ -14,10 +14,13 @@ use std::collections::HashMap;
 use super::{
     AuthorWords, PromptSource, Shot, ShotId, ShotKind, Storyboard,
     naming::{Name, family_seed},
-    prompt::{Prompt, join, tidy},
+    prompt::Prompt,
 };
 use crate::{
-    recipe::{Recipe, Style},
+    recipe::{
+        Recipe, Style,
+        words::{join, tidy},
+    },
     story::{Character, Item, Line, Moment, Place, Scene, Story},
 };
 
@@ -219,6 +222,7 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler,
             model: self.style.model.clone(),
+            edit: None,
         };
         let at = self.board.shots.len();
         self.board.by_id.insert(id.clone(), at);

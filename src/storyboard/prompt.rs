@@ -1,6 +1,7 @@
 //! A prompt, piece by piece.
 
 use super::{PromptPiece, PromptSource};
+use crate::recipe::words::{join, tidy};
 
 /// The pieces of a prompt in order.
 #[derive(Default)]
@@ -20,18 +21,6 @@ impl Prompt {
     pub fn finish(self) -> (String, Vec<PromptPiece>) {
         (join(self.0.iter().map(|piece| piece.words.as_str())), self.0)
     }
-}
-
-/// Words without line breaks, doubled spaces and commas at their ends, which joining would double.
-pub(super) fn tidy(words: &str) -> String {
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.trim_matches(|c: char| c == ',' || c == ' ').to_owned()
-}
-
-/// Tidied words that are not empty, joined as the captions of picture collections are.
-pub(super) fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let words = words.into_iter().map(tidy).filter(|words| !words.is_empty());
-    words.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

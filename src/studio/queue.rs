@@ -110,6 +110,7 @@ mod tests {
             take,
             sampler: Sampler::default(),
             model: String::new(),
+            edit: None,
         };
         queue.push(ShotId::new(name).unwrap(), recipe, front)
     }

@@ -190,6 +190,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler { steps: 4, ..Sampler::default() },
         model: "fake".to_owned(),
+        edit: None,
     }
 }
 

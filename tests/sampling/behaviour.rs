@@ -21,6 +21,7 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps, guidance: 5.0 },
         model: "sketch".to_owned(),
+        edit: None,
     }
 }
 

@@ -10,18 +10,18 @@ use std::{
 
 use bevy_illustrator::{
     art::{Provenance, picture_file},
-    diffusion::{DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    diffusion::{DrawRequest, Interrupt, Noise, StableDiffusion, Trace},
     generator::ModelCard,
-    recipe::{Recipe, Sampler, Sizes, style::BUILT_IN_MODEL},
+    recipe::{Recipe, Sampler, Sizes},
 };
-use candle_core::{DType, Device, Tensor};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    options::{DeviceOption, LookOptions, check_model, model_name},
+    files::latents,
+    options::{DeviceOption, LookOptions},
     output::{Unfinished, print, print_json},
+    progress::step_bar,
 };
 
 #[derive(Debug, clap::Args)]
@@ -67,13 +67,12 @@ impl Draw {
         let dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
-            None => Noise::Seed(self.look.seed.unwrap_or(0)),
+            None => Noise::Seed(self.look.sampling.seed.unwrap_or(0)),
         };
 
         let began = Instant::now();
         let recipe = self.recipe();
-        check_model(&recipe.model)?;
-        let files = self.model_files()?;
+        let files = self.look.sampling.model_files()?;
         let model = ModelCard { name: files.name(), hash: files.hash()?, licence: files.licence() };
         let mut pipeline = StableDiffusion::load(&files, self.device.device)?;
         let request = DrawRequest {
@@ -113,41 +112,11 @@ impl Draw {
             prompt: self.prompt.clone(),
             unwanted: self.negative.clone(),
             size: self.look.size.unwrap_or(Sizes::default().background),
-            seed: self.look.seed.unwrap_or(0),
+            seed: self.look.sampling.seed.unwrap_or(0),
             take: 0,
-            sampler: self.look.sampler(Sampler::default()),
-            model: self.look.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name),
+            sampler: self.look.sampling.sampler(Sampler::default()),
+            model: self.look.sampling.model_name(),
+            edit: None,
         }
     }
-
-    fn model_files(&self) -> Result<ModelFiles, Failure> {
-        match &self.look.model {
-            Some(folder) if folder != Path::new(BUILT_IN_MODEL) => Ok(ModelFiles::open(folder)?),
-            _ => Ok(ModelFiles::built_in()),
-        }
-    }
-}
-
-/// Reads the starting noise.
-fn latents(path: &Path) -> Result<Tensor, Failure> {
-    let wrong = |message: String| Failure::Noise { path: path.to_path_buf(), message };
-    let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(|error| wrong(format!("this is no whole safetensors file: {error}")))?;
-    let latents = tensors
-        .get("latents")
-        .ok_or_else(|| wrong("there is no tensor `latents` in this file".to_owned()))?;
-    if latents.rank() != 4 || latents.dims()[0] != 1 {
-        let shape = latents.shape();
-        return Err(wrong(format!(
-            "`latents` is {shape:?}; expected (1, channels, height, width)"
-        )));
-    }
-    latents.to_dtype(DType::F32).map_err(|error| wrong(error.to_string()))
-}
-
-fn step_bar(steps: u32) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
-    ProgressBar::new(steps.into())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

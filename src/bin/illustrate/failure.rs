@@ -59,6 +59,30 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that the command line names is no picture.
+    #[error("{path} is no picture: {source}: give a PNG")]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: image::ImageError,
+    },
+    /// A point that the command line names lies elsewhere.
+    #[error(
+        "{},{} lies outside the picture of {}x{} pixels", .point.0, .point.1, .picture.0, .picture.1
+    )]
+    Outside {
+        /// Column and row.
+        point: (u32, u32),
+        /// Width and height.
+        picture: (u32, u32),
+    },
+    /// A mask cannot be written.
+    #[error(transparent)]
+    Mask(#[from] bevy_illustrator::mask::MaskError),
+    /// The file of edits is none.
+    #[error(transparent)]
+    EditFile(#[from] bevy_illustrator::recipe::edit_file::EditFileError),
     /// The noise file holds no noise.
     #[error("{path}: {message}")]
     Noise {

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod draw;
+mod edit;
 mod failure;
+mod files;
 mod input;
 mod models;
 mod options;
@@ -14,6 +16,7 @@ mod output;
 mod plan;
 mod progress;
 mod render;
+mod select;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,10 @@ enum Command {
     Render(render::Render),
     /// Draw one picture from a prompt, without a story.
     Draw(draw::Draw),
+    /// Draw parts of a picture anew, and nothing else.
+    Edit(edit::Edit),
+    /// Write the mask of what is pointed at in a picture.
+    Select(select::Select),
     /// Look at models, or download one.
     #[command(subcommand)]
     Models(models::Models),
@@ -48,6 +55,8 @@ fn main() -> ExitCode {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
         Command::Draw(draw) => draw.run(),
+        Command::Edit(edit) => edit.run(),
+        Command::Select(select) => select.run(),
         Command::Models(models) => models.run(),
     };
     match done {

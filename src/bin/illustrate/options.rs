@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, MAX_SIDE, MIN_SIDE},
+    diffusion::{DeviceKind, MAX_SIDE, MIN_SIDE, ModelFiles},
     models::inspect::inspect,
     recipe::{Sampler, SchedulerKind, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
@@ -11,9 +11,19 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::failure::Failure;
 
-/// The model and how it samples; what is not given stays as the style says.
+/// The model, how it samples, and the size; what is not given stays as the style says.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct LookOptions {
+    #[command(flatten)]
+    pub(crate) sampling: SamplingOptions,
+    /// Picture size in pixels
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub(crate) size: Option<Size>,
+}
+
+/// The model and how it samples.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct SamplingOptions {
     /// A diffusers folder [default: the model that the style names, or the built-in one]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
@@ -29,9 +39,6 @@ pub(crate) struct LookOptions {
     /// How to walk from noise to picture
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<SchedulerKind>,
-    /// Picture size in pixels
-    #[arg(long, value_name = "WxH", value_parser = size)]
-    pub(crate) size: Option<Size>,
 }
 
 /// Where the networks run.
@@ -46,9 +53,9 @@ impl LookOptions {
     /// The style with what was given put in.
     pub(crate) fn applied_to(&self, style: &Style) -> Style {
         let mut style = style.clone();
-        style.sampler = self.sampler(style.sampler);
-        style.seed = self.seed.unwrap_or(style.seed);
-        if let Some(model) = &self.model {
+        style.sampler = self.sampling.sampler(style.sampler);
+        style.seed = self.sampling.seed.unwrap_or(style.seed);
+        if let Some(model) = &self.sampling.model {
             style.model = model_name(model);
         }
         if let Some(size) = self.size {
@@ -56,13 +63,32 @@ impl LookOptions {
         }
         style
     }
+}
 
+impl SamplingOptions {
     /// The sampler with what was given put in.
     pub(crate) fn sampler(&self, sampler: Sampler) -> Sampler {
         Sampler {
             scheduler: self.scheduler.unwrap_or(sampler.scheduler),
             steps: self.steps.unwrap_or(sampler.steps),
             guidance: self.guidance.unwrap_or(sampler.guidance),
+        }
+    }
+
+    /// The model as recipes name it.
+    pub(crate) fn model_name(&self) -> String {
+        self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
+    }
+
+    /// The model's files.
+    ///
+    /// # Errors
+    /// When it is not there or cannot run.
+    pub(crate) fn model_files(&self) -> Result<ModelFiles, Failure> {
+        check_model(&self.model_name())?;
+        match &self.model {
+            Some(folder) if folder != Path::new(BUILT_IN_MODEL) => Ok(ModelFiles::open(folder)?),
+            _ => Ok(ModelFiles::built_in()),
         }
     }
 }
@@ -128,8 +154,8 @@ mod tests {
     fn what_is_not_given_stays_as_the_style_says() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
-        let options =
-            LookOptions { steps: Some(3), size: Some(Size::new(64, 32)), ..Default::default() };
+        let sampling = SamplingOptions { steps: Some(3), ..Default::default() };
+        let options = LookOptions { sampling, size: Some(Size::new(64, 32)) };
         let changed = options.applied_to(&style);
         assert_eq!((changed.sampler.steps, changed.seed), (3, 7));
         assert_eq!(changed.sampler.guidance, style.sampler.guidance);

@@ -88,3 +88,10 @@ mod tests {
         }
     }
 }
+
+/// A bar for the steps of one picture.
+pub(crate) fn step_bar(steps: u32) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
+    ProgressBar::new(steps.into())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,7 +1,7 @@
 //! Tensors to pictures.
 
-use candle_core::{Device, Result, Tensor};
-use image::{RgbImage, RgbaImage};
+use candle_core::{DType, Device, Result, Tensor};
+use image::{Rgb32FImage, RgbImage, RgbaImage};
 
 /// An opaque picture from (1, 3, height, width) in -1..=1.
 pub(super) fn rgba(image: &Tensor) -> Result<RgbaImage> {
@@ -14,6 +14,21 @@ pub(super) fn rgba(image: &Tensor) -> Result<RgbaImage> {
 pub(super) fn rgb(image: &Tensor) -> Result<RgbImage> {
     let (width, height, values) = pixels(image)?;
     RgbImage::from_raw(width, height, values).ok_or_else(wrong_size)
+}
+
+/// A picture from (1, 3, height, width), its values as they are.
+pub(super) fn rgb32f(image: &Tensor) -> Result<Rgb32FImage> {
+    let (_, _, height, width) = image.dims4()?;
+    let rows = image.squeeze(0)?.permute((1, 2, 0))?.to_device(&Device::Cpu)?;
+    let values = rows.flatten_all()?.to_vec1()?;
+    Rgb32FImage::from_raw(width as u32, height as u32, values).ok_or_else(wrong_size)
+}
+
+/// (1, 3, height, width) in -1..=1 of a picture, its opacity left out.
+pub(super) fn tensor(image: &RgbaImage, device: &Device) -> Result<Tensor> {
+    let shape = (image.height() as usize, image.width() as usize, 4);
+    let rows = Tensor::from_slice(image, shape, device)?.narrow(2, 0, 3)?;
+    rows.permute((2, 0, 1))?.unsqueeze(0)?.to_dtype(DType::F32)?.affine(1.0 / 127.5, -1.0)
 }
 
 fn pixels(image: &Tensor) -> Result<(u32, u32, Vec<u8>)> {

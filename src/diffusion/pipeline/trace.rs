@@ -4,7 +4,8 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::diffusion::DiffusionError;
+use super::EditPlan;
+use crate::{diffusion::DiffusionError, mask::Area};
 
 /// The tensors of one drawing, all `f32` and on the processor:
 ///
@@ -15,6 +16,8 @@ use crate::diffusion::DiffusionError;
 /// | `latents_0` | (1, channels, height, width) | the starting noise as the scheduler scaled it |
 /// | `latents_1` ... `latents_N` | the same | after each step |
 /// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
+/// | `blend_mask` | (1, 1, height, width) | of an edit: how much of each pixel is new, in 0..=1 |
+/// | `context_box` | (4) | of an edit: x, y, width and height of what the networks see, in pixels |
 #[derive(Clone, Debug, Default)]
 pub struct Trace(HashMap<String, Tensor>);
 
@@ -37,6 +40,15 @@ impl Trace {
         let kept = tensor.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
         self.0.insert(name.to_owned(), kept);
         Ok(())
+    }
+
+    pub(super) fn record_plan(&mut self, plan: &EditPlan) -> Result<(), DiffusionError> {
+        let (width, height) = plan.blend.size();
+        let shape = (1, 1, height as usize, width as usize);
+        let blend = Tensor::from_slice(plan.blend.values(), shape, &Device::Cpu)?;
+        self.record("blend_mask", &(blend.to_dtype(DType::F32)? / 255.0)?)?;
+        let Area { x, y, width, height } = plan.context;
+        self.record("context_box", &Tensor::new(&[x, y, width, height], &Device::Cpu)?)
     }
 
     pub(super) fn record_embeddings(

@@ -77,6 +77,12 @@ impl Scheduler for Ddim {
         Ok(latents.clone())
     }
 
+    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+        let end = self.alphas.last().map_or(1.0, |&[_, after]| after);
+        let alpha = self.alphas.get(step).map_or(end, |&[before, _]| before);
+        mix(original, alpha.sqrt(), noise, (1.0 - alpha).sqrt())
+    }
+
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {
         let [before, after] = self.alphas[step];
         let weights = [before.sqrt(), (1.0 - before).sqrt()];

@@ -168,6 +168,11 @@ impl Scheduler for DpmSolver {
         Ok(latents.clone())
     }
 
+    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+        let Level { alpha, sigma, .. } = self.levels[step];
+        mix(original, alpha, noise, sigma)
+    }
+
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {
         let (from, to) = (self.levels[step], self.levels[step + 1]);
         let original = self.prediction.original(model_output, latents, [from.alpha, from.sigma])?;

@@ -93,6 +93,10 @@ impl Scheduler for Euler {
         latents / self.sigmas[step].hypot(1.0)
     }
 
+    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+        mix(original, 1.0, noise, self.sigmas[step])
+    }
+
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {
         let (sigma, next) = (self.sigmas[step], self.sigmas[step + 1]);
         let predicted_original = match self.prediction {

@@ -87,6 +87,15 @@ fn a_box_takes_what_lies_in_it() {
 }
 
 #[test]
+fn what_an_object_runs_around_belongs_to_it_unless_it_is_not_meant() {
+    let objects = Objects::of(&landscape());
+    let wall = Pointing { include: vec![(30, 60)], ..Pointing::default() };
+    assert_alike(&objects.select(&wall), &things(&["house", "door"]), 0.85);
+    let not_the_door = Pointing { exclude: vec![(45, 80)], ..wall };
+    assert_alike(&objects.select(&not_the_door), &things(&["house"]), 0.8);
+}
+
+#[test]
 fn the_parts_of_a_picture_are_all_of_it_once() {
     let objects = Objects::of(&landscape());
     for most in [1, 2, 5, 12] {

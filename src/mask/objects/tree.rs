@@ -55,7 +55,13 @@ impl Tree {
         let leaves = labels.iter().max().map_or(0, |most| most + 1);
         let (pixels, mut means) = means(labels, colours, leaves);
         let mut borders = borders(labels, &means, width, leaves);
-        let leaf = |&pixels: &usize| Node { pixels, cost: 0.0, contrast: 0.0, parent: None, children: None };
+        let leaf = |&pixels: &usize| Node {
+            pixels,
+            cost: 0.0,
+            contrast: 0.0,
+            parent: None,
+            children: None,
+        };
         let mut tree = Self { nodes: pixels.iter().map(leaf).collect(), leaves };
         let mut candidates = BinaryHeap::new();
         for (a, around) in borders.iter().enumerate() {
@@ -136,7 +142,9 @@ impl Tree {
                 .filter_map(|i| cost(&parts[i]).map(|cost| (cost, i)))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let Some((_, i)) = dearest else { break };
-            let Part { halves: Some(mut halves), splinters, .. } = parts.swap_remove(i) else { break };
+            let Part { halves: Some(mut halves), splinters, .. } = parts.swap_remove(i) else {
+                break;
+            };
             halves.sort_by_key(|&half| Reverse(self.nodes[half].pixels));
             parts.push(self.part(halves[0], splinters, smallest));
             parts.push(self.part(halves[1], Vec::new(), smallest));

@@ -1,0 +1,157 @@
+//! `illustrate edit`: parts of a picture drawn anew.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use bevy_illustrator::{
+    art::{Provenance, picture_file},
+    diffusion::{EditRequest, Interrupt, Noise, StableDiffusion, Trace},
+    generator::ModelCard,
+    mask::Area,
+    recipe::{Recipe, Sampler, Size, edit_file::EditFile},
+};
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    files::{latents, picture},
+    options::{DeviceOption, SamplingOptions},
+    output::{Unfinished, print, print_json},
+    progress::step_bar,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Edit {
+    /// The picture
+    #[arg(long, value_name = "FILE.png")]
+    picture: PathBuf,
+    /// What is to be done to which parts; masks are PNG files beside it, white where the picture may change
+    #[arg(long, value_name = "EDIT.ron")]
+    edit: PathBuf,
+    #[command(flatten)]
+    sampling: SamplingOptions,
+    #[command(flatten)]
+    device: DeviceOption,
+    /// The new picture; of several takes, take 2 goes to FILE-2.png and so on
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+    /// How many takes, each from noise of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    takes: u32,
+    /// Start from the tensor `latents` (1, channels, height, width) of the whole picture in this file, as it
+    /// is before the scheduler scales it, and not from a seed
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["seed", "takes"])]
+    noise: Option<PathBuf>,
+    /// Write to this file, as f32: what `draw --dump` writes, of the context box, and `blend_mask` (1, 1,
+    /// height, width; from 0 to 1) and `context_box` (x, y, width, height in pixels)
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "takes")]
+    dump: Option<PathBuf>,
+    /// Print what was drawn as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints of each take.
+#[derive(Serialize)]
+struct Edited {
+    file: PathBuf,
+    /// What the networks saw, in pixels.
+    context_box: Area,
+    /// Pixels of which something may be new.
+    changed: usize,
+    took_ms: u64,
+}
+
+impl Edit {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let files = (0..self.takes).map(|take| self.file(take)).collect::<Vec<_>>();
+        // What cannot be written is told before the work, not after it.
+        let outs =
+            files.iter().map(|file| Unfinished::begin(file)).collect::<Result<Vec<_>, _>>()?;
+        let mut dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
+        let image = picture(&self.picture)?;
+        let file = EditFile::read(&self.edit)?;
+        let edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
+        let recipe = Recipe {
+            prompt: file.prompt,
+            unwanted: file.unwanted,
+            size: Size::new(image.width(), image.height()),
+            seed: self.sampling.seed.unwrap_or(0),
+            take: 0,
+            sampler: self.sampling.sampler(Sampler::default()),
+            model: self.sampling.model_name(),
+            edit: Some(edit.clone()),
+        };
+        let model = self.sampling.model_files()?;
+        let card = ModelCard { name: model.name(), hash: model.hash()?, licence: model.licence() };
+        let mut pipeline = StableDiffusion::load(&model, self.device.device)?;
+        let mut request = EditRequest {
+            picture: image,
+            prompt: recipe.prompt.clone(),
+            unwanted: recipe.unwanted.clone(),
+            edit,
+            sampler: recipe.sampler,
+            noise: Noise::Seed(0),
+        };
+        let plan = pipeline.plan_edit(&request)?;
+        let mut done = Vec::new();
+        for ((take, file), out) in (0..).zip(files).zip(outs) {
+            let began = Instant::now();
+            let recipe = recipe.with_take(take);
+            request.noise = match &self.noise {
+                Some(noise) => Noise::Latents(latents(noise)?),
+                None => Noise::Seed(recipe.noise_seed()),
+            };
+            let mut trace = Trace::default();
+            let bar = step_bar(recipe.sampler.steps);
+            let image = pipeline.edit(
+                &request,
+                &Interrupt::default(),
+                &mut |step| {
+                    bar.set_length(step.of.into());
+                    bar.set_position(step.done.into());
+                },
+                dump.is_some().then_some(&mut trace),
+            )?;
+            bar.finish_and_clear();
+            let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
+            let png = picture_file::encode(&image, &provenance);
+            out.finish(|file| file.write_all(&png?))?;
+            if let Some(dump) = dump.take() {
+                trace.save(dump.path())?;
+                dump.finish(|_| Ok(()))?;
+            }
+            done.push(Edited {
+                file,
+                context_box: plan.context,
+                changed: plan.blend.values().iter().filter(|&&value| value > 0).count(),
+                took_ms: provenance.took_ms,
+            });
+        }
+        if self.json { print_json(&done) } else { done.iter().try_for_each(Edited::print) }
+    }
+
+    /// Where a take goes.
+    fn file(&self, take: u32) -> PathBuf {
+        if take == 0 {
+            return self.out.clone();
+        }
+        let stem = self.out.file_stem().unwrap_or_default().to_string_lossy();
+        let extension = self.out.extension().map(|e| format!(".{}", e.to_string_lossy()));
+        self.out.with_file_name(format!("{stem}-{}{}", take + 1, extension.unwrap_or_default()))
+    }
+}
+
+impl Edited {
+    fn print(&self) -> Result<(), Failure> {
+        let Self { file, context_box, changed, took_ms } = self;
+        let seconds = *took_ms as f64 / 1000.0;
+        print(&format!(
+            "Drew {} in {seconds:.1} s: {changed} pixels may have changed, {context_box} was seen",
+            file.display()
+        ))
+    }
+}

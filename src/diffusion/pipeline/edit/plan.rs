@@ -1,0 +1,211 @@
+//! Which pixels an edit changes, and what of the picture the networks see for it: arithmetic of masks alone.
+
+use crate::{
+    mask::{Area, Combine, Mask},
+    recipe::{EditKind, Part, PartEdit, Size},
+};
+
+use super::EditError;
+
+/// The shares of the surroundings that the networks see around what changes, of its size on each side.
+const CONTEXT: f32 = 0.06;
+
+/// What an edit comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditPlan {
+    /// How much of each pixel becomes new. Where it is 0, not one bit changes.
+    pub blend: Mask,
+    /// What of the picture the networks see, in pixels. It may reach over the right and the lower edge of the
+    /// picture, by less than one latent.
+    pub context: Area,
+    /// The parts that change something, each with the pixels that are left to it by those above.
+    pub(super) parts: Vec<PlannedPart>,
+}
+
+/// A part that changes something.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PlannedPart {
+    pub mask: Mask,
+    /// Which of the request's parts it is.
+    pub index: usize,
+}
+
+impl EditPlan {
+    /// Plans an edit for a model with `scale` by `scale` pixels in a latent, which wants to see at least
+    /// `least` latents along each side. Of parts that overlap the upper one, which is the earlier one, wins.
+    ///
+    /// # Errors
+    /// When a mask has another size than the picture, an edit makes no sense, nothing is to be changed, or a
+    /// context box that was asked for does not hold it.
+    pub fn new(
+        size: Size,
+        parts: &[Part],
+        context: Option<Area>,
+        scale: u32,
+        least: u32,
+    ) -> Result<Self, EditError> {
+        let mut above = Mask::empty(size.width, size.height);
+        let mut blend = above.clone();
+        let mut planned = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
+            let named = |source| EditError::Mask { part: part.name.clone(), source };
+            part.mask.check_size((size.width, size.height)).map_err(named)?;
+            let picture = (size.width, size.height);
+            let scribble = part.scribble.as_ref().map(|scribble| scribble.0.dimensions());
+            if let Some(scribble) = scribble.filter(|&scribble| scribble != picture) {
+                let part = part.name.clone();
+                return Err(EditError::Scribble { part, scribble, picture });
+            }
+            let edit = &part.edit;
+            edit.check().map_err(|source| EditError::Part { part: part.name.clone(), source })?;
+            let mut mask = reach(&part.mask, edit, size);
+            mask.combine(&above, Combine::Subtract).map_err(named)?;
+            above.combine(&mask, Combine::Add).map_err(named)?;
+            if edit.kind != EditKind::Keep && !mask.is_empty() {
+                blend.combine(&mask, Combine::Add).map_err(named)?;
+                planned.push(PlannedPart { mask, index });
+            }
+        }
+        let changed = blend.bounds().ok_or(EditError::Nothing)?;
+        let context = match context {
+            None => around(changed, size, scale, least),
+            Some(asked) => fitted(asked, changed, size, scale)?,
+        };
+        Ok(Self { blend, context, parts: planned })
+    }
+}
+
+/// A part's mask as far as its edit reaches.
+fn reach(mask: &Mask, edit: &PartEdit, size: Size) -> Mask {
+    // What is kept is kept to the pixel.
+    let [grow, feather] = match edit.kind {
+        EditKind::Keep => [0, 0],
+        _ => usual_reach(mask, size),
+    };
+    mask.grown(edit.grow.unwrap_or(grow)).feathered(edit.feather.unwrap_or(feather))
+}
+
+/// How far a mask is grown and feathered where nothing is said: 4 and at most 25 pixels in a picture of 512
+/// pixels, less for small parts.
+fn usual_reach(mask: &Mask, size: Size) -> [u32; 2] {
+    let side = size.width.min(size.height) as f32 / 512.0;
+    let part = (mask.coverage() * size.width as f32 * size.height as f32).sqrt();
+    let feather = (0.1 * part).clamp(8.0 * side, 25.0 * side);
+    [(4.0 * side).ceil() as u32, feather.ceil() as u32]
+}
+
+/// The box that the networks see around what changes, on the grid of latents.
+fn around(changed: Area, size: Size, scale: u32, least: u32) -> Area {
+    let along = |from: u32, length: u32, side: u32| {
+        let margin = ((length as f32 * CONTEXT).ceil() as u32).max(scale / 2);
+        let cells = side.div_ceil(scale);
+        let first = from.saturating_sub(margin) / scale;
+        let end = (from + length + margin).div_ceil(scale).min(cells);
+        // Too little to see: wider on both sides, and away from the edge.
+        let count = (end - first).max(least.min(cells));
+        let first = first.saturating_sub((count - (end - first)) / 2).min(cells - count);
+        (first * scale, count * scale)
+    };
+    let (x, width) = along(changed.x, changed.width, size.width);
+    let (y, height) = along(changed.y, changed.height, size.height);
+    Area { x, y, width, height }
+}
+
+/// A box that was asked for, on the grid of latents.
+fn fitted(asked: Area, changed: Area, size: Size, scale: u32) -> Result<Area, EditError> {
+    let along = |from: u32, end: u32, side: u32| {
+        let first = from.min(side) / scale;
+        let end = end.min(side).div_ceil(scale);
+        (first * scale, end.saturating_sub(first) * scale)
+    };
+    let (x, width) = along(asked.x, asked.x.saturating_add(asked.width), size.width);
+    let (y, height) = along(asked.y, asked.y.saturating_add(asked.height), size.height);
+    let context = Area { x, y, width, height };
+    let holds = context.with(changed) == context && width > 0 && height > 0;
+    if holds { Ok(context) } else { Err(EditError::Context { context: asked, changed }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIZE: Size = Size::new(96, 64);
+
+    fn part(area: Area, kind: EditKind) -> Part {
+        let edit = PartEdit {
+            words: "a cat".to_owned(),
+            grow: Some(0),
+            feather: Some(0),
+            ..PartEdit::new(kind)
+        };
+        let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
+        Part { name: format!("{kind:?}"), mask, edit, scribble: None }
+    }
+
+    fn area(x: u32, y: u32, width: u32, height: u32) -> Area {
+        Area { x, y, width, height }
+    }
+
+    #[test]
+    fn the_upper_part_wins() {
+        let parts = [
+            part(area(0, 0, 20, 20), EditKind::Keep),
+            part(area(10, 10, 30, 30), EditKind::Refine),
+            part(area(0, 0, 60, 60), EditKind::Replace),
+        ];
+        let plan = EditPlan::new(SIZE, &parts, None, 8, 2).unwrap();
+        assert_eq!(plan.parts.iter().map(|part| part.index).collect::<Vec<_>>(), [1, 2]);
+        for (x, y, blend, refine, replace) in
+            [(5, 5, 0, 0, 0), (15, 15, 0, 0, 0), (25, 25, 255, 255, 0), (50, 50, 255, 0, 255)]
+        {
+            let found = [&plan.blend, &plan.parts[0].mask, &plan.parts[1].mask];
+            assert_eq!(found.map(|mask| mask.at(x, y)), [blend, refine, replace], "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn grow_and_feather_of_nothing_are_exactly_the_mask() {
+        let parts = [part(area(30, 20, 1, 1), EditKind::Refine)];
+        let plan = EditPlan::new(SIZE, &parts, None, 8, 2).unwrap();
+        assert_eq!(plan.blend, parts[0].mask);
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_part() {
+        let fine = part(area(0, 0, 9, 9), EditKind::Refine);
+        let wrong = |part: Part| {
+            EditPlan::new(SIZE, &[fine.clone(), part], None, 8, 2).unwrap_err().to_string()
+        };
+        let other_size = Part { mask: Mask::full(64, 96), name: "sky".to_owned(), ..fine.clone() };
+        let message = wrong(other_size);
+        assert!(message.contains("sky") && message.contains("64x96"), "{message}");
+        let edit = PartEdit { strength: Some(7.0), ..fine.edit.clone() };
+        let message = wrong(Part { edit, name: "coat".to_owned(), ..fine.clone() });
+        assert!(message.contains("coat") && message.contains('7'), "{message}");
+        let nothing = [part(area(0, 0, 96, 64), EditKind::Keep), fine.clone()];
+        assert!(matches!(EditPlan::new(SIZE, &nothing, None, 8, 2), Err(EditError::Nothing)));
+        let far = EditPlan::new(SIZE, &[fine], Some(area(40, 40, 20, 20)), 8, 2);
+        assert!(matches!(far, Err(EditError::Context { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn the_context_holds_what_changes_on_the_grid_and_is_no_larger_than_the_picture(
+            (width, height) in (1_u32..200, 1_u32..200), seed in any::<(u32, u32, u32, u32)>(),
+            scale in prop::sample::select(vec![8_u32, 16]), least in 1_u32..20,
+        ) {
+            let (x, y) = (seed.0 % width, seed.1 % height);
+            let changed = area(x, y, 1 + seed.2 % (width - x), 1 + seed.3 % (height - y));
+            let context = around(changed, Size::new(width, height), scale, least);
+            prop_assert_eq!(context.with(changed), context);
+            for side in [context.x, context.y, context.width, context.height] {
+                prop_assert_eq!(side % scale, 0);
+            }
+            prop_assert!(context.right() < width + scale && context.bottom() < height + scale);
+            prop_assert!(context.width >= scale * least.min(width.div_ceil(scale)));
+            prop_assert_eq!(fitted(context, changed, Size::new(width, height), scale).unwrap(), context);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Parts of a picture, and what is to be done to them.
+
+use std::{fmt, io, sync::Arc};
+
+use image::{ImageFormat, RgbaImage};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+use super::update_text;
+use crate::mask::{Area, Mask, text};
+
+/// What becomes of a picture that is there already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureEdit {
+    /// The picture: its [`picture_hash`].
+    pub parent: String,
+    /// Words that every part's own words end with.
+    pub style: String,
+    /// The parts, the uppermost first. What is in none of them is kept.
+    pub parts: Vec<Part>,
+    /// What of the picture the networks see, in pixels, instead of what is chosen for them; widened to whole
+    /// latents.
+    pub context: Option<Area>,
+}
+
+/// A part of a picture, and what is to be done to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub mask: Mask,
+    /// What is to be done.
+    pub edit: PartEdit,
+    /// A rough shape in colours, for [`EditKind::Add`] and [`EditKind::Replace`].
+    pub scribble: Option<Scribble>,
+}
+
+/// A rough shape in colours, as large as the picture and see-through where there is nothing. Clones share
+/// their pixels. In text it stands as a PNG in base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Scribble(pub Arc<RgbaImage>);
+
+/// What is done to a part of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EditKind {
+    /// Nothing: not one bit of it changes, whatever lies below it.
+    #[default]
+    Keep,
+    /// Drawn anew from what is there: the same thing, better or a little different.
+    Refine,
+    /// Something else in its place.
+    Replace,
+    /// Something that is not there yet, from a rough shape in colours if there is one.
+    Add,
+    /// What is there goes, and its surroundings close over it.
+    Remove,
+    /// More of what is there.
+    Embolden,
+}
+
+/// What is to be done to one part, and how.
+///
+/// What is `None` is as it suits the [`kind`](Self::kind) and the size of the part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartEdit {
+    /// What is done.
+    pub kind: EditKind,
+    /// What the part is to show; for [`EditKind::Remove`], what is to go. Without any, the words of the
+    /// whole picture count.
+    pub words: String,
+    /// What the part must not show.
+    pub unwanted: String,
+    /// How much of the way from noise is gone anew, above 0 and at most 1: 0.2 to 0.4 polish, 0.5 to 0.7
+    /// change, from 0.8 on little is left.
+    pub strength: Option<f32>,
+    /// How much bolder [`EditKind::Embolden`] makes it, above 0 and at most 2.
+    pub amount: Option<f32>,
+    /// Seed of the part's own noise; the picture's if there is none.
+    pub seed: Option<u64>,
+    /// By how many pixels the mask reaches further.
+    pub grow: Option<u32>,
+    /// Over how many pixels around the mask the new fades into the old.
+    pub feather: Option<u32>,
+}
+
+/// Why an edit makes no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartEditError {
+    /// Outside its range.
+    #[error("strength {0} cannot be used: give a number above 0 and at most 1, such as 0.6")]
+    Strength(f32),
+    /// Outside its range.
+    #[error("amount {0} cannot be used: give a number above 0 and at most 2, such as 0.5")]
+    Amount(f32),
+    /// Only emboldening knows an amount.
+    #[error("{0:?} knows no amount: leave it out, or choose Embolden")]
+    NoAmount(EditKind),
+    /// A replaced part shows something else: what?
+    #[error("{0:?} needs words: say what the part is to show")]
+    NoWords(EditKind),
+    /// So far that a mask would be all of any picture.
+    #[error("{what} {pixels} cannot be used: give at most {MAX_REACH} pixels")]
+    Reach {
+        /// `grow` or `feather`.
+        what: &'static str,
+        /// The pixels.
+        pixels: u32,
+    },
+}
+
+/// The most pixels that a mask can be grown or feathered by.
+pub const MAX_REACH: u32 = 1024;
+
+/// The blake3 over size and pixels of a picture, as 64 hexadecimal digits.
+#[must_use]
+pub fn picture_hash(picture: &RgbaImage) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&picture.width().to_le_bytes());
+    hash.update(&picture.height().to_le_bytes());
+    hash.update(picture);
+    hash.finalize().to_hex().to_string()
+}
+
+impl PictureEdit {
+    /// Adds all that decides the picture to a recipe's identity; names of parts do not.
+    pub(super) fn update(&self, hash: &mut blake3::Hasher) {
+        for text in [&self.parent, &self.style, &format!("{:?}", self.context)] {
+            update_text(hash, text);
+        }
+        for Part { name: _, mask, edit, scribble } in &self.parts {
+            // What Debug prints of plain data is all of it, and floats to the last bit.
+            update_text(hash, &format!("{edit:?} {:?}", mask.size()));
+            hash.update(mask.values());
+            if let Some(scribble) = scribble {
+                hash.update(picture_hash(&scribble.0).as_bytes());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Scribble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scribble({}x{})", self.0.width(), self.0.height())
+    }
+}
+
+impl Serialize for Scribble {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut png = io::Cursor::new(Vec::new());
+        self.0.write_to(&mut png, ImageFormat::Png).map_err(ser::Error::custom)?;
+        text::encoded(png.get_ref(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scribble {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let png = text::decoded(deserializer)?;
+        let image = image::load_from_memory_with_format(&png, ImageFormat::Png);
+        Ok(Self(Arc::new(image.map_err(de::Error::custom)?.into_rgba8())))
+    }
+}
+
+impl EditKind {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 6] =
+        [Self::Keep, Self::Refine, Self::Replace, Self::Add, Self::Remove, Self::Embolden];
+
+    /// The strength of an edit that names none.
+    #[must_use]
+    pub const fn usual_strength(self) -> f32 {
+        match self {
+            Self::Keep => 0.0,
+            Self::Refine => 0.4,
+            Self::Replace => 1.0,
+            Self::Add => 0.8,
+            Self::Remove => 0.9,
+            Self::Embolden => 0.5,
+        }
+    }
+}
+
+impl PartEdit {
+    /// An edit of this kind, everything else as usual.
+    #[must_use]
+    pub fn new(kind: EditKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// How much of the way from noise is gone anew.
+    #[must_use]
+    pub fn strength(&self) -> f32 {
+        match self.kind {
+            EditKind::Keep => 0.0,
+            kind => self.strength.unwrap_or(kind.usual_strength()),
+        }
+    }
+
+    /// How much bolder it makes the part; 0 for everything but [`EditKind::Embolden`].
+    #[must_use]
+    pub fn amount(&self) -> f32 {
+        match self.kind {
+            EditKind::Embolden => self.amount.unwrap_or(0.5),
+            _ => 0.0,
+        }
+    }
+
+    /// Checks the numbers and that there are words where there must be.
+    ///
+    /// # Errors
+    /// The first thing that makes no sense, with its value.
+    pub fn check(&self) -> Result<(), PartEditError> {
+        if let Some(strength) = self.strength
+            && !(strength > 0.0 && strength <= 1.0)
+        {
+            return Err(PartEditError::Strength(strength));
+        }
+        if let Some(amount) = self.amount {
+            if self.kind != EditKind::Embolden {
+                return Err(PartEditError::NoAmount(self.kind));
+            }
+            if !(amount > 0.0 && amount <= 2.0) {
+                return Err(PartEditError::Amount(amount));
+            }
+        }
+        for (what, pixels) in [("grow", self.grow), ("feather", self.feather)] {
+            if let Some(pixels) = pixels.filter(|&pixels| pixels > MAX_REACH) {
+                return Err(PartEditError::Reach { what, pixels });
+            }
+        }
+        let needs_words = matches!(self.kind, EditKind::Replace | EditKind::Add);
+        if needs_words && self.words.trim().is_empty() {
+            return Err(PartEditError::NoWords(self.kind));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_is_told_with_its_value() {
+        let of = |kind| PartEdit { words: "a cat".to_owned(), ..PartEdit::new(kind) };
+        let wrong = |edit: PartEdit| edit.check().unwrap_err().to_string();
+        for strength in [0.0, -0.1, 1.01, f32::NAN, f32::INFINITY] {
+            let message = wrong(PartEdit { strength: Some(strength), ..of(EditKind::Refine) });
+            assert!(message.contains(&format!("strength {strength} ")), "{message}");
+        }
+        let message = wrong(PartEdit { amount: Some(2.5), ..of(EditKind::Embolden) });
+        assert!(message.contains("2.5"), "{message}");
+        let message = wrong(PartEdit { amount: Some(1.0), ..of(EditKind::Refine) });
+        assert!(message.contains("Refine"), "{message}");
+        let message = wrong(PartEdit { grow: Some(2000), ..of(EditKind::Refine) });
+        assert!(message.contains("grow 2000"), "{message}");
+        let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
+        assert!(message.contains("Replace") && message.contains("words"), "{message}");
+    }
+
+    #[test]
+    fn every_kind_can_be_used_as_it_is() {
+        for kind in EditKind::ALL {
+            let edit = PartEdit { words: "a cat".to_owned(), ..PartEdit::new(kind) };
+            assert_eq!(edit.check(), Ok(()));
+            assert_eq!(edit.strength() == 0.0, kind == EditKind::Keep);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What an edit of parts of a picture promises, on the built-in model.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bevy_illustrator::{
+    diffusion::{
+        DeviceKind, DiffusionError, EditError, EditRequest, Interrupt, ModelFiles, Noise,
+        StableDiffusion, Trace,
+    },
+    mask::{Area, Mask},
+    recipe::{
+        EditKind, Part, PartEdit, PictureEdit, Sampler, SchedulerKind, Scribble, part::picture_hash,
+    },
+};
+use image::{Rgba, RgbaImage};
+
+/// The sky of [`landscape`].
+const SKY: [u8; 3] = [120, 170, 230];
+
+fn model() -> MutexGuard<'static, StableDiffusion> {
+    static MODEL: OnceLock<Mutex<StableDiffusion>> = OnceLock::new();
+    let load = || StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu).unwrap().into();
+    MODEL.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sky over grass, with a red disc in the sky.
+fn landscape(width: u32, height: u32) -> RgbaImage {
+    RgbaImage::from_fn(width, height, |x, y| {
+        let [r, g, b] = match (on_disc(width, height, x, y), y < height * 2 / 3) {
+            (true, _) => [210, 40, 40],
+            (false, true) => SKY,
+            (false, false) => [70, 140, 60],
+        };
+        Rgba([r, g, b, 255])
+    })
+}
+
+fn on_disc(width: u32, height: u32, x: u32, y: u32) -> bool {
+    let away = |at: u32, side: u32, part: f32| (at as f32 + 0.5) - side as f32 * part;
+    away(x, width, 0.5).hypot(away(y, height, 0.35)) < height as f32 * 0.2
+}
+
+fn disc(width: u32, height: u32) -> Mask {
+    Mask::from_fn(width, height, |x, y| if on_disc(width, height, x, y) { 255 } else { 0 })
+}
+
+fn part(kind: EditKind, mask: Mask) -> Part {
+    let words = "a white moon".to_owned();
+    let edit = PartEdit { words, grow: Some(0), feather: Some(0), ..PartEdit::new(kind) };
+    Part { name: format!("{kind:?}"), mask, edit, scribble: None }
+}
+
+fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
+    let parent = picture_hash(&picture);
+    let style = "storybook illustration".to_owned();
+    EditRequest {
+        picture,
+        prompt: "a meadow by day, storybook illustration".to_owned(),
+        unwanted: "in the rain".to_owned(),
+        edit: PictureEdit { parent, style, parts, context: None },
+        sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps: 2, guidance: 4.0 },
+        noise: Noise::Seed(3),
+    }
+}
+
+fn edit(request: &EditRequest) -> RgbaImage {
+    model().edit(request, &Interrupt::default(), &mut |_| {}, None).unwrap()
+}
+
+fn refused(request: &EditRequest) -> DiffusionError {
+    model().edit(request, &Interrupt::default(), &mut |_| {}, None).unwrap_err()
+}
+
+/// Asserts that pixels differ nowhere but in the mask.
+#[track_caller]
+fn assert_kept(before: &RgbaImage, after: &RgbaImage, blend: &Mask) {
+    assert_eq!(before.dimensions(), after.dimensions());
+    for (x, y, pixel) in before.enumerate_pixels() {
+        let kept = pixel == after.get_pixel(x, y);
+        assert!(kept || blend.at(x, y) > 0, "pixel {x},{y} changed");
+    }
+}
+
+/// The mean difference of colours in a mask, in levels.
+fn change(before: &RgbaImage, after: &RgbaImage, mask: &Mask) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (x, y, pixel) in before.enumerate_pixels().filter(|(x, y, _)| mask.at(*x, *y) > 0) {
+        let other = after.get_pixel(x, y).0;
+        let apart = pixel.0.iter().zip(other).map(|(&a, b)| f64::from(a.abs_diff(b)));
+        sum += apart.take(3).sum::<f64>() / 3.0;
+        count += 1.0;
+    }
+    sum / count
+}
+
+/// The mean colour in a mask.
+fn colour(picture: &RgbaImage, mask: &Mask) -> [f64; 3] {
+    let (mut sum, mut count) = ([0.0; 3], 0.0);
+    for (_, _, pixel) in picture.enumerate_pixels().filter(|(x, y, _)| mask.at(*x, *y) > 0) {
+        sum.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += f64::from(value));
+        count += 1.0;
+    }
+    sum.map(|sum| sum / count)
+}
+
+fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn outside_the_blend_mask_not_one_bit_changes_whatever_is_done_to_whatever() {
+    for (width, height) in [(64, 64), (37, 90), (101, 16)] {
+        let picture = landscape(width, height);
+        let pixel = |x, y| Mask::rectangle(width, height, Area { x, y, width: 1, height: 1 });
+        let masks = [
+            disc(width, height),
+            pixel(width / 2, height / 2),
+            pixel(width - 1, height - 1),
+            Mask::full(width, height),
+            Mask::from_fn(width, height, |x, y| ((x * 7 + y * 3) % 256) as u8),
+        ];
+        for (i, kind) in
+            EditKind::ALL.into_iter().filter(|&kind| kind != EditKind::Keep).enumerate()
+        {
+            // Each kind on two of the masks, each mask with two kinds.
+            for mask in [&masks[i], &masks[(i + 1) % 5]] {
+                let request = request(picture.clone(), vec![part(kind, mask.clone())]);
+                let blend = model().plan_edit(&request).unwrap().blend;
+                assert_eq!(blend, *mask);
+                let edited = edit(&request);
+                assert_kept(&picture, &edited, &blend);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hundred_edits_leave_what_none_of_them_meant_as_it_was() {
+    let first = landscape(64, 48);
+    let mut meant = Mask::empty(64, 48);
+    let mut picture = first.clone();
+    for i in 0..100_u32 {
+        let area = Area { x: i * 13 % 30, y: i * 7 % 20, width: 1 + i % 5, height: 1 + i % 4 };
+        let kinds = [EditKind::Refine, EditKind::Replace, EditKind::Remove, EditKind::Embolden];
+        let mut part = part(kinds[i as usize % 4], Mask::rectangle(64, 48, area));
+        part.edit.feather = Some(i % 3);
+        let mut request = request(picture, vec![part]);
+        request.sampler.steps = 1;
+        let blend = model().plan_edit(&request).unwrap().blend;
+        meant.combine(&blend, bevy_illustrator::mask::Combine::Add).unwrap();
+        picture = edit(&request);
+    }
+    assert!(change(&first, &picture, &meant) > 1.0);
+    assert!(meant.coverage() < 0.8);
+    assert_kept(&first, &picture, &meant);
+}
+
+#[test]
+fn what_is_kept_stays_though_all_around_it_changes() {
+    let picture = landscape(64, 64);
+    let parts =
+        vec![part(EditKind::Keep, disc(64, 64)), part(EditKind::Replace, Mask::full(64, 64))];
+    let edited = edit(&request(picture.clone(), parts));
+    assert_kept(&picture, &edited, &disc(64, 64).inverted());
+    assert!(change(&picture, &edited, &disc(64, 64).inverted()) > 3.0);
+}
+
+#[test]
+fn more_strength_changes_more() {
+    let picture = landscape(64, 64);
+    let changes = [0.25, 0.5, 1.0].map(|strength| {
+        let mut part = part(EditKind::Refine, disc(64, 64));
+        part.edit.strength = Some(strength);
+        let mut request = request(picture.clone(), vec![part]);
+        request.sampler.steps = 8;
+        change(&picture, &edit(&request), &disc(64, 64))
+    });
+    assert!(changes.is_sorted() && changes[0] < 0.6 * changes[2], "{changes:?}");
+}
+
+#[test]
+fn removing_lets_the_surroundings_close_over() {
+    let picture = landscape(64, 64);
+    let mut removed = part(EditKind::Remove, disc(64, 64));
+    removed.edit.grow = Some(2);
+    removed.edit.strength = Some(0.5);
+    let mut request = request(picture.clone(), vec![removed]);
+    request.sampler.steps = 8;
+    let sky = SKY.map(f64::from);
+    let before = apart(colour(&picture, &disc(64, 64)), sky);
+    let after = apart(colour(&edit(&request), &disc(64, 64)), sky);
+    assert!(after < 0.35 * before, "{before} became {after}");
+}
+
+#[test]
+fn emboldening_takes_a_part_further_from_its_surroundings_by_its_amount() {
+    let picture = RgbaImage::from_fn(64, 64, |x, y| {
+        let [r, g, b] = if on_disc(64, 64, x, y) { [170, 120, 140] } else { [120, 150, 170] };
+        Rgba([r, g, b, 255])
+    });
+    let contrasts = [0.1, 1.0, 2.0].map(|amount| {
+        let mut part = part(EditKind::Embolden, disc(64, 64));
+        part.edit.words.clear();
+        part.edit.strength = Some(0.25);
+        part.edit.amount = Some(amount);
+        let mut request = request(picture.clone(), vec![part]);
+        request.sampler.steps = 8;
+        apart(colour(&edit(&request), &disc(64, 64)), [120.0, 150.0, 170.0])
+    });
+    assert!(contrasts.is_sorted() && contrasts[2] > 1.3 * contrasts[0], "{contrasts:?}");
+}
+
+#[test]
+fn a_scribble_gives_the_colours_of_what_is_added() {
+    let picture = landscape(64, 64);
+    let spot = Area { x: 40, y: 42, width: 16, height: 16 };
+    let mask = Mask::rectangle(64, 64, spot);
+    let colours = [[240, 220, 40], [60, 20, 120]].map(|[r, g, b]| {
+        let scribble = RgbaImage::from_fn(64, 64, |x, y| {
+            Rgba([r, g, b, if spot.contains(x, y) { 255 } else { 0 }])
+        });
+        let mut part = part(EditKind::Add, mask.clone());
+        part.edit.strength = Some(0.4);
+        part.scribble = Some(Scribble(Arc::new(scribble)));
+        let mut request = request(picture.clone(), vec![part]);
+        request.sampler.steps = 5;
+        (colour(&edit(&request), &mask), [r, g, b].map(f64::from))
+    });
+    for ((found, meant), (_, other)) in [(colours[0], colours[1]), (colours[1], colours[0])] {
+        assert!(apart(found, meant) < apart(found, other), "{found:?} is not {meant:?}");
+    }
+}
+
+#[test]
+fn the_same_edit_draws_the_same_bytes_and_another_seed_does_not() {
+    let of = |noise, seed| {
+        let mut part = part(EditKind::Replace, disc(64, 64));
+        part.edit.seed = seed;
+        edit(&EditRequest { noise, ..request(landscape(64, 64), vec![part]) })
+    };
+    let first = of(Noise::Seed(1), None);
+    assert!(first == of(Noise::Seed(1), None));
+    assert!(first != of(Noise::Seed(2), None));
+    // A part's own seed goes before the picture's.
+    assert!(of(Noise::Seed(1), Some(5)) == of(Noise::Seed(2), Some(5)));
+    assert!(of(Noise::Seed(1), Some(5)) != of(Noise::Seed(1), Some(6)));
+}
+
+#[test]
+fn the_networks_see_the_part_and_a_little_around_it_only() {
+    let spot = Area { x: 200, y: 24, width: 24, height: 24 };
+    let mask = Mask::rectangle(512, 256, spot);
+    let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
+    let mut trace = Trace::default();
+    let edited =
+        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+    let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
+    let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();
+    let plan = model().plan_edit(&request).unwrap();
+    let Area { x, y, width, height } = plan.context;
+    assert_eq!(context, [x, y, width, height].map(|side| side as f32));
+    assert!(width * height <= 512 * 256 / 8, "{width}x{height}");
+    assert!(shape("latents_0")[3] < 64 && shape("latents_2") == shape("latents_0"));
+    assert_eq!(shape("blend_mask"), [1, 1, 256, 512]);
+    assert_eq!(shape("image"), [1, 3, 256, 512]);
+    assert_kept(&request.picture, &edited, &plan.blend);
+}
+
+#[test]
+fn parts_with_other_words_are_drawn_in_one_pass() {
+    let half = |left: bool| Mask::from_fn(64, 64, |x, _| if (x < 32) == left { 255 } else { 0 });
+    let of = |left: &str, right: &str| {
+        let mut parts =
+            vec![part(EditKind::Replace, half(true)), part(EditKind::Replace, half(false))];
+        parts[0].edit.words = left.to_owned();
+        parts[1].edit.words = right.to_owned();
+        let mut request = request(landscape(64, 64), parts);
+        request.sampler.steps = 6;
+        edit(&request)
+    };
+    let (day, night) = ("a clear sky by day", "a dark sky at night");
+    let (both, other) = (of(day, night), of(night, night));
+    // The half whose words changed changes most.
+    let (left, right) = (change(&both, &other, &half(true)), change(&both, &other, &half(false)));
+    assert!(left > 1.5 * right, "{left} {right}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_a_reason() {
+    let picture = landscape(64, 64);
+    let good = request(picture.clone(), vec![part(EditKind::Replace, disc(64, 64))]);
+    let mut other = good.clone();
+    other.picture.put_pixel(0, 0, Rgba([1, 2, 3, 255]));
+    assert!(matches!(refused(&other), DiffusionError::Edit(EditError::OtherPicture)));
+    let nothing = request(picture.clone(), vec![part(EditKind::Replace, Mask::empty(64, 64))]);
+    assert!(matches!(refused(&nothing), DiffusionError::Edit(EditError::Nothing)));
+    let nothing = request(picture.clone(), vec![part(EditKind::Keep, Mask::full(64, 64))]);
+    assert!(matches!(refused(&nothing), DiffusionError::Edit(EditError::Nothing)));
+    let mut torn = good.clone();
+    torn.edit.parts[0].scribble = Some(Scribble(Arc::new(RgbaImage::new(3, 3))));
+    assert!(refused(&torn).to_string().contains("3x3"));
+    let mut steps = good.clone();
+    steps.sampler.steps = 0;
+    assert!(refused(&steps).to_string().contains('0'));
+    let tiny = request(landscape(8, 64), vec![part(EditKind::Replace, Mask::full(8, 64))]);
+    assert!(refused(&tiny).to_string().contains("8x64"));
+    let interrupt = Interrupt::default();
+    interrupt.cancel();
+    let cancelled = model().edit(&good, &interrupt, &mut |_| {}, None).unwrap_err();
+    assert!(matches!(cancelled, DiffusionError::Cancelled));
+}
