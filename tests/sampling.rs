@@ -1,9 +1,11 @@
-//! Schedulers and whole pictures against what diffusers recorded (`tests/reference`).
+//! Schedulers, whole pictures and edits against what diffusers recorded (`tests/reference`).
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "sampling/behaviour.rs"]
 mod behaviour;
+#[path = "sampling/edits.rs"]
+mod edits;
 #[path = "sampling/pictures.rs"]
 mod pictures;
 #[path = "sampling/schedulers.rs"]

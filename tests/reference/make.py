@@ -6,6 +6,7 @@ A second run writes the same bytes. See README.md.
 import sys
 
 import common
+import edits
 import models
 import networks
 import pipelines
@@ -19,6 +20,7 @@ def main():
             models.save()
             networks.record()
             pipelines.record()
+            edits.record()
             schedulers.record()
         case ["full", folder]:
             import full_size

@@ -118,11 +118,14 @@ impl StableDiffusion {
         let mut latents = scheduler.add_noise(&original, &noise, first)?;
         for (step, &timestep) in timesteps.iter().enumerate().skip(first) {
             let beginning = match step {
-                // All noise, as a picture begins.
+                // All noise, as a picture begins; as in diffusers, for what is kept too.
                 0 => (&noise * scheduler.init_noise_sigma())?,
                 _ => scheduler.add_noise(&begun, &noise, step)?,
             };
-            let kept = scheduler.add_noise(&original, &noise, step)?;
+            let kept = match step {
+                0 => beginning.clone(),
+                _ => scheduler.add_noise(&original, &noise, step)?,
+            };
             latents =
                 cells.place(step, timesteps.len(), &latents, &beginning, &kept, &self.device)?;
             record_latents(&mut trace, step - first, &latents)?;

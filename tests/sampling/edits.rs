@@ -1,0 +1,90 @@
+//! Edits of a part, and the way to each.
+
+use std::fs;
+
+use bevy_illustrator::{
+    diffusion::{DeviceKind, EditRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    mask::{Area, Mask},
+    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, SchedulerKind, part::picture_hash},
+};
+use image::{DynamicImage, RgbImage};
+use serde::Deserialize;
+
+use super::{assert_near, fixture, range, tensors};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    model: String,
+    scheduler: String,
+    steps: u32,
+    strength: f32,
+    size: [u32; 2],
+    /// Left, top, width, height.
+    part: [u32; 4],
+    prompt: String,
+    unwanted: String,
+    guidance: f32,
+}
+
+/// The share of the range that latents may be off by.
+const CLOSE: f64 = 1e-4;
+
+#[test]
+fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
+    let cases = fs::read_to_string(fixture("edits/cases.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let recorded = tensors(&format!("edits/{}.safetensors", case.name));
+        let [width, height] = case.size;
+        let bytes = recorded["picture"].flatten_all().unwrap().to_vec1::<u8>().unwrap();
+        let picture = RgbImage::from_raw(width, height, bytes).unwrap();
+        let picture = DynamicImage::ImageRgb8(picture).into_rgba8();
+        let [x, y, wide, high] = case.part;
+        let part = Part {
+            name: "part".to_owned(),
+            mask: Mask::rectangle(width, height, Area { x, y, width: wide, height: high }),
+            edit: PartEdit {
+                words: case.prompt,
+                unwanted: case.unwanted,
+                strength: Some(case.strength),
+                grow: Some(0),
+                feather: Some(0),
+                ..PartEdit::new(EditKind::Replace)
+            },
+            scribble: None,
+        };
+        let request = EditRequest {
+            edit: PictureEdit {
+                parent: picture_hash(&picture),
+                style: String::new(),
+                parts: vec![part],
+                // diffusers sees the whole picture.
+                context: Some(Area { x: 0, y: 0, width, height }),
+            },
+            picture,
+            prompt: String::new(),
+            unwanted: String::new(),
+            sampler: Sampler {
+                scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
+                steps: case.steps,
+                guidance: case.guidance,
+            },
+            noise: Noise::Latents(recorded["noise"].clone()),
+        };
+        let files = ModelFiles::open(fixture(&case.model)).unwrap();
+        let mut model = StableDiffusion::load(&files, DeviceKind::Cpu).unwrap();
+        let mut trace = Trace::default();
+        model.edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        let mut compared = 0;
+        for (key, expected) in recorded.iter().filter(|(key, _)| key.starts_with("latents")) {
+            let found = trace.get(key).unwrap_or_else(|| panic!("{}: no {key}", case.name));
+            let what = format!("{}: {key}", case.name);
+            assert_near(&what, found, expected, CLOSE * range(expected));
+            compared += 1;
+        }
+        let steps = (f64::from(case.steps) * f64::from(case.strength) + 1e-4) as u32;
+        assert_eq!(compared, steps, "{}", case.name);
+    }
+}
