@@ -13,7 +13,8 @@ pub(crate) mod text;
 
 use std::{fmt, io, sync::Arc};
 
-use image::{GrayImage, ImageFormat, Luma};
+use image::{GrayImage, ImageBuffer, ImageFormat, Luma};
+use imageproc::region_labelling::{Connectivity, connected_components};
 use serde::{Deserialize, Serialize};
 
 pub use brush::Brush;
@@ -247,6 +248,15 @@ impl fmt::Display for Area {
         let Self { x, y, width, height } = self;
         write!(f, "{width}x{height} at {x},{y}")
     }
+}
+
+/// Numbers each place of pixels that are not 0 and hang together by their sides, from 1.
+fn places(image: &GrayImage) -> ImageBuffer<Luma<u32>, Vec<u32>> {
+    if image.len() == 1 {
+        // imageproc runs out of numbers here.
+        return ImageBuffer::from_fn(1, 1, |x, y| Luma([image.get_pixel(x, y).0[0].min(1).into()]));
+    }
+    connected_components(image, Connectivity::Four, Luma([0]))
 }
 
 #[cfg(test)]

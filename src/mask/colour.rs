@@ -1,9 +1,8 @@
 //! Masks from colours.
 
 use image::{GrayImage, Luma, RgbaImage};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
-use super::Mask;
+use super::{Mask, places};
 
 impl Mask {
     /// Everything of about the colour of one pixel: no channel differs by more than `tolerance`. When
@@ -19,7 +18,7 @@ impl Mask {
             let channels = picture.get_pixel(x, y).0.into_iter().zip(colour.0);
             Luma([u8::from(channels.into_iter().all(|(a, b)| a.abs_diff(b) <= tolerance))])
         });
-        let places = connected_components(&alike, Connectivity::Four, Luma([0]));
+        let places = places(&alike);
         let here = places.get_pixel(at.0, at.1).0[0];
         Self::from_fn(width, height, |x, y| {
             let place = places.get_pixel(x, y).0[0];
@@ -51,5 +50,6 @@ mod tests {
         assert_eq!(row(&Mask::of_colour(&fields(), (1, 0), 9, false)), [1, 1, 1, 0, 0, 0, 0]);
         assert_eq!(Mask::of_colour(&fields(), (3, 0), 255, true), Mask::full(7, 2));
         assert!(Mask::of_colour(&fields(), (7, 0), 255, true).is_empty());
+        assert_eq!(Mask::of_colour(&RgbaImage::new(1, 1), (0, 0), 0, true), Mask::full(1, 1));
     }
 }

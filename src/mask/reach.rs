@@ -1,12 +1,9 @@
 //! Masks that reach further, or less far: grow, shrink, feather, fill holes.
 
 use image::{GrayImage, Luma};
-use imageproc::{
-    distance_transform::euclidean_squared_distance_transform,
-    region_labelling::{Connectivity, connected_components},
-};
+use imageproc::distance_transform::euclidean_squared_distance_transform;
 
-use super::{Mask, brush::smooth};
+use super::{Mask, brush::smooth, places};
 
 impl Mask {
     /// Reaches `pixels` further on all sides, at full strength.
@@ -36,7 +33,7 @@ impl Mask {
         let outside = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
             Luma([u8::from(self.at(x, y) < 128)])
         });
-        let places = connected_components(&outside, Connectivity::Four, Luma([0]));
+        let places = places(&outside);
         let (right, bottom) = (self.0.width().saturating_sub(1), self.0.height().saturating_sub(1));
         let mut open = vec![false; self.0.len() + 1];
         for (x, y, place) in places.enumerate_pixels() {

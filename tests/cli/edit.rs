@@ -1,0 +1,140 @@
+//! `illustrate edit` and `illustrate select`.
+
+use super::*;
+use bevy_illustrator::{art::picture_file, recipe::part::picture_hash};
+use candle_core::{Device, Tensor, safetensors};
+use image::{GrayImage, Luma, Rgba, RgbaImage};
+
+/// A desk with a picture of 96x64 (a red field on blue), a mask of the field, and an edit of it.
+fn studio() -> Desk {
+    let desk = Desk::new(STORY);
+    let in_field = |x: u32, y: u32| (32..64).contains(&x) && (16..48).contains(&y);
+    RgbaImage::from_fn(96, 64, |x, y| {
+        if in_field(x, y) { Rgba([200, 30, 30, 255]) } else { Rgba([60, 90, 200, 255]) }
+    })
+    .save(desk.path("a.png"))
+    .unwrap();
+    let white = |x, y| Luma([if in_field(x, y) { 255 } else { 0 }]);
+    GrayImage::from_fn(96, 64, white).save(desk.path("field.png")).unwrap();
+    desk.edits(
+        r#"(prompt: "a meadow", parts: [(mask: "field.png", edit: Replace,
+        words: "a white moon", grow: 0, feather: 0)])"#,
+    );
+    desk
+}
+
+impl Desk {
+    fn edits(&self, text: &str) {
+        fs::write(self.path("edit.ron"), text).unwrap();
+    }
+
+    fn edit(&self, more: &[&str]) -> Run {
+        let args = ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "2"];
+        self.run(&[&args[..], &["--out", "b.png"], more].concat())
+    }
+
+    fn pixels(&self, name: &str) -> RgbaImage {
+        image::open(self.path(name)).unwrap().into_rgba8()
+    }
+}
+
+#[test]
+fn an_edit_changes_its_part_alone_and_tells_what_it_did() {
+    let desk = studio();
+    let told = desk.edit(&["--json", "--dump", "way.safetensors"]).json();
+    assert_eq!(told[0]["changed"], 32 * 32);
+    let (before, after) = (desk.pixels("a.png"), desk.pixels("b.png"));
+    let mask = desk.pixels("field.png");
+    let changed = |x: u32, y: u32| before.get_pixel(x, y) != after.get_pixel(x, y);
+    let mut inside = 0;
+    for (x, y, pixel) in mask.enumerate_pixels() {
+        assert!(pixel.0[0] == 255 || !changed(x, y), "pixel {x},{y} changed");
+        inside += usize::from(changed(x, y));
+    }
+    assert!(inside > 500, "{inside}");
+
+    let dump = safetensors::load(desk.path("way.safetensors"), &Device::Cpu).unwrap();
+    let blend = dump["blend_mask"].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(dump["blend_mask"].dims(), [1, 1, 64, 96]);
+    assert!(blend.iter().zip(mask.pixels()).all(|(&b, pixel)| b * 255.0 == f32::from(pixel.0[0])));
+    let context = dump["context_box"].to_vec1::<f32>().unwrap();
+    let said = ["x", "y", "width", "height"].map(|side| &told[0]["context_box"][side]);
+    assert!(context.iter().zip(said).all(|(&a, b)| Some(f64::from(a)) == b.as_f64()));
+    let latents = dump["latents_2"].dims();
+    assert_eq!(latents[2] * 8, context[3] as usize);
+    for name in ["latents_0", "latents_1", "image", "prompt_embeds", "timesteps"] {
+        assert!(dump.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
+    let desk = studio();
+    desk.edit(&["--takes", "2"]).exits(0);
+    assert_ne!(desk.pixels("b.png"), desk.pixels("b-2.png"));
+    let second = desk.pixels("b-2.png");
+    desk.edit(&["--seed", "1"]).exits(0);
+    assert_eq!(desk.pixels("b.png"), second, "take 2 of seed 0 is take 1 of seed 1");
+    let noise = Tensor::randn(0_f32, 1_f32, (1, 4, 8, 12), &Device::Cpu).unwrap();
+    noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
+    desk.edit(&["--noise", "noise.safetensors"]).exits(0);
+    assert_ne!(desk.pixels("b.png"), second);
+    desk.edit(&["--noise", "noise.safetensors", "--takes", "2"]).exits(2);
+}
+
+#[test]
+fn an_edited_picture_carries_its_edit() {
+    let desk = studio();
+    desk.edit(&[]).exits(0);
+    let provenance = picture_file::provenance(&desk.path("b.png")).unwrap();
+    let edit = provenance.recipe.edit.unwrap();
+    let parent = picture_hash(&desk.pixels("a.png"));
+    assert_eq!((edit.parent, edit.parts[0].name.as_str()), (parent, "field"));
+    assert_eq!(edit.parts[0].mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
+}
+
+#[test]
+fn what_is_wrong_with_an_edit_is_told_and_nothing_is_written() {
+    let desk = studio();
+    let refused = |edits: &str, words: &[&str]| {
+        desk.edits(edits);
+        desk.edit(&[]).fails_with(words);
+        assert!(!desk.path("b.png").exists());
+    };
+    let part = |more: &str| format!(r#"(parts: [(mask: "field.png", {more})])"#);
+    refused(&part(r#"edit: Enlarge"#), &["edit.ron:1:", "Enlarge"]);
+    refused(&part(r#"edit: Refine, strength: 1.5"#), &["`field`", "1.5"]);
+    refused(&part(r#"edit: Refine, strenth: 0.5"#), &["strenth"]);
+    refused(&part(r#"edit: Replace"#), &["`field`", "words"]);
+    refused(&part(r#"edit: Keep"#), &["nothing would change"]);
+    refused(r#"(parts: [])"#, &["nothing would change"]);
+    refused(r#"(parts: [(mask: "gone.png", edit: Refine)])"#, &["gone.png"]);
+    refused(r#"(parts: [(edit: Refine)])"#, &["mask"]);
+    refused("(parts", &["edit.ron:1:"]);
+    GrayImage::new(64, 96).save(desk.path("field.png")).unwrap();
+    refused(&part(r#"edit: Refine"#), &["64x96", "96x64"]);
+    fs::write(desk.path("field.png"), "no picture").unwrap();
+    refused(&part(r#"edit: Refine"#), &["field.png", "PNG"]);
+    fs::write(desk.path("a.png"), "no picture").unwrap();
+    refused(&part(r#"edit: Refine"#), &["a.png", "PNG"]);
+}
+
+#[test]
+fn a_click_at_a_thing_writes_its_mask() {
+    let desk = studio();
+    let select = |more: &[&str]| {
+        desk.run(&[&["select", "--picture", "a.png", "--out", "m.png"], more].concat())
+    };
+    select(&["--point", "48,32"]).exits(0);
+    let (found, meant) = (desk.pixels("m.png"), desk.pixels("field.png"));
+    let wrong = found.pixels().zip(meant.pixels()).filter(|(a, b)| a != b).count();
+    assert!(wrong < 60, "{wrong} pixels are wrong");
+    select(&["--box", "28,12,40,40"]).exits(0);
+    assert_eq!(desk.pixels("m.png").get_pixel(48, 32).0[0], 255);
+    select(&["--point", "48,32", "--not", "50,34"]).exits(0);
+    assert_eq!(desk.pixels("m.png").get_pixel(50, 34).0[0], 0);
+    select(&["--point", "96,0"]).fails_with(&["96,0", "96x64"]);
+    for usage in [&[][..], &["--not", "1,1"], &["--point", "1"], &["--box", "1,2,3"]] {
+        select(usage).exits(2);
+    }
+}
