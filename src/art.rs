@@ -21,8 +21,9 @@ pub mod picture_file;
 mod scan;
 pub mod take;
 
+pub use crate::recipe::{TakeId, TakeIdError};
 pub use ledger::Ledger;
-pub use take::{Provenance, Take, TakeId, TakeIdError, TakeWriter};
+pub use take::{Provenance, Take, TakeWriter};
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -185,22 +186,25 @@ impl Art {
     }
 
     /// The take that the game shows for a shot whose recipe is `recipe` now: the accepted take if it
-    /// is of this recipe; else the newest of this recipe; else the accepted one; else the newest.
+    /// is of this recipe; else the newest of this recipe; else the accepted one; else the newest. Edits are
+    /// shown when they are accepted, not before, unless there is nothing else.
     /// For a shot that nothing asks for any more, `recipe` is `None`.
     #[must_use]
     pub fn shown(&self, shot: &ShotId, recipe: Option<&Recipe>) -> Option<&Take> {
-        let current = |take: &&Take| recipe.is_some_and(|r| r.same_but_take(take.recipe()));
+        let current = |take: &&Take| recipe.is_some_and(|recipe| take.recipe().is_for(recipe));
+        let drawn = || self.takes(shot).iter().rev().filter(|take| take.recipe().edit.is_none());
         let accepted = self.accepted(shot);
         (accepted.filter(current))
-            .or_else(|| self.takes(shot).iter().rev().find(current))
+            .or_else(|| drawn().find(current))
             .or(accepted)
+            .or_else(|| drawn().next())
             .or_else(|| self.takes(shot).last())
     }
 
     /// Where a shot stands by its pictures alone: missing, drafted, accepted or stale.
     #[must_use]
     pub fn state(&self, shot: &Shot) -> ShotState {
-        let current = |take: &Take| take.recipe().same_but_take(&shot.recipe);
+        let current = |take: &Take| take.recipe().is_for(&shot.recipe);
         if self.accepted(&shot.id).is_some_and(current) {
             ShotState::Accepted
         } else if self.takes(&shot.id).iter().any(current) {

@@ -21,7 +21,8 @@ pub trait Generator: Send {
     /// What draws: for provenance.
     fn model(&self) -> &ModelCard;
 
-    /// Draws one picture of exactly `recipe.size`.
+    /// Draws one picture of exactly `recipe.size`. For a recipe that is an edit, `parent` is the picture to
+    /// edit.
     ///
     /// `interrupt` is looked at between network blocks, `on_step` is called after each step.
     ///
@@ -30,6 +31,7 @@ pub trait Generator: Send {
     fn generate(
         &mut self,
         recipe: &Recipe,
+        parent: Option<&RgbaImage>,
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError>;
@@ -64,6 +66,9 @@ pub enum GenerateError {
         /// What it is.
         what: String,
     },
+    /// An edit of nothing.
+    #[error("the picture that is to be edited is not there: {0}")]
+    NoParent(String),
     /// The generator panicked; the job fails, the worker goes on.
     #[error("the generator panicked: {0}")]
     Panicked(String),

@@ -15,6 +15,7 @@ use std::{collections::HashMap, io, path::PathBuf};
 
 use crate::{
     art::{Art, ArtError},
+    diffusion::EditError,
     generator::GeneratorRegistry,
     recipe::{Recipe, Style},
     story::{
@@ -66,6 +67,9 @@ pub enum ProjectError {
     /// The art folder refused.
     #[error(transparent)]
     Art(#[from] ArtError),
+    /// An edit makes no sense.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// No worker thread could be started.
     #[error("cannot start the worker thread: {0}")]
     Thread(io::Error),
@@ -240,9 +244,9 @@ impl Project {
     }
 }
 
-/// Whether a storyboard asks for takes of a recipe.
+/// Whether a storyboard asks for takes of a recipe, or for edits of such takes.
 fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
-    board.shot(shot).is_some_and(|shot| shot.recipe.same_but_take(recipe))
+    board.shot(shot).is_some_and(|shot| recipe.is_for(&shot.recipe))
 }
 
 fn is_needed(state: ShotState) -> bool {

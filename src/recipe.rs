@@ -3,6 +3,7 @@
 pub mod edit_file;
 pub mod part;
 pub mod style;
+mod take_id;
 pub(crate) mod words;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use part::{EditKind, Part, PartEdit, PartEditError, PictureEdit, Scribble};
 pub use style::{Sizes, Style};
+pub use take_id::{TakeId, TakeIdError};
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::{Reflect, ReflectDefault};
@@ -113,6 +115,15 @@ impl Recipe {
         (prompt, unwanted, size) == (&other.prompt, &other.unwanted, &other.size)
             && (seed, sampler) == (&other.seed, &other.sampler)
             && (model, edit) == (&other.model, &other.edit)
+    }
+
+    /// Whether it draws what a shot asks for with `shot`: a take of it, or any edit of one.
+    #[must_use]
+    pub fn is_for(&self, shot: &Self) -> bool {
+        match &self.edit {
+            None => self.same_but_take(shot),
+            Some(_) => Self { edit: None, ..self.clone() }.same_but_take(shot),
+        }
     }
 
     /// The seed of this take's starting noise.

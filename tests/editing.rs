@@ -53,13 +53,13 @@ fn part(kind: EditKind, mask: Mask) -> Part {
 }
 
 fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
-    let parent = picture_hash(&picture);
+    let hash = picture_hash(&picture);
     let style = "storybook illustration".to_owned();
     EditRequest {
         picture,
         prompt: "a meadow by day, storybook illustration".to_owned(),
         unwanted: "in the rain".to_owned(),
-        edit: PictureEdit { parent, style, parts, context: None },
+        edit: PictureEdit { parent: None, picture: hash, style, parts, context: None },
         sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps: 2, guidance: 4.0 },
         noise: Noise::Seed(3),
     }

@@ -47,6 +47,7 @@ impl Generator for Hand {
     fn generate(
         &mut self,
         recipe: &Recipe,
+        _parent: Option<&RgbaImage>,
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {

@@ -10,6 +10,8 @@ mod actions;
 mod bench;
 #[path = "project/changes.rs"]
 mod changes;
+#[path = "project/edits.rs"]
+mod edits;
 #[path = "project/reopening.rs"]
 mod reopening;
 #[path = "project/studio.rs"]

@@ -1,7 +1,6 @@
 //! One candidate picture made from a recipe.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -14,20 +13,11 @@ use super::{
     folder::{Folder, read_if_there},
     picture_file,
 };
-use crate::{generator::ModelCard, recipe::Recipe, storyboard::ShotId};
-
-/// The name of a take: 16 hexadecimal digits of the blake3 over recipe and model hash.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TakeId(String);
-
-/// Why a text is no [`TakeId`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no take: takes are named by 16 of the digits 0-9 and a-f")]
-pub struct TakeIdError {
-    /// The text.
-    pub text: String,
-}
+use crate::{
+    generator::ModelCard,
+    recipe::{Recipe, TakeId},
+    storyboard::ShotId,
+};
 
 /// One candidate picture made from a recipe, on disk.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,53 +54,6 @@ pub struct TakeWriter {
     folder: Folder,
 }
 
-impl TakeId {
-    /// The name of what this model draws from this recipe.
-    #[must_use]
-    pub fn of(recipe: &Recipe, model: &ModelCard) -> Self {
-        let mut hash = blake3::Hasher::new();
-        hash.update(recipe.id().0.as_bytes());
-        hash.update(model.hash.as_bytes());
-        Self(hash.finalize().to_hex()[..16].to_owned())
-    }
-
-    /// Checks a text.
-    ///
-    /// # Errors
-    /// When it is not 16 hexadecimal digits in small letters.
-    pub fn new(text: impl Into<String>) -> Result<Self, TakeIdError> {
-        let text = text.into();
-        let fits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if fits { Ok(Self(text)) } else { Err(TakeIdError { text }) }
-    }
-
-    /// The 16 digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TakeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for TakeId {
-    type Error = TakeIdError;
-
-    fn try_from(text: String) -> Result<Self, TakeIdError> {
-        Self::new(text)
-    }
-}
-
-impl From<TakeId> for String {
-    fn from(id: TakeId) -> Self {
-        id.0
-    }
-}
-
 impl Take {
     /// Reads the picture.
     ///
@@ -124,6 +67,12 @@ impl Take {
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.provenance.recipe
+    }
+
+    /// The take that this one is an edit of.
+    #[must_use]
+    pub fn parent(&self) -> Option<&TakeId> {
+        self.recipe().edit.as_ref()?.parent.as_ref()
     }
 }
 
@@ -158,12 +107,24 @@ impl TakeWriter {
         image: &RgbaImage,
         provenance: Provenance,
     ) -> Result<Take, ArtError> {
-        let id = TakeId::of(&provenance.recipe, &provenance.model);
+        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes =
             picture_file::encode(image, &provenance).map_err(ArtError::io("write", &path))?;
         self.folder.write_bytes(&path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })
+    }
+
+    /// Reads the picture of a take, also of one that was put away.
+    ///
+    /// # Errors
+    /// When there is no such take, or it cannot be read.
+    pub fn image(&self, shot: &ShotId, take: &TakeId) -> Result<RgbaImage, ArtError> {
+        let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, take));
+        match paths.iter().find(|path| path.exists()) {
+            Some(path) => picture_file::pixels(path),
+            None => Err(ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() }),
+        }
     }
 
     /// Copies a take to `pictures/<shot>.png`, whole or not at all, unless it stands there already, and

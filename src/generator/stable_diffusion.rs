@@ -7,7 +7,8 @@ use image::RgbaImage;
 use super::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step};
 use crate::{
     diffusion::{
-        DeviceKind, DiffusionError, DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion,
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, ModelFiles, Noise,
+        StableDiffusion,
     },
     recipe::{Recipe, style::BUILT_IN_MODEL},
 };
@@ -70,17 +71,26 @@ impl Generator for StableDiffusionGenerator {
     fn generate(
         &mut self,
         recipe: &Recipe,
+        parent: Option<&RgbaImage>,
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {
-        let request = DrawRequest {
-            prompt: recipe.prompt.clone(),
-            unwanted: recipe.unwanted.clone(),
-            size: recipe.size,
-            sampler: recipe.sampler,
-            noise: Noise::Seed(recipe.noise_seed()),
+        let noise = Noise::Seed(recipe.noise_seed());
+        let Recipe { prompt, unwanted, size, sampler, edit, .. } = recipe.clone();
+        let mut pipeline = lock(&self.pipeline);
+        let image = match edit {
+            None => {
+                let request = DrawRequest { prompt, unwanted, size, sampler, noise };
+                pipeline.draw(&request, interrupt, on_step, None)?
+            }
+            Some(edit) => {
+                let missing = || GenerateError::NoParent("none was given".to_owned());
+                let picture = parent.ok_or_else(missing)?.clone();
+                let request = EditRequest { picture, prompt, unwanted, edit, sampler, noise };
+                pipeline.edit(&request, interrupt, on_step, None)?
+            }
         };
-        Ok(lock(&self.pipeline).draw(&request, interrupt, on_step, None)?)
+        Ok(image)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn takes_strip(
         ui.horizontal(|ui| {
             for (n, take) in takes.iter().enumerate() {
                 let is_accepted = accepted == Some(&take.id);
-                let is_old = shot.is_some_and(|s| !take.provenance.recipe.same_but_take(&s.recipe));
+                let is_old = shot.is_some_and(|s| !take.recipe().is_for(&s.recipe));
                 let marks = Marks { number: n + 1, is_accepted, is_old };
                 let is_chosen = chosen.is_some_and(|chosen| chosen.id == take.id);
                 let size = take.provenance.recipe.size;

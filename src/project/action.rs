@@ -3,7 +3,9 @@
 use super::{Project, ProjectError, is_needed, refuse_faults};
 use crate::{
     art::TakeId,
-    recipe::Style,
+    diffusion::EditPlan,
+    mask::Area,
+    recipe::{Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -26,6 +28,20 @@ pub enum Action {
         /// The shot.
         shot: ShotId,
         /// How many.
+        takes: u32,
+    },
+    /// Draw parts of a take anew, in front of what waits. What comes of it are takes of the shot, which the
+    /// game shows when one is accepted.
+    Edit {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+        /// The parts, the uppermost first. What is in none of them is kept.
+        parts: Vec<Part>,
+        /// What of the picture the networks see, in pixels; chosen for them if there is none.
+        context: Option<Area>,
+        /// How many takes.
         takes: u32,
     },
     /// Accept a take: it is what the game shows.
@@ -65,7 +81,8 @@ impl Project {
     /// Does something.
     ///
     /// # Errors
-    /// When it names a shot or take that is not there, the style has faults, or the art folder refuses.
+    /// When it names a shot or take that is not there, the style has faults, an edit makes no sense, or the
+    /// art folder refuses.
     /// Nothing has changed then.
     pub fn apply(&mut self, action: Action) -> Result<(), ProjectError> {
         match action {
@@ -81,6 +98,10 @@ impl Project {
             Action::DrawMore { shot, takes } => {
                 self.shot(&shot)?;
                 self.queue(&shot, takes, true);
+            }
+            Action::Edit { shot, take, parts, context, takes } => {
+                let recipe = self.edit_recipe(&shot, take, parts, context)?;
+                self.queue_recipe(&shot, &recipe, takes, true);
             }
             Action::Accept { shot, take } => {
                 self.art.accept(&shot, &take)?;
@@ -134,10 +155,38 @@ impl Project {
         }
     }
 
+    /// The recipe of an edit of a take: that of the shot as it is now, on the take's picture.
+    fn edit_recipe(
+        &self,
+        shot: &ShotId,
+        take: TakeId,
+        parts: Vec<Part>,
+        context: Option<Area>,
+    ) -> Result<Recipe, ProjectError> {
+        let recipe = self.shot(shot)?.recipe.clone();
+        let picture = self.art.take(shot, &take)?.image()?;
+        let (width, height) = picture.dimensions();
+        let size = Size::new(width, height);
+        // All that can be told without the model is told now and not when the job's turn comes.
+        EditPlan::new(size, &parts, context, 1, 1)?;
+        let edit = PictureEdit {
+            picture: picture_hash(&picture),
+            parent: Some(take),
+            style: self.style().words.clone(),
+            parts,
+            context,
+        };
+        Ok(Recipe { size, edit: Some(edit), ..recipe })
+    }
+
     /// Queues the next takes of a shot, behind all others or in front of those that wait.
     fn queue(&mut self, id: &ShotId, takes: u32, front: bool) {
-        let Some(shot) = self.board.shot(id) else { return };
-        let recipe = &shot.recipe;
+        let Some(recipe) = self.board.shot(id).map(|shot| shot.recipe.clone()) else { return };
+        self.queue_recipe(id, &recipe, takes, front);
+    }
+
+    /// The same for any recipe.
+    fn queue_recipe(&mut self, id: &ShotId, recipe: &Recipe, takes: u32, front: bool) {
         let queued = self.jobs.get(id).into_iter().flatten();
         let queued =
             queued.filter(|job| job.recipe.same_but_take(recipe)).map(|job| job.recipe.take);

@@ -122,12 +122,12 @@ impl Project {
 
     fn work_out(&self, shot: &Shot) -> ShotState {
         let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
-        if jobs.any(|job| job.recipe.same_but_take(&shot.recipe)) {
+        if jobs.any(|job| job.recipe.is_for(&shot.recipe)) {
             return ShotState::Queued;
         }
         let failed = self.standings.failure(&shot.id).is_some_and(|failure| {
             // What failed in other words may well succeed in these.
-            failure.recipe.as_ref().is_none_or(|recipe| recipe.same_but_take(&shot.recipe))
+            failure.recipe.as_ref().is_none_or(|recipe| recipe.is_for(&shot.recipe))
         });
         if failed { ShotState::Failed } else { self.art.state(shot) }
     }

@@ -164,7 +164,8 @@ impl EditFile {
     pub fn load(&self, folder: &Path, picture: &RgbaImage) -> Result<PictureEdit, EditFileError> {
         let parts = self.parts.iter().enumerate();
         Ok(PictureEdit {
-            parent: picture_hash(picture),
+            parent: None,
+            picture: picture_hash(picture),
             style: self.style.clone(),
             parts: parts.map(|(i, part)| part.load(i, folder)).collect::<Result<_, _>>()?,
             context: self.context,

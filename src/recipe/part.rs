@@ -5,15 +5,17 @@ use std::{fmt, io, sync::Arc};
 use image::{ImageFormat, RgbaImage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::update_text;
+use super::{TakeId, update_text};
 use crate::mask::{Area, Mask, text};
 
 /// What becomes of a picture that is there already.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PictureEdit {
+    /// The take that it is, if it is one.
+    pub parent: Option<TakeId>,
     /// The picture: its [`picture_hash`].
-    pub parent: String,
+    pub picture: String,
     /// Words that every part's own words end with.
     pub style: String,
     /// The parts, the uppermost first. What is in none of them is kept.
@@ -128,7 +130,7 @@ pub fn picture_hash(picture: &RgbaImage) -> String {
 impl PictureEdit {
     /// Adds all that decides the picture to a recipe's identity; names of parts do not.
     pub(super) fn update(&self, hash: &mut blake3::Hasher) {
-        for text in [&self.parent, &self.style, &format!("{:?}", self.context)] {
+        for text in [&self.picture, &self.style, &format!("{:?}", self.context)] {
             update_text(hash, text);
         }
         for Part { name: _, mask, edit, scribble } in &self.parts {

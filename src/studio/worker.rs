@@ -72,13 +72,16 @@ impl<'a> Worker<'a> {
     }
 
     fn draw(&mut self, job: &Job, interrupt: &Interrupt) -> Result<Finished, GenerateError> {
-        let Self { shared, registry, pool, loaded, .. } = self;
+        let Self { shared, registry, writer, pool, loaded, .. } = self;
         let drawing = || {
+            let parent = parent(writer, job)?;
             let generator = generator(registry, loaded, &job.recipe.model)?;
             interrupt.check().map_err(|_| GenerateError::Cancelled)?;
             shared.loaded();
             let image =
-                generator.generate(&job.recipe, interrupt, &mut |step| shared.stepped(step))?;
+                generator.generate(&job.recipe, parent.as_ref(), interrupt, &mut |step| {
+                    shared.stepped(step)
+                })?;
             Ok((image, generator.model().clone()))
         };
         // What a panic left half done goes with the generator.
@@ -111,6 +114,13 @@ impl<'a> Worker<'a> {
         let at = self.unwritten.iter().position(same)?;
         self.unwritten.remove(at)
     }
+}
+
+/// The picture that a job edits, if it is an edit.
+fn parent(writer: &TakeWriter, job: &Job) -> Result<Option<RgbaImage>, GenerateError> {
+    let parent = job.recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
+    let read = |take| writer.image(&job.shot, take);
+    parent.map(read).transpose().map_err(|error| GenerateError::NoParent(error.to_string()))
 }
 
 /// The generator for a model: the one at hand, or a new one in its place.

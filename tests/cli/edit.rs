@@ -88,8 +88,8 @@ fn an_edited_picture_carries_its_edit() {
     desk.edit(&[]).exits(0);
     let provenance = picture_file::provenance(&desk.path("b.png")).unwrap();
     let edit = provenance.recipe.edit.unwrap();
-    let parent = picture_hash(&desk.pixels("a.png"));
-    assert_eq!((edit.parent, edit.parts[0].name.as_str()), (parent, "field"));
+    let picture = picture_hash(&desk.pixels("a.png"));
+    assert_eq!((edit.picture, edit.parts[0].name.as_str()), (picture, "field"));
     assert_eq!(edit.parts[0].mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
 }
 

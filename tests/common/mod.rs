@@ -14,7 +14,7 @@ use std::{
 use bevy_illustrator::{
     diffusion::{DiffusionError, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
-    recipe::{Recipe, Sampler, Size, Sizes, Style},
+    recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
     storyboard::{ShotId, ShotKind, Storyboard},
 };
@@ -141,6 +141,7 @@ impl Generator for Fake {
     fn generate(
         &mut self,
         recipe: &Recipe,
+        parent: Option<&RgbaImage>,
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {
@@ -159,8 +160,23 @@ impl Generator for Fake {
         let panics = hits(&self.strings.lock().panics);
         assert!(!panics, "the easel fell over");
         self.strings.lock().drawn.push(recipe.clone());
-        Ok(gradient(recipe))
+        Ok(match (parent, &recipe.edit) {
+            (Some(parent), Some(edit)) => turned(parent, edit),
+            _ => gradient(recipe),
+        })
     }
+}
+
+/// What the fakes make of an edit: the picture with all that is in any part turned to its opposite.
+pub fn turned(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
+    let mut picture = parent.clone();
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if edit.parts.iter().any(|part| part.mask.at(x, y) > 0) {
+            let [r, g, b, a] = pixel.0;
+            pixel.0 = [255 - r, 255 - g, 255 - b, a];
+        }
+    }
+    picture
 }
 
 fn refusal(text: &str) -> GenerateError {

@@ -30,7 +30,7 @@ fn sketch() -> Box<dyn Generator> {
 }
 
 fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
-    generator.generate(recipe, &Interrupt::default(), &mut |_| {}).unwrap()
+    generator.generate(recipe, None, &Interrupt::default(), &mut |_| {}).unwrap()
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_picture_has_exactly_the_size_of_its_recipe() {
 fn drawing_stops_within_the_step_in_which_it_is_cancelled() {
     let interrupt = Interrupt::default();
     let mut done = 0;
-    let result = sketch().generate(&recipe(20), &interrupt, &mut |step: Step| {
+    let result = sketch().generate(&recipe(20), None, &interrupt, &mut |step: Step| {
         done = step.done;
         if done == 2 {
             interrupt.cancel();
@@ -72,7 +72,7 @@ fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
     let mut previews = Vec::new();
     let recipe = Recipe { size: Size::new(128, 64), ..recipe(6) };
     let picture = sketch()
-        .generate(&recipe, &Interrupt::default(), &mut |step| {
+        .generate(&recipe, None, &Interrupt::default(), &mut |step| {
             assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
             previews.push(step.preview.unwrap());
         })
@@ -106,7 +106,8 @@ fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
             "guidance NaN",
         ),
     ] {
-        let error = generator.generate(&recipe, &Interrupt::default(), &mut |_| {}).unwrap_err();
+        let error =
+            generator.generate(&recipe, None, &Interrupt::default(), &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
 }

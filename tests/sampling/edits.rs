@@ -57,7 +57,8 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
         };
         let request = EditRequest {
             edit: PictureEdit {
-                parent: picture_hash(&picture),
+                parent: None,
+                picture: picture_hash(&picture),
                 style: String::new(),
                 parts: vec![part],
                 // diffusers sees the whole picture.

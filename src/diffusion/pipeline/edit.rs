@@ -61,7 +61,7 @@ impl StableDiffusion {
     /// # Errors
     /// [`DiffusionError::Edit`] as [`Self::edit`].
     pub fn plan_edit(&self, request: &EditRequest) -> Result<EditPlan, DiffusionError> {
-        if picture_hash(&request.picture) != request.edit.parent {
+        if picture_hash(&request.picture) != request.edit.picture {
             return Err(EditError::OtherPicture.into());
         }
         let (width, height) = request.picture.dimensions();

@@ -1,0 +1,143 @@
+//! Parts of takes drawn anew.
+
+use std::fs;
+
+use bevy_illustrator::{
+    art::{Take, TakeId},
+    mask::{Area, Mask},
+    project::{Action, ProjectError},
+    recipe::{EditKind, Part, PartEdit, part::picture_hash},
+    storyboard::{ShotId, ShotState, ShotWords},
+};
+
+use super::{
+    bench::Bench,
+    common::{gradient, turned, wait_until},
+};
+
+/// A part that is the left half of a picture of 32x16.
+fn left_half() -> Part {
+    let words = "a white moon".to_owned();
+    Part {
+        name: "sky".to_owned(),
+        mask: Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
+        edit: PartEdit { words, ..PartEdit::new(EditKind::Replace) },
+        scribble: None,
+    }
+}
+
+fn edit(shot: &ShotId, take: &TakeId, takes: u32) -> Action {
+    let (shot, take) = (shot.clone(), take.clone());
+    Action::Edit { shot, take, parts: vec![left_half()], context: None, takes }
+}
+
+fn takes(bench: &Bench, shot: &ShotId) -> Vec<Take> {
+    bench.project.art().takes(shot).to_vec()
+}
+
+#[test]
+fn an_edit_draws_takes_that_know_what_they_were_made_of() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 2));
+    bench.settle();
+    let [_, second, third] = takes(&bench, &item).try_into().unwrap();
+    for take in [&second, &third] {
+        assert_eq!(take.parent(), Some(&first.id));
+        let edit = take.recipe().edit.as_ref().unwrap();
+        assert_eq!(take.image().unwrap(), turned(&first.image().unwrap(), edit));
+        assert_eq!(edit.picture, picture_hash(&first.image().unwrap()));
+    }
+    assert_eq!((second.recipe().take, third.recipe().take), (0, 1));
+    // From an edit the tree goes on.
+    bench.apply(edit(&item, &third.id, 1));
+    bench.settle();
+    let fourth = takes(&bench, &item)[3].clone();
+    assert_eq!(fourth.parent(), Some(&third.id));
+    assert_eq!(fourth.image().unwrap(), first.image().unwrap(), "turned twice");
+}
+
+#[test]
+fn the_game_shows_an_edit_once_it_is_accepted() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    assert_eq!(bench.published(&item), gradient(first.recipe()));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    let second = takes(&bench, &item)[1].clone();
+    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    bench.settle();
+    assert_eq!(bench.published(&item), second.image().unwrap());
+    assert_eq!(bench.project.state(&item), ShotState::Accepted);
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Accepted);
+    assert_eq!(bench.published(&item), second.image().unwrap());
+    // What the shot asks for has changed: the edit is of an older picture.
+    let words = ShotWords { seed: Some(9), ..ShotWords::default() };
+    bench.apply(Action::SetWords { shot: item.clone(), words });
+    assert_eq!(bench.project.state(&item), ShotState::Stale);
+}
+
+#[test]
+fn an_edit_in_the_queue_outlives_the_program() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.hold_after(bench.fakes.steps_done() + 1);
+    bench.apply(edit(&item, &first.id, 1));
+    wait_until("a step", || bench.fakes.steps_done() > 12);
+    let mut bench = bench.reopened();
+    bench.settle();
+    let second = takes(&bench, &item)[1].clone();
+    assert_eq!(second.parent(), Some(&first.id));
+}
+
+#[test]
+fn a_take_that_was_put_away_can_still_be_edited_by_what_waits() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(Action::Pause(true));
+    bench.apply(edit(&item, &first.id, 1));
+    bench.apply(Action::Discard { shot: item.clone(), take: first.id.clone() });
+    bench.apply(Action::Pause(false));
+    bench.settle();
+    assert_eq!(takes(&bench, &item)[0].parent(), Some(&first.id));
+}
+
+#[test]
+fn a_take_that_is_gone_fails_the_edit_and_says_so() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(Action::Pause(true));
+    bench.apply(edit(&item, &first.id, 1));
+    fs::remove_file(&first.path).unwrap();
+    bench.apply(Action::Pause(false));
+    bench.settle();
+    let error = bench.project.error(&item).unwrap();
+    assert!(error.contains(first.id.as_str()), "{error}");
+}
+
+#[test]
+fn an_edit_that_makes_no_sense_is_refused_at_once() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].id.clone();
+    let mut refused = |take: &TakeId, part: Part| {
+        let (shot, take) = (item.clone(), take.clone());
+        let edit = Action::Edit { shot, take, parts: vec![part], context: None, takes: 1 };
+        bench.project.apply(edit).unwrap_err()
+    };
+    let nobody = TakeId::new("0123456789abcdef").unwrap();
+    assert!(matches!(refused(&nobody, left_half()), ProjectError::Art(_)));
+    let other_size = Part { mask: Mask::full(16, 32), ..left_half() };
+    assert!(matches!(refused(&first, other_size), ProjectError::Edit(_)));
+    let nothing = Part { mask: Mask::empty(32, 16), ..left_half() };
+    assert!(matches!(refused(&first, nothing), ProjectError::Edit(_)));
+    assert!(bench.project.is_idle());
+}
