@@ -131,6 +131,12 @@
 //! dock. Keys and clicks that are meant for the panel reach the game as well, unless it does not listen
 //! while [`panel::egui_wants_any_keyboard_input`] and [`panel::egui_wants_any_pointer_input`].
 //!
+//! # Parts of a picture
+//!
+//! [`Action::Edit`](project::Action::Edit) draws [`Part`](recipe::Part)s of a take anew, each a
+//! [`Mask`](mask::Mask) with an [edit](recipe::PartEdit), and leaves all other pixels as they are, to the
+//! bit. What comes of it are takes of the same shot.
+//!
 //! # Drawing with something else
 //!
 //! [`Style::model`](recipe::Style::model) names the model: the built-in one, or a diffusers folder of the
@@ -141,8 +147,8 @@
 //! # The rooms
 //!
 //! The core knows nothing of Bevy; without the feature `plugin` it compiles without it. A story
-//! ([`story`]) is planned into shots ([`storyboard`]), each with a [`recipe`]; the [`studio`] runs a
-//! [`generator`] on its worker thread; [`art`] keeps the pictures; a [`project`] joins them. The Bevy
+//! ([`story`]) is planned into shots ([`storyboard`]), each with a [`recipe`], whose edits are about
+//! [masks](mask); the [`studio`] runs a [`generator`] on its worker thread; [`art`] keeps the pictures; a [`project`] joins them. The Bevy
 //! floor is thin: [`plugin`], [`components`] and [`hot_swap`].
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::ops::{self, Activation};
 
-pub use self::config::UNet2DConditionConfig;
+pub use self::config::{SampleSize, UNet2DConditionConfig};
 
 /// Predicts the noise (or the velocity) in latents, given a context.
 #[derive(Clone, Debug)]

@@ -80,7 +80,7 @@ impl<'a> Worker<'a> {
             shared.loaded();
             let image =
                 generator.generate(&job.recipe, parent.as_ref(), interrupt, &mut |step| {
-                    shared.stepped(step)
+                    shared.stepped(step);
                 })?;
             Ok((image, generator.model().clone()))
         };

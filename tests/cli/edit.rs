@@ -1,7 +1,10 @@
 //! `illustrate edit` and `illustrate select`.
 
 use super::*;
-use bevy_illustrator::{art::picture_file, recipe::part::picture_hash};
+use bevy_illustrator::{
+    art::{TakeId, picture_file},
+    recipe::part::picture_hash,
+};
 use candle_core::{Device, Tensor, safetensors};
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 
@@ -91,6 +94,12 @@ fn an_edited_picture_carries_its_edit() {
     let picture = picture_hash(&desk.pixels("a.png"));
     assert_eq!((edit.picture, edit.parts[0].name.as_str()), (picture, "field"));
     assert_eq!(edit.parts[0].mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
+    assert_eq!(edit.parent, None, "a.png does not say what it is");
+    fs::copy(desk.path("b.png"), desk.path("a.png")).unwrap();
+    let first = picture_file::provenance(&desk.path("a.png")).unwrap();
+    desk.edit(&[]).exits(0);
+    let edit = picture_file::provenance(&desk.path("b.png")).unwrap().recipe.edit.unwrap();
+    assert_eq!(edit.parent, Some(TakeId::of(&first.recipe, &first.model.hash)));
 }
 
 #[test]

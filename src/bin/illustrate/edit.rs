@@ -7,7 +7,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    art::{Provenance, picture_file},
+    art::{Provenance, TakeId, picture_file},
     diffusion::{EditRequest, Interrupt, Noise, StableDiffusion, Trace},
     generator::ModelCard,
     mask::Area,
@@ -74,7 +74,11 @@ impl Edit {
         let mut dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
         let image = picture(&self.picture)?;
         let file = EditFile::read(&self.edit)?;
-        let edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
+        let mut edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
+        // A picture that says where it comes from is a take, and the tree goes on from it.
+        edit.parent = picture_file::provenance(&self.picture)
+            .ok()
+            .map(|from| TakeId::of(&from.recipe, &from.model.hash));
         let recipe = Recipe {
             prompt: file.prompt,
             unwanted: file.unwanted,

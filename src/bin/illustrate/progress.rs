@@ -77,6 +77,13 @@ pub(crate) fn short(time: Duration) -> String {
     }
 }
 
+/// A bar for the steps of one picture.
+pub(crate) fn step_bar(steps: u32) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
+    ProgressBar::new(steps.into())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,11 +94,4 @@ mod tests {
             assert_eq!(short(Duration::from_secs(seconds)), text);
         }
     }
-}
-
-/// A bar for the steps of one picture.
-pub(crate) fn step_bar(steps: u32) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
-    ProgressBar::new(steps.into())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -18,7 +18,7 @@ use image::{RgbaImage, imageops};
 
 use super::{DrawRequest, Noise, StableDiffusion, Step, Trace, picture, record_latents};
 use crate::{
-    diffusion::{DiffusionError, DrawError, Interrupt, scheduler},
+    diffusion::{DiffusionError, DrawError, Interrupt, scheduler, unet::SampleSize},
     recipe::{EditKind, PartEdit, PictureEdit, Sampler, Size, part::picture_hash, words::join},
 };
 
@@ -67,7 +67,7 @@ impl StableDiffusion {
         let (width, height) = request.picture.dimensions();
         let scale = self.vae.scale() as u32;
         // Half of what it was trained with, at least: with less in sight a network draws anything.
-        let trained = self.unet.config().sample_size.map(|size| size.height_and_width());
+        let trained = self.unet.config().sample_size.map(SampleSize::height_and_width);
         let least = trained.map_or(1, |(height, width)| height.min(width) as u32 / 2);
         let size = Size::new(width, height);
         Ok(EditPlan::new(size, &request.edit.parts, request.edit.context, scale, least.max(1))?)

@@ -1,0 +1,102 @@
+//! What an edit costs against the share of the picture that it changes: `cargo bench --bench edit --profile dev`.
+//!
+//! The part is a square in the middle, its mask exactly as it is; everything else is as for the whole
+//! picture, drawn with the same model, size, sampler and words.
+
+use std::time::Instant;
+
+use bevy_illustrator::{
+    diffusion::{
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, ModelFiles, Noise,
+        StableDiffusion,
+    },
+    mask::{Area, Mask},
+    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, Sizes, part::picture_hash},
+};
+
+const SHARES: [u32; 5] = [5, 10, 25, 50, 100];
+const RUNS: usize = 5;
+const WORDS: &str = "a night sky with stars, storybook illustration";
+
+fn main() -> Result<(), DiffusionError> {
+    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu)?;
+    let sampler = Sampler { steps: 20, ..Sampler::default() };
+    let size = Sizes::default().background;
+    let draw = DrawRequest {
+        prompt: WORDS.to_owned(),
+        unwanted: String::new(),
+        size,
+        sampler,
+        noise: Noise::Seed(0),
+    };
+    let interrupt = Interrupt::default();
+    let picture = model.draw(&draw, &interrupt, &mut |_| {}, None)?;
+    let whole = median(|| model.draw(&draw, &interrupt, &mut |_| {}, None).map(drop))?;
+    println!("{size}, {} steps, medians of {RUNS}", sampler.steps);
+    println!("{:>10} {:>12} {:>9} {:>9}", "changed", "context", "seconds", "of whole");
+    println!("{:>10} {:>12} {whole:>9.3} {:>8.0}%", "drawn", "", 100.0);
+    let mut points = Vec::new();
+    for share in SHARES {
+        let (width, height) = (size.width, size.height);
+        let side = |side: u32| (f64::from(side) * (f64::from(share) / 100.0).sqrt()).round() as u32;
+        let (wide, high) = (side(width), side(height));
+        let area =
+            Area { x: (width - wide) / 2, y: (height - high) / 2, width: wide, height: high };
+        let part = Part {
+            name: "part".to_owned(),
+            mask: Mask::rectangle(width, height, area),
+            edit: PartEdit {
+                words: WORDS.to_owned(),
+                grow: Some(0),
+                feather: Some(0),
+                ..PartEdit::new(EditKind::Replace)
+            },
+            scribble: None,
+        };
+        let request = EditRequest {
+            edit: PictureEdit {
+                parent: None,
+                picture: picture_hash(&picture),
+                style: String::new(),
+                parts: vec![part],
+                context: None,
+            },
+            picture: picture.clone(),
+            prompt: String::new(),
+            unwanted: String::new(),
+            sampler,
+            noise: Noise::Seed(0),
+        };
+        let context = model.plan_edit(&request)?.context;
+        let seconds = median(|| model.edit(&request, &interrupt, &mut |_| {}, None).map(drop))?;
+        let context = format!("{}x{}", context.width, context.height);
+        println!("{share:>9}% {context:>12} {seconds:>9.3} {:>8.0}%", 100.0 * seconds / whole);
+        points.push((f64::from(share) / 100.0, seconds / whole));
+    }
+    let (slope, intercept) = line(&points);
+    println!("cost / whole picture = {intercept:.3} + {slope:.3} * share of the picture");
+    Ok(())
+}
+
+/// The median time of some runs, in seconds, after one that counts for nothing.
+fn median(mut run: impl FnMut() -> Result<(), DiffusionError>) -> Result<f64, DiffusionError> {
+    run()?;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let began = Instant::now();
+        run()?;
+        times.push(began.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[RUNS / 2])
+}
+
+/// Slope and intercept of the line nearest to points.
+fn line(points: &[(f64, f64)]) -> (f64, f64) {
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+    let (x, y) = (x / count, y / count);
+    let rise = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>();
+    let slope = rise / points.iter().map(|point| (point.0 - x).powi(2)).sum::<f64>();
+    (slope, y - slope * x)
+}
