@@ -6,6 +6,7 @@
 //!   pictures/<shot>.png          what the game shows
 //!   takes/<shot>/<take>.png      every take, whole from the moment it exists
 //!   discarded/<shot>/<take>.png  takes that the author put away
+//!   parts/<shot>/<take>.json     what the author marked on a take, and says of it
 //!   ledger.ron                   accepted takes, the author's words, the author's style
 //!   queue.json                   what waits for the studio
 //!   .lock                        held by the one process that writes here
@@ -16,6 +17,7 @@
 //! whenever the process is killed, each file is the old one or the new one, never half of one.
 
 pub(crate) mod folder;
+mod layers;
 pub mod ledger;
 pub mod picture_file;
 mod scan;
@@ -89,6 +91,14 @@ pub enum ArtError {
         /// The column, from 1.
         column: usize,
         /// What RON said.
+        message: String,
+    },
+    /// What was marked on a take cannot be read. It is never overwritten unless it is marked anew.
+    #[error("{path}: {message}: correct it there, or move the file away to mark the parts anew")]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
         message: String,
     },
     /// A picture file cannot be read as a picture.

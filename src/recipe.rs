@@ -1,6 +1,7 @@
 //! Everything that decides a picture, as plain data.
 
 pub mod edit_file;
+pub mod layer;
 pub mod part;
 pub mod style;
 mod take_id;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use layer::{Layer, Verdict};
 pub use part::{EditKind, Part, PartEdit, PartEditError, PictureEdit, Scribble};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};

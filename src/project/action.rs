@@ -5,7 +5,7 @@ use crate::{
     art::TakeId,
     diffusion::EditPlan,
     mask::Area,
-    recipe::{Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
+    recipe::{Layer, Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -43,6 +43,15 @@ pub enum Action {
         context: Option<Area>,
         /// How many takes.
         takes: u32,
+    },
+    /// Keep what the author marked on a take, and says of it.
+    SetLayers {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+        /// The parts, the uppermost first.
+        layers: Vec<Layer>,
     },
     /// Accept a take: it is what the game shows.
     Accept {
@@ -102,6 +111,9 @@ impl Project {
             Action::Edit { shot, take, parts, context, takes } => {
                 let recipe = self.edit_recipe(&shot, take, parts, context)?;
                 self.queue_recipe(&shot, &recipe, takes, true);
+            }
+            Action::SetLayers { shot, take, layers } => {
+                self.art.set_layers(&shot, &take, &layers)?;
             }
             Action::Accept { shot, take } => {
                 self.art.accept(&shot, &take)?;

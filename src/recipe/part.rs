@@ -171,6 +171,19 @@ impl EditKind {
     pub const ALL: [Self; 6] =
         [Self::Keep, Self::Refine, Self::Replace, Self::Add, Self::Remove, Self::Embolden];
 
+    /// What it does, as a verb.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Refine => "refine",
+            Self::Replace => "replace",
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Embolden => "embolden",
+        }
+    }
+
     /// The strength of an edit that names none.
     #[must_use]
     pub const fn usual_strength(self) -> f32 {

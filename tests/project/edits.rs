@@ -6,7 +6,7 @@ use bevy_illustrator::{
     art::{Take, TakeId},
     mask::{Area, Mask},
     project::{Action, ProjectError},
-    recipe::{EditKind, Part, PartEdit, part::picture_hash},
+    recipe::{EditKind, Layer, Part, PartEdit, Verdict, part::picture_hash},
     storyboard::{ShotId, ShotState, ShotWords},
 };
 
@@ -121,6 +121,36 @@ fn a_take_that_is_gone_fails_the_edit_and_says_so() {
     bench.settle();
     let error = bench.project.error(&item).unwrap();
     assert!(error.contains(first.id.as_str()), "{error}");
+}
+
+#[test]
+fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].id.clone();
+    assert_eq!(bench.project.art().layers(&item, &first).unwrap(), []);
+    let sky = Layer { verdict: Verdict::Disliked, ..Layer::new("sky", left_half().mask) };
+    let set = |take: &TakeId, layers: &[Layer]| Action::SetLayers {
+        shot: item.clone(),
+        take: take.clone(),
+        layers: layers.to_vec(),
+    };
+    bench.apply(set(&first, std::slice::from_ref(&sky)));
+    bench.apply(edit(&item, &first, 1));
+    bench.settle();
+    let mut bench = bench.reopened();
+    let second = takes(&bench, &item)[1].id.clone();
+    assert_eq!(bench.project.art().layers(&item, &second).unwrap(), std::slice::from_ref(&sky));
+    // From then on each has its own.
+    let liked = Layer { verdict: Verdict::Liked, ..sky.clone() };
+    bench.apply(set(&second, std::slice::from_ref(&liked)));
+    assert_eq!(bench.project.art().layers(&item, &first).unwrap(), [sky]);
+    assert_eq!(bench.project.art().layers(&item, &second).unwrap(), [liked]);
+
+    let file = bench.root().join(format!("parts/{item}/{second}.json"));
+    fs::write(&file, "[{\"name\": ").unwrap();
+    let error = bench.project.art().layers(&item, &second).unwrap_err().to_string();
+    assert!(error.contains(&*file.to_string_lossy()), "{error}");
 }
 
 #[test]
