@@ -28,6 +28,10 @@ class Average:
         self.values = {name: values[name].clone() for name in self.values}
         self._steps = 10**6
 
+    def apply(self):
+        """Gives the model the mean weights for good."""
+        self._set(self.values)
+
     @contextmanager
     def applied(self):
         """Within, the model has the mean weights."""

@@ -27,6 +27,8 @@ from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene
 
 Size = tuple[int, int]  # width, height in pixels
+#: Drawings at the start of each size that no training sees.
+UNSEEN = 64
 
 
 class Drawings:

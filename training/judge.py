@@ -2,14 +2,14 @@
 
 It learns from real drawings only, so that it can tell how well generated ones do what they were asked.
 
-`python training/judge.py --drawings DIR --out DIR/judge.pt --minutes M --seed 0`
+`python training/judge.py --drawings DIR --out DIR --minutes M`
+
+Writes `judge.pt` into `--out`. Stops and goes on, see loop.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from drawings import Drawings, squeezed
+from drawings import UNSEEN, Drawings, squeezed
+from loop import Training, arguments
 from sketchbook import words
 from sketchbook.scene import Scene
 
 SIDE = 128  # px that the judge sees, width and height
 NONE = "none"  # no subject at this position
 UNSAID = -100  # a label that does not count: cross_entropy's ignore_index
-TESTED = 64  # drawings of each size that are kept from training
 
 #: What the judge answers, and the answers it can give.
 QUESTIONS: dict[str, tuple[str, ...]] = {
@@ -186,19 +186,17 @@ def augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return x + torch.randn(x.shape, generator=generator) * uniform(0, 0.04, batch, 1, 1, 1)
 
 
-def train(drawings: Drawings, minutes: float, seed: int, batch: int = 64, peak: float = 2e-3) -> Network:
-    """AdamW over one cycle that ends when the minutes are over."""
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+def train(drawings: Drawings, args: argparse.Namespace) -> Network:
+    torch.manual_seed(args.seed)
     network = Network().to(memory_format=torch.channels_last)
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters", flush=True)
-    optimiser = torch.optim.AdamW(network.parameters(), peak, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
+    # No mean of the weights: it would not fit the statistics that the norms have gathered.
+    training = Training(network, [(optimizer, 1.0)], args, keep=0.0, steady=0.2)
+    generator = torch.Generator().manual_seed(training.rng.getrandbits(63))
     known = torch.tensor([labels(scene) for scene in drawings.scenes])
-    batches = drawings.batches(batch, SIDE, random.Random(seed), skip=TESTED)
-    begun, step, said = time.monotonic(), 0, 0.0
-    while (gone := (time.monotonic() - begun) / (60 * minutes)) < 1:
-        # Up over the first twentieth, then straight down to nothing.
-        optimiser.param_groups[0]["lr"] = peak * max(min(gone / 0.05, (1 - gone) / 0.95), 1e-3)
+    batches = drawings.batches(args.batch, SIDE, training.rng, skip=UNSEEN)
+    for _ in training:
         numbers, pictures = next(batches)
         x = augmented(prepared(pictures), generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -208,14 +206,10 @@ def train(drawings: Drawings, minutes: float, seed: int, batch: int = 64, peak: 
             for logits, right in zip(answers.values(), known[numbers].T)
             if (right != UNSAID).any()
         )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        step, said = step + 1, said + loss.item()
-        if step % 100 == 0:
-            rate = step * batch / (time.monotonic() - begun)
-            print(f"step {step}, {rate:.0f} pictures/s, loss {said / 100:.3f}", flush=True)
-            said = 0.0
+        training.learn(loss, {"loss": loss.item()})
+        if training.step % 500 == 0:
+            training.save()
+    training.save()
     batches.close()
     return network.eval()
 
@@ -223,7 +217,7 @@ def train(drawings: Drawings, minutes: float, seed: int, batch: int = 64, peak: 
 def tested(network: Network, drawings: Drawings) -> dict[str, float]:
     """Percent of right answers to each question, on the drawings that were kept from training; of the
     positions only where a subject stands, since nothing does at most of them."""
-    numbers = [i for of_size in drawings.sizes.values() for i in of_size[:TESTED]]
+    numbers = [i for of_size in drawings.sizes.values() for i in of_size[:UNSEEN]]
     read = readings(network, squeezed((drawings.picture(i) for i in numbers), SIDE))
     hits: dict[str, list[bool]] = {question: [] for question in QUESTIONS}
     for number, reading in zip(numbers, read):
@@ -234,17 +228,12 @@ def tested(network: Network, drawings: Drawings) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, lr=2e-3, batch=64)
     parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     drawings = Drawings(args.drawings)
-    network = train(drawings, args.minutes, args.seed)
-    torch.save(network.state_dict(), args.out)
+    network = train(drawings, args)
+    torch.save(network.state_dict(), args.out / "judge.pt")
     for question, percent in tested(network, drawings).items():
         print(f"{question:<16}{percent:6.1f} %")
 

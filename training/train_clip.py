@@ -2,8 +2,9 @@
 
 `python training/train_clip.py --drawings DIR --tokenizer DIR --text-encoder DIR --out DIR --minutes M`
 
-Writes a CLIPModel folder (f16) with the tokenizer and `preprocessor_config.json`. Pictures are
-squeezed to a square, not cropped: what stands at the left and right of a wide one must stay visible.
+Writes a CLIPModel folder (f16), `clip`, with the tokenizer and `preprocessor_config.json`. Pictures are
+squeezed to a square, not cropped: what stands at the left and right of a wide one must stay visible. Stops
+and goes on, see loop.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import argparse
 import json
 import random
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from drawings import Drawings, squeezed
+from drawings import UNSEEN, Drawings, squeezed
+from loop import Training, arguments
 from sketchbook.caption import caption
 
 SIDE, PATCH = 128, 16  # px
 WIDTH, LAYERS, HEADS = 160, 4, 5  # of the vision tower
 PROJECTION = 128
-TESTED = 86  # drawings of each size that are kept from training
 MEAN = STD = 0.5  # of pixels in 0..=1, every channel
 
 
@@ -66,46 +66,31 @@ def tokens(tokenizer: CLIPTokenizer, captions: list[str], positions: int) -> dic
     return {"input_ids": padded.input_ids}
 
 
-def train(
-    model: CLIPModel,
-    tokenizer: CLIPTokenizer,
-    drawings: Drawings,
-    minutes: float,
-    seed: int,
-    batch: int = 192,
-) -> None:
-    """The contrastive loss of CLIP (Radford et al. 2021); one learning rate cycle over the minutes."""
-    torch.manual_seed(seed)
-    rng, peak = random.Random(seed), 1e-3
+def train(model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, args: argparse.Namespace) -> None:
+    """The contrastive loss of CLIP (Radford et al. 2021)."""
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], peak, (0.9, 0.98)
-    )
-    batches = drawings.batches(batch, SIDE, rng, skip=TESTED)
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    training = Training(model, [(optimizer, 1.0)], args, keep=0.99, steady=0.2)
+    batches = drawings.batches(args.batch, SIDE, training.rng, skip=UNSEEN)
     # Captions have their own source of chance: the batches are drawn ahead, on another thread.
-    words = random.Random(f"captions {seed}")
-    begun, step, said = time.monotonic(), 0, 0.0
+    words = random.Random(f"captions {args.seed}/{training.step}")
+    pairs = torch.arange(args.batch)
     model.train()
-    while (gone := (time.monotonic() - begun) / (60 * minutes)) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = peak * max(min(gone / 0.05, (1 - gone) / 0.95), 1e-3)
+    for _ in training:
         numbers, pictures = next(batches)
         captions = [caption(drawings.scenes[i], words) for i in numbers]
         with torch.autocast("cpu", torch.bfloat16):
             logits = similarities(model, tokenizer, pictures, captions)
-        pairs = torch.arange(batch)
         loss = (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        training.learn(loss, {"loss": loss.item()})
         with torch.no_grad():
             model.logit_scale.clamp_(0, np.log(100))
-        step, said = step + 1, said + loss.item()
-        if step % 50 == 0:
-            rate = step * batch / (time.monotonic() - begun)
-            print(f"step {step}, {rate:.0f} pairs/s, loss {said / 50:.3f}", flush=True)
-            said = 0.0
+        if training.step % 250 == 0:
+            training.save()
+    training.save()
+    training.average.apply()
     batches.close()
     model.eval()
 
@@ -123,7 +108,7 @@ def recall(
 ) -> tuple[int, float, float]:
     """Of drawings that were kept from training: how many, and how often, in percent, the caption ranks
     first and among the first five of all their captions."""
-    numbers, rng = [i for of_size in drawings.sizes.values() for i in of_size[:TESTED]], random.Random(seed)
+    numbers, rng = [i for of_size in drawings.sizes.values() for i in of_size[:UNSEEN]], random.Random(seed)
     pictures = squeezed((drawings.picture(i) for i in numbers), SIDE)
     logits = similarities(model, tokenizer, pictures, [caption(drawings.scenes[i], rng) for i in numbers])
     ranks = (logits > logits.diagonal()[:, None]).sum(1)
@@ -154,25 +139,20 @@ def save(model: CLIPModel, tokenizer: Path, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, lr=1e-3, batch=192)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--text-encoder", type=Path, required=True, help="the text tower starts as its copy")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
     model = built(CLIPTextModel.from_pretrained(args.text_encoder, dtype=torch.float32))
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
     drawings = Drawings(args.drawings)
-    train(model, tokenizer, drawings, args.minutes, args.seed)
+    train(model, tokenizer, drawings, args)
     count, first, five = recall(model, tokenizer, drawings, args.seed)
     print(f"the right one of {count} captions: first {first:.1f} %, in the first five {five:.1f} %")
-    save(model, args.tokenizer, args.out)
+    save(model, args.tokenizer, args.out / "clip")
 
 
 if __name__ == "__main__":

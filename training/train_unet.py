@@ -21,13 +21,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 import crops
-from drawings import Drawings
+from drawings import UNSEEN, Drawings
 from export import schedule
 from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS
 from sketchbook.caption import caption
-from train_vae import UNSEEN
 
 #: How many batches show parts of drawings.
 CROPPED = 0.2

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
 
-from drawings import Drawings
+from drawings import UNSEEN, Drawings
 from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS, Code, tensor
@@ -34,8 +34,6 @@ from principal import CHANNELS, Code, tensor
 CROP = 128
 #: Of the code's noise while the decoder learns, relative to a mean square of 1.
 NOISE = 0.1
-#: Drawings at the start of each size that no training sees.
-UNSEEN = 64
 #: Drawings that stay decoded, about 200 KB each: decoding would take a tenth of the time.
 IN_MEMORY = 20_000
 

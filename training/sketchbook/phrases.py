@@ -156,8 +156,7 @@ SUBJECT = {
     "knight": ("knight|knight|knight|knight in armour",
         "{n} in {c}|{n} in {c}|{c} {n}|{n} with a {c} cape|{n} with a {c} cloak|{n} wearing {c}"),
     "wizard": ("wizard|wizard|old wizard|sorcerer|magician",
-        "{n} in a {c} robe|{n} in a {c} robe|{c} {n}|{n} in {c}|{n} with a {c} hat"
-    "|{n} wearing a {c} robe"),
+        "{n} in a {c} robe|{n} in a {c} robe|{c} {n}|{n} in {c}|{n} with a {c} hat|{n} wearing a {c} robe"),
     "robot": ("robot|robot|little robot|metal robot|android", _WHOLE + "|{n} painted {c}"),
     "fox": ("fox|fox|fox|little fox", _WHOLE + "|{n} with {c} fur"),
     "cat": ("cat|cat|cat|little cat|kitten", _WHOLE + "|{n} with {c} fur"),

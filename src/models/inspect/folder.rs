@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Inspection, ModelKind, Obstacle, Part, tensor_header::TensorHeader};
-use crate::models::licence;
+use crate::{diffusion::scheduler::SchedulerConfig, models::licence};
 
 /// A component that a pipeline needs to run here, and the classes that do.
 struct Needed {
@@ -122,7 +122,7 @@ impl Look<'_> {
         if !tokenizer {
             self.missing("tokenizer/tokenizer.json (or vocab.json with merges.txt)".to_owned());
         }
-        self.json("scheduler/scheduler_config.json");
+        self.parsed("scheduler/scheduler_config.json", SchedulerConfig::from_json);
         let mut number = |file: &str, key: &str| {
             self.folder.join(file).exists().then(|| self.json(file)?.get(key)?.as_u64()).flatten()
         };
@@ -194,13 +194,22 @@ impl Look<'_> {
 
     /// A JSON file; where it cannot be read, says so and returns nothing.
     fn json(&mut self, file: &str) -> Option<Value> {
+        self.parsed(file, |text| serde_json::from_str::<Value>(text))
+    }
+
+    /// A text file, read as what it should be; what keeps it from that is told.
+    fn parsed<T, E: ToString>(
+        &mut self,
+        file: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let path = self.folder.join(file);
         if !path.exists() {
             self.missing(file.to_owned());
             return None;
         }
         let read = fs::read_to_string(&path).map_err(|error| error.to_string());
-        match read.and_then(|json| serde_json::from_str(&json).map_err(|error| error.to_string())) {
+        match read.and_then(|text| parse(&text).map_err(|error| error.to_string())) {
             Ok(value) => Some(value),
             Err(message) => {
                 self.obstacles.push(Obstacle::Json { file: file.to_owned(), message });
@@ -284,6 +293,16 @@ mod tests {
         );
         let scheduler = found.parts.iter().find(|part| part.name == "scheduler");
         assert_eq!(scheduler.map(|part| part.parameters), Some(0));
+    }
+
+    #[test]
+    fn infinity_as_python_writes_it_is_no_obstacle() {
+        let model = copy();
+        let file = model.path().join("scheduler/scheduler_config.json");
+        let config = "{\"lambda_min_clipped\": -Infinity, \"num_train_timesteps\": 1000}";
+        fs::write(file, config).expect("written");
+        let found = inspect(model.path()).expect("readable");
+        assert!(found.runs(), "{:?}", found.obstacles);
     }
 
     #[test]
