@@ -150,7 +150,6 @@
 //! ([`story`]) is planned into shots ([`storyboard`]), each with a [`recipe`], whose edits are about
 //! [masks](mask); the [`studio`] runs a [`generator`] on its worker thread; [`art`] keeps the pictures; a [`project`] joins them. The Bevy
 //! floor is thin: [`plugin`], [`components`] and [`hot_swap`].
-#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod art;

@@ -17,6 +17,7 @@ mod attention;
 mod fused;
 mod linear;
 mod norm;
+mod product;
 mod resample;
 mod time_embedding;
 mod unfold;

@@ -3,7 +3,10 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, for_real, has_kernel, slice};
+use super::{
+    fused::{Real, for_real, has_kernel, slice},
+    product::matmul,
+};
 
 /// How many scores may be in memory at once. More are computed some queries at a time.
 const MAX_SCORES: usize = 1 << 24;
@@ -48,11 +51,11 @@ pub fn attention(
     let mut parts = Vec::new();
     for first in (0..queries).step_by(at_once) {
         let count = at_once.min(queries - first);
-        let mut scores = query.narrow(1, first, count)?.contiguous()?.matmul(&key)?;
+        let mut scores = matmul(&query.narrow(1, first, count)?, &key)?;
         if causal {
             scores = scores.broadcast_add(&future_mask(first, count, keys, &scores)?)?;
         }
-        parts.push(softmax(&scores)?.matmul(&value)?);
+        parts.push(matmul(&softmax(&scores)?, &value)?);
     }
     let result = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 1)? };
     result

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{add_channels, fused::has_kernel, unfold};
+use super::{add_channels, fused::has_kernel, product::matmul, unfold};
 
 /// `x` times the transpose of `weight`, plus `bias`. `x` is `(.., in)`, `weight` is `(out, in)`,
 /// `bias` is `(out)`.
@@ -14,8 +14,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let Some(last) = dims.last_mut() else {
         candle_core::bail!("a linear layer needs at least one dimension");
     };
-    let rows = x.reshape(((), *last))?;
-    let y = rows.matmul(&weight.t()?)?;
+    let rows = x.reshape((1, (), *last))?;
+    let y = matmul(&rows, &weight.t()?.unsqueeze(0)?)?;
     *last = weight.dim(0)?;
     match bias {
         Some(bias) => y.broadcast_add(bias)?.reshape(dims),
@@ -41,7 +41,7 @@ pub fn conv2d(
         let (batch, _, height, width) = x.dims4()?;
         let weight = weight.reshape((out, input))?.broadcast_left(batch)?;
         let x = x.contiguous()?.reshape((batch, (), height * width))?;
-        weight.matmul(&x)?.reshape((batch, out, height, width))?
+        matmul(&weight, &x)?.reshape((batch, out, height, width))?
     } else if has_kernel(x) {
         unfold::conv2d(x, weight, stride, padding)?
     } else {

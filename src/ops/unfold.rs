@@ -3,7 +3,10 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, for_real, slice};
+use super::{
+    fused::{Real, for_real, slice},
+    product::matmul,
+};
 
 /// How many numbers the columns of one product may have. More are computed some rows at a time.
 const MAX_COLUMNS: usize = 1 << 24;
@@ -29,7 +32,7 @@ fn convolve(x: &Tensor, weight: &Tensor, geometry: Geometry, at_once: usize) -> 
     let mut parts = Vec::new();
     for first in (0..tall).step_by(at_once) {
         let count = at_once.min(tall - first);
-        parts.push(weights.matmul(&x.apply_op1(Unfold { geometry, first, count })?)?);
+        parts.push(matmul(&weights, &x.apply_op1(Unfold { geometry, first, count })?)?);
     }
     let y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? };
     y.reshape((batch, weight.dim(0)?, tall, wide))
