@@ -31,6 +31,10 @@ def arguments(description: str | None, lr: float, batch: int) -> argparse.Argume
     return parser
 
 
+#: Seconds. A step that takes longer was suspended on the way, and the rest was no training.
+PAUSE = 20.0
+
+
 class Training:
     """Goes on from `out/state.pt` where there is one. Use:
 
@@ -57,7 +61,7 @@ class Training:
         torch.manual_seed(args.seed + self.step)
 
     def __iter__(self):
-        begun, before = time.monotonic(), self._spent
+        before = self._spent
         while self._spent < 60 * self._args.minutes and self._spent - before < 60 * self._args.stop_after:
             part = self._spent / (60 * self._args.minutes)
             rate = min(1, (self.step + 1) / 100)
@@ -65,8 +69,9 @@ class Training:
             for optimizer, share in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = self._args.lr * rate * share
+            begun = time.monotonic()
             yield self.step
-            self._spent = before + time.monotonic() - begun
+            self._spent += min(time.monotonic() - begun, PAUSE)
 
     def learn(self, loss: torch.Tensor, figures: dict[str, float]) -> None:
         """One step of the optimizers; every hundredth prints the means of the `figures`."""

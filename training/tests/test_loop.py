@@ -70,6 +70,14 @@ def test_the_rate_is_steady_and_then_falls_to_a_fiftieth(training):
     assert rates == sorted(rates[:300]) + sorted(rates[300:], reverse=True)
 
 
+def test_time_in_which_the_run_is_suspended_is_not_spent(training, monkeypatch):
+    run, _ = training(minutes=1)
+    for _ in run:
+        loop.time.monotonic.now += 3600
+        run.step += 1
+    assert run.step == 60 / loop.PAUSE
+
+
 def test_another_seed_of_chance_after_a_stop(training):
     first, _ = training(minutes=1, stop_after=0.2)
     before = first.rng.random()
