@@ -1,8 +1,9 @@
 //! Masks: which pixels of a picture something is about, and how much.
 //!
 //! A [`Mask`] is a grey picture of the picture's own size: white (255) is wholly in it, black (0) is not,
-//! grey partly. It is drawn with a [`Brush`], by [outlines](Mask::polygon), by [colour](Mask::of_colour) or by clicking at
-//! [objects](objects::Objects), and changed as a whole: grown, shrunk, feathered, inverted, its holes filled.
+//! grey partly. It is drawn with a [`Brush`], by [outlines](Mask::polygon), by [colour](Mask::of_colour)
+//! or by clicking at [objects](objects::Objects), and changed as a whole: grown, shrunk, feathered,
+//! inverted, its holes filled.
 
 mod brush;
 mod colour;
