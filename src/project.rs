@@ -4,7 +4,8 @@
 //! Everything that a person or a program can do to it is an [`Action`]; everything that it tells is
 //! an [`Update`]. No call waits for drawing. [`Project::poll`] never waits for the disk either: pictures
 //! are read and published by a thread of their own. Actions that change what the author keeps (accepting,
-//! words, style) write the ledger before they return, which takes some milliseconds.
+//! words, style, marks) write it before they return, and an edit reads its picture, which takes some
+//! milliseconds.
 
 mod action;
 mod publisher;
