@@ -17,6 +17,7 @@
 //! ```
 
 mod badge;
+pub mod canvas;
 mod filter;
 mod grid;
 mod overview;
@@ -113,14 +114,18 @@ pub fn panel_ui(
         theme::ground().show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             header(ui, state, &mut desk, &summary);
+            if state.tab != Tab::Canvas {
+                desk.actions.extend(state.leave());
+            }
             match state.tab {
                 Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut desk),
+                Tab::Canvas => canvas::canvas_tab(ui, state, &mut desk),
                 Tab::Queue => queue_tab::queue_tab(ui, state, &mut desk),
                 Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut desk),
             }
         });
     });
-    take_keys(ui, panel.response.rect, keys);
+    take_keys(ui, panel.response.rect, keys, state.tab == Tab::Canvas);
     let actions = desk.actions;
     state.overview = overview;
     actions
@@ -128,7 +133,7 @@ pub fn panel_ui(
 
 /// A click in the panel gives it the keyboard, a click elsewhere takes it away again. It has egui's
 /// focus meanwhile, so that a game knows that keys are not meant for it.
-fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id) {
+fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, escape: bool) {
     let response = ui.interact(panel, id, egui::Sense::focusable_noninteractive());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Illustrator"));
     let clicked = ui.input(|input| input.pointer.any_pressed() || input.pointer.any_released());
@@ -136,9 +141,14 @@ fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id) {
     {
         response.request_focus();
     }
-    let arrows =
-        EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
-    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+    let filter = EventFilter {
+        horizontal_arrows: true,
+        vertical_arrows: true,
+        // On the canvas it puts a candidate away; elsewhere it gives the keyboard back.
+        escape,
+        ..EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
 }
 
 /// Title, progress, what is wrong with the story, and the tabs.
@@ -162,6 +172,7 @@ fn header(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, summary: &st
         let queue = if waiting == 0 { "Queue".into() } else { format!("Queue ({waiting})") };
         let tabs = [
             (Tab::Storyboard, "Storyboard".to_owned()),
+            (Tab::Canvas, "Canvas".to_owned()),
             (Tab::Queue, queue),
             (Tab::Style, "Style".to_owned()),
         ];

@@ -15,7 +15,7 @@ mod update;
 use std::{collections::HashMap, io, path::PathBuf};
 
 use crate::{
-    art::{Art, ArtError},
+    art::{Art, ArtError, Take, TakeId},
     diffusion::EditError,
     generator::GeneratorRegistry,
     recipe::{Recipe, Style},
@@ -50,6 +50,8 @@ pub struct Project {
     /// The studio's jobs, by shot.
     jobs: HashMap<ShotId, Vec<Job>>,
     standings: Standings,
+    /// What the game shows for now in the place of what is accepted.
+    tried: HashMap<ShotId, TakeId>,
     /// What the next [`Self::poll`] tells first.
     updates: Vec<Update>,
     revision: u64,
@@ -141,6 +143,7 @@ impl Project {
             style_for_now,
             jobs,
             standings: Standings::default(),
+            tried: HashMap::new(),
             updates: vec![Update::Planned],
             revision: 0,
         };
@@ -215,6 +218,14 @@ impl Project {
     #[must_use]
     pub fn state(&self, shot: &ShotId) -> ShotState {
         self.standings.state(shot)
+    }
+
+    /// The take that the game shows for a shot, if there is any: the one [tried on](Action::TryOn), else
+    /// what [`Art::shown`] says.
+    #[must_use]
+    pub fn shown(&self, shot: &Shot) -> Option<&Take> {
+        let tried = self.tried.get(&shot.id).and_then(|take| self.art.take(&shot.id, take).ok());
+        tried.or_else(|| self.art.shown(&shot.id, Some(&shot.recipe)))
     }
 
     /// Why a shot failed, if its state is [`ShotState::Failed`].

@@ -33,6 +33,12 @@ impl Art {
         Ok(Vec::new())
     }
 
+    /// Whether parts of a take were kept, of its own and not only of its parents.
+    #[must_use]
+    pub fn has_layers(&self, shot: &ShotId, take: &TakeId) -> bool {
+        path(&self.folder, shot, take).exists()
+    }
+
     /// Keeps the parts of a take, whole or not at all.
     ///
     /// # Errors

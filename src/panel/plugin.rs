@@ -11,7 +11,7 @@ use bevy::{
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use egui::{Align2, Frame, Window};
 
-use super::{PanelState, StoryStatus, ThumbnailCache, panel_status_ui, panel_ui, theme};
+use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
 use crate::{
     plugin::{IllustratorStatus, Notices},
     project::{Action, Project},
@@ -109,6 +109,9 @@ fn show_panel(
     let context = contexts.ctx_mut()?.clone();
     if context.input(is_toggled) {
         state.open = !state.open;
+        if !state.open {
+            actions.write_batch(state.leave());
+        }
     }
     if !state.open {
         return Ok(());
@@ -132,7 +135,7 @@ fn show_panel(
     // Menus and tooltips take the style of the context: lend it ours while the panel is drawn.
     let style = context.global_style();
     context.set_global_style(theme::style());
-    side_window(&context).show(&context, |ui| match &project {
+    side_window(&context, state.tab).show(&context, |ui| match &project {
         Some(project) => {
             actions.write_batch(panel_ui(ui, &mut state, project, cache));
         }
@@ -165,16 +168,27 @@ fn is_toggled(input: &egui::InputState) -> bool {
 
 /// A window along the right-hand side of the game. (An egui panel would do as well, were it not that
 /// egui then takes the pointer for its own only above windows.)
-fn side_window(context: &egui::Context) -> Window<'static> {
+fn side_window(context: &egui::Context, tab: Tab) -> Window<'static> {
     let room = context.viewport_rect();
-    Window::new("Illustrator")
+    // The canvas wants more room than lists do; each keeps the width that the author gave it.
+    let (name, share) = match tab {
+        Tab::Canvas => ("Illustrator's canvas", 0.72),
+        _ => ("Illustrator", 0.375),
+    };
+    let most = (room.width() - 160.0).max(360.0);
+    let width = if tab == Tab::Canvas {
+        room.width() * share
+    } else {
+        (room.width() * share).clamp(400.0, 640.0)
+    };
+    Window::new(name)
         .title_bar(false)
         .anchor(Align2::RIGHT_TOP, [0.0, 0.0])
         .frame(Frame::new())
         .resizable([true, false])
-        .default_width((room.width() * 0.375).clamp(400.0, 640.0))
+        .default_width(width.min(most))
         .min_width(360.0)
-        .max_width((room.width() - 160.0).max(360.0))
+        .max_width(most)
         .min_height(room.height())
         .max_height(room.height())
 }

@@ -5,9 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use bevy::prelude::Resource;
 
 use super::{
-    filter::Filter, grid::Grid, overview::Overview, style_tab::StyleDraft, words_editor::WordsDraft,
+    canvas::{self, Canvas, Keymap},
+    filter::Filter,
+    grid::Grid,
+    overview::Overview,
+    style_tab::StyleDraft,
+    words_editor::WordsDraft,
 };
-use crate::{art::TakeId, storyboard::ShotId};
+use crate::{art::TakeId, project::Action, storyboard::ShotId};
 
 /// What the panel remembers between frames. A resource when [`PanelPlugin`](super::PanelPlugin) draws
 /// it; one of your own when you place [`panel_ui`](super::panel_ui) in a dock.
@@ -28,6 +33,7 @@ pub struct PanelState {
     pub(super) style: StyleDraft,
     pub(super) overview: Overview,
     pub(super) grid: Grid,
+    pub(super) canvas: Canvas,
 }
 
 /// A tab of the panel.
@@ -36,6 +42,8 @@ pub enum Tab {
     /// All shots, and the one in front in detail.
     #[default]
     Storyboard,
+    /// One take closely, and its parts.
+    Canvas,
     /// What waits for the studio.
     Queue,
     /// The one look of the story.
@@ -58,6 +66,18 @@ impl PanelState {
     /// Shows one shot in detail, and selects nothing else.
     pub fn select(&mut self, shot: ShotId) {
         self.selection.only(shot);
+    }
+
+    /// The canvas's keys, to be bound otherwise.
+    pub fn canvas_keys(&mut self) -> &mut Keymap {
+        &mut self.canvas.keymap
+    }
+
+    /// What is to be done before the panel is not shown any more: what was marked last on the canvas is
+    /// kept, and the game shows no candidates.
+    #[must_use]
+    pub fn leave(&mut self) -> Vec<Action> {
+        canvas::leave(&mut self.canvas)
     }
 
     /// The shot that is shown in detail.

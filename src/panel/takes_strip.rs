@@ -8,7 +8,7 @@ use egui::{
 use super::{
     Desk, badge,
     picture::{self, Content},
-    state::{PanelState, Selection},
+    state::{PanelState, Selection, Tab},
     theme,
 };
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 
-const HEIGHT: f32 = 64.0;
+/// How high a take stands in a strip.
+pub(super) const HEIGHT: f32 = 64.0;
 
 /// The take that the author looks at: the one clicked, else the one that the game shows.
 pub(super) fn looked_at<'a>(
@@ -104,6 +105,14 @@ pub(super) fn takes_strip(
             .add(Button::new("Discard"))
             .on_hover_text("Puts this take away; its file moves to the folder `discarded` (Delete)")
             .clicked();
+        if ui
+            .button("Edit parts")
+            .on_hover_text("Opens this take on the canvas, to draw parts of it anew")
+            .clicked()
+        {
+            state.selection.take = Some(chosen.id.clone());
+            state.tab = Tab::Canvas;
+        }
         let number = takes.iter().position(|take| take.id == chosen.id).map_or(0, |at| at + 1);
         ui.label(theme::small(format!("take {number} of {}", takes.len())));
     });
@@ -122,18 +131,27 @@ pub(super) fn takes_strip(
     }
 }
 
-struct Marks {
+/// What is told of a take besides its picture.
+pub(super) struct Marks {
     /// From 1.
-    number: usize,
-    is_accepted: bool,
-    is_old: bool,
+    pub number: usize,
+    pub is_accepted: bool,
+    pub is_old: bool,
 }
 
-fn room(size: Size) -> Vec2 {
+/// The room of a take in a strip.
+pub(super) fn room(size: Size) -> Vec2 {
     vec2(HEIGHT * picture::aspect(size), HEIGHT)
 }
 
-fn tile(ui: &mut Ui, content: &Content, room: Vec2, marks: &Marks, chosen: bool) -> Response {
+/// One take in a strip.
+pub(super) fn tile(
+    ui: &mut Ui,
+    content: &Content,
+    room: Vec2,
+    marks: &Marks,
+    chosen: bool,
+) -> Response {
     let (rect, response) = ui.allocate_exact_size(room, Sense::click());
     let mut spoken = format!("Take {}", marks.number);
     if marks.is_accepted {

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
+use egui::{ColorImage, Context, TextureFilter, TextureHandle, TextureId, TextureOptions};
 use image::{RgbImage, RgbaImage, imageops};
 
 use crate::{
@@ -25,6 +25,8 @@ pub enum Picture<'a> {
     Small(&'a Take),
     /// A take in its own size.
     Full(&'a Take),
+    /// The same, to be looked at so closely that each pixel is a square.
+    Pixels(&'a Take),
     /// What a job under way looks like so far.
     Preview(JobId, &'a Arc<RgbImage>),
 }
@@ -72,6 +74,7 @@ pub struct ThumbnailCache {
 enum Key {
     Small(PathBuf),
     Full(PathBuf),
+    Pixels(PathBuf),
     Preview(JobId),
 }
 
@@ -131,7 +134,12 @@ impl ThumbnailCache {
             self.waiting -= 1;
             let content = match image {
                 Ok(image) => {
-                    Content::Ready(self.context.load_texture("take", image, TextureOptions::LINEAR))
+                    let magnification = match key {
+                        Key::Pixels(_) => TextureFilter::Nearest,
+                        _ => TextureFilter::Linear,
+                    };
+                    let options = TextureOptions { magnification, ..TextureOptions::LINEAR };
+                    Content::Ready(self.context.load_texture("take", image, options))
                 }
                 Err(error) => Content::Failed(error),
             };
@@ -191,6 +199,7 @@ impl Thumbnails for ThumbnailCache {
         match picture {
             Picture::Small(take) => self.take(Key::Small(take.path.clone()), take),
             Picture::Full(take) => self.take(Key::Full(take.path.clone()), take),
+            Picture::Pixels(take) => self.take(Key::Pixels(take.path.clone()), take),
             Picture::Preview(job, image) => self.preview(job, image),
         }
     }

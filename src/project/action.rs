@@ -60,6 +60,14 @@ pub enum Action {
         /// The take.
         take: TakeId,
     },
+    /// Have the game show a take for now, before it is accepted; `None` ends that, and so does accepting
+    /// or putting away any take of the shot, or closing the project.
+    TryOn {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: Option<TakeId>,
+    },
     /// Put a take away.
     Discard {
         /// The shot.
@@ -117,10 +125,21 @@ impl Project {
             }
             Action::Accept { shot, take } => {
                 self.art.accept(&shot, &take)?;
+                self.tried.remove(&shot);
+                self.stand(&shot);
+            }
+            Action::TryOn { shot, take } => {
+                if let Some(take) = take {
+                    self.art.take(&shot, &take)?;
+                    self.tried.insert(shot.clone(), take);
+                } else {
+                    self.tried.remove(&shot);
+                }
                 self.stand(&shot);
             }
             Action::Discard { shot, take } => {
                 self.art.discard(&shot, &take)?;
+                self.tried.remove(&shot);
                 self.stand(&shot);
             }
             Action::SetWords { shot, words } => {

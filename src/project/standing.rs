@@ -75,20 +75,20 @@ impl Project {
     pub(super) fn stand_with(&mut self, shot: &ShotId, image: Option<RgbaImage>, soon: bool) {
         if let Some(shot) = self.board.shot(shot) {
             let state = self.work_out(shot);
+            let take = self.shown(shot).cloned();
             let standing = self.standings.0.entry(shot.id.clone()).or_insert(Standing {
                 state,
                 shown: None,
                 failure: None,
             });
             standing.state = state;
-            let take = self.art.shown(&shot.id, Some(&shot.recipe));
-            if standing.shown.as_ref() != take.map(|take| &take.id) {
-                standing.shown = take.map(|take| take.id.clone());
+            if standing.shown.as_ref() != take.as_ref().map(|take| &take.id) {
+                standing.shown = take.as_ref().map(|take| take.id.clone());
                 match take {
                     Some(take) => {
                         let newest = self.art.takes(&shot.id).last().map(|take| &take.id);
                         let image = image.filter(|_| newest == Some(&take.id));
-                        self.publisher.publish(take.clone(), image, soon);
+                        self.publisher.publish(take, image, soon);
                     }
                     None => self.publisher.unpublish(shot.id.clone()),
                 }

@@ -171,3 +171,33 @@ fn an_edit_that_makes_no_sense_is_refused_at_once() {
     assert!(matches!(refused(&first, nothing), ProjectError::Edit(_)));
     assert!(bench.project.is_idle());
 }
+
+#[test]
+fn a_take_that_is_tried_on_is_shown_until_that_ends() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let second = takes(&bench, &item)[1].clone();
+    let try_on = |take: Option<&TakeId>| Action::TryOn { shot: item.clone(), take: take.cloned() };
+    bench.apply(try_on(Some(&second.id)));
+    bench.settle();
+    assert_eq!(bench.published(&item), second.image().unwrap());
+    assert_eq!(*bench.pictures()[&item], second.image().unwrap(), "and the game was told");
+    assert_eq!(bench.project.state(&item), ShotState::Drafted, "nothing is accepted");
+    bench.apply(try_on(None));
+    bench.settle();
+    assert_eq!(bench.published(&item), first.image().unwrap());
+    // It ends by itself when the take is put away, and when the project is closed.
+    bench.apply(try_on(Some(&second.id)));
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(bench.published(&item), first.image().unwrap());
+    bench.apply(try_on(Some(&second.id)));
+    bench.apply(Action::Discard { shot: item.clone(), take: second.id.clone() });
+    bench.settle();
+    assert_eq!(bench.published(&item), first.image().unwrap());
+    let gone = bench.project.apply(try_on(Some(&second.id)));
+    assert!(matches!(gone, Err(ProjectError::Art(_))), "{gone:?}");
+}

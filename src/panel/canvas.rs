@@ -1,0 +1,466 @@
+//! The canvas: a take is looked at closely, its parts are marked, and what is to become of them is said
+//! and drawn.
+
+mod candidates;
+mod draw_bar;
+mod hand;
+mod history;
+mod keymap;
+mod overlay;
+mod part_form;
+mod parts_list;
+mod plans;
+mod session;
+mod stage;
+mod tool;
+mod tool_bar;
+mod tree;
+mod view;
+
+use std::sync::Arc;
+
+use egui::{Frame, Margin, Panel, Rect, Ui, UiBuilder, vec2};
+
+use super::{Desk, shot_detail::icon_button, state::PanelState, takes_strip::looked_at, theme};
+use crate::{
+    art::{Take, TakeId},
+    diffusion::EditPlan,
+    project::Action,
+    recipe::layer::parts,
+    storyboard::{Shot, ShotId},
+};
+use candidates::Comparison;
+use hand::Hand;
+use session::Session;
+use stage::Overlay;
+use tool::Tools;
+use view::View;
+
+pub use keymap::{Command, Keymap};
+pub use tool::Tool;
+
+/// From this width on the parts stand beside the picture, else below it.
+const WIDE: f32 = 720.0;
+/// Seconds without a change after which what is typed is kept.
+const QUIET: f64 = 0.7;
+
+/// What the canvas remembers between frames.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    pub keymap: Keymap,
+    session: Option<Session>,
+    view: View,
+    /// Where the picture was shown last.
+    room: Option<Rect>,
+    tools: Tools,
+    hand: Hand,
+    overlay: Overlay,
+    /// The parts are not shown above the picture.
+    hidden: bool,
+    /// Why a tool did nothing.
+    note: Option<String>,
+    /// How many takes a press draws.
+    takes: u32,
+    plans: plans::Plans,
+    /// What the button would draw.
+    planned: Option<Arc<EditPlan>>,
+    /// What the button below the pointer would draw.
+    lit: Option<Arc<EditPlan>>,
+    typed: part_form::Typed,
+    /// The take that lies over the one on the canvas.
+    candidate: Option<TakeId>,
+    /// The newest take that was made of the one on the canvas.
+    newest: Option<TakeId>,
+    /// Whether something was drawn from here.
+    awaited: bool,
+    compare: Comparison,
+    /// The game shows the candidate in view.
+    live: bool,
+    /// What the game was told to show for now.
+    tried: Option<(ShotId, TakeId)>,
+    /// The take that comes onto the canvas next.
+    go_to: Option<TakeId>,
+    changed_at: f64,
+}
+
+impl Default for Canvas {
+    fn default() -> Self {
+        Self {
+            keymap: Keymap::default(),
+            session: None,
+            view: View::default(),
+            room: None,
+            tools: Tools::default(),
+            hand: Hand::default(),
+            overlay: Overlay::default(),
+            hidden: false,
+            note: None,
+            takes: 1,
+            plans: plans::Plans::default(),
+            planned: None,
+            lit: None,
+            typed: part_form::Typed::default(),
+            candidate: None,
+            newest: None,
+            awaited: false,
+            compare: Comparison::default(),
+            live: false,
+            tried: None,
+            go_to: None,
+            changed_at: 0.0,
+        }
+    }
+}
+
+/// The tab.
+pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
+    let Some((shot, take)) = to_show(state, desk) else {
+        let advice = "Choose a shot with a picture in the storyboard: its parts can be marked and drawn anew here.";
+        theme::empty(ui, "No picture to work on", advice);
+        return;
+    };
+    let canvas = &mut state.canvas;
+    let mut session = match canvas.session.take() {
+        Some(session) if session.shot == take.shot && session.take == take.id => session,
+        other => {
+            desk.actions.extend(other.and_then(|mut session| session.settle()));
+            canvas.begin(ui, desk, take)
+        }
+    };
+    session.poll();
+    let takes = desk.project.art().takes(&take.shot);
+    candidates::welcome(canvas, takes, take);
+    canvas.keys(ui, &mut session, desk, take);
+
+    top_bar(ui, canvas, &mut session, desk, take, shot);
+    if let Some(error) = &session.error {
+        theme::error_box(ui, error, "");
+    }
+    let typing = body(ui, canvas, &mut session, desk, take);
+    let draws = typing
+        .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
+    if draws.flatten().is_some() {
+        canvas.draw(&session, desk);
+    }
+    canvas.keep(ui, &mut session, desk, typing);
+    canvas.try_on(desk, take);
+    if let Some(next) = canvas.go_to.take() {
+        canvas.carry(&session, desk, &next);
+        state.selection.take = Some(next);
+    }
+    state.canvas.session = Some(session);
+}
+
+/// What was done to the parts is kept, and the game shows again what it should, before the canvas leaves
+/// the sight.
+pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
+    let kept = canvas.session.take().and_then(|mut session| {
+        canvas.hand.give_up_gesture(&mut session);
+        session.settle()
+    });
+    let tried = canvas.tried.take().map(|(shot, _)| Action::TryOn { shot, take: None });
+    kept.into_iter().chain(tried).collect()
+}
+
+/// The shot in front and the take of it that the author looks at.
+fn to_show<'a>(state: &PanelState, desk: &Desk<'a>) -> Option<(&'a Shot, &'a Take)> {
+    let id = state.selection.front.as_ref()?;
+    let shot = desk.project.board().shot(id)?;
+    Some((shot, looked_at(&state.selection, desk, id, Some(shot))?))
+}
+
+/// Which take it is, the way back, and how it is looked at.
+fn top_bar(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    desk: &mut Desk<'_>,
+    take: &Take,
+    shot: &Shot,
+) {
+    let takes = desk.project.art().takes(&take.shot);
+    ui.horizontal_wrapped(|ui| {
+        let parent = tree::parent(takes, take);
+        let hint = canvas.keymap.hint(Command::Back);
+        let back = ui.add_enabled(parent.is_some(), egui::Button::new("⬅"));
+        back.widget_info(|| {
+            egui::WidgetInfo::labeled(
+                egui::WidgetType::Button,
+                parent.is_some(),
+                "Back to its parent",
+            )
+        });
+        let back = back
+            .on_hover_text(format!("Back to the take that this one was made of{hint}"))
+            .on_disabled_hover_text("This take was made of no other");
+        if back.clicked() {
+            canvas.go_to = parent.map(|take| take.id.clone());
+        }
+        let name = format!("{}, take {}", shot.title, candidates::number(takes, take));
+        egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
+            for branch in tree::tree(takes) {
+                let indent = "    ".repeat(branch.depth);
+                let name = format!("{indent}{}", tree::in_short(branch.take, branch.number));
+                if ui.selectable_label(branch.take.id == take.id, name).clicked() {
+                    canvas.go_to = Some(branch.take.id.clone());
+                }
+            }
+        });
+        tool_bar::look(ui, canvas, session);
+        if let Some((done, of)) = desk.steps_of(&take.shot) {
+            ui.label(theme::small(format!("drawing, step {done} of {of}")));
+        } else if let Some(place) = desk.queue_place(&take.shot) {
+            ui.label(theme::small(format!("waits, {place} before it")));
+        }
+        let hint = canvas.keymap.hint(Command::Stop);
+        if desk.job_of(&take.shot).is_some()
+            && icon_button(ui, "⏹", &format!("Stop drawing{hint}")).clicked()
+        {
+            stop(desk, take);
+        }
+    });
+}
+
+/// Tools, picture, parts and candidates; whether a field of text has the keyboard.
+fn body(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    desk: &mut Desk<'_>,
+    take: &Take,
+) -> bool {
+    let room = ui.available_size();
+    let is_wide = room.x >= WIDE;
+    let mut typing = false;
+    let mut side =
+        |ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, desk: &mut Desk<'_>| {
+            theme::scroll("canvas parts").show(ui, |ui| {
+                draw_bar::draw_bar(ui, canvas, session, desk);
+                ui.separator();
+                parts_list::parts_list(ui, canvas, session);
+                typing = part_form::part_form(ui, &mut canvas.typed, session);
+                ui.add_space(theme::STEP);
+            });
+        };
+    let bare = Frame::new();
+    if is_wide {
+        Panel::right(ui.id().with("parts beside"))
+            .default_size(290.0)
+            .size_range(240.0..=room.x * 0.5)
+            .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
+            .show(ui, |ui| side(ui, canvas, session, desk));
+    } else {
+        Panel::bottom(ui.id().with("parts below"))
+            .default_size(room.y * 0.45)
+            .size_range(120.0..=(room.y - 220.0).max(130.0))
+            .frame(bare.inner_margin(Margin { top: 8, ..Margin::ZERO }))
+            .show(ui, |ui| side(ui, canvas, session, desk));
+    }
+    if is_wide {
+        Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0).frame(bare).show(
+            ui,
+            |ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                tool_bar::tools(ui, canvas, session, 76.0);
+            },
+        );
+    } else {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
+            tool_bar::tools(ui, canvas, session, 0.0);
+        });
+    }
+    let takes = desk.project.art().takes(&take.shot);
+    let has_strip =
+        tree::children(takes, take).next().is_some() || desk.steps_of(&take.shot).is_some();
+    if has_strip {
+        Panel::bottom(ui.id().with("candidates"))
+            .resizable(false)
+            .frame(bare.inner_margin(Margin { top: 8, ..Margin::ZERO }))
+            .show(ui, |ui| candidates::strip(ui, canvas, desk, take));
+    }
+    // What is too wide is cut off: it must not push the picture below the parts.
+    let free = ui.available_rect_before_wrap();
+    let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
+    let ui = &mut middle;
+    ui.shrink_clip_rect(free);
+    tool_bar::settings(ui, canvas);
+    if let Some(note) = &canvas.note {
+        ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
+    }
+    let candidate = candidates::in_view(canvas, takes);
+    stage::stage(ui, canvas, session, desk, take, candidate);
+    typing
+}
+
+/// Takes all jobs of a shot out of the queue.
+fn stop(desk: &mut Desk<'_>, take: &Take) {
+    let jobs = desk.overview.jobs.iter().filter(|job| job.shot == take.shot);
+    desk.actions.extend(jobs.map(|job| Action::Cancel(job.id)));
+}
+
+impl Canvas {
+    /// Another take comes onto the canvas.
+    fn begin(&mut self, ui: &Ui, desk: &Desk<'_>, take: &Take) -> Session {
+        self.hand = Hand::default();
+        self.candidate = None;
+        self.awaited = false;
+        self.newest = None;
+        self.note = None;
+        self.planned = None;
+        self.typed = part_form::Typed::default();
+        Session::open(ui.ctx(), desk.project, take)
+    }
+
+    /// Takes a tool into the hand.
+    fn take_tool(&mut self, tool: Tool, session: &mut Session) {
+        if self.tools.tool != tool {
+            self.hand.give_up_gesture(session);
+            self.hand.point_anew();
+            self.tools.tool = tool;
+            self.note = None;
+        }
+    }
+
+    /// The colour of a pixel is what the next scribble is drawn with.
+    fn pick_colour(&mut self, session: &Session, pixel: Option<(u32, u32)>) {
+        let colour = session.picture.as_ref().zip(pixel).and_then(|(picture, (x, y))| {
+            let [red, green, blue, _] = picture.get_pixel_checked(x, y)?.0;
+            Some(egui::Color32::from_rgb(red, green, blue))
+        });
+        self.tools.colour = colour.unwrap_or(self.tools.colour);
+    }
+
+    /// What keys mean on the canvas.
+    fn keys(&mut self, ui: &Ui, session: &mut Session, desk: &mut Desk<'_>, take: &Take) {
+        if !desk.has_keys {
+            return;
+        }
+        let takes = desk.project.art().takes(&take.shot);
+        for command in ui.input_mut(|input| self.keymap.pressed(input, None)) {
+            match command {
+                Command::Use(tool) => self.take_tool(tool, session),
+                Command::Smaller => self.tools.resize(1.0 / 1.25),
+                Command::Larger => self.tools.resize(1.25),
+                Command::Invert => {
+                    if let Some(at) = session.selected().filter(|&at| !session.layers[at].locked) {
+                        session.layers[at].mask = session.layers[at].mask.inverted();
+                    }
+                }
+                Command::PartAbove | Command::PartBelow | Command::LastPart => {
+                    self.hand.point_anew();
+                    match command {
+                        Command::PartAbove => session.select_by(-1),
+                        Command::PartBelow => session.select_by(1),
+                        _ => session.select_last(),
+                    }
+                }
+                Command::Draw => self.draw(session, desk),
+                Command::Stop => stop(desk, take),
+                Command::Accept => match candidates::in_view(self, takes) {
+                    Some(candidate) => candidates::accept(self, desk, candidate),
+                    None => self.note = self.hand.finish(&self.tools, session).err(),
+                },
+                Command::Discard => match candidates::in_view(self, takes) {
+                    Some(candidate) => {
+                        candidates::walk_on_from(self, takes, take);
+                        candidates::discard(desk, candidate);
+                    }
+                    None => {
+                        self.hand.give_up(session);
+                    }
+                },
+                Command::Previous => candidates::walk(self, takes, take, -1),
+                Command::Next => candidates::walk(self, takes, take, 1),
+                Command::Back => {
+                    self.go_to = tree::parent(takes, take).map(|take| take.id.clone());
+                }
+                Command::Undo
+                | Command::Redo
+                | Command::Fit
+                | Command::ActualSize
+                | Command::Overlay => self.look(ui, command, session),
+            }
+        }
+    }
+
+    /// Undo, zoom, and whether the parts are seen.
+    fn look(&mut self, ui: &Ui, command: Command, session: &mut Session) {
+        match command {
+            Command::Undo if self.hand.give_up_gesture(session) => {}
+            Command::Undo | Command::Redo => {
+                self.hand.point_anew();
+                if command == Command::Undo {
+                    session.undo()
+                } else {
+                    session.redo()
+                };
+            }
+            Command::Fit => self.view.fit(),
+            Command::ActualSize => {
+                if let Some(room) = self.room {
+                    let size = vec2(session.size.0 as f32, session.size.1 as f32);
+                    self.view.set_zoom(1.0 / ui.pixels_per_point(), room, size);
+                }
+            }
+            Command::Overlay => self.hidden = !self.hidden,
+            _ => {}
+        }
+    }
+
+    /// Draws what the first button says, if it can be pressed.
+    fn draw(&mut self, session: &Session, desk: &mut Desk<'_>) {
+        if self.planned.is_some() {
+            draw_bar::press(self, session, desk, parts(&session.layers));
+        }
+    }
+
+    /// Has the parts kept when a stroke, a word or the turn of a slider is done.
+    fn keep(&mut self, ui: &Ui, session: &mut Session, desk: &mut Desk<'_>, typing: bool) {
+        let (now, down) = ui.input(|input| (input.time, input.pointer.any_down()));
+        if down || self.hand.is_busy() {
+            self.changed_at = now;
+        } else if !typing {
+            desk.actions.extend(session.settle());
+        } else if now - self.changed_at > QUIET {
+            desk.actions.extend(session.keep());
+            self.changed_at = now;
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(QUIET));
+        }
+    }
+
+    /// Has the game show the candidate in view, or what it showed before.
+    fn try_on(&mut self, desk: &mut Desk<'_>, take: &Take) {
+        let wanted = self.candidate.clone().filter(|_| self.live);
+        let wanted = wanted.map(|candidate| (take.shot.clone(), candidate));
+        if wanted != self.tried {
+            let shot =
+                [&wanted, &self.tried].into_iter().flatten().next().map(|(shot, _)| shot.clone());
+            if let Some(shot) = shot {
+                let take = wanted.as_ref().map(|(_, take)| take.clone());
+                desk.actions.push(Action::TryOn { shot, take });
+            }
+            self.tried = wanted;
+        }
+    }
+
+    /// What was marked goes on to a take that was made of this one. What was scribbled is in the picture
+    /// now, and verdicts were about the old one, where something was done.
+    fn carry(&self, session: &Session, desk: &mut Desk<'_>, next: &TakeId) {
+        let takes = desk.project.art().takes(&session.shot);
+        let is_child = |take: &&Take| take.id == *next && take.parent() == Some(&session.take);
+        let is_marked = desk.project.art().has_layers(&session.shot, next);
+        if is_marked || !takes.iter().any(|take| is_child(&take)) {
+            return;
+        }
+        let mut layers = session.layers.clone();
+        for layer in layers.iter_mut().filter(|layer| layer.edit.is_some()) {
+            layer.scribble = None;
+            layer.verdict = crate::recipe::Verdict::None;
+        }
+        if layers != session.layers {
+            let (shot, take) = (session.shot.clone(), next.clone());
+            desk.actions.push(Action::SetLayers { shot, take, layers });
+        }
+    }
+}

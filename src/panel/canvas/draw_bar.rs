@@ -1,0 +1,121 @@
+//! The buttons that draw: each says what will happen, and shows it while the pointer is on it.
+
+use std::sync::Arc;
+
+use egui::{DragValue, Ui};
+
+use super::{Canvas, keymap::Command, session::Session};
+use crate::{
+    diffusion::EditPlan,
+    panel::{Desk, theme},
+    project::Action,
+    recipe::{
+        Part, Verdict,
+        layer::{in_words, keep_liked, parts, redo_disliked},
+    },
+};
+
+/// The most takes of a press.
+const MOST_TAKES: u32 = 16;
+
+/// The buttons, and why the first of them cannot be pressed.
+pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
+    let said = parts(&session.layers);
+    canvas.lit = None;
+    let plan = plan(canvas, session, &said);
+    canvas.planned = plan.clone().ok();
+    let hint = canvas.keymap.hint(Command::Draw);
+    ui.horizontal_wrapped(|ui| {
+        let name = if said.is_empty() { "Draw parts".to_owned() } else { in_words(&said) };
+        let name = shortened(&name);
+        offer(ui, canvas, session, desk, theme::primary(name), &said, plan.as_ref(), &hint);
+        let ending = if canvas.takes == 1 { " take" } else { " takes" };
+        let takes = DragValue::new(&mut canvas.takes).range(1..=MOST_TAKES);
+        ui.add(takes.suffix(ending)).on_hover_text("How many candidates a press draws");
+    });
+    verdicts(ui, canvas, session, desk);
+    let why = match (&plan, said.is_empty()) {
+        (_, true) => Some("Choose a part and say what to do with it.".to_owned()),
+        (Err(error), false) => Some(error.clone()),
+        (Ok(_), false) => None,
+    };
+    if let Some(why) = why.filter(|_| !session.layers.is_empty()) {
+        ui.add(egui::Label::new(theme::small(why)).wrap());
+    }
+}
+
+/// One press from verdicts to a picture.
+fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
+    let any =
+        |verdict| session.layers.iter().any(|layer| layer.verdict == verdict && !layer.hidden);
+    let (liked, disliked) = (any(Verdict::Liked), any(Verdict::Disliked));
+    if !liked && !disliked {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        let offers = [
+            (liked, "Keep what I like, redo the rest", keep_liked(&session.layers, session.size)),
+            (disliked, "Redo what I dislike", redo_disliked(&session.layers)),
+        ];
+        for (_, name, parts) in offers.into_iter().filter(|(makes_sense, ..)| *makes_sense) {
+            let plan = plan(canvas, session, &parts);
+            offer(ui, canvas, session, desk, egui::Button::new(name), &parts, plan.as_ref(), "");
+        }
+    });
+}
+
+fn offer(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &Session,
+    desk: &mut Desk<'_>,
+    button: egui::Button<'_>,
+    parts: &[Part],
+    plan: Result<&Arc<EditPlan>, &String>,
+    hint: &str,
+) {
+    let response = ui.add_enabled(plan.is_ok(), button.wrap());
+    let Ok(plan) = plan else {
+        response.on_disabled_hover_text("Nothing would change yet");
+        return;
+    };
+    if response.hovered() {
+        canvas.lit = Some(Arc::clone(plan));
+    }
+    let changed = plan.blend.values().iter().filter(|&&value| value > 0).count();
+    let share = 100.0 * changed as f32 / plan.blend.values().len().max(1) as f32;
+    let whole = in_words(parts);
+    let told = format!("{whole}. {share:.0} % of the pixels may change, no other one does{hint}");
+    if response.on_hover_text(told).clicked() {
+        press(canvas, session, desk, parts.to_vec());
+    }
+}
+
+/// Draws parts.
+pub(super) fn press(canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>, parts: Vec<Part>) {
+    let (shot, take) = (session.shot.clone(), session.take.clone());
+    let (context, takes) = (session.context, canvas.takes);
+    desk.actions.push(Action::Edit { shot, take, parts, context, takes });
+    canvas.awaited = true;
+    canvas.candidate = None;
+}
+
+/// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
+/// was planned before it stands so long.
+fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part]) -> Result<Arc<EditPlan>, String> {
+    if canvas.hand.is_busy()
+        && let Some(plan) = &canvas.planned
+    {
+        return Ok(Arc::clone(plan));
+    }
+    canvas.plans.of(session.size, parts, session.context)
+}
+
+/// As much as fits on a button.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST).chain("...".chars()).collect()
+}

@@ -1,0 +1,206 @@
+//! How parts look above the picture: each in a colour and, by its verdict, a pattern of its own, so that no
+//! eye has to tell colours apart. Black and white mean nothing.
+
+use egui::{Color32, ColorImage};
+
+use crate::{
+    mask::Mask,
+    panel::theme,
+    recipe::{Layer, Verdict},
+};
+
+/// The colours of parts: those of `InvokeAI`, which authors know.
+pub(super) const COLOURS: [Color32; 7] = [
+    Color32::from_rgb(121, 157, 219),
+    Color32::from_rgb(131, 214, 131),
+    Color32::from_rgb(250, 225, 80),
+    Color32::from_rgb(220, 144, 101),
+    Color32::from_rgb(224, 117, 117),
+    Color32::from_rgb(213, 139, 202),
+    Color32::from_rgb(161, 120, 214),
+];
+
+/// How much of a part's colour lies above the picture, of 255: the chosen part's, and others'.
+const CHOSEN: u8 = 128;
+const OTHERS: u8 = 64;
+/// Between the lines of a pattern.
+const GAP: u8 = 24;
+/// How dark it is around what may change, of 255.
+const DARK: u8 = 176;
+
+/// The colour of a part.
+pub(super) fn colour(layer: &Layer) -> Color32 {
+    COLOURS[usize::from(layer.colour) % COLOURS.len()]
+}
+
+/// All parts that are shown, and what is scribbled in them, as large as the picture.
+pub(super) fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    let mut image = ColorImage::filled([width, height], Color32::TRANSPARENT);
+    // Upwards: what stands first lies above the others.
+    for (at, layer) in layers.iter().enumerate().rev() {
+        if layer.hidden || layer.mask.size() != size {
+            continue;
+        }
+        let colour = colour(layer);
+        let strong = if chosen == Some(at) { CHOSEN } else { OTHERS };
+        let values = layer.mask.values();
+        for (i, (pixel, &value)) in image.pixels.iter_mut().zip(values).enumerate() {
+            let (x, y) = (i % width, i / width);
+            let scribbled = layer.scribble.as_ref().map(|scribble| &scribble.0);
+            if let Some(above) = scribbled.and_then(|it| it.get_pixel_checked(x as u32, y as u32)) {
+                let [red, green, blue, opacity] = above.0;
+                *pixel = pixel.blend(Color32::from_rgba_unmultiplied(red, green, blue, opacity));
+            }
+            if value == 0 {
+                continue;
+            }
+            let strength = if is_rim(values, x, y, width, height) {
+                u8::MAX
+            } else {
+                let strong = if is_line(layer.verdict, x, y) { strong } else { GAP.min(strong) };
+                (u16::from(strong) * u16::from(value) / 255) as u8
+            };
+            let [red, green, blue, _] = colour.to_array();
+            *pixel = pixel.blend(Color32::from_rgba_unmultiplied(red, green, blue, strength));
+        }
+    }
+    image
+}
+
+/// Everything dark but what may change.
+pub(super) fn spotlight(blend: &Mask) -> ColorImage {
+    let (width, height) = (blend.size().0 as usize, blend.size().1 as usize);
+    let values = blend.values();
+    let light = |(i, &value): (usize, &u8)| {
+        // The first pixel that may change, however little, is inside.
+        let inside = |x: usize, y: usize| values[y * width + x] > 0;
+        let (x, y) = (i % width, i / width);
+        let edge = inside(x, y)
+            && neighbours(x, y, width, height).into_iter().flatten().any(|(x, y)| !inside(x, y));
+        if edge {
+            return theme::ACCENT;
+        }
+        let dark = u16::from(DARK) * u16::from(u8::MAX - value) / 255;
+        // What is only half new shows half of the light, but never looks as if it were kept.
+        let dark = if value > 0 { dark / 2 } else { dark };
+        Color32::from_black_alpha(dark as u8)
+    };
+    let pixels = values.iter().enumerate().map(light).collect();
+    ColorImage::new([width, height], pixels)
+}
+
+/// Whether a pixel lies at the edge of what is at least half in a mask.
+fn is_rim(values: &[u8], x: usize, y: usize, width: usize, height: usize) -> bool {
+    let inside = |x: usize, y: usize| values[y * width + x] >= 128;
+    inside(x, y)
+        && neighbours(x, y, width, height).into_iter().flatten().any(|(x, y)| !inside(x, y))
+}
+
+fn neighbours(x: usize, y: usize, width: usize, height: usize) -> [Option<(usize, usize)>; 4] {
+    [
+        x.checked_sub(1).map(|x| (x, y)),
+        (x + 1 < width).then_some((x + 1, y)),
+        y.checked_sub(1).map(|y| (x, y)),
+        (y + 1 < height).then_some((x, y + 1)),
+    ]
+}
+
+/// Plain where nothing was said, slanting lines for what is liked, crossing ones for what is not.
+fn is_line(verdict: Verdict, x: usize, y: usize) -> bool {
+    let slant = (x + y) % 8 < 3;
+    // Without a sign: 8 divides what is added.
+    let other = (x + 8 * y - y) % 8 < 3;
+    match verdict {
+        Verdict::None => true,
+        Verdict::Liked => slant,
+        Verdict::Disliked => slant || other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use image::{Rgba, RgbaImage};
+
+    use super::*;
+    use crate::{mask::Area, recipe::Scribble};
+
+    const SIZE: (u32, u32) = (32, 24);
+
+    fn layer(area: Area, verdict: Verdict) -> Layer {
+        Layer { verdict, ..Layer::new("part", Mask::rectangle(SIZE.0, SIZE.1, area)) }
+    }
+
+    fn all() -> Area {
+        Area { x: 0, y: 0, width: SIZE.0, height: SIZE.1 }
+    }
+
+    fn at(image: &ColorImage, x: usize, y: usize) -> Color32 {
+        image.pixels[y * image.size[0] + x]
+    }
+
+    #[test]
+    fn what_is_in_no_part_is_untouched_and_a_rim_is_plain_to_see() {
+        let image = parts(
+            &[layer(Area { x: 8, y: 8, width: 10, height: 10 }, Verdict::None)],
+            Some(0),
+            SIZE,
+        );
+        assert_eq!(at(&image, 2, 2), Color32::TRANSPARENT);
+        assert_eq!(at(&image, 8, 12), COLOURS[0]);
+        assert_eq!(at(&image, 12, 12).a(), CHOSEN);
+    }
+
+    #[test]
+    fn verdicts_differ_without_colour() {
+        let strong = |verdict| {
+            let image = parts(&[layer(all(), verdict)], Some(0), SIZE);
+            image.pixels.iter().filter(|pixel| pixel.a() == CHOSEN).count() as f32 / 768.0
+        };
+        assert_eq!(strong(Verdict::None), 1.0);
+        assert!((strong(Verdict::Liked) - 3.0 / 8.0).abs() < 0.01);
+        assert!((strong(Verdict::Disliked) - 39.0 / 64.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn the_first_lies_above_and_hidden_ones_are_not_there() {
+        let blue = layer(all(), Verdict::None);
+        let green = Layer { colour: 1, ..blue.clone() };
+        let hidden = Layer { hidden: true, ..green.clone() };
+        let above = |layers: &[Layer]| at(&parts(layers, None, SIZE), 9, 9);
+        let (both, alone) =
+            (above(&[green.clone(), blue.clone()]), above(std::slice::from_ref(&blue)));
+        assert!(both.g() > alone.g() && both.a() > alone.a());
+        assert_eq!(above(&[hidden, blue]), alone);
+        let other_size = Layer::new("old", Mask::full(3, 3));
+        assert_eq!(above(&[other_size]), Color32::TRANSPARENT);
+    }
+
+    #[test]
+    fn a_scribble_is_seen_in_its_colours() {
+        let red = RgbaImage::from_fn(SIZE.0, SIZE.1, |x, _| {
+            if x < 16 { Rgba([200, 10, 10, 255]) } else { Rgba([0; 4]) }
+        });
+        let scribble = Some(Scribble(Arc::new(red)));
+        let layer = Layer { scribble, ..Layer::new("boat", Mask::empty(SIZE.0, SIZE.1)) };
+        let image = parts(&[layer], Some(0), SIZE);
+        assert_eq!(at(&image, 3, 3), Color32::from_rgb(200, 10, 10));
+        assert_eq!(at(&image, 20, 3), Color32::TRANSPARENT);
+    }
+
+    #[test]
+    fn the_spotlight_lights_what_may_change_and_nothing_else() {
+        let blend = Mask::from_fn(SIZE.0, SIZE.1, |x, _| match x {
+            0..8 => 0,
+            8..12 => 1,
+            _ => 255,
+        });
+        let image = spotlight(&blend);
+        assert_eq!(at(&image, 3, 3), Color32::from_black_alpha(DARK));
+        assert_eq!(at(&image, 20, 3), Color32::TRANSPARENT);
+        assert!(at(&image, 10, 3).a() < DARK / 2 + 1, "partly new is no longer kept");
+        assert_ne!(at(&image, 8, 3).a(), DARK, "and the first of it is marked");
+    }
+}

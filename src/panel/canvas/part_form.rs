@@ -1,0 +1,186 @@
+//! What is to be done to the chosen part.
+
+use egui::{ComboBox, DragValue, Slider, Ui};
+
+use super::{session::Session, tool_bar::percent};
+use crate::{
+    mask::Mask,
+    panel::{theme, words_editor::parse_seed},
+    recipe::{EditKind, Layer, PartEdit, part::MAX_REACH},
+};
+
+/// What is typed but makes no sense yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Typed {
+    seed: Option<String>,
+    /// By how many pixels a press grows or shrinks.
+    reach: u32,
+}
+
+/// The form; whether a field of text has the keyboard.
+pub(super) fn part_form(ui: &mut Ui, typed: &mut Typed, session: &mut Session) -> bool {
+    let Some(at) = session.selected() else { return false };
+    let layer = &mut session.layers[at];
+    let mut focused = false;
+    let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
+        let label = ui.label(theme::small(name));
+        let edit = theme::field(text, rows, hint).id_salt((name, at));
+        focused |= ui.add(edit).labelled_by(label.id).has_focus();
+    };
+    field(ui, "Name of the part", "", 1, &mut layer.name);
+    shape(ui, typed, layer);
+
+    ui.horizontal_wrapped(|ui| {
+        let chosen = layer.edit.as_ref().map(|edit| edit.kind);
+        ui.label("What to do");
+        ComboBox::from_id_salt("kind")
+            .selected_text(chosen.map_or("nothing", EditKind::name))
+            .show_ui(ui, |ui| {
+                if ui.selectable_label(chosen.is_none(), "nothing").clicked() {
+                    layer.edit = None;
+                }
+                for kind in EditKind::ALL {
+                    let name = ui.selectable_label(chosen == Some(kind), kind.name());
+                    if name.on_hover_text(explained(kind)).clicked() {
+                        choose(layer, kind);
+                    }
+                }
+            });
+    });
+    let Some(edit) = &mut layer.edit else { return focused };
+    ui.add(egui::Label::new(theme::small(explained(edit.kind))).wrap());
+    if edit.kind == EditKind::Keep {
+        return focused;
+    }
+    let (name, hint) = match edit.kind {
+        EditKind::Remove => ("What is to go", "a painter"),
+        EditKind::Replace | EditKind::Add => ("What it is to show", "a white spaceship"),
+        _ => ("What it shows, if anything is to be said", "the words of the picture"),
+    };
+    field(ui, name, hint, 2, &mut edit.words);
+    field(ui, "Not wanted in it", "text, people", 1, &mut edit.unwanted);
+    let mut strength = edit.strength();
+    ui.horizontal_wrapped(|ui| {
+        if percent(ui, &mut strength, "strength").changed() {
+            edit.strength = Some(strength.max(0.01));
+        }
+        let text = match strength {
+            ..0.45 => "polish",
+            0.45..0.75 => "change",
+            _ => "drawn anew",
+        };
+        ui.label(theme::small(text));
+        if edit.strength.is_some()
+            && ui.small_button("usual").on_hover_text("As it suits what is done").clicked()
+        {
+            edit.strength = None;
+        }
+    });
+    if edit.kind == EditKind::Embolden {
+        let mut amount = edit.amount();
+        if ui.add(Slider::new(&mut amount, 0.1..=2.0).text("how much bolder")).changed() {
+            edit.amount = Some(amount);
+        }
+    }
+    let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
+    more.show(ui, |ui| {
+        focused |= seed(ui, typed, edit);
+        reach(ui, "grow", "Reaches so many pixels further", &mut edit.grow);
+        reach(ui, "feather", "Fades into the old over so many pixels", &mut edit.feather);
+    });
+    focused
+}
+
+/// Another kind, with what was said so far as far as it fits.
+fn choose(layer: &mut Layer, kind: EditKind) {
+    let said = layer.edit.take().unwrap_or_default();
+    let amount = said.amount.filter(|_| kind == EditKind::Embolden);
+    layer.edit = Some(PartEdit { kind, strength: None, amount, ..said });
+}
+
+/// What a kind does, in a sentence.
+fn explained(kind: EditKind) -> &'static str {
+    match kind {
+        EditKind::Keep => "Not a bit of it changes, whatever happens below it.",
+        EditKind::Refine => "The same thing, better or a little different.",
+        EditKind::Replace => "Something else in its place.",
+        EditKind::Add => "Something that is not there yet; scribble it roughly in colours.",
+        EditKind::Remove => "It goes, and its surroundings close over it.",
+        EditKind::Embolden => "More of what is there.",
+    }
+}
+
+/// What changes the mask as a whole.
+fn shape(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) {
+    if typed.reach == 0 {
+        typed.reach = 4;
+    }
+    let (width, height) = layer.mask.size();
+    ui.add_enabled_ui(!layer.locked, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let mut press = |name: &str, change: &dyn Fn(&Mask) -> Mask| {
+                if ui.small_button(name).clicked() {
+                    layer.mask = change(&layer.mask);
+                }
+            };
+            let pixels = typed.reach;
+            press("Grow", &|mask| mask.grown(pixels));
+            press("Shrink", &|mask| mask.shrunk(pixels));
+            press("Feather", &|mask| mask.feathered(pixels));
+            press("Invert", &Mask::inverted);
+            press("Fill holes", &Mask::without_holes);
+            press("All", &|_| Mask::full(width, height));
+            press("Nothing", &|_| Mask::empty(width, height));
+            ui.add(DragValue::new(&mut typed.reach).range(1..=256).suffix(" px"))
+                .on_hover_text("By how much Grow, Shrink and Feather change it");
+            if layer.scribble.is_some()
+                && ui
+                    .small_button("Drop scribble")
+                    .on_hover_text("Forgets the rough shape")
+                    .clicked()
+            {
+                layer.scribble = None;
+            }
+        });
+    });
+}
+
+/// The part's own seed; whether its field has the keyboard.
+fn seed(ui: &mut Ui, typed: &mut Typed, edit: &mut PartEdit) -> bool {
+    let mut text =
+        typed.seed.clone().unwrap_or_else(|| edit.seed.map_or(String::new(), |s| s.to_string()));
+    let label = ui.label(theme::small("Seed"));
+    let response = ui
+        .add(theme::field(&mut text, 1, "the picture's").id_salt("part seed"))
+        .labelled_by(label.id);
+    match parse_seed(&text) {
+        Ok(seed) => {
+            edit.seed = seed;
+            typed.seed = None;
+        }
+        Err(error) => {
+            theme::error_box(ui, &error, "");
+            typed.seed = Some(text);
+        }
+    }
+    response.has_focus()
+}
+
+/// Pixels that are chosen by themselves unless somebody says so.
+fn reach(ui: &mut Ui, name: &str, explanation: &str, pixels: &mut Option<u32>) {
+    ui.horizontal(|ui| {
+        let mut own = pixels.is_some();
+        if ui.checkbox(&mut own, name).on_hover_text(explanation).changed() {
+            *pixels = own.then_some(4);
+        }
+        match pixels {
+            Some(pixels) => {
+                ui.add(DragValue::new(pixels).range(0..=MAX_REACH).suffix(" px"));
+            }
+            None => {
+                ui.label(theme::small("as it suits the part"));
+            }
+        }
+    });
+}

@@ -1,0 +1,160 @@
+//! The parts as a list, the uppermost first.
+
+use egui::{
+    Button, CornerRadius, Label, Popup, RichText, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType,
+    vec2,
+};
+
+use super::{Canvas, keymap::Command, overlay, session::Session};
+use crate::{
+    mask::Mask,
+    panel::theme,
+    recipe::{EditKind, Layer, Verdict},
+};
+
+/// How many parts a picture is split into at most.
+const MOST_PARTS: usize = 8;
+
+/// The room of a sign in a row.
+const SIGN: Vec2 = vec2(24.0, 22.0);
+
+/// What is to be done to the list after it was shown.
+enum Change {
+    Select(usize),
+    Remove(usize),
+    Shift(usize, bool),
+}
+
+/// The list and what adds to it.
+pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
+    ui.horizontal_wrapped(|ui| {
+        theme::section(ui, "Parts");
+        if ui.button("New").on_hover_text("A new part, with nothing in it yet").clicked() {
+            session.add(Mask::empty(session.size.0, session.size.1));
+        }
+        let split = ui
+            .add_enabled(session.objects.is_some(), Button::new("Split into parts"))
+            .on_hover_text("Proposes parts for the whole picture")
+            .on_disabled_hover_text("The picture is still being looked at");
+        if split.clicked()
+            && let Some(objects) = &session.objects
+        {
+            for mask in objects.split(MOST_PARTS) {
+                session.add(mask);
+            }
+        }
+    });
+    if session.layers.is_empty() {
+        let advice = "Mark what you like or dislike: paint with the brush, click with the object tool, or split the picture into parts.";
+        ui.add(Label::new(theme::weak(advice)).wrap());
+    }
+    let selected = session.selected();
+    let mut change = None;
+    for (at, layer) in session.layers.iter_mut().enumerate() {
+        let row = ui.push_id(at, |ui| row(ui, at, layer, selected == Some(at))).inner;
+        change = row.or(change);
+    }
+    match change {
+        Some(Change::Select(at)) => {
+            canvas.hand.point_anew();
+            session.select(Some(at).filter(|at| selected != Some(*at)));
+        }
+        Some(Change::Remove(at)) => session.remove(at),
+        Some(Change::Shift(at, down)) => session.shift(at, down),
+        None => {}
+    }
+    if session.layers.len() > 1 {
+        let [above, below] =
+            [Command::PartAbove, Command::PartBelow].map(|command| canvas.keymap.hint(command));
+        let hint = format!("Where parts overlap, the upper one wins. Above{above}, below{below}.");
+        ui.add(Label::new(theme::small(hint)).wrap());
+    }
+}
+
+fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Change> {
+    let mut change = None;
+    let frame = if selected {
+        theme::card().stroke(Stroke::new(1.0, theme::ACCENT))
+    } else {
+        theme::card()
+    };
+    frame.inner_margin(4).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 4.0;
+        ui.horizontal(|ui| {
+            let name = layer.name.clone();
+            let shown = if layer.hidden { "○" } else { "👁" };
+            let eye = if layer.hidden { format!("Show {name}") } else { format!("Hide {name}") };
+            layer.hidden ^= sign(ui, shown, &eye, false);
+            let lock = if layer.locked { format!("Unlock {name}") } else { format!("Lock {name}") };
+            layer.locked ^= sign(ui, if layer.locked { "🔒" } else { "🔓" }, &lock, layer.locked);
+            chip(ui, layer);
+
+            let width = (ui.available_width() - 2.0 * (SIGN.x + 4.0)).max(40.0);
+            let text = if layer.hidden { theme::weak(&name) } else { RichText::new(&name) };
+            let button =
+                Button::selectable(selected, text).truncate().min_size(vec2(width, SIGN.y));
+            let response = ui
+                .allocate_ui(vec2(width, SIGN.y), |ui| {
+                    ui.set_max_width(width);
+                    ui.add(button).on_hover_text(said(layer))
+                })
+                .inner;
+            if response.clicked() {
+                change = Some(Change::Select(at));
+            }
+            Popup::context_menu(&response).show(|ui| {
+                for (name, chosen) in [
+                    ("Move up", Change::Shift(at, false)),
+                    ("Move down", Change::Shift(at, true)),
+                    ("Delete part", Change::Remove(at)),
+                ] {
+                    if ui.button(name).clicked() {
+                        change = Some(chosen);
+                        ui.close();
+                    }
+                }
+            });
+            verdict(ui, layer, Verdict::Liked, "👍", &format!("Like {name}"));
+            verdict(ui, layer, Verdict::Disliked, "👎", &format!("Dislike {name}"));
+        });
+        ui.add(Label::new(theme::small(said(layer))).truncate());
+    });
+    change
+}
+
+/// What is said of a part, in a line.
+fn said(layer: &Layer) -> String {
+    let covered = format!("{:.0} % of the picture", layer.mask.coverage() * 100.0);
+    let Some(edit) = &layer.edit else { return covered };
+    let mut text = format!("{}, {covered}", edit.kind.name());
+    if edit.kind != EditKind::Keep && !edit.words.trim().is_empty() {
+        text += &format!(": {}", edit.words.trim());
+    }
+    text
+}
+
+/// The part's colour; a click takes the next one.
+fn chip(ui: &mut Ui, layer: &mut Layer) {
+    let (rect, response) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::click());
+    ui.painter().rect_filled(rect, CornerRadius::same(3), overlay::colour(layer));
+    let name = format!("Colour of {}", layer.name);
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::ColorButton, true, &name));
+    if response.on_hover_text("Another colour").clicked() {
+        layer.colour = (layer.colour + 1) % overlay::COLOURS.len() as u8;
+    }
+}
+
+fn verdict(ui: &mut Ui, layer: &mut Layer, verdict: Verdict, look: &str, name: &str) {
+    let is_so = layer.verdict == verdict;
+    if sign(ui, look, name, is_so) {
+        layer.verdict = if is_so { Verdict::None } else { verdict };
+    }
+}
+
+/// A small button with a sign on it; whether it was pressed.
+fn sign(ui: &mut Ui, look: &str, name: &str, is_on: bool) -> bool {
+    let response = ui.add_sized(SIGN, Button::selectable(is_on, look));
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Button, true, is_on, name));
+    response.on_hover_text(name).clicked()
+}

@@ -1,0 +1,48 @@
+//! What edits would come to, kept while nothing changes: masks are grown and feathered for it, too much work
+//! for every frame.
+
+use std::sync::Arc;
+
+use crate::{
+    diffusion::EditPlan,
+    mask::Area,
+    recipe::{Part, Size},
+};
+
+/// As many as there are buttons that draw.
+const MOST: usize = 3;
+
+/// What some edits would come to.
+#[derive(Debug, Default)]
+pub(super) struct Plans(Vec<Plan>);
+
+#[derive(Debug)]
+struct Plan {
+    size: (u32, u32),
+    parts: Vec<Part>,
+    context: Option<Area>,
+    outcome: Outcome,
+}
+
+/// The plan, or why there is none.
+pub(super) type Outcome = Result<Arc<EditPlan>, String>;
+
+impl Plans {
+    /// What drawing these parts would come to. The context is as large as the parts need, less than a model
+    /// adds for its own grid.
+    pub fn of(&mut self, size: (u32, u32), parts: &[Part], context: Option<Area>) -> Outcome {
+        let is_it =
+            |plan: &Plan| plan.size == size && plan.parts == parts && plan.context == context;
+        if let Some(at) = self.0.iter().position(is_it) {
+            return self.0[at].outcome.clone();
+        }
+        let plan = EditPlan::new(Size::new(size.0, size.1), parts, context, 1, 1);
+        let outcome = plan.map(Arc::new).map_err(|error| error.to_string());
+        if self.0.len() == MOST {
+            self.0.remove(0);
+        }
+        let plan = Plan { size, parts: parts.to_vec(), context, outcome: outcome.clone() };
+        self.0.push(plan);
+        outcome
+    }
+}

@@ -1,0 +1,226 @@
+//! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+};
+
+use egui::Context;
+use image::RgbaImage;
+
+use super::history::History;
+use crate::{
+    art::{Take, TakeId},
+    mask::{Area, Mask, objects::Objects},
+    project::{Action, Project},
+    recipe::Layer,
+    storyboard::ShotId,
+};
+
+/// A take on the canvas.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub shot: ShotId,
+    pub take: TakeId,
+    /// Width and height.
+    pub size: (u32, u32),
+    /// Its pixels, once they are read.
+    pub picture: Option<Arc<RgbaImage>>,
+    /// What is in it, once it was looked at.
+    pub objects: Option<Objects>,
+    /// What keeps it from being worked on.
+    pub error: Option<String>,
+    /// Its parts, the uppermost first.
+    pub layers: Vec<Layer>,
+    /// What of the picture the model sees, if the author says so.
+    pub context: Option<Area>,
+    selected: Option<usize>,
+    selected_before: Option<usize>,
+    history: History<Vec<Layer>>,
+    /// The parts as the project has them.
+    kept: Vec<Layer>,
+    /// Behind a lock only so that the panel's state can be a resource.
+    loading: Option<Mutex<Receiver<Loaded>>>,
+}
+
+#[derive(Debug)]
+enum Loaded {
+    Picture(Result<Arc<RgbaImage>, String>),
+    Objects(Objects),
+}
+
+impl Session {
+    /// Begins to work on a take. Its pixels are read by a thread of their own.
+    pub fn open(context: &Context, project: &Project, take: &Take) -> Self {
+        let (layers, unread) = match project.art().layers(&take.shot, &take.id) {
+            Ok(layers) => (layers, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let (loading, unstarted) = match load(context, take) {
+            Ok(loading) => (Some(Mutex::new(loading)), None),
+            Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
+        };
+        let size = take.recipe().size;
+        Self {
+            shot: take.shot.clone(),
+            take: take.id.clone(),
+            size: (size.width, size.height),
+            picture: None,
+            objects: None,
+            error: unread.or(unstarted),
+            selected: (!layers.is_empty()).then_some(0),
+            selected_before: None,
+            history: History::new(layers.clone()),
+            kept: layers.clone(),
+            layers,
+            context: None,
+            loading,
+        }
+    }
+
+    /// Takes in what was read meanwhile.
+    pub fn poll(&mut self) {
+        let Some(Ok(loading)) = self.loading.as_mut().map(Mutex::get_mut) else { return };
+        for loaded in loading.try_iter() {
+            match loaded {
+                Loaded::Picture(Ok(picture)) => {
+                    self.size = picture.dimensions();
+                    self.picture = Some(picture);
+                }
+                Loaded::Picture(Err(error)) => self.error = Some(error),
+                Loaded::Objects(objects) => self.objects = Some(objects),
+            }
+        }
+    }
+
+    /// The part that the author works on.
+    pub fn selected(&self) -> Option<usize> {
+        self.selected.filter(|&at| at < self.layers.len())
+    }
+
+    /// Chooses a part, or none.
+    pub fn select(&mut self, at: Option<usize>) {
+        if at != self.selected {
+            self.selected_before = self.selected;
+            self.selected = at;
+        }
+    }
+
+    /// The part that was chosen before this one.
+    pub fn select_last(&mut self) {
+        if self.selected_before.is_some_and(|at| at < self.layers.len()) {
+            self.select(self.selected_before);
+        }
+    }
+
+    /// The part so many places further down.
+    pub fn select_by(&mut self, down: isize) {
+        let next = self.selected().map_or(Some(0), |at| at.checked_add_signed(down));
+        if next.is_some_and(|at| at < self.layers.len()) {
+            self.select(next);
+        }
+    }
+
+    /// Puts a new part above the others and chooses it.
+    pub fn add(&mut self, mask: Mask) -> usize {
+        let taken = |name: &str| self.layers.iter().any(|layer| layer.name == name);
+        let name = (1..).map(|n| format!("part {n}")).find(|name| !taken(name)).unwrap_or_default();
+        // A colour that no part has, as long as there is one.
+        let used = |colour: u8| self.layers.iter().filter(|layer| layer.colour == colour).count();
+        let colour = (0..super::overlay::COLOURS.len() as u8).min_by_key(|&colour| used(colour));
+        let colour = colour.unwrap_or(0);
+        self.layers.insert(0, Layer { colour, ..Layer::new(name, mask) });
+        self.selected_before = self.selected.map(|at| at + 1);
+        self.selected = Some(0);
+        0
+    }
+
+    /// Takes a part away.
+    pub fn remove(&mut self, at: usize) {
+        self.layers.remove(at);
+        let last = self.layers.len().checked_sub(1);
+        self.selected_before = None;
+        self.selected = self.selected.and_then(|selected| {
+            let selected = if selected > at { selected - 1 } else { selected };
+            last.map(|last| selected.min(last))
+        });
+    }
+
+    /// Moves a part by one place.
+    pub fn shift(&mut self, at: usize, down: bool) {
+        let to = if down { at + 1 } else { at.saturating_sub(1) };
+        if to < self.layers.len() && to != at {
+            self.layers.swap(at, to);
+            self.select(Some(to));
+        }
+    }
+
+    /// The part for a tool to work on: the chosen one, or else a new one.
+    ///
+    /// # Errors
+    /// When it is locked or hidden: what to do about it.
+    pub fn for_tool(&mut self) -> Result<usize, String> {
+        let Some(at) = self.selected() else {
+            return Ok(self.add(Mask::empty(self.size.0, self.size.1)));
+        };
+        let layer = &self.layers[at];
+        match (layer.locked, layer.hidden) {
+            (true, _) => {
+                Err(format!("`{}` is locked: unlock it, or choose another part", layer.name))
+            }
+            (_, true) => {
+                Err(format!("`{}` is hidden: show it, or choose another part", layer.name))
+            }
+            _ => Ok(at),
+        }
+    }
+
+    /// One step back; whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.history.settle(&self.layers);
+        self.history.undo().map(|layers| self.layers = layers).is_some()
+    }
+
+    /// One step forth again; whether there was one.
+    pub fn redo(&mut self) -> bool {
+        self.history.settle(&self.layers);
+        self.history.redo().map(|layers| self.layers = layers).is_some()
+    }
+
+    /// What was done since the last call is one step, and is kept.
+    pub fn settle(&mut self) -> Option<Action> {
+        self.history.settle(&self.layers);
+        self.keep()
+    }
+
+    /// Has the parts kept, if they are others than those that are.
+    pub fn keep(&mut self) -> Option<Action> {
+        if self.kept == self.layers {
+            return None;
+        }
+        self.kept.clone_from(&self.layers);
+        let (shot, take) = (self.shot.clone(), self.take.clone());
+        Some(Action::SetLayers { shot, take, layers: self.layers.clone() })
+    }
+}
+
+fn load(context: &Context, take: &Take) -> std::io::Result<Receiver<Loaded>> {
+    let (send, loading) = channel();
+    let (take, waker) = (take.clone(), context.clone());
+    thread::Builder::new().name("illustrator canvas".into()).spawn(move || {
+        let picture = take.image().map(Arc::new).map_err(|error| error.to_string());
+        let read = picture.clone();
+        // Nobody listens any more when the author has gone on: then there is nothing to look for.
+        if send.send(Loaded::Picture(picture)).is_ok() {
+            waker.request_repaint();
+            if let Ok(picture) = read {
+                let _ = send.send(Loaded::Objects(Objects::of(&picture)));
+                waker.request_repaint();
+            }
+        }
+    })?;
+    Ok(loading)
+}

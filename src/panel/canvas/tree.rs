@@ -1,0 +1,125 @@
+//! The takes of a shot as a tree: each below the one that it was made of.
+
+use crate::{art::Take, recipe::layer::in_words};
+
+/// A take in the tree.
+#[derive(Debug)]
+pub(super) struct Branch<'a> {
+    pub take: &'a Take,
+    /// Its place among the takes of the shot, from 1.
+    pub number: usize,
+    /// How many takes stand above it.
+    pub depth: usize,
+}
+
+/// The takes in the order of the tree, older ones first.
+pub(super) fn tree(takes: &[Take]) -> Vec<Branch<'_>> {
+    let mut branches = Vec::with_capacity(takes.len());
+    for (at, take) in takes.iter().enumerate() {
+        // One whose parent was put away stands for itself.
+        if parent(takes, take).is_none() {
+            grow(takes, at, 0, &mut branches);
+        }
+    }
+    branches
+}
+
+/// The take that this one was made of, unless it was put away.
+pub(super) fn parent<'a>(takes: &'a [Take], take: &Take) -> Option<&'a Take> {
+    let parent = take.parent()?;
+    takes.iter().find(|other| other.id == *parent)
+}
+
+/// The takes that were made of this one, older ones first.
+pub(super) fn children<'a>(takes: &'a [Take], take: &Take) -> impl Iterator<Item = &'a Take> {
+    takes.iter().filter(move |other| other.parent() == Some(&take.id))
+}
+
+/// What a take is, in words: `take 3: Replace sky`.
+pub(super) fn in_short(take: &Take, number: usize) -> String {
+    match &take.recipe().edit {
+        Some(edit) => format!("take {number}: {}", in_words(&edit.parts)),
+        None => format!("take {number}"),
+    }
+}
+
+fn grow<'a>(takes: &'a [Take], at: usize, depth: usize, branches: &mut Vec<Branch<'a>>) {
+    // Files can be made to name each other as parents.
+    if branches.len() == takes.len() {
+        return;
+    }
+    let take = &takes[at];
+    branches.push(Branch { take, number: at + 1, depth });
+    let is_child = |other: &Take| other.parent() == Some(&take.id);
+    for child in (0..takes.len()).filter(|&other| is_child(&takes[other])) {
+        grow(takes, child, depth + 1, branches);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        art::{Provenance, TakeId},
+        generator::ModelCard,
+        recipe::{PictureEdit, Recipe, Sampler, Size},
+        storyboard::ShotId,
+    };
+
+    fn id(digit: char) -> TakeId {
+        TakeId::new(digit.to_string().repeat(16)).unwrap()
+    }
+
+    fn take(digit: char, parent: Option<char>) -> Take {
+        let edit = parent.map(|parent| PictureEdit {
+            parent: Some(id(parent)),
+            picture: String::new(),
+            style: String::new(),
+            parts: Vec::new(),
+            context: None,
+        });
+        let recipe = Recipe {
+            prompt: String::new(),
+            unwanted: String::new(),
+            size: Size::new(8, 8),
+            seed: 0,
+            take: 0,
+            sampler: Sampler::default(),
+            model: String::new(),
+            edit,
+        };
+        Take {
+            id: id(digit),
+            shot: ShotId::new("shot").unwrap(),
+            path: "take.png".into(),
+            provenance: Provenance::now(recipe, ModelCard::default(), Duration::ZERO),
+        }
+    }
+
+    fn shape(takes: &[Take]) -> Vec<(usize, usize)> {
+        tree(takes).iter().map(|branch| (branch.number, branch.depth)).collect()
+    }
+
+    #[test]
+    fn edits_stand_below_what_they_are_edits_of() {
+        let takes = [
+            take('a', None),
+            take('b', None),
+            take('c', Some('a')),
+            take('d', Some('c')),
+            take('e', Some('a')),
+        ];
+        assert_eq!(shape(&takes), [(1, 0), (3, 1), (4, 2), (5, 1), (2, 0)]);
+        let ids = |of: &Take| children(&takes, of).map(|take| take.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&takes[0]), [id('c'), id('e')]);
+        assert_eq!(parent(&takes, &takes[3]).map(|take| &take.id), Some(&id('c')));
+    }
+
+    #[test]
+    fn an_edit_of_what_was_put_away_stands_for_itself() {
+        let takes = [take('c', Some('a')), take('d', Some('c'))];
+        assert_eq!(shape(&takes), [(1, 0), (2, 1)]);
+    }
+}

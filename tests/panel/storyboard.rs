@@ -1,0 +1,187 @@
+//! The storyboard: shots, their words and their takes.
+
+use std::collections::HashSet;
+
+use bevy_illustrator::{
+    project::Action,
+    storyboard::{PromptSource, ShotKind, ShotState, ShotWords},
+};
+use egui::{Key, Modifiers, accesskit::Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use super::support::*;
+
+#[test]
+fn all_that_is_missing_is_drawn_with_one_press() {
+    let mut panel = open(Desk::new(story()));
+    let all = panel.state().project.board().shots().len();
+    assert!(has(&panel, &format!("0 of {all} drawn")));
+    press(&mut panel, &format!("Draw all missing and stale ({all})"));
+    assert_eq!(panel.state_mut().obey(), [Action::DrawNeeded]);
+
+    panel.state_mut().until(|project| project.needed().next().is_none());
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(2);
+    assert!(has(&panel, &format!("{all} of {all} drawn")));
+    assert_eq!(panel.state().asked, []);
+    assert!(has(&panel, "Draw all missing and stale (0)"));
+}
+
+#[test]
+fn the_search_leaves_only_shots_whose_words_match() {
+    let mut panel = open(Desk::new(story()));
+    let all = panel.state().project.board().shots().len();
+    assert_eq!(cells(&panel).len(), all, "this small story fits on the screen");
+
+    panel.get_by_label("Search shots").click();
+    panel.run_steps(2);
+    panel.get_by_label("Search shots").type_text("STAIRCASE");
+    panel.run_steps(2);
+    let tower = panel.state().project.board().background("climb").unwrap().clone();
+    assert_eq!(cells(&panel).len(), 1);
+    cell(&panel, &tower);
+
+    press(&mut panel, "Clear");
+    assert_eq!(cells(&panel).len(), all);
+    panel.state_mut().panel.filter.kind = Some(ShotKind::Item);
+    panel.run_steps(2);
+    assert_eq!(cells(&panel).len(), 1);
+    panel.state_mut().panel.filter.state = Some(ShotState::Accepted);
+    panel.run_steps(2);
+    assert!(has(&panel, "No shot matches"));
+}
+
+#[test]
+fn a_click_on_a_shot_reveals_its_prompt_and_where_each_piece_comes_from() {
+    let mut panel = open(Desk::new(story()));
+    let shot = panel.state().shot(ShotKind::Portrait);
+    assert!(!has(&panel, "where it comes from"));
+    click(&mut panel, &shot);
+    assert_eq!(panel.state().panel.front(), Some(&shot.id));
+    assert!(has(&panel, "The prompt, and where it comes from"));
+    let looks = PromptSource::Character("mira".into());
+    assert!(shot.sources.iter().any(|piece| piece.from == looks));
+    for piece in &shot.sources {
+        assert!(has(&panel, &piece.from.to_string()), "{}", piece.from);
+        assert!(has(&panel, &piece.words), "{}", piece.words);
+    }
+}
+
+#[test]
+fn ctrl_and_shift_select_several_shots_to_draw() {
+    let mut panel = open(Desk::new(story()));
+    let shots = panel.state().project.board().shots().to_vec();
+    let names: Vec<String> =
+        cells(&panel).iter().map(|c| c.accesskit_node().label().unwrap()).collect();
+    panel.get_by_label(&names[0]).click();
+    panel.run_steps(2);
+    panel.get_by_label(&names[2]).click_modifiers(Modifiers::SHIFT);
+    panel.run_steps(2);
+    panel.get_by_label(&names[1]).click_modifiers(Modifiers::COMMAND);
+    panel.run_steps(2);
+    press(&mut panel, "Draw selected (2)");
+    let asked = panel.state_mut().obey();
+    let [Action::Draw(drawn)] = asked.as_slice() else { panic!("{asked:?}") };
+    let titles: HashSet<String> = drawn
+        .iter()
+        .map(|id| shots.iter().find(|shot| shot.id == *id).unwrap().title.clone())
+        .collect();
+    assert!(
+        [0, 2].iter().all(|&n| titles.iter().any(|title| names[n].starts_with(title.as_str())))
+    );
+}
+
+#[test]
+fn changed_words_are_kept_and_drawn_when_applied() {
+    let mut panel = open(Desk::new(story()));
+    let shot = panel.state().shot(ShotKind::Background);
+    click(&mut panel, &shot);
+    let field = "What it shows (the style's words follow)";
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
+    panel.run_steps(2);
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("a quiet harbour");
+    panel.run_steps(2);
+    assert_eq!(panel.state().asked, [], "nothing happens before it is applied");
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    panel.run_steps(2);
+
+    let words = ShotWords { words: Some("a quiet harbour".into()), ..ShotWords::default() };
+    let asked = panel.state_mut().obey();
+    let expected =
+        [Action::SetWords { shot: shot.id.clone(), words }, Action::Draw(vec![shot.id.clone()])];
+    assert_eq!(asked, expected);
+    let recipe = &panel.state().project.board().shot(&shot.id).unwrap().recipe;
+    assert!(recipe.prompt.starts_with("a quiet harbour"), "{}", recipe.prompt);
+
+    // What is being drawn has a place of its own among the takes.
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(2);
+    scroll_and_press(&mut panel, "Back to the story's words");
+    let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
+    assert_eq!(panel.state().asked.first(), Some(&back));
+    panel.state_mut().obey();
+    assert_eq!(panel.state().project.board().shot(&shot.id).unwrap().recipe, shot.recipe);
+}
+
+#[test]
+fn a_seed_that_is_no_number_is_refused_in_words() {
+    let mut panel = open(Desk::new(story()));
+    let shot = panel.state().shot(ShotKind::Background);
+    click(&mut panel, &shot);
+    panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
+    panel.run_steps(2);
+    panel.get_by_role_and_label(Role::TextInput, "Seed").type_text("lucky");
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    panel.run_steps(2);
+    assert!(has(&panel, "`lucky` is no seed"));
+    assert_eq!(panel.state().asked, []);
+}
+
+#[test]
+fn takes_are_accepted_and_put_away() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let shot = desk.shot(ShotKind::Portrait);
+    desk.project.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
+    desk.until(|project| project.art().takes(&shot.id).len() == 2);
+    desk.until(|project| project.studio().jobs().is_empty());
+    let takes: Vec<_> =
+        desk.project.art().takes(&shot.id).iter().map(|take| take.id.clone()).collect();
+
+    let mut panel = open(desk);
+    click(&mut panel, &shot);
+    assert!(has(&panel, " of 2"));
+    scroll_and_press(&mut panel, "Take 1");
+    scroll_and_press(&mut panel, "Accept");
+    let accept = Action::Accept { shot: shot.id.clone(), take: takes[0].clone() };
+    assert_eq!(panel.state_mut().obey(), [accept]);
+    panel.run_steps(2);
+    assert_eq!(panel.state().project.state(&shot.id), ShotState::Accepted);
+    assert!(has(&panel, "Take 1, accepted"));
+
+    scroll_and_press(&mut panel, "Take 2");
+    panel.key_press(Key::Delete);
+    panel.run_steps(2);
+    let discard = Action::Discard { shot: shot.id.clone(), take: takes[1].clone() };
+    assert_eq!(panel.state_mut().obey(), [discard]);
+    panel.run_steps(2);
+    assert!(has(&panel, "take 1 of 1"));
+    scroll_and_press(&mut panel, "Another take");
+    assert_eq!(panel.state_mut().obey(), [Action::DrawMore { shot: shot.id, takes: 1 }]);
+}
+
+#[test]
+fn delete_while_typing_takes_away_a_letter_and_no_take() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let shot = desk.shot(ShotKind::Portrait);
+    let mut panel = open(desk);
+    click(&mut panel, &shot);
+    panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
+    panel.run_steps(2);
+    panel.key_press(Key::Delete);
+    panel.key_press(Key::Enter);
+    panel.run_steps(2);
+    assert_eq!(panel.state().asked, []);
+}

@@ -1,0 +1,233 @@
+//! An author in front of the panel, and a story to work on.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bevy_illustrator::{
+    diffusion::{DiffusionError, Interrupt},
+    generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
+    panel::{PanelState, Picture, Texture, Thumbnails, panel_ui},
+    project::{Action, Project},
+    recipe::{Recipe, Size},
+    story::{Character, Expression, Item, Line, Place, Scene, Story},
+    storyboard::{Shot, ShotKind, ShotState},
+};
+use egui_kittest::{
+    Harness, Node,
+    kittest::{AccessKitNode, Queryable},
+};
+use image::{Rgba, RgbaImage};
+
+/// What [`Hand`] draws: a red square on grey, or on green in an edit.
+pub const GROUND: Rgba<u8> = Rgba([90, 90, 90, 255]);
+pub const EDITED: Rgba<u8> = Rgba([40, 160, 60, 255]);
+pub const SQUARE: Rgba<u8> = Rgba([200, 30, 30, 255]);
+
+/// Draws at once; what [`Orders`] say can be made to fail or to wait.
+pub struct Hand {
+    pub card: ModelCard,
+    pub orders: Arc<Mutex<Orders>>,
+}
+
+#[derive(Default)]
+pub struct Orders {
+    /// Prompts with this word fail.
+    pub fail_on: Option<&'static str>,
+    /// Nothing is finished while this holds.
+    pub wait: bool,
+}
+
+impl Generator for Hand {
+    fn model(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn generate(
+        &mut self,
+        recipe: &Recipe,
+        _parent: Option<&RgbaImage>,
+        interrupt: &Interrupt,
+        on_step: &mut dyn FnMut(Step),
+    ) -> Result<RgbaImage, GenerateError> {
+        on_step(Step { done: 1, of: 4, preview: None });
+        while self.orders.lock().unwrap().wait {
+            interrupt.check().map_err(|_| DiffusionError::Cancelled)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let fail_on = self.orders.lock().unwrap().fail_on;
+        if fail_on.is_some_and(|word| recipe.prompt.contains(word)) {
+            return Err(GenerateError::Panicked("the ink ran dry".into()));
+        }
+        let Size { width, height } = recipe.size;
+        let ground = if recipe.edit.is_some() { EDITED } else { GROUND };
+        Ok(RgbaImage::from_fn(width, height, |x, y| {
+            let is_middle = (width / 4..3 * width / 4).contains(&x)
+                && (height / 4..3 * height / 4).contains(&y);
+            if is_middle { SQUARE } else { ground }
+        }))
+    }
+}
+
+/// Has no pictures; the panel must do without.
+pub struct NoPictures;
+
+impl Thumbnails for NoPictures {
+    fn of(&mut self, _: Picture<'_>) -> Texture {
+        Texture::Loading
+    }
+}
+
+/// An author in front of the panel.
+pub struct Desk {
+    pub project: Project,
+    pub panel: PanelState,
+    pub asked: Vec<Action>,
+    pub orders: Arc<Mutex<Orders>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub fn new(story: Story) -> Self {
+        let orders = Arc::<Mutex<Orders>>::default();
+        let mut registry = GeneratorRegistry::default();
+        let for_hand = orders.clone();
+        registry.register(move |_| {
+            Some(Ok(Box::new(Hand { card: ModelCard::default(), orders: for_hand.clone() })))
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::open(story, folder.path(), registry).unwrap();
+        Self { project, panel: PanelState::default(), asked: Vec::new(), orders, _folder: folder }
+    }
+
+    /// Does what was asked for, and tells it.
+    pub fn obey(&mut self) -> Vec<Action> {
+        let asked = std::mem::take(&mut self.asked);
+        for action in &asked {
+            self.project.apply(action.clone()).unwrap();
+        }
+        asked
+    }
+
+    pub fn until(&mut self, holds: impl Fn(&Project) -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !holds(&self.project) {
+            assert!(Instant::now() < end, "it did not come to pass in 20 seconds");
+            std::thread::sleep(Duration::from_millis(2));
+            self.project.poll();
+        }
+    }
+
+    pub fn draw_all(&mut self) {
+        self.project.apply(Action::DrawNeeded).unwrap();
+        self.until(|project| {
+            project.needed().next().is_none() && project.studio().jobs().is_empty()
+        });
+    }
+
+    pub fn shot(&self, kind: ShotKind) -> Shot {
+        self.project.board().shots().iter().find(|shot| shot.kind == kind).unwrap().clone()
+    }
+}
+
+pub type Panel = Harness<'static, Desk>;
+
+/// The panel at the size that it has beside a game of 1280 x 720.
+pub fn open(desk: Desk) -> Panel {
+    open_in(desk, [480.0, 720.0])
+}
+
+/// The panel at some size.
+pub fn open_in(desk: Desk, room: [f32; 2]) -> Panel {
+    let show = |ui: &mut egui::Ui, desk: &mut Desk| {
+        let actions = panel_ui(ui, &mut desk.panel, &desk.project, &mut NoPictures);
+        desk.asked.extend(actions);
+    };
+    let mut panel = Harness::builder().with_size(room).build_ui_state(show, desk);
+    panel.run_steps(2);
+    panel
+}
+
+pub fn press(panel: &mut Panel, name: &str) {
+    panel.get_by_label(name).click();
+    panel.run_steps(2);
+}
+
+/// Turns the wheel over the lower half until a thing with this name is in sight, then clicks it.
+pub fn scroll_and_press(panel: &mut Panel, name: &str) {
+    panel.get_by_label(name).scroll_to_me();
+    panel.run_steps(4);
+    press(panel, name);
+}
+
+/// All pictures of shots that are laid out.
+pub fn cells<'a>(panel: &'a Panel) -> Vec<Node<'a>> {
+    let states: Vec<String> = ShotState::ALL.iter().map(|s| format!(", {})", s.name())).collect();
+    let is_cell = move |label: &str| states.iter().any(|state| label.ends_with(state.as_str()));
+    panel.get_all_by(move |node| node.label().is_some_and(|label| is_cell(&label))).collect()
+}
+
+pub fn cell<'a>(panel: &'a Panel, shot: &Shot) -> Node<'a> {
+    let start = format!("{} ({}, ", shot.title, shot.kind.name());
+    panel.get_by(move |node| node.label().is_some_and(|label| label.starts_with(&start)))
+}
+
+pub fn click(panel: &mut Panel, shot: &Shot) {
+    cell(panel, shot).click();
+    panel.run_steps(2);
+}
+
+pub fn has(panel: &Panel, words: &str) -> bool {
+    panel.query_all_by(|node| says(node, words)).next().is_some()
+}
+
+pub fn says(node: &AccessKitNode<'_>, words: &str) -> bool {
+    let label = node.label().is_some_and(|label| label.contains(words));
+    label || node.value().is_some_and(|value| value.contains(words))
+}
+
+pub fn line(speaker: Option<&str>, text: &str, expression: Option<&str>) -> Line {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    Line {
+        speaker: owned(speaker),
+        text: text.into(),
+        expression: owned(expression),
+        ..Line::default()
+    }
+}
+
+/// Two places, two expressions of Mira, and a key that one line shows.
+pub fn story() -> Story {
+    let place = |id: &str, looks: &str| Place {
+        id: id.into(),
+        name: format!("The {id}"),
+        looks: looks.into(),
+        ..Place::default()
+    };
+    let scene = |id: &str, place: &str, lines: Vec<Line>| Scene {
+        id: id.into(),
+        place: place.into(),
+        time: "at dusk".into(),
+        lines,
+        ..Scene::default()
+    };
+    let key = Line { item: Some("key".into()), ..line(None, "A key lies there.", None) };
+    Story {
+        title: "The Lighthouse".into(),
+        characters: vec![Character {
+            id: "mira".into(),
+            name: "Mira".into(),
+            looks: "a woman with red hair".into(),
+            expressions: vec![Expression { id: "glad".into(), words: "a broad smile".into() }],
+            ..Character::default()
+        }],
+        places: vec![place("shore", "a rocky coast"), place("tower", "a spiral staircase")],
+        items: vec![Item { id: "key".into(), name: "The key".into(), looks: "rusty iron".into() }],
+        scenes: vec![
+            scene("arrival", "shore", vec![line(Some("mira"), "Hello?", Some("glad")), key]),
+            scene("climb", "tower", vec![line(Some("mira"), "So many steps.", Some("tired"))]),
+        ],
+        ..Story::default()
+    }
+}

@@ -1,0 +1,200 @@
+//! Queue, style, errors, and the panel as a guest in a dock.
+
+use bevy_illustrator::{
+    panel::{PanelState, StoryStatus, Tab, panel_status_ui, panel_ui},
+    project::Action,
+    story::{Place, Scene, Story},
+    storyboard::{ShotKind, ShotState},
+};
+use egui::{Modifiers, accesskit::Role};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
+
+use super::support::*;
+
+#[test]
+fn the_queue_is_paused_reordered_and_cancelled() {
+    let mut desk = Desk::new(story());
+    desk.orders.lock().unwrap().wait = true;
+    desk.project.apply(Action::DrawNeeded).unwrap();
+    desk.until(|project| {
+        let current = project.studio().current();
+        current.and_then(|view| view.progress).is_some_and(|progress| progress.done == 1)
+    });
+    let jobs: Vec<_> = desk.project.studio().jobs().into_iter().map(|view| view.job).collect();
+    let mut panel = open(desk);
+    press(&mut panel, &format!("Queue ({})", jobs.len()));
+    assert!(has(&panel, "step 1 of 4"));
+    assert!(has(&panel, &format!("{} waiting", jobs.len() - 1)));
+
+    press(&mut panel, "Pause drawing");
+    assert_eq!(panel.state_mut().obey(), [Action::Pause(true)]);
+    panel.run_steps(2);
+    press(&mut panel, "Resume drawing");
+    assert_eq!(panel.state_mut().obey(), [Action::Pause(false)]);
+    panel.run_steps(2);
+
+    panel.get_all_by_label("Draw next").next().unwrap().click();
+    panel.run_steps(2);
+    assert_eq!(panel.state().asked, [Action::MoveToFront(jobs[2].id)]);
+    panel.state_mut().asked.clear();
+
+    let board = panel.state().project.board();
+    let title = board.shot(&jobs[1].shot).unwrap().title.clone();
+    press(&mut panel, &format!("Cancel {title}"));
+    assert_eq!(panel.state_mut().obey(), [Action::Cancel(jobs[1].id)]);
+    panel.run_steps(2);
+    press(&mut panel, "Cancel all");
+    assert_eq!(panel.state_mut().obey(), [Action::CancelAll]);
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(2);
+    assert!(has(&panel, "Nothing waits to be drawn"));
+}
+
+#[test]
+fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let all = desk.project.board().shots().len();
+    desk.panel.tab = Tab::Style;
+    let mut panel = open(desk);
+    assert!(!has(&panel, "stale"));
+    let field = "Words at the end of every prompt";
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
+    panel.run_steps(2);
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in gouache");
+    panel.run_steps(2);
+    assert!(has(&panel, &format!("{all} pictures become stale")));
+    assert_eq!(panel.state().asked, []);
+
+    press(&mut panel, "Revert");
+    assert!(!has(&panel, "become stale"));
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
+    panel.run_steps(2);
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in ink");
+    panel.run_steps(2);
+    press(&mut panel, "Apply");
+    let asked = panel.state_mut().obey();
+    let [Action::SetStyle(Some(style))] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(style.words, "in ink");
+    panel.run_steps(2);
+    assert!(has(&panel, &format!("0 of {all} drawn, {all} stale")));
+
+    press(&mut panel, "Back to the story's style");
+    assert_eq!(panel.state_mut().obey(), [Action::SetStyle(None)]);
+    panel.run_steps(2);
+    assert!(has(&panel, &format!("{all} of {all} drawn")), "the old pictures fit again");
+}
+
+#[test]
+fn an_error_stands_on_its_shot_and_in_the_queue() {
+    let mut desk = Desk::new(story());
+    desk.orders.lock().unwrap().fail_on = Some("rusty");
+    desk.project.apply(Action::DrawNeeded).unwrap();
+    desk.until(|project| project.studio().jobs().is_empty());
+    let shot = desk.shot(ShotKind::Item);
+    let other = desk.shot(ShotKind::Portrait);
+    desk.until(|project| project.state(&shot.id) == ShotState::Failed);
+
+    let mut panel = open(desk);
+    assert!(has(&panel, "1 failed"));
+    assert!(cell(&panel, &shot).accesskit_node().label().unwrap().ends_with("failed)"));
+    click(&mut panel, &other);
+    assert!(!has(&panel, "the ink ran dry"), "it is no business of other shots");
+    panel.state_mut().panel.select(shot.id.clone());
+    panel.run_steps(2);
+    assert!(has(&panel, "the ink ran dry"));
+    press(&mut panel, "Try again");
+    assert_eq!(panel.state().asked, [Action::Draw(vec![shot.id.clone()])]);
+
+    panel.state_mut().asked.clear();
+    panel.state_mut().panel.tab = Tab::Queue;
+    panel.run_steps(2);
+    assert!(has(&panel, "the ink ran dry"));
+    press(&mut panel, "Try again");
+    assert_eq!(panel.state().asked, [Action::Draw(vec![shot.id])]);
+}
+
+#[test]
+fn with_5000_shots_only_those_in_sight_are_laid_out() {
+    let place = |n: usize| Place {
+        id: format!("place-{n}"),
+        name: format!("Place {n}"),
+        looks: format!("hill number {n}"),
+        ..Place::default()
+    };
+    let scene = |n: usize| Scene {
+        id: format!("scene-{n}"),
+        place: format!("place-{n}"),
+        ..Scene::default()
+    };
+    let story = Story {
+        title: "Long".into(),
+        places: (0..5000).map(place).collect(),
+        scenes: (0..5000).map(scene).collect(),
+        ..Story::default()
+    };
+    let mut panel = open(Desk::new(story));
+    assert_eq!(panel.state().project.board().shots().len(), 5000);
+    assert!(has(&panel, " notes on the story"), "nothing leads to most scenes");
+    let in_sight = cells(&panel).len();
+    assert!((1..=40).contains(&in_sight), "{in_sight} shots are laid out");
+
+    // At the far end it is the same, and the last shot is really there.
+    let last = panel.state().project.board().shots().last().unwrap().clone();
+    panel.hover_at([240.0, 600.0].into());
+    panel.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, -2_000_000.0),
+        phase: egui::TouchPhase::Move,
+        modifiers: Modifiers::NONE,
+    });
+    panel.run_steps(40);
+    cell(&panel, &last);
+    let in_sight = cells(&panel).len();
+    assert!((1..=40).contains(&in_sight), "{in_sight} shots are laid out");
+}
+
+#[test]
+fn two_panels_in_one_dock_do_not_disturb_each_other() {
+    let show = |ui: &mut egui::Ui, (desk, other): &mut (Desk, PanelState)| {
+        ui.columns(2, |columns| {
+            panel_ui(&mut columns[0], &mut desk.panel, &desk.project, &mut NoPictures);
+            panel_ui(&mut columns[1], other, &desk.project, &mut NoPictures);
+        });
+    };
+    let both = (Desk::new(story()), PanelState::default());
+    let mut panel = Harness::builder().with_size([960.0, 720.0]).build_ui_state(show, both);
+    panel.run_steps(2);
+    let style = |panel: &Harness<'_, (Desk, PanelState)>, n: usize| {
+        panel.get_all_by_label("Style").nth(n).unwrap().click();
+    };
+    style(&panel, 1);
+    panel.run_steps(2);
+    assert_eq!(panel.state().0.panel.tab, Tab::Storyboard);
+    assert_eq!(panel.state().1.tab, Tab::Style);
+}
+
+#[test]
+fn a_story_that_cannot_be_read_is_told_with_line_and_column() {
+    let error = "stories/night.story.ron:12:7: expected a comma";
+    let panel = Harness::new_ui(move |ui| panel_status_ui(ui, StoryStatus::Failed(error)));
+    panel.get_by_label(error);
+    let panel = Harness::new_ui(|ui| panel_status_ui(ui, StoryStatus::NoStory));
+    panel.get_by_label("No story yet");
+}
+
+#[test]
+fn what_was_refused_stays_until_it_is_dismissed() {
+    let mut desk = Desk::new(story());
+    desk.panel.story_error = Some("two scenes have the id `pass`".into());
+    desk.panel.notices = vec!["the disk is full".into()];
+    let mut panel = open(desk);
+    assert!(has(&panel, "two scenes have the id `pass`"));
+    assert!(has(&panel, "the disk is full"));
+    press(&mut panel, "Dismiss");
+    assert!(!has(&panel, "the disk is full"));
+    assert!(has(&panel, "two scenes have the id `pass`"), "that goes when the story reads well");
+}
