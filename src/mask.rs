@@ -14,7 +14,10 @@ pub(crate) mod text;
 
 use std::{fmt, io, sync::Arc};
 
-use image::{GrayImage, ImageBuffer, ImageFormat, Luma};
+use image::{
+    GrayImage, ImageBuffer, ImageFormat, Luma,
+    imageops::{self, FilterType},
+};
 use imageproc::region_labelling::{Connectivity, connected_components};
 use serde::{Deserialize, Serialize};
 
@@ -196,7 +199,16 @@ impl Mask {
     #[must_use]
     pub fn crop(&self, area: Area) -> Self {
         let Area { x, y, width, height } = area;
-        Self(Arc::new(image::imageops::crop_imm(&*self.0, x, y, width, height).to_image()))
+        Self(Arc::new(imageops::crop_imm(&*self.0, x, y, width, height).to_image()))
+    }
+
+    /// The mask for a picture of another size.
+    #[must_use]
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        if self.size() == (width, height) {
+            return self.clone();
+        }
+        Self(Arc::new(imageops::resize(&*self.0, width, height, FilterType::Triangle)))
     }
 
     /// Makes sure that it fits a picture.
@@ -291,6 +303,16 @@ mod tests {
         assert_eq!(spots.bounds(), Some(Area { x: 1, y: 1, width: 2, height: 2 }));
         assert_eq!(Mask::empty(3, 3).bounds(), None);
         assert_eq!(spots.crop(Area { x: 1, y: 1, width: 2, height: 2 }).values(), [0, 1, 255, 0]);
+    }
+
+    #[test]
+    fn a_mask_fits_a_picture_of_another_size_at_the_same_place() {
+        let left = Mask::rectangle(16, 8, Area { x: 0, y: 0, width: 8, height: 8 });
+        let larger = left.resized(48, 40);
+        assert_eq!(larger.size(), (48, 40));
+        assert_eq!([larger.at(10, 20), larger.at(38, 20)], [255, 0]);
+        assert!((larger.coverage() - 0.5).abs() < 0.01);
+        assert_eq!(larger.resized(16, 8).values()[..7], left.values()[..7]);
     }
 
     #[test]

@@ -73,6 +73,17 @@ pub enum ProjectError {
     /// An edit makes no sense.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// Only what an edit made can be done to other pictures alike.
+    #[error("take {take} of shot {shot} was made by no edit: name one that was")]
+    NoEdit {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+    },
+    /// There is nothing to edit.
+    #[error("shot {0} has no picture to edit: draw it first")]
+    NoPicture(ShotId),
     /// No worker thread could be started.
     #[error("cannot start the worker thread: {0}")]
     Thread(io::Error),

@@ -68,6 +68,17 @@ impl Storyboard {
         self.at(self.items.get(item))
     }
 
+    /// The other shots that show the same character, place or item as this one, in order.
+    pub fn kin(&self, shot: &ShotId) -> impl Iterator<Item = &Shot> {
+        let shot = self.shot(shot);
+        let is_kin = move |other: &&Shot| {
+            shot.is_some_and(|shot| {
+                other.id != shot.id && shot.subjects().any(|a| other.subjects().any(|b| a == b))
+            })
+        };
+        self.shots.iter().filter(is_kin)
+    }
+
     fn at(&self, index: Option<&usize>) -> Option<&Shot> {
         index.map(|&at| &self.shots[at])
     }

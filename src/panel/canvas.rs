@@ -3,6 +3,7 @@
 
 mod candidates;
 mod draw_bar;
+mod elsewhere;
 mod hand;
 mod history;
 mod keymap;
@@ -234,11 +235,10 @@ fn body(
     let mut typing = false;
     let mut side =
         |ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, desk: &mut Desk<'_>| {
+            draw_bar::draw_bar(ui, canvas, session, desk);
+            ui.separator();
             theme::scroll("canvas parts").show(ui, |ui| {
-                draw_bar::draw_bar(ui, canvas, session, desk);
-                ui.separator();
-                parts_list::parts_list(ui, canvas, session);
-                typing = part_form::part_form(ui, &mut canvas.typed, session);
+                typing = parts_list::parts_list(ui, canvas, session);
                 ui.add_space(theme::STEP);
             });
         };
@@ -271,16 +271,21 @@ fn body(
         });
     }
     let takes = desk.project.art().takes(&take.shot);
-    let has_strip =
-        tree::children(takes, take).next().is_some() || desk.steps_of(&take.shot).is_some();
+    let is_drawn = desk.steps_of(&take.shot).is_some();
+    let is_parent = tree::children(takes, take).next().is_some();
+    let has_strip = is_drawn || is_parent || take.recipe().edit.is_some();
     if has_strip {
         Panel::bottom(ui.id().with("candidates"))
             .resizable(false)
             .frame(bare.inner_margin(Margin { top: 8, ..Margin::ZERO }))
-            .show(ui, |ui| candidates::strip(ui, canvas, desk, take));
+            .show(ui, |ui| {
+                candidates::strip(ui, canvas, desk, take);
+                elsewhere::elsewhere(ui, desk, take);
+            });
     }
     // What is too wide is cut off: it must not push the picture below the parts.
-    let free = ui.available_rect_before_wrap();
+    let mut free = ui.available_rect_before_wrap();
+    free.min.x += 6.0;
     let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
     let ui = &mut middle;
     ui.shrink_clip_rect(free);
@@ -322,6 +327,13 @@ impl Canvas {
         }
     }
 
+    /// Chooses a part, or none.
+    fn choose(&mut self, session: &mut Session, part: Option<usize>) {
+        self.hand.point_anew();
+        self.typed = part_form::Typed::default();
+        session.select(part);
+    }
+
     /// The colour of a pixel is what the next scribble is drawn with.
     fn pick_colour(&mut self, session: &Session, pixel: Option<(u32, u32)>) {
         let colour = session.picture.as_ref().zip(pixel).and_then(|(picture, (x, y))| {
@@ -348,12 +360,14 @@ impl Canvas {
                     }
                 }
                 Command::PartAbove | Command::PartBelow | Command::LastPart => {
-                    self.hand.point_anew();
-                    match command {
-                        Command::PartAbove => session.select_by(-1),
-                        Command::PartBelow => session.select_by(1),
-                        _ => session.select_last(),
-                    }
+                    self.choose(
+                        session,
+                        match command {
+                            Command::PartAbove => session.part_by(-1),
+                            Command::PartBelow => session.part_by(1),
+                            _ => session.last_part(),
+                        },
+                    );
                 }
                 Command::Draw => self.draw(session, desk),
                 Command::Stop => stop(desk, take),

@@ -44,6 +44,16 @@ pub enum Action {
         /// How many takes.
         takes: u32,
     },
+    /// Do the edit that made a take to the pictures that other shots show, in front of what waits. Masks
+    /// of pictures of another size are made to fit.
+    EditAlike {
+        /// The shot.
+        shot: ShotId,
+        /// The take, which an edit made.
+        take: TakeId,
+        /// The other shots.
+        others: Vec<ShotId>,
+    },
     /// Keep what the author marked on a take, and says of it.
     SetLayers {
         /// The shot.
@@ -119,6 +129,13 @@ impl Project {
             Action::Edit { shot, take, parts, context, takes } => {
                 let recipe = self.edit_recipe(&shot, take, parts, context)?;
                 self.queue_recipe(&shot, &recipe, takes, true);
+            }
+            Action::EditAlike { shot, take, others } => {
+                let recipes = self.alike_recipes(&shot, &take, &others)?;
+                // Each goes in front of the last one, so that the first is drawn first.
+                for (shot, recipe) in recipes.iter().rev() {
+                    self.queue_recipe(shot, recipe, 1, true);
+                }
             }
             Action::SetLayers { shot, take, layers } => {
                 self.art.set_layers(&shot, &take, &layers)?;
@@ -208,6 +225,25 @@ impl Project {
             context,
         };
         Ok(Recipe { size, edit: Some(edit), ..recipe })
+    }
+
+    /// The recipes that do to other pictures what made a take.
+    fn alike_recipes(
+        &self,
+        shot: &ShotId,
+        take: &TakeId,
+        others: &[ShotId],
+    ) -> Result<Vec<(ShotId, Recipe)>, ProjectError> {
+        let none = || ProjectError::NoEdit { shot: shot.clone(), take: take.clone() };
+        let edit = self.art.take(shot, take)?.recipe().edit.as_ref().ok_or_else(none)?;
+        let alike = |other: &ShotId| {
+            let shown = self.shown(self.shot(other)?);
+            let shown = shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?;
+            let Size { width, height } = shown.recipe().size;
+            let parts = edit.parts.iter().map(|part| part.resized(width, height)).collect();
+            Ok((other.clone(), self.edit_recipe(other, shown.id.clone(), parts, None)?))
+        };
+        others.iter().map(alike).collect()
     }
 
     /// Queues the next takes of a shot, behind all others or in front of those that wait.

@@ -2,7 +2,10 @@
 
 use std::{fmt, io, sync::Arc};
 
-use image::{ImageFormat, RgbaImage};
+use image::{
+    ImageFormat, RgbaImage,
+    imageops::{self, FilterType},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{TakeId, update_text};
@@ -127,7 +130,30 @@ pub fn picture_hash(picture: &RgbaImage) -> String {
     hash.finalize().to_hex().to_string()
 }
 
+impl Part {
+    /// The same part of a picture of another size. What is in pixels stays so many pixels.
+    #[must_use]
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        let scribble = self.scribble.as_ref().map(|Scribble(image)| {
+            let same = image.dimensions() == (width, height);
+            let resized =
+                || Arc::new(imageops::resize(&**image, width, height, FilterType::Triangle));
+            Scribble(if same { Arc::clone(image) } else { resized() })
+        });
+        Self { mask: self.mask.resized(width, height), scribble, ..self.clone() }
+    }
+}
+
 impl PictureEdit {
+    /// Whether it does the same to another picture: parts of the same names with the same edits.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let said = |edit: &Self| -> Vec<_> {
+            edit.parts.iter().map(|part| (part.name.clone(), part.edit.clone())).collect()
+        };
+        said(self) == said(other)
+    }
+
     /// Adds all that decides the picture to a recipe's identity; names of parts do not.
     pub(super) fn update(&self, hash: &mut blake3::Hasher) {
         for text in [&self.picture, &self.style, &format!("{:?}", self.context)] {

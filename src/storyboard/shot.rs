@@ -79,6 +79,15 @@ pub struct Shot {
     pub sources: Vec<PromptPiece>,
 }
 
+impl Shot {
+    /// The character, place and item that it shows, as far as its prompt tells.
+    pub fn subjects(&self) -> impl Iterator<Item = &PromptSource> {
+        use PromptSource::{Character, Item, Place};
+        let sources = self.sources.iter().map(|piece| &piece.from);
+        sources.filter(|from| matches!(from, Character(_) | Item(_) | Place(_)))
+    }
+}
+
 /// A piece of a prompt and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PromptPiece {

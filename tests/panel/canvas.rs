@@ -11,7 +11,7 @@ use bevy_illustrator::{
     recipe::{EditKind, Layer, Verdict},
     storyboard::{ShotId, ShotKind},
 };
-use egui::{Key, KeyboardShortcut, Modifiers, Pos2, Rect, accesskit::Role, pos2, vec2};
+use egui::{Key, KeyboardShortcut, Modifiers, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::support::{Desk, Panel, has, open, open_in, press, story};
@@ -101,13 +101,6 @@ fn at(mask: &Mask, x: f32, y: f32) -> u8 {
 
 /// Says what is to become of the chosen part.
 fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
-    let boxes = panel
-        .get_all_by_role(Role::ComboBox)
-        .filter(|node| node.accesskit_node().value().is_some_and(|value| value == "nothing"));
-    let boxes: Vec<_> = boxes.collect();
-    boxes[0].click();
-    drop(boxes);
-    panel.run_steps(2);
     press(panel, kind.name());
     let field = "What it is to show";
     panel.get_by_label(field).click();
@@ -130,7 +123,8 @@ fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
         panel.state().project.art().layers(&shot, &id).unwrap(),
         std::slice::from_ref(layer)
     );
-    assert!(has(&panel, "of the picture"), "the list tells how much it covers");
+    let covered = format!("{:.0} %", 100.0 * layer.mask.coverage());
+    assert!(has(&panel, &covered), "the list tells how much it covers");
 }
 
 #[test]
@@ -360,4 +354,45 @@ fn without_a_picture_the_canvas_says_how_to_get_one() {
     panel.state_mut().panel.select(shot);
     panel.run_steps(2);
     assert!(has(&panel, "No picture to work on"), "a shot that is not drawn has none either");
+}
+
+#[test]
+fn a_click_with_the_empty_hand_chooses_the_part_below_it() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "New");
+    stroke(&mut panel, &shot, &[(0.8, 0.8)]);
+    press(&mut panel, "Hand");
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "Eraser");
+    panel.state_mut().obey();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    let asked = panel.state_mut().obey();
+    let [upper, lower] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!([at(&upper.mask, 0.8, 0.8), at(&lower.mask, 0.2, 0.2)], [255, 0]);
+}
+
+#[test]
+fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there() {
+    let (mut panel, shot) = with_candidates();
+    press(&mut panel, "Accept");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    let others: Vec<ShotId> =
+        panel.state().project.board().kin(&shot).map(|shot| shot.id.clone()).collect();
+    assert!(!others.is_empty(), "Mira has several expressions");
+    press(&mut panel, &format!("Same edit on {} more", others.len()));
+    let asked = panel.state_mut().obey();
+    assert!(
+        matches!(&asked[..], [Action::EditAlike { others: asked, .. }] if *asked == others),
+        "{asked:?}"
+    );
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    assert!(panel.query_by_label_contains("Same edit on").is_none(), "it was done everywhere");
+    let other = &others[0];
+    let made = panel.state().project.art().takes(other).last().unwrap().id.clone();
+    press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
+    panel.state_mut().obey();
+    assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
 }

@@ -201,3 +201,37 @@ fn a_take_that_is_tried_on_is_shown_until_that_ends() {
     let gone = bench.project.apply(try_on(Some(&second.id)));
     assert!(matches!(gone, Err(ProjectError::Art(_))), "{gone:?}");
 }
+
+#[test]
+fn an_edit_is_done_alike_to_other_shots() {
+    let mut bench = Bench::drawn();
+    let (item, portrait) = (bench.item(), bench.portrait());
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let made = takes(&bench, &item)[1].clone();
+    let alike = |take: &Take, others: &[&ShotId]| Action::EditAlike {
+        shot: item.clone(),
+        take: take.id.clone(),
+        others: others.iter().map(|&shot| shot.clone()).collect(),
+    };
+    bench.apply(alike(&made, &[&portrait]));
+    bench.settle();
+    let other = takes(&bench, &portrait).pop().unwrap();
+    let shown = takes(&bench, &portrait)[0].clone();
+    assert_eq!(other.parent(), Some(&shown.id));
+    let [a, b] = [&made, &other].map(|take| take.recipe().edit.clone().unwrap());
+    assert!(a.is_alike(&b) && b.is_alike(&a));
+    let size = shown.recipe().size;
+    assert_eq!(b.parts[0].mask, a.parts[0].mask.resized(size.width, size.height));
+    // What is refused changes nothing.
+    let refused = bench.project.apply(alike(&first, &[&portrait]));
+    assert!(matches!(refused, Err(ProjectError::NoEdit { .. })), "{refused:?}");
+    for take in takes(&bench, &portrait) {
+        bench.apply(Action::Discard { shot: portrait.clone(), take: take.id });
+    }
+    let background = bench.background();
+    let refused = bench.project.apply(alike(&made, &[&background, &portrait]));
+    assert!(matches!(refused, Err(ProjectError::NoPicture(_))), "{refused:?}");
+    assert!(bench.project.studio().jobs().is_empty());
+}

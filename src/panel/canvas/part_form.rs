@@ -1,8 +1,8 @@
 //! What is to be done to the chosen part.
 
-use egui::{ComboBox, DragValue, Slider, Ui};
+use egui::{Button, DragValue, Slider, Ui, vec2};
 
-use super::{session::Session, tool_bar::percent};
+use super::tool_bar::percent;
 use crate::{
     mask::Mask,
     panel::{theme, words_editor::parse_seed},
@@ -18,49 +18,61 @@ pub(super) struct Typed {
 }
 
 /// The form; whether a field of text has the keyboard.
-pub(super) fn part_form(ui: &mut Ui, typed: &mut Typed, session: &mut Session) -> bool {
-    let Some(at) = session.selected() else { return false };
-    let layer = &mut session.layers[at];
-    let mut focused = false;
-    let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
-        let label = ui.label(theme::small(name));
-        let edit = theme::field(text, rows, hint).id_salt((name, at));
-        focused |= ui.add(edit).labelled_by(label.id).has_focus();
+pub(super) fn part_form(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) -> bool {
+    kinds(ui, layer);
+    let mut focused = match &mut layer.edit {
+        Some(edit) if edit.kind != EditKind::Keep => said(ui, edit),
+        _ => false,
     };
-    field(ui, "Name of the part", "", 1, &mut layer.name);
+    focused |= field(ui, "Name of the part", "", 1, &mut layer.name);
     shape(ui, typed, layer);
-
-    ui.horizontal_wrapped(|ui| {
-        let chosen = layer.edit.as_ref().map(|edit| edit.kind);
-        ui.label("What to do");
-        ComboBox::from_id_salt("kind")
-            .selected_text(chosen.map_or("nothing", EditKind::name))
-            .show_ui(ui, |ui| {
-                if ui.selectable_label(chosen.is_none(), "nothing").clicked() {
-                    layer.edit = None;
-                }
-                for kind in EditKind::ALL {
-                    let name = ui.selectable_label(chosen == Some(kind), kind.name());
-                    if name.on_hover_text(explained(kind)).clicked() {
-                        choose(layer, kind);
-                    }
-                }
-            });
-    });
-    let Some(edit) = &mut layer.edit else { return focused };
-    ui.add(egui::Label::new(theme::small(explained(edit.kind))).wrap());
-    if edit.kind == EditKind::Keep {
-        return focused;
+    if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
+        let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
+        more.show(ui, |ui| {
+            focused |= seed(ui, typed, edit);
+            reach(ui, "grow", "Reaches so many pixels further", &mut edit.grow);
+            reach(ui, "feather", "Fades into the old over so many pixels", &mut edit.feather);
+        });
     }
+    focused
+}
+
+/// A field with its name; whether it has the keyboard.
+fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> bool {
+    let label = ui.label(theme::small(name));
+    let edit = theme::field(text, rows, hint).id_salt(name);
+    ui.add(edit).labelled_by(label.id).has_focus()
+}
+
+/// What is to be done, all at a glance; a second press takes it back.
+fn kinds(ui: &mut Ui, layer: &mut Layer) {
+    let chosen = layer.edit.as_ref().map(|edit| edit.kind);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for kind in EditKind::ALL {
+            let is_it = chosen == Some(kind);
+            let button = Button::selectable(is_it, kind.name()).frame_when_inactive(true);
+            if ui.add(button).on_hover_text(explained(kind)).clicked() {
+                choose(layer, Some(kind).filter(|_| !is_it));
+            }
+        }
+    });
+    let explanation = chosen.map_or("What is to be done with it?", explained);
+    ui.add(egui::Label::new(theme::small(explanation)).wrap());
+}
+
+/// Words and strength; whether a field has the keyboard.
+fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     let (name, hint) = match edit.kind {
         EditKind::Remove => ("What is to go", "a painter"),
         EditKind::Replace | EditKind::Add => ("What it is to show", "a white spaceship"),
         _ => ("What it shows, if anything is to be said", "the words of the picture"),
     };
-    field(ui, name, hint, 2, &mut edit.words);
-    field(ui, "Not wanted in it", "text, people", 1, &mut edit.unwanted);
+    let mut focused = field(ui, name, hint, 2, &mut edit.words);
+    focused |= field(ui, "Not wanted in it", "text, people", 1, &mut edit.unwanted);
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().slider_width = 72.0;
         if percent(ui, &mut strength, "strength").changed() {
             edit.strength = Some(strength.max(0.01));
         }
@@ -82,20 +94,16 @@ pub(super) fn part_form(ui: &mut Ui, typed: &mut Typed, session: &mut Session) -
             edit.amount = Some(amount);
         }
     }
-    let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
-    more.show(ui, |ui| {
-        focused |= seed(ui, typed, edit);
-        reach(ui, "grow", "Reaches so many pixels further", &mut edit.grow);
-        reach(ui, "feather", "Fades into the old over so many pixels", &mut edit.feather);
-    });
     focused
 }
 
-/// Another kind, with what was said so far as far as it fits.
-fn choose(layer: &mut Layer, kind: EditKind) {
+/// Another kind, with what was said so far as far as it fits; or nothing at all.
+fn choose(layer: &mut Layer, kind: Option<EditKind>) {
     let said = layer.edit.take().unwrap_or_default();
-    let amount = said.amount.filter(|_| kind == EditKind::Embolden);
-    layer.edit = Some(PartEdit { kind, strength: None, amount, ..said });
+    layer.edit = kind.map(|kind| {
+        let amount = said.amount.filter(|_| kind == EditKind::Embolden);
+        PartEdit { kind, strength: None, amount, ..said }
+    });
 }
 
 /// What a kind does, in a sentence.

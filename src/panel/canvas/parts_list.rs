@@ -5,7 +5,7 @@ use egui::{
     vec2,
 };
 
-use super::{Canvas, keymap::Command, overlay, session::Session};
+use super::{Canvas, keymap::Command, overlay, part_form::part_form, session::Session};
 use crate::{
     mask::Mask,
     panel::theme,
@@ -25,8 +25,9 @@ enum Change {
     Shift(usize, bool),
 }
 
-/// The list and what adds to it.
-pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
+/// The list and what adds to it, with the form of the chosen part in its place; whether a field of text has
+/// the keyboard.
+pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) -> bool {
     ui.horizontal_wrapped(|ui| {
         theme::section(ui, "Parts");
         if ui.button("New").on_hover_text("A new part, with nothing in it yet").clicked() {
@@ -50,14 +51,21 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
     }
     let selected = session.selected();
     let mut change = None;
+    let mut typing = false;
     for (at, layer) in session.layers.iter_mut().enumerate() {
-        let row = ui.push_id(at, |ui| row(ui, at, layer, selected == Some(at))).inner;
-        change = row.or(change);
+        let is_chosen = selected == Some(at);
+        let frame = theme::card().inner_margin(4);
+        let frame = if is_chosen { frame.stroke(Stroke::new(1.0, theme::ACCENT)) } else { frame };
+        frame.show(ui, |ui| {
+            change = ui.push_id(at, |ui| row(ui, at, layer, is_chosen)).inner.or(change.take());
+            if is_chosen {
+                typing = part_form(ui, &mut canvas.typed, layer);
+            }
+        });
     }
     match change {
         Some(Change::Select(at)) => {
-            canvas.hand.point_anew();
-            session.select(Some(at).filter(|at| selected != Some(*at)));
+            canvas.choose(session, Some(at).filter(|at| selected != Some(*at)));
         }
         Some(Change::Remove(at)) => session.remove(at),
         Some(Change::Shift(at, down)) => session.shift(at, down),
@@ -69,16 +77,12 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         let hint = format!("Where parts overlap, the upper one wins. Above{above}, below{below}.");
         ui.add(Label::new(theme::small(hint)).wrap());
     }
+    typing
 }
 
 fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Change> {
     let mut change = None;
-    let frame = if selected {
-        theme::card().stroke(Stroke::new(1.0, theme::ACCENT))
-    } else {
-        theme::card()
-    };
-    frame.inner_margin(4).show(ui, |ui| {
+    ui.scope(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 4.0;
         ui.horizontal(|ui| {
@@ -90,14 +94,15 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
             layer.locked ^= sign(ui, if layer.locked { "🔒" } else { "🔓" }, &lock, layer.locked);
             chip(ui, layer);
 
-            let width = (ui.available_width() - 2.0 * (SIGN.x + 4.0)).max(40.0);
+            let covered = format!("{:.0} %", layer.mask.coverage() * 100.0);
+            let width = (ui.available_width() - 36.0 - 2.0 * (SIGN.x + 4.0)).max(40.0);
             let text = if layer.hidden { theme::weak(&name) } else { RichText::new(&name) };
             let button =
                 Button::selectable(selected, text).truncate().min_size(vec2(width, SIGN.y));
             let response = ui
                 .allocate_ui(vec2(width, SIGN.y), |ui| {
                     ui.set_max_width(width);
-                    ui.add(button).on_hover_text(said(layer))
+                    ui.add(button).on_hover_text(format!("{covered} of the picture"))
                 })
                 .inner;
             if response.clicked() {
@@ -115,23 +120,23 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
                     }
                 }
             });
+            ui.add_sized([32.0, SIGN.y], Label::new(theme::small(covered)));
             verdict(ui, layer, Verdict::Liked, "👍", &format!("Like {name}"));
             verdict(ui, layer, Verdict::Disliked, "👎", &format!("Dislike {name}"));
         });
-        ui.add(Label::new(theme::small(said(layer))).truncate());
+        if let Some(said) = said(layer).filter(|_| !selected) {
+            ui.add(Label::new(theme::small(said)).truncate());
+        }
     });
     change
 }
 
-/// What is said of a part, in a line.
-fn said(layer: &Layer) -> String {
-    let covered = format!("{:.0} % of the picture", layer.mask.coverage() * 100.0);
-    let Some(edit) = &layer.edit else { return covered };
-    let mut text = format!("{}, {covered}", edit.kind.name());
-    if edit.kind != EditKind::Keep && !edit.words.trim().is_empty() {
-        text += &format!(": {}", edit.words.trim());
-    }
-    text
+/// What is to be done to a part, in a line.
+fn said(layer: &Layer) -> Option<String> {
+    let edit = layer.edit.as_ref()?;
+    let words = edit.words.trim();
+    let says = edit.kind != EditKind::Keep && !words.is_empty();
+    Some(if says { format!("{}: {words}", edit.kind.name()) } else { edit.kind.name().to_owned() })
 }
 
 /// The part's colour; a click takes the next one.

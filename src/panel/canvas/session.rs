@@ -109,19 +109,15 @@ impl Session {
         }
     }
 
-    /// The part that was chosen before this one.
-    pub fn select_last(&mut self) {
-        if self.selected_before.is_some_and(|at| at < self.layers.len()) {
-            self.select(self.selected_before);
-        }
+    /// The part that was chosen before this one; this one, if there was none.
+    pub fn last_part(&self) -> Option<usize> {
+        self.selected_before.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
-    /// The part so many places further down.
-    pub fn select_by(&mut self, down: isize) {
+    /// The part so many places further down, or this one at the end.
+    pub fn part_by(&self, down: isize) -> Option<usize> {
         let next = self.selected().map_or(Some(0), |at| at.checked_add_signed(down));
-        if next.is_some_and(|at| at < self.layers.len()) {
-            self.select(next);
-        }
+        next.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
     /// Puts a new part above the others and chooses it.

@@ -95,6 +95,8 @@ pub(super) fn stage(
     let placed = canvas.view.place(room, size);
     if candidate.is_some() {
         canvas.compare.drag(ui, &response, placed.rect());
+    } else if canvas.tools.tool == Tool::Hand {
+        choose(canvas, session, &response, placed);
     } else if !moves_picture {
         point(ui, canvas, session, &response, placed);
     }
@@ -211,6 +213,15 @@ fn look_around(
         return true;
     }
     by_hand
+}
+
+/// A click with the empty hand chooses the uppermost part below it.
+fn choose(canvas: &mut Canvas, session: &mut Session, response: &Response, placed: Placement) {
+    let clicked = response.interact_pointer_pos().filter(|_| response.clicked());
+    if let Some((x, y)) = clicked.and_then(|at| placed.pixel(at)) {
+        let below = |layer: &Layer| !layer.hidden && layer.mask.at(x, y) >= 128;
+        canvas.choose(session, session.layers.iter().position(below));
+    }
 }
 
 /// The tool at work.

@@ -114,7 +114,9 @@ impl Tool {
                 "Draw a rough shape in colours; Alt-click takes a colour from the picture."
             }
             Self::Context => "Drag the box that the model sees; a click leaves it to itself again.",
-            Self::Hand => "Drag the picture. Space or the middle button does so with every tool.",
+            Self::Hand => {
+                "Click at a part to choose it, drag the picture to move it. Space or the middle button moves it with every tool."
+            }
         }
     }
 

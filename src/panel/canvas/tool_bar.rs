@@ -3,7 +3,7 @@
 use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
 
 use super::{Canvas, keymap::Command, session::Session, tool::Tool};
-use crate::mask::Combine;
+use crate::{mask::Combine, panel::theme};
 
 /// A button for each tool, in a column or in rows.
 pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, width: f32) {
@@ -55,8 +55,8 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas) {
                 .response
                 .on_hover_text("Ctrl takes away, Ctrl+Shift leaves what is in both");
         }
-        ui.add(egui::Label::new(crate::panel::theme::small(manual)).wrap());
     });
+    ui.add(egui::Label::new(theme::small(manual)).wrap());
 }
 
 /// A slider from 0 to 100 %.
