@@ -20,7 +20,7 @@ mod view;
 
 use std::sync::Arc;
 
-use egui::{Frame, Margin, Panel, Rect, Ui, UiBuilder, vec2};
+use egui::{Frame, Margin, Panel, Popup, Rect, Ui, UiBuilder, vec2};
 
 use super::{Desk, shot_detail::icon_button, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
@@ -277,7 +277,7 @@ fn body(
     if has_strip {
         Panel::bottom(ui.id().with("candidates"))
             .resizable(false)
-            .frame(bare.inner_margin(Margin { top: 8, ..Margin::ZERO }))
+            .frame(bare.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
             .show(ui, |ui| {
                 candidates::strip(ui, canvas, desk, take);
                 elsewhere::elsewhere(ui, desk, take);
@@ -307,6 +307,8 @@ fn stop(desk: &mut Desk<'_>, take: &Take) {
 impl Canvas {
     /// Another take comes onto the canvas.
     fn begin(&mut self, ui: &Ui, desk: &Desk<'_>, take: &Take) -> Session {
+        let size = take.recipe().size;
+        self.tools.suit(size.width.min(size.height));
         self.hand = Hand::default();
         self.candidate = None;
         self.awaited = false;
@@ -345,7 +347,8 @@ impl Canvas {
 
     /// What keys mean on the canvas.
     fn keys(&mut self, ui: &Ui, session: &mut Session, desk: &mut Desk<'_>, take: &Take) {
-        if !desk.has_keys {
+        // What a menu is closed with must not put a candidate away.
+        if !desk.has_keys || Popup::is_any_open(ui.ctx()) {
             return;
         }
         let takes = desk.project.art().takes(&take.shot);

@@ -11,10 +11,10 @@ use bevy_illustrator::{
     recipe::{EditKind, Layer, Verdict},
     storyboard::{ShotId, ShotKind},
 };
-use egui::{Key, KeyboardShortcut, Modifiers, Pos2, Rect, pos2, vec2};
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui::{Key, KeyboardShortcut, Modifiers, Pos2, Rect, accesskit::Role, pos2, vec2};
+use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 
-use super::support::{Desk, Panel, has, open, open_in, press, story};
+use super::support::{Desk, Panel, has, open, open_in, press, says, story};
 
 /// The canvas with the portrait of a story whose pictures are all drawn, once its picture is read.
 fn canvas() -> (Panel, ShotId) {
@@ -297,6 +297,30 @@ fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
     assert!(panel.query_by_label("Discard").is_some(), "the second one is in view");
     press(&mut panel, "Accept");
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
+}
+
+#[test]
+fn the_key_that_closes_a_menu_puts_no_candidate_away() {
+    let (mut panel, _) = with_candidates();
+    let ways =
+        |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
+    panel.get_by(ways).click();
+    panel.run_steps(2);
+    assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert_eq!(panel.state_mut().obey(), []);
+    assert!(panel.query_by_label("Blink").is_none(), "the menu is closed");
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert!(matches!(panel.state_mut().obey()[..], [Action::Discard { .. }]));
+}
+
+#[test]
+fn the_pointer_alone_leaves_the_picture_where_it_is() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    stroke(&mut panel, &shot, &[(0.0, 0.0), (0.5, 1.0)]);
+    let left = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((left.coverage() - 0.5).abs() < 0.02, "the picture is fitted: {}", left.coverage());
 }
 
 #[test]

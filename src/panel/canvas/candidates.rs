@@ -108,7 +108,9 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take:
             let side = HEIGHT * picture::aspect(size);
             let content = Content::take(desk, take, side);
             let response = tile(ui, &content, room(size), &marks, candidate.is_none());
-            badge::paint_note(ui.painter(), response.rect, "before");
+            if tree::children(takes, take).next().is_some() {
+                badge::paint_note(ui.painter(), response.rect, "before");
+            }
             if response.clicked() {
                 canvas.candidate = None;
             }

@@ -202,7 +202,10 @@ fn look_around(
         // The wheel with Ctrl sizes a brush, as in other paint programs, and is a pinch for egui.
         match canvas.tools.brush().filter(|_| pinch != 1.0) {
             Some(brush) => brush.size = (brush.size * pinch).clamp(1.0, 1000.0),
-            None => canvas.view.zoom_at(at, pinch * (wheel * WHEEL).exp(), room, size),
+            None if pinch != 1.0 || wheel != 0.0 => {
+                canvas.view.zoom_at(at, pinch * (wheel * WHEEL).exp(), room, size);
+            }
+            None => {}
         }
     }
     let by_hand = space || canvas.tools.tool == Tool::Hand;

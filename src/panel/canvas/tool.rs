@@ -45,6 +45,8 @@ pub(super) struct Tools {
     pub tolerance: u8,
     /// Whether a colour is taken only as far as it reaches without a gap.
     pub connected: bool,
+    /// The brushes have a size that suits a picture.
+    suited: bool,
 }
 
 impl Default for Tools {
@@ -58,6 +60,7 @@ impl Default for Tools {
             combine: Combine::Add,
             tolerance: 32,
             connected: true,
+            suited: false,
         }
     }
 }
@@ -145,6 +148,15 @@ impl Tools {
             Tool::Eraser => Some(&mut self.eraser),
             Tool::Scribble => Some(&mut self.scribble),
             _ => None,
+        }
+    }
+
+    /// Brushes for the first picture, by its shorter side: their usual sizes are for 512 pixels.
+    pub fn suit(&mut self, side: u32) {
+        if !std::mem::replace(&mut self.suited, true) {
+            for brush in [&mut self.brush, &mut self.eraser, &mut self.scribble] {
+                brush.size = (brush.size * side as f32 / 512.0).round().max(1.0);
+            }
         }
     }
 
