@@ -135,7 +135,7 @@
 //!
 //! [`Action::Edit`](project::Action::Edit) draws [`Part`](recipe::Part)s of a take anew, each a
 //! [`Mask`](mask::Mask) with an [edit](recipe::PartEdit), and leaves all other pixels as they are, to the
-//! bit. What comes of it are takes of the same shot.
+//! bit. What comes of it are takes of the same shot. In the panel this is the canvas.
 //!
 //! # Drawing with something else
 //!

@@ -34,7 +34,7 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 /// | Enter, Delete | accepts the take, puts it away |
 /// | Ctrl+Enter | applies the words that were typed, and draws |
 ///
-/// Keys but F2 mean the panel from a click in it to a click on the game.
+/// The canvas has more of them: [`Keymap`](super::canvas::Keymap). Keys but F2 mean the panel from a click in it to a click on the game.
 ///
 /// It adds [`EguiPlugin`] if the game has not; a game that adds its own does so before. Without a
 /// renderer, or before it, there is no panel. Games should leave keys and clicks alone that are meant

@@ -229,6 +229,8 @@ fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<EditFile, EditFileError> {
@@ -267,5 +269,38 @@ mod tests {
         let file = parse(r#"(parts: [(edit: Add, words: "a cat")])"#).unwrap();
         let error = file.load(Path::new("."), &RgbaImage::new(1, 1)).unwrap_err().to_string();
         assert!(error.contains("`1`") && error.contains("mask"), "{error}");
+    }
+
+    /// A file of edits with some of its letters exchanged, left out or doubled.
+    fn slips() -> impl Strategy<Value = Vec<u8>> {
+        const RIGHT: &str = r#"(prompt: "a", style: "ink", context: (x: 0, y: 1, width: 8, height: 8), parts: [
+            (name: "sky", mask: "sky.png", edit: Replace, words: "stars", strength: 0.9, grow: 4, seed: 7),
+            (name: "boat", scribble: "boat.png", edit: Add, words: "a boat", feather: 12),
+        ])"#;
+        prop::collection::vec((0..RIGHT.len(), any::<u8>(), 0_u8..3), 0..6).prop_map(|slips| {
+            let mut bytes = RIGHT.as_bytes().to_vec();
+            for (at, byte, how) in slips {
+                let at = at.min(bytes.len() - 1);
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd_to_be_told_what_is_wrong_with_it(bytes in slips()) {
+            match EditFile::parse(&bytes, Path::new("edit.ron")) {
+                Ok(file) => {
+                    let missing = file.load(Path::new("nowhere"), &RgbaImage::new(4, 4));
+                    prop_assert!(missing.is_err() || file.parts.is_empty());
+                }
+                Err(error) => prop_assert!(error.to_string().starts_with("edit.ron:"), "{error}"),
+            }
+        }
     }
 }

@@ -420,3 +420,81 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     panel.state_mut().obey();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
 }
+
+#[test]
+fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    stroke(&mut panel, &shot, &[(0.3, 0.3), (0.4, 0.4)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Context");
+    let mut context_after = |places: &[(f32, f32)]| {
+        stroke(&mut panel, &shot, places);
+        panel.state_mut().obey();
+        press(&mut panel, "Replace part 1");
+        let asked = panel.state_mut().asked.split_off(0);
+        let [Action::Edit { context, .. }] = asked[..] else { panic!("{asked:?}") };
+        context
+    };
+    let dragged = context_after(&[(0.1, 0.1), (0.7, 0.7)]).unwrap();
+    let share = |pixels: u32| pixels as f32 / 128.0;
+    assert!((share(dragged.width) - 0.6).abs() < 0.03 && (share(dragged.x) - 0.1).abs() < 0.03);
+    let moved = context_after(&[(0.5, 0.5), (0.65, 0.6)]).unwrap();
+    assert_eq!((moved.width, moved.height), (dragged.width, dragged.height));
+    assert!((share(moved.x - dragged.x) - 0.15).abs() < 0.03, "{dragged} {moved}");
+    assert_eq!(context_after(&[(0.05, 0.95)]), None);
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a hand may do on a canvas, sensible or not.
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Take(usize),
+        Stroke(Vec<(f32, f32)>),
+        Key(Modifiers, Key),
+        Press(&'static str),
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+        let place = || (-0.2_f32..1.2, -0.2_f32..1.2);
+        let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
+        let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
+        let buttons = ["New", "Split into parts", "Fit", "1:1", "Undo", "Redo"];
+        let deed = prop_oneof![
+            (0..Tool::ALL.len()).prop_map(Deed::Take),
+            prop::collection::vec(place(), 1..5).prop_map(Deed::Stroke),
+            (prop::sample::select(modifiers.to_vec()), prop::sample::select(keys.to_vec()))
+                .prop_map(|(modifiers, key)| Deed::Key(modifiers, key)),
+            prop::sample::select(buttons.to_vec()).prop_map(Deed::Press),
+        ];
+        prop::collection::vec(deed, 1..24)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn whatever_a_hand_does_can_be_undone_and_what_is_kept_is_what_is_seen(deeds in deeds()) {
+            let (mut panel, shot) = canvas();
+            for deed in deeds {
+                match deed {
+                    Deed::Take(tool) => press(&mut panel, Tool::ALL[tool].name()),
+                    Deed::Stroke(places) => stroke(&mut panel, &shot, &places),
+                    Deed::Key(modifiers, pressed) => key(&mut panel, modifiers, pressed),
+                    Deed::Press(button) => press(&mut panel, button),
+                }
+                panel.state_mut().obey();
+            }
+            // Whatever is under way is given up, and then step after step.
+            for _ in 0..60 {
+                key(&mut panel, Modifiers::COMMAND, Key::Z);
+                panel.state_mut().obey();
+            }
+            let first = take(&panel, &shot, 0).id;
+            prop_assert_eq!(panel.state().project.art().layers(&shot, &first).unwrap(), []);
+        }
+    }
+}

@@ -95,6 +95,9 @@ pub(super) fn welcome(canvas: &mut Canvas, takes: &[Take], take: &Take) {
 pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take) {
     let takes = desk.project.art().takes(&take.shot);
     let drawing = desk.steps_of(&take.shot).filter(|_| is_of(desk, take));
+    if drawing.is_none() && tree::children(takes, take).next().is_none() {
+        return;
+    }
     let preview = drawing.and_then(|_| Content::preview(desk, &take.shot));
     let accepted = desk.project.art().accepted(&take.shot).map(|take| take.id.clone());
     let candidate = in_view(canvas, takes).map(|take| take.id.clone());
@@ -108,9 +111,7 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take:
             let side = HEIGHT * picture::aspect(size);
             let content = Content::take(desk, take, side);
             let response = tile(ui, &content, room(size), &marks, candidate.is_none());
-            if tree::children(takes, take).next().is_some() {
-                badge::paint_note(ui.painter(), response.rect, "before");
-            }
+            badge::paint_note(ui.painter(), response.rect, "before");
             if response.clicked() {
                 canvas.candidate = None;
             }

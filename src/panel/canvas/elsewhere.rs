@@ -1,6 +1,6 @@
 //! The edit of a take, done to other shots of the same character, place or item, and judged side by side.
 
-use egui::{Color32, Label, ScrollArea, Ui};
+use egui::{Color32, Label, Margin, ScrollArea, Ui};
 
 use super::candidates::{discard, number};
 use crate::{
@@ -56,7 +56,9 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
     if others.iter().all(|other| other.made.is_none() && desk.job_of(&other.shot.id).is_none()) {
         return;
     }
-    ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]).show(ui, |ui| {
+    let area = ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]);
+    let below = Margin { bottom: 10, ..Margin::ZERO };
+    area.content_margin(below).show(ui, |ui| {
         ui.horizontal(|ui| {
             for other in others {
                 ui.push_id(&other.shot.id, |ui| ui.vertical(|ui| one(ui, desk, &other)));

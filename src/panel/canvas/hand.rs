@@ -42,6 +42,11 @@ pub(super) enum Gesture {
         from: [f32; 2],
         to: [f32; 2],
     },
+    /// The context box by the pixel that was taken hold of.
+    Move {
+        area: Area,
+        from: [f32; 2],
+    },
 }
 
 impl Hand {
@@ -70,6 +75,9 @@ impl Hand {
                 Gesture::Outline(points) => points.push(at),
                 gesture => *gesture = Gesture::Outline(vec![at]),
             },
+            Tool::Context if let Some(area) = held(session.context, at) => {
+                self.gesture = Gesture::Move { area, from: at };
+            }
             Tool::Box | Tool::Object | Tool::Context => {
                 self.gesture = Gesture::Drag { from: at, to: at };
             }
@@ -103,6 +111,9 @@ impl Hand {
             }
             Gesture::Outline(points) if tools.tool == Tool::Lasso => points.push(at),
             Gesture::Drag { to, .. } => *to = at,
+            Gesture::Move { area, from } => {
+                session.context = Some(moved(*area, *from, at, session.size));
+            }
             Gesture::Outline(_) | Gesture::None => {}
         }
     }
@@ -126,7 +137,7 @@ impl Hand {
                 put(session, &Mask::polygon(width, height, &points), how(tools, keys))
             }
             Gesture::Drag { from, to } => self.boxed(from, to, keys, tools, session),
-            Gesture::Stroke { .. } | Gesture::None => Ok(()),
+            Gesture::Stroke { .. } | Gesture::Move { .. } | Gesture::None => Ok(()),
         }
     }
 
@@ -152,6 +163,10 @@ impl Hand {
                 if let Some(layer) = session.selected() {
                     session.layers[layer] = *before;
                 }
+                true
+            }
+            Gesture::Move { area, .. } => {
+                session.context = Some(area);
                 true
             }
             Gesture::Outline(_) | Gesture::Drag { .. } => true,
@@ -291,6 +306,24 @@ fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
         }
     }
     layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
+}
+
+/// The box, if a place lies in it.
+fn held(area: Option<Area>, at: [f32; 2]) -> Option<Area> {
+    let (x, y) = pixel(at, (u32::MAX, u32::MAX))?;
+    area.filter(|area| area.contains(x, y))
+}
+
+/// A box moved from one place to another, as far as the picture reaches.
+fn moved(area: Area, from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Area {
+    let along = |from: f32, to: f32, start: u32, length: u32, side: u32| {
+        let most = side.saturating_sub(length);
+        // Casting cuts off what lies outside.
+        ((start as f32 + to - from).round() as u32).min(most)
+    };
+    let x = along(from[0], to[0], area.x, area.width, width);
+    let y = along(from[1], to[1], area.y, area.height, height);
+    Area { x, y, ..area }
 }
 
 /// The column and row of a place, if it lies in the picture.

@@ -342,7 +342,7 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement) {
                 painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
             }
         }
-        Gesture::Stroke { .. } | Gesture::None => {}
+        Gesture::Stroke { .. } | Gesture::Move { .. } | Gesture::None => {}
     }
     let pointing = &canvas.hand.pointing;
     let dots = [(&pointing.include, true), (&pointing.exclude, false)];

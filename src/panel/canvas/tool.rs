@@ -116,7 +116,9 @@ impl Tool {
             Self::Scribble => {
                 "Draw a rough shape in colours; Alt-click takes a colour from the picture."
             }
-            Self::Context => "Drag the box that the model sees; a click leaves it to itself again.",
+            Self::Context => {
+                "Drag a box around what the model is to see, or drag the box elsewhere; a click beside it leaves it to itself again."
+            }
             Self::Hand => {
                 "Click at a part to choose it, drag the picture to move it. Space or the middle button moves it with every tool."
             }

@@ -1,0 +1,260 @@
+"""Does an edit do what it says, and nothing else? Measures `illustrate edit` by the judge.
+
+`python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
+
+Parents are drawings whose only subject can be taken out without moving anything else, so that its mask is
+known to the pixel. Each kind of edit is done to `--count` of them, chosen by chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+from safetensors.numpy import load_file
+
+from drawings import sampled
+from judge import NONE, Judge, Reading
+from metrics import changed, rate
+from sketchbook import phrases, words
+from sketchbook.caption import describe
+from sketchbook.draw import draw
+from sketchbook.phrases import options
+from sketchbook.scene import Scene, Subject
+from sketchbook.writer import with_article
+from tables import table
+
+#: What must stay as it was read, whatever becomes of the subject.
+REST = ("place", "time", "weather", "style")
+
+
+@dataclass
+class Edit:
+    """One edit of one drawing, and how to tell whether it came out."""
+
+    scene: Scene  # as it is
+    wanted: Scene  # as it is to become
+    part: dict  # what the edit file says of the part, but its mask
+    scribble: np.ndarray | None = None  # u8 (height, width, 4)
+    parent: Scene | None = None  # what is drawn before the edit, if it is not `scene`
+
+    def drawing(self) -> np.ndarray:
+        return draw(self.parent or self.scene)
+
+    def mask(self) -> np.ndarray:
+        """(height, width) bool: where the subject is."""
+        return changed(draw(self.scene), draw(replace(self.scene, subjects=[])))
+
+
+def named(subject: Subject) -> str:
+    """A subject as an author would put it: `a red boat`."""
+    noun, *_ = options(phrases.SUBJECT[subject.kind][0])
+    pattern, *_ = options(phrases.SUBJECT[subject.kind][1])
+    return with_article(pattern.format(n=noun, c=subject.colour))
+
+
+def around(scene: Scene) -> str:
+    """Place, time, weather and style in words."""
+    return describe(replace(scene, subjects=[], framing="full")).removeprefix("an empty scene, ")
+
+
+def other(rng: random.Random, names, but: str) -> str:
+    return rng.choice([name for name in names if name != but])
+
+
+# ---- the kinds
+
+
+def keep(scene: Scene, rng: random.Random) -> Edit:
+    return Edit(scene, scene, {"edit": "Keep"})
+
+
+def refine(scene: Scene, rng: random.Random) -> Edit:
+    """Another colour for the same thing."""
+    subject = scene.subjects[0]
+    painted = replace(subject, colour=other(rng, words.COLOURS, subject.colour))
+    wanted = replace(scene, subjects=[painted])
+    said = f"{named(painted)}, {around(scene)}"
+    return Edit(scene, wanted, {"edit": "Refine", "words": said, "strength": 0.7})
+
+
+def replaced(scene: Scene, rng: random.Random) -> Edit:
+    """Something else at the same place."""
+    subject = scene.subjects[0]
+    kind = other(rng, words.PEOPLE + words.ANIMALS, subject.kind)
+    new = Subject(kind, rng.choice(list(words.COLOURS)), subject.position)
+    said = f"{named(new)}, {around(scene)}"
+    return Edit(scene, replace(scene, subjects=[new]), {"edit": "Replace", "words": said})
+
+
+def add(scene: Scene, rng: random.Random) -> Edit:
+    """What is in the scene, from a rough shape of it, to a drawing without it."""
+    empty = replace(scene, subjects=[])
+    edit = Edit(scene, scene, {"edit": "Add"}, parent=empty)
+    edit.scribble = rough(draw(scene), edit.mask())
+    edit.part["words"] = f"{named(scene.subjects[0])}, {around(scene)}"
+    return edit
+
+
+def rough(drawing: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A drawing as a hasty hand would scribble it: a blob in three colours."""
+    blob = Image.fromarray((255 * mask).astype(np.uint8)).filter(ImageFilter.GaussianBlur(6))
+    inside = np.asarray(blob) > 96
+    flat = Image.fromarray(drawing).filter(ImageFilter.GaussianBlur(5)).quantize(4).convert("RGB")
+    return np.dstack([np.asarray(flat), 255 * inside.astype(np.uint8)])
+
+
+def remove(scene: Scene, rng: random.Random) -> Edit:
+    said = named(scene.subjects[0])
+    return Edit(scene, replace(scene, subjects=[]), {"edit": "Remove", "words": said})
+
+
+def embolden(scene: Scene, rng: random.Random) -> Edit:
+    """More of what is there must leave it what it is."""
+    said = f"{named(scene.subjects[0])}, {around(scene)}"
+    return Edit(scene, scene, {"edit": "Embolden", "words": said})
+
+
+KINDS: dict[str, Callable[[Scene, random.Random], Edit]] = {
+    "keep": keep,
+    "refine": refine,
+    "replace": replaced,
+    "add": add,
+    "remove": remove,
+    "embolden": embolden,
+}
+
+
+# ---- doing it
+
+
+def parents(count: int, seed: str) -> list[Scene]:
+    """Scenes with one subject that leaves nothing behind when it is not drawn, see evaluate.of_colour."""
+    found, number = [], 0
+    while len(found) < count:
+        for scene in sampled(500, f"edits {seed} {number}"):
+            still = scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
+            if len(scene.subjects) == 1 and still:
+                found.append(scene)
+        number += 1
+    return found[:count]
+
+
+def done(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
+    """The picture that the edit makes; a keep is done beside a change of everything else.
+
+    Raises where one bit outside the blend mask is another one.
+    """
+    drawing, mask = edit.drawing(), edit.mask()
+    Image.fromarray(drawing).save(folder / "picture.png")
+    Image.fromarray((255 * mask).astype(np.uint8)).save(folder / "mask.png")
+    parts = [{"name": "part", "mask": "mask.png", **edit.part}]
+    if edit.scribble is not None:
+        Image.fromarray(edit.scribble).save(folder / "scribble.png")
+        parts[0]["scribble"] = "scribble.png"
+    if edit.part["edit"] == "Keep":
+        Image.new("L", drawing.shape[1::-1], 255).save(folder / "all.png")
+        parts.append({"name": "rest", "mask": "all.png", "edit": "Refine"})
+    (folder / "edit.ron").write_text(ron({"prompt": describe(edit.scene), "parts": parts}))
+    out, dump = folder / "out.png", folder / "dump.safetensors"
+    command = [program, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
+    command += ["--out", out, "--dump", dump, "--model", model, "--steps", steps, "--seed", seed]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    edited = np.asarray(Image.open(out).convert("RGB"))
+    outside = load_file(dump)["blend_mask"][0, 0] == 0
+    if (edited != drawing)[outside].any():
+        raise AssertionError(f"{edit.part['edit']} changed pixels outside its blend mask")
+    return edited
+
+
+def ron(value) -> str:
+    """JSON's values as RON: fields are named, and the kinds of edits are words without quotes."""
+    if isinstance(value, dict):
+        fields = (f"{k}: {v if k == 'edit' else ron(v)}" for k, v in value.items())
+        return f"({', '.join(fields)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(ron, value))}]"
+    return json.dumps(value)
+
+
+def judged(edit: Edit, before: Reading, after: Reading) -> dict[str, bool]:
+    """Whether it did what it says, and whether the rest stayed as the judge read it before."""
+    position = edit.scene.subjects[0].position
+    kind, colour = after.answer(f"{position} kind"), after.answer(f"{position} colour")
+    if edit.wanted.subjects:
+        subject = edit.wanted.subjects[0]
+        did = (kind, colour) == (subject.kind, subject.colour)
+    else:
+        did = kind == NONE
+    kept = all(before.answer(question) == after.answer(question) for question in REST)
+    others = [p for p in words.POSITIONS if p != position]
+    kept &= all(before.answer(f"{p} kind") == after.answer(f"{p} kind") for p in others)
+    # What the whole picture is drawn anew for may well become another scene.
+    return {"did": did, "kept": kept or edit.part["edit"] == "Keep", "both": did and kept}
+
+
+def wanted(edit: Edit) -> np.ndarray:
+    """The drawing that a perfect edit would make."""
+    return draw(edit.wanted)
+
+
+def measure(args: argparse.Namespace) -> str:
+    judge, rows = Judge(args.judge), []
+    for name, make in KINDS.items():
+        rng = random.Random(f"{args.seed} {name}")
+        edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {name}")]
+        with tempfile.TemporaryDirectory() as folder:
+            made = [
+                done(edit, args.illustrate, args.model, args.steps, args.seed + i, Path(folder))
+                for i, edit in enumerate(edits)
+            ]
+        before = judge.read([edit.drawing() for edit in edits])
+        best = [judged(*three) for three in zip(edits, before, judge.read([wanted(e) for e in edits]))]
+        seen = [judged(*three) for three in zip(edits, before, judge.read(made))]
+        if args.pictures:
+            args.pictures.mkdir(parents=True, exist_ok=True)
+            for i, (edit, picture) in enumerate(zip(edits, made)):
+                pair = np.hstack([edit.drawing(), picture])
+                Image.fromarray(pair).save(args.pictures / f"{name}-{i:03}.png")
+        rates = [rate([hit[what] for hit in seen]) for what in ("did", "kept", "both")]
+        rows.append([name, len(edits), *rates, rate([hit["did"] for hit in best])])
+        print(rows[-1], flush=True)
+    head = ["edit", "n", "did it", "left the rest", "both", "did it, drawn by the program"]
+    return "\n".join([
+        "# Edits\n",
+        (
+            f"Percent of edits by chance (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
+            "rest of the picture read as before; beside them what it reads from drawings of the wanted scene. "
+            "No bit outside any blend mask changed. Written by `training/edits.py`.\n"
+        ),
+        table(head, rows, digits=[0, 0, 1, 1, 1, 1]),
+    ])  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--illustrate", type=Path, required=True, help="the binary")
+    parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
+    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pictures", type=Path, help="a folder for before and after, side by side")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.write_text(measure(args))
+    print(args.out.read_text())
+
+
+if __name__ == "__main__":
+    main()

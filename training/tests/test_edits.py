@@ -1,0 +1,62 @@
+"""Edits by chance ask for what they say, and the verdict on them can go both ways."""
+
+import random
+
+import numpy as np
+import pytest
+
+import edits
+from judge import QUESTIONS, Reading, truth
+from sketchbook.draw import ACROSS, draw
+
+
+def reading(scene) -> Reading:
+    """What a judge that is never wrong reads from a scene."""
+    right = truth(scene)
+    odds = {}
+    for question, answers in QUESTIONS.items():
+        odds[question] = np.zeros(len(answers))
+        odds[question][answers.index(right[question] or answers[0])] = 1
+    return Reading(odds)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return edits.parents(6, "test")
+
+
+@pytest.mark.parametrize("name", list(edits.KINDS))
+def test_a_perfect_edit_is_judged_done_and_one_that_changes_nothing_is_not(name, scenes):
+    for scene in scenes:
+        edit = edits.KINDS[name](scene, random.Random(7))
+        before = reading(edit.parent or edit.scene)
+        assert edits.judged(edit, before, reading(edit.wanted)) == {"did": True, "kept": True, "both": True}
+        if name in ("refine", "replace", "add", "remove"):
+            assert not edits.judged(edit, before, before)["did"]
+
+
+def test_an_edit_that_turns_day_into_night_has_not_left_the_rest(scenes):
+    edit = edits.remove(scenes[0], random.Random(7))
+    before = reading(edit.scene)
+    other = reading(edit.wanted)
+    other.odds["time"] = np.roll(other.odds["time"], 1)
+    assert edits.judged(edit, before, other) == {"did": True, "kept": False, "both": False}
+
+
+def test_masks_and_scribbles_lie_on_the_subject(scenes):
+    for scene in scenes:
+        edit = edits.add(scene, random.Random(7))
+        mask, drawing = edit.mask(), draw(scene)
+        assert 0 < mask.mean() < 0.6
+        across = mask.nonzero()[1].mean() / mask.shape[1]
+        assert abs(across - ACROSS[scene.subjects[0].position]) < 0.17
+        covered = edit.scribble[..., 3] > 0
+        assert (covered & mask).sum() > 0.6 * mask.sum()
+        inside = covered & mask
+        far = np.abs(edit.scribble[..., :3].astype(int) - drawing.astype(int))[inside].mean()
+        assert far < 60, "a scribble has about the colours of what it stands for"
+
+
+def test_ron_names_fields_and_leaves_kinds_bare():
+    text = edits.ron({"prompt": 'a "b"', "parts": [{"edit": "Add", "strength": 0.7}]})
+    assert text == '(prompt: "a \\"b\\"", parts: [(edit: Add, strength: 0.7)])'
