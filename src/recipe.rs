@@ -162,10 +162,9 @@ impl fmt::Display for Size {
 }
 
 impl Default for Sampler {
-    /// What suits the built-in model: more steps change nothing that can be seen, and above 7 its
-    /// colours burn.
+    /// What suits the built-in model.
     fn default() -> Self {
-        Self { scheduler: SchedulerKind::default(), steps: 12, guidance: 6.0 }
+        Self { scheduler: SchedulerKind::default(), steps: 12, guidance: 4.0 }
     }
 }
 

@@ -235,8 +235,8 @@ fn the_built_in_model_loads_and_draws_something_finite() {
     let vae = Autoencoder::load(&files, "vae", &Device::Cpu).unwrap();
 
     let context = encoder.encode(&ids).unwrap();
-    let noise: Vec<f32> = (0..2 * 4 * 16 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
-    let sample = Tensor::from_vec(noise, (2, 4, 16, 16), &Device::Cpu).unwrap();
+    let noise: Vec<f32> = (0..2 * 32 * 16 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
+    let sample = Tensor::from_vec(noise, (2, 32, 16, 16), &Device::Cpu).unwrap();
     let interrupt = Interrupt::default();
     let mut times = Vec::new();
     for _ in 0..5 {
@@ -247,7 +247,7 @@ fn the_built_in_model_loads_and_draws_something_finite() {
         let start = Instant::now();
         let picture = vae.decode(&output.narrow(0, 0, 1).unwrap(), &interrupt).unwrap();
         times.push((step, start.elapsed()));
-        assert_eq!(picture.dims(), [1, 3, 128, 128]);
+        assert_eq!(picture.dims(), [1, 3, 256, 256]);
         let sum = picture.sum_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(sum.is_finite());
     }

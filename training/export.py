@@ -56,6 +56,11 @@ def main() -> None:
         "vae": ["diffusers", "AutoencoderKL"],
     }
     (args.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    for path in args.out.glob("*/config.json"):
+        config = json.loads(path.read_text())
+        # Where it lay on this machine is nobody's business.
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -369,7 +369,7 @@ mod tests {
         let files = ModelFiles::built_in();
         let weights = files.weights("unet", &Device::Cpu).unwrap();
         let error = weights.pp("conv_in").get((64, 9, 3, 3), "weight").unwrap_err().to_string();
-        for part in [UNET, "`conv_in.weight`", "[64, 4, 3, 3]", "[64, 9, 3, 3]"] {
+        for part in [UNET, "`conv_in.weight`", "[64, 32, 3, 3]", "[64, 9, 3, 3]"] {
             assert!(error.contains(part), "{error}");
         }
         let error = weights.get(1, "conv_in.scale").unwrap_err().to_string();

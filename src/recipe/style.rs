@@ -58,14 +58,13 @@ impl Default for Style {
 }
 
 impl Default for Sizes {
-    /// What suits the built-in model: in a wide picture it repeats what a landscape may repeat, and
-    /// what a person may not.
+    /// What the built-in model has learned to draw.
     fn default() -> Self {
         Self {
-            background: Size::new(224, 128),
-            portrait: Size::new(128, 128),
-            moment: Size::new(128, 128),
-            item: Size::new(128, 128),
+            background: Size::new(384, 224),
+            portrait: Size::new(224, 288),
+            moment: Size::new(384, 224),
+            item: Size::new(256, 256),
         }
     }
 }

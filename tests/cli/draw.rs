@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, safetensors};
 #[test]
 fn noise_goes_in_and_every_step_comes_out() {
     let desk = Desk::new(STORY);
-    let noise = Tensor::randn(0_f32, 1_f32, (1, 4, 8, 8), &Device::Cpu).unwrap();
+    let noise = Tensor::randn(0_f32, 1_f32, (1, 32, 4, 4), &Device::Cpu).unwrap();
     noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
     let common = ["draw", "--prompt", "a lighthouse", "--negative", "fog", "--steps", "3"];
     let with = |more: &[&str]| {
@@ -34,7 +34,7 @@ fn noise_goes_in_and_every_step_comes_out() {
         ]
     );
     assert!(dump.values().all(|tensor| tensor.dtype() == DType::F32));
-    assert_eq!(dump["latents_3"].dims(), [1, 4, 8, 8]);
+    assert_eq!(dump["latents_3"].dims(), [1, 32, 4, 4]);
     assert_eq!(dump["image"].dims(), [1, 3, 64, 64]);
     assert_eq!(dump["timesteps"].dims(), [3]);
     let start = (&dump["latents_0"] / &noise).unwrap().flatten_all().unwrap();
@@ -80,12 +80,12 @@ fn noise_of_another_shape_or_name_is_refused() {
         noise.save_safetensors(name, desk.path("noise.safetensors")).unwrap();
     };
     draw("gone.safetensors").fails_with(&["gone.safetensors"]);
-    save("noise", &[1, 4, 8, 8]);
+    save("noise", &[1, 32, 4, 4]);
     draw("noise.safetensors").fails_with(&["noise.safetensors", "`latents`"]);
-    save("latents", &[4, 8, 8]);
+    save("latents", &[32, 4, 4]);
     draw("noise.safetensors").fails_with(&["(1, channels, height, width)"]);
-    save("latents", &[1, 4, 8, 9]);
-    draw("noise.safetensors").fails_with(&["8, 9"]);
+    save("latents", &[1, 32, 4, 5]);
+    draw("noise.safetensors").fails_with(&["4, 5"]);
     fs::write(desk.path("noise.safetensors"), "no tensors").unwrap();
     draw("noise.safetensors").fails_with(&["noise.safetensors", "safetensors file"]);
     assert!(!desk.path("a.png").exists());

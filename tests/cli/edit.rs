@@ -64,7 +64,7 @@ fn an_edit_changes_its_part_alone_and_tells_what_it_did() {
     let said = ["x", "y", "width", "height"].map(|side| &told[0]["context_box"][side]);
     assert!(context.iter().zip(said).all(|(&a, b)| Some(f64::from(a)) == b.as_f64()));
     let latents = dump["latents_2"].dims();
-    assert_eq!(latents[2] * 8, context[3] as usize);
+    assert_eq!(latents[2] * 16, context[3] as usize);
     for name in ["latents_0", "latents_1", "image", "prompt_embeds", "timesteps"] {
         assert!(dump.contains_key(name), "{name}");
     }
@@ -78,7 +78,7 @@ fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
     let second = desk.pixels("b-2.png");
     desk.edit(&["--seed", "1"]).exits(0);
     assert_eq!(desk.pixels("b.png"), second, "take 2 of seed 0 is take 1 of seed 1");
-    let noise = Tensor::randn(0_f32, 1_f32, (1, 4, 8, 12), &Device::Cpu).unwrap();
+    let noise = Tensor::randn(0_f32, 1_f32, (1, 32, 4, 6), &Device::Cpu).unwrap();
     noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
     desk.edit(&["--noise", "noise.safetensors"]).exits(0);
     assert_ne!(desk.pixels("b.png"), second);

@@ -428,21 +428,22 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.4, 0.4)]);
     choose(&mut panel, EditKind::Replace, "a moon");
     press(&mut panel, "Context");
-    let mut context_after = |places: &[(f32, f32)]| {
-        stroke(&mut panel, &shot, places);
+    let context_after = |panel: &mut Panel, places: &[(f32, f32)]| {
+        stroke(panel, &shot, places);
         panel.state_mut().obey();
-        press(&mut panel, "Replace part 1");
+        press(panel, "Replace part 1");
         let asked = panel.state_mut().asked.split_off(0);
         let [Action::Edit { context, .. }] = asked[..] else { panic!("{asked:?}") };
         context
     };
-    let dragged = context_after(&[(0.1, 0.1), (0.7, 0.7)]).unwrap();
-    let share = |pixels: u32| pixels as f32 / 128.0;
+    let dragged = context_after(&mut panel, &[(0.1, 0.1), (0.7, 0.7)]).unwrap();
+    let width = take(&panel, &shot, 0).recipe().size.width;
+    let share = |pixels: u32| pixels as f32 / width as f32;
     assert!((share(dragged.width) - 0.6).abs() < 0.03 && (share(dragged.x) - 0.1).abs() < 0.03);
-    let moved = context_after(&[(0.5, 0.5), (0.65, 0.6)]).unwrap();
+    let moved = context_after(&mut panel, &[(0.5, 0.5), (0.65, 0.6)]).unwrap();
     assert_eq!((moved.width, moved.height), (dragged.width, dragged.height));
     assert!((share(moved.x - dragged.x) - 0.15).abs() < 0.03, "{dragged} {moved}");
-    assert_eq!(context_after(&[(0.05, 0.95)]), None);
+    assert_eq!(context_after(&mut panel, &[(0.05, 0.95)]), None);
 }
 
 mod properties {

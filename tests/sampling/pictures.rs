@@ -43,9 +43,9 @@ fn the_built_in_model_draws_what_diffusers_draws_with_it() {
     let case = fs::read_to_string(fixture("pipelines/sketch.json")).unwrap();
     let case: Case = serde_json::from_str(&case).unwrap();
     let (trace, recorded) = draw("sketch", &case, &ModelFiles::built_in());
-    let every_other = Tensor::arange_step(0_u32, 128, 2, &candle_core::Device::Cpu).unwrap();
-    let image = trace.get("image").unwrap().index_select(&every_other, 2).unwrap();
-    let image = image.index_select(&every_other, 3).unwrap();
+    let some = Tensor::arange_step(0_u32, 256, 4, &candle_core::Device::Cpu).unwrap();
+    let image = trace.get("image").unwrap().index_select(&some, 2).unwrap();
+    let image = image.index_select(&some, 3).unwrap();
     assert_near("sketch", &image, &recorded["image"], 2.0 * CLOSE);
 }
 

@@ -379,7 +379,7 @@ mod tests {
         fs::write(&index, json).expect("written");
         let config = model.path().join("unet/config.json");
         let json = fs::read_to_string(&config).expect("readable");
-        fs::write(config, json.replace("\"in_channels\": 4", "\"in_channels\": 9"))
+        fs::write(config, json.replace("\"in_channels\": 32", "\"in_channels\": 9"))
             .expect("written");
         assert!(obstacles(model.path())[0].starts_with("the UNet takes 9 channels"));
     }
