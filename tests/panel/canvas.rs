@@ -489,6 +489,8 @@ mod properties {
                 }
                 panel.state_mut().obey();
             }
+            // A stroke that ended outside the panel took the keys away.
+            press(&mut panel, "Fit");
             // Whatever is under way is given up, and then step after step.
             for _ in 0..60 {
                 key(&mut panel, Modifiers::COMMAND, Key::Z);
