@@ -2,6 +2,7 @@
 //! and drawn.
 
 mod candidates;
+mod commands;
 mod draw_bar;
 mod elsewhere;
 mod hand;
@@ -20,17 +21,17 @@ mod view;
 
 use std::sync::Arc;
 
-use egui::{Frame, Margin, Panel, Popup, Rect, Ui, UiBuilder, vec2};
+use egui::{Frame, Margin, Panel, Rect, Ui, UiBuilder, vec2};
 
 use super::{Desk, shot_detail::icon_button, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
     art::{Take, TakeId},
     diffusion::EditPlan,
     project::Action,
-    recipe::layer::parts,
     storyboard::{Shot, ShotId},
 };
 use candidates::Comparison;
+use commands::stop;
 use hand::Hand;
 use session::Session;
 use stage::Overlay;
@@ -298,12 +299,6 @@ fn body(
     typing
 }
 
-/// Takes all jobs of a shot out of the queue.
-fn stop(desk: &mut Desk<'_>, take: &Take) {
-    let jobs = desk.overview.jobs.iter().filter(|job| job.shot == take.shot);
-    desk.actions.extend(jobs.map(|job| Action::Cancel(job.id)));
-}
-
 impl Canvas {
     /// Another take comes onto the canvas.
     fn begin(&mut self, ui: &Ui, desk: &Desk<'_>, take: &Take) -> Session {
@@ -343,93 +338,6 @@ impl Canvas {
             Some(egui::Color32::from_rgb(red, green, blue))
         });
         self.tools.colour = colour.unwrap_or(self.tools.colour);
-    }
-
-    /// What keys mean on the canvas.
-    fn keys(&mut self, ui: &Ui, session: &mut Session, desk: &mut Desk<'_>, take: &Take) {
-        // What a menu is closed with must not put a candidate away.
-        if !desk.has_keys || Popup::is_any_open(ui.ctx()) {
-            return;
-        }
-        let takes = desk.project.art().takes(&take.shot);
-        for command in ui.input_mut(|input| self.keymap.pressed(input, None)) {
-            match command {
-                Command::Use(tool) => self.take_tool(tool, session),
-                Command::Smaller => self.tools.resize(1.0 / 1.25),
-                Command::Larger => self.tools.resize(1.25),
-                Command::Invert => {
-                    if let Some(at) = session.selected().filter(|&at| !session.layers[at].locked) {
-                        session.layers[at].mask = session.layers[at].mask.inverted();
-                    }
-                }
-                Command::PartAbove | Command::PartBelow | Command::LastPart => {
-                    self.choose(
-                        session,
-                        match command {
-                            Command::PartAbove => session.part_by(-1),
-                            Command::PartBelow => session.part_by(1),
-                            _ => session.last_part(),
-                        },
-                    );
-                }
-                Command::Draw => self.draw(session, desk),
-                Command::Stop => stop(desk, take),
-                Command::Accept => match candidates::in_view(self, takes) {
-                    Some(candidate) => candidates::accept(self, desk, candidate),
-                    None => self.note = self.hand.finish(&self.tools, session).err(),
-                },
-                Command::Discard => match candidates::in_view(self, takes) {
-                    Some(candidate) => {
-                        candidates::walk_on_from(self, takes, take);
-                        candidates::discard(desk, candidate);
-                    }
-                    None => {
-                        self.hand.give_up(session);
-                    }
-                },
-                Command::Previous => candidates::walk(self, takes, take, -1),
-                Command::Next => candidates::walk(self, takes, take, 1),
-                Command::Back => {
-                    self.go_to = tree::parent(takes, take).map(|take| take.id.clone());
-                }
-                Command::Undo
-                | Command::Redo
-                | Command::Fit
-                | Command::ActualSize
-                | Command::Overlay => self.look(ui, command, session),
-            }
-        }
-    }
-
-    /// Undo, zoom, and whether the parts are seen.
-    fn look(&mut self, ui: &Ui, command: Command, session: &mut Session) {
-        match command {
-            Command::Undo if self.hand.give_up_gesture(session) => {}
-            Command::Undo | Command::Redo => {
-                self.hand.point_anew();
-                if command == Command::Undo {
-                    session.undo()
-                } else {
-                    session.redo()
-                };
-            }
-            Command::Fit => self.view.fit(),
-            Command::ActualSize => {
-                if let Some(room) = self.room {
-                    let size = vec2(session.size.0 as f32, session.size.1 as f32);
-                    self.view.set_zoom(1.0 / ui.pixels_per_point(), room, size);
-                }
-            }
-            Command::Overlay => self.hidden = !self.hidden,
-            _ => {}
-        }
-    }
-
-    /// Draws what the first button says, if it can be pressed.
-    fn draw(&mut self, session: &Session, desk: &mut Desk<'_>) {
-        if self.planned.is_some() {
-            draw_bar::press(self, session, desk, parts(&session.layers));
-        }
     }
 
     /// Has the parts kept when a stroke, a word or the turn of a slider is done.

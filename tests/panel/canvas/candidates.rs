@@ -1,0 +1,139 @@
+//! What was drawn is compared, accepted or put away.
+
+use bevy_illustrator::{panel::Tab, project::Action, recipe::EditKind, storyboard::ShotId};
+use egui::{Key, Modifiers, accesskit::Role};
+use egui_kittest::kittest::{AccessKitNode, Queryable};
+
+use crate::support::{Panel, has, press, says};
+
+use super::{canvas, choose, key, stroke, take, wait_for_objects};
+
+/// An edit of the portrait, drawn twice.
+fn with_candidates() -> (Panel, ShotId) {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    for _ in 0..2 {
+        press(&mut panel, "Replace part 1");
+    }
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    // The canvas has the keys again, and not the field of words.
+    press(&mut panel, "Fit");
+    panel.state_mut().obey();
+    (panel, shot)
+}
+
+#[test]
+fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
+    let (mut panel, shot) = with_candidates();
+    assert!(has(&panel, "Accept"), "what was drawn lies over the picture");
+    key(&mut panel, Modifiers::NONE, Key::Enter);
+    let asked = panel.state_mut().obey();
+    let accepted = asked.iter().find_map(|action| match action {
+        Action::Accept { take, .. } => Some(take.clone()),
+        _ => None,
+    });
+    let accepted = accepted.unwrap();
+    let made = panel.state().project.art().take(&shot, &accepted).unwrap().clone();
+    assert_eq!(made.parent(), Some(&take(&panel, &shot, 0).id));
+    assert_eq!(panel.state().project.art().accepted(&shot).unwrap().id, accepted);
+    wait_for_objects(&mut panel);
+    assert!(has(&panel, "part 1"), "the parts come along");
+    stroke(&mut panel, &shot, &[(0.7, 0.7)]);
+    let asked = panel.state_mut().obey();
+    let on = asked.iter().find_map(|action| match action {
+        Action::SetLayers { take, .. } => Some(take.clone()),
+        _ => None,
+    });
+    assert_eq!(on, Some(accepted), "and belong to the new take");
+    // And back: the take that it was made of is one key away.
+    key(&mut panel, Modifiers::NONE, Key::Backspace);
+    panel.run_steps(2);
+    assert!(has(&panel, "take 1"));
+}
+
+#[test]
+fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
+    let (mut panel, shot) = with_candidates();
+    key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
+    key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
+    assert!(panel.query_by_label("Discard").is_none(), "before the first stands the take itself");
+    key(&mut panel, Modifiers::NONE, Key::ArrowRight);
+    let first = take(&panel, &shot, 1).id;
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert_eq!(panel.state_mut().obey(), [Action::Discard { shot: shot.clone(), take: first }]);
+    panel.run_steps(2);
+    assert!(panel.query_by_label("Discard").is_some(), "the second one is in view");
+    press(&mut panel, "Accept");
+    assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
+}
+
+#[test]
+fn the_key_that_closes_a_menu_puts_no_candidate_away() {
+    let (mut panel, _) = with_candidates();
+    let ways =
+        |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
+    panel.get_by(ways).click();
+    panel.run_steps(2);
+    assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert_eq!(panel.state_mut().obey(), []);
+    assert!(panel.query_by_label("Blink").is_none(), "the menu is closed");
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert!(matches!(panel.state_mut().obey()[..], [Action::Discard { .. }]));
+}
+
+#[test]
+fn one_is_accepted_and_the_rest_dropped_with_one_press() {
+    let (mut panel, shot) = with_candidates();
+    press(&mut panel, "Accept, drop the rest");
+    panel.state_mut().obey();
+    let art = panel.state().project.art();
+    assert_eq!(art.takes(&shot).len(), 2);
+    assert_eq!(art.accepted(&shot).unwrap().parent(), Some(&art.takes(&shot)[0].id));
+}
+
+#[test]
+fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
+    let (mut panel, shot) = with_candidates();
+    press(&mut panel, "Try on in the game");
+    let asked = panel.state_mut().obey();
+    let [Action::TryOn { take: Some(tried), .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    let tried = tried.clone();
+    let shown = |panel: &Panel| {
+        let project = &panel.state().project;
+        project.shown(project.board().shot(&shot).unwrap()).unwrap().id.clone()
+    };
+    assert_eq!(shown(&panel), tried);
+    panel.state_mut().panel.tab = Tab::Queue;
+    panel.run_steps(2);
+    assert_eq!(panel.state_mut().obey(), [Action::TryOn { shot: shot.clone(), take: None }]);
+    assert_eq!(shown(&panel), take(&panel, &shot, 0).id);
+}
+
+#[test]
+fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there() {
+    let (mut panel, shot) = with_candidates();
+    press(&mut panel, "Accept");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    let others: Vec<ShotId> =
+        panel.state().project.board().kin(&shot).map(|shot| shot.id.clone()).collect();
+    assert!(!others.is_empty(), "Mira has several expressions");
+    press(&mut panel, &format!("Same edit on {} more", others.len()));
+    let asked = panel.state_mut().obey();
+    assert!(
+        matches!(&asked[..], [Action::EditAlike { others: asked, .. }] if *asked == others),
+        "{asked:?}"
+    );
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    assert!(panel.query_by_label_contains("Same edit on").is_none(), "it was done everywhere");
+    let other = &others[0];
+    let made = panel.state().project.art().takes(other).last().unwrap().id.clone();
+    press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
+    panel.state_mut().obey();
+    assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
+}

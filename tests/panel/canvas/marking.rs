@@ -1,0 +1,224 @@
+//! Parts are marked, and what is to become of them is said.
+
+use bevy_illustrator::{
+    panel::{
+        Tab,
+        canvas::{Command, Tool},
+    },
+    project::Action,
+    recipe::{EditKind, Verdict},
+    storyboard::ShotKind,
+};
+use egui::{Key, KeyboardShortcut, Modifiers};
+use egui_kittest::kittest::Queryable;
+
+use crate::support::{Desk, Panel, has, open, press, story};
+
+use super::{at, canvas, choose, kept, key, stroke, take};
+
+#[test]
+fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.5, 0.2), (0.8, 0.2)]);
+    let asked = panel.state_mut().obey();
+    let [layer] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!(layer.name, "part 1");
+    assert_eq!([0.2, 0.5, 0.8].map(|x| at(&layer.mask, x, 0.2)), [255; 3]);
+    assert_eq!([at(&layer.mask, 0.5, 0.9), at(&layer.mask, 0.02, 0.9)], [0; 2]);
+    let id = take(&panel, &shot, 0).id;
+    assert_eq!(
+        panel.state().project.art().layers(&shot, &id).unwrap(),
+        std::slice::from_ref(layer)
+    );
+    let covered = format!("{:.0} %", 100.0 * layer.mask.coverage());
+    assert!(has(&panel, &covered), "the list tells how much it covers");
+}
+
+#[test]
+fn undo_takes_strokes_back_one_by_one_and_redo_brings_them_again() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
+    let one = kept(&panel.state_mut().obey()).to_vec();
+    stroke(&mut panel, &shot, &[(0.1, 0.9), (0.2, 0.9)]);
+    let two = kept(&panel.state_mut().obey()).to_vec();
+    assert!(two[0].mask.coverage() > one[0].mask.coverage());
+    let mut after = |modifiers, pressed| {
+        key(&mut panel, modifiers, pressed);
+        kept(&panel.state_mut().obey()).to_vec()
+    };
+    assert_eq!(after(Modifiers::COMMAND, Key::Z), one);
+    assert_eq!(after(Modifiers::COMMAND, Key::Z), []);
+    assert_eq!(after(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z), one);
+    assert_eq!(after(Modifiers::COMMAND, Key::Y), two);
+}
+
+#[test]
+fn the_eraser_the_box_and_the_lasso_do_what_they_say() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.6, 0.6)]);
+    let boxed = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((boxed.coverage() - 0.25).abs() < 0.03, "{}", boxed.coverage());
+    press(&mut panel, "Eraser");
+    stroke(&mut panel, &shot, &[(0.15, 0.15), (0.2, 0.2)]);
+    let erased = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert_eq!(
+        [at(&boxed, 0.18, 0.18), at(&erased, 0.18, 0.18), at(&erased, 0.55, 0.55)],
+        [255, 0, 255]
+    );
+    press(&mut panel, "Lasso");
+    stroke(&mut panel, &shot, &[(0.7, 0.7), (0.9, 0.7), (0.9, 0.9), (0.7, 0.9)]);
+    let lassoed = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert_eq!([at(&lassoed, 0.8, 0.8), at(&lassoed, 0.55, 0.55)], [255, 255], "it is added");
+}
+
+#[test]
+fn a_click_takes_the_object_and_escape_gives_it_back() {
+    let (mut panel, shot) = canvas();
+    key(&mut panel, Modifiers::NONE, Key::B);
+    press(&mut panel, "Object");
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    let square = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
+    assert_eq!([at(&square, 0.5, 0.5), at(&square, 0.1, 0.1)], [255, 0]);
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert!(kept(&panel.state_mut().obey())[0].mask.is_empty());
+}
+
+#[test]
+fn a_scribble_is_something_to_add() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Scribble");
+    stroke(&mut panel, &shot, &[(0.3, 0.1), (0.6, 0.1)]);
+    let asked = panel.state_mut().obey();
+    let [layer] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!(layer.edit.as_ref().unwrap().kind, EditKind::Add);
+    assert_eq!(at(&layer.mask, 0.45, 0.1), 255);
+    let scribble = &layer.scribble.as_ref().unwrap().0;
+    let (x, y) = (scribble.width() * 45 / 100, scribble.height() / 10);
+    assert_eq!(scribble.get_pixel(x, y).0, [255; 4]);
+}
+
+#[test]
+fn a_locked_part_stays_as_it_is_and_the_canvas_says_why() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "Lock part 1");
+    panel.state_mut().obey();
+    stroke(&mut panel, &shot, &[(0.8, 0.8)]);
+    assert_eq!(panel.state_mut().obey(), []);
+    assert!(has(&panel, "`part 1` is locked"));
+}
+
+#[test]
+fn the_button_says_what_will_happen_and_does_it() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    assert!(has(&panel, "say what to do with it"));
+    choose(&mut panel, EditKind::Replace, "a moon");
+    let asked = panel.state_mut().obey();
+    let said = kept(&asked)[0].clone();
+    assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "what is typed is kept");
+    press(&mut panel, "Replace part 1");
+    let asked = panel.state_mut().obey();
+    let [Action::Edit { shot: of, take: parent, parts, context: None, takes: 1 }] =
+        asked.as_slice()
+    else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((of, parent), (&shot, &take(&panel, &shot, 0).id));
+    assert_eq!((&parts[0].mask, &parts[0].edit), (&said.mask, said.edit.as_ref().unwrap()));
+}
+
+#[test]
+fn verdicts_are_one_press_from_a_picture() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "Like part 1");
+    let asked = panel.state_mut().obey();
+    assert_eq!(kept(&asked)[0].verdict, Verdict::Liked);
+    press(&mut panel, "Keep what I like, redo the rest");
+    let asked = panel.state_mut().obey();
+    let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
+    assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
+}
+
+#[test]
+fn the_pointer_alone_leaves_the_picture_where_it_is() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    stroke(&mut panel, &shot, &[(0.0, 0.0), (0.5, 1.0)]);
+    let left = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((left.coverage() - 0.5).abs() < 0.02, "the picture is fitted: {}", left.coverage());
+}
+
+#[test]
+fn keys_can_be_others_and_mean_nothing_while_words_are_typed() {
+    let (mut panel, shot) = canvas();
+    let box_key = KeyboardShortcut::new(Modifiers::NONE, Key::F);
+    panel.state_mut().panel.canvas_keys().bind(Command::Use(Tool::Box), [box_key]);
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    panel.state_mut().obey();
+    key(&mut panel, Modifiers::NONE, Key::F);
+    assert!(has(&panel, "Drag a box."));
+    key(&mut panel, Modifiers::NONE, Key::U);
+    assert!(has(&panel, "Drag a box."), "the old key does nothing");
+    panel.get_by_label("Name of the part").click();
+    panel.run_steps(2);
+    key(&mut panel, Modifiers::NONE, Key::E);
+    assert!(has(&panel, "Drag a box."), "no tool is taken by a letter of a name");
+}
+
+#[test]
+fn without_a_picture_the_canvas_says_how_to_get_one() {
+    let mut desk = Desk::new(story());
+    desk.panel.tab = Tab::Canvas;
+    let mut panel = open(desk);
+    assert!(has(&panel, "No picture to work on"));
+    let shot = panel.state().shot(ShotKind::Portrait).id;
+    panel.state_mut().panel.select(shot);
+    panel.run_steps(2);
+    assert!(has(&panel, "No picture to work on"), "a shot that is not drawn has none either");
+}
+
+#[test]
+fn a_click_with_the_empty_hand_chooses_the_part_below_it() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "New");
+    stroke(&mut panel, &shot, &[(0.8, 0.8)]);
+    press(&mut panel, "Hand");
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    press(&mut panel, "Eraser");
+    panel.state_mut().obey();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    let asked = panel.state_mut().obey();
+    let [upper, lower] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!([at(&upper.mask, 0.8, 0.8), at(&lower.mask, 0.2, 0.2)], [255, 0]);
+}
+
+#[test]
+fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    stroke(&mut panel, &shot, &[(0.3, 0.3), (0.4, 0.4)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Context");
+    let context_after = |panel: &mut Panel, places: &[(f32, f32)]| {
+        stroke(panel, &shot, places);
+        panel.state_mut().obey();
+        press(panel, "Replace part 1");
+        let asked = panel.state_mut().asked.split_off(0);
+        let [Action::Edit { context, .. }] = asked[..] else { panic!("{asked:?}") };
+        context
+    };
+    let dragged = context_after(&mut panel, &[(0.1, 0.1), (0.7, 0.7)]).unwrap();
+    let width = take(&panel, &shot, 0).recipe().size.width;
+    let share = |pixels: u32| pixels as f32 / width as f32;
+    assert!((share(dragged.width) - 0.6).abs() < 0.03 && (share(dragged.x) - 0.1).abs() < 0.03);
+    let moved = context_after(&mut panel, &[(0.5, 0.5), (0.65, 0.6)]).unwrap();
+    assert_eq!((moved.width, moved.height), (dragged.width, dragged.height));
+    assert!((share(moved.x - dragged.x) - 0.15).abs() < 0.03, "{dragged} {moved}");
+    assert_eq!(context_after(&mut panel, &[(0.05, 0.95)]), None);
+}

@@ -1,0 +1,60 @@
+//! Whatever a hand does.
+
+use proptest::prelude::*;
+
+use bevy_illustrator::panel::canvas::Tool;
+use egui::{Key, Modifiers};
+
+use crate::support::press;
+
+use super::{canvas, key, stroke, take};
+
+/// What a hand may do on a canvas, sensible or not.
+#[derive(Clone, Debug)]
+enum Deed {
+    Take(usize),
+    Stroke(Vec<(f32, f32)>),
+    Key(Modifiers, Key),
+    Press(&'static str),
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let place = || (-0.2_f32..1.2, -0.2_f32..1.2);
+    let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
+    let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
+    let buttons = ["New", "Split into parts", "Fit", "1:1", "Undo", "Redo"];
+    let deed = prop_oneof![
+        (0..Tool::ALL.len()).prop_map(Deed::Take),
+        prop::collection::vec(place(), 1..5).prop_map(Deed::Stroke),
+        (prop::sample::select(modifiers.to_vec()), prop::sample::select(keys.to_vec()))
+            .prop_map(|(modifiers, key)| Deed::Key(modifiers, key)),
+        prop::sample::select(buttons.to_vec()).prop_map(Deed::Press),
+    ];
+    prop::collection::vec(deed, 1..24)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_a_hand_does_can_be_undone_and_what_is_kept_is_what_is_seen(deeds in deeds()) {
+        let (mut panel, shot) = canvas();
+        for deed in deeds {
+            match deed {
+                Deed::Take(tool) => press(&mut panel, Tool::ALL[tool].name()),
+                Deed::Stroke(places) => stroke(&mut panel, &shot, &places),
+                Deed::Key(modifiers, pressed) => key(&mut panel, modifiers, pressed),
+                Deed::Press(button) => press(&mut panel, button),
+            }
+            panel.state_mut().obey();
+        }
+        // A stroke that ended outside the panel took the keys away.
+        press(&mut panel, "Fit");
+        // Whatever is under way is given up, and then step after step.
+        for _ in 0..60 {
+            key(&mut panel, Modifiers::COMMAND, Key::Z);
+            panel.state_mut().obey();
+        }
+        let first = take(&panel, &shot, 0).id;
+        prop_assert_eq!(panel.state().project.art().layers(&shot, &first).unwrap(), []);
+    }
+}
