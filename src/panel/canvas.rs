@@ -121,6 +121,8 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
         theme::empty(ui, "No picture to work on", advice);
         return;
     };
+    // What is drawn meanwhile must not push it off the canvas.
+    state.selection.take.get_or_insert_with(|| take.id.clone());
     let canvas = &mut state.canvas;
     let mut session = match canvas.session.take() {
         Some(session) if session.shot == take.shot && session.take == take.id => session,

@@ -5,7 +5,13 @@ use egui::{
     vec2,
 };
 
-use super::{Canvas, keymap::Command, overlay, part_form::part_form, session::Session};
+use super::{
+    Canvas,
+    keymap::Command,
+    overlay,
+    part_form::{Typed, part_form},
+    session::Session,
+};
 use crate::{
     mask::Mask,
     panel::theme,
@@ -67,7 +73,10 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         Some(Change::Select(at)) => {
             canvas.choose(session, Some(at).filter(|at| selected != Some(*at)));
         }
-        Some(Change::Remove(at)) => session.remove(at),
+        Some(Change::Remove(at)) => {
+            canvas.typed = Typed::default();
+            session.remove(at);
+        }
         Some(Change::Shift(at, down)) => session.shift(at, down),
         None => {}
     }

@@ -222,3 +222,20 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
     assert!((share(moved.x - dragged.x) - 0.15).abs() < 0.03, "{dragged} {moved}");
     assert_eq!(context_after(&mut panel, &[(0.05, 0.95)]), None);
 }
+
+#[test]
+fn what_is_drawn_meanwhile_does_not_push_the_take_off_the_canvas() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    panel.state_mut().obey();
+    let more = Action::DrawMore { shot: shot.clone(), takes: 1 };
+    panel.state_mut().project.apply(more).unwrap();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
+    stroke(&mut panel, &shot, &[(0.8, 0.8)]);
+    let asked = panel.state_mut().obey();
+    let first = take(&panel, &shot, 0).id;
+    let [Action::SetLayers { take, layers, .. }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((take, layers.len()), (&first, 1));
+}
