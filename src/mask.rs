@@ -10,6 +10,7 @@ mod colour;
 pub mod objects;
 mod outline;
 mod reach;
+pub mod sam;
 pub(crate) mod text;
 
 use std::{fmt, io, sync::Arc};

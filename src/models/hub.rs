@@ -1,4 +1,4 @@
-//! Download of a diffusers folder from the Hugging Face hub.
+//! Download of a diffusers folder, or of MobileSAM's weights, from the Hugging Face hub.
 //!
 //! Two steps, so that nothing starts unasked: [`Hub::list`] tells what would come (files, sizes,
 //! licence) and fetches no file; [`Listing::download`] fetches it. Only the parts that run here are
@@ -24,6 +24,9 @@ use sha2::{Digest, Sha256};
 
 /// The parts of a pipeline that run here; a safety checker, for one, would be fetched for nothing.
 const PARTS: [&str; 5] = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"];
+
+/// Repository and file of MobileSAM's weights as safetensors.
+const MOBILE_SAM: (&str, &str) = ("lmz/candle-sam", "mobile_sam-tiny-vitt.safetensors");
 
 /// Where models come from and where they are kept.
 #[derive(Debug)]
@@ -73,6 +76,14 @@ pub enum HubError {
         /// The repository.
         repo: String,
     },
+    /// The repository holds no such file.
+    #[error("{repo} holds no {file}")]
+    NoFile {
+        /// The repository.
+        repo: String,
+        /// The file.
+        file: String,
+    },
     /// A file arrived, but not the one that the hub promised.
     #[error(
         "{path} is not what the hub promised (its SHA-256 differs): it was removed, download it again"
@@ -115,6 +126,48 @@ impl Hub {
     /// # Errors
     /// When the hub cannot be asked, does not know the repository, or it holds no diffusers folder.
     pub fn list(self, repo: &str, revision: &str) -> Result<Listing, HubError> {
+        let listing = self.listing(repo, revision, wanted)?;
+        let has = |end: &str| listing.files.iter().any(|file| file.path.ends_with(end));
+        if has("model_index.json") && has(".safetensors") {
+            Ok(listing)
+        } else {
+            Err(HubError::NoModel { repo: repo.to_owned() })
+        }
+    }
+
+    /// Tells what a download of MobileSAM's weights would bring ([`Sam`](crate::mask::sam::Sam) reads them),
+    /// and downloads nothing.
+    ///
+    /// # Errors
+    /// When the hub cannot be asked, or does not have them any more.
+    pub fn list_mobile_sam(self) -> Result<Listing, HubError> {
+        let (repo, file) = MOBILE_SAM;
+        let wanted = |mut siblings: Vec<Sibling>| {
+            siblings.retain(|sibling| sibling.rfilename == file);
+            siblings.into_iter().map(Into::into).collect()
+        };
+        let listing = self.listing(repo, "main", wanted)?;
+        if listing.files.is_empty() {
+            return Err(HubError::NoFile { repo: repo.to_owned(), file: file.to_owned() });
+        }
+        Ok(listing)
+    }
+
+    /// MobileSAM's weights, if they were downloaded before.
+    #[must_use]
+    pub fn mobile_sam(&self) -> Option<PathBuf> {
+        let (repo, file) = MOBILE_SAM;
+        let commits = self.cache.repo(Repo::model(repo.to_owned())).pointer_path("");
+        let commits = commits.read_dir().ok()?.flatten();
+        commits.map(|commit| commit.path().join(file)).find(|file| file.exists())
+    }
+
+    fn listing(
+        self,
+        repo: &str,
+        revision: &str,
+        wanted: impl FnOnce(Vec<Sibling>) -> Vec<RemoteFile>,
+    ) -> Result<Listing, HubError> {
         let failed = |source| HubError::Api { repo: repo.to_owned(), source };
         let api = self.api.with_retries(3).build().map_err(failed)?;
         let named = |revision: &str| {
@@ -123,17 +176,11 @@ impl Hub {
         let request = api.repo(named(revision)).info_request().query("blobs", "true");
         let ask = || -> Result<Answer, ureq::Error> { request.call()?.body_mut().read_json() };
         let answer = ask().map_err(|error| failed(Box::new(error).into()))?;
-
-        let files: Vec<RemoteFile> = wanted(answer.siblings);
-        let has = |end: &str| files.iter().any(|file| file.path.ends_with(end));
-        if !has("model_index.json") || !has(".safetensors") {
-            return Err(HubError::NoModel { repo: repo.to_owned() });
-        }
         // Files of one commit belong together, even when the branch moves on while they come.
         let repo = api.repo(named(&answer.sha));
         let here = self.cache.repo(named(&answer.sha));
         let licence = answer.card.and_then(|card| card.license_name.or(card.license));
-        Ok(Listing { commit: answer.sha, licence, files, repo, here })
+        Ok(Listing { commit: answer.sha, licence, files: wanted(answer.siblings), repo, here })
     }
 }
 
@@ -199,15 +246,17 @@ fn wanted(siblings: Vec<Sibling>) -> Vec<RemoteFile> {
             PARTS.contains(&part) && !file.contains(['/', '\\']) && known && !twin
         }
     };
-    siblings
-        .into_iter()
-        .filter(|sibling| kept(&sibling.rfilename))
-        .map(|sibling| RemoteFile {
+    siblings.into_iter().filter(|sibling| kept(&sibling.rfilename)).map(Into::into).collect()
+}
+
+impl From<Sibling> for RemoteFile {
+    fn from(sibling: Sibling) -> Self {
+        Self {
             path: sibling.rfilename,
             bytes: sibling.size.unwrap_or(0),
             sha256: sibling.lfs.map(|lfs| lfs.sha256),
-        })
-        .collect()
+        }
+    }
 }
 
 /// What the hub says of a repository.
@@ -309,12 +358,14 @@ mod tests {
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let headers: Vec<String> =
             lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        if path == "/api/models/us/sketch/revision/main?blobs=true" {
+        let repo = ["us/sketch", MOBILE_SAM.0].into_iter().find(|repo| path.contains(repo));
+        let repo = repo.unwrap_or_default();
+        if path == format!("/api/models/{repo}/revision/main?blobs=true") {
             let head = format!("content-length: {}\r\nconnection: close", info.len());
             let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{info}");
             return;
         }
-        let name = path.strip_prefix(&format!("/us/sketch/resolve/{SHA}/")).unwrap_or_default();
+        let name = path.strip_prefix(&format!("/{repo}/resolve/{SHA}/")).unwrap_or_default();
         let Some(content) = files.get(name) else {
             let _ = write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
             return;
@@ -418,5 +469,24 @@ mod tests {
         assert!(matches!(list("us/sketch"), Err(HubError::NoModel { .. })));
         let error = list("us/other").expect_err("unknown").to_string();
         assert!(error.contains("us/other") && error.contains("404"), "{error}");
+    }
+
+    #[test]
+    fn of_mobile_sam_the_one_file_is_fetched_and_found_again() {
+        let (_, file) = MOBILE_SAM;
+        let hub =
+            hub_with(&[("sam_vit_b_01ec64.safetensors", b"never"), (file, &[3; 50])], &[], "");
+        let cache = tempfile::tempdir().expect("a folder");
+        let here = || Hub::at(&hub.endpoint, cache.path());
+        assert_eq!(here().mobile_sam(), None);
+        let listing = here().list_mobile_sam().expect("listed");
+        assert_eq!((listing.files.len(), listing.bytes()), (1, 50));
+        let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+        assert_eq!(here().mobile_sam(), Some(folder.join(file)));
+        assert_eq!(std::fs::read(folder.join(file)).expect("readable"), [3; 50]);
+
+        let hub = hub_with(&[("README.md", b"moved")], &[], "");
+        let error = Hub::at(&hub.endpoint, cache.path()).list_mobile_sam().expect_err("gone");
+        assert!(matches!(error, HubError::NoFile { .. }), "{error}");
     }
 }

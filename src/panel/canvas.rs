@@ -8,6 +8,7 @@ mod elsewhere;
 mod hand;
 mod history;
 mod keymap;
+mod onlooker;
 mod overlay;
 mod part_form;
 mod parts_list;
@@ -33,6 +34,7 @@ use crate::{
 use candidates::Comparison;
 use commands::stop;
 use hand::Hand;
+pub(super) use onlooker::ObjectModel;
 use session::Session;
 use stage::Overlay;
 use tool::Tools;
@@ -50,6 +52,7 @@ const QUIET: f64 = 0.7;
 #[derive(Debug)]
 pub(super) struct Canvas {
     pub keymap: Keymap,
+    pub object_model: ObjectModel,
     session: Option<Session>,
     view: View,
     /// Where the picture was shown last.
@@ -89,6 +92,7 @@ impl Default for Canvas {
     fn default() -> Self {
         Self {
             keymap: Keymap::default(),
+            object_model: ObjectModel::new(downloaded()),
             session: None,
             view: View::default(),
             room: None,
@@ -131,7 +135,10 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
             canvas.begin(ui, desk, take)
         }
     };
-    session.poll();
+    for (pointing, mask) in session.poll() {
+        let answered = canvas.hand.answered(&pointing, mask, &mut session);
+        canvas.note = answered.err().or(canvas.note.take());
+    }
     let takes = desk.project.art().takes(&take.shot);
     candidates::welcome(canvas, takes, take);
     canvas.keys(ui, &mut session, desk, take);
@@ -164,6 +171,14 @@ pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
     });
     let tried = canvas.tried.take().map(|(shot, _)| Action::TryOn { shot, take: None });
     kept.into_iter().chain(tried).collect()
+}
+
+/// MobileSAM's weights, if they were downloaded.
+fn downloaded() -> Option<std::path::PathBuf> {
+    #[cfg(feature = "hub")]
+    return crate::models::hub::Hub::from_env().mobile_sam();
+    #[cfg(not(feature = "hub"))]
+    None
 }
 
 /// The shot in front and the take of it that the author looks at.
@@ -292,7 +307,7 @@ fn body(
     let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
     let ui = &mut middle;
     ui.shrink_clip_rect(free);
-    tool_bar::settings(ui, canvas);
+    tool_bar::settings(ui, canvas, session);
     if let Some(note) = &canvas.note {
         ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
     }
@@ -313,7 +328,7 @@ impl Canvas {
         self.note = None;
         self.planned = None;
         self.typed = part_form::Typed::default();
-        Session::open(ui.ctx(), desk.project, take)
+        Session::open(ui.ctx(), desk.project, take, &self.object_model)
     }
 
     /// Takes a tool into the hand.

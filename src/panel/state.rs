@@ -1,11 +1,14 @@
 //! What the panel remembers between frames: where the author is, and what is typed but not applied.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+};
 
 use bevy::prelude::Resource;
 
 use super::{
-    canvas::{self, Canvas, Keymap},
+    canvas::{self, Canvas, Keymap, ObjectModel},
     filter::Filter,
     grid::Grid,
     overview::Overview,
@@ -71,6 +74,13 @@ impl PanelState {
     /// The canvas's keys, to be bound otherwise.
     pub fn canvas_keys(&mut self) -> &mut Keymap {
         &mut self.canvas.keymap
+    }
+
+    /// Lets MobileSAM find the objects that the author clicks at: its weights as a safetensors file, or `None`
+    /// to find them by colour and edges. From the start it is what `illustrate models download --mobile-sam`
+    /// brought, if it did. Takes effect with the next picture that comes onto the canvas.
+    pub fn find_objects_with(&mut self, weights: Option<PathBuf>) {
+        self.canvas.object_model = ObjectModel::new(weights);
     }
 
     /// What is to be done before the panel is not shown any more: what was marked last on the canvas is

@@ -7,7 +7,7 @@ mod properties;
 use bevy_illustrator::{
     art::Take,
     mask::Mask,
-    panel::Tab,
+    panel::{PanelState, Tab},
     project::Action,
     recipe::{EditKind, Layer},
     storyboard::{ShotId, ShotKind},
@@ -19,7 +19,13 @@ use super::support::{Desk, Panel, open_in, press, story};
 
 /// The canvas with the portrait of a story whose pictures are all drawn, once its picture is read.
 pub fn canvas() -> (Panel, ShotId) {
+    canvas_with(|panel| panel.find_objects_with(None))
+}
+
+/// As [`canvas`], with a panel that is set up otherwise.
+pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
     let mut desk = Desk::new(story());
+    set_up(&mut desk.panel);
     desk.draw_all();
     let shot = desk.shot(ShotKind::Portrait).id;
     desk.panel.select(shot.clone());
@@ -31,15 +37,21 @@ pub fn canvas() -> (Panel, ShotId) {
 
 /// The picture is read and looked at by another thread.
 pub fn wait_for_objects(panel: &mut Panel) {
-    for _ in 0..2000 {
-        let split = panel.get_by_label("Split into parts");
-        if !split.accesskit_node().is_disabled() {
+    wait_until(panel, |panel| {
+        !panel.get_by_label("Split into parts").accesskit_node().is_disabled()
+    });
+}
+
+/// Goes on until something has happened.
+pub fn wait_until(panel: &mut Panel, mut has_happened: impl FnMut(&mut Panel) -> bool) {
+    for _ in 0..12_000 {
+        if has_happened(panel) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
         panel.run_steps(1);
     }
-    panic!("the picture was not looked at in 10 seconds");
+    panic!("it did not happen within a minute");
 }
 
 pub fn take(panel: &Panel, shot: &ShotId, number: usize) -> Take {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod canvas;
+#[path = "../common/mobile_sam.rs"]
+mod mobile_sam;
 mod storyboard;
 mod support;
 mod tabs;

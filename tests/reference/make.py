@@ -11,6 +11,7 @@ import models
 import networks
 import pipelines
 import schedulers
+import segment
 
 
 def main():
@@ -22,6 +23,7 @@ def main():
             pipelines.record()
             edits.record()
             schedulers.record()
+            segment.record()
         case ["full", folder]:
             import full_size
 

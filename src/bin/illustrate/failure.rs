@@ -6,6 +6,7 @@ use bevy_illustrator::{
     art::ArtError,
     diffusion::DiffusionError,
     generator::GenerateError,
+    mask::sam::SamError,
     project::ProjectError,
     story::{check::StoryFault, ron_file::RonStoryError},
 };
@@ -67,6 +68,9 @@ pub(crate) enum Failure {
         /// What is wrong.
         source: image::ImageError,
     },
+    /// MobileSAM refused.
+    #[error(transparent)]
+    Sam(#[from] SamError),
     /// A point that the command line names lies elsewhere.
     #[error(
         "{},{} lies outside the picture of {}x{} pixels", .point.0, .point.1, .picture.0, .picture.1

@@ -21,7 +21,7 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
-    /// Download a diffusers folder from the Hugging Face hub, after telling what would come
+    /// Download a diffusers folder or MobileSAM from the Hugging Face hub, after telling what would come
     #[cfg(feature = "hub")]
     Download(download::Download),
 }
@@ -97,10 +97,14 @@ mod download {
     #[derive(Debug, clap::Args)]
     pub(crate) struct Download {
         /// The repository: OWNER/NAME
-        repo: String,
+        #[arg(required_unless_present = "mobile_sam")]
+        repo: Option<String>,
         /// A branch, a tag or a commit
         #[arg(long, default_value = "main")]
         revision: String,
+        /// MobileSAM's weights instead, with which objects are found by clicking at them
+        #[arg(long, conflicts_with_all = ["repo", "revision"])]
+        mobile_sam: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -108,7 +112,10 @@ mod download {
 
     impl Download {
         pub(crate) fn run(&self) -> Result<(), Failure> {
-            let listing = Hub::from_env().list(&self.repo, &self.revision)?;
+            let listing = match &self.repo {
+                Some(repo) => Hub::from_env().list(repo, &self.revision)?,
+                None => Hub::from_env().list_mobile_sam()?,
+            };
             eprint!("{}", self.describe(&listing));
             if !self.yes && !agreed()? {
                 return Err(Failure::NotAgreed);
@@ -132,7 +139,7 @@ mod download {
             });
             format!(
                 "{} at {}:\n{}{} in all. Licence: {}\n",
-                self.repo,
+                self.repo.as_deref().unwrap_or("MobileSAM"),
                 listing.commit,
                 files.collect::<String>(),
                 HumanBytes(listing.bytes()),

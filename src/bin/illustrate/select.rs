@@ -2,9 +2,13 @@
 
 use std::{io::Write, path::PathBuf};
 
-use bevy_illustrator::mask::{
-    Area,
-    objects::{Objects, Pointing},
+use bevy_illustrator::{
+    diffusion::DeviceKind,
+    mask::{
+        Area,
+        objects::{Objects, Pointing},
+        sam::Sam,
+    },
 };
 
 use crate::{
@@ -28,6 +32,9 @@ pub(crate) struct Select {
     /// A box around what is meant
     #[arg(long = "box", value_name = "X,Y,W,H", value_parser = area)]
     area: Option<Area>,
+    /// MobileSAM's weights, to have it tell what belongs together instead of colours and edges
+    #[arg(long, value_name = "FILE.safetensors")]
+    mobile_sam: Option<PathBuf>,
     /// The mask: a grey PNG, white where it is
     #[arg(long, value_name = "MASK.png")]
     out: PathBuf,
@@ -45,7 +52,14 @@ impl Select {
             }
         }
         let (include, exclude) = (self.point.clone(), self.not.clone());
-        let mask = Objects::of(&image).select(&Pointing { include, exclude, area: self.area });
+        let pointing = Pointing { include, exclude, area: self.area };
+        let mask = match &self.mobile_sam {
+            Some(weights) => {
+                let sam = Sam::load(weights, &DeviceKind::Auto.open()?)?;
+                sam.select(&sam.embed(&image)?, &pointing)?
+            }
+            None => Objects::of(&image).select(&pointing),
+        };
         let png = mask.to_png()?;
         out.finish(|file| file.write_all(&png))?;
         let share = 100.0 * mask.coverage();

@@ -22,6 +22,8 @@ pub(super) struct Hand {
     pub pointing: Pointing,
     /// The part before that, and its mask.
     pointed: Option<(String, Mask)>,
+    /// How the object goes together with the part.
+    pointed_how: Combine,
     /// Where the last stroke ended.
     last_end: Option<[f32; 2]>,
 }
@@ -234,18 +236,40 @@ impl Hand {
         Ok(())
     }
 
-    /// Puts what was pointed at in the place of what was before pointing at it.
+    /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
     fn point(
         &mut self,
         keys: Modifiers,
         tools: &Tools,
         session: &mut Session,
     ) -> Result<(), String> {
+        self.pointed_how = if keys.command { Combine::Subtract } else { tools.combine };
+        if session.ask(&self.pointing) {
+            return Ok(());
+        }
         let Some(objects) = &session.objects else {
             self.point_anew();
             return Err("the picture is still being looked at: click again in a moment".to_owned());
         };
         let new = objects.select(&self.pointing);
+        self.put_pointed(&new, session)
+    }
+
+    /// The network has answered; what is not asked any more is left alone.
+    ///
+    /// # Errors
+    /// Why nothing can be done: for people.
+    pub fn answered(
+        &mut self,
+        pointing: &Pointing,
+        mask: Result<Mask, String>,
+        session: &mut Session,
+    ) -> Result<(), String> {
+        if *pointing != self.pointing { Ok(()) } else { self.put_pointed(&mask?, session) }
+    }
+
+    /// Puts what is pointed at in the place of what was before pointing at it.
+    fn put_pointed(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
         let layer = session.for_tool().inspect_err(|_| {
             self.pointing = Pointing::default();
         })?;
@@ -255,8 +279,7 @@ impl Hand {
         if *name == layer.name {
             layer.mask = before.clone();
         }
-        let how = if keys.command { Combine::Subtract } else { tools.combine };
-        layer.mask.combine(&new, how).map_err(|error| error.to_string())
+        layer.mask.combine(new, self.pointed_how).map_err(|error| error.to_string())
     }
 }
 

@@ -1,20 +1,20 @@
 //! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, channel},
-    },
-    thread,
-};
+use std::sync::Arc;
 
 use egui::Context;
 use image::RgbaImage;
 
-use super::history::History;
+use super::{
+    history::History,
+    onlooker::{Network, ObjectModel, Onlooker, Seen},
+};
 use crate::{
     art::{Take, TakeId},
-    mask::{Area, Mask, objects::Objects},
+    mask::{
+        Area, Mask,
+        objects::{Objects, Pointing},
+    },
     project::{Action, Project},
     recipe::Layer,
     storyboard::ShotId,
@@ -42,25 +42,25 @@ pub(super) struct Session {
     history: History<Vec<Layer>>,
     /// The parts as the project has them.
     kept: Vec<Layer>,
-    /// Behind a lock only so that the panel's state can be a resource.
-    loading: Option<Mutex<Receiver<Loaded>>>,
-}
-
-#[derive(Debug)]
-enum Loaded {
-    Picture(Result<Arc<RgbaImage>, String>),
-    Objects(Objects),
+    onlooker: Option<Onlooker>,
+    /// How far the network is that knows objects.
+    pub network: Network,
 }
 
 impl Session {
     /// Begins to work on a take. Its pixels are read by a thread of their own.
-    pub fn open(context: &Context, project: &Project, take: &Take) -> Self {
+    pub fn open(
+        context: &Context,
+        project: &Project,
+        take: &Take,
+        object_model: &ObjectModel,
+    ) -> Self {
         let (layers, unread) = match project.art().layers(&take.shot, &take.id) {
             Ok(layers) => (layers, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
-        let (loading, unstarted) = match load(context, take) {
-            Ok(loading) => (Some(Mutex::new(loading)), None),
+        let (onlooker, unstarted) = match Onlooker::start(context, take, object_model.clone()) {
+            Ok(onlooker) => (Some(onlooker), None),
             Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
         };
         let size = take.recipe().size;
@@ -77,23 +77,33 @@ impl Session {
             kept: layers.clone(),
             layers,
             context: None,
-            loading,
+            onlooker,
+            network: Network::None,
         }
     }
 
-    /// Takes in what was read meanwhile.
-    pub fn poll(&mut self) {
-        let Some(Ok(loading)) = self.loading.as_mut().map(Mutex::get_mut) else { return };
-        for loaded in loading.try_iter() {
-            match loaded {
-                Loaded::Picture(Ok(picture)) => {
+    /// Takes in what was seen meanwhile; the masks that the network answered with.
+    pub fn poll(&mut self) -> Vec<(Pointing, Result<Mask, String>)> {
+        let mut answers = Vec::new();
+        for seen in self.onlooker.iter_mut().flat_map(Onlooker::seen) {
+            match seen {
+                Seen::Picture(Ok(picture)) => {
                     self.size = picture.dimensions();
                     self.picture = Some(picture);
                 }
-                Loaded::Picture(Err(error)) => self.error = Some(error),
-                Loaded::Objects(objects) => self.objects = Some(objects),
+                Seen::Picture(Err(error)) => self.error = Some(error),
+                Seen::Objects(objects) => self.objects = Some(objects),
+                Seen::Network(network) => self.network = network,
+                Seen::Mask(pointing, mask) => answers.push((pointing, mask)),
             }
         }
+        answers
+    }
+
+    /// Asks the network what is pointed at; whether there is one to ask.
+    pub fn ask(&self, pointing: &Pointing) -> bool {
+        let onlooker = self.onlooker.as_ref().filter(|_| matches!(self.network, Network::Ready));
+        onlooker.is_some_and(|onlooker| onlooker.ask(pointing.clone()))
     }
 
     /// The part that the author works on.
@@ -201,22 +211,4 @@ impl Session {
         let (shot, take) = (self.shot.clone(), self.take.clone());
         Some(Action::SetLayers { shot, take, layers: self.layers.clone() })
     }
-}
-
-fn load(context: &Context, take: &Take) -> std::io::Result<Receiver<Loaded>> {
-    let (send, loading) = channel();
-    let (take, waker) = (take.clone(), context.clone());
-    thread::Builder::new().name("illustrator canvas".into()).spawn(move || {
-        let picture = take.image().map(Arc::new).map_err(|error| error.to_string());
-        let read = picture.clone();
-        // Nobody listens any more when the author has gone on: then there is nothing to look for.
-        if send.send(Loaded::Picture(picture)).is_ok() {
-            waker.request_repaint();
-            if let Ok(picture) = read {
-                let _ = send.send(Loaded::Objects(Objects::of(&picture)));
-                waker.request_repaint();
-            }
-        }
-    })?;
-    Ok(loading)
 }

@@ -2,7 +2,7 @@
 
 use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
 
-use super::{Canvas, keymap::Command, session::Session, tool::Tool};
+use super::{Canvas, keymap::Command, onlooker::Network, session::Session, tool::Tool};
 use crate::{mask::Combine, panel::theme};
 
 /// A button for each tool, in a column or in rows.
@@ -18,7 +18,7 @@ pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, wid
 }
 
 /// The settings of the tool in the hand, and how it is used.
-pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas) {
+pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
     let hints = [Command::Smaller, Command::Larger].map(|command| canvas.keymap.hint(command));
     let manual = canvas.tools.tool.manual();
     ui.horizontal_wrapped(|ui| {
@@ -57,6 +57,17 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas) {
         }
     });
     ui.add(egui::Label::new(theme::small(manual)).wrap());
+    if canvas.tools.tool == Tool::Object {
+        let (text, colour) = match &session.network {
+            Network::None => return,
+            Network::Looking => {
+                ("MobileSAM looks at the picture; until then colours and edges tell.", theme::WEAK)
+            }
+            Network::Ready => ("MobileSAM knows the objects of this picture.", theme::WEAK),
+            Network::Failed(error) => (error.as_str(), theme::WARNING),
+        };
+        ui.add(egui::Label::new(theme::small(text).color(colour)).wrap());
+    }
 }
 
 /// A slider from 0 to 100 %.

@@ -1,0 +1,53 @@
+//! How long an author waits for an object: looking at a picture, and answering a click.
+//!
+//! MobileSAM runs with made-up weights, which take the time that real ones do.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
+
+use std::time::Instant;
+
+use bevy_illustrator::mask::{
+    objects::{Objects, Pointing},
+    sam::Sam,
+};
+use candle_core::Device;
+use image::{Rgba, RgbaImage};
+
+#[path = "../tests/common/mobile_sam.rs"]
+mod mobile_sam;
+
+/// Seconds that `f` takes: the median of `times` runs.
+fn seconds<T>(times: usize, f: impl Fn() -> T) -> f64 {
+    let mut runs: Vec<f64> = (0..times)
+        .map(|_| {
+            let begun = Instant::now();
+            let result = f();
+            let elapsed = begun.elapsed().as_secs_f64();
+            drop(result);
+            elapsed
+        })
+        .collect();
+    runs.sort_by(f64::total_cmp);
+    runs[times / 2]
+}
+
+fn main() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
+    let sam = Sam::load(file.path(), &Device::Cpu).unwrap();
+    println!("| picture | found by | looking, s | a click, ms |");
+    println!("|---|---|---|---|");
+    for (width, height) in [(256, 256), (384, 224), (1024, 1024)] {
+        let picture = RgbaImage::from_fn(width, height, |x, y| {
+            Rgba([(x * 255 / width) as u8, (y / 16 % 2 * 200) as u8, (x / 24 % 2 * 90) as u8, 255])
+        });
+        let pointing = Pointing { include: vec![(width / 2, height / 3)], ..Pointing::default() };
+        let objects = Objects::of(&picture);
+        let looking = seconds(3, || Objects::of(&picture));
+        let click = 1000.0 * seconds(9, || objects.select(&pointing));
+        println!("| {width}x{height} | colours and edges | {looking:.2} | {click:.0} |");
+        let embedding = sam.embed(&picture).unwrap();
+        let looking = seconds(3, || sam.embed(&picture).unwrap());
+        let click = 1000.0 * seconds(9, || sam.select(&embedding, &pointing).unwrap());
+        println!("| {width}x{height} | MobileSAM | {looking:.2} | {click:.0} |");
+    }
+}
