@@ -19,6 +19,11 @@ const RUNS: usize = 5;
 const WORDS: &str = "a night sky with stars, storybook illustration";
 
 fn main() -> Result<(), DiffusionError> {
+    // Within the pool, as the studio draws: else each operation is handed over to it.
+    rayon::scope(|_| measure())
+}
+
+fn measure() -> Result<(), DiffusionError> {
     let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu)?;
     let sampler = Sampler { steps: 20, ..Sampler::default() };
     let size = Sizes::default().background;

@@ -4,7 +4,8 @@
 `python training/train_vae.py encoder --drawings DIR --code DIR --out DIR --minutes 20`
 
 The decoder learns to draw from the exact code, with a little noise in it, for a denoiser never hits the
-code exactly. The encoder learns to give the code. Neither waits for the other, and the denoiser
+code exactly; with `--redrawn DIR` half of what it sees is what redraw.py wrote, and it learns to see through what
+the denoiser gets wrong. The encoder learns to give the code. Neither waits for the other, and the denoiser
 waits for none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
 
 Stops and goes on, see loop.py.
@@ -29,7 +30,7 @@ from torch import nn
 from drawings import UNSEEN, Drawings
 from loop import Training, arguments
 from muon import optimizers
-from principal import CHANNELS, Code, tensor
+from principal import CHANNELS, FACTOR, Code, tensor
 
 CROP = 128
 #: Of the code's noise while the decoder learns, relative to a mean square of 1.
@@ -62,10 +63,9 @@ class Decoder(nn.Module):
     def forward(self, code: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.post_quant_conv(code))
 
-    def loss(self, pictures: torch.Tensor, code: Code) -> tuple[torch.Tensor, dict[str, float]]:
-        exact = code(pictures)
+    def loss(self, pictures: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = self(exact + NOISE * torch.randn_like(exact))
+            drawn = self(latents + NOISE * torch.randn_like(latents))
         drawn = drawn.float()
         squared = F.mse_loss(drawn, pictures)
         edges, a, b = 0.0, pictures, drawn
@@ -93,10 +93,10 @@ class Encoder(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         return self.quant_conv(self.encoder(pictures))[:, :CHANNELS]
 
-    def loss(self, pictures: torch.Tensor, code: Code) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss(self, pictures: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         with torch.autocast("cpu", torch.bfloat16):
             given = self(pictures)
-        squared = F.mse_loss(given.float(), code(pictures))
+        squared = F.mse_loss(given.float(), latents)
         return squared, {"error": squared.item() ** 0.5}
 
     def test(self, pictures: torch.Tensor, code: Code) -> float:
@@ -126,6 +126,29 @@ def crops(
     return tensor(np.stack(cut))
 
 
+class Redrawn:
+    """Crops of drawings, and of what the denoiser made of their latents."""
+
+    def __init__(self, folder: Path, read: Callable[[int], np.ndarray]):
+        self._read = read
+        self._sizes = [
+            (np.load(path), np.load(path.with_name(path.name.replace("numbers", "redrawn")), mmap_mode="r"))
+            for path in sorted(folder.glob("numbers-*.npy"))
+        ]
+
+    def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
+        """(count, 3, CROP, CROP) and (count, channels, CROP / 16, CROP / 16)."""
+        pictures, parts = [], []
+        for _ in range(count):
+            numbers, latents = rng.choices(self._sizes, [len(numbers) for numbers, _ in self._sizes])[0]
+            i, side = rng.randrange(len(numbers)), CROP // FACTOR
+            y, x = (rng.randrange(length - side + 1) for length in latents.shape[2:])
+            parts.append(latents[i, :, y : y + side, x : x + side])
+            y, x = y * FACTOR, x * FACTOR
+            pictures.append(self._read(int(numbers[i]))[y : y + CROP, x : x + CROP])
+        return tensor(np.stack(pictures)), torch.from_numpy(np.stack(parts)).float()
+
+
 @torch.no_grad()
 def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> float:
     """The mean of the part's test over whole unseen drawings of every size."""
@@ -137,6 +160,8 @@ def train(name: str, argv: list[str]) -> None:
     parser = arguments(__doc__, lr=4e-3, batch=16)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--code", type=Path, required=True, help="what principal.py wrote")
+    if name == "decoder":
+        parser.add_argument("--redrawn", type=Path, help="what redraw.py wrote")
     args = parser.parse_args(argv)
     out, args.out = args.out, args.out / name
     torch.manual_seed(args.seed)
@@ -152,8 +177,15 @@ def train(name: str, argv: list[str]) -> None:
 
     numbers = [i for of_size in drawings.sizes.values() for i in of_size[UNSEEN:]]
     read = lru_cache(maxsize=IN_MEMORY)(drawings.picture)
+    redrawn = Redrawn(args.redrawn, read) if getattr(args, "redrawn", None) else None
     for _ in training:
-        training.learn(*part.loss(crops(read, numbers, args.batch, training.rng), code))
+        exact = args.batch if redrawn is None else args.batch // 2
+        pictures = crops(read, numbers, exact, training.rng)
+        latents = code(pictures)
+        if redrawn is not None:
+            others = redrawn.batch(args.batch - exact, training.rng)
+            pictures, latents = torch.cat([pictures, others[0]]), torch.cat([latents, others[1]])
+        training.learn(*part.loss(pictures, latents))
         if training.step % 500 == 0:
             save()
     save()

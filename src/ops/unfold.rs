@@ -27,15 +27,16 @@ pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize)
 
 /// Computes `at_once` rows of steps at a time. `weight` is `(out, in * kernel)`.
 fn convolve(x: &Tensor, weight: &Tensor, geometry: Geometry, at_once: usize) -> Result<Tensor> {
-    let (batch, [tall, wide]) = (x.dim(0)?, geometry.output);
-    let weights = weight.broadcast_left(batch)?;
+    let (out, batch, [tall, wide]) = (weight.dim(0)?, x.dim(0)?, geometry.output);
+    let weight = weight.unsqueeze(0)?;
     let mut parts = Vec::new();
     for first in (0..tall).step_by(at_once) {
         let count = at_once.min(tall - first);
-        parts.push(matmul(&weights, &x.apply_op1(Unfold { geometry, first, count })?)?);
+        let columns = x.apply_op1(Unfold { geometry, first, count })?.unsqueeze(0)?;
+        parts.push(matmul(&weight, &columns)?.reshape((out, batch, count * wide))?);
     }
     let y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? };
-    y.reshape((batch, weight.dim(0)?, tall, wide))
+    y.transpose(0, 1)?.contiguous()?.reshape((batch, out, tall, wide))
 }
 
 /// Where a kernel steps. Pairs are for height and width.
@@ -76,7 +77,8 @@ impl Geometry {
     }
 }
 
-/// `(batch, in, height, width)` to `(batch, in * kernel, steps)`, for `count` rows of steps.
+/// `(batch, in, height, width)` to `(in * kernel, batch * steps)`, for `count` rows of steps: a whole batch is
+/// one product, for each reads all of the weights.
 #[derive(Clone, Copy)]
 struct Unfold {
     geometry: Geometry,
@@ -90,14 +92,20 @@ impl CustomOp1 for Unfold {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn kernel<T: Real>(op: Unfold, x: &[T], planes: usize) -> Result<CpuStorage> {
+        fn kernel<T: Real>(
+            op: Unfold,
+            x: &[T],
+            batch: usize,
+            channels: usize,
+        ) -> Result<CpuStorage> {
             let g = op.geometry;
             let [rows, columns] = g.kernel;
-            let line = op.count * g.output[1];
-            let mut y = vec![T::zero(); planes * rows * columns * line];
+            let (size, line) = (g.input[0] * g.input[1], op.count * g.output[1]);
+            let mut y = vec![T::zero(); channels * rows * columns * batch * line];
             y.par_chunks_mut(line).enumerate().with_min_len(4).for_each(|(index, y)| {
-                let (plane, place) = (index / (rows * columns), index % (rows * columns));
-                let x = &x[plane * g.input[0] * g.input[1]..];
+                let (index, sample) = (index / batch, index % batch);
+                let (channel, place) = (index / (rows * columns), index % (rows * columns));
+                let x = &x[(sample * channels + channel) * size..];
                 let steps = g.steps(place % columns);
                 for (step, y) in (op.first..).zip(y.chunks_mut(g.output[1])) {
                     let Some(row) = g.source(0, step, place / columns) else { continue };
@@ -116,19 +124,23 @@ impl CustomOp1 for Unfold {
             Ok(T::to_cpu_storage_owned(y))
         }
         let (batch, channels, _, _) = layout.shape().dims4()?;
-        let y = for_real!(x, kernel(*self, slice(x, layout)?, batch * channels))?;
+        let y = for_real!(x, kernel(*self, slice(x, layout)?, batch, channels))?;
         let places = self.geometry.kernel[0] * self.geometry.kernel[1];
-        let shape = (batch, channels * places, self.count * self.geometry.output[1]);
+        let shape = (channels * places, batch * self.count * self.geometry.output[1]);
         Ok((y, shape.into()))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let folded = gradient.contiguous()?.apply_op1_no_bwd(&Fold(*self))?;
+        let (batch, _, _, _) = x.dims4()?;
+        let (column, steps) = gradient.dims2()?;
+        let by_sample = gradient.reshape((column, batch, steps / batch))?.transpose(0, 1)?;
+        let folded = by_sample.contiguous()?.apply_op1_no_bwd(&Fold(*self))?;
         folded.reshape(x.shape()).map(Some)
     }
 }
 
-/// The way back of [`Unfold`]: each pixel gets the sum of the places that it was copied to.
+/// The way back of [`Unfold`], from `(batch, in * kernel, steps)`: each pixel gets the sum of the places that it
+/// was copied to.
 struct Fold(Unfold);
 
 impl CustomOp1 for Fold {

@@ -11,7 +11,7 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, picture_file},
     diffusion::{DrawRequest, Interrupt, Noise, StableDiffusion, Trace},
-    generator::ModelCard,
+    generator::{ModelCard, Step},
     recipe::{Recipe, Sampler, Sizes},
 };
 use serde::Serialize;
@@ -84,12 +84,12 @@ impl Draw {
         };
         let mut trace = Trace::default();
         let bar = step_bar(recipe.sampler.steps);
-        let image = pipeline.draw(
-            &request,
-            &Interrupt::default(),
-            &mut |step| bar.set_position(step.done.into()),
-            dump.is_some().then_some(&mut trace),
-        )?;
+        let trace_to = dump.is_some().then_some(&mut trace);
+        // From outside of the pool each operation would be handed over to it.
+        let image = rayon::scope(|_| {
+            let on_step = &mut |step: Step| bar.set_position(step.done.into());
+            pipeline.draw(&request, &Interrupt::default(), on_step, trace_to)
+        })?;
         bar.finish_and_clear();
 
         let provenance = Provenance::now(recipe, model, began.elapsed());

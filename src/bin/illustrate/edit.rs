@@ -9,7 +9,7 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     diffusion::{EditRequest, Interrupt, Noise, StableDiffusion, Trace},
-    generator::ModelCard,
+    generator::{ModelCard, Step},
     mask::Area,
     recipe::{Recipe, Sampler, Size, edit_file::EditFile},
 };
@@ -111,15 +111,15 @@ impl Edit {
             };
             let mut trace = Trace::default();
             let bar = step_bar(recipe.sampler.steps);
-            let image = pipeline.edit(
-                &request,
-                &Interrupt::default(),
-                &mut |step| {
+            let trace_to = dump.is_some().then_some(&mut trace);
+            // From outside of the pool each operation would be handed over to it.
+            let image = rayon::scope(|_| {
+                let on_step = &mut |step: Step| {
                     bar.set_length(step.of.into());
                     bar.set_position(step.done.into());
-                },
-                dump.is_some().then_some(&mut trace),
-            )?;
+                };
+                pipeline.edit(&request, &Interrupt::default(), on_step, trace_to)
+            })?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
             let png = picture_file::encode(&image, &provenance);
