@@ -8,6 +8,7 @@ mod edit;
 mod models;
 mod plan;
 mod render;
+mod shown_edits;
 
 use std::{
     collections::BTreeMap,
