@@ -119,24 +119,37 @@ fn start(app: &mut App) {
     }
 }
 
-/// Puts each new picture behind the handle of its shot.
+/// Puts each new picture behind the handle of its shot, and a placeholder where there is none any more.
 pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
+    project: Option<Res<Project>>,
     mut images: ResMut<Assets<Image>>,
     root: Option<Res<AssetRoot>>,
     server: Option<Res<AssetServer>>,
 ) {
     for update in updates.read() {
-        let ProjectUpdate::Picture { shot, image, path } = update else { continue };
+        let (shot, image) = match update {
+            ProjectUpdate::Picture { shot, image, .. } => (shot, picture::image(image.clone())),
+            ProjectUpdate::NoPicture { shot } => (shot, placeholder(project.as_deref(), shot)),
+            _ => continue,
+        };
         let handle = illustrations.handle(shot);
-        if let Err(error) = images.insert(handle.id(), picture::image(image.clone())) {
+        if let Err(error) = images.insert(handle.id(), image) {
             error!("the picture of shot {shot} cannot be shown: {error}");
         }
-        if let (Some(root), Some(server)) = (&root, &server) {
+        if let (Some(root), Some(server)) = (&root, &server)
+            && let ProjectUpdate::Picture { path, .. } = update
+        {
             reload(server, &root.0, path);
         }
     }
+}
+
+/// A placeholder in the size that the picture of a shot will have.
+fn placeholder(project: Option<&Project>, shot: &ShotId) -> Image {
+    let shot = project.and_then(|project| project.board().shot(shot));
+    picture::placeholder(shot.map_or(picture::PLACEHOLDER_SIZE, |shot| shot.recipe.size))
 }
 
 /// Loads a picture file again for a game that loads it by its path.
@@ -163,11 +176,7 @@ pub(crate) fn fill_placeholders(
         if images.contains(handle.id()) {
             continue;
         }
-        let size = project
-            .as_ref()
-            .and_then(|project| project.board().shot(&shot))
-            .map_or(picture::PLACEHOLDER_SIZE, |shot| shot.recipe.size);
-        if let Err(error) = images.insert(handle.id(), picture::placeholder(size)) {
+        if let Err(error) = images.insert(handle.id(), placeholder(project.as_deref(), &shot)) {
             error!("the placeholder of shot {shot} cannot be shown: {error}");
         }
     }

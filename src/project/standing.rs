@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, is_asked_for};
+use super::{Project, Update, is_asked_for};
 use crate::{
     art::TakeId,
     recipe::Recipe,
@@ -90,7 +90,10 @@ impl Project {
                         let image = image.filter(|_| newest == Some(&take.id));
                         self.publisher.publish(take, image, soon);
                     }
-                    None => self.publisher.unpublish(shot.id.clone()),
+                    None => {
+                        self.publisher.unpublish(shot.id.clone());
+                        self.updates.push(Update::NoPicture { shot: shot.id.clone() });
+                    }
                 }
             }
         }

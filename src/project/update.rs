@@ -25,8 +25,7 @@ const PICTURES_PER_POLL: usize = 8;
 pub enum Update {
     /// The storyboard was planned anew.
     Planned,
-    /// The picture that the game shows for a shot is another one now. When the last take of a shot is
-    /// put away, nothing is told: the game goes on showing it until another one is drawn.
+    /// The picture that the game shows for a shot is another one now.
     Picture {
         /// The shot.
         shot: ShotId,
@@ -34,6 +33,11 @@ pub enum Update {
         image: RgbaImage,
         /// The file that holds it: `<art folder>/pictures/<shot>.png`.
         path: PathBuf,
+    },
+    /// The game shows no picture for a shot any more: its last take was put away.
+    NoPicture {
+        /// The shot.
+        shot: ShotId,
     },
     /// Drawing a picture began, went on, or stopped before its end.
     Progress(Job),

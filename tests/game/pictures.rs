@@ -27,6 +27,28 @@ fn a_missing_picture_is_drawn_and_stands_behind_the_handle_that_was_taken_before
 }
 
 #[test]
+fn when_the_last_take_is_put_away_the_placeholder_stands_there_again() {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    let mut app = game.start(&painter);
+    let id = ShotId::new("portrait-mira-happy").unwrap();
+    let handle = app.world().resource::<Illustrations>().handle(&id);
+    app.update();
+    let canvas = colour(app.world(), &handle).expect("a placeholder");
+    update_until_drawn(&mut app);
+    let size = |app: &App| app.world().resource::<Assets<Image>>().get(&handle).unwrap().size();
+    let painted = size(&app);
+    assert_ne!(colour(app.world(), &handle), Some(canvas));
+
+    let take = app.world().resource::<Project>().art().takes(&id)[0].id.clone();
+    app.world_mut().write_message(Action::Discard { shot: id, take });
+    app.update();
+    app.update();
+
+    assert_eq!(colour(app.world(), &handle), Some(canvas));
+    assert_eq!(size(&app), painted);
+}
+
+#[test]
 fn an_illustration_puts_its_picture_on_nodes_and_sprites_and_hands_it_to_others() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);

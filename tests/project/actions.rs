@@ -127,6 +127,8 @@ fn discarding_shows_the_next_best_and_the_last_leaves_nothing() {
     bench.settle();
     assert_eq!(bench.project.state(&item), ShotState::Missing);
     assert!(!bench.project.art().picture_path(&item).exists());
+    let told = |update: &Update| matches!(update, Update::NoPicture { shot } if *shot == item);
+    assert_eq!(bench.updates.iter().filter(|update| told(update)).count(), 1);
     // What was put away is not drawn again.
     bench.apply(Action::DrawNeeded);
     bench.settle();
