@@ -99,7 +99,8 @@ pub fn panel_ui(
     if current.is_some() {
         ui.ctx().request_repaint_after(Duration::from_millis(200));
     }
-    let keys = ui.id().with("keys");
+    // It keeps the keyboard when it is shown in another window.
+    let keys = *state.keys.get_or_insert_with(|| ui.id().with("keys"));
     let mut desk = Desk {
         project,
         overview: &overview,

@@ -248,51 +248,41 @@ fn body(
     desk: &mut Desk<'_>,
     take: &Take,
 ) -> bool {
-    let room = ui.available_size();
-    let is_wide = room.x >= WIDE;
+    if ui.available_width() >= WIDE {
+        beside(ui, canvas, session, desk, take)
+    } else {
+        below(ui, canvas, session, desk, take)
+    }
+}
+
+/// The parts beside the picture.
+fn beside(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    desk: &mut Desk<'_>,
+    take: &Take,
+) -> bool {
+    let bare = Frame::new();
     let mut typing = false;
-    let mut side =
-        |ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, desk: &mut Desk<'_>| {
+    Panel::right(ui.id().with("parts beside"))
+        .default_size(290.0)
+        .size_range(240.0..=ui.available_width() * 0.5)
+        .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
+        .show(ui, |ui| {
             draw_bar::draw_bar(ui, canvas, session, desk);
             ui.separator();
             theme::scroll("canvas parts").show(ui, |ui| {
                 typing = parts_list::parts_list(ui, canvas, session);
                 ui.add_space(theme::STEP);
             });
-        };
-    let bare = Frame::new();
-    if is_wide {
-        Panel::right(ui.id().with("parts beside"))
-            .default_size(290.0)
-            .size_range(240.0..=room.x * 0.5)
-            .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
-            .show(ui, |ui| side(ui, canvas, session, desk));
-    } else {
-        Panel::bottom(ui.id().with("parts below"))
-            .default_size(room.y * 0.45)
-            .size_range(120.0..=(room.y - 220.0).max(130.0))
-            .frame(bare.inner_margin(Margin { top: 8, ..Margin::ZERO }))
-            .show(ui, |ui| side(ui, canvas, session, desk));
-    }
-    if is_wide {
-        Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0).frame(bare).show(
-            ui,
-            |ui| {
-                ui.spacing_mut().item_spacing.y = 2.0;
-                tool_bar::tools(ui, canvas, session, 76.0);
-            },
-        );
-    } else {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
-            tool_bar::tools(ui, canvas, session, 0.0);
         });
-    }
-    let takes = desk.project.art().takes(&take.shot);
-    let is_drawn = desk.steps_of(&take.shot).is_some();
-    let is_parent = tree::children(takes, take).next().is_some();
-    let has_strip = is_drawn || is_parent || take.recipe().edit.is_some();
-    if has_strip {
+    let tools = Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0);
+    tools.frame(bare).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        tool_bar::tools(ui, canvas, session, 76.0);
+    });
+    if has_strip(desk, take) {
         Panel::bottom(ui.id().with("candidates"))
             .resizable(false)
             .frame(bare.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
@@ -308,12 +298,61 @@ fn body(
     let ui = &mut middle;
     ui.shrink_clip_rect(free);
     tool_bar::settings(ui, canvas, session);
+    note(ui, canvas);
+    let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
+    stage::stage(ui, canvas, session, desk, take, room);
+    typing
+}
+
+/// The parts below the picture, and all of it to be scrolled but the buttons that draw.
+fn below(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    desk: &mut Desk<'_>,
+    take: &Take,
+) -> bool {
+    let bar = Panel::bottom(ui.id().with("draw")).resizable(false);
+    bar.frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO })).show(ui, |ui| {
+        draw_bar::draw_bar(ui, canvas, session, desk);
+    });
+    let height = ui.available_height();
+    let scrolled = theme::scroll("canvas").show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
+            tool_bar::tools(ui, canvas, session, 0.0);
+        });
+        tool_bar::settings(ui, canvas, session);
+        note(ui, canvas);
+        // No higher than the picture wants to be, and some of what is below it in sight.
+        let width = ui.available_width();
+        let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
+        let room = vec2(width, wanted.min(height * 0.6).max(160.0));
+        stage::stage(ui, canvas, session, desk, take, room);
+        if has_strip(desk, take) {
+            candidates::strip(ui, canvas, desk, take);
+            elsewhere::elsewhere(ui, desk, take);
+        }
+        ui.separator();
+        let typing = parts_list::parts_list(ui, canvas, session);
+        ui.add_space(theme::STEP);
+        typing
+    });
+    scrolled.inner
+}
+
+/// Whether something was drawn from the take, or it from another.
+fn has_strip(desk: &Desk<'_>, take: &Take) -> bool {
+    let takes = desk.project.art().takes(&take.shot);
+    let is_parent = tree::children(takes, take).next().is_some();
+    is_parent || desk.steps_of(&take.shot).is_some() || take.recipe().edit.is_some()
+}
+
+/// Why a tool did nothing.
+fn note(ui: &mut Ui, canvas: &Canvas) {
     if let Some(note) = &canvas.note {
         ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
     }
-    let candidate = candidates::in_view(canvas, takes);
-    stage::stage(ui, canvas, session, desk, take, candidate);
-    typing
 }
 
 impl Canvas {

@@ -31,6 +31,8 @@ pub struct PanelState {
     pub story_error: Option<String>,
     /// What went wrong and belongs to no shot, oldest first; emptied when the author has read it.
     pub notices: Vec<String>,
+    /// What has egui's focus while keys mean the panel.
+    pub(super) keys: Option<egui::Id>,
     pub(super) selection: Selection,
     pub(super) words: HashMap<ShotId, WordsDraft>,
     pub(super) style: StyleDraft,

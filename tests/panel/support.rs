@@ -8,7 +8,7 @@ use std::{
 use bevy_illustrator::{
     diffusion::{DiffusionError, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
-    panel::{PanelState, Picture, Texture, Thumbnails, panel_ui},
+    panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
     project::{Action, Project},
     recipe::{Recipe, Size},
     story::{Character, Expression, Item, Line, Place, Scene, Story},
@@ -138,11 +138,13 @@ pub fn open(desk: Desk) -> Panel {
     open_in(desk, [480.0, 720.0])
 }
 
-/// The panel at some size.
+/// The panel at some size, in a window of its own for the canvas as the plugin has it.
 pub fn open_in(desk: Desk, room: [f32; 2]) -> Panel {
     let show = |ui: &mut egui::Ui, desk: &mut Desk| {
-        let actions = panel_ui(ui, &mut desk.panel, &desk.project, &mut NoPictures);
-        desk.asked.extend(actions);
+        let window = desk.panel.tab == Tab::Canvas;
+        let show =
+            |ui: &mut egui::Ui| panel_ui(ui, &mut desk.panel, &desk.project, &mut NoPictures);
+        desk.asked.extend(ui.push_id(window, show).inner);
     };
     let mut panel = Harness::builder().with_size(room).build_ui_state(show, desk);
     panel.run_steps(2);

@@ -79,7 +79,7 @@ fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         let text = match strength {
             ..0.45 => "polish",
             0.45..0.75 => "change",
-            _ => "drawn anew",
+            _ => "anew",
         };
         ui.label(theme::small(text));
         if edit.strength.is_some()

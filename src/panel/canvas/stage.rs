@@ -2,12 +2,17 @@
 
 use egui::{
     Align2, Color32, CornerRadius, CursorIcon, FontId, Key, Painter, PointerButton, Pos2, Rect,
-    Response, Sense, Shape, Stroke, StrokeKind, TextureHandle, TextureId, TextureOptions, Ui,
+    Response, Sense, Shape, Stroke, StrokeKind, TextureHandle, TextureId, TextureOptions, Ui, Vec2,
     WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::{
-    Canvas, candidates::Compare, hand::Gesture, overlay, session::Session, tool::Tool,
+    Canvas,
+    candidates::{self, Compare},
+    hand::Gesture,
+    overlay,
+    session::Session,
+    tool::Tool,
     view::Placement,
 };
 use crate::{
@@ -82,9 +87,9 @@ pub(super) fn stage(
     session: &mut Session,
     desk: &mut Desk<'_>,
     take: &Take,
-    candidate: Option<&Take>,
+    room: Vec2,
 ) {
-    let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
+    let candidate = candidates::in_view(canvas, desk.project.art().takes(&take.shot));
     let (room, response) = ui.allocate_exact_size(room, Sense::click_and_drag());
     let spoken = format!("Canvas of {}", take.shot);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
@@ -150,7 +155,7 @@ fn paint(painter: &Painter, texture: &Texture, placed: Placement) {
 }
 
 /// Two pictures at once.
-fn compare(ui: &Ui, canvas: &Canvas, room: Rect, size: egui::Vec2, [before, after]: [Texture; 2]) {
+fn compare(ui: &Ui, canvas: &Canvas, room: Rect, size: Vec2, [before, after]: [Texture; 2]) {
     let painter = ui.painter_at(room);
     let placed = canvas.view.place(room, size);
     match canvas.compare.way {
@@ -191,7 +196,7 @@ fn look_around(
     canvas: &mut Canvas,
     response: &Response,
     room: Rect,
-    size: egui::Vec2,
+    size: Vec2,
     has_keys: bool,
 ) -> bool {
     let (wheel, pinch, space, moved) = ui.input(|input| {
@@ -204,6 +209,8 @@ fn look_around(
             Some(brush) => brush.size = (brush.size * pinch).clamp(1.0, 1000.0),
             None if pinch != 1.0 || wheel != 0.0 => {
                 canvas.view.zoom_at(at, pinch * (wheel * WHEEL).exp(), room, size);
+                // What lies around the picture is not to be scrolled with it.
+                ui.input_mut(|input| input.smooth_scroll_delta = Vec2::ZERO);
             }
             None => {}
         }

@@ -14,9 +14,11 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use egui_kittest::kittest::Queryable;
 
 use crate::mobile_sam;
-use crate::support::{Desk, Panel, has, open, press, story};
+use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
 
-use super::{at, canvas, canvas_with, choose, kept, key, stroke, take, wait_until};
+use super::{
+    at, canvas, canvas_with, choose, kept, key, stroke, take, wait_for_objects, wait_until,
+};
 
 #[test]
 fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
@@ -85,6 +87,43 @@ fn a_click_takes_the_object_and_escape_gives_it_back() {
     assert_eq!([at(&square, 0.5, 0.5), at(&square, 0.1, 0.1)], [255, 0]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
     assert!(kept(&panel.state_mut().obey())[0].mask.is_empty());
+}
+
+#[test]
+fn keys_mean_the_canvas_as_soon_as_it_is_opened_from_the_storyboard() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let shot = desk.shot(ShotKind::Portrait).id;
+    desk.panel.select(shot);
+    let mut panel = open(desk);
+    scroll_and_press(&mut panel, "Edit parts");
+    key(&mut panel, Modifiers::NONE, Key::P);
+    assert!(has(&panel, "Click at each corner"));
+}
+
+#[test]
+fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below_it() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let shot = desk.shot(ShotKind::Portrait).id;
+    desk.panel.select(shot.clone());
+    desk.panel.tab = Tab::Canvas;
+    let mut panel = open_in(desk, [420.0, 720.0]);
+    wait_for_objects(&mut panel);
+    stroke(&mut panel, &shot, &[(0.3, 0.3), (0.6, 0.3)]);
+    scroll_and_press(&mut panel, "remove");
+    // The bar with the button finds its height.
+    panel.run_steps(4);
+    press(&mut panel, "Remove part 1");
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    panel.get_by_label(&format!("Canvas of {shot}")).scroll_to_me();
+    panel.run_steps(4);
+    let picture = panel.get_by_label(&format!("Canvas of {shot}")).rect();
+    assert!(picture.width() > 370.0 && picture.height() > 250.0, "{picture:?}");
+    assert!(panel.get_by_label("Accept").rect().top() >= picture.bottom());
+    assert!(panel.get_by_label("Remove part 1").rect().bottom() <= 720.0, "it stays in sight");
 }
 
 #[test]
