@@ -7,7 +7,7 @@
 //!   takes/<shot>/<take>.png      every take, whole from the moment it exists
 //!   discarded/<shot>/<take>.png  takes that the author put away
 //!   parts/<shot>/<take>.json     what the author marked on a take, and says of it
-//!   ledger.ron                   accepted takes, the author's words, the author's style
+//!   ledger.ron                   accepted takes, the author's words, style and keys
 //!   queue.json                   what waits for the studio
 //!   .lock                        held by the one process that writes here
 //!   .tmp/                        what is being written just now
@@ -319,6 +319,21 @@ impl Art {
     /// When the ledger cannot be written. Nothing has changed then.
     pub fn set_style(&mut self, style: Option<Style>) -> Result<(), ArtError> {
         self.keep(Ledger { style, ..self.ledger.clone() })
+    }
+
+    /// Keys that the author bound otherwise than usual, by what they do; see
+    /// `Keymap::changes` of the canvas.
+    #[must_use]
+    pub fn keys(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.ledger.keys
+    }
+
+    /// Keeps keys that the author bound otherwise than usual.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub fn set_keys(&mut self, keys: BTreeMap<String, Vec<String>>) -> Result<(), ArtError> {
+        self.keep(Ledger { keys, ..self.ledger.clone() })
     }
 
     /// Puts a ledger in the place of the one in force, on disk first.

@@ -14,7 +14,7 @@ use crate::{
     storyboard::{AuthorWords, ShotId},
 };
 
-/// Accepted takes, the author's words and style: the contents of `ledger.ron`.
+/// Accepted takes, the author's words, style and keys: the contents of `ledger.ron`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
@@ -24,6 +24,9 @@ pub struct Ledger {
     pub words: AuthorWords,
     /// What stands in the place of the story's own style.
     pub style: Option<Style>,
+    /// Keys that the author bound otherwise than usual, by what they do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Ledger {

@@ -8,6 +8,7 @@ mod elsewhere;
 mod hand;
 mod history;
 mod keymap;
+mod keys_menu;
 mod onlooker;
 mod overlay;
 mod part_form;
@@ -52,6 +53,10 @@ const QUIET: f64 = 0.7;
 #[derive(Debug)]
 pub(super) struct Canvas {
     pub keymap: Keymap,
+    /// The keys that were kept are those of `keymap`.
+    keys_known: bool,
+    /// What the next key is to do from now on.
+    awaits_key: Option<Command>,
     pub object_model: ObjectModel,
     session: Option<Session>,
     view: View,
@@ -92,6 +97,8 @@ impl Default for Canvas {
     fn default() -> Self {
         Self {
             keymap: Keymap::default(),
+            keys_known: false,
+            awaits_key: None,
             object_model: ObjectModel::new(downloaded()),
             session: None,
             view: View::default(),
@@ -128,6 +135,12 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     // What is drawn meanwhile must not push it off the canvas.
     state.selection.take.get_or_insert_with(|| take.id.clone());
     let canvas = &mut state.canvas;
+    if !std::mem::replace(&mut canvas.keys_known, true) {
+        let kept = desk.project.art().keys();
+        if !kept.is_empty() {
+            canvas.keymap = Keymap::with_changes(kept);
+        }
+    }
     let mut session = match canvas.session.take() {
         Some(session) if session.shot == take.shot && session.take == take.id => session,
         other => {
@@ -226,6 +239,7 @@ fn top_bar(
             }
         });
         tool_bar::look(ui, canvas, session);
+        keys_menu::keys_menu(ui, canvas, desk);
         if let Some((done, of)) = desk.steps_of(&take.shot) {
             ui.label(theme::small(format!("drawing, step {done} of {of}")));
         } else if let Some(place) = desk.queue_place(&take.shot) {

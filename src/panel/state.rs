@@ -73,7 +73,8 @@ impl PanelState {
         self.selection.only(shot);
     }
 
-    /// The canvas's keys, to be bound otherwise.
+    /// The canvas's keys, to be bound otherwise. Where the author bound keys in the panel, those that were kept
+    /// take the place of these when the canvas is shown first.
     pub fn canvas_keys(&mut self) -> &mut Keymap {
         &mut self.canvas.keymap
     }

@@ -1,5 +1,7 @@
 //! What can be done to a project.
 
+use std::collections::BTreeMap;
+
 use super::{Project, ProjectError, is_needed, refuse_faults};
 use crate::{
     art::TakeId,
@@ -94,6 +96,8 @@ pub enum Action {
     },
     /// Change the style; `None` returns to the story's.
     SetStyle(Option<Box<Style>>),
+    /// Keep these keys, bound otherwise than usual; see `Keymap::changes` of the canvas.
+    SetKeys(BTreeMap<String, Vec<String>>),
     /// Hold the drawing (`true`) or let it go on.
     Pause(bool),
     /// Draw this one next.
@@ -171,6 +175,7 @@ impl Project {
                 self.art.set_style(style)?;
                 self.replan();
             }
+            Action::SetKeys(keys) => self.art.set_keys(keys)?,
             Action::Pause(paused) => self.studio.set_paused(paused),
             Action::MoveToFront(job) => self.studio.move_to_front(job),
             Action::Cancel(job) => self.cancel(job),

@@ -50,6 +50,39 @@ pub enum Command {
     Back,
 }
 
+impl Command {
+    /// All of them, in the order in which people are told of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Keymap::default().0.into_keys()
+    }
+
+    /// Its name, for people and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Use(tool) => tool.name(),
+            Self::Smaller => "Smaller brush",
+            Self::Larger => "Larger brush",
+            Self::Fit => "Fit",
+            Self::ActualSize => "One to one",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
+            Self::Invert => "Invert the part",
+            Self::PartAbove => "Part above",
+            Self::PartBelow => "Part below",
+            Self::LastPart => "Part before",
+            Self::Overlay => "Hide all parts",
+            Self::Draw => "Draw",
+            Self::Stop => "Stop drawing",
+            Self::Accept => "Accept",
+            Self::Discard => "Put away, give up",
+            Self::Previous => "Candidate before",
+            Self::Next => "Next candidate",
+            Self::Back => "Back to the parent",
+        }
+    }
+}
+
 /// Which keys do what on the canvas; none does anything while the game has the keyboard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keymap(BTreeMap<Command, Vec<KeyboardShortcut>>);
@@ -103,15 +136,44 @@ impl Keymap {
         self.0.get(&command).map_or(&[], Vec::as_slice)
     }
 
-    /// The keys of a command in brackets, for its button: ` (Ctrl+Z)`.
-    pub(super) fn hint(&self, command: Command) -> String {
+    /// What is bound otherwise than usual: the names of keys, such as `Ctrl+Z`, by those of commands.
+    #[must_use]
+    pub fn changes(&self) -> BTreeMap<String, Vec<String>> {
+        let usual = Self::default();
+        let changed = self.0.iter().filter(|(command, keys)| usual.keys(**command) != *keys);
+        changed
+            .map(|(command, keys)| {
+                (command.name().to_owned(), keys.iter().copied().map(name).collect())
+            })
+            .collect()
+    }
+
+    /// The usual keys with such changes. Commands and keys that are not known are left out.
+    #[must_use]
+    pub fn with_changes(changes: &BTreeMap<String, Vec<String>>) -> Self {
+        let mut keymap = Self::default();
+        for command in Command::all() {
+            if let Some(names) = changes.get(command.name()) {
+                keymap.0.insert(command, names.iter().filter_map(|name| named(name)).collect());
+            }
+        }
+        keymap
+    }
+
+    /// The keys of a command, for people: `Ctrl+Shift+Z, Ctrl+Y`.
+    pub(super) fn shown(&self, command: Command) -> String {
         let names = self.keys(command).iter().map(|key| {
             // A bracket's own name is `OpenBracket`.
             key.format(&egui::ModifierNames::NAMES, false)
                 .replace("OpenBracket", "[")
                 .replace("CloseBracket", "]")
         });
-        match names.collect::<Vec<_>>().join(", ") {
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The keys of a command in brackets, for its button: ` (Ctrl+Z)`.
+    pub(super) fn hint(&self, command: Command) -> String {
+        match self.shown(command) {
             names if names.is_empty() => names,
             names => format!(" ({names})"),
         }
@@ -131,6 +193,28 @@ impl Keymap {
         bound.retain(|(_, key)| input.consume_shortcut(key));
         bound.into_iter().map(|(command, _)| command).collect()
     }
+}
+
+/// What holds with a key, and its name; Ctrl stands for what a Mac calls Cmd.
+const MODIFIERS: [(Modifiers, &str); 3] =
+    [(Modifiers::COMMAND, "Ctrl+"), (Modifiers::SHIFT, "Shift+"), (Modifiers::ALT, "Alt+")];
+
+/// The name of a key in a file.
+fn name(key: KeyboardShortcut) -> String {
+    let held = MODIFIERS.iter().filter(|(modifier, _)| key.modifiers.contains(*modifier));
+    held.map(|(_, name)| *name).chain([key.logical_key.name()]).collect()
+}
+
+/// The key of a name.
+fn named(mut name: &str) -> Option<KeyboardShortcut> {
+    let mut modifiers = Modifiers::NONE;
+    for (modifier, start) in MODIFIERS {
+        if let Some(rest) = name.strip_prefix(start) {
+            modifiers |= modifier;
+            name = rest;
+        }
+    }
+    Some(KeyboardShortcut::new(modifiers, Key::from_name(name)?))
 }
 
 #[cfg(test)]
@@ -156,5 +240,34 @@ mod tests {
         assert_eq!(keymap.keys(Command::Use(Tool::Brush)), []);
         assert_eq!(keymap.hint(Command::Use(Tool::Brush)), "");
         assert_eq!(keymap.hint(Command::Undo), " (B)");
+    }
+
+    #[test]
+    fn changes_are_written_by_name_and_read_again() {
+        let mut keymap = Keymap::default();
+        assert!(keymap.changes().is_empty());
+        let keys = [
+            KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::ALT, Key::OpenBracket),
+            KeyboardShortcut::new(Modifiers::SHIFT, Key::B),
+        ];
+        keymap.bind(Command::Undo, keys);
+        keymap.bind(Command::Stop, [KeyboardShortcut::new(Modifiers::NONE, Key::B)]);
+        let mut changes = keymap.changes();
+        assert_eq!(changes["Undo"], ["Ctrl+Alt+OpenBracket", "Shift+B"]);
+        assert_eq!(changes["Stop drawing"], ["B"]);
+        assert!(changes["Brush"].is_empty() && changes.len() == 3, "{changes:?}");
+        changes.insert("Fly".to_owned(), vec!["F".to_owned()]);
+        changes.get_mut("Undo").unwrap().push("Hyper+Z".to_owned());
+        assert_eq!(Keymap::with_changes(&changes), keymap, "what is not known is left out");
+    }
+
+    #[test]
+    fn every_usual_key_is_read_as_it_is_written_and_no_two_commands_share_a_name() {
+        let keymap = Keymap::default();
+        for key in keymap.0.values().flatten() {
+            assert_eq!(named(&name(*key)), Some(*key));
+        }
+        let names: std::collections::HashSet<_> = Command::all().map(Command::name).collect();
+        assert_eq!(names.len(), keymap.0.len());
     }
 }

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     mask::{objects::Pointing, sam::Sam},
     panel::{
-        Tab,
+        PanelState, Tab,
         canvas::{Command, Tool},
     },
     project::Action,
@@ -99,6 +99,36 @@ fn keys_mean_the_canvas_as_soon_as_it_is_opened_from_the_storyboard() {
     scroll_and_press(&mut panel, "Edit parts");
     key(&mut panel, Modifiers::NONE, Key::P);
     assert!(has(&panel, "Click at each corner"));
+}
+
+#[test]
+fn a_key_that_is_made_another_one_is_kept() {
+    let (mut panel, _) = canvas();
+    press(&mut panel, "Keys");
+    press(&mut panel, "Key of Lasso: L");
+    key(&mut panel, Modifiers::NONE, Key::B);
+    let asked = panel.state_mut().obey();
+    let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
+    press(&mut panel, "Keys");
+    assert!(!has(&panel, "Key of Lasso: B"), "the list is closed");
+    key(&mut panel, Modifiers::NONE, Key::B);
+    assert!(has(&panel, "Draw around the part"), "and the key does what it is to do");
+
+    // Another day.
+    let shot = panel.state().panel.front().unwrap().clone();
+    panel.state_mut().panel = PanelState::default();
+    panel.state_mut().panel.tab = Tab::Canvas;
+    panel.state_mut().panel.select(shot);
+    panel.run_steps(2);
+    press(&mut panel, "Keys");
+    press(&mut panel, "Key of Lasso: B");
+    key(&mut panel, Modifiers::COMMAND, Key::L);
+    assert!(has(&panel, "Key of Lasso: Ctrl+L"));
+    press(&mut panel, "All as usual");
+    assert!(has(&panel, "Key of Lasso: L"));
+    let asked = panel.state_mut().obey();
+    assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! The list of keys, in which each can be made another.
+
+use egui::{
+    Button, Event, Grid, KeyboardShortcut, Label, Modifiers, PopupCloseBehavior, ScrollArea, Ui,
+    WidgetInfo, WidgetType,
+    containers::menu::{MenuButton, MenuConfig},
+};
+
+use super::{
+    Canvas,
+    keymap::{Command, Keymap},
+};
+use crate::{
+    panel::{Desk, theme},
+    project::Action,
+};
+
+/// A button that opens the list.
+pub(super) fn keys_menu(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>) {
+    let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let (_, shown) = MenuButton::new("Keys").config(stays).ui(ui, |ui| {
+        let before = canvas.keymap.clone();
+        list(ui, canvas);
+        if canvas.keymap != before {
+            desk.actions.push(Action::SetKeys(canvas.keymap.changes()));
+        }
+    });
+    if shown.is_none() {
+        canvas.awaits_key = None;
+    }
+}
+
+fn list(ui: &mut Ui, canvas: &mut Canvas) {
+    ui.set_width(300.0);
+    ui.add(Label::new(theme::small("Click at a key, then press another in its place.")).wrap());
+    ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+        Grid::new("keys").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
+            for command in Command::all() {
+                ui.label(command.name());
+                let is_awaited = canvas.awaits_key == Some(command);
+                let keys = canvas.keymap.shown(command);
+                let text = match (is_awaited, keys.is_empty()) {
+                    (true, _) => "press a key",
+                    (false, true) => "none",
+                    (false, false) => &keys,
+                };
+                let button = ui.add(Button::selectable(is_awaited, text));
+                let spoken = format!("Key of {}: {text}", command.name());
+                button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
+                if button.clicked() {
+                    canvas.awaits_key = Some(command);
+                }
+                ui.end_row();
+            }
+        });
+    });
+    if let Some(command) = canvas.awaits_key
+        && let Some(key) = pressed(ui)
+    {
+        canvas.keymap.bind(command, [key]);
+        canvas.awaits_key = None;
+    }
+    let is_usual = canvas.keymap == Keymap::default();
+    if ui.add_enabled(!is_usual, Button::new("All as usual")).clicked() {
+        canvas.keymap = Keymap::default();
+    }
+}
+
+/// The key that went down, with what was held; nobody else hears of it then.
+fn pressed(ui: &Ui) -> Option<KeyboardShortcut> {
+    ui.input_mut(|input| {
+        let key = input.events.iter().find_map(|event| match event {
+            Event::Key { key, pressed: true, repeat: false, modifiers, .. } => {
+                let held = [
+                    (modifiers.command, Modifiers::COMMAND),
+                    (modifiers.shift, Modifiers::SHIFT),
+                    (modifiers.alt, Modifiers::ALT),
+                ];
+                let held = held.into_iter().filter(|(is_held, _)| *is_held);
+                let held = held.fold(Modifiers::NONE, |all, (_, modifier)| all | modifier);
+                Some(KeyboardShortcut::new(held, *key))
+            }
+            _ => None,
+        })?;
+        input.events.retain(|event| !matches!(event, Event::Key { .. }));
+        Some(key)
+    })
+}
