@@ -9,6 +9,7 @@ mod hand;
 mod history;
 mod keymap;
 mod keys_menu;
+mod layout;
 mod onlooker;
 mod overlay;
 mod part_form;
@@ -23,9 +24,9 @@ mod view;
 
 use std::sync::Arc;
 
-use egui::{Frame, Margin, Panel, Rect, Ui, UiBuilder, vec2};
+use egui::{Rect, Ui};
 
-use super::{Desk, shot_detail::icon_button, state::PanelState, takes_strip::looked_at, theme};
+use super::{Desk, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
     art::{Take, TakeId},
     diffusion::EditPlan,
@@ -33,7 +34,6 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 use candidates::Comparison;
-use commands::stop;
 use hand::Hand;
 pub(super) use onlooker::ObjectModel;
 use session::Session;
@@ -44,8 +44,6 @@ use view::View;
 pub use keymap::{Command, Keymap};
 pub use tool::Tool;
 
-/// From this width on the parts stand beside the picture, else below it.
-const WIDE: f32 = 720.0;
 /// Seconds without a change after which what is typed is kept.
 const QUIET: f64 = 0.7;
 
@@ -99,7 +97,7 @@ impl Default for Canvas {
             keymap: Keymap::default(),
             keys_known: false,
             awaits_key: None,
-            object_model: ObjectModel::new(downloaded()),
+            object_model: ObjectModel::default(),
             session: None,
             view: View::default(),
             room: None,
@@ -156,11 +154,11 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     candidates::welcome(canvas, takes, take);
     canvas.keys(ui, &mut session, desk, take);
 
-    top_bar(ui, canvas, &mut session, desk, take, shot);
+    layout::top_bar(ui, canvas, &mut session, desk, take, shot);
     if let Some(error) = &session.error {
         theme::error_box(ui, error, "");
     }
-    let typing = body(ui, canvas, &mut session, desk, take);
+    let typing = layout::body(ui, canvas, &mut session, desk, take);
     let draws = typing
         .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
     if draws.flatten().is_some() {
@@ -186,187 +184,11 @@ pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
     kept.into_iter().chain(tried).collect()
 }
 
-/// MobileSAM's weights, if they were downloaded.
-fn downloaded() -> Option<std::path::PathBuf> {
-    #[cfg(feature = "hub")]
-    return crate::models::hub::Hub::from_env().mobile_sam();
-    #[cfg(not(feature = "hub"))]
-    None
-}
-
 /// The shot in front and the take of it that the author looks at.
 fn to_show<'a>(state: &PanelState, desk: &Desk<'a>) -> Option<(&'a Shot, &'a Take)> {
     let id = state.selection.front.as_ref()?;
     let shot = desk.project.board().shot(id)?;
     Some((shot, looked_at(&state.selection, desk, id, Some(shot))?))
-}
-
-/// Which take it is, the way back, and how it is looked at.
-fn top_bar(
-    ui: &mut Ui,
-    canvas: &mut Canvas,
-    session: &mut Session,
-    desk: &mut Desk<'_>,
-    take: &Take,
-    shot: &Shot,
-) {
-    let takes = desk.project.art().takes(&take.shot);
-    ui.horizontal_wrapped(|ui| {
-        let parent = tree::parent(takes, take);
-        let hint = canvas.keymap.hint(Command::Back);
-        let back = ui.add_enabled(parent.is_some(), egui::Button::new("⬅"));
-        back.widget_info(|| {
-            egui::WidgetInfo::labeled(
-                egui::WidgetType::Button,
-                parent.is_some(),
-                "Back to its parent",
-            )
-        });
-        let back = back
-            .on_hover_text(format!("Back to the take that this one was made of{hint}"))
-            .on_disabled_hover_text("This take was made of no other");
-        if back.clicked() {
-            canvas.go_to = parent.map(|take| take.id.clone());
-        }
-        let name = format!("{}, take {}", shot.title, candidates::number(takes, take));
-        egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
-            for branch in tree::tree(takes) {
-                let indent = "    ".repeat(branch.depth);
-                let name = format!("{indent}{}", tree::in_short(branch.take, branch.number));
-                if ui.selectable_label(branch.take.id == take.id, name).clicked() {
-                    canvas.go_to = Some(branch.take.id.clone());
-                }
-            }
-        });
-        tool_bar::look(ui, canvas, session);
-        keys_menu::keys_menu(ui, canvas, desk);
-        if let Some((done, of)) = desk.steps_of(&take.shot) {
-            ui.label(theme::small(format!("drawing, step {done} of {of}")));
-        } else if let Some(place) = desk.queue_place(&take.shot) {
-            ui.label(theme::small(format!("waits, {place} before it")));
-        }
-        let hint = canvas.keymap.hint(Command::Stop);
-        if desk.job_of(&take.shot).is_some()
-            && icon_button(ui, "⏹", &format!("Stop drawing{hint}")).clicked()
-        {
-            stop(desk, take);
-        }
-    });
-}
-
-/// Tools, picture, parts and candidates; whether a field of text has the keyboard.
-fn body(
-    ui: &mut Ui,
-    canvas: &mut Canvas,
-    session: &mut Session,
-    desk: &mut Desk<'_>,
-    take: &Take,
-) -> bool {
-    if ui.available_width() >= WIDE {
-        beside(ui, canvas, session, desk, take)
-    } else {
-        below(ui, canvas, session, desk, take)
-    }
-}
-
-/// The parts beside the picture.
-fn beside(
-    ui: &mut Ui,
-    canvas: &mut Canvas,
-    session: &mut Session,
-    desk: &mut Desk<'_>,
-    take: &Take,
-) -> bool {
-    let bare = Frame::new();
-    let mut typing = false;
-    Panel::right(ui.id().with("parts beside"))
-        .default_size(290.0)
-        .size_range(240.0..=ui.available_width() * 0.5)
-        .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
-        .show(ui, |ui| {
-            draw_bar::draw_bar(ui, canvas, session, desk);
-            ui.separator();
-            theme::scroll("canvas parts").show(ui, |ui| {
-                typing = parts_list::parts_list(ui, canvas, session);
-                ui.add_space(theme::STEP);
-            });
-        });
-    let tools = Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0);
-    tools.frame(bare).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        tool_bar::tools(ui, canvas, session, 76.0);
-    });
-    if has_strip(desk, take) {
-        Panel::bottom(ui.id().with("candidates"))
-            .resizable(false)
-            .frame(bare.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
-            .show(ui, |ui| {
-                candidates::strip(ui, canvas, desk, take);
-                elsewhere::elsewhere(ui, desk, take);
-            });
-    }
-    // What is too wide is cut off: it must not push the picture below the parts.
-    let mut free = ui.available_rect_before_wrap();
-    free.min.x += 6.0;
-    let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
-    let ui = &mut middle;
-    ui.shrink_clip_rect(free);
-    tool_bar::settings(ui, canvas, session);
-    note(ui, canvas);
-    let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
-    stage::stage(ui, canvas, session, desk, take, room);
-    typing
-}
-
-/// The parts below the picture, and all of it to be scrolled but the buttons that draw.
-fn below(
-    ui: &mut Ui,
-    canvas: &mut Canvas,
-    session: &mut Session,
-    desk: &mut Desk<'_>,
-    take: &Take,
-) -> bool {
-    let bar = Panel::bottom(ui.id().with("draw")).resizable(false);
-    bar.frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO })).show(ui, |ui| {
-        draw_bar::draw_bar(ui, canvas, session, desk);
-    });
-    let height = ui.available_height();
-    let scrolled = theme::scroll("canvas").show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
-            tool_bar::tools(ui, canvas, session, 0.0);
-        });
-        tool_bar::settings(ui, canvas, session);
-        note(ui, canvas);
-        // No higher than the picture wants to be, and some of what is below it in sight.
-        let width = ui.available_width();
-        let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
-        let room = vec2(width, wanted.min(height * 0.6).max(160.0));
-        stage::stage(ui, canvas, session, desk, take, room);
-        if has_strip(desk, take) {
-            candidates::strip(ui, canvas, desk, take);
-            elsewhere::elsewhere(ui, desk, take);
-        }
-        ui.separator();
-        let typing = parts_list::parts_list(ui, canvas, session);
-        ui.add_space(theme::STEP);
-        typing
-    });
-    scrolled.inner
-}
-
-/// Whether something was drawn from the take, or it from another.
-fn has_strip(desk: &Desk<'_>, take: &Take) -> bool {
-    let takes = desk.project.art().takes(&take.shot);
-    let is_parent = tree::children(takes, take).next().is_some();
-    is_parent || desk.steps_of(&take.shot).is_some() || take.recipe().edit.is_some()
-}
-
-/// Why a tool did nothing.
-fn note(ui: &mut Ui, canvas: &Canvas) {
-    if let Some(note) = &canvas.note {
-        ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
-    }
 }
 
 impl Canvas {

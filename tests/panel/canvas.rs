@@ -1,7 +1,9 @@
 //! The canvas: parts are marked with the pointer, and drawn anew.
 
 mod candidates;
+mod keys;
 mod marking;
+mod objects;
 mod properties;
 
 use bevy_illustrator::{

@@ -31,6 +31,17 @@ pub(in crate::panel) struct ObjectModel {
     loaded: Arc<Mutex<Option<Arc<Sam>>>>,
 }
 
+impl Default for ObjectModel {
+    /// What was downloaded, if it was.
+    fn default() -> Self {
+        #[cfg(feature = "hub")]
+        let file = crate::models::hub::Hub::from_env().mobile_sam();
+        #[cfg(not(feature = "hub"))]
+        let file = None;
+        Self::new(file)
+    }
+}
+
 impl ObjectModel {
     pub fn new(file: Option<PathBuf>) -> Self {
         Self { file, loaded: Arc::default() }

@@ -1,24 +1,17 @@
 //! Parts are marked, and what is to become of them is said.
 
 use bevy_illustrator::{
-    mask::{objects::Pointing, sam::Sam},
-    panel::{
-        PanelState, Tab,
-        canvas::{Command, Tool},
-    },
+    panel::Tab,
     project::Action,
     recipe::{EditKind, Verdict},
     storyboard::ShotKind,
 };
-use egui::{Key, KeyboardShortcut, Modifiers};
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 
-use crate::mobile_sam;
 use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
 
-use super::{
-    at, canvas, canvas_with, choose, kept, key, stroke, take, wait_for_objects, wait_until,
-};
+use super::{at, canvas, choose, kept, key, stroke, take, wait_for_objects};
 
 #[test]
 fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
@@ -77,61 +70,6 @@ fn the_eraser_the_box_and_the_lasso_do_what_they_say() {
 }
 
 #[test]
-fn a_click_takes_the_object_and_escape_gives_it_back() {
-    let (mut panel, shot) = canvas();
-    key(&mut panel, Modifiers::NONE, Key::B);
-    press(&mut panel, "Object");
-    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let square = kept(&panel.state_mut().obey())[0].mask.clone();
-    assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
-    assert_eq!([at(&square, 0.5, 0.5), at(&square, 0.1, 0.1)], [255, 0]);
-    key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert!(kept(&panel.state_mut().obey())[0].mask.is_empty());
-}
-
-#[test]
-fn keys_mean_the_canvas_as_soon_as_it_is_opened_from_the_storyboard() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait).id;
-    desk.panel.select(shot);
-    let mut panel = open(desk);
-    scroll_and_press(&mut panel, "Edit parts");
-    key(&mut panel, Modifiers::NONE, Key::P);
-    assert!(has(&panel, "Click at each corner"));
-}
-
-#[test]
-fn a_key_that_is_made_another_one_is_kept() {
-    let (mut panel, _) = canvas();
-    press(&mut panel, "Keys");
-    press(&mut panel, "Key of Lasso: L");
-    key(&mut panel, Modifiers::NONE, Key::B);
-    let asked = panel.state_mut().obey();
-    let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
-    assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
-    press(&mut panel, "Keys");
-    assert!(!has(&panel, "Key of Lasso: B"), "the list is closed");
-    key(&mut panel, Modifiers::NONE, Key::B);
-    assert!(has(&panel, "Draw around the part"), "and the key does what it is to do");
-
-    // Another day.
-    let shot = panel.state().panel.front().unwrap().clone();
-    panel.state_mut().panel = PanelState::default();
-    panel.state_mut().panel.tab = Tab::Canvas;
-    panel.state_mut().panel.select(shot);
-    panel.run_steps(2);
-    press(&mut panel, "Keys");
-    press(&mut panel, "Key of Lasso: B");
-    key(&mut panel, Modifiers::COMMAND, Key::L);
-    assert!(has(&panel, "Key of Lasso: Ctrl+L"));
-    press(&mut panel, "All as usual");
-    assert!(has(&panel, "Key of Lasso: L"));
-    let asked = panel.state_mut().obey();
-    assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
-}
-
-#[test]
 fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below_it() {
     let mut desk = Desk::new(story());
     desk.draw_all();
@@ -154,38 +92,6 @@ fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below
     assert!(picture.width() > 370.0 && picture.height() > 250.0, "{picture:?}");
     assert!(panel.get_by_label("Accept").rect().top() >= picture.bottom());
     assert!(panel.get_by_label("Remove part 1").rect().bottom() <= 720.0, "it stays in sight");
-}
-
-#[test]
-fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
-    press(&mut panel, "Object");
-    wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
-    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let mut asked = Vec::new();
-    wait_until(&mut panel, |panel| {
-        asked.extend(panel.state_mut().obey());
-        !asked.is_empty()
-    });
-    let sam = Sam::load(file.path(), &candle_core::Device::Cpu).unwrap();
-    let picture = take(&panel, &shot, 0).image().unwrap();
-    let middle = (picture.width() / 2, picture.height() / 2);
-    let pointing = Pointing { include: vec![middle], ..Pointing::default() };
-    let expected = sam.select(&sam.embed(&picture).unwrap(), &pointing).unwrap();
-    assert_eq!(kept(&asked)[0].mask, expected);
-}
-
-#[test]
-fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
-    press(&mut panel, "Object");
-    wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
-    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let square = kept(&panel.state_mut().obey())[0].mask.clone();
-    assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
 }
 
 #[test]
@@ -254,23 +160,6 @@ fn the_pointer_alone_leaves_the_picture_where_it_is() {
     stroke(&mut panel, &shot, &[(0.0, 0.0), (0.5, 1.0)]);
     let left = kept(&panel.state_mut().obey())[0].mask.clone();
     assert!((left.coverage() - 0.5).abs() < 0.02, "the picture is fitted: {}", left.coverage());
-}
-
-#[test]
-fn keys_can_be_others_and_mean_nothing_while_words_are_typed() {
-    let (mut panel, shot) = canvas();
-    let box_key = KeyboardShortcut::new(Modifiers::NONE, Key::F);
-    panel.state_mut().panel.canvas_keys().bind(Command::Use(Tool::Box), [box_key]);
-    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
-    panel.state_mut().obey();
-    key(&mut panel, Modifiers::NONE, Key::F);
-    assert!(has(&panel, "Drag a box."));
-    key(&mut panel, Modifiers::NONE, Key::U);
-    assert!(has(&panel, "Drag a box."), "the old key does nothing");
-    panel.get_by_label("Name of the part").click();
-    panel.run_steps(2);
-    key(&mut panel, Modifiers::NONE, Key::E);
-    assert!(has(&panel, "Drag a box."), "no tool is taken by a letter of a name");
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Objects that are clicked at.
+
+use bevy_illustrator::mask::{objects::Pointing, sam::Sam};
+use egui::{Key, Modifiers};
+
+use super::{at, canvas, canvas_with, kept, key, stroke, take, wait_until};
+use crate::{
+    mobile_sam,
+    support::{has, press},
+};
+
+#[test]
+fn a_click_takes_the_object_and_escape_gives_it_back() {
+    let (mut panel, shot) = canvas();
+    key(&mut panel, Modifiers::NONE, Key::B);
+    press(&mut panel, "Object");
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    let square = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
+    assert_eq!([at(&square, 0.5, 0.5), at(&square, 0.1, 0.1)], [255, 0]);
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert!(kept(&panel.state_mut().obey())[0].mask.is_empty());
+}
+
+#[test]
+fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
+    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    press(&mut panel, "Object");
+    wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    let mut asked = Vec::new();
+    wait_until(&mut panel, |panel| {
+        asked.extend(panel.state_mut().obey());
+        !asked.is_empty()
+    });
+    let sam = Sam::load(file.path(), &candle_core::Device::Cpu).unwrap();
+    let picture = take(&panel, &shot, 0).image().unwrap();
+    let middle = (picture.width() / 2, picture.height() / 2);
+    let pointing = Pointing { include: vec![middle], ..Pointing::default() };
+    let expected = sam.select(&sam.embed(&picture).unwrap(), &pointing).unwrap();
+    assert_eq!(kept(&asked)[0].mask, expected);
+}
+
+#[test]
+fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    press(&mut panel, "Object");
+    wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    let square = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
+}
