@@ -1,6 +1,6 @@
 """What the denoiser makes of drawings, for the decoder to learn from:
 
-`python training/redraw.py --drawings DIR --latents DIR --text DIR --unet DIR --out DIR --count 12000`
+`python training/redraw.py --drawings DIR --latents DIR --text DIR --unet DIR --out DIR --count 8000`
 
 A decoder that has only seen the exact code of drawings takes each slip of the denoiser for a detail, and draws
 patches. So latents of drawings are noised part of the way and denoised as pictures are drawn, with guidance;
@@ -25,8 +25,8 @@ from drawings import UNSEEN, Drawings
 from export import schedule
 from sketchbook.caption import caption
 
-#: Timesteps from which latents are denoised, of 1000: up to about where half of the signal is left.
-FROM = (50, 450)
+#: Timesteps from which latents are denoised, of 1000: up to where a third of the signal's power is left.
+FROM = (50, 600)
 #: Timesteps from one call of the denoiser to the next: those of a picture in 12 steps.
 STRIDE = 83
 GUIDANCE = (2.0, 5.0)
