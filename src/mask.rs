@@ -2,8 +2,8 @@
 //!
 //! A [`Mask`] is a grey picture of the picture's own size: white (255) is wholly in it, black (0) is not,
 //! grey partly. It is drawn with a [`Brush`], by [outlines](Mask::polygon), by [colour](Mask::of_colour)
-//! or by clicking at [objects](objects::Objects) ([MobileSAM](sam::Sam) finds them, too), and changed as a whole: grown, shrunk, feathered,
-//! inverted, its holes filled.
+//! or by clicking at [objects](objects::Objects) ([MobileSAM](sam::Sam) finds them, too), and changed as a
+//! whole: grown, shrunk, feathered, inverted, its holes filled.
 
 mod brush;
 mod colour;
