@@ -19,7 +19,8 @@ enum Deed {
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let place = || (-0.2_f32..1.2, -0.2_f32..1.2);
+    // Not so far up that the list of keys is hit, in which keys come to mean something else.
+    let place = || (-0.2_f32..1.2, -0.1_f32..1.2);
     let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
     let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
     let buttons = ["New", "Split into parts", "Fit", "1:1", "Undo", "Redo"];
