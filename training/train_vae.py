@@ -4,9 +4,8 @@
 `python training/train_vae.py encoder --drawings DIR --code DIR --out DIR --minutes 20`
 
 The decoder learns to draw from the exact code, with a little noise in it, for a denoiser never hits the
-code exactly; with `--redrawn DIR` half of what it sees is what redraw.py wrote, and it learns to see through what
-the denoiser gets wrong. The encoder learns to give the code. Neither waits for the other, and the denoiser
-waits for none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
+code exactly; the encoder learns to give the code. Neither waits for the other, and the denoiser waits for
+none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
 
 Stops and goes on, see loop.py.
 """
@@ -30,9 +29,11 @@ from torch import nn
 from drawings import UNSEEN, Drawings
 from loop import Training, arguments
 from muon import optimizers
-from principal import CHANNELS, FACTOR, Code, tensor
+from principal import CHANNELS, Code, tensor
 
-CROP = 128
+#: Of a side: the shortest of any drawing, for the networks normalize over all that they see, and what they
+#: learn from smaller crops fits whole pictures less well.
+CROP = 224
 #: Of the code's noise while the decoder learns, relative to a mean square of 1.
 NOISE = 0.1
 #: Drawings that stay decoded, about 200 KB each: decoding would take a tenth of the time.
@@ -126,29 +127,6 @@ def crops(
     return tensor(np.stack(cut))
 
 
-class Redrawn:
-    """Crops of drawings, and of what the denoiser made of their latents."""
-
-    def __init__(self, folder: Path, read: Callable[[int], np.ndarray]):
-        self._read = read
-        self._sizes = [
-            (np.load(path), np.load(path.with_name(path.name.replace("numbers", "redrawn")), mmap_mode="r"))
-            for path in sorted(folder.glob("numbers-*.npy"))
-        ]
-
-    def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
-        """(count, 3, CROP, CROP) and (count, channels, CROP / 16, CROP / 16)."""
-        pictures, parts = [], []
-        for _ in range(count):
-            numbers, latents = rng.choices(self._sizes, [len(numbers) for numbers, _ in self._sizes])[0]
-            i, side = rng.randrange(len(numbers)), CROP // FACTOR
-            y, x = (rng.randrange(length - side + 1) for length in latents.shape[2:])
-            parts.append(latents[i, :, y : y + side, x : x + side])
-            y, x = y * FACTOR, x * FACTOR
-            pictures.append(self._read(int(numbers[i]))[y : y + CROP, x : x + CROP])
-        return tensor(np.stack(pictures)), torch.from_numpy(np.stack(parts)).float()
-
-
 @torch.no_grad()
 def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> float:
     """The mean of the part's test over whole unseen drawings of every size."""
@@ -157,11 +135,9 @@ def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> 
 
 
 def train(name: str, argv: list[str]) -> None:
-    parser = arguments(__doc__, lr=4e-3, batch=16)
+    parser = arguments(__doc__, lr=4e-3, batch=5)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--code", type=Path, required=True, help="what principal.py wrote")
-    if name == "decoder":
-        parser.add_argument("--redrawn", type=Path, help="what redraw.py wrote")
     args = parser.parse_args(argv)
     out, args.out = args.out, args.out / name
     torch.manual_seed(args.seed)
@@ -177,15 +153,9 @@ def train(name: str, argv: list[str]) -> None:
 
     numbers = [i for of_size in drawings.sizes.values() for i in of_size[UNSEEN:]]
     read = lru_cache(maxsize=IN_MEMORY)(drawings.picture)
-    redrawn = Redrawn(args.redrawn, read) if getattr(args, "redrawn", None) else None
     for _ in training:
-        exact = args.batch if redrawn is None else args.batch // 2
-        pictures = crops(read, numbers, exact, training.rng)
-        latents = code(pictures)
-        if redrawn is not None:
-            others = redrawn.batch(args.batch - exact, training.rng)
-            pictures, latents = torch.cat([pictures, others[0]]), torch.cat([latents, others[1]])
-        training.learn(*part.loss(pictures, latents))
+        pictures = crops(read, numbers, args.batch, training.rng)
+        training.learn(*part.loss(pictures, code(pictures)))
         if training.step % 500 == 0:
             save()
     save()
