@@ -28,7 +28,7 @@ mod check;
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};
 pub use attention::attention;
-pub use linear::{conv2d, linear};
+pub use linear::{arranged, conv2d, linear};
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use resample::upsample_nearest;
 pub use time_embedding::time_embedding;

@@ -286,7 +286,7 @@ def main() -> None:
     painting = len(sys.argv) > 1 and sys.argv[1] == "grid"
     parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=5.0)
+    parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     if painting:
@@ -294,7 +294,7 @@ def main() -> None:
         paint_grid(parser.parse_args(sys.argv[2:]))
     else:
         parser.add_argument("--judge", type=Path, required=True)
-        parser.add_argument("--clip", type=Path, required=True)
+        parser.add_argument("--clip", type=Path, default=Path("assets/models/sketch-clip"))
         parser.add_argument("--count", type=int, default=500)
         parser.add_argument("--captions", action="store_true", help="ask as in training, leaving things out")
         report(parser.parse_args())

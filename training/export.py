@@ -22,6 +22,7 @@ def schedule() -> DPMSolverMultistepScheduler:
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
+        steps_offset=1,  # trailing steps know none; diffusers warns of any pipeline that says 0
     )
 
 

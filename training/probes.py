@@ -15,8 +15,8 @@ from tables import table
 if TYPE_CHECKING:
     from evaluate import Exam
 
-GUIDANCES = (1.0, 3.0, 5.0, 7.0)
-STEPS = (4, 6, 8, 20)
+GUIDANCES = (1.0, 2.0, 2.5, 3.5, 5.0)
+STEPS = (4, 6, 8, 12, 20)
 
 
 @dataclass

@@ -85,6 +85,8 @@ def build_tokenizer(folder: Path, rng: random.Random) -> CLIPTokenizer:
         pad_token=END, unk_token=END, bos_token=START, eos_token=END,
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
+    file = folder / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text()), ensure_ascii=False, separators=(",", ":")))
     # Loaders that know no tokenizer.json read these.
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))

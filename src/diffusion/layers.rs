@@ -23,7 +23,8 @@ impl Linear {
         output: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        Ok(Self { weight: weights.get((output, input), "weight")?, bias: None })
+        let weight = ops::arranged(&weights.get((output, input), "weight")?)?;
+        Ok(Self { weight, bias: None })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -49,10 +50,8 @@ impl Conv2d {
         weights: &VarBuilder,
     ) -> Result<Self> {
         Ok(Self {
-            weight: weights.get((output, input, kernel, kernel), "weight")?,
             bias: Some(weights.get(output, "bias")?),
-            stride: 1,
-            padding: kernel.saturating_sub(1) / 2,
+            ..Self::load_without_bias(input, output, kernel, weights)?
         })
     }
 
@@ -62,7 +61,7 @@ impl Conv2d {
         kernel: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let weight = weights.get((output, input, kernel, kernel), "weight")?;
+        let weight = ops::arranged(&weights.get((output, input, kernel, kernel), "weight")?)?;
         Ok(Self { weight, bias: None, stride: 1, padding: kernel.saturating_sub(1) / 2 })
     }
 

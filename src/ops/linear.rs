@@ -35,11 +35,11 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    let (out, input, rows, columns) = weight.dims4()?;
+    let (out, _, rows, columns) = weight.dims4()?;
     let y = if (rows, columns, stride, padding) == (1, 1, 1, 0) {
         // A 1x1 convolution is a product of matrices.
         let (batch, _, height, width) = x.dims4()?;
-        let weight = weight.reshape((out, input))?.broadcast_left(batch)?;
+        let weight = flat(weight)?.broadcast_left(batch)?;
         let x = x.contiguous()?.reshape((batch, (), height * width))?;
         matmul(&weight, &x)?.reshape((batch, out, height, width))?
     } else if has_kernel(x) {
@@ -51,6 +51,26 @@ pub fn conv2d(
         Some(bias) => add_channels(&y, &bias.reshape((1, out))?),
         None => Ok(y),
     }
+}
+
+/// The same weights of a dense layer, `(out, in)`, or a convolution, `(out, in, rows, columns)`, in the order in
+/// memory that products on the processor read without turning them around first: `out` varies fastest.
+///
+/// # Errors
+/// When the weights have another number of dimensions.
+pub fn arranged(weight: &Tensor) -> Result<Tensor> {
+    if !weight.device().is_cpu() {
+        return Ok(weight.clone());
+    }
+    match weight.rank() {
+        2 => weight.t()?.contiguous()?.t(),
+        _ => weight.permute((1, 2, 3, 0))?.contiguous()?.permute((3, 0, 1, 2)),
+    }
+}
+
+/// A convolution's weights as a matrix, `(out, in * kernel)`; a view of those that are [`arranged`].
+pub(super) fn flat(weight: &Tensor) -> Result<Tensor> {
+    weight.permute((1, 2, 3, 0))?.reshape(((), weight.dim(0)?))?.t()
 }
 
 /// candle's convolution. It goes back through steps with one size for both sides, which fails where
@@ -116,6 +136,24 @@ mod tests {
             }
         }
         Tensor::from_vec(result, (batch, out, tall, wide), x.device()).unwrap()
+    }
+
+    #[test]
+    fn arranged_weights_are_the_same_weights_and_go_into_products_as_they_lie() {
+        let (dense, x) = (numbers((3, 5), 1), numbers((2, 5), 2));
+        let turned = arranged(&dense).unwrap();
+        assert_eq!(turned.to_vec2::<f64>().unwrap(), dense.to_vec2::<f64>().unwrap());
+        assert!(turned.t().unwrap().is_contiguous());
+        assert_close(
+            &linear(&x, &turned, None).unwrap(),
+            &linear(&x, &dense, None).unwrap(),
+            1e-12,
+        );
+        let (kernel, x) = (numbers((3, 2, 3, 3), 3), numbers((2, 2, 5, 4), 4));
+        let turned = arranged(&kernel).unwrap();
+        assert!(flat(&turned).unwrap().t().unwrap().is_contiguous());
+        let [expected, got] = [&kernel, &turned].map(|w| conv2d(&x, w, None, 1, 1).unwrap());
+        assert_close(&got, &expected, 1e-12);
     }
 
     #[test]

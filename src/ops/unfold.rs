@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     fused::{Real, for_real, slice},
+    linear::flat,
     product::matmul,
 };
 
@@ -14,7 +15,7 @@ const MAX_COLUMNS: usize = 1 << 24;
 /// A convolution on the processor; arguments as for [`conv2d`](super::conv2d).
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let (batch, input, height, width) = x.dims4()?;
-    let (out, expected, rows, columns) = weight.dims4()?;
+    let (_, expected, rows, columns) = weight.dims4()?;
     if input != expected {
         candle_core::bail!("{input} channels go into a convolution of {expected}");
     }
@@ -22,7 +23,7 @@ pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize)
     let [tall, wide] = geometry.output;
     let row = batch * input * rows * columns * wide;
     let at_once = (MAX_COLUMNS / row.max(1)).clamp(1, tall);
-    convolve(&x.contiguous()?, &weight.reshape((out, ()))?, geometry, at_once)
+    convolve(&x.contiguous()?, &flat(weight)?, geometry, at_once)
 }
 
 /// Computes `at_once` rows of steps at a time. `weight` is `(out, in * kernel)`.

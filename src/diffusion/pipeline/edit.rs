@@ -14,7 +14,7 @@ mod latents;
 mod plan;
 
 use candle_core::{DType, Tensor};
-use image::{RgbaImage, imageops};
+use image::{RgbImage, RgbaImage, imageops};
 
 use super::{DrawRequest, Noise, StableDiffusion, Step, Trace, picture, record_latents};
 use crate::{
@@ -114,6 +114,7 @@ impl StableDiffusion {
             trace.record_embeddings(&wanted, &unwanted, &timesteps)?;
         }
 
+        let small = small(&request.picture, self.vae.scale() as u32);
         let first = cells.first_step(timesteps.len());
         let mut latents = scheduler.add_noise(&original, &noise, first)?;
         for (step, &timestep) in timesteps.iter().enumerate().skip(first) {
@@ -136,7 +137,7 @@ impl StableDiffusion {
             on_step(Step {
                 done: (step - first) as u32 + 1,
                 of: (timesteps.len() - first) as u32,
-                preview: Some(self.preview(request, &plan, &stepped.predicted_original)?),
+                preview: Some(self.preview(&small, &plan, &stepped.predicted_original)?),
             });
         }
         latents = cells.keep(&latents, &original, timesteps.len(), &self.device)?;
@@ -234,23 +235,25 @@ impl StableDiffusion {
         Ok(sum)
     }
 
-    /// What the finished picture is expected to look like: small, one pixel for each latent.
+    /// What the finished picture is expected to look like: `small`, with what is being drawn in it.
     fn preview(
         &self,
-        request: &EditRequest,
+        small: &RgbImage,
         plan: &EditPlan,
         latents: &Tensor,
-    ) -> Result<image::RgbImage, DiffusionError> {
-        let scale = self.vae.scale() as u32;
-        let (width, height) = request.picture.dimensions();
-        let small =
-            imageops::thumbnail(&request.picture, width.div_ceil(scale), height.div_ceil(scale));
-        let mut small = image::DynamicImage::ImageRgba8(small).into_rgb8();
-        let part = self.colours.preview(latents)?;
+    ) -> Result<RgbImage, DiffusionError> {
+        let (mut preview, scale) = (small.clone(), self.vae.scale() as u32);
         let (x, y) = (plan.context.x / scale, plan.context.y / scale);
-        imageops::replace(&mut small, &part, x.into(), y.into());
-        Ok(small)
+        imageops::replace(&mut preview, &self.colours.preview(latents)?, x.into(), y.into());
+        Ok(preview)
     }
+}
+
+/// A picture with one pixel for each latent.
+fn small(picture: &RgbaImage, scale: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let small = imageops::thumbnail(picture, width.div_ceil(scale), height.div_ceil(scale));
+    image::DynamicImage::ImageRgba8(small).into_rgb8()
 }
 
 /// What a part is to show, and what not.
