@@ -31,6 +31,6 @@ pub use error::DiffusionError;
 pub use files::ModelFiles;
 pub use interrupt::{Cancelled, Interrupt};
 pub use pipeline::{
-    DrawError, DrawRequest, EditError, EditPlan, EditRequest, MAX_SIDE, MIN_SIDE, Noise,
+    DrawError, DrawRequest, EditError, EditPlan, EditRequest, Grid, MAX_SIDE, MIN_SIDE, Noise,
     StableDiffusion, Step, Trace,
 };

@@ -9,7 +9,7 @@ use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    diffusion::{DiffusionError, Interrupt},
+    diffusion::{DiffusionError, Grid, Interrupt, ModelFiles, StableDiffusion},
     recipe::Recipe,
 };
 
@@ -46,6 +46,20 @@ pub struct ModelCard {
     pub hash: String,
     /// Its licence, where it says one.
     pub licence: Option<String>,
+    /// The grid on which it sees pictures that it edits.
+    #[serde(default)]
+    pub grid: Grid,
+}
+
+impl ModelCard {
+    /// What a loaded model says of itself, and its files.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn of(files: &ModelFiles, model: &StableDiffusion) -> Result<Self, DiffusionError> {
+        let (name, hash, licence) = (files.name(), files.hash()?, files.licence());
+        Ok(Self { name, hash, licence, grid: model.grid() })
+    }
 }
 
 /// Why no picture was drawn.

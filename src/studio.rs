@@ -128,11 +128,8 @@ impl Studio {
         let shared = Arc::new(Shared::default());
         let entries = queue_file::load(&writer);
         let in_file = entries.len();
-        for Entry { shot, recipe } in entries {
-            if wanted(&shot, &recipe) {
-                shared.push(shot, recipe, false);
-            }
-        }
+        let entries = entries.into_iter().map(|Entry { shot, recipe }| (shot, recipe));
+        shared.push(entries.filter(|(shot, recipe)| wanted(shot, recipe)).collect(), false);
         let in_step = (shared.jobs().len() == in_file).then(|| shared.revision());
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
         studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
@@ -148,10 +145,11 @@ impl Studio {
         Ok(studio)
     }
 
-    /// Queues a picture, behind all others or in front of those that wait. A recipe that is queued
-    /// for the shot already keeps its job; it moves when it is to be in front.
-    pub fn push(&mut self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
-        self.shared.push(shot, recipe, front)
+    /// Queues pictures in this order, behind all others or in front of those that wait; the worker sees none
+    /// of them before all are there. A recipe that is queued for the shot already keeps its job; it moves
+    /// when it is to be in front.
+    pub fn push(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
+        self.shared.push(pictures, front)
     }
 
     /// Moves a waiting job to the front.

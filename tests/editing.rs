@@ -15,6 +15,7 @@ use bevy_illustrator::{
     },
 };
 use image::{Rgba, RgbaImage};
+use proptest::prelude::*;
 
 /// The sky of [`landscape`].
 const SKY: [u8; 3] = [120, 170, 230];
@@ -109,44 +110,110 @@ fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-#[test]
-fn outside_the_blend_mask_not_one_bit_changes_whatever_is_done_to_whatever() {
-    for (width, height) in [(64, 64), (37, 90), (101, 16)] {
-        let picture = landscape(width, height);
-        let pixel = |x, y| Mask::rectangle(width, height, Area { x, y, width: 1, height: 1 });
-        let masks = [
-            disc(width, height),
-            pixel(width / 2, height / 2),
-            pixel(width - 1, height - 1),
-            Mask::full(width, height),
-            Mask::from_fn(width, height, |x, y| ((x * 7 + y * 3) % 256) as u8),
-        ];
-        for (i, kind) in
-            EditKind::ALL.into_iter().filter(|&kind| kind != EditKind::Keep).enumerate()
-        {
-            // Each kind on two of the masks, each mask with two kinds.
-            for mask in [&masks[i], &masks[(i + 1) % 5]] {
-                let request = request(picture.clone(), vec![part(kind, mask.clone())]);
-                let blend = model().plan_edit(&request).unwrap().blend;
-                assert_eq!(blend, *mask);
-                let edited = edit(&request);
-                assert_kept(&picture, &edited, &blend);
-            }
+/// Some mask of a picture: what people and tools make, and what they make by mistake.
+fn masks(width: u32, height: u32) -> impl Strategy<Value = Mask> {
+    let rectangle = move |x: u32, y: u32, wide: u32, high: u32| {
+        Mask::rectangle(width, height, Area { x, y, width: wide, height: high })
+    };
+    let strip = 1..=height.min(width) / 3;
+    let anywhere = (0..width, 0..height, 1..=width, 1..=height);
+    prop_oneof![
+        Just(disc(width, height)),
+        Just(Mask::full(width, height)),
+        Just(Mask::empty(width, height)),
+        Just(Mask::from_fn(width, height, |x, y| ((x * 7 + y * 3) % 256) as u8)),
+        // One pixel, in a corner too.
+        (0..width, 0..height).prop_map(move |(x, y)| rectangle(x, y, 1, 1)),
+        Just(rectangle(width - 1, height - 1, 1, 1)),
+        // Along each border.
+        strip.clone().prop_map(move |wide| rectangle(0, 0, wide, height)),
+        strip.clone().prop_map(move |wide| rectangle(width - wide, 0, wide, height)),
+        strip.clone().prop_map(move |high| rectangle(0, 0, width, high)),
+        strip.prop_map(move |high| rectangle(0, height - high, width, high)),
+        anywhere.prop_map(move |(x, y, wide, high)| {
+            rectangle(x, y, wide.min(width - x), high.min(height - y))
+        }),
+    ]
+}
+
+/// A part that something is done to, with a scribble where that counts.
+fn parts(width: u32, height: u32) -> impl Strategy<Value = Part> {
+    let kinds = prop::sample::select(EditKind::ALL.to_vec());
+    let reach = (prop::option::of(0_u32..9), prop::option::of(0_u32..9));
+    let strength = prop::sample::select(vec![0.3_f32, 1.0]);
+    (kinds, masks(width, height), reach, strength).prop_map(
+        move |(kind, mask, (grow, feather), strength)| {
+            let mut part = part(kind, mask);
+            (part.edit.grow, part.edit.feather) = (grow, feather);
+            part.edit.strength = Some(strength);
+            let takes_scribbles = matches!(kind, EditKind::Add | EditKind::Replace);
+            part.scribble = takes_scribbles.then(|| {
+                let red = RgbaImage::from_pixel(width, height, Rgba([220, 30, 30, 255]));
+                Scribble(Arc::new(red))
+            });
+            part
+        },
+    )
+}
+
+/// A picture with one or two parts, of which the upper one wins.
+fn edits() -> impl Strategy<Value = (RgbaImage, Vec<Part>)> {
+    (16_u32..90, 16_u32..90).prop_flat_map(|(width, height)| {
+        let parts = prop::collection::vec(parts(width, height), 1..=2);
+        parts.prop_map(move |parts| (landscape(width, height), parts))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn outside_the_blend_mask_not_one_bit_changes_whatever_is_done_to_whatever(
+        (picture, parts) in edits(),
+    ) {
+        let kept: Vec<Part> = parts.iter().filter(|part| part.edit.kind == EditKind::Keep).cloned().collect();
+        let first_is_kept = parts[0].edit.kind == EditKind::Keep;
+        let mut request = request(picture.clone(), parts);
+        request.sampler.steps = 1;
+        let drawn = model().edit(&request, &Interrupt::default(), &mut |_| {}, None);
+        let Ok(edited) = drawn else {
+            // All of it is kept, or there is nothing in any mask.
+            let refused = matches!(drawn, Err(DiffusionError::Edit(EditError::Nothing)));
+            prop_assert!(refused, "{drawn:?}");
+            return Ok(());
+        };
+        let blend = model().plan_edit(&request).unwrap().blend;
+        assert_kept(&picture, &edited, &blend);
+        if first_is_kept {
+            // What lies uppermost is kept to the pixel, as far as it is wholly in the part.
+            let kept = kept[0].mask.map(|value| if value == u8::MAX { 0 } else { u8::MAX });
+            assert_kept(&picture, &edited, &kept);
         }
     }
 }
 
 #[test]
-fn a_hundred_edits_leave_what_none_of_them_meant_as_it_was() {
-    let first = landscape(64, 48);
-    let mut meant = Mask::empty(64, 48);
+fn a_hundred_edits_of_all_kinds_leave_what_none_of_them_meant_as_it_was() {
+    let (width, height) = (61, 47);
+    let first = landscape(width, height);
+    let mut meant = Mask::empty(width, height);
     let mut picture = first.clone();
     for i in 0..100_u32 {
         let area = Area { x: i * 13 % 30, y: i * 7 % 20, width: 1 + i % 5, height: 1 + i % 4 };
-        let kinds = [EditKind::Refine, EditKind::Replace, EditKind::Remove, EditKind::Embolden];
-        let mut part = part(kinds[i as usize % 4], Mask::rectangle(64, 48, area));
-        part.edit.feather = Some(i % 3);
-        let mut request = request(picture, vec![part]);
+        let kind = EditKind::ALL[i as usize % EditKind::ALL.len()];
+        let mut parts = vec![part(kind, Mask::rectangle(width, height, area))];
+        match kind {
+            EditKind::Keep => {
+                let around = Area { width: area.width + 4, height: area.height + 3, ..area };
+                parts.push(part(EditKind::Refine, Mask::rectangle(width, height, around)));
+            }
+            EditKind::Add => {
+                let scribble = RgbaImage::from_pixel(width, height, Rgba([250, 250, 250, 255]));
+                parts[0].scribble = Some(Scribble(Arc::new(scribble)));
+            }
+            _ => parts[0].edit.feather = Some(i % 3),
+        }
+        let mut request = request(picture, parts);
         request.sampler.steps = 1;
         let blend = model().plan_edit(&request).unwrap().blend;
         meant.combine(&blend, bevy_illustrator::mask::Combine::Add).unwrap();

@@ -25,20 +25,21 @@ class Painter:
         prompts: list[str],
         seeds: list[int],
         sizes: list[Size] | None = None,
-        negative: str = "",
+        negative: list[str] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
     ) -> list[np.ndarray]:
-        """One u8 (height, width, 3) picture for each prompt, from the noise of its own seed; 256x256
-        unless `sizes` says otherwise."""
+        """One u8 (height, width, 3) picture for each prompt, from the noise of its own seed; 256x256 and
+        without a negative prompt unless `sizes` and `negative` say otherwise."""
         sizes = sizes or [(256, 256)] * len(prompts)
+        negative = negative or [""] * len(prompts)
         out: list[np.ndarray | None] = [None] * len(prompts)
         # Noise belongs to a picture, not to a batch, so the order in which they are made is free.
         for chosen in same_size_batches(sizes, self.batch):
             width, height = sizes[chosen[0]]
             pictures = self.pipe(
                 [prompts[i] for i in chosen],
-                negative_prompt=[negative] * len(chosen),
+                negative_prompt=[negative[i] for i in chosen],
                 generator=[torch.Generator().manual_seed(seeds[i]) for i in chosen],
                 width=width,
                 height=height,

@@ -5,6 +5,7 @@ All pictures of a comparison start from the same noise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,73 +21,79 @@ STEPS = (4, 6, 8, 12, 20)
 
 
 @dataclass
+class Open:
+    """A prompt that names neither time, weather, style, colour nor position, and what must stay."""
+
+    prompt: str
+    place: str
+    kind: str
+    colour: str  # that most drawings of this kind have
+
+
+OPEN = (
+    Open("a fox in a forest", "forest", "fox", "orange"),
+    Open("a campfire in the desert", "desert", "campfire", "orange"),
+    Open("a tree in a meadow", "meadow", "tree", "green"),
+    Open("a lighthouse by the sea", "shore", "lighthouse", "red"),
+    Open("a horse in the mountains", "mountains", "horse", "brown"),
+    Open("a wizard in the jungle", "jungle", "wizard", "purple"),
+    Open("an owl in a village", "village", "owl", "brown"),
+    Open("a lantern in a city street", "city", "lantern", "yellow"),
+)
+
+
+@dataclass
 class Unwanted:
-    """Something that a negative prompt is to keep out."""
+    """What the model draws by itself where a prompt leaves it open, and a negative prompt against it."""
 
-    word: str  # the negative prompt
-    said: str  # words that ask for it, after a prompt
-    question: str  # of the judge; "subject" where it may stand anywhere
-    answer: str
-
-    def seen(self, reading: Reading) -> bool:
-        if self.question == "subject":
-            return reading.sees(self.answer)
-        return reading.answer(self.question) == self.answer
+    title: str
+    negative: Callable[[Open], str]
+    seen: Callable[[Reading, Open], bool]
 
 
 UNWANTED = (
-    Unwanted("rain", ", in the rain", "weather", "rain"),
-    Unwanted("snow", ", in the snow", "weather", "snow"),
-    Unwanted("night", " at night", "time", "night"),
-    Unwanted("neon style", ", neon style", "style", "neon"),
-    Unwanted("ink drawing", ", ink drawing", "style", "ink"),
-    Unwanted("a lantern", " and a lantern", "subject", "lantern"),
-)
-#: Prompts that leave weather, time and style open, with the place and the kind that must stay.
-OPEN = (
-    ("a red house in a meadow", "meadow", "house"),
-    ("an orange fox in a forest", "forest", "fox"),
-    ("a girl in a blue coat in a village", "village", "girl"),
-    ("a white boat by the sea", "shore", "boat"),
-    ("a green dragon in the mountains", "mountains", "dragon"),
-    ("a black cat in a city street", "city", "cat"),
-    ("a brown horse in the desert", "desert", "horse"),
-    ("a wizard in a purple robe in the jungle", "jungle", "wizard"),
+    Unwanted("`by day`", lambda _: "by day", lambda r, _: r.answer("time") == "day"),
+    Unwanted("`clear sky`", lambda _: "clear sky", lambda r, _: r.answer("weather") == "clear"),
+    Unwanted("`flat colours`", lambda _: "flat colours", lambda r, _: r.answer("style") == "flat"),
+    Unwanted("`in the middle`", lambda _: "in the middle", lambda r, _: r.occupied() == "centre"),
+    Unwanted(
+        "its usual colour, as `orange fox`",
+        lambda asked: f"{asked.colour} {asked.kind}",
+        lambda r, asked: r.answer(f"{r.likeliest(asked.kind)} colour") == asked.colour,
+    ),
 )
 
 
 def negatives(exam: Exam) -> str:
-    """How often something is seen with and without a word for it as the negative prompt: where the prompt
-    leaves it open, and, since that may be rare, where the prompt asks for it."""
+    """How often what the model adds by itself is seen with and without a negative prompt against it."""
     seeds = max(exam.count // 125, 1)  # for each prompt
-    noises = [exam.seed + i for i in range(seeds * len(OPEN))]
+    asked = [each for each in OPEN for _ in range(seeds)]
 
-    def read(said: str, negative: str) -> list[Reading]:
-        prompts = [prompt + said for prompt, _, _ in OPEN for _ in range(seeds)]
-        return exam.judge.read(exam.painter.paint(prompts, noises, negative=negative))
+    def read(negatives: list[str]) -> list[Reading]:
+        noises = [exam.seed + i for i in range(len(asked))]
+        prompts = [each.prompt for each in asked]
+        return exam.judge.read(exam.painter.paint(prompts, noises, negative=negatives))
 
-    def kept(readings: list[Reading]) -> list[bool]:
-        expected = [(place, kind) for _, place, kind in OPEN for _ in range(seeds)]
-        return [r.answer("place") == place and r.sees(kind) for r, (place, kind) in zip(readings, expected)]
+    def kept(readings: list[Reading]) -> float:
+        return rate([r.answer("place") == a.place and r.sees(a.kind) for r, a in zip(readings, asked)])
 
-    def percent(hits) -> float:
-        return rate(list(hits))
-
-    plain, rows = read("", ""), []
+    plain, rows = read([""] * len(asked)), []
     for unwanted in UNWANTED:
-        without = read("", unwanted.word)
-        asked, against = read(unwanted.said, ""), read(unwanted.said, unwanted.word)
-        seen = [percent(map(unwanted.seen, readings)) for readings in (plain, without, asked, against)]
-        rows.append([unwanted.word, *seen, rate(kept(asked)), rate(kept(against))])
-    columns = [f"{what}, {how}" for what in ("open", "asked", "rest") for how in ("without", "with")]
+        against = read([unwanted.negative(each) for each in asked])
+        # Only what is there can disappear.
+        there = [unwanted.seen(reading, each) for reading, each in zip(plain, asked)]
+        gone = [not unwanted.seen(r, a) for r, a, was in zip(against, asked, there) if was]
+        rows.append([unwanted.title, rate(there), rate(gone), kept(plain), kept(against)])
+    columns = ("seen without", "of these gone with", "place and subject right without", "with")
     lines = [
         "## Negative prompts\n",
         (
-            f"Percent of {len(noises)} pictures in which the judge sees what the negative prompt names, without "
-            "and with it: under prompts that leave it open, and under prompts that ask for it. The rest: how "
-            "often place and subject of the prompts that ask for it are right.\n"
+            f"{len(asked)} pictures of prompts that leave open what the negative prompt names: how often the judge "
+            "sees it, in how many of these pictures it does no longer with the negative prompt, and how often "
+            "place and subject are right. Percent. (What a prompt asks for, a negative prompt does not take away: "
+            "both cancel out.)\n"
         ),
-        table(["negative prompt", *columns], rows, digits=[0] + [1] * 6),
+        table(["negative prompt", *columns], rows, digits=[0] + [1] * 4),
     ]
     return "\n".join(lines)
 

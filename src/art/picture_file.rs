@@ -146,6 +146,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        diffusion::Grid,
         generator::ModelCard,
         recipe::{Recipe, Sampler, Size},
     };
@@ -165,6 +166,7 @@ mod tests {
             name: "sketch".to_owned(),
             hash: "0123456789abcdef".to_owned(),
             licence: Some("MIT".to_owned()),
+            grid: Grid { scale: 16, least: 8 },
         };
         let provenance = Provenance {
             recipe,

@@ -23,7 +23,7 @@ use super::{
     vae::Autoencoder,
 };
 
-pub use edit::{EditError, EditPlan, EditRequest};
+pub use edit::{EditError, EditPlan, EditRequest, Grid};
 pub use error::DrawError;
 pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
 pub use trace::Trace;

@@ -58,7 +58,7 @@ impl StableDiffusionGenerator {
             folder => ModelFiles::open(folder)?,
         };
         let pipeline = StableDiffusion::load(&files, device)?;
-        let card = ModelCard { name: files.name(), hash: files.hash()?, licence: files.licence() };
+        let card = ModelCard::of(&files, &pipeline)?;
         Ok(Self { card, pipeline: Arc::new(Mutex::new(pipeline)) })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Project, ProjectError, is_needed, refuse_faults};
 use crate::{
     art::TakeId,
-    diffusion::EditPlan,
+    diffusion::{EditError, EditPlan, Grid},
     mask::Area,
     recipe::{Layer, Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
     story::check::check_style,
@@ -39,6 +39,9 @@ pub enum Action {
         shot: ShotId,
         /// The take.
         take: TakeId,
+        /// The [`picture_hash`] of the picture that the parts were marked on, to have the edit refused if the
+        /// file shows another by now.
+        picture: Option<String>,
         /// The parts, the uppermost first. What is in none of them is kept.
         parts: Vec<Part>,
         /// What of the picture the networks see, in pixels; chosen for them if there is none.
@@ -119,27 +122,27 @@ impl Project {
         match action {
             Action::DrawNeeded => {
                 let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
-                needed.iter().for_each(|shot| self.draw(shot, false));
+                self.draw(&needed, false);
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
-                // Each goes in front of the last one, so that the first is drawn first.
-                shots.iter().rev().for_each(|shot| self.draw(shot, true));
+                self.draw(&shots, true);
             }
             Action::DrawMore { shot, takes } => {
-                self.shot(&shot)?;
-                self.queue(&shot, takes, true);
+                let recipe = self.shot(&shot)?.recipe.clone();
+                self.queue(&[(shot, recipe)], takes, true);
             }
-            Action::Edit { shot, take, parts, context, takes } => {
+            Action::Edit { shot, take, picture, parts, context, takes } => {
                 let recipe = self.edit_recipe(&shot, take, parts, context)?;
-                self.queue_recipe(&shot, &recipe, takes, true);
+                let is_it = |edit: &PictureEdit| picture.is_none_or(|hash| hash == edit.picture);
+                if !recipe.edit.as_ref().is_some_and(is_it) {
+                    return Err(EditError::OtherPicture.into());
+                }
+                self.queue(&[(shot, recipe)], takes, true);
             }
             Action::EditAlike { shot, take, others } => {
                 let recipes = self.alike_recipes(&shot, &take, &others)?;
-                // Each goes in front of the last one, so that the first is drawn first.
-                for (shot, recipe) in recipes.iter().rev() {
-                    self.queue_recipe(shot, recipe, 1, true);
-                }
+                self.queue(&recipes, 1, true);
             }
             Action::SetLayers { shot, take, layers } => {
                 self.art.set_layers(&shot, &take, &layers)?;
@@ -193,19 +196,22 @@ impl Project {
         self.board.shot(id).ok_or_else(|| ProjectError::NoSuchShot(id.clone()))
     }
 
-    /// Queues a shot that needs a picture. One whose picture was drawn but not published is only
+    /// Queues those of the shots that need a picture. One whose picture was drawn but not published is only
     /// published again.
-    fn draw(&mut self, shot: &ShotId, front: bool) {
-        if !is_needed(self.state(shot)) {
-            return;
+    fn draw(&mut self, shots: &[ShotId], front: bool) {
+        let mut wanted = Vec::new();
+        for id in shots {
+            if !is_needed(self.state(id)) {
+                continue;
+            }
+            if self.standings.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
+                self.standings.forgive(id);
+                self.stand(id);
+            } else if let Some(shot) = self.board.shot(id) {
+                wanted.push((id.clone(), shot.recipe.clone()));
+            }
         }
-        let is_drawn = self.standings.failure(shot).is_some_and(|failure| failure.recipe.is_none());
-        if is_drawn {
-            self.standings.forgive(shot);
-            self.stand(shot);
-        } else {
-            self.queue(shot, 1, front);
-        }
+        self.queue(&wanted, 1, front);
     }
 
     /// The recipe of an edit of a take: that of the shot as it is now, on the take's picture.
@@ -221,7 +227,7 @@ impl Project {
         let (width, height) = picture.dimensions();
         let size = Size::new(width, height);
         // All that can be told without the model is told now and not when the job's turn comes.
-        EditPlan::new(size, &parts, context, 1, 1)?;
+        EditPlan::new(size, &parts, context, Grid::default())?;
         let edit = PictureEdit {
             picture: picture_hash(&picture),
             parent: Some(take),
@@ -251,34 +257,35 @@ impl Project {
         others.iter().map(alike).collect()
     }
 
-    /// Queues the next takes of a shot, behind all others or in front of those that wait.
-    fn queue(&mut self, id: &ShotId, takes: u32, front: bool) {
-        let Some(recipe) = self.board.shot(id).map(|shot| shot.recipe.clone()) else { return };
-        self.queue_recipe(id, &recipe, takes, front);
+    /// Queues the next takes of these recipes in this order, behind all others or in front of those that
+    /// wait.
+    fn queue(&mut self, wanted: &[(ShotId, Recipe)], takes: u32, front: bool) {
+        let next_takes = |(id, recipe): &(ShotId, Recipe)| {
+            let first = self.next_take(id, recipe);
+            let numbers = first..first.saturating_add(takes);
+            numbers.map(|number| (id.clone(), recipe.with_take(number))).collect::<Vec<_>>()
+        };
+        let pictures = wanted.iter().flat_map(next_takes).collect::<Vec<_>>();
+        let ids = self.studio.push(pictures.clone(), front);
+        for (id, (shot, recipe)) in ids.into_iter().zip(pictures) {
+            let jobs = self.jobs.entry(shot.clone()).or_default();
+            // What is wanted twice at once is one job.
+            if jobs.iter().all(|job| job.id != id) {
+                jobs.push(Job { id, shot, recipe: recipe.into() });
+            }
+        }
+        for (id, _) in wanted {
+            self.standings.forgive(id);
+            self.stand(id);
+        }
     }
 
-    /// The same for any recipe.
-    fn queue_recipe(&mut self, id: &ShotId, recipe: &Recipe, takes: u32, front: bool) {
+    /// The number of the next take of a recipe: after those that are drawn, were put away or are queued.
+    fn next_take(&self, id: &ShotId, recipe: &Recipe) -> u32 {
         let queued = self.jobs.get(id).into_iter().flatten();
-        let queued =
-            queued.filter(|job| job.recipe.same_but_take(recipe)).map(|job| job.recipe.take);
-        let first = self
-            .art
-            .next_take(id, recipe)
-            .max(queued.map(|n| n.saturating_add(1)).max().unwrap_or(0));
-        let mut numbers = (first..first.saturating_add(takes)).collect::<Vec<_>>();
-        if front {
-            // Each goes before the one that was put in front last.
-            numbers.reverse();
-        }
-        for number in numbers {
-            let recipe = recipe.with_take(number);
-            let job = self.studio.push(id.clone(), recipe.clone(), front);
-            let jobs = self.jobs.entry(id.clone()).or_default();
-            jobs.push(Job { id: job, shot: id.clone(), recipe: recipe.into() });
-        }
-        self.standings.forgive(id);
-        self.stand(id);
+        let queued = queued.filter(|job| job.recipe.same_but_take(recipe));
+        let after_queued = queued.map(|job| job.recipe.take.saturating_add(1)).max().unwrap_or(0);
+        self.art.next_take(id, recipe).max(after_queued)
     }
 
     fn cancel(&mut self, job: JobId) {

@@ -114,7 +114,12 @@ fn is(layer: &Layer, verdict: Verdict) -> bool {
 /// All of it new: what was said of it still counts, but that it is to be kept, or how strongly.
 fn anew(said: Option<&PartEdit>) -> PartEdit {
     let said = said.filter(|edit| edit.kind != EditKind::Keep).cloned().unwrap_or_default();
-    PartEdit { kind: EditKind::Refine, strength: Some(1.0), amount: None, ..said }
+    let kind = match said.kind {
+        // Words may name what is to go.
+        kind @ (EditKind::Replace | EditKind::Add | EditKind::Remove) => kind,
+        EditKind::Keep | EditKind::Refine | EditKind::Embolden => EditKind::Refine,
+    };
+    PartEdit { kind, strength: Some(1.0), amount: None, ..said }
 }
 
 #[cfg(test)]
@@ -133,12 +138,13 @@ mod tests {
             layer("coat", Verdict::None, Some(EditKind::Refine)),
             Layer { hidden: true, ..layer("dog", Verdict::Liked, Some(EditKind::Remove)) },
             layer("boat", Verdict::Disliked, None),
+            layer("painter", Verdict::Disliked, Some(EditKind::Remove)),
         ]
     }
 
     #[test]
     fn what_is_said_is_done_and_what_is_hidden_is_not() {
-        assert_eq!(in_words(&parts(&desk())), "Embolden sky, refine coat");
+        assert_eq!(in_words(&parts(&desk())), "Embolden sky, refine coat, remove painter");
         assert_eq!(in_words(&[]), "");
     }
 
@@ -152,8 +158,9 @@ mod tests {
     #[test]
     fn what_is_disliked_is_drawn_anew_under_its_own_words() {
         let parts = redo_disliked(&desk());
-        assert_eq!(in_words(&parts), "Keep face, refine sky, refine boat");
+        assert_eq!(in_words(&parts), "Keep face, refine sky, refine boat, remove painter");
         assert_eq!(parts[1].edit.words, "SKY");
+        assert_eq!(parts[3].edit.words, "PAINTER", "what is to go, not what is to come");
         assert!(parts.iter().all(|part| part.edit.check().is_ok()));
         assert!(parts[1..].iter().all(|part| part.edit.strength() == 1.0));
     }

@@ -21,9 +21,21 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Queues a picture behind or in front of all others. One that is there already keeps its job; it
-    /// moves when it is to be in front.
-    pub(super) fn push(&mut self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
+    /// Queues pictures in this order, behind or in front of all others. One that is there already keeps its
+    /// job; it moves when it is to be in front.
+    pub(super) fn push(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
+        let mut push = |(shot, recipe)| self.push_one(shot, recipe, front);
+        if front {
+            // Each goes in front of the last one.
+            let mut ids = pictures.into_iter().rev().map(push).collect::<Vec<_>>();
+            ids.reverse();
+            ids
+        } else {
+            pictures.into_iter().map(&mut push).collect()
+        }
+    }
+
+    fn push_one(&mut self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
         let picture = (shot, recipe.id());
         if let Some(&id) = self.by_picture.get(&picture) {
             if front {
@@ -101,7 +113,7 @@ mod tests {
     use super::*;
     use crate::recipe::{Sampler, Size};
 
-    fn push(queue: &mut Queue, name: &str, take: u32, front: bool) -> JobId {
+    fn picture(name: &str, take: u32) -> (ShotId, Recipe) {
         let recipe = Recipe {
             prompt: name.to_owned(),
             unwanted: String::new(),
@@ -112,7 +124,11 @@ mod tests {
             model: String::new(),
             edit: None,
         };
-        queue.push(ShotId::new(name).unwrap(), recipe, front)
+        (ShotId::new(name).unwrap(), recipe)
+    }
+
+    fn push(queue: &mut Queue, name: &str, take: u32, front: bool) -> JobId {
+        queue.push(vec![picture(name, take)], front)[0]
     }
 
     fn order(queue: &Queue) -> Vec<u64> {
@@ -135,6 +151,17 @@ mod tests {
         assert_ne!(push(&mut queue, "b", 0, false), b);
         assert_ne!(push(&mut queue, "b", 1, false), b);
         assert_eq!(order(&queue), [0, 2, 3]);
+    }
+
+    #[test]
+    fn pictures_queued_together_keep_their_order_in_front_and_behind() {
+        let mut queue = Queue::default();
+        let c = push(&mut queue, "c", 0, false);
+        let last = queue.push(vec![picture("d", 0), picture("e", 0)], false);
+        let first = queue.push(vec![picture("a", 0), picture("b", 0), picture("a", 0)], true);
+        assert_eq!(first[0], first[2], "named twice, queued once");
+        let expected = [first[0], first[1], c, last[0], last[1]].map(|id| id.0);
+        assert_eq!(order(&queue), expected);
     }
 
     #[test]

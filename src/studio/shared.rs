@@ -55,8 +55,8 @@ pub(super) enum Outcome {
 }
 
 impl Shared {
-    pub(super) fn push(&self, shot: ShotId, recipe: Recipe, front: bool) -> JobId {
-        self.change_queue(|state| state.queue.push(shot, recipe, front))
+    pub(super) fn push(&self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
+        self.change_queue(|state| state.queue.push(pictures, front))
     }
 
     pub(super) fn move_to_front(&self, job: JobId) {

@@ -80,9 +80,48 @@ fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
     assert_eq!(desk.pixels("b.png"), second, "take 2 of seed 0 is take 1 of seed 1");
     let noise = Tensor::randn(0_f32, 1_f32, (1, 32, 4, 6), &Device::Cpu).unwrap();
     noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
-    desk.edit(&["--noise", "noise.safetensors"]).exits(0);
+    desk.edit(&["--noise", "noise.safetensors", "--takes", "1", "--dump", "way.safetensors"])
+        .exits(0);
     assert_ne!(desk.pixels("b.png"), second);
+    let says = picture_file::provenance(&desk.path("b.png"));
+    assert!(says.is_err(), "a seed in its recipe would draw another picture");
     desk.edit(&["--noise", "noise.safetensors", "--takes", "2"]).exits(2);
+}
+
+#[test]
+fn a_picture_is_drawn_again_from_the_recipe_inside_it() {
+    let desk = studio();
+    desk.edit(&["--seed", "5"]).exits(0);
+    let replay = |more: &[&str]| {
+        let args = ["replay", "--picture", "b.png", "--out", "again.png"];
+        desk.run(&[&args[..], more].concat())
+    };
+    replay(&[]).fails_with(&["b.png", "--parent"]);
+    let told = replay(&["--parent", "a.png", "--json"]).json();
+    assert_eq!((&told["differing"], &told["same_model"]), (&0.into(), &true.into()));
+    assert_eq!(desk.pixels("again.png"), desk.pixels("b.png"));
+    let again = picture_file::provenance(&desk.path("again.png")).unwrap();
+    assert_eq!(again.recipe, picture_file::provenance(&desk.path("b.png")).unwrap().recipe);
+    // Another picture than the one that was edited.
+    replay(&["--parent", "b.png"]).fails_with(&["changed"]);
+    fs::copy(desk.path("a.png"), desk.path("b.png")).unwrap();
+    replay(&[]).fails_with(&["b.png", "does not say"]);
+
+    // In an art folder the parent is found.
+    desk.render(&["--shot", "item-key"]).exits(0);
+    let drawn = desk.pictures().into_keys().find(|path| path.to_string_lossy().contains("takes"));
+    let drawn = drawn.unwrap();
+    let from = picture_file::provenance(&drawn).unwrap();
+    let white = GrayImage::from_pixel(from.recipe.size.width, from.recipe.size.height, Luma([255]));
+    white.save(desk.path("all.png")).unwrap();
+    desk.edits(r#"(prompt: "a key", parts: [(mask: "all.png", edit: Refine)])"#);
+    let (parent, edited) = (drawn.display().to_string(), drawn.with_file_name("edited.png"));
+    let edited = edited.display().to_string();
+    let args =
+        ["edit", "--edit", "edit.ron", "--steps", "2", "--picture", &parent, "--out", &edited];
+    desk.run(&args).exits(0);
+    let told = desk.run(&["replay", "--json", "--picture", &edited, "--out", "c.png"]).json();
+    assert_eq!(told["differing"], 0);
 }
 
 #[test]
@@ -142,6 +181,9 @@ fn a_click_at_a_thing_writes_its_mask() {
     assert_eq!(desk.pixels("m.png").get_pixel(48, 32).0[0], 255);
     select(&["--point", "48,32", "--not", "50,34"]).exits(0);
     assert_eq!(desk.pixels("m.png").get_pixel(50, 34).0[0], 0);
+    select(&["--box", "28,12,40,40", "--box", "0,0,4,4"]).exits(0);
+    let both = desk.pixels("m.png");
+    assert_eq!([both.get_pixel(48, 32).0[0], both.get_pixel(2, 2).0[0]], [255, 255]);
     select(&["--point", "96,0"]).fails_with(&["96,0", "96x64"]);
     for usage in [&[][..], &["--not", "1,1"], &["--point", "1"], &["--box", "1,2,3"]] {
         select(usage).exits(2);

@@ -58,6 +58,7 @@ impl Fakes {
                 name: name.to_owned(),
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
+                ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
         });

@@ -4,6 +4,7 @@ use std::fs;
 
 use bevy_illustrator::{
     art::{Take, TakeId},
+    diffusion::EditError,
     mask::{Area, Mask},
     project::{Action, ProjectError},
     recipe::{EditKind, Layer, Part, PartEdit, Verdict, part::picture_hash},
@@ -28,7 +29,7 @@ fn left_half() -> Part {
 
 fn edit(shot: &ShotId, take: &TakeId, takes: u32) -> Action {
     let (shot, take) = (shot.clone(), take.clone());
-    Action::Edit { shot, take, parts: vec![left_half()], context: None, takes }
+    Action::Edit { shot, take, picture: None, parts: vec![left_half()], context: None, takes }
 }
 
 fn takes(bench: &Bench, shot: &ShotId) -> Vec<Take> {
@@ -124,6 +125,26 @@ fn a_take_that_is_gone_fails_the_edit_and_says_so() {
 }
 
 #[test]
+fn an_edit_marked_on_another_picture_than_the_file_shows_by_now_is_refused() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    let marked_on = |hash: String| {
+        let (shot, take) = (item.clone(), first.id.clone());
+        let (parts, picture) = (vec![left_half()], Some(hash));
+        Action::Edit { shot, take, picture, parts, context: None, takes: 1 }
+    };
+    let seen = picture_hash(&first.image().unwrap());
+    let elsewhere = takes(&bench, &bench.portrait())[0].path.clone();
+    fs::copy(&elsewhere, &first.path).unwrap();
+    let refused = bench.project.apply(marked_on(seen)).unwrap_err();
+    assert!(matches!(refused, ProjectError::Edit(EditError::OtherPicture)), "{refused}");
+    assert!(bench.project.is_idle());
+    let now = picture_hash(&first.image().unwrap());
+    bench.project.apply(marked_on(now)).unwrap();
+}
+
+#[test]
 fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
     let mut bench = Bench::drawn();
     let item = bench.item();
@@ -160,7 +181,8 @@ fn an_edit_that_makes_no_sense_is_refused_at_once() {
     let first = takes(&bench, &item)[0].id.clone();
     let mut refused = |take: &TakeId, part: Part| {
         let (shot, take) = (item.clone(), take.clone());
-        let edit = Action::Edit { shot, take, parts: vec![part], context: None, takes: 1 };
+        let edit =
+            Action::Edit { shot, take, picture: None, parts: vec![part], context: None, takes: 1 };
         bench.project.apply(edit).unwrap_err()
     };
     let nobody = TakeId::new("0123456789abcdef").unwrap();

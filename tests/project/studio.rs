@@ -36,7 +36,7 @@ impl Desk {
     }
 
     fn push(&mut self, prompt: &str) -> JobId {
-        self.studio.push(shot(prompt), recipe(prompt), false)
+        self.studio.push(vec![(shot(prompt), recipe(prompt))], false)[0]
     }
 
     fn wait(&mut self, what: &str, mut done: impl FnMut(&[StudioEvent]) -> bool) {
@@ -208,12 +208,24 @@ fn jobs_pushed_or_moved_to_the_front_are_drawn_next() {
     let mut desk = Desk::new();
     desk.studio.set_paused(true);
     let ids = ["a", "b", "c"].map(|prompt| desk.push(prompt));
-    desk.studio.push(shot("d"), recipe("d"), true);
+    desk.studio.push(vec![(shot("d"), recipe("d"))], true);
     desk.studio.move_to_front(ids[2]);
     assert_eq!(desk.push("b"), ids[1], "queued already");
     desk.studio.set_paused(false);
     desk.wait_until_idle();
     assert_eq!(desk.drawn(), ["c", "d", "a", "b"]);
+}
+
+#[test]
+fn pictures_pushed_together_are_drawn_in_order_though_the_worker_waits_for_the_first() {
+    let mut desk = Desk::new();
+    for round in 0..50 {
+        let prompts = ["a", "b", "c"].map(|name| format!("{name}{round}"));
+        let pictures = prompts.iter().map(|prompt| (shot(prompt), recipe(prompt)));
+        desk.studio.push(pictures.collect(), true);
+        desk.wait_until_idle();
+        assert_eq!(desk.drawn()[3 * round..], prompts);
+    }
 }
 
 #[test]
@@ -248,7 +260,7 @@ fn a_panic_fails_its_job_alone_and_the_model_is_loaded_anew() {
 fn a_model_that_cannot_be_loaded_is_told_and_the_next_one_draws() {
     let mut desk = Desk::new();
     let broken = bevy_illustrator::recipe::Recipe { model: "broken".to_owned(), ..recipe("a") };
-    desk.studio.push(shot("a"), broken, false);
+    desk.studio.push(vec![(shot("a"), broken)], false);
     desk.push("b");
     desk.wait_until_idle();
     assert!(desk.error().unwrap().contains("shape [3] is not [4]"));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    art::{Provenance, picture_file},
+    art::Provenance,
     diffusion::{DrawRequest, Interrupt, Noise, StableDiffusion, Trace},
     generator::{ModelCard, Step},
     recipe::{Recipe, Sampler, Sizes},
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    files::latents,
+    files::{latents, png},
     options::{DeviceOption, LookOptions},
     output::{Unfinished, print, print_json},
     progress::step_bar,
@@ -36,7 +36,7 @@ pub(crate) struct Draw {
     look: LookOptions,
     #[command(flatten)]
     device: DeviceOption,
-    /// The picture, with its recipe and where it comes from inside
+    /// The picture, with its recipe and where it comes from inside (unless it starts from `--noise`)
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
     /// Start from the tensor `latents` (1, channels, height, width) in this file, as it is before the
@@ -57,7 +57,8 @@ pub(crate) struct Draw {
 #[derive(Serialize)]
 struct Drawn<'a> {
     file: &'a Path,
-    provenance: &'a Provenance,
+    /// Not of a picture that began from noise in a file.
+    provenance: Option<&'a Provenance>,
 }
 
 impl Draw {
@@ -73,8 +74,8 @@ impl Draw {
         let began = Instant::now();
         let recipe = self.recipe();
         let files = self.look.sampling.model_files()?;
-        let model = ModelCard { name: files.name(), hash: files.hash()?, licence: files.licence() };
         let mut pipeline = StableDiffusion::load(&files, self.device.device)?;
+        let model = ModelCard::of(&files, &pipeline)?;
         let request = DrawRequest {
             prompt: recipe.prompt.clone(),
             unwanted: recipe.unwanted.clone(),
@@ -93,14 +94,15 @@ impl Draw {
         bar.finish_and_clear();
 
         let provenance = Provenance::now(recipe, model, began.elapsed());
-        let png = picture_file::encode(&image, &provenance);
+        let provenance = self.noise.is_none().then_some(&provenance);
+        let png = png(&image, provenance);
         picture.finish(|file| file.write_all(&png?))?;
         if let Some(dump) = dump {
             trace.save(dump.path())?;
             dump.finish(|_| Ok(()))?;
         }
         if self.json {
-            print_json(&Drawn { file: &self.out, provenance: &provenance })
+            print_json(&Drawn { file: &self.out, provenance })
         } else {
             let seconds = began.elapsed().as_secs_f64();
             print(&format!("Drew {} in {seconds:.1} s", self.out.display()))

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    files::{latents, picture},
+    files::{latents, picture, png},
     options::{DeviceOption, SamplingOptions},
     output::{Unfinished, print, print_json},
     progress::step_bar,
@@ -43,11 +43,12 @@ pub(crate) struct Edit {
     takes: u32,
     /// Start from the tensor `latents` (1, channels, height, width) of the whole picture in this file, as it
     /// is before the scheduler scales it, and not from a seed
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["seed", "takes"])]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
     noise: Option<PathBuf>,
     /// Write to this file, as f32: what `draw --dump` writes, of the context box, and `blend_mask` (1, 1,
-    /// height, width; from 0 to 1) and `context_box` (x, y, width, height in pixels)
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "takes")]
+    /// height, width; from 0 to 1) and `context_box` (x, y, width, height in pixels); of several takes, that of
+    /// take 2 goes to FILE-2.safetensors and so on
+    #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
     /// Print what was drawn as JSON
     #[arg(long)]
@@ -67,11 +68,17 @@ struct Edited {
 
 impl Edit {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let files = (0..self.takes).map(|take| self.file(take)).collect::<Vec<_>>();
+        if self.noise.is_some() && self.takes > 1 {
+            let why = "takes from one noise would all be the same: leave out --takes, or --noise\n";
+            clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
+        }
+        let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
         // What cannot be written is told before the work, not after it.
-        let outs =
-            files.iter().map(|file| Unfinished::begin(file)).collect::<Result<Vec<_>, _>>()?;
-        let mut dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
+        let begin = |take: u32| {
+            let dump = self.dump.as_deref().map(|dump| Unfinished::begin(&numbered(dump, take)));
+            Ok((Unfinished::begin(&numbered(&self.out, take))?, dump.transpose()?))
+        };
+        let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
         let image = picture(&self.picture)?;
         let file = EditFile::read(&self.edit)?;
         let mut edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
@@ -90,8 +97,8 @@ impl Edit {
             edit: Some(edit.clone()),
         };
         let model = self.sampling.model_files()?;
-        let card = ModelCard { name: model.name(), hash: model.hash()?, licence: model.licence() };
         let mut pipeline = StableDiffusion::load(&model, self.device.device)?;
+        let card = ModelCard::of(&model, &pipeline)?;
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),
@@ -102,7 +109,7 @@ impl Edit {
         };
         let plan = pipeline.plan_edit(&request)?;
         let mut done = Vec::new();
-        for ((take, file), out) in (0..).zip(files).zip(outs) {
+        for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
             request.noise = match &self.noise {
@@ -122,9 +129,9 @@ impl Edit {
             })?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
-            let png = picture_file::encode(&image, &provenance);
+            let png = png(&image, self.noise.is_none().then_some(&provenance));
             out.finish(|file| file.write_all(&png?))?;
-            if let Some(dump) = dump.take() {
+            if let Some(dump) = dump {
                 trace.save(dump.path())?;
                 dump.finish(|_| Ok(()))?;
             }
@@ -137,16 +144,16 @@ impl Edit {
         }
         if self.json { print_json(&done) } else { done.iter().try_for_each(Edited::print) }
     }
+}
 
-    /// Where a take goes.
-    fn file(&self, take: u32) -> PathBuf {
-        if take == 0 {
-            return self.out.clone();
-        }
-        let stem = self.out.file_stem().unwrap_or_default().to_string_lossy();
-        let extension = self.out.extension().map(|e| format!(".{}", e.to_string_lossy()));
-        self.out.with_file_name(format!("{stem}-{}{}", take + 1, extension.unwrap_or_default()))
+/// Where a file of a take goes.
+fn numbered(file: &Path, take: u32) -> PathBuf {
+    if take == 0 {
+        return file.to_path_buf();
     }
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = file.extension().map(|e| format!(".{}", e.to_string_lossy()));
+    file.with_file_name(format!("{stem}-{}{}", take + 1, extension.unwrap_or_default()))
 }
 
 impl Edited {

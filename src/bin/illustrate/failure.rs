@@ -95,6 +95,20 @@ pub(crate) enum Failure {
         /// What is wrong.
         message: String,
     },
+    /// A picture that does not say how it was drawn.
+    #[error("{path} cannot be drawn again: {source}")]
+    NoRecipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: bevy_illustrator::art::picture_file::PictureError,
+    },
+    /// An edit without what it was made of.
+    #[error("{path} is an edit of a picture that is not there: name it with --parent FILE.png")]
+    NoParent {
+        /// The file.
+        path: PathBuf,
+    },
     /// The hub gave nothing.
     #[cfg(feature = "hub")]
     #[error(transparent)]

@@ -1,6 +1,8 @@
-//! Files that a command line names, read.
+//! Pictures and noise as files that a command line names.
 
-use std::path::Path;
+use std::{io, path::Path};
+
+use bevy_illustrator::art::{Provenance, picture_file};
 
 use candle_core::{DType, Device, Tensor};
 use image::{ImageFormat, RgbaImage};
@@ -13,6 +15,16 @@ pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
     let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png);
     let wrong = |source| Failure::Picture { path: path.to_path_buf(), source };
     Ok(image.map_err(wrong)?.into_rgba8())
+}
+
+/// A picture as a PNG file, with where it comes from if that is known: a recipe holds no noise from a file.
+pub(crate) fn png(image: &RgbaImage, provenance: Option<&Provenance>) -> io::Result<Vec<u8>> {
+    let Some(provenance) = provenance else {
+        let mut bytes = io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
+        return Ok(bytes.into_inner());
+    };
+    picture_file::encode(image, provenance)
 }
 
 /// Reads the starting noise.

@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod progress;
 mod render;
+mod replay;
 mod select;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Draw(draw::Draw),
     /// Draw parts of a picture anew, and nothing else.
     Edit(edit::Edit),
+    /// Draw a picture again from the recipe inside it.
+    Replay(replay::Replay),
     /// Write the mask of what is pointed at in a picture.
     Select(select::Select),
     /// Look at models, or download one.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Render(render) => render.run(),
         Command::Draw(draw) => draw.run(),
         Command::Edit(edit) => edit.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Select(select) => select.run(),
         Command::Models(models) => models.run(),
     };

@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use bevy_illustrator::{
     diffusion::DeviceKind,
     mask::{
-        Area,
+        Area, Combine,
         objects::{Objects, Pointing},
         sam::Sam,
     },
@@ -29,9 +29,9 @@ pub(crate) struct Select {
     /// A pixel of what is not meant
     #[arg(long, value_name = "X,Y", value_parser = point)]
     not: Vec<(u32, u32)>,
-    /// A box around what is meant
+    /// A box around what is meant; of several, what each of them holds
     #[arg(long = "box", value_name = "X,Y,W,H", value_parser = area)]
-    area: Option<Area>,
+    area: Vec<Area>,
     /// MobileSAM's weights, to have it tell what belongs together instead of colours and edges
     #[arg(long, value_name = "FILE.safetensors")]
     mobile_sam: Option<PathBuf>,
@@ -45,25 +45,48 @@ impl Select {
         let out = Unfinished::begin(&self.out)?;
         let image = picture(&self.picture)?;
         let size = image.dimensions();
-        let corner = self.area.map(|area| (area.x, area.y));
-        for &(x, y) in self.point.iter().chain(&self.not).chain(&corner) {
+        let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
+        for &(x, y) in self.point.iter().chain(&self.not).chain(&corners) {
             if x >= size.0 || y >= size.1 {
                 return Err(Failure::Outside { point: (x, y), picture: size });
             }
         }
-        let (include, exclude) = (self.point.clone(), self.not.clone());
-        let pointing = Pointing { include, exclude, area: self.area };
-        let mask = match &self.mobile_sam {
+        let mut masks = match &self.mobile_sam {
             Some(weights) => {
                 let sam = Sam::load(weights, &DeviceKind::Auto.open()?)?;
-                sam.select(&sam.embed(&image)?, &pointing)?
+                let seen = sam.embed(&image)?;
+                let select = |pointing| Ok(sam.select(&seen, &pointing)?);
+                self.pointings().map(select).collect::<Result<Vec<_>, Failure>>()?
             }
-            None => Objects::of(&image).select(&pointing),
+            None => {
+                let objects = Objects::of(&image);
+                self.pointings().map(|pointing| objects.select(&pointing)).collect()
+            }
         };
+        let mut mask = masks.swap_remove(0);
+        for other in &masks {
+            mask.combine(other, Combine::Add)?;
+        }
         let png = mask.to_png()?;
         out.finish(|file| file.write_all(&png))?;
         let share = 100.0 * mask.coverage();
         print(&format!("Wrote {}: {share:.1} % of the picture", self.out.display()))
+    }
+
+    /// What is pointed at: all points with the first box, and every further box by itself.
+    fn pointings(&self) -> impl Iterator<Item = Pointing> {
+        let (first, more) = match self.area.split_first() {
+            Some((first, more)) => (Some(*first), more),
+            None => (None, &[][..]),
+        };
+        let points =
+            Pointing { include: self.point.clone(), exclude: self.not.clone(), area: first };
+        let more = more.iter().map(|&area| Pointing {
+            include: Vec::new(),
+            exclude: self.not.clone(),
+            area: Some(area),
+        });
+        std::iter::once(points).chain(more)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use error::EditError;
-pub use plan::EditPlan;
+pub use plan::{EditPlan, Grid};
 
 use canvas::Canvas;
 use latents::Cells;
@@ -65,12 +65,17 @@ impl StableDiffusion {
             return Err(EditError::OtherPicture.into());
         }
         let (width, height) = request.picture.dimensions();
-        let scale = self.vae.scale() as u32;
-        // Half of what it was trained with, at least: with less in sight a network draws anything.
+        let size = Size::new(width, height);
+        Ok(EditPlan::new(size, &request.edit.parts, request.edit.context, self.grid())?)
+    }
+
+    /// The grid on which this model sees a picture.
+    #[must_use]
+    pub fn grid(&self) -> Grid {
+        // Half of what it was trained with, at least.
         let trained = self.unet.config().sample_size.map(SampleSize::height_and_width);
         let least = trained.map_or(1, |(height, width)| height.min(width) as u32 / 2);
-        let size = Size::new(width, height);
-        Ok(EditPlan::new(size, &request.edit.parts, request.edit.context, scale, least.max(1))?)
+        Grid { scale: self.vae.scale() as u32, least: least.max(1) }
     }
 
     /// Draws parts of a picture anew and returns the whole of it, all other pixels as they were to the bit.

@@ -147,7 +147,7 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take:
 
 fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, candidate: &Take) {
     let takes = desk.project.art().takes(&take.shot);
-    let others = tree::children(takes, take).count() - 1;
+    let rest = rest(desk, takes, candidate);
     ui.horizontal_wrapped(|ui| {
         let accepts = canvas.keymap.hint(Command::Accept);
         if ui
@@ -159,13 +159,13 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
         {
             accept(canvas, desk, candidate);
         }
-        if others > 0
+        if !rest.is_empty()
             && ui
                 .button("Accept, drop the rest")
-                .on_hover_text("Accepts it and puts the other candidates away")
+                .on_hover_text("Accepts it and puts the others that were drawn alike away")
                 .clicked()
         {
-            for other in tree::children(takes, take).filter(|other| other.id != candidate.id) {
+            for other in rest {
                 discard(desk, other);
             }
             accept(canvas, desk, candidate);
@@ -195,6 +195,18 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
         ui.checkbox(&mut canvas.live, "Try on in the game")
             .on_hover_text("The game shows the candidate in view before it is accepted");
     });
+}
+
+/// What was drawn like a candidate and led to nothing.
+fn rest<'a>(desk: &Desk<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
+    let accepted = desk.project.art().accepted(&candidate.shot).map(|take| &take.id);
+    let is_rest = |other: &&Take| {
+        other.id != candidate.id
+            && other.recipe().same_but_take(candidate.recipe())
+            && accepted != Some(&other.id)
+            && tree::children(takes, other).next().is_none()
+    };
+    takes.iter().filter(is_rest).collect()
 }
 
 /// The game shows it, and it lies on the canvas.

@@ -1,6 +1,6 @@
 //! What the commands of the canvas do, whether a key or a button gives them.
 
-use egui::{Popup, Ui, vec2};
+use egui::{Modifiers, Popup, Ui, vec2};
 
 use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, tree};
 use crate::{art::Take, panel::Desk, project::Action, recipe::layer::parts};
@@ -43,7 +43,9 @@ impl Canvas {
                 Command::Stop => stop(desk, take),
                 Command::Accept => match candidates::in_view(self, takes) {
                     Some(candidate) => candidates::accept(self, desk, candidate),
-                    None => self.note = self.hand.finish(&self.tools, session).err(),
+                    None => {
+                        self.note = self.hand.finish(Modifiers::NONE, &self.tools, session).err()
+                    }
                 },
                 Command::Discard => match candidates::in_view(self, takes) {
                     Some(candidate) => {
@@ -58,6 +60,9 @@ impl Canvas {
                 Command::Next => candidates::walk(self, takes, take, 1),
                 Command::Back => {
                     self.go_to = tree::parent(takes, take).map(|take| take.id.clone());
+                }
+                Command::Forth => {
+                    self.go_to = tree::children(takes, take).last().map(|take| take.id.clone());
                 }
                 Command::Undo
                 | Command::Redo

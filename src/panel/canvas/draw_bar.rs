@@ -94,8 +94,8 @@ fn offer(
 /// Draws parts.
 pub(super) fn press(canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>, parts: Vec<Part>) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
-    let (context, takes) = (session.context, canvas.takes);
-    desk.actions.push(Action::Edit { shot, take, parts, context, takes });
+    let (picture, context, takes) = (session.hash.clone(), session.context, canvas.takes);
+    desk.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
     canvas.awaited = true;
     canvas.candidate = None;
 }
@@ -108,7 +108,7 @@ fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part]) -> Result<Arc<Ed
     {
         return Ok(Arc::clone(plan));
     }
-    canvas.plans.of(session.size, parts, session.context)
+    canvas.plans.of(session.size, parts, session.context, session.grid)
 }
 
 /// As much as fits on a button.

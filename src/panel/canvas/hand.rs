@@ -147,12 +147,17 @@ impl Hand {
     ///
     /// # Errors
     /// Why nothing can be done: for people.
-    pub fn finish(&mut self, tools: &Tools, session: &mut Session) -> Result<bool, String> {
+    pub fn finish(
+        &mut self,
+        keys: Modifiers,
+        tools: &Tools,
+        session: &mut Session,
+    ) -> Result<bool, String> {
         if let Gesture::Outline(points) = &self.gesture {
             let (width, height) = session.size;
             let mask = Mask::polygon(width, height, points);
             self.gesture = Gesture::None;
-            put(session, &mask, tools.combine)?;
+            put(session, &mask, how(tools, keys))?;
             return Ok(true);
         }
         Ok(self.point_anew())
@@ -223,7 +228,7 @@ impl Hand {
             }
             (Tool::Object, None) => {
                 let Some(pixel) = pixel(from, session.size) else { return Ok(()) };
-                let pixels = if keys.shift {
+                let pixels = if keys.shift && !keys.command {
                     &mut self.pointing.exclude
                 } else {
                     &mut self.pointing.include
@@ -243,7 +248,7 @@ impl Hand {
         tools: &Tools,
         session: &mut Session,
     ) -> Result<(), String> {
-        self.pointed_how = if keys.command { Combine::Subtract } else { tools.combine };
+        self.pointed_how = how(tools, keys);
         if session.ask(&self.pointing) {
             return Ok(());
         }

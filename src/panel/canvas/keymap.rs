@@ -48,6 +48,8 @@ pub enum Command {
     Next,
     /// Back to the take that this one was made of.
     Back,
+    /// Forth to the take that was made of this one, the newest if there are several.
+    Forth,
 }
 
 impl Command {
@@ -79,6 +81,7 @@ impl Command {
             Self::Previous => "Candidate before",
             Self::Next => "Next candidate",
             Self::Back => "Back to the parent",
+            Self::Forth => "Forth to its newest edit",
         }
     }
 }
@@ -115,6 +118,7 @@ impl Default for Keymap {
             (C::Previous, vec![plain(Key::ArrowLeft)]),
             (C::Next, vec![plain(Key::ArrowRight)]),
             (C::Back, vec![plain(Key::Backspace)]),
+            (C::Forth, vec![shift(Key::Backspace)]),
         ];
         Self(tools.into_iter().chain(others).collect())
     }

@@ -28,20 +28,12 @@ pub(super) fn top_bar(
     ui.horizontal_wrapped(|ui| {
         let parent = tree::parent(takes, take);
         let hint = canvas.keymap.hint(Command::Back);
-        let back = ui.add_enabled(parent.is_some(), egui::Button::new("⬅"));
-        back.widget_info(|| {
-            egui::WidgetInfo::labeled(
-                egui::WidgetType::Button,
-                parent.is_some(),
-                "Back to its parent",
-            )
-        });
-        let back = back
-            .on_hover_text(format!("Back to the take that this one was made of{hint}"))
-            .on_disabled_hover_text("This take was made of no other");
-        if back.clicked() {
-            canvas.go_to = parent.map(|take| take.id.clone());
-        }
+        let told = format!("Back to the take that this one was made of{hint}");
+        go(ui, canvas, "⬅", parent, &told, "This take was made of no other");
+        let newest = tree::children(takes, take).last();
+        let hint = canvas.keymap.hint(Command::Forth);
+        let told = format!("Forth to the newest take that was made of this one{hint}");
+        go(ui, canvas, "➡", newest, &told, "No take was made of this one yet");
         let name = format!("{}, take {}", shot.title, candidates::number(takes, take));
         egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
             for branch in tree::tree(takes) {
@@ -52,6 +44,16 @@ pub(super) fn top_bar(
                 }
             }
         });
+        let accepted = desk.project.art().accepted(&take.shot).map(|take| &take.id);
+        if accepted != Some(&take.id)
+            && candidates::in_view(canvas, takes).is_none()
+            && ui
+                .button("Accept this take")
+                .on_hover_text("The game shows it from now on")
+                .clicked()
+        {
+            candidates::accept(canvas, desk, take);
+        }
         tool_bar::look(ui, canvas, session);
         keys_menu::keys_menu(ui, canvas, desk);
         if let Some((done, of)) = desk.steps_of(&take.shot) {
@@ -66,6 +68,15 @@ pub(super) fn top_bar(
             stop(desk, take);
         }
     });
+}
+
+/// A button that brings another take onto the canvas.
+fn go(ui: &mut Ui, canvas: &mut Canvas, look: &str, to: Option<&Take>, told: &str, none: &str) {
+    let button = ui.add_enabled(to.is_some(), egui::Button::new(look));
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, to.is_some(), told));
+    if button.on_hover_text(told).on_disabled_hover_text(none).clicked() {
+        canvas.go_to = to.map(|take| take.id.clone());
+    }
 }
 
 /// Tools, picture, parts and candidates; whether a field of text has the keyboard.

@@ -118,12 +118,13 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
                 change = Some(Change::Select(at));
             }
             Popup::context_menu(&response).show(|ui| {
-                for (name, chosen) in [
-                    ("Move up", Change::Shift(at, false)),
-                    ("Move down", Change::Shift(at, true)),
-                    ("Delete part", Change::Remove(at)),
+                for (name, chosen, may) in [
+                    ("Move up", Change::Shift(at, false), true),
+                    ("Move down", Change::Shift(at, true), true),
+                    ("Delete part", Change::Remove(at), !layer.locked),
                 ] {
-                    if ui.button(name).clicked() {
+                    let button = ui.add_enabled(may, Button::new(name));
+                    if button.on_disabled_hover_text("It is locked: unlock it first").clicked() {
                         change = Some(chosen);
                         ui.close();
                     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    diffusion::EditPlan,
+    diffusion::{EditPlan, Grid},
     mask::Area,
     recipe::{Part, Size},
 };
@@ -21,6 +21,7 @@ struct Plan {
     size: (u32, u32),
     parts: Vec<Part>,
     context: Option<Area>,
+    grid: Grid,
     outcome: Outcome,
 }
 
@@ -28,20 +29,26 @@ struct Plan {
 pub(super) type Outcome = Result<Arc<EditPlan>, String>;
 
 impl Plans {
-    /// What drawing these parts would come to. The context is as large as the parts need, less than a model
-    /// adds for its own grid.
-    pub fn of(&mut self, size: (u32, u32), parts: &[Part], context: Option<Area>) -> Outcome {
-        let is_it =
-            |plan: &Plan| plan.size == size && plan.parts == parts && plan.context == context;
+    /// What drawing these parts would come to.
+    pub fn of(
+        &mut self,
+        size: (u32, u32),
+        parts: &[Part],
+        context: Option<Area>,
+        grid: Grid,
+    ) -> Outcome {
+        let is_it = |plan: &Plan| {
+            plan.size == size && plan.parts == parts && plan.context == context && plan.grid == grid
+        };
         if let Some(at) = self.0.iter().position(is_it) {
             return self.0[at].outcome.clone();
         }
-        let plan = EditPlan::new(Size::new(size.0, size.1), parts, context, 1, 1);
+        let plan = EditPlan::new(Size::new(size.0, size.1), parts, context, grid);
         let outcome = plan.map(Arc::new).map_err(|error| error.to_string());
         if self.0.len() == MOST {
             self.0.remove(0);
         }
-        let plan = Plan { size, parts: parts.to_vec(), context, outcome: outcome.clone() };
+        let plan = Plan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
         self.0.push(plan);
         outcome
     }

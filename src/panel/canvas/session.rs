@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     art::{Take, TakeId},
+    diffusion::Grid,
     mask::{
         Area, Mask,
         objects::{Objects, Pointing},
     },
     project::{Action, Project},
-    recipe::Layer,
+    recipe::{Layer, part::picture_hash},
     storyboard::ShotId,
 };
 
@@ -27,8 +28,12 @@ pub(super) struct Session {
     pub take: TakeId,
     /// Width and height.
     pub size: (u32, u32),
+    /// The grid on which the model that drew it sees it.
+    pub grid: Grid,
     /// Its pixels, once they are read.
     pub picture: Option<Arc<RgbaImage>>,
+    /// Their [`picture_hash`].
+    pub hash: Option<String>,
     /// What is in it, once it was looked at.
     pub objects: Option<Objects>,
     /// What keeps it from being worked on.
@@ -68,7 +73,9 @@ impl Session {
             shot: take.shot.clone(),
             take: take.id.clone(),
             size: (size.width, size.height),
+            grid: take.provenance.model.grid,
             picture: None,
+            hash: None,
             objects: None,
             error: unread.or(unstarted),
             selected: (!layers.is_empty()).then_some(0),
@@ -89,6 +96,7 @@ impl Session {
             match seen {
                 Seen::Picture(Ok(picture)) => {
                     self.size = picture.dimensions();
+                    self.hash = Some(picture_hash(&picture));
                     self.picture = Some(picture);
                 }
                 Seen::Picture(Err(error)) => self.error = Some(error),

@@ -108,7 +108,8 @@ pub(super) fn stage(
 
     let painter = ui.painter_at(room);
     painter.rect_filled(room, CornerRadius::same(4), theme::WELL);
-    match candidate {
+    // What a button would change is seen on what it would change.
+    match candidate.filter(|_| canvas.lit.is_none()) {
         Some(candidate) => {
             let before = texture(desk, take, placed.zoom);
             let after = texture(desk, candidate, placed.zoom);
@@ -276,7 +277,7 @@ fn point(
         told = told.and(canvas.hand.release(no, &canvas.tools, session));
     }
     if response.double_clicked() && canvas.tools.tool == Tool::Polygon {
-        told = told.and(canvas.hand.finish(&canvas.tools, session).map(drop));
+        told = told.and(canvas.hand.finish(keys, &canvas.tools, session).map(drop));
     }
     if let Err(why) = told {
         canvas.note = Some(why);

@@ -52,6 +52,13 @@ fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
     key(&mut panel, Modifiers::NONE, Key::Backspace);
     panel.run_steps(2);
     assert!(has(&panel, "take 1"));
+    // It can be accepted again, and undone in turn: the newest take that was made of it is a key away.
+    press(&mut panel, "Accept this take");
+    panel.state_mut().obey();
+    assert_eq!(panel.state().project.art().accepted(&shot).unwrap().id, take(&panel, &shot, 0).id);
+    key(&mut panel, Modifiers::SHIFT, Key::Backspace);
+    panel.run_steps(2);
+    assert!(has(&panel, "take 3"), "the newest of both");
 }
 
 #[test]
@@ -88,10 +95,20 @@ fn the_key_that_closes_a_menu_puts_no_candidate_away() {
 #[test]
 fn one_is_accepted_and_the_rest_dropped_with_one_press() {
     let (mut panel, shot) = with_candidates();
+    // What was drawn otherwise is no rest of these.
+    let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
+    let mut parts = second.recipe().edit.clone().unwrap().parts;
+    parts[0].edit.words = "a cloud".to_owned();
+    let (shot_again, take) = (shot.clone(), first.id);
+    let other =
+        Action::Edit { shot: shot_again, take, picture: None, parts, context: None, takes: 1 };
+    panel.state_mut().project.apply(other).unwrap();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(2);
     press(&mut panel, "Accept, drop the rest");
     panel.state_mut().obey();
     let art = panel.state().project.art();
-    assert_eq!(art.takes(&shot).len(), 2);
+    assert_eq!(art.takes(&shot).len(), 3);
     assert_eq!(art.accepted(&shot).unwrap().parent(), Some(&art.takes(&shot)[0].id));
 }
 

@@ -130,7 +130,7 @@ fn the_button_says_what_will_happen_and_does_it() {
     assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "what is typed is kept");
     press(&mut panel, "Replace part 1");
     let asked = panel.state_mut().obey();
-    let [Action::Edit { shot: of, take: parent, parts, context: None, takes: 1 }] =
+    let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
         asked.as_slice()
     else {
         panic!("{asked:?}");

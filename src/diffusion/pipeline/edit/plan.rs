@@ -1,5 +1,7 @@
 //! Which pixels an edit changes, and what of the picture the networks see for it: arithmetic of masks alone.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     mask::{Area, Combine, Mask},
     recipe::{EditKind, Part, PartEdit, Size},
@@ -9,6 +11,22 @@ use super::EditError;
 
 /// The shares of the surroundings that the networks see around what changes, of its size on each side.
 const CONTEXT: f32 = 0.06;
+
+/// The grid on which a model sees a picture; by default that of its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid {
+    /// Pixels along each side of a latent.
+    pub scale: u32,
+    /// How many latents along each side the model wants to see at least: with less in sight it draws
+    /// anything.
+    pub least: u32,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self { scale: 1, least: 1 }
+    }
+}
 
 /// What an edit comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +49,8 @@ pub(super) struct PlannedPart {
 }
 
 impl EditPlan {
-    /// Plans an edit for a model with `scale` by `scale` pixels in a latent, which wants to see at least
-    /// `least` latents along each side. Of parts that overlap the upper one, which is the earlier one, wins.
+    /// Plans an edit for a model that sees the picture on `grid`. Of parts that overlap the upper one, which
+    /// is the earlier one, wins.
     ///
     /// # Errors
     /// When a mask has another size than the picture, an edit makes no sense, nothing is to be changed, or a
@@ -41,8 +59,7 @@ impl EditPlan {
         size: Size,
         parts: &[Part],
         context: Option<Area>,
-        scale: u32,
-        least: u32,
+        grid: Grid,
     ) -> Result<Self, EditError> {
         let mut above = Mask::empty(size.width, size.height);
         let mut blend = above.clone();
@@ -68,8 +85,8 @@ impl EditPlan {
         }
         let changed = blend.bounds().ok_or(EditError::Nothing)?;
         let context = match context {
-            None => around(changed, size, scale, least),
-            Some(asked) => fitted(asked, changed, size, scale)?,
+            None => around(changed, size, grid),
+            Some(asked) => fitted(asked, changed, size, grid.scale)?,
         };
         Ok(Self { blend, context, parts: planned })
     }
@@ -95,7 +112,7 @@ fn usual_reach(mask: &Mask, size: Size) -> [u32; 2] {
 }
 
 /// The box that the networks see around what changes, on the grid of latents.
-fn around(changed: Area, size: Size, scale: u32, least: u32) -> Area {
+fn around(changed: Area, size: Size, Grid { scale, least }: Grid) -> Area {
     let along = |from: u32, length: u32, side: u32| {
         let margin = ((length as f32 * CONTEXT).ceil() as u32).max(scale / 2);
         let cells = side.div_ceil(scale);
@@ -132,6 +149,7 @@ mod tests {
     use super::*;
 
     const SIZE: Size = Size::new(96, 64);
+    const GRID: Grid = Grid { scale: 8, least: 2 };
 
     fn part(area: Area, kind: EditKind) -> Part {
         let edit = PartEdit {
@@ -155,7 +173,7 @@ mod tests {
             part(area(10, 10, 30, 30), EditKind::Refine),
             part(area(0, 0, 60, 60), EditKind::Replace),
         ];
-        let plan = EditPlan::new(SIZE, &parts, None, 8, 2).unwrap();
+        let plan = EditPlan::new(SIZE, &parts, None, GRID).unwrap();
         assert_eq!(plan.parts.iter().map(|part| part.index).collect::<Vec<_>>(), [1, 2]);
         for (x, y, blend, refine, replace) in
             [(5, 5, 0, 0, 0), (15, 15, 0, 0, 0), (25, 25, 255, 255, 0), (50, 50, 255, 0, 255)]
@@ -168,7 +186,7 @@ mod tests {
     #[test]
     fn grow_and_feather_of_nothing_are_exactly_the_mask() {
         let parts = [part(area(30, 20, 1, 1), EditKind::Refine)];
-        let plan = EditPlan::new(SIZE, &parts, None, 8, 2).unwrap();
+        let plan = EditPlan::new(SIZE, &parts, None, GRID).unwrap();
         assert_eq!(plan.blend, parts[0].mask);
     }
 
@@ -176,7 +194,7 @@ mod tests {
     fn what_is_wrong_names_the_part() {
         let fine = part(area(0, 0, 9, 9), EditKind::Refine);
         let wrong = |part: Part| {
-            EditPlan::new(SIZE, &[fine.clone(), part], None, 8, 2).unwrap_err().to_string()
+            EditPlan::new(SIZE, &[fine.clone(), part], None, GRID).unwrap_err().to_string()
         };
         let other_size = Part { mask: Mask::full(64, 96), name: "sky".to_owned(), ..fine.clone() };
         let message = wrong(other_size);
@@ -185,8 +203,8 @@ mod tests {
         let message = wrong(Part { edit, name: "coat".to_owned(), ..fine.clone() });
         assert!(message.contains("coat") && message.contains('7'), "{message}");
         let nothing = [part(area(0, 0, 96, 64), EditKind::Keep), fine.clone()];
-        assert!(matches!(EditPlan::new(SIZE, &nothing, None, 8, 2), Err(EditError::Nothing)));
-        let far = EditPlan::new(SIZE, &[fine], Some(area(40, 40, 20, 20)), 8, 2);
+        assert!(matches!(EditPlan::new(SIZE, &nothing, None, GRID), Err(EditError::Nothing)));
+        let far = EditPlan::new(SIZE, &[fine], Some(area(40, 40, 20, 20)), GRID);
         assert!(matches!(far, Err(EditError::Context { .. })));
     }
 
@@ -198,7 +216,7 @@ mod tests {
         ) {
             let (x, y) = (seed.0 % width, seed.1 % height);
             let changed = area(x, y, 1 + seed.2 % (width - x), 1 + seed.3 % (height - y));
-            let context = around(changed, Size::new(width, height), scale, least);
+            let context = around(changed, Size::new(width, height), Grid { scale, least });
             prop_assert_eq!(context.with(changed), context);
             for side in [context.x, context.y, context.width, context.height] {
                 prop_assert_eq!(side % scale, 0);
