@@ -5,6 +5,7 @@ mod keys;
 mod marking;
 mod objects;
 mod properties;
+mod tools;
 
 use bevy_illustrator::{
     art::Take,
@@ -14,7 +15,7 @@ use bevy_illustrator::{
     recipe::{EditKind, Layer},
     storyboard::{ShotId, ShotKind},
 };
-use egui::{Key, Modifiers, Pos2, Rect, pos2, vec2};
+use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::support::{Desk, Panel, open_in, press, story};
@@ -76,13 +77,20 @@ pub fn place(panel: &Panel, shot: &ShotId, x: f32, y: f32) -> Pos2 {
 }
 
 pub fn stroke(panel: &mut Panel, shot: &ShotId, places: &[(f32, f32)]) {
+    draw(panel, shot, places, PointerButton::Primary, Modifiers::NONE);
+}
+
+/// A stroke with any button, while keys are held.
+pub fn draw(
+    panel: &mut Panel,
+    shot: &ShotId,
+    places: &[(f32, f32)],
+    button: PointerButton,
+    modifiers: Modifiers,
+) {
     let places: Vec<Pos2> = places.iter().map(|&(x, y)| place(panel, shot, x, y)).collect();
-    let button = |pressed, pos| egui::Event::PointerButton {
-        pos,
-        button: egui::PointerButton::Primary,
-        pressed,
-        modifiers: Modifiers::NONE,
-    };
+    let button = |pressed, pos| egui::Event::PointerButton { pos, button, pressed, modifiers };
+    panel.event(egui::Event::ModifiersChanged(modifiers));
     panel.event(egui::Event::PointerMoved(places[0]));
     panel.event(button(true, places[0]));
     panel.run_steps(1);
@@ -91,7 +99,9 @@ pub fn stroke(panel: &mut Panel, shot: &ShotId, places: &[(f32, f32)]) {
         panel.run_steps(1);
     }
     panel.event(button(false, places[places.len() - 1]));
-    panel.run_steps(2);
+    panel.run_steps(1);
+    panel.event(egui::Event::ModifiersChanged(Modifiers::NONE));
+    panel.run_steps(1);
 }
 
 pub fn key(panel: &mut Panel, modifiers: Modifiers, key: Key) {

@@ -1,7 +1,9 @@
 //! The transformer that lets each pixel look at the others and at the context (diffusers'
 //! `Transformer2DModel` with `BasicTransformerBlock`s).
 
-use candle_core::{Result, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{Result, Tensor, TensorId};
 use candle_nn::VarBuilder;
 
 use super::{
@@ -103,17 +105,17 @@ struct TransformerLayer {
 impl TransformerLayer {
     fn load(width: usize, config: &BlockConfig, weights: &VarBuilder) -> Result<Self> {
         let norm = |name: &str| LayerNorm::load(width, LAYER_NORM_EPS, &weights.pp(name));
-        let attention = |context: usize, name: &str| {
+        let attention = |context: Option<usize>, name: &str| {
             Attention::load(width, context, config.heads, &weights.pp(name))
         };
         let only_cross_attention = config.only_cross_attention;
         let feed = weights.pp("ff").pp("net");
         Ok(Self {
             norm1: norm("norm1")?,
-            attn1: attention(if only_cross_attention { config.context } else { width }, "attn1")?,
+            attn1: attention(only_cross_attention.then_some(config.context), "attn1")?,
             only_cross_attention,
             norm2: norm("norm2")?,
-            attn2: attention(config.context, "attn2")?,
+            attn2: attention(Some(config.context), "attn2")?,
             norm3: norm("norm3")?,
             feed_in: Linear::load(width, 8 * width, &feed.pp(0).pp("proj"))?,
             feed_out: Linear::load(4 * width, width, &feed.pp(2))?,
@@ -138,10 +140,28 @@ struct Attention {
     to_k: Linear,
     to_v: Linear,
     to_out: Linear,
+    /// What was made of the context, where it looks at one.
+    read: Option<Arc<Mutex<Option<Read>>>>,
+}
+
+/// Key and value of a context: the same in every step of a picture.
+#[derive(Clone, Debug)]
+struct Read {
+    context: TensorId,
+    key: Tensor,
+    value: Tensor,
 }
 
 impl Attention {
-    fn load(width: usize, context: usize, heads: usize, weights: &VarBuilder) -> Result<Self> {
+    /// One that looks at a context of so many channels, or else at the pixels themselves.
+    fn load(
+        width: usize,
+        context: Option<usize>,
+        heads: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
+        let read = context.map(|_| Arc::default());
+        let context = context.unwrap_or(width);
         let project =
             |input: usize, name: &str| Linear::load_without_bias(input, width, &weights.pp(name));
         Ok(Self {
@@ -150,12 +170,29 @@ impl Attention {
             to_k: project(context, "to_k")?,
             to_v: project(context, "to_v")?,
             to_out: Linear::load(width, width, &weights.pp("to_out").pp(0))?,
+            read,
         })
     }
 
     fn forward(&self, x: &Tensor, seen: &Tensor) -> Result<Tensor> {
-        let (key, value) = (self.to_k.forward(seen)?, self.to_v.forward(seen)?);
+        let Read { key, value, .. } = self.read(seen)?;
         let query = self.to_q.forward(x)?;
         self.to_out.forward(&ops::attention(&query, &key, &value, self.heads, false)?)
+    }
+
+    fn read(&self, seen: &Tensor) -> Result<Read> {
+        let anew = || {
+            let (key, value) = (self.to_k.forward(seen)?, self.to_v.forward(seen)?);
+            Ok(Read { context: seen.id(), key, value })
+        };
+        let Some(last) = &self.read else { return anew() };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = last.as_ref().filter(|read| read.context == seen.id()) {
+            return Ok(read.clone());
+        }
+        let read = anew()?;
+        // A gradient belongs to the one pass that it is taken through.
+        *last = Some(read.clone()).filter(|read| !read.key.track_op());
+        Ok(read)
     }
 }

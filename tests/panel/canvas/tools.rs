@@ -1,0 +1,172 @@
+//! Each tool and button for marking parts does what it says.
+
+use bevy_illustrator::{
+    mask::Mask,
+    project::Action,
+    recipe::{EditKind, Verdict},
+    storyboard::ShotId,
+};
+use egui::{Key, Modifiers, PointerButton, accesskit::Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use crate::support::{Panel, has, press, says, scroll_and_press};
+
+use super::{at, canvas, choose, draw, kept, key, stroke};
+
+const CTRL: Modifiers = Modifiers::COMMAND;
+
+/// The mask of the uppermost part, after what was just done.
+fn mask(panel: &mut Panel) -> Mask {
+    kept(&panel.state_mut().obey())[0].mask.clone()
+}
+
+/// Draws a box around a share of the picture, while keys are held.
+fn boxed(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32), keys: Modifiers) {
+    draw(panel, shot, &[from, to], PointerButton::Primary, keys);
+}
+
+/// Opens a menu whose choice is `shown`, and chooses.
+fn choose_from(panel: &mut Panel, shown: &str, wanted: &str) {
+    panel.get_by(|node| node.role() == Role::ComboBox && says(node, shown)).click();
+    panel.run_steps(2);
+    // The menu lies above all else that may be called so.
+    panel.query_all_by_label(wanted).last().unwrap().click();
+    panel.run_steps(4);
+}
+
+#[test]
+fn a_polygon_has_its_corners_where_they_were_clicked_and_enter_closes_it() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Polygon");
+    for corner in [(0.1, 0.1), (0.9, 0.1), (0.1, 0.9)] {
+        stroke(&mut panel, &shot, &[corner]);
+    }
+    key(&mut panel, Modifiers::NONE, Key::Enter);
+    let triangle = mask(&mut panel);
+    assert!((triangle.coverage() - 0.32).abs() < 0.03, "{}", triangle.coverage());
+    assert_eq!([at(&triangle, 0.2, 0.2), at(&triangle, 0.8, 0.8)], [255, 0]);
+    // Escape gives one up, and leaves the part alone.
+    stroke(&mut panel, &shot, &[(0.6, 0.6)]);
+    stroke(&mut panel, &shot, &[(0.9, 0.9)]);
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    assert_eq!(panel.state_mut().obey(), []);
+}
+
+#[test]
+fn outlines_go_together_with_the_part_as_the_keys_and_the_menu_say() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    boxed(&mut panel, &shot, (0.1, 0.1), (0.7, 0.7), Modifiers::NONE);
+    boxed(&mut panel, &shot, (0.1, 0.1), (0.3, 0.3), CTRL);
+    let less = mask(&mut panel);
+    assert_eq!([at(&less, 0.2, 0.2), at(&less, 0.5, 0.5)], [0, 255], "Ctrl takes away");
+    boxed(&mut panel, &shot, (0.5, 0.5), (0.9, 0.9), CTRL | Modifiers::SHIFT);
+    let both = mask(&mut panel);
+    let places = [(0.4, 0.4), (0.6, 0.6), (0.8, 0.8)].map(|(x, y)| at(&both, x, y));
+    assert_eq!(places, [0, 255, 0], "Ctrl and Shift leave what is in both");
+    choose_from(&mut panel, "add", "anew");
+    boxed(&mut panel, &shot, (0.3, 0.6), (0.5, 0.8), Modifiers::NONE);
+    let anew = mask(&mut panel);
+    assert_eq!([at(&anew, 0.4, 0.7), at(&anew, 0.6, 0.6)], [255, 0]);
+}
+
+#[test]
+fn a_click_with_the_colour_tool_takes_all_of_that_colour() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Colour");
+    stroke(&mut panel, &shot, &[(0.05, 0.05)]);
+    let ground = mask(&mut panel);
+    assert_eq!([at(&ground, 0.95, 0.95), at(&ground, 0.5, 0.5)], [255, 0]);
+    assert!((ground.coverage() - 0.75).abs() < 0.02, "{}", ground.coverage());
+}
+
+#[test]
+fn what_belongs_to_no_object_is_said_by_shift_and_by_the_right_button() {
+    for (button, keys) in
+        [(PointerButton::Primary, Modifiers::SHIFT), (PointerButton::Secondary, Modifiers::NONE)]
+    {
+        let (mut panel, shot) = canvas();
+        press(&mut panel, "Object");
+        stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+        let square = mask(&mut panel);
+        draw(&mut panel, &shot, &[(0.3, 0.3)], button, keys);
+        let less = mask(&mut panel);
+        assert_eq!([at(&square, 0.3, 0.3), at(&less, 0.3, 0.3)], [255, 0], "{button:?}");
+    }
+}
+
+#[test]
+fn a_part_grows_shrinks_turns_around_and_fills_at_a_press() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Box");
+    boxed(&mut panel, &shot, (0.2, 0.2), (0.8, 0.8), Modifiers::NONE);
+    boxed(&mut panel, &shot, (0.4, 0.4), (0.6, 0.6), CTRL);
+    let ring = mask(&mut panel);
+    let mut after = |name: &str| {
+        scroll_and_press(&mut panel, name);
+        mask(&mut panel)
+    };
+    assert_eq!(after("Fill holes"), ring.without_holes());
+    let filled = ring.without_holes();
+    assert_eq!(after("Grow"), filled.grown(4));
+    assert_eq!(after("Shrink"), filled.grown(4).shrunk(4));
+    assert_eq!(after("Feather"), filled.grown(4).shrunk(4).feathered(4));
+    assert_eq!(after("Invert"), filled.grown(4).shrunk(4).feathered(4).inverted());
+    assert_eq!(after("All").coverage(), 1.0);
+    assert!(after("Nothing").is_empty());
+}
+
+#[test]
+fn brackets_make_the_brush_smaller_and_larger() {
+    let width_after = |pressed: Key| {
+        let (mut panel, shot) = canvas();
+        press(&mut panel, "Brush");
+        for _ in 0..3 {
+            key(&mut panel, Modifiers::NONE, pressed);
+        }
+        stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+        mask(&mut panel).coverage()
+    };
+    let (small, large) = (width_after(Key::OpenBracket), width_after(Key::CloseBracket));
+    assert!(large > 4.0 * small, "{small} {large}");
+}
+
+#[test]
+fn a_hidden_part_is_as_if_it_were_not_there_and_a_locked_one_cannot_be_deleted() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Hide part 1");
+    assert!(has(&panel, "Draw parts"), "nothing is left to do");
+    press(&mut panel, "Show part 1");
+    assert!(has(&panel, "Replace part 1"));
+    press(&mut panel, "Lock part 1");
+    panel.state_mut().obey();
+    panel
+        .get_by(|node| node.role() == Role::Button && node.label().as_deref() == Some("part 1"))
+        .click_secondary();
+    panel.run_steps(2);
+    assert!(panel.get_by_label("Delete part").accesskit_node().is_disabled());
+}
+
+#[test]
+fn what_is_disliked_is_drawn_anew_as_was_said_of_it() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose_remove(&mut panel);
+    press(&mut panel, "Dislike part 1");
+    let asked = panel.state_mut().obey();
+    assert_eq!(kept(&asked)[0].verdict, Verdict::Disliked);
+    press(&mut panel, "Redo what I dislike");
+    let asked = panel.state_mut().obey();
+    let [Action::Edit { parts, takes: 1, .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((parts[0].edit.kind, parts[0].edit.strength()), (EditKind::Remove, 1.0));
+}
+
+fn choose_remove(panel: &mut Panel) {
+    press(panel, EditKind::Remove.name());
+    panel.get_by_label("What is to go").click();
+    panel.run_steps(2);
+    panel.get_by_label("What is to go").type_text("a painter");
+    panel.run_steps(2);
+}
