@@ -262,6 +262,40 @@ fn removing_lets_the_surroundings_close_over() {
 }
 
 #[test]
+fn where_the_new_meets_the_old_no_seam_shows() {
+    let picture = landscape(96, 96);
+    let area = Area { x: 20, y: 30, width: 50, height: 40 };
+    let mut part = part(EditKind::Refine, Mask::rectangle(96, 96, area));
+    // The usual edges; with hard ones a tenth would be two thirds.
+    (part.edit.grow, part.edit.feather, part.edit.strength) = (None, None, Some(0.6));
+    part.edit.words = String::new();
+    let mut request = request(picture.clone(), vec![part]);
+    request.sampler.steps = 6;
+    let blend = model().plan_edit(&request).unwrap().blend;
+    let edited = edit(&request);
+    let new = change(&picture, &edited, &blend);
+    let [before, after] = [&picture, &edited].map(|picture| steps_across(picture, &blend));
+    assert!(new > 2.0 && after < before + 0.1 * new, "{before} became {after}, with {new} new");
+}
+
+/// How much neighbours differ of which one is in a mask and the other is not, in levels.
+fn steps_across(picture: &RgbaImage, mask: &Mask) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        for (right, below) in [(1, 0), (0, 1)] {
+            let Some(other) = picture.get_pixel_checked(x + right, y + below) else { continue };
+            if (mask.at(x, y) > 0) == (mask.at(x + right, y + below) > 0) {
+                continue;
+            }
+            let apart = pixel.0.iter().zip(other.0).map(|(&a, b)| f64::from(a.abs_diff(b)));
+            sum += apart.take(3).sum::<f64>() / 3.0;
+            count += 1.0;
+        }
+    }
+    sum / count
+}
+
+#[test]
 fn emboldening_takes_a_part_further_from_its_surroundings_by_its_amount() {
     let picture = RgbaImage::from_fn(64, 64, |x, y| {
         let [r, g, b] = if on_disc(64, 64, x, y) { [170, 120, 140] } else { [120, 150, 170] };

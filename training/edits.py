@@ -3,7 +3,8 @@
 `python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
 
 Parents are drawings whose only subject can be taken out without moving anything else, so that its mask is
-known to the pixel. Each kind of edit is done to `--count` of them, chosen by chance.
+known to the pixel. Each kind of edit is done to `--count` of them, chosen by chance. The edits in
+`examples/edits` are read too, as they lie there.
 """
 
 from __future__ import annotations
@@ -239,6 +240,33 @@ def measure(args: argparse.Namespace) -> str:
     ])  # fmt: skip
 
 
+#: Where the edits lie that the README shows.
+SHOWN = Path(__file__).parent.parent / "examples/edits"
+
+
+def shown(judge: Judge) -> str:
+    """What the judge reads from the edits that the README shows, before and after."""
+    rows = []
+    for folder in sorted(path for path in SHOWN.iterdir() if path.is_dir()):
+        for when in ("before", "after"):
+            [reading] = judge.read([np.asarray(Image.open(folder / f"{when}.png").convert("RGB"))])
+            subjects = [
+                f"{position}: {reading.answer(f'{position} colour')} {reading.answer(f'{position} kind')}"
+                for position in words.POSITIONS
+                if reading.answer(f"{position} kind") != NONE
+            ]
+            read = [reading.answer(question) for question in (*REST, "expression")]
+            if reading.answer("framing") != "portrait":
+                read[-1] = ""
+            rows.append([f"{folder.name}, {when}", *read, ", ".join(subjects)])
+    head = ["edit", *REST, "expression", "subjects"]
+    return "\n".join([
+        "## The three that the README shows\n",
+        "What the judge reads from the pictures in `examples/edits`.\n",
+        table(head, rows, digits=[0] * len(head)),
+    ])  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -247,12 +275,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pictures", type=Path, help="a folder for before and after, side by side")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    args.out.write_text(measure(args))
+    args.out.write_text(measure(args) + "\n" + shown(Judge(args.judge)))
     print(args.out.read_text())
 
 
