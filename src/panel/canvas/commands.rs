@@ -44,7 +44,7 @@ impl Canvas {
                 Command::Accept => match candidates::in_view(self, takes) {
                     Some(candidate) => candidates::accept(self, desk, candidate),
                     None => {
-                        self.note = self.hand.finish(Modifiers::NONE, &self.tools, session).err()
+                        self.note = self.hand.finish(Modifiers::NONE, &self.tools, session).err();
                     }
                 },
                 Command::Discard => match candidates::in_view(self, takes) {
