@@ -5,8 +5,9 @@ The network predicts v (Salimans and Ho 2022) under a cosine schedule, all times
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
 One caption in ten is dropped for classifier-free guidance. Captions are worded anew each time.
 
-`--begin FOLDER --emphasis 4 --lr 6e-4` goes on from a trained network with the errors near subjects weighing up
-to five times as much: most latents show scenery, and figures are learned last.
+`--begin FOLDER --emphasis 4 --lr 8e-4` goes on from a trained network with the errors near subjects weighing up
+to five times as much, and more drawings of figures at full length: most latents show scenery, and figures are
+learned last.
 
 Writes `unet` into `--out`. Stops and goes on, see loop.py.
 """
@@ -33,6 +34,8 @@ from sketchbook.caption import caption
 
 #: How many batches show parts of drawings.
 CROPPED = 0.2
+#: Of what shows no figure at full length, one in so many is shown while figures are learned.
+OTHERS = 4
 
 
 def denoiser() -> UNet2DConditionModel:
@@ -53,20 +56,35 @@ def denoiser() -> UNet2DConditionModel:
 class Samples:
     """Batches of one size of picture each: latents, and the text encoder's states of captions."""
 
-    def __init__(self, drawings: Drawings, latents: Path, tokenizer: CLIPTokenizer, text: CLIPTextModel):
+    def __init__(
+        self,
+        drawings: Drawings,
+        latents: Path,
+        tokenizer: CLIPTokenizer,
+        text: CLIPTextModel,
+        figures: bool = False,
+    ):
+        """With `figures`, of portraits and of scenes with nobody only one in `OTHERS` is shown."""
         self._drawings, self._tokenizer, self._text = drawings, tokenizer, text
+        self._shown = {
+            size: [i for i in range(UNSEEN, len(numbers)) if not figures or self._is_shown(numbers[i])]
+            for size, numbers in drawings.sizes.items()
+        }
         self._latents = {
             size: np.load(latents / f"latents-{size[0]}x{size[1]}.npy", mmap_mode="r")
             for size in drawings.sizes
         }
 
+    def _is_shown(self, number: int) -> bool:
+        scene = self._drawings.scenes[number]
+        return bool(scene.subjects) and scene.framing != "portrait" or number % OTHERS == 0
+
     def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Latents, the states of their captions, and how near each latent is to a subject."""
         sizes = list(self._drawings.sizes)
-        weights = [len(self._drawings.sizes[size]) for size in sizes]
-        size = rng.choices(sizes, weights)[0]
+        size = rng.choices(sizes, [len(self._shown[size]) for size in sizes])[0]
         numbers = self._drawings.sizes[size]
-        chosen = rng.sample(range(UNSEEN, len(numbers)), count)
+        chosen = rng.sample(self._shown[size], count)
         stored = self._latents[size]
         scenes = [self._drawings.scenes[numbers[i]] for i in chosen]
         grid = (stored.shape[3], stored.shape[2])
@@ -138,7 +156,7 @@ def main() -> None:
             unet.save_pretrained(args.out / "unet")
 
     alphas = schedule().alphas_cumprod
-    samples = Samples(drawings, args.latents, tokenizer, text)
+    samples = Samples(drawings, args.latents, tokenizer, text, figures=args.emphasis > 0)
     for _ in training:
         latents, states, near = samples.batch(args.batch, training.rng)
         loss = loss_of(unet, latents, states, 1 + args.emphasis * near, alphas)

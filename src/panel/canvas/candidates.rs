@@ -187,7 +187,7 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
             canvas.go_to = Some(candidate.id.clone());
         }
         let way = &mut canvas.compare.way;
-        ComboBox::from_id_salt("compare").selected_text(way.name()).show_ui(ui, |ui| {
+        ComboBox::from_id_salt("compare").width(90.0).selected_text(way.name()).show_ui(ui, |ui| {
             for other in Compare::ALL {
                 ui.selectable_value(way, other, other.name());
             }

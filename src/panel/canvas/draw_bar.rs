@@ -18,7 +18,7 @@ use crate::{
 /// The most takes of a press.
 const MOST_TAKES: u32 = 16;
 
-/// The buttons, and why the first of them cannot be pressed.
+/// The buttons, and what the first of them may change or why it cannot be pressed.
 pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
     let said = parts(&session.layers);
     canvas.lit = None;
@@ -34,14 +34,22 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
         ui.add(takes.suffix(ending)).on_hover_text("How many candidates a press draws");
     });
     verdicts(ui, canvas, session, desk);
-    let why = match (&plan, said.is_empty()) {
-        (_, true) => Some("Choose a part and say what to do with it.".to_owned()),
-        (Err(error), false) => Some(error.clone()),
-        (Ok(_), false) => None,
+    // Always a line, so that what is below does not jump.
+    let told = match (&plan, said.is_empty()) {
+        (_, true) => "Choose a part and say what to do with it.".to_owned(),
+        (Err(error), false) => error.clone(),
+        (Ok(plan), false) => format!("{}.", share(plan)),
     };
-    if let Some(why) = why.filter(|_| !session.layers.is_empty()) {
-        ui.add(egui::Label::new(theme::small(why)).wrap());
+    if !session.layers.is_empty() {
+        ui.add(egui::Label::new(theme::small(told)).wrap());
     }
+}
+
+/// How much may change, in words.
+fn share(plan: &EditPlan) -> String {
+    let changed = plan.blend.values().iter().filter(|&&value| value > 0).count();
+    let share = 100.0 * changed as f32 / plan.blend.values().len().max(1) as f32;
+    format!("{share:.0} % of the pixels may change, no other one does")
 }
 
 /// One press from verdicts to a picture.
@@ -82,10 +90,7 @@ fn offer(
     if response.hovered() {
         canvas.lit = Some(Arc::clone(plan));
     }
-    let changed = plan.blend.values().iter().filter(|&&value| value > 0).count();
-    let share = 100.0 * changed as f32 / plan.blend.values().len().max(1) as f32;
-    let whole = in_words(parts);
-    let told = format!("{whole}. {share:.0} % of the pixels may change, no other one does{hint}");
+    let told = format!("{}. {}{hint}", in_words(parts), share(plan));
     if response.on_hover_text(told).clicked() {
         press(canvas, session, desk, parts.to_vec());
     }
