@@ -9,8 +9,6 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-import numpy as np
-
 from sketchbook.draw import ACROSS
 from sketchbook.scene import Scene, Subject
 
@@ -49,23 +47,6 @@ def seen(scene: Scene, cut: Window) -> Scene:
         # A face stays a face, wherever in the window it is.
         return replace(scene, subjects=[replace(subjects[0], position="centre")])
     return replace(scene, subjects=subjects, framing="full", expression=None)
-
-
-#: How far a subject reaches from its middle, as a part of the picture's height.
-REACH = {"portrait": 0.45, "full": 0.28, "wide": 0.18}
-
-
-def prominence(scene: Scene, size: tuple[int, int]) -> np.ndarray:
-    """How near each latent is to the middle of a subject: f32 (height, width) from 0 to 1, where `size` is
-    (width, height)."""
-    width, height = size
-    x, y = (np.arange(width) + 0.5) / height, (np.arange(height) + 0.5) / height
-    near = np.zeros((height, width), np.float32)
-    for subject in scene.subjects:
-        across = (x - ACROSS[subject.position] * width / height) ** 2
-        down = (y - middle(subject, scene)) ** 2
-        near = np.maximum(near, np.exp(-(down[:, None] + across) / REACH[scene.framing] ** 2))
-    return near.astype(np.float32)
 
 
 def middle(subject: Subject, scene: Scene) -> float:

@@ -5,10 +5,6 @@ The network predicts v (Salimans and Ho 2022) under a cosine schedule, all times
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
 One caption in ten is dropped for classifier-free guidance. Captions are worded anew each time.
 
-`--begin FOLDER --emphasis 4 --lr 8e-4` goes on from a trained network with the errors near subjects weighing up
-to five times as much, and more drawings of figures at full length: most latents show scenery, and figures are
-learned last.
-
 Writes `unet` into `--out`. Stops and goes on, see loop.py.
 """
 
@@ -34,8 +30,6 @@ from sketchbook.caption import caption
 
 #: How many batches show parts of drawings.
 CROPPED = 0.2
-#: Of what shows no figure at full length, one in so many is shown while figures are learned.
-OTHERS = 4
 
 
 def denoiser() -> UNet2DConditionModel:
@@ -56,64 +50,41 @@ def denoiser() -> UNet2DConditionModel:
 class Samples:
     """Batches of one size of picture each: latents, and the text encoder's states of captions."""
 
-    def __init__(
-        self,
-        drawings: Drawings,
-        latents: Path,
-        tokenizer: CLIPTokenizer,
-        text: CLIPTextModel,
-        figures: bool = False,
-    ):
-        """With `figures`, of portraits and of scenes with nobody only one in `OTHERS` is shown."""
+    def __init__(self, drawings: Drawings, latents: Path, tokenizer: CLIPTokenizer, text: CLIPTextModel):
         self._drawings, self._tokenizer, self._text = drawings, tokenizer, text
-        self._shown = {
-            size: [i for i in range(UNSEEN, len(numbers)) if not figures or self._is_shown(numbers[i])]
-            for size, numbers in drawings.sizes.items()
-        }
         self._latents = {
             size: np.load(latents / f"latents-{size[0]}x{size[1]}.npy", mmap_mode="r")
             for size in drawings.sizes
         }
 
-    def _is_shown(self, number: int) -> bool:
-        scene = self._drawings.scenes[number]
-        return bool(scene.subjects) and scene.framing != "portrait" or number % OTHERS == 0
-
-    def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Latents, the states of their captions, and how near each latent is to a subject."""
+    def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
         sizes = list(self._drawings.sizes)
-        size = rng.choices(sizes, [len(self._shown[size]) for size in sizes])[0]
+        weights = [len(self._drawings.sizes[size]) for size in sizes]
+        size = rng.choices(sizes, weights)[0]
         numbers = self._drawings.sizes[size]
-        chosen = rng.sample(self._shown[size], count)
+        chosen = rng.sample(range(UNSEEN, len(numbers)), count)
         stored = self._latents[size]
         scenes = [self._drawings.scenes[numbers[i]] for i in chosen]
-        grid = (stored.shape[3], stored.shape[2])
-        latents, near = stored[chosen], np.stack([crops.prominence(scene, grid) for scene in scenes])
         if rng.random() < CROPPED:
             side = rng.choice(crops.SIDES)
-            cuts = [crops.window(scene, grid, side, rng) for scene in scenes]
+            cuts = [crops.window(scene, (stored.shape[3], stored.shape[2]), side, rng) for scene in scenes]
             scenes = [scene for _, _, scene in cuts]
-            latents, near = (
-                np.stack([whole[..., y : y + side, x : x + side] for whole, (x, y, _) in zip(all_of, cuts)])
-                for all_of in (latents, near)
-            )
+            parts = [stored[i][:, y : y + side, x : x + side] for i, (x, y, _) in zip(chosen, cuts)]
+            latents = torch.from_numpy(np.stack(parts)).float()
+        else:
+            latents = torch.from_numpy(stored[chosen]).float()
         words = ["" if rng.random() < 0.1 else caption(scene, rng) for scene in scenes]
         ids = self._tokenizer(
             words, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
         ).input_ids
         with torch.no_grad():
-            states = self._text(ids).last_hidden_state
-        return torch.from_numpy(latents).float(), states, torch.from_numpy(near)[:, None]
+            return latents, self._text(ids).last_hidden_state
 
 
 def loss_of(
-    unet: UNet2DConditionModel,
-    latents: torch.Tensor,
-    states: torch.Tensor,
-    weights: torch.Tensor,
-    alphas: torch.Tensor,
+    unet: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tensor, alphas: torch.Tensor
 ) -> torch.Tensor:
-    """The weighted mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products."""
+    """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products."""
     count = len(latents)
     # One timestep from each stretch of the schedule: the mean over a batch wavers less.
     times = (
@@ -125,9 +96,7 @@ def loss_of(
     # On the CPU the fused attention's gradient takes twice the time of plain matrix products.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         predicted = unet(signal * latents + spread * noise, times, states).sample
-    return F.mse_loss(
-        predicted.float(), signal * noise - spread * latents, weight=weights.expand_as(latents)
-    )
+    return F.mse_loss(predicted.float(), signal * noise - spread * latents)
 
 
 def main() -> None:
@@ -135,20 +104,14 @@ def main() -> None:
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--latents", type=Path, required=True, help="what principal.py wrote")
     parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
-    parser.add_argument("--begin", type=Path, help="a trained network to go on from")
-    parser.add_argument("--emphasis", type=float, default=0, help="how much more errors near subjects weigh")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     drawings = Drawings(args.drawings)
     tokenizer = CLIPTokenizer.from_pretrained(args.text / "tokenizer")
-    text = CLIPTextModel.from_pretrained(args.text / "text_encoder", dtype=torch.float32)
-    text.eval().requires_grad_(False)
+    text = CLIPTextModel.from_pretrained(args.text / "text_encoder").eval().requires_grad_(False)
     unet = denoiser()
-    if args.begin:
-        unet = UNet2DConditionModel.from_pretrained(args.begin, dtype=torch.float32)
     steppers = [(optimizer, 1.0) for optimizer in optimizers(unet, args.lr, 0.01, ("conv_in", "conv_out"))]
-    # What is trained already would only forget under a rate that stays high.
-    training = Training(unet, steppers, args, keep=0.9995, steady=0 if args.begin else 0.6)
+    training = Training(unet, steppers, args, keep=0.9995, steady=0.6)
 
     def save() -> None:
         training.save()
@@ -156,10 +119,9 @@ def main() -> None:
             unet.save_pretrained(args.out / "unet")
 
     alphas = schedule().alphas_cumprod
-    samples = Samples(drawings, args.latents, tokenizer, text, figures=args.emphasis > 0)
+    samples = Samples(drawings, args.latents, tokenizer, text)
     for _ in training:
-        latents, states, near = samples.batch(args.batch, training.rng)
-        loss = loss_of(unet, latents, states, 1 + args.emphasis * near, alphas)
+        loss = loss_of(unet, *samples.batch(args.batch, training.rng), alphas)
         training.learn(loss, {"loss": loss.item()})
         if training.step % 500 == 0:
             save()

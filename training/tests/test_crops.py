@@ -2,7 +2,7 @@
 
 import random
 
-from crops import prominence, seen, window
+from crops import seen, window
 from sketchbook.caption import caption
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
@@ -49,11 +49,3 @@ def test_windows_lie_inside_and_can_always_be_worded():
         x, y, part = window(whole, size, 12, rng)
         assert 0 <= x <= size[0] - 12 and 0 <= y <= size[1] - 12
         assert caption(part, rng)
-
-
-def test_a_subject_is_most_prominent_where_it_stands():
-    near = prominence(scene(FOX), (24, 14))
-    assert near.shape == (14, 24) and 0 <= near.min() and near.max() <= 1
-    row, column = divmod(int(near.argmax()), 24)
-    assert (row, column) == (8, 5) and near[8, 5] > 0.95 and near[8, 18] < 0.01
-    assert not prominence(scene(), (16, 16)).any()
