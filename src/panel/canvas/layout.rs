@@ -166,7 +166,7 @@ fn below(
         // No higher than the picture wants to be, and some of what is below it in sight.
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
-        let room = vec2(width, wanted.min(height * 0.6).max(160.0));
+        let room = vec2(width, wanted.min(height * 0.62).max(160.0));
         stage::stage(ui, canvas, session, desk, take, room);
         if has_strip(desk, take) {
             candidates::strip(ui, canvas, desk, take);
