@@ -37,7 +37,7 @@ fn a_changed_sheet_changes_the_shots_that_show_it_and_no_others() {
     };
     changes(|s| s.characters[0].looks.push_str(" with a scarf"), of("portrait", "ines"));
     changes(|s| s.characters[1].unwanted.push_str("hat"), of("portrait", "vell"));
-    changes(|s| s.characters[0].expressions[0].words.push('!'), of("portrait", "ines-happy"));
+    changes(|s| s.characters[0].expressions[0].words.push('!'), of("portrait", "ines-calm"));
     changes(|s| s.places[0].looks.push_str(" with a stove"), of("background", "studio"));
     changes(|s| s.places[1].unwanted.push_str("snow"), of("background", "jungle"));
     changes(|s| s.items[0].looks.push_str(", lit"), of("item", "lantern"));
