@@ -230,8 +230,7 @@ impl Art {
     /// that what the author did not want is not drawn again.
     #[must_use]
     pub fn next_take(&self, shot: &ShotId, recipe: &Recipe) -> u32 {
-        let discarded = self.discarded.get(shot).map_or(&[][..], Vec::as_slice);
-        (self.takes(shot).iter().chain(discarded).map(Take::recipe))
+        (self.takes(shot).iter().chain(self.discarded(shot)).map(Take::recipe))
             .filter(|other| other.same_but_take(recipe))
             .map(|other| other.take.saturating_add(1))
             .max()
@@ -270,6 +269,30 @@ impl Art {
                 entry.remove();
             }
         }
+        Ok(())
+    }
+
+    /// The takes of a shot that were put away.
+    #[must_use]
+    pub fn discarded(&self, shot: &ShotId) -> &[Take] {
+        self.discarded.get(shot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Brings a take back that was put away, to its old place among the others.
+    ///
+    /// # Errors
+    /// When there is no such take among those put away, or the system refuses.
+    pub fn restore(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
+        let put_away = self.discarded(shot).iter();
+        let from = put_away.clone().find(|it| it.id == *take).ok_or_else(missing)?.path.clone();
+        let left = put_away.filter(|other| other.id != *take).cloned().collect();
+        let to = take::take_path(self.root(), "takes", shot, take);
+        self.folder.rename(&from, &to)?;
+        // Files know the order better than the seconds that takes tell.
+        let takes = to.parent().map(|folder| scan::takes_of(shot, folder)).transpose();
+        self.takes.insert(shot.clone(), takes?.unwrap_or_default());
+        self.discarded.insert(shot.clone(), left);
         Ok(())
     }
 

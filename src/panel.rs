@@ -23,6 +23,7 @@ mod grid;
 mod overview;
 mod picture;
 mod plugin;
+mod put_away;
 mod queue_tab;
 mod shot_actions;
 mod shot_detail;

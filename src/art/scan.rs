@@ -21,28 +21,37 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
             log::warn!("{} is skipped: it is no folder of takes", folder.path().display());
             continue;
         }
-        let mut found = Vec::new();
-        for file in entries(&folder.path())? {
-            match take(&shot, &file) {
-                Ok(take) => {
-                    let written = file.metadata().and_then(|data| data.modified());
-                    found.push((written.unwrap_or(SystemTime::UNIX_EPOCH), take));
-                }
-                Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
-            }
-        }
-        // `made` counts in seconds only; the file's own time tells apart what was made within one.
-        found.sort_by(|(written_a, a), (written_b, b)| {
-            let key = |take: &Take| (take.provenance.recipe.take, take.id.clone());
-            (a.provenance.made.cmp(&b.provenance.made))
-                .then(written_a.cmp(written_b))
-                .then_with(|| key(a).cmp(&key(b)))
-        });
+        let found = takes_of(&shot, &folder.path())?;
         if !found.is_empty() {
-            takes.insert(shot, found.into_iter().map(|(_, take)| take).collect());
+            takes.insert(shot, found);
         }
     }
     Ok(takes)
+}
+
+/// Lists the takes of one shot that lie in a folder, oldest first.
+///
+/// # Errors
+/// When the folder cannot be listed; one that does not exist is empty.
+pub(super) fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
+    let mut found = Vec::new();
+    for file in entries(folder)? {
+        match take(shot, &file) {
+            Ok(take) => {
+                let written = file.metadata().and_then(|data| data.modified());
+                found.push((written.unwrap_or(SystemTime::UNIX_EPOCH), take));
+            }
+            Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
+        }
+    }
+    // `made` counts in seconds only; the file's own time tells apart what was made within one.
+    found.sort_by(|(written_a, a), (written_b, b)| {
+        let key = |take: &Take| (take.provenance.recipe.take, take.id.clone());
+        (a.provenance.made.cmp(&b.provenance.made))
+            .then(written_a.cmp(written_b))
+            .then_with(|| key(a).cmp(&key(b)))
+    });
+    Ok(found.into_iter().map(|(_, take)| take).collect())
 }
 
 fn take(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {

@@ -211,6 +211,26 @@ fn discarding_moves_the_file_and_its_number_is_not_given_out_again() {
 }
 
 #[test]
+fn what_was_put_away_comes_back_whole_and_to_its_old_place() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let takes: Vec<Take> =
+        (0..3).map(|take| draw(&mut art, "a", &recipe("x").with_take(take), 10)).collect();
+    let [first, second, _] = &takes[..] else { unreachable!() };
+    art.discard(&shot("a"), &second.id).unwrap();
+    art.discard(&shot("a"), &first.id).unwrap();
+    assert_eq!(art.discarded(&shot("a")).len(), 2);
+    art.restore(&shot("a"), &second.id).unwrap();
+    art.restore(&shot("a"), &first.id).unwrap();
+    let again = art.restore(&shot("a"), &first.id);
+    assert!(matches!(again, Err(ArtError::NoSuchTake { .. })), "{again:?}");
+    for art in [art, Art::read(&root).unwrap()] {
+        assert_eq!(art.takes(&shot("a")), takes);
+        assert_eq!(art.discarded(&shot("a")), []);
+    }
+}
+
+#[test]
 fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();

@@ -8,6 +8,7 @@ use egui::{
 use super::{
     Desk, badge,
     picture::{self, Content},
+    put_away::put_away,
     state::{PanelState, Selection, Tab},
     theme,
 };
@@ -49,6 +50,7 @@ pub(super) fn takes_strip(
     let preview = Content::preview(desk, id);
     let drawing = desk.steps_of(id);
     if takes.is_empty() && drawing.is_none() {
+        put_away(ui, desk, id);
         return;
     }
     let accepted = desk.project.art().accepted(id).map(|take| &take.id);
@@ -103,7 +105,7 @@ pub(super) fn takes_strip(
         }
         discard |= ui
             .add(Button::new("Discard"))
-            .on_hover_text("Puts this take away; its file moves to the folder `discarded` (Delete)")
+            .on_hover_text("Puts this take away; `Put away` brings it back (Delete)")
             .clicked();
         if ui
             .button("Edit parts")
@@ -115,6 +117,9 @@ pub(super) fn takes_strip(
         }
         let number = takes.iter().position(|take| take.id == chosen.id).map_or(0, |at| at + 1);
         ui.label(theme::small(format!("take {number} of {}", takes.len())));
+        if let Some(take) = put_away(ui, desk, id) {
+            state.selection.take = Some(take);
+        }
     });
 
     if let Some(take) = accept.filter(|take| accepted != Some(take)) {
@@ -178,7 +183,8 @@ pub(super) fn tile(
     response.on_hover_text(spoken)
 }
 
-fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
+/// The frame of a picture that can be clicked at.
+pub(super) fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
     let stroke = match (chosen, hovered) {
         (true, _) => Stroke::new(2.0, theme::ACCENT),
         (false, true) => Stroke::new(1.0, theme::WEAK),

@@ -90,6 +90,13 @@ pub enum Action {
         /// The take.
         take: TakeId,
     },
+    /// Bring a take back that was put away.
+    Restore {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+    },
     /// Change words by hand; the default value returns to the story's.
     SetWords {
         /// The shot.
@@ -164,6 +171,10 @@ impl Project {
             Action::Discard { shot, take } => {
                 self.art.discard(&shot, &take)?;
                 self.tried.remove(&shot);
+                self.stand(&shot);
+            }
+            Action::Restore { shot, take } => {
+                self.art.restore(&shot, &take)?;
                 self.stand(&shot);
             }
             Action::SetWords { shot, words } => {

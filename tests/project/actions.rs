@@ -137,6 +137,22 @@ fn discarding_shows_the_next_best_and_the_last_leaves_nothing() {
 }
 
 #[test]
+fn a_take_that_was_put_away_is_shown_again_when_it_is_brought_back() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let take = bench.project.art().takes(&item)[0].clone();
+    bench.apply(Action::Discard { shot: item.clone(), take: take.id.clone() });
+    bench.settle();
+    assert!(!bench.project.art().picture_path(&item).exists());
+    bench.apply(Action::Restore { shot: item.clone(), take: take.id.clone() });
+    bench.settle();
+    assert_eq!(bench.published(&item), gradient(take.recipe()));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    let again = bench.project.apply(Action::Restore { shot: item, take: take.id });
+    assert!(again.is_err(), "it is not put away any more");
+}
+
+#[test]
 fn a_failure_stands_on_its_shot_until_it_is_drawn() {
     let mut bench = Bench::new();
     let item = bench.item();

@@ -36,7 +36,7 @@ impl Compare {
 
     fn name(self) -> &'static str {
         match self {
-            Self::No => "Candidate only",
+            Self::No => "Alone",
             Self::Slider => "Slider",
             Self::Side => "Side by side",
             Self::Blink => "Blink",
@@ -173,7 +173,7 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
         let discards = canvas.keymap.hint(Command::Discard);
         if ui
             .button("Discard")
-            .on_hover_text(format!("Puts it away into the folder `discarded`{discards}"))
+            .on_hover_text(format!("Puts it away; `Put away` brings it back{discards}"))
             .clicked()
         {
             walk_on_from(canvas, takes, take);
@@ -187,7 +187,7 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
             canvas.go_to = Some(candidate.id.clone());
         }
         let way = &mut canvas.compare.way;
-        ComboBox::from_id_salt("compare").width(90.0).selected_text(way.name()).show_ui(ui, |ui| {
+        ComboBox::from_id_salt("compare").selected_text(way.name()).show_ui(ui, |ui| {
             for other in Compare::ALL {
                 ui.selectable_value(way, other, other.name());
             }

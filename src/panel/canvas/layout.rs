@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     art::Take,
-    panel::{Desk, shot_detail::icon_button, theme},
+    panel::{Desk, put_away::put_away, shot_detail::icon_button, theme},
     storyboard::Shot,
 };
 
@@ -53,6 +53,9 @@ pub(super) fn top_bar(
                 .clicked()
         {
             candidates::accept(canvas, desk, take);
+        }
+        if let Some(back) = put_away(ui, desk, &take.shot) {
+            canvas.go_to = Some(back);
         }
         tool_bar::look(ui, canvas, session);
         keys_menu::keys_menu(ui, canvas, desk);

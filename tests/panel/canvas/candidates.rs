@@ -78,10 +78,28 @@ fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
 }
 
 #[test]
+fn what_was_put_away_is_brought_back_to_its_old_place_and_looked_at() {
+    let (mut panel, shot) = with_candidates();
+    let first = take(&panel, &shot, 1);
+    key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
+    press(&mut panel, "Put away: 1");
+    press(&mut panel, "Bring back: Replace part 1");
+    let restore = Action::Restore { shot: shot.clone(), take: first.id.clone() };
+    assert_eq!(panel.state_mut().obey(), [restore]);
+    panel.run_steps(3);
+    assert_eq!(take(&panel, &shot, 1), first, "it stands before the second again");
+    assert!(has(&panel, "take 2"), "and lies on the canvas");
+    assert!(!has(&panel, "Put away: 1"));
+}
+
+#[test]
 fn the_key_that_closes_a_menu_puts_no_candidate_away() {
     let (mut panel, _) = with_candidates();
-    let ways =
-        |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
+    let ways = |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Alone");
     panel.get_by(ways).click();
     panel.run_steps(2);
     assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
