@@ -3,7 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use bevy_illustrator::{plugin::Notices, prelude::*, project::Update as ProjectUpdate};
+use bevy_illustrator::{
+    mask::Mask,
+    plugin::Notices,
+    prelude::*,
+    project::Update as ProjectUpdate,
+    recipe::{EditKind, Part, PartEdit},
+};
 
 use crate::{common::Fakes, support::*};
 
@@ -46,6 +52,48 @@ fn when_the_last_take_is_put_away_the_placeholder_stands_there_again() {
 
     assert_eq!(colour(app.world(), &handle), Some(canvas));
     assert_eq!(size(&app), painted);
+}
+
+#[test]
+fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    let mut app = game.start(&painter);
+    let shot = ShotId::new("portrait-mira-happy").unwrap();
+    let handle = app.world().resource::<Illustrations>().handle(&shot);
+    update_until_drawn(&mut app);
+    let before = colour(app.world(), &handle).unwrap();
+    let takes = |app: &App| {
+        let takes = app.world().resource::<Project>().art().takes(&shot);
+        takes.iter().map(|take| take.id.clone()).collect::<Vec<_>>()
+    };
+    let mut act = |app: &mut App, action: Action| {
+        app.world_mut().write_message(action);
+        app.update();
+        update_until_drawn(app);
+    };
+
+    let size = app.world().resource::<Assets<Image>>().get(&handle).unwrap().size();
+    let all = Part {
+        name: "all".to_owned(),
+        mask: Mask::full(size.x, size.y),
+        edit: PartEdit { words: "the moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
+        scribble: None,
+    };
+    let (of, take) = (shot.clone(), takes(&app)[0].clone());
+    let parts = vec![all];
+    let edit = Action::Edit { shot: of, take, picture: None, parts, context: None, takes: 1 };
+    act(&mut app, edit);
+    let made = takes(&app)[1].clone();
+    assert_eq!(colour(app.world(), &handle), Some(before), "nobody has asked for it yet");
+    let edited = before.map(|channel| 255 - channel);
+    let edited = [edited[0], edited[1], edited[2], 255];
+    let try_on = |take| Action::TryOn { shot: shot.clone(), take };
+    act(&mut app, try_on(Some(made.clone())));
+    assert_eq!(colour(app.world(), &handle), Some(edited));
+    act(&mut app, try_on(None));
+    assert_eq!(colour(app.world(), &handle), Some(before));
+    act(&mut app, Action::Accept { shot: shot.clone(), take: made });
+    assert_eq!(colour(app.world(), &handle), Some(edited));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use bevy_illustrator::{
 
 use super::{
     bench::Bench,
-    common::{gradient, turned, wait_until},
+    common::{copy_folder, gradient, story, turned, wait_until},
 };
 
 /// A part that is the left half of a picture of 32x16.
@@ -88,13 +88,43 @@ fn an_edit_in_the_queue_outlives_the_program() {
     let mut bench = Bench::drawn();
     let item = bench.item();
     let first = takes(&bench, &item)[0].clone();
-    bench.fakes.hold_after(bench.fakes.steps_done() + 1);
+    bench.fakes.hold_after(1);
     bench.apply(edit(&item, &first.id, 1));
     wait_until("a step", || bench.fakes.steps_done() > 12);
     let mut bench = bench.reopened();
     bench.settle();
     let second = takes(&bench, &item)[1].clone();
     assert_eq!(second.parent(), Some(&first.id));
+}
+
+#[test]
+fn a_kill_in_the_midst_of_an_edit_leaves_the_marks_and_the_takes_so_far_and_goes_on() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    let layer = Layer::new("sky".to_owned(), left_half().mask);
+    let layer = Layer { verdict: Verdict::Disliked, ..layer };
+    let (shot, take) = (item.clone(), first.id.clone());
+    bench.apply(Action::SetLayers { shot, take, layers: vec![layer.clone()] });
+    // The first of two is done, and half of the second: 4 steps and 2.
+    let half = bench.fakes.steps_done() + 6;
+    bench.fakes.hold_after(6);
+    bench.apply(edit(&item, &first.id, 2));
+    bench.poll_until("the first", |project| project.art().takes(&item).len() == 2);
+    let second = takes(&bench, &item)[1].clone();
+    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    wait_until("half of the second", || bench.fakes.steps_done() == half);
+
+    let left = tempfile::tempdir().unwrap();
+    copy_folder(bench.root(), left.path());
+    let mut bench = Bench::over(left, story());
+    assert_eq!(bench.project.art().layers(&item, &first.id).unwrap(), [layer]);
+    assert_eq!(bench.project.art().accepted(&item).unwrap().id, second.id);
+    bench.settle();
+    let third = &takes(&bench, &item)[2];
+    assert_eq!(third.parent(), Some(&first.id));
+    assert_eq!(bench.published(&item), second.image().unwrap());
+    assert_eq!(bench.fakes.drawn().len(), 1, "only what was not finished");
 }
 
 #[test]

@@ -46,7 +46,9 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         if split.clicked()
             && let Some(objects) = &session.objects
         {
-            for mask in objects.split(MOST_PARTS) {
+            let mut parts = objects.split(MOST_PARTS);
+            parts.retain(|mask| !session.layers.iter().any(|layer| layer.mask == *mask));
+            for mask in parts {
                 session.add(mask);
             }
         }

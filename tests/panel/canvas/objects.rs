@@ -23,6 +23,21 @@ fn a_click_takes_the_object_and_escape_gives_it_back() {
 }
 
 #[test]
+fn a_split_proposes_parts_for_the_whole_picture_and_none_of_them_twice() {
+    let (mut panel, _) = canvas();
+    press(&mut panel, "Split into parts");
+    let parts = kept(&panel.state_mut().obey()).to_vec();
+    assert!(parts.len() > 1);
+    for place in (1..10).flat_map(|y| (1..10).map(move |x| [x as f32 / 10.0, y as f32 / 10.0])) {
+        let there: u32 =
+            parts.iter().map(|part| u32::from(at(&part.mask, place[0], place[1]))).sum();
+        assert_eq!(there, 255, "each place is in one part: {place:?}");
+    }
+    press(&mut panel, "Split into parts");
+    assert_eq!(panel.state_mut().obey(), [], "all are there already");
+}
+
+#[test]
 fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
