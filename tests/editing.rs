@@ -370,6 +370,34 @@ fn the_networks_see_the_part_and_a_little_around_it_only() {
 }
 
 #[test]
+fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
+    let left = Mask::rectangle(128, 128, Area { x: 0, y: 0, width: 48, height: 128 });
+    let mut request = request(landscape(128, 128), vec![part(EditKind::Replace, left)]);
+    request.sampler.steps = 3;
+    for scheduler in [SchedulerKind::Ddim, SchedulerKind::Euler, SchedulerKind::DpmPlusPlus2M] {
+        request.sampler.scheduler = scheduler;
+        let mut trace = Trace::default();
+        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        let kept = |step: usize| -> Vec<f32> {
+            let latents = trace.get(&format!("latents_{step}")).unwrap();
+            let columns = latents.dim(3).unwrap() - 3;
+            latents.narrow(3, 3, columns).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let picture = kept(3);
+        for step in 0..3 {
+            let latents = kept(step);
+            // Euler's are larger, by what it divides by before the network sees them.
+            let most = picture.iter().zip(&latents).max_by(|a, b| a.0.total_cmp(b.0)).unwrap();
+            let scale = most.1 / most.0;
+            assert!((scheduler == SchedulerKind::Euler) == (scale > 1.01), "{scheduler:?} {scale}");
+            for (is, clean) in latents.iter().zip(&picture) {
+                assert!((is - scale * clean).abs() <= 1e-3 * scale, "{scheduler:?} {step}");
+            }
+        }
+    }
+}
+
+#[test]
 fn parts_with_other_words_are_drawn_in_one_pass() {
     let half = |left: bool| Mask::from_fn(64, 64, |x, _| if (x < 32) == left { 255 } else { 0 });
     let of = |left: &str, right: &str| {

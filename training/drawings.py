@@ -1,6 +1,6 @@
 """Drawings on disk: draws many scenes once, so that every training run reads the same ones.
 
-`python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out]`
+`python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide]`
 
 A folder holds, for each size of picture:
 `pictures-WxH.bin`   the pictures one after another, each a PNG (lossless; a tenth of the raw bytes)
@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import multiprocessing
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -123,13 +125,24 @@ def _drawn(task: tuple[int, int, bool]) -> tuple[Scene, bytes]:
     return scene, png.getvalue()
 
 
-def make(out: Path, count: int, seed: int, processes: int = 2, held_out: bool = False) -> None:
-    """Draws `count` scenes into the folder `out`."""
+def _wide(seed: int, held_out: bool) -> Iterator[int]:
+    """The numbers of a seed's scenes that are wide views with something in them."""
+    for i in itertools.count():
+        scene = sample_scene(random.Random(f"{seed}/{i}"), held_out=held_out)
+        if scene.framing == "wide" and scene.subjects:
+            yield i
+
+
+def make(
+    out: Path, count: int, seed: int, processes: int = 2, held_out: bool = False, wide: bool = False
+) -> None:
+    """Draws `count` scenes into the folder `out`; with `wide`, only wide views with something in them."""
     out.mkdir(parents=True, exist_ok=True)
     for old in (*out.glob("scenes-*.json"), *out.glob("ends-*.npy"), *out.glob("pictures-*.bin")):
         old.unlink()
     files, ends, scenes, begun = {}, {}, {}, time.monotonic()
-    tasks = ((i, seed, held_out) for i in range(count))
+    numbers = _wide(seed, held_out) if wide else itertools.count()
+    tasks = ((i, seed, held_out) for i in itertools.islice(numbers, count))
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for i, (scene, png) in enumerate(pool.imap(_drawn, tasks, chunksize=16), 1):
             size = f"{scene.width}x{scene.height}"
@@ -156,8 +169,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--held-out", action="store_true", help="scenes that are kept from training")
+    parser.add_argument("--wide", action="store_true", help="only wide views with something in them")
     args = parser.parse_args()
-    make(args.out, args.count, args.seed, args.processes, args.held_out)
+    make(args.out, args.count, args.seed, args.processes, args.held_out, args.wide)
 
 
 if __name__ == "__main__":

@@ -51,8 +51,9 @@ class Edit:
         return draw(self.parent or self.scene)
 
     def mask(self) -> np.ndarray:
-        """(height, width) bool: where the subject is."""
-        return changed(draw(self.scene), draw(replace(self.scene, subjects=[])))
+        """(height, width) bool: where the subject is, and where it is to be."""
+        empty = draw(replace(self.scene, subjects=[]))
+        return changed(draw(self.scene), empty) | changed(draw(self.wanted), empty)
 
 
 def named(subject: Subject) -> str:
@@ -84,7 +85,7 @@ def refine(scene: Scene, rng: random.Random) -> Edit:
     painted = replace(subject, colour=other(rng, words.COLOURS, subject.colour))
     wanted = replace(scene, subjects=[painted])
     said = f"{named(painted)}, {around(scene)}"
-    return Edit(scene, wanted, {"edit": "Refine", "words": said, "strength": 0.7})
+    return Edit(scene, wanted, {"edit": "Refine", "words": said, "strength": 0.85})
 
 
 def replaced(scene: Scene, rng: random.Random) -> Edit:
@@ -199,7 +200,8 @@ def judged(edit: Edit, before: Reading, after: Reading) -> dict[str, bool]:
     others = [p for p in words.POSITIONS if p != position]
     kept &= all(before.answer(f"{p} kind") == after.answer(f"{p} kind") for p in others)
     # What the whole picture is drawn anew for may well become another scene.
-    return {"did": did, "kept": kept or edit.part["edit"] == "Keep", "both": did and kept}
+    kept |= edit.part["edit"] == "Keep"
+    return {"did": did, "kept": kept, "both": did and kept}
 
 
 def wanted(edit: Edit) -> np.ndarray:

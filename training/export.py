@@ -46,6 +46,8 @@ def main() -> None:
     index = {
         "_class_name": "StableDiffusionPipeline",
         "_diffusers_version": diffusers.__version__,
+        # As train_unet.py teaches edits; diffusers passes over it.
+        "_clean_surroundings": True,
         "feature_extractor": nothing,
         "image_encoder": nothing,
         "requires_safety_checker": False,

@@ -1,6 +1,6 @@
 """The latents: principal components of square patches, found from the drawings alone.
 
-`python training/principal.py --drawings DIR --out DIR`
+`python training/principal.py --drawings DIR --out DIR [--code DIR]`
 
 An autoencoder that has to find its own latents needs hours before it draws an edge. The best linear
 code of a 16 x 16 patch is known at once: its first principal components. Thirty-two of them keep 26.8 dB
@@ -81,10 +81,11 @@ def main() -> None:
     )
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--code", type=Path, help="where the components of other drawings lie, to use them")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     drawings = Drawings(args.drawings)
-    code = found(patches(drawings))
+    code = Code.load(args.code) if args.code else found(patches(drawings))
     code.save(args.out)
     for (width, height), numbers in drawings.sizes.items():
         latents = [code(tensor(drawings.picture(i)[None])).numpy().astype(np.float16) for i in numbers]

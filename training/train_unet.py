@@ -5,6 +5,12 @@ The network predicts v (Salimans and Ho 2022) under a cosine schedule, all times
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
 One caption in ten is dropped for classifier-free guidance. Captions are worded anew each time.
 
+Some batches are edits: what lies around some boxes is there already, without noise, and only the boxes have to be
+denoised. The surroundings are told from noise by their looks alone: latents are far from evenly spread.
+
+Several `--drawings`, with as many `--latents`, count as one. `--start` names a network to go on from, which
+needs a small `--lr`.
+
 Writes `unet` into `--out`. Stops and goes on, see loop.py.
 """
 
@@ -27,9 +33,12 @@ from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS
 from sketchbook.caption import caption
+from sketchbook.scene import Scene
 
 #: How many batches show parts of drawings.
 CROPPED = 0.2
+#: How many batches are edits.
+EDITED = 0.25
 
 
 def denoiser() -> UNet2DConditionModel:
@@ -50,21 +59,22 @@ def denoiser() -> UNet2DConditionModel:
 class Samples:
     """Batches of one size of picture each: latents, and the text encoder's states of captions."""
 
-    def __init__(self, drawings: Drawings, latents: Path, tokenizer: CLIPTokenizer, text: CLIPTextModel):
-        self._drawings, self._tokenizer, self._text = drawings, tokenizer, text
-        self._latents = {
-            size: np.load(latents / f"latents-{size[0]}x{size[1]}.npy", mmap_mode="r")
-            for size in drawings.sizes
-        }
+    def __init__(
+        self, drawings: list[Path], latents: list[Path], tokenizer: CLIPTokenizer, text: CLIPTextModel
+    ):
+        self._tokenizer, self._text = tokenizer, text
+        #: The scenes of one size and folder each, and their latents.
+        self._stored: list[tuple[list[Scene], np.ndarray]] = []
+        for folder, coded in zip(drawings, latents, strict=True):
+            drawn = Drawings(folder)
+            for (width, height), numbers in drawn.sizes.items():
+                stored = np.load(coded / f"latents-{width}x{height}.npy", mmap_mode="r")
+                self._stored.append((drawn.scenes[numbers.start : numbers.stop], stored))
 
     def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
-        sizes = list(self._drawings.sizes)
-        weights = [len(self._drawings.sizes[size]) for size in sizes]
-        size = rng.choices(sizes, weights)[0]
-        numbers = self._drawings.sizes[size]
-        chosen = rng.sample(range(UNSEEN, len(numbers)), count)
-        stored = self._latents[size]
-        scenes = [self._drawings.scenes[numbers[i]] for i in chosen]
+        [(drawn, stored)] = rng.choices(self._stored, [len(scenes) for scenes, _ in self._stored])
+        chosen = rng.sample(range(UNSEEN, len(drawn)), count)
+        scenes = [drawn[i] for i in chosen]
         if rng.random() < CROPPED:
             side = rng.choice(crops.SIDES)
             cuts = [crops.window(scene, (stored.shape[3], stored.shape[2]), side, rng) for scene in scenes]
@@ -81,10 +91,26 @@ class Samples:
             return latents, self._text(ids).last_hidden_state
 
 
+def surroundings(count: int, height: int, width: int, rng: random.Random) -> torch.Tensor:
+    """(count, 1, height, width) bool: True around one or two boxes by chance, no two alike."""
+    known = torch.ones(count, 1, height, width, dtype=torch.bool)
+    for i in range(count):
+        for _ in range(rng.choice((1, 1, 2))):
+            high, wide = rng.randint(2, height - 2), rng.randint(2, width - 2)
+            top, left = rng.randint(0, height - high), rng.randint(0, width - wide)
+            known[i, 0, top : top + high, left : left + wide] = False
+    return known
+
+
 def loss_of(
-    unet: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tensor, alphas: torch.Tensor
+    unet: UNet2DConditionModel,
+    latents: torch.Tensor,
+    states: torch.Tensor,
+    alphas: torch.Tensor,
+    known: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products."""
+    """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products. Latents that
+    are `known` have no noise."""
     count = len(latents)
     # One timestep from each stretch of the schedule: the mean over a batch wavers less.
     times = (
@@ -93,23 +119,28 @@ def loss_of(
     signal = alphas[times].sqrt().view(-1, 1, 1, 1)
     spread = (1 - alphas[times]).sqrt().view(-1, 1, 1, 1)
     noise = torch.randn_like(latents)
+    noisy, wanted = signal * latents + spread * noise, signal * noise - spread * latents
+    if known is not None:
+        # The v by which the network says of a latent without noise that it is that latent.
+        noisy = torch.where(known, latents, noisy)
+        wanted = torch.where(known, (signal - 1) / spread * latents, wanted)
     # On the CPU the fused attention's gradient takes twice the time of plain matrix products.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        predicted = unet(signal * latents + spread * noise, times, states).sample
-    return F.mse_loss(predicted.float(), signal * noise - spread * latents)
+        predicted = unet(noisy, times, states).sample
+    return F.mse_loss(predicted.float(), wanted)
 
 
 def main() -> None:
     parser = arguments(__doc__, lr=4e-3, batch=64)
-    parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--latents", type=Path, required=True, help="what principal.py wrote")
+    parser.add_argument("--drawings", type=Path, nargs="+", required=True)
+    parser.add_argument("--latents", type=Path, nargs="+", required=True, help="what principal.py wrote")
     parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
+    parser.add_argument("--start", type=Path, help="a network to go on from")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    drawings = Drawings(args.drawings)
     tokenizer = CLIPTokenizer.from_pretrained(args.text / "tokenizer")
     text = CLIPTextModel.from_pretrained(args.text / "text_encoder").eval().requires_grad_(False)
-    unet = denoiser()
+    unet = UNet2DConditionModel.from_pretrained(args.start, dtype=torch.float32) if args.start else denoiser()
     steppers = [(optimizer, 1.0) for optimizer in optimizers(unet, args.lr, 0.01, ("conv_in", "conv_out"))]
     training = Training(unet, steppers, args, keep=0.9995, steady=0.6)
 
@@ -119,9 +150,12 @@ def main() -> None:
             unet.save_pretrained(args.out / "unet")
 
     alphas = schedule().alphas_cumprod
-    samples = Samples(drawings, args.latents, tokenizer, text)
+    samples = Samples(args.drawings, args.latents, tokenizer, text)
     for _ in training:
-        loss = loss_of(unet, *samples.batch(args.batch, training.rng), alphas)
+        latents, states = samples.batch(args.batch, training.rng)
+        edited = training.rng.random() < EDITED
+        known = surroundings(args.batch, *latents.shape[2:], training.rng) if edited else None
+        loss = loss_of(unet, latents, states, alphas, known)
         training.learn(loss, {"loss": loss.item()})
         if training.step % 500 == 0:
             save()

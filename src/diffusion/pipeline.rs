@@ -47,6 +47,8 @@ pub struct StableDiffusion {
     scheduler: SchedulerConfig,
     colours: LatentColours,
     texts: HashMap<String, Tensor>,
+    /// Edits show the denoiser what lies around a part without noise.
+    clean_surroundings: bool,
 }
 
 /// Drawing went one step on.
@@ -68,7 +70,7 @@ impl StableDiffusion {
     /// When a file is missing or damaged, the model is of another kind, its parts do not fit each
     /// other, or there is no such device. Each error names the file.
     pub fn load(files: &ModelFiles, device: DeviceKind) -> Result<Self, DiffusionError> {
-        index::check(files)?;
+        let clean_surroundings = index::read(files)?.clean_surroundings;
         let device = device.open()?;
         let scheduler = files.read("scheduler/scheduler_config.json")?;
         let scheduler = str::from_utf8(&scheduler).unwrap_or_default();
@@ -88,7 +90,17 @@ impl StableDiffusion {
         }
         let colours = LatentColours::of(&vae, &device)?;
         let texts = HashMap::new();
-        Ok(Self { device, tokenizer, text_encoder, unet, vae, scheduler, colours, texts })
+        Ok(Self {
+            device,
+            tokenizer,
+            text_encoder,
+            unet,
+            vae,
+            scheduler,
+            colours,
+            texts,
+            clean_surroundings,
+        })
     }
 
     /// Draws one picture of exactly the size asked for.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,11 +21,13 @@ PLACES = outdoors.PLACES | built.PLACES
 SUBJECTS = people.PEOPLE | animals.ANIMALS | things.THINGS
 BUSTS = people_busts.BUSTS | animal_busts.BUSTS
 
-#: Where each position lies, in parts of the width, and how far a subject may stray from there.
+#: In pixels. Subjects stand on this grid, and their heights are multiples of it, in every size of picture: the
+#: latents (principal.py) are so many pixels wide, and what looks alike in them is learned much sooner.
+GRID = 16
+#: Where each position lies, in parts of the width, before it is moved onto the grid.
 ACROSS = {"left": 0.24, "centre": 0.5, "right": 0.76}
-JITTER = 0.02
-#: How tall a grown person stands, in units: alone, beside another, and in a wide view.
-ALONE, TOGETHER, IN_WIDE_VIEW = 55, 45, 29
+#: How tall a grown person stands, in hundredths of 256 pixels: alone, beside another, and in a wide view.
+ALONE, TOGETHER, IN_WIDE_VIEW = 55, 45, 36
 #: Heights relative to a grown person. Small ones are drawn larger than life, to be read at a glance.
 HEIGHT = {
     "girl": 0.95, "boy": 0.92, "wizard": 1.05, "fox": 0.82, "cat": 0.76, "owl": 0.74, "dragon": 1.06,
@@ -95,14 +99,15 @@ def _subjects(canvas: Canvas, scene: Scene, ground: Ground, rng: random.Random) 
     """All subjects, those further away first; the moon last, for nothing may hide it."""
     standing = []
     for subject in scene.subjects:
-        x = (ACROSS[subject.position] + rng.uniform(-JITTER, JITTER)) * canvas.w
-        y = _foot(subject, scene, ground)
+        x = _on_grid(ACROSS[subject.position] * canvas.w, scene)
+        y = _on_grid(_foot(subject, scene, ground), scene)
         standing.append((subject.kind == "moon", y, x, subject))
     standing.sort(key=lambda each: each[:3])
     light = _subject_light(canvas.light)
     for is_moon, y, x, subject in standing:
         if is_moon:
-            with canvas.marked(spot=True), canvas.at(x, MOON_HEIGHT + MOON_SIZE / 2, MOON_SIZE):
+            foot = _on_grid(MOON_HEIGHT + MOON_SIZE / 2, scene)
+            with canvas.marked(spot=True), canvas.at(x, foot, _on_grid(MOON_SIZE, scene)):
                 SUBJECTS["moon"](canvas, subject, scene, rng)
             continue
         size = _size(subject, scene, canvas.w, y)
@@ -132,14 +137,21 @@ def _size(subject: Subject, scene: Scene, width: float, foot: float) -> float:
         size = IN_WIDE_VIEW * (1.15 if subject.kind in STANDS_FAR else 1.0)
     else:
         size = ALONE if len(scene.subjects) == 1 else TOGETHER
-    size *= HEIGHT.get(subject.kind, 1.0)
+    size *= HEIGHT.get(subject.kind, 1.0) * 256 / scene.height
     own = ACROSS[subject.position]
     others = [ACROSS[s.position] for s in scene.subjects if s is not subject and s.kind != "moon"]
     gap = min((abs(own - other) for other in others), default=1.0) * width
     to_edge = min(own, 1 - own, WIDEST / 2) * width
     half = HALF_WIDTH.get(subject.kind, SLIM)
     crowding = CROWDING_BEHIND if subject.kind in STANDS_FAR else CROWDING
-    return min(size, foot - SKY_MARGIN, crowding * gap / 2 / half, 1.04 * to_edge / half)
+    most = min(foot - SKY_MARGIN, crowding * gap / 2 / half, 1.04 * to_edge / half)
+    return min(_on_grid(size, scene), _on_grid(most, scene, math.floor))
+
+
+def _on_grid(units: float, scene: Scene, to_whole: Callable[[float], int] = round) -> float:
+    """The nearest line of the grid, in units."""
+    pixels = units * scene.height / 100
+    return to_whole(pixels / GRID) * GRID * 100 / scene.height
 
 
 def _shadow(canvas: Canvas, subject: Subject, ground: Ground, x: float, y: float, size: float) -> None:

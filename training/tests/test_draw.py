@@ -8,8 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from metrics import changed
 from sketchbook import words
-from sketchbook.draw import BUSTS, PLACES, SUBJECTS, draw
+from sketchbook.draw import BUSTS, GRID, PLACES, SUBJECTS, draw
 from sketchbook.sampling import COLOURS_OF, fits
 from sketchbook.scene import Scene, Subject
 
@@ -110,3 +111,20 @@ def test_a_subject_stands_in_the_asked_third(kind, size):
         assert third / 3 < xs.mean() / width < (third + 1) / 3
         inside = (xs >= third / 3 * width - 0.1 * width) & (xs <= (third + 1) / 3 * width + 0.1 * width)
         assert inside.mean() > 0.85
+
+
+@pytest.mark.parametrize("kind", ("knight", "girl", "dragon", "owl"))
+def test_a_subject_is_as_large_and_lies_as_it_does_on_the_grid_in_every_place_and_size(kind):
+    def bounds(place, width, height, position):
+        asked = {"place": place, "width": width, "height": height, "framing": "wide"}
+        rows, columns = changed(
+            draw(scene(**asked, subjects=[subject(kind, "red", position)])), draw(scene(**asked))
+        ).nonzero()
+        return rows.min(), columns.min(), columns.max() - columns.min()
+
+    top, left, width = bounds("meadow", 256, 256, "left")
+    other_top, other_left, other_width = bounds("desert", 384, 224, "centre")
+    # Where a soft edge ends differs by what is behind it.
+    assert abs(width - other_width) <= 2
+    for apart in (top - other_top, left - other_left):
+        assert abs(apart - round(apart / GRID) * GRID) <= 1

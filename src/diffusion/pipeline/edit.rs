@@ -3,7 +3,8 @@
 //! The networks see a crop with some surroundings, at its own size, so that an edit costs what its area
 //! costs. Within it several parts are drawn in one pass, each under its own words (masked guidance) and each
 //! from its own share of noise (differential diffusion, Levin & Fried 2023, arXiv:2306.00950): a latent
-//! stays the old picture's, noised, until as many steps are left as its strength asks for. What comes out
+//! stays the old picture's, noised unless the model has learned edits without that, until as many steps are left as
+//! its strength asks for. What comes out
 //! is matched to the colours around it and blended into the old picture's own pixels; where the blend
 //! mask is 0 they are the old ones to the bit.
 
@@ -129,6 +130,10 @@ impl StableDiffusion {
                 _ => scheduler.add_noise(&begun, &noise, step)?,
             };
             let kept = match step {
+                // What the scheduler will divide by is made good, so that the network sees the picture itself.
+                _ if self.clean_surroundings => {
+                    (&original / scheduler.scale_model_input(&original.ones_like()?, step)?)?
+                }
                 0 => beginning.clone(),
                 _ => scheduler.add_noise(&original, &noise, step)?,
             };

@@ -17,17 +17,22 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("vae", &["AutoencoderKL", "AutoencoderTiny"]),
 ];
 
+/// What the index says, as far as drawing needs it.
 #[derive(Deserialize)]
-struct Index {
+pub(super) struct Index {
     #[serde(rename = "_class_name")]
     class: String,
+    /// The denoiser has learned edits with what lies around the part free of noise. Diffusers passes over
+    /// settings that begin like this one.
+    #[serde(rename = "_clean_surroundings", default)]
+    pub clean_surroundings: bool,
     /// Name of a part, to its library and class; other values are settings of the pipeline.
     #[serde(flatten)]
     parts: HashMap<String, Value>,
 }
 
-/// Makes sure that the folder holds a text-to-picture pipeline whose parts can all be run.
-pub(super) fn check(files: &ModelFiles) -> Result<(), DiffusionError> {
+/// Reads it, and makes sure that the folder holds a text-to-picture pipeline whose parts can all be run.
+pub(super) fn read(files: &ModelFiles) -> Result<Index, DiffusionError> {
     let index: Index = files.config(FILE)?;
     let unsupported = |field: &str, value: String, supported: String| {
         let (file, field) = (files.full(FILE), field.to_owned());
@@ -51,5 +56,5 @@ pub(super) fn check(files: &ModelFiles) -> Result<(), DiffusionError> {
         let supported = "a scheduler for diffusion, such as DDIMScheduler".to_owned();
         return unsupported("scheduler", value.to_string(), supported);
     }
-    Ok(())
+    Ok(index)
 }
