@@ -66,7 +66,7 @@ fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
         let takes = app.world().resource::<Project>().art().takes(&shot);
         takes.iter().map(|take| take.id.clone()).collect::<Vec<_>>()
     };
-    let mut act = |app: &mut App, action: Action| {
+    let act = |app: &mut App, action: Action| {
         app.world_mut().write_message(action);
         app.update();
         update_until_drawn(app);
