@@ -22,7 +22,7 @@ SUBJECTS = people.PEOPLE | animals.ANIMALS | things.THINGS
 BUSTS = people_busts.BUSTS | animal_busts.BUSTS
 
 #: In pixels. Subjects stand on this grid, and their heights are multiples of it, in every size of picture: the
-#: latents (principal.py) are so many pixels wide, and what looks alike in them is learned much sooner.
+#: latents (principal.py) are so many pixels wide, so that a subject looks alike in them wherever it stands.
 GRID = 16
 #: Where each position lies, in parts of the width, before it is moved onto the grid.
 ACROSS = {"left": 0.24, "centre": 0.5, "right": 0.76}
