@@ -25,12 +25,10 @@ from safetensors.numpy import load_file
 from drawings import sampled
 from judge import NONE, Judge, Reading
 from metrics import changed, rate
-from sketchbook import phrases, words
-from sketchbook.caption import describe
+from sketchbook import words
+from sketchbook.caption import describe, name
 from sketchbook.draw import draw
-from sketchbook.phrases import options
 from sketchbook.scene import Scene, Subject
-from sketchbook.writer import with_article
 from tables import table
 
 #: What must stay as it was read, whatever becomes of the subject.
@@ -56,13 +54,6 @@ class Edit:
         return changed(draw(self.scene), empty) | changed(draw(self.wanted), empty)
 
 
-def named(subject: Subject) -> str:
-    """A subject as an author would put it: `a red boat`."""
-    noun, *_ = options(phrases.SUBJECT[subject.kind][0])
-    pattern, *_ = options(phrases.SUBJECT[subject.kind][1])
-    return with_article(pattern.format(n=noun, c=subject.colour))
-
-
 def around(scene: Scene) -> str:
     """Place, time, weather and style in words."""
     return describe(replace(scene, subjects=[], framing="full")).removeprefix("an empty scene, ")
@@ -84,7 +75,7 @@ def refine(scene: Scene, rng: random.Random) -> Edit:
     subject = scene.subjects[0]
     painted = replace(subject, colour=other(rng, words.COLOURS, subject.colour))
     wanted = replace(scene, subjects=[painted])
-    said = f"{named(painted)}, {around(scene)}"
+    said = f"{name(painted)}, {around(scene)}"
     return Edit(scene, wanted, {"edit": "Refine", "words": said, "strength": 0.85})
 
 
@@ -93,7 +84,7 @@ def replaced(scene: Scene, rng: random.Random) -> Edit:
     subject = scene.subjects[0]
     kind = other(rng, words.PEOPLE + words.ANIMALS, subject.kind)
     new = Subject(kind, rng.choice(list(words.COLOURS)), subject.position)
-    said = f"{named(new)}, {around(scene)}"
+    said = f"{name(new)}, {around(scene)}"
     return Edit(scene, replace(scene, subjects=[new]), {"edit": "Replace", "words": said})
 
 
@@ -102,7 +93,7 @@ def add(scene: Scene, rng: random.Random) -> Edit:
     empty = replace(scene, subjects=[])
     edit = Edit(scene, scene, {"edit": "Add"}, parent=empty)
     edit.scribble = rough(draw(scene), edit.mask())
-    edit.part["words"] = f"{named(scene.subjects[0])}, {around(scene)}"
+    edit.part["words"] = f"{name(scene.subjects[0])}, {around(scene)}"
     return edit
 
 
@@ -115,13 +106,13 @@ def rough(drawing: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def remove(scene: Scene, rng: random.Random) -> Edit:
-    said = named(scene.subjects[0])
+    said = name(scene.subjects[0])
     return Edit(scene, replace(scene, subjects=[]), {"edit": "Remove", "words": said})
 
 
 def embolden(scene: Scene, rng: random.Random) -> Edit:
     """More of what is there must leave it what it is."""
-    said = f"{named(scene.subjects[0])}, {around(scene)}"
+    said = f"{name(scene.subjects[0])}, {around(scene)}"
     return Edit(scene, scene, {"edit": "Embolden", "words": said})
 
 
@@ -211,9 +202,9 @@ def wanted(edit: Edit) -> np.ndarray:
 
 def measure(args: argparse.Namespace) -> str:
     judge, rows = Judge(args.judge), []
-    for name, make in KINDS.items():
-        rng = random.Random(f"{args.seed} {name}")
-        edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {name}")]
+    for kind, make in KINDS.items():
+        rng = random.Random(f"{args.seed} {kind}")
+        edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {kind}")]
         with tempfile.TemporaryDirectory() as folder:
             made = [
                 done(edit, args.illustrate, args.model, args.steps, args.seed + i, Path(folder))
@@ -226,9 +217,9 @@ def measure(args: argparse.Namespace) -> str:
             args.pictures.mkdir(parents=True, exist_ok=True)
             for i, (edit, picture) in enumerate(zip(edits, made)):
                 pair = np.hstack([edit.drawing(), picture])
-                Image.fromarray(pair).save(args.pictures / f"{name}-{i:03}.png")
+                Image.fromarray(pair).save(args.pictures / f"{kind}-{i:03}.png")
         rates = [rate([hit[what] for hit in seen]) for what in ("did", "kept", "both")]
-        rows.append([name, len(edits), *rates, rate([hit["did"] for hit in best])])
+        rows.append([kind, len(edits), *rates, rate([hit["did"] for hit in best])])
         print(rows[-1], flush=True)
     head = ["edit", "n", "did it", "left the rest", "both", "did it, drawn by the program"]
     return "\n".join([

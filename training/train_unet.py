@@ -3,10 +3,12 @@
 
 The network predicts v (Salimans and Ho 2022) under a cosine schedule, all timesteps weighted alike:
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
-One caption in ten is dropped for classifier-free guidance. Captions are worded anew each time.
+One caption in ten is dropped for classifier-free guidance, and one in ten says one or two things only, as
+negative prompts do. Captions are worded anew each time.
 
-Some batches are edits: what lies around some boxes is there already, without noise, and only the boxes have to be
-denoised. The surroundings are told from noise by their looks alone: latents are far from evenly spread.
+Some batches are edits: what lies around a hole is there already, without noise, and only the hole has to be
+denoised. Most holes are where a subject is, so that what the caption names has to be drawn into them. The
+surroundings are told from noise by their looks alone: latents are far from evenly spread.
 
 Several `--drawings`, with as many `--latents`, count as one. `--start` names a network to go on from, which
 needs a small `--lr`.
@@ -17,11 +19,11 @@ Writes `unet` into `--out`. Stops and goes on, see loop.py.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -32,13 +34,19 @@ from export import schedule
 from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS
-from sketchbook.caption import caption
-from sketchbook.scene import Scene
+from sketchbook.caption import caption, fragment
+from sketchbook.scene import Scene, Subject
 
-#: How many batches show parts of drawings.
-CROPPED = 0.2
 #: How many batches are edits.
-EDITED = 0.25
+EDITED = 0.4
+#: How many batches show parts of drawings: of whole pictures, and of edits.
+CROPPED, CROPPED_EDITS = 0.2, 0.5
+#: How many captions are dropped, and how many are fragments.
+SILENT, FRAGMENT = 0.1, 0.1
+#: How many holes are around a subject, and how many of their captions name this subject only.
+AROUND_SUBJECT, NAMED_ONLY = 0.7, 0.6
+#: What the error of what is known counts: the network only has to pass it on.
+KNOWN = 0.1
 
 
 def denoiser() -> UNet2DConditionModel:
@@ -71,35 +79,57 @@ class Samples:
                 stored = np.load(coded / f"latents-{width}x{height}.npy", mmap_mode="r")
                 self._stored.append((drawn.scenes[numbers.start : numbers.stop], stored))
 
-    def batch(self, count: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, count: int, rng: random.Random
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Latents, states, and of edits which latents are known, (count, 1, height, width)."""
         [(drawn, stored)] = rng.choices(self._stored, [len(scenes) for scenes, _ in self._stored])
-        chosen = rng.sample(range(UNSEEN, len(drawn)), count)
-        scenes = [drawn[i] for i in chosen]
-        if rng.random() < CROPPED:
-            side = rng.choice(crops.SIDES)
-            cuts = [crops.window(scene, (stored.shape[3], stored.shape[2]), side, rng) for scene in scenes]
-            scenes = [scene for _, _, scene in cuts]
-            parts = [stored[i][:, y : y + side, x : x + side] for i, (x, y, _) in zip(chosen, cuts)]
-            latents = torch.from_numpy(np.stack(parts)).float()
-        else:
-            latents = torch.from_numpy(stored[chosen]).float()
-        words = ["" if rng.random() < 0.1 else caption(scene, rng) for scene in scenes]
+        edited = rng.random() < EDITED
+        height, width = stored.shape[2:]
+        side = rng.choice(crops.SIDES) if rng.random() < (CROPPED_EDITS if edited else CROPPED) else None
+        latents, words, known = [], [], []
+        for i in rng.sample(range(UNSEEN, len(drawn)), count):
+            left, top, shown = (
+                crops.window(drawn[i], (width, height), side, rng) if side else (0, 0, drawn[i])
+            )
+            high, wide = (side, side) if side else (height, width)
+            latents.append(stored[i][:, top : top + high, left : left + wide])
+            subject = rng.choice(shown.subjects) if edited and shown.subjects else None
+            if subject and rng.random() >= AROUND_SUBJECT:
+                subject = None
+            words.append(worded(shown, subject, rng))
+            if edited:
+                box = by_chance(wide, high, rng)
+                if subject:
+                    whole = next(s for s in drawn[i].subjects if s.kind == subject.kind)
+                    x0, y0, x1, y1 = crops.around(whole, drawn[i])
+                    box = (x0 * width - left, y0 * height - top, x1 * width - left, y1 * height - top)
+                known.append(crops.hole(box, (wide, high), rng))
         ids = self._tokenizer(
             words, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
         ).input_ids
         with torch.no_grad():
-            return latents, self._text(ids).last_hidden_state
+            states = self._text(ids).last_hidden_state
+        holes = torch.stack(known)[:, None] if known else None
+        return torch.from_numpy(np.stack(latents)).float(), states, holes
 
 
-def surroundings(count: int, height: int, width: int, rng: random.Random) -> torch.Tensor:
-    """(count, 1, height, width) bool: True around one or two boxes by chance, no two alike."""
-    known = torch.ones(count, 1, height, width, dtype=torch.bool)
-    for i in range(count):
-        for _ in range(rng.choice((1, 1, 2))):
-            high, wide = rng.randint(2, height - 2), rng.randint(2, width - 2)
-            top, left = rng.randint(0, height - high), rng.randint(0, width - wide)
-            known[i, 0, top : top + high, left : left + wide] = False
-    return known
+def worded(scene: Scene, drawn_anew: Subject | None, rng: random.Random) -> str:
+    """What a batch says of a scene. Of a hole that one subject is drawn into, it often names only that one, and
+    seldom where: the hole says so."""
+    if rng.random() < SILENT:
+        return ""
+    if drawn_anew and rng.random() < NAMED_ONLY:
+        alone = replace(scene, subjects=[drawn_anew])
+        return caption(alone, rng, placed=rng.random() < 0.3)
+    return fragment(scene, rng) if rng.random() < FRAGMENT else caption(scene, rng)
+
+
+def by_chance(width: int, height: int, rng: random.Random) -> crops.Window:
+    """A box anywhere in so many latents."""
+    wide, high = rng.uniform(1, 0.8 * width), rng.uniform(1, 0.8 * height)
+    left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
+    return (left, top, left + wide, top + high)
 
 
 def loss_of(
@@ -127,7 +157,8 @@ def loss_of(
     # On the CPU the fused attention's gradient takes twice the time of plain matrix products.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         predicted = unet(noisy, times, states).sample
-    return F.mse_loss(predicted.float(), wanted)
+    weights = torch.ones(1) if known is None else torch.where(known, KNOWN, 1.0)
+    return ((predicted.float() - wanted).square() * weights).mean() / weights.mean()
 
 
 def main() -> None:
@@ -139,10 +170,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     tokenizer = CLIPTokenizer.from_pretrained(args.text / "tokenizer")
-    text = CLIPTextModel.from_pretrained(args.text / "text_encoder").eval().requires_grad_(False)
+    text = CLIPTextModel.from_pretrained(args.text / "text_encoder", dtype=torch.float32).eval().requires_grad_(False)
     unet = UNet2DConditionModel.from_pretrained(args.start, dtype=torch.float32) if args.start else denoiser()
     steppers = [(optimizer, 1.0) for optimizer in optimizers(unet, args.lr, 0.01, ("conv_in", "conv_out"))]
-    training = Training(unet, steppers, args, keep=0.9995, steady=0.6)
+    training = Training(unet, steppers, args, keep=0.999, steady=0.5)
 
     def save() -> None:
         training.save()
@@ -152,9 +183,7 @@ def main() -> None:
     alphas = schedule().alphas_cumprod
     samples = Samples(args.drawings, args.latents, tokenizer, text)
     for _ in training:
-        latents, states = samples.batch(args.batch, training.rng)
-        edited = training.rng.random() < EDITED
-        known = surroundings(args.batch, *latents.shape[2:], training.rng) if edited else None
+        latents, states, known = samples.batch(args.batch, training.rng)
         loss = loss_of(unet, latents, states, alphas, known)
         training.learn(loss, {"loss": loss.item()})
         if training.step % 500 == 0:

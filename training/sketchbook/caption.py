@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sketchbook import phrases
 from sketchbook.phrases import options
-from sketchbook.scene import Scene
+from sketchbook.scene import Scene, Subject
 from sketchbook.words import INDOORS
 from sketchbook.writer import Writer, with_article
 
@@ -26,9 +26,14 @@ class Caption:
     said: dict[str, str] = field(default_factory=dict)
 
 
-def caption(scene: Scene, rng: random.Random) -> str:
-    """A caption in one of many ways; it may leave things out."""
-    return compose(scene, rng).text
+def caption(scene: Scene, rng: random.Random, placed: bool = True) -> str:
+    """A caption in one of many ways; it may leave things out. Without `placed` it says no positions."""
+    return Writer(scene, rng, placed).text()
+
+
+def fragment(scene: Scene, rng: random.Random) -> str:
+    """One or two things that the scene shows, as negative prompts name them: "rain", "a red fox, by day"."""
+    return Writer(scene, rng).fragment()
 
 
 def compose(scene: Scene, rng: random.Random) -> Caption:
@@ -42,15 +47,20 @@ def describe(scene: Scene) -> str:
     framing = {"wide": "wide shot of ", "full": "", "portrait": "portrait of "}[scene.framing]
     named = []
     for subject in scene.subjects:
-        noun, *_ = options(phrases.SUBJECT[subject.kind][0])
-        hair = f" with {subject.hair} hair" if subject.hair else ""
-        pattern, *_ = options(phrases.SUBJECT[subject.kind][1])
-        text = with_article(pattern.format(n=noun + hair, c=subject.colour))
         where = "" if scene.framing == "portrait" else " " + options(phrases.POSITION[subject.position])[0]
-        named.append(text + where)
+        named.append(name(subject) + where)
     parts = [framing + (" and ".join(named) or "an empty scene"), scene.expression or ""]
     parts += [options(phrases.PLACE[scene.place])[0], options(phrases.TIME[scene.time])[0]]
     if scene.place not in INDOORS:
         parts.append(options(phrases.WEATHER[scene.weather])[0])
     parts.append(options(phrases.STYLE[scene.style])[0])
     return ", ".join(part for part in parts if part)
+
+
+def name(subject: Subject) -> str:
+    """A subject in plain words: "a girl with red hair in an orange coat"."""
+    (noun, *_), (pattern, *_) = map(options, phrases.SUBJECT[subject.kind])
+    hair = f" with {subject.hair} hair" if subject.hair else ""
+    if subject.colour[0] in "aeiou":
+        pattern = pattern.replace("a {c}", "an {c}")
+    return with_article(pattern.format(n=noun + hair, c=subject.colour))

@@ -35,10 +35,13 @@ class _Named:
 
 
 class Writer:
-    """Writes one caption of one scene. `said` is what it says: see `Caption`."""
+    """Writes one caption of one scene. `said` is what it says: see `Caption`.
 
-    def __init__(self, scene: Scene, rng: random.Random):
-        self.scene, self.rng = scene, rng
+    Without `placed` it says no positions.
+    """
+
+    def __init__(self, scene: Scene, rng: random.Random, placed: bool = True):
+        self.scene, self.rng, self._placed = scene, rng, placed
         self.said = self._choose()
         self.distraction = distraction(rng) if rng.random() < _DISTRACTED else None
         self.expression = None  # words for it that still have to find a place
@@ -57,6 +60,26 @@ class Writer:
         form = self.rng.choices((self._list, self._phrase, self._sentence), (42, 36, 22))[0]
         return self._tidied(form())
 
+    def fragment(self) -> str:
+        """One or two things that the scene shows and nothing else, in the words of a negative prompt."""
+        rng, scene = self.rng, self.scene
+        banks = [
+            rng.choice((phrases.PLACE, phrases.PLACE_NOUN))[scene.place],
+            rng.choice((phrases.TIME, phrases.TIME_WORD))[scene.time],
+            phrases.STYLE[scene.style],
+            phrases.FRAMING_WORD[scene.framing],
+        ]
+        if scene.place not in INDOORS:
+            banks.append(rng.choice((phrases.WEATHER, phrases.WEATHER_WORD))[scene.weather])
+        pieces = [self._pick(bank) for bank in banks] + [self.adjective or self.expression or ""]
+        for named in self.named:
+            text, at = named.text, "".join(self._at(named))
+            if rng.random() < 0.5:
+                text = text.split(" ", 1)[1]
+            pieces += rng.sample((text, at, f"{text} {at}"), 2)
+        pieces = [piece.strip() for piece in pieces if piece]
+        return ", ".join(rng.sample(pieces, rng.choice((1, 1, 2))))
+
     # ---- what to say
 
     def _choose(self) -> dict[str, str]:
@@ -66,7 +89,7 @@ class Writer:
             said["place"] = scene.place
         if says(0.92):
             said["time"] = scene.time
-        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.92):
+        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.85):
             said["weather"] = scene.weather
         if says(0.35 if scene.style == "flat" else 0.85):
             said["style"] = scene.style
@@ -79,6 +102,7 @@ class Writer:
     def _name_subjects(self) -> list[_Named]:
         subjects = self.rng.sample(self.scene.subjects, len(self.scene.subjects))
         silent = self.scene.framing == "portrait" or self.rng.random() < _SAYS_NO_POSITION
+        silent |= not self._placed
         says = [not silent and self.rng.random() < _SAYS_POSITION[subject.position] for subject in subjects]
         # "A knight and a fox on the right" would put both on the right: who has a position comes first.
         ordered = sorted(zip(subjects, says), key=lambda pair: not pair[1])

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sketchbook import phrases, words
-from sketchbook.caption import caption, compose, describe
+from sketchbook.caption import caption, compose, describe, fragment
 from sketchbook.distractions import STORY_WORDS
 from sketchbook.sampling import COLOURS_OF, fits, is_held_out, sample_scene
 from sketchbook.scene import Scene, Subject
@@ -167,3 +167,32 @@ def test_the_plain_caption_names_everything():
 def test_story_words_say_nothing_about_pictures():
     assert len(STORY_WORDS) > 800
     assert not {"red", "night", "left", "girl", "forest", "rain", "neon", "smiling"} & set(STORY_WORDS)
+
+
+def test_a_fragment_says_one_or_two_things_that_the_scene_shows():
+    rng = random.Random(5)
+    scene = Scene("forest", "night", "rain", "ink", "full", [Subject("fox", "orange", "left")])
+    words_of = {
+        "place": phrases.PLACE["forest"] + "|" + phrases.PLACE_NOUN["forest"],
+        "time": phrases.TIME["night"] + "|" + phrases.TIME_WORD["night"],
+        "weather": phrases.WEATHER["rain"] + "|" + phrases.WEATHER_WORD["rain"],
+        "style": phrases.STYLE["ink"],
+        "framing": phrases.FRAMING_WORD["full"],
+        "position": phrases.POSITION["left"],
+    }
+    said = set()
+    for _ in range(600):
+        pieces = fragment(scene, rng).split(", ")
+        assert 1 <= len(pieces) <= 2
+        for piece in pieces:
+            of = {key for key, bank in words_of.items() if piece in bank.split("|")}
+            assert of or "fox" in piece, piece
+            said |= of or {"subject"}
+    assert said == {*words_of, "subject"}
+
+
+def test_a_caption_without_positions_has_none():
+    rng = random.Random(6)
+    scene = Scene("forest", "night", "rain", "ink", "full", [Subject("fox", "orange", "left")])
+    assert not any("left" in caption(scene, rng, placed=False) for _ in range(300))
+    assert any("left" in caption(scene, rng) for _ in range(10))

@@ -1,9 +1,14 @@
-"""What a crop's caption says is what the crop shows."""
+"""What a crop's caption says is what the crop shows, and holes are where subjects are."""
 
 import random
+from dataclasses import replace
 
-from crops import seen, window
+import numpy as np
+
+from crops import around, hole, seen, window
+from metrics import changed
 from sketchbook.caption import caption
+from sketchbook.draw import draw
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
 
@@ -49,3 +54,31 @@ def test_windows_lie_inside_and_can_always_be_worded():
         x, y, part = window(whole, size, 12, rng)
         assert 0 <= x <= size[0] - 12 and 0 <= y <= size[1] - 12
         assert caption(part, rng)
+
+
+def test_a_subject_is_about_where_it_is_said_to_be():
+    rng, hits = random.Random(4), []
+    while len(hits) < 60:
+        whole = sample_scene(rng)
+        # Nothing else changes when the subject is not drawn: see evaluate.of_colour.
+        still = whole.framing != "portrait" and whole.weather == "clear" and whole.style == "flat"
+        if not (still and len(whole.subjects) == 1) or whole.subjects[0].kind in ("campfire", "lantern"):
+            continue
+        there = changed(draw(whole), draw(replace(whole, subjects=[])))
+        left, top, right, bottom = around(whole.subjects[0], whole)
+        y, x = there.nonzero()
+        x, y = x / whole.width, y / whole.height
+        # Within the margin of a hole, which is a latent of 16 pixels at the least in the mean.
+        inside = (x > left - 0.06) & (x < right + 0.06) & (y > top - 0.07) & (y < bottom + 0.07)
+        hits.append(inside.mean())
+    assert np.mean(hits) > 0.95 and min(hits) > 0.8
+
+
+def test_a_hole_has_something_in_it_and_something_around_it():
+    rng = random.Random(3)
+    holes = [hole((4, 3, 8, 9), (16, 14), rng) for _ in range(64)]
+    assert all(known.shape == (14, 16) and not known[4:8, 5:7].any() for known in holes)
+    assert len({known.numpy().tobytes() for known in holes}) > 40
+    for box in ((-5, -5, 40, 40), (50, 50, 52, 52)):
+        known = hole(box, (16, 14), rng)
+        assert known.any() and not known.all()

@@ -7,17 +7,12 @@ import pytest
 import torch
 
 from export import schedule
-from train_unet import loss_of, surroundings
+from sketchbook.scene import Scene, Subject
+from train_unet import KNOWN, by_chance, loss_of, worded
 
 ALPHAS = schedule().alphas_cumprod
-
-
-def test_an_edit_has_something_around_it_and_no_two_of_a_batch_are_alike():
-    known = surroundings(64, 14, 24, random.Random(3))
-    shares = known.float().mean((1, 2, 3))
-    assert known.shape == (64, 1, 14, 24)
-    assert (shares > 0).all() and (shares < 1).all()
-    assert len({mask.numpy().tobytes() for mask in known}) > 60
+#: A schedule of one kind of timestep: half picture, half noise.
+FAINT = torch.full((10,), 0.5)
 
 
 def test_a_network_that_says_of_what_is_known_that_it_is_so_has_no_loss_there():
@@ -33,6 +28,46 @@ def test_a_network_that_says_of_what_is_known_that_it_is_so_has_no_loss_there():
     known = torch.ones(8, 1, 16, 16, dtype=torch.bool)
     assert loss_of(network, latents, None, ALPHAS, known) < 1e-10
     assert loss_of(network, latents, None, ALPHAS) > 0.1
+
+
+def test_an_error_in_the_surroundings_counts_less_than_one_in_the_hole():
+    known = torch.zeros(4, 1, 8, 8, dtype=torch.bool)
+    known[..., :4] = True
+
+    def loss(where):
+        def network(noisy, times, _):
+            # Of a picture that is 0 everywhere, v is `signal` times the noise, which is the noisy picture
+            # divided by `spread`: both are the same here.
+            return SimpleNamespace(sample=noisy + where.float())
+
+        return loss_of(network, torch.zeros(4, 32, 8, 8), None, FAINT, known).item()
+
+    mean = (KNOWN + 1) / 2
+    assert loss(known) == pytest.approx(KNOWN / 2 / mean, rel=1e-3)
+    assert loss(~known) == pytest.approx(1 / 2 / mean, rel=1e-3)
+
+
+def test_a_hole_for_a_subject_is_often_worded_by_that_subject_alone():
+    fox, girl = Subject("fox", "orange", "left"), Subject("girl", "red", "right")
+    scene = Scene("forest", "night", "rain", "ink", "full", [fox, girl])
+    rng = random.Random(0)
+    about_fox = [worded(scene, fox, rng) for _ in range(400)]
+    unasked = [worded(scene, None, rng) for _ in range(400)]
+
+    def share(texts, *nouns):
+        return sum(any(noun in text.lower() for noun in nouns) for text in texts) / len(texts)
+
+    people = ("girl", "woman")
+    assert share(about_fox, "fox") > 0.8 and 0.25 < share(about_fox, *people) < 0.5
+    assert share(unasked, "fox") > 0.75 and share(unasked, *people) > 0.75
+    assert 0.05 < sum(text == "" for text in unasked) / 400 < 0.15
+
+
+def test_a_box_by_chance_lies_within():
+    rng = random.Random(0)
+    for _ in range(200):
+        left, top, right, bottom = by_chance(24, 14, rng)
+        assert 0 <= left < right <= 24 and 0 <= top < bottom <= 14
 
 
 def test_the_answer_to_noise_is_its_v():
