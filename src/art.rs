@@ -281,18 +281,17 @@ impl Art {
     /// Brings a take back that was put away, to its old place among the others.
     ///
     /// # Errors
-    /// When there is no such take among those put away, or the system refuses.
+    /// When there is no such take among those put away, or the system refuses. Nothing has changed then.
     pub fn restore(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
-        let put_away = self.discarded(shot).iter();
-        let from = put_away.clone().find(|it| it.id == *take).ok_or_else(missing)?.path.clone();
-        let left = put_away.filter(|other| other.id != *take).cloned().collect();
+        let at = self.discarded(shot).iter().position(|it| it.id == *take).ok_or_else(missing)?;
         let to = take::take_path(self.root(), "takes", shot, take);
-        self.folder.rename(&from, &to)?;
-        // Files know the order better than the seconds that takes tell.
-        let takes = to.parent().map(|folder| scan::takes_of(shot, folder)).transpose();
-        self.takes.insert(shot.clone(), takes?.unwrap_or_default());
-        self.discarded.insert(shot.clone(), left);
+        self.folder.rename(&self.discarded(shot)[at].path, &to)?;
+        if let Some(put_away) = self.discarded.get_mut(shot) {
+            let takes = self.takes.entry(shot.clone()).or_default();
+            takes.push(Take { path: to, ..put_away.remove(at) });
+            scan::sort(takes);
+        }
         Ok(())
     }
 

@@ -164,7 +164,7 @@ impl fmt::Display for Size {
 impl Default for Sampler {
     /// What suits the built-in model.
     fn default() -> Self {
-        Self { scheduler: SchedulerKind::default(), steps: 12, guidance: 3.5 }
+        Self { scheduler: SchedulerKind::default(), steps: 20, guidance: 3.5 }
     }
 }
 

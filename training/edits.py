@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pictures", type=Path, help="a folder for before and after, side by side")
     parser.add_argument("--out", type=Path, required=True)

@@ -285,7 +285,7 @@ def main() -> None:
     )
     painting = len(sys.argv) > 1 and sys.argv[1] == "grid"
     parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)

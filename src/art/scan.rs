@@ -33,25 +33,26 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
 ///
 /// # Errors
 /// When the folder cannot be listed; one that does not exist is empty.
-pub(super) fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
+fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
     let mut found = Vec::new();
     for file in entries(folder)? {
         match take(shot, &file) {
-            Ok(take) => {
-                let written = file.metadata().and_then(|data| data.modified());
-                found.push((written.unwrap_or(SystemTime::UNIX_EPOCH), take));
-            }
+            Ok(take) => found.push(take),
             Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
         }
     }
-    // `made` counts in seconds only; the file's own time tells apart what was made within one.
-    found.sort_by(|(written_a, a), (written_b, b)| {
-        let key = |take: &Take| (take.provenance.recipe.take, take.id.clone());
-        (a.provenance.made.cmp(&b.provenance.made))
-            .then(written_a.cmp(written_b))
-            .then_with(|| key(a).cmp(&key(b)))
+    sort(&mut found);
+    Ok(found)
+}
+
+/// Puts takes in order, oldest first.
+pub(super) fn sort(takes: &mut [Take]) {
+    takes.sort_by_cached_key(|take| {
+        // `made` counts in seconds only; the file's own time tells apart what was made within one.
+        let written = fs::metadata(&take.path).and_then(|data| data.modified());
+        let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
+        (take.provenance.made, written, take.provenance.recipe.take, take.id.clone())
     });
-    Ok(found.into_iter().map(|(_, take)| take).collect())
 }
 
 fn take(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {

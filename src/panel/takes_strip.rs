@@ -85,7 +85,10 @@ pub(super) fn takes_strip(
         });
     });
 
-    let Some(chosen) = chosen else { return };
+    let Some(chosen) = chosen else {
+        put_away(ui, desk, id);
+        return;
+    };
     let is_accepted = accepted == Some(&chosen.id);
     let pressed = |key| desk.has_keys && ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
     let mut discard = pressed(Key::Delete);
