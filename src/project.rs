@@ -50,7 +50,7 @@ pub struct Project {
     /// The studio's jobs, by shot.
     jobs: HashMap<ShotId, Vec<Job>>,
     standings: Standings,
-    /// What the game shows for now in the place of what is accepted.
+    /// What the game shows for now in the place of what lies in `pictures/`.
     tried: HashMap<ShotId, TakeId>,
     /// What the next [`Self::poll`] tells first.
     updates: Vec<Update>,
@@ -219,7 +219,8 @@ impl Project {
         self.jobs.is_empty() && self.is_published()
     }
 
-    /// Whether every picture that is there is published, and was told by [`Self::poll`].
+    /// Whether every picture that is there is published, or [tried on](Action::TryOn), and was told by
+    /// [`Self::poll`].
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.updates.is_empty() && self.publisher.is_idle()
@@ -232,7 +233,7 @@ impl Project {
     }
 
     /// The take that the game shows for a shot, if there is any: the one [tried on](Action::TryOn), else
-    /// what [`Art::shown`] says.
+    /// what [`Art::shown`] says, which is what lies in `pictures/`.
     #[must_use]
     pub fn shown(&self, shot: &Shot) -> Option<&Take> {
         let tried = self.tried.get(&shot.id).and_then(|take| self.art.take(&shot.id, take).ok());

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use layer::{Layer, Verdict};
+pub use layer::{Layer, Marks, Verdict};
 pub use part::{EditKind, Part, PartEdit, PartEditError, PictureEdit, Scribble};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};
@@ -99,7 +99,7 @@ impl Recipe {
         hash.update(&self.sampler.steps.to_le_bytes());
         hash.update(&self.sampler.guidance.to_le_bytes());
         if let Some(edit) = &self.edit {
-            edit.update(&mut hash);
+            edit.deciding().update(&mut hash);
         }
         RecipeId(hash.finalize().to_hex().to_string())
     }
@@ -110,13 +110,15 @@ impl Recipe {
         Self { take: n, ..self.clone() }
     }
 
-    /// Whether two recipes are takes of one: they differ in nothing but [`Self::take`].
+    /// Whether two recipes are takes of one: what decides their [identity](Self::id) differs in nothing but
+    /// [`Self::take`]. Names of parts do not count.
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
         let Self { prompt, unwanted, size, seed, take: _, sampler, model, edit } = self;
         (prompt, unwanted, size) == (&other.prompt, &other.unwanted, &other.size)
-            && (seed, sampler) == (&other.seed, &other.sampler)
-            && (model, edit) == (&other.model, &other.edit)
+            && (seed, sampler, model) == (&other.seed, &other.sampler, &other.model)
+            && edit.as_ref().map(PictureEdit::deciding)
+                == other.edit.as_ref().map(PictureEdit::deciding)
     }
 
     /// Whether it draws what a shot asks for with `shot`: a take of it, or any edit of one.

@@ -6,6 +6,7 @@ draw a whole small scene there.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -23,10 +24,12 @@ from sketchbook.draw import (
     STANDS_FAR,
     TOGETHER,
 )
+from sketchbook.sampling import fits
 from sketchbook.scene import Scene, Subject
+from sketchbook.words import POSITIONS, SUBJECTS
 
 #: Sides of a crop, in latents.
-SIDES = range(8, 13)
+SIDES = range(8, 14)
 
 #: About where feet stand, in hundredths of the height: near and far, in full and in wide views, and afloat.
 FEET = {("full", False): 91, ("full", True): 81, ("wide", False): 84, ("wide", True): 78}
@@ -37,16 +40,36 @@ MARGIN = (0.3, 2.0)
 Window = tuple[float, float, float, float]  # left, top, right, bottom as parts of the picture
 
 
-def window(scene: Scene, size: tuple[int, int], side: int, rng: random.Random) -> tuple[int, int, Scene]:
-    """A square of `side` latents, by chance, in `size` latents (width, height): its left, its top, and what
-    is seen through it."""
+def window(
+    scene: Scene,
+    size: tuple[int, int],
+    sides: tuple[int, int],
+    rng: random.Random,
+    box: Window | None = None,
+) -> tuple[int, int, Scene]:
+    """A part of so many latents, by chance, of `size` latents (both width, height): its left, its top, and
+    what is seen through it. If there is a `box`, in latents, it holds that, or its middle if the box is larger."""
     width, height = size
-    while True:
-        x, y = rng.randrange(width - side + 1), rng.randrange(height - side + 1)
-        part = seen(scene, (x / width, y / height, (x + side) / width, (y + side) / height))
+    wide, high = sides
+    for attempt in range(100):
+        x, y = rng.randrange(width - wide + 1), rng.randrange(height - high + 1)
+        if box:
+            x, y = _over(box[0], box[2], wide, width, rng), _over(box[1], box[3], high, height, rng)
+        part = seen(scene, (x / width, y / height, (x + wide) / width, (y + high) / height))
         positions = [subject.position for subject in part.subjects]
         if len(set(positions)) == len(positions):
-            return x, y, part
+            break
+    return x, y, part
+
+
+def _over(start: float, end: float, length: int, of: int, rng: random.Random) -> int:
+    """Where a stretch of `length`, out of `of`, begins that holds `start` to `end`."""
+    if end - start < length:
+        first, last = math.ceil(end) - length, math.floor(start)
+    else:
+        first = last = round((start + end - length) / 2)
+    first, last = (min(max(edge, 0), of - length) for edge in (first, last))
+    return rng.randint(min(first, last), max(first, last))
 
 
 def seen(scene: Scene, cut: Window) -> Scene:
@@ -85,6 +108,19 @@ def around(subject: Subject, scene: Scene) -> Window:
         high = min(high * HEIGHT.get(subject.kind, 1.0) * 256 / scene.height, foot)
     half = HALF_WIDTH.get(subject.kind, SLIM) * high / 100 * scene.height / scene.width
     return (x - half, (foot - high) / 100, x + half, foot / 100)
+
+
+def nobody(scene: Scene, rng: random.Random) -> Window | None:
+    """What a subject would take up that isn't there, if there is room for it: it isn't drawn into this hole."""
+    if scene.framing == "portrait":
+        return None
+    taken = [around(subject, scene) for subject in scene.subjects]
+    kinds = [kind for kind in SUBJECTS if fits(kind, scene.place)]
+    for position in rng.sample(POSITIONS, len(POSITIONS)):
+        left, top, right, bottom = around(Subject(rng.choice(kinds), "red", position), scene)
+        if all(right < box[0] or box[2] < left or bottom < box[1] or box[3] < top for box in taken):
+            return (left, top, right, bottom)
+    return None
 
 
 def hole(box: Window, size: tuple[int, int], rng: random.Random) -> torch.Tensor:

@@ -24,12 +24,14 @@ from safetensors.numpy import load_file
 
 from drawings import sampled
 from judge import NONE, Judge, Reading
-from metrics import changed, rate
+from metrics import changed, lab, rate
 from sketchbook import words
 from sketchbook.caption import describe, name
 from sketchbook.draw import draw
 from sketchbook.scene import Scene, Subject
 from tables import table
+
+ROOT = Path(__file__).parent.parent
 
 #: What must stay as it was read, whatever becomes of the subject.
 REST = ("place", "time", "weather", "style")
@@ -160,7 +162,7 @@ def done(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: 
     out, dump = folder / "out.png", folder / "dump.safetensors"
     command = [program, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
     command += ["--out", out, "--dump", dump, "--model", model, "--steps", steps, "--seed", seed]
-    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
     edited = np.asarray(Image.open(out).convert("RGB"))
     outside = load_file(dump)["blend_mask"][0, 0] == 0
     if (edited != drawing)[outside].any():
@@ -178,8 +180,17 @@ def ron(value) -> str:
     return json.dumps(value)
 
 
-def judged(edit: Edit, before: Reading, after: Reading) -> dict[str, bool]:
-    """Whether it did what it says, and whether the rest stayed as the judge read it before."""
+def stands_out(picture: np.ndarray, mask: np.ndarray) -> float:
+    """How far the colours of a part are from the mean of those around it: CIE76."""
+    colours = lab(picture)
+    return float(np.linalg.norm(colours[mask] - colours[~mask].mean(0), axis=-1).mean())
+
+
+def judged(
+    edit: Edit, before: Reading, after: Reading, made: np.ndarray | None = None
+) -> dict[str, bool]:
+    """Whether it did what it says, and whether the rest stayed as the judge read it before. Of a picture that
+    was `made`, a keep has to have left every bit, and what was emboldened has to stand out more."""
     position = edit.scene.subjects[0].position
     kind, colour = after.answer(f"{position} kind"), after.answer(f"{position} colour")
     if edit.wanted.subjects:
@@ -187,10 +198,14 @@ def judged(edit: Edit, before: Reading, after: Reading) -> dict[str, bool]:
         did = (kind, colour) == (subject.kind, subject.colour)
     else:
         did = kind == NONE
+    if edit.part["edit"] == "Keep":
+        did = made is None or bool((made == edit.drawing())[edit.mask()].all())
+    elif edit.part["edit"] == "Embolden" and made is not None:
+        did &= stands_out(made, edit.mask()) > stands_out(edit.drawing(), edit.mask())
     kept = all(before.answer(question) == after.answer(question) for question in REST)
     others = [p for p in words.POSITIONS if p != position]
     kept &= all(before.answer(f"{p} kind") == after.answer(f"{p} kind") for p in others)
-    # What the whole picture is drawn anew for may well become another scene.
+    # All around a part that is kept is drawn anew, and may well become another scene.
     kept |= edit.part["edit"] == "Keep"
     return {"did": did, "kept": kept, "both": did and kept}
 
@@ -212,7 +227,7 @@ def measure(args: argparse.Namespace) -> str:
             ]
         before = judge.read([edit.drawing() for edit in edits])
         best = [judged(*three) for three in zip(edits, before, judge.read([wanted(e) for e in edits]))]
-        seen = [judged(*three) for three in zip(edits, before, judge.read(made))]
+        seen = [judged(*four) for four in zip(edits, before, judge.read(made), made)]
         if args.pictures:
             args.pictures.mkdir(parents=True, exist_ok=True)
             for i, (edit, picture) in enumerate(zip(edits, made)):
@@ -227,14 +242,16 @@ def measure(args: argparse.Namespace) -> str:
         (
             f"Percent of edits by chance (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
             "rest of the picture read as before; beside them what it reads from drawings of the wanted scene. "
-            "No bit outside any blend mask changed. Written by `training/edits.py`.\n"
+            "Of keep: that no bit changed, while all around it was refined. Of embolden: that it is still what it "
+            "was, and stands out more by its colours. No bit outside any blend mask changed. Written by "
+            "`training/edits.py`.\n"
         ),
         table(head, rows, digits=[0, 0, 1, 1, 1, 1]),
     ])  # fmt: skip
 
 
 #: Where the edits lie that the README shows.
-SHOWN = Path(__file__).parent.parent / "examples/edits"
+SHOWN = ROOT / "examples/edits"
 
 
 def shown(judge: Judge) -> str:
@@ -265,7 +282,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--illustrate", type=Path, required=True, help="the binary")
-    parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
+    parser.add_argument("--model", type=Path, default=ROOT / "assets/models/sketch")
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--steps", type=int, default=20)

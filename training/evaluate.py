@@ -33,6 +33,8 @@ from sketchbook.draw import draw
 from sketchbook.scene import Scene
 from tables import table
 
+ROOT = Path(__file__).parent.parent
+
 
 class Clip:
     """Unit vectors of pictures and texts, (count, dimensions), from a folder that train_clip.py wrote."""
@@ -284,7 +286,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     painting = len(sys.argv) > 1 and sys.argv[1] == "grid"
-    parser.add_argument("--model", type=Path, default=Path("assets/models/sketch"))
+    parser.add_argument("--model", type=Path, default=ROOT / "assets/models/sketch")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.5)
     parser.add_argument("--seed", type=int, default=0)
@@ -294,7 +296,7 @@ def main() -> None:
         paint_grid(parser.parse_args(sys.argv[2:]))
     else:
         parser.add_argument("--judge", type=Path, required=True)
-        parser.add_argument("--clip", type=Path, default=Path("assets/models/sketch-clip"))
+        parser.add_argument("--clip", type=Path, default=ROOT / "assets/models/sketch-clip")
         parser.add_argument("--count", type=int, default=500)
         parser.add_argument("--captions", action="store_true", help="ask as in training, leaving things out")
         report(parser.parse_args())

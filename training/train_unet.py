@@ -3,12 +3,12 @@
 
 The network predicts v (Salimans and Ho 2022) under a cosine schedule, all timesteps weighted alike:
 what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
-One caption in ten is dropped for classifier-free guidance, and one in ten says one or two things only, as
+One caption in ten is dropped for classifier-free guidance, and one in five says one or two things only, as
 negative prompts do. Captions are worded anew each time.
 
 Some batches are edits: what lies around a hole is there already, without noise, and only the hole has to be
-denoised. Most holes are where a subject is, so that what the caption names has to be drawn into them. The
-surroundings are told from noise by their looks alone: latents are far from evenly spread.
+denoised. Most holes are where a subject is, so that what the caption names has to be drawn into them; a
+caption says of others that nobody is there, as when something is removed. The surroundings are told from noise by their looks alone: latents are far from evenly spread.
 
 Several `--drawings`, with as many `--latents`, count as one. `--start` names a network to go on from, which
 needs a small `--lr`.
@@ -35,16 +35,17 @@ from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS
 from sketchbook.caption import caption, fragment
-from sketchbook.scene import Scene, Subject
+from sketchbook.scene import Scene
 
 #: How many batches are edits.
-EDITED = 0.4
+EDITED = 0.6
 #: How many batches show parts of drawings: of whole pictures, and of edits.
-CROPPED, CROPPED_EDITS = 0.2, 0.5
+CROPPED, CROPPED_EDITS = 0.2, 0.65
 #: How many captions are dropped, and how many are fragments.
-SILENT, FRAGMENT = 0.1, 0.1
-#: How many holes are around a subject, and how many of their captions name this subject only.
-AROUND_SUBJECT, NAMED_ONLY = 0.7, 0.6
+SILENT, FRAGMENT = 0.1, 0.2
+#: How many holes are around a subject, how many where one could be, and how many captions of both name only what
+#: is in the hole.
+AROUND_SUBJECT, AROUND_NOBODY, NAMED_ONLY = 0.65, 0.2, 0.6
 #: What the error of what is known counts: the network only has to pass it on.
 KNOWN = 0.1
 
@@ -86,25 +87,21 @@ class Samples:
         [(drawn, stored)] = rng.choices(self._stored, [len(scenes) for scenes, _ in self._stored])
         edited = rng.random() < EDITED
         height, width = stored.shape[2:]
-        side = rng.choice(crops.SIDES) if rng.random() < (CROPPED_EDITS if edited else CROPPED) else None
+        high, wide = height, width
+        if rng.random() < (CROPPED_EDITS if edited else CROPPED):
+            high, wide = rng.choice(crops.SIDES), rng.choice(crops.SIDES)
         latents, words, known = [], [], []
         for i in rng.sample(range(UNSEEN, len(drawn)), count):
-            left, top, shown = (
-                crops.window(drawn[i], (width, height), side, rng) if side else (0, 0, drawn[i])
-            )
-            high, wide = (side, side) if side else (height, width)
+            box, inside = drawn_anew(drawn[i], rng) if edited else (None, None)
+            if box:
+                box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+            left, top, shown = crops.window(drawn[i], (width, height), (wide, high), rng, box)
             latents.append(stored[i][:, top : top + high, left : left + wide])
-            subject = rng.choice(shown.subjects) if edited and shown.subjects else None
-            if subject and rng.random() >= AROUND_SUBJECT:
-                subject = None
-            words.append(worded(shown, subject, rng))
+            words.append(worded(shown, inside, rng))
             if edited:
-                box = by_chance(wide, high, rng)
-                if subject:
-                    whole = next(s for s in drawn[i].subjects if s.kind == subject.kind)
-                    x0, y0, x1, y1 = crops.around(whole, drawn[i])
-                    box = (x0 * width - left, y0 * height - top, x1 * width - left, y1 * height - top)
-                known.append(crops.hole(box, (wide, high), rng))
+                if box:
+                    box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+                known.append(crops.hole(box or by_chance(wide, high, rng), (wide, high), rng))
         ids = self._tokenizer(
             words, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
         ).input_ids
@@ -114,13 +111,24 @@ class Samples:
         return torch.from_numpy(np.stack(latents)).float(), states, holes
 
 
-def worded(scene: Scene, drawn_anew: Subject | None, rng: random.Random) -> str:
-    """What a batch says of a scene. Of a hole that one subject is drawn into, it often names only that one, and
-    seldom where: the hole says so."""
+def drawn_anew(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, list[str] | None]:
+    """Where a hole is, as parts of the picture, and the kinds of what is drawn into it; None for a hole anywhere."""
+    chance = rng.random()
+    if scene.subjects and chance < AROUND_SUBJECT:
+        subject = rng.choice(scene.subjects)
+        return crops.around(subject, scene), [subject.kind]
+    if chance < AROUND_SUBJECT + AROUND_NOBODY and (box := crops.nobody(scene, rng)):
+        return box, []
+    return None, None
+
+
+def worded(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
+    """What a batch says of a scene. If kinds of subjects are drawn into a hole, or none, it often names only those,
+    and seldom where: the hole says so."""
     if rng.random() < SILENT:
         return ""
-    if drawn_anew and rng.random() < NAMED_ONLY:
-        alone = replace(scene, subjects=[drawn_anew])
+    if inside is not None and rng.random() < NAMED_ONLY:
+        alone = replace(scene, subjects=[subject for subject in scene.subjects if subject.kind in inside])
         return caption(alone, rng, placed=rng.random() < 0.3)
     return fragment(scene, rng) if rng.random() < FRAGMENT else caption(scene, rng)
 

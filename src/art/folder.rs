@@ -98,6 +98,23 @@ impl Folder {
         sync_folder(place)
     }
 
+    /// Moves a file that cannot be read out of the way, to a name beside it that is free, and returns that:
+    /// `a.json` becomes `a.broken-1.json`.
+    ///
+    /// # Errors
+    /// When the folder is open for looking only, or the system refuses.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, ArtError> {
+        let [stem, ending] = [path.file_stem(), path.extension()]
+            .map(|part| part.unwrap_or_default().to_string_lossy());
+        let aside = |n: u64| path.with_file_name(format!("{stem}.broken-{n}.{ending}"));
+        let mut n = 1;
+        while aside(n).exists() {
+            n += 1;
+        }
+        self.rename(path, &aside(n))?;
+        Ok(aside(n))
+    }
+
     /// Removes a file; it need not be there.
     ///
     /// # Errors
@@ -252,6 +269,20 @@ mod tests {
         let error = looking.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
         assert!(matches!(error, ArtError::LookingOnly { .. }));
         assert!(!folder.root().join("x").exists());
+    }
+
+    #[test]
+    fn files_set_aside_stand_beside_each_other() {
+        let (_dir, folder) = open();
+        let path = folder.root().join("parts/a.json");
+        for (n, text) in [(1, "first"), (2, "second")] {
+            folder.write_bytes(&path, text.as_bytes()).unwrap();
+            let aside = folder.set_aside(&path).unwrap();
+            assert_eq!(aside, path.with_file_name(format!("a.broken-{n}.json")));
+        }
+        let kept = |n| fs::read_to_string(path.with_file_name(format!("a.broken-{n}.json")));
+        assert_eq!([kept(1).unwrap(), kept(2).unwrap()], ["first", "second"]);
+        assert!(!path.exists());
     }
 
     #[cfg(unix)]

@@ -1,17 +1,20 @@
 //! What the art folder knows beyond its pictures.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtError, TakeId,
+    Art, ArtError, Take, TakeId,
     folder::{Folder, read_if_there},
 };
 use crate::{
     recipe::Style,
-    storyboard::{AuthorWords, ShotId},
+    storyboard::{AuthorWords, ShotId, ShotWords},
 };
 
 /// Accepted takes, the author's words, style and keys: the contents of `ledger.ron`.
@@ -59,4 +62,96 @@ impl Ledger {
         })?;
         folder.write_bytes(path, text.as_bytes())
     }
+}
+
+impl Art {
+    /// The accepted take of a shot; none while it is put away.
+    #[must_use]
+    pub fn accepted(&self, shot: &ShotId) -> Option<&Take> {
+        self.take(shot, self.ledger.accepted.get(shot)?).ok()
+    }
+
+    /// Accepts a take.
+    ///
+    /// # Errors
+    /// When there is no such take, or the ledger cannot be written. Nothing has changed then.
+    pub fn accept(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        self.take(shot, take)?;
+        let mut ledger = self.ledger.clone();
+        ledger.accepted.insert(shot.clone(), take.clone());
+        self.keep(ledger)
+    }
+
+    /// Takes back that a take is accepted, if it is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub(super) fn unaccept(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        let mut ledger = self.ledger.clone();
+        ledger.accepted.retain(|other, accepted| (other, &*accepted) != (shot, take));
+        self.keep(ledger)
+    }
+
+    /// What the author changed by hand.
+    #[must_use]
+    pub fn words(&self) -> &AuthorWords {
+        &self.ledger.words
+    }
+
+    /// Keeps what the author changed by hand on a shot; the default value forgets it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub fn set_words(&mut self, shot: &ShotId, words: ShotWords) -> Result<(), ArtError> {
+        let mut ledger = self.ledger.clone();
+        if words == ShotWords::default() {
+            ledger.words.remove(shot);
+        } else {
+            ledger.words.insert(shot.clone(), words);
+        }
+        self.keep(ledger)
+    }
+
+    /// The style that stands in the place of the story's own, if the author set one.
+    #[must_use]
+    pub fn style(&self) -> Option<&Style> {
+        self.ledger.style.as_ref()
+    }
+
+    /// Keeps a style in the place of the story's own; `None` returns to the story's.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub fn set_style(&mut self, style: Option<Style>) -> Result<(), ArtError> {
+        self.keep(Ledger { style, ..self.ledger.clone() })
+    }
+
+    /// Keys that the author bound otherwise than usual, by what they do; see
+    /// `Keymap::changes` of the canvas.
+    #[must_use]
+    pub fn keys(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.ledger.keys
+    }
+
+    /// Keeps keys that the author bound otherwise than usual.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub fn set_keys(&mut self, keys: BTreeMap<String, Vec<String>>) -> Result<(), ArtError> {
+        self.keep(Ledger { keys, ..self.ledger.clone() })
+    }
+
+    /// Puts a ledger in the place of the one in force, on disk first.
+    fn keep(&mut self, ledger: Ledger) -> Result<(), ArtError> {
+        if ledger != self.ledger {
+            ledger.write(&self.folder, &path(self.root()))?;
+            self.ledger = ledger;
+        }
+        Ok(())
+    }
+}
+
+/// Where the ledger of an art folder lies.
+pub(super) fn path(root: &Path) -> PathBuf {
+    root.join("ledger.ron")
 }

@@ -2,7 +2,8 @@
 //!
 //! The whole [`Provenance`] stands as JSON in an iTXt chunk under [`KEYWORD`]; under `parameters` stands
 //! the one-paragraph form that other tools for diffusion pictures read. Both come before the pixels, so
-//! that a folder of pictures can be listed without decoding any.
+//! that a folder of pictures can be listed without decoding those; the masks and scribbles of an edit are
+//! part of its recipe and are decoded with it.
 
 use std::{
     borrow::Cow,

@@ -171,3 +171,9 @@ impl TakeWriter {
 pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -> PathBuf {
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
 }
+
+/// Puts a take behind others of its shot, in the place of one of the same name: both are one file.
+pub(super) fn enter(takes: &mut Vec<Take>, take: Take) {
+    takes.retain(|other| other.id != take.id);
+    takes.push(take);
+}

@@ -5,14 +5,16 @@ use image::{Rgba, RgbaImage};
 use super::*;
 use crate::{
     generator::ModelCard,
-    recipe::{Sampler, Size},
+    mask::Mask,
+    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, Size, Style, part::picture_hash},
+    storyboard::ShotWords,
 };
 
-fn shot(name: &str) -> ShotId {
+pub(super) fn shot(name: &str) -> ShotId {
     ShotId::new(name).unwrap()
 }
 
-fn recipe(prompt: &str) -> Recipe {
+pub(super) fn recipe(prompt: &str) -> Recipe {
     Recipe {
         prompt: prompt.to_owned(),
         unwanted: String::new(),
@@ -25,8 +27,26 @@ fn recipe(prompt: &str) -> Recipe {
     }
 }
 
+/// An edit of a take that refines one part of it.
+pub(super) fn edit_of(take: &Take, part: &str) -> Recipe {
+    let part = Part {
+        name: part.to_owned(),
+        mask: Mask::full(8, 8),
+        edit: PartEdit::new(EditKind::Refine),
+        scribble: None,
+    };
+    let edit = PictureEdit {
+        parent: Some(take.id.clone()),
+        picture: picture_hash(&take.image().unwrap()),
+        style: String::new(),
+        parts: vec![part],
+        context: None,
+    };
+    Recipe { edit: Some(edit), ..recipe("x") }
+}
+
 /// Writes a take made at second `made` and enters it.
-fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
+pub(super) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
     let model = ModelCard { hash: "h".to_owned(), ..ModelCard::default() };
     let mut provenance = Provenance::now(recipe.clone(), model, Duration::from_millis(5));
     provenance.made = made;
@@ -37,7 +57,7 @@ fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
     take
 }
 
-fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn folder() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("art");
     (dir, root)
@@ -188,46 +208,13 @@ fn the_game_shows_the_accepted_take_then_the_newest_of_the_recipe() {
 }
 
 #[test]
-fn discarding_moves_the_file_and_its_number_is_not_given_out_again() {
+fn a_part_under_another_name_is_the_next_take_of_the_same_edit() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
-    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0);
-    let take = draw(&mut art, "a", &recipe("x"), 10);
+    let first = draw(&mut art, "a", &recipe("x"), 10);
+    draw(&mut art, "a", &edit_of(&first, "sky"), 20);
+    assert_eq!(art.next_take(&shot("a"), &edit_of(&first, "heaven")), 1);
     assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
-    assert_eq!(art.next_take(&shot("a"), &recipe("y")), 0);
-    let bytes = fs::read(&take.path).unwrap();
-    art.accept(&shot("a"), &take.id).unwrap();
-    art.discard(&shot("a"), &take.id).unwrap();
-    let away = root.join("discarded/a").join(format!("{}.png", take.id));
-    assert_eq!(fs::read(away).unwrap(), bytes);
-    assert!(!take.path.exists());
-    assert!(matches!(art.discard(&shot("a"), &take.id), Err(ArtError::NoSuchTake { .. })));
-    for art in [art, Art::read(&root).unwrap()] {
-        assert_eq!(art.takes(&shot("a")), []);
-        assert_eq!(art.accepted(&shot("a")), None);
-        assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
-        assert_eq!(art.shots().count(), 0);
-    }
-}
-
-#[test]
-fn what_was_put_away_comes_back_whole_and_to_its_old_place() {
-    let (_dir, root) = folder();
-    let mut art = Art::open(&root).unwrap();
-    let takes: Vec<Take> =
-        (0..3).map(|take| draw(&mut art, "a", &recipe("x").with_take(take), 10)).collect();
-    let [first, second, _] = &takes[..] else { unreachable!() };
-    art.discard(&shot("a"), &second.id).unwrap();
-    art.discard(&shot("a"), &first.id).unwrap();
-    assert_eq!(art.discarded(&shot("a")).len(), 2);
-    art.restore(&shot("a"), &second.id).unwrap();
-    art.restore(&shot("a"), &first.id).unwrap();
-    let again = art.restore(&shot("a"), &first.id);
-    assert!(matches!(again, Err(ArtError::NoSuchTake { .. })), "{again:?}");
-    for art in [art, Art::read(&root).unwrap()] {
-        assert_eq!(art.takes(&shot("a")), takes);
-        assert_eq!(art.discarded(&shot("a")), []);
-    }
 }
 
 #[test]

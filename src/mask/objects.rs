@@ -139,7 +139,12 @@ impl Objects {
         // Slivers of the surroundings lie in the box too.
         objects.retain(|object| pixels(object) * 8 >= largest);
         if objects.is_empty() {
-            let middle = (area.x + area.width / 2, area.y + area.height / 2);
+            // Of what of the box lies in the picture.
+            let middle = |first: u32, end: u32, side: u32| first.midpoint(end.min(side));
+            let middle = (
+                middle(area.x, area.right(), self.size.0),
+                middle(area.y, area.bottom(), self.size.1),
+            );
             let leaves = self.leaves(&[middle]);
             objects.extend(leaves.first().and_then(|&leaf| self.object(leaf, excluded)));
         }

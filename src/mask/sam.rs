@@ -120,7 +120,8 @@ impl Sam {
     }
 
     /// The mask of what is pointed at. A single point may mean a part, a whole or a group: the mask that the
-    /// network itself thinks best is taken. Nothing is in the mask when nothing is meant.
+    /// network itself thinks best is taken. Nothing is in the mask when nothing is meant. A box ends where the
+    /// picture ends.
     ///
     /// # Errors
     /// When candle fails.
@@ -147,10 +148,7 @@ impl Sam {
         pointing: &Pointing,
         several: bool,
     ) -> candle_core::Result<(Tensor, Tensor)> {
-        let (width, height) = looked_at(seen.size);
-        let across = f64::from(width) / f64::from(seen.size.0);
-        let down = f64::from(height) / f64::from(seen.size.1);
-        let prompt = self.prompts.sparse(pointing, (across, down))?;
+        let prompt = self.prompts.sparse(pointing, seen.size)?;
         let places = self.prompts.places()?;
         let no_mask = self.prompts.no_mask()?;
         self.decoder.forward(&seen.features, &places, &prompt, &no_mask, several)

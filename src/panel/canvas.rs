@@ -29,13 +29,13 @@ use egui::{Rect, Ui};
 use super::{Desk, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
     art::{Take, TakeId},
-    diffusion::EditPlan,
     project::Action,
     storyboard::{Shot, ShotId},
 };
 use candidates::Comparison;
 use hand::Hand;
 pub(super) use onlooker::ObjectModel;
+use plans::Planned;
 use session::Session;
 use stage::Overlay;
 use tool::Tools;
@@ -71,9 +71,9 @@ pub(super) struct Canvas {
     takes: u32,
     plans: plans::Plans,
     /// What the button would draw.
-    planned: Option<Arc<EditPlan>>,
+    planned: Option<Arc<Planned>>,
     /// What the button below the pointer would draw.
-    lit: Option<Arc<EditPlan>>,
+    lit: Option<Arc<Planned>>,
     typed: part_form::Typed,
     /// The take that lies over the one on the canvas.
     candidate: Option<TakeId>,
@@ -128,6 +128,7 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     let Some((shot, take)) = to_show(state, desk) else {
         let advice = "Choose a shot with a picture in the storyboard: its parts can be marked and drawn anew here.";
         theme::empty(ui, "No picture to work on", advice);
+        desk.actions.extend(leave(&mut state.canvas));
         return;
     };
     // What is drawn meanwhile must not push it off the canvas.
@@ -142,8 +143,9 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     let mut session = match canvas.session.take() {
         Some(session) if session.shot == take.shot && session.take == take.id => session,
         other => {
+            let before = other.as_ref().map(|session| session.size);
             desk.actions.extend(other.and_then(|mut session| session.settle()));
-            canvas.begin(ui, desk, take)
+            canvas.begin(ui, desk, take, before)
         }
     };
     for (pointing, mask) in session.poll() {
@@ -176,10 +178,8 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
 /// What was done to the parts is kept, and the game shows again what it should, before the canvas leaves
 /// the sight.
 pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
-    let kept = canvas.session.take().and_then(|mut session| {
-        canvas.hand.give_up_gesture(&mut session);
-        session.settle()
-    });
+    canvas.hand.let_go();
+    let kept = canvas.session.take().and_then(|mut session| session.settle());
     let tried = canvas.tried.take().map(|(shot, _)| Action::TryOn { shot, take: None });
     kept.into_iter().chain(tried).collect()
 }
@@ -192,9 +192,19 @@ fn to_show<'a>(state: &PanelState, desk: &Desk<'a>) -> Option<(&'a Shot, &'a Tak
 }
 
 impl Canvas {
-    /// Another take comes onto the canvas.
-    fn begin(&mut self, ui: &Ui, desk: &Desk<'_>, take: &Take) -> Session {
+    /// Another take comes onto the canvas, after one of `before` pixels.
+    fn begin(
+        &mut self,
+        ui: &Ui,
+        desk: &Desk<'_>,
+        take: &Take,
+        before: Option<(u32, u32)>,
+    ) -> Session {
         let size = take.recipe().size;
+        if before != Some((size.width, size.height)) {
+            // What was looked at closely there may be nowhere here.
+            self.view.fit();
+        }
         self.tools.suit(size.width.min(size.height));
         self.hand = Hand::default();
         self.candidate = None;
@@ -207,10 +217,9 @@ impl Canvas {
     }
 
     /// Takes a tool into the hand.
-    fn take_tool(&mut self, tool: Tool, session: &mut Session) {
+    fn take_tool(&mut self, tool: Tool) {
         if self.tools.tool != tool {
-            self.hand.give_up_gesture(session);
-            self.hand.point_anew();
+            self.hand.let_go();
             self.tools.tool = tool;
             self.note = None;
         }
@@ -218,9 +227,14 @@ impl Canvas {
 
     /// Chooses a part, or none.
     fn choose(&mut self, session: &mut Session, part: Option<usize>) {
-        self.hand.point_anew();
-        self.typed = part_form::Typed::default();
+        self.let_go();
         session.select(part);
+    }
+
+    /// What is under way with the chosen part is over: another may be chosen next.
+    fn let_go(&mut self) {
+        self.hand.let_go();
+        self.typed = part_form::Typed::default();
     }
 
     /// The colour of a pixel is what the next scribble is drawn with.
@@ -266,18 +280,18 @@ impl Canvas {
     fn carry(&self, session: &Session, desk: &mut Desk<'_>, next: &TakeId) {
         let takes = desk.project.art().takes(&session.shot);
         let is_child = |take: &&Take| take.id == *next && take.parent() == Some(&session.take);
-        let is_marked = desk.project.art().has_layers(&session.shot, next);
+        let is_marked = desk.project.art().has_marks(&session.shot, next);
         if is_marked || !takes.iter().any(|take| is_child(&take)) {
             return;
         }
-        let mut layers = session.layers.clone();
-        for layer in layers.iter_mut().filter(|layer| layer.edit.is_some()) {
+        let mut marks = session.marks();
+        for layer in marks.layers.iter_mut().filter(|layer| layer.edit.is_some()) {
             layer.scribble = None;
             layer.verdict = crate::recipe::Verdict::None;
         }
-        if layers != session.layers {
+        if marks.layers != session.layers {
             let (shot, take) = (session.shot.clone(), next.clone());
-            desk.actions.push(Action::SetLayers { shot, take, layers });
+            desk.actions.push(Action::SetMarks { shot, take, marks });
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     art::TakeId,
     diffusion::{EditError, EditPlan, Grid},
     mask::Area,
-    recipe::{Layer, Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
+    recipe::{Marks, Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -60,13 +60,13 @@ pub enum Action {
         others: Vec<ShotId>,
     },
     /// Keep what the author marked on a take, and says of it.
-    SetLayers {
+    SetMarks {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
-        /// The parts, the uppermost first.
-        layers: Vec<Layer>,
+        /// The parts, and what of the picture the model sees.
+        marks: Marks,
     },
     /// Accept a take: it is what the game shows.
     Accept {
@@ -76,7 +76,8 @@ pub enum Action {
         take: TakeId,
     },
     /// Have the game show a take for now, before it is accepted; `None` ends that, and so does accepting
-    /// or putting away any take of the shot, or closing the project.
+    /// or putting away any take of the shot, or closing the project. `pictures/`, which a game ships, stays as
+    /// it is: a game that loads files from there by their paths does not see it.
     TryOn {
         /// The shot.
         shot: ShotId,
@@ -151,8 +152,8 @@ impl Project {
                 let recipes = self.alike_recipes(&shot, &take, &others)?;
                 self.queue(&recipes, 1, true);
             }
-            Action::SetLayers { shot, take, layers } => {
-                self.art.set_layers(&shot, &take, &layers)?;
+            Action::SetMarks { shot, take, marks } => {
+                self.art.set_marks(&shot, &take, &marks)?;
             }
             Action::Accept { shot, take } => {
                 self.art.accept(&shot, &take)?;

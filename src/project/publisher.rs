@@ -1,5 +1,5 @@
-//! The thread that reads pictures for the game and copies them to `pictures/`, so that no frame waits for
-//! the disk.
+//! The thread that reads pictures for the game and copies those that it may ship to `pictures/`, so that no
+//! frame waits for the disk.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -32,6 +32,7 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 pub(super) struct Published {
     pub(super) take: Take,
+    /// The file that holds it.
     pub(super) path: PathBuf,
     /// `None` where it could not be read.
     pub(super) image: Option<RgbaImage>,
@@ -47,18 +48,27 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// One order for each shot: the last.
-    orders: HashMap<ShotId, Order>,
+    /// One order for each thing to do: the last.
+    orders: HashMap<Deed, Order>,
     /// Those with an order, and perhaps some whose order is carried out already.
-    turns: VecDeque<ShotId>,
+    turns: VecDeque<Deed>,
     busy: bool,
     ready: VecDeque<Published>,
     closing: bool,
 }
 
+/// What is to be done for a shot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Deed {
+    /// To put its picture into `pictures/`, and read it.
+    Publish(ShotId),
+    /// To read a picture only.
+    Show(ShotId),
+}
+
 #[derive(Debug)]
 struct Order {
-    /// The take to show, with its picture where it is at hand; none to show nothing.
+    /// The take, with its picture where it is at hand; none to take away what is published.
     take: Option<(Box<Take>, Option<RgbaImage>)>,
     /// Before those that wait.
     soon: bool,
@@ -84,12 +94,19 @@ impl Publisher {
     /// Has a take published and read, unless its picture is at hand: soon, or when all others have
     /// had their turn.
     pub(super) fn publish(&self, take: Take, image: Option<RgbaImage>, soon: bool) {
-        self.order(take.shot.clone(), Order { take: Some((Box::new(take), image)), soon });
+        let deed = Deed::Publish(take.shot.clone());
+        self.order(deed, Order { take: Some((Box::new(take), image)), soon });
+    }
+
+    /// Has a take read soon, and leaves what is published.
+    pub(super) fn show(&self, take: Take) {
+        let deed = Deed::Show(take.shot.clone());
+        self.order(deed, Order { take: Some((Box::new(take), None)), soon: true });
     }
 
     /// Has the picture of a shot taken away.
     pub(super) fn unpublish(&self, shot: ShotId) {
-        self.order(shot, Order { take: None, soon: true });
+        self.order(Deed::Publish(shot), Order { take: None, soon: true });
     }
 
     /// Up to `most` pictures that are ready.
@@ -110,14 +127,14 @@ impl Publisher {
         state.orders.is_empty() && !state.busy && state.ready.is_empty()
     }
 
-    fn order(&self, shot: ShotId, order: Order) {
+    fn order(&self, deed: Deed, order: Order) {
         let mut state = self.shared.lock();
         if order.soon {
-            state.turns.push_front(shot.clone());
+            state.turns.push_front(deed.clone());
         } else {
-            state.turns.push_back(shot.clone());
+            state.turns.push_back(deed.clone());
         }
-        state.orders.insert(shot, order);
+        state.orders.insert(deed, order);
         drop(state);
         self.shared.changed.notify_all();
     }
@@ -127,7 +144,7 @@ impl Drop for Publisher {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closing = true;
-        state.orders.retain(|_, order| order.soon);
+        state.orders.retain(|deed, order| order.soon && matches!(deed, Deed::Publish(_)));
         drop(state);
         self.shared.changed.notify_all();
         // A panic of its own was told by the panic hook.
@@ -137,10 +154,11 @@ impl Drop for Publisher {
 
 impl Shared {
     fn work(&self, writer: &TakeWriter) {
-        while let Some((shot, order)) = self.next_order() {
-            let published = match order.take {
-                Some((take, image)) => Some(publish(writer, *take, image)),
-                None => {
+        while let Some((deed, order)) = self.next_order() {
+            let published = match (deed, order.take) {
+                (Deed::Publish(_), Some((take, image))) => Some(publish(writer, *take, image)),
+                (Deed::Show(_), take) => take.map(|(take, image)| read(*take, image)),
+                (Deed::Publish(shot), None) => {
                     if let Err(error) = writer.unpublish(&shot) {
                         log::error!("{error}");
                     }
@@ -160,16 +178,16 @@ impl Shared {
 
     /// Waits for an order, and for room for what comes of it; `None` when nothing is left to do and the
     /// publisher closes.
-    fn next_order(&self) -> Option<(ShotId, Order)> {
+    fn next_order(&self) -> Option<(Deed, Order)> {
         let waits = |state: &mut State| {
             !state.closing && (state.orders.is_empty() || state.ready.len() >= READY)
         };
         let mut state =
             self.changed.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
-        while let Some(shot) = state.turns.pop_front() {
-            if let Some(order) = state.orders.remove(&shot) {
+        while let Some(deed) = state.turns.pop_front() {
+            if let Some(order) = state.orders.remove(&deed) {
                 state.busy = true;
-                return Some((shot, order));
+                return Some((deed, order));
             }
         }
         None
@@ -182,10 +200,16 @@ impl Shared {
 
 fn publish(writer: &TakeWriter, take: Take, image: Option<RgbaImage>) -> Published {
     let path = writer.picture_path(&take.shot);
-    let (image, unread) = match image.map_or_else(|| take.image(), Ok) {
-        Ok(image) => (Some(image), None),
-        Err(error) => (None, Some(error)),
-    };
-    let uncopied = image.as_ref().and_then(|_| writer.publish(&take).err());
-    Published { take, path, image, error: unread.or(uncopied).map(|error| error.to_string()) }
+    let read = read(take, image);
+    let uncopied = read.image.as_ref().and_then(|_| writer.publish(&read.take).err());
+    let uncopied = uncopied.map(|error| error.to_string());
+    Published { path, error: read.error.or(uncopied), ..read }
+}
+
+fn read(take: Take, image: Option<RgbaImage>) -> Published {
+    let path = take.path.clone();
+    match image.map_or_else(|| take.image(), Ok) {
+        Ok(image) => Published { take, path, image: Some(image), error: None },
+        Err(error) => Published { take, path, image: None, error: Some(error.to_string()) },
+    }
 }

@@ -7,7 +7,7 @@ use image::RgbaImage;
 
 use super::{Project, Update, is_asked_for};
 use crate::{
-    art::TakeId,
+    art::{Take, TakeId},
     recipe::Recipe,
     storyboard::{Shot, ShotId, ShotState, Storyboard},
 };
@@ -19,7 +19,9 @@ pub(super) struct Standings(HashMap<ShotId, Standing>);
 #[derive(Debug)]
 struct Standing {
     state: ShotState,
-    /// The take that the publisher was told to show.
+    /// The take that the publisher was told to put into `pictures/`.
+    published: Option<TakeId>,
+    /// The take that the game shows: this one, or one that is tried on.
     shown: Option<TakeId>,
     failure: Option<Failure>,
 }
@@ -29,7 +31,7 @@ struct Standing {
 pub(super) struct Failure {
     /// For people.
     pub(super) error: String,
-    /// What could not be drawn; `None` where a picture was drawn but could not be shown.
+    /// What could not be drawn; `None` where a picture was drawn but could not be published.
     pub(super) recipe: Option<Arc<Recipe>>,
 }
 
@@ -38,15 +40,21 @@ impl Standings {
         self.0.get(shot).map_or(ShotState::Orphaned, |standing| standing.state)
     }
 
-    pub(super) fn shown(&self, shot: &ShotId) -> Option<&TakeId> {
-        self.0.get(shot)?.shown.as_ref()
+    /// Whether the game shows this take.
+    pub(super) fn shows(&self, shot: &ShotId, take: &TakeId) -> bool {
+        self.0.get(shot).is_some_and(|standing| standing.shown.as_ref() == Some(take))
+    }
+
+    /// Whether this take is to lie in `pictures/`.
+    pub(super) fn publishes(&self, shot: &ShotId, take: &TakeId) -> bool {
+        self.0.get(shot).is_some_and(|standing| standing.published.as_ref() == Some(take))
     }
 
     pub(super) fn failure(&self, shot: &ShotId) -> Option<&Failure> {
         self.0.get(shot)?.failure.as_ref()
     }
 
-    /// Notes that a shot failed. What was drawn but not shown is to be tried again by the next
+    /// Notes that a shot failed. What was drawn but not published is to be tried again after the next
     /// [`Self::forgive`].
     pub(super) fn fail(&mut self, shot: &ShotId, failure: Failure) {
         if let Some(standing) = self.0.get_mut(shot) {
@@ -54,18 +62,19 @@ impl Standings {
         }
     }
 
-    /// Forgets that a shot failed, and what could not be shown for it.
+    /// Forgets that a shot failed, and what could not be published for it.
     pub(super) fn forgive(&mut self, shot: &ShotId) {
         if let Some(standing) = self.0.get_mut(shot)
             && let Some(Failure { recipe: None, .. }) = standing.failure.take()
         {
-            standing.shown = None;
+            standing.published = None;
         }
     }
 }
 
 impl Project {
-    /// Works out anew where a shot stands, and has its picture published where it is another one.
+    /// Works out anew where a shot stands, and has its picture published, and shown by the game, where it
+    /// is another one.
     pub(super) fn stand(&mut self, shot: &ShotId) {
         self.stand_with(shot, None, true);
     }
@@ -75,26 +84,32 @@ impl Project {
     pub(super) fn stand_with(&mut self, shot: &ShotId, image: Option<RgbaImage>, soon: bool) {
         if let Some(shot) = self.board.shot(shot) {
             let state = self.work_out(shot);
-            let take = self.shown(shot).cloned();
+            let kept = self.art.shown(&shot.id, Some(&shot.recipe));
+            let shown = self.shown(shot).cloned();
             let standing = self.standings.0.entry(shot.id.clone()).or_insert(Standing {
                 state,
+                published: None,
                 shown: None,
                 failure: None,
             });
             standing.state = state;
-            if standing.shown.as_ref() != take.as_ref().map(|take| &take.id) {
-                standing.shown = take.as_ref().map(|take| take.id.clone());
-                match take {
-                    Some(take) => {
-                        let newest = self.art.takes(&shot.id).last().map(|take| &take.id);
-                        let image = image.filter(|_| newest == Some(&take.id));
-                        self.publisher.publish(take, image, soon);
-                    }
-                    None => {
-                        self.publisher.unpublish(shot.id.clone());
-                        self.updates.push(Update::NoPicture { shot: shot.id.clone() });
-                    }
+            let publishes = turn(&mut standing.published, kept);
+            let shows = turn(&mut standing.shown, shown.as_ref());
+            // The game is told of what is published once it is there.
+            let is_told = publishes && standing.published == standing.shown;
+            match kept {
+                Some(take) if publishes => {
+                    let newest = self.art.takes(&shot.id).last().map(|take| &take.id);
+                    let image = image.filter(|_| newest == Some(&take.id));
+                    self.publisher.publish(take.clone(), image, soon);
                 }
+                None if publishes => self.publisher.unpublish(shot.id.clone()),
+                _ => {}
+            }
+            match shown {
+                Some(take) if shows && !is_told => self.publisher.show(take),
+                None if shows => self.updates.push(Update::NoPicture { shot: shot.id.clone() }),
+                _ => {}
             }
         }
     }
@@ -134,4 +149,14 @@ impl Project {
         });
         if failed { ShotState::Failed } else { self.art.state(shot) }
     }
+}
+
+/// Notes another take than before; whether it is another.
+fn turn(noted: &mut Option<TakeId>, take: Option<&Take>) -> bool {
+    let take = take.map(|take| &take.id);
+    let is_other = noted.as_ref() != take;
+    if is_other {
+        *noted = take.cloned();
+    }
+    is_other
 }

@@ -31,7 +31,8 @@ pub enum Update {
         shot: ShotId,
         /// The picture.
         image: RgbaImage,
-        /// The file that holds it: `<art folder>/pictures/<shot>.png`.
+        /// The file that holds it: `<art folder>/pictures/<shot>.png`, or the take's own where trying a take
+        /// on, or the end of that, changed what the game shows and left `pictures/` as it was.
         path: PathBuf,
     },
     /// The game shows no picture for a shot any more: its last take was put away.
@@ -99,8 +100,9 @@ impl Project {
 
     fn receive(&mut self, published: Published) {
         let Published { take, path, image, error } = published;
+        let is_shown = self.standings.shows(&take.shot, &take.id);
         // Where another take has come into its place meanwhile, that one is on its way.
-        if self.standings.shown(&take.shot) != Some(&take.id) {
+        if !is_shown && !self.standings.publishes(&take.shot, &take.id) {
             return;
         }
         if let Some(error) = error {
@@ -109,7 +111,7 @@ impl Project {
             let recipe = image.is_none().then(|| Arc::new(take.provenance.recipe));
             self.fail(&take.shot, Failure { error, recipe });
         }
-        if let Some(image) = image {
+        if let Some(image) = image.filter(|_| is_shown) {
             self.updates.push(Update::Picture { shot: take.shot, image, path });
         }
     }

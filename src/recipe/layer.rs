@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::part::{EditKind, Part, PartEdit, Scribble};
-use crate::mask::Mask;
+use crate::mask::{Area, Mask};
 
 /// What the author thinks of a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +43,17 @@ pub struct Layer {
     /// Tools leave it alone.
     #[serde(default)]
     pub locked: bool,
+}
+
+/// What the author marked on a take.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// The parts, the uppermost first.
+    pub layers: Vec<Layer>,
+    /// What of the picture the model sees, if the author says so.
+    #[serde(default)]
+    pub context: Option<Area>,
 }
 
 impl Layer {

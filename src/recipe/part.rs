@@ -28,6 +28,15 @@ pub struct PictureEdit {
     pub context: Option<Area>,
 }
 
+/// What of an edit decides the picture that comes of it.
+#[derive(PartialEq)]
+pub(super) struct Deciding<'a> {
+    picture: &'a str,
+    style: &'a str,
+    context: Option<Area>,
+    parts: Vec<(&'a Mask, &'a PartEdit, Option<&'a Scribble>)>,
+}
+
 /// A part of a picture, and what is to be done to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,12 +163,24 @@ impl PictureEdit {
         said(self) == said(other)
     }
 
-    /// Adds all that decides the picture to a recipe's identity; names of parts do not.
+    /// Neither who its parent is, for the picture itself counts, nor the names of parts.
+    pub(super) fn deciding(&self) -> Deciding<'_> {
+        let Self { parent: _, picture, style, parts, context } = self;
+        let parts = parts
+            .iter()
+            .map(|Part { name: _, mask, edit, scribble }| (mask, edit, scribble.as_ref()))
+            .collect();
+        Deciding { picture, style, context: *context, parts }
+    }
+}
+
+impl Deciding<'_> {
+    /// Adds it to a recipe's identity.
     pub(super) fn update(&self, hash: &mut blake3::Hasher) {
-        for text in [&self.picture, &self.style, &format!("{:?}", self.context)] {
+        for text in [self.picture, self.style, &format!("{:?}", self.context)] {
             update_text(hash, text);
         }
-        for Part { name: _, mask, edit, scribble } in &self.parts {
+        for (mask, edit, scribble) in &self.parts {
             // What Debug prints of plain data is all of it, and floats to the last bit.
             update_text(hash, &format!("{edit:?} {:?}", mask.size()));
             hash.update(mask.values());
@@ -283,6 +304,7 @@ impl PartEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::{Recipe, Sampler, Size};
 
     #[test]
     fn what_makes_no_sense_is_told_with_its_value() {
@@ -300,6 +322,53 @@ mod tests {
         assert!(message.contains("grow 2000"), "{message}");
         let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
         assert!(message.contains("Replace") && message.contains("words"), "{message}");
+    }
+
+    #[test]
+    fn edits_are_takes_of_one_exactly_when_their_identities_agree() {
+        let part = |name: &str| Part {
+            name: name.to_owned(),
+            mask: Mask::full(2, 2),
+            edit: PartEdit::new(EditKind::Refine),
+            scribble: None,
+        };
+        let edit = PictureEdit {
+            parent: None,
+            picture: "p".to_owned(),
+            style: "ink".to_owned(),
+            parts: vec![part("sky"), part("sea")],
+            context: None,
+        };
+        let first = |first: Part| PictureEdit { parts: vec![first, part("sea")], ..edit.clone() };
+        let scribble = Some(Scribble(Arc::new(RgbaImage::new(2, 2))));
+        let context = Some(Area { x: 0, y: 0, width: 1, height: 1 });
+        let parent = Some(TakeId::new("0123456789abcdef").unwrap());
+        let others = [
+            (true, first(part("heaven"))),
+            (true, PictureEdit { parent, ..edit.clone() }),
+            (false, first(Part { mask: Mask::empty(2, 2), ..part("sky") })),
+            (false, first(Part { edit: PartEdit::new(EditKind::Keep), ..part("sky") })),
+            (false, first(Part { scribble, ..part("sky") })),
+            (false, PictureEdit { parts: vec![part("sky")], ..edit.clone() }),
+            (false, PictureEdit { picture: "q".to_owned(), ..edit.clone() }),
+            (false, PictureEdit { style: "oil".to_owned(), ..edit.clone() }),
+            (false, PictureEdit { context, ..edit.clone() }),
+        ];
+        let recipe = |edit: &PictureEdit| Recipe {
+            prompt: "a bay".to_owned(),
+            unwanted: String::new(),
+            size: Size::new(2, 2),
+            seed: 1,
+            take: 0,
+            sampler: Sampler::default(),
+            model: "sketch".to_owned(),
+            edit: Some(edit.clone()),
+        };
+        let it = recipe(&edit);
+        for (alike, other) in others.iter().map(|(alike, other)| (*alike, recipe(other))) {
+            assert_eq!(it.same_but_take(&other.with_take(3)), alike, "{other:?}");
+            assert_eq!(it.id() == other.id(), alike, "{other:?}");
+        }
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(super) fn load(writer: &TakeWriter) -> Vec<Entry> {
         }
     };
     serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-        let aside = set_aside(writer, &path);
+        let aside = match writer.folder().set_aside(&path) {
+            Ok(aside) => format!("kept as {}", aside.display()),
+            Err(error) => format!("still there ({error})"),
+        };
         log::error!("{}: {error}: the queue is forgotten, the file is {aside}", path.display());
         Vec::new()
     })
@@ -52,16 +55,6 @@ pub(super) fn save(writer: &TakeWriter, jobs: &[Job]) -> Result<(), ArtError> {
     let bytes = serde_json::to_vec_pretty(&entries.collect::<Vec<_>>())
         .map_err(|error| ArtError::io("write", &path)(error.into()))?;
     writer.folder().write_bytes(&path, &bytes)
-}
-
-/// Moves a broken file out of the way, to a name that is free, and says where it is now.
-fn set_aside(writer: &TakeWriter, path: &Path) -> String {
-    let aside = (1..).map(|n| path.with_file_name(format!("queue.broken-{n}.json")));
-    let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) else { return String::new() };
-    match writer.folder().rename(path, &aside) {
-        Ok(()) => format!("kept as {}", aside.display()),
-        Err(error) => format!("still there ({error})"),
-    }
 }
 
 fn path(root: &Path) -> PathBuf {

@@ -185,7 +185,22 @@ fn a_click_at_a_thing_writes_its_mask() {
     let both = desk.pixels("m.png");
     assert_eq!([both.get_pixel(48, 32).0[0], both.get_pixel(2, 2).0[0]], [255, 255]);
     select(&["--point", "96,0"]).fails_with(&["96,0", "96x64"]);
+    select(&["--box", "96,0,4,4"]).fails_with(&["96,0", "96x64"]);
     for usage in [&[][..], &["--not", "1,1"], &["--point", "1"], &["--box", "1,2,3"]] {
         select(usage).exits(2);
+    }
+}
+
+#[test]
+fn what_of_a_box_reaches_beyond_the_picture_is_cut_off() {
+    let desk = studio();
+    let select = |area: &str| {
+        desk.run(&["select", "--picture", "a.png", "--out", "m.png", "--box", area]).exits(0);
+        desk.pixels("m.png")
+    };
+    let corner = select("90,60,6,4");
+    assert!(corner.pixels().any(|pixel| pixel.0[0] == 255), "something is found");
+    for larger in ["90,60,1000,1000", "90,60,4294967295,4294967295"] {
+        assert!(select(larger) == corner, "{larger}");
     }
 }

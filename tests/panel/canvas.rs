@@ -6,6 +6,7 @@ mod marking;
 mod objects;
 mod properties;
 mod tools;
+mod under_way;
 
 use bevy_illustrator::{
     art::Take,
@@ -47,14 +48,15 @@ pub fn wait_for_objects(panel: &mut Panel) {
 
 /// Goes on until something has happened.
 pub fn wait_until(panel: &mut Panel, mut has_happened: impl FnMut(&mut Panel) -> bool) {
-    for _ in 0..12_000 {
+    for _ in 0..15_000 {
         if has_happened(panel) {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        // Long enough to leave room for threads of low priority.
+        std::thread::sleep(std::time::Duration::from_millis(20));
         panel.run_steps(1);
     }
-    panic!("it did not happen within a minute");
+    panic!("it did not happen within five minutes");
 }
 
 pub fn take(panel: &Panel, shot: &ShotId, number: usize) -> Take {
@@ -112,7 +114,7 @@ pub fn key(panel: &mut Panel, modifiers: Modifiers, key: Key) {
 /// What the panel asked to be kept last.
 pub fn kept(asked: &[Action]) -> &[Layer] {
     let kept = asked.iter().rev().find_map(|action| match action {
-        Action::SetLayers { layers, .. } => Some(layers.as_slice()),
+        Action::SetMarks { marks, .. } => Some(marks.layers.as_slice()),
         _ => None,
     });
     kept.unwrap_or_else(|| panic!("nothing was kept: {asked:?}"))

@@ -1,13 +1,17 @@
 //! Parts of takes drawn anew.
 
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use bevy_illustrator::{
     art::{Take, TakeId},
     diffusion::EditError,
     mask::{Area, Mask},
-    project::{Action, ProjectError},
-    recipe::{EditKind, Layer, Part, PartEdit, Verdict, part::picture_hash},
+    project::{Action, ProjectError, Update},
+    recipe::{EditKind, Layer, Marks, Part, PartEdit, Verdict, part::picture_hash},
     storyboard::{ShotId, ShotState, ShotWords},
 };
 
@@ -105,7 +109,9 @@ fn a_kill_in_the_midst_of_an_edit_leaves_the_marks_and_the_takes_so_far_and_goes
     let layer = Layer::new("sky".to_owned(), left_half().mask);
     let layer = Layer { verdict: Verdict::Disliked, ..layer };
     let (shot, take) = (item.clone(), first.id.clone());
-    bench.apply(Action::SetLayers { shot, take, layers: vec![layer.clone()] });
+    let context = Some(Area { x: 2, y: 0, width: 12, height: 16 });
+    let marks = Marks { layers: vec![layer], context };
+    bench.apply(Action::SetMarks { shot, take, marks: marks.clone() });
     // The first of two is done, and half of the second: 4 steps and 2.
     let half = bench.fakes.steps_done() + 6;
     bench.fakes.hold_after(6);
@@ -118,7 +124,7 @@ fn a_kill_in_the_midst_of_an_edit_leaves_the_marks_and_the_takes_so_far_and_goes
     let left = tempfile::tempdir().unwrap();
     copy_folder(bench.root(), left.path());
     let mut bench = Bench::over(left, story());
-    assert_eq!(bench.project.art().layers(&item, &first.id).unwrap(), [layer]);
+    assert_eq!(bench.project.art().marks(&item, &first.id).unwrap(), marks);
     assert_eq!(bench.project.art().accepted(&item).unwrap().id, second.id);
     bench.settle();
     let third = &takes(&bench, &item)[2];
@@ -179,28 +185,29 @@ fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
     let mut bench = Bench::drawn();
     let item = bench.item();
     let first = takes(&bench, &item)[0].id.clone();
-    assert_eq!(bench.project.art().layers(&item, &first).unwrap(), []);
+    assert_eq!(bench.project.art().marks(&item, &first).unwrap(), Marks::default());
     let sky = Layer { verdict: Verdict::Disliked, ..Layer::new("sky", left_half().mask) };
-    let set = |take: &TakeId, layers: &[Layer]| Action::SetLayers {
+    let only = |layer: &Layer| Marks { layers: vec![layer.clone()], context: None };
+    let set = |take: &TakeId, layer: &Layer| Action::SetMarks {
         shot: item.clone(),
         take: take.clone(),
-        layers: layers.to_vec(),
+        marks: only(layer),
     };
-    bench.apply(set(&first, std::slice::from_ref(&sky)));
+    bench.apply(set(&first, &sky));
     bench.apply(edit(&item, &first, 1));
     bench.settle();
     let mut bench = bench.reopened();
     let second = takes(&bench, &item)[1].id.clone();
-    assert_eq!(bench.project.art().layers(&item, &second).unwrap(), std::slice::from_ref(&sky));
+    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&sky));
     // From then on each has its own.
     let liked = Layer { verdict: Verdict::Liked, ..sky.clone() };
-    bench.apply(set(&second, std::slice::from_ref(&liked)));
-    assert_eq!(bench.project.art().layers(&item, &first).unwrap(), [sky]);
-    assert_eq!(bench.project.art().layers(&item, &second).unwrap(), [liked]);
+    bench.apply(set(&second, &liked));
+    assert_eq!(bench.project.art().marks(&item, &first).unwrap(), only(&sky));
+    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&liked));
 
     let file = bench.root().join(format!("parts/{item}/{second}.json"));
     fs::write(&file, "[{\"name\": ").unwrap();
-    let error = bench.project.art().layers(&item, &second).unwrap_err().to_string();
+    let error = bench.project.art().marks(&item, &second).unwrap_err().to_string();
     assert!(error.contains(&*file.to_string_lossy()), "{error}");
 }
 
@@ -233,25 +240,94 @@ fn a_take_that_is_tried_on_is_shown_until_that_ends() {
     bench.settle();
     let second = takes(&bench, &item)[1].clone();
     let try_on = |take: Option<&TakeId>| Action::TryOn { shot: item.clone(), take: take.cloned() };
+    let shown = |bench: &Bench| bench.pictures()[&item].clone();
     bench.apply(try_on(Some(&second.id)));
     bench.settle();
-    assert_eq!(bench.published(&item), second.image().unwrap());
-    assert_eq!(*bench.pictures()[&item], second.image().unwrap(), "and the game was told");
+    assert_eq!(shown(&bench), second.image().unwrap());
     assert_eq!(bench.project.state(&item), ShotState::Drafted, "nothing is accepted");
     bench.apply(try_on(None));
     bench.settle();
-    assert_eq!(bench.published(&item), first.image().unwrap());
-    // It ends by itself when the take is put away, and when the project is closed.
+    assert_eq!(shown(&bench), first.image().unwrap());
+    // It ends by itself when the project is closed, when another take is accepted or this one is put away.
     bench.apply(try_on(Some(&second.id)));
+    bench.settle();
     let mut bench = bench.reopened();
     bench.settle();
-    assert_eq!(bench.published(&item), first.image().unwrap());
-    bench.apply(try_on(Some(&second.id)));
-    bench.apply(Action::Discard { shot: item.clone(), take: second.id.clone() });
-    bench.settle();
-    assert_eq!(bench.published(&item), first.image().unwrap());
+    assert_eq!(shown(&bench), first.image().unwrap());
+    for end in [
+        Action::Accept { shot: item.clone(), take: first.id.clone() },
+        Action::Discard { shot: item.clone(), take: second.id.clone() },
+    ] {
+        bench.apply(try_on(Some(&second.id)));
+        bench.settle();
+        assert_eq!(shown(&bench), second.image().unwrap());
+        bench.apply(end);
+        bench.settle();
+        assert_eq!(shown(&bench), first.image().unwrap());
+    }
     let gone = bench.project.apply(try_on(Some(&second.id)));
     assert!(matches!(gone, Err(ProjectError::Art(_))), "{gone:?}");
+}
+
+/// What lies in `pictures/`.
+fn pictures_folder(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = fs::read_dir(root.join("pictures")).unwrap().map(|file| file.unwrap().path());
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_take_that_is_tried_on_is_never_among_the_pictures_that_a_game_ships() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let second = takes(&bench, &item)[1].clone();
+    let before = pictures_folder(bench.root());
+    let try_on = Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) };
+    bench.apply(try_on.clone());
+    bench.settle();
+    assert!(pictures_folder(bench.root()) == before, "while it is tried on");
+    let told = bench.updates.iter().rev().find_map(|update| match update {
+        Update::Picture { shot, path, .. } if *shot == item => Some(path),
+        _ => None,
+    });
+    assert_eq!(told, Some(&second.path), "the game is told where it lies");
+    bench.apply(Action::TryOn { shot: item.clone(), take: None });
+    bench.settle();
+    assert!(pictures_folder(bench.root()) == before, "when that has ended");
+
+    bench.apply(try_on);
+    bench.settle();
+    let Bench { dir, project, .. } = bench;
+    drop(project);
+    assert!(pictures_folder(dir.path()) == before, "when the program has ended meanwhile");
+}
+
+#[test]
+fn what_is_drawn_while_a_take_is_tried_on_is_published_and_shown_when_that_ends() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let second = takes(&bench, &item)[1].clone();
+    bench.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    bench.settle();
+    let third = takes(&bench, &item)[2].clone();
+    assert_eq!(bench.published(&item), third.image().unwrap());
+    assert_eq!(*bench.pictures()[&item], second.image().unwrap());
+    bench.apply(Action::TryOn { shot: item.clone(), take: None });
+    bench.settle();
+    assert_eq!(*bench.pictures()[&item], third.image().unwrap());
+    // What is accepted is published, though the game shows it already.
+    bench.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
+    bench.settle();
+    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    bench.settle();
+    assert_eq!(bench.published(&item), second.image().unwrap());
+    assert_eq!(*bench.pictures()[&item], second.image().unwrap());
 }
 
 #[test]

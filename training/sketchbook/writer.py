@@ -15,9 +15,10 @@ from sketchbook.words import ANIMALS, INDOORS, PEOPLE
 
 _ALIVE = PEOPLE + ANIMALS
 
-#: How often a caption says something, by what and whether it is the ordinary case.
+#: How often a caption says something, by what and whether it is the ordinary case. Guidance draws the ordinary
+#: where a prompt leaves something open; a negative prompt against it needs others that were left unsaid too.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
-_SAYS_POSITION = {"left": 0.95, "centre": 0.82, "right": 0.95}
+_SAYS_POSITION = {"left": 0.92, "centre": 0.82, "right": 0.92}
 _SAYS_NO_POSITION = 0.06
 _ALSO_STORYBOOK = 0.12
 _DISTRACTED = 0.12
@@ -89,9 +90,9 @@ class Writer:
             said["place"] = scene.place
         if says(0.92):
             said["time"] = scene.time
-        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.85):
+        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.7):
             said["weather"] = scene.weather
-        if says(0.35 if scene.style == "flat" else 0.85):
+        if says(0.35 if scene.style == "flat" else 0.8):
             said["style"] = scene.style
         if says({"wide": 0.9, "full": 0.2, "portrait": 0.95}[scene.framing]):
             said["framing"] = scene.framing

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from crops import around, hole, seen, window
+from crops import around, hole, nobody, seen, window
 from metrics import changed
 from sketchbook.caption import caption
 from sketchbook.draw import draw
@@ -51,9 +51,36 @@ def test_windows_lie_inside_and_can_always_be_worded():
     for _ in range(500):
         whole = sample_scene(rng)
         size = whole.width // 16, whole.height // 16
-        x, y, part = window(whole, size, 12, rng)
-        assert 0 <= x <= size[0] - 12 and 0 <= y <= size[1] - 12
+        x, y, part = window(whole, size, (12, 10), rng)
+        assert 0 <= x <= size[0] - 12 and 0 <= y <= size[1] - 10
         assert caption(part, rng)
+
+
+def test_a_window_holds_the_box_that_is_asked_for():
+    rng, middle = random.Random(1), 0
+    for _ in range(300):
+        left, top = rng.uniform(0, 18), rng.uniform(0, 7)
+        x, y, _ = window(scene(), (24, 14), (9, 8), rng, (left, top, left + 5, top + 6))
+        assert x <= left and left + 5 <= x + 9 and y <= top and top + 6 <= y + 8
+        middle += 0 < left - x < 3
+    assert 50 < middle < 290
+    x, y, _ = window(scene(), (24, 14), (9, 8), rng, (2, 0, 23, 14))
+    assert (x, y) in ((8, 3), (9, 3))
+    x, y, _ = window(scene(), (24, 14), (9, 8), rng, (-2, 5, 3, 15))
+    assert (x, y) == (0, 6)
+
+
+def test_nobody_is_where_nobody_is():
+    rng, boxes = random.Random(5), 0
+    for _ in range(300):
+        whole = sample_scene(rng)
+        box = nobody(whole, rng)
+        boxes += box is not None
+        for subject in whole.subjects if box else []:
+            other = around(subject, whole)
+            apart = box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
+            assert apart
+    assert boxes > 150
 
 
 def test_a_subject_is_about_where_it_is_said_to_be():

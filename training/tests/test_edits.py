@@ -35,6 +35,20 @@ def test_a_perfect_edit_is_judged_done_and_one_that_changes_nothing_is_not(name,
             assert not edits.judged(edit, before, before)["did"]
 
 
+def test_a_keep_is_judged_by_its_bits_and_an_embolden_by_its_colours_too(scenes):
+    for name, change in (("keep", -1), ("embolden", 0)):
+        edit = edits.KINDS[name](scenes[0], random.Random(7))
+        seen, drawing, mask = reading(edit.scene), edit.drawing(), edit.mask()
+        # One bit that is another, or nothing that stands out more.
+        worse = drawing.copy()
+        worse[mask.nonzero()[0][0], mask.nonzero()[1][0], 0] ^= -change
+        assert not edits.judged(edit, seen, seen, worse)["did"]
+        surroundings = drawing[~mask].mean(0)
+        bolder = np.clip(surroundings + 1.3 * (drawing - surroundings), 0, 255).astype(np.uint8)
+        better = np.where(mask[..., None], bolder, drawing) if name == "embolden" else drawing
+        assert edits.judged(edit, seen, seen, better)["did"]
+
+
 def test_an_edit_that_turns_day_into_night_has_not_left_the_rest(scenes):
     edit = edits.remove(scenes[0], random.Random(7))
     before = reading(edit.scene)

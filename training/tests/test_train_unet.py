@@ -51,7 +51,8 @@ def test_a_hole_for_a_subject_is_often_worded_by_that_subject_alone():
     fox, girl = Subject("fox", "orange", "left"), Subject("girl", "red", "right")
     scene = Scene("forest", "night", "rain", "ink", "full", [fox, girl])
     rng = random.Random(0)
-    about_fox = [worded(scene, fox, rng) for _ in range(400)]
+    about_fox = [worded(scene, ["fox"], rng) for _ in range(400)]
+    about_nobody = [worded(scene, [], rng) for _ in range(400)]
     unasked = [worded(scene, None, rng) for _ in range(400)]
 
     def share(texts, *nouns):
@@ -59,7 +60,8 @@ def test_a_hole_for_a_subject_is_often_worded_by_that_subject_alone():
 
     people = ("girl", "woman")
     assert share(about_fox, "fox") > 0.8 and 0.25 < share(about_fox, *people) < 0.5
-    assert share(unasked, "fox") > 0.75 and share(unasked, *people) > 0.75
+    assert 0.2 < share(about_nobody, "fox") < 0.45 and 0.2 < share(about_nobody, *people, "girl") < 0.75
+    assert share(unasked, "fox") > 0.7 and share(unasked, *people) > 0.7
     assert 0.05 < sum(text == "" for text in unasked) / 400 < 0.15
 
 

@@ -29,7 +29,8 @@ pub(crate) struct Select {
     /// A pixel of what is not meant
     #[arg(long, value_name = "X,Y", value_parser = point)]
     not: Vec<(u32, u32)>,
-    /// A box around what is meant; of several, what each of them holds
+    /// A box around what is meant; of several, what each of them holds. It must begin in the picture; what
+    /// reaches beyond its edges is cut off
     #[arg(long = "box", value_name = "X,Y,W,H", value_parser = area)]
     area: Vec<Area>,
     /// MobileSAM's weights, to have it tell what belongs together instead of colours and edges
@@ -56,11 +57,11 @@ impl Select {
                 let sam = Sam::load(weights, &DeviceKind::Auto.open()?)?;
                 let seen = sam.embed(&image)?;
                 let select = |pointing| Ok(sam.select(&seen, &pointing)?);
-                self.pointings().map(select).collect::<Result<Vec<_>, Failure>>()?
+                self.pointings(size).map(select).collect::<Result<Vec<_>, Failure>>()?
             }
             None => {
                 let objects = Objects::of(&image);
-                self.pointings().map(|pointing| objects.select(&pointing)).collect()
+                self.pointings(size).map(|pointing| objects.select(&pointing)).collect()
             }
         };
         let mut mask = masks.swap_remove(0);
@@ -73,21 +74,27 @@ impl Select {
         print(&format!("Wrote {}: {share:.1} % of the picture", self.out.display()))
     }
 
-    /// What is pointed at: all points with the first box, and every further box by itself.
-    fn pointings(&self) -> impl Iterator<Item = Pointing> {
-        let (first, more) = match self.area.split_first() {
-            Some((first, more)) => (Some(*first), more),
-            None => (None, &[][..]),
-        };
+    /// What is pointed at in a picture of `size`: all points with the first box, and every further box by
+    /// itself.
+    fn pointings(&self, size: (u32, u32)) -> impl Iterator<Item = Pointing> {
+        let mut areas = self.area.iter().map(move |&area| within(area, size));
+        let first = areas.next();
         let points =
             Pointing { include: self.point.clone(), exclude: self.not.clone(), area: first };
-        let more = more.iter().map(|&area| Pointing {
+        let more = areas.map(|area| Pointing {
             include: Vec::new(),
             exclude: self.not.clone(),
             area: Some(area),
         });
         std::iter::once(points).chain(more)
     }
+}
+
+/// The part of a box that lies in a picture of `size`, in which it begins.
+fn within(area: Area, size: (u32, u32)) -> Area {
+    let width = area.right().min(size.0).saturating_sub(area.x);
+    let height = area.bottom().min(size.1).saturating_sub(area.y);
+    Area { width, height, ..area }
 }
 
 fn numbers<const N: usize>(text: &str) -> Option<[u32; N]> {
@@ -109,6 +116,15 @@ fn area(text: &str) -> Result<Area, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_of_a_box_reaches_beyond_the_picture_is_cut_off() {
+        let area = |x, y, width, height| Area { x, y, width, height };
+        let cut = |asked| within(asked, (96, 64));
+        assert_eq!(cut(area(28, 12, 40, 40)), area(28, 12, 40, 40));
+        assert_eq!(cut(area(28, 12, 1000, 40)), area(28, 12, 68, 40));
+        assert_eq!(cut(area(28, 12, u32::MAX, u32::MAX)), area(28, 12, 68, 52));
+    }
 
     #[test]
     fn points_and_boxes_are_numbers_with_commas() {

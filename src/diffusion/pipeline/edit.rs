@@ -271,8 +271,8 @@ fn part_words(request: &EditRequest, edit: &PartEdit) -> [String; 2] {
     let EditRequest { prompt, unwanted, edit: PictureEdit { style, .. }, .. } = request;
     let (words, not) = (edit.words.as_str(), edit.unwanted.as_str());
     match edit.kind {
-        // The surroundings say what is to be there.
-        EditKind::Remove => [join([style.as_str()]), join([words, not, unwanted])],
+        // The surroundings say what is to be there; that it is nobody has to be said.
+        EditKind::Remove => [join(["an empty scene", style]), join([words, not, unwanted])],
         _ if words.trim().is_empty() => [join([prompt.as_str()]), join([not, unwanted])],
         _ => [join([words, style]), join([not, unwanted])],
     }

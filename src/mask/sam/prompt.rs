@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{CHANNELS, GRID, SIDE};
+use super::{CHANNELS, GRID, SIDE, looked_at};
 use crate::mask::objects::Pointing;
 
 /// Turns points and boxes into vectors: their place by random Fourier features (Tancik et al. 2020), plus a
@@ -39,20 +39,24 @@ impl PromptEncoder {
         })
     }
 
-    /// The vectors of what is pointed at, `(1, points, 256)`. `scale` leads from the picture's columns and
-    /// rows to what the encoder looked at.
-    pub fn sparse(&self, pointing: &Pointing, scale: (f64, f64)) -> Result<Tensor> {
+    /// The vectors of what is pointed at in a picture of `size`, `(1, points, 256)`. What of a box reaches
+    /// beyond the picture is cut off.
+    pub fn sparse(&self, pointing: &Pointing, size: (u32, u32)) -> Result<Tensor> {
+        let looked_at = looked_at(size);
+        let across = f64::from(looked_at.0) / f64::from(size.0);
+        let down = f64::from(looked_at.1) / f64::from(size.1);
         let mut vectors = Vec::new();
         let included = pointing.include.iter().map(|&point| (point, INCLUDED));
         let excluded = pointing.exclude.iter().map(|&point| (point, EXCLUDED));
         let corners = pointing.area.into_iter().flat_map(|area| {
-            let end = (area.x + area.width, area.y + area.height);
-            [((area.x, area.y), CORNERS[0]), (end, CORNERS[1])]
+            let inside = |x: u32, y: u32| (x.min(size.0), y.min(size.1));
+            let (start, end) = (inside(area.x, area.y), inside(area.right(), area.bottom()));
+            [(start, CORNERS[0]), (end, CORNERS[1])]
         });
         for ((x, y), kind) in included.chain(excluded).chain(corners) {
             // The middle of a pixel of what the encoder looked at, as SAM counts.
             let place = |at: u32, scale: f64| (f64::from(at) * scale + 0.5) / SIDE as f64;
-            let place = self.encoded(&[place(x, scale.0), place(y, scale.1)])?;
+            let place = self.encoded(&[place(x, across), place(y, down)])?;
             vectors.push((place + &self.kinds[kind])?);
         }
         if pointing.area.is_none() {

@@ -140,6 +140,16 @@ fn nothing_is_in_the_mask_when_nothing_is_meant() {
 }
 
 #[test]
+fn a_box_that_reaches_beyond_the_picture_ends_where_the_picture_ends() {
+    let (sam, seen) = &*SEEN;
+    let masks = [(156, 100), (1000, 1000), (u32::MAX, u32::MAX)].map(|(width, height)| {
+        let area = Some(Area { x: 100, y: 60, width, height });
+        sam.select(seen, &Pointing { area, ..Pointing::default() }).unwrap()
+    });
+    assert!(masks.iter().all(|mask| *mask == masks[0]), "{masks:?}");
+}
+
+#[test]
 fn a_file_without_its_weights_is_refused_with_what_is_missing() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path();

@@ -1,8 +1,8 @@
 //! What was drawn from a take: seen over it, compared with it, and accepted or put away.
 
 use egui::{
-    Button, Color32, ComboBox, PointerButton, Rect, Response, ScrollArea, Sense, Ui, WidgetInfo,
-    WidgetType,
+    Button, Color32, ComboBox, PointerButton, Pos2, Rect, Response, ScrollArea, Sense, Ui,
+    WidgetInfo, WidgetType,
 };
 
 use super::{Canvas, keymap::Command, tree};
@@ -64,6 +64,14 @@ impl Comparison {
         picture.left() + self.line * picture.width()
     }
 
+    /// The room of the picture below the pointer.
+    pub fn room_at(&self, room: Rect, at: Pos2) -> Rect {
+        match self.way {
+            Compare::Side => halves(room)[usize::from(at.x >= room.center().x)],
+            _ => room,
+        }
+    }
+
     /// Moves the line to the pointer.
     pub fn drag(&mut self, ui: &Ui, response: &Response, picture: Rect) {
         let held = response.dragged_by(PointerButton::Primary) || response.clicked();
@@ -76,17 +84,28 @@ impl Comparison {
     }
 }
 
+/// Where two pictures beside each other have their room.
+pub(super) fn halves(room: Rect) -> [Rect; 2] {
+    let (left, right) = room.split_left_right_at_fraction(0.5);
+    [left.shrink(1.0), right.shrink(1.0)]
+}
+
 /// The take that lies over the one on the canvas.
 pub(super) fn in_view<'a>(canvas: &Canvas, takes: &'a [Take]) -> Option<&'a Take> {
     let wanted = canvas.candidate.as_ref()?;
     takes.iter().find(|take| take.id == *wanted)
 }
 
-/// Lays the newest candidate over the picture as soon as it is there, if it was asked for here.
+/// Lays the first candidate that a press brings over the picture as soon as it is there. Those after it come into
+/// the strip only: the author may look at something else by then.
 pub(super) fn welcome(canvas: &mut Canvas, takes: &[Take], take: &Take) {
+    if canvas.awaited && canvas.hand.is_busy() {
+        return;
+    }
     let newest = tree::children(takes, take).last().map(|take| take.id.clone());
-    if canvas.awaited && newest != canvas.newest && !canvas.hand.is_busy() {
+    if canvas.awaited && newest.is_some() && newest != canvas.newest {
         canvas.candidate = canvas.candidate.take().or_else(|| newest.clone());
+        canvas.awaited = false;
     }
     canvas.newest = newest;
 }
@@ -248,4 +267,25 @@ pub(super) fn number(takes: &[Take], take: &Take) -> usize {
 fn is_of(desk: &Desk<'_>, take: &Take) -> bool {
     let edit = desk.current.as_ref().and_then(|view| view.job.recipe.edit.as_ref());
     edit.is_some_and(|edit| edit.parent.as_ref() == Some(&take.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::pos2;
+
+    use super::*;
+
+    #[test]
+    fn of_two_pictures_beside_each_other_the_one_below_the_pointer_is_moved_and_zoomed() {
+        let room = Rect::from_min_max(pos2(10.0, 20.0), pos2(410.0, 220.0));
+        let mut comparison = Comparison::default();
+        assert_eq!(comparison.room_at(room, pos2(50.0, 50.0)), room);
+        comparison.way = Compare::Side;
+        let [left, right] = [50.0, 350.0].map(|x| comparison.room_at(room, pos2(x, 50.0)));
+        assert_eq!([left, right], halves(room));
+        assert!(
+            left.right() < right.left() && room.contains_rect(left) && room.contains_rect(right)
+        );
+        assert_eq!(left.size(), right.size());
+    }
 }

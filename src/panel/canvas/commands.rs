@@ -2,7 +2,7 @@
 
 use egui::{Modifiers, Popup, Ui, vec2};
 
-use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, tree};
+use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, tool::Tool, tree};
 use crate::{art::Take, panel::Desk, project::Action, recipe::layer::parts};
 
 impl Canvas {
@@ -21,7 +21,7 @@ impl Canvas {
         let takes = desk.project.art().takes(&take.shot);
         for command in ui.input_mut(|input| self.keymap.pressed(input, None)) {
             match command {
-                Command::Use(tool) => self.take_tool(tool, session),
+                Command::Use(tool) => self.take_tool(tool),
                 Command::Smaller => self.tools.resize(1.0 / 1.25),
                 Command::Larger => self.tools.resize(1.25),
                 Command::Invert => {
@@ -58,6 +58,8 @@ impl Canvas {
                 },
                 Command::Previous => candidates::walk(self, takes, take, -1),
                 Command::Next => candidates::walk(self, takes, take, 1),
+                // Where the last corner was a slip, its key must not leave the take.
+                Command::Back if self.drop_corner() => {}
                 Command::Back => {
                     self.go_to = tree::parent(takes, take).map(|take| take.id.clone());
                 }
@@ -76,14 +78,14 @@ impl Canvas {
     /// Undo, zoom, and whether the parts are seen.
     pub(super) fn look(&mut self, ui: &Ui, command: Command, session: &mut Session) {
         match command {
-            Command::Undo if self.hand.give_up_gesture(session) => {}
+            Command::Undo if self.drop_corner() || self.hand.give_up_gesture(session) => {}
             Command::Undo | Command::Redo => {
                 self.hand.point_anew();
                 if command == Command::Undo {
-                    session.undo()
+                    session.undo();
                 } else {
-                    session.redo()
-                };
+                    session.redo();
+                }
             }
             Command::Fit => self.view.fit(),
             Command::ActualSize => {
@@ -95,6 +97,11 @@ impl Canvas {
             Command::Overlay => self.hidden = !self.hidden,
             _ => {}
         }
+    }
+
+    /// Takes back the last corner of a polygon; whether there was one.
+    fn drop_corner(&mut self) -> bool {
+        self.tools.tool == Tool::Polygon && self.hand.drop_corner()
     }
 
     /// Draws what the first button says, if it can be pressed.

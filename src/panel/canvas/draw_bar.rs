@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use egui::{DragValue, Ui};
 
-use super::{Canvas, keymap::Command, session::Session};
+use super::{
+    Canvas,
+    keymap::Command,
+    plans::{Outcome, Planned},
+    session::Session,
+};
 use crate::{
-    diffusion::EditPlan,
     panel::{Desk, theme},
     project::Action,
     recipe::{
@@ -38,7 +42,7 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
     let told = match (&plan, said.is_empty()) {
         (_, true) => "Choose a part and say what to do with it.".to_owned(),
         (Err(error), false) => error.clone(),
-        (Ok(plan), false) => format!("{}.", share(plan)),
+        (Ok(planned), false) => format!("{}.", share(planned)),
     };
     if !session.layers.is_empty() {
         ui.add(egui::Label::new(theme::small(told)).wrap());
@@ -46,10 +50,8 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
 }
 
 /// How much may change, in words.
-fn share(plan: &EditPlan) -> String {
-    let changed = plan.blend.values().iter().filter(|&&value| value > 0).count();
-    let share = 100.0 * changed as f32 / plan.blend.values().len().max(1) as f32;
-    format!("{share:.0} % of the pixels may change, no other one does")
+fn share(planned: &Planned) -> String {
+    format!("{:.0} % of the pixels may change, no other one does", 100.0 * planned.share)
 }
 
 /// One press from verdicts to a picture.
@@ -61,11 +63,11 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        let offers = [
-            (liked, "Keep what I like, redo the rest", keep_liked(&session.layers, session.size)),
-            (disliked, "Redo what I dislike", redo_disliked(&session.layers)),
-        ];
-        for (_, name, parts) in offers.into_iter().filter(|(makes_sense, ..)| *makes_sense) {
+        let layers = &session.layers;
+        let rest =
+            liked.then(|| ("Keep what I like, redo the rest", keep_liked(layers, session.size)));
+        let these = disliked.then(|| ("Redo what I dislike", redo_disliked(layers)));
+        for (name, parts) in rest.into_iter().chain(these) {
             let plan = plan(canvas, session, &parts);
             offer(ui, canvas, session, desk, egui::Button::new(name), &parts, plan.as_ref(), "");
         }
@@ -79,7 +81,7 @@ fn offer(
     desk: &mut Desk<'_>,
     button: egui::Button<'_>,
     parts: &[Part],
-    plan: Result<&Arc<EditPlan>, &String>,
+    plan: Result<&Arc<Planned>, &String>,
     hint: &str,
 ) {
     let response = ui.add_enabled(plan.is_ok(), button.wrap());
@@ -90,8 +92,10 @@ fn offer(
     if response.hovered() {
         canvas.lit = Some(Arc::clone(plan));
     }
-    let told = format!("{}. {}{hint}", in_words(parts), share(plan));
-    if response.on_hover_text(told).clicked() {
+    let told = |ui: &mut Ui| {
+        ui.label(format!("{}. {}{hint}", in_words(parts), share(plan)));
+    };
+    if response.on_hover_ui(told).clicked() {
         press(canvas, session, desk, parts.to_vec());
     }
 }
@@ -107,8 +111,8 @@ pub(super) fn press(canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>,
 
 /// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
 /// was planned before it stands so long.
-fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part]) -> Result<Arc<EditPlan>, String> {
-    if canvas.hand.is_busy()
+fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part]) -> Outcome {
+    if canvas.hand.is_painting()
         && let Some(plan) = &canvas.planned
     {
         return Ok(Arc::clone(plan));

@@ -1,9 +1,10 @@
 //! What the pointer does to the parts, in pixels of the picture. It knows nothing of the screen.
 
-use std::sync::Arc;
+mod boxes;
+mod pointed;
+mod strokes;
 
-use egui::{Color32, Modifiers};
-use image::{Pixel, Rgba, RgbaImage};
+use egui::Modifiers;
 
 use super::{
     session::Session,
@@ -11,8 +12,12 @@ use super::{
 };
 use crate::{
     mask::{Area, Brush, Combine, Mask, objects::Pointing},
-    recipe::{EditKind, Layer, PartEdit, Scribble},
+    recipe::Layer,
 };
+pub(super) use boxes::Edges;
+use boxes::{area, held, pixel, pulled};
+use pointed::Pointed;
+use strokes::{Stroke, erase, paint, scribble};
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -20,12 +25,16 @@ pub(super) struct Hand {
     pub gesture: Gesture,
     /// What the object tool was pointed at since it began with this object.
     pub pointing: Pointing,
-    /// The part before that, and its mask.
-    pointed: Option<(String, Mask)>,
+    /// What came of that.
+    pointed: Option<Pointed>,
     /// How the object goes together with the part.
     pointed_how: Combine,
     /// Where the last stroke ended.
     last_end: Option<[f32; 2]>,
+    /// The context box that is in sight.
+    pub context: Option<Area>,
+    /// How near to an edge takes hold of it, in pixels.
+    pub grip: f32,
 }
 
 /// What the pointer is in the middle of.
@@ -44,10 +53,12 @@ pub(super) enum Gesture {
         from: [f32; 2],
         to: [f32; 2],
     },
-    /// The context box by the pixel that was taken hold of.
-    Move {
+    /// The context box by its edges, and the one that was asked for before.
+    Pull {
         area: Area,
+        edges: Edges,
         from: [f32; 2],
+        before: Option<Area>,
     },
 }
 
@@ -74,11 +85,14 @@ impl Hand {
             }
             Tool::Lasso => self.gesture = Gesture::Outline(vec![at]),
             Tool::Polygon => match &mut self.gesture {
+                Gesture::Outline(points) if closes(points, at, self.grip) => {
+                    self.finish(keys, tools, session)?;
+                }
                 Gesture::Outline(points) => points.push(at),
                 gesture => *gesture = Gesture::Outline(vec![at]),
             },
-            Tool::Context if let Some(area) = held(session.context, at) => {
-                self.gesture = Gesture::Move { area, from: at };
+            Tool::Context if let Some((area, edges)) = self.held(at) => {
+                self.gesture = Gesture::Pull { area, edges, from: at, before: session.context };
             }
             Tool::Box | Tool::Object | Tool::Context => {
                 self.gesture = Gesture::Drag { from: at, to: at };
@@ -98,7 +112,7 @@ impl Hand {
     pub fn drag(&mut self, at: [f32; 2], tools: &Tools, session: &mut Session) {
         match &mut self.gesture {
             Gesture::Stroke { stroke, before, last } => {
-                let (brush, apply): (Brush, fn(&mut Layer, &Mask, Color32)) = match tools.tool {
+                let (brush, apply): (Brush, Stroke) = match tools.tool {
                     Tool::Eraser => (tools.eraser, erase),
                     Tool::Scribble => (tools.scribble, scribble),
                     _ => (tools.brush, paint),
@@ -113,8 +127,8 @@ impl Hand {
             }
             Gesture::Outline(points) if tools.tool == Tool::Lasso => points.push(at),
             Gesture::Drag { to, .. } => *to = at,
-            Gesture::Move { area, from } => {
-                session.context = Some(moved(*area, *from, at, session.size));
+            Gesture::Pull { area, edges, from, .. } => {
+                session.context = Some(pulled(*area, *edges, *from, at, session.size));
             }
             Gesture::Outline(_) | Gesture::None => {}
         }
@@ -139,7 +153,7 @@ impl Hand {
                 put(session, &Mask::polygon(width, height, &points), how(tools, keys))
             }
             Gesture::Drag { from, to } => self.boxed(from, to, keys, tools, session),
-            Gesture::Stroke { .. } | Gesture::Move { .. } | Gesture::None => Ok(()),
+            Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => Ok(()),
         }
     }
 
@@ -172,8 +186,8 @@ impl Hand {
                 }
                 true
             }
-            Gesture::Move { area, .. } => {
-                session.context = Some(area);
+            Gesture::Pull { before, .. } => {
+                session.context = before;
                 true
             }
             Gesture::Outline(_) | Gesture::Drag { .. } => true,
@@ -181,16 +195,34 @@ impl Hand {
         }
     }
 
+    /// Another part or tool is taken up: what was painted so far stays, an outline is given up.
+    pub fn let_go(&mut self) {
+        self.gesture = Gesture::None;
+        self.point_anew();
+    }
+
+    /// Takes back the last corner of an outline; whether there was one.
+    pub fn drop_corner(&mut self) -> bool {
+        let Gesture::Outline(points) = &mut self.gesture else { return false };
+        points.pop();
+        if points.is_empty() {
+            self.gesture = Gesture::None;
+        }
+        true
+    }
+
+    /// The context box in sight and its edges, if the hand is on them.
+    pub fn held(&self, at: [f32; 2]) -> Option<(Area, Edges)> {
+        let area = self.context?;
+        Some((area, held(area, at, self.grip)?))
+    }
+
     /// Gives up what is under way, or else the object that was pointed at; whether there was anything.
     pub fn give_up(&mut self, session: &mut Session) -> bool {
         if self.give_up_gesture(session) {
             return true;
         }
-        if let Some((name, mask)) = self.pointed.take()
-            && let Some(layer) = session.layers.iter_mut().find(|layer| layer.name == name)
-        {
-            layer.mask = mask;
-        }
+        self.unpoint(session);
         self.point_anew()
     }
 
@@ -199,10 +231,9 @@ impl Hand {
         !matches!(self.gesture, Gesture::None)
     }
 
-    /// The next click with the object tool begins with another object; whether there was one.
-    pub fn point_anew(&mut self) -> bool {
-        self.pointed = None;
-        std::mem::take(&mut self.pointing) != Pointing::default()
+    /// Whether masks change in every frame.
+    pub fn is_painting(&self) -> bool {
+        matches!(self.gesture, Gesture::Stroke { .. })
     }
 
     fn boxed(
@@ -216,6 +247,9 @@ impl Hand {
         let area = area(from, to, session.size);
         // A hand that clicks trembles.
         let area = area.filter(|area| area.width > 3 && area.height > 3);
+        if self.pointed.is_some() && !self.is_as_pointed(session) {
+            self.point_anew();
+        }
         match (tools.tool, area) {
             (Tool::Context, area) => session.context = area,
             (Tool::Box, Some(area)) => {
@@ -240,52 +274,6 @@ impl Hand {
         }
         Ok(())
     }
-
-    /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
-    fn point(
-        &mut self,
-        keys: Modifiers,
-        tools: &Tools,
-        session: &mut Session,
-    ) -> Result<(), String> {
-        self.pointed_how = how(tools, keys);
-        if session.ask(&self.pointing) {
-            return Ok(());
-        }
-        let Some(objects) = &session.objects else {
-            self.point_anew();
-            return Err("the picture is still being looked at: click again in a moment".to_owned());
-        };
-        let new = objects.select(&self.pointing);
-        self.put_pointed(&new, session)
-    }
-
-    /// The network has answered; what is not asked any more is left alone.
-    ///
-    /// # Errors
-    /// Why nothing can be done: for people.
-    pub fn answered(
-        &mut self,
-        pointing: &Pointing,
-        mask: Result<Mask, String>,
-        session: &mut Session,
-    ) -> Result<(), String> {
-        if *pointing != self.pointing { Ok(()) } else { self.put_pointed(&mask?, session) }
-    }
-
-    /// Puts what is pointed at in the place of what was before pointing at it.
-    fn put_pointed(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
-        let layer = session.for_tool().inspect_err(|_| {
-            self.pointing = Pointing::default();
-        })?;
-        let layer = &mut session.layers[layer];
-        let (name, before) =
-            self.pointed.get_or_insert_with(|| (layer.name.clone(), layer.mask.clone()));
-        if *name == layer.name {
-            layer.mask = before.clone();
-        }
-        layer.mask.combine(new, self.pointed_how).map_err(|error| error.to_string())
-    }
 }
 
 /// How a new outline goes together with the part: as the tool says, but Ctrl takes away and Ctrl+Shift
@@ -298,76 +286,14 @@ fn how(tools: &Tools, keys: Modifiers) -> Combine {
     }
 }
 
+/// Whether a corner is the first one again.
+fn closes(corners: &[[f32; 2]], at: [f32; 2], grip: f32) -> bool {
+    let near = |first: &[f32; 2]| (first[0] - at[0]).hypot(first[1] - at[1]) <= grip;
+    corners.len() > 2 && corners.first().is_some_and(near)
+}
+
+/// Puts an outline into the part.
 fn put(session: &mut Session, new: &Mask, how: Combine) -> Result<(), String> {
     let layer = session.for_tool()?;
     session.layers[layer].mask.combine(new, how).map_err(|error| error.to_string())
-}
-
-fn paint(layer: &mut Layer, stroke: &Mask, _: Color32) {
-    // Both are as large as the picture: the session makes them so.
-    let _ = layer.mask.combine(stroke, Combine::Add);
-}
-
-fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
-    let _ = layer.mask.combine(stroke, Combine::Subtract);
-    if let Some(Scribble(image)) = &mut layer.scribble {
-        let image = Arc::make_mut(image);
-        for (pixel, &gone) in image.pixels_mut().zip(stroke.values()) {
-            pixel.0[3] = pixel.0[3].min(u8::MAX - gone);
-        }
-        if image.pixels().all(|pixel| pixel.0[3] == 0) {
-            layer.scribble = None;
-        }
-    }
-}
-
-/// What is scribbled is in the part, and something to add unless the author said otherwise.
-fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
-    paint(layer, stroke, colour);
-    let (width, height) = stroke.size();
-    let nothing = || Scribble(Arc::new(RgbaImage::new(width, height)));
-    let Scribble(image) = layer.scribble.get_or_insert_with(nothing);
-    let [red, green, blue, _] = colour.to_array();
-    for (pixel, &covered) in Arc::make_mut(image).pixels_mut().zip(stroke.values()) {
-        if covered > 0 {
-            pixel.blend(&Rgba([red, green, blue, covered]));
-        }
-    }
-    layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
-}
-
-/// The box, if a place lies in it.
-fn held(area: Option<Area>, at: [f32; 2]) -> Option<Area> {
-    let (x, y) = pixel(at, (u32::MAX, u32::MAX))?;
-    area.filter(|area| area.contains(x, y))
-}
-
-/// A box moved from one place to another, as far as the picture reaches.
-fn moved(area: Area, from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Area {
-    let along = |from: f32, to: f32, start: u32, length: u32, side: u32| {
-        let most = side.saturating_sub(length);
-        // Casting cuts off what lies outside.
-        ((start as f32 + to - from).round() as u32).min(most)
-    };
-    let x = along(from[0], to[0], area.x, area.width, width);
-    let y = along(from[1], to[1], area.y, area.height, height);
-    Area { x, y, ..area }
-}
-
-/// The column and row of a place, if it lies in the picture.
-fn pixel(at: [f32; 2], (width, height): (u32, u32)) -> Option<(u32, u32)> {
-    let inside = (0.0..width as f32).contains(&at[0]) && (0.0..height as f32).contains(&at[1]);
-    inside.then_some((at[0] as u32, at[1] as u32))
-}
-
-/// The pixels of a box between two places, if any lie in the picture.
-fn area(from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Option<Area> {
-    // Casting cuts off what lies outside.
-    let along = |a: f32, b: f32, side: u32| {
-        let first = (a.min(b).floor() as u32).min(side);
-        (first, (a.max(b).ceil() as u32).min(side) - first)
-    };
-    let (x, columns) = along(from[0], to[0], width);
-    let (y, rows) = along(from[1], to[1], height);
-    (columns > 0 && rows > 0).then_some(Area { x, y, width: columns, height: rows })
 }

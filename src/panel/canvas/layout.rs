@@ -122,7 +122,7 @@ fn beside(
     let tools = Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0);
     tools.frame(bare).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        tool_bar::tools(ui, canvas, session, 76.0);
+        tool_bar::tools(ui, canvas, 76.0);
     });
     if has_strip(desk, take) {
         Panel::bottom(ui.id().with("candidates"))
@@ -162,7 +162,7 @@ fn below(
     let scrolled = theme::scroll("canvas").show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
-            tool_bar::tools(ui, canvas, session, 0.0);
+            tool_bar::tools(ui, canvas, 0.0);
         });
         tool_bar::settings(ui, canvas, session);
         note(ui, canvas);

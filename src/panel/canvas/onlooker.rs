@@ -1,34 +1,35 @@
-//! Looking at a take, by a thread of its own: it reads the pixels, finds the objects, and, where there is
-//! MobileSAM, answers what is pointed at.
+//! Looking at a take beside the game. A thread for each take reads its pixels and finds what is of one colour;
+//! where there is MobileSAM, one thread for all takes looks at the newest one and answers what is pointed at.
+
+mod looker;
 
 use std::{
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, Sender, channel},
+        Arc, Mutex, PoisonError, Weak,
+        mpsc::{Receiver, SendError, Sender, channel},
     },
-    thread,
+    thread::Builder,
 };
 
 use egui::Context;
 use image::RgbaImage;
-use thread_priority::ThreadPriority;
 
 use crate::{
     art::Take,
-    diffusion::DeviceKind,
     mask::{
         Mask,
         objects::{Objects, Pointing},
-        sam::Sam,
     },
 };
+use looker::{Looker, Message, Wish};
 
-/// The weights of the network that knows objects, and the network itself once it was needed.
+/// The weights of the network that knows objects, and the thread that looks with it once it was needed.
 #[derive(Clone, Debug)]
 pub(in crate::panel) struct ObjectModel {
-    pub file: Option<PathBuf>,
-    loaded: Arc<Mutex<Option<Arc<Sam>>>>,
+    file: Option<PathBuf>,
+    looker: Arc<Mutex<Option<Looker>>>,
 }
 
 impl Default for ObjectModel {
@@ -44,18 +45,18 @@ impl Default for ObjectModel {
 
 impl ObjectModel {
     pub fn new(file: Option<PathBuf>) -> Self {
-        Self { file, loaded: Arc::default() }
+        Self { file, looker: Arc::default() }
     }
 
-    fn load(&self, file: &Path) -> Result<Arc<Sam>, String> {
-        let mut loaded = self.loaded.lock().map_err(|error| error.to_string())?;
-        if let Some(sam) = &*loaded {
-            return Ok(Arc::clone(sam));
+    /// Where to ask the thread that looks; `None` where there is no network.
+    fn ask_at(&self) -> io::Result<Option<Sender<Message>>> {
+        let Some(file) = self.file.clone() else { return Ok(None) };
+        let mut looker = self.looker.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that panicked is replaced.
+        if let Some(looker) = looker.as_ref().filter(|looker| looker.is_there()) {
+            return Ok(Some(looker.inbox()));
         }
-        let device = DeviceKind::Auto.open().map_err(|error| error.to_string())?;
-        let sam = Arc::new(Sam::load(file, &device).map_err(|error| error.to_string())?);
-        *loaded = Some(Arc::clone(&sam));
-        Ok(sam)
+        Ok(Some(looker.insert(Looker::start(file)?).inbox()))
     }
 }
 
@@ -73,7 +74,7 @@ pub(super) enum Network {
     Failed(String),
 }
 
-/// What the thread tells.
+/// What the threads tell.
 #[derive(Debug)]
 pub(super) enum Seen {
     Picture(Result<Arc<RgbaImage>, String>),
@@ -82,28 +83,33 @@ pub(super) enum Seen {
     Mask(Pointing, Result<Mask, String>),
 }
 
-/// The thread's other end. It stops when this is dropped.
+/// The threads' other end. What waits for it is given up when it is dropped.
 #[derive(Debug)]
 pub(super) struct Onlooker {
     /// Behind a lock only so that the panel's state can be a resource.
     seen: Mutex<Receiver<Seen>>,
-    asked: Sender<Pointing>,
+    looker: Option<Sender<Message>>,
+    /// What the [`Listener`] looks out for.
+    here: Arc<()>,
 }
 
 impl Onlooker {
-    pub fn start(context: &Context, take: &Take, model: ObjectModel) -> std::io::Result<Self> {
+    pub fn start(context: &Context, take: &Take, model: ObjectModel) -> io::Result<Self> {
+        let looker = model.ask_at()?;
+        let (onlooker, listener) = Self::new(context, looker.clone());
+        let take = take.clone();
+        // A thread of its own: the picture must not wait until the network is done with another.
+        Builder::new()
+            .name("illustrator canvas".to_owned())
+            .spawn(move || read(&take, looker.as_ref(), listener))?;
+        Ok(onlooker)
+    }
+
+    fn new(context: &Context, looker: Option<Sender<Message>>) -> (Self, Listener) {
         let (tell, seen) = channel();
-        let (asked, questions) = channel();
-        let (take, waker) = (take.clone(), context.clone());
-        thread::Builder::new().name("illustrator canvas".into()).spawn(move || {
-            let tell = |seen| {
-                let is_heard = tell.send(seen).is_ok();
-                waker.request_repaint();
-                is_heard
-            };
-            look(&take, &model, &questions, tell);
-        })?;
-        Ok(Self { seen: Mutex::new(seen), asked })
+        let here = Arc::new(());
+        let listener = Listener { tell, waker: context.clone(), here: Arc::downgrade(&here) };
+        (Self { seen: Mutex::new(seen), looker, here }, listener)
     }
 
     /// What was told since the last call.
@@ -113,50 +119,48 @@ impl Onlooker {
 
     /// Asks the network; whether it is still there.
     pub fn ask(&self, pointing: Pointing) -> bool {
-        self.asked.send(pointing).is_ok()
+        let question = Message::Ask(Arc::downgrade(&self.here), pointing);
+        self.looker.as_ref().is_some_and(|looker| looker.send(question).is_ok())
     }
 }
 
-/// Stops as soon as nobody hears what it tells: then the author has gone on.
-fn look(
-    take: &Take,
-    model: &ObjectModel,
-    questions: &Receiver<Pointing>,
-    tell: impl Fn(Seen) -> bool,
-) {
+/// An [`Onlooker`] as the threads see it.
+#[derive(Debug)]
+struct Listener {
+    tell: Sender<Seen>,
+    waker: Context,
+    here: Weak<()>,
+}
+
+impl Listener {
+    /// Whether it still wants to know; else the author has gone on.
+    fn is_here(&self) -> bool {
+        self.here.strong_count() > 0
+    }
+
+    fn tell(&self, seen: Seen) {
+        // Nobody hears it when the author goes on just now.
+        let _ = self.tell.send(seen);
+        self.waker.request_repaint();
+    }
+}
+
+/// Reads a take, finds its objects by colours and edges, and has the network look at it.
+fn read(take: &Take, looker: Option<&Sender<Message>>, listener: Listener) {
     let picture = take.image().map(Arc::new).map_err(|error| error.to_string());
-    if !tell(Seen::Picture(picture.clone())) {
-        return;
-    }
+    listener.tell(Seen::Picture(picture.clone()));
     let Ok(picture) = picture else { return };
+    if !listener.is_here() {
+        return;
+    }
     let objects = Objects::of(&picture);
-    let Some(file) = &model.file else {
-        tell(Seen::Objects(objects));
-        return;
-    };
-    if !tell(Seen::Network(Network::Looking)) || !tell(Seen::Objects(objects)) {
-        return;
+    if looker.is_some() {
+        listener.tell(Seen::Network(Network::Looking));
     }
-    // The network takes seconds on a processor, and the game goes on beside it.
-    if let Err(error) = ThreadPriority::Min.set_for_current() {
-        log::warn!("the canvas's thread keeps its usual priority: {error:?}");
-    }
-    let looked_at = model.load(file).and_then(|sam| {
-        let embedding = sam.embed(&picture).map_err(|error| error.to_string())?;
-        Ok((sam, embedding))
-    });
-    let (sam, embedding) = match looked_at {
-        Ok(looked_at) => looked_at,
-        Err(error) => {
-            tell(Seen::Network(Network::Failed(error)));
-            return;
-        }
-    };
-    tell(Seen::Network(Network::Ready));
-    for pointing in questions {
-        let mask = sam.select(&embedding, &pointing).map_err(|error| error.to_string());
-        if !tell(Seen::Mask(pointing, mask)) {
-            return;
-        }
+    listener.tell(Seen::Objects(objects));
+    let wish = Message::Look(Wish { picture, listener });
+    if let Some(Err(SendError(Message::Look(wish)))) = looker.map(|looker| looker.send(wish)) {
+        let stopped = "what looks for objects has stopped: choose the picture again";
+        wish.listener.tell(Seen::Network(Network::Failed(stopped.to_owned())));
     }
 }

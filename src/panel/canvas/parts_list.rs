@@ -5,13 +5,7 @@ use egui::{
     vec2,
 };
 
-use super::{
-    Canvas,
-    keymap::Command,
-    overlay,
-    part_form::{Typed, part_form},
-    session::Session,
-};
+use super::{Canvas, keymap::Command, overlay, part_form::part_form, session::Session};
 use crate::{
     mask::Mask,
     panel::theme,
@@ -37,6 +31,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
     ui.horizontal_wrapped(|ui| {
         theme::section(ui, "Parts");
         if ui.button("New").on_hover_text("A new part, with nothing in it yet").clicked() {
+            canvas.let_go();
             session.add(Mask::empty(session.size.0, session.size.1));
         }
         let split = ui
@@ -48,6 +43,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         {
             let mut parts = objects.split(MOST_PARTS);
             parts.retain(|mask| !session.layers.iter().any(|layer| layer.mask == *mask));
+            canvas.let_go();
             for mask in parts {
                 session.add(mask);
             }
@@ -57,7 +53,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         let advice = "Mark what you like or dislike: paint with the brush, click with the object tool, or split the picture into parts.";
         ui.add(Label::new(theme::weak(advice)).wrap());
     }
-    let selected = session.selected();
+    let (selected, count) = (session.selected(), session.layers.len());
     let mut change = None;
     let mut typing = false;
     for (at, layer) in session.layers.iter_mut().enumerate() {
@@ -67,7 +63,9 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         frame.show(ui, |ui| {
             change = ui.push_id(at, |ui| row(ui, at, layer, is_chosen)).inner.or(change.take());
             if is_chosen {
-                typing = part_form(ui, &mut canvas.typed, layer);
+                // A field remembers what was typed by its name: not that of another part's.
+                let part = (&session.shot, &session.take, at, count);
+                typing = ui.push_id(part, |ui| part_form(ui, &mut canvas.typed, layer)).inner;
             }
         });
     }
@@ -76,10 +74,13 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
             canvas.choose(session, Some(at).filter(|at| selected != Some(*at)));
         }
         Some(Change::Remove(at)) => {
-            canvas.typed = Typed::default();
+            canvas.let_go();
             session.remove(at);
         }
-        Some(Change::Shift(at, down)) => session.shift(at, down),
+        Some(Change::Shift(at, down)) => {
+            canvas.let_go();
+            session.shift(at, down);
+        }
         None => {}
     }
     if session.layers.len() > 1 {

@@ -25,8 +25,25 @@ struct Plan {
     outcome: Outcome,
 }
 
+/// What an edit would come to.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub plan: EditPlan,
+    /// The share of the pixels that may change, from 0 to 1.
+    pub share: f32,
+}
+
+impl Planned {
+    fn new(plan: EditPlan) -> Self {
+        let values = plan.blend.values();
+        let changed = values.iter().filter(|&&value| value > 0).count();
+        let share = changed as f32 / values.len().max(1) as f32;
+        Self { plan, share }
+    }
+}
+
 /// The plan, or why there is none.
-pub(super) type Outcome = Result<Arc<EditPlan>, String>;
+pub(super) type Outcome = Result<Arc<Planned>, String>;
 
 impl Plans {
     /// What drawing these parts would come to.
@@ -44,7 +61,8 @@ impl Plans {
             return self.0[at].outcome.clone();
         }
         let plan = EditPlan::new(Size::new(size.0, size.1), parts, context, grid);
-        let outcome = plan.map(Arc::new).map_err(|error| error.to_string());
+        let outcome = plan.map(|plan| Arc::new(Planned::new(plan)));
+        let outcome = outcome.map_err(|error| error.to_string());
         if self.0.len() == MOST {
             self.0.remove(0);
         }

@@ -6,7 +6,7 @@ use egui::Context;
 use image::RgbaImage;
 
 use super::{
-    history::History,
+    history::{History, Step},
     onlooker::{Network, ObjectModel, Onlooker, Seen},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         objects::{Objects, Pointing},
     },
     project::{Action, Project},
-    recipe::{Layer, part::picture_hash},
+    recipe::{Layer, Marks, part::picture_hash},
     storyboard::ShotId,
 };
 
@@ -44,12 +44,26 @@ pub(super) struct Session {
     pub context: Option<Area>,
     selected: Option<usize>,
     selected_before: Option<usize>,
-    history: History<Vec<Layer>>,
-    /// The parts as the project has them.
-    kept: Vec<Layer>,
+    history: History<Marked>,
+    /// The parts and the box as the project has them.
+    kept: Marks,
     onlooker: Option<Onlooker>,
     /// How far the network is that knows objects.
     pub network: Network,
+}
+
+/// What undo and redo bring back.
+#[derive(Clone, Debug)]
+struct Marked {
+    marks: Marks,
+    /// The part that was worked on last, so that the next stroke goes where the author expects it.
+    selected: Option<usize>,
+}
+
+impl Step for Marked {
+    fn differs(&self, from: &Self) -> bool {
+        self.marks != from.marks
+    }
 }
 
 impl Session {
@@ -60,15 +74,17 @@ impl Session {
         take: &Take,
         object_model: &ObjectModel,
     ) -> Self {
-        let (layers, unread) = match project.art().layers(&take.shot, &take.id) {
-            Ok(layers) => (layers, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+        let (marks, unread) = match project.art().marks(&take.shot, &take.id) {
+            Ok(marks) => (marks, None),
+            Err(error) => (Marks::default(), Some(error.to_string())),
         };
         let (onlooker, unstarted) = match Onlooker::start(context, take, object_model.clone()) {
             Ok(onlooker) => (Some(onlooker), None),
             Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
         };
         let size = take.recipe().size;
+        let selected = (!marks.layers.is_empty()).then_some(0);
+        let step = Marked { marks: marks.clone(), selected };
         Self {
             shot: take.shot.clone(),
             take: take.id.clone(),
@@ -78,12 +94,12 @@ impl Session {
             hash: None,
             objects: None,
             error: unread.or(unstarted),
-            selected: (!layers.is_empty()).then_some(0),
+            selected,
             selected_before: None,
-            history: History::new(layers.clone()),
-            kept: layers.clone(),
-            layers,
-            context: None,
+            history: History::new(step),
+            kept: marks.clone(),
+            layers: marks.layers,
+            context: marks.context,
             onlooker,
             network: Network::None,
         }
@@ -192,31 +208,49 @@ impl Session {
         }
     }
 
-    /// One step back; whether there was one.
-    pub fn undo(&mut self) -> bool {
-        self.history.settle(&self.layers);
-        self.history.undo().map(|layers| self.layers = layers).is_some()
+    /// One step back, if there is one.
+    pub fn undo(&mut self) {
+        self.history.settle(self.marked());
+        let marked = self.history.undo();
+        self.restore(marked);
     }
 
-    /// One step forth again; whether there was one.
-    pub fn redo(&mut self) -> bool {
-        self.history.settle(&self.layers);
-        self.history.redo().map(|layers| self.layers = layers).is_some()
+    /// One step forth again, if there is one.
+    pub fn redo(&mut self) {
+        self.history.settle(self.marked());
+        let marked = self.history.redo();
+        self.restore(marked);
+    }
+
+    /// What is marked now.
+    pub fn marks(&self) -> Marks {
+        Marks { layers: self.layers.clone(), context: self.context }
+    }
+
+    fn marked(&self) -> Marked {
+        Marked { marks: self.marks(), selected: self.selected }
+    }
+
+    fn restore(&mut self, marked: Option<Marked>) {
+        if let Some(Marked { marks: Marks { layers, context }, selected }) = marked {
+            (self.layers, self.context, self.selected) = (layers, context, selected);
+        }
     }
 
     /// What was done since the last call is one step, and is kept.
     pub fn settle(&mut self) -> Option<Action> {
-        self.history.settle(&self.layers);
+        self.history.settle(self.marked());
         self.keep()
     }
 
     /// Has the parts kept, if they are others than those that are.
     pub fn keep(&mut self) -> Option<Action> {
-        if self.kept == self.layers {
+        let marks = self.marks();
+        if self.kept == marks {
             return None;
         }
-        self.kept.clone_from(&self.layers);
+        self.kept.clone_from(&marks);
         let (shot, take) = (self.shot.clone(), self.take.clone());
-        Some(Action::SetLayers { shot, take, layers: self.layers.clone() })
+        Some(Action::SetMarks { shot, take, marks })
     }
 }

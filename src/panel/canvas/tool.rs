@@ -106,7 +106,7 @@ impl Tool {
             Self::Eraser => "Take away from the part, and from its scribble.",
             Self::Lasso => "Draw around the part.",
             Self::Polygon => {
-                "Click at each corner; Enter or a double click closes it, Esc gives up."
+                "Click at each corner; the first one, Enter or a double click closes it. Backspace takes the last one back, Esc gives up."
             }
             Self::Box => "Drag a box.",
             Self::Colour => "Click at a colour.",
@@ -117,7 +117,7 @@ impl Tool {
                 "Draw a rough shape in colours; Alt-click takes a colour from the picture."
             }
             Self::Context => {
-                "Drag a box around what the model is to see, or drag the box elsewhere; a click beside it leaves it to itself again."
+                "What the model sees: drag the box or its edges, or drag another one; a click beside it leaves it to itself again."
             }
             Self::Hand => {
                 "Click at a part to choose it, drag the picture to move it. Space or the middle button moves it with every tool."

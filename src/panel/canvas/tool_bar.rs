@@ -6,13 +6,13 @@ use super::{Canvas, keymap::Command, onlooker::Network, session::Session, tool::
 use crate::{mask::Combine, panel::theme};
 
 /// A button for each tool, in a column or in rows.
-pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session, width: f32) {
+pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
     for tool in Tool::ALL {
         let button = Button::selectable(canvas.tools.tool == tool, tool.name())
             .min_size(Vec2::new(width, 24.0));
         let hint = canvas.keymap.hint(Command::Use(tool));
         if ui.add(button).on_hover_text(format!("{}{hint}", tool.manual())).clicked() {
-            canvas.take_tool(tool, session);
+            canvas.take_tool(tool);
         }
     }
 }

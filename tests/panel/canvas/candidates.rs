@@ -44,7 +44,7 @@ fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
     stroke(&mut panel, &shot, &[(0.7, 0.7)]);
     let asked = panel.state_mut().obey();
     let on = asked.iter().find_map(|action| match action {
-        Action::SetLayers { take, .. } => Some(take.clone()),
+        Action::SetMarks { take, .. } => Some(take.clone()),
         _ => None,
     });
     assert_eq!(on, Some(accepted), "and belong to the new take");

@@ -24,7 +24,7 @@ fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
     assert_eq!([at(&layer.mask, 0.5, 0.9), at(&layer.mask, 0.02, 0.9)], [0; 2]);
     let id = take(&panel, &shot, 0).id;
     assert_eq!(
-        panel.state().project.art().layers(&shot, &id).unwrap(),
+        panel.state().project.art().marks(&shot, &id).unwrap().layers,
         std::slice::from_ref(layer)
     );
     let covered = format!("{:.0} %", 100.0 * layer.mask.coverage());
@@ -212,6 +212,11 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
     let moved = context_after(&mut panel, &[(0.5, 0.5), (0.65, 0.6)]).unwrap();
     assert_eq!((moved.width, moved.height), (dragged.width, dragged.height));
     assert!((share(moved.x - dragged.x) - 0.15).abs() < 0.03, "{dragged} {moved}");
+    let pulled = context_after(&mut panel, &[(0.85, 0.5), (0.95, 0.6)]).unwrap();
+    assert_eq!((pulled.x, pulled.y, pulled.height), (moved.x, moved.y, moved.height));
+    assert!((share(pulled.width - moved.width) - 0.1).abs() < 0.03, "{moved} {pulled}");
+    press(&mut panel, "Undo");
+    assert_eq!(context_after(&mut panel, &[(0.5, 0.5)]), Some(moved), "undo knows boxes, too");
     assert_eq!(context_after(&mut panel, &[(0.05, 0.95)]), None);
 }
 
@@ -228,6 +233,6 @@ fn what_is_drawn_meanwhile_does_not_push_the_take_off_the_canvas() {
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
     let asked = panel.state_mut().obey();
     let first = take(&panel, &shot, 0).id;
-    let [Action::SetLayers { take, layers, .. }] = &asked[..] else { panic!("{asked:?}") };
-    assert_eq!((take, layers.len()), (&first, 1));
+    let [Action::SetMarks { take, marks, .. }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((take, marks.layers.len()), (&first, 1));
 }

@@ -68,3 +68,38 @@ fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() 
     let square = kept(&panel.state_mut().obey())[0].mask.clone();
     assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
 }
+
+/// Of each thread of this process its name, nice value and time on a processor, as `proc_pid_stat(5)` has them.
+#[cfg(target_os = "linux")]
+fn threads() -> Vec<(String, i32, u64)> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    let parse = |stat: String| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let fields = rest.split_whitespace().collect::<Vec<_>>();
+        Some((name.to_owned(), fields.get(16)?.parse().ok()?, fields.get(11)?.parse().ok()?))
+    };
+    stats.filter_map(parse).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
+    let (mut panel, _) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    press(&mut panel, "Object");
+    wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
+    for name in ["illustrator-loo", "illustrator-sam"] {
+        wait_until(&mut panel, |_| {
+            let threads = threads();
+            let ours = threads.iter().filter(|(other, ..)| other == name).collect::<Vec<_>>();
+            !ours.is_empty() && ours.iter().all(|(_, nice, _)| *nice == 19)
+        });
+    }
+    let threads = threads();
+    let worked = |name: &str| -> u64 {
+        threads.iter().filter(|(other, ..)| other == name).map(|(.., time)| time).sum()
+    };
+    assert!(worked("illustrator-sam") > worked("illustrator-loo"), "{threads:?}");
+}

@@ -56,6 +56,6 @@ proptest! {
             panel.state_mut().obey();
         }
         let first = take(&panel, &shot, 0).id;
-        prop_assert_eq!(panel.state().project.art().layers(&shot, &first).unwrap(), []);
+        prop_assert_eq!(panel.state().project.art().marks(&shot, &first).unwrap().layers, []);
     }
 }

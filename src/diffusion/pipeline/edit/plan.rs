@@ -77,9 +77,9 @@ impl EditPlan {
             edit.check().map_err(|source| EditError::Part { part: part.name.clone(), source })?;
             let mut mask = reach(&part.mask, edit, size);
             mask.combine(&above, Combine::Subtract).map_err(named)?;
-            above.combine(&mask, Combine::Add).map_err(named)?;
+            above = together(&above, &mask);
             if edit.kind != EditKind::Keep && !mask.is_empty() {
-                blend.combine(&mask, Combine::Add).map_err(named)?;
+                blend = together(&blend, &mask);
                 planned.push(PlannedPart { mask, index });
             }
         }
@@ -90,6 +90,13 @@ impl EditPlan {
         };
         Ok(Self { blend, context, parts: planned })
     }
+}
+
+/// Two masks of one size of which each took only what the other left: where both have a share, the pixel is in
+/// both shares together. The greater one alone would let the old picture through along their border.
+fn together(a: &Mask, b: &Mask) -> Mask {
+    let (width, height) = a.size();
+    Mask::from_fn(width, height, |x, y| a.at(x, y).saturating_add(b.at(x, y)))
 }
 
 /// A part's mask as far as its edit reaches.
@@ -181,6 +188,26 @@ mod tests {
             let found = [&plan.blend, &plan.parts[0].mask, &plan.parts[1].mask];
             assert_eq!(found.map(|mask| mask.at(x, y)), [blend, refine, replace], "{x} {y}");
         }
+    }
+
+    #[test]
+    fn parts_that_fade_into_each_other_leave_nothing_of_the_old_picture_between_them() {
+        let faded = |area, kind| {
+            let mut part = part(area, kind);
+            part.edit.feather = None;
+            part
+        };
+        let parts = [
+            faded(area(0, 0, 48, 64), EditKind::Refine),
+            faded(area(48, 0, 48, 64), EditKind::Replace),
+        ];
+        let plan = EditPlan::new(SIZE, &parts, None, GRID).unwrap();
+        assert!((128..255).contains(&plan.parts[0].mask.at(49, 30)), "the upper one fades out");
+        assert!(plan.blend.values().iter().all(|&blend| blend == u8::MAX));
+        // What is kept above others is not theirs.
+        let kept = [part(area(0, 0, 48, 64), EditKind::Keep), parts[1].clone()];
+        let plan = EditPlan::new(SIZE, &kept, None, GRID).unwrap();
+        assert_eq!([plan.blend.at(47, 30), plan.blend.at(48, 30)], [0, 255]);
     }
 
     #[test]

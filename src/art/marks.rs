@@ -1,0 +1,156 @@
+//! What the author marked on takes, beside the takes on disk.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Art, ArtError, TakeId,
+    folder::{Folder, read_if_there},
+};
+use crate::{recipe::Marks, storyboard::ShotId};
+
+impl Art {
+    /// What is marked on a take: what was kept of it last, else what its parent has, which may be put away.
+    ///
+    /// # Errors
+    /// When there is no such take, or what was kept cannot be read.
+    pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
+        let mut at = self.take(shot, take)?;
+        // Of more parents than there are takes, one would be its own.
+        for _ in 0..=self.with_discarded(shot).count() {
+            if let Some(marks) = read(&path(&self.folder, shot, &at.id))? {
+                return Ok(marks);
+            }
+            let parent = at.parent();
+            match self.with_discarded(shot).find(|other| Some(&other.id) == parent) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        Ok(Marks::default())
+    }
+
+    /// Whether what is marked on a take was kept, of its own and not only of its parents.
+    #[must_use]
+    pub fn has_marks(&self, shot: &ShotId, take: &TakeId) -> bool {
+        path(&self.folder, shot, take).exists()
+    }
+
+    /// Keeps what is marked on a take, whole or not at all. What was kept before and cannot be read stays beside
+    /// it, as `<take>.broken-1.json`.
+    ///
+    /// # Errors
+    /// When there is no such take, or the system refuses. What was kept before stays then.
+    pub fn set_marks(
+        &mut self,
+        shot: &ShotId,
+        take: &TakeId,
+        marks: &Marks,
+    ) -> Result<(), ArtError> {
+        self.take(shot, take)?;
+        let path = path(&self.folder, shot, take);
+        let bytes = serde_json::to_vec(marks)
+            .map_err(|error| ArtError::io("write", &path)(std::io::Error::other(error)))?;
+        let unreadable = match read(&path) {
+            Ok(_) => return self.folder.write_bytes(&path, &bytes),
+            Err(unreadable @ ArtError::Marks { .. }) => unreadable,
+            Err(error) => return Err(error),
+        };
+        let aside = self.folder.set_aside(&path)?;
+        log::warn!("{unreadable}: it is {} now", aside.display());
+        self.folder.write_bytes(&path, &bytes).inspect_err(|_| {
+            if let Err(error) = self.folder.rename(&aside, &path) {
+                log::error!("what was marked before stays aside: {error}");
+            }
+        })
+    }
+}
+
+/// The marks that were kept in a file; `None` where there is none.
+///
+/// # Errors
+/// [`ArtError::Marks`] when it holds none, or those of a newer version; otherwise when the system
+/// refuses.
+fn read(path: &Path) -> Result<Option<Marks>, ArtError> {
+    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+    let wrong = |error: serde_json::Error| ArtError::Marks {
+        path: path.to_owned(),
+        message: error.to_string(),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(wrong)
+}
+
+fn path(folder: &Folder, shot: &ShotId, take: &TakeId) -> PathBuf {
+    folder.root().join("parts").join(shot.as_str()).join(format!("{take}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        art::{
+            Take,
+            tests::{draw, edit_of, folder, recipe, shot},
+        },
+        mask::{Area, Mask},
+        recipe::Layer,
+    };
+
+    fn marks(name: &str) -> Marks {
+        let context = Some(Area { x: 1, y: 2, width: 3, height: 4 });
+        Marks { layers: vec![Layer::new(name, Mask::full(8, 8))], context }
+    }
+
+    /// A folder with one take whose parts say `text`.
+    fn marked(text: &str) -> (tempfile::TempDir, Art, Take, PathBuf) {
+        let (dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let take = draw(&mut art, "a", &recipe("x"), 10);
+        let path = path(&art.folder, &take.shot, &take.id);
+        art.folder.write_bytes(&path, text.as_bytes()).unwrap();
+        (dir, art, take, path)
+    }
+
+    #[test]
+    fn parts_that_cannot_be_read_are_set_aside_when_they_are_marked_anew() {
+        let newer = serde_json::to_string(&marks("sky")).unwrap().replace("colour", "tint");
+        for text in ["{\"layers\": ", &newer] {
+            let (_dir, mut art, take, path) = marked(text);
+            let error = art.marks(&take.shot, &take.id).unwrap_err().to_string();
+            assert!(error.contains("which keeps this file"), "{error}");
+            art.set_marks(&take.shot, &take.id, &marks("sea")).unwrap();
+            art.set_marks(&take.shot, &take.id, &marks("land")).unwrap();
+            assert_eq!(art.marks(&take.shot, &take.id).unwrap(), marks("land"));
+            let aside = path.with_file_name(format!("{}.broken-1.json", take.id));
+            assert_eq!(fs::read_to_string(aside).unwrap(), text);
+            let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
+            assert_eq!(files, 2, "what can be read is not set aside");
+        }
+    }
+
+    #[test]
+    fn parts_that_cannot_be_read_stay_when_new_ones_cannot_be_written() {
+        let (_dir, mut art, take, path) = marked("{\"layers\": ");
+        fs::remove_dir(art.root().join(".tmp")).unwrap();
+        fs::write(art.root().join(".tmp"), "in the way").unwrap();
+        art.set_marks(&take.shot, &take.id, &marks("sea")).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"layers\": ");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_take_has_the_parts_of_its_parents_also_when_they_are_put_away() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let first = draw(&mut art, "a", &recipe("x"), 10);
+        let second = draw(&mut art, "a", &edit_of(&first, "sky"), 20);
+        let third = draw(&mut art, "a", &edit_of(&second, "sea"), 30);
+        art.set_marks(&shot("a"), &first.id, &marks("sky")).unwrap();
+        art.discard(&shot("a"), &second.id).unwrap();
+        art.discard(&shot("a"), &first.id).unwrap();
+        for art in [art, Art::read(&root).unwrap()] {
+            assert_eq!(art.marks(&shot("a"), &third.id).unwrap(), marks("sky"));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Takes that the author put away: they are kept, and come back when they are asked for.
+
+use super::{Art, ArtError, Take, TakeId, scan, take};
+use crate::storyboard::ShotId;
+
+impl Art {
+    /// Puts a take away: its file moves to `discarded/`, and it is accepted no longer.
+    ///
+    /// # Errors
+    /// When there is no such take, or the system refuses. Nothing has changed then.
+    pub fn discard(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        let from = self.take(shot, take)?.path.clone();
+        let to = take::take_path(self.root(), "discarded", shot, take);
+        // A kill after this leaves an acceptance of what is away: it counts for nothing until the take is back.
+        self.folder.rename(&from, &to)?;
+        if let Err(error) = self.unaccept(shot, take) {
+            match self.folder.rename(&to, &from) {
+                Ok(()) => return Err(error),
+                Err(stuck) => log::warn!("{error}; and {stuck}: the take is put away all the same"),
+            }
+        }
+        let Some(takes) = self.takes.get_mut(shot) else { return Ok(()) };
+        for gone in takes.extract_if(.., |other| other.id == *take) {
+            let put_away = self.discarded.entry(shot.clone()).or_default();
+            take::enter(put_away, Take { path: to.clone(), ..gone });
+        }
+        if takes.is_empty() {
+            self.takes.remove(shot);
+        }
+        Ok(())
+    }
+
+    /// The takes of a shot that were put away.
+    #[must_use]
+    pub fn discarded(&self, shot: &ShotId) -> &[Take] {
+        self.discarded.get(shot).map_or(&[], Vec::as_slice)
+    }
+
+    /// The takes of a shot, and then those that were put away.
+    pub(super) fn with_discarded(&self, shot: &ShotId) -> impl Iterator<Item = &Take> {
+        self.takes(shot).iter().chain(self.discarded(shot))
+    }
+
+    /// Brings a take back that was put away, to its old place among the others. One that was drawn again
+    /// since is the same picture, and gives way to it.
+    ///
+    /// # Errors
+    /// When there is no such take among those put away, or the system refuses. Nothing has changed then.
+    pub fn restore(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
+        let at = self.discarded(shot).iter().position(|it| it.id == *take).ok_or_else(missing)?;
+        let to = take::take_path(self.root(), "takes", shot, take);
+        self.folder.rename(&self.discarded(shot)[at].path, &to)?;
+        if let Some(put_away) = self.discarded.get_mut(shot) {
+            let takes = self.takes.entry(shot.clone()).or_default();
+            take::enter(takes, Take { path: to, ..put_away.remove(at) });
+            scan::sort(takes);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::art::tests::{draw, folder, recipe, shot};
+
+    #[test]
+    fn discarding_moves_the_file_and_its_number_is_not_given_out_again() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0);
+        let take = draw(&mut art, "a", &recipe("x"), 10);
+        assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
+        assert_eq!(art.next_take(&shot("a"), &recipe("y")), 0);
+        let bytes = fs::read(&take.path).unwrap();
+        art.accept(&shot("a"), &take.id).unwrap();
+        art.discard(&shot("a"), &take.id).unwrap();
+        let away = root.join("discarded/a").join(format!("{}.png", take.id));
+        assert_eq!(fs::read(away).unwrap(), bytes);
+        assert!(!take.path.exists());
+        let again = art.discard(&shot("a"), &take.id);
+        assert!(matches!(again, Err(ArtError::NoSuchTake { .. })), "{again:?}");
+        for art in [art, Art::read(&root).unwrap()] {
+            assert_eq!(art.takes(&shot("a")), []);
+            assert_eq!(art.accepted(&shot("a")), None);
+            assert_eq!(art.next_take(&shot("a"), &recipe("x")), 1);
+            assert_eq!(art.shots().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_take_that_cannot_be_moved_is_still_accepted() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let take = draw(&mut art, "a", &recipe("x"), 10);
+        art.accept(&shot("a"), &take.id).unwrap();
+        let before = fs::read(root.join("ledger.ron")).unwrap();
+        fs::write(root.join("discarded"), "in the way").unwrap();
+        let error = art.discard(&shot("a"), &take.id).unwrap_err().to_string();
+        assert!(error.contains("discarded") && error.contains("move it away"), "{error}");
+        assert_eq!(art.accepted(&shot("a")), Some(&take));
+        assert_eq!(art.discarded(&shot("a")), []);
+        assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), before);
+        // With nothing in the way any more it goes.
+        fs::remove_file(root.join("discarded")).unwrap();
+        art.discard(&shot("a"), &take.id).unwrap();
+        art.restore(&shot("a"), &take.id).unwrap();
+        assert_eq!(art.accepted(&shot("a")), None);
+    }
+
+    #[test]
+    fn a_kill_between_moving_and_writing_the_ledger_leaves_nothing_accepted() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let take = draw(&mut art, "a", &recipe("x"), 10);
+        art.accept(&shot("a"), &take.id).unwrap();
+        drop(art);
+        let away = root.join("discarded/a").join(format!("{}.png", take.id));
+        fs::create_dir_all(root.join("discarded/a")).unwrap();
+        fs::rename(&take.path, &away).unwrap();
+
+        let mut art = Art::open(&root).unwrap();
+        assert_eq!(art.accepted(&shot("a")), None);
+        assert_eq!(art.shown(&shot("a"), Some(&recipe("x"))), None);
+        assert_eq!(art.discarded(&shot("a")), [Take { path: away, ..take.clone() }]);
+        art.restore(&shot("a"), &take.id).unwrap();
+        assert_eq!(art.accepted(&shot("a")), Some(&take), "as it was before");
+    }
+
+    #[test]
+    fn what_was_put_away_comes_back_whole_and_to_its_old_place() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let takes: Vec<Take> =
+            (0..3).map(|take| draw(&mut art, "a", &recipe("x").with_take(take), 10)).collect();
+        let [first, second, _] = &takes[..] else { unreachable!() };
+        art.discard(&shot("a"), &second.id).unwrap();
+        art.discard(&shot("a"), &first.id).unwrap();
+        assert_eq!(art.discarded(&shot("a")).len(), 2);
+        art.restore(&shot("a"), &second.id).unwrap();
+        art.restore(&shot("a"), &first.id).unwrap();
+        let again = art.restore(&shot("a"), &first.id);
+        assert!(matches!(again, Err(ArtError::NoSuchTake { .. })), "{again:?}");
+        for art in [art, Art::read(&root).unwrap()] {
+            assert_eq!(art.takes(&shot("a")), takes);
+            assert_eq!(art.discarded(&shot("a")), []);
+        }
+    }
+
+    #[test]
+    fn a_take_that_was_drawn_again_is_listed_once() {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let take = draw(&mut art, "a", &recipe("x"), 10);
+        for _ in 0..2 {
+            art.discard(&shot("a"), &take.id).unwrap();
+            assert_eq!(art.discarded(&shot("a")).len(), 1);
+            draw(&mut art, "a", &recipe("x"), 10);
+        }
+        art.restore(&shot("a"), &take.id).unwrap();
+        for art in [art, Art::read(&root).unwrap()] {
+            assert_eq!(art.takes(&shot("a")), std::slice::from_ref(&take));
+            assert_eq!(art.discarded(&shot("a")), []);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The object tool: what it was pointed at, and the part that this went into.
+
+use egui::Modifiers;
+
+use super::{Hand, how};
+use crate::{
+    mask::{Mask, objects::Pointing},
+    panel::canvas::{session::Session, tool::Tools},
+};
+
+/// The part that an object went into.
+#[derive(Debug)]
+pub(super) struct Pointed {
+    part: usize,
+    before: Mask,
+    after: Mask,
+}
+
+impl Hand {
+    /// The next click with the object tool begins with another object; whether there was one.
+    pub(in crate::panel::canvas) fn point_anew(&mut self) -> bool {
+        self.pointed = None;
+        std::mem::take(&mut self.pointing) != Pointing::default()
+    }
+
+    /// Whether the part is still what came of pointing, and nothing was done to it since.
+    pub(super) fn is_as_pointed(&self, session: &Session) -> bool {
+        let is_so = |pointed: &Pointed| {
+            let layer = session.layers.get(pointed.part);
+            session.selected() == Some(pointed.part)
+                && layer.is_some_and(|layer| layer.mask == pointed.after)
+        };
+        self.pointed.as_ref().is_some_and(is_so)
+    }
+
+    /// The part is again as it was before it was pointed at, if nothing else was done to it.
+    pub(super) fn unpoint(&mut self, session: &mut Session) {
+        if self.is_as_pointed(session)
+            && let Some(Pointed { part, before, .. }) = self.pointed.take()
+        {
+            session.layers[part].mask = before;
+        }
+    }
+
+    /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
+    pub(super) fn point(
+        &mut self,
+        keys: Modifiers,
+        tools: &Tools,
+        session: &mut Session,
+    ) -> Result<(), String> {
+        self.pointed_how = how(tools, keys);
+        if session.ask(&self.pointing) {
+            return Ok(());
+        }
+        let Some(objects) = &session.objects else {
+            self.point_anew();
+            return Err("the picture is still being looked at: click again in a moment".to_owned());
+        };
+        let new = objects.select(&self.pointing);
+        self.put_pointed(&new, session)
+    }
+
+    /// The network has answered; what is not asked any more is left alone.
+    ///
+    /// # Errors
+    /// Why nothing can be done: for people.
+    pub(in crate::panel::canvas) fn answered(
+        &mut self,
+        pointing: &Pointing,
+        mask: Result<Mask, String>,
+        session: &mut Session,
+    ) -> Result<(), String> {
+        if *pointing != self.pointing { Ok(()) } else { self.put_pointed(&mask?, session) }
+    }
+
+    /// Puts what is pointed at in the place of what was before pointing at it.
+    fn put_pointed(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
+        let layer = session.for_tool().inspect_err(|_| {
+            self.pointing = Pointing::default();
+        })?;
+        let mask = &mut session.layers[layer].mask;
+        let before = self.pointed.take().filter(|pointed| pointed.part == layer);
+        let before = before.map_or_else(|| mask.clone(), |pointed| pointed.before);
+        mask.clone_from(&before);
+        mask.combine(new, self.pointed_how).map_err(|error| error.to_string())?;
+        self.pointed = Some(Pointed { part: layer, before, after: mask.clone() });
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What a stroke does to a part.
+
+use std::sync::Arc;
+
+use egui::Color32;
+use image::{Pixel, Rgba, RgbaImage};
+
+use crate::{
+    mask::Mask,
+    recipe::{EditKind, Layer, PartEdit, Scribble},
+};
+
+/// What a stroke does: the part as it was before, the stroke, and the colour in the hand.
+pub(super) type Stroke = fn(&mut Layer, &Mask, Color32);
+
+/// As in other paint programs, strokes that cover half of it cover more together.
+pub(super) fn paint(layer: &mut Layer, stroke: &Mask, _: Color32) {
+    layer.mask = both(&layer.mask, stroke, |was, new| {
+        u8::MAX - ((255 - u16::from(was)) * (255 - u16::from(new)) / 255) as u8
+    });
+}
+
+/// Takes away from the part, and from what was scribbled in it.
+pub(super) fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
+    layer.mask = both(&layer.mask, stroke, |was, gone| {
+        (u16::from(was) * (255 - u16::from(gone)) / 255) as u8
+    });
+    if let Some(Scribble(image)) = &mut layer.scribble {
+        let image = Arc::make_mut(image);
+        for (pixel, &gone) in image.pixels_mut().zip(stroke.values()) {
+            pixel.0[3] = (u16::from(pixel.0[3]) * (255 - u16::from(gone)) / 255) as u8;
+        }
+        if image.pixels().all(|pixel| pixel.0[3] == 0) {
+            layer.scribble = None;
+        }
+    }
+}
+
+/// What is scribbled is in the part, and something to add unless the author said otherwise.
+pub(super) fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
+    paint(layer, stroke, colour);
+    let (width, height) = stroke.size();
+    let nothing = || Scribble(Arc::new(RgbaImage::new(width, height)));
+    let Scribble(image) = layer.scribble.get_or_insert_with(nothing);
+    let [red, green, blue, _] = colour.to_array();
+    for (pixel, &covered) in Arc::make_mut(image).pixels_mut().zip(stroke.values()) {
+        if covered > 0 {
+            pixel.blend(&Rgba([red, green, blue, covered]));
+        }
+    }
+    layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
+}
+
+/// A mask put together with a stroke. One that was kept for a picture of another size is begun anew.
+fn both(mask: &Mask, stroke: &Mask, how: impl Fn(u8, u8) -> u8) -> Mask {
+    let (width, height) = stroke.size();
+    Mask::from_fn(width, height, |x, y| how(mask.at(x, y), stroke.at(x, y)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::Area;
+
+    #[test]
+    fn faint_strokes_add_up_and_are_taken_away_alike() {
+        let stroke = Mask::rectangle(8, 8, Area { x: 2, y: 2, width: 4, height: 4 });
+        let stroke = stroke.map(|value| if value > 0 { 128 } else { 0 });
+        let mut layer = Layer::new("sky", Mask::empty(8, 8));
+        paint(&mut layer, &stroke, Color32::RED);
+        assert_eq!([layer.mask.at(3, 3), layer.mask.at(0, 0)], [128, 0]);
+        paint(&mut layer, &stroke, Color32::RED);
+        assert_eq!(layer.mask.at(3, 3), 192);
+        erase(&mut layer, &stroke, Color32::RED);
+        assert_eq!([layer.mask.at(3, 3), layer.mask.at(0, 0)], [95, 0]);
+        erase(&mut layer, &Mask::full(8, 8), Color32::RED);
+        assert!(layer.mask.is_empty());
+    }
+}

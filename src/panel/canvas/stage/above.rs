@@ -1,0 +1,165 @@
+//! What lies above the picture on the canvas: parts, the light on what would change, the context box, and what is
+//! under way.
+
+use egui::{
+    Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, TextureHandle,
+    TextureId, TextureOptions, Ui, pos2, vec2,
+};
+
+use crate::{
+    mask::Mask,
+    panel::{
+        badge,
+        canvas::{Canvas, hand::Gesture, overlay, session::Session, tool::Tool, view::Placement},
+        theme,
+    },
+    recipe::Layer,
+};
+
+/// The colours of the parts as textures, made anew when the parts change.
+#[derive(Default)]
+pub(in crate::panel::canvas) struct Overlay {
+    parts: Option<(Drawn, TextureHandle)>,
+    spotlight: Option<(Mask, TextureHandle)>,
+}
+
+impl std::fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overlay").finish_non_exhaustive()
+    }
+}
+
+/// What a texture shows.
+#[derive(PartialEq)]
+struct Drawn {
+    layers: Vec<Layer>,
+    chosen: Option<usize>,
+    size: (u32, u32),
+}
+
+impl Overlay {
+    fn parts(&mut self, ui: &Ui, session: &Session) -> TextureId {
+        let (chosen, size) = (session.selected(), session.size);
+        let now = Drawn { layers: session.layers.clone(), chosen, size };
+        if let Some((drawn, texture)) = &self.parts
+            && *drawn == now
+        {
+            return texture.id();
+        }
+        let image = overlay::parts(&now.layers, chosen, size);
+        let texture = ui.ctx().load_texture("parts", image, crisp());
+        self.parts.insert((now, texture)).1.id()
+    }
+
+    fn spotlight(&mut self, ui: &Ui, blend: &Mask) -> TextureId {
+        if let Some((drawn, texture)) = &self.spotlight
+            && drawn == blend
+        {
+            return texture.id();
+        }
+        let texture = ui.ctx().load_texture("spotlight", overlay::spotlight(blend), crisp());
+        self.spotlight.insert((blend.clone(), texture)).1.id()
+    }
+}
+
+fn crisp() -> TextureOptions {
+    TextureOptions { minification: egui::TextureFilter::Linear, ..TextureOptions::NEAREST }
+}
+
+/// Parts, the light on what would change, the context box and what is under way.
+pub(super) fn over_picture(
+    ui: &Ui,
+    painter: &Painter,
+    canvas: &mut Canvas,
+    session: &Session,
+    placed: Placement,
+) {
+    let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+    if let Some(planned) = &canvas.lit {
+        let plan = &planned.plan;
+        let texture = canvas.overlay.spotlight(ui, &plan.blend);
+        painter.image(texture, placed.rect(), whole, Color32::WHITE);
+        context_box(painter, placed.area(plan.context), "the model sees this");
+        return;
+    }
+    if !canvas.hidden {
+        let texture = canvas.overlay.parts(ui, session);
+        painter.image(texture, placed.rect(), whole, Color32::WHITE);
+    }
+    match session.context {
+        Some(area) => context_box(painter, placed.area(area), "the model sees this"),
+        None if canvas.tools.tool == Tool::Context => {
+            if let Some(planned) = &canvas.planned {
+                context_box(painter, placed.area(planned.plan.context), "chosen by itself");
+            }
+        }
+        None => {}
+    }
+    under_way(painter, canvas, placed, ui.input(|input| input.pointer.hover_pos()));
+}
+
+/// A box with corners that can be told from any picture.
+fn context_box(painter: &Painter, area: Rect, name: &str) {
+    painter.rect_stroke(
+        area,
+        CornerRadius::ZERO,
+        Stroke::new(3.0, Color32::BLACK),
+        StrokeKind::Outside,
+    );
+    let corners = [area.left_top(), area.right_top(), area.right_bottom(), area.left_bottom()];
+    let line = [corners.as_slice(), &corners[..1]].concat();
+    painter.extend(Shape::dashed_line(&line, Stroke::new(1.5, theme::ACCENT), 6.0, 4.0));
+    let seen = area.intersect(painter.clip_rect());
+    badge::paint_note(painter, seen, name);
+}
+
+fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Option<Pos2>) {
+    let two = [Stroke::new(3.0, Color32::BLACK), Stroke::new(1.5, Color32::WHITE)];
+    match &canvas.hand.gesture {
+        Gesture::Outline(points) => {
+            let points: Vec<_> = points.iter().map(|&at| placed.to_screen(at)).collect();
+            let is_polygon = canvas.tools.tool == Tool::Polygon;
+            // To where a click would put the next corner.
+            let next = pointer.filter(|_| is_polygon);
+            let line: Vec<_> = points.iter().copied().chain(next).collect();
+            for stroke in two {
+                painter.add(Shape::line(line.clone(), stroke));
+            }
+            for at in points.into_iter().filter(|_| is_polygon) {
+                painter.circle(at, 3.5, Color32::WHITE, Stroke::new(1.0, Color32::BLACK));
+            }
+        }
+        Gesture::Drag { from, to } => {
+            let rect = Rect::from_two_pos(placed.to_screen(*from), placed.to_screen(*to));
+            for stroke in two {
+                painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
+            }
+        }
+        Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => {}
+    }
+    let pointing = &canvas.hand.pointing;
+    let dots = [(&pointing.include, true), (&pointing.exclude, false)];
+    for (pixels, is_in) in dots {
+        for &(x, y) in pixels {
+            point_mark(painter, placed.to_screen([x as f32 + 0.5, y as f32 + 0.5]), is_in);
+        }
+    }
+    if let Some(area) = pointing.area {
+        let rect = placed.area(area);
+        for stroke in two {
+            painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
+        }
+    }
+}
+
+/// A green dot with a plus, or a red one with a minus.
+fn point_mark(painter: &Painter, at: Pos2, is_in: bool) {
+    let colour =
+        if is_in { Color32::from_rgb(20, 140, 70) } else { Color32::from_rgb(190, 40, 40) };
+    painter.circle(at, 7.0, colour, Stroke::new(1.5, Color32::WHITE));
+    let line = Stroke::new(2.0, Color32::WHITE);
+    painter.line_segment([at - vec2(3.5, 0.0), at + vec2(3.5, 0.0)], line);
+    if is_in {
+        painter.line_segment([at - vec2(0.0, 3.5), at + vec2(0.0, 3.5)], line);
+    }
+}

@@ -1,0 +1,201 @@
+//! What the pointer is in the middle of ends well, whatever else is pressed meanwhile.
+
+use bevy_illustrator::{project::Action, recipe::EditKind, storyboard::ShotId};
+use egui::{Event, Key, Modifiers, PointerButton, accesskit::Role};
+use egui_kittest::kittest::{AccessKitNode, Queryable};
+
+use crate::support::{Panel, has, press, scroll_and_press};
+
+use super::{at, canvas, choose, kept, key, place, stroke};
+
+/// The button goes down at one place and the pointer to another; the button stays down.
+fn begin_stroke(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32)) {
+    let [from, to] = [from, to].map(|(x, y)| place(panel, shot, x, y));
+    panel.event(Event::PointerMoved(from));
+    panel.event(button(from, true));
+    panel.run_steps(1);
+    panel.event(Event::PointerMoved(to));
+    panel.run_steps(1);
+}
+
+fn end_stroke(panel: &mut Panel, shot: &ShotId, at: (f32, f32)) {
+    let at = place(panel, shot, at.0, at.1);
+    panel.event(button(at, false));
+    panel.run_steps(2);
+}
+
+fn button(pos: egui::Pos2, pressed: bool) -> Event {
+    let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);
+    Event::PointerButton { pos, button, pressed, modifiers }
+}
+
+/// Chooses a part in the list.
+fn choose_part(panel: &mut Panel, name: &str) {
+    let is_it = |node: &AccessKitNode<'_>| {
+        node.role() == Role::Button && node.label().as_deref() == Some(name)
+    };
+    panel.get_by(is_it).scroll_to_me();
+    panel.run_steps(4);
+    panel.get_by(is_it).click();
+    panel.run_steps(2);
+}
+
+/// Two parts, the second of which lies above and is chosen.
+fn two_parts() -> (Panel, ShotId) {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.3, 0.1)]);
+    press(&mut panel, "New");
+    stroke(&mut panel, &shot, &[(0.1, 0.9), (0.3, 0.9)]);
+    panel.state_mut().obey();
+    (panel, shot)
+}
+
+#[test]
+fn a_stroke_stays_in_its_part_when_another_one_is_chosen_before_the_button_is_up() {
+    let (mut panel, shot) = two_parts();
+    begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
+    key(&mut panel, Modifiers::NONE, Key::Q);
+    let to = place(&panel, &shot, 0.8, 0.7);
+    panel.event(Event::PointerMoved(to));
+    panel.run_steps(1);
+    end_stroke(&mut panel, &shot, (0.8, 0.7));
+    let asked = panel.state_mut().obey();
+    let [above, below] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!([at(&above.mask, 0.7, 0.5), at(&above.mask, 0.2, 0.9)], [255, 255]);
+    assert_eq!([at(&below.mask, 0.7, 0.5), at(&below.mask, 0.2, 0.9)], [0, 0]);
+    assert_eq!((at(&below.mask, 0.2, 0.1), below.name.as_str()), (255, "part 1"));
+}
+
+#[test]
+fn a_stroke_that_ends_while_space_is_held_is_not_lost() {
+    let (mut panel, shot) = canvas();
+    begin_stroke(&mut panel, &shot, (0.2, 0.5), (0.6, 0.5));
+    let space = |pressed| Event::Key {
+        key: Key::Space,
+        physical_key: None,
+        pressed,
+        repeat: false,
+        modifiers: Modifiers::NONE,
+    };
+    panel.event(space(true));
+    panel.run_steps(1);
+    end_stroke(&mut panel, &shot, (0.6, 0.5));
+    panel.event(space(false));
+    panel.run_steps(1);
+    press(&mut panel, "Eraser");
+    let painted = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert_eq!(at(&painted, 0.4, 0.5), 255);
+    key(&mut panel, Modifiers::COMMAND, Key::Z);
+    assert_eq!(kept(&panel.state_mut().obey()), [], "and is a step that can be taken back");
+}
+
+#[test]
+fn what_is_clicked_at_after_a_new_part_goes_into_that_one_alone() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Object");
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    press(&mut panel, "New");
+    stroke(&mut panel, &shot, &[(0.05, 0.05)]);
+    let parts = kept(&panel.state_mut().obey()).to_vec();
+    assert_eq!([at(&parts[0].mask, 0.5, 0.5), at(&parts[0].mask, 0.05, 0.05)], [0, 255]);
+    key(&mut panel, Modifiers::NONE, Key::Escape);
+    let after = kept(&panel.state_mut().obey()).to_vec();
+    assert!(after[0].mask.is_empty(), "Escape gives back what was clicked at last");
+    assert_eq!(after[1], parts[1], "and not what was clicked at before");
+}
+
+#[test]
+fn a_part_that_was_emptied_meanwhile_does_not_come_back_with_the_next_click() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Object");
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    scroll_and_press(&mut panel, "Nothing");
+    panel.state_mut().obey();
+    stroke(&mut panel, &shot, &[(0.05, 0.05)]);
+    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert_eq!([at(&mask, 0.5, 0.5), at(&mask, 0.05, 0.05)], [0, 255]);
+}
+
+#[test]
+fn undo_goes_back_to_the_part_that_was_worked_on() {
+    let (mut panel, shot) = two_parts();
+    choose_part(&mut panel, "part 1");
+    press(&mut panel, "New");
+    key(&mut panel, Modifiers::COMMAND, Key::Z);
+    stroke(&mut panel, &shot, &[(0.6, 0.5), (0.8, 0.5)]);
+    let asked = panel.state_mut().obey();
+    let [above, below] = kept(&asked) else { panic!("{asked:?}") };
+    assert_eq!([at(&above.mask, 0.7, 0.5), at(&below.mask, 0.7, 0.5)], [0, 255]);
+}
+
+#[test]
+fn a_polygon_is_closed_at_its_first_corner_and_a_slip_is_taken_back() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Polygon");
+    for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
+        stroke(&mut panel, &shot, &[corner]);
+    }
+    key(&mut panel, Modifiers::NONE, Key::Backspace);
+    for corner in [(0.1, 0.9), (0.1, 0.1)] {
+        stroke(&mut panel, &shot, &[corner]);
+    }
+    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert!((mask.coverage() - 0.32).abs() < 0.03, "{}", mask.coverage());
+    assert_eq!([at(&mask, 0.2, 0.2), at(&mask, 0.8, 0.8)], [255, 0]);
+}
+
+#[test]
+fn a_candidate_that_comes_while_an_outline_is_open_is_shown_after_it() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Replace part 1");
+    press(&mut panel, "Polygon");
+    for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
+        stroke(&mut panel, &shot, &[corner]);
+    }
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    assert!(panel.query_by_label("Accept").is_none(), "the hand is busy");
+    key(&mut panel, Modifiers::NONE, Key::Enter);
+    panel.run_steps(2);
+    assert!(panel.query_by_label("Accept").is_some());
+}
+
+#[test]
+fn who_looks_at_the_take_itself_again_is_not_disturbed_by_the_next_candidate() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Replace part 1");
+    let drawn = |panel: &mut Panel, count| {
+        panel.state_mut().until(|project| project.art().takes(&shot).len() == count);
+        panel.run_steps(3);
+    };
+    let mut asked = panel.state_mut().obey();
+    drawn(&mut panel, 2);
+    press(&mut panel, "Fit");
+    key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
+    assert!(panel.query_by_label("Accept").is_none());
+    // As if two had been asked for with that press.
+    let Some(edit) = asked.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
+        panic!("{asked:?}")
+    };
+    panel.state_mut().project.apply(edit).unwrap();
+    drawn(&mut panel, 3);
+    assert!(panel.query_by_label("Accept").is_none());
+}
+
+#[test]
+fn typing_is_taken_back_in_the_words_of_its_own_part_only() {
+    let (mut panel, _) = two_parts();
+    choose(&mut panel, EditKind::Replace, "a red sky");
+    choose_part(&mut panel, "part 1");
+    scroll_and_press(&mut panel, "replace");
+    scroll_and_press(&mut panel, "What it is to show");
+    key(&mut panel, Modifiers::COMMAND, Key::Z);
+    panel.state_mut().obey();
+    assert!(!has(&panel, "Replace part 1: a red sky"));
+    assert!(panel.get_by_label("What it is to show").value().unwrap_or_default().is_empty());
+}
