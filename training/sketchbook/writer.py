@@ -18,7 +18,7 @@ _ALIVE = PEOPLE + ANIMALS
 #: How often a caption says something, by what and whether it is the ordinary case. Guidance draws the ordinary
 #: where a prompt leaves something open; a negative prompt against it needs others that were left unsaid too.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
-_SAYS_POSITION = {"left": 0.92, "centre": 0.82, "right": 0.92}
+_SAYS_POSITION = {"left": 0.95, "centre": 0.82, "right": 0.95}
 _SAYS_NO_POSITION = 0.06
 _ALSO_STORYBOOK = 0.12
 _DISTRACTED = 0.12
