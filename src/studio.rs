@@ -8,7 +8,7 @@
 //! candle starts threads for some of its work that cannot be bounded from here, on Linux at the same
 //! low priority: set `CANDLE_NUM_THREADS=1` in the environment to keep them away.
 
-mod pool;
+pub(crate) mod pool;
 mod queue;
 mod queue_file;
 mod shared;
@@ -136,7 +136,7 @@ impl Studio {
             let (shared, writer) = (Arc::clone(&shared), writer.clone());
             move || keep_queue(&shared, &writer, in_step)
         })?);
-        let pool = pool::build().map_err(io::Error::other)?;
+        let pool = pool::build("illustrator-draw").map_err(io::Error::other)?;
         studio.worker =
             Some(Builder::new().name("illustrator-studio".to_owned()).spawn(move || {
                 lower_priority();

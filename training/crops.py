@@ -51,7 +51,7 @@ def window(
     what is seen through it. If there is a `box`, in latents, it holds that, or its middle if the box is larger."""
     width, height = size
     wide, high = sides
-    for attempt in range(100):
+    for _ in range(100):
         x, y = rng.randrange(width - wide + 1), rng.randrange(height - high + 1)
         if box:
             x, y = _over(box[0], box[2], wide, width, rng), _over(box[1], box[3], high, height, rng)

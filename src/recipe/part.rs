@@ -68,7 +68,7 @@ pub enum EditKind {
     Replace,
     /// Something that is not there yet, from a rough shape in colours if there is one.
     Add,
-    /// What is there goes, and its surroundings close over it.
+    /// What is there goes, and its surroundings close over it: they are drawn as "an empty scene".
     Remove,
     /// More of what is there.
     Embolden,

@@ -19,27 +19,12 @@ use thread_priority::ThreadPriority;
 /// Walks through a network recurse; what a thread does not touch costs nothing.
 const STACK_BYTES: usize = 64 << 20;
 
-/// The pool in which generators run.
+/// A pool that computes beside the game, with a thread for each core but one, which is left to the game. Its threads
+/// are called `name` and have the lowest priority.
 ///
 /// # Errors
 /// When the system gives no threads.
-pub(super) fn build() -> Result<ThreadPool, ThreadPoolBuildError> {
-    named("illustrator-draw")
-}
-
-#[cfg(feature = "panel")]
-impl super::Studio {
-    /// A pool like that in which generators run, for what else computes beside the game.
-    ///
-    /// # Errors
-    /// When the system gives no threads.
-    pub(crate) fn pool(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildError> {
-        named(name)
-    }
-}
-
-/// A thread for each core but one, which is left to the game.
-fn named(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildError> {
+pub(crate) fn build(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     ThreadPoolBuilder::new()
         .num_threads(cores.saturating_sub(1).max(1))

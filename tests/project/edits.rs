@@ -40,6 +40,17 @@ fn takes(bench: &Bench, shot: &ShotId) -> Vec<Take> {
     bench.project.art().takes(shot).to_vec()
 }
 
+/// A shot with a take and an edit of it.
+fn edited() -> (Bench, ShotId, Take, Take) {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let second = takes(&bench, &item)[1].clone();
+    (bench, item, first, second)
+}
+
 #[test]
 fn an_edit_draws_takes_that_know_what_they_were_made_of() {
     let mut bench = Bench::drawn();
@@ -233,12 +244,7 @@ fn an_edit_that_makes_no_sense_is_refused_at_once() {
 
 #[test]
 fn a_take_that_is_tried_on_is_shown_until_that_ends() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let second = takes(&bench, &item)[1].clone();
+    let (mut bench, item, first, second) = edited();
     let try_on = |take: Option<&TakeId>| Action::TryOn { shot: item.clone(), take: take.cloned() };
     let shown = |bench: &Bench| bench.pictures()[&item].clone();
     bench.apply(try_on(Some(&second.id)));
@@ -277,12 +283,7 @@ fn pictures_folder(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn a_take_that_is_tried_on_is_never_among_the_pictures_that_a_game_ships() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let second = takes(&bench, &item)[1].clone();
+    let (mut bench, item, _, second) = edited();
     let before = pictures_folder(bench.root());
     let try_on = Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) };
     bench.apply(try_on.clone());
@@ -306,12 +307,7 @@ fn a_take_that_is_tried_on_is_never_among_the_pictures_that_a_game_ships() {
 
 #[test]
 fn what_is_drawn_while_a_take_is_tried_on_is_published_and_shown_when_that_ends() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let second = takes(&bench, &item)[1].clone();
+    let (mut bench, item, _, second) = edited();
     bench.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
     bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
     bench.settle();

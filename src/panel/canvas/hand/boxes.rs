@@ -46,8 +46,8 @@ pub(super) fn pulled(
     };
     let left = side(edges[0], area.x, by(0), 0, area.right().saturating_sub(1));
     let top = side(edges[1], area.y, by(1), 0, area.bottom().saturating_sub(1));
-    let right = side(edges[2], area.right(), by(0), area.x + 1, size.0);
-    let bottom = side(edges[3], area.bottom(), by(1), area.y + 1, size.1);
+    let right = side(edges[2], area.right(), by(0), area.x.saturating_add(1), size.0);
+    let bottom = side(edges[3], area.bottom(), by(1), area.y.saturating_add(1), size.1);
     Area { x: left, y: top, width: right - left, height: bottom - top }
 }
 
@@ -117,5 +117,9 @@ mod tests {
         assert_eq!(out, Area { x: 0, y: 0, width: 50, height: 30 });
         assert_eq!(pull([true; 4], [25.0, 13.0]), Area { x: 25, y: 13, ..BOX });
         assert_eq!(pull([true; 4], [900.0, -9.0]), Area { x: 70, y: 0, ..BOX });
+        // What is kept in a file may lie anywhere.
+        let beyond = Area { x: u32::MAX, y: u32::MAX, width: 9, height: 9 };
+        let pulled = pulled(beyond, [true, true, false, false], [0.0, 0.0], [0.0, 0.0], SIZE);
+        assert_eq!((pulled.right(), pulled.bottom()), (u32::MAX, u32::MAX));
     }
 }

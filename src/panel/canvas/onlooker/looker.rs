@@ -22,7 +22,7 @@ use crate::{
         objects::Pointing,
         sam::{Embedding, Sam},
     },
-    studio::{Studio, lower_priority},
+    studio::{lower_priority, pool},
 };
 
 /// The thread that looks, with the network at hand. It ends when nobody can ask it any more.
@@ -140,7 +140,7 @@ struct Pooled {
 
 impl Pooled {
     fn load(file: &Path) -> Result<Self, String> {
-        let pool = Studio::pool("illustrator-sam").map_err(|error| error.to_string())?;
+        let pool = pool::build("illustrator-sam").map_err(|error| error.to_string())?;
         let sam = pool.install(|| {
             let device = DeviceKind::Auto.open().map_err(|error| error.to_string())?;
             Sam::load(file, &device).map_err(|error| error.to_string())
