@@ -65,6 +65,7 @@ fn measure() -> Result<(), DiffusionError> {
                 style: String::new(),
                 parts: vec![part],
                 context: None,
+                origin: None,
             },
             picture: picture.clone(),
             prompt: String::new(),

@@ -1,4 +1,5 @@
-//! How long an author waits for an object: looking at a picture, and answering a click.
+//! How long an author waits for an object: looking at a picture, answering a click, and finding the same in another
+//! picture.
 //!
 //! MobileSAM runs with made-up weights, which take the time that real ones do.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
@@ -34,8 +35,8 @@ fn main() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
     let sam = Sam::load(file.path(), &Device::Cpu).unwrap();
-    println!("| picture | found by | looking, s | a click, ms |");
-    println!("|---|---|---|---|");
+    println!("| picture | found by | looking, s | a click, ms | in another picture, ms |");
+    println!("|---|---|---|---|---|");
     for (width, height) in [(256, 256), (384, 224), (1024, 1024)] {
         let picture = RgbaImage::from_fn(width, height, |x, y| {
             Rgba([(x * 255 / width) as u8, (y / 16 % 2 * 200) as u8, (x / 24 % 2 * 90) as u8, 255])
@@ -44,10 +45,14 @@ fn main() {
         let objects = Objects::of(&picture);
         let looking = seconds(3, || Objects::of(&picture));
         let click = 1000.0 * seconds(9, || objects.select(&pointing));
-        println!("| {width}x{height} | colours and edges | {looking:.2} | {click:.0} |");
+        let mask = objects.select(&pointing);
+        let other = 1000.0 * seconds(9, || objects.alike(&objects, &mask));
+        println!(
+            "| {width}x{height} | colours and edges | {looking:.2} | {click:.0} | {other:.0} |"
+        );
         let embedding = sam.embed(&picture).unwrap();
         let looking = seconds(3, || sam.embed(&picture).unwrap());
         let click = 1000.0 * seconds(9, || sam.select(&embedding, &pointing).unwrap());
-        println!("| {width}x{height} | MobileSAM | {looking:.2} | {click:.0} |");
+        println!("| {width}x{height} | MobileSAM | {looking:.2} | {click:.0} | |");
     }
 }

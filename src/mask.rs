@@ -165,6 +165,15 @@ impl Mask {
         })
     }
 
+    /// The smallest box around all pixels in which it differs from another mask of the same size.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Option<Area> {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return None;
+        }
+        differing(&self.0, &other.0, self.0.width())
+    }
+
     /// Puts another mask of the same size together with this one. Where both are grey, the lighter one
     /// counts when adding and the darker one when intersecting.
     ///
@@ -264,6 +273,20 @@ impl fmt::Display for Area {
     }
 }
 
+/// The smallest box around all pixels in which two pictures of one size differ.
+pub(crate) fn differing<T: PartialEq>(one: &[T], other: &[T], width: u32) -> Option<Area> {
+    let width = (width as usize).max(1);
+    let rows = one.chunks(width).zip(other.chunks(width)).enumerate();
+    rows.fold(None, |area: Option<Area>, (y, (row, other))| {
+        let differs = |x: &usize| row[*x] != other[*x];
+        let Some(first) = (0..row.len()).find(differs) else { return area };
+        let last = (first..row.len()).rfind(differs).unwrap_or(first);
+        let (x, y) = (first as u32, y as u32);
+        let row = Area { x, y, width: (last - first) as u32 + 1, height: 1 };
+        Some(area.map_or(row, |area| area.with(row)))
+    })
+}
+
 /// Numbers each place of pixels that are not 0 and hang together by their sides, from 1.
 fn places(image: &GrayImage) -> ImageBuffer<Luma<u32>, Vec<u32>> {
     if image.len() == 1 {
@@ -304,6 +327,15 @@ mod tests {
         assert_eq!(spots.bounds(), Some(Area { x: 1, y: 1, width: 2, height: 2 }));
         assert_eq!(Mask::empty(3, 3).bounds(), None);
         assert_eq!(spots.crop(Area { x: 1, y: 1, width: 2, height: 2 }).values(), [0, 1, 255, 0]);
+    }
+
+    #[test]
+    fn where_masks_differ_lies_in_a_box() {
+        let one = mask(&[&[0, 9, 0, 0], &[0, 0, 0, 0], &[7, 0, 0, 0]]);
+        let other = mask(&[&[0, 9, 1, 0], &[0, 0, 0, 0], &[7, 3, 0, 0]]);
+        assert_eq!(one.differing(&other), Some(Area { x: 1, y: 0, width: 2, height: 3 }));
+        assert_eq!(one.differing(&one), None);
+        assert_eq!(one.differing(&mask(&[&[0, 9, 0, 0], &[0, 0, 0, 0], &[7, 0, 0, 0]])), None);
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! an [`Update`]. No call waits for drawing. [`Project::poll`] never waits for the disk either: pictures
 //! are read and published by a thread of their own. Actions that change what the author keeps (accepting,
 //! words, style, marks) write it before they return, and an edit reads its picture, which takes some
-//! milliseconds.
+//! milliseconds; doing it alike to others looks at their pictures, which takes some more.
 
 mod action;
+mod edits;
 mod publisher;
 mod standing;
 mod update;

@@ -121,6 +121,15 @@ impl Recipe {
                 == other.edit.as_ref().map(PictureEdit::deciding)
     }
 
+    /// What all takes of one edit have in common, and all of the same edit done to other pictures by
+    /// [`Action::EditAlike`](crate::project::Action::EditAlike): the identity of the first of them. None of what no
+    /// edit made.
+    #[must_use]
+    pub fn origin(&self) -> Option<RecipeId> {
+        let edit = self.edit.as_ref()?;
+        Some(edit.origin.clone().unwrap_or_else(|| self.with_take(0).id()))
+    }
+
     /// Whether it draws what a shot asks for with `shot`: a take of it, or any edit of one.
     #[must_use]
     pub fn is_for(&self, shot: &Self) -> bool {

@@ -60,7 +60,14 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         picture,
         prompt: "a meadow by day, storybook illustration".to_owned(),
         unwanted: "in the rain".to_owned(),
-        edit: PictureEdit { parent: None, picture: hash, style, parts, context: None },
+        edit: PictureEdit {
+            parent: None,
+            picture: hash,
+            style,
+            parts,
+            context: None,
+            origin: None,
+        },
         sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps: 2, guidance: 4.0 },
         noise: Noise::Seed(3),
     }

@@ -38,7 +38,7 @@ from sketchbook.caption import caption, fragment
 from sketchbook.scene import Scene
 
 #: How many batches are edits.
-EDITED = 0.6
+EDITED = 0.45
 #: How many batches show parts of drawings: of whole pictures, and of edits.
 CROPPED, CROPPED_EDITS = 0.2, 0.65
 #: How many captions are dropped, and how many are fragments.

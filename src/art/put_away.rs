@@ -37,7 +37,7 @@ impl Art {
     }
 
     /// The takes of a shot, and then those that were put away.
-    pub(super) fn with_discarded(&self, shot: &ShotId) -> impl Iterator<Item = &Take> {
+    pub(crate) fn with_discarded(&self, shot: &ShotId) -> impl Iterator<Item = &Take> {
         self.takes(shot).iter().chain(self.discarded(shot))
     }
 

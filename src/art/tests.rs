@@ -41,6 +41,7 @@ pub(super) fn edit_of(take: &Take, part: &str) -> Recipe {
         style: String::new(),
         parts: vec![part],
         context: None,
+        origin: None,
     };
     Recipe { edit: Some(edit), ..recipe("x") }
 }

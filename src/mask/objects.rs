@@ -5,6 +5,7 @@
 //! is merged late stands out from its surroundings: that is an object. Illustrations have clear colours
 //! and edges, which is where this works well; a network may do better on photographs.
 
+mod alike;
 mod tree;
 
 use image::{RgbaImage, imageops};
@@ -34,6 +35,8 @@ pub struct Objects {
     looked_at: (u32, u32),
     /// The superpixel of each pixel that was looked at, row by row.
     labels: Vec<usize>,
+    /// The mean colour of each superpixel.
+    colours: Vec<[f32; 3]>,
     tree: Tree,
 }
 
@@ -64,8 +67,9 @@ impl Objects {
         let (width, height) = looked_at.dimensions();
         let colours = lab(&looked_at);
         let labels = superpixels(&looked_at);
-        let tree = Tree::grown(&labels, &colours, width as usize);
-        Self { size, looked_at: (width, height), labels, tree }
+        let (pixels, colours) = tree::means(&labels, &colours);
+        let tree = Tree::grown(&labels, &pixels, colours.clone(), width as usize);
+        Self { size, looked_at: (width, height), labels, colours, tree }
     }
 
     /// The mask of what is pointed at: the object around each pixel that is meant, without holes and

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{Project, ProjectError, is_needed, refuse_faults};
 use crate::{
     art::TakeId,
-    diffusion::{EditError, EditPlan, Grid},
+    diffusion::EditError,
     mask::Area,
-    recipe::{Marks, Part, PictureEdit, Recipe, Size, Style, part::picture_hash},
+    recipe::{Marks, Part, PictureEdit, Recipe, Style},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -49,8 +49,10 @@ pub enum Action {
         /// How many takes.
         takes: u32,
     },
-    /// Do the edit that made a take to the pictures that other shots show, in front of what waits. Masks
-    /// of pictures of another size are made to fit.
+    /// Do the edit that made a take to the pictures that other shots show, in front of what waits. What was
+    /// marked is looked for there: see [`Objects::alike`](crate::mask::objects::Objects::alike). Where nothing looks
+    /// like it, and for what was added or has a rough shape, the place in the picture counts. This looks at each
+    /// picture, which takes about as long as it takes to click at an object for the first time.
     EditAlike {
         /// The shot.
         shot: ShotId,
@@ -141,7 +143,7 @@ impl Project {
                 self.queue(&[(shot, recipe)], takes, true);
             }
             Action::Edit { shot, take, picture, parts, context, takes } => {
-                let recipe = self.edit_recipe(&shot, take, parts, context)?;
+                let recipe = self.edit_recipe(&shot, &take, parts, context)?;
                 let is_it = |edit: &PictureEdit| picture.is_none_or(|hash| hash == edit.picture);
                 if !recipe.edit.as_ref().is_some_and(is_it) {
                     return Err(EditError::OtherPicture.into());
@@ -204,7 +206,7 @@ impl Project {
         Ok(())
     }
 
-    fn shot(&self, id: &ShotId) -> Result<&Shot, ProjectError> {
+    pub(super) fn shot(&self, id: &ShotId) -> Result<&Shot, ProjectError> {
         self.board.shot(id).ok_or_else(|| ProjectError::NoSuchShot(id.clone()))
     }
 
@@ -224,49 +226,6 @@ impl Project {
             }
         }
         self.queue(&wanted, 1, front);
-    }
-
-    /// The recipe of an edit of a take: that of the shot as it is now, on the take's picture.
-    fn edit_recipe(
-        &self,
-        shot: &ShotId,
-        take: TakeId,
-        parts: Vec<Part>,
-        context: Option<Area>,
-    ) -> Result<Recipe, ProjectError> {
-        let recipe = self.shot(shot)?.recipe.clone();
-        let picture = self.art.take(shot, &take)?.image()?;
-        let (width, height) = picture.dimensions();
-        let size = Size::new(width, height);
-        // All that can be told without the model is told now and not when the job's turn comes.
-        EditPlan::new(size, &parts, context, Grid::default())?;
-        let edit = PictureEdit {
-            picture: picture_hash(&picture),
-            parent: Some(take),
-            style: self.style().words.clone(),
-            parts,
-            context,
-        };
-        Ok(Recipe { size, edit: Some(edit), ..recipe })
-    }
-
-    /// The recipes that do to other pictures what made a take.
-    fn alike_recipes(
-        &self,
-        shot: &ShotId,
-        take: &TakeId,
-        others: &[ShotId],
-    ) -> Result<Vec<(ShotId, Recipe)>, ProjectError> {
-        let none = || ProjectError::NoEdit { shot: shot.clone(), take: take.clone() };
-        let edit = self.art.take(shot, take)?.recipe().edit.as_ref().ok_or_else(none)?;
-        let alike = |other: &ShotId| {
-            let shown = self.shown(self.shot(other)?);
-            let shown = shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?;
-            let Size { width, height } = shown.recipe().size;
-            let parts = edit.parts.iter().map(|part| part.resized(width, height)).collect();
-            Ok((other.clone(), self.edit_recipe(other, shown.id.clone(), parts, None)?))
-        };
-        others.iter().map(alike).collect()
     }
 
     /// Queues the next takes of these recipes in this order, behind all others or in front of those that

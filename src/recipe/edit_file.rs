@@ -169,6 +169,7 @@ impl EditFile {
             style: self.style.clone(),
             parts: parts.map(|(i, part)| part.load(i, folder)).collect::<Result<_, _>>()?,
             context: self.context,
+            origin: None,
         })
     }
 }

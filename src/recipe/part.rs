@@ -8,7 +8,7 @@ use image::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::{TakeId, update_text};
+use super::{RecipeId, TakeId, update_text};
 use crate::mask::{Area, Mask, text};
 
 /// What becomes of a picture that is there already.
@@ -24,8 +24,12 @@ pub struct PictureEdit {
     /// The parts, the uppermost first. What is in none of them is kept.
     pub parts: Vec<Part>,
     /// What of the picture the networks see, in pixels, instead of what is chosen for them; widened to whole
-    /// latents.
+    /// latents, and to as many as the model wants to see.
     pub context: Option<Area>,
+    /// What all takes of it have in common, and all edits that do the same to other pictures; see
+    /// [`Recipe::origin`](super::Recipe::origin).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RecipeId>,
 }
 
 /// What of an edit decides the picture that comes of it.
@@ -154,18 +158,9 @@ impl Part {
 }
 
 impl PictureEdit {
-    /// Whether it does the same to another picture: parts of the same names with the same edits.
-    #[must_use]
-    pub fn is_alike(&self, other: &Self) -> bool {
-        let said = |edit: &Self| -> Vec<_> {
-            edit.parts.iter().map(|part| (part.name.clone(), part.edit.clone())).collect()
-        };
-        said(self) == said(other)
-    }
-
-    /// Neither who its parent is, for the picture itself counts, nor the names of parts.
+    /// Neither who its parent is, for the picture itself counts, nor the names of parts, nor where it comes from.
     pub(super) fn deciding(&self) -> Deciding<'_> {
-        let Self { parent: _, picture, style, parts, context } = self;
+        let Self { parent: _, picture, style, parts, context, origin: _ } = self;
         let parts = parts
             .iter()
             .map(|Part { name: _, mask, edit, scribble }| (mask, edit, scribble.as_ref()))
@@ -338,6 +333,7 @@ mod tests {
             style: "ink".to_owned(),
             parts: vec![part("sky"), part("sea")],
             context: None,
+            origin: None,
         };
         let first = |first: Part| PictureEdit { parts: vec![first, part("sea")], ..edit.clone() };
         let scribble = Some(Scribble(Arc::new(RgbaImage::new(2, 2))));
@@ -346,6 +342,7 @@ mod tests {
         let others = [
             (true, first(part("heaven"))),
             (true, PictureEdit { parent, ..edit.clone() }),
+            (true, PictureEdit { origin: Some(RecipeId("1".to_owned())), ..edit.clone() }),
             (false, first(Part { mask: Mask::empty(2, 2), ..part("sky") })),
             (false, first(Part { edit: PartEdit::new(EditKind::Keep), ..part("sky") })),
             (false, first(Part { scribble, ..part("sky") })),

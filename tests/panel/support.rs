@@ -6,6 +6,7 @@ use std::{
 };
 
 use bevy_illustrator::{
+    art::Take,
     diffusion::{DiffusionError, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
@@ -14,6 +15,7 @@ use bevy_illustrator::{
     story::{Character, Expression, Item, Line, Place, Scene, Story},
     storyboard::{Shot, ShotKind, ShotState},
 };
+use egui::TextureId;
 use egui_kittest::{
     Harness, Node,
     kittest::{AccessKitNode, Queryable},
@@ -70,13 +72,21 @@ impl Generator for Hand {
     }
 }
 
-/// Has no pictures; the panel must do without.
-pub struct NoPictures;
+/// Has takes in their full size, and no other pictures: the panel must do without.
+pub struct FullSizeOnly;
 
-impl Thumbnails for NoPictures {
-    fn of(&mut self, _: Picture<'_>) -> Texture {
-        Texture::Loading
+impl Thumbnails for FullSizeOnly {
+    fn of(&mut self, picture: Picture<'_>) -> Texture {
+        match picture {
+            Picture::Full(take) | Picture::Pixels(take) => Texture::Ready(texture_of(take)),
+            Picture::Small(_) | Picture::Preview(..) => Texture::Loading,
+        }
     }
+}
+
+/// The texture that stands for a take in its full size.
+pub fn texture_of(take: &Take) -> TextureId {
+    TextureId::User(u64::from_str_radix(take.id.as_str(), 16).unwrap())
 }
 
 /// An author in front of the panel.
@@ -143,7 +153,7 @@ pub fn open_in(desk: Desk, room: [f32; 2]) -> Panel {
     let show = |ui: &mut egui::Ui, desk: &mut Desk| {
         let window = desk.panel.tab == Tab::Canvas;
         let show =
-            |ui: &mut egui::Ui| panel_ui(ui, &mut desk.panel, &desk.project, &mut NoPictures);
+            |ui: &mut egui::Ui| panel_ui(ui, &mut desk.panel, &desk.project, &mut FullSizeOnly);
         desk.asked.extend(ui.push_id(window, show).inner);
     };
     let mut panel = Harness::builder().with_size(room).build_ui_state(show, desk);

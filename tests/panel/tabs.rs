@@ -161,8 +161,8 @@ fn with_5000_shots_only_those_in_sight_are_laid_out() {
 fn two_panels_in_one_dock_do_not_disturb_each_other() {
     let show = |ui: &mut egui::Ui, (desk, other): &mut (Desk, PanelState)| {
         ui.columns(2, |columns| {
-            panel_ui(&mut columns[0], &mut desk.panel, &desk.project, &mut NoPictures);
-            panel_ui(&mut columns[1], other, &desk.project, &mut NoPictures);
+            panel_ui(&mut columns[0], &mut desk.panel, &desk.project, &mut FullSizeOnly);
+            panel_ui(&mut columns[1], other, &desk.project, &mut FullSizeOnly);
         });
     };
     let both = (Desk::new(story()), PanelState::default());

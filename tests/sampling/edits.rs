@@ -63,6 +63,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
                 parts: vec![part],
                 // diffusers sees the whole picture.
                 context: Some(Area { x: 0, y: 0, width, height }),
+                origin: None,
             },
             picture,
             prompt: String::new(),

@@ -18,8 +18,9 @@ _ALIVE = PEOPLE + ANIMALS
 #: How often a caption says something, by what and whether it is the ordinary case. Guidance draws the ordinary
 #: where a prompt leaves something open; a negative prompt against it needs others that were left unsaid too.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
-_SAYS_POSITION = {"left": 0.95, "centre": 0.82, "right": 0.95}
-_SAYS_NO_POSITION = 0.06
+#: A position is left out only where it goes without saying, in the middle and for two from left to right:
+#: who could be in several places would be drawn in several.
+_SAYS_MIDDLE, _SAYS_SIDES = 0.6, 0.8
 _ALSO_STORYBOOK = 0.12
 _DISTRACTED = 0.12
 #: English puts these in front of a colour: "a big yellow moon".
@@ -102,9 +103,14 @@ class Writer:
 
     def _name_subjects(self) -> list[_Named]:
         subjects = self.rng.sample(self.scene.subjects, len(self.scene.subjects))
-        silent = self.scene.framing == "portrait" or self.rng.random() < _SAYS_NO_POSITION
-        silent |= not self._placed
-        says = [not silent and self.rng.random() < _SAYS_POSITION[subject.position] for subject in subjects]
+        silent = self.scene.framing == "portrait" or not self._placed
+        if {subject.position for subject in subjects} == {"left", "right"} and self.rng.random() > _SAYS_SIDES:
+            silent = True
+            subjects.sort(key=lambda subject: subject.position)
+        says = [
+            not silent and (subject.position != "centre" or self.rng.random() < _SAYS_MIDDLE)
+            for subject in subjects
+        ]
         # "A knight and a fox on the right" would put both on the right: who has a position comes first.
         ordered = sorted(zip(subjects, says), key=lambda pair: not pair[1])
         slots = iter(("somewhere", "elsewhere"))

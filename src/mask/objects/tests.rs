@@ -137,3 +137,65 @@ fn one_colour_is_one_object() {
     assert!(!objects.select(&at(30, 30)).is_empty());
     assert_eq!(objects.split(1), [Mask::full(64, 48)]);
 }
+
+/// The landscape a little later, seen from further left, without the door.
+fn from_further_left() -> RgbaImage {
+    RgbaImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        let colour = match thing_from_further_left(x, y) {
+            "moon" => [235, 235, 228],
+            "house" => [176, 44, 38],
+            "sky" => [56 + y as u8, 84 + y as u8, 190],
+            _ => [55, 138, 58],
+        };
+        let noise = (x * 5 + y * 11 + x * y) % 9;
+        let [r, g, b] = colour.map(|channel: u8| channel.saturating_add(noise as u8));
+        Rgba([r, g, b, 255])
+    })
+}
+
+fn thing_from_further_left(x: u32, y: u32) -> &'static str {
+    let thing = thing(x.wrapping_sub(30), y.wrapping_add(4));
+    if thing == "door" { "house" } else { thing }
+}
+
+fn things_from_further_left(name: &str) -> Mask {
+    let is_it = |x, y| thing_from_further_left(x, y) == name;
+    Mask::from_fn(WIDTH, HEIGHT, |x, y| if is_it(x, y) { 255 } else { 0 })
+}
+
+#[test]
+fn the_same_thing_is_found_where_it_stands_in_another_picture() {
+    let (here, there) = (Objects::of(&landscape()), Objects::of(&from_further_left()));
+    for name in ["house", "moon", "sky", "meadow"] {
+        let found = there.alike(&here, &things(&[name])).unwrap_or_else(|| panic!("no {name}"));
+        assert_alike(&found, &things_from_further_left(name), 0.85);
+    }
+    // Masks drawn by hand hold some of the surroundings.
+    let loose = Mask::rectangle(WIDTH, HEIGHT, Area { x: 20, y: 46, width: 50, height: 48 });
+    let found = there.alike(&here, &loose).expect("a house");
+    assert_alike(&found, &things_from_further_left("house"), 0.8);
+}
+
+#[test]
+fn the_same_thing_is_found_in_a_picture_of_another_size() {
+    let image = imageops::resize(
+        &from_further_left(),
+        2 * WIDTH,
+        2 * HEIGHT,
+        imageops::FilterType::Triangle,
+    );
+    let (here, there) = (Objects::of(&landscape()), Objects::of(&image));
+    let found = there.alike(&here, &things(&["house"])).expect("a house");
+    assert_alike(&found, &things_from_further_left("house").resized(2 * WIDTH, 2 * HEIGHT), 0.85);
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let here = Objects::of(&landscape());
+    let there = Objects::of(&from_further_left());
+    assert_eq!(there.alike(&here, &things(&["door"])), None);
+    let [full, empty] = [Mask::full(WIDTH, HEIGHT), Mask::empty(WIDTH, HEIGHT)];
+    assert_eq!(there.alike(&here, &full), None, "all of it is all of it");
+    assert_eq!(there.alike(&here, &empty), None);
+    assert_eq!(there.alike(&here, &Mask::full(3, 3)), None, "a mask of another picture");
+}

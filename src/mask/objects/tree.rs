@@ -50,10 +50,15 @@ struct Part {
 type Candidate = Reverse<(u32, u32, usize, usize)>;
 
 impl Tree {
-    /// Merges superpixels, given the superpixel and the colour of each pixel, row by row.
-    pub fn grown(labels: &[usize], colours: &[[f32; 3]], width: usize) -> Self {
-        let leaves = labels.iter().max().map_or(0, |most| most + 1);
-        let (pixels, mut means) = means(labels, colours, leaves);
+    /// Merges superpixels, given the superpixel of each pixel, row by row, and the pixels and the mean colour of each
+    /// superpixel.
+    pub fn grown(
+        labels: &[usize],
+        pixels: &[usize],
+        mut means: Vec<[f32; 3]>,
+        width: usize,
+    ) -> Self {
+        let leaves = pixels.len();
         let mut borders = borders(labels, &means, width, leaves);
         let leaf = |&pixels: &usize| Node {
             pixels,
@@ -122,6 +127,19 @@ impl Tree {
                 }
             }
         })
+    }
+
+    /// The sum of values over the pixels of each node, given those of the superpixels' pixels.
+    pub fn sums(&self, of_leaves: &[f32]) -> Vec<f32> {
+        let mut sums = Vec::with_capacity(self.nodes.len());
+        for (node, of) in self.nodes.iter().enumerate() {
+            // Children come before what is merged from them.
+            sums.push(match of.children {
+                Some([a, b]) => sums[a] + sums[b],
+                None => of_leaves[node] * of.pixels as f32,
+            });
+        }
+        sums
     }
 
     /// How much a node stands out: how many times its contrast to what it was merged with is that within.
@@ -200,7 +218,8 @@ impl Border {
 }
 
 /// Pixels and mean colour of each superpixel.
-fn means(labels: &[usize], colours: &[[f32; 3]], leaves: usize) -> (Vec<usize>, Vec<[f32; 3]>) {
+pub(super) fn means(labels: &[usize], colours: &[[f32; 3]]) -> (Vec<usize>, Vec<[f32; 3]>) {
+    let leaves = labels.iter().max().map_or(0, |most| most + 1);
     let (mut pixels, mut sums) = (vec![0; leaves], vec![[0_f32; 3]; leaves]);
     for (&label, colour) in labels.iter().zip(colours) {
         pixels[label] += 1;
@@ -242,6 +261,6 @@ fn mean(means: &[[f32; 3]], nodes: &[Node], [a, b]: [usize; 2]) -> [f32; 3] {
     std::array::from_fn(|i| (m * means[a][i] + n * means[b][i]) / (m + n))
 }
 
-fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
+pub(super) fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
 }

@@ -43,7 +43,9 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
         if !todo.is_empty()
             && ui
                 .button(edit)
-                .on_hover_text("Does to the pictures of these shots what made this take")
+                .on_hover_text(
+                    "Does to the pictures of these shots what made this take, where they show the same",
+                )
                 .clicked()
         {
             let (shot, take) = (take.shot.clone(), take.id.clone());
@@ -108,8 +110,8 @@ fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
 /// themselves, and so it survives the end of the program.
 fn others<'a>(desk: &Desk<'a>, take: &Take) -> Vec<Other<'a>> {
     let project = desk.project;
-    let Some(edit) = &take.recipe().edit else { return Vec::new() };
-    let alike = |other: &&Take| other.recipe().edit.as_ref().is_some_and(|it| it.is_alike(edit));
+    let Some(origin) = take.recipe().origin() else { return Vec::new() };
+    let alike = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
     let others = project.board().kin(&take.shot).filter_map(|shot| {
         let shown = project.shown(shot)?;
         let made = project.art().takes(&shot.id).iter().rev().find(alike);

@@ -1,10 +1,10 @@
-//! How parts look above the picture: each in a colour and, by its verdict, a pattern of its own, so that no
-//! eye has to tell colours apart. Black and white mean nothing.
+//! How parts look above the picture: each in a colour and a pattern of its own, or that of its verdict, so that no eye
+//! has to tell colours apart. Black and white mean nothing.
 
 use egui::{Color32, ColorImage};
 
 use crate::{
-    mask::Mask,
+    mask::{Area, Mask},
     panel::theme,
     recipe::{Layer, Verdict},
 };
@@ -33,10 +33,17 @@ pub(super) fn colour(layer: &Layer) -> Color32 {
     COLOURS[usize::from(layer.colour) % COLOURS.len()]
 }
 
-/// All parts that are shown, and what is scribbled in them, as large as the picture.
-pub(super) fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
+/// What lies in a box of the picture of all parts that are shown, and of what is scribbled in them.
+pub(super) fn parts(
+    layers: &[Layer],
+    chosen: Option<usize>,
+    size: (u32, u32),
+    area: Area,
+) -> ColorImage {
     let (width, height) = (size.0 as usize, size.1 as usize);
-    let mut image = ColorImage::filled([width, height], Color32::TRANSPARENT);
+    let [left, top, columns, rows] =
+        [area.x, area.y, area.width, area.height].map(|side| side as usize);
+    let mut image = ColorImage::filled([columns, rows], Color32::TRANSPARENT);
     // Upwards: what stands first lies above the others.
     for (at, layer) in layers.iter().enumerate().rev() {
         if layer.hidden || layer.mask.size() != size {
@@ -45,8 +52,9 @@ pub(super) fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -
         let colour = colour(layer);
         let strong = if chosen == Some(at) { CHOSEN } else { OTHERS };
         let values = layer.mask.values();
-        for (i, (pixel, &value)) in image.pixels.iter_mut().zip(values).enumerate() {
-            let (x, y) = (i % width, i / width);
+        for (i, pixel) in image.pixels.iter_mut().enumerate() {
+            let (x, y) = (left + i % columns, top + i / columns);
+            let value = values[y * width + x];
             let scribbled = layer.scribble.as_ref().map(|scribble| &scribble.0);
             if let Some(above) = scribbled.and_then(|it| it.get_pixel_checked(x as u32, y as u32)) {
                 let [red, green, blue, opacity] = above.0;
@@ -58,7 +66,7 @@ pub(super) fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -
             let strength = if is_rim(values, x, y, width, height) {
                 u8::MAX
             } else {
-                let strong = if is_line(layer.verdict, x, y) { strong } else { GAP.min(strong) };
+                let strong = if is_line(layer, x, y) { strong } else { GAP.min(strong) };
                 (u16::from(strong) * u16::from(value) / 255) as u8
             };
             let [red, green, blue, _] = colour.to_array();
@@ -106,15 +114,22 @@ fn neighbours(x: usize, y: usize, width: usize, height: usize) -> [Option<(usize
     ]
 }
 
-/// Plain where nothing was said, slanting lines for what is liked, crossing ones for what is not.
-fn is_line(verdict: Verdict, x: usize, y: usize) -> bool {
+/// Whether a pixel lies on a line of a part's pattern: slanting lines for what is liked, crossing ones for what is
+/// not, and where nothing was said, a pattern that goes with the part's colour.
+pub(super) fn is_line(layer: &Layer, x: usize, y: usize) -> bool {
     let slant = (x + y) % 8 < 3;
     // Without a sign: 8 divides what is added.
     let other = (x + 8 * y - y) % 8 < 3;
-    match verdict {
-        Verdict::None => true,
-        Verdict::Liked => slant,
-        Verdict::Disliked => slant || other,
+    match (layer.verdict, usize::from(layer.colour) % COLOURS.len()) {
+        (Verdict::Liked, _) => slant,
+        (Verdict::Disliked, _) => slant || other,
+        (Verdict::None, 0) => true,
+        (Verdict::None, 1) => y % 8 < 4,
+        (Verdict::None, 2) => x % 8 < 4,
+        (Verdict::None, 3) => (x % 8 < 4) == (y % 8 < 4),
+        (Verdict::None, 4) => x % 8 < 2 || y % 8 < 2,
+        (Verdict::None, 5) => y % 16 < 8,
+        (Verdict::None, _) => x % 16 < 8,
     }
 }
 
@@ -125,7 +140,7 @@ mod tests {
     use image::{Rgba, RgbaImage};
 
     use super::*;
-    use crate::{mask::Area, recipe::Scribble};
+    use crate::recipe::Scribble;
 
     const SIZE: (u32, u32) = (32, 24);
 
@@ -135,6 +150,11 @@ mod tests {
 
     fn all() -> Area {
         Area { x: 0, y: 0, width: SIZE.0, height: SIZE.1 }
+    }
+
+    /// All of the picture.
+    fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
+        super::parts(layers, chosen, size, all())
     }
 
     fn at(image: &ColorImage, x: usize, y: usize) -> Color32 {
@@ -162,6 +182,35 @@ mod tests {
         assert_eq!(strong(Verdict::None), 1.0);
         assert!((strong(Verdict::Liked) - 3.0 / 8.0).abs() < 0.01);
         assert!((strong(Verdict::Disliked) - 39.0 / 64.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn parts_of_which_nothing_was_said_differ_without_colour() {
+        let lines = |colour| {
+            let layer = Layer { colour, ..layer(all(), Verdict::None) };
+            let at = |i: usize| is_line(&layer, i % 32, i / 32);
+            (0..768).map(at).collect::<Vec<_>>()
+        };
+        let patterns: Vec<_> = (0..COLOURS.len() as u8).map(lines).collect();
+        for (i, pattern) in patterns.iter().enumerate() {
+            for other in &patterns[..i] {
+                let differ = pattern.iter().zip(other).filter(|(a, b)| a != b).count();
+                assert!(differ >= 768 / 4, "{i}: {differ}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_painted_in_a_box_is_that_of_the_whole() {
+        let blob = Area { x: 5, y: 3, width: 14, height: 12 };
+        let layers = [layer(blob, Verdict::Liked), layer(all(), Verdict::Disliked)];
+        let whole = parts(&layers, Some(0), SIZE);
+        let area = Area { x: 3, y: 7, width: 9, height: 10 };
+        let part = super::parts(&layers, Some(0), SIZE, area);
+        assert_eq!(part.size, [9, 10]);
+        for (i, pixel) in part.pixels.iter().enumerate() {
+            assert_eq!(*pixel, at(&whole, 3 + i % 9, 7 + i / 9), "{i}");
+        }
     }
 
     #[test]

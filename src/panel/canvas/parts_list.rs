@@ -1,8 +1,8 @@
 //! The parts as a list, the uppermost first.
 
 use egui::{
-    Button, CornerRadius, Label, Popup, RichText, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType,
-    vec2,
+    Button, CornerRadius, Label, Mesh, Popup, Rect, RichText, Sense, Shape, Stroke, Ui, Vec2,
+    WidgetInfo, WidgetType, vec2,
 };
 
 use super::{Canvas, keymap::Command, overlay, part_form::part_form, session::Session};
@@ -152,10 +152,26 @@ fn said(layer: &Layer) -> Option<String> {
     Some(if says { format!("{}: {words}", edit.kind.name()) } else { edit.kind.name().to_owned() })
 }
 
+/// A part's colour and pattern as they are seen on the picture.
+fn pattern(rect: Rect, layer: &Layer) -> Shape {
+    const CELLS: usize = 12;
+    let cell = rect.size() / CELLS as f32;
+    let mut mesh = Mesh::default();
+    for (x, y) in (0..CELLS * CELLS).map(|i| (i % CELLS, i / CELLS)) {
+        let colour = overlay::colour(layer);
+        let colour =
+            if overlay::is_line(layer, x, y) { colour } else { colour.gamma_multiply(0.35) };
+        let corner = rect.min + vec2(x as f32 * cell.x, y as f32 * cell.y);
+        mesh.add_colored_rect(Rect::from_min_size(corner, cell), colour);
+    }
+    Shape::mesh(mesh)
+}
+
 /// The part's colour; a click takes the next one.
 fn chip(ui: &mut Ui, layer: &mut Layer) {
     let (rect, response) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::click());
-    ui.painter().rect_filled(rect, CornerRadius::same(3), overlay::colour(layer));
+    ui.painter().rect_filled(rect, CornerRadius::same(3), theme::WELL);
+    ui.painter().add(pattern(rect.shrink(1.0), layer));
     let name = format!("Colour of {}", layer.name);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::ColorButton, true, &name));
     if response.on_hover_text("Another colour").clicked() {

@@ -2,6 +2,7 @@
 
 mod above;
 mod paint;
+mod textures;
 
 use egui::{
     Color32, CornerRadius, CursorIcon, Key, Painter, PointerButton, Pos2, Rect, Response, Sense,
@@ -14,9 +15,9 @@ use crate::{
     panel::{Desk, theme},
     recipe::Layer,
 };
-pub(super) use above::Overlay;
 use above::over_picture;
 use paint::{compare, forming, paint, texture};
+pub(super) use textures::Overlay;
 
 /// How much nearer a point of the wheel's turn goes.
 const WHEEL: f32 = 0.005;

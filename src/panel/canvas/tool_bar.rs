@@ -59,6 +59,10 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
     ui.add(egui::Label::new(theme::small(manual)).wrap());
     if canvas.tools.tool == Tool::Object {
         let (text, colour) = match &session.network {
+            Network::None if cfg!(feature = "hub") => (
+                "Colours and edges tell. `illustrate models download --mobile-sam` brings a network that knows more.",
+                theme::WEAK,
+            ),
             Network::None => return,
             Network::Looking => {
                 ("MobileSAM looks at the picture; until then colours and edges tell.", theme::WEAK)

@@ -79,6 +79,7 @@ mod tests {
             style: String::new(),
             parts: Vec::new(),
             context: None,
+            origin: None,
         });
         let recipe = Recipe {
             prompt: String::new(),

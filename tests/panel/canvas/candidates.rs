@@ -1,12 +1,14 @@
 //! What was drawn is compared, accepted or put away.
 
-use bevy_illustrator::{panel::Tab, project::Action, recipe::EditKind, storyboard::ShotId};
-use egui::{Key, Modifiers, accesskit::Role};
+use bevy_illustrator::{
+    art::Take, panel::Tab, project::Action, recipe::EditKind, storyboard::ShotId,
+};
+use egui::{Key, Modifiers, Rect, Shape, accesskit::Role};
 use egui_kittest::kittest::{AccessKitNode, Queryable};
 
-use crate::support::{Panel, has, press, says};
+use crate::support::{Panel, has, press, says, texture_of};
 
-use super::{canvas, choose, key, stroke, take, wait_for_objects};
+use super::{canvas, choose, key, picture, stroke, take, wait_for_objects};
 
 /// An edit of the portrait, drawn twice.
 fn with_candidates() -> (Panel, ShotId) {
@@ -171,4 +173,69 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
     panel.state_mut().obey();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
+}
+
+/// Chooses how the candidate is compared with what it was made of.
+fn compare(panel: &mut Panel, way: &str) {
+    panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Alone")).click();
+    panel.run_steps(2);
+    panel.get_by_label(way).click();
+    panel.run_steps(2);
+}
+
+/// Where a take's picture is seen on the canvas, from the bottom to the top.
+fn seen(panel: &Panel, take: &Take) -> Vec<Rect> {
+    let of = texture_of(take);
+    let shapes = panel.output().shapes.iter();
+    let visible = shapes.filter_map(|clipped| match &clipped.shape {
+        Shape::Mesh(mesh) if mesh.texture_id == of => {
+            Some(mesh.calc_bounds().intersect(clipped.clip_rect))
+        }
+        _ => None,
+    });
+    visible.collect()
+}
+
+#[test]
+fn before_and_after_lie_on_both_sides_of_a_line_that_can_be_dragged() {
+    let (mut panel, shot) = with_candidates();
+    let (before, after) = (take(&panel, &shot, 0), take(&panel, &shot, 2));
+    assert_eq!((seen(&panel, &before).len(), seen(&panel, &after).len()), (0, 1), "alone");
+    compare(&mut panel, "Slider");
+    let whole = picture(&panel, &shot);
+    for share in [0.5, 0.25, 0.8] {
+        if share != 0.5 {
+            stroke(&mut panel, &shot, &[(0.5, 0.5), (share, 0.5)]);
+        }
+        let line = whole.left() + share * whole.width();
+        let (before, after) = (seen(&panel, &before), seen(&panel, &after));
+        assert!((before[0].right() - line).abs() < 1.5, "{share}: {before:?}");
+        assert!((before[0].left() - whole.left()).abs() < 1.5);
+        assert!((after[0].right() - whole.right()).abs() < 1.5, "it lies below");
+    }
+}
+
+#[test]
+fn before_and_after_stand_side_by_side_or_come_in_turns() {
+    let (mut panel, shot) = with_candidates();
+    let (before, after) = (take(&panel, &shot, 0), take(&panel, &shot, 2));
+    compare(&mut panel, "Side by side");
+    let (left, right) = (seen(&panel, &before), seen(&panel, &after));
+    assert_eq!((left.len(), right.len()), (1, 1));
+    assert!(left[0].right() <= right[0].left(), "{left:?} {right:?}");
+    assert!((left[0].width() - right[0].width()).abs() < 1.5, "both of one size");
+
+    panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Side by side")).click();
+    panel.run_steps(2);
+    panel.get_by_label("Blink").click();
+    panel.run_steps(2);
+    let mut turns = Vec::new();
+    for _ in 0..24 {
+        panel.run_steps(1);
+        let both = (seen(&panel, &before).len(), seen(&panel, &after).len());
+        assert!(matches!(both, (1, 0) | (0, 1)), "one at a time: {both:?}");
+        turns.push(both.0 == 1);
+    }
+    turns.dedup();
+    assert!(turns.len() >= 3, "in turns: {turns:?}");
 }

@@ -86,7 +86,7 @@ impl EditPlan {
         let changed = blend.bounds().ok_or(EditError::Nothing)?;
         let context = match context {
             None => around(changed, size, grid),
-            Some(asked) => fitted(asked, changed, size, grid.scale)?,
+            Some(asked) => fitted(asked, changed, size, grid)?,
         };
         Ok(Self { blend, context, parts: planned })
     }
@@ -125,9 +125,7 @@ fn around(changed: Area, size: Size, Grid { scale, least }: Grid) -> Area {
         let cells = side.div_ceil(scale);
         let first = from.saturating_sub(margin) / scale;
         let end = (from + length + margin).div_ceil(scale).min(cells);
-        // Too little to see: wider on both sides, and away from the edge.
-        let count = (end - first).max(least.min(cells));
-        let first = first.saturating_sub((count - (end - first)) / 2).min(cells - count);
+        let (first, count) = widened(first, end, least, cells);
         (first * scale, count * scale)
     };
     let (x, width) = along(changed.x, changed.width, size.width);
@@ -136,17 +134,36 @@ fn around(changed: Area, size: Size, Grid { scale, least }: Grid) -> Area {
 }
 
 /// A box that was asked for, on the grid of latents.
-fn fitted(asked: Area, changed: Area, size: Size, scale: u32) -> Result<Area, EditError> {
-    let along = |from: u32, end: u32, side: u32| {
-        let first = from.min(side) / scale;
-        let end = end.min(side).div_ceil(scale);
-        (first * scale, end.saturating_sub(first) * scale)
+fn fitted(
+    asked: Area,
+    changed: Area,
+    size: Size,
+    Grid { scale, least }: Grid,
+) -> Result<Area, EditError> {
+    let on_grid = |from: u32, end: u32, side: u32| {
+        (from.min(side) / scale, end.min(side).div_ceil(scale), side.div_ceil(scale))
     };
-    let (x, width) = along(asked.x, asked.x.saturating_add(asked.width), size.width);
-    let (y, height) = along(asked.y, asked.y.saturating_add(asked.height), size.height);
-    let context = Area { x, y, width, height };
-    let holds = context.with(changed) == context && width > 0 && height > 0;
-    if holds { Ok(context) } else { Err(EditError::Context { context: asked, changed }) }
+    let columns = on_grid(asked.x, asked.right(), size.width);
+    let rows = on_grid(asked.y, asked.bottom(), size.height);
+    let pixels = |first: u32, end: u32| (first * scale, end.saturating_sub(first) * scale);
+    let ((x, width), (y, height)) = (pixels(columns.0, columns.1), pixels(rows.0, rows.1));
+    let held = Area { x, y, width, height };
+    if held.with(changed) != held || width == 0 || height == 0 {
+        return Err(EditError::Context { context: asked, changed });
+    }
+    let along = |(first, end, cells): (u32, u32, u32)| {
+        let (first, count) = widened(first, end, least, cells);
+        (first * scale, count * scale)
+    };
+    let ((x, width), (y, height)) = (along(columns), along(rows));
+    Ok(Area { x, y, width, height })
+}
+
+/// The first and the number of the cells from `first` to `end`; where that is too little to see, wider on both sides
+/// and away from the edge.
+fn widened(first: u32, end: u32, least: u32, cells: u32) -> (u32, u32) {
+    let count = (end - first).max(least.min(cells));
+    (first.saturating_sub((count - (end - first)) / 2).min(cells - count), count)
 }
 
 #[cfg(test)]
@@ -250,7 +267,12 @@ mod tests {
             }
             prop_assert!(context.right() < width + scale && context.bottom() < height + scale);
             prop_assert!(context.width >= scale * least.min(width.div_ceil(scale)));
-            prop_assert_eq!(fitted(context, changed, Size::new(width, height), scale).unwrap(), context);
+            prop_assert_eq!(fitted(context, changed, Size::new(width, height), Grid { scale, least }).unwrap(), context);
+            let asked = fitted(changed, changed, Size::new(width, height), Grid { scale, least });
+            let asked = asked.unwrap();
+            prop_assert_eq!(asked.with(changed), asked);
+            prop_assert!(asked.width >= scale * least.min(width.div_ceil(scale)));
+            prop_assert!(asked.right() < width + scale && asked.bottom() < height + scale);
         }
     }
 }

@@ -1,70 +1,13 @@
 //! What lies above the picture on the canvas: parts, the light on what would change, the context box, and what is
 //! under way.
 
-use egui::{
-    Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, TextureHandle,
-    TextureId, TextureOptions, Ui, pos2, vec2,
+use egui::{Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
+
+use crate::panel::{
+    badge,
+    canvas::{Canvas, hand::Gesture, session::Session, tool::Tool, view::Placement},
+    theme,
 };
-
-use crate::{
-    mask::Mask,
-    panel::{
-        badge,
-        canvas::{Canvas, hand::Gesture, overlay, session::Session, tool::Tool, view::Placement},
-        theme,
-    },
-    recipe::Layer,
-};
-
-/// The colours of the parts as textures, made anew when the parts change.
-#[derive(Default)]
-pub(in crate::panel::canvas) struct Overlay {
-    parts: Option<(Drawn, TextureHandle)>,
-    spotlight: Option<(Mask, TextureHandle)>,
-}
-
-impl std::fmt::Debug for Overlay {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Overlay").finish_non_exhaustive()
-    }
-}
-
-/// What a texture shows.
-#[derive(PartialEq)]
-struct Drawn {
-    layers: Vec<Layer>,
-    chosen: Option<usize>,
-    size: (u32, u32),
-}
-
-impl Overlay {
-    fn parts(&mut self, ui: &Ui, session: &Session) -> TextureId {
-        let (chosen, size) = (session.selected(), session.size);
-        let now = Drawn { layers: session.layers.clone(), chosen, size };
-        if let Some((drawn, texture)) = &self.parts
-            && *drawn == now
-        {
-            return texture.id();
-        }
-        let image = overlay::parts(&now.layers, chosen, size);
-        let texture = ui.ctx().load_texture("parts", image, crisp());
-        self.parts.insert((now, texture)).1.id()
-    }
-
-    fn spotlight(&mut self, ui: &Ui, blend: &Mask) -> TextureId {
-        if let Some((drawn, texture)) = &self.spotlight
-            && drawn == blend
-        {
-            return texture.id();
-        }
-        let texture = ui.ctx().load_texture("spotlight", overlay::spotlight(blend), crisp());
-        self.spotlight.insert((blend.clone(), texture)).1.id()
-    }
-}
-
-fn crisp() -> TextureOptions {
-    TextureOptions { minification: egui::TextureFilter::Linear, ..TextureOptions::NEAREST }
-}
 
 /// Parts, the light on what would change, the context box and what is under way.
 pub(super) fn over_picture(
@@ -86,14 +29,21 @@ pub(super) fn over_picture(
         let texture = canvas.overlay.parts(ui, session);
         painter.image(texture, placed.rect(), whole, Color32::WHITE);
     }
-    match session.context {
-        Some(area) => context_box(painter, placed.area(area), "the model sees this"),
-        None if canvas.tools.tool == Tool::Context => {
-            if let Some(planned) = &canvas.planned {
-                context_box(painter, placed.area(planned.plan.context), "chosen by itself");
+    let seen = canvas.planned.as_ref().map(|planned| planned.plan.context);
+    match (session.context, seen) {
+        (Some(asked), seen) => {
+            // What the hand holds, if that is not the same: the model sees whole latents, and not too few.
+            if canvas.tools.tool == Tool::Context && seen.is_some_and(|seen| seen != asked) {
+                let line = Stroke::new(1.0, theme::ACCENT);
+                let asked = placed.area(asked);
+                painter.rect_stroke(asked, CornerRadius::ZERO, line, StrokeKind::Middle);
             }
+            context_box(painter, placed.area(seen.unwrap_or(asked)), "the model sees this");
         }
-        None => {}
+        (None, Some(seen)) if canvas.tools.tool == Tool::Context => {
+            context_box(painter, placed.area(seen), "chosen by itself");
+        }
+        (None, _) => {}
     }
     under_way(painter, canvas, placed, ui.input(|input| input.pointer.hover_pos()));
 }
