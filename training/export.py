@@ -1,6 +1,8 @@
 """Puts the trained networks together as a diffusers folder in f16:
 
-`python training/export.py --vae DIR --text DIR --unet DIR --out DIR`
+`python training/export.py --vae DIR --text DIR --unet DIR... --out DIR`
+
+Of several denoisers that learned on from the same weights it takes the mean (Wortsman et al. 2022, arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -26,18 +28,26 @@ def schedule() -> DPMSolverMultistepScheduler:
     )
 
 
+def mean(folders: list[Path]) -> UNet2DConditionModel:
+    """The network whose every weight is the mean of those of the networks in these folders."""
+    first, *others = (UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32) for folder in folders)
+    states = [unet.state_dict() for unet in (first, *others)]
+    first.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    return first
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--vae", type=Path, required=True, help="an AutoencoderKL folder")
     parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
-    parser.add_argument("--unet", type=Path, required=True, help="a UNet2DConditionModel folder")
+    parser.add_argument("--unet", type=Path, nargs="+", required=True, help="UNet2DConditionModel folders")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     AutoencoderKL.from_pretrained(args.vae, dtype=torch.float16).save_pretrained(args.out / "vae")
-    UNet2DConditionModel.from_pretrained(args.unet, dtype=torch.float16).save_pretrained(args.out / "unet")
+    mean(args.unet).half().save_pretrained(args.out / "unet")
     text = CLIPTextModel.from_pretrained(args.text / "text_encoder", dtype=torch.float16)
     text.save_pretrained(args.out / "text_encoder")
     shutil.copytree(args.text / "tokenizer", args.out / "tokenizer", dirs_exist_ok=True)
