@@ -11,9 +11,11 @@ use bevy_illustrator::{
     diffusion::EditError,
     mask::{Area, Mask},
     project::{Action, ProjectError, Update},
-    recipe::{EditKind, Layer, Marks, Part, PartEdit, Verdict, part::picture_hash},
+    recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, part::picture_hash},
     storyboard::{ShotId, ShotState, ShotWords},
 };
+
+use image::{Rgba, RgbaImage};
 
 use super::{
     bench::Bench,
@@ -368,4 +370,29 @@ fn an_edit_is_done_alike_to_other_shots() {
     let refused = bench.project.apply(alike(&made, &[&background, &portrait]));
     assert!(matches!(refused, Err(ProjectError::NoPicture(_))), "{refused:?}");
     assert!(bench.project.studio().jobs().is_empty());
+}
+
+#[test]
+fn the_same_edit_is_done_where_another_picture_shows_the_same() {
+    let mut bench = Bench::drawn();
+    let (item, portrait) = (bench.item(), bench.portrait());
+    let halves = |take: &Take, is_red: fn(u32, u32) -> bool| {
+        let Size { width, height } = take.recipe().size;
+        let colour = |x| if is_red(x, width) { [200, 30, 30, 255] } else { [30, 60, 200, 255] };
+        let picture = RgbaImage::from_fn(width, height, |x, _| Rgba(colour(x)));
+        picture.save(&take.path).unwrap();
+    };
+    let first = takes(&bench, &item)[0].clone();
+    halves(&first, |x, width| x < width / 2);
+    halves(&takes(&bench, &portrait)[0], |x, width| x >= width / 2);
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let take = takes(&bench, &item)[1].id.clone();
+    bench.apply(Action::EditAlike { shot: item, take, others: vec![portrait.clone()] });
+    bench.settle();
+    let made = takes(&bench, &portrait).pop().unwrap();
+    let mask = made.recipe().edit.clone().unwrap().parts.remove(0).mask;
+    let (width, height) = mask.size();
+    let sides = [width / 8, width - 1 - width / 8].map(|x| mask.at(x, height / 2));
+    assert_eq!(sides, [0, 255], "the red half is the right one here");
 }

@@ -83,10 +83,7 @@ impl Objects {
         }
         let of = |side: usize| {
             let total: f32 = counted.values().map(|count| count[side]).sum();
-            // Hash maps have no order, and sums of floats depend on it.
-            let mut colours: Vec<_> =
-                counted.iter().map(|(at, count)| (*at, count[side] / total)).collect();
-            colours.sort_by_key(|(at, _)| *at);
+            let colours = counted.iter().map(|(at, count)| (*at, count[side] / total)).collect();
             (total >= 1.0).then_some(Colours(colours))
         };
         Some([of(0)?, of(1)?])
