@@ -74,7 +74,7 @@ def _over(start: float, end: float, length: int, of: int, rng: random.Random) ->
 
 def seen(scene: Scene, cut: Window) -> Scene:
     """What is seen of a scene through a window: whose middle lies outside isn't there, and who is there
-    stands where the window has them."""
+    stands where the window has them. Of a part no framing can be said, but that a face is one."""
     left, top, right, bottom = cut
 
     def within(subject: Subject) -> Subject | None:
@@ -86,10 +86,12 @@ def seen(scene: Scene, cut: Window) -> Scene:
         return replace(subject, position=min(ACROSS, key=lambda name: abs(ACROSS[name] - x)))
 
     subjects = [subject for subject in map(within, scene.subjects) if subject]
+    if cut == (0, 0, 1, 1):
+        return replace(scene, subjects=subjects)
     if scene.framing == "portrait" and subjects:
         # A face stays a face, wherever in the window it is.
         return replace(scene, subjects=[replace(subjects[0], position="centre")])
-    return replace(scene, subjects=subjects, framing="full", expression=None)
+    return replace(scene, subjects=subjects, framing=None, expression=None)
 
 
 def around(subject: Subject, scene: Scene) -> Window:

@@ -17,7 +17,7 @@ class Scene:
     time: str
     weather: str
     style: str
-    framing: str
+    framing: str | None  # None: a part of a picture, of which it can't be said
     subjects: list[Subject] = field(default_factory=list)
     expression: str | None = None  # portraits only
     width: int = 256

@@ -20,7 +20,7 @@ _ALIVE = PEOPLE + ANIMALS
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
 #: A position is left out only where it goes without saying, in the middle and for two from left to right:
 #: who could be in several places would be drawn in several.
-_SAYS_MIDDLE, _SAYS_SIDES = 0.6, 0.8
+_SAYS_MIDDLE, _SAYS_SIDES = 0.6, 0.35
 _ALSO_STORYBOOK = 0.12
 _DISTRACTED = 0.12
 #: English puts these in front of a colour: "a big yellow moon".
@@ -69,8 +69,9 @@ class Writer:
             rng.choice((phrases.PLACE, phrases.PLACE_NOUN))[scene.place],
             rng.choice((phrases.TIME, phrases.TIME_WORD))[scene.time],
             phrases.STYLE[scene.style],
-            phrases.FRAMING_WORD[scene.framing],
         ]
+        if scene.framing:
+            banks.append(phrases.FRAMING_WORD[scene.framing])
         if scene.place not in INDOORS:
             banks.append(rng.choice((phrases.WEATHER, phrases.WEATHER_WORD))[scene.weather])
         pieces = [self._pick(bank) for bank in banks] + [self.adjective or self.expression or ""]
@@ -91,11 +92,11 @@ class Writer:
             said["place"] = scene.place
         if says(0.92):
             said["time"] = scene.time
-        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.7):
+        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.5):
             said["weather"] = scene.weather
         if says(0.35 if scene.style == "flat" else 0.8):
             said["style"] = scene.style
-        if says({"wide": 0.9, "full": 0.2, "portrait": 0.95}[scene.framing]):
+        if scene.framing and says({"wide": 0.9, "full": 0.2, "portrait": 0.95}[scene.framing]):
             said["framing"] = scene.framing
         if scene.expression and says(0.95):
             said["expression"] = scene.expression

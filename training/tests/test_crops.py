@@ -7,7 +7,8 @@ import numpy as np
 
 from crops import around, hole, nobody, seen, window
 from metrics import changed
-from sketchbook.caption import caption
+from sketchbook import phrases
+from sketchbook.caption import caption, fragment
 from sketchbook.draw import draw
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
@@ -22,8 +23,16 @@ FOX, MOON = Subject("fox", "orange", "left"), Subject("moon", "white", "right")
 
 
 def test_the_whole_picture_is_seen_as_it_is():
-    both = scene(FOX, MOON)
-    assert seen(both, (0, 0, 1, 1)) == both
+    for framing in ("full", "wide"):
+        both = scene(FOX, MOON, framing=framing)
+        assert seen(both, (0, 0, 1, 1)) == both
+
+
+def test_no_framing_is_said_of_a_part():
+    rng, part = random.Random(7), seen(scene(FOX, framing="wide"), (0, 0.2, 0.8, 1))
+    texts = [write(part, rng) for write in (caption, fragment) for _ in range(100)]
+    framings = "|".join((*phrases.FRAMING_WORD.values(), *phrases.FRAMING_OF.values())).split("|")
+    assert not [text for text in texts if any(framing in text.lower() for framing in framings)]
 
 
 def test_who_is_outside_is_not_seen():
@@ -43,7 +52,7 @@ def test_a_face_stays_a_face_and_its_absence_is_no_portrait():
     part = seen(portrait, (0.2, 0.2, 0.7, 0.7))
     assert (part.framing, part.expression, len(part.subjects)) == ("portrait", "happy", 1)
     part = seen(portrait, (0, 0, 0.4, 0.4))
-    assert (part.framing, part.expression, part.subjects) == ("full", None, [])
+    assert (part.framing, part.expression, part.subjects) == (None, None, [])
 
 
 def test_windows_lie_inside_and_can_always_be_worded():
