@@ -15,6 +15,7 @@ import torch
 from sketchbook.draw import (
     ACROSS,
     ALONE,
+    FAR,
     HALF_WIDTH,
     HEIGHT,
     IN_WIDE_VIEW,
@@ -106,7 +107,7 @@ def around(subject: Subject, scene: Scene) -> Window:
         foot = WATER if subject.kind == "boat" else FEET[scene.framing, far]
         high = TOGETHER if len(scene.subjects) > 1 else ALONE
         if scene.framing == "wide":
-            high = IN_WIDE_VIEW * (1.15 if far else 1.0)
+            high = IN_WIDE_VIEW * (FAR if far else 1.0)
         high = min(high * HEIGHT.get(subject.kind, 1.0) * 256 / scene.height, foot)
     half = HALF_WIDTH.get(subject.kind, SLIM) * high / 100 * scene.height / scene.width
     return (x - half, (foot - high) / 100, x + half, foot / 100)

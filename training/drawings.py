@@ -78,13 +78,18 @@ class Drawings:
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
-    def batches(self, size: int, side: int, rng: random.Random, skip: int = 0):
-        """Endless random batches for networks that read squares: numbers, u8 (size, side, side, 3).
+    def seen(self) -> list[int]:
+        """The numbers of what training may see."""
+        return [number for of_size in self.sizes.values() for number in of_size[UNSEEN:]]
 
-        The first `skip` numbers of every picture size are left out, for tests. Decodes ahead in threads,
-        so that the network need not wait.
-        """
-        numbers = [i for of_size in self.sizes.values() for i in of_size[skip:]]
+    def unseen(self, of_each: int | None = None) -> list[int]:
+        """The numbers of what no training sees; at most so many of each size of picture."""
+        return [number for of_size in self.sizes.values() for number in of_size[:UNSEEN][:of_each]]
+
+    def batches(self, size: int, side: int, rng: random.Random):
+        """Endless random batches for networks that read squares, of what training may see: numbers,
+        u8 (size, side, side, 3). Decodes ahead in threads, so that the network need not wait."""
+        numbers = self.seen()
 
         def batch() -> tuple[list[int], np.ndarray]:
             chosen = rng.sample(numbers, size)
@@ -114,12 +119,16 @@ def squeezed(pictures, side: int) -> np.ndarray:
 
 def sampled(count: int, seed: int | str, held_out: bool = False) -> list[Scene]:
     """The first `count` scenes of a seed; the i-th is the same whatever the count."""
-    return [sample_scene(random.Random(f"{seed}/{i}"), held_out=held_out) for i in range(count)]
+    return [_scene(seed, i, held_out) for i in range(count)]
+
+
+def _scene(seed: int | str, number: int, held_out: bool) -> Scene:
+    return sample_scene(random.Random(f"{seed}/{number}"), held_out=held_out)
 
 
 def _drawn(task: tuple[int, int, bool]) -> tuple[Scene, bytes]:
     number, seed, held_out = task
-    scene = sample_scene(random.Random(f"{seed}/{number}"), held_out=held_out)
+    scene = _scene(seed, number, held_out)
     png = io.BytesIO()
     Image.fromarray(draw(scene)).save(png, "PNG", compress_level=1)
     return scene, png.getvalue()
@@ -128,7 +137,7 @@ def _drawn(task: tuple[int, int, bool]) -> tuple[Scene, bytes]:
 def _wide(seed: int, held_out: bool) -> Iterator[int]:
     """The numbers of a seed's scenes that are wide views with something in them."""
     for i in itertools.count():
-        scene = sample_scene(random.Random(f"{seed}/{i}"), held_out=held_out)
+        scene = _scene(seed, i, held_out)
         if scene.framing == "wide" and scene.subjects:
             yield i
 

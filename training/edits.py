@@ -28,8 +28,9 @@ from metrics import changed, lab, rate
 from sketchbook import words
 from sketchbook.caption import describe, name
 from sketchbook.draw import draw
+from sketchbook.sampling import stands_by_itself
 from sketchbook.scene import Scene, Subject
-from tables import table
+from tables import origin, table
 
 ROOT = Path(__file__).parent.parent
 
@@ -132,12 +133,11 @@ KINDS: dict[str, Callable[[Scene, random.Random], Edit]] = {
 
 
 def parents(count: int, seed: str) -> list[Scene]:
-    """Scenes with one subject that leaves nothing behind when it is not drawn, see evaluate.of_colour."""
+    """Scenes with one subject that leaves nothing behind when it is not drawn."""
     found, number = [], 0
     while len(found) < count:
         for scene in sampled(500, f"edits {seed} {number}"):
-            still = scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
-            if len(scene.subjects) == 1 and still:
+            if len(scene.subjects) == 1 and stands_by_itself(scene):
                 found.append(scene)
         number += 1
     return found[:count]
@@ -240,11 +240,10 @@ def measure(args: argparse.Namespace) -> str:
     return "\n".join([
         "# Edits\n",
         (
-            f"Percent of edits by chance (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
+            f"{origin()} Percent of edits by chance (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
             "rest of the picture read as before; beside them what it reads from drawings of the wanted scene. "
             "Of keep: that no bit changed, while all around it was refined. Of embolden: that it is still what it "
-            "was, and stands out more by its colours. No bit outside any blend mask changed. Written by "
-            "`training/edits.py`.\n"
+            "was, and stands out more by its colours. No bit outside any blend mask changed.\n"
         ),
         table(head, rows, digits=[0, 0, 1, 1, 1, 1]),
     ])  # fmt: skip

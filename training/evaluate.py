@@ -14,6 +14,7 @@ import random
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from painter import Painter
 from sketchbook import words
 from sketchbook.caption import caption, describe
 from sketchbook.draw import draw
+from sketchbook.sampling import stands_by_itself
 from sketchbook.scene import Scene
-from tables import table
+from tables import origin, table
 
 ROOT = Path(__file__).parent.parent
 
@@ -168,6 +170,12 @@ def attribute_tables(exam: Exam) -> str:
     for attribute, title in ATTRIBUTES.items():
         rates = [rate(hits[attribute]) for hits in columns.values()]
         rows.append([title, len(columns["drawn"][attribute]), *rates, rates[2] / max(rates[0], 1e-9)])
+    # Every scene has one, so that the hits come in the order of the scenes.
+    framings = []
+    for framing in words.FRAMINGS:
+        asked = [scene.framing == framing for scene in scenes]
+        hits = (list(compress(columns[name]["framing"], asked)) for name in ("drawn", "painted"))
+        framings.append([framing, sum(asked), *map(rate, hits)])
     texts = exam.prompts(scenes)
     scores = [exam.clip.score(pictures, texts) for pictures in (drawings, coded, painted)]
     shuffled = exam.clip.score(drawings, texts[1:] + texts[:1])
@@ -192,6 +200,8 @@ def attribute_tables(exam: Exam) -> str:
             rows,
             digits=[0, 0, 1, 1, 1, 1, 2],
         ),
+        "The framing by what was asked for, likewise.\n",
+        table(["", "n", "drawings", "generated"], framings, digits=[0, 0, 1, 1]),
         "## CLIP score\n",
         "Cosine of picture and text, times 100; \"mismatched\" are drawings with the text of another.\n",
         table(
@@ -239,15 +249,12 @@ def autoencoder_tables(exam: Exam) -> str:
 
 
 def of_colour(exam: Exam, colour: str, count: int) -> list[Scene]:
-    """Scenes where a single subject of this colour can be taken out without moving anything else:
-    weather and a watercolour's ragged edge fall elsewhere when fewer things are drawn, and portraits have
-    another background."""
+    """Scenes where a single subject of this colour can be taken out without moving anything else."""
     found, number = [], 0
     while len(found) < count:
         for scene in exam.scenes(500, f"{colour} {number}"):
             alone = len(scene.subjects) == 1 and scene.subjects[0].colour == colour
-            still = scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
-            if alone and still:
+            if alone and stands_by_itself(scene):
                 found.append(scene)
         number += 1
     return found[:count]
@@ -263,8 +270,8 @@ def report(args: argparse.Namespace) -> None:
     parts = [
         "# Results\n",
         (
-            f"{args.count} scenes (seed {args.seed}), {asked}; DPM++ 2M, {args.steps} steps, guidance "
-            f"{args.guidance:g}, f32. Written by `training/evaluate.py`.\n"
+            f"{origin()} {args.count} scenes (seed {args.seed}), {asked}; DPM++ 2M, {args.steps} steps, "
+            f"guidance {args.guidance:g}, f32.\n"
         ),
     ]
     for measure in (attribute_tables, autoencoder_tables, probes.negatives, probes.guidance, probes.steps):

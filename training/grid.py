@@ -12,8 +12,8 @@ GAP, LINES, LETTER = 10, 3, 13  # px between pictures; lines of text below each;
 
 
 def labelled(pictures: list[np.ndarray], texts: list[str], columns: int) -> Image.Image:
-    """All pictures have the size of the first, and room for three lines of text below."""
-    height, width = pictures[0].shape[:2]
+    """Each picture has the room of the largest, and three lines of text below."""
+    height, width = (max(picture.shape[side] for picture in pictures) for side in (0, 1))
     step_x, step_y = width + GAP, height + GAP + LINES * (LETTER + 3)
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (GAP + columns * step_x, GAP + rows * step_y), PAPER)
@@ -23,5 +23,5 @@ def labelled(pictures: list[np.ndarray], texts: list[str], columns: int) -> Imag
         x, y = GAP + i % columns * step_x, GAP + i // columns * step_y
         sheet.paste(Image.fromarray(picture), (x, y))
         lines = textwrap.wrap(text, letters, max_lines=LINES, placeholder=" ...")
-        pen.multiline_text((x, y + height + 2), "\n".join(lines), INK, font, spacing=2)
+        pen.multiline_text((x, y + picture.shape[0] + 2), "\n".join(lines), INK, font, spacing=2)
     return sheet

@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from drawings import UNSEEN, Drawings, squeezed
+from drawings import Drawings, squeezed
 from loop import Training, arguments
+from principal import tensor
 from sketchbook import words
 from sketchbook.scene import Scene
 
@@ -113,12 +114,6 @@ class Network(nn.Module):
         return dict(zip(QUESTIONS, logits.split([len(a) for a in QUESTIONS.values()], 1)))
 
 
-def prepared(pictures: np.ndarray) -> torch.Tensor:
-    """u8 (batch, side, side, 3) to f32 (batch, 3, side, side) in -1..=1."""
-    # The channels stay last in memory, which is a quarter faster.
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-
-
 # ---- answers
 
 
@@ -160,7 +155,7 @@ class Judge:
 def readings(network: Network, pictures: np.ndarray, batch: int = 64) -> list[Reading]:
     out = []
     for start in range(0, len(pictures), batch):
-        logits = network(prepared(pictures[start : start + batch]))
+        logits = network(tensor(pictures[start : start + batch]))
         odds = {question: values.softmax(-1).numpy() for question, values in logits.items()}
         size = len(pictures[start : start + batch])
         out += [Reading({question: values[i] for question, values in odds.items()}) for i in range(size)]
@@ -195,10 +190,10 @@ def train(drawings: Drawings, args: argparse.Namespace) -> Network:
     training = Training(network, [(optimizer, 1.0)], args, keep=0.0, steady=0.2)
     generator = torch.Generator().manual_seed(training.rng.getrandbits(63))
     known = torch.tensor([labels(scene) for scene in drawings.scenes])
-    batches = drawings.batches(args.batch, SIDE, training.rng, skip=UNSEEN)
+    batches = drawings.batches(args.batch, SIDE, training.rng)
     for _ in training:
         numbers, pictures = next(batches)
-        x = augmented(prepared(pictures), generator).contiguous(memory_format=torch.channels_last)
+        x = augmented(tensor(pictures), generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             answers = network(x)
         loss = sum(
@@ -217,7 +212,7 @@ def train(drawings: Drawings, args: argparse.Namespace) -> Network:
 def tested(network: Network, drawings: Drawings) -> dict[str, float]:
     """Percent of right answers to each question, on the drawings that were kept from training; of the
     positions only where a subject stands, since nothing does at most of them."""
-    numbers = [i for of_size in drawings.sizes.values() for i in of_size[:UNSEEN]]
+    numbers = drawings.unseen()
     read = readings(network, squeezed((drawings.picture(i) for i in numbers), SIDE))
     hits: dict[str, list[bool]] = {question: [] for question in QUESTIONS}
     for number, reading in zip(numbers, read):

@@ -9,6 +9,7 @@ import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
 from drawings import Size
+from principal import tensor
 
 
 class Painter:
@@ -57,8 +58,8 @@ class Painter:
         out: list[np.ndarray | None] = [None] * len(pictures)
         vae = self.pipe.vae
         for chosen in same_size_batches([picture.shape for picture in pictures], self.batch):
-            x = torch.from_numpy(np.stack([pictures[i] for i in chosen])).permute(0, 3, 1, 2).float()
-            y = vae.decode(vae.encode(x / 127.5 - 1).latent_dist.mode()).sample
+            x = tensor(np.stack([pictures[i] for i in chosen]))
+            y = vae.decode(vae.encode(x).latent_dist.mode()).sample
             y = ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
             for i, picture in zip(chosen, y):
                 out[i] = picture

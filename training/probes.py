@@ -89,7 +89,7 @@ def negatives(exam: Exam) -> str:
         "## Negative prompts\n",
         (
             f"{len(asked)} pictures of prompts that leave open what the negative prompt names: how often the judge "
-            "sees it, in how many of these pictures it does no longer with the negative prompt, and how often "
+            "sees it, in how many of these it is gone with the negative prompt, and how often "
             "place and subject are right. Percent. (What a prompt asks for, a negative prompt does not take away: "
             "both cancel out.)\n"
         ),

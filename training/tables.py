@@ -1,8 +1,17 @@
-"""Markdown tables."""
+"""Markdown: tables, and where a file comes from."""
 
 from __future__ import annotations
 
 import math
+import sys
+import time
+from pathlib import Path
+
+
+def origin() -> str:
+    """The day and the command that write a file."""
+    program, *arguments = sys.argv
+    return f"{time.strftime('%Y-%m-%d')}, `python {' '.join([Path(program).name, *arguments])}`."
 
 
 def table(head: list[str], rows: list[list], digits: list[int]) -> str:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from drawings import UNSEEN, Drawings, squeezed
+from drawings import Drawings, squeezed
 from loop import Training, arguments
 from sketchbook.caption import caption
 
@@ -73,7 +73,7 @@ def train(model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, args: 
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     training = Training(model, [(optimizer, 1.0)], args, keep=0.99, steady=0.2)
-    batches = drawings.batches(args.batch, SIDE, training.rng, skip=UNSEEN)
+    batches = drawings.batches(args.batch, SIDE, training.rng)
     # Captions have their own source of chance: the batches are drawn ahead, on another thread.
     words = random.Random(f"captions {args.seed}/{training.step}")
     pairs = torch.arange(args.batch)
@@ -108,7 +108,7 @@ def recall(
 ) -> tuple[int, float, float]:
     """Of drawings that were kept from training: how many, and how often, in percent, the caption ranks
     first and among the first five of all their captions."""
-    numbers, rng = [i for of_size in drawings.sizes.values() for i in of_size[:UNSEEN]], random.Random(seed)
+    numbers, rng = drawings.unseen(), random.Random(seed)
     pictures = squeezed((drawings.picture(i) for i in numbers), SIDE)
     logits = similarities(model, tokenizer, pictures, [caption(drawings.scenes[i], rng) for i in numbers])
     ranks = (logits > logits.diagonal()[:, None]).sum(1)

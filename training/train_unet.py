@@ -8,7 +8,8 @@ negative prompts do. Captions are worded anew each time.
 
 Some batches are edits: what lies around a hole is there already, without noise, and only the hole has to be
 denoised. Most holes are where a subject is, so that what the caption names has to be drawn into them; a
-caption says of others that nobody is there, as when something is removed. The surroundings are told from noise by their looks alone: latents are far from evenly spread.
+caption says of others that nobody is there, as when something is removed. The surroundings are told from
+noise by their looks alone: latents are far from evenly spread.
 
 Several `--drawings`, with as many `--latents`, count as one. `--start` names a network to go on from, which
 needs a small `--lr`.

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
 
-from drawings import UNSEEN, Drawings
+from drawings import Drawings
 from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS, Code, tensor
@@ -130,8 +130,8 @@ def crops(
 @torch.no_grad()
 def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> float:
     """The mean of the part's test over whole unseen drawings of every size."""
-    numbers = [number for of_size in drawings.sizes.values() for number in of_size[: min(count, UNSEEN)]]
-    return float(np.mean([part.test(tensor(drawings.picture(number)[None]), code) for number in numbers]))
+    errors = (part.test(tensor(drawings.picture(number)[None]), code) for number in drawings.unseen(count))
+    return float(np.mean(list(errors)))
 
 
 def train(name: str, argv: list[str]) -> None:
@@ -151,7 +151,7 @@ def train(name: str, argv: list[str]) -> None:
             training.report(unseen=tested(part, drawings, code))
             torch.save(part.state_dict(), out / f"{name}.pt")
 
-    numbers = [i for of_size in drawings.sizes.values() for i in of_size[UNSEEN:]]
+    numbers = drawings.seen()
     read = lru_cache(maxsize=IN_MEMORY)(drawings.picture)
     for _ in training:
         pictures = crops(read, numbers, args.batch, training.rng)

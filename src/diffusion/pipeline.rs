@@ -1,5 +1,6 @@
 //! Text to picture: the networks of a model, the scheduler and the noise put together.
 
+mod contexts;
 mod edit;
 mod error;
 mod index;
@@ -28,6 +29,7 @@ pub use error::DrawError;
 pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
 pub use trace::Trace;
 
+use contexts::Contexts;
 use preview::LatentColours;
 use request::Layout;
 
@@ -127,26 +129,27 @@ impl StableDiffusion {
 
         interrupt.check()?;
         let wanted = self.embed(&request.prompt)?;
-        let context = match (guidance, trace.as_deref_mut()) {
-            (None, None) => wanted,
+        let contexts = match (guidance, trace.as_deref_mut()) {
+            (None, None) => vec![wanted],
             (guidance, trace) => {
                 let unwanted = self.embed(&request.unwanted)?;
                 if let Some(trace) = trace {
                     trace.record_embeddings(&wanted, &unwanted, &timesteps)?;
                 }
                 match guidance {
-                    Some(_) => Tensor::cat(&[&unwanted, &wanted], 0)?,
-                    None => wanted,
+                    Some(_) => vec![wanted, unwanted],
+                    None => vec![wanted],
                 }
             }
         };
+        let contexts = Contexts::new(contexts)?;
 
         let mut latents =
             (self.starting_noise(&request.noise, &layout)? * scheduler.init_noise_sigma())?;
         for (step, &timestep) in timesteps.iter().enumerate() {
             record_latents(&mut trace, step, &latents)?;
             let input = scheduler.scale_model_input(&latents, step)?;
-            let output = self.predict(&input, timestep, &context, guidance, interrupt)?;
+            let output = self.predict(&input, timestep, &contexts, guidance, interrupt)?;
             let stepped = scheduler.step(&output, step, &latents)?;
             latents = stepped.latents;
             on_step(Step {
@@ -169,22 +172,18 @@ impl StableDiffusion {
     }
 
     /// What the network answers for one picture, moved away from the unwanted words by `guidance`
-    /// (Ho & Salimans 2022, arXiv:2207.12598): both halves of the context in one batch.
+    /// (Ho & Salimans 2022, arXiv:2207.12598), which follow the wanted ones in `contexts`.
     fn predict(
         &self,
         input: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        contexts: &Contexts,
         guidance: Option<f64>,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        let Some(guidance) = guidance else {
-            return self.unet.forward(input, timestep, context, interrupt);
-        };
-        let both = Tensor::cat(&[input, input], 0)?;
-        let output = self.unet.forward(&both, timestep, context, interrupt)?;
-        let unwanted = output.narrow(0, 0, 1)?;
-        let wanted = output.narrow(0, 1, 1)?;
+        let answers = contexts.answers(&self.unet, input, timestep, interrupt)?;
+        let Some(guidance) = guidance else { return Ok(answers) };
+        let (wanted, unwanted) = (answers.narrow(0, 0, 1)?, answers.narrow(0, 1, 1)?);
         Ok((&unwanted + ((wanted - &unwanted)? * guidance)?)?)
     }
 

@@ -28,6 +28,7 @@ GRID = 16
 ACROSS = {"left": 0.24, "centre": 0.5, "right": 0.76}
 #: How tall a grown person stands, in hundredths of 256 pixels: alone, beside another, and in a wide view.
 ALONE, TOGETHER, IN_WIDE_VIEW = 55, 45, 36
+FAR = 1.15  # how much larger what stands far off is in wide views: it would be too small beside the others
 #: Heights relative to a grown person. Small ones are drawn larger than life, to be read at a glance.
 HEIGHT = {
     "girl": 0.95, "boy": 0.92, "wizard": 1.05, "fox": 0.82, "cat": 0.76, "owl": 0.74, "dragon": 1.06,
@@ -134,7 +135,7 @@ def _foot(subject: Subject, scene: Scene, ground: Ground) -> float:
 def _size(subject: Subject, scene: Scene, width: float, foot: float) -> float:
     """How tall the subject is drawn, in units, with its feet at y = `foot`."""
     if scene.framing == "wide":
-        size = IN_WIDE_VIEW * (1.15 if subject.kind in STANDS_FAR else 1.0)
+        size = IN_WIDE_VIEW * (FAR if subject.kind in STANDS_FAR else 1.0)
     else:
         size = ALONE if len(scene.subjects) == 1 else TOGETHER
     size *= HEIGHT.get(subject.kind, 1.0) * 256 / scene.height

@@ -102,6 +102,12 @@ def fits(kind: str, place: str) -> bool:
     return not (kind in _OUTDOORS_ONLY and place in words.INDOORS)
 
 
+def stands_by_itself(scene: Scene) -> bool:
+    """Whether a subject can be left out of the drawing with all else staying where it is: weather and a
+    watercolour's ragged edge fall elsewhere when fewer things are drawn, and portraits have another background."""
+    return scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
+
+
 def _kept_back(*names: str) -> bool:
     return zlib.crc32("/".join((str(_SALT), *names)).encode()) % 100 < _HELD_OUT_PERCENT
 

@@ -12,17 +12,15 @@ import random
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from . import words
-from .draw import draw
-from .sampling import sample_scene
-from .scene import Scene, Subject
+import grid
+from sketchbook import words
+from sketchbook.draw import draw
+from sketchbook.sampling import sample_scene
+from sketchbook.scene import Scene, Subject
 
 SIZES = {"square": (256, 256), "wide": (384, 224), "tall": (224, 288)}
-#: Height of a label under a drawing and the gap between drawings, in pixels.
-LABEL, GAP = 30, 6
-BACKGROUND = (250, 250, 250)
 #: What a sheet can choose or vary, with the values that exist.
 CHOICES = {
     "place": words.PLACES,
@@ -65,27 +63,10 @@ def scenes(count: int, seed: int, chosen: dict[str, str], each: str | None) -> l
 
 
 def label(scene: Scene) -> str:
-    """Two short lines that say what the drawing should show."""
+    """What the drawing should show."""
     who = ", ".join(f"{s.colour} {s.kind} {s.position}" for s in scene.subjects) or "nobody"
     mood = f", {scene.expression}" if scene.expression else ""
-    return f"{scene.place} {scene.time} {scene.weather}, {scene.style} {scene.framing}\n{who}{mood}"
-
-
-def sheet(pictures: list[np.ndarray], labels: list[str], columns: int) -> Image.Image:
-    """The pictures in rows of `columns`, each with its label underneath."""
-    width = max(p.shape[1] for p in pictures) + GAP
-    height = max(p.shape[0] for p in pictures) + LABEL + GAP
-    rows = -(-len(pictures) // columns)
-    out = Image.new("RGB", (columns * width, rows * height), BACKGROUND)
-    font = ImageFont.load_default(11)
-    for i, (picture, text) in enumerate(zip(pictures, labels)):
-        # Cell by cell, so that long labels end with their drawing.
-        cell = Image.new("RGB", (width, height), BACKGROUND)
-        cell.paste(Image.fromarray(picture))
-        spot = 2, picture.shape[0] + 1
-        ImageDraw.Draw(cell).multiline_text(spot, text, (30, 30, 30), font, spacing=2)
-        out.paste(cell, (i % columns * width, i // columns * height))
-    return out
+    return f"{scene.place} {scene.time} {scene.weather}, {scene.style} {scene.framing}, {who}{mood}"
 
 
 def main() -> None:
@@ -106,7 +87,7 @@ def main() -> None:
         small = int(scene.width / args.shrink), int(scene.height / args.shrink)
         pictures.append(np.asarray(Image.fromarray(draw(scene)).resize(small, Image.Resampling.LANCZOS)))
     columns = args.columns or (min(12, len(CHOICES[args.each])) if args.each else 8)
-    sheet(pictures, [label(scene) for scene in todo], columns).save(args.out)
+    grid.labelled(pictures, [label(scene) for scene in todo], columns).save(args.out)
 
 
 if __name__ == "__main__":

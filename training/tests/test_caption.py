@@ -2,12 +2,8 @@
 
 import random
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sketchbook import phrases, words
 from sketchbook.caption import caption, compose, describe, fragment

@@ -1,12 +1,7 @@
 """Drawings: same seed same picture, everything can be drawn, and subjects stand where they should."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from metrics import changed
 from sketchbook import words

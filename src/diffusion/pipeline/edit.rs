@@ -17,7 +17,9 @@ mod plan;
 use candle_core::{DType, Tensor};
 use image::{RgbImage, RgbaImage, imageops};
 
-use super::{DrawRequest, Noise, StableDiffusion, Step, Trace, picture, record_latents};
+use super::{
+    Contexts, DrawRequest, Noise, StableDiffusion, Step, Trace, picture, record_latents,
+};
 use crate::{
     diffusion::{DiffusionError, DrawError, Interrupt, scheduler, unet::SampleSize},
     recipe::{EditKind, PartEdit, PictureEdit, Sampler, Size, part::picture_hash, words::join},
@@ -48,7 +50,7 @@ pub struct EditRequest {
 
 /// One part's share in each prediction.
 struct Voice {
-    /// Places in the batch of contexts.
+    /// Places among the texts.
     wanted: usize,
     unwanted: Option<usize>,
     guidance: f64,
@@ -113,12 +115,12 @@ impl StableDiffusion {
             None => original.clone(),
         };
         let noise = cells.noise(request, |noise| self.starting_noise(noise, &layout))?;
-        let (context, voices) = self.voices(request, &plan, &cells)?;
+        let (texts, voices) = self.voices(request, &plan, &cells)?;
         if let (Some(trace), Some(voice)) = (trace.as_deref_mut(), voices.first()) {
-            let wanted = context.narrow(0, voice.wanted, 1)?;
-            let unwanted = context.narrow(0, voice.unwanted.unwrap_or(voice.wanted), 1)?;
-            trace.record_embeddings(&wanted, &unwanted, &timesteps)?;
+            let unwanted = &texts[voice.unwanted.unwrap_or(voice.wanted)];
+            trace.record_embeddings(&texts[voice.wanted], unwanted, &timesteps)?;
         }
+        let contexts = Contexts::new(texts)?;
 
         let small = small(&request.picture, self.vae.scale() as u32);
         let first = cells.first_step(timesteps.len());
@@ -141,7 +143,7 @@ impl StableDiffusion {
                 cells.place(step, timesteps.len(), &latents, &beginning, &kept, &self.device)?;
             record_latents(&mut trace, step - first, &latents)?;
             let input = scheduler.scale_model_input(&latents, step)?;
-            let output = self.answer(&input, timestep, &context, &voices, interrupt)?;
+            let output = self.answer(&input, timestep, &contexts, &voices, interrupt)?;
             let stepped = scheduler.step(&output, step, &latents)?;
             latents = stepped.latents;
             on_step(Step {
@@ -188,13 +190,13 @@ impl StableDiffusion {
         Ok(self.vae.encode(&image, interrupt)?.to_dtype(DType::F32)?)
     }
 
-    /// The contexts of all parts in one batch, each text once, and each part's share in the answers.
+    /// The contexts of all parts, each text once, and each part's share in the answers.
     fn voices(
         &mut self,
         request: &EditRequest,
         plan: &EditPlan,
         cells: &Cells,
-    ) -> Result<(Tensor, Vec<Voice>), DiffusionError> {
+    ) -> Result<(Vec<Tensor>, Vec<Voice>), DiffusionError> {
         let mut texts = Vec::<String>::new();
         let mut place = |text: String| {
             texts.iter().position(|other| *other == text).unwrap_or_else(|| {
@@ -211,11 +213,8 @@ impl StableDiffusion {
             let unwanted = (request.sampler.guidance > 1.0).then(|| place(unwanted));
             voices.push(Voice { wanted, unwanted, guidance, weight });
         }
-        let contexts = texts
-            .iter()
-            .map(|text| self.embed(text))
-            .collect::<Result<Vec<_>, DiffusionError>>()?;
-        Ok((Tensor::cat(&contexts, 0)?, voices))
+        let texts = texts.iter().map(|text| self.embed(text));
+        Ok((texts.collect::<Result<_, DiffusionError>>()?, voices))
     }
 
     /// What the network answers, every part under its own words.
@@ -223,13 +222,11 @@ impl StableDiffusion {
         &self,
         input: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        contexts: &Contexts,
         voices: &[Voice],
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        let count = context.dim(0)?;
-        let inputs = Tensor::cat(&vec![input; count], 0)?;
-        let answers = self.unet.forward(&inputs, timestep, context, interrupt)?;
+        let answers = contexts.answers(&self.unet, input, timestep, interrupt)?;
         let mut sum = input.zeros_like()?;
         for voice in voices {
             let wanted = answers.narrow(0, voice.wanted, 1)?;

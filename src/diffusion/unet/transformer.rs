@@ -1,7 +1,10 @@
 //! The transformer that lets each pixel look at the others and at the context (diffusers'
 //! `Transformer2DModel` with `BasicTransformerBlock`s).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use candle_core::{Result, Tensor, TensorId};
 use candle_nn::VarBuilder;
@@ -11,6 +14,9 @@ use super::{
     block::BlockConfig,
 };
 use crate::ops;
+
+/// How many contexts' keys and values are kept: an edit has two texts for each of its parts.
+const KEPT_CONTEXTS: usize = 16;
 
 /// The eps of all norms in here, whatever the UNet's own is.
 const GROUP_NORM_EPS: f64 = 1e-6;
@@ -140,8 +146,8 @@ struct Attention {
     to_k: Linear,
     to_v: Linear,
     to_out: Linear,
-    /// What was made of the context, where it looks at one.
-    read: Option<Arc<Mutex<Option<Read>>>>,
+    /// What was made of the last contexts, where it looks at one.
+    read: Option<Arc<Mutex<VecDeque<Read>>>>,
 }
 
 /// Key and value of a context: the same in every step of a picture.
@@ -186,13 +192,18 @@ impl Attention {
             Ok(Read { context: seen.id(), key, value })
         };
         let Some(last) = &self.read else { return anew() };
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(read) = last.as_ref().filter(|read| read.context == seen.id()) {
+        // Never held while anything is computed: a thread that waits for another may begin a pass of its own.
+        let last = || last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = last().iter().find(|read| read.context == seen.id()) {
             return Ok(read.clone());
         }
         let read = anew()?;
         // A gradient belongs to the one pass that it is taken through.
-        *last = Some(read.clone()).filter(|read| !read.key.track_op());
+        if !read.key.track_op() {
+            let mut last = last();
+            last.truncate(KEPT_CONTEXTS - 1);
+            last.push_front(read.clone());
+        }
         Ok(read)
     }
 }

@@ -8,16 +8,19 @@ const HEIGHT: u32 = 120;
 /// A blue sky that gets lighter downwards over a green meadow, a white moon in the sky, a red house with a
 /// yellow door on the meadow; all a little noisy.
 fn landscape() -> RgbaImage {
+    noisy(|x, y| match thing(x, y) {
+        "moon" => [245, 245, 235],
+        "door" => [230, 200, 60],
+        "house" => [190, 50, 40],
+        "sky" => [60 + y as u8, 90 + y as u8, 200],
+        _ => [60, 150, 60],
+    })
+}
+
+fn noisy(colour: impl Fn(u32, u32) -> [u8; 3]) -> RgbaImage {
     RgbaImage::from_fn(WIDTH, HEIGHT, |x, y| {
-        let colour = match thing(x, y) {
-            "moon" => [245, 245, 235],
-            "door" => [230, 200, 60],
-            "house" => [190, 50, 40],
-            "sky" => [60 + y as u8, 90 + y as u8, 200],
-            _ => [60, 150, 60],
-        };
         let noise = (x * 7 + y * 13 + x * y) % 9;
-        let [r, g, b] = colour.map(|channel: u8| channel.saturating_add(noise as u8));
+        let [r, g, b] = colour(x, y).map(|channel| channel.saturating_add(noise as u8));
         Rgba([r, g, b, 255])
     })
 }
@@ -140,16 +143,11 @@ fn one_colour_is_one_object() {
 
 /// The landscape a little later, seen from further left, without the door.
 fn from_further_left() -> RgbaImage {
-    RgbaImage::from_fn(WIDTH, HEIGHT, |x, y| {
-        let colour = match thing_from_further_left(x, y) {
-            "moon" => [235, 235, 228],
-            "house" => [176, 44, 38],
-            "sky" => [56 + y as u8, 84 + y as u8, 190],
-            _ => [55, 138, 58],
-        };
-        let noise = (x * 5 + y * 11 + x * y) % 9;
-        let [r, g, b] = colour.map(|channel: u8| channel.saturating_add(noise as u8));
-        Rgba([r, g, b, 255])
+    noisy(|x, y| match thing_from_further_left(x, y) {
+        "moon" => [235, 235, 228],
+        "house" => [176, 44, 38],
+        "sky" => [56 + y as u8, 84 + y as u8, 190],
+        _ => [55, 138, 58],
     })
 }
 

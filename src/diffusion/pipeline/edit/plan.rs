@@ -125,12 +125,10 @@ fn around(changed: Area, size: Size, Grid { scale, least }: Grid) -> Area {
         let cells = side.div_ceil(scale);
         let first = from.saturating_sub(margin) / scale;
         let end = (from + length + margin).div_ceil(scale).min(cells);
-        let (first, count) = widened(first, end, least, cells);
-        (first * scale, count * scale)
+        widened(first, end, least, cells)
     };
-    let (x, width) = along(changed.x, changed.width, size.width);
-    let (y, height) = along(changed.y, changed.height, size.height);
-    Area { x, y, width, height }
+    let columns = along(changed.x, changed.width, size.width);
+    pixels(columns, along(changed.y, changed.height, size.height), scale)
 }
 
 /// A box that was asked for, on the grid of latents.
@@ -140,23 +138,24 @@ fn fitted(
     size: Size,
     Grid { scale, least }: Grid,
 ) -> Result<Area, EditError> {
-    let on_grid = |from: u32, end: u32, side: u32| {
-        (from.min(side) / scale, end.min(side).div_ceil(scale), side.div_ceil(scale))
+    let along = |from: u32, end: u32, side: u32| {
+        let first = from.min(side) / scale;
+        (first, end.min(side).div_ceil(scale).saturating_sub(first))
     };
-    let columns = on_grid(asked.x, asked.right(), size.width);
-    let rows = on_grid(asked.y, asked.bottom(), size.height);
-    let pixels = |first: u32, end: u32| (first * scale, end.saturating_sub(first) * scale);
-    let ((x, width), (y, height)) = (pixels(columns.0, columns.1), pixels(rows.0, rows.1));
-    let held = Area { x, y, width, height };
-    if held.with(changed) != held || width == 0 || height == 0 {
+    let columns = along(asked.x, asked.right(), size.width);
+    let rows = along(asked.y, asked.bottom(), size.height);
+    let held = pixels(columns, rows, scale);
+    if held.with(changed) != held || held.width == 0 || held.height == 0 {
         return Err(EditError::Context { context: asked, changed });
     }
-    let along = |(first, end, cells): (u32, u32, u32)| {
-        let (first, count) = widened(first, end, least, cells);
-        (first * scale, count * scale)
-    };
-    let ((x, width), (y, height)) = (along(columns), along(rows));
-    Ok(Area { x, y, width, height })
+    let wide = |(first, count), side: u32| widened(first, first + count, least, side.div_ceil(scale));
+    Ok(pixels(wide(columns, size.width), wide(rows, size.height), scale))
+}
+
+/// The pixels of so many columns and rows of latents; each is the first and their number.
+fn pixels(columns: (u32, u32), rows: (u32, u32), scale: u32) -> Area {
+    let ((x, width), (y, height)) = (columns, rows);
+    Area { x: x * scale, y: y * scale, width: width * scale, height: height * scale }
 }
 
 /// The first and the number of the cells from `first` to `end`; where that is too little to see, wider on both sides
