@@ -255,9 +255,9 @@ impl Project {
         self.art.shots().filter(|id| self.board.shot(id).is_none())
     }
 
-    /// Shots that are missing, stale or failed.
+    /// Shots that are missing, stale or failed; not those of whose pictures only an edit failed.
     pub fn needed(&self) -> impl Iterator<Item = &Shot> {
-        self.board.shots().iter().filter(|shot| is_needed(self.state(&shot.id)))
+        self.board.shots().iter().filter(|shot| self.needs_picture(shot))
     }
 
     /// Works the storyboard out anew from story, style and words.
@@ -272,10 +272,6 @@ impl Project {
 /// Whether a storyboard asks for takes of a recipe, or for edits of such takes.
 fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
     board.shot(shot).is_some_and(|shot| recipe.is_for(&shot.recipe))
-}
-
-fn is_needed(state: ShotState) -> bool {
-    matches!(state, ShotState::Missing | ShotState::Stale | ShotState::Failed)
 }
 
 /// Lets warnings pass.

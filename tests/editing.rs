@@ -269,6 +269,37 @@ fn removing_lets_the_surroundings_close_over() {
 }
 
 #[test]
+fn what_stands_at_the_border_does_not_come_back_from_beyond_it() {
+    // Four latents and a half: the model sees eight pixels more at the right and at the bottom.
+    let (width, height) = (72, 72);
+    let corner = Area { x: 40, y: 40, width: 32, height: 32 };
+    let mask = Mask::rectangle(width, height, corner);
+    let picture = RgbaImage::from_fn(width, height, |x, y| {
+        let [r, g, b] = if mask.at(x, y) > 0 { [210, 40, 40] } else { SKY };
+        Rgba([r, g, b, 255])
+    });
+    let mut removed = part(EditKind::Remove, mask.clone());
+    removed.edit.strength = Some(0.5);
+    let mut request = request(picture.clone(), vec![removed]);
+    request.sampler.steps = 8;
+    let edge = Mask::rectangle(width, height, Area { x: 64, y: 64, width: 8, height: 8 });
+    let sky = SKY.map(f64::from);
+    let before = apart(colour(&picture, &edge), sky);
+    let after = apart(colour(&edit(&request), &edge), sky);
+    assert!(after < 0.35 * before, "{before} became {after}");
+}
+
+#[test]
+fn of_a_picture_of_any_size_a_small_part_can_be_changed() {
+    let picture = landscape(2304, 64);
+    let small = request(picture.clone(), vec![part(EditKind::Replace, disc(2304, 64))]);
+    assert_kept(&picture, &edit(&small), &disc(2304, 64));
+    let all = request(picture, vec![part(EditKind::Replace, Mask::full(2304, 64))]);
+    let error = refused(&all).to_string();
+    assert!(error.contains("2304x64") && error.contains("2048"), "{error}");
+}
+
+#[test]
 fn where_the_new_meets_the_old_no_seam_shows() {
     let picture = landscape(96, 96);
     let area = Area { x: 20, y: 30, width: 50, height: 40 };

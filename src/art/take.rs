@@ -63,6 +63,12 @@ impl Take {
         picture_file::pixels(&self.path)
     }
 
+    /// When the file was changed last, if the system says so.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()
+    }
+
     /// What was asked for.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {

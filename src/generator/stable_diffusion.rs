@@ -86,6 +86,7 @@ impl Generator for StableDiffusionGenerator {
             Some(edit) => {
                 let missing = || GenerateError::NoParent("none was given".to_owned());
                 let picture = parent.ok_or_else(missing)?.clone();
+                let edit = edit.of_take(recipe.take);
                 let request = EditRequest { picture, prompt, unwanted, edit, sampler, noise };
                 pipeline.edit(&request, interrupt, on_step, None)?
             }

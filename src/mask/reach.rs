@@ -16,7 +16,9 @@ impl Mask {
     /// Draws back by `pixels` from all edges but those of the picture.
     #[must_use]
     pub fn shrunk(&self, pixels: u32) -> Self {
-        self.inverted().grown(pixels).inverted()
+        // As in the whole of it, what counts is how strong it is itself.
+        let most = self.strongest();
+        self.map(|value| most - value).grown(pixels).map(|value| most - value)
     }
 
     /// Fades out over `pixels` around itself. What is in it stays in it: softening inwards too would lose
@@ -30,8 +32,9 @@ impl Mask {
     /// Holds what it runs around.
     #[must_use]
     pub fn without_holes(&self) -> Self {
+        let most = self.strongest();
         let outside = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
-            Luma([u8::from(self.at(x, y) < 128)])
+            Luma([u8::from(self.at(x, y) < most.div_ceil(2))])
         });
         let places = places(&outside);
         let (right, bottom) = (self.0.width().saturating_sub(1), self.0.height().saturating_sub(1));
@@ -43,14 +46,18 @@ impl Mask {
         }
         Self::from_fn(self.0.width(), self.0.height(), |x, y| {
             let place = places.get_pixel(x, y).0[0];
-            if place != 0 && !open[place as usize] { u8::MAX } else { self.at(x, y) }
+            if place != 0 && !open[place as usize] { most } else { self.at(x, y) }
         })
+    }
+
+    fn strongest(&self) -> u8 {
+        self.0.iter().copied().max().unwrap_or(0)
     }
 
     /// As strong around itself as `strength` says of the distance in pixels. Distances are counted from
     /// what is at least half as strong as the strongest pixel.
     fn extended(&self, pixels: u32, strength: impl Fn(f64) -> f32) -> Self {
-        let most = self.0.iter().copied().max().unwrap_or(0);
+        let most = self.strongest();
         if pixels == 0 || most == 0 {
             return self.clone();
         }
@@ -102,6 +109,20 @@ mod tests {
             [255, 255, 255, 0, 0]
         );
         assert_eq!(Mask::full(5, 5).shrunk(3), Mask::full(5, 5));
+    }
+
+    #[test]
+    fn a_faint_part_is_shrunk_and_filled_as_a_strong_one() {
+        let block = |x: u32, y: u32| (3..18).contains(&x.min(y).min(20 - x).min(20 - y));
+        let hole = |x: u32, y: u32| (9..12).contains(&x) && (9..12).contains(&y);
+        let [strong, faint] = [255, 102].map(|value| {
+            Mask::from_fn(21, 21, |x, y| if block(x, y) && !hole(x, y) { value } else { 0 })
+        });
+        let faded = |mask: Mask| mask.map(|value| if value > 0 { 102 } else { 0 });
+        assert_eq!(faint.shrunk(2), faded(strong.shrunk(2)));
+        assert_eq!(faint.shrunk(2).at(6, 10), 102);
+        assert_eq!(faint.without_holes(), faded(strong.without_holes()));
+        assert_eq!(faint.without_holes().at(10, 10), 102);
     }
 
     #[test]

@@ -140,8 +140,22 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
             canvas.keymap = Keymap::with_changes(kept);
         }
     }
+    let now = ui.input(|input| input.time);
     let mut session = match canvas.session.take() {
-        Some(session) if session.shot == take.shot && session.take == take.id => session,
+        Some(mut session) if session.shot == take.shot && session.take == take.id => {
+            if session.is_outdated(take, now) {
+                // What was marked is kept first.
+                match session.settle() {
+                    Some(action) => desk.actions.push(action),
+                    None => {
+                        session = canvas.begin(ui, desk, take, Some(session.size));
+                        let told = "The file of this picture has changed, and was read again.";
+                        canvas.note = Some(told.to_owned());
+                    }
+                }
+            }
+            session
+        }
         other => {
             let before = other.as_ref().map(|session| session.size);
             desk.actions.extend(other.and_then(|mut session| session.settle()));
@@ -159,6 +173,10 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     layout::top_bar(ui, canvas, &mut session, desk, take, shot);
     if let Some(error) = &session.error {
         theme::error_box(ui, error, "");
+    }
+    if let Some(error) = desk.project.error(&take.shot) {
+        let error = format!("Drawing failed: {error}");
+        theme::error_box(ui, &error, "Set that right, then draw it again.");
     }
     let typing = layout::body(ui, canvas, &mut session, desk, take);
     let draws = typing
@@ -196,10 +214,11 @@ impl Canvas {
     fn begin(
         &mut self,
         ui: &Ui,
-        desk: &Desk<'_>,
+        desk: &mut Desk<'_>,
         take: &Take,
         before: Option<(u32, u32)>,
     ) -> Session {
+        desk.thumbnails.refresh(take);
         let size = take.recipe().size;
         if before != Some((size.width, size.height)) {
             // What was looked at closely there may be nowhere here.

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
+    time::SystemTime,
 };
 
 use egui::{ColorImage, Context, TextureFilter, TextureHandle, TextureId, TextureOptions};
@@ -47,6 +48,9 @@ pub enum Texture {
 pub trait Thumbnails {
     /// The texture of a picture.
     fn of(&mut self, picture: Picture<'_>) -> Texture;
+
+    /// Forgets what was read of a take whose file has changed since. Does nothing for those that keep nothing.
+    fn refresh(&mut self, _take: &Take) {}
 }
 
 /// The longest side of a [`Picture::Small`], in pixels.
@@ -67,7 +71,7 @@ pub struct ThumbnailCache {
     frame: u64,
     waiting: usize,
     wishes: Sender<(Key, Take)>,
-    finished: Receiver<(Key, Result<ColorImage, String>)>,
+    finished: Receiver<(Key, FileRead)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,7 +84,15 @@ enum Key {
 
 struct Slot {
     content: Content,
+    /// When the file was changed last that it was read from.
+    modified: Option<SystemTime>,
     seen: u64,
+}
+
+/// What a thread read.
+struct FileRead {
+    image: Result<ColorImage, String>,
+    modified: Option<SystemTime>,
 }
 
 enum Content {
@@ -103,8 +115,9 @@ impl ThumbnailCache {
             // Ends when the cache is dropped: either channel is closed then.
             for (key, take) in wished {
                 let small = matches!(key, Key::Small(_));
+                let modified = take.modified();
                 let image = read(&take, small).map_err(|error| error.to_string());
-                if finish.send((key, image)).is_err() {
+                if finish.send((key, FileRead { image, modified })).is_err() {
                     break;
                 }
                 waker.request_repaint();
@@ -130,7 +143,7 @@ impl ThumbnailCache {
     /// before the panel.
     pub fn begin_frame(&mut self) {
         self.frame += 1;
-        for (key, image) in self.finished.try_iter().take(MOST_UPLOADS) {
+        for (key, FileRead { image, modified }) in self.finished.try_iter().take(MOST_UPLOADS) {
             self.waiting -= 1;
             let content = match image {
                 Ok(image) => {
@@ -143,7 +156,7 @@ impl ThumbnailCache {
                 }
                 Err(error) => Content::Failed(error),
             };
-            self.slots.insert(key, Slot { content, seen: self.frame });
+            self.slots.insert(key, Slot { content, modified, seen: self.frame });
         }
         self.let_go();
     }
@@ -168,7 +181,8 @@ impl ThumbnailCache {
         }
         if self.waiting < MOST_WAITING && self.wishes.send((key.clone(), take.clone())).is_ok() {
             self.waiting += 1;
-            self.slots.insert(key, Slot { content: Content::Loading, seen: self.frame });
+            let content = Content::Loading;
+            self.slots.insert(key, Slot { content, modified: None, seen: self.frame });
         }
         Texture::Loading
     }
@@ -181,7 +195,8 @@ impl ThumbnailCache {
         let frame = self.frame;
         let slot = self.slots.entry(Key::Preview(job)).or_insert_with(|| {
             let texture = self.context.load_texture("preview", upload(), TextureOptions::LINEAR);
-            Slot { content: Content::Preview(texture, image.clone()), seen: frame }
+            let content = Content::Preview(texture, image.clone());
+            Slot { content, modified: None, seen: frame }
         });
         slot.seen = frame;
         if let Content::Preview(texture, shown) = &mut slot.content
@@ -201,6 +216,24 @@ impl Thumbnails for ThumbnailCache {
             Picture::Full(take) => self.take(Key::Full(take.path.clone()), take),
             Picture::Pixels(take) => self.take(Key::Pixels(take.path.clone()), take),
             Picture::Preview(job, image) => self.preview(job, image),
+        }
+    }
+
+    fn refresh(&mut self, take: &Take) {
+        let modified = take.modified();
+        self.slots.retain(|key, slot| {
+            let is_loading = matches!(slot.content, Content::Loading);
+            is_loading || slot.modified == modified || key.file() != Some(&take.path)
+        });
+    }
+}
+
+impl Key {
+    /// The file that it is read from.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Small(path) | Self::Full(path) | Self::Pixels(path) => Some(path),
+            Self::Preview(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Project, ProjectError, is_needed, refuse_faults};
+use super::{Project, ProjectError, refuse_faults};
 use crate::{
     art::TakeId,
     diffusion::EditError,
@@ -23,7 +23,8 @@ use bevy::prelude::Message;
 pub enum Action {
     /// Draw everything that is missing, stale or failed, in story order.
     DrawNeeded,
-    /// Draw these if they are missing, stale or failed, in front of what waits.
+    /// Draw these if they are missing, stale or failed, in front of what waits. Where an edit failed, it is tried
+    /// again.
     Draw(Vec<ShotId>),
     /// Draw `takes` more takes of a shot's recipe, in front of what waits.
     DrawMore {
@@ -136,6 +137,9 @@ impl Project {
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
+                let again = |id: &ShotId| Some((id.clone(), self.failed_edit(id)?.clone()));
+                let edits = shots.iter().filter_map(again).collect::<Vec<_>>();
+                self.queue(&edits, 1, true);
                 self.draw(&shots, true);
             }
             Action::DrawMore { shot, takes } => {
@@ -215,13 +219,13 @@ impl Project {
     fn draw(&mut self, shots: &[ShotId], front: bool) {
         let mut wanted = Vec::new();
         for id in shots {
-            if !is_needed(self.state(id)) {
+            let Some(shot) = self.board.shot(id).filter(|shot| self.needs_picture(shot)) else {
                 continue;
-            }
+            };
             if self.standings.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
                 self.standings.forgive(id);
                 self.stand(id);
-            } else if let Some(shot) = self.board.shot(id) {
+            } else {
                 wanted.push((id.clone(), shot.recipe.clone()));
             }
         }

@@ -3,7 +3,7 @@
 use super::{Project, ProjectError};
 use crate::{
     art::{Take, TakeId},
-    diffusion::{EditPlan, Grid},
+    diffusion::EditPlan,
     mask::{Area, objects::Objects},
     recipe::{EditKind, Part, PictureEdit, Recipe, Size, part::picture_hash},
     storyboard::ShotId,
@@ -19,11 +19,13 @@ impl Project {
         context: Option<Area>,
     ) -> Result<Recipe, ProjectError> {
         let recipe = self.shot(shot)?.recipe.clone();
-        let picture = self.art.take(shot, take)?.image()?;
+        let drawn = self.art.take(shot, take)?;
+        let picture = drawn.image()?;
         let (width, height) = picture.dimensions();
         let size = Size::new(width, height);
-        // All that can be told without the model is told now and not when the job's turn comes.
-        EditPlan::new(size, &parts, context, Grid::default())?;
+        // All that can be told without the model is told now and not when the job's turn comes. Its grid is most
+        // likely that of the model which drew the picture.
+        EditPlan::new(size, &parts, context, drawn.provenance.model.grid)?;
         let edit = PictureEdit {
             picture: picture_hash(&picture),
             parent: Some(take.clone()),

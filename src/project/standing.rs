@@ -138,6 +138,22 @@ impl Project {
         }
     }
 
+    /// The edit that a shot failed for, if it is still asked for.
+    pub(super) fn failed_edit(&self, shot: &ShotId) -> Option<&Recipe> {
+        let failed = self.state(shot) == ShotState::Failed;
+        let recipe = self.standings.failure(shot).filter(|_| failed)?.recipe.as_deref()?;
+        recipe.edit.is_some().then_some(recipe)
+    }
+
+    /// Whether a shot is missing, stale or failed. An edit that failed is no reason to draw its picture anew.
+    pub(super) fn needs_picture(&self, shot: &Shot) -> bool {
+        let state = match self.failed_edit(&shot.id) {
+            Some(_) => self.art.state(shot),
+            None => self.state(&shot.id),
+        };
+        matches!(state, ShotState::Missing | ShotState::Stale | ShotState::Failed)
+    }
+
     fn work_out(&self, shot: &Shot) -> ShotState {
         let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
         if jobs.any(|job| job.recipe.is_for(&shot.recipe)) {

@@ -7,6 +7,7 @@ use image::RgbaImage;
 use super::{Project, publisher::Published, standing::Failure};
 use crate::{
     art::TakeId,
+    recipe::Recipe,
     storyboard::ShotId,
     studio::{Job, JobId, StudioEvent},
 };
@@ -107,8 +108,9 @@ impl Project {
         }
         if let Some(error) = error {
             self.revision += 1;
-            // What cannot be read is to be drawn again; what cannot be copied, only copied.
-            let recipe = image.is_none().then(|| Arc::new(take.provenance.recipe));
+            // What cannot be read is to be drawn again, from the beginning; what cannot be copied, only copied.
+            let drawn = Recipe { edit: None, ..take.provenance.recipe };
+            let recipe = image.is_none().then(|| Arc::new(drawn));
             self.fail(&take.shot, Failure { error, recipe });
         }
         if let Some(image) = image.filter(|_| is_shown) {

@@ -158,6 +158,17 @@ impl Part {
 }
 
 impl PictureEdit {
+    /// What is done for one take: parts with seeds of their own begin each take from another one, as the picture
+    /// does.
+    #[must_use]
+    pub fn of_take(&self, take: u32) -> Self {
+        let mut edit = self.clone();
+        for seed in edit.parts.iter_mut().filter_map(|part| part.edit.seed.as_mut()) {
+            *seed = seed.wrapping_add(u64::from(take));
+        }
+        edit
+    }
+
     /// Neither who its parent is, for the picture itself counts, nor the names of parts, nor where it comes from.
     pub(super) fn deciding(&self) -> Deciding<'_> {
         let Self { parent: _, picture, style, parts, context, origin: _ } = self;

@@ -6,7 +6,7 @@ use bevy_illustrator::{
     recipe::part::picture_hash,
 };
 use candle_core::{Device, Tensor, safetensors};
-use image::{GrayImage, Luma, Rgba, RgbaImage};
+use image::{GrayImage, ImageBuffer, Luma, Rgb, Rgba, RgbaImage};
 
 /// A desk with a picture of 96x64 (a red field on blue), a mask of the field, and an edit of it.
 fn studio() -> Desk {
@@ -89,6 +89,18 @@ fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
 }
 
 #[test]
+fn parts_with_seeds_of_their_own_are_others_in_each_take() {
+    let desk = studio();
+    desk.edits(
+        r#"(parts: [(mask: "field.png", edit: Replace, words: "a white moon", seed: 5)])"#,
+    );
+    desk.edit(&["--takes", "2"]).exits(0);
+    assert_ne!(desk.pixels("b.png"), desk.pixels("b-2.png"));
+    let args = ["replay", "--picture", "b-2.png", "--parent", "a.png", "--out", "again.png"];
+    assert_eq!(desk.run(&[&args[..], &["--json"]].concat()).json()["differing"], 0);
+}
+
+#[test]
 fn a_picture_is_drawn_again_from_the_recipe_inside_it() {
     let desk = studio();
     desk.edit(&["--seed", "5"]).exits(0);
@@ -163,6 +175,8 @@ fn what_is_wrong_with_an_edit_is_told_and_nothing_is_written() {
     refused(&part(r#"edit: Refine"#), &["64x96", "96x64"]);
     fs::write(desk.path("field.png"), "no picture").unwrap();
     refused(&part(r#"edit: Refine"#), &["field.png", "PNG"]);
+    ImageBuffer::<Rgb<u16>, _>::new(96, 64).save(desk.path("a.png")).unwrap();
+    refused(&part(r#"edit: Refine"#), &["a.png", "16 bits"]);
     fs::write(desk.path("a.png"), "no picture").unwrap();
     refused(&part(r#"edit: Refine"#), &["a.png", "PNG"]);
 }

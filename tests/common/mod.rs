@@ -12,7 +12,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    diffusion::{DiffusionError, Interrupt},
+    diffusion::{DiffusionError, Grid, Interrupt},
     generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
     recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
@@ -58,6 +58,7 @@ impl Fakes {
                 name: name.to_owned(),
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
+                grid: Grid { scale: 8, least: 1 },
                 ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))

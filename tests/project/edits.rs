@@ -174,6 +174,45 @@ fn a_take_that_is_gone_fails_the_edit_and_says_so() {
 }
 
 #[test]
+fn an_edit_that_failed_is_tried_again_as_an_edit_and_its_shot_needs_no_other_picture() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.fail_on(&first.recipe().prompt);
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Failed);
+    assert_eq!(bench.project.needed().count(), 0);
+    bench.fakes.heal();
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    assert_eq!(takes(&bench, &item).len(), 1);
+    bench.apply(Action::Draw(vec![item.clone()]));
+    bench.settle();
+    let [_, second] = takes(&bench, &item).try_into().unwrap();
+    assert_eq!(second.parent(), Some(&first.id));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+}
+
+#[test]
+fn a_context_box_may_be_as_tight_as_the_latents_of_the_model() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].id.clone();
+    let mut within = |x: u32, width: u32| {
+        let (shot, take) = (item.clone(), first.clone());
+        let context = Some(Area { x, y: 0, width, height: 16 });
+        let parts = vec![left_half()];
+        let edit = Action::Edit { shot, take, picture: None, parts, context, takes: 1 };
+        bench.project.apply(edit)
+    };
+    // 8 pixels to a latent: these are whole in sight from 0 to 24, where the part fades out.
+    within(7, 10).unwrap();
+    let refused = within(8, 10).unwrap_err();
+    assert!(matches!(refused, ProjectError::Edit(EditError::Context { .. })), "{refused}");
+}
+
+#[test]
 fn an_edit_marked_on_another_picture_than_the_file_shows_by_now_is_refused() {
     let mut bench = Bench::drawn();
     let item = bench.item();

@@ -103,7 +103,7 @@ impl Edit {
             picture: image,
             prompt: recipe.prompt.clone(),
             unwanted: recipe.unwanted.clone(),
-            edit,
+            edit: edit.clone(),
             sampler: recipe.sampler,
             noise: Noise::Seed(0),
         };
@@ -112,6 +112,7 @@ impl Edit {
         for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
+            request.edit = edit.of_take(take);
             request.noise = match &self.noise {
                 Some(noise) => Noise::Latents(latents(noise)?),
                 None => Noise::Seed(recipe.noise_seed()),

@@ -68,6 +68,14 @@ pub(crate) enum Failure {
         /// What is wrong.
         source: image::ImageError,
     },
+    /// More bits than are kept.
+    #[error("{path} has {bits} bits for each channel: save it with 8, as a game shows it")]
+    Bits {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        bits: u16,
+    },
     /// MobileSAM refused.
     #[error(transparent)]
     Sam(#[from] SamError),

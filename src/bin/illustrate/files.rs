@@ -14,7 +14,13 @@ pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
     let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png);
     let wrong = |source| Failure::Picture { path: path.to_path_buf(), source };
-    Ok(image.map_err(wrong)?.into_rgba8())
+    let image = image.map_err(wrong)?;
+    // Rounded to 8 bits, pixels that no edit touches would not be what they were.
+    let bits = image.color().bits_per_pixel() / u16::from(image.color().channel_count());
+    if bits > 8 {
+        return Err(Failure::Bits { path: path.to_path_buf(), bits });
+    }
+    Ok(image.into_rgba8())
 }
 
 /// A picture as a PNG file, with where it comes from if that is known: a recipe holds no noise from a file.

@@ -18,7 +18,7 @@ use candle_core::{DType, Tensor};
 use image::{RgbImage, RgbaImage, imageops};
 
 use super::{
-    Contexts, DrawRequest, Noise, StableDiffusion, Step, Trace, picture, record_latents,
+    Contexts, DrawRequest, MAX_SIDE, Noise, StableDiffusion, Step, Trace, picture, record_latents,
 };
 use crate::{
     diffusion::{DiffusionError, DrawError, Interrupt, scheduler, unet::SampleSize},
@@ -97,9 +97,13 @@ impl StableDiffusion {
         on_step: &mut dyn FnMut(Step),
         mut trace: Option<&mut Trace>,
     ) -> Result<RgbaImage, DiffusionError> {
-        let layout = self.whole(request).layout(self.vae.scale(), self.vae.latent_channels())?;
+        let (scale, channels) = (self.vae.scale(), self.vae.latent_channels());
+        let layout = self.whole(request).layout_of_any_size(scale, channels)?;
         let plan = self.plan_edit(request)?;
-        let cells = Cells::new(&plan, request, self.vae.scale());
+        if plan.context.width.max(plan.context.height) > MAX_SIDE {
+            return Err(EditError::TooMuch { context: plan.context, most: MAX_SIDE }.into());
+        }
+        let cells = Cells::new(&plan, request, scale);
         let sampler = &request.sampler;
         let mut scheduler = scheduler::build(sampler.scheduler, &self.scheduler, sampler.steps)?;
         let timesteps = scheduler.timesteps().to_vec();
@@ -122,7 +126,7 @@ impl StableDiffusion {
         }
         let contexts = Contexts::new(texts)?;
 
-        let small = small(&request.picture, self.vae.scale() as u32);
+        let small = small(&request.picture, scale as u32);
         let first = cells.first_step(timesteps.len());
         let mut latents = scheduler.add_noise(&original, &noise, first)?;
         for (step, &timestep) in timesteps.iter().enumerate().skip(first) {
@@ -167,7 +171,7 @@ impl StableDiffusion {
         Ok(image)
     }
 
-    /// The whole picture as something to draw: the same limits hold for it.
+    /// The whole picture as something to draw.
     fn whole(&self, request: &EditRequest) -> DrawRequest {
         let (width, height) = request.picture.dimensions();
         DrawRequest {

@@ -46,7 +46,20 @@ impl DrawRequest {
     /// Checks the request, for a model with `channels` latents for each `scale` by `scale` pixels.
     pub(super) fn layout(&self, scale: usize, channels: usize) -> Result<Layout, DrawError> {
         let Size { width, height } = self.size;
-        if [width, height].iter().any(|side| !(MIN_SIDE..=MAX_SIDE).contains(side)) {
+        if width.max(height) > MAX_SIDE {
+            return Err(DrawError::Size(self.size));
+        }
+        self.layout_of_any_size(scale, channels)
+    }
+
+    /// As [`Self::layout`], for a picture of which only a part goes through the networks at once.
+    pub(super) fn layout_of_any_size(
+        &self,
+        scale: usize,
+        channels: usize,
+    ) -> Result<Layout, DrawError> {
+        let Size { width, height } = self.size;
+        if width.min(height) < MIN_SIDE {
             return Err(DrawError::Size(self.size));
         }
         let guidance = self.sampler.guidance;

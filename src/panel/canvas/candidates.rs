@@ -178,15 +178,20 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
         {
             accept(canvas, desk, candidate);
         }
-        if !rest.is_empty()
+        if (!rest.is_empty() || desk.job_of(&candidate.shot).is_some())
             && ui
                 .button("Accept, drop the rest")
-                .on_hover_text("Accepts it and puts the others that were drawn alike away")
+                .on_hover_text("Accepts it; the others that were drawn alike are put away, and no more of them drawn")
                 .clicked()
         {
             for other in rest {
                 discard(desk, other);
             }
+            let jobs = desk.project.studio().jobs().into_iter().map(|view| view.job);
+            let alike = jobs.filter(|job| {
+                job.shot == candidate.shot && job.recipe.same_but_take(candidate.recipe())
+            });
+            desk.actions.extend(alike.map(|job| Action::Cancel(job.id)));
             accept(canvas, desk, candidate);
         }
         let discards = canvas.keymap.hint(Command::Discard);

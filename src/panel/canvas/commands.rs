@@ -107,7 +107,8 @@ impl Canvas {
     /// Draws what the first button says, if it can be pressed.
     pub(super) fn draw(&mut self, session: &Session, desk: &mut Desk<'_>) {
         if self.planned.is_some() {
-            draw_bar::press(self, session, desk, parts(&session.layers));
+            let parts = parts(&session.layers);
+            draw_bar::press(self, session, desk, parts, session.context);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    mask::Area,
     panel::{Desk, theme},
     project::Action,
     recipe::{
@@ -26,13 +27,14 @@ const MOST_TAKES: u32 = 16;
 pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
     let said = parts(&session.layers);
     canvas.lit = None;
-    let plan = plan(canvas, session, &said);
+    let plan = plan(canvas, session, &said, session.context);
     canvas.planned = plan.clone().ok();
     let hint = canvas.keymap.hint(Command::Draw);
     ui.horizontal_wrapped(|ui| {
         let name = if said.is_empty() { "Draw parts".to_owned() } else { in_words(&said) };
-        let name = shortened(&name);
-        offer(ui, canvas, session, desk, theme::primary(name), &said, plan.as_ref(), &hint);
+        let button = theme::primary(shortened(&name));
+        let offered = Offer { button, parts: &said, context: session.context, hint: &hint };
+        offer(ui, canvas, session, desk, offered);
         let ending = if canvas.takes == 1 { " take" } else { " takes" };
         let takes = DragValue::new(&mut canvas.takes).range(1..=MOST_TAKES);
         ui.add(takes.suffix(ending)).on_hover_text("How many candidates a press draws");
@@ -64,14 +66,25 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
     }
     ui.horizontal_wrapped(|ui| {
         let layers = &session.layers;
-        let rest =
-            liked.then(|| ("Keep what I like, redo the rest", keep_liked(layers, session.size)));
-        let these = disliked.then(|| ("Redo what I dislike", redo_disliked(layers)));
-        for (name, parts) in rest.into_iter().chain(these) {
-            let plan = plan(canvas, session, &parts);
-            offer(ui, canvas, session, desk, egui::Button::new(name), &parts, plan.as_ref(), "");
+        // The rest is nearly the whole picture, which no box around a part of it holds.
+        let rest = liked.then(|| {
+            ("Keep what I like, redo the rest", keep_liked(layers, session.size), None)
+        });
+        let these = disliked
+            .then(|| ("Redo what I dislike", redo_disliked(layers), session.context));
+        for (name, parts, context) in rest.into_iter().chain(these) {
+            let button = egui::Button::new(name);
+            offer(ui, canvas, session, desk, Offer { button, parts: &parts, context, hint: "" });
         }
     });
+}
+
+/// What a button draws, and in which box.
+struct Offer<'a> {
+    button: egui::Button<'a>,
+    parts: &'a [Part],
+    context: Option<Area>,
+    hint: &'a str,
 }
 
 fn offer(
@@ -79,31 +92,38 @@ fn offer(
     canvas: &mut Canvas,
     session: &Session,
     desk: &mut Desk<'_>,
-    button: egui::Button<'_>,
-    parts: &[Part],
-    plan: Result<&Arc<Planned>, &String>,
-    hint: &str,
+    Offer { button, parts, context, hint }: Offer<'_>,
 ) {
+    let plan = plan(canvas, session, parts, context);
     let response = ui.add_enabled(plan.is_ok(), button.wrap());
-    let Ok(plan) = plan else {
-        response.on_disabled_hover_text("Nothing would change yet");
-        return;
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(why) => {
+            response.on_disabled_hover_text(why);
+            return;
+        }
     };
     if response.hovered() {
-        canvas.lit = Some(Arc::clone(plan));
+        canvas.lit = Some(Arc::clone(&plan));
     }
     let told = |ui: &mut Ui| {
-        ui.label(format!("{}. {}{hint}", in_words(parts), share(plan)));
+        ui.label(format!("{}. {}{hint}", in_words(parts), share(&plan)));
     };
     if response.on_hover_ui(told).clicked() {
-        press(canvas, session, desk, parts.to_vec());
+        press(canvas, session, desk, parts.to_vec(), context);
     }
 }
 
 /// Draws parts.
-pub(super) fn press(canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>, parts: Vec<Part>) {
+pub(super) fn press(
+    canvas: &mut Canvas,
+    session: &Session,
+    desk: &mut Desk<'_>,
+    parts: Vec<Part>,
+    context: Option<Area>,
+) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
-    let (picture, context, takes) = (session.hash.clone(), session.context, canvas.takes);
+    let (picture, takes) = (session.hash.clone(), canvas.takes);
     desk.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
     canvas.awaited = true;
     canvas.candidate = None;
@@ -111,13 +131,18 @@ pub(super) fn press(canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>,
 
 /// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
 /// was planned before it stands so long.
-fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part]) -> Outcome {
+fn plan(
+    canvas: &mut Canvas,
+    session: &Session,
+    parts: &[Part],
+    context: Option<Area>,
+) -> Outcome {
     if canvas.hand.is_painting()
         && let Some(plan) = &canvas.planned
     {
         return Ok(Arc::clone(plan));
     }
-    canvas.plans.of(session.size, parts, session.context, session.grid)
+    canvas.plans.of(session.size, parts, context, session.grid)
 }
 
 /// As much as fits on a button.

@@ -9,8 +9,8 @@ use crate::{
     recipe::{Part, Size},
 };
 
-/// As many as there are buttons that draw.
-const MOST: usize = 3;
+/// As many as there are buttons that draw, and the one that is being drawn.
+const MOST: usize = 4;
 
 /// What some edits would come to.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use egui::Context;
 use image::RgbaImage;
@@ -38,6 +38,9 @@ pub(super) struct Session {
     pub objects: Option<Objects>,
     /// What keeps it from being worked on.
     pub error: Option<String>,
+    /// When its file was changed last before it was read, and when this was looked at last.
+    modified: Option<SystemTime>,
+    looked_at: f64,
     /// Its parts, the uppermost first.
     pub layers: Vec<Layer>,
     /// What of the picture the model sees, if the author says so.
@@ -78,11 +81,12 @@ impl Session {
             Ok(marks) => (marks, None),
             Err(error) => (Marks::default(), Some(error.to_string())),
         };
+        let modified = take.modified();
         let (onlooker, unstarted) = match Onlooker::start(context, take, object_model.clone()) {
             Ok(onlooker) => (Some(onlooker), None),
             Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
         };
-        let size = take.recipe().size;
+        let (size, now) = (take.recipe().size, context.input(|input| input.time));
         let selected = (!marks.layers.is_empty()).then_some(0);
         let step = Marked { marks: marks.clone(), selected };
         Self {
@@ -94,6 +98,8 @@ impl Session {
             hash: None,
             objects: None,
             error: unread.or(unstarted),
+            modified,
+            looked_at: now,
             selected,
             selected_before: None,
             history: History::new(step),
@@ -103,6 +109,15 @@ impl Session {
             onlooker,
             network: Network::None,
         }
+    }
+
+    /// Whether the file of the take is another one by now. Looks once a second.
+    pub fn is_outdated(&mut self, take: &Take, now: f64) -> bool {
+        if now - self.looked_at < 1.0 {
+            return false;
+        }
+        self.looked_at = now;
+        take.modified() != self.modified
     }
 
     /// Takes in what was seen meanwhile; the masks that the network answered with.

@@ -71,9 +71,12 @@ pub(super) fn stage(
             compare(ui, canvas, room, size, [before, after]);
         }
         None => {
-            let forming = forming(desk, take);
-            let now = forming.unwrap_or_else(|| texture(desk, take, placed.zoom));
+            let now = texture(desk, take, placed.zoom);
             paint(&painter, &now, placed);
+            if let Some((preview, area)) = forming(canvas, session, desk) {
+                let painter = painter.with_clip_rect(placed.area(area).intersect(room));
+                paint(&painter, &preview, placed);
+            }
             over_picture(ui, &painter, canvas, session, placed);
             own_pointer(ui, &painter, canvas, &response, placed, moves_picture);
         }

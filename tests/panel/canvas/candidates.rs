@@ -133,6 +133,21 @@ fn one_is_accepted_and_the_rest_dropped_with_one_press() {
 }
 
 #[test]
+fn with_the_rest_goes_what_still_waits() {
+    let (mut panel, shot) = with_candidates();
+    panel.state_mut().orders.lock().unwrap().wait = true;
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    let waits = panel.state().project.studio().jobs()[0].job.id;
+    press(&mut panel, "Accept, drop the rest");
+    let asked = panel.state_mut().obey();
+    assert!(asked.contains(&Action::Cancel(waits)), "{asked:?}");
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
+}
+
+#[test]
 fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
     let (mut panel, shot) = with_candidates();
     press(&mut panel, "Try on in the game");

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     panel::Tab,
     project::Action,
-    recipe::{EditKind, Verdict},
+    recipe::{EditKind, Verdict, part::picture_hash},
     storyboard::ShotKind,
 };
 use egui::{Key, Modifiers};
@@ -11,7 +11,7 @@ use egui_kittest::kittest::Queryable;
 
 use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
 
-use super::{at, canvas, choose, kept, key, stroke, take, wait_for_objects};
+use super::{at, canvas, choose, kept, key, stroke, take, wait_for_objects, wait_until};
 
 #[test]
 fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
@@ -151,6 +151,49 @@ fn verdicts_are_one_press_from_a_picture() {
     let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
     assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
+    // A box around a part of the picture is no reason to refuse it.
+    press(&mut panel, "Context");
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.5, 0.5)]);
+    panel.state_mut().obey();
+    press(&mut panel, "Keep what I like, redo the rest");
+    let asked = panel.state_mut().obey();
+    assert!(matches!(asked[..], [Action::Edit { context: None, .. }]), "{asked:?}");
+}
+
+#[test]
+fn a_picture_that_changes_on_disk_is_read_again() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    panel.state_mut().obey();
+    let first = take(&panel, &shot, 0);
+    let mut picture = first.image().unwrap();
+    picture.put_pixel(0, 0, image::Rgba([1, 2, 3, 255]));
+    picture.save(&first.path).unwrap();
+    wait_until(&mut panel, |panel| has(panel, "was read again"));
+    wait_for_objects(&mut panel);
+    press(&mut panel, "Replace part 1");
+    let asked = panel.state_mut().obey();
+    let [Action::Edit { picture: Some(seen), .. }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(*seen, picture_hash(&picture));
+}
+
+#[test]
+fn an_edit_that_fails_says_why_where_it_was_asked_for() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    panel.state_mut().orders.lock().unwrap().fail_on = Some("");
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(2);
+    assert!(has(&panel, "Drawing failed: ") && has(&panel, "the ink ran dry"));
+    panel.state_mut().orders.lock().unwrap().fail_on = None;
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    assert!(!has(&panel, "Drawing failed: "));
 }
 
 #[test]

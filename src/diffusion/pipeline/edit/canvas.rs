@@ -16,15 +16,15 @@ pub(super) struct Canvas {
 impl Canvas {
     pub fn new(request: &EditRequest, plan: &EditPlan) -> Self {
         let (area, picture) = (plan.context, &request.picture);
-        let (right, bottom) = (picture.width() - 1, picture.height() - 1);
-        // Over the edge the outermost pixels go on.
-        let original = Rgb32FImage::from_fn(area.width, area.height, |x, y| {
-            let [r, g, b, _] =
-                picture.get_pixel((area.x + x).min(right), (area.y + y).min(bottom)).0;
+        let inside = (picture.width() - area.x, picture.height() - area.y);
+        let inside = (inside.0.min(area.width), inside.1.min(area.height));
+        let mut canvas = Self { original: Rgb32FImage::new(area.width, area.height), inside };
+        canvas.original = Rgb32FImage::from_fn(area.width, area.height, |x, y| {
+            let (column, row) = canvas.in_picture(plan, x, y);
+            let [r, g, b, _] = picture.get_pixel(column, row).0;
             Rgb([r, g, b].map(|value| f32::from(value) / 127.5 - 1.0))
         });
-        let inside = (picture.width() - area.x, picture.height() - area.y);
-        Self { original, inside: (inside.0.min(area.width), inside.1.min(area.height)) }
+        canvas
     }
 
     /// What parts begin from that do not begin from what is there; `None` if there is no such part.
@@ -125,9 +125,8 @@ impl Canvas {
     ) -> Rgb32FImage {
         let mut drawn = under.clone();
         for (x, y, pixel) in drawn.enumerate_pixels_mut() {
-            let (column, row) = (plan.context.x + x, plan.context.y + y);
-            let Some(over) = scribble.get_pixel_checked(column, row) else { continue };
-            let [r, g, b, opacity] = over.0.map(f32::from);
+            let (column, row) = self.in_picture(plan, x, y);
+            let [r, g, b, opacity] = scribble.get_pixel(column, row).0.map(f32::from);
             let share = opacity / 255.0 * self.share(&part.mask, plan, x, y);
             for (value, over) in pixel.0.iter_mut().zip([r, g, b]) {
                 *value += share * (over / 127.5 - 1.0 - *value);
@@ -138,6 +137,13 @@ impl Canvas {
 
     /// How much of a pixel of the box is in a mask of the picture.
     fn share(&self, mask: &Mask, plan: &EditPlan, x: u32, y: u32) -> f32 {
-        f32::from(mask.at(plan.context.x + x, plan.context.y + y)) / 255.0
+        let (column, row) = self.in_picture(plan, x, y);
+        f32::from(mask.at(column, row)) / 255.0
+    }
+
+    /// Where a pixel of the box lies in the picture; over the edge, the outermost one that goes on there.
+    fn in_picture(&self, plan: &EditPlan, x: u32, y: u32) -> (u32, u32) {
+        let (wide, high) = self.inside;
+        (plan.context.x + x.min(wide - 1), plan.context.y + y.min(high - 1))
     }
 }

@@ -48,6 +48,16 @@ pub enum EditError {
         "nothing would change: every part is kept, empty, or hidden below another; mark what is to change"
     )]
     Nothing,
+    /// The context box is too large.
+    #[error(
+        "the model would have to see {context} at once, and sees {most} pixels a side at most: change smaller parts, one after another"
+    )]
+    TooMuch {
+        /// The box.
+        context: Area,
+        /// Pixels along a side.
+        most: u32,
+    },
     /// The context box is too small.
     #[error(
         "the context box {context} does not hold what changes, {changed}: make it larger, or leave it out"

@@ -76,6 +76,9 @@ impl EditPlan {
             let edit = &part.edit;
             edit.check().map_err(|source| EditError::Part { part: part.name.clone(), source })?;
             let mut mask = reach(&part.mask, edit, size);
+            if edit.kind != EditKind::Keep {
+                mask = short_of(&mask, &part.mask, &parts[index + 1..]);
+            }
             mask.combine(&above, Combine::Subtract).map_err(named)?;
             above = together(&above, &mask);
             if edit.kind != EditKind::Keep && !mask.is_empty() {
@@ -107,6 +110,18 @@ fn reach(mask: &Mask, edit: &PartEdit, size: Size) -> Mask {
         _ => usual_reach(mask, size),
     };
     mask.grown(edit.grow.unwrap_or(grow)).feathered(edit.feather.unwrap_or(feather))
+}
+
+/// A part as far as it reaches, but for what is kept below it: there it has only what was marked. A part of another
+/// size is told of when its turn comes.
+fn short_of(reached: &Mask, marked: &Mask, below: &[Part]) -> Mask {
+    let (width, height) = reached.size();
+    let is_kept = |part: &&Part| part.edit.kind == EditKind::Keep && part.mask.size() == (width, height);
+    let kept = below.iter().filter(is_kept).map(|part| &part.mask).collect::<Vec<_>>();
+    Mask::from_fn(width, height, |x, y| {
+        let kept = kept.iter().map(|kept| kept.at(x, y)).max().unwrap_or(0);
+        reached.at(x, y).min((u8::MAX - kept).max(marked.at(x, y)))
+    })
 }
 
 /// How far a mask is grown and feathered where nothing is said: 4 and at most 25 pixels in a picture of 512
@@ -224,6 +239,23 @@ mod tests {
         let kept = [part(area(0, 0, 48, 64), EditKind::Keep), parts[1].clone()];
         let plan = EditPlan::new(SIZE, &kept, None, GRID).unwrap();
         assert_eq!([plan.blend.at(47, 30), plan.blend.at(48, 30)], [0, 255]);
+    }
+
+    #[test]
+    fn what_is_kept_below_loses_nothing_to_the_reach_of_a_part_above() {
+        let mut sky = part(area(0, 0, 96, 32), EditKind::Replace);
+        (sky.edit.grow, sky.edit.feather) = (Some(4), Some(12));
+        let face = part(area(40, 30, 20, 20), EditKind::Keep);
+        let blend = |parts: &[Part]| EditPlan::new(SIZE, parts, None, GRID).unwrap().blend;
+        let (with, without) = (blend(&[sky.clone(), face]), blend(&[sky]));
+        for y in 0..64 {
+            for x in 0..96 {
+                let is_kept = (40..60).contains(&x) && (32..50).contains(&y);
+                assert_eq!(with.at(x, y), if is_kept { 0 } else { without.at(x, y) }, "{x} {y}");
+            }
+        }
+        assert_eq!(with.at(50, 31), 255, "what is marked in both is the upper one's");
+        assert!(without.at(50, 40) > 0);
     }
 
     #[test]

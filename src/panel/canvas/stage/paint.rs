@@ -4,11 +4,13 @@ use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, Ui, Vec2, pos2}
 
 use crate::{
     art::Take,
+    mask::Area,
     panel::{
         Desk, badge,
         canvas::{
             Canvas,
             candidates::{Compare, halves},
+            session::Session,
             view::Placement,
         },
         theme,
@@ -19,15 +21,20 @@ use crate::{
 /// From this zoom on each pixel is a square of its own.
 const SQUARES: f32 = 2.0;
 
-/// The picture that is being made of this one, as far as it is.
-pub(super) fn forming(desk: &mut Desk<'_>, take: &Take) -> Option<Texture> {
+/// The picture that is being made of this one, as far as it is, and where it may differ.
+pub(super) fn forming(
+    canvas: &mut Canvas,
+    session: &Session,
+    desk: &mut Desk<'_>,
+) -> Option<(Texture, Area)> {
     let view = desk.current.as_ref()?;
-    let of = view.job.recipe.edit.as_ref()?.parent.as_ref();
+    let edit = view.job.recipe.edit.as_ref()?;
     let image = view.progress.as_ref()?.preview.as_ref()?;
-    if view.job.shot != take.shot || of != Some(&take.id) {
+    if view.job.shot != session.shot || edit.parent.as_ref() != Some(&session.take) {
         return None;
     }
-    Some(desk.thumbnails.of(Picture::Preview(view.job.id, image)))
+    let plan = canvas.plans.of(session.size, &edit.parts, edit.context, session.grid).ok()?;
+    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.context))
 }
 
 pub(super) fn texture(desk: &mut Desk<'_>, take: &Take, zoom: f32) -> Texture {
