@@ -5,9 +5,10 @@
 //! an [`Update`]. No call waits for drawing. [`Project::poll`] never waits for the disk either: pictures
 //! are read and published by a thread of their own. Actions that change what the author keeps (accepting,
 //! words, style, marks) write it before they return, and an edit reads its picture, which takes some
-//! milliseconds; doing it alike to others looks at their pictures, which takes some more.
+//! milliseconds.
 
 mod action;
+mod alike;
 mod edits;
 mod publisher;
 mod standing;
@@ -31,6 +32,7 @@ use crate::{
 pub use action::Action;
 pub use update::Update;
 
+use alike::Search;
 use publisher::Publisher;
 use standing::Standings;
 
@@ -51,6 +53,8 @@ pub struct Project {
     /// The studio's jobs, by shot.
     jobs: HashMap<ShotId, Vec<Job>>,
     standings: Standings,
+    /// Edits that are being looked for in other pictures.
+    searches: Vec<Search>,
     /// What the game shows for now in the place of what lies in `pictures/`.
     tried: HashMap<ShotId, TakeId>,
     /// What the next [`Self::poll`] tells first.
@@ -155,6 +159,7 @@ impl Project {
             style_for_now,
             jobs,
             standings: Standings::default(),
+            searches: Vec::new(),
             tried: HashMap::new(),
             updates: vec![Update::Planned],
             revision: 0,
@@ -213,11 +218,17 @@ impl Project {
         self.revision
     }
 
-    /// Whether all that was asked for is done: no job waits or is under way, and all
-    /// [is published](Self::is_published).
+    /// Whether all that was asked for is done: no job waits or is under way, nothing [is looked
+    /// for](Self::is_searched), and all [is published](Self::is_published).
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.is_published()
+        self.jobs.is_empty() && self.searches.is_empty() && self.is_published()
+    }
+
+    /// Whether the picture of a shot is just being looked at for [`Action::EditAlike`].
+    #[must_use]
+    pub fn is_searched(&self, shot: &ShotId) -> bool {
+        self.searches.iter().any(|search| search.is_for(shot))
     }
 
     /// Whether every picture that is there is published, or [tried on](Action::TryOn), and was told by

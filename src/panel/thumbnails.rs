@@ -223,7 +223,7 @@ impl Thumbnails for ThumbnailCache {
         let modified = take.modified();
         self.slots.retain(|key, slot| {
             let is_loading = matches!(slot.content, Content::Loading);
-            is_loading || slot.modified == modified || key.file() != Some(&take.path)
+            is_loading || slot.modified == modified || key.file() != Some(take.path.as_path())
         });
     }
 }

@@ -52,8 +52,9 @@ pub enum Action {
     },
     /// Do the edit that made a take to the pictures that other shots show, in front of what waits. What was
     /// marked is looked for there: see [`Objects::alike`](crate::mask::objects::Objects::alike). Where nothing looks
-    /// like it, and for what was added or has a rough shape, the place in the picture counts. This looks at each
-    /// picture, which takes about as long as it takes to click at an object for the first time.
+    /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
+    /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
+    /// into the queue after that.
     EditAlike {
         /// The shot.
         shot: ShotId,
@@ -155,8 +156,7 @@ impl Project {
                 self.queue(&[(shot, recipe)], takes, true);
             }
             Action::EditAlike { shot, take, others } => {
-                let recipes = self.alike_recipes(&shot, &take, &others)?;
-                self.queue(&recipes, 1, true);
+                self.search(&shot, &take, &others)?;
             }
             Action::SetMarks { shot, take, marks } => {
                 self.art.set_marks(&shot, &take, &marks)?;
@@ -234,7 +234,7 @@ impl Project {
 
     /// Queues the next takes of these recipes in this order, behind all others or in front of those that
     /// wait.
-    fn queue(&mut self, wanted: &[(ShotId, Recipe)], takes: u32, front: bool) {
+    pub(super) fn queue(&mut self, wanted: &[(ShotId, Recipe)], takes: u32, front: bool) {
         let next_takes = |(id, recipe): &(ShotId, Recipe)| {
             let first = self.next_take(id, recipe);
             let numbers = first..first.saturating_add(takes);

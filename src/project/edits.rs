@@ -1,13 +1,54 @@
 //! From what was marked on a take, or done to it, to recipes.
 
-use super::{Project, ProjectError};
+use image::RgbaImage;
+
+use super::{Project, ProjectError, alike::Search};
 use crate::{
     art::{Take, TakeId},
-    diffusion::EditPlan,
-    mask::{Area, objects::Objects},
-    recipe::{EditKind, Part, PictureEdit, Recipe, Size, part::picture_hash},
+    diffusion::{EditError, EditPlan},
+    mask::Area,
+    recipe::{Part, PictureEdit, Recipe, RecipeId, Size, part::picture_hash},
     storyboard::ShotId,
 };
+
+/// What an edit of a take is made of, but for what is marked.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) take: Take,
+    /// The recipe of the shot as it is now.
+    shot: Recipe,
+    style: String,
+}
+
+impl Draft {
+    /// The recipe of an edit of the take, whose picture is `picture`; `origin` is that of the edit which this one is
+    /// alike, if there is one.
+    pub(super) fn recipe(
+        &self,
+        picture: &RgbaImage,
+        parts: Vec<Part>,
+        context: Option<Area>,
+        origin: Option<RecipeId>,
+    ) -> Result<Recipe, EditError> {
+        let (width, height) = picture.dimensions();
+        let size = Size::new(width, height);
+        // All that can be told without the model is told now and not when the job's turn comes. Its grid is most
+        // likely that of the model which drew the picture.
+        EditPlan::new(size, &parts, context, self.take.provenance.model.grid)?;
+        let edit = PictureEdit {
+            picture: picture_hash(picture),
+            parent: Some(self.take.id.clone()),
+            style: self.style.clone(),
+            parts,
+            context,
+            origin,
+        };
+        let mut recipe = Recipe { size, edit: Some(edit), ..self.shot.clone() };
+        let origin = recipe.origin();
+        recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
+        Ok(recipe)
+    }
+}
 
 impl Project {
     /// The recipe of an edit of a take: that of the shot as it is now, on the take's picture.
@@ -18,80 +59,35 @@ impl Project {
         parts: Vec<Part>,
         context: Option<Area>,
     ) -> Result<Recipe, ProjectError> {
-        let recipe = self.shot(shot)?.recipe.clone();
-        let drawn = self.art.take(shot, take)?;
-        let picture = drawn.image()?;
-        let (width, height) = picture.dimensions();
-        let size = Size::new(width, height);
-        // All that can be told without the model is told now and not when the job's turn comes. Its grid is most
-        // likely that of the model which drew the picture.
-        EditPlan::new(size, &parts, context, drawn.provenance.model.grid)?;
-        let edit = PictureEdit {
-            picture: picture_hash(&picture),
-            parent: Some(take.clone()),
-            style: self.style().words.clone(),
-            parts,
-            context,
-            origin: None,
-        };
-        let mut recipe = Recipe { size, edit: Some(edit), ..recipe };
-        let origin = recipe.origin();
-        recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
-        Ok(recipe)
+        let draft = self.draft(shot, self.art.take(shot, take)?)?;
+        Ok(draft.recipe(&draft.take.image()?, parts, context, None)?)
     }
 
-    /// The recipes that do to other pictures what made a take.
-    pub(super) fn alike_recipes(
-        &self,
+    fn draft(&self, shot: &ShotId, take: &Take) -> Result<Draft, ProjectError> {
+        let (take, shot) = (take.clone(), self.shot(shot)?.recipe.clone());
+        Ok(Draft { take, shot, style: self.style().words.clone() })
+    }
+
+    /// Begins to look for what made a take in the pictures that other shots show.
+    pub(super) fn search(
+        &mut self,
         shot: &ShotId,
         take: &TakeId,
         others: &[ShotId],
-    ) -> Result<Vec<(ShotId, Recipe)>, ProjectError> {
+    ) -> Result<(), ProjectError> {
         let none = || ProjectError::NoEdit { shot: shot.clone(), take: take.clone() };
-        let take = self.art.take(shot, take)?;
-        let edit = take.recipe().edit.as_ref().ok_or_else(none)?;
-        let (origin, marked) = (take.recipe().origin(), self.marked(shot, edit));
-        let alike = |other: &ShotId| {
+        let recipe = self.art.take(shot, take)?.recipe();
+        let mut edit = recipe.edit.clone().ok_or_else(none)?;
+        edit.origin = recipe.origin();
+        let parent = edit.parent.as_ref();
+        let parent = parent.and_then(|id| self.art.with_discarded(shot).find(|take| take.id == *id));
+        let draft = |other: &ShotId| {
             let shown = self.shown(self.shot(other)?);
-            let shown = shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?;
-            let parts = parts_of(shown, &edit.parts, marked.as_ref())?;
-            let mut recipe = self.edit_recipe(other, &shown.id, parts, None)?;
-            recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
-            Ok((other.clone(), recipe))
+            self.draft(other, shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?)
         };
-        others.iter().map(alike).collect()
+        let drafts = others.iter().map(draft).collect::<Result<Vec<_>, _>>()?;
+        let search = Search::start(edit, parent.cloned(), drafts).map_err(ProjectError::Thread)?;
+        self.searches.push(search);
+        Ok(())
     }
-
-    /// The objects of the picture that an edit changed, if it can still be seen.
-    fn marked(&self, shot: &ShotId, edit: &PictureEdit) -> Option<Objects> {
-        if !edit.parts.iter().any(can_be_found) {
-            return None;
-        }
-        let parent = edit.parent.as_ref()?;
-        let take = self.art.with_discarded(shot).find(|take| take.id == *parent)?;
-        Some(Objects::of(&take.image().ok()?))
-    }
-}
-
-/// Parts of another picture, on the picture of a take: each where it looks alike, or else at the same place.
-fn parts_of(
-    take: &Take,
-    parts: &[Part],
-    marked: Option<&Objects>,
-) -> Result<Vec<Part>, ProjectError> {
-    let picture = take.image()?;
-    let (width, height) = picture.dimensions();
-    let objects = marked.map(|marked| (marked, Objects::of(&picture)));
-    let of = |part: &Part| {
-        let (marked, objects) = objects.as_ref().filter(|_| can_be_found(part))?;
-        let mask = objects.alike(marked, &part.mask)?;
-        Some(Part { mask, ..part.clone() })
-    };
-    let parts = parts.iter().map(|part| of(part).unwrap_or_else(|| part.resized(width, height)));
-    Ok(parts.collect())
-}
-
-/// What is added is not there yet, and a rough shape has its place.
-fn can_be_found(part: &Part) -> bool {
-    part.edit.kind != EditKind::Add && part.scribble.is_none()
 }

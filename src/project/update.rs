@@ -4,7 +4,7 @@ use std::{mem, path::PathBuf, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, publisher::Published, standing::Failure};
+use super::{Project, alike::Found, is_asked_for, publisher::Published, standing::Failure};
 use crate::{
     art::TakeId,
     recipe::Recipe,
@@ -69,7 +69,27 @@ impl Project {
         for published in self.publisher.take(PICTURES_PER_POLL) {
             self.receive(published);
         }
+        self.take_found();
         mem::take(&mut self.updates)
+    }
+
+    /// Queues what was found in other pictures.
+    fn take_found(&mut self) {
+        let mut found = Vec::new();
+        self.searches.retain_mut(|search| search.found().map(|all| found.extend(all)).is_none());
+        let mut wanted = Vec::new();
+        for Found { shot, recipe } in found {
+            self.revision += 1;
+            match recipe {
+                Ok(recipe) if is_asked_for(&self.board, &shot, &recipe) => wanted.push((shot, recipe)),
+                Ok(_) => {}
+                Err(error) => {
+                    let error = error.to_string();
+                    self.updates.push(Update::Failed { shot, error });
+                }
+            }
+        }
+        self.queue(&wanted, 1, true);
     }
 
     fn hear(&mut self, event: StudioEvent) {

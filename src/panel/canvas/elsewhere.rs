@@ -32,7 +32,7 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
     }
     let todo: Vec<ShotId> = (others.iter().filter(|other| other.made.is_none()))
         .map(|other| other.shot.id.clone())
-        .filter(|shot| desk.job_of(shot).is_none())
+        .filter(|shot| !waits(desk, shot))
         .collect();
     let to_judge: Vec<&Take> = (others.iter())
         .filter_map(|other| other.made.filter(|made| made.id != other.shown.id))
@@ -55,7 +55,7 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
             to_judge.iter().for_each(|made| accept(desk, made));
         }
     });
-    if others.iter().all(|other| other.made.is_none() && desk.job_of(&other.shot.id).is_none()) {
+    if others.iter().all(|other| other.made.is_none() && !waits(desk, &other.shot.id)) {
         return;
     }
     let area = ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]);
@@ -85,7 +85,7 @@ fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
             let content = Content::take(desk, take, HEIGHT * picture::aspect(size));
             tile(ui, &content, room(size), &marks, false);
         }
-        if made.is_none() && desk.job_of(&shot.id).is_some() {
+        if made.is_none() && waits(desk, &shot.id) {
             let (rect, _) = ui.allocate_exact_size(room(shot.recipe.size), egui::Sense::hover());
             let preview = Content::preview(desk, &shot.id);
             picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
@@ -118,6 +118,11 @@ fn others<'a>(desk: &Desk<'a>, take: &Take) -> Vec<Other<'a>> {
         Some(Other { shot, shown, made })
     });
     others.collect()
+}
+
+/// Whether something is on its way for a shot.
+fn waits(desk: &Desk<'_>, shot: &ShotId) -> bool {
+    desk.job_of(shot).is_some() || desk.project.is_searched(shot)
 }
 
 fn accept(desk: &mut Desk<'_>, take: &Take) {

@@ -1,0 +1,104 @@
+//! The same edit in other pictures. What it changed has to be found there, for which a thread of its own looks at
+//! each of them: that takes many frames.
+
+use std::{
+    io,
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, TryRecvError, channel},
+    },
+    thread::Builder,
+};
+
+use image::RgbaImage;
+
+use super::{ProjectError, edits::Draft};
+use crate::{
+    art::Take,
+    mask::objects::Objects,
+    recipe::{EditKind, Part, PictureEdit, Recipe},
+    storyboard::ShotId,
+    studio::lower_priority,
+};
+
+/// Pictures that are being looked at.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Whose they are.
+    shots: Vec<ShotId>,
+    /// Behind a lock only so that the project can be a resource.
+    found: Mutex<Receiver<Vec<Found>>>,
+}
+
+/// What is to be done to a picture, or why it cannot be done.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) shot: ShotId,
+    pub(super) recipe: Result<Recipe, ProjectError>,
+}
+
+impl Search {
+    /// Looks for what `edit` changed in the picture of `parent`, if that can still be seen.
+    pub(super) fn start(
+        edit: PictureEdit,
+        parent: Option<Take>,
+        drafts: Vec<Draft>,
+    ) -> io::Result<Self> {
+        let (tell, found) = channel();
+        let shots = drafts.iter().map(|draft| draft.take.shot.clone()).collect();
+        Builder::new().name("illustrator-search".to_owned()).spawn(move || {
+            lower_priority();
+            let marked = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
+            let marked = marked.and_then(|take| take.image().ok()).map(|image| Objects::of(&image));
+            let found = |draft: Draft| {
+                let recipe = alike(&edit, marked.as_ref(), &draft);
+                Found { shot: draft.take.shot, recipe }
+            };
+            // Nobody hears it where the project was closed meanwhile.
+            let _ = tell.send(drafts.into_iter().map(found).collect());
+        })?;
+        Ok(Self { shots, found: Mutex::new(found) })
+    }
+
+    /// What was found; `None` while it is looked for, and nothing if the thread is gone.
+    pub(super) fn found(&mut self) -> Option<Vec<Found>> {
+        let found = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match found.try_recv() {
+            Ok(found) => Some(found),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Vec::new()),
+        }
+    }
+
+    /// Whether it looks at a picture of this shot.
+    pub(super) fn is_for(&self, shot: &ShotId) -> bool {
+        self.shots.contains(shot)
+    }
+}
+
+fn alike(
+    edit: &PictureEdit,
+    marked: Option<&Objects>,
+    draft: &Draft,
+) -> Result<Recipe, ProjectError> {
+    let picture = draft.take.image()?;
+    let parts = parts_of(&picture, &edit.parts, marked);
+    Ok(draft.recipe(&picture, parts, None, edit.origin.clone())?)
+}
+
+/// Parts of another picture on this one: each where it looks alike, or else at the same place.
+fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Vec<Part> {
+    let (width, height) = picture.dimensions();
+    let objects = marked.map(|marked| (marked, Objects::of(picture)));
+    let of = |part: &Part| {
+        let (marked, objects) = objects.as_ref().filter(|_| can_be_found(part))?;
+        let mask = objects.alike(marked, &part.mask)?;
+        Some(Part { mask, ..part.clone() })
+    };
+    parts.iter().map(|part| of(part).unwrap_or_else(|| part.resized(width, height))).collect()
+}
+
+/// What is added is not there yet, and a rough shape has its place.
+fn can_be_found(part: &Part) -> bool {
+    part.edit.kind != EditKind::Add && part.scribble.is_none()
+}
