@@ -80,7 +80,8 @@ impl Project {
         let mut edit = recipe.edit.clone().ok_or_else(none)?;
         edit.origin = recipe.origin();
         let parent = edit.parent.as_ref();
-        let parent = parent.and_then(|id| self.art.with_discarded(shot).find(|take| take.id == *id));
+        let parent =
+            parent.and_then(|id| self.art.with_discarded(shot).find(|take| take.id == *id));
         let draft = |other: &ShotId| {
             let shown = self.shown(self.shot(other)?);
             self.draft(other, shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?)

@@ -81,7 +81,9 @@ impl Project {
         for Found { shot, recipe } in found {
             self.revision += 1;
             match recipe {
-                Ok(recipe) if is_asked_for(&self.board, &shot, &recipe) => wanted.push((shot, recipe)),
+                Ok(recipe) if is_asked_for(&self.board, &shot, &recipe) => {
+                    wanted.push((shot, recipe))
+                }
                 Ok(_) => {}
                 Err(error) => {
                     let error = error.to_string();

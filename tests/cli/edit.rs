@@ -91,9 +91,7 @@ fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
 #[test]
 fn parts_with_seeds_of_their_own_are_others_in_each_take() {
     let desk = studio();
-    desk.edits(
-        r#"(parts: [(mask: "field.png", edit: Replace, words: "a white moon", seed: 5)])"#,
-    );
+    desk.edits(r#"(parts: [(mask: "field.png", edit: Replace, words: "a white moon", seed: 5)])"#);
     desk.edit(&["--takes", "2"]).exits(0);
     assert_ne!(desk.pixels("b.png"), desk.pixels("b-2.png"));
     let args = ["replay", "--picture", "b-2.png", "--parent", "a.png", "--out", "again.png"];

@@ -59,7 +59,6 @@ impl Fakes {
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
                 grid: Grid { scale: 8, least: 1 },
-                ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
         });

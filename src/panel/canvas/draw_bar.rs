@@ -67,11 +67,10 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
     ui.horizontal_wrapped(|ui| {
         let layers = &session.layers;
         // The rest is nearly the whole picture, which no box around a part of it holds.
-        let rest = liked.then(|| {
-            ("Keep what I like, redo the rest", keep_liked(layers, session.size), None)
-        });
-        let these = disliked
-            .then(|| ("Redo what I dislike", redo_disliked(layers), session.context));
+        let rest = liked
+            .then(|| ("Keep what I like, redo the rest", keep_liked(layers, session.size), None));
+        let these =
+            disliked.then(|| ("Redo what I dislike", redo_disliked(layers), session.context));
         for (name, parts, context) in rest.into_iter().chain(these) {
             let button = egui::Button::new(name);
             offer(ui, canvas, session, desk, Offer { button, parts: &parts, context, hint: "" });
@@ -131,12 +130,7 @@ pub(super) fn press(
 
 /// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
 /// was planned before it stands so long.
-fn plan(
-    canvas: &mut Canvas,
-    session: &Session,
-    parts: &[Part],
-    context: Option<Area>,
-) -> Outcome {
+fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part], context: Option<Area>) -> Outcome {
     if canvas.hand.is_painting()
         && let Some(plan) = &canvas.planned
     {

@@ -116,7 +116,8 @@ fn reach(mask: &Mask, edit: &PartEdit, size: Size) -> Mask {
 /// size is told of when its turn comes.
 fn short_of(reached: &Mask, marked: &Mask, below: &[Part]) -> Mask {
     let (width, height) = reached.size();
-    let is_kept = |part: &&Part| part.edit.kind == EditKind::Keep && part.mask.size() == (width, height);
+    let is_kept =
+        |part: &&Part| part.edit.kind == EditKind::Keep && part.mask.size() == (width, height);
     let kept = below.iter().filter(is_kept).map(|part| &part.mask).collect::<Vec<_>>();
     Mask::from_fn(width, height, |x, y| {
         let kept = kept.iter().map(|kept| kept.at(x, y)).max().unwrap_or(0);
@@ -163,7 +164,8 @@ fn fitted(
     if held.with(changed) != held || held.width == 0 || held.height == 0 {
         return Err(EditError::Context { context: asked, changed });
     }
-    let wide = |(first, count), side: u32| widened(first, first + count, least, side.div_ceil(scale));
+    let wide =
+        |(first, count), side: u32| widened(first, first + count, least, side.div_ceil(scale));
     Ok(pixels(wide(columns, size.width), wide(rows, size.height), scale))
 }
 
