@@ -81,16 +81,15 @@ impl Project {
         for Found { shot, recipe } in found {
             self.revision += 1;
             match recipe {
-                Ok(recipe) if is_asked_for(&self.board, &shot, &recipe) => {
-                    wanted.push((shot, recipe))
-                }
-                Ok(_) => {}
+                Ok(recipe) => wanted.push((shot, recipe)),
                 Err(error) => {
                     let error = error.to_string();
                     self.updates.push(Update::Failed { shot, error });
                 }
             }
         }
+        // The story may have changed meanwhile.
+        wanted.retain(|(shot, recipe)| is_asked_for(&self.board, shot, recipe));
         self.queue(&wanted, 1, true);
     }
 

@@ -140,6 +140,7 @@ fn with_the_rest_goes_what_still_waits() {
     panel.state_mut().obey();
     panel.run_steps(2);
     let waits = panel.state().project.studio().jobs()[0].job.id;
+    key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     press(&mut panel, "Accept, drop the rest");
     let asked = panel.state_mut().obey();
     assert!(asked.contains(&Action::Cancel(waits)), "{asked:?}");
@@ -180,7 +181,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
         matches!(&asked[..], [Action::EditAlike { others: asked, .. }] if *asked == others),
         "{asked:?}"
     );
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.state_mut().until(|project| project.is_idle());
     panel.run_steps(3);
     assert!(panel.query_by_label_contains("Same edit on").is_none(), "it was done everywhere");
     let other = &others[0];
