@@ -59,16 +59,17 @@ pub(super) fn top_bar(
         }
         tool_bar::look(ui, canvas, session);
         keys_menu::keys_menu(ui, canvas, desk);
-        if let Some((done, of)) = desk.steps_of(&take.shot) {
-            ui.label(theme::small(format!("drawing, step {done} of {of}")));
-        } else if let Some(place) = desk.queue_place(&take.shot) {
-            ui.label(theme::small(format!("waits, {place} before it")));
-        }
         let hint = canvas.keymap.hint(Command::Stop);
         if desk.job_of(&take.shot).is_some()
             && icon_button(ui, "⏹", &format!("Stop drawing{hint}")).clicked()
         {
             stop(desk, take);
+        }
+        // Short enough for the line: what is below must not jump while somebody draws there.
+        if let Some((done, of)) = desk.steps_of(&take.shot) {
+            ui.label(theme::small(format!("step {done} of {of}")));
+        } else if let Some(place) = desk.queue_place(&take.shot) {
+            ui.label(theme::small(format!("{place} before it")));
         }
     });
 }
