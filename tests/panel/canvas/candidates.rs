@@ -1,7 +1,11 @@
 //! What was drawn is compared, accepted or put away.
 
 use bevy_illustrator::{
-    art::Take, panel::Tab, project::Action, recipe::EditKind, storyboard::ShotId,
+    art::Take,
+    panel::Tab,
+    project::{Action, Project},
+    recipe::EditKind,
+    storyboard::ShotId,
 };
 use egui::{Key, Modifiers, Rect, Shape, accesskit::Role};
 use egui_kittest::kittest::{AccessKitNode, Queryable};
@@ -181,7 +185,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
         matches!(&asked[..], [Action::EditAlike { others: asked, .. }] if *asked == others),
         "{asked:?}"
     );
-    panel.state_mut().until(|project| project.is_idle());
+    panel.state_mut().until(Project::is_idle);
     panel.run_steps(3);
     assert!(panel.query_by_label_contains("Same edit on").is_none(), "it was done everywhere");
     let other = &others[0];
