@@ -16,7 +16,7 @@ impl Mask {
     /// Draws back by `pixels` from all edges but those of the picture.
     #[must_use]
     pub fn shrunk(&self, pixels: u32) -> Self {
-        // As in the whole of it, what counts is how strong it is itself.
+        // What is faint all over draws back as far as what is strong.
         let most = self.strongest();
         self.map(|value| most - value).grown(pixels).map(|value| most - value)
     }

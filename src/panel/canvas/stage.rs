@@ -12,7 +12,7 @@ use egui::{
 use super::{Canvas, candidates, session::Session, tool::Tool, view::Placement};
 use crate::{
     art::Take,
-    panel::{Desk, theme},
+    panel::{Desk, theme, thumbnails::Texture},
     recipe::Layer,
 };
 use above::over_picture;
@@ -67,7 +67,11 @@ pub(super) fn stage(
     match candidate.filter(|_| canvas.lit.is_none()) {
         Some(candidate) => {
             let before = texture(desk, take, placed.zoom);
-            let after = texture(desk, candidate, placed.zoom);
+            let after = match texture(desk, candidate, placed.zoom) {
+                // It is read for some frames.
+                Texture::Loading => before.clone(),
+                after => after,
+            };
             compare(ui, canvas, room, size, [before, after]);
         }
         None => {

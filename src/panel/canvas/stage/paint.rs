@@ -34,7 +34,7 @@ pub(super) fn forming(
         return None;
     }
     let plan = canvas.plans.of(session.size, &edit.parts, edit.context, session.grid).ok()?;
-    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.context))
+    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.blend.bounds()?))
 }
 
 pub(super) fn texture(desk: &mut Desk<'_>, take: &Take, zoom: f32) -> Texture {
