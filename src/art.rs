@@ -164,15 +164,7 @@ impl Art {
             .unwrap_or(0)
     }
 
-    /// Copies a take to `pictures/<shot>.png`, whole or not at all, and returns that path.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
-        self.writer().publish(take)
-    }
-
-    /// Where [`Self::publish`] puts the picture of a shot.
+    /// Where the picture of a shot lies that games load, once it is [published](TakeWriter::publish).
     #[must_use]
     pub fn picture_path(&self, shot: &ShotId) -> PathBuf {
         self.writer().picture_path(shot)

@@ -127,27 +127,32 @@ pub fn panel_ui(
             }
         });
     });
-    take_keys(ui, panel.response.rect, keys, state.tab == Tab::Canvas);
+    take_keys(ui, panel.response.rect, keys, state);
     let actions = desk.actions;
     state.overview = overview;
     actions
 }
 
 /// A click in the panel gives it the keyboard, a click elsewhere takes it away again. It has egui's
-/// focus meanwhile, so that a game knows that keys are not meant for it.
-fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, escape: bool) {
+/// focus meanwhile, so that a game knows that keys are not meant for it. What is typed into a field of the panel ends
+/// with Enter, Esc or a press of its own; keys mean the panel again then, and not the game.
+fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
     let response = ui.interact(panel, id, egui::Sense::focusable_noninteractive());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Illustrator"));
     let clicked = ui.input(|input| input.pointer.any_pressed() || input.pointer.any_released());
-    if clicked && ui.rect_contains_pointer(panel) && ui.memory(|memory| memory.focused().is_none())
-    {
+    let focused = ui.memory(egui::Memory::focused);
+    let is_left = std::mem::take(&mut state.field_has_keys) && !clicked;
+    if focused.is_none() && (is_left || clicked && ui.rect_contains_pointer(panel)) {
         response.request_focus();
     }
+    let field =
+        focused.filter(|field| *field != id).and_then(|field| ui.ctx().read_response(field));
+    state.field_has_keys = field.is_some_and(|field| panel.contains_rect(field.rect));
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,
         // On the canvas it puts a candidate away; elsewhere it gives the keyboard back.
-        escape,
+        escape: state.tab == Tab::Canvas,
         ..EventFilter::default()
     };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));

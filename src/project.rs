@@ -247,9 +247,10 @@ impl Project {
     /// The take that the game shows for a shot, if there is any: the one [tried on](Action::TryOn), else
     /// what [`Art::shown`] says, which is what lies in `pictures/`.
     #[must_use]
-    pub fn shown(&self, shot: &Shot) -> Option<&Take> {
-        let tried = self.tried.get(&shot.id).and_then(|take| self.art.take(&shot.id, take).ok());
-        tried.or_else(|| self.art.shown(&shot.id, Some(&shot.recipe)))
+    pub fn shown(&self, shot: &ShotId) -> Option<&Take> {
+        let tried = self.tried.get(shot).and_then(|take| self.art.take(shot, take).ok());
+        let recipe = self.board.shot(shot).map(|shot| &shot.recipe);
+        tried.or_else(|| self.art.shown(shot, recipe))
     }
 
     /// Why a shot failed, if its state is [`ShotState::Failed`].
@@ -280,9 +281,9 @@ impl Project {
     }
 }
 
-/// Whether a storyboard asks for takes of a recipe, or for edits of such takes.
+/// Whether a storyboard asks for takes of a recipe, or it is an edit of a picture of the shot.
 fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
-    board.shot(shot).is_some_and(|shot| recipe.is_for(&shot.recipe))
+    board.shot(shot).is_some_and(|shot| recipe.is_wanted_by(&shot.recipe))
 }
 
 /// Lets warnings pass.

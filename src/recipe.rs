@@ -114,11 +114,15 @@ impl Recipe {
     /// [`Self::take`]. Names of parts do not count.
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
-        let Self { prompt, unwanted, size, seed, take: _, sampler, model, edit } = self;
-        (prompt, unwanted, size) == (&other.prompt, &other.unwanted, &other.size)
+        let [edit, others] = [self, other].map(|it| it.edit.as_ref().map(PictureEdit::deciding));
+        self.size == other.size && self.same_words(other) && edit == others
+    }
+
+    /// Whether two recipes ask for the same in the same way, whatever their size and what is edited in them.
+    fn same_words(&self, other: &Self) -> bool {
+        let Self { prompt, unwanted, size: _, seed, take: _, sampler, model, edit: _ } = self;
+        (prompt, unwanted) == (&other.prompt, &other.unwanted)
             && (seed, sampler, model) == (&other.seed, &other.sampler, &other.model)
-            && edit.as_ref().map(PictureEdit::deciding)
-                == other.edit.as_ref().map(PictureEdit::deciding)
     }
 
     /// What all takes of one edit have in common, and all of the same edit done to other pictures by
@@ -133,10 +137,15 @@ impl Recipe {
     /// Whether it draws what a shot asks for with `shot`: a take of it, or any edit of one.
     #[must_use]
     pub fn is_for(&self, shot: &Self) -> bool {
-        match &self.edit {
-            None => self.same_but_take(shot),
-            Some(_) => Self { edit: None, ..self.clone() }.same_but_take(shot),
-        }
+        self.size == shot.size && self.is_wanted_by(shot)
+    }
+
+    /// Whether a shot that asks for `shot` wants it drawn: what it asks for, or any edit of its pictures. An edit has
+    /// the size of its picture, which may be an older one.
+    #[must_use]
+    pub fn is_wanted_by(&self, shot: &Self) -> bool {
+        let fits = self.edit.is_some() || self.size == shot.size;
+        fits && shot.edit.is_none() && self.same_words(shot)
     }
 
     /// The seed of this take's starting noise.
@@ -190,6 +199,16 @@ impl SchedulerKind {
             Self::Ddim => "ddim",
             Self::Euler => "euler",
             Self::DpmPlusPlus2M => "dpm++2m",
+        }
+    }
+
+    /// The name that people know it by.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Ddim => "DDIM",
+            Self::Euler => "Euler",
+            Self::DpmPlusPlus2M => "DPM++ 2M",
         }
     }
 

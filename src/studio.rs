@@ -78,7 +78,7 @@ pub struct Progress {
     pub done: u32,
     /// Steps in all.
     pub of: u32,
-    /// Time since it began.
+    /// Time since it began, without pauses.
     pub elapsed: Duration,
     /// Time that it will still take, once a step is done.
     pub left: Option<Duration>,

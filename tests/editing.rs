@@ -408,6 +408,36 @@ fn the_networks_see_the_part_and_a_little_around_it_only() {
 }
 
 #[test]
+fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() {
+    let spot = Area { x: 96, y: 96, width: 96, height: 64 };
+    let mut part = part(EditKind::Replace, Mask::rectangle(256, 256, spot));
+    let dumped = |part: &Part| {
+        let request = request(landscape(256, 256), vec![part.clone()]);
+        let mut trace = Trace::default();
+        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        let denoise = trace.get("denoise_mask").unwrap().clone();
+        let values: Vec<f32> = denoise.flatten_all().unwrap().to_vec1().unwrap();
+        (denoise.dim(3).unwrap(), values, model().plan_edit(&request).unwrap())
+    };
+    // Exactly the mask: whole latents of 16 pixels, and no other.
+    let (_, exact, _) = dumped(&part);
+    assert_eq!(exact.iter().filter(|&&strength| strength == 1.0).count(), 6 * 4);
+    assert_eq!(exact.iter().filter(|&&strength| strength > 0.0).count(), 6 * 4);
+    (part.edit.grow, part.edit.feather) = (Some(0), Some(14));
+    let (columns, wider, plan) = dumped(&part);
+    // 14 pixels are shown, 18 drawn: in the second latent around it.
+    assert!(wider.iter().filter(|&&strength| strength > 0.0).count() > 8 * 6);
+    for (at, &strength) in wider.iter().enumerate() {
+        let [left, top] = [
+            plan.context.x + (at % columns) as u32 * 16,
+            plan.context.y + (at / columns) as u32 * 16,
+        ];
+        let shown = (0..256).map(|i| plan.blend.at(left + i % 16, top + i / 16)).max().unwrap();
+        assert!(strength >= f32::from(shown) / 255.0, "{left} {top}: {strength} < {shown}");
+    }
+}
+
+#[test]
 fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
     let left = Mask::rectangle(128, 128, Area { x: 0, y: 0, width: 48, height: 128 });
     let mut request = request(landscape(128, 128), vec![part(EditKind::Replace, left)]);

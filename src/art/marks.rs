@@ -9,19 +9,22 @@ use super::{
 use crate::{recipe::Marks, storyboard::ShotId};
 
 impl Art {
-    /// What is marked on a take: what was kept of it last, else what its parent has, which may be put away.
+    /// What is marked on a take: what was kept of it last, else what its parent has, which may be put away, as far as
+    /// that still holds [after the edit](Marks::after).
     ///
     /// # Errors
     /// When there is no such take, or what was kept cannot be read.
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
         let mut at = self.take(shot, take)?;
+        let mut edits = Vec::new();
         // Of more parents than there are takes, one would be its own.
         for _ in 0..=self.with_discarded(shot).count() {
             if let Some(marks) = read(&path(&self.folder, shot, &at.id))? {
-                return Ok(marks);
+                return Ok(edits.into_iter().rfold(marks, |marks, edit| marks.after(edit)));
             }
-            let parent = at.parent();
-            match self.with_discarded(shot).find(|other| Some(&other.id) == parent) {
+            let Some(edit) = &at.recipe().edit else { break };
+            edits.push(edit);
+            match self.with_discarded(shot).find(|other| Some(&other.id) == edit.parent.as_ref()) {
                 Some(parent) => at = parent,
                 None => break,
             }

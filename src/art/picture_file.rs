@@ -15,7 +15,6 @@ use std::{
 use image::{ImageFormat, RgbaImage};
 
 use super::{ArtError, Provenance};
-use crate::recipe::SchedulerKind;
 
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
 pub const KEYWORD: &str = "bevy_illustrator";
@@ -119,11 +118,7 @@ fn parameters(provenance: &Provenance) -> String {
     } else {
         format!("\nNegative prompt: {}", recipe.unwanted)
     };
-    let sampler = match recipe.sampler.scheduler {
-        SchedulerKind::Ddim => "DDIM",
-        SchedulerKind::Euler => "Euler",
-        SchedulerKind::DpmPlusPlus2M => "DPM++ 2M",
-    };
+    let sampler = recipe.sampler.scheduler.title();
     let hash = model.hash.get(..10).unwrap_or(&model.hash);
     format!(
         "{}{unwanted}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
@@ -149,7 +144,7 @@ mod tests {
     use crate::{
         diffusion::Grid,
         generator::ModelCard,
-        recipe::{Recipe, Sampler, Size},
+        recipe::{Recipe, Sampler, SchedulerKind, Size},
     };
 
     fn example() -> (RgbaImage, Provenance) {

@@ -223,16 +223,16 @@ fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let (one, two) = (draw(&mut art, "a", &recipe("1"), 1), draw(&mut art, "a", &recipe("2"), 2));
-    let path = art.publish(&one).unwrap();
+    let path = art.writer().publish(&one).unwrap();
     assert_eq!(path, root.join("pictures/a.png"));
     assert_eq!(fs::read(&path).unwrap(), fs::read(&one.path).unwrap());
     let written = fs::metadata(&path).unwrap().modified().unwrap();
-    art.publish(&one).unwrap();
+    art.writer().publish(&one).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
-    art.publish(&two).unwrap();
+    art.writer().publish(&two).unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
     fs::remove_file(&one.path).unwrap();
-    art.publish(&one).unwrap_err();
+    art.writer().publish(&one).unwrap_err();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
 }
 

@@ -8,21 +8,25 @@
 mod alike;
 mod tree;
 
-use image::{RgbaImage, imageops};
+use image::{GrayImage, Luma, RgbaImage, imageops};
 
-use super::{Area, Mask};
+use super::{Area, Mask, places};
 use tree::{Node, Tree};
 
 /// Pixels of a superpixel, about.
 const SUPERPIXEL: usize = 48;
 /// How far a superpixel gives up shape for colour: less is more ragged.
-const COMPACTNESS: f64 = 8.0;
+const COMPACTNESS: u8 = 8;
 /// Larger pictures are looked at in this size: a click has to be answered at once.
 const LONGEST_SIDE: u32 = 640;
 /// Objects take at least and at most this share of a picture.
 const SHARES: std::ops::RangeInclusive<f32> = 0.001..=0.6;
+/// In a box, what is so many times smaller than the largest object is none.
+const SLIVER: usize = 8;
 /// What is smaller than this share of the picture is no part of its own.
 const SPLINTER: f32 = 0.005;
+/// What an object runs around is none of its own where it is so many times smaller.
+const HOLE: usize = 4;
 /// How much of an object a box around it must hold.
 const IN_BOX: f32 = 0.8;
 
@@ -72,7 +76,7 @@ impl Objects {
         Self { size, looked_at: (width, height), labels, colours, tree }
     }
 
-    /// The mask of what is pointed at: the object around each pixel that is meant, without holes and
+    /// The mask of what is pointed at: the object around each pixel that is meant, without small holes and
     /// without any pixel that is not meant; of a box, the objects that lie in it.
     #[must_use]
     pub fn select(&self, pointing: &Pointing) -> Mask {
@@ -89,7 +93,7 @@ impl Objects {
             }
         }
         let mask = self.mask(&chosen);
-        let whole = mask.without_holes();
+        let whole = closed(&mask);
         // Eyes, windows and highlights belong to what is around them, unless somebody said no.
         let is_out = |&(x, y): &(u32, u32)| whole.at(x, y) == 0;
         if pointing.exclude.iter().all(is_out) { whole } else { mask }
@@ -118,7 +122,10 @@ impl Objects {
         let fits = |&node: &usize| SHARES.contains(&self.share(self.tree.node(node)));
         let stands_out =
             |a: &usize, b: &usize| self.tree.persistence(*a).total_cmp(&self.tree.persistence(*b));
-        allowed().filter(fits).max_by(stands_out).or_else(|| allowed().next())
+        let object = allowed().filter(fits).max_by(stands_out).or_else(|| allowed().next())?;
+        // What is of one colour with it belongs to it, however large that is.
+        let belongs = |&node: &usize| node <= object || self.tree.is_of_one_colour(node);
+        allowed().take_while(belongs).last()
     }
 
     /// The objects that lie in a box; where there are none, that around its middle.
@@ -141,7 +148,7 @@ impl Objects {
         let pixels = |&object: &usize| self.tree.node(object).pixels;
         let largest = objects.iter().map(pixels).max().unwrap_or(0);
         // Slivers of the surroundings lie in the box too.
-        objects.retain(|object| pixels(object) * 8 >= largest);
+        objects.retain(|object| pixels(object) * SLIVER >= largest);
         if objects.is_empty() {
             // Of what of the box lies in the picture.
             let middle = |first: u32, end: u32, side: u32| first.midpoint(end.min(side));
@@ -200,6 +207,22 @@ fn lab(picture: &RgbaImage) -> Vec<[f32; 3]> {
     picture.pixels().map(of).collect()
 }
 
+/// A mask that holds what it runs around, but for what is too large to be a part of it.
+fn closed(mask: &Mask) -> Mask {
+    let (width, height) = mask.size();
+    let whole = mask.without_holes();
+    let is_hole = |x, y| whole.at(x, y) > 0 && mask.at(x, y) == 0;
+    let holes = places(&GrayImage::from_fn(width, height, |x, y| Luma([u8::from(is_hole(x, y))])));
+    let mut pixels = vec![0_usize; holes.len() + 1];
+    holes.pixels().for_each(|place| pixels[place.0[0] as usize] += 1);
+    let object = mask.values().iter().filter(|&&value| value > 0).count();
+    Mask::from_fn(width, height, |x, y| match holes.get_pixel(x, y).0[0] {
+        0 => mask.at(x, y),
+        hole if pixels[hole as usize] * HOLE <= object => whole.at(x, y),
+        _ => 0,
+    })
+}
+
 /// The superpixel of each pixel, row by row, numbered from 0 without gaps.
 fn superpixels(picture: &RgbaImage) -> Vec<usize> {
     let (width, height) = picture.dimensions();
@@ -207,7 +230,7 @@ fn superpixels(picture: &RgbaImage) -> Vec<usize> {
         picture.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]]).collect();
     let count = (bytes.len() / 3 / SUPERPIXEL).max(1);
     let labels =
-        simple_clustering::snic_from_bytes(count as u32, COMPACTNESS as u8, width, height, &bytes);
+        simple_clustering::snic_from_bytes(count as u32, COMPACTNESS, width, height, &bytes);
     // A picture too small to be cut up is one piece.
     let labels = labels.unwrap_or_else(|_| vec![0; bytes.len() / 3]);
     let mut numbers = std::collections::HashMap::new();

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod commands;
+mod compare;
 mod draw_bar;
 mod elsewhere;
 mod hand;
@@ -29,14 +30,15 @@ use egui::{Rect, Ui};
 use super::{Desk, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
     art::{Take, TakeId},
-    project::Action,
-    storyboard::{Shot, ShotId},
+    project::{Action, Project},
+    storyboard::Shot,
 };
-use candidates::Comparison;
+use candidates::Candidates;
+use compare::Comparison;
 use hand::Hand;
 pub(super) use onlooker::ObjectModel;
 use plans::Planned;
-use session::Session;
+use session::{Memory, Session};
 use stage::Overlay;
 use tool::Tools;
 use view::View;
@@ -57,6 +59,10 @@ pub(super) struct Canvas {
     awaits_key: Option<Command>,
     pub object_model: ObjectModel,
     session: Option<Session>,
+    /// The steps back on takes that were worked on before.
+    memory: Memory,
+    /// Something else is in sight.
+    away: bool,
     view: View,
     /// Where the picture was shown last.
     room: Option<Rect>,
@@ -75,17 +81,8 @@ pub(super) struct Canvas {
     /// What the button below the pointer would draw.
     lit: Option<Arc<Planned>>,
     typed: part_form::Typed,
-    /// The take that lies over the one on the canvas.
-    candidate: Option<TakeId>,
-    /// The newest take that was made of the one on the canvas.
-    newest: Option<TakeId>,
-    /// Whether something was drawn from here.
-    awaited: bool,
+    candidates: Candidates,
     compare: Comparison,
-    /// The game shows the candidate in view.
-    live: bool,
-    /// What the game was told to show for now.
-    tried: Option<(ShotId, TakeId)>,
     /// The take that comes onto the canvas next.
     go_to: Option<TakeId>,
     changed_at: f64,
@@ -99,6 +96,8 @@ impl Default for Canvas {
             awaits_key: None,
             object_model: ObjectModel::default(),
             session: None,
+            memory: Memory::default(),
+            away: false,
             view: View::default(),
             room: None,
             tools: Tools::default(),
@@ -111,12 +110,8 @@ impl Default for Canvas {
             planned: None,
             lit: None,
             typed: part_form::Typed::default(),
-            candidate: None,
-            newest: None,
-            awaited: false,
+            candidates: Candidates::default(),
             compare: Comparison::default(),
-            live: false,
-            tried: None,
             go_to: None,
             changed_at: 0.0,
         }
@@ -134,6 +129,7 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
     // What is drawn meanwhile must not push it off the canvas.
     state.selection.take.get_or_insert_with(|| take.id.clone());
     let canvas = &mut state.canvas;
+    canvas.come_back(desk.project);
     if !std::mem::replace(&mut canvas.keys_known, true) {
         let kept = desk.project.art().keys();
         if !kept.is_empty() {
@@ -156,11 +152,13 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
             }
             session
         }
-        other => {
-            let before = other.as_ref().map(|session| session.size);
-            desk.actions.extend(other.and_then(|mut session| session.settle()));
-            canvas.begin(ui, desk, take, before)
+        Some(mut other) => {
+            desk.actions.extend(other.settle());
+            let before = other.size;
+            canvas.memory.keep(other);
+            canvas.begin(ui, desk, take, Some(before))
         }
+        None => canvas.begin(ui, desk, take, None),
     };
     for (pointing, mask) in session.poll() {
         let answered = canvas.hand.answered(&pointing, mask, &mut session);
@@ -183,9 +181,11 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
         .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
     if draws.flatten().is_some() {
         canvas.draw(&session, desk);
+        // Keys mean the canvas again.
+        ui.memory_mut(|memory| memory.focused().map(|field| memory.surrender_focus(field)));
     }
     canvas.keep(ui, &mut session, desk, typing);
-    canvas.try_on(desk, take);
+    canvas.candidates.try_on(desk, take);
     if let Some(next) = canvas.go_to.take() {
         canvas.carry(&session, desk, &next);
         state.selection.take = Some(next);
@@ -197,19 +197,28 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
 /// the sight.
 pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
     canvas.hand.let_go();
-    let kept = canvas.session.take().and_then(|mut session| session.settle());
-    let tried = canvas.tried.take().map(|(shot, _)| Action::TryOn { shot, take: None });
-    kept.into_iter().chain(tried).collect()
+    canvas.away = true;
+    let kept = canvas.session.as_mut().and_then(Session::settle);
+    kept.into_iter().chain(canvas.candidates.end_try()).collect()
 }
 
 /// The shot in front and the take of it that the author looks at.
 fn to_show<'a>(state: &PanelState, desk: &Desk<'a>) -> Option<(&'a Shot, &'a Take)> {
     let id = state.selection.front.as_ref()?;
     let shot = desk.project.board().shot(id)?;
-    Some((shot, looked_at(&state.selection, desk, id, Some(shot))?))
+    Some((shot, looked_at(&state.selection, desk, id)?))
 }
 
 impl Canvas {
+    /// The canvas is in sight again. What was marked by others meanwhile goes before what it remembers.
+    fn come_back(&mut self, project: &Project) {
+        if std::mem::take(&mut self.away)
+            && self.session.as_ref().is_some_and(|session| !session.is_as_kept(project.art()))
+        {
+            self.session = None;
+        }
+    }
+
     /// Another take comes onto the canvas, after one of `before` pixels.
     fn begin(
         &mut self,
@@ -226,13 +235,13 @@ impl Canvas {
         }
         self.tools.suit(size.width.min(size.height));
         self.hand = Hand::default();
-        self.candidate = None;
-        self.awaited = false;
-        self.newest = None;
+        self.candidates.begin();
         self.note = None;
         self.planned = None;
         self.typed = part_form::Typed::default();
-        Session::open(ui.ctx(), desk.project, take, &self.object_model)
+        let mut session = Session::open(ui.ctx(), desk.project, take, &self.object_model);
+        self.memory.recall(&mut session);
+        session
     }
 
     /// Takes a tool into the hand.
@@ -268,7 +277,7 @@ impl Canvas {
     /// Has the parts kept when a stroke, a word or the turn of a slider is done.
     fn keep(&mut self, ui: &Ui, session: &mut Session, desk: &mut Desk<'_>, typing: bool) {
         let (now, down) = ui.input(|input| (input.time, input.pointer.any_down()));
-        if down || self.hand.is_busy() {
+        if down || self.hand.is_marking() {
             self.changed_at = now;
         } else if !typing {
             desk.actions.extend(session.settle());
@@ -279,37 +288,15 @@ impl Canvas {
         }
     }
 
-    /// Has the game show the candidate in view, or what it showed before.
-    fn try_on(&mut self, desk: &mut Desk<'_>, take: &Take) {
-        let wanted = self.candidate.clone().filter(|_| self.live);
-        let wanted = wanted.map(|candidate| (take.shot.clone(), candidate));
-        if wanted != self.tried {
-            let shot =
-                [&wanted, &self.tried].into_iter().flatten().next().map(|(shot, _)| shot.clone());
-            if let Some(shot) = shot {
-                let take = wanted.as_ref().map(|(_, take)| take.clone());
-                desk.actions.push(Action::TryOn { shot, take });
-            }
-            self.tried = wanted;
-        }
-    }
-
-    /// What was marked goes on to a take that was made of this one. What was scribbled is in the picture
-    /// now, and verdicts were about the old one, where something was done.
+    /// What was marked goes on to a take that was made of this one, and is its own from then on.
     fn carry(&self, session: &Session, desk: &mut Desk<'_>, next: &TakeId) {
-        let takes = desk.project.art().takes(&session.shot);
-        let is_child = |take: &&Take| take.id == *next && take.parent() == Some(&session.take);
-        let is_marked = desk.project.art().has_marks(&session.shot, next);
-        if is_marked || !takes.iter().any(|take| is_child(&take)) {
-            return;
-        }
-        let mut marks = session.marks();
-        for layer in marks.layers.iter_mut().filter(|layer| layer.edit.is_some()) {
-            layer.scribble = None;
-            layer.verdict = crate::recipe::Verdict::None;
-        }
-        if marks.layers != session.layers {
+        let art = desk.project.art();
+        let child = art.take(&session.shot, next).ok();
+        let child = child.filter(|take| take.parent() == Some(&session.take));
+        let edit = child.and_then(|take| take.recipe().edit.as_ref());
+        if let Some(edit) = edit.filter(|_| !art.has_marks(&session.shot, next)) {
             let (shot, take) = (session.shot.clone(), next.clone());
+            let marks = session.marks().after(edit);
             desk.actions.push(Action::SetMarks { shot, take, marks });
         }
     }

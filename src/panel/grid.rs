@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use egui::{
-    Color32, CornerRadius, FontId, Key, Modifiers, PointerButton, Rect, Response, RichText, Sense,
-    Stroke, StrokeKind, TextWrapMode, Ui, WidgetInfo, WidgetType, pos2, vec2,
+    Color32, FontId, Key, Modifiers, PointerButton, Rect, Response, RichText, Sense, TextWrapMode,
+    Ui, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::{
@@ -256,14 +256,13 @@ fn heading(ui: &mut Ui, left_top: egui::Pos2, words: &str, scene: &str) {
 }
 
 fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>) -> Response {
-    let shot = desk.project.board().shot(&entry.id);
     let response = ui.interact(rect, ui.id().with(&entry.id), Sense::click());
     response.widget_info(|| {
         WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), selected, entry.spoken())
     });
 
     let frame = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width()));
-    let content = Content::of(desk, &entry.id, shot, rect.width());
+    let content = Content::of(desk, &entry.id, rect.width());
     picture::paint(ui, frame, content.as_ref(), "", Color32::WHITE);
     badge::paint_on_picture(
         ui.painter(),
@@ -272,12 +271,7 @@ fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>)
         shot_actions::state_word(entry, desk),
     );
     progress(ui, frame, entry, desk);
-    let outline = match (selected, response.hovered()) {
-        (true, _) => Stroke::new(2.0, theme::ACCENT),
-        (false, true) => Stroke::new(1.0, theme::WEAK),
-        (false, false) => Stroke::new(1.0, theme::LINE),
-    };
-    ui.painter().rect_stroke(frame, CornerRadius::same(4), outline, StrokeKind::Inside);
+    picture::outline(ui, frame, selected, response.hovered());
 
     let kind = entry.kind.map_or("not in the story", ShotKind::name);
     let lines = [(entry.title.as_str(), 13.0, theme::TEXT), (kind, 11.0, theme::WEAK)];
@@ -295,6 +289,7 @@ fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>)
     }
 
     shot_actions::menu(&response, entry, desk);
+    let shot = desk.project.board().shot(&entry.id);
     response.on_hover_ui(|ui| {
         ui.label(RichText::new(&entry.title).strong());
         ui.label(theme::small(entry.id.as_str()));

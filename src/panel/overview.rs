@@ -20,6 +20,8 @@ pub(super) struct Overview {
     pub entries: Vec<Entry>,
     places: HashMap<ShotId, usize>,
     counts: HashMap<ShotState, usize>,
+    /// How many shots `Action::DrawNeeded` would draw.
+    pub needed: usize,
     /// What waits or is under way, in the order of drawing.
     pub jobs: Vec<Waiting>,
     /// Where in [`Self::jobs`] a shot's first job stands.
@@ -71,6 +73,7 @@ impl Overview {
         for entry in &self.entries {
             *self.counts.entry(entry.state).or_default() += 1;
         }
+        self.needed = project.needed().count();
         self.jobs = project.studio().jobs().iter().map(Waiting::of).collect();
         self.queued.clear();
         for (place, job) in self.jobs.iter().enumerate() {
@@ -94,11 +97,6 @@ impl Overview {
     /// How many shots are in a state.
     pub fn count(&self, state: ShotState) -> usize {
         self.counts.get(&state).copied().unwrap_or(0)
-    }
-
-    /// How many shots `Action::DrawNeeded` would draw.
-    pub fn needed(&self) -> usize {
-        self.count(ShotState::Missing) + self.count(ShotState::Stale)
     }
 
     /// How many pictures the story needs, and how many of them are there in their current form.

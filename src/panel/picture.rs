@@ -1,19 +1,15 @@
 //! A picture in a box: as large as fits, never stretched.
 
 use egui::{
-    Align2, Color32, CornerRadius, FontId, Image, Rect, Ui, Vec2, load::SizedTexture, vec2,
+    Align2, Color32, CornerRadius, FontId, Image, Rect, Stroke, StrokeKind, Ui, Vec2,
+    load::SizedTexture, vec2,
 };
 
 use super::{
     Desk, theme,
     thumbnails::{Picture, Texture},
 };
-use crate::{
-    art::Take,
-    recipe::Size,
-    storyboard::{Shot, ShotId},
-    studio::JobView,
-};
+use crate::{art::Take, recipe::Size, storyboard::ShotId, studio::JobView};
 
 /// What stands in a box.
 pub(super) struct Content {
@@ -44,16 +40,9 @@ impl Content {
     }
 
     /// What a shot looks like now: the job under way, else what the game shows.
-    pub(super) fn of(
-        desk: &mut Desk<'_>,
-        id: &ShotId,
-        shot: Option<&Shot>,
-        side: f32,
-    ) -> Option<Self> {
-        Self::preview(desk, id).or_else(|| {
-            let take = desk.project.art().shown(id, shot.map(|shot| &shot.recipe))?;
-            Some(Self::take(desk, take, side))
-        })
+    pub(super) fn of(desk: &mut Desk<'_>, shot: &ShotId, side: f32) -> Option<Self> {
+        Self::preview(desk, shot)
+            .or_else(|| Some(Self::take(desk, desk.project.shown(shot)?, side)))
     }
 }
 
@@ -89,6 +78,16 @@ pub(super) fn paint(
     let place = Align2::CENTER_CENTER.anchor_size(rect.center(), text.size());
     ui.painter().with_clip_rect(rect.intersect(ui.clip_rect())).galley(place.min, text, colour);
     rect
+}
+
+/// The frame of a picture that can be clicked at.
+pub(super) fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
+    let stroke = match (chosen, hovered) {
+        (true, _) => Stroke::new(2.0, theme::ACCENT),
+        (false, true) => Stroke::new(1.0, theme::WEAK),
+        (false, false) => Stroke::new(1.0, theme::LINE),
+    };
+    ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
 }
 
 /// Width over height, within what a box can follow.

@@ -3,9 +3,8 @@
 use egui::{Color32, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, containers::menu::MenuButton};
 
 use super::{
-    Desk,
-    picture::{self, Content},
-    takes_strip::{HEIGHT, outline, room},
+    Desk, picture,
+    takes_strip::{HEIGHT, content, room},
     theme,
 };
 use crate::{
@@ -43,15 +42,13 @@ pub(super) fn put_away(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Optio
 
 /// One of them; whether it was clicked at.
 fn one(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) -> bool {
-    let size = take.recipe().size;
-    let (rect, response) = ui.allocate_exact_size(room(size), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(room(take.recipe().size), Sense::click());
     let spoken = match &take.recipe().edit {
         Some(edit) => format!("Bring back: {}", in_words(&edit.parts)),
         None => "Bring back".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
-    let content = Content::take(desk, take, HEIGHT * picture::aspect(size));
-    picture::paint(ui, rect, Some(&content), "", Color32::WHITE);
-    outline(ui, rect, false, response.hovered());
+    picture::paint(ui, rect, Some(&content(desk, take)), "", Color32::WHITE);
+    picture::outline(ui, rect, false, response.hovered());
     response.on_hover_text(spoken).clicked()
 }

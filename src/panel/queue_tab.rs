@@ -25,7 +25,7 @@ pub(super) fn queue_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>
     let failed: Vec<&Entry> = overview.failed().collect();
 
     if waiting.is_empty() && current.is_none() && failed.is_empty() {
-        let advice = "`Draw all missing and stale` on the storyboard fills the queue. What waits here \
+        let advice = "`Draw all that is needed` on the storyboard fills the queue. What waits here \
                       is kept when the game is closed.";
         return theme::empty(ui, "Nothing waits to be drawn", advice);
     }
@@ -81,8 +81,7 @@ fn under_way_card(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, view
     theme::card().show(ui, |ui| {
         ui.horizontal_top(|ui| {
             let (rect, _) = ui.allocate_exact_size(vec2(112.0, 112.0), Sense::hover());
-            let shot = desk.project.board().shot(&job.shot);
-            let content = Content::of(desk, &job.shot, shot, rect.width());
+            let content = Content::of(desk, &job.shot, rect.width());
             picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
             ui.vertical(|ui| {
                 ui.label(theme::small(if paused { "Paused" } else { "Being drawn" }));
@@ -177,8 +176,7 @@ fn waiting_row(
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(ROW, ROW), Sense::hover());
-                    let shot = desk.project.board().shot(&job.shot);
-                    let content = Content::of(desk, &job.shot, shot, ROW);
+                    let content = Content::of(desk, &job.shot, ROW);
                     picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
                     ui.label(theme::small(format!("{}", place + 1)));
                     title(ui, state, desk, &job.shot);

@@ -65,10 +65,10 @@ fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, sh
     let Some(entry) = desk.overview.entry(id) else { return };
     let room = picture_room(ui.available_width(), shot);
     ui.horizontal_top(|ui| {
-        let take = looked_at(&state.selection, desk, id, shot);
+        let take = looked_at(&state.selection, desk, id);
         let content = match take {
             Some(take) if state.selection.take.is_some() => Some(Content::take(desk, take, room.x)),
-            _ => Content::of(desk, id, shot, room.x),
+            _ => Content::of(desk, id, room.x),
         };
         let (rect, response) = ui.allocate_exact_size(room, Sense::hover());
         picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);

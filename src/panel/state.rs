@@ -33,6 +33,8 @@ pub struct PanelState {
     pub notices: Vec<String>,
     /// What has egui's focus while keys mean the panel.
     pub(super) keys: Option<egui::Id>,
+    /// Whether a field of the panel had egui's focus in the last frame.
+    pub(super) field_has_keys: bool,
     pub(super) selection: Selection,
     pub(super) words: HashMap<ShotId, WordsDraft>,
     pub(super) style: StyleDraft,

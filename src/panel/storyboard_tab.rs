@@ -79,13 +79,13 @@ fn filter_bar(ui: &mut Ui, state: &mut PanelState) {
 }
 
 fn draw_buttons(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>) {
-    let needed = desk.overview.needed();
+    let needed = desk.overview.needed;
     let selected: Vec<ShotId> = state.selection.shots.iter().cloned().collect();
     ui.horizontal_wrapped(|ui| {
-        let all = theme::primary(format!("Draw all missing and stale ({needed})"));
+        let all = theme::primary(format!("Draw all that is needed ({needed})"));
         if ui
             .add_enabled(needed > 0, all)
-            .on_hover_text("Queues every picture that the story still needs, in story order")
+            .on_hover_text("Queues all pictures that are missing, stale or failed, in story order")
             .on_disabled_hover_text("Every picture is drawn or waits in the queue")
             .clicked()
         {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     project::{Action, Project},
     recipe::{SchedulerKind, Size, Style, style::BUILT_IN_MODEL},
+    story::check::{LARGEST_SIZE, MOST_STEPS, SMALLEST_SIZE},
     storyboard::{ShotState, Storyboard},
 };
 
@@ -156,10 +157,10 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         let scheduler = &mut style.sampler.scheduler;
         ComboBox::from_id_salt("scheduler")
             .width(188.0)
-            .selected_text(scheduler_name(*scheduler))
+            .selected_text(scheduler.title())
             .show_ui(ui, |ui| {
                 for kind in SchedulerKind::ALL {
-                    ui.selectable_value(scheduler, kind, scheduler_name(kind));
+                    ui.selectable_value(scheduler, kind, kind.title());
                 }
             })
             .response
@@ -167,14 +168,15 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         ui.end_row();
 
         let label = ui.label("Steps");
-        ui.add(DragValue::new(&mut style.sampler.steps).range(1..=150))
+        let steps = DragValue::new(&mut style.sampler.steps).range(1..=MOST_STEPS);
+        ui.add(steps.clamp_existing_to_range(false))
             .labelled_by(label.id)
             .on_hover_text("More steps are slower and cleaner; 15 to 30 are common");
         ui.end_row();
 
         let label = ui.label("Guidance");
         let guidance = DragValue::new(&mut style.sampler.guidance).range(1.0..=30.0);
-        ui.add(guidance.speed(0.05).max_decimals(2))
+        ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
             .labelled_by(label.id)
             .on_hover_text("How closely pictures follow their words; 1 is not at all");
         ui.end_row();
@@ -212,20 +214,20 @@ fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
     ui.add(edit.id_salt(name)).labelled_by(label.id);
 }
 
-/// Networks work on squares of 8 pixels and more, so sizes step by 8.
+/// Networks work on squares of 8 pixels and more, so what is typed becomes a multiple of 8. What stands there already
+/// may be another.
 fn size(ui: &mut Ui, name: &str, size: &mut Size) {
     let label = ui.label(name);
     ui.horizontal(|ui| {
         for (side, pixels) in [("width", &mut size.width), ("height", &mut size.height)] {
-            let mut eighths = *pixels / 8;
-            let value = DragValue::new(&mut eighths)
-                .range(8..=256)
-                .custom_formatter(|eighths, _| format!("{}", eighths * 8.0))
-                .custom_parser(|text| text.trim().parse::<f64>().ok().map(|n| (n / 8.0).round()))
-                .speed(0.2);
+            let mut typed = *pixels;
+            let value = DragValue::new(&mut typed)
+                .range(SMALLEST_SIZE..=LARGEST_SIZE)
+                .clamp_existing_to_range(false)
+                .speed(1.6);
             let response = ui.add(value).labelled_by(label.id).on_hover_text(side);
             if response.changed() {
-                *pixels = eighths * 8;
+                *pixels = (typed + 4) / 8 * 8;
             }
             if side == "width" {
                 ui.label(theme::weak("×"));
@@ -233,12 +235,4 @@ fn size(ui: &mut Ui, name: &str, size: &mut Size) {
         }
     });
     ui.end_row();
-}
-
-const fn scheduler_name(kind: SchedulerKind) -> &'static str {
-    match kind {
-        SchedulerKind::Ddim => "DDIM",
-        SchedulerKind::Euler => "Euler",
-        SchedulerKind::DpmPlusPlus2M => "DPM++ 2M",
-    }
 }

@@ -111,7 +111,7 @@ impl ThumbnailCache {
         let (wishes, wished) = channel::<(Key, Take)>();
         let (finish, finished) = channel();
         let waker = context.clone();
-        thread::Builder::new().name("illustrator thumbnails".into()).spawn(move || {
+        thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
             // Ends when the cache is dropped: either channel is closed then.
             for (key, take) in wished {
                 let small = matches!(key, Key::Small(_));

@@ -116,6 +116,7 @@ pub(super) fn apply_actions(
 pub(super) fn poll_project(
     project: Option<ResMut<Project>>,
     mut updates: MessageWriter<ProjectUpdate>,
+    mut notices: ResMut<Notices>,
 ) {
     let Some(mut project) = project else { return };
     let told = project.bypass_change_detection().poll();
@@ -124,8 +125,11 @@ pub(super) fn poll_project(
     }
     project.set_changed();
     for update in &told {
-        if let ProjectUpdate::Failed { shot, error } = update {
-            warn!("shot {shot}: {error}");
+        let ProjectUpdate::Failed { shot, error } = update else { continue };
+        match project.error(shot) {
+            Some(_) => warn!("shot {shot}: {error}"),
+            // What was not even begun stands on no shot.
+            None => notices.tell(format!("{shot}: {error}")),
         }
     }
     updates.write_batch(told);

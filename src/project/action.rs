@@ -119,7 +119,7 @@ pub enum Action {
     MoveToFront(JobId),
     /// Cancel one job.
     Cancel(JobId),
-    /// Cancel all jobs.
+    /// Cancel all jobs, and what is looked for to become one.
     CancelAll,
 }
 
@@ -201,6 +201,7 @@ impl Project {
             Action::MoveToFront(job) => self.studio.move_to_front(job),
             Action::Cancel(job) => self.cancel(job),
             Action::CancelAll => {
+                self.searches.clear();
                 self.studio.cancel_all();
                 let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();
                 shots.iter().for_each(|shot| self.stand(shot));

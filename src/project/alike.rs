@@ -24,10 +24,10 @@ use crate::{
 /// Pictures that are being looked at.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Whose they are.
+    /// Whose they are, of those that are left.
     shots: Vec<ShotId>,
     /// Behind a lock only so that the project can be a resource.
-    found: Mutex<Receiver<Vec<Found>>>,
+    found: Mutex<Receiver<Found>>,
 }
 
 /// What is to be done to a picture, or why it cannot be done.
@@ -50,24 +50,31 @@ impl Search {
             lower_priority();
             let marked = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
             let marked = marked.and_then(|take| take.image().ok()).map(|image| Objects::of(&image));
-            let found = |draft: Draft| {
+            for draft in drafts {
                 let recipe = alike(&edit, marked.as_ref(), &draft);
-                Found { shot: draft.take.shot, recipe }
-            };
-            // Nobody hears it where the project was closed meanwhile.
-            let _ = tell.send(drafts.into_iter().map(found).collect());
+                // Nobody hears it where all was cancelled or the project closed.
+                if tell.send(Found { shot: draft.take.shot, recipe }).is_err() {
+                    break;
+                }
+            }
         })?;
         Ok(Self { shots, found: Mutex::new(found) })
     }
 
-    /// What was found; `None` while it is looked for, and nothing if the thread is gone.
-    pub(super) fn found(&mut self) -> Option<Vec<Found>> {
-        let found = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match found.try_recv() {
-            Ok(found) => Some(found),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Vec::new()),
+    /// What was found since the last call, and whether the thread goes on.
+    pub(super) fn found(&mut self) -> (Vec<Found>, bool) {
+        let receiver = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
+        let goes_on = loop {
+            match receiver.try_recv() {
+                Ok(found) => all.push(found),
+                Err(end) => break end == TryRecvError::Empty,
+            }
+        };
+        for found in &all {
+            self.shots.retain(|shot| *shot != found.shot);
         }
+        (all, goes_on)
     }
 
     /// Whether it looks at a picture of this shot.

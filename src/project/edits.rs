@@ -83,7 +83,7 @@ impl Project {
         let parent =
             parent.and_then(|id| self.art.with_discarded(shot).find(|take| take.id == *id));
         let draft = |other: &ShotId| {
-            let shown = self.shown(self.shot(other)?);
+            let shown = self.shown(&self.shot(other)?.id);
             self.draft(other, shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?)
         };
         let drafts = others.iter().map(draft).collect::<Result<Vec<_>, _>>()?;

@@ -85,7 +85,7 @@ impl Project {
         if let Some(shot) = self.board.shot(shot) {
             let state = self.work_out(shot);
             let kept = self.art.shown(&shot.id, Some(&shot.recipe));
-            let shown = self.shown(shot).cloned();
+            let shown = self.shown(&shot.id).cloned();
             let standing = self.standings.0.entry(shot.id.clone()).or_insert(Standing {
                 state,
                 published: None,
@@ -156,12 +156,12 @@ impl Project {
 
     fn work_out(&self, shot: &Shot) -> ShotState {
         let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
-        if jobs.any(|job| job.recipe.is_for(&shot.recipe)) {
+        if jobs.any(|job| job.recipe.is_wanted_by(&shot.recipe)) {
             return ShotState::Queued;
         }
         let failed = self.standings.failure(&shot.id).is_some_and(|failure| {
             // What failed in other words may well succeed in these.
-            failure.recipe.as_ref().is_none_or(|recipe| recipe.is_for(&shot.recipe))
+            failure.recipe.as_ref().is_none_or(|recipe| recipe.is_wanted_by(&shot.recipe))
         });
         if failed { ShotState::Failed } else { self.art.state(shot) }
     }

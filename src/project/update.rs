@@ -76,7 +76,11 @@ impl Project {
     /// Queues what was found in other pictures.
     fn take_found(&mut self) {
         let mut found = Vec::new();
-        self.searches.retain_mut(|search| search.found().map(|all| found.extend(all)).is_none());
+        self.searches.retain_mut(|search| {
+            let (all, goes_on) = search.found();
+            found.extend(all);
+            goes_on
+        });
         let mut wanted = Vec::new();
         for Found { shot, recipe } in found {
             self.revision += 1;

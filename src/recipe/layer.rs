@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{EditKind, Part, PartEdit, Scribble};
+use super::part::{EditKind, Part, PartEdit, PictureEdit, Scribble};
 use crate::mask::{Area, Mask};
 
 /// What the author thinks of a part.
@@ -54,6 +54,22 @@ pub struct Marks {
     /// What of the picture the model sees, if the author says so.
     #[serde(default)]
     pub context: Option<Area>,
+}
+
+impl Marks {
+    /// What is marked on a picture that came of an edit of the marked one. Where something was drawn anew, what was
+    /// scribbled is in the picture now, and a verdict was about the old one.
+    #[must_use]
+    pub fn after(&self, edit: &PictureEdit) -> Self {
+        let mut marks = self.clone();
+        for layer in &mut marks.layers {
+            let drew = |part: &Part| part.edit.kind != EditKind::Keep && part.mask == layer.mask;
+            if edit.parts.iter().any(drew) {
+                (layer.scribble, layer.verdict) = (None, Verdict::None);
+            }
+        }
+        marks
+    }
 }
 
 impl Layer {
@@ -135,6 +151,8 @@ fn anew(said: Option<&PartEdit>) -> PartEdit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn layer(name: &str, verdict: Verdict, edit: Option<EditKind>) -> Layer {
@@ -174,6 +192,38 @@ mod tests {
         assert_eq!(parts[3].edit.words, "PAINTER", "what is to go, not what is to come");
         assert!(parts.iter().all(|part| part.edit.check().is_ok()));
         assert!(parts[1..].iter().all(|part| part.edit.strength() == 1.0));
+    }
+
+    #[test]
+    fn after_an_edit_what_was_drawn_is_neither_scribbled_nor_judged_any_more() {
+        let scribble = Scribble(Arc::new(image::RgbaImage::new(2, 2)));
+        let mut layers = desk();
+        for (x, layer) in layers.iter_mut().enumerate() {
+            layer.mask = Mask::from_fn(2, 3, |_, y| (10 * x as u32 + y) as u8);
+            layer.scribble = Some(scribble.clone());
+        }
+        let marks = Marks { layers: layers.clone(), context: None };
+        let edit = PictureEdit {
+            parent: None,
+            picture: String::new(),
+            style: String::new(),
+            parts: redo_disliked(&layers),
+            context: None,
+            origin: None,
+        };
+        let left = |layer: &Layer| (layer.verdict, layer.scribble.is_some());
+        let after: Vec<_> = marks.after(&edit).layers.iter().map(left).collect();
+        let drawn = (Verdict::None, false);
+        // The face was kept; the coat was not in it, nor the hidden dog.
+        let expected = [
+            (Verdict::Liked, true),
+            drawn,
+            (Verdict::None, true),
+            (Verdict::Liked, true),
+            drawn,
+            drawn,
+        ];
+        assert_eq!(after, expected);
     }
 
     #[test]

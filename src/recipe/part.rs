@@ -112,7 +112,9 @@ pub enum PartEditError {
     #[error("strength {0} cannot be used: give a number above 0 and at most 1, such as 0.6")]
     Strength(f32),
     /// Outside its range.
-    #[error("amount {0} cannot be used: give a number above 0 and at most 2, such as 0.5")]
+    #[error(
+        "amount {0} cannot be used: give a number above 0 and at most {MAX_AMOUNT}, such as {USUAL_AMOUNT}"
+    )]
     Amount(f32),
     /// Only emboldening knows an amount.
     #[error("{0:?} knows no amount: leave it out, or choose Embolden")]
@@ -129,6 +131,12 @@ pub enum PartEditError {
         pixels: u32,
     },
 }
+
+/// How much bolder a part becomes where nothing is said.
+pub const USUAL_AMOUNT: f32 = 0.5;
+
+/// The most that a part can be emboldened by.
+pub const MAX_AMOUNT: f32 = 2.0;
 
 /// The most pixels that a mask can be grown or feathered by.
 pub const MAX_REACH: u32 = 1024;
@@ -167,6 +175,16 @@ impl PictureEdit {
             *seed = seed.wrapping_add(u64::from(take));
         }
         edit
+    }
+
+    /// Whether it was asked for with these parts, for whichever take.
+    #[must_use]
+    pub fn draws(&self, parts: &[Part]) -> bool {
+        let unseeded = |part: &Part| {
+            let edit = PartEdit { seed: None, ..part.edit.clone() };
+            Part { edit, ..part.clone() }
+        };
+        self.parts.iter().map(unseeded).eq(parts.iter().map(unseeded))
     }
 
     /// Neither who its parent is, for the picture itself counts, nor the names of parts, nor where it comes from.
@@ -271,7 +289,7 @@ impl PartEdit {
     #[must_use]
     pub fn amount(&self) -> f32 {
         match self.kind {
-            EditKind::Embolden => self.amount.unwrap_or(0.5),
+            EditKind::Embolden => self.amount.unwrap_or(USUAL_AMOUNT),
             _ => 0.0,
         }
     }
@@ -290,7 +308,7 @@ impl PartEdit {
             if self.kind != EditKind::Embolden {
                 return Err(PartEditError::NoAmount(self.kind));
             }
-            if !(amount > 0.0 && amount <= 2.0) {
+            if !(amount > 0.0 && amount <= MAX_AMOUNT) {
                 return Err(PartEditError::Amount(amount));
             }
         }

@@ -7,3 +7,7 @@ mod mobile_sam;
 mod storyboard;
 mod support;
 mod tabs;
+#[cfg(target_os = "linux")]
+#[path = "../common/threads.rs"]
+mod threads;
+mod thumbnails;

@@ -16,7 +16,7 @@ fn all_that_is_missing_is_drawn_with_one_press() {
     let mut panel = open(Desk::new(story()));
     let all = panel.state().project.board().shots().len();
     assert!(has(&panel, &format!("0 of {all} drawn")));
-    press(&mut panel, &format!("Draw all missing and stale ({all})"));
+    press(&mut panel, &format!("Draw all that is needed ({all})"));
     assert_eq!(panel.state_mut().obey(), [Action::DrawNeeded]);
 
     panel.state_mut().until(|project| project.needed().next().is_none());
@@ -24,7 +24,7 @@ fn all_that_is_missing_is_drawn_with_one_press() {
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")));
     assert_eq!(panel.state().asked, []);
-    assert!(has(&panel, "Draw all missing and stale (0)"));
+    assert!(has(&panel, "Draw all that is needed (0)"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use egui_kittest::{
     Harness, Node,
     kittest::{AccessKitNode, Queryable},
 };
-use image::{Rgba, RgbaImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 /// What [`Hand`] draws: a red square on grey, or on green in an edit.
 pub const GROUND: Rgba<u8> = Rgba([90, 90, 90, 255]);
@@ -53,7 +53,8 @@ impl Generator for Hand {
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {
-        on_step(Step { done: 1, of: 4, preview: None });
+        let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
+        on_step(Step { done: 1, of: 4, preview });
         while self.orders.lock().unwrap().wait {
             interrupt.check().map_err(|_| DiffusionError::Cancelled)?;
             std::thread::sleep(Duration::from_millis(1));
@@ -72,14 +73,18 @@ impl Generator for Hand {
     }
 }
 
-/// Has takes in their full size, and no other pictures: the panel must do without.
+/// Has takes in their full size and what is being drawn, and no small pictures: the panel must do without.
 pub struct FullSizeOnly;
+
+/// The texture that stands for what is being drawn.
+pub const PREVIEW: TextureId = TextureId::User(0);
 
 impl Thumbnails for FullSizeOnly {
     fn of(&mut self, picture: Picture<'_>) -> Texture {
         match picture {
             Picture::Full(take) | Picture::Pixels(take) => Texture::Ready(texture_of(take)),
-            Picture::Small(_) | Picture::Preview(..) => Texture::Loading,
+            Picture::Preview(..) => Texture::Ready(PREVIEW),
+            Picture::Small(_) => Texture::Loading,
         }
     }
 }
@@ -108,7 +113,10 @@ impl Desk {
         });
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open(story, folder.path(), registry).unwrap();
-        Self { project, panel: PanelState::default(), asked: Vec::new(), orders, _folder: folder }
+        let mut panel = PanelState::default();
+        // Whatever this machine has downloaded.
+        panel.find_objects_with(None);
+        Self { project, panel, asked: Vec::new(), orders, _folder: folder }
     }
 
     /// Does what was asked for, and tells it.
@@ -127,6 +135,8 @@ impl Desk {
             std::thread::sleep(Duration::from_millis(2));
             self.project.poll();
         }
+        // What the worker finished since is not heard of yet.
+        self.project.poll();
     }
 
     pub fn draw_all(&mut self) {

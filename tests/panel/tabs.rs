@@ -3,6 +3,7 @@
 use bevy_illustrator::{
     panel::{PanelState, StoryStatus, Tab, panel_status_ui, panel_ui},
     project::Action,
+    recipe::{Sampler, Size},
     story::{Place, Scene, Story},
     storyboard::{ShotKind, ShotState},
 };
@@ -51,6 +52,18 @@ fn the_queue_is_paused_reordered_and_cancelled() {
     panel.state_mut().until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     assert!(has(&panel, "Nothing waits to be drawn"));
+}
+
+#[test]
+fn a_style_that_is_only_looked_at_stays_as_it_is() {
+    let mut story = story();
+    story.style.sampler = Sampler { steps: 700, guidance: 0.0, ..Sampler::default() };
+    story.style.sizes.item = Size::new(20, 2044);
+    let mut panel = open(Desk::new(story));
+    press(&mut panel, "Style");
+    panel.run_steps(4);
+    assert!(has(&panel, "All pictures of the story share this style."));
+    assert!(has(&panel, "2044") && has(&panel, "700"));
 }
 
 #[test]

@@ -40,11 +40,13 @@ fn drawing_what_is_needed_draws_every_shot_once_in_story_order() {
 #[test]
 fn a_picture_is_told_with_the_file_that_holds_it() {
     let bench = Bench::drawn();
-    let paths = bench.updates.iter().filter_map(|update| match update {
+    let told = bench.updates.iter().filter_map(|update| match update {
         Update::Picture { shot, path, .. } => Some((shot, path)),
         _ => None,
     });
-    for (shot, path) in paths {
+    let told = told.collect::<Vec<_>>();
+    assert_eq!(told.len(), 3);
+    for (shot, path) in told {
         assert_eq!(*path, bench.root().join("pictures").join(format!("{shot}.png")));
         assert!(path.exists());
     }

@@ -250,7 +250,9 @@ fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
     bench.settle();
     let mut bench = bench.reopened();
     let second = takes(&bench, &item)[1].id.clone();
-    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&sky));
+    // The verdict was about what has been drawn anew.
+    let judged = Layer { verdict: Verdict::None, ..sky.clone() };
+    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&judged));
     // From then on each has its own.
     let liked = Layer { verdict: Verdict::Liked, ..sky.clone() };
     bench.apply(set(&second, &liked));
@@ -261,6 +263,27 @@ fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
     fs::write(&file, "[{\"name\": ").unwrap();
     let error = bench.project.art().marks(&item, &second).unwrap_err().to_string();
     assert!(error.contains(&*file.to_string_lossy()), "{error}");
+}
+
+#[test]
+fn an_edit_of_a_picture_in_an_older_size_is_drawn_whatever_is_planned_meanwhile() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    let mut style = bench.project.style().clone();
+    style.sizes.item = Size::new(64, 48);
+    bench.apply(Action::SetStyle(Some(Box::new(style))));
+    bench.apply(Action::Pause(true));
+    bench.apply(edit(&item, &first.id, 1));
+    let portrait = bench.portrait();
+    let words = ShotWords { seed: Some(9), ..ShotWords::default() };
+    bench.apply(Action::SetWords { shot: portrait, words });
+    let mut bench = bench.reopened();
+    bench.apply(Action::Pause(false));
+    bench.settle();
+    let second = takes(&bench, &item).pop().unwrap();
+    assert_eq!((second.parent(), second.recipe().size), (Some(&first.id), Size::new(32, 16)));
+    assert_eq!(bench.project.state(&item), ShotState::Stale, "the story asks for another size");
 }
 
 #[test]

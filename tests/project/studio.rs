@@ -1,3 +1,5 @@
+//! The queue and the worker: what is drawn, in which order, and what becomes of it when the program ends.
+
 use std::{fs, path::Path, time::Duration};
 
 use bevy_illustrator::{
@@ -6,6 +8,8 @@ use bevy_illustrator::{
 };
 
 use super::common::{Fakes, copy_folder, gradient, recipe, shot, wait_until};
+#[cfg(target_os = "linux")]
+use super::threads::threads;
 
 /// A studio over an art folder of its own.
 struct Desk {
@@ -333,27 +337,16 @@ fn a_take_that_the_disk_refuses_is_told_and_written_without_drawing_again() {
     assert_eq!(desk.drawn(), ["a"], "drawn once");
 }
 
-/// Field 19 of `/proc/<pid>/stat` is the nice value, as `proc_pid_stat(5)` has it.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_threads_that_draw_have_names_and_the_lowest_priority() {
     let desk = Desk::new();
-    let niceness = || {
-        let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-        let parse = |stat: String| {
-            let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-            let nice = rest.split_whitespace().nth(16)?.parse::<i32>().ok()?;
-            Some((name.to_owned(), nice))
-        };
-        stats.filter_map(parse).collect::<Vec<_>>()
-    };
     // The system cuts names off after 15 bytes.
     for name in ["illustrator-stu", "illustrator-dra"] {
         wait_until(name, || {
-            let threads = niceness();
-            let ours = threads.iter().filter(|(other, _)| other == name).collect::<Vec<_>>();
-            !ours.is_empty() && ours.iter().all(|(_, nice)| *nice == 19)
+            let mut ours = threads();
+            ours.retain(|(other, ..)| other == name);
+            !ours.is_empty() && ours.iter().all(|(_, nice, _)| *nice == 19)
         });
     }
     drop(desk);

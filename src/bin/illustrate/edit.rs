@@ -46,8 +46,9 @@ pub(crate) struct Edit {
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
     noise: Option<PathBuf>,
     /// Write to this file, as f32: what `draw --dump` writes, of the context box, and `blend_mask` (1, 1,
-    /// height, width; from 0 to 1) and `context_box` (x, y, width, height in pixels); of several takes, that of
-    /// take 2 goes to FILE-2.safetensors and so on
+    /// height, width; from 0 to 1), `context_box` (x, y, width, height in pixels) and `denoise_mask` (1, 1, height,
+    /// width in latents of the box; from 0 to 1); of several takes, that of take 2 goes to FILE-2.safetensors and
+    /// so on
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
     /// Print what was drawn as JSON

@@ -9,6 +9,7 @@
 //! mask is 0 they are the old ones to the bit.
 
 mod canvas;
+mod context;
 mod error;
 mod fill;
 mod latents;
@@ -25,8 +26,9 @@ use crate::{
     recipe::{EditKind, PartEdit, PictureEdit, Sampler, Size, part::picture_hash, words::join},
 };
 
+pub use context::Grid;
 pub use error::EditError;
-pub use plan::{EditPlan, Grid};
+pub use plan::EditPlan;
 
 use canvas::Canvas;
 use latents::Cells;
@@ -84,8 +86,8 @@ impl StableDiffusion {
     /// Draws parts of a picture anew and returns the whole of it, all other pixels as they were to the bit.
     ///
     /// `interrupt`, `on_step` and `trace` are as in [`Self::draw`]; latents are those of the context box, and
-    /// the trace also has `blend_mask`, (1, 1, height, width) in 0..=1, and `context_box`: x, y, width and
-    /// height in pixels.
+    /// the trace also has `blend_mask`, (1, 1, height, width) in 0..=1, `context_box`: x, y, width and
+    /// height in pixels, and `denoise_mask`.
     ///
     /// # Errors
     /// As [`Self::draw`], and [`DiffusionError::Edit`] when the parts do not fit the picture or would change
@@ -109,6 +111,7 @@ impl StableDiffusion {
         let timesteps = scheduler.timesteps().to_vec();
         if let Some(trace) = trace.as_deref_mut() {
             trace.record_plan(&plan)?;
+            trace.record("denoise_mask", &cells.denoise_mask()?)?;
         }
 
         interrupt.check()?;

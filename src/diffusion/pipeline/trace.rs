@@ -17,6 +17,7 @@ use crate::{diffusion::DiffusionError, mask::Area};
 /// | `latents_1` ... `latents_N` | the same | after each step |
 /// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
 /// | `blend_mask` | (1, 1, height, width) | of an edit: how much of each pixel is new, in 0..=1 |
+/// | `denoise_mask` | (1, 1, height, width) in latents | of an edit: how much of the way from noise is gone anew in the context box, in 0..=1 |
 /// | `context_box` | (4) | of an edit: x, y, width and height of what the networks see, in pixels |
 #[derive(Clone, Debug, Default)]
 pub struct Trace(HashMap<String, Tensor>);

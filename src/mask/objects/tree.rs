@@ -148,6 +148,11 @@ impl Tree {
         of.parent.map_or(0.0, |parent| self.nodes[parent].contrast / of.contrast.max(NOISE))
     }
 
+    /// Whether nothing in a node stands out from the rest of it.
+    pub fn is_of_one_colour(&self, node: usize) -> bool {
+        self.nodes[node].contrast <= NOISE
+    }
+
     /// The whole picture as at most `most` parts, each some nodes: the dearest merges undone. Splinters of
     /// fewer than `smallest` pixels stay with the larger half of what they stood out from.
     pub fn cut(&self, most: usize, smallest: usize) -> Vec<Vec<usize>> {

@@ -3,7 +3,7 @@
 use egui::{Modifiers, Popup, Ui, vec2};
 
 use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, tool::Tool, tree};
-use crate::{art::Take, panel::Desk, project::Action, recipe::layer::parts};
+use crate::{art::Take, panel::Desk, project::Action};
 
 impl Canvas {
     /// What keys mean on the canvas.
@@ -41,23 +41,24 @@ impl Canvas {
                 }
                 Command::Draw => self.draw(session, desk),
                 Command::Stop => stop(desk, take),
-                Command::Accept => match candidates::in_view(self, takes) {
+                Command::StopAll => desk.actions.push(Action::CancelAll),
+                Command::Accept => match self.candidates.in_view(takes) {
                     Some(candidate) => candidates::accept(self, desk, candidate),
                     None => {
                         self.note = self.hand.finish(Modifiers::NONE, &self.tools, session).err();
                     }
                 },
-                Command::Discard => match candidates::in_view(self, takes) {
+                Command::Discard => match self.candidates.in_view(takes) {
                     Some(candidate) => {
-                        candidates::walk_on_from(self, takes, take);
+                        self.candidates.walk_on_from(takes, take);
                         candidates::discard(desk, candidate);
                     }
                     None => {
                         self.hand.give_up(session);
                     }
                 },
-                Command::Previous => candidates::walk(self, takes, take, -1),
-                Command::Next => candidates::walk(self, takes, take, 1),
+                Command::Previous => self.candidates.walk(takes, take, -1),
+                Command::Next => self.candidates.walk(takes, take, 1),
                 // Where the last corner was a slip, its key must not leave the take.
                 Command::Back if self.drop_corner() => {}
                 Command::Back => {
@@ -106,9 +107,8 @@ impl Canvas {
 
     /// Draws what the first button says, if it can be pressed.
     pub(super) fn draw(&mut self, session: &Session, desk: &mut Desk<'_>) {
-        if self.planned.is_some() {
-            let parts = parts(&session.layers);
-            draw_bar::press(self, session, desk, parts, session.context);
+        if let (parts, Ok(plan)) = draw_bar::said(self, session) {
+            draw_bar::press(self, session, desk, parts, plan.asked);
         }
     }
 }

@@ -7,7 +7,7 @@ use egui::{DragValue, Ui};
 use super::{
     Canvas,
     keymap::Command,
-    plans::{Outcome, Planned},
+    plans::{Button, Outcome, Planned},
     session::Session,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     panel::{Desk, theme},
     project::Action,
     recipe::{
-        Part, Verdict,
+        EditKind, Part, Verdict,
         layer::{in_words, keep_liked, parts, redo_disliked},
     },
 };
@@ -25,15 +25,14 @@ const MOST_TAKES: u32 = 16;
 
 /// The buttons, and what the first of them may change or why it cannot be pressed.
 pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
-    let said = parts(&session.layers);
     canvas.lit = None;
-    let plan = plan(canvas, session, &said, session.context);
+    let (said, plan) = said(canvas, session);
     canvas.planned = plan.clone().ok();
     let hint = canvas.keymap.hint(Command::Draw);
     ui.horizontal_wrapped(|ui| {
         let name = if said.is_empty() { "Draw parts".to_owned() } else { in_words(&said) };
         let button = theme::primary(shortened(&name));
-        let offered = Offer { button, parts: &said, context: session.context, hint: &hint };
+        let offered = Offer { button, parts: &said, plan: plan.clone(), hint: &hint };
         offer(ui, canvas, session, desk, offered);
         let ending = if canvas.takes == 1 { " take" } else { " takes" };
         let takes = DragValue::new(&mut canvas.takes).range(1..=MOST_TAKES);
@@ -51,6 +50,21 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
     }
 }
 
+/// What is said of the parts and can be done, and what it comes to. A part of which nothing is left for it to change is
+/// not spoken of.
+pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, Outcome) {
+    let mut said = parts(&session.layers);
+    let plan = plan(canvas, session, Button::Said, &said);
+    if let Ok(planned) = &plan {
+        let mut at = 0..;
+        said.retain(|part| {
+            let draws = at.next().is_some_and(|at| planned.plan.draws(at));
+            draws || part.edit.kind == EditKind::Keep
+        });
+    }
+    (said, plan)
+}
+
 /// How much may change, in words.
 fn share(planned: &Planned) -> String {
     format!("{:.0} % of the pixels may change, no other one does", 100.0 * planned.share)
@@ -66,23 +80,25 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
     }
     ui.horizontal_wrapped(|ui| {
         let layers = &session.layers;
-        // The rest is nearly the whole picture, which no box around a part of it holds.
-        let rest = liked
-            .then(|| ("Keep what I like, redo the rest", keep_liked(layers, session.size), None));
-        let these =
-            disliked.then(|| ("Redo what I dislike", redo_disliked(layers), session.context));
-        for (name, parts, context) in rest.into_iter().chain(these) {
+        let rest = liked.then(|| (Button::Rest, keep_liked(layers, session.size)));
+        let these = disliked.then(|| (Button::Disliked, redo_disliked(layers)));
+        for (which, parts) in rest.into_iter().chain(these) {
+            let plan = plan(canvas, session, which, &parts);
+            let name = match which {
+                Button::Rest => "Keep what I like, redo the rest",
+                Button::Said | Button::Disliked => "Redo what I dislike",
+            };
             let button = egui::Button::new(name);
-            offer(ui, canvas, session, desk, Offer { button, parts: &parts, context, hint: "" });
+            offer(ui, canvas, session, desk, Offer { button, parts: &parts, plan, hint: "" });
         }
     });
 }
 
-/// What a button draws, and in which box.
+/// What a button draws.
 struct Offer<'a> {
     button: egui::Button<'a>,
     parts: &'a [Part],
-    context: Option<Area>,
+    plan: Outcome,
     hint: &'a str,
 }
 
@@ -91,9 +107,8 @@ fn offer(
     canvas: &mut Canvas,
     session: &Session,
     desk: &mut Desk<'_>,
-    Offer { button, parts, context, hint }: Offer<'_>,
+    Offer { button, parts, plan, hint }: Offer<'_>,
 ) {
-    let plan = plan(canvas, session, parts, context);
     let response = ui.add_enabled(plan.is_ok(), button.wrap());
     let plan = match plan {
         Ok(plan) => plan,
@@ -109,7 +124,7 @@ fn offer(
         ui.label(format!("{}. {}{hint}", in_words(parts), share(&plan)));
     };
     if response.on_hover_ui(told).clicked() {
-        press(canvas, session, desk, parts.to_vec(), context);
+        press(canvas, session, desk, parts.to_vec(), plan.asked);
     }
 }
 
@@ -123,20 +138,22 @@ pub(super) fn press(
 ) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
     let (picture, takes) = (session.hash.clone(), canvas.takes);
+    canvas.candidates.awaited = Some(parts.clone());
     desk.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
-    canvas.awaited = true;
-    canvas.candidate = None;
+    canvas.candidates.chosen = None;
 }
 
 /// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
 /// was planned before it stands so long.
-fn plan(canvas: &mut Canvas, session: &Session, parts: &[Part], context: Option<Area>) -> Outcome {
+fn plan(canvas: &mut Canvas, session: &Session, which: Button, parts: &[Part]) -> Outcome {
     if canvas.hand.is_painting()
-        && let Some(plan) = &canvas.planned
+        && let Some(outcome) = canvas.plans.before(which)
     {
-        return Ok(Arc::clone(plan));
+        return outcome;
     }
-    canvas.plans.of(session.size, parts, context, session.grid)
+    // The rest is nearly the whole picture, which no box around a part of it holds.
+    let context = session.context.filter(|_| which != Button::Rest);
+    canvas.plans.of_button(which, session.size, parts, context, session.grid)
 }
 
 /// As much as fits on a button.

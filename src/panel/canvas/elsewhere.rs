@@ -1,14 +1,13 @@
 //! The edit of a take, done to other shots of the same character, place or item, and judged side by side.
 
-use egui::{Color32, Label, Margin, ScrollArea, Ui};
+use egui::{Label, Margin, ScrollArea, Ui};
 
-use super::candidates::{discard, number};
+use super::candidates::discard;
 use crate::{
     art::Take,
     panel::{
-        Desk, badge,
-        picture::{self, Content},
-        takes_strip::{HEIGHT, Marks, room, tile},
+        Desk,
+        takes_strip::{HEIGHT, Told, forming_tile, number, tile},
         theme,
     },
     project::Action,
@@ -24,6 +23,13 @@ struct Other<'a> {
     made: Option<&'a Take>,
 }
 
+impl<'a> Other<'a> {
+    /// What was made of what is shown. Whoever has accepted it, or went on otherwise, has judged.
+    fn to_judge(&self) -> Option<&'a Take> {
+        self.made.filter(|made| made.parent() == Some(&self.shown.id))
+    }
+}
+
 /// The offer to do the same elsewhere, and what came of it; nothing for a take that no edit made.
 pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
     let others = others(desk, take);
@@ -34,9 +40,7 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
         .map(|other| other.shot.id.clone())
         .filter(|shot| !waits(desk, shot))
         .collect();
-    let to_judge: Vec<&Take> = (others.iter())
-        .filter_map(|other| other.made.filter(|made| made.id != other.shown.id))
-        .collect();
+    let to_judge: Vec<&Take> = others.iter().filter_map(Other::to_judge).collect();
     ui.horizontal_wrapped(|ui| {
         ui.label(theme::small("The same subject elsewhere"));
         let edit = format!("Same edit on {} more", todo.len());
@@ -75,26 +79,19 @@ fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
     let takes = desk.project.art().takes(&shot.id);
     ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
     ui.horizontal(|ui| {
-        let is_judged = made.is_some_and(|made| made.id == shown.id);
         // Before the verdict both, after it what is shown.
-        let pictures = [Some(*shown).filter(|_| !is_judged), *made];
-        for take in pictures.into_iter().flatten() {
-            let size = take.recipe().size;
-            let marks =
-                Marks { number: number(takes, take), is_accepted: is_judged, is_old: false };
-            let content = Content::take(desk, take, HEIGHT * picture::aspect(size));
-            tile(ui, &content, room(size), &marks, false);
+        for take in [Some(*shown), other.to_judge()].into_iter().flatten() {
+            let is_accepted = made.is_some_and(|made| made.id == take.id && take.id == shown.id);
+            let told = Told { number: number(takes, take), is_accepted, is_old: false };
+            tile(ui, desk, take, &told, false);
         }
         if made.is_none() && waits(desk, &shot.id) {
-            let (rect, _) = ui.allocate_exact_size(room(shot.recipe.size), egui::Sense::hover());
-            let preview = Content::preview(desk, &shot.id);
-            picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
-            badge::paint_note(ui.painter(), rect, "waits");
+            forming_tile(ui, desk, &shot.id, shot.recipe.size);
         }
     });
     ui.set_max_width(HEIGHT * 2.4);
     ui.add(Label::new(theme::small(&shot.title)).truncate());
-    if let Some(made) = made.filter(|made| made.id != shown.id) {
+    if let Some(made) = other.to_judge() {
         ui.horizontal(|ui| {
             if ui.small_button("Accept").on_hover_text("The game shows it from now on").clicked() {
                 accept(desk, made);
@@ -113,7 +110,7 @@ fn others<'a>(desk: &Desk<'a>, take: &Take) -> Vec<Other<'a>> {
     let Some(origin) = take.recipe().origin() else { return Vec::new() };
     let alike = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
     let others = project.board().kin(&take.shot).filter_map(|shot| {
-        let shown = project.shown(shot)?;
+        let shown = project.shown(&shot.id)?;
         let made = project.art().takes(&shot.id).iter().rev().find(alike);
         Some(Other { shot, shown, made })
     });

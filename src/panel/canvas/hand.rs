@@ -81,7 +81,7 @@ impl Hand {
                 let stroke = Mask::empty(session.size.0, session.size.1);
                 let before = Box::new(session.layers[layer].clone());
                 self.gesture = Gesture::Stroke { stroke, before, last: from };
-                self.drag(at, tools, session);
+                self.drag(&[at], tools, session);
             }
             Tool::Lasso => self.gesture = Gesture::Outline(vec![at]),
             Tool::Polygon => match &mut self.gesture {
@@ -108,8 +108,9 @@ impl Hand {
         Ok(())
     }
 
-    /// The pointer moves while the button is down.
-    pub fn drag(&mut self, at: [f32; 2], tools: &Tools, session: &mut Session) {
+    /// The pointer moves to these places while the button is down.
+    pub fn drag(&mut self, places: &[[f32; 2]], tools: &Tools, session: &mut Session) {
+        let Some(&at) = places.last() else { return };
         match &mut self.gesture {
             Gesture::Stroke { stroke, before, last } => {
                 let (brush, apply): (Brush, Stroke) = match tools.tool {
@@ -117,15 +118,17 @@ impl Hand {
                     Tool::Scribble => (tools.scribble, scribble),
                     _ => (tools.brush, paint),
                 };
-                brush.draw(stroke, *last, at);
-                *last = at;
+                for &place in places {
+                    brush.draw(stroke, *last, place);
+                    *last = place;
+                }
                 self.last_end = Some(at);
                 if let Some(layer) = session.selected() {
                     session.layers[layer] = (**before).clone();
                     apply(&mut session.layers[layer], stroke, tools.colour);
                 }
             }
-            Gesture::Outline(points) if tools.tool == Tool::Lasso => points.push(at),
+            Gesture::Outline(points) if tools.tool == Tool::Lasso => points.extend(places),
             Gesture::Drag { to, .. } => *to = at,
             Gesture::Pull { area, edges, from, .. } => {
                 session.context = Some(pulled(*area, *edges, *from, at, session.size));
@@ -148,16 +151,13 @@ impl Hand {
             return Ok(());
         }
         match std::mem::take(&mut self.gesture) {
-            Gesture::Outline(points) => {
-                let (width, height) = session.size;
-                put(session, &Mask::polygon(width, height, &points), how(tools, keys))
-            }
+            Gesture::Outline(points) => put_outline(session, &points, how(tools, keys)),
             Gesture::Drag { from, to } => self.boxed(from, to, keys, tools, session),
             Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => Ok(()),
         }
     }
 
-    /// Ends a polygon, or what the object tool was pointed at; whether there was anything.
+    /// Ends a polygon, or what the object tool was pointed at.
     ///
     /// # Errors
     /// Why nothing can be done: for people.
@@ -166,15 +166,13 @@ impl Hand {
         keys: Modifiers,
         tools: &Tools,
         session: &mut Session,
-    ) -> Result<bool, String> {
-        if let Gesture::Outline(points) = &self.gesture {
-            let (width, height) = session.size;
-            let mask = Mask::polygon(width, height, points);
-            self.gesture = Gesture::None;
-            put(session, &mask, how(tools, keys))?;
-            return Ok(true);
+    ) -> Result<(), String> {
+        match std::mem::take(&mut self.gesture) {
+            Gesture::Outline(points) => return put_outline(session, &points, how(tools, keys)),
+            other => self.gesture = other,
         }
-        Ok(self.point_anew())
+        self.point_anew();
+        Ok(())
     }
 
     /// Gives up a stroke, an outline or a box; whether there was any.
@@ -217,18 +215,22 @@ impl Hand {
         Some((area, held(area, at, self.grip)?))
     }
 
-    /// Gives up what is under way, or else the object that was pointed at; whether there was anything.
-    pub fn give_up(&mut self, session: &mut Session) -> bool {
-        if self.give_up_gesture(session) {
-            return true;
+    /// Gives up what is under way, or else the object that was pointed at.
+    pub fn give_up(&mut self, session: &mut Session) {
+        if !self.give_up_gesture(session) {
+            self.unpoint(session);
+            self.point_anew();
         }
-        self.unpoint(session);
-        self.point_anew()
     }
 
-    /// Whether a stroke or a box is under way.
+    /// Whether a stroke, an outline or a box is under way.
     pub fn is_busy(&self) -> bool {
         !matches!(self.gesture, Gesture::None)
+    }
+
+    /// Whether what is marked changes in every frame.
+    pub fn is_marking(&self) -> bool {
+        matches!(self.gesture, Gesture::Stroke { .. } | Gesture::Pull { .. })
     }
 
     /// Whether masks change in every frame.
@@ -244,9 +246,9 @@ impl Hand {
         tools: &Tools,
         session: &mut Session,
     ) -> Result<(), String> {
-        let area = area(from, to, session.size);
         // A hand that clicks trembles.
-        let area = area.filter(|area| area.width > 3 && area.height > 3);
+        let is_click = (from[0] - to[0]).abs().max((from[1] - to[1]).abs()) <= self.grip;
+        let area = area(from, to, session.size).filter(|_| !is_click);
         if self.pointed.is_some() && !self.is_as_pointed(session) {
             self.point_anew();
         }
@@ -257,18 +259,22 @@ impl Hand {
                 put(session, &Mask::rectangle(width, height, area), how(tools, keys))?;
             }
             (Tool::Object, Some(area)) => {
+                self.aim(how(tools, keys));
                 self.pointing.area = Some(area);
-                self.point(keys, tools, session)?;
+                self.point(session)?;
             }
             (Tool::Object, None) => {
                 let Some(pixel) = pixel(from, session.size) else { return Ok(()) };
-                let pixels = if keys.shift && !keys.command {
-                    &mut self.pointing.exclude
+                if keys.shift && !keys.command {
+                    if self.pointing == Pointing::default() {
+                        self.aim(tools.combine);
+                    }
+                    self.pointing.exclude.push(pixel);
                 } else {
-                    &mut self.pointing.include
-                };
-                pixels.push(pixel);
-                self.point(keys, tools, session)?;
+                    self.aim(how(tools, keys));
+                    self.pointing.include.push(pixel);
+                }
+                self.point(session)?;
             }
             _ => {}
         }
@@ -292,7 +298,16 @@ fn closes(corners: &[[f32; 2]], at: [f32; 2], grip: f32) -> bool {
     corners.len() > 2 && corners.first().is_some_and(near)
 }
 
-/// Puts an outline into the part.
+/// Puts what lies within an outline into the part; within fewer than three points lies nothing.
+fn put_outline(session: &mut Session, points: &[[f32; 2]], how: Combine) -> Result<(), String> {
+    if points.len() < 3 {
+        return Ok(());
+    }
+    let (width, height) = session.size;
+    put(session, &Mask::polygon(width, height, points), how)
+}
+
+/// Puts what was marked into the part.
 fn put(session: &mut Session, new: &Mask, how: Combine) -> Result<(), String> {
     let layer = session.for_tool()?;
     session.layers[layer].mask.combine(new, how).map_err(|error| error.to_string())

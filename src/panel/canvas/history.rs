@@ -22,6 +22,11 @@ impl<T: Step> History<T> {
         Self { past: Vec::new(), now, future: Vec::new() }
     }
 
+    /// What is.
+    pub fn now(&self) -> &T {
+        &self.now
+    }
+
     /// If something has changed, that is a step.
     pub fn settle(&mut self, now: T) {
         let before = std::mem::replace(&mut self.now, now);

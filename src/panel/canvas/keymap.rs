@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use egui::{InputState, Key, KeyboardShortcut, Modifiers};
+use egui::{Event, InputState, Key, KeyboardShortcut, Modifiers};
 
 use super::tool::Tool;
 
@@ -36,9 +36,11 @@ pub enum Command {
     Overlay,
     /// Draws what the button says.
     Draw,
-    /// Stops drawing.
+    /// Stops drawing this shot.
     Stop,
-    /// Accepts the candidate.
+    /// Stops drawing, and empties the queue.
+    StopAll,
+    /// Accepts the candidate, or closes an outline.
     Accept,
     /// Puts the candidate away, or ends what is being outlined or pointed at.
     Discard,
@@ -56,6 +58,21 @@ impl Command {
     /// All of them, in the order in which people are told of them.
     pub fn all() -> impl Iterator<Item = Self> {
         Keymap::default().0.into_keys()
+    }
+
+    /// Whether it is done again and again while its key is held.
+    const fn repeats(self) -> bool {
+        matches!(
+            self,
+            Self::Smaller
+                | Self::Larger
+                | Self::Undo
+                | Self::Redo
+                | Self::PartAbove
+                | Self::PartBelow
+                | Self::Previous
+                | Self::Next
+        )
     }
 
     /// Its name, for people and in files.
@@ -76,6 +93,7 @@ impl Command {
             Self::Overlay => "Hide all parts",
             Self::Draw => "Draw",
             Self::Stop => "Stop drawing",
+            Self::StopAll => "Empty the queue",
             Self::Accept => "Accept",
             Self::Discard => "Put away, give up",
             Self::Previous => "Candidate before",
@@ -113,6 +131,7 @@ impl Default for Keymap {
             (C::Overlay, vec![shift(Key::H)]),
             (C::Draw, vec![ctrl(Key::Enter)]),
             (C::Stop, vec![shift(Key::X)]),
+            (C::StopAll, vec![both(Key::X)]),
             (C::Accept, vec![plain(Key::Enter)]),
             (C::Discard, vec![plain(Key::Escape), plain(Key::Delete)]),
             (C::Previous, vec![plain(Key::ArrowLeft)]),
@@ -194,7 +213,13 @@ impl Keymap {
             let Modifiers { alt, ctrl, shift, command, .. } = key.modifiers;
             std::cmp::Reverse([alt, ctrl, shift, command].into_iter().filter(|held| *held).count())
         });
-        bound.retain(|(_, key)| input.consume_shortcut(key));
+        bound.retain(|(command, key)| {
+            let is_held = |event: &Event| {
+                matches!(event, Event::Key { key: held, pressed: true, repeat: true, .. } if *held == key.logical_key)
+            };
+            let is_new = command.repeats() || !input.events.iter().any(is_held);
+            input.consume_shortcut(key) && is_new
+        });
         bound.into_iter().map(|(command, _)| command).collect()
     }
 }

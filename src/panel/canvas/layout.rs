@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     art::Take,
-    panel::{Desk, put_away::put_away, shot_detail::icon_button, theme},
+    panel::{Desk, put_away::put_away, shot_detail::icon_button, takes_strip::number, theme},
     storyboard::Shot,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn top_bar(
         let hint = canvas.keymap.hint(Command::Forth);
         let told = format!("Forth to the newest take that was made of this one{hint}");
         go(ui, canvas, "➡", newest, &told, "No take was made of this one yet");
-        let name = format!("{}, take {}", shot.title, candidates::number(takes, take));
+        let name = format!("{}, take {}", shot.title, number(takes, take));
         egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
             for branch in tree::tree(takes) {
                 let indent = "    ".repeat(branch.depth);
@@ -46,7 +46,7 @@ pub(super) fn top_bar(
         });
         let accepted = desk.project.art().accepted(&take.shot).map(|take| &take.id);
         if accepted != Some(&take.id)
-            && candidates::in_view(canvas, takes).is_none()
+            && canvas.candidates.in_view(takes).is_none()
             && ui
                 .button("Accept this take")
                 .on_hover_text("The game shows it from now on")

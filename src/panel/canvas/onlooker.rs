@@ -100,7 +100,7 @@ impl Onlooker {
         let take = take.clone();
         // A thread of its own: the picture must not wait until the network is done with another.
         Builder::new()
-            .name("illustrator canvas".to_owned())
+            .name("illustrator-canvas".to_owned())
             .spawn(move || read(&take, looker.as_ref(), listener))?;
         Ok(onlooker)
     }

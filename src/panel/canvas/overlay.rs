@@ -34,7 +34,7 @@ pub(super) fn colour(layer: &Layer) -> Color32 {
 }
 
 /// What lies in a box of the picture of all parts that are shown, and of what is scribbled in them.
-pub(super) fn parts(
+pub(super) fn painted(
     layers: &[Layer],
     chosen: Option<usize>,
     size: (u32, u32),
@@ -63,7 +63,7 @@ pub(super) fn parts(
             if value == 0 {
                 continue;
             }
-            let strength = if is_rim(values, x, y, width, height) {
+            let strength = if is_rim(values, x, y, width, height, 128) {
                 u8::MAX
             } else {
                 let strong = if is_line(layer, x, y) { strong } else { GAP.min(strong) };
@@ -82,11 +82,7 @@ pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     let values = blend.values();
     let light = |(i, &value): (usize, &u8)| {
         // The first pixel that may change, however little, is inside.
-        let inside = |x: usize, y: usize| values[y * width + x] > 0;
-        let (x, y) = (i % width, i / width);
-        let edge = inside(x, y)
-            && neighbours(x, y, width, height).into_iter().flatten().any(|(x, y)| !inside(x, y));
-        if edge {
+        if is_rim(values, i % width, i / width, width, height, 1) {
             return theme::ACCENT;
         }
         let dark = u16::from(DARK) * u16::from(u8::MAX - value) / 255;
@@ -98,9 +94,9 @@ pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     ColorImage::new([width, height], pixels)
 }
 
-/// Whether a pixel lies at the edge of what is at least half in a mask.
-fn is_rim(values: &[u8], x: usize, y: usize, width: usize, height: usize) -> bool {
-    let inside = |x: usize, y: usize| values[y * width + x] >= 128;
+/// Whether a pixel lies at the edge of what has at least this value in a mask.
+fn is_rim(values: &[u8], x: usize, y: usize, width: usize, height: usize, least: u8) -> bool {
+    let inside = |x: usize, y: usize| values[y * width + x] >= least;
     inside(x, y)
         && neighbours(x, y, width, height).into_iter().flatten().any(|(x, y)| !inside(x, y))
 }
@@ -153,8 +149,8 @@ mod tests {
     }
 
     /// All of the picture.
-    fn parts(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
-        super::parts(layers, chosen, size, all())
+    fn whole(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
+        painted(layers, chosen, size, all())
     }
 
     fn at(image: &ColorImage, x: usize, y: usize) -> Color32 {
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_in_no_part_is_untouched_and_a_rim_is_plain_to_see() {
-        let image = parts(
+        let image = whole(
             &[layer(Area { x: 8, y: 8, width: 10, height: 10 }, Verdict::None)],
             Some(0),
             SIZE,
@@ -176,7 +172,7 @@ mod tests {
     #[test]
     fn verdicts_differ_without_colour() {
         let strong = |verdict| {
-            let image = parts(&[layer(all(), verdict)], Some(0), SIZE);
+            let image = whole(&[layer(all(), verdict)], Some(0), SIZE);
             image.pixels.iter().filter(|pixel| pixel.a() == CHOSEN).count() as f32 / 768.0
         };
         assert_eq!(strong(Verdict::None), 1.0);
@@ -204,9 +200,9 @@ mod tests {
     fn what_is_painted_in_a_box_is_that_of_the_whole() {
         let blob = Area { x: 5, y: 3, width: 14, height: 12 };
         let layers = [layer(blob, Verdict::Liked), layer(all(), Verdict::Disliked)];
-        let whole = parts(&layers, Some(0), SIZE);
+        let whole = whole(&layers, Some(0), SIZE);
         let area = Area { x: 3, y: 7, width: 9, height: 10 };
-        let part = super::parts(&layers, Some(0), SIZE, area);
+        let part = painted(&layers, Some(0), SIZE, area);
         assert_eq!(part.size, [9, 10]);
         for (i, pixel) in part.pixels.iter().enumerate() {
             assert_eq!(*pixel, at(&whole, 3 + i % 9, 7 + i / 9), "{i}");
@@ -218,7 +214,7 @@ mod tests {
         let blue = layer(all(), Verdict::None);
         let green = Layer { colour: 1, ..blue.clone() };
         let hidden = Layer { hidden: true, ..green.clone() };
-        let above = |layers: &[Layer]| at(&parts(layers, None, SIZE), 9, 9);
+        let above = |layers: &[Layer]| at(&whole(layers, None, SIZE), 9, 9);
         let (both, alone) =
             (above(&[green.clone(), blue.clone()]), above(std::slice::from_ref(&blue)));
         assert!(both.g() > alone.g() && both.a() > alone.a());
@@ -234,7 +230,7 @@ mod tests {
         });
         let scribble = Some(Scribble(Arc::new(red)));
         let layer = Layer { scribble, ..Layer::new("boat", Mask::empty(SIZE.0, SIZE.1)) };
-        let image = parts(&[layer], Some(0), SIZE);
+        let image = whole(&[layer], Some(0), SIZE);
         assert_eq!(at(&image, 3, 3), Color32::from_rgb(200, 10, 10));
         assert_eq!(at(&image, 20, 3), Color32::TRANSPARENT);
     }

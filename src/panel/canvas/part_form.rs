@@ -1,20 +1,33 @@
 //! What is to be done to the chosen part.
 
-use egui::{Button, DragValue, Slider, Ui, vec2};
+use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
 use super::tool_bar::percent;
 use crate::{
     mask::Mask,
     panel::{theme, words_editor::parse_seed},
-    recipe::{EditKind, Layer, PartEdit, part::MAX_REACH},
+    recipe::{
+        EditKind, Layer, PartEdit,
+        part::{MAX_AMOUNT, MAX_REACH},
+    },
 };
 
-/// What is typed but makes no sense yet.
-#[derive(Clone, Debug, Default)]
+/// By how many pixels masks grow, shrink and fade until the author says otherwise.
+const USUAL_REACH: u32 = 4;
+
+/// What is typed but not part of the edit.
+#[derive(Clone, Debug)]
 pub(super) struct Typed {
+    /// What makes no sense yet.
     seed: Option<String>,
     /// By how many pixels a press grows or shrinks.
     reach: u32,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        Self { seed: None, reach: USUAL_REACH }
+    }
 }
 
 /// The form; whether a field of text has the keyboard.
@@ -90,7 +103,8 @@ fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     });
     if edit.kind == EditKind::Embolden {
         let mut amount = edit.amount();
-        if ui.add(Slider::new(&mut amount, 0.1..=2.0).text("how much bolder")).changed() {
+        let slider = Slider::new(&mut amount, 0.1..=MAX_AMOUNT).clamping(SliderClamping::Edits);
+        if ui.add(slider.text("how much bolder")).changed() {
             edit.amount = Some(amount);
         }
     }
@@ -102,7 +116,10 @@ fn choose(layer: &mut Layer, kind: Option<EditKind>) {
     let said = layer.edit.take().unwrap_or_default();
     layer.edit = kind.map(|kind| {
         let amount = said.amount.filter(|_| kind == EditKind::Embolden);
-        PartEdit { kind, strength: None, amount, ..said }
+        // What is kept is exactly what is marked.
+        let [grow, feather] =
+            [said.grow, said.feather].map(|pixels| pixels.filter(|_| kind != EditKind::Keep));
+        PartEdit { kind, strength: None, amount, grow, feather, ..said }
     });
 }
 
@@ -120,9 +137,6 @@ fn explained(kind: EditKind) -> &'static str {
 
 /// What changes the mask as a whole.
 fn shape(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) {
-    if typed.reach == 0 {
-        typed.reach = 4;
-    }
     let (width, height) = layer.mask.size();
     ui.add_enabled_ui(!layer.locked, |ui| {
         ui.horizontal_wrapped(|ui| {
@@ -180,7 +194,7 @@ fn reach(ui: &mut Ui, name: &str, explanation: &str, pixels: &mut Option<u32>) {
     ui.horizontal(|ui| {
         let mut own = pixels.is_some();
         if ui.checkbox(&mut own, name).on_hover_text(explanation).changed() {
-            *pixels = own.then_some(4);
+            *pixels = own.then_some(USUAL_REACH);
         }
         match pixels {
             Some(pixels) => {

@@ -175,7 +175,7 @@ fn chip(ui: &mut Ui, layer: &mut Layer) {
     let name = format!("Colour of {}", layer.name);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::ColorButton, true, &name));
     if response.on_hover_text("Another colour").clicked() {
-        layer.colour = (layer.colour + 1) % overlay::COLOURS.len() as u8;
+        layer.colour = layer.colour.wrapping_add(1) % overlay::COLOURS.len() as u8;
     }
 }
 

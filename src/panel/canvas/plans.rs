@@ -5,16 +5,31 @@ use std::sync::Arc;
 
 use crate::{
     diffusion::{EditPlan, Grid},
-    mask::Area,
-    recipe::{Part, Size},
+    mask::{Area, Mask},
+    recipe::{EditKind, Part, Size},
 };
 
 /// As many as there are buttons that draw, and the one that is being drawn.
 const MOST: usize = 4;
 
+/// A button that draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Button {
+    /// What was said of the parts.
+    Said,
+    /// What is not liked.
+    Rest,
+    /// What is disliked.
+    Disliked,
+}
+
 /// What some edits would come to.
 #[derive(Debug, Default)]
-pub(super) struct Plans(Vec<Plan>);
+pub(super) struct Plans {
+    kept: Vec<Plan>,
+    /// What each button would have come to, asked last.
+    buttons: [Option<Outcome>; 3],
+}
 
 #[derive(Debug)]
 struct Plan {
@@ -29,23 +44,50 @@ struct Plan {
 #[derive(Debug)]
 pub(super) struct Planned {
     pub plan: EditPlan,
+    /// What of the picture the model is to see, if the author says so.
+    pub asked: Option<Area>,
     /// The share of the pixels that may change, from 0 to 1.
     pub share: f32,
 }
 
 impl Planned {
-    fn new(plan: EditPlan) -> Self {
+    fn new(plan: EditPlan, asked: Option<Area>) -> Self {
         let values = plan.blend.values();
         let changed = values.iter().filter(|&&value| value > 0).count();
         let share = changed as f32 / values.len().max(1) as f32;
-        Self { plan, share }
+        Self { plan, asked, share }
     }
+}
+
+/// What of a part decides which pixels it may change.
+fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
+    let edit = &part.edit;
+    (&part.mask, edit.kind == EditKind::Keep, edit.grow, edit.feather)
 }
 
 /// The plan, or why there is none.
 pub(super) type Outcome = Result<Arc<Planned>, String>;
 
 impl Plans {
+    /// What a button would have come to when that was asked last.
+    pub fn before(&self, button: Button) -> Option<Outcome> {
+        self.buttons[button as usize].clone()
+    }
+
+    /// What a button would come to that draws these parts.
+    pub fn of_button(
+        &mut self,
+        button: Button,
+        size: (u32, u32),
+        parts: &[Part],
+        context: Option<Area>,
+        grid: Grid,
+    ) -> Outcome {
+        let outcome = self.of(size, parts, context, grid);
+        self.buttons[button as usize] = Some(outcome.clone());
+        outcome
+    }
+
     /// What drawing these parts would come to.
     pub fn of(
         &mut self,
@@ -54,20 +96,24 @@ impl Plans {
         context: Option<Area>,
         grid: Grid,
     ) -> Outcome {
+        let pixels = Size::new(size.0, size.1);
+        // What is typed may make no sense yet, but moves no mask.
+        EditPlan::check(pixels, parts).map_err(|error| error.to_string())?;
         let is_it = |plan: &Plan| {
-            plan.size == size && plan.parts == parts && plan.context == context && plan.grid == grid
+            (plan.size, plan.context, plan.grid) == (size, context, grid)
+                && plan.parts.iter().map(reach).eq(parts.iter().map(reach))
         };
-        if let Some(at) = self.0.iter().position(is_it) {
-            return self.0[at].outcome.clone();
+        if let Some(at) = self.kept.iter().position(is_it) {
+            return self.kept[at].outcome.clone();
         }
-        let plan = EditPlan::new(Size::new(size.0, size.1), parts, context, grid);
-        let outcome = plan.map(|plan| Arc::new(Planned::new(plan)));
+        let plan = EditPlan::new(pixels, parts, context, grid);
+        let outcome = plan.map(|plan| Arc::new(Planned::new(plan, context)));
         let outcome = outcome.map_err(|error| error.to_string());
-        if self.0.len() == MOST {
-            self.0.remove(0);
+        if self.kept.len() == MOST {
+            self.kept.remove(0);
         }
         let plan = Plan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
-        self.0.push(plan);
+        self.kept.push(plan);
         outcome
     }
 }

@@ -10,7 +10,7 @@ use super::{
     onlooker::{Network, ObjectModel, Onlooker, Seen},
 };
 use crate::{
-    art::{Take, TakeId},
+    art::{Art, Take, TakeId},
     diffusion::Grid,
     mask::{
         Area, Mask,
@@ -53,6 +53,35 @@ pub(super) struct Session {
     onlooker: Option<Onlooker>,
     /// How far the network is that knows objects.
     pub network: Network,
+}
+
+/// How many takes are remembered.
+const REMEMBERED: usize = 32;
+
+/// The steps back and forth on takes that were worked on before, the latest last.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Vec<(ShotId, TakeId, History<Marked>)>);
+
+impl Memory {
+    /// Work on a take is over for now.
+    pub fn keep(&mut self, session: Session) {
+        if self.0.len() == REMEMBERED {
+            self.0.remove(0);
+        }
+        self.0.push((session.shot, session.take, session.history));
+    }
+
+    /// Work on a take goes on, with its steps back where its parts are as they were.
+    pub fn recall(&mut self, session: &mut Session) {
+        let is_it =
+            |(shot, take, _): &(ShotId, TakeId, _)| (shot, take) == (&session.shot, &session.take);
+        let Some(at) = self.0.iter().position(is_it) else { return };
+        let (_, _, history) = self.0.remove(at);
+        if history.now().marks == session.marks() {
+            session.selected = history.now().selected;
+            session.history = history;
+        }
+    }
 }
 
 /// What undo and redo bring back.
@@ -256,6 +285,11 @@ impl Session {
     pub fn settle(&mut self) -> Option<Action> {
         self.history.settle(self.marked());
         self.keep()
+    }
+
+    /// Whether the art has the parts as they were kept from here.
+    pub fn is_as_kept(&self, art: &Art) -> bool {
+        art.marks(&self.shot, &self.take).is_ok_and(|marks| marks == self.kept)
     }
 
     /// Has the parts kept, if they are others than those that are.

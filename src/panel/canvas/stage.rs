@@ -5,11 +5,16 @@ mod paint;
 mod textures;
 
 use egui::{
-    Color32, CornerRadius, CursorIcon, Key, Painter, PointerButton, Pos2, Rect, Response, Sense,
-    Stroke, Ui, Vec2, WidgetInfo, WidgetType, vec2,
+    Color32, CornerRadius, CursorIcon, Event, Key, Modifiers, Painter, PointerButton, Pos2, Rect,
+    Response, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType, vec2,
 };
 
-use super::{Canvas, candidates, session::Session, tool::Tool, view::Placement};
+use super::{
+    Canvas,
+    session::Session,
+    tool::{BRUSH_SIZES, Tool},
+    view::Placement,
+};
 use crate::{
     art::Take,
     panel::{Desk, theme, thumbnails::Texture},
@@ -33,7 +38,7 @@ pub(super) fn stage(
     take: &Take,
     room: Vec2,
 ) {
-    let candidate = candidates::in_view(canvas, desk.project.art().takes(&take.shot));
+    let candidate = canvas.candidates.in_view(desk.project.art().takes(&take.shot));
     let (room, response) = ui.allocate_exact_size(room, Sense::click_and_drag());
     let spoken = format!("Canvas of {}", take.shot);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
@@ -46,28 +51,24 @@ pub(super) fn stage(
     let placed = canvas.view.place(room, size);
     canvas.hand.grip = GRIP / placed.zoom;
     canvas.hand.context = session.context.or(canvas.planned.as_ref().map(|p| p.plan.context));
-    if candidate.is_some() {
+    let is_at_work = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
+    if candidate.is_some() && !moves_picture {
         canvas.compare.drag(ui, &response, placed.rect());
-    } else if canvas.tools.tool == Tool::Hand {
+    } else if candidate.is_none() && canvas.tools.tool == Tool::Hand {
         choose(canvas, session, &response, placed);
-    } else if !moves_picture {
-        point(ui, canvas, session, &response, placed);
     }
-    // Whatever keys are held or pressed meanwhile: what the button began ends with it.
-    if ui.input(|input| input.pointer.primary_released()) {
-        let keys = ui.input(|input| input.modifiers);
-        if let Err(why) = canvas.hand.release(keys, &canvas.tools, session) {
-            canvas.note = Some(why);
-        }
+    if let Err(why) = point(ui, canvas, session, &response, placed, is_at_work) {
+        canvas.note = Some(why);
     }
 
+    let zoom = placed.zoom * ui.pixels_per_point();
     let painter = ui.painter_at(room);
     painter.rect_filled(room, CornerRadius::same(4), theme::WELL);
     // What a button would change is seen on what it would change.
     match candidate.filter(|_| canvas.lit.is_none()) {
         Some(candidate) => {
-            let before = texture(desk, take, placed.zoom);
-            let after = match texture(desk, candidate, placed.zoom) {
+            let before = texture(desk, take, zoom);
+            let after = match texture(desk, candidate, zoom) {
                 // It is read for some frames.
                 Texture::Loading => before.clone(),
                 after => after,
@@ -75,7 +76,7 @@ pub(super) fn stage(
             compare(ui, canvas, room, size, [before, after]);
         }
         None => {
-            let now = texture(desk, take, placed.zoom);
+            let now = texture(desk, take, zoom);
             paint(&painter, &now, placed);
             if let Some((preview, area)) = forming(canvas, session, desk) {
                 let painter = painter.with_clip_rect(placed.area(area).intersect(room));
@@ -103,7 +104,10 @@ fn look_around(
     if let Some(at) = response.hover_pos() {
         // The wheel with Ctrl sizes a brush, as in other paint programs, and is a pinch for egui.
         match canvas.tools.brush().filter(|_| pinch != 1.0) {
-            Some(brush) => brush.size = (brush.size * pinch).clamp(1.0, 1000.0),
+            Some(brush) => {
+                let (least, most) = BRUSH_SIZES.into_inner();
+                brush.size = (brush.size * pinch).clamp(least, most);
+            }
             None if pinch != 1.0 || wheel != 0.0 => {
                 canvas.view.zoom_at(at, pinch * (wheel * WHEEL).exp(), room, size);
                 // What lies around the picture is not to be scrolled with it.
@@ -131,49 +135,77 @@ fn choose(canvas: &mut Canvas, session: &mut Session, response: &Response, place
     }
 }
 
-/// The tool at work.
+/// The tool at work, in the order of what the pointer did: between two frames a quick hand does a lot. What the
+/// button began ends with it, also where the tool is not `at_work` any more by then.
 fn point(
     ui: &Ui,
     canvas: &mut Canvas,
     session: &mut Session,
     response: &Response,
     placed: Placement,
-) {
+    at_work: bool,
+) -> Result<(), String> {
     let to_picture = |at: Pos2| placed.to_picture(at).into();
-    let (pressed, down, keys, moves) = ui.input(|input| {
-        let moves = input.events.iter().filter_map(|event| match event {
-            egui::Event::PointerMoved(at) => Some(*at),
-            _ => None,
-        });
-        let (pressed, down) = (input.pointer.primary_pressed(), input.pointer.primary_down());
-        (pressed, down, input.modifiers, moves.collect::<Vec<_>>())
-    });
-    let Some(at) = ui.input(|input| input.pointer.interact_pos()) else { return };
+    let (events, keys) = ui.input(|input| (input.events.clone(), input.modifiers));
+    // What lies above the canvas takes the pointer for itself.
+    let is_here = response.contains_pointer() || response.is_pointer_button_down_on();
+    let mut places = Vec::new();
     let mut told = Ok(());
-    if pressed && response.contains_pointer() {
-        canvas.note = None;
-        if keys.alt && canvas.tools.tool == Tool::Scribble {
-            canvas.pick_colour(session, placed.pixel(at));
-        } else {
-            told = canvas.hand.press(to_picture(at), keys, &canvas.tools, session);
-        }
-    } else if down {
-        for at in moves {
-            canvas.hand.drag(to_picture(at), &canvas.tools, session);
+    for event in events {
+        match event {
+            Event::PointerMoved(at) => places.push(to_picture(at)),
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed, .. } => {
+                if !pressed {
+                    places.push(to_picture(pos));
+                }
+                if at_work {
+                    canvas.hand.drag(&places, &canvas.tools, session);
+                }
+                places.clear();
+                told = told.and(match pressed {
+                    false => canvas.hand.release(keys, &canvas.tools, session),
+                    true if at_work && is_here && response.rect.contains(pos) => {
+                        canvas.note = None;
+                        press(canvas, session, placed, pos, keys)
+                    }
+                    true => Ok(()),
+                });
+            }
+            _ => {}
         }
     }
+    if !at_work {
+        return told;
+    }
+    canvas.hand.drag(&places, &canvas.tools, session);
     // The right button points at what does not belong to an object.
-    if response.secondary_clicked() && canvas.tools.tool == Tool::Object {
-        let no = egui::Modifiers { shift: true, ..keys };
-        told = canvas.hand.press(to_picture(at), no, &canvas.tools, session);
+    if response.secondary_clicked()
+        && canvas.tools.tool == Tool::Object
+        && let Some(at) = response.interact_pointer_pos()
+    {
+        let no = Modifiers { shift: true, ..keys };
+        told = told.and(canvas.hand.press(to_picture(at), no, &canvas.tools, session));
         told = told.and(canvas.hand.release(no, &canvas.tools, session));
     }
     if response.double_clicked() && canvas.tools.tool == Tool::Polygon {
-        told = told.and(canvas.hand.finish(keys, &canvas.tools, session).map(drop));
+        told = told.and(canvas.hand.finish(keys, &canvas.tools, session));
     }
-    if let Err(why) = told {
-        canvas.note = Some(why);
+    told
+}
+
+/// The button goes down on the picture.
+fn press(
+    canvas: &mut Canvas,
+    session: &mut Session,
+    placed: Placement,
+    at: Pos2,
+    keys: Modifiers,
+) -> Result<(), String> {
+    if keys.alt && canvas.tools.tool == Tool::Scribble {
+        canvas.pick_colour(session, placed.pixel(at));
+        return Ok(());
     }
+    canvas.hand.press(placed.to_picture(at).into(), keys, &canvas.tools, session)
 }
 
 /// The brush as large as what it paints.

@@ -1,5 +1,7 @@
 //! What the author holds in the hand.
 
+use std::ops::RangeInclusive;
+
 use egui::{Color32, Key};
 
 use crate::mask::{Brush, Combine};
@@ -30,6 +32,9 @@ pub enum Tool {
     /// Moves the picture.
     Hand,
 }
+
+/// The diameters of brushes, in pixels.
+pub(super) const BRUSH_SIZES: RangeInclusive<f32> = 1.0..=1000.0;
 
 /// A hand's tool and the settings of all of them; each remembers its own.
 #[derive(Clone, Debug)]
@@ -167,7 +172,8 @@ impl Tools {
         if let Some(brush) = self.brush() {
             // At least by one pixel, so that small brushes change, too.
             let step = (brush.size * (factor - 1.0)).abs().max(1.0) * (factor - 1.0).signum();
-            brush.size = (brush.size + step).round().clamp(1.0, 1000.0);
+            let (least, most) = BRUSH_SIZES.into_inner();
+            brush.size = (brush.size + step).round().clamp(least, most);
         }
     }
 

@@ -2,7 +2,13 @@
 
 use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
 
-use super::{Canvas, keymap::Command, onlooker::Network, session::Session, tool::Tool};
+use super::{
+    Canvas,
+    keymap::Command,
+    onlooker::Network,
+    session::Session,
+    tool::{BRUSH_SIZES, Tool},
+};
 use crate::{mask::Combine, panel::theme};
 
 /// A button for each tool, in a column or in rows.
@@ -28,9 +34,10 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
             ui.color_edit_button_srgba(&mut canvas.tools.colour).on_hover_text("Colour");
         }
         if let Some(brush) = canvas.tools.brush() {
-            let size = Slider::new(&mut brush.size, 1.0..=500.0).logarithmic(true).suffix(" px");
+            let size = Slider::new(&mut brush.size, BRUSH_SIZES).logarithmic(true).suffix(" px");
             let [smaller, larger] = hints;
-            ui.add(size.max_decimals(0).text("size"))
+            // Not rounded but in sight: the wheel turns by less than a pixel of a small brush.
+            ui.add(size.custom_formatter(|size, _| format!("{size:.0}")).text("size"))
                 .on_hover_text(format!("Smaller{smaller}, larger{larger}, or Ctrl and the wheel"));
             percent(ui, &mut brush.hardness, "hardness");
             percent(ui, &mut brush.opacity, "opacity");

@@ -21,6 +21,12 @@ pub(super) fn tree(takes: &[Take]) -> Vec<Branch<'_>> {
             grow(takes, at, 0, &mut branches);
         }
     }
+    // Files can be made to name each other as parents: those hang on no root.
+    for (at, take) in takes.iter().enumerate() {
+        if branches.iter().all(|branch| branch.number != at + 1) {
+            branches.push(Branch { take, number: at + 1, depth: 0 });
+        }
+    }
     branches
 }
 
@@ -44,10 +50,6 @@ pub(super) fn in_short(take: &Take, number: usize) -> String {
 }
 
 fn grow<'a>(takes: &'a [Take], at: usize, depth: usize, branches: &mut Vec<Branch<'a>>) {
-    // Files can be made to name each other as parents.
-    if branches.len() == takes.len() {
-        return;
-    }
     let take = &takes[at];
     branches.push(Branch { take, number: at + 1, depth });
     let is_child = |other: &Take| other.parent() == Some(&take.id);
@@ -122,5 +124,11 @@ mod tests {
     fn an_edit_of_what_was_put_away_stands_for_itself() {
         let takes = [take('c', Some('a')), take('d', Some('c'))];
         assert_eq!(shape(&takes), [(1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn takes_that_name_each_other_as_parents_are_still_there() {
+        let takes = [take('a', Some('b')), take('b', Some('a')), take('c', None)];
+        assert_eq!(shape(&takes), [(3, 0), (1, 0), (2, 0)]);
     }
 }

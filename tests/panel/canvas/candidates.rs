@@ -7,12 +7,12 @@ use bevy_illustrator::{
     recipe::EditKind,
     storyboard::ShotId,
 };
-use egui::{Key, Modifiers, Rect, Shape, accesskit::Role};
+use egui::{Key, Modifiers, Rect, Shape, TextureId, accesskit::Role};
 use egui_kittest::kittest::{AccessKitNode, Queryable};
 
-use crate::support::{Panel, has, press, says, texture_of};
+use crate::support::{PREVIEW, Panel, has, press, says, texture_of};
 
-use super::{canvas, choose, key, picture, stroke, take, wait_for_objects};
+use super::{canvas, choose, key, picture, place, stroke, take, wait_for_objects, wait_until};
 
 /// An edit of the portrait, drawn twice.
 fn with_candidates() -> (Panel, ShotId) {
@@ -34,7 +34,8 @@ fn with_candidates() -> (Panel, ShotId) {
 #[test]
 fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
     let (mut panel, shot) = with_candidates();
-    assert!(has(&panel, "Accept"), "what was drawn lies over the picture");
+    let accept = panel.query_by_label("Accept");
+    assert!(accept.is_some(), "what was drawn lies over the picture");
     key(&mut panel, Modifiers::NONE, Key::Enter);
     let asked = panel.state_mut().obey();
     let accepted = asked.iter().find_map(|action| match action {
@@ -161,7 +162,7 @@ fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
     let tried = tried.clone();
     let shown = |panel: &Panel| {
         let project = &panel.state().project;
-        project.shown(project.board().shot(&shot).unwrap()).unwrap().id.clone()
+        project.shown(&shot).unwrap().id.clone()
     };
     assert_eq!(shown(&panel), tried);
     panel.state_mut().panel.tab = Tab::Queue;
@@ -193,6 +194,45 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
     panel.state_mut().obey();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
+    // Who goes on from it is not asked again.
+    let parts = {
+        let art = panel.state().project.art();
+        art.take(other, &made).unwrap().recipe().edit.clone().unwrap().parts
+    };
+    let (of, picture) = (other.clone(), None);
+    let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };
+    let project = &mut panel.state_mut().project;
+    project.apply(edit).unwrap();
+    panel.state_mut().until(Project::is_idle);
+    let last = panel.state().project.art().takes(other).last().unwrap().id.clone();
+    let accept = Action::Accept { shot: other.clone(), take: last };
+    panel.state_mut().project.apply(accept).unwrap();
+    panel.run_steps(3);
+    assert!(panel.query_by_label_contains("Accept").is_none(), "all is judged");
+}
+
+#[test]
+fn what_is_being_drawn_is_seen_only_where_the_picture_may_change() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.3, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    panel.state_mut().orders.lock().unwrap().wait = true;
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    wait_until(&mut panel, |panel| !on_canvas(panel, &shot).is_empty());
+    let [forming] = on_canvas(&panel, &shot)[..] else { panic!("once") };
+    for (x, y, may_change) in
+        [(0.2, 0.2, true), (0.3, 0.2, true), (0.9, 0.2, false), (0.2, 0.9, false)]
+    {
+        assert_eq!(forming.contains(place(&panel, &shot, x, y)), may_change, "{x} {y} {forming:?}");
+    }
+    panel.state_mut().orders.lock().unwrap().wait = false;
+}
+
+/// Where what is being drawn is seen on the canvas.
+fn on_canvas(panel: &Panel, shot: &ShotId) -> Vec<Rect> {
+    let room = picture(panel, shot);
+    textured(panel, PREVIEW).into_iter().filter(|seen| room.contains_rect(*seen)).collect()
 }
 
 /// Chooses how the candidate is compared with what it was made of.
@@ -205,7 +245,11 @@ fn compare(panel: &mut Panel, way: &str) {
 
 /// Where a take's picture is seen on the canvas, from the bottom to the top.
 fn seen(panel: &Panel, take: &Take) -> Vec<Rect> {
-    let of = texture_of(take);
+    textured(panel, texture_of(take))
+}
+
+/// Where a texture is seen, from the bottom to the top.
+fn textured(panel: &Panel, of: TextureId) -> Vec<Rect> {
     let shapes = panel.output().shapes.iter();
     let visible = shapes.filter_map(|clipped| match &clipped.shape {
         Shape::Mesh(mesh) if mesh.texture_id == of => {

@@ -6,12 +6,13 @@ use bevy_illustrator::{
         canvas::{Command, Tool},
     },
     project::Action,
+    recipe::EditKind,
     storyboard::ShotKind,
 };
-use egui::{Key, KeyboardShortcut, Modifiers};
+use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use egui_kittest::kittest::Queryable;
 
-use super::{canvas, key, stroke};
+use super::{canvas, choose, key, stroke};
 use crate::support::{Desk, has, open, press, scroll_and_press, story};
 
 #[test]
@@ -43,6 +44,7 @@ fn a_key_that_is_made_another_one_is_kept() {
     // Another day.
     let shot = panel.state().panel.front().unwrap().clone();
     panel.state_mut().panel = PanelState::default();
+    panel.state_mut().panel.find_objects_with(None);
     panel.state_mut().panel.tab = Tab::Canvas;
     panel.state_mut().panel.select(shot);
     panel.run_steps(2);
@@ -54,6 +56,56 @@ fn a_key_that_is_made_another_one_is_kept() {
     assert!(has(&panel, "Key of Lasso: L"));
     let asked = panel.state_mut().obey();
     assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
+}
+
+#[test]
+fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    for leave in [Key::Enter, Key::Escape] {
+        panel.get_by_label("Name of the part").click();
+        panel.run_steps(2);
+        key(&mut panel, Modifiers::NONE, leave);
+        key(&mut panel, Modifiers::NONE, Key::U);
+        assert!(has(&panel, "Drag a box."), "{leave:?}");
+        key(&mut panel, Modifiers::NONE, Key::B);
+    }
+    // And so they do once that was drawn for which words were typed.
+    choose(&mut panel, EditKind::Replace, "a moon");
+    key(&mut panel, Modifiers::COMMAND, Key::Enter);
+    let asked = panel.state_mut().obey();
+    assert!(matches!(asked.last(), Some(Action::Edit { .. })), "{asked:?}");
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    key(&mut panel, Modifiers::NONE, Key::Enter);
+    let asked = panel.state_mut().obey();
+    assert!(asked.iter().any(|action| matches!(action, Action::Accept { .. })), "{asked:?}");
+}
+
+#[test]
+fn a_key_that_is_held_puts_one_candidate_away_and_not_all() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Replace part 1");
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    press(&mut panel, "Fit");
+    panel.state_mut().obey();
+    for _ in 0..3 {
+        panel.event(Event::Key {
+            key: Key::Delete,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: Modifiers::NONE,
+        });
+        panel.run_steps(2);
+        panel.state_mut().obey();
+    }
+    assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
 }
 
 #[test]

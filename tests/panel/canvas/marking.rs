@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     panel::Tab,
     project::Action,
-    recipe::{EditKind, Verdict, part::picture_hash},
+    recipe::{EditKind, Layer, Marks, Verdict, part::picture_hash},
     storyboard::ShotKind,
 };
 use egui::{Key, Modifiers};
@@ -137,6 +137,69 @@ fn the_button_says_what_will_happen_and_does_it() {
     };
     assert_eq!((of, parent), (&shot, &take(&panel, &shot, 0).id));
     assert_eq!((&parts[0].mask, &parts[0].edit), (&said.mask, said.edit.as_ref().unwrap()));
+}
+
+#[test]
+fn the_button_does_not_speak_of_a_part_of_which_nothing_is_left() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "New");
+    choose(&mut panel, EditKind::Add, "a cat");
+    press(&mut panel, "Replace part 1");
+    let asked = panel.state_mut().obey();
+    let Some(Action::Edit { parts, .. }) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!(parts.iter().map(|part| &part.name[..]).collect::<Vec<_>>(), ["part 1"]);
+}
+
+#[test]
+fn who_looks_at_something_else_finds_the_canvas_as_it_was() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
+    let one = kept(&panel.state_mut().obey()).to_vec();
+    stroke(&mut panel, &shot, &[(0.1, 0.9), (0.2, 0.9)]);
+    panel.state_mut().obey();
+    press(&mut panel, "Style");
+    panel.state_mut().obey();
+    press(&mut panel, "Canvas");
+    press(&mut panel, "Fit");
+    key(&mut panel, Modifiers::COMMAND, Key::Z);
+    assert_eq!(kept(&panel.state_mut().obey()), one);
+    // Unless somebody else has marked something meanwhile.
+    press(&mut panel, "Style");
+    panel.state_mut().obey();
+    let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
+    let marks = Marks { layers: vec![mine], context: None };
+    let action = Action::SetMarks { shot, take: of, marks };
+    panel.state_mut().project.apply(action).unwrap();
+    press(&mut panel, "Canvas");
+    assert!(has(&panel, "mine") && !has(&panel, "part 1"));
+}
+
+#[test]
+fn the_steps_back_on_a_take_are_still_there_after_work_on_another() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().obey();
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    press(&mut panel, "Accept");
+    panel.state_mut().obey();
+    wait_for_objects(&mut panel);
+    let of = take(&panel, &shot, 1).id;
+    let own = panel.state().project.art().marks(&shot, &of).unwrap();
+    press(&mut panel, "Fit");
+    key(&mut panel, Modifiers::NONE, Key::Backspace);
+    // Words, kind and stroke.
+    for _ in 0..3 {
+        key(&mut panel, Modifiers::COMMAND, Key::Z);
+    }
+    assert_eq!(kept(&panel.state_mut().obey()), []);
+    let art = panel.state().project.art();
+    assert_eq!(art.marks(&shot, &of).unwrap(), own, "what came of it has parts of its own");
+    assert_eq!(own.layers.len(), 1);
 }
 
 #[test]

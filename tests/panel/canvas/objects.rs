@@ -4,6 +4,8 @@ use bevy_illustrator::mask::{objects::Pointing, sam::Sam};
 use egui::{Key, Modifiers};
 
 use super::{at, canvas, canvas_with, kept, key, stroke, take, wait_until};
+#[cfg(target_os = "linux")]
+use crate::threads::threads;
 use crate::{
     mobile_sam,
     support::{has, press},
@@ -69,19 +71,6 @@ fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() 
     assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
 }
 
-/// Of each thread of this process its name, nice value and time on a processor, as `proc_pid_stat(5)` has them.
-#[cfg(target_os = "linux")]
-fn threads() -> Vec<(String, i32, u64)> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-    let parse = |stat: String| {
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        let fields = rest.split_whitespace().collect::<Vec<_>>();
-        Some((name.to_owned(), fields.get(16)?.parse().ok()?, fields.get(11)?.parse().ok()?))
-    };
-    stats.filter_map(parse).collect()
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
@@ -92,8 +81,8 @@ fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
     wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
     for name in ["illustrator-loo", "illustrator-sam"] {
         wait_until(&mut panel, |_| {
-            let threads = threads();
-            let ours = threads.iter().filter(|(other, ..)| other == name).collect::<Vec<_>>();
+            let mut ours = threads();
+            ours.retain(|(other, ..)| other == name);
             !ours.is_empty() && ours.iter().all(|(_, nice, _)| *nice == 19)
         });
     }

@@ -96,6 +96,21 @@ fn what_belongs_to_no_object_is_said_by_shift_and_by_the_right_button() {
 }
 
 #[test]
+fn an_object_that_is_taken_away_leaves_those_that_were_taken_before() {
+    let (mut panel, shot) = canvas();
+    press(&mut panel, "Object");
+    stroke(&mut panel, &shot, &[(0.05, 0.05)]);
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    let all = mask(&mut panel);
+    assert!(all.coverage() > 0.98, "{}", all.coverage());
+    draw(&mut panel, &shot, &[(0.5, 0.5)], PointerButton::Primary, CTRL);
+    let ground = mask(&mut panel);
+    assert_eq!([at(&ground, 0.05, 0.05), at(&ground, 0.5, 0.5)], [255, 0]);
+    stroke(&mut panel, &shot, &[(0.5, 0.5)]);
+    assert_eq!(mask(&mut panel), all, "and comes back with a plain click");
+}
+
+#[test]
 fn a_part_grows_shrinks_turns_around_and_fills_at_a_press() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");

@@ -6,7 +6,7 @@ use egui_kittest::kittest::{AccessKitNode, Queryable};
 
 use crate::support::{Panel, has, press, scroll_and_press};
 
-use super::{at, canvas, choose, kept, key, place, stroke};
+use super::{at, canvas, choose, draw, kept, key, place, stroke};
 
 /// The button goes down at one place and the pointer to another; the button stays down.
 fn begin_stroke(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32)) {
@@ -126,6 +126,38 @@ fn undo_goes_back_to_the_part_that_was_worked_on() {
     let asked = panel.state_mut().obey();
     let [above, below] = kept(&asked) else { panic!("{asked:?}") };
     assert_eq!([at(&above.mask, 0.7, 0.5), at(&below.mask, 0.7, 0.5)], [0, 255]);
+}
+
+#[test]
+fn what_a_quick_hand_does_between_two_frames_is_done() {
+    let (mut panel, shot) = canvas();
+    let [from, over, to] =
+        [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8)].map(|(x, y)| place(&panel, &shot, x, y));
+    for event in [
+        Event::PointerMoved(from),
+        button(from, true),
+        Event::PointerMoved(over),
+        button(to, false),
+        Event::PointerMoved(from),
+    ] {
+        panel.event(event);
+    }
+    panel.run_steps(2);
+    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    assert_eq!([(0.5, 0.2), (0.8, 0.5)].map(|(x, y)| at(&mask, x, y)), [255; 2]);
+    assert_eq!(at(&mask, 0.5, 0.5), 0, "what the pointer does afterwards paints nothing");
+}
+
+#[test]
+fn an_outline_of_one_point_changes_nothing() {
+    let (mut panel, shot) = two_parts();
+    for tool in ["Lasso", "Polygon"] {
+        press(&mut panel, tool);
+        let keys = Modifiers::COMMAND | Modifiers::SHIFT;
+        draw(&mut panel, &shot, &[(0.5, 0.5)], PointerButton::Primary, keys);
+        key(&mut panel, Modifiers::NONE, Key::Enter);
+        assert_eq!(panel.state_mut().obey(), [], "{tool}");
+    }
 }
 
 #[test]

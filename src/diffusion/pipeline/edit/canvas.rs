@@ -87,7 +87,7 @@ impl Canvas {
 
     /// With a part closed over by its surroundings.
     fn closed(&self, under: &Rgb32FImage, plan: &EditPlan, part: &PlannedPart) -> Rgb32FImage {
-        filled(under, |x, y| self.share(&part.mask, plan, x, y) == 0.0)
+        filled(under, |x, y| self.share(&part.blend, plan, x, y) == 0.0)
     }
 
     /// With a part's colours moved away from the mean of its surroundings.
@@ -100,14 +100,14 @@ impl Canvas {
     ) -> Rgb32FImage {
         let (mut sum, mut count) = ([0.0; 3], 0.0_f32);
         for (x, y, pixel) in under.enumerate_pixels() {
-            let weight = 1.0 - self.share(&part.mask, plan, x, y);
+            let weight = 1.0 - self.share(&part.blend, plan, x, y);
             sum.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += weight * value);
             count += weight;
         }
         let mean = sum.map(|sum| sum / count.max(1.0));
         let mut bolder = under.clone();
         for (x, y, pixel) in bolder.enumerate_pixels_mut() {
-            let times = 1.0 + (times - 1.0) * self.share(&part.mask, plan, x, y);
+            let times = 1.0 + (times - 1.0) * self.share(&part.blend, plan, x, y);
             for (value, mean) in pixel.0.iter_mut().zip(mean) {
                 *value = (mean + times * (*value - mean)).clamp(-1.0, 1.0);
             }
@@ -127,7 +127,7 @@ impl Canvas {
         for (x, y, pixel) in drawn.enumerate_pixels_mut() {
             let (column, row) = self.in_picture(plan, x, y);
             let [r, g, b, opacity] = scribble.get_pixel(column, row).0.map(f32::from);
-            let share = opacity / 255.0 * self.share(&part.mask, plan, x, y);
+            let share = opacity / 255.0 * self.share(&part.blend, plan, x, y);
             for (value, over) in pixel.0.iter_mut().zip([r, g, b]) {
                 *value += share * (over / 127.5 - 1.0 - *value);
             }

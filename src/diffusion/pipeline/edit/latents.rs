@@ -13,7 +13,7 @@ pub(super) struct Cells {
     /// In latents of the whole picture.
     area: Area,
     scale: u32,
-    /// For each part that changes something, how much of each latent is in it; together at most 1.
+    /// For each part that changes something, how much of each latent is drawn for it.
     shares: Vec<Vec<f32>>,
     /// Seeds of the parts' own noise.
     seeds: Vec<Option<u64>>,
@@ -36,19 +36,23 @@ impl Cells {
             strengths: vec![0.0; (area.width * area.height) as usize],
         };
         for (part, edit) in plan.parts.iter().zip(edits) {
-            let values = |i: usize| cells.pixels(i).map(|(x, y)| part.mask.at(x, y));
-            let pixels = (scale * scale) as f32 * 255.0;
-            let share = |i| values(i).map(f32::from).sum::<f32>() / pixels;
-            let shares = (0..cells.strengths.len()).map(share).collect();
+            let shares = cells.per_latent(&part.denoise, |values| {
+                values.map(f32::from).sum::<f32>() / (scale * scale) as f32 / 255.0
+            });
             // One pixel that changes moves all of its latent; a faint one moves it less.
-            let most = |i| f32::from(values(i).max().unwrap_or(0)) / 255.0;
-            let strengths = (0..cells.strengths.len()).map(|i| most(i) * edit.strength());
-            let strengths = strengths.collect::<Vec<_>>();
+            let strengths = cells.per_latent(&part.denoise, |values| {
+                f32::from(values.max().unwrap_or(0)) / 255.0 * edit.strength()
+            });
             cells.shares.push(shares);
             let all = cells.strengths.iter_mut().zip(strengths);
             all.for_each(|(strength, part)| *strength = strength.max(part));
         }
         cells
+    }
+
+    /// How much of the way from noise each latent goes anew, (1, 1, height, width).
+    pub fn denoise_mask(&self) -> Result<Tensor> {
+        self.tensor(self.strengths.clone(), &Device::Cpu)
     }
 
     /// The first step at which anything moves.
@@ -150,6 +154,16 @@ impl Cells {
             let least = usize::from(strength == most && most > 0.0);
             steps - count.clamp(least, steps)
         })
+    }
+
+    /// What the values of a mask within each latent come to.
+    fn per_latent(
+        &self,
+        mask: &Mask,
+        come_to: impl Fn(&mut dyn Iterator<Item = u8>) -> f32,
+    ) -> Vec<f32> {
+        let values = |cell| self.pixels(cell).map(|(x, y)| mask.at(x, y));
+        (0..self.strengths.len()).map(|cell| come_to(&mut values(cell))).collect()
     }
 
     /// The pixels of a latent, in the whole picture.

@@ -1,11 +1,9 @@
 //! The object tool: what it was pointed at, and the part that this went into.
 
-use egui::Modifiers;
-
-use super::{Hand, how};
+use super::Hand;
 use crate::{
-    mask::{Mask, objects::Pointing},
-    panel::canvas::{session::Session, tool::Tools},
+    mask::{Combine, Mask, objects::Pointing},
+    panel::canvas::session::Session,
 };
 
 /// The part that an object went into.
@@ -17,10 +15,10 @@ pub(super) struct Pointed {
 }
 
 impl Hand {
-    /// The next click with the object tool begins with another object; whether there was one.
-    pub(in crate::panel::canvas) fn point_anew(&mut self) -> bool {
+    /// The next click with the object tool begins with another object.
+    pub(in crate::panel::canvas) fn point_anew(&mut self) {
         self.pointed = None;
-        std::mem::take(&mut self.pointing) != Pointing::default()
+        self.pointing = Pointing::default();
     }
 
     /// Whether the part is still what came of pointing, and nothing was done to it since.
@@ -42,14 +40,17 @@ impl Hand {
         }
     }
 
+    /// What is pointed at next goes together with the part in this way. What is taken away is another object than what
+    /// was added.
+    pub(super) fn aim(&mut self, how: Combine) {
+        if how != self.pointed_how {
+            self.point_anew();
+        }
+        self.pointed_how = how;
+    }
+
     /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
-    pub(super) fn point(
-        &mut self,
-        keys: Modifiers,
-        tools: &Tools,
-        session: &mut Session,
-    ) -> Result<(), String> {
-        self.pointed_how = how(tools, keys);
+    pub(super) fn point(&mut self, session: &mut Session) -> Result<(), String> {
         if session.ask(&self.pointing) {
             return Ok(());
         }

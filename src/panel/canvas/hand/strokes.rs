@@ -51,7 +51,8 @@ pub(super) fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
     layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
 }
 
-/// A mask put together with a stroke. One that was kept for a picture of another size is begun anew.
+/// A mask put together with a stroke, at the stroke's size: one that was kept for a picture of another size is cut off,
+/// or empty beyond its own.
 fn both(mask: &Mask, stroke: &Mask, how: impl Fn(u8, u8) -> u8) -> Mask {
     let (width, height) = stroke.size();
     Mask::from_fn(width, height, |x, y| how(mask.at(x, y), stroke.at(x, y)))

@@ -57,7 +57,7 @@ impl Looker {
 /// What the thread that looks is told.
 pub(super) enum Message {
     Look(Wish),
-    /// From the [`Onlooker`] that is here.
+    /// From the onlooker that is here.
     Ask(Weak<()>, Pointing),
 }
 

@@ -9,7 +9,7 @@ use crate::{
         Desk, badge,
         canvas::{
             Canvas,
-            candidates::{Compare, halves},
+            compare::{Compare, halves},
             session::Session,
             view::Placement,
         },
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// From this zoom on each pixel is a square of its own.
+/// From so many pixels of the screen on, each pixel of the picture is a square of its own.
 const SQUARES: f32 = 2.0;
 
 /// The picture that is being made of this one, as far as it is, and where it may differ.
@@ -34,12 +34,15 @@ pub(super) fn forming(
         return None;
     }
     let plan = canvas.plans.of(session.size, &edit.parts, edit.context, session.grid).ok()?;
-    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.blend.bounds()?))
+    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
 }
 
+/// A take as it is seen at a zoom, in pixels of the screen.
 pub(super) fn texture(desk: &mut Desk<'_>, take: &Take, zoom: f32) -> Texture {
-    let picture = if zoom < SQUARES { Picture::Full(take) } else { Picture::Pixels(take) };
-    desk.thumbnails.of(picture)
+    let squares = (zoom >= SQUARES).then(|| desk.thumbnails.of(Picture::Pixels(take)));
+    // Until they are there, what was seen before.
+    let squares = squares.filter(|squares| *squares != Texture::Loading);
+    squares.unwrap_or_else(|| desk.thumbnails.of(Picture::Full(take)))
 }
 
 pub(super) fn paint(painter: &Painter, texture: &Texture, placed: Placement) {

@@ -80,7 +80,7 @@ impl Overlay {
     pub(super) fn parts(&mut self, ui: &Ui, session: &Session) -> TextureId {
         let (chosen, size) = (session.selected(), session.size);
         let now = Drawn { layers: session.layers.clone(), chosen, size };
-        let paint = |area| overlay::parts(&now.layers, chosen, size, area);
+        let paint = |area| overlay::painted(&now.layers, chosen, size, area);
         let texture = match self.parts.take() {
             None => ui.ctx().load_texture("parts", paint(now.all()), crisp()),
             Some((drawn, mut texture)) => {

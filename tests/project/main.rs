@@ -2,17 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod common;
-
-#[path = "project/actions.rs"]
 mod actions;
-#[path = "project/bench.rs"]
 mod bench;
-#[path = "project/changes.rs"]
 mod changes;
-#[path = "project/edits.rs"]
+#[path = "../common/mod.rs"]
+mod common;
 mod edits;
-#[path = "project/reopening.rs"]
 mod reopening;
-#[path = "project/studio.rs"]
 mod studio;
+#[cfg(target_os = "linux")]
+#[path = "../common/threads.rs"]
+mod threads;

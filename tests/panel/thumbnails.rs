@@ -1,0 +1,45 @@
+//! Pictures are read from their files by another thread, and kept.
+
+use std::{
+    fs::File,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bevy_illustrator::{
+    panel::{Picture, Texture, ThumbnailCache, Thumbnails},
+    storyboard::ShotKind,
+};
+
+use crate::support::{Desk, story};
+
+#[test]
+fn a_picture_is_read_again_once_its_file_has_changed() {
+    let mut desk = Desk::new(story());
+    desk.draw_all();
+    let shot = desk.shot(ShotKind::Portrait).id;
+    let take = desk.project.art().takes(&shot)[0].clone();
+    let mut cache = ThumbnailCache::new(&egui::Context::default()).unwrap();
+    let mut read = |refresh: bool| {
+        if refresh {
+            cache.refresh(&take);
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            cache.begin_frame();
+            match cache.of(Picture::Full(&take)) {
+                Texture::Loading => assert!(Instant::now() < end, "it was not read in 20 seconds"),
+                texture => return texture,
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let first = read(false);
+    assert!(matches!(first, Texture::Ready(_)), "{first:?}");
+    assert_eq!(read(true), first, "nothing has changed");
+    std::fs::write(&take.path, "no picture").unwrap();
+    let file = File::options().write(true).open(&take.path).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
+    assert_eq!(read(false), first, "what is not looked after stays");
+    let now = read(true);
+    assert!(matches!(now, Texture::Failed(_)), "{now:?}");
+}
