@@ -49,6 +49,11 @@ impl Hand {
         self.pointed_how = how;
     }
 
+    /// Whether what is pointed at comes into the part, and is not taken away from it.
+    pub(in crate::panel::canvas) fn adds(&self) -> bool {
+        self.pointed_how != Combine::Subtract
+    }
+
     /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
     pub(super) fn point(&mut self, session: &mut Session) -> Result<(), String> {
         if session.ask(&self.pointing) {

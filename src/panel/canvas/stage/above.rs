@@ -88,7 +88,8 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Opt
         Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => {}
     }
     let pointing = &canvas.hand.pointing;
-    let dots = [(&pointing.include, true), (&pointing.exclude, false)];
+    let adds = canvas.hand.adds();
+    let dots = [(&pointing.include, adds), (&pointing.exclude, !adds)];
     for (pixels, is_in) in dots {
         for &(x, y) in pixels {
             point_mark(painter, placed.to_screen([x as f32 + 0.5, y as f32 + 0.5]), is_in);
@@ -102,7 +103,7 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Opt
     }
 }
 
-/// A green dot with a plus, or a red one with a minus.
+/// A green dot with a plus for what comes into the part, or a red one with a minus.
 fn point_mark(painter: &Painter, at: Pos2, is_in: bool) {
     let colour =
         if is_in { Color32::from_rgb(20, 140, 70) } else { Color32::from_rgb(190, 40, 40) };

@@ -55,8 +55,9 @@ pub(super) fn paint(painter: &Painter, texture: &Texture, placed: Placement) {
         Texture::Loading => ("Reading the picture...", theme::WEAK),
         Texture::Failed(error) => (error.as_str(), theme::ERROR),
     };
-    let font = FontId::proportional(14.0);
-    painter.text(painter.clip_rect().center(), Align2::CENTER_CENTER, words, font, colour);
+    let room = painter.clip_rect().shrink(theme::STEP);
+    let text = painter.layout(words.to_owned(), FontId::proportional(14.0), colour, room.width());
+    painter.galley(Align2::CENTER_CENTER.anchor_size(room.center(), text.size()).min, text, colour);
 }
 
 /// Two pictures at once.
