@@ -24,17 +24,19 @@ impl Default for Grid {
     }
 }
 
-/// The box that the networks see around what changes, on the grid of latents.
-pub(super) fn around(changed: Area, size: Size, Grid { scale, least }: Grid) -> Area {
-    let along = |from: u32, length: u32, side: u32| {
-        let margin = ((length as f32 * CONTEXT).ceil() as u32).max(scale / 2);
+/// The box that the networks see around what changes, on the grid of latents; it holds what is `drawn` for that, too.
+pub(super) fn around(changed: Area, drawn: Area, size: Size, Grid { scale, least }: Grid) -> Area {
+    let along = |[from, end]: [u32; 2], drawn: [u32; 2], side: u32| {
+        let margin = (((end - from) as f32 * CONTEXT).ceil() as u32).max(scale / 2);
         let cells = side.div_ceil(scale);
-        let first = from.saturating_sub(margin) / scale;
-        let end = (from + length + margin).div_ceil(scale).min(cells);
+        let first = from.saturating_sub(margin).min(drawn[0]) / scale;
+        let end = (end + margin).max(drawn[1]).div_ceil(scale).min(cells);
         widened(first, end, least, cells)
     };
-    let columns = along(changed.x, changed.width, size.width);
-    pixels(columns, along(changed.y, changed.height, size.height), scale)
+    let columns = |area: Area| [area.x, area.right()];
+    let rows = |area: Area| [area.y, area.bottom()];
+    let across = along(columns(changed), columns(drawn), size.width);
+    pixels(across, along(rows(changed), rows(drawn), size.height), scale)
 }
 
 /// A box that was asked for, on the grid of latents.
@@ -87,8 +89,15 @@ mod tests {
             let (x, y) = (seed.0 % width, seed.1 % height);
             let (wide, high) = (1 + seed.2 % (width - x), 1 + seed.3 % (height - y));
             let changed = Area { x, y, width: wide, height: high };
-            let context = around(changed, Size::new(width, height), Grid { scale, least });
-            prop_assert_eq!(context.with(changed), context);
+            let drawn = Area {
+                x: x.saturating_sub(seed.0 % 40),
+                y: y.saturating_sub(seed.1 % 40),
+                width: (wide + seed.2 % 80).min(width - x.saturating_sub(seed.0 % 40)),
+                height: (high + seed.3 % 80).min(height - y.saturating_sub(seed.1 % 40)),
+            };
+            let size = Size::new(width, height);
+            let context = around(changed, drawn, size, Grid { scale, least });
+            prop_assert_eq!(context.with(changed).with(drawn), context);
             for side in [context.x, context.y, context.width, context.height] {
                 prop_assert_eq!(side % scale, 0);
             }

@@ -79,7 +79,7 @@ impl EditPlan {
         let context = match context {
             None => {
                 let drawn = planned.iter().filter_map(|part| part.denoise.bounds());
-                around(drawn.fold(changed, Area::with), size, grid)
+                around(changed, drawn.fold(changed, Area::with), size, grid)
             }
             Some(asked) => fitted(asked, changed, size, grid)?,
         };
