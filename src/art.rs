@@ -7,7 +7,7 @@
 //!   takes/<shot>/<take>.png      every take, whole from the moment it exists
 //!   discarded/<shot>/<take>.png  takes that the author put away
 //!   parts/<shot>/<take>.json     what the author marked on a take, and says of it
-//!   ledger.ron                   accepted takes, the author's words, style and keys
+//!   ledger.ron                   accepted takes, the author's words, style and keys, and what is to be done alike
 //!   queue.json                   what waits for the studio
 //!   .lock                        held by the one process that writes here
 //!   .tmp/                        what is being written just now

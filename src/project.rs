@@ -165,6 +165,7 @@ impl Project {
             revision: 0,
         };
         project.stand_on(&Storyboard::default());
+        project.search_on();
         Ok(project)
     }
 

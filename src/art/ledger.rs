@@ -17,7 +17,7 @@ use crate::{
     storyboard::{AuthorWords, ShotId, ShotWords},
 };
 
-/// Accepted takes, the author's words, style and keys: the contents of `ledger.ron`.
+/// Accepted takes, the author's words, style and keys, and what is to be done alike: the contents of `ledger.ron`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
@@ -30,6 +30,9 @@ pub struct Ledger {
     /// Keys that the author bound otherwise than usual, by what they do.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Shots to whose pictures an edit is still to be done that made a take of another shot: that shot and take.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alike: BTreeMap<ShotId, (ShotId, TakeId)>,
 }
 
 impl Ledger {
@@ -139,6 +142,20 @@ impl Art {
     /// When the ledger cannot be written. Nothing has changed then.
     pub fn set_keys(&mut self, keys: BTreeMap<String, Vec<String>>) -> Result<(), ArtError> {
         self.keep(Ledger { keys, ..self.ledger.clone() })
+    }
+
+    /// Shots to whose pictures an edit is still to be done that made a take of another shot: that shot and take.
+    #[must_use]
+    pub fn alike(&self) -> &BTreeMap<ShotId, (ShotId, TakeId)> {
+        &self.ledger.alike
+    }
+
+    /// Keeps to which shots' pictures an edit is still to be done.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written. Nothing has changed then.
+    pub fn set_alike(&mut self, alike: BTreeMap<ShotId, (ShotId, TakeId)>) -> Result<(), ArtError> {
+        self.keep(Ledger { alike, ..self.ledger.clone() })
     }
 
     /// Puts a ledger in the place of the one in force, on disk first.

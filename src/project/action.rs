@@ -201,6 +201,7 @@ impl Project {
             Action::MoveToFront(job) => self.studio.move_to_front(job),
             Action::Cancel(job) => self.cancel(job),
             Action::CancelAll => {
+                self.art.set_alike(BTreeMap::new())?;
                 self.searches.clear();
                 self.studio.cancel_all();
                 let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();

@@ -1,5 +1,7 @@
 //! From what was marked on a take, or done to it, to recipes.
 
+use std::collections::BTreeMap;
+
 use image::RgbaImage;
 
 use super::{Project, ProjectError, alike::Search};
@@ -87,8 +89,53 @@ impl Project {
             self.draft(other, shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?)
         };
         let drafts = others.iter().map(draft).collect::<Result<Vec<_>, _>>()?;
-        let search = Search::start(edit, parent.cloned(), drafts).map_err(ProjectError::Thread)?;
+        let parent = parent.cloned();
+        // Kept until it is drawn or given up: finding takes a while, and the program may end meanwhile.
+        let mut alike = self.art.alike().clone();
+        let of = (shot.clone(), take.clone());
+        alike.extend(others.iter().map(|other| (other.clone(), of.clone())));
+        self.art.set_alike(alike)?;
+        let search = Search::start(edit, parent, drafts).map_err(ProjectError::Thread)?;
         self.searches.push(search);
         Ok(())
+    }
+
+    /// Begins anew to look for what the program was looking for when it ended.
+    pub(super) fn search_on(&mut self) {
+        let mut wanted = BTreeMap::<_, Vec<_>>::new();
+        for (other, of) in self.art.alike().clone() {
+            let jobs = self.jobs.get(&other).into_iter().flatten();
+            if jobs.clone().any(|job| self.is_alike(&other, &job.recipe)) {
+                continue;
+            }
+            let takes = self.art.takes(&other);
+            if takes.iter().any(|take| self.is_alike(&other, take.recipe())) {
+                self.forget_alike(&other);
+            } else {
+                wanted.entry(of).or_default().push(other);
+            }
+        }
+        for ((shot, take), others) in wanted {
+            if let Err(error) = self.search(&shot, &take, &others) {
+                log::warn!("the same edit is not done to {} more: {error}", others.len());
+                others.iter().for_each(|other| self.forget_alike(other));
+            }
+        }
+    }
+
+    /// Whether a recipe is the edit that is still to be done to the picture of a shot.
+    pub(super) fn is_alike(&self, shot: &ShotId, recipe: &Recipe) -> bool {
+        let of = self.art.alike().get(shot).and_then(|(of, take)| self.art.take(of, take).ok());
+        of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
+    }
+
+    /// The same edit is done to the picture of a shot, or given up.
+    pub(super) fn forget_alike(&mut self, shot: &ShotId) {
+        let mut alike = self.art.alike().clone();
+        if alike.remove(shot).is_some()
+            && let Err(error) = self.art.set_alike(alike)
+        {
+            log::error!("the same edit will be done to {shot} again: {error}");
+        }
     }
 }

@@ -87,13 +87,16 @@ impl Project {
             match recipe {
                 Ok(recipe) => wanted.push((shot, recipe)),
                 Err(error) => {
+                    self.forget_alike(&shot);
                     let error = error.to_string();
                     self.updates.push(Update::Failed { shot, error });
                 }
             }
         }
         // The story may have changed meanwhile.
-        wanted.retain(|(shot, recipe)| is_asked_for(&self.board, shot, recipe));
+        let is_wanted = |(shot, recipe): &(ShotId, Recipe)| is_asked_for(&self.board, shot, recipe);
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_wanted);
+        unwanted.iter().for_each(|(shot, _)| self.forget_alike(shot));
         self.queue(&wanted, 1, true);
     }
 
@@ -151,11 +154,15 @@ impl Project {
 
     /// Says that a job is done with.
     pub(super) fn forget_job(&mut self, shot: &ShotId, id: JobId) {
-        if let Some(jobs) = self.jobs.get_mut(shot) {
-            jobs.retain(|job| job.id != id);
-            if jobs.is_empty() {
-                self.jobs.remove(shot);
-            }
+        let Some(jobs) = self.jobs.get_mut(shot) else { return };
+        let (done, left) = mem::take(jobs).into_iter().partition(|job| job.id == id);
+        *jobs = left;
+        if jobs.is_empty() {
+            self.jobs.remove(shot);
+        }
+        let done: Vec<Job> = done;
+        if done.iter().any(|job| self.is_alike(shot, &job.recipe)) {
+            self.forget_alike(shot);
         }
     }
 }

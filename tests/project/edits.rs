@@ -435,6 +435,31 @@ fn an_edit_is_done_alike_to_other_shots() {
 }
 
 #[test]
+fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up() {
+    let (mut bench, item, _, made) = edited();
+    let (portrait, background) = (bench.portrait(), bench.background());
+    let others = vec![portrait.clone(), background.clone()];
+    let alike = Action::EditAlike { shot: item.clone(), take: made.id.clone(), others };
+    bench.apply(alike.clone());
+    // Nothing is found yet, or heard of.
+    let mut bench = bench.reopened();
+    bench.settle();
+    for shot in [&portrait, &background] {
+        let [_, take] = &takes(&bench, shot)[..] else { panic!("{shot} has two takes") };
+        assert_eq!(take.recipe().origin(), made.recipe().origin());
+    }
+    assert!(bench.project.art().alike().is_empty());
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(takes(&bench, &portrait).len(), 2, "it is done once");
+    bench.apply(alike);
+    bench.apply(Action::CancelAll);
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(takes(&bench, &portrait).len(), 2, "it was given up");
+}
+
+#[test]
 fn the_same_edit_is_done_where_another_picture_shows_the_same() {
     let mut bench = Bench::drawn();
     let (item, portrait) = (bench.item(), bench.portrait());
