@@ -54,7 +54,7 @@ pub enum Action {
     /// marked is looked for there: see [`Objects::alike`](crate::mask::objects::Objects::alike). Where nothing looks
     /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
     /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
-    /// into the queue after that.
+    /// into the queue after that. Until they are drawn or cancelled, this outlives the program.
     EditAlike {
         /// The shot.
         shot: ShotId,
