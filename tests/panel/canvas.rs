@@ -135,3 +135,25 @@ pub fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
     panel.get_by_label(field).type_text(words);
     panel.run_steps(2);
 }
+
+/// A stroke becomes a part that a moon is to replace.
+pub fn mark_moon(panel: &mut Panel, shot: &ShotId) {
+    stroke(panel, shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(panel, EditKind::Replace, "a moon");
+}
+
+/// Presses a button so often, and sees what is drawn for it; what the panel asked for.
+pub fn press_and_wait(panel: &mut Panel, name: &str, times: usize) -> Vec<Action> {
+    for _ in 0..times {
+        press(panel, name);
+    }
+    let asked = panel.state_mut().obey();
+    wait_for_drawings(panel);
+    asked
+}
+
+/// Nothing is drawn any more, and the panel shows what was.
+pub fn wait_for_drawings(panel: &mut Panel) {
+    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+}

@@ -105,8 +105,11 @@ impl Canvas {
         self.tools.tool == Tool::Polygon && self.hand.drop_corner()
     }
 
-    /// Draws what the first button says, if it can be pressed.
+    /// Draws what the first button says, if it can be pressed; not in the midst of a stroke.
     pub(super) fn draw(&mut self, session: &Session, desk: &mut Desk<'_>) {
+        if self.hand.is_painting() {
+            return;
+        }
         if let (parts, Ok(plan)) = draw_bar::said(self, session) {
             draw_bar::press(self, session, desk, parts, plan.asked);
         }

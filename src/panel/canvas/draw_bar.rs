@@ -55,7 +55,10 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
 pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, Outcome) {
     let mut said = parts(&session.layers);
     let plan = plan(canvas, session, Button::Said, &said);
-    if let Ok(planned) = &plan {
+    // What is planned while a stroke is under way may be of other parts.
+    if let Ok(planned) = &plan
+        && !canvas.hand.is_painting()
+    {
         let mut at = 0..;
         said.retain(|part| {
             let draws = at.next().is_some_and(|at| planned.plan.draws(at));

@@ -12,19 +12,16 @@ use egui_kittest::kittest::{AccessKitNode, Queryable};
 
 use crate::support::{PREVIEW, Panel, has, press, says, texture_of};
 
-use super::{canvas, choose, key, picture, place, stroke, take, wait_for_objects, wait_until};
+use super::{
+    canvas, choose, key, mark_moon, picture, place, press_and_wait, stroke, take,
+    wait_for_drawings, wait_for_objects, wait_until,
+};
 
 /// An edit of the portrait, drawn twice.
 fn with_candidates() -> (Panel, ShotId) {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
-    for _ in 0..2 {
-        press(&mut panel, "Replace part 1");
-    }
-    panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    mark_moon(&mut panel, &shot);
+    press_and_wait(&mut panel, "Replace part 1", 2);
     // The canvas has the keys again, and not the field of words.
     press(&mut panel, "Fit");
     panel.state_mut().obey();
@@ -128,8 +125,7 @@ fn one_is_accepted_and_the_rest_dropped_with_one_press() {
     let other =
         Action::Edit { shot: shot_again, take, picture: None, parts, context: None, takes: 1 };
     panel.state_mut().project.apply(other).unwrap();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(2);
+    wait_for_drawings(&mut panel);
     press(&mut panel, "Accept, drop the rest");
     panel.state_mut().obey();
     let art = panel.state().project.art();

@@ -12,7 +12,7 @@ use bevy_illustrator::{
 use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use egui_kittest::kittest::Queryable;
 
-use super::{canvas, choose, key, stroke};
+use super::{canvas, choose, key, mark_moon, press_and_wait, stroke, wait_for_drawings};
 use crate::support::{Desk, has, open, press, scroll_and_press, story};
 
 #[test]
@@ -75,8 +75,7 @@ fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
     let asked = panel.state_mut().obey();
     assert!(matches!(asked.last(), Some(Action::Edit { .. })), "{asked:?}");
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    wait_for_drawings(&mut panel);
     key(&mut panel, Modifiers::NONE, Key::Enter);
     let asked = panel.state_mut().obey();
     assert!(asked.iter().any(|action| matches!(action, Action::Accept { .. })), "{asked:?}");
@@ -85,13 +84,8 @@ fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
 #[test]
 fn a_key_that_is_held_puts_one_candidate_away_and_not_all() {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
-    press(&mut panel, "Replace part 1");
-    press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    mark_moon(&mut panel, &shot);
+    press_and_wait(&mut panel, "Replace part 1", 2);
     press(&mut panel, "Fit");
     panel.state_mut().obey();
     for _ in 0..3 {

@@ -11,7 +11,10 @@ use egui_kittest::kittest::Queryable;
 
 use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
 
-use super::{at, canvas, choose, kept, key, stroke, take, wait_for_objects, wait_until};
+use super::{
+    at, canvas, choose, kept, key, mark_moon, press_and_wait, stroke, take, wait_for_drawings,
+    wait_for_objects, wait_until,
+};
 
 #[test]
 fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
@@ -82,10 +85,7 @@ fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below
     scroll_and_press(&mut panel, "remove");
     // The bar with the button finds its height.
     panel.run_steps(4);
-    press(&mut panel, "Remove part 1");
-    panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    press_and_wait(&mut panel, "Remove part 1", 1);
     panel.get_by_label(&format!("Canvas of {shot}")).scroll_to_me();
     panel.run_steps(4);
     let picture = panel.get_by_label(&format!("Canvas of {shot}")).rect();
@@ -142,8 +142,7 @@ fn the_button_says_what_will_happen_and_does_it() {
 #[test]
 fn the_button_does_not_speak_of_a_part_of_which_nothing_is_left() {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
+    mark_moon(&mut panel, &shot);
     press(&mut panel, "New");
     choose(&mut panel, EditKind::Add, "a cat");
     press(&mut panel, "Replace part 1");
@@ -181,10 +180,7 @@ fn the_steps_back_on_a_take_are_still_there_after_work_on_another() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
     choose(&mut panel, EditKind::Replace, "a moon");
-    press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    press_and_wait(&mut panel, "Replace part 1", 1);
     press(&mut panel, "Accept");
     panel.state_mut().obey();
     wait_for_objects(&mut panel);
@@ -247,10 +243,7 @@ fn an_edit_that_fails_says_why_where_it_was_asked_for() {
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a moon");
     panel.state_mut().orders.lock().unwrap().fail_on = Some("");
-    press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(2);
+    press_and_wait(&mut panel, "Replace part 1", 1);
     assert!(has(&panel, "Drawing failed: ") && has(&panel, "the ink ran dry"));
     panel.state_mut().orders.lock().unwrap().fail_on = None;
     press(&mut panel, "Replace part 1");
@@ -333,8 +326,7 @@ fn what_is_drawn_meanwhile_does_not_push_the_take_off_the_canvas() {
     panel.state_mut().obey();
     let more = Action::DrawMore { shot: shot.clone(), takes: 1 };
     panel.state_mut().project.apply(more).unwrap();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    wait_for_drawings(&mut panel);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
     let asked = panel.state_mut().obey();

@@ -11,7 +11,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::support::{Panel, has, press, says, scroll_and_press};
 
-use super::{at, canvas, choose, draw, kept, key, stroke};
+use super::{at, canvas, draw, kept, key, mark_moon, stroke};
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 
@@ -149,8 +149,7 @@ fn brackets_make_the_brush_smaller_and_larger() {
 #[test]
 fn a_hidden_part_is_as_if_it_were_not_there_and_a_locked_one_cannot_be_deleted() {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
+    mark_moon(&mut panel, &shot);
     press(&mut panel, "Hide part 1");
     assert!(has(&panel, "Draw parts"), "nothing is left to do");
     press(&mut panel, "Show part 1");

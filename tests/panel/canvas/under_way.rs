@@ -6,7 +6,7 @@ use egui_kittest::kittest::{AccessKitNode, Queryable};
 
 use crate::support::{Panel, has, press, scroll_and_press};
 
-use super::{at, canvas, choose, draw, kept, key, place, stroke};
+use super::{at, canvas, choose, draw, kept, key, mark_moon, place, stroke, wait_for_drawings};
 
 /// The button goes down at one place and the pointer to another; the button stays down.
 fn begin_stroke(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32)) {
@@ -149,6 +149,21 @@ fn what_a_quick_hand_does_between_two_frames_is_done() {
 }
 
 #[test]
+fn the_key_that_draws_waits_for_the_end_of_a_stroke() {
+    let (mut panel, shot) = canvas();
+    mark_moon(&mut panel, &shot);
+    press(&mut panel, "Fit");
+    panel.state_mut().obey();
+    let draws = |asked: &[Action]| asked.iter().any(|it| matches!(it, Action::Edit { .. }));
+    begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
+    key(&mut panel, Modifiers::COMMAND, Key::Enter);
+    assert!(!draws(&panel.state_mut().obey()));
+    end_stroke(&mut panel, &shot, (0.8, 0.7));
+    key(&mut panel, Modifiers::COMMAND, Key::Enter);
+    assert!(draws(&panel.state_mut().obey()));
+}
+
+#[test]
 fn an_outline_of_one_point_changes_nothing() {
     let (mut panel, shot) = two_parts();
     for tool in ["Lasso", "Polygon"] {
@@ -179,16 +194,14 @@ fn a_polygon_is_closed_at_its_first_corner_and_a_slip_is_taken_back() {
 #[test]
 fn a_candidate_that_comes_while_an_outline_is_open_is_shown_after_it() {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
+    mark_moon(&mut panel, &shot);
     press(&mut panel, "Replace part 1");
     press(&mut panel, "Polygon");
     for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
         stroke(&mut panel, &shot, &[corner]);
     }
     panel.state_mut().obey();
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
-    panel.run_steps(3);
+    wait_for_drawings(&mut panel);
     assert!(panel.query_by_label("Accept").is_none(), "the hand is busy");
     key(&mut panel, Modifiers::NONE, Key::Enter);
     panel.run_steps(2);
@@ -198,8 +211,7 @@ fn a_candidate_that_comes_while_an_outline_is_open_is_shown_after_it() {
 #[test]
 fn who_looks_at_the_take_itself_again_is_not_disturbed_by_the_next_candidate() {
     let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
+    mark_moon(&mut panel, &shot);
     press(&mut panel, "Replace part 1");
     let drawn = |panel: &mut Panel, count| {
         panel.state_mut().until(|project| project.art().takes(&shot).len() == count);

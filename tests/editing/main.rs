@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod latents;
+
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
     diffusion::{
         DeviceKind, DiffusionError, EditError, EditRequest, Interrupt, ModelFiles, Noise,
-        StableDiffusion, Trace,
+        StableDiffusion,
     },
     mask::{Area, Mask},
     recipe::{
@@ -385,84 +387,6 @@ fn the_same_edit_draws_the_same_bytes_and_another_seed_does_not() {
     // A part's own seed goes before the picture's.
     assert!(of(Noise::Seed(1), Some(5)) == of(Noise::Seed(2), Some(5)));
     assert!(of(Noise::Seed(1), Some(5)) != of(Noise::Seed(1), Some(6)));
-}
-
-#[test]
-fn the_networks_see_the_part_and_a_little_around_it_only() {
-    let spot = Area { x: 200, y: 24, width: 24, height: 24 };
-    let mask = Mask::rectangle(512, 256, spot);
-    let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
-    let mut trace = Trace::default();
-    let edited =
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
-    let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
-    let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();
-    let plan = model().plan_edit(&request).unwrap();
-    let Area { x, y, width, height } = plan.context;
-    assert_eq!(context, [x, y, width, height].map(|side| side as f32));
-    assert!(width * height <= 512 * 256 / 8, "{width}x{height}");
-    assert!(shape("latents_0")[3] < 64 && shape("latents_2") == shape("latents_0"));
-    assert_eq!(shape("blend_mask"), [1, 1, 256, 512]);
-    assert_eq!(shape("image"), [1, 3, 256, 512]);
-    assert_kept(&request.picture, &edited, &plan.blend);
-}
-
-#[test]
-fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() {
-    let spot = Area { x: 96, y: 96, width: 96, height: 64 };
-    let mut part = part(EditKind::Replace, Mask::rectangle(256, 256, spot));
-    let dumped = |part: &Part| {
-        let request = request(landscape(256, 256), vec![part.clone()]);
-        let mut trace = Trace::default();
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
-        let denoise = trace.get("denoise_mask").unwrap().clone();
-        let values: Vec<f32> = denoise.flatten_all().unwrap().to_vec1().unwrap();
-        (denoise.dim(3).unwrap(), values, model().plan_edit(&request).unwrap())
-    };
-    // Exactly the mask: whole latents of 16 pixels, and no other.
-    let (_, exact, _) = dumped(&part);
-    assert_eq!(exact.iter().filter(|&&strength| strength == 1.0).count(), 6 * 4);
-    assert_eq!(exact.iter().filter(|&&strength| strength > 0.0).count(), 6 * 4);
-    (part.edit.grow, part.edit.feather) = (Some(0), Some(14));
-    let (columns, wider, plan) = dumped(&part);
-    // 14 pixels are shown, 18 drawn: in the second latent around it.
-    assert!(wider.iter().filter(|&&strength| strength > 0.0).count() > 8 * 6);
-    for (at, &strength) in wider.iter().enumerate() {
-        let [left, top] = [
-            plan.context.x + (at % columns) as u32 * 16,
-            plan.context.y + (at / columns) as u32 * 16,
-        ];
-        let shown = (0..256).map(|i| plan.blend.at(left + i % 16, top + i / 16)).max().unwrap();
-        assert!(strength >= f32::from(shown) / 255.0, "{left} {top}: {strength} < {shown}");
-    }
-}
-
-#[test]
-fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
-    let left = Mask::rectangle(128, 128, Area { x: 0, y: 0, width: 48, height: 128 });
-    let mut request = request(landscape(128, 128), vec![part(EditKind::Replace, left)]);
-    request.sampler.steps = 3;
-    for scheduler in [SchedulerKind::Ddim, SchedulerKind::Euler, SchedulerKind::DpmPlusPlus2M] {
-        request.sampler.scheduler = scheduler;
-        let mut trace = Trace::default();
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
-        let kept = |step: usize| -> Vec<f32> {
-            let latents = trace.get(&format!("latents_{step}")).unwrap();
-            let columns = latents.dim(3).unwrap() - 3;
-            latents.narrow(3, 3, columns).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-        };
-        let picture = kept(3);
-        for step in 0..3 {
-            let latents = kept(step);
-            // Euler's are larger, by what it divides by before the network sees them.
-            let most = picture.iter().zip(&latents).max_by(|a, b| a.0.total_cmp(b.0)).unwrap();
-            let scale = most.1 / most.0;
-            assert!((scheduler == SchedulerKind::Euler) == (scale > 1.01), "{scheduler:?} {scale}");
-            for (is, clean) in latents.iter().zip(&picture) {
-                assert!((is - scale * clean).abs() <= 1e-3 * scale, "{scheduler:?} {step}");
-            }
-        }
-    }
 }
 
 #[test]
