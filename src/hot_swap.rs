@@ -12,7 +12,7 @@ pub use materials::HotSwapAppExt;
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,9 +23,9 @@ use bevy::{
 };
 
 use crate::{
-    plugin::{AssetRoot, IllustratorSystems},
-    project::{Project, Update as ProjectUpdate},
-    storyboard::ShotId,
+    plugin::{AssetRoot, IllustratorSystems, finished::Planned},
+    project::Update as ProjectUpdate,
+    storyboard::{ShotId, Storyboard},
 };
 
 /// Keeps the [`Illustrations`]. Part of [`IllustratorPlugins`](crate::plugin::IllustratorPlugins).
@@ -48,6 +48,8 @@ pub struct Illustrations {
     provider: AssetHandleProvider,
     placeholder: Handle<Image>,
     handles: Mutex<Handles>,
+    /// Of a finished game: what loads its pictures, and the folder where they lie.
+    finished: Option<(AssetServer, PathBuf)>,
 }
 
 #[derive(Default)]
@@ -58,15 +60,18 @@ struct Handles {
 }
 
 impl Illustrations {
-    /// The image of a shot, for ever the same: a placeholder until there is a picture, then the
-    /// picture that is accepted, or the newest.
+    /// The image of a shot, for ever the same: a placeholder until there is a picture, then what
+    /// [`Project::shown`](crate::project::Project::shown) says. In a finished game it is the file in `pictures`.
     #[must_use]
     pub fn handle(&self, shot: &ShotId) -> Handle<Image> {
         let mut handles = self.handles();
         if let Some(handle) = handles.by_shot.get(shot) {
             return handle.clone();
         }
-        let handle = self.provider.reserve_handle().typed::<Image>();
+        let handle = match &self.finished {
+            Some((server, folder)) => server.load(folder.join(format!("{shot}.png"))),
+            None => self.provider.reserve_handle().typed(),
+        };
         handles.by_shot.insert(shot.clone(), handle.clone());
         handles.fresh.push(shot.clone());
         handle
@@ -76,6 +81,11 @@ impl Illustrations {
     #[must_use]
     pub fn placeholder(&self) -> Handle<Image> {
         self.placeholder.clone()
+    }
+
+    /// From now on handles are those of files in a folder of the assets.
+    pub(crate) fn load_from(&mut self, server: AssetServer, folder: PathBuf) {
+        self.finished = Some((server, folder));
     }
 
     /// Nothing panics while it holds the lock, and a map of handles is whole at any time.
@@ -91,6 +101,7 @@ impl FromWorld for Illustrations {
             placeholder: images.add(picture::placeholder(picture::PLACEHOLDER_SIZE)),
             provider: images.get_handle_provider(),
             handles: Mutex::default(),
+            finished: None,
         }
     }
 }
@@ -123,7 +134,7 @@ fn start(app: &mut App) {
 pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
-    project: Option<Res<Project>>,
+    planned: Planned,
     mut images: ResMut<Assets<Image>>,
     root: Option<Res<AssetRoot>>,
     server: Option<Res<AssetServer>>,
@@ -131,7 +142,7 @@ pub(crate) fn show_pictures(
     for update in updates.read() {
         let (shot, image) = match update {
             ProjectUpdate::Picture { shot, image, .. } => (shot, picture::image(image.clone())),
-            ProjectUpdate::NoPicture { shot } => (shot, placeholder(project.as_deref(), shot)),
+            ProjectUpdate::NoPicture { shot } => (shot, placeholder(planned.board(), shot)),
             _ => continue,
         };
         let handle = illustrations.handle(shot);
@@ -147,8 +158,8 @@ pub(crate) fn show_pictures(
 }
 
 /// A placeholder in the size that the picture of a shot will have.
-fn placeholder(project: Option<&Project>, shot: &ShotId) -> Image {
-    let shot = project.and_then(|project| project.board().shot(shot));
+fn placeholder(board: Option<&Storyboard>, shot: &ShotId) -> Image {
+    let shot = board.and_then(|board| board.shot(shot));
     picture::placeholder(shot.map_or(picture::PLACEHOLDER_SIZE, |shot| shot.recipe.size))
 }
 
@@ -166,7 +177,7 @@ fn reload(server: &AssetServer, root: &Path, file: &Path) {
 /// the picture will have, so that nothing moves when it comes.
 pub(crate) fn fill_placeholders(
     illustrations: Res<Illustrations>,
-    project: Option<Res<Project>>,
+    planned: Planned,
     mut images: ResMut<Assets<Image>>,
 ) {
     let mut handles = illustrations.handles();
@@ -176,7 +187,7 @@ pub(crate) fn fill_placeholders(
         if images.contains(handle.id()) {
             continue;
         }
-        if let Err(error) = images.insert(handle.id(), placeholder(project.as_deref(), &shot)) {
+        if let Err(error) = images.insert(handle.id(), placeholder(planned.board(), &shot)) {
             error!("the placeholder of shot {shot} cannot be shown: {error}");
         }
     }

@@ -104,7 +104,7 @@
 //!
 //! fn draw_another_shore(keys: Res<ButtonInput<KeyCode>>, mut actions: MessageWriter<Action>) -> Result {
 //!     if keys.just_pressed(KeyCode::KeyR) {
-//!         let shot = ShotId::new("background-shore-at-dusk")?;
+//!         let shot = ShotId::new("background-shore-at_dusk")?;
 //!         actions.write(Action::DrawMore { shot, takes: 1 });
 //!     }
 //!     Ok(())
@@ -185,7 +185,7 @@ pub mod prelude {
         components::{Illustration, IllustrationImage, TitlePage},
         hot_swap::{HotSwapAppExt, Illustrations},
         plugin::{
-            IllustratorPlugin, IllustratorPlugins, IllustratorStatus, IllustratorSystems,
+            Drawing, IllustratorPlugin, IllustratorPlugins, IllustratorStatus, IllustratorSystems,
             StoryInput,
         },
         project::{Action, Project},

@@ -5,6 +5,7 @@
 //! [`IllustratorSystems`]; nothing in there waits for a disk or a network.
 
 pub(crate) mod drive;
+pub(crate) mod finished;
 mod notices;
 mod story_asset;
 
@@ -29,6 +30,7 @@ use crate::{
     generator::GeneratorRegistry,
     hot_swap::HotSwapPlugin,
     project::{Action, Update as ProjectUpdate},
+    story::Story,
 };
 
 /// Everything that illustrates a story in a running game.
@@ -62,9 +64,8 @@ pub struct IllustratorPlugin {
     /// Where the pictures are kept; `None` is `illustrations/<name of the story>` below the game's
     /// asset folder.
     pub art_folder: Option<PathBuf>,
-    /// Whether pictures that are missing or stale are queued as soon as a story is read, and again
-    /// each time it changes. Without, nothing is drawn until an [`Action`] asks for it.
-    pub draw_needed: bool,
+    /// What is drawn unasked; a game that is finished draws nothing.
+    pub drawing: Drawing,
     /// What draws.
     pub registry: GeneratorRegistry,
 }
@@ -81,6 +82,21 @@ pub enum StoryInput {
     File(String),
 }
 
+/// What is drawn unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drawing {
+    /// Pictures that are missing or stale, as soon as the story is read and each time it changes.
+    #[default]
+    Needed,
+    /// Nothing until an [`Action`] asks for it.
+    Asked,
+    /// Nothing at all: for a game that is finished. What lies in the folder `pictures` of the art folder is
+    /// loaded through Bevy's assets, from wherever the game has them, and nothing else is needed of it. There
+    /// is no [`Project`](crate::project::Project), no worker thread and no panel, and nothing is written. The
+    /// art folder must lie in the asset folder.
+    Never,
+}
+
 /// How far the illustrator is with the story.
 #[derive(Resource, Reflect, Clone, Debug, Default, PartialEq, Eq)]
 #[reflect(Resource, Default, Debug, Clone, PartialEq)]
@@ -88,7 +104,7 @@ pub enum IllustratorStatus {
     /// The story is being read, or its art folder opened. There is no [`Project`](crate::project::Project) yet.
     #[default]
     Loading,
-    /// The [`Project`](crate::project::Project) follows the story as it stands.
+    /// The [`Project`](crate::project::Project), or the finished game, follows the story as it stands.
     Ready,
     /// The story as it stands, or its art folder, cannot be used; the text says why and what to do.
     /// A [`Project`](crate::project::Project) that was there before keeps the story that it had.
@@ -111,6 +127,10 @@ pub enum IllustratorSystems {
     Swap,
 }
 
+/// The story as it was read last, until it is planned.
+#[derive(Resource, Default)]
+pub(crate) struct NewStory(pub(crate) Option<Story>);
+
 /// The folder that asset paths start from.
 #[derive(Resource, Clone, Debug)]
 pub(crate) struct AssetRoot(pub(crate) PathBuf);
@@ -121,7 +141,7 @@ impl Default for IllustratorPlugin {
         Self {
             story: StoryInput::default(),
             art_folder: None,
-            draw_needed: true,
+            drawing: Drawing::default(),
             registry: GeneratorRegistry::built_in(DeviceKind::Auto),
         }
     }
@@ -137,7 +157,7 @@ impl StoryInput {
 }
 
 impl IllustratorStatus {
-    /// Whether the project follows the story as it stands.
+    /// Whether the pictures follow the story as it stands.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self == Self::Ready
@@ -219,15 +239,15 @@ impl IllustratorPlugin {
             .clone()
             .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name()));
         let art_folder = std::path::absolute(&art_folder).unwrap_or(art_folder);
-        app.insert_resource(AssetRoot(root))
-            .insert_resource(drive::Desk::new(art_folder, self.draw_needed, self.registry.clone()))
-            .add_systems(PreUpdate, drive::plan_story.in_set(IllustratorSystems::Plan))
-            .add_systems(
-                PreUpdate,
-                (drive::apply_actions, drive::poll_project)
-                    .chain()
-                    .in_set(IllustratorSystems::Poll),
-            );
+        app.init_resource::<NewStory>();
+        match self.drawing {
+            Drawing::Never => finished::show(app, &art_folder, &root),
+            drawing => {
+                let needed = drawing == Drawing::Needed;
+                drive::draw(app, drive::Desk::new(art_folder, needed, self.registry.clone()));
+            }
+        }
+        app.insert_resource(AssetRoot(root));
         match &self.story {
             StoryInput::Components => {
                 app.init_resource::<TitlePage>()

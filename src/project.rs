@@ -288,7 +288,7 @@ fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
 }
 
 /// Lets warnings pass.
-fn refuse_faults(mut faults: Vec<StoryFault>) -> Result<(), Vec<StoryFault>> {
+pub(crate) fn refuse_faults(mut faults: Vec<StoryFault>) -> Result<(), Vec<StoryFault>> {
     faults.retain(|fault| !fault.is_warning());
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -47,7 +47,6 @@ impl Args {
         IllustratorPlugin {
             story: StoryInput::File("stories/painters_door.story.ron".to_owned()),
             art_folder: self.art.clone(),
-            draw_needed: true,
             ..default()
         }
     }

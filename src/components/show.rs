@@ -5,26 +5,26 @@ use bevy::prelude::*;
 use super::{Illustration, IllustrationImage};
 use crate::{
     hot_swap::Illustrations,
-    plugin::Notices,
-    project::{Project, Update as ProjectUpdate},
+    plugin::{Notices, finished::Planned},
+    project::Update as ProjectUpdate,
 };
 
 /// Finds the image of each [`Illustration`] that changed, and of all of them when the storyboard was
 /// planned anew.
 pub(super) fn resolve_illustrations(
-    project: Option<Res<Project>>,
+    planned: Planned,
     illustrations: Res<Illustrations>,
     mut updates: MessageReader<ProjectUpdate>,
     mut entities: Query<(Ref<Illustration>, &mut IllustrationImage)>,
     mut notices: ResMut<Notices>,
 ) {
-    let planned = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
-    let all = planned || project.as_ref().is_some_and(DetectChanges::is_added);
+    let anew = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
+    let all = anew || planned.is_opened();
     for (illustration, mut image) in &mut entities {
         if !all && !illustration.is_changed() {
             continue;
         }
-        let shot = project.as_ref().map(|project| illustration.shot(project.board()));
+        let shot = planned.board().map(|board| illustration.shot(board));
         if shot == Some(None) && *illustration != Illustration::default() {
             notices.tell(format!(
                 "nothing in the story asks for the {}: check its id, or add it to the story",

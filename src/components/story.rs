@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use bevy::{ecs::system::SystemParam, prelude::*};
 
 use crate::{
-    plugin::drive::Desk,
+    plugin::NewStory,
     recipe::Style,
     story::{Character, Exit, Item, Line, Place, Scene, Story, StorySource},
 };
@@ -118,12 +118,12 @@ type StoryChanged = Or<(
     (With<Scene>, Changed<Children>),
 )>;
 
-/// Lays the story on the desk when anything in it was added, changed or removed.
+/// Reads the story when anything in it was added, changed or removed.
 pub(crate) fn gather_story(
     told: ComponentStory,
     changed: Query<(), StoryChanged>,
     mut removed: Removed,
-    mut desk: ResMut<Desk>,
+    mut new_story: ResMut<NewStory>,
 ) {
     let any_removed = removed.any();
     if changed.is_empty() && !any_removed && !told.title_page.is_changed() {
@@ -133,5 +133,5 @@ pub(crate) fn gather_story(
         return;
     }
     let Ok(story) = told.story();
-    desk.lay(story);
+    new_story.0 = Some(story);
 }

@@ -13,7 +13,7 @@ use egui::{Align2, Frame, Window};
 
 use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
 use crate::{
-    plugin::{IllustratorStatus, Notices},
+    plugin::{IllustratorStatus, Notices, finished::Finished},
     project::{Action, Project},
 };
 
@@ -58,7 +58,7 @@ pub struct PanelPlugin {
 }
 
 impl PanelPlugin {
-    /// The panel can be opened only while `condition` holds.
+    /// The panel can be opened only while `condition` holds. [`PanelState::open`] opens it from code.
     #[must_use]
     pub fn run_if<M>(self, condition: impl SystemCondition<M>) -> Self {
         Self { condition: Mutex::new(Some(Box::new(IntoSystem::into_system(condition)))) }
@@ -75,7 +75,7 @@ impl Plugin for PanelPlugin {
             app.add_plugins(EguiPlugin::default());
         }
         app.init_resource::<PanelState>().add_message::<Action>();
-        let mut show = show_panel.into_configs();
+        let mut show = show_panel.run_if(not(resource_exists::<Finished>));
         let condition = self.condition.lock().map_or(None, |mut condition| condition.take());
         if let Some(condition) = condition {
             show.run_if_dyn(condition);

@@ -8,21 +8,19 @@ use bevy::{
     tasks::{IoTaskPool, Task, futures::check_ready},
 };
 
-use super::{IllustratorStatus, Notices, fail};
+use super::{IllustratorStatus, IllustratorSystems, NewStory, Notices, fail};
 use crate::{
     generator::GeneratorRegistry,
     project::{Action, Project, ProjectError, Update as ProjectUpdate},
     story::Story,
 };
 
-/// What lies ready for the project, and what it is opened with.
+/// What the project is opened with.
 #[derive(Resource)]
-pub(crate) struct Desk {
+pub(super) struct Desk {
     art_folder: PathBuf,
     draw_needed: bool,
     registry: GeneratorRegistry,
-    /// The story as it was read last, until the project has it.
-    story: Option<Story>,
     /// Reading an art folder takes as long as its pictures are many: a task does it.
     opening: Option<Task<Result<Opened, ProjectError>>>,
 }
@@ -36,12 +34,7 @@ struct Opened {
 
 impl Desk {
     pub(super) fn new(art_folder: PathBuf, draw_needed: bool, registry: GeneratorRegistry) -> Self {
-        Self { art_folder, draw_needed, registry, story: None, opening: None }
-    }
-
-    /// Lays a story ready for the project.
-    pub(crate) fn lay(&mut self, story: Story) {
-        self.story = Some(story);
+        Self { art_folder, draw_needed, registry, opening: None }
     }
 
     /// Opens the project of a story, off the frame.
@@ -56,15 +49,26 @@ impl Desk {
     }
 }
 
+/// Drives a project that is opened with what lies on the desk.
+pub(super) fn draw(app: &mut App, desk: Desk) {
+    app.insert_resource(desk)
+        .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
+        .add_systems(
+            PreUpdate,
+            (apply_actions, poll_project).chain().in_set(IllustratorSystems::Poll),
+        );
+}
+
 /// Opens the project when the first story is there, and gives it every later one.
-pub(super) fn plan_story(
+fn plan_story(
     mut commands: Commands,
     mut desk: ResMut<Desk>,
+    mut new_story: ResMut<NewStory>,
     project: Option<ResMut<Project>>,
     mut status: ResMut<IllustratorStatus>,
     mut notices: ResMut<Notices>,
 ) {
-    if let Some(task) = &mut desk.bypass_change_detection().opening {
+    if let Some(task) = &mut desk.opening {
         let Some(opened) = check_ready(task) else { return };
         desk.opening = None;
         match opened {
@@ -77,10 +81,7 @@ pub(super) fn plan_story(
         }
         return;
     }
-    if desk.story.is_none() {
-        return;
-    }
-    let Some(story) = desk.story.take() else { return };
+    let Some(story) = new_story.bypass_change_detection().0.take() else { return };
     let Some(mut project) = project else {
         desk.open(story);
         return;
@@ -97,7 +98,7 @@ pub(super) fn plan_story(
 }
 
 /// Applies what was asked for; what is asked for before there is a project waits for it.
-pub(super) fn apply_actions(
+fn apply_actions(
     mut waiting: Local<Vec<Action>>,
     mut actions: MessageReader<Action>,
     project: Option<ResMut<Project>>,
@@ -113,7 +114,7 @@ pub(super) fn apply_actions(
 }
 
 /// Sends on what happened in the project.
-pub(super) fn poll_project(
+fn poll_project(
     project: Option<ResMut<Project>>,
     mut updates: MessageWriter<ProjectUpdate>,
     mut notices: ResMut<Notices>,

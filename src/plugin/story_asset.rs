@@ -7,7 +7,7 @@ use bevy::{
     prelude::*,
 };
 
-use super::{IllustratorStatus, IllustratorSystems, Notices, drive::Desk, fail};
+use super::{IllustratorStatus, IllustratorSystems, NewStory, Notices, fail};
 use crate::story::{
     Story,
     ron_file::{self, RonStoryError},
@@ -64,13 +64,13 @@ pub(super) fn follow(app: &mut App, path: String) {
         .add_systems(PreUpdate, read_story_file.in_set(IllustratorSystems::Read));
 }
 
-/// Lays the story on the desk when its file was loaded, or loaded again.
+/// Reads the story when its file was loaded, or loaded again.
 fn read_story_file(
     file: Res<StoryFile>,
     stories: Res<Assets<StoryAsset>>,
     mut changes: MessageReader<AssetEvent<StoryAsset>>,
     mut failures: MessageReader<AssetLoadFailedEvent<StoryAsset>>,
-    mut desk: ResMut<Desk>,
+    mut new_story: ResMut<NewStory>,
     mut status: ResMut<IllustratorStatus>,
     mut notices: ResMut<Notices>,
 ) {
@@ -79,7 +79,7 @@ fn read_story_file(
         matches!(change, AssetEvent::Added { id: of } | AssetEvent::Modified { id: of } if *of == id)
     });
     if changed && let Some(story) = stories.get(id) {
-        desk.lay(story.0.clone());
+        new_story.0 = Some(story.0.clone());
     }
     for failure in failures.read().filter(|failure| failure.id == id) {
         fail(&mut status, &mut notices, told(&file.path, &failure.error));

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod finished;
 mod pictures;
 #[cfg(feature = "gpu_tests")]
 mod pixels;

@@ -198,7 +198,7 @@ fn nothing_is_drawn_unasked_when_the_game_says_so() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File(STORY_FILE.into());
     let mut app =
-        game.start_with(IllustratorPlugin { story, draw_needed: false, ..plugin(&painter) });
+        game.start_with(IllustratorPlugin { story, drawing: Drawing::Asked, ..plugin(&painter) });
     update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
     (0..50).for_each(|_| app.update());
     let project = app.world().resource::<Project>();

@@ -90,7 +90,7 @@ pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
     IllustratorPlugin {
         story: StoryInput::Components,
         art_folder: None,
-        draw_needed: true,
+        drawing: Drawing::Needed,
         registry: painter.registry(),
     }
 }

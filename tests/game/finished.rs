@@ -1,0 +1,122 @@
+//! A game that is finished shows its pictures and draws nothing.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bevy::prelude::*;
+use bevy_illustrator::{plugin::Notices, prelude::*};
+
+use crate::{common::Fakes, support::*};
+
+/// The same game, drawn, with nothing left of its art folder but the pictures; and the colour of the first pixel of
+/// each of its shots.
+fn drawn() -> (Game, BTreeMap<ShotId, [u8; 4]>) {
+    let game = Game::with_story();
+    let mut app = game.start(&Fakes::default());
+    update_until_drawn(&mut app);
+    let world = app.world();
+    let shots = world.resource::<Project>().board().shots().iter().map(|shot| shot.id.clone());
+    let colours = shots.map(|shot| (shot.clone(), expected(world, &shot))).collect();
+    drop(app);
+    for entry in fs::read_dir(game.art_folder()).unwrap() {
+        let path = entry.unwrap().path();
+        match path.file_name().unwrap().to_str().unwrap() {
+            "pictures" => {}
+            _ if path.is_dir() => fs::remove_dir_all(path).unwrap(),
+            _ => fs::remove_file(path).unwrap(),
+        }
+    }
+    (game, colours)
+}
+
+fn finished(game: &Game, painter: &Fakes) -> App {
+    game.start_with(IllustratorPlugin {
+        story: StoryInput::File(STORY_FILE.into()),
+        drawing: Drawing::Never,
+        ..plugin(painter)
+    })
+}
+
+/// All files below a folder, with what they hold.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.append(&mut files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_finished_game_shows_what_lies_in_pictures_and_neither_draws_nor_writes() {
+    let ((game, colours), painter) = (drawn(), Fakes::default());
+    let before = files(&game.art_folder());
+    let mut app = finished(&game, &painter);
+    let scene = app.world_mut().spawn((Sprite::default(), Illustration::background("dawn"))).id();
+    // Taken before the story is read, as by a game that sets its stage at the start.
+    let handles: Vec<_> = colours
+        .iter()
+        .map(|(shot, colour)| (app.world().resource::<Illustrations>().handle(shot), *colour))
+        .collect();
+
+    update_until(&mut app, 20, "all pictures are shown", |world| {
+        let sprite = world.get::<Sprite>(scene).unwrap().image.clone();
+        handles.iter().all(|(handle, painted)| colour(world, handle) == Some(*painted))
+            && handles.iter().any(|(handle, _)| *handle == sprite)
+    });
+
+    assert!(app.world().resource::<IllustratorStatus>().is_ready());
+    assert!(!app.world().contains_resource::<Project>());
+    assert!(painter.drawn().is_empty());
+    assert!(files(&game.art_folder()) == before, "not a file is written, changed or gone");
+}
+
+#[test]
+fn what_a_finished_game_has_no_picture_of_is_a_placeholder_in_its_size() {
+    let ((game, colours), painter) = (drawn(), Fakes::default());
+    let (missing, _) = colours.first_key_value().unwrap();
+    fs::remove_file(game.art_folder().join(format!("pictures/{missing}.png"))).unwrap();
+    let mut app = finished(&game, &painter);
+    update_until(&mut app, 20, "the story is read", |world| {
+        world.resource::<IllustratorStatus>().is_ready()
+    });
+    let handle = app.world().resource::<Illustrations>().handle(missing);
+    update_until(&mut app, 20, "the file is found missing", |world| {
+        world.resource::<AssetServer>().load_state(&handle).is_failed()
+    });
+    app.update();
+    let image = app.world().resource::<Assets<Image>>().get(&handle).unwrap();
+    assert_eq!((image.width(), image.height()), (384, 224), "a background");
+    assert_eq!(colour(app.world(), &handle), Some([0xd8, 0xd1, 0xc4, 255]));
+}
+
+#[test]
+fn a_finished_game_that_is_asked_to_draw_says_that_it_does_not() {
+    let ((game, _), painter) = (drawn(), Fakes::default());
+    let mut app = finished(&game, &painter);
+    app.world_mut().write_message(Action::DrawNeeded);
+    update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    let text = &app.world().resource::<Notices>().0[0];
+    assert!(text.contains("finished") && text.contains("Drawing::Asked"), "{text}");
+}
+
+#[test]
+fn pictures_of_a_finished_game_that_lie_outside_its_assets_are_told() {
+    let (game, painter, elsewhere) =
+        (Game::with_story(), Fakes::default(), tempfile::tempdir().unwrap());
+    let app = game.start_with(IllustratorPlugin {
+        art_folder: Some(elsewhere.path().into()),
+        drawing: Drawing::Never,
+        ..plugin(&painter)
+    });
+    let IllustratorStatus::Failed(text) = app.world().resource::<IllustratorStatus>() else {
+        panic!("it failed")
+    };
+    assert!(text.contains(&*elsewhere.path().to_string_lossy()), "{text}");
+}
