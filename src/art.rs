@@ -8,7 +8,7 @@
 //!   discarded/<shot>/<take>.png  takes that the author put away
 //!   parts/<shot>/<take>.json     what the author marked on a take, and says of it
 //!   ledger.ron                   accepted takes, the author's words, style and keys, and what is to be done alike
-//!   queue.json                   what waits for the studio
+//!   queue.json                   what waits for the studio, and what failed
 //!   .lock                        held by the one process that writes here
 //!   .tmp/                        what is being written just now
 //! ```
@@ -31,7 +31,7 @@ pub use ledger::Ledger;
 pub use take::{Provenance, Take, TakeWriter};
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -51,16 +51,25 @@ pub struct Art {
     takes: BTreeMap<ShotId, Vec<Take>>,
     /// Takes that were put away, so that their numbers are not given out again.
     discarded: BTreeMap<ShotId, Vec<Take>>,
+    /// Takes whose pixels turned out to be damaged.
+    damaged: BTreeSet<(ShotId, TakeId)>,
 }
 
 impl Art {
     /// Opens an art folder, making it where there is none, and reads what it holds. A file that
-    /// cannot be read as a take is left where it is and told in the log.
+    /// cannot be read as a take is left where it is and told in the log. A picture in `pictures/` whose shot has no
+    /// take at all becomes one.
     ///
     /// # Errors
     /// When another process has it open, the ledger cannot be read, or the system refuses.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
-        Self::load(Folder::open(root.into())?)
+        let mut art = Self::load(Folder::open(root.into())?)?;
+        let is_known = |shot: &ShotId| art.with_discarded(shot).next().is_some();
+        match scan::adopt(&art.folder, is_known) {
+            Ok(adopted) => adopted.into_iter().for_each(|take| art.enter(take)),
+            Err(error) => log::warn!("pictures without takes are left as they are: {error}"),
+        }
+        Ok(art)
     }
 
     /// Reads an art folder without taking it for itself: for looking only. A folder that does not
@@ -78,6 +87,7 @@ impl Art {
             ledger: Ledger::read(&ledger::path(root))?,
             takes: scan::scan(root, "takes")?,
             discarded: scan::scan(root, "discarded")?,
+            damaged: BTreeSet::new(),
             folder,
         })
     }
@@ -96,6 +106,7 @@ impl Art {
 
     /// Enters a take that a [`TakeWriter`] has written, as the newest of its shot.
     pub fn enter(&mut self, take: Take) {
+        self.damaged.remove(&(take.shot.clone(), take.id.clone()));
         take::enter(self.takes.entry(take.shot.clone()).or_default(), take);
     }
 
@@ -123,24 +134,36 @@ impl Art {
 
     /// The take that the game shows for a shot whose recipe is `recipe` now: the accepted take if it
     /// is of this recipe; else the newest of this recipe; else the accepted one; else the newest. Edits are
-    /// shown when they are accepted, not before, unless there is nothing else.
+    /// shown when they are accepted, not before, unless there is nothing else; neither is a take whose picture
+    /// turned out to be [damaged](Self::mark_damaged).
     /// For a shot that nothing asks for any more, `recipe` is `None`.
     #[must_use]
     pub fn shown(&self, shot: &ShotId, recipe: Option<&Recipe>) -> Option<&Take> {
         let current = |take: &&Take| recipe.is_some_and(|recipe| take.recipe().is_for(recipe));
-        let drawn = || self.takes(shot).iter().rev().filter(|take| take.recipe().edit.is_none());
-        let accepted = self.accepted(shot);
+        let whole = || self.takes(shot).iter().rev().filter(|take| self.is_whole(take));
+        let drawn = || whole().filter(|take| take.recipe().edit.is_none());
+        let accepted = self.accepted(shot).filter(|take| self.is_whole(take));
         (accepted.filter(current))
             .or_else(|| drawn().find(current))
             .or(accepted)
             .or_else(|| drawn().next())
+            .or_else(|| whole().next())
             .or_else(|| self.takes(shot).last())
+    }
+
+    /// Notes that the picture of a take cannot be read, though what it says of its origin can.
+    pub fn mark_damaged(&mut self, shot: &ShotId, take: &TakeId) {
+        self.damaged.insert((shot.clone(), take.clone()));
+    }
+
+    fn is_whole(&self, take: &Take) -> bool {
+        !self.damaged.iter().any(|(shot, id)| (shot, id) == (&take.shot, &take.id))
     }
 
     /// Where a shot stands by its pictures alone: missing, drafted, accepted or stale.
     #[must_use]
     pub fn state(&self, shot: &Shot) -> ShotState {
-        let current = |take: &Take| take.recipe().is_for(&shot.recipe);
+        let current = |take: &Take| take.recipe().is_for(&shot.recipe) && self.is_whole(take);
         if self.accepted(&shot.id).is_some_and(current) {
             ShotState::Accepted
         } else if self.takes(&shot.id).iter().any(current) {

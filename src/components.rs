@@ -98,7 +98,7 @@ impl Illustration {
             }
             Self::Moment(moment) => board.moment(moment),
             Self::Item(item) => board.item(item),
-            // The pictures of a shot that nothing asks for any more can still be shown.
+            // Also one that nothing asks for any more: what the game showed for it stays until the game ends.
             Self::Shot(id) => return Some(id.clone()),
         };
         shot.map(|shot| shot.id.clone())

@@ -143,16 +143,17 @@ pub(crate) fn show_pictures(
         let (shot, image) = match update {
             ProjectUpdate::Picture { shot, image, .. } => (shot, picture::image(image.clone())),
             ProjectUpdate::NoPicture { shot } => (shot, placeholder(planned.board(), shot)),
+            ProjectUpdate::Published { path, .. } => {
+                if let (Some(root), Some(server)) = (&root, &server) {
+                    reload(server, &root.0, path);
+                }
+                continue;
+            }
             _ => continue,
         };
         let handle = illustrations.handle(shot);
         if let Err(error) = images.insert(handle.id(), image) {
             error!("the picture of shot {shot} cannot be shown: {error}");
-        }
-        if let (Some(root), Some(server)) = (&root, &server)
-            && let ProjectUpdate::Picture { path, .. } = update
-        {
-            reload(server, &root.0, path);
         }
     }
 }

@@ -58,7 +58,8 @@
 //!
 //! (Bevy's own prelude may have a `Scene`, too; importing ours by name settles which one is meant.)
 //!
-//! Or it writes a `*.story.ron` file, which an author can change while the game runs:
+//! Or it writes a `*.story.ron` file, which an author can change while the game runs (with Bevy's feature
+//! `file_watcher`, or by `AssetServer::reload`):
 //!
 //! ```
 //! # use bevy::prelude::*;
@@ -91,6 +92,9 @@
 //! it from [`Illustrations`](hot_swap::Illustrations), once: it shows every later picture. Materials
 //! need [`App::hot_swap_material`](hot_swap::HotSwapAppExt::hot_swap_material) for that. A game that
 //! loads `illustrations/<story>/pictures/<shot>.png` by its path is kept up to date as well.
+//!
+//! A game that is finished says [`Drawing::Never`](plugin::Drawing::Never): it ships the folder `pictures`, shows what
+//! lies there, and draws nothing.
 //!
 //! # Asking for pictures, and being told
 //!
@@ -127,8 +131,8 @@
 //!
 //! With the feature `panel` (on by default) F2 opens the author's panel in the running game, wherever
 //! there is a renderer: every picture of the story with its state and its prompt, takes to choose from,
-//! the queue, the style. [`panel`] tells how to open it otherwise, or to put it into a
-//! dock. Keys and clicks that are meant for the panel reach the game as well, unless it does not listen
+//! the queue, the style. [`PanelState::open`](panel::PanelState::open) opens it from code, and [`panel`] tells how to put
+//! it into a dock. Keys and clicks that are meant for the panel reach the game as well, unless it does not listen
 //! while [`panel::egui_wants_any_keyboard_input`] and [`panel::egui_wants_any_pointer_input`].
 //!
 //! # Parts of a picture

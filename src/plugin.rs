@@ -30,7 +30,7 @@ use crate::{
     generator::GeneratorRegistry,
     hot_swap::HotSwapPlugin,
     project::{Action, Update as ProjectUpdate},
-    story::Story,
+    story::{Story, ron_file},
 };
 
 /// Everything that illustrates a story in a running game.
@@ -148,11 +148,10 @@ impl Default for IllustratorPlugin {
 }
 
 impl StoryInput {
-    /// The name of the art folder: that of the file, less its endings.
+    /// The name of the art folder.
     fn folder_name(&self) -> &str {
-        let Self::File(path) = self else { return "story" };
-        let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-        name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("story")
+        let Self::File(path) = self else { return ron_file::NO_NAME };
+        ron_file::name(path.rsplit(['/', '\\']).next().unwrap_or(path))
     }
 }
 
@@ -284,6 +283,7 @@ mod tests {
         let name = |path: &str| StoryInput::File(path.to_owned()).folder_name().to_owned();
         assert_eq!(name("stories/painters_door.story.ron"), "painters_door");
         assert_eq!(name("tale.ron"), "tale");
+        assert_eq!(name("acts/act.2.story.ron"), "act.2", "which is not that of act 1");
         assert_eq!(name("stories/.ron"), "story");
         assert_eq!(StoryInput::Components.folder_name(), "story");
     }

@@ -26,7 +26,7 @@ use crate::{
         check::{StoryFault, check, check_style},
     },
     storyboard::{Shot, ShotId, ShotState, Storyboard},
-    studio::{Job, Studio},
+    studio::{Job, Resume, Studio},
 };
 
 pub use action::Action;
@@ -99,7 +99,8 @@ pub enum ProjectError {
 
 impl Project {
     /// Opens the art folder of a story, plans its storyboard and starts the studio. Jobs that stood in
-    /// the queue when the folder was last closed go on, unless nothing asks for them any more.
+    /// the queue when the folder was last closed go on, unless nothing asks for them any more; those that
+    /// had failed stand on their shots as failed.
     ///
     /// # Errors
     /// When the story or the style has faults that are no warnings, the art folder cannot be opened, or
@@ -113,7 +114,7 @@ impl Project {
     }
 
     /// As [`Self::open`], in a style for as long as the project is open: what `restyle` makes of the
-    /// style in force. Nothing that the author keeps is changed.
+    /// style in force. Nothing that the author keeps is changed, and what waits in another style goes on waiting.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -140,12 +141,21 @@ impl Project {
         refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
         let board = Storyboard::plan(&story, style, art.words());
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
-        let wanted = |shot: &ShotId, recipe: &Recipe| {
+        let kept_board =
+            style_for_now.as_ref().map(|_| Storyboard::plan(&story, kept, art.words()));
+        let resume = |shot: &ShotId, recipe: &Recipe| {
             // A kill between writing a take and writing the queue leaves jobs that are done.
-            let is_drawn = || art.takes(shot).iter().any(|take| take.recipe() == recipe);
-            is_asked_for(&board, shot, recipe) && !is_drawn()
+            if art.takes(shot).iter().any(|take| take.recipe() == recipe) {
+                Resume::Forget
+            } else if is_asked_for(&board, shot, recipe) {
+                Resume::Draw
+            } else if kept_board.as_ref().is_some_and(|kept| is_asked_for(kept, shot, recipe)) {
+                Resume::Leave
+            } else {
+                Resume::Forget
+            }
         };
-        let studio = Studio::start(registry, art.writer(), wanted).map_err(ProjectError::Thread)?;
+        let studio = Studio::start(registry, art.writer(), resume).map_err(ProjectError::Thread)?;
         let mut jobs = HashMap::<_, Vec<_>>::new();
         for view in studio.jobs() {
             jobs.entry(view.job.shot.clone()).or_default().push(view.job);
@@ -165,7 +175,10 @@ impl Project {
             revision: 0,
         };
         project.stand_on(&Storyboard::default());
-        project.search_on();
+        project.fail_again();
+        if project.style_for_now.is_none() {
+            project.search_on();
+        }
         Ok(project)
     }
 

@@ -192,7 +192,7 @@ impl SchedulerKind {
     /// All of them, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::Ddim, Self::Euler, Self::DpmPlusPlus2M];
 
-    /// The name that the command line and provenance use.
+    /// The name that the command line uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -34,7 +34,6 @@ use crate::{
 
 pub(crate) use pool::lower_priority;
 
-use queue_file::Entry;
 use shared::Shared;
 use worker::Worker;
 
@@ -86,6 +85,17 @@ pub struct Progress {
     pub preview: Option<Arc<RgbImage>>,
 }
 
+/// What becomes of a job that was kept in `queue.json`, when a studio starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// It is queued again; one that had failed stands among the [failed](Studio::failed) again.
+    Draw,
+    /// It is left in the file for a later start.
+    Leave,
+    /// Nobody wants it any more.
+    Forget,
+}
+
 /// Something happened in the studio.
 #[derive(Clone, Debug)]
 pub enum StudioEvent {
@@ -115,7 +125,7 @@ pub enum StudioEvent {
 
 impl Studio {
     /// Starts the worker thread, and queues again what `queue.json` in the art folder holds, as far as
-    /// it is `wanted`. A `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told
+    /// `resume` says so. A `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told
     /// in the log.
     ///
     /// # Errors
@@ -123,14 +133,14 @@ impl Studio {
     pub fn start(
         registry: GeneratorRegistry,
         writer: TakeWriter,
-        mut wanted: impl FnMut(&ShotId, &Recipe) -> bool,
+        mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let entries = queue_file::load(&writer);
         let in_file = entries.len();
-        let entries = entries.into_iter().map(|Entry { shot, recipe }| (shot, recipe));
-        shared.push(entries.filter(|(shot, recipe)| wanted(shot, recipe)).collect(), false);
-        let in_step = (shared.jobs().len() == in_file).then(|| shared.revision());
+        shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
+        let (revision, kept) = shared.kept();
+        let in_step = (kept.len() == in_file).then_some(revision);
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
         studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
             let (shared, writer) = (Arc::clone(&shared), writer.clone());
@@ -190,6 +200,18 @@ impl Studio {
         self.shared.current()
     }
 
+    /// The jobs of a shot that failed, the oldest first, each with the reason. They are kept for the next start
+    /// until they are queued again or [forgotten](Self::forget_failed).
+    #[must_use]
+    pub fn failed(&self, shot: &ShotId) -> Vec<(Job, String)> {
+        self.shared.failed(shot)
+    }
+
+    /// Forgets what failed of a shot.
+    pub fn forget_failed(&mut self, shot: &ShotId) {
+        self.shared.forget_failed(shot);
+    }
+
     /// What happened since the last call; never waits. Steps of one job that follow each other are told
     /// once.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
@@ -210,8 +232,8 @@ impl Drop for Studio {
 /// Keeps `queue.json` up with the queue; changes that come faster than the disk are written as one.
 /// `in_step` is the revision that the file holds already.
 fn keep_queue(shared: &Shared, writer: &TakeWriter, mut in_step: Option<u64>) {
-    while let Some((revision, jobs)) = shared.next_queue(in_step) {
-        if let Err(error) = queue_file::save(writer, &jobs) {
+    while let Some((revision, entries)) = shared.next_kept(in_step) {
+        if let Err(error) = queue_file::save(writer, &entries) {
             log::error!("the queue is not kept for the next start: {error}");
         }
         in_step = Some(revision);

@@ -11,6 +11,7 @@ impl Art {
     pub fn discard(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         let from = self.take(shot, take)?.path.clone();
         let to = take::take_path(self.root(), "discarded", shot, take);
+        take::make_room(&self.folder, &to)?;
         // A kill after this leaves an acceptance of what is away: it counts for nothing until the take is back.
         self.folder.rename(&from, &to)?;
         if let Err(error) = self.unaccept(shot, take) {
@@ -41,6 +42,15 @@ impl Art {
         self.takes(shot).iter().chain(self.discarded(shot))
     }
 
+    /// The take of a shot with this name, also if it was put away.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn kept_take(&self, shot: &ShotId, take: &TakeId) -> Result<&Take, ArtError> {
+        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
+        self.with_discarded(shot).find(|it| it.id == *take).ok_or_else(missing)
+    }
+
     /// Brings a take back that was put away, to its old place among the others. One that was drawn again
     /// since is the same picture, and gives way to it.
     ///
@@ -50,6 +60,7 @@ impl Art {
         let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
         let at = self.discarded(shot).iter().position(|it| it.id == *take).ok_or_else(missing)?;
         let to = take::take_path(self.root(), "takes", shot, take);
+        take::make_room(&self.folder, &to)?;
         self.folder.rename(&self.discarded(shot)[at].path, &to)?;
         if let Some(put_away) = self.discarded.get_mut(shot) {
             let takes = self.takes.entry(shot.clone()).or_default();

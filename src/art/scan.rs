@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
-use super::{ArtError, Take, TakeId, picture_file};
+use super::{ArtError, Take, TakeId, folder::Folder, picture_file, take};
 use crate::storyboard::ShotId;
 
 /// Lists the takes below `root/kind`, by shot, oldest first. What cannot be read as a take is left
@@ -29,6 +29,30 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
     Ok(takes)
 }
 
+/// Makes takes of the pictures in `pictures/` whose shots have none, as in a copy that holds nothing else.
+///
+/// # Errors
+/// When the folder cannot be listed, or the system refuses.
+pub(super) fn adopt(
+    folder: &Folder,
+    is_known: impl Fn(&ShotId) -> bool,
+) -> Result<Vec<Take>, ArtError> {
+    let mut adopted = Vec::new();
+    for file in entries(&folder.root().join("pictures"))? {
+        let name = name(&file).unwrap_or_default();
+        let shot = name.strip_suffix(".png").and_then(|stem| ShotId::new(stem).ok());
+        let Some(shot) = shot.filter(|shot| !is_known(shot)) else { continue };
+        let Ok(provenance) = picture_file::provenance(&file.path()) else { continue };
+        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
+        let path = take::take_path(folder.root(), "takes", &shot, &id);
+        let bytes = fs::read(file.path()).map_err(ArtError::io("read", &file.path()))?;
+        take::make_room(folder, &path)?;
+        folder.write_bytes(&path, &bytes)?;
+        adopted.push(Take { id, shot, path, provenance });
+    }
+    Ok(adopted)
+}
+
 /// Lists the takes of one shot that lie in a folder, oldest first.
 ///
 /// # Errors
@@ -36,7 +60,7 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
 fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
     let mut found = Vec::new();
     for file in entries(folder)? {
-        match take(shot, &file) {
+        match read(shot, &file) {
             Ok(take) => found.push(take),
             Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
         }
@@ -55,7 +79,7 @@ pub(super) fn sort(takes: &mut [Take]) {
     });
 }
 
-fn take(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {
+fn read(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {
     let path = file.path();
     let name = name(file).unwrap_or_default();
     let stem = name.strip_suffix(".png").ok_or("it is no .png file")?;

@@ -117,6 +117,7 @@ impl TakeWriter {
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes =
             picture_file::encode(image, &provenance).map_err(ArtError::io("write", &path))?;
+        make_room(&self.folder, &path)?;
         self.folder.write_bytes(&path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })
     }
@@ -134,25 +135,42 @@ impl TakeWriter {
     }
 
     /// Copies a take to `pictures/<shot>.png`, whole or not at all, unless it stands there already, and
-    /// returns that path.
+    /// returns that path. What stands there and is no copy of a take, as after somebody painted on it, is set aside
+    /// as `<shot>.broken-1.png`.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
         let path = self.picture_path(&take.shot);
         let bytes = std::fs::read(&take.path).map_err(ArtError::io("read", &take.path))?;
-        if read_if_there(&path)?.as_ref() != Some(&bytes) {
+        let there = read_if_there(&path)?;
+        if there.as_ref() != Some(&bytes) {
+            if there.is_some_and(|there| !self.is_copy(&take.shot, &path, &there)) {
+                set_aside(&self.folder, &path)?;
+            }
             self.folder.write_bytes(&path, &bytes)?;
         }
         Ok(path)
     }
 
-    /// Takes `pictures/<shot>.png` away; the takes stay.
+    /// Takes `pictures/<shot>.png` away; the takes stay. What is no copy of a take is set aside.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
-        self.folder.remove(&self.picture_path(shot))
+        let path = self.picture_path(shot);
+        match read_if_there(&path)? {
+            Some(bytes) if !self.is_copy(shot, &path, &bytes) => set_aside(&self.folder, &path),
+            _ => self.folder.remove(&path),
+        }
+    }
+
+    /// Whether what a file of `pictures/` holds is a take that is kept, also one that was put away.
+    fn is_copy(&self, shot: &ShotId, path: &Path, bytes: &[u8]) -> bool {
+        let Ok(provenance) = picture_file::provenance(path) else { return false };
+        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
+        let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, &id));
+        paths.iter().any(|path| std::fs::read(path).is_ok_and(|take| take == bytes))
     }
 
     /// Where [`Self::publish`] puts the picture of a shot.
@@ -176,6 +194,23 @@ impl TakeWriter {
 /// `takes/<shot>/<take>.png`, or the same below `discarded`.
 pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -> PathBuf {
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
+}
+
+/// Sets aside what stands where a take is to lie and cannot be read as one, as after somebody painted on it.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
+    if path.exists() && picture_file::provenance(path).is_err() {
+        set_aside(folder, path)?;
+    }
+    Ok(())
+}
+
+fn set_aside(folder: &Folder, path: &Path) -> Result<(), ArtError> {
+    let aside = folder.set_aside(path)?;
+    log::warn!("{} is no take of this program: it is {} now", path.display(), aside.display());
+    Ok(())
 }
 
 /// Puts a take behind others of its shot, in the place of one of the same name: both are one file.

@@ -236,6 +236,80 @@ fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
     assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
 }
 
+/// A picture as another program saves it: ours says no more where it comes from.
+fn paint_over(path: &Path) -> Vec<u8> {
+    RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 255])).save(path).unwrap();
+    fs::read(path).unwrap()
+}
+
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("broken-1.png")
+}
+
+#[test]
+fn a_take_that_was_painted_over_is_set_aside_when_it_is_drawn_again() {
+    let (_dir, root) = folder();
+    let take = draw(&mut Art::open(&root).unwrap(), "a", &recipe("x"), 10);
+    let painted = paint_over(&take.path);
+    let mut art = Art::open(&root).unwrap();
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "it is not known any more");
+    let again = draw(&mut art, "a", &recipe("x"), 20);
+    assert_eq!(again.path, take.path);
+    assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
+    // The same when it is put away and brought back.
+    art.discard(&shot("a"), &take.id).unwrap();
+    let away = root.join("discarded/a").join(take.path.file_name().unwrap());
+    fs::remove_file(aside(&take.path)).unwrap();
+    let painted = paint_over(&take.path);
+    art.restore(&shot("a"), &take.id).unwrap();
+    assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
+    let painted = paint_over(&away);
+    art.discard(&shot("a"), &take.id).unwrap();
+    assert_eq!(fs::read(aside(&away)).unwrap(), painted);
+}
+
+#[test]
+fn a_published_picture_that_was_painted_over_is_set_aside_and_a_copy_of_a_take_is_not() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let (one, two) = (draw(&mut art, "a", &recipe("1"), 1), draw(&mut art, "a", &recipe("2"), 2));
+    let path = art.writer().publish(&one).unwrap();
+    art.writer().publish(&two).unwrap();
+    art.discard(&shot("a"), &two.id).unwrap();
+    art.writer().publish(&one).unwrap();
+    assert!(!aside(&path).exists(), "each of them is a take, though one is put away");
+    let painted = paint_over(&path);
+    art.writer().publish(&one).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&one.path).unwrap());
+    assert_eq!(fs::read(aside(&path)).unwrap(), painted);
+    fs::remove_file(aside(&path)).unwrap();
+    let painted = paint_over(&path);
+    art.writer().unpublish(&shot("a")).unwrap();
+    assert!(!path.exists());
+    assert_eq!(fs::read(aside(&path)).unwrap(), painted);
+}
+
+#[test]
+fn pictures_whose_takes_are_gone_become_takes() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    let other = draw(&mut art, "b", &recipe("y"), 20);
+    let published = [&take, &other].map(|take| art.writer().publish(take).unwrap());
+    art.discard(&shot("b"), &other.id).unwrap();
+    drop(art);
+    fs::remove_dir_all(root.join("takes")).unwrap();
+    fs::write(root.join("pictures/notes.txt"), "mine").unwrap();
+    RgbaImage::new(4, 4).save(root.join("pictures/c.png")).unwrap();
+
+    assert_eq!(Art::read(&root).unwrap().shots().count(), 0, "looking changes nothing");
+    let art = Art::open(&root).unwrap();
+    assert_eq!(art.takes(&shot("a")), std::slice::from_ref(&take));
+    assert_eq!(fs::read(&take.path).unwrap(), fs::read(&published[0]).unwrap());
+    assert_eq!(art.takes(&shot("b")), [], "it has a take that was put away");
+    assert_eq!(art.shots().count(), 1);
+}
+
 #[test]
 fn a_take_is_named_by_its_recipe_and_its_model() {
     let id = TakeId::of(&recipe("x"), "1");

@@ -1,6 +1,6 @@
 //! What can be done to a project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Project, ProjectError, refuse_faults};
 use crate::{
@@ -23,8 +23,8 @@ use bevy::prelude::Message;
 pub enum Action {
     /// Draw everything that is missing, stale or failed, in story order.
     DrawNeeded,
-    /// Draw these if they are missing, stale or failed, in front of what waits. Where an edit failed, it is tried
-    /// again.
+    /// Draw these if they are missing, stale or failed, in front of what waits. Everything of theirs that failed is
+    /// tried again, edits and further takes too.
     Draw(Vec<ShotId>),
     /// Draw `takes` more takes of a shot's recipe, in front of what waits.
     DrawMore {
@@ -54,7 +54,7 @@ pub enum Action {
     /// marked is looked for there: see [`Objects::alike`](crate::mask::objects::Objects::alike). Where nothing looks
     /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
     /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
-    /// into the queue after that. Until they are drawn or cancelled, this outlives the program.
+    /// into the queue after that. Until they are drawn, fail or are cancelled, this outlives the program.
     EditAlike {
         /// The shot.
         shot: ShotId,
@@ -138,9 +138,8 @@ impl Project {
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
-                let again = |id: &ShotId| Some((id.clone(), self.failed_edit(id)?.clone()));
-                let edits = shots.iter().filter_map(again).collect::<Vec<_>>();
-                self.queue(&edits, 1, true);
+                let again = shots.iter().flat_map(|id| self.failed_jobs(id)).collect();
+                self.enqueue(again, true);
                 self.draw(&shots, true);
             }
             Action::DrawMore { shot, takes } => {
@@ -225,7 +224,7 @@ impl Project {
                 continue;
             };
             if self.standings.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
-                self.standings.forgive(id);
+                self.forgive(id);
                 self.stand(id);
             } else {
                 wanted.push((id.clone(), shot.recipe.clone()));
@@ -242,7 +241,12 @@ impl Project {
             let numbers = first..first.saturating_add(takes);
             numbers.map(|number| (id.clone(), recipe.with_take(number))).collect::<Vec<_>>()
         };
-        let pictures = wanted.iter().flat_map(next_takes).collect::<Vec<_>>();
+        self.enqueue(wanted.iter().flat_map(next_takes).collect(), front);
+    }
+
+    /// Queues pictures in this order.
+    fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) {
+        let shots = pictures.iter().map(|(shot, _)| shot.clone()).collect::<BTreeSet<_>>();
         let ids = self.studio.push(pictures.clone(), front);
         for (id, (shot, recipe)) in ids.into_iter().zip(pictures) {
             let jobs = self.jobs.entry(shot.clone()).or_default();
@@ -251,9 +255,9 @@ impl Project {
                 jobs.push(Job { id, shot, recipe: recipe.into() });
             }
         }
-        for (id, _) in wanted {
-            self.standings.forgive(id);
-            self.stand(id);
+        for shot in shots {
+            self.forgive(&shot);
+            self.stand(&shot);
         }
     }
 

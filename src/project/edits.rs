@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use image::RgbaImage;
 
-use super::{Project, ProjectError, alike::Search};
+use super::{Project, ProjectError, Update, alike::Search};
 use crate::{
     art::{Take, TakeId},
     diffusion::{EditError, EditPlan},
@@ -70,6 +70,12 @@ impl Project {
         Ok(Draft { take, shot, style: self.style().words.clone() })
     }
 
+    /// A draft on the take that the game shows for a shot.
+    fn draft_of_shown(&self, shot: &ShotId) -> Result<Draft, ProjectError> {
+        let shown = self.shown(&self.shot(shot)?.id);
+        self.draft(shot, shown.ok_or_else(|| ProjectError::NoPicture(shot.clone()))?)
+    }
+
     /// Begins to look for what made a take in the pictures that other shots show.
     pub(super) fn search(
         &mut self,
@@ -78,17 +84,12 @@ impl Project {
         others: &[ShotId],
     ) -> Result<(), ProjectError> {
         let none = || ProjectError::NoEdit { shot: shot.clone(), take: take.clone() };
-        let recipe = self.art.take(shot, take)?.recipe();
+        let recipe = self.art.kept_take(shot, take)?.recipe();
         let mut edit = recipe.edit.clone().ok_or_else(none)?;
         edit.origin = recipe.origin();
-        let parent = edit.parent.as_ref();
-        let parent =
-            parent.and_then(|id| self.art.with_discarded(shot).find(|take| take.id == *id));
-        let draft = |other: &ShotId| {
-            let shown = self.shown(&self.shot(other)?.id);
-            self.draft(other, shown.ok_or_else(|| ProjectError::NoPicture(other.clone()))?)
-        };
-        let drafts = others.iter().map(draft).collect::<Result<Vec<_>, _>>()?;
+        let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok());
+        let drafts =
+            others.iter().map(|other| self.draft_of_shown(other)).collect::<Result<Vec<_>, _>>()?;
         let parent = parent.cloned();
         // Kept until it is drawn or given up: finding takes a while, and the program may end meanwhile.
         let mut alike = self.art.alike().clone();
@@ -116,16 +117,29 @@ impl Project {
             }
         }
         for ((shot, take), others) in wanted {
-            if let Err(error) = self.search(&shot, &take, &others) {
-                log::warn!("the same edit is not done to {} more: {error}", others.len());
-                others.iter().for_each(|other| self.forget_alike(other));
+            // One that is gone is no reason to leave the others out.
+            let (mut left, mut refused) = (Vec::new(), Vec::new());
+            for other in others {
+                match self.draft_of_shown(&other) {
+                    Ok(_) => left.push(other),
+                    Err(error) => refused.push((other, error.to_string())),
+                }
+            }
+            if let Err(error) = self.search(&shot, &take, &left) {
+                refused.extend(left.into_iter().map(|other| (other, error.to_string())));
+            }
+            for (shot, error) in refused {
+                self.forget_alike(&shot);
+                let error = format!("the same edit is not done here: {error}");
+                self.updates.push(Update::Failed { shot, error });
             }
         }
     }
 
     /// Whether a recipe is the edit that is still to be done to the picture of a shot.
     pub(super) fn is_alike(&self, shot: &ShotId, recipe: &Recipe) -> bool {
-        let of = self.art.alike().get(shot).and_then(|(of, take)| self.art.take(of, take).ok());
+        let of =
+            self.art.alike().get(shot).and_then(|(of, take)| self.art.kept_take(of, take).ok());
         of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
     }
 

@@ -138,6 +138,30 @@ impl Project {
         }
     }
 
+    /// Forgets that a shot failed.
+    pub(super) fn forgive(&mut self, shot: &ShotId) {
+        self.standings.forgive(shot);
+        self.studio.forget_failed(shot);
+    }
+
+    /// Lets what failed before the project was opened stand on its shots.
+    pub(super) fn fail_again(&mut self) {
+        let shots = self.board.shots().iter().map(|shot| shot.id.clone()).collect::<Vec<_>>();
+        for shot in shots {
+            if let Some((job, error)) = self.studio.failed(&shot).pop() {
+                self.standings.fail(&shot, Failure { error, recipe: Some(job.recipe) });
+                self.stand(&shot);
+            }
+        }
+    }
+
+    /// What failed of a shot and is still asked for.
+    pub(super) fn failed_jobs(&self, shot: &ShotId) -> Vec<(ShotId, Recipe)> {
+        let failed = self.studio.failed(shot).into_iter();
+        let failed = failed.map(|(job, _)| (job.shot, Recipe::clone(&job.recipe)));
+        failed.filter(|(shot, recipe)| is_asked_for(&self.board, shot, recipe)).collect()
+    }
+
     /// The edit that a shot failed for, if it is still asked for.
     pub(super) fn failed_edit(&self, shot: &ShotId) -> Option<&Recipe> {
         let failed = self.state(shot) == ShotState::Failed;

@@ -36,6 +36,14 @@ pub enum Update {
         /// on, or the end of that, changed what the game shows and left `pictures/` as it was.
         path: PathBuf,
     },
+    /// `<art folder>/pictures/<shot>.png` holds the picture that it is to hold, which may be another than the
+    /// game shows while a take is tried on.
+    Published {
+        /// The shot.
+        shot: ShotId,
+        /// The file.
+        path: PathBuf,
+    },
     /// The game shows no picture for a shot any more: its last take was put away.
     NoPicture {
         /// The shot.
@@ -115,7 +123,7 @@ impl Project {
             }
             StudioEvent::Drawn { job, take, image } => {
                 self.forget_job(&job.shot, job.id);
-                self.standings.forgive(&job.shot);
+                self.forgive(&job.shot);
                 self.updates.push(Update::Drawn { shot: job.shot.clone(), take: take.id.clone() });
                 self.art.enter(*take);
                 self.stand_with(&job.shot, Some(image), true);
@@ -134,12 +142,23 @@ impl Project {
         if !is_shown && !self.standings.publishes(&take.shot, &take.id) {
             return;
         }
-        if let Some(error) = error {
+        if let Some(error) = error.clone() {
             self.revision += 1;
+            if image.is_none() {
+                self.art.mark_damaged(&take.shot, &take.id);
+            }
+            if image.is_none() && self.shown(&take.shot).is_some_and(|shown| shown.id != take.id) {
+                // Another one is shown in its place.
+                self.updates.push(Update::Failed { shot: take.shot.clone(), error });
+                return self.stand(&take.shot);
+            }
             // What cannot be read is to be drawn again, from the beginning; what cannot be copied, only copied.
             let drawn = Recipe { edit: None, ..take.provenance.recipe };
             let recipe = image.is_none().then(|| Arc::new(drawn));
             self.fail(&take.shot, Failure { error, recipe });
+        }
+        if error.is_none() && path != take.path {
+            self.updates.push(Update::Published { shot: take.shot.clone(), path: path.clone() });
         }
         if let Some(image) = image.filter(|_| is_shown) {
             self.updates.push(Update::Picture { shot: take.shot, image, path });

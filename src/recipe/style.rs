@@ -19,7 +19,7 @@ pub struct Style {
     pub words: String,
     /// What no picture may show.
     pub unwanted: String,
-    /// [`BUILT_IN_MODEL`] or a diffusers folder.
+    /// [`BUILT_IN_MODEL`] or a diffusers folder, from where the program runs if its path is relative.
     pub model: String,
     /// How pictures are sampled.
     pub sampler: Sampler,

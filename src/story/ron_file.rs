@@ -11,6 +11,9 @@ use super::{Story, StorySource};
 /// How deep a story may nest: far more than a [`Story`] has levels, and far less than a stack holds.
 const DEEPEST: usize = 64;
 
+/// What a story is called that has no file, or none with a name: see [`name`].
+pub const NO_NAME: &str = "story";
+
 /// A `*.story.ron` file.
 #[derive(Clone, Debug)]
 pub struct RonFile(pub PathBuf);
@@ -71,6 +74,14 @@ impl StorySource for RonFile {
             .map_err(|source| RonStoryError::Read { path: self.0.clone(), source })?;
         parse(bytes, &self.0)
     }
+}
+
+/// What a story is called by the name of its file, which names its art folder: `act.1` for `act.1.story.ron`.
+#[must_use]
+pub fn name(file_name: &str) -> &str {
+    let name = file_name.strip_suffix(".ron").unwrap_or(file_name);
+    let name = name.strip_suffix(".story").unwrap_or(name);
+    if name.is_empty() { NO_NAME } else { name }
 }
 
 /// Reads a story from the text, or the bytes, of a RON file. `path` is for messages only.

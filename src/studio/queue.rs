@@ -43,8 +43,7 @@ impl Queue {
             }
             return id;
         }
-        let id = JobId(self.next_id);
-        self.next_id += 1;
+        let id = self.new_id();
         let job = Job { id, shot: picture.0.clone(), recipe: Arc::new(recipe) };
         self.by_picture.insert(picture, id);
         if front {
@@ -52,6 +51,13 @@ impl Queue {
         } else {
             self.waiting.push_back(job);
         }
+        id
+    }
+
+    /// A name that no job has yet.
+    pub(super) fn new_id(&mut self) -> JobId {
+        let id = JobId(self.next_id);
+        self.next_id += 1;
         id
     }
 

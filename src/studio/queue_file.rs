@@ -1,22 +1,28 @@
-//! `queue.json`: what waits to be drawn, kept for the next start.
+//! `queue.json`: what waits to be drawn or failed, kept for the next start.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Job;
 use crate::{
     art::{ArtError, TakeWriter, folder::read_if_there},
     recipe::Recipe,
     storyboard::ShotId,
 };
 
-/// One picture that waits.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// One picture that waits, or failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) shot: ShotId,
-    pub(super) recipe: Recipe,
+    #[serde(serialize_with = "serialize", deserialize_with = "deserialize")]
+    pub(super) recipe: Arc<Recipe>,
+    /// Why it failed; `None` while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
 }
 
 /// Reads the queue of an art folder. A file that cannot be read as a queue is set aside and told in the
@@ -44,17 +50,19 @@ pub(super) fn load(writer: &TakeWriter) -> Vec<Entry> {
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn save(writer: &TakeWriter, jobs: &[Job]) -> Result<(), ArtError> {
-    #[derive(Serialize)]
-    struct View<'a> {
-        shot: &'a ShotId,
-        recipe: &'a Recipe,
-    }
+pub(super) fn save(writer: &TakeWriter, entries: &[Entry]) -> Result<(), ArtError> {
     let path = path(writer.root());
-    let entries = jobs.iter().map(|job| View { shot: &job.shot, recipe: &job.recipe });
-    let bytes = serde_json::to_vec_pretty(&entries.collect::<Vec<_>>())
+    let bytes = serde_json::to_vec_pretty(entries)
         .map_err(|error| ArtError::io("write", &path)(error.into()))?;
     writer.folder().write_bytes(&path, &bytes)
+}
+
+fn serialize<S: Serializer>(recipe: &Recipe, serializer: S) -> Result<S::Ok, S::Error> {
+    recipe.serialize(serializer)
+}
+
+fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Recipe>, D::Error> {
+    Recipe::deserialize(deserializer).map(Arc::new)
 }
 
 fn path(root: &Path) -> PathBuf {

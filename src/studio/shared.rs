@@ -2,6 +2,7 @@
 //! writes a file under it.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,7 +10,10 @@ use std::{
 
 use image::RgbaImage;
 
-use super::{Job, JobId, JobView, Progress, StudioEvent, queue::Queue, stopwatch::Stopwatch};
+use super::{
+    Job, JobId, JobView, Progress, Resume, StudioEvent, queue::Queue, queue_file::Entry,
+    stopwatch::Stopwatch,
+};
 use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
 
 /// What the studio and its threads share.
@@ -23,6 +27,10 @@ pub(super) struct Shared {
 struct State {
     queue: Queue,
     running: Option<Running>,
+    /// What failed, and why.
+    failed: BTreeMap<ShotId, Vec<(Job, String)>>,
+    /// What only stays in the file.
+    left: Vec<Entry>,
     paused: bool,
     /// The worker is to end.
     closing: bool,
@@ -55,8 +63,36 @@ pub(super) enum Outcome {
 }
 
 impl Shared {
+    /// Takes over what was kept in the file.
+    pub(super) fn resume(&self, entries: Vec<Entry>, resume: impl FnMut(&Entry) -> Resume) {
+        let fates = entries.iter().map(resume).collect::<Vec<_>>();
+        self.change_queue(|state| {
+            for (entry, fate) in entries.into_iter().zip(fates) {
+                match fate {
+                    Resume::Draw => state.take_over(entry),
+                    Resume::Leave => state.left.push(entry),
+                    Resume::Forget => {}
+                }
+            }
+        });
+    }
+
     pub(super) fn push(&self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
+        if pictures.is_empty() {
+            // The queue is the one that is in the file.
+            return Vec::new();
+        }
         self.change_queue(|state| state.queue.push(pictures, front))
+    }
+
+    pub(super) fn failed(&self, shot: &ShotId) -> Vec<(Job, String)> {
+        self.lock().failed.get(shot).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn forget_failed(&self, shot: &ShotId) {
+        if self.lock().failed.contains_key(shot) {
+            self.change_queue(|state| state.failed.remove(shot));
+        }
     }
 
     pub(super) fn move_to_front(&self, job: JobId) {
@@ -193,26 +229,25 @@ impl Shared {
             state.queue.forget(&job);
             state.events.push(match outcome {
                 Outcome::Drawn(take, image) => StudioEvent::Drawn { job, take, image },
-                Outcome::Failed(error) => StudioEvent::Failed { job, error },
+                Outcome::Failed(error) => {
+                    state.fail(job.clone(), error.clone());
+                    StudioEvent::Failed { job, error }
+                }
                 Outcome::Cancelled => StudioEvent::Cancelled(job),
             });
         });
     }
 
-    /// Grows with each change of the queue.
-    pub(super) fn revision(&self) -> u64 {
-        self.lock().revision
+    /// What is to be kept for the next start, and a number that grows with each change of that.
+    pub(super) fn kept(&self) -> (u64, Vec<Entry>) {
+        let state = self.lock();
+        (state.revision, state.kept())
     }
 
-    /// Waits until the queue is another than it was at `seen`; `None` when it changes no more.
-    pub(super) fn next_queue(&self, seen: Option<u64>) -> Option<(u64, Vec<Job>)> {
+    /// Waits until what is to be kept is another than it was at `seen`; `None` when it changes no more.
+    pub(super) fn next_kept(&self, seen: Option<u64>) -> Option<(u64, Vec<Entry>)> {
         let state = self.wait_while(|state| !state.closed && Some(state.revision) == seen);
-        if Some(state.revision) == seen {
-            return None;
-        }
-        let running = state.running.iter().filter(|running| !running.cancelled);
-        let jobs = running.map(|running| &running.job).chain(state.queue.waiting());
-        Some((state.revision, jobs.cloned().collect()))
+        (Some(state.revision) != seen).then(|| (state.revision, state.kept()))
     }
 
     fn change_queue<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -234,6 +269,37 @@ impl Shared {
 }
 
 impl State {
+    /// What waits comes into the queue, what had failed to what failed.
+    fn take_over(&mut self, Entry { shot, recipe, error }: Entry) {
+        match error {
+            None => {
+                self.queue.push(vec![(shot, Arc::unwrap_or_clone(recipe))], false);
+            }
+            Some(error) => {
+                let id = self.queue.new_id();
+                self.fail(Job { id, shot, recipe }, error);
+            }
+        }
+    }
+
+    fn fail(&mut self, job: Job, error: String) {
+        self.failed.entry(job.shot.clone()).or_default().push((job, error));
+    }
+
+    fn kept(&self) -> Vec<Entry> {
+        let running = self.running.iter().filter(|running| !running.cancelled);
+        let waiting = running.map(|running| &running.job).chain(self.queue.waiting());
+        let waiting = waiting.map(|job| (job, None));
+        let failed = self.failed.values().flatten();
+        let failed = failed.map(|(job, error)| (job, Some(error.clone())));
+        let entry = |(job, error): (&Job, _)| Entry {
+            shot: job.shot.clone(),
+            recipe: Arc::clone(&job.recipe),
+            error,
+        };
+        waiting.chain(failed).map(entry).chain(self.left.iter().cloned()).collect()
+    }
+
     fn cancel_running(&mut self) {
         if let Some(running) = &mut self.running {
             running.cancelled = true;

@@ -146,6 +146,27 @@ fn a_style_for_now_is_drawn_in_and_not_kept() {
 }
 
 #[test]
+fn a_style_for_now_leaves_what_waits_in_another_style_to_the_next_start() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    bench.apply(Action::Pause(true));
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
+    let Bench { dir, project, fakes, .. } = bench;
+    drop(project);
+    let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };
+    let project = Project::open_with(story(), dir.path(), fakes.registry(), chalk).unwrap();
+    let mut bench = Bench { dir, project, fakes, updates: Vec::new() };
+    assert_eq!(bench.project.studio().jobs().len(), 0);
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    let mut bench = bench.reopened();
+    bench.settle();
+    let drawn = bench.fakes.drawn();
+    assert_eq!(drawn.iter().map(|recipe| recipe.take).collect::<Vec<_>>(), [1, 2]);
+    assert!(drawn.iter().all(|recipe| recipe.prompt.ends_with("ink")), "{drawn:?}");
+}
+
+#[test]
 fn five_thousand_shots_are_queued_listed_and_reworded_without_holding_a_frame() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::over(dir, long_story(5000));

@@ -195,6 +195,32 @@ fn an_edit_that_failed_is_tried_again_as_an_edit_and_its_shot_needs_no_other_pic
 }
 
 #[test]
+fn all_edits_that_failed_outlive_the_program_and_are_tried_again_when_they_are_asked_for() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.fail_on(&first.recipe().prompt);
+    bench.apply(edit(&item, &first.id, 3));
+    bench.settle();
+    let mut bench = bench.reopened();
+    assert_eq!(bench.project.state(&item), ShotState::Failed);
+    assert_eq!(bench.project.error(&item), Some("out of paint"));
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    assert!(bench.fakes.drawn().is_empty(), "they wait for the author");
+    bench.apply(Action::Draw(vec![item.clone()]));
+    bench.settle();
+    let edits = takes(&bench, &item).split_off(1);
+    let numbers = edits.iter().map(|take| take.recipe().take).collect::<Vec<_>>();
+    assert_eq!(numbers, [0, 1, 2]);
+    assert!(edits.iter().all(|take| take.parent() == Some(&first.id)));
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    assert!(bench.fakes.drawn().is_empty(), "what succeeded is not tried again");
+}
+
+#[test]
 fn a_context_box_may_be_as_tight_as_the_latents_of_the_model() {
     let mut bench = Bench::drawn();
     let item = bench.item();
@@ -378,6 +404,11 @@ fn what_is_drawn_while_a_take_is_tried_on_is_published_and_shown_when_that_ends(
     let third = takes(&bench, &item)[2].clone();
     assert_eq!(bench.published(&item), third.image().unwrap());
     assert_eq!(*bench.pictures()[&item], second.image().unwrap());
+    let last = bench.updates.iter().rev().find_map(|update| match update {
+        Update::Published { shot, path } if *shot == item => Some(path),
+        _ => None,
+    });
+    assert_eq!(last, Some(&bench.project.art().picture_path(&item)));
     bench.apply(Action::TryOn { shot: item.clone(), take: None });
     bench.settle();
     assert_eq!(*bench.pictures()[&item], third.image().unwrap());
@@ -457,6 +488,31 @@ fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up()
     let mut bench = bench.reopened();
     bench.settle();
     assert_eq!(takes(&bench, &portrait).len(), 2, "it was given up");
+}
+
+#[test]
+fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its_take_is_put_away()
+{
+    let (mut bench, item, _, made) = edited();
+    let (portrait, background) = (bench.portrait(), bench.background());
+    let others = vec![portrait.clone(), background.clone()];
+    bench.apply(Action::EditAlike { shot: item.clone(), take: made.id.clone(), others });
+    // Before anything is found, or heard of.
+    bench.apply(Action::Discard { shot: item, take: made.id.clone() });
+    let Bench { dir, project, .. } = bench;
+    drop(project);
+    let mut elsewhere = story();
+    elsewhere.scenes.iter_mut().for_each(|scene| scene.mood = "eerie".to_owned());
+    let mut bench = Bench::over(dir, elsewhere);
+    bench.settle();
+    assert!(bench.project.board().shot(&background).is_none(), "it has another name");
+    let last = takes(&bench, &portrait).pop().unwrap();
+    assert_eq!(last.recipe().origin(), made.recipe().origin());
+    let told = bench.updates.iter().any(|update| {
+        matches!(update, Update::Failed { shot, error } if *shot == background && error.contains("not done here"))
+    });
+    assert!(told, "the author is told of the one that is left out");
+    assert!(bench.project.art().alike().is_empty());
 }
 
 #[test]

@@ -135,6 +135,71 @@ fn a_damaged_take_is_told_on_its_shot_and_drawn_anew() {
 }
 
 #[test]
+fn an_accepted_take_that_is_damaged_gives_way_to_what_is_drawn_in_its_place() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let take = bench.project.art().takes(&item)[0].clone();
+    bench.apply(Action::Accept { shot: item.clone(), take: take.id.clone() });
+    bench.settle();
+    let mut bytes = fs::read(&take.path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"IDAT").unwrap() + 8;
+    bytes[at] ^= 0xff;
+    fs::write(&take.path, &bytes).unwrap();
+    let mut bench = bench.reopened();
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Failed);
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    let second = bench.project.art().takes(&item)[1].clone();
+    assert_eq!(bench.published(&item), gradient(second.recipe()));
+
+    let mut bench = bench.reopened();
+    bench.settle();
+    let told = bench.updates.iter().find_map(|update| match update {
+        Update::Failed { shot, error } if *shot == item => Some(error.clone()),
+        _ => None,
+    });
+    assert!(told.is_some_and(|error| error.contains(take.id.as_str())), "the damage is told");
+    assert_eq!(*bench.pictures()[&item], gradient(second.recipe()));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    assert_eq!(bench.project.needed().count(), 0, "no start draws one more");
+}
+
+#[test]
+fn a_copy_that_holds_nothing_but_pictures_shows_them_and_draws_nothing() {
+    let bench = Bench::drawn();
+    let item = bench.item();
+    let copy = tempfile::tempdir().unwrap();
+    let [from, to] = [bench.root(), copy.path()].map(|root| root.join("pictures"));
+    copy_folder(&from, &to);
+    let shown = bench.published(&item);
+    let mut bench = Bench::over(copy, story());
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    assert!(bench.fakes.drawn().is_empty());
+    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
+    assert_eq!(bench.pictures()[&item], &shown);
+    assert_eq!(bench.published(&item), shown);
+}
+
+#[test]
+fn a_project_at_rest_writes_nothing() {
+    let mut bench = Bench::drawn();
+    let written =
+        |bench: &Bench| fs::metadata(bench.root().join("queue.json")).unwrap().modified().unwrap();
+    wait_until("the queue to be kept", || {
+        fs::read(bench.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
+    });
+    let before = written(&bench);
+    for _ in 0..20 {
+        bench.project.poll();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(written(&bench), before);
+}
+
+#[test]
 fn a_folder_that_another_project_has_open_is_refused() {
     let bench = Bench::drawn();
     let error = Project::open(story(), bench.root(), Fakes::default().registry()).unwrap_err();

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use bevy_illustrator::{
     art::Art,
-    studio::{JobId, Studio, StudioEvent},
+    studio::{JobId, Resume, Studio, StudioEvent},
 };
 
 use super::common::{Fakes, copy_folder, gradient, recipe, shot, wait_until};
@@ -28,7 +28,7 @@ impl Desk {
 
     fn over(dir: tempfile::TempDir, fakes: Fakes) -> Self {
         let art = Art::open(dir.path()).unwrap();
-        let studio = Studio::start(fakes.registry(), art.writer(), |_, _| true).unwrap();
+        let studio = Studio::start(fakes.registry(), art.writer(), |_, _| Resume::Draw).unwrap();
         Self { dir, fakes, studio, art, events: Vec::new() }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bevy_illustrator::story::{
     Story, StorySource,
     check::{StoryFault, check},
-    ron_file::RonFile,
+    ron_file::{self, RonFile},
 };
 
 use crate::failure::Failure;
@@ -53,8 +53,7 @@ fn default_art_folder(story: &Path) -> PathBuf {
     let assets = absolute.ancestors().skip(1).find(|folder| folder.ends_with("assets"));
     let beside = story.parent().unwrap_or(Path::new(""));
     let name = story.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("story");
-    assets.unwrap_or(beside).join("illustrations").join(stem)
+    assets.unwrap_or(beside).join("illustrations").join(ron_file::name(&name))
 }
 
 #[cfg(test)]
@@ -68,6 +67,7 @@ mod tests {
             ("/game/assets/acts/1/door.story.ron", "/game/assets/illustrations/door"),
             ("door.story.ron", "illustrations/door"),
             ("/x/door.ron", "/x/illustrations/door"),
+            ("/x/door.2.story.ron", "/x/illustrations/door.2"),
         ] {
             assert_eq!(default_art_folder(Path::new(story)), Path::new(art));
         }

@@ -1,4 +1,4 @@
-//! The command line: what the panel does, for build servers and for scripts.
+//! The command line: plans, draws and edits, for build servers and for scripts.
 //!
 //! It drives the same [`Project`](bevy_illustrator::project::Project) as the Bevy plugin and works on
 //! the same art folder, so a game finds what was drawn here, and the other way round. Every command
