@@ -227,14 +227,15 @@ impl Shared {
             }
             state.running = None;
             state.queue.forget(&job);
-            state.events.push(match outcome {
+            let event = match outcome {
                 Outcome::Drawn(take, image) => StudioEvent::Drawn { job, take, image },
                 Outcome::Failed(error) => {
                     state.fail(job.clone(), error.clone());
                     StudioEvent::Failed { job, error }
                 }
                 Outcome::Cancelled => StudioEvent::Cancelled(job),
-            });
+            };
+            state.events.push(event);
         });
     }
 
