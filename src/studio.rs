@@ -11,6 +11,7 @@
 pub(crate) mod pool;
 mod queue;
 mod queue_file;
+mod running;
 mod shared;
 mod stopwatch;
 mod worker;

@@ -11,8 +11,7 @@ use std::{
 use image::RgbaImage;
 
 use super::{
-    Job, JobId, JobView, Progress, Resume, StudioEvent, queue::Queue, queue_file::Entry,
-    stopwatch::Stopwatch,
+    Job, JobId, JobView, Resume, StudioEvent, queue::Queue, queue_file::Entry, running::Running,
 };
 use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
 
@@ -38,21 +37,6 @@ struct State {
     closed: bool,
     revision: u64,
     events: Vec<StudioEvent>,
-}
-
-/// The job under way.
-#[derive(Debug)]
-struct Running {
-    job: Job,
-    interrupt: Interrupt,
-    cancelled: bool,
-    watch: Stopwatch,
-    /// When the model was there and drawing began.
-    loaded_at: Duration,
-    stepped_at: Duration,
-    done: u32,
-    of: u32,
-    preview: Option<Arc<image::RgbImage>>,
 }
 
 /// How a job ended.
@@ -173,17 +157,7 @@ impl Shared {
         }
         let job = state.queue.pop()?;
         let interrupt = Interrupt::default();
-        state.running = Some(Running {
-            job: job.clone(),
-            interrupt: interrupt.clone(),
-            cancelled: false,
-            watch: Stopwatch::start(),
-            loaded_at: Duration::ZERO,
-            stepped_at: Duration::ZERO,
-            done: 0,
-            of: job.recipe.sampler.steps,
-            preview: None,
-        });
+        state.running = Some(Running::new(job.clone(), interrupt.clone()));
         state.events.push(StudioEvent::Started(job.clone()));
         Some((job, interrupt))
     }
@@ -308,19 +282,5 @@ impl State {
             // Whoever wants the picture after all gets a new job.
             self.queue.forget(&running.job);
         }
-    }
-}
-
-impl Running {
-    fn view(&self) -> JobView {
-        let elapsed = self.watch.elapsed();
-        let drawing = self.stepped_at.saturating_sub(self.loaded_at);
-        let left = (self.done > 0).then(|| {
-            let at_step = drawing / self.done * self.of.saturating_sub(self.done);
-            at_step.saturating_sub(elapsed.saturating_sub(self.stepped_at))
-        });
-        let progress =
-            Progress { done: self.done, of: self.of, elapsed, left, preview: self.preview.clone() };
-        JobView { job: self.job.clone(), progress: Some(progress) }
     }
 }

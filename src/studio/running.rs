@@ -1,0 +1,54 @@
+//! The job that is being drawn, and how far it is.
+
+use std::{sync::Arc, time::Duration};
+
+use image::RgbImage;
+
+use super::{Job, JobView, Progress, stopwatch::Stopwatch};
+use crate::diffusion::Interrupt;
+
+/// The job under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) job: Job,
+    pub(super) interrupt: Interrupt,
+    pub(super) cancelled: bool,
+    pub(super) watch: Stopwatch,
+    /// When the model was there and drawing began.
+    pub(super) loaded_at: Duration,
+    pub(super) stepped_at: Duration,
+    pub(super) done: u32,
+    pub(super) of: u32,
+    pub(super) preview: Option<Arc<RgbImage>>,
+}
+
+impl Running {
+    /// A job that begins now.
+    pub(super) fn new(job: Job, interrupt: Interrupt) -> Self {
+        let of = job.recipe.sampler.steps;
+        Self {
+            job,
+            interrupt,
+            cancelled: false,
+            watch: Stopwatch::start(),
+            loaded_at: Duration::ZERO,
+            stepped_at: Duration::ZERO,
+            done: 0,
+            of,
+            preview: None,
+        }
+    }
+
+    /// How far it is.
+    pub(super) fn view(&self) -> JobView {
+        let elapsed = self.watch.elapsed();
+        let drawing = self.stepped_at.saturating_sub(self.loaded_at);
+        let left = (self.done > 0).then(|| {
+            let at_step = drawing / self.done * self.of.saturating_sub(self.done);
+            at_step.saturating_sub(elapsed.saturating_sub(self.stepped_at))
+        });
+        let progress =
+            Progress { done: self.done, of: self.of, elapsed, left, preview: self.preview.clone() };
+        JobView { job: self.job.clone(), progress: Some(progress) }
+    }
+}
