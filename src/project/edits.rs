@@ -87,10 +87,9 @@ impl Project {
         let recipe = self.art.kept_take(shot, take)?.recipe();
         let mut edit = recipe.edit.clone().ok_or_else(none)?;
         edit.origin = recipe.origin();
-        let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok());
+        let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok().cloned());
         let drafts =
             others.iter().map(|other| self.draft_of_shown(other)).collect::<Result<Vec<_>, _>>()?;
-        let parent = parent.cloned();
         // Kept until it is drawn or given up: finding takes a while, and the program may end meanwhile.
         let mut alike = self.art.alike().clone();
         let of = (shot.clone(), take.clone());
