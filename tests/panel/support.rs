@@ -128,6 +128,26 @@ impl Desk {
         asked
     }
 
+    /// Tries to do what was asked for; how much of it was refused.
+    pub fn try_to_obey(&mut self) -> usize {
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().filter(|action| self.project.apply(action.clone()).is_err()).count()
+    }
+
+    /// Nothing more can be written to the art folder.
+    pub fn fill_disk(&self) {
+        let unfinished = self.project.art().root().join(".tmp");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).unwrap();
+        }
+        std::fs::write(&unfinished, "in the way").unwrap();
+    }
+
+    /// After [`Self::fill_disk`].
+    pub fn free_disk(&self) {
+        std::fs::remove_file(self.project.art().root().join(".tmp")).unwrap();
+    }
+
     pub fn until(&mut self, holds: impl Fn(&Project) -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
         while !holds(&self.project) {
