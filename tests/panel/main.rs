@@ -4,6 +4,7 @@
 mod canvas;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
+mod refused;
 mod storyboard;
 mod support;
 mod tabs;
