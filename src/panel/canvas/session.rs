@@ -20,7 +20,7 @@ use crate::{
         objects::{Objects, Pointing},
     },
     project::{Action, Project},
-    recipe::{Layer, Marks, part::picture_hash},
+    recipe::{Layer, Marks, Scribble, part::picture_hash},
     storyboard::ShotId,
 };
 use kept::Kept;
@@ -70,6 +70,13 @@ struct Marked {
 impl Step for Marked {
     fn differs(&self, from: &Self) -> bool {
         self.marks != from.marks
+    }
+
+    fn pixels(&self) -> impl Iterator<Item = &[u8]> {
+        self.marks.layers.iter().flat_map(|layer| {
+            let scribble = layer.scribble.as_ref().map(|Scribble(image)| image.as_raw().as_slice());
+            std::iter::once(layer.mask.values()).chain(scribble)
+        })
     }
 }
 

@@ -1,7 +1,11 @@
 //! The steps back and forth on takes that were worked on before.
 
 use super::{History, Kept, Marked, Session};
-use crate::{art::TakeId, storyboard::ShotId};
+use crate::{
+    art::TakeId,
+    panel::canvas::history::{Bytes, ROOM},
+    storyboard::ShotId,
+};
 
 /// How many takes are remembered.
 const REMEMBERED: usize = 32;
@@ -21,11 +25,17 @@ struct Past {
 impl Memory {
     /// Work on a take is over for now.
     pub fn keep(&mut self, session: Session) {
-        if self.0.len() == REMEMBERED {
-            self.0.remove(0);
-        }
         let Session { shot, take, history, kept, .. } = session;
-        self.0.push(Past { shot, take, history, kept });
+        self.push(Past { shot, take, history, kept });
+    }
+
+    /// The oldest go when there are too many, or their pixels need too much room.
+    fn push(&mut self, past: Past) {
+        self.0.push(past);
+        let mut bytes = Bytes::default();
+        let mut fits = |past: &&Past| past.history.steps().all(|step| bytes.with(step) <= ROOM);
+        let fitting = self.0.iter().rev().take(REMEMBERED).take_while(|past| fits(past)).count();
+        self.0.drain(..self.0.len() - fitting);
     }
 
     /// Work on a take goes on as it was left, unless somebody else has marked something meanwhile.
@@ -37,5 +47,32 @@ impl Memory {
             session.restore(Some(history.now().clone()));
             session.history = history;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mask::Mask,
+        recipe::{Layer, Marks},
+    };
+
+    #[test]
+    fn work_on_the_oldest_takes_is_forgotten_when_their_pixels_need_too_much_room() {
+        let mut memory = Memory::default();
+        for name in ["a", "b", "c"] {
+            // A hundred megabytes of zeros, which take no memory while nobody touches them.
+            let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
+            let marks = Marks { layers, context: None };
+            memory.push(Past {
+                shot: ShotId::new(name).unwrap(),
+                take: TakeId::new("0123456789abcdef").unwrap(),
+                history: History::new(Marked { marks: marks.clone(), selected: None }),
+                kept: Kept::new(marks),
+            });
+        }
+        let left: Vec<_> = memory.0.iter().map(|past| past.shot.as_str()).collect();
+        assert_eq!(left, ["b", "c"]);
     }
 }
