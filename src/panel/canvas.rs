@@ -29,7 +29,7 @@ use egui::{Rect, Ui};
 
 use super::{Desk, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
-    art::{Take, TakeId},
+    art::{Art, Take, TakeId},
     project::{Action, Project},
     storyboard::Shot,
 };
@@ -219,6 +219,13 @@ impl Canvas {
             && self.session.as_mut().is_some_and(|session| !session.is_own(project.art()))
         {
             self.session = None;
+        }
+    }
+
+    /// What the art could not keep goes to it once more when the canvas is left.
+    pub fn try_again(&mut self, art: &Art) {
+        if let Some(session) = &mut self.session {
+            session.is_own(art);
         }
     }
 

@@ -100,7 +100,8 @@ pub struct Desk {
     pub panel: PanelState,
     pub asked: Vec<Action>,
     pub orders: Arc<Mutex<Orders>>,
-    _folder: tempfile::TempDir,
+    /// Is removed with it.
+    pub folder: tempfile::TempDir,
 }
 
 impl Desk {
@@ -116,7 +117,7 @@ impl Desk {
         let mut panel = PanelState::default();
         // Whatever this machine has downloaded.
         panel.find_objects_with(None);
-        Self { project, panel, asked: Vec::new(), orders, _folder: folder }
+        Self { project, panel, asked: Vec::new(), orders, folder }
     }
 
     /// Does what was asked for, and tells it.
