@@ -120,7 +120,7 @@ pub enum IllustratorSystems {
     Plan,
     /// Applies each [`Action`], and sends what happened as messages
     /// ([`project::Update`](ProjectUpdate)), so that systems in [`Update`] see it in the same frame.
-    /// Runs in [`PreUpdate`].
+    /// Runs in [`PreUpdate`], and applies what is left in [`Last`] of the frame in which the app ends.
     Poll,
     /// Puts new pictures behind their handles and handles on entities, so that a finished picture is
     /// on screen in the same frame. Runs in [`PostUpdate`].

@@ -29,7 +29,7 @@ use egui::{Rect, Ui};
 
 use super::{Desk, state::PanelState, takes_strip::looked_at, theme};
 use crate::{
-    art::{Take, TakeId},
+    art::{Art, Take, TakeId},
     project::{Action, Project},
     storyboard::Shot,
 };
@@ -144,7 +144,9 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
                 match session.settle() {
                     Some(action) => desk.actions.push(action),
                     None => {
-                        session = canvas.begin(ui, desk, take, Some(session.size));
+                        let before = session.size;
+                        canvas.memory.keep(session);
+                        session = canvas.begin(ui, desk, take, Some(before));
                         let told = "The file of this picture has changed, and was read again.";
                         canvas.note = Some(told.to_owned());
                     }
@@ -160,6 +162,7 @@ pub(super) fn canvas_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_
         }
         None => canvas.begin(ui, desk, take, None),
     };
+    session.look_after(desk.project.art());
     for (pointing, mask) in session.poll() {
         let answered = canvas.hand.answered(&pointing, mask, &mut session);
         canvas.note = answered.err().or(canvas.note.take());
@@ -213,9 +216,16 @@ impl Canvas {
     /// The canvas is in sight again. What was marked by others meanwhile goes before what it remembers.
     fn come_back(&mut self, project: &Project) {
         if std::mem::take(&mut self.away)
-            && self.session.as_ref().is_some_and(|session| !session.is_as_kept(project.art()))
+            && self.session.as_mut().is_some_and(|session| !session.is_own(project.art()))
         {
             self.session = None;
+        }
+    }
+
+    /// What the art could not keep goes to it once more when the canvas is left.
+    pub fn try_again(&mut self, art: &Art) {
+        if let Some(session) = &mut self.session {
+            session.is_own(art);
         }
     }
 

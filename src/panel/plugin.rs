@@ -7,13 +7,14 @@ use bevy::{
     log::error,
     prelude::*,
     render::RenderPlugin,
+    window::ExitSystems,
 };
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use egui::{Align2, Frame, Window};
 
 use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
 use crate::{
-    plugin::{IllustratorStatus, Notices, finished::Finished},
+    plugin::{IllustratorStatus, IllustratorSystems, Notices, finished::Finished},
     project::{Action, Project},
 };
 
@@ -80,7 +81,13 @@ impl Plugin for PanelPlugin {
         if let Some(condition) = condition {
             show.run_if_dyn(condition);
         }
-        app.add_systems(EguiPrimaryContextPass, show);
+        app.add_systems(EguiPrimaryContextPass, show).add_systems(
+            Last,
+            leave_last
+                .after(ExitSystems)
+                .before(IllustratorSystems::Poll)
+                .run_if(on_message::<AppExit>),
+        );
     }
 
     fn finish(&self, app: &mut App) {
@@ -157,6 +164,18 @@ fn show_panel(
         notices.0.clear();
     }
     Ok(())
+}
+
+/// The app ends: what was marked last is kept.
+fn leave_last(
+    mut state: ResMut<PanelState>,
+    project: Option<Res<Project>>,
+    mut actions: MessageWriter<Action>,
+) {
+    if let Some(project) = project {
+        state.canvas.try_again(project.art());
+    }
+    actions.write_batch(state.leave());
 }
 
 /// Whether F2 went down, not counting what the system sends while it is held.

@@ -14,11 +14,13 @@ use crate::{
     storyboard::{ShotState, Storyboard},
 };
 
-/// The style as it is typed but not applied.
+/// The style as it is typed but not in force.
 #[derive(Debug, Default)]
 pub(super) struct StyleDraft {
     /// Absent while nothing has been changed.
     typed: Option<Typed>,
+    /// What was asked for with it, which may be refused.
+    asked: Option<Style>,
     /// How many pictures would become stale, and for which draft and which version of the project.
     stale: Option<(u64, Style, usize)>,
 }
@@ -72,32 +74,31 @@ fn would_be_stale(project: &Project, style: &Style) -> usize {
 /// Form and buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, desk: &mut Desk<'_>) {
     let in_force = Typed::new(desk.project.style());
-    let mut typed = draft.typed.take().unwrap_or_else(|| in_force.clone());
+    // Once it is kept, what is in force is shown again, which may be another style for now.
+    let is_kept = draft.asked.is_some() && draft.asked.as_ref() == desk.project.art().style();
+    let typed = draft.typed.take().filter(|_| !is_kept);
+    let before = typed.unwrap_or_else(|| in_force.clone());
+    let mut typed = before.clone();
     let footer = egui::Panel::bottom(ui.id().with("style buttons"))
         .frame(egui::Frame::new())
         .resizable(false);
-    let verdict = footer.show(ui, |ui| buttons(ui, draft, desk, &typed, &in_force)).inner;
+    let dropped = footer.show(ui, |ui| buttons(ui, draft, desk, &typed, &in_force)).inner;
     theme::scroll("style").show(ui, |ui| form(ui, &mut typed));
-    if typed != in_force && verdict == Verdict::GoOn {
-        draft.typed = Some(typed);
+    if typed != before {
+        draft.asked = None;
     }
+    draft.typed = Some(typed).filter(|typed| *typed != in_force && !dropped);
 }
 
-#[derive(PartialEq, Eq)]
-enum Verdict {
-    GoOn,
-    /// Applied or dropped: what is in force is shown again.
-    Done,
-}
-
+/// Whether what is typed is dropped, so that what is in force is shown again.
 fn buttons(
     ui: &mut Ui,
     draft: &mut StyleDraft,
     desk: &mut Desk<'_>,
     typed: &Typed,
     in_force: &Typed,
-) -> Verdict {
-    let mut verdict = Verdict::GoOn;
+) -> bool {
+    let mut dropped = false;
     let changed = typed != in_force;
     let wanted = typed.style();
     ui.add_space(STEP);
@@ -124,12 +125,12 @@ fn buttons(
         if apply.on_hover_text("Uses this style for all pictures from now on").clicked()
             && let Ok(style) = wanted
         {
+            draft.asked = Some(style.clone());
             desk.actions.push(Action::SetStyle(Some(Box::new(style))));
-            verdict = Verdict::Done;
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
         if revert.on_hover_text("Drops what is typed but not applied").clicked() {
-            verdict = Verdict::Done;
+            dropped = true;
         }
         if desk.project.art().style().is_some()
             && ui
@@ -138,10 +139,10 @@ fn buttons(
                 .clicked()
         {
             desk.actions.push(Action::SetStyle(None));
-            verdict = Verdict::Done;
+            dropped = true;
         }
     });
-    verdict
+    dropped
 }
 
 fn form(ui: &mut Ui, typed: &mut Typed) {

@@ -12,15 +12,22 @@ use crate::{
     storyboard::{PromptSource, Shot, ShotWords},
 };
 
-/// What is typed but not applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is typed but not in force.
+#[derive(Clone, Debug)]
 pub(super) struct WordsDraft {
+    typed: Typed,
+    /// What was asked for with it, which may be refused.
+    asked: Option<ShotWords>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Typed {
     words: String,
     unwanted: String,
     seed: String,
 }
 
-impl WordsDraft {
+impl Typed {
     /// What is in force now.
     fn in_force(shot: &Shot, own: &ShotWords) -> Self {
         Self {
@@ -66,8 +73,11 @@ fn own_words(project: &Project, shot: &Shot) -> ShotWords {
 /// Fields and buttons.
 pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, shot: &Shot) {
     let own = own_words(desk.project, shot);
-    let in_force = WordsDraft::in_force(shot, &own);
-    let mut draft = state.words.remove(&shot.id).unwrap_or_else(|| in_force.clone());
+    let in_force = Typed::in_force(shot, &own);
+    // What was asked for is shown as it was tidied up, once it is in force.
+    let draft = state.words.remove(&shot.id).filter(|draft| draft.asked.as_ref() != Some(&own));
+    let before = draft.unwrap_or_else(|| WordsDraft { typed: in_force.clone(), asked: None });
+    let mut typed = before.typed.clone();
 
     theme::section(ui, "Your words");
     let mut focused = false;
@@ -78,23 +88,23 @@ pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<
         focused |= response.has_focus();
     };
     ui.spacing_mut().item_spacing.y = STEP / 2.0;
-    field(ui, "What it shows (the style's words follow)", "", 3, &mut draft.words);
+    field(ui, "What it shows (the style's words follow)", "", 3, &mut typed.words);
     field(
         ui,
         "Not wanted, besides what the story excludes",
         "people, text",
         1,
-        &mut draft.unwanted,
+        &mut typed.unwanted,
     );
     let hint = format!("{} (the story's)", shot.recipe.seed);
-    field(ui, "Seed", if own.seed.is_none() { &hint } else { "the story's" }, 1, &mut draft.seed);
+    field(ui, "Seed", if own.seed.is_none() { &hint } else { "the story's" }, 1, &mut typed.seed);
     ui.spacing_mut().item_spacing.y = STEP;
 
-    let wanted = draft.to_words(shot, &own);
+    let wanted = typed.to_words(shot, &own);
     if let Err(error) = &wanted {
         theme::error_box(ui, error, "");
     }
-    let changed = draft != in_force;
+    let changed = typed != in_force;
     let shortcut = || ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
     let mut apply = changed && wanted.is_ok() && focused && shortcut();
     let mut revert = false;
@@ -120,12 +130,13 @@ pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<
         }
     });
 
-    match wanted {
-        Ok(words) if apply => set(desk, shot, words),
-        _ if changed && !revert => {
-            state.words.insert(shot.id.clone(), draft);
-        }
-        _ => {}
+    let mut asked = before.asked.filter(|_| typed == before.typed);
+    if apply && let Ok(words) = wanted {
+        set(desk, shot, words.clone());
+        asked = Some(words);
+    }
+    if changed && !revert {
+        state.words.insert(shot.id.clone(), WordsDraft { typed, asked });
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use bevy::{
+    ecs::message::MessageCursor,
     log::warn,
     prelude::*,
     tasks::{IoTaskPool, Task, futures::check_ready},
+    window::ExitSystems,
 };
 
 use super::{IllustratorStatus, IllustratorSystems, NewStory, Notices, fail};
@@ -23,6 +25,14 @@ pub(super) struct Desk {
     registry: GeneratorRegistry,
     /// Reading an art folder takes as long as its pictures are many: a task does it.
     opening: Option<Task<Result<Opened, ProjectError>>>,
+}
+
+/// What was asked for and is not applied yet.
+#[derive(Resource, Default)]
+struct Asked {
+    read: MessageCursor<Action>,
+    /// What was asked for before there is a project.
+    waiting: Vec<Action>,
 }
 
 /// A project that was opened.
@@ -52,10 +62,19 @@ impl Desk {
 /// Drives a project that is opened with what lies on the desk.
 pub(super) fn draw(app: &mut App, desk: Desk) {
     app.insert_resource(desk)
+        .init_resource::<Asked>()
         .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
         .add_systems(
             PreUpdate,
             (apply_actions, poll_project).chain().in_set(IllustratorSystems::Poll),
+        )
+        // No frame comes after the one in which the app ends.
+        .add_systems(
+            Last,
+            apply_actions
+                .in_set(IllustratorSystems::Poll)
+                .after(ExitSystems)
+                .run_if(on_message::<AppExit>),
         );
 }
 
@@ -99,12 +118,13 @@ fn plan_story(
 
 /// Applies what was asked for; what is asked for before there is a project waits for it.
 fn apply_actions(
-    mut waiting: Local<Vec<Action>>,
-    mut actions: MessageReader<Action>,
+    mut asked: ResMut<Asked>,
+    actions: Res<Messages<Action>>,
     project: Option<ResMut<Project>>,
     mut notices: ResMut<Notices>,
 ) {
-    waiting.extend(actions.read().cloned());
+    let Asked { read, waiting } = &mut *asked;
+    waiting.extend(read.read(&actions).cloned());
     let Some(mut project) = project else { return };
     for action in waiting.drain(..) {
         if let Err(error) = project.apply(action) {

@@ -1,7 +1,7 @@
 //! How a game adds the plugins.
 
 use bevy::prelude::*;
-use bevy_illustrator::{plugin::Notices, prelude::*};
+use bevy_illustrator::{plugin::Notices, prelude::*, project::Action};
 
 use crate::{common::Fakes, support::*};
 
@@ -47,4 +47,25 @@ fn an_art_folder_that_another_game_has_open_is_told() {
     let text = &second.world().resource::<Notices>().0[0];
     assert!(text.contains("illustrations") && text.contains("open"), "{text}");
     assert!(!second.world().contains_resource::<Project>());
+}
+
+#[test]
+fn what_is_asked_for_in_the_last_frame_is_done_once_before_the_app_ends() {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    let mut app = game.start(&painter);
+    update_until_drawn(&mut app);
+    let shot = shot(app.world(), &Illustration::portrait("mira", "happy"));
+    let more = Action::DrawMore { shot, takes: 1 };
+    app.world_mut().write_message(Action::Pause(true));
+    app.world_mut().write_message(more.clone());
+    app.add_systems(
+        PostUpdate,
+        move |mut actions: MessageWriter<Action>, mut exits: MessageWriter<AppExit>| {
+            actions.write(more.clone());
+            exits.write(AppExit::Success);
+        },
+    );
+    app.update();
+    let jobs = app.world().resource::<Project>().studio().jobs().len();
+    assert_eq!(jobs, 2, "one of the frame before, and one of the last");
 }

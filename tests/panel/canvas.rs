@@ -5,6 +5,7 @@ mod keys;
 mod marking;
 mod objects;
 mod properties;
+mod refused;
 mod tools;
 mod under_way;
 

@@ -1,9 +1,11 @@
 //! The author's panel, driven as a person would: by what stands on its buttons.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod app_exit;
 mod canvas;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
+mod refused;
 mod storyboard;
 mod support;
 mod tabs;

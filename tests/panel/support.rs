@@ -100,7 +100,8 @@ pub struct Desk {
     pub panel: PanelState,
     pub asked: Vec<Action>,
     pub orders: Arc<Mutex<Orders>>,
-    _folder: tempfile::TempDir,
+    /// Is removed with it.
+    pub folder: tempfile::TempDir,
 }
 
 impl Desk {
@@ -116,7 +117,7 @@ impl Desk {
         let mut panel = PanelState::default();
         // Whatever this machine has downloaded.
         panel.find_objects_with(None);
-        Self { project, panel, asked: Vec::new(), orders, _folder: folder }
+        Self { project, panel, asked: Vec::new(), orders, folder }
     }
 
     /// Does what was asked for, and tells it.
@@ -126,6 +127,26 @@ impl Desk {
             self.project.apply(action.clone()).unwrap();
         }
         asked
+    }
+
+    /// Tries to do what was asked for; how much of it was refused.
+    pub fn try_to_obey(&mut self) -> usize {
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().filter(|action| self.project.apply(action.clone()).is_err()).count()
+    }
+
+    /// Nothing more can be written to the art folder.
+    pub fn fill_disk(&self) {
+        let unfinished = self.project.art().root().join(".tmp");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).unwrap();
+        }
+        std::fs::write(&unfinished, "in the way").unwrap();
+    }
+
+    /// After [`Self::fill_disk`].
+    pub fn free_disk(&self) {
+        std::fs::remove_file(self.project.art().root().join(".tmp")).unwrap();
     }
 
     pub fn until(&mut self, holds: impl Fn(&Project) -> bool) {

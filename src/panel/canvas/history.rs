@@ -1,7 +1,11 @@
 //! Undo and redo.
 
+use std::collections::HashSet;
+
 /// How many steps there are back.
 const MOST: usize = 200;
+/// How many bytes of pixels the steps may hold together.
+pub(super) const ROOM: usize = 256 << 20;
 
 /// What was, and what was to be, around what is.
 #[derive(Debug)]
@@ -15,6 +19,25 @@ pub(super) struct History<T> {
 pub(super) trait Step: Clone {
     /// Whether this is another step than that.
     fn differs(&self, from: &Self) -> bool;
+
+    /// The pixels in it, which it may share with other steps.
+    fn pixels(&self) -> impl Iterator<Item = &[u8]>;
+}
+
+/// Bytes of pixels, those that are shared counted once.
+#[derive(Default)]
+pub(super) struct Bytes {
+    seen: HashSet<*const u8>,
+    total: usize,
+}
+
+impl Bytes {
+    /// How many there are with those of one more step.
+    pub fn with(&mut self, step: &impl Step) -> usize {
+        let new = step.pixels().filter(|pixels| self.seen.insert(pixels.as_ptr()));
+        self.total += new.map(<[u8]>::len).sum::<usize>();
+        self.total
+    }
 }
 
 impl<T: Step> History<T> {
@@ -27,15 +50,22 @@ impl<T: Step> History<T> {
         &self.now
     }
 
+    /// All steps.
+    pub fn steps(&self) -> impl Iterator<Item = &T> {
+        self.past.iter().chain([&self.now]).chain(&self.future)
+    }
+
     /// If something has changed, that is a step.
     pub fn settle(&mut self, now: T) {
         let before = std::mem::replace(&mut self.now, now);
         if self.now.differs(&before) {
-            if self.past.len() == MOST {
-                self.past.remove(0);
-            }
             self.past.push(before);
             self.future.clear();
+            let mut bytes = Bytes::default();
+            bytes.with(&self.now);
+            let latest = self.past.iter().rev().take(MOST);
+            let fitting = latest.take_while(|step| bytes.with(*step) <= ROOM).count();
+            self.past.drain(..self.past.len() - fitting);
         }
     }
 
@@ -56,12 +86,28 @@ impl<T: Step> History<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Something that changes, and something that is remembered beside it.
     impl<T: Clone + PartialEq> Step for (T, u8) {
         fn differs(&self, from: &Self) -> bool {
             self.0 != from.0
+        }
+
+        fn pixels(&self) -> impl Iterator<Item = &[u8]> {
+            std::iter::empty()
+        }
+    }
+
+    impl Step for Vec<Arc<Vec<u8>>> {
+        fn differs(&self, from: &Self) -> bool {
+            self.iter().map(Arc::as_ptr).ne(from.iter().map(Arc::as_ptr))
+        }
+
+        fn pixels(&self) -> impl Iterator<Item = &[u8]> {
+            self.iter().map(|pixels| &pixels[..])
         }
     }
 
@@ -91,5 +137,20 @@ mod tests {
         (1..1000).for_each(|now| history.settle((now, 0)));
         let steps = std::iter::from_fn(|| history.undo()).last();
         assert_eq!(steps, Some((999 - MOST, 0)));
+    }
+
+    #[test]
+    fn the_oldest_steps_go_when_their_pixels_need_too_much_room() {
+        // Zeros that nobody touches take no memory.
+        let pixels = |megabytes: usize| Arc::new(vec![0; megabytes << 20]);
+        let shared = pixels(100);
+        let mut history = History::new(vec![shared.clone()]);
+        for _ in 0..10 {
+            history.settle(vec![shared.clone(), pixels(50)]);
+        }
+        let back = std::iter::from_fn(|| history.undo()).count();
+        assert_eq!(back, 2, "100 + 3 * 50 megabytes are the most below 256");
+        history.settle(vec![]);
+        assert_eq!(std::iter::from_fn(|| history.undo()).count(), 1, "what is gone needs no room");
     }
 }

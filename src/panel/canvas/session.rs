@@ -1,5 +1,8 @@
 //! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
 
+mod kept;
+mod memory;
+
 use std::{sync::Arc, time::SystemTime};
 
 use egui::Context;
@@ -17,9 +20,11 @@ use crate::{
         objects::{Objects, Pointing},
     },
     project::{Action, Project},
-    recipe::{Layer, Marks, part::picture_hash},
+    recipe::{Layer, Marks, Scribble, part::picture_hash},
     storyboard::ShotId,
 };
+use kept::Kept;
+pub(super) use memory::Memory;
 
 /// A take on the canvas.
 #[derive(Debug)]
@@ -48,40 +53,10 @@ pub(super) struct Session {
     selected: Option<usize>,
     selected_before: Option<usize>,
     history: History<Marked>,
-    /// The parts and the box as the project has them.
-    kept: Marks,
+    kept: Kept,
     onlooker: Option<Onlooker>,
     /// How far the network is that knows objects.
     pub network: Network,
-}
-
-/// How many takes are remembered.
-const REMEMBERED: usize = 32;
-
-/// The steps back and forth on takes that were worked on before, the latest last.
-#[derive(Debug, Default)]
-pub(super) struct Memory(Vec<(ShotId, TakeId, History<Marked>)>);
-
-impl Memory {
-    /// Work on a take is over for now.
-    pub fn keep(&mut self, session: Session) {
-        if self.0.len() == REMEMBERED {
-            self.0.remove(0);
-        }
-        self.0.push((session.shot, session.take, session.history));
-    }
-
-    /// Work on a take goes on, with its steps back where its parts are as they were.
-    pub fn recall(&mut self, session: &mut Session) {
-        let is_it =
-            |(shot, take, _): &(ShotId, TakeId, _)| (shot, take) == (&session.shot, &session.take);
-        let Some(at) = self.0.iter().position(is_it) else { return };
-        let (_, _, history) = self.0.remove(at);
-        if history.now().marks == session.marks() {
-            session.selected = history.now().selected;
-            session.history = history;
-        }
-    }
 }
 
 /// What undo and redo bring back.
@@ -95,6 +70,13 @@ struct Marked {
 impl Step for Marked {
     fn differs(&self, from: &Self) -> bool {
         self.marks != from.marks
+    }
+
+    fn pixels(&self) -> impl Iterator<Item = &[u8]> {
+        self.marks.layers.iter().flat_map(|layer| {
+            let scribble = layer.scribble.as_ref().map(|Scribble(image)| image.as_raw().as_slice());
+            std::iter::once(layer.mask.values()).chain(scribble)
+        })
     }
 }
 
@@ -132,7 +114,7 @@ impl Session {
             selected,
             selected_before: None,
             history: History::new(step),
-            kept: marks.clone(),
+            kept: Kept::new(marks.clone()),
             layers: marks.layers,
             context: marks.context,
             onlooker,
@@ -287,18 +269,26 @@ impl Session {
         self.keep()
     }
 
-    /// Whether the art has the parts as they were kept from here.
-    pub fn is_as_kept(&self, art: &Art) -> bool {
-        art.marks(&self.shot, &self.take).is_ok_and(|marks| marks == self.kept)
+    /// Whether nobody else has marked something. What the art could not keep is kept with the next
+    /// [`Self::keep`] then.
+    pub fn is_own(&mut self, art: &Art) -> bool {
+        art.marks(&self.shot, &self.take).is_ok_and(|marks| self.kept.found(&marks))
+    }
+
+    /// Looks now and then what the art could keep.
+    pub fn look_after(&mut self, art: &Art) {
+        if self.kept.is_unread() && !self.is_own(art) {
+            self.kept.forget();
+        }
     }
 
     /// Has the parts kept, if they are others than those that are.
     pub fn keep(&mut self) -> Option<Action> {
         let marks = self.marks();
-        if self.kept == marks {
+        if self.kept.is_latest(&marks) {
             return None;
         }
-        self.kept.clone_from(&marks);
+        self.kept.tell(marks.clone());
         let (shot, take) = (self.shot.clone(), self.take.clone());
         Some(Action::SetMarks { shot, take, marks })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egui::Color32;
-use image::{Pixel, Rgba, RgbaImage};
+use image::{Pixel, Rgba, RgbaImage, imageops};
 
 use crate::{
     mask::Mask,
@@ -26,7 +26,7 @@ pub(super) fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
         (u16::from(was) * (255 - u16::from(gone)) / 255) as u8
     });
     if let Some(Scribble(image)) = &mut layer.scribble {
-        let image = Arc::make_mut(image);
+        let image = fitted(image, stroke.size());
         for (pixel, &gone) in image.pixels_mut().zip(stroke.values()) {
             pixel.0[3] = (u16::from(pixel.0[3]) * (255 - u16::from(gone)) / 255) as u8;
         }
@@ -43,12 +43,22 @@ pub(super) fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
     let nothing = || Scribble(Arc::new(RgbaImage::new(width, height)));
     let Scribble(image) = layer.scribble.get_or_insert_with(nothing);
     let [red, green, blue, _] = colour.to_array();
-    for (pixel, &covered) in Arc::make_mut(image).pixels_mut().zip(stroke.values()) {
+    for (pixel, &covered) in fitted(image, (width, height)).pixels_mut().zip(stroke.values()) {
         if covered > 0 {
             pixel.blend(&Rgba([red, green, blue, covered]));
         }
     }
     layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
+}
+
+/// A scribble at the stroke's size, as [`both`] has it, to be changed.
+fn fitted(image: &mut Arc<RgbaImage>, (width, height): (u32, u32)) -> &mut RgbaImage {
+    if image.dimensions() != (width, height) {
+        let mut fitted = RgbaImage::new(width, height);
+        imageops::replace(&mut fitted, &**image, 0, 0);
+        *image = Arc::new(fitted);
+    }
+    Arc::make_mut(image)
 }
 
 /// A mask put together with a stroke, at the stroke's size: one that was kept for a picture of another size is cut off,
@@ -76,5 +86,28 @@ mod tests {
         assert_eq!([layer.mask.at(3, 3), layer.mask.at(0, 0)], [95, 0]);
         erase(&mut layer, &Mask::full(8, 8), Color32::RED);
         assert!(layer.mask.is_empty());
+    }
+
+    #[test]
+    fn a_scribble_for_a_picture_of_another_size_stays_where_it_is() {
+        let (dot, red) = (Rgba([9, 9, 9, 255]), Rgba([255, 0, 0, 255]));
+        let mut old = RgbaImage::new(8, 8);
+        old.put_pixel(1, 1, dot);
+        old.put_pixel(2, 2, dot);
+        let old = Some(Scribble(Arc::new(old)));
+        let old = Layer { scribble: old, ..Layer::new("sky", Mask::empty(8, 8)) };
+        for (width, height) in [(4, 8), (12, 3)] {
+            let after = |stroke: Stroke, x, y| {
+                let mut layer = old.clone();
+                let area = Area { x, y, width: 1, height: 1 };
+                stroke(&mut layer, &Mask::rectangle(width, height, area), Color32::RED);
+                let Scribble(image) = layer.scribble.unwrap();
+                assert_eq!(image.dimensions(), (width, height));
+                let pixels = image.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[3] > 0);
+                pixels.map(|(x, y, pixel)| (x, y, *pixel)).collect::<Vec<_>>()
+            };
+            assert_eq!(after(scribble, 3, 1), [(1, 1, dot), (3, 1, red), (2, 2, dot)]);
+            assert_eq!(after(erase, 1, 1), [(2, 2, dot)]);
+        }
     }
 }

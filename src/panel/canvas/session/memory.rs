@@ -1,0 +1,78 @@
+//! The steps back and forth on takes that were worked on before.
+
+use super::{History, Kept, Marked, Session};
+use crate::{
+    art::TakeId,
+    panel::canvas::history::{Bytes, ROOM},
+    storyboard::ShotId,
+};
+
+/// How many takes are remembered.
+const REMEMBERED: usize = 32;
+
+/// The steps back and forth on takes that were worked on before, the latest last.
+#[derive(Debug, Default)]
+pub(in crate::panel::canvas) struct Memory(Vec<Past>);
+
+#[derive(Debug)]
+struct Past {
+    shot: ShotId,
+    take: TakeId,
+    history: History<Marked>,
+    kept: Kept,
+}
+
+impl Memory {
+    /// Work on a take is over for now.
+    pub fn keep(&mut self, session: Session) {
+        let Session { shot, take, history, kept, .. } = session;
+        self.push(Past { shot, take, history, kept });
+    }
+
+    /// The oldest go when there are too many, or their pixels need too much room.
+    fn push(&mut self, past: Past) {
+        self.0.push(past);
+        let mut bytes = Bytes::default();
+        let mut fits = |past: &&Past| past.history.steps().all(|step| bytes.with(step) <= ROOM);
+        let fitting = self.0.iter().rev().take(REMEMBERED).take_while(|past| fits(past)).count();
+        self.0.drain(..self.0.len() - fitting);
+    }
+
+    /// Work on a take goes on as it was left, unless somebody else has marked something meanwhile.
+    pub fn recall(&mut self, session: &mut Session) {
+        let is_it = |past: &Past| (&past.shot, &past.take) == (&session.shot, &session.take);
+        let Some(at) = self.0.iter().position(is_it) else { return };
+        let Past { history, kept, .. } = self.0.remove(at);
+        if kept.may_be(&session.marks()) {
+            session.restore(Some(history.now().clone()));
+            session.history = history;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mask::Mask,
+        recipe::{Layer, Marks},
+    };
+
+    #[test]
+    fn work_on_the_oldest_takes_is_forgotten_when_their_pixels_need_too_much_room() {
+        let mut memory = Memory::default();
+        for name in ["a", "b", "c"] {
+            // A hundred megabytes of zeros, which take no memory while nobody touches them.
+            let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
+            let marks = Marks { layers, context: None };
+            memory.push(Past {
+                shot: ShotId::new(name).unwrap(),
+                take: TakeId::new("0123456789abcdef").unwrap(),
+                history: History::new(Marked { marks: marks.clone(), selected: None }),
+                kept: Kept::new(marks),
+            });
+        }
+        let left: Vec<_> = memory.0.iter().map(|past| past.shot.as_str()).collect();
+        assert_eq!(left, ["b", "c"]);
+    }
+}

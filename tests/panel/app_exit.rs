@@ -1,0 +1,71 @@
+//! The app ends while the author works.
+
+use bevy::{
+    prelude::*,
+    render::{RenderPlugin, pipelined_rendering::PipelinedRenderingPlugin, settings::WgpuSettings},
+    window::ExitCondition,
+    winit::WinitPlugin,
+};
+use bevy_illustrator::{prelude::*, recipe::Layer, storyboard::ShotId};
+use egui_kittest::kittest::Queryable;
+
+use super::{
+    canvas::{canvas, mark_moon, take},
+    support::{Desk, Panel},
+};
+
+/// The parts of the only take of a shot, after an app with the panel and its project has ended in its first frame.
+fn after_the_app(panel: Panel, shot: &ShotId) -> Vec<Layer> {
+    let of = take(&panel, shot, 0).id;
+    let Desk { project, panel, folder: _folder, .. } = panel.into_state();
+    let window =
+        WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() };
+    let render_creation = WgpuSettings { backends: None, ..default() }.into();
+    let mut app = App::new();
+    app.add_plugins(
+        DefaultPlugins
+            .set(window)
+            .set(RenderPlugin { render_creation, ..default() })
+            .disable::<WinitPlugin>()
+            .disable::<PipelinedRenderingPlugin>()
+            .disable::<bevy::log::LogPlugin>(),
+    )
+    .add_plugins(IllustratorPlugins.set(IllustratorPlugin {
+        story: StoryInput::File("no such.story.ron".into()),
+        ..default()
+    }));
+    app.finish();
+    app.cleanup();
+    app.insert_resource(project).insert_resource(panel);
+    app.world_mut().write_message(AppExit::Success);
+    app.update();
+    app.world().resource::<Project>().art().marks(shot, &of).unwrap().layers
+}
+
+#[test]
+fn words_of_a_part_that_are_typed_when_the_app_ends_are_kept() {
+    let (mut panel, shot) = canvas();
+    mark_moon(&mut panel, &shot);
+    panel.state_mut().obey();
+    // What is typed is kept now and then; not yet what was typed last.
+    let typed = (1..).find(|_| {
+        panel.get_by_label("What it is to show").type_text("!");
+        panel.run_steps(1);
+        panel.state_mut().obey().is_empty()
+    });
+    let words = format!("a moon{}", "!".repeat(typed.unwrap()));
+    let layers = after_the_app(panel, &shot);
+    assert_eq!(layers[0].edit.as_ref().unwrap().words, words);
+}
+
+#[test]
+fn what_could_not_be_kept_before_is_kept_when_the_app_ends() {
+    let (mut panel, shot) = canvas();
+    panel.state().fill_disk();
+    mark_moon(&mut panel, &shot);
+    panel.key_press(egui::Key::Escape);
+    panel.run_steps(2);
+    assert!(panel.state_mut().try_to_obey() > 0);
+    panel.state().free_disk();
+    assert_eq!(after_the_app(panel, &shot).len(), 1);
+}

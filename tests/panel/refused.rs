@@ -1,0 +1,89 @@
+//! What is typed stays until it is in force.
+
+use bevy_illustrator::{panel::Tab, storyboard::ShotKind};
+use egui::{Key, Modifiers, accesskit::Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use super::support::*;
+
+const WORDS: &str = "What it shows (the style's words follow)";
+const STYLE: &str = "Words at the end of every prompt";
+
+/// Types in the place of what stands in a field.
+fn type_into(panel: &mut Panel, field: &str, text: &str) {
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
+    panel.run_steps(2);
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text(text);
+    panel.run_steps(2);
+}
+
+fn shown(panel: &Panel, field: &str) -> String {
+    panel.get_by_role_and_label(Role::MultilineTextInput, field).value().unwrap()
+}
+
+/// Whether something is typed that is not in force.
+fn is_unapplied(panel: &Panel) -> bool {
+    !panel.get_by_label("Revert").accesskit_node().is_disabled()
+}
+
+#[test]
+fn words_that_could_not_be_kept_stay_in_their_field_and_can_be_applied_again() {
+    let mut panel = open(Desk::new(story()));
+    let shot = panel.state().shot(ShotKind::Background);
+    click(&mut panel, &shot);
+    type_into(&mut panel, WORDS, " a quiet harbour ");
+    panel.state().fill_disk();
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    panel.run_steps(2);
+    assert!(panel.state_mut().try_to_obey() > 0);
+    panel.run_steps(2);
+    assert_eq!(shown(&panel, WORDS), " a quiet harbour ");
+
+    panel.state().free_disk();
+    scroll_and_press(&mut panel, "Apply and draw");
+    assert_eq!(panel.state_mut().try_to_obey(), 0);
+    panel.run_steps(2);
+    assert_eq!(shown(&panel, WORDS), "a quiet harbour", "it is shown as it was tidied up");
+    assert!(!is_unapplied(&panel));
+}
+
+#[test]
+fn what_is_typed_after_words_were_applied_stays_when_they_come_into_force() {
+    let mut panel = open(Desk::new(story()));
+    let shot = panel.state().shot(ShotKind::Background);
+    click(&mut panel, &shot);
+    type_into(&mut panel, WORDS, "a quiet harbour");
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    panel.run_steps(2);
+    type_into(&mut panel, WORDS, "a quiet harbour at noon");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    assert_eq!(shown(&panel, WORDS), "a quiet harbour at noon");
+    assert!(is_unapplied(&panel));
+}
+
+#[test]
+fn a_style_that_could_not_be_kept_stays_typed_and_can_be_applied_again() {
+    let mut desk = Desk::new(story());
+    desk.panel.tab = Tab::Style;
+    let mut panel = open(desk);
+    type_into(&mut panel, STYLE, "in ink");
+    panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
+    panel.run_steps(2);
+    panel.get_by_role_and_label(Role::TextInput, "Seed").type_text(" ");
+    panel.run_steps(2);
+    panel.state().fill_disk();
+    press(&mut panel, "Apply");
+    assert_eq!(panel.state_mut().try_to_obey(), 1);
+    panel.run_steps(2);
+    assert_eq!(shown(&panel, STYLE), "in ink");
+    assert!(is_unapplied(&panel));
+
+    panel.state().free_disk();
+    press(&mut panel, "Apply");
+    panel.state_mut().obey();
+    panel.run_steps(2);
+    assert_eq!(panel.state().project.style().words, "in ink");
+    assert!(!is_unapplied(&panel), "the blank behind the seed is nothing to apply");
+}
