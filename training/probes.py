@@ -66,7 +66,7 @@ UNWANTED = (
 
 def negatives(exam: Exam) -> str:
     """How often what the model adds by itself is seen with and without a negative prompt against it."""
-    seeds = max(exam.count // 60, 1)  # for each prompt
+    seeds = max(exam.count // 125, 1)  # for each prompt
     asked = [each for each in OPEN for _ in range(seeds)]
 
     def read(negatives: list[str]) -> list[Reading]:

@@ -18,8 +18,6 @@ _ALIVE = PEOPLE + ANIMALS
 #: How often a caption says something, by what and whether it is the ordinary case. Guidance draws the ordinary
 #: where a prompt leaves something open; a negative prompt against it needs others that were left unsaid too.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
-#: The same for all weathers: guidance makes more of what is left unsaid more often than it happens.
-_SAYS_WEATHER = 0.4
 #: A position is left out only where it goes without saying, in the middle and for two from left to right:
 #: who could be in several places would be drawn in several.
 _SAYS_MIDDLE, _SAYS_SIDES = 0.6, 0.35
@@ -94,7 +92,7 @@ class Writer:
             said["place"] = scene.place
         if says(0.92):
             said["time"] = scene.time
-        if scene.place not in INDOORS and says(_SAYS_WEATHER):
+        if scene.place not in INDOORS and says(0.25 if scene.weather == "clear" else 0.5):
             said["weather"] = scene.weather
         if says(0.35 if scene.style == "flat" else 0.8):
             said["style"] = scene.style
