@@ -20,7 +20,9 @@ use bevy_illustrator::{
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::support::{Desk, Panel, open_in, press, story};
+use image::{Rgba, RgbaImage};
+
+use super::support::{Desk, Panel, has, open_in, press, story};
 
 /// The canvas with the portrait of a story whose pictures are all drawn, once its picture is read.
 pub fn canvas() -> (Panel, ShotId) {
@@ -45,6 +47,16 @@ pub fn wait_for_objects(panel: &mut Panel) {
     wait_until(panel, |panel| {
         !panel.get_by_label("Split into parts").accesskit_node().is_disabled()
     });
+}
+
+/// Another program paints on the picture of a take, and the canvas reads it again; that picture.
+pub fn repaint(panel: &mut Panel, take: &Take) -> RgbaImage {
+    let mut picture = take.image().unwrap();
+    picture.put_pixel(0, 0, Rgba([1, 2, 3, 255]));
+    picture.save(&take.path).unwrap();
+    wait_until(panel, |panel| has(panel, "was read again"));
+    wait_for_objects(panel);
+    picture
 }
 
 /// Goes on until something has happened.

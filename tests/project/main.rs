@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod actions;
+mod alike;
 mod bench;
 mod changes;
 #[path = "../common/mod.rs"]

@@ -12,8 +12,8 @@ use egui_kittest::kittest::Queryable;
 use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
 
 use super::{
-    at, canvas, choose, kept, key, mark_moon, press_and_wait, stroke, take, wait_for_drawings,
-    wait_for_objects, wait_until,
+    at, canvas, choose, kept, key, mark_moon, press_and_wait, repaint, stroke, take,
+    wait_for_drawings, wait_for_objects,
 };
 
 #[test]
@@ -226,11 +226,7 @@ fn a_picture_that_changes_on_disk_is_read_again() {
     choose(&mut panel, EditKind::Replace, "a moon");
     panel.state_mut().obey();
     let first = take(&panel, &shot, 0);
-    let mut picture = first.image().unwrap();
-    picture.put_pixel(0, 0, image::Rgba([1, 2, 3, 255]));
-    picture.save(&first.path).unwrap();
-    wait_until(&mut panel, |panel| has(panel, "was read again"));
-    wait_for_objects(&mut panel);
+    let picture = repaint(&mut panel, &first);
     press(&mut panel, "Replace part 1");
     let asked = panel.state_mut().obey();
     let [Action::Edit { picture: Some(seen), .. }] = &asked[..] else { panic!("{asked:?}") };

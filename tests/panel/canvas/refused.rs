@@ -6,9 +6,9 @@ use bevy_illustrator::{
 };
 use egui::{Key, Modifiers};
 
-use crate::support::{Panel, has, press};
+use crate::support::{Panel, press};
 
-use super::{at, canvas, kept, key, stroke, take, wait_for_objects, wait_until};
+use super::{at, canvas, kept, key, repaint, stroke, take, wait_for_objects};
 
 /// The canvas with one stroke that was kept and two that were not; the part after each.
 fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
@@ -72,11 +72,7 @@ fn what_could_not_be_kept_outlives_work_on_another_picture() {
 fn what_could_not_be_kept_outlives_a_picture_that_changes_on_disk() {
     let (mut panel, shot, layers) = with_refused_strokes();
     let first = take(&panel, &shot, 0);
-    let mut picture = first.image().unwrap();
-    picture.put_pixel(0, 0, image::Rgba([1, 2, 3, 255]));
-    picture.save(&first.path).unwrap();
-    wait_until(&mut panel, |panel| has(panel, "was read again"));
-    wait_for_objects(&mut panel);
+    repaint(&mut panel, &first);
     panel.state().free_disk();
     goes_back(&mut panel, &layers);
 }
