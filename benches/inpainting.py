@@ -17,7 +17,7 @@ from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from PIL import Image
 
 MODEL = Path(__file__).parent.parent / "assets/models/sketch"
-WIDTH, HEIGHT, STEPS, GUIDANCE = 384, 224, 20, 3.5
+WIDTH, HEIGHT, STEPS, GUIDANCE = 384, 224, 20, 5.0
 SHARES, RUNS, PADDING = (5, 10, 25, 50, 100), 5, 16
 WORDS = "a night sky with stars, storybook illustration"
 

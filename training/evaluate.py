@@ -264,14 +264,14 @@ def of_colour(exam: Exam, colour: str, count: int) -> list[Scene]:
 
 
 def report(args: argparse.Namespace) -> None:
-    painter = Painter(args.model, args.steps, args.guidance)
+    painter = Painter(args.model, args.steps, args.guidance, args.rescale)
     exam = Exam(painter, Judge(args.judge), Clip(args.clip), args.count, args.seed, args.captions)
     asked = "captions as in training" if args.captions else "full descriptions"
     parts = [
         "# Results\n",
         (
             f"{origin()} {args.count} scenes (seed {args.seed}), {asked}; DPM++ 2M, {args.steps} steps, "
-            f"guidance {args.guidance:g}, f32.\n"
+            f"guidance {args.guidance:g} rescaled by {args.rescale:g}, f32.\n"
         ),
     ]
     for measure in (attribute_tables, autoencoder_tables, probes.negatives, probes.guidance, probes.steps):
@@ -283,7 +283,7 @@ def report(args: argparse.Namespace) -> None:
 
 def paint_grid(args: argparse.Namespace) -> None:
     prompts = [line.strip() for line in args.prompts.read_text().splitlines() if line.strip()]
-    painter = Painter(args.model, args.steps, args.guidance)
+    painter = Painter(args.model, args.steps, args.guidance, args.rescale)
     pictures = painter.paint(prompts, [args.seed + i for i in range(len(prompts))])
     grid.labelled(pictures, prompts, columns=8).save(args.out)
 
@@ -295,7 +295,8 @@ def main() -> None:
     painting = len(sys.argv) > 1 and sys.argv[1] == "grid"
     parser.add_argument("--model", type=Path, default=ROOT / "assets/models/sketch")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.5)
+    parser.add_argument("--guidance", type=float, default=5.0)
+    parser.add_argument("--rescale", type=float, default=0.5, help="of guidance, Lin et al. 2023")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     if painting:

@@ -15,11 +15,11 @@ from principal import tensor
 class Painter:
     """A pipeline folder in f32, sampled with DPM++ 2M under the folder's own scheduler settings."""
 
-    def __init__(self, folder: Path, steps: int, guidance: float, batch: int = 16):
+    def __init__(self, folder: Path, steps: int, guidance: float, rescale: float, batch: int = 16):
         self.pipe = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
         self.pipe.scheduler = DPMSolverMultistepScheduler.from_config(self.pipe.scheduler.config)
         self.pipe.set_progress_bar_config(disable=True)
-        self.steps, self.guidance, self.batch = steps, guidance, batch
+        self.steps, self.guidance, self.rescale, self.batch = steps, guidance, rescale, batch
 
     def paint(
         self,
@@ -29,6 +29,7 @@ class Painter:
         negative: list[str] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        rescale: float | None = None,
     ) -> list[np.ndarray]:
         """One u8 (height, width, 3) picture for each prompt, from the noise of its own seed; 256x256 and
         without a negative prompt unless `sizes` and `negative` say otherwise."""
@@ -46,6 +47,7 @@ class Painter:
                 height=height,
                 num_inference_steps=steps or self.steps,
                 guidance_scale=self.guidance if guidance is None else guidance,
+                guidance_rescale=self.rescale if rescale is None else rescale,
                 output_type="pil",
             ).images
             for i, picture in zip(chosen, pictures):

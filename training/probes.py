@@ -16,7 +16,8 @@ from tables import table
 if TYPE_CHECKING:
     from evaluate import Exam
 
-GUIDANCES = (1.0, 2.0, 2.5, 3.5, 5.0)
+#: Scales, and how far each is rescaled.
+GUIDANCES = ((1.0, 0.0), (2.0, 0.0), (3.5, 0.0), (5.0, 0.0), (3.5, 0.7), (5.0, 0.5), (5.0, 0.7), (7.5, 0.5))
 STEPS = (4, 6, 8, 12, 20)
 
 
@@ -100,7 +101,11 @@ def negatives(exam: Exam) -> str:
 
 def guidance(exam: Exam) -> str:
     """Rates of right attributes under several guidances."""
-    return _compared(exam, "Guidance", [(f"{g:g}", {"guidance": g}) for g in GUIDANCES])
+    settings = [
+        (f"{scale:g} rescaled by {rescale:g}" if rescale else f"{scale:g}", {"guidance": scale, "rescale": rescale})
+        for scale, rescale in GUIDANCES
+    ]
+    return _compared(exam, "Guidance", settings)
 
 
 def steps(exam: Exam) -> str:

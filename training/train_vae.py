@@ -7,6 +7,8 @@ The decoder learns to draw from the exact code, with a little noise in it, for a
 code exactly; the encoder learns to give the code. Neither waits for the other, and the denoiser waits for
 none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
 
+`--start` names an AutoencoderKL to go on from, which needs a small `--lr`; `join` takes from it what was not trained.
+
 Stops and goes on, see loop.py.
 """
 
@@ -16,7 +18,7 @@ import argparse
 import math
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,17 +32,25 @@ from drawings import Drawings
 from loop import Training, arguments
 from muon import optimizers
 from principal import CHANNELS, Code, tensor
+from sketchbook.scene import Scene
 
 #: Of a side: the shortest of any drawing, for the networks normalize over all that they see, and what they
 #: learn from smaller crops fits whole pictures less well.
 CROP = 224
 #: Of the code's noise while the decoder learns, relative to a mean square of 1.
 NOISE = 0.1
+#: Pixels over which strokes are alike in number, wherever each of them is.
+STROKES = 8
+#: What tells these styles from others are such strokes and the edges of paper.
+FINE_STYLES = ("oil", "papercut")
 #: Drawings that stay decoded, about 200 KB each: decoding would take a tenth of the time.
 IN_MEMORY = 20_000
 
 
-def autoencoder() -> AutoencoderKL:
+def autoencoder(start: Path | None = None) -> AutoencoderKL:
+    """The one to go on from, or a new one."""
+    if start:
+        return AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
     widths = [16, 16, 32, 64, 64]
     return AutoencoderKL(
         down_block_types=["DownEncoderBlock2D"] * len(widths),
@@ -73,7 +83,8 @@ class Decoder(nn.Module):
         for _ in range(3):
             edges = edges + sum((p - q).abs().mean() for p, q in zip(slopes(a), slopes(b)))
             a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-        loss = (drawn - pictures).abs().mean() + 4 * squared + 0.5 * edges
+        rough = sum((p - q).abs().mean() for p, q in zip(roughness(pictures), roughness(drawn)))
+        loss = (drawn - pictures).abs().mean() + 4 * squared + 0.5 * edges + 2 * rough
         return loss, {"psnr": decibels(squared.item())}
 
     def test(self, pictures: torch.Tensor, code: Code) -> float:
@@ -111,9 +122,22 @@ def slopes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
+def roughness(x: torch.Tensor) -> list[torch.Tensor]:
+    """How steep slopes are around each place. A blur is far from strokes in it, strokes a little aside are not."""
+    return [F.avg_pool2d(slope.abs(), STROKES, STROKES // 2) for slope in slopes(x)]
+
+
 def decibels(squared: float) -> float:
     """PSNR from the mean square of errors in -1..=1."""
     return 10 * math.log10(4 / squared)
+
+
+def half_fine(scenes: Sequence[Scene], numbers: Iterable[int]) -> list[int]:
+    """The numbers of `scenes`, those of FINE_STYLES so often that they are about half of the list."""
+    fine, others = [], []
+    for number in numbers:
+        (fine if scenes[number].style in FINE_STYLES else others).append(number)
+    return others + fine * round(len(others) / max(1, len(fine)))
 
 
 def crops(
@@ -138,10 +162,12 @@ def train(name: str, argv: list[str]) -> None:
     parser = arguments(__doc__, lr=4e-3, batch=5)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--code", type=Path, required=True, help="what principal.py wrote")
+    parser.add_argument("--start", type=Path)
     args = parser.parse_args(argv)
     out, args.out = args.out, args.out / name
     torch.manual_seed(args.seed)
-    drawings, code, part = Drawings(args.drawings), Code.load(args.code), PARTS[name](autoencoder())
+    drawings, code = Drawings(args.drawings), Code.load(args.code)
+    part = PARTS[name](autoencoder(args.start))
     steppers = [(o, 1.0) for o in optimizers(part, args.lr, 1e-4, ("conv_in", "conv_out", "quant_conv"))]
     training = Training(part, steppers, args, keep=0.998, steady=0.5)
 
@@ -151,7 +177,7 @@ def train(name: str, argv: list[str]) -> None:
             training.report(unseen=tested(part, drawings, code))
             torch.save(part.state_dict(), out / f"{name}.pt")
 
-    numbers = drawings.seen()
+    numbers = half_fine(drawings.scenes, drawings.seen())
     read = lru_cache(maxsize=IN_MEMORY)(drawings.picture)
     for _ in training:
         pictures = crops(read, numbers, args.batch, training.rng)
@@ -164,11 +190,14 @@ def train(name: str, argv: list[str]) -> None:
 def join(argv: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args(argv).out
-    model = autoencoder()
+    parser.add_argument("--start", type=Path)
+    args = parser.parse_args(argv)
+    model = autoencoder(args.start)
     for name, part in PARTS.items():
-        part(model).load_state_dict(torch.load(out / f"{name}.pt"))
-    model.save_pretrained(out / "vae")
+        file = args.out / f"{name}.pt"
+        if not args.start or file.exists():
+            part(model).load_state_dict(torch.load(file))
+    model.save_pretrained(args.out / "vae")
 
 
 if __name__ == "__main__":

@@ -120,8 +120,12 @@ fn parameters(provenance: &Provenance) -> String {
     };
     let sampler = recipe.sampler.scheduler.title();
     let hash = model.hash.get(..10).unwrap_or(&model.hash);
+    let rescale = match recipe.sampler.guidance_rescale {
+        0.0 => String::new(),
+        rescale => format!("CFG rescale: {rescale}, "),
+    };
     format!(
-        "{}{unwanted}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        "{}{unwanted}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
         recipe.prompt,
         recipe.sampler.steps,
         recipe.sampler.guidance,
@@ -154,7 +158,12 @@ mod tests {
             size: Size::new(6, 4),
             seed: 40,
             take: 2,
-            sampler: Sampler { scheduler: SchedulerKind::Euler, steps: 12, guidance: 5.5 },
+            sampler: Sampler {
+                scheduler: SchedulerKind::Euler,
+                steps: 12,
+                guidance: 5.5,
+                guidance_rescale: 0.7,
+            },
             model: "sketch".to_owned(),
             edit: None,
         };
@@ -193,7 +202,7 @@ mod tests {
         assert_eq!(text.keyword, "parameters");
         assert_eq!(
             text.text,
-            "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, CFG scale: 5.5, \
+            "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, CFG scale: 5.5, CFG rescale: 0.7, \
              Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
         );
     }

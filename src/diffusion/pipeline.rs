@@ -3,6 +3,7 @@
 mod contexts;
 mod edit;
 mod error;
+mod guidance;
 mod index;
 mod picture;
 mod preview;
@@ -30,6 +31,7 @@ pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
 pub use trace::Trace;
 
 use contexts::Contexts;
+use guidance::Guidance;
 use preview::LatentColours;
 use request::Layout;
 
@@ -125,7 +127,7 @@ impl StableDiffusion {
         let sampler = &request.sampler;
         let mut scheduler = scheduler::build(sampler.scheduler, &self.scheduler, sampler.steps)?;
         let timesteps = scheduler.timesteps().to_vec();
-        let guidance = (sampler.guidance > 1.0).then_some(f64::from(sampler.guidance));
+        let guidance = Guidance::new(sampler, 1.0);
 
         interrupt.check()?;
         let wanted = self.embed(&request.prompt)?;
@@ -171,20 +173,19 @@ impl StableDiffusion {
         Ok(picture::rgba(&image)?)
     }
 
-    /// What the network answers for one picture, moved away from the unwanted words by `guidance`
-    /// (Ho & Salimans 2022, arXiv:2207.12598), which follow the wanted ones in `contexts`.
+    /// What the network answers for one picture, moved away from the unwanted words by `guidance`; they follow
+    /// the wanted ones in `contexts`.
     fn predict(
         &self,
         input: &Tensor,
         timestep: f64,
         contexts: &Contexts,
-        guidance: Option<f64>,
+        guidance: Option<Guidance>,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
         let answers = contexts.answers(&self.unet, input, timestep, interrupt)?;
         let Some(guidance) = guidance else { return Ok(answers) };
-        let (wanted, unwanted) = (answers.narrow(0, 0, 1)?, answers.narrow(0, 1, 1)?);
-        Ok((&unwanted + ((wanted - &unwanted)? * guidance)?)?)
+        Ok(guidance.applied(&answers.narrow(0, 0, 1)?, &answers.narrow(0, 1, 1)?)?)
     }
 
     /// The text encoder's answer to a text, (1, positions, width), kept for the next time.

@@ -182,6 +182,16 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
             .on_hover_text("How closely pictures follow their words; 1 is not at all");
         ui.end_row();
 
+        let label = ui.label("Guidance rescale");
+        let rescale = DragValue::new(&mut style.sampler.guidance_rescale).range(0.0..=1.0);
+        ui.add(rescale.speed(0.01))
+            .labelled_by(label.id)
+            .on_hover_text(
+                "How much of the harshness that guidance brings is taken back; 0 is nothing, 0.5 suits the \
+                 built-in model",
+            );
+        ui.end_row();
+
         let label = ui.label("Seed");
         let seed = theme::field(&mut typed.seed, 1, "").desired_width(172.0);
         ui.add(seed.id_salt("style seed"))

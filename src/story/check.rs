@@ -10,7 +10,7 @@ use std::collections::HashSet;
 pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
-use crate::recipe::Style;
+use crate::recipe::{Sampler, Style};
 
 /// The longest id in bytes, so that a shot's id, which is made of two, still names a file.
 pub const LONGEST_ID: usize = 40;
@@ -54,9 +54,13 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
     if steps == 0 || steps > MOST_STEPS {
         faults.push(StoryFault::BadSteps { steps });
     }
-    let guidance = style.sampler.guidance;
+    let Sampler { guidance, guidance_rescale, .. } = style.sampler;
     if !guidance.is_finite() || guidance < 0.0 {
         faults.push(StoryFault::BadGuidance { guidance: guidance.to_string() });
+    }
+    if !(0.0..=1.0).contains(&guidance_rescale) {
+        let guidance_rescale = guidance_rescale.to_string();
+        faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }
     faults
 }

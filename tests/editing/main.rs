@@ -70,7 +70,12 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             context: None,
             origin: None,
         },
-        sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps: 2, guidance: 4.0 },
+        sampler: Sampler {
+            scheduler: SchedulerKind::DpmPlusPlus2M,
+            steps: 2,
+            guidance: 4.0,
+            guidance_rescale: 0.7,
+        },
         noise: Noise::Seed(3),
     }
 }

@@ -6,7 +6,7 @@ use bevy_illustrator::{
         StableDiffusion, Step,
     },
     generator::{GenerateError, Generator, GeneratorRegistry},
-    recipe::{Recipe, Sampler, SchedulerKind, Size},
+    recipe::{Recipe, Sampler, Size},
 };
 use image::{RgbaImage, imageops};
 
@@ -19,7 +19,7 @@ fn recipe(steps: u32) -> Recipe {
         size: Size::new(64, 64),
         seed: 7,
         take: 0,
-        sampler: Sampler { scheduler: SchedulerKind::DpmPlusPlus2M, steps, guidance: 5.0 },
+        sampler: Sampler { steps, guidance: 5.0, ..Sampler::default() },
         model: "sketch".to_owned(),
         edit: None,
     }
@@ -101,6 +101,7 @@ fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
         (Recipe { size: Size::new(64, 9999), ..good.clone() }, "64x9999"),
         (Recipe { sampler: Sampler { steps: 0, ..sampler }, ..good.clone() }, "0 steps"),
         (Recipe { sampler: Sampler { steps: 1001, ..sampler }, ..good.clone() }, "1 to 1000"),
+        (Recipe { sampler: Sampler { guidance_rescale: 1.5, ..sampler }, ..good.clone() }, "1.5"),
         (
             Recipe { sampler: Sampler { guidance: f32::NAN, ..sampler }, ..good.clone() },
             "guidance NaN",

@@ -72,6 +72,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
                 scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
                 steps: case.steps,
                 guidance: case.guidance,
+                guidance_rescale: 0.0,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
         };

@@ -21,6 +21,7 @@ struct Case {
     scheduler: String,
     steps: u32,
     guidance: f32,
+    guidance_rescale: f32,
     size: [u32; 2],
     unwanted: String,
 }
@@ -65,6 +66,7 @@ fn draw(
             scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
             steps: case.steps,
             guidance: case.guidance,
+            guidance_rescale: case.guidance_rescale,
         },
         noise: Noise::Latents(recorded["noise"].clone()),
     };

@@ -28,10 +28,11 @@ prop_compose! {
     fn some_style()(
         words in some_text(), unwanted in some_text(), model in some_text(), seed in any::<u64>(),
         scheduler in prop::sample::select(SchedulerKind::ALL.to_vec()),
-        steps in any::<u32>(), guidance in -1e9_f32..1e9, side in any::<u32>(),
+        steps in any::<u32>(), guidance in -1e9_f32..1e9, guidance_rescale in -1e9_f32..1e9,
+        side in any::<u32>(),
     ) -> Style {
         let sizes = Sizes { item: Size::new(side, 64), ..Sizes::default() };
-        Style { words, unwanted, model, sampler: Sampler { scheduler, steps, guidance }, sizes, seed }
+        Style { words, unwanted, model, sampler: Sampler { scheduler, steps, guidance, guidance_rescale }, sizes, seed }
     }
 }
 

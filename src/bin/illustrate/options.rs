@@ -36,6 +36,9 @@ pub(crate) struct SamplingOptions {
     /// Classifier-free guidance scale; 1 is none
     #[arg(long, value_name = "X", value_parser = guidance)]
     pub(crate) guidance: Option<f32>,
+    /// How much of the contrast that guidance adds is taken back; 0 is nothing
+    #[arg(long, value_name = "X", value_parser = guidance_rescale)]
+    pub(crate) guidance_rescale: Option<f32>,
     /// How to walk from noise to picture
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<SchedulerKind>,
@@ -72,6 +75,7 @@ impl SamplingOptions {
             scheduler: self.scheduler.unwrap_or(sampler.scheduler),
             steps: self.steps.unwrap_or(sampler.steps),
             guidance: self.guidance.unwrap_or(sampler.guidance),
+            guidance_rescale: self.guidance_rescale.unwrap_or(sampler.guidance_rescale),
         }
     }
 
@@ -126,6 +130,13 @@ fn guidance(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(guidance @ 0.0..=1000.0) => Ok(guidance),
         _ => Err("give a number from 0 to 1000; 7.5 is usual, 1 is none".to_owned()),
+    }
+}
+
+fn guidance_rescale(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(rescale @ 0.0..=1.0) => Ok(rescale),
+        _ => Err("give a number from 0 to 1; 0.7 is usual, 0 is none".to_owned()),
     }
 }
 

@@ -30,6 +30,7 @@ pub use context::Grid;
 pub use error::EditError;
 pub use plan::EditPlan;
 
+use super::guidance::Guidance;
 use canvas::Canvas;
 use latents::Cells;
 
@@ -52,10 +53,10 @@ pub struct EditRequest {
 
 /// One part's share in each prediction.
 struct Voice {
-    /// Places among the texts.
+    /// A place among the texts.
     wanted: usize,
-    unwanted: Option<usize>,
-    guidance: f64,
+    /// Another, and how far the answer is moved away from it.
+    unwanted: Option<(usize, Guidance)>,
     /// (1, 1, height, width): how much this part counts at each latent. All voices together are 1.
     weight: Tensor,
 }
@@ -124,7 +125,7 @@ impl StableDiffusion {
         let noise = cells.noise(request, |noise| self.starting_noise(noise, &layout))?;
         let (texts, voices) = self.voices(request, &plan, &cells)?;
         if let (Some(trace), Some(voice)) = (trace.as_deref_mut(), voices.first()) {
-            let unwanted = &texts[voice.unwanted.unwrap_or(voice.wanted)];
+            let unwanted = &texts[voice.unwanted.map_or(voice.wanted, |(place, _)| place)];
             trace.record_embeddings(&texts[voice.wanted], unwanted, &timesteps)?;
         }
         let contexts = Contexts::new(texts)?;
@@ -214,11 +215,11 @@ impl StableDiffusion {
         let mut voices = Vec::new();
         for (part, weight) in plan.parts.iter().zip(cells.weights(&self.device)?) {
             let edit = &request.edit.parts[part.index].edit;
-            let guidance = f64::from(request.sampler.guidance * (1.0 + edit.amount()));
+            let guidance = Guidance::new(&request.sampler, 1.0 + edit.amount());
             let [wanted, unwanted] = part_words(request, edit);
             let wanted = place(wanted);
-            let unwanted = (request.sampler.guidance > 1.0).then(|| place(unwanted));
-            voices.push(Voice { wanted, unwanted, guidance, weight });
+            let unwanted = guidance.map(|guidance| (place(unwanted), guidance));
+            voices.push(Voice { wanted, unwanted, weight });
         }
         let texts = texts.iter().map(|text| self.embed(text));
         Ok((texts.collect::<Result<_, DiffusionError>>()?, voices))
@@ -238,9 +239,8 @@ impl StableDiffusion {
         for voice in voices {
             let wanted = answers.narrow(0, voice.wanted, 1)?;
             let answer = match voice.unwanted {
-                Some(unwanted) => {
-                    let unwanted = answers.narrow(0, unwanted, 1)?;
-                    (&unwanted + ((wanted - &unwanted)? * voice.guidance)?)?
+                Some((unwanted, guidance)) => {
+                    guidance.applied(&wanted, &answers.narrow(0, unwanted, 1)?)?
                 }
                 None => wanted,
             };

@@ -13,6 +13,9 @@ pub enum DrawError {
     /// Not a number, or below 0.
     #[error("guidance {0} cannot be used: it must be a number from 0 on, such as 7.5")]
     Guidance(f32),
+    /// Not a number, or not in 0..=1.
+    #[error("guidance cannot be rescaled by {0}: it must be a number from 0 to 1, such as 0.7")]
+    GuidanceRescale(f32),
     /// Starting noise for another size or another model.
     #[error(
         "the starting noise has the shape {found:?}, but {size} pixels on this model take \

@@ -62,9 +62,12 @@ impl DrawRequest {
         if width.min(height) < MIN_SIDE {
             return Err(DrawError::Size(self.size));
         }
-        let guidance = self.sampler.guidance;
+        let Sampler { guidance, guidance_rescale, .. } = self.sampler;
         if !guidance.is_finite() || guidance < 0.0 {
             return Err(DrawError::Guidance(guidance));
+        }
+        if !(0.0..=1.0).contains(&guidance_rescale) {
+            return Err(DrawError::GuidanceRescale(guidance_rescale));
         }
         let [height, width] = [height, width].map(|side| (side as usize).div_ceil(scale));
         let expected = [1, channels, height, width];

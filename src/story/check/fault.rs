@@ -125,6 +125,14 @@ pub enum StoryFault {
         /// The guidance.
         guidance: String,
     },
+    /// A guidance rescale out of range, or no number.
+    #[error(
+        "style: the guidance cannot be rescaled by {guidance_rescale}: use a number from 0 to 1, such as 0.7"
+    )]
+    BadGuidanceRescale {
+        /// The rescale.
+        guidance_rescale: String,
+    },
     /// Warning: nothing leads to a scene.
     #[error(
         "scene `{scene}`: nothing leads there from the start: add an exit to it or take it out"

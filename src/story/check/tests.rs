@@ -163,6 +163,9 @@ fn numbers_of_a_style_that_no_picture_can_have_are_errors() {
     error(&["NaN"], |s| s.style.sampler.guidance = f32::NAN);
     error(&["-1"], |s| s.style.sampler.guidance = -1.0);
     error(&["inf"], |s| s.style.sampler.guidance = f32::INFINITY);
+    error(&["rescaled by NaN"], |s| s.style.sampler.guidance_rescale = f32::NAN);
+    error(&["rescaled by 1.1"], |s| s.style.sampler.guidance_rescale = 1.1);
+    error(&["rescaled by -0.1"], |s| s.style.sampler.guidance_rescale = -0.1);
 }
 
 #[test]
