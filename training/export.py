@@ -73,6 +73,9 @@ def main() -> None:
         config = json.loads(path.read_text())
         # Where it lay on this machine is nobody's business.
         config.pop("_name_or_path", None)
+        # Unless told otherwise diffusers loads its own parts in f32, and transformers its part as this says.
+        if "dtype" in config:
+            config["dtype"] = "float32"
         path.write_text(json.dumps(config, indent=2) + "\n")
 
 
