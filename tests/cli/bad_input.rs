@@ -13,7 +13,6 @@ fn usage_that_makes_no_sense_exits_with_2() {
         &["render", "two.story.ron", "--scheduler", "fast"],
         &["render", "two.story.ron", "--device", "abacus"],
         &["render", "two.story.ron", "--guidance", "NaN"],
-        &["render", "two.story.ron", "--guidance-rescale", "1.5"],
         &["render", "two.story.ron", "--shot", "../x"],
         &["render", "two.story.ron", "--shot", ""],
         &["draw", "--out", "a.png"],

@@ -52,8 +52,10 @@ fn other_options_draw_anew_once_and_keep_what_was_there() {
     let other = ["--shot", &shot, "--seed", "5", "--guidance", "2", "--scheduler", "euler"];
     assert_eq!(desk.render(&other).drawn(), [shot.as_str()]);
     assert_eq!(desk.render(&other).drawn(), [""; 0]);
+    let plain = ["--shot", &shot, "--guidance-rescale", "0"];
+    assert_eq!(desk.render(&plain).drawn(), [shot.as_str()]);
     assert_eq!(desk.render(&[]).drawn(), [""; 0], "the first pictures are there still");
-    assert_eq!(desk.pictures().len(), before.len() + 1);
+    assert_eq!(desk.pictures().len(), before.len() + 2);
 }
 
 #[test]

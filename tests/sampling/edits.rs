@@ -3,11 +3,15 @@
 use std::fs;
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, EditRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    diffusion::{
+        DeviceKind, DrawRequest, EditRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace,
+    },
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, SchedulerKind, part::picture_hash},
+    recipe::{
+        EditKind, Part, PartEdit, PictureEdit, Sampler, SchedulerKind, Size, part::picture_hash,
+    },
 };
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
 
 use super::{assert_near, fixture, range, tensors};
@@ -90,4 +94,52 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
         let steps = (f64::from(case.steps) * f64::from(case.strength) + 1e-4) as u32;
         assert_eq!(compared, steps, "{}", case.name);
     }
+}
+
+/// Guidance and its rescaling too: diffusers rescales no guidance of edits, but of drawings.
+#[test]
+fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
+    let (width, height, words) = (64, 64, "a red lighthouse by the sea");
+    let sampler = Sampler { steps: 4, guidance_rescale: 0.7, ..Sampler::default() };
+    let picture = RgbaImage::from_pixel(width, height, image::Rgba([90, 120, 40, 255]));
+    let part = Part {
+        name: "all".to_owned(),
+        mask: Mask::rectangle(width, height, Area { x: 0, y: 0, width, height }),
+        edit: PartEdit {
+            words: words.to_owned(),
+            strength: Some(1.0),
+            grow: Some(0),
+            feather: Some(0),
+            ..PartEdit::new(EditKind::Replace)
+        },
+        scribble: None,
+    };
+    let edit = EditRequest {
+        edit: PictureEdit {
+            parent: None,
+            picture: picture_hash(&picture),
+            style: String::new(),
+            parts: vec![part],
+            context: None,
+            origin: None,
+        },
+        picture,
+        prompt: String::new(),
+        unwanted: "low fog".to_owned(),
+        sampler,
+        noise: Noise::Seed(3),
+    };
+    let drawing = DrawRequest {
+        prompt: words.to_owned(),
+        unwanted: edit.unwanted.clone(),
+        size: Size::new(width, height),
+        sampler,
+        noise: Noise::Seed(3),
+    };
+    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu).unwrap();
+    let [mut edited, mut drawn] = [Trace::default(), Trace::default()];
+    model.edit(&edit, &Interrupt::default(), &mut |_| {}, Some(&mut edited)).unwrap();
+    model.draw(&drawing, &Interrupt::default(), &mut |_| {}, Some(&mut drawn)).unwrap();
+    let [found, expected] = [&edited, &drawn].map(|trace| trace.get("latents_4").unwrap());
+    assert_near("the last latents", found, expected, 1e-3 * range(expected));
 }

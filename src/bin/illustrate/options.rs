@@ -162,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn guidance_is_rescaled_by_a_share() {
+        assert_eq!([guidance_rescale("0"), guidance_rescale("0.7")], [Ok(0.0), Ok(0.7)]);
+        for bad in ["", "1.5", "-0.1", "NaN", "much"] {
+            assert!(guidance_rescale(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_is_not_given_stays_as_the_style_says() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
