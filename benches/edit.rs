@@ -29,7 +29,7 @@ fn measure() -> Result<(), DiffusionError> {
     let size = Sizes::default().background;
     let draw = DrawRequest {
         prompt: WORDS.to_owned(),
-        unwanted: String::new(),
+        negative_prompt: String::new(),
         size,
         sampler,
         noise: Noise::Seed(0),
@@ -69,7 +69,7 @@ fn measure() -> Result<(), DiffusionError> {
             },
             picture: picture.clone(),
             prompt: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             sampler,
             noise: Noise::Seed(0),
         };

@@ -70,7 +70,7 @@ fn game(art_folder: &std::path::Path) -> App {
     )
     .add_plugins(IllustratorPlugins.set(IllustratorPlugin {
         art_folder: Some(art_folder.to_owned()),
-        drawing: Drawing::Asked,
+        draw_policy: DrawPolicy::OnRequest,
         ..default()
     }))
     .add_systems(Startup, (tell_the_story, set_the_stage));

@@ -16,12 +16,12 @@
 //! Every file is written below `.tmp` first, brought to the disk, and only then renamed to its place:
 //! whenever the process is killed, each file is the old one or the new one, never half of one.
 
+mod discard;
 mod error;
 pub(crate) mod folder;
 pub mod ledger;
 mod marks;
 pub mod picture_file;
-mod put_away;
 mod scan;
 pub mod take;
 

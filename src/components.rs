@@ -8,7 +8,7 @@
 pub(crate) mod show;
 pub(crate) mod story;
 
-pub use story::{ComponentStory, TitlePage};
+pub use story::{ComponentStory, StoryMeta};
 
 use std::fmt;
 
@@ -131,8 +131,8 @@ impl fmt::Display for Illustration {
 
 impl Plugin for ComponentsPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<TitlePage>()
-            .register_type::<TitlePage>()
+        app.init_resource::<StoryMeta>()
+            .register_type::<StoryMeta>()
             .register_type::<Scene>()
             .register_type::<Line>()
             .register_type::<Exit>()

@@ -93,7 +93,7 @@
 //! need [`App::hot_swap_material`](hot_swap::HotSwapAppExt::hot_swap_material) for that. A game that
 //! loads `illustrations/<story>/pictures/<shot>.png` by its path is kept up to date as well.
 //!
-//! A game that is finished says [`Drawing::Never`](plugin::Drawing::Never): it ships the folder `pictures`, shows what
+//! A game that is finished says [`DrawPolicy::Off`](plugin::DrawPolicy::Off): it ships the folder `pictures`, shows what
 //! lies there, and draws nothing.
 //!
 //! # Asking for pictures, and being told
@@ -186,11 +186,11 @@ pub mod prelude {
     pub use crate::panel::PanelPlugin;
     #[doc(no_inline)]
     pub use crate::{
-        components::{Illustration, IllustrationImage, TitlePage},
+        components::{Illustration, IllustrationImage, StoryMeta},
         hot_swap::{HotSwapAppExt, Illustrations},
         plugin::{
-            Drawing, IllustratorPlugin, IllustratorPlugins, IllustratorStatus, IllustratorSystems,
-            StoryInput,
+            DrawPolicy, IllustratorPlugin, IllustratorPlugins, IllustratorStatus,
+            IllustratorSystems, StoryInput,
         },
         project::{Action, Project},
         story::{Character, Exit, Expression, Item, Line, Moment, Place, Scene},

@@ -18,12 +18,12 @@
 
 mod badge;
 pub mod canvas;
+mod discard;
 mod filter;
 mod grid;
 mod overview;
 mod picture;
 mod plugin;
-mod put_away;
 mod queue_tab;
 mod shot_actions;
 mod shot_detail;

@@ -25,7 +25,7 @@ use bevy::{
 #[cfg(feature = "panel")]
 use crate::panel::PanelPlugin;
 use crate::{
-    components::{ComponentsPlugin, TitlePage, story::gather_story},
+    components::{ComponentsPlugin, StoryMeta, story::gather_story},
     diffusion::DeviceKind,
     generator::GeneratorRegistry,
     hot_swap::HotSwapPlugin,
@@ -65,7 +65,7 @@ pub struct IllustratorPlugin {
     /// asset folder.
     pub art_folder: Option<PathBuf>,
     /// What is drawn unasked; a game that is finished draws nothing.
-    pub drawing: Drawing,
+    pub draw_policy: DrawPolicy,
     /// What draws.
     pub registry: GeneratorRegistry,
 }
@@ -74,7 +74,7 @@ pub struct IllustratorPlugin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoryInput {
     /// The components of [`crate::story`] on the game's own entities, and the resource
-    /// [`TitlePage`].
+    /// [`StoryMeta`].
     #[default]
     Components,
     /// A `*.story.ron` asset, as a path in the asset folder. A change of the file takes effect in the
@@ -82,19 +82,19 @@ pub enum StoryInput {
     File(String),
 }
 
-/// What is drawn unasked.
+/// When the illustrator draws without being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Drawing {
+pub enum DrawPolicy {
     /// Pictures that are missing or stale, as soon as the story is read and each time it changes.
     #[default]
-    Needed,
+    Auto,
     /// Nothing until an [`Action`] asks for it.
-    Asked,
+    OnRequest,
     /// Nothing at all: for a game that is finished. What lies in the folder `pictures` of the art folder is
     /// loaded through Bevy's assets, from wherever the game has them, and nothing else is needed of it. There
     /// is no [`Project`](crate::project::Project), no worker thread and no panel, and nothing is written. The
     /// art folder must lie in the asset folder.
-    Never,
+    Off,
 }
 
 /// How far the illustrator is with the story.
@@ -141,7 +141,7 @@ impl Default for IllustratorPlugin {
         Self {
             story: StoryInput::default(),
             art_folder: None,
-            drawing: Drawing::default(),
+            draw_policy: DrawPolicy::default(),
             registry: GeneratorRegistry::built_in(DeviceKind::Auto),
         }
     }
@@ -239,17 +239,17 @@ impl IllustratorPlugin {
             .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name()));
         let art_folder = std::path::absolute(&art_folder).unwrap_or(art_folder);
         app.init_resource::<NewStory>();
-        match self.drawing {
-            Drawing::Never => finished::show(app, &art_folder, &root),
-            drawing => {
-                let needed = drawing == Drawing::Needed;
+        match self.draw_policy {
+            DrawPolicy::Off => finished::show(app, &art_folder, &root),
+            policy => {
+                let needed = policy == DrawPolicy::Auto;
                 drive::draw(app, drive::Desk::new(art_folder, needed, self.registry.clone()));
             }
         }
         app.insert_resource(AssetRoot(root));
         match &self.story {
             StoryInput::Components => {
-                app.init_resource::<TitlePage>()
+                app.init_resource::<StoryMeta>()
                     .add_systems(PreUpdate, gather_story.in_set(IllustratorSystems::Read));
             }
             StoryInput::File(path) => story_asset::follow(app, path.clone()),

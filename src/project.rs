@@ -8,8 +8,8 @@
 //! milliseconds.
 
 mod action;
-mod alike;
 mod edits;
+mod propagate;
 mod publisher;
 mod standing;
 mod update;
@@ -32,7 +32,7 @@ use crate::{
 pub use action::Action;
 pub use update::Update;
 
-use alike::Search;
+use propagate::Search;
 use publisher::Publisher;
 use standing::Standings;
 
@@ -78,7 +78,7 @@ pub enum ProjectError {
     /// An edit makes no sense.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// Only what an edit made can be done to other pictures alike.
+    /// Only the edit of an edited take can be propagated.
     #[error("take {take} of shot {shot} was made by no edit: name one that was")]
     NoEdit {
         /// The shot.
@@ -239,7 +239,7 @@ impl Project {
         self.jobs.is_empty() && self.searches.is_empty() && self.is_published()
     }
 
-    /// Whether the picture of a shot is just being looked at for [`Action::EditAlike`].
+    /// Whether the picture of a shot is just being looked at for [`Action::PropagateEdit`].
     #[must_use]
     pub fn is_searched(&self, shot: &ShotId) -> bool {
         self.searches.iter().any(|search| search.is_for(shot))

@@ -27,7 +27,8 @@ pub struct Recipe {
     /// What the picture shows.
     pub prompt: String,
     /// What it must not show: the negative prompt.
-    pub unwanted: String,
+    #[serde(alias = "unwanted")]
+    pub negative_prompt: String,
     /// Size in pixels.
     pub size: Size,
     /// Seed of the starting noise of take 0.
@@ -91,7 +92,7 @@ impl Recipe {
     #[must_use]
     pub fn id(&self) -> RecipeId {
         let mut hash = blake3::Hasher::new();
-        for text in [&self.prompt, &self.unwanted, &self.model] {
+        for text in [&self.prompt, &self.negative_prompt, &self.model] {
             update_text(&mut hash, text);
         }
         hash.update(&self.size.width.to_le_bytes());
@@ -124,13 +125,14 @@ impl Recipe {
 
     /// Whether two recipes ask for the same in the same way, whatever their size and what is edited in them.
     fn same_words(&self, other: &Self) -> bool {
-        let Self { prompt, unwanted, size: _, seed, take: _, sampler, model, edit: _ } = self;
-        (prompt, unwanted) == (&other.prompt, &other.unwanted)
+        let Self { prompt, negative_prompt, size: _, seed, take: _, sampler, model, edit: _ } =
+            self;
+        (prompt, negative_prompt) == (&other.prompt, &other.negative_prompt)
             && (seed, sampler, model) == (&other.seed, &other.sampler, &other.model)
     }
 
     /// What all takes of one edit have in common, and all of the same edit done to other pictures by
-    /// [`Action::EditAlike`](crate::project::Action::EditAlike): the identity of the first of them. None of what no
+    /// [`Action::PropagateEdit`](crate::project::Action::PropagateEdit): the identity of the first of them. None of what no
     /// edit made.
     #[must_use]
     pub fn origin(&self) -> Option<RecipeId> {

@@ -74,8 +74,8 @@ pub struct Character {
     #[serde(default)]
     pub expressions: Vec<Expression>,
     /// What a picture of this character must not show.
-    #[serde(default)]
-    pub unwanted: String,
+    #[serde(default, alias = "unwanted")]
+    pub negative_prompt: String,
 }
 
 /// What an expression of a character looks like.
@@ -105,8 +105,8 @@ pub struct Place {
     /// What the place looks like, in words for the model.
     pub looks: String,
     /// What a picture of this place must not show.
-    #[serde(default)]
-    pub unwanted: String,
+    #[serde(default, alias = "unwanted")]
+    pub negative_prompt: String,
 }
 
 /// Something that is shown on its own, as in an inventory.

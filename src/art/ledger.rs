@@ -30,9 +30,10 @@ pub struct Ledger {
     /// Keys that the author bound otherwise than usual, by what they do.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Vec<String>>,
-    /// Shots to whose pictures an edit is still to be done that made a take of another shot: that shot and take.
+    /// Edits still to be made on other shots: the target shot, and the shot and take whose edit it gets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub alike: BTreeMap<ShotId, (ShotId, TakeId)>,
+    #[serde(alias = "alike")]
+    pub propagations: BTreeMap<ShotId, (ShotId, TakeId)>,
 }
 
 impl Ledger {
@@ -144,18 +145,21 @@ impl Art {
         self.keep(Ledger { keys, ..self.ledger.clone() })
     }
 
-    /// Shots to whose pictures an edit is still to be done that made a take of another shot: that shot and take.
+    /// Edits still to be made on other shots: the target shot, and the shot and take whose edit it gets.
     #[must_use]
-    pub fn alike(&self) -> &BTreeMap<ShotId, (ShotId, TakeId)> {
-        &self.ledger.alike
+    pub fn pending_propagations(&self) -> &BTreeMap<ShotId, (ShotId, TakeId)> {
+        &self.ledger.propagations
     }
 
-    /// Keeps to which shots' pictures an edit is still to be done.
+    /// Stores the edits still to be made on other shots.
     ///
     /// # Errors
     /// When the ledger cannot be written. Nothing has changed then.
-    pub fn set_alike(&mut self, alike: BTreeMap<ShotId, (ShotId, TakeId)>) -> Result<(), ArtError> {
-        self.keep(Ledger { alike, ..self.ledger.clone() })
+    pub fn set_pending_propagations(
+        &mut self,
+        propagations: BTreeMap<ShotId, (ShotId, TakeId)>,
+    ) -> Result<(), ArtError> {
+        self.keep(Ledger { propagations, ..self.ledger.clone() })
     }
 
     /// Puts a ledger in the place of the one in force, on disk first.

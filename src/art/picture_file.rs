@@ -113,10 +113,10 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 /// Words and settings in the form that AUTOMATIC1111's web UI introduced and most tools read.
 fn parameters(provenance: &Provenance) -> String {
     let Provenance { recipe, model, .. } = provenance;
-    let unwanted = if recipe.unwanted.is_empty() {
+    let negative_prompt = if recipe.negative_prompt.is_empty() {
         String::new()
     } else {
-        format!("\nNegative prompt: {}", recipe.unwanted)
+        format!("\nNegative prompt: {}", recipe.negative_prompt)
     };
     let sampler = recipe.sampler.scheduler.title();
     let hash = model.hash.get(..10).unwrap_or(&model.hash);
@@ -125,7 +125,7 @@ fn parameters(provenance: &Provenance) -> String {
         rescale => format!("CFG rescale: {rescale}, "),
     };
     format!(
-        "{}{unwanted}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        "{}{negative_prompt}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
         recipe.prompt,
         recipe.sampler.steps,
         recipe.sampler.guidance,
@@ -154,7 +154,7 @@ mod tests {
     fn example() -> (RgbaImage, Provenance) {
         let recipe = Recipe {
             prompt: "a lighthouse, calm".to_owned(),
-            unwanted: "people".to_owned(),
+            negative_prompt: "people".to_owned(),
             size: Size::new(6, 4),
             seed: 40,
             take: 2,

@@ -17,7 +17,7 @@ pub(super) fn shot(name: &str) -> ShotId {
 pub(super) fn recipe(prompt: &str) -> Recipe {
     Recipe {
         prompt: prompt.to_owned(),
-        unwanted: String::new(),
+        negative_prompt: String::new(),
         size: Size::new(8, 8),
         seed: 1,
         take: 0,

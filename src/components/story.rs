@@ -13,7 +13,7 @@ use crate::{
 /// What a story has that no entity holds.
 #[derive(Resource, Reflect, Clone, Debug, Default, PartialEq)]
 #[reflect(Resource, Default, Debug, Clone, PartialEq)]
-pub struct TitlePage {
+pub struct StoryMeta {
     /// What the story is called.
     pub title: String,
     /// The id of the first scene; the first that was spawned when empty.
@@ -28,10 +28,10 @@ pub struct TitlePage {
 ///   in the order of spawning; while no entity is despawned, that is the order of writing.
 /// - [`Line`]s and [`Exit`]s stand in the scene itself, or on children of the scene's entity. The
 ///   children's come after the scene's own, in the order of the children.
-/// - Title, start and style come from [`TitlePage`].
+/// - Title, start and style come from [`StoryMeta`].
 #[derive(SystemParam)]
 pub struct ComponentStory<'w, 's> {
-    title_page: Res<'w, TitlePage>,
+    story_meta: Res<'w, StoryMeta>,
     characters: Query<'w, 's, (Entity, &'static Character)>,
     places: Query<'w, 's, (Entity, &'static Place)>,
     items: Query<'w, 's, (Entity, &'static Item)>,
@@ -44,7 +44,7 @@ impl StorySource for ComponentStory<'_, '_> {
     type Error = Infallible;
 
     fn story(&self) -> Result<Story, Infallible> {
-        let TitlePage { title, start, style } = self.title_page.clone();
+        let StoryMeta { title, start, style } = self.story_meta.clone();
         Ok(Story {
             title,
             start,
@@ -126,7 +126,7 @@ pub(crate) fn gather_story(
     mut new_story: ResMut<NewStory>,
 ) {
     let any_removed = removed.any();
-    if changed.is_empty() && !any_removed && !told.title_page.is_changed() {
+    if changed.is_empty() && !any_removed && !told.story_meta.is_changed() {
         return;
     }
     if told.scenes.is_empty() {

@@ -35,7 +35,7 @@ use guidance::Guidance;
 use preview::LatentColours;
 use request::Layout;
 
-/// How many texts' embeddings are kept: a story's pictures share most of their unwanted words, and
+/// How many texts' embeddings are kept: a story's pictures share most of their negative prompts, and
 /// takes of one shot all of their words.
 const KEPT_TEXTS: usize = 64;
 
@@ -134,12 +134,12 @@ impl StableDiffusion {
         let contexts = match (guidance, trace.as_deref_mut()) {
             (None, None) => vec![wanted],
             (guidance, trace) => {
-                let unwanted = self.embed(&request.unwanted)?;
+                let negative_prompt = self.embed(&request.negative_prompt)?;
                 if let Some(trace) = trace {
-                    trace.record_embeddings(&wanted, &unwanted, &timesteps)?;
+                    trace.record_embeddings(&wanted, &negative_prompt, &timesteps)?;
                 }
                 match guidance {
-                    Some(_) => vec![wanted, unwanted],
+                    Some(_) => vec![wanted, negative_prompt],
                     None => vec![wanted],
                 }
             }
@@ -173,7 +173,7 @@ impl StableDiffusion {
         Ok(picture::rgba(&image)?)
     }
 
-    /// What the network answers for one picture, moved away from the unwanted words by `guidance`; they follow
+    /// What the network answers for one picture, moved away from the negative prompt by `guidance`; they follow
     /// the wanted ones in `contexts`.
     fn predict(
         &self,

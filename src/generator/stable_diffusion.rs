@@ -76,18 +76,19 @@ impl Generator for StableDiffusionGenerator {
         on_step: &mut dyn FnMut(Step),
     ) -> Result<RgbaImage, GenerateError> {
         let noise = Noise::Seed(recipe.noise_seed());
-        let Recipe { prompt, unwanted, size, sampler, edit, .. } = recipe.clone();
+        let Recipe { prompt, negative_prompt, size, sampler, edit, .. } = recipe.clone();
         let mut pipeline = lock(&self.pipeline);
         let image = match edit {
             None => {
-                let request = DrawRequest { prompt, unwanted, size, sampler, noise };
+                let request = DrawRequest { prompt, negative_prompt, size, sampler, noise };
                 pipeline.draw(&request, interrupt, on_step, None)?
             }
             Some(edit) => {
                 let missing = || GenerateError::NoParent("none was given".to_owned());
                 let picture = parent.ok_or_else(missing)?.clone();
                 let edit = edit.of_take(recipe.take);
-                let request = EditRequest { picture, prompt, unwanted, edit, sampler, noise };
+                let request =
+                    EditRequest { picture, prompt, negative_prompt, edit, sampler, noise };
                 pipeline.edit(&request, interrupt, on_step, None)?
             }
         };

@@ -124,8 +124,8 @@ fn prompt(ui: &mut Ui, shot: &Shot) {
     });
     let mut pieces: Vec<(String, &str)> =
         shot.sources.iter().map(|piece| (piece.from.to_string(), piece.words.as_str())).collect();
-    if !shot.recipe.unwanted.is_empty() {
-        pieces.push(("not wanted".into(), &shot.recipe.unwanted));
+    if !shot.recipe.negative_prompt.is_empty() {
+        pieces.push(("not wanted".into(), &shot.recipe.negative_prompt));
     }
     theme::card().show(ui, |ui| {
         let width = ui.available_width();

@@ -148,7 +148,7 @@ fn buttons(
 fn form(ui: &mut Ui, typed: &mut Typed) {
     let style = &mut typed.style;
     text(ui, "Words at the end of every prompt", "gouache, warm light", 3, &mut style.words);
-    text(ui, "Not wanted in any picture", "text, watermark", 2, &mut style.unwanted);
+    text(ui, "Not wanted in any picture", "text, watermark", 2, &mut style.negative_prompt);
     let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
     text(ui, "Model (the built-in `sketch`, or a diffusers folder)", &hint, 1, &mut style.model);
 

@@ -7,8 +7,8 @@ use egui::{
 
 use super::{
     Desk, badge,
+    discard::discarded,
     picture::{self, Content},
-    put_away::put_away,
     state::{PanelState, Selection, Tab},
     theme,
 };
@@ -45,7 +45,7 @@ pub(super) fn takes_strip(
     let chosen = looked_at(&state.selection, desk, id);
     let double_clicked = tiles(ui, state, desk, id, shot);
     let Some(chosen) = chosen else {
-        put_away(ui, desk, id);
+        discarded(ui, desk, id);
         return;
     };
     let accept = buttons(ui, state, desk, chosen).then(|| chosen.id.clone()).or(double_clicked);
@@ -127,7 +127,7 @@ fn buttons(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, take: &Take
             state.tab = Tab::Canvas;
         }
         ui.label(theme::small(format!("take {at} of {}", takes.len())));
-        if let Some(back) = put_away(ui, desk, &take.shot) {
+        if let Some(back) = discarded(ui, desk, &take.shot) {
             state.selection.take = Some(back);
         }
     });

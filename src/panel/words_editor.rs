@@ -23,7 +23,7 @@ pub(super) struct WordsDraft {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Typed {
     words: String,
-    unwanted: String,
+    negative_prompt: String,
     seed: String,
 }
 
@@ -32,7 +32,7 @@ impl Typed {
     fn in_force(shot: &Shot, own: &ShotWords) -> Self {
         Self {
             words: own.words.clone().unwrap_or_else(|| words_of(shot)),
-            unwanted: own.unwanted.clone().unwrap_or_default(),
+            negative_prompt: own.negative_prompt.clone().unwrap_or_default(),
             seed: own.seed.map(|seed| seed.to_string()).unwrap_or_default(),
         }
     }
@@ -46,7 +46,7 @@ impl Typed {
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let seed = parse_seed(&self.seed)?;
         let words = if self.words == now.words { own.words.clone() } else { text(&self.words) };
-        Ok(ShotWords { words, unwanted: text(&self.unwanted), seed })
+        Ok(ShotWords { words, negative_prompt: text(&self.negative_prompt), seed })
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<
         "Not wanted, besides what the story excludes",
         "people, text",
         1,
-        &mut typed.unwanted,
+        &mut typed.negative_prompt,
     );
     let hint = format!("{} (the story's)", shot.recipe.seed);
     field(ui, "Seed", if own.seed.is_none() { &hint } else { "the story's" }, 1, &mut typed.seed);

@@ -78,6 +78,6 @@ fn plan_story(
 /// Tells whoever asks for something that there is nobody to do it.
 fn refuse_actions(mut actions: MessageReader<Action>, mut notices: ResMut<Notices>) {
     if actions.read().count() > 0 {
-        notices.tell("this game is finished and draws nothing: `Drawing::Asked` would");
+        notices.tell("this game is finished and draws nothing: `DrawPolicy::OnRequest` would");
     }
 }

@@ -55,7 +55,7 @@ pub enum Action {
     /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
     /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
     /// into the queue after that. Until they are drawn, fail or are cancelled, this outlives the program.
-    EditAlike {
+    PropagateEdit {
         /// The shot.
         shot: ShotId,
         /// The take, which an edit made.
@@ -154,7 +154,7 @@ impl Project {
                 }
                 self.queue(&[(shot, recipe)], takes, true);
             }
-            Action::EditAlike { shot, take, others } => {
+            Action::PropagateEdit { shot, take, others } => {
                 self.search(&shot, &take, &others)?;
             }
             Action::SetMarks { shot, take, marks } => {
@@ -200,7 +200,7 @@ impl Project {
             Action::MoveToFront(job) => self.studio.move_to_front(job),
             Action::Cancel(job) => self.cancel(job),
             Action::CancelAll => {
-                self.art.set_alike(BTreeMap::new())?;
+                self.art.set_pending_propagations(BTreeMap::new())?;
                 self.searches.clear();
                 self.studio.cancel_all();
                 let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use image::RgbaImage;
 
-use super::{Project, ProjectError, Update, alike::Search};
+use super::{Project, ProjectError, Update, propagate::Search};
 use crate::{
     art::{Take, TakeId},
     diffusion::{EditError, EditPlan},
@@ -91,10 +91,10 @@ impl Project {
         let drafts =
             others.iter().map(|other| self.draft_of_shown(other)).collect::<Result<Vec<_>, _>>()?;
         // Kept until it is drawn or given up: finding takes a while, and the program may end meanwhile.
-        let mut alike = self.art.alike().clone();
+        let mut propagations = self.art.pending_propagations().clone();
         let of = (shot.clone(), take.clone());
-        alike.extend(others.iter().map(|other| (other.clone(), of.clone())));
-        self.art.set_alike(alike)?;
+        propagations.extend(others.iter().map(|other| (other.clone(), of.clone())));
+        self.art.set_pending_propagations(propagations)?;
         let search = Search::start(edit, parent, drafts).map_err(ProjectError::Thread)?;
         self.searches.push(search);
         Ok(())
@@ -103,14 +103,14 @@ impl Project {
     /// Begins anew to look for what the program was looking for when it ended.
     pub(super) fn search_on(&mut self) {
         let mut wanted = BTreeMap::<_, Vec<_>>::new();
-        for (other, of) in self.art.alike().clone() {
+        for (other, of) in self.art.pending_propagations().clone() {
             let jobs = self.jobs.get(&other).into_iter().flatten();
-            if jobs.clone().any(|job| self.is_alike(&other, &job.recipe)) {
+            if jobs.clone().any(|job| self.is_propagation(&other, &job.recipe)) {
                 continue;
             }
             let takes = self.art.takes(&other);
-            if takes.iter().any(|take| self.is_alike(&other, take.recipe())) {
-                self.forget_alike(&other);
+            if takes.iter().any(|take| self.is_propagation(&other, take.recipe())) {
+                self.forget_propagation(&other);
             } else {
                 wanted.entry(of).or_default().push(other);
             }
@@ -128,7 +128,7 @@ impl Project {
                 refused.extend(left.into_iter().map(|other| (other, error.to_string())));
             }
             for (shot, error) in refused {
-                self.forget_alike(&shot);
+                self.forget_propagation(&shot);
                 let error = format!("the same edit is not done here: {error}");
                 self.updates.push(Update::Failed { shot, error });
             }
@@ -136,17 +136,20 @@ impl Project {
     }
 
     /// Whether a recipe is the edit that is still to be done to the picture of a shot.
-    pub(super) fn is_alike(&self, shot: &ShotId, recipe: &Recipe) -> bool {
-        let of =
-            self.art.alike().get(shot).and_then(|(of, take)| self.art.kept_take(of, take).ok());
+    pub(super) fn is_propagation(&self, shot: &ShotId, recipe: &Recipe) -> bool {
+        let of = self
+            .art
+            .pending_propagations()
+            .get(shot)
+            .and_then(|(of, take)| self.art.kept_take(of, take).ok());
         of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
     }
 
     /// The same edit is done to the picture of a shot, or given up.
-    pub(super) fn forget_alike(&mut self, shot: &ShotId) {
-        let mut alike = self.art.alike().clone();
-        if alike.remove(shot).is_some()
-            && let Err(error) = self.art.set_alike(alike)
+    pub(super) fn forget_propagation(&mut self, shot: &ShotId) {
+        let mut propagations = self.art.pending_propagations().clone();
+        if propagations.remove(shot).is_some()
+            && let Err(error) = self.art.set_pending_propagations(propagations)
         {
             log::error!("the same edit will be done to {shot} again: {error}");
         }

@@ -4,7 +4,7 @@ use std::{mem, path::PathBuf, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, alike::Found, is_asked_for, publisher::Published, standing::Failure};
+use super::{Project, is_asked_for, propagate::Found, publisher::Published, standing::Failure};
 use crate::{
     art::TakeId,
     recipe::Recipe,
@@ -95,7 +95,7 @@ impl Project {
             match recipe {
                 Ok(recipe) => wanted.push((shot, recipe)),
                 Err(error) => {
-                    self.forget_alike(&shot);
+                    self.forget_propagation(&shot);
                     let error = error.to_string();
                     self.updates.push(Update::Failed { shot, error });
                 }
@@ -104,7 +104,7 @@ impl Project {
         // The story may have changed meanwhile.
         let is_wanted = |(shot, recipe): &(ShotId, Recipe)| is_asked_for(&self.board, shot, recipe);
         let (wanted, unwanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_wanted);
-        unwanted.iter().for_each(|(shot, _)| self.forget_alike(shot));
+        unwanted.iter().for_each(|(shot, _)| self.forget_propagation(shot));
         self.queue(&wanted, 1, true);
     }
 
@@ -180,8 +180,8 @@ impl Project {
             self.jobs.remove(shot);
         }
         let done: Vec<Job> = done;
-        if done.iter().any(|job| self.is_alike(shot, &job.recipe)) {
-            self.forget_alike(shot);
+        if done.iter().any(|job| self.is_propagation(shot, &job.recipe)) {
+            self.forget_propagation(shot);
         }
     }
 }

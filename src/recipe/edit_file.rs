@@ -32,8 +32,8 @@ pub struct EditFile {
     #[serde(default)]
     pub prompt: String,
     /// What no part may show.
-    #[serde(default)]
-    pub unwanted: String,
+    #[serde(default, alias = "unwanted")]
+    pub negative_prompt: String,
     /// Words that every part's own words end with.
     #[serde(default)]
     pub style: String,
@@ -60,9 +60,9 @@ pub struct PartEntry {
     /// As [`PartEdit::words`].
     #[serde(default)]
     pub words: String,
-    /// As [`PartEdit::unwanted`].
-    #[serde(default)]
-    pub unwanted: String,
+    /// As [`PartEdit::negative_prompt`].
+    #[serde(default, alias = "unwanted")]
+    pub negative_prompt: String,
     /// As [`PartEdit::strength`].
     #[serde(default)]
     pub strength: Option<f32>,
@@ -191,7 +191,7 @@ impl PartEntry {
             edit: PartEdit {
                 kind: self.edit,
                 words: self.words.clone(),
-                unwanted: self.unwanted.clone(),
+                negative_prompt: self.negative_prompt.clone(),
                 strength: self.strength,
                 amount: self.amount,
                 seed: self.seed,

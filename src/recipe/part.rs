@@ -90,7 +90,8 @@ pub struct PartEdit {
     /// whole picture count.
     pub words: String,
     /// What the part must not show.
-    pub unwanted: String,
+    #[serde(alias = "unwanted")]
+    pub negative_prompt: String,
     /// How much of the way from noise is gone anew, above 0 and at most 1: 0.2 to 0.4 polish, 0.5 to 0.7
     /// change, from 0.8 on little is left.
     pub strength: Option<f32>,
@@ -382,7 +383,7 @@ mod tests {
         ];
         let recipe = |edit: &PictureEdit| Recipe {
             prompt: "a bay".to_owned(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             size: Size::new(2, 2),
             seed: 1,
             take: 0,

@@ -18,7 +18,8 @@ pub struct Style {
     /// Words that end every prompt.
     pub words: String,
     /// What no picture may show.
-    pub unwanted: String,
+    #[serde(alias = "unwanted")]
+    pub negative_prompt: String,
     /// [`BUILT_IN_MODEL`] or a diffusers folder, from where the program runs if its path is relative.
     pub model: String,
     /// How pictures are sampled.
@@ -48,7 +49,7 @@ impl Default for Style {
     fn default() -> Self {
         Self {
             words: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             model: BUILT_IN_MODEL.to_owned(),
             sampler: Sampler::default(),
             sizes: Sizes::default(),

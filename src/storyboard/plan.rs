@@ -61,7 +61,7 @@ struct Draft<'a> {
     /// The id of what the seed grows from.
     family: &'a str,
     prompt: Prompt,
-    unwanted: &'a str,
+    negative_prompt: &'a str,
 }
 
 impl<'a> Planner<'a> {
@@ -111,7 +111,7 @@ impl<'a> Planner<'a> {
                     .with(&time, PromptSource::Time(from()))
                     .with(&weather, PromptSource::Weather(from()))
                     .with(&mood, PromptSource::Mood(from())),
-                unwanted: &place.unwanted,
+                negative_prompt: &place.negative_prompt,
             })
         });
         self.board.backgrounds.entry(scene.id.clone()).or_insert(at);
@@ -154,7 +154,7 @@ impl<'a> Planner<'a> {
             prompt: Prompt::default()
                 .with(&framed, PromptSource::Character(character.id.clone()))
                 .with(on_sheet.unwrap_or(expression), from),
-            unwanted: &character.unwanted,
+            negative_prompt: &character.negative_prompt,
         });
         let portraits = self.board.portraits.entry(character.id.clone()).or_default();
         portraits.insert(expression.to_owned(), at);
@@ -170,7 +170,7 @@ impl<'a> Planner<'a> {
                 family: &moment.id,
                 prompt: Prompt::default()
                     .with(&moment.words, PromptSource::Moment(moment.id.clone())),
-                unwanted: "",
+                negative_prompt: "",
             });
             self.board.moments.insert(moment.id.clone(), at);
             at
@@ -187,7 +187,7 @@ impl<'a> Planner<'a> {
                 family: &item.id,
                 prompt: Prompt::default()
                     .with(or_else(&item.looks, &item.name), PromptSource::Item(item.id.clone())),
-                unwanted: "",
+                negative_prompt: "",
             });
             self.board.items.insert(item.id.clone(), at);
             at
@@ -199,7 +199,7 @@ impl<'a> Planner<'a> {
 
     /// Puts a shot at the end of the board.
     fn add(&mut self, draft: Draft<'a>) -> usize {
-        let Draft { id, kind, title, family, prompt, unwanted } = draft;
+        let Draft { id, kind, title, family, prompt, negative_prompt } = draft;
         let Style { sizes, .. } = self.style;
         let own = self.words.get(&id).cloned().unwrap_or_default();
         let own_words = own.words.as_deref().map(tidy).filter(|words| !words.is_empty());
@@ -208,10 +208,10 @@ impl<'a> Planner<'a> {
             None => prompt,
         };
         let (prompt, sources) = prompt.with(&self.style.words, PromptSource::Style).finish();
-        let by_hand = own.unwanted.unwrap_or_default();
+        let by_hand = own.negative_prompt.unwrap_or_default();
         let recipe = Recipe {
             prompt,
-            unwanted: join([self.style.unwanted.as_str(), unwanted, &by_hand]),
+            negative_prompt: join([self.style.negative_prompt.as_str(), negative_prompt, &by_hand]),
             size: match kind {
                 ShotKind::Background => sizes.background,
                 ShotKind::Portrait => sizes.portrait,

@@ -135,8 +135,9 @@ pub enum PromptSource {
 pub struct ShotWords {
     /// Stands in the place of everything but the style's words, unless it is blank.
     pub words: Option<String>,
-    /// Is added to what is unwanted.
-    pub unwanted: Option<String>,
+    /// Added to the negative prompt.
+    #[serde(alias = "unwanted")]
+    pub negative_prompt: Option<String>,
     /// Stands in the place of the seed.
     pub seed: Option<u64>,
 }

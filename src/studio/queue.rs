@@ -122,7 +122,7 @@ mod tests {
     fn picture(name: &str, take: u32) -> (ShotId, Recipe) {
         let recipe = Recipe {
             prompt: name.to_owned(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             size: Size::new(8, 8),
             seed: 0,
             take,

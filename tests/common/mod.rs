@@ -201,7 +201,7 @@ pub fn gradient(recipe: &Recipe) -> RgbaImage {
 pub fn recipe(prompt: &str) -> Recipe {
     Recipe {
         prompt: prompt.to_owned(),
-        unwanted: String::new(),
+        negative_prompt: String::new(),
         size: Size::new(32, 16),
         seed: 1,
         take: 0,

@@ -61,7 +61,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
     EditRequest {
         picture,
         prompt: "a meadow by day, storybook illustration".to_owned(),
-        unwanted: "in the rain".to_owned(),
+        negative_prompt: "in the rain".to_owned(),
         edit: PictureEdit {
             parent: None,
             picture: hash,

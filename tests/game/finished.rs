@@ -35,7 +35,7 @@ fn drawn() -> (Game, BTreeMap<ShotId, [u8; 4]>) {
 fn finished(game: &Game, painter: &Fakes) -> App {
     game.start_with(IllustratorPlugin {
         story: StoryInput::File(STORY_FILE.into()),
-        drawing: Drawing::Never,
+        draw_policy: DrawPolicy::Off,
         ..plugin(painter)
     })
 }
@@ -103,7 +103,7 @@ fn a_finished_game_that_is_asked_to_draw_says_that_it_does_not() {
     app.world_mut().write_message(Action::DrawNeeded);
     update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
     let text = &app.world().resource::<Notices>().0[0];
-    assert!(text.contains("finished") && text.contains("Drawing::Asked"), "{text}");
+    assert!(text.contains("finished") && text.contains("DrawPolicy::OnRequest"), "{text}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn pictures_of_a_finished_game_that_lie_outside_its_assets_are_told() {
         (Game::with_story(), Fakes::default(), tempfile::tempdir().unwrap());
     let app = game.start_with(IllustratorPlugin {
         art_folder: Some(elsewhere.path().into()),
-        drawing: Drawing::Never,
+        draw_policy: DrawPolicy::Off,
         ..plugin(&painter)
     });
     let IllustratorStatus::Failed(text) = app.world().resource::<IllustratorStatus>() else {

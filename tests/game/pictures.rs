@@ -197,8 +197,11 @@ fn a_picture_that_a_game_loads_by_its_path_follows_too() {
 fn nothing_is_drawn_unasked_when_the_game_says_so() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File(STORY_FILE.into());
-    let mut app =
-        game.start_with(IllustratorPlugin { story, drawing: Drawing::Asked, ..plugin(&painter) });
+    let mut app = game.start_with(IllustratorPlugin {
+        story,
+        draw_policy: DrawPolicy::OnRequest,
+        ..plugin(&painter)
+    });
     update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
     (0..50).for_each(|_| app.update());
     let project = app.world().resource::<Project>();

@@ -41,7 +41,7 @@ fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let world = app.world_mut();
-    world.insert_resource(TitlePage {
+    world.insert_resource(StoryMeta {
         title: "Two tides".into(),
         start: "b".into(),
         style: Style { words: "ink".into(), ..default() },

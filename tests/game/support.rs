@@ -90,7 +90,7 @@ pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
     IllustratorPlugin {
         story: StoryInput::Components,
         art_folder: None,
-        drawing: Drawing::Needed,
+        draw_policy: DrawPolicy::Auto,
         registry: painter.registry(),
     }
 }

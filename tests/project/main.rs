@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod actions;
-mod alike;
 mod bench;
 mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod edits;
+mod propagate;
 mod reopening;
 mod studio;
 #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@ use super::fixture;
 fn recipe(steps: u32) -> Recipe {
     Recipe {
         prompt: "a sailing ship by the sea at sunset".to_owned(),
-        unwanted: "in the rain".to_owned(),
+        negative_prompt: "in the rain".to_owned(),
         size: Size::new(64, 64),
         seed: 7,
         take: 0,
@@ -119,7 +119,7 @@ fn noise_that_is_not_finite_is_told_and_not_painted_black() {
         candle_core::Tensor::full(f32::NAN, (1, 32, 1, 1), &candle_core::Device::Cpu).unwrap();
     let request = DrawRequest {
         prompt: String::new(),
-        unwanted: String::new(),
+        negative_prompt: String::new(),
         size: Size::new(16, 16),
         sampler: Sampler { steps: 1, ..Sampler::default() },
         noise: Noise::Latents(nan),

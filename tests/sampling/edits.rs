@@ -27,7 +27,7 @@ struct Case {
     /// Left, top, width, height.
     part: [u32; 4],
     prompt: String,
-    unwanted: String,
+    negative_prompt: String,
     guidance: f32,
 }
 
@@ -51,7 +51,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             mask: Mask::rectangle(width, height, Area { x, y, width: wide, height: high }),
             edit: PartEdit {
                 words: case.prompt,
-                unwanted: case.unwanted,
+                negative_prompt: case.negative_prompt,
                 strength: Some(case.strength),
                 grow: Some(0),
                 feather: Some(0),
@@ -71,7 +71,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             },
             picture,
             prompt: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             sampler: Sampler {
                 scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
                 steps: case.steps,
@@ -125,13 +125,13 @@ fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
         },
         picture,
         prompt: String::new(),
-        unwanted: "low fog".to_owned(),
+        negative_prompt: "low fog".to_owned(),
         sampler,
         noise: Noise::Seed(3),
     };
     let drawing = DrawRequest {
         prompt: words.to_owned(),
-        unwanted: edit.unwanted.clone(),
+        negative_prompt: edit.negative_prompt.clone(),
         size: Size::new(width, height),
         sampler,
         noise: Noise::Seed(3),

@@ -23,7 +23,7 @@ struct Case {
     guidance: f32,
     guidance_rescale: f32,
     size: [u32; 2],
-    unwanted: String,
+    negative_prompt: String,
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn draw(
     let [width, height] = case.size;
     let request = DrawRequest {
         prompt: case.prompt.clone(),
-        unwanted: case.unwanted.clone(),
+        negative_prompt: case.negative_prompt.clone(),
         size: Size::new(width, height),
         sampler: Sampler {
             scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),

@@ -36,10 +36,10 @@ fn a_changed_sheet_changes_the_shots_that_show_it_and_no_others() {
         move |shot: &Shot| shot.id.as_str() == exact || shot.id.as_str().starts_with(&start)
     };
     changes(|s| s.characters[0].looks.push_str(" with a scarf"), of("portrait", "ines"));
-    changes(|s| s.characters[1].unwanted.push_str("hat"), of("portrait", "vell"));
+    changes(|s| s.characters[1].negative_prompt.push_str("hat"), of("portrait", "vell"));
     changes(|s| s.characters[0].expressions[0].words.push('!'), of("portrait", "ines-calm"));
     changes(|s| s.places[0].looks.push_str(" with a stove"), of("background", "studio"));
-    changes(|s| s.places[1].unwanted.push_str("snow"), of("background", "jungle"));
+    changes(|s| s.places[1].negative_prompt.push_str("snow"), of("background", "jungle"));
     changes(|s| s.items[0].looks.push_str(", lit"), of("item", "lantern"));
 }
 
@@ -68,7 +68,7 @@ fn a_changed_line_changes_only_its_shots() {
 #[test]
 fn a_changed_style_changes_every_shot_that_it_rules() {
     changes(|s| s.style.words.push_str(", at night"), |_| true);
-    changes(|s| s.style.unwanted.push_str("text"), |_| true);
+    changes(|s| s.style.negative_prompt.push_str("text"), |_| true);
     changes(|s| s.style.model = "other".into(), |_| true);
     changes(|s| s.style.sampler.steps += 1, |_| true);
     changes(|s| s.style.seed += 1, |_| true);
@@ -82,7 +82,7 @@ fn the_authors_words_change_one_shot() {
     let id = ShotId::new("portrait-mira-glad").unwrap();
     let words = ShotWords {
         words: Some("a girl laughing".into()),
-        unwanted: Some("teeth".into()),
+        negative_prompt: Some("teeth".into()),
         seed: Some(u64::MAX),
     };
     let before = plan(&story);
@@ -90,7 +90,7 @@ fn the_authors_words_change_one_shot() {
     assert_eq!(changed(&before, &after), BTreeSet::from([id.as_str()]));
     let shot = after.shot(&id).unwrap();
     assert_eq!(shot.recipe.prompt, "a girl laughing, ink drawing");
-    assert_eq!(shot.recipe.unwanted, "text, hat, teeth");
+    assert_eq!(shot.recipe.negative_prompt, "text, hat, teeth");
     assert_eq!(shot.recipe.seed, u64::MAX);
     let from: Vec<_> = shot.sources.iter().map(|piece| piece.from.to_string()).collect();
     assert_eq!(from, ["your words", "style: words"]);
@@ -100,7 +100,8 @@ fn the_authors_words_change_one_shot() {
 fn blank_words_of_the_author_are_none() {
     let story = inn();
     let id = ShotId::new("item-key").unwrap();
-    let blank = ShotWords { words: Some(" ".into()), unwanted: Some(String::new()), seed: None };
+    let blank =
+        ShotWords { words: Some(" ".into()), negative_prompt: Some(String::new()), seed: None };
     let board = Storyboard::plan(&story, &story.style, &BTreeMap::from([(id, blank)]));
     assert_eq!(changed(&plan(&story), &board), BTreeSet::new());
 }

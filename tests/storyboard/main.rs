@@ -30,16 +30,16 @@ fn painters_door() -> Story {
 /// A story with something of everything, in the text that an author would write.
 const INN: &str = r#"(
     title: "The inn",
-    style: (words: "ink drawing", unwanted: "text", seed: 7),
+    style: (words: "ink drawing", negative_prompt: "text", seed: 7),
     characters: [
-        (id: "mira", name: "Mira", looks: "a girl", unwanted: "hat", expressions: [
+        (id: "mira", name: "Mira", looks: "a girl", negative_prompt: "hat", expressions: [
             (id: "glad", words: "smiling"),
             (id: "very_sad", words: "in tears"),
         ]),
         (id: "odo", name: "Odo", looks: "a knight"),
     ],
     places: [
-        (id: "inn", name: "The inn", looks: "a cosy room", unwanted: "people"),
+        (id: "inn", name: "The inn", looks: "a cosy room", negative_prompt: "people"),
         (id: "road", name: "The road", looks: "a road"),
     ],
     items: [

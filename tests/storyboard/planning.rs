@@ -33,10 +33,11 @@ fn shots_stand_in_the_order_in_which_a_reader_meets_them() {
 fn a_recipe_is_made_of_the_sheets_the_scene_and_the_style() {
     let board = plan(&inn());
     let recipe = |id| {
-        let Recipe { prompt, unwanted, .. } = shot(&board, id).recipe.clone();
-        (prompt, unwanted)
+        let Recipe { prompt, negative_prompt, .. } = shot(&board, id).recipe.clone();
+        (prompt, negative_prompt)
     };
-    let expected = |prompt: &str, unwanted: &str| (prompt.to_owned(), unwanted.to_owned());
+    let expected =
+        |prompt: &str, negative_prompt: &str| (prompt.to_owned(), negative_prompt.to_owned());
     assert_eq!(
         recipe("background-inn-at_night-in_the_rain-calm"),
         expected("a cosy room, at night, in the rain, calm, ink drawing", "text, people")

@@ -26,13 +26,13 @@ fn some_text() -> impl Strategy<Value = String> {
 
 prop_compose! {
     fn some_style()(
-        words in some_text(), unwanted in some_text(), model in some_text(), seed in any::<u64>(),
+        words in some_text(), negative_prompt in some_text(), model in some_text(), seed in any::<u64>(),
         scheduler in prop::sample::select(SchedulerKind::ALL.to_vec()),
         steps in any::<u32>(), guidance in -1e9_f32..1e9, guidance_rescale in -1e9_f32..1e9,
         side in any::<u32>(),
     ) -> Style {
         let sizes = Sizes { item: Size::new(side, 64), ..Sizes::default() };
-        Style { words, unwanted, model, sampler: Sampler { scheduler, steps, guidance, guidance_rescale }, sizes, seed }
+        Style { words, negative_prompt, model, sampler: Sampler { scheduler, steps, guidance, guidance_rescale }, sizes, seed }
     }
 }
 
@@ -74,10 +74,10 @@ prop_compose! {
         let character = |(id, looks, colour, expressions): (_, String, _, Vec<_>)| {
             let expression = |(id, words)| Expression { id, words };
             let expressions = expressions.into_iter().map(expression).collect();
-            Character { id, name: looks.clone(), looks, colour, expressions, unwanted: "x".into() }
+            Character { id, name: looks.clone(), looks, colour, expressions, negative_prompt: "x".into() }
         };
         let place = |(id, looks): (_, String)| {
-            Place { id, name: looks.clone(), looks, unwanted: String::new() }
+            Place { id, name: looks.clone(), looks, negative_prompt: String::new() }
         };
         let item = |(id, looks): (_, String)| Item { id, name: looks.clone(), looks };
         Story {

@@ -78,7 +78,7 @@ impl Draw {
         let model = ModelCard::of(&files, &pipeline)?;
         let request = DrawRequest {
             prompt: recipe.prompt.clone(),
-            unwanted: recipe.unwanted.clone(),
+            negative_prompt: recipe.negative_prompt.clone(),
             size: recipe.size,
             sampler: recipe.sampler,
             noise,
@@ -112,7 +112,7 @@ impl Draw {
     fn recipe(&self) -> Recipe {
         Recipe {
             prompt: self.prompt.clone(),
-            unwanted: self.negative.clone(),
+            negative_prompt: self.negative.clone(),
             size: self.look.size.unwrap_or(Sizes::default().background),
             seed: self.look.sampling.seed.unwrap_or(0),
             take: 0,

@@ -89,7 +89,7 @@ impl Edit {
             .map(|from| TakeId::of(&from.recipe, &from.model.hash));
         let recipe = Recipe {
             prompt: file.prompt,
-            unwanted: file.unwanted,
+            negative_prompt: file.negative_prompt,
             size: Size::new(image.width(), image.height()),
             seed: self.sampling.seed.unwrap_or(0),
             take: 0,
@@ -103,7 +103,7 @@ impl Edit {
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),
-            unwanted: recipe.unwanted.clone(),
+            negative_prompt: recipe.negative_prompt.clone(),
             edit: edit.clone(),
             sampler: recipe.sampler,
             noise: Noise::Seed(0),

@@ -42,7 +42,7 @@ pub struct EditRequest {
     /// What the whole picture shows: for parts that have no words of their own.
     pub prompt: String,
     /// What no part may show.
-    pub unwanted: String,
+    pub negative_prompt: String,
     /// The parts, and what is to be done to them.
     pub edit: PictureEdit,
     /// How it is sampled.
@@ -56,7 +56,7 @@ struct Voice {
     /// A place among the texts.
     wanted: usize,
     /// Another, and how far the answer is moved away from it.
-    unwanted: Option<(usize, Guidance)>,
+    negative_prompt: Option<(usize, Guidance)>,
     /// (1, 1, height, width): how much this part counts at each latent. All voices together are 1.
     weight: Tensor,
 }
@@ -125,8 +125,9 @@ impl StableDiffusion {
         let noise = cells.noise(request, |noise| self.starting_noise(noise, &layout))?;
         let (texts, voices) = self.voices(request, &plan, &cells)?;
         if let (Some(trace), Some(voice)) = (trace.as_deref_mut(), voices.first()) {
-            let unwanted = &texts[voice.unwanted.map_or(voice.wanted, |(place, _)| place)];
-            trace.record_embeddings(&texts[voice.wanted], unwanted, &timesteps)?;
+            let negative_prompt =
+                &texts[voice.negative_prompt.map_or(voice.wanted, |(place, _)| place)];
+            trace.record_embeddings(&texts[voice.wanted], negative_prompt, &timesteps)?;
         }
         let contexts = Contexts::new(texts)?;
 
@@ -180,7 +181,7 @@ impl StableDiffusion {
         let (width, height) = request.picture.dimensions();
         DrawRequest {
             prompt: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             size: Size::new(width, height),
             sampler: request.sampler,
             noise: request.noise.clone(),
@@ -216,10 +217,10 @@ impl StableDiffusion {
         for (part, weight) in plan.parts.iter().zip(cells.weights(&self.device)?) {
             let edit = &request.edit.parts[part.index].edit;
             let guidance = Guidance::new(&request.sampler, 1.0 + edit.amount());
-            let [wanted, unwanted] = part_words(request, edit);
+            let [wanted, negative_prompt] = part_words(request, edit);
             let wanted = place(wanted);
-            let unwanted = guidance.map(|guidance| (place(unwanted), guidance));
-            voices.push(Voice { wanted, unwanted, weight });
+            let negative_prompt = guidance.map(|guidance| (place(negative_prompt), guidance));
+            voices.push(Voice { wanted, negative_prompt, weight });
         }
         let texts = texts.iter().map(|text| self.embed(text));
         Ok((texts.collect::<Result<_, DiffusionError>>()?, voices))
@@ -238,9 +239,9 @@ impl StableDiffusion {
         let mut sum = input.zeros_like()?;
         for voice in voices {
             let wanted = answers.narrow(0, voice.wanted, 1)?;
-            let answer = match voice.unwanted {
-                Some((unwanted, guidance)) => {
-                    guidance.applied(&wanted, &answers.narrow(0, unwanted, 1)?)?
+            let answer = match voice.negative_prompt {
+                Some((negative_prompt, guidance)) => {
+                    guidance.applied(&wanted, &answers.narrow(0, negative_prompt, 1)?)?
                 }
                 None => wanted,
             };
@@ -272,12 +273,12 @@ fn small(picture: &RgbaImage, scale: u32) -> RgbImage {
 
 /// What a part is to show, and what not.
 fn part_words(request: &EditRequest, edit: &PartEdit) -> [String; 2] {
-    let EditRequest { prompt, unwanted, edit: PictureEdit { style, .. }, .. } = request;
-    let (words, not) = (edit.words.as_str(), edit.unwanted.as_str());
+    let EditRequest { prompt, negative_prompt, edit: PictureEdit { style, .. }, .. } = request;
+    let (words, not) = (edit.words.as_str(), edit.negative_prompt.as_str());
     match edit.kind {
         // The surroundings say what is to be there; that it is nobody has to be said.
-        EditKind::Remove => [join(["an empty scene", style]), join([words, not, unwanted])],
-        _ if words.trim().is_empty() => [join([prompt.as_str()]), join([not, unwanted])],
-        _ => [join([words, style]), join([not, unwanted])],
+        EditKind::Remove => [join(["an empty scene", style]), join([words, not, negative_prompt])],
+        _ if words.trim().is_empty() => [join([prompt.as_str()]), join([not, negative_prompt])],
+        _ => [join([words, style]), join([not, negative_prompt])],
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use crate::recipe::Sampler;
 
-/// How far an answer is moved away from what is unwanted.
+/// How far an answer is moved away from the negative prompt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guidance {
     scale: f64,
@@ -22,8 +22,8 @@ impl Guidance {
 
     /// Moves the answer for one picture (Ho & Salimans 2022, arXiv:2207.12598), and takes back contrast that this
     /// gave it (Lin et al. 2023, arXiv:2305.08891, equations 15 and 16).
-    pub(super) fn applied(&self, wanted: &Tensor, unwanted: &Tensor) -> Result<Tensor> {
-        let guided = (unwanted + ((wanted - unwanted)? * self.scale)?)?;
+    pub(super) fn applied(&self, wanted: &Tensor, negative_prompt: &Tensor) -> Result<Tensor> {
+        let guided = (negative_prompt + ((wanted - negative_prompt)? * self.scale)?)?;
         if self.rescale == 0.0 {
             return Ok(guided);
         }
@@ -46,12 +46,12 @@ mod tests {
     #[test]
     fn rescaling_takes_back_its_share_of_the_contrast_that_guidance_adds() -> Result<()> {
         let answer = |values: &[f32; 4]| Tensor::from_slice(values, (1, 1, 2, 2), &Device::Cpu);
-        let (wanted, unwanted) = (answer(&[1.0, -1.0, 3.0, -3.0])?, answer(&[0.0; 4])?);
+        let (wanted, negative_prompt) = (answer(&[1.0, -1.0, 3.0, -3.0])?, answer(&[0.0; 4])?);
         // Guided it is 5 times as strong; half of that at a fifth again, and half as it is, is 3 times.
         for (guidance_rescale, times) in [(0.0, 5.0), (0.5, 3.0), (1.0, 1.0)] {
             let sampler = Sampler { guidance: 5.0, guidance_rescale, ..Sampler::default() };
             let guidance = Guidance::new(&sampler, 1.0).expect("5 is guidance");
-            let found = guidance.applied(&wanted, &unwanted)?;
+            let found = guidance.applied(&wanted, &negative_prompt)?;
             let off = (found - (&wanted * times)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
             assert!(off < 1e-5, "{guidance_rescale}: off by {off}");
         }

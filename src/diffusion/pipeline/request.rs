@@ -16,7 +16,7 @@ pub struct DrawRequest {
     /// What the picture shows.
     pub prompt: String,
     /// What it must not show: the negative prompt.
-    pub unwanted: String,
+    pub negative_prompt: String,
     /// Size in pixels.
     pub size: Size,
     /// How it is sampled.
@@ -102,7 +102,7 @@ mod tests {
     fn request(width: u32, height: u32, guidance: f32) -> DrawRequest {
         DrawRequest {
             prompt: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             size: Size::new(width, height),
             sampler: Sampler { guidance, ..Sampler::default() },
             noise: Noise::Seed(0),

@@ -55,11 +55,11 @@ impl Trace {
     pub(super) fn record_embeddings(
         &mut self,
         wanted: &Tensor,
-        unwanted: &Tensor,
+        negative_prompt: &Tensor,
         timesteps: &[f64],
     ) -> Result<(), DiffusionError> {
         self.record("prompt_embeds", wanted)?;
-        self.record("negative_prompt_embeds", unwanted)?;
+        self.record("negative_prompt_embeds", negative_prompt)?;
         self.record("timesteps", &Tensor::new(timesteps, &Device::Cpu)?)
     }
 }

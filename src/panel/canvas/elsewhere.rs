@@ -53,7 +53,7 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
                 .clicked()
         {
             let (shot, take) = (take.shot.clone(), take.id.clone());
-            desk.actions.push(Action::EditAlike { shot, take, others: todo });
+            desk.actions.push(Action::PropagateEdit { shot, take, others: todo });
         }
         if to_judge.len() > 1 && ui.button("Accept all").clicked() {
             to_judge.iter().for_each(|made| accept(desk, made));

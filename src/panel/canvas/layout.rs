@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     art::Take,
-    panel::{Desk, put_away::put_away, shot_detail::icon_button, takes_strip::number, theme},
+    panel::{Desk, discard::discarded, shot_detail::icon_button, takes_strip::number, theme},
     storyboard::Shot,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn top_bar(
         {
             candidates::accept(canvas, desk, take);
         }
-        if let Some(back) = put_away(ui, desk, &take.shot) {
+        if let Some(back) = discarded(ui, desk, &take.shot) {
             canvas.go_to = Some(back);
         }
         tool_bar::look(ui, canvas, session);

@@ -82,7 +82,7 @@ fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         _ => ("What it shows, if anything is to be said", "the words of the picture"),
     };
     let mut focused = field(ui, name, hint, 2, &mut edit.words);
-    focused |= field(ui, "Not wanted in it", "text, people", 1, &mut edit.unwanted);
+    focused |= field(ui, "Not wanted in it", "text, people", 1, &mut edit.negative_prompt);
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 72.0;

@@ -85,7 +85,7 @@ mod tests {
         });
         let recipe = Recipe {
             prompt: String::new(),
-            unwanted: String::new(),
+            negative_prompt: String::new(),
             size: Size::new(8, 8),
             seed: 0,
             take: 0,

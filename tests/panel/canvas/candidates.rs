@@ -179,7 +179,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     press(&mut panel, &format!("Same edit on {} more", others.len()));
     let asked = panel.state_mut().obey();
     assert!(
-        matches!(&asked[..], [Action::EditAlike { others: asked, .. }] if *asked == others),
+        matches!(&asked[..], [Action::PropagateEdit { others: asked, .. }] if *asked == others),
         "{asked:?}"
     );
     panel.state_mut().until(Project::is_idle);

@@ -33,7 +33,7 @@ fn an_edit_is_done_alike_to_other_shots() {
     });
     bench.settle();
     let made = takes(&bench, &item)[1].clone();
-    let alike = |take: &Take, others: &[&ShotId]| Action::EditAlike {
+    let alike = |take: &Take, others: &[&ShotId]| Action::PropagateEdit {
         shot: item.clone(),
         take: take.id.clone(),
         others: others.iter().map(|&shot| shot.clone()).collect(),
@@ -64,7 +64,7 @@ fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up()
     let (mut bench, item, _, made) = edited();
     let (portrait, background) = (bench.portrait(), bench.background());
     let others = vec![portrait.clone(), background.clone()];
-    let alike = Action::EditAlike { shot: item.clone(), take: made.id.clone(), others };
+    let alike = Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others };
     bench.apply(alike.clone());
     // Nothing is found yet, or heard of.
     let mut bench = bench.reopened();
@@ -73,7 +73,7 @@ fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up()
         let [_, take] = &takes(&bench, shot)[..] else { panic!("{shot} has two takes") };
         assert_eq!(take.recipe().origin(), made.recipe().origin());
     }
-    assert!(bench.project.art().alike().is_empty());
+    assert!(bench.project.art().pending_propagations().is_empty());
     let mut bench = bench.reopened();
     bench.settle();
     assert_eq!(takes(&bench, &portrait).len(), 2, "it is done once");
@@ -90,7 +90,7 @@ fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its
     let (mut bench, item, _, made) = edited();
     let (portrait, background) = (bench.portrait(), bench.background());
     let others = vec![portrait.clone(), background.clone()];
-    bench.apply(Action::EditAlike { shot: item.clone(), take: made.id.clone(), others });
+    bench.apply(Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others });
     // Before anything is found, or heard of.
     bench.apply(Action::Discard { shot: item, take: made.id.clone() });
     let Bench { dir, project, .. } = bench;
@@ -106,7 +106,7 @@ fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its
         matches!(update, Update::Failed { shot, error } if *shot == background && error.contains("not done here"))
     });
     assert!(told, "the author is told of the one that is left out");
-    assert!(bench.project.art().alike().is_empty());
+    assert!(bench.project.art().pending_propagations().is_empty());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn the_same_edit_is_done_where_another_picture_shows_the_same() {
     bench.apply(edit(&item, &first.id, 1));
     bench.settle();
     let take = takes(&bench, &item)[1].id.clone();
-    bench.apply(Action::EditAlike { shot: item, take, others: vec![portrait.clone()] });
+    bench.apply(Action::PropagateEdit { shot: item, take, others: vec![portrait.clone()] });
     bench.settle();
     let made = takes(&bench, &portrait).pop().unwrap();
     let mask = made.recipe().edit.clone().unwrap().parts.remove(0).mask;

@@ -51,7 +51,7 @@ impl Search {
             let marked = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
             let marked = marked.and_then(|take| take.image().ok()).map(|image| Objects::of(&image));
             for draft in drafts {
-                let recipe = alike(&edit, marked.as_ref(), &draft);
+                let recipe = propagated(&edit, marked.as_ref(), &draft);
                 // Nobody hears it where all was cancelled or the project closed.
                 if tell.send(Found { shot: draft.take.shot, recipe }).is_err() {
                     break;
@@ -83,7 +83,7 @@ impl Search {
     }
 }
 
-fn alike(
+fn propagated(
     edit: &PictureEdit,
     marked: Option<&Objects>,
     draft: &Draft,

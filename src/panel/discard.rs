@@ -1,4 +1,4 @@
-//! The takes of a shot that were put away, to bring one back.
+//! The discarded takes of a shot: a click restores one.
 
 use egui::{Color32, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, containers::menu::MenuButton};
 
@@ -14,8 +14,8 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// A button that shows them; the take that was brought back.
-pub(super) fn put_away(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Option<TakeId> {
+/// A button that lists the discarded takes. Returns the take that the author restored.
+pub(super) fn discarded(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Option<TakeId> {
     let takes = desk.project.art().discarded(shot);
     if takes.is_empty() {
         return None;
