@@ -16,7 +16,7 @@ use bevy::prelude::*;
 
 use crate::{
     hot_swap::{Illustrations, fill_placeholders, show_pictures},
-    plugin::IllustratorSystems,
+    schedule::IllustratorSystems,
     story::{Character, Exit, Item, Line, Place, Scene},
     storyboard::{ShotId, Storyboard},
 };

@@ -23,8 +23,8 @@ use bevy::{
 };
 
 use crate::{
-    plugin::{AssetRoot, IllustratorSystems, finished::Planned},
     project::Update as ProjectUpdate,
+    schedule::{AssetRoot, CurrentStoryboard, IllustratorSystems},
     storyboard::{ShotId, Storyboard},
 };
 
@@ -134,7 +134,7 @@ fn start(app: &mut App) {
 pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
-    planned: Planned,
+    storyboard: CurrentStoryboard,
     mut images: ResMut<Assets<Image>>,
     root: Option<Res<AssetRoot>>,
     server: Option<Res<AssetServer>>,
@@ -142,7 +142,7 @@ pub(crate) fn show_pictures(
     for update in updates.read() {
         let (shot, image) = match update {
             ProjectUpdate::Picture { shot, image, .. } => (shot, picture::image(image.clone())),
-            ProjectUpdate::NoPicture { shot } => (shot, placeholder(planned.board(), shot)),
+            ProjectUpdate::NoPicture { shot } => (shot, placeholder(storyboard.get(), shot)),
             ProjectUpdate::Published { path, .. } => {
                 if let (Some(root), Some(server)) = (&root, &server) {
                     reload(server, &root.0, path);
@@ -178,7 +178,7 @@ fn reload(server: &AssetServer, root: &Path, file: &Path) {
 /// the picture will have, so that nothing moves when it comes.
 pub(crate) fn fill_placeholders(
     illustrations: Res<Illustrations>,
-    planned: Planned,
+    storyboard: CurrentStoryboard,
     mut images: ResMut<Assets<Image>>,
 ) {
     let mut handles = illustrations.handles();
@@ -188,7 +188,7 @@ pub(crate) fn fill_placeholders(
         if images.contains(handle.id()) {
             continue;
         }
-        if let Err(error) = images.insert(handle.id(), placeholder(planned.board(), &shot)) {
+        if let Err(error) = images.insert(handle.id(), placeholder(storyboard.get(), &shot)) {
             error!("the placeholder of shot {shot} cannot be shown: {error}");
         }
     }

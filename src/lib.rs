@@ -177,6 +177,8 @@ pub mod components;
 pub mod hot_swap;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+#[cfg(feature = "plugin")]
+mod schedule;
 
 /// What a game needs by name.
 #[cfg(feature = "plugin")]

@@ -4,12 +4,11 @@
 //! [`IllustratorPlugins`] is all that a game adds. What each of its parts does in a frame stands on
 //! [`IllustratorSystems`]; nothing in there waits for a disk or a network.
 
-pub(crate) mod drive;
-pub(crate) mod finished;
-mod notices;
+mod drive;
+mod shipped;
 mod story_asset;
 
-pub use notices::Notices;
+pub use crate::schedule::{IllustratorStatus, IllustratorSystems, Notices};
 pub use story_asset::{StoryAsset, StoryLoader};
 
 use std::path::{Path, PathBuf};
@@ -30,7 +29,8 @@ use crate::{
     generator::GeneratorRegistry,
     hot_swap::HotSwapPlugin,
     project::{Action, Update as ProjectUpdate},
-    story::{Story, ron_file},
+    schedule::{AssetRoot, NewStory},
+    story::ron_file,
 };
 
 /// Everything that illustrates a story in a running game.
@@ -97,44 +97,6 @@ pub enum DrawPolicy {
     Off,
 }
 
-/// How far the illustrator is with the story.
-#[derive(Resource, Reflect, Clone, Debug, Default, PartialEq, Eq)]
-#[reflect(Resource, Default, Debug, Clone, PartialEq)]
-pub enum IllustratorStatus {
-    /// The story is being read, or its art folder opened. There is no [`Project`](crate::project::Project) yet.
-    #[default]
-    Loading,
-    /// The [`Project`](crate::project::Project), or the finished game, follows the story as it stands.
-    Ready,
-    /// The story as it stands, or its art folder, cannot be used; the text says why and what to do.
-    /// A [`Project`](crate::project::Project) that was there before keeps the story that it had.
-    Failed(String),
-}
-
-/// What the illustrator does in a frame, in order.
-#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IllustratorSystems {
-    /// Reads the story where it changed. Runs in [`PreUpdate`].
-    Read,
-    /// Opens the [`Project`](crate::project::Project), or gives it the changed story. Runs in [`PreUpdate`].
-    Plan,
-    /// Applies each [`Action`], and sends what happened as messages
-    /// ([`project::Update`](ProjectUpdate)), so that systems in [`Update`] see it in the same frame.
-    /// Runs in [`PreUpdate`], and applies what is left in [`Last`] of the frame in which the app ends.
-    Poll,
-    /// Puts new pictures behind their handles and handles on entities, so that a finished picture is
-    /// on screen in the same frame. Runs in [`PostUpdate`].
-    Swap,
-}
-
-/// The story as it was read last, until it is planned.
-#[derive(Resource, Default)]
-pub(crate) struct NewStory(pub(crate) Option<Story>);
-
-/// The folder that asset paths start from.
-#[derive(Resource, Clone, Debug)]
-pub(crate) struct AssetRoot(pub(crate) PathBuf);
-
 impl Default for IllustratorPlugin {
     /// A story from components, drawn by what is built in on the best device there is.
     fn default() -> Self {
@@ -152,14 +114,6 @@ impl StoryInput {
     fn folder_name(&self) -> &str {
         let Self::File(path) = self else { return ron_file::NO_NAME };
         ron_file::name(path.rsplit(['/', '\\']).next().unwrap_or(path))
-    }
-}
-
-impl IllustratorStatus {
-    /// Whether the pictures follow the story as it stands.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        *self == Self::Ready
     }
 }
 
@@ -240,10 +194,10 @@ impl IllustratorPlugin {
         let art_folder = std::path::absolute(&art_folder).unwrap_or(art_folder);
         app.init_resource::<NewStory>();
         match self.draw_policy {
-            DrawPolicy::Off => finished::show(app, &art_folder, &root),
+            DrawPolicy::Off => shipped::build(app, &art_folder, &root),
             policy => {
                 let needed = policy == DrawPolicy::Auto;
-                drive::draw(app, drive::Desk::new(art_folder, needed, self.registry.clone()));
+                drive::draw(app, drive::ProjectOpener::new(art_folder, needed, self.registry.clone()));
             }
         }
         app.insert_resource(AssetRoot(root));
@@ -263,15 +217,6 @@ fn asset_root(app: &App) -> PathBuf {
     let folder = plugins.first().map_or("assets", |plugin| plugin.file_path.as_str());
     let root = FileAssetReader::get_base_path().join(Path::new(folder));
     std::path::absolute(&root).unwrap_or(root)
-}
-
-/// Tells of what keeps the story from being used: in the status, the notices and the log, once.
-pub(crate) fn fail(status: &mut IllustratorStatus, notices: &mut Notices, text: String) {
-    let failed = IllustratorStatus::Failed(text.clone());
-    if *status != failed {
-        *status = failed;
-        notices.tell(text);
-    }
 }
 
 #[cfg(test)]

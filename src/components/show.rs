@@ -5,28 +5,28 @@ use bevy::prelude::*;
 use super::{Illustration, IllustrationImage};
 use crate::{
     hot_swap::Illustrations,
-    plugin::{Notices, finished::Planned},
     project::Update as ProjectUpdate,
+    schedule::{CurrentStoryboard, Notices},
 };
 
 /// Finds the image of each [`Illustration`] that changed, and of all of them when the storyboard was
 /// planned anew.
 pub(super) fn resolve_illustrations(
-    planned: Planned,
+    storyboard: CurrentStoryboard,
     illustrations: Res<Illustrations>,
     mut updates: MessageReader<ProjectUpdate>,
     mut entities: Query<(Ref<Illustration>, &mut IllustrationImage)>,
     mut notices: ResMut<Notices>,
 ) {
     let anew = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
-    let all = anew || planned.is_opened();
+    let all = anew || storyboard.is_opened();
     for (illustration, mut image) in &mut entities {
         if !all && !illustration.is_changed() {
             continue;
         }
-        let shot = planned.board().map(|board| illustration.shot(board));
+        let shot = storyboard.get().map(|board| illustration.shot(board));
         if shot == Some(None) && *illustration != Illustration::default() {
-            notices.tell(format!(
+            notices.report(format!(
                 "nothing in the story asks for the {}: check its id, or add it to the story",
                 *illustration
             ));

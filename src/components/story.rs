@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use bevy::{ecs::system::SystemParam, prelude::*};
 
 use crate::{
-    plugin::NewStory,
     recipe::Style,
+    schedule::NewStory,
     story::{Character, Exit, Item, Line, Place, Scene, Story, StorySource},
 };
 

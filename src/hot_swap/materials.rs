@@ -7,7 +7,7 @@ use bevy::{
     prelude::*,
 };
 
-use crate::plugin::IllustratorSystems;
+use crate::schedule::IllustratorSystems;
 
 /// Makes materials follow images that change their size.
 pub trait HotSwapAppExt {

@@ -14,7 +14,7 @@ use egui::{Align2, Frame, Window};
 
 use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
 use crate::{
-    plugin::{IllustratorStatus, IllustratorSystems, Notices, finished::Finished},
+    schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
     project::{Action, Project},
 };
 
@@ -76,7 +76,7 @@ impl Plugin for PanelPlugin {
             app.add_plugins(EguiPlugin::default());
         }
         app.init_resource::<PanelState>().add_message::<Action>();
-        let mut show = show_panel.run_if(not(resource_exists::<Finished>));
+        let mut show = show_panel.run_if(not(resource_exists::<ShippedStoryboard>));
         let condition = self.condition.lock().map_or(None, |mut condition| condition.take());
         if let Some(condition) = condition {
             show.run_if_dyn(condition);

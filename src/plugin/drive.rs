@@ -10,16 +10,16 @@ use bevy::{
     window::ExitSystems,
 };
 
-use super::{IllustratorStatus, IllustratorSystems, NewStory, Notices, fail};
 use crate::{
     generator::GeneratorRegistry,
     project::{Action, Project, ProjectError, Update as ProjectUpdate},
+    schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices},
     story::Story,
 };
 
 /// What the project is opened with.
 #[derive(Resource)]
-pub(super) struct Desk {
+pub(super) struct ProjectOpener {
     art_folder: PathBuf,
     draw_needed: bool,
     registry: GeneratorRegistry,
@@ -27,11 +27,11 @@ pub(super) struct Desk {
     opening: Option<Task<Result<Opened, ProjectError>>>,
 }
 
-/// What was asked for and is not applied yet.
+/// What was pending for and is not applied yet.
 #[derive(Resource, Default)]
-struct Asked {
+struct PendingActions {
     read: MessageCursor<Action>,
-    /// What was asked for before there is a project.
+    /// What was pending for before there is a project.
     waiting: Vec<Action>,
 }
 
@@ -42,7 +42,7 @@ struct Opened {
     refused: Option<ProjectError>,
 }
 
-impl Desk {
+impl ProjectOpener {
     pub(super) fn new(art_folder: PathBuf, draw_needed: bool, registry: GeneratorRegistry) -> Self {
         Self { art_folder, draw_needed, registry, opening: None }
     }
@@ -59,10 +59,10 @@ impl Desk {
     }
 }
 
-/// Drives a project that is opened with what lies on the desk.
-pub(super) fn draw(app: &mut App, desk: Desk) {
-    app.insert_resource(desk)
-        .init_resource::<Asked>()
+/// Drives a project that is opened with what lies on the opener.
+pub(super) fn draw(app: &mut App, opener: ProjectOpener) {
+    app.insert_resource(opener)
+        .init_resource::<PendingActions>()
         .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
         .add_systems(
             PreUpdate,
@@ -81,54 +81,54 @@ pub(super) fn draw(app: &mut App, desk: Desk) {
 /// Opens the project when the first story is there, and gives it every later one.
 fn plan_story(
     mut commands: Commands,
-    mut desk: ResMut<Desk>,
+    mut opener: ResMut<ProjectOpener>,
     mut new_story: ResMut<NewStory>,
     project: Option<ResMut<Project>>,
     mut status: ResMut<IllustratorStatus>,
     mut notices: ResMut<Notices>,
 ) {
-    if let Some(task) = &mut desk.opening {
+    if let Some(task) = &mut opener.opening {
         let Some(opened) = check_ready(task) else { return };
-        desk.opening = None;
+        opener.opening = None;
         match opened {
             Ok(opened) => {
                 commands.insert_resource(opened.project);
                 *status = IllustratorStatus::Ready;
-                opened.refused.into_iter().for_each(|error| notices.tell(error.to_string()));
+                opened.refused.into_iter().for_each(|error| notices.report(error.to_string()));
             }
-            Err(error) => fail(&mut status, &mut notices, error.to_string()),
+            Err(error) => status.fail(&mut notices, error.to_string()),
         }
         return;
     }
     let Some(story) = new_story.bypass_change_detection().0.take() else { return };
     let Some(mut project) = project else {
-        desk.open(story);
+        opener.open(story);
         return;
     };
     match project.set_story(story) {
         Ok(()) => *status = IllustratorStatus::Ready,
-        Err(error) => return fail(&mut status, &mut notices, error.to_string()),
+        Err(error) => return status.fail(&mut notices, error.to_string()),
     }
-    if desk.draw_needed
+    if opener.draw_needed
         && let Err(error) = project.apply(Action::DrawNeeded)
     {
-        notices.tell(error.to_string());
+        notices.report(error.to_string());
     }
 }
 
-/// Applies what was asked for; what is asked for before there is a project waits for it.
+/// Applies what was pending for; what is pending for before there is a project waits for it.
 fn apply_actions(
-    mut asked: ResMut<Asked>,
+    mut pending: ResMut<PendingActions>,
     actions: Res<Messages<Action>>,
     project: Option<ResMut<Project>>,
     mut notices: ResMut<Notices>,
 ) {
-    let Asked { read, waiting } = &mut *asked;
+    let PendingActions { read, waiting } = &mut *pending;
     waiting.extend(read.read(&actions).cloned());
     let Some(mut project) = project else { return };
     for action in waiting.drain(..) {
         if let Err(error) = project.apply(action) {
-            notices.tell(error.to_string());
+            notices.report(error.to_string());
         }
     }
 }
@@ -150,7 +150,7 @@ fn poll_project(
         match project.error(shot) {
             Some(_) => warn!("shot {shot}: {error}"),
             // What was not even begun stands on no shot.
-            None => notices.tell(format!("{shot}: {error}")),
+            None => notices.report(format!("{shot}: {error}")),
         }
     }
     updates.write_batch(told);

@@ -7,10 +7,12 @@ use bevy::{
     prelude::*,
 };
 
-use super::{IllustratorStatus, IllustratorSystems, NewStory, Notices, fail};
-use crate::story::{
-    Story,
-    ron_file::{self, RonStoryError},
+use crate::{
+    schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices},
+    story::{
+        Story,
+        ron_file::{self, RonStoryError},
+    },
 };
 
 /// A [`Story`] that was loaded from a `*.story.ron` file.
@@ -82,7 +84,7 @@ fn read_story_file(
         new_story.0 = Some(story.0.clone());
     }
     for failure in failures.read().filter(|failure| failure.id == id) {
-        fail(&mut status, &mut notices, told(&file.path, &failure.error));
+        status.fail(&mut notices, told(&file.path, &failure.error));
     }
 }
 

@@ -4,10 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod finished;
 mod pictures;
 #[cfg(feature = "gpu_tests")]
 mod pixels;
 mod set_up;
+mod shipped;
 mod story;
 mod support;

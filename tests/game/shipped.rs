@@ -103,7 +103,7 @@ fn a_finished_game_that_is_asked_to_draw_says_that_it_does_not() {
     app.world_mut().write_message(Action::DrawNeeded);
     update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
     let text = &app.world().resource::<Notices>().0[0];
-    assert!(text.contains("finished") && text.contains("DrawPolicy::OnRequest"), "{text}");
+    assert!(text.contains("draws nothing") && text.contains("DrawPolicy::OnRequest"), "{text}");
 }
 
 #[test]
