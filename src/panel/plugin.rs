@@ -14,8 +14,8 @@ use egui::{Align2, Frame, Window};
 
 use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
 use crate::{
-    schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
     project::{Action, Project},
+    schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
 };
 
 /// Run conditions for a game's own input systems: egui has the keyboard, or the pointer.
