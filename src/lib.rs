@@ -200,7 +200,19 @@ pub mod prelude {
     };
 }
 
-/// Compiles what README shows.
-#[cfg(all(doctest, feature = "plugin"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// Compiles the code blocks of the README and the guide.
+#[cfg(all(doctest, feature = "panel"))]
+mod guide {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/authors.md")]
+    struct Authors;
+    #[doc = include_str!("../docs/developers.md")]
+    struct Developers;
+    #[doc = include_str!("../docs/command_line.md")]
+    struct CommandLine;
+    #[doc = include_str!("../docs/models.md")]
+    struct Models;
+    #[doc = include_str!("../docs/pictures.md")]
+    struct Pictures;
+}
