@@ -270,7 +270,7 @@ def shown(judge: Judge) -> str:
             rows.append([f"{folder.name}, {when}", *read, ", ".join(subjects)])
     head = ["edit", *REST, "expression", "subjects"]
     return "\n".join([
-        "## The three that the README shows\n",
+        "## The three edits of the guide\n",
         "What the judge reads from the pictures in `examples/edits`.\n",
         table(head, rows, digits=[0] * len(head)),
     ])  # fmt: skip
