@@ -1,5 +1,4 @@
-//! The smallest game that illustrates itself: its story stands in components, and no picture file is
-//! named anywhere.
+//! The smallest game that illustrates itself. The story is in components; the game names no picture file.
 //!
 //! ```sh
 //! cargo run --example minimal
@@ -16,7 +15,7 @@ fn main() {
         .run();
 }
 
-/// What the story is: a place, somebody, and a scene in which a line is spoken.
+/// Spawns the story: a place, a character, and a scene with one line.
 fn tell_the_story(mut commands: Commands) {
     commands.spawn(Place {
         id: "shore".into(),
@@ -40,10 +39,18 @@ fn tell_the_story(mut commands: Commands) {
     ));
 }
 
-/// Where its pictures belong: one fills the window, one stands in the corner.
+/// Where the pictures go: the background fills the window, the portrait is in the lower left corner.
+///
+/// Both are children of one root, because a root draws its children in order. The order between two roots
+/// is undefined unless they have a `GlobalZIndex`.
 fn set_the_stage(mut commands: Commands) {
     commands.spawn(Camera2d);
-    let fill = Node { width: percent(100), height: percent(100), ..default() };
+    let fill = Node {
+        position_type: PositionType::Absolute,
+        width: percent(100),
+        height: percent(100),
+        ..default()
+    };
     let corner = Node {
         position_type: PositionType::Absolute,
         bottom: px(0),
@@ -52,6 +59,11 @@ fn set_the_stage(mut commands: Commands) {
         ..default()
     };
     let stretched = ImageNode::default().with_mode(NodeImageMode::Stretch);
-    commands.spawn((fill, stretched, Illustration::background("arrival")));
-    commands.spawn((corner, ImageNode::default(), Illustration::portrait("mira", "curious")));
+    commands.spawn((
+        fill.clone(),
+        children![
+            (fill, stretched, Illustration::background("arrival")),
+            (corner, ImageNode::default(), Illustration::portrait("mira", "curious")),
+        ],
+    ));
 }

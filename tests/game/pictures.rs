@@ -119,6 +119,35 @@ fn an_illustration_puts_its_picture_on_nodes_and_sprites_and_hands_it_to_others(
     assert_eq!(colour(world, &image), Some(expected(world, &shot(world, &dawn))));
 }
 
+/// Bevy draws UI roots in the order of their archetypes. A picture that moved an entity to another archetype
+/// would change which root is in front.
+#[test]
+fn no_entity_changes_its_archetype_when_its_picture_arrives() {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    painter.hold_after(0);
+    let mut app = game.start(&painter);
+    let (dawn, mira) = (Illustration::background("dawn"), Illustration::portrait("mira", "happy"));
+    let world = app.world_mut();
+    let entities = [
+        world.spawn((ImageNode::default(), dawn.clone())).id(),
+        world.spawn((ImageNode::default(), mira.clone())).id(),
+        world.spawn((Sprite::default(), dawn.clone())).id(),
+        world.spawn((IllustrationImage::default(), Transform::default(), mira)).id(),
+        world.spawn((Text::default(), dawn.clone())).id(),
+        world.spawn(dawn).id(),
+    ];
+    let archetypes =
+        |app: &App| entities.map(|entity| app.world().entity(entity).archetype().id());
+    let spawned = archetypes(&app);
+    update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
+    assert_eq!(archetypes(&app), spawned, "with the placeholder");
+
+    painter.release();
+    update_until_drawn(&mut app);
+
+    assert_eq!(archetypes(&app), spawned, "with the picture");
+}
+
 #[test]
 fn an_illustration_that_becomes_another_one_shows_that() {
     let (game, painter) = (Game::with_story(), Fakes::default());

@@ -1,8 +1,9 @@
-//! What is really on screen: pixels read back from the graphics adapter (a software one will do).
+//! Pixels read back from the graphics adapter. A software adapter is enough.
 //!
-//! Without an adapter these tests fail; leave the feature `gpu_tests` off where there is none.
+//! These tests fail without an adapter. Disable the feature `gpu_tests` there.
 
 use bevy::{
+    app::PluginGroupBuilder,
     camera::RenderTarget,
     prelude::*,
     render::{
@@ -15,24 +16,31 @@ use bevy::{
     winit::WinitPlugin,
 };
 use bevy_illustrator::{
+    components::Illustration,
     hot_swap::{HotSwapAppExt, HotSwapPlugin, Illustrations},
+    plugin::{IllustratorPlugin, IllustratorPlugins, StoryInput},
     project::Update as ProjectUpdate,
     storyboard::ShotId,
 };
 use image::{Rgba, RgbaImage};
 
-/// Width and height of what is rendered.
+use crate::{
+    common::Fakes,
+    support::{Game, STORY_FILE, expected, plugin, shot, update_until_drawn},
+};
+
+/// Width and height of the render target, in pixels.
 const SCREEN: u32 = 64;
 
 const RED: [u8; 4] = [200, 20, 20, 255];
 const BLUE: [u8; 4] = [20, 20, 200, 255];
 const GREEN: [u8; 4] = [20, 200, 20, 255];
 
-/// The image that the camera renders to.
+/// The render target.
 #[derive(Resource)]
 struct Screen(Handle<Image>);
 
-/// What was read back, once it was.
+/// The last screenshot, once it is read back.
 #[derive(Resource, Default)]
 struct Captured(Option<RgbaImage>);
 
@@ -63,7 +71,69 @@ fn a_material_shows_each_picture_behind_its_handle() {
     });
 }
 
-/// Takes a handle once, puts it on the screen, and looks at the screen after each picture.
+#[test]
+fn a_portrait_stays_above_its_background_in_every_spawn_order() {
+    #[derive(Component)]
+    struct Moved;
+
+    let layer = |side: Val| Node {
+        position_type: PositionType::Absolute,
+        width: side,
+        height: side,
+        ..default()
+    };
+    let (background, portrait) =
+        (Illustration::background("dawn"), Illustration::portrait("mira", "happy"));
+    // With children of one root, the second child is in front; with roots, `GlobalZIndex` decides.
+    let one_root = |world: &mut World| {
+        let root = world.spawn(layer(percent(100))).id();
+        let back = world.spawn((layer(percent(100)), background.clone(), ChildOf(root))).id();
+        let front = world.spawn((layer(percent(50)), portrait.clone(), ChildOf(root))).id();
+        [back, front]
+    };
+    let background_first = |world: &mut World| {
+        let back = world.spawn((layer(percent(100)), background.clone())).id();
+        let front = world.spawn((layer(percent(50)), portrait.clone(), GlobalZIndex(1))).id();
+        [back, front]
+    };
+    let portrait_first = |world: &mut World| {
+        let front = world.spawn((layer(percent(50)), portrait.clone(), GlobalZIndex(1))).id();
+        let back = world.spawn((layer(percent(100)), background.clone())).id();
+        [back, front]
+    };
+    let orders: [(&str, &dyn Fn(&mut World) -> [Entity; 2]); 3] = [
+        ("one root", &one_root),
+        ("two roots, background first", &background_first),
+        ("two roots, portrait first", &portrait_first),
+    ];
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    for (order, spawn) in orders {
+        let mut app = illustrated_game_without_window(&game, &painter);
+        let layers = spawn(app.world_mut());
+        for entity in layers {
+            app.world_mut()
+                .entity_mut(entity)
+                .insert(ImageNode::default().with_mode(NodeImageMode::Stretch));
+        }
+        // Bevy moves an entity to another archetype too, for example when the pointer is over it.
+        app.world_mut().entity_mut(layers[0]).insert(Moved);
+        update_until_drawn(&mut app);
+
+        let screen = screen(&mut app);
+        let near = |seen: [u8; 4], wanted: [u8; 4]| {
+            seen.iter().zip(wanted).all(|(seen, wanted)| seen.abs_diff(wanted) < 12)
+        };
+        let first_pixel = |illustration| expected(app.world(), &shot(app.world(), illustration));
+        let [back, front] = [&background, &portrait].map(first_pixel);
+        assert!(!near(back, front), "the test can tell the pictures apart");
+        assert!(near(screen.get_pixel(0, 0).0, front), "{order}: the portrait is in front");
+        app.world_mut().entity_mut(layers[1]).insert(Visibility::Hidden);
+        let screen = self::screen(&mut app);
+        assert!(near(screen.get_pixel(0, 0).0, back), "{order}: the background is behind it");
+    }
+}
+
+/// Takes a handle once, puts it on screen, and checks the screen after each picture.
 fn shows_each_picture(put_on_screen: impl FnOnce(&mut World, Handle<Image>)) {
     let mut app = game_without_window();
     let shot = ShotId::new("background-shore").unwrap();
@@ -86,27 +156,49 @@ fn shows_each_picture(put_on_screen: impl FnOnce(&mut World, Handle<Image>)) {
     }
 }
 
-/// An app that renders to an image.
+/// An app with hot swap alone that renders to an image.
 fn game_without_window() -> App {
     let mut app = App::new();
+    app.add_plugins(renderer(AssetPlugin::default()))
+        .add_plugins(HotSwapPlugin)
+        .add_message::<ProjectUpdate>()
+        .hot_swap_material::<ColorMaterial>();
+    render_to_image(&mut app);
+    app
+}
+
+/// An illustrated game that renders to an image.
+fn illustrated_game_without_window(game: &Game, painter: &Fakes) -> App {
+    let mut app = App::new();
+    let illustrator =
+        IllustratorPlugin { story: StoryInput::File(STORY_FILE.into()), ..plugin(painter) };
+    let plugins = IllustratorPlugins.set(illustrator);
+    #[cfg(feature = "panel")]
+    let plugins = plugins.disable::<bevy_illustrator::panel::PanelPlugin>();
+    app.add_plugins(renderer(game.asset_plugin())).add_plugins(plugins);
+    render_to_image(&mut app);
+    app
+}
+
+/// Bevy's plugins without a window.
+fn renderer(assets: AssetPlugin) -> PluginGroupBuilder {
     let window =
         WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() };
     let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
-    app.add_plugins(
-        DefaultPlugins
-            .set(window)
-            .set(render)
-            .disable::<WinitPlugin>()
-            .disable::<PipelinedRenderingPlugin>()
-            .disable::<bevy::log::LogPlugin>(),
-    )
-    .add_plugins(HotSwapPlugin)
-    .add_message::<ProjectUpdate>()
-    .hot_swap_material::<ColorMaterial>()
-    .init_resource::<Captured>();
+    DefaultPlugins
+        .set(window)
+        .set(render)
+        .set(assets)
+        .disable::<WinitPlugin>()
+        .disable::<PipelinedRenderingPlugin>()
+        .disable::<bevy::log::LogPlugin>()
+}
+
+/// Finishes the app and adds a camera that renders to an image.
+fn render_to_image(app: &mut App) {
+    app.init_resource::<Captured>();
     app.finish();
     app.cleanup();
-
     let target = Image::new_target_texture(SCREEN, SCREEN, TextureFormat::Rgba8UnormSrgb, None);
     let screen = app.world_mut().resource_mut::<Assets<Image>>().add(target);
     app.world_mut().spawn((
@@ -116,12 +208,16 @@ fn game_without_window() -> App {
         RenderTarget::Image(screen.clone().into()),
     ));
     app.insert_resource(Screen(screen));
-    app
 }
 
-/// The pixel in the middle of what the camera renders.
+/// The pixel in the middle of the screen.
 fn middle_of_screen(app: &mut App) -> [u8; 4] {
-    // Pictures are on screen two frames after they came, and pipelines want a few at the start.
+    screen(app).get_pixel(SCREEN / 2, SCREEN / 2).0
+}
+
+/// The pixels that the camera renders.
+fn screen(app: &mut App) -> RgbaImage {
+    // A picture is on screen two frames after it arrives. Pipelines take a few frames at the start.
     (0..4).for_each(|_| app.update());
     let screen = app.world().resource::<Screen>().0.clone();
     app.world_mut().spawn(Screenshot::image(screen)).observe(
@@ -133,7 +229,7 @@ fn middle_of_screen(app: &mut App) -> [u8; 4] {
     for _ in 0..100 {
         app.update();
         if let Some(image) = app.world_mut().resource_mut::<Captured>().0.take() {
-            return image.get_pixel(SCREEN / 2, SCREEN / 2).0;
+            return image;
         }
     }
     panic!("the screen was not read back within 100 frames");
