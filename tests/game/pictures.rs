@@ -136,8 +136,7 @@ fn no_entity_changes_its_archetype_when_its_picture_arrives() {
         world.spawn((Text::default(), dawn.clone())).id(),
         world.spawn(dawn).id(),
     ];
-    let archetypes =
-        |app: &App| entities.map(|entity| app.world().entity(entity).archetype().id());
+    let archetypes = |app: &App| entities.map(|entity| app.world().entity(entity).archetype().id());
     let spawned = archetypes(&app);
     update_until(&mut app, 20, "the project is open", |world| world.contains_resource::<Project>());
     assert_eq!(archetypes(&app), spawned, "with the placeholder");
