@@ -1,7 +1,7 @@
 //! The story in components: characters, places, scenes and lines on the game's own entities.
 //!
-//! The plugin reads the story again when a component changes. Here a second scene appears after three seconds, and its
-//! background is drawn while the first one stays.
+//! The plugin reads the story again when a component changes. Here a second scene appears after a second, and its
+//! background is drawn beside the first one.
 //!
 //! ```sh
 //! cargo run --example components
@@ -27,7 +27,8 @@ fn main() -> AppExit {
             ..default()
         })
         .add_systems(Startup, (write_story, spawn_stage))
-        .add_systems(Update, write_second_scene.run_if(once_after_delay(Duration::from_secs(3))))
+        .add_systems(Update, write_second_scene.run_if(once_after_delay(Duration::from_secs(1))))
+        .add_systems(Update, show_second_scene.run_if(once_after_delay(Duration::from_secs(2))))
         .run()
 }
 
@@ -59,13 +60,16 @@ fn write_story(mut commands: Commands) {
     ));
 }
 
-fn write_second_scene(mut commands: Commands, mut stage: Single<&mut Illustration>) {
+fn write_second_scene(mut commands: Commands) {
     commands.spawn(Scene {
         id: "evening".into(),
         place: "harbour".into(),
         time: "at night".into(),
         ..default()
     });
+}
+
+fn show_second_scene(mut stage: Single<&mut Illustration>) {
     **stage = Illustration::background("evening");
 }
 
