@@ -1,0 +1,45 @@
+//! The core without Bevy: draws the pictures of a story file, as a build script or a server would.
+//!
+//! A `Project` joins story, storyboard, queue and pictures. Call `poll` now and then; it never waits. A crate that does only
+//! this sets `default-features = false` and compiles no Bevy.
+//!
+//! ```sh
+//! cargo run --example without_bevy
+//! ```
+
+use std::{error::Error, fs, path::Path, thread, time::Duration};
+
+use bevy_illustrator::{
+    diffusion::DeviceKind,
+    generator::GeneratorRegistry,
+    project::{Action, Project, Update},
+    story::ron_file,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let file = Path::new("assets/stories/two_rooms.story.ron");
+    let story = ron_file::parse(fs::read(file)?, file)?;
+    let registry = GeneratorRegistry::built_in(DeviceKind::Auto);
+    let mut project = Project::open(story, "assets/illustrations/two_rooms", registry)?;
+    for shot in project.board().shots() {
+        println!("{}: {}", shot.id, shot.recipe.prompt);
+    }
+
+    let _request = project.apply(Action::DrawNeeded);
+    let mut failed = 0;
+    while !project.is_idle() {
+        for update in project.poll() {
+            match update {
+                Update::Drawn { shot, .. } => println!("{shot} was drawn."),
+                Update::Failed { shot, error } => {
+                    eprintln!("{shot} was not drawn: {error}");
+                    failed += 1;
+                }
+                _ => {}
+            }
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    println!("The pictures are in {}.", project.art().root().display());
+    if failed > 0 { Err(format!("{failed} pictures failed").into()) } else { Ok(()) }
+}
