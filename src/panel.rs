@@ -18,13 +18,15 @@
 
 mod badge;
 pub mod canvas;
-mod discard;
+mod context;
+mod discarded;
 mod filter;
 mod grid;
 mod overview;
 mod picture;
 mod plugin;
 mod queue_tab;
+mod selection;
 mod shot_actions;
 mod shot_detail;
 mod state;
@@ -34,11 +36,14 @@ mod style_tab;
 mod takes_strip;
 mod theme;
 mod thumbnails;
+mod tile;
+mod widgets;
 mod words_editor;
 
 pub use filter::Filter;
 pub use plugin::{PanelPlugin, egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
-pub use state::{PanelState, Tab};
+pub use selection::Tab;
+pub use state::PanelState;
 pub use status::{StoryStatus, panel_status_ui};
 pub use thumbnails::{Picture, SMALL_SIDE, Texture, ThumbnailCache, Thumbnails};
 
@@ -46,41 +51,8 @@ use std::time::Duration;
 
 use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 
-use crate::{
-    project::{Action, Project},
-    storyboard::ShotId,
-    studio::{JobId, JobView},
-};
-use overview::Overview;
-
-/// What all parts of the panel work with during one frame.
-struct Desk<'a> {
-    project: &'a Project,
-    overview: &'a Overview,
-    thumbnails: &'a mut dyn Thumbnails,
-    current: Option<JobView>,
-    /// Whether keys mean the panel: the author clicked in it last, and does not type.
-    has_keys: bool,
-    actions: Vec<Action>,
-}
-
-impl Desk<'_> {
-    /// Steps done and in all, of the shot that is being drawn.
-    fn steps_of(&self, shot: &ShotId) -> Option<(u32, u32)> {
-        let view = self.current.as_ref().filter(|view| view.job.shot == *shot)?;
-        view.progress.as_ref().map(|progress| (progress.done, progress.of))
-    }
-
-    /// How many jobs stand before the first one of a shot.
-    fn queue_place(&self, shot: &ShotId) -> Option<usize> {
-        self.overview.queue_place(shot)
-    }
-
-    /// The first job of a shot.
-    fn job_of(&self, shot: &ShotId) -> Option<JobId> {
-        self.queue_place(shot).map(|place| self.overview.jobs[place].id)
-    }
-}
+use crate::project::{Action, Project};
+use context::PanelContext;
 
 /// The whole panel, in whatever room `ui` has. Returns what the author wants done, in order.
 ///
@@ -102,33 +74,37 @@ pub fn panel_ui(
     }
     // It keeps the keyboard when it is shown in another window.
     let keys = *state.keys.get_or_insert_with(|| ui.id().with("keys"));
-    let mut desk = Desk {
+    let mut cx = PanelContext {
         project,
         overview: &overview,
         thumbnails,
         current,
         has_keys: ui.memory(|memory| memory.has_focus(keys)),
+        next_tab: None,
         actions: Vec::new(),
     };
 
     let panel = ui.scope(|ui| {
         ui.set_style(theme::style());
-        theme::ground().show(ui, |ui| {
+        theme::background_frame().show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            header(ui, state, &mut desk, &summary);
+            header(ui, state, &mut cx, &summary);
             if state.tab != Tab::Canvas {
-                desk.actions.extend(state.leave());
+                cx.actions.extend(state.leave());
             }
             match state.tab {
-                Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut desk),
-                Tab::Canvas => canvas::canvas_tab(ui, state, &mut desk),
-                Tab::Queue => queue_tab::queue_tab(ui, state, &mut desk),
-                Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut desk),
+                Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut cx),
+                Tab::Canvas => {
+                    canvas::canvas_tab(ui, &mut state.canvas, &mut state.selection, &mut cx)
+                }
+                Tab::Queue => queue_tab::queue_tab(ui, &mut state.selection, &mut cx),
+                Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut cx),
             }
         });
     });
     take_keys(ui, panel.response.rect, keys, state);
-    let actions = desk.actions;
+    state.tab = cx.next_tab.unwrap_or(state.tab);
+    let actions = cx.actions;
     state.overview = overview;
     actions
 }
@@ -159,23 +135,23 @@ fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
 }
 
 /// Title, progress, what is wrong with the story, and the tabs.
-fn header(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, summary: &str) {
-    let title = &desk.project.story().title;
+fn header(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>, summary: &str) {
+    let title = &cx.project.story().title;
     let title = if title.is_empty() { "Untitled story" } else { title };
     ui.add(egui::Label::new(RichText::new(title).heading()).truncate());
     ui.add(egui::Label::new(theme::weak(summary)).wrap());
-    let (drawn, all) = desk.overview.drawn_of();
+    let (drawn, all) = cx.overview.drawn_of();
     let part = drawn as f32 / all.max(1) as f32;
-    ui.add(theme::bar(part, 4.0));
+    ui.add(theme::progress_bar(part, 4.0));
 
     if let Some(error) = &state.story_error {
         theme::error_box(ui, error, "The panel shows the story as it last read well.");
     }
     notices(ui, &mut state.notices);
-    warnings(ui, &desk.overview.warnings);
+    warnings(ui, &cx.overview.warnings);
 
     ui.horizontal(|ui| {
-        let waiting = desk.overview.jobs.len();
+        let waiting = cx.overview.jobs.len();
         let queue = if waiting == 0 { "Queue".into() } else { format!("Queue ({waiting})") };
         let tabs = [
             (Tab::Storyboard, "Storyboard".to_owned()),

@@ -8,6 +8,7 @@ use egui::{
     WidgetInfo, WidgetType, pos2, vec2,
 };
 
+use super::theme;
 use crate::storyboard::ShotState;
 
 /// The colour of a state, from the palette of Okabe and Ito (2008), made lighter where it stands on
@@ -108,9 +109,9 @@ pub(super) fn paint_tick(painter: &Painter, picture: Rect) {
 /// A word on a dark ground, in the upper left corner of a picture.
 pub(super) fn paint_note(painter: &Painter, picture: Rect, note: &str) {
     let at = picture.left_top() + vec2(4.0, 4.0);
-    let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), super::theme::TEXT);
+    let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), theme::TEXT);
     let ground = Rect::from_min_size(at, text.size() + vec2(10.0, 4.0));
     painter.rect_filled(ground, CornerRadius::same(8), Color32::from_black_alpha(225));
     let at = Align2::CENTER_CENTER.anchor_size(ground.center(), text.size()).min;
-    painter.galley(at, text, super::theme::TEXT);
+    painter.galley(at, text, theme::TEXT);
 }

@@ -1,6 +1,6 @@
 //! Which shots the author wants to see.
 
-use super::overview::Entry;
+use super::overview::ShotEntry;
 use crate::storyboard::{ShotKind, ShotState};
 
 /// Which shots the author wants to see. The default shows all.
@@ -22,10 +22,10 @@ impl Filter {
     }
 
     /// The places of the entries that pass, in order.
-    pub(super) fn apply(&self, entries: &[Entry]) -> Vec<usize> {
+    pub(super) fn apply(&self, entries: &[ShotEntry]) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();
-        let passes = |entry: &Entry| {
+        let passes = |entry: &ShotEntry| {
             self.state.is_none_or(|state| entry.state == state)
                 && self.kind.is_none_or(|kind| entry.kind == Some(kind))
                 && words.iter().all(|word| entry.text.contains(word))

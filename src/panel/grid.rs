@@ -11,12 +11,13 @@ use egui::{
 };
 
 use super::{
-    Desk, badge,
+    badge,
+    context::PanelContext,
     filter::Filter,
-    overview::{Entry, Overview},
+    overview::{Overview, ShotEntry},
     picture::{self, Content},
+    selection::Selection,
     shot_actions,
-    state::PanelState,
     theme::{self, STEP},
 };
 use crate::storyboard::{ShotId, ShotKind, ShotState};
@@ -120,7 +121,7 @@ enum Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn of(entry: &'a Entry) -> Self {
+    fn of(entry: &'a ShotEntry) -> Self {
         match &entry.scene {
             _ if entry.state == ShotState::Orphaned => Self::Orphaned,
             Some(scene) => Self::Scene(scene),
@@ -156,13 +157,23 @@ fn columns(width: f32) -> (usize, f32) {
 }
 
 /// The grid, with all that a click on it does.
-pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
+pub(super) fn grid(
+    ui: &mut Ui,
+    grid: &mut Grid,
+    filter: &Filter,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+) {
     let bar = ui.spacing().scroll.bar_width;
     let (columns, side) = columns(ui.available_width() - bar);
-    let overview = desk.overview;
-    state.grid.refresh(overview, &state.filter, columns);
-    if state.grid.shown.is_empty() {
-        return theme::empty(ui, "No shot matches", "Another word, state or kind shows more.");
+    let overview = cx.overview;
+    grid.refresh(overview, filter, columns);
+    if grid.shown.is_empty() {
+        return theme::empty_state(
+            ui,
+            "No shot matches",
+            "Another word, state or kind shows more.",
+        );
     }
     let top_of =
         |row: &Row| row.above.0 as f32 * HEADING + row.above.1 as f32 * (side + CAPTION + STEP);
@@ -174,7 +185,6 @@ pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
     let mut clicked = None;
     let area = egui::ScrollArea::vertical().id_salt("storyboard grid").auto_shrink(false);
     area.show_viewport(ui, |ui, viewport| {
-        let PanelState { grid, selection, .. } = &*state;
         let last = grid.rows.last();
         ui.set_height(last.map_or(0.0, |row| top_of(row) + height_of(row)));
         ui.set_width(ui.available_width());
@@ -197,7 +207,7 @@ pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
                         let rect = Rect::from_min_size(corner, vec2(side, side + CAPTION));
                         let entry = &overview.entries[at];
                         let is_selected = selection.shots.contains(&entry.id);
-                        let response = cell(ui, rect, entry, is_selected, desk);
+                        let response = cell(ui, rect, entry, is_selected, cx);
                         if response.clicked_by(PointerButton::Primary) {
                             clicked = Some(entry.id.clone());
                         }
@@ -207,10 +217,9 @@ pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
         }
     });
 
-    state.grid.reveal = false;
+    grid.reveal = false;
     if let Some(shot) = clicked {
         let modifiers = ui.input(|input| input.modifiers);
-        let PanelState { grid, selection, .. } = state;
         if modifiers.command {
             selection.toggle(shot);
         } else if modifiers.shift {
@@ -219,17 +228,16 @@ pub(super) fn grid(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
             selection.only(shot);
         }
     }
-    if desk.has_keys {
-        walk(ui, state, overview);
+    if cx.has_keys {
+        walk(ui, grid, selection, overview);
     }
 }
 
 /// Up and Down walk through the shots.
-fn walk(ui: &Ui, state: &mut PanelState, overview: &Overview) {
+fn walk(ui: &Ui, grid: &mut Grid, selection: &mut Selection, overview: &Overview) {
     let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
     let (up, down) = (pressed(Key::ArrowUp), pressed(Key::ArrowDown));
-    let Some(front) = state.selection.front.clone() else { return };
-    let PanelState { grid, selection, .. } = state;
+    let Some(front) = selection.front.clone() else { return };
     let next = if down {
         grid.shown(overview).skip_while(|id| **id != front).nth(1)
     } else if up {
@@ -255,22 +263,23 @@ fn heading(ui: &mut Ui, left_top: egui::Pos2, words: &str, scene: &str) {
     });
 }
 
-fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>) -> Response {
+fn cell(
+    ui: &Ui,
+    rect: Rect,
+    entry: &ShotEntry,
+    selected: bool,
+    cx: &mut PanelContext<'_>,
+) -> Response {
     let response = ui.interact(rect, ui.id().with(&entry.id), Sense::click());
     response.widget_info(|| {
         WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), selected, entry.spoken())
     });
 
     let frame = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width()));
-    let content = Content::of(desk, &entry.id, rect.width());
+    let content = Content::of(cx, &entry.id, rect.width());
     picture::paint(ui, frame, content.as_ref(), "", Color32::WHITE);
-    badge::paint_on_picture(
-        ui.painter(),
-        frame,
-        entry.state,
-        shot_actions::state_word(entry, desk),
-    );
-    progress(ui, frame, entry, desk);
+    badge::paint_on_picture(ui.painter(), frame, entry.state, shot_actions::state_label(entry, cx));
+    progress(ui, frame, entry, cx);
     picture::outline(ui, frame, selected, response.hovered());
 
     let kind = entry.kind.map_or("not in the story", ShotKind::name);
@@ -288,8 +297,8 @@ fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>)
         top += text.size().y;
     }
 
-    shot_actions::menu(&response, entry, desk);
-    let shot = desk.project.board().shot(&entry.id);
+    shot_actions::menu(&response, entry, cx);
+    let shot = cx.project.board().shot(&entry.id);
     response.on_hover_ui(|ui| {
         ui.label(RichText::new(&entry.title).strong());
         ui.label(theme::small(entry.id.as_str()));
@@ -302,8 +311,8 @@ fn cell(ui: &Ui, rect: Rect, entry: &Entry, selected: bool, desk: &mut Desk<'_>)
 }
 
 /// A thin bar along the lower edge of the picture that is being drawn.
-fn progress(ui: &Ui, frame: Rect, entry: &Entry, desk: &Desk<'_>) {
-    let Some((done, of)) = desk.steps_of(&entry.id) else { return };
+fn progress(ui: &Ui, frame: Rect, entry: &ShotEntry, cx: &PanelContext<'_>) {
+    let Some((done, of)) = cx.steps_of(&entry.id) else { return };
     let whole = Rect::from_min_max(pos2(frame.left(), frame.bottom() - 3.0), frame.max);
     let part = done as f32 / of.max(1) as f32;
     let done = whole.with_max_x(whole.left() + whole.width() * part);

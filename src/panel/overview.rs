@@ -17,13 +17,13 @@ pub(super) struct Overview {
     /// Counts how often this was worked out: what is derived from it compares this.
     pub version: u64,
     /// All shots in story order, then those that nothing asks for any more.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ShotEntry>,
     places: HashMap<ShotId, usize>,
     counts: HashMap<ShotState, usize>,
     /// How many shots `Action::DrawNeeded` would draw.
     pub needed: usize,
     /// What waits or is under way, in the order of drawing.
-    pub jobs: Vec<Waiting>,
+    pub jobs: Vec<QueuedJob>,
     /// Where in [`Self::jobs`] a shot's first job stands.
     queued: HashMap<ShotId, usize>,
     /// Scenes in words, by id.
@@ -36,7 +36,7 @@ pub(super) struct Overview {
 
 /// One shot.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ShotEntry {
     pub id: ShotId,
     pub title: String,
     /// Not known of a shot that nothing asks for any more.
@@ -50,7 +50,7 @@ pub(super) struct Entry {
 
 /// One job of the queue.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct QueuedJob {
     pub id: JobId,
     pub shot: ShotId,
     work: f64,
@@ -65,16 +65,16 @@ impl Overview {
         }
         self.of = Some(now);
         self.version += 1;
-        let entry = |shot: &Shot| Entry::of(shot, project.state(&shot.id));
+        let entry = |shot: &Shot| ShotEntry::of(shot, project.state(&shot.id));
         self.entries = project.board().shots().iter().map(entry).collect();
-        self.entries.extend(project.orphans().map(Entry::orphan));
+        self.entries.extend(project.orphans().map(ShotEntry::orphan));
         self.places = self.entries.iter().enumerate().map(|(n, e)| (e.id.clone(), n)).collect();
         self.counts.clear();
         for entry in &self.entries {
             *self.counts.entry(entry.state).or_default() += 1;
         }
         self.needed = project.needed().count();
-        self.jobs = project.studio().jobs().iter().map(Waiting::of).collect();
+        self.jobs = project.studio().jobs().iter().map(QueuedJob::of).collect();
         self.queued.clear();
         for (place, job) in self.jobs.iter().enumerate() {
             self.queued.entry(job.shot.clone()).or_insert(place);
@@ -85,7 +85,7 @@ impl Overview {
     }
 
     /// The entry of a shot.
-    pub fn entry(&self, id: &ShotId) -> Option<&Entry> {
+    pub fn entry(&self, id: &ShotId) -> Option<&ShotEntry> {
         self.places.get(id).map(|&at| &self.entries[at])
     }
 
@@ -106,7 +106,7 @@ impl Overview {
     }
 
     /// Shots that failed, in story order.
-    pub fn failed(&self) -> impl Iterator<Item = &Entry> {
+    pub fn failed(&self) -> impl Iterator<Item = &ShotEntry> {
         self.entries.iter().filter(|entry| entry.state == ShotState::Failed)
     }
 
@@ -123,7 +123,7 @@ impl Overview {
         match (self.jobs.len(), paused, left) {
             (0, _, _) => {}
             (jobs, true, _) => summary += &format!(", {jobs} waiting, paused"),
-            (_, false, Some(left)) => summary += &format!(", {} left", About(left)),
+            (_, false, Some(left)) => summary += &format!(", {} left", Approximately(left)),
             (jobs, false, None) => summary += &format!(", {jobs} waiting"),
         }
         summary
@@ -145,7 +145,7 @@ impl Overview {
     }
 }
 
-impl Entry {
+impl ShotEntry {
     fn of(shot: &Shot, state: ShotState) -> Self {
         Self {
             id: shot.id.clone(),
@@ -175,7 +175,7 @@ impl Entry {
     }
 }
 
-impl Waiting {
+impl QueuedJob {
     fn of(view: &JobView) -> Self {
         Self { id: view.job.id, shot: view.job.shot.clone(), work: work(&view.job.recipe) }
     }
@@ -198,9 +198,9 @@ fn scenes_in_words(story: &Story) -> HashMap<String, String> {
 }
 
 /// A duration as people say it: `about 5 s`, `about 2 min`, `about 1 h 20 min`.
-pub(super) struct About(pub Duration);
+pub(super) struct Approximately(pub Duration);
 
-impl fmt::Display for About {
+impl fmt::Display for Approximately {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64().ceil() as u64;
         match (seconds, seconds.div_ceil(60)) {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_duration_is_told_as_people_say_it() {
-        let told = |seconds| About(Duration::from_secs(seconds)).to_string();
+        let told = |seconds| Approximately(Duration::from_secs(seconds)).to_string();
         assert_eq!(told(0), "about 1 s");
         assert_eq!(told(7), "about 7 s");
         assert_eq!(told(71), "about 80 s");

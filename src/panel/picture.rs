@@ -6,8 +6,9 @@ use egui::{
 };
 
 use super::{
-    Desk, theme,
-    thumbnails::{Picture, Texture},
+    context::PanelContext,
+    theme,
+    thumbnails::{Picture, SMALL_SIDE, Texture},
 };
 use crate::{art::Take, recipe::Size, storyboard::ShotId, studio::JobView};
 
@@ -19,30 +20,29 @@ pub(super) struct Content {
 
 impl Content {
     /// A take, in a box of this many points.
-    pub(super) fn take(desk: &mut Desk<'_>, take: &Take, box_side: f32) -> Self {
+    pub(super) fn take(cx: &mut PanelContext<'_>, take: &Take, box_side: f32) -> Self {
         let Size { width, height } = take.provenance.recipe.size;
         // A small picture is kept for twice as many pixels, for dense screens.
-        let small = box_side * 2.0 <= super::thumbnails::SMALL_SIDE as f32;
+        let small = box_side * 2.0 <= SMALL_SIDE as f32;
         let picture = if small { Picture::Small(take) } else { Picture::Full(take) };
-        Self { texture: desk.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
+        Self { texture: cx.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
     }
 
     /// What the job under way looks like, if it is this shot's and there is something to see.
-    pub(super) fn preview(desk: &mut Desk<'_>, shot: &ShotId) -> Option<Self> {
-        let JobView { job, progress } = desk.current.as_ref()?;
+    pub(super) fn preview(cx: &mut PanelContext<'_>, shot: &ShotId) -> Option<Self> {
+        let JobView { job, progress } = cx.current.as_ref()?;
         let image = progress.as_ref()?.preview.as_ref()?;
         if job.shot != *shot {
             return None;
         }
         let Size { width, height } = job.recipe.size;
-        let texture = desk.thumbnails.of(Picture::Preview(job.id, image));
+        let texture = cx.thumbnails.of(Picture::Preview(job.id, image));
         Some(Self { texture, size: vec2(width as f32, height as f32) })
     }
 
     /// What a shot looks like now: the job under way, else what the game shows.
-    pub(super) fn of(desk: &mut Desk<'_>, shot: &ShotId, side: f32) -> Option<Self> {
-        Self::preview(desk, shot)
-            .or_else(|| Some(Self::take(desk, desk.project.shown(shot)?, side)))
+    pub(super) fn of(cx: &mut PanelContext<'_>, shot: &ShotId, side: f32) -> Option<Self> {
+        Self::preview(cx, shot).or_else(|| Some(Self::take(cx, cx.project.shown(shot)?, side)))
     }
 }
 

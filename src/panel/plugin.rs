@@ -12,7 +12,14 @@ use bevy::{
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use egui::{Align2, Frame, Window};
 
-use super::{PanelState, StoryStatus, Tab, ThumbnailCache, panel_status_ui, panel_ui, theme};
+use super::{
+    panel_ui,
+    selection::Tab,
+    state::PanelState,
+    status::{StoryStatus, panel_status_ui},
+    theme,
+    thumbnails::ThumbnailCache,
+};
 use crate::{
     project::{Action, Project},
     schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},

@@ -3,12 +3,12 @@
 use egui::{Align, Color32, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 
 use super::{
-    Desk,
-    overview::{About, Entry, Waiting},
+    context::PanelContext,
+    overview::{Approximately, QueuedJob, ShotEntry},
     picture::{self, Content},
-    shot_detail::icon_button,
-    state::{PanelState, Tab},
+    selection::{Selection, Tab},
     theme::{self, STEP},
+    widgets::icon_button,
 };
 use crate::{project::Action, studio::JobView};
 
@@ -16,27 +16,27 @@ const ROW: f32 = 40.0;
 const FAILED_ROW: f32 = 56.0;
 
 /// The queue, and what can be done with it.
-pub(super) fn queue_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
-    let overview = desk.overview;
-    let current = desk.current.clone();
+pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>) {
+    let overview = cx.overview;
+    let current = cx.current.clone();
     let under_way = current.as_ref().map(|view| view.job.id);
-    let waiting: Vec<&Waiting> =
+    let waiting: Vec<&QueuedJob> =
         overview.jobs.iter().filter(|job| Some(job.id) != under_way).collect();
-    let failed: Vec<&Entry> = overview.failed().collect();
+    let failed: Vec<&ShotEntry> = overview.failed().collect();
 
     if waiting.is_empty() && current.is_none() && failed.is_empty() {
         let advice = "`Draw all that is needed` on the storyboard fills the queue. What waits here \
                       is kept when the game is closed.";
-        return theme::empty(ui, "Nothing waits to be drawn", advice);
+        return theme::empty_state(ui, "Nothing waits to be drawn", advice);
     }
     if waiting.len() + usize::from(current.is_some()) > 0 {
-        controls(ui, desk);
+        controls(ui, cx);
     }
     if let Some(view) = &current {
-        under_way_card(ui, state, desk, view);
+        current_job_card(ui, selection, cx, view);
     }
     if !failed.is_empty() {
-        failures(ui, state, desk, &failed);
+        failures(ui, selection, cx, &failed);
     }
     if waiting.is_empty() {
         return;
@@ -48,14 +48,14 @@ pub(super) fn queue_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>
         waiting.len(),
         |ui, rows| {
             for (place, job) in waiting.iter().enumerate().take(rows.end).skip(rows.start) {
-                waiting_row(ui, state, desk, job, place);
+                waiting_row(ui, selection, cx, job, place);
             }
         },
     );
 }
 
-fn controls(ui: &mut Ui, desk: &mut Desk<'_>) {
-    let paused = desk.project.studio().is_paused();
+fn controls(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let paused = cx.project.studio().is_paused();
     ui.horizontal(|ui| {
         let (name, explanation) = if paused {
             ("Resume drawing", "Goes on where it stopped")
@@ -63,42 +63,47 @@ fn controls(ui: &mut Ui, desk: &mut Desk<'_>) {
             ("Pause drawing", "Stops at once; nothing that waits is lost")
         };
         if ui.button(name).on_hover_text(explanation).clicked() {
-            desk.actions.push(Action::Pause(!paused));
+            cx.actions.push(Action::Pause(!paused));
         }
         if ui
             .button("Cancel all")
             .on_hover_text("Empties the queue; finished pictures stay")
             .clicked()
         {
-            desk.actions.push(Action::CancelAll);
+            cx.actions.push(Action::CancelAll);
         }
     });
 }
 
-fn under_way_card(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, view: &JobView) {
+fn current_job_card(
+    ui: &mut Ui,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+    view: &JobView,
+) {
     let JobView { job, progress } = view;
-    let paused = desk.project.studio().is_paused();
+    let paused = cx.project.studio().is_paused();
     theme::card().show(ui, |ui| {
         ui.horizontal_top(|ui| {
             let (rect, _) = ui.allocate_exact_size(vec2(112.0, 112.0), Sense::hover());
-            let content = Content::of(desk, &job.shot, rect.width());
+            let content = Content::of(cx, &job.shot, rect.width());
             picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
             ui.vertical(|ui| {
                 ui.label(theme::small(if paused { "Paused" } else { "Being drawn" }));
-                title(ui, state, desk, &job.shot);
+                title(ui, selection, cx, &job.shot);
                 let progress = progress.clone().unwrap_or_default();
                 let part = progress.done as f32 / progress.of.max(1) as f32;
-                ui.add(theme::bar(part, STEP));
+                ui.add(theme::progress_bar(part, STEP));
                 let mut words = match progress.of {
                     0 => "loading the model".to_owned(),
                     of => format!("step {} of {of}", progress.done),
                 };
                 if let Some(left) = progress.left.filter(|_| !paused) {
-                    words += &format!(", {} left", About(left));
+                    words += &format!(", {} left", Approximately(left));
                 }
                 ui.label(theme::small(words));
                 if ui.button("Cancel").on_hover_text("Stops drawing this picture").clicked() {
-                    desk.actions.push(Action::Cancel(job.id));
+                    cx.actions.push(Action::Cancel(job.id));
                 }
             });
         });
@@ -106,21 +111,31 @@ fn under_way_card(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, view
 }
 
 /// The title of a shot; a click shows it on the storyboard.
-fn title(ui: &mut Ui, state: &mut PanelState, desk: &Desk<'_>, shot: &crate::storyboard::ShotId) {
-    let title = desk.overview.entry(shot).map_or(shot.as_str(), |entry| &entry.title);
+fn title(
+    ui: &mut Ui,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+    shot: &crate::storyboard::ShotId,
+) {
+    let title = cx.overview.entry(shot).map_or(shot.as_str(), |entry| &entry.title);
     let label = Label::new(RichText::new(title).strong()).truncate().sense(Sense::click());
     if ui.add(label).on_hover_text("Show it on the storyboard").clicked() {
-        state.selection.only(shot.clone());
-        state.tab = Tab::Storyboard;
+        selection.only(shot.clone());
+        cx.next_tab = Some(Tab::Storyboard);
     }
 }
 
-fn failures(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, failed: &[&Entry]) {
+fn failures(
+    ui: &mut Ui,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+    failed: &[&ShotEntry],
+) {
     ui.horizontal(|ui| {
         theme::section(ui, &format!("{} failed", failed.len()));
         if failed.len() > 1 && ui.small_button("Try all again").clicked() {
             let shots = failed.iter().map(|entry| entry.id.clone()).collect();
-            desk.actions.push(Action::Draw(shots));
+            cx.actions.push(Action::Draw(shots));
         }
     });
     let height = (ui.available_height() * 0.5).max(120.0);
@@ -130,23 +145,28 @@ fn failures(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, failed: &[
         .max_height(height)
         .show_rows(ui, FAILED_ROW, failed.len(), |ui, rows| {
             for entry in &failed[rows] {
-                failed_row(ui, state, desk, entry);
+                failed_row(ui, selection, cx, entry);
             }
         });
 }
 
-fn failed_row(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, entry: &Entry) {
-    let error = desk.project.error(&entry.id).unwrap_or("nobody said why");
+fn failed_row(
+    ui: &mut Ui,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+    entry: &ShotEntry,
+) {
+    let error = cx.project.error(&entry.id).unwrap_or("nobody said why");
     theme::card().fill(theme::ERROR_FILL).show(ui, |ui| {
         ui.set_height(FAILED_ROW - 2.0 * STEP);
         ui.horizontal_centered(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.button("Try again").clicked() {
-                    desk.actions.push(Action::Draw(vec![entry.id.clone()]));
+                    cx.actions.push(Action::Draw(vec![entry.id.clone()]));
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 2.0;
-                    title(ui, state, desk, &entry.id);
+                    title(ui, selection, cx, &entry.id);
                     let words = RichText::new(error).small().color(theme::ERROR);
                     ui.add(Label::new(words).truncate()).on_hover_text(error);
                 });
@@ -157,9 +177,9 @@ fn failed_row(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, entry: &
 
 fn waiting_row(
     ui: &mut Ui,
-    state: &mut PanelState,
-    desk: &mut Desk<'_>,
-    job: &Waiting,
+    selection: &mut Selection,
+    cx: &mut PanelContext<'_>,
+    job: &QueuedJob,
     place: usize,
 ) {
     ui.allocate_ui_with_layout(
@@ -167,19 +187,19 @@ fn waiting_row(
         Layout::right_to_left(Align::Center),
         |ui| {
             ui.push_id(job.id, |ui| {
-                let name = desk.overview.entry(&job.shot).map_or("it", |entry| &entry.title);
+                let name = cx.overview.entry(&job.shot).map_or("it", |entry| &entry.title);
                 if icon_button(ui, "✖", &format!("Cancel {name}")).clicked() {
-                    desk.actions.push(Action::Cancel(job.id));
+                    cx.actions.push(Action::Cancel(job.id));
                 }
                 if place > 0 && ui.button("Draw next").on_hover_text("Puts it in front").clicked() {
-                    desk.actions.push(Action::MoveToFront(job.id));
+                    cx.actions.push(Action::MoveToFront(job.id));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(ROW, ROW), Sense::hover());
-                    let content = Content::of(desk, &job.shot, ROW);
+                    let content = Content::of(cx, &job.shot, ROW);
                     picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
                     ui.label(theme::small(format!("{}", place + 1)));
-                    title(ui, state, desk, &job.shot);
+                    title(ui, selection, cx, &job.shot);
                 });
             });
         },

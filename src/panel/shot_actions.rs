@@ -2,28 +2,28 @@
 
 use egui::{Popup, Response, Ui};
 
-use super::{Desk, overview::Entry, theme};
+use super::{context::PanelContext, overview::ShotEntry, theme};
 use crate::{project::Action, storyboard::ShotState};
 
 /// The buttons of a shot; the first is what most people will want.
-pub(super) fn buttons(ui: &mut Ui, entry: &Entry, desk: &mut Desk<'_>) {
+pub(super) fn buttons(ui: &mut Ui, entry: &ShotEntry, cx: &mut PanelContext<'_>) {
     ui.horizontal_wrapped(|ui| {
-        for (n, offer) in offers(entry, desk).into_iter().enumerate() {
+        for (n, offer) in offers(entry, cx).into_iter().enumerate() {
             let button =
                 if n == 0 { theme::primary(offer.name) } else { egui::Button::new(offer.name) };
             if ui.add(button).on_hover_text(offer.explanation).clicked() {
-                desk.actions.push(offer.action);
+                cx.actions.push(offer.action);
             }
         }
     });
 }
 
 /// The same as a menu on the right mouse button.
-pub(super) fn menu(response: &Response, entry: &Entry, desk: &mut Desk<'_>) {
+pub(super) fn menu(response: &Response, entry: &ShotEntry, cx: &mut PanelContext<'_>) {
     Popup::context_menu(response).show(|ui| {
-        for offer in offers(entry, desk) {
+        for offer in offers(entry, cx) {
             if ui.button(offer.name).on_hover_text(offer.explanation).clicked() {
-                desk.actions.push(offer.action);
+                cx.actions.push(offer.action);
                 ui.close();
             }
         }
@@ -36,7 +36,7 @@ struct Offer {
     action: Action,
 }
 
-fn offers(entry: &Entry, desk: &Desk<'_>) -> Vec<Offer> {
+fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
     let shot = entry.id.clone();
     let draw = |name, explanation| {
         let action = Action::Draw(vec![shot.clone()]);
@@ -52,7 +52,7 @@ fn offers(entry: &Entry, desk: &Desk<'_>) -> Vec<Offer> {
             vec![Offer { name: "Another take", explanation, action }]
         }
         ShotState::Queued => {
-            let Some(job) = desk.job_of(&shot) else { return Vec::new() };
+            let Some(job) = cx.job_of(&shot) else { return Vec::new() };
             let cancel = Offer {
                 name: "Cancel",
                 explanation: "Takes this picture out of the queue",
@@ -63,22 +63,22 @@ fn offers(entry: &Entry, desk: &Desk<'_>) -> Vec<Offer> {
                 explanation: "Puts this picture in front of all others that wait",
                 action: Action::MoveToFront(job),
             };
-            if desk.steps_of(&shot).is_some() { vec![cancel] } else { vec![next, cancel] }
+            if cx.steps_of(&shot).is_some() { vec![cancel] } else { vec![next, cancel] }
         }
         ShotState::Orphaned => Vec::new(),
     }
 }
 
 /// Where a shot stands, in a word.
-pub(super) fn state_word(entry: &Entry, desk: &Desk<'_>) -> &'static str {
-    if desk.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
+pub(super) fn state_label(entry: &ShotEntry, cx: &PanelContext<'_>) -> &'static str {
+    if cx.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
 }
 
 /// Where a shot stands, in a sentence, and what to do about it.
-pub(super) fn in_words(entry: &Entry, desk: &Desk<'_>) -> String {
+pub(super) fn in_words(entry: &ShotEntry, cx: &PanelContext<'_>) -> String {
     match entry.state {
         ShotState::Missing => "Not drawn yet.".into(),
-        ShotState::Queued => match (desk.steps_of(&entry.id), desk.queue_place(&entry.id)) {
+        ShotState::Queued => match (cx.steps_of(&entry.id), cx.queue_place(&entry.id)) {
             (Some((done, of)), _) => format!("Being drawn: step {done} of {of}."),
             (None, Some(before @ 1..)) => format!("Waits to be drawn; {before} before it."),
             (None, _) => "Will be drawn next.".into(),

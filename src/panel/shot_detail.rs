@@ -3,42 +3,49 @@
 use egui::{Color32, Grid, Label, RichText, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
 use super::{
-    Desk, badge,
+    badge,
+    context::PanelContext,
     picture::{self, Content},
+    selection::Selection,
     shot_actions,
-    state::PanelState,
-    takes_strip::{looked_at, takes_strip},
+    takes_strip::takes_strip,
     theme,
-    words_editor::words_editor,
+    widgets::icon_button,
+    words_editor::{WordsDrafts, words_editor},
 };
 use crate::storyboard::{Shot, ShotId, ShotState};
 
 /// The shot in front, if there is one.
-pub(super) fn shot_detail(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
-    let Some(id) = state.selection.front.clone() else { return };
-    let shot = desk.project.board().shot(&id);
-    title(ui, state, desk, &id);
+pub(super) fn shot_detail(
+    ui: &mut Ui,
+    selection: &mut Selection,
+    words: &mut WordsDrafts,
+    cx: &mut PanelContext<'_>,
+) {
+    let Some(id) = selection.front.clone() else { return };
+    let shot = cx.project.board().shot(&id);
+    title(ui, selection, cx, &id);
     let mut area = theme::scroll("shot detail");
-    if std::mem::take(&mut state.selection.fresh) {
+    if std::mem::take(&mut selection.fresh) {
         area = area.vertical_scroll_offset(0.0);
     }
     area.show(ui, |ui| {
-        summary(ui, state, desk, &id, shot);
-        if let Some(error) = desk.project.error(&id) {
+        summary(ui, selection, cx, &id, shot);
+        if let Some(error) = cx.project.error(&id) {
             let error = format!("Drawing failed: {error}");
             theme::error_box(ui, &error, "Set that right, then press `Try again`.");
         }
-        takes_strip(ui, state, desk, &id, shot);
+        takes_strip(ui, selection, cx, &id, shot);
         if let Some(shot) = shot {
-            words_editor(ui, state, desk, shot);
+            words_editor(ui, words, cx, shot);
             prompt(ui, shot);
         }
         ui.add_space(theme::STEP);
     });
 }
 
-fn title(ui: &mut Ui, state: &mut PanelState, desk: &Desk<'_>, id: &ShotId) {
-    let title = desk.overview.entry(id).map_or(id.as_str(), |entry| &entry.title).to_owned();
+fn title(ui: &mut Ui, selection: &mut Selection, cx: &PanelContext<'_>, id: &ShotId) {
+    let title = cx.overview.entry(id).map_or(id.as_str(), |entry| &entry.title).to_owned();
     ui.horizontal(|ui| {
         let close = ui.spacing().interact_size.x + theme::STEP;
         ui.allocate_ui(vec2(ui.available_width() - close, ui.spacing().interact_size.y), |ui| {
@@ -47,28 +54,27 @@ fn title(ui: &mut Ui, state: &mut PanelState, desk: &Desk<'_>, id: &ShotId) {
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if icon_button(ui, "✖", "Close the detail").clicked() {
-                state.selection.clear();
+                selection.clear();
             }
         });
     });
 }
 
-/// A button that shows a sign only, with its name for listeners and on hover.
-pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> egui::Response {
-    let response = ui.add(egui::Button::new(sign).frame_when_inactive(false));
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), name));
-    response.on_hover_text(name)
-}
-
 /// Picture, state and buttons.
-fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, shot: Option<&Shot>) {
-    let Some(entry) = desk.overview.entry(id) else { return };
+fn summary(
+    ui: &mut Ui,
+    selection: &Selection,
+    cx: &mut PanelContext<'_>,
+    id: &ShotId,
+    shot: Option<&Shot>,
+) {
+    let Some(entry) = cx.overview.entry(id) else { return };
     let room = picture_room(ui.available_width(), shot);
     ui.horizontal_top(|ui| {
-        let take = looked_at(&state.selection, desk, id);
+        let take = cx.viewed_take(selection, id);
         let content = match take {
-            Some(take) if state.selection.take.is_some() => Some(Content::take(desk, take, room.x)),
-            _ => Content::of(desk, id, room.x),
+            Some(take) if selection.take.is_some() => Some(Content::take(cx, take, room.x)),
+            _ => Content::of(cx, id, room.x),
         };
         let (rect, response) = ui.allocate_exact_size(room, Sense::hover());
         picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);
@@ -77,15 +83,15 @@ fn summary(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>, id: &ShotId, sh
 
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = theme::STEP / 2.0;
-            badge::show(ui, entry.state, shot_actions::state_word(entry, desk));
+            badge::show(ui, entry.state, shot_actions::state_label(entry, cx));
             if entry.state != ShotState::Failed {
-                ui.add(Label::new(shot_actions::in_words(entry, desk)).wrap());
+                ui.add(Label::new(shot_actions::in_words(entry, cx)).wrap());
             }
             if let Some(shot) = shot {
                 facts(ui, shot);
             }
             ui.add_space(theme::STEP / 2.0);
-            shot_actions::buttons(ui, entry, desk);
+            shot_actions::buttons(ui, entry, cx);
         });
     });
 }

@@ -19,10 +19,10 @@ pub enum StoryStatus<'a> {
 pub fn panel_status_ui(ui: &mut Ui, status: StoryStatus<'_>) {
     ui.scope(|ui| {
         ui.set_style(theme::style());
-        theme::ground().show(ui, |ui| {
+        theme::background_frame().show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             match status {
-                StoryStatus::NoStory => theme::empty(
+                StoryStatus::NoStory => theme::empty_state(
                     ui,
                     "No story yet",
                     "Give `IllustratorPlugin` a story file, or put `Scene` components on the game's \

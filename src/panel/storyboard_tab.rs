@@ -3,7 +3,11 @@
 use egui::{ComboBox, Frame, Margin, Panel, Ui};
 
 use super::{
-    Desk, badge, grid,
+    badge,
+    context::PanelContext,
+    filter::Filter,
+    grid,
+    selection::Selection,
     shot_detail::shot_detail,
     state::PanelState,
     theme::{self, STEP},
@@ -17,8 +21,8 @@ use crate::{
 const WIDE: f32 = 860.0;
 
 /// The grid with its filter and buttons, and the detail.
-pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>) {
-    state.selection.retain(|id| desk.overview.entry(id).is_some());
+pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>) {
+    state.selection.retain(|id| cx.overview.entry(id).is_some());
     if state.selection.front.is_some() {
         let room = ui.available_size();
         let frame = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
@@ -34,15 +38,17 @@ pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, desk: &mut Des
                 .size_range(140.0..=(room.y - 190.0).max(150.0))
                 .frame(frame)
         };
-        panel.resizable(true).show(ui, |ui| shot_detail(ui, state, desk));
+        panel.resizable(true).show(ui, |ui| {
+            let PanelState { selection, words, .. } = state;
+            shot_detail(ui, selection, words, cx);
+        });
     }
-    filter_bar(ui, state);
-    draw_buttons(ui, state, desk);
-    grid::grid(ui, state, desk);
+    filter_bar(ui, &mut state.filter);
+    draw_buttons(ui, &state.selection, cx);
+    grid::grid(ui, &mut state.grid, &state.filter, &mut state.selection, cx);
 }
 
-fn filter_bar(ui: &mut Ui, state: &mut PanelState) {
-    let filter = &mut state.filter;
+fn filter_bar(ui: &mut Ui, filter: &mut Filter) {
     ui.horizontal(|ui| {
         let boxes = 2.0 * (112.0 + STEP) + if filter.is_empty() { 0.0 } else { 64.0 };
         let search = theme::field(&mut filter.text, 1, "Search")
@@ -73,14 +79,14 @@ fn filter_bar(ui: &mut Ui, state: &mut PanelState) {
         });
         if !filter.is_empty() && ui.button("Clear").on_hover_text("Shows all shots again").clicked()
         {
-            *filter = super::Filter::default();
+            *filter = Filter::default();
         }
     });
 }
 
-fn draw_buttons(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>) {
-    let needed = desk.overview.needed;
-    let selected: Vec<ShotId> = state.selection.shots.iter().cloned().collect();
+fn draw_buttons(ui: &mut Ui, selection: &Selection, cx: &mut PanelContext<'_>) {
+    let needed = cx.overview.needed;
+    let selected: Vec<ShotId> = selection.shots.iter().cloned().collect();
     ui.horizontal_wrapped(|ui| {
         let all = theme::primary(format!("Draw all that is needed ({needed})"));
         if ui
@@ -89,7 +95,7 @@ fn draw_buttons(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>) {
             .on_disabled_hover_text("Every picture is drawn or waits in the queue")
             .clicked()
         {
-            desk.actions.push(Action::DrawNeeded);
+            cx.actions.push(Action::DrawNeeded);
         }
         if selected.len() > 1
             && ui
@@ -97,7 +103,7 @@ fn draw_buttons(ui: &mut Ui, state: &PanelState, desk: &mut Desk<'_>) {
                 .on_hover_text("Draws those of them that are missing, stale or failed")
                 .clicked()
         {
-            desk.actions.push(Action::Draw(selected));
+            cx.actions.push(Action::Draw(selected));
         }
     });
 }

@@ -3,9 +3,9 @@
 use egui::{ComboBox, DragValue, Grid, Label, RichText, Ui, vec2};
 
 use super::{
-    Desk,
+    context::PanelContext,
     theme::{self, STEP},
-    words_editor::parse_seed,
+    widgets::parse_seed,
 };
 use crate::{
     project::{Action, Project},
@@ -48,12 +48,12 @@ impl Typed {
 
 impl StyleDraft {
     /// How many pictures that fit now would not fit any more.
-    fn stale(&mut self, style: &Style, desk: &Desk<'_>) -> usize {
-        let version = desk.overview.version;
+    fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
+        let version = cx.overview.version;
         match &self.stale {
             Some((of, for_style, stale)) if *of == version && for_style == style => *stale,
             _ => {
-                let stale = would_be_stale(desk.project, style);
+                let stale = would_be_stale(cx.project, style);
                 self.stale = Some((version, style.clone(), stale));
                 stale
             }
@@ -72,17 +72,17 @@ fn would_be_stale(project: &Project, style: &Style) -> usize {
 }
 
 /// Form and buttons.
-pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, desk: &mut Desk<'_>) {
-    let in_force = Typed::new(desk.project.style());
+pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
+    let in_force = Typed::new(cx.project.style());
     // Once it is kept, what is in force is shown again, which may be another style for now.
-    let is_kept = draft.asked.is_some() && draft.asked.as_ref() == desk.project.art().style();
+    let is_kept = draft.asked.is_some() && draft.asked.as_ref() == cx.project.art().style();
     let typed = draft.typed.take().filter(|_| !is_kept);
     let before = typed.unwrap_or_else(|| in_force.clone());
     let mut typed = before.clone();
     let footer = egui::Panel::bottom(ui.id().with("style buttons"))
         .frame(egui::Frame::new())
         .resizable(false);
-    let dropped = footer.show(ui, |ui| buttons(ui, draft, desk, &typed, &in_force)).inner;
+    let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &in_force)).inner;
     theme::scroll("style").show(ui, |ui| form(ui, &mut typed));
     if typed != before {
         draft.asked = None;
@@ -94,7 +94,7 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, desk: &mut Desk<'_>
 fn buttons(
     ui: &mut Ui,
     draft: &mut StyleDraft,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     typed: &Typed,
     in_force: &Typed,
 ) -> bool {
@@ -108,7 +108,7 @@ fn buttons(
             ui.add(Label::new(theme::weak("All pictures of the story share this style.")).wrap());
         }
         Ok(style) => {
-            let words = match draft.stale(style, desk) {
+            let words = match draft.stale(style, cx) {
                 0 => "No picture becomes stale.".to_owned(),
                 1 => {
                     "1 picture becomes stale. The game shows it until it is drawn anew.".to_owned()
@@ -126,19 +126,19 @@ fn buttons(
             && let Ok(style) = wanted
         {
             draft.asked = Some(style.clone());
-            desk.actions.push(Action::SetStyle(Some(Box::new(style))));
+            cx.actions.push(Action::SetStyle(Some(Box::new(style))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
         if revert.on_hover_text("Drops what is typed but not applied").clicked() {
             dropped = true;
         }
-        if desk.project.art().style().is_some()
+        if cx.project.art().style().is_some()
             && ui
                 .button("Back to the story's style")
                 .on_hover_text("Forgets your style; the story's own holds again")
                 .clicked()
         {
-            desk.actions.push(Action::SetStyle(None));
+            cx.actions.push(Action::SetStyle(None));
             dropped = true;
         }
     });

@@ -83,7 +83,7 @@ fn visuals() -> Visuals {
 }
 
 /// What the whole panel stands on.
-pub(super) fn ground() -> Frame {
+pub(super) fn background_frame() -> Frame {
     Frame::new().fill(BACKGROUND).inner_margin(Margin::symmetric(12, 8))
 }
 
@@ -131,7 +131,7 @@ pub(super) fn scroll(salt: &str) -> ScrollArea {
 }
 
 /// A bar that is `part` of its way.
-pub(super) fn bar(part: f32, height: f32) -> ProgressBar {
+pub(super) fn progress_bar(part: f32, height: f32) -> ProgressBar {
     ProgressBar::new(part).desired_height(height).corner_radius(height as u8 / 2).fill(ACCENT)
 }
 
@@ -147,7 +147,7 @@ pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
 }
 
 /// A place where there is nothing: why, and how to fill it.
-pub(super) fn empty(ui: &mut Ui, what: &str, advice: &str) {
+pub(super) fn empty_state(ui: &mut Ui, what: &str, advice: &str) {
     ui.add_space(4.0 * STEP);
     ui.vertical_centered(|ui| {
         ui.label(RichText::new(what).size(16.0));

@@ -70,7 +70,7 @@ pub struct ThumbnailCache {
     slots: HashMap<Key, Slot>,
     frame: u64,
     waiting: usize,
-    wishes: Sender<(Key, Take)>,
+    requests: Sender<(Key, Take)>,
     finished: Receiver<(Key, FileRead)>,
 }
 
@@ -108,12 +108,12 @@ impl ThumbnailCache {
     /// # Errors
     /// When the system gives no thread.
     pub fn new(context: &Context) -> std::io::Result<Self> {
-        let (wishes, wished) = channel::<(Key, Take)>();
+        let (requests, requested) = channel::<(Key, Take)>();
         let (finish, finished) = channel();
         let waker = context.clone();
         thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
             // Ends when the cache is dropped: either channel is closed then.
-            for (key, take) in wished {
+            for (key, take) in requested {
                 let small = matches!(key, Key::Small(_));
                 let modified = take.modified();
                 let image = read(&take, small).map_err(|error| error.to_string());
@@ -128,7 +128,7 @@ impl ThumbnailCache {
             slots: HashMap::new(),
             frame: 0,
             waiting: 0,
-            wishes,
+            requests,
             finished,
         })
     }
@@ -158,10 +158,10 @@ impl ThumbnailCache {
             };
             self.slots.insert(key, Slot { content, modified, seen: self.frame });
         }
-        self.let_go();
+        self.end_gesture();
     }
 
-    fn let_go(&mut self) {
+    fn end_gesture(&mut self) {
         let mut bytes: usize = self.slots.values().map(|slot| slot.content.bytes()).sum();
         while bytes > BUDGET_BYTES {
             let unseen = self.slots.iter().filter(|(_, slot)| slot.seen + 1 < self.frame);
@@ -179,7 +179,7 @@ impl ThumbnailCache {
             slot.seen = self.frame;
             return slot.content.texture();
         }
-        if self.waiting < MOST_WAITING && self.wishes.send((key.clone(), take.clone())).is_ok() {
+        if self.waiting < MOST_WAITING && self.requests.send((key.clone(), take.clone())).is_ok() {
             self.waiting += 1;
             let content = Content::Loading;
             self.slots.insert(key, Slot { content, modified: None, seen: self.frame });

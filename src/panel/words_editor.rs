@@ -1,16 +1,21 @@
 //! The author's own words for one shot.
 
+use std::collections::HashMap;
+
 use egui::{Key, Modifiers, Ui};
 
 use super::{
-    Desk,
-    state::PanelState,
+    context::PanelContext,
     theme::{self, STEP},
+    widgets::parse_seed,
 };
 use crate::{
     project::{Action, Project},
-    storyboard::{PromptSource, Shot, ShotWords},
+    storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
+
+/// The texts that the author typed and did not apply yet, by shot.
+pub(super) type WordsDrafts = HashMap<ShotId, WordsDraft>;
 
 /// What is typed but not in force.
 #[derive(Clone, Debug)]
@@ -50,16 +55,6 @@ impl Typed {
     }
 }
 
-/// A seed as it is typed; nothing stands for the story's own.
-pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
-    match text.trim() {
-        "" => Ok(None),
-        digits => digits.parse().map(Some).map_err(|_| {
-            format!("`{digits}` is no seed: type a whole number from 0 to {}", u64::MAX)
-        }),
-    }
-}
-
 /// All words but those of the style.
 fn words_of(shot: &Shot) -> String {
     let own = shot.sources.iter().filter(|piece| piece.from != PromptSource::Style);
@@ -71,11 +66,16 @@ fn own_words(project: &Project, shot: &Shot) -> ShotWords {
 }
 
 /// Fields and buttons.
-pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<'_>, shot: &Shot) {
-    let own = own_words(desk.project, shot);
+pub(super) fn words_editor(
+    ui: &mut Ui,
+    drafts: &mut WordsDrafts,
+    cx: &mut PanelContext<'_>,
+    shot: &Shot,
+) {
+    let own = own_words(cx.project, shot);
     let in_force = Typed::in_force(shot, &own);
     // What was asked for is shown as it was tidied up, once it is in force.
-    let draft = state.words.remove(&shot.id).filter(|draft| draft.asked.as_ref() != Some(&own));
+    let draft = drafts.remove(&shot.id).filter(|draft| draft.asked.as_ref() != Some(&own));
     let before = draft.unwrap_or_else(|| WordsDraft { typed: in_force.clone(), asked: None });
     let mut typed = before.typed.clone();
 
@@ -126,21 +126,21 @@ pub(super) fn words_editor(ui: &mut Ui, state: &mut PanelState, desk: &mut Desk<
                 .clicked()
         {
             revert = true;
-            set(desk, shot, ShotWords::default());
+            set(cx, shot, ShotWords::default());
         }
     });
 
     let mut asked = before.asked.filter(|_| typed == before.typed);
     if apply && let Ok(words) = wanted {
-        set(desk, shot, words.clone());
+        set(cx, shot, words.clone());
         asked = Some(words);
     }
     if changed && !revert {
-        state.words.insert(shot.id.clone(), WordsDraft { typed, asked });
+        drafts.insert(shot.id.clone(), WordsDraft { typed, asked });
     }
 }
 
-fn set(desk: &mut Desk<'_>, shot: &Shot, words: ShotWords) {
-    desk.actions.push(Action::SetWords { shot: shot.id.clone(), words });
-    desk.actions.push(Action::Draw(vec![shot.id.clone()]));
+fn set(cx: &mut PanelContext<'_>, shot: &Shot, words: ShotWords) {
+    cx.actions.push(Action::SetWords { shot: shot.id.clone(), words });
+    cx.actions.push(Action::Draw(vec![shot.id.clone()]));
 }

@@ -116,7 +116,7 @@ impl Desk {
         let project = Project::open(story, folder.path(), registry).unwrap();
         let mut panel = PanelState::default();
         // Whatever this machine has downloaded.
-        panel.find_objects_with(None);
+        panel.set_segmenter_weights(None);
         Self { project, panel, asked: Vec::new(), orders, folder }
     }
 

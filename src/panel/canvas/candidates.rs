@@ -6,9 +6,10 @@ use super::{Canvas, compare::Compare, keymap::Command, tree};
 use crate::{
     art::{Take, TakeId},
     panel::{
-        Desk, badge,
-        takes_strip::{Told, forming_tile, number, tile},
+        badge,
+        context::PanelContext,
         theme,
+        tile::{TileLabel, job_tile, take_number, tile},
     },
     project::Action,
     recipe::Part,
@@ -25,7 +26,7 @@ pub(super) struct Candidates {
     /// What a press draws, until the first candidate of it has come.
     pub awaited: Option<Vec<Part>>,
     /// The game shows the candidate in view.
-    live: bool,
+    preview_in_game: bool,
     /// What the game was told to show for now.
     tried: Option<(ShotId, TakeId)>,
 }
@@ -33,12 +34,12 @@ pub(super) struct Candidates {
 impl Candidates {
     /// Another take comes onto the canvas.
     pub fn begin(&mut self) {
-        let Self { chosen, newest, awaited, live: _, tried: _ } = self;
+        let Self { chosen, newest, awaited, preview_in_game: _, tried: _ } = self;
         (*chosen, *newest, *awaited) = (None, None, None);
     }
 
     /// The take that lies over the one on the canvas.
-    pub fn in_view<'a>(&self, takes: &'a [Take]) -> Option<&'a Take> {
+    pub fn selected<'a>(&self, takes: &'a [Take]) -> Option<&'a Take> {
         let wanted = self.chosen.as_ref()?;
         takes.iter().find(|take| take.id == *wanted)
     }
@@ -52,7 +53,7 @@ impl Candidates {
     }
 
     /// Before the candidate in view is put away: the next one comes into view, or the last, or none.
-    pub fn walk_on_from(&mut self, takes: &[Take], take: &Take) {
+    pub fn select_neighbour(&mut self, takes: &[Take], take: &Take) {
         let gone = self.chosen.clone();
         self.walk(takes, take, 1);
         if self.chosen == gone {
@@ -61,15 +62,15 @@ impl Candidates {
     }
 
     /// Has the game show the candidate in view, or what it showed before.
-    pub fn try_on(&mut self, desk: &mut Desk<'_>, take: &Take) {
-        let wanted = self.chosen.clone().filter(|_| self.live);
+    pub fn try_on(&mut self, cx: &mut PanelContext<'_>, take: &Take) {
+        let wanted = self.chosen.clone().filter(|_| self.preview_in_game);
         let wanted = wanted.map(|candidate| (take.shot.clone(), candidate));
         if wanted != self.tried {
             let shot =
                 [&wanted, &self.tried].into_iter().flatten().next().map(|(shot, _)| shot.clone());
             if let Some(shot) = shot {
                 let take = wanted.as_ref().map(|(_, take)| take.clone());
-                desk.actions.push(Action::TryOn { shot, take });
+                cx.actions.push(Action::TryOn { shot, take });
             }
             self.tried = wanted;
         }
@@ -83,8 +84,8 @@ impl Candidates {
 
 /// Lays the first candidate that a press brings over the picture as soon as it is there. Those after it come into
 /// the strip only: the author may look at something else by then.
-pub(super) fn welcome(canvas: &mut Canvas, takes: &[Take], take: &Take) {
-    if canvas.candidates.awaited.is_some() && canvas.hand.is_busy() {
+pub(super) fn select_new_candidate(canvas: &mut Canvas, takes: &[Take], take: &Take) {
+    if canvas.candidates.awaited.is_some() && canvas.interaction.is_busy() {
         return;
     }
     let newest = tree::children(takes, take).last();
@@ -100,20 +101,20 @@ pub(super) fn welcome(canvas: &mut Canvas, takes: &[Take], take: &Take) {
 }
 
 /// The strip of what was drawn from this take, and its buttons.
-pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take) {
-    let takes = desk.project.art().takes(&take.shot);
-    let is_drawn = is_of(desk, take);
+pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>, take: &Take) {
+    let takes = cx.project.art().takes(&take.shot);
+    let is_drawn = is_of(cx, take);
     if !is_drawn && tree::children(takes, take).next().is_none() {
         return;
     }
-    let accepted = desk.project.art().accepted(&take.shot).map(|take| take.id.clone());
-    let candidate = canvas.candidates.in_view(takes).map(|take| take.id.clone());
+    let accepted = cx.project.art().accepted(&take.shot).map(|take| take.id.clone());
+    let candidate = canvas.candidates.selected(takes).map(|take| take.id.clone());
 
     ScrollArea::horizontal().id_salt("candidates").auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
             let is_accepted = accepted.as_ref() == Some(&take.id);
-            let told = Told { number: number(takes, take), is_accepted, is_old: false };
-            let response = tile(ui, desk, take, &told, candidate.is_none());
+            let told = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            let response = tile(ui, cx, take, &told, candidate.is_none());
             badge::paint_note(ui.painter(), response.rect, "before");
             if response.clicked() {
                 canvas.candidates.chosen = None;
@@ -123,29 +124,35 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take:
                     continue;
                 }
                 let is_accepted = accepted.as_ref() == Some(&child.id);
-                let told = Told { number: at + 1, is_accepted, is_old: false };
+                let told = TileLabel { number: at + 1, is_accepted, is_old: false };
                 let is_chosen = candidate.as_ref() == Some(&child.id);
-                let response = tile(ui, desk, child, &told, is_chosen);
+                let response = tile(ui, cx, child, &told, is_chosen);
                 if response.clicked() {
                     canvas.candidates.chosen = Some(child.id.clone());
                 }
                 if response.double_clicked() {
-                    accept(canvas, desk, child);
+                    accept(canvas, cx, child);
                 }
             }
             if is_drawn {
-                forming_tile(ui, desk, &take.shot, take.recipe().size);
+                job_tile(ui, cx, &take.shot, take.recipe().size);
             }
         });
     });
-    if let Some(candidate) = canvas.candidates.in_view(takes) {
-        buttons(ui, canvas, desk, take, candidate);
+    if let Some(candidate) = canvas.candidates.selected(takes) {
+        buttons(ui, canvas, cx, take, candidate);
     }
 }
 
-fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, candidate: &Take) {
-    let takes = desk.project.art().takes(&take.shot);
-    let rest = rest(desk, takes, candidate);
+fn buttons(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    cx: &mut PanelContext<'_>,
+    take: &Take,
+    candidate: &Take,
+) {
+    let takes = cx.project.art().takes(&take.shot);
+    let rest = rest(cx, takes, candidate);
     ui.horizontal_wrapped(|ui| {
         let accepts = canvas.keymap.hint(Command::Accept);
         if ui
@@ -155,23 +162,23 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
             ))
             .clicked()
         {
-            accept(canvas, desk, candidate);
+            accept(canvas, cx, candidate);
         }
-        if (!rest.is_empty() || desk.job_of(&candidate.shot).is_some())
+        if (!rest.is_empty() || cx.job_of(&candidate.shot).is_some())
             && ui
                 .button("Accept, drop the rest")
                 .on_hover_text("Accepts it; the others that were drawn alike are put away, and no more of them drawn")
                 .clicked()
         {
             for other in rest {
-                discard(desk, other);
+                discard(cx, other);
             }
-            let jobs = desk.project.studio().jobs().into_iter().map(|view| view.job);
+            let jobs = cx.project.studio().jobs().into_iter().map(|view| view.job);
             let alike = jobs.filter(|job| {
                 job.shot == candidate.shot && job.recipe.same_but_take(candidate.recipe())
             });
-            desk.actions.extend(alike.map(|job| Action::Cancel(job.id)));
-            accept(canvas, desk, candidate);
+            cx.actions.extend(alike.map(|job| Action::Cancel(job.id)));
+            accept(canvas, cx, candidate);
         }
         let discards = canvas.keymap.hint(Command::Discard);
         if ui
@@ -179,15 +186,15 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
             .on_hover_text(format!("Puts it away; `Put away` brings it back{discards}"))
             .clicked()
         {
-            canvas.candidates.walk_on_from(takes, take);
-            discard(desk, candidate);
+            canvas.candidates.select_neighbour(takes, take);
+            discard(cx, candidate);
         }
         if ui
             .add(Button::new("From here"))
             .on_hover_text("Goes on from it without accepting it: the game shows what it showed")
             .clicked()
         {
-            canvas.go_to = Some(candidate.id.clone());
+            canvas.next_take = Some(candidate.id.clone());
         }
         let way = &mut canvas.compare.way;
         ComboBox::from_id_salt("compare").selected_text(way.name()).show_ui(ui, |ui| {
@@ -195,14 +202,14 @@ fn buttons(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>, take: &Take, c
                 ui.selectable_value(way, other, other.name());
             }
         });
-        ui.checkbox(&mut canvas.candidates.live, "Try on in the game")
+        ui.checkbox(&mut canvas.candidates.preview_in_game, "Try on in the game")
             .on_hover_text("The game shows the candidate in view before it is accepted");
     });
 }
 
 /// What was drawn like a candidate and led to nothing.
-fn rest<'a>(desk: &Desk<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
-    let accepted = desk.project.art().accepted(&candidate.shot).map(|take| &take.id);
+fn rest<'a>(cx: &PanelContext<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
+    let accepted = cx.project.art().accepted(&candidate.shot).map(|take| &take.id);
     let is_rest = |other: &&Take| {
         other.id != candidate.id
             && other.parent() == candidate.parent()
@@ -214,20 +221,20 @@ fn rest<'a>(desk: &Desk<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Tak
 }
 
 /// The game shows it, and it lies on the canvas.
-pub(super) fn accept(canvas: &mut Canvas, desk: &mut Desk<'_>, candidate: &Take) {
+pub(super) fn accept(canvas: &mut Canvas, cx: &mut PanelContext<'_>, candidate: &Take) {
     let (shot, take) = (candidate.shot.clone(), candidate.id.clone());
-    desk.actions.push(Action::Accept { shot, take });
+    cx.actions.push(Action::Accept { shot, take });
     canvas.candidates.tried = None;
-    canvas.go_to = Some(candidate.id.clone());
+    canvas.next_take = Some(candidate.id.clone());
 }
 
 /// Puts a take away.
-pub(super) fn discard(desk: &mut Desk<'_>, take: &Take) {
-    desk.actions.push(Action::Discard { shot: take.shot.clone(), take: take.id.clone() });
+pub(super) fn discard(cx: &mut PanelContext<'_>, take: &Take) {
+    cx.actions.push(Action::Discard { shot: take.shot.clone(), take: take.id.clone() });
 }
 
 /// Whether what is being drawn is made of this take.
-fn is_of(desk: &Desk<'_>, take: &Take) -> bool {
-    let edit = desk.current.as_ref().and_then(|view| view.job.recipe.edit.as_ref());
+fn is_of(cx: &PanelContext<'_>, take: &Take) -> bool {
+    let edit = cx.current.as_ref().and_then(|view| view.job.recipe.edit.as_ref());
     edit.is_some_and(|edit| edit.parent.as_ref() == Some(&take.id))
 }

@@ -6,13 +6,13 @@ use egui::{DragValue, Ui};
 
 use super::{
     Canvas,
+    edit_plans::{DrawButton, EditPreview, PlanResult},
     keymap::Command,
-    plans::{Button, Outcome, Planned},
     session::Session,
 };
 use crate::{
     mask::Area,
-    panel::{Desk, theme},
+    panel::{context::PanelContext, theme},
     project::Action,
     recipe::{
         EditKind, Part, Verdict,
@@ -24,26 +24,31 @@ use crate::{
 const MOST_TAKES: u32 = 16;
 
 /// The buttons, and what the first of them may change or why it cannot be pressed.
-pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
-    canvas.lit = None;
+pub(super) fn draw_bar(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &Session,
+    cx: &mut PanelContext<'_>,
+) {
+    canvas.hovered_preview = None;
     let (said, plan) = said(canvas, session);
-    canvas.planned = plan.clone().ok();
+    canvas.edit_preview = plan.clone().ok();
     let hint = canvas.keymap.hint(Command::Draw);
     ui.horizontal_wrapped(|ui| {
         let name = if said.is_empty() { "Draw parts".to_owned() } else { in_words(&said) };
         let button = theme::primary(shortened(&name));
         let offered = Offer { button, parts: &said, plan: plan.clone(), hint: &hint };
-        offer(ui, canvas, session, desk, offered);
+        offer(ui, canvas, session, cx, offered);
         let ending = if canvas.takes == 1 { " take" } else { " takes" };
         let takes = DragValue::new(&mut canvas.takes).range(1..=MOST_TAKES);
         ui.add(takes.suffix(ending)).on_hover_text("How many candidates a press draws");
     });
-    verdicts(ui, canvas, session, desk);
+    verdicts(ui, canvas, session, cx);
     // Always a line, so that what is below does not jump.
     let told = match (&plan, said.is_empty()) {
         (_, true) => "Choose a part and say what to do with it.".to_owned(),
         (Err(error), false) => error.clone(),
-        (Ok(planned), false) => format!("{}.", share(planned)),
+        (Ok(edit_preview), false) => format!("{}.", share(edit_preview)),
     };
     if !session.layers.is_empty() {
         ui.add(egui::Label::new(theme::small(told)).wrap());
@@ -52,16 +57,16 @@ pub(super) fn draw_bar(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk
 
 /// What is said of the parts and can be done, and what it comes to. A part of which nothing is left for it to change is
 /// not spoken of.
-pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, Outcome) {
+pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, PlanResult) {
     let mut said = parts(&session.layers);
-    let plan = plan(canvas, session, Button::Said, &said);
+    let plan = plan(canvas, session, DrawButton::Parts, &said);
     // What is planned while a stroke is under way may be of other parts.
-    if let Ok(planned) = &plan
-        && !canvas.hand.is_painting()
+    if let Ok(edit_preview) = &plan
+        && !canvas.interaction.is_painting()
     {
         let mut at = 0..;
         said.retain(|part| {
-            let draws = at.next().is_some_and(|at| planned.plan.draws(at));
+            let draws = at.next().is_some_and(|at| edit_preview.plan.draws(at));
             draws || part.edit.kind == EditKind::Keep
         });
     }
@@ -69,12 +74,12 @@ pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, Outcom
 }
 
 /// How much may change, in words.
-fn share(planned: &Planned) -> String {
-    format!("{:.0} % of the pixels may change, no other one does", 100.0 * planned.share)
+fn share(edit_preview: &EditPreview) -> String {
+    format!("{:.0} % of the pixels may change, no other one does", 100.0 * edit_preview.share)
 }
 
 /// One press from verdicts to a picture.
-fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk<'_>) {
+fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut PanelContext<'_>) {
     let any =
         |verdict| session.layers.iter().any(|layer| layer.verdict == verdict && !layer.hidden);
     let (liked, disliked) = (any(Verdict::Liked), any(Verdict::Disliked));
@@ -83,16 +88,16 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
     }
     ui.horizontal_wrapped(|ui| {
         let layers = &session.layers;
-        let rest = liked.then(|| (Button::Rest, keep_liked(layers, session.size)));
-        let these = disliked.then(|| (Button::Disliked, redo_disliked(layers)));
+        let rest = liked.then(|| (DrawButton::KeepLiked, keep_liked(layers, session.size)));
+        let these = disliked.then(|| (DrawButton::RedoDisliked, redo_disliked(layers)));
         for (which, parts) in rest.into_iter().chain(these) {
             let plan = plan(canvas, session, which, &parts);
             let name = match which {
-                Button::Rest => "Keep what I like, redo the rest",
-                Button::Said | Button::Disliked => "Redo what I dislike",
+                DrawButton::KeepLiked => "Keep what I like, redo the rest",
+                DrawButton::Parts | DrawButton::RedoDisliked => "Redo what I dislike",
             };
             let button = egui::Button::new(name);
-            offer(ui, canvas, session, desk, Offer { button, parts: &parts, plan, hint: "" });
+            offer(ui, canvas, session, cx, Offer { button, parts: &parts, plan, hint: "" });
         }
     });
 }
@@ -101,7 +106,7 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, desk: &mut Desk
 struct Offer<'a> {
     button: egui::Button<'a>,
     parts: &'a [Part],
-    plan: Outcome,
+    plan: PlanResult,
     hint: &'a str,
 }
 
@@ -109,7 +114,7 @@ fn offer(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     Offer { button, parts, plan, hint }: Offer<'_>,
 ) {
     let response = ui.add_enabled(plan.is_ok(), button.wrap());
@@ -121,13 +126,13 @@ fn offer(
         }
     };
     if response.hovered() {
-        canvas.lit = Some(Arc::clone(&plan));
+        canvas.hovered_preview = Some(Arc::clone(&plan));
     }
     let told = |ui: &mut Ui| {
         ui.label(format!("{}. {}{hint}", in_words(parts), share(&plan)));
     };
     if response.on_hover_ui(told).clicked() {
-        press(canvas, session, desk, parts.to_vec(), plan.asked);
+        press(canvas, session, cx, parts.to_vec(), plan.asked);
     }
 }
 
@@ -135,28 +140,28 @@ fn offer(
 pub(super) fn press(
     canvas: &mut Canvas,
     session: &Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     parts: Vec<Part>,
     context: Option<Area>,
 ) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
     let (picture, takes) = (session.hash.clone(), canvas.takes);
     canvas.candidates.awaited = Some(parts.clone());
-    desk.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
+    cx.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
     canvas.candidates.chosen = None;
 }
 
 /// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
 /// was planned before it stands so long.
-fn plan(canvas: &mut Canvas, session: &Session, which: Button, parts: &[Part]) -> Outcome {
-    if canvas.hand.is_painting()
+fn plan(canvas: &mut Canvas, session: &Session, which: DrawButton, parts: &[Part]) -> PlanResult {
+    if canvas.interaction.is_painting()
         && let Some(outcome) = canvas.plans.before(which)
     {
         return outcome;
     }
     // The rest is nearly the whole picture, which no box around a part of it holds.
-    let context = session.context.filter(|_| which != Button::Rest);
-    canvas.plans.of_button(which, session.size, parts, context, session.grid)
+    let context = session.context.filter(|_| which != DrawButton::KeepLiked);
+    canvas.plans.for_button(which, session.size, parts, context, session.grid)
 }
 
 /// As much as fits on a button.

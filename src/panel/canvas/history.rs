@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 /// How many steps there are back.
-const MOST: usize = 200;
+const MAX_STEPS: usize = 200;
 /// How many bytes of pixels the steps may hold together.
-pub(super) const ROOM: usize = 256 << 20;
+pub(super) const MAX_BYTES: usize = 256 << 20;
 
 /// What was, and what was to be, around what is.
 #[derive(Debug)]
@@ -26,12 +26,12 @@ pub(super) trait Step: Clone {
 
 /// Bytes of pixels, those that are shared counted once.
 #[derive(Default)]
-pub(super) struct Bytes {
+pub(super) struct PixelBytes {
     seen: HashSet<*const u8>,
     total: usize,
 }
 
-impl Bytes {
+impl PixelBytes {
     /// How many there are with those of one more step.
     pub fn with(&mut self, step: &impl Step) -> usize {
         let new = step.pixels().filter(|pixels| self.seen.insert(pixels.as_ptr()));
@@ -56,15 +56,15 @@ impl<T: Step> History<T> {
     }
 
     /// If something has changed, that is a step.
-    pub fn settle(&mut self, now: T) {
+    pub fn record(&mut self, now: T) {
         let before = std::mem::replace(&mut self.now, now);
         if self.now.differs(&before) {
             self.past.push(before);
             self.future.clear();
-            let mut bytes = Bytes::default();
+            let mut bytes = PixelBytes::default();
             bytes.with(&self.now);
-            let latest = self.past.iter().rev().take(MOST);
-            let fitting = latest.take_while(|step| bytes.with(*step) <= ROOM).count();
+            let latest = self.past.iter().rev().take(MAX_STEPS);
+            let fitting = latest.take_while(|step| bytes.with(*step) <= MAX_BYTES).count();
             self.past.drain(..self.past.len() - fitting);
         }
     }
@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn steps_go_back_and_forth_and_a_new_one_ends_what_was_to_be() {
         let mut history = History::new(('a', 0));
-        [('b', 0), ('b', 0), ('c', 0)].into_iter().for_each(|now| history.settle(now));
+        [('b', 0), ('b', 0), ('c', 0)].into_iter().for_each(|now| history.record(now));
         let back = [history.undo(), history.undo(), history.undo()];
         assert_eq!(back, [Some(('b', 0)), Some(('a', 0)), None]);
         assert_eq!(history.redo(), Some(('b', 0)));
-        history.settle(('d', 0));
+        history.record(('d', 0));
         assert_eq!(history.redo(), None);
         assert_eq!([history.undo(), history.undo()], [Some(('b', 0)), Some(('a', 0))]);
     }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_remembered_beside_a_step_is_no_step_but_comes_back_with_it() {
         let mut history = History::new(('a', 0));
-        [('a', 1), ('b', 2), ('b', 3)].into_iter().for_each(|now| history.settle(now));
+        [('a', 1), ('b', 2), ('b', 3)].into_iter().for_each(|now| history.record(now));
         assert_eq!(history.undo(), Some(('a', 1)));
         assert_eq!(history.redo(), Some(('b', 3)));
     }
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn the_way_back_is_long_but_not_endless() {
         let mut history = History::new((0, 0));
-        (1..1000).for_each(|now| history.settle((now, 0)));
+        (1..1000).for_each(|now| history.record((now, 0)));
         let steps = std::iter::from_fn(|| history.undo()).last();
-        assert_eq!(steps, Some((999 - MOST, 0)));
+        assert_eq!(steps, Some((999 - MAX_STEPS, 0)));
     }
 
     #[test]
@@ -146,11 +146,11 @@ mod tests {
         let shared = pixels(100);
         let mut history = History::new(vec![shared.clone()]);
         for _ in 0..10 {
-            history.settle(vec![shared.clone(), pixels(50)]);
+            history.record(vec![shared.clone(), pixels(50)]);
         }
         let back = std::iter::from_fn(|| history.undo()).count();
         assert_eq!(back, 2, "100 + 3 * 50 megabytes are the most below 256");
-        history.settle(vec![]);
+        history.record(vec![]);
         assert_eq!(std::iter::from_fn(|| history.undo()).count(), 1, "what is gone needs no room");
     }
 }

@@ -13,9 +13,9 @@ pub enum Command {
     /// Takes a tool into the hand.
     Use(Tool),
     /// A smaller brush.
-    Smaller,
+    ShrinkBrush,
     /// A larger brush.
-    Larger,
+    GrowBrush,
     /// The whole picture in sight.
     Fit,
     /// One pixel of the screen for each of the picture.
@@ -25,33 +25,33 @@ pub enum Command {
     /// Does it again.
     Redo,
     /// What is not in the part.
-    Invert,
+    InvertMask,
     /// The part above.
     PartAbove,
     /// The part below.
     PartBelow,
     /// The part that was chosen before.
-    LastPart,
+    PreviousPart,
     /// Shows the picture without its parts, and with them.
-    Overlay,
+    ToggleParts,
     /// Draws what the button says.
     Draw,
     /// Stops drawing this shot.
-    Stop,
+    CancelJobs,
     /// Stops drawing, and empties the queue.
-    StopAll,
+    CancelAllJobs,
     /// Accepts the candidate, or closes an outline.
     Accept,
     /// Puts the candidate away, or ends what is being outlined or pointed at.
     Discard,
     /// The candidate before.
-    Previous,
+    PreviousCandidate,
     /// The candidate after.
-    Next,
+    NextCandidate,
     /// Back to the take that this one was made of.
-    Back,
+    GoToParent,
     /// Forth to the take that was made of this one, the newest if there are several.
-    Forth,
+    GoToChild,
 }
 
 impl Command {
@@ -64,14 +64,14 @@ impl Command {
     const fn repeats(self) -> bool {
         matches!(
             self,
-            Self::Smaller
-                | Self::Larger
+            Self::ShrinkBrush
+                | Self::GrowBrush
                 | Self::Undo
                 | Self::Redo
                 | Self::PartAbove
                 | Self::PartBelow
-                | Self::Previous
-                | Self::Next
+                | Self::PreviousCandidate
+                | Self::NextCandidate
         )
     }
 
@@ -80,26 +80,26 @@ impl Command {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Use(tool) => tool.name(),
-            Self::Smaller => "Smaller brush",
-            Self::Larger => "Larger brush",
+            Self::ShrinkBrush => "Smaller brush",
+            Self::GrowBrush => "Larger brush",
             Self::Fit => "Fit",
             Self::ActualSize => "One to one",
             Self::Undo => "Undo",
             Self::Redo => "Redo",
-            Self::Invert => "Invert the part",
+            Self::InvertMask => "Invert the part",
             Self::PartAbove => "Part above",
             Self::PartBelow => "Part below",
-            Self::LastPart => "Part before",
-            Self::Overlay => "Hide all parts",
+            Self::PreviousPart => "Part before",
+            Self::ToggleParts => "Hide all parts",
             Self::Draw => "Draw",
-            Self::Stop => "Stop drawing",
-            Self::StopAll => "Empty the queue",
+            Self::CancelJobs => "Stop drawing",
+            Self::CancelAllJobs => "Empty the queue",
             Self::Accept => "Accept",
             Self::Discard => "Put away, give up",
-            Self::Previous => "Candidate before",
-            Self::Next => "Next candidate",
-            Self::Back => "Back to the parent",
-            Self::Forth => "Forth to its newest edit",
+            Self::PreviousCandidate => "Candidate before",
+            Self::NextCandidate => "Next candidate",
+            Self::GoToParent => "Back to the parent",
+            Self::GoToChild => "Forth to its newest edit",
         }
     }
 }
@@ -116,28 +116,28 @@ impl Default for Keymap {
         let alt = |key| KeyboardShortcut::new(Modifiers::ALT, key);
         let ctrl = |key| KeyboardShortcut::new(Modifiers::COMMAND, key);
         let both = |key| KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key);
-        let tools = Tool::ALL.map(|tool| (C::Use(tool), vec![plain(tool.usual_key())]));
+        let tools = Tool::ALL.map(|tool| (C::Use(tool), vec![plain(tool.default_key())]));
         let others = [
-            (C::Smaller, vec![plain(Key::OpenBracket)]),
-            (C::Larger, vec![plain(Key::CloseBracket)]),
+            (C::ShrinkBrush, vec![plain(Key::OpenBracket)]),
+            (C::GrowBrush, vec![plain(Key::CloseBracket)]),
             (C::Fit, vec![ctrl(Key::Num0)]),
             (C::ActualSize, vec![ctrl(Key::Num1)]),
             (C::Undo, vec![ctrl(Key::Z)]),
             (C::Redo, vec![both(Key::Z), ctrl(Key::Y)]),
-            (C::Invert, vec![shift(Key::V)]),
+            (C::InvertMask, vec![shift(Key::V)]),
             (C::PartAbove, vec![alt(Key::OpenBracket)]),
             (C::PartBelow, vec![alt(Key::CloseBracket)]),
-            (C::LastPart, vec![plain(Key::Q)]),
-            (C::Overlay, vec![shift(Key::H)]),
+            (C::PreviousPart, vec![plain(Key::Q)]),
+            (C::ToggleParts, vec![shift(Key::H)]),
             (C::Draw, vec![ctrl(Key::Enter)]),
-            (C::Stop, vec![shift(Key::X)]),
-            (C::StopAll, vec![both(Key::X)]),
+            (C::CancelJobs, vec![shift(Key::X)]),
+            (C::CancelAllJobs, vec![both(Key::X)]),
             (C::Accept, vec![plain(Key::Enter)]),
             (C::Discard, vec![plain(Key::Escape), plain(Key::Delete)]),
-            (C::Previous, vec![plain(Key::ArrowLeft)]),
-            (C::Next, vec![plain(Key::ArrowRight)]),
-            (C::Back, vec![plain(Key::Backspace)]),
-            (C::Forth, vec![shift(Key::Backspace)]),
+            (C::PreviousCandidate, vec![plain(Key::ArrowLeft)]),
+            (C::NextCandidate, vec![plain(Key::ArrowRight)]),
+            (C::GoToParent, vec![plain(Key::Backspace)]),
+            (C::GoToChild, vec![shift(Key::Backspace)]),
         ];
         Self(tools.into_iter().chain(others).collect())
     }
@@ -280,7 +280,7 @@ mod tests {
             KeyboardShortcut::new(Modifiers::SHIFT, Key::B),
         ];
         keymap.bind(Command::Undo, keys);
-        keymap.bind(Command::Stop, [KeyboardShortcut::new(Modifiers::NONE, Key::B)]);
+        keymap.bind(Command::CancelJobs, [KeyboardShortcut::new(Modifiers::NONE, Key::B)]);
         let mut changes = keymap.changes();
         assert_eq!(changes["Undo"], ["Ctrl+Alt+OpenBracket", "Shift+B"]);
         assert_eq!(changes["Stop drawing"], ["B"]);

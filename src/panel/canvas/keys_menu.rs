@@ -11,22 +11,22 @@ use super::{
     keymap::{Command, Keymap},
 };
 use crate::{
-    panel::{Desk, theme},
+    panel::{context::PanelContext, theme},
     project::Action,
 };
 
 /// A button that opens the list.
-pub(super) fn keys_menu(ui: &mut Ui, canvas: &mut Canvas, desk: &mut Desk<'_>) {
+pub(super) fn keys_menu(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>) {
     let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let (_, shown) = MenuButton::new("Keys").config(stays).ui(ui, |ui| {
         let before = canvas.keymap.clone();
         list(ui, canvas);
         if canvas.keymap != before {
-            desk.actions.push(Action::SetKeys(canvas.keymap.changes()));
+            cx.actions.push(Action::SetKeys(canvas.keymap.changes()));
         }
     });
     if shown.is_none() {
-        canvas.awaits_key = None;
+        canvas.rebinding = None;
     }
 }
 
@@ -37,7 +37,7 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
         Grid::new("keys").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
             for command in Command::all() {
                 ui.label(command.name());
-                let is_awaited = canvas.awaits_key == Some(command);
+                let is_awaited = canvas.rebinding == Some(command);
                 let keys = canvas.keymap.shown(command);
                 let text = match (is_awaited, keys.is_empty()) {
                     (true, _) => "press a key",
@@ -48,17 +48,17 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
                 let spoken = format!("Key of {}: {text}", command.name());
                 button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
                 if button.clicked() {
-                    canvas.awaits_key = Some(command);
+                    canvas.rebinding = Some(command);
                 }
                 ui.end_row();
             }
         });
     });
-    if let Some(command) = canvas.awaits_key
+    if let Some(command) = canvas.rebinding
         && let Some(key) = pressed(ui)
     {
         canvas.keymap.bind(command, [key]);
-        canvas.awaits_key = None;
+        canvas.rebinding = None;
     }
     let is_usual = canvas.keymap == Keymap::default();
     if ui.add_enabled(!is_usual, Button::new("All as usual")).clicked() {

@@ -3,12 +3,15 @@
 use egui::{Frame, Margin, Panel, Ui, UiBuilder, vec2};
 
 use super::{
-    Canvas, candidates, commands::stop, draw_bar, elsewhere, keymap::Command, keys_menu,
-    parts_list, session::Session, stage, tool_bar, tree,
+    Canvas, candidates, commands::stop, draw_bar, keymap::Command, keys_menu, parts_list,
+    propagation, session::Session, stage, tool_bar, tree,
 };
 use crate::{
     art::Take,
-    panel::{Desk, discard::discarded, shot_detail::icon_button, takes_strip::number, theme},
+    panel::{
+        context::PanelContext, discarded::discarded_menu, theme, tile::take_number,
+        widgets::icon_button,
+    },
     storyboard::Shot,
 };
 
@@ -20,55 +23,55 @@ pub(super) fn top_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     take: &Take,
     shot: &Shot,
 ) {
-    let takes = desk.project.art().takes(&take.shot);
+    let takes = cx.project.art().takes(&take.shot);
     ui.horizontal_wrapped(|ui| {
         let parent = tree::parent(takes, take);
-        let hint = canvas.keymap.hint(Command::Back);
+        let hint = canvas.keymap.hint(Command::GoToParent);
         let told = format!("Back to the take that this one was made of{hint}");
         go(ui, canvas, "⬅", parent, &told, "This take was made of no other");
         let newest = tree::children(takes, take).last();
-        let hint = canvas.keymap.hint(Command::Forth);
+        let hint = canvas.keymap.hint(Command::GoToChild);
         let told = format!("Forth to the newest take that was made of this one{hint}");
         go(ui, canvas, "➡", newest, &told, "No take was made of this one yet");
-        let name = format!("{}, take {}", shot.title, number(takes, take));
+        let name = format!("{}, take {}", shot.title, take_number(takes, take));
         egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
             for branch in tree::tree(takes) {
                 let indent = "    ".repeat(branch.depth);
                 let name = format!("{indent}{}", tree::in_short(branch.take, branch.number));
                 if ui.selectable_label(branch.take.id == take.id, name).clicked() {
-                    canvas.go_to = Some(branch.take.id.clone());
+                    canvas.next_take = Some(branch.take.id.clone());
                 }
             }
         });
-        let accepted = desk.project.art().accepted(&take.shot).map(|take| &take.id);
+        let accepted = cx.project.art().accepted(&take.shot).map(|take| &take.id);
         if accepted != Some(&take.id)
-            && canvas.candidates.in_view(takes).is_none()
+            && canvas.candidates.selected(takes).is_none()
             && ui
                 .button("Accept this take")
                 .on_hover_text("The game shows it from now on")
                 .clicked()
         {
-            candidates::accept(canvas, desk, take);
+            candidates::accept(canvas, cx, take);
         }
-        if let Some(back) = discarded(ui, desk, &take.shot) {
-            canvas.go_to = Some(back);
+        if let Some(back) = discarded_menu(ui, cx, &take.shot) {
+            canvas.next_take = Some(back);
         }
         tool_bar::look(ui, canvas, session);
-        keys_menu::keys_menu(ui, canvas, desk);
-        let hint = canvas.keymap.hint(Command::Stop);
-        if desk.job_of(&take.shot).is_some()
+        keys_menu::keys_menu(ui, canvas, cx);
+        let hint = canvas.keymap.hint(Command::CancelJobs);
+        if cx.job_of(&take.shot).is_some()
             && icon_button(ui, "⏹", &format!("Stop drawing{hint}")).clicked()
         {
-            stop(desk, take);
+            stop(cx, take);
         }
         // Short enough for the line: what is below must not jump while somebody draws there.
-        if let Some((done, of)) = desk.steps_of(&take.shot) {
+        if let Some((done, of)) = cx.steps_of(&take.shot) {
             ui.label(theme::small(format!("step {done} of {of}")));
-        } else if let Some(place) = desk.queue_place(&take.shot) {
+        } else if let Some(place) = cx.queue_place(&take.shot) {
             ui.label(theme::small(format!("{place} before it")));
         }
     });
@@ -79,7 +82,7 @@ fn go(ui: &mut Ui, canvas: &mut Canvas, look: &str, to: Option<&Take>, told: &st
     let button = ui.add_enabled(to.is_some(), egui::Button::new(look));
     button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, to.is_some(), told));
     if button.on_hover_text(told).on_disabled_hover_text(none).clicked() {
-        canvas.go_to = to.map(|take| take.id.clone());
+        canvas.next_take = to.map(|take| take.id.clone());
     }
 }
 
@@ -88,13 +91,13 @@ pub(super) fn body(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
     if ui.available_width() >= WIDE {
-        beside(ui, canvas, session, desk, take)
+        beside(ui, canvas, session, cx, take)
     } else {
-        below(ui, canvas, session, desk, take)
+        below(ui, canvas, session, cx, take)
     }
 }
 
@@ -103,7 +106,7 @@ fn beside(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
     let bare = Frame::new();
@@ -113,7 +116,7 @@ fn beside(
         .size_range(240.0..=ui.available_width() * 0.5)
         .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
         .show(ui, |ui| {
-            draw_bar::draw_bar(ui, canvas, session, desk);
+            draw_bar::draw_bar(ui, canvas, session, cx);
             ui.separator();
             theme::scroll("canvas parts").show(ui, |ui| {
                 typing = parts_list::parts_list(ui, canvas, session);
@@ -125,13 +128,13 @@ fn beside(
         ui.spacing_mut().item_spacing.y = 2.0;
         tool_bar::tools(ui, canvas, 76.0);
     });
-    if has_strip(desk, take) {
+    if has_strip(cx, take) {
         Panel::bottom(ui.id().with("candidates"))
             .resizable(false)
             .frame(bare.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
             .show(ui, |ui| {
-                candidates::strip(ui, canvas, desk, take);
-                elsewhere::elsewhere(ui, desk, take);
+                candidates::strip(ui, canvas, cx, take);
+                propagation::propagation(ui, cx, take);
             });
     }
     // What is too wide is cut off: it must not push the picture below the parts.
@@ -143,7 +146,7 @@ fn beside(
     tool_bar::settings(ui, canvas, session);
     note(ui, canvas);
     let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
-    stage::stage(ui, canvas, session, desk, take, room);
+    stage::stage(ui, canvas, session, cx, take, room);
     typing
 }
 
@@ -152,12 +155,12 @@ fn below(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
     let bar = Panel::bottom(ui.id().with("draw")).resizable(false);
     bar.frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO })).show(ui, |ui| {
-        draw_bar::draw_bar(ui, canvas, session, desk);
+        draw_bar::draw_bar(ui, canvas, session, cx);
     });
     let height = ui.available_height();
     let scrolled = theme::scroll("canvas").show(ui, |ui| {
@@ -171,10 +174,10 @@ fn below(
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
         let room = vec2(width, wanted.min(height * 0.62).max(160.0));
-        stage::stage(ui, canvas, session, desk, take, room);
-        if has_strip(desk, take) {
-            candidates::strip(ui, canvas, desk, take);
-            elsewhere::elsewhere(ui, desk, take);
+        stage::stage(ui, canvas, session, cx, take, room);
+        if has_strip(cx, take) {
+            candidates::strip(ui, canvas, cx, take);
+            propagation::propagation(ui, cx, take);
         }
         ui.separator();
         let typing = parts_list::parts_list(ui, canvas, session);
@@ -185,10 +188,10 @@ fn below(
 }
 
 /// Whether something was drawn from the take, or it from another.
-fn has_strip(desk: &Desk<'_>, take: &Take) -> bool {
-    let takes = desk.project.art().takes(&take.shot);
+fn has_strip(cx: &PanelContext<'_>, take: &Take) -> bool {
+    let takes = cx.project.art().takes(&take.shot);
     let is_parent = tree::children(takes, take).next().is_some();
-    is_parent || desk.steps_of(&take.shot).is_some() || take.recipe().edit.is_some()
+    is_parent || cx.steps_of(&take.shot).is_some() || take.recipe().edit.is_some()
 }
 
 /// Why a tool did nothing.

@@ -2,10 +2,12 @@
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
-use super::tool_bar::percent;
 use crate::{
     mask::Mask,
-    panel::{theme, words_editor::parse_seed},
+    panel::{
+        theme,
+        widgets::{parse_seed, percent},
+    },
     recipe::{
         EditKind, Layer, PartEdit,
         part::{MAX_AMOUNT, MAX_REACH},

@@ -31,7 +31,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
     ui.horizontal_wrapped(|ui| {
         theme::section(ui, "Parts");
         if ui.button("New").on_hover_text("A new part, with nothing in it yet").clicked() {
-            canvas.let_go();
+            canvas.end_gesture();
             session.add(Mask::empty(session.size.0, session.size.1));
         }
         let split = ui
@@ -43,7 +43,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         {
             let mut parts = objects.split(MOST_PARTS);
             parts.retain(|mask| !session.layers.iter().any(|layer| layer.mask == *mask));
-            canvas.let_go();
+            canvas.end_gesture();
             for mask in parts {
                 session.add(mask);
             }
@@ -74,11 +74,11 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
             canvas.choose(session, Some(at).filter(|at| selected != Some(*at)));
         }
         Some(Change::Remove(at)) => {
-            canvas.let_go();
+            canvas.end_gesture();
             session.remove(at);
         }
         Some(Change::Shift(at, down)) => {
-            canvas.let_go();
+            canvas.end_gesture();
             session.shift(at, down);
         }
         None => {}

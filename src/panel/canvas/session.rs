@@ -1,7 +1,7 @@
 //! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
 
 mod kept;
-mod memory;
+mod recent;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -10,7 +10,7 @@ use image::RgbaImage;
 
 use super::{
     history::{History, Step},
-    onlooker::{Network, ObjectModel, Onlooker, Seen},
+    take_analysis::{AnalysisUpdate, SegmenterModel, SegmenterState, TakeAnalysis},
 };
 use crate::{
     art::{Art, Take, TakeId},
@@ -24,7 +24,7 @@ use crate::{
     storyboard::ShotId,
 };
 use kept::Kept;
-pub(super) use memory::Memory;
+pub(super) use recent::RecentSessions;
 
 /// A take on the canvas.
 #[derive(Debug)]
@@ -51,23 +51,23 @@ pub(super) struct Session {
     /// What of the picture the model sees, if the author says so.
     pub context: Option<Area>,
     selected: Option<usize>,
-    selected_before: Option<usize>,
-    history: History<Marked>,
+    selected_previously: Option<usize>,
+    history: History<Snapshot>,
     kept: Kept,
-    onlooker: Option<Onlooker>,
+    analysis: Option<TakeAnalysis>,
     /// How far the network is that knows objects.
-    pub network: Network,
+    pub segmenter: SegmenterState,
 }
 
 /// What undo and redo bring back.
 #[derive(Clone, Debug)]
-struct Marked {
+struct Snapshot {
     marks: Marks,
     /// The part that was worked on last, so that the next stroke goes where the author expects it.
     selected: Option<usize>,
 }
 
-impl Step for Marked {
+impl Step for Snapshot {
     fn differs(&self, from: &Self) -> bool {
         self.marks != from.marks
     }
@@ -86,20 +86,21 @@ impl Session {
         context: &Context,
         project: &Project,
         take: &Take,
-        object_model: &ObjectModel,
+        segmenter_model: &SegmenterModel,
     ) -> Self {
         let (marks, unread) = match project.art().marks(&take.shot, &take.id) {
             Ok(marks) => (marks, None),
             Err(error) => (Marks::default(), Some(error.to_string())),
         };
         let modified = take.modified();
-        let (onlooker, unstarted) = match Onlooker::start(context, take, object_model.clone()) {
-            Ok(onlooker) => (Some(onlooker), None),
-            Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
-        };
+        let (analysis, unstarted) =
+            match TakeAnalysis::start(context, take, segmenter_model.clone()) {
+                Ok(analysis) => (Some(analysis), None),
+                Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
+            };
         let (size, now) = (take.recipe().size, context.input(|input| input.time));
         let selected = (!marks.layers.is_empty()).then_some(0);
-        let step = Marked { marks: marks.clone(), selected };
+        let step = Snapshot { marks: marks.clone(), selected };
         Self {
             shot: take.shot.clone(),
             take: take.id.clone(),
@@ -112,13 +113,13 @@ impl Session {
             modified,
             looked_at: now,
             selected,
-            selected_before: None,
+            selected_previously: None,
             history: History::new(step),
             kept: Kept::new(marks.clone()),
             layers: marks.layers,
             context: marks.context,
-            onlooker,
-            network: Network::None,
+            analysis,
+            segmenter: SegmenterState::Unavailable,
         }
     }
 
@@ -134,17 +135,17 @@ impl Session {
     /// Takes in what was seen meanwhile; the masks that the network answered with.
     pub fn poll(&mut self) -> Vec<(Pointing, Result<Mask, String>)> {
         let mut answers = Vec::new();
-        for seen in self.onlooker.iter_mut().flat_map(Onlooker::seen) {
-            match seen {
-                Seen::Picture(Ok(picture)) => {
+        for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
+            match update {
+                AnalysisUpdate::Picture(Ok(picture)) => {
                     self.size = picture.dimensions();
                     self.hash = Some(picture_hash(&picture));
                     self.picture = Some(picture);
                 }
-                Seen::Picture(Err(error)) => self.error = Some(error),
-                Seen::Objects(objects) => self.objects = Some(objects),
-                Seen::Network(network) => self.network = network,
-                Seen::Mask(pointing, mask) => answers.push((pointing, mask)),
+                AnalysisUpdate::Picture(Err(error)) => self.error = Some(error),
+                AnalysisUpdate::Objects(objects) => self.objects = Some(objects),
+                AnalysisUpdate::Segmenter(state) => self.segmenter = state,
+                AnalysisUpdate::Mask(pointing, mask) => answers.push((pointing, mask)),
             }
         }
         answers
@@ -152,8 +153,9 @@ impl Session {
 
     /// Asks the network what is pointed at; whether there is one to ask.
     pub fn ask(&self, pointing: &Pointing) -> bool {
-        let onlooker = self.onlooker.as_ref().filter(|_| matches!(self.network, Network::Ready));
-        onlooker.is_some_and(|onlooker| onlooker.ask(pointing.clone()))
+        let analysis =
+            self.analysis.as_ref().filter(|_| matches!(self.segmenter, SegmenterState::Ready));
+        analysis.is_some_and(|analysis| analysis.request_mask(pointing.clone()))
     }
 
     /// The part that the author works on.
@@ -164,18 +166,18 @@ impl Session {
     /// Chooses a part, or none.
     pub fn select(&mut self, at: Option<usize>) {
         if at != self.selected {
-            self.selected_before = self.selected;
+            self.selected_previously = self.selected;
             self.selected = at;
         }
     }
 
     /// The part that was chosen before this one; this one, if there was none.
-    pub fn last_part(&self) -> Option<usize> {
-        self.selected_before.filter(|&at| at < self.layers.len()).or(self.selected())
+    pub fn previous_part(&self) -> Option<usize> {
+        self.selected_previously.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
     /// The part so many places further down, or this one at the end.
-    pub fn part_by(&self, down: isize) -> Option<usize> {
+    pub fn part_at_offset(&self, down: isize) -> Option<usize> {
         let next = self.selected().map_or(Some(0), |at| at.checked_add_signed(down));
         next.filter(|&at| at < self.layers.len()).or(self.selected())
     }
@@ -189,7 +191,7 @@ impl Session {
         let colour = (0..super::overlay::COLOURS.len() as u8).min_by_key(|&colour| used(colour));
         let colour = colour.unwrap_or(0);
         self.layers.insert(0, Layer { colour, ..Layer::new(name, mask) });
-        self.selected_before = self.selected.map(|at| at + 1);
+        self.selected_previously = self.selected.map(|at| at + 1);
         self.selected = Some(0);
         0
     }
@@ -198,7 +200,7 @@ impl Session {
     pub fn remove(&mut self, at: usize) {
         self.layers.remove(at);
         let last = self.layers.len().checked_sub(1);
-        self.selected_before = None;
+        self.selected_previously = None;
         self.selected = self.selected.and_then(|selected| {
             let selected = if selected > at { selected - 1 } else { selected };
             last.map(|last| selected.min(last))
@@ -218,7 +220,7 @@ impl Session {
     ///
     /// # Errors
     /// When it is locked or hidden: what to do about it.
-    pub fn for_tool(&mut self) -> Result<usize, String> {
+    pub fn layer_for_tool(&mut self) -> Result<usize, String> {
         let Some(at) = self.selected() else {
             return Ok(self.add(Mask::empty(self.size.0, self.size.1)));
         };
@@ -236,16 +238,16 @@ impl Session {
 
     /// One step back, if there is one.
     pub fn undo(&mut self) {
-        self.history.settle(self.marked());
-        let marked = self.history.undo();
-        self.restore(marked);
+        self.history.record(self.snapshot());
+        let snapshot = self.history.undo();
+        self.restore(snapshot);
     }
 
     /// One step forth again, if there is one.
     pub fn redo(&mut self) {
-        self.history.settle(self.marked());
-        let marked = self.history.redo();
-        self.restore(marked);
+        self.history.record(self.snapshot());
+        let snapshot = self.history.redo();
+        self.restore(snapshot);
     }
 
     /// What is marked now.
@@ -253,19 +255,19 @@ impl Session {
         Marks { layers: self.layers.clone(), context: self.context }
     }
 
-    fn marked(&self) -> Marked {
-        Marked { marks: self.marks(), selected: self.selected }
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { marks: self.marks(), selected: self.selected }
     }
 
-    fn restore(&mut self, marked: Option<Marked>) {
-        if let Some(Marked { marks: Marks { layers, context }, selected }) = marked {
+    fn restore(&mut self, snapshot: Option<Snapshot>) {
+        if let Some(Snapshot { marks: Marks { layers, context }, selected }) = snapshot {
             (self.layers, self.context, self.selected) = (layers, context, selected);
         }
     }
 
     /// What was done since the last call is one step, and is kept.
-    pub fn settle(&mut self) -> Option<Action> {
-        self.history.settle(self.marked());
+    pub fn commit(&mut self) -> Option<Action> {
+        self.history.record(self.snapshot());
         self.keep()
     }
 

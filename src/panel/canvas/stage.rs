@@ -1,6 +1,6 @@
 //! The picture on the canvas: what is seen of it, and what the pointer does there.
 
-mod above;
+mod overlays;
 mod paint;
 mod textures;
 
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     art::Take,
-    panel::{Desk, theme, thumbnails::Texture},
+    panel::{context::PanelContext, theme, thumbnails::Texture},
     recipe::Layer,
 };
-use above::over_picture;
-use paint::{compare, forming, paint, texture};
+use overlays::paint_overlays;
+use paint::{compare, job_preview, paint, texture};
 pub(super) use textures::Overlay;
 
 /// How much nearer a point of the wheel's turn goes.
@@ -34,11 +34,11 @@ pub(super) fn stage(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
     take: &Take,
     room: Vec2,
 ) {
-    let candidate = canvas.candidates.in_view(desk.project.art().takes(&take.shot));
+    let candidate = canvas.candidates.selected(cx.project.art().takes(&take.shot));
     let (room, response) = ui.allocate_exact_size(room, Sense::click_and_drag());
     let spoken = format!("Canvas of {}", take.shot);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
@@ -47,10 +47,11 @@ pub(super) fn stage(
     let own_room = candidate.map_or(room, |_| canvas.compare.room_at(room, pointer));
     canvas.room = Some(own_room);
 
-    let moves_picture = look_around(ui, canvas, &response, own_room, size, desk.has_keys);
+    let moves_picture = pan_and_zoom(ui, canvas, &response, own_room, size, cx.has_keys);
     let placed = canvas.view.place(room, size);
-    canvas.hand.grip = GRIP / placed.zoom;
-    canvas.hand.context = session.context.or(canvas.planned.as_ref().map(|p| p.plan.context));
+    canvas.interaction.grab_distance = GRIP / placed.zoom;
+    canvas.interaction.context =
+        session.context.or(canvas.edit_preview.as_ref().map(|p| p.plan.context));
     let is_at_work = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
     if candidate.is_some() && !moves_picture {
         canvas.compare.drag(ui, &response, placed.rect());
@@ -65,10 +66,10 @@ pub(super) fn stage(
     let painter = ui.painter_at(room);
     painter.rect_filled(room, CornerRadius::same(4), theme::WELL);
     // What a button would change is seen on what it would change.
-    match candidate.filter(|_| canvas.lit.is_none()) {
+    match candidate.filter(|_| canvas.hovered_preview.is_none()) {
         Some(candidate) => {
-            let before = texture(desk, take, zoom);
-            let after = match texture(desk, candidate, zoom) {
+            let before = texture(cx, take, zoom);
+            let after = match texture(cx, candidate, zoom) {
                 // It is read for some frames.
                 Texture::Loading => before.clone(),
                 after => after,
@@ -76,20 +77,20 @@ pub(super) fn stage(
             compare(ui, canvas, room, size, [before, after]);
         }
         None => {
-            let now = texture(desk, take, zoom);
+            let now = texture(cx, take, zoom);
             paint(&painter, &now, placed);
-            if let Some((preview, area)) = forming(canvas, session, desk) {
+            if let Some((preview, area)) = job_preview(canvas, session, cx) {
                 let painter = painter.with_clip_rect(placed.area(area).intersect(room));
                 paint(&painter, &preview, placed);
             }
-            over_picture(ui, &painter, canvas, session, placed);
-            own_pointer(ui, &painter, canvas, &response, placed, moves_picture);
+            paint_overlays(ui, &painter, canvas, session, placed);
+            draw_cursor(ui, &painter, canvas, &response, placed, moves_picture);
         }
     }
 }
 
 /// Wheel, middle button and space. Says whether the pointer moves the picture and nothing else.
-fn look_around(
+fn pan_and_zoom(
     ui: &Ui,
     canvas: &mut Canvas,
     response: &Response,
@@ -159,11 +160,11 @@ fn point(
                     places.push(to_picture(pos));
                 }
                 if at_work {
-                    canvas.hand.drag(&places, &canvas.tools, session);
+                    canvas.interaction.drag(&places, &canvas.tools, session);
                 }
                 places.clear();
                 told = told.and(match pressed {
-                    false => canvas.hand.release(keys, &canvas.tools, session),
+                    false => canvas.interaction.release(keys, &canvas.tools, session),
                     true if at_work && is_here && response.rect.contains(pos) => {
                         canvas.note = None;
                         press(canvas, session, placed, pos, keys)
@@ -177,18 +178,18 @@ fn point(
     if !at_work {
         return told;
     }
-    canvas.hand.drag(&places, &canvas.tools, session);
+    canvas.interaction.drag(&places, &canvas.tools, session);
     // The right button points at what does not belong to an object.
     if response.secondary_clicked()
         && canvas.tools.tool == Tool::Object
         && let Some(at) = response.interact_pointer_pos()
     {
         let no = Modifiers { shift: true, ..keys };
-        told = told.and(canvas.hand.press(to_picture(at), no, &canvas.tools, session));
-        told = told.and(canvas.hand.release(no, &canvas.tools, session));
+        told = told.and(canvas.interaction.press(to_picture(at), no, &canvas.tools, session));
+        told = told.and(canvas.interaction.release(no, &canvas.tools, session));
     }
     if response.double_clicked() && canvas.tools.tool == Tool::Polygon {
-        told = told.and(canvas.hand.finish(keys, &canvas.tools, session));
+        told = told.and(canvas.interaction.finish(keys, &canvas.tools, session));
     }
     told
 }
@@ -205,11 +206,11 @@ fn press(
         canvas.pick_colour(session, placed.pixel(at));
         return Ok(());
     }
-    canvas.hand.press(placed.to_picture(at).into(), keys, &canvas.tools, session)
+    canvas.interaction.press(placed.to_picture(at).into(), keys, &canvas.tools, session)
 }
 
 /// The brush as large as what it paints.
-fn own_pointer(
+fn draw_cursor(
     ui: &Ui,
     painter: &Painter,
     canvas: &mut Canvas,
@@ -223,7 +224,7 @@ fn own_pointer(
         ui.set_cursor_icon(if held { CursorIcon::Grabbing } else { CursorIcon::Grab });
         return;
     }
-    let held = canvas.hand.held(placed.to_picture(at).into());
+    let held = canvas.interaction.held(placed.to_picture(at).into());
     let held = held.filter(|_| canvas.tools.tool == Tool::Context);
     ui.set_cursor_icon(match held.map(|(_, edges)| edges) {
         None => CursorIcon::Crosshair,

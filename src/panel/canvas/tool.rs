@@ -51,7 +51,7 @@ pub(super) struct Tools {
     /// Whether a colour is taken only as far as it reaches without a gap.
     pub connected: bool,
     /// The brushes have a size that suits a picture.
-    suited: bool,
+    is_scaled: bool,
 }
 
 impl Default for Tools {
@@ -65,7 +65,7 @@ impl Default for Tools {
             combine: Combine::Add,
             tolerance: 32,
             connected: true,
-            suited: false,
+            is_scaled: false,
         }
     }
 }
@@ -103,7 +103,7 @@ impl Tool {
     }
 
     /// How it is used, in a sentence.
-    pub(super) const fn manual(self) -> &'static str {
+    pub(super) const fn usage(self) -> &'static str {
         match self {
             Self::Brush => {
                 "Paint the part. Shift-click draws a straight line from the last stroke."
@@ -131,7 +131,7 @@ impl Tool {
     }
 
     /// The key that takes it into the hand, unless it was given another.
-    pub(super) const fn usual_key(self) -> Key {
+    pub(super) const fn default_key(self) -> Key {
         match self {
             Self::Brush => Key::B,
             Self::Eraser => Key::E,
@@ -159,8 +159,8 @@ impl Tools {
     }
 
     /// Brushes for the first picture, by its shorter side: their usual sizes are for 512 pixels.
-    pub fn suit(&mut self, side: u32) {
-        if !std::mem::replace(&mut self.suited, true) {
+    pub fn scale_to_picture(&mut self, side: u32) {
+        if !std::mem::replace(&mut self.is_scaled, true) {
             for brush in [&mut self.brush, &mut self.eraser, &mut self.scribble] {
                 brush.size = (brush.size * side as f32 / 512.0).round().max(1.0);
             }

@@ -5,11 +5,14 @@ use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
 use super::{
     Canvas,
     keymap::Command,
-    onlooker::Network,
     session::Session,
+    take_analysis::SegmenterState,
     tool::{BRUSH_SIZES, Tool},
 };
-use crate::{mask::Combine, panel::theme};
+use crate::{
+    mask::Combine,
+    panel::{theme, widgets::percent},
+};
 
 /// A button for each tool, in a column or in rows.
 pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
@@ -17,7 +20,7 @@ pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
         let button = Button::selectable(canvas.tools.tool == tool, tool.name())
             .min_size(Vec2::new(width, 24.0));
         let hint = canvas.keymap.hint(Command::Use(tool));
-        if ui.add(button).on_hover_text(format!("{}{hint}", tool.manual())).clicked() {
+        if ui.add(button).on_hover_text(format!("{}{hint}", tool.usage())).clicked() {
             canvas.take_tool(tool);
         }
     }
@@ -25,8 +28,9 @@ pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
 
 /// The settings of the tool in the hand, and how it is used.
 pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
-    let hints = [Command::Smaller, Command::Larger].map(|command| canvas.keymap.hint(command));
-    let manual = canvas.tools.tool.manual();
+    let hints =
+        [Command::ShrinkBrush, Command::GrowBrush].map(|command| canvas.keymap.hint(command));
+    let usage = canvas.tools.tool.usage();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 48.0;
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -63,32 +67,22 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
                 .on_hover_text("Ctrl takes away, Ctrl+Shift leaves what is in both");
         }
     });
-    ui.add(egui::Label::new(theme::small(manual)).wrap());
+    ui.add(egui::Label::new(theme::small(usage)).wrap());
     if canvas.tools.tool == Tool::Object {
-        let (text, colour) = match &session.network {
-            Network::None if cfg!(feature = "hub") => (
+        let (text, colour) = match &session.segmenter {
+            SegmenterState::Unavailable if cfg!(feature = "hub") => (
                 "Colours and edges tell. `illustrate models download --mobile-sam` brings a network that knows more.",
                 theme::WEAK,
             ),
-            Network::None => return,
-            Network::Looking => {
+            SegmenterState::Unavailable => return,
+            SegmenterState::Loading => {
                 ("MobileSAM looks at the picture; until then colours and edges tell.", theme::WEAK)
             }
-            Network::Ready => ("MobileSAM knows the objects of this picture.", theme::WEAK),
-            Network::Failed(error) => (error.as_str(), theme::WARNING),
+            SegmenterState::Ready => ("MobileSAM knows the objects of this picture.", theme::WEAK),
+            SegmenterState::Failed(error) => (error.as_str(), theme::WARNING),
         };
         ui.add(egui::Label::new(theme::small(text).color(colour)).wrap());
     }
-}
-
-/// A slider from 0 to 100 %.
-pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> egui::Response {
-    let shown = |value: f64, _| format!("{:.0} %", value * 100.0);
-    let typed = |text: &str| {
-        text.trim().trim_end_matches('%').trim().parse::<f64>().ok().map(|percent| percent / 100.0)
-    };
-    let slider = Slider::new(value, 0.0..=1.0).custom_formatter(shown).custom_parser(typed);
-    ui.add(slider.text(name))
 }
 
 /// Zoom, undo, and whether the parts are seen.
@@ -107,7 +101,7 @@ pub(super) fn look(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
             pressed = Some(command);
         }
     }
-    let hint = canvas.keymap.hint(Command::Overlay);
+    let hint = canvas.keymap.hint(Command::ToggleParts);
     let mut shown = !canvas.hidden;
     ui.checkbox(&mut shown, "Parts")
         .on_hover_text(format!("Shows the parts above the picture{hint}"));

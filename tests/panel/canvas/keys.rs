@@ -44,7 +44,7 @@ fn a_key_that_is_made_another_one_is_kept() {
     // Another day.
     let shot = panel.state().panel.front().unwrap().clone();
     panel.state_mut().panel = PanelState::default();
-    panel.state_mut().panel.find_objects_with(None);
+    panel.state_mut().panel.set_segmenter_weights(None);
     panel.state_mut().panel.tab = Tab::Canvas;
     panel.state_mut().panel.select(shot);
     panel.run_steps(2);

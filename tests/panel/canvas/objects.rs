@@ -43,7 +43,7 @@ fn a_split_proposes_parts_for_the_whole_picture_and_none_of_them_twice() {
 fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    let (mut panel, shot) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
@@ -63,7 +63,7 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
 #[test]
 fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    let (mut panel, shot) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
@@ -76,10 +76,10 @@ fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() 
 fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
-    let (mut panel, _) = canvas_with(|panel| panel.find_objects_with(Some(file.path().into())));
+    let (mut panel, _) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
-    for name in ["illustrator-loo", "illustrator-sam"] {
+    for name in ["illustrator-seg", "illustrator-sam"] {
         wait_until(&mut panel, |_| {
             let mut ours = threads();
             ours.retain(|(other, ..)| other == name);
@@ -90,5 +90,5 @@ fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
     let worked = |name: &str| -> u64 {
         threads.iter().filter(|(other, ..)| other == name).map(|(.., time)| time).sum()
     };
-    assert!(worked("illustrator-sam") > worked("illustrator-loo"), "{threads:?}");
+    assert!(worked("illustrator-sam") > worked("illustrator-seg"), "{threads:?}");
 }

@@ -6,13 +6,14 @@ use crate::{
     art::Take,
     mask::Area,
     panel::{
-        Desk, badge,
+        badge,
         canvas::{
             Canvas,
             compare::{Compare, halves},
             session::Session,
             view::Placement,
         },
+        context::PanelContext,
         theme,
         thumbnails::{Picture, Texture},
     },
@@ -22,27 +23,27 @@ use crate::{
 const SQUARES: f32 = 2.0;
 
 /// The picture that is being made of this one, as far as it is, and where it may differ.
-pub(super) fn forming(
+pub(super) fn job_preview(
     canvas: &mut Canvas,
     session: &Session,
-    desk: &mut Desk<'_>,
+    cx: &mut PanelContext<'_>,
 ) -> Option<(Texture, Area)> {
-    let view = desk.current.as_ref()?;
+    let view = cx.current.as_ref()?;
     let edit = view.job.recipe.edit.as_ref()?;
     let image = view.progress.as_ref()?.preview.as_ref()?;
     if view.job.shot != session.shot || edit.parent.as_ref() != Some(&session.take) {
         return None;
     }
     let plan = canvas.plans.of(session.size, &edit.parts, edit.context, session.grid).ok()?;
-    Some((desk.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
+    Some((cx.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
 }
 
 /// A take as it is seen at a zoom, in pixels of the screen.
-pub(super) fn texture(desk: &mut Desk<'_>, take: &Take, zoom: f32) -> Texture {
-    let squares = (zoom >= SQUARES).then(|| desk.thumbnails.of(Picture::Pixels(take)));
+pub(super) fn texture(cx: &mut PanelContext<'_>, take: &Take, zoom: f32) -> Texture {
+    let squares = (zoom >= SQUARES).then(|| cx.thumbnails.of(Picture::Pixels(take)));
     // Until they are there, what was seen before.
     let squares = squares.filter(|squares| *squares != Texture::Loading);
-    squares.unwrap_or_else(|| desk.thumbnails.of(Picture::Full(take)))
+    squares.unwrap_or_else(|| cx.thumbnails.of(Picture::Full(take)))
 }
 
 pub(super) fn paint(painter: &Painter, texture: &Texture, placed: Placement) {

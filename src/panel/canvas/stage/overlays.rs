@@ -5,12 +5,12 @@ use egui::{Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind
 
 use crate::panel::{
     badge,
-    canvas::{Canvas, hand::Gesture, session::Session, tool::Tool, view::Placement},
+    canvas::{Canvas, interaction::Gesture, session::Session, tool::Tool, view::Placement},
     theme,
 };
 
 /// Parts, the light on what would change, the context box and what is under way.
-pub(super) fn over_picture(
+pub(super) fn paint_overlays(
     ui: &Ui,
     painter: &Painter,
     canvas: &mut Canvas,
@@ -18,8 +18,8 @@ pub(super) fn over_picture(
     placed: Placement,
 ) {
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-    if let Some(planned) = &canvas.lit {
-        let plan = &planned.plan;
+    if let Some(edit_preview) = &canvas.hovered_preview {
+        let plan = &edit_preview.plan;
         let texture = canvas.overlay.spotlight(ui, &plan.blend);
         painter.image(texture, placed.rect(), whole, Color32::WHITE);
         context_box(painter, placed.area(plan.context), "the model sees this");
@@ -29,7 +29,7 @@ pub(super) fn over_picture(
         let texture = canvas.overlay.parts(ui, session);
         painter.image(texture, placed.rect(), whole, Color32::WHITE);
     }
-    let seen = canvas.planned.as_ref().map(|planned| planned.plan.context);
+    let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.context);
     match (session.context, seen) {
         (Some(asked), seen) => {
             // What the hand holds, if that is not the same: the model sees whole latents, and not too few.
@@ -65,7 +65,7 @@ fn context_box(painter: &Painter, area: Rect, name: &str) {
 
 fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Option<Pos2>) {
     let two = [Stroke::new(3.0, Color32::BLACK), Stroke::new(1.5, Color32::WHITE)];
-    match &canvas.hand.gesture {
+    match &canvas.interaction.gesture {
         Gesture::Outline(points) => {
             let points: Vec<_> = points.iter().map(|&at| placed.to_screen(at)).collect();
             let is_polygon = canvas.tools.tool == Tool::Polygon;
@@ -85,10 +85,10 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Opt
                 painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
             }
         }
-        Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => {}
+        Gesture::Stroke { .. } | Gesture::AdjustCrop { .. } | Gesture::None => {}
     }
-    let pointing = &canvas.hand.pointing;
-    let adds = canvas.hand.adds();
+    let pointing = &canvas.interaction.pointing;
+    let adds = canvas.interaction.adds_object();
     let dots = [(&pointing.include, adds), (&pointing.exclude, !adds)];
     for (pixels, is_in) in dots {
         for &(x, y) in pixels {

@@ -10,39 +10,39 @@ use crate::{
 };
 
 /// As many as there are buttons that draw, and the one that is being drawn.
-const MOST: usize = 4;
+const MAX_PLANS: usize = 4;
 
 /// A button that draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Button {
+pub(super) enum DrawButton {
     /// What was said of the parts.
-    Said,
+    Parts,
     /// What is not liked.
-    Rest,
+    KeepLiked,
     /// What is disliked.
-    Disliked,
+    RedoDisliked,
 }
 
 /// What some edits would come to.
 #[derive(Debug, Default)]
-pub(super) struct Plans {
-    kept: Vec<Plan>,
+pub(super) struct EditPlans {
+    kept: Vec<CachedPlan>,
     /// What each button would have come to, asked last.
-    buttons: [Option<Outcome>; 3],
+    buttons: [Option<PlanResult>; 3],
 }
 
 #[derive(Debug)]
-struct Plan {
+struct CachedPlan {
     size: (u32, u32),
     parts: Vec<Part>,
     context: Option<Area>,
     grid: Grid,
-    outcome: Outcome,
+    outcome: PlanResult,
 }
 
 /// What an edit would come to.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct EditPreview {
     pub plan: EditPlan,
     /// What of the picture the model is to see, if the author says so.
     pub asked: Option<Area>,
@@ -50,7 +50,7 @@ pub(super) struct Planned {
     pub share: f32,
 }
 
-impl Planned {
+impl EditPreview {
     fn new(plan: EditPlan, asked: Option<Area>) -> Self {
         let values = plan.blend.values();
         let changed = values.iter().filter(|&&value| value > 0).count();
@@ -66,23 +66,23 @@ fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
 }
 
 /// The plan, or why there is none.
-pub(super) type Outcome = Result<Arc<Planned>, String>;
+pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
 
-impl Plans {
+impl EditPlans {
     /// What a button would have come to when that was asked last.
-    pub fn before(&self, button: Button) -> Option<Outcome> {
+    pub fn before(&self, button: DrawButton) -> Option<PlanResult> {
         self.buttons[button as usize].clone()
     }
 
     /// What a button would come to that draws these parts.
-    pub fn of_button(
+    pub fn for_button(
         &mut self,
-        button: Button,
+        button: DrawButton,
         size: (u32, u32),
         parts: &[Part],
         context: Option<Area>,
         grid: Grid,
-    ) -> Outcome {
+    ) -> PlanResult {
         let outcome = self.of(size, parts, context, grid);
         self.buttons[button as usize] = Some(outcome.clone());
         outcome
@@ -95,11 +95,11 @@ impl Plans {
         parts: &[Part],
         context: Option<Area>,
         grid: Grid,
-    ) -> Outcome {
+    ) -> PlanResult {
         let pixels = Size::new(size.0, size.1);
         // What is typed may make no sense yet, but moves no mask.
         EditPlan::check(pixels, parts).map_err(|error| error.to_string())?;
-        let is_it = |plan: &Plan| {
+        let is_it = |plan: &CachedPlan| {
             (plan.size, plan.context, plan.grid) == (size, context, grid)
                 && plan.parts.iter().map(reach).eq(parts.iter().map(reach))
         };
@@ -107,12 +107,13 @@ impl Plans {
             return self.kept[at].outcome.clone();
         }
         let plan = EditPlan::new(pixels, parts, context, grid);
-        let outcome = plan.map(|plan| Arc::new(Planned::new(plan, context)));
+        let outcome = plan.map(|plan| Arc::new(EditPreview::new(plan, context)));
         let outcome = outcome.map_err(|error| error.to_string());
-        if self.kept.len() == MOST {
+        if self.kept.len() == MAX_PLANS {
             self.kept.remove(0);
         }
-        let plan = Plan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
+        let plan =
+            CachedPlan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
         self.kept.push(plan);
         outcome
     }

@@ -1,7 +1,7 @@
 //! What the pointer does to the parts, in pixels of the picture. It knows nothing of the screen.
 
 mod boxes;
-mod pointed;
+mod object_tool;
 mod strokes;
 
 use egui::Modifiers;
@@ -15,26 +15,26 @@ use crate::{
     recipe::Layer,
 };
 pub(super) use boxes::Edges;
-use boxes::{area, held, pixel, pulled};
-use pointed::Pointed;
-use strokes::{Stroke, erase, paint, scribble};
+use boxes::{area, held, pixel, resized};
+use object_tool::SelectedObject;
+use strokes::{ApplyStroke, erase, paint, scribble};
 
 /// What is under way.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(super) struct Interaction {
     pub gesture: Gesture,
     /// What the object tool was pointed at since it began with this object.
     pub pointing: Pointing,
     /// What came of that.
-    pointed: Option<Pointed>,
+    pointed: Option<SelectedObject>,
     /// How the object goes together with the part.
-    pointed_how: Combine,
+    object_combine: Combine,
     /// Where the last stroke ended.
-    last_end: Option<[f32; 2]>,
+    last_stroke_end: Option<[f32; 2]>,
     /// The context box that is in sight.
     pub context: Option<Area>,
     /// How near to an edge takes hold of it, in pixels.
-    pub grip: f32,
+    pub grab_distance: f32,
 }
 
 /// What the pointer is in the middle of.
@@ -54,7 +54,7 @@ pub(super) enum Gesture {
         to: [f32; 2],
     },
     /// The context box by its edges, and the one that was asked for before.
-    Pull {
+    AdjustCrop {
         area: Area,
         edges: Edges,
         from: [f32; 2],
@@ -62,7 +62,7 @@ pub(super) enum Gesture {
     },
 }
 
-impl Hand {
+impl Interaction {
     /// The button goes down.
     ///
     /// # Errors
@@ -76,8 +76,8 @@ impl Hand {
     ) -> Result<(), String> {
         match tools.tool {
             Tool::Brush | Tool::Eraser | Tool::Scribble => {
-                let layer = session.for_tool()?;
-                let from = self.last_end.filter(|_| keys.shift).unwrap_or(at);
+                let layer = session.layer_for_tool()?;
+                let from = self.last_stroke_end.filter(|_| keys.shift).unwrap_or(at);
                 let stroke = Mask::empty(session.size.0, session.size.1);
                 let before = Box::new(session.layers[layer].clone());
                 self.gesture = Gesture::Stroke { stroke, before, last: from };
@@ -85,14 +85,15 @@ impl Hand {
             }
             Tool::Lasso => self.gesture = Gesture::Outline(vec![at]),
             Tool::Polygon => match &mut self.gesture {
-                Gesture::Outline(points) if closes(points, at, self.grip) => {
+                Gesture::Outline(points) if closes(points, at, self.grab_distance) => {
                     self.finish(keys, tools, session)?;
                 }
                 Gesture::Outline(points) => points.push(at),
                 gesture => *gesture = Gesture::Outline(vec![at]),
             },
             Tool::Context if let Some((area, edges)) = self.held(at) => {
-                self.gesture = Gesture::Pull { area, edges, from: at, before: session.context };
+                self.gesture =
+                    Gesture::AdjustCrop { area, edges, from: at, before: session.context };
             }
             Tool::Box | Tool::Object | Tool::Context => {
                 self.gesture = Gesture::Drag { from: at, to: at };
@@ -113,7 +114,7 @@ impl Hand {
         let Some(&at) = places.last() else { return };
         match &mut self.gesture {
             Gesture::Stroke { stroke, before, last } => {
-                let (brush, apply): (Brush, Stroke) = match tools.tool {
+                let (brush, apply): (Brush, ApplyStroke) = match tools.tool {
                     Tool::Eraser => (tools.eraser, erase),
                     Tool::Scribble => (tools.scribble, scribble),
                     _ => (tools.brush, paint),
@@ -122,7 +123,7 @@ impl Hand {
                     brush.draw(stroke, *last, place);
                     *last = place;
                 }
-                self.last_end = Some(at);
+                self.last_stroke_end = Some(at);
                 if let Some(layer) = session.selected() {
                     session.layers[layer] = (**before).clone();
                     apply(&mut session.layers[layer], stroke, tools.colour);
@@ -130,8 +131,8 @@ impl Hand {
             }
             Gesture::Outline(points) if tools.tool == Tool::Lasso => points.extend(places),
             Gesture::Drag { to, .. } => *to = at,
-            Gesture::Pull { area, edges, from, .. } => {
-                session.context = Some(pulled(*area, *edges, *from, at, session.size));
+            Gesture::AdjustCrop { area, edges, from, .. } => {
+                session.context = Some(resized(*area, *edges, *from, at, session.size));
             }
             Gesture::Outline(_) | Gesture::None => {}
         }
@@ -152,8 +153,8 @@ impl Hand {
         }
         match std::mem::take(&mut self.gesture) {
             Gesture::Outline(points) => put_outline(session, &points, how(tools, keys)),
-            Gesture::Drag { from, to } => self.boxed(from, to, keys, tools, session),
-            Gesture::Stroke { .. } | Gesture::Pull { .. } | Gesture::None => Ok(()),
+            Gesture::Drag { from, to } => self.finish_drag(from, to, keys, tools, session),
+            Gesture::Stroke { .. } | Gesture::AdjustCrop { .. } | Gesture::None => Ok(()),
         }
     }
 
@@ -171,12 +172,12 @@ impl Hand {
             Gesture::Outline(points) => return put_outline(session, &points, how(tools, keys)),
             other => self.gesture = other,
         }
-        self.point_anew();
+        self.reset_object();
         Ok(())
     }
 
     /// Gives up a stroke, an outline or a box; whether there was any.
-    pub fn give_up_gesture(&mut self, session: &mut Session) -> bool {
+    pub fn cancel_gesture(&mut self, session: &mut Session) -> bool {
         match std::mem::take(&mut self.gesture) {
             Gesture::Stroke { before, .. } => {
                 if let Some(layer) = session.selected() {
@@ -184,7 +185,7 @@ impl Hand {
                 }
                 true
             }
-            Gesture::Pull { before, .. } => {
+            Gesture::AdjustCrop { before, .. } => {
                 session.context = before;
                 true
             }
@@ -194,13 +195,13 @@ impl Hand {
     }
 
     /// Another part or tool is taken up: what was painted so far stays, an outline is given up.
-    pub fn let_go(&mut self) {
+    pub fn end_gesture(&mut self) {
         self.gesture = Gesture::None;
-        self.point_anew();
+        self.reset_object();
     }
 
     /// Takes back the last corner of an outline; whether there was one.
-    pub fn drop_corner(&mut self) -> bool {
+    pub fn remove_last_corner(&mut self) -> bool {
         let Gesture::Outline(points) = &mut self.gesture else { return false };
         points.pop();
         if points.is_empty() {
@@ -212,14 +213,14 @@ impl Hand {
     /// The context box in sight and its edges, if the hand is on them.
     pub fn held(&self, at: [f32; 2]) -> Option<(Area, Edges)> {
         let area = self.context?;
-        Some((area, held(area, at, self.grip)?))
+        Some((area, held(area, at, self.grab_distance)?))
     }
 
     /// Gives up what is under way, or else the object that was pointed at.
-    pub fn give_up(&mut self, session: &mut Session) {
-        if !self.give_up_gesture(session) {
-            self.unpoint(session);
-            self.point_anew();
+    pub fn cancel(&mut self, session: &mut Session) {
+        if !self.cancel_gesture(session) {
+            self.revert_object(session);
+            self.reset_object();
         }
     }
 
@@ -229,8 +230,8 @@ impl Hand {
     }
 
     /// Whether what is marked changes in every frame.
-    pub fn is_marking(&self) -> bool {
-        matches!(self.gesture, Gesture::Stroke { .. } | Gesture::Pull { .. })
+    pub fn changes_marks(&self) -> bool {
+        matches!(self.gesture, Gesture::Stroke { .. } | Gesture::AdjustCrop { .. })
     }
 
     /// Whether masks change in every frame.
@@ -238,7 +239,7 @@ impl Hand {
         matches!(self.gesture, Gesture::Stroke { .. })
     }
 
-    fn boxed(
+    fn finish_drag(
         &mut self,
         from: [f32; 2],
         to: [f32; 2],
@@ -247,10 +248,10 @@ impl Hand {
         session: &mut Session,
     ) -> Result<(), String> {
         // A hand that clicks trembles.
-        let is_click = (from[0] - to[0]).abs().max((from[1] - to[1]).abs()) <= self.grip;
+        let is_click = (from[0] - to[0]).abs().max((from[1] - to[1]).abs()) <= self.grab_distance;
         let area = area(from, to, session.size).filter(|_| !is_click);
-        if self.pointed.is_some() && !self.is_as_pointed(session) {
-            self.point_anew();
+        if self.pointed.is_some() && !self.is_object_unchanged(session) {
+            self.reset_object();
         }
         match (tools.tool, area) {
             (Tool::Context, area) => session.context = area,
@@ -259,7 +260,7 @@ impl Hand {
                 put(session, &Mask::rectangle(width, height, area), how(tools, keys))?;
             }
             (Tool::Object, Some(area)) => {
-                self.aim(how(tools, keys));
+                self.set_combine(how(tools, keys));
                 self.pointing.area = Some(area);
                 self.point(session)?;
             }
@@ -267,11 +268,11 @@ impl Hand {
                 let Some(pixel) = pixel(from, session.size) else { return Ok(()) };
                 if keys.shift && !keys.command {
                     if self.pointing == Pointing::default() {
-                        self.aim(tools.combine);
+                        self.set_combine(tools.combine);
                     }
                     self.pointing.exclude.push(pixel);
                 } else {
-                    self.aim(how(tools, keys));
+                    self.set_combine(how(tools, keys));
                     self.pointing.include.push(pixel);
                 }
                 self.point(session)?;
@@ -293,8 +294,8 @@ fn how(tools: &Tools, keys: Modifiers) -> Combine {
 }
 
 /// Whether a corner is the first one again.
-fn closes(corners: &[[f32; 2]], at: [f32; 2], grip: f32) -> bool {
-    let near = |first: &[f32; 2]| (first[0] - at[0]).hypot(first[1] - at[1]) <= grip;
+fn closes(corners: &[[f32; 2]], at: [f32; 2], grab_distance: f32) -> bool {
+    let near = |first: &[f32; 2]| (first[0] - at[0]).hypot(first[1] - at[1]) <= grab_distance;
     corners.len() > 2 && corners.first().is_some_and(near)
 }
 
@@ -309,6 +310,6 @@ fn put_outline(session: &mut Session, points: &[[f32; 2]], how: Combine) -> Resu
 
 /// Puts what was marked into the part.
 fn put(session: &mut Session, new: &Mask, how: Combine) -> Result<(), String> {
-    let layer = session.for_tool()?;
+    let layer = session.layer_for_tool()?;
     session.layers[layer].mask.combine(new, how).map_err(|error| error.to_string())
 }

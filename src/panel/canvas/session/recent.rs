@@ -1,9 +1,9 @@
 //! The steps back and forth on takes that were worked on before.
 
-use super::{History, Kept, Marked, Session};
+use super::{History, Kept, Session, Snapshot};
 use crate::{
     art::TakeId,
-    panel::canvas::history::{Bytes, ROOM},
+    panel::canvas::history::{MAX_BYTES, PixelBytes},
     storyboard::ShotId,
 };
 
@@ -12,37 +12,39 @@ const REMEMBERED: usize = 32;
 
 /// The steps back and forth on takes that were worked on before, the latest last.
 #[derive(Debug, Default)]
-pub(in crate::panel::canvas) struct Memory(Vec<Past>);
+pub(in crate::panel::canvas) struct RecentSessions(Vec<RecentSession>);
 
 #[derive(Debug)]
-struct Past {
+struct RecentSession {
     shot: ShotId,
     take: TakeId,
-    history: History<Marked>,
+    history: History<Snapshot>,
     kept: Kept,
 }
 
-impl Memory {
+impl RecentSessions {
     /// Work on a take is over for now.
     pub fn keep(&mut self, session: Session) {
         let Session { shot, take, history, kept, .. } = session;
-        self.push(Past { shot, take, history, kept });
+        self.push(RecentSession { shot, take, history, kept });
     }
 
     /// The oldest go when there are too many, or their pixels need too much room.
-    fn push(&mut self, past: Past) {
+    fn push(&mut self, past: RecentSession) {
         self.0.push(past);
-        let mut bytes = Bytes::default();
-        let mut fits = |past: &&Past| past.history.steps().all(|step| bytes.with(step) <= ROOM);
+        let mut bytes = PixelBytes::default();
+        let mut fits =
+            |past: &&RecentSession| past.history.steps().all(|step| bytes.with(step) <= MAX_BYTES);
         let fitting = self.0.iter().rev().take(REMEMBERED).take_while(|past| fits(past)).count();
         self.0.drain(..self.0.len() - fitting);
     }
 
     /// Work on a take goes on as it was left, unless somebody else has marked something meanwhile.
-    pub fn recall(&mut self, session: &mut Session) {
-        let is_it = |past: &Past| (&past.shot, &past.take) == (&session.shot, &session.take);
+    pub fn resume(&mut self, session: &mut Session) {
+        let is_it =
+            |past: &RecentSession| (&past.shot, &past.take) == (&session.shot, &session.take);
         let Some(at) = self.0.iter().position(is_it) else { return };
-        let Past { history, kept, .. } = self.0.remove(at);
+        let RecentSession { history, kept, .. } = self.0.remove(at);
         if kept.may_be(&session.marks()) {
             session.restore(Some(history.now().clone()));
             session.history = history;
@@ -60,15 +62,15 @@ mod tests {
 
     #[test]
     fn work_on_the_oldest_takes_is_forgotten_when_their_pixels_need_too_much_room() {
-        let mut memory = Memory::default();
+        let mut memory = RecentSessions::default();
         for name in ["a", "b", "c"] {
             // A hundred megabytes of zeros, which take no memory while nobody touches them.
             let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
             let marks = Marks { layers, context: None };
-            memory.push(Past {
+            memory.push(RecentSession {
                 shot: ShotId::new(name).unwrap(),
                 take: TakeId::new("0123456789abcdef").unwrap(),
-                history: History::new(Marked { marks: marks.clone(), selected: None }),
+                history: History::new(Snapshot { marks: marks.clone(), selected: None }),
                 kept: Kept::new(marks),
             });
         }

@@ -6,9 +6,9 @@ use super::candidates::discard;
 use crate::{
     art::Take,
     panel::{
-        Desk,
-        takes_strip::{HEIGHT, Told, forming_tile, number, tile},
+        context::PanelContext,
         theme,
+        tile::{HEIGHT, TileLabel, job_tile, take_number, tile},
     },
     project::Action,
     storyboard::{Shot, ShotId},
@@ -31,14 +31,14 @@ impl<'a> Other<'a> {
 }
 
 /// The offer to do the same elsewhere, and what came of it; nothing for a take that no edit made.
-pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
-    let others = others(desk, take);
+pub(super) fn propagation(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) {
+    let others = others(cx, take);
     if others.is_empty() {
         return;
     }
     let todo: Vec<ShotId> = (others.iter().filter(|other| other.made.is_none()))
         .map(|other| other.shot.id.clone())
-        .filter(|shot| !waits(desk, shot))
+        .filter(|shot| !waits(cx, shot))
         .collect();
     let to_judge: Vec<&Take> = others.iter().filter_map(Other::to_judge).collect();
     ui.horizontal_wrapped(|ui| {
@@ -53,13 +53,13 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
                 .clicked()
         {
             let (shot, take) = (take.shot.clone(), take.id.clone());
-            desk.actions.push(Action::PropagateEdit { shot, take, others: todo });
+            cx.actions.push(Action::PropagateEdit { shot, take, others: todo });
         }
         if to_judge.len() > 1 && ui.button("Accept all").clicked() {
-            to_judge.iter().for_each(|made| accept(desk, made));
+            to_judge.iter().for_each(|made| accept(cx, made));
         }
     });
-    if others.iter().all(|other| other.made.is_none() && !waits(desk, &other.shot.id)) {
+    if others.iter().all(|other| other.made.is_none() && !waits(cx, &other.shot.id)) {
         return;
     }
     let area = ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]);
@@ -67,26 +67,26 @@ pub(super) fn elsewhere(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) {
     area.content_margin(below).show(ui, |ui| {
         ui.horizontal(|ui| {
             for other in others {
-                ui.push_id(&other.shot.id, |ui| ui.vertical(|ui| one(ui, desk, &other)));
+                ui.push_id(&other.shot.id, |ui| ui.vertical(|ui| one(ui, cx, &other)));
             }
         });
     });
 }
 
 /// One shot: what it showed, what the edit made of it, and the verdict.
-fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
+fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &Other<'_>) {
     let Other { shot, shown, made } = other;
-    let takes = desk.project.art().takes(&shot.id);
+    let takes = cx.project.art().takes(&shot.id);
     ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
     ui.horizontal(|ui| {
         // Before the verdict both, after it what is shown.
         for take in [Some(*shown), other.to_judge()].into_iter().flatten() {
             let is_accepted = made.is_some_and(|made| made.id == take.id && take.id == shown.id);
-            let told = Told { number: number(takes, take), is_accepted, is_old: false };
-            tile(ui, desk, take, &told, false);
+            let told = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            tile(ui, cx, take, &told, false);
         }
-        if made.is_none() && waits(desk, &shot.id) {
-            forming_tile(ui, desk, &shot.id, shot.recipe.size);
+        if made.is_none() && waits(cx, &shot.id) {
+            job_tile(ui, cx, &shot.id, shot.recipe.size);
         }
     });
     ui.set_max_width(HEIGHT * 2.4);
@@ -94,10 +94,10 @@ fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
     if let Some(made) = other.to_judge() {
         ui.horizontal(|ui| {
             if ui.small_button("Accept").on_hover_text("The game shows it from now on").clicked() {
-                accept(desk, made);
+                accept(cx, made);
             }
             if ui.small_button("Discard").on_hover_text("Puts it away").clicked() {
-                discard(desk, made);
+                discard(cx, made);
             }
         });
     }
@@ -105,8 +105,8 @@ fn one(ui: &mut Ui, desk: &mut Desk<'_>, other: &Other<'_>) {
 
 /// The other shots of the same subject that have a picture. What was done alike is known by the takes
 /// themselves, and so it survives the end of the program.
-fn others<'a>(desk: &Desk<'a>, take: &Take) -> Vec<Other<'a>> {
-    let project = desk.project;
+fn others<'a>(cx: &PanelContext<'a>, take: &Take) -> Vec<Other<'a>> {
+    let project = cx.project;
     let Some(origin) = take.recipe().origin() else { return Vec::new() };
     let alike = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
     let others = project.board().kin(&take.shot).filter_map(|shot| {
@@ -118,10 +118,10 @@ fn others<'a>(desk: &Desk<'a>, take: &Take) -> Vec<Other<'a>> {
 }
 
 /// Whether something is on its way for a shot.
-fn waits(desk: &Desk<'_>, shot: &ShotId) -> bool {
-    desk.job_of(shot).is_some() || desk.project.is_searched(shot)
+fn waits(cx: &PanelContext<'_>, shot: &ShotId) -> bool {
+    cx.job_of(shot).is_some() || cx.project.is_searched(shot)
 }
 
-fn accept(desk: &mut Desk<'_>, take: &Take) {
-    desk.actions.push(Action::Accept { shot: take.shot.clone(), take: take.id.clone() });
+fn accept(cx: &mut PanelContext<'_>, take: &Take) {
+    cx.actions.push(Action::Accept { shot: take.shot.clone(), take: take.id.clone() });
 }

@@ -3,9 +3,9 @@
 use egui::{Color32, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, containers::menu::MenuButton};
 
 use super::{
-    Desk, picture,
-    takes_strip::{HEIGHT, content, room},
-    theme,
+    context::PanelContext,
+    picture, theme,
+    tile::{HEIGHT, content, tile_size},
 };
 use crate::{
     art::{Take, TakeId},
@@ -15,8 +15,12 @@ use crate::{
 };
 
 /// A button that lists the discarded takes. Returns the take that the author restored.
-pub(super) fn discarded(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Option<TakeId> {
-    let takes = desk.project.art().discarded(shot);
+pub(super) fn discarded_menu(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    shot: &ShotId,
+) -> Option<TakeId> {
+    let takes = cx.project.art().discarded(shot);
     if takes.is_empty() {
         return None;
     }
@@ -27,7 +31,7 @@ pub(super) fn discarded(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Opti
         ScrollArea::horizontal().max_width(4.0 * HEIGHT).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for take in takes.iter().rev() {
-                    if one(ui, desk, take) {
+                    if one(ui, cx, take) {
                         wanted = Some(take.id.clone());
                     }
                 }
@@ -36,19 +40,19 @@ pub(super) fn discarded(ui: &mut Ui, desk: &mut Desk<'_>, shot: &ShotId) -> Opti
     });
     response.on_hover_text("The takes of this shot that were put away");
     let take = wanted.clone()?;
-    desk.actions.push(Action::Restore { shot: shot.clone(), take });
+    cx.actions.push(Action::Restore { shot: shot.clone(), take });
     wanted
 }
 
 /// One of them; whether it was clicked at.
-fn one(ui: &mut Ui, desk: &mut Desk<'_>, take: &Take) -> bool {
-    let (rect, response) = ui.allocate_exact_size(room(take.recipe().size), Sense::click());
+fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
+    let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
     let spoken = match &take.recipe().edit {
         Some(edit) => format!("Bring back: {}", in_words(&edit.parts)),
         None => "Bring back".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
-    picture::paint(ui, rect, Some(&content(desk, take)), "", Color32::WHITE);
+    picture::paint(ui, rect, Some(&content(cx, take)), "", Color32::WHITE);
     picture::outline(ui, rect, false, response.hovered());
     response.on_hover_text(spoken).clicked()
 }

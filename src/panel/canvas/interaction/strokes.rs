@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a stroke does: the part as it was before, the stroke, and the colour in the hand.
-pub(super) type Stroke = fn(&mut Layer, &Mask, Color32);
+pub(super) type ApplyStroke = fn(&mut Layer, &Mask, Color32);
 
 /// As in other paint programs, strokes that cover half of it cover more together.
 pub(super) fn paint(layer: &mut Layer, stroke: &Mask, _: Color32) {
@@ -97,7 +97,7 @@ mod tests {
         let old = Some(Scribble(Arc::new(old)));
         let old = Layer { scribble: old, ..Layer::new("sky", Mask::empty(8, 8)) };
         for (width, height) in [(4, 8), (12, 3)] {
-            let after = |stroke: Stroke, x, y| {
+            let after = |stroke: ApplyStroke, x, y| {
                 let mut layer = old.clone();
                 let area = Area { x, y, width: 1, height: 1 };
                 stroke(&mut layer, &Mask::rectangle(width, height, area), Color32::RED);

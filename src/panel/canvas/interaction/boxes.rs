@@ -6,15 +6,22 @@ use crate::mask::Area;
 pub(in crate::panel::canvas) type Edges = [bool; 4];
 
 /// The edges of a box within `grip` pixels of a place; all of them inside it, where it is to be moved.
-pub(in crate::panel::canvas) fn held(area: Area, at: [f32; 2], grip: f32) -> Option<Edges> {
+pub(in crate::panel::canvas) fn held(
+    area: Area,
+    at: [f32; 2],
+    grab_distance: f32,
+) -> Option<Edges> {
     let sides = [area.x, area.y, area.right(), area.bottom()].map(|side| side as f32);
     let [x, y] = at;
     let [left, top, right, bottom] = sides;
-    let within = x > left - grip && x < right + grip && y > top - grip && y < bottom + grip;
+    let within = x > left - grab_distance
+        && x < right + grab_distance
+        && y > top - grab_distance
+        && y < bottom + grab_distance;
     if !within {
         return None;
     }
-    let near = |side: f32, at: f32| (side - at).abs() <= grip;
+    let near = |side: f32, at: f32| (side - at).abs() <= grab_distance;
     let edges = [near(left, x), near(top, y), near(right, x), near(bottom, y)];
     // Of a box that is smaller than the grip, the edge that is farther away stays.
     let one = |a: bool, b: bool, from_a: f32, from_b: f32| match (a, b) {
@@ -29,7 +36,7 @@ pub(in crate::panel::canvas) fn held(area: Area, at: [f32; 2], grip: f32) -> Opt
 
 /// A box some of whose edges were pulled from one place to another, as far as the picture reaches; it keeps one
 /// pixel at least.
-pub(super) fn pulled(
+pub(super) fn resized(
     area: Area,
     edges: Edges,
     from: [f32; 2],
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_edge_follows_the_hand_to_the_rim_of_the_picture_and_no_box_turns_inside_out() {
-        let pull = |edges, to| pulled(BOX, edges, [20.0, 10.0], to, SIZE);
+        let pull = |edges, to| resized(BOX, edges, [20.0, 10.0], to, SIZE);
         let left = pull([true, false, false, false], [5.0, 50.0]);
         assert_eq!(left, Area { x: 5, y: 10, width: 45, height: 20 });
         let far = pull([false, false, true, true], [900.0, 900.0]);
@@ -119,7 +126,7 @@ mod tests {
         assert_eq!(pull([true; 4], [900.0, -9.0]), Area { x: 70, y: 0, ..BOX });
         // What is kept in a file may lie anywhere.
         let beyond = Area { x: u32::MAX, y: u32::MAX, width: 9, height: 9 };
-        let pulled = pulled(beyond, [true, true, false, false], [0.0, 0.0], [0.0, 0.0], SIZE);
-        assert_eq!((pulled.right(), pulled.bottom()), (u32::MAX, u32::MAX));
+        let resized = resized(beyond, [true, true, false, false], [0.0, 0.0], [0.0, 0.0], SIZE);
+        assert_eq!((resized.right(), resized.bottom()), (u32::MAX, u32::MAX));
     }
 }

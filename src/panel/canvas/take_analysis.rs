@@ -1,0 +1,177 @@
+//! Analysis of a take beside the game.
+//!
+//! A thread per take decodes its pixels and segments it by colour and edges. Where MobileSAM is installed, one more
+//! thread, shared by all takes, embeds the newest take and answers object selections with masks.
+
+mod segmenter_thread;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        mpsc::{Receiver, SendError, Sender, channel},
+    },
+    thread::Builder,
+};
+
+use egui::Context;
+use image::RgbaImage;
+
+use crate::{
+    art::Take,
+    mask::{
+        Mask,
+        objects::{Objects, Pointing},
+    },
+    studio::lower_priority,
+};
+use segmenter_thread::{EmbedRequest, Message, SegmenterThread};
+
+/// The weights of MobileSAM, and the thread that runs it once it is needed.
+#[derive(Clone, Debug)]
+pub(in crate::panel) struct SegmenterModel {
+    weights: Option<PathBuf>,
+    thread: Arc<Mutex<Option<SegmenterThread>>>,
+}
+
+impl Default for SegmenterModel {
+    /// The weights that `illustrate models download --mobile-sam` downloaded, if any.
+    fn default() -> Self {
+        #[cfg(feature = "hub")]
+        let weights = crate::models::hub::Hub::from_env().mobile_sam();
+        #[cfg(not(feature = "hub"))]
+        let weights = None;
+        Self::new(weights)
+    }
+}
+
+impl SegmenterModel {
+    pub fn new(weights: Option<PathBuf>) -> Self {
+        Self { weights, thread: Arc::default() }
+    }
+
+    /// Where to send requests; `None` without weights. Starts the thread if it does not run.
+    fn inbox(&self) -> io::Result<Option<Sender<Message>>> {
+        let Some(weights) = self.weights.clone() else { return Ok(None) };
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // A thread that panicked is replaced.
+        if let Some(thread) = thread.as_ref().filter(|thread| thread.is_running()) {
+            return Ok(Some(thread.inbox()));
+        }
+        Ok(Some(thread.insert(SegmenterThread::start(weights)?).inbox()))
+    }
+}
+
+/// Whether MobileSAM can select objects of the take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum SegmenterState {
+    /// No weights are installed.
+    #[default]
+    Unavailable,
+    /// The weights are being loaded, or the take is being embedded.
+    Loading,
+    /// It answers requests.
+    Ready,
+    /// It cannot be used, for this reason.
+    Failed(String),
+}
+
+/// A result of the threads.
+#[derive(Debug)]
+pub(super) enum AnalysisUpdate {
+    Picture(Result<Arc<RgbaImage>, String>),
+    Objects(Objects),
+    Segmenter(SegmenterState),
+    Mask(Pointing, Result<Mask, String>),
+}
+
+/// The analysis of one take. Dropping it cancels what the threads have not started yet.
+#[derive(Debug)]
+pub(super) struct TakeAnalysis {
+    /// Behind a lock only to be `Sync`: the panel's state is a Bevy resource.
+    updates: Mutex<Receiver<AnalysisUpdate>>,
+    segmenter: Option<Sender<Message>>,
+    /// Lets an [`UpdateSender`] see that the analysis was dropped.
+    alive: Arc<()>,
+}
+
+impl TakeAnalysis {
+    /// Starts to analyse a take.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(context: &Context, take: &Take, model: SegmenterModel) -> io::Result<Self> {
+        let segmenter = model.inbox()?;
+        let (analysis, sender) = Self::new(context, segmenter.clone());
+        let take = take.clone();
+        // Not on the segmenter's thread: the picture must not wait for the embedding of another take.
+        Builder::new().name("illustrator-canvas".to_owned()).spawn(move || {
+            lower_priority();
+            analyse(&take, segmenter.as_ref(), sender);
+        })?;
+        Ok(analysis)
+    }
+
+    fn new(context: &Context, segmenter: Option<Sender<Message>>) -> (Self, UpdateSender) {
+        let (updates, receiver) = channel();
+        let alive = Arc::new(());
+        let sender =
+            UpdateSender { updates, context: context.clone(), alive: Arc::downgrade(&alive) };
+        (Self { updates: Mutex::new(receiver), segmenter, alive }, sender)
+    }
+
+    /// The updates since the last call.
+    pub fn updates(&mut self) -> Vec<AnalysisUpdate> {
+        self.updates.get_mut().map_or_else(|_| Vec::new(), |updates| updates.try_iter().collect())
+    }
+
+    /// Requests the mask of an object. Returns whether the segmenter still runs.
+    pub fn request_mask(&self, pointing: Pointing) -> bool {
+        let request = Message::Select(Arc::downgrade(&self.alive), pointing);
+        self.segmenter.as_ref().is_some_and(|segmenter| segmenter.send(request).is_ok())
+    }
+}
+
+/// The threads' end of a [`TakeAnalysis`].
+#[derive(Debug)]
+struct UpdateSender {
+    updates: Sender<AnalysisUpdate>,
+    context: Context,
+    alive: Weak<()>,
+}
+
+impl UpdateSender {
+    /// Whether the analysis is still wanted: `false` once the author works on another take.
+    fn is_wanted(&self) -> bool {
+        self.alive.strong_count() > 0
+    }
+
+    fn send(&self, update: AnalysisUpdate) {
+        // An error means that the analysis was just dropped.
+        let _ = self.updates.send(update);
+        self.context.request_repaint();
+    }
+}
+
+/// Decodes a take, segments it by colour and edges, and requests its embedding.
+fn analyse(take: &Take, segmenter: Option<&Sender<Message>>, sender: UpdateSender) {
+    let picture = take.image().map(Arc::new).map_err(|error| error.to_string());
+    sender.send(AnalysisUpdate::Picture(picture.clone()));
+    let Ok(picture) = picture else { return };
+    if !sender.is_wanted() {
+        return;
+    }
+    let objects = Objects::of(&picture);
+    if segmenter.is_some() {
+        sender.send(AnalysisUpdate::Segmenter(SegmenterState::Loading));
+    }
+    sender.send(AnalysisUpdate::Objects(objects));
+    let request = Message::Embed(EmbedRequest { picture, sender });
+    let sent = segmenter.map(|segmenter| segmenter.send(request));
+    if let Some(Err(SendError(Message::Embed(request)))) = sent {
+        let stopped = "MobileSAM has stopped. Open the take again to restart it.";
+        let failed = SegmenterState::Failed(stopped.to_owned());
+        request.sender.send(AnalysisUpdate::Segmenter(failed));
+    }
+}

@@ -1,0 +1,54 @@
+//! What every part of the panel works with during one frame.
+
+use super::{
+    overview::Overview,
+    selection::{Selection, Tab},
+    thumbnails::Thumbnails,
+};
+use crate::{
+    art::{Take, TakeId},
+    project::{Action, Project},
+    storyboard::ShotId,
+    studio::{JobId, JobView},
+};
+
+/// What every part of the panel works with during one frame: the project to read, and the actions that the author
+/// asked for so far.
+pub(super) struct PanelContext<'a> {
+    pub project: &'a Project,
+    pub overview: &'a Overview,
+    pub thumbnails: &'a mut dyn Thumbnails,
+    /// The job that is being drawn.
+    pub current: Option<JobView>,
+    /// Whether key presses are meant for the panel: it was clicked last, and no text field has the focus.
+    pub has_keys: bool,
+    /// The tab to open after this frame.
+    pub next_tab: Option<Tab>,
+    pub actions: Vec<Action>,
+}
+
+impl<'a> PanelContext<'a> {
+    /// Steps done and steps in all, if this shot is being drawn.
+    pub fn steps_of(&self, shot: &ShotId) -> Option<(u32, u32)> {
+        let view = self.current.as_ref().filter(|view| view.job.shot == *shot)?;
+        view.progress.as_ref().map(|progress| (progress.done, progress.of))
+    }
+
+    /// How many jobs are ahead of the shot's first job in the queue.
+    pub fn queue_place(&self, shot: &ShotId) -> Option<usize> {
+        self.overview.queue_place(shot)
+    }
+
+    /// The first job of a shot.
+    pub fn job_of(&self, shot: &ShotId) -> Option<JobId> {
+        self.queue_place(shot).map(|place| self.overview.jobs[place].id)
+    }
+
+    /// The take to show of a shot: the selected one, else the one that the game shows, candidates on trial aside.
+    pub fn viewed_take(&self, selection: &Selection, shot: &ShotId) -> Option<&'a Take> {
+        let (art, board) = (self.project.art(), self.project.board());
+        let selected = |take: &TakeId| art.take(shot, take).ok();
+        let recipe = board.shot(shot).map(|shot| &shot.recipe);
+        selection.take.as_ref().and_then(selected).or_else(|| art.shown(shot, recipe))
+    }
+}

@@ -1,0 +1,110 @@
+//! Which tab, shots and take the author looks at.
+
+use std::collections::BTreeSet;
+
+use crate::{art::TakeId, storyboard::ShotId};
+
+/// A tab of the panel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// All shots, and the one in front in detail.
+    #[default]
+    Storyboard,
+    /// One take closely, and its parts.
+    Canvas,
+    /// What waits for the studio.
+    Queue,
+    /// The one look of the story.
+    Style,
+}
+
+/// Which shots are selected, and which of them is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    pub shots: BTreeSet<ShotId>,
+    /// The one that is shown in detail.
+    pub front: Option<ShotId>,
+    /// The take of it that the author looks at; what the game shows when none.
+    pub take: Option<TakeId>,
+    /// The detail scrolls to its top when this turns true.
+    pub fresh: bool,
+}
+
+impl Selection {
+    /// A plain click.
+    pub fn only(&mut self, shot: ShotId) {
+        self.shots = BTreeSet::from([shot.clone()]);
+        self.look_at(Some(shot));
+    }
+
+    /// A click with Ctrl: in or out.
+    pub fn toggle(&mut self, shot: ShotId) {
+        if self.shots.remove(&shot) {
+            if self.front.as_ref() == Some(&shot) {
+                self.look_at(self.shots.first().cloned());
+            }
+        } else {
+            self.shots.insert(shot.clone());
+            self.look_at(Some(shot));
+        }
+    }
+
+    /// A click with Shift: everything between the one in front and this one, in the order of `shown`.
+    pub fn extend_to(&mut self, shot: ShotId, shown: &[&ShotId]) {
+        let place = |id: &ShotId| shown.iter().position(|other| *other == id);
+        let from = self.front.as_ref().and_then(place);
+        let (Some(from), Some(to)) = (from, place(&shot)) else { return self.only(shot) };
+        self.shots.extend(shown[from.min(to)..=from.max(to)].iter().map(|&id| id.clone()));
+    }
+
+    pub fn clear(&mut self) {
+        self.shots.clear();
+        self.look_at(None);
+    }
+
+    /// Forgets shots that are not there any more.
+    pub fn retain(&mut self, is_there: impl Fn(&ShotId) -> bool) {
+        self.shots.retain(&is_there);
+        if self.front.as_ref().is_some_and(|id| !is_there(id)) {
+            self.look_at(None);
+        }
+    }
+
+    fn look_at(&mut self, shot: Option<ShotId>) {
+        if self.front != shot {
+            self.front = shot;
+            self.take = None;
+            self.fresh = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ShotId {
+        ShotId::new(text).unwrap()
+    }
+
+    #[test]
+    fn shift_selects_what_lies_between() {
+        let ids = ["a", "b", "c", "d"].map(id);
+        let shown: Vec<&ShotId> = ids.iter().collect();
+        let mut selection = Selection::default();
+        selection.only(id("c"));
+        selection.extend_to(id("a"), &shown);
+        assert_eq!(selection.shots, ["a", "b", "c"].map(id).into());
+        assert_eq!(selection.front, Some(id("c")), "the detail stays where the author began");
+    }
+
+    #[test]
+    fn a_second_ctrl_click_takes_a_shot_out_again() {
+        let mut selection = Selection::default();
+        selection.only(id("a"));
+        selection.toggle(id("b"));
+        selection.toggle(id("b"));
+        assert_eq!(selection.shots, [id("a")].into());
+        assert_eq!(selection.front, Some(id("a")));
+    }
+}

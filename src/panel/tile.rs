@@ -1,0 +1,85 @@
+//! A take as a small picture in a strip.
+
+use egui::{Color32, Response, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
+
+use super::{
+    badge,
+    context::PanelContext,
+    picture::{self, Content},
+};
+use crate::{art::Take, recipe::Size, storyboard::ShotId};
+
+/// The height of a tile, in points.
+pub(super) const HEIGHT: f32 = 64.0;
+
+/// What is told of a take besides its picture.
+pub(super) struct TileLabel {
+    /// From 1.
+    pub number: usize,
+    pub is_accepted: bool,
+    pub is_old: bool,
+}
+
+/// The place of a take among those of its shot, from 1.
+pub(super) fn take_number(takes: &[Take], take: &Take) -> usize {
+    takes.iter().position(|other| other.id == take.id).map_or(0, |at| at + 1)
+}
+
+/// The room of a picture of this size in a strip.
+pub(super) fn tile_size(size: Size) -> Vec2 {
+    vec2(HEIGHT * picture::aspect(size), HEIGHT)
+}
+
+/// A take as it is seen in a strip.
+pub(super) fn content(cx: &mut PanelContext<'_>, take: &Take) -> Content {
+    Content::take(cx, take, tile_size(take.recipe().size).x)
+}
+
+/// A picture of this size that waits or is being drawn, in a strip.
+pub(super) fn job_tile(ui: &mut Ui, cx: &mut PanelContext<'_>, shot: &ShotId, size: Size) {
+    let (rect, response) = ui.allocate_exact_size(tile_size(size), Sense::hover());
+    let preview = Content::preview(cx, shot);
+    picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
+    let (note, spoken) = match cx.steps_of(shot) {
+        Some((done, of)) => {
+            (format!("{done} of {of}"), format!("Being drawn, step {done} of {of}"))
+        }
+        None => ("waits".to_owned(), "Waits to be drawn".to_owned()),
+    };
+    badge::paint_note(ui.painter(), rect, &note);
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
+}
+
+/// One take in a strip.
+pub(super) fn tile(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    take: &Take,
+    label: &TileLabel,
+    chosen: bool,
+) -> Response {
+    let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
+    let mut spoken = format!("Take {}", label.number);
+    if label.is_accepted {
+        spoken += ", accepted";
+    }
+    if label.is_old {
+        spoken += ", from earlier words";
+    }
+    response.widget_info(|| {
+        WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), chosen, &spoken)
+    });
+    if !ui.is_rect_visible(rect) {
+        return response;
+    }
+    let tint = if label.is_old { Color32::from_gray(130) } else { Color32::WHITE };
+    picture::paint(ui, rect, Some(&content(cx, take)), "", tint);
+    if label.is_accepted {
+        badge::paint_tick(ui.painter(), rect);
+    }
+    if label.is_old {
+        badge::paint_note(ui.painter(), rect, "earlier");
+    }
+    picture::outline(ui, rect, chosen, response.hovered());
+    response.on_hover_text(spoken)
+}

@@ -1,0 +1,30 @@
+//! Small widgets that several parts of the panel share.
+
+use egui::{Button, Response, Slider, Ui, WidgetInfo, WidgetType};
+
+/// A button that shows a sign only, with its name for listeners and on hover.
+pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> Response {
+    let response = ui.add(Button::new(sign).frame_when_inactive(false));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), name));
+    response.on_hover_text(name)
+}
+
+/// A slider from 0 to 100 %.
+pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> Response {
+    let shown = |value: f64, _| format!("{:.0} %", value * 100.0);
+    let typed = |text: &str| {
+        text.trim().trim_end_matches('%').trim().parse::<f64>().ok().map(|percent| percent / 100.0)
+    };
+    let slider = Slider::new(value, 0.0..=1.0).custom_formatter(shown).custom_parser(typed);
+    ui.add(slider.text(name))
+}
+
+/// A seed as it is typed; nothing stands for the story's own.
+pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        digits => digits.parse().map(Some).map_err(|_| {
+            format!("`{digits}` is no seed: type a whole number from 0 to {}", u64::MAX)
+        }),
+    }
+}
