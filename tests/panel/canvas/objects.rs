@@ -43,7 +43,8 @@ fn a_split_proposes_parts_for_the_whole_picture_and_none_of_them_twice() {
 fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
+    let (mut panel, shot) =
+        canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
@@ -63,7 +64,8 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
 #[test]
 fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (mut panel, shot) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
+    let (mut panel, shot) =
+        canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
