@@ -54,17 +54,17 @@ use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 use crate::project::{Action, Project};
 use context::PanelContext;
 
-/// The whole panel, in whatever room `ui` has. Returns what the author wants done, in order.
+/// Shows the whole panel in the space that `ui` has. Returns what the author asked for, in order.
 ///
-/// It changes nothing but `state`. It brings its own look, keeps no global state, and needs the width
-/// of a phone at least.
+/// The function changes nothing but `state`. It brings its own style, keeps no global state, and needs at least the
+/// width of a phone.
 pub fn panel_ui(
     ui: &mut Ui,
     state: &mut PanelState,
     project: &Project,
     thumbnails: &mut dyn Thumbnails,
 ) -> Vec<Action> {
-    // Taken out of the state for this frame, so that tabs may change the one and read the other.
+    // Moved out of the state for this frame, so that the tabs can read it while they change the state.
     let mut overview = std::mem::take(&mut state.overview);
     overview.refresh(project);
     let current = project.studio().current();
@@ -72,7 +72,7 @@ pub fn panel_ui(
     if current.is_some() {
         ui.ctx().request_repaint_after(Duration::from_millis(200));
     }
-    // It keeps the keyboard when it is shown in another window.
+    // The id stays the same when the panel moves to another window, so that it keeps the keyboard.
     let keys = *state.keys.get_or_insert_with(|| ui.id().with("keys"));
     let mut cx = PanelContext {
         project,
@@ -109,9 +109,9 @@ pub fn panel_ui(
     actions
 }
 
-/// A click in the panel gives it the keyboard, a click elsewhere takes it away again. It has egui's
-/// focus meanwhile, so that a game knows that keys are not meant for it. What is typed into a field of the panel ends
-/// with Enter, Esc or a press of its own; keys mean the panel again then, and not the game.
+/// Gives the panel the keyboard when it is clicked, and takes it away when something else is. Meanwhile the panel has
+/// egui's focus, so that the game can ignore the keys. When a text field of the panel loses the focus by Enter, Esc
+/// or a shortcut, the panel gets the keyboard back.
 fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
     let response = ui.interact(panel, id, egui::Sense::focusable_noninteractive());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Illustrator"));
@@ -127,14 +127,14 @@ fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,
-        // On the canvas it puts a candidate away; elsewhere it gives the keyboard back.
+        // On the canvas Esc discards a candidate; elsewhere it gives the keyboard back to the game.
         escape: state.tab == Tab::Canvas,
         ..EventFilter::default()
     };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
 }
 
-/// Title, progress, what is wrong with the story, and the tabs.
+/// Title, progress, problems of the story, and the tabs.
 fn header(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>, summary: &str) {
     let title = &cx.project.story().title;
     let title = if title.is_empty() { "Untitled story" } else { title };
@@ -145,7 +145,7 @@ fn header(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>, summar
     ui.add(theme::progress_bar(part, 4.0));
 
     if let Some(error) = &state.story_error {
-        theme::error_box(ui, error, "The panel shows the story as it last read well.");
+        theme::error_box(ui, error, "The panel shows the last valid version of the story.");
     }
     notices(ui, &mut state.notices);
     warnings(ui, &cx.overview.warnings);
@@ -174,22 +174,23 @@ fn notices(ui: &mut Ui, notices: &mut Vec<String>) {
     let Some(newest) = notices.last() else { return };
     let more = match notices.len() - 1 {
         0 => String::new(),
-        more => format!("{more} more before it."),
+        1 => "1 earlier notice.".to_owned(),
+        more => format!("{more} earlier notices."),
     };
     theme::error_box(ui, newest, &more);
-    if ui.button("Dismiss").on_hover_text("I have read this").clicked() {
+    if ui.button("Dismiss").on_hover_text("Removes these notices").clicked() {
         notices.clear();
     }
 }
 
-/// What is odd about the story, folded away: it keeps nothing from being drawn.
+/// Warnings about the story, collapsed.
 fn warnings(ui: &mut Ui, warnings: &[String]) {
     if warnings.is_empty() {
         return;
     }
     let heading = match warnings.len() {
-        1 => "1 note on the story".to_owned(),
-        notes => format!("{notes} notes on the story"),
+        1 => "1 warning about the story".to_owned(),
+        notes => format!("{notes} warnings about the story"),
     };
     let heading = RichText::new(heading).color(theme::WARNING);
     egui::CollapsingHeader::new(heading).id_salt("notes").show(ui, |ui| {

@@ -1,5 +1,5 @@
-//! How the state of a shot looks: a shape of its own, a colour of its own, and its word, so that no
-//! eye has to tell colours apart.
+//! How the state of a shot is shown: a shape, a colour and a word each, so that nobody has to tell states apart by
+//! colour alone.
 
 use std::f32::consts::PI;
 
@@ -11,8 +11,7 @@ use egui::{
 use super::theme;
 use crate::storyboard::ShotState;
 
-/// The colour of a state, from the palette of Okabe and Ito (2008), made lighter where it stands on
-/// dark.
+/// The colour of a state: the palette of Okabe and Ito (2008), lightened for a dark background.
 pub(super) const fn colour(state: ShotState) -> Color32 {
     match state {
         ShotState::Missing => Color32::from_rgb(172, 178, 189),
@@ -25,7 +24,7 @@ pub(super) const fn colour(state: ShotState) -> Color32 {
     }
 }
 
-/// Paints the shape of a state around `at`; `radius` in points.
+/// Paints the shape of a state, centred at `at`. `radius` is in points.
 pub(super) fn paint_mark(painter: &Painter, at: Pos2, radius: f32, state: ShotState) {
     let colour = colour(state);
     let line = Stroke::new(1.5, colour);
@@ -68,7 +67,7 @@ pub(super) fn paint_mark(painter: &Painter, at: Pos2, radius: f32, state: ShotSt
     }
 }
 
-/// Paints shape and word on a dark ground, into the lower left corner of a picture.
+/// Paints shape and word on a dark label in the lower left corner of a picture.
 pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotState, word: &str) {
     let word = painter.layout_no_wrap(word.into(), FontId::proportional(12.0), colour(state));
     let corner = picture.left_bottom() + vec2(4.0, -4.0);
@@ -91,7 +90,7 @@ pub(super) fn show(ui: &mut Ui, state: ShotState, word: &str) {
     });
 }
 
-/// The shape alone, as large as a letter.
+/// The shape alone, at the size of a letter.
 pub(super) fn mark(ui: &mut Ui, state: ShotState) {
     let (rect, response) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::hover());
     paint_mark(ui.painter(), rect.center(), 5.0, state);
@@ -99,14 +98,14 @@ pub(super) fn mark(ui: &mut Ui, state: ShotState) {
     response.on_hover_text(state.name());
 }
 
-/// A tick on a dark disc, in the upper right corner of a picture: this one is accepted.
+/// A tick on a dark disc in the upper right corner of a picture: the mark of the accepted take.
 pub(super) fn paint_tick(painter: &Painter, picture: Rect) {
     let at = picture.right_top() + vec2(-12.0, 12.0);
     painter.circle_filled(at, 9.0, Color32::from_black_alpha(225));
     paint_mark(painter, at, 5.0, ShotState::Accepted);
 }
 
-/// A word on a dark ground, in the upper left corner of a picture.
+/// A word on a dark label in the upper left corner of a picture.
 pub(super) fn paint_note(painter: &Painter, picture: Rect, note: &str) {
     let at = picture.left_top() + vec2(4.0, 4.0);
     let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), theme::TEXT);

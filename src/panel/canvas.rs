@@ -1,5 +1,4 @@
-//! The canvas: a take is looked at closely, its parts are marked, and what is to become of them is said
-//! and drawn.
+//! The canvas: the author views a take closely, marks its parts, says what to change, and has the edit drawn.
 
 mod candidates;
 mod commands;
@@ -46,44 +45,44 @@ use view::View;
 pub use keymap::{Command, Keymap};
 pub use tool::Tool;
 
-/// Seconds without a change after which what is typed is kept.
-const QUIET: f64 = 0.7;
+/// While the author types, marks are saved this often, in seconds.
+const SAVE_INTERVAL: f64 = 0.7;
 
 /// What the canvas remembers between frames.
 #[derive(Debug)]
 pub(super) struct Canvas {
     pub keymap: Keymap,
-    /// The keys that were kept are those of `keymap`.
+    /// Whether the author's key bindings were loaded into `keymap`.
     keys_loaded: bool,
-    /// What the next key is to do from now on.
+    /// The command that the next key press is bound to.
     rebinding: Option<Command>,
     pub segmenter_model: SegmenterModel,
     session: Option<Session>,
-    /// The steps back on takes that were worked on before.
-    memory: RecentSessions,
-    /// Something else is in sight.
-    away: bool,
+    /// Undo histories of takes that were open before.
+    recent: RecentSessions,
+    /// Whether something else is shown than the canvas.
+    is_away: bool,
     view: View,
-    /// Where the picture was shown last.
-    room: Option<Rect>,
+    /// Where the picture was shown in the last frame.
+    viewport: Option<Rect>,
     tools: Tools,
     interaction: Interaction,
     overlay: Overlay,
-    /// The parts are not shown above the picture.
-    hidden: bool,
+    /// Whether the parts are hidden.
+    parts_hidden: bool,
     /// Why a tool did nothing.
     note: Option<String>,
-    /// How many takes a press draws.
-    takes: u32,
+    /// The number of takes that a draw button asks for.
+    takes_per_press: u32,
     plans: edit_plans::EditPlans,
-    /// What the button would draw.
+    /// What the first draw button would change.
     edit_preview: Option<Arc<EditPreview>>,
-    /// What the button below the pointer would draw.
+    /// What the draw button under the pointer would change.
     hovered_preview: Option<Arc<EditPreview>>,
-    typed: part_form::Typed,
+    part_form: part_form::FormState,
     candidates: Candidates,
     compare: Comparison,
-    /// The take that comes onto the canvas next.
+    /// The take to open in the next frame.
     next_take: Option<TakeId>,
     changed_at: f64,
 }
@@ -96,20 +95,20 @@ impl Default for Canvas {
             rebinding: None,
             segmenter_model: SegmenterModel::default(),
             session: None,
-            memory: RecentSessions::default(),
-            away: false,
+            recent: RecentSessions::default(),
+            is_away: false,
             view: View::default(),
-            room: None,
+            viewport: None,
             tools: Tools::default(),
             interaction: Interaction::default(),
             overlay: Overlay::default(),
-            hidden: false,
+            parts_hidden: false,
             note: None,
-            takes: 1,
+            takes_per_press: 1,
             plans: edit_plans::EditPlans::default(),
             edit_preview: None,
             hovered_preview: None,
-            typed: part_form::Typed::default(),
+            part_form: part_form::FormState::default(),
             candidates: Candidates::default(),
             compare: Comparison::default(),
             next_take: None,
@@ -118,20 +117,21 @@ impl Default for Canvas {
     }
 }
 
-/// The tab.
+/// Shows the tab.
 pub(super) fn canvas_tab(
     ui: &mut Ui,
     canvas: &mut Canvas,
     selection: &mut Selection,
     cx: &mut PanelContext<'_>,
 ) {
-    let Some((shot, take)) = to_show(selection, cx) else {
-        let advice = "Choose a shot with a picture in the storyboard: its parts can be marked and drawn anew here.";
-        theme::empty_state(ui, "No picture to work on", advice);
+    let Some((shot, take)) = viewed(selection, cx) else {
+        let advice =
+            "Select a shot with a picture on the storyboard, to mark and edit its parts here.";
+        theme::empty_state(ui, "No picture to edit", advice);
         cx.actions.extend(leave(canvas));
         return;
     };
-    // What is drawn meanwhile must not push it off the canvas.
+    // A take that is drawn meanwhile must not replace the open one.
     selection.take.get_or_insert_with(|| take.id.clone());
     canvas.come_back(cx.project);
     if !std::mem::replace(&mut canvas.keys_loaded, true) {
@@ -144,15 +144,15 @@ pub(super) fn canvas_tab(
     let mut session = match canvas.session.take() {
         Some(mut session) if session.shot == take.shot && session.take == take.id => {
             if session.is_outdated(take, now) {
-                // What was marked is kept first.
+                // Marks are saved before the file is read again.
                 match session.commit() {
                     Some(action) => cx.actions.push(action),
                     None => {
                         let before = session.size;
-                        canvas.memory.keep(session);
+                        canvas.recent.keep(session);
                         session = canvas.begin(ui, cx, take, Some(before));
-                        let told = "The file of this picture has changed, and was read again.";
-                        canvas.note = Some(told.to_owned());
+                        let note = "The file of this picture changed and was loaded again.";
+                        canvas.note = Some(note.to_owned());
                     }
                 }
             }
@@ -161,7 +161,7 @@ pub(super) fn canvas_tab(
         Some(mut other) => {
             cx.actions.extend(other.commit());
             let before = other.size;
-            canvas.memory.keep(other);
+            canvas.recent.keep(other);
             canvas.begin(ui, cx, take, Some(before))
         }
         None => canvas.begin(ui, cx, take, None),
@@ -173,7 +173,7 @@ pub(super) fn canvas_tab(
     }
     let takes = cx.project.art().takes(&take.shot);
     candidates::select_new_candidate(canvas, takes, take);
-    canvas.keys(ui, &mut session, cx, take);
+    canvas.handle_keys(ui, &mut session, cx, take);
 
     layout::top_bar(ui, canvas, &mut session, cx, take, shot);
     if let Some(error) = &session.error {
@@ -181,36 +181,35 @@ pub(super) fn canvas_tab(
     }
     if let Some(error) = cx.project.error(&take.shot) {
         let error = format!("Drawing failed: {error}");
-        theme::error_box(ui, &error, "Set that right, then draw it again.");
+        theme::error_box(ui, &error, "Fix the cause, then draw again.");
     }
     let typing = layout::body(ui, canvas, &mut session, cx, take);
-    let draws = typing
+    let draw_pressed = typing
         .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
-    if draws.flatten().is_some() {
+    if draw_pressed.flatten().is_some() {
         canvas.draw(&session, cx);
-        // Keys mean the canvas again.
-        ui.memory_mut(|memory| memory.focused().map(|field| memory.surrender_focus(field)));
+        // Gives the keyboard back to the canvas.
+        ui.memory_mut(|recent| recent.focused().map(|field| recent.surrender_focus(field)));
     }
     canvas.keep(ui, &mut session, cx, typing);
     canvas.candidates.try_on(cx, take);
     if let Some(next) = canvas.next_take.take() {
-        canvas.carry(&session, cx, &next);
+        canvas.carry_marks(&session, cx, &next);
         selection.take = Some(next);
     }
     canvas.session = Some(session);
 }
 
-/// What was done to the parts is kept, and the game shows again what it should, before the canvas leaves
-/// the sight.
+/// Ends work on the canvas before it is hidden: saves the marks and ends the trial of a candidate in the game.
 pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
     canvas.interaction.end_gesture();
-    canvas.away = true;
+    canvas.is_away = true;
     let kept = canvas.session.as_mut().and_then(Session::commit);
     kept.into_iter().chain(canvas.candidates.end_try()).collect()
 }
 
-/// The shot in front and the take of it that the author looks at.
-fn to_show<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot, &'a Take)> {
+/// The selected shot, and its take to view.
+fn viewed<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot, &'a Take)> {
     let id = selection.front.as_ref()?;
     let shot = cx.project.board().shot(id)?;
     Some((shot, cx.viewed_take(selection, id)?))
@@ -219,7 +218,7 @@ fn to_show<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot
 impl Canvas {
     /// The canvas is in sight again. What was marked by others meanwhile goes before what it remembers.
     fn come_back(&mut self, project: &Project) {
-        if std::mem::take(&mut self.away)
+        if std::mem::take(&mut self.is_away)
             && self.session.as_mut().is_some_and(|session| !session.is_own(project.art()))
         {
             self.session = None;
@@ -233,7 +232,7 @@ impl Canvas {
         }
     }
 
-    /// Another take comes onto the canvas, after one of `before` pixels.
+    /// Opens another take, after one of `before` pixels.
     fn begin(
         &mut self,
         ui: &Ui,
@@ -244,21 +243,21 @@ impl Canvas {
         cx.thumbnails.refresh(take);
         let size = take.recipe().size;
         if before != Some((size.width, size.height)) {
-            // What was looked at closely there may be nowhere here.
+            // The visible section of the last picture may not exist in this one.
             self.view.fit();
         }
         self.tools.scale_to_picture(size.width.min(size.height));
         self.interaction = Interaction::default();
-        self.candidates.begin();
+        self.candidates.reset();
         self.note = None;
         self.edit_preview = None;
-        self.typed = part_form::Typed::default();
+        self.part_form = part_form::FormState::default();
         let mut session = Session::open(ui.ctx(), cx.project, take, &self.segmenter_model);
-        self.memory.resume(&mut session);
+        self.recent.resume(&mut session);
         session
     }
 
-    /// Takes a tool into the hand.
+    /// Switches to a tool.
     fn take_tool(&mut self, tool: Tool) {
         if self.tools.tool != tool {
             self.interaction.end_gesture();
@@ -267,19 +266,19 @@ impl Canvas {
         }
     }
 
-    /// Chooses a part, or none.
-    fn choose(&mut self, session: &mut Session, part: Option<usize>) {
+    /// Selects a part, or none.
+    fn select_part(&mut self, session: &mut Session, part: Option<usize>) {
         self.end_gesture();
         session.select(part);
     }
 
-    /// What is under way with the chosen part is over: another may be chosen next.
+    /// Ends what is in progress on the selected part, before another is selected.
     fn end_gesture(&mut self) {
         self.interaction.end_gesture();
-        self.typed = part_form::Typed::default();
+        self.part_form = part_form::FormState::default();
     }
 
-    /// The colour of a pixel is what the next scribble is drawn with.
+    /// Takes the colour of a pixel for the next scribble.
     fn pick_colour(&mut self, session: &Session, pixel: Option<(u32, u32)>) {
         let colour = session.picture.as_ref().zip(pixel).and_then(|(picture, (x, y))| {
             let [red, green, blue, _] = picture.get_pixel_checked(x, y)?.0;
@@ -288,22 +287,22 @@ impl Canvas {
         self.tools.colour = colour.unwrap_or(self.tools.colour);
     }
 
-    /// Has the parts kept when a stroke, a word or the turn of a slider is done.
+    /// Saves the marks after each stroke and each change of a slider, and now and then while the author types.
     fn keep(&mut self, ui: &Ui, session: &mut Session, cx: &mut PanelContext<'_>, typing: bool) {
         let (now, down) = ui.input(|input| (input.time, input.pointer.any_down()));
         if down || self.interaction.changes_marks() {
             self.changed_at = now;
         } else if !typing {
             cx.actions.extend(session.commit());
-        } else if now - self.changed_at > QUIET {
+        } else if now - self.changed_at > SAVE_INTERVAL {
             cx.actions.extend(session.keep());
             self.changed_at = now;
-            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(QUIET));
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(SAVE_INTERVAL));
         }
     }
 
-    /// What was marked goes on to a take that was made of this one, and is its own from then on.
-    fn carry(&self, session: &Session, cx: &mut PanelContext<'_>, next: &TakeId) {
+    /// Copies the marks to a take that was made from this one, unless it has marks of its own.
+    fn carry_marks(&self, session: &Session, cx: &mut PanelContext<'_>, next: &TakeId) {
         let art = cx.project.art();
         let child = art.take(&session.shot, next).ok();
         let child = child.filter(|take| take.parent() == Some(&session.take));

@@ -1,4 +1,4 @@
-//! The discarded takes of a shot: a click restores one.
+//! The discarded takes of a shot. A click restores one.
 
 use egui::{Color32, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, containers::menu::MenuButton};
 
@@ -14,7 +14,7 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// A button that lists the discarded takes. Returns the take that the author restored.
+/// A menu of the discarded takes. Returns the take that the author restored.
 pub(super) fn discarded_menu(
     ui: &mut Ui,
     cx: &mut PanelContext<'_>,
@@ -25,9 +25,9 @@ pub(super) fn discarded_menu(
         return None;
     }
     let mut wanted = None;
-    let button = MenuButton::new(format!("Put away: {}", takes.len()));
+    let button = MenuButton::new(format!("Discarded takes: {}", takes.len()));
     let (response, _) = button.ui(ui, |ui| {
-        ui.label(theme::small("Click at one to bring it back."));
+        ui.label(theme::small("Click a take to restore it."));
         ScrollArea::horizontal().max_width(4.0 * HEIGHT).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for take in takes.iter().rev() {
@@ -38,18 +38,18 @@ pub(super) fn discarded_menu(
             });
         });
     });
-    response.on_hover_text("The takes of this shot that were put away");
+    response.on_hover_text("Shows the discarded takes of this shot");
     let take = wanted.clone()?;
     cx.actions.push(Action::Restore { shot: shot.clone(), take });
     wanted
 }
 
-/// One of them; whether it was clicked at.
+/// Shows one discarded take. Returns whether it was clicked.
 fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
     let spoken = match &take.recipe().edit {
-        Some(edit) => format!("Bring back: {}", in_words(&edit.parts)),
-        None => "Bring back".to_owned(),
+        Some(edit) => format!("Restore: {}", in_words(&edit.parts)),
+        None => "Restore".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
     picture::paint(ui, rect, Some(&content(cx, take)), "", Color32::WHITE);

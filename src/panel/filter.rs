@@ -1,12 +1,12 @@
-//! Which shots the author wants to see.
+//! The filter of the storyboard.
 
 use super::overview::ShotEntry;
 use crate::storyboard::{ShotKind, ShotState};
 
-/// Which shots the author wants to see. The default shows all.
+/// Which shots the storyboard shows. The default shows all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Words that must all stand in the id, the title or the prompt; capitals do not matter.
+    /// Words that must all occur in the id, the title or the prompt, in upper or lower case.
     pub text: String,
     /// Only shots in this state.
     pub state: Option<ShotState>,
@@ -15,13 +15,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether everything is shown.
+    /// Whether all shots are shown.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The places of the entries that pass, in order.
+    /// The indices of the entries that pass, in order.
     pub(super) fn apply(&self, entries: &[ShotEntry]) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -1,7 +1,7 @@
-//! The storyboard as a grid of pictures under the headings of their scenes.
+//! The storyboard as a grid of pictures, grouped by scene.
 //!
-//! Only what is in sight is laid out, and the order of rows is kept until the project, the filter or
-//! the width changes, so that 5,000 shots cost no more than those on screen.
+//! Only visible rows are laid out, and the order of rows is kept until the project, the filter or the width changes.
+//! So 5,000 shots cost no more than those on the screen.
 
 use std::collections::HashMap;
 
@@ -30,18 +30,18 @@ const NARROWEST: f32 = 100.0;
 /// The rows of the storyboard.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
-    /// What the rows were made from: version of the overview, filter, columns.
+    /// What the rows were made from: version of the overview, filter, number of columns.
     of: Option<(u64, Filter, usize)>,
     rows: Vec<Row>,
-    /// Entries in the order in which they are shown.
+    /// Indices of entries in the order in which they are shown.
     shown: Vec<usize>,
-    /// The shot in front has to come into sight.
+    /// Whether to scroll to the shot in front.
     reveal: bool,
 }
 
 #[derive(Debug)]
 struct Row {
-    /// How many headings and how many rows of pictures stand above it.
+    /// How many headings and how many rows of pictures are above it.
     above: (usize, usize),
     content: RowContent,
 }
@@ -52,7 +52,7 @@ enum RowContent {
         words: String,
         scene: String,
     },
-    /// From here to there in [`Grid::shown`].
+    /// A range of [`Grid::shown`].
     Shots(usize, usize),
 }
 
@@ -65,7 +65,7 @@ impl Grid {
         self.shown.iter().map(|&at| &overview.entries[at].id)
     }
 
-    /// The row in which a shot stands.
+    /// The row that contains a shot.
     fn row_of(&self, overview: &Overview, shot: &ShotId) -> Option<&Row> {
         let place = self.shown(overview).position(|id| id == shot)?;
         self.rows.iter().find(
@@ -73,7 +73,7 @@ impl Grid {
         )
     }
 
-    /// Orders the rows anew if anything changed.
+    /// Rebuilds the rows if anything changed.
     pub fn refresh(&mut self, overview: &Overview, filter: &Filter, columns: usize) {
         let now = (overview.version, filter.clone(), columns);
         if self.of.as_ref() == Some(&now) {
@@ -93,7 +93,7 @@ impl Grid {
             });
             groups[place].1.push(at);
         }
-        // Scenes keep their order; what stands in none of them comes last.
+        // Scenes keep their order. Shots without a scene come last.
         groups.sort_by_key(|(group, _)| group.rank());
 
         let mut picture_rows = 0;
@@ -112,7 +112,7 @@ impl Grid {
     }
 }
 
-/// Under which heading a shot stands.
+/// The heading that a shot is listed under.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Group<'a> {
     Scene(&'a str),
@@ -137,26 +137,26 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The heading in words, and the scene's id.
+    /// The heading's text, and the scene's id.
     fn heading(self, overview: &Overview) -> (String, String) {
         match self {
             Self::Scene(id) => {
                 let words = overview.scenes.get(id).cloned().unwrap_or_default();
                 (words, id.to_owned())
             }
-            Self::NoScene => ("Shown by no line".to_owned(), String::new()),
+            Self::NoScene => ("Not shown in any scene".to_owned(), String::new()),
             Self::Orphaned => ("No longer in the story".to_owned(), String::new()),
         }
     }
 }
 
-/// How a width is shared: how many columns, and the side of a picture.
+/// The number of columns for a width, and the side of a picture in points.
 fn columns(width: f32) -> (usize, f32) {
     let columns = ((width + STEP) / (NARROWEST + STEP)).floor().max(1.0);
     (columns as usize, ((width + STEP) / columns - STEP).floor())
 }
 
-/// The grid, with all that a click on it does.
+/// Shows the grid and handles clicks on it.
 pub(super) fn grid(
     ui: &mut Ui,
     grid: &mut Grid,
@@ -172,7 +172,7 @@ pub(super) fn grid(
         return theme::empty_state(
             ui,
             "No shot matches",
-            "Another word, state or kind shows more.",
+            "Change the search or the filters to see other shots.",
         );
     }
     let top_of =
@@ -233,7 +233,7 @@ pub(super) fn grid(
     }
 }
 
-/// Up and Down walk through the shots.
+/// Up and Down select the previous and the next shot.
 fn walk(ui: &Ui, grid: &mut Grid, selection: &mut Selection, overview: &Overview) {
     let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
     let (up, down) = (pressed(Key::ArrowUp), pressed(Key::ArrowDown));
@@ -282,7 +282,7 @@ fn cell(
     progress(ui, frame, entry, cx);
     picture::outline(ui, frame, selected, response.hovered());
 
-    let kind = entry.kind.map_or("not in the story", ShotKind::name);
+    let kind = entry.kind.map_or("no longer in the story", ShotKind::name);
     let lines = [(entry.title.as_str(), 13.0, theme::TEXT), (kind, 11.0, theme::WEAK)];
     let mut top = frame.bottom() + 3.0;
     for (text, size, colour) in lines {
@@ -310,7 +310,7 @@ fn cell(
     })
 }
 
-/// A thin bar along the lower edge of the picture that is being drawn.
+/// A thin progress bar along the lower edge of a picture that is being drawn.
 fn progress(ui: &Ui, frame: Rect, entry: &ShotEntry, cx: &PanelContext<'_>) {
     let Some((done, of)) = cx.steps_of(&entry.id) else { return };
     let whole = Rect::from_min_max(pos2(frame.left(), frame.bottom() - 3.0), frame.max);

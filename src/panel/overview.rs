@@ -1,4 +1,4 @@
-//! What the panel works out about a project once, and keeps until the project changes.
+//! What the panel computes about a project once, and keeps until the project changes.
 
 use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
 
@@ -10,27 +10,27 @@ use crate::{
     studio::{JobId, JobView},
 };
 
-/// Everything that the tabs need of every shot, every job and the story.
+/// What the tabs need of all shots, all jobs and the story.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     of: Option<(PathBuf, u64)>,
-    /// Counts how often this was worked out: what is derived from it compares this.
+    /// Increases with each refresh. What is derived from the overview compares it.
     pub version: u64,
-    /// All shots in story order, then those that nothing asks for any more.
+    /// All shots in story order, then orphaned ones.
     pub entries: Vec<ShotEntry>,
     places: HashMap<ShotId, usize>,
     counts: HashMap<ShotState, usize>,
     /// How many shots `Action::DrawNeeded` would draw.
     pub needed: usize,
-    /// What waits or is under way, in the order of drawing.
+    /// All jobs, in the order of drawing.
     pub jobs: Vec<QueuedJob>,
-    /// Where in [`Self::jobs`] a shot's first job stands.
+    /// The index in [`Self::jobs`] of a shot's first job.
     queued: HashMap<ShotId, usize>,
-    /// Scenes in words, by id.
+    /// Descriptions of scenes, by id.
     pub scenes: HashMap<String, String>,
-    /// What is odd about the story, but keeps nothing from being drawn.
+    /// Warnings about the story, which prevent no drawing.
     pub warnings: Vec<String>,
-    /// Seconds for each unit of [`work`], from the last job whose pace was known.
+    /// Seconds per unit of [`work`], measured on the last job.
     pace: Option<f64>,
 }
 
@@ -39,12 +39,12 @@ pub(super) struct Overview {
 pub(super) struct ShotEntry {
     pub id: ShotId,
     pub title: String,
-    /// Not known of a shot that nothing asks for any more.
+    /// `None` for an orphaned shot.
     pub kind: Option<ShotKind>,
     pub state: ShotState,
-    /// The scene under which it is listed.
+    /// The scene that it is listed under.
     pub scene: Option<String>,
-    /// Id, title and prompt in small letters, for the search.
+    /// Id, title and prompt in lower case, for the search.
     pub text: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct QueuedJob {
 }
 
 impl Overview {
-    /// Works everything out anew if the project changed since.
+    /// Computes everything again if the project changed.
     pub fn refresh(&mut self, project: &Project) {
         let now = (project.art().root().to_owned(), project.revision());
         if self.of.as_ref() == Some(&now) {
@@ -89,7 +89,7 @@ impl Overview {
         self.places.get(id).map(|&at| &self.entries[at])
     }
 
-    /// Where the first job of a shot stands in the queue, from 0.
+    /// The index in the queue of a shot's first job.
     pub fn queue_place(&self, id: &ShotId) -> Option<usize> {
         self.queued.get(id).copied()
     }
@@ -99,18 +99,18 @@ impl Overview {
         self.counts.get(&state).copied().unwrap_or(0)
     }
 
-    /// How many pictures the story needs, and how many of them are there in their current form.
+    /// How many shots have a current picture, and how many there are.
     pub fn drawn_of(&self) -> (usize, usize) {
         let drawn = self.count(ShotState::Drafted) + self.count(ShotState::Accepted);
         (drawn, self.entries.len() - self.count(ShotState::Orphaned))
     }
 
-    /// Shots that failed, in story order.
+    /// Failed shots, in story order.
     pub fn failed(&self) -> impl Iterator<Item = &ShotEntry> {
         self.entries.iter().filter(|entry| entry.state == ShotState::Failed)
     }
 
-    /// `31 of 44 drawn, 2 failed, about 1 min left`.
+    /// The state of the project in one line: `31 of 44 drawn, 2 failed, about 1 min left`.
     pub fn summary(&mut self, current: Option<&JobView>, paused: bool) -> String {
         let (drawn, all) = self.drawn_of();
         let mut summary = format!("{drawn} of {all} drawn");
@@ -129,7 +129,7 @@ impl Overview {
         summary
     }
 
-    /// The time until the queue is empty, by the pace of the job under way.
+    /// The time until the queue is empty, at the pace of the current job.
     fn time_left(&mut self, current: Option<&JobView>) -> Option<Duration> {
         let mut own = 0.0;
         if let Some(JobView { job, progress: Some(progress) }) = current
@@ -168,7 +168,7 @@ impl ShotEntry {
         }
     }
 
-    /// What a listener hears: `The studio, at night (background, missing)`.
+    /// The label for screen readers: `The studio, at night (background, missing)`.
     pub fn spoken(&self) -> String {
         let kind = self.kind.map_or("no longer in the story", ShotKind::name);
         format!("{} ({kind}, {})", self.title, self.state.name())
@@ -181,7 +181,7 @@ impl QueuedJob {
     }
 }
 
-/// What a picture costs, in units of its own: it grows with pixels and steps.
+/// The cost of a picture in arbitrary units, proportional to pixels and steps.
 fn work(recipe: &Recipe) -> f64 {
     let pixels = f64::from(recipe.size.width) * f64::from(recipe.size.height);
     (pixels * f64::from(recipe.sampler.steps)).max(1.0)
@@ -197,7 +197,7 @@ fn scenes_in_words(story: &Story) -> HashMap<String, String> {
     story.scenes.iter().map(in_words).collect()
 }
 
-/// A duration as people say it: `about 5 s`, `about 2 min`, `about 1 h 20 min`.
+/// A rounded duration: `about 5 s`, `about 2 min`, `about 1 h 20 min`.
 pub(super) struct Approximately(pub Duration);
 
 impl fmt::Display for Approximately {

@@ -12,23 +12,23 @@ use super::{
 };
 use crate::{art::Take, recipe::Size, storyboard::ShotId, studio::JobView};
 
-/// What stands in a box.
+/// The content of a box.
 pub(super) struct Content {
     texture: Texture,
     size: Vec2,
 }
 
 impl Content {
-    /// A take, in a box of this many points.
+    /// A take, for a box of this many points.
     pub(super) fn take(cx: &mut PanelContext<'_>, take: &Take, box_side: f32) -> Self {
         let Size { width, height } = take.provenance.recipe.size;
-        // A small picture is kept for twice as many pixels, for dense screens.
+        // Twice as many pixels as points, for screens of high density.
         let small = box_side * 2.0 <= SMALL_SIDE as f32;
         let picture = if small { Picture::Small(take) } else { Picture::Full(take) };
         Self { texture: cx.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
     }
 
-    /// What the job under way looks like, if it is this shot's and there is something to see.
+    /// The preview of the current job, if it belongs to this shot.
     pub(super) fn preview(cx: &mut PanelContext<'_>, shot: &ShotId) -> Option<Self> {
         let JobView { job, progress } = cx.current.as_ref()?;
         let image = progress.as_ref()?.preview.as_ref()?;
@@ -40,14 +40,13 @@ impl Content {
         Some(Self { texture, size: vec2(width as f32, height as f32) })
     }
 
-    /// What a shot looks like now: the job under way, else what the game shows.
+    /// The current picture of a shot: the preview of its job, else the take that the game shows.
     pub(super) fn of(cx: &mut PanelContext<'_>, shot: &ShotId, side: f32) -> Option<Self> {
         Self::preview(cx, shot).or_else(|| Some(Self::take(cx, cx.project.shown(shot)?, side)))
     }
 }
 
-/// Paints a picture into `rect`, or `nothing` in words where there is none. Returns what the picture
-/// itself covers.
+/// Paints a picture into `rect`, or the text `nothing` if there is none. Returns the area of the picture itself.
 pub(super) fn paint(
     ui: &Ui,
     rect: Rect,
@@ -80,7 +79,7 @@ pub(super) fn paint(
     rect
 }
 
-/// The frame of a picture that can be clicked at.
+/// The outline of a picture that can be clicked.
 pub(super) fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
     let stroke = match (chosen, hovered) {
         (true, _) => Stroke::new(2.0, theme::ACCENT),
@@ -90,12 +89,12 @@ pub(super) fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
     ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
 }
 
-/// Width over height, within what a box can follow.
+/// Width divided by height, clamped to what the layout supports.
 pub(super) fn aspect(size: Size) -> f32 {
     (size.width as f32 / size.height.max(1) as f32).clamp(0.6, 1.8)
 }
 
-/// The largest rectangle of these proportions in the middle of `rect`.
+/// The largest rectangle of this aspect ratio, centred in `rect`.
 fn fit(rect: Rect, size: Vec2) -> Rect {
     let scale = (rect.size() / size.max(Vec2::splat(1.0))).min_elem();
     Rect::from_center_size(rect.center(), size * scale)

@@ -25,11 +25,11 @@ use crate::{
     schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
 };
 
-/// Run conditions for a game's own input systems: egui has the keyboard, or the pointer.
+/// Run conditions for a game's own input systems: whether egui has the keyboard or the pointer.
 ///
-/// Keys and clicks that are meant for the panel reach the game as well, unless it does not listen:
-/// `read_keys.run_if(not(egui_wants_any_keyboard_input))`. The panel has the keyboard from a click in
-/// it to a click on the game.
+/// Keys and clicks on the panel reach the game as well, unless its systems ignore them:
+/// `read_keys.run_if(not(egui_wants_any_keyboard_input))`. The panel has the keyboard from a click in it until a
+/// click on the game.
 pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 
 /// Draws the panel on the right-hand side of the game.
@@ -66,7 +66,7 @@ pub struct PanelPlugin {
 }
 
 impl PanelPlugin {
-    /// The panel can be opened only while `condition` holds. [`PanelState::open`] opens it from code.
+    /// Lets the author open the panel only while `condition` holds. [`PanelState::open`] opens it from code.
     #[must_use]
     pub fn run_if<M>(self, condition: impl SystemCondition<M>) -> Self {
         Self { condition: Mutex::new(Some(Box::new(IntoSystem::into_system(condition)))) }
@@ -76,7 +76,7 @@ impl PanelPlugin {
 impl Plugin for PanelPlugin {
     fn build(&self, app: &mut App) {
         if !app.is_plugin_added::<RenderPlugin>() {
-            // Nothing to draw on; if that is only because of the order, `finish` tells.
+            // There is nothing to draw on. If only the order of plugins is wrong, `finish` says so.
             return;
         }
         if !app.is_plugin_added::<EguiPlugin>() {
@@ -146,7 +146,7 @@ fn show_panel(
     }
     state.story_error = story_error;
 
-    // Menus and tooltips take the style of the context: lend it ours while the panel is drawn.
+    // Menus and tooltips use the style of the context, so it is set while the panel is drawn.
     let style = context.global_style();
     context.set_global_style(theme::style());
     side_window(&context, state.tab).show(&context, |ui| match &project {
@@ -173,7 +173,7 @@ fn show_panel(
     Ok(())
 }
 
-/// The app ends: what was marked last is kept.
+/// Saves the marks when the app exits.
 fn leave_last(
     mut state: ResMut<PanelState>,
     project: Option<Res<Project>>,
@@ -185,18 +185,18 @@ fn leave_last(
     actions.write_batch(state.leave());
 }
 
-/// Whether F2 went down, not counting what the system sends while it is held.
+/// Whether F2 was pressed. Repeated events of a held key do not count.
 fn is_toggled(input: &egui::InputState) -> bool {
     input.events.iter().any(|event| {
         matches!(event, egui::Event::Key { key: egui::Key::F2, pressed: true, repeat: false, .. })
     })
 }
 
-/// A window along the right-hand side of the game. (An egui panel would do as well, were it not that
-/// egui then takes the pointer for its own only above windows.)
+/// A window along the right-hand side of the game. It is not an egui panel because egui takes the pointer only above
+/// windows.
 fn side_window(context: &egui::Context, tab: Tab) -> Window<'static> {
     let room = context.viewport_rect();
-    // The canvas wants more room than lists do; each keeps the width that the author gave it.
+    // The canvas needs more width than the lists. Each window keeps the width that the author gave it.
     let (name, share) = match tab {
         Tab::Canvas => ("Illustrator's canvas", 0.72),
         _ => ("Illustrator", 0.375),

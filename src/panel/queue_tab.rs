@@ -1,4 +1,4 @@
-//! What is being drawn, what waits, and what failed.
+//! The queue: the current job, waiting jobs, and failures.
 
 use egui::{Align, Color32, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 
@@ -15,7 +15,7 @@ use crate::{project::Action, studio::JobView};
 const ROW: f32 = 40.0;
 const FAILED_ROW: f32 = 56.0;
 
-/// The queue, and what can be done with it.
+/// Shows the queue and its buttons.
 pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>) {
     let overview = cx.overview;
     let current = cx.current.clone();
@@ -25,9 +25,9 @@ pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelCo
     let failed: Vec<&ShotEntry> = overview.failed().collect();
 
     if waiting.is_empty() && current.is_none() && failed.is_empty() {
-        let advice = "`Draw all that is needed` on the storyboard fills the queue. What waits here \
-                      is kept when the game is closed.";
-        return theme::empty_state(ui, "Nothing waits to be drawn", advice);
+        let advice = "`Draw all needed` on the storyboard fills the queue. The queue is saved when \
+                      the game closes.";
+        return theme::empty_state(ui, "The queue is empty", advice);
     }
     if waiting.len() + usize::from(current.is_some()) > 0 {
         controls(ui, cx);
@@ -58,16 +58,16 @@ fn controls(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let paused = cx.project.studio().is_paused();
     ui.horizontal(|ui| {
         let (name, explanation) = if paused {
-            ("Resume drawing", "Goes on where it stopped")
+            ("Resume drawing", "Continues with the queue")
         } else {
-            ("Pause drawing", "Stops at once; nothing that waits is lost")
+            ("Pause drawing", "Stops drawing at once; the queue is kept")
         };
         if ui.button(name).on_hover_text(explanation).clicked() {
             cx.actions.push(Action::Pause(!paused));
         }
         if ui
             .button("Cancel all")
-            .on_hover_text("Empties the queue; finished pictures stay")
+            .on_hover_text("Removes all pictures from the queue; finished pictures stay")
             .clicked()
         {
             cx.actions.push(Action::CancelAll);
@@ -89,7 +89,7 @@ fn current_job_card(
             let content = Content::of(cx, &job.shot, rect.width());
             picture::paint(ui, rect, content.as_ref(), "", Color32::WHITE);
             ui.vertical(|ui| {
-                ui.label(theme::small(if paused { "Paused" } else { "Being drawn" }));
+                ui.label(theme::small(if paused { "Paused" } else { "Drawing" }));
                 title(ui, selection, cx, &job.shot);
                 let progress = progress.clone().unwrap_or_default();
                 let part = progress.done as f32 / progress.of.max(1) as f32;
@@ -110,7 +110,7 @@ fn current_job_card(
     });
 }
 
-/// The title of a shot; a click shows it on the storyboard.
+/// The title of a shot. A click opens it on the storyboard.
 fn title(
     ui: &mut Ui,
     selection: &mut Selection,
@@ -119,7 +119,7 @@ fn title(
 ) {
     let title = cx.overview.entry(shot).map_or(shot.as_str(), |entry| &entry.title);
     let label = Label::new(RichText::new(title).strong()).truncate().sense(Sense::click());
-    if ui.add(label).on_hover_text("Show it on the storyboard").clicked() {
+    if ui.add(label).on_hover_text("Shows this shot on the storyboard").clicked() {
         selection.only(shot.clone());
         cx.next_tab = Some(Tab::Storyboard);
     }
@@ -156,7 +156,7 @@ fn failed_row(
     cx: &mut PanelContext<'_>,
     entry: &ShotEntry,
 ) {
-    let error = cx.project.error(&entry.id).unwrap_or("nobody said why");
+    let error = cx.project.error(&entry.id).unwrap_or("no reason was given");
     theme::card().fill(theme::ERROR_FILL).show(ui, |ui| {
         ui.set_height(FAILED_ROW - 2.0 * STEP);
         ui.horizontal_centered(|ui| {
@@ -187,11 +187,16 @@ fn waiting_row(
         Layout::right_to_left(Align::Center),
         |ui| {
             ui.push_id(job.id, |ui| {
-                let name = cx.overview.entry(&job.shot).map_or("it", |entry| &entry.title);
+                let name = cx.overview.entry(&job.shot).map_or("this shot", |entry| &entry.title);
                 if icon_button(ui, "✖", &format!("Cancel {name}")).clicked() {
                     cx.actions.push(Action::Cancel(job.id));
                 }
-                if place > 0 && ui.button("Draw next").on_hover_text("Puts it in front").clicked() {
+                if place > 0
+                    && ui
+                        .button("Draw next")
+                        .on_hover_text("Moves this picture to the front of the queue")
+                        .clicked()
+                {
                     cx.actions.push(Action::MoveToFront(job.id));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {

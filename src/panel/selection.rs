@@ -1,4 +1,4 @@
-//! Which tab, shots and take the author looks at.
+//! Which tab is open, and which shots and takes are selected.
 
 use std::collections::BTreeSet;
 
@@ -7,37 +7,37 @@ use crate::{art::TakeId, storyboard::ShotId};
 /// A tab of the panel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tab {
-    /// All shots, and the one in front in detail.
+    /// All shots, and details of the selected one.
     #[default]
     Storyboard,
-    /// One take closely, and its parts.
+    /// One take with its parts.
     Canvas,
-    /// What waits for the studio.
+    /// The current job, waiting jobs, and failures.
     Queue,
-    /// The one look of the story.
+    /// The style of the story.
     Style,
 }
 
-/// Which shots are selected, and which of them is looked at.
+/// The selected shots, and the one that is shown in detail.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     pub shots: BTreeSet<ShotId>,
-    /// The one that is shown in detail.
+    /// The shot that is shown in detail.
     pub front: Option<ShotId>,
-    /// The take of it that the author looks at; what the game shows when none.
+    /// The take of that shot to view; `None` for the one that the game shows.
     pub take: Option<TakeId>,
-    /// The detail scrolls to its top when this turns true.
+    /// Set when another shot is shown, to scroll its details to the top.
     pub fresh: bool,
 }
 
 impl Selection {
-    /// A plain click.
+    /// A plain click: selects only this shot.
     pub fn only(&mut self, shot: ShotId) {
         self.shots = BTreeSet::from([shot.clone()]);
         self.look_at(Some(shot));
     }
 
-    /// A click with Ctrl: in or out.
+    /// A click with Ctrl: selects or deselects a shot.
     pub fn toggle(&mut self, shot: ShotId) {
         if self.shots.remove(&shot) {
             if self.front.as_ref() == Some(&shot) {
@@ -49,7 +49,7 @@ impl Selection {
         }
     }
 
-    /// A click with Shift: everything between the one in front and this one, in the order of `shown`.
+    /// A click with Shift: selects the shots from the one in front to this one, in the order of `shown`.
     pub fn extend_to(&mut self, shot: ShotId, shown: &[&ShotId]) {
         let place = |id: &ShotId| shown.iter().position(|other| *other == id);
         let from = self.front.as_ref().and_then(place);
@@ -62,7 +62,7 @@ impl Selection {
         self.look_at(None);
     }
 
-    /// Forgets shots that are not there any more.
+    /// Deselects shots that no longer exist.
     pub fn retain(&mut self, is_there: impl Fn(&ShotId) -> bool) {
         self.shots.retain(&is_there);
         if self.front.as_ref().is_some_and(|id| !is_there(id)) {

@@ -1,11 +1,11 @@
-//! What can be done with one shot, by its state: few buttons, and those that make sense now.
+//! The actions that a shot offers in its current state.
 
 use egui::{Popup, Response, Ui};
 
 use super::{context::PanelContext, overview::ShotEntry, theme};
 use crate::{project::Action, storyboard::ShotState};
 
-/// The buttons of a shot; the first is what most people will want.
+/// The actions as buttons, the most likely one first.
 pub(super) fn buttons(ui: &mut Ui, entry: &ShotEntry, cx: &mut PanelContext<'_>) {
     ui.horizontal_wrapped(|ui| {
         for (n, offer) in offers(entry, cx).into_iter().enumerate() {
@@ -18,7 +18,7 @@ pub(super) fn buttons(ui: &mut Ui, entry: &ShotEntry, cx: &mut PanelContext<'_>)
     });
 }
 
-/// The same as a menu on the right mouse button.
+/// The actions as a context menu.
 pub(super) fn menu(response: &Response, entry: &ShotEntry, cx: &mut PanelContext<'_>) {
     Popup::context_menu(response).show(|ui| {
         for offer in offers(entry, cx) {
@@ -44,10 +44,12 @@ fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
     };
     match entry.state {
         ShotState::Missing => draw("Draw", "Draws this picture"),
-        ShotState::Stale => draw("Draw", "Draws this picture anew, as the story wants it now"),
-        ShotState::Failed => draw("Try again", "Draws this picture once more"),
+        ShotState::Stale => {
+            draw("Draw", "Draws this picture again, from the current story and style")
+        }
+        ShotState::Failed => draw("Try again", "Draws this picture again"),
         ShotState::Drafted | ShotState::Accepted => {
-            let explanation = "Draws another candidate from the same words with another seed";
+            let explanation = "Draws another take from the same prompt, with another seed";
             let action = Action::DrawMore { shot, takes: 1 };
             vec![Offer { name: "Another take", explanation, action }]
         }
@@ -55,12 +57,12 @@ fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
             let Some(job) = cx.job_of(&shot) else { return Vec::new() };
             let cancel = Offer {
                 name: "Cancel",
-                explanation: "Takes this picture out of the queue",
+                explanation: "Removes this picture from the queue",
                 action: Action::Cancel(job),
             };
             let next = Offer {
                 name: "Draw next",
-                explanation: "Puts this picture in front of all others that wait",
+                explanation: "Moves this picture to the front of the queue",
                 action: Action::MoveToFront(job),
             };
             if cx.steps_of(&shot).is_some() { vec![cancel] } else { vec![next, cancel] }
@@ -69,27 +71,27 @@ fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
     }
 }
 
-/// Where a shot stands, in a word.
+/// The state of a shot in a word.
 pub(super) fn state_label(entry: &ShotEntry, cx: &PanelContext<'_>) -> &'static str {
     if cx.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
 }
 
-/// Where a shot stands, in a sentence, and what to do about it.
+/// The state of a shot in a sentence, and what to do about it.
 pub(super) fn in_words(entry: &ShotEntry, cx: &PanelContext<'_>) -> String {
     match entry.state {
         ShotState::Missing => "Not drawn yet.".into(),
         ShotState::Queued => match (cx.steps_of(&entry.id), cx.queue_place(&entry.id)) {
-            (Some((done, of)), _) => format!("Being drawn: step {done} of {of}."),
-            (None, Some(before @ 1..)) => format!("Waits to be drawn; {before} before it."),
-            (None, _) => "Will be drawn next.".into(),
+            (Some((done, of)), _) => format!("Drawing: step {done} of {of}."),
+            (None, Some(before @ 1..)) => format!("In the queue, {before} ahead of it."),
+            (None, _) => "Next in the queue.".into(),
         },
-        ShotState::Drafted => "Drawn. Accept a take to settle it.".into(),
-        ShotState::Accepted => "This is what the game shows.".into(),
+        ShotState::Drafted => "Drawn. Accept a take to make it the final picture.".into(),
+        ShotState::Accepted => "Accepted. The game shows the accepted take.".into(),
         ShotState::Stale => {
-            "Its words or the style have changed since. The game shows the old picture until it is drawn anew.".into()
+            "The prompt or the style changed after this picture was drawn. The game shows the old picture until a new one is drawn.".into()
         }
         ShotState::Orphaned => {
-            "Nothing in the story asks for this picture any more. Its takes stay on disk.".into()
+            "The story no longer needs this picture. Its takes stay on disk.".into()
         }
         ShotState::Failed => "Drawing failed.".into(),
     }

@@ -1,4 +1,4 @@
-//! One shot in detail: its picture, where it stands, its takes, its prompt and the author's words.
+//! Details of a shot: its picture, state, takes and prompt, and the author's changes to them.
 
 use egui::{Color32, Grid, Label, RichText, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::storyboard::{Shot, ShotId, ShotState};
 
-/// The shot in front, if there is one.
+/// Shows the shot in front, if there is one.
 pub(super) fn shot_detail(
     ui: &mut Ui,
     selection: &mut Selection,
@@ -33,7 +33,7 @@ pub(super) fn shot_detail(
         summary(ui, selection, cx, &id, shot);
         if let Some(error) = cx.project.error(&id) {
             let error = format!("Drawing failed: {error}");
-            theme::error_box(ui, &error, "Set that right, then press `Try again`.");
+            theme::error_box(ui, &error, "Fix the cause, then press `Try again`.");
         }
         takes_strip(ui, selection, cx, &id, shot);
         if let Some(shot) = shot {
@@ -53,7 +53,7 @@ fn title(ui: &mut Ui, selection: &mut Selection, cx: &PanelContext<'_>, id: &Sho
             ui.add(Label::new(RichText::new(title).heading().size(16.0)).truncate());
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if icon_button(ui, "✖", "Close the detail").clicked() {
+            if icon_button(ui, "✖", "Close the detailss").clicked() {
                 selection.clear();
             }
         });
@@ -96,7 +96,7 @@ fn summary(
     });
 }
 
-/// The room for the big picture: a share of the width, in the proportions of the shot.
+/// The size of the large picture: a fraction of the width, in the aspect ratio of the shot.
 fn picture_room(width: f32, shot: Option<&Shot>) -> Vec2 {
     let aspect = shot.map_or(1.0, |shot| picture::aspect(shot.recipe.size));
     let width = (width * if aspect > 1.2 { 0.52 } else { 0.42 }).clamp(96.0, 480.0);
@@ -110,7 +110,7 @@ fn facts(ui: &mut Ui, shot: &Shot) {
         format!("{}, {}", shot.kind.name(), recipe.size),
         format!("{}, seed {}", recipe.model, recipe.seed),
         match shot.scenes.as_slice() {
-            [] => "shown by no line".to_owned(),
+            [] => "not shown in any scene".to_owned(),
             [scene] => format!("in {scene}"),
             [first, others @ ..] => format!("in {first}, also in {}", others.join(", ")),
         },
@@ -120,10 +120,10 @@ fn facts(ui: &mut Ui, shot: &Shot) {
     }
 }
 
-/// The prompt, piece by piece, and where each piece comes from.
+/// The pieces of the prompt, with the source of each.
 fn prompt(ui: &mut Ui, shot: &Shot) {
     ui.horizontal(|ui| {
-        theme::section(ui, "The prompt, and where it comes from");
+        theme::section(ui, "Prompt and sources");
         if ui.small_button("Copy").on_hover_text("Copies the whole prompt").clicked() {
             ui.ctx().copy_text(shot.recipe.prompt.clone());
         }
@@ -131,7 +131,7 @@ fn prompt(ui: &mut Ui, shot: &Shot) {
     let mut pieces: Vec<(String, &str)> =
         shot.sources.iter().map(|piece| (piece.from.to_string(), piece.words.as_str())).collect();
     if !shot.recipe.negative_prompt.is_empty() {
-        pieces.push(("not wanted".into(), &shot.recipe.negative_prompt));
+        pieces.push(("negative prompt".into(), &shot.recipe.negative_prompt));
     }
     theme::card().show(ui, |ui| {
         let width = ui.available_width();

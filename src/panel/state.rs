@@ -1,4 +1,4 @@
-//! What the panel remembers between frames: where the author is, and what is typed but not applied.
+//! What the panel remembers between frames: what is selected, and what is typed but not applied.
 
 use std::path::PathBuf;
 
@@ -21,17 +21,17 @@ use crate::{project::Action, storyboard::ShotId};
 pub struct PanelState {
     /// Whether [`PanelPlugin`](super::PanelPlugin) shows the panel.
     pub open: bool,
-    /// The tab in front.
+    /// The open tab.
     pub tab: Tab,
     /// Which shots the storyboard shows.
     pub filter: Filter,
-    /// Why the newest form of the story was refused while an older one is still shown.
+    /// Why the newest version of the story was refused, while an older one is still shown.
     pub story_error: Option<String>,
-    /// What went wrong and belongs to no shot, oldest first; emptied when the author has read it.
+    /// Errors that belong to no shot, oldest first. The author dismisses them.
     pub notices: Vec<String>,
-    /// What has egui's focus while keys mean the panel.
+    /// The widget that has egui's focus while keys are meant for the panel.
     pub(super) keys: Option<egui::Id>,
-    /// Whether a field of the panel had egui's focus in the last frame.
+    /// Whether a text field of the panel had the focus in the last frame.
     pub(super) field_has_keys: bool,
     pub(super) selection: Selection,
     pub(super) words: WordsDrafts,
@@ -42,26 +42,25 @@ pub struct PanelState {
 }
 
 impl PanelState {
-    /// Shows one shot in detail, and selects nothing else.
+    /// Selects one shot and shows its details.
     pub fn select(&mut self, shot: ShotId) {
         self.selection.only(shot);
     }
 
-    /// The canvas's keys, to be bound otherwise. Where the author bound keys in the panel, those that were kept
-    /// take the place of these when the canvas is shown first.
+    /// The key bindings of the canvas. Bindings that the author saved replace these when the canvas is first shown.
     pub fn canvas_keys(&mut self) -> &mut Keymap {
         &mut self.canvas.keymap
     }
 
-    /// Lets MobileSAM find the objects that the author clicks at: its weights as a safetensors file, or `None`
-    /// to find them by colour and edges. From the start it is what `illustrate models download --mobile-sam`
-    /// brought, if it did. Takes effect with the next picture that comes onto the canvas.
+    /// Sets the weights of MobileSAM, a safetensors file, with which the object tool selects objects. With `None` it
+    /// selects by colour and edges. The default is what `illustrate models download --mobile-sam` downloaded, if
+    /// anything. Takes effect for the next take that is opened.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
     }
 
-    /// What is to be done before the panel is not shown any more: what was marked last on the canvas is
-    /// kept, and the game shows no candidates.
+    /// Call this before the panel is hidden. The requests that it returns save the marks and end the trial of a
+    /// candidate in the game.
     #[must_use]
     pub fn leave(&mut self) -> Vec<Action> {
         canvas::leave(&mut self.canvas)

@@ -1,4 +1,4 @@
-//! The panel while there is no project: nothing is loaded yet, or the story cannot be read.
+//! The panel while there is no project: the story is not loaded yet, or cannot be read.
 
 use egui::{Label, RichText, Ui};
 
@@ -7,15 +7,15 @@ use super::theme::{self, STEP};
 /// Why there is no project yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoryStatus<'a> {
-    /// Nobody asked for a story.
+    /// No story was given.
     NoStory,
     /// The story is being read.
     Loading,
-    /// The story cannot be read or has faults, told with file, line and column where they are known.
+    /// The story cannot be read or is not valid. The message names file, line and column where they are known.
     Failed(&'a str),
 }
 
-/// What [`panel_ui`](super::panel_ui) shows the place of while there is no project.
+/// Shows the panel's place while there is no project for [`panel_ui`](super::panel_ui).
 pub fn panel_status_ui(ui: &mut Ui, status: StoryStatus<'_>) {
     ui.scope(|ui| {
         ui.set_style(theme::style());
@@ -26,13 +26,13 @@ pub fn panel_status_ui(ui: &mut Ui, status: StoryStatus<'_>) {
                     ui,
                     "No story yet",
                     "Give `IllustratorPlugin` a story file, or put `Scene` components on the game's \
-                     own entities: every picture that they need appears here.",
+                     entities. The pictures that they need appear here.",
                 ),
                 StoryStatus::Loading => {
                     ui.add_space(4.0 * STEP);
                     ui.vertical_centered(|ui| {
                         ui.spinner();
-                        ui.label("Reading the story");
+                        ui.label("Loading the story");
                     });
                 }
                 StoryStatus::Failed(error) => failed(ui, error),
@@ -47,7 +47,7 @@ fn failed(ui: &mut Ui, error: &str) {
         theme::error_box(
             ui,
             error,
-            "Correct the story and start the game again; a game that watches its files goes on by itself.",
+            "Correct the story and restart the game. A game that watches its files reloads the story by itself.",
         );
     });
 }

@@ -1,4 +1,4 @@
-//! All shots, and the one in front in detail.
+//! The storyboard tab: all shots, and details of the selected one.
 
 use egui::{ComboBox, Frame, Margin, Panel, Ui};
 
@@ -17,10 +17,10 @@ use crate::{
     storyboard::{ShotId, ShotKind, ShotState},
 };
 
-/// From this width on the detail stands beside the grid, else below it.
+/// From this width on, in points, the details are next to the grid, else below it.
 const WIDE: f32 = 860.0;
 
-/// The grid with its filter and buttons, and the detail.
+/// The grid with its filter and buttons, and the details of the selected shot.
 pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>) {
     state.selection.retain(|id| cx.overview.entry(id).is_some());
     if state.selection.front.is_some() {
@@ -58,7 +58,7 @@ fn filter_bar(ui: &mut Ui, filter: &mut Filter) {
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::WidgetType::TextEdit, true, "Search shots")
         });
-        response.on_hover_text("Words in the id, the title or the prompt");
+        response.on_hover_text("Searches the id, the title and the prompt");
 
         let text = filter.state.map_or("All states", ShotState::name);
         ComboBox::from_id_salt("state filter").width(112.0).selected_text(text).show_ui(ui, |ui| {
@@ -77,7 +77,8 @@ fn filter_bar(ui: &mut Ui, filter: &mut Filter) {
                 ui.selectable_value(&mut filter.kind, Some(kind), kind.name());
             }
         });
-        if !filter.is_empty() && ui.button("Clear").on_hover_text("Shows all shots again").clicked()
+        if !filter.is_empty()
+            && ui.button("Clear").on_hover_text("Clears the search and the filters").clicked()
         {
             *filter = Filter::default();
         }
@@ -88,11 +89,11 @@ fn draw_buttons(ui: &mut Ui, selection: &Selection, cx: &mut PanelContext<'_>) {
     let needed = cx.overview.needed;
     let selected: Vec<ShotId> = selection.shots.iter().cloned().collect();
     ui.horizontal_wrapped(|ui| {
-        let all = theme::primary(format!("Draw all that is needed ({needed})"));
+        let all = theme::primary(format!("Draw all needed ({needed})"));
         if ui
             .add_enabled(needed > 0, all)
             .on_hover_text("Queues all pictures that are missing, stale or failed, in story order")
-            .on_disabled_hover_text("Every picture is drawn or waits in the queue")
+            .on_disabled_hover_text("Every picture is drawn or in the queue")
             .clicked()
         {
             cx.actions.push(Action::DrawNeeded);
@@ -100,7 +101,7 @@ fn draw_buttons(ui: &mut Ui, selection: &Selection, cx: &mut PanelContext<'_>) {
         if selected.len() > 1
             && ui
                 .button(format!("Draw selected ({})", selected.len()))
-                .on_hover_text("Draws those of them that are missing, stale or failed")
+                .on_hover_text("Draws the selected shots that are missing, stale or failed")
                 .clicked()
         {
             cx.actions.push(Action::Draw(selected));

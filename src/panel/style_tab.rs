@@ -1,4 +1,4 @@
-//! The one look of the story: what it is, and what would change.
+//! The style tab: the style of the story, and what a change would affect.
 
 use egui::{ComboBox, DragValue, Grid, Label, RichText, Ui, vec2};
 
@@ -14,14 +14,15 @@ use crate::{
     storyboard::{ShotState, Storyboard},
 };
 
-/// The style as it is typed but not in force.
+/// What the author typed into the style and did not apply yet.
 #[derive(Debug, Default)]
 pub(super) struct StyleDraft {
-    /// Absent while nothing has been changed.
+    /// `None` while nothing was changed.
     typed: Option<Typed>,
     /// What was asked for with it, which may be refused.
     asked: Option<Style>,
-    /// How many pictures would become stale, and for which draft and which version of the project.
+    /// How many pictures would become stale; with the version of the project and the style that this was computed
+    /// for.
     stale: Option<(u64, Style, usize)>,
 }
 
@@ -36,10 +37,10 @@ impl Typed {
         Self { style: style.clone(), seed: style.seed.to_string() }
     }
 
-    /// The style that would be applied.
+    /// The style that `Apply` would set.
     ///
     /// # Errors
-    /// What is wrong with the seed.
+    /// When the seed is not valid.
     fn style(&self) -> Result<Style, String> {
         let seed = parse_seed(&self.seed)?.unwrap_or(0);
         Ok(Style { seed, ..self.style.clone() })
@@ -47,7 +48,7 @@ impl Typed {
 }
 
 impl StyleDraft {
-    /// How many pictures that fit now would not fit any more.
+    /// How many pictures would become stale. Cached until the project or the draft changes.
     fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
         let version = cx.overview.version;
         match &self.stale {
@@ -61,7 +62,7 @@ impl StyleDraft {
     }
 }
 
-/// How many drawn pictures another style would make stale.
+/// How many current pictures another style would make stale.
 fn would_be_stale(project: &Project, style: &Style) -> usize {
     let board = Storyboard::plan(project.story(), style, project.art().words());
     let changes = board.shots().iter().filter(|shot| {
@@ -71,7 +72,7 @@ fn would_be_stale(project: &Project, style: &Style) -> usize {
     changes.count()
 }
 
-/// Form and buttons.
+/// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
     let in_force = Typed::new(cx.project.style());
     // Once it is kept, what is in force is shown again, which may be another style for now.
@@ -90,7 +91,7 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelConte
     draft.typed = Some(typed).filter(|typed| *typed != in_force && !dropped);
 }
 
-/// Whether what is typed is dropped, so that what is in force is shown again.
+/// Shows the buttons. Returns whether the author dropped the draft.
 fn buttons(
     ui: &mut Ui,
     draft: &mut StyleDraft,
@@ -111,10 +112,10 @@ fn buttons(
             let words = match draft.stale(style, cx) {
                 0 => "No picture becomes stale.".to_owned(),
                 1 => {
-                    "1 picture becomes stale. The game shows it until it is drawn anew.".to_owned()
+                    "1 picture becomes stale. The game shows it until it is drawn again.".to_owned()
                 }
                 n => format!(
-                    "{n} pictures become stale. The game shows them until they are drawn anew."
+                    "{n} pictures become stale. The game shows them until they are drawn again."
                 ),
             };
             ui.add(Label::new(RichText::new(words).color(theme::WARNING)).wrap());
@@ -122,20 +123,20 @@ fn buttons(
     }
     ui.horizontal_wrapped(|ui| {
         let apply = ui.add_enabled(changed && wanted.is_ok(), theme::primary("Apply"));
-        if apply.on_hover_text("Uses this style for all pictures from now on").clicked()
+        if apply.on_hover_text("Sets the style of all pictures").clicked()
             && let Ok(style) = wanted
         {
             draft.asked = Some(style.clone());
             cx.actions.push(Action::SetStyle(Some(Box::new(style))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
-        if revert.on_hover_text("Drops what is typed but not applied").clicked() {
+        if revert.on_hover_text("Drops the changes that are not applied").clicked() {
             dropped = true;
         }
         if cx.project.art().style().is_some()
             && ui
-                .button("Back to the story's style")
-                .on_hover_text("Forgets your style; the story's own holds again")
+                .button("Reset to the story's style")
+                .on_hover_text("Removes your style, so that the story's applies")
                 .clicked()
         {
             cx.actions.push(Action::SetStyle(None));
@@ -147,10 +148,28 @@ fn buttons(
 
 fn form(ui: &mut Ui, typed: &mut Typed) {
     let style = &mut typed.style;
-    text(ui, "Words at the end of every prompt", "gouache, warm light", 3, &mut style.words);
-    text(ui, "Not wanted in any picture", "text, watermark", 2, &mut style.negative_prompt);
+    text(
+        ui,
+        "Prompt (follows the prompt of every shot)",
+        "gouache, warm light",
+        3,
+        &mut style.words,
+    );
+    text(
+        ui,
+        "Negative prompt (of every picture)",
+        "text, watermark",
+        2,
+        &mut style.negative_prompt,
+    );
     let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
-    text(ui, "Model (the built-in `sketch`, or a diffusers folder)", &hint, 1, &mut style.model);
+    text(
+        ui,
+        "Model (`sketch`, which is built in, or the path of a diffusers folder)",
+        &hint,
+        1,
+        &mut style.model,
+    );
 
     theme::section(ui, "Sampling");
     rows(ui, "sampling", |ui| {
@@ -170,16 +189,16 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
 
         let label = ui.label("Steps");
         let steps = DragValue::new(&mut style.sampler.steps).range(1..=MOST_STEPS);
-        ui.add(steps.clamp_existing_to_range(false))
-            .labelled_by(label.id)
-            .on_hover_text("More steps are slower and cleaner; 15 to 30 are common");
+        ui.add(steps.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
+            "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
+        );
         ui.end_row();
 
-        let label = ui.label("Guidance");
+        let label = ui.label("Guidance scale");
         let guidance = DragValue::new(&mut style.sampler.guidance).range(1.0..=30.0);
         ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
             .labelled_by(label.id)
-            .on_hover_text("How closely pictures follow their words; 1 is not at all");
+            .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off");
         ui.end_row();
 
         let label = ui.label("Guidance rescale");
@@ -196,7 +215,7 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         let seed = theme::field(&mut typed.seed, 1, "").desired_width(172.0);
         ui.add(seed.id_salt("style seed"))
             .labelled_by(label.id)
-            .on_hover_text("What all seeds of the story grow from");
+            .on_hover_text("The seed that the seeds of all shots are derived from");
         ui.end_row();
     });
 
@@ -225,8 +244,7 @@ fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
     ui.add(edit.id_salt(name)).labelled_by(label.id);
 }
 
-/// Networks work on squares of 8 pixels and more, so what is typed becomes a multiple of 8. What stands there already
-/// may be another.
+/// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere stays as it is.
 fn size(ui: &mut Ui, name: &str, size: &mut Size) {
     let label = ui.label(name);
     ui.horizontal(|ui| {

@@ -1,4 +1,4 @@
-//! The takes of a shot, side by side, and what can be done with them.
+//! The takes of a shot side by side, and what can be done with them.
 
 use egui::{Button, Key, Modifiers, ScrollArea, Ui};
 
@@ -16,7 +16,7 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 
-/// The strip and its buttons.
+/// Shows the strip and its buttons.
 pub(super) fn takes_strip(
     ui: &mut Ui,
     selection: &mut Selection,
@@ -37,7 +37,7 @@ pub(super) fn takes_strip(
     }
 }
 
-/// All takes, and the one that is being drawn; the take that was double-clicked.
+/// Shows all takes and the current job. Returns the take that was double-clicked.
 fn tiles(
     ui: &mut Ui,
     selection: &mut Selection,
@@ -77,7 +77,7 @@ fn tiles(
     double_clicked
 }
 
-/// What can be done with a take, by button or key; whether it is to be accepted.
+/// The actions of a take, by button or key. Returns whether to accept it.
 fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let takes = cx.project.art().takes(&take.shot);
     let is_accepted = cx.project.art().accepted(&take.shot).is_some_and(|it| it.id == take.id);
@@ -93,16 +93,16 @@ fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, ta
         let name = if is_accepted { "Accepted" } else { "Accept" };
         accept |= ui
             .add_enabled(!is_accepted, theme::primary(name))
-            .on_hover_text("The game shows this take from now on (Enter, or double-click)")
-            .on_disabled_hover_text("The game shows this take")
+            .on_hover_text("Makes this take the one that the game shows (Enter or double-click)")
+            .on_disabled_hover_text("This take is accepted")
             .clicked();
         discard |= ui
             .add(Button::new("Discard"))
-            .on_hover_text("Puts this take away; `Put away` brings it back (Delete)")
+            .on_hover_text("Removes this take; `Discarded takes` restores it (Delete)")
             .clicked();
         if ui
             .button("Edit parts")
-            .on_hover_text("Opens this take on the canvas, to draw parts of it anew")
+            .on_hover_text("Opens this take on the canvas, to edit parts of it")
             .clicked()
         {
             selection.take = Some(take.id.clone());

@@ -1,6 +1,6 @@
-//! The panel's own look: calm and dark, so that it reads well over any game.
+//! The look of the panel: dark and calm, readable over any game.
 //!
-//! It is set on the panel's [`Ui`] and nowhere else. Everything stands on a rhythm of 8 points.
+//! It is set on the panel's [`Ui`] only. All distances are multiples of 8 points or halves of that.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use egui::{
     ScrollArea, Stroke, Style, TextEdit, TextStyle, Ui, Visuals, WidgetText, vec2,
 };
 
-/// The step of the rhythm, in points.
+/// The unit of distances, in points.
 pub(super) const STEP: f32 = 8.0;
 
 pub(super) const BACKGROUND: Color32 = Color32::from_rgb(22, 24, 29);
@@ -82,27 +82,27 @@ fn visuals() -> Visuals {
     visuals
 }
 
-/// What the whole panel stands on.
+/// The frame of the whole panel.
 pub(super) fn background_frame() -> Frame {
     Frame::new().fill(BACKGROUND).inner_margin(Margin::symmetric(12, 8))
 }
 
-/// What a group of things stands on.
+/// The frame of a group.
 pub(super) fn card() -> Frame {
     Frame::new().fill(CARD).corner_radius(6).inner_margin(Margin::same(8))
 }
 
-/// The one button of a place that most people will want.
+/// The most likely button of a group.
 pub(super) fn primary(text: impl Into<String>) -> Button<'static> {
     Button::new(RichText::new(text.into()).color(Color32::WHITE)).fill(ACCENT_FILL)
 }
 
-/// Text that stands back.
+/// Text of less emphasis.
 pub(super) fn weak(text: impl Into<String>) -> RichText {
     RichText::new(text.into()).color(WEAK)
 }
 
-/// Small text that stands back.
+/// Small text of less emphasis.
 pub(super) fn small(text: impl Into<String>) -> RichText {
     weak(text).small()
 }
@@ -115,7 +115,7 @@ pub(super) fn section(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).strong());
 }
 
-/// A field to type in, as wide as there is room.
+/// A text field as wide as its column.
 pub(super) fn field<'t>(text: &'t mut String, rows: usize, hint: &str) -> TextEdit<'t> {
     let edit = if rows == 1 { TextEdit::singleline(text) } else { TextEdit::multiline(text) };
     edit.desired_rows(rows)
@@ -124,18 +124,18 @@ pub(super) fn field<'t>(text: &'t mut String, rows: usize, hint: &str) -> TextEd
         .hint_text(weak(hint))
 }
 
-/// A column that scrolls, with room for its bar beside what it holds.
+/// A column that scrolls, with space for the scroll bar.
 pub(super) fn scroll(salt: &str) -> ScrollArea {
     let margin = Margin { right: 10, ..Margin::ZERO };
     ScrollArea::vertical().id_salt(salt).auto_shrink(false).content_margin(margin)
 }
 
-/// A bar that is `part` of its way.
+/// A progress bar at a fraction from 0 to 1.
 pub(super) fn progress_bar(part: f32, height: f32) -> ProgressBar {
     ProgressBar::new(part).desired_height(height).corner_radius(height as u8 / 2).fill(ACCENT)
 }
 
-/// Something went wrong: what, and what to do about it.
+/// An error: what happened, and what to do about it.
 pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
     card().fill(ERROR_FILL).stroke(Stroke::new(1.0, ERROR)).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -146,7 +146,7 @@ pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
     });
 }
 
-/// A place where there is nothing: why, and how to fill it.
+/// An empty place: why it is empty, and how to fill it.
 pub(super) fn empty_state(ui: &mut Ui, what: &str, advice: &str) {
     ui.add_space(4.0 * STEP);
     ui.vertical_centered(|ui| {

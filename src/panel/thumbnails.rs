@@ -24,47 +24,47 @@ use crate::{
 pub enum Picture<'a> {
     /// A take, at most [`SMALL_SIDE`] pixels wide and high.
     Small(&'a Take),
-    /// A take in its own size.
+    /// A take in full size.
     Full(&'a Take),
-    /// The same, to be looked at so closely that each pixel is a square.
+    /// A take in full size, magnified without smoothing.
     Pixels(&'a Take),
-    /// What a job under way looks like so far.
+    /// The latest preview of the current job.
     Preview(JobId, &'a Arc<RgbImage>),
 }
 
-/// A picture as far as it is there.
+/// The texture of a picture, if it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Texture {
-    /// Here it is.
+    /// The texture is ready.
     Ready(TextureId),
-    /// It will be there in a later frame.
+    /// The texture will be ready in a later frame.
     Loading,
-    /// It cannot be shown, and why.
+    /// The picture cannot be shown, for this reason.
     Failed(String),
 }
 
-/// Gives the panel its pictures. It is asked anew in every frame for what is visible, so it must
-/// answer at once: [`Texture::Loading`] costs nothing.
+/// Supplies the panel's pictures. The panel asks in every frame for each visible picture, so an implementation must
+/// return at once, with [`Texture::Loading`] if need be.
 pub trait Thumbnails {
     /// The texture of a picture.
     fn of(&mut self, picture: Picture<'_>) -> Texture;
 
-    /// Forgets what was read of a take whose file has changed since. Does nothing for those that keep nothing.
+    /// Drops the texture of a take if its file was modified since. An implementation without a cache does nothing.
     fn refresh(&mut self, _take: &Take) {}
 }
 
 /// The longest side of a [`Picture::Small`], in pixels.
 pub const SMALL_SIDE: u32 = 256;
 
-/// Textures are let go beyond this, least recently seen first; what is visible always stays.
+/// Beyond this, textures are evicted, the least recently visible first. Visible ones are never evicted.
 const BUDGET_BYTES: usize = 96 << 20;
-/// Pictures that are being read at a time: what scrolls past must not pile up.
+/// The most pictures that are being read at a time: pictures that scroll past must not pile up.
 const MOST_WAITING: usize = 16;
-/// Textures that are handed to the graphics card in a frame.
+/// The most textures that are uploaded in a frame.
 const MOST_UPLOADS: usize = 6;
 
-/// [`Thumbnails`] in textures of an egui context: a thread of its own reads the files, and memory
-/// stays within bounds however many shots a story has.
+/// The default [`Thumbnails`]: textures of an egui context, read by a thread of low priority. Memory is bounded,
+/// however many shots a story has.
 pub struct ThumbnailCache {
     context: Context,
     slots: HashMap<Key, Slot>,
@@ -84,12 +84,12 @@ enum Key {
 
 struct Slot {
     content: Content,
-    /// When the file was changed last that it was read from.
+    /// When the file was last modified before it was read.
     modified: Option<SystemTime>,
     seen: u64,
 }
 
-/// What a thread read.
+/// What the thread read.
 struct FileRead {
     image: Result<ColorImage, String>,
     modified: Option<SystemTime>,
@@ -103,7 +103,7 @@ enum Content {
 }
 
 impl ThumbnailCache {
-    /// An empty cache for one egui context.
+    /// Creates an empty cache for an egui context.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -112,7 +112,7 @@ impl ThumbnailCache {
         let (finish, finished) = channel();
         let waker = context.clone();
         thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
-            // Ends when the cache is dropped: either channel is closed then.
+            // Ends when the cache is dropped, which closes both channels.
             for (key, take) in requested {
                 let small = matches!(key, Key::Small(_));
                 let modified = take.modified();
@@ -133,14 +133,13 @@ impl ThumbnailCache {
         })
     }
 
-    /// Whether this cache is for that context.
+    /// Whether this cache belongs to that context.
     #[must_use]
     pub fn is_for(&self, context: &Context) -> bool {
         self.context == *context
     }
 
-    /// Takes in what was read since, and lets go what was not seen for long. Call it once a frame,
-    /// before the panel.
+    /// Takes in pictures that were read, and evicts old ones. Call it once a frame, before the panel.
     pub fn begin_frame(&mut self) {
         self.frame += 1;
         for (key, FileRead { image, modified }) in self.finished.try_iter().take(MOST_UPLOADS) {
@@ -169,7 +168,7 @@ impl ThumbnailCache {
             let key = key.clone();
             bytes -= self.slots.remove(&key).map_or(0, |slot| slot.content.bytes());
         }
-        // Previews end with their job; nobody asks for them again.
+        // A preview is dropped as soon as its job ends.
         let frame = self.frame;
         self.slots.retain(|key, slot| !matches!(key, Key::Preview(_)) || slot.seen + 2 > frame);
     }
@@ -229,7 +228,7 @@ impl Thumbnails for ThumbnailCache {
 }
 
 impl Key {
-    /// The file that it is read from.
+    /// The file that the picture is read from.
     fn file(&self) -> Option<&Path> {
         match self {
             Self::Small(path) | Self::Full(path) | Self::Pixels(path) => Some(path),

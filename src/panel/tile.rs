@@ -1,4 +1,4 @@
-//! A take as a small picture in a strip.
+//! Tiles: small pictures of takes in a strip.
 
 use egui::{Color32, Response, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
@@ -12,45 +12,43 @@ use crate::{art::Take, recipe::Size, storyboard::ShotId};
 /// The height of a tile, in points.
 pub(super) const HEIGHT: f32 = 64.0;
 
-/// What is told of a take besides its picture.
+/// What a tile shows besides the picture.
 pub(super) struct TileLabel {
-    /// From 1.
+    /// The take's number, from 1.
     pub number: usize,
     pub is_accepted: bool,
     pub is_old: bool,
 }
 
-/// The place of a take among those of its shot, from 1.
+/// The number of a take among those of its shot, from 1.
 pub(super) fn take_number(takes: &[Take], take: &Take) -> usize {
     takes.iter().position(|other| other.id == take.id).map_or(0, |at| at + 1)
 }
 
-/// The room of a picture of this size in a strip.
+/// The size of a tile for a picture of this size, in points.
 pub(super) fn tile_size(size: Size) -> Vec2 {
     vec2(HEIGHT * picture::aspect(size), HEIGHT)
 }
 
-/// A take as it is seen in a strip.
+/// The picture of a tile.
 pub(super) fn content(cx: &mut PanelContext<'_>, take: &Take) -> Content {
     Content::take(cx, take, tile_size(take.recipe().size).x)
 }
 
-/// A picture of this size that waits or is being drawn, in a strip.
+/// The tile of a job that waits or is being drawn.
 pub(super) fn job_tile(ui: &mut Ui, cx: &mut PanelContext<'_>, shot: &ShotId, size: Size) {
     let (rect, response) = ui.allocate_exact_size(tile_size(size), Sense::hover());
     let preview = Content::preview(cx, shot);
     picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
     let (note, spoken) = match cx.steps_of(shot) {
-        Some((done, of)) => {
-            (format!("{done} of {of}"), format!("Being drawn, step {done} of {of}"))
-        }
-        None => ("waits".to_owned(), "Waits to be drawn".to_owned()),
+        Some((done, of)) => (format!("{done} of {of}"), format!("Drawing, step {done} of {of}")),
+        None => ("queued".to_owned(), "In the queue".to_owned()),
     };
     badge::paint_note(ui.painter(), rect, &note);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
 }
 
-/// One take in a strip.
+/// The tile of a take.
 pub(super) fn tile(
     ui: &mut Ui,
     cx: &mut PanelContext<'_>,
@@ -64,7 +62,7 @@ pub(super) fn tile(
         spoken += ", accepted";
     }
     if label.is_old {
-        spoken += ", from earlier words";
+        spoken += ", from an earlier prompt";
     }
     response.widget_info(|| {
         WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), chosen, &spoken)

@@ -24,7 +24,7 @@ pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
     match text.trim() {
         "" => Ok(None),
         digits => digits.parse().map(Some).map_err(|_| {
-            format!("`{digits}` is no seed: type a whole number from 0 to {}", u64::MAX)
+            format!("`{digits}` is not a seed: enter a whole number from 0 to {}", u64::MAX)
         }),
     }
 }

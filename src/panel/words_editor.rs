@@ -1,4 +1,4 @@
-//! The author's own words for one shot.
+//! The author's changes to the prompt of a shot.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use crate::{
     storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
 
-/// The texts that the author typed and did not apply yet, by shot.
+/// What the author typed and did not apply yet, by shot.
 pub(super) type WordsDrafts = HashMap<ShotId, WordsDraft>;
 
-/// What is typed but not in force.
+/// What the author typed and did not apply yet.
 #[derive(Clone, Debug)]
 pub(super) struct WordsDraft {
     typed: Typed,
@@ -33,7 +33,7 @@ struct Typed {
 }
 
 impl Typed {
-    /// What is in force now.
+    /// The values in force.
     fn in_force(shot: &Shot, own: &ShotWords) -> Self {
         Self {
             words: own.words.clone().unwrap_or_else(|| words_of(shot)),
@@ -42,10 +42,10 @@ impl Typed {
         }
     }
 
-    /// What would be applied. Words that nobody touched stay the story's and go on following it.
+    /// The values that `Apply` would set. A prompt that was not edited stays the story's and continues to follow it.
     ///
     /// # Errors
-    /// What is wrong with the seed.
+    /// When the seed is not valid.
     fn to_words(&self, shot: &Shot, own: &ShotWords) -> Result<ShotWords, String> {
         let now = Self::in_force(shot, own);
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -55,7 +55,7 @@ impl Typed {
     }
 }
 
-/// All words but those of the style.
+/// The prompt without the style's words.
 fn words_of(shot: &Shot) -> String {
     let own = shot.sources.iter().filter(|piece| piece.from != PromptSource::Style);
     own.map(|piece| piece.words.as_str()).collect::<Vec<_>>().join(", ")
@@ -65,7 +65,7 @@ fn own_words(project: &Project, shot: &Shot) -> ShotWords {
     project.art().words().get(&shot.id).cloned().unwrap_or_default()
 }
 
-/// Fields and buttons.
+/// Shows the fields and buttons.
 pub(super) fn words_editor(
     ui: &mut Ui,
     drafts: &mut WordsDrafts,
@@ -79,7 +79,7 @@ pub(super) fn words_editor(
     let before = draft.unwrap_or_else(|| WordsDraft { typed: in_force.clone(), asked: None });
     let mut typed = before.typed.clone();
 
-    theme::section(ui, "Your words");
+    theme::section(ui, "Your changes");
     let mut focused = false;
     let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
         let label = ui.label(theme::small(name));
@@ -88,16 +88,22 @@ pub(super) fn words_editor(
         focused |= response.has_focus();
     };
     ui.spacing_mut().item_spacing.y = STEP / 2.0;
-    field(ui, "What it shows (the style's words follow)", "", 3, &mut typed.words);
+    field(ui, "Prompt (the style's prompt follows)", "", 3, &mut typed.words);
     field(
         ui,
-        "Not wanted, besides what the story excludes",
+        "Negative prompt (added to the story's)",
         "people, text",
         1,
         &mut typed.negative_prompt,
     );
-    let hint = format!("{} (the story's)", shot.recipe.seed);
-    field(ui, "Seed", if own.seed.is_none() { &hint } else { "the story's" }, 1, &mut typed.seed);
+    let hint = format!("{} (from the story)", shot.recipe.seed);
+    field(
+        ui,
+        "Seed",
+        if own.seed.is_none() { &hint } else { "from the story" },
+        1,
+        &mut typed.seed,
+    );
     ui.spacing_mut().item_spacing.y = STEP;
 
     let wanted = typed.to_words(shot, &own);
@@ -112,17 +118,17 @@ pub(super) fn words_editor(
         let can_apply = changed && wanted.is_ok();
         apply |= ui
             .add_enabled(can_apply, theme::primary("Apply and draw"))
-            .on_hover_text("Keeps these words and draws the shot (Ctrl+Enter)")
-            .on_disabled_hover_text("Nothing has changed")
+            .on_hover_text("Saves your changes and draws the shot (Ctrl+Enter)")
+            .on_disabled_hover_text("There is nothing to apply")
             .clicked();
         revert = ui
             .add_enabled(changed, egui::Button::new("Revert"))
-            .on_hover_text("Drops what is typed but not applied")
+            .on_hover_text("Drops the changes that are not applied")
             .clicked();
         if own != ShotWords::default()
             && ui
-                .button("Back to the story's words")
-                .on_hover_text("Forgets your words for this shot")
+                .button("Reset to the story's prompt")
+                .on_hover_text("Removes your prompt, negative prompt and seed for this shot")
                 .clicked()
         {
             revert = true;

@@ -49,7 +49,7 @@ fn words_of_a_part_that_are_typed_when_the_app_ends_are_kept() {
     panel.state_mut().obey();
     // What is typed is kept now and then; not yet what was typed last.
     let typed = (1..).find(|_| {
-        panel.get_by_label("What it is to show").type_text("!");
+        panel.get_by_label("Prompt").type_text("!");
         panel.run_steps(1);
         panel.state_mut().obey().is_empty()
     });

@@ -54,7 +54,7 @@ pub fn repaint(panel: &mut Panel, take: &Take) -> RgbaImage {
     let mut picture = take.image().unwrap();
     picture.put_pixel(0, 0, Rgba([1, 2, 3, 255]));
     picture.save(&take.path).unwrap();
-    wait_until(panel, |panel| has(panel, "was read again"));
+    wait_until(panel, |panel| has(panel, "was loaded again"));
     wait_for_objects(panel);
     picture
 }
@@ -142,7 +142,7 @@ pub fn at(mask: &Mask, x: f32, y: f32) -> u8 {
 /// Says what is to become of the chosen part.
 pub fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
     press(panel, kind.name());
-    let field = "What it is to show";
+    let field = "Prompt";
     panel.get_by_label(field).click();
     panel.run_steps(2);
     panel.get_by_label(field).type_text(words);

@@ -6,8 +6,8 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::support::*;
 
-const WORDS: &str = "What it shows (the style's words follow)";
-const STYLE: &str = "Words at the end of every prompt";
+const WORDS: &str = "Prompt (the style's prompt follows)";
+const STYLE: &str = "Prompt (follows the prompt of every shot)";
 
 /// Types in the place of what stands in a field.
 fn type_into(panel: &mut Panel, field: &str, text: &str) {

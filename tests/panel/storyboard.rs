@@ -16,7 +16,7 @@ fn all_that_is_missing_is_drawn_with_one_press() {
     let mut panel = open(Desk::new(story()));
     let all = panel.state().project.board().shots().len();
     assert!(has(&panel, &format!("0 of {all} drawn")));
-    press(&mut panel, &format!("Draw all that is needed ({all})"));
+    press(&mut panel, &format!("Draw all needed ({all})"));
     assert_eq!(panel.state_mut().obey(), [Action::DrawNeeded]);
 
     panel.state_mut().until(|project| project.needed().next().is_none());
@@ -24,7 +24,7 @@ fn all_that_is_missing_is_drawn_with_one_press() {
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")));
     assert_eq!(panel.state().asked, []);
-    assert!(has(&panel, "Draw all that is needed (0)"));
+    assert!(has(&panel, "Draw all needed (0)"));
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn the_search_leaves_only_shots_whose_words_match() {
 fn a_click_on_a_shot_reveals_its_prompt_and_where_each_piece_comes_from() {
     let mut panel = open(Desk::new(story()));
     let shot = panel.state().shot(ShotKind::Portrait);
-    assert!(!has(&panel, "where it comes from"));
+    assert!(!has(&panel, "Prompt and sources"));
     click(&mut panel, &shot);
     assert_eq!(panel.state().panel.front(), Some(&shot.id));
-    assert!(has(&panel, "The prompt, and where it comes from"));
+    assert!(has(&panel, "Prompt and sources"));
     let looks = PromptSource::Character("mira".into());
     assert!(shot.sources.iter().any(|piece| piece.from == looks));
     for piece in &shot.sources {
@@ -96,7 +96,7 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     let mut panel = open(Desk::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
-    let field = "What it shows (the style's words follow)";
+    let field = "Prompt (the style's prompt follows)";
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
     panel.run_steps(2);
     panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -117,7 +117,7 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     // What is being drawn has a place of its own among the takes.
     panel.state_mut().until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
-    scroll_and_press(&mut panel, "Back to the story's words");
+    scroll_and_press(&mut panel, "Reset to the story's prompt");
     let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
     assert_eq!(panel.state().asked.first(), Some(&back));
     panel.state_mut().obey();
@@ -134,7 +134,7 @@ fn a_seed_that_is_no_number_is_refused_in_words() {
     panel.get_by_role_and_label(Role::TextInput, "Seed").type_text("lucky");
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
-    assert!(has(&panel, "`lucky` is no seed"));
+    assert!(has(&panel, "`lucky` is not a seed"));
     assert_eq!(panel.state().asked, []);
 }
 

@@ -51,7 +51,7 @@ fn the_queue_is_paused_reordered_and_cancelled() {
     assert_eq!(panel.state_mut().obey(), [Action::CancelAll]);
     panel.state_mut().until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
-    assert!(has(&panel, "Nothing waits to be drawn"));
+    assert!(has(&panel, "The queue is empty"));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
     desk.panel.tab = Tab::Style;
     let mut panel = open(desk);
     assert!(!has(&panel, "stale"));
-    let field = "Words at the end of every prompt";
+    let field = "Prompt (follows the prompt of every shot)";
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
     panel.run_steps(2);
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in gouache");
@@ -95,7 +95,7 @@ fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
     panel.run_steps(2);
     assert!(has(&panel, &format!("0 of {all} drawn, {all} stale")));
 
-    press(&mut panel, "Back to the story's style");
+    press(&mut panel, "Reset to the story's style");
     assert_eq!(panel.state_mut().obey(), [Action::SetStyle(None)]);
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")), "the old pictures fit again");
@@ -151,7 +151,7 @@ fn with_5000_shots_only_those_in_sight_are_laid_out() {
     };
     let mut panel = open(Desk::new(story));
     assert_eq!(panel.state().project.board().shots().len(), 5000);
-    assert!(has(&panel, " notes on the story"), "nothing leads to most scenes");
+    assert!(has(&panel, " warnings about the story"), "nothing leads to most scenes");
     let in_sight = cells(&panel).len();
     assert!((1..=40).contains(&in_sight), "{in_sight} shots are laid out");
 

@@ -1,4 +1,4 @@
-//! What was drawn from a take: seen over it, compared with it, and accepted or put away.
+//! Candidates: the takes drawn from the open take. The author compares them with it, and accepts or discards them.
 
 use egui::{Button, ComboBox, ScrollArea, Ui};
 
@@ -16,54 +16,54 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// What was drawn from the take on the canvas, as far as the author has come with it.
+/// The candidates of the open take.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    /// The take that lies over the one on the canvas.
-    pub chosen: Option<TakeId>,
-    /// The newest take that was made of the one on the canvas.
+    /// The candidate that is shown in place of the open take.
+    pub selected: Option<TakeId>,
+    /// The newest candidate so far.
     newest: Option<TakeId>,
     /// What a press draws, until the first candidate of it has come.
     pub awaited: Option<Vec<Part>>,
-    /// The game shows the candidate in view.
+    /// Whether the game shows the selected candidate.
     preview_in_game: bool,
     /// What the game was told to show for now.
     tried: Option<(ShotId, TakeId)>,
 }
 
 impl Candidates {
-    /// Another take comes onto the canvas.
-    pub fn begin(&mut self) {
-        let Self { chosen, newest, awaited, preview_in_game: _, tried: _ } = self;
-        (*chosen, *newest, *awaited) = (None, None, None);
+    /// Resets everything that belongs to the open take.
+    pub fn reset(&mut self) {
+        let Self { selected, newest, awaited, preview_in_game: _, tried: _ } = self;
+        (*selected, *newest, *awaited) = (None, None, None);
     }
 
-    /// The take that lies over the one on the canvas.
+    /// The candidate that is shown in place of the open take.
     pub fn selected<'a>(&self, takes: &'a [Take]) -> Option<&'a Take> {
-        let wanted = self.chosen.as_ref()?;
+        let wanted = self.selected.as_ref()?;
         takes.iter().find(|take| take.id == *wanted)
     }
 
-    /// Looks at the next candidate, or the one before, with the take itself at the beginning.
-    pub fn walk(&mut self, takes: &[Take], take: &Take, steps: isize) {
+    /// Selects the next (positive `steps`) or previous candidate. The open take itself comes before the first one.
+    pub fn step(&mut self, takes: &[Take], take: &Take, steps: isize) {
         let all: Vec<&TakeId> = tree::children(takes, take).map(|take| &take.id).collect();
-        let at = self.chosen.as_ref().and_then(|id| all.iter().position(|other| *other == id));
+        let at = self.selected.as_ref().and_then(|id| all.iter().position(|other| *other == id));
         let next = at.map_or(0, |at| at + 1).saturating_add_signed(steps).min(all.len());
-        self.chosen = next.checked_sub(1).map(|at| all[at].clone());
+        self.selected = next.checked_sub(1).map(|at| all[at].clone());
     }
 
-    /// Before the candidate in view is put away: the next one comes into view, or the last, or none.
+    /// Selects the candidate after the selected one, which is about to be discarded; else the one before it, or none.
     pub fn select_neighbour(&mut self, takes: &[Take], take: &Take) {
-        let gone = self.chosen.clone();
-        self.walk(takes, take, 1);
-        if self.chosen == gone {
-            self.walk(takes, take, -1);
+        let gone = self.selected.clone();
+        self.step(takes, take, 1);
+        if self.selected == gone {
+            self.step(takes, take, -1);
         }
     }
 
     /// Has the game show the candidate in view, or what it showed before.
     pub fn try_on(&mut self, cx: &mut PanelContext<'_>, take: &Take) {
-        let wanted = self.chosen.clone().filter(|_| self.preview_in_game);
+        let wanted = self.selected.clone().filter(|_| self.preview_in_game);
         let wanted = wanted.map(|candidate| (take.shot.clone(), candidate));
         if wanted != self.tried {
             let shot =
@@ -82,8 +82,8 @@ impl Candidates {
     }
 }
 
-/// Lays the first candidate that a press brings over the picture as soon as it is there. Those after it come into
-/// the strip only: the author may look at something else by then.
+/// Selects the first candidate of the last request as soon as it exists. Later ones only appear in the strip: the
+/// author may be looking at something else by then.
 pub(super) fn select_new_candidate(canvas: &mut Canvas, takes: &[Take], take: &Take) {
     if canvas.candidates.awaited.is_some() && canvas.interaction.is_busy() {
         return;
@@ -94,17 +94,17 @@ pub(super) fn select_new_candidate(canvas: &mut Canvas, takes: &[Take], take: &T
     if let (Some(newest), Some(awaited)) = (newest.filter(|_| is_new), &canvas.candidates.awaited)
         && newest.recipe().edit.as_ref().is_some_and(|edit| edit.draws(awaited))
     {
-        canvas.candidates.chosen =
-            canvas.candidates.chosen.take().or_else(|| Some(newest.id.clone()));
+        canvas.candidates.selected =
+            canvas.candidates.selected.take().or_else(|| Some(newest.id.clone()));
         canvas.candidates.awaited = None;
     }
 }
 
-/// The strip of what was drawn from this take, and its buttons.
+/// Shows the candidates as a strip, and their buttons.
 pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>, take: &Take) {
     let takes = cx.project.art().takes(&take.shot);
-    let is_drawn = is_of(cx, take);
-    if !is_drawn && tree::children(takes, take).next().is_none() {
+    let is_drawing = is_edited_by_current_job(cx, take);
+    if !is_drawing && tree::children(takes, take).next().is_none() {
         return;
     }
     let accepted = cx.project.art().accepted(&take.shot).map(|take| take.id.clone());
@@ -113,28 +113,28 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>,
     ScrollArea::horizontal().id_salt("candidates").auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
             let is_accepted = accepted.as_ref() == Some(&take.id);
-            let told = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
-            let response = tile(ui, cx, take, &told, candidate.is_none());
+            let label = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            let response = tile(ui, cx, take, &label, candidate.is_none());
             badge::paint_note(ui.painter(), response.rect, "before");
             if response.clicked() {
-                canvas.candidates.chosen = None;
+                canvas.candidates.selected = None;
             }
             for (at, child) in takes.iter().enumerate() {
                 if child.parent() != Some(&take.id) {
                     continue;
                 }
                 let is_accepted = accepted.as_ref() == Some(&child.id);
-                let told = TileLabel { number: at + 1, is_accepted, is_old: false };
+                let label = TileLabel { number: at + 1, is_accepted, is_old: false };
                 let is_chosen = candidate.as_ref() == Some(&child.id);
-                let response = tile(ui, cx, child, &told, is_chosen);
+                let response = tile(ui, cx, child, &label, is_chosen);
                 if response.clicked() {
-                    canvas.candidates.chosen = Some(child.id.clone());
+                    canvas.candidates.selected = Some(child.id.clone());
                 }
                 if response.double_clicked() {
                     accept(canvas, cx, child);
                 }
             }
-            if is_drawn {
+            if is_drawing {
                 job_tile(ui, cx, &take.shot, take.recipe().size);
             }
         });
@@ -152,25 +152,25 @@ fn buttons(
     candidate: &Take,
 ) {
     let takes = cx.project.art().takes(&take.shot);
-    let rest = rest(cx, takes, candidate);
+    let siblings = siblings(cx, takes, candidate);
     ui.horizontal_wrapped(|ui| {
         let accepts = canvas.keymap.hint(Command::Accept);
         if ui
             .add(theme::primary("Accept"))
             .on_hover_text(format!(
-                "The game shows it from now on, and work goes on from it{accepts}"
+                "Makes this take the one that the game shows, and opens it{accepts}"
             ))
             .clicked()
         {
             accept(canvas, cx, candidate);
         }
-        if (!rest.is_empty() || cx.job_of(&candidate.shot).is_some())
+        if (!siblings.is_empty() || cx.job_of(&candidate.shot).is_some())
             && ui
-                .button("Accept, drop the rest")
-                .on_hover_text("Accepts it; the others that were drawn alike are put away, and no more of them drawn")
+                .button("Accept, discard others")
+                .on_hover_text("Accepts this take, discards the others of the same request, and cancels what is left of the request")
                 .clicked()
         {
-            for other in rest {
+            for other in siblings {
                 discard(cx, other);
             }
             let jobs = cx.project.studio().jobs().into_iter().map(|view| view.job);
@@ -183,44 +183,44 @@ fn buttons(
         let discards = canvas.keymap.hint(Command::Discard);
         if ui
             .button("Discard")
-            .on_hover_text(format!("Puts it away; `Put away` brings it back{discards}"))
+            .on_hover_text(format!("Removes this take; `Discarded takes` restores it{discards}"))
             .clicked()
         {
             canvas.candidates.select_neighbour(takes, take);
             discard(cx, candidate);
         }
         if ui
-            .add(Button::new("From here"))
-            .on_hover_text("Goes on from it without accepting it: the game shows what it showed")
+            .add(Button::new("Open"))
+            .on_hover_text("Opens this take on the canvas without accepting it")
             .clicked()
         {
             canvas.next_take = Some(candidate.id.clone());
         }
-        let way = &mut canvas.compare.way;
-        ComboBox::from_id_salt("compare").selected_text(way.name()).show_ui(ui, |ui| {
+        let mode = &mut canvas.compare.mode;
+        ComboBox::from_id_salt("compare").selected_text(mode.name()).show_ui(ui, |ui| {
             for other in Compare::ALL {
-                ui.selectable_value(way, other, other.name());
+                ui.selectable_value(mode, other, other.name());
             }
         });
-        ui.checkbox(&mut canvas.candidates.preview_in_game, "Try on in the game")
-            .on_hover_text("The game shows the candidate in view before it is accepted");
+        ui.checkbox(&mut canvas.candidates.preview_in_game, "Preview in the game")
+            .on_hover_text("The game shows the selected take before it is accepted");
     });
 }
 
-/// What was drawn like a candidate and led to nothing.
-fn rest<'a>(cx: &PanelContext<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
+/// The other candidates of the same request that were neither accepted nor edited.
+fn siblings<'a>(cx: &PanelContext<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
     let accepted = cx.project.art().accepted(&candidate.shot).map(|take| &take.id);
-    let is_rest = |other: &&Take| {
+    let is_sibling = |other: &&Take| {
         other.id != candidate.id
             && other.parent() == candidate.parent()
             && other.recipe().same_but_take(candidate.recipe())
             && accepted != Some(&other.id)
             && tree::children(takes, other).next().is_none()
     };
-    takes.iter().filter(is_rest).collect()
+    takes.iter().filter(is_sibling).collect()
 }
 
-/// The game shows it, and it lies on the canvas.
+/// Accepts a take and opens it.
 pub(super) fn accept(canvas: &mut Canvas, cx: &mut PanelContext<'_>, candidate: &Take) {
     let (shot, take) = (candidate.shot.clone(), candidate.id.clone());
     cx.actions.push(Action::Accept { shot, take });
@@ -228,13 +228,13 @@ pub(super) fn accept(canvas: &mut Canvas, cx: &mut PanelContext<'_>, candidate: 
     canvas.next_take = Some(candidate.id.clone());
 }
 
-/// Puts a take away.
+/// Discards a take.
 pub(super) fn discard(cx: &mut PanelContext<'_>, take: &Take) {
     cx.actions.push(Action::Discard { shot: take.shot.clone(), take: take.id.clone() });
 }
 
-/// Whether what is being drawn is made of this take.
-fn is_of(cx: &PanelContext<'_>, take: &Take) -> bool {
+/// Whether the current job edits this take.
+fn is_edited_by_current_job(cx: &PanelContext<'_>, take: &Take) -> bool {
     let edit = cx.current.as_ref().and_then(|view| view.job.recipe.edit.as_ref());
     edit.is_some_and(|edit| edit.parent.as_ref() == Some(&take.id))
 }

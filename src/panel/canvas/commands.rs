@@ -1,4 +1,4 @@
-//! What the commands of the canvas do, whether a key or a button gives them.
+//! What each command of the canvas does, given by key or button.
 
 use egui::{Modifiers, Popup, Ui, vec2};
 
@@ -6,15 +6,15 @@ use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, too
 use crate::{art::Take, panel::context::PanelContext, project::Action};
 
 impl Canvas {
-    /// What keys mean on the canvas.
-    pub(super) fn keys(
+    /// Runs the commands whose keys were pressed.
+    pub(super) fn handle_keys(
         &mut self,
         ui: &Ui,
         session: &mut Session,
         cx: &mut PanelContext<'_>,
         take: &Take,
     ) {
-        // What a menu is closed with must not put a candidate away.
+        // The key that closes a menu must not discard a candidate.
         if !cx.has_keys || Popup::is_any_open(ui.ctx()) {
             return;
         }
@@ -30,7 +30,7 @@ impl Canvas {
                     }
                 }
                 Command::PartAbove | Command::PartBelow | Command::PreviousPart => {
-                    self.choose(
+                    self.select_part(
                         session,
                         match command {
                             Command::PartAbove => session.part_at_offset(-1),
@@ -40,7 +40,7 @@ impl Canvas {
                     );
                 }
                 Command::Draw => self.draw(session, cx),
-                Command::CancelJobs => stop(cx, take),
+                Command::CancelJobs => cancel_jobs(cx, take),
                 Command::CancelAllJobs => cx.actions.push(Action::CancelAll),
                 Command::Accept => match self.candidates.selected(takes) {
                     Some(candidate) => candidates::accept(self, cx, candidate),
@@ -58,9 +58,9 @@ impl Canvas {
                         self.interaction.cancel(session);
                     }
                 },
-                Command::PreviousCandidate => self.candidates.walk(takes, take, -1),
-                Command::NextCandidate => self.candidates.walk(takes, take, 1),
-                // Where the last corner was a slip, its key must not leave the take.
+                Command::PreviousCandidate => self.candidates.step(takes, take, -1),
+                Command::NextCandidate => self.candidates.step(takes, take, 1),
+                // Backspace removes the last corner of a polygon before it leaves the take.
                 Command::GoToParent if self.remove_last_corner() => {}
                 Command::GoToParent => {
                     self.next_take = tree::parent(takes, take).map(|take| take.id.clone());
@@ -72,13 +72,13 @@ impl Canvas {
                 | Command::Redo
                 | Command::Fit
                 | Command::ActualSize
-                | Command::ToggleParts => self.look(ui, command, session),
+                | Command::ToggleParts => self.run_view_command(ui, command, session),
             }
         }
     }
 
-    /// Undo, zoom, and whether the parts are seen.
-    pub(super) fn look(&mut self, ui: &Ui, command: Command, session: &mut Session) {
+    /// Runs a command that needs no take: undo, redo, zoom, and whether the parts are shown.
+    pub(super) fn run_view_command(&mut self, ui: &Ui, command: Command, session: &mut Session) {
         match command {
             Command::Undo
                 if self.remove_last_corner() || self.interaction.cancel_gesture(session) => {}
@@ -92,34 +92,34 @@ impl Canvas {
             }
             Command::Fit => self.view.fit(),
             Command::ActualSize => {
-                if let Some(room) = self.room {
+                if let Some(viewport) = self.viewport {
                     let size = vec2(session.size.0 as f32, session.size.1 as f32);
-                    self.view.set_zoom(1.0 / ui.pixels_per_point(), room, size);
+                    self.view.set_zoom(1.0 / ui.pixels_per_point(), viewport, size);
                 }
             }
-            Command::ToggleParts => self.hidden = !self.hidden,
+            Command::ToggleParts => self.parts_hidden = !self.parts_hidden,
             _ => {}
         }
     }
 
-    /// Takes back the last corner of a polygon; whether there was one.
+    /// Removes the last corner of a polygon. Returns whether there was one.
     fn remove_last_corner(&mut self) -> bool {
         self.tools.tool == Tool::Polygon && self.interaction.remove_last_corner()
     }
 
-    /// Draws what the first button says, if it can be pressed; not in the midst of a stroke.
+    /// Presses the first draw button, if it is enabled. Does nothing during a stroke.
     pub(super) fn draw(&mut self, session: &Session, cx: &mut PanelContext<'_>) {
         if self.interaction.is_painting() {
             return;
         }
-        if let (parts, Ok(plan)) = draw_bar::said(self, session) {
-            draw_bar::press(self, session, cx, parts, plan.asked);
+        if let (parts, Ok(plan)) = draw_bar::parts_to_draw(self, session) {
+            draw_bar::request_edit(self, session, cx, parts, plan.asked);
         }
     }
 }
 
-/// Takes all jobs of a shot out of the queue.
-pub(super) fn stop(cx: &mut PanelContext<'_>, take: &Take) {
+/// Cancels all jobs of a shot.
+pub(super) fn cancel_jobs(cx: &mut PanelContext<'_>, take: &Take) {
     let jobs = cx.overview.jobs.iter().filter(|job| job.shot == take.shot);
     cx.actions.extend(jobs.map(|job| Action::Cancel(job.id)));
 }

@@ -1,4 +1,4 @@
-//! The buttons that draw: each says what will happen, and shows it while the pointer is on it.
+//! The draw buttons. Each says what it will do, and shows what it would change while the pointer is on it.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// The most takes of a press.
-const MOST_TAKES: u32 = 16;
+/// The most takes that one press can ask for.
+const MAX_TAKES: u32 = 16;
 
-/// The buttons, and what the first of them may change or why it cannot be pressed.
+/// Shows the buttons, and what the first one may change or why it is disabled.
 pub(super) fn draw_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -31,55 +31,58 @@ pub(super) fn draw_bar(
     cx: &mut PanelContext<'_>,
 ) {
     canvas.hovered_preview = None;
-    let (said, plan) = said(canvas, session);
+    let (parts_to_draw, plan) = parts_to_draw(canvas, session);
     canvas.edit_preview = plan.clone().ok();
     let hint = canvas.keymap.hint(Command::Draw);
     ui.horizontal_wrapped(|ui| {
-        let name = if said.is_empty() { "Draw parts".to_owned() } else { in_words(&said) };
-        let button = theme::primary(shortened(&name));
-        let offered = Offer { button, parts: &said, plan: plan.clone(), hint: &hint };
-        offer(ui, canvas, session, cx, offered);
-        let ending = if canvas.takes == 1 { " take" } else { " takes" };
-        let takes = DragValue::new(&mut canvas.takes).range(1..=MOST_TAKES);
-        ui.add(takes.suffix(ending)).on_hover_text("How many candidates a press draws");
+        let name = if parts_to_draw.is_empty() {
+            "Draw parts".to_owned()
+        } else {
+            in_words(&parts_to_draw)
+        };
+        let button = theme::primary(shorten(&name));
+        let offer = DrawOffer { button, parts: &parts_to_draw, plan: plan.clone(), hint: &hint };
+        draw_button(ui, canvas, session, cx, offer);
+        let ending = if canvas.takes_per_press == 1 { " take" } else { " takes" };
+        let takes = DragValue::new(&mut canvas.takes_per_press).range(1..=MAX_TAKES);
+        ui.add(takes.suffix(ending)).on_hover_text("How many takes to draw");
     });
-    verdicts(ui, canvas, session, cx);
-    // Always a line, so that what is below does not jump.
-    let told = match (&plan, said.is_empty()) {
-        (_, true) => "Choose a part and say what to do with it.".to_owned(),
+    verdict_buttons(ui, canvas, session, cx);
+    // Always one line, so that the layout below does not jump.
+    let text = match (&plan, parts_to_draw.is_empty()) {
+        (_, true) => "Select a part and choose an edit.".to_owned(),
         (Err(error), false) => error.clone(),
-        (Ok(edit_preview), false) => format!("{}.", share(edit_preview)),
+        (Ok(edit_preview), false) => format!("{}.", share_text(edit_preview)),
     };
     if !session.layers.is_empty() {
-        ui.add(egui::Label::new(theme::small(told)).wrap());
+        ui.add(egui::Label::new(theme::small(text)).wrap());
     }
 }
 
-/// What is said of the parts and can be done, and what it comes to. A part of which nothing is left for it to change is
-/// not spoken of.
-pub(super) fn said(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, PlanResult) {
-    let mut said = parts(&session.layers);
-    let plan = plan(canvas, session, DrawButton::Parts, &said);
-    // What is planned while a stroke is under way may be of other parts.
+/// The parts that have something to draw, and their edit plan. Parts that other parts cover entirely are left out.
+pub(super) fn parts_to_draw(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, PlanResult) {
+    let mut parts_to_draw = parts(&session.layers);
+    let plan = plan(canvas, session, DrawButton::Parts, &parts_to_draw);
+    // During a stroke the plan is an old one, of other parts.
     if let Ok(edit_preview) = &plan
         && !canvas.interaction.is_painting()
     {
         let mut at = 0..;
-        said.retain(|part| {
+        parts_to_draw.retain(|part| {
             let draws = at.next().is_some_and(|at| edit_preview.plan.draws(at));
             draws || part.edit.kind == EditKind::Keep
         });
     }
-    (said, plan)
+    (parts_to_draw, plan)
 }
 
-/// How much may change, in words.
-fn share(edit_preview: &EditPreview) -> String {
-    format!("{:.0} % of the pixels may change, no other one does", 100.0 * edit_preview.share)
+/// How much of the picture may change, as text.
+fn share_text(edit_preview: &EditPreview) -> String {
+    format!("Up to {:.0} % of the pixels change", 100.0 * edit_preview.share)
 }
 
-/// One press from verdicts to a picture.
-fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut PanelContext<'_>) {
+/// Buttons that draw from the verdicts alone.
+fn verdict_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut PanelContext<'_>) {
     let any =
         |verdict| session.layers.iter().any(|layer| layer.verdict == verdict && !layer.hidden);
     let (liked, disliked) = (any(Verdict::Liked), any(Verdict::Disliked));
@@ -88,34 +91,42 @@ fn verdicts(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut PanelC
     }
     ui.horizontal_wrapped(|ui| {
         let layers = &session.layers;
-        let rest = liked.then(|| (DrawButton::KeepLiked, keep_liked(layers, session.size)));
-        let these = disliked.then(|| (DrawButton::RedoDisliked, redo_disliked(layers)));
-        for (which, parts) in rest.into_iter().chain(these) {
-            let plan = plan(canvas, session, which, &parts);
-            let name = match which {
-                DrawButton::KeepLiked => "Keep what I like, redo the rest",
-                DrawButton::Parts | DrawButton::RedoDisliked => "Redo what I dislike",
+        let keep_liked_parts =
+            liked.then(|| (DrawButton::KeepLiked, keep_liked(layers, session.size)));
+        let redo_disliked_parts =
+            disliked.then(|| (DrawButton::RedoDisliked, redo_disliked(layers)));
+        for (button_kind, parts) in keep_liked_parts.into_iter().chain(redo_disliked_parts) {
+            let plan = plan(canvas, session, button_kind, &parts);
+            let name = match button_kind {
+                DrawButton::KeepLiked => "Keep liked parts, redraw the rest",
+                DrawButton::Parts | DrawButton::RedoDisliked => "Redraw disliked parts",
             };
             let button = egui::Button::new(name);
-            offer(ui, canvas, session, cx, Offer { button, parts: &parts, plan, hint: "" });
+            draw_button(
+                ui,
+                canvas,
+                session,
+                cx,
+                DrawOffer { button, parts: &parts, plan, hint: "" },
+            );
         }
     });
 }
 
-/// What a button draws.
-struct Offer<'a> {
+/// A draw button and what it draws.
+struct DrawOffer<'a> {
     button: egui::Button<'a>,
     parts: &'a [Part],
     plan: PlanResult,
     hint: &'a str,
 }
 
-fn offer(
+fn draw_button(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &Session,
     cx: &mut PanelContext<'_>,
-    Offer { button, parts, plan, hint }: Offer<'_>,
+    DrawOffer { button, parts, plan, hint }: DrawOffer<'_>,
 ) {
     let response = ui.add_enabled(plan.is_ok(), button.wrap());
     let plan = match plan {
@@ -128,16 +139,16 @@ fn offer(
     if response.hovered() {
         canvas.hovered_preview = Some(Arc::clone(&plan));
     }
-    let told = |ui: &mut Ui| {
-        ui.label(format!("{}. {}{hint}", in_words(parts), share(&plan)));
+    let text = |ui: &mut Ui| {
+        ui.label(format!("{}. {}{hint}", in_words(parts), share_text(&plan)));
     };
-    if response.on_hover_ui(told).clicked() {
-        press(canvas, session, cx, parts.to_vec(), plan.asked);
+    if response.on_hover_ui(text).clicked() {
+        request_edit(canvas, session, cx, parts.to_vec(), plan.asked);
     }
 }
 
-/// Draws parts.
-pub(super) fn press(
+/// Requests an edit.
+pub(super) fn request_edit(
     canvas: &mut Canvas,
     session: &Session,
     cx: &mut PanelContext<'_>,
@@ -145,30 +156,35 @@ pub(super) fn press(
     context: Option<Area>,
 ) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
-    let (picture, takes) = (session.hash.clone(), canvas.takes);
+    let (picture, takes) = (session.hash.clone(), canvas.takes_per_press);
     canvas.candidates.awaited = Some(parts.clone());
     cx.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
-    canvas.candidates.chosen = None;
+    canvas.candidates.selected = None;
 }
 
-/// What drawing parts would come to. While a stroke is under way the masks change in every frame: what
-/// was planned before it stands so long.
-fn plan(canvas: &mut Canvas, session: &Session, which: DrawButton, parts: &[Part]) -> PlanResult {
+/// The plan of a draw button. During a stroke the masks change in every frame, so the plan from before the stroke is
+/// returned.
+fn plan(
+    canvas: &mut Canvas,
+    session: &Session,
+    button_kind: DrawButton,
+    parts: &[Part],
+) -> PlanResult {
     if canvas.interaction.is_painting()
-        && let Some(outcome) = canvas.plans.before(which)
+        && let Some(outcome) = canvas.plans.before(button_kind)
     {
         return outcome;
     }
-    // The rest is nearly the whole picture, which no box around a part of it holds.
-    let context = session.context.filter(|_| which != DrawButton::KeepLiked);
-    canvas.plans.for_button(which, session.size, parts, context, session.grid)
+    // The rest is nearly the whole picture, and no crop around a part of it contains that.
+    let context = session.context.filter(|_| button_kind != DrawButton::KeepLiked);
+    canvas.plans.for_button(button_kind, session.size, parts, context, session.grid)
 }
 
-/// As much as fits on a button.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 60;
-    if text.chars().count() <= MOST {
+/// Cuts a text to what fits on a button.
+fn shorten(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    if text.chars().count() <= MAX_CHARS {
         return text.to_owned();
     }
-    text.chars().take(MOST).chain("...".chars()).collect()
+    text.chars().take(MAX_CHARS).chain("...".chars()).collect()
 }

@@ -9,17 +9,17 @@ use crate::{
     recipe::{EditKind, Part, Size},
 };
 
-/// As many as there are buttons that draw, and the one that is being drawn.
+/// One for each draw button, and one for the current job.
 const MAX_PLANS: usize = 4;
 
 /// A button that draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DrawButton {
-    /// What was said of the parts.
+    /// Draws the edits of the parts.
     Parts,
-    /// What is not liked.
+    /// Keeps liked parts and redraws the rest.
     KeepLiked,
-    /// What is disliked.
+    /// Redraws disliked parts.
     RedoDisliked,
 }
 
@@ -40,13 +40,13 @@ struct CachedPlan {
     outcome: PlanResult,
 }
 
-/// What an edit would come to.
+/// What an edit would change.
 #[derive(Debug)]
 pub(super) struct EditPreview {
     pub plan: EditPlan,
-    /// What of the picture the model is to see, if the author says so.
+    /// The crop given to the model, if the author set it.
     pub asked: Option<Area>,
-    /// The share of the pixels that may change, from 0 to 1.
+    /// The fraction of the pixels that may change, from 0 to 1.
     pub share: f32,
 }
 
@@ -59,13 +59,13 @@ impl EditPreview {
     }
 }
 
-/// What of a part decides which pixels it may change.
+/// The properties of a part that decide which pixels it may change.
 fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
     let edit = &part.edit;
     (&part.mask, edit.kind == EditKind::Keep, edit.grow, edit.feather)
 }
 
-/// The plan, or why there is none.
+/// A plan, or why there is none.
 pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
 
 impl EditPlans {

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-/// How many steps there are back.
+/// The most steps that can be undone.
 const MAX_STEPS: usize = 200;
-/// How many bytes of pixels the steps may hold together.
+/// The most bytes of pixels that all steps hold together.
 pub(super) const MAX_BYTES: usize = 256 << 20;
 
-/// What was, and what was to be, around what is.
+/// The current state, and the states before and after it.
 #[derive(Debug)]
 pub(super) struct History<T> {
     past: Vec<T>,
@@ -15,16 +15,16 @@ pub(super) struct History<T> {
     future: Vec<T>,
 }
 
-/// Something that is changed step by step.
+/// A state that undo can return to.
 pub(super) trait Step: Clone {
-    /// Whether this is another step than that.
+    /// Whether this state counts as a change from that one.
     fn differs(&self, from: &Self) -> bool;
 
-    /// The pixels in it, which it may share with other steps.
+    /// The pixel buffers of this state. States may share them.
     fn pixels(&self) -> impl Iterator<Item = &[u8]>;
 }
 
-/// Bytes of pixels, those that are shared counted once.
+/// Counts bytes of pixels. A buffer that several states share counts once.
 #[derive(Default)]
 pub(super) struct PixelBytes {
     seen: HashSet<*const u8>,
@@ -32,7 +32,7 @@ pub(super) struct PixelBytes {
 }
 
 impl PixelBytes {
-    /// How many there are with those of one more step.
+    /// Adds a state and returns the total.
     pub fn with(&mut self, step: &impl Step) -> usize {
         let new = step.pixels().filter(|pixels| self.seen.insert(pixels.as_ptr()));
         self.total += new.map(<[u8]>::len).sum::<usize>();
@@ -45,17 +45,17 @@ impl<T: Step> History<T> {
         Self { past: Vec::new(), now, future: Vec::new() }
     }
 
-    /// What is.
+    /// The current state.
     pub fn now(&self) -> &T {
         &self.now
     }
 
-    /// All steps.
+    /// All states.
     pub fn steps(&self) -> impl Iterator<Item = &T> {
         self.past.iter().chain([&self.now]).chain(&self.future)
     }
 
-    /// If something has changed, that is a step.
+    /// Makes `now` the current state. If it differs from the last one, undo returns to that.
     pub fn record(&mut self, now: T) {
         let before = std::mem::replace(&mut self.now, now);
         if self.now.differs(&before) {
@@ -69,14 +69,14 @@ impl<T: Step> History<T> {
         }
     }
 
-    /// What was before the last step.
+    /// Returns to the state before the last change.
     pub fn undo(&mut self) -> Option<T> {
         let before = self.past.pop()?;
         self.future.push(std::mem::replace(&mut self.now, before));
         Some(self.now.clone())
     }
 
-    /// What was before the last [`Self::undo`].
+    /// Returns to the state before the last [`Self::undo`].
     pub fn redo(&mut self) -> Option<T> {
         let after = self.future.pop()?;
         self.past.push(std::mem::replace(&mut self.now, after));
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// Something that changes, and something that is remembered beside it.
+    /// A value that counts as a change, and one that does not.
     impl<T: Clone + PartialEq> Step for (T, u8) {
         fn differs(&self, from: &Self) -> bool {
             self.0 != from.0
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_oldest_steps_go_when_their_pixels_need_too_much_room() {
-        // Zeros that nobody touches take no memory.
+        // Untouched zeros take no memory.
         let pixels = |megabytes: usize| Arc::new(vec![0; megabytes << 20]);
         let shared = pixels(100);
         let mut history = History::new(vec![shared.clone()]);

@@ -1,4 +1,4 @@
-//! What the pointer does to the parts, in pixels of the picture. It knows nothing of the screen.
+//! What the pointer does to the parts, in pixels of the picture. This module knows nothing about the screen.
 
 mod boxes;
 mod object_tool;
@@ -19,25 +19,25 @@ use boxes::{area, held, pixel, resized};
 use object_tool::SelectedObject;
 use strokes::{ApplyStroke, erase, paint, scribble};
 
-/// What is under way.
+/// The interaction in progress.
 #[derive(Debug, Default)]
 pub(super) struct Interaction {
     pub gesture: Gesture,
-    /// What the object tool was pointed at since it began with this object.
+    /// The points and the box that select the current object.
     pub pointing: Pointing,
-    /// What came of that.
+    /// The part that the current object was put into.
     pointed: Option<SelectedObject>,
-    /// How the object goes together with the part.
+    /// How the object is combined with the part.
     object_combine: Combine,
     /// Where the last stroke ended.
     last_stroke_end: Option<[f32; 2]>,
-    /// The context box that is in sight.
+    /// The visible crop box.
     pub context: Option<Area>,
-    /// How near to an edge takes hold of it, in pixels.
+    /// How close to an edge the pointer must be to grab it, in pixels of the picture.
     pub grab_distance: f32,
 }
 
-/// What the pointer is in the middle of.
+/// A gesture in progress.
 #[derive(Debug, Default)]
 pub(super) enum Gesture {
     #[default]
@@ -53,7 +53,7 @@ pub(super) enum Gesture {
         from: [f32; 2],
         to: [f32; 2],
     },
-    /// The context box by its edges, and the one that was asked for before.
+    /// The crop box moves, or some of its edges do. `before` is the crop that was set before.
     AdjustCrop {
         area: Area,
         edges: Edges,
@@ -63,10 +63,10 @@ pub(super) enum Gesture {
 }
 
 impl Interaction {
-    /// The button goes down.
+    /// The button is pressed.
     ///
     /// # Errors
-    /// Why nothing can be done: for people.
+    /// Why nothing can be done, as a message to the author.
     pub fn press(
         &mut self,
         at: [f32; 2],
@@ -91,25 +91,25 @@ impl Interaction {
                 Gesture::Outline(points) => points.push(at),
                 gesture => *gesture = Gesture::Outline(vec![at]),
             },
-            Tool::Context if let Some((area, edges)) = self.held(at) => {
+            Tool::Crop if let Some((area, edges)) = self.held(at) => {
                 self.gesture =
                     Gesture::AdjustCrop { area, edges, from: at, before: session.context };
             }
-            Tool::Box | Tool::Object | Tool::Context => {
+            Tool::Box | Tool::Object | Tool::Crop => {
                 self.gesture = Gesture::Drag { from: at, to: at };
             }
             Tool::Colour => {
                 let Some(picture) = session.picture.clone() else { return Ok(()) };
                 let Some(pixel) = pixel(at, session.size) else { return Ok(()) };
                 let new = Mask::of_colour(&picture, pixel, tools.tolerance, tools.connected);
-                put(session, &new, how(tools, keys))?;
+                combine_mask(session, &new, combine_mode(tools, keys))?;
             }
             Tool::Hand => {}
         }
         Ok(())
     }
 
-    /// The pointer moves to these places while the button is down.
+    /// The pointer moves along these points while the button is down.
     pub fn drag(&mut self, places: &[[f32; 2]], tools: &Tools, session: &mut Session) {
         let Some(&at) = places.last() else { return };
         match &mut self.gesture {
@@ -138,10 +138,10 @@ impl Interaction {
         }
     }
 
-    /// The button goes up.
+    /// The button is released.
     ///
     /// # Errors
-    /// Why nothing can be done: for people.
+    /// Why nothing can be done, as a message to the author.
     pub fn release(
         &mut self,
         keys: Modifiers,
@@ -152,16 +152,18 @@ impl Interaction {
             return Ok(());
         }
         match std::mem::take(&mut self.gesture) {
-            Gesture::Outline(points) => put_outline(session, &points, how(tools, keys)),
+            Gesture::Outline(points) => {
+                combine_outline(session, &points, combine_mode(tools, keys))
+            }
             Gesture::Drag { from, to } => self.finish_drag(from, to, keys, tools, session),
             Gesture::Stroke { .. } | Gesture::AdjustCrop { .. } | Gesture::None => Ok(()),
         }
     }
 
-    /// Ends a polygon, or what the object tool was pointed at.
+    /// Closes a polygon, or finishes the current object.
     ///
     /// # Errors
-    /// Why nothing can be done: for people.
+    /// Why nothing can be done, as a message to the author.
     pub fn finish(
         &mut self,
         keys: Modifiers,
@@ -169,14 +171,16 @@ impl Interaction {
         session: &mut Session,
     ) -> Result<(), String> {
         match std::mem::take(&mut self.gesture) {
-            Gesture::Outline(points) => return put_outline(session, &points, how(tools, keys)),
+            Gesture::Outline(points) => {
+                return combine_outline(session, &points, combine_mode(tools, keys));
+            }
             other => self.gesture = other,
         }
         self.reset_object();
         Ok(())
     }
 
-    /// Gives up a stroke, an outline or a box; whether there was any.
+    /// Cancels a stroke, an outline or a box. Returns whether there was one.
     pub fn cancel_gesture(&mut self, session: &mut Session) -> bool {
         match std::mem::take(&mut self.gesture) {
             Gesture::Stroke { before, .. } => {
@@ -194,13 +198,13 @@ impl Interaction {
         }
     }
 
-    /// Another part or tool is taken up: what was painted so far stays, an outline is given up.
+    /// Ends the gesture because another part or tool is selected. Strokes stay as they are, outlines are dropped.
     pub fn end_gesture(&mut self) {
         self.gesture = Gesture::None;
         self.reset_object();
     }
 
-    /// Takes back the last corner of an outline; whether there was one.
+    /// Removes the last corner of an outline. Returns whether there was one.
     pub fn remove_last_corner(&mut self) -> bool {
         let Gesture::Outline(points) = &mut self.gesture else { return false };
         points.pop();
@@ -210,13 +214,13 @@ impl Interaction {
         true
     }
 
-    /// The context box in sight and its edges, if the hand is on them.
+    /// The visible crop box and its edges at the pointer, if it can be grabbed there.
     pub fn held(&self, at: [f32; 2]) -> Option<(Area, Edges)> {
         let area = self.context?;
         Some((area, held(area, at, self.grab_distance)?))
     }
 
-    /// Gives up what is under way, or else the object that was pointed at.
+    /// Cancels the gesture in progress, or else the current object.
     pub fn cancel(&mut self, session: &mut Session) {
         if !self.cancel_gesture(session) {
             self.revert_object(session);
@@ -224,12 +228,12 @@ impl Interaction {
         }
     }
 
-    /// Whether a stroke, an outline or a box is under way.
+    /// Whether a gesture is in progress.
     pub fn is_busy(&self) -> bool {
         !matches!(self.gesture, Gesture::None)
     }
 
-    /// Whether what is marked changes in every frame.
+    /// Whether the marks change in every frame.
     pub fn changes_marks(&self) -> bool {
         matches!(self.gesture, Gesture::Stroke { .. } | Gesture::AdjustCrop { .. })
     }
@@ -247,20 +251,24 @@ impl Interaction {
         tools: &Tools,
         session: &mut Session,
     ) -> Result<(), String> {
-        // A hand that clicks trembles.
+        // The pointer may move a little during a click.
         let is_click = (from[0] - to[0]).abs().max((from[1] - to[1]).abs()) <= self.grab_distance;
         let area = area(from, to, session.size).filter(|_| !is_click);
         if self.pointed.is_some() && !self.is_object_unchanged(session) {
             self.reset_object();
         }
         match (tools.tool, area) {
-            (Tool::Context, area) => session.context = area,
+            (Tool::Crop, area) => session.context = area,
             (Tool::Box, Some(area)) => {
                 let (width, height) = session.size;
-                put(session, &Mask::rectangle(width, height, area), how(tools, keys))?;
+                combine_mask(
+                    session,
+                    &Mask::rectangle(width, height, area),
+                    combine_mode(tools, keys),
+                )?;
             }
             (Tool::Object, Some(area)) => {
-                self.set_combine(how(tools, keys));
+                self.set_combine(combine_mode(tools, keys));
                 self.pointing.area = Some(area);
                 self.point(session)?;
             }
@@ -272,7 +280,7 @@ impl Interaction {
                     }
                     self.pointing.exclude.push(pixel);
                 } else {
-                    self.set_combine(how(tools, keys));
+                    self.set_combine(combine_mode(tools, keys));
                     self.pointing.include.push(pixel);
                 }
                 self.point(session)?;
@@ -283,9 +291,8 @@ impl Interaction {
     }
 }
 
-/// How a new outline goes together with the part: as the tool says, but Ctrl takes away and Ctrl+Shift
-/// leaves what is in both.
-fn how(tools: &Tools, keys: Modifiers) -> Combine {
+/// How a new outline is combined with the part: as the tool is set, but Ctrl subtracts and Ctrl+Shift intersects.
+fn combine_mode(tools: &Tools, keys: Modifiers) -> Combine {
     match (keys.command, keys.shift) {
         (true, true) => Combine::Intersect,
         (true, false) => Combine::Subtract,
@@ -293,23 +300,27 @@ fn how(tools: &Tools, keys: Modifiers) -> Combine {
     }
 }
 
-/// Whether a corner is the first one again.
+/// Whether a point is at the first corner.
 fn closes(corners: &[[f32; 2]], at: [f32; 2], grab_distance: f32) -> bool {
     let near = |first: &[f32; 2]| (first[0] - at[0]).hypot(first[1] - at[1]) <= grab_distance;
     corners.len() > 2 && corners.first().is_some_and(near)
 }
 
-/// Puts what lies within an outline into the part; within fewer than three points lies nothing.
-fn put_outline(session: &mut Session, points: &[[f32; 2]], how: Combine) -> Result<(), String> {
+/// Combines the inside of an outline with the part. Fewer than three points have no inside.
+fn combine_outline(
+    session: &mut Session,
+    points: &[[f32; 2]],
+    combine_mode: Combine,
+) -> Result<(), String> {
     if points.len() < 3 {
         return Ok(());
     }
     let (width, height) = session.size;
-    put(session, &Mask::polygon(width, height, points), how)
+    combine_mask(session, &Mask::polygon(width, height, points), combine_mode)
 }
 
-/// Puts what was marked into the part.
-fn put(session: &mut Session, new: &Mask, how: Combine) -> Result<(), String> {
+/// Combines a mask with the part.
+fn combine_mask(session: &mut Session, new: &Mask, combine_mode: Combine) -> Result<(), String> {
     let layer = session.layer_for_tool()?;
-    session.layers[layer].mask.combine(new, how).map_err(|error| error.to_string())
+    session.layers[layer].mask.combine(new, combine_mode).map_err(|error| error.to_string())
 }

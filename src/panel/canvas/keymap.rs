@@ -1,4 +1,4 @@
-//! The canvas's keys, all of which can be others.
+//! The key bindings of the canvas.
 
 use std::collections::BTreeMap;
 
@@ -6,61 +6,61 @@ use egui::{Event, InputState, Key, KeyboardShortcut, Modifiers};
 
 use super::tool::Tool;
 
-/// Something that a key does on the canvas.
+/// A command that a key can give on the canvas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Command {
-    /// Takes a tool into the hand.
+    /// Switches to a tool.
     Use(Tool),
-    /// A smaller brush.
+    /// Makes the brush smaller.
     ShrinkBrush,
-    /// A larger brush.
+    /// Makes the brush larger.
     GrowBrush,
-    /// The whole picture in sight.
+    /// Fits the whole picture into view.
     Fit,
-    /// One pixel of the screen for each of the picture.
+    /// Shows one pixel of the picture as one pixel of the screen.
     ActualSize,
-    /// Takes back the last change to the parts.
+    /// Undoes the last change of the parts.
     Undo,
-    /// Does it again.
+    /// Redoes the last undone change.
     Redo,
-    /// What is not in the part.
+    /// Inverts the mask of the selected part.
     InvertMask,
-    /// The part above.
+    /// Selects the part above.
     PartAbove,
-    /// The part below.
+    /// Selects the part below.
     PartBelow,
-    /// The part that was chosen before.
+    /// Selects the part that was selected before.
     PreviousPart,
-    /// Shows the picture without its parts, and with them.
+    /// Hides or shows all parts.
     ToggleParts,
-    /// Draws what the button says.
+    /// Presses the first draw button.
     Draw,
-    /// Stops drawing this shot.
+    /// Cancels all jobs of the shot.
     CancelJobs,
-    /// Stops drawing, and empties the queue.
+    /// Cancels all jobs.
     CancelAllJobs,
     /// Accepts the candidate, or closes an outline.
     Accept,
-    /// Puts the candidate away, or ends what is being outlined or pointed at.
+    /// Discards the candidate, or cancels the outline or object in progress.
     Discard,
-    /// The candidate before.
+    /// Selects the previous candidate.
     PreviousCandidate,
-    /// The candidate after.
+    /// Selects the next candidate.
     NextCandidate,
-    /// Back to the take that this one was made of.
+    /// Opens the take that this one was made from.
     GoToParent,
-    /// Forth to the take that was made of this one, the newest if there are several.
+    /// Opens the newest take that was made from this one.
     GoToChild,
 }
 
 impl Command {
-    /// All of them, in the order in which people are told of them.
+    /// All commands, in the order of the key list.
     pub fn all() -> impl Iterator<Item = Self> {
         Keymap::default().0.into_keys()
     }
 
-    /// Whether it is done again and again while its key is held.
+    /// Whether the command repeats while its key is held.
     const fn repeats(self) -> bool {
         matches!(
             self,
@@ -75,7 +75,7 @@ impl Command {
         )
     }
 
-    /// Its name, for people and in files.
+    /// The command's name, in the panel and in files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,28 +83,47 @@ impl Command {
             Self::ShrinkBrush => "Smaller brush",
             Self::GrowBrush => "Larger brush",
             Self::Fit => "Fit",
-            Self::ActualSize => "One to one",
+            Self::ActualSize => "Actual size",
             Self::Undo => "Undo",
             Self::Redo => "Redo",
-            Self::InvertMask => "Invert the part",
+            Self::InvertMask => "Invert mask",
             Self::PartAbove => "Part above",
             Self::PartBelow => "Part below",
-            Self::PreviousPart => "Part before",
-            Self::ToggleParts => "Hide all parts",
+            Self::PreviousPart => "Previous part",
+            Self::ToggleParts => "Hide parts",
             Self::Draw => "Draw",
             Self::CancelJobs => "Stop drawing",
-            Self::CancelAllJobs => "Empty the queue",
+            Self::CancelAllJobs => "Cancel all",
             Self::Accept => "Accept",
-            Self::Discard => "Put away, give up",
-            Self::PreviousCandidate => "Candidate before",
+            Self::Discard => "Discard or cancel",
+            Self::PreviousCandidate => "Previous candidate",
             Self::NextCandidate => "Next candidate",
-            Self::GoToParent => "Back to the parent",
-            Self::GoToChild => "Forth to its newest edit",
+            Self::GoToParent => "Go to parent",
+            Self::GoToChild => "Go to newest child",
         }
     }
 }
 
-/// Which keys do what on the canvas; none does anything while the game has the keyboard.
+impl Command {
+    /// The name that version 0.1.0 wrote to files, if it was another one.
+    const fn former_name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Use(Tool::Crop) => "Context",
+            Self::ActualSize => "Actual size",
+            Self::InvertMask => "Invert mask",
+            Self::PreviousPart => "Previous part",
+            Self::ToggleParts => "Hide parts",
+            Self::CancelAllJobs => "Cancel all",
+            Self::Discard => "Discard or cancel",
+            Self::PreviousCandidate => "Previous candidate",
+            Self::GoToParent => "Go to parent",
+            Self::GoToChild => "Go to newest child",
+            _ => return None,
+        })
+    }
+}
+
+/// Which keys give which commands on the canvas. Keys do nothing while the game has the keyboard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keymap(BTreeMap<Command, Vec<KeyboardShortcut>>);
 
@@ -144,7 +163,7 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// Has a command done by these keys and no others. Whatever else they did they do no more.
+    /// Binds a command to exactly these keys, and removes them from all other commands.
     pub fn bind(&mut self, command: Command, keys: impl IntoIterator<Item = KeyboardShortcut>) {
         let keys: Vec<_> = keys.into_iter().collect();
         for bound in self.0.values_mut() {
@@ -159,7 +178,7 @@ impl Keymap {
         self.0.get(&command).map_or(&[], Vec::as_slice)
     }
 
-    /// What is bound otherwise than usual: the names of keys, such as `Ctrl+Z`, by those of commands.
+    /// The bindings that differ from the default: names of keys, such as `Ctrl+Z`, by names of commands.
     #[must_use]
     pub fn changes(&self) -> BTreeMap<String, Vec<String>> {
         let usual = Self::default();
@@ -171,22 +190,23 @@ impl Keymap {
             .collect()
     }
 
-    /// The usual keys with such changes. Commands and keys that are not known are left out.
+    /// The default bindings with such changes. Unknown commands and keys are ignored.
     #[must_use]
     pub fn with_changes(changes: &BTreeMap<String, Vec<String>>) -> Self {
         let mut keymap = Self::default();
         for command in Command::all() {
-            if let Some(names) = changes.get(command.name()) {
+            let saved = [command.name()].into_iter().chain(command.former_name());
+            if let Some(names) = saved.filter_map(|name| changes.get(name)).next() {
                 keymap.0.insert(command, names.iter().filter_map(|name| named(name)).collect());
             }
         }
         keymap
     }
 
-    /// The keys of a command, for people: `Ctrl+Shift+Z, Ctrl+Y`.
+    /// The keys of a command, as text: `Ctrl+Shift+Z, Ctrl+Y`.
     pub(super) fn shown(&self, command: Command) -> String {
         let names = self.keys(command).iter().map(|key| {
-            // A bracket's own name is `OpenBracket`.
+            // egui calls a bracket `OpenBracket`.
             key.format(&egui::ModifierNames::NAMES, false)
                 .replace("OpenBracket", "[")
                 .replace("CloseBracket", "]")
@@ -194,7 +214,7 @@ impl Keymap {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The keys of a command in brackets, for its button: ` (Ctrl+Z)`.
+    /// The keys of a command for a tooltip: ` (Ctrl+Z)`, or nothing if it has none.
     pub(super) fn hint(&self, command: Command) -> String {
         match self.shown(command) {
             names if names.is_empty() => names,
@@ -202,13 +222,13 @@ impl Keymap {
         }
     }
 
-    /// What was pressed since the last frame; nobody else hears of those keys then.
+    /// Takes the commands whose keys were pressed since the last frame out of the input.
     pub(super) fn pressed(&self, input: &mut InputState, only: Option<Command>) -> Vec<Command> {
         let wanted = |command: &Command| only.is_none_or(|only| only == *command);
         let mut bound: Vec<_> = (self.0.iter().filter(|(command, _)| wanted(command)))
             .flat_map(|(command, keys)| keys.iter().map(|key| (*command, *key)))
             .collect();
-        // egui lets a shortcut match with more modifiers held than it names: the longest goes first.
+        // egui matches a shortcut even if more modifiers are held, so the longest ones go first.
         bound.sort_by_key(|(_, key)| {
             let Modifiers { alt, ctrl, shift, command, .. } = key.modifiers;
             std::cmp::Reverse([alt, ctrl, shift, command].into_iter().filter(|held| *held).count())
@@ -224,7 +244,7 @@ impl Keymap {
     }
 }
 
-/// What holds with a key, and its name; Ctrl stands for what a Mac calls Cmd.
+/// Modifiers and their names in files. Ctrl is Cmd on a Mac.
 const MODIFIERS: [(Modifiers, &str); 3] =
     [(Modifiers::COMMAND, "Ctrl+"), (Modifiers::SHIFT, "Shift+"), (Modifiers::ALT, "Alt+")];
 
@@ -234,7 +254,7 @@ fn name(key: KeyboardShortcut) -> String {
     held.map(|(_, name)| *name).chain([key.logical_key.name()]).collect()
 }
 
-/// The key of a name.
+/// The key with this name.
 fn named(mut name: &str) -> Option<KeyboardShortcut> {
     let mut modifiers = Modifiers::NONE;
     for (modifier, start) in MODIFIERS {
@@ -288,6 +308,15 @@ mod tests {
         changes.insert("Fly".to_owned(), vec!["F".to_owned()]);
         changes.get_mut("Undo").unwrap().push("Hyper+Z".to_owned());
         assert_eq!(Keymap::with_changes(&changes), keymap, "what is not known is left out");
+    }
+
+    #[test]
+    fn bindings_saved_under_a_former_name_of_a_command_are_read() {
+        let changes = BTreeMap::from([("Discard or cancel".to_owned(), vec!["X".to_owned()])]);
+        let keymap = Keymap::with_changes(&changes);
+        let x = KeyboardShortcut::new(Modifiers::NONE, Key::X);
+        assert_eq!(keymap.keys(Command::Discard), [x]);
+        assert_eq!(keymap.changes()["Discard or cancel"], ["X"]);
     }
 
     #[test]

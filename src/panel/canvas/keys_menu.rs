@@ -1,4 +1,4 @@
-//! The list of keys, in which each can be made another.
+//! The list of key bindings, each of which can be changed.
 
 use egui::{
     Button, Event, Grid, KeyboardShortcut, Label, Modifiers, PopupCloseBehavior, ScrollArea, Ui,
@@ -32,7 +32,7 @@ pub(super) fn keys_menu(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<
 
 fn list(ui: &mut Ui, canvas: &mut Canvas) {
     ui.set_width(300.0);
-    ui.add(Label::new(theme::small("Click at a key, then press another in its place.")).wrap());
+    ui.add(Label::new(theme::small("Click a key, then press the new one.")).wrap());
     ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
         Grid::new("keys").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
             for command in Command::all() {
@@ -61,12 +61,12 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
         canvas.rebinding = None;
     }
     let is_usual = canvas.keymap == Keymap::default();
-    if ui.add_enabled(!is_usual, Button::new("All as usual")).clicked() {
+    if ui.add_enabled(!is_usual, Button::new("Reset all")).clicked() {
         canvas.keymap = Keymap::default();
     }
 }
 
-/// The key that went down, with what was held; nobody else hears of it then.
+/// Takes the pressed key, with its modifiers, out of the input.
 fn pressed(ui: &Ui) -> Option<KeyboardShortcut> {
     ui.input_mut(|input| {
         let key = input.events.iter().find_map(|event| match event {

@@ -1,9 +1,9 @@
-//! Where everything stands on the canvas: in a wide panel the parts beside the picture, in a narrow one below it.
+//! The layout of the canvas: the parts are next to the picture in a wide panel, and below it in a narrow one.
 
 use egui::{Frame, Margin, Panel, Ui, UiBuilder, vec2};
 
 use super::{
-    Canvas, candidates, commands::stop, draw_bar, keymap::Command, keys_menu, parts_list,
+    Canvas, candidates, commands::cancel_jobs, draw_bar, keymap::Command, keys_menu, parts_list,
     propagation, session::Session, stage, tool_bar, tree,
 };
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
     storyboard::Shot,
 };
 
-/// From this width on the parts stand beside the picture, else below it.
+/// From this width on, in points, the parts are next to the picture.
 const WIDE: f32 = 720.0;
 
-/// Which take it is, the way back, and how it is looked at.
+/// Navigation between takes, view controls, and the queue position of the shot.
 pub(super) fn top_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -31,12 +31,19 @@ pub(super) fn top_bar(
     ui.horizontal_wrapped(|ui| {
         let parent = tree::parent(takes, take);
         let hint = canvas.keymap.hint(Command::GoToParent);
-        let told = format!("Back to the take that this one was made of{hint}");
-        go(ui, canvas, "⬅", parent, &told, "This take was made of no other");
+        let tooltip = format!("Opens the take that this one was made from{hint}");
+        navigation_button(
+            ui,
+            canvas,
+            "⬅",
+            parent,
+            &tooltip,
+            "This take was not made from another one",
+        );
         let newest = tree::children(takes, take).last();
         let hint = canvas.keymap.hint(Command::GoToChild);
-        let told = format!("Forth to the newest take that was made of this one{hint}");
-        go(ui, canvas, "➡", newest, &told, "No take was made of this one yet");
+        let tooltip = format!("Opens the newest take that was made from this one{hint}");
+        navigation_button(ui, canvas, "➡", newest, &tooltip, "No take was made from this one yet");
         let name = format!("{}, take {}", shot.title, take_number(takes, take));
         egui::ComboBox::from_id_salt("takes").width(200.0).selected_text(name).show_ui(ui, |ui| {
             for branch in tree::tree(takes) {
@@ -52,7 +59,7 @@ pub(super) fn top_bar(
             && canvas.candidates.selected(takes).is_none()
             && ui
                 .button("Accept this take")
-                .on_hover_text("The game shows it from now on")
+                .on_hover_text("Makes this take the one that the game shows")
                 .clicked()
         {
             candidates::accept(canvas, cx, take);
@@ -60,33 +67,41 @@ pub(super) fn top_bar(
         if let Some(back) = discarded_menu(ui, cx, &take.shot) {
             canvas.next_take = Some(back);
         }
-        tool_bar::look(ui, canvas, session);
+        tool_bar::view_buttons(ui, canvas, session);
         keys_menu::keys_menu(ui, canvas, cx);
         let hint = canvas.keymap.hint(Command::CancelJobs);
         if cx.job_of(&take.shot).is_some()
             && icon_button(ui, "⏹", &format!("Stop drawing{hint}")).clicked()
         {
-            stop(cx, take);
+            cancel_jobs(cx, take);
         }
-        // Short enough for the line: what is below must not jump while somebody draws there.
+        // Short enough for one line: the layout below must not jump while the author draws there.
         if let Some((done, of)) = cx.steps_of(&take.shot) {
             ui.label(theme::small(format!("step {done} of {of}")));
         } else if let Some(place) = cx.queue_place(&take.shot) {
-            ui.label(theme::small(format!("{place} before it")));
+            ui.label(theme::small(format!("{place} ahead of it")));
         }
     });
 }
 
-/// A button that brings another take onto the canvas.
-fn go(ui: &mut Ui, canvas: &mut Canvas, look: &str, to: Option<&Take>, told: &str, none: &str) {
-    let button = ui.add_enabled(to.is_some(), egui::Button::new(look));
-    button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, to.is_some(), told));
-    if button.on_hover_text(told).on_disabled_hover_text(none).clicked() {
+/// A button that opens another take.
+fn navigation_button(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    icon: &str,
+    to: Option<&Take>,
+    tooltip: &str,
+    disabled_tooltip: &str,
+) {
+    let button = ui.add_enabled(to.is_some(), egui::Button::new(icon));
+    button
+        .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, to.is_some(), tooltip));
+    if button.on_hover_text(tooltip).on_disabled_hover_text(disabled_tooltip).clicked() {
         canvas.next_take = to.map(|take| take.id.clone());
     }
 }
 
-/// Tools, picture, parts and candidates; whether a field of text has the keyboard.
+/// Tools, picture, parts and candidates. Returns whether a text field has the focus.
 pub(super) fn body(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -95,14 +110,14 @@ pub(super) fn body(
     take: &Take,
 ) -> bool {
     if ui.available_width() >= WIDE {
-        beside(ui, canvas, session, cx, take)
+        wide_layout(ui, canvas, session, cx, take)
     } else {
-        below(ui, canvas, session, cx, take)
+        narrow_layout(ui, canvas, session, cx, take)
     }
 }
 
-/// The parts beside the picture.
-fn beside(
+/// The layout with the parts next to the picture.
+fn wide_layout(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
@@ -126,7 +141,7 @@ fn beside(
     let tools = Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0);
     tools.frame(bare).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        tool_bar::tools(ui, canvas, 76.0);
+        tool_bar::tool_buttons(ui, canvas, 76.0);
     });
     if has_strip(cx, take) {
         Panel::bottom(ui.id().with("candidates"))
@@ -137,21 +152,21 @@ fn beside(
                 propagation::propagation(ui, cx, take);
             });
     }
-    // What is too wide is cut off: it must not push the picture below the parts.
+    // Clips what is too wide, which would otherwise push the picture below the parts.
     let mut free = ui.available_rect_before_wrap();
     free.min.x += 6.0;
     let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
     let ui = &mut middle;
     ui.shrink_clip_rect(free);
-    tool_bar::settings(ui, canvas, session);
+    tool_bar::tool_settings(ui, canvas, session);
     note(ui, canvas);
     let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
     stage::stage(ui, canvas, session, cx, take, room);
     typing
 }
 
-/// The parts below the picture, and all of it to be scrolled but the buttons that draw.
-fn below(
+/// The layout with the parts below the picture. Everything but the draw buttons scrolls.
+fn narrow_layout(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
@@ -166,11 +181,11 @@ fn below(
     let scrolled = theme::scroll("canvas").show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
-            tool_bar::tools(ui, canvas, 0.0);
+            tool_bar::tool_buttons(ui, canvas, 0.0);
         });
-        tool_bar::settings(ui, canvas, session);
+        tool_bar::tool_settings(ui, canvas, session);
         note(ui, canvas);
-        // No higher than the picture wants to be, and some of what is below it in sight.
+        // Not higher than the picture needs, and with some of the parts in view.
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
         let room = vec2(width, wanted.min(height * 0.62).max(160.0));
@@ -187,7 +202,7 @@ fn below(
     scrolled.inner
 }
 
-/// Whether something was drawn from the take, or it from another.
+/// Whether there are candidates, or related shots to repeat the take's edit on.
 fn has_strip(cx: &PanelContext<'_>, take: &Take) -> bool {
     let takes = cx.project.art().takes(&take.shot);
     let is_parent = tree::children(takes, take).next().is_some();

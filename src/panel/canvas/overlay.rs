@@ -1,5 +1,5 @@
-//! How parts look above the picture: each in a colour and a pattern of its own, or that of its verdict, so that no eye
-//! has to tell colours apart. Black and white mean nothing.
+//! How parts look over the picture. Each has a colour and a pattern, so that nobody has to tell parts apart by colour
+//! alone. Black and white carry no meaning.
 
 use egui::{Color32, ColorImage};
 
@@ -9,7 +9,7 @@ use crate::{
     recipe::{Layer, Verdict},
 };
 
-/// The colours of parts: those of `InvokeAI`, which authors know.
+/// The colours of parts, which are those of `InvokeAI`.
 pub(super) const COLOURS: [Color32; 7] = [
     Color32::from_rgb(121, 157, 219),
     Color32::from_rgb(131, 214, 131),
@@ -20,12 +20,12 @@ pub(super) const COLOURS: [Color32; 7] = [
     Color32::from_rgb(161, 120, 214),
 ];
 
-/// How much of a part's colour lies above the picture, of 255: the chosen part's, and others'.
+/// Opacity of a part's colour, of 255: of the selected part, and of the others.
 const CHOSEN: u8 = 128;
 const OTHERS: u8 = 64;
-/// Between the lines of a pattern.
+/// Opacity between the lines of a pattern.
 const GAP: u8 = 24;
-/// How dark it is around what may change, of 255.
+/// Opacity of the darkening around what may change, of 255.
 const DARK: u8 = 176;
 
 /// The colour of a part.
@@ -33,7 +33,7 @@ pub(super) fn colour(layer: &Layer) -> Color32 {
     COLOURS[usize::from(layer.colour) % COLOURS.len()]
 }
 
-/// What lies in a box of the picture of all parts that are shown, and of what is scribbled in them.
+/// Paints a box of the overlay: all visible parts and their scribbles.
 pub(super) fn painted(
     layers: &[Layer],
     chosen: Option<usize>,
@@ -44,7 +44,7 @@ pub(super) fn painted(
     let [left, top, columns, rows] =
         [area.x, area.y, area.width, area.height].map(|side| side as usize);
     let mut image = ColorImage::filled([columns, rows], Color32::TRANSPARENT);
-    // Upwards: what stands first lies above the others.
+    // From the bottom up: the first layer is on top.
     for (at, layer) in layers.iter().enumerate().rev() {
         if layer.hidden || layer.mask.size() != size {
             continue;
@@ -76,17 +76,17 @@ pub(super) fn painted(
     image
 }
 
-/// Everything dark but what may change.
+/// Darkens everything that an edit does not change.
 pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     let (width, height) = (blend.size().0 as usize, blend.size().1 as usize);
     let values = blend.values();
     let light = |(i, &value): (usize, &u8)| {
-        // The first pixel that may change, however little, is inside.
+        // The outline includes every pixel that may change, however little.
         if is_rim(values, i % width, i / width, width, height, 1) {
             return theme::ACCENT;
         }
         let dark = u16::from(DARK) * u16::from(u8::MAX - value) / 255;
-        // What is only half new shows half of the light, but never looks as if it were kept.
+        // A pixel that changes in part is half as dark, to differ clearly from one that is kept.
         let dark = if value > 0 { dark / 2 } else { dark };
         Color32::from_black_alpha(dark as u8)
     };
@@ -94,7 +94,7 @@ pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     ColorImage::new([width, height], pixels)
 }
 
-/// Whether a pixel lies at the edge of what has at least this value in a mask.
+/// Whether a pixel lies at the edge of the region of a mask with at least this value.
 fn is_rim(values: &[u8], x: usize, y: usize, width: usize, height: usize, least: u8) -> bool {
     let inside = |x: usize, y: usize| values[y * width + x] >= least;
     inside(x, y)
@@ -110,11 +110,11 @@ fn neighbours(x: usize, y: usize, width: usize, height: usize) -> [Option<(usize
     ]
 }
 
-/// Whether a pixel lies on a line of a part's pattern: slanting lines for what is liked, crossing ones for what is
-/// not, and where nothing was said, a pattern that goes with the part's colour.
+/// Whether a pixel lies on a line of a part's pattern: diagonal lines for liked parts, crossed ones for disliked
+/// parts, else a pattern that goes with the part's colour.
 pub(super) fn is_line(layer: &Layer, x: usize, y: usize) -> bool {
     let slant = (x + y) % 8 < 3;
-    // Without a sign: 8 divides what is added.
+    // Written without a negative number: the added 8 y is a multiple of 8.
     let other = (x + 8 * y - y) % 8 < 3;
     match (layer.verdict, usize::from(layer.colour) % COLOURS.len()) {
         (Verdict::Liked, _) => slant,
@@ -148,7 +148,7 @@ mod tests {
         Area { x: 0, y: 0, width: SIZE.0, height: SIZE.1 }
     }
 
-    /// All of the picture.
+    /// The whole picture.
     fn whole(layers: &[Layer], chosen: Option<usize>, size: (u32, u32)) -> ColorImage {
         painted(layers, chosen, size, all())
     }

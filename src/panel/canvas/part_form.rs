@@ -1,4 +1,4 @@
-//! What is to be done to the chosen part.
+//! The edit of the selected part.
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
@@ -14,77 +14,82 @@ use crate::{
     },
 };
 
-/// By how many pixels masks grow, shrink and fade until the author says otherwise.
-const USUAL_REACH: u32 = 4;
+/// The default number of pixels by which masks grow, shrink and feather.
+const DEFAULT_PIXELS: u32 = 4;
 
-/// What is typed but not part of the edit.
+/// Input that is not part of the edit.
 #[derive(Clone, Debug)]
-pub(super) struct Typed {
-    /// What makes no sense yet.
+pub(super) struct FormState {
+    /// The text of the seed while it is not valid.
     seed: Option<String>,
-    /// By how many pixels a press grows or shrinks.
-    reach: u32,
+    /// The number of pixels by which the buttons grow, shrink and feather the mask.
+    pixels: u32,
 }
 
-impl Default for Typed {
+impl Default for FormState {
     fn default() -> Self {
-        Self { seed: None, reach: USUAL_REACH }
+        Self { seed: None, pixels: DEFAULT_PIXELS }
     }
 }
 
-/// The form; whether a field of text has the keyboard.
-pub(super) fn part_form(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) -> bool {
-    kinds(ui, layer);
+/// Shows the form. Returns whether a text field has the focus.
+pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) -> bool {
+    kind_buttons(ui, layer);
     let mut focused = match &mut layer.edit {
-        Some(edit) if edit.kind != EditKind::Keep => said(ui, edit),
+        Some(edit) if edit.kind != EditKind::Keep => edit_fields(ui, edit),
         _ => false,
     };
-    focused |= field(ui, "Name of the part", "", 1, &mut layer.name);
-    shape(ui, typed, layer);
+    focused |= field(ui, "Name", "", 1, &mut layer.name);
+    mask_buttons(ui, form, layer);
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
         let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
         more.show(ui, |ui| {
-            focused |= seed(ui, typed, edit);
-            reach(ui, "grow", "Reaches so many pixels further", &mut edit.grow);
-            reach(ui, "feather", "Fades into the old over so many pixels", &mut edit.feather);
+            focused |= seed_field(ui, form, edit);
+            pixel_setting(ui, "grow", "Extends the mask by this many pixels", &mut edit.grow);
+            pixel_setting(
+                ui,
+                "feather",
+                "Fades into the picture over this many pixels",
+                &mut edit.feather,
+            );
         });
     }
     focused
 }
 
-/// A field with its name; whether it has the keyboard.
+/// A text field with its label. Returns whether it has the focus.
 fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> bool {
     let label = ui.label(theme::small(name));
     let edit = theme::field(text, rows, hint).id_salt(name);
     ui.add(edit).labelled_by(label.id).has_focus()
 }
 
-/// What is to be done, all at a glance; a second press takes it back.
-fn kinds(ui: &mut Ui, layer: &mut Layer) {
+/// The kind of edit. A second press on the selected kind removes the edit.
+fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
     let chosen = layer.edit.as_ref().map(|edit| edit.kind);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         for kind in EditKind::ALL {
             let is_it = chosen == Some(kind);
             let button = Button::selectable(is_it, kind.name()).frame_when_inactive(true);
-            if ui.add(button).on_hover_text(explained(kind)).clicked() {
-                choose(layer, Some(kind).filter(|_| !is_it));
+            if ui.add(button).on_hover_text(description(kind)).clicked() {
+                set_kind(layer, Some(kind).filter(|_| !is_it));
             }
         }
     });
-    let explanation = chosen.map_or("What is to be done with it?", explained);
+    let explanation = chosen.map_or("Choose what to do with this part.", description);
     ui.add(egui::Label::new(theme::small(explanation)).wrap());
 }
 
-/// Words and strength; whether a field has the keyboard.
-fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
+/// Prompt, negative prompt and strength. Returns whether a text field has the focus.
+fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     let (name, hint) = match edit.kind {
-        EditKind::Remove => ("What is to go", "a painter"),
-        EditKind::Replace | EditKind::Add => ("What it is to show", "a white spaceship"),
-        _ => ("What it shows, if anything is to be said", "the words of the picture"),
+        EditKind::Remove => ("What to remove", "a painter"),
+        EditKind::Replace | EditKind::Add => ("Prompt", "a white spaceship"),
+        _ => ("Prompt (optional)", "the picture's prompt"),
     };
     let mut focused = field(ui, name, hint, 2, &mut edit.words);
-    focused |= field(ui, "Not wanted in it", "text, people", 1, &mut edit.negative_prompt);
+    focused |= field(ui, "Negative prompt", "text, people", 1, &mut edit.negative_prompt);
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 72.0;
@@ -94,11 +99,14 @@ fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         let text = match strength {
             ..0.45 => "polish",
             0.45..0.75 => "change",
-            _ => "anew",
+            _ => "redraw",
         };
         ui.label(theme::small(text));
         if edit.strength.is_some()
-            && ui.small_button("usual").on_hover_text("As it suits what is done").clicked()
+            && ui
+                .small_button("default")
+                .on_hover_text("Resets the strength to the default of this kind of edit")
+                .clicked()
         {
             edit.strength = None;
         }
@@ -106,62 +114,62 @@ fn said(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     if edit.kind == EditKind::Embolden {
         let mut amount = edit.amount();
         let slider = Slider::new(&mut amount, 0.1..=MAX_AMOUNT).clamping(SliderClamping::Edits);
-        if ui.add(slider.text("how much bolder")).changed() {
+        if ui.add(slider.text("amount")).changed() {
             edit.amount = Some(amount);
         }
     }
     focused
 }
 
-/// Another kind, with what was said so far as far as it fits; or nothing at all.
-fn choose(layer: &mut Layer, kind: Option<EditKind>) {
-    let said = layer.edit.take().unwrap_or_default();
+/// Sets the kind of the edit and keeps its other values where they apply. `None` removes the edit.
+fn set_kind(layer: &mut Layer, kind: Option<EditKind>) {
+    let previous = layer.edit.take().unwrap_or_default();
     layer.edit = kind.map(|kind| {
-        let amount = said.amount.filter(|_| kind == EditKind::Embolden);
-        // What is kept is exactly what is marked.
-        let [grow, feather] =
-            [said.grow, said.feather].map(|pixels| pixels.filter(|_| kind != EditKind::Keep));
-        PartEdit { kind, strength: None, amount, grow, feather, ..said }
+        let amount = previous.amount.filter(|_| kind == EditKind::Embolden);
+        // A kept part is exactly its mask.
+        let [grow, feather] = [previous.grow, previous.feather]
+            .map(|pixels| pixels.filter(|_| kind != EditKind::Keep));
+        PartEdit { kind, strength: None, amount, grow, feather, ..previous }
     });
 }
 
 /// What a kind does, in a sentence.
-fn explained(kind: EditKind) -> &'static str {
+fn description(kind: EditKind) -> &'static str {
     match kind {
-        EditKind::Keep => "Not a bit of it changes, whatever happens below it.",
-        EditKind::Refine => "The same thing, better or a little different.",
-        EditKind::Replace => "Something else in its place.",
-        EditKind::Add => "Something that is not there yet; scribble it roughly in colours.",
-        EditKind::Remove => "It goes, and its surroundings close over it.",
-        EditKind::Embolden => "More of what is there.",
+        EditKind::Keep => "Nothing in this part changes.",
+        EditKind::Refine => "The same content, improved or varied.",
+        EditKind::Replace => "Other content in its place.",
+        EditKind::Add => "New content. A rough scribble in colours guides its shape.",
+        EditKind::Remove => "The content goes, and the surroundings fill the gap.",
+        EditKind::Embolden => "The same content, exaggerated.",
     }
 }
 
-/// What changes the mask as a whole.
-fn shape(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) {
+/// Buttons that change the whole mask.
+fn mask_buttons(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) {
     let (width, height) = layer.mask.size();
     ui.add_enabled_ui(!layer.locked, |ui| {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            let mut press = |name: &str, change: &dyn Fn(&Mask) -> Mask| {
-                if ui.small_button(name).clicked() {
+            let mut press = |name: &str, tooltip: &str, change: &dyn Fn(&Mask) -> Mask| {
+                if ui.small_button(name).on_hover_text(tooltip).clicked() {
                     layer.mask = change(&layer.mask);
                 }
             };
-            let pixels = typed.reach;
-            press("Grow", &|mask| mask.grown(pixels));
-            press("Shrink", &|mask| mask.shrunk(pixels));
-            press("Feather", &|mask| mask.feathered(pixels));
-            press("Invert", &Mask::inverted);
-            press("Fill holes", &Mask::without_holes);
-            press("All", &|_| Mask::full(width, height));
-            press("Nothing", &|_| Mask::empty(width, height));
-            ui.add(DragValue::new(&mut typed.reach).range(1..=256).suffix(" px"))
-                .on_hover_text("By how much Grow, Shrink and Feather change it");
+            let pixels = form.pixels;
+            press("Grow", "Extends the mask on all sides", &|mask| mask.grown(pixels));
+            press("Shrink", "Reduces the mask on all sides", &|mask| mask.shrunk(pixels));
+            press("Feather", "Softens the edge of the mask", &|mask| mask.feathered(pixels));
+            press("Invert", "Swaps inside and outside", &Mask::inverted);
+            press("Fill holes", "Adds what the mask encloses", &Mask::without_holes);
+            press("Select all", "Covers the whole picture", &|_| Mask::full(width, height));
+            press("Clear", "Empties the mask", &|_| Mask::empty(width, height));
+            ui.add(DragValue::new(&mut form.pixels).range(1..=256).suffix(" px"))
+                .on_hover_text("Pixels by which Grow, Shrink and Feather change the mask");
             if layer.scribble.is_some()
                 && ui
-                    .small_button("Drop scribble")
-                    .on_hover_text("Forgets the rough shape")
+                    .small_button("Delete scribble")
+                    .on_hover_text("Deletes the scribble of this part")
                     .clicked()
             {
                 layer.scribble = None;
@@ -170,40 +178,40 @@ fn shape(ui: &mut Ui, typed: &mut Typed, layer: &mut Layer) {
     });
 }
 
-/// The part's own seed; whether its field has the keyboard.
-fn seed(ui: &mut Ui, typed: &mut Typed, edit: &mut PartEdit) -> bool {
+/// The seed of the part. Returns whether the field has the focus.
+fn seed_field(ui: &mut Ui, form: &mut FormState, edit: &mut PartEdit) -> bool {
     let mut text =
-        typed.seed.clone().unwrap_or_else(|| edit.seed.map_or(String::new(), |s| s.to_string()));
+        form.seed.clone().unwrap_or_else(|| edit.seed.map_or(String::new(), |s| s.to_string()));
     let label = ui.label(theme::small("Seed"));
     let response = ui
-        .add(theme::field(&mut text, 1, "the picture's").id_salt("part seed"))
+        .add(theme::field(&mut text, 1, "from the picture").id_salt("part seed"))
         .labelled_by(label.id);
     match parse_seed(&text) {
         Ok(seed) => {
             edit.seed = seed;
-            typed.seed = None;
+            form.seed = None;
         }
         Err(error) => {
             theme::error_box(ui, &error, "");
-            typed.seed = Some(text);
+            form.seed = Some(text);
         }
     }
     response.has_focus()
 }
 
-/// Pixels that are chosen by themselves unless somebody says so.
-fn reach(ui: &mut Ui, name: &str, explanation: &str, pixels: &mut Option<u32>) {
+/// A number of pixels that is chosen automatically while it is unset.
+fn pixel_setting(ui: &mut Ui, name: &str, explanation: &str, pixels: &mut Option<u32>) {
     ui.horizontal(|ui| {
         let mut own = pixels.is_some();
         if ui.checkbox(&mut own, name).on_hover_text(explanation).changed() {
-            *pixels = own.then_some(USUAL_REACH);
+            *pixels = own.then_some(DEFAULT_PIXELS);
         }
         match pixels {
             Some(pixels) => {
                 ui.add(DragValue::new(pixels).range(0..=MAX_REACH).suffix(" px"));
             }
             None => {
-                ui.label(theme::small("as it suits the part"));
+                ui.label(theme::small("automatic"));
             }
         }
     });

@@ -1,4 +1,4 @@
-//! The parts as a list, the uppermost first.
+//! The list of parts, from top to bottom.
 
 use egui::{
     Button, CornerRadius, Label, Mesh, Popup, Rect, RichText, Sense, Shape, Stroke, Ui, Vec2,
@@ -12,36 +12,35 @@ use crate::{
     recipe::{EditKind, Layer, Verdict},
 };
 
-/// How many parts a picture is split into at most.
-const MOST_PARTS: usize = 8;
+/// The most parts that a picture is split into.
+const MAX_PARTS: usize = 8;
 
-/// The room of a sign in a row.
-const SIGN: Vec2 = vec2(24.0, 22.0);
+/// The size of an icon in a row, in points.
+const ICON_SIZE: Vec2 = vec2(24.0, 22.0);
 
-/// What is to be done to the list after it was shown.
+/// A change to apply after the list was shown.
 enum Change {
     Select(usize),
     Remove(usize),
     Shift(usize, bool),
 }
 
-/// The list and what adds to it, with the form of the chosen part in its place; whether a field of text has
-/// the keyboard.
+/// Shows the list, with the form of the selected part below its row. Returns whether a text field has the focus.
 pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) -> bool {
     ui.horizontal_wrapped(|ui| {
         theme::section(ui, "Parts");
-        if ui.button("New").on_hover_text("A new part, with nothing in it yet").clicked() {
+        if ui.button("New").on_hover_text("Adds an empty part").clicked() {
             canvas.end_gesture();
             session.add(Mask::empty(session.size.0, session.size.1));
         }
         let split = ui
             .add_enabled(session.objects.is_some(), Button::new("Split into parts"))
-            .on_hover_text("Proposes parts for the whole picture")
-            .on_disabled_hover_text("The picture is still being looked at");
+            .on_hover_text("Divides the whole picture into parts")
+            .on_disabled_hover_text("The picture is still being analysed");
         if split.clicked()
             && let Some(objects) = &session.objects
         {
-            let mut parts = objects.split(MOST_PARTS);
+            let mut parts = objects.split(MAX_PARTS);
             parts.retain(|mask| !session.layers.iter().any(|layer| layer.mask == *mask));
             canvas.end_gesture();
             for mask in parts {
@@ -63,15 +62,15 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         frame.show(ui, |ui| {
             change = ui.push_id(at, |ui| row(ui, at, layer, is_chosen)).inner.or(change.take());
             if is_chosen {
-                // A field remembers what was typed by its name: not that of another part's.
+                // egui stores a field's undo history by its id: one per part.
                 let part = (&session.shot, &session.take, at, count);
-                typing = ui.push_id(part, |ui| part_form(ui, &mut canvas.typed, layer)).inner;
+                typing = ui.push_id(part, |ui| part_form(ui, &mut canvas.part_form, layer)).inner;
             }
         });
     }
     match change {
         Some(Change::Select(at)) => {
-            canvas.choose(session, Some(at).filter(|at| selected != Some(*at)));
+            canvas.select_part(session, Some(at).filter(|at| selected != Some(*at)));
         }
         Some(Change::Remove(at)) => {
             canvas.end_gesture();
@@ -86,7 +85,9 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
     if session.layers.len() > 1 {
         let [above, below] =
             [Command::PartAbove, Command::PartBelow].map(|command| canvas.keymap.hint(command));
-        let hint = format!("Where parts overlap, the upper one wins. Above{above}, below{below}.");
+        let hint = format!(
+            "Where parts overlap, the upper one applies. Select the part above{above} or below{below}."
+        );
         ui.add(Label::new(theme::small(hint)).wrap());
     }
     typing
@@ -101,18 +102,19 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
             let name = layer.name.clone();
             let shown = if layer.hidden { "○" } else { "👁" };
             let eye = if layer.hidden { format!("Show {name}") } else { format!("Hide {name}") };
-            layer.hidden ^= sign(ui, shown, &eye, false);
+            layer.hidden ^= icon_toggle(ui, shown, &eye, false);
             let lock = if layer.locked { format!("Unlock {name}") } else { format!("Lock {name}") };
-            layer.locked ^= sign(ui, if layer.locked { "🔒" } else { "🔓" }, &lock, layer.locked);
-            chip(ui, layer);
+            layer.locked ^=
+                icon_toggle(ui, if layer.locked { "🔒" } else { "🔓" }, &lock, layer.locked);
+            colour_button(ui, layer);
 
             let covered = format!("{:.0} %", layer.mask.coverage() * 100.0);
-            let width = (ui.available_width() - 36.0 - 2.0 * (SIGN.x + 4.0)).max(40.0);
+            let width = (ui.available_width() - 36.0 - 2.0 * (ICON_SIZE.x + 4.0)).max(40.0);
             let text = if layer.hidden { theme::weak(&name) } else { RichText::new(&name) };
             let button =
-                Button::selectable(selected, text).truncate().min_size(vec2(width, SIGN.y));
+                Button::selectable(selected, text).truncate().min_size(vec2(width, ICON_SIZE.y));
             let response = ui
-                .allocate_ui(vec2(width, SIGN.y), |ui| {
+                .allocate_ui(vec2(width, ICON_SIZE.y), |ui| {
                     ui.set_max_width(width);
                     ui.add(button).on_hover_text(format!("{covered} of the picture"))
                 })
@@ -121,39 +123,39 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
                 change = Some(Change::Select(at));
             }
             Popup::context_menu(&response).show(|ui| {
-                for (name, chosen, may) in [
+                for (name, chosen, is_enabled) in [
                     ("Move up", Change::Shift(at, false), true),
                     ("Move down", Change::Shift(at, true), true),
                     ("Delete part", Change::Remove(at), !layer.locked),
                 ] {
-                    let button = ui.add_enabled(may, Button::new(name));
-                    if button.on_disabled_hover_text("It is locked: unlock it first").clicked() {
+                    let button = ui.add_enabled(is_enabled, Button::new(name));
+                    if button.on_disabled_hover_text("The part is locked").clicked() {
                         change = Some(chosen);
                         ui.close();
                     }
                 }
             });
-            ui.add_sized([32.0, SIGN.y], Label::new(theme::small(covered)));
-            verdict(ui, layer, Verdict::Liked, "👍", &format!("Like {name}"));
-            verdict(ui, layer, Verdict::Disliked, "👎", &format!("Dislike {name}"));
+            ui.add_sized([32.0, ICON_SIZE.y], Label::new(theme::small(covered)));
+            verdict_toggle(ui, layer, Verdict::Liked, "👍", &format!("Like {name}"));
+            verdict_toggle(ui, layer, Verdict::Disliked, "👎", &format!("Dislike {name}"));
         });
-        if let Some(said) = said(layer).filter(|_| !selected) {
-            ui.add(Label::new(theme::small(said)).truncate());
+        if let Some(summary) = summary(layer).filter(|_| !selected) {
+            ui.add(Label::new(theme::small(summary)).truncate());
         }
     });
     change
 }
 
-/// What is to be done to a part, in a line.
-fn said(layer: &Layer) -> Option<String> {
+/// The edit of a part in one line.
+fn summary(layer: &Layer) -> Option<String> {
     let edit = layer.edit.as_ref()?;
     let words = edit.words.trim();
     let says = edit.kind != EditKind::Keep && !words.is_empty();
     Some(if says { format!("{}: {words}", edit.kind.name()) } else { edit.kind.name().to_owned() })
 }
 
-/// A part's colour and pattern as they are seen on the picture.
-fn pattern(rect: Rect, layer: &Layer) -> Shape {
+/// A part's colour and pattern, as over the picture.
+fn pattern_shape(rect: Rect, layer: &Layer) -> Shape {
     const CELLS: usize = 12;
     let cell = rect.size() / CELLS as f32;
     let mut mesh = Mesh::default();
@@ -167,28 +169,28 @@ fn pattern(rect: Rect, layer: &Layer) -> Shape {
     Shape::mesh(mesh)
 }
 
-/// The part's colour; a click takes the next one.
-fn chip(ui: &mut Ui, layer: &mut Layer) {
+/// A button with the part's colour. A click switches to the next colour.
+fn colour_button(ui: &mut Ui, layer: &mut Layer) {
     let (rect, response) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::click());
     ui.painter().rect_filled(rect, CornerRadius::same(3), theme::WELL);
-    ui.painter().add(pattern(rect.shrink(1.0), layer));
+    ui.painter().add(pattern_shape(rect.shrink(1.0), layer));
     let name = format!("Colour of {}", layer.name);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::ColorButton, true, &name));
-    if response.on_hover_text("Another colour").clicked() {
+    if response.on_hover_text("Switches to the next colour").clicked() {
         layer.colour = layer.colour.wrapping_add(1) % overlay::COLOURS.len() as u8;
     }
 }
 
-fn verdict(ui: &mut Ui, layer: &mut Layer, verdict: Verdict, look: &str, name: &str) {
+fn verdict_toggle(ui: &mut Ui, layer: &mut Layer, verdict: Verdict, icon: &str, name: &str) {
     let is_so = layer.verdict == verdict;
-    if sign(ui, look, name, is_so) {
+    if icon_toggle(ui, icon, name, is_so) {
         layer.verdict = if is_so { Verdict::None } else { verdict };
     }
 }
 
-/// A small button with a sign on it; whether it was pressed.
-fn sign(ui: &mut Ui, look: &str, name: &str, is_on: bool) -> bool {
-    let response = ui.add_sized(SIGN, Button::selectable(is_on, look));
+/// A small button with an icon. Returns whether it was clicked.
+fn icon_toggle(ui: &mut Ui, icon: &str, name: &str, is_on: bool) -> bool {
+    let response = ui.add_sized(ICON_SIZE, Button::selectable(is_on, icon));
     response.widget_info(|| WidgetInfo::selected(WidgetType::Button, true, is_on, name));
     response.on_hover_text(name).clicked()
 }

@@ -1,4 +1,5 @@
-//! The edit of a take, done to other shots of the same character, place or item, and judged side by side.
+//! Repeats the edit of a take on other shots of the same character, place or item, and shows the results side by
+//! side.
 
 use egui::{Label, Margin, ScrollArea, Ui};
 
@@ -14,111 +15,122 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 
-/// Another shot, and what came of the edit there so far.
-struct Other<'a> {
+/// A related shot, and what the edit made of it.
+struct RelatedShot<'a> {
     shot: &'a Shot,
-    /// What it shows now.
+    /// The take that the game shows.
     shown: &'a Take,
     /// The newest take that the same edit made.
-    made: Option<&'a Take>,
+    result: Option<&'a Take>,
 }
 
-impl<'a> Other<'a> {
-    /// What was made of what is shown. Whoever has accepted it, or went on otherwise, has judged.
-    fn to_judge(&self) -> Option<&'a Take> {
-        self.made.filter(|made| made.parent() == Some(&self.shown.id))
+impl<'a> RelatedShot<'a> {
+    /// The result that the author has neither accepted nor edited yet.
+    fn undecided(&self) -> Option<&'a Take> {
+        self.result.filter(|result| result.parent() == Some(&self.shown.id))
     }
 }
 
-/// The offer to do the same elsewhere, and what came of it; nothing for a take that no edit made.
+/// Offers to repeat the edit on related shots, and shows the results. Shows nothing for a take without an edit.
 pub(super) fn propagation(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) {
-    let others = others(cx, take);
-    if others.is_empty() {
+    let related_shots = related_shots(cx, take);
+    if related_shots.is_empty() {
         return;
     }
-    let todo: Vec<ShotId> = (others.iter().filter(|other| other.made.is_none()))
+    let todo: Vec<ShotId> = (related_shots.iter().filter(|other| other.result.is_none()))
         .map(|other| other.shot.id.clone())
-        .filter(|shot| !waits(cx, shot))
+        .filter(|shot| !has_job(cx, shot))
         .collect();
-    let to_judge: Vec<&Take> = others.iter().filter_map(Other::to_judge).collect();
+    let undecided: Vec<&Take> = related_shots.iter().filter_map(RelatedShot::undecided).collect();
     ui.horizontal_wrapped(|ui| {
-        ui.label(theme::small("The same subject elsewhere"));
-        let edit = format!("Same edit on {} more", todo.len());
+        ui.label(theme::small("Related shots"));
+        let edit = format!("Repeat edit ({})", todo.len());
         if !todo.is_empty()
             && ui
                 .button(edit)
                 .on_hover_text(
-                    "Does to the pictures of these shots what made this take, where they show the same",
+                    "Repeats the edit of this take on shots of the same character, place or item",
                 )
                 .clicked()
         {
             let (shot, take) = (take.shot.clone(), take.id.clone());
             cx.actions.push(Action::PropagateEdit { shot, take, others: todo });
         }
-        if to_judge.len() > 1 && ui.button("Accept all").clicked() {
-            to_judge.iter().for_each(|made| accept(cx, made));
+        if undecided.len() > 1 && ui.button("Accept all").clicked() {
+            undecided.iter().for_each(|result| accept(cx, result));
         }
     });
-    if others.iter().all(|other| other.made.is_none() && !waits(cx, &other.shot.id)) {
+    if related_shots.iter().all(|other| other.result.is_none() && !has_job(cx, &other.shot.id)) {
         return;
     }
     let area = ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]);
     let below = Margin { bottom: 10, ..Margin::ZERO };
     area.content_margin(below).show(ui, |ui| {
         ui.horizontal(|ui| {
-            for other in others {
-                ui.push_id(&other.shot.id, |ui| ui.vertical(|ui| one(ui, cx, &other)));
+            for other in related_shots {
+                ui.push_id(&other.shot.id, |ui| {
+                    ui.vertical(|ui| show_related_shot(ui, cx, &other))
+                });
             }
         });
     });
 }
 
-/// One shot: what it showed, what the edit made of it, and the verdict.
-fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &Other<'_>) {
-    let Other { shot, shown, made } = other;
+/// One related shot: its take before and after the edit, and the buttons to accept or discard the result.
+fn show_related_shot(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &RelatedShot<'_>) {
+    let RelatedShot { shot, shown, result } = other;
     let takes = cx.project.art().takes(&shot.id);
     ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
     ui.horizontal(|ui| {
-        // Before the verdict both, after it what is shown.
-        for take in [Some(*shown), other.to_judge()].into_iter().flatten() {
-            let is_accepted = made.is_some_and(|made| made.id == take.id && take.id == shown.id);
-            let told = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
-            tile(ui, cx, take, &told, false);
+        // Both until the author decides, then only the take that is shown.
+        for take in [Some(*shown), other.undecided()].into_iter().flatten() {
+            let is_accepted =
+                result.is_some_and(|result| result.id == take.id && take.id == shown.id);
+            let label = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            tile(ui, cx, take, &label, false);
         }
-        if made.is_none() && waits(cx, &shot.id) {
+        if result.is_none() && has_job(cx, &shot.id) {
             job_tile(ui, cx, &shot.id, shot.recipe.size);
         }
     });
     ui.set_max_width(HEIGHT * 2.4);
     ui.add(Label::new(theme::small(&shot.title)).truncate());
-    if let Some(made) = other.to_judge() {
+    if let Some(result) = other.undecided() {
         ui.horizontal(|ui| {
-            if ui.small_button("Accept").on_hover_text("The game shows it from now on").clicked() {
-                accept(cx, made);
+            if ui
+                .small_button("Accept")
+                .on_hover_text("Makes this take the one that the game shows")
+                .clicked()
+            {
+                accept(cx, result);
             }
-            if ui.small_button("Discard").on_hover_text("Puts it away").clicked() {
-                discard(cx, made);
+            if ui
+                .small_button("Discard")
+                .on_hover_text("Removes this take; `Discarded takes` restores it")
+                .clicked()
+            {
+                discard(cx, result);
             }
         });
     }
 }
 
-/// The other shots of the same subject that have a picture. What was done alike is known by the takes
-/// themselves, and so it survives the end of the program.
-fn others<'a>(cx: &PanelContext<'a>, take: &Take) -> Vec<Other<'a>> {
+/// Other shots of the same subject that have a picture. The takes themselves record which edit made them, so this
+/// survives a restart.
+fn related_shots<'a>(cx: &PanelContext<'a>, take: &Take) -> Vec<RelatedShot<'a>> {
     let project = cx.project;
     let Some(origin) = take.recipe().origin() else { return Vec::new() };
-    let alike = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
-    let others = project.board().kin(&take.shot).filter_map(|shot| {
+    let has_same_edit = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
+    let related_shots = project.board().kin(&take.shot).filter_map(|shot| {
         let shown = project.shown(&shot.id)?;
-        let made = project.art().takes(&shot.id).iter().rev().find(alike);
-        Some(Other { shot, shown, made })
+        let result = project.art().takes(&shot.id).iter().rev().find(has_same_edit);
+        Some(RelatedShot { shot, shown, result })
     });
-    others.collect()
+    related_shots.collect()
 }
 
-/// Whether something is on its way for a shot.
-fn waits(cx: &PanelContext<'_>, shot: &ShotId) -> bool {
+/// Whether the shot has a job, or is about to get one.
+fn has_job(cx: &PanelContext<'_>, shot: &ShotId) -> bool {
     cx.job_of(shot).is_some() || cx.project.is_searched(shot)
 }
 

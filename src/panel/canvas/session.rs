@@ -1,4 +1,4 @@
-//! A take on the canvas: its pixels, its parts, and the way back through what was done to them.
+//! An open take: its pixels, its parts, and their undo history.
 
 mod kept;
 mod recent;
@@ -26,44 +26,44 @@ use crate::{
 use kept::Kept;
 pub(super) use recent::RecentSessions;
 
-/// A take on the canvas.
+/// An open take.
 #[derive(Debug)]
 pub(super) struct Session {
     pub shot: ShotId,
     pub take: TakeId,
-    /// Width and height.
+    /// Width and height, in pixels.
     pub size: (u32, u32),
-    /// The grid on which the model that drew it sees it.
+    /// The grid of the model that drew it.
     pub grid: Grid,
-    /// Its pixels, once they are read.
+    /// The pixels, once they are decoded.
     pub picture: Option<Arc<RgbaImage>>,
-    /// Their [`picture_hash`].
+    /// The [`picture_hash`] of the pixels.
     pub hash: Option<String>,
-    /// What is in it, once it was looked at.
+    /// The objects in the picture, once it was segmented.
     pub objects: Option<Objects>,
-    /// What keeps it from being worked on.
+    /// Why the author cannot work on it.
     pub error: Option<String>,
-    /// When its file was changed last before it was read, and when this was looked at last.
+    /// When the file was last modified before it was read, and when that was last checked.
     modified: Option<SystemTime>,
     looked_at: f64,
-    /// Its parts, the uppermost first.
+    /// The parts, from top to bottom.
     pub layers: Vec<Layer>,
-    /// What of the picture the model sees, if the author says so.
+    /// The crop given to the model, if the author set it.
     pub context: Option<Area>,
     selected: Option<usize>,
     selected_previously: Option<usize>,
     history: History<Snapshot>,
     kept: Kept,
     analysis: Option<TakeAnalysis>,
-    /// How far the network is that knows objects.
+    /// Whether MobileSAM can select objects.
     pub segmenter: SegmenterState,
 }
 
-/// What undo and redo bring back.
+/// What undo and redo restore.
 #[derive(Clone, Debug)]
 struct Snapshot {
     marks: Marks,
-    /// The part that was worked on last, so that the next stroke goes where the author expects it.
+    /// The selected part, so that the next stroke goes where the author expects it.
     selected: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ impl Step for Snapshot {
 }
 
 impl Session {
-    /// Begins to work on a take. Its pixels are read by a thread of their own.
+    /// Opens a take. Threads decode and segment it.
     pub fn open(
         context: &Context,
         project: &Project,
@@ -96,7 +96,12 @@ impl Session {
         let (analysis, unstarted) =
             match TakeAnalysis::start(context, take, segmenter_model.clone()) {
                 Ok(analysis) => (Some(analysis), None),
-                Err(error) => (None, Some(format!("no thread to read the picture: {error}"))),
+                Err(error) => (
+                    None,
+                    Some(format!(
+                        "The picture cannot be read, because no thread could be started: {error}"
+                    )),
+                ),
             };
         let (size, now) = (take.recipe().size, context.input(|input| input.time));
         let selected = (!marks.layers.is_empty()).then_some(0);
@@ -123,7 +128,7 @@ impl Session {
         }
     }
 
-    /// Whether the file of the take is another one by now. Looks once a second.
+    /// Whether the file was modified since it was read. Checks once a second.
     pub fn is_outdated(&mut self, take: &Take, now: f64) -> bool {
         if now - self.looked_at < 1.0 {
             return false;
@@ -132,7 +137,7 @@ impl Session {
         take.modified() != self.modified
     }
 
-    /// Takes in what was seen meanwhile; the masks that the network answered with.
+    /// Takes in the results of the analysis. Returns the masks that MobileSAM selected.
     pub fn poll(&mut self) -> Vec<(Pointing, Result<Mask, String>)> {
         let mut answers = Vec::new();
         for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
@@ -151,19 +156,19 @@ impl Session {
         answers
     }
 
-    /// Asks the network what is pointed at; whether there is one to ask.
+    /// Asks MobileSAM for the mask of an object. Returns whether it will answer.
     pub fn ask(&self, pointing: &Pointing) -> bool {
         let analysis =
             self.analysis.as_ref().filter(|_| matches!(self.segmenter, SegmenterState::Ready));
         analysis.is_some_and(|analysis| analysis.request_mask(pointing.clone()))
     }
 
-    /// The part that the author works on.
+    /// The selected part.
     pub fn selected(&self) -> Option<usize> {
         self.selected.filter(|&at| at < self.layers.len())
     }
 
-    /// Chooses a part, or none.
+    /// Selects a part, or none.
     pub fn select(&mut self, at: Option<usize>) {
         if at != self.selected {
             self.selected_previously = self.selected;
@@ -171,22 +176,22 @@ impl Session {
         }
     }
 
-    /// The part that was chosen before this one; this one, if there was none.
+    /// The part that was selected before this one, or this one.
     pub fn previous_part(&self) -> Option<usize> {
         self.selected_previously.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
-    /// The part so many places further down, or this one at the end.
+    /// The part `down` places further down, or the selected one at the end of the list.
     pub fn part_at_offset(&self, down: isize) -> Option<usize> {
         let next = self.selected().map_or(Some(0), |at| at.checked_add_signed(down));
         next.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
-    /// Puts a new part above the others and chooses it.
+    /// Adds a part on top of the others and selects it.
     pub fn add(&mut self, mask: Mask) -> usize {
         let taken = |name: &str| self.layers.iter().any(|layer| layer.name == name);
         let name = (1..).map(|n| format!("part {n}")).find(|name| !taken(name)).unwrap_or_default();
-        // A colour that no part has, as long as there is one.
+        // The least used colour.
         let used = |colour: u8| self.layers.iter().filter(|layer| layer.colour == colour).count();
         let colour = (0..super::overlay::COLOURS.len() as u8).min_by_key(|&colour| used(colour));
         let colour = colour.unwrap_or(0);
@@ -196,7 +201,7 @@ impl Session {
         0
     }
 
-    /// Takes a part away.
+    /// Removes a part.
     pub fn remove(&mut self, at: usize) {
         self.layers.remove(at);
         let last = self.layers.len().checked_sub(1);
@@ -216,10 +221,10 @@ impl Session {
         }
     }
 
-    /// The part for a tool to work on: the chosen one, or else a new one.
+    /// The part for a tool to work on: the selected one, or else a new one.
     ///
     /// # Errors
-    /// When it is locked or hidden: what to do about it.
+    /// When the part is locked or hidden, as a message to the author.
     pub fn layer_for_tool(&mut self) -> Result<usize, String> {
         let Some(at) = self.selected() else {
             return Ok(self.add(Mask::empty(self.size.0, self.size.1)));
@@ -227,30 +232,30 @@ impl Session {
         let layer = &self.layers[at];
         match (layer.locked, layer.hidden) {
             (true, _) => {
-                Err(format!("`{}` is locked: unlock it, or choose another part", layer.name))
+                Err(format!("`{}` is locked. Unlock it, or select another part.", layer.name))
             }
             (_, true) => {
-                Err(format!("`{}` is hidden: show it, or choose another part", layer.name))
+                Err(format!("`{}` is hidden. Show it, or select another part.", layer.name))
             }
             _ => Ok(at),
         }
     }
 
-    /// One step back, if there is one.
+    /// Undoes the last change, if there is one.
     pub fn undo(&mut self) {
         self.history.record(self.snapshot());
         let snapshot = self.history.undo();
         self.restore(snapshot);
     }
 
-    /// One step forth again, if there is one.
+    /// Redoes the last undone change, if there is one.
     pub fn redo(&mut self) {
         self.history.record(self.snapshot());
         let snapshot = self.history.redo();
         self.restore(snapshot);
     }
 
-    /// What is marked now.
+    /// The current marks.
     pub fn marks(&self) -> Marks {
         Marks { layers: self.layers.clone(), context: self.context }
     }

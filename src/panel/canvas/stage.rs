@@ -1,4 +1,4 @@
-//! The picture on the canvas: what is seen of it, and what the pointer does there.
+//! The picture on the canvas, and the pointer on it.
 
 mod overlays;
 mod paint;
@@ -24,77 +24,79 @@ use overlays::paint_overlays;
 use paint::{compare, job_preview, paint, texture};
 pub(super) use textures::Overlay;
 
-/// How much nearer a point of the wheel's turn goes.
-const WHEEL: f32 = 0.005;
-/// How near to an edge or a corner takes hold of it, in points.
-const GRIP: f32 = 7.0;
+/// Zoom per point of wheel movement.
+const WHEEL_ZOOM: f32 = 0.005;
+/// How close to an edge or a corner the pointer must be to grab it, in points.
+const GRAB_DISTANCE: f32 = 7.0;
 
-/// The picture in all the room that `ui` has.
+/// Shows the picture and handles the pointer on it.
 pub(super) fn stage(
     ui: &mut Ui,
     canvas: &mut Canvas,
     session: &mut Session,
     cx: &mut PanelContext<'_>,
     take: &Take,
-    room: Vec2,
+    viewport: Vec2,
 ) {
     let candidate = canvas.candidates.selected(cx.project.art().takes(&take.shot));
-    let (room, response) = ui.allocate_exact_size(room, Sense::click_and_drag());
-    let spoken = format!("Canvas of {}", take.shot);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
+    let (viewport, response) = ui.allocate_exact_size(viewport, Sense::click_and_drag());
+    let label = format!("Canvas of {}", take.shot);
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &label));
     let size = vec2(session.size.0 as f32, session.size.1 as f32);
-    let pointer = response.hover_pos().unwrap_or(room.center());
-    let own_room = candidate.map_or(room, |_| canvas.compare.room_at(room, pointer));
-    canvas.room = Some(own_room);
+    let pointer = response.hover_pos().unwrap_or(viewport.center());
+    let own_viewport =
+        candidate.map_or(viewport, |_| canvas.compare.viewport_at(viewport, pointer));
+    canvas.viewport = Some(own_viewport);
 
-    let moves_picture = pan_and_zoom(ui, canvas, &response, own_room, size, cx.has_keys);
-    let placed = canvas.view.place(room, size);
-    canvas.interaction.grab_distance = GRIP / placed.zoom;
+    let moves_picture = pan_and_zoom(ui, canvas, &response, own_viewport, size, cx.has_keys);
+    let placement = canvas.view.place(viewport, size);
+    canvas.interaction.grab_distance = GRAB_DISTANCE / placement.zoom;
     canvas.interaction.context =
         session.context.or(canvas.edit_preview.as_ref().map(|p| p.plan.context));
-    let is_at_work = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
+    let is_tool_active = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
     if candidate.is_some() && !moves_picture {
-        canvas.compare.drag(ui, &response, placed.rect());
+        canvas.compare.drag(ui, &response, placement.rect());
     } else if candidate.is_none() && canvas.tools.tool == Tool::Hand {
-        choose(canvas, session, &response, placed);
+        select_part_at(canvas, session, &response, placement);
     }
-    if let Err(why) = point(ui, canvas, session, &response, placed, is_at_work) {
+    if let Err(why) = handle_pointer(ui, canvas, session, &response, placement, is_tool_active) {
         canvas.note = Some(why);
     }
 
-    let zoom = placed.zoom * ui.pixels_per_point();
-    let painter = ui.painter_at(room);
-    painter.rect_filled(room, CornerRadius::same(4), theme::WELL);
-    // What a button would change is seen on what it would change.
+    let zoom = placement.zoom * ui.pixels_per_point();
+    let painter = ui.painter_at(viewport);
+    painter.rect_filled(viewport, CornerRadius::same(4), theme::WELL);
+    // While the pointer is on a draw button, the take that the button would change is shown.
     match candidate.filter(|_| canvas.hovered_preview.is_none()) {
         Some(candidate) => {
             let before = texture(cx, take, zoom);
             let after = match texture(cx, candidate, zoom) {
-                // It is read for some frames.
+                // It takes some frames to read.
                 Texture::Loading => before.clone(),
                 after => after,
             };
-            compare(ui, canvas, room, size, [before, after]);
+            compare(ui, canvas, viewport, size, [before, after]);
         }
         None => {
             let now = texture(cx, take, zoom);
-            paint(&painter, &now, placed);
+            paint(&painter, &now, placement);
             if let Some((preview, area)) = job_preview(canvas, session, cx) {
-                let painter = painter.with_clip_rect(placed.area(area).intersect(room));
-                paint(&painter, &preview, placed);
+                let painter = painter.with_clip_rect(placement.area(area).intersect(viewport));
+                paint(&painter, &preview, placement);
             }
-            paint_overlays(ui, &painter, canvas, session, placed);
-            draw_cursor(ui, &painter, canvas, &response, placed, moves_picture);
+            paint_overlays(ui, &painter, canvas, session, placement);
+            draw_cursor(ui, &painter, canvas, &response, placement, moves_picture);
         }
     }
 }
 
-/// Wheel, middle button and space. Says whether the pointer moves the picture and nothing else.
+/// Pans and zooms by wheel, middle button and space. Returns whether the pointer moves the picture and does nothing
+/// else.
 fn pan_and_zoom(
     ui: &Ui,
     canvas: &mut Canvas,
     response: &Response,
-    room: Rect,
+    viewport: Rect,
     size: Vec2,
     has_keys: bool,
 ) -> bool {
@@ -103,15 +105,15 @@ fn pan_and_zoom(
         (input.smooth_scroll_delta().y, input.zoom_delta(), space, input.pointer.delta())
     });
     if let Some(at) = response.hover_pos() {
-        // The wheel with Ctrl sizes a brush, as in other paint programs, and is a pinch for egui.
+        // Ctrl and the wheel resize a brush, as in other paint programs. egui reports that as a pinch.
         match canvas.tools.brush().filter(|_| pinch != 1.0) {
             Some(brush) => {
                 let (least, most) = BRUSH_SIZES.into_inner();
                 brush.size = (brush.size * pinch).clamp(least, most);
             }
             None if pinch != 1.0 || wheel != 0.0 => {
-                canvas.view.zoom_at(at, pinch * (wheel * WHEEL).exp(), room, size);
-                // What lies around the picture is not to be scrolled with it.
+                canvas.view.zoom_at(at, pinch * (wheel * WHEEL_ZOOM).exp(), viewport, size);
+                // What is around the picture must not scroll with it.
                 ui.input_mut(|input| input.smooth_scroll_delta = Vec2::ZERO);
             }
             None => {}
@@ -121,37 +123,42 @@ fn pan_and_zoom(
     if response.dragged_by(PointerButton::Middle)
         || (by_hand && response.dragged_by(PointerButton::Primary))
     {
-        canvas.view.pan(moved, room, size);
+        canvas.view.pan(moved, viewport, size);
         return true;
     }
     by_hand
 }
 
-/// A click with the empty hand chooses the uppermost part below it.
-fn choose(canvas: &mut Canvas, session: &mut Session, response: &Response, placed: Placement) {
+/// With the Hand tool, a click selects the topmost part under the pointer.
+fn select_part_at(
+    canvas: &mut Canvas,
+    session: &mut Session,
+    response: &Response,
+    placement: Placement,
+) {
     let clicked = response.interact_pointer_pos().filter(|_| response.clicked());
-    if let Some((x, y)) = clicked.and_then(|at| placed.pixel(at)) {
+    if let Some((x, y)) = clicked.and_then(|at| placement.pixel(at)) {
         let below = |layer: &Layer| !layer.hidden && layer.mask.at(x, y) >= 128;
-        canvas.choose(session, session.layers.iter().position(below));
+        canvas.select_part(session, session.layers.iter().position(below));
     }
 }
 
-/// The tool at work, in the order of what the pointer did: between two frames a quick hand does a lot. What the
-/// button began ends with it, also where the tool is not `at_work` any more by then.
-fn point(
+/// Sends the pointer's events to the tool, in order: several can happen within one frame. A gesture ends with the
+/// release of its button, even if the tool is not `at_work` any more by then.
+fn handle_pointer(
     ui: &Ui,
     canvas: &mut Canvas,
     session: &mut Session,
     response: &Response,
-    placed: Placement,
-    at_work: bool,
+    placement: Placement,
+    is_tool_active: bool,
 ) -> Result<(), String> {
-    let to_picture = |at: Pos2| placed.to_picture(at).into();
+    let to_picture = |at: Pos2| placement.to_picture(at).into();
     let (events, keys) = ui.input(|input| (input.events.clone(), input.modifiers));
-    // What lies above the canvas takes the pointer for itself.
+    // Windows and menus above the canvas take the pointer.
     let is_here = response.contains_pointer() || response.is_pointer_button_down_on();
     let mut places = Vec::new();
-    let mut told = Ok(());
+    let mut result = Ok(());
     for event in events {
         match event {
             Event::PointerMoved(at) => places.push(to_picture(at)),
@@ -159,15 +166,15 @@ fn point(
                 if !pressed {
                     places.push(to_picture(pos));
                 }
-                if at_work {
+                if is_tool_active {
                     canvas.interaction.drag(&places, &canvas.tools, session);
                 }
                 places.clear();
-                told = told.and(match pressed {
+                result = result.and(match pressed {
                     false => canvas.interaction.release(keys, &canvas.tools, session),
-                    true if at_work && is_here && response.rect.contains(pos) => {
+                    true if is_tool_active && is_here && response.rect.contains(pos) => {
                         canvas.note = None;
-                        press(canvas, session, placed, pos, keys)
+                        handle_press(canvas, session, placement, pos, keys)
                     }
                     true => Ok(()),
                 });
@@ -175,58 +182,59 @@ fn point(
             _ => {}
         }
     }
-    if !at_work {
-        return told;
+    if !is_tool_active {
+        return result;
     }
     canvas.interaction.drag(&places, &canvas.tools, session);
-    // The right button points at what does not belong to an object.
+    // The right button marks what does not belong to the object.
     if response.secondary_clicked()
         && canvas.tools.tool == Tool::Object
         && let Some(at) = response.interact_pointer_pos()
     {
-        let no = Modifiers { shift: true, ..keys };
-        told = told.and(canvas.interaction.press(to_picture(at), no, &canvas.tools, session));
-        told = told.and(canvas.interaction.release(no, &canvas.tools, session));
+        let exclude = Modifiers { shift: true, ..keys };
+        result =
+            result.and(canvas.interaction.press(to_picture(at), exclude, &canvas.tools, session));
+        result = result.and(canvas.interaction.release(exclude, &canvas.tools, session));
     }
     if response.double_clicked() && canvas.tools.tool == Tool::Polygon {
-        told = told.and(canvas.interaction.finish(keys, &canvas.tools, session));
+        result = result.and(canvas.interaction.finish(keys, &canvas.tools, session));
     }
-    told
+    result
 }
 
-/// The button goes down on the picture.
-fn press(
+/// The button is pressed on the picture.
+fn handle_press(
     canvas: &mut Canvas,
     session: &mut Session,
-    placed: Placement,
+    placement: Placement,
     at: Pos2,
     keys: Modifiers,
 ) -> Result<(), String> {
     if keys.alt && canvas.tools.tool == Tool::Scribble {
-        canvas.pick_colour(session, placed.pixel(at));
+        canvas.pick_colour(session, placement.pixel(at));
         return Ok(());
     }
-    canvas.interaction.press(placed.to_picture(at).into(), keys, &canvas.tools, session)
+    canvas.interaction.press(placement.to_picture(at).into(), keys, &canvas.tools, session)
 }
 
-/// The brush as large as what it paints.
+/// Draws the cursor: for a brush, a circle of its size.
 fn draw_cursor(
     ui: &Ui,
     painter: &Painter,
     canvas: &mut Canvas,
     response: &Response,
-    placed: Placement,
+    placement: Placement,
     moves_picture: bool,
 ) {
     let Some(at) = response.hover_pos() else { return };
     if moves_picture {
-        let held = response.is_pointer_button_down_on();
-        ui.set_cursor_icon(if held { CursorIcon::Grabbing } else { CursorIcon::Grab });
+        let grabbed = response.is_pointer_button_down_on();
+        ui.set_cursor_icon(if grabbed { CursorIcon::Grabbing } else { CursorIcon::Grab });
         return;
     }
-    let held = canvas.interaction.held(placed.to_picture(at).into());
-    let held = held.filter(|_| canvas.tools.tool == Tool::Context);
-    ui.set_cursor_icon(match held.map(|(_, edges)| edges) {
+    let grabbed = canvas.interaction.held(placement.to_picture(at).into());
+    let grabbed = grabbed.filter(|_| canvas.tools.tool == Tool::Crop);
+    ui.set_cursor_icon(match grabbed.map(|(_, edges)| edges) {
         None => CursorIcon::Crosshair,
         Some([true, true, true, true]) => CursorIcon::Move,
         Some([true, true, ..] | [_, _, true, true]) => CursorIcon::ResizeNwSe,
@@ -235,7 +243,7 @@ fn draw_cursor(
         Some(_) => CursorIcon::ResizeHorizontal,
     });
     if let Some(brush) = canvas.tools.brush() {
-        let radius = brush.size / 2.0 * placed.zoom;
+        let radius = brush.size / 2.0 * placement.zoom;
         painter.circle_stroke(at, radius, Stroke::new(3.0, Color32::from_black_alpha(160)));
         painter.circle_stroke(at, radius, Stroke::new(1.0, Color32::WHITE));
     }

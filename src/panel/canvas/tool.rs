@@ -1,4 +1,4 @@
-//! What the author holds in the hand.
+//! The tools and their settings.
 
 use std::ops::RangeInclusive;
 
@@ -6,37 +6,37 @@ use egui::{Color32, Key};
 
 use crate::mask::{Brush, Combine};
 
-/// Something to mark parts with.
+/// A tool to mark parts with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Tool {
     /// Paints the part.
     #[default]
     Brush,
-    /// Takes away from the part, and from what was scribbled in it.
+    /// Removes from the part and from its scribble.
     Eraser,
-    /// Everything within a line drawn by hand.
+    /// Adds everything inside a freehand line.
     Lasso,
-    /// Everything within corners.
+    /// Adds everything inside a polygon.
     Polygon,
-    /// Everything within a box.
+    /// Adds everything inside a box.
     Box,
-    /// Everything of a colour.
+    /// Adds everything of a colour.
     Colour,
-    /// The object that is clicked at.
+    /// Adds the object that is clicked.
     Object,
-    /// A rough shape in colours.
+    /// Draws a rough shape in colours.
     Scribble,
-    /// What of the picture the model sees.
-    Context,
-    /// Moves the picture.
+    /// Sets the crop given to the model.
+    Crop,
+    /// Selects parts and moves the picture.
     Hand,
 }
 
 /// The diameters of brushes, in pixels.
 pub(super) const BRUSH_SIZES: RangeInclusive<f32> = 1.0..=1000.0;
 
-/// A hand's tool and the settings of all of them; each remembers its own.
+/// The current tool and the settings of all tools.
 #[derive(Clone, Debug)]
 pub(super) struct Tools {
     pub tool: Tool,
@@ -44,13 +44,13 @@ pub(super) struct Tools {
     pub eraser: Brush,
     pub scribble: Brush,
     pub colour: Color32,
-    /// How outlines, colours and objects are put together with what is in the part.
+    /// How outlines, colours and objects are combined with the part.
     pub combine: Combine,
-    /// How far colours may differ and still be the same.
+    /// How far the channels of two colours may differ.
     pub tolerance: u8,
-    /// Whether a colour is taken only as far as it reaches without a gap.
+    /// Whether only the connected region of a colour is selected.
     pub connected: bool,
-    /// The brushes have a size that suits a picture.
+    /// Whether brush sizes were scaled to the first picture.
     is_scaled: bool,
 }
 
@@ -71,7 +71,7 @@ impl Default for Tools {
 }
 
 impl Tool {
-    /// All of them, in the order in which they lie on the table.
+    /// All tools, in the order of the tool bar.
     pub const ALL: [Self; 10] = [
         Self::Brush,
         Self::Eraser,
@@ -81,11 +81,11 @@ impl Tool {
         Self::Colour,
         Self::Object,
         Self::Scribble,
-        Self::Context,
+        Self::Crop,
         Self::Hand,
     ];
 
-    /// Its name.
+    /// The tool's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,40 +97,40 @@ impl Tool {
             Self::Colour => "Colour",
             Self::Object => "Object",
             Self::Scribble => "Scribble",
-            Self::Context => "Context",
+            Self::Crop => "Crop",
             Self::Hand => "Hand",
         }
     }
 
-    /// How it is used, in a sentence.
+    /// How to use the tool, in a sentence.
     pub(super) const fn usage(self) -> &'static str {
         match self {
             Self::Brush => {
                 "Paint the part. Shift-click draws a straight line from the last stroke."
             }
-            Self::Eraser => "Take away from the part, and from its scribble.",
+            Self::Eraser => "Remove from the part and from its scribble.",
             Self::Lasso => "Draw around the part.",
             Self::Polygon => {
-                "Click at each corner; the first one, Enter or a double click closes it. Backspace takes the last one back, Esc gives up."
+                "Click each corner. The first corner, Enter or a double click closes the polygon. Backspace removes the last corner, Esc cancels."
             }
             Self::Box => "Drag a box.",
-            Self::Colour => "Click at a colour.",
+            Self::Colour => "Click a colour.",
             Self::Object => {
-                "Click at an object, or drag a box around it; Shift-click at what does not belong to it."
+                "Click an object, or drag a box around it. Shift-click what does not belong to it."
             }
             Self::Scribble => {
-                "Draw a rough shape in colours; Alt-click takes a colour from the picture."
+                "Draw a rough shape in colours. Alt-click picks a colour from the picture."
             }
-            Self::Context => {
-                "What the model sees: drag the box or its edges, or drag another one; a click beside it leaves it to itself again."
+            Self::Crop => {
+                "Set the crop given to the model: drag the box, its edges or a new box. A click outside the box makes it automatic again."
             }
             Self::Hand => {
-                "Click at a part to choose it, drag the picture to move it. Space or the middle button moves it with every tool."
+                "Click a part to select it, drag to move the picture. Space or the middle button moves the picture with every tool."
             }
         }
     }
 
-    /// The key that takes it into the hand, unless it was given another.
+    /// The default key of the tool.
     pub(super) const fn default_key(self) -> Key {
         match self {
             Self::Brush => Key::B,
@@ -141,14 +141,14 @@ impl Tool {
             Self::Colour => Key::G,
             Self::Object => Key::W,
             Self::Scribble => Key::D,
-            Self::Context => Key::C,
+            Self::Crop => Key::C,
             Self::Hand => Key::V,
         }
     }
 }
 
 impl Tools {
-    /// The brush in the hand, if the tool is one.
+    /// The current brush, if the tool is one.
     pub fn brush(&mut self) -> Option<&mut Brush> {
         match self.tool {
             Tool::Brush => Some(&mut self.brush),
@@ -158,7 +158,8 @@ impl Tools {
         }
     }
 
-    /// Brushes for the first picture, by its shorter side: their usual sizes are for 512 pixels.
+    /// Scales brush sizes, which are made for 512 pixels, to the shorter side of the first picture. Does nothing
+    /// later.
     pub fn scale_to_picture(&mut self, side: u32) {
         if !std::mem::replace(&mut self.is_scaled, true) {
             for brush in [&mut self.brush, &mut self.eraser, &mut self.scribble] {
@@ -167,17 +168,17 @@ impl Tools {
         }
     }
 
-    /// A larger (or with a factor below 1 a smaller) brush.
+    /// Makes the brush larger, or smaller with a factor below 1.
     pub fn resize(&mut self, factor: f32) {
         if let Some(brush) = self.brush() {
-            // At least by one pixel, so that small brushes change, too.
+            // By at least one pixel, so that small brushes change, too.
             let step = (brush.size * (factor - 1.0)).abs().max(1.0) * (factor - 1.0).signum();
             let (least, most) = BRUSH_SIZES.into_inner();
             brush.size = (brush.size + step).round().clamp(least, most);
         }
     }
 
-    /// Whether outlines and the like are put together with what is in the part.
+    /// Whether the tool's mask is combined with that of the part.
     pub fn combines(&self) -> bool {
         use Tool::{Box, Colour, Lasso, Object, Polygon};
         matches!(self.tool, Lasso | Polygon | Box | Colour | Object)

@@ -1,4 +1,4 @@
-//! The tools, and the settings of the one in the hand.
+//! The tools and the settings of the current one.
 
 use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
 
@@ -15,19 +15,19 @@ use crate::{
 };
 
 /// A button for each tool, in a column or in rows.
-pub(super) fn tools(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
+pub(super) fn tool_buttons(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
     for tool in Tool::ALL {
         let button = Button::selectable(canvas.tools.tool == tool, tool.name())
             .min_size(Vec2::new(width, 24.0));
-        let hint = canvas.keymap.hint(Command::Use(tool));
-        if ui.add(button).on_hover_text(format!("{}{hint}", tool.usage())).clicked() {
+        let key = canvas.keymap.hint(Command::Use(tool));
+        if ui.add(button).on_hover_text(format!("{}{key}", tool.usage())).clicked() {
             canvas.take_tool(tool);
         }
     }
 }
 
-/// The settings of the tool in the hand, and how it is used.
-pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
+/// The settings of the current tool, and how to use it.
+pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
     let hints =
         [Command::ShrinkBrush, Command::GrowBrush].map(|command| canvas.keymap.hint(command));
     let usage = canvas.tools.tool.usage();
@@ -40,17 +40,17 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
         if let Some(brush) = canvas.tools.brush() {
             let size = Slider::new(&mut brush.size, BRUSH_SIZES).logarithmic(true).suffix(" px");
             let [smaller, larger] = hints;
-            // Not rounded but in sight: the wheel turns by less than a pixel of a small brush.
+            // The value is rounded only in the display: the wheel changes a small brush by less than a pixel.
             ui.add(size.custom_formatter(|size, _| format!("{size:.0}")).text("size"))
-                .on_hover_text(format!("Smaller{smaller}, larger{larger}, or Ctrl and the wheel"));
+                .on_hover_text(format!("Brush size: smaller{smaller}, larger{larger}, or Ctrl and the wheel"));
             percent(ui, &mut brush.hardness, "hardness");
             percent(ui, &mut brush.opacity, "opacity");
         }
         if canvas.tools.tool == Tool::Colour {
             ui.add(Slider::new(&mut canvas.tools.tolerance, 0..=255).text("tolerance"))
-                .on_hover_text("How far each channel may differ");
+                .on_hover_text("How far each colour channel may differ");
             ui.checkbox(&mut canvas.tools.connected, "connected")
-                .on_hover_text("Only as far as the colour reaches without a gap");
+                .on_hover_text("Selects only the region that is connected to the click");
         }
         if canvas.tools.combines() {
             let combine = &mut canvas.tools.combine;
@@ -64,58 +64,61 @@ pub(super) fn settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
                     }
                 })
                 .response
-                .on_hover_text("Ctrl takes away, Ctrl+Shift leaves what is in both");
+                .on_hover_text("How a new outline is combined with the part. Ctrl subtracts, Ctrl+Shift intersects");
         }
     });
     ui.add(egui::Label::new(theme::small(usage)).wrap());
     if canvas.tools.tool == Tool::Object {
         let (text, colour) = match &session.segmenter {
             SegmenterState::Unavailable if cfg!(feature = "hub") => (
-                "Colours and edges tell. `illustrate models download --mobile-sam` brings a network that knows more.",
+                "Objects are selected by colour and edges. `illustrate models download --mobile-sam` downloads a model that selects them better.",
                 theme::WEAK,
             ),
             SegmenterState::Unavailable => return,
-            SegmenterState::Loading => {
-                ("MobileSAM looks at the picture; until then colours and edges tell.", theme::WEAK)
+            SegmenterState::Loading => (
+                "MobileSAM is analysing the picture. Until then objects are selected by colour and edges.",
+                theme::WEAK,
+            ),
+            SegmenterState::Ready => {
+                ("MobileSAM selects the objects of this picture.", theme::WEAK)
             }
-            SegmenterState::Ready => ("MobileSAM knows the objects of this picture.", theme::WEAK),
             SegmenterState::Failed(error) => (error.as_str(), theme::WARNING),
         };
         ui.add(egui::Label::new(theme::small(text).color(colour)).wrap());
     }
 }
 
-/// Zoom, undo, and whether the parts are seen.
-pub(super) fn look(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
+/// Buttons for undo, redo and zoom, and whether the parts are shown.
+pub(super) fn view_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
     let mut pressed = None;
     let commands = [
-        (Command::Undo, "Undo", "Takes back the last change to the parts"),
-        (Command::Redo, "Redo", "Does it again"),
-        (Command::Fit, "Fit", "The whole picture in sight"),
-        (Command::ActualSize, "1:1", "One pixel of the screen for each of the picture"),
+        (Command::Undo, "Undo", "Undoes the last change of the parts"),
+        (Command::Redo, "Redo", "Redoes the last undone change"),
+        (Command::Fit, "Fit", "Fits the whole picture into view"),
+        (Command::ActualSize, "1:1", "Shows the picture at its actual size"),
     ];
     for (command, name, explanation) in commands {
         let button = Button::new(name).min_size(vec2(36.0, 24.0));
-        let hint = canvas.keymap.hint(command);
-        if ui.add(button).on_hover_text(format!("{explanation}{hint}")).clicked() {
+        let key = canvas.keymap.hint(command);
+        if ui.add(button).on_hover_text(format!("{explanation}{key}")).clicked() {
             pressed = Some(command);
         }
     }
-    let hint = canvas.keymap.hint(Command::ToggleParts);
-    let mut shown = !canvas.hidden;
+    let key = canvas.keymap.hint(Command::ToggleParts);
+    let mut shown = !canvas.parts_hidden;
     ui.checkbox(&mut shown, "Parts")
-        .on_hover_text(format!("Shows the parts above the picture{hint}"));
-    canvas.hidden = !shown;
+        .on_hover_text(format!("Shows the parts over the picture{key}"));
+    canvas.parts_hidden = !shown;
     if let Some(command) = pressed {
-        canvas.look(ui, command, session);
+        canvas.run_view_command(ui, command, session);
     }
 }
 
 fn combine_name(how: Combine) -> &'static str {
     match how {
-        Combine::Replace => "anew",
+        Combine::Replace => "replace",
         Combine::Add => "add",
-        Combine::Subtract => "take away",
-        Combine::Intersect => "only what is in both",
+        Combine::Subtract => "subtract",
+        Combine::Intersect => "intersect",
     }
 }

@@ -1,4 +1,4 @@
-//! The takes of a shot as a tree: each below the one that it was made of.
+//! The takes of a shot as a tree: each take is below the one that it was made from.
 
 use crate::{art::Take, recipe::layer::in_words};
 
@@ -6,22 +6,22 @@ use crate::{art::Take, recipe::layer::in_words};
 #[derive(Debug)]
 pub(super) struct Branch<'a> {
     pub take: &'a Take,
-    /// Its place among the takes of the shot, from 1.
+    /// Its number among the takes of the shot, from 1.
     pub number: usize,
-    /// How many takes stand above it.
+    /// The number of its ancestors.
     pub depth: usize,
 }
 
-/// The takes in the order of the tree, older ones first.
+/// The takes in depth-first order, older ones first.
 pub(super) fn tree(takes: &[Take]) -> Vec<Branch<'_>> {
     let mut branches = Vec::with_capacity(takes.len());
     for (at, take) in takes.iter().enumerate() {
-        // One whose parent was put away stands for itself.
+        // A take whose parent was discarded is a root.
         if parent(takes, take).is_none() {
             grow(takes, at, 0, &mut branches);
         }
     }
-    // Files can be made to name each other as parents: those hang on no root.
+    // Parents may form a circle in files that were tampered with: such takes become roots.
     for (at, take) in takes.iter().enumerate() {
         if branches.iter().all(|branch| branch.number != at + 1) {
             branches.push(Branch { take, number: at + 1, depth: 0 });
@@ -30,18 +30,18 @@ pub(super) fn tree(takes: &[Take]) -> Vec<Branch<'_>> {
     branches
 }
 
-/// The take that this one was made of, unless it was put away.
+/// The take that this one was made from, unless it was discarded.
 pub(super) fn parent<'a>(takes: &'a [Take], take: &Take) -> Option<&'a Take> {
     let parent = take.parent()?;
     takes.iter().find(|other| other.id == *parent)
 }
 
-/// The takes that were made of this one, older ones first.
+/// The takes that were made from this one, older ones first.
 pub(super) fn children<'a>(takes: &'a [Take], take: &Take) -> impl Iterator<Item = &'a Take> {
     takes.iter().filter(move |other| other.parent() == Some(&take.id))
 }
 
-/// What a take is, in words: `take 3: Replace sky`.
+/// A take in words: `take 3: Replace sky`.
 pub(super) fn in_short(take: &Take, number: usize) -> String {
     match &take.recipe().edit {
         Some(edit) => format!("take {number}: {}", in_words(&edit.parts)),

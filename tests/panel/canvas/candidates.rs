@@ -90,20 +90,20 @@ fn what_was_put_away_is_brought_back_to_its_old_place_and_looked_at() {
     panel.state_mut().obey();
     panel.run_steps(2);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
-    press(&mut panel, "Put away: 1");
-    press(&mut panel, "Bring back: Replace part 1");
+    press(&mut panel, "Discarded takes: 1");
+    press(&mut panel, "Restore: Replace part 1");
     let restore = Action::Restore { shot: shot.clone(), take: first.id.clone() };
     assert_eq!(panel.state_mut().obey(), [restore]);
     panel.run_steps(3);
     assert_eq!(take(&panel, &shot, 1), first, "it stands before the second again");
     assert!(has(&panel, "take 2"), "and lies on the canvas");
-    assert!(!has(&panel, "Put away: 1"));
+    assert!(!has(&panel, "Discarded takes: 1"));
 }
 
 #[test]
 fn the_key_that_closes_a_menu_puts_no_candidate_away() {
     let (mut panel, _) = with_candidates();
-    let ways = |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Alone");
+    let ways = |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
     panel.get_by(ways).click();
     panel.run_steps(2);
     assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
@@ -126,7 +126,7 @@ fn one_is_accepted_and_the_rest_dropped_with_one_press() {
         Action::Edit { shot: shot_again, take, picture: None, parts, context: None, takes: 1 };
     panel.state_mut().project.apply(other).unwrap();
     wait_for_drawings(&mut panel);
-    press(&mut panel, "Accept, drop the rest");
+    press(&mut panel, "Accept, discard others");
     panel.state_mut().obey();
     let art = panel.state().project.art();
     assert_eq!(art.takes(&shot).len(), 3);
@@ -142,7 +142,7 @@ fn with_the_rest_goes_what_still_waits() {
     panel.run_steps(2);
     let waits = panel.state().project.studio().jobs()[0].job.id;
     key(&mut panel, Modifiers::NONE, Key::ArrowRight);
-    press(&mut panel, "Accept, drop the rest");
+    press(&mut panel, "Accept, discard others");
     let asked = panel.state_mut().obey();
     assert!(asked.contains(&Action::Cancel(waits)), "{asked:?}");
     panel.state_mut().until(|project| project.studio().jobs().is_empty());
@@ -152,7 +152,7 @@ fn with_the_rest_goes_what_still_waits() {
 #[test]
 fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
     let (mut panel, shot) = with_candidates();
-    press(&mut panel, "Try on in the game");
+    press(&mut panel, "Preview in the game");
     let asked = panel.state_mut().obey();
     let [Action::TryOn { take: Some(tried), .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let tried = tried.clone();
@@ -176,7 +176,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     let others: Vec<ShotId> =
         panel.state().project.board().kin(&shot).map(|shot| shot.id.clone()).collect();
     assert!(!others.is_empty(), "Mira has several expressions");
-    press(&mut panel, &format!("Same edit on {} more", others.len()));
+    press(&mut panel, &format!("Repeat edit ({})", others.len()));
     let asked = panel.state_mut().obey();
     assert!(
         matches!(&asked[..], [Action::PropagateEdit { others: asked, .. }] if *asked == others),
@@ -184,7 +184,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     );
     panel.state_mut().until(Project::is_idle);
     panel.run_steps(3);
-    assert!(panel.query_by_label_contains("Same edit on").is_none(), "it was done everywhere");
+    assert!(panel.query_by_label_contains("Repeat edit").is_none(), "it was done everywhere");
     let other = &others[0];
     let made = panel.state().project.art().takes(other).last().unwrap().id.clone();
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
@@ -233,7 +233,7 @@ fn on_canvas(panel: &Panel, shot: &ShotId) -> Vec<Rect> {
 
 /// Chooses how the candidate is compared with what it was made of.
 fn compare(panel: &mut Panel, way: &str) {
-    panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Alone")).click();
+    panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Candidate only")).click();
     panel.run_steps(2);
     panel.get_by_label(way).click();
     panel.run_steps(2);

@@ -24,7 +24,7 @@ fn keys_mean_the_canvas_as_soon_as_it_is_opened_from_the_storyboard() {
     let mut panel = open(desk);
     scroll_and_press(&mut panel, "Edit parts");
     key(&mut panel, Modifiers::NONE, Key::P);
-    assert!(has(&panel, "Click at each corner"));
+    assert!(has(&panel, "Click each corner"));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_key_that_is_made_another_one_is_kept() {
     press(&mut panel, "Key of Lasso: B");
     key(&mut panel, Modifiers::COMMAND, Key::L);
     assert!(has(&panel, "Key of Lasso: Ctrl+L"));
-    press(&mut panel, "All as usual");
+    press(&mut panel, "Reset all");
     assert!(has(&panel, "Key of Lasso: L"));
     let asked = panel.state_mut().obey();
     assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
@@ -63,7 +63,7 @@ fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     for leave in [Key::Enter, Key::Escape] {
-        panel.get_by_label("Name of the part").click();
+        panel.get_by_label("Name").click();
         panel.run_steps(2);
         key(&mut panel, Modifiers::NONE, leave);
         key(&mut panel, Modifiers::NONE, Key::U);
@@ -113,7 +113,7 @@ fn keys_can_be_others_and_mean_nothing_while_words_are_typed() {
     assert!(has(&panel, "Drag a box."));
     key(&mut panel, Modifiers::NONE, Key::U);
     assert!(has(&panel, "Drag a box."), "the old key does nothing");
-    panel.get_by_label("Name of the part").click();
+    panel.get_by_label("Name").click();
     panel.run_steps(2);
     key(&mut panel, Modifiers::NONE, Key::E);
     assert!(has(&panel, "Drag a box."), "no tool is taken by a letter of a name");

@@ -123,7 +123,7 @@ fn a_locked_part_stays_as_it_is_and_the_canvas_says_why() {
 fn the_button_says_what_will_happen_and_does_it() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    assert!(has(&panel, "say what to do with it"));
+    assert!(has(&panel, "choose an edit"));
     choose(&mut panel, EditKind::Replace, "a moon");
     let asked = panel.state_mut().obey();
     let said = kept(&asked)[0].clone();
@@ -205,16 +205,16 @@ fn verdicts_are_one_press_from_a_picture() {
     press(&mut panel, "Like part 1");
     let asked = panel.state_mut().obey();
     assert_eq!(kept(&asked)[0].verdict, Verdict::Liked);
-    press(&mut panel, "Keep what I like, redo the rest");
+    press(&mut panel, "Keep liked parts, redraw the rest");
     let asked = panel.state_mut().obey();
     let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
     assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
     // A box around a part of the picture is no reason to refuse it.
-    press(&mut panel, "Context");
+    press(&mut panel, "Crop");
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.5, 0.5)]);
     panel.state_mut().obey();
-    press(&mut panel, "Keep what I like, redo the rest");
+    press(&mut panel, "Keep liked parts, redraw the rest");
     let asked = panel.state_mut().obey();
     assert!(matches!(asked[..], [Action::Edit { context: None, .. }]), "{asked:?}");
 }
@@ -262,11 +262,11 @@ fn without_a_picture_the_canvas_says_how_to_get_one() {
     let mut desk = Desk::new(story());
     desk.panel.tab = Tab::Canvas;
     let mut panel = open(desk);
-    assert!(has(&panel, "No picture to work on"));
+    assert!(has(&panel, "No picture to edit"));
     let shot = panel.state().shot(ShotKind::Portrait).id;
     panel.state_mut().panel.select(shot);
     panel.run_steps(2);
-    assert!(has(&panel, "No picture to work on"), "a shot that is not drawn has none either");
+    assert!(has(&panel, "No picture to edit"), "a shot that is not drawn has none either");
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
     press(&mut panel, "Box");
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.4, 0.4)]);
     choose(&mut panel, EditKind::Replace, "a moon");
-    press(&mut panel, "Context");
+    press(&mut panel, "Crop");
     let context_after = |panel: &mut Panel, places: &[(f32, f32)]| {
         stroke(panel, &shot, places);
         panel.state_mut().obey();

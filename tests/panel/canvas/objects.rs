@@ -46,7 +46,7 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let (mut panel, shot) =
         canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
-    wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
+    wait_until(&mut panel, |panel| has(panel, "MobileSAM selects the objects"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
     let mut asked = Vec::new();
     wait_until(&mut panel, |panel| {
@@ -80,7 +80,7 @@ fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
     let (mut panel, _) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
-    wait_until(&mut panel, |panel| has(panel, "MobileSAM knows the objects"));
+    wait_until(&mut panel, |panel| has(panel, "MobileSAM selects the objects"));
     for name in ["illustrator-seg", "illustrator-sam"] {
         wait_until(&mut panel, |_| {
             let mut ours = threads();

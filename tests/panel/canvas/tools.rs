@@ -64,7 +64,7 @@ fn outlines_go_together_with_the_part_as_the_keys_and_the_menu_say() {
     let both = mask(&mut panel);
     let places = [(0.4, 0.4), (0.6, 0.6), (0.8, 0.8)].map(|(x, y)| at(&both, x, y));
     assert_eq!(places, [0, 255, 0], "Ctrl and Shift leave what is in both");
-    choose_from(&mut panel, "add", "anew");
+    choose_from(&mut panel, "add", "replace");
     boxed(&mut panel, &shot, (0.3, 0.6), (0.5, 0.8), Modifiers::NONE);
     let anew = mask(&mut panel);
     assert_eq!([at(&anew, 0.4, 0.7), at(&anew, 0.6, 0.6)], [255, 0]);
@@ -127,8 +127,8 @@ fn a_part_grows_shrinks_turns_around_and_fills_at_a_press() {
     assert_eq!(after("Shrink"), filled.grown(4).shrunk(4));
     assert_eq!(after("Feather"), filled.grown(4).shrunk(4).feathered(4));
     assert_eq!(after("Invert"), filled.grown(4).shrunk(4).feathered(4).inverted());
-    assert_eq!(after("All").coverage(), 1.0);
-    assert!(after("Nothing").is_empty());
+    assert_eq!(after("Select all").coverage(), 1.0);
+    assert!(after("Clear").is_empty());
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn what_is_disliked_is_drawn_anew_as_was_said_of_it() {
     press(&mut panel, "Dislike part 1");
     let asked = panel.state_mut().obey();
     assert_eq!(kept(&asked)[0].verdict, Verdict::Disliked);
-    press(&mut panel, "Redo what I dislike");
+    press(&mut panel, "Redraw disliked parts");
     let asked = panel.state_mut().obey();
     let [Action::Edit { parts, takes: 1, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((parts[0].edit.kind, parts[0].edit.strength()), (EditKind::Remove, 1.0));
@@ -179,8 +179,8 @@ fn what_is_disliked_is_drawn_anew_as_was_said_of_it() {
 
 fn choose_remove(panel: &mut Panel) {
     press(panel, EditKind::Remove.name());
-    panel.get_by_label("What is to go").click();
+    panel.get_by_label("What to remove").click();
     panel.run_steps(2);
-    panel.get_by_label("What is to go").type_text("a painter");
+    panel.get_by_label("What to remove").type_text("a painter");
     panel.run_steps(2);
 }

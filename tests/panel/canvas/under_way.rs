@@ -109,7 +109,7 @@ fn a_part_that_was_emptied_meanwhile_does_not_come_back_with_the_next_click() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    scroll_and_press(&mut panel, "Nothing");
+    scroll_and_press(&mut panel, "Clear");
     panel.state_mut().obey();
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
     let mask = kept(&panel.state_mut().obey())[0].mask.clone();
@@ -237,9 +237,9 @@ fn typing_is_taken_back_in_the_words_of_its_own_part_only() {
     choose(&mut panel, EditKind::Replace, "a red sky");
     choose_part(&mut panel, "part 1");
     scroll_and_press(&mut panel, "replace");
-    scroll_and_press(&mut panel, "What it is to show");
+    scroll_and_press(&mut panel, "Prompt");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     panel.state_mut().obey();
     assert!(!has(&panel, "Replace part 1: a red sky"));
-    assert!(panel.get_by_label("What it is to show").value().unwrap_or_default().is_empty());
+    assert!(panel.get_by_label("Prompt").value().unwrap_or_default().is_empty());
 }

@@ -1,11 +1,12 @@
-//! Boxes on the picture: drawn, moved by the hand, and pulled at their edges.
+//! Boxes on the picture: drawing, moving and resizing them.
 
 use crate::mask::Area;
 
-/// The edges of a box that the hand has hold of: left, top, right, bottom.
+/// The grabbed edges of a box: left, top, right, bottom.
 pub(in crate::panel::canvas) type Edges = [bool; 4];
 
-/// The edges of a box within `grip` pixels of a place; all of them inside it, where it is to be moved.
+/// The edges of a box within `grab_distance` pixels of a point. Inside the box it is all of them, which moves the
+/// box.
 pub(in crate::panel::canvas) fn held(
     area: Area,
     at: [f32; 2],
@@ -23,7 +24,7 @@ pub(in crate::panel::canvas) fn held(
     }
     let near = |side: f32, at: f32| (side - at).abs() <= grab_distance;
     let edges = [near(left, x), near(top, y), near(right, x), near(bottom, y)];
-    // Of a box that is smaller than the grip, the edge that is farther away stays.
+    // Of a box smaller than `grab_distance`, only the nearer edge is grabbed.
     let one = |a: bool, b: bool, from_a: f32, from_b: f32| match (a, b) {
         (true, true) => [from_a.abs() < from_b.abs(), from_a.abs() >= from_b.abs()],
         either => either.into(),
@@ -34,8 +35,7 @@ pub(in crate::panel::canvas) fn held(
     Some(if edges == [false; 4] { [true; 4] } else { edges })
 }
 
-/// A box some of whose edges were pulled from one place to another, as far as the picture reaches; it keeps one
-/// pixel at least.
+/// A box after some of its edges were dragged. It stays within the picture and at least one pixel wide and high.
 pub(super) fn resized(
     area: Area,
     edges: Edges,
@@ -47,7 +47,7 @@ pub(super) fn resized(
         return moved(area, from, to, size);
     }
     let by = |axis: usize| to[axis] - from[axis];
-    // Casting cuts off what lies outside.
+    // The cast saturates.
     let side = |is_held: bool, at: u32, by: f32, least: u32, most: u32| {
         if is_held { ((at as f32 + by).round() as u32).clamp(least, most.max(least)) } else { at }
     };
@@ -58,11 +58,11 @@ pub(super) fn resized(
     Area { x: left, y: top, width: right - left, height: bottom - top }
 }
 
-/// A box moved from one place to another, as far as the picture reaches.
+/// A box after it was dragged. It stays within the picture.
 pub(super) fn moved(area: Area, from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Area {
     let along = |from: f32, to: f32, start: u32, length: u32, side: u32| {
         let most = side.saturating_sub(length);
-        // Casting cuts off what lies outside.
+        // The cast saturates.
         ((start as f32 + to - from).round() as u32).min(most)
     };
     let x = along(from[0], to[0], area.x, area.width, width);
@@ -70,15 +70,15 @@ pub(super) fn moved(area: Area, from: [f32; 2], to: [f32; 2], (width, height): (
     Area { x, y, ..area }
 }
 
-/// The column and row of a place, if it lies in the picture.
+/// The column and row of a point, if it lies in the picture.
 pub(super) fn pixel(at: [f32; 2], (width, height): (u32, u32)) -> Option<(u32, u32)> {
     let inside = (0.0..width as f32).contains(&at[0]) && (0.0..height as f32).contains(&at[1]);
     inside.then_some((at[0] as u32, at[1] as u32))
 }
 
-/// The pixels of a box between two places, if any lie in the picture.
+/// The pixels of a box between two points, if any lie in the picture.
 pub(super) fn area(from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Option<Area> {
-    // Casting cuts off what lies outside.
+    // The cast saturates.
     let along = |a: f32, b: f32, side: u32| {
         let first = (a.min(b).floor() as u32).min(side);
         (first, (a.max(b).ceil() as u32).min(side) - first)
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(out, Area { x: 0, y: 0, width: 50, height: 30 });
         assert_eq!(pull([true; 4], [25.0, 13.0]), Area { x: 25, y: 13, ..BOX });
         assert_eq!(pull([true; 4], [900.0, -9.0]), Area { x: 70, y: 0, ..BOX });
-        // What is kept in a file may lie anywhere.
+        // A box in a file may lie anywhere.
         let beyond = Area { x: u32::MAX, y: u32::MAX, width: 9, height: 9 };
         let resized = resized(beyond, [true, true, false, false], [0.0, 0.0], [0.0, 0.0], SIZE);
         assert_eq!((resized.right(), resized.bottom()), (u32::MAX, u32::MAX));

@@ -1,4 +1,4 @@
-//! The object tool: what it was pointed at, and the part that this went into.
+//! The object tool: clicks and boxes that select an object, and the part that the object is put into.
 
 use super::Interaction;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     panel::canvas::session::Session,
 };
 
-/// The part that an object went into.
+/// The part that the current object was put into.
 #[derive(Debug)]
 pub(super) struct SelectedObject {
     part: usize,
@@ -15,13 +15,13 @@ pub(super) struct SelectedObject {
 }
 
 impl Interaction {
-    /// The next click with the object tool begins with another object.
+    /// The next click starts with another object.
     pub(in crate::panel::canvas) fn reset_object(&mut self) {
         self.pointed = None;
         self.pointing = Pointing::default();
     }
 
-    /// Whether the part is still what came of pointing, and nothing was done to it since.
+    /// Whether nothing changed the part since the object was put into it.
     pub(super) fn is_object_unchanged(&self, session: &Session) -> bool {
         let is_so = |pointed: &SelectedObject| {
             let layer = session.layers.get(pointed.part);
@@ -31,7 +31,7 @@ impl Interaction {
         self.pointed.as_ref().is_some_and(is_so)
     }
 
-    /// The part is again as it was before it was pointed at, if nothing else was done to it.
+    /// Removes the object from its part, if nothing changed the part since.
     pub(super) fn revert_object(&mut self, session: &mut Session) {
         if self.is_object_unchanged(session)
             && let Some(SelectedObject { part, before, .. }) = self.pointed.take()
@@ -40,8 +40,8 @@ impl Interaction {
         }
     }
 
-    /// What is pointed at next goes together with the part in this way. What is taken away is another object than what
-    /// was added.
+    /// Sets how the next clicks combine with the part. An object that is subtracted is another one than an object
+    /// that was added.
     pub(super) fn set_combine(&mut self, how: Combine) {
         if how != self.object_combine {
             self.reset_object();
@@ -49,28 +49,28 @@ impl Interaction {
         self.object_combine = how;
     }
 
-    /// Whether what is pointed at comes into the part, and is not taken away from it.
+    /// Whether the object is added to the part rather than subtracted from it.
     pub(in crate::panel::canvas) fn adds_object(&self) -> bool {
         self.object_combine != Combine::Subtract
     }
 
-    /// Asks what is pointed at. The network answers in a while, see [`Self::answered`].
+    /// Selects the object that was pointed at. MobileSAM answers later, see [`Self::receive_mask`].
     pub(super) fn point(&mut self, session: &mut Session) -> Result<(), String> {
         if session.ask(&self.pointing) {
             return Ok(());
         }
         let Some(objects) = &session.objects else {
             self.reset_object();
-            return Err("the picture is still being looked at: click again in a moment".to_owned());
+            return Err("The picture is still being analysed. Click again in a moment.".to_owned());
         };
         let new = objects.select(&self.pointing);
         self.apply_object(&new, session)
     }
 
-    /// The network has answered; what is not asked any more is left alone.
+    /// Puts the mask that MobileSAM found into the part, if it is still the one that was asked for.
     ///
     /// # Errors
-    /// Why nothing can be done: for people.
+    /// Why nothing can be done, as a message to the author.
     pub(in crate::panel::canvas) fn receive_mask(
         &mut self,
         pointing: &Pointing,
@@ -80,7 +80,7 @@ impl Interaction {
         if *pointing != self.pointing { Ok(()) } else { self.apply_object(&mask?, session) }
     }
 
-    /// Puts what is pointed at in the place of what was before pointing at it.
+    /// Puts the object into the part, in place of the object's previous mask.
     fn apply_object(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
         let layer = session.layer_for_tool().inspect_err(|_| {
             self.pointing = Pointing::default();

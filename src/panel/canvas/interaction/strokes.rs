@@ -10,17 +10,17 @@ use crate::{
     recipe::{EditKind, Layer, PartEdit, Scribble},
 };
 
-/// What a stroke does: the part as it was before, the stroke, and the colour in the hand.
+/// Applies a stroke to a part as it was before the stroke, in a colour.
 pub(super) type ApplyStroke = fn(&mut Layer, &Mask, Color32);
 
-/// As in other paint programs, strokes that cover half of it cover more together.
+/// Strokes add up: two of half opacity cover more than one, as in other paint programs.
 pub(super) fn paint(layer: &mut Layer, stroke: &Mask, _: Color32) {
     layer.mask = both(&layer.mask, stroke, |was, new| {
         u8::MAX - ((255 - u16::from(was)) * (255 - u16::from(new)) / 255) as u8
     });
 }
 
-/// Takes away from the part, and from what was scribbled in it.
+/// Removes from the part and from its scribble.
 pub(super) fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
     layer.mask = both(&layer.mask, stroke, |was, gone| {
         (u16::from(was) * (255 - u16::from(gone)) / 255) as u8
@@ -36,7 +36,7 @@ pub(super) fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
     }
 }
 
-/// What is scribbled is in the part, and something to add unless the author said otherwise.
+/// Paints the scribble and the mask. The part's edit becomes [`EditKind::Add`] if it has none.
 pub(super) fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
     paint(layer, stroke, colour);
     let (width, height) = stroke.size();
@@ -51,7 +51,7 @@ pub(super) fn scribble(layer: &mut Layer, stroke: &Mask, colour: Color32) {
     layer.edit.get_or_insert_with(|| PartEdit::new(EditKind::Add));
 }
 
-/// A scribble at the stroke's size, as [`both`] has it, to be changed.
+/// The scribble, resized to the stroke's size without scaling.
 fn fitted(image: &mut Arc<RgbaImage>, (width, height): (u32, u32)) -> &mut RgbaImage {
     if image.dimensions() != (width, height) {
         let mut fitted = RgbaImage::new(width, height);
@@ -61,8 +61,7 @@ fn fitted(image: &mut Arc<RgbaImage>, (width, height): (u32, u32)) -> &mut RgbaI
     Arc::make_mut(image)
 }
 
-/// A mask put together with a stroke, at the stroke's size: one that was kept for a picture of another size is cut off,
-/// or empty beyond its own.
+/// Combines a mask with a stroke, at the stroke's size. A mask of another size is cut off or padded with zeros.
 fn both(mask: &Mask, stroke: &Mask, how: impl Fn(u8, u8) -> u8) -> Mask {
     let (width, height) = stroke.size();
     Mask::from_fn(width, height, |x, y| how(mask.at(x, y), stroke.at(x, y)))

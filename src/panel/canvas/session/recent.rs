@@ -1,4 +1,4 @@
-//! The steps back and forth on takes that were worked on before.
+//! The undo histories of takes that were open before.
 
 use super::{History, Kept, Session, Snapshot};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// How many takes are remembered.
+/// The most takes that are remembered.
 const REMEMBERED: usize = 32;
 
-/// The steps back and forth on takes that were worked on before, the latest last.
+/// The undo histories of takes that were open before, the latest last.
 #[derive(Debug, Default)]
 pub(in crate::panel::canvas) struct RecentSessions(Vec<RecentSession>);
 
@@ -23,13 +23,13 @@ struct RecentSession {
 }
 
 impl RecentSessions {
-    /// Work on a take is over for now.
+    /// Remembers a session that ends.
     pub fn keep(&mut self, session: Session) {
         let Session { shot, take, history, kept, .. } = session;
         self.push(RecentSession { shot, take, history, kept });
     }
 
-    /// The oldest go when there are too many, or their pixels need too much room.
+    /// Drops the oldest histories when there are too many, or when their pixels take too much memory.
     fn push(&mut self, past: RecentSession) {
         self.0.push(past);
         let mut bytes = PixelBytes::default();
@@ -39,7 +39,7 @@ impl RecentSessions {
         self.0.drain(..self.0.len() - fitting);
     }
 
-    /// Work on a take goes on as it was left, unless somebody else has marked something meanwhile.
+    /// Restores the history and the marks of a take, unless somebody else changed its marks meanwhile.
     pub fn resume(&mut self, session: &mut Session) {
         let is_it =
             |past: &RecentSession| (&past.shot, &past.take) == (&session.shot, &session.take);
@@ -64,7 +64,7 @@ mod tests {
     fn work_on_the_oldest_takes_is_forgotten_when_their_pixels_need_too_much_room() {
         let mut memory = RecentSessions::default();
         for name in ["a", "b", "c"] {
-            // A hundred megabytes of zeros, which take no memory while nobody touches them.
+            // A hundred megabytes of untouched zeros take no memory.
             let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
             let marks = Marks { layers, context: None };
             memory.push(RecentSession {

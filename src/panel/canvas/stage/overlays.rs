@@ -1,5 +1,4 @@
-//! What lies above the picture on the canvas: parts, the light on what would change, the context box, and what is
-//! under way.
+//! What is painted over the picture: parts, the region that would change, the crop box, and the gesture in progress.
 
 use egui::{Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
@@ -9,46 +8,47 @@ use crate::panel::{
     theme,
 };
 
-/// Parts, the light on what would change, the context box and what is under way.
+/// Paints parts, the region that would change, the crop box and the gesture in progress.
 pub(super) fn paint_overlays(
     ui: &Ui,
     painter: &Painter,
     canvas: &mut Canvas,
     session: &Session,
-    placed: Placement,
+    placement: Placement,
 ) {
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     if let Some(edit_preview) = &canvas.hovered_preview {
         let plan = &edit_preview.plan;
         let texture = canvas.overlay.spotlight(ui, &plan.blend);
-        painter.image(texture, placed.rect(), whole, Color32::WHITE);
-        context_box(painter, placed.area(plan.context), "the model sees this");
+        painter.image(texture, placement.rect(), whole, Color32::WHITE);
+        context_box(painter, placement.area(plan.context), "crop given to the model");
         return;
     }
-    if !canvas.hidden {
+    if !canvas.parts_hidden {
         let texture = canvas.overlay.parts(ui, session);
-        painter.image(texture, placed.rect(), whole, Color32::WHITE);
+        painter.image(texture, placement.rect(), whole, Color32::WHITE);
     }
     let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.context);
     match (session.context, seen) {
         (Some(asked), seen) => {
-            // What the hand holds, if that is not the same: the model sees whole latents, and not too few.
-            if canvas.tools.tool == Tool::Context && seen.is_some_and(|seen| seen != asked) {
+            // The box that the author set, if it differs from the crop: the model needs whole latents, and a minimum
+            // of them.
+            if canvas.tools.tool == Tool::Crop && seen.is_some_and(|seen| seen != asked) {
                 let line = Stroke::new(1.0, theme::ACCENT);
-                let asked = placed.area(asked);
+                let asked = placement.area(asked);
                 painter.rect_stroke(asked, CornerRadius::ZERO, line, StrokeKind::Middle);
             }
-            context_box(painter, placed.area(seen.unwrap_or(asked)), "the model sees this");
+            context_box(painter, placement.area(seen.unwrap_or(asked)), "crop given to the model");
         }
-        (None, Some(seen)) if canvas.tools.tool == Tool::Context => {
-            context_box(painter, placed.area(seen), "chosen by itself");
+        (None, Some(seen)) if canvas.tools.tool == Tool::Crop => {
+            context_box(painter, placement.area(seen), "automatic crop");
         }
         (None, _) => {}
     }
-    under_way(painter, canvas, placed, ui.input(|input| input.pointer.hover_pos()));
+    paint_gesture(painter, canvas, placement, ui.input(|input| input.pointer.hover_pos()));
 }
 
-/// A box with corners that can be told from any picture.
+/// A box with an outline that is visible on any picture.
 fn context_box(painter: &Painter, area: Rect, name: &str) {
     painter.rect_stroke(
         area,
@@ -63,16 +63,16 @@ fn context_box(painter: &Painter, area: Rect, name: &str) {
     badge::paint_note(painter, seen, name);
 }
 
-fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Option<Pos2>) {
-    let two = [Stroke::new(3.0, Color32::BLACK), Stroke::new(1.5, Color32::WHITE)];
+fn paint_gesture(painter: &Painter, canvas: &Canvas, placement: Placement, pointer: Option<Pos2>) {
+    let strokes = [Stroke::new(3.0, Color32::BLACK), Stroke::new(1.5, Color32::WHITE)];
     match &canvas.interaction.gesture {
         Gesture::Outline(points) => {
-            let points: Vec<_> = points.iter().map(|&at| placed.to_screen(at)).collect();
+            let points: Vec<_> = points.iter().map(|&at| placement.to_screen(at)).collect();
             let is_polygon = canvas.tools.tool == Tool::Polygon;
-            // To where a click would put the next corner.
+            // A preview of the next corner.
             let next = pointer.filter(|_| is_polygon);
             let line: Vec<_> = points.iter().copied().chain(next).collect();
-            for stroke in two {
+            for stroke in strokes {
                 painter.add(Shape::line(line.clone(), stroke));
             }
             for at in points.into_iter().filter(|_| is_polygon) {
@@ -80,8 +80,8 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Opt
             }
         }
         Gesture::Drag { from, to } => {
-            let rect = Rect::from_two_pos(placed.to_screen(*from), placed.to_screen(*to));
-            for stroke in two {
+            let rect = Rect::from_two_pos(placement.to_screen(*from), placement.to_screen(*to));
+            for stroke in strokes {
                 painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
             }
         }
@@ -92,18 +92,18 @@ fn under_way(painter: &Painter, canvas: &Canvas, placed: Placement, pointer: Opt
     let dots = [(&pointing.include, adds), (&pointing.exclude, !adds)];
     for (pixels, is_in) in dots {
         for &(x, y) in pixels {
-            point_mark(painter, placed.to_screen([x as f32 + 0.5, y as f32 + 0.5]), is_in);
+            point_mark(painter, placement.to_screen([x as f32 + 0.5, y as f32 + 0.5]), is_in);
         }
     }
     if let Some(area) = pointing.area {
-        let rect = placed.area(area);
-        for stroke in two {
+        let rect = placement.area(area);
+        for stroke in strokes {
             painter.rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Middle);
         }
     }
 }
 
-/// A green dot with a plus for what comes into the part, or a red one with a minus.
+/// A green dot with a plus for a point of the object, or a red one with a minus for a point outside it.
 fn point_mark(painter: &Painter, at: Pos2, is_in: bool) {
     let colour =
         if is_in { Color32::from_rgb(20, 140, 70) } else { Color32::from_rgb(190, 40, 40) };

@@ -1,4 +1,4 @@
-//! Pictures on the canvas: one, two compared, or one that is just being drawn.
+//! Pictures on the canvas: one, two to compare, or the preview of a job.
 
 use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, Ui, Vec2, pos2};
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// From so many pixels of the screen on, each pixel of the picture is a square of its own.
+/// From this zoom on, in pixels of the screen per pixel of the picture, pixels are painted as squares.
 const SQUARES: f32 = 2.0;
 
-/// The picture that is being made of this one, as far as it is, and where it may differ.
+/// The preview of a job that edits this take, and the area that it may change.
 pub(super) fn job_preview(
     canvas: &mut Canvas,
     session: &Session,
@@ -38,54 +38,59 @@ pub(super) fn job_preview(
     Some((cx.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
 }
 
-/// A take as it is seen at a zoom, in pixels of the screen.
+/// The texture of a take at a zoom, in pixels of the screen per pixel of the picture.
 pub(super) fn texture(cx: &mut PanelContext<'_>, take: &Take, zoom: f32) -> Texture {
     let squares = (zoom >= SQUARES).then(|| cx.thumbnails.of(Picture::Pixels(take)));
-    // Until they are there, what was seen before.
+    // The smooth texture until the other one is ready.
     let squares = squares.filter(|squares| *squares != Texture::Loading);
     squares.unwrap_or_else(|| cx.thumbnails.of(Picture::Full(take)))
 }
 
-pub(super) fn paint(painter: &Painter, texture: &Texture, placed: Placement) {
+pub(super) fn paint(painter: &Painter, texture: &Texture, placement: Placement) {
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     let (words, colour) = match texture {
         Texture::Ready(id) => {
-            painter.image(*id, placed.rect(), whole, Color32::WHITE);
+            painter.image(*id, placement.rect(), whole, Color32::WHITE);
             return;
         }
-        Texture::Loading => ("Reading the picture...", theme::WEAK),
+        Texture::Loading => ("Loading the picture...", theme::WEAK),
         Texture::Failed(error) => (error.as_str(), theme::ERROR),
     };
-    let room = painter.clip_rect().shrink(theme::STEP);
-    let text = painter.layout(words.to_owned(), FontId::proportional(14.0), colour, room.width());
-    painter.galley(Align2::CENTER_CENTER.anchor_size(room.center(), text.size()).min, text, colour);
+    let viewport = painter.clip_rect().shrink(theme::STEP);
+    let text =
+        painter.layout(words.to_owned(), FontId::proportional(14.0), colour, viewport.width());
+    painter.galley(
+        Align2::CENTER_CENTER.anchor_size(viewport.center(), text.size()).min,
+        text,
+        colour,
+    );
 }
 
-/// Two pictures at once.
+/// Paints two pictures in the selected mode.
 pub(super) fn compare(
     ui: &Ui,
     canvas: &Canvas,
-    room: Rect,
+    viewport: Rect,
     size: Vec2,
     [before, after]: [Texture; 2],
 ) {
-    let painter = ui.painter_at(room);
-    let placed = canvas.view.place(room, size);
-    match canvas.compare.way {
-        Compare::No => paint(&painter, &after, placed),
+    let painter = ui.painter_at(viewport);
+    let placement = canvas.view.place(viewport, size);
+    match canvas.compare.mode {
+        Compare::No => paint(&painter, &after, placement),
         Compare::Slider => {
-            paint(&painter, &after, placed);
-            let at = canvas.compare.slider_at(placed.rect());
-            let left = Rect::from_min_max(room.min, pos2(at, room.max.y));
-            paint(&painter.with_clip_rect(left.intersect(room)), &before, placed);
-            painter.vline(at, room.y_range(), Stroke::new(3.0, Color32::BLACK));
-            painter.vline(at, room.y_range(), Stroke::new(1.0, Color32::WHITE));
-            let rect = placed.rect().intersect(room);
+            paint(&painter, &after, placement);
+            let at = canvas.compare.slider_at(placement.rect());
+            let left = Rect::from_min_max(viewport.min, pos2(at, viewport.max.y));
+            paint(&painter.with_clip_rect(left.intersect(viewport)), &before, placement);
+            painter.vline(at, viewport.y_range(), Stroke::new(3.0, Color32::BLACK));
+            painter.vline(at, viewport.y_range(), Stroke::new(1.0, Color32::WHITE));
+            let rect = placement.rect().intersect(viewport);
             badge::paint_note(&painter, rect, "before");
             badge::paint_note(&painter, rect.with_min_x(rect.right() - 48.0), "after");
         }
         Compare::Side => {
-            let [left, right] = halves(room);
+            let [left, right] = halves(viewport);
             for (half, texture, note) in [(left, before, "before"), (right, after, "after")] {
                 let painter = painter.with_clip_rect(half);
                 paint(&painter, &texture, canvas.view.place(half, size));
@@ -95,8 +100,8 @@ pub(super) fn compare(
         Compare::Blink => {
             let is_before = (ui.input(|input| input.time) * 1.5) as i64 % 2 == 0;
             let (texture, note) = if is_before { (before, "before") } else { (after, "after") };
-            paint(&painter, &texture, placed);
-            badge::paint_note(&painter, placed.rect().intersect(room), note);
+            paint(&painter, &texture, placement);
+            badge::paint_note(&painter, placement.rect().intersect(viewport), note);
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
     }

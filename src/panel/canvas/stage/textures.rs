@@ -1,5 +1,4 @@
-//! The parts, and the light on what would change, as textures: kept while nothing changes, and painted again only
-//! where something does.
+//! Textures of the parts and of the region that would change. They are repainted only where something changed.
 
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
@@ -9,7 +8,7 @@ use crate::{
     recipe::{Layer, Scribble},
 };
 
-/// The colours of the parts as textures, made anew when the parts change.
+/// Cached textures of the overlays.
 #[derive(Default)]
 pub(in crate::panel::canvas) struct Overlay {
     parts: Option<(Drawn, TextureHandle)>,
@@ -35,7 +34,7 @@ impl Drawn {
         Area { x: 0, y: 0, width: self.size.0, height: self.size.1 }
     }
 
-    /// Where the texture has to be painted again to show `now`; none if it does.
+    /// The area to repaint to show `now`, if any.
     fn changed(&self, now: &Self) -> Option<Area> {
         let is_same = (self.chosen, self.size) == (now.chosen, now.size)
             && self.layers.len() == now.layers.len();
@@ -48,7 +47,7 @@ impl Drawn {
     }
 }
 
-/// Where a part looks otherwise than before, its rim included.
+/// The area in which a part looks different, including its outline.
 fn changed(before: &Layer, after: &Layer, size: (u32, u32)) -> Option<Area> {
     if before == after {
         return None;
@@ -87,7 +86,7 @@ impl Overlay {
                 match drawn.changed(&now) {
                     None => {}
                     Some(area) if area == now.all() => texture.set(paint(area), crisp()),
-                    // A stroke changes little of a large picture.
+                    // A stroke changes a small area of a large picture.
                     Some(area) => {
                         let at = [area.x as usize, area.y as usize];
                         texture.set_partial(at, paint(area), crisp());
