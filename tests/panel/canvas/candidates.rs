@@ -103,7 +103,8 @@ fn what_was_put_away_is_brought_back_to_its_old_place_and_looked_at() {
 #[test]
 fn the_key_that_closes_a_menu_puts_no_candidate_away() {
     let (mut panel, _) = with_candidates();
-    let ways = |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
+    let ways =
+        |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
     panel.get_by(ways).click();
     panel.run_steps(2);
     assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
