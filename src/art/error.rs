@@ -30,6 +30,13 @@ pub enum ArtError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that must lie in the art folder is a link to another place. Nothing is written or
+    /// deleted behind it.
+    #[error("{path} is a link to another folder: remove the link, a real folder is created then")]
+    LinkedFolder {
+        /// The link.
+        path: PathBuf,
+    },
     /// The folder was opened with [`Art::read`](super::Art::read).
     #[error("the art folder {path} is open for looking only: nothing can be written")]
     LookingOnly {

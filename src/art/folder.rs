@@ -44,7 +44,7 @@ impl Folder {
             }
         }
         let folder = Self { root, lock: Some(Arc::new(lock)) };
-        folder.clear_unfinished();
+        folder.clear_unfinished()?;
         Ok(folder)
     }
 
@@ -69,6 +69,9 @@ impl Folder {
     ) -> Result<(), ArtError> {
         self.may_write()?;
         let unfinished = self.root.join(UNFINISHED);
+        if unfinished.is_symlink() {
+            return Err(ArtError::LinkedFolder { path: unfinished });
+        }
         fs::create_dir_all(&unfinished).map_err(ArtError::io("create", &unfinished))?;
         let mut file = new_file().tempfile_in(&unfinished).map_err(ArtError::io("write", path))?;
         fill(file.as_file_mut())
@@ -136,13 +139,27 @@ impl Folder {
         }
     }
 
-    fn clear_unfinished(&self) {
-        let Ok(entries) = fs::read_dir(self.root.join(UNFINISHED)) else { return };
+    /// Removes what a killed process left in `.tmp`. Where `.tmp` is a link, only the link goes: the
+    /// files behind it belong to somebody else.
+    ///
+    /// # Errors
+    /// When `.tmp` is a link that cannot be removed.
+    fn clear_unfinished(&self) -> Result<(), ArtError> {
+        let folder = self.root.join(UNFINISHED);
+        if folder.is_symlink() {
+            log::warn!("{} is a link: it is removed, its target stays", folder.display());
+            // Windows removes a link to a folder as a folder.
+            return fs::remove_file(&folder)
+                .or_else(|_| fs::remove_dir(&folder))
+                .map_err(|_| ArtError::LinkedFolder { path: folder });
+        }
+        let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
         for path in entries.flatten().map(|entry| entry.path()) {
             if let Err(error) = fs::remove_file(&path) {
-                log::warn!("cannot clear away the unfinished file {}: {error}", path.display());
+                log::warn!("cannot remove the unfinished file {}: {error}", path.display());
             }
         }
+        Ok(())
     }
 }
 
@@ -250,6 +267,31 @@ mod tests {
         drop(folder);
         Folder::open(root).unwrap();
         assert!(!left.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_temporary_folder_that_is_a_link_loses_the_link_and_its_target_keeps_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, target) = (dir.path().join("art"), dir.path().join("documents"));
+        let letter = target.join("letter.txt");
+        fs::create_dir_all(&target).unwrap();
+        fs::create_dir_all(&root).unwrap();
+        fs::write(&letter, b"mine").unwrap();
+        std::os::unix::fs::symlink(&target, root.join(".tmp")).unwrap();
+
+        let folder = Folder::open(root.clone()).unwrap();
+        assert_eq!(fs::read(&letter).unwrap(), b"mine");
+        assert!(!root.join(".tmp").is_symlink());
+        folder.write_bytes(&root.join("ledger.ron"), b"new").unwrap();
+
+        // A link that appears while the folder is open.
+        fs::remove_dir(root.join(".tmp")).unwrap();
+        std::os::unix::fs::symlink(&target, root.join(".tmp")).unwrap();
+        let error = folder.write_bytes(&root.join("ledger.ron"), b"newer").unwrap_err();
+        assert!(matches!(&error, ArtError::LinkedFolder { path } if *path == root.join(".tmp")));
+        assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
     }
 
     #[test]
