@@ -114,8 +114,7 @@ impl Hub {
             .map_err(|source| HubError::Api { repo: repo.to_owned(), source: Box::new(source) })?;
         let commit = answer.commit()?;
         // Files of one commit belong together, even when the branch moves on meanwhile.
-        let snapshot =
-            Repo::with_revision(repo.to_owned(), RepoType::Model, commit.clone());
+        let snapshot = Repo::with_revision(repo.to_owned(), RepoType::Model, commit.clone());
         Ok(Listing {
             licence: answer.licence(),
             files: select(answer.into_files()?),

@@ -146,7 +146,9 @@ fn redirect(from: &Uri, response: &Response<Body>) -> Result<Option<Uri>, HubErr
 
 /// An absolute HTTP URL.
 fn parse(target: &str, asked: &str) -> Result<Uri, HubError> {
-    target.parse::<Uri>().ok().filter(|uri| Origin::of(uri).is_some()).ok_or_else(|| {
-        HubError::Redirect { url: asked.to_owned(), location: target.to_owned() }
-    })
+    target
+        .parse::<Uri>()
+        .ok()
+        .filter(|uri| Origin::of(uri).is_some())
+        .ok_or_else(|| HubError::Redirect { url: asked.to_owned(), location: target.to_owned() })
 }

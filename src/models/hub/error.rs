@@ -15,7 +15,9 @@ pub enum HubError {
         source: Box<ureq::Error>,
     },
     /// The address of the hub is not an absolute HTTP URL.
-    #[error("the hub's address \"{endpoint}\" is not an http:// or https:// URL: check HF_ENDPOINT")]
+    #[error(
+        "the hub's address \"{endpoint}\" is not an http:// or https:// URL: check HF_ENDPOINT"
+    )]
     Endpoint {
         /// The address.
         endpoint: String,
@@ -56,7 +58,9 @@ pub enum HubError {
         file: String,
     },
     /// The connection ended before the file was complete.
-    #[error("{file} arrived in part: {found} of {expected} bytes; run the download again to resume")]
+    #[error(
+        "{file} arrived in part: {found} of {expected} bytes; run the download again to resume"
+    )]
     Incomplete {
         /// The file, below the model's folder.
         file: String,
@@ -66,7 +70,9 @@ pub enum HubError {
         expected: u64,
     },
     /// A file arrived, but not the one in the listing.
-    #[error("the SHA-256 of {path} differs from the hub's listing: it was removed, download it again")]
+    #[error(
+        "the SHA-256 of {path} differs from the hub's listing: it was removed, download it again"
+    )]
     Differs {
         /// The file.
         path: PathBuf,
@@ -91,7 +97,10 @@ pub enum HubError {
 
 impl HubError {
     /// Names the file in an error of the system.
-    pub(super) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }

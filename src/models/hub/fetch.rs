@@ -35,7 +35,11 @@ impl Fetcher {
     /// # Errors
     /// When the hub stops answering, its answer cannot be trusted, the file differs from the listing,
     /// or the disk refuses.
-    pub(super) fn fetch(&self, file: &RemoteFile, on_bytes: &mut OnBytes<'_>) -> Result<(), HubError> {
+    pub(super) fn fetch(
+        &self,
+        file: &RemoteFile,
+        on_bytes: &mut OnBytes<'_>,
+    ) -> Result<(), HubError> {
         let pointer = self.snapshot.join(&file.path);
         if pointer.exists() {
             return Ok(());

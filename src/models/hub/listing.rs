@@ -161,7 +161,8 @@ pub(super) fn model_files(mut files: Vec<RemoteFile>) -> Vec<RemoteFile> {
                 let full = path.replace(&format!(".{variant}."), ".");
                 full != path && names.contains(&full)
             });
-            let is_data = matches!(file.rsplit_once('.'), Some((_, "safetensors" | "json" | "txt")));
+            let is_data =
+                matches!(file.rsplit_once('.'), Some((_, "safetensors" | "json" | "txt")));
             PARTS.contains(&part) && !file.contains('/') && is_data && !has_full_twin
         }
     };

@@ -55,9 +55,10 @@ impl Server {
         let gets = requests.iter().filter(|it| it.method == "GET" && it.path.contains("/resolve/"));
         gets.map(|it| {
             let name = it.path.rsplit_once(&format!("/{SHA}/")).expect("a file").1;
-            let from = it.headers.get("range").map_or("0", |range| {
-                range.trim_start_matches("bytes=").trim_end_matches('-')
-            });
+            let from = it
+                .headers
+                .get("range")
+                .map_or("0", |range| range.trim_start_matches("bytes=").trim_end_matches('-'));
             format!("{name} {from}")
         })
         .collect()
@@ -141,7 +142,8 @@ impl Fake {
             ];
             return response("302 Found", &headers, b"");
         }
-        let headers = [("x-repo-commit", self.file_commit.as_str()), ("etag", &format!("\"{etag}\""))];
+        let headers =
+            [("x-repo-commit", self.file_commit.as_str()), ("etag", &format!("\"{etag}\""))];
         if request.method == "HEAD" {
             return response("200 OK", &headers, b"");
         }
@@ -164,7 +166,8 @@ impl Fake {
         });
         let siblings: Vec<_> = siblings.collect();
         let card = serde_json::json!({ "license": "mit" });
-        serde_json::json!({ "sha": self.commit, "siblings": siblings, "cardData": card }).to_string()
+        serde_json::json!({ "sha": self.commit, "siblings": siblings, "cardData": card })
+            .to_string()
     }
 }
 
@@ -351,8 +354,7 @@ fn a_redirect_within_the_hub_is_followed_with_the_token() {
 #[test]
 fn a_hub_that_redirects_for_ever_or_to_a_file_is_refused() {
     for target in ["/again", "file:///etc/passwd", "//other/x", ""] {
-        let server =
-            Server::start(|_| response("302 Found", &[("location", target)], b""));
+        let server = Server::start(|_| response("302 Found", &[("location", target)], b""));
         let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("refused");
         assert!(matches!(error, HubError::Redirect { .. }), "{target}: {error}");
     }
@@ -383,7 +385,8 @@ fn a_commit_that_is_not_a_hash_is_refused() {
 
 #[test]
 fn an_entity_tag_that_is_not_a_hash_is_refused_and_writes_nothing() {
-    for (etag, commit) in [("../../../evil", SHA), ("/tmp/evil", SHA), ("", SHA), (SHA, "../evil")] {
+    for (etag, commit) in [("../../../evil", SHA), ("/tmp/evil", SHA), ("", SHA), (SHA, "../evil")]
+    {
         let mut fake = Fake::new(&model(b"weights"));
         (fake.etag, fake.file_commit) = (Some(etag.to_owned()), commit.to_owned());
         let cache = CacheFolder::new();
@@ -397,8 +400,15 @@ fn an_entity_tag_that_is_not_a_hash_is_refused_and_writes_nothing() {
 
 #[test]
 fn a_file_name_that_leaves_the_folder_is_refused() {
-    let names =
-        ["../evil.json", "unet/../../evil.json", "/etc/evil", "unet\\..\\evil", "C:evil", "a//b", "./a"];
+    let names = [
+        "../evil.json",
+        "unet/../../evil.json",
+        "/etc/evil",
+        "unet\\..\\evil",
+        "C:evil",
+        "a//b",
+        "./a",
+    ];
     for name in names {
         let server = Fake::new(&[&model(b"weights")[..], &[(name, b"evil")]].concat()).start();
         let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("refused");
@@ -411,6 +421,7 @@ fn a_file_name_that_leaves_the_folder_is_refused() {
 fn a_checksum_that_is_not_a_hash_is_refused() {
     let mut fake = Fake::new(&model(b"weights"));
     fake.sha256.insert(UNET.to_owned(), "short".to_owned());
-    let error = CacheFolder::new().hub(&fake.start()).list("us/sketch", "main").expect_err("refused");
+    let error =
+        CacheFolder::new().hub(&fake.start()).list("us/sketch", "main").expect_err("refused");
     assert!(matches!(&error, HubError::Malformed { value, .. } if value == "short"), "{error}");
 }
