@@ -13,7 +13,6 @@ mod config;
 mod device;
 mod error;
 mod files;
-mod interrupt;
 mod layers;
 mod pipeline;
 mod resnet;
@@ -26,11 +25,12 @@ pub mod tokenizer;
 pub mod unet;
 pub mod vae;
 
+pub use crate::control::{Cancelled, Interrupt};
 pub use device::DeviceKind;
 pub use error::DiffusionError;
 pub use files::ModelFiles;
-pub use interrupt::{Cancelled, Interrupt};
+pub use crate::control::Step;
 pub use pipeline::{
     DrawError, DrawRequest, EditError, EditPlan, EditRequest, Grid, MAX_SIDE, MIN_SIDE, Noise,
-    StableDiffusion, Step, Trace,
+    StableDiffusion, Trace,
 };

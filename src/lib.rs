@@ -158,6 +158,7 @@
 
 pub mod art;
 pub mod contact_sheet;
+pub mod control;
 pub mod diffusion;
 pub mod generator;
 pub mod mask;

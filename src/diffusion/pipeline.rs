@@ -13,7 +13,7 @@ mod trace;
 use std::{collections::HashMap, str};
 
 use candle_core::{DType, Device, Tensor};
-use image::{RgbImage, RgbaImage};
+use image::RgbaImage;
 
 use super::{
     DeviceKind, DiffusionError, Interrupt, ModelFiles,
@@ -24,6 +24,7 @@ use super::{
     unet::UNet2DConditionModel,
     vae::Autoencoder,
 };
+use crate::control::Step;
 
 pub use edit::{EditError, EditPlan, EditRequest, Grid};
 pub use error::DrawError;
@@ -53,17 +54,6 @@ pub struct StableDiffusion {
     texts: HashMap<String, Tensor>,
     /// Edits show the denoiser what lies around a part without noise.
     clean_surroundings: bool,
-}
-
-/// Drawing went one step on.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Steps done, from 1.
-    pub done: u32,
-    /// Steps in all.
-    pub of: u32,
-    /// What the finished picture is expected to look like: small, one pixel for each latent.
-    pub preview: Option<RgbImage>,
 }
 
 impl StableDiffusion {

@@ -1,0 +1,91 @@
+//! Interrupting long work and reporting its progress.
+//!
+//! Loading a model, hashing it and drawing with it take seconds to minutes on a worker thread.
+//! [`Control`] is what the thread that started the work hands to the one that does it.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use image::RgbImage;
+
+/// Interrupts work and receives its progress.
+pub trait Control: Sync {
+    /// Stops or pauses the work. The work checks it between tensors while it loads or hashes a
+    /// model, and between network blocks while it draws.
+    fn interrupt(&self) -> &Interrupt;
+
+    /// Called while a model is loaded or hashed, with the bytes read so far and in all.
+    fn loading(&self, done: u64, of: u64) {
+        let _ = (done, of);
+    }
+
+    /// Called after each sampling step.
+    fn step(&self, step: Step) {
+        let _ = step;
+    }
+}
+
+/// One finished sampling step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Finished steps, starting at 1.
+    pub done: u32,
+    /// Steps in all.
+    pub of: u32,
+    /// A small preview of the finished picture, one pixel per latent.
+    pub preview: Option<RgbImage>,
+}
+
+/// Stops or pauses work on another thread. Clones share one state.
+///
+/// As a [`Control`] it ignores progress.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct State {
+    cancelled: bool,
+    paused: bool,
+}
+
+/// The work was cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cancelled")]
+pub struct Cancelled;
+
+impl Interrupt {
+    /// Makes every later [`Self::check`] fail, and wakes one that waits.
+    pub fn cancel(&self) {
+        self.change(|state| state.cancelled = true);
+    }
+
+    /// Makes [`Self::check`] wait until the work is resumed or cancelled.
+    pub fn set_paused(&self, paused: bool) {
+        self.change(|state| state.paused = paused);
+    }
+
+    /// Returns an error if the work was cancelled; waits while it is paused. The worker calls this
+    /// wherever it can stop.
+    ///
+    /// # Errors
+    /// [`Cancelled`] after a call to [`Self::cancel`].
+    pub fn check(&self) -> Result<(), Cancelled> {
+        let (state, changed) = &*self.0;
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = changed
+            .wait_while(state, |state| state.paused && !state.cancelled)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.cancelled { Err(Cancelled) } else { Ok(()) }
+    }
+
+    fn change(&self, with: impl FnOnce(&mut State)) {
+        let (state, changed) = &*self.0;
+        with(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_all();
+    }
+}
+
+impl Control for Interrupt {
+    fn interrupt(&self) -> &Interrupt {
+        self
+    }
+}
