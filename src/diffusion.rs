@@ -25,11 +25,11 @@ pub mod tokenizer;
 pub mod unet;
 pub mod vae;
 
+pub use crate::control::Step;
 pub use crate::control::{Cancelled, Interrupt};
 pub use device::DeviceKind;
 pub use error::DiffusionError;
 pub use files::ModelFiles;
-pub use crate::control::Step;
 pub use pipeline::{
     DrawError, DrawRequest, EditError, EditPlan, EditRequest, Grid, MAX_SIDE, MIN_SIDE, Noise,
     StableDiffusion, Trace,
