@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use bevy_illustrator::{
     diffusion::{
-        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, ModelFiles, Noise,
-        StableDiffusion,
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, ModelFiles, Noise,
     },
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, Sizes, part::picture_hash},
+    recipe::{EditKind, Part, PartEdit, Sampler, Sizes},
 };
 
 const SHARES: [u32; 5] = [5, 10, 25, 50, 100];
@@ -24,7 +23,7 @@ fn main() -> Result<(), DiffusionError> {
 }
 
 fn measure() -> Result<(), DiffusionError> {
-    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu)?;
+    let mut model = Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default())?;
     let sampler = Sampler { steps: 20, ..Sampler::default() };
     let size = Sizes::default().background;
     let draw = DrawRequest {
@@ -35,8 +34,8 @@ fn measure() -> Result<(), DiffusionError> {
         noise: Noise::Seed(0),
     };
     let interrupt = Interrupt::default();
-    let picture = model.draw(&draw, &interrupt, &mut |_| {}, None)?;
-    let whole = median(|| model.draw(&draw, &interrupt, &mut |_| {}, None).map(drop))?;
+    let picture = model.draw(&draw, &interrupt, &mut [])?;
+    let whole = median(|| model.draw(&draw, &interrupt, &mut []).map(drop))?;
     println!("{size}, {} steps, medians of {RUNS}", sampler.steps);
     println!("{:>10} {:>12} {:>9} {:>9}", "changed", "context", "seconds", "of whole");
     println!("{:>10} {:>12} {whole:>9.3} {:>8.0}%", "drawn", "", 100.0);
@@ -59,22 +58,17 @@ fn measure() -> Result<(), DiffusionError> {
             scribble: None,
         };
         let request = EditRequest {
-            edit: PictureEdit {
-                parent: None,
-                picture: picture_hash(&picture),
-                style: String::new(),
-                parts: vec![part],
-                context: None,
-                origin: None,
-            },
+            parts: vec![part],
+            style: String::new(),
+            context: None,
             picture: picture.clone(),
             prompt: String::new(),
             negative_prompt: String::new(),
             sampler,
             noise: Noise::Seed(0),
         };
-        let context = model.plan_edit(&request)?.context;
-        let seconds = median(|| model.edit(&request, &interrupt, &mut |_| {}, None).map(drop))?;
+        let context = model.plan_edit(&request)?.crop;
+        let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;
         let context = format!("{}x{}", context.width, context.height);
         println!("{share:>9}% {context:>12} {seconds:>9.3} {:>8.0}%", 100.0 * seconds / whole);
         points.push((f64::from(share) / 100.0, seconds / whole));

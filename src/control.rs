@@ -24,6 +24,32 @@ pub trait Control: Sync {
     }
 }
 
+/// A [`Control`] that calls a function after each sampling step.
+#[derive(Clone, Debug, Default)]
+pub struct OnStep<F> {
+    /// Stops or pauses the work.
+    pub interrupt: Interrupt,
+    /// Called after each sampling step.
+    pub on_step: F,
+}
+
+impl<F: Fn(Step)> OnStep<F> {
+    /// Calls `on_step` after each sampling step.
+    pub fn new(interrupt: Interrupt, on_step: F) -> Self {
+        Self { interrupt, on_step }
+    }
+}
+
+impl<F: Fn(Step) + Sync> Control for OnStep<F> {
+    fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    fn step(&self, step: Step) {
+        (self.on_step)(step);
+    }
+}
+
 /// One finished sampling step.
 #[derive(Clone, Debug)]
 pub struct Step {

@@ -1,36 +1,51 @@
-//! The Stable Diffusion family on candle, driven by the `config.json` files of a diffusers folder.
+//! Diffusion models on candle.
 //!
-//! [`ModelFiles`] is such a folder, on disk or embedded in the crate. Each network reads its own
-//! `config.json` and weights from it: [`clip::ClipTextModel`] turns the ids of
-//! [`tokenizer::ClipTokenizer`] into a context, [`unet::UNet2DConditionModel`] removes noise from
-//! latents under that context, and [`vae::Autoencoder`] turns latents into a picture and back.
+//! A [`Model`] draws and edits pictures. It consists of a [`TextEncoder`], a [`Denoiser`] and an
+//! [`Autoencoder`], which a [`Family`] loads from a model package. Drawing is the loop
+//! [`sample()`]: a [`Scheduler`](scheduler::Scheduler) decides the steps, a [`Guide`](guide::Guide)
+//! combines the predictions under prompt and negative prompt, and [`StepHook`]s observe or change
+//! what happens.
 //!
-//! Names of networks, layers and options are those of diffusers, so that a reader can lay both
-//! side by side. What a `config.json` asks for and these networks cannot do is an error that names
-//! the field and its value, never something that is passed over.
+//! Each of these traits can be implemented by other crates.
+//!
+//! Names of networks, layers and options are those of diffusers, so that both can be read side by
+//! side. An option in a `config.json` that these networks do not support is an error that names the
+//! field and its value; it is never ignored.
 
+mod conditioning;
 mod config;
 mod device;
+mod edit;
 mod error;
 mod files;
 mod layers;
-mod pipeline;
+mod model;
+mod pixels;
+mod request;
 mod resnet;
+mod sample;
 mod weights;
 
-pub mod clip;
+pub mod autoencoder;
+pub mod denoise;
+pub mod family;
+pub mod guide;
+pub mod hooks;
 pub mod noise;
 pub mod scheduler;
-pub mod tokenizer;
-pub mod unet;
-pub mod vae;
+pub mod text;
 
-pub use crate::control::Step;
-pub use crate::control::{Cancelled, Interrupt};
+pub use crate::control::{Cancelled, Interrupt, Step};
+pub use autoencoder::{Autoencoder, LatentSpec};
+pub use conditioning::Conditioning;
+pub use denoise::{Denoiser, DenoiserInput};
 pub use device::DeviceKind;
-pub use error::DiffusionError;
+pub use edit::EditRequest;
+pub use error::{DiffusionError, DrawError};
+pub use family::{Family, LoadOptions};
 pub use files::ModelFiles;
-pub use pipeline::{
-    DrawError, DrawRequest, EditError, EditPlan, EditRequest, Grid, MAX_SIDE, MIN_SIDE, Noise,
-    StableDiffusion, Trace,
-};
+pub use hooks::Trace;
+pub use model::{Model, ModelParts};
+pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
+pub use sample::{SampleInputs, State, StepHook, StepInfo, sample};
+pub use text::TextEncoder;

@@ -160,6 +160,7 @@ pub mod art;
 pub mod contact_sheet;
 pub mod control;
 pub mod diffusion;
+pub mod edit;
 pub mod generator;
 pub mod mask;
 pub mod models;

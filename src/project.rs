@@ -18,7 +18,7 @@ use std::{collections::HashMap, io, path::PathBuf};
 
 use crate::{
     art::{Art, ArtError, Take, TakeId},
-    diffusion::EditError,
+    edit::EditError,
     generator::GeneratorRegistry,
     recipe::{Recipe, Style},
     story::{

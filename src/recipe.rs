@@ -223,6 +223,16 @@ impl SchedulerKind {
         }
     }
 
+    /// The name of the class in diffusers.
+    #[must_use]
+    pub const fn class_name(self) -> &'static str {
+        match self {
+            Self::Ddim => "DDIMScheduler",
+            Self::Euler => "EulerDiscreteScheduler",
+            Self::DpmPlusPlus2M => "DPMSolverMultistepScheduler",
+        }
+    }
+
     /// The kind with this [`Self::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        diffusion::Grid,
+        edit::Grid,
         generator::ModelCard,
         recipe::{Recipe, Sampler, SchedulerKind, Size},
     };
@@ -171,7 +171,7 @@ mod tests {
             name: "sketch".to_owned(),
             hash: "0123456789abcdef".to_owned(),
             licence: Some("MIT".to_owned()),
-            grid: Grid { scale: 16, least: 8 },
+            grid: Grid { scale: 16, min_latents: 8 },
         };
         let provenance = Provenance {
             recipe,

@@ -1,20 +1,21 @@
-//! Why a model cannot be loaded or run.
+//! Why a model cannot be loaded, or a picture not drawn.
 
-use super::{Cancelled, DrawError, EditError, scheduler::SchedulerError};
+use super::{Cancelled, MAX_SIDE, MIN_SIDE, scheduler::SchedulerError};
+use crate::{edit::EditError, recipe::Size};
 
-/// Why a model could not be loaded or run. Each message says which file, field or tensor is meant.
+/// Why a model could not be loaded or run. Each message names the file, field or tensor.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiffusionError {
-    /// Somebody cancelled.
+    /// The work was cancelled.
     #[error("drawing was cancelled")]
     Cancelled,
-    /// A file of the model is not there.
+    /// A file of the model is missing.
     #[error("{file} is missing: {hint}")]
     Missing {
-        /// The file that was looked for.
+        /// The file.
         file: String,
-        /// What is expected and what to do.
+        /// What to do.
         hint: String,
     },
     /// A file of the model could not be read.
@@ -22,30 +23,30 @@ pub enum DiffusionError {
     Io {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The reason.
         source: std::io::Error,
     },
-    /// A JSON file of the model is not what it should be.
-    #[error("{file} cannot be understood: {source}")]
+    /// A JSON file of the model has unexpected contents.
+    #[error("{file} cannot be parsed: {source}")]
     Config {
         /// The file.
         file: String,
-        /// The place and the reason.
+        /// The position and the reason.
         source: serde_json::Error,
     },
-    /// The configuration asks for something that the networks cannot do.
+    /// The configuration asks for something that the networks do not support.
     #[error("{file}: `{field}` is {value}, which is not supported; supported is {supported}")]
     Unsupported {
         /// The configuration file.
         file: String,
         /// The field.
         field: String,
-        /// The value it has.
+        /// Its value.
         value: String,
-        /// The values that would do.
+        /// The supported values.
         supported: String,
     },
-    /// The weights are in a format that can run code when it is read.
+    /// The weights are in a format that can run code when they are read.
     #[error(
         "{file} is a pickle, which can run code when it is read; \
          convert the model to safetensors, or download the safetensors variant"
@@ -54,40 +55,51 @@ pub enum DiffusionError {
         /// The file.
         file: String,
     },
-    /// A weight file is damaged, or no weight file at all.
-    #[error("{file} is not a whole safetensors file: {reason}; download or copy it again")]
+    /// A weight file is damaged or not a weight file.
+    #[error("{file} is not a complete safetensors file: {reason}; download or copy it again")]
     BadWeights {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The tokenizer's files are not what they should be.
+    /// A file of the tokenizer has unexpected contents.
     #[error("{file}: {reason}")]
     Tokenizer {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The asked device is not there.
+    /// The requested device is not available.
     #[error("the device \"{device}\" cannot be used: {reason}")]
     Device {
-        /// The device as it was named.
+        /// The device.
         device: String,
-        /// Why not, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// The model's scheduler cannot run.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
-    /// The picture cannot be drawn as it was asked for.
+    /// The request has a value that cannot be used.
     #[error(transparent)]
     Draw(#[from] DrawError),
-    /// The picture cannot be edited as it was asked for.
+    /// The edit has a value that cannot be used.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// candle could not do it.
+    /// The parts of a model do not belong together.
+    #[error(
+        "the denoiser takes latents with {denoiser} channels, but the autoencoder's have {autoencoder}: \
+         the parts of this model do not belong together"
+    )]
+    Parts {
+        /// Channels of the denoiser's latents.
+        denoiser: usize,
+        /// Channels of the autoencoder's latents.
+        autoencoder: usize,
+    },
+    /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
@@ -96,4 +108,40 @@ impl From<Cancelled> for DiffusionError {
     fn from(_: Cancelled) -> Self {
         Self::Cancelled
     }
+}
+
+/// Why a picture cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrawError {
+    /// A side is too short or too long.
+    #[error(
+        "a picture of {0} cannot be drawn: each side must have {MIN_SIDE} to {MAX_SIDE} pixels"
+    )]
+    Size(Size),
+    /// Not a number, or below 0.
+    #[error("guidance scale {0} cannot be used: give a number of at least 0, such as 7.5")]
+    Guidance(f32),
+    /// Not a number, or not in 0..=1.
+    #[error("guidance rescale {0} cannot be used: give a number from 0 to 1, such as 0.7")]
+    GuidanceRescale(f32),
+    /// The starting noise belongs to another size or another model.
+    #[error(
+        "the starting noise has the shape {found:?}, but {size} pixels need \
+         {expected:?} with this model (batch, channels, height, width)"
+    )]
+    Noise {
+        /// The shape of the noise.
+        found: Vec<usize>,
+        /// The shape that is needed.
+        expected: [usize; 4],
+        /// The requested size.
+        size: Size,
+    },
+    /// The result has values that are not finite.
+    #[error(
+        "the model produced values that are not finite: check the weights, the starting noise and \
+         the guidance scale"
+    )]
+    NotFinite,
 }

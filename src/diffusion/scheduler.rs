@@ -1,11 +1,13 @@
-//! Schedulers: the walk from noise to a picture, step by step, as diffusers does it.
+//! Schedulers: the steps from noise to a picture, as in diffusers.
 //!
-//! A scheduler decides at which timesteps the network looks at the latents and how each of its
-//! answers moves them. It holds the numbers for one walk; the network is somebody else's. What it
-//! may do is read from the model's `scheduler_config.json` ([`SchedulerConfig`]), whichever
-//! scheduler that file was written for: fields that the chosen one knows are taken over, the
-//! others get its defaults. Scalars are computed on the processor in `f64` from the trained `f32`
-//! noise schedule, tensors in `f32`.
+//! A scheduler decides the timesteps at which the denoiser predicts, and how each prediction changes
+//! the latents. It is found by the name of its class in diffusers ([`build`]); other crates can
+//! [`register`] more. Any scheduler can be set up from any model's `scheduler_config.json`
+//! ([`SchedulerConfig`]): it reads the fields that it knows and takes its own defaults for the
+//! others.
+//!
+//! Scalars are computed on the processor in `f64` from the trained `f32` noise schedule, tensors in
+//! `f32`.
 
 mod config;
 mod ddim;
@@ -14,35 +16,36 @@ mod euler;
 mod limit;
 mod noise_schedule;
 mod prediction;
+mod registry;
 mod sigmas;
 mod timesteps;
 
 use candle_core::Tensor;
 
-use crate::recipe::SchedulerKind;
-
 pub use config::{SchedulerConfig, SchedulerError};
+pub use registry::{SchedulerClass, build, classes, find, register};
 
-/// One walk from noise to a picture.
+/// The steps from noise to one picture.
 pub trait Scheduler: Send {
-    /// What the network is told at each step; fractional for some sigma spacings. Its length is
-    /// the number of steps.
+    /// The timestep of each step; fractional for some sigma spacings. Its length is the number of
+    /// steps.
     fn timesteps(&self) -> &[f64];
 
-    /// What standard normal noise is multiplied by to make the latents before the first step.
+    /// The standard deviation of the starting noise: standard normal noise times this are the latents
+    /// before the first step.
     fn init_noise_sigma(&self) -> f64;
 
-    /// The latents as the network wants to see them at `step`, counted from 0.
+    /// The latents in the scale that the denoiser expects at `step`, counted from 0.
     ///
     /// # Errors
-    /// When candle cannot compute it.
+    /// When candle fails.
     fn scale_model_input(&self, latents: &Tensor, step: usize) -> candle_core::Result<Tensor>;
 
-    /// Finished latents with as much of `noise` as latents have before `step`; with `step` the number of
-    /// steps, as much as is left at the end. With diffusers, `add_noise` at the timestep of that step.
+    /// Finished latents with the amount of `noise` that latents have before `step`. A `step` equal to
+    /// the number of steps is the end. In diffusers this is `add_noise` at the timestep of the step.
     ///
     /// # Errors
-    /// When candle cannot compute it.
+    /// When candle fails.
     fn add_noise(
         &self,
         original: &Tensor,
@@ -50,10 +53,10 @@ pub trait Scheduler: Send {
         step: usize,
     ) -> candle_core::Result<Tensor>;
 
-    /// Moves `latents` by the network's answer. Steps are taken in order, from any on.
+    /// Changes `latents` by the denoiser's prediction. Steps are taken in order; the first may be any.
     ///
     /// # Errors
-    /// When candle cannot compute it.
+    /// When candle fails.
     fn step(
         &mut self,
         model_output: &Tensor,
@@ -62,35 +65,13 @@ pub trait Scheduler: Send {
     ) -> candle_core::Result<Stepped>;
 }
 
-/// Where a step of a scheduler leads.
+/// The result of a step.
 #[derive(Clone, Debug)]
 pub struct Stepped {
-    /// The latents of the next step.
+    /// The latents before the next step.
     pub latents: Tensor,
-    /// What the network believes that the finished latents are.
+    /// The finished latents, as this step predicts them.
     pub predicted_original: Tensor,
-}
-
-/// The scheduler of this kind for a model, set to this many steps.
-///
-/// # Errors
-/// When an option of the model's config is not supported, named with its value, or the steps are
-/// more than the config allows.
-pub fn build(
-    kind: SchedulerKind,
-    config: &SchedulerConfig,
-    steps: u32,
-) -> Result<Box<dyn Scheduler>, SchedulerError> {
-    let most = config.num_train_timesteps()?;
-    let steps = steps as usize;
-    if steps == 0 || steps > most {
-        return Err(SchedulerError::Steps { steps, most });
-    }
-    Ok(match kind {
-        SchedulerKind::Ddim => Box::new(ddim::Ddim::new(config, steps)?),
-        SchedulerKind::Euler => Box::new(euler::Euler::new(config, steps)?),
-        SchedulerKind::DpmPlusPlus2M => Box::new(dpm_solver::DpmSolver::new(config, steps)?),
-    })
 }
 
 /// `a_weight * a + b_weight * b`.

@@ -1,38 +1,84 @@
-//! Which generator runs which model.
+//! Finding the generator of a model.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{GenerateError, Generator};
+use crate::control::Control;
 
-/// Loads a generator for a model name, or says that the name is not its own (`None`).
-pub type ModelLoader =
-    dyn Fn(&str) -> Option<Result<Box<dyn Generator>, GenerateError>> + Send + Sync;
+/// Loads generators by the name of their model.
+pub trait ModelLoader: Send + Sync {
+    /// Loads the generator of `model`, a name or a folder. `None` if this loader does not know it.
+    ///
+    /// `control` interrupts loading and receives its progress.
+    fn load(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>>;
+}
 
-/// Which generator runs which model: loaders are asked in turn, the last one registered first.
+/// The loaders of all models. The last one that was added is asked first.
 #[derive(Clone, Default)]
 pub struct GeneratorRegistry {
-    loaders: Vec<Arc<ModelLoader>>,
+    loaders: Vec<Arc<dyn ModelLoader>>,
+}
+
+/// A loader that is a function.
+struct LoadFn<F>(F);
+
+impl<F> ModelLoader for LoadFn<F>
+where
+    F: Fn(&str, &dyn Control) -> Option<Result<Box<dyn Generator>, GenerateError>> + Send + Sync,
+{
+    fn load(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
+        self.0(model, control)
+    }
 }
 
 impl GeneratorRegistry {
-    /// Adds a loader; it is asked before those that are there already.
-    pub fn register<F>(&mut self, loader: F)
+    /// Adds a function as a loader. See [`ModelLoader::load`].
+    pub fn register<F>(&mut self, load: F)
     where
-        F: Fn(&str) -> Option<Result<Box<dyn Generator>, GenerateError>> + Send + Sync + 'static,
+        F: Fn(&str, &dyn Control) -> Option<Result<Box<dyn Generator>, GenerateError>>
+            + Send
+            + Sync
+            + 'static,
     {
+        self.register_loader(LoadFn(load));
+    }
+
+    /// Adds a loader.
+    pub fn register_loader(&mut self, loader: impl ModelLoader + 'static) {
         self.loaders.push(Arc::new(loader));
     }
 
-    /// Loads the generator for a model: a name or a folder.
+    /// Loads the generator of a model: a name or a folder.
     ///
     /// # Errors
-    /// When no loader takes the name, or the one that does cannot load it.
-    pub fn load(&self, model: &str) -> Result<Box<dyn Generator>, GenerateError> {
-        self.loaders.iter().rev().find_map(|loader| loader(model)).unwrap_or_else(|| {
+    /// [`GenerateError::Cancelled`] when interrupted, [`GenerateError::NoGenerator`] when no loader
+    /// knows the model, and the error of the loader that does.
+    pub fn load(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<Box<dyn Generator>, GenerateError> {
+        control.interrupt().check()?;
+        let mut loaders = self.loaders.iter().rev();
+        loaders.find_map(|loader| loader.load(model, control)).unwrap_or_else(|| {
             Err(GenerateError::NoGenerator {
                 path: model.into(),
-                what: "not a model that is known here".to_owned(),
+                what: "not a known model".to_owned(),
             })
         })
+    }
+}
+
+impl fmt::Debug for GeneratorRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GeneratorRegistry({} loaders)", self.loaders.len())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Project, ProjectError, refuse_faults};
 use crate::{
     art::TakeId,
-    diffusion::EditError,
+    edit::EditError,
     mask::Area,
     recipe::{Marks, Part, PictureEdit, Recipe, Style},
     story::check::check_style,

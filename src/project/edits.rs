@@ -7,7 +7,7 @@ use image::RgbaImage;
 use super::{Project, ProjectError, Update, propagate::Search};
 use crate::{
     art::{Take, TakeId},
-    diffusion::{EditError, EditPlan},
+    edit::{EditError, EditPlan},
     mask::Area,
     recipe::{Part, PictureEdit, Recipe, RecipeId, Size, part::picture_hash},
     storyboard::ShotId,

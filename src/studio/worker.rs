@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     art::{Provenance, TakeWriter},
-    diffusion::Interrupt,
-    generator::{GenerateError, Generator, GeneratorRegistry},
+    control::{Control, Interrupt, OnStep},
+    generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
 };
 
 /// How many finished pictures that could not be written are kept for another try.
@@ -74,15 +74,14 @@ impl<'a> Worker<'a> {
     fn draw(&mut self, job: &Job, interrupt: &Interrupt) -> Result<Finished, GenerateError> {
         let Self { shared, registry, writer, pool, loaded, .. } = self;
         let drawing = || {
-            let parent = parent(writer, job)?;
-            let generator = generator(registry, loaded, &job.recipe.model)?;
-            interrupt.check().map_err(|_| GenerateError::Cancelled)?;
+            let control = OnStep::new(interrupt.clone(), |step| shared.stepped(step));
+            let inputs = Inputs { init_image: parent(writer, job)? };
+            let generator = generator(registry, loaded, &job.recipe.model, &control)?;
+            interrupt.check()?;
             shared.loaded();
-            let image =
-                generator.generate(&job.recipe, parent.as_ref(), interrupt, &mut |step| {
-                    shared.stepped(step);
-                })?;
-            Ok((image, generator.model().clone()))
+            let image = generator.generate(&job.recipe, &inputs, &control)?;
+            GenerateError::check_size(&job.recipe, &image)?;
+            Ok((image, generator.card().clone()))
         };
         // What a panic left half done goes with the generator.
         let drawn = catch_unwind(AssertUnwindSafe(|| pool.install(drawing)));
@@ -120,7 +119,7 @@ impl<'a> Worker<'a> {
 fn parent(writer: &TakeWriter, job: &Job) -> Result<Option<RgbaImage>, GenerateError> {
     let parent = job.recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
     let read = |take| writer.image(&job.shot, take);
-    parent.map(read).transpose().map_err(|error| GenerateError::NoParent(error.to_string()))
+    parent.map(read).transpose().map_err(|error| GenerateError::NoInitImage(error.to_string()))
 }
 
 /// The generator for a model: the one at hand, or a new one in its place.
@@ -128,6 +127,7 @@ fn generator<'a>(
     registry: &GeneratorRegistry,
     loaded: &'a mut Option<Loaded>,
     name: &str,
+    control: &dyn Control,
 ) -> Result<&'a mut dyn Generator, GenerateError> {
     if loaded.as_ref().is_none_or(|loaded| loaded.name != name) {
         // The old model goes first: two may not fit into memory.
@@ -136,7 +136,7 @@ fn generator<'a>(
     let loaded = match loaded {
         Some(loaded) => loaded,
         None => {
-            let generator = registry.load(name)?;
+            let generator = registry.load(name, control)?;
             loaded.insert(Loaded { name: name.to_owned(), generator })
         }
     };

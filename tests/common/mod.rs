@@ -12,8 +12,9 @@ use std::{
 };
 
 use bevy_illustrator::{
-    diffusion::{DiffusionError, Grid, Interrupt},
-    generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
+    control::{Control, Interrupt, Step},
+    edit::Grid,
+    generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
     storyboard::{ShotId, ShotKind, Storyboard},
@@ -49,7 +50,7 @@ impl Fakes {
     pub fn registry(&self) -> GeneratorRegistry {
         let strings = self.clone();
         let mut registry = GeneratorRegistry::default();
-        registry.register(move |name| {
+        registry.register(move |name, _| {
             strings.lock().loads.push(name.to_owned());
             if name == "broken" {
                 return Some(Err(refusal("the model is broken: shape [3] is not [4]")));
@@ -58,7 +59,7 @@ impl Fakes {
                 name: name.to_owned(),
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
-                grid: Grid { scale: 8, least: 1 },
+                grid: Grid { scale: 8, min_latents: 1 },
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
         });
@@ -119,7 +120,7 @@ impl Fakes {
     /// Waits until a step may be done, looking at the interrupt all the while as networks do.
     fn step(&self, interrupt: &Interrupt) -> Result<(), GenerateError> {
         loop {
-            interrupt.check().map_err(|_| GenerateError::Cancelled)?;
+            interrupt.check()?;
             let mut strings = self.lock();
             if strings.steps_allowed != Some(0) {
                 strings.steps_allowed = strings.steps_allowed.map(|allowed| allowed - 1);
@@ -135,22 +136,21 @@ impl Fakes {
 }
 
 impl Generator for Fake {
-    fn model(&self) -> &ModelCard {
+    fn card(&self) -> &ModelCard {
         &self.card
     }
 
     fn generate(
         &mut self,
         recipe: &Recipe,
-        parent: Option<&RgbaImage>,
-        interrupt: &Interrupt,
-        on_step: &mut dyn FnMut(Step),
+        inputs: &Inputs,
+        control: &dyn Control,
     ) -> Result<RgbaImage, GenerateError> {
         let of = recipe.sampler.steps;
         for done in 1..=of {
-            self.strings.step(interrupt)?;
+            self.strings.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
-            on_step(Step { done, of, preview: Some(preview) });
+            control.step(Step { done, of, preview: Some(preview) });
         }
         let hits = |words: &Option<String>| {
             words.as_ref().is_some_and(|words| recipe.prompt.contains(words))
@@ -161,7 +161,7 @@ impl Generator for Fake {
         let panics = hits(&self.strings.lock().panics);
         assert!(!panics, "the easel fell over");
         self.strings.lock().drawn.push(recipe.clone());
-        Ok(match (parent, &recipe.edit) {
+        Ok(match (&inputs.init_image, &recipe.edit) {
             (Some(parent), Some(edit)) => turned(parent, edit),
             _ => gradient(recipe),
         })
@@ -181,7 +181,7 @@ pub fn turned(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
 }
 
 fn refusal(text: &str) -> GenerateError {
-    DiffusionError::from(candle_core::Error::Msg(text.to_owned())).into()
+    GenerateError::other(text)
 }
 
 /// What the fakes draw: a gradient between two colours that come from the recipe's hash.

@@ -14,18 +14,18 @@ fn the_networks_see_the_part_and_a_little_around_it_only() {
     let mask = Mask::rectangle(512, 256, spot);
     let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
     let mut trace = Trace::default();
-    let edited =
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+    let edited = model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+    trace.record_plan(&model().plan_edit(&request).unwrap()).unwrap();
     let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
     let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();
     let plan = model().plan_edit(&request).unwrap();
-    let Area { x, y, width, height } = plan.context;
+    let Area { x, y, width, height } = plan.crop;
     assert_eq!(context, [x, y, width, height].map(|side| side as f32));
     assert!(width * height <= 512 * 256 / 8, "{width}x{height}");
     assert!(shape("latents_0")[3] < 64 && shape("latents_2") == shape("latents_0"));
     assert_eq!(shape("blend_mask"), [1, 1, 256, 512]);
     assert_eq!(shape("image"), [1, 3, 256, 512]);
-    assert_kept(&request.picture, &edited, &plan.blend);
+    assert_kept(&request.picture, &edited, &plan.blend_mask);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() 
     let dumped = |part: &Part| {
         let request = request(landscape(256, 256), vec![part.clone()]);
         let mut trace = Trace::default();
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
         let denoise = trace.get("denoise_mask").unwrap().clone();
         let values: Vec<f32> = denoise.flatten_all().unwrap().to_vec1().unwrap();
         (denoise.dim(3).unwrap(), values, model().plan_edit(&request).unwrap())
@@ -49,11 +49,10 @@ fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() 
     // 14 pixels are shown, 18 drawn: in the second latent around it.
     assert!(wider.iter().filter(|&&strength| strength > 0.0).count() > 8 * 6);
     for (at, &strength) in wider.iter().enumerate() {
-        let [left, top] = [
-            plan.context.x + (at % columns) as u32 * 16,
-            plan.context.y + (at / columns) as u32 * 16,
-        ];
-        let shown = (0..256).map(|i| plan.blend.at(left + i % 16, top + i / 16)).max().unwrap();
+        let [left, top] =
+            [plan.crop.x + (at % columns) as u32 * 16, plan.crop.y + (at / columns) as u32 * 16];
+        let shown =
+            (0..256).map(|i| plan.blend_mask.at(left + i % 16, top + i / 16)).max().unwrap();
         assert!(strength >= f32::from(shown) / 255.0, "{left} {top}: {strength} < {shown}");
     }
 }
@@ -66,7 +65,7 @@ fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
     for scheduler in [SchedulerKind::Ddim, SchedulerKind::Euler, SchedulerKind::DpmPlusPlus2M] {
         request.sampler.scheduler = scheduler;
         let mut trace = Trace::default();
-        model().edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
         let kept = |step: usize| -> Vec<f32> {
             let latents = trace.get(&format!("latents_{step}")).unwrap();
             let columns = latents.dim(3).unwrap() - 3;

@@ -7,8 +7,8 @@ use std::{
 
 use bevy_illustrator::{
     art::Take,
-    diffusion::{DiffusionError, Interrupt},
-    generator::{GenerateError, Generator, GeneratorRegistry, ModelCard, Step},
+    control::{Control, Step},
+    generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
     project::{Action, Project},
     recipe::{Recipe, Size},
@@ -42,21 +42,20 @@ pub struct Orders {
 }
 
 impl Generator for Hand {
-    fn model(&self) -> &ModelCard {
+    fn card(&self) -> &ModelCard {
         &self.card
     }
 
     fn generate(
         &mut self,
         recipe: &Recipe,
-        _parent: Option<&RgbaImage>,
-        interrupt: &Interrupt,
-        on_step: &mut dyn FnMut(Step),
+        _inputs: &Inputs,
+        control: &dyn Control,
     ) -> Result<RgbaImage, GenerateError> {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
-        on_step(Step { done: 1, of: 4, preview });
+        control.step(Step { done: 1, of: 4, preview });
         while self.orders.lock().unwrap().wait {
-            interrupt.check().map_err(|_| DiffusionError::Cancelled)?;
+            control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
         let fail_on = self.orders.lock().unwrap().fail_on;
@@ -109,7 +108,7 @@ impl Desk {
         let orders = Arc::<Mutex<Orders>>::default();
         let mut registry = GeneratorRegistry::default();
         let for_hand = orders.clone();
-        registry.register(move |_| {
+        registry.register(move |_, _| {
             Some(Ok(Box::new(Hand { card: ModelCard::default(), orders: for_hand.clone() })))
         });
         let folder = tempfile::tempdir().unwrap();

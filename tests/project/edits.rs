@@ -8,7 +8,7 @@ use std::{
 
 use bevy_illustrator::{
     art::{Take, TakeId},
-    diffusion::EditError,
+    edit::EditError,
     mask::{Area, Mask},
     project::{Action, ProjectError, Update},
     recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, part::picture_hash},

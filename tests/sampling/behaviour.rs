@@ -1,14 +1,18 @@
 //! What a generator promises besides the right numbers.
 
 use bevy_illustrator::{
-    diffusion::{
-        DeviceKind, DiffusionError, DrawError, DrawRequest, Interrupt, ModelFiles, Noise,
-        StableDiffusion, Step,
+    control::{Interrupt, OnStep, Step},
+    diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, ModelFiles, Noise},
+    edit::EditError,
+    generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
+    mask::Mask,
+    recipe::{
+        EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Size, part::picture_hash,
     },
-    generator::{GenerateError, Generator, GeneratorRegistry},
-    recipe::{Recipe, Sampler, Size},
 };
-use image::{RgbaImage, imageops};
+use std::sync::Mutex;
+
+use image::{Rgba, RgbaImage, imageops};
 
 use super::fixture;
 
@@ -26,11 +30,11 @@ fn recipe(steps: u32) -> Recipe {
 }
 
 fn sketch() -> Box<dyn Generator> {
-    GeneratorRegistry::built_in(DeviceKind::Cpu).load("sketch").unwrap()
+    GeneratorRegistry::built_in(DeviceKind::Cpu).load("sketch", &Interrupt::default()).unwrap()
 }
 
 fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
-    generator.generate(recipe, None, &Interrupt::default(), &mut |_| {}).unwrap()
+    generator.generate(recipe, &Inputs::default(), &Interrupt::default()).unwrap()
 }
 
 #[test]
@@ -56,27 +60,29 @@ fn a_picture_has_exactly_the_size_of_its_recipe() {
 #[test]
 fn drawing_stops_within_the_step_in_which_it_is_cancelled() {
     let interrupt = Interrupt::default();
-    let mut done = 0;
-    let result = sketch().generate(&recipe(20), None, &interrupt, &mut |step: Step| {
-        done = step.done;
-        if done == 2 {
+    let done = Mutex::new(0);
+    let control = OnStep::new(interrupt.clone(), |step: Step| {
+        *done.lock().unwrap() = step.done;
+        if step.done == 2 {
             interrupt.cancel();
         }
     });
+    let result = sketch().generate(&recipe(20), &Inputs::default(), &control);
     assert!(matches!(result, Err(GenerateError::Cancelled)), "{result:?}");
-    assert_eq!(done, 2);
+    assert_eq!(done.into_inner().unwrap(), 2);
 }
 
 #[test]
 fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
-    let mut previews = Vec::new();
+    let previews = Mutex::new(Vec::new());
     let recipe = Recipe { size: Size::new(128, 64), ..recipe(6) };
-    let picture = sketch()
-        .generate(&recipe, None, &Interrupt::default(), &mut |step| {
-            assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
-            previews.push(step.preview.unwrap());
-        })
-        .unwrap();
+    let control = OnStep::new(Interrupt::default(), |step: Step| {
+        let mut previews = previews.lock().unwrap();
+        assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
+        previews.push(step.preview.unwrap());
+    });
+    let picture = sketch().generate(&recipe, &Inputs::default(), &control).unwrap();
+    let previews = previews.into_inner().unwrap();
     assert_eq!(previews.len(), 6);
     assert!(previews.iter().all(|preview| preview.dimensions() == (8, 4)));
     assert!(previews.windows(2).all(|pair| pair[0] != pair[1]));
@@ -104,11 +110,11 @@ fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
         (Recipe { sampler: Sampler { guidance_rescale: 1.5, ..sampler }, ..good.clone() }, "1.5"),
         (
             Recipe { sampler: Sampler { guidance: f32::NAN, ..sampler }, ..good.clone() },
-            "guidance NaN",
+            "guidance scale NaN",
         ),
     ] {
         let error =
-            generator.generate(&recipe, None, &Interrupt::default(), &mut |_| {}).unwrap_err();
+            generator.generate(&recipe, &Inputs::default(), &Interrupt::default()).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
 }
@@ -124,22 +130,54 @@ fn noise_that_is_not_finite_is_told_and_not_painted_black() {
         sampler: Sampler { steps: 1, ..Sampler::default() },
         noise: Noise::Latents(nan),
     };
-    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu).unwrap();
-    let result = model.draw(&request, &Interrupt::default(), &mut |_| {}, None);
+    let mut model =
+        Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
+    let result = model.draw(&request, &Interrupt::default(), &mut []);
     assert!(matches!(result, Err(DiffusionError::Draw(DrawError::NotFinite))), "{result:?}");
+}
+
+#[test]
+fn an_edit_of_another_picture_is_refused() {
+    let picture = RgbaImage::from_pixel(64, 64, Rgba([90, 120, 40, 255]));
+    let part = Part {
+        name: "sky".to_owned(),
+        mask: Mask::full(64, 64),
+        edit: PartEdit::new(EditKind::Refine),
+        scribble: None,
+    };
+    let edit = PictureEdit {
+        parent: None,
+        picture: picture_hash(&picture),
+        style: String::new(),
+        parts: vec![part],
+        context: None,
+        origin: None,
+    };
+    let recipe = Recipe { edit: Some(edit), ..recipe(1) };
+    let mut generator = sketch();
+    let mut generate = |picture: Option<RgbaImage>| {
+        generator.generate(&recipe, &Inputs { init_image: picture }, &Interrupt::default())
+    };
+    let mut other = picture.clone();
+    other.put_pixel(0, 0, Rgba([1, 2, 3, 255]));
+    let error = generate(Some(other)).unwrap_err();
+    let expected = GenerateError::Diffusion(DiffusionError::Edit(EditError::OtherPicture));
+    assert_eq!(error.to_string(), expected.to_string());
+    assert!(matches!(generate(None), Err(GenerateError::NoInitImage(_))));
+    assert!(generate(Some(picture)).is_ok());
 }
 
 #[test]
 fn a_model_says_what_it_is_and_stays_loaded() {
     let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
     let folder = fixture("sd1");
-    let generator = registry.load(folder.to_str().unwrap()).unwrap();
-    assert_eq!((generator.model().name.as_str(), generator.model().hash.len()), ("sd1", 64));
-    let sketch = registry.load("sketch").unwrap();
-    assert_eq!(sketch.model().licence.as_deref(), Some("MIT"));
-    assert_ne!(sketch.model().hash, generator.model().hash);
+    let generator = registry.load(folder.to_str().unwrap(), &Interrupt::default()).unwrap();
+    assert_eq!((generator.card().name.as_str(), generator.card().hash.len()), ("sd1", 64));
+    let sketch = registry.load("sketch", &Interrupt::default()).unwrap();
+    assert_eq!(sketch.card().licence.as_deref(), Some("MIT"));
+    assert_ne!(sketch.card().hash, generator.card().hash);
     let start = std::time::Instant::now();
-    registry.load("sketch").unwrap();
+    registry.load("sketch", &Interrupt::default()).unwrap();
     assert!(start.elapsed().as_millis() < 10, "it was loaded a second time");
 }
 
@@ -154,7 +192,11 @@ fn another_kind_of_pipeline_is_refused_by_name() {
         );
         std::fs::write(folder.path().join("model_index.json"), json).unwrap();
         let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
-        registry.load(folder.path().to_str().unwrap()).err().unwrap().to_string()
+        registry
+            .load(folder.path().to_str().unwrap(), &Interrupt::default())
+            .err()
+            .unwrap()
+            .to_string()
     };
     let error = index("StableDiffusionXLPipeline", "UNet2DConditionModel");
     assert!(error.contains("StableDiffusionXLPipeline") && error.contains("model_index.json"));
@@ -162,6 +204,7 @@ fn another_kind_of_pipeline_is_refused_by_name() {
     assert!(error.contains("UNet3DConditionModel") && error.contains("unet"), "{error}");
     let error = index("StableDiffusionPipeline", "UNet2DConditionModel");
     assert!(error.contains("scheduler_config.json"), "{error}");
-    let error = GeneratorRegistry::built_in(DeviceKind::Cpu).load("no/such/folder");
+    let error =
+        GeneratorRegistry::built_in(DeviceKind::Cpu).load("no/such/folder", &Interrupt::default());
     assert!(error.err().unwrap().to_string().contains("no/such/folder"));
 }

@@ -3,13 +3,9 @@
 use std::fs;
 
 use bevy_illustrator::{
-    diffusion::{
-        DeviceKind, DrawRequest, EditRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace,
-    },
+    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, ModelFiles, Noise, Trace},
     mask::{Area, Mask},
-    recipe::{
-        EditKind, Part, PartEdit, PictureEdit, Sampler, SchedulerKind, Size, part::picture_hash,
-    },
+    recipe::{EditKind, Part, PartEdit, Sampler, SchedulerKind, Size},
 };
 use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
@@ -27,6 +23,7 @@ struct Case {
     /// Left, top, width, height.
     part: [u32; 4],
     prompt: String,
+    #[serde(rename = "unwanted")]
     negative_prompt: String,
     guidance: f32,
 }
@@ -60,15 +57,10 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             scribble: None,
         };
         let request = EditRequest {
-            edit: PictureEdit {
-                parent: None,
-                picture: picture_hash(&picture),
-                style: String::new(),
-                parts: vec![part],
-                // diffusers sees the whole picture.
-                context: Some(Area { x: 0, y: 0, width, height }),
-                origin: None,
-            },
+            parts: vec![part],
+            style: String::new(),
+            // diffusers samples the whole picture.
+            context: Some(Area { x: 0, y: 0, width, height }),
             picture,
             prompt: String::new(),
             negative_prompt: String::new(),
@@ -81,9 +73,9 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             noise: Noise::Latents(recorded["noise"].clone()),
         };
         let files = ModelFiles::open(fixture(&case.model)).unwrap();
-        let mut model = StableDiffusion::load(&files, DeviceKind::Cpu).unwrap();
+        let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
         let mut trace = Trace::default();
-        model.edit(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace)).unwrap();
+        model.edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
         let mut compared = 0;
         for (key, expected) in recorded.iter().filter(|(key, _)| key.starts_with("latents")) {
             let found = trace.get(key).unwrap_or_else(|| panic!("{}: no {key}", case.name));
@@ -115,14 +107,9 @@ fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
         scribble: None,
     };
     let edit = EditRequest {
-        edit: PictureEdit {
-            parent: None,
-            picture: picture_hash(&picture),
-            style: String::new(),
-            parts: vec![part],
-            context: None,
-            origin: None,
-        },
+        parts: vec![part],
+        style: String::new(),
+        context: None,
         picture,
         prompt: String::new(),
         negative_prompt: "low fog".to_owned(),
@@ -136,10 +123,11 @@ fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
         sampler,
         noise: Noise::Seed(3),
     };
-    let mut model = StableDiffusion::load(&ModelFiles::built_in(), DeviceKind::Cpu).unwrap();
+    let mut model =
+        Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let [mut edited, mut drawn] = [Trace::default(), Trace::default()];
-    model.edit(&edit, &Interrupt::default(), &mut |_| {}, Some(&mut edited)).unwrap();
-    model.draw(&drawing, &Interrupt::default(), &mut |_| {}, Some(&mut drawn)).unwrap();
+    model.edit(&edit, &Interrupt::default(), &mut [&mut edited]).unwrap();
+    model.draw(&drawing, &Interrupt::default(), &mut [&mut drawn]).unwrap();
     let [found, expected] = [&edited, &drawn].map(|trace| trace.get("latents_4").unwrap());
     assert_near("the last latents", found, expected, 1e-3 * range(expected));
 }

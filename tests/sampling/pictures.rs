@@ -3,7 +3,7 @@
 use std::fs;
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, Interrupt, ModelFiles, Noise, StableDiffusion, Trace},
+    diffusion::{DeviceKind, DrawRequest, Interrupt, Model, ModelFiles, Noise, Trace},
     recipe::{Sampler, SchedulerKind, Size},
 };
 use candle_core::Tensor;
@@ -23,6 +23,7 @@ struct Case {
     guidance: f32,
     guidance_rescale: f32,
     size: [u32; 2],
+    #[serde(rename = "unwanted")]
     negative_prompt: String,
 }
 
@@ -71,9 +72,9 @@ fn draw(
         noise: Noise::Latents(recorded["noise"].clone()),
     };
     let mut trace = Trace::default();
-    let mut model = StableDiffusion::load(files, DeviceKind::Cpu).unwrap();
+    let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let picture = model
-        .draw(&request, &Interrupt::default(), &mut |_| {}, Some(&mut trace))
+        .draw(&request, &Interrupt::default(), &mut [&mut trace])
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(picture.dimensions(), (width, height), "{name}");
     let mut compared = 0;

@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use bevy_illustrator::{
-    diffusion::scheduler::{SchedulerConfig, build},
-    recipe::SchedulerKind,
-};
+use bevy_illustrator::diffusion::scheduler::{SchedulerConfig, build, classes, find};
 use candle_core::Tensor;
 use serde_json::Value;
 
@@ -23,9 +20,9 @@ fn every_option_walks_as_diffusers_does() {
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let record = |key: &str| &recorded[&format!("{name}/{key}")];
-        let kind = SchedulerKind::from_name(case["scheduler"].as_str().unwrap()).unwrap();
+        let class = find(case["scheduler"].as_str().unwrap()).unwrap().class_name;
         let config = SchedulerConfig::from_json(&case["config"].to_string()).unwrap();
-        let mut scheduler = build(kind, &config, case["steps"].as_u64().unwrap() as u32).unwrap();
+        let mut scheduler = build(class, &config, case["steps"].as_u64().unwrap() as u32).unwrap();
         assert_eq!(scheduler.timesteps().len(), numbers(record("timesteps")).len(), "{name}");
         for (found, expected) in scheduler.timesteps().iter().zip(numbers(record("timesteps"))) {
             assert!((found - expected).abs() < 1e-3, "{name}: {found} is not {expected}");
@@ -54,13 +51,13 @@ fn every_count_of_steps_visits_the_timesteps_of_diffusers() {
     let recorded = tensors("schedulers/trajectories.safetensors");
     let config = r#"{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
         "steps_offset": 1, "clip_sample": false, "timestep_spacing": "SPACING"}"#;
-    for kind in SchedulerKind::ALL {
+    for class in classes() {
         for spacing in ["leading", "trailing", "linspace"] {
             let config = SchedulerConfig::from_json(&config.replace("SPACING", spacing)).unwrap();
-            let name = format!("checksums/{}/{spacing}", kind.name());
+            let name = format!("checksums/{}/{spacing}", class.short_name);
             let mut compared = 0;
             for (steps, expected) in (1..).zip(numbers(&recorded[&name])) {
-                let Ok(scheduler) = build(kind, &config, steps) else {
+                let Ok(scheduler) = build(class.class_name, &config, steps) else {
                     assert!(expected.is_nan(), "{name}: {steps} steps are refused");
                     continue;
                 };

@@ -10,8 +10,9 @@ use std::{
 
 use bevy_illustrator::{
     art::Provenance,
-    diffusion::{DrawRequest, Interrupt, Noise, StableDiffusion, Trace},
-    generator::{ModelCard, Step},
+    control::{Interrupt, OnStep, Step},
+    diffusion::{DrawRequest, Model, Noise, StepHook, Trace},
+    generator::ModelCard,
     recipe::{Recipe, Sampler, Sizes},
 };
 use serde::Serialize;
@@ -74,8 +75,8 @@ impl Draw {
         let began = Instant::now();
         let recipe = self.recipe();
         let files = self.look.sampling.model_files()?;
-        let mut pipeline = StableDiffusion::load(&files, self.device.device)?;
-        let model = ModelCard::of(&files, &pipeline)?;
+        let mut model = Model::load(&files, self.device.device, &Interrupt::default())?;
+        let card = ModelCard::of(&files, &model)?;
         let request = DrawRequest {
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),
@@ -85,15 +86,17 @@ impl Draw {
         };
         let mut trace = Trace::default();
         let bar = step_bar(recipe.sampler.steps);
-        let trace_to = dump.is_some().then_some(&mut trace);
-        // From outside of the pool each operation would be handed over to it.
-        let image = rayon::scope(|_| {
-            let on_step = &mut |step: Step| bar.set_position(step.done.into());
-            pipeline.draw(&request, &Interrupt::default(), on_step, trace_to)
-        })?;
+        let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
+        if dump.is_some() {
+            hooks.push(&mut trace);
+        }
+        let on_step = |step: Step| bar.set_position(step.done.into());
+        let control = OnStep::new(Interrupt::default(), on_step);
+        // Outside the pool, each tensor operation would be sent to it by itself.
+        let image = rayon::scope(|_| model.draw(&request, &control, &mut hooks))?;
         bar.finish_and_clear();
 
-        let provenance = Provenance::now(recipe, model, began.elapsed());
+        let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
         let png = png(&image, provenance);
         picture.finish(|file| file.write_all(&png?))?;

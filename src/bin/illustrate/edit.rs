@@ -8,8 +8,9 @@ use std::{
 
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
-    diffusion::{EditRequest, Interrupt, Noise, StableDiffusion, Trace},
-    generator::{ModelCard, Step},
+    control::{Interrupt, OnStep, Step},
+    diffusion::{EditRequest, Model, Noise, StepHook, Trace},
+    generator::ModelCard,
     mask::Area,
     recipe::{Recipe, Sampler, Size, edit_file::EditFile},
 };
@@ -97,38 +98,42 @@ impl Edit {
             model: self.sampling.model_name(),
             edit: Some(edit.clone()),
         };
-        let model = self.sampling.model_files()?;
-        let mut pipeline = StableDiffusion::load(&model, self.device.device)?;
-        let card = ModelCard::of(&model, &pipeline)?;
+        let package = self.sampling.model_files()?;
+        let mut model = Model::load(&package, self.device.device, &Interrupt::default())?;
+        let card = ModelCard::of(&package, &model)?;
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),
-            edit: edit.clone(),
+            parts: edit.parts.clone(),
+            style: edit.style.clone(),
+            context: edit.context,
             sampler: recipe.sampler,
             noise: Noise::Seed(0),
         };
-        let plan = pipeline.plan_edit(&request)?;
+        let plan = model.plan_edit(&request)?;
         let mut done = Vec::new();
         for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
-            request.edit = edit.of_take(take);
+            request.parts = edit.of_take(take).parts;
             request.noise = match &self.noise {
                 Some(noise) => Noise::Latents(latents(noise)?),
                 None => Noise::Seed(recipe.noise_seed()),
             };
             let mut trace = Trace::default();
             let bar = step_bar(recipe.sampler.steps);
-            let trace_to = dump.is_some().then_some(&mut trace);
-            // From outside of the pool each operation would be handed over to it.
-            let image = rayon::scope(|_| {
-                let on_step = &mut |step: Step| {
-                    bar.set_length(step.of.into());
-                    bar.set_position(step.done.into());
-                };
-                pipeline.edit(&request, &Interrupt::default(), on_step, trace_to)
-            })?;
+            let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
+            if dump.is_some() {
+                trace.record_plan(&plan)?;
+                hooks.push(&mut trace);
+            }
+            let control = OnStep::new(Interrupt::default(), |step: Step| {
+                bar.set_length(step.of.into());
+                bar.set_position(step.done.into());
+            });
+            // Outside the pool, each tensor operation would be sent to it by itself.
+            let image = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
             let png = png(&image, self.noise.is_none().then_some(&provenance));
@@ -139,8 +144,8 @@ impl Edit {
             }
             done.push(Edited {
                 file,
-                context_box: plan.context,
-                changed: plan.blend.values().iter().filter(|&&value| value > 0).count(),
+                context_box: plan.crop,
+                changed: plan.blend_mask.values().iter().filter(|&&value| value > 0).count(),
                 took_ms: provenance.took_ms,
             });
         }

@@ -8,8 +8,8 @@ use std::{
 
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
-    diffusion::Interrupt,
-    generator::{GeneratorRegistry, Step},
+    control::{Interrupt, OnStep, Step},
+    generator::{GeneratorRegistry, Inputs},
 };
 use image::RgbaImage;
 use serde::Serialize;
@@ -63,8 +63,8 @@ impl Replay {
 
         let began = Instant::now();
         let registry = GeneratorRegistry::built_in(self.device.device);
-        let mut generator = registry.load(&from.recipe.model)?;
-        let same_model = generator.model().hash == from.model.hash;
+        let mut generator = registry.load(&from.recipe.model, &Interrupt::default())?;
+        let same_model = generator.card().hash == from.model.hash;
         if !same_model {
             eprintln!(
                 "warning: other weights drew it, of {}: pictures may differ",
@@ -72,18 +72,16 @@ impl Replay {
             );
         }
         let bar = step_bar(from.recipe.sampler.steps);
-        let on_step = &mut |step: Step| {
+        let control = OnStep::new(Interrupt::default(), |step: Step| {
             bar.set_length(step.of.into());
             bar.set_position(step.done.into());
-        };
-        // From outside of the pool each operation would be handed over to it.
-        let interrupt = Interrupt::default();
-        let now = rayon::scope(|_| {
-            generator.generate(&from.recipe, parent.as_ref(), &interrupt, on_step)
-        })?;
+        });
+        let inputs = Inputs { init_image: parent };
+        // Outside the pool, each tensor operation would be sent to it by itself.
+        let now = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
         bar.finish_and_clear();
 
-        let card = generator.model().clone();
+        let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
         let png = png(&now, Some(&provenance));
         out.finish(|file| file.write_all(&png?))?;

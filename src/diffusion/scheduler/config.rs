@@ -1,4 +1,4 @@
-//! What a `scheduler_config.json` says, and what is wrong with it.
+//! The contents of a `scheduler_config.json`.
 
 use serde_json::{Map, Value};
 
@@ -9,51 +9,59 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default)]
 pub struct SchedulerConfig(Map<String, Value>);
 
-/// Why a model's scheduler cannot run.
+/// Why a scheduler cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchedulerError {
+    /// No scheduler class has this name.
+    #[error("there is no scheduler `{class_name}`: choose one of {known}")]
+    UnknownClass {
+        /// The requested class name.
+        class_name: String,
+        /// The class names that exist.
+        known: String,
+    },
     /// Not a JSON object.
     #[error("scheduler_config.json is not a JSON object: {0}")]
     Json(#[from] serde_json::Error),
-    /// A field with a value that this scheduler does not take.
+    /// A field has a value that this scheduler does not support.
     #[error("scheduler_config.json: `{field}` is {found}, but {expected}")]
     Field {
         /// The field.
         field: &'static str,
         /// Its value as JSON.
         found: String,
-        /// What it may be.
+        /// What is supported.
         expected: String,
     },
-    /// More steps than the model was trained with, or none.
+    /// No steps, or more than the model was trained with.
     #[error("{steps} steps are not possible: this model takes 1 to {most}")]
     Steps {
-        /// The steps asked for.
+        /// The requested steps.
         steps: usize,
-        /// The most there are.
+        /// The most steps.
         most: usize,
     },
-    /// The steps fall onto each other or off the end of what was trained.
+    /// Some steps would share a timestep or lie outside the trained ones.
     #[error(
         "{steps} steps are too many for `timestep_spacing` {spacing:?} with `steps_offset` \
          {offset}: take fewer steps"
     )]
     Crowded {
-        /// The steps asked for.
+        /// The requested steps.
         steps: usize,
-        /// How the config spaces them.
+        /// The config's `timestep_spacing`.
         spacing: &'static str,
-        /// How far the config shifts them.
+        /// The config's `steps_offset`.
         offset: usize,
     },
 }
 
 impl SchedulerConfig {
-    /// Reads the file's contents.
+    /// Parses the contents of the file.
     ///
-    /// Python writes infinite numbers in a way that JSON does not know; they are read as the
-    /// largest finite ones.
+    /// Python writes infinite numbers as `Infinity`, which is not JSON. They are read as the largest
+    /// finite numbers.
     ///
     /// # Errors
     /// [`SchedulerError::Json`] when it is not a JSON object.
@@ -61,10 +69,10 @@ impl SchedulerConfig {
         Ok(Self(serde_json::from_str(&finite_numbers(text))?))
     }
 
-    /// How many timesteps the model was trained with, 1000 where it does not say.
+    /// The number of timesteps that the model was trained with; 1000 by default.
     ///
     /// # Errors
-    /// When the field is not a count from 1 to a million.
+    /// When the field is not a whole number from 1 to a million.
     pub fn num_train_timesteps(&self) -> Result<usize, SchedulerError> {
         const FIELD: &str = "num_train_timesteps";
         match self.count(FIELD, 1000)? {
@@ -85,12 +93,12 @@ impl SchedulerConfig {
         .map(|count| count.unwrap_or(default))
     }
 
-    /// A number, where there is one.
+    /// A number, if the field is there.
     pub(super) fn number(&self, field: &'static str) -> Result<Option<f64>, SchedulerError> {
         self.read(field, "it must be a number", Value::as_f64)
     }
 
-    /// A list of numbers, where there is one.
+    /// A list of numbers, if the field is there.
     pub(super) fn numbers(&self, field: &'static str) -> Result<Option<Vec<f64>>, SchedulerError> {
         self.read(field, "it must be a list of numbers", |value| {
             value.as_array()?.iter().map(Value::as_f64).collect()
@@ -103,29 +111,29 @@ impl SchedulerConfig {
             .map(|flag| flag.unwrap_or(default))
     }
 
-    /// Refuses an option that is switched on.
+    /// Fails if an option is on.
     pub(super) fn refuse(&self, field: &'static str) -> Result<(), SchedulerError> {
         match self.0.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(()),
-            Some(_) => Err(self.wrong(field, "this option cannot be run: leave it out")),
+            Some(_) => Err(self.wrong(field, "this option is not supported: leave it out")),
         }
     }
 
-    /// One of a few words; `None` where the field is missing.
+    /// One of a few words; `None` if the field is missing.
     pub(super) fn choice<T: Copy>(
         &self,
         field: &'static str,
         choices: &[(&str, T)],
     ) -> Result<Option<T>, SchedulerError> {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        self.read(field, &format!("only {} can be run", words.join(", ")), |value| {
+        self.read(field, &format!("only {} are supported", words.join(", ")), |value| {
             let found = value.as_str()?;
             choices.iter().find_map(|&(word, choice)| (word == found).then_some(choice))
         })
     }
 
-    /// The same for a latent model, as diffusers' `StableDiffusionPipeline` makes it: predictions
-    /// are not clipped, and `leading` timesteps begin with the second one trained.
+    /// The config as diffusers' `StableDiffusionPipeline` corrects it for a latent model: predictions
+    /// are not clipped, and `leading` timesteps are shifted by one.
     #[must_use]
     pub fn for_latents(mut self) -> Self {
         self.0.insert("clip_sample".to_owned(), false.into());
@@ -133,7 +141,7 @@ impl SchedulerConfig {
         self
     }
 
-    /// The error that refuses the value which a field has.
+    /// The error for the value of a field.
     pub(super) fn wrong(&self, field: &'static str, expected: &str) -> SchedulerError {
         let found = self.0.get(field).map_or_else(|| "missing".to_owned(), Value::to_string);
         SchedulerError::Field { field, found, expected: expected.to_owned() }
@@ -152,9 +160,9 @@ impl SchedulerConfig {
     }
 }
 
-/// Python's `Infinity` outside strings, as a number that JSON knows; the sign stands before it.
+/// Replaces Python's `Infinity` outside strings by a number. A sign stays before it.
 fn finite_numbers(text: &str) -> String {
-    // Every second piece between quotation marks is a string: no key or value here escapes one.
+    // Every second piece between quotation marks is a string. No string here contains an escaped one.
     text.split('"')
         .enumerate()
         .map(|(i, piece)| match i % 2 {
@@ -168,11 +176,11 @@ fn finite_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{diffusion::scheduler::build, recipe::SchedulerKind};
+    use crate::diffusion::scheduler::{build, classes};
 
-    fn error(kind: SchedulerKind, json: &str, steps: u32) -> String {
+    fn error(class: &str, json: &str, steps: u32) -> String {
         let config = SchedulerConfig::from_json(json).unwrap();
-        match build(kind, &config, steps) {
+        match build(class, &config, steps) {
             Ok(_) => panic!("{json} was taken"),
             Err(error) => error.to_string(),
         }
@@ -180,23 +188,24 @@ mod tests {
 
     #[test]
     fn an_unsupported_option_is_named_with_its_value() {
-        use SchedulerKind::{Ddim, DpmPlusPlus2M, Euler};
-        for (kind, json, words) in [
-            (DpmPlusPlus2M, r#"{"solver_order": 3}"#, ["solver_order", "3"]),
-            (DpmPlusPlus2M, r#"{"algorithm_type": "sde-dpmsolver++"}"#, ["algorithm_type", "sde"]),
-            (DpmPlusPlus2M, r#"{"use_flow_sigmas": true}"#, ["use_flow_sigmas", "true"]),
-            (DpmPlusPlus2M, r#"{"use_lu_lambdas": true}"#, ["use_lu_lambdas", "true"]),
-            (DpmPlusPlus2M, r#"{"variance_type": "learned"}"#, ["variance_type", "learned"]),
-            (Euler, r#"{"use_beta_sigmas": true}"#, ["use_beta_sigmas", "true"]),
-            (Euler, r#"{"timestep_type": "continuous"}"#, ["timestep_type", "continuous"]),
-            (Ddim, r#"{"prediction_type": "flow_prediction"}"#, ["prediction_type", "flow"]),
-            (Ddim, r#"{"beta_schedule": "sigmoid"}"#, ["beta_schedule", "sigmoid"]),
-            (Ddim, r#"{"beta_start": "low"}"#, ["beta_start", "low"]),
-            (Ddim, r#"{"beta_end": 1.5}"#, ["beta_end", "1.5"]),
-            (Ddim, r#"{"trained_betas": [0.1, 0.2]}"#, ["trained_betas", "0.2"]),
-            (Ddim, r#"{"num_train_timesteps": 0}"#, ["num_train_timesteps", "0"]),
+        let [ddim, euler, dpm] =
+            ["DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"];
+        for (class, json, words) in [
+            (dpm, r#"{"solver_order": 3}"#, ["solver_order", "3"]),
+            (dpm, r#"{"algorithm_type": "sde-dpmsolver++"}"#, ["algorithm_type", "sde"]),
+            (dpm, r#"{"use_flow_sigmas": true}"#, ["use_flow_sigmas", "true"]),
+            (dpm, r#"{"use_lu_lambdas": true}"#, ["use_lu_lambdas", "true"]),
+            (dpm, r#"{"variance_type": "learned"}"#, ["variance_type", "learned"]),
+            (euler, r#"{"use_beta_sigmas": true}"#, ["use_beta_sigmas", "true"]),
+            (euler, r#"{"timestep_type": "continuous"}"#, ["timestep_type", "continuous"]),
+            (ddim, r#"{"prediction_type": "flow_prediction"}"#, ["prediction_type", "flow"]),
+            (ddim, r#"{"beta_schedule": "sigmoid"}"#, ["beta_schedule", "sigmoid"]),
+            (ddim, r#"{"beta_start": "low"}"#, ["beta_start", "low"]),
+            (ddim, r#"{"beta_end": 1.5}"#, ["beta_end", "1.5"]),
+            (ddim, r#"{"trained_betas": [0.1, 0.2]}"#, ["trained_betas", "0.2"]),
+            (ddim, r#"{"num_train_timesteps": 0}"#, ["num_train_timesteps", "0"]),
         ] {
-            let message = error(kind, json, 4);
+            let message = error(class, json, 4);
             for word in words {
                 assert!(message.contains(word), "{json}: {message}");
             }
@@ -204,17 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_do_not_fit_are_refused_and_not_walked_wrongly() {
+    fn a_number_of_steps_that_does_not_fit_is_refused() {
         let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
-        for kind in SchedulerKind::ALL {
-            assert!(error(kind, config, 0).contains("1 to 1000"));
-            assert!(error(kind, config, 1001).contains("1001"));
-            assert!(error(kind, config, 1000).contains("1000 steps are too many"));
+        for class in classes().iter().map(|class| class.class_name) {
+            assert!(error(class, config, 0).contains("1 to 1000"));
+            assert!(error(class, config, 1001).contains("1001"));
+            assert!(error(class, config, 1000).contains("1000 steps are too many"));
         }
     }
 
     #[test]
-    fn infinity_as_python_writes_it_can_be_read() {
+    fn pythons_infinity_is_read() {
         let json = r#"{"lambda_min_clipped": -Infinity, "_class_name": "Infinity"}"#;
         let config = SchedulerConfig::from_json(json).unwrap();
         assert_eq!(config.number("lambda_min_clipped").unwrap(), Some(-1e308));

@@ -69,7 +69,7 @@ pub(super) fn parts_to_draw(canvas: &mut Canvas, session: &Session) -> (Vec<Part
     {
         let mut at = 0..;
         parts_to_draw.retain(|part| {
-            let draws = at.next().is_some_and(|at| edit_preview.plan.draws(at));
+            let draws = at.next().is_some_and(|at| edit_preview.plan.changes(at));
             draws || part.edit.kind == EditKind::Keep
         });
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    diffusion::{EditPlan, Grid},
+    edit::{EditPlan, Grid},
     mask::{Area, Mask},
     recipe::{EditKind, Part, Size},
 };
@@ -52,7 +52,7 @@ pub(super) struct EditPreview {
 
 impl EditPreview {
     fn new(plan: EditPlan, asked: Option<Area>) -> Self {
-        let values = plan.blend.values();
+        let values = plan.blend_mask.values();
         let changed = values.iter().filter(|&&value| value > 0).count();
         let share = changed as f32 / values.len().max(1) as f32;
         Self { plan, asked, share }

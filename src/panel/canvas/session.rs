@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     art::{Art, Take, TakeId},
-    diffusion::Grid,
+    edit::Grid,
     mask::{
         Area, Mask,
         objects::{Objects, Pointing},

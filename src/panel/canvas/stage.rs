@@ -52,7 +52,7 @@ pub(super) fn stage(
     let placement = canvas.view.place(viewport, size);
     canvas.interaction.grab_distance = GRAB_DISTANCE / placement.zoom;
     canvas.interaction.context =
-        session.context.or(canvas.edit_preview.as_ref().map(|p| p.plan.context));
+        session.context.or(canvas.edit_preview.as_ref().map(|p| p.plan.crop));
     let is_tool_active = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
     if candidate.is_some() && !moves_picture {
         canvas.compare.drag(ui, &response, placement.rect());

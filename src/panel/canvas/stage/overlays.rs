@@ -19,16 +19,16 @@ pub(super) fn paint_overlays(
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     if let Some(edit_preview) = &canvas.hovered_preview {
         let plan = &edit_preview.plan;
-        let texture = canvas.overlay.spotlight(ui, &plan.blend);
+        let texture = canvas.overlay.spotlight(ui, &plan.blend_mask);
         painter.image(texture, placement.rect(), whole, Color32::WHITE);
-        context_box(painter, placement.area(plan.context), "crop given to the model");
+        context_box(painter, placement.area(plan.crop), "crop given to the model");
         return;
     }
     if !canvas.parts_hidden {
         let texture = canvas.overlay.parts(ui, session);
         painter.image(texture, placement.rect(), whole, Color32::WHITE);
     }
-    let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.context);
+    let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.crop);
     match (session.context, seen) {
         (Some(asked), seen) => {
             // The box that the author set, if it differs from the crop: the model needs whole latents, and a minimum

@@ -1,0 +1,79 @@
+//! Autoencoders: from pictures to latents and back.
+
+mod kl;
+mod tiny;
+
+use candle_core::{Device, Tensor};
+
+use super::{DiffusionError, Interrupt, ModelFiles, config::ConfigFile};
+
+pub use self::{kl::AutoencoderKL, tiny::AutoencoderTiny};
+
+/// Turns pictures into latents and back.
+pub trait Autoencoder: Send + Sync {
+    /// Encodes pictures in -1..=1, (batch, 3, height, width), whose sides are multiples of
+    /// [`LatentSpec::scale`], as latents in the scale of the denoiser. Of a distribution it returns the
+    /// mean.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] within one layer of the interrupt; otherwise when shapes do not
+    /// fit.
+    fn encode(&self, image: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError>;
+
+    /// Decodes latents in the scale of the denoiser, (batch, channels, height, width), as pictures
+    /// (batch, 3, height * scale, width * scale) in about -1..=1.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn decode(&self, latents: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError>;
+
+    /// The shape of its latents.
+    fn spec(&self) -> LatentSpec;
+}
+
+/// The shape of an autoencoder's latents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatentSpec {
+    /// Channels of a latent.
+    pub channels: usize,
+    /// Pixels along each side of a latent.
+    pub scale: usize,
+}
+
+/// Loads the autoencoder in the folder `component` of a model, usually `vae`, by the class that its
+/// `config.json` names.
+///
+/// # Errors
+/// When a file is missing or damaged, or when the configuration asks for something that these
+/// networks do not support; the error names the field.
+pub fn load(
+    files: &ModelFiles,
+    component: &str,
+    device: &Device,
+) -> Result<Box<dyn Autoencoder>, DiffusionError> {
+    let file = ConfigFile::read(files, component)?;
+    Ok(match file.text("_class_name") {
+        Some("AutoencoderKL") | None => Box::new(AutoencoderKL::load(files, component, device)?),
+        Some("AutoencoderTiny") => Box::new(AutoencoderTiny::load(files, component, device)?),
+        Some(_) => {
+            return Err(file.unsupported("_class_name", "AutoencoderKL or AutoencoderTiny"));
+        }
+    })
+}
+
+/// The scale between the autoencoder's raw latents and the denoiser's: `raw = scaled / factor`.
+///
+/// Stable Diffusion 1 and 2 need no more. As in diffusers' pipelines of these families,
+/// `shift_factor`, `latents_mean` and `latents_std` in a `config.json` are ignored.
+#[derive(Clone, Copy, Debug)]
+struct LatentScaling(f64);
+
+impl LatentScaling {
+    fn raw(self, scaled: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok((scaled / self.0)?)
+    }
+
+    fn scaled(self, raw: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok((raw * self.0)?)
+    }
+}

@@ -1,0 +1,252 @@
+//! diffusers' `AutoencoderTiny`: a small autoencoder of plain convolutions.
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Autoencoder, LatentScaling, LatentSpec};
+use crate::{
+    diffusion::{DiffusionError, Interrupt, ModelFiles, config::ConfigFile, layers::Conv2d},
+    ops::{self, Activation},
+};
+
+/// The fields of `vae/config.json` that this network follows, with diffusers' defaults.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Config {
+    in_channels: usize,
+    out_channels: usize,
+    encoder_block_out_channels: Vec<usize>,
+    decoder_block_out_channels: Vec<usize>,
+    act_fn: String,
+    latent_channels: usize,
+    upsampling_scaling_factor: usize,
+    num_encoder_blocks: Vec<usize>,
+    num_decoder_blocks: Vec<usize>,
+    scaling_factor: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            in_channels: 3,
+            out_channels: 3,
+            encoder_block_out_channels: vec![64; 4],
+            decoder_block_out_channels: vec![64; 4],
+            act_fn: "relu".to_owned(),
+            latent_channels: 4,
+            upsampling_scaling_factor: 2,
+            num_encoder_blocks: vec![1, 3, 3, 3],
+            num_decoder_blocks: vec![3, 3, 3, 1],
+            scaling_factor: 1.0,
+        }
+    }
+}
+
+/// An autoencoder without norms and without attention.
+#[derive(Clone, Debug)]
+pub struct AutoencoderTiny {
+    scaling: LatentScaling,
+    latent_channels: usize,
+    scale: usize,
+    encoder: Vec<Layer>,
+    decoder: Vec<Layer>,
+}
+
+#[derive(Clone, Debug)]
+enum Layer {
+    Conv(Conv2d),
+    Activation(Activation),
+    Block(Block),
+    /// Enlarges each side by a factor.
+    Upsample(usize),
+}
+
+impl AutoencoderTiny {
+    /// Loads the autoencoder in the folder `component` of a model, usually `vae`.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or when the configuration asks for something that this
+    /// network does not support; the error names the field.
+    pub fn load(
+        files: &ModelFiles,
+        component: &str,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let file = ConfigFile::read(files, component)?;
+        file.refuse_other_than(&[("upsample_fn", json!("nearest"))])?;
+        let config: Config = file.parse()?;
+        let activation = Activation::from_name(&config.act_fn)
+            .ok_or_else(|| file.unsupported("act_fn", Activation::NAMES))?;
+        for (field, channels, blocks) in [
+            (
+                "encoder_block_out_channels",
+                &config.encoder_block_out_channels,
+                &config.num_encoder_blocks,
+            ),
+            (
+                "decoder_block_out_channels",
+                &config.decoder_block_out_channels,
+                &config.num_decoder_blocks,
+            ),
+        ] {
+            if channels.len() != blocks.len() || channels.windows(2).any(|two| two[0] != two[1]) {
+                let supported = format!("a list of {} equal numbers", blocks.len());
+                return Err(file.unsupported(field, &supported));
+            }
+        }
+        let Some(halvings) = config.num_decoder_blocks.len().checked_sub(1) else {
+            return Err(file.unsupported("num_decoder_blocks", "a list with at least one number"));
+        };
+        if config.num_encoder_blocks.is_empty() {
+            return Err(file.unsupported("num_encoder_blocks", "a list with at least one number"));
+        }
+        let scale = u32::try_from(halvings)
+            .ok()
+            .and_then(|halvings| config.upsampling_scaling_factor.checked_pow(halvings))
+            .filter(|scale| *scale > 0)
+            .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "2 as a rule"))?;
+        let weights = files.weights(component, device)?;
+        Ok(Self {
+            scaling: LatentScaling(config.scaling_factor),
+            latent_channels: config.latent_channels,
+            scale,
+            encoder: encoder(&config, activation, &weights.pp("encoder").pp("layers"))?,
+            decoder: decoder(&config, activation, &weights.pp("decoder").pp("layers"))?,
+        })
+    }
+
+    /// Encodes pictures in -1..=1, (batch, 3, height, width), as raw latents.
+    ///
+    /// # Errors
+    /// When cancelled, or when shapes do not fit.
+    pub fn encode_raw(
+        &self,
+        image: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        run(&self.encoder, ((image + 1.0)? / 2.0)?, interrupt)
+    }
+
+    /// Decodes raw latents as pictures in about -1..=1.
+    ///
+    /// # Errors
+    /// When cancelled, or when shapes do not fit.
+    pub fn decode_raw(
+        &self,
+        raw: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        let clamped = ((raw / 3.0)?.tanh()? * 3.0)?;
+        let picture = run(&self.decoder, clamped, interrupt)?;
+        Ok(((picture * 2.0)? - 1.0)?)
+    }
+}
+
+impl Autoencoder for AutoencoderTiny {
+    fn encode(&self, image: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
+        self.scaling.scaled(&self.encode_raw(image, interrupt)?)
+    }
+
+    fn decode(&self, latents: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
+        self.decode_raw(&self.scaling.raw(latents)?, interrupt)
+    }
+
+    fn spec(&self) -> LatentSpec {
+        LatentSpec { channels: self.latent_channels, scale: self.scale }
+    }
+}
+
+/// The layers of the encoder, which diffusers numbers one after the other.
+fn encoder(
+    config: &Config,
+    activation: Activation,
+    weights: &VarBuilder,
+) -> candle_core::Result<Vec<Layer>> {
+    let width = config.encoder_block_out_channels[0];
+    let mut layers = Vec::new();
+    for (level, blocks) in config.num_encoder_blocks.iter().enumerate() {
+        let weights = |layers: &Vec<Layer>| weights.pp(layers.len());
+        let conv = if level == 0 {
+            Conv2d::load(config.in_channels, width, 3, &weights(&layers))?
+        } else {
+            Conv2d::load_without_bias(width, width, 3, &weights(&layers))?.halving(1)
+        };
+        layers.push(Layer::Conv(conv));
+        for _ in 0..*blocks {
+            layers.push(Layer::Block(Block::load(width, activation, &weights(&layers))?));
+        }
+    }
+    let last = Conv2d::load(width, config.latent_channels, 3, &weights.pp(layers.len()))?;
+    layers.push(Layer::Conv(last));
+    Ok(layers)
+}
+
+fn decoder(
+    config: &Config,
+    activation: Activation,
+    weights: &VarBuilder,
+) -> candle_core::Result<Vec<Layer>> {
+    let width = config.decoder_block_out_channels[0];
+    let first = Conv2d::load(config.latent_channels, width, 3, &weights.pp(0))?;
+    let mut layers = vec![Layer::Conv(first), Layer::Activation(activation)];
+    let levels = config.num_decoder_blocks.len();
+    for (level, blocks) in config.num_decoder_blocks.iter().enumerate() {
+        for _ in 0..*blocks {
+            let weights = weights.pp(layers.len());
+            layers.push(Layer::Block(Block::load(width, activation, &weights)?));
+        }
+        let conv = if level + 1 < levels {
+            layers.push(Layer::Upsample(config.upsampling_scaling_factor));
+            Conv2d::load_without_bias(width, width, 3, &weights.pp(layers.len()))?
+        } else {
+            Conv2d::load(width, config.out_channels, 3, &weights.pp(layers.len()))?
+        };
+        layers.push(Layer::Conv(conv));
+    }
+    Ok(layers)
+}
+
+fn run(layers: &[Layer], x: Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
+    let mut hidden = x;
+    for layer in layers {
+        interrupt.check()?;
+        hidden = match layer {
+            Layer::Conv(conv) => conv.forward(&hidden)?,
+            Layer::Activation(activation) => activation.forward(&hidden)?,
+            Layer::Block(block) => block.forward(&hidden)?,
+            Layer::Upsample(factor) => {
+                let (_, _, height, width) = hidden.dims4()?;
+                ops::upsample_nearest(&hidden, factor * height, factor * width)?
+            }
+        };
+    }
+    Ok(hidden)
+}
+
+/// Three convolutions with a shortcut.
+#[derive(Clone, Debug)]
+struct Block {
+    convs: [Conv2d; 3],
+    activation: Activation,
+}
+
+impl Block {
+    fn load(
+        width: usize,
+        activation: Activation,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let conv = |index: usize| Conv2d::load(width, width, 3, &weights.pp("conv").pp(index));
+        Ok(Self { convs: [conv(0)?, conv(2)?, conv(4)?], activation })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let [first, second, third] = &self.convs;
+        let hidden = self.activation.forward(&first.forward(x)?)?;
+        let hidden = self.activation.forward(&second.forward(&hidden)?)?;
+        // The last activation is ReLU whatever the others are.
+        Activation::Relu.forward(&ops::add(&third.forward(&hidden)?, x)?)
+    }
+}

@@ -1,0 +1,250 @@
+//! The network that removes noise: diffusers' `UNet2DConditionModel` for Stable Diffusion 1 and 2
+//! (Rombach et al. 2022).
+
+mod block;
+mod config;
+mod transformer;
+
+use candle_core::{Device, Tensor};
+
+use self::{
+    block::{BlockConfig, DownBlock, MidBlock, UpBlock},
+    config::UNetLayout,
+};
+use super::{Denoiser, DenoiserInput};
+use crate::{
+    diffusion::{
+        DiffusionError, Interrupt, ModelFiles,
+        config::ConfigFile,
+        layers::{Conv2d, GroupNorm, Linear},
+        resnet::ResnetConfig,
+    },
+    ops::{self, Activation},
+};
+
+pub use self::config::{SampleSize, UNet2DConditionConfig};
+
+/// Predicts the noise (or the velocity) in latents, given a context.
+#[derive(Clone, Debug)]
+pub struct UNet2DConditionModel {
+    config: UNet2DConditionConfig,
+    activation: Activation,
+    time_embedding: [Linear; 2],
+    time_post_activation: Option<Activation>,
+    time_embed_activation: Option<Activation>,
+    conv_in: Conv2d,
+    down_blocks: Vec<DownBlock>,
+    mid_block: Option<MidBlock>,
+    up_blocks: Vec<UpBlock>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+impl Denoiser for UNet2DConditionModel {
+    fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError> {
+        let DenoiserInput { latents, timestep, conditioning, interrupt } = *input;
+        self.forward(latents, timestep, &conditioning.tokens, interrupt)
+    }
+
+    fn latent_channels(&self) -> usize {
+        self.config.in_channels
+    }
+
+    fn sample_size(&self) -> Option<(usize, usize)> {
+        self.config.sample_size.map(SampleSize::height_and_width)
+    }
+}
+
+impl UNet2DConditionModel {
+    /// Loads the UNet from the folder `component` of a model, `unet` as a rule.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or when the configuration asks for something that this
+    /// network cannot do; the error names the field.
+    pub fn load(
+        files: &ModelFiles,
+        component: &str,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let file = ConfigFile::read(files, component)?;
+        config::refuse_unsupported(&file)?;
+        let config: UNet2DConditionConfig = file.parse()?;
+        let layout = UNetLayout::new(&config, &file)?;
+        let activation = |field: &str, name: &str| {
+            Activation::from_name(name).ok_or_else(|| file.unsupported(field, Activation::NAMES))
+        };
+        let optional = |field: &str, name: &Option<String>| {
+            name.as_deref().map(|name| activation(field, name)).transpose()
+        };
+        let main = activation("act_fn", &config.act_fn)?;
+
+        let weights = files.weights(component, device)?;
+        let first = config.block_out_channels[0];
+        let time_width = config.time_embedding_dim.unwrap_or(4 * first);
+        let resnet = ResnetConfig {
+            time_width: Some(time_width),
+            scale_shift: layout.scale_shift,
+            groups: config.norm_num_groups,
+            eps: config.norm_eps,
+            activation: main,
+            output_scale: 1.0,
+        };
+        let block = |index: usize| BlockConfig {
+            resnet,
+            heads: layout.heads[index],
+            context: layout.contexts[index],
+            linear_projection: config.use_linear_projection,
+            only_cross_attention: layout.only_cross[index],
+        };
+        let channels = &config.block_out_channels;
+        let last = channels.len() - 1;
+
+        let mut down_blocks = Vec::new();
+        for index in 0..=last {
+            let (input, output) = (channels[index.saturating_sub(1)], channels[index]);
+            down_blocks.push(DownBlock::load(
+                (input, output),
+                layout.layers[index],
+                layout.down_depths[index].as_deref(),
+                (index < last).then_some(config.downsample_padding),
+                &block(index),
+                &weights.pp("down_blocks").pp(index),
+            )?);
+        }
+        let mid_block = match &layout.mid {
+            Some(depth) => {
+                let resnet = ResnetConfig { output_scale: config.mid_block_scale_factor, ..resnet };
+                let block = BlockConfig { resnet, only_cross_attention: false, ..block(last) };
+                let weights = weights.pp("mid_block");
+                Some(MidBlock::load(channels[last], *depth, &block, &weights)?)
+            }
+            None => None,
+        };
+        let mut up_blocks = Vec::new();
+        for index in 0..=last {
+            let level = last - index;
+            let previous = channels[(level + 1).min(last)];
+            up_blocks.push(UpBlock::load(
+                (previous, channels[level], channels[level.saturating_sub(1)]),
+                layout.layers[level] + 1,
+                layout.up_depths[index].as_deref(),
+                level > 0,
+                &block(level),
+                &weights.pp("up_blocks").pp(index),
+            )?);
+        }
+        let time = weights.pp("time_embedding");
+        Ok(Self {
+            activation: main,
+            time_embedding: [
+                Linear::load(first, time_width, &time.pp("linear_1"))?,
+                Linear::load(time_width, time_width, &time.pp("linear_2"))?,
+            ],
+            time_post_activation: optional("timestep_post_act", &config.timestep_post_act)?,
+            time_embed_activation: optional(
+                "time_embedding_act_fn",
+                &config.time_embedding_act_fn,
+            )?,
+            conv_in: Conv2d::load(
+                config.in_channels,
+                first,
+                config.conv_in_kernel,
+                &weights.pp("conv_in"),
+            )?,
+            down_blocks,
+            mid_block,
+            up_blocks,
+            conv_norm_out: GroupNorm::load(
+                config.norm_num_groups,
+                first,
+                config.norm_eps,
+                &weights.pp("conv_norm_out"),
+            )?,
+            conv_out: Conv2d::load(
+                first,
+                config.out_channels,
+                config.conv_out_kernel,
+                &weights.pp("conv_out"),
+            )?,
+            config,
+        })
+    }
+
+    /// What `config.json` says.
+    pub fn config(&self) -> &UNet2DConditionConfig {
+        &self.config
+    }
+
+    /// Predicts for `sample`, `(batch, in_channels, height, width)`, at `timestep` (which may be
+    /// fractional), under `context`, `(batch, tokens, width)`. Gives
+    /// `(batch, out_channels, height, width)`; height and width may be any.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] within one layer of the call to [`Interrupt::cancel`];
+    /// otherwise when shapes do not fit.
+    pub fn forward(
+        &self,
+        sample: &Tensor,
+        timestep: f64,
+        context: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        self.forward_observed(sample, timestep, context, interrupt, &mut |_, _| {})
+    }
+
+    /// As [`Self::forward`], and shows `observe` what comes out of each block under the name that
+    /// diffusers gives the block, such as `down_blocks.0`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_observed(
+        &self,
+        sample: &Tensor,
+        timestep: f64,
+        context: &Tensor,
+        interrupt: &Interrupt,
+        observe: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Tensor, DiffusionError> {
+        let time = self.embed_time(timestep, sample.device())?;
+        observe("time_embedding", &time);
+        let time = match self.time_embed_activation {
+            Some(activation) => activation.forward(&time)?,
+            None => time,
+        };
+        let mut hidden = if self.config.center_input_sample {
+            self.conv_in.forward(&((sample * 2.0)? - 1.0)?)?
+        } else {
+            self.conv_in.forward(sample)?
+        };
+
+        let mut skipped = vec![hidden.clone()];
+        for (index, block) in self.down_blocks.iter().enumerate() {
+            hidden = block.forward(&hidden, &time, context, interrupt, &mut skipped)?;
+            observe(&format!("down_blocks.{index}"), &hidden);
+        }
+        if let Some(block) = &self.mid_block {
+            hidden = block.forward(&hidden, &time, context, interrupt)?;
+            observe("mid_block", &hidden);
+        }
+        for (index, block) in self.up_blocks.iter().enumerate() {
+            hidden = block.forward(&hidden, &time, context, interrupt, &mut skipped)?;
+            observe(&format!("up_blocks.{index}"), &hidden);
+        }
+        interrupt.check()?;
+        let hidden = self.conv_norm_out.forward_with(self.activation, &hidden)?;
+        Ok(self.conv_out.forward(&hidden)?)
+    }
+
+    fn embed_time(&self, timestep: f64, device: &Device) -> Result<Tensor, DiffusionError> {
+        let config = &self.config;
+        let width = config.block_out_channels[0];
+        let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
+        let waves = ops::time_embedding(timestep, width, flip, shift, device)?;
+        let [first, second] = &self.time_embedding;
+        let time = second.forward(&self.activation.forward(&first.forward(&waves)?)?)?;
+        Ok(match self.time_post_activation {
+            Some(activation) => activation.forward(&time)?,
+            None => time,
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! The blocks that a UNet is stacked from: each a level of resolution on the way down or up.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+
+use super::transformer::Transformer2D;
+use crate::diffusion::{
+    DiffusionError, Interrupt,
+    resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
+};
+
+/// What the layers of a block have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockConfig {
+    pub(super) resnet: ResnetConfig,
+    pub(super) heads: usize,
+    /// The channels of the context.
+    pub(super) context: usize,
+    pub(super) linear_projection: bool,
+    pub(super) only_cross_attention: bool,
+}
+
+/// A residual block, with a transformer after it where the block has attention.
+#[derive(Clone, Debug)]
+struct Layer {
+    resnet: ResnetBlock2D,
+    attention: Option<Transformer2D>,
+}
+
+impl Layer {
+    fn load(
+        index: usize,
+        (input, output): (usize, usize),
+        depths: Option<&[usize]>,
+        config: &BlockConfig,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let attention = depths.map(|depths| {
+            let weights = weights.pp("attentions").pp(index);
+            Transformer2D::load(output, depths[index], config, &weights)
+        });
+        let weights = weights.pp("resnets").pp(index);
+        let resnet = ResnetBlock2D::load(input, output, config.resnet, &weights)?;
+        Ok(Self { resnet, attention: attention.transpose()? })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        context: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        interrupt.check()?;
+        let hidden = self.resnet.forward(x, Some(time))?;
+        let Some(attention) = &self.attention else { return Ok(hidden) };
+        interrupt.check()?;
+        Ok(attention.forward(&hidden, context)?)
+    }
+}
+
+/// `DownBlock2D` and `CrossAttnDownBlock2D`.
+#[derive(Clone, Debug)]
+pub(super) struct DownBlock {
+    layers: Vec<Layer>,
+    downsampler: Option<Downsample2D>,
+}
+
+impl DownBlock {
+    /// `depths` holds the transformer layers after each residual block, if there is attention;
+    /// `padding` is that of the convolution which halves the size, if one does.
+    pub(super) fn load(
+        (input, output): (usize, usize),
+        count: usize,
+        depths: Option<&[usize]>,
+        padding: Option<usize>,
+        config: &BlockConfig,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let layers = (0..count).map(|index| {
+            let input = if index == 0 { input } else { output };
+            Layer::load(index, (input, output), depths, config, weights)
+        });
+        let downsampler = padding
+            .map(|padding| Downsample2D::load(output, padding, &weights.pp("downsamplers").pp(0)));
+        Ok(Self {
+            layers: layers.collect::<candle_core::Result<_>>()?,
+            downsampler: downsampler.transpose()?,
+        })
+    }
+
+    /// Pushes what comes out of each layer to `skipped`.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        context: &Tensor,
+        interrupt: &Interrupt,
+        skipped: &mut Vec<Tensor>,
+    ) -> Result<Tensor, DiffusionError> {
+        let mut hidden = x.clone();
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden, time, context, interrupt)?;
+            skipped.push(hidden.clone());
+        }
+        if let Some(downsampler) = &self.downsampler {
+            interrupt.check()?;
+            hidden = downsampler.forward(&hidden)?;
+            skipped.push(hidden.clone());
+        }
+        Ok(hidden)
+    }
+}
+
+/// `UNetMidBlock2D` and `UNetMidBlock2DCrossAttn`.
+#[derive(Clone, Debug)]
+pub(super) struct MidBlock {
+    first: ResnetBlock2D,
+    /// The transformer and the residual block after it, where there is attention.
+    rest: Option<(Transformer2D, ResnetBlock2D)>,
+}
+
+impl MidBlock {
+    pub(super) fn load(
+        channels: usize,
+        depth: Option<usize>,
+        config: &BlockConfig,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let resnet = |index: usize| {
+            let weights = weights.pp("resnets").pp(index);
+            ResnetBlock2D::load(channels, channels, config.resnet, &weights)
+        };
+        let rest = match depth {
+            Some(depth) => {
+                let weights = weights.pp("attentions").pp(0);
+                Some((Transformer2D::load(channels, depth, config, &weights)?, resnet(1)?))
+            }
+            None => None,
+        };
+        Ok(Self { first: resnet(0)?, rest })
+    }
+
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        context: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        interrupt.check()?;
+        let hidden = self.first.forward(x, Some(time))?;
+        let Some((attention, second)) = &self.rest else { return Ok(hidden) };
+        interrupt.check()?;
+        let hidden = attention.forward(&hidden, context)?;
+        interrupt.check()?;
+        Ok(second.forward(&hidden, Some(time))?)
+    }
+}
+
+/// `UpBlock2D` and `CrossAttnUpBlock2D`.
+#[derive(Clone, Debug)]
+pub(super) struct UpBlock {
+    layers: Vec<Layer>,
+    upsampler: Option<Upsample2D>,
+}
+
+impl UpBlock {
+    /// `previous` channels come from below, `output` go up, and the last skipped feature map, from
+    /// the level above, has `above`.
+    pub(super) fn load(
+        (previous, output, above): (usize, usize, usize),
+        count: usize,
+        depths: Option<&[usize]>,
+        enlarges: bool,
+        config: &BlockConfig,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let layers = (0..count).map(|index| {
+            let below = if index == 0 { previous } else { output };
+            let skipped = if index == count - 1 { above } else { output };
+            Layer::load(index, (below + skipped, output), depths, config, weights)
+        });
+        let upsampler = enlarges.then(|| Upsample2D::load(output, &weights.pp("upsamplers").pp(0)));
+        Ok(Self {
+            layers: layers.collect::<candle_core::Result<_>>()?,
+            upsampler: upsampler.transpose()?,
+        })
+    }
+
+    /// Takes what the way down left in `skipped`, and enlarges to the size that is next there.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        context: &Tensor,
+        interrupt: &Interrupt,
+        skipped: &mut Vec<Tensor>,
+    ) -> Result<Tensor, DiffusionError> {
+        let mut hidden = x.clone();
+        let own = skipped.split_off(skipped.len().saturating_sub(self.layers.len()));
+        for (layer, skipped) in self.layers.iter().zip(own.iter().rev()) {
+            let joined = Tensor::cat(&[&hidden, skipped], 1)?;
+            hidden = layer.forward(&joined, time, context, interrupt)?;
+        }
+        let Some(upsampler) = &self.upsampler else { return Ok(hidden) };
+        interrupt.check()?;
+        let size = match skipped.last() {
+            Some(skipped) => Some((skipped.dim(2)?, skipped.dim(3)?)),
+            None => None,
+        };
+        Ok(upsampler.forward(&hidden, size)?)
+    }
+}

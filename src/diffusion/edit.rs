@@ -1,0 +1,223 @@
+//! Editing parts of a picture: the sampling loop on a crop.
+//!
+//! All parts are sampled in one pass, each under its own prompt
+//! ([`Regional`](super::guide::Regional)) and with its own strength
+//! ([`Differential`](super::hooks::Differential)). [`crate::edit`] plans the crop and composites the
+//! result.
+
+use candle_core::{DType, Device, Tensor};
+use image::{Rgb32FImage, RgbaImage};
+
+use super::{
+    Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
+    hooks::{Differential, Preview, PreviewBase},
+    model::with_hooks,
+    pixels,
+    request::{LatentLayout, MAX_SIDE},
+    sample,
+};
+use crate::{
+    control::Control,
+    edit::{
+        Crop, EditError, EditPlan, LatentRegions, PartPrompts, composite, init_image, part_prompts,
+    },
+    mask::Area,
+    recipe::{Part, Sampler, Size},
+};
+
+/// An edit of parts of a picture.
+#[derive(Clone, Debug)]
+pub struct EditRequest {
+    /// The picture to edit.
+    pub picture: RgbaImage,
+    /// The prompt of the whole picture, for parts without words of their own.
+    pub prompt: String,
+    /// The negative prompt of all parts.
+    pub negative_prompt: String,
+    /// The parts, the uppermost first. Pixels in no part are kept.
+    pub parts: Vec<Part>,
+    /// Words that follow every part's own words.
+    pub style: String,
+    /// The requested crop in pixels, instead of the default one. It is extended to whole latents, and
+    /// to the fewest that the model takes.
+    pub context: Option<Area>,
+    /// How it is sampled.
+    pub sampler: Sampler,
+    /// The starting noise of the whole picture, of which the edit uses the crop.
+    pub noise: Noise,
+}
+
+/// The prompts of all parts.
+struct RegionPrompts {
+    /// Each distinct prompt once.
+    conditionings: Vec<Conditioning>,
+    guide: Regional,
+    /// The indices of the first part's prompt and negative prompt.
+    first: (usize, usize),
+}
+
+impl Model {
+    /// Plans an edit without drawing anything.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Edit`], as [`Self::edit`].
+    pub fn plan_edit(&self, request: &EditRequest) -> Result<EditPlan, DiffusionError> {
+        let (width, height) = request.picture.dimensions();
+        let size = Size::new(width, height);
+        Ok(EditPlan::new(size, &request.parts, request.context, self.grid())?)
+    }
+
+    /// Edits parts of a picture and returns the whole picture. Where the plan's blend mask is 0, not
+    /// one bit of it changes.
+    ///
+    /// Hooks see the latents of the crop.
+    ///
+    /// # Errors
+    /// As [`Self::draw`], and [`DiffusionError::Edit`] when the parts do not fit the picture or would
+    /// change nothing.
+    pub fn edit(
+        &mut self,
+        request: &EditRequest,
+        control: &dyn Control,
+        hooks: &mut [&mut dyn StepHook],
+    ) -> Result<RgbaImage, DiffusionError> {
+        let interrupt = control.interrupt();
+        let spec = self.parts.autoencoder.spec();
+        let (width, height) = request.picture.dimensions();
+        let layout = LatentLayout::new(Size::new(width, height), spec)?;
+        layout.check(&request.sampler, &request.noise)?;
+        let plan = self.plan_edit(request)?;
+        if plan.crop.width.max(plan.crop.height) > MAX_SIDE {
+            return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
+        }
+        let regions = LatentRegions::new(&plan, &request.parts, spec.scale as u32);
+        let mut scheduler = self.scheduler(&request.sampler)?;
+
+        interrupt.check()?;
+        let crop = Crop::new(&request.picture, plan.crop);
+        let original = self.encode_image(crop.pixels(), interrupt)?;
+        let init_image = match init_image(&crop, &plan, &request.parts) {
+            Some(image) => self.encode_image(&image, interrupt)?,
+            None => original.clone(),
+        };
+        let noise = self.crop_noise(&regions, &request.noise, &layout)?;
+        let prompts = self.region_prompts(request, &plan, &regions, interrupt)?;
+
+        let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
+        let surroundings = self.parts.surroundings;
+        let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
+        let base = Some(PreviewBase::new(&request.picture, plan.crop, spec.scale as u32));
+        let mut preview = Preview { colours: &self.colours, control, base };
+        let (prompt, negative_prompt) = prompts.first;
+        let inputs = SampleInputs {
+            denoiser: &*self.parts.denoiser,
+            scheduler: &mut *scheduler,
+            noise,
+            conditionings: &prompts.conditionings,
+            guide: &prompts.guide,
+            prompt: &prompts.conditionings[prompt],
+            negative_prompt: Some(&prompts.conditionings[negative_prompt]),
+            interrupt,
+        };
+        let latents =
+            sample(inputs, &mut with_hooks(Some(&mut differential), hooks, &mut preview))?;
+
+        let sampled = pixels::rgb32f(&self.parts.autoencoder.decode(&latents, interrupt)?)?;
+        let denoised = differential.denoised().collect::<Vec<_>>();
+        let (scale, columns) = (spec.scale as u32, regions.area().width);
+        let untouched = |x, y| !denoised[(y / scale * columns + x / scale) as usize];
+        let image = composite(&request.picture, &crop, &plan.blend_mask, &sampled, untouched);
+        if !hooks.is_empty() {
+            let tensor = pixels::tensor_from_rgba(&image, &self.parts.device)?;
+            for hook in hooks {
+                hook.finished(&tensor)?;
+            }
+        }
+        Ok(image)
+    }
+
+    fn encode_image(
+        &self,
+        image: &Rgb32FImage,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        let image = pixels::tensor_from_rgb32f(image, &self.parts.device)?;
+        Ok(self.parts.autoencoder.encode(&image, interrupt)?.to_dtype(DType::F32)?)
+    }
+
+    /// The noise of the crop: that of the picture, and where a part with a seed of its own is the
+    /// dominant one, that of its seed.
+    fn crop_noise(
+        &self,
+        regions: &LatentRegions,
+        noise: &Noise,
+        layout: &LatentLayout,
+    ) -> Result<Tensor, DiffusionError> {
+        let Area { x, y, width, height } = regions.area();
+        let cropped = |noise: &Noise| -> Result<Tensor, DiffusionError> {
+            let rows = self.starting_noise(noise, layout)?;
+            let rows = rows.narrow(2, y as usize, height as usize)?;
+            Ok(rows.narrow(3, x as usize, width as usize)?.contiguous()?)
+        };
+        let mut noise = cropped(noise)?;
+        for (seed, dominated) in regions.seeded() {
+            let own = cropped(&Noise::Seed(seed))?;
+            let dominated = dominated.into_iter().map(u8::from).collect();
+            let dominated = latent_mask::<u8>(regions, dominated, noise.device())?;
+            let dominated = dominated.broadcast_as(noise.shape())?.contiguous()?;
+            noise = dominated.where_cond(&own, &noise)?;
+        }
+        Ok(noise)
+    }
+
+    /// Encodes the prompts of all parts and guides each region by its own.
+    fn region_prompts(
+        &mut self,
+        request: &EditRequest,
+        plan: &EditPlan,
+        regions: &LatentRegions,
+        interrupt: &Interrupt,
+    ) -> Result<RegionPrompts, DiffusionError> {
+        let mut texts = Vec::<String>::new();
+        let mut index_of = |text: String| {
+            texts.iter().position(|other| *other == text).unwrap_or_else(|| {
+                texts.push(text);
+                texts.len() - 1
+            })
+        };
+        let EditRequest { prompt, negative_prompt, style, sampler, .. } = request;
+        let (mut region_prompts, mut first) = (Vec::new(), None);
+        for (planned, weight) in plan.parts.iter().zip(regions.weights()) {
+            let edit = &request.parts[planned.index].edit;
+            let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
+            let boost = 1.0 + edit.amount();
+            let prompt = index_of(prompts.prompt);
+            let guidance = GuidanceScale::new(sampler.guidance, sampler.guidance_rescale, boost);
+            let (guide, negative_prompt) = match guidance {
+                Some(guidance) => {
+                    let negative_prompt = index_of(prompts.negative_prompt);
+                    (guidance.guide(prompt, negative_prompt), negative_prompt)
+                }
+                None => (Box::new(Unguided { prompt }) as _, prompt),
+            };
+            first.get_or_insert((prompt, negative_prompt));
+            let weight = latent_mask(regions, weight, &self.parts.device)?;
+            region_prompts.push(RegionPrompt { guide, weight });
+        }
+        let encode = |text: &String| self.encode_prompt(text, interrupt);
+        let conditionings = texts.iter().map(encode).collect::<Result<_, _>>()?;
+        let guide = Regional { regions: region_prompts };
+        Ok(RegionPrompts { conditionings, guide, first: first.unwrap_or_default() })
+    }
+}
+
+/// A tensor (1, 1, height, width) of one value per latent.
+fn latent_mask<T: candle_core::WithDType>(
+    regions: &LatentRegions,
+    values: Vec<T>,
+    device: &Device,
+) -> candle_core::Result<Tensor> {
+    let Area { width, height, .. } = regions.area();
+    Tensor::from_vec(values, (1, 1, height as usize, width as usize), device)
+}

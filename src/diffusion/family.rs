@@ -1,0 +1,93 @@
+//! Model families: what a package holds and how it is loaded.
+
+mod sd1;
+
+use std::sync::Arc;
+
+use super::{DeviceKind, DiffusionError, Model, ModelFiles};
+use crate::control::Control;
+
+pub use sd1::StableDiffusion;
+
+/// A family of models that are loaded alike.
+///
+/// Another crate adds a family by implementing this trait.
+pub trait Family: Send + Sync {
+    /// The name that error messages use, such as `Stable Diffusion 1 and 2`.
+    fn name(&self) -> &str;
+
+    /// Whether a package belongs to this family. It may still turn out to be incomplete or damaged
+    /// when it is loaded.
+    fn detect(&self, package: &ModelFiles) -> bool;
+
+    /// Loads a model of this family.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] when interrupted; otherwise when a file is missing or damaged, or
+    /// asks for something that the family does not support. The error names the file.
+    fn load(
+        &self,
+        package: &ModelFiles,
+        options: &LoadOptions,
+        control: &dyn Control,
+    ) -> Result<Model, DiffusionError>;
+}
+
+/// How a model is loaded.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The device that the networks run on.
+    pub device: DeviceKind,
+}
+
+impl LoadOptions {
+    /// Options for a device.
+    #[must_use]
+    pub fn new(device: DeviceKind) -> Self {
+        Self { device }
+    }
+}
+
+/// The families that this crate can load.
+#[must_use]
+pub fn families() -> Vec<Arc<dyn Family>> {
+    vec![Arc::new(StableDiffusion)]
+}
+
+/// Loads a package with the first family that detects it as its own.
+///
+/// # Errors
+/// When no family does, and those of [`Family::load`].
+pub fn load(
+    families: &[Arc<dyn Family>],
+    package: &ModelFiles,
+    options: &LoadOptions,
+    control: &dyn Control,
+) -> Result<Model, DiffusionError> {
+    let Some(family) = families.iter().find(|family| family.detect(package)) else {
+        let index: serde_json::Value = package.config("model_index.json")?;
+        let names = families.iter().map(|family| family.name()).collect::<Vec<_>>();
+        return Err(DiffusionError::Unsupported {
+            file: package.full("model_index.json"),
+            field: "_class_name".to_owned(),
+            value: index["_class_name"].to_string(),
+            supported: names.join(", "),
+        });
+    };
+    family.load(package, options, control)
+}
+
+impl Model {
+    /// Loads a package of one of the built-in [`families`].
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(
+        package: &ModelFiles,
+        device: DeviceKind,
+        control: &dyn Control,
+    ) -> Result<Self, DiffusionError> {
+        load(&families(), package, &LoadOptions::new(device), control)
+    }
+}

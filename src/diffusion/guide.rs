@@ -1,0 +1,82 @@
+//! Guides: combining the predictions under several conditionings into one.
+
+mod cfg;
+mod regional;
+mod rescale;
+
+use candle_core::{Result, Tensor};
+
+use super::StepInfo;
+
+pub use cfg::{Cfg, Unguided};
+pub use regional::{RegionPrompt, Regional};
+pub use rescale::Rescale;
+
+/// Combines predictions.
+pub trait Guide: Send + Sync {
+    /// Combines the predictions under each conditioning of the drawing, in their order, each
+    /// (1, channels, height, width), into one of the same shape.
+    ///
+    /// # Errors
+    /// When candle fails.
+    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor>;
+}
+
+/// How strongly a picture is guided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuidanceScale {
+    /// The classifier-free guidance scale, above 1.
+    pub scale: f64,
+    /// How far the prediction's contrast is returned to what it is without guidance, in 0..=1.
+    pub rescale: f64,
+}
+
+impl GuidanceScale {
+    /// The guidance of a sampler, `boost` times as strong.
+    ///
+    /// `None` where the scale is 1 or less: as in diffusers, such a picture is drawn without
+    /// guidance and the negative prompt has no effect. A `boost` above 1 strengthens at least a scale
+    /// of 1, so that it always adds guidance.
+    #[must_use]
+    pub fn new(guidance_scale: f32, guidance_rescale: f32, boost: f32) -> Option<Self> {
+        let base = if boost > 1.0 { guidance_scale.max(1.0) } else { guidance_scale };
+        let scale = base * boost;
+        (scale > 1.0)
+            .then(|| Self { scale: f64::from(scale), rescale: f64::from(guidance_rescale) })
+    }
+
+    /// The guide from the prediction with index `negative_prompt` to that with index `prompt`.
+    #[must_use]
+    pub fn guide(self, prompt: usize, negative_prompt: usize) -> Box<dyn Guide> {
+        let cfg = Cfg { prompt, negative_prompt, scale: self.scale };
+        if self.rescale == 0.0 {
+            Box::new(cfg)
+        } else {
+            Box::new(Rescale { guide: Box::new(cfg), prompt, rescale: self.rescale })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(guidance_scale: f32, boost: f32) -> Option<f64> {
+        GuidanceScale::new(guidance_scale, 0.0, boost).map(|guidance| guidance.scale)
+    }
+
+    #[test]
+    fn a_scale_of_1_or_less_is_no_guidance() {
+        assert_eq!([0.0, 0.5, 1.0].map(|of| scale(of, 1.0)), [None; 3]);
+        assert_eq!(scale(1.5, 1.0), Some(1.5));
+    }
+
+    #[test]
+    fn a_boost_guides_at_every_scale_and_never_less_than_without_it() {
+        for guidance_scale in [0.0, 0.5, 1.0, 1.2, 5.0] {
+            let (plain, boosted) = (scale(guidance_scale, 1.0), scale(guidance_scale, 1.5));
+            assert!(boosted > plain, "{guidance_scale}: {plain:?} became {boosted:?}");
+        }
+        assert_eq!(scale(5.0, 1.5), Some(7.5));
+    }
+}

@@ -1,0 +1,37 @@
+//! Classifier-free guidance.
+
+use candle_core::{Result, Tensor};
+
+use super::{Guide, StepInfo};
+
+/// No guidance: the prediction under the prompt.
+#[derive(Clone, Copy, Debug)]
+pub struct Unguided {
+    /// The index of the prediction under the prompt.
+    pub prompt: usize,
+}
+
+/// Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598): moves the prediction away from
+/// the one under the negative prompt.
+#[derive(Clone, Copy, Debug)]
+pub struct Cfg {
+    /// The index of the prediction under the prompt.
+    pub prompt: usize,
+    /// The index of the prediction under the negative prompt.
+    pub negative_prompt: usize,
+    /// The guidance scale. 1 changes nothing.
+    pub scale: f64,
+}
+
+impl Guide for Unguided {
+    fn combine(&self, predictions: &[Tensor], _: StepInfo) -> Result<Tensor> {
+        Ok(predictions[self.prompt].clone())
+    }
+}
+
+impl Guide for Cfg {
+    fn combine(&self, predictions: &[Tensor], _: StepInfo) -> Result<Tensor> {
+        let [prompt, negative] = [self.prompt, self.negative_prompt].map(|i| &predictions[i]);
+        negative + ((prompt - negative)? * self.scale)?
+    }
+}

@@ -1,0 +1,53 @@
+//! Different prompts in different regions of a picture.
+
+use candle_core::{Result, Tensor};
+
+use super::{Guide, StepInfo};
+
+/// The prompt of one region.
+pub struct RegionPrompt {
+    /// Guides this region.
+    pub guide: Box<dyn Guide>,
+    /// The weight of this region at each latent, (1, 1, height, width).
+    pub weight: Tensor,
+}
+
+/// The weighted sum of regions that are each guided by themselves. At each latent the weights should
+/// add up to 1.
+pub struct Regional {
+    /// The regions; at least one.
+    pub regions: Vec<RegionPrompt>,
+}
+
+impl Guide for Regional {
+    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
+        let mut sum = predictions[0].zeros_like()?;
+        for region in &self.regions {
+            let prediction = region.guide.combine(predictions, step)?;
+            sum = (sum + prediction.broadcast_mul(&region.weight)?)?;
+        }
+        Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::diffusion::guide::Unguided;
+
+    #[test]
+    fn each_region_follows_its_own_prompt() -> Result<()> {
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (1, 1, 1, 3), &Device::Cpu);
+        let predictions = [tensor(&[1.0, 1.0, 1.0])?, tensor(&[5.0, 5.0, 5.0])?];
+        let region = |prompt, weight: &[f32]| -> Result<RegionPrompt> {
+            Ok(RegionPrompt { guide: Box::new(Unguided { prompt }), weight: tensor(weight)? })
+        };
+        let regions = vec![region(0, &[1.0, 0.5, 0.0])?, region(1, &[0.0, 0.5, 1.0])?];
+        let step = StepInfo { index: 0, count: 1, timestep: 0.0 };
+        let found = Regional { regions }.combine(&predictions, step)?;
+        assert_eq!(found.flatten_all()?.to_vec1::<f32>()?, [1.0, 3.0, 5.0]);
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Rescaled guidance.
+
+use candle_core::{Result, Tensor};
+
+use super::{Guide, StepInfo};
+
+/// Takes back contrast that another guide added (Lin et al. 2023, arXiv:2305.08891, equations 15 and
+/// 16), so that colours burn out less.
+pub struct Rescale {
+    /// The other guide.
+    pub guide: Box<dyn Guide>,
+    /// The index of the prediction under the prompt, whose contrast is the goal.
+    pub prompt: usize,
+    /// How far the contrast is taken back: 0 keeps it, 1 returns it to that of the prompt.
+    pub rescale: f64,
+}
+
+impl Guide for Rescale {
+    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
+        let guided = self.guide.combine(predictions, step)?;
+        let ratio = (deviation(&predictions[self.prompt])? / deviation(&guided)?)?;
+        guided.broadcast_mul(&ratio.affine(self.rescale, 1.0 - self.rescale)?)
+    }
+}
+
+/// The standard deviation over all channels and latents.
+fn deviation(prediction: &Tensor) -> Result<Tensor> {
+    prediction.flatten_all()?.var(0)?.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::diffusion::guide::GuidanceScale;
+
+    #[test]
+    fn rescaling_takes_back_its_share_of_the_contrast_that_guidance_adds() -> Result<()> {
+        let tensor = |values: &[f32; 4]| Tensor::from_slice(values, (1, 1, 2, 2), &Device::Cpu);
+        let predictions = [tensor(&[1.0, -1.0, 3.0, -3.0])?, tensor(&[0.0; 4])?];
+        let step = StepInfo { index: 0, count: 1, timestep: 0.0 };
+        // Guidance multiplies the contrast by 5. Half of the way back is the mean of 5 and 1.
+        for (rescale, contrast) in [(0.0, 5.0), (0.5, 3.0), (1.0, 1.0)] {
+            let guidance = GuidanceScale { scale: 5.0, rescale };
+            let found = guidance.guide(0, 1).combine(&predictions, step)?;
+            let off = (found - (&predictions[0] * contrast)?)?.abs()?.max_all()?;
+            let off = off.to_scalar::<f32>()?;
+            assert!(off < 1e-5, "{rescale}: off by {off}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Step hooks: what changes or observes the sampling loop.
+
+mod differential;
+mod preview;
+mod trace;
+
+pub use differential::{Differential, Surroundings};
+pub use preview::{LatentColours, Preview, PreviewBase};
+pub use trace::Trace;

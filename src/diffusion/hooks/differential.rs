@@ -1,0 +1,143 @@
+//! Differential diffusion: a denoising strength for each latent.
+
+use candle_core::{Result, Tensor};
+
+use crate::diffusion::{DiffusionError, State, StepHook};
+
+/// Denoises each latent with its own strength (Levin & Fried 2023, arXiv:2306.00950).
+///
+/// A latent follows the noised original until as many steps are left as its strength asks for. From
+/// there it starts from the noised init image and is denoised. A mask with one value everywhere is
+/// img2img; a mask of zeros and ones is inpainting.
+#[derive(Clone, Debug)]
+pub struct Differential {
+    denoise_mask: Tensor,
+    strengths: Vec<f32>,
+    original: Tensor,
+    init_image: Tensor,
+    surroundings: Surroundings,
+    /// The step that each latent starts at; the number of steps for those that are never denoised.
+    start_steps: Vec<usize>,
+    /// The number of steps.
+    steps: usize,
+}
+
+/// How the denoiser sees latents that are not denoised yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Surroundings {
+    /// With the noise of the current step, as in diffusers.
+    #[default]
+    Noised,
+    /// Without noise, for models that have learned edits that way.
+    Clean,
+}
+
+impl Differential {
+    /// A hook for latents of (1, channels, height, width).
+    ///
+    /// `denoise_mask`, (1, 1, height, width) in 0..=1, holds the strengths. `original` are the
+    /// picture's latents, `init_image` those that denoised latents start from; often the same.
+    ///
+    /// # Errors
+    /// When the mask is not a tensor of `f32`.
+    pub fn new(
+        denoise_mask: Tensor,
+        original: Tensor,
+        init_image: Tensor,
+        surroundings: Surroundings,
+    ) -> Result<Self> {
+        let strengths = denoise_mask.flatten_all()?.to_vec1()?;
+        let (start_steps, steps) = (Vec::new(), 0);
+        Ok(Self { denoise_mask, strengths, original, init_image, surroundings, start_steps, steps })
+    }
+
+    /// Whether each latent was denoised in at least one step, row by row. Empty before sampling.
+    pub fn denoised(&self) -> impl Iterator<Item = bool> {
+        self.start_steps.iter().map(|&start| start < self.steps)
+    }
+
+    /// A mask of the latents whose start step fulfils a condition, in the shape of the latents.
+    fn select(&self, is_selected: impl Fn(usize) -> bool) -> Result<Tensor> {
+        let selected: Vec<u8> = self.start_steps.iter().map(|&s| is_selected(s).into()).collect();
+        let mask = Tensor::from_vec(selected, self.denoise_mask.shape(), self.original.device())?;
+        mask.broadcast_as(self.original.shape())?.contiguous()
+    }
+
+    fn original_at(&self, state: &State<'_>) -> Result<Tensor> {
+        match (self.surroundings, state.step) {
+            (Surroundings::Clean, step) => {
+                // Cancels the scheduler's scaling, so that the denoiser is given the original.
+                let scale =
+                    state.scheduler().scale_model_input(&self.original.ones_like()?, step)?;
+                &self.original / scale
+            }
+            (Surroundings::Noised, step) => self.noised(&self.original, step, state),
+        }
+    }
+
+    /// Latents with the noise of a step. At step 0 they are nothing but noise, as in diffusers.
+    fn noised(&self, latents: &Tensor, step: usize, state: &State<'_>) -> Result<Tensor> {
+        match step {
+            0 => &state.noise * state.scheduler().init_noise_sigma(),
+            _ => state.scheduler().add_noise(latents, &state.noise, step),
+        }
+    }
+}
+
+impl StepHook for Differential {
+    fn begin(&mut self, state: &mut State<'_>) -> std::result::Result<(), DiffusionError> {
+        self.steps = state.timesteps().len();
+        self.start_steps = start_steps(&self.strengths, self.steps);
+        let first = self.start_steps.iter().copied().min().unwrap_or(0);
+        state.step = state.step.max(first);
+        state.denoise_mask = Some(self.denoise_mask.clone());
+        Ok(())
+    }
+
+    fn before(&mut self, state: &mut State<'_>) -> std::result::Result<(), DiffusionError> {
+        let step = state.step;
+        let init_image = self.noised(&self.init_image, step, state)?;
+        let original = self.original_at(state)?;
+        let started = self.select(|start| start < step)?;
+        let starting = self.select(|start| start == step)?;
+        let waiting_or_starting = starting.where_cond(&init_image, &original)?;
+        state.latents = started.where_cond(&state.latents, &waiting_or_starting)?;
+        Ok(())
+    }
+
+    fn end(&mut self, state: &mut State<'_>) -> std::result::Result<(), DiffusionError> {
+        let denoised = self.select(|start| start < self.steps)?;
+        state.latents = denoised.where_cond(&state.latents, &self.original)?;
+        Ok(())
+    }
+}
+
+/// The step that each latent starts at. As in diffusers, a latent is denoised in `steps * strength`
+/// steps, rounded down.
+fn start_steps(strengths: &[f32], steps: usize) -> Vec<usize> {
+    let strongest = strengths.iter().copied().fold(0.0, f32::max);
+    let start = |&strength: &f32| {
+        // Without the small addition, 0.7 * 10 would be 6.
+        let count = (steps as f64 * f64::from(strength) + 1e-4) as usize;
+        // Even the weakest edit denoises its strongest latents for one step.
+        let least = usize::from(strength == strongest && strongest > 0.0);
+        steps - count.clamp(least, steps)
+    };
+    strengths.iter().map(start).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::start_steps;
+
+    #[test]
+    fn a_latent_is_denoised_in_its_share_of_the_steps() {
+        assert_eq!(start_steps(&[0.0, 0.09, 0.7, 1.0], 10), [10, 10, 3, 0]);
+    }
+
+    #[test]
+    fn the_strongest_latents_are_denoised_in_one_step_at_least() {
+        assert_eq!(start_steps(&[0.0, 0.01, 0.02], 10), [10, 10, 9]);
+        assert_eq!(start_steps(&[0.0, 0.0], 10), [10, 10]);
+    }
+}

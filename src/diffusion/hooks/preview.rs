@@ -1,0 +1,171 @@
+//! Previews of a picture while it is drawn.
+
+use candle_core::{Device, Tensor};
+use image::{RgbImage, RgbaImage, imageops};
+
+use crate::{
+    control::{Control, Interrupt, Step},
+    diffusion::{Autoencoder, DiffusionError, State, StepHook, noise::noise, pixels},
+    mask::Area,
+};
+
+/// Patches along each side of the latents that the colours are fitted to.
+const PATCHES: usize = 8;
+/// Latents along each side of a patch.
+const PATCH: usize = 2;
+
+/// Reports each step to a [`Control`], with a preview of one pixel per latent.
+pub struct Preview<'a> {
+    /// The colours of the latents.
+    pub colours: &'a LatentColours,
+    /// Receives the steps.
+    pub control: &'a dyn Control,
+    /// The picture around the sampled crop; `None` when the whole picture is sampled.
+    pub base: Option<PreviewBase>,
+}
+
+/// A preview of the picture that a crop belongs to.
+#[derive(Clone, Debug)]
+pub struct PreviewBase {
+    small: RgbImage,
+    /// Column and row of the crop's first latent.
+    origin: (u32, u32),
+}
+
+impl PreviewBase {
+    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is in pixels.
+    #[must_use]
+    pub fn new(picture: &RgbaImage, crop: Area, scale: u32) -> Self {
+        let (width, height) = picture.dimensions();
+        let small = imageops::thumbnail(picture, width.div_ceil(scale), height.div_ceil(scale));
+        let small = image::DynamicImage::ImageRgba8(small).into_rgb8();
+        Self { small, origin: (crop.x / scale, crop.y / scale) }
+    }
+
+    fn with(&self, crop: &RgbImage) -> RgbImage {
+        let (mut preview, (x, y)) = (self.small.clone(), self.origin);
+        imageops::replace(&mut preview, crop, x.into(), y.into());
+        preview
+    }
+}
+
+impl StepHook for Preview<'_> {
+    fn after(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        let Some(latents) = &state.predicted_original else { return Ok(()) };
+        let preview = self.colours.preview(latents)?;
+        let preview = match &self.base {
+            Some(base) => base.with(&preview),
+            None => preview,
+        };
+        self.control.step(Step {
+            done: (state.step - state.first_step) as u32 + 1,
+            of: (state.timesteps().len() - state.first_step) as u32,
+            preview: Some(preview),
+        });
+        Ok(())
+    }
+}
+
+/// A linear map from latents to colours.
+///
+/// It is fitted to an autoencoder when a model is loaded: the decoder decodes patches of noise once,
+/// and least squares explains each patch's mean colour by its latents. A preview then costs one
+/// small matrix product with any model.
+#[derive(Clone, Debug)]
+pub struct LatentColours {
+    /// (3, channels, 1, 1).
+    weights: Tensor,
+    /// (1, 3, 1, 1).
+    bias: Tensor,
+}
+
+impl LatentColours {
+    /// Fits the map to an autoencoder.
+    ///
+    /// # Errors
+    /// When decoding fails or is interrupted.
+    pub fn fit(
+        autoencoder: &dyn Autoencoder,
+        device: &Device,
+        interrupt: &Interrupt,
+    ) -> Result<Self, DiffusionError> {
+        let spec = autoencoder.spec();
+        let channels = spec.channels;
+        let samples = noise(0, channels, PATCHES, PATCHES);
+        let patches = Tensor::from_slice(&samples, (1, channels, PATCHES, PATCHES), device)?;
+        let side = PATCHES * PATCH;
+        let image = autoencoder.decode(&patches.upsample_nearest2d(side, side)?, interrupt)?;
+        let colours: Vec<Vec<f32>> =
+            image.avg_pool2d(PATCH * spec.scale)?.squeeze(0)?.flatten_from(1)?.to_vec2()?;
+
+        let count = PATCHES * PATCHES;
+        let latent = |channel: usize, patch: usize| f64::from(samples[channel * count + patch]);
+        let row =
+            |patch| (0..channels).map(|channel| latent(channel, patch)).chain([1.0]).collect();
+        let rows: Vec<Vec<f64>> = (0..count).map(row).collect();
+        let maps: Vec<Vec<f64>> =
+            colours.iter().map(|colour| least_squares(&rows, colour)).collect();
+        let weights = maps.iter().flat_map(|map| &map[..channels]).map(|&w| w as f32).collect();
+        let bias = maps.iter().map(|map| map[channels] as f32).collect();
+        Ok(Self {
+            weights: Tensor::from_vec(weights, (3, channels, 1, 1), device)?,
+            bias: Tensor::from_vec(bias, (1, 3, 1, 1), device)?,
+        })
+    }
+
+    /// The colours of latents, (1, channels, height, width), one pixel per latent.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn preview(&self, latents: &Tensor) -> candle_core::Result<RgbImage> {
+        let colours = latents.conv2d(&self.weights, 0, 1, 1, 1)?.broadcast_add(&self.bias)?;
+        pixels::rgb(&colours)
+    }
+}
+
+/// The weights of the least squares solution, by the normal equations.
+fn least_squares(rows: &[Vec<f64>], targets: &[f32]) -> Vec<f64> {
+    let width = rows.first().map_or(0, Vec::len);
+    let dot = |a: &dyn Fn(usize) -> f64, b: &dyn Fn(usize) -> f64| {
+        (0..rows.len()).map(|i| a(i) * b(i)).sum::<f64>()
+    };
+    let mut equations: Vec<Vec<f64>> = (0..width)
+        .map(|row| {
+            let left = (0..width).map(|column| {
+                // A small ridge term keeps the equations solvable for any samples.
+                let ridge = if row == column { 1e-6 } else { 0.0 };
+                dot(&|i| rows[i][row], &|i| rows[i][column]) + ridge
+            });
+            left.chain([dot(&|i| rows[i][row], &|i| f64::from(targets[i]))]).collect()
+        })
+        .collect();
+    // Gauss-Jordan elimination. The matrix is positive definite, so no pivot search is needed.
+    for pivot in 0..width {
+        let scale = equations[pivot][pivot];
+        equations[pivot].iter_mut().for_each(|value| *value /= scale);
+        let solved = equations[pivot].clone();
+        for (_, equation) in equations.iter_mut().enumerate().filter(|(row, _)| *row != pivot) {
+            let share = equation[pivot];
+            equation.iter_mut().zip(&solved).for_each(|(value, solved)| *value -= share * solved);
+        }
+    }
+    equations.into_iter().filter_map(|equation| equation.last().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least_squares;
+
+    #[test]
+    fn least_squares_finds_the_plane_through_the_points() {
+        let samples = crate::diffusion::noise::noise(3, 1, 20, 2);
+        let rows: Vec<Vec<f64>> =
+            samples.chunks(2).map(|xy| vec![xy[0].into(), xy[1].into(), 1.0]).collect();
+        let targets: Vec<f32> =
+            rows.iter().map(|row| (2.0 * row[0] - 0.5 * row[1] + 0.25) as f32).collect();
+        let found = least_squares(&rows, &targets);
+        for (found, expected) in found.iter().zip([2.0, -0.5, 0.25]) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+    }
+}

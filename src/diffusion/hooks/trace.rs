@@ -1,0 +1,98 @@
+//! A record of everything that is computed for a picture.
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::{
+    diffusion::{DiffusionError, State, StepHook},
+    edit::EditPlan,
+    mask::Area,
+};
+
+/// The tensors of one drawing, to compare them with another program's. All are `f32` on the
+/// processor:
+///
+/// | name | shape | |
+/// |---|---|---|
+/// | `prompt_embeds`, `negative_prompt_embeds` | (1, tokens, width) | the encoded prompts |
+/// | `timesteps` | (steps) | the timesteps that the denoiser is given |
+/// | `latents_0` | (1, channels, height, width) | the starting noise as the scheduler scales it |
+/// | `latents_1` ... `latents_N` | the same | the latents after each step |
+/// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
+///
+/// Of an edit, latents are those of its crop, and there are also:
+///
+/// | name | shape | |
+/// |---|---|---|
+/// | `denoise_mask` | (1, 1, height, width) in latents | the denoising strengths, in 0..=1 |
+/// | `blend_mask` | (1, 1, height, width) | the opacity of the new pixels, in 0..=1 |
+/// | `context_box` | (4) | the crop: x, y, width and height in pixels |
+///
+/// The last two come from [`Self::record_plan`].
+#[derive(Clone, Debug, Default)]
+pub struct Trace(HashMap<String, Tensor>);
+
+impl Trace {
+    /// The tensor with this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.0.get(name)
+    }
+
+    /// Writes all tensors to one safetensors file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), DiffusionError> {
+        Ok(candle_core::safetensors::save(&self.0, path)?)
+    }
+
+    /// Records the blend mask and the crop of an edit.
+    ///
+    /// # Errors
+    /// When candle cannot copy a tensor.
+    pub fn record_plan(&mut self, plan: &EditPlan) -> Result<(), DiffusionError> {
+        let (width, height) = plan.blend_mask.size();
+        let shape = (1, 1, height as usize, width as usize);
+        let blend = Tensor::from_slice(plan.blend_mask.values(), shape, &Device::Cpu)?;
+        self.record("blend_mask", &(blend.to_dtype(DType::F32)? / 255.0)?)?;
+        let Area { x, y, width, height } = plan.crop;
+        self.record("context_box", &Tensor::new(&[x, y, width, height], &Device::Cpu)?)
+    }
+
+    fn record(&mut self, name: &str, tensor: &Tensor) -> Result<(), DiffusionError> {
+        let copy = tensor.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
+        self.0.insert(name.to_owned(), copy);
+        Ok(())
+    }
+
+    fn record_latents(&mut self, state: &State<'_>) -> Result<(), DiffusionError> {
+        self.record(&format!("latents_{}", state.step - state.first_step), &state.latents)
+    }
+}
+
+impl StepHook for Trace {
+    fn begin(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        self.record("prompt_embeds", &state.prompt.tokens)?;
+        if let Some(negative_prompt) = state.negative_prompt {
+            self.record("negative_prompt_embeds", &negative_prompt.tokens)?;
+        }
+        if let Some(denoise_mask) = state.denoise_mask.clone() {
+            self.record("denoise_mask", &denoise_mask)?;
+        }
+        self.record("timesteps", &Tensor::new(state.timesteps(), &Device::Cpu)?)
+    }
+
+    fn before(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        self.record_latents(state)
+    }
+
+    fn end(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        self.record_latents(state)
+    }
+
+    fn finished(&mut self, image: &Tensor) -> Result<(), DiffusionError> {
+        self.record("image", image)
+    }
+}

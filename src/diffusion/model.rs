@@ -1,0 +1,183 @@
+//! A loaded model: its networks put together.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+use image::RgbaImage;
+
+use super::{
+    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawRequest, Interrupt, Noise,
+    SampleInputs, StepHook, TextEncoder,
+    guide::{GuidanceScale, Guide, Unguided},
+    hooks::{LatentColours, Preview, Surroundings},
+    noise::noise,
+    pixels,
+    request::LatentLayout,
+    sample,
+    scheduler::{self, Scheduler, SchedulerConfig},
+};
+use crate::{control::Control, edit::Grid, recipe::Sampler};
+
+/// How many encoded prompts are kept. A story's pictures share most of their negative prompts, and
+/// the takes of one shot all of their prompts.
+const MAX_KEPT_PROMPTS: usize = 64;
+
+/// The parts of a model, which a [`Family`](super::Family) loads.
+pub struct ModelParts {
+    /// Encodes prompts.
+    pub text_encoder: Box<dyn TextEncoder>,
+    /// Predicts noise.
+    pub denoiser: Box<dyn Denoiser>,
+    /// Turns pictures into latents and back.
+    pub autoencoder: Box<dyn Autoencoder>,
+    /// The model's `scheduler_config.json`, which every scheduler is set up from.
+    pub scheduler: SchedulerConfig,
+    /// How the denoiser expects the surroundings of an edited part.
+    pub surroundings: Surroundings,
+    /// Where the networks run.
+    pub device: Device,
+}
+
+/// A loaded model, which draws pictures from prompts and edits them.
+///
+/// The same request gives the same picture, bit for bit, on the same kind of device.
+pub struct Model {
+    pub(super) parts: ModelParts,
+    pub(super) colours: LatentColours,
+    prompts: HashMap<String, Conditioning>,
+}
+
+impl Model {
+    /// Puts a model together.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Parts`] when denoiser and autoencoder have different latents, and when the
+    /// autoencoder cannot decode.
+    pub fn new(parts: ModelParts, interrupt: &Interrupt) -> Result<Self, DiffusionError> {
+        let (denoiser, autoencoder) = (parts.denoiser.latent_channels(), parts.autoencoder.spec());
+        if denoiser != autoencoder.channels {
+            return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
+        }
+        let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
+        Ok(Self { parts, colours, prompts: HashMap::new() })
+    }
+
+    /// The grid of latents.
+    #[must_use]
+    pub fn grid(&self) -> Grid {
+        // Half of the size that the model was trained with is enough context.
+        let trained = self.parts.denoiser.sample_size();
+        let min = trained.map_or(1, |(height, width)| height.min(width) as u32 / 2);
+        Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
+    }
+
+    /// Draws one picture of exactly the requested size. A size that is not a whole number of latents
+    /// is drawn a little larger and cropped to its middle.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] when interrupted, [`DiffusionError::Draw`] and
+    /// [`DiffusionError::Scheduler`] when the request has a value that cannot be used, and the error
+    /// of any hook.
+    pub fn draw(
+        &mut self,
+        request: &DrawRequest,
+        control: &dyn Control,
+        hooks: &mut [&mut dyn StepHook],
+    ) -> Result<RgbaImage, DiffusionError> {
+        let interrupt = control.interrupt();
+        let layout = request.layout(self.parts.autoencoder.spec())?;
+        let sampler = &request.sampler;
+        let mut scheduler = self.scheduler(sampler)?;
+        let guidance = GuidanceScale::new(sampler.guidance, sampler.guidance_rescale, 1.0);
+
+        interrupt.check()?;
+        let prompt = self.encode_prompt(&request.prompt, interrupt)?;
+        // A hook may read the negative prompt, even when it has no effect on the picture.
+        let negative_prompt = match guidance.is_some() || !hooks.is_empty() {
+            true => Some(self.encode_prompt(&request.negative_prompt, interrupt)?),
+            false => None,
+        };
+        let mut conditionings = vec![prompt.clone()];
+        let guide: Box<dyn Guide> = match (guidance, &negative_prompt) {
+            (Some(guidance), Some(negative_prompt)) => {
+                conditionings.push(negative_prompt.clone());
+                guidance.guide(0, 1)
+            }
+            _ => Box::new(Unguided { prompt: 0 }),
+        };
+        let mut preview = Preview { colours: &self.colours, control, base: None };
+        let inputs = SampleInputs {
+            denoiser: &*self.parts.denoiser,
+            scheduler: &mut *scheduler,
+            noise: self.starting_noise(&request.noise, &layout)?,
+            conditionings: &conditionings,
+            guide: &*guide,
+            prompt: &prompt,
+            negative_prompt: negative_prompt.as_ref(),
+            interrupt,
+        };
+        let latents = sample(inputs, &mut with_hooks(None, hooks, &mut preview))?;
+
+        let decoded = self.parts.autoencoder.decode(&latents, interrupt)?;
+        let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
+        for hook in hooks {
+            hook.finished(&image)?;
+        }
+        Ok(pixels::rgba(&image)?)
+    }
+
+    /// The scheduler of a sampler, set up from the model's config.
+    pub(super) fn scheduler(
+        &self,
+        sampler: &Sampler,
+    ) -> Result<Box<dyn Scheduler>, DiffusionError> {
+        let class = sampler.scheduler.class_name();
+        Ok(scheduler::build(class, &self.parts.scheduler, sampler.steps)?)
+    }
+
+    /// The encoded prompt, which is kept for the next time.
+    pub(super) fn encode_prompt(
+        &mut self,
+        prompt: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Conditioning, DiffusionError> {
+        if let Some(conditioning) = self.prompts.get(prompt) {
+            return Ok(conditioning.clone());
+        }
+        let conditioning = self.parts.text_encoder.encode(prompt, interrupt)?;
+        if self.prompts.len() >= MAX_KEPT_PROMPTS {
+            self.prompts.clear();
+        }
+        self.prompts.insert(prompt.to_owned(), conditioning.clone());
+        Ok(conditioning)
+    }
+
+    /// Noise for a whole picture.
+    pub(super) fn starting_noise(
+        &self,
+        from: &Noise,
+        layout: &LatentLayout,
+    ) -> Result<Tensor, DiffusionError> {
+        let (shape, device) = (layout.shape, &self.parts.device);
+        Ok(match from {
+            Noise::Seed(seed) => {
+                let [_, channels, height, width] = shape;
+                Tensor::from_vec(noise(*seed, channels, height, width), &shape, device)?
+            }
+            Noise::Latents(latents) => latents.to_dtype(DType::F32)?.to_device(device)?,
+        })
+    }
+}
+
+/// The hooks of one drawing: one of our own before the caller's, and the preview after them.
+pub(super) fn with_hooks<'a>(
+    first: Option<&'a mut dyn StepHook>,
+    hooks: &'a mut [&mut dyn StepHook],
+    preview: &'a mut Preview<'_>,
+) -> Vec<&'a mut dyn StepHook> {
+    let mut all: Vec<&'a mut dyn StepHook> = Vec::new();
+    all.extend(first);
+    all.extend(hooks.iter_mut().map(|hook| &mut **hook as &mut dyn StepHook));
+    all.push(preview);
+    all
+}

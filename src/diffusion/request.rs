@@ -1,0 +1,147 @@
+//! Requests for pictures, and their size in latents.
+
+use candle_core::Tensor;
+
+use super::{DrawError, LatentSpec};
+use crate::recipe::{Sampler, Size};
+
+/// The shortest side of a picture in pixels.
+pub const MIN_SIDE: u32 = 16;
+/// The longest side in pixels that is sampled at once. Attention needs memory in proportion to the
+/// fourth power of the side.
+pub const MAX_SIDE: u32 = 2048;
+
+/// A picture to draw.
+#[derive(Clone, Debug)]
+pub struct DrawRequest {
+    /// What the picture shows.
+    pub prompt: String,
+    /// What it must not show. Without guidance it has no effect.
+    pub negative_prompt: String,
+    /// Size in pixels.
+    pub size: Size,
+    /// How it is sampled.
+    pub sampler: Sampler,
+    /// The starting noise.
+    pub noise: Noise,
+}
+
+/// Starting noise.
+#[derive(Clone, Debug)]
+pub enum Noise {
+    /// [`noise`](crate::diffusion::noise::noise) from this seed.
+    Seed(u64),
+    /// Standard normal latents (1, channels, height, width), before the scheduler scales them.
+    Latents(Tensor),
+}
+
+/// The latents of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LatentLayout {
+    /// (1, channels, height, width).
+    pub shape: [usize; 4],
+    size: Size,
+}
+
+impl DrawRequest {
+    /// Checks the request and returns its layout.
+    pub(super) fn layout(&self, spec: LatentSpec) -> Result<LatentLayout, DrawError> {
+        let Size { width, height } = self.size;
+        if width.max(height) > MAX_SIDE {
+            return Err(DrawError::Size(self.size));
+        }
+        let layout = LatentLayout::new(self.size, spec)?;
+        layout.check(&self.sampler, &self.noise)?;
+        Ok(layout)
+    }
+}
+
+impl LatentLayout {
+    /// The layout of a picture of any size from [`MIN_SIDE`].
+    pub(super) fn new(size: Size, spec: LatentSpec) -> Result<Self, DrawError> {
+        if size.width.min(size.height) < MIN_SIDE {
+            return Err(DrawError::Size(size));
+        }
+        let [height, width] =
+            [size.height, size.width].map(|side| (side as usize).div_ceil(spec.scale));
+        Ok(Self { shape: [1, spec.channels, height, width], size })
+    }
+
+    /// Checks a sampler, and starting noise for this layout.
+    pub(super) fn check(&self, sampler: &Sampler, noise: &Noise) -> Result<(), DrawError> {
+        let Sampler { guidance, guidance_rescale, .. } = *sampler;
+        if !guidance.is_finite() || guidance < 0.0 {
+            return Err(DrawError::Guidance(guidance));
+        }
+        if !(0.0..=1.0).contains(&guidance_rescale) {
+            return Err(DrawError::GuidanceRescale(guidance_rescale));
+        }
+        match noise {
+            Noise::Latents(latents) if latents.dims() != self.shape => Err(DrawError::Noise {
+                found: latents.dims().to_vec(),
+                expected: self.shape,
+                size: self.size,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The middle of a decoded picture (1, 3, height, width), in the requested size.
+    pub(super) fn crop_to_size(&self, image: &Tensor) -> candle_core::Result<Tensor> {
+        let (_, _, height, width) = image.dims4()?;
+        let [to_height, to_width] = [self.size.height, self.size.width].map(|side| side as usize);
+        let rows = image.narrow(2, (height - to_height) / 2, to_height)?;
+        rows.narrow(3, (width - to_width) / 2, to_width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    const SPEC: LatentSpec = LatentSpec { scale: 8, channels: 4 };
+
+    fn request(width: u32, height: u32, guidance: f32) -> DrawRequest {
+        DrawRequest {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            size: Size::new(width, height),
+            sampler: Sampler { guidance, ..Sampler::default() },
+            noise: Noise::Seed(0),
+        }
+    }
+
+    #[test]
+    fn an_unusable_value_is_named() {
+        for (width, height, guidance, word) in [
+            (0, 128, 5.0, "0x128"),
+            (128, 15, 5.0, "128x15"),
+            (2049, 128, 5.0, "2049x128"),
+            (u32::MAX, 128, 5.0, "4294967295x128"),
+            (128, 128, f32::NAN, "NaN"),
+            (128, 128, f32::INFINITY, "inf"),
+            (128, 128, -1.0, "-1"),
+        ] {
+            let error = request(width, height, guidance).layout(SPEC).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        let noise = Tensor::zeros((1, 4, 8, 16), DType::F32, &Device::Cpu).unwrap();
+        let wrong = DrawRequest { noise: Noise::Latents(noise), ..request(64, 128, 1.0) };
+        let error = wrong.layout(SPEC).unwrap_err().to_string();
+        assert!(error.contains("[1, 4, 8, 16]") && error.contains("[1, 4, 16, 8]"), "{error}");
+    }
+
+    #[test]
+    fn a_size_between_whole_latents_is_cropped_to_its_middle() {
+        let layout = request(100, 33, 1.0).layout(SPEC).unwrap();
+        assert_eq!(layout.shape, [1, 4, 5, 13]);
+        let columns = Tensor::arange(0_f32, 104.0, &Device::Cpu).unwrap();
+        let image = columns.broadcast_as((1, 3, 40, 104)).unwrap();
+        let cut = layout.crop_to_size(&image).unwrap();
+        assert_eq!(cut.dims(), [1, 3, 33, 100]);
+        let first: f32 = cut.flatten_all().unwrap().get(0).unwrap().to_scalar().unwrap();
+        assert_eq!(first, 2.0);
+    }
+}

@@ -1,0 +1,231 @@
+//! CLIP's text encoder (Radford et al. 2021), which turns token ids into the context of the UNet.
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{TextEncoder, tokenizer::ClipTokenizer};
+use crate::{
+    diffusion::{
+        Conditioning, DiffusionError, Interrupt, ModelFiles,
+        config::ConfigFile,
+        layers::{LayerNorm, Linear},
+    },
+    ops::{self, Activation},
+};
+
+/// The fields of `text_encoder/config.json` that this network follows, with transformers' defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct ClipTextConfig {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    pub(super) max_position_embeddings: usize,
+    layer_norm_eps: f64,
+    hidden_act: String,
+}
+
+impl Default for ClipTextConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 49408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            layer_norm_eps: 1e-5,
+            hidden_act: "quick_gelu".to_owned(),
+        }
+    }
+}
+
+/// CLIP's tokenizer and text encoder.
+#[derive(Clone, Debug)]
+pub struct ClipTextEncoder {
+    tokenizer: ClipTokenizer,
+    model: ClipTextModel,
+    device: Device,
+}
+
+impl ClipTextEncoder {
+    /// Loads the folders `tokenizer` and `text_encoder` of a model.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the encoder is not a CLIP text encoder.
+    pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, DiffusionError> {
+        let tokenizer = ClipTokenizer::load(files)?;
+        let model = ClipTextModel::load(files, "text_encoder", device)?;
+        Ok(Self { tokenizer, model, device: device.clone() })
+    }
+}
+
+impl TextEncoder for ClipTextEncoder {
+    fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
+        interrupt.check()?;
+        let ids = Tensor::new(self.tokenizer.ids(prompt)?, &self.device)?.unsqueeze(0)?;
+        Ok(Conditioning::new(self.model.encode(&ids)?))
+    }
+}
+
+/// transformers' `CLIPTextModel`.
+#[derive(Clone, Debug)]
+pub struct ClipTextModel {
+    token_embedding: Tensor,
+    position_embedding: Tensor,
+    layers: Vec<EncoderLayer>,
+    final_layer_norm: LayerNorm,
+    width: usize,
+}
+
+/// What the text encoder makes of a batch of prompts.
+#[derive(Clone, Debug)]
+pub struct ClipTextOutput {
+    /// What goes into the first layer, then what comes out of each: `(batch, tokens, width)`.
+    pub hidden_states: Vec<Tensor>,
+    /// What comes out of the last layer, normalised: `(batch, tokens, width)`.
+    pub last_hidden_state: Tensor,
+}
+
+impl ClipTextModel {
+    /// Loads the text encoder from the folder `component` of a model, `text_encoder` as a rule.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or when the configuration asks for something else than
+    /// a CLIP text encoder.
+    pub fn load(
+        files: &ModelFiles,
+        component: &str,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let file = ConfigFile::read(files, component)?;
+        file.refuse_other_than(&[("use_attention_mask", json!(false))])?;
+        if let Some("clip_text_model" | "clip") | None = file.text("model_type") {
+        } else {
+            return Err(file.unsupported("model_type", "clip_text_model"));
+        }
+        let config: ClipTextConfig = file.parse()?;
+        let activation = Activation::from_name(&config.hidden_act)
+            .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?;
+        let (width, heads) = (config.hidden_size, config.num_attention_heads);
+        if heads == 0 || !width.is_multiple_of(heads) {
+            return Err(file.unsupported("num_attention_heads", &format!("a divisor of {width}")));
+        }
+
+        // transformers 5 dropped the prefix that its older versions write.
+        let weights = files.weights(component, device)?;
+        let old = weights.contains_tensor("text_model.embeddings.token_embedding.weight");
+        let weights = if old { weights.pp("text_model") } else { weights };
+        let embeddings = weights.pp("embeddings");
+        let embedding = |rows: usize, name: &str| embeddings.pp(name).get((rows, width), "weight");
+        let layers = weights.pp("encoder").pp("layers");
+        Ok(Self {
+            token_embedding: embedding(config.vocab_size, "token_embedding")?,
+            position_embedding: embedding(config.max_position_embeddings, "position_embedding")?,
+            layers: (0..config.num_hidden_layers)
+                .map(|index| EncoderLayer::load(&config, activation, &layers.pp(index)))
+                .collect::<candle_core::Result<_>>()?,
+            final_layer_norm: LayerNorm::load(
+                width,
+                config.layer_norm_eps,
+                &weights.pp("final_layer_norm"),
+            )?,
+            width,
+        })
+    }
+
+    /// Encodes token ids, `(batch, tokens)` in u32, as `(batch, tokens, width)`.
+    ///
+    /// # Errors
+    /// When there are more tokens than positions, or an id is out of the vocabulary.
+    pub fn encode(&self, ids: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok(self.forward(ids)?.last_hidden_state)
+    }
+
+    /// As [`Self::encode`], but keeps what comes out of each layer.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn forward(&self, ids: &Tensor) -> Result<ClipTextOutput, DiffusionError> {
+        let (batch, tokens) = ids.dims2()?;
+        let positions = self.position_embedding.dim(0)?;
+        if tokens > positions {
+            let reason =
+                format!("{tokens} tokens do not fit the text encoder's {positions} places");
+            return Err(candle_core::Error::msg(reason).into());
+        }
+        let words = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;
+        let words = words.reshape((batch, tokens, self.width))?;
+        let mut hidden = words.broadcast_add(&self.position_embedding.narrow(0, 0, tokens)?)?;
+        let mut hidden_states = vec![hidden.clone()];
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden)?;
+            hidden_states.push(hidden.clone());
+        }
+        let last_hidden_state = self.final_layer_norm.forward(&hidden)?;
+        Ok(ClipTextOutput { hidden_states, last_hidden_state })
+    }
+
+    /// The channels of an encoded token.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// transformers' `CLIPEncoderLayer`.
+#[derive(Clone, Debug)]
+struct EncoderLayer {
+    heads: usize,
+    activation: Activation,
+    layer_norm1: LayerNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl EncoderLayer {
+    fn load(
+        config: &ClipTextConfig,
+        activation: Activation,
+        weights: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let attention = weights.pp("self_attn");
+        let project = |name: &str| Linear::load(width, width, &attention.pp(name));
+        let norm = |name: &str| LayerNorm::load(width, config.layer_norm_eps, &weights.pp(name));
+        Ok(Self {
+            heads: config.num_attention_heads,
+            activation,
+            layer_norm1: norm("layer_norm1")?,
+            q_proj: project("q_proj")?,
+            k_proj: project("k_proj")?,
+            v_proj: project("v_proj")?,
+            out_proj: project("out_proj")?,
+            layer_norm2: norm("layer_norm2")?,
+            fc1: Linear::load(width, inner, &weights.pp("mlp").pp("fc1"))?,
+            fc2: Linear::load(inner, width, &weights.pp("mlp").pp("fc2"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let normed = self.layer_norm1.forward(x)?;
+        let attended = ops::attention(
+            &self.q_proj.forward(&normed)?,
+            &self.k_proj.forward(&normed)?,
+            &self.v_proj.forward(&normed)?,
+            self.heads,
+            true,
+        )?;
+        let x = ops::add(x, &self.out_proj.forward(&attended)?)?;
+        let inner = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
+        ops::add(&x, &self.fc2.forward(&self.activation.forward(&inner)?)?)
+    }
+}

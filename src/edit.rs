@@ -1,0 +1,28 @@
+//! The arithmetic of edits: pixels and masks, no networks.
+//!
+//! An edit changes some [`Part`](crate::recipe::Part)s of a picture and nothing else:
+//!
+//! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
+//!    crop that the model is given, so that an edit costs in proportion to its area.
+//! 2. [`Crop`] holds the pixels of that crop, and [`init_image()`] is what the parts start from.
+//! 3. [`LatentRegions`] is the plan at the resolution of latents.
+//! 4. After sampling, [`composite()`] matches the result to the surrounding colours and blends it
+//!    into the picture. Where the blend mask is 0, not one bit of the picture changes.
+
+mod composite;
+mod crop;
+mod error;
+mod infill;
+mod init_image;
+mod plan;
+mod prompts;
+mod regions;
+
+pub use composite::composite;
+pub use crop::{Crop, Grid};
+pub use error::EditError;
+pub use infill::infill;
+pub use init_image::init_image;
+pub use plan::{EditPlan, PlannedPart};
+pub use prompts::{PartPrompts, part_prompts};
+pub use regions::LatentRegions;

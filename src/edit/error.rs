@@ -1,0 +1,69 @@
+//! Why an edit is refused.
+
+use crate::{
+    mask::{Area, MaskError},
+    recipe::part::PartEditError,
+};
+
+/// Why an edit is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The picture is not the one that the edit was made for.
+    #[error("the picture has changed since this edit was made for it: mark the parts again")]
+    OtherPicture,
+    /// A mask does not fit the picture.
+    #[error("part `{part}`: {source}")]
+    Mask {
+        /// Name of the part.
+        part: String,
+        /// The reason.
+        source: MaskError,
+    },
+    /// The edit of a part has a value that cannot be used.
+    #[error("part `{part}`: {source}")]
+    Part {
+        /// Name of the part.
+        part: String,
+        /// The reason.
+        source: PartEditError,
+    },
+    /// A scribble does not fit the picture.
+    #[error(
+        "part `{part}`: the scribble is {}x{} pixels, the picture {}x{}: they must have the same size",
+        .scribble.0, .scribble.1, .picture.0, .picture.1
+    )]
+    Scribble {
+        /// Name of the part.
+        part: String,
+        /// Width and height of the scribble.
+        scribble: (u32, u32),
+        /// Width and height of the picture.
+        picture: (u32, u32),
+    },
+    /// No pixel would change.
+    #[error(
+        "the edit changes nothing: every part is kept, empty, or covered by another; mark what to change"
+    )]
+    Nothing,
+    /// The crop is larger than the model can process at once.
+    #[error(
+        "the edit needs a crop of {crop}, but the model takes at most {max_side} pixels a side: change smaller parts, one after another"
+    )]
+    CropTooLarge {
+        /// The crop, in pixels.
+        crop: Area,
+        /// The longest side that the model takes, in pixels.
+        max_side: u32,
+    },
+    /// The requested crop leaves out changed pixels.
+    #[error(
+        "the requested crop {crop} does not contain all changed pixels, {changed}: enlarge it, or leave it out"
+    )]
+    CropTooSmall {
+        /// The requested crop, in pixels.
+        crop: Area,
+        /// The bounding box of all changed pixels.
+        changed: Area,
+    },
+}

@@ -1,0 +1,68 @@
+//! What the parts of an edit start from.
+
+use image::{Rgb32FImage, RgbaImage};
+
+use super::{Crop, EditPlan, infill};
+use crate::{
+    mask::Mask,
+    recipe::{EditKind, Part},
+};
+
+/// The crop with every part changed that does not start from the picture itself: removed parts are
+/// filled in from their surroundings, emboldened parts get more contrast, scribbles are painted
+/// over. `None` if all parts start from the picture.
+///
+/// `parts` are those that `plan` was made for. RGB values lie in -1..=1.
+#[must_use]
+pub fn init_image(crop: &Crop, plan: &EditPlan, parts: &[Part]) -> Option<Rgb32FImage> {
+    let mut image: Option<Rgb32FImage> = None;
+    // From bottom to top, since upper parts cover lower ones.
+    for planned in plan.parts.iter().rev() {
+        let Part { edit, scribble, .. } = &parts[planned.index];
+        let base = image.as_ref().unwrap_or(crop.pixels());
+        let mask = &planned.blend_mask;
+        let changed = match (edit.kind, scribble) {
+            (EditKind::Remove, _) => infill(base, |x, y| crop.opacity(mask, x, y) == 0.0),
+            (EditKind::Embolden, _) => embolden(crop, base, mask, 1.0 + 0.5 * edit.amount()),
+            (EditKind::Add | EditKind::Replace, Some(scribble)) => {
+                paint(crop, base, mask, &scribble.0)
+            }
+            _ => continue,
+        };
+        image = Some(changed);
+    }
+    image
+}
+
+/// Scales the contrast of the masked pixels against the mean colour of their surroundings.
+fn embolden(crop: &Crop, base: &Rgb32FImage, mask: &Mask, contrast: f32) -> Rgb32FImage {
+    let (mut sum, mut count) = ([0.0; 3], 0.0_f32);
+    for (x, y, pixel) in base.enumerate_pixels() {
+        let weight = 1.0 - crop.opacity(mask, x, y);
+        sum.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += weight * value);
+        count += weight;
+    }
+    let mean = sum.map(|sum| sum / count.max(1.0));
+    let mut result = base.clone();
+    for (x, y, pixel) in result.enumerate_pixels_mut() {
+        let contrast = 1.0 + (contrast - 1.0) * crop.opacity(mask, x, y);
+        for (value, mean) in pixel.0.iter_mut().zip(mean) {
+            *value = (mean + contrast * (*value - mean)).clamp(-1.0, 1.0);
+        }
+    }
+    result
+}
+
+/// Paints a scribble over the masked pixels.
+fn paint(crop: &Crop, base: &Rgb32FImage, mask: &Mask, scribble: &RgbaImage) -> Rgb32FImage {
+    let mut result = base.clone();
+    for (x, y, pixel) in result.enumerate_pixels_mut() {
+        let (column, row) = crop.position_in_picture(x, y);
+        let [r, g, b, opacity] = scribble.get_pixel(column, row).0.map(f32::from);
+        let opacity = opacity / 255.0 * crop.opacity(mask, x, y);
+        for (value, colour) in pixel.0.iter_mut().zip([r, g, b]) {
+            *value += opacity * (colour / 127.5 - 1.0 - *value);
+        }
+    }
+    result
+}

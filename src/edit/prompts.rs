@@ -1,0 +1,60 @@
+//! The prompts that the parts of an edit are drawn with.
+
+use crate::recipe::{EditKind, PartEdit, words::join};
+
+/// What the model is asked for in one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartPrompts {
+    /// What the part shows.
+    pub prompt: String,
+    /// What it must not show.
+    pub negative_prompt: String,
+}
+
+/// The prompts of a part.
+///
+/// A part without words of its own gets `prompt`, that of the whole picture. Words of its own are
+/// followed by `style`. `negative_prompt`, that of the whole picture, holds for every part.
+#[must_use]
+pub fn part_prompts(
+    edit: &PartEdit,
+    prompt: &str,
+    negative_prompt: &str,
+    style: &str,
+) -> PartPrompts {
+    let (words, unwanted) = (edit.words.as_str(), edit.negative_prompt.as_str());
+    let [prompt, negative_prompt] = match edit.kind {
+        // The surroundings tell the model what belongs there. Only the emptiness must be said.
+        EditKind::Remove => {
+            [join(["an empty scene", style]), join([words, unwanted, negative_prompt])]
+        }
+        _ if words.trim().is_empty() => [join([prompt]), join([unwanted, negative_prompt])],
+        _ => [join([words, style]), join([unwanted, negative_prompt])],
+    };
+    PartPrompts { prompt, negative_prompt }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_edit_has_its_prompts() {
+        let edit = |kind, words: &str| PartEdit {
+            words: words.to_owned(),
+            negative_prompt: "rust".to_owned(),
+            ..PartEdit::new(kind)
+        };
+        for (edit, prompt, negative_prompt) in [
+            (edit(EditKind::Replace, "a moon"), "a moon, ink", "rust, fog"),
+            (edit(EditKind::Refine, " "), "a bay at night", "rust, fog"),
+            (edit(EditKind::Remove, "a ship"), "an empty scene, ink", "a ship, rust, fog"),
+        ] {
+            let found = part_prompts(&edit, "a bay at night", "fog", "ink");
+            assert_eq!(
+                (found.prompt.as_str(), found.negative_prompt.as_str()),
+                (prompt, negative_prompt)
+            );
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Models that run in this process.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use image::RgbaImage;
+
+use super::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
+use crate::{
+    control::Control,
+    diffusion::{
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model,
+        ModelFiles, Noise,
+        family::{self, families},
+    },
+    edit::EditError,
+    recipe::{PictureEdit, Recipe, part::picture_hash, style::BUILT_IN_MODEL},
+};
+
+/// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
+///
+/// The last loaded model stays loaded, so that loading it again is free.
+pub struct LocalModels {
+    families: Vec<Arc<dyn Family>>,
+    options: LoadOptions,
+    /// The last loaded model, by its name.
+    last: Mutex<Option<(String, LocalGenerator)>>,
+}
+
+/// A loaded model. Clones share it.
+#[derive(Clone)]
+struct LocalGenerator {
+    card: ModelCard,
+    model: Arc<Mutex<Model>>,
+}
+
+impl LocalModels {
+    /// A loader of all built-in families.
+    #[must_use]
+    pub fn new(options: LoadOptions) -> Self {
+        Self { families: families(), options, last: Mutex::default() }
+    }
+
+    /// Adds a family. It is asked before the others.
+    #[must_use]
+    pub fn with_family(mut self, family: impl Family + 'static) -> Self {
+        self.families.insert(0, Arc::new(family));
+        self
+    }
+
+    fn load_package(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<LocalGenerator, GenerateError> {
+        let package = match model {
+            BUILT_IN_MODEL => ModelFiles::built_in(),
+            folder => ModelFiles::open(folder)?,
+        };
+        let model = family::load(&self.families, &package, &self.options, control)?;
+        let card = ModelCard::of(&package, &model)?;
+        Ok(LocalGenerator { card, model: Arc::new(Mutex::new(model)) })
+    }
+}
+
+impl ModelLoader for LocalModels {
+    fn load(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
+        let mut last = lock(&self.last);
+        if let Some((name, generator)) = &*last
+            && name == model
+            && !generator.has_panicked()
+        {
+            return Some(Ok(Box::new(generator.clone())));
+        }
+        // Two large models at once may not fit into memory.
+        *last = None;
+        Some(self.load_package(model, control).map(|generator| {
+            *last = Some((model.to_owned(), generator.clone()));
+            Box::new(generator) as Box<dyn Generator>
+        }))
+    }
+}
+
+impl GeneratorRegistry {
+    /// The registry with everything that is built in: see [`LocalModels`].
+    #[must_use]
+    pub fn built_in(device: DeviceKind) -> Self {
+        let mut registry = Self::default();
+        registry.register_loader(LocalModels::new(LoadOptions::new(device)));
+        registry
+    }
+}
+
+impl LocalGenerator {
+    /// Whether drawing panicked. The model may then be in any state.
+    fn has_panicked(&self) -> bool {
+        self.model.is_poisoned()
+    }
+}
+
+impl Generator for LocalGenerator {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn generate(
+        &mut self,
+        recipe: &Recipe,
+        inputs: &Inputs,
+        control: &dyn Control,
+    ) -> Result<RgbaImage, GenerateError> {
+        let Ok(mut model) = self.model.lock() else {
+            return Err(GenerateError::Panicked("the model must be loaded again".to_owned()));
+        };
+        let noise = Noise::Seed(recipe.noise_seed());
+        let Recipe { prompt, negative_prompt, size, sampler, edit, .. } = recipe.clone();
+        let Some(edit) = edit else {
+            let request = DrawRequest { prompt, negative_prompt, size, sampler, noise };
+            return Ok(model.draw(&request, control, &mut [])?);
+        };
+        let missing = || GenerateError::NoInitImage("none was given".to_owned());
+        let picture = inputs.init_image.clone().ok_or_else(missing)?;
+        if picture_hash(&picture) != edit.picture {
+            return Err(DiffusionError::from(EditError::OtherPicture).into());
+        }
+        let PictureEdit { parts, style, context, .. } = edit.of_take(recipe.take);
+        let request =
+            EditRequest { picture, prompt, negative_prompt, parts, style, context, sampler, noise };
+        Ok(model.edit(&request, control, &mut [])?)
+    }
+}
+
+/// The cache is whole at any time, so that a panic while it was locked does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
