@@ -233,7 +233,7 @@ fn a_context_box_may_be_as_tight_as_the_latents_of_the_model() {
     // 8 pixels to a latent: these are whole in sight from 0 to 24, where the part fades out.
     within(7, 10).unwrap();
     let refused = within(8, 10).unwrap_err();
-    assert!(matches!(refused, ProjectError::Edit(EditError::Context { .. })), "{refused}");
+    assert!(matches!(refused, ProjectError::Edit(EditError::CropTooSmall { .. })), "{refused}");
 }
 
 #[test]

@@ -6,9 +6,7 @@ use bevy_illustrator::{
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
-    recipe::{
-        EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Size, part::picture_hash,
-    },
+    recipe::{EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Size, part::picture_hash},
 };
 use std::sync::Mutex;
 
