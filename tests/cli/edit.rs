@@ -164,8 +164,8 @@ fn what_is_wrong_with_an_edit_is_told_and_nothing_is_written() {
     refused(&part(r#"edit: Refine, strength: 1.5"#), &["`field`", "1.5"]);
     refused(&part(r#"edit: Refine, strenth: 0.5"#), &["strenth"]);
     refused(&part(r#"edit: Replace"#), &["`field`", "words"]);
-    refused(&part(r#"edit: Keep"#), &["nothing would change"]);
-    refused(r#"(parts: [])"#, &["nothing would change"]);
+    refused(&part(r#"edit: Keep"#), &["changes nothing"]);
+    refused(r#"(parts: [])"#, &["changes nothing"]);
     refused(r#"(parts: [(mask: "gone.png", edit: Refine)])"#, &["gone.png"]);
     refused(r#"(parts: [(edit: Refine)])"#, &["mask"]);
     refused("(parts", &["edit.ron:1:"]);
