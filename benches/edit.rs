@@ -5,10 +5,9 @@
 
 use std::time::Instant;
 
+use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
-    diffusion::{
-        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, ModelFiles, Noise,
-    },
+    diffusion::{DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise},
     mask::{Area, Mask},
     recipe::{EditKind, Part, PartEdit, Sampler, Sizes},
 };
@@ -23,7 +22,8 @@ fn main() -> Result<(), DiffusionError> {
 }
 
 fn measure() -> Result<(), DiffusionError> {
-    let mut model = Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default())?;
+    let mut model =
+        Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default())?;
     let sampler = Sampler { steps: 20, ..Sampler::default() };
     let size = Sizes::default().background;
     let draw = DrawRequest {

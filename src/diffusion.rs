@@ -1,7 +1,7 @@
 //! Diffusion models on candle.
 //!
 //! A [`Model`] draws and edits pictures. It consists of a [`TextEncoder`], a [`Denoiser`] and an
-//! [`Autoencoder`], which a [`Family`] loads from a model package. Drawing is the loop
+//! [`Autoencoder`], which a [`Family`] loads from a model [`Package`](crate::model::Package). Drawing is the loop
 //! [`sample()`]: a [`Scheduler`](scheduler::Scheduler) decides the steps, a [`Guide`](guide::Guide)
 //! combines the predictions under prompt and negative prompt, and [`StepHook`]s observe or change
 //! what happens.
@@ -17,7 +17,6 @@ mod config;
 mod device;
 mod edit;
 mod error;
-mod files;
 mod layers;
 mod model;
 mod pixels;
@@ -43,7 +42,6 @@ pub use device::DeviceKind;
 pub use edit::EditRequest;
 pub use error::{DiffusionError, DrawError};
 pub use family::{Family, LoadOptions};
-pub use files::ModelFiles;
 pub use hooks::Trace;
 pub use model::{Model, ModelParts};
 pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};

@@ -163,7 +163,7 @@ pub mod diffusion;
 pub mod edit;
 pub mod generator;
 pub mod mask;
-pub mod models;
+pub mod model;
 pub mod ops;
 #[cfg(feature = "panel")]
 pub mod panel;

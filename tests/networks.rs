@@ -6,11 +6,12 @@
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
 use bevy_illustrator::diffusion::{
-    DiffusionError, Interrupt, LatentSpec, ModelFiles,
+    DiffusionError, Interrupt, LatentSpec,
     autoencoder::{self, AutoencoderKL, AutoencoderTiny},
     denoise::unet::UNet2DConditionModel,
     text::{clip::ClipTextModel, tokenizer::ClipTokenizer},
 };
+use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
@@ -21,8 +22,8 @@ fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures")
 }
 
-fn model(name: &str) -> ModelFiles {
-    ModelFiles::open(fixtures().join(name)).unwrap()
+fn model(name: &str) -> FolderPackage {
+    FolderPackage::open(fixtures().join(name)).unwrap()
 }
 
 /// The tensors that Python recorded in a file.
@@ -60,7 +61,7 @@ impl Record {
     }
 }
 
-fn compare_text_encoder(files: &ModelFiles, record: &Record) {
+fn compare_text_encoder(files: &dyn Package, record: &Record) {
     let encoder = ClipTextModel::load(files, "text_encoder", &Device::Cpu).unwrap();
     let output = encoder.forward(record.get("ids")).unwrap();
     for (index, state) in output.hidden_states.iter().enumerate() {
@@ -227,7 +228,7 @@ fn a_gradient_reaches_the_latents_and_the_context_through_the_whole_unet() {
 
 #[test]
 fn the_built_in_model_loads_and_draws_something_finite() {
-    let files = ModelFiles::built_in();
+    let files = EmbeddedPackage::built_in();
     let tokenizer = ClipTokenizer::load(&files).unwrap();
     let ids = ["a lighthouse on a cliff, at night", ""].map(|text| tokenizer.ids(text).unwrap());
     let ids = Tensor::new(ids.to_vec(), &Device::Cpu).unwrap();
@@ -260,7 +261,7 @@ fn the_built_in_model_loads_and_draws_something_finite() {
 fn full_size_networks_agree_with_diffusers() {
     let folder = std::env::var_os("FULL_SIZE_REFERENCE").expect("FULL_SIZE_REFERENCE is a folder");
     let folder = PathBuf::from(folder);
-    let files = ModelFiles::open(&folder).unwrap();
+    let files = FolderPackage::open(&folder).unwrap();
     let record = |name: &str| Record::open(folder.join(format!("{name}.safetensors")));
     compare_text_encoder(&files, &record("text_encoder"));
     let vae = AutoencoderKL::load(&files, "vae", &Device::Cpu).unwrap();

@@ -172,6 +172,7 @@ mod tests {
             hash: "0123456789abcdef".to_owned(),
             licence: Some("MIT".to_owned()),
             grid: Grid { scale: 16, min_latents: 8 },
+            ..ModelCard::default()
         };
         let provenance = Provenance {
             recipe,

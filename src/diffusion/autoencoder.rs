@@ -5,7 +5,8 @@ mod tiny;
 
 use candle_core::{Device, Tensor};
 
-use super::{DiffusionError, Interrupt, ModelFiles, config::ConfigFile};
+use super::{DiffusionError, Interrupt, config::ConfigFile};
+use crate::model::Package;
 
 pub use self::{kl::AutoencoderKL, tiny::AutoencoderTiny};
 
@@ -47,14 +48,14 @@ pub struct LatentSpec {
 /// When a file is missing or damaged, or when the configuration asks for something that these
 /// networks do not support; the error names the field.
 pub fn load(
-    files: &ModelFiles,
+    package: &dyn Package,
     component: &str,
     device: &Device,
 ) -> Result<Box<dyn Autoencoder>, DiffusionError> {
-    let file = ConfigFile::read(files, component)?;
+    let file = ConfigFile::read(package, component)?;
     Ok(match file.text("_class_name") {
-        Some("AutoencoderKL") | None => Box::new(AutoencoderKL::load(files, component, device)?),
-        Some("AutoencoderTiny") => Box::new(AutoencoderTiny::load(files, component, device)?),
+        Some("AutoencoderKL") | None => Box::new(AutoencoderKL::load(package, component, device)?),
+        Some("AutoencoderTiny") => Box::new(AutoencoderTiny::load(package, component, device)?),
         Some(_) => {
             return Err(file.unsupported("_class_name", "AutoencoderKL or AutoencoderTiny"));
         }

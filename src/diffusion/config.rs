@@ -1,10 +1,11 @@
 //! What the `config.json` files have in common: scalars that may be lists, and options that must
-//! stand at the value at which they do nothing.
+//! have the value at which they do nothing.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{DiffusionError, ModelFiles};
+use super::DiffusionError;
+use crate::model::{ModelError, Package, package::config_file};
 
 /// A value that diffusers lets one write once for all blocks, or as a list with one per block.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -26,7 +27,7 @@ impl<T: Clone> OneOrEach<T> {
     }
 }
 
-/// A component's `config.json` with its place, for messages.
+/// A component's `config.json` with its location, for messages.
 pub(super) struct ConfigFile {
     file: String,
     fields: Map<String, Value>,
@@ -34,19 +35,21 @@ pub(super) struct ConfigFile {
 
 impl ConfigFile {
     /// Reads `{component}/config.json`.
-    pub(super) fn read(files: &ModelFiles, component: &str) -> Result<Self, DiffusionError> {
-        let rel = format!("{component}/config.json");
-        Ok(Self { file: files.full(&rel), fields: files.config(&rel)? })
+    pub(super) fn read(package: &dyn Package, component: &str) -> Result<Self, DiffusionError> {
+        let file = package.location(&config_file(component));
+        let fields = serde_json::from_value(package.config(component)?)
+            .map_err(|source| ModelError::Json { file: file.clone(), source })?;
+        Ok(Self { file, fields })
     }
 
-    /// The fields as a `T`, which gives what is absent its default.
+    /// The fields as a `T`, which has defaults for absent fields.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, DiffusionError> {
         serde_json::from_value(Value::Object(self.fields.clone()))
-            .map_err(|source| DiffusionError::Config { file: self.file.clone(), source })
+            .map_err(|source| ModelError::Json { file: self.file.clone(), source }.into())
     }
 
-    /// Refuses every option of `neutral` that is there with another value than the one given,
-    /// at which it does nothing. `null` stands for "not there".
+    /// Refuses each option of `neutral` that has another value than the one given, at which it does
+    /// nothing. `null` counts as absent.
     pub(super) fn refuse_other_than(
         &self,
         neutral: &[(&str, Value)],
@@ -61,14 +64,14 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// The error for a field whose value the networks cannot follow.
+    /// The error for a field with a value that the networks do not support.
     pub(super) fn unsupported(&self, field: &str, supported: &str) -> DiffusionError {
-        DiffusionError::Unsupported {
+        DiffusionError::Model(ModelError::Unsupported {
             file: self.file.clone(),
             field: field.to_owned(),
             value: self.fields.get(field).unwrap_or(&Value::Null).to_string(),
             supported: supported.to_owned(),
-        }
+        })
     }
 
     /// [`OneOrEach::each`], with an error that names the field.

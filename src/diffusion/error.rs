@@ -1,7 +1,7 @@
 //! Why a model cannot be loaded, or a picture not drawn.
 
 use super::{Cancelled, MAX_SIDE, MIN_SIDE, scheduler::SchedulerError};
-use crate::{edit::EditError, recipe::Size};
+use crate::{edit::EditError, model::ModelError, recipe::Size};
 
 /// Why a model could not be loaded or run. Each message names the file, field or tensor.
 #[derive(Debug, thiserror::Error)]
@@ -10,59 +10,9 @@ pub enum DiffusionError {
     /// The work was cancelled.
     #[error("drawing was cancelled")]
     Cancelled,
-    /// A file of the model is missing.
-    #[error("{file} is missing: {hint}")]
-    Missing {
-        /// The file.
-        file: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A file of the model could not be read.
-    #[error("cannot read {file}: {source}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// A JSON file of the model has unexpected contents.
-    #[error("{file} cannot be parsed: {source}")]
-    Config {
-        /// The file.
-        file: String,
-        /// The position and the reason.
-        source: serde_json::Error,
-    },
-    /// The configuration asks for something that the networks do not support.
-    #[error("{file}: `{field}` is {value}, which is not supported; supported is {supported}")]
-    Unsupported {
-        /// The configuration file.
-        file: String,
-        /// The field.
-        field: String,
-        /// Its value.
-        value: String,
-        /// The supported values.
-        supported: String,
-    },
-    /// The weights are in a format that can run code when they are read.
-    #[error(
-        "{file} is a pickle, which can run code when it is read; \
-         convert the model to safetensors, or download the safetensors variant"
-    )]
-    Pickle {
-        /// The file.
-        file: String,
-    },
-    /// A weight file is damaged or not a weight file.
-    #[error("{file} is not a complete safetensors file: {reason}; download or copy it again")]
-    BadWeights {
-        /// The file.
-        file: String,
-        /// The reason.
-        reason: String,
-    },
+    /// A file of the model cannot be used.
+    #[error(transparent)]
+    Model(ModelError),
     /// A file of the tokenizer has unexpected contents.
     #[error("{file}: {reason}")]
     Tokenizer {
@@ -107,6 +57,15 @@ pub enum DiffusionError {
 impl From<Cancelled> for DiffusionError {
     fn from(_: Cancelled) -> Self {
         Self::Cancelled
+    }
+}
+
+impl From<ModelError> for DiffusionError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Cancelled(_) => Self::Cancelled,
+            error => Self::Model(error),
+        }
     }
 }
 

@@ -4,8 +4,14 @@ mod sd1;
 
 use std::sync::Arc;
 
-use super::{DeviceKind, DiffusionError, Model, ModelFiles};
-use crate::control::Control;
+use super::{DeviceKind, DiffusionError, Model};
+use crate::{
+    control::Control,
+    model::{
+        ModelError, Package,
+        package::{INDEX, ShapesPackage},
+    },
+};
 
 pub use sd1::StableDiffusion;
 
@@ -18,7 +24,7 @@ pub trait Family: Send + Sync {
 
     /// Whether a package belongs to this family. It may still turn out to be incomplete or damaged
     /// when it is loaded.
-    fn detect(&self, package: &ModelFiles) -> bool;
+    fn detect(&self, package: &dyn Package) -> bool;
 
     /// Loads a model of this family.
     ///
@@ -27,7 +33,7 @@ pub trait Family: Send + Sync {
     /// asks for something that the family does not support. The error names the file.
     fn load(
         &self,
-        package: &ModelFiles,
+        package: &dyn Package,
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError>;
@@ -61,21 +67,35 @@ pub fn families() -> Vec<Arc<dyn Family>> {
 /// When no family does, and those of [`Family::load`].
 pub fn load(
     families: &[Arc<dyn Family>],
-    package: &ModelFiles,
+    package: &dyn Package,
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Model, DiffusionError> {
     let Some(family) = families.iter().find(|family| family.detect(package)) else {
-        let index: serde_json::Value = package.config("model_index.json")?;
+        let index: serde_json::Value = package.index()?;
         let names = families.iter().map(|family| family.name()).collect::<Vec<_>>();
-        return Err(DiffusionError::Unsupported {
-            file: package.full("model_index.json"),
+        return Err(DiffusionError::Model(ModelError::Unsupported {
+            file: package.location(INDEX),
             field: "_class_name".to_owned(),
             value: index["_class_name"].to_string(),
             supported: names.join(", "),
-        });
+        }));
     };
     family.load(package, options, control)
+}
+
+/// Checks that a package can be loaded, without reading its weights: only their names, types and
+/// shapes are compared with what the networks need.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(
+    families: &[Arc<dyn Family>],
+    package: &dyn Package,
+    control: &dyn Control,
+) -> Result<(), DiffusionError> {
+    let package = ShapesPackage(package);
+    load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control).map(|_| ())
 }
 
 impl Model {
@@ -84,7 +104,7 @@ impl Model {
     /// # Errors
     /// As [`load`].
     pub fn load(
-        package: &ModelFiles,
+        package: &dyn Package,
         device: DeviceKind,
         control: &dyn Control,
     ) -> Result<Self, DiffusionError> {

@@ -1,128 +1,40 @@
-//! Reading safetensors files tensor by tensor, so that a model never lies in memory twice.
-
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+//! Gives the networks a package's tensors in candle's way, always as f32.
 
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
-use safetensors::tensor::Metadata;
 
 use super::DiffusionError;
+use crate::model::{ModelError, Package, TensorSource};
 
-/// How many bytes tell the length of a safetensors header.
-const LENGTH_BYTES: u64 = 8;
-
-/// A header larger than this is no header (the limit that the safetensors library sets, too).
-const MAX_HEADER_BYTES: u64 = 100_000_000;
-
-/// One safetensors file, open.
-pub(super) struct WeightFile {
-    /// As messages call it, such as `unet/diffusion_pytorch_model.safetensors`.
-    name: String,
-    metadata: Metadata,
-    /// Where the tensors begin.
-    start: u64,
-    bytes: Source,
+/// The weights of a component, such as `unet`, read tensor by tensor and widened to f32.
+///
+/// # Errors
+/// As [`Package::tensors`].
+pub(super) fn weights(
+    package: &dyn Package,
+    component: &str,
+    device: &Device,
+) -> Result<VarBuilder<'static>, DiffusionError> {
+    let tensors = package.tensors(component)?;
+    let weights = Weights { component: component.to_owned(), tensors };
+    Ok(VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone()))
 }
 
-enum Source {
-    Disk(Mutex<File>),
-    Embedded(&'static [u8]),
-}
-
-impl WeightFile {
-    /// Opens a file on disk and reads its header.
-    pub(super) fn open(name: &str, path: &Path) -> Result<Self, DiffusionError> {
-        let io = |source| DiffusionError::Io { file: name.to_owned(), source };
-        let mut file = File::open(path).map_err(io)?;
-        let size = file.metadata().map_err(io)?.len();
-        let (metadata, start) = read_header(name, &mut file, size)?;
-        let bytes = Source::Disk(Mutex::new(file));
-        Ok(Self { name: name.to_owned(), metadata, start, bytes })
-    }
-
-    /// Reads the header of a file that is part of the program.
-    pub(super) fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self, DiffusionError> {
-        let (metadata, start) = read_header(name, &mut { bytes }, bytes.len() as u64)?;
-        Ok(Self { name: name.to_owned(), metadata, start, bytes: Source::Embedded(bytes) })
-    }
-
-    fn read(&self, from: usize, to: usize) -> std::io::Result<Cow<'_, [u8]>> {
-        match &self.bytes {
-            Source::Embedded(bytes) => {
-                let start = self.start as usize;
-                bytes
-                    .get(start + from..start + to)
-                    .map(Cow::Borrowed)
-                    .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
-            }
-            Source::Disk(file) => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(self.start + from as u64))?;
-                let mut bytes = vec![0; to - from];
-                file.read_exact(&mut bytes)?;
-                Ok(Cow::Owned(bytes))
-            }
-        }
-    }
-}
-
-/// Reads the header and compares the size that it promises with `size`.
-fn read_header(
-    name: &str,
-    file: &mut impl Read,
-    size: u64,
-) -> Result<(Metadata, u64), DiffusionError> {
-    let bad = |reason: String| DiffusionError::BadWeights { file: name.to_owned(), reason };
-    let mut length = [0; LENGTH_BYTES as usize];
-    file.read_exact(&mut length).map_err(|_| bad(format!("it has only {size} bytes")))?;
-    if is_pickle(&length) {
-        return Err(DiffusionError::Pickle { file: name.to_owned() });
-    }
-    let length = u64::from_le_bytes(length);
-    if length > MAX_HEADER_BYTES || LENGTH_BYTES + length > size {
-        return Err(bad(format!("its header would have {length} bytes, the file has {size}")));
-    }
-    let mut header = vec![0; length as usize];
-    file.read_exact(&mut header).map_err(|error| bad(error.to_string()))?;
-    let metadata: Metadata = serde_json::from_slice(&header)
-        .map_err(|error| bad(format!("its header cannot be understood ({error})")))?;
-    let start = LENGTH_BYTES + length;
-    let promised = start + metadata.data_len() as u64;
-    if promised != size {
-        return Err(bad(format!("its header promises {promised} bytes, the file has {size}")));
-    }
-    Ok((metadata, start))
-}
-
-/// Whether a file begins like a pickle, or like the archive that PyTorch puts pickles into.
-fn is_pickle(head: &[u8]) -> bool {
-    head.starts_with(b"PK\x03\x04") || (head[0] == 0x80 && (2..=5).contains(&head[1]))
-}
-
-/// The weights of one component, from one file or several shards, always handed out as f32.
-pub(super) struct Weights {
+struct Weights {
     component: String,
-    files: Vec<WeightFile>,
+    tensors: Box<dyn TensorSource>,
 }
 
 impl Weights {
-    pub(super) fn new(component: &str, files: Vec<WeightFile>) -> Self {
-        Self { component: component.to_owned(), files }
-    }
-
-    /// The builder with which candle's users ask for tensors by name.
-    pub(super) fn into_var_builder(self, device: &Device) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(self), DType::F32, device.clone())
-    }
-
-    fn find(&self, name: &str) -> Option<(&WeightFile, &safetensors::tensor::TensorInfo)> {
-        self.files.iter().find_map(|file| Some((file, file.metadata.info(name)?)))
+    fn wrap(&self, tensor: &str, error: ModelError) -> candle_core::Error {
+        match error {
+            ModelError::NoTensor { files, .. } => candle_core::Error::wrap(WeightError::Missing {
+                files,
+                tensor: tensor.to_owned(),
+                component: self.component.clone(),
+            }),
+            error => candle_core::Error::wrap(error),
+        }
     }
 }
 
@@ -135,17 +47,16 @@ impl SimpleBackend for Weights {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let tensor = self.get_unchecked(name, dtype, device)?;
-        if tensor.shape() == &shape {
-            return Ok(tensor);
+        match self.tensors.shape(name).map(Shape::from) {
+            Some(found) if found != shape => Err(candle_core::Error::wrap(WeightError::Shape {
+                files: self.tensors.files(),
+                tensor: name.to_owned(),
+                component: self.component.clone(),
+                expected: shape,
+                found,
+            })),
+            _ => self.get_unchecked(name, dtype, device),
         }
-        Err(candle_core::Error::wrap(WeightError::Shape {
-            file: self.find(name).map_or_else(String::new, |(file, _)| file.name.clone()),
-            tensor: name.to_owned(),
-            component: self.component.clone(),
-            expected: shape,
-            found: tensor.shape().clone(),
-        }))
     }
 
     fn get_unchecked(
@@ -154,41 +65,43 @@ impl SimpleBackend for Weights {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let (file, info) = self.find(name).ok_or_else(|| {
-            let files = self.files.iter().map(|file| file.name.as_str());
-            candle_core::Error::wrap(WeightError::Missing {
-                files: files.collect::<Vec<_>>().join(", "),
-                tensor: name.to_owned(),
-                component: self.component.clone(),
-            })
-        })?;
-        let (from, to) = info.data_offsets;
-        let bytes = file.read(from, to).map_err(|source| {
-            let (file, tensor) = (file.name.clone(), name.to_owned());
-            candle_core::Error::wrap(WeightError::Io { file, tensor, source })
-        })?;
-        let stored = DType::try_from(info.dtype)?;
-        Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)?.to_dtype(dtype)
+        self.tensors.get(name, dtype, device).map_err(|error| self.wrap(name, error))
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.tensors.contains(name)
     }
 }
 
-/// What can be wrong with one tensor. Travels inside [`candle_core::Error`].
+/// What is wrong with one tensor. It travels inside [`candle_core::Error`].
 #[derive(Debug, thiserror::Error)]
 enum WeightError {
     #[error(
-        "{files}: the tensor `{tensor}` is missing, which {component}/config.json asks for; \
-         the weights and the configuration do not belong together"
+        "{files}: the tensor `{tensor}` is missing, which {component}/config.json requires; \
+         weights and configuration do not belong together"
     )]
     Missing { files: String, tensor: String, component: String },
     #[error(
-        "{file}: the tensor `{tensor}` has the shape {found:?}, but {component}/config.json \
-         asks for {expected:?}; the weights and the configuration do not belong together"
+        "{files}: the tensor `{tensor}` has the shape {found:?}, but {component}/config.json \
+         requires {expected:?}; weights and configuration do not belong together"
     )]
-    Shape { file: String, tensor: String, component: String, expected: Shape, found: Shape },
-    #[error("{file}: the tensor `{tensor}` cannot be read: {source}")]
-    Io { file: String, tensor: String, source: std::io::Error },
+    Shape { files: String, tensor: String, component: String, expected: Shape, found: Shape },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EmbeddedPackage;
+
+    #[test]
+    fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
+        let weights = weights(&EmbeddedPackage::built_in(), "unet", &Device::Cpu).unwrap();
+        let file = "unet/diffusion_pytorch_model.safetensors";
+        let error = weights.pp("conv_in").get((64, 9, 3, 3), "weight").unwrap_err().to_string();
+        for part in [file, "`conv_in.weight`", "[64, 32, 3, 3]", "[64, 9, 3, 3]"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = weights.get(1, "conv_in.scale").unwrap_err().to_string();
+        assert!(error.contains(file) && error.contains("`conv_in.scale` is missing"), "{error}");
+    }
 }

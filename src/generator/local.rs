@@ -1,18 +1,25 @@
 //! Models that run in this process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use image::RgbaImage;
 
 use super::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
 use crate::{
-    control::Control,
+    control::{Control, Interrupt},
     diffusion::{
-        DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model,
-        ModelFiles, Noise,
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
     },
     edit::EditError,
+    model::{
+        EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
+        inspect::{Inspection, Obstacle},
+    },
     recipe::{PictureEdit, Recipe, part::picture_hash, style::BUILT_IN_MODEL},
 };
 
@@ -52,12 +59,10 @@ impl LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
-        let package = match model {
-            BUILT_IN_MODEL => ModelFiles::built_in(),
-            folder => ModelFiles::open(folder)?,
-        };
-        let model = family::load(&self.families, &package, &self.options, control)?;
-        let card = ModelCard::of(&package, &model)?;
+        let package = open_package(model).map_err(DiffusionError::from)?;
+        let model = family::load(&self.families, &*package, &self.options, control)?;
+        let card = ModelCard::new(&*package, model.grid(), control.interrupt())
+            .map_err(DiffusionError::from)?;
         Ok(LocalGenerator { card, model: Arc::new(Mutex::new(model)) })
     }
 }
@@ -81,6 +86,10 @@ impl ModelLoader for LocalModels {
             *last = Some((model.to_owned(), generator.clone()));
             Box::new(generator) as Box<dyn Generator>
         }))
+    }
+
+    fn defaults(&self, model: &str) -> Option<ModelDefaults> {
+        ModelDefaults::of(&*open_package(model).ok()?).ok()
     }
 }
 
@@ -133,7 +142,39 @@ impl Generator for LocalGenerator {
     }
 }
 
+/// Opens the package of a model: the one that ships with the crate, or a folder.
+///
+/// # Errors
+/// When there is no such model.
+pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
+    Ok(match model {
+        BUILT_IN_MODEL => Box::new(EmbeddedPackage::built_in()),
+        folder => Box::new(FolderPackage::open(folder)?),
+    })
+}
+
+/// Inspects a file or folder, and whether it runs here: whether one of the built-in families loads it.
+/// Only the headers of its weight files are read.
+///
+/// # Errors
+/// When it does not exist, or cannot be read.
+pub fn inspect(path: &Path) -> io::Result<Inspection> {
+    let mut inspection = crate::model::inspect::inspect(path)?;
+    if inspection.runs() {
+        let checked = FolderPackage::open(path)
+            .map_err(DiffusionError::from)
+            .and_then(|package| family::check(&families(), &package, &Interrupt::default()));
+        if let Err(error) = checked {
+            inspection.obstacles.push(Obstacle::Refused(error.to_string()));
+        }
+    }
+    Ok(inspection)
+}
+
 /// The cache is whole at any time, so that a panic while it was locked does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

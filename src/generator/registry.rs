@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{GenerateError, Generator};
-use crate::control::Control;
+use crate::{control::Control, model::ModelDefaults};
 
 /// Loads generators by the name of their model.
 pub trait ModelLoader: Send + Sync {
@@ -15,6 +15,14 @@ pub trait ModelLoader: Send + Sync {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>>;
+
+    /// How `model` draws unless the author says otherwise. `None` if this loader does not know it.
+    ///
+    /// It must be quick: it may read configurations, but no weights.
+    fn defaults(&self, model: &str) -> Option<ModelDefaults> {
+        let _ = model;
+        None
+    }
 }
 
 /// The loaders of all models. The last one that was added is asked first.
@@ -54,6 +62,13 @@ impl GeneratorRegistry {
     /// Adds a loader.
     pub fn register_loader(&mut self, loader: impl ModelLoader + 'static) {
         self.loaders.push(Arc::new(loader));
+    }
+
+    /// How a model draws unless the author says otherwise: the answer of the first loader that knows
+    /// it. Reads configurations, and no weights.
+    #[must_use]
+    pub fn defaults(&self, model: &str) -> Option<ModelDefaults> {
+        self.loaders.iter().rev().find_map(|loader| loader.defaults(model))
     }
 
     /// Loads the generator of a model: a name or a folder.

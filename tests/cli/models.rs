@@ -25,7 +25,7 @@ fn desk_with_model() -> Desk {
 const UNET: &str = "model/unet/diffusion_pytorch_model.safetensors";
 
 #[test]
-fn a_whole_folder_is_told_as_one_that_runs_and_does() {
+fn a_whole_folder_is_reported_as_runnable_and_runs() {
     let desk = desk_with_model();
     let found = desk.run(&["models", "inspect", "model", "--json"]).json();
     assert_eq!(found["runs"], true);
@@ -34,14 +34,14 @@ fn a_whole_folder_is_told_as_one_that_runs_and_does() {
         found["parts"].as_array().unwrap().iter().filter_map(|p| p["name"].as_str()).collect();
     assert!(names.contains(&"unet") && names.contains(&"text_encoder"), "{names:?}");
     let words = desk.run(&["models", "inspect", "model"]);
-    assert!(String::from_utf8_lossy(&words.exits(0).0.stdout).contains("It can run here"));
+    assert!(String::from_utf8_lossy(&words.exits(0).0.stdout).contains("It runs here"));
     let shot = ["--shot", "item-key", "--model", "model/"];
     assert_eq!(desk.render(&shot).drawn(), ["item-key"]);
     assert_eq!(desk.render(&["--shot", "item-key", "--model", "./model"]).drawn(), [""; 0]);
 }
 
 #[test]
-fn a_damaged_folder_says_what_is_wrong_wherever_it_is_used() {
+fn a_damaged_folder_is_refused_with_its_damage_wherever_it_is_used() {
     let damages: [(&str, fn(&Desk), &[&str]); 4] = [
         (
             "missing",
@@ -96,7 +96,7 @@ fn a_tensor_of_the_wrong_shape_is_named_with_both_shapes() {
 }
 
 #[test]
-fn single_files_are_told_apart_and_refused() {
+fn single_files_are_identified_and_refused() {
     let desk = Desk::new(STORY);
     fs::write(desk.path("a.ckpt"), [0x80, 2, b'}', b'.']).unwrap();
     desk.run(&["models", "inspect", "a.ckpt"]).fails_with(&["a.ckpt", "pickle", "never opened"]);

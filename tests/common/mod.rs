@@ -60,6 +60,7 @@ impl Fakes {
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
                 grid: Grid { scale: 8, min_latents: 1 },
+                ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
         });

@@ -6,8 +6,9 @@ mod latents;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, EditRequest, Interrupt, Model, ModelFiles, Noise},
+    diffusion::{DeviceKind, DiffusionError, EditRequest, Interrupt, Model, Noise},
     edit::EditError,
     mask::{Area, Mask},
     recipe::{EditKind, Part, PartEdit, Sampler, SchedulerKind, Scribble},
@@ -21,7 +22,7 @@ const SKY: [u8; 3] = [120, 170, 230];
 fn model() -> MutexGuard<'static, Model> {
     static MODEL: OnceLock<Mutex<Model>> = OnceLock::new();
     let load = || {
-        let package = ModelFiles::built_in();
+        let package = EmbeddedPackage::built_in();
         Model::load(&package, DeviceKind::Cpu, &Interrupt::default()).unwrap().into()
     };
     MODEL.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)

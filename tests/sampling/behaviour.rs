@@ -1,8 +1,9 @@
 //! What a generator promises besides the right numbers.
 
+use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
-    diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, ModelFiles, Noise},
+    diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, Noise},
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
@@ -129,7 +130,7 @@ fn noise_that_is_not_finite_is_told_and_not_painted_black() {
         noise: Noise::Latents(nan),
     };
     let mut model =
-        Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
+        Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let result = model.draw(&request, &Interrupt::default(), &mut []);
     assert!(matches!(result, Err(DiffusionError::Draw(DrawError::NotFinite))), "{result:?}");
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use bevy_illustrator::model::{EmbeddedPackage, FolderPackage};
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, ModelFiles, Noise, Trace},
+    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace},
     mask::{Area, Mask},
     recipe::{EditKind, Part, PartEdit, Sampler, SchedulerKind, Size},
 };
@@ -72,7 +73,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             },
             noise: Noise::Latents(recorded["noise"].clone()),
         };
-        let files = ModelFiles::open(fixture(&case.model)).unwrap();
+        let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
         let mut trace = Trace::default();
         model.edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
@@ -124,7 +125,7 @@ fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
         noise: Noise::Seed(3),
     };
     let mut model =
-        Model::load(&ModelFiles::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
+        Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let [mut edited, mut drawn] = [Trace::default(), Trace::default()];
     model.edit(&edit, &Interrupt::default(), &mut [&mut edited]).unwrap();
     model.draw(&drawing, &Interrupt::default(), &mut [&mut drawn]).unwrap();

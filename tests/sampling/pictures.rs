@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, Interrupt, Model, ModelFiles, Noise, Trace},
+    diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace},
     recipe::{Sampler, SchedulerKind, Size},
 };
 use candle_core::Tensor;
@@ -34,7 +35,7 @@ fn every_picture_is_the_one_that_diffusers_draws() {
     assert!(cases.len() >= 6);
     for case in cases {
         let name = format!("{}_{}", case.model, case.scheduler);
-        let files = ModelFiles::open(fixture(&case.model)).unwrap();
+        let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let (trace, recorded) = draw(&name, &case, &files);
         assert_near(&name, trace.get("image").unwrap(), &recorded["image"], 2.0 * CLOSE);
     }
@@ -44,7 +45,7 @@ fn every_picture_is_the_one_that_diffusers_draws() {
 fn the_built_in_model_draws_what_diffusers_draws_with_it() {
     let case = fs::read_to_string(fixture("pipelines/sketch.json")).unwrap();
     let case: Case = serde_json::from_str(&case).unwrap();
-    let (trace, recorded) = draw("sketch", &case, &ModelFiles::built_in());
+    let (trace, recorded) = draw("sketch", &case, &EmbeddedPackage::built_in());
     let some = Tensor::arange_step(0_u32, 256, 4, &candle_core::Device::Cpu).unwrap();
     let image = trace.get("image").unwrap().index_select(&some, 2).unwrap();
     let image = image.index_select(&some, 3).unwrap();
@@ -55,7 +56,7 @@ fn the_built_in_model_draws_what_diffusers_draws_with_it() {
 fn draw(
     name: &str,
     case: &Case,
-    files: &ModelFiles,
+    files: &dyn Package,
 ) -> (Trace, std::collections::HashMap<String, Tensor>) {
     let recorded = tensors(&format!("pipelines/{name}.safetensors"));
     let [width, height] = case.size;

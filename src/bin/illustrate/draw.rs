@@ -11,7 +11,7 @@ use std::{
 use bevy_illustrator::{
     art::Provenance,
     control::{Interrupt, OnStep, Step},
-    diffusion::{DrawRequest, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
     generator::ModelCard,
     recipe::{Recipe, Sampler, Sizes},
 };
@@ -74,9 +74,10 @@ impl Draw {
 
         let began = Instant::now();
         let recipe = self.recipe();
-        let files = self.look.sampling.model_files()?;
-        let mut model = Model::load(&files, self.device.device, &Interrupt::default())?;
-        let card = ModelCard::of(&files, &model)?;
+        let package = self.look.sampling.package()?;
+        let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
+        let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
+            .map_err(DiffusionError::from)?;
         let request = DrawRequest {
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),

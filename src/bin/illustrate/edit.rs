@@ -9,7 +9,7 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
-    diffusion::{EditRequest, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, EditRequest, Model, Noise, StepHook, Trace},
     generator::ModelCard,
     mask::Area,
     recipe::{Recipe, Sampler, Size, edit_file::EditFile},
@@ -98,9 +98,10 @@ impl Edit {
             model: self.sampling.model_name(),
             edit: Some(edit.clone()),
         };
-        let package = self.sampling.model_files()?;
-        let mut model = Model::load(&package, self.device.device, &Interrupt::default())?;
-        let card = ModelCard::of(&package, &model)?;
+        let package = self.sampling.package()?;
+        let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
+        let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
+            .map_err(DiffusionError::from)?;
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),

@@ -45,7 +45,7 @@ pub(crate) enum Failure {
         /// The file or folder.
         path: PathBuf,
         /// What keeps it from running.
-        obstacles: Vec<bevy_illustrator::models::inspect::Obstacle>,
+        obstacles: Vec<bevy_illustrator::model::inspect::Obstacle>,
     },
     /// Some pictures were not drawn.
     #[error("{} failed:{}", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"), lines(.0))]
@@ -120,7 +120,7 @@ pub(crate) enum Failure {
     /// The hub gave nothing.
     #[cfg(feature = "hub")]
     #[error(transparent)]
-    Hub(#[from] bevy_illustrator::models::hub::HubError),
+    Hub(#[from] bevy_illustrator::model::hub::HubError),
     /// Nobody said yes.
     #[cfg(feature = "hub")]
     #[error("nothing was downloaded: answer with `y`, or give --yes")]

@@ -1,8 +1,11 @@
-//! `illustrate models`: looks at models, and downloads one when asked.
+//! `illustrate models`: inspects models, and downloads one on request.
 
 use std::path::PathBuf;
 
-use bevy_illustrator::models::inspect::{Inspection, Part, inspect};
+use bevy_illustrator::{
+    generator::inspect,
+    model::inspect::{Inspection, Part},
+};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
@@ -13,22 +16,22 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Models {
-    /// Tell what a file or folder is, and whether it can run
+    /// Identify a file or folder, and check whether it runs here
     Inspect {
         /// A diffusers folder or a model file
         path: PathBuf,
-        /// Print the findings as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Download a diffusers folder or MobileSAM from the Hugging Face hub, after telling what would come
+    /// Download a diffusers folder or MobileSAM from the Hugging Face hub, after listing the files
     #[cfg(feature = "hub")]
     Download(download::Download),
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
-struct Findings<'a> {
+struct Report<'a> {
     path: &'a PathBuf,
     runs: bool,
     #[serde(flatten)]
@@ -41,11 +44,7 @@ impl Models {
             Self::Inspect { path, json } => {
                 let inspection = inspect(path).map_err(Failure::file("read", path))?;
                 if *json {
-                    print_json(&Findings {
-                        path,
-                        runs: inspection.runs(),
-                        inspection: &inspection,
-                    })?;
+                    print_json(&Report { path, runs: inspection.runs(), inspection: &inspection })?;
                 } else {
                     print(&describe(&inspection))?;
                 }
@@ -60,13 +59,13 @@ impl Models {
     }
 }
 
-/// What was found, for people.
+/// The result for people.
 fn describe(found: &Inspection) -> String {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
-    lines.push(format!("Licence: {}", found.licence.as_deref().unwrap_or("it names none")));
+    lines.push(format!("Licence: {}", found.licence.as_deref().unwrap_or("not named")));
     if found.runs() {
-        lines.push("It can run here.".to_owned());
+        lines.push("It runs here.".to_owned());
     }
     lines.join("\n")
 }
@@ -89,7 +88,7 @@ fn line(part: &Part) -> String {
 mod download {
     use std::io::{self, Write};
 
-    use bevy_illustrator::models::hub::{Hub, Listing};
+    use bevy_illustrator::model::hub::{Hub, Listing};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
     use crate::{failure::Failure, output::print};
@@ -102,10 +101,10 @@ mod download {
         /// A branch, a tag or a commit
         #[arg(long, default_value = "main")]
         revision: String,
-        /// MobileSAM's weights instead, with which objects are found by clicking at them
+        /// Download MobileSAM's weights instead, which select the object under the pointer
         #[arg(long, conflicts_with_all = ["repo", "revision"])]
         mobile_sam: bool,
-        /// Do not ask
+        /// Download without asking
         #[arg(long)]
         yes: bool,
     }
@@ -143,12 +142,15 @@ mod download {
                 listing.commit,
                 files.collect::<String>(),
                 HumanBytes(listing.bytes()),
-                listing.licence.as_deref().unwrap_or("it names none; look before you use it"),
+                listing
+                    .licence
+                    .as_deref()
+                    .unwrap_or("not named; check it before you use the model"),
             )
         }
     }
 
-    /// Asks on stderr. Without an answer nothing is agreed.
+    /// Asks on stderr. No answer means no.
     fn agreed() -> Result<bool, Failure> {
         eprint!("Download it? [y/N] ");
         io::stderr().flush()?;

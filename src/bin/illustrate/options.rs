@@ -3,8 +3,9 @@
 use std::path::{Component, Path, PathBuf};
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, MAX_SIDE, MIN_SIDE, ModelFiles},
-    models::inspect::inspect,
+    diffusion::{DeviceKind, DiffusionError, MAX_SIDE, MIN_SIDE},
+    generator::{inspect, open_package},
+    model::Package,
     recipe::{Sampler, SchedulerKind, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -84,23 +85,21 @@ impl SamplingOptions {
         self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
     }
 
-    /// The model's files.
+    /// The model's package.
     ///
     /// # Errors
-    /// When it is not there or cannot run.
-    pub(crate) fn model_files(&self) -> Result<ModelFiles, Failure> {
-        check_model(&self.model_name())?;
-        match &self.model {
-            Some(folder) if folder != Path::new(BUILT_IN_MODEL) => Ok(ModelFiles::open(folder)?),
-            _ => Ok(ModelFiles::built_in()),
-        }
+    /// When it does not exist, or does not run here.
+    pub(crate) fn package(&self) -> Result<Box<dyn Package>, Failure> {
+        let model = self.model_name();
+        check_model(&model)?;
+        Ok(open_package(&model).map_err(DiffusionError::from)?)
     }
 }
 
-/// Looks at a model before anything waits for it.
+/// Checks that a model runs here, before anything waits for it.
 ///
 /// # Errors
-/// When it is not there or cannot run; the failure says why.
+/// When it does not exist, or does not run here; the failure says why.
 pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
     if model == BUILT_IN_MODEL {
         return Ok(());

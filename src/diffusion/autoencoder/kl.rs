@@ -7,11 +7,13 @@ use serde::Deserialize;
 use super::{Autoencoder, LatentScaling, LatentSpec};
 use crate::{
     diffusion::{
-        DiffusionError, Interrupt, ModelFiles,
+        DiffusionError, Interrupt,
         config::ConfigFile,
         layers::{Conv2d, GroupNorm, Linear},
         resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
+        weights::weights,
     },
+    model::Package,
     ops::{self, Activation},
 };
 
@@ -76,11 +78,11 @@ impl AutoencoderKL {
     /// When a file is missing or damaged, or when the configuration asks for something that this
     /// network does not support; the error names the field.
     pub fn load(
-        files: &ModelFiles,
+        package: &dyn Package,
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let file = ConfigFile::read(files, component)?;
+        let file = ConfigFile::read(package, component)?;
         let config: Config = file.parse()?;
         let levels = config.block_out_channels.len();
         if levels == 0 || config.block_out_channels.contains(&0) {
@@ -105,7 +107,7 @@ impl AutoencoderKL {
             activation,
             output_scale: 1.0,
         };
-        let weights = files.weights(component, device)?;
+        let weights = weights(package, component, device)?;
         let pointwise = |used: bool, channels: usize, name: &str| {
             used.then(|| Conv2d::load(channels, channels, 1, &weights.pp(name))).transpose()
         };

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{Autoencoder, LatentScaling, LatentSpec};
 use crate::{
-    diffusion::{DiffusionError, Interrupt, ModelFiles, config::ConfigFile, layers::Conv2d},
+    diffusion::{DiffusionError, Interrupt, config::ConfigFile, layers::Conv2d, weights::weights},
+    model::Package,
     ops::{self, Activation},
 };
 
@@ -70,11 +71,11 @@ impl AutoencoderTiny {
     /// When a file is missing or damaged, or when the configuration asks for something that this
     /// network does not support; the error names the field.
     pub fn load(
-        files: &ModelFiles,
+        package: &dyn Package,
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let file = ConfigFile::read(files, component)?;
+        let file = ConfigFile::read(package, component)?;
         file.refuse_other_than(&[("upsample_fn", json!("nearest"))])?;
         let config: Config = file.parse()?;
         let activation = Activation::from_name(&config.act_fn)
@@ -107,7 +108,7 @@ impl AutoencoderTiny {
             .and_then(|halvings| config.upsampling_scaling_factor.checked_pow(halvings))
             .filter(|scale| *scale > 0)
             .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "2 as a rule"))?;
-        let weights = files.weights(component, device)?;
+        let weights = weights(package, component, device)?;
         Ok(Self {
             scaling: LatentScaling(config.scaling_factor),
             latent_channels: config.latent_channels,

@@ -14,11 +14,13 @@ use self::{
 use super::{Denoiser, DenoiserInput};
 use crate::{
     diffusion::{
-        DiffusionError, Interrupt, ModelFiles,
+        DiffusionError, Interrupt,
         config::ConfigFile,
         layers::{Conv2d, GroupNorm, Linear},
         resnet::ResnetConfig,
+        weights::weights,
     },
+    model::Package,
     ops::{self, Activation},
 };
 
@@ -62,11 +64,11 @@ impl UNet2DConditionModel {
     /// When a file is missing or damaged, or when the configuration asks for something that this
     /// network cannot do; the error names the field.
     pub fn load(
-        files: &ModelFiles,
+        package: &dyn Package,
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let file = ConfigFile::read(files, component)?;
+        let file = ConfigFile::read(package, component)?;
         config::refuse_unsupported(&file)?;
         let config: UNet2DConditionConfig = file.parse()?;
         let layout = UNetLayout::new(&config, &file)?;
@@ -78,7 +80,7 @@ impl UNet2DConditionModel {
         };
         let main = activation("act_fn", &config.act_fn)?;
 
-        let weights = files.weights(component, device)?;
+        let weights = weights(package, component, device)?;
         let first = config.block_out_channels[0];
         let time_width = config.time_embedding_dim.unwrap_or(4 * first);
         let resnet = ResnetConfig {

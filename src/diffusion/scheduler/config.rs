@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::parse_json;
+
 /// The fields of a model's `scheduler_config.json`.
 ///
 /// Each scheduler reads the fields that it knows and takes its own defaults for those that are
@@ -66,7 +68,15 @@ impl SchedulerConfig {
     /// # Errors
     /// [`SchedulerError::Json`] when it is not a JSON object.
     pub fn from_json(text: &str) -> Result<Self, SchedulerError> {
-        Ok(Self(serde_json::from_str(&finite_numbers(text))?))
+        Self::from_value(parse_json(text.as_bytes())?)
+    }
+
+    /// The fields of a parsed file.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Json`] when it is not a JSON object.
+    pub fn from_value(value: Value) -> Result<Self, SchedulerError> {
+        Ok(Self(serde_json::from_value(value)?))
     }
 
     /// The number of timesteps that the model was trained with; 1000 by default.
@@ -158,19 +168,6 @@ impl SchedulerConfig {
             Some(value) => convert(value).map(Some).ok_or_else(|| self.wrong(field, expected)),
         }
     }
-}
-
-/// Replaces Python's `Infinity` outside strings by a number. A sign stays before it.
-fn finite_numbers(text: &str) -> String {
-    // Every second piece between quotation marks is a string. No string here contains an escaped one.
-    text.split('"')
-        .enumerate()
-        .map(|(i, piece)| match i % 2 {
-            0 => piece.replace("Infinity", "1e308"),
-            _ => piece.to_owned(),
-        })
-        .collect::<Vec<_>>()
-        .join("\"")
 }
 
 #[cfg(test)]

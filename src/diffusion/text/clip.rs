@@ -8,10 +8,12 @@ use serde_json::json;
 use super::{TextEncoder, tokenizer::ClipTokenizer};
 use crate::{
     diffusion::{
-        Conditioning, DiffusionError, Interrupt, ModelFiles,
+        Conditioning, DiffusionError, Interrupt,
         config::ConfigFile,
         layers::{LayerNorm, Linear},
+        weights::weights,
     },
+    model::Package,
     ops::{self, Activation},
 };
 
@@ -57,9 +59,9 @@ impl ClipTextEncoder {
     ///
     /// # Errors
     /// When a file is missing or damaged, or the encoder is not a CLIP text encoder.
-    pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, DiffusionError> {
-        let tokenizer = ClipTokenizer::load(files)?;
-        let model = ClipTextModel::load(files, "text_encoder", device)?;
+    pub fn load(package: &dyn Package, device: &Device) -> Result<Self, DiffusionError> {
+        let tokenizer = ClipTokenizer::load(package)?;
+        let model = ClipTextModel::load(package, "text_encoder", device)?;
         Ok(Self { tokenizer, model, device: device.clone() })
     }
 }
@@ -98,11 +100,11 @@ impl ClipTextModel {
     /// When a file is missing or damaged, or when the configuration asks for something else than
     /// a CLIP text encoder.
     pub fn load(
-        files: &ModelFiles,
+        package: &dyn Package,
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let file = ConfigFile::read(files, component)?;
+        let file = ConfigFile::read(package, component)?;
         file.refuse_other_than(&[("use_attention_mask", json!(false))])?;
         if let Some("clip_text_model" | "clip") | None = file.text("model_type") {
         } else {
@@ -117,7 +119,7 @@ impl ClipTextModel {
         }
 
         // transformers 5 dropped the prefix that its older versions write.
-        let weights = files.weights(component, device)?;
+        let weights = weights(package, component, device)?;
         let old = weights.contains_tensor("text_model.embeddings.token_embedding.weight");
         let weights = if old { weights.pp("text_model") } else { weights };
         let embeddings = weights.pp("embeddings");

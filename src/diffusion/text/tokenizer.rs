@@ -16,7 +16,10 @@ use tokenizers::{
 };
 
 use super::clip::ClipTextConfig;
-use crate::diffusion::{DiffusionError, ModelFiles};
+use crate::{
+    diffusion::DiffusionError,
+    model::{Package, package::parse},
+};
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
@@ -69,13 +72,9 @@ impl ClipTokenizer {
     ///
     /// # Errors
     /// When the files are missing or damaged, or a special token is not in the vocabulary.
-    pub fn load(files: &ModelFiles) -> Result<Self, DiffusionError> {
-        let optional = |rel: &str| {
-            if files.has(rel) {
-                files.config::<TokenConfig>(rel)
-            } else {
-                Ok(TokenConfig::default())
-            }
+    pub fn load(package: &dyn Package) -> Result<Self, DiffusionError> {
+        let optional = |rel: &str| -> Result<TokenConfig, DiffusionError> {
+            if package.has(rel) { Ok(parse(package, rel)?) } else { Ok(TokenConfig::default()) }
         };
         let config = optional("tokenizer/tokenizer_config.json")?;
         let map = optional("tokenizer/special_tokens_map.json")?;
@@ -87,10 +86,10 @@ impl ClipTokenizer {
         let unknown = named(config.unk_token, map.unk_token, END);
         let pad = named(config.pad_token, map.pad_token, &end);
 
-        let (mut tokenizer, file) = if files.has("tokenizer/tokenizer.json") {
-            from_json(files)?
+        let (mut tokenizer, file) = if package.has("tokenizer/tokenizer.json") {
+            from_json(package)?
         } else {
-            from_vocabulary(files, &unknown)?
+            from_vocabulary(package, &unknown)?
         };
         let id = |token: &str| {
             tokenizer.token_to_id(token).ok_or_else(|| DiffusionError::Tokenizer {
@@ -107,8 +106,8 @@ impl ClipTokenizer {
             reason: error.to_string(),
         })?;
         let (start, end, pad) = ids;
-        let positions = if files.has("text_encoder/config.json") {
-            files.config::<ClipTextConfig>("text_encoder/config.json")?
+        let positions = if package.has("text_encoder/config.json") {
+            parse(package, "text_encoder/config.json")?
         } else {
             ClipTextConfig::default()
         };
@@ -144,14 +143,14 @@ impl ClipTokenizer {
     }
 }
 
-fn from_json(files: &ModelFiles) -> Result<(Tokenizer, String), DiffusionError> {
+fn from_json(package: &dyn Package) -> Result<(Tokenizer, String), DiffusionError> {
     let rel = "tokenizer/tokenizer.json";
-    let file = files.full(rel);
+    let file = package.location(rel);
     let broken = |error: tokenizers::Error| DiffusionError::Tokenizer {
         file: file.clone(),
         reason: error.to_string(),
     };
-    let mut tokenizer = Tokenizer::from_bytes(files.read(rel)?).map_err(broken)?;
+    let mut tokenizer = Tokenizer::from_bytes(package.file(rel)?).map_err(broken)?;
     // Length is ours to see to: a file may carry the settings of another use.
     tokenizer.with_truncation(None).map_err(broken)?;
     tokenizer.with_padding(None);
@@ -159,14 +158,14 @@ fn from_json(files: &ModelFiles) -> Result<(Tokenizer, String), DiffusionError> 
 }
 
 fn from_vocabulary(
-    files: &ModelFiles,
+    package: &dyn Package,
     unknown: &str,
 ) -> Result<(Tokenizer, String), DiffusionError> {
-    let vocabulary: HashMap<String, u32> = files.config("tokenizer/vocab.json")?;
+    let vocabulary: HashMap<String, u32> = parse(package, "tokenizer/vocab.json")?;
     let rel = "tokenizer/merges.txt";
-    let file = files.full(rel);
+    let file = package.location(rel);
     let broken = |reason: String| DiffusionError::Tokenizer { file: file.clone(), reason };
-    let merges = files.read(rel)?;
+    let merges = package.file(rel)?;
     let merges = str::from_utf8(&merges).map_err(|error| broken(error.to_string()))?;
     let merges: Vec<(String, String)> = merges
         .lines()

@@ -39,7 +39,7 @@ impl Default for SegmenterModel {
     /// The weights that `illustrate models download --mobile-sam` downloaded, if any.
     fn default() -> Self {
         #[cfg(feature = "hub")]
-        let weights = crate::models::hub::Hub::from_env().mobile_sam();
+        let weights = crate::model::hub::Hub::from_env().mobile_sam();
         #[cfg(not(feature = "hub"))]
         let weights = None;
         Self::new(weights)

@@ -272,7 +272,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::diffusion::ModelFiles;
+    use crate::model::FolderPackage;
 
     /// What the layout of a configuration with these fields is.
     fn layout(fields: Value) -> Result<UNetLayout, String> {
@@ -280,7 +280,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("unet")).unwrap();
         let json = serde_json::to_vec(&fields).unwrap();
         std::fs::write(folder.path().join("unet/config.json"), json).unwrap();
-        let files = ModelFiles::open(folder.path()).unwrap();
+        let files = FolderPackage::open(folder.path()).unwrap();
         let file = ConfigFile::read(&files, "unet").unwrap();
         refuse_unsupported(&file)
             .and_then(|()| UNetLayout::new(&file.parse()?, &file))

@@ -8,9 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{HubError, OnBytes, fetch::Fetcher};
-
-/// The components of a pipeline that run here; a safety checker, for one, is not fetched.
-const PARTS: [&str; 5] = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"];
+use crate::model::detect::component_names;
 
 /// What a download fetches.
 #[derive(Debug)]
@@ -150,9 +148,11 @@ fn is_relative(name: &str) -> bool {
         && Path::new(name).components().all(plain)
 }
 
-/// The files that a diffusers folder needs to run here.
+/// The files that a diffusers folder needs to run here; those of a safety checker, for one, are not
+/// among them.
 pub(super) fn model_files(mut files: Vec<RemoteFile>) -> Vec<RemoteFile> {
     let names: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
+    let is_component = |part: &str| component_names().any(|name| name == part);
     let needed = |path: &str| match path.split_once('/') {
         None => path == "model_index.json" || path == "README.md" || path.starts_with("LICENSE"),
         Some((part, file)) => {
@@ -163,7 +163,7 @@ pub(super) fn model_files(mut files: Vec<RemoteFile>) -> Vec<RemoteFile> {
             });
             let is_data =
                 matches!(file.rsplit_once('.'), Some((_, "safetensors" | "json" | "txt")));
-            PARTS.contains(&part) && !file.contains('/') && is_data && !has_full_twin
+            is_component(part) && !file.contains('/') && is_data && !has_full_twin
         }
     };
     files.retain(|file| needed(&file.path));

@@ -1,66 +1,68 @@
-//! Tells what a file or folder is, and whether it can run here.
+//! Identifies a file or folder, and finds what keeps it from running here.
 //!
-//! Looking is cheap and safe: of weight files only the headers are read, whatever their size, and a
+//! Inspection is cheap and safe: of weight files only the headers are read, whatever their size, and a
 //! pickle is recognized by its first bytes and never opened, since loading one runs the code in it.
+//!
+//! [`inspect`] checks files, headers and classes. Whether the networks fit the weights is known to
+//! those who build them: [`generator::inspect`](crate::generator::inspect) asks them, too.
 
 mod folder;
 mod single_file;
-pub mod tensor_header;
 
 use std::{collections::BTreeMap, io, path::Path};
 
 use serde::{Serialize, Serializer};
 
-use tensor_header::{HeaderError, TensorHeader};
+use super::tensors::{HeaderError, TensorHeader};
 
-/// What a file or folder is, and what keeps it from running here.
+/// The contents of a file or folder, and everything that keeps it from running here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
-    /// What it is.
+    /// The kind of the file or folder.
     pub kind: ModelKind,
-    /// What lies in it: the parts of a pipeline, or the file itself.
+    /// The components of a pipeline, or the file itself.
     pub parts: Vec<Part>,
     /// The licence that it names.
     pub licence: Option<String>,
-    /// Everything that keeps it from running, each with what to do about it; empty when it can run.
+    /// Everything that keeps it from running, each with what to do about it; empty when it runs.
     #[serde(serialize_with = "as_text")]
     pub obstacles: Vec<Obstacle>,
 }
 
-/// What a file or folder is.
+/// The kind of a file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelKind {
-    /// A diffusers folder, by the pipeline class that its `model_index.json` names.
+    /// A diffusers folder, by the pipeline class in its `model_index.json`.
     Pipeline(String),
-    /// A whole model in one file, in the layout of the first Stable Diffusion programs.
+    /// A whole model in one file, in the layout of CompVis' latent diffusion.
     LdmCheckpoint {
         /// `Stable Diffusion 1.x`, ...
         family: String,
     },
-    /// One part of a diffusers pipeline, by its class.
+    /// One component of a diffusers pipeline, by its class.
     Component(String),
     /// A low-rank adapter (Hu et al. 2021, arXiv:2106.09685).
     Lora,
-    /// Tensors in a safetensors file whose names tell nothing.
+    /// A safetensors file with tensors of unknown names.
     UnknownTensors,
     /// A GGUF file.
     Gguf {
         /// Version of the format.
         version: u32,
-        /// How many tensors it says that it holds.
+        /// Number of tensors in its header.
         tensors: u64,
     },
     /// A Python pickle (`.ckpt`, `.pt`, `.bin`), alone or in PyTorch's archive.
     Pickle,
     /// A safetensors file that is not whole.
     Broken,
-    /// Nothing that holds a model.
+    /// A file or folder that holds no model.
     NoModel,
 }
 
-/// A part of a model: a component of a pipeline, or a single file.
+/// A component of a pipeline, or a single file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Part {
     /// `unet`, `vae`, ...; the file name of a single file.
@@ -69,9 +71,9 @@ pub struct Part {
     pub class: String,
     /// Size of its weight files.
     pub bytes: u64,
-    /// Weights in all of its tensors.
+    /// Number of weights in all of its tensors.
     pub parameters: u64,
-    /// Weights for each number type.
+    /// Number of weights for each number type.
     pub dtypes: BTreeMap<String, u64>,
 }
 
@@ -79,31 +81,24 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// A file that the model needs is not there.
-    #[error(
-        "{file} is missing: download the model again, or copy the file from where it came from"
-    )]
+    /// A file that the model needs does not exist.
+    #[error("{file} is missing: download the model again, or copy the file from its source")]
     Missing {
-        /// The file, below the folder.
+        /// The file, relative to the folder.
         file: String,
     },
     /// A file is not whole.
-    #[error("{file}: {error}")]
+    #[error("{file} is not a whole safetensors file: {error}")]
     Broken {
-        /// The file, below the folder.
+        /// The file, relative to the folder.
         file: String,
         /// What is wrong.
         error: HeaderError,
     },
-    /// A JSON file cannot be read.
-    #[error("{file} cannot be read: {message}")]
-    Json {
-        /// The file, below the folder.
-        file: String,
-        /// Why not.
-        message: String,
-    },
-    /// Weights lie there as a pickle only.
+    /// A file cannot be read, or holds a value that does not run here.
+    #[error("{0}")]
+    Refused(String),
+    /// There are weights, but only as a pickle.
     #[error(
         "{file} is a pickle, which can run any code when it is loaded, and is never opened: get the model as .safetensors, or convert it where you trust it"
     )]
@@ -111,27 +106,27 @@ pub enum Obstacle {
         /// The file.
         file: String,
     },
-    /// The pipeline is of another family.
-    #[error(
-        "{class} cannot run yet: take a model of Stable Diffusion 1.x or 2.x (StableDiffusionPipeline)"
-    )]
+    /// The pipeline belongs to another family.
+    #[error("{found} does not run yet: use a {expected}")]
     PipelineClass {
         /// The class in `model_index.json`.
-        class: String,
+        found: String,
+        /// The classes that run.
+        expected: String,
     },
-    /// A component is of another class.
-    #[error("{component} is a {found}, which cannot run yet: {expected} can")]
+    /// A component has another class.
+    #[error("the {component} is a {found}, which does not run here: it must be {expected}")]
     ComponentClass {
         /// The component.
-        component: String,
+        component: &'static str,
         /// Its class.
         found: String,
-        /// What can run in its place.
-        expected: &'static str,
+        /// The classes that run.
+        expected: String,
     },
-    /// The UNet takes more than the noise: a mask, a depth map, ...
+    /// The UNet takes more channels than the latents have: a mask, a depth map, ...
     #[error(
-        "the UNet takes {unet} channels, the autoencoder gives {vae}: this is a model for inpainting, depth or image editing, which cannot run yet; take its text-to-image sibling"
+        "the UNet takes {unet} channels, the autoencoder gives {vae}: this is a model for inpainting, depth or image editing, which does not run yet; use its text-to-image sibling"
     )]
     Channels {
         /// `in_channels` of the UNet.
@@ -141,37 +136,37 @@ pub enum Obstacle {
     },
     /// A whole model in one file.
     #[error(
-        "models in one file cannot run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
+        "models in one file do not run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
     )]
     OneFile,
-    /// A part of a model.
-    #[error("this is one part of a model: put it in the folder of a whole one")]
+    /// A component of a model.
+    #[error("this is one component of a model: put it in the folder of a whole one")]
     OnePart,
     /// An adapter.
-    #[error("adapters cannot run yet, and never alone: they change a model")]
+    #[error("adapters do not run yet, and never alone: they change a model")]
     Adapter,
     /// A GGUF file.
     #[error(
-        "GGUF files cannot run yet: get the model as a diffusers folder with .safetensors files"
+        "GGUF files do not run yet: get the model as a diffusers folder with .safetensors files"
     )]
     Gguf,
-    /// Nothing known.
+    /// Not a model.
     #[error(
         "{0}: a model is a diffusers folder (model_index.json, unet/, vae/, text_encoder/, ...)"
     )]
     NoModel(String),
 }
 
-/// Looks at a file or folder.
+/// Inspects a file or folder.
 ///
 /// # Errors
-/// When it is not there, or the system does not let it be read.
+/// When it does not exist, or cannot be read.
 pub fn inspect(path: &Path) -> io::Result<Inspection> {
     if path.metadata()?.is_dir() { folder::inspect(path) } else { single_file::inspect(path) }
 }
 
 impl Inspection {
-    /// Whether it can run here.
+    /// Whether it runs here.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.obstacles.is_empty()
@@ -191,10 +186,10 @@ impl Part {
     /// Counts the tensors of one more weight file of `bytes` bytes.
     fn add(&mut self, header: &TensorHeader, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.parameters = self.parameters.saturating_add(header.parameters());
-        for tensor in header.tensors.values() {
-            let weights = self.dtypes.entry(tensor.dtype.clone()).or_default();
-            *weights = weights.saturating_add(tensor.elements());
+        for (dtype, count) in header.parameters() {
+            self.parameters = self.parameters.saturating_add(count);
+            let weights = self.dtypes.entry(dtype).or_default();
+            *weights = weights.saturating_add(count);
         }
     }
 }
@@ -204,15 +199,15 @@ impl std::fmt::Display for ModelKind {
         match self {
             Self::Pipeline(class) => write!(f, "a diffusers folder ({class})"),
             Self::LdmCheckpoint { family } => write!(f, "a whole model in one file ({family})"),
-            Self::Component(class) => write!(f, "one part of a diffusers model ({class})"),
+            Self::Component(class) => write!(f, "one component of a diffusers model ({class})"),
             Self::Lora => f.write_str("a low-rank adapter (LoRA)"),
-            Self::UnknownTensors => f.write_str("a safetensors file of unknown content"),
+            Self::UnknownTensors => f.write_str("a safetensors file with unknown contents"),
             Self::Gguf { version, tensors } => {
                 write!(f, "a GGUF file (version {version}, {tensors} tensors)")
             }
             Self::Pickle => f.write_str("a Python pickle"),
             Self::Broken => f.write_str("a safetensors file that is not whole"),
-            Self::NoModel => f.write_str("no model"),
+            Self::NoModel => f.write_str("not a model"),
         }
     }
 }

@@ -1,28 +1,23 @@
-//! What a model file or folder is, the model that ships with the crate, and the download of others.
+//! The licence that a model folder names.
 
-#[cfg(feature = "hub")]
-pub mod hub;
-pub mod inspect;
+/// The names that a licence file may have.
+pub(super) const LICENCE_FILES: [&str; 3] = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
 
-use std::{fs, path::Path};
-
-/// The licence that a model folder names: the `license` in the head of its `README.md` (a model card),
-/// else the first line of its licence file.
-#[must_use]
-pub fn licence(folder: &Path) -> Option<String> {
-    let card = fs::read_to_string(folder.join("README.md")).ok();
-    let named = card.as_deref().and_then(licence_in_card);
-    named.or_else(|| {
-        ["LICENSE", "LICENSE.md", "LICENSE.txt"].iter().find_map(|name| {
-            let text = fs::read_to_string(folder.join(name)).ok()?;
+/// The licence that a model names: the `license` in the front matter of its model card (`README.md`),
+/// otherwise the first line of its licence file. `read` returns a text file of the model.
+pub(super) fn licence(read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let card = read("README.md");
+    card.as_deref().and_then(licence_in_card).or_else(|| {
+        LICENCE_FILES.iter().find_map(|name| {
+            let text = read(name)?;
             let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
             Some(first.trim_start_matches('#').trim().to_owned())
         })
     })
 }
 
-/// The `license` of a model card: a line of the YAML between the first two `---`. A card that says
-/// `other` names it in `license_name`.
+/// The `license` in the YAML between the first two `---` of a model card. A card that says `other`
+/// names the licence in `license_name`.
 fn licence_in_card(card: &str) -> Option<String> {
     let mut lines = card.lines();
     if lines.next()?.trim() != "---" {
@@ -44,14 +39,20 @@ fn licence_in_card(card: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::licence_in_card;
+    use super::*;
 
     #[test]
-    fn the_licence_stands_in_the_head_of_the_model_card() {
+    fn the_model_card_names_the_licence_in_its_front_matter() {
         let card = "---\nlicense: creativeml-openrail-m\ntags:\n- art\n---\nlicense: wrong";
         assert_eq!(licence_in_card(card).as_deref(), Some("creativeml-openrail-m"));
         let named = "---\nlicense: other\nlicense_name: 'stabilityai-community'\n---\n";
         assert_eq!(licence_in_card(named).as_deref(), Some("stabilityai-community"));
         assert_eq!(licence_in_card("# A model\nlicense: mit"), None);
+    }
+
+    #[test]
+    fn a_licence_file_names_the_licence_where_no_card_does() {
+        let read = |name: &str| (name == "LICENSE").then(|| "\n# MIT License\n\nText".to_owned());
+        assert_eq!(licence(read).as_deref(), Some("MIT License"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a single file is, by its first bytes and the names of its tensors, never by its own name
+//! Identifies a single file by its first bytes and the names of its tensors, never by its own name
 //! alone.
 
 use std::{
@@ -8,9 +8,9 @@ use std::{
     path::Path,
 };
 
-use super::{Inspection, ModelKind, Obstacle, Part, tensor_header::TensorHeader};
+use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
 
-/// Enough to tell every format by: the longest file name that a zip archive may begin with fits.
+/// Enough to identify every format: the longest file name at the start of a zip archive fits.
 const FIRST_BYTES: u64 = 512;
 
 pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
@@ -32,7 +32,7 @@ pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
     })
 }
 
-/// What the first bytes of a file say.
+/// A file format, identified by the first bytes.
 #[derive(Debug, PartialEq)]
 enum Format {
     Gguf { version: u32, tensors: u64 },
@@ -85,6 +85,10 @@ impl Format {
 fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let header = match TensorHeader::read(File::open(path)?, part.bytes) {
         Ok(header) => header,
+        Err(HeaderError::Pickle) => {
+            let file = part.name.clone();
+            return Ok(one(part, ModelKind::Pickle, Some(Obstacle::Pickle { file })));
+        }
         Err(error) => {
             let file = part.name.clone();
             return Ok(one(part, ModelKind::Broken, Some(Obstacle::Broken { file, error })));
@@ -97,7 +101,7 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
         ModelKind::LdmCheckpoint { .. } => Obstacle::OneFile,
         ModelKind::Component(_) => Obstacle::OnePart,
         ModelKind::Lora => Obstacle::Adapter,
-        _ => Obstacle::NoModel(format!("nothing is known about the tensors in {}", part.name)),
+        _ => Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name)),
     };
     Ok(one(part, kind, Some(obstacle)))
 }
@@ -106,9 +110,10 @@ fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
     Inspection { kind, parts: vec![part], licence: None, obstacles: obstacle.into_iter().collect() }
 }
 
-/// What the names of the tensors say.
+/// The kind of a safetensors file, by the names of its tensors.
 fn classify(header: &TensorHeader) -> ModelKind {
-    let any = |found: &dyn Fn(&str) -> bool| header.tensors.keys().any(|name| found(name));
+    let names = header.names();
+    let any = |found: &dyn Fn(&str) -> bool| names.iter().any(|name| found(name));
     let starts = |prefix: &str| any(&|name| name.starts_with(prefix));
     let has = |part: &str| any(&|name| name.contains(part));
 
@@ -150,7 +155,7 @@ fn classify(header: &TensorHeader) -> ModelKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::inspect::{inspect, tensor_header::HeaderError};
+    use crate::model::inspect::inspect;
     use proptest::prelude::*;
 
     /// A safetensors file with one f32 in each of these tensors.
@@ -169,7 +174,7 @@ mod tests {
         file
     }
 
-    fn looked_at(name: &str, content: &[u8]) -> Inspection {
+    fn inspected(name: &str, content: &[u8]) -> Inspection {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("a file");
@@ -177,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_safetensors_file_is_told_by_the_names_of_its_tensors() {
+    fn a_safetensors_file_is_identified_by_the_names_of_its_tensors() {
         let cases: [(&[&str], ModelKind); 8] = [
             (
                 &["model.diffusion_model.a", "cond_stage_model.transformer.b"],
@@ -204,7 +209,7 @@ mod tests {
             (&["some.thing"], ModelKind::UnknownTensors),
         ];
         for (names, kind) in cases {
-            let found = looked_at("a.safetensors", &with_tensors(names));
+            let found = inspected("a.safetensors", &with_tensors(names));
             assert_eq!(found.kind, kind, "{names:?}");
             assert_eq!(found.parts[0].parameters, names.len() as u64);
             assert!(!found.runs());
@@ -212,45 +217,45 @@ mod tests {
     }
 
     #[test]
-    fn a_pickle_is_known_by_its_bytes_whatever_its_name() {
+    fn a_pickle_is_recognized_by_its_bytes_under_any_name() {
         let archive = [b"PK\x03\x04".as_slice(), &[0; 22], &[16, 0, 0, 0], b"archive/data.pkl"];
         for (name, content) in [
             ("model.safetensors", archive.concat()),
             ("model.bin", vec![0x80, 2, b'}', b'.']),
             ("model.ckpt", b"anything".to_vec()),
         ] {
-            let found = looked_at(name, &content);
+            let found = inspected(name, &content);
             assert_eq!(found.kind, ModelKind::Pickle, "{name}");
             assert_eq!(found.obstacles, [Obstacle::Pickle { file: name.to_owned() }]);
         }
     }
 
     #[test]
-    fn a_gguf_file_tells_its_version_and_tensors() {
+    fn a_gguf_file_is_reported_with_version_and_tensors() {
         let content = [b"GGUF".as_slice(), &3_u32.to_le_bytes(), &291_u64.to_le_bytes()].concat();
-        let found = looked_at("model.gguf", &content);
+        let found = inspected("model.gguf", &content);
         assert_eq!(found.kind, ModelKind::Gguf { version: 3, tensors: 291 });
     }
 
     #[test]
-    fn a_truncated_safetensors_file_is_told_as_broken() {
+    fn a_truncated_safetensors_file_is_reported_as_broken() {
         let mut content = with_tensors(&["a", "b"]);
         content.truncate(content.len() - 5);
-        let found = looked_at("a.safetensors", &content);
+        let found = inspected("a.safetensors", &content);
         let error = HeaderError::CutOff { tensor: "a".to_owned(), missing: 5 };
         let expected = Obstacle::Broken { file: "a.safetensors".to_owned(), error };
         assert_eq!((found.kind, found.obstacles), (ModelKind::Broken, vec![expected]));
     }
 
     #[test]
-    fn what_is_no_model_says_what_it_is_instead() {
+    fn a_file_that_is_not_a_model_is_described() {
         for (content, word) in [
             (b"".as_slice(), "empty"),
             (b"<!doctype html>", "web page"),
             (b"version https://git-lfs.github.com/spec/v1", "LFS pointer"),
             (b"hello", "no format"),
         ] {
-            let found = looked_at("thing.dat", content);
+            let found = inspected("thing.dat", content);
             assert_eq!(found.kind, ModelKind::NoModel);
             assert!(found.obstacles[0].to_string().contains(word), "{:?}", found.obstacles);
         }
@@ -263,8 +268,8 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..600),
             magic in prop::sample::select(vec![&b""[..], b"GGUF", b"PK\x03\x04", b"\x80\x02"]),
         ) {
-            let _ = looked_at("any.safetensors", &[magic, &bytes].concat());
-            let _ = looked_at("any", &[magic, &bytes].concat());
+            let _ = inspected("any.safetensors", &[magic, &bytes].concat());
+            let _ = inspected("any", &[magic, &bytes].concat());
         }
     }
 }

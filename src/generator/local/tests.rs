@@ -1,0 +1,173 @@
+//! The inspector and the loader agree on every folder.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
+const TEXT_ENCODER: &str = "text_encoder/model.safetensors";
+
+/// A copy of the built-in model that a test may damage.
+fn copy() -> tempfile::TempDir {
+    fn copy_all(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy_all(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch"), folder.path());
+    folder
+}
+
+/// Sets a field of a JSON file; the path of the field is a JSON pointer.
+fn set(folder: &Path, file: &str, field: &str, value: Value) {
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).unwrap().replace("-Infinity", "-1e308");
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    let (parent, name) = field.rsplit_once('/').unwrap();
+    json.pointer_mut(parent).unwrap()[name] = value;
+    fs::write(path, json.to_string()).unwrap();
+}
+
+/// Makes a weight file a shard that `index` lists.
+fn shard(folder: &Path, file: &str, index: &str) {
+    let (part, _) = file.split_once('/').unwrap();
+    fs::rename(folder.join(file), folder.join(part).join("one.safetensors")).unwrap();
+    let map = json!({ "weight_map": { "a": "one.safetensors" } }).to_string();
+    fs::write(folder.join(part).join(index), map).unwrap();
+}
+
+/// What is done to a copy of the built-in model.
+type Change = fn(&Path);
+
+const GOOD: &[(&str, Change)] = &[
+    ("unchanged", |_| {}),
+    ("shards", |at| shard(at, UNET, "diffusion_pytorch_model.safetensors.index.json")),
+    ("half-precision shards", |at| {
+        shard(at, UNET, "diffusion_pytorch_model.safetensors.index.fp16.json");
+    }),
+    ("half-precision name", |at| {
+        let name = at.join("unet/diffusion_pytorch_model.fp16.safetensors");
+        fs::rename(at.join(UNET), name).unwrap();
+    }),
+    ("a name of the other library", |at| {
+        fs::rename(at.join(UNET), at.join("unet/model.safetensors")).unwrap();
+    }),
+    ("no scheduler in the index", |at| {
+        set(at, "model_index.json", "/scheduler", Value::Null);
+    }),
+    ("a scheduler that another stands in for", |at| {
+        set(at, "model_index.json", "/scheduler", json!(["diffusers", "PNDMScheduler"]));
+    }),
+    ("a broken safety checker", |at| {
+        set(at, "model_index.json", "/safety_checker", json!(["other", "Checker"]));
+        fs::create_dir(at.join("safety_checker")).unwrap();
+        fs::write(at.join("safety_checker/config.json"), "{").unwrap();
+    }),
+];
+
+const BROKEN: &[(&str, Change)] = &[
+    ("no index", |at| fs::remove_file(at.join("model_index.json")).unwrap()),
+    ("a damaged index", |at| fs::write(at.join("model_index.json"), "{").unwrap()),
+    ("another pipeline", |at| set(at, "model_index.json", "/_class_name", json!("FluxPipeline"))),
+    ("a text encoder with projection", |at| {
+        let class = json!(["transformers", "CLIPTextModelWithProjection"]);
+        set(at, "model_index.json", "/text_encoder", class);
+    }),
+    ("another tokenizer", |at| {
+        set(at, "model_index.json", "/tokenizer", json!(["transformers", "T5Tokenizer"]));
+    }),
+    ("a flow scheduler", |at| {
+        let class = json!(["diffusers", "FlowMatchEulerDiscreteScheduler"]);
+        set(at, "model_index.json", "/scheduler", class);
+    }),
+    ("an unsupported prediction", |at| {
+        let file = "scheduler/scheduler_config.json";
+        set(at, file, "/prediction_type", json!("flow_prediction"));
+    }),
+    ("a scheduler configuration that is not UTF-8", |at| {
+        fs::write(at.join("scheduler/scheduler_config.json"), b"{\"a\": \"\xff\"}").unwrap();
+    }),
+    ("no scheduler configuration", |at| {
+        fs::remove_file(at.join("scheduler/scheduler_config.json")).unwrap();
+    }),
+    ("no UNet in the index", |at| set(at, "model_index.json", "/unet", Value::Null)),
+    ("no UNet configuration", |at| fs::remove_file(at.join("unet/config.json")).unwrap()),
+    ("no text encoder configuration", |at| {
+        fs::remove_file(at.join("text_encoder/config.json")).unwrap();
+    }),
+    ("an unsupported UNet option", |at| {
+        set(at, "unet/config.json", "/addition_embed_type", json!("text_time"));
+    }),
+    ("an inpainting UNet", |at| set(at, "unet/config.json", "/in_channels", json!(69))),
+    ("another width", |at| set(at, "unet/config.json", "/cross_attention_dim", json!(64))),
+    ("another activation", |at| set(at, "text_encoder/config.json", "/hidden_act", json!("sine"))),
+    ("another autoencoder class", |at| {
+        set(at, "vae/config.json", "/_class_name", json!("AutoencoderDC"));
+    }),
+    ("a damaged tokenizer", |at| fs::write(at.join("tokenizer/tokenizer.json"), "{}").unwrap()),
+    ("no tokenizer", |at| fs::remove_file(at.join("tokenizer/tokenizer.json")).unwrap()),
+    ("no weights", |at| fs::remove_file(at.join(TEXT_ENCODER)).unwrap()),
+    ("weights of another component", |at| {
+        fs::copy(at.join(TEXT_ENCODER), at.join(UNET)).map(|_| ()).unwrap();
+    }),
+    ("pickled weights", |at| {
+        fs::rename(at.join(UNET), at.join("unet/diffusion_pytorch_model.bin")).unwrap();
+    }),
+    ("a pickle under another name", |at| fs::write(at.join(UNET), b"\x80\x02}q\0.\0\0\0").unwrap()),
+    ("truncated weights", |at| {
+        let file = fs::OpenOptions::new().write(true).open(at.join(UNET)).unwrap();
+        file.set_len(1_000_000).unwrap();
+    }),
+    ("a missing shard", |at| {
+        shard(at, UNET, "diffusion_pytorch_model.safetensors.index.json");
+        fs::remove_file(at.join("unet/one.safetensors")).unwrap();
+    }),
+    ("a shard outside the folder", |at| {
+        shard(at, UNET, "diffusion_pytorch_model.safetensors.index.json");
+        let map = r#"{"weight_map": {"a": "one.safetensors", "b": "../vae/other.safetensors"}}"#;
+        let index = "unet/diffusion_pytorch_model.safetensors.index.json";
+        fs::write(at.join(index), map).unwrap();
+    }),
+    ("defaults of the wrong type", |at| {
+        set(at, "model_index.json", "/_defaults", json!({ "steps": "many" }));
+    }),
+];
+
+#[test]
+fn a_folder_is_reported_as_runnable_exactly_if_it_loads() {
+    let cases = GOOD.iter().map(|case| (case, true)).chain(BROKEN.iter().map(|case| (case, false)));
+    for ((name, change), runs) in cases {
+        let folder = copy();
+        change(folder.path());
+        let found = inspect(folder.path()).unwrap();
+        let loaded = FolderPackage::open(folder.path())
+            .map_err(DiffusionError::from)
+            .and_then(|package| Model::load(&package, DeviceKind::Cpu, &Interrupt::default()));
+        let error = loaded.err().map(|error| error.to_string());
+        assert_eq!(found.runs(), runs, "{name}: {:?}", found.obstacles);
+        assert_eq!(error.is_none(), runs, "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn the_defaults_of_a_model_are_known_without_loading_it() {
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let built_in = registry.defaults(BUILT_IN_MODEL).unwrap();
+    assert_eq!((built_in.steps, built_in.size), (20, [256, 256]));
+    let folder = copy();
+    for weights in [UNET, TEXT_ENCODER] {
+        fs::remove_file(folder.path().join(weights)).unwrap();
+    }
+    assert_eq!(registry.defaults(folder.path().to_str().unwrap()), Some(built_in));
+    assert_eq!(registry.defaults("nowhere"), None);
+}

@@ -1,0 +1,22 @@
+//! What a model is: its files on disk or in the crate, what they hold, and where to download others.
+//!
+//! A [`Package`] gives access to a model's configuration, tensors and other files, whatever its
+//! layout. [`detect`] is the one table of the components and pipeline classes that run here: the
+//! loader, the [inspector](inspect) and the hub use it. This module knows no network.
+
+pub mod card;
+pub mod detect;
+mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
+pub mod inspect;
+mod json;
+mod licence;
+pub mod package;
+pub mod tensors;
+
+pub use card::{Abilities, ModelCard, ModelDefaults};
+pub use error::ModelError;
+pub use json::parse_json;
+pub use package::{EmbeddedPackage, FolderPackage, Package};
+pub use tensors::TensorSource;

@@ -1,0 +1,237 @@
+//! What a model says about itself: identity, abilities and defaults.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ModelError, Package, detect, detect::Index, package::config_hash};
+use crate::{control::Interrupt, edit::Grid};
+
+/// A model as a take's provenance records it, and as the program asks it what it can do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Its name or folder.
+    pub name: String,
+    /// The blake3 over its weight files, 64 hex digits: its identity, which names takes.
+    pub hash: String,
+    /// The blake3 over its configurations and tokenizer; takes of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_hash: Option<String>,
+    /// The licence that it names.
+    pub licence: Option<String>,
+    /// The grid of its latents.
+    #[serde(default)]
+    pub grid: Grid,
+    /// What it can do. Not part of a take's provenance.
+    #[serde(skip)]
+    pub abilities: Abilities,
+    /// How it draws unless the author says otherwise. Not part of a take's provenance.
+    #[serde(skip)]
+    pub defaults: ModelDefaults,
+}
+
+/// What a model can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// It edits the parts of a picture.
+    pub edits_parts: bool,
+    /// It follows a negative prompt.
+    pub negative_prompt: bool,
+    /// The smallest side of a picture, in pixels.
+    pub min_side: u32,
+    /// The largest side of a picture, in pixels.
+    pub max_side: u32,
+}
+
+/// A latent diffusion model's.
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { edits_parts: true, negative_prompt: true, min_side: 16, max_side: 2048 }
+    }
+}
+
+/// How a model draws unless the author says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelDefaults {
+    /// The scheduler's class in diffusers; it is one that runs here.
+    pub scheduler: String,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598).
+    pub guidance_scale: f32,
+    /// Rescaling of guided predictions, 0 to 1 (Lin et al. 2023, arXiv:2305.08891).
+    pub guidance_rescale: f32,
+    /// Width and height in pixels of the pictures that it was trained with.
+    pub size: [u32; 2],
+}
+
+/// Those that diffusers' Stable Diffusion pipeline has, with a faster scheduler.
+impl Default for ModelDefaults {
+    fn default() -> Self {
+        Self {
+            scheduler: "DPMSolverMultistepScheduler".to_owned(),
+            steps: 20,
+            guidance_scale: 7.5,
+            guidance_rescale: 0.0,
+            size: [512, 512],
+        }
+    }
+}
+
+/// The field of `model_index.json` that overrides defaults. diffusers ignores it.
+const DEFAULTS: &str = "_defaults";
+
+/// [`ModelDefaults`] as a package may give them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GivenDefaults {
+    scheduler: Option<String>,
+    steps: Option<u32>,
+    guidance_scale: Option<f32>,
+    guidance_rescale: Option<f32>,
+    size: Option<[u32; 2]>,
+}
+
+impl ModelCard {
+    /// The card of a package. Reads its weights whole to hash them.
+    ///
+    /// # Errors
+    /// When a file cannot be read; [`ModelError::Cancelled`] when interrupted.
+    pub fn new(
+        package: &dyn Package,
+        grid: Grid,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            name: package.name(),
+            defaults: ModelDefaults::of(package)?,
+            abilities: Abilities::default(),
+            config_hash: Some(config_hash(package)?),
+            hash: package.hash(interrupt)?,
+            licence: package.licence(),
+            grid,
+        })
+    }
+}
+
+impl ModelDefaults {
+    /// The defaults of a package. Reads its configurations, and no weights.
+    ///
+    /// The scheduler is the one that the index names, or one that stands in for it; the size is the
+    /// UNet's `sample_size` times the scale of the autoencoder. `_defaults` in `model_index.json`
+    /// overrides each of them.
+    ///
+    /// # Errors
+    /// When the index is missing or damaged, or `_defaults` holds values of other types.
+    pub fn of(package: &dyn Package) -> Result<Self, ModelError> {
+        let index = Index::read(package)?;
+        let given = match index.json.get(DEFAULTS) {
+            None => GivenDefaults::default(),
+            Some(given) => serde_json::from_value(given.clone()).map_err(|source| {
+                ModelError::Json { file: package.location(super::package::INDEX), source }
+            })?,
+        };
+        let usual = Self::default();
+        let class = match index.class_of("scheduler") {
+            "" => None,
+            class => Some(detect::scheduler_for(class).to_owned()),
+        };
+        Ok(Self {
+            scheduler: given.scheduler.or(class).unwrap_or(usual.scheduler),
+            steps: given.steps.unwrap_or(usual.steps),
+            guidance_scale: given.guidance_scale.unwrap_or(usual.guidance_scale),
+            guidance_rescale: given.guidance_rescale.unwrap_or(usual.guidance_rescale),
+            size: given.size.or_else(|| native_size(package)).unwrap_or(usual.size),
+        })
+    }
+}
+
+/// Width and height in pixels: the UNet's `sample_size`, in latents, times the autoencoder's scale.
+fn native_size(package: &dyn Package) -> Option<[u32; 2]> {
+    let (unet, vae) = (package.config("unet").ok()?, package.config("vae").ok()?);
+    let number = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    let [height, width] = match unet.get("sample_size")? {
+        Value::Array(sides) => match sides.as_slice() {
+            [height, width] => [number(height)?, number(width)?],
+            _ => return None,
+        },
+        side => [number(side)?; 2],
+    };
+    // Each level but the last halves the sides.
+    let levels = ["block_out_channels", "encoder_block_out_channels"];
+    let levels = levels.iter().find_map(|field| vae.get(*field)?.as_array())?.len();
+    let scale = 1_u32.checked_shl(u32::try_from(levels).ok()?.checked_sub(1)?)?;
+    Some([width.checked_mul(scale)?, height.checked_mul(scale)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::model::{EmbeddedPackage, FolderPackage};
+
+    fn package(files: &[(&str, &str)]) -> (tempfile::TempDir, FolderPackage) {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path: &Path = &folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let package = FolderPackage::open(folder.path()).unwrap();
+        (folder, package)
+    }
+
+    const UNET: (&str, &str) = ("unet/config.json", r#"{"sample_size": [48, 96]}"#);
+    const VAE: (&str, &str) = ("vae/config.json", r#"{"block_out_channels": [1, 2, 4, 4]}"#);
+
+    #[test]
+    fn the_built_in_model_has_its_own_defaults() {
+        let defaults = ModelDefaults::of(&EmbeddedPackage::built_in()).unwrap();
+        let expected = ModelDefaults {
+            scheduler: "DPMSolverMultistepScheduler".to_owned(),
+            steps: 20,
+            guidance_scale: 5.0,
+            guidance_rescale: 0.5,
+            size: [256, 256],
+        };
+        assert_eq!(defaults, expected);
+    }
+
+    #[test]
+    fn defaults_follow_the_scheduler_and_the_native_size_of_a_package() {
+        let index = r#"{"scheduler": ["diffusers", "EulerDiscreteScheduler"]}"#;
+        let (_folder, package) = package(&[("model_index.json", index), UNET, VAE]);
+        let expected = ModelDefaults {
+            scheduler: "EulerDiscreteScheduler".to_owned(),
+            size: [768, 384],
+            ..ModelDefaults::default()
+        };
+        assert_eq!(ModelDefaults::of(&package).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_package_overrides_defaults_one_by_one() {
+        let index = r#"{"scheduler": ["diffusers", "DDIMScheduler"], "_defaults": {"steps": 4}}"#;
+        let (_folder, package) = package(&[("model_index.json", index), UNET, VAE]);
+        let defaults = ModelDefaults::of(&package).unwrap();
+        assert_eq!((defaults.steps, defaults.scheduler.as_str()), (4, "DDIMScheduler"));
+        let (_folder, package) =
+            self::package(&[("model_index.json", r#"{"_defaults": {"steps": "few"}}"#)]);
+        let error = ModelDefaults::of(&package).unwrap_err().to_string();
+        assert!(error.contains("model_index.json"), "{error}");
+    }
+
+    #[test]
+    fn a_card_of_an_older_version_is_read_and_a_new_one_records_the_configuration() {
+        let old = r#"{"name": "sketch", "hash": "ab", "licence": "MIT"}"#;
+        let card: ModelCard = serde_json::from_str(old).unwrap();
+        assert_eq!((card.hash.as_str(), card.config_hash.as_deref()), ("ab", None));
+        assert_eq!(card.grid, Grid::default());
+        let built_in = EmbeddedPackage::built_in();
+        let card = ModelCard::new(&built_in, Grid::default(), &Interrupt::default()).unwrap();
+        let json = serde_json::to_value(&card).unwrap();
+        assert_eq!(json["config_hash"].as_str().unwrap().len(), 64);
+        assert_eq!(json.get("defaults"), None);
+        assert_eq!(card.hash, built_in.hash(&Interrupt::default()).unwrap());
+    }
+}

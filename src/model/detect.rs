@@ -1,0 +1,299 @@
+//! The table of the pipelines and components that run here.
+//!
+//! The loader, the [inspector](super::inspect) and the hub read this table and no other, so that a
+//! model that is called runnable loads, and only the files that it needs are downloaded.
+
+use serde_json::Value;
+
+use super::{ModelError, Package, package::INDEX};
+
+/// A family of models: a pipeline class of diffusers, and the components that it needs.
+#[derive(Debug)]
+pub struct Family {
+    /// Its name for people.
+    pub name: &'static str,
+    /// The `_class_name` in `model_index.json`.
+    pub pipeline: &'static str,
+    /// What it needs; other components in a package are ignored.
+    pub components: &'static [Component],
+}
+
+/// A component that a family needs.
+#[derive(Debug)]
+pub struct Component {
+    /// Its name in `model_index.json`, and the name of its folder.
+    pub name: &'static str,
+    /// The classes that load it.
+    pub classes: Classes,
+    /// Whether it has tensors.
+    pub has_tensors: bool,
+}
+
+/// The library classes that load a component.
+#[derive(Debug)]
+pub enum Classes {
+    /// Exactly these.
+    OneOf(&'static [&'static str]),
+    /// Any class, or none, but those that begin like this.
+    AllBut {
+        /// The beginning of the names that are refused.
+        prefix: &'static str,
+        /// What to use instead, for messages.
+        instead: &'static str,
+    },
+}
+
+/// Every family that runs here.
+pub const FAMILIES: &[Family] = &[Family {
+    name: "Stable Diffusion 1.x and 2.x",
+    pipeline: "StableDiffusionPipeline",
+    components: &[
+        // `CLIPTextModelWithProjection` would give its pooled output as the conditioning.
+        component("text_encoder", &["CLIPTextModel"]),
+        Component {
+            has_tensors: false,
+            ..component("tokenizer", &["CLIPTokenizer", "CLIPTokenizerFast"])
+        },
+        component("unet", &["UNet2DConditionModel"]),
+        component("vae", &["AutoencoderKL", "AutoencoderTiny"]),
+        Component {
+            name: "scheduler",
+            // A flow has no betas: its configuration would be read as nothing but defaults.
+            classes: Classes::AllBut {
+                prefix: "FlowMatch",
+                instead: "a diffusion scheduler, such as DDIMScheduler",
+            },
+            has_tensors: false,
+        },
+    ],
+}];
+
+const fn component(name: &'static str, classes: &'static [&'static str]) -> Component {
+    Component { name, classes: Classes::OneOf(classes), has_tensors: true }
+}
+
+/// The files beside the weights that decide how a model draws, relative to the package.
+pub(super) const CONFIG_FILES: [&str; 10] = [
+    INDEX,
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+    "unet/config.json",
+    "vae/config.json",
+];
+
+/// Schedulers that run here, each with those that it stands in for: a model names the scheduler that
+/// its authors used, but others sample the same distribution.
+const SCHEDULERS: &[(&str, &[&str])] = &[
+    ("DPMSolverMultistepScheduler", &["DPMSolverSinglestepScheduler", "PNDMScheduler"]),
+    ("DDIMScheduler", &["DDPMScheduler"]),
+    (
+        "EulerDiscreteScheduler",
+        &["EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler"],
+    ),
+];
+
+/// The scheduler class that runs for the class that a package names.
+#[must_use]
+pub fn scheduler_for(class: &str) -> &'static str {
+    let known = SCHEDULERS.iter().find(|(ours, others)| *ours == class || others.contains(&class));
+    known.unwrap_or(&SCHEDULERS[0]).0
+}
+
+/// The names of all components of all families.
+pub fn component_names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().flat_map(|family| family.components).map(|component| component.name)
+}
+
+/// The family of a pipeline class.
+#[must_use]
+pub fn family(pipeline: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.pipeline == pipeline)
+}
+
+impl Family {
+    /// The component with this name.
+    #[must_use]
+    pub fn component(&self, name: &str) -> Option<&'static Component> {
+        self.components.iter().find(|component| component.name == name)
+    }
+}
+
+impl Classes {
+    /// Whether this class loads the component; an empty class stands for none.
+    #[must_use]
+    pub fn include(&self, class: &str) -> bool {
+        match self {
+            Self::OneOf(classes) => classes.contains(&class),
+            Self::AllBut { prefix, .. } => !class.starts_with(prefix),
+        }
+    }
+
+    /// The classes for messages.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match self {
+            Self::OneOf(classes) => classes.join(" or "),
+            Self::AllBut { instead, .. } => (*instead).to_owned(),
+        }
+    }
+}
+
+/// The index of a package: `model_index.json`.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// The pipeline class; empty when it names none.
+    pub class: String,
+    /// The components with their classes, in the order of their names.
+    pub components: Vec<(String, String)>,
+    /// The whole file.
+    pub json: Value,
+}
+
+/// Something in an index that does not run here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The component; `None` for the pipeline itself.
+    pub component: Option<&'static str>,
+    /// The class that the index names; empty when it names none.
+    pub found: String,
+    /// The classes that run.
+    pub expected: String,
+}
+
+impl Index {
+    /// Reads the index of a package.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn read(package: &dyn Package) -> Result<Self, ModelError> {
+        package.index().map(Self::new)
+    }
+
+    pub(super) fn new(json: Value) -> Self {
+        let entries = json.as_object().into_iter().flatten();
+        let components = entries.filter_map(|(name, value)| {
+            let class = value.as_array()?.get(1)?.as_str()?;
+            (!name.contains(['/', '\\', ':', '.'])).then(|| (name.clone(), class.to_owned()))
+        });
+        let class = json.get("_class_name").and_then(Value::as_str).unwrap_or_default();
+        Self { class: class.to_owned(), components: components.collect(), json }
+    }
+
+    /// The class of a component; empty when the index does not list it.
+    #[must_use]
+    pub fn class_of(&self, component: &str) -> &str {
+        let found = self.components.iter().find(|(name, _)| name == component);
+        found.map_or("", |(_, class)| class)
+    }
+
+    /// Everything that keeps the pipeline from running here; empty when it runs.
+    #[must_use]
+    pub fn mismatches(&self) -> Vec<Mismatch> {
+        let Some(family) = family(&self.class) else {
+            let expected: Vec<String> = FAMILIES
+                .iter()
+                .map(|family| format!("{} ({})", family.pipeline, family.name))
+                .collect();
+            let expected = expected.join(" or ");
+            return vec![Mismatch { component: None, found: self.class.clone(), expected }];
+        };
+        let wrong =
+            |component: &&Component| !component.classes.include(self.class_of(component.name));
+        let wrong = family.components.iter().filter(wrong);
+        wrong
+            .map(|component| Mismatch {
+                component: Some(component.name),
+                found: self.class_of(component.name).to_owned(),
+                expected: component.classes.expected(),
+            })
+            .collect()
+    }
+}
+
+/// Reads the index of a package, and checks that it runs here.
+///
+/// # Errors
+/// When the index is missing or damaged, or [`ModelError::Unsupported`] with the first mismatch.
+pub fn runnable_index(package: &dyn Package) -> Result<Index, ModelError> {
+    let index = Index::read(package)?;
+    match index.mismatches().into_iter().next() {
+        None => Ok(index),
+        Some(mismatch) => Err(ModelError::Unsupported {
+            file: package.location(INDEX),
+            field: mismatch.component.unwrap_or("_class_name").to_owned(),
+            value: format!("\"{}\"", mismatch.found),
+            supported: mismatch.expected,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn index(changes: &[(&str, Value)]) -> Index {
+        let mut json = json!({
+            "_class_name": "StableDiffusionPipeline",
+            "scheduler": ["diffusers", "PNDMScheduler"],
+            "safety_checker": [null, null],
+            "text_encoder": ["transformers", "CLIPTextModel"],
+            "tokenizer": ["transformers", "CLIPTokenizer"],
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+        });
+        for (field, value) in changes {
+            json[field] = value.clone();
+        }
+        Index::new(json)
+    }
+
+    #[test]
+    fn a_stable_diffusion_pipeline_has_no_mismatches() {
+        assert_eq!(index(&[]).mismatches(), []);
+        assert_eq!(index(&[("scheduler", Value::Null)]).mismatches(), []);
+        assert_eq!(index(&[("vae", json!(["diffusers", "AutoencoderTiny"]))]).mismatches(), []);
+    }
+
+    #[test]
+    fn each_component_of_another_class_is_a_mismatch() {
+        for (component, class) in [
+            ("text_encoder", "CLIPTextModelWithProjection"),
+            ("tokenizer", "T5Tokenizer"),
+            ("unet", "FluxTransformer2DModel"),
+            ("vae", "AutoencoderDC"),
+            ("scheduler", "FlowMatchEulerDiscreteScheduler"),
+        ] {
+            let found = index(&[(component, json!(["library", class]))]).mismatches();
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!((found[0].component, found[0].found.as_str()), (Some(component), class));
+        }
+        assert_eq!(index(&[("vae", Value::Null)]).mismatches()[0].component, Some("vae"));
+    }
+
+    #[test]
+    fn a_pipeline_of_another_family_is_one_mismatch_that_names_what_runs() {
+        let found = index(&[("_class_name", json!("FluxPipeline"))]).mismatches();
+        assert_eq!((found.len(), found[0].component), (1, None));
+        assert!(found[0].expected.contains("StableDiffusionPipeline"));
+    }
+
+    #[test]
+    fn names_of_components_that_are_paths_are_ignored() {
+        let index = index(&[("../evil", json!(["diffusers", "AutoencoderKL"]))]);
+        assert_eq!(index.class_of("../evil"), "");
+    }
+
+    #[test]
+    fn every_scheduler_class_has_one_that_runs() {
+        assert_eq!(scheduler_for("DDIMScheduler"), "DDIMScheduler");
+        assert_eq!(scheduler_for("PNDMScheduler"), "DPMSolverMultistepScheduler");
+        assert_eq!(scheduler_for("EulerAncestralDiscreteScheduler"), "EulerDiscreteScheduler");
+        assert_eq!(scheduler_for("Unheard"), "DPMSolverMultistepScheduler");
+    }
+}

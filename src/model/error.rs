@@ -1,0 +1,84 @@
+//! Why a file of a model cannot be used.
+
+use super::tensors::HeaderError;
+use crate::control::Cancelled;
+
+/// Why a file of a model cannot be used. Each message names the file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The work was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// A file of the model does not exist.
+    #[error("{file} is missing: {hint}")]
+    Missing {
+        /// The file.
+        file: String,
+        /// What is expected, and what to do.
+        hint: String,
+    },
+    /// A file of the model cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A JSON file of the model is damaged, or has an unexpected structure.
+    #[error("{file} cannot be read: {source}")]
+    Json {
+        /// The file.
+        file: String,
+        /// The place and the reason.
+        source: serde_json::Error,
+    },
+    /// A JSON file holds a value that is not supported.
+    #[error("{file}: `{field}` is {value}, which is not supported; supported is {supported}")]
+    Unsupported {
+        /// The configuration file.
+        file: String,
+        /// The field.
+        field: String,
+        /// Its value.
+        value: String,
+        /// The supported values.
+        supported: String,
+    },
+    /// The weights are in a format that can run code when it is loaded.
+    #[error(
+        "{file} is a pickle, which can run code when it is loaded, and is never opened: \
+         convert the model to safetensors, or download its safetensors variant"
+    )]
+    Pickle {
+        /// The file.
+        file: String,
+    },
+    /// A weight file is damaged, or is not a safetensors file.
+    #[error("{file} is not a whole safetensors file: {source}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+    /// A tensor does not exist in the weight files of a component.
+    #[error("{files}: the tensor `{tensor}` is missing")]
+    NoTensor {
+        /// The weight files.
+        files: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor cannot be converted or copied to the device.
+    #[error("{file}: the tensor `{tensor}` cannot be loaded: {source}")]
+    Tensor {
+        /// The weight file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// candle's error.
+        source: candle_core::Error,
+    },
+}

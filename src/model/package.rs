@@ -1,0 +1,126 @@
+//! A model package: the files of a model, whatever their layout.
+
+mod embedded;
+mod folder;
+mod layout;
+mod shapes;
+
+use std::{borrow::Cow, fmt::Debug};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{ModelError, parse_json, tensors::TensorSource};
+use crate::control::Interrupt;
+
+pub use embedded::EmbeddedPackage;
+pub use folder::FolderPackage;
+pub use shapes::ShapesPackage;
+
+/// The file that lists the components of a model.
+pub const INDEX: &str = "model_index.json";
+
+/// The files of a model, seen as a diffusers folder: a configuration and tensors for each component
+/// (`unet`, `vae`, ...), an index of the components, and tokenizer files.
+///
+/// A package in another layout, such as a single file, implements this trait by making up the
+/// configurations and renaming the tensors.
+pub trait Package: Send + Sync + Debug {
+    /// The model's name for people, such as the name of its folder.
+    fn name(&self) -> String;
+
+    /// A file's name for messages: its full path, or its place in the package.
+    fn location(&self, file: &str) -> String;
+
+    /// Whether the package has a file. `file` is a path with `/`, relative to the package.
+    fn has(&self, file: &str) -> bool;
+
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] or [`ModelError::Io`].
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError>;
+
+    /// The tensors of a component.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`], [`ModelError::Pickle`] when there are only pickled weights, or
+    /// [`ModelError::Weights`].
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError>;
+
+    /// The blake3 over the weights of the components that run, as 64 hex digits: the model's identity.
+    /// Reads the weights whole, which takes seconds for a large model: keep the result.
+    ///
+    /// # Errors
+    /// As [`Self::tensors`]; [`ModelError::Cancelled`] when interrupted.
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError>;
+
+    /// The licence that the model names: in the front matter of its `README.md`, otherwise in the
+    /// first line of its licence file.
+    fn licence(&self) -> Option<String>;
+
+    /// The index of the model: its pipeline class, and the library and class of each component.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    fn index(&self) -> Result<Value, ModelError> {
+        self.json(INDEX)
+    }
+
+    /// The configuration of a component: `scheduler_config.json` of the scheduler, `config.json` of
+    /// each other component.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    fn config(&self, part: &str) -> Result<Value, ModelError> {
+        self.json(&config_file(part))
+    }
+
+    /// Reads a JSON file. `Infinity`, which Python writes, becomes 1e308.
+    ///
+    /// # Errors
+    /// As [`Self::file`], and [`ModelError::Json`].
+    fn json(&self, file: &str) -> Result<Value, ModelError> {
+        parse_json(&self.file(file)?)
+            .map_err(|source| ModelError::Json { file: self.location(file), source })
+    }
+}
+
+/// The configuration file of a component, relative to the package.
+#[must_use]
+pub fn config_file(part: &str) -> String {
+    match part {
+        "scheduler" => "scheduler/scheduler_config.json".to_owned(),
+        part => format!("{part}/config.json"),
+    }
+}
+
+/// Reads a JSON file as a `T`.
+///
+/// # Errors
+/// As [`Package::json`].
+pub fn parse<T: DeserializeOwned>(package: &dyn Package, file: &str) -> Result<T, ModelError> {
+    serde_json::from_value(package.json(file)?)
+        .map_err(|source| ModelError::Json { file: package.location(file), source })
+}
+
+/// The blake3 over the configurations and tokenizer files of a model, as 64 hex digits: what
+/// [`Package::hash`] does not cover. A file that is missing does not change the hash.
+///
+/// # Errors
+/// When a file exists and cannot be read.
+pub fn config_hash(package: &dyn Package) -> Result<String, ModelError> {
+    let mut hasher = blake3::Hasher::new();
+    for file in super::detect::CONFIG_FILES {
+        if package.has(file) {
+            let content = package.file(file)?;
+            // Names and lengths keep the files apart.
+            hasher.update(&(file.len() as u64).to_le_bytes()).update(file.as_bytes());
+            hasher.update(&(content.len() as u64).to_le_bytes()).update(&content);
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+#[cfg(test)]
+mod tests;

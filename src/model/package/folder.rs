@@ -1,0 +1,138 @@
+//! A diffusers folder on disk.
+
+use std::{
+    borrow::Cow,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Package,
+    layout::{self, Files, PICKLES},
+};
+use crate::{
+    control::Interrupt,
+    model::{
+        ModelError,
+        licence::licence,
+        tensors::{TensorFile, TensorSource},
+    },
+};
+
+/// A folder with one of these is a model: the index of a whole one, or a single network.
+const MARKERS: [&str; 3] = [super::INDEX, "unet/config.json", "vae/config.json"];
+
+/// A model in diffusers' layout: a folder with `model_index.json` and a folder for each component.
+#[derive(Clone, Debug)]
+pub struct FolderPackage {
+    path: PathBuf,
+}
+
+impl FolderPackage {
+    /// Opens the folder at `path`. Files are read when they are needed.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] when there is no such folder or it is not a model,
+    /// [`ModelError::Pickle`] when `path` is a single pickled checkpoint.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        if path.is_file() {
+            return Err(match path.extension().and_then(|extension| extension.to_str()) {
+                Some(extension) if PICKLES.contains(&extension) => ModelError::Pickle { file },
+                _ => ModelError::Missing {
+                    file: format!("{file}/{}", super::INDEX),
+                    hint: "a model is a folder in diffusers' layout, not a single file".to_owned(),
+                },
+            });
+        }
+        if !MARKERS.iter().any(|marker| path.join(marker).is_file()) {
+            return Err(ModelError::Missing {
+                file: format!("{file}/{}", super::INDEX),
+                hint: "choose the folder of a model in diffusers' layout".to_owned(),
+            });
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+}
+
+impl FolderPackage {
+    /// The folder at `path`, whatever it holds.
+    pub(in crate::model) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The weight files of a component, relative to the folder; they need not all exist.
+    ///
+    /// # Errors
+    /// When there are none, only pickled ones, or the index of shards cannot be used.
+    pub(in crate::model) fn weight_files(&self, part: &str) -> Result<Vec<String>, ModelError> {
+        layout::weight_files(self, part)
+    }
+
+    fn error(&self, file: &str, source: io::Error) -> ModelError {
+        if source.kind() == io::ErrorKind::NotFound {
+            layout::missing(self, file)
+        } else {
+            ModelError::Io { file: Files::location(self, file), source }
+        }
+    }
+}
+
+impl Files for FolderPackage {
+    fn has(&self, file: &str) -> bool {
+        self.path.join(file).is_file()
+    }
+
+    fn location(&self, file: &str) -> String {
+        self.path.join(file).display().to_string()
+    }
+
+    fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        fs::read(self.path.join(file)).map(Cow::Owned).map_err(|source| self.error(file, source))
+    }
+
+    fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError> {
+        let opened = File::open(self.path.join(file)).map_err(|source| self.error(file, source))?;
+        Ok(Box::new(opened))
+    }
+
+    fn open_tensors(&self, file: &str) -> Result<TensorFile, ModelError> {
+        if !Files::has(self, file) {
+            return Err(layout::missing(self, file));
+        }
+        TensorFile::open(Files::location(self, file), &self.path.join(file))
+    }
+}
+
+impl Package for FolderPackage {
+    fn name(&self) -> String {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    fn location(&self, file: &str) -> String {
+        Files::location(self, file)
+    }
+
+    fn has(&self, file: &str) -> bool {
+        Files::has(self, file)
+    }
+
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        self.read(file)
+    }
+
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        Ok(Box::new(layout::tensors(self, part)?))
+    }
+
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
+        layout::hash(self, interrupt)
+    }
+
+    fn licence(&self) -> Option<String> {
+        licence(|file| fs::read_to_string(self.path.join(file)).ok())
+    }
+}

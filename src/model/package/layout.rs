@@ -1,0 +1,140 @@
+//! The layout of diffusers: where the weights of a component are.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    io::{self, Read},
+};
+
+use serde_json::Value;
+
+use crate::{
+    control::Interrupt,
+    model::{
+        ModelError, parse_json,
+        tensors::{TensorFile, TensorFiles},
+    },
+};
+
+/// The names, without extension, that the weights of a component may have: diffusers', then
+/// transformers', each also in half precision.
+const STEMS: [&str; 4] =
+    ["diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16", "model.fp16"];
+
+/// Extensions of weight files that may hold pickles.
+pub(super) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pkl"];
+
+/// The components whose weights make the identity of a model.
+const HASHED: [&str; 3] = ["text_encoder", "unet", "vae"];
+
+/// Bytes that are hashed between two looks at the interrupt.
+const HASHED_AT_ONCE: usize = 1 << 22;
+
+/// Files in the layout of diffusers, named relative to the model with `/`.
+pub(super) trait Files {
+    fn has(&self, file: &str) -> bool;
+    fn location(&self, file: &str) -> String;
+    fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError>;
+    fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError>;
+    fn open_tensors(&self, file: &str) -> Result<TensorFile, ModelError>;
+}
+
+/// The error for a file that should exist.
+pub(super) fn missing(files: &dyn Files, file: &str) -> ModelError {
+    let hint = "a model in diffusers' layout has it; download or copy the model again";
+    ModelError::Missing { file: files.location(file), hint: hint.to_owned() }
+}
+
+/// Opens the weights of a component.
+pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, ModelError> {
+    let names = weight_files(files, part)?;
+    let opened: Result<_, _> = names.iter().map(|name| files.open_tensors(name)).collect();
+    opened.map(TensorFiles::new)
+}
+
+/// The blake3 over the weight files, in the order of [`HASHED`], shards sorted by name.
+pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    for part in HASHED {
+        for file in weight_files(files, part)? {
+            let io = |source| ModelError::Io { file: files.location(&file), source };
+            let mut content = files.open(&file)?;
+            loop {
+                interrupt.check()?;
+                match content.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => _ = hasher.update(&buffer[..count]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(io(error)),
+                }
+            }
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The weight files of a component: one, or the shards in an index.
+///
+/// An empty `part` is the model's folder itself.
+pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>, ModelError> {
+    let below = |file: &str| match part {
+        "" => file.to_owned(),
+        part => format!("{part}/{file}"),
+    };
+    for stem in STEMS {
+        let whole = below(&format!("{stem}.safetensors"));
+        if files.has(&whole) {
+            return Ok(vec![whole]);
+        }
+        for index in [
+            below(&format!("{stem}.safetensors.index.json")),
+            // Half precision: `model.safetensors.index.fp16.json`.
+            below(&stem.replace(".fp16", ".safetensors.index.fp16.json")),
+        ] {
+            if files.has(&index) {
+                return shards(files, &index, &below);
+            }
+        }
+    }
+    let pickled = STEMS.iter().chain(&["pytorch_model"]).find_map(|stem| {
+        let mut names = PICKLES.iter().map(|extension| below(&format!("{stem}.{extension}")));
+        names.find(|file| files.has(file))
+    });
+    Err(match pickled {
+        Some(file) => ModelError::Pickle { file: files.location(&file) },
+        None => missing(files, &below(&format!("{}.safetensors", usual_stem(part)))),
+    })
+}
+
+/// The shards that an index lists. Each must be the name of a file beside the index.
+fn shards(
+    files: &dyn Files,
+    index: &str,
+    below: &dyn Fn(&str) -> String,
+) -> Result<Vec<String>, ModelError> {
+    let json = parse_json(&files.read(index)?)
+        .map_err(|source| ModelError::Json { file: files.location(index), source })?;
+    let unsupported = |value: &Value, supported: &str| ModelError::Unsupported {
+        file: files.location(index),
+        field: "weight_map".to_owned(),
+        value: value.to_string(),
+        supported: supported.to_owned(),
+    };
+    let map = json.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
+    let map = map.ok_or_else(|| {
+        unsupported(json.get("weight_map").unwrap_or(&Value::Null), "a file for each tensor")
+    })?;
+    let mut shards = BTreeSet::new();
+    for value in map.values() {
+        let name = value.as_str().filter(|name| !name.contains(['/', '\\', ':']));
+        let name = name.ok_or_else(|| unsupported(value, "the name of a file beside it"))?;
+        shards.insert(below(name));
+    }
+    Ok(shards.into_iter().collect())
+}
+
+/// The name that diffusers or transformers gives the weights of a component.
+fn usual_stem(part: &str) -> &'static str {
+    if part.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" }
+}

@@ -1,0 +1,176 @@
+//! Tensors of a model by name, and the header of a safetensors file.
+//!
+//! A safetensors file begins with the header's length (u64, little-endian), then comes the header as
+//! JSON, then the tensors without gaps to the end of the file.
+
+mod file;
+mod shapes;
+
+use std::{collections::BTreeMap, io::Read};
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::Metadata;
+
+use super::ModelError;
+
+pub(super) use file::TensorFile;
+pub use file::TensorFiles;
+pub use shapes::ShapesOnly;
+
+/// Tensors by name: the weights of one component of a model.
+pub trait TensorSource: Send + Sync {
+    /// Whether there is such a tensor.
+    fn contains(&self, name: &str) -> bool;
+
+    /// The sizes of a tensor; `None` where there is no such tensor.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+
+    /// The number type that a tensor is stored in; `None` where there is no such tensor, or candle
+    /// does not know the type.
+    fn dtype(&self, name: &str) -> Option<DType>;
+
+    /// The files that hold the tensors, for messages.
+    fn files(&self) -> String;
+
+    /// Loads a tensor, converted to `dtype`, on a device.
+    ///
+    /// # Errors
+    /// [`ModelError::NoTensor`], or when it cannot be read or converted.
+    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError>;
+}
+
+/// A longer header is refused unread; the safetensors library has the same limit.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Bytes of the header's length.
+const LENGTH_BYTES: u64 = 8;
+
+/// The header of a safetensors file, checked against the size of the file.
+#[derive(Clone, Debug)]
+pub struct TensorHeader {
+    metadata: Metadata,
+    /// Where the tensors begin.
+    start: u64,
+}
+
+/// Why a file is not a whole safetensors file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The file is a pickle, alone or in PyTorch's archive.
+    #[error("it is a pickle, which can run code when it is loaded")]
+    Pickle,
+    /// The file ends within its header.
+    #[error("it is cut off within its header ({bytes} bytes): download it again")]
+    CutOffHeader {
+        /// Size of the file.
+        bytes: u64,
+    },
+    /// The header claims a length above the limit of the format.
+    #[error(
+        "its header claims {claimed} bytes, at most {MAX_HEADER_BYTES} are allowed: \
+         this is no safetensors file, or it is damaged"
+    )]
+    HeaderTooLong {
+        /// The claimed length.
+        claimed: u64,
+    },
+    /// The header does not follow the format.
+    #[error("its header is damaged ({0}): download the file again")]
+    Damaged(String),
+    /// The file ends before its last tensor does.
+    #[error(
+        "it is cut off: {missing} bytes are missing, from the tensor `{tensor}` on: download it again"
+    )]
+    CutOff {
+        /// The first tensor that is not whole.
+        tensor: String,
+        /// Bytes that are missing.
+        missing: u64,
+    },
+    /// The file continues after its last tensor.
+    #[error("{surplus} bytes follow its last tensor: the file is damaged, download it again")]
+    Surplus {
+        /// The number of bytes.
+        surplus: u64,
+    },
+}
+
+impl TensorHeader {
+    /// Reads the header of a file of `bytes` bytes, and checks that its tensors fill the file. No
+    /// tensor is read.
+    ///
+    /// # Errors
+    /// When the file is not a whole safetensors file. A file that cannot be read to the end of its
+    /// header counts as cut off.
+    pub fn read(mut file: impl Read, bytes: u64) -> Result<Self, HeaderError> {
+        let cut_off = |_| HeaderError::CutOffHeader { bytes };
+        let mut length = [0; LENGTH_BYTES as usize];
+        file.read_exact(&mut length).map_err(cut_off)?;
+        if is_pickle(&length) {
+            return Err(HeaderError::Pickle);
+        }
+        let length = u64::from_le_bytes(length);
+        if length > MAX_HEADER_BYTES {
+            return Err(HeaderError::HeaderTooLong { claimed: length });
+        }
+        let start = LENGTH_BYTES + length;
+        let data_bytes = bytes.checked_sub(start).ok_or(HeaderError::CutOffHeader { bytes })?;
+        let mut json = Vec::new();
+        file.take(length).read_to_end(&mut json).map_err(cut_off)?;
+        if (json.len() as u64) < length {
+            return Err(HeaderError::CutOffHeader { bytes });
+        }
+        let metadata: Metadata = serde_json::from_slice(&json)
+            .map_err(|error| HeaderError::Damaged(error.to_string()))?;
+        let header = Self { metadata, start };
+        header.check(data_bytes)?;
+        Ok(header)
+    }
+
+    /// The names of all tensors, in the order of the file.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    /// The sizes of a tensor; empty for a scalar.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.metadata.info(name)?.shape)
+    }
+
+    /// The number of values for each number type, such as `F16`.
+    #[must_use]
+    pub fn parameters(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for info in self.metadata.tensors().values() {
+            let count = counts.entry(format!("{:?}", info.dtype)).or_insert(0_u64);
+            *count = count.saturating_add(info.shape.iter().map(|&size| size as u64).product());
+        }
+        counts
+    }
+
+    fn check(&self, data_bytes: u64) -> Result<(), HeaderError> {
+        let end = self.metadata.data_len() as u64;
+        if data_bytes > end {
+            return Err(HeaderError::Surplus { surplus: data_bytes - end });
+        }
+        if data_bytes == end {
+            return Ok(());
+        }
+        let whole = |name: &String| {
+            self.metadata.info(name).is_none_or(|info| info.data_offsets.1 as u64 <= data_bytes)
+        };
+        let tensor = self.names().into_iter().find(|name| !whole(name)).unwrap_or_default();
+        Err(HeaderError::CutOff { tensor, missing: end - data_bytes })
+    }
+}
+
+/// Whether a file begins like a pickle, or like the zip archive in which PyTorch puts pickles.
+fn is_pickle(head: &[u8; LENGTH_BYTES as usize]) -> bool {
+    head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, ..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Safetensors files, read tensor by tensor, so that a model is never in memory twice.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{HeaderError, TensorHeader, TensorSource};
+use crate::model::ModelError;
+
+/// One open safetensors file.
+pub(in crate::model) struct TensorFile {
+    /// Its name in messages, such as `sketch/unet/diffusion_pytorch_model.safetensors`.
+    name: String,
+    header: TensorHeader,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Disk(Mutex<File>),
+    Embedded(&'static [u8]),
+}
+
+impl TensorFile {
+    /// Opens a file on disk and reads its header.
+    pub(in crate::model) fn open(name: String, path: &Path) -> Result<Self, ModelError> {
+        let io = |source| ModelError::Io { file: name.clone(), source };
+        let mut file = File::open(path).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        let header = TensorHeader::read(&mut file, size);
+        let bytes = Bytes::Disk(Mutex::new(file));
+        Self::new(name, header, bytes)
+    }
+
+    /// Reads the header of a file that is part of the program.
+    pub(in crate::model) fn embedded(
+        name: String,
+        bytes: &'static [u8],
+    ) -> Result<Self, ModelError> {
+        let header = TensorHeader::read(bytes, bytes.len() as u64);
+        Self::new(name, header, Bytes::Embedded(bytes))
+    }
+
+    fn new(
+        name: String,
+        header: Result<TensorHeader, HeaderError>,
+        bytes: Bytes,
+    ) -> Result<Self, ModelError> {
+        match header {
+            Ok(header) => Ok(Self { name, header, bytes }),
+            Err(HeaderError::Pickle) => Err(ModelError::Pickle { file: name }),
+            Err(source) => Err(ModelError::Weights { file: name, source }),
+        }
+    }
+
+    fn read(&self, (from, to): (usize, usize)) -> io::Result<Cow<'_, [u8]>> {
+        match &self.bytes {
+            Bytes::Embedded(bytes) => {
+                let start = self.header.start as usize;
+                let part = bytes.get(start + from..start + to);
+                part.map(Cow::Borrowed).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            }
+            Bytes::Disk(file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(self.header.start + from as u64))?;
+                let mut bytes = vec![0; to - from];
+                file.read_exact(&mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
+    }
+}
+
+/// The weights of one component: one safetensors file, or several shards of it.
+pub struct TensorFiles(Vec<TensorFile>);
+
+impl TensorFiles {
+    pub(in crate::model) fn new(files: Vec<TensorFile>) -> Self {
+        Self(files)
+    }
+
+    fn find(&self, name: &str) -> Option<&TensorFile> {
+        self.0.iter().find(|file| file.header.metadata.info(name).is_some())
+    }
+}
+
+impl TensorSource for TensorFiles {
+    fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.iter().find_map(|file| file.header.shape(name)).map(<[usize]>::to_vec)
+    }
+
+    fn dtype(&self, name: &str) -> Option<DType> {
+        DType::try_from(self.find(name)?.header.metadata.info(name)?.dtype).ok()
+    }
+
+    fn files(&self) -> String {
+        self.0.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
+        let no_tensor = || ModelError::NoTensor { files: self.files(), tensor: name.to_owned() };
+        let file = self.find(name).ok_or_else(no_tensor)?;
+        let info = file.header.metadata.info(name).ok_or_else(no_tensor)?;
+        let io = |source| ModelError::Io { file: file.name.clone(), source };
+        let bytes = file.read(info.data_offsets).map_err(io)?;
+        DType::try_from(info.dtype)
+            .and_then(|stored| Tensor::from_raw_buffer(&bytes, stored, &info.shape, device))
+            .and_then(|tensor| tensor.to_dtype(dtype))
+            .map_err(|source| ModelError::Tensor {
+                file: file.name.clone(),
+                tensor: name.to_owned(),
+                source,
+            })
+    }
+}

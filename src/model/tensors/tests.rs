@@ -1,0 +1,94 @@
+use super::*;
+use proptest::prelude::*;
+
+fn file(json: &str, data_bytes: usize) -> Vec<u8> {
+    let mut file = (json.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(json.as_bytes());
+    file.resize(file.len() + data_bytes, 0);
+    file
+}
+
+fn read(file: &[u8]) -> Result<TensorHeader, HeaderError> {
+    TensorHeader::read(file, file.len() as u64)
+}
+
+const TWO: &str = r#"{"__metadata__":{"format":"pt"},
+    "a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},
+    "b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}"#;
+
+#[test]
+fn tensors_are_listed_with_shapes_and_counted() {
+    let header = read(&file(TWO, 16)).unwrap();
+    assert_eq!(header.names(), ["a", "b"]);
+    assert_eq!(header.shape("a"), Some(&[2, 3][..]));
+    assert_eq!(header.shape("b"), Some(&[][..]));
+    assert_eq!(header.shape("c"), None);
+    assert_eq!(header.parameters(), [("F16".to_owned(), 6), ("F32".to_owned(), 1)].into());
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_is_reported_as_cut_off() {
+    let whole = file(TWO, 16);
+    for length in 0..whole.len() {
+        let error = read(&whole[..length]).unwrap_err();
+        let cut_off =
+            matches!(error, HeaderError::CutOffHeader { .. } | HeaderError::CutOff { .. });
+        assert!(cut_off, "{length}: {error}");
+    }
+    let error = read(&file(TWO, 13)).unwrap_err();
+    assert_eq!(error, HeaderError::CutOff { tensor: "b".to_owned(), missing: 3 });
+    assert_eq!(read(&file(TWO, 18)).unwrap_err(), HeaderError::Surplus { surplus: 2 });
+}
+
+#[test]
+fn a_header_with_a_false_length_is_refused_unread() {
+    for claimed in [u64::MAX, u64::MAX - 7, 1 << 40] {
+        let error = read(&claimed.to_le_bytes()).unwrap_err();
+        assert_eq!(error, HeaderError::HeaderTooLong { claimed });
+    }
+    let error = read(&99_999_999_u64.to_le_bytes()).unwrap_err();
+    assert_eq!(error, HeaderError::CutOffHeader { bytes: 8 });
+}
+
+#[test]
+fn a_tensor_with_a_false_place_or_size_is_refused() {
+    let shape_and_offsets = [
+        ("[2,2]", "[0,9]"),
+        ("[4]", "[16,0]"),
+        ("[4]", "[4,20]"),
+        ("[18446744073709551615,18446744073709551615]", "[0,16]"),
+    ];
+    for (shape, offsets) in shape_and_offsets {
+        let json = format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#);
+        let error = read(&file(&json, 16)).unwrap_err();
+        assert!(matches!(error, HeaderError::Damaged(_)), "{json}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_header_never_panics(
+        at in 0..TWO.len(), byte in any::<u8>(), data_bytes in 0..40_usize, bytes in any::<u64>(),
+    ) {
+        let mut file = file(TWO, data_bytes);
+        file[8 + at] = byte;
+        let _ = read(&file);
+        let _ = TensorHeader::read(file.as_slice(), bytes);
+    }
+
+    #[test]
+    fn any_offsets_and_shapes_never_panic(
+        shape in proptest::collection::vec(any::<u64>(), 0..4),
+        begin in any::<u64>(), end in any::<u64>(), data_bytes in 0..40_usize,
+    ) {
+        let json = format!(
+            r#"{{"a":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{begin},{end}]}}}}"#
+        );
+        let _ = read(&file(&json, data_bytes));
+    }
+}
