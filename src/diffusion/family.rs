@@ -9,7 +9,8 @@ use crate::{
     control::Control,
     model::{
         ModelError, Package,
-        package::{INDEX, ShapesPackage},
+        package::{INDEX, MappedPackage},
+        tensors::{Interruptible, ShapesOnly},
     },
 };
 
@@ -81,7 +82,16 @@ pub fn load(
             supported: names.join(", "),
         }));
     };
-    family.load(package, options, control)
+    let interrupt = control.interrupt();
+    let package = MappedPackage::new(package, |source| {
+        Box::new(Interruptible { source, interrupt: interrupt.clone() })
+    });
+    let loaded = family.load(&package, options, control);
+    if loaded.is_err() {
+        // The error of a cancelled tensor arrives as one of candle's.
+        interrupt.check()?;
+    }
+    loaded
 }
 
 /// Checks that a package can be loaded, without reading its weights: only their names, types and
@@ -94,7 +104,7 @@ pub fn check(
     package: &dyn Package,
     control: &dyn Control,
 ) -> Result<(), DiffusionError> {
-    let package = ShapesPackage(package);
+    let package = MappedPackage::new(package, |tensors| Box::new(ShapesOnly(tensors)));
     load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control).map(|_| ())
 }
 

@@ -3,7 +3,7 @@
 mod embedded;
 mod folder;
 mod layout;
-mod shapes;
+mod mapped;
 
 use std::{borrow::Cow, fmt::Debug};
 
@@ -15,7 +15,7 @@ use crate::control::Interrupt;
 
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
-pub use shapes::ShapesPackage;
+pub use mapped::MappedPackage;
 
 /// The file that lists the components of a model.
 pub const INDEX: &str = "model_index.json";

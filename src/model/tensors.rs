@@ -4,6 +4,7 @@
 //! JSON, then the tensors without gaps to the end of the file.
 
 mod file;
+mod interruptible;
 mod shapes;
 
 use std::{collections::BTreeMap, io::Read};
@@ -15,6 +16,7 @@ use super::ModelError;
 
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
+pub use interruptible::Interruptible;
 pub use shapes::ShapesOnly;
 
 /// Tensors by name: the weights of one component of a model.

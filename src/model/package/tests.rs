@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use tempfile::TempDir;
 
 use super::{embedded::SKETCH, *};
+use crate::model::tensors::{Interruptible, ShapesOnly};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 
@@ -186,8 +187,12 @@ fn a_shard_index_cannot_reach_outside_its_folder() {
 #[test]
 fn shapes_are_given_without_values() {
     let built_in = EmbeddedPackage::built_in();
-    let (whole, shapes) =
-        (built_in.tensors("unet").unwrap(), ShapesPackage(&built_in).tensors("unet").unwrap());
+    let (whole, shapes) = (
+        built_in.tensors("unet").unwrap(),
+        MappedPackage::new(&built_in, |tensors| Box::new(ShapesOnly(tensors)))
+            .tensors("unet")
+            .unwrap(),
+    );
     let zeros = shapes.get("conv_in.weight", DType::F32, &Device::Cpu).unwrap();
     assert_eq!(zeros.dims(), whole.shape("conv_in.weight").unwrap());
     assert_eq!(zeros.stride(), [0; 4]);
@@ -203,4 +208,17 @@ fn the_licence_is_read_from_the_model_card() {
     fs::write(folder.path().join("README.md"), card).unwrap();
     assert_eq!(package.licence().unwrap(), "creativeml-openrail-m");
     assert_eq!(EmbeddedPackage::built_in().licence().unwrap(), "MIT");
+}
+
+#[test]
+fn tensors_stop_coming_when_the_work_is_cancelled() {
+    let (built_in, interrupt) = (EmbeddedPackage::built_in(), Interrupt::default());
+    let package = MappedPackage::new(&built_in, |source| {
+        Box::new(Interruptible { source, interrupt: interrupt.clone() })
+    });
+    let tensors = package.tensors("unet").unwrap();
+    let get = || tensors.get("conv_in.bias", DType::F32, &Device::Cpu);
+    get().unwrap();
+    interrupt.cancel();
+    assert!(matches!(get(), Err(ModelError::Cancelled(_))));
 }

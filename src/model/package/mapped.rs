@@ -1,0 +1,76 @@
+//! A package whose tensors pass through a function.
+
+use std::{borrow::Cow, fmt};
+
+use serde_json::Value;
+
+use super::Package;
+use crate::{
+    control::Interrupt,
+    model::{ModelError, tensors::TensorSource},
+};
+
+/// Another package, with each source of tensors wrapped in another one: for
+/// [shapes](crate::model::tensors::ShapesOnly) without values, or for
+/// [cancelling](crate::model::tensors::Interruptible).
+pub struct MappedPackage<'a, F> {
+    package: &'a dyn Package,
+    wrap: F,
+}
+
+impl<'a, F> MappedPackage<'a, F>
+where
+    F: Fn(Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
+{
+    /// Wraps the tensors of each component of `package`.
+    pub fn new(package: &'a dyn Package, wrap: F) -> Self {
+        Self { package, wrap }
+    }
+}
+
+impl<F> fmt::Debug for MappedPackage<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MappedPackage").field(&self.package).finish()
+    }
+}
+
+impl<F> Package for MappedPackage<'_, F>
+where
+    F: Fn(Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
+{
+    fn name(&self) -> String {
+        self.package.name()
+    }
+
+    fn location(&self, file: &str) -> String {
+        self.package.location(file)
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.package.has(file)
+    }
+
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        self.package.file(file)
+    }
+
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        Ok((self.wrap)(self.package.tensors(part)?))
+    }
+
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
+        self.package.hash(interrupt)
+    }
+
+    fn licence(&self) -> Option<String> {
+        self.package.licence()
+    }
+
+    fn index(&self) -> Result<Value, ModelError> {
+        self.package.index()
+    }
+
+    fn config(&self, part: &str) -> Result<Value, ModelError> {
+        self.package.config(part)
+    }
+}

@@ -1,0 +1,37 @@
+//! Tensors that stop coming when the work is cancelled.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::TensorSource;
+use crate::{control::Interrupt, model::ModelError};
+
+/// Another source, which checks an interrupt before each tensor.
+pub struct Interruptible {
+    /// The tensors.
+    pub source: Box<dyn TensorSource>,
+    /// Cancels or pauses.
+    pub interrupt: Interrupt,
+}
+
+impl TensorSource for Interruptible {
+    fn contains(&self, name: &str) -> bool {
+        self.source.contains(name)
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.source.shape(name)
+    }
+
+    fn dtype(&self, name: &str) -> Option<DType> {
+        self.source.dtype(name)
+    }
+
+    fn files(&self) -> String {
+        self.source.files()
+    }
+
+    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
+        self.interrupt.check()?;
+        self.source.get(name, dtype, device)
+    }
+}
