@@ -46,7 +46,7 @@ fn main() {
     );
     row("nothing is drawn", run_for(&mut app, frames));
 
-    app.world_mut().write_message(Action::DrawNeeded);
+    app.world_mut().write_message(Request::new(Action::DrawNeeded));
     // The model is loaded with the first picture.
     run_until(&mut app, |world| drawn(world) > 0);
     let before = drawn(app.world());

@@ -99,24 +99,24 @@
 //! # Asking for pictures, and being told
 //!
 //! Everything that a person can do in the panel a game can do with a message,
-//! [`Action`](project::Action), and everything that happens is a message, too,
-//! [`project::Update`]:
+//! a [`Request`](project::Request) with an [`Action`](project::Action), and everything that happens is a
+//! message, too, [`project::Update`]; one of them answers the request:
 //!
 //! ```
 //! use bevy::prelude::*;
 //! use bevy_illustrator::{prelude::*, project};
 //!
-//! fn draw_another_shore(keys: Res<ButtonInput<KeyCode>>, mut actions: MessageWriter<Action>) -> Result {
+//! fn draw_another_shore(keys: Res<ButtonInput<KeyCode>>, mut requests: MessageWriter<Request>) -> Result {
 //!     if keys.just_pressed(KeyCode::KeyR) {
 //!         let shot = ShotId::new("background-shore-at_dusk")?;
-//!         actions.write(Action::DrawMore { shot, takes: 1 });
+//!         requests.write(Action::DrawMore { shot, takes: 1 }.into());
 //!     }
 //!     Ok(())
 //! }
 //!
 //! fn cheer(mut updates: MessageReader<project::Update>) {
 //!     for update in updates.read() {
-//!         if let project::Update::Picture { shot, .. } = update {
+//!         if let project::Update::Drawn { shot, .. } = update {
 //!             info!("{shot} has a new picture");
 //!         }
 //!     }
@@ -196,7 +196,7 @@ pub mod prelude {
             DrawPolicy, IllustratorPlugin, IllustratorPlugins, IllustratorStatus,
             IllustratorSystems, StoryInput,
         },
-        project::{Action, Project},
+        project::{Action, Project, Request},
         story::{Character, Exit, Expression, Item, Line, Moment, Place, Scene},
         storyboard::{ShotId, ShotState},
     };

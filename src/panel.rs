@@ -9,9 +9,7 @@
 //! # fn dock(ui: &mut egui::Ui, state: &mut PanelState, project: &mut Project, cache: &mut ThumbnailCache) {
 //! cache.begin_frame();
 //! for action in panel_ui(ui, state, project, cache) {
-//!     if let Err(error) = project.apply(action) {
-//!         state.notices.push(error.to_string());
-//!     }
+//!     project.apply(action);
 //! }
 //! # }
 //! ```

@@ -28,7 +28,7 @@ use crate::{
     diffusion::DeviceKind,
     generator::GeneratorRegistry,
     hot_swap::HotSwapPlugin,
-    project::{Action, Update as ProjectUpdate},
+    project::{Request, Update as ProjectUpdate},
     schedule::{AssetRoot, NewStory},
     story::ron_file,
 };
@@ -88,7 +88,7 @@ pub enum DrawPolicy {
     /// Pictures that are missing or stale, as soon as the story is read and each time it changes.
     #[default]
     Auto,
-    /// Nothing until an [`Action`] asks for it.
+    /// Nothing until a [`Request`] asks for it.
     OnRequest,
     /// Nothing at all: for a game that is finished. What lies in the folder `pictures` of the art folder is
     /// loaded through Bevy's assets, from wherever the game has them, and nothing else is needed of it. There
@@ -135,7 +135,7 @@ impl Plugin for IllustratorPlugin {
             .init_resource::<Notices>()
             .register_type::<IllustratorStatus>()
             .register_type::<Notices>()
-            .add_message::<Action>()
+            .add_message::<Request>()
             .add_message::<ProjectUpdate>()
             .configure_sets(
                 PreUpdate,

@@ -11,10 +11,11 @@ mod action;
 mod edits;
 mod propagate;
 mod publisher;
+mod request;
 mod standing;
 mod update;
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
 use crate::{
     art::{Art, ArtError, Take, TakeId},
@@ -26,10 +27,11 @@ use crate::{
         check::{StoryFault, check, check_style},
     },
     storyboard::{Shot, ShotId, ShotState, Storyboard},
-    studio::{Job, Resume, Studio},
+    studio::{Job, JobError, Resume, Studio},
 };
 
 pub use action::Action;
+pub use request::{ActionId, ActionResult, Reply, Request};
 pub use update::Update;
 
 use propagate::Search;
@@ -86,6 +88,12 @@ pub enum ProjectError {
         /// The take.
         take: TakeId,
     },
+    /// A job failed.
+    #[error(transparent)]
+    Job(Arc<JobError>),
+    /// The same edit could not be started on another shot when the project was opened.
+    #[error("the same edit is not done here: {0}")]
+    Propagation(Arc<ProjectError>),
     /// There is nothing to edit.
     #[error("shot {0} has no picture to edit: draw it first")]
     NoPicture(ShotId),
@@ -269,9 +277,11 @@ impl Project {
 
     /// Why a shot failed, if its state is [`ShotState::Failed`].
     #[must_use]
-    pub fn error(&self, shot: &ShotId) -> Option<&str> {
+    pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {
         match self.state(shot) {
-            ShotState::Failed => self.standings.failure(shot).map(|failure| failure.error.as_str()),
+            ShotState::Failed => {
+                self.standings.failure(shot).map(|failure| Arc::clone(&failure.error))
+            }
             _ => None,
         }
     }

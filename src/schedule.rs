@@ -19,7 +19,7 @@ pub enum IllustratorSystems {
     Read,
     /// Opens the [`Project`](crate::project::Project), or passes the changed story to it. Runs in [`PreUpdate`].
     Plan,
-    /// Applies each [`Action`](crate::project::Action), and sends each
+    /// Applies each [`Request`](crate::project::Request), and sends each
     /// [`project::Update`](crate::project::Update) as a message. Systems in [`Update`] read them in the same
     /// frame. Runs in [`PreUpdate`]. In the frame in which the app exits it runs again in [`Last`] and
     /// applies the remaining actions.

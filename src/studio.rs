@@ -8,6 +8,7 @@
 //! candle starts threads for some of its work that cannot be bounded from here, on Linux at the same
 //! low priority: set `CANDLE_NUM_THREADS=1` in the environment to keep them away.
 
+mod job_error;
 pub(crate) mod pool;
 mod queue;
 mod queue_file;
@@ -33,6 +34,7 @@ use crate::{
     storyboard::ShotId,
 };
 
+pub use job_error::JobError;
 pub(crate) use pool::lower_priority;
 
 use shared::Shared;
@@ -117,8 +119,8 @@ pub enum StudioEvent {
     Failed {
         /// The job.
         job: Job,
-        /// Why, for people.
-        error: String,
+        /// Why.
+        error: Arc<JobError>,
     },
     /// The job was cancelled.
     Cancelled(Job),
@@ -204,7 +206,7 @@ impl Studio {
     /// The jobs of a shot that failed, the oldest first, each with the reason. They are kept for the next start
     /// until they are queued again or [forgotten](Self::forget_failed).
     #[must_use]
-    pub fn failed(&self, shot: &ShotId) -> Vec<(Job, String)> {
+    pub fn failed(&self, shot: &ShotId) -> Vec<(Job, Arc<JobError>)> {
         self.shared.failed(shot)
     }
 

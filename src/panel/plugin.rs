@@ -21,7 +21,7 @@ use super::{
     thumbnails::ThumbnailCache,
 };
 use crate::{
-    project::{Action, Project},
+    project::{Project, Request},
     schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
 };
 
@@ -82,7 +82,7 @@ impl Plugin for PanelPlugin {
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
         }
-        app.init_resource::<PanelState>().add_message::<Action>();
+        app.init_resource::<PanelState>().add_message::<Request>();
         let mut show = show_panel.run_if(not(resource_exists::<ShippedStoryboard>));
         let condition = self.condition.lock().map_or(None, |mut condition| condition.take());
         if let Some(condition) = condition {
@@ -118,13 +118,13 @@ fn show_panel(
     status: Option<Res<IllustratorStatus>>,
     mut notices: Option<ResMut<Notices>>,
     mut cache: Local<Option<ThumbnailCache>>,
-    mut actions: MessageWriter<Action>,
+    mut actions: MessageWriter<Request>,
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
     if context.input(is_toggled) {
         state.open = !state.open;
         if !state.open {
-            actions.write_batch(state.leave());
+            actions.write_batch(state.leave().into_iter().map(Request::from));
         }
     }
     if !state.open {
@@ -151,7 +151,8 @@ fn show_panel(
     context.set_global_style(theme::style());
     side_window(&context, state.tab).show(&context, |ui| match &project {
         Some(project) => {
-            actions.write_batch(panel_ui(ui, &mut state, project, cache));
+            let asked = panel_ui(ui, &mut state, project, cache);
+            actions.write_batch(asked.into_iter().map(Request::from));
         }
         None => {
             let status = match (&status, &state.story_error) {
@@ -177,12 +178,12 @@ fn show_panel(
 fn leave_last(
     mut state: ResMut<PanelState>,
     project: Option<Res<Project>>,
-    mut actions: MessageWriter<Action>,
+    mut actions: MessageWriter<Request>,
 ) {
     if let Some(project) = project {
         state.canvas.try_again(project.art());
     }
-    actions.write_batch(state.leave());
+    actions.write_batch(state.leave().into_iter().map(Request::from));
 }
 
 /// Whether F2 was pressed. Repeated events of a held key do not count.

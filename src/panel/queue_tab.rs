@@ -156,7 +156,8 @@ fn failed_row(
     cx: &mut PanelContext<'_>,
     entry: &ShotEntry,
 ) {
-    let error = cx.project.error(&entry.id).unwrap_or("no reason was given");
+    let error = cx.project.error(&entry.id).map(|error| error.to_string());
+    let error = error.as_deref().unwrap_or("no reason was given");
     theme::card().fill(theme::ERROR_FILL).show(ui, |ui| {
         ui.set_height(FAILED_ROW - 2.0 * STEP);
         ui.horizontal_centered(|ui| {

@@ -12,7 +12,7 @@ use bevy::{
 
 use crate::{
     generator::GeneratorRegistry,
-    project::{Action, Project, ProjectError, Update as ProjectUpdate},
+    project::{Action, Project, ProjectError, Request, Update as ProjectUpdate},
     schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices},
     story::Story,
 };
@@ -24,22 +24,15 @@ pub(super) struct ProjectOpener {
     draw_needed: bool,
     registry: GeneratorRegistry,
     /// Reading an art folder takes as long as its pictures are many: a task does it.
-    opening: Option<Task<Result<Opened, ProjectError>>>,
+    opening: Option<Task<Result<Project, ProjectError>>>,
 }
 
 /// What was pending for and is not applied yet.
 #[derive(Resource, Default)]
 struct PendingActions {
-    read: MessageCursor<Action>,
+    read: MessageCursor<Request>,
     /// What was pending for before there is a project.
-    waiting: Vec<Action>,
-}
-
-/// A project that was opened.
-struct Opened {
-    project: Project,
-    /// Why what is needed was not queued.
-    refused: Option<ProjectError>,
+    waiting: Vec<Request>,
 }
 
 impl ProjectOpener {
@@ -53,8 +46,10 @@ impl ProjectOpener {
         let draw_needed = self.draw_needed;
         self.opening = Some(IoTaskPool::get().spawn(async move {
             let mut project = Project::open(story, folder, registry)?;
-            let refused = draw_needed.then(|| project.apply(Action::DrawNeeded).err()).flatten();
-            Ok(Opened { project, refused })
+            if draw_needed {
+                project.apply(Action::DrawNeeded);
+            }
+            Ok(project)
         }));
     }
 }
@@ -91,10 +86,9 @@ fn plan_story(
         let Some(opened) = check_ready(task) else { return };
         opener.opening = None;
         match opened {
-            Ok(opened) => {
-                commands.insert_resource(opened.project);
+            Ok(project) => {
+                commands.insert_resource(project);
                 *status = IllustratorStatus::Ready;
-                opened.refused.into_iter().for_each(|error| notices.report(error.to_string()));
             }
             Err(error) => status.fail(&mut notices, error.to_string()),
         }
@@ -109,27 +103,22 @@ fn plan_story(
         Ok(()) => *status = IllustratorStatus::Ready,
         Err(error) => return status.fail(&mut notices, error.to_string()),
     }
-    if opener.draw_needed
-        && let Err(error) = project.apply(Action::DrawNeeded)
-    {
-        notices.report(error.to_string());
+    if opener.draw_needed {
+        project.apply(Action::DrawNeeded);
     }
 }
 
 /// Applies what was pending for; what is pending for before there is a project waits for it.
 fn apply_actions(
     mut pending: ResMut<PendingActions>,
-    actions: Res<Messages<Action>>,
+    requests: Res<Messages<Request>>,
     project: Option<ResMut<Project>>,
-    mut notices: ResMut<Notices>,
 ) {
     let PendingActions { read, waiting } = &mut *pending;
-    waiting.extend(read.read(&actions).cloned());
+    waiting.extend(read.read(&requests).cloned());
     let Some(mut project) = project else { return };
-    for action in waiting.drain(..) {
-        if let Err(error) = project.apply(action) {
-            notices.report(error.to_string());
-        }
+    for request in waiting.drain(..) {
+        project.apply(request);
     }
 }
 
@@ -146,11 +135,14 @@ fn poll_project(
     }
     project.set_changed();
     for update in &told {
-        let ProjectUpdate::Failed { shot, error } = update else { continue };
-        match project.error(shot) {
-            Some(_) => warn!("shot {shot}: {error}"),
+        match update {
+            ProjectUpdate::Applied { result: Err(error), .. } => notices.report(error.to_string()),
+            ProjectUpdate::Failed { shot, error } if project.error(shot).is_some() => {
+                warn!("shot {shot}: {error}");
+            }
             // What was not even begun stands on no shot.
-            None => notices.report(format!("{shot}: {error}")),
+            ProjectUpdate::Failed { shot, error } => notices.report(format!("{shot}: {error}")),
+            _ => {}
         }
     }
     updates.write_batch(told);

@@ -6,7 +6,7 @@ use bevy::prelude::*;
 
 use crate::{
     hot_swap::Illustrations,
-    project::{Action, ProjectError, Update as ProjectUpdate, refuse_faults},
+    project::{ ProjectError, Request, Update as ProjectUpdate, refuse_faults},
     schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices, ShippedStoryboard},
     story::check::check,
     storyboard::Storyboard,
@@ -52,7 +52,7 @@ fn plan_story(
 }
 
 /// Reports that actions have no effect.
-fn refuse_actions(mut actions: MessageReader<Action>, mut notices: ResMut<Notices>) {
+fn refuse_actions(mut actions: MessageReader<Request>, mut notices: ResMut<Notices>) {
     if actions.read().count() > 0 {
         notices.report(
             "this game draws nothing because its draw policy is `DrawPolicy::Off`: use `DrawPolicy::OnRequest` to draw",

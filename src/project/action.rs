@@ -1,8 +1,11 @@
 //! What can be done to a project.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{Project, ProjectError, refuse_faults};
+use super::{ActionId, Project, ProjectError, Reply, Request, Update, refuse_faults};
 use crate::{
     art::TakeId,
     edit::EditError,
@@ -13,12 +16,8 @@ use crate::{
     studio::{Job, JobId},
 };
 
-#[cfg(feature = "plugin")]
-use bevy::prelude::Message;
-
-/// Something to do to a project.
+/// Something to do to a project: what a [`Request`] asks for.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "plugin", derive(Message))]
 #[non_exhaustive]
 pub enum Action {
     /// Draw everything that is missing, stale or failed, in story order.
@@ -124,27 +123,33 @@ pub enum Action {
 }
 
 impl Project {
-    /// Does something.
-    ///
-    /// # Errors
-    /// When it names a shot or take that is not there, the style has faults, an edit makes no sense, or the
-    /// art folder refuses.
-    /// Nothing has changed then.
-    pub fn apply(&mut self, action: Action) -> Result<(), ProjectError> {
+    /// Does something. [`Self::poll`] returns one [`Update::Applied`] with this id, which says what came of it.
+    pub fn apply(&mut self, request: impl Into<Request>) -> ActionId {
+        let Request { id, action } = request.into();
+        let result = self.perform(action).map_err(Arc::new);
+        if result.is_ok() {
+            self.revision += 1;
+        }
+        self.updates.push(Update::Applied { id, result });
+        id
+    }
+
+    fn perform(&mut self, action: Action) -> Result<Reply, ProjectError> {
         match action {
             Action::DrawNeeded => {
                 let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
-                self.draw(&needed, false);
+                return Ok(Reply { jobs: self.draw(&needed, false) });
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
                 let again = shots.iter().flat_map(|id| self.failed_jobs(id)).collect();
-                self.enqueue(again, true);
-                self.draw(&shots, true);
+                let mut jobs = self.enqueue(again, true);
+                jobs.splice(0..0, self.draw(&shots, true));
+                return Ok(Reply { jobs });
             }
             Action::DrawMore { shot, takes } => {
                 let recipe = self.shot(&shot)?.recipe.clone();
-                self.queue(&[(shot, recipe)], takes, true);
+                return Ok(Reply { jobs: self.queue(&[(shot, recipe)], takes, true) });
             }
             Action::Edit { shot, take, picture, parts, context, takes } => {
                 let recipe = self.edit_recipe(&shot, &take, parts, context)?;
@@ -152,7 +157,7 @@ impl Project {
                 if !recipe.edit.as_ref().is_some_and(is_it) {
                     return Err(EditError::OtherPicture.into());
                 }
-                self.queue(&[(shot, recipe)], takes, true);
+                return Ok(Reply { jobs: self.queue(&[(shot, recipe)], takes, true) });
             }
             Action::PropagateEdit { shot, take, others } => {
                 self.search(&shot, &take, &others)?;
@@ -207,8 +212,7 @@ impl Project {
                 shots.iter().for_each(|shot| self.stand(shot));
             }
         }
-        self.revision += 1;
-        Ok(())
+        Ok(Reply::default())
     }
 
     pub(super) fn shot(&self, id: &ShotId) -> Result<&Shot, ProjectError> {
@@ -217,7 +221,7 @@ impl Project {
 
     /// Queues those of the shots that need a picture. One whose picture was drawn but not published is only
     /// published again.
-    fn draw(&mut self, shots: &[ShotId], front: bool) {
+    fn draw(&mut self, shots: &[ShotId], front: bool) -> Vec<JobId> {
         let mut wanted = Vec::new();
         for id in shots {
             let Some(shot) = self.board.shot(id).filter(|shot| self.needs_picture(shot)) else {
@@ -230,35 +234,40 @@ impl Project {
                 wanted.push((id.clone(), shot.recipe.clone()));
             }
         }
-        self.queue(&wanted, 1, front);
+        self.queue(&wanted, 1, front)
     }
 
     /// Queues the next takes of these recipes in this order, behind all others or in front of those that
     /// wait.
-    pub(super) fn queue(&mut self, wanted: &[(ShotId, Recipe)], takes: u32, front: bool) {
+    pub(super) fn queue(
+        &mut self,
+        wanted: &[(ShotId, Recipe)],
+        takes: u32,
+        front: bool,
+    ) -> Vec<JobId> {
         let next_takes = |(id, recipe): &(ShotId, Recipe)| {
             let first = self.next_take(id, recipe);
             let numbers = first..first.saturating_add(takes);
             numbers.map(|number| (id.clone(), recipe.with_take(number))).collect::<Vec<_>>()
         };
-        self.enqueue(wanted.iter().flat_map(next_takes).collect(), front);
+        self.enqueue(wanted.iter().flat_map(next_takes).collect(), front)
     }
 
     /// Queues pictures in this order.
-    fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) {
+    fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         let shots = pictures.iter().map(|(shot, _)| shot.clone()).collect::<BTreeSet<_>>();
+        // Before the worker sees the jobs: what they come to must not be forgotten.
+        shots.iter().for_each(|shot| self.forgive(shot));
         let ids = self.studio.push(pictures.clone(), front);
-        for (id, (shot, recipe)) in ids.into_iter().zip(pictures) {
+        for (&id, (shot, recipe)) in ids.iter().zip(pictures) {
             let jobs = self.jobs.entry(shot.clone()).or_default();
             // What is wanted twice at once is one job.
             if jobs.iter().all(|job| job.id != id) {
                 jobs.push(Job { id, shot, recipe: recipe.into() });
             }
         }
-        for shot in shots {
-            self.forgive(&shot);
-            self.stand(&shot);
-        }
+        shots.iter().for_each(|shot| self.stand(shot));
+        ids
     }
 
     /// The number of the next take of a recipe: after those that are drawn, were put away or are queued.

@@ -1,6 +1,6 @@
 //! From what was marked on a take, or done to it, to recipes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
@@ -121,15 +121,16 @@ impl Project {
             for other in others {
                 match self.draft_of_shown(&other) {
                     Ok(_) => left.push(other),
-                    Err(error) => refused.push((other, error.to_string())),
+                    Err(error) => refused.push((other, Arc::new(error))),
                 }
             }
             if let Err(error) = self.search(&shot, &take, &left) {
-                refused.extend(left.into_iter().map(|other| (other, error.to_string())));
+                let error = Arc::new(error);
+                refused.extend(left.into_iter().map(|other| (other, Arc::clone(&error))));
             }
             for (shot, error) in refused {
                 self.forget_propagation(&shot);
-                let error = format!("the same edit is not done here: {error}");
+                let error = Arc::new(ProjectError::Propagation(error));
                 self.updates.push(Update::Failed { shot, error });
             }
         }

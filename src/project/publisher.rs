@@ -11,6 +11,7 @@ use std::{
 
 use image::RgbaImage;
 
+use super::ProjectError;
 use crate::{
     art::{Take, TakeWriter},
     storyboard::ShotId,
@@ -36,8 +37,8 @@ pub(super) struct Published {
     pub(super) path: PathBuf,
     /// `None` where it could not be read.
     pub(super) image: Option<RgbaImage>,
-    /// Why it could not be read or copied, for people.
-    pub(super) error: Option<String>,
+    /// Why it could not be read or copied.
+    pub(super) error: Option<Arc<ProjectError>>,
 }
 
 #[derive(Debug, Default)]
@@ -202,7 +203,7 @@ fn publish(writer: &TakeWriter, take: Take, image: Option<RgbaImage>) -> Publish
     let path = writer.picture_path(&take.shot);
     let read = read(take, image);
     let uncopied = read.image.as_ref().and_then(|_| writer.publish(&read.take).err());
-    let uncopied = uncopied.map(|error| error.to_string());
+    let uncopied = uncopied.map(|error| Arc::new(error.into()));
     Published { path, error: read.error.or(uncopied), ..read }
 }
 
@@ -210,6 +211,6 @@ fn read(take: Take, image: Option<RgbaImage>) -> Published {
     let path = take.path.clone();
     match image.map_or_else(|| take.image(), Ok) {
         Ok(image) => Published { take, path, image: Some(image), error: None },
-        Err(error) => Published { take, path, image: None, error: Some(error.to_string()) },
+        Err(error) => Published { take, path, image: None, error: Some(Arc::new(error.into())) },
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, Update, is_asked_for};
+use super::{Project, ProjectError, Update, is_asked_for};
 use crate::{
     art::{Take, TakeId},
     recipe::Recipe,
@@ -29,8 +29,7 @@ struct Standing {
 /// Why there is no picture.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// For people.
-    pub(super) error: String,
+    pub(super) error: Arc<ProjectError>,
     /// What could not be drawn; `None` where a picture was drawn but could not be published.
     pub(super) recipe: Option<Arc<Recipe>>,
 }
@@ -149,6 +148,7 @@ impl Project {
         let shots = self.board.shots().iter().map(|shot| shot.id.clone()).collect::<Vec<_>>();
         for shot in shots {
             if let Some((job, error)) = self.studio.failed(&shot).pop() {
+                let error = Arc::new(ProjectError::Job(error));
                 self.standings.fail(&shot, Failure { error, recipe: Some(job.recipe) });
                 self.stand(&shot);
             }

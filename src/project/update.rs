@@ -4,7 +4,10 @@ use std::{mem, path::PathBuf, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, is_asked_for, propagate::Found, publisher::Published, standing::Failure};
+use super::{
+    ActionId, ActionResult, Project, ProjectError, is_asked_for, propagate::Found,
+    publisher::Published, standing::Failure,
+};
 use crate::{
     art::TakeId,
     recipe::Recipe,
@@ -58,12 +61,19 @@ pub enum Update {
         /// The take.
         take: TakeId,
     },
-    /// Drawing a shot failed.
+    /// Drawing a shot, or reading or publishing its picture, failed.
     Failed {
         /// The shot.
         shot: ShotId,
-        /// Why, for people.
-        error: String,
+        /// Why.
+        error: Arc<ProjectError>,
+    },
+    /// The answer to a [`Request`](super::Request). Each request gets exactly one.
+    Applied {
+        /// The id of the request.
+        id: ActionId,
+        /// What came of it.
+        result: ActionResult,
     },
 }
 
@@ -96,7 +106,7 @@ impl Project {
                 Ok(recipe) => wanted.push((shot, recipe)),
                 Err(error) => {
                     self.forget_propagation(&shot);
-                    let error = error.to_string();
+                    let error = Arc::new(error);
                     self.updates.push(Update::Failed { shot, error });
                 }
             }
@@ -130,6 +140,7 @@ impl Project {
             }
             StudioEvent::Failed { job, error } => {
                 self.forget_job(&job.shot, job.id);
+                let error = Arc::new(ProjectError::Job(error));
                 self.fail(&job.shot, Failure { error, recipe: Some(job.recipe) });
             }
         }

@@ -11,7 +11,8 @@ use std::{
 use image::RgbaImage;
 
 use super::{
-    Job, JobId, JobView, Resume, StudioEvent, queue::Queue, queue_file::Entry, running::Running,
+    Job, JobError, JobId, JobView, Resume, StudioEvent, queue::Queue, queue_file::Entry,
+    running::Running,
 };
 use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
 
@@ -27,7 +28,7 @@ struct State {
     queue: Queue,
     running: Option<Running>,
     /// What failed, and why.
-    failed: BTreeMap<ShotId, Vec<(Job, String)>>,
+    failed: BTreeMap<ShotId, Vec<(Job, Arc<JobError>)>>,
     /// What only stays in the file.
     left: Vec<Entry>,
     paused: bool,
@@ -42,7 +43,7 @@ struct State {
 /// How a job ended.
 pub(super) enum Outcome {
     Drawn(Box<Take>, RgbaImage),
-    Failed(String),
+    Failed(JobError),
     Cancelled,
 }
 
@@ -69,7 +70,7 @@ impl Shared {
         self.change_queue(|state| state.queue.push(pictures, front))
     }
 
-    pub(super) fn failed(&self, shot: &ShotId) -> Vec<(Job, String)> {
+    pub(super) fn failed(&self, shot: &ShotId) -> Vec<(Job, Arc<JobError>)> {
         self.lock().failed.get(shot).cloned().unwrap_or_default()
     }
 
@@ -204,7 +205,8 @@ impl Shared {
             let event = match outcome {
                 Outcome::Drawn(take, image) => StudioEvent::Drawn { job, take, image },
                 Outcome::Failed(error) => {
-                    state.fail(job.clone(), error.clone());
+                    let error = Arc::new(error);
+                    state.fail(job.clone(), Arc::clone(&error));
                     StudioEvent::Failed { job, error }
                 }
                 Outcome::Cancelled => StudioEvent::Cancelled(job),
@@ -252,12 +254,12 @@ impl State {
             }
             Some(error) => {
                 let id = self.queue.new_id();
-                self.fail(Job { id, shot, recipe }, error);
+                self.fail(Job { id, shot, recipe }, Arc::new(JobError::Earlier(error)));
             }
         }
     }
 
-    fn fail(&mut self, job: Job, error: String) {
+    fn fail(&mut self, job: Job, error: Arc<JobError>) {
         self.failed.entry(job.shot.clone()).or_default().push((job, error));
     }
 
@@ -266,7 +268,7 @@ impl State {
         let waiting = running.map(|running| &running.job).chain(self.queue.waiting());
         let waiting = waiting.map(|job| (job, None));
         let failed = self.failed.values().flatten();
-        let failed = failed.map(|(job, error)| (job, Some(error.clone())));
+        let failed = failed.map(|(job, error)| (job, Some(error.to_string())));
         let entry = |(job, error): (&Job, _)| Entry {
             shot: job.shot.clone(),
             recipe: Arc::clone(&job.recipe),

@@ -65,7 +65,7 @@ impl<'a> Worker<'a> {
             let outcome = match finished {
                 Ok(finished) => self.write(finished),
                 Err(GenerateError::Cancelled) => Outcome::Cancelled,
-                Err(error) => Outcome::Failed(error.to_string()),
+                Err(error) => Outcome::Failed(error.into()),
             };
             self.shared.finish(job, outcome);
         }
@@ -103,7 +103,7 @@ impl<'a> Worker<'a> {
                     self.unwritten.pop_front();
                 }
                 self.unwritten.push_back(finished);
-                Outcome::Failed(error.to_string())
+                Outcome::Failed(error.into())
             }
         }
     }

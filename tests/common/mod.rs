@@ -15,6 +15,7 @@ use bevy_illustrator::{
     control::{Control, Interrupt, Step},
     edit::Grid,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    project::{ActionResult, Project, Request, Update},
     recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
     storyboard::{ShotId, ShotKind, Storyboard},
@@ -305,6 +306,29 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 #[track_caller]
 pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
     wait_for(what, || ask().then_some(()));
+}
+
+/// Applies an action and polls until it is answered. The other updates are added to `updates`.
+#[track_caller]
+pub fn apply(
+    project: &mut Project,
+    request: impl Into<Request>,
+    updates: &mut Vec<Update>,
+) -> ActionResult {
+    let asked = project.apply(request);
+    wait_for("the answer to an action", || {
+        let mut answer = None;
+        for update in project.poll() {
+            match update {
+                Update::Applied { id, result } if id == asked => {
+                    assert!(answer.is_none(), "answered twice");
+                    answer = Some(result);
+                }
+                other => updates.push(other),
+            }
+        }
+        answer
+    })
 }
 
 /// Copies a folder with everything in it: what a kill at this instant would leave.

@@ -46,7 +46,7 @@ fn when_the_last_take_is_put_away_the_placeholder_stands_there_again() {
     assert_ne!(colour(app.world(), &handle), Some(canvas));
 
     let take = app.world().resource::<Project>().art().takes(&id)[0].id.clone();
-    app.world_mut().write_message(Action::Discard { shot: id, take });
+    app.world_mut().write_message(Request::from(Action::Discard { shot: id, take }));
     app.update();
     app.update();
 
@@ -67,7 +67,7 @@ fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
         takes.iter().map(|take| take.id.clone()).collect::<Vec<_>>()
     };
     let act = |app: &mut App, action: Action| {
-        app.world_mut().write_message(action);
+        app.world_mut().write_message(Request::new(action));
         app.update();
         update_until_drawn(app);
     };
@@ -158,9 +158,9 @@ fn an_illustration_that_becomes_another_one_shows_that() {
     app.world_mut().entity_mut(node).insert(night.clone());
     app.update();
 
-    let world = app.world();
-    let image = &world.get::<ImageNode>(node).unwrap().image;
-    assert_eq!(colour(world, image), Some(expected(world, &shot(world, &night))));
+    let image = app.world().get::<ImageNode>(node).unwrap().image.clone();
+    let night = shot(app.world(), &night);
+    update_until_shown(&mut app, &night, &image);
 }
 
 #[test]
@@ -190,12 +190,11 @@ fn a_game_that_starts_again_shows_what_was_there_and_draws_nothing() {
     update_until_drawn(&mut app);
 
     assert_eq!(second.drawn().len(), 0);
-    let world = app.world();
     for illustration in [Illustration::background("dawn"), Illustration::portrait("mira", "happy")]
     {
-        let id = shot(world, &illustration);
-        let image = world.resource::<Illustrations>().handle(&id);
-        assert_eq!(colour(world, &image), Some(expected(world, &id)), "{illustration}");
+        let id = shot(app.world(), &illustration);
+        let image = app.world().resource::<Illustrations>().handle(&id);
+        update_until_shown(&mut app, &id, &image);
     }
 }
 
@@ -210,7 +209,7 @@ fn a_picture_that_a_game_loads_by_its_path_follows_too() {
     let first = expected(app.world(), &id);
     update_until(&mut app, 20, "the file is loaded", |world| colour(world, &image) == Some(first));
 
-    app.world_mut().write_message(Action::DrawMore { shot: id.clone(), takes: 1 });
+    app.world_mut().write_message(Request::from(Action::DrawMore { shot: id.clone(), takes: 1 }));
 
     let project = app.world().resource::<Project>();
     let recipe = project.board().shot(&id).unwrap().recipe.with_take(1);
@@ -236,7 +235,7 @@ fn nothing_is_drawn_unasked_when_the_game_says_so() {
     assert_eq!(project.studio().jobs().len(), 0);
     assert_eq!(project.needed().count(), 3);
 
-    app.world_mut().write_message(Action::DrawNeeded);
+    app.world_mut().write_message(Request::from(Action::DrawNeeded));
     update_until_drawn(&mut app);
     assert_eq!(painter.drawn().len(), 3);
 }
@@ -252,7 +251,7 @@ fn a_game_is_told_of_each_picture_in_a_message() {
         Update,
         |mut updates: MessageReader<ProjectUpdate>, mut told: ResMut<Told>| {
             for update in updates.read() {
-                if let ProjectUpdate::Picture { shot, .. } = update {
+                if let ProjectUpdate::Published { shot, .. } = update {
                     told.0.push(shot.clone());
                 }
             }
@@ -274,7 +273,7 @@ fn an_action_that_is_refused_is_told_in_the_notices() {
     let mut app = game.start(&painter);
     let nowhere = ShotId::new("background-nowhere").unwrap();
     // Before there is a project: it waits for it.
-    app.world_mut().write_message(Action::Draw(vec![nowhere]));
+    app.world_mut().write_message(Request::from(Action::Draw(vec![nowhere])));
     update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
     let notices = &app.world().resource::<Notices>().0;
     assert!(notices[0].contains("`background-nowhere`"), "{notices:?}");

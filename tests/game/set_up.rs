@@ -56,12 +56,12 @@ fn what_is_asked_for_in_the_last_frame_is_done_once_before_the_app_ends() {
     update_until_drawn(&mut app);
     let shot = shot(app.world(), &Illustration::portrait("mira", "happy"));
     let more = Action::DrawMore { shot, takes: 1 };
-    app.world_mut().write_message(Action::Pause(true));
-    app.world_mut().write_message(more.clone());
+    app.world_mut().write_message(Request::from(Action::Pause(true)));
+    app.world_mut().write_message(Request::new(more.clone()));
     app.add_systems(
         PostUpdate,
-        move |mut actions: MessageWriter<Action>, mut exits: MessageWriter<AppExit>| {
-            actions.write(more.clone());
+        move |mut actions: MessageWriter<Request>, mut exits: MessageWriter<AppExit>| {
+            actions.write(Request::new(more.clone()));
             exits.write(AppExit::Success);
         },
     );

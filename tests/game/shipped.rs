@@ -100,7 +100,7 @@ fn what_a_finished_game_has_no_picture_of_is_a_placeholder_in_its_size() {
 fn a_finished_game_that_is_asked_to_draw_says_that_it_does_not() {
     let ((game, _), painter) = (drawn(), Fakes::default());
     let mut app = finished(&game, &painter);
-    app.world_mut().write_message(Action::DrawNeeded);
+    app.world_mut().write_message(Request::from(Action::DrawNeeded));
     update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
     let text = &app.world().resource::<Notices>().0[0];
     assert!(text.contains("draws nothing") && text.contains("DrawPolicy::OnRequest"), "{text}");

@@ -100,11 +100,12 @@ fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
     update_until_drawn(&mut app);
 
     assert_eq!(painter.drawn().len(), 5, "two backgrounds more");
-    let world = app.world();
-    let illustrations = world.resource::<Illustrations>();
-    assert_eq!(colour(world, &illustrations.handle(&id)), Some(portrait));
-    let dawn = shot(world, &dawn);
-    assert_eq!(colour(world, &illustrations.handle(&dawn)), Some(expected(world, &dawn)));
+    assert_eq!(expected(app.world(), &id), portrait);
+    let dawn = shot(app.world(), &dawn);
+    for id in [id, dawn] {
+        let image = app.world().resource::<Illustrations>().handle(&id);
+        update_until_shown(&mut app, &id, &image);
+    }
 }
 
 #[test]

@@ -158,6 +158,13 @@ pub fn update_until_drawn(app: &mut App) {
     });
 }
 
+/// Runs frames until a handle shows the picture of its shot.
+pub fn update_until_shown(app: &mut App, shot: &ShotId, image: &Handle<Image>) {
+    update_until(app, 20, "the picture is shown", |world| {
+        colour(world, image) == Some(expected(world, shot))
+    });
+}
+
 /// The shot of an illustration.
 pub fn shot(world: &World, illustration: &Illustration) -> ShotId {
     let project = world.resource::<Project>();

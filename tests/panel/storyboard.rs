@@ -143,7 +143,7 @@ fn takes_are_accepted_and_put_away() {
     let mut desk = Desk::new(story());
     desk.draw_all();
     let shot = desk.shot(ShotKind::Portrait);
-    desk.project.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
+    desk.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
     desk.until(|project| project.art().takes(&shot.id).len() == 2);
     desk.until(|project| project.studio().jobs().is_empty());
     let takes: Vec<_> =

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     control::{Control, Step},
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
-    project::{Action, Project},
+    project::{Action, ActionResult, Project, Update},
     recipe::{Recipe, Size},
     story::{Character, Expression, Item, Line, Place, Scene, Story},
     storyboard::{Shot, ShotKind, ShotState},
@@ -123,7 +123,7 @@ impl Desk {
     pub fn obey(&mut self) -> Vec<Action> {
         let asked = std::mem::take(&mut self.asked);
         for action in &asked {
-            self.project.apply(action.clone()).unwrap();
+            self.apply(action.clone()).unwrap();
         }
         asked
     }
@@ -131,7 +131,24 @@ impl Desk {
     /// Tries to do what was asked for; how much of it was refused.
     pub fn try_to_obey(&mut self) -> usize {
         let asked = std::mem::take(&mut self.asked);
-        asked.into_iter().filter(|action| self.project.apply(action.clone()).is_err()).count()
+        asked.into_iter().filter(|action| self.apply(action.clone()).is_err()).count()
+    }
+
+    /// Applies an action and waits for the answer.
+    pub fn apply(&mut self, action: Action) -> ActionResult {
+        let asked = self.project.apply(action);
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = self.project.poll().into_iter().find_map(|update| match update {
+                Update::Applied { id, result } if id == asked => Some(result),
+                _ => None,
+            });
+            if let Some(answer) = answer {
+                return answer;
+            }
+            assert!(Instant::now() < end, "an action was not answered in 20 seconds");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Nothing more can be written to the art folder.
@@ -160,7 +177,7 @@ impl Desk {
     }
 
     pub fn draw_all(&mut self) {
-        self.project.apply(Action::DrawNeeded).unwrap();
+        self.apply(Action::DrawNeeded).unwrap();
         self.until(|project| {
             project.needed().next().is_none() && project.studio().jobs().is_empty()
         });

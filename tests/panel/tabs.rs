@@ -19,7 +19,7 @@ use super::support::*;
 fn the_queue_is_paused_reordered_and_cancelled() {
     let mut desk = Desk::new(story());
     desk.orders.lock().unwrap().wait = true;
-    desk.project.apply(Action::DrawNeeded).unwrap();
+    desk.apply(Action::DrawNeeded).unwrap();
     desk.until(|project| {
         let current = project.studio().current();
         current.and_then(|view| view.progress).is_some_and(|progress| progress.done == 1)
@@ -105,7 +105,7 @@ fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
 fn an_error_stands_on_its_shot_and_in_the_queue() {
     let mut desk = Desk::new(story());
     desk.orders.lock().unwrap().fail_on = Some("rusty");
-    desk.project.apply(Action::DrawNeeded).unwrap();
+    desk.apply(Action::DrawNeeded).unwrap();
     desk.until(|project| project.studio().jobs().is_empty());
     let shot = desk.shot(ShotKind::Item);
     let other = desk.shot(ShotKind::Portrait);

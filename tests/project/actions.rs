@@ -4,9 +4,11 @@ use std::fs;
 
 use bevy_illustrator::{
     art::{ArtError, TakeId},
-    project::{Action, ProjectError, Update},
+    generator::GenerateError,
+    project::{Action, ActionResult, ProjectError, Request, Update},
     recipe::{Sampler, Style},
     storyboard::{ShotState, ShotWords},
+    studio::JobError,
 };
 
 use super::{
@@ -150,7 +152,7 @@ fn a_take_that_was_put_away_is_shown_again_when_it_is_brought_back() {
     bench.settle();
     assert_eq!(bench.published(&item), gradient(take.recipe()));
     assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    let again = bench.project.apply(Action::Restore { shot: item, take: take.id });
+    let again = bench.try_apply(Action::Restore { shot: item, take: take.id });
     assert!(again.is_err(), "it is not put away any more");
 }
 
@@ -162,18 +164,18 @@ fn a_failure_stands_on_its_shot_until_it_is_drawn() {
     bench.apply(Action::DrawNeeded);
     bench.settle();
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert!(bench.project.error(&item).unwrap().contains("out of paint"));
-    assert_eq!(bench.project.error(&bench.background()), None);
+    assert!(bench.error(&item).unwrap().contains("out of paint"));
+    assert_eq!(bench.error(&bench.background()), None);
     assert_eq!(bench.project.needed().count(), 1);
     let told = bench.updates.iter().find_map(|update| match update {
-        Update::Failed { shot, error } => Some((shot.clone(), error.clone())),
+        Update::Failed { shot, error } => Some((shot.clone(), error.to_string())),
         _ => None,
     });
     assert_eq!(told, Some((item.clone(), "out of paint".to_owned())));
     bench.fakes.heal();
     bench.apply(Action::Draw(vec![item.clone()]));
     assert_eq!(bench.project.state(&item), ShotState::Queued);
-    assert_eq!(bench.project.error(&item), None);
+    assert_eq!(bench.error(&item), None);
     bench.settle();
     assert_eq!(bench.project.state(&item), ShotState::Drafted);
 }
@@ -184,7 +186,7 @@ fn a_panic_in_a_generator_stands_on_its_shot_and_the_others_are_drawn() {
     bench.fakes.panic_on("brass lamp");
     bench.apply(Action::DrawNeeded);
     bench.settle();
-    assert!(bench.project.error(&bench.item()).unwrap().contains("the easel fell over"));
+    assert!(bench.error(&bench.item()).unwrap().contains("the easel fell over"));
     assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
     assert_eq!(bench.project.state(&bench.portrait()), ShotState::Drafted);
 }
@@ -200,7 +202,7 @@ fn a_picture_that_cannot_be_published_is_shown_told_and_only_copied_later() {
     let recipe = bench.project.board().shot(&item).unwrap().recipe.clone();
     assert_eq!(bench.pictures()[&item], &gradient(&recipe));
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert!(bench.project.error(&item).unwrap().contains("pictures"));
+    assert!(bench.error(&item).unwrap().contains("pictures"));
     fs::remove_file(&blocked).unwrap();
     bench.apply(Action::Draw(vec![item.clone()]));
     bench.settle();
@@ -237,19 +239,19 @@ fn an_action_that_names_what_is_not_there_is_refused_and_changes_nothing() {
         Action::DrawMore { shot: nobody.clone(), takes: 1 },
         Action::SetWords { shot: nobody.clone(), words: ShotWords::default() },
     ] {
-        let error = bench.project.apply(action).unwrap_err();
-        assert!(matches!(&error, ProjectError::NoSuchShot(id) if *id == nobody), "{error}");
+        let error = bench.try_apply(action).unwrap_err();
+        assert!(matches!(&*error, ProjectError::NoSuchShot(id) if *id == nobody), "{error}");
     }
     for action in [
         Action::Accept { shot: item.clone(), take: take.clone() },
         Action::Discard { shot: item.clone(), take: take.clone() },
     ] {
-        let error = bench.project.apply(action).unwrap_err();
-        assert!(matches!(error, ProjectError::Art(ArtError::NoSuchTake { .. })), "{error}");
+        let error = bench.try_apply(action).unwrap_err();
+        assert!(matches!(*error, ProjectError::Art(ArtError::NoSuchTake { .. })), "{error}");
     }
     let style = Style { sampler: Sampler { steps: 0, ..Sampler::default() }, ..Style::default() };
-    let error = bench.project.apply(Action::SetStyle(Some(Box::new(style)))).unwrap_err();
-    assert!(matches!(error, ProjectError::Style(_)), "{error}");
+    let error = bench.try_apply(Action::SetStyle(Some(Box::new(style)))).unwrap_err();
+    assert!(matches!(*error, ProjectError::Style(_)), "{error}");
     assert_eq!(bench.states(), [ShotState::Drafted; 3]);
     assert!(bench.project.is_idle());
 }
@@ -280,4 +282,49 @@ fn the_revision_grows_with_what_a_view_shows_and_not_with_steps() {
     bench.fakes.release();
     bench.settle();
     assert!(bench.project.revision() > revision);
+}
+
+#[test]
+fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
+    let mut bench = Bench::new();
+    let item = bench.item();
+    bench.project.apply(Action::Pause(true));
+    let asked = [
+        Request::new(Action::DrawMore { shot: item.clone(), takes: 2 }),
+        Request::new(Action::Draw(vec![shot("nobody")])),
+        Request::new(Action::DrawMore { shot: item.clone(), takes: 1 }),
+    ];
+    let ids = asked.clone().map(|request| bench.project.apply(request));
+    assert_eq!(ids, asked.map(|request| request.id));
+    let jobs = bench.project.studio().jobs().into_iter().map(|view| view.job).collect::<Vec<_>>();
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.extend(bench.project.poll().into_iter().filter_map(|update| match update {
+            Update::Applied { id, result } if ids.contains(&id) => Some((id, result)),
+            _ => None,
+        }));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let [(first, two), (second, refused), (third, one)] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!([*first, *second, *third], ids);
+    let queued = |result: &ActionResult| {
+        let ids = &result.as_ref().unwrap().jobs;
+        let takes = ids.iter().map(|id| jobs.iter().find(|job| job.id == *id).unwrap().recipe.take);
+        takes.collect::<Vec<_>>()
+    };
+    assert_eq!((queued(two), queued(one)), (vec![0, 1], vec![2]));
+    assert!(matches!(**refused.as_ref().unwrap_err(), ProjectError::NoSuchShot(_)));
+}
+
+#[test]
+fn errors_of_a_generator_keep_their_type_up_to_the_update() {
+    let mut bench = Bench::new();
+    bench.fakes.fail_on("brass lamp");
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    let error = bench.project.error(&bench.item()).unwrap();
+    let ProjectError::Job(error) = &*error else { panic!("{error:?}") };
+    assert!(matches!(**error, JobError::Generate(GenerateError::Diffusion(_))), "{error:?}");
 }

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use bevy_illustrator::{
-    project::{Action, Project, Update},
+    project::{Action, ActionResult, Project, Reply, Update},
     story::Story,
     storyboard::{ShotId, ShotKind, ShotState},
 };
 use image::RgbaImage;
 
-use super::common::{Fakes, shot_of, story, wait_until};
+use super::common::{Fakes, apply, shot_of, story, wait_until};
 
 /// A project on a folder of its own, and what it told so far.
 pub struct Bench {
@@ -52,8 +52,21 @@ impl Bench {
         self.dir.path()
     }
 
-    pub fn apply(&mut self, action: Action) {
-        self.project.apply(action).unwrap();
+    /// Applies an action that succeeds, and waits for the answer.
+    #[track_caller]
+    pub fn apply(&mut self, action: Action) -> Reply {
+        self.try_apply(action).unwrap()
+    }
+
+    /// Applies an action and waits for the answer.
+    #[track_caller]
+    pub fn try_apply(&mut self, action: Action) -> ActionResult {
+        apply(&mut self.project, action, &mut self.updates)
+    }
+
+    /// Why a shot failed.
+    pub fn error(&self, shot: &ShotId) -> Option<String> {
+        self.project.error(shot).map(|error| error.to_string())
     }
 
     /// Polls until all is done.

@@ -167,7 +167,7 @@ fn a_take_that_is_gone_fails_the_edit_and_says_so() {
     fs::remove_file(&first.path).unwrap();
     bench.apply(Action::Pause(false));
     bench.settle();
-    let error = bench.project.error(&item).unwrap();
+    let error = bench.error(&item).unwrap();
     assert!(error.contains(first.id.as_str()), "{error}");
 }
 
@@ -202,7 +202,7 @@ fn all_edits_that_failed_outlive_the_program_and_are_tried_again_when_they_are_a
     bench.settle();
     let mut bench = bench.reopened();
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert_eq!(bench.project.error(&item), Some("out of paint"));
+    assert_eq!(bench.error(&item).as_deref(), Some("out of paint"));
     bench.apply(Action::DrawNeeded);
     bench.settle();
     assert!(bench.fakes.drawn().is_empty(), "they wait for the author");
@@ -228,12 +228,12 @@ fn a_context_box_may_be_as_tight_as_the_latents_of_the_model() {
         let context = Some(Area { x, y: 0, width, height: 16 });
         let parts = vec![left_half()];
         let edit = Action::Edit { shot, take, picture: None, parts, context, takes: 1 };
-        bench.project.apply(edit)
+        bench.try_apply(edit)
     };
     // 8 pixels to a latent: these are whole in sight from 0 to 24, where the part fades out.
     within(7, 10).unwrap();
     let refused = within(8, 10).unwrap_err();
-    assert!(matches!(refused, ProjectError::Edit(EditError::CropTooSmall { .. })), "{refused}");
+    assert!(matches!(*refused, ProjectError::Edit(EditError::CropTooSmall { .. })), "{refused}");
 }
 
 #[test]
@@ -249,11 +249,11 @@ fn an_edit_marked_on_another_picture_than_the_file_shows_by_now_is_refused() {
     let seen = picture_hash(&first.image().unwrap());
     let elsewhere = takes(&bench, &bench.portrait())[0].path.clone();
     fs::copy(&elsewhere, &first.path).unwrap();
-    let refused = bench.project.apply(marked_on(seen)).unwrap_err();
-    assert!(matches!(refused, ProjectError::Edit(EditError::OtherPicture)), "{refused}");
+    let refused = bench.try_apply(marked_on(seen)).unwrap_err();
+    assert!(matches!(*refused, ProjectError::Edit(EditError::OtherPicture)), "{refused}");
     assert!(bench.project.is_idle());
     let now = picture_hash(&first.image().unwrap());
-    bench.project.apply(marked_on(now)).unwrap();
+    bench.try_apply(marked_on(now)).unwrap();
 }
 
 #[test]
@@ -319,14 +319,14 @@ fn an_edit_that_makes_no_sense_is_refused_at_once() {
         let (shot, take) = (item.clone(), take.clone());
         let edit =
             Action::Edit { shot, take, picture: None, parts: vec![part], context: None, takes: 1 };
-        bench.project.apply(edit).unwrap_err()
+        bench.try_apply(edit).unwrap_err()
     };
     let nobody = TakeId::new("0123456789abcdef").unwrap();
-    assert!(matches!(refused(&nobody, left_half()), ProjectError::Art(_)));
+    assert!(matches!(*refused(&nobody, left_half()), ProjectError::Art(_)));
     let other_size = Part { mask: Mask::full(16, 32), ..left_half() };
-    assert!(matches!(refused(&first, other_size), ProjectError::Edit(_)));
+    assert!(matches!(*refused(&first, other_size), ProjectError::Edit(_)));
     let nothing = Part { mask: Mask::empty(32, 16), ..left_half() };
-    assert!(matches!(refused(&first, nothing), ProjectError::Edit(_)));
+    assert!(matches!(*refused(&first, nothing), ProjectError::Edit(_)));
     assert!(bench.project.is_idle());
 }
 
@@ -359,8 +359,9 @@ fn a_take_that_is_tried_on_is_shown_until_that_ends() {
         bench.settle();
         assert_eq!(shown(&bench), first.image().unwrap());
     }
-    let gone = bench.project.apply(try_on(Some(&second.id)));
-    assert!(matches!(gone, Err(ProjectError::Art(_))), "{gone:?}");
+    let gone = bench.try_apply(try_on(Some(&second.id)));
+    let gone = gone.unwrap_err();
+    assert!(matches!(*gone, ProjectError::Art(_)), "{gone}");
 }
 
 /// What lies in `pictures/`.

@@ -124,7 +124,7 @@ fn a_damaged_take_is_told_on_its_shot_and_drawn_anew() {
     let mut bench = bench.reopened();
     bench.settle();
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    let error = bench.project.error(&item).unwrap();
+    let error = bench.error(&item).unwrap();
     assert!(error.contains(path.to_str().unwrap()), "{error}");
     assert_eq!(fs::read(&path).unwrap(), bytes, "left where it is");
     assert_eq!(bench.pictures().len(), 2);
@@ -157,7 +157,7 @@ fn an_accepted_take_that_is_damaged_gives_way_to_what_is_drawn_in_its_place() {
     let mut bench = bench.reopened();
     bench.settle();
     let told = bench.updates.iter().find_map(|update| match update {
-        Update::Failed { shot, error } if *shot == item => Some(error.clone()),
+        Update::Failed { shot, error } if *shot == item => Some(error.to_string()),
         _ => None,
     });
     assert!(told.is_some_and(|error| error.contains(take.id.as_str())), "the damage is told");

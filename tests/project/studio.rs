@@ -62,9 +62,9 @@ impl Desk {
     }
 
     /// The first error that was told.
-    fn error(&self) -> Option<&str> {
+    fn error(&self) -> Option<String> {
         self.events.iter().find_map(|event| match event {
-            StudioEvent::Failed { error, .. } => Some(error.as_str()),
+            StudioEvent::Failed { error, .. } => Some(error.to_string()),
             _ => None,
         })
     }

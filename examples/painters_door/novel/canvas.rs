@@ -231,7 +231,8 @@ impl Outlook {
                 Self::Painting(view.progress.map_or(0.0, part))
             }
             _ if project.state(shot) == ShotState::Failed => {
-                Self::Failed(project.error(shot).unwrap_or("no reason is known").to_owned())
+                let error = project.error(shot).map(|error| error.to_string());
+                Self::Failed(error.unwrap_or_else(|| "no reason is known".to_owned()))
             }
             _ => Self::Waiting,
         }

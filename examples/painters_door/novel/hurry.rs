@@ -4,7 +4,7 @@ use bevy::prelude::*;
 use bevy_illustrator::{
     components::Illustration,
     plugin::IllustratorSystems,
-    project::{Action, Project},
+    project::{Action, Project, Request},
 };
 
 use super::canvas::{Canvas, Outlook};
@@ -24,7 +24,7 @@ fn hurry(
         (With<Canvas>, Or<(Changed<Illustration>, Changed<Outlook>)>),
     >,
     project: Res<Project>,
-    mut actions: MessageWriter<Action>,
+    mut requests: MessageWriter<Request>,
 ) {
     for (illustration, outlook) in &waiting {
         if *outlook != Outlook::Waiting {
@@ -33,6 +33,6 @@ fn hurry(
         let shot = illustration.shot(project.board());
         let jobs = project.studio().jobs();
         let job = jobs.iter().find(|view| Some(&view.job.shot) == shot.as_ref());
-        actions.write_batch(job.map(|view| Action::MoveToFront(view.job.id)));
+        requests.write_batch(job.map(|view| Action::MoveToFront(view.job.id).into()));
     }
 }

@@ -1,6 +1,6 @@
 //! Why a command stopped.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
 use bevy_illustrator::{
     art::ArtError,
@@ -33,6 +33,9 @@ pub(crate) enum Failure {
     /// The project refused.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// The project refused an action.
+    #[error(transparent)]
+    Action(#[from] Arc<ProjectError>),
     /// The model refused.
     #[error(transparent)]
     Diffusion(#[from] DiffusionError),

@@ -87,7 +87,7 @@ impl Render {
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
         let chosen = self.chosen(&project)?;
         self.queue(&mut project, &chosen)?;
-        let rendered = draw(&mut project, &chosen);
+        let rendered = draw(&mut project, &chosen)?;
         self.tell(&rendered, began.elapsed())
     }
 
@@ -116,15 +116,17 @@ impl Render {
         }
         if !self.force {
             // In story order; what comes after goes to the front, so the first shot comes last.
-            project.apply(Action::Draw(chosen.iter().map(|shot| shot.id.clone()).collect()))?;
+            project.apply(Action::Draw(chosen.iter().map(|shot| shot.id.clone()).collect()));
             for job in pending(project, chosen).iter().rev() {
-                project.apply(Action::MoveToFront(job.job.id))?;
+                project.apply(Action::MoveToFront(job.job.id));
             }
         }
         for shot in chosen.iter().rev() {
             match missing(project, shot) {
                 0 => {}
-                takes => project.apply(Action::DrawMore { shot: shot.id.clone(), takes })?,
+                takes => {
+                    project.apply(Action::DrawMore { shot: shot.id.clone(), takes });
+                }
             }
         }
         Ok(())
@@ -175,7 +177,7 @@ fn pending(project: &Project, chosen: &[Shot]) -> Vec<JobView> {
 }
 
 /// Waits until the chosen shots are drawn, and tells how far that is. What else is queued stays so.
-fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
+fn draw(project: &mut Project, chosen: &[Shot]) -> Result<Rendered, Failure> {
     let asked = pending(project, chosen);
     let mut progress = DrawProgress::new(asked.len());
     let (mut drawn, mut failed) = (Vec::new(), Vec::new());
@@ -196,8 +198,9 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
                 }
                 Update::Failed { shot, error } => {
                     progress.drew(&format!("{shot} failed"));
-                    failed.push(FailedShot { shot, error });
+                    failed.push(FailedShot { shot, error: error.to_string() });
                 }
+                Update::Applied { result, .. } => drop(result?),
                 _ => {}
             }
         }
@@ -212,5 +215,5 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Rendered {
     progress.end();
     let asked: BTreeSet<ShotId> = asked.into_iter().map(|view| view.job.shot).collect();
     let art = project.art().root().to_path_buf();
-    Rendered { art, drawn, failed, kept: chosen.len() - asked.len() }
+    Ok(Rendered { art, drawn, failed, kept: chosen.len() - asked.len() })
 }

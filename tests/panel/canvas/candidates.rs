@@ -125,7 +125,7 @@ fn one_is_accepted_and_the_rest_dropped_with_one_press() {
     let (shot_again, take) = (shot.clone(), first.id);
     let other =
         Action::Edit { shot: shot_again, take, picture: None, parts, context: None, takes: 1 };
-    panel.state_mut().project.apply(other).unwrap();
+    panel.state_mut().apply(other).unwrap();
     wait_for_drawings(&mut panel);
     press(&mut panel, "Accept, discard others");
     panel.state_mut().obey();
@@ -198,12 +198,11 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     };
     let (of, picture) = (other.clone(), None);
     let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };
-    let project = &mut panel.state_mut().project;
-    project.apply(edit).unwrap();
+    panel.state_mut().apply(edit).unwrap();
     panel.state_mut().until(Project::is_idle);
     let last = panel.state().project.art().takes(other).last().unwrap().id.clone();
     let accept = Action::Accept { shot: other.clone(), take: last };
-    panel.state_mut().project.apply(accept).unwrap();
+    panel.state_mut().apply(accept).unwrap();
     panel.run_steps(3);
     assert!(panel.query_by_label_contains("Accept").is_none(), "all is judged");
 }

@@ -170,7 +170,7 @@ fn who_looks_at_something_else_finds_the_canvas_as_it_was() {
     let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
     let marks = Marks { layers: vec![mine], context: None };
     let action = Action::SetMarks { shot, take: of, marks };
-    panel.state_mut().project.apply(action).unwrap();
+    panel.state_mut().apply(action).unwrap();
     press(&mut panel, "Canvas");
     assert!(has(&panel, "mine") && !has(&panel, "part 1"));
 }
@@ -321,7 +321,7 @@ fn what_is_drawn_meanwhile_does_not_push_the_take_off_the_canvas() {
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     panel.state_mut().obey();
     let more = Action::DrawMore { shot: shot.clone(), takes: 1 };
-    panel.state_mut().project.apply(more).unwrap();
+    panel.state_mut().apply(more).unwrap();
     wait_for_drawings(&mut panel);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);

@@ -226,7 +226,7 @@ fn who_looks_at_the_take_itself_again_is_not_disturbed_by_the_next_candidate() {
     let Some(edit) = asked.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
         panic!("{asked:?}")
     };
-    panel.state_mut().project.apply(edit).unwrap();
+    panel.state_mut().apply(edit).unwrap();
     drawn(&mut panel, 3);
     assert!(panel.query_by_label("Accept").is_none());
 }
