@@ -23,7 +23,7 @@ use bevy::{
 };
 
 use crate::{
-    project::Update as ProjectUpdate,
+    project::{Project, Update as ProjectUpdate},
     schedule::{AssetRoot, CurrentStoryboard, IllustratorSystems},
     storyboard::{ShotId, Storyboard},
 };
@@ -111,7 +111,7 @@ impl Plugin for HotSwapPlugin {
         start(app);
         app.add_systems(
             PostUpdate,
-            (show_pictures, fill_placeholders)
+            (watch_pictures, show_pictures, fill_placeholders)
                 .chain()
                 .run_if(resource_exists::<Illustrations>)
                 .in_set(IllustratorSystems::Swap),
@@ -127,6 +127,17 @@ impl Plugin for HotSwapPlugin {
 fn start(app: &mut App) {
     if app.world().contains_resource::<Assets<Image>>() {
         app.init_resource::<Illustrations>();
+    }
+}
+
+/// Watches each shot whose handle was taken.
+fn watch_pictures(illustrations: Res<Illustrations>, project: Option<ResMut<Project>>) {
+    let Some(mut project) = project else { return };
+    let project = project.bypass_change_detection();
+    for shot in illustrations.handles().by_shot.keys() {
+        if !project.is_watched(shot) {
+            project.watch(shot);
+        }
     }
 }
 

@@ -9,13 +9,20 @@
 
 mod action;
 mod edits;
+mod panics;
 mod propagate;
 mod publisher;
 mod request;
-mod standing;
+mod status;
 mod update;
+mod watch;
 
-use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use crate::{
     art::{Art, ArtError, Take, TakeId},
@@ -36,7 +43,7 @@ pub use update::Update;
 
 use propagate::Search;
 use publisher::Publisher;
-use standing::Standings;
+use status::Statuses;
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::Resource;
@@ -54,9 +61,11 @@ pub struct Project {
     style_for_now: Option<Style>,
     /// The studio's jobs, by shot.
     jobs: HashMap<ShotId, Vec<Job>>,
-    standings: Standings,
+    statuses: Statuses,
     /// Edits that are being looked for in other pictures.
     searches: Vec<Search>,
+    /// The shots whose pictures are sent.
+    watched: HashSet<ShotId>,
     /// What the game shows for now in the place of what lies in `pictures/`.
     tried: HashMap<ShotId, TakeId>,
     /// What the next [`Self::poll`] tells first.
@@ -88,6 +97,9 @@ pub enum ProjectError {
         /// The take.
         take: TakeId,
     },
+    /// Background work panicked: a fault of this program.
+    #[error("this program has a fault, please report it: {0}")]
+    Panicked(String),
     /// A job failed.
     #[error(transparent)]
     Job(Arc<JobError>),
@@ -176,14 +188,15 @@ impl Project {
             art,
             style_for_now,
             jobs,
-            standings: Standings::default(),
+            statuses: Statuses::default(),
+            watched: HashSet::new(),
             searches: Vec::new(),
             tried: HashMap::new(),
             updates: vec![Update::Planned],
             revision: 0,
         };
-        project.stand_on(&Storyboard::default());
-        project.fail_again();
+        project.apply_board(&Storyboard::default());
+        project.restore_failures();
         if project.style_for_now.is_none() {
             project.search_on();
         }
@@ -263,7 +276,7 @@ impl Project {
     /// Where a shot stands; one that the storyboard does not have is orphaned.
     #[must_use]
     pub fn state(&self, shot: &ShotId) -> ShotState {
-        self.standings.state(shot)
+        self.statuses.state(shot)
     }
 
     /// The take that the game shows for a shot, if there is any: the one [tried on](Action::TryOn), else
@@ -280,7 +293,7 @@ impl Project {
     pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {
         match self.state(shot) {
             ShotState::Failed => {
-                self.standings.failure(shot).map(|failure| Arc::clone(&failure.error))
+                self.statuses.failure(shot).map(|failure| Arc::clone(&failure.error))
             }
             _ => None,
         }
@@ -300,7 +313,7 @@ impl Project {
     fn replan(&mut self) {
         let board = Storyboard::plan(&self.story, self.style(), self.art.words());
         let before = std::mem::replace(&mut self.board, board);
-        self.stand_on(&before);
+        self.apply_board(&before);
         self.updates.push(Update::Planned);
     }
 }

@@ -36,6 +36,7 @@ use crate::{
 
 pub use job_error::JobError;
 pub(crate) use pool::lower_priority;
+pub(crate) use worker::panic_message;
 
 use shared::Shared;
 use worker::Worker;

@@ -1,6 +1,7 @@
 //! One candidate picture made from a recipe.
 
 use std::{
+    io::{self, Read},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -134,6 +135,30 @@ impl TakeWriter {
         }
     }
 
+    /// Whether `pictures/<shot>.png` holds exactly the bytes of a take's file. Nothing is decoded, and the files are
+    /// compared piece by piece. A copy that cannot be read is not the right one.
+    ///
+    /// # Errors
+    /// When the take's file cannot be read.
+    pub fn is_published(&self, take: &Take) -> Result<bool, ArtError> {
+        let unreadable = |error| ArtError::io("read", &take.path)(error);
+        let mut file = std::fs::File::open(&take.path).map_err(unreadable)?;
+        let Ok(mut copy) = std::fs::File::open(self.picture_path(&take.shot)) else {
+            return Ok(false);
+        };
+        let (mut piece, mut copied) = (vec![0; PIECE], vec![0; PIECE]);
+        loop {
+            let length = read_piece(&mut file, &mut piece).map_err(unreadable)?;
+            let same = read_piece(&mut copy, &mut copied);
+            if !same.is_ok_and(|other| piece[..length] == copied[..other]) {
+                return Ok(false);
+            }
+            if length < PIECE {
+                return Ok(true);
+            }
+        }
+    }
+
     /// Copies a take to `pictures/<shot>.png`, whole or not at all, unless it stands there already, and
     /// returns that path. What stands there and is no copy of a take, as after somebody painted on it, is set aside
     /// as `<shot>.broken-1.png`.
@@ -189,6 +214,23 @@ impl TakeWriter {
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
+}
+
+/// How many bytes of a file are compared at a time.
+const PIECE: usize = 64 << 10;
+
+/// Fills `piece` as far as the file goes; how far that is.
+fn read_piece(file: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < piece.len() {
+        match file.read(&mut piece[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 /// `takes/<shot>/<take>.png`, or the same below `discarded`.

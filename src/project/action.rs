@@ -168,7 +168,7 @@ impl Project {
             Action::Accept { shot, take } => {
                 self.art.accept(&shot, &take)?;
                 self.tried.remove(&shot);
-                self.stand(&shot);
+                self.refresh_shot(&shot);
             }
             Action::TryOn { shot, take } => {
                 if let Some(take) = take {
@@ -177,16 +177,16 @@ impl Project {
                 } else {
                     self.tried.remove(&shot);
                 }
-                self.stand(&shot);
+                self.refresh_shot(&shot);
             }
             Action::Discard { shot, take } => {
                 self.art.discard(&shot, &take)?;
                 self.tried.remove(&shot);
-                self.stand(&shot);
+                self.refresh_shot(&shot);
             }
             Action::Restore { shot, take } => {
                 self.art.restore(&shot, &take)?;
-                self.stand(&shot);
+                self.refresh_shot(&shot);
             }
             Action::SetWords { shot, words } => {
                 self.shot(&shot)?;
@@ -209,7 +209,7 @@ impl Project {
                 self.searches.clear();
                 self.studio.cancel_all();
                 let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();
-                shots.iter().for_each(|shot| self.stand(shot));
+                shots.iter().for_each(|shot| self.refresh_shot(shot));
             }
         }
         Ok(Reply::default())
@@ -227,9 +227,9 @@ impl Project {
             let Some(shot) = self.board.shot(id).filter(|shot| self.needs_picture(shot)) else {
                 continue;
             };
-            if self.standings.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
-                self.forgive(id);
-                self.stand(id);
+            if self.statuses.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
+                self.clear_failure(id);
+                self.refresh_shot(id);
             } else {
                 wanted.push((id.clone(), shot.recipe.clone()));
             }
@@ -257,7 +257,7 @@ impl Project {
     fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         let shots = pictures.iter().map(|(shot, _)| shot.clone()).collect::<BTreeSet<_>>();
         // Before the worker sees the jobs: what they come to must not be forgotten.
-        shots.iter().for_each(|shot| self.forgive(shot));
+        shots.iter().for_each(|shot| self.clear_failure(shot));
         let ids = self.studio.push(pictures.clone(), front);
         for (&id, (shot, recipe)) in ids.iter().zip(pictures) {
             let jobs = self.jobs.entry(shot.clone()).or_default();
@@ -266,7 +266,7 @@ impl Project {
                 jobs.push(Job { id, shot, recipe: recipe.into() });
             }
         }
-        shots.iter().for_each(|shot| self.stand(shot));
+        shots.iter().for_each(|shot| self.refresh_shot(shot));
         ids
     }
 
@@ -284,7 +284,7 @@ impl Project {
             self.jobs.values().flatten().find(|other| other.id == job).map(|job| job.shot.clone());
         if let Some(shot) = shot {
             self.forget_job(&shot, job);
-            self.stand(&shot);
+            self.refresh_shot(&shot);
         }
     }
 }

@@ -1,5 +1,7 @@
-//! The thread that reads pictures for the game and copies those that it may ship to `pictures/`, so that no
-//! frame waits for the disk.
+//! The thread that copies pictures to `pictures/`, and reads those that somebody watches.
+//!
+//! Whether `pictures/<shot>.png` is the right copy is decided by comparing bytes: no picture is decoded for that. A
+//! picture is decoded when somebody watches its shot, or before it replaces another copy.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,34 +13,56 @@ use std::{
 
 use image::RgbaImage;
 
-use super::ProjectError;
+use super::{ProjectError, panics::catch};
 use crate::{
     art::{Take, TakeWriter},
     storyboard::ShotId,
     studio::lower_priority,
 };
 
-/// How many pictures lie ready at most until somebody takes them: what is read too early is only memory.
-const READY: usize = 32;
+/// How many decoded pictures wait at most to be taken by [`Publisher::take`].
+const MAX_READY: usize = 8;
 
-/// The thread and what it was told to do. Dropping it finishes what was drawn or chosen since the project
-/// was opened.
+/// The thread and its tasks. Dropping it finishes the urgent copies, and forgets the rest, which the next start finds.
 #[derive(Debug)]
 pub(super) struct Publisher {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A picture that is ready for the game, or why it is not.
+/// A take to publish.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(super) struct Publication {
     pub(super) take: Take,
-    /// The file that holds it.
-    pub(super) path: PathBuf,
-    /// `None` where it could not be read.
+    /// Its pixels, where they are at hand. They come back in [`Finished::image`] without a look at the file.
     pub(super) image: Option<RgbaImage>,
-    /// Why it could not be read or copied.
-    pub(super) error: Option<Arc<ProjectError>>,
+    /// Whether the take was written just now, so that its file is known to be whole.
+    pub(super) is_new: bool,
+    /// Whether to read the picture, too.
+    pub(super) read: bool,
+    /// Whether it goes before the tasks that wait.
+    pub(super) urgent: bool,
+}
+
+/// A task that is done.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) take: Take,
+    /// The file that holds the picture: the copy in `pictures/`, or the take's own where it was only read.
+    pub(super) path: PathBuf,
+    /// The picture, where it was to be read.
+    pub(super) image: Option<RgbaImage>,
+    pub(super) error: Option<PictureError>,
+    /// Whether this was a copy to `pictures/`.
+    pub(super) is_publication: bool,
+}
+
+/// Why a picture could not be shown or published.
+#[derive(Clone, Debug)]
+pub(super) struct PictureError {
+    pub(super) error: Arc<ProjectError>,
+    /// Whether the take itself cannot be read. If not, only the copy failed.
+    pub(super) is_damaged: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,30 +73,30 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// One order for each thing to do: the last.
-    orders: HashMap<Deed, Order>,
-    /// Those with an order, and perhaps some whose order is carried out already.
-    turns: VecDeque<Deed>,
+    /// The newest request for each task.
+    requests: HashMap<Task, Request>,
+    /// The order of the tasks. May name tasks that are done already.
+    turns: VecDeque<Task>,
     busy: bool,
-    ready: VecDeque<Published>,
+    finished: VecDeque<Finished>,
     closing: bool,
 }
 
-/// What is to be done for a shot.
+/// One task for each shot and kind: a newer request replaces the older one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Deed {
-    /// To put its picture into `pictures/`, and read it.
+enum Task {
+    /// Update `pictures/<shot>.png`.
     Publish(ShotId),
-    /// To read a picture only.
-    Show(ShotId),
+    /// Read a picture.
+    Read(ShotId),
 }
 
 #[derive(Debug)]
-struct Order {
-    /// The take, with its picture where it is at hand; none to take away what is published.
-    take: Option<(Box<Take>, Option<RgbaImage>)>,
-    /// Before those that wait.
-    soon: bool,
+enum Request {
+    Publish(Box<Publication>),
+    /// Remove `pictures/<shot>.png`.
+    Unpublish,
+    Read(Box<Take>),
 }
 
 impl Publisher {
@@ -86,35 +110,38 @@ impl Publisher {
             let shared = Arc::clone(&shared);
             move || {
                 lower_priority();
-                shared.work(&writer);
+                shared.run(&writer);
             }
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Has a take published and read, unless its picture is at hand: soon, or when all others have
-    /// had their turn.
-    pub(super) fn publish(&self, take: Take, image: Option<RgbaImage>, soon: bool) {
-        let deed = Deed::Publish(take.shot.clone());
-        self.order(deed, Order { take: Some((Box::new(take), image)), soon });
+    /// Copies a take to `pictures/`, unless the copy is there already.
+    pub(super) fn publish(&self, publication: Publication) {
+        let (task, urgent) = (Task::Publish(publication.take.shot.clone()), publication.urgent);
+        self.request(task, Request::Publish(Box::new(publication)), urgent);
     }
 
-    /// Has a take read soon, and leaves what is published.
-    pub(super) fn show(&self, take: Take) {
-        let deed = Deed::Show(take.shot.clone());
-        self.order(deed, Order { take: Some((Box::new(take), None)), soon: true });
+    /// Reads a take, before the tasks that wait. `pictures/` stays as it is.
+    pub(super) fn read(&self, take: Take) {
+        self.request(Task::Read(take.shot.clone()), Request::Read(Box::new(take)), true);
     }
 
-    /// Has the picture of a shot taken away.
+    /// Removes the picture of a shot from `pictures/`.
     pub(super) fn unpublish(&self, shot: ShotId) {
-        self.order(Deed::Publish(shot), Order { take: None, soon: true });
+        self.request(Task::Publish(shot), Request::Unpublish, true);
     }
 
-    /// Up to `most` pictures that are ready.
-    pub(super) fn take(&self, most: usize) -> Vec<Published> {
+    /// The tasks that are done since the last call, with up to `most` pictures.
+    pub(super) fn take(&self, most: usize) -> Vec<Finished> {
         let mut state = self.shared.lock();
-        let most = most.min(state.ready.len());
-        let taken = state.ready.drain(..most).collect::<Vec<_>>();
+        let mut pictures = 0;
+        let is_too_much = |finished: &Finished| {
+            pictures += usize::from(finished.image.is_some());
+            pictures > most
+        };
+        let count = state.finished.iter().position(is_too_much).unwrap_or(state.finished.len());
+        let taken = state.finished.drain(..count).collect::<Vec<_>>();
         drop(state);
         if !taken.is_empty() {
             self.shared.changed.notify_all();
@@ -122,20 +149,20 @@ impl Publisher {
         taken
     }
 
-    /// Whether all is done and taken.
+    /// Whether every task is done and was returned by [`Self::take`].
     pub(super) fn is_idle(&self) -> bool {
         let state = self.shared.lock();
-        state.orders.is_empty() && !state.busy && state.ready.is_empty()
+        state.requests.is_empty() && !state.busy && state.finished.is_empty()
     }
 
-    fn order(&self, deed: Deed, order: Order) {
+    fn request(&self, task: Task, request: Request, urgent: bool) {
         let mut state = self.shared.lock();
-        if order.soon {
-            state.turns.push_front(deed.clone());
+        if urgent {
+            state.turns.push_front(task.clone());
         } else {
-            state.turns.push_back(deed.clone());
+            state.turns.push_back(task.clone());
         }
-        state.orders.insert(deed, order);
+        state.requests.insert(task, request);
         drop(state);
         self.shared.changed.notify_all();
     }
@@ -145,22 +172,30 @@ impl Drop for Publisher {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closing = true;
-        state.orders.retain(|deed, order| order.soon && matches!(deed, Deed::Publish(_)));
+        state.requests.retain(|_, request| match request {
+            Request::Publish(publication) => {
+                publication.read = false;
+                publication.urgent
+            }
+            Request::Unpublish => true,
+            Request::Read(_) => false,
+        });
         drop(state);
         self.shared.changed.notify_all();
-        // A panic of its own was told by the panic hook.
+        // The panic hook has reported a panic of the thread.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Shared {
-    fn work(&self, writer: &TakeWriter) {
-        while let Some((deed, order)) = self.next_order() {
-            let published = match (deed, order.take) {
-                (Deed::Publish(_), Some((take, image))) => Some(publish(writer, *take, image)),
-                (Deed::Show(_), take) => take.map(|(take, image)| read(*take, image)),
-                (Deed::Publish(shot), None) => {
-                    if let Err(error) = writer.unpublish(&shot) {
+    fn run(&self, writer: &TakeWriter) {
+        while let Some((task, request)) = self.next_request() {
+            let finished = match request {
+                Request::Publish(publication) => Some(publish(writer, *publication)),
+                Request::Read(take) => Some(read(*take)),
+                Request::Unpublish => {
+                    let (Task::Publish(shot) | Task::Read(shot)) = task;
+                    if let Err(error) = catch(|| Ok(writer.unpublish(&shot)?)) {
                         log::error!("{error}");
                     }
                     None
@@ -169,26 +204,27 @@ impl Shared {
             let mut state = self.lock();
             state.busy = false;
             if state.closing
-                && let Some(Published { error: Some(error), .. }) = &published
+                && let Some(Finished { error: Some(PictureError { error, .. }), .. }) = &finished
             {
                 log::error!("{error}");
             }
-            state.ready.extend(published);
+            state.finished.extend(finished);
         }
     }
 
-    /// Waits for an order, and for room for what comes of it; `None` when nothing is left to do and the
-    /// publisher closes.
-    fn next_order(&self) -> Option<(Deed, Order)> {
+    /// Waits for a request, and for room for its picture. Returns `None` when the publisher closes and nothing is left
+    /// to do.
+    fn next_request(&self) -> Option<(Task, Request)> {
         let waits = |state: &mut State| {
-            !state.closing && (state.orders.is_empty() || state.ready.len() >= READY)
+            let pictures = state.finished.iter().filter(|finished| finished.image.is_some());
+            !state.closing && (state.requests.is_empty() || pictures.count() >= MAX_READY)
         };
         let mut state =
             self.changed.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
-        while let Some(deed) = state.turns.pop_front() {
-            if let Some(order) = state.orders.remove(&deed) {
+        while let Some(task) = state.turns.pop_front() {
+            if let Some(request) = state.requests.remove(&task) {
                 state.busy = true;
-                return Some((deed, order));
+                return Some((task, request));
             }
         }
         None
@@ -199,18 +235,35 @@ impl Shared {
     }
 }
 
-fn publish(writer: &TakeWriter, take: Take, image: Option<RgbaImage>) -> Published {
+fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
+    let Publication { take, image, is_new, read, .. } = publication;
     let path = writer.picture_path(&take.shot);
-    let read = read(take, image);
-    let uncopied = read.image.as_ref().and_then(|_| writer.publish(&read.take).err());
-    let uncopied = uncopied.map(|error| Arc::new(error.into()));
-    Published { path, error: read.error.or(uncopied), ..read }
+    let decode = |image: Option<RgbaImage>| match image {
+        Some(image) => Ok(image),
+        None => catch(|| Ok(take.image()?)),
+    };
+    let copy = |image: Option<RgbaImage>| {
+        let damaged = |error| PictureError { error: Arc::new(error), is_damaged: true };
+        let uncopied = |error| PictureError { error: Arc::new(error), is_damaged: false };
+        let is_published = catch(|| Ok(writer.is_published(&take)?)).map_err(damaged)?;
+        // A damaged take must not replace a whole copy.
+        let must_check = !is_published && !is_new;
+        let image = (read || must_check).then(|| decode(image)).transpose().map_err(damaged)?;
+        if is_published {
+            return Ok((image, None));
+        }
+        let error = catch(|| Ok(writer.publish(&take)?)).err().map(uncopied);
+        Ok((image, error))
+    };
+    let (image, error) = copy(image).unwrap_or_else(|error| (None, Some(error)));
+    let image = image.filter(|_| read);
+    Finished { path, image, error, take, is_publication: true }
 }
 
-fn read(take: Take, image: Option<RgbaImage>) -> Published {
-    let path = take.path.clone();
-    match image.map_or_else(|| take.image(), Ok) {
-        Ok(image) => Published { take, path, image: Some(image), error: None },
-        Err(error) => Published { take, path, image: None, error: Some(Arc::new(error.into())) },
-    }
+fn read(take: Take) -> Finished {
+    let (image, error) = match catch(|| Ok(take.image()?)) {
+        Ok(image) => (Some(image), None),
+        Err(error) => (None, Some(PictureError { error: Arc::new(error), is_damaged: true })),
+    };
+    Finished { path: take.path.clone(), image, error, take, is_publication: false }
 }

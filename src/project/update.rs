@@ -5,8 +5,10 @@ use std::{mem, path::PathBuf, sync::Arc};
 use image::RgbaImage;
 
 use super::{
-    ActionId, ActionResult, Project, ProjectError, is_asked_for, propagate::Found,
-    publisher::Published, standing::Failure,
+    ActionId, ActionResult, Project, ProjectError, is_asked_for,
+    propagate::Found,
+    publisher::Finished,
+    status::{Failure, NewPicture},
 };
 use crate::{
     art::TakeId,
@@ -18,8 +20,7 @@ use crate::{
 #[cfg(feature = "plugin")]
 use bevy::prelude::Message;
 
-/// How many pictures one [`Project::poll`] tells at most: a game that opens with thousands of them gets
-/// them over many frames, each of which can afford to upload so many.
+/// How many pictures one [`Project::poll`] returns at most: a frame can upload only so many.
 const PICTURES_PER_POLL: usize = 8;
 
 /// Something happened in a project.
@@ -29,14 +30,15 @@ const PICTURES_PER_POLL: usize = 8;
 pub enum Update {
     /// The storyboard was planned anew.
     Planned,
-    /// The picture that the game shows for a shot is another one now.
+    /// The picture that the game shows for a shot, sent for shots that are [watched](Project::watch): once when that
+    /// begins, and then whenever another take is shown.
     Picture {
         /// The shot.
         shot: ShotId,
         /// The picture.
         image: RgbaImage,
-        /// The file that holds it: `<art folder>/pictures/<shot>.png`, or the take's own where trying a take
-        /// on, or the end of that, changed what the game shows and left `pictures/` as it was.
+        /// A file that holds it: `<art folder>/pictures/<shot>.png` where the picture was published just now, else the
+        /// take's own.
         path: PathBuf,
     },
     /// `<art folder>/pictures/<shot>.png` holds the picture that it is to hold, which may be another than the
@@ -78,14 +80,13 @@ pub enum Update {
 }
 
 impl Project {
-    /// What happened since the last call; never waits. The pictures that were there before are told by
-    /// the first calls, a few by each, in story order; what is drawn meanwhile comes first.
+    /// What happened since the last call. Never waits. Pictures come a few with each call.
     pub fn poll(&mut self) -> Vec<Update> {
         for event in self.studio.poll() {
             self.hear(event);
         }
-        for published in self.publisher.take(PICTURES_PER_POLL) {
-            self.receive(published);
+        for finished in self.publisher.take(PICTURES_PER_POLL) {
+            self.receive(finished);
         }
         self.take_found();
         mem::take(&mut self.updates)
@@ -128,15 +129,16 @@ impl Project {
             }
             StudioEvent::Cancelled(job) => {
                 self.forget_job(&job.shot, job.id);
-                self.stand(&job.shot);
+                self.refresh_shot(&job.shot);
                 self.updates.push(Update::Progress(job));
             }
             StudioEvent::Drawn { job, take, image } => {
                 self.forget_job(&job.shot, job.id);
-                self.forgive(&job.shot);
+                self.clear_failure(&job.shot);
                 self.updates.push(Update::Drawn { shot: job.shot.clone(), take: take.id.clone() });
+                let new = NewPicture { take: take.id.clone(), image };
                 self.art.enter(*take);
-                self.stand_with(&job.shot, Some(image), true);
+                self.refresh_with(&job.shot, Some(new), true);
             }
             StudioEvent::Failed { job, error } => {
                 self.forget_job(&job.shot, job.id);
@@ -146,40 +148,38 @@ impl Project {
         }
     }
 
-    fn receive(&mut self, published: Published) {
-        let Published { take, path, image, error } = published;
-        let is_shown = self.standings.shows(&take.shot, &take.id);
-        // Where another take has come into its place meanwhile, that one is on its way.
-        if !is_shown && !self.standings.publishes(&take.shot, &take.id) {
+    fn receive(&mut self, finished: Finished) {
+        let Finished { take, path, image, error, is_publication } = finished;
+        let is_shown = self.statuses.shows(&take.shot, &take.id);
+        // Where another take has replaced it meanwhile, that one follows.
+        if !is_shown && !self.statuses.publishes(&take.shot, &take.id) {
             return;
         }
-        if let Some(error) = error.clone() {
+        let is_published = is_publication && error.is_none();
+        if let Some(error) = error {
             self.revision += 1;
-            if image.is_none() {
+            if error.is_damaged {
                 self.art.mark_damaged(&take.shot, &take.id);
             }
-            if image.is_none() && self.shown(&take.shot).is_some_and(|shown| shown.id != take.id) {
+            if error.is_damaged && self.shown(&take.shot).is_some_and(|shown| shown.id != take.id) {
                 // Another one is shown in its place.
-                self.updates.push(Update::Failed { shot: take.shot.clone(), error });
-                return self.stand(&take.shot);
+                self.updates.push(Update::Failed { shot: take.shot.clone(), error: error.error });
+                return self.refresh_shot(&take.shot);
             }
-            // What cannot be read is to be drawn again, from the beginning; what cannot be copied, only copied.
-            let drawn = Recipe { edit: None, ..take.provenance.recipe };
-            let recipe = image.is_none().then(|| Arc::new(drawn));
-            self.fail(&take.shot, Failure { error, recipe });
+            self.fail_picture(take.clone(), error);
         }
-        if error.is_none() && path != take.path {
+        if is_published {
             self.updates.push(Update::Published { shot: take.shot.clone(), path: path.clone() });
         }
-        if let Some(image) = image.filter(|_| is_shown) {
+        if let Some(image) = image.filter(|_| is_shown && self.is_watched(&take.shot)) {
             self.updates.push(Update::Picture { shot: take.shot, image, path });
         }
     }
 
-    fn fail(&mut self, shot: &ShotId, failure: Failure) {
+    pub(super) fn fail(&mut self, shot: &ShotId, failure: Failure) {
         self.updates.push(Update::Failed { shot: shot.clone(), error: failure.error.clone() });
-        self.standings.fail(shot, failure);
-        self.stand(shot);
+        self.statuses.set_failure(shot, failure);
+        self.refresh_shot(shot);
     }
 
     /// Says that a job is done with.

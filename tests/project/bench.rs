@@ -37,6 +37,13 @@ impl Bench {
     pub fn over(dir: tempfile::TempDir, story: Story) -> Self {
         let fakes = Fakes::default();
         let project = Project::open(story, dir.path(), fakes.registry()).unwrap();
+        Self::watching(dir, fakes, project)
+    }
+
+    /// A bench over a project, all of whose shots are watched.
+    pub fn watching(dir: tempfile::TempDir, fakes: Fakes, mut project: Project) -> Self {
+        let shots = project.board().shots().iter().map(|shot| shot.id.clone()).collect::<Vec<_>>();
+        shots.iter().for_each(|shot| project.watch(shot));
         Self { dir, fakes, project, updates: Vec::new() }
     }
 

@@ -133,7 +133,7 @@ fn a_style_for_now_is_drawn_in_and_not_kept() {
     drop(project);
     let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };
     let project = Project::open_with(story(), dir.path(), fakes.registry(), chalk).unwrap();
-    let mut bench = Bench { dir, project, fakes, updates: Vec::new() };
+    let mut bench = Bench::watching(dir, fakes, project);
     assert_eq!(bench.states(), [ShotState::Stale; 3]);
     bench.apply(Action::DrawNeeded);
     bench.settle();
@@ -155,7 +155,7 @@ fn a_style_for_now_leaves_what_waits_in_another_style_to_the_next_start() {
     drop(project);
     let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };
     let project = Project::open_with(story(), dir.path(), fakes.registry(), chalk).unwrap();
-    let mut bench = Bench { dir, project, fakes, updates: Vec::new() };
+    let mut bench = Bench::watching(dir, fakes, project);
     assert_eq!(bench.project.studio().jobs().len(), 0);
     bench.apply(Action::DrawNeeded);
     bench.settle();

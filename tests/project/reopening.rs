@@ -224,3 +224,49 @@ fn what_was_drawn_is_published_though_the_project_closes_at_once() {
         assert_eq!(image::open(path).unwrap().into_rgba8(), gradient(&shot.recipe));
     }
 }
+
+#[test]
+fn opening_reads_no_picture_until_its_shot_is_watched() {
+    let bench = Bench::drawn();
+    let (item, portrait) = (bench.item(), bench.portrait());
+    let take = bench.project.art().takes(&item)[0].clone();
+    let Bench { dir, project, fakes, .. } = bench;
+    drop(project);
+    let project = Project::open(story(), dir.path(), fakes.registry()).unwrap();
+    let mut bench = Bench { dir, fakes, project, updates: Vec::new() };
+    bench.settle();
+    assert!(bench.pictures().is_empty());
+    bench.project.watch(&item);
+    bench.project.watch(&item);
+    bench.settle();
+    assert_eq!((bench.times_told(&item), bench.times_told(&portrait)), (1, 0));
+    assert_eq!(bench.pictures()[&item], &gradient(take.recipe()));
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    bench.apply(Action::DrawMore { shot: portrait.clone(), takes: 1 });
+    bench.settle();
+    assert_eq!((bench.times_told(&item), bench.times_told(&portrait)), (2, 0));
+    bench.project.unwatch(&item);
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    bench.settle();
+    assert_eq!(bench.times_told(&item), 2);
+    assert_eq!(bench.published(&item), gradient(&take.recipe().with_take(2)));
+}
+
+#[test]
+fn a_damaged_take_does_not_replace_a_whole_copy_of_another() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    bench.settle();
+    let [first, second] = bench.project.art().takes(&item) else { panic!("two takes") };
+    let (first, second) = (first.clone(), second.clone());
+    let mut bytes = fs::read(&first.path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"IDAT").unwrap() + 8;
+    bytes[at] ^= 0xff;
+    fs::write(&first.path, &bytes).unwrap();
+    // Nobody looks at the pictures.
+    bench.project.unwatch(&item);
+    bench.apply(Action::Accept { shot: item.clone(), take: first.id.clone() });
+    bench.settle();
+    assert_eq!(bench.published(&item), gradient(second.recipe()));
+}

@@ -1,0 +1,25 @@
+//! Turns panics of background work into errors, so that a thread that panics does not leave anybody waiting.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::ProjectError;
+use crate::studio::panic_message;
+
+/// Runs `work`. A panic becomes [`ProjectError::Panicked`].
+///
+/// `work` must leave shared state valid when it panics: files are replaced whole, and locks are not held meanwhile.
+pub(super) fn catch<T>(work: impl FnOnce() -> Result<T, ProjectError>) -> Result<T, ProjectError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(ProjectError::Panicked(panic_message(panic.as_ref()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_message() {
+        let error = catch::<()>(|| panic!("the lens cap is on")).unwrap_err();
+        assert!(error.to_string().contains("the lens cap is on"), "{error}");
+    }
+}
