@@ -6,7 +6,7 @@ use bevy::prelude::*;
 
 use crate::{
     hot_swap::Illustrations,
-    project::{ ProjectError, Request, Update as ProjectUpdate, refuse_faults},
+    project::{ProjectError, Request, Update as ProjectUpdate, refuse_faults},
     schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices, ShippedStoryboard},
     story::check::check,
     storyboard::Storyboard,
