@@ -1,15 +1,15 @@
-//! The Bevy plugins: they read the game's story, drive its [`Project`](crate::project::Project), and tell
-//! the game what happens.
+//! The Bevy plugins: they read the game's story, drive its [`Project`](crate::project::Project), and send
+//! its updates to the game.
 //!
-//! [`IllustratorPlugins`] is all that a game adds. What each of its parts does in a frame stands on
-//! [`IllustratorSystems`]; nothing in there waits for a disk or a network.
+//! A game adds [`IllustratorPlugins`]. [`IllustratorSystems`] says what runs in which schedule. No system
+//! waits for a disk or a network.
 
 mod drive;
 mod shipped;
 mod story_asset;
 
 pub use crate::schedule::{IllustratorStatus, IllustratorSystems, Notices};
-pub use story_asset::{StoryAsset, StoryLoader};
+pub use story_asset::{StoryAsset, StoryFormatAppExt, StoryLoader};
 
 use std::path::{Path, PathBuf};
 
@@ -30,16 +30,16 @@ use crate::{
     hot_swap::HotSwapPlugin,
     project::{Request, Update as ProjectUpdate},
     schedule::{AssetRoot, NewStory},
-    story::ron_file,
+    story::format::{DEFAULT_NAME, StoryFormats},
 };
 
 /// Everything that illustrates a story in a running game.
 ///
-/// | part | does |
+/// | plugin | purpose |
 /// |---|---|
-/// | [`IllustratorPlugin`] | reads the story, drives the [`Project`](crate::project::Project) |
-/// | [`HotSwapPlugin`] | gives each shot a handle that shows every later picture |
-/// | [`ComponentsPlugin`] | puts pictures on entities with an [`Illustration`](crate::components::Illustration) |
+/// | [`IllustratorPlugin`] | reads the story and drives the [`Project`](crate::project::Project) |
+/// | [`HotSwapPlugin`] | keeps one image handle for each shot |
+/// | [`ComponentsPlugin`] | shows pictures on entities with an [`Illustration`](crate::components::Illustration) |
 /// | `PanelPlugin`, with the feature `panel` | the author's panel; F2 opens it |
 ///
 /// ```
@@ -54,51 +54,51 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IllustratorPlugins;
 
-/// Reads the story and drives its [`Project`](crate::project::Project): the part of [`IllustratorPlugins`] with the settings.
+/// Reads the story and drives its [`Project`](crate::project::Project). It has the settings of
+/// [`IllustratorPlugins`].
 ///
-/// It may be added before or after Bevy's own plugins; the panel wants to come after them.
+/// It works before and after Bevy's own plugins in the order of adding; the panel must come after them.
 #[derive(Clone)]
 pub struct IllustratorPlugin {
-    /// Where the story comes from.
+    /// The source of the story.
     pub story: StoryInput,
-    /// Where the pictures are kept; `None` is `illustrations/<name of the story>` below the game's
-    /// asset folder.
+    /// The art folder. `None` is `illustrations/<name of the story>` in the game's asset folder.
     pub art_folder: Option<PathBuf>,
-    /// What is drawn unasked; a game that is finished draws nothing.
+    /// When pictures are drawn without a request.
     pub draw_policy: DrawPolicy,
-    /// What draws.
+    /// Loads the models that draw.
     pub registry: GeneratorRegistry,
 }
 
-/// Where the story comes from.
+/// The source of the story.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoryInput {
-    /// The components of [`crate::story`] on the game's own entities, and the resource
-    /// [`StoryMeta`].
+    /// The components of [`crate::story`] on the game's entities, and the resource [`StoryMeta`].
     #[default]
     Components,
-    /// A `*.story.ron` asset, as a path in the asset folder. A change of the file takes effect in the
-    /// running game, through Bevy's `file_watcher` or [`AssetServer::reload`].
+    /// A story file, as a path in the asset folder. [`StoryFormats`] has the formats: `*.story.ron`, and
+    /// those of [`register_story_format`](StoryFormatAppExt::register_story_format). The game follows
+    /// changes of the file with Bevy's `file_watcher`, or after [`AssetServer::reload`].
     File(String),
 }
 
-/// When the illustrator draws without being asked.
+/// When pictures are drawn without a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DrawPolicy {
-    /// Pictures that are missing or stale, as soon as the story is read and each time it changes.
+    /// Missing and stale pictures are drawn as soon as the story is read, and after each change of it.
     #[default]
     Auto,
-    /// Nothing until a [`Request`] asks for it.
+    /// Pictures are drawn only by an [`Action`](crate::project::Action).
     OnRequest,
-    /// Nothing at all: for a game that is finished. What lies in the folder `pictures` of the art folder is
-    /// loaded through Bevy's assets, from wherever the game has them, and nothing else is needed of it. There
-    /// is no [`Project`](crate::project::Project), no worker thread and no panel, and nothing is written. The
-    /// art folder must lie in the asset folder.
+    /// Nothing is drawn. This is for a game that ships. Bevy loads the files in the folder `pictures` of
+    /// the art folder, which must be inside the asset folder; the rest of the art folder is not needed.
+    /// There is no [`Project`](crate::project::Project), no worker thread and no panel. Nothing is
+    /// written.
     Off,
 }
 
 impl Default for IllustratorPlugin {
-    /// A story from components, drawn by what is built in on the best device there is.
+    /// A story in components, drawn by the built-in model on the best device.
     fn default() -> Self {
         Self {
             story: StoryInput::default(),
@@ -111,9 +111,9 @@ impl Default for IllustratorPlugin {
 
 impl StoryInput {
     /// The name of the art folder.
-    fn folder_name(&self) -> &str {
-        let Self::File(path) = self else { return ron_file::NO_NAME };
-        ron_file::name(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    fn folder_name(&self, formats: &StoryFormats) -> &str {
+        let Self::File(path) = self else { return DEFAULT_NAME };
+        formats.story_name(path.rsplit(['/', '\\']).next().unwrap_or(path))
     }
 }
 
@@ -133,6 +133,7 @@ impl Plugin for IllustratorPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<IllustratorStatus>()
             .init_resource::<Notices>()
+            .init_resource::<StoryFormats>()
             .register_type::<IllustratorStatus>()
             .register_type::<Notices>()
             .add_message::<Request>()
@@ -146,21 +147,17 @@ impl Plugin for IllustratorPlugin {
                 PostUpdate,
                 IllustratorSystems::Swap.before(AssetEventSystems).before(UiSystems::Content),
             );
-        if has_assets(app) {
-            self.start(app);
-        }
     }
 
+    /// Starts when all plugins are added: Bevy's may come after this one, and so may story formats.
     fn finish(&self, app: &mut App) {
-        if app.world().contains_resource::<AssetRoot>() {
-            return;
-        }
-        if has_assets(app) {
+        let has_assets = app.world().contains_resource::<AssetServer>()
+            && app.world().contains_resource::<Assets<Image>>();
+        if has_assets {
             self.start(app);
         } else {
-            let text = NO_ASSETS.to_owned();
-            error!("{text}");
-            app.insert_resource(IllustratorStatus::Failed(text));
+            error!("{NO_ASSETS}");
+            app.insert_resource(IllustratorStatus::Failed(NO_ASSETS.to_owned()));
         }
     }
 }
@@ -177,30 +174,22 @@ or, without a window:
         .add_plugins((MinimalPlugins, AssetPlugin::default(), ImagePlugin::default()))
         .add_plugins(IllustratorPlugins)";
 
-/// Whether the plugins are there without which nothing can be loaded or shown.
-fn has_assets(app: &App) -> bool {
-    app.world().contains_resource::<AssetServer>()
-        && app.world().contains_resource::<Assets<Image>>()
-}
-
 impl IllustratorPlugin {
-    /// Sets everything up that needs Bevy's asset plugins.
+    /// Adds what needs Bevy's asset plugins.
     fn start(&self, app: &mut App) {
         let root = asset_root(app);
+        let formats = app.world().resource::<StoryFormats>().clone();
         let art_folder = self
             .art_folder
             .clone()
-            .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name()));
+            .unwrap_or_else(|| root.join("illustrations").join(self.story.folder_name(&formats)));
         let art_folder = std::path::absolute(&art_folder).unwrap_or(art_folder);
         app.init_resource::<NewStory>();
         match self.draw_policy {
             DrawPolicy::Off => shipped::build(app, &art_folder, &root),
             policy => {
                 let needed = policy == DrawPolicy::Auto;
-                drive::draw(
-                    app,
-                    drive::ProjectOpener::new(art_folder, needed, self.registry.clone()),
-                );
+                drive::draw(app, drive::ProjectOpener::new(art_folder, needed, self.registry.clone()));
             }
         }
         app.insert_resource(AssetRoot(root));
@@ -209,12 +198,12 @@ impl IllustratorPlugin {
                 app.init_resource::<StoryMeta>()
                     .add_systems(PreUpdate, gather_story.in_set(IllustratorSystems::Read));
             }
-            StoryInput::File(path) => story_asset::follow(app, path.clone()),
+            StoryInput::File(path) => story_asset::build(app, path.clone(), formats),
         }
     }
 }
 
-/// The folder that asset paths of the default source start from.
+/// The folder that asset paths of the default source are relative to.
 fn asset_root(app: &App) -> PathBuf {
     let plugins = app.get_added_plugins::<AssetPlugin>();
     let folder = plugins.first().map_or("assets", |plugin| plugin.file_path.as_str());
@@ -228,11 +217,14 @@ mod tests {
 
     #[test]
     fn the_art_folder_is_named_after_the_story_file() {
-        let name = |path: &str| StoryInput::File(path.to_owned()).folder_name().to_owned();
-        assert_eq!(name("stories/painters_door.story.ron"), "painters_door");
-        assert_eq!(name("tale.ron"), "tale");
-        assert_eq!(name("acts/act.2.story.ron"), "act.2", "which is not that of act 1");
-        assert_eq!(name("stories/.ron"), "story");
-        assert_eq!(StoryInput::Components.folder_name(), "story");
+        let formats = StoryFormats::default();
+        for (path, name) in [
+            ("stories/painters_door.story.ron", "painters_door"),
+            ("acts\\act.2.story.ron", "act.2"),
+            ("stories/.ron", "story"),
+        ] {
+            assert_eq!(StoryInput::File(path.to_owned()).folder_name(&formats), name, "{path}");
+        }
+        assert_eq!(StoryInput::Components.folder_name(&formats), "story");
     }
 }

@@ -1,11 +1,11 @@
-//! The model of a story: cast, places, scenes and their lines.
+//! The data model of a story: characters, places, items, and scenes with their lines.
 //!
-//! A story comes from a [`StorySource`]: a RON file ([`ron_file`]), the components on a game's own
-//! entities (feature `plugin`), or anything else that can fill a [`Story`]. It says nothing of
-//! picture files; [`crate::storyboard`] works out which pictures it needs.
+//! A story comes from a file in one of the [`StoryFormats`](format::StoryFormats), from components on a game's
+//! entities (feature `plugin`), or from any other [`StorySource`]. A story names no picture files;
+//! [`crate::storyboard`] plans the pictures that it needs.
 
 pub mod check;
-pub mod ron_file;
+pub mod format;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +14,18 @@ use crate::recipe::Style;
 #[cfg(feature = "plugin")]
 use bevy::prelude::{Component, Reflect, ReflectComponent, ReflectDefault};
 
-/// Something that a story can be read from.
+/// A source that is not a file, such as the components in a Bevy world.
+///
+/// A file format implements [`StoryFormat`](format::StoryFormat) instead.
 pub trait StorySource {
-    /// Why reading failed.
+    /// The error of [`Self::story`].
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Reads the whole story.
     ///
     /// # Errors
-    /// When the source cannot be read as a story; what is wrong *inside* a story that reads well is
-    /// told by [`check::check`].
+    /// When the source is not a story. Faults inside a well-formed story are found by [`check::check`]
+    /// instead.
     fn story(&self) -> Result<Story, Self::Error>;
 }
 
@@ -31,28 +33,28 @@ pub trait StorySource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
-    /// What the story is called.
+    /// The title.
     pub title: String,
-    /// The id of the first scene; the first in [`Self::scenes`] when empty.
+    /// The id of the first scene. If empty, the story starts with the first of [`Self::scenes`].
     #[serde(default)]
     pub start: String,
-    /// The one look of all pictures.
+    /// The style of all pictures.
     #[serde(default)]
     pub style: Style,
-    /// Everybody who speaks or is seen.
+    /// The characters.
     #[serde(default)]
     pub characters: Vec<Character>,
-    /// Where scenes play.
+    /// The places where scenes play.
     #[serde(default)]
     pub places: Vec<Place>,
-    /// Things that are shown on their own.
+    /// The items that have a picture of their own.
     #[serde(default)]
     pub items: Vec<Item>,
-    /// The scenes, in the order of writing.
+    /// The scenes, in the author's order.
     pub scenes: Vec<Scene>,
 }
 
-/// A cast sheet: somebody who speaks or is seen.
+/// A character sheet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -61,35 +63,35 @@ pub struct Story {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Character {
-    /// How lines name this character.
+    /// The id that lines refer to.
     pub id: String,
-    /// How the reader sees the name.
+    /// The name that readers see.
     pub name: String,
-    /// What this character looks like, in words for the model.
+    /// The appearance, as a prompt.
     pub looks: String,
-    /// The colour of the name in a text box, as `#rrggbb`.
+    /// The colour of the name in a text box: `#rrggbb`.
     #[serde(default)]
     pub colour: Option<String>,
-    /// Words for each expression; an expression that is not listed stands for itself.
+    /// The prompts of expressions. The prompt of an expression that is not listed is its id.
     #[serde(default)]
     pub expressions: Vec<Expression>,
-    /// What a picture of this character must not show.
+    /// The negative prompt for pictures of this character.
     #[serde(default, alias = "unwanted")]
     pub negative_prompt: String,
 }
 
-/// What an expression of a character looks like.
+/// The prompt of a character's expression.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields)]
 pub struct Expression {
-    /// How lines name it.
+    /// The id that lines refer to.
     pub id: String,
-    /// How it looks, in words for the model.
+    /// The prompt.
     pub words: String,
 }
 
-/// A location sheet: somewhere scenes play.
+/// A place sheet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -98,18 +100,18 @@ pub struct Expression {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    /// How scenes name this place.
+    /// The id that scenes refer to.
     pub id: String,
-    /// How the reader sees the name.
+    /// The name that readers see.
     pub name: String,
-    /// What the place looks like, in words for the model.
+    /// The appearance, as a prompt.
     pub looks: String,
-    /// What a picture of this place must not show.
+    /// The negative prompt for pictures of this place.
     #[serde(default, alias = "unwanted")]
     pub negative_prompt: String,
 }
 
-/// Something that is shown on its own, as in an inventory.
+/// An item sheet: something with a picture of its own, as in an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -118,18 +120,18 @@ pub struct Place {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Item {
-    /// How the game names it.
+    /// The id that lines refer to.
     pub id: String,
-    /// How the reader sees the name.
+    /// The name that readers see.
     pub name: String,
-    /// What it looks like, in words for the model.
+    /// The appearance, as a prompt.
     pub looks: String,
 }
 
-/// Where, when and in which mood; what is said there, and where it leads.
+/// A scene: its place, time, weather and mood, its lines, and the exits to other scenes.
 ///
-/// As a component, lines and exits may stand in the scene itself or, for a game that keeps them on
-/// entities of their own, as [`Line`] and [`Exit`] on its children.
+/// As a component, a scene can hold its lines and exits itself, or its child entities can have [`Line`] and
+/// [`Exit`] components.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -138,31 +140,31 @@ pub struct Item {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Scene {
-    /// How exits name this scene.
+    /// The id that exits refer to.
     pub id: String,
     /// The id of a [`Place`].
     pub place: String,
-    /// Time of day, in words: `at night`.
+    /// The time of day, as a prompt: `at night`.
     #[serde(default)]
     pub time: String,
-    /// Weather, in words: `in the rain`.
+    /// The weather, as a prompt: `in the rain`.
     #[serde(default)]
     pub weather: String,
-    /// Mood, in words: `calm`.
+    /// The mood, as a prompt: `calm`.
     #[serde(default)]
     pub mood: String,
-    /// What is said and shown, in order.
+    /// The lines, in order.
     #[serde(default)]
     pub lines: Vec<Line>,
-    /// Where the story goes on; an ending has none.
+    /// The exits to following scenes. An ending has none.
     #[serde(default)]
     pub exits: Vec<Exit>,
-    /// The name of the ending that this scene is, if it is one.
+    /// The name of the ending, if the scene is one.
     #[serde(default)]
     pub ending: Option<String>,
 }
 
-/// One line: somebody says something, or the narrator does.
+/// A line of a character or the narrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -171,34 +173,34 @@ pub struct Scene {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// The id of a [`Character`]; the narrator when absent.
+    /// The id of a [`Character`]; `None` is the narrator.
     #[serde(default)]
     pub speaker: Option<String>,
-    /// What is said.
+    /// The text.
     pub text: String,
-    /// The speaker's expression: an id from the cast sheet, or plain words.
+    /// The speaker's expression: an id of [`Character::expressions`], or a prompt.
     #[serde(default)]
     pub expression: Option<String>,
-    /// A key moment: this line is shown with a picture of its own.
+    /// A key moment, if this line has a picture of its own.
     #[serde(default)]
     pub moment: Option<Moment>,
-    /// The id of an [`Item`] that this line shows.
+    /// The id of an [`Item`] to show with this line.
     #[serde(default)]
     pub item: Option<String>,
 }
 
-/// A key moment that a line asks for.
+/// A key moment: a picture for one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields)]
 pub struct Moment {
-    /// Its name, unique in the story.
+    /// The id, unique in the story.
     pub id: String,
-    /// What the picture shows, in words for the model.
+    /// The content of the picture, as a prompt.
     pub words: String,
 }
 
-/// A way out of a scene.
+/// An exit from one scene to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "plugin",
@@ -207,9 +209,9 @@ pub struct Moment {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Exit {
-    /// The id of the scene that follows.
+    /// The id of the following scene.
     pub to: String,
-    /// What the reader chooses; empty where there is no choice.
+    /// The text of the reader's choice; empty if there is no choice.
     #[serde(default)]
     pub text: String,
 }
@@ -233,7 +235,7 @@ impl Story {
         self.scenes.iter().find(|s| s.id == id)
     }
 
-    /// The scene that the story starts with.
+    /// The first scene of the story.
     #[must_use]
     pub fn first_scene(&self) -> Option<&Scene> {
         if self.start.is_empty() { self.scenes.first() } else { self.scene(&self.start) }
@@ -241,7 +243,7 @@ impl Story {
 }
 
 impl Character {
-    /// The words for an expression: those of the sheet, or the expression itself.
+    /// The prompt of an expression: that of the sheet, or the expression itself.
     #[must_use]
     pub fn expression_words<'a>(&'a self, expression: &'a str) -> &'a str {
         self.expressions.iter().find(|e| e.id == expression).map_or(expression, |e| &e.words)

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     project::{Action, Project},
     recipe::{SchedulerKind, Size, Style, style::BUILT_IN_MODEL},
-    story::check::{LARGEST_SIZE, MOST_STEPS, SMALLEST_SIZE},
+    story::check::{MAX_SIDE, MAX_STEPS, MIN_SIDE},
     storyboard::{ShotState, Storyboard},
 };
 
@@ -188,7 +188,7 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         ui.end_row();
 
         let label = ui.label("Steps");
-        let steps = DragValue::new(&mut style.sampler.steps).range(1..=MOST_STEPS);
+        let steps = DragValue::new(&mut style.sampler.steps).range(1..=MAX_STEPS);
         ui.add(steps.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
             "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
         );
@@ -251,7 +251,7 @@ fn size(ui: &mut Ui, name: &str, size: &mut Size) {
         for (side, pixels) in [("width", &mut size.width), ("height", &mut size.height)] {
             let mut typed = *pixels;
             let value = DragValue::new(&mut typed)
-                .range(SMALLEST_SIZE..=LARGEST_SIZE)
+                .range(MIN_SIDE..=MAX_SIDE)
                 .clamp_existing_to_range(false)
                 .speed(1.6);
             let response = ui.add(value).labelled_by(label.id).on_hover_text(side);

@@ -1,4 +1,4 @@
-//! A story in a `*.story.ron` file, as a Bevy asset.
+//! A story file as a Bevy asset.
 
 use std::path::Path;
 
@@ -11,40 +11,70 @@ use crate::{
     schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices},
     story::{
         Story,
-        ron_file::{self, RonStoryError},
+        format::{StoryError, StoryFormat, StoryFormats},
     },
 };
 
-/// A [`Story`] that was loaded from a `*.story.ron` file.
+/// A [`Story`] that was loaded from a file.
 #[derive(Asset, TypePath, Clone, Debug)]
 pub struct StoryAsset(pub Story);
 
-/// Loads [`StoryAsset`]s.
-#[derive(TypePath, Clone, Copy, Debug, Default)]
-pub struct StoryLoader;
+/// Loads [`StoryAsset`]s in all [`StoryFormats`].
+#[derive(TypePath, Clone, Debug)]
+pub struct StoryLoader {
+    formats: StoryFormats,
+    extensions: Vec<&'static str>,
+}
+
+impl StoryLoader {
+    /// A loader for these formats.
+    #[must_use]
+    pub fn new(formats: StoryFormats) -> Self {
+        let all: Vec<_> = formats.extensions().collect();
+        // Games use a short extension like `ron` for other assets too. Bevy finds this loader by the
+        // asset's type, so that only the long one, `story.ron`, has to name it.
+        let is_short = |short: &str| all.iter().any(|long| long.ends_with(&format!(".{short}")));
+        let extensions = all.iter().copied().filter(|extension| !is_short(extension)).collect();
+        Self { formats, extensions }
+    }
+}
 
 impl AssetLoader for StoryLoader {
     type Asset = StoryAsset;
     type Settings = ();
-    type Error = RonStoryError;
+    type Error = StoryError;
 
     async fn load(
         &self,
         reader: &mut dyn Reader,
         (): &(),
         load_context: &mut LoadContext<'_>,
-    ) -> Result<StoryAsset, RonStoryError> {
+    ) -> Result<StoryAsset, StoryError> {
         let path = load_context.path().path().to_owned();
         let mut bytes = Vec::new();
         reader
             .read_to_end(&mut bytes)
             .await
-            .map_err(|source| RonStoryError::Read { path: path.clone(), source })?;
-        ron_file::parse(&bytes, &path).map(StoryAsset)
+            .map_err(|source| StoryError::Read { path: path.clone(), source })?;
+        self.formats.parse(&bytes, &path).map(StoryAsset)
     }
 
     fn extensions(&self) -> &[&str] {
-        &["story.ron"]
+        &self.extensions
+    }
+}
+
+/// Adds story formats to an app.
+pub trait StoryFormatAppExt {
+    /// Adds a format of story files, for [`StoryInput::File`](super::StoryInput::File). Call it before the app
+    /// runs; the order relative to the plugins does not matter.
+    fn register_story_format(&mut self, format: impl StoryFormat) -> &mut Self;
+}
+
+impl StoryFormatAppExt for App {
+    fn register_story_format(&mut self, format: impl StoryFormat) -> &mut Self {
+        self.world_mut().get_resource_or_init::<StoryFormats>().register(format);
+        self
     }
 }
 
@@ -55,10 +85,10 @@ struct StoryFile {
     handle: Handle<StoryAsset>,
 }
 
-/// Loads the story file, and follows its changes.
-pub(super) fn follow(app: &mut App, path: String) {
+/// Loads the story file and follows its changes.
+pub(super) fn build(app: &mut App, path: String, formats: StoryFormats) {
     app.init_asset::<StoryAsset>()
-        .register_asset_loader(StoryLoader)
+        .register_asset_loader(StoryLoader::new(formats))
         .add_systems(PreStartup, move |mut commands: Commands, server: Res<AssetServer>| {
             let handle = server.load(path.clone());
             commands.insert_resource(StoryFile { path: path.clone(), handle });
@@ -66,7 +96,7 @@ pub(super) fn follow(app: &mut App, path: String) {
         .add_systems(PreUpdate, read_story_file.in_set(IllustratorSystems::Read));
 }
 
-/// Reads the story when its file was loaded, or loaded again.
+/// Takes the story over whenever its file is loaded.
 fn read_story_file(
     file: Res<StoryFile>,
     stories: Res<Assets<StoryAsset>>,
@@ -84,17 +114,28 @@ fn read_story_file(
         new_story.0 = Some(story.0.clone());
     }
     for failure in failures.read().filter(|failure| failure.id == id) {
-        status.fail(&mut notices, told(&file.path, &failure.error));
+        status.fail(&mut notices, message(&file.path, &failure.error));
     }
 }
 
-/// Why a story file was not loaded, for people.
-fn told(path: &str, error: &AssetLoadError) -> String {
+/// The message for a story file that failed to load.
+fn message(path: &str, error: &AssetLoadError) -> String {
     if let AssetLoadError::AssetLoaderError(error) = error
-        && let Some(error) = error.error().downcast_ref::<RonStoryError>()
+        && let Some(error) = error.error().downcast_ref::<StoryError>()
     {
         return error.to_string();
     }
     let file = Path::new(path).display();
-    format!("cannot load the story {file}: {error}")
+    format!("cannot load the story file {file}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loader_leaves_plain_ron_files_to_other_loaders() {
+        let loader = StoryLoader::new(StoryFormats::default());
+        assert_eq!(loader.extensions(), ["story.ron"]);
+    }
 }

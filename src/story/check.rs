@@ -1,4 +1,4 @@
-//! What is wrong inside a story that reads well.
+//! Faults inside a well-formed story.
 
 mod fault;
 mod paths;
@@ -12,17 +12,17 @@ pub use fault::StoryFault;
 use super::{Line, Scene, Story};
 use crate::recipe::{Sampler, Style};
 
-/// The longest id in bytes, so that a shot's id, which is made of two, still names a file.
-pub const LONGEST_ID: usize = 40;
-/// The shortest side of a picture in pixels.
-pub const SMALLEST_SIZE: u32 = 16;
-/// The longest side of a picture in pixels.
-pub const LARGEST_SIZE: u32 = 2048;
-/// The most steps that a picture may take.
-pub const MOST_STEPS: u32 = 1000;
+/// The maximum length of an id, in bytes. A shot's id consists of two ids and must fit into a file name.
+pub const MAX_ID_LENGTH: usize = 40;
+/// The minimum width and height of a picture, in pixels.
+pub const MIN_SIDE: u32 = 16;
+/// The maximum width and height of a picture, in pixels.
+pub const MAX_SIDE: u32 = 2048;
+/// The maximum number of steps for a picture.
+pub const MAX_STEPS: u32 = 1000;
 
-/// Finds everything that is wrong in a story, errors and warnings, in story order: the style, the
-/// sheets, the scenes, and last what only the whole story shows.
+/// Finds the errors and warnings of a story: first of the style, then of the sheets, of the scenes, and of
+/// the story as a whole.
 #[must_use]
 pub fn check(story: &Story) -> Vec<StoryFault> {
     let mut faults = check_style(&story.style);
@@ -34,7 +34,7 @@ pub fn check(story: &Story) -> Vec<StoryFault> {
     faults
 }
 
-/// Finds what is wrong in a style alone.
+/// Finds the errors of a style.
 #[must_use]
 pub fn check_style(style: &Style) -> Vec<StoryFault> {
     let mut faults = Vec::new();
@@ -45,13 +45,13 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         ("item", style.sizes.item),
     ];
     for (kind, size) in sizes {
-        let sides = SMALLEST_SIZE..=LARGEST_SIZE;
+        let sides = MIN_SIDE..=MAX_SIDE;
         if !sides.contains(&size.width) || !sides.contains(&size.height) {
             faults.push(StoryFault::BadSize { kind, size });
         }
     }
     let steps = style.sampler.steps;
-    if steps == 0 || steps > MOST_STEPS {
+    if steps == 0 || steps > MAX_STEPS {
         faults.push(StoryFault::BadSteps { steps });
     }
     let Sampler { guidance, guidance_rescale, .. } = style.sampler;
@@ -65,26 +65,27 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
     faults
 }
 
-/// Whether a text may be the id of a scene, character, place, item, moment or expression: letters,
-/// digits, `-` and `_`, a letter or digit first and last, at most [`LONGEST_ID`] bytes.
+/// Whether a text is a valid id: letters, digits, `-` and `_`, with a letter or digit first and last, and at
+/// most [`MAX_ID_LENGTH`] bytes.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
-    text.len() <= LONGEST_ID
+    text.len() <= MAX_ID_LENGTH
         && text.starts_with(char::is_alphanumeric)
         && text.ends_with(char::is_alphanumeric)
         && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
 }
 
-/// A walk through a story that notes what it meets.
+/// A pass over a story that collects its faults.
 struct Check<'a> {
     story: &'a Story,
     characters: HashSet<&'a str>,
     places: HashSet<&'a str>,
     items: HashSet<&'a str>,
     scenes: HashSet<&'a str>,
-    /// Characters that speak and places that scenes play in.
-    spoke: HashSet<&'a str>,
-    played: HashSet<&'a str>,
+    /// The characters that speak.
+    used_characters: HashSet<&'a str>,
+    /// The places where scenes play.
+    used_places: HashSet<&'a str>,
     faults: &'a mut Vec<StoryFault>,
 }
 
@@ -96,19 +97,19 @@ impl<'a> Check<'a> {
             places: story.places.iter().map(|p| p.id.as_str()).collect(),
             items: story.items.iter().map(|i| i.id.as_str()).collect(),
             scenes: story.scenes.iter().map(|s| s.id.as_str()).collect(),
-            spoke: HashSet::new(),
-            played: HashSet::new(),
+            used_characters: HashSet::new(),
+            used_places: HashSet::new(),
             faults,
         }
     }
 
-    /// Refuses ids that name no file, and ids that two of a kind share.
+    /// Finds invalid ids, and ids that two of a kind share.
     fn ids(&mut self, what: &'static str, of: &str, ids: impl Iterator<Item = &'a str>) {
         let mut seen = HashSet::new();
         for id in ids {
             if !is_id(id) {
                 self.faults.push(StoryFault::BadId { what, of: of.to_owned(), id: id.to_owned() });
-            // Files are named after ids, and many file systems take `Mira` and `mira` for one.
+            // Files are named after ids, and many file systems ignore the case of letters.
             } else if !seen.insert(id.to_lowercase()) {
                 self.faults.push(StoryFault::DuplicateId {
                     what,
@@ -167,7 +168,7 @@ impl<'a> Check<'a> {
     }
 
     fn scene(&mut self, scene: &'a Scene) {
-        self.played.insert(&scene.place);
+        self.used_places.insert(&scene.place);
         if !self.places.contains(scene.place.as_str()) {
             self.faults.push(StoryFault::UnknownPlace {
                 scene: scene.id.clone(),
@@ -190,7 +191,7 @@ impl<'a> Check<'a> {
 
     fn line(&mut self, scene: &Scene, number: usize, line: &'a Line) {
         if let Some(speaker) = &line.speaker {
-            self.spoke.insert(speaker);
+            self.used_characters.insert(speaker);
             if !self.characters.contains(speaker.as_str()) {
                 self.faults.push(StoryFault::UnknownSpeaker {
                     scene: scene.id.clone(),
@@ -199,7 +200,7 @@ impl<'a> Check<'a> {
                 });
             }
         } else if let Some(expression) = &line.expression {
-            self.faults.push(StoryFault::ExpressionOfNobody {
+            self.faults.push(StoryFault::ExpressionWithoutSpeaker {
                 scene: scene.id.clone(),
                 line: number,
                 expression: expression.clone(),
@@ -216,16 +217,16 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Warns of sheets that nothing uses.
+    /// Finds unused sheets.
     fn uses(&mut self) {
         for character in &self.story.characters {
-            if !self.spoke.contains(character.id.as_str()) {
+            if !self.used_characters.contains(character.id.as_str()) {
                 let id = character.id.clone();
                 self.faults.push(StoryFault::Unused { what: "character", id });
             }
         }
         for place in &self.story.places {
-            if !self.played.contains(place.id.as_str()) {
+            if !self.used_places.contains(place.id.as_str()) {
                 self.faults.push(StoryFault::Unused { what: "place", id: place.id.clone() });
             }
         }

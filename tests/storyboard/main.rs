@@ -15,16 +15,16 @@ use std::{
 use bevy_illustrator::{
     recipe::Recipe,
     story::{
-        Story, StorySource,
+        Story,
         check::check,
-        ron_file::{RonFile, parse},
+        format::{StoryFormats, ron::parse},
     },
     storyboard::{AuthorWords, Shot, ShotId, Storyboard},
 };
 
 fn painters_door() -> Story {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/stories/painters_door.story.ron");
-    RonFile(file).story().unwrap()
+    StoryFormats::default().read(&file).unwrap()
 }
 
 /// A story with something of everything, in the text that an author would write.

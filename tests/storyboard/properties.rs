@@ -6,7 +6,7 @@ use bevy_illustrator::{
     recipe::{Sampler, SchedulerKind, Size, Sizes, Style},
     story::{
         Character, Exit, Expression, Item, Line, Moment, Place, Scene, Story, check::check,
-        ron_file::parse,
+        format::ron::parse,
     },
     storyboard::ShotId,
 };

@@ -8,7 +8,7 @@ use bevy_illustrator::{
     generator::GenerateError,
     mask::sam::SamError,
     project::ProjectError,
-    story::{check::StoryFault, ron_file::RonStoryError},
+    story::{check::StoryFault, format::StoryError},
 };
 
 use crate::output::count;
@@ -18,7 +18,7 @@ use crate::output::count;
 pub(crate) enum Failure {
     /// The story file cannot be read.
     #[error(transparent)]
-    Story(#[from] RonStoryError),
+    Story(#[from] StoryError),
     /// The story reads well and is wrong all the same.
     #[error("{path} has {}:{}", count(.faults.len(), "fault"), lines(.faults))]
     Faults {

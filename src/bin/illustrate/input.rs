@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use bevy_illustrator::story::{
-    Story, StorySource,
+    Story,
     check::{StoryFault, check},
-    ron_file::{self, RonFile},
+    format::StoryFormats,
 };
 
 use crate::failure::Failure;
@@ -27,7 +27,7 @@ impl StoryArgs {
     /// # Errors
     /// When it cannot be read, or has faults that keep it from being planned.
     pub(crate) fn read(&self) -> Result<Story, Failure> {
-        let story = RonFile(self.story.clone()).story()?;
+        let story = StoryFormats::default().read(&self.story)?;
         let (warnings, faults): (Vec<_>, Vec<_>) =
             check(&story).into_iter().partition(StoryFault::is_warning);
         for warning in warnings {
@@ -53,7 +53,7 @@ fn default_art_folder(story: &Path) -> PathBuf {
     let assets = absolute.ancestors().skip(1).find(|folder| folder.ends_with("assets"));
     let beside = story.parent().unwrap_or(Path::new(""));
     let name = story.file_name().unwrap_or_default().to_string_lossy();
-    assets.unwrap_or(beside).join("illustrations").join(ron_file::name(&name))
+    assets.unwrap_or(beside).join("illustrations").join(StoryFormats::default().story_name(&name))
 }
 
 #[cfg(test)]

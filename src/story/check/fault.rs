@@ -1,41 +1,41 @@
-//! A fault in a story, in words that say where it is and what to do.
+//! The faults of a story. Each message names the place and the remedy.
 
 use crate::{
     recipe::Size,
-    story::check::{LARGEST_SIZE, LONGEST_ID, MOST_STEPS, SMALLEST_SIZE},
+    story::check::{MAX_SIDE, MAX_ID_LENGTH, MAX_STEPS, MIN_SIDE},
 };
 
-/// A fault in a story. An error keeps it from being planned; a warning does not.
+/// A fault in a story. An error prevents planning; a [warning](Self::is_warning) does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoryFault {
-    /// Two things of one kind share an id, or have ids that differ in upper and lower case only.
+    /// Two things of one kind share an id. Upper and lower case count as equal.
     #[error("two {what}s{of} have the id `{id}` (upper and lower case count as one): rename one")]
     DuplicateId {
         /// `scene`, `character`, `place`, `item`, `moment` or `expression`.
         what: &'static str,
-        /// Whose it is, for an expression: ` of the character ..`.
+        /// The owner of an expression: ` of the character ..`. Empty for other kinds.
         of: String,
         /// The id.
         id: String,
     },
-    /// An id that could not stand in the name of a file.
+    /// An id that cannot be part of a file name.
     #[error(
-        "`{id}` is no id for a {what}{of}: use letters, digits, `-` and `_`, a letter or digit first \
-         and last, at most {LONGEST_ID} bytes"
+        "`{id}` is not a valid id for a {what}{of}: use letters, digits, `-` and `_`, with a letter or digit \
+         first and last, and at most {MAX_ID_LENGTH} bytes"
     )]
     BadId {
         /// `scene`, `character`, `place`, `item`, `moment` or `expression`.
         what: &'static str,
-        /// Whose it is, for an expression: ` of the character ..`.
+        /// The owner of an expression: ` of the character ..`. Empty for other kinds.
         of: String,
         /// The id.
         id: String,
     },
-    /// A line is spoken by somebody who has no cast sheet.
+    /// The speaker of a line has no character sheet.
     #[error(
-        "scene `{scene}`, line {line}: the speaker `{speaker}` is none of the characters: write a \
-         cast sheet for `{speaker}` or correct the name"
+        "scene `{scene}`, line {line}: there is no character `{speaker}`: add it to `characters` or correct the \
+         speaker"
     )]
     UnknownSpeaker {
         /// The scene.
@@ -45,10 +45,9 @@ pub enum StoryFault {
         /// The speaker.
         speaker: String,
     },
-    /// A scene plays where there is no location sheet.
+    /// The place of a scene has no place sheet.
     #[error(
-        "scene `{scene}`: the place `{place}` is none of the places: write a location sheet for \
-         `{place}` or correct the name"
+        "scene `{scene}`: there is no place `{place}`: add it to `places` or correct the place of the scene"
     )]
     UnknownPlace {
         /// The scene.
@@ -56,10 +55,9 @@ pub enum StoryFault {
         /// The place.
         place: String,
     },
-    /// A line shows an item that is not listed.
+    /// The item of a line has no item sheet.
     #[error(
-        "scene `{scene}`, line {line}: the item `{item}` is none of the items: list `{item}` there \
-         or correct the name"
+        "scene `{scene}`, line {line}: there is no item `{item}`: add it to `items` or correct the line"
     )]
     UnknownItem {
         /// The scene.
@@ -69,32 +67,31 @@ pub enum StoryFault {
         /// The item.
         item: String,
     },
-    /// An exit leads nowhere.
+    /// An exit leads to a scene that does not exist.
     #[error(
-        "scene `{scene}`, exit {exit}: there is no scene `{to}`: write it or let the exit lead to \
-         another"
+        "scene `{scene}`, exit {exit}: there is no scene `{to}`: add it or correct the exit"
     )]
     UnknownExit {
         /// The scene.
         scene: String,
         /// The exit, from 1.
         exit: usize,
-        /// Where it leads.
+        /// The target.
         to: String,
     },
-    /// The story starts nowhere.
-    #[error("the story starts with the scene `{start}`, which it does not have: correct `start`")]
+    /// The story starts with a scene that does not exist.
+    #[error("there is no scene `{start}` to start with: add it or correct `start`")]
     UnknownStart {
-        /// What `start` says.
+        /// The value of `start`.
         start: String,
     },
     /// The story has no scenes.
-    #[error("the story has no scenes: write at least one")]
+    #[error("the story has no scenes: add at least one")]
     NoScenes,
     /// A colour that is not `#rrggbb`.
     #[error(
-        "character `{character}`: `{colour}` is no colour: write `#` and six hexadecimal digits, as \
-         in `#f2a65a`"
+        "character `{character}`: `{colour}` is not a colour: write `#` and six hexadecimal digits, as in \
+         `#f2a65a`"
     )]
     BadColour {
         /// The character.
@@ -102,10 +99,9 @@ pub enum StoryFault {
         /// The colour.
         colour: String,
     },
-    /// A picture with too few or too many pixels.
+    /// A picture is too small or too large.
     #[error(
-        "style: a {kind} cannot be {size} pixels: both sides go from {SMALLEST_SIZE} to \
-         {LARGEST_SIZE}"
+        "style: a {kind} cannot have {size} pixels: use a width and a height from {MIN_SIDE} to {MAX_SIDE}"
     )]
     BadSize {
         /// `background`, `portrait`, `moment` or `item`.
@@ -113,48 +109,48 @@ pub enum StoryFault {
         /// The size.
         size: Size,
     },
-    /// No steps, or too many.
-    #[error("style: a picture cannot take {steps} steps: use 1 to {MOST_STEPS}")]
+    /// The number of steps is out of range.
+    #[error("style: a picture cannot take {steps} steps: use 1 to {MAX_STEPS}")]
     BadSteps {
         /// The steps.
         steps: u32,
     },
-    /// A guidance scale below zero, or no number.
-    #[error("style: the guidance cannot be {guidance}: use a number from 0, such as 6.0")]
+    /// The guidance scale is negative or not a number.
+    #[error("style: the guidance scale cannot be {guidance}: use a number of at least 0, such as 6.0")]
     BadGuidance {
         /// The guidance.
         guidance: String,
     },
-    /// A guidance rescale out of range, or no number.
+    /// The guidance rescale is out of range or not a number.
     #[error(
-        "style: the guidance cannot be rescaled by {guidance_rescale}: use a number from 0 to 1, such as 0.7"
+        "style: the guidance rescale cannot be {guidance_rescale}: use a number from 0 to 1, such as 0.7"
     )]
     BadGuidanceRescale {
         /// The rescale.
         guidance_rescale: String,
     },
-    /// Warning: nothing leads to a scene.
+    /// Warning: no path leads from the start to a scene.
     #[error(
-        "scene `{scene}`: nothing leads there from the start: add an exit to it or take it out"
+        "scene `{scene}`: no path leads here from the start: add an exit to it or remove it"
     )]
     UnreachedScene {
         /// The scene.
         scene: String,
     },
-    /// Warning: no scene is an ending.
-    #[error("the story has no ending: leave at least one scene that can be reached without exits")]
+    /// Warning: no reachable scene is an ending.
+    #[error("the story has no ending: at least one reachable scene must have no exits")]
     NoEnding,
-    /// Warning: a sheet that nothing uses.
-    #[error("{what} `{id}`: no scene uses this sheet: use it or take it out")]
+    /// Warning: an unused sheet.
+    #[error("{what} `{id}`: no scene uses this sheet: use it or remove it")]
     Unused {
         /// `character` or `place`.
         what: &'static str,
         /// The id.
         id: String,
     },
-    /// Warning: a sheet that gives the model no words.
+    /// Warning: a sheet without a prompt.
     #[error(
-        "{what} `{id}`: the sheet has no `looks`, so that the model has only the name to go by: add them"
+        "{what} `{id}`: `looks` is empty, so that the prompt has only the name: describe the appearance"
     )]
     NoLooks {
         /// `character`, `place` or `item`.
@@ -162,12 +158,12 @@ pub enum StoryFault {
         /// The id.
         id: String,
     },
-    /// Warning: an expression on a line that nobody speaks.
+    /// Warning: an expression on a line without a speaker.
     #[error(
-        "scene `{scene}`, line {line}: the expression `{expression}` stands on a line without a \
-         speaker: name the speaker or take it out"
+        "scene `{scene}`, line {line}: the expression `{expression}` has no speaker: name the speaker or remove \
+         the expression"
     )]
-    ExpressionOfNobody {
+    ExpressionWithoutSpeaker {
         /// The scene.
         scene: String,
         /// The line, from 1.
@@ -178,7 +174,7 @@ pub enum StoryFault {
 }
 
 impl StoryFault {
-    /// Whether the story can be planned all the same.
+    /// Whether the story can be planned in spite of the fault.
     #[must_use]
     pub const fn is_warning(&self) -> bool {
         matches!(
@@ -187,7 +183,7 @@ impl StoryFault {
                 | Self::NoEnding
                 | Self::Unused { .. }
                 | Self::NoLooks { .. }
-                | Self::ExpressionOfNobody { .. }
+                | Self::ExpressionWithoutSpeaker { .. }
         )
     }
 }

@@ -1,11 +1,11 @@
-//! Where the exits of a story lead.
+//! The paths from scene to scene.
 
 use std::collections::{HashMap, HashSet};
 
 use super::StoryFault;
 use crate::story::{Scene, Story};
 
-/// Warns of scenes that nothing reaches, and of a story that has no ending to reach.
+/// Finds unreachable scenes, and a story without a reachable ending.
 pub(super) fn check(story: &Story, faults: &mut Vec<StoryFault>) {
     let Some(first) = story.first_scene() else { return };
     let reached = reached_from(first, &story.scenes);
@@ -20,7 +20,7 @@ pub(super) fn check(story: &Story, faults: &mut Vec<StoryFault>) {
     }
 }
 
-/// The ids of all scenes that a reader can come to; loops are walked once.
+/// The ids of all reachable scenes.
 fn reached_from<'a>(first: &'a Scene, scenes: &'a [Scene]) -> HashSet<&'a str> {
     let by_id: HashMap<&str, &Scene> = scenes.iter().map(|s| (s.id.as_str(), s)).collect();
     let mut reached = HashSet::from([first.id.as_str()]);

@@ -1,4 +1,4 @@
-//! Every fault is told, with where it is and what to do.
+//! Every fault is message, with where it is and what to do.
 
 use super::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Two scenes in one place, with one character, one item and no fault.
-fn sound() -> Story {
+fn valid_story() -> Story {
     let line = |text: &str| Line { text: text.into(), ..Line::default() };
     Story {
         title: "A test".into(),
@@ -45,10 +45,10 @@ fn sound() -> Story {
     }
 }
 
-/// The one fault that a change of the sound story brings, and whether it is a warning.
+/// The one fault that a change of the valid story causes, and whether it is a warning.
 #[track_caller]
 fn fault(change: impl FnOnce(&mut Story)) -> (String, bool) {
-    let mut story = sound();
+    let mut story = valid_story();
     change(&mut story);
     let faults = check(&story);
     assert_eq!(faults.len(), 1, "{faults:?}");
@@ -57,26 +57,26 @@ fn fault(change: impl FnOnce(&mut Story)) -> (String, bool) {
 
 #[track_caller]
 fn error(parts: &[&str], change: impl FnOnce(&mut Story)) {
-    let (told, is_warning) = fault(change);
-    assert!(!is_warning, "{told}");
-    assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+    let (message, is_warning) = fault(change);
+    assert!(!is_warning, "{message}");
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
 }
 
 #[track_caller]
 fn warning(parts: &[&str], change: impl FnOnce(&mut Story)) {
-    let (told, is_warning) = fault(change);
-    assert!(is_warning, "{told}");
-    assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+    let (message, is_warning) = fault(change);
+    assert!(is_warning, "{message}");
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
 }
 
 #[test]
-fn a_sound_story_has_no_fault() {
-    assert_eq!(check(&sound()), []);
+fn a_valid_story_has_no_faults() {
+    assert_eq!(check(&valid_story()), []);
 }
 
 #[test]
-fn loops_between_scenes_are_fine_while_there_is_a_way_out() {
-    let mut story = sound();
+fn loops_between_scenes_are_allowed_if_an_ending_is_reachable() {
+    let mut story = valid_story();
     let back = Scene { id: "back".into(), place: "inn".into(), ..Scene::default() };
     let to = |id: &str| Exit { to: id.into(), text: "go".into() };
     story.scenes.push(Scene { exits: vec![to("one"), to("back")], ..back });
@@ -85,7 +85,7 @@ fn loops_between_scenes_are_fine_while_there_is_a_way_out() {
 }
 
 #[test]
-fn an_id_that_two_share_is_an_error() {
+fn a_duplicate_id_is_an_error() {
     error(&["character", "`mira`", "rename"], |s| s.characters.push(s.characters[0].clone()));
     error(&["place", "`inn`"], |s| s.places.push(s.places[0].clone()));
     error(&["item", "`key`"], |s| s.items.push(s.items[0].clone()));
@@ -98,15 +98,15 @@ fn an_id_that_two_share_is_an_error() {
 }
 
 #[test]
-fn ids_that_differ_in_case_only_would_share_a_file_on_some_systems() {
+fn ids_that_differ_only_in_case_are_duplicates() {
     error(&["item", "`KEY`"], |s| {
         s.items.push(Item { id: "KEY".into(), ..s.items[0].clone() });
     });
 }
 
 #[test]
-fn an_id_that_names_no_file_is_an_error() {
-    let long = "a".repeat(LONGEST_ID + 1);
+fn an_id_that_cannot_be_a_file_name_is_an_error() {
+    let long = "a".repeat(MAX_ID_LENGTH + 1);
     for id in ["", " ", "../x", "a b", "a/b", "a\\b", "-a", "a-", "_", "a\0", "a.b", &long] {
         error(&["item", &format!("`{id}`"), "letters, digits"], |s| {
             s.items.push(Item { id: id.into(), ..s.items[0].clone() });
@@ -124,7 +124,7 @@ fn an_id_that_names_no_file_is_an_error() {
 }
 
 #[test]
-fn what_a_scene_names_must_be_there() {
+fn a_reference_to_a_missing_thing_is_an_error() {
     error(&["scene `one`, line 1", "`nobody`"], |s| {
         let line = Line { speaker: Some("nobody".into()), ..Line::default() };
         s.scenes[0].lines.insert(0, line);
@@ -154,7 +154,7 @@ fn a_colour_is_a_hash_and_six_digits() {
 }
 
 #[test]
-fn numbers_of_a_style_that_no_picture_can_have_are_errors() {
+fn sizes_and_sampler_settings_out_of_range_are_errors() {
     error(&["portrait", "0x128"], |s| s.style.sizes.portrait = Size::new(0, 128));
     error(&["item", "128x15"], |s| s.style.sizes.item = Size::new(128, 15));
     error(&["background", "128x2049"], |s| s.style.sizes.background = Size::new(128, 2049));
@@ -163,14 +163,14 @@ fn numbers_of_a_style_that_no_picture_can_have_are_errors() {
     error(&["NaN"], |s| s.style.sampler.guidance = f32::NAN);
     error(&["-1"], |s| s.style.sampler.guidance = -1.0);
     error(&["inf"], |s| s.style.sampler.guidance = f32::INFINITY);
-    error(&["rescaled by NaN"], |s| s.style.sampler.guidance_rescale = f32::NAN);
-    error(&["rescaled by 1.1"], |s| s.style.sampler.guidance_rescale = 1.1);
-    error(&["rescaled by -0.1"], |s| s.style.sampler.guidance_rescale = -0.1);
+    error(&["rescale cannot be NaN"], |s| s.style.sampler.guidance_rescale = f32::NAN);
+    error(&["rescale cannot be 1.1"], |s| s.style.sampler.guidance_rescale = 1.1);
+    error(&["rescale cannot be -0.1"], |s| s.style.sampler.guidance_rescale = -0.1);
 }
 
 #[test]
-fn what_is_merely_odd_is_a_warning() {
-    warning(&["scene `lost`", "nothing leads there"], |s| {
+fn unused_unreachable_and_incomplete_parts_are_warnings() {
+    warning(&["scene `lost`", "no path leads here"], |s| {
         s.scenes.push(Scene { id: "lost".into(), ..s.scenes[1].clone() });
     });
     warning(&["no ending"], |s| {
@@ -190,10 +190,10 @@ fn what_is_merely_odd_is_a_warning() {
 }
 
 #[test]
-fn an_ending_that_nothing_reaches_is_no_ending() {
-    let mut story = sound();
+fn an_unreachable_ending_does_not_count() {
+    let mut story = valid_story();
     story.scenes[0].exits[0].to = "one".into();
-    let told: Vec<_> = check(&story).iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("`two`") && told[1].contains("no ending"));
+    let message: Vec<_> = check(&story).iter().map(ToString::to_string).collect();
+    assert_eq!(message.len(), 2, "{message:?}");
+    assert!(message[0].contains("`two`") && message[1].contains("no ending"));
 }
