@@ -189,7 +189,10 @@ impl IllustratorPlugin {
             DrawPolicy::Off => shipped::build(app, &art_folder, &root),
             policy => {
                 let needed = policy == DrawPolicy::Auto;
-                drive::draw(app, drive::ProjectOpener::new(art_folder, needed, self.registry.clone()));
+                drive::draw(
+                    app,
+                    drive::ProjectOpener::new(art_folder, needed, self.registry.clone()),
+                );
             }
         }
         app.insert_resource(AssetRoot(root));

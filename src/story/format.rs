@@ -82,7 +82,9 @@ impl StoryFormats {
     fn find(&self, file_name: &str) -> Option<(&dyn StoryFormat, &'static str)> {
         let matches = self.0.iter().flat_map(|format| {
             let extensions = format.extensions().iter().copied();
-            extensions.filter(|extension| has_extension(file_name, extension)).map(move |e| (format, e))
+            extensions
+                .filter(|extension| has_extension(file_name, extension))
+                .map(move |e| (format, e))
         });
         let (format, extension) = matches.max_by_key(|(_, extension)| extension.len())?;
         Some((&**format, extension))

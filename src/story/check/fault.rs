@@ -2,7 +2,7 @@
 
 use crate::{
     recipe::Size,
-    story::check::{MAX_SIDE, MAX_ID_LENGTH, MAX_STEPS, MIN_SIDE},
+    story::check::{MAX_ID_LENGTH, MAX_SIDE, MAX_STEPS, MIN_SIDE},
 };
 
 /// A fault in a story. An error prevents planning; a [warning](Self::is_warning) does not.
@@ -68,9 +68,7 @@ pub enum StoryFault {
         item: String,
     },
     /// An exit leads to a scene that does not exist.
-    #[error(
-        "scene `{scene}`, exit {exit}: there is no scene `{to}`: add it or correct the exit"
-    )]
+    #[error("scene `{scene}`, exit {exit}: there is no scene `{to}`: add it or correct the exit")]
     UnknownExit {
         /// The scene.
         scene: String,
@@ -116,7 +114,9 @@ pub enum StoryFault {
         steps: u32,
     },
     /// The guidance scale is negative or not a number.
-    #[error("style: the guidance scale cannot be {guidance}: use a number of at least 0, such as 6.0")]
+    #[error(
+        "style: the guidance scale cannot be {guidance}: use a number of at least 0, such as 6.0"
+    )]
     BadGuidance {
         /// The guidance.
         guidance: String,
@@ -130,9 +130,7 @@ pub enum StoryFault {
         guidance_rescale: String,
     },
     /// Warning: no path leads from the start to a scene.
-    #[error(
-        "scene `{scene}`: no path leads here from the start: add an exit to it or remove it"
-    )]
+    #[error("scene `{scene}`: no path leads here from the start: add an exit to it or remove it")]
     UnreachedScene {
         /// The scene.
         scene: String,
