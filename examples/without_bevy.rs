@@ -7,18 +7,18 @@
 //! cargo run --example without_bevy
 //! ```
 
-use std::{error::Error, fs, path::Path, thread, time::Duration};
+use std::{error::Error, path::Path, thread, time::Duration};
 
 use bevy_illustrator::{
     diffusion::DeviceKind,
     generator::GeneratorRegistry,
     project::{Action, Project, Update},
-    story::ron_file,
+    story::format::StoryFormats,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = Path::new("assets/stories/two_rooms.story.ron");
-    let story = ron_file::parse(fs::read(file)?, file)?;
+    let story = StoryFormats::default().read(file)?;
     let registry = GeneratorRegistry::built_in(DeviceKind::Auto);
     let mut project = Project::open(story, "assets/illustrations/two_rooms", registry)?;
     for shot in project.board().shots() {

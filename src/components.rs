@@ -1,9 +1,7 @@
-//! Components that an existing game adds to its own entities.
+//! Components for a game's own entities.
 //!
-//! There are two kinds. Those that *tell* the story are the types of [`crate::story`] themselves:
-//! [`Scene`], [`Line`], [`Exit`], [`Character`], [`Place`] and [`Item`] (see [`ComponentStory`] for
-//! how they are read). Those that *show* it are here: [`Illustration`] says which picture belongs on
-//! an entity.
+//! The types of [`crate::story`] describe the story: [`Scene`], [`Line`], [`Exit`], [`Character`], [`Place`] and
+//! [`Item`]. [`ComponentStory`] says how they are read. [`Illustration`] shows a picture on an entity.
 
 pub(crate) mod show;
 pub(crate) mod story;
@@ -21,16 +19,19 @@ use crate::{
     storyboard::{ShotId, Storyboard},
 };
 
-/// Registers the components, and puts pictures on entities. Part of
+/// Registers the components and shows pictures on entities. Part of
 /// [`IllustratorPlugins`](crate::plugin::IllustratorPlugins).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ComponentsPlugin;
 
-/// Which picture of the story belongs on this entity.
+/// The picture of the story to show on this entity.
 ///
-/// An entity with an [`ImageNode`] or a [`Sprite`] shows it from then on, and every later version of
-/// it; before there is one it shows a placeholder. For anything else, a material say, take the handle
-/// from [`IllustrationImage`].
+/// An [`ImageNode`] or a [`Sprite`] on the entity shows a placeholder until there is a picture, and then each
+/// later version of the picture. For anything else, such as a material, take the handle from
+/// [`IllustrationImage`].
+///
+/// The arrival of a picture adds or removes no component, so that it does not change which UI root Bevy draws
+/// in front. Bevy defines no order between roots; give them a `GlobalZIndex` or make them children of one root.
 ///
 /// ```
 /// # use bevy::prelude::*;
@@ -44,14 +45,14 @@ pub struct ComponentsPlugin;
 #[reflect(Component, Default, Debug, Clone, PartialEq)]
 #[require(IllustrationImage)]
 pub enum Illustration {
-    /// What stands behind a scene, by the scene's id. Without an id it is no picture at all, for an
-    /// entity that is to show one later.
+    /// The background of a scene, by the scene's id. An empty id means no picture, for an entity that shows
+    /// one later.
     Background(String),
-    /// A character.
+    /// The portrait of a character.
     Portrait {
         /// The character's id.
         character: String,
-        /// The expression, as lines write it; `None` is the plain one.
+        /// The expression, as in [`Line::expression`]; `None` is the plain portrait.
         expression: Option<String>,
     },
     /// A key moment, by its id.
@@ -62,33 +63,34 @@ pub enum Illustration {
     Shot(ShotId),
 }
 
-/// The image of an entity's [`Illustration`]. The handle stays the same while the picture behind it
-/// changes; it becomes another one only with another [`Illustration`], or when the story plans
-/// another shot for it.
+/// The image of an entity's [`Illustration`].
+///
+/// A new picture of the shot does not change the handle. The handle changes when the [`Illustration`]
+/// changes, or when the story plans another shot for it.
 #[derive(Component, Reflect, Clone, Debug, Default, PartialEq, Eq, Deref)]
 #[reflect(Component, Default, Debug, Clone, PartialEq)]
 pub struct IllustrationImage(pub Handle<Image>);
 
 impl Illustration {
-    /// What stands behind a scene.
+    /// The background of a scene.
     #[must_use]
     pub fn background(scene: impl Into<String>) -> Self {
         Self::Background(scene.into())
     }
 
-    /// A character with an expression.
+    /// The portrait of a character with an expression.
     #[must_use]
     pub fn portrait(character: impl Into<String>, expression: impl Into<String>) -> Self {
         Self::Portrait { character: character.into(), expression: Some(expression.into()) }
     }
 
-    /// A character without an expression.
+    /// The plain portrait of a character.
     #[must_use]
     pub fn plain_portrait(character: impl Into<String>) -> Self {
         Self::Portrait { character: character.into(), expression: None }
     }
 
-    /// The shot that the storyboard has for it, if the story asks for such a picture.
+    /// The shot in the storyboard, if the story needs this picture.
     #[must_use]
     pub fn shot(&self, board: &Storyboard) -> Option<ShotId> {
         let shot = match self {
@@ -98,7 +100,7 @@ impl Illustration {
             }
             Self::Moment(moment) => board.moment(moment),
             Self::Item(item) => board.item(item),
-            // Also one that nothing asks for any more: what the game showed for it stays until the game ends.
+            // An orphaned shot too: its picture stays on screen.
             Self::Shot(id) => return Some(id.clone()),
         };
         shot.map(|shot| shot.id.clone())
@@ -106,7 +108,7 @@ impl Illustration {
 }
 
 impl Default for Illustration {
-    /// No picture: the background of the scene without a name.
+    /// No picture: the background of a scene with an empty id.
     fn default() -> Self {
         Self::Background(String::new())
     }

@@ -1,23 +1,27 @@
-//! Pictures behind handles: a [`Handle<Image>`] taken once shows every later picture of its shot.
+//! Pictures behind handles: a [`Handle<Image>`] of a shot shows every later picture of the shot.
 //!
-//! A new picture of the same size reaches everything that shows the handle, because Bevy writes it
-//! into the texture that is there. A picture of another size is a new texture; UI nodes and sprites
-//! find it by themselves, materials do not (their bind groups keep the old texture alive:
-//! bevyengine/bevy#25433). [`HotSwapAppExt::hot_swap_material`] makes them.
+//! Bevy writes a new picture of the same size into the existing texture, so that everything that uses the
+//! handle shows it. A picture of another size is a new texture. UI nodes and sprites find it themselves;
+//! materials do not, because their bind groups keep the old texture (bevyengine/bevy#25433). Call
+//! [`HotSwapAppExt::hot_swap_material`] for them.
+//!
+//! Only the pictures of shots whose handle somebody holds are in memory. See [`Illustrations`].
 
+mod illustrations;
 mod materials;
 mod picture;
 
+pub use illustrations::Illustrations;
 pub use materials::HotSwapAppExt;
 
 use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::Path,
+    time::{Duration, Instant},
 };
 
 use bevy::{
-    asset::{AssetHandleProvider, AssetPath},
+    asset::{AssetPath, RenderAssetUsages},
+    image::CompressedImageFormatSupport,
     log::error,
     prelude::*,
 };
@@ -29,89 +33,28 @@ use crate::{
 };
 
 /// Keeps the [`Illustrations`]. Part of [`IllustratorPlugins`](crate::plugin::IllustratorPlugins).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HotSwapPlugin;
-
-/// The images of all shots.
-///
-/// ```
-/// # use bevy::prelude::*;
-/// # use bevy_illustrator::prelude::*;
-/// fn hang_the_map(illustrations: Res<Illustrations>, mut commands: Commands) -> Result {
-///     let map = illustrations.handle(&ShotId::new("item-map")?);
-///     commands.spawn(Sprite::from_image(map));
-///     Ok(())
-/// }
-/// ```
-#[derive(Resource)]
-pub struct Illustrations {
-    provider: AssetHandleProvider,
-    placeholder: Handle<Image>,
-    handles: Mutex<Handles>,
-    /// Of a finished game: what loads its pictures, and the folder where they lie.
-    finished: Option<(AssetServer, PathBuf)>,
+#[derive(Clone, Copy, Debug)]
+pub struct HotSwapPlugin {
+    /// How often unused pictures are searched for. A picture is released when nobody holds its handle in
+    /// two searches, so that a handle which is dropped and soon taken again keeps its picture.
+    pub release_interval: Duration,
+    /// Whether the images keep their pixels in main memory, for a game that reads them. Otherwise the
+    /// pixels are only in the memory of the graphics adapter. Without an adapter this has no effect.
+    pub keep_pixels: bool,
 }
 
-#[derive(Default)]
-struct Handles {
-    by_shot: HashMap<ShotId, Handle<Image>>,
-    /// Those that no image stands behind yet.
-    fresh: Vec<ShotId>,
-}
-
-impl Illustrations {
-    /// The image of a shot, for ever the same: a placeholder until there is a picture, then what
-    /// [`Project::shown`](crate::project::Project::shown) says. In a finished game it is the file in `pictures`.
-    #[must_use]
-    pub fn handle(&self, shot: &ShotId) -> Handle<Image> {
-        let mut handles = self.handles();
-        if let Some(handle) = handles.by_shot.get(shot) {
-            return handle.clone();
-        }
-        let handle = match &self.finished {
-            Some((server, folder)) => server.load(folder.join(format!("{shot}.png"))),
-            None => self.provider.reserve_handle().typed(),
-        };
-        handles.by_shot.insert(shot.clone(), handle.clone());
-        handles.fresh.push(shot.clone());
-        handle
-    }
-
-    /// What stands where the story asks for no picture.
-    #[must_use]
-    pub fn placeholder(&self) -> Handle<Image> {
-        self.placeholder.clone()
-    }
-
-    /// From now on handles are those of files in a folder of the assets.
-    pub(crate) fn load_from(&mut self, server: AssetServer, folder: PathBuf) {
-        self.finished = Some((server, folder));
-    }
-
-    /// Nothing panics while it holds the lock, and a map of handles is whole at any time.
-    fn handles(&self) -> MutexGuard<'_, Handles> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl FromWorld for Illustrations {
-    fn from_world(world: &mut World) -> Self {
-        let mut images = world.resource_mut::<Assets<Image>>();
-        Self {
-            placeholder: images.add(picture::placeholder(picture::PLACEHOLDER_SIZE)),
-            provider: images.get_handle_provider(),
-            handles: Mutex::default(),
-            finished: None,
-        }
+impl Default for HotSwapPlugin {
+    fn default() -> Self {
+        Self { release_interval: Duration::from_secs(2), keep_pixels: false }
     }
 }
 
 impl Plugin for HotSwapPlugin {
     fn build(&self, app: &mut App) {
         start(app);
-        app.add_systems(
+        app.insert_resource(Settings(*self)).add_systems(
             PostUpdate,
-            (watch_pictures, show_pictures, fill_placeholders)
+            (release_unused, watch_pictures, show_pictures, fill_placeholders)
                 .chain()
                 .run_if(resource_exists::<Illustrations>)
                 .in_set(IllustratorSystems::Swap),
@@ -123,37 +66,69 @@ impl Plugin for HotSwapPlugin {
     }
 }
 
-/// Needs Bevy's images, which may come with a plugin that is added later.
+/// The settings of the plugin.
+#[derive(Resource)]
+pub(crate) struct Settings(HotSwapPlugin);
+
+/// Adds the [`Illustrations`]. They need Bevy's images, whose plugin may be added later.
 fn start(app: &mut App) {
     if app.world().contains_resource::<Assets<Image>>() {
         app.init_resource::<Illustrations>();
     }
 }
 
-/// Watches each shot whose handle was taken.
-fn watch_pictures(illustrations: Res<Illustrations>, project: Option<ResMut<Project>>) {
-    let Some(mut project) = project else { return };
-    let project = project.bypass_change_detection();
-    for shot in illustrations.handles().by_shot.keys() {
-        if !project.is_watched(shot) {
-            project.watch(shot);
-        }
+/// Releases the pictures whose handle nobody holds.
+fn release_unused(
+    illustrations: Res<Illustrations>,
+    settings: Res<Settings>,
+    mut last_search: Local<Option<Instant>>,
+    project: Option<ResMut<Project>>,
+) {
+    let last = *last_search.get_or_insert_with(Instant::now);
+    if last.elapsed() < settings.0.release_interval {
+        return;
+    }
+    *last_search = Some(Instant::now());
+    let released = illustrations.release_unused();
+    if let Some(mut project) = project {
+        let project = project.bypass_change_detection();
+        released.iter().for_each(|shot| project.unwatch(shot));
     }
 }
 
-/// Puts each new picture behind the handle of its shot, and a placeholder where there is none any more.
+/// Watches the shots whose handle was taken.
+fn watch_pictures(illustrations: Res<Illustrations>, project: Option<ResMut<Project>>) {
+    let Some(mut project) = project else { return };
+    let project = project.bypass_change_detection();
+    illustrations.for_each_shot(|shot| {
+        if !project.is_watched(shot) {
+            project.watch(shot);
+        }
+    });
+}
+
+/// Puts each new picture behind the handle of its shot, or a placeholder if the shot has no picture any more.
 pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
     storyboard: CurrentStoryboard,
     mut images: ResMut<Assets<Image>>,
+    memory: PictureMemory,
     root: Option<Res<AssetRoot>>,
     server: Option<Res<AssetServer>>,
 ) {
+    let usages = memory.usages();
     for update in updates.read() {
         let (shot, image) = match update {
-            ProjectUpdate::Picture { shot, image, .. } => (shot, picture::image(image.clone())),
-            ProjectUpdate::NoPicture { shot } => (shot, placeholder(storyboard.get(), shot)),
+            ProjectUpdate::Picture { shot, image, .. } => {
+                if illustrations.taken(shot).is_none() {
+                    continue;
+                }
+                (shot, picture::image(image.clone(), usages))
+            }
+            ProjectUpdate::NoPicture { shot } => {
+                (shot, placeholder(storyboard.get(), shot, usages))
+            }
             ProjectUpdate::Published { path, .. } => {
                 if let (Some(root), Some(server)) = (&root, &server) {
                     reload(server, &root.0, path);
@@ -162,20 +137,40 @@ pub(crate) fn show_pictures(
             }
             _ => continue,
         };
-        let handle = illustrations.handle(shot);
-        if let Err(error) = images.insert(handle.id(), image) {
+        let Some(handle) = illustrations.taken(shot) else { continue };
+        if let Err(error) = images.insert(handle, image) {
             error!("the picture of shot {shot} cannot be shown: {error}");
         }
     }
 }
 
-/// A placeholder in the size that the picture of a shot will have.
-fn placeholder(board: Option<&Storyboard>, shot: &ShotId) -> Image {
-    let shot = board.and_then(|board| board.shot(shot));
-    picture::placeholder(shot.map_or(picture::PLACEHOLDER_SIZE, |shot| shot.recipe.size))
+/// Where the pixels of pictures are kept.
+#[derive(bevy::ecs::system::SystemParam)]
+pub(crate) struct PictureMemory<'w> {
+    settings: Option<Res<'w, Settings>>,
+    /// Bevy adds it when there is a graphics adapter.
+    adapter: Option<Res<'w, CompressedImageFormatSupport>>,
 }
 
-/// Loads a picture file again for a game that loads it by its path.
+impl PictureMemory<'_> {
+    fn usages(&self) -> RenderAssetUsages {
+        let keeps_pixels = self.settings.as_ref().is_some_and(|settings| settings.0.keep_pixels);
+        if self.adapter.is_some() && !keeps_pixels {
+            RenderAssetUsages::RENDER_WORLD
+        } else {
+            RenderAssetUsages::default()
+        }
+    }
+}
+
+/// A placeholder of the size that the picture of a shot will have.
+fn placeholder(board: Option<&Storyboard>, shot: &ShotId, usages: RenderAssetUsages) -> Image {
+    let shot = board.and_then(|board| board.shot(shot));
+    let size = shot.map_or(picture::PLACEHOLDER_SIZE, |shot| shot.recipe.size);
+    picture::placeholder(size, usages)
+}
+
+/// Reloads a picture file for a game that loads it by its path.
 fn reload(server: &AssetServer, root: &Path, file: &Path) {
     let Ok(path) = file.strip_prefix(root).map(|path| AssetPath::from(path.to_owned())) else {
         return;
@@ -185,21 +180,20 @@ fn reload(server: &AssetServer, root: &Path, file: &Path) {
     }
 }
 
-/// Puts a placeholder behind each handle that was taken before there was a picture, in the size that
-/// the picture will have, so that nothing moves when it comes.
+/// Puts a placeholder behind each handle that was just taken. It has the size of the picture, so that the
+/// layout stays the same when the picture arrives.
 pub(crate) fn fill_placeholders(
     illustrations: Res<Illustrations>,
     storyboard: CurrentStoryboard,
+    memory: PictureMemory,
     mut images: ResMut<Assets<Image>>,
 ) {
-    let mut handles = illustrations.handles();
-    let fresh = std::mem::take(&mut handles.fresh);
-    for shot in fresh {
-        let Some(handle) = handles.by_shot.get(&shot) else { continue };
-        if images.contains(handle.id()) {
+    for (shot, handle) in illustrations.take_new() {
+        if images.contains(handle) {
             continue;
         }
-        if let Err(error) = images.insert(handle.id(), placeholder(storyboard.get(), &shot)) {
+        let image = placeholder(storyboard.get(), &shot, memory.usages());
+        if let Err(error) = images.insert(handle, image) {
             error!("the placeholder of shot {shot} cannot be shown: {error}");
         }
     }

@@ -1,10 +1,10 @@
 //! Illustrates the story of a Bevy game while it runs, with the author in charge of every picture.
 //!
-//! A game tells its story in components or in a file. This crate works out which pictures the story
-//! needs, draws them on a thread of its own while the game runs, keeps them, and shows each in the
-//! running game the moment it is finished.
+//! A game describes its story in components or in a file. This crate plans the pictures that the story
+//! needs, draws them on a worker thread while the game runs, keeps them on disk, and shows each picture in
+//! the running game as soon as it is drawn.
 //!
-//! # Three lines
+//! # Getting started
 //!
 //! ```
 //! use bevy::prelude::*;
@@ -18,21 +18,21 @@
 //! # };
 //! ```
 //!
-//! That reads the story from components, draws with the small model that ships with the crate, and
-//! keeps the pictures in `assets/illustrations/story`. No picture file is named anywhere, nothing is
-//! downloaded. [`IllustratorPlugin`](plugin::IllustratorPlugin) has the settings.
+//! By default the plugins read the story from components, draw with the small model that ships with the
+//! crate, and keep the pictures in `assets/illustrations/story`. The game names no picture file, and nothing
+//! is downloaded. [`IllustratorPlugin`](plugin::IllustratorPlugin) has the settings.
 //!
-//! # Telling the story
+//! # The story
 //!
-//! A game puts components on the entities that it has already: [`Character`](story::Character)s and
-//! [`Place`](story::Place)s say in words what they look like, a [`Scene`](story::Scene) says where and
-//! when, and its children are the [`Line`](story::Line)s.
+//! A game adds components to its own entities. [`Character`](story::Character) and [`Place`](story::Place)
+//! describe an appearance in words. A [`Scene`](story::Scene) has a place and a time, and its children are
+//! [`Line`](story::Line)s.
 //!
 //! ```
 //! use bevy::prelude::*;
 //! use bevy_illustrator::{prelude::*, story::Scene};
 //!
-//! fn tell_the_story(mut commands: Commands) {
+//! fn spawn_story(mut commands: Commands) {
 //!     commands.spawn(Place {
 //!         id: "shore".into(),
 //!         looks: "a red lighthouse by the sea".into(),
@@ -56,10 +56,10 @@
 //! }
 //! ```
 //!
-//! (Bevy's own prelude may have a `Scene`, too; importing ours by name settles which one is meant.)
+//! Bevy's prelude can have a `Scene` too. An import by name decides between them.
 //!
-//! Or it writes a `*.story.ron` file, which an author can change while the game runs (with Bevy's feature
-//! `file_watcher`, or by `AssetServer::reload`):
+//! The story can also be in a file, `*.story.ron`. The game follows changes of the file while it runs, with
+//! Bevy's feature `file_watcher` or after `AssetServer::reload`:
 //!
 //! ```
 //! # use bevy::prelude::*;
@@ -71,36 +71,35 @@
 //! }));
 //! ```
 //!
-//! Anything else that can fill a [`Story`](story::Story) is a [`StorySource`](story::StorySource).
+//! A [`StoryFormat`](story::format::StoryFormat) adds another file format.
 //!
-//! # Showing it
+//! # Pictures in the game
 //!
-//! [`Illustration`](components::Illustration) says which picture belongs on an entity. On a UI node or
-//! a sprite that is all:
+//! [`Illustration`](components::Illustration) selects the picture to show on a UI node or a sprite:
 //!
 //! ```
 //! # use bevy::prelude::*;
 //! # use bevy_illustrator::prelude::*;
-//! fn set_the_stage(mut commands: Commands) {
+//! fn spawn_stage(mut commands: Commands) {
 //!     let fill = Node { width: percent(100), height: percent(100), ..default() };
 //!     commands.spawn((fill, ImageNode::default(), Illustration::background("arrival")));
 //!     commands.spawn((Sprite::default(), Illustration::portrait("mira", "curious")));
 //! }
 //! ```
 //!
-//! Until there is a picture, a placeholder stands in its place. Games that want the handle itself take
-//! it from [`Illustrations`](hot_swap::Illustrations), once: it shows every later picture. Materials
-//! need [`App::hot_swap_material`](hot_swap::HotSwapAppExt::hot_swap_material) for that. A game that
-//! loads `illustrations/<story>/pictures/<shot>.png` by its path is kept up to date as well.
+//! A placeholder is shown until there is a picture. [`Illustrations`](hot_swap::Illustrations) returns the
+//! image handle of a shot, which shows every later picture. For materials, call
+//! [`App::hot_swap_material`](hot_swap::HotSwapAppExt::hot_swap_material). A game that loads
+//! `illustrations/<story>/pictures/<shot>.png` by its path is kept up to date too.
 //!
-//! A game that is finished says [`DrawPolicy::Off`](plugin::DrawPolicy::Off): it ships the folder `pictures`, shows what
-//! lies there, and draws nothing.
+//! A game that ships sets [`DrawPolicy::Off`](plugin::DrawPolicy::Off). It needs only the folder `pictures`,
+//! and draws nothing.
 //!
-//! # Asking for pictures, and being told
+//! # Requests and updates
 //!
-//! Everything that a person can do in the panel a game can do with a message,
-//! a [`Request`](project::Request) with an [`Action`](project::Action), and everything that happens is a
-//! message, too, [`project::Update`]; one of them answers the request:
+//! A game can do everything that the panel can do. It sends a [`Request`](project::Request) with an
+//! [`Action`](project::Action) as a message. Everything that happens is an [`Update`](project::Update)
+//! message. Exactly one update, [`Applied`](project::Update::Applied), answers each request.
 //!
 //! ```
 //! use bevy::prelude::*;
@@ -114,46 +113,47 @@
 //!     Ok(())
 //! }
 //!
-//! fn cheer(mut updates: MessageReader<project::Update>) {
+//! fn log_takes(mut updates: MessageReader<project::Update>) {
 //!     for update in updates.read() {
-//!         if let project::Update::Drawn { shot, .. } = update {
-//!             info!("{shot} has a new picture");
+//!         if let project::Update::Drawn { shot, take } = update {
+//!             info!("{shot} has a new take: {take}");
 //!         }
 //!     }
 //! }
 //! ```
 //!
-//! What the illustrator knows stands in resources: the [`Project`](project::Project) with story,
-//! storyboard, pictures and queue, once [`IllustratorStatus`](plugin::IllustratorStatus) is ready; and
-//! [`Notices`](plugin::Notices) with what went wrong.
+//! An async task uses [`Illustrator`](plugin::Illustrator) instead: `illustrator.draw(&shot).await`.
+//!
+//! The resource [`Project`](project::Project) has the story, the storyboard, the takes and the queue. It
+//! exists once [`IllustratorStatus`](plugin::IllustratorStatus) is `Ready`. [`Notices`](plugin::Notices) lists
+//! problems that belong to no shot.
 //!
 //! # The author's panel
 //!
-//! With the feature `panel` (on by default) F2 opens the author's panel in the running game, wherever
-//! there is a renderer: every picture of the story with its state and its prompt, takes to choose from,
-//! the queue, the style. [`PanelState::open`](panel::PanelState::open) opens it from code, and [`panel`] tells how to put
-//! it into a dock. Keys and clicks that are meant for the panel reach the game as well, unless it does not listen
-//! while [`panel::egui_wants_any_keyboard_input`] and [`panel::egui_wants_any_pointer_input`].
+//! With the feature `panel` (on by default) and a renderer, F2 opens the author's panel in the running game.
+//! It shows every picture of the story with its state, prompt and takes, the queue, and the style.
+//! [`PanelState::open`](panel::PanelState::open) opens it from code; the module [`panel`] says how to put it into
+//! a dock. The game receives the panel's keys and clicks too, unless its input systems are disabled by
+//! [`panel::egui_wants_any_keyboard_input`] and [`panel::egui_wants_any_pointer_input`].
 //!
-//! # Parts of a picture
+//! # Edits
 //!
-//! [`Action::Edit`](project::Action::Edit) draws [`Part`](recipe::Part)s of a take anew, each a
-//! [`Mask`](mask::Mask) with an [edit](recipe::PartEdit), and leaves all other pixels as they are, to the
-//! bit. What comes of it are takes of the same shot. In the panel this is the canvas.
+//! [`Action::Edit`](project::Action::Edit) redraws [`Part`](recipe::Part)s of a take. A part is a
+//! [`Mask`](mask::Mask) with an [edit](recipe::PartEdit). All pixels outside the masks stay the same, bit for
+//! bit. The result is a new take of the same shot. The panel's canvas is the interface for edits.
 //!
-//! # Drawing with something else
+//! # Models
 //!
 //! [`Style::model`](recipe::Style::model) names the model: the built-in one, or a diffusers folder of the
-//! Stable Diffusion family. Anything else that can turn a recipe into a picture is a
-//! [`Generator`](generator::Generator), registered in
+//! Stable Diffusion family. Any other source of pictures is a [`Generator`](generator::Generator) in
 //! [`IllustratorPlugin::registry`](plugin::IllustratorPlugin::registry).
 //!
-//! # The rooms
+//! # Modules
 //!
-//! The core knows nothing of Bevy; without the feature `plugin` it compiles without it. A story
-//! ([`story`]) is planned into shots ([`storyboard`]), each with a [`recipe`], whose edits are about
-//! [masks](mask); the [`studio`] runs a [`generator`] on its worker thread; [`art`] keeps the pictures; a [`project`] joins them. The Bevy
-//! floor is thin: [`plugin`], [`components`] and [`hot_swap`].
+//! The core compiles without Bevy when the feature `plugin` is off. A [`story`] is planned into the shots of
+//! a [`storyboard`]. Each shot has a [`recipe`]; edits use a [`mask`]. The [`studio`] runs a [`generator`] on a
+//! worker thread, and [`art`] keeps the takes. A [`project`] joins them. The Bevy modules are [`plugin`],
+//! [`components`] and [`hot_swap`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod art;

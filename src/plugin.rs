@@ -5,10 +5,12 @@
 //! waits for a disk or a network.
 
 mod drive;
+mod illustrator;
 mod shipped;
 mod story_asset;
 
 pub use crate::schedule::{IllustratorStatus, IllustratorSystems, Notices};
+pub use illustrator::{Answer, Drawing, Illustrator, IllustratorError, Steps};
 pub use story_asset::{StoryAsset, StoryFormatAppExt, StoryLoader};
 
 use std::path::{Path, PathBuf};
@@ -121,7 +123,7 @@ impl PluginGroup for IllustratorPlugins {
     fn build(self) -> PluginGroupBuilder {
         let group = PluginGroupBuilder::start::<Self>()
             .add(IllustratorPlugin::default())
-            .add(HotSwapPlugin)
+            .add(HotSwapPlugin::default())
             .add(ComponentsPlugin);
         #[cfg(feature = "panel")]
         let group = group.add(PanelPlugin::default());
@@ -187,13 +189,7 @@ impl IllustratorPlugin {
         app.init_resource::<NewStory>();
         match self.draw_policy {
             DrawPolicy::Off => shipped::build(app, &art_folder, &root),
-            policy => {
-                let needed = policy == DrawPolicy::Auto;
-                drive::draw(
-                    app,
-                    drive::ProjectOpener::new(art_folder, needed, self.registry.clone()),
-                );
-            }
+            policy => drive::build(app, art_folder, policy, self.registry.clone()),
         }
         app.insert_resource(AssetRoot(root));
         match &self.story {

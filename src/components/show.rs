@@ -1,4 +1,4 @@
-//! Puts pictures on entities.
+//! Shows pictures on entities.
 
 use bevy::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::{
     schedule::{CurrentStoryboard, Notices},
 };
 
-/// Finds the image of each [`Illustration`] that changed, and of all of them when the storyboard was
-/// planned anew.
+/// Sets the image of each [`Illustration`] that changed, and of all of them after the storyboard was
+/// planned.
 pub(super) fn resolve_illustrations(
     storyboard: CurrentStoryboard,
     illustrations: Res<Illustrations>,
@@ -18,8 +18,8 @@ pub(super) fn resolve_illustrations(
     mut entities: Query<(Ref<Illustration>, &mut IllustrationImage)>,
     mut notices: ResMut<Notices>,
 ) {
-    let anew = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
-    let all = anew || storyboard.is_opened();
+    let planned = updates.read().any(|update| matches!(update, ProjectUpdate::Planned));
+    let all = planned || storyboard.is_opened();
     for (illustration, mut image) in &mut entities {
         if !all && !illustration.is_changed() {
             continue;
@@ -27,7 +27,7 @@ pub(super) fn resolve_illustrations(
         let shot = storyboard.get().map(|board| illustration.shot(board));
         if shot == Some(None) && *illustration != Illustration::default() {
             notices.report(format!(
-                "nothing in the story asks for the {}: check its id, or add it to the story",
+                "the story has no {}: check the id, or add it to the story",
                 *illustration
             ));
         }
@@ -39,7 +39,7 @@ pub(super) fn resolve_illustrations(
     }
 }
 
-/// Keeps the image of UI nodes and sprites set.
+/// Copies the image to UI nodes and sprites.
 pub(super) fn show_illustrations(
     mut entities: Query<
         (&IllustrationImage, Option<&mut ImageNode>, Option<&mut Sprite>),

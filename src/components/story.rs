@@ -1,4 +1,4 @@
-//! A story that stands in components on the game's own entities.
+//! A story in components on the game's entities.
 
 use std::convert::Infallible;
 
@@ -10,25 +10,25 @@ use crate::{
     story::{Character, Exit, Item, Line, Place, Scene, Story, StorySource},
 };
 
-/// What a story has that no entity holds.
+/// The title, the start and the style of a story in components.
 #[derive(Resource, Reflect, Clone, Debug, Default, PartialEq)]
 #[reflect(Resource, Default, Debug, Clone, PartialEq)]
 pub struct StoryMeta {
-    /// What the story is called.
+    /// The title.
     pub title: String,
-    /// The id of the first scene; the first that was spawned when empty.
+    /// The id of the first scene. If empty, the story starts with the scene that was spawned first.
     pub start: String,
-    /// The one look of all pictures.
+    /// The style of all pictures.
     pub style: Style,
 }
 
-/// The story that stands in components.
+/// Reads the story in components.
 ///
-/// - Sheets ([`Character`], [`Place`], [`Item`]) and [`Scene`]s may stand on any entities. They come
-///   in the order of spawning; while no entity is despawned, that is the order of writing.
-/// - [`Line`]s and [`Exit`]s stand in the scene itself, or on children of the scene's entity. The
-///   children's come after the scene's own, in the order of the children.
-/// - Title, start and style come from [`StoryMeta`].
+/// - [`Character`], [`Place`], [`Item`] and [`Scene`] can be on any entities. They are sorted by entity
+///   index, which is the order of spawning unless entities were despawned.
+/// - [`Line`] and [`Exit`] are in the scene itself, or on children of the scene's entity. Those of the
+///   children follow those of the scene, in the order of the children.
+/// - The title, the start and the style are in [`StoryMeta`].
 #[derive(SystemParam)]
 pub struct ComponentStory<'w, 's> {
     story_meta: Res<'w, StoryMeta>,
@@ -74,14 +74,14 @@ impl ComponentStory<'_, '_> {
     }
 }
 
-/// Clones components in the order in which their entities were spawned.
+/// The components, sorted by entity index.
 fn in_order<C: Component + Clone>(entities: &Query<(Entity, &'static C)>) -> Vec<C> {
     let mut found: Vec<_> = entities.iter().collect();
     found.sort_by_key(|(entity, _)| entity.index_u32());
     found.into_iter().map(|(_, component)| component.clone()).collect()
 }
 
-/// Whether anything that tells the story was removed.
+/// The removed components of the story.
 #[derive(SystemParam)]
 pub(crate) struct Removed<'w, 's> {
     characters: RemovedComponents<'w, 's, Character>,
@@ -93,7 +93,7 @@ pub(crate) struct Removed<'w, 's> {
 }
 
 impl Removed<'_, '_> {
-    /// Looks, and forgets.
+    /// Whether any was removed since the last call.
     fn any(&mut self) -> bool {
         let counts = [
             self.characters.read().count(),
@@ -107,7 +107,7 @@ impl Removed<'_, '_> {
     }
 }
 
-/// What in a world makes a story another one.
+/// Matches entities whose part of the story changed.
 type StoryChanged = Or<(
     Changed<Character>,
     Changed<Place>,
@@ -118,20 +118,20 @@ type StoryChanged = Or<(
     (With<Scene>, Changed<Children>),
 )>;
 
-/// Reads the story when anything in it was added, changed or removed.
+/// Reads the story when a part of it is added, changed or removed.
 pub(crate) fn gather_story(
-    told: ComponentStory,
+    components: ComponentStory,
     changed: Query<(), StoryChanged>,
     mut removed: Removed,
     mut new_story: ResMut<NewStory>,
 ) {
     let any_removed = removed.any();
-    if changed.is_empty() && !any_removed && !told.story_meta.is_changed() {
+    if changed.is_empty() && !any_removed && !components.story_meta.is_changed() {
         return;
     }
-    if told.scenes.is_empty() {
+    if components.scenes.is_empty() {
         return;
     }
-    let Ok(story) = told.story();
+    let Ok(story) = components.story();
     new_story.0 = Some(story);
 }

@@ -1,4 +1,4 @@
-//! Materials that follow their images.
+//! Materials that show images of changing size.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,14 +9,14 @@ use bevy::{
 
 use crate::schedule::IllustratorSystems;
 
-/// Makes materials follow images that change their size.
+/// Updates materials when the size of an image changes.
 pub trait HotSwapAppExt {
-    /// Makes all materials of type `M` show the new texture when an image that they use changes its
-    /// size; Bevy 0.19 leaves them with the old one.
+    /// Prepares materials of type `M` again when the size of an image that they use changes. Bevy 0.19
+    /// would keep the old texture.
     ///
-    /// Materials that name their images with `#[dependency]` are prepared again when one of those
-    /// changed; materials that name none (Bevy's own [`ColorMaterial`] does not) whenever any image
-    /// did. Images change their size seldom, so this costs next to nothing.
+    /// A material that declares its images with `#[dependency]` is prepared again when one of them changes
+    /// its size. A material that declares none, such as Bevy's own [`ColorMaterial`], is prepared again when
+    /// any image does.
     ///
     /// ```
     /// # use bevy::prelude::*;
@@ -43,8 +43,8 @@ impl HotSwapAppExt for App {
 
 /// Marks the materials as modified whose images changed their size.
 ///
-/// The change of an image is read one frame late: its texture is then surely prepared, and the bind
-/// group that is made anew finds it.
+/// It reads the change of an image one frame late. Then the texture is prepared, and the new bind group
+/// finds it.
 fn touch_materials<M: Asset>(
     mut changes: MessageReader<AssetEvent<Image>>,
     mut sizes: Local<HashMap<AssetId<Image>, UVec2>>,
@@ -80,25 +80,25 @@ fn touch_materials<M: Asset>(
     }
 }
 
-/// Whether a material shows one of these images, as far as it tells.
+/// Whether a material may show one of these images, according to the images that it declares.
 fn may_show<M: Asset>(material: &M, images: &HashSet<UntypedAssetId>) -> bool {
-    let (mut names_any, mut names_one) = (false, false);
+    let (mut declares_any, mut declares_one) = (false, false);
     material.visit_dependencies(&mut |id| {
-        names_any = true;
-        names_one |= images.contains(&id);
+        declares_any = true;
+        declares_one |= images.contains(&id);
     });
-    names_one || !names_any
+    declares_one || !declares_any
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A material that names its image.
+    /// A material that declares its image.
     #[derive(Asset, TypePath)]
     struct Named(#[dependency] Handle<Image>);
 
-    /// A material that does not.
+    /// A material that does not declare its image.
     #[derive(Asset, TypePath)]
     struct Unnamed(Handle<Image>);
 
@@ -110,6 +110,6 @@ mod tests {
         assert!(may_show(&Named(ours), &resized));
         assert!(!may_show(&Named(other.clone()), &resized));
         let unnamed = Unnamed(other);
-        assert!(may_show(&unnamed, &resized), "it does not tell, so it may ({:?})", unnamed.0);
+        assert!(may_show(&unnamed, &resized), "it declares no image, so it may show any ({:?})", unnamed.0);
     }
 }

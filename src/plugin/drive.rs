@@ -1,6 +1,10 @@
-//! Drives the project of the story.
+//! Opens the project of the story, applies requests to it, and sends its updates.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bevy::{
     ecs::message::MessageCursor,
@@ -10,70 +14,105 @@ use bevy::{
     window::ExitSystems,
 };
 
+use super::{
+    DrawPolicy,
+    illustrator::{Illustrator, WaitingTasks},
+};
 use crate::{
+    art::ArtError,
     generator::GeneratorRegistry,
     project::{Action, Project, ProjectError, Request, Update as ProjectUpdate},
     schedule::{IllustratorStatus, IllustratorSystems, NewStory, Notices},
     story::Story,
 };
 
-/// What the project is opened with.
+/// How long to wait before a locked art folder is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Opens the project in a task, because reading an art folder takes as long as it has pictures.
 #[derive(Resource)]
-pub(super) struct ProjectOpener {
+struct ProjectOpener {
     art_folder: PathBuf,
-    draw_needed: bool,
+    draw_policy: DrawPolicy,
     registry: GeneratorRegistry,
-    /// Reading an art folder takes as long as its pictures are many: a task does it.
+    /// The story of the last attempt.
+    story: Story,
     opening: Option<Task<Result<Project, ProjectError>>>,
+    /// Why the last attempt failed, until a story is read or an attempt succeeds.
+    failure: Option<Failure>,
 }
 
-/// What was pending for and is not applied yet.
+struct Failure {
+    error: Arc<ProjectError>,
+    at: Instant,
+}
+
+/// The requests that are not applied yet.
 #[derive(Resource, Default)]
-struct PendingActions {
-    read: MessageCursor<Request>,
-    /// What was pending for before there is a project.
-    waiting: Vec<Request>,
+struct PendingRequests {
+    messages: MessageCursor<Request>,
+    requests: Vec<Request>,
 }
 
 impl ProjectOpener {
-    pub(super) fn new(art_folder: PathBuf, draw_needed: bool, registry: GeneratorRegistry) -> Self {
-        Self { art_folder, draw_needed, registry, opening: None }
-    }
-
-    /// Opens the project of a story, off the frame.
     fn open(&mut self, story: Story) {
+        self.story = story.clone();
         let (folder, registry) = (self.art_folder.clone(), self.registry.clone());
-        let draw_needed = self.draw_needed;
-        self.opening = Some(IoTaskPool::get().spawn(async move {
-            let mut project = Project::open(story, folder, registry)?;
-            if draw_needed {
-                project.apply(Action::DrawNeeded);
-            }
-            Ok(project)
-        }));
+        let opening = async move { Project::open(story, folder, registry) };
+        self.opening = Some(IoTaskPool::get().spawn(opening));
+    }
+
+    /// Opens the project again if another program had locked its art folder.
+    fn retry(&mut self) {
+        let is_locked = |failure: &Failure| {
+            matches!(&*failure.error, ProjectError::Art(ArtError::Locked { .. }))
+                && failure.at.elapsed() >= RETRY_INTERVAL
+        };
+        if self.failure.as_ref().is_some_and(is_locked) {
+            self.open(self.story.clone());
+        }
+    }
+
+    /// Draws what the policy says. The only place that decides about drawing without a request.
+    fn draw(&self, project: &mut Project) {
+        if self.draw_policy == DrawPolicy::Auto {
+            project.apply(Action::DrawNeeded);
+        }
     }
 }
 
-/// Drives a project that is opened with what lies on the opener.
-pub(super) fn draw(app: &mut App, opener: ProjectOpener) {
-    app.insert_resource(opener)
-        .init_resource::<PendingActions>()
-        .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
-        .add_systems(
-            PreUpdate,
-            (apply_actions, poll_project).chain().in_set(IllustratorSystems::Poll),
-        )
-        // No frame comes after the one in which the app ends.
-        .add_systems(
-            Last,
-            apply_actions
-                .in_set(IllustratorSystems::Poll)
-                .after(ExitSystems)
-                .run_if(on_message::<AppExit>),
-        );
+/// Sets the app up to drive a project.
+pub(super) fn build(
+    app: &mut App,
+    art_folder: PathBuf,
+    draw_policy: DrawPolicy,
+    registry: GeneratorRegistry,
+) {
+    let (illustrator, tasks) = Illustrator::new();
+    app.insert_resource(ProjectOpener {
+        art_folder,
+        draw_policy,
+        registry,
+        story: Story::default(),
+        opening: None,
+        failure: None,
+    })
+    .insert_resource(illustrator)
+    .insert_resource(tasks)
+    .init_resource::<PendingRequests>()
+    .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
+    .add_systems(PreUpdate, (apply_requests, poll_project).chain().in_set(IllustratorSystems::Poll))
+    // The app ends after this frame, so that no later `PreUpdate` applies these requests.
+    .add_systems(
+        Last,
+        apply_requests
+            .in_set(IllustratorSystems::Poll)
+            .after(ExitSystems)
+            .run_if(on_message::<AppExit>),
+    );
 }
 
-/// Opens the project when the first story is there, and gives it every later one.
+/// Opens the project with the first story, and passes every later story to it.
 fn plan_story(
     mut commands: Commands,
     mut opener: ResMut<ProjectOpener>,
@@ -86,64 +125,90 @@ fn plan_story(
         let Some(opened) = check_ready(task) else { return };
         opener.opening = None;
         match opened {
-            Ok(project) => {
+            Ok(mut project) => {
+                opener.failure = None;
+                opener.draw(&mut project);
                 commands.insert_resource(project);
                 *status = IllustratorStatus::Ready;
             }
-            Err(error) => status.fail(&mut notices, error.to_string()),
+            Err(error) => {
+                status.fail(&mut notices, error.to_string());
+                opener.failure = Some(Failure { error: error.into(), at: Instant::now() });
+            }
         }
         return;
     }
-    let Some(story) = new_story.bypass_change_detection().0.take() else { return };
-    let Some(mut project) = project else {
-        opener.open(story);
-        return;
-    };
-    match project.set_story(story) {
-        Ok(()) => *status = IllustratorStatus::Ready,
-        Err(error) => return status.fail(&mut notices, error.to_string()),
-    }
-    if opener.draw_needed {
-        project.apply(Action::DrawNeeded);
-    }
-}
-
-/// Applies what was pending for; what is pending for before there is a project waits for it.
-fn apply_actions(
-    mut pending: ResMut<PendingActions>,
-    requests: Res<Messages<Request>>,
-    project: Option<ResMut<Project>>,
-) {
-    let PendingActions { read, waiting } = &mut *pending;
-    waiting.extend(read.read(&requests).cloned());
-    let Some(mut project) = project else { return };
-    for request in waiting.drain(..) {
-        project.apply(request);
+    let story = new_story.bypass_change_detection().0.take();
+    match (project, story) {
+        (Some(mut project), Some(story)) => match project.set_story(story) {
+            Ok(()) => {
+                *status = IllustratorStatus::Ready;
+                opener.draw(&mut project);
+            }
+            Err(error) => status.fail(&mut notices, error.to_string()),
+        },
+        (None, Some(story)) => {
+            opener.failure = None;
+            opener.open(story);
+        }
+        (None, None) => opener.retry(),
+        (Some(_), None) => {}
     }
 }
 
-/// Sends on what happened in the project.
-fn poll_project(
+/// Applies requests. They wait for the project to be opened, and are refused if it cannot be opened.
+fn apply_requests(
+    mut pending: ResMut<PendingRequests>,
+    mut tasks: ResMut<WaitingTasks>,
+    opener: Res<ProjectOpener>,
+    messages: Res<Messages<Request>>,
     project: Option<ResMut<Project>>,
     mut updates: MessageWriter<ProjectUpdate>,
     mut notices: ResMut<Notices>,
 ) {
+    let PendingRequests { messages: cursor, requests } = &mut *pending;
+    requests.extend(cursor.read(&messages).cloned());
+    requests.extend(tasks.receive());
+    match (project, &opener.failure) {
+        (Some(mut project), _) => requests.drain(..).for_each(|request| {
+            project.apply(request);
+        }),
+        (None, Some(failure)) => {
+            for Request { id, .. } in requests.drain(..) {
+                let result = Err(failure.error.clone());
+                notices.report(failure.error.to_string());
+                tasks.answer(id, &result, None);
+                updates.write(ProjectUpdate::Applied { id, result });
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+/// Sends what happened in the project.
+fn poll_project(
+    project: Option<ResMut<Project>>,
+    mut tasks: ResMut<WaitingTasks>,
+    mut messages: MessageWriter<ProjectUpdate>,
+    mut notices: ResMut<Notices>,
+) {
     let Some(mut project) = project else { return };
-    let told = project.bypass_change_detection().poll();
-    if told.is_empty() {
+    let updates = project.bypass_change_detection().poll();
+    tasks.update(&updates, &project);
+    if updates.is_empty() {
         return;
     }
     project.set_changed();
-    for update in &told {
+    for update in &updates {
         match update {
             ProjectUpdate::Applied { result: Err(error), .. } => notices.report(error.to_string()),
             ProjectUpdate::Failed { shot, error } if project.error(shot).is_some() => {
                 warn!("shot {shot}: {error}");
             }
-            // What was not even begun stands on no shot.
+            // A failure before the drawing began is not in the state of the shot.
             ProjectUpdate::Failed { shot, error } => notices.report(format!("{shot}: {error}")),
             _ => {}
         }
     }
-    updates.write_batch(told);
+    messages.write_batch(updates);
 }

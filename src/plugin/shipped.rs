@@ -1,9 +1,10 @@
 //! A shipped game: shows the pictures in its asset folder and draws nothing.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bevy::prelude::*;
 
+use super::illustrator::{Illustrator, WaitingTasks};
 use crate::{
     hot_swap::Illustrations,
     project::{ProjectError, Request, Update as ProjectUpdate, refuse_faults},
@@ -29,9 +30,12 @@ pub(super) fn build(app: &mut App, art_folder: &Path, asset_root: &Path) {
     let server = app.world().resource::<AssetServer>().clone();
     app.init_resource::<Illustrations>();
     app.world_mut().resource_mut::<Illustrations>().load_from(server, folder.join("pictures"));
-    app.init_resource::<ShippedStoryboard>()
+    let (illustrator, tasks) = Illustrator::new();
+    app.insert_resource(illustrator)
+        .insert_resource(tasks)
+        .init_resource::<ShippedStoryboard>()
         .add_systems(PreUpdate, plan_story.in_set(IllustratorSystems::Plan))
-        .add_systems(PreUpdate, refuse_actions.in_set(IllustratorSystems::Poll));
+        .add_systems(PreUpdate, refuse_requests.in_set(IllustratorSystems::Poll));
 }
 
 /// Plans the storyboard of each story that is read.
@@ -51,11 +55,20 @@ fn plan_story(
     updates.write(ProjectUpdate::Planned);
 }
 
-/// Reports that actions have no effect.
-fn refuse_actions(mut actions: MessageReader<Request>, mut notices: ResMut<Notices>) {
-    if actions.read().count() > 0 {
-        notices.report(
-            "this game draws nothing because its draw policy is `DrawPolicy::Off`: use `DrawPolicy::OnRequest` to draw",
-        );
+/// Refuses all requests.
+fn refuse_requests(
+    mut requests: MessageReader<Request>,
+    mut tasks: ResMut<WaitingTasks>,
+    mut updates: MessageWriter<ProjectUpdate>,
+    mut notices: ResMut<Notices>,
+) {
+    let mut all: Vec<_> = requests.read().cloned().collect();
+    all.extend(tasks.receive());
+    for Request { id, .. } in all {
+        let error = Arc::new(ProjectError::DrawingOff);
+        notices.report(error.to_string());
+        let result = Err(error);
+        tasks.answer(id, &result, None);
+        updates.write(ProjectUpdate::Applied { id, result });
     }
 }

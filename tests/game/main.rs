@@ -4,9 +4,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod async_tasks;
 mod pictures;
 #[cfg(feature = "gpu_tests")]
 mod pixels;
+mod schedule;
 mod set_up;
 mod shipped;
 mod story;

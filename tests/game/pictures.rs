@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_illustrator::{
+    hot_swap::HotSwapPlugin,
     mask::Mask,
     plugin::Notices,
     prelude::*,
@@ -291,4 +292,35 @@ fn a_game_that_ends_while_a_picture_is_drawn_ends_at_once() {
     let before = Instant::now();
     drop(app);
     assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+#[test]
+fn only_pictures_whose_handle_is_held_are_in_memory() {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    let mut app = App::new();
+    let illustrator =
+        IllustratorPlugin { story: StoryInput::File(STORY_FILE.into()), ..plugin(&painter) };
+    let hot_swap = HotSwapPlugin { release_interval: Duration::ZERO, ..default() };
+    app.add_plugins((MinimalPlugins, game.asset_plugin(), ImagePlugin::default()))
+        .add_plugins(IllustratorPlugins.set(illustrator).set(hot_swap));
+    get_ready(&mut app);
+    update_until_drawn(&mut app);
+    let images = |app: &App| app.world().resource::<Assets<Image>>().len();
+    let none_taken = images(&app);
+
+    let id = ShotId::new("portrait-mira-happy").unwrap();
+    let handle = app.world().resource::<Illustrations>().handle(&id);
+    update_until_shown(&mut app, &id, &handle);
+    (0..5).for_each(|_| app.update());
+    assert_eq!(images(&app), none_taken + 1, "only the one that is held");
+    assert!(app.world().resource::<Project>().is_watched(&id));
+
+    drop(handle);
+    update_until(&mut app, 20, "the picture is released", |world| {
+        world.resource::<Assets<Image>>().len() == none_taken
+    });
+    assert!(!app.world().resource::<Project>().is_watched(&id));
+
+    let handle = app.world().resource::<Illustrations>().handle(&id);
+    update_until_shown(&mut app, &id, &handle);
 }

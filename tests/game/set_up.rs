@@ -1,7 +1,7 @@
 //! How a game adds the plugins.
 
 use bevy::prelude::*;
-use bevy_illustrator::{plugin::Notices, prelude::*, project::Action};
+use bevy_illustrator::{plugin::Notices, prelude::*, project::Update as ProjectUpdate};
 
 use crate::{common::Fakes, support::*};
 
@@ -47,6 +47,21 @@ fn an_art_folder_that_another_game_has_open_is_told() {
     let text = &second.world().resource::<Notices>().0[0];
     assert!(text.contains("illustrations") && text.contains("open"), "{text}");
     assert!(!second.world().contains_resource::<Project>());
+
+    // Requests are answered meanwhile, and the folder is opened when it is free.
+    let request = Request::new(Action::DrawNeeded);
+    second.world_mut().write_message(request.clone());
+    update_until(&mut second, 20, "the request is refused", |world| {
+        let updates = world.resource::<Messages<ProjectUpdate>>();
+        let mut cursor = updates.get_cursor();
+        cursor.read(updates).any(|update| {
+            matches!(update, ProjectUpdate::Applied { id, result: Err(_) } if *id == request.id)
+        })
+    });
+    drop(first);
+    update_until(&mut second, 20, "the project is open", |world| {
+        world.resource::<IllustratorStatus>().is_ready()
+    });
 }
 
 #[test]
