@@ -99,7 +99,9 @@ pub enum ProjectError {
     },
     /// The game has [`DrawPolicy::Off`](crate::plugin::DrawPolicy::Off).
     #[cfg(feature = "plugin")]
-    #[error("this game draws nothing because its draw policy is `DrawPolicy::Off`: use `DrawPolicy::OnRequest` to draw")]
+    #[error(
+        "this game draws nothing because its draw policy is `DrawPolicy::Off`: use `DrawPolicy::OnRequest` to draw"
+    )]
     DrawingOff,
     /// Background work panicked: a fault of this program.
     #[error("this program has a fault, please report it: {0}")]

@@ -110,6 +110,10 @@ mod tests {
         assert!(may_show(&Named(ours), &resized));
         assert!(!may_show(&Named(other.clone()), &resized));
         let unnamed = Unnamed(other);
-        assert!(may_show(&unnamed, &resized), "it declares no image, so it may show any ({:?})", unnamed.0);
+        assert!(
+            may_show(&unnamed, &resized),
+            "it declares no image, so it may show any ({:?})",
+            unnamed.0
+        );
     }
 }

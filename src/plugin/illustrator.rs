@@ -144,9 +144,9 @@ struct Reception<T>(Pin<Box<dyn Future<Output = Result<T, IllustratorError>> + S
 
 impl<T: Send + 'static> Reception<T> {
     fn new(receiver: Receiver<Result<T, IllustratorError>>) -> Self {
-        Self(Box::pin(async move {
-            receiver.recv().await.unwrap_or(Err(IllustratorError::AppEnded))
-        }))
+        Self(Box::pin(
+            async move { receiver.recv().await.unwrap_or(Err(IllustratorError::AppEnded)) },
+        ))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, IllustratorError>> {

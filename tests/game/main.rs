@@ -2,9 +2,9 @@
 #![cfg(feature = "plugin")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod async_tasks;
 #[path = "../common/mod.rs"]
 mod common;
-mod async_tasks;
 mod pictures;
 #[cfg(feature = "gpu_tests")]
 mod pixels;

@@ -52,7 +52,12 @@ impl WaitingTasks {
     }
 
     /// Passes an answer to the task that waits for it. `project` is there unless the answer is an error.
-    pub(crate) fn answer(&mut self, id: ActionId, result: &ActionResult, project: Option<&Project>) {
+    pub(crate) fn answer(
+        &mut self,
+        id: ActionId,
+        result: &ActionResult,
+        project: Option<&Project>,
+    ) {
         let Some(waiting) = self.unanswered.remove(&id) else { return };
         let result = result.clone().map_err(IllustratorError::Project);
         match waiting {
@@ -87,15 +92,16 @@ impl WaitingTasks {
         for update in updates {
             match update {
                 Update::Progress(job) => {
-                    let Some((id, progress)) = running.filter(|(id, _)| *id == job.id) else { continue };
+                    let Some((id, progress)) = running.filter(|(id, _)| *id == job.id) else {
+                        continue;
+                    };
                     for drawing in self.drawings.iter().filter(|drawing| drawing.job == id) {
                         drop(drawing.sender.steps.try_send(progress.clone()));
                     }
                 }
-                Update::Drawn { shot, take } => self.finish(
-                    |drawing| drawing.drew(shot, take, project),
-                    |_| Ok(take.clone()),
-                ),
+                Update::Drawn { shot, take } => {
+                    self.finish(|drawing| drawing.drew(shot, take, project), |_| Ok(take.clone()))
+                }
                 Update::Failed { shot, error } => self.finish(
                     |drawing| drawing.sender.shot == *shot && !queued.contains(&drawing.job),
                     |_| Err(error.clone().into()),
