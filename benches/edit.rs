@@ -9,7 +9,7 @@ use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise},
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, Sampler, Sizes},
+    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
 };
 
 const SHARES: [u32; 5] = [5, 10, 25, 50, 100];
@@ -24,8 +24,8 @@ fn main() -> Result<(), DiffusionError> {
 fn measure() -> Result<(), DiffusionError> {
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default())?;
-    let sampler = Sampler { steps: 20, ..Sampler::default() };
-    let size = Sizes::default().background;
+    let sampler = ResolvedSampler::default();
+    let size = Size::new(384, 224);
     let draw = DrawRequest {
         prompt: WORDS.to_owned(),
         negative_prompt: String::new(),

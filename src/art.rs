@@ -139,7 +139,7 @@ impl Art {
     /// For a shot that nothing asks for any more, `recipe` is `None`.
     #[must_use]
     pub fn shown(&self, shot: &ShotId, recipe: Option<&Recipe>) -> Option<&Take> {
-        let current = |take: &&Take| recipe.is_some_and(|recipe| take.recipe().is_for(recipe));
+        let current = |take: &&Take| recipe.is_some_and(|recipe| take.is_for(recipe));
         let whole = || self.takes(shot).iter().rev().filter(|take| self.is_whole(take));
         let drawn = || whole().filter(|take| take.recipe().edit.is_none());
         let accepted = self.accepted(shot).filter(|take| self.is_whole(take));
@@ -163,7 +163,7 @@ impl Art {
     /// Where a shot stands by its pictures alone: missing, drafted, accepted or stale.
     #[must_use]
     pub fn state(&self, shot: &Shot) -> ShotState {
-        let current = |take: &Take| take.recipe().is_for(&shot.recipe) && self.is_whole(take);
+        let current = |take: &Take| take.is_for(&shot.recipe) && self.is_whole(take);
         if self.accepted(&shot.id).is_some_and(current) {
             ShotState::Accepted
         } else if self.takes(&shot.id).iter().any(current) {
@@ -180,9 +180,8 @@ impl Art {
     #[must_use]
     pub fn next_take(&self, shot: &ShotId, recipe: &Recipe) -> u32 {
         self.with_discarded(shot)
-            .map(Take::recipe)
-            .filter(|other| other.same_but_take(recipe))
-            .map(|other| other.take.saturating_add(1))
+            .filter(|other| other.is_take_of(recipe))
+            .map(|other| other.recipe().take.saturating_add(1))
             .max()
             .unwrap_or(0)
     }

@@ -28,7 +28,8 @@ use crate::{
     art::{Art, ArtError, Take, TakeId},
     edit::EditError,
     generator::GeneratorRegistry,
-    recipe::{Recipe, Style},
+    model::ModelDefaults,
+    recipe::{Recipe, Style, style::BUILT_IN_MODEL},
     story::{
         Story,
         check::{StoryFault, check, check_style},
@@ -54,6 +55,7 @@ use bevy::prelude::Resource;
 pub struct Project {
     story: Story,
     board: Storyboard,
+    registry: GeneratorRegistry,
     studio: Studio,
     publisher: Publisher,
     art: Art,
@@ -165,10 +167,12 @@ impl Project {
         let style_for_now = restyle(kept);
         let style = style_for_now.as_ref().unwrap_or(kept);
         refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
-        let board = Storyboard::plan(&story, style, art.words());
+        let defaults = |style: &Style| defaults_of(&registry, &style.model);
+        let board = Storyboard::plan(&story, &style.with_sizes_of(&defaults(style)), art.words());
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
-        let kept_board =
-            style_for_now.as_ref().map(|_| Storyboard::plan(&story, kept, art.words()));
+        let kept_board = style_for_now
+            .as_ref()
+            .map(|_| Storyboard::plan(&story, &kept.with_sizes_of(&defaults(kept)), art.words()));
         let resume = |shot: &ShotId, recipe: &Recipe| {
             // A kill between writing a take and writing the queue leaves jobs that are done.
             if art.takes(shot).iter().any(|take| take.recipe() == recipe) {
@@ -181,7 +185,8 @@ impl Project {
                 Resume::Forget
             }
         };
-        let studio = Studio::start(registry, art.writer(), resume).map_err(ProjectError::Thread)?;
+        let studio =
+            Studio::start(registry.clone(), art.writer(), resume).map_err(ProjectError::Thread)?;
         let mut jobs = HashMap::<_, Vec<_>>::new();
         for view in studio.jobs() {
             jobs.entry(view.job.shot.clone()).or_default().push(view.job);
@@ -189,6 +194,7 @@ impl Project {
         let mut project = Self {
             story,
             board,
+            registry,
             studio,
             publisher,
             art,
@@ -231,6 +237,12 @@ impl Project {
     #[must_use]
     pub fn style(&self) -> &Style {
         self.style_for_now.as_ref().or(self.art.style()).unwrap_or(&self.story.style)
+    }
+
+    /// How a model draws unless the author says otherwise.
+    #[must_use]
+    pub fn defaults(&self, model: &str) -> ModelDefaults {
+        defaults_of(&self.registry, model)
     }
 
     /// The storyboard.
@@ -317,7 +329,8 @@ impl Project {
 
     /// Works the storyboard out anew from story, style and words.
     fn replan(&mut self) {
-        let board = Storyboard::plan(&self.story, self.style(), self.art.words());
+        let style = self.style().with_sizes_of(&self.defaults(&self.style().model));
+        let board = Storyboard::plan(&self.story, &style, self.art.words());
         let before = std::mem::replace(&mut self.board, board);
         self.apply_board(&before);
         self.updates.push(Update::Planned);
@@ -327,6 +340,14 @@ impl Project {
 /// Whether a storyboard asks for takes of a recipe, or it is an edit of a picture of the shot.
 fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
     board.shot(shot).is_some_and(|shot| recipe.is_wanted_by(&shot.recipe))
+}
+
+/// The defaults of a model that the registry may not know.
+fn defaults_of(registry: &GeneratorRegistry, model: &str) -> ModelDefaults {
+    registry.defaults(model).unwrap_or_else(|| match model {
+        BUILT_IN_MODEL => ModelDefaults::built_in(),
+        _ => ModelDefaults::default(),
+    })
 }
 
 /// Lets warnings pass.

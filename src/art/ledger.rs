@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ron::ser::PrettyConfig;
+use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -44,7 +44,8 @@ impl Ledger {
     /// refuses.
     pub(super) fn read(path: &Path) -> Result<Self, ArtError> {
         let Some(bytes) = read_if_there(path)? else { return Ok(Self::default()) };
-        ron::de::from_bytes(&bytes).map_err(|error| ArtError::Ledger {
+        let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+        options.from_bytes(&bytes).map_err(|error| ArtError::Ledger {
             path: path.to_owned(),
             line: error.span.start.line,
             column: error.span.start.col,

@@ -15,6 +15,7 @@ use std::{
 use image::{ImageFormat, RgbaImage};
 
 use super::{ArtError, Provenance};
+use crate::diffusion::scheduler;
 
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
 pub const KEYWORD: &str = "bevy_illustrator";
@@ -112,23 +113,24 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 
 /// Words and settings in the form that AUTOMATIC1111's web UI introduced and most tools read.
 fn parameters(provenance: &Provenance) -> String {
-    let Provenance { recipe, model, .. } = provenance;
+    let Provenance { recipe, sampler, model, .. } = provenance;
     let negative_prompt = if recipe.negative_prompt.is_empty() {
         String::new()
     } else {
         format!("\nNegative prompt: {}", recipe.negative_prompt)
     };
-    let sampler = recipe.sampler.scheduler.title();
+    let class = scheduler::find(&sampler.scheduler);
+    let scheduler = class.map_or(sampler.scheduler.as_str(), |class| class.title);
     let hash = model.hash.get(..10).unwrap_or(&model.hash);
-    let rescale = match recipe.sampler.guidance_rescale {
+    let rescale = match sampler.guidance_rescale {
         0.0 => String::new(),
         rescale => format!("CFG rescale: {rescale}, "),
     };
     format!(
-        "{}{negative_prompt}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
         recipe.prompt,
-        recipe.sampler.steps,
-        recipe.sampler.guidance,
+        sampler.steps,
+        sampler.guidance_scale,
         recipe.noise_seed(),
         recipe.size,
         quoted(&model.name),
@@ -148,7 +150,8 @@ mod tests {
     use crate::{
         edit::Grid,
         generator::ModelCard,
-        recipe::{Recipe, Sampler, SchedulerKind, Size},
+        model::ModelDefaults,
+        recipe::{Recipe, Sampler, Size},
     };
 
     fn example() -> (RgbaImage, Provenance) {
@@ -159,10 +162,10 @@ mod tests {
             seed: 40,
             take: 2,
             sampler: Sampler {
-                scheduler: SchedulerKind::Euler,
-                steps: 12,
-                guidance: 5.5,
-                guidance_rescale: 0.7,
+                scheduler: Some("EulerDiscreteScheduler".to_owned()),
+                steps: Some(12),
+                guidance_scale: Some(5.5),
+                guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
             edit: None,
@@ -175,6 +178,7 @@ mod tests {
             ..ModelCard::default()
         };
         let provenance = Provenance {
+            sampler: recipe.sampler.resolve(&ModelDefaults::built_in()),
             recipe,
             model,
             program: "p 1".to_owned(),

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     generator::ModelCard,
-    recipe::{Recipe, TakeId},
+    model::{Abilities, ModelDefaults},
+    recipe::{Recipe, ResolvedSampler, TakeId},
     storyboard::ShotId,
 };
 
@@ -33,12 +34,15 @@ pub struct Take {
     pub provenance: Provenance,
 }
 
-/// Where a picture comes from; stands as JSON in its PNG.
+/// Where a picture comes from. Its PNG file holds it as JSON. Fields of newer versions are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "ProvenanceFile")]
 pub struct Provenance {
-    /// What was asked for.
+    /// What was requested.
     pub recipe: Recipe,
-    /// What drew it.
+    /// What it was drawn with, where the recipe leaves it to the model.
+    pub sampler: ResolvedSampler,
+    /// The model that drew it.
     pub model: ModelCard,
     /// Name and version of this program.
     pub program: String,
@@ -46,6 +50,18 @@ pub struct Provenance {
     pub made: u64,
     /// How long drawing took, in milliseconds.
     pub took_ms: u64,
+}
+
+/// [`Provenance`] as this and older versions write it.
+#[derive(Deserialize)]
+struct ProvenanceFile {
+    recipe: Recipe,
+    /// Versions without it wrote every value into the recipe.
+    sampler: Option<ResolvedSampler>,
+    model: ModelCard,
+    program: String,
+    made: u64,
+    took_ms: u64,
 }
 
 /// Writes takes into an art folder, from any thread. The folder stays locked as long as a writer of it
@@ -70,10 +86,27 @@ impl Take {
         std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()
     }
 
-    /// What was asked for.
+    /// What was requested.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.provenance.recipe
+    }
+
+    /// Whether it is what a shot requests with `shot`: a take of that recipe, or any edit of one. A value
+    /// that was left to the model counts as the one that the model had.
+    #[must_use]
+    pub fn is_for(&self, shot: &Recipe) -> bool {
+        let Provenance { recipe, sampler, .. } = &self.provenance;
+        recipe.size == shot.size
+            && shot.sampler.is_met_by(&recipe.sampler, sampler)
+            && recipe.is_wanted_whatever_the_sampler(shot)
+    }
+
+    /// Whether it is a take of `recipe`, with any number.
+    #[must_use]
+    pub fn is_take_of(&self, recipe: &Recipe) -> bool {
+        let Provenance { recipe: own, sampler, .. } = &self.provenance;
+        recipe.sampler.is_met_by(&own.sampler, sampler) && own.same_but_take_and_sampler(recipe)
     }
 
     /// The take that this one is an edit of.
@@ -84,18 +117,33 @@ impl Take {
 }
 
 impl Provenance {
-    /// The provenance of a picture that this program has finished just now.
+    /// The provenance of a picture that this program has just finished.
     #[must_use]
     pub fn now(recipe: Recipe, model: ModelCard, took: Duration) -> Self {
         Self {
+            sampler: recipe.sampler.resolve(&model.defaults),
             recipe,
-            model,
+            // What the model can do and its defaults are not written.
+            model: ModelCard {
+                defaults: ModelDefaults::default(),
+                abilities: Abilities::default(),
+                ..model
+            },
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             made: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .map_or(0, |d| d.as_secs()),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+impl From<ProvenanceFile> for Provenance {
+    fn from(file: ProvenanceFile) -> Self {
+        let ProvenanceFile { recipe, sampler, model, program, made, took_ms } = file;
+        // What older versions left unset are defaults of the built-in model.
+        let sampler = sampler.unwrap_or_else(|| recipe.sampler.resolve(&ModelDefaults::built_in()));
+        Self { recipe, sampler, model, program, made, took_ms }
     }
 }
 

@@ -319,11 +319,15 @@ fn a_take_is_named_by_its_recipe_and_its_model() {
     assert_ne!(id, TakeId::of(&recipe("x"), "2"));
     let Recipe { sampler, .. } = recipe("x");
     for sampler in [
-        Sampler { steps: sampler.steps + 1, ..sampler },
-        Sampler { guidance: sampler.guidance + 1.0, ..sampler },
-        Sampler { guidance_rescale: 0.0, ..sampler },
+        Sampler { steps: Some(21), ..sampler.clone() },
+        Sampler { guidance_scale: Some(6.0), ..sampler.clone() },
+        Sampler { guidance_rescale: Some(0.0), ..sampler },
     ] {
-        assert_ne!(id, TakeId::of(&Recipe { sampler, ..recipe("x") }, "1"), "{sampler:?}");
+        assert_ne!(
+            id,
+            TakeId::of(&Recipe { sampler: sampler.clone(), ..recipe("x") }, "1"),
+            "{sampler:?}"
+        );
     }
     for text in ["", "../../../etc/pass", "0123456789ABCDEF", "0123456789abcde"] {
         assert!(TakeId::new(text).is_err(), "{text}");

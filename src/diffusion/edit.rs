@@ -23,7 +23,7 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, composite, init_image, part_prompts,
     },
     mask::Area,
-    recipe::{Part, Sampler, Size},
+    recipe::{Part, ResolvedSampler, Size},
 };
 
 /// An edit of parts of a picture.
@@ -43,7 +43,7 @@ pub struct EditRequest {
     /// to the fewest that the model takes.
     pub context: Option<Area>,
     /// How it is sampled.
-    pub sampler: Sampler,
+    pub sampler: ResolvedSampler,
     /// The starting noise of the whole picture, of which the edit uses the crop.
     pub noise: Noise,
 }
@@ -193,7 +193,8 @@ impl Model {
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
             let prompt = index_of(prompts.prompt);
-            let guidance = GuidanceScale::new(sampler.guidance, sampler.guidance_rescale, boost);
+            let guidance =
+                GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
                     let negative_prompt = index_of(prompts.negative_prompt);

@@ -16,7 +16,7 @@ use super::{
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
 };
-use crate::{control::Control, edit::Grid, recipe::Sampler};
+use crate::{control::Control, edit::Grid, recipe::ResolvedSampler};
 
 /// How many encoded prompts are kept. A story's pictures share most of their negative prompts, and
 /// the takes of one shot all of their prompts.
@@ -88,7 +88,7 @@ impl Model {
         let layout = request.layout(self.parts.autoencoder.spec())?;
         let sampler = &request.sampler;
         let mut scheduler = self.scheduler(sampler)?;
-        let guidance = GuidanceScale::new(sampler.guidance, sampler.guidance_rescale, 1.0);
+        let guidance = GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, 1.0);
 
         interrupt.check()?;
         let prompt = self.encode_prompt(&request.prompt, interrupt)?;
@@ -129,10 +129,9 @@ impl Model {
     /// The scheduler of a sampler, set up from the model's config.
     pub(super) fn scheduler(
         &self,
-        sampler: &Sampler,
+        sampler: &ResolvedSampler,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
-        let class = sampler.scheduler.class_name();
-        Ok(scheduler::build(class, &self.parts.scheduler, sampler.steps)?)
+        Ok(scheduler::build(&sampler.scheduler, &self.parts.scheduler, sampler.steps)?)
     }
 
     /// The encoded prompt, which is kept for the next time.

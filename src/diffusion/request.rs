@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{DrawError, LatentSpec};
-use crate::recipe::{Sampler, Size};
+use crate::recipe::{ResolvedSampler, Size};
 
 /// The shortest side of a picture in pixels.
 pub const MIN_SIDE: u32 = 16;
@@ -21,7 +21,7 @@ pub struct DrawRequest {
     /// Size in pixels.
     pub size: Size,
     /// How it is sampled.
-    pub sampler: Sampler,
+    pub sampler: ResolvedSampler,
     /// The starting noise.
     pub noise: Noise,
 }
@@ -68,8 +68,8 @@ impl LatentLayout {
     }
 
     /// Checks a sampler, and starting noise for this layout.
-    pub(super) fn check(&self, sampler: &Sampler, noise: &Noise) -> Result<(), DrawError> {
-        let Sampler { guidance, guidance_rescale, .. } = *sampler;
+    pub(super) fn check(&self, sampler: &ResolvedSampler, noise: &Noise) -> Result<(), DrawError> {
+        let ResolvedSampler { guidance_scale: guidance, guidance_rescale, .. } = *sampler;
         if !guidance.is_finite() || guidance < 0.0 {
             return Err(DrawError::Guidance(guidance));
         }
@@ -108,7 +108,7 @@ mod tests {
             prompt: String::new(),
             negative_prompt: String::new(),
             size: Size::new(width, height),
-            sampler: Sampler { guidance, ..Sampler::default() },
+            sampler: ResolvedSampler { guidance_scale: guidance, ..ResolvedSampler::default() },
             noise: Noise::Seed(0),
         }
     }

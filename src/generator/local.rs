@@ -126,6 +126,7 @@ impl Generator for LocalGenerator {
         };
         let noise = Noise::Seed(recipe.noise_seed());
         let Recipe { prompt, negative_prompt, size, sampler, edit, .. } = recipe.clone();
+        let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
             let request = DrawRequest { prompt, negative_prompt, size, sampler, noise };
             return Ok(model.draw(&request, control, &mut [])?);

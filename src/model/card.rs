@@ -114,6 +114,12 @@ impl ModelCard {
 }
 
 impl ModelDefaults {
+    /// The defaults of the built-in model.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { guidance_scale: 5.0, guidance_rescale: 0.5, size: [256, 256], ..Self::default() }
+    }
+
     /// The defaults of a package. Reads its configurations, and no weights.
     ///
     /// The scheduler is the one that the index names, or one that stands in for it; the size is the

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
 
 use crate::{
+    model::ModelDefaults,
     project::Project,
     recipe::Recipe,
     story::{Story, check::check},
@@ -184,7 +185,7 @@ impl QueuedJob {
 /// The cost of a picture in arbitrary units, proportional to pixels and steps.
 fn work(recipe: &Recipe) -> f64 {
     let pixels = f64::from(recipe.size.width) * f64::from(recipe.size.height);
-    (pixels * f64::from(recipe.sampler.steps)).max(1.0)
+    (pixels * f64::from(recipe.sampler.steps.unwrap_or(ModelDefaults::default().steps))).max(1.0)
 }
 
 fn scenes_in_words(story: &Story) -> HashMap<String, String> {

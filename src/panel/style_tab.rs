@@ -1,6 +1,6 @@
 //! The style tab: the style of the story, and what a change would affect.
 
-use egui::{ComboBox, DragValue, Grid, Label, RichText, Ui, vec2};
+use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
 use super::{
     context::PanelContext,
@@ -8,8 +8,10 @@ use super::{
     widgets::parse_seed,
 };
 use crate::{
+    diffusion::scheduler::{self, SchedulerClass},
+    model::ModelDefaults,
     project::{Action, Project},
-    recipe::{SchedulerKind, Size, Style, style::BUILT_IN_MODEL},
+    recipe::{Size, Sizes, Style, style::BUILT_IN_MODEL},
     story::check::{MAX_SIDE, MAX_STEPS, MIN_SIDE},
     storyboard::{ShotState, Storyboard},
 };
@@ -24,6 +26,8 @@ pub(super) struct StyleDraft {
     /// How many pictures would become stale; with the version of the project and the style that this was computed
     /// for.
     stale: Option<(u64, Style, usize)>,
+    /// The defaults of the model with this name.
+    defaults: Option<(String, ModelDefaults)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +52,13 @@ impl Typed {
 }
 
 impl StyleDraft {
+    /// The defaults of a model. Its files are read once, until another model is typed.
+    fn defaults(&mut self, model: &str, project: &Project) -> &ModelDefaults {
+        let known = self.defaults.take().filter(|(name, _)| name == model);
+        let known = known.unwrap_or_else(|| (model.to_owned(), project.defaults(model)));
+        &self.defaults.insert(known).1
+    }
+
     /// How many pictures would become stale. Cached until the project or the draft changes.
     fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
         let version = cx.overview.version;
@@ -64,7 +75,8 @@ impl StyleDraft {
 
 /// How many current pictures another style would make stale.
 fn would_be_stale(project: &Project, style: &Style) -> usize {
-    let board = Storyboard::plan(project.story(), style, project.art().words());
+    let style = style.with_sizes_of(&project.defaults(&style.model));
+    let board = Storyboard::plan(project.story(), &style, project.art().words());
     let changes = board.shots().iter().filter(|shot| {
         matches!(project.state(&shot.id), ShotState::Drafted | ShotState::Accepted)
             && project.board().shot(&shot.id).is_none_or(|now| now.recipe != shot.recipe)
@@ -84,7 +96,8 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelConte
         .frame(egui::Frame::new())
         .resizable(false);
     let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &in_force)).inner;
-    theme::scroll("style").show(ui, |ui| form(ui, &mut typed));
+    let defaults = draft.defaults(&typed.style.model, cx.project).clone();
+    theme::scroll("style").show(ui, |ui| form(ui, &mut typed, &defaults));
     if typed != before {
         draft.asked = None;
     }
@@ -146,7 +159,7 @@ fn buttons(
     dropped
 }
 
-fn form(ui: &mut Ui, typed: &mut Typed) {
+fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     let style = &mut typed.style;
     text(
         ui,
@@ -177,10 +190,11 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         let scheduler = &mut style.sampler.scheduler;
         ComboBox::from_id_salt("scheduler")
             .width(188.0)
-            .selected_text(scheduler.title())
+            .selected_text(title(scheduler.as_deref().unwrap_or(&defaults.scheduler)))
             .show_ui(ui, |ui| {
-                for kind in SchedulerKind::ALL {
-                    ui.selectable_value(scheduler, kind, kind.title());
+                ui.selectable_value(scheduler, None, "The model's default");
+                for SchedulerClass { class_name, title, .. } in scheduler::classes() {
+                    ui.selectable_value(scheduler, Some(class_name.to_owned()), title);
                 }
             })
             .response
@@ -188,27 +202,32 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
         ui.end_row();
 
         let label = ui.label("Steps");
-        let steps = DragValue::new(&mut style.sampler.steps).range(1..=MAX_STEPS);
-        ui.add(steps.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
-            "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
-        );
+        optional(ui, &mut style.sampler.steps, defaults.steps, |ui, steps| {
+            let steps = DragValue::new(steps).range(1..=MAX_STEPS);
+            ui.add(steps.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
+                "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
+            )
+        });
         ui.end_row();
 
         let label = ui.label("Guidance scale");
-        let guidance = DragValue::new(&mut style.sampler.guidance).range(1.0..=30.0);
-        ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
-            .labelled_by(label.id)
-            .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off");
+        let guidance = &mut style.sampler.guidance_scale;
+        optional(ui, guidance, defaults.guidance_scale, |ui, guidance| {
+            let guidance = DragValue::new(guidance).range(1.0..=30.0);
+            ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
+                .labelled_by(label.id)
+                .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off")
+        });
         ui.end_row();
 
         let label = ui.label("Guidance rescale");
-        let rescale = DragValue::new(&mut style.sampler.guidance_rescale).range(0.0..=1.0);
-        ui.add(rescale.speed(0.01))
-            .labelled_by(label.id)
-            .on_hover_text(
-                "How much of the harshness that guidance brings is taken back; 0 is nothing, 0.5 suits the \
-                 built-in model",
-            );
+        let rescale = &mut style.sampler.guidance_rescale;
+        optional(ui, rescale, defaults.guidance_rescale, |ui, rescale| {
+            let rescale = DragValue::new(rescale).range(0.0..=1.0);
+            ui.add(rescale.speed(0.01)).labelled_by(label.id).on_hover_text(
+                "Avoids overexposed colours at high guidance; 0 is none, 0.5 suits the built-in model",
+            )
+        });
         ui.end_row();
 
         let label = ui.label("Seed");
@@ -221,13 +240,18 @@ fn form(ui: &mut Ui, typed: &mut Typed) {
 
     theme::section(ui, "Sizes, in pixels");
     rows(ui, "sizes", |ui| {
-        let sizes = &mut style.sizes;
-        size(ui, "Backgrounds", &mut sizes.background);
-        size(ui, "Portraits", &mut sizes.portrait);
-        size(ui, "Moments", &mut sizes.moment);
-        size(ui, "Items", &mut sizes.item);
+        let (sizes, usual) = (&mut style.sizes, Sizes::default().resolve(defaults));
+        size(ui, "Backgrounds", &mut sizes.background, usual.background);
+        size(ui, "Portraits", &mut sizes.portrait, usual.portrait);
+        size(ui, "Moments", &mut sizes.moment, usual.moment);
+        size(ui, "Items", &mut sizes.item, usual.item);
     });
     ui.add_space(STEP);
+}
+
+/// The name of a scheduler for people.
+fn title(class_name: &str) -> &str {
+    scheduler::find(class_name).map_or(class_name, |class| class.title)
 }
 
 fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {
@@ -238,6 +262,31 @@ fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {
     });
 }
 
+/// A value that follows the model's default until it is changed.
+fn optional<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    value: &mut Option<T>,
+    default: T,
+    field: impl FnOnce(&mut Ui, &mut T) -> Response,
+) {
+    ui.horizontal(|ui| {
+        let mut shown = value.unwrap_or(default);
+        if field(ui, &mut shown).changed() {
+            *value = Some(shown);
+        }
+        unset(ui, value);
+    });
+}
+
+/// A button that returns a chosen value to the model's default.
+fn unset<T>(ui: &mut Ui, value: &mut Option<T>) {
+    if value.is_some()
+        && ui.small_button("Default").on_hover_text("Follows the model's default again").clicked()
+    {
+        *value = None;
+    }
+}
+
 fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
     let label = ui.label(theme::small(name));
     let edit = theme::field(text, rows, hint);
@@ -245,8 +294,10 @@ fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
 }
 
 /// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere stays as it is.
-fn size(ui: &mut Ui, name: &str, size: &mut Size) {
+fn size(ui: &mut Ui, name: &str, chosen: &mut Option<Size>, usual: Option<Size>) {
     let label = ui.label(name);
+    let before = chosen.or(usual).unwrap_or(Size::new(256, 256));
+    let size = &mut { before };
     ui.horizontal(|ui| {
         for (side, pixels) in [("width", &mut size.width), ("height", &mut size.height)] {
             let mut typed = *pixels;
@@ -262,6 +313,10 @@ fn size(ui: &mut Ui, name: &str, size: &mut Size) {
                 ui.label(theme::weak("×"));
             }
         }
+        if *size != before {
+            *chosen = Some(*size);
+        }
+        unset(ui, chosen);
     });
     ui.end_row();
 }

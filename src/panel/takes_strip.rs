@@ -57,7 +57,7 @@ fn tiles(
         ui.horizontal(|ui| {
             for (n, take) in takes.iter().enumerate() {
                 let is_accepted = accepted == Some(&take.id);
-                let is_old = shot.is_some_and(|s| !take.recipe().is_for(&s.recipe));
+                let is_old = shot.is_some_and(|s| !take.is_for(&s.recipe));
                 let told = TileLabel { number: n + 1, is_accepted, is_old };
                 let is_chosen = chosen.is_some_and(|chosen| chosen.id == take.id);
                 let response = tile(ui, cx, take, &told, is_chosen);

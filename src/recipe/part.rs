@@ -8,12 +8,11 @@ use image::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::{RecipeId, TakeId, update_text};
+use super::{BlobId, RecipeId, TakeId, digest::Digester};
 use crate::mask::{Area, Mask, text};
 
 /// What becomes of a picture that is there already.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PictureEdit {
     /// The take that it is, if it is one.
     pub parent: Option<TakeId>,
@@ -32,18 +31,8 @@ pub struct PictureEdit {
     pub origin: Option<RecipeId>,
 }
 
-/// What of an edit decides the picture that comes of it.
-#[derive(PartialEq)]
-pub(super) struct Deciding<'a> {
-    picture: &'a str,
-    style: &'a str,
-    context: Option<Area>,
-    parts: Vec<(&'a Mask, &'a PartEdit, Option<&'a Scribble>)>,
-}
-
 /// A part of a picture, and what is to be done to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Part {
     /// Its name.
     pub name: String,
@@ -82,7 +71,7 @@ pub enum EditKind {
 ///
 /// What is `None` is as it suits the [`kind`](Self::kind) and the size of the part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct PartEdit {
     /// What is done.
     pub kind: EditKind,
@@ -188,31 +177,57 @@ impl PictureEdit {
         self.parts.iter().map(unseeded).eq(parts.iter().map(unseeded))
     }
 
-    /// Neither who its parent is, for the picture itself counts, nor the names of parts, nor where it comes from.
-    pub(super) fn deciding(&self) -> Deciding<'_> {
+    /// Whether two edits draw the same picture. The parent does not count, as the picture itself does;
+    /// neither do the names of parts, or the origin.
+    pub(super) fn draws_the_same(&self, other: &Self) -> bool {
+        fn decides(part: &Part) -> (&Mask, &PartEdit, Option<&Scribble>) {
+            (&part.mask, &part.edit, part.scribble.as_ref())
+        }
+        (&self.picture, &self.style, self.context) == (&other.picture, &other.style, other.context)
+            && self.parts.iter().map(decides).eq(other.parts.iter().map(decides))
+    }
+
+    /// Feeds what [decides](Self::draws_the_same) the picture.
+    pub(super) fn feed(&self, digest: &mut Digester) {
         let Self { parent: _, picture, style, parts, context, origin: _ } = self;
-        let parts = parts
-            .iter()
-            .map(|Part { name: _, mask, edit, scribble }| (mask, edit, scribble.as_ref()))
-            .collect();
-        Deciding { picture, style, context: *context, parts }
+        digest.text("picture", picture);
+        digest.text("style", style);
+        if let Some(Area { x, y, width, height }) = *context {
+            digest.nested("context", |digest| {
+                digest.number("x", x.into());
+                digest.number("y", y.into());
+                digest.number("width", width.into());
+                digest.number("height", height.into());
+            });
+        }
+        for part in parts {
+            digest.nested("part", |digest| part.feed(digest));
+        }
     }
 }
 
-impl Deciding<'_> {
-    /// Adds it to a recipe's identity.
-    pub(super) fn update(&self, hash: &mut blake3::Hasher) {
-        for text in [self.picture, self.style, &format!("{:?}", self.context)] {
-            update_text(hash, text);
+impl Part {
+    fn feed(&self, digest: &mut Digester) {
+        let Self { name: _, mask, edit, scribble } = self;
+        digest.text("mask", BlobId::of_mask(mask).as_str());
+        if let Some(Scribble(image)) = scribble {
+            digest.text("scribble", BlobId::of_image(image).as_str());
         }
-        for (mask, edit, scribble) in &self.parts {
-            // What Debug prints of plain data is all of it, and floats to the last bit.
-            update_text(hash, &format!("{edit:?} {:?}", mask.size()));
-            hash.update(mask.values());
-            if let Some(scribble) = scribble {
-                hash.update(picture_hash(&scribble.0).as_bytes());
-            }
-        }
+        edit.feed(digest);
+    }
+}
+
+impl PartEdit {
+    fn feed(&self, digest: &mut Digester) {
+        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather } = self;
+        digest.text("kind", kind.name());
+        digest.text("words", words);
+        digest.text("negative_prompt", negative_prompt);
+        digest.optional_float("strength", *strength);
+        digest.optional_float("amount", *amount);
+        digest.optional_number("seed", *seed);
+        digest.optional_number("grow", *grow);
+        digest.optional_number("feather", *feather);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Sampler, Size};
+use crate::model::ModelDefaults;
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::{Reflect, ReflectDefault};
@@ -30,19 +31,24 @@ pub struct Style {
     pub seed: u64,
 }
 
-/// Picture sizes for each kind of shot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Picture sizes for each kind of shot. A size that is `None` follows the native size of the model, in
+/// the aspect of the kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct Sizes {
-    /// Behind a scene.
-    pub background: Size,
+    /// The background of a scene.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Size>,
     /// A character with an expression.
-    pub portrait: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub portrait: Option<Size>,
     /// A key moment.
-    pub moment: Size,
-    /// A thing on its own.
-    pub item: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moment: Option<Size>,
+    /// An item on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<Size>,
 }
 
 impl Default for Style {
@@ -58,14 +64,53 @@ impl Default for Style {
     }
 }
 
-impl Default for Sizes {
-    /// What the built-in model has learned to draw.
-    fn default() -> Self {
+impl Style {
+    /// The style with every size set: those that are unset follow the model.
+    #[must_use]
+    pub fn with_sizes_of(&self, defaults: &ModelDefaults) -> Self {
+        Self { sizes: self.sizes.resolve(defaults), ..self.clone() }
+    }
+}
+
+impl Sizes {
+    /// The same size for every kind of shot.
+    #[must_use]
+    pub const fn all(size: Size) -> Self {
+        Self { background: Some(size), portrait: Some(size), moment: Some(size), item: Some(size) }
+    }
+
+    /// The sizes with those that are unset in the native size of a model, in eighths of its sides.
+    #[must_use]
+    pub fn resolve(&self, defaults: &ModelDefaults) -> Self {
+        let [width, height] = defaults.size;
+        let scaled = |side: u32, eighths: u32| (side / 8).saturating_mul(eighths).clamp(16, 2048);
+        let of = |across, down| Some(Size::new(scaled(width, across), scaled(height, down)));
         Self {
-            background: Size::new(384, 224),
-            portrait: Size::new(224, 288),
-            moment: Size::new(384, 224),
-            item: Size::new(256, 256),
+            background: self.background.or(of(12, 7)),
+            portrait: self.portrait.or(of(7, 9)),
+            moment: self.moment.or(of(12, 7)),
+            item: self.item.or(of(8, 8)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unset_sizes_follow_the_model_and_set_ones_stay() {
+        let sizes = Sizes::default().resolve(&ModelDefaults::built_in());
+        let built_in = Sizes {
+            background: Some(Size::new(384, 224)),
+            portrait: Some(Size::new(224, 288)),
+            moment: Some(Size::new(384, 224)),
+            item: Some(Size::new(256, 256)),
+        };
+        assert_eq!(sizes, built_in);
+        let mine = Sizes { item: Some(Size::new(8, 9)), ..Sizes::default() };
+        let sizes = mine.resolve(&ModelDefaults { size: [512, 512], ..ModelDefaults::default() });
+        assert_eq!(sizes.background, Some(Size::new(768, 448)));
+        assert_eq!(sizes.item, Some(Size::new(8, 9)));
     }
 }

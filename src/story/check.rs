@@ -44,21 +44,20 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         ("moment", style.sizes.moment),
         ("item", style.sizes.item),
     ];
-    for (kind, size) in sizes {
+    for (kind, size) in sizes.into_iter().filter_map(|(kind, size)| Some((kind, size?))) {
         let sides = MIN_SIDE..=MAX_SIDE;
         if !sides.contains(&size.width) || !sides.contains(&size.height) {
             faults.push(StoryFault::BadSize { kind, size });
         }
     }
-    let steps = style.sampler.steps;
-    if steps == 0 || steps > MAX_STEPS {
+    let Sampler { scheduler: _, steps, guidance_scale, guidance_rescale } = &style.sampler;
+    if let Some(steps) = steps.filter(|&steps| steps == 0 || steps > MAX_STEPS) {
         faults.push(StoryFault::BadSteps { steps });
     }
-    let Sampler { guidance, guidance_rescale, .. } = style.sampler;
-    if !guidance.is_finite() || guidance < 0.0 {
+    if let Some(guidance) = guidance_scale.filter(|it| !it.is_finite() || *it < 0.0) {
         faults.push(StoryFault::BadGuidance { guidance: guidance.to_string() });
     }
-    if !(0.0..=1.0).contains(&guidance_rescale) {
+    if let Some(guidance_rescale) = guidance_rescale.filter(|it| !(0.0..=1.0).contains(it)) {
         let guidance_rescale = guidance_rescale.to_string();
         faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }

@@ -17,17 +17,19 @@ use super::{
     prompt::Prompt,
 };
 use crate::{
+    model::ModelDefaults,
     recipe::{
-        Recipe, Style,
+        Recipe, Size, Sizes, Style,
         words::{join, tidy},
     },
     story::{Character, Item, Line, Moment, Place, Scene, Story},
 };
 
 impl Storyboard {
-    /// Lists every shot of a story drawn in `style`, with the author's own words put in.
+    /// Lists every shot of a story in `style`, with the author's own words applied.
     ///
-    /// What a story with faults asks of sheets that are not there is left out.
+    /// Sizes that the style leaves unset are those of the built-in model; see
+    /// [`Style::with_sizes_of`] for others. Shots of sheets that a faulty story lacks are left out.
     #[must_use]
     pub fn plan(story: &Story, style: &Style, words: &AuthorWords) -> Self {
         let mut planner = Planner::new(story, style, words);
@@ -44,6 +46,7 @@ impl Storyboard {
 /// A storyboard in the making, with the sheets of the story by id.
 struct Planner<'a> {
     style: &'a Style,
+    sizes: Sizes,
     words: &'a AuthorWords,
     characters: HashMap<&'a str, &'a Character>,
     /// The words for an expression, by character and expression.
@@ -71,6 +74,7 @@ impl<'a> Planner<'a> {
         });
         Self {
             style,
+            sizes: style.sizes.resolve(&ModelDefaults::built_in()),
             words,
             characters: story.characters.iter().map(|c| (c.id.as_str(), c)).collect(),
             expressions: expressions.collect(),
@@ -200,7 +204,7 @@ impl<'a> Planner<'a> {
     /// Puts a shot at the end of the board.
     fn add(&mut self, draft: Draft<'a>) -> usize {
         let Draft { id, kind, title, family, prompt, negative_prompt } = draft;
-        let Style { sizes, .. } = self.style;
+        let sizes = self.sizes;
         let own = self.words.get(&id).cloned().unwrap_or_default();
         let own_words = own.words.as_deref().map(tidy).filter(|words| !words.is_empty());
         let prompt = match own_words {
@@ -212,15 +216,16 @@ impl<'a> Planner<'a> {
         let recipe = Recipe {
             prompt,
             negative_prompt: join([self.style.negative_prompt.as_str(), negative_prompt, &by_hand]),
-            size: match kind {
+            size: (match kind {
                 ShotKind::Background => sizes.background,
                 ShotKind::Portrait => sizes.portrait,
                 ShotKind::Moment => sizes.moment,
                 ShotKind::Item => sizes.item,
-            },
+            })
+            .unwrap_or(Size::new(256, 256)),
             seed: own.seed.unwrap_or_else(|| family_seed(self.style.seed, kind, family)),
             take: 0,
-            sampler: self.style.sampler,
+            sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
             edit: None,
         };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use image::RgbImage;
 
 use super::{Job, JobView, Progress, stopwatch::Stopwatch};
-use crate::diffusion::Interrupt;
+use crate::{diffusion::Interrupt, model::ModelDefaults};
 
 /// The job under way.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ pub(super) struct Running {
 impl Running {
     /// A job that begins now.
     pub(super) fn new(job: Job, interrupt: Interrupt) -> Self {
-        let of = job.recipe.sampler.steps;
+        // The model may have another default; the first step says so.
+        let of = job.recipe.sampler.steps.unwrap_or(ModelDefaults::default().steps);
         Self {
             job,
             interrupt,

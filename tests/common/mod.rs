@@ -15,6 +15,7 @@ use bevy_illustrator::{
     control::{Control, Interrupt, Step},
     edit::Grid,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    model::ModelDefaults,
     project::{ActionResult, Project, Request, Update},
     recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
@@ -61,6 +62,7 @@ impl Fakes {
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
                 grid: Grid { scale: 8, min_latents: 1 },
+                defaults: ModelDefaults::built_in(),
                 ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
@@ -148,7 +150,7 @@ impl Generator for Fake {
         inputs: &Inputs,
         control: &dyn Control,
     ) -> Result<RgbaImage, GenerateError> {
-        let of = recipe.sampler.steps;
+        let of = recipe.sampler.resolve(&ModelDefaults::built_in()).steps;
         for done in 1..=of {
             self.strings.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
@@ -207,7 +209,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         size: Size::new(32, 16),
         seed: 1,
         take: 0,
-        sampler: Sampler { steps: 4, ..Sampler::default() },
+        sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
         edit: None,
     }
@@ -221,8 +223,8 @@ pub fn story() -> Story {
         title: "The lamp".to_owned(),
         style: Style {
             words: "ink".to_owned(),
-            sampler: Sampler { steps: 4, ..Sampler::default() },
-            sizes: Sizes { background: size, portrait: size, moment: size, item: size },
+            sampler: Sampler { steps: Some(4), ..Sampler::default() },
+            sizes: Sizes::all(size),
             ..Style::default()
         },
         characters: vec![Character {

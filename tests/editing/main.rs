@@ -11,7 +11,7 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, EditRequest, Interrupt, Model, Noise},
     edit::EditError,
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, Sampler, SchedulerKind, Scribble},
+    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
 };
 use image::{Rgba, RgbaImage};
 use proptest::prelude::*;
@@ -63,10 +63,10 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         parts,
         style: "storybook illustration".to_owned(),
         context: None,
-        sampler: Sampler {
-            scheduler: SchedulerKind::DpmPlusPlus2M,
+        sampler: ResolvedSampler {
+            scheduler: "DPMSolverMultistepScheduler".to_owned(),
             steps: 2,
-            guidance: 4.0,
+            guidance_scale: 4.0,
             guidance_rescale: 0.7,
         },
         noise: Noise::Seed(3),

@@ -57,8 +57,9 @@ fn the_queue_is_paused_reordered_and_cancelled() {
 #[test]
 fn a_style_that_is_only_looked_at_stays_as_it_is() {
     let mut story = story();
-    story.style.sampler = Sampler { steps: 700, guidance: 0.0, ..Sampler::default() };
-    story.style.sizes.item = Size::new(20, 2044);
+    story.style.sampler =
+        Sampler { steps: Some(700), guidance_scale: Some(0.0), ..Sampler::default() };
+    story.style.sizes.item = Some(Size::new(20, 2044));
     let mut panel = open(Desk::new(story));
     press(&mut panel, "Style");
     panel.run_steps(4);

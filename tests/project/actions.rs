@@ -249,7 +249,8 @@ fn an_action_that_names_what_is_not_there_is_refused_and_changes_nothing() {
         let error = bench.try_apply(action).unwrap_err();
         assert!(matches!(*error, ProjectError::Art(ArtError::NoSuchTake { .. })), "{error}");
     }
-    let style = Style { sampler: Sampler { steps: 0, ..Sampler::default() }, ..Style::default() };
+    let style =
+        Style { sampler: Sampler { steps: Some(0), ..Sampler::default() }, ..Style::default() };
     let error = bench.try_apply(Action::SetStyle(Some(Box::new(style)))).unwrap_err();
     assert!(matches!(*error, ProjectError::Style(_)), "{error}");
     assert_eq!(bench.states(), [ShotState::Drafted; 3]);

@@ -295,7 +295,7 @@ fn an_edit_of_a_picture_in_an_older_size_is_drawn_whatever_is_planned_meanwhile(
     let item = bench.item();
     let first = takes(&bench, &item)[0].clone();
     let mut style = bench.project.style().clone();
-    style.sizes.item = Size::new(64, 48);
+    style.sizes.item = Some(Size::new(64, 48));
     bench.apply(Action::SetStyle(Some(Box::new(style))));
     bench.apply(Action::Pause(true));
     bench.apply(edit(&item, &first.id, 1));

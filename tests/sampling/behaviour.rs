@@ -7,7 +7,10 @@ use bevy_illustrator::{
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
-    recipe::{EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Size, part::picture_hash},
+    recipe::{
+        EditKind, Part, PartEdit, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
+        part::picture_hash,
+    },
 };
 use std::sync::Mutex;
 
@@ -22,7 +25,7 @@ fn recipe(steps: u32) -> Recipe {
         size: Size::new(64, 64),
         seed: 7,
         take: 0,
-        sampler: Sampler { steps, guidance: 5.0, ..Sampler::default() },
+        sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
         edit: None,
     }
@@ -100,15 +103,30 @@ fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
 fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
     let mut generator = sketch();
     let good = recipe(2);
-    let sampler = good.sampler;
+    let sampler = good.sampler.clone();
     for (recipe, words) in [
         (Recipe { size: Size::new(0, 64), ..good.clone() }, "0x64"),
         (Recipe { size: Size::new(64, 9999), ..good.clone() }, "64x9999"),
-        (Recipe { sampler: Sampler { steps: 0, ..sampler }, ..good.clone() }, "0 steps"),
-        (Recipe { sampler: Sampler { steps: 1001, ..sampler }, ..good.clone() }, "1 to 1000"),
-        (Recipe { sampler: Sampler { guidance_rescale: 1.5, ..sampler }, ..good.clone() }, "1.5"),
         (
-            Recipe { sampler: Sampler { guidance: f32::NAN, ..sampler }, ..good.clone() },
+            Recipe { sampler: Sampler { steps: Some(0), ..sampler.clone() }, ..good.clone() },
+            "0 steps",
+        ),
+        (
+            Recipe { sampler: Sampler { steps: Some(1001), ..sampler.clone() }, ..good.clone() },
+            "1 to 1000",
+        ),
+        (
+            Recipe {
+                sampler: Sampler { guidance_rescale: Some(1.5), ..sampler.clone() },
+                ..good.clone()
+            },
+            "1.5",
+        ),
+        (
+            Recipe {
+                sampler: Sampler { guidance_scale: Some(f32::NAN), ..sampler.clone() },
+                ..good.clone()
+            },
             "guidance scale NaN",
         ),
     ] {
@@ -126,7 +144,7 @@ fn noise_that_is_not_finite_is_told_and_not_painted_black() {
         prompt: String::new(),
         negative_prompt: String::new(),
         size: Size::new(16, 16),
-        sampler: Sampler { steps: 1, ..Sampler::default() },
+        sampler: ResolvedSampler { steps: 1, ..ResolvedSampler::default() },
         noise: Noise::Latents(nan),
     };
     let mut model =

@@ -4,9 +4,9 @@ use std::fs;
 
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage};
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace},
+    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace, scheduler},
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, Sampler, SchedulerKind, Size},
+    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
 };
 use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
@@ -65,10 +65,10 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
             picture,
             prompt: String::new(),
             negative_prompt: String::new(),
-            sampler: Sampler {
-                scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
+            sampler: ResolvedSampler {
+                scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
                 steps: case.steps,
-                guidance: case.guidance,
+                guidance_scale: case.guidance,
                 guidance_rescale: 0.0,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
@@ -93,7 +93,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
 #[test]
 fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
     let (width, height, words) = (64, 64, "a red lighthouse by the sea");
-    let sampler = Sampler { steps: 4, guidance_rescale: 0.7, ..Sampler::default() };
+    let sampler = ResolvedSampler { steps: 4, guidance_rescale: 0.7, ..ResolvedSampler::default() };
     let picture = RgbaImage::from_pixel(width, height, image::Rgba([90, 120, 40, 255]));
     let part = Part {
         name: "all".to_owned(),
@@ -114,7 +114,7 @@ fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
         picture,
         prompt: String::new(),
         negative_prompt: "low fog".to_owned(),
-        sampler,
+        sampler: sampler.clone(),
         noise: Noise::Seed(3),
     };
     let drawing = DrawRequest {

@@ -4,8 +4,8 @@ use std::fs;
 
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace},
-    recipe::{Sampler, SchedulerKind, Size},
+    diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace, scheduler},
+    recipe::{ResolvedSampler, Size},
 };
 use candle_core::Tensor;
 use serde::Deserialize;
@@ -64,10 +64,10 @@ fn draw(
         prompt: case.prompt.clone(),
         negative_prompt: case.negative_prompt.clone(),
         size: Size::new(width, height),
-        sampler: Sampler {
-            scheduler: SchedulerKind::from_name(&case.scheduler).unwrap(),
+        sampler: ResolvedSampler {
+            scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
             steps: case.steps,
-            guidance: case.guidance,
+            guidance_scale: case.guidance,
             guidance_rescale: case.guidance_rescale,
         },
         noise: Noise::Latents(recorded["noise"].clone()),

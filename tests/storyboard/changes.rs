@@ -70,10 +70,13 @@ fn a_changed_style_changes_every_shot_that_it_rules() {
     changes(|s| s.style.words.push_str(", at night"), |_| true);
     changes(|s| s.style.negative_prompt.push_str("text"), |_| true);
     changes(|s| s.style.model = "other".into(), |_| true);
-    changes(|s| s.style.sampler.steps += 1, |_| true);
+    changes(|s| s.style.sampler.steps = Some(21), |_| true);
     changes(|s| s.style.seed += 1, |_| true);
-    changes(|s| s.style.sizes.portrait = Size::new(8, 8), |shot| shot.kind == ShotKind::Portrait);
-    changes(|s| s.style.sizes.item = Size::new(8, 8), |shot| shot.kind == ShotKind::Item);
+    changes(
+        |s| s.style.sizes.portrait = Some(Size::new(8, 8)),
+        |shot| shot.kind == ShotKind::Portrait,
+    );
+    changes(|s| s.style.sizes.item = Some(Size::new(8, 8)), |shot| shot.kind == ShotKind::Item);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use bevy_illustrator::{
-    recipe::{Sampler, SchedulerKind, Size, Sizes, Style},
+    recipe::{Sampler, Size, Sizes, Style},
     story::{
         Character, Exit, Expression, Item, Line, Moment, Place, Scene, Story, check::check,
         format::ron::parse,
@@ -27,12 +27,14 @@ fn some_text() -> impl Strategy<Value = String> {
 prop_compose! {
     fn some_style()(
         words in some_text(), negative_prompt in some_text(), model in some_text(), seed in any::<u64>(),
-        scheduler in prop::sample::select(SchedulerKind::ALL.to_vec()),
-        steps in any::<u32>(), guidance in -1e9_f32..1e9, guidance_rescale in -1e9_f32..1e9,
+        scheduler in prop::option::of(prop::sample::select(vec!["DDIMScheduler", "EulerDiscreteScheduler"])),
+        steps in prop::option::of(any::<u32>()), guidance_scale in prop::option::of(-1e9_f32..1e9),
+        guidance_rescale in prop::option::of(-1e9_f32..1e9),
         side in any::<u32>(),
     ) -> Style {
-        let sizes = Sizes { item: Size::new(side, 64), ..Sizes::default() };
-        Style { words, negative_prompt, model, sampler: Sampler { scheduler, steps, guidance, guidance_rescale }, sizes, seed }
+        let sizes = Sizes { item: Some(Size::new(side, 64)), ..Sizes::default() };
+        let scheduler = scheduler.map(str::to_owned);
+        Style { words, negative_prompt, model, sampler: Sampler { scheduler, steps, guidance_scale, guidance_rescale }, sizes, seed }
     }
 }
 

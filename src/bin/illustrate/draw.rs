@@ -13,7 +13,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
     generator::ModelCard,
-    recipe::{Recipe, Sampler, Sizes},
+    recipe::{Recipe, Sampler, Size},
 };
 use serde::Serialize;
 
@@ -78,15 +78,16 @@ impl Draw {
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
             .map_err(DiffusionError::from)?;
+        let sampler = recipe.sampler.resolve(&card.defaults);
         let request = DrawRequest {
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),
             size: recipe.size,
-            sampler: recipe.sampler,
+            sampler: sampler.clone(),
             noise,
         };
         let mut trace = Trace::default();
-        let bar = step_bar(recipe.sampler.steps);
+        let bar = step_bar(sampler.steps);
         let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
         if dump.is_some() {
             hooks.push(&mut trace);
@@ -117,7 +118,7 @@ impl Draw {
         Recipe {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
-            size: self.look.size.unwrap_or(Sizes::default().background),
+            size: self.look.size.unwrap_or(Size::new(384, 224)),
             seed: self.look.sampling.seed.unwrap_or(0),
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),

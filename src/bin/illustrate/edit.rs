@@ -102,6 +102,7 @@ impl Edit {
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
             .map_err(DiffusionError::from)?;
+        let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),
@@ -109,7 +110,7 @@ impl Edit {
             parts: edit.parts.clone(),
             style: edit.style.clone(),
             context: edit.context,
-            sampler: recipe.sampler,
+            sampler: sampler.clone(),
             noise: Noise::Seed(0),
         };
         let plan = model.plan_edit(&request)?;
@@ -123,7 +124,7 @@ impl Edit {
                 None => Noise::Seed(recipe.noise_seed()),
             };
             let mut trace = Trace::default();
-            let bar = step_bar(recipe.sampler.steps);
+            let bar = step_bar(sampler.steps);
             let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
             if dump.is_some() {
                 trace.record_plan(&plan)?;

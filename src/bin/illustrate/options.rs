@@ -3,10 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, MAX_SIDE, MIN_SIDE},
+    diffusion::{DeviceKind, DiffusionError, MAX_SIDE, MIN_SIDE, scheduler},
     generator::{inspect, open_package},
     model::Package,
-    recipe::{Sampler, SchedulerKind, Size, Sizes, Style, style::BUILT_IN_MODEL},
+    recipe::{Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -42,7 +42,7 @@ pub(crate) struct SamplingOptions {
     pub(crate) guidance_rescale: Option<f32>,
     /// How to walk from noise to picture
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
-    pub(crate) scheduler: Option<SchedulerKind>,
+    pub(crate) scheduler: Option<String>,
 }
 
 /// Where the networks run.
@@ -57,13 +57,13 @@ impl LookOptions {
     /// The style with what was given put in.
     pub(crate) fn applied_to(&self, style: &Style) -> Style {
         let mut style = style.clone();
-        style.sampler = self.sampling.sampler(style.sampler);
+        style.sampler = self.sampling.sampler(style.sampler.clone());
         style.seed = self.sampling.seed.unwrap_or(style.seed);
         if let Some(model) = &self.sampling.model {
             style.model = model_name(model);
         }
         if let Some(size) = self.size {
-            style.sizes = Sizes { background: size, portrait: size, moment: size, item: size };
+            style.sizes = Sizes::all(size);
         }
         style
     }
@@ -73,10 +73,10 @@ impl SamplingOptions {
     /// The sampler with what was given put in.
     pub(crate) fn sampler(&self, sampler: Sampler) -> Sampler {
         Sampler {
-            scheduler: self.scheduler.unwrap_or(sampler.scheduler),
-            steps: self.steps.unwrap_or(sampler.steps),
-            guidance: self.guidance.unwrap_or(sampler.guidance),
-            guidance_rescale: self.guidance_rescale.unwrap_or(sampler.guidance_rescale),
+            scheduler: self.scheduler.clone().or(sampler.scheduler),
+            steps: self.steps.or(sampler.steps),
+            guidance_scale: self.guidance.or(sampler.guidance_scale),
+            guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
         }
     }
 
@@ -120,9 +120,10 @@ pub(crate) fn model_name(folder: &Path) -> String {
     if name.as_os_str().is_empty() { ".".to_owned() } else { name.display().to_string() }
 }
 
-fn scheduler() -> impl TypedValueParser<Value = SchedulerKind> {
-    let names = SchedulerKind::ALL.map(SchedulerKind::name);
-    PossibleValuesParser::new(names).map(|name| SchedulerKind::from_name(&name).unwrap_or_default())
+fn scheduler() -> impl TypedValueParser<Value = String> {
+    let names = scheduler::classes().into_iter().map(|class| class.short_name);
+    PossibleValuesParser::new(names)
+        .map(|name| scheduler::find(&name).map_or(name, |class| class.class_name.to_owned()))
 }
 
 fn guidance(text: &str) -> Result<f32, String> {
@@ -175,11 +176,11 @@ mod tests {
         let sampling = SamplingOptions { steps: Some(3), ..Default::default() };
         let options = LookOptions { sampling, size: Some(Size::new(64, 32)) };
         let changed = options.applied_to(&style);
-        assert_eq!((changed.sampler.steps, changed.seed), (3, 7));
-        assert_eq!(changed.sampler.guidance, style.sampler.guidance);
+        assert_eq!((changed.sampler.steps, changed.seed), (Some(3), 7));
+        assert_eq!(changed.sampler.guidance_scale, style.sampler.guidance_scale);
         assert_eq!(
             (changed.sizes.item, changed.sizes.portrait),
-            (Size::new(64, 32), Size::new(64, 32))
+            (Some(Size::new(64, 32)), Some(Size::new(64, 32)))
         );
     }
 

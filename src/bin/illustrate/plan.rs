@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use bevy_illustrator::{
     art::Art,
+    diffusion::DeviceKind,
+    generator::GeneratorRegistry,
     recipe::{Sampler, Size},
     storyboard::{PromptPiece, Shot, ShotId, ShotKind, ShotState, Storyboard},
 };
@@ -54,6 +56,8 @@ impl Plan {
         let story = self.story.read()?;
         let art = Art::read(self.story.art_folder())?;
         let style = self.look.applied_to(art.style().unwrap_or(&story.style));
+        let defaults = GeneratorRegistry::built_in(DeviceKind::Cpu).defaults(&style.model);
+        let style = style.with_sizes_of(&defaults.unwrap_or_default());
         let board = Storyboard::plan(&story, &style, art.words());
         let shots: Vec<_> = board.shots().iter().map(|shot| planned(shot, &art)).collect();
         if self.json {
@@ -77,7 +81,7 @@ fn planned<'a>(shot: &'a Shot, art: &Art) -> PlannedShot<'a> {
         size: recipe.size,
         seed: recipe.seed,
         model: &recipe.model,
-        sampler: recipe.sampler,
+        sampler: recipe.sampler.clone(),
         sources: &shot.sources,
         takes: art.takes(&shot.id).len(),
         picture: art.shown(&shot.id, Some(recipe)).map(|take| take.path.clone()),

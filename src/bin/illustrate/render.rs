@@ -15,9 +15,8 @@ use std::{
 use bevy_illustrator::{
     generator::GeneratorRegistry,
     project::{Action, Project, ProjectError, Update},
-    recipe::Recipe,
     storyboard::{Shot, ShotId},
-    studio::JobView,
+    studio::{Job, JobView},
 };
 use serde::Serialize;
 
@@ -161,11 +160,12 @@ impl Render {
 
 /// Takes of a shot's recipe that are there or in the queue.
 fn takes_of(shot: &Shot, project: &Project) -> u32 {
-    let wanted = |recipe: &Recipe| recipe.same_but_take(&shot.recipe);
-    let here = project.art().takes(&shot.id).iter().filter(|take| wanted(take.recipe())).count();
+    let is_wanted = |job: &Job| job.recipe.same_but_take(&shot.recipe);
+    let takes = project.art().takes(&shot.id).iter();
+    let here = takes.filter(|take| take.is_take_of(&shot.recipe)).count();
     let jobs = project.studio().jobs();
     let queued =
-        jobs.iter().filter(|view| view.job.shot == shot.id && wanted(&view.job.recipe)).count();
+        jobs.iter().filter(|view| view.job.shot == shot.id && is_wanted(&view.job)).count();
     u32::try_from(here + queued).unwrap_or(u32::MAX)
 }
 

@@ -71,7 +71,7 @@ impl Replay {
                 from.model.name
             );
         }
-        let bar = step_bar(from.recipe.sampler.steps);
+        let bar = step_bar(from.sampler.steps);
         let control = OnStep::new(Interrupt::default(), |step: Step| {
             bar.set_length(step.of.into());
             bar.set_position(step.done.into());

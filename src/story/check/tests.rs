@@ -155,17 +155,17 @@ fn a_colour_is_a_hash_and_six_digits() {
 
 #[test]
 fn sizes_and_sampler_settings_out_of_range_are_errors() {
-    error(&["portrait", "0x128"], |s| s.style.sizes.portrait = Size::new(0, 128));
-    error(&["item", "128x15"], |s| s.style.sizes.item = Size::new(128, 15));
-    error(&["background", "128x2049"], |s| s.style.sizes.background = Size::new(128, 2049));
-    error(&["0 steps"], |s| s.style.sampler.steps = 0);
-    error(&["1001 steps"], |s| s.style.sampler.steps = 1001);
-    error(&["NaN"], |s| s.style.sampler.guidance = f32::NAN);
-    error(&["-1"], |s| s.style.sampler.guidance = -1.0);
-    error(&["inf"], |s| s.style.sampler.guidance = f32::INFINITY);
-    error(&["rescale cannot be NaN"], |s| s.style.sampler.guidance_rescale = f32::NAN);
-    error(&["rescale cannot be 1.1"], |s| s.style.sampler.guidance_rescale = 1.1);
-    error(&["rescale cannot be -0.1"], |s| s.style.sampler.guidance_rescale = -0.1);
+    error(&["portrait", "0x128"], |s| s.style.sizes.portrait = Some(Size::new(0, 128)));
+    error(&["item", "128x15"], |s| s.style.sizes.item = Some(Size::new(128, 15)));
+    error(&["background", "128x2049"], |s| s.style.sizes.background = Some(Size::new(128, 2049)));
+    error(&["0 steps"], |s| s.style.sampler.steps = Some(0));
+    error(&["1001 steps"], |s| s.style.sampler.steps = Some(1001));
+    error(&["NaN"], |s| s.style.sampler.guidance_scale = Some(f32::NAN));
+    error(&["-1"], |s| s.style.sampler.guidance_scale = Some(-1.0));
+    error(&["inf"], |s| s.style.sampler.guidance_scale = Some(f32::INFINITY));
+    error(&["rescale cannot be NaN"], |s| s.style.sampler.guidance_rescale = Some(f32::NAN));
+    error(&["rescale cannot be 1.1"], |s| s.style.sampler.guidance_rescale = Some(1.1));
+    error(&["rescale cannot be -0.1"], |s| s.style.sampler.guidance_rescale = Some(-0.1));
 }
 
 #[test]

@@ -1,0 +1,216 @@
+//! How pictures are sampled: what was requested, and what a model makes of it.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::style::BUILT_IN_MODEL;
+use crate::model::ModelDefaults;
+
+#[cfg(feature = "plugin")]
+use bevy::prelude::{Reflect, ReflectDefault};
+
+/// The requested sampling of a picture. A field that is `None` follows the
+/// [defaults of the model](ModelDefaults).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
+#[serde(deny_unknown_fields, default)]
+pub struct Sampler {
+    /// The scheduler's class name in diffusers, such as `DPMSolverMultistepScheduler`. Its options
+    /// come from the model's `scheduler_config.json`.
+    #[serde(deserialize_with = "scheduler", skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<String>,
+    /// Denoising steps, at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Classifier-free guidance scale (Ho & Salimans 2022, arXiv:2207.12598). 1 is no guidance.
+    #[serde(alias = "guidance", skip_serializing_if = "Option::is_none")]
+    pub guidance_scale: Option<f32>,
+    /// Rescaling of guided predictions, 0 to 1: φ of Lin et al. 2023 (arXiv:2305.08891, section 3.4).
+    /// 0 is none. It avoids overexposed colours at high guidance scales.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_rescale: Option<f32>,
+}
+
+/// The sampling that a picture is drawn with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResolvedSampler {
+    /// As [`Sampler::scheduler`].
+    pub scheduler: String,
+    /// As [`Sampler::steps`].
+    pub steps: u32,
+    /// As [`Sampler::guidance_scale`].
+    pub guidance_scale: f32,
+    /// As [`Sampler::guidance_rescale`].
+    pub guidance_rescale: f32,
+}
+
+/// The schedulers' names in files of older versions, and their class names.
+const OLD_NAMES: [(&str, &str); 3] = [
+    ("Ddim", "DDIMScheduler"),
+    ("Euler", "EulerDiscreteScheduler"),
+    ("DpmPlusPlus2M", "DPMSolverMultistepScheduler"),
+];
+
+/// Whether two samplers draw the same picture with a model, as far as that is known without its package.
+pub(super) fn same_request(model: &str, a: &Sampler, b: &Sampler) -> bool {
+    let built_in = || {
+        let defaults = ModelDefaults::built_in();
+        a.resolve(&defaults) == b.resolve(&defaults)
+    };
+    a == b || (model == BUILT_IN_MODEL && built_in())
+}
+
+impl Sampler {
+    /// What a model with these defaults draws with.
+    #[must_use]
+    pub fn resolve(&self, defaults: &ModelDefaults) -> ResolvedSampler {
+        ResolvedSampler {
+            scheduler: self.scheduler.clone().unwrap_or_else(|| defaults.scheduler.clone()),
+            steps: self.steps.unwrap_or(defaults.steps),
+            guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
+            guidance_rescale: self.guidance_rescale.unwrap_or(defaults.guidance_rescale),
+        }
+    }
+
+    /// Whether a picture that was requested with `requested` and drawn with `drawn` is what this
+    /// sampler requests: each field was requested the same, unset included, or has the value that
+    /// the picture was drawn with.
+    #[must_use]
+    pub fn is_met_by(&self, requested: &Self, drawn: &ResolvedSampler) -> bool {
+        fn met<T: PartialEq>(now: Option<&T>, requested: Option<&T>, drawn: &T) -> bool {
+            now == requested || now == Some(drawn)
+        }
+        met(self.scheduler.as_ref(), requested.scheduler.as_ref(), &drawn.scheduler)
+            && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
+            && met(
+                self.guidance_scale.as_ref(),
+                requested.guidance_scale.as_ref(),
+                &drawn.guidance_scale,
+            )
+            && met(
+                self.guidance_rescale.as_ref(),
+                requested.guidance_rescale.as_ref(),
+                &drawn.guidance_rescale,
+            )
+    }
+}
+
+impl Default for ResolvedSampler {
+    /// What the built-in model draws with.
+    fn default() -> Self {
+        Sampler::default().resolve(&ModelDefaults::built_in())
+    }
+}
+
+/// Reads a scheduler by any of its names. RON files of older versions have it without quotes.
+fn scheduler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    /// Read through serde's buffer, for which RON turns an identifier into text.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Name {
+        Text(String),
+    }
+    let name = Option::<Name>::deserialize(deserializer)?;
+    Ok(name.map(|Name::Text(name)| {
+        let class = OLD_NAMES.iter().find(|(old, _)| *old == name).map(|(_, class)| *class);
+        class.map_or(name, str::to_owned)
+    }))
+}
+
+/// A [`Sampler`] in the recipe of a picture. Fields of newer versions are ignored.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SamplerFile {
+    #[serde(deserialize_with = "scheduler")]
+    scheduler: Option<String>,
+    steps: Option<u32>,
+    guidance_scale: Option<f32>,
+    guidance_rescale: Option<f32>,
+    /// The guidance scale, as versions wrote it that could not leave values unset.
+    guidance: Option<f32>,
+}
+
+impl SamplerFile {
+    /// The sampler that was requested from a model.
+    ///
+    /// Older versions wrote their defaults where nobody had chosen a value; for the built-in model, whose
+    /// defaults they were, these are unset here. The oldest did not rescale guidance.
+    pub(super) fn requested(self, model: &str) -> Sampler {
+        let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, guidance } =
+            self;
+        if guidance.is_some() {
+            guidance_scale = guidance;
+            guidance_rescale = guidance_rescale.or(Some(0.0));
+            if model == BUILT_IN_MODEL {
+                let defaults = ModelDefaults::built_in();
+                scheduler.take_if(|it| *it == defaults.scheduler);
+                steps.take_if(|it| *it == defaults.steps);
+                guidance_scale.take_if(|it| *it == defaults.guidance_scale);
+                guidance_rescale.take_if(|it| *it == defaults.guidance_rescale);
+            }
+        }
+        Sampler { scheduler, steps, guidance_scale, guidance_rescale }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ron::{Options, extensions::Extensions};
+
+    use super::*;
+
+    fn ron(text: &str) -> Sampler {
+        let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+        options.from_str(text).unwrap()
+    }
+
+    #[test]
+    fn old_names_of_schedulers_and_guidance_are_read_from_ron_and_json() {
+        let sampler = Sampler {
+            scheduler: Some("EulerDiscreteScheduler".to_owned()),
+            guidance_scale: Some(7.5),
+            ..Sampler::default()
+        };
+        for text in [
+            "(scheduler: Euler, guidance: 7.5)",
+            "(scheduler: \"Euler\", guidance_scale: 7.5)",
+            "(scheduler: Some(\"EulerDiscreteScheduler\"), guidance_scale: Some(7.5))",
+        ] {
+            assert_eq!(ron(text), sampler, "{text}");
+        }
+        let json = r#"{"scheduler": "Euler", "guidance": 7.5}"#;
+        assert_eq!(serde_json::from_str::<Sampler>(json).unwrap(), sampler);
+    }
+
+    #[test]
+    fn unset_fields_are_not_written_and_stay_unset() {
+        let sampler = Sampler { steps: Some(7), ..Sampler::default() };
+        let json = serde_json::to_string(&sampler).unwrap();
+        assert_eq!(json, r#"{"steps":7}"#);
+        assert_eq!(serde_json::from_str::<Sampler>(&json).unwrap(), sampler);
+        assert_eq!(ron("()"), Sampler::default());
+    }
+
+    #[test]
+    fn set_fields_win_over_the_defaults_of_the_model() {
+        let sampler = Sampler { steps: Some(7), ..Sampler::default() };
+        let resolved = sampler.resolve(&ModelDefaults::built_in());
+        let expected = ResolvedSampler {
+            scheduler: "DPMSolverMultistepScheduler".to_owned(),
+            steps: 7,
+            guidance_scale: 5.0,
+            guidance_rescale: 0.5,
+        };
+        assert_eq!(resolved, expected);
+    }
+
+    #[test]
+    fn a_picture_stays_current_when_the_author_sets_what_it_was_drawn_with() {
+        let unset = Sampler::default();
+        let drawn = unset.resolve(&ModelDefaults::built_in());
+        let rescale = |value| Sampler { guidance_rescale: value, ..Sampler::default() };
+        assert!(unset.is_met_by(&unset, &drawn));
+        assert!(rescale(Some(0.5)).is_met_by(&unset, &drawn));
+        assert!(!rescale(Some(0.4)).is_met_by(&unset, &drawn));
+        assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "it was asked for by its value");
+    }
+}
