@@ -27,7 +27,7 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// A JSON file of the model is damaged, or has an unexpected structure.
-    #[error("{file} cannot be read: {source}")]
+    #[error("{file} cannot be parsed: {source}")]
     Json {
         /// The file.
         file: String,

@@ -115,7 +115,7 @@ const BROKEN: &[(&str, Change)] = &[
         set(at, "vae/config.json", "/_class_name", json!("AutoencoderDC"));
     }),
     ("a damaged tokenizer", |at| fs::write(at.join("tokenizer/tokenizer.json"), "{}").unwrap()),
-    ("no tokenizer", |at| fs::remove_file(at.join("tokenizer/tokenizer.json")).unwrap()),
+    ("no tokenizer", |at| fs::remove_dir_all(at.join("tokenizer")).unwrap()),
     ("no weights", |at| fs::remove_file(at.join(TEXT_ENCODER)).unwrap()),
     ("weights of another component", |at| {
         fs::copy(at.join(TEXT_ENCODER), at.join(UNET)).map(|_| ()).unwrap();

@@ -100,7 +100,7 @@ fn truncated_weights_and_bad_json_are_named() {
     assert!(
         found.contains("vae/diffusion_pytorch_model.safetensors is not a whole safetensors file: it is cut off: 100 ")
     );
-    assert!(found.contains("unet/config.json cannot be read"), "{found}");
+    assert!(found.contains("unet/config.json cannot be parsed"), "{found}");
 }
 
 #[test]
