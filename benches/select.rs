@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use bevy_illustrator::mask::{
-    objects::{Objects, Pointing},
+    objects::{Objects, SelectionPrompt},
     sam::Sam,
 };
 use candle_core::Device;
@@ -41,12 +41,15 @@ fn main() {
         let picture = RgbaImage::from_fn(width, height, |x, y| {
             Rgba([(x * 255 / width) as u8, (y / 16 % 2 * 200) as u8, (x / 24 % 2 * 90) as u8, 255])
         });
-        let pointing = Pointing { include: vec![(width / 2, height / 3)], ..Pointing::default() };
-        let objects = Objects::of(&picture);
-        let looking = seconds(3, || Objects::of(&picture));
+        let pointing = SelectionPrompt {
+            include: vec![(width / 2, height / 3)],
+            ..SelectionPrompt::default()
+        };
+        let objects = Objects::detect(&picture);
+        let looking = seconds(3, || Objects::detect(&picture));
         let click = 1000.0 * seconds(9, || objects.select(&pointing));
         let mask = objects.select(&pointing);
-        let other = 1000.0 * seconds(9, || objects.alike(&objects, &mask));
+        let other = 1000.0 * seconds(9, || objects.find_similar(&objects, &mask));
         println!(
             "| {width}x{height} | colours and edges | {looking:.2} | {click:.0} | {other:.0} |"
         );

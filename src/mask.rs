@@ -1,16 +1,16 @@
-//! Masks: which pixels of a picture something is about, and how much.
+//! Masks: which pixels of a picture are selected, and how strongly.
 //!
-//! A [`Mask`] is a grey picture of the picture's own size: white (255) is wholly in it, black (0) is not,
-//! grey partly. It is drawn with a [`Brush`], by [outlines](Mask::polygon), by [colour](Mask::of_colour)
-//! or by clicking at [objects](objects::Objects) ([MobileSAM](sam::Sam) finds them, too), and changed as a
-//! whole: grown, shrunk, feathered, inverted, its holes filled.
+//! A [`Mask`] is a grey image of the same size as its picture: 255 selects a pixel fully, 0 not at all. Paint
+//! a mask with a [`Brush`], build it from a [polygon](Mask::polygon) or a [colour](Mask::from_colour), or select
+//! [objects](objects::Objects) by clicking; [MobileSAM](sam::Sam) selects objects too. Masks can be grown,
+//! shrunk, feathered and inverted, and their holes filled.
 
 mod brush;
 mod colour;
+mod morphology;
 pub mod objects;
-mod outline;
-mod reach;
 pub mod sam;
+mod shapes;
 pub(crate) mod text;
 
 use std::{fmt, io, sync::Arc};
@@ -24,35 +24,36 @@ use serde::{Deserialize, Serialize};
 
 pub use brush::Brush;
 
-/// Which pixels of a picture something is about: 255 wholly, 0 not at all. Clones share their pixels until
-/// one is changed. In text it stands as a PNG in base64.
+/// The selected pixels of a picture: 255 is fully selected, 0 is not selected.
+///
+/// Clones share their pixels until one of them changes. Text formats store a mask as a base64 PNG.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mask(Arc<GrayImage>);
 
-/// How a new mask is put together with what is there.
+/// How [`Mask::combine`] merges a new mask into an existing one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Combine {
-    /// The new one alone.
+    /// Keep only the new mask.
     Replace,
-    /// What is in either.
+    /// Select what either mask selects.
     #[default]
     Add,
-    /// What is there without the new one.
+    /// Remove the new mask from the existing one.
     Subtract,
-    /// What is in both.
+    /// Select what both masks select.
     Intersect,
 }
 
-/// A box of pixels.
+/// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Area {
-    /// Its left column.
+    /// The leftmost column.
     pub x: u32,
-    /// Its top row.
+    /// The top row.
     pub y: u32,
-    /// Columns.
+    /// The number of columns.
     pub width: u32,
-    /// Rows.
+    /// The number of rows.
     pub height: u32,
 }
 
@@ -60,7 +61,7 @@ pub struct Area {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MaskError {
-    /// It is for a picture of another size.
+    /// The mask and its picture differ in size.
     #[error(
         "the mask is {}x{} pixels, the picture {}x{}: a mask must have the size of its picture",
         .mask.0, .mask.1, .picture.0, .picture.1
@@ -68,36 +69,36 @@ pub enum MaskError {
     Size {
         /// Width and height of the mask.
         mask: (u32, u32),
-        /// Width and height that it should have.
+        /// Width and height of the picture.
         picture: (u32, u32),
     },
-    /// It is no PNG, or a damaged one.
-    #[error("this is no mask: {0}: save it as a grey PNG, white where the picture may change")]
+    /// The bytes are not a readable PNG.
+    #[error("not a readable mask: {0}; save it as a grey PNG, white where the picture may change")]
     Png(#[from] image::ImageError),
 }
 
 impl Mask {
-    /// A mask that nothing is in.
+    /// Creates a mask that selects nothing.
     #[must_use]
     pub fn empty(width: u32, height: u32) -> Self {
         Self(Arc::new(GrayImage::new(width, height)))
     }
 
-    /// A mask that everything is in.
+    /// Creates a mask that selects everything.
     #[must_use]
     pub fn full(width: u32, height: u32) -> Self {
         Self(Arc::new(GrayImage::from_pixel(width, height, Luma([u8::MAX]))))
     }
 
-    /// A mask from a function of column and row.
-    pub fn from_fn(width: u32, height: u32, mut of: impl FnMut(u32, u32) -> u8) -> Self {
-        Self(Arc::new(GrayImage::from_fn(width, height, |x, y| Luma([of(x, y)]))))
+    /// Creates a mask from a function of column and row.
+    pub fn from_fn(width: u32, height: u32, mut value: impl FnMut(u32, u32) -> u8) -> Self {
+        Self(Arc::new(GrayImage::from_fn(width, height, |x, y| Luma([value(x, y)]))))
     }
 
-    /// Reads a PNG of any kind: its lightness over black is the mask.
+    /// Reads a PNG of any colour type. The mask is the image's luminance, composited over black.
     ///
     /// # Errors
-    /// When it is no PNG, or a damaged one.
+    /// If the bytes are not a readable PNG.
     pub fn from_png(bytes: &[u8]) -> Result<Self, MaskError> {
         let image = image::load_from_memory_with_format(bytes, ImageFormat::Png)?;
         let grey = image.to_luma_alpha8();
@@ -107,10 +108,10 @@ impl Mask {
         }))
     }
 
-    /// The mask as a grey PNG.
+    /// Encodes the mask as a grey PNG.
     ///
     /// # Errors
-    /// When it has no pixels.
+    /// If the mask has no pixels.
     pub fn to_png(&self) -> Result<Vec<u8>, MaskError> {
         let mut bytes = io::Cursor::new(Vec::new());
         self.0.write_to(&mut bytes, ImageFormat::Png)?;
@@ -123,62 +124,63 @@ impl Mask {
         self.0.dimensions()
     }
 
-    /// How much of the pixel in column `x` and row `y` is in it; outside the picture nothing is.
+    /// The value at column `x` and row `y`; 0 outside the picture.
     #[must_use]
     pub fn at(&self, x: u32, y: u32) -> u8 {
         self.0.get_pixel_checked(x, y).map_or(0, |pixel| pixel.0[0])
     }
 
-    /// All values, row by row.
+    /// All values in row-major order.
     #[must_use]
     pub fn values(&self) -> &[u8] {
         &self.0
     }
 
-    /// As a grey picture.
+    /// The mask as a grey image.
     #[must_use]
     pub fn image(&self) -> &GrayImage {
         &self.0
     }
 
-    /// Whether nothing is in it.
+    /// Whether every value is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|&value| value == 0)
     }
 
-    /// How much of the picture is in it, from 0 to 1.
+    /// The selected share of the picture, from 0 to 1. Grey pixels count partly.
     #[must_use]
     pub fn coverage(&self) -> f32 {
         let total: u64 = self.0.iter().map(|&value| u64::from(value)).sum();
-        let most = (self.0.len() as u64 * u64::from(u8::MAX)).max(1);
-        (total as f64 / most as f64) as f32
+        let max = (self.0.len() as u64 * u64::from(u8::MAX)).max(1);
+        (total as f64 / max as f64) as f32
     }
 
-    /// The smallest box around all that is in it, however little.
+    /// The smallest rectangle around all values above 0, or `None` for an empty mask.
     #[must_use]
     pub fn bounds(&self) -> Option<Area> {
         let inside = self.0.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0);
         inside.fold(None, |area: Option<Area>, (x, y, _)| {
             let pixel = Area { x, y, width: 1, height: 1 };
-            Some(area.map_or(pixel, |area| area.with(pixel)))
+            Some(area.map_or(pixel, |area| area.union(pixel)))
         })
     }
 
-    /// The smallest box around all pixels in which it differs from another mask of the same size.
+    /// The smallest rectangle around all pixels in which the masks differ, or `None` if they are equal. Both masks
+    /// must have the same size.
     #[must_use]
-    pub fn differing(&self, other: &Self) -> Option<Area> {
+    pub fn diff_bounds(&self, other: &Self) -> Option<Area> {
         if Arc::ptr_eq(&self.0, &other.0) {
             return None;
         }
-        differing(&self.0, &other.0, self.0.width())
+        diff_bounds(&self.0, &other.0, self.0.width())
     }
 
-    /// Puts another mask of the same size together with this one. Where both are grey, the lighter one
-    /// counts when adding and the darker one when intersecting.
+    /// Merges another mask of the same size into this one. [`Combine::Add`] takes the larger of two values,
+    /// [`Combine::Intersect`] the smaller.
     ///
     /// # Errors
-    /// When their sizes differ; nothing has changed then.
+    /// If the sizes differ. This mask is unchanged then.
     pub fn combine(&mut self, other: &Self, how: Combine) -> Result<(), MaskError> {
         other.check_size(self.size())?;
         let values = Arc::make_mut(&mut self.0).iter_mut().zip(other.0.iter());
@@ -191,13 +193,13 @@ impl Mask {
         Ok(())
     }
 
-    /// What is not in it.
+    /// The complement of the mask.
     #[must_use]
     pub fn inverted(&self) -> Self {
         self.map(|value| u8::MAX - value)
     }
 
-    /// The mask with each value changed.
+    /// Applies a function to each value.
     #[must_use]
     pub fn map(&self, mut change: impl FnMut(u8) -> u8) -> Self {
         let mut changed = self.clone();
@@ -205,14 +207,14 @@ impl Mask {
         changed
     }
 
-    /// The part of it in a box, which must lie inside the picture.
+    /// The part of the mask inside `area`, which must lie inside the picture.
     #[must_use]
     pub fn crop(&self, area: Area) -> Self {
         let Area { x, y, width, height } = area;
         Self(Arc::new(imageops::crop_imm(&*self.0, x, y, width, height).to_image()))
     }
 
-    /// The mask for a picture of another size.
+    /// Scales the mask to a picture of another size, with bilinear filtering.
     #[must_use]
     pub fn resized(&self, width: u32, height: u32) -> Self {
         if self.size() == (width, height) {
@@ -221,10 +223,10 @@ impl Mask {
         Self(Arc::new(imageops::resize(&*self.0, width, height, FilterType::Triangle)))
     }
 
-    /// Makes sure that it fits a picture.
+    /// Checks that the mask has the size of a picture.
     ///
     /// # Errors
-    /// When it does not.
+    /// If the sizes differ.
     pub fn check_size(&self, picture: (u32, u32)) -> Result<(), MaskError> {
         let mask = self.size();
         if mask == picture { Ok(()) } else { Err(MaskError::Size { mask, picture }) }
@@ -239,27 +241,27 @@ impl fmt::Debug for Mask {
 }
 
 impl Area {
-    /// The smallest box around both.
+    /// The smallest rectangle around both.
     #[must_use]
-    pub fn with(self, other: Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
         Self { x, y, width: right - x, height: bottom - y }
     }
 
-    /// The column after its last one.
+    /// The first column to the right of the rectangle.
     #[must_use]
     pub fn right(self) -> u32 {
         self.x.saturating_add(self.width)
     }
 
-    /// The row after its last one.
+    /// The first row below the rectangle.
     #[must_use]
     pub fn bottom(self) -> u32 {
         self.y.saturating_add(self.height)
     }
 
-    /// Whether the pixel lies in it.
+    /// Whether the pixel lies inside.
     #[must_use]
     pub fn contains(self, x: u32, y: u32) -> bool {
         (self.x..self.right()).contains(&x) && (self.y..self.bottom()).contains(&y)
@@ -273,8 +275,8 @@ impl fmt::Display for Area {
     }
 }
 
-/// The smallest box around all pixels in which two pictures of one size differ.
-pub(crate) fn differing<T: PartialEq>(one: &[T], other: &[T], width: u32) -> Option<Area> {
+/// The smallest rectangle around all pixels in which two images of the same width and height differ.
+pub(crate) fn diff_bounds<T: PartialEq>(one: &[T], other: &[T], width: u32) -> Option<Area> {
     let width = (width as usize).max(1);
     let rows = one.chunks(width).zip(other.chunks(width)).enumerate();
     rows.fold(None, |area: Option<Area>, (y, (row, other))| {
@@ -283,14 +285,14 @@ pub(crate) fn differing<T: PartialEq>(one: &[T], other: &[T], width: u32) -> Opt
         let last = (first..row.len()).rfind(differs).unwrap_or(first);
         let (x, y) = (first as u32, y as u32);
         let row = Area { x, y, width: (last - first) as u32 + 1, height: 1 };
-        Some(area.map_or(row, |area| area.with(row)))
+        Some(area.map_or(row, |area| area.union(row)))
     })
 }
 
-/// Numbers each place of pixels that are not 0 and hang together by their sides, from 1.
-fn places(image: &GrayImage) -> ImageBuffer<Luma<u32>, Vec<u32>> {
+/// Labels the 4-connected regions of pixels above 0, from 1. Pixels at 0 get label 0.
+fn label_regions(image: &GrayImage) -> ImageBuffer<Luma<u32>, Vec<u32>> {
     if image.len() == 1 {
-        // imageproc runs out of numbers here.
+        // imageproc's label counter overflows on a single pixel.
         return ImageBuffer::from_fn(1, 1, |x, y| Luma([image.get_pixel(x, y).0[0].min(1).into()]));
     }
     connected_components(image, Connectivity::Four, Luma([0]))
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_are_put_together_pixel_by_pixel() {
+    fn masks_combine_pixel_by_pixel() {
         let (a, b) = (mask(&[&[0, 100, 255, 255]]), mask(&[&[255, 200, 0, 60]]));
         for (how, expected) in [
             (Combine::Replace, [255, 200, 0, 60]),
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_every_pixel_that_is_not_black() {
+    fn bounds_enclose_every_pixel_above_zero() {
         let spots = mask(&[&[0, 0, 0, 0], &[0, 0, 1, 0], &[0, 255, 0, 0], &[0, 0, 0, 0]]);
         assert_eq!(spots.bounds(), Some(Area { x: 1, y: 1, width: 2, height: 2 }));
         assert_eq!(Mask::empty(3, 3).bounds(), None);
@@ -330,16 +332,16 @@ mod tests {
     }
 
     #[test]
-    fn where_masks_differ_lies_in_a_box() {
+    fn diff_bounds_enclose_every_difference() {
         let one = mask(&[&[0, 9, 0, 0], &[0, 0, 0, 0], &[7, 0, 0, 0]]);
         let other = mask(&[&[0, 9, 1, 0], &[0, 0, 0, 0], &[7, 3, 0, 0]]);
-        assert_eq!(one.differing(&other), Some(Area { x: 1, y: 0, width: 2, height: 3 }));
-        assert_eq!(one.differing(&one), None);
-        assert_eq!(one.differing(&mask(&[&[0, 9, 0, 0], &[0, 0, 0, 0], &[7, 0, 0, 0]])), None);
+        assert_eq!(one.diff_bounds(&other), Some(Area { x: 1, y: 0, width: 2, height: 3 }));
+        assert_eq!(one.diff_bounds(&one), None);
+        assert_eq!(one.diff_bounds(&mask(&[&[0, 9, 0, 0], &[0, 0, 0, 0], &[7, 0, 0, 0]])), None);
     }
 
     #[test]
-    fn a_mask_fits_a_picture_of_another_size_at_the_same_place() {
+    fn resizing_keeps_the_selected_place() {
         let left = Mask::rectangle(16, 8, Area { x: 0, y: 0, width: 8, height: 8 });
         let larger = left.resized(48, 40);
         assert_eq!(larger.size(), (48, 40));
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_goes_through_a_file_unchanged() {
+    fn a_mask_survives_encoding_as_png() {
         let grey = Mask::from_fn(16, 16, |x, y| (y * 16 + x) as u8);
         assert_eq!(Mask::from_png(&grey.to_png().unwrap()).unwrap(), grey);
         assert!((grey.coverage() - 0.5).abs() < 1e-6);
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_see_through_in_a_file_is_not_in_the_mask() {
+    fn transparent_pixels_are_not_selected() {
         let image =
             image::RgbaImage::from_fn(2, 1, |x, _| image::Rgba([255, 255, 255, x as u8 * 255]));
         let mut bytes = io::Cursor::new(Vec::new());

@@ -23,7 +23,7 @@ impl Linear {
         output: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let weight = ops::arranged(&weights.get((output, input), "weight")?)?;
+        let weight = ops::column_major(&weights.get((output, input), "weight")?)?;
         Ok(Self { weight, bias: None })
     }
 
@@ -61,7 +61,7 @@ impl Conv2d {
         kernel: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let weight = ops::arranged(&weights.get((output, input, kernel, kernel), "weight")?)?;
+        let weight = ops::column_major(&weights.get((output, input, kernel, kernel), "weight")?)?;
         Ok(Self { weight, bias: None, stride: 1, padding: kernel.saturating_sub(1) / 2 })
     }
 

@@ -124,7 +124,7 @@ pub(super) fn crop_from_request(
     let columns = along(requested.x, requested.right(), size.width);
     let rows = along(requested.y, requested.bottom(), size.height);
     let crop = to_pixels(columns, rows, scale);
-    if crop.with(changed) != crop || crop.width == 0 || crop.height == 0 {
+    if crop.union(changed) != crop || crop.width == 0 || crop.height == 0 {
         return Err(EditError::CropTooSmall { crop: requested, changed });
     }
     let widened =
@@ -169,7 +169,7 @@ mod tests {
             let size = Size::new(width, height);
             let grid = Grid { scale, min_latents };
             let crop = crop_around(changed, denoised, size, grid);
-            prop_assert_eq!(crop.with(changed).with(denoised), crop);
+            prop_assert_eq!(crop.union(changed).union(denoised), crop);
             for side in [crop.x, crop.y, crop.width, crop.height] {
                 prop_assert_eq!(side % scale, 0);
             }
@@ -178,7 +178,7 @@ mod tests {
             prop_assert_eq!(crop_from_request(crop, changed, size, grid).unwrap(), crop);
             let requested = crop_from_request(changed, changed, size, grid);
             let requested = requested.unwrap();
-            prop_assert_eq!(requested.with(changed), requested);
+            prop_assert_eq!(requested.union(changed), requested);
             prop_assert!(requested.width >= scale * min_latents.min(width.div_ceil(scale)));
             prop_assert!(requested.right() < width + scale && requested.bottom() < height + scale);
         }

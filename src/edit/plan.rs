@@ -81,7 +81,7 @@ impl EditPlan {
         let crop = match crop {
             None => {
                 let denoised = planned.iter().filter_map(|part| part.denoise_mask.bounds());
-                crop_around(changed, denoised.fold(changed, Area::with), size, grid)
+                crop_around(changed, denoised.fold(changed, Area::union), size, grid)
             }
             Some(requested) => crop_from_request(requested, changed, size, grid)?,
         };

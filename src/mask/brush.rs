@@ -9,9 +9,9 @@ use super::{Area, Mask};
 pub struct Brush {
     /// Diameter in pixels.
     pub size: f32,
-    /// How much of the radius is wholly covered, from 0 to 1; from there to the rim it fades.
+    /// The fully covered share of the radius, from 0 to 1. From there to the rim the brush fades.
     pub hardness: f32,
-    /// What a stroke covers at most, from 0 to 1.
+    /// The highest coverage of a stroke, from 0 to 1.
     pub opacity: f32,
 }
 
@@ -22,14 +22,14 @@ impl Default for Brush {
 }
 
 impl Brush {
-    /// Draws the straight piece of a stroke between two points in pixels (the middle of the first pixel
-    /// is 0.5, 0.5) and returns the box that it may have changed.
+    /// Draws a straight segment of a stroke and returns the area that may have changed.
     ///
-    /// Within a stroke nothing adds up: each pixel takes the most that any piece gives it. A stroke goes
-    /// into an empty mask of its own, which is then [combined](Mask::combine) with what it paints on,
-    /// so that half opacity stays half wherever the stroke crosses itself.
+    /// Points are in pixels; the centre of the first pixel is `[0.5, 0.5]`. Segments do not accumulate: each
+    /// pixel keeps the highest value that any segment gives it. Draw each stroke into an empty mask and then
+    /// [combine](Mask::combine) it with the target, so that half opacity stays half where the stroke crosses
+    /// itself.
     pub fn draw(&self, stroke: &mut Mask, from: [f32; 2], to: [f32; 2]) -> Option<Area> {
-        // The rim of the hardest brush still fades over one pixel: it would be jagged.
+        // Even the hardest brush fades over one pixel at the rim, to avoid jagged edges.
         let radius = (self.size / 2.0).max(0.5);
         let core = (radius * self.hardness.clamp(0.0, 1.0)).min(radius - 0.5);
         let opacity = self.opacity.clamp(0.0, 1.0) * 255.0;
@@ -39,9 +39,9 @@ impl Brush {
         let pixels = Arc::make_mut(&mut stroke.0);
         for y in rows.0..rows.1 {
             for x in columns.0..columns.1 {
-                let distance = to_segment([x as f32 + 0.5, y as f32 + 0.5], from, to);
+                let distance = segment_distance([x as f32 + 0.5, y as f32 + 0.5], from, to);
                 let fade = (radius + 0.5 - distance) / (radius + 0.5 - core);
-                let value = (opacity * smooth(fade.clamp(0.0, 1.0))).round() as u8;
+                let value = (opacity * smoothstep(fade.clamp(0.0, 1.0))).round() as u8;
                 let pixel = &mut pixels.get_pixel_mut(x, y).0[0];
                 *pixel = (*pixel).max(value);
             }
@@ -51,19 +51,19 @@ impl Brush {
     }
 }
 
-/// The pixels along one axis that lie within `reach` of a piece; `None` if none does.
-fn span(from: f32, to: f32, reach: f32, side: u32) -> Option<(u32, u32)> {
+/// The range of pixels along one axis within `radius` of a segment; `None` if it is empty.
+fn span(from: f32, to: f32, radius: f32, side: u32) -> Option<(u32, u32)> {
     if !(from.is_finite() && to.is_finite()) {
         return None;
     }
-    // Casting cuts off what lies outside the picture.
-    let first = (from.min(to) - reach).floor() as u32;
-    let end = ((from.max(to) + reach).ceil() as u32).min(side);
+    // The cast saturates, which clips at the picture's edge.
+    let first = (from.min(to) - radius).floor() as u32;
+    let end = ((from.max(to) + radius).ceil() as u32).min(side);
     (first < end).then_some((first, end))
 }
 
-/// The distance of a point from a piece of a line.
-fn to_segment(point: [f32; 2], from: [f32; 2], to: [f32; 2]) -> f32 {
+/// The distance of a point from a line segment.
+fn segment_distance(point: [f32; 2], from: [f32; 2], to: [f32; 2]) -> f32 {
     let along = [to[0] - from[0], to[1] - from[1]];
     let out = [point[0] - from[0], point[1] - from[1]];
     let length = along[0] * along[0] + along[1] * along[1];
@@ -75,8 +75,8 @@ fn to_segment(point: [f32; 2], from: [f32; 2], to: [f32; 2]) -> f32 {
     (out[0] - t * along[0]).hypot(out[1] - t * along[1])
 }
 
-/// 0 to 1 with level ends.
-pub(super) fn smooth(t: f32) -> f32 {
+/// The cubic smoothstep from 0 to 1.
+pub(super) fn smoothstep(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_covers_a_disc_of_the_brushs_size() {
+    fn a_dot_covers_a_disc_with_the_brush_diameter() {
         for size in [1.0, 9.0, 20.0] {
             let covered = dot(Brush { size, hardness: 1.0, opacity: 1.0 }).coverage() * 1600.0;
             let disc = std::f32::consts::PI * size * size / 4.0;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_soft_brush_fades_from_the_middle_and_a_hard_one_at_the_rim() {
+    fn a_soft_brush_fades_from_the_centre_and_a_hard_brush_at_the_rim() {
         let (soft, hard) = (
             dot(Brush { size: 30.0, hardness: 0.0, opacity: 1.0 }),
             dot(Brush { size: 30.0, hardness: 1.0, opacity: 1.0 }),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stroke_that_crosses_itself_stays_at_its_opacity() {
+    fn a_stroke_that_crosses_itself_keeps_its_opacity() {
         let brush = Brush { size: 6.0, hardness: 1.0, opacity: 0.5 };
         let mut stroke = Mask::empty(40, 40);
         brush.draw(&mut stroke, [0.0, 20.0], [40.0, 20.0]);

@@ -1,9 +1,8 @@
-//! Masks of objects, by clicking at them, with a network that was trained on photographs and drawings of
-//! everything: MobileSAM (Zhang et al. 2023), the small one of Segment Anything (Kirillov et al. 2023).
+//! Object selection by clicking, with a network: MobileSAM (Zhang et al. 2023), a small version of Segment
+//! Anything (Kirillov et al. 2023).
 //!
-//! The encoder looks at a picture once; then a small decoder answers every click from that
-//! [`Embedding`]. Encoder and decoder are candle-transformers'. What points and boxes mean
-//! to the decoder is said here, in `prompt`, for candle's own takes no boxes.
+//! The encoder embeds a picture once. A small decoder then answers every click from that [`Embedding`]. Both come
+//! from candle-transformers. The prompt encoder is our own, because candle's does not support boxes.
 
 mod prompt;
 
@@ -17,22 +16,22 @@ use candle_transformers::models::segment_anything::{
 };
 use image::{RgbaImage, imageops};
 
-use super::{Mask, objects::Pointing};
+use super::{Mask, objects::SelectionPrompt};
 use prompt::PromptEncoder;
 
-/// Width and height in pixels of what the encoder looks at; smaller sides are filled up.
+/// Width and height of the encoder's input in pixels. The shorter side is padded.
 const SIDE: usize = 1024;
-/// Channels of the embedding and of what points and boxes become.
+/// Channels of the image embedding and of prompt embeddings.
 const CHANNELS: usize = 256;
-/// Places of the embedding, in each direction.
+/// Width and height of the image embedding.
 const GRID: usize = 64;
-/// How many masks are made of one unclear click: a part, a whole, a group.
-const GUESSES: usize = 3;
-/// Mean and deviation of red, green and blue in ImageNet, in 0 to 255.
+/// The number of masks for one ambiguous point: a part, a whole object or a group.
+const MASKS: usize = 3;
+/// The mean and standard deviation of red, green and blue in ImageNet, from 0 to 255.
 const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
 const DEVIATION: [f32; 3] = [58.395, 57.12, 57.375];
 
-/// MobileSAM.
+/// A loaded MobileSAM network.
 #[derive(Debug)]
 pub struct Sam {
     encoder: TinyViT,
@@ -41,7 +40,7 @@ pub struct Sam {
     device: Device,
 }
 
-/// What [`Sam`] saw in a picture.
+/// The embedding of a picture, from [`Sam::embed`].
 #[derive(Clone, Debug)]
 pub struct Embedding {
     /// `(1, 256, 64, 64)`, f32.
@@ -50,22 +49,22 @@ pub struct Embedding {
     size: (u32, u32),
 }
 
-/// Why a picture cannot be looked at with [`Sam`].
+/// Why [`Sam`] cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamError {
-    /// The weights cannot be read.
+    /// The weights file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file does not contain MobileSAM's weights.
     #[error(
-        "{path} does not hold MobileSAM's weights as safetensors: {source}; \
-         `illustrate models download --mobile-sam` brings them"
+        "{path} does not contain MobileSAM's weights as safetensors: {source}; \
+         get them with `illustrate models download --mobile-sam`"
     )]
     Weights {
         /// The file.
@@ -73,17 +72,17 @@ pub enum SamError {
         /// What is missing or wrong.
         source: candle_core::Error,
     },
-    /// candle could not do it.
+    /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
 impl Sam {
-    /// Reads the weights from a safetensors file in which the tensors have the names of MobileSAM's own
-    /// checkpoint, in any float type.
+    /// Loads the weights from a safetensors file. Tensors have the names of MobileSAM's own checkpoint and any
+    /// float type.
     ///
     /// # Errors
-    /// When the file cannot be read, is no whole safetensors file, or lacks a tensor.
+    /// If the file cannot be read, is not a complete safetensors file, or lacks a tensor.
     pub fn load(path: &Path, device: &Device) -> Result<Self, SamError> {
         let name = path.display().to_string();
         let bytes =
@@ -93,20 +92,20 @@ impl Sam {
             Ok(Self {
                 encoder: tiny_vit_5m(weights.pp("image_encoder"))?,
                 prompts: PromptEncoder::new(&weights.pp("prompt_encoder"))?,
-                decoder: MaskDecoder::new(CHANNELS, GUESSES, 3, 256, weights.pp("mask_decoder"))?,
+                decoder: MaskDecoder::new(CHANNELS, MASKS, 3, 256, weights.pp("mask_decoder"))?,
                 device: device.clone(),
             })
         };
         network().map_err(|source| SamError::Weights { path: name, source })
     }
 
-    /// Looks at a picture: the slow part.
+    /// Embeds a picture. This is the slow step.
     ///
     /// # Errors
-    /// When candle fails.
+    /// If candle fails.
     pub fn embed(&self, picture: &RgbaImage) -> Result<Embedding, SamError> {
         let size = picture.dimensions();
-        let (width, height) = looked_at(size);
+        let (width, height) = input_size(size);
         let resized = imageops::resize(picture, width, height, imageops::FilterType::Triangle);
         let mut pixels = vec![0.0_f32; 3 * SIDE * SIDE];
         for (x, y, pixel) in resized.enumerate_pixels() {
@@ -119,52 +118,58 @@ impl Sam {
         Ok(Embedding { features: self.encoder.forward(&pixels)?, size })
     }
 
-    /// The mask of what is pointed at. A single point may mean a part, a whole or a group: the mask that the
-    /// network itself thinks best is taken. Nothing is in the mask when nothing is meant. A box ends where the
-    /// picture ends.
+    /// Selects the object that a prompt describes.
+    ///
+    /// A single point is ambiguous: it may mean a part, a whole object or a group. Of these three masks, the one
+    /// with the highest predicted quality is returned. A prompt without included points and without a box selects
+    /// nothing. A box is clipped to the picture.
     ///
     /// # Errors
-    /// When candle fails.
-    pub fn select(&self, seen: &Embedding, pointing: &Pointing) -> Result<Mask, SamError> {
-        let (width, height) = seen.size;
-        if pointing.include.is_empty() && pointing.area.is_none() {
+    /// If candle fails.
+    pub fn select(
+        &self,
+        embedding: &Embedding,
+        prompt: &SelectionPrompt,
+    ) -> Result<Mask, SamError> {
+        let (width, height) = embedding.size;
+        if prompt.include.is_empty() && prompt.area.is_none() {
             return Ok(Mask::empty(width, height));
         }
-        let unclear =
-            pointing.area.is_none() && pointing.include.len() + pointing.exclude.len() == 1;
-        let (logits, quality) = self.decode(seen, pointing, unclear)?;
+        let is_ambiguous =
+            prompt.area.is_none() && prompt.include.len() + prompt.exclude.len() == 1;
+        let (logits, quality) = self.decode(embedding, prompt, is_ambiguous)?;
         let quality = quality.squeeze(0)?.to_vec1::<f32>()?;
         let best = (0..quality.len()).max_by(|&a, &b| quality[a].total_cmp(&quality[b]));
         let logits = logits.narrow(1, best.unwrap_or(0), 1)?;
-        Ok(mask(&enlarged(&logits, seen.size)?, seen.size))
+        Ok(mask(&upsample(&logits, embedding.size)?, embedding.size))
     }
 
-    /// What the decoder says: of each mask the logits, `(1, masks, 256, 256)`, above 0 where it is, over all
-    /// of what the encoder looked at; and how good each is, `(1, masks)`. There are three masks when
-    /// `several` are asked for, else one.
+    /// Runs the decoder. Returns the logits of each mask over the encoder's input, `(1, masks, 256, 256)`, and
+    /// the predicted quality of each mask, `(1, masks)`. Logits above 0 are inside the mask. There are three masks
+    /// if `multimask` is set, else one.
     fn decode(
         &self,
-        seen: &Embedding,
-        pointing: &Pointing,
-        several: bool,
+        embedding: &Embedding,
+        prompt: &SelectionPrompt,
+        multimask: bool,
     ) -> candle_core::Result<(Tensor, Tensor)> {
-        let prompt = self.prompts.sparse(pointing, seen.size)?;
-        let places = self.prompts.places()?;
+        let sparse = self.prompts.sparse(prompt, embedding.size)?;
+        let positions = self.prompts.positions()?;
         let no_mask = self.prompts.no_mask()?;
-        self.decoder.forward(&seen.features, &places, &prompt, &no_mask, several)
+        self.decoder.forward(&embedding.features, &positions, &sparse, &no_mask, multimask)
     }
 }
 
-/// Width and height of a picture of `size` as the encoder looks at it: its longer side fills the square.
-fn looked_at(size: (u32, u32)) -> (u32, u32) {
+/// Width and height to which a picture is resized for the encoder: its longer side becomes [`SIDE`].
+fn input_size(size: (u32, u32)) -> (u32, u32) {
     let scale = SIDE as f64 / f64::from(size.0.max(size.1).max(1));
     let side = |side: u32| ((f64::from(side) * scale + 0.5) as u32).clamp(1, SIDE as u32);
     (side(size.0), side(size.1))
 }
 
-/// Logits over what the encoder looked at, `(1, 1, 256, 256)`, as such over the picture, row by row.
-fn enlarged(logits: &Tensor, size: (u32, u32)) -> candle_core::Result<Vec<f32>> {
-    let (width, height) = looked_at(size);
+/// Resizes logits over the encoder's input, `(1, 1, 256, 256)`, to the picture, in row-major order.
+fn upsample(logits: &Tensor, size: (u32, u32)) -> candle_core::Result<Vec<f32>> {
+    let (width, height) = input_size(size);
     logits
         .upsample_bilinear2d(SIDE, SIDE, false)?
         .narrow(2, 0, height as usize)?

@@ -50,7 +50,7 @@ pub enum Action {
         takes: u32,
     },
     /// Do the edit that made a take to the pictures that other shots show, in front of what waits. What was
-    /// marked is looked for there: see [`Objects::alike`](crate::mask::objects::Objects::alike). Where nothing looks
+    /// marked is looked for there: see [`Objects::find_similar`](crate::mask::objects::Objects::find_similar). Where nothing looks
     /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
     /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
     /// into the queue after that. Until they are drawn, fail or are cancelled, this outlives the program.

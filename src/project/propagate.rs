@@ -49,7 +49,8 @@ impl Search {
         Builder::new().name("illustrator-search".to_owned()).spawn(move || {
             lower_priority();
             let marked = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
-            let marked = marked.and_then(|take| take.image().ok()).map(|image| Objects::of(&image));
+            let marked =
+                marked.and_then(|take| take.image().ok()).map(|image| Objects::detect(&image));
             for draft in drafts {
                 let recipe = propagated(&edit, marked.as_ref(), &draft);
                 // Nobody hears it where all was cancelled or the project closed.
@@ -96,10 +97,10 @@ fn propagated(
 /// Parts of another picture on this one: each where it looks alike, or else at the same place.
 fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Vec<Part> {
     let (width, height) = picture.dimensions();
-    let objects = marked.map(|marked| (marked, Objects::of(picture)));
+    let objects = marked.map(|marked| (marked, Objects::detect(picture)));
     let of = |part: &Part| {
         let (marked, objects) = objects.as_ref().filter(|_| can_be_found(part))?;
-        let mask = objects.alike(marked, &part.mask)?;
+        let mask = objects.find_similar(marked, &part.mask)?;
         Some(Part { mask, ..part.clone() })
     };
     parts.iter().map(|part| of(part).unwrap_or_else(|| part.resized(width, height))).collect()

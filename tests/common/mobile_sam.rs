@@ -1,5 +1,5 @@
-//! MobileSAM with made-up weights: forty megabytes that need not be committed. `tests/reference/segment.py` makes
-//! the same.
+//! MobileSAM with random weights, generated because the file would have forty megabytes.
+//! `tests/reference/segment.py` generates the same weights.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::HashMap, fs, path::PathBuf};
@@ -17,7 +17,7 @@ pub fn shapes() -> HashMap<String, String> {
     serde_json::from_slice::<Reference>(&fs::read(file).unwrap()).unwrap().shapes
 }
 
-/// So many numbers between -1 and 1: FNV-1a of the name, then `SplitMix64`.
+/// `count` numbers between -1 and 1 from `SplitMix64`, seeded with the FNV-1a hash of the name.
 fn numbers(name: &str, count: usize) -> impl Iterator<Item = f32> {
     let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |seed, byte| {
         (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
@@ -30,7 +30,7 @@ fn numbers(name: &str, count: usize) -> impl Iterator<Item = f32> {
     })
 }
 
-/// The safetensors file of tensors of these shapes.
+/// A safetensors file with tensors of these shapes.
 pub fn weights(shapes: &HashMap<String, String>) -> Vec<u8> {
     let tensors: Vec<(&String, Vec<usize>, Vec<u8>)> = shapes
         .iter()

@@ -87,7 +87,7 @@ impl Replay {
         out.finish(|file| file.write_all(&png?))?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
-        let replayed = Replayed { file, same_model, differing, took_ms };
+        let replayed = Replayed { file, same_model, diff_bounds, took_ms };
         if self.json { print_json(&replayed) } else { replayed.print() }
     }
 

@@ -6,7 +6,7 @@ use bevy_illustrator::{
     diffusion::DeviceKind,
     mask::{
         Area, Combine,
-        objects::{Objects, Pointing},
+        objects::{Objects, SelectionPrompt},
         sam::Sam,
     },
 };
@@ -60,7 +60,7 @@ impl Select {
                 self.pointings(size).map(select).collect::<Result<Vec<_>, Failure>>()?
             }
             None => {
-                let objects = Objects::of(&image);
+                let objects = Objects::detect(&image);
                 self.pointings(size).map(|pointing| objects.select(&pointing)).collect()
             }
         };
@@ -76,12 +76,12 @@ impl Select {
 
     /// What is pointed at in a picture of `size`: all points with the first box, and every further box by
     /// itself.
-    fn pointings(&self, size: (u32, u32)) -> impl Iterator<Item = Pointing> {
+    fn pointings(&self, size: (u32, u32)) -> impl Iterator<Item = SelectionPrompt> {
         let mut areas = self.area.iter().map(move |&area| within(area, size));
         let first = areas.next();
         let points =
-            Pointing { include: self.point.clone(), exclude: self.not.clone(), area: first };
-        let more = areas.map(|area| Pointing {
+            SelectionPrompt { include: self.point.clone(), exclude: self.not.clone(), area: first };
+        let more = areas.map(|area| SelectionPrompt {
             include: Vec::new(),
             exclude: self.not.clone(),
             area: Some(area),

@@ -1,12 +1,13 @@
 use image::{Rgba, RgbaImage};
 
 use super::*;
+use crate::mask::Combine;
 
 const WIDTH: u32 = 160;
 const HEIGHT: u32 = 120;
 
-/// A blue sky that gets lighter downwards over a green meadow, a white moon in the sky, a red house with a
-/// yellow door on the meadow; all a little noisy.
+/// A blue sky that gets lighter towards the horizon, with a white moon; a green meadow with a red house that has a
+/// yellow door. Everything is slightly noisy.
 fn landscape() -> RgbaImage {
     noisy(|x, y| match thing(x, y) {
         "moon" => [245, 245, 235],
@@ -40,67 +41,65 @@ fn things(names: &[&str]) -> Mask {
     Mask::from_fn(WIDTH, HEIGHT, |x, y| if names.contains(&thing(x, y)) { 255 } else { 0 })
 }
 
-/// Intersection over union.
+/// Asserts a minimum intersection over union.
 #[track_caller]
-fn assert_alike(found: &Mask, expected: &Mask, at_least: f32) {
+fn assert_overlap(found: &Mask, expected: &Mask, at_least: f32) {
     let share = |how| {
         let mut both = found.clone();
         both.combine(expected, how).unwrap();
         both.coverage()
     };
-    let alike = share(Combine::Intersect) / share(Combine::Add);
-    assert!(alike >= at_least, "only {alike} alike: {found:?}, {expected:?}");
+    let overlap = share(Combine::Intersect) / share(Combine::Add);
+    assert!(overlap >= at_least, "overlap {overlap}: {found:?}, {expected:?}");
 }
 
-use crate::mask::Combine;
-
-fn at(x: u32, y: u32) -> Pointing {
-    Pointing { include: vec![(x, y)], ..Pointing::default() }
-}
-
-#[test]
-fn a_click_takes_the_thing_that_it_hits() {
-    let objects = Objects::of(&landscape());
-    assert_alike(&objects.select(&at(120, 25)), &things(&["moon"]), 0.9);
-    assert_alike(&objects.select(&at(45, 80)), &things(&["door"]), 0.8);
-    assert_alike(&objects.select(&at(20, 20)), &things(&["sky"]), 0.9);
-    assert_alike(&objects.select(&at(100, 105)), &things(&["meadow"]), 0.9);
+fn at(x: u32, y: u32) -> SelectionPrompt {
+    SelectionPrompt { include: vec![(x, y)], ..SelectionPrompt::default() }
 }
 
 #[test]
-fn more_clicks_add_and_what_is_not_meant_stays_out() {
-    let objects = Objects::of(&landscape());
-    let both = Pointing { include: vec![(120, 25), (45, 80)], ..Pointing::default() };
-    assert_alike(&objects.select(&both), &things(&["moon", "door"]), 0.85);
+fn a_click_selects_the_object_under_it() {
+    let objects = Objects::detect(&landscape());
+    assert_overlap(&objects.select(&at(120, 25)), &things(&["moon"]), 0.9);
+    assert_overlap(&objects.select(&at(45, 80)), &things(&["door"]), 0.8);
+    assert_overlap(&objects.select(&at(20, 20)), &things(&["sky"]), 0.9);
+    assert_overlap(&objects.select(&at(100, 105)), &things(&["meadow"]), 0.9);
+}
+
+#[test]
+fn more_points_add_objects_and_excluded_points_stay_out() {
+    let objects = Objects::detect(&landscape());
+    let both = SelectionPrompt { include: vec![(120, 25), (45, 80)], ..SelectionPrompt::default() };
+    assert_overlap(&objects.select(&both), &things(&["moon", "door"]), 0.85);
     for (x, y) in [(45, 80), (30, 60), (120, 25)] {
-        let not = Pointing { include: vec![(27, 52)], exclude: vec![(x, y)], area: None };
+        let not = SelectionPrompt { include: vec![(27, 52)], exclude: vec![(x, y)], area: None };
         assert_eq!(objects.select(&not).at(x, y), 0);
     }
 }
 
 #[test]
-fn a_box_takes_what_lies_in_it() {
-    let objects = Objects::of(&landscape());
-    let area = |x, y, width, height| Pointing {
+fn a_box_selects_the_objects_inside_it() {
+    let objects = Objects::detect(&landscape());
+    let area = |x, y, width, height| SelectionPrompt {
         area: Some(Area { x, y, width, height }),
-        ..Pointing::default()
+        ..SelectionPrompt::default()
     };
-    assert_alike(&objects.select(&area(100, 5, 40, 40)), &things(&["moon"]), 0.85);
-    assert_alike(&objects.select(&area(20, 45, 50, 50)), &things(&["house", "door"]), 0.85);
+    assert_overlap(&objects.select(&area(100, 5, 40, 40)), &things(&["moon"]), 0.85);
+    assert_overlap(&objects.select(&area(20, 45, 50, 50)), &things(&["house", "door"]), 0.85);
 }
 
 #[test]
-fn what_an_object_runs_around_belongs_to_it_unless_it_is_not_meant() {
-    let objects = Objects::of(&landscape());
-    let wall = Pointing { include: vec![(30, 60)], ..Pointing::default() };
-    assert_alike(&objects.select(&wall), &things(&["house", "door"]), 0.85);
-    let not_the_door = Pointing { exclude: vec![(45, 80)], ..wall };
-    assert_alike(&objects.select(&not_the_door), &things(&["house"]), 0.8);
+fn an_enclosed_detail_belongs_to_the_object_unless_excluded() {
+    let objects = Objects::detect(&landscape());
+    let wall = SelectionPrompt { include: vec![(30, 60)], ..SelectionPrompt::default() };
+    assert_overlap(&objects.select(&wall), &things(&["house", "door"]), 0.85);
+    let not_the_door = SelectionPrompt { exclude: vec![(45, 80)], ..wall };
+    assert_overlap(&objects.select(&not_the_door), &things(&["house"]), 0.8);
 }
 
 #[test]
-fn the_parts_of_a_picture_are_all_of_it_once() {
-    let objects = Objects::of(&landscape());
+fn splitting_puts_every_pixel_in_exactly_one_part() {
+    let objects = Objects::detect(&landscape());
     for most in [1, 2, 5, 12] {
         let parts = objects.split(most);
         assert!(parts.len() <= most && !parts.is_empty());
@@ -115,17 +114,17 @@ fn the_parts_of_a_picture_are_all_of_it_once() {
         [(&["sky"], 10, 10), (&["meadow"], 150, 110), (&["house"], 30, 60), (&["moon"], 120, 25)]
     {
         let part = parts.iter().find(|part| part.at(x, y) == 255).unwrap();
-        assert_alike(part, &things(names), 0.75);
+        assert_overlap(part, &things(names), 0.75);
     }
 }
 
 #[test]
-fn every_size_of_picture_can_be_clicked_at() {
+fn selection_works_at_every_picture_size() {
     for (width, height) in [(1, 1), (2, 7), (16, 16), (700, 30), (1300, 900)] {
         let picture = RgbaImage::from_fn(width, height, |x, _| {
             if x < width / 2 { Rgba([200, 0, 0, 255]) } else { Rgba([0, 0, 200, 255]) }
         });
-        let objects = Objects::of(&picture);
+        let objects = Objects::detect(&picture);
         let last = (width - 1, height - 1);
         let found = objects.select(&at(last.0, last.1));
         assert_eq!((found.size(), found.at(last.0, last.1)), ((width, height), 255));
@@ -136,11 +135,11 @@ fn every_size_of_picture_can_be_clicked_at() {
 
 #[test]
 fn one_colour_is_one_object() {
-    let objects = Objects::of(&RgbaImage::from_pixel(64, 48, Rgba([9, 99, 199, 255])));
+    let objects = Objects::detect(&RgbaImage::from_pixel(64, 48, Rgba([9, 99, 199, 255])));
     assert_eq!(objects.select(&at(30, 30)), Mask::full(64, 48));
 }
 
-/// The landscape a little later, seen from further left, without the door.
+/// The landscape slightly darker, from a viewpoint further left, and without the door.
 fn from_further_left() -> RgbaImage {
     noisy(|x, y| match thing_from_further_left(x, y) {
         "moon" => [235, 235, 228],
@@ -161,38 +160,39 @@ fn things_from_further_left(name: &str) -> Mask {
 }
 
 #[test]
-fn the_same_thing_is_found_where_it_stands_in_another_picture() {
-    let (here, there) = (Objects::of(&landscape()), Objects::of(&from_further_left()));
+fn an_object_is_found_at_another_place_in_another_picture() {
+    let (here, there) = (Objects::detect(&landscape()), Objects::detect(&from_further_left()));
     for name in ["house", "moon", "sky", "meadow"] {
-        let found = there.alike(&here, &things(&[name])).unwrap_or_else(|| panic!("no {name}"));
-        assert_alike(&found, &things_from_further_left(name), 0.85);
+        let found =
+            there.find_similar(&here, &things(&[name])).unwrap_or_else(|| panic!("no {name}"));
+        assert_overlap(&found, &things_from_further_left(name), 0.85);
     }
-    // Masks drawn by hand hold some of the surroundings.
+    // Hand-drawn masks contain some of the surroundings.
     let loose = Mask::rectangle(WIDTH, HEIGHT, Area { x: 20, y: 46, width: 50, height: 48 });
-    let found = there.alike(&here, &loose).expect("a house");
-    assert_alike(&found, &things_from_further_left("house"), 0.8);
+    let found = there.find_similar(&here, &loose).expect("a house");
+    assert_overlap(&found, &things_from_further_left("house"), 0.8);
 }
 
 #[test]
-fn the_same_thing_is_found_in_a_picture_of_another_size() {
+fn an_object_is_found_in_a_picture_of_another_size() {
     let image = imageops::resize(
         &from_further_left(),
         2 * WIDTH,
         2 * HEIGHT,
         imageops::FilterType::Triangle,
     );
-    let (here, there) = (Objects::of(&landscape()), Objects::of(&image));
-    let found = there.alike(&here, &things(&["house"])).expect("a house");
-    assert_alike(&found, &things_from_further_left("house").resized(2 * WIDTH, 2 * HEIGHT), 0.85);
+    let (here, there) = (Objects::detect(&landscape()), Objects::detect(&image));
+    let found = there.find_similar(&here, &things(&["house"])).expect("a house");
+    assert_overlap(&found, &things_from_further_left("house").resized(2 * WIDTH, 2 * HEIGHT), 0.85);
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
-    let here = Objects::of(&landscape());
-    let there = Objects::of(&from_further_left());
-    assert_eq!(there.alike(&here, &things(&["door"])), None);
+fn an_absent_object_is_not_found() {
+    let here = Objects::detect(&landscape());
+    let there = Objects::detect(&from_further_left());
+    assert_eq!(there.find_similar(&here, &things(&["door"])), None);
     let [full, empty] = [Mask::full(WIDTH, HEIGHT), Mask::empty(WIDTH, HEIGHT)];
-    assert_eq!(there.alike(&here, &full), None, "all of it is all of it");
-    assert_eq!(there.alike(&here, &empty), None);
-    assert_eq!(there.alike(&here, &Mask::full(3, 3)), None, "a mask of another picture");
+    assert_eq!(there.find_similar(&here, &full), None, "a full mask has no outside");
+    assert_eq!(there.find_similar(&here, &empty), None);
+    assert_eq!(there.find_similar(&here, &Mask::full(3, 3)), None, "the mask has another size");
 }

@@ -1,15 +1,15 @@
-//! Neighbouring regions merged two by two, the most alike first.
+//! A binary tree of regions: neighbouring regions are merged in pairs, the most similar first.
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
 };
 
-/// How much regions of one colour differ: below that nothing stands out from anything.
+/// The contrast, in L*a*b*, up to which regions count as one colour.
 const NOISE: f32 = 4.0;
 
-/// All regions that come about on the way from superpixels to the whole picture: the superpixels first, then
-/// each merge; the last one is the whole picture.
+/// All regions from superpixels to the whole picture: the superpixels first, then each merge in order. The last
+/// node is the whole picture.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
@@ -20,9 +20,9 @@ pub(super) struct Tree {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     pub pixels: usize,
-    /// What it cost to merge it; 0 for a superpixel. Never falls on the way up.
+    /// The highest cost of any merge inside this node; 0 for a superpixel.
     cost: f32,
-    /// How unlike any two were that it was merged from; 0 for a superpixel.
+    /// The highest contrast of any merge inside this node; 0 for a superpixel.
     contrast: f32,
     parent: Option<usize>,
     children: Option<[usize; 2]>,
@@ -31,28 +31,30 @@ pub(super) struct Node {
 /// The border between two regions.
 #[derive(Clone, Copy, Debug, Default)]
 struct Border {
-    /// In pixels.
+    /// Length in pixels.
     length: f32,
-    /// Differences of the superpixels' colours across it, summed over its length.
+    /// The colour differences of the superpixels on both sides, summed along the border.
     contrast: f32,
 }
 
-/// A part of the picture while it is cut up.
+/// A part of the picture while [`Tree::cut`] runs.
 struct Part {
     node: usize,
-    /// What it falls apart into.
+    /// The two nodes that the part can be split into.
     halves: Option<[usize; 2]>,
-    /// Nodes beside it that belong to it.
-    splinters: Vec<usize>,
+    /// Small neighbouring nodes that belong to the part.
+    fragments: Vec<usize>,
 }
 
-/// A merge that may come next, by its cost and its contrast: the cheapest is the greatest.
+/// A possible merge: cost, contrast (as float bits) and the two nodes. `Reverse` makes the heap pop the cheapest.
 type Candidate = Reverse<(u32, u32, usize, usize)>;
 
 impl Tree {
-    /// Merges superpixels, given the superpixel of each pixel, row by row, and the pixels and the mean colour of each
-    /// superpixel.
-    pub fn grown(
+    /// Merges superpixels until one region is left.
+    ///
+    /// `labels` is the superpixel of each pixel in row-major order. `pixels` and `means` are the size and the mean
+    /// colour of each superpixel.
+    pub fn merge_all(
         labels: &[usize],
         pixels: &[usize],
         mut means: Vec<[f32; 3]>,
@@ -100,93 +102,93 @@ impl Tree {
         &self.nodes[node]
     }
 
-    /// How many superpixels there are; they are the nodes from 0.
+    /// The number of superpixels. They are the first nodes.
     pub fn leaves(&self) -> usize {
         self.leaves
     }
 
-    /// A node and all that are around it, from the inside out.
-    pub fn around(&self, node: usize) -> impl Iterator<Item = usize> {
+    /// A node and all nodes that contain it, from the inside out.
+    pub fn ancestors(&self, node: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(node), |&node| self.nodes[node].parent)
     }
 
-    /// Whether a node is `outer` or in it.
+    /// Whether a node is `outer` or lies inside it.
     pub fn is_within(&self, node: usize, outer: usize) -> bool {
-        self.around(node).any(|around| around == outer)
+        self.ancestors(node).any(|ancestor| ancestor == outer)
     }
 
-    /// The superpixels in a node.
+    /// The superpixels inside a node.
     pub fn leaves_of(&self, node: usize) -> impl Iterator<Item = usize> {
-        let mut waiting = vec![node];
+        let mut stack = vec![node];
         std::iter::from_fn(move || {
             loop {
-                let node = waiting.pop()?;
+                let node = stack.pop()?;
                 match self.nodes[node].children {
-                    Some(children) => waiting.extend(children),
+                    Some(children) => stack.extend(children),
                     None => return Some(node),
                 }
             }
         })
     }
 
-    /// The sum of values over the pixels of each node, given those of the superpixels' pixels.
-    pub fn sums(&self, of_leaves: &[f32]) -> Vec<f32> {
+    /// Sums a value over the pixels of each node, given the value per pixel of each superpixel.
+    pub fn sums(&self, leaf_values: &[f32]) -> Vec<f32> {
         let mut sums = Vec::with_capacity(self.nodes.len());
-        for (node, of) in self.nodes.iter().enumerate() {
-            // Children come before what is merged from them.
-            sums.push(match of.children {
+        for (index, node) in self.nodes.iter().enumerate() {
+            // Children come before their parent.
+            sums.push(match node.children {
                 Some([a, b]) => sums[a] + sums[b],
-                None => of_leaves[node] * of.pixels as f32,
+                None => leaf_values[index] * node.pixels as f32,
             });
         }
         sums
     }
 
-    /// How much a node stands out: how many times its contrast to what it was merged with is that within.
+    /// How much a node stands out: the ratio of its contrast to its sibling and the contrast inside it.
     pub fn persistence(&self, node: usize) -> f32 {
-        let of = &self.nodes[node];
-        of.parent.map_or(0.0, |parent| self.nodes[parent].contrast / of.contrast.max(NOISE))
+        let node = &self.nodes[node];
+        node.parent.map_or(0.0, |parent| self.nodes[parent].contrast / node.contrast.max(NOISE))
     }
 
-    /// Whether nothing in a node stands out from the rest of it.
+    /// Whether a node has a single colour, up to [`NOISE`].
     pub fn is_of_one_colour(&self, node: usize) -> bool {
         self.nodes[node].contrast <= NOISE
     }
 
-    /// The whole picture as at most `most` parts, each some nodes: the dearest merges undone. Splinters of
-    /// fewer than `smallest` pixels stay with the larger half of what they stood out from.
-    pub fn cut(&self, most: usize, smallest: usize) -> Vec<Vec<usize>> {
+    /// Divides the picture into at most `max` parts by undoing the most expensive merges. Each part is a list of
+    /// nodes. A fragment of fewer than `smallest` pixels stays with its larger sibling.
+    pub fn cut(&self, max: usize, smallest: usize) -> Vec<Vec<usize>> {
         let is_root = |&node: &usize| self.nodes[node].parent.is_none();
         let roots = (0..self.nodes.len()).filter(is_root);
         let mut parts = roots.map(|root| self.part(root, Vec::new(), smallest)).collect::<Vec<_>>();
-        while parts.len() < most {
+        while parts.len() < max {
             let cost = |part: &Part| part.halves.map(|_| self.nodes[part.node].cost);
-            let dearest = (0..parts.len())
+            let most_expensive = (0..parts.len())
                 .filter_map(|i| cost(&parts[i]).map(|cost| (cost, i)))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((_, i)) = dearest else { break };
-            let Part { halves: Some(mut halves), splinters, .. } = parts.swap_remove(i) else {
+            let Some((_, i)) = most_expensive else { break };
+            let Part { halves: Some(mut halves), fragments, .. } = parts.swap_remove(i) else {
                 break;
             };
             halves.sort_by_key(|&half| Reverse(self.nodes[half].pixels));
-            parts.push(self.part(halves[0], splinters, smallest));
+            parts.push(self.part(halves[0], fragments, smallest));
             parts.push(self.part(halves[1], Vec::new(), smallest));
         }
-        let nodes = |part: Part| [vec![part.node], part.splinters].concat();
+        let nodes = |part: Part| [vec![part.node], part.fragments].concat();
         parts.into_iter().map(nodes).collect()
     }
 
-    /// Takes splinters off a node until it is one that falls apart into two halves, or not at all.
-    fn part(&self, mut node: usize, mut splinters: Vec<usize>, smallest: usize) -> Part {
+    /// Strips fragments off a node until the rest splits into two large halves or cannot be split.
+    fn part(&self, mut node: usize, mut fragments: Vec<usize>, smallest: usize) -> Part {
         while let Some([a, b]) = self.nodes[node].children {
             match [a, b].map(|child| self.nodes[child].pixels >= smallest) {
-                [true, true] => return Part { node, halves: Some([a, b]), splinters },
-                [true, false] => (node, _) = (a, splinters.push(b)),
-                [false, true] => (node, _) = (b, splinters.push(a)),
+                [true, true] => return Part { node, halves: Some([a, b]), fragments },
+                [true, false] => (node, _) = (a, fragments.push(b)),
+                [false, true] => (node, _) = (b, fragments.push(a)),
                 [false, false] => break,
             }
         }
-        Part { node, halves: None, splinters }
+        Part { node, halves: None, fragments }
     }
 
     fn merge(&mut self, a: usize, b: usize, cost: f32, contrast: f32) -> usize {
@@ -204,13 +206,13 @@ impl Tree {
         merged
     }
 
-    /// What it costs to merge two neighbours: how much their colours differ, on the whole and along the
-    /// border that they share, more for larger ones (as Ward's method has it).
+    /// The merge of two neighbours. Its contrast is the difference of their mean colours plus the mean difference
+    /// along their border. Its cost weights the contrast by size, as in Ward's method.
     fn candidate(&self, means: &[[f32; 3]], a: usize, b: usize, border: &Border) -> Candidate {
         let [m, n] = [a, b].map(|node| self.nodes[node].pixels as f32);
         let contrast = distance(means[a], means[b]) + border.contrast / border.length.max(1.0);
         let cost = (m * n / (m + n)).sqrt() * contrast;
-        // The bits of floats that are not negative are ordered as they are.
+        // The bits of non-negative floats have the same order as the floats.
         Reverse((cost.to_bits(), contrast.to_bits(), a, b))
     }
 }
@@ -222,9 +224,9 @@ impl Border {
     }
 }
 
-/// Pixels and mean colour of each superpixel.
+/// The number of pixels and the mean colour of each superpixel.
 pub(super) fn means(labels: &[usize], colours: &[[f32; 3]]) -> (Vec<usize>, Vec<[f32; 3]>) {
-    let leaves = labels.iter().max().map_or(0, |most| most + 1);
+    let leaves = labels.iter().max().map_or(0, |max| max + 1);
     let (mut pixels, mut sums) = (vec![0; leaves], vec![[0_f32; 3]; leaves]);
     for (&label, colour) in labels.iter().zip(colours) {
         pixels[label] += 1;

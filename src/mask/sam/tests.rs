@@ -1,4 +1,4 @@
-//! MobileSAM against its authors' code with the same made-up weights; see `tests/reference/segment.py`.
+//! Compares MobileSAM with its authors' code on the same random weights; see `tests/reference/segment.py`.
 
 use std::{collections::HashMap, path::PathBuf, sync::LazyLock};
 
@@ -12,9 +12,9 @@ use crate::mask::Area;
 mod made;
 use made::{shapes, weights};
 
-/// How far a number may be from that of MobileSAM with the GELU that candle has. They lie within about 3.
+/// The tolerance against MobileSAM with candle's GELU. Values are within about 3 of 0.
 const TOLERANCE: f32 = 1e-4;
-/// And from that of MobileSAM as it is: its GELU is the exact one, candle's the one with a hyperbolic tangent.
+/// The tolerance against the original MobileSAM, which uses the exact GELU. candle uses the tanh approximation.
 const TOLERANCE_OF_GELU: f32 = 3e-2;
 
 #[derive(Deserialize)]
@@ -31,9 +31,9 @@ struct Case {
 }
 
 impl Case {
-    fn pointing(&self) -> Pointing {
+    fn prompt(&self) -> SelectionPrompt {
         let area = self.area.map(|[x, y, width, height]| Area { x, y, width, height });
-        Pointing { include: self.include.clone(), exclude: self.exclude.clone(), area }
+        SelectionPrompt { include: self.include.clone(), exclude: self.exclude.clone(), area }
     }
 }
 
@@ -49,8 +49,8 @@ static RECORD: LazyLock<HashMap<String, Tensor>> = LazyLock::new(|| {
     candle_core::safetensors::load(fixture("mobile_sam.safetensors"), &Device::Cpu).unwrap()
 });
 
-/// The network and what it saw in the picture, for all tests: seeing takes seconds.
-static SEEN: LazyLock<(Sam, Embedding)> = LazyLock::new(|| {
+/// The network and the picture's embedding, shared by all tests because embedding takes seconds.
+static EMBEDDED: LazyLock<(Sam, Embedding)> = LazyLock::new(|| {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), weights(&shapes())).unwrap();
     let sam = Sam::load(file.path(), &Device::Cpu).unwrap();
@@ -67,7 +67,7 @@ fn picture() -> RgbaImage {
     })
 }
 
-/// Fails when what is found, thinned out, is further than the tolerance from what is recorded.
+/// Asserts that subsampled values match the recorded values within a tolerance.
 fn compare(what: &str, form: &str, found: Vec<f32>, tolerance: f32) {
     let name = format!("{form}/{what}");
     let expected = RECORD[&name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -83,43 +83,43 @@ fn compare_both(what: &str, found: Vec<f32>) {
     compare(what, "none", found, TOLERANCE_OF_GELU);
 }
 
-/// Every `step`th number of the last dimensions, from the `first` on.
-fn thinned(tensor: &Tensor, first: usize, step: usize) -> Vec<f32> {
-    let mut thin = tensor.clone();
+/// Takes every `step`th value along each dimension from `first` on.
+fn subsample(tensor: &Tensor, first: usize, step: usize) -> Vec<f32> {
+    let mut result = tensor.clone();
     for dim in first..tensor.rank() {
-        let places: Vec<u32> = (0..thin.dim(dim).unwrap() as u32).step_by(step).collect();
-        let places = Tensor::from_slice(&places, places.len(), &Device::Cpu).unwrap();
-        thin = thin.index_select(&places, dim).unwrap();
+        let indices: Vec<u32> = (0..result.dim(dim).unwrap() as u32).step_by(step).collect();
+        let indices = Tensor::from_slice(&indices, indices.len(), &Device::Cpu).unwrap();
+        result = result.index_select(&indices, dim).unwrap();
     }
-    thin.flatten_all().unwrap().to_vec1().unwrap()
+    result.flatten_all().unwrap().to_vec1().unwrap()
 }
 
 #[test]
-fn the_encoder_sees_what_mobile_sam_sees() {
-    compare_both("features", thinned(&SEEN.1.features, 1, 5));
+fn embeddings_match_mobile_sam() {
+    compare_both("features", subsample(&EMBEDDED.1.features, 1, 5));
 }
 
 #[test]
-fn points_and_boxes_are_answered_as_by_mobile_sam() {
-    let (sam, seen) = &*SEEN;
+fn logits_and_quality_match_mobile_sam_for_points_and_boxes() {
+    let (sam, embedding) = &*EMBEDDED;
     for (name, case) in &REFERENCE.cases {
-        let pointing = case.pointing();
-        let (logits, quality) = sam.decode(seen, &pointing, name == "point").unwrap();
-        compare_both(&format!("{name}/quality"), thinned(&quality, 2, 1));
-        compare_both(&format!("{name}/logits"), thinned(&logits, 2, 5));
+        let prompt = case.prompt();
+        let (logits, quality) = sam.decode(embedding, &prompt, name == "point").unwrap();
+        compare_both(&format!("{name}/quality"), subsample(&quality, 2, 1));
+        compare_both(&format!("{name}/logits"), subsample(&logits, 2, 5));
     }
 }
 
 #[test]
-fn the_mask_is_where_mobile_sam_says_it_is() {
-    let (sam, seen) = &*SEEN;
+fn masks_match_mobile_sam() {
+    let (sam, embedding) = &*EMBEDDED;
     for (name, case) in &REFERENCE.cases {
-        let mask = sam.select(seen, &case.pointing()).unwrap();
+        let mask = sam.select(embedding, &case.prompt()).unwrap();
         let expected = RECORD[&format!("none/{name}/picture")].to_vec2::<f32>().unwrap();
         let (mut inside, mut outside) = (0, 0);
         for (row, logits) in expected.iter().enumerate() {
             for (column, &logit) in logits.iter().enumerate() {
-                // Where it hangs by a thread, the other GELU may decide.
+                // Close to 0 the difference between the two GELUs may flip the sign.
                 if logit.abs() > TOLERANCE_OF_GELU {
                     let found = mask.at(3 * column as u32, 3 * row as u32) == u8::MAX;
                     assert_eq!(found, logit > 0.0, "{name} at column {column}, row {row}");
@@ -132,39 +132,39 @@ fn the_mask_is_where_mobile_sam_says_it_is() {
 }
 
 #[test]
-fn nothing_is_in_the_mask_when_nothing_is_meant() {
-    let (sam, seen) = &*SEEN;
-    let pointing = Pointing { exclude: vec![(10, 10)], ..Pointing::default() };
-    let mask = sam.select(seen, &pointing).unwrap();
+fn a_prompt_with_excluded_points_only_selects_nothing() {
+    let (sam, embedding) = &*EMBEDDED;
+    let prompt = SelectionPrompt { exclude: vec![(10, 10)], ..SelectionPrompt::default() };
+    let mask = sam.select(embedding, &prompt).unwrap();
     assert_eq!((mask.size(), mask.is_empty()), ((256, 160), true));
 }
 
 #[test]
-fn a_box_that_reaches_beyond_the_picture_ends_where_the_picture_ends() {
-    let (sam, seen) = &*SEEN;
+fn a_box_is_clipped_to_the_picture() {
+    let (sam, embedding) = &*EMBEDDED;
     let masks = [(156, 100), (1000, 1000), (u32::MAX, u32::MAX)].map(|(width, height)| {
         let area = Some(Area { x: 100, y: 60, width, height });
-        sam.select(seen, &Pointing { area, ..Pointing::default() }).unwrap()
+        sam.select(embedding, &SelectionPrompt { area, ..SelectionPrompt::default() }).unwrap()
     });
     assert!(masks.iter().all(|mask| *mask == masks[0]), "{masks:?}");
 }
 
 #[test]
-fn a_file_without_its_weights_is_refused_with_what_is_missing() {
+fn loading_names_the_missing_tensor() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path();
-    let refusal = |bytes: &[u8]| {
+    let load_error = |bytes: &[u8]| {
         fs::write(path, bytes).unwrap();
         Sam::load(path, &Device::Cpu).unwrap_err().to_string()
     };
-    let error = refusal(b"PK\x03\x04 a pickle in a zip");
+    let error = load_error(b"PK\x03\x04 a pickle in a zip");
     assert!(
         error.contains(&*path.display().to_string()) && error.contains("safetensors"),
         "{error}"
     );
     let only = "image_encoder.patch_embed.seq.0.c.weight";
     let some = HashMap::from([(only.to_owned(), shapes()[only].clone())]);
-    let error = refusal(&weights(&some));
+    let error = load_error(&weights(&some));
     assert!(error.contains("image_encoder.patch_embed.seq.0.bn"), "{error}");
     let absent = Sam::load(&path.with_extension("absent"), &Device::Cpu).unwrap_err();
     assert!(matches!(absent, SamError::Read { .. }), "{absent}");

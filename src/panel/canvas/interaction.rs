@@ -11,7 +11,7 @@ use super::{
     tool::{Tool, Tools},
 };
 use crate::{
-    mask::{Area, Brush, Combine, Mask, objects::Pointing},
+    mask::{Area, Brush, Combine, Mask, objects::SelectionPrompt},
     recipe::Layer,
 };
 pub(super) use boxes::Edges;
@@ -24,7 +24,7 @@ use strokes::{ApplyStroke, erase, paint, scribble};
 pub(super) struct Interaction {
     pub gesture: Gesture,
     /// The points and the box that select the current object.
-    pub pointing: Pointing,
+    pub pointing: SelectionPrompt,
     /// The part that the current object was put into.
     pointed: Option<SelectedObject>,
     /// How the object is combined with the part.
@@ -101,7 +101,7 @@ impl Interaction {
             Tool::Colour => {
                 let Some(picture) = session.picture.clone() else { return Ok(()) };
                 let Some(pixel) = pixel(at, session.size) else { return Ok(()) };
-                let new = Mask::of_colour(&picture, pixel, tools.tolerance, tools.connected);
+                let new = Mask::from_colour(&picture, pixel, tools.tolerance, tools.connected);
                 combine_mask(session, &new, combine_mode(tools, keys))?;
             }
             Tool::Hand => {}
@@ -275,7 +275,7 @@ impl Interaction {
             (Tool::Object, None) => {
                 let Some(pixel) = pixel(from, session.size) else { return Ok(()) };
                 if keys.shift && !keys.command {
-                    if self.pointing == Pointing::default() {
+                    if self.pointing == SelectionPrompt::default() {
                         self.set_combine(tools.combine);
                     }
                     self.pointing.exclude.push(pixel);

@@ -17,7 +17,7 @@ use crate::{
     edit::Grid,
     mask::{
         Area, Mask,
-        objects::{Objects, Pointing},
+        objects::{Objects, SelectionPrompt},
     },
     project::{Action, Project},
     recipe::{Layer, Marks, Scribble, part::picture_hash},
@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// Takes in the results of the analysis. Returns the masks that MobileSAM selected.
-    pub fn poll(&mut self) -> Vec<(Pointing, Result<Mask, String>)> {
+    pub fn poll(&mut self) -> Vec<(SelectionPrompt, Result<Mask, String>)> {
         let mut answers = Vec::new();
         for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
             match update {
@@ -157,7 +157,7 @@ impl Session {
     }
 
     /// Asks MobileSAM for the mask of an object. Returns whether it will answer.
-    pub fn ask(&self, pointing: &Pointing) -> bool {
+    pub fn ask(&self, pointing: &SelectionPrompt) -> bool {
         let analysis =
             self.analysis.as_ref().filter(|_| matches!(self.segmenter, SegmenterState::Ready));
         analysis.is_some_and(|analysis| analysis.request_mask(pointing.clone()))

@@ -22,7 +22,7 @@ use crate::{
     art::Take,
     mask::{
         Mask,
-        objects::{Objects, Pointing},
+        objects::{Objects, SelectionPrompt},
     },
     studio::lower_priority,
 };
@@ -83,7 +83,7 @@ pub(super) enum AnalysisUpdate {
     Picture(Result<Arc<RgbaImage>, String>),
     Objects(Objects),
     Segmenter(SegmenterState),
-    Mask(Pointing, Result<Mask, String>),
+    Mask(SelectionPrompt, Result<Mask, String>),
 }
 
 /// The analysis of one take. Dropping it cancels what the threads have not started yet.
@@ -127,7 +127,7 @@ impl TakeAnalysis {
     }
 
     /// Requests the mask of an object. Returns whether the segmenter still runs.
-    pub fn request_mask(&self, pointing: Pointing) -> bool {
+    pub fn request_mask(&self, pointing: SelectionPrompt) -> bool {
         let request = Message::Select(Arc::downgrade(&self.alive), pointing);
         self.segmenter.as_ref().is_some_and(|segmenter| segmenter.send(request).is_ok())
     }
@@ -162,7 +162,7 @@ fn analyse(take: &Take, segmenter: Option<&Sender<Message>>, sender: UpdateSende
     if !sender.is_wanted() {
         return;
     }
-    let objects = Objects::of(&picture);
+    let objects = Objects::detect(&picture);
     if segmenter.is_some() {
         sender.send(AnalysisUpdate::Segmenter(SegmenterState::Loading));
     }

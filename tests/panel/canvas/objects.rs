@@ -1,6 +1,6 @@
 //! Objects that are clicked at.
 
-use bevy_illustrator::mask::{objects::Pointing, sam::Sam};
+use bevy_illustrator::mask::{objects::SelectionPrompt, sam::Sam};
 use egui::{Key, Modifiers};
 
 use super::{at, canvas, canvas_with, kept, key, stroke, take, wait_until};
@@ -56,7 +56,7 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let sam = Sam::load(file.path(), &candle_core::Device::Cpu).unwrap();
     let picture = take(&panel, &shot, 0).image().unwrap();
     let middle = (picture.width() / 2, picture.height() / 2);
-    let pointing = Pointing { include: vec![middle], ..Pointing::default() };
+    let pointing = SelectionPrompt { include: vec![middle], ..SelectionPrompt::default() };
     let expected = sam.select(&sam.embed(&picture).unwrap(), &pointing).unwrap();
     assert_eq!(kept(&asked)[0].mask, expected);
 }

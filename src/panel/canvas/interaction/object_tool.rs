@@ -2,7 +2,7 @@
 
 use super::Interaction;
 use crate::{
-    mask::{Combine, Mask, objects::Pointing},
+    mask::{Combine, Mask, objects::SelectionPrompt},
     panel::canvas::session::Session,
 };
 
@@ -18,7 +18,7 @@ impl Interaction {
     /// The next click starts with another object.
     pub(in crate::panel::canvas) fn reset_object(&mut self) {
         self.pointed = None;
-        self.pointing = Pointing::default();
+        self.pointing = SelectionPrompt::default();
     }
 
     /// Whether nothing changed the part since the object was put into it.
@@ -73,7 +73,7 @@ impl Interaction {
     /// Why nothing can be done, as a message to the author.
     pub(in crate::panel::canvas) fn receive_mask(
         &mut self,
-        pointing: &Pointing,
+        pointing: &SelectionPrompt,
         mask: Result<Mask, String>,
         session: &mut Session,
     ) -> Result<(), String> {
@@ -83,7 +83,7 @@ impl Interaction {
     /// Puts the object into the part, in place of the object's previous mask.
     fn apply_object(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
         let layer = session.layer_for_tool().inspect_err(|_| {
-            self.pointing = Pointing::default();
+            self.pointing = SelectionPrompt::default();
         })?;
         let mask = &mut session.layers[layer].mask;
         let before = self.pointed.take().filter(|pointed| pointed.part == layer);

@@ -3,7 +3,7 @@
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
 use crate::{
-    mask::{Area, Mask, differing},
+    mask::{Area, Mask, diff_bounds},
     panel::canvas::{overlay, session::Session},
     recipe::{Layer, Scribble},
 };
@@ -43,7 +43,7 @@ impl Drawn {
         }
         let layers = self.layers.iter().zip(&now.layers);
         let changed = layers.filter_map(|(before, after)| changed(before, after, now.size));
-        changed.reduce(Area::with)
+        changed.reduce(Area::union)
     }
 }
 
@@ -62,13 +62,13 @@ fn changed(before: &Layer, after: &Layer, size: (u32, u32)) -> Option<Area> {
         (Some(Scribble(a)), Some(Scribble(b)))
             if a.dimensions() == size && b.dimensions() == size =>
         {
-            differing(a.as_chunks::<4>().0, b.as_chunks::<4>().0, size.0)
+            diff_bounds(a.as_chunks::<4>().0, b.as_chunks::<4>().0, size.0)
         }
         (None, None) => None,
         _ => return Some(all),
     };
-    let masked = after.mask.differing(&before.mask);
-    let differs = masked.into_iter().chain(scribbled).reduce(Area::with)?;
+    let masked = after.mask.diff_bounds(&before.mask);
+    let differs = masked.into_iter().chain(scribbled).reduce(Area::union)?;
     let (left, top) = (differs.x.saturating_sub(1), differs.y.saturating_sub(1));
     let right = differs.right().saturating_add(1).min(size.0);
     let bottom = differs.bottom().saturating_add(1).min(size.1);

@@ -20,7 +20,7 @@ use crate::{
     diffusion::DeviceKind,
     mask::{
         Mask,
-        objects::Pointing,
+        objects::SelectionPrompt,
         sam::{Embedding, Sam},
     },
     studio::{lower_priority, pool},
@@ -57,7 +57,7 @@ impl SegmenterThread {
 pub(super) enum Message {
     Embed(EmbedRequest),
     /// Select an object of the take that was embedded last, if that is the sender's.
-    Select(Weak<()>, Pointing),
+    Select(Weak<()>, SelectionPrompt),
 }
 
 /// A picture to embed.
@@ -72,7 +72,7 @@ trait Segmenter {
     type Embedding;
 
     fn embed(&self, picture: &RgbaImage) -> Result<Self::Embedding, String>;
-    fn select(&self, embedding: &Self::Embedding, pointing: &Pointing) -> Result<Mask, String>;
+    fn select(&self, embedding: &Self::Embedding, pointing: &SelectionPrompt) -> Result<Mask, String>;
 }
 
 /// Answers requests until every sender is dropped. Of several pictures that wait only the newest is embedded.
@@ -154,7 +154,7 @@ impl Segmenter for MobileSam {
         self.pool.install(|| self.sam.embed(picture)).map_err(|error| error.to_string())
     }
 
-    fn select(&self, embedding: &Embedding, pointing: &Pointing) -> Result<Mask, String> {
+    fn select(&self, embedding: &Embedding, pointing: &SelectionPrompt) -> Result<Mask, String> {
         self.pool
             .install(|| self.sam.select(embedding, pointing))
             .map_err(|error| error.to_string())
@@ -184,7 +184,7 @@ mod tests {
             self.finish.recv().map_err(|error| error.to_string())
         }
 
-        fn select(&self, (): &(), _: &Pointing) -> Result<Mask, String> {
+        fn select(&self, (): &(), _: &SelectionPrompt) -> Result<Mask, String> {
             Ok(Mask::full(1, 1))
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         finish.send(()).unwrap();
         let ready = AnalysisUpdate::Segmenter(SegmenterState::Ready);
         assert_eq!(format!("{:?}", next_update(&last)), format!("{ready:?}"));
-        assert!(last.request_mask(Pointing::default()));
+        assert!(last.request_mask(SelectionPrompt::default()));
         assert!(matches!(next_update(&last), AnalysisUpdate::Mask(_, Ok(_))));
         drop((last, inbox));
         thread.join().unwrap();

@@ -1,18 +1,18 @@
-//! Masks from outlines: lasso, polygon and box.
+//! Masks from polygons and rectangles.
 
 use tiny_skia::{FillRule, PathBuilder, Transform};
 
 use super::{Area, Mask};
 
 impl Mask {
-    /// What a closed line runs around, with smooth edges; a lasso when it has many points. Points are in
-    /// pixels and may lie outside the picture. Fewer than three are around nothing.
+    /// Selects the inside of a closed polygon, with anti-aliased edges. Points are in pixels and may lie outside
+    /// the picture. Fewer than three points select nothing.
     #[must_use]
     pub fn polygon(width: u32, height: u32, points: &[[f32; 2]]) -> Self {
         Self::filled(width, height, points).unwrap_or_else(|| Self::empty(width, height))
     }
 
-    /// All of a box that lies inside the picture.
+    /// Selects a rectangle, clipped to the picture.
     #[must_use]
     pub fn rectangle(width: u32, height: u32, area: Area) -> Self {
         Self::from_fn(width, height, |x, y| if area.contains(x, y) { u8::MAX } else { 0 })
@@ -25,7 +25,7 @@ impl Mask {
         rest.iter().for_each(|point| path.line_to(point[0], point[1]));
         path.close();
         let mut filled = tiny_skia::Mask::new(width, height)?;
-        // What a line runs around twice is still inside.
+        // With the winding rule, a region that the outline encloses twice is still inside.
         filled.fill_path(&path.finish()?, FillRule::Winding, true, Transform::identity());
         let values = filled.data();
         Some(Self::from_fn(width, height, |x, y| values[(y * width + x) as usize]))
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lasso_may_leave_the_picture_and_cross_itself() {
+    fn a_polygon_may_leave_the_picture_and_overlap_itself() {
         let all = [[-50.0, -50.0], [90.0, -50.0], [90.0, 90.0], [-50.0, 90.0]];
         assert_eq!(Mask::polygon(40, 30, &all), Mask::full(40, 30));
         let twice = [all, all].concat();
@@ -53,14 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn too_few_points_or_none_that_count_are_around_nothing() {
+    fn too_few_or_invalid_points_select_nothing() {
         for points in [&[][..], &[[1.0, 1.0]], &[[1.0, 1.0], [9.0, 9.0]], &[[f32::NAN, 1.0]; 3]] {
             assert!(Mask::polygon(10, 10, points).is_empty());
         }
     }
 
     #[test]
-    fn a_box_is_cut_at_the_border() {
+    fn a_rectangle_is_clipped_to_the_picture() {
         let mask = Mask::rectangle(4, 3, Area { x: 2, y: 1, width: 9, height: 1 });
         assert_eq!(mask.values(), [0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0]);
     }

@@ -1,73 +1,73 @@
-//! Masks that reach further, or less far: grow, shrink, feather, fill holes.
+//! Growing, shrinking, feathering and hole filling.
 
 use image::{GrayImage, Luma};
 use imageproc::distance_transform::euclidean_squared_distance_transform;
 
-use super::{Mask, brush::smooth, places};
+use super::{Mask, brush::smoothstep, label_regions};
 
 impl Mask {
-    /// Reaches `pixels` further on all sides, at full strength.
+    /// Grows the mask by `pixels` on all sides, at full strength.
     #[must_use]
     pub fn grown(&self, pixels: u32) -> Self {
-        let reach = f64::from(pixels);
-        self.extended(pixels, |distance| if distance <= reach { 1.0 } else { 0.0 })
+        let radius = f64::from(pixels);
+        self.extended(pixels, |distance| if distance <= radius { 1.0 } else { 0.0 })
     }
 
-    /// Draws back by `pixels` from all edges but those of the picture.
+    /// Shrinks the mask by `pixels`. Edges that coincide with the picture's edge stay.
     #[must_use]
     pub fn shrunk(&self, pixels: u32) -> Self {
-        // What is faint all over draws back as far as what is strong.
-        let most = self.strongest();
-        self.map(|value| most - value).grown(pixels).map(|value| most - value)
+        // Relative to the highest value, so that a faint mask shrinks as far as a strong one.
+        let max = self.max_value();
+        self.map(|value| max - value).grown(pixels).map(|value| max - value)
     }
 
-    /// Fades out over `pixels` around itself. What is in it stays in it: softening inwards too would lose
-    /// small parts.
+    /// Fades out over `pixels` around the mask. The mask itself keeps its values: fading inwards too would erase
+    /// small masks.
     #[must_use]
     pub fn feathered(&self, pixels: u32) -> Self {
         let end = f64::from(pixels) + 1.0;
-        self.extended(pixels, |distance| smooth((1.0 - distance / end).clamp(0.0, 1.0) as f32))
+        self.extended(pixels, |distance| smoothstep((1.0 - distance / end).clamp(0.0, 1.0) as f32))
     }
 
-    /// Holds what it runs around.
+    /// Fills the holes of the mask.
     #[must_use]
     pub fn without_holes(&self) -> Self {
-        let most = self.strongest();
+        let max = self.max_value();
         let outside = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
-            Luma([u8::from(self.at(x, y) < most.div_ceil(2))])
+            Luma([u8::from(self.at(x, y) < max.div_ceil(2))])
         });
-        let places = places(&outside);
+        let regions = label_regions(&outside);
         let (right, bottom) = (self.0.width().saturating_sub(1), self.0.height().saturating_sub(1));
         let mut open = vec![false; self.0.len() + 1];
-        for (x, y, place) in places.enumerate_pixels() {
+        for (x, y, region) in regions.enumerate_pixels() {
             if x == 0 || y == 0 || x == right || y == bottom {
-                open[place.0[0] as usize] = true;
+                open[region.0[0] as usize] = true;
             }
         }
         Self::from_fn(self.0.width(), self.0.height(), |x, y| {
-            let place = places.get_pixel(x, y).0[0];
-            if place != 0 && !open[place as usize] { most } else { self.at(x, y) }
+            let region = regions.get_pixel(x, y).0[0];
+            if region != 0 && !open[region as usize] { max } else { self.at(x, y) }
         })
     }
 
-    fn strongest(&self) -> u8 {
+    fn max_value(&self) -> u8 {
         self.0.iter().copied().max().unwrap_or(0)
     }
 
-    /// As strong around itself as `strength` says of the distance in pixels. Distances are counted from
-    /// what is at least half as strong as the strongest pixel.
-    fn extended(&self, pixels: u32, strength: impl Fn(f64) -> f32) -> Self {
-        let most = self.strongest();
-        if pixels == 0 || most == 0 {
+    /// Extends the mask outwards: `falloff` maps a pixel's distance from the mask to a share of the highest
+    /// value. The distance is measured to pixels of at least half the highest value.
+    fn extended(&self, pixels: u32, falloff: impl Fn(f64) -> f32) -> Self {
+        let max = self.max_value();
+        if pixels == 0 || max == 0 {
             return self.clone();
         }
         let core = GrayImage::from_fn(self.0.width(), self.0.height(), |x, y| {
-            Luma([u8::from(self.at(x, y) >= most.div_ceil(2))])
+            Luma([u8::from(self.at(x, y) >= max.div_ceil(2))])
         });
         let distances = euclidean_squared_distance_transform(&core);
         Self::from_fn(self.0.width(), self.0.height(), |x, y| {
-            let reached = strength(distances.get_pixel(x, y).0[0].sqrt());
-            self.at(x, y).max((reached * f32::from(most)).round() as u8)
+            let share = falloff(distances.get_pixel(x, y).0[0].sqrt());
+            self.at(x, y).max((share * f32::from(max)).round() as u8)
         })
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pixel_does_not_get_lost_in_its_feather() {
+    fn feathering_keeps_a_single_pixel() {
         let soft = spot((10, 10)).feathered(5);
         let row = (10..21).map(|x| soft.at(x, 10)).collect::<Vec<_>>();
         assert_eq!((row[0], &row[6..]), (255, &[0; 5][..]));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_leaves_the_edge_of_the_picture_alone() {
+    fn shrinking_keeps_the_picture_edge() {
         let half = Mask::from_fn(10, 4, |x, _| if x < 5 { 255 } else { 0 });
         let shrunk = half.shrunk(2);
         assert_eq!(
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faint_part_is_shrunk_and_filled_as_a_strong_one() {
+    fn faint_masks_shrink_and_fill_like_strong_ones() {
         let block = |x: u32, y: u32| (3..18).contains(&x.min(y).min(20 - x).min(20 - y));
         let hole = |x: u32, y: u32| (9..12).contains(&x) && (9..12).contains(&y);
         let [strong, faint] = [255, 102].map(|value| {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_becomes_a_disc_and_a_bay_stays_open() {
+    fn filling_holes_closes_a_ring_but_not_a_bay() {
         let ring = |x: i32, y: i32| (9..36).contains(&((x - 10).pow(2) + (y - 10).pow(2)));
         let closed = Mask::from_fn(21, 21, |x, y| if ring(x as i32, y as i32) { 255 } else { 0 });
         assert_eq!([closed.at(10, 10), closed.without_holes().at(10, 10)], [0, 255]);
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_nothing_else_gained(
+        fn growing_only_raises_and_shrinking_only_lowers_values(
             values in prop::collection::vec(any::<u8>(), 13 * 9), pixels in 0_u32..30,
         ) {
             let mask = Mask::from_fn(13, 9, |x, y| values[(y * 13 + x) as usize]);
