@@ -1,15 +1,13 @@
-//! The tensor operations that the networks need, each differentiable.
+//! Differentiable tensor operations for the networks.
 //!
-//! candle's own layer norm and last-dimension softmax cut the gradient without a word, and its
-//! nearest upsampling overwrites gradients that it should add up, so losses on pictures would
-//! steer wrongly. Here each operation has one *definition*, made of primitives whose gradients
-//! are right. Devices other than the processor run the definition; the processor runs a fused
-//! kernel that gives the same values, and differentiates the definition on the way back (see
-//! `fused`). A test at the end of each file compares kernel with definition, and gradients with
-//! finite differences in f64.
+//! Three of candle's operations have wrong gradients: layer norm and softmax over the last dimension
+//! silently drop them, and nearest-neighbour upsampling overwrites them instead of adding them up. Losses on
+//! pictures need correct gradients. Each operation here therefore has a *definition*, built from
+//! primitives with correct gradients. The CPU runs a fused kernel with the same values in the forward pass and
+//! differentiates the definition in the backward pass (see `fused`). Other devices run the definition. The tests in
+//! each file compare the kernel with the definition, and gradients with finite differences in f64.
 //!
-//! Shapes are written as `(batch, channels, height, width)` for pictures and
-//! `(batch, tokens, channels)` for sequences.
+//! Shapes are `(batch, channels, height, width)` for images and `(batch, tokens, channels)` for sequences.
 
 mod activation;
 mod add;
@@ -28,7 +26,7 @@ mod check;
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};
 pub use attention::attention;
-pub use linear::{arranged, conv2d, linear};
+pub use linear::{column_major, conv2d, linear};
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use resample::upsample_nearest;
 pub use time_embedding::time_embedding;

@@ -1,18 +1,18 @@
-//! Activation functions under the names that `config.json` files give them.
+//! Activation functions, found by their names in `config.json`.
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, back_through, for_real, has_kernel, slice};
+use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
 
-/// A function of one number, applied to each.
+/// An element-wise activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// `x * sigmoid(x)`, also called swish.
     Silu,
-    /// `x` times the normal distribution function (Hendrycks and Gimpel 2016), by the exact erf.
+    /// `x` times the normal cumulative distribution function, with the exact erf (Hendrycks and Gimpel 2016).
     Gelu,
-    /// The approximation of [`Self::Gelu`] by tanh, `gelu_new` in transformers.
+    /// The tanh approximation of [`Self::Gelu`], `gelu_new` in transformers.
     GeluNew,
     /// `x * sigmoid(1.702 x)`, the approximation that OpenAI's CLIP was trained with.
     QuickGelu,
@@ -23,11 +23,11 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The names that [`Self::from_name`] knows.
+    /// The names that [`Self::from_name`] accepts.
     pub const NAMES: &str =
         "silu, swish, gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu or mish";
 
-    /// The activation with a name from a `config.json` of diffusers or transformers.
+    /// Finds an activation by its name in a `config.json` of diffusers or transformers.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "silu" | "swish" => Self::Silu,
@@ -40,14 +40,14 @@ impl Activation {
         })
     }
 
-    /// Applies the function to each number.
+    /// Applies the function to each element.
     ///
     /// # Errors
-    /// When the device cannot do it.
+    /// If the device does not support the operation.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Silu => x.silu(),
-            // Not `gelu_erf`, whose gradient is right to six digits only.
+            // The gradient of candle's `gelu_erf` is accurate to six digits only.
             Self::Gelu => (x * 0.5)? * ((x * 0.5_f64.sqrt())?.erf()? + 1.0)?,
             Self::GeluNew => {
                 let inner = (x + (x.powf(3.0)? * 0.044_715)?)?;
@@ -65,14 +65,14 @@ impl Activation {
     }
 }
 
-/// Splits the last dimension in two halves and multiplies the first with the [`Activation::Gelu`]
-/// of the second (Shazeer 2020). `(.., 2 n)` becomes `(.., n)`.
+/// Splits the last dimension into halves and multiplies the first half by the [`Activation::Gelu`] of the
+/// second (Shazeer 2020). `(.., 2 n)` becomes `(.., n)`.
 ///
 /// # Errors
-/// When the last dimension is odd.
+/// If the last dimension is odd.
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
     if x.dim(D::Minus1)? % 2 != 0 {
-        candle_core::bail!("{:?} cannot be split into two halves", x.shape());
+        candle_core::bail!("geglu needs an even last dimension, not {:?}", x.shape());
     }
     if has_kernel(x) { x.contiguous()?.apply_op1(Geglu) } else { Geglu::definition(x) }
 }
@@ -117,7 +117,7 @@ impl CustomOp1 for Geglu {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let [x] = back_through([x], gradient, |[x]| Self::definition(x))?;
+        let [x] = definition_gradients([x], gradient, |[x]| Self::definition(x))?;
         Ok(x)
     }
 }
@@ -139,7 +139,7 @@ mod tests {
     ];
 
     #[test]
-    fn activations_have_the_values_of_their_formulas() {
+    fn activations_match_reference_values() {
         // Computed in Python for x = -1.5 and x = 2.
         let known = [
             (Activation::Silu, [-0.273_638_285_7, 1.761_594_156_0]),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_geglu_kernel_gives_what_its_definition_says() {
+    fn the_geglu_kernel_matches_its_definition() {
         let x = (numbers((2, 3, 8), 1) * 3.0).unwrap();
         assert_close(&geglu(&x).unwrap(), &Geglu::definition(&x).unwrap(), 1e-12);
         let x = x.to_dtype(DType::F32).unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn activations_have_the_gradients_of_finite_differences() {
+    fn activation_gradients_match_finite_differences() {
         let inputs = [numbers((3, 4), 1)];
         for activation in ALL {
             gradients_agree(&inputs, |[x]| activation.forward(x));

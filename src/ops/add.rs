@@ -1,20 +1,20 @@
-//! Sums of large tensors.
+//! Addition of large tensors.
 //!
-//! candle adds on a pool of its own, whose threads spin while they wait; beside a game that costs
-//! more than it brings. These run on the pool that the caller is in.
+//! candle adds on its own thread pool, whose threads spin while they wait and take time from the game. These
+//! operations run on the caller's pool.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{Real, for_real, has_kernel, slice};
 
-/// How many numbers one task adds at least.
+/// The minimum number of elements in a task.
 const MIN_TASK: usize = 1 << 14;
 
-/// The sum of two tensors of one shape.
+/// Adds two tensors of the same shape.
 ///
 /// # Errors
-/// When shapes differ.
+/// If the shapes differ.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if has_kernel(x) && x.dtype() == y.dtype() && x.shape() == y.shape() {
         x.contiguous()?.apply_op2(&y.contiguous()?, Add)
@@ -39,8 +39,8 @@ impl CustomOp2 for Add {
     ) -> Result<(CpuStorage, Shape)> {
         fn kernel<T: Real>(x: &[T], y: &[T]) -> Result<CpuStorage> {
             let mut sum = vec![T::zero(); x.len()];
-            let parts = sum.par_chunks_mut(MIN_TASK).zip(x.par_chunks(MIN_TASK));
-            parts.zip(y.par_chunks(MIN_TASK)).for_each(|((sum, x), y)| {
+            let chunks = sum.par_chunks_mut(MIN_TASK).zip(x.par_chunks(MIN_TASK));
+            chunks.zip(y.par_chunks(MIN_TASK)).for_each(|((sum, x), y)| {
                 for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
                     *sum = *x + *y;
                 }
@@ -62,11 +62,11 @@ impl CustomOp2 for Add {
     }
 }
 
-/// Adds one number to all pixels of a channel. `x` is `(batch, channels, height, width)`, `by` is
+/// Adds one value to all pixels of each channel. `x` is `(batch, channels, height, width)`, `by` is
 /// `(batch, channels)` or `(1, channels)`.
 ///
 /// # Errors
-/// When shapes do not fit.
+/// If the shapes do not match.
 pub fn add_channels(x: &Tensor, by: &Tensor) -> Result<Tensor> {
     let (batch, channels, _, _) = x.dims4()?;
     let by = by.broadcast_as((batch, channels))?.contiguous()?;
@@ -125,7 +125,7 @@ mod tests {
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
     #[test]
-    fn a_sum_over_many_tasks_is_the_sum() {
+    fn adding_in_several_tasks_gives_the_sum() {
         let (x, y) = (numbers((3, MIN_TASK + 5), 1), numbers((MIN_TASK + 5, 3), 2));
         let y = y.t().unwrap();
         assert_close(&add(&x, &y).unwrap(), &(&x + &y).unwrap(), 0.0);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn each_channel_gets_its_own_number() {
+    fn each_channel_gets_its_own_value() {
         let x = numbers((2, 3, 2, 2), 1);
         for batch in [1, 2] {
             let by = numbers((batch, 3), 2);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_have_the_gradients_of_finite_differences() {
+    fn addition_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3), 1), numbers((2, 3), 2)];
         gradients_agree(&inputs, |[x, y]| add(x, y));
         for batch in [1, 2] {

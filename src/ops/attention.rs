@@ -1,4 +1,4 @@
-//! Scaled dot product attention with several heads.
+//! Multi-head scaled dot-product attention.
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -8,18 +8,18 @@ use super::{
     product::matmul,
 };
 
-/// How many scores may be in memory at once. More are computed some queries at a time.
+/// The maximum number of scores in memory. Larger inputs are computed in chunks of queries.
 const MAX_SCORES: usize = 1 << 24;
 
-/// Attention (Vaswani et al. 2017): each query is given the mean of `value`, weighted by the
-/// softmax of its scaled products with `key`.
+/// Multi-head attention (Vaswani et al. 2017): for each query, the mean of `value` weighted by the softmax of the
+/// scaled dot products with `key`.
 ///
 /// `query` is `(batch, n, channels)`, `key` and `value` are `(batch, m, channels)`, the result is
-/// `(batch, n, channels)`. The channels are split evenly between `heads`. With `causal`, query `i`
-/// sees the keys up to `i` only.
+/// `(batch, n, channels)`. The heads share the channels evenly. With `causal`, query `i` attends to keys `0..=i`
+/// only.
 ///
 /// # Errors
-/// When shapes do not fit or `heads` does not divide the channels.
+/// If the shapes do not match or `heads` does not divide the channels.
 pub fn attention(
     query: &Tensor,
     key: &Tensor,
@@ -47,25 +47,25 @@ pub fn attention(
     let key = split(key, keys)?.transpose(1, 2)?;
     let value = split(value, keys)?;
 
-    let at_once = (MAX_SCORES / (batch * heads * keys).max(1)).clamp(1, queries.max(1));
-    let mut parts = Vec::new();
-    for first in (0..queries).step_by(at_once) {
-        let count = at_once.min(queries - first);
+    let chunk = (MAX_SCORES / (batch * heads * keys).max(1)).clamp(1, queries.max(1));
+    let mut chunks = Vec::new();
+    for first in (0..queries).step_by(chunk) {
+        let count = chunk.min(queries - first);
         let mut scores = matmul(&query.narrow(1, first, count)?, &key)?;
         if causal {
-            scores = scores.broadcast_add(&future_mask(first, count, keys, &scores)?)?;
+            scores = scores.broadcast_add(&causal_mask(first, count, keys, &scores)?)?;
         }
-        parts.push(matmul(&softmax(&scores)?, &value)?);
+        chunks.push(matmul(&softmax(&scores)?, &value)?);
     }
-    let result = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 1)? };
+    let result = if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(&chunks, 1)? };
     result
         .reshape((batch, heads, queries, channels / heads))?
         .transpose(1, 2)?
         .reshape((batch, queries, channels))
 }
 
-/// `(count, keys)`: minus infinity where a key comes after its query, else zero.
-fn future_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result<Tensor> {
+/// The causal mask, `(count, keys)`: minus infinity where a key comes after its query, else zero.
+fn causal_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result<Tensor> {
     let mask: Vec<f32> = (first..first + count)
         .flat_map(|query| {
             (0..keys).map(move |key| if key > query { f32::NEG_INFINITY } else { 0.0 })
@@ -74,7 +74,8 @@ fn future_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result
     Tensor::from_vec(mask, (count, keys), like.device())?.to_dtype(like.dtype())
 }
 
-/// Flash attention (Dao 2023) in f16, on CUDA and where no gradient is wanted: it has none.
+/// Flash attention (Dao 2023) in f16. Only for CUDA tensors without gradient tracking, because it has no backward
+/// pass.
 #[cfg(feature = "flash-attn")]
 fn flash(
     query: &Tensor,
@@ -89,7 +90,7 @@ fn flash(
     let (batch, queries, channels) = query.dims3()?;
     let width = channels / heads;
     let tracked = query.track_op() || key.track_op() || value.track_op();
-    // The kernel takes head widths that are multiples of 8, up to 256.
+    // The kernel supports head widths up to 256 that are multiples of 8.
     if tracked || !query.device().is_cuda() || width % 8 != 0 || width > 256 {
         return Ok(None);
     }
@@ -115,7 +116,7 @@ struct Softmax;
 
 impl Softmax {
     fn definition(x: &Tensor) -> Result<Tensor> {
-        // The largest number is only taken away against overflow; it has no part in the gradient.
+        // Subtracting the maximum only prevents overflow. It does not affect the gradient.
         let exponentials = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
         exponentials.broadcast_div(&exponentials.sum_keepdim(D::Minus1)?)
     }
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
-    /// Attention as its formula says, one number at a time.
+    /// Attention from its formula, element by element.
     #[expect(clippy::needless_range_loop, reason = "the formula has indices")]
     fn by_hand(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, causal: bool) -> Tensor {
         let [q, k, v] = [query, key, value].map(|x| x.to_vec3::<f64>().unwrap());
@@ -186,22 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn attention_is_the_weighted_mean_of_its_formula() {
+    fn attention_matches_its_formula() {
         let (q, k, v) = (numbers((2, 4, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
         let got = attention(&q, &k, &v, 3, false).unwrap();
         assert_close(&got, &by_hand(&q, &k, &v, 3, false), 1e-12);
     }
 
     #[test]
-    fn causal_attention_does_not_see_the_future() {
+    fn causal_attention_ignores_later_keys() {
         let (q, k, v) = (numbers((2, 5, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
         let got = attention(&q, &k, &v, 2, true).unwrap();
         assert_close(&got, &by_hand(&q, &k, &v, 2, true), 1e-12);
     }
 
     #[test]
-    fn many_queries_are_computed_in_parts_with_the_same_result() {
-        // 2 heads of 6000 keys leave room for 1398 queries at once.
+    fn chunked_attention_matches_attention_of_one_chunk() {
+        // With 2 heads and 6000 keys, a chunk has 1398 queries.
         let (q, k, v) =
             (numbers((1, 3000, 2), 1), numbers((1, 6000, 2), 2), numbers((1, 6000, 2), 3));
         let whole = attention(&q, &k, &v, 2, false).unwrap();
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn attention_has_the_gradients_of_finite_differences() {
+    fn attention_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3, 4), 1), numbers((2, 3, 4), 2), numbers((2, 3, 4), 3)];
         for causal in [false, true] {
             gradients_agree(&inputs, |[q, k, v]| attention(q, k, v, 2, causal));

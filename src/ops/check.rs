@@ -1,8 +1,8 @@
-//! What the tests of the operations compare with.
+//! Helpers for the tests of the operations.
 
 use candle_core::{Device, Result, Shape, Tensor, Var};
 
-/// Numbers between -2 and 2 that look random, in f64.
+/// Pseudo-random f64 values between -2 and 2.
 pub(super) fn numbers(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -30,14 +30,14 @@ pub(super) fn distance(left: &Tensor, right: &Tensor) -> f64 {
     each.fold(0.0, |worst, next| if next > worst || next.is_nan() { next } else { worst })
 }
 
-/// Fails when two tensors are further apart than `tolerance` anywhere.
+/// Asserts that no element differs by more than `tolerance`.
 pub(super) fn assert_close(left: &Tensor, right: &Tensor, tolerance: f64) {
     let distance = distance(left, right);
     assert!(distance <= tolerance, "{distance:e} apart:\n{left}\n{right}");
 }
 
-/// Compares the gradient of each input with central differences, for a weighted sum of what the
-/// operation gives, so that no two of its results weigh the same.
+/// Asserts that the gradient of each input matches central differences. The loss is a weighted sum of the
+/// operation's outputs, with a different weight for each output.
 pub(super) fn gradients_agree<const N: usize>(
     inputs: &[Tensor; N],
     operation: impl Fn([&Tensor; N]) -> Result<Tensor>,

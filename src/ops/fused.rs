@@ -1,9 +1,9 @@
-//! What the fused kernels share: reading storage, choosing the float type, and going back
+//! Shared parts of the fused kernels: reading storage, dispatching on the float type, and the backward pass
 //! through the definition.
 
 use candle_core::{CpuStorage, DType, FloatDType, Layout, Result, Tensor, Var, bail};
 
-/// The float types that the kernels are written for.
+/// The float types that the kernels support.
 pub(super) trait Real: FloatDType {
     fn exp(self) -> Self;
     /// The error function.
@@ -34,12 +34,12 @@ impl Real for f64 {
     }
 }
 
-/// Whether a fused kernel can run on `x`; where not, the definition does.
+/// Whether a fused kernel can run on `x`. If not, the definition runs.
 pub(super) fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
 }
 
-/// The numbers of a contiguous tensor.
+/// The elements of a contiguous tensor.
 pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((from, to)) => Ok(&T::cpu_storage_as_slice(storage)?[from..to]),
@@ -47,7 +47,7 @@ pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
     }
 }
 
-/// Calls a generic kernel with the float type that the storage has.
+/// Calls a generic kernel with the float type of the storage.
 macro_rules! for_real {
     ($storage:expr, $kernel:ident($($argument:expr),*)) => {
         match $storage {
@@ -59,8 +59,8 @@ macro_rules! for_real {
 }
 pub(super) use for_real;
 
-/// The gradients of `inputs`, given the gradient of what `definition` makes of them.
-pub(super) fn back_through<const N: usize>(
+/// The gradients of `inputs`, given the gradient of `definition(inputs)`.
+pub(super) fn definition_gradients<const N: usize>(
     inputs: [&Tensor; N],
     gradient: &Tensor,
     definition: impl FnOnce([&Tensor; N]) -> Result<Tensor>,

@@ -1,14 +1,13 @@
-//! Linear maps: dense layers and convolutions.
+//! Dense layers and convolutions.
 
 use candle_core::{Result, Tensor};
 
 use super::{add_channels, fused::has_kernel, product::matmul, unfold};
 
-/// `x` times the transpose of `weight`, plus `bias`. `x` is `(.., in)`, `weight` is `(out, in)`,
-/// `bias` is `(out)`.
+/// Computes `x * weight^T + bias`. `x` is `(.., in)`, `weight` is `(out, in)`, `bias` is `(out)`.
 ///
 /// # Errors
-/// When shapes do not fit.
+/// If the shapes do not match.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
     let Some(last) = dims.last_mut() else {
@@ -23,11 +22,11 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
-/// A convolution of `x`, `(batch, in, height, width)`, with `weight`, `(out, in, rows, columns)`,
-/// after a border of `padding` zeros, every `stride` pixels; plus `bias`, `(out)`.
+/// Convolves `x`, `(batch, in, height, width)`, with `weight`, `(out, in, rows, columns)`, and adds `bias`,
+/// `(out)`. Zero padding and stride are the same in both directions.
 ///
 /// # Errors
-/// When shapes do not fit.
+/// If the shapes do not match.
 pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
@@ -37,7 +36,7 @@ pub fn conv2d(
 ) -> Result<Tensor> {
     let (out, _, rows, columns) = weight.dims4()?;
     let y = if (rows, columns, stride, padding) == (1, 1, 1, 0) {
-        // A 1x1 convolution is a product of matrices.
+        // A 1x1 convolution is a matrix product.
         let (batch, _, height, width) = x.dims4()?;
         let weight = flat(weight)?.broadcast_left(batch)?;
         let x = x.contiguous()?.reshape((batch, (), height * width))?;
@@ -53,12 +52,14 @@ pub fn conv2d(
     }
 }
 
-/// The same weights of a dense layer, `(out, in)`, or a convolution, `(out, in, rows, columns)`, in the order in
-/// memory that products on the processor read without turning them around first: `out` varies fastest.
+/// Copies weights into column-major order: `out` varies fastest in memory.
+///
+/// The shape stays that of a dense layer, `(out, in)`, or of a convolution, `(out, in, rows, columns)`. Matrix products
+/// on the CPU read this order without transposing first.
 ///
 /// # Errors
-/// When the weights have another number of dimensions.
-pub fn arranged(weight: &Tensor) -> Result<Tensor> {
+/// If the weights have neither two nor four dimensions.
+pub fn column_major(weight: &Tensor) -> Result<Tensor> {
     if !weight.device().is_cpu() {
         return Ok(weight.clone());
     }
@@ -68,29 +69,37 @@ pub fn arranged(weight: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// A convolution's weights as a matrix, `(out, in * kernel)`; a view of those that are [`arranged`].
+/// A convolution's weights as a matrix, `(out, in * kernel)`. A view if they are in [`column_major`] order.
 pub(super) fn flat(weight: &Tensor) -> Result<Tensor> {
     weight.permute((1, 2, 3, 0))?.reshape(((), weight.dim(0)?))?.t()
 }
 
-/// candle's convolution. It goes back through steps with one size for both sides, which fails where
-/// the last row or column falls between two steps; so it is given only what it steps on.
+/// candle's convolution. Its backward pass fails if the stride leaves a remainder in only one direction, so rows and
+/// columns that no step reaches are dropped first.
 fn candle_conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     if stride == 1 {
         return x.conv2d(weight, padding, 1, 1, 1);
     }
     let (_, _, rows, columns) = weight.dims4()?;
-    exact(&exact(x, 2, rows, stride, padding)?, 3, columns, stride, padding)?
+    pad_and_trim(&pad_and_trim(x, 2, rows, stride, padding)?, 3, columns, stride, padding)?
         .conv2d(weight, 0, stride, 1, 1)
 }
 
-/// Pads a side with zeros, and drops what no step of a kernel reaches.
-fn exact(x: &Tensor, side: usize, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+/// Pads a dimension with zeros and drops the remainder that no step of the kernel reaches.
+fn pad_and_trim(
+    x: &Tensor,
+    side: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
     let padded = x.pad_with_zeros(side, padding, padding)?;
     let size = padded.dim(side)?;
     match size.checked_sub(kernel) {
         Some(room) => padded.narrow(side, 0, room / stride * stride + kernel),
-        None => candle_core::bail!("a kernel of {kernel} does not fit into {size} pixels"),
+        None => {
+            candle_core::bail!("a kernel of size {kernel} is larger than its input of size {size}")
+        }
     }
 }
 
@@ -103,7 +112,7 @@ mod tests {
     const SHAPES: [(usize, usize, usize); 6] =
         [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0), (5, 1, 2), (1, 2, 0)];
 
-    /// A convolution as its formula says, one number at a time.
+    /// A convolution from its formula, element by element.
     fn by_hand(
         x: &Tensor,
         weight: &Tensor,
@@ -139,25 +148,25 @@ mod tests {
     }
 
     #[test]
-    fn arranged_weights_are_the_same_weights_and_go_into_products_as_they_lie() {
+    fn column_major_weights_keep_their_values_and_flatten_without_a_copy() {
         let (dense, x) = (numbers((3, 5), 1), numbers((2, 5), 2));
-        let turned = arranged(&dense).unwrap();
-        assert_eq!(turned.to_vec2::<f64>().unwrap(), dense.to_vec2::<f64>().unwrap());
-        assert!(turned.t().unwrap().is_contiguous());
+        let reordered = column_major(&dense).unwrap();
+        assert_eq!(reordered.to_vec2::<f64>().unwrap(), dense.to_vec2::<f64>().unwrap());
+        assert!(reordered.t().unwrap().is_contiguous());
         assert_close(
-            &linear(&x, &turned, None).unwrap(),
+            &linear(&x, &reordered, None).unwrap(),
             &linear(&x, &dense, None).unwrap(),
             1e-12,
         );
         let (kernel, x) = (numbers((3, 2, 3, 3), 3), numbers((2, 2, 5, 4), 4));
-        let turned = arranged(&kernel).unwrap();
-        assert!(flat(&turned).unwrap().t().unwrap().is_contiguous());
-        let [expected, got] = [&kernel, &turned].map(|w| conv2d(&x, w, None, 1, 1).unwrap());
+        let reordered = column_major(&kernel).unwrap();
+        assert!(flat(&reordered).unwrap().t().unwrap().is_contiguous());
+        let [expected, got] = [&kernel, &reordered].map(|w| conv2d(&x, w, None, 1, 1).unwrap());
         assert_close(&got, &expected, 1e-12);
     }
 
     #[test]
-    fn a_convolution_is_the_sum_of_its_formula() {
+    fn convolutions_match_their_formula() {
         let (x, bias) = (numbers((2, 3, 5, 4), 1), numbers(2, 3));
         for (kernel, stride, padding) in SHAPES {
             let weight = numbers((2, 3, kernel, kernel), 2);
@@ -167,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_without_a_kernel_convolve_the_same() {
+    fn the_kernel_matches_candles_convolution() {
         let x = numbers((2, 3, 5, 4), 1);
         for (kernel, stride, padding) in SHAPES {
             let weight = numbers((2, 3, kernel, kernel), 2);
@@ -177,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_keeps_the_leading_dimensions() {
+    fn linear_keeps_leading_dimensions() {
         let (x, weight, bias) = (numbers((2, 3, 4), 1), numbers((5, 4), 2), numbers(5, 3));
         let y = linear(&x, &weight, Some(&bias)).unwrap();
         let expected = x.broadcast_matmul(&weight.t().unwrap()).unwrap();
@@ -185,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_maps_have_the_gradients_of_finite_differences() {
+    fn linear_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3, 4), 1), numbers((2, 4), 2), numbers(2, 3)];
         gradients_agree(&inputs, |[x, w, b]| linear(x, w, Some(b)));
         for (kernel, stride, padding) in SHAPES {

@@ -3,13 +3,13 @@
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, back_through, for_real, has_kernel, slice};
+use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
 
-/// Normalises each of `groups` groups of channels over channels and space, then scales and shifts
-/// each channel (Wu and He 2018). `x` is `(batch, channels, ..)`, the weights are `(channels)`.
+/// Group normalisation (Wu and He 2018): normalises each group of channels, then scales and shifts each channel.
+/// `x` is `(batch, channels, ..)`, `weight` and `bias` are `(channels)`.
 ///
 /// # Errors
-/// When shapes do not fit or `groups` does not divide the channels.
+/// If the shapes do not match or `groups` does not divide the channels.
 pub fn group_norm(
     x: &Tensor,
     weight: &Tensor,
@@ -23,7 +23,7 @@ pub fn group_norm(
 /// [`group_norm`] followed by SiLU, in one pass.
 ///
 /// # Errors
-/// As [`group_norm`].
+/// See [`group_norm`].
 pub fn group_norm_silu(
     x: &Tensor,
     weight: &Tensor,
@@ -34,11 +34,11 @@ pub fn group_norm_silu(
     GroupNorm { groups, eps, silu: true }.apply(x, weight, bias)
 }
 
-/// Normalises the last dimension, then scales and shifts it (Ba, Kiros and Hinton 2016).
-/// The weights have the size of the last dimension.
+/// Layer normalisation (Ba, Kiros and Hinton 2016): normalises the last dimension, then scales and shifts it.
+/// `weight` and `bias` have the size of the last dimension.
 ///
 /// # Errors
-/// When shapes do not fit.
+/// If the shapes do not match.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let op = LayerNorm { eps };
     if has_kernel(x) {
@@ -146,7 +146,7 @@ impl CustomOp3 for GroupNorm {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let inputs = [x, weight, bias];
-        Ok(back_through(inputs, gradient, |inputs| self.definition(inputs))?.into())
+        Ok(definition_gradients(inputs, gradient, |inputs| self.definition(inputs))?.into())
     }
 }
 
@@ -188,7 +188,9 @@ impl CustomOp3 for LayerNorm {
         }
         let width = x_layout.dims().last().copied().unwrap_or(0);
         if weight_layout.dims() != [width] || bias_layout.dims() != [width] {
-            candle_core::bail!("layer norm of width {width} has weights of {weight_layout:?}");
+            candle_core::bail!(
+                "layer norm over {width} elements has weights with {weight_layout:?}"
+            );
         }
         let y = for_real!(
             x,
@@ -209,18 +211,19 @@ impl CustomOp3 for LayerNorm {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let inputs = [x, weight, bias];
-        Ok(back_through(inputs, gradient, |inputs| self.definition(inputs))?.into())
+        Ok(definition_gradients(inputs, gradient, |inputs| self.definition(inputs))?.into())
     }
 }
 
-/// Gives the last dimension mean 0 and variance 1.
+/// Shifts and scales the last dimension to mean 0 and variance 1.
 fn normalise(x: &Tensor, eps: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     centred.broadcast_div(&(variance + eps)?.sqrt()?)
 }
 
-/// The mean, and one over the standard deviation. Summed in f64: a group can have a million numbers.
+/// The mean and the reciprocal of the standard deviation. Sums are in f64 because a group can have a million
+/// elements.
 fn moments<T: Real>(x: &[T], eps: f64) -> (T, T) {
     let count = x.len() as f64;
     let mean = sum(x, |v| v) / count;
@@ -228,7 +231,7 @@ fn moments<T: Real>(x: &[T], eps: f64) -> (T, T) {
     (T::from_f64(mean), T::from_f64(1.0 / (variance + eps).sqrt()))
 }
 
-/// Sums in eight lanes, so that one addition need not wait for the one before.
+/// Sums in eight independent lanes, so that additions run in parallel.
 fn sum<T: Real>(x: &[T], term: impl Fn(f64) -> f64) -> f64 {
     let mut lanes = [0.0; 8];
     let chunks = x.chunks_exact(8);
@@ -253,7 +256,7 @@ mod tests {
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
     #[test]
-    fn the_group_norm_kernel_gives_what_its_definition_says() {
+    fn the_group_norm_kernel_matches_its_definition() {
         let (x, weight, bias) = (numbers((2, 6, 3, 5), 1), numbers(6, 2), numbers(6, 3));
         for silu in [false, true] {
             let op = GroupNorm { groups: 3, eps: 1e-5, silu };
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn each_group_gets_mean_zero_and_variance_one() {
+    fn each_group_has_mean_zero_and_variance_one() {
         let x = ((numbers((2, 6, 4, 4), 1) * 7.0).unwrap() + 3.0).unwrap();
         let one = Tensor::ones(6, x.dtype(), x.device()).unwrap();
         let y = group_norm(&x, &one, &one.zeros_like().unwrap(), 2, 0.0).unwrap();
@@ -280,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn the_layer_norm_kernel_gives_what_its_definition_says() {
+    fn the_layer_norm_kernel_matches_its_definition() {
         let (x, weight, bias) = (numbers((2, 3, 7), 1), numbers(7, 2), numbers(7, 3));
         let defined = LayerNorm { eps: 1e-5 }.definition([&x, &weight, &bias]).unwrap();
         assert_close(&layer_norm(&x, &weight, &bias, 1e-5).unwrap(), &defined, 1e-12);
     }
 
     #[test]
-    fn norms_have_the_gradients_of_finite_differences() {
+    fn norm_gradients_match_finite_differences() {
         let inputs = [numbers((2, 4, 2, 3), 1), numbers(4, 2), numbers(4, 3)];
         gradients_agree(&inputs, |[x, w, b]| group_norm(x, w, b, 2, 1e-5));
         gradients_agree(&inputs, |[x, w, b]| group_norm_silu(x, w, b, 2, 1e-5));
@@ -296,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_do_not_divide_the_channels_are_an_error() {
+    fn groups_must_divide_the_channels() {
         let (x, weight) = (numbers((1, 4, 2, 2), 1), numbers(4, 2));
         for groups in [0, 3, 8] {
             assert!(group_norm(&x, &weight, &weight, groups, 1e-5).is_err());

@@ -1,23 +1,22 @@
-//! Products of matrices.
+//! Batched matrix products on the CPU.
 //!
-//! candle's own counts the cores of the machine anew for each product, by reading `/proc/cpuinfo` on Linux:
-//! for small pictures that took longer than the product. It also asks for as many threads as there are
-//! cores, whatever pool it runs in.
+//! candle counts the machine's cores before each product, on Linux by reading `/proc/cpuinfo`. For small pictures
+//! that takes longer than the product. candle also starts one thread per core instead of using the caller's pool.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 
 use super::fused::{Real, for_real, has_kernel};
 
-/// `a` times `b`: `(batch, m, k)` and `(batch, k, n)` make `(batch, m, n)`.
+/// Computes `a * b`: `(batch, m, k)` times `(batch, k, n)` is `(batch, m, n)`.
 ///
 /// # Errors
-/// When shapes do not fit.
+/// If the shapes do not match.
 pub(super) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if has_kernel(a) && a.dtype() == b.dtype() { a.apply_op2(b, Product) } else { a.matmul(b) }
 }
 
-/// The product on the processor; strides may be any.
+/// The CPU kernel. It accepts any strides.
 struct Product;
 
 impl CustomOp2 for Product {
@@ -50,7 +49,7 @@ impl CustomOp2 for Product {
         let (b_batch, b_k, n) = b_layout.shape().dims3()?;
         if (batch, k) != (b_batch, b_k) {
             let (a, b) = (a_layout.shape(), b_layout.shape());
-            candle_core::bail!("{a:?} and {b:?} do not make a product");
+            candle_core::bail!("cannot multiply matrices with {a:?} and {b:?}");
         }
         Ok((for_real!(a, kernel(a, a_layout, b, b_layout))?, (batch, m, n).into()))
     }
@@ -68,13 +67,13 @@ impl CustomOp2 for Product {
     }
 }
 
-/// Matrices of one size in memory.
+/// A batch of matrices in memory.
 struct Matrices<'a, T> {
     values: &'a [T],
     count: usize,
     rows: usize,
     columns: usize,
-    /// From one matrix, row and column to the next.
+    /// The distance in elements to the next matrix, row and column.
     strides: [usize; 3],
 }
 
@@ -82,21 +81,23 @@ impl<'a, T: Real> Matrices<'a, T> {
     fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
         let (count, rows, columns) = layout.shape().dims3()?;
         let strides = <[usize; 3]>::try_from(layout.stride().to_vec());
-        let Ok(strides) = strides else { candle_core::bail!("{layout:?} has no three strides") };
+        let Ok(strides) = strides else {
+            candle_core::bail!("a matrix product needs three dimensions, not {layout:?}")
+        };
         let values = T::cpu_storage_as_slice(storage)?.get(layout.start_offset()..);
         let ends = [count, rows, columns].into_iter().zip(strides);
         let last: usize = ends.map(|(count, stride)| count.saturating_sub(1) * stride).sum();
-        // What `multiply` relies on: the last number is in memory too.
+        // `multiply` relies on this: the last element is in memory.
         match values {
             Some(values) if last < values.len() => {
                 Ok(Self { values, count, rows, columns, strides })
             }
-            _ => candle_core::bail!("{layout:?} reaches out of its memory"),
+            _ => candle_core::bail!("{layout:?} exceeds its storage"),
         }
     }
 }
 
-/// Writes the product of the matrices numbered `i` to `product`, row by row.
+/// Writes the product of matrices `i` to `product` in row-major order.
 #[expect(unsafe_code, reason = "gemm takes pointers; there is no other way to call it")]
 fn multiply<T: Real>(a: &Matrices<'_, T>, b: &Matrices<'_, T>, i: usize, product: &mut [T]) {
     let threads = match rayon::current_num_threads() {
@@ -105,8 +106,8 @@ fn multiply<T: Real>(a: &Matrices<'_, T>, b: &Matrices<'_, T>, i: usize, product
     };
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(product.len() == m * n && b.rows == k && i < a.count && i < b.count);
-    // SAFETY: all of `product` is `m` rows of `n`. `Matrices::new` has made sure that every number of a
-    // matrix below `count` is in memory, and of those `m` by `k` and `k` by `n` are read.
+    // SAFETY: `product` has `m` rows of `n` elements. `Matrices::new` checked that every element of matrices below
+    // `count` is in memory. Only `m` by `k` and `k` by `n` elements of these are read.
     unsafe {
         gemm::gemm(
             m,
@@ -138,7 +139,7 @@ mod tests {
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
     #[test]
-    fn products_are_those_of_candle_whatever_the_strides() {
+    fn products_match_candle_for_any_strides() {
         let (a, b) = (numbers((3, 4, 5), 1), numbers((3, 5, 2), 2));
         let expected = a.matmul(&b).unwrap();
         let turned = |x: &Tensor| x.transpose(1, 2).unwrap().contiguous().unwrap();
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_do_not_fit_are_an_error() {
+    fn mismatched_shapes_are_an_error() {
         let of = |a: (usize, usize, usize), b: (usize, usize, usize)| {
             matmul(&numbers(a, 1), &numbers(b, 2))
         };
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn products_have_the_gradients_of_finite_differences() {
+    fn product_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3, 4), 1), numbers((2, 4, 2), 2)];
         gradients_agree(&inputs, |[a, b]| matmul(a, b));
         let inputs = [numbers((3, 4), 1), numbers((2, 4, 2), 2)];

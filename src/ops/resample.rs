@@ -1,19 +1,18 @@
-//! Enlarging feature maps.
+//! Upsampling of feature maps.
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, back_through, for_real, has_kernel, slice};
+use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
 
-/// Resizes `x`, `(batch, channels, height, width)`, to `height` and `width`; each new pixel takes
-/// the old one that it falls into.
+/// Resizes `x`, `(batch, channels, height, width)`, to `height` and `width` with nearest-neighbour sampling.
 ///
 /// # Errors
-/// When `x` has not four dimensions, or has no pixels to take.
+/// If `x` does not have four dimensions or has no pixels.
 pub fn upsample_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let (_, _, old_height, old_width) = x.dims4()?;
     if old_height == 0 || old_width == 0 {
-        candle_core::bail!("{:?} has no pixels to enlarge", x.shape());
+        candle_core::bail!("cannot upsample {:?}: it has no pixels", x.shape());
     }
     let op = UpsampleNearest { height, width };
     if has_kernel(x) { x.contiguous()?.apply_op1(op) } else { op.definition(x) }
@@ -25,7 +24,7 @@ struct UpsampleNearest {
     width: usize,
 }
 
-/// The old pixel that each of `to` new ones falls into.
+/// The source index of each of `to` output pixels.
 fn sources(from: usize, to: usize) -> impl Iterator<Item = usize> {
     (0..to).map(move |new| new * from / to)
 }
@@ -72,7 +71,7 @@ impl CustomOp1 for UpsampleNearest {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let [x] = back_through([x], gradient, |[x]| self.definition(x))?;
+        let [x] = definition_gradients([x], gradient, |[x]| self.definition(x))?;
         Ok(x)
     }
 }
@@ -83,7 +82,7 @@ mod tests {
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
     #[test]
-    fn doubling_repeats_each_pixel_in_a_square() {
+    fn doubling_repeats_each_pixel_four_times() {
         let x = Tensor::new(&[[[[1.0_f64, 2.0], [3.0, 4.0]]]], &Device::Cpu).unwrap();
         let y = upsample_nearest(&x, 4, 4).unwrap();
         assert_eq!(
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_gives_what_its_definition_says_at_every_size() {
+    fn the_kernel_matches_its_definition_at_every_size() {
         let x = numbers((2, 3, 4, 5), 1);
         for (height, width) in [(8, 10), (7, 9), (9, 11), (4, 5), (2, 13)] {
             let defined = UpsampleNearest { height, width }.definition(&x).unwrap();
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn enlarging_adds_up_gradients_even_when_its_input_is_used_twice() {
+    fn gradients_add_up_when_the_input_is_used_twice() {
         let inputs = [numbers((2, 2, 2, 3), 1)];
         gradients_agree(&inputs, |[x]| upsample_nearest(x, 4, 6));
         gradients_agree(&inputs, |[x]| upsample_nearest(x, 3, 5));

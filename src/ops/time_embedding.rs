@@ -1,13 +1,13 @@
-//! The position in the noise schedule as a vector.
+//! Sinusoidal timestep embeddings.
 
 use candle_core::{Device, Result, Tensor};
 
-/// The sines and cosines of `timestep` at `width / 2` frequencies from 1 down to 1/10000 (Ho, Jain
-/// and Abbeel 2020), as `(1, width)` in f32. `cosines_first` and `shift` are diffusers'
-/// `flip_sin_to_cos` and `freq_shift`. An odd width ends with a zero.
+/// The sines and cosines of `timestep` at `width / 2` frequencies from 1 down to 1/10000 (Ho, Jain and Abbeel
+/// 2020), `(1, width)` in f32. `cosines_first` and `shift` are `flip_sin_to_cos` and `freq_shift` in diffusers. An odd
+/// width is padded with a zero.
 ///
 /// # Errors
-/// When the device cannot hold it.
+/// If the device cannot allocate the tensor.
 pub fn time_embedding(
     timestep: f64,
     width: usize,
@@ -16,7 +16,7 @@ pub fn time_embedding(
     device: &Device,
 ) -> Result<Tensor> {
     let half = width / 2;
-    // In f32 all along, as in training: for late timesteps the rounding is part of the result.
+    // All in f32, as in training: at high timesteps the rounding error is part of the result.
     let angles = (0..half).map(|index| {
         let exponent = -(10_000_f64.ln() as f32) * index as f32 / (half as f64 - shift) as f32;
         timestep as f32 * f64::from(exponent).exp() as f32
@@ -39,14 +39,14 @@ mod tests {
     }
 
     #[test]
-    fn time_zero_has_no_sine_and_full_cosines() {
+    fn timestep_zero_has_zero_sines_and_unit_cosines() {
         assert_eq!(embed(0.0, 4, true, 0.0), [1.0, 1.0, 0.0, 0.0]);
         assert_eq!(embed(0.0, 4, false, 0.0), [0.0, 0.0, 1.0, 1.0]);
         assert_eq!(embed(0.0, 5, false, 0.0), [0.0, 0.0, 1.0, 1.0, 0.0]);
     }
 
     #[test]
-    fn the_last_frequency_is_a_ten_thousandth_only_when_shifted() {
+    fn a_shift_of_one_makes_the_last_frequency_a_ten_thousandth() {
         let slow = |shift| embed(100.0, 4, false, shift)[1];
         assert!((slow(1.0) - 0.01_f32.sin()).abs() < 1e-7);
         assert!((slow(0.0) - 1.0_f32.sin()).abs() < 1e-6);

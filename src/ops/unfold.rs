@@ -1,4 +1,4 @@
-//! Convolutions as products of matrices: each pixel's neighbourhood becomes a column.
+//! Convolutions as matrix products: each pixel's neighbourhood becomes a column.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -9,38 +9,38 @@ use super::{
     product::matmul,
 };
 
-/// How many numbers the columns of one product may have. More are computed some rows at a time.
+/// The maximum number of elements in the unfolded matrix. Larger inputs are computed in chunks of rows.
 const MAX_COLUMNS: usize = 1 << 24;
 
-/// A convolution on the processor; arguments as for [`conv2d`](super::conv2d).
+/// A convolution on the CPU. See [`conv2d`](super::conv2d) for the arguments.
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let (batch, input, height, width) = x.dims4()?;
     let (_, expected, rows, columns) = weight.dims4()?;
     if input != expected {
-        candle_core::bail!("{input} channels go into a convolution of {expected}");
+        candle_core::bail!("the convolution expects {expected} input channels, not {input}");
     }
     let geometry = Geometry::new([height, width], [rows, columns], stride, padding)?;
     let [tall, wide] = geometry.output;
     let row = batch * input * rows * columns * wide;
-    let at_once = (MAX_COLUMNS / row.max(1)).clamp(1, tall);
-    convolve(&x.contiguous()?, &flat(weight)?, geometry, at_once)
+    let chunk = (MAX_COLUMNS / row.max(1)).clamp(1, tall);
+    convolve(&x.contiguous()?, &flat(weight)?, geometry, chunk)
 }
 
-/// Computes `at_once` rows of steps at a time. `weight` is `(out, in * kernel)`.
-fn convolve(x: &Tensor, weight: &Tensor, geometry: Geometry, at_once: usize) -> Result<Tensor> {
+/// Computes `chunk` output rows at a time. `weight` is `(out, in * kernel)`.
+fn convolve(x: &Tensor, weight: &Tensor, geometry: Geometry, chunk: usize) -> Result<Tensor> {
     let (out, batch, [tall, wide]) = (weight.dim(0)?, x.dim(0)?, geometry.output);
     let weight = weight.unsqueeze(0)?;
-    let mut parts = Vec::new();
-    for first in (0..tall).step_by(at_once) {
-        let count = at_once.min(tall - first);
+    let mut chunks = Vec::new();
+    for first in (0..tall).step_by(chunk) {
+        let count = chunk.min(tall - first);
         let columns = x.apply_op1(Unfold { geometry, first, count })?.unsqueeze(0)?;
-        parts.push(matmul(&weight, &columns)?.reshape((out, batch, count * wide))?);
+        chunks.push(matmul(&weight, &columns)?.reshape((out, batch, count * wide))?);
     }
-    let y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? };
+    let y = if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(&chunks, 2)? };
     y.transpose(0, 1)?.contiguous()?.reshape((batch, out, tall, wide))
 }
 
-/// Where a kernel steps. Pairs are for height and width.
+/// The sizes of a convolution. Pairs are height and width.
 #[derive(Clone, Copy)]
 struct Geometry {
     input: [usize; 2],
@@ -56,20 +56,22 @@ impl Geometry {
         for side in 0..2 {
             let size = input[side] + 2 * padding;
             let Some(room) = size.checked_sub(kernel[side]).filter(|_| stride > 0) else {
-                candle_core::bail!("a kernel of {kernel:?} does not fit into {input:?} pixels");
+                candle_core::bail!(
+                    "a kernel of {kernel:?} with stride {stride} and padding {padding} does not fit {input:?} pixels"
+                );
             };
             output[side] = room / stride + 1;
         }
         Ok(Self { input, kernel, output, stride, padding })
     }
 
-    /// The input pixel under place `offset` of the kernel at step `step`, if it is not padding.
+    /// The input index under kernel element `offset` at output index `step`, or `None` in the padding.
     fn source(&self, side: usize, step: usize, offset: usize) -> Option<usize> {
         let at = (step * self.stride + offset).checked_sub(self.padding)?;
         (at < self.input[side]).then_some(at)
     }
 
-    /// The steps along the width at which place `offset` of the kernel is not on padding.
+    /// The output columns at which kernel column `offset` lies inside the input.
     fn steps(&self, offset: usize) -> std::ops::Range<usize> {
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
         let end = (self.input[1] + self.padding).saturating_sub(offset).div_ceil(self.stride);
@@ -78,8 +80,8 @@ impl Geometry {
     }
 }
 
-/// `(batch, in, height, width)` to `(in * kernel, batch * steps)`, for `count` rows of steps: a whole batch is
-/// one product, for each reads all of the weights.
+/// Turns `(batch, in, height, width)` into `(in * kernel, batch * steps)` for `count` output rows. The whole batch is
+/// one matrix product, so that the weights are read once.
 #[derive(Clone, Copy)]
 struct Unfold {
     geometry: Geometry,
@@ -140,8 +142,7 @@ impl CustomOp1 for Unfold {
     }
 }
 
-/// The way back of [`Unfold`], from `(batch, in * kernel, steps)`: each pixel gets the sum of the places that it
-/// was copied to.
+/// The backward pass of [`Unfold`], from `(batch, in * kernel, steps)`: each pixel gets the sum over its copies.
 struct Fold(Unfold);
 
 impl CustomOp1 for Fold {
@@ -187,14 +188,14 @@ mod tests {
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
     #[test]
-    fn a_convolution_in_parts_is_the_convolution() {
+    fn chunked_convolutions_match_one_chunk() {
         let (x, weight) = (numbers((2, 2, 7, 4), 1), numbers((3, 2 * 9), 2));
         for (stride, padding) in [(1, 1), (2, 1), (2, 0)] {
             let geometry = Geometry::new([7, 4], [3, 3], stride, padding).unwrap();
             let whole = convolve(&x, &weight, geometry, 7).unwrap();
-            for at_once in [1, 2] {
-                let parts = convolve(&x, &weight, geometry, at_once).unwrap();
-                assert_close(&parts, &whole, 1e-12);
+            for chunk in [1, 2] {
+                let chunked = convolve(&x, &weight, geometry, chunk).unwrap();
+                assert_close(&chunked, &whole, 1e-12);
             }
             gradients_agree(&[x.clone(), weight.clone()], |[x, weight]| {
                 convolve(x, weight, geometry, 2)
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_larger_than_the_picture_is_an_error() {
+    fn a_kernel_larger_than_the_input_is_an_error() {
         let (x, weight) = (numbers((1, 2, 2, 2), 1), numbers((3, 2, 5, 5), 2));
         assert!(conv2d(&x, &weight, 1, 1).is_err());
         assert!(conv2d(&x, &weight, 1, 2).is_ok());
