@@ -1,4 +1,4 @@
-//! The choice of the device that the networks run on.
+//! The device that the networks run on.
 
 use std::{fmt, str::FromStr};
 
@@ -9,13 +9,13 @@ use candle_core::{
 
 use super::DiffusionError;
 
-/// Which device the networks run on. Written as `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+/// The device that the networks run on. Text forms: `auto`, `cpu`, `cuda`, `cuda:1` and `metal`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceKind {
-    /// The best there is: CUDA, then Metal, then the processor.
+    /// CUDA, then Metal, then the CPU: the first device that the build supports and that opens.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
     /// A CUDA card by number (feature `cuda`).
     Cuda(usize),
@@ -27,8 +27,9 @@ impl DeviceKind {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`DiffusionError::Device`] when the crate was built without support for it, or when the
-    /// machine has no such device. [`Self::Auto`] falls back to the processor and never fails.
+    /// [`DiffusionError::Device`] if the build does not support the device or if the device cannot be opened.
+    /// [`Self::Auto`] never fails: it logs a warning for each supported device that cannot be opened, and falls back to
+    /// the CPU.
     pub fn open(self) -> Result<Device, DiffusionError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -36,10 +37,16 @@ impl DeviceKind {
             Self::Metal if !metal_is_available() => Err(self.unavailable("metal")),
             Self::Cuda(card) => Device::new_cuda(card).map_err(|error| self.failed(&error)),
             Self::Metal => Device::new_metal(0).map_err(|error| self.failed(&error)),
-            Self::Auto => Ok([Self::Cuda(0), Self::Metal]
-                .into_iter()
-                .find_map(|kind| kind.open().ok())
-                .unwrap_or(Device::Cpu)),
+            Self::Auto => {
+                let supported =
+                    [(Self::Cuda(0), cuda_is_available()), (Self::Metal, metal_is_available())];
+                let supported = supported.into_iter().filter_map(|(kind, is)| is.then_some(kind));
+                let (device, failures) = first_that_opens(supported, Self::open);
+                for failure in failures {
+                    log::warn!("{}", fallback_warning(&failure));
+                }
+                Ok(device)
+            }
         }
     }
 
@@ -51,6 +58,28 @@ impl DeviceKind {
     fn failed(self, error: &candle_core::Error) -> DiffusionError {
         DiffusionError::Device { device: self.to_string(), reason: error.to_string() }
     }
+}
+
+/// Opens the first device that works, or else the CPU. Also returns the errors of the devices tried before.
+fn first_that_opens(
+    kinds: impl IntoIterator<Item = DeviceKind>,
+    open: impl Fn(DeviceKind) -> Result<Device, DiffusionError>,
+) -> (Device, Vec<DiffusionError>) {
+    let mut failures = Vec::new();
+    for kind in kinds {
+        match open(kind) {
+            Ok(device) => return (device, failures),
+            Err(error) => failures.push(error),
+        }
+    }
+    (Device::Cpu, failures)
+}
+
+fn fallback_warning(failure: &DiffusionError) -> String {
+    format!(
+        "{failure}; trying the next device instead. Check the driver and that no other program uses up the device's \
+         memory, or choose \"cpu\" to avoid this warning"
+    )
 }
 
 impl FromStr for DeviceKind {
@@ -87,10 +116,12 @@ impl fmt::Display for DeviceKind {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     #[test]
-    fn a_device_is_read_from_the_name_it_is_written_as() {
+    fn device_names_round_trip() {
         for kind in [DeviceKind::Auto, DeviceKind::Cpu, DeviceKind::Cuda(3), DeviceKind::Metal] {
             assert_eq!(kind.to_string().parse::<DeviceKind>().unwrap(), kind);
         }
@@ -98,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_device_is_told_which_ones_there_are() {
+    fn an_unknown_device_name_lists_the_known_ones() {
         for name in ["", "gpu", "cuda:", "cuda:-1", "cuda1", "CPU"] {
             let message = name.parse::<DeviceKind>().unwrap_err().to_string();
             assert!(message.contains(&format!("\"{name}\"")), "{message}");
@@ -107,13 +138,41 @@ mod tests {
     }
 
     #[test]
-    fn auto_always_opens_something() {
-        assert!(DeviceKind::Auto.open().is_ok());
+    fn auto_stops_at_the_first_device_that_opens() {
+        let tried = RefCell::new(Vec::new());
+        let open = |kind: DeviceKind| {
+            tried.borrow_mut().push(kind);
+            if kind == DeviceKind::Cuda(0) {
+                Err(kind.unavailable("cuda"))
+            } else {
+                Ok(Device::Cpu)
+            }
+        };
+        let kinds = [DeviceKind::Cuda(0), DeviceKind::Metal, DeviceKind::Cuda(1)];
+        let (_, failures) = first_that_opens(kinds, open);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(tried.into_inner(), [DeviceKind::Cuda(0), DeviceKind::Metal]);
+    }
+
+    #[test]
+    fn auto_falls_back_to_the_cpu_and_warns_of_each_device_that_does_not_open() {
+        let driver = || candle_core::Error::Msg("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH".to_owned());
+        let (device, failures) =
+            first_that_opens([DeviceKind::Cuda(0), DeviceKind::Metal], |kind| {
+                Err(kind.failed(&driver()))
+            });
+        assert!(device.is_cpu());
+        let warnings = failures.iter().map(fallback_warning).collect::<Vec<_>>();
+        for (warning, name) in warnings.iter().zip(["cuda:0", "metal"]) {
+            assert!(warning.contains(name) && warning.contains("DRIVER_MISMATCH"), "{warning}");
+            assert!(warning.contains("driver") && warning.contains("\"cpu\""), "{warning}");
+        }
+        assert_eq!(warnings.len(), 2);
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
-    fn a_device_that_was_not_built_in_names_its_feature() {
+    fn an_unsupported_device_names_the_missing_feature() {
         let message = DeviceKind::Cuda(1).open().unwrap_err().to_string();
         assert!(message.contains("cuda:1") && message.contains("feature `cuda`"), "{message}");
     }

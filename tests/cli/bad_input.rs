@@ -1,10 +1,10 @@
-//! Input of every wrong kind.
+//! Wrong usage, unusable folders and full disks.
 
 use super::*;
 
 #[test]
-fn usage_that_makes_no_sense_exits_with_2() {
-    let desk = Desk::new(STORY);
+fn wrong_usage_exits_with_2() {
+    let workspace = Workspace::new(STORY);
     for args in [
         &["render"][..],
         &["paint"],
@@ -17,72 +17,74 @@ fn usage_that_makes_no_sense_exits_with_2() {
         &["render", "two.story.ron", "--shot", ""],
         &["draw", "--out", "a.png"],
     ] {
-        let run = desk.run(args);
+        let run = workspace.run(args);
         run.exits(2);
         assert!(run.error().contains("error:"), "{args:?}: {}", run.error());
     }
-    assert!(desk.run(&["render", "two.story.ron", "--shot", "../x"]).error().contains("../x"));
-    assert!(!desk.path("illustrations").exists());
+    assert!(workspace.run(&["render", "two.story.ron", "--shot", "../x"]).error().contains("../x"));
+    assert!(!workspace.path("illustrations").exists());
 }
 
 #[test]
-fn a_shot_that_is_not_on_the_storyboard_is_named() {
-    let desk = Desk::new(STORY);
-    desk.render(&["--shot", "item-crown"]).fails_with(&["item-crown", "illustrate plan"]);
-    assert!(desk.pictures().is_empty());
+fn an_unknown_shot_is_named() {
+    let workspace = Workspace::new(STORY);
+    workspace.render(&["--shot", "item-crown"]).fails_with(&["item-crown", "illustrate plan"]);
+    assert!(workspace.pictures().is_empty());
 }
 
 #[test]
-fn two_processes_cannot_draw_into_one_folder_and_the_first_goes_on() {
-    let desk = Desk::new(STORY);
+fn a_second_process_is_refused_and_the_first_continues() {
+    let workspace = Workspace::new(STORY);
     let slow = ["render", "two.story.ron", "--size", "64x64", "--steps", "20"];
     let mut first =
-        desk.command(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        workspace.command(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_until("a first picture", || {
-        !desk.pictures().is_empty() || first.try_wait().unwrap().is_some()
+        !workspace.pictures().is_empty() || first.try_wait().unwrap().is_some()
     });
-    assert!(first.try_wait().unwrap().is_none(), "the first run still draws");
-    desk.render(&[]).fails_with(&["illustrations/two", "another program"]);
-    desk.run(&["plan", "two.story.ron", "--json"]).json();
+    assert!(first.try_wait().unwrap().is_none(), "the first run is still drawing");
+    workspace.render(&[]).fails_with(&["illustrations/two", "another program"]);
+    workspace.run(&["plan", "two.story.ron", "--json"]).json();
     assert!(first.wait().unwrap().success());
-    let takes = desk.path("illustrations/two/takes");
+    let takes = workspace.path("illustrations/two/takes");
     assert_eq!(takes.read_dir().unwrap().count(), 4);
 }
 
 #[test]
-fn an_art_folder_that_cannot_be_made_is_named() {
-    let desk = Desk::new(STORY);
-    fs::write(desk.path("file"), "in the way").unwrap();
-    desk.render(&["--out", "file/art"]).fails_with(&["file/art"]);
+fn an_art_folder_that_cannot_be_created_is_named() {
+    let workspace = Workspace::new(STORY);
+    fs::write(workspace.path("file"), "in the way").unwrap();
+    workspace.render(&["--out", "file/art"]).fails_with(&["file/art"]);
 }
 
-/// `/sys` lets nobody make a folder, not even root.
+/// Nobody can create a folder in `/sys`, not even root.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_folder_is_named() {
-    let desk = Desk::new(STORY);
-    desk.render(&["--out", "/sys/illustrations"]).fails_with(&["/sys/illustrations"]);
+    let workspace = Workspace::new(STORY);
+    workspace.render(&["--out", "/sys/illustrations"]).fails_with(&["/sys/illustrations"]);
     let out = "/sys/a.png";
-    desk.run(&[&["draw", "--prompt", "a key", "--out", out], &QUICK[..]].concat())
+    workspace
+        .run(&[&["draw", "--prompt", "a key", "--out", out], &QUICK[..]].concat())
         .fails_with(&[out]);
 }
 
-/// A limit on the size of files stands for a full disk: the system refuses the write midway.
+/// A file size limit simulates a full disk: writing fails midway.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_fails_the_shot_and_loses_nothing() {
-    let desk = Desk::new(STORY);
-    assert_eq!(desk.render(&["--shot", "item-key"]).drawn(), ["item-key"]);
-    let before = desk.pictures();
+    let workspace = Workspace::new(STORY);
+    assert_eq!(workspace.render(&["--shot", "item-key"]).drawn(), ["item-key"]);
+    let before = workspace.pictures();
     let bin = env!("CARGO_BIN_EXE_illustrate");
     let script = format!(
         "trap '' XFSZ; ulimit -f 1; exec {bin} render two.story.ron --steps 2 --size 256x256"
     );
-    let run = Command::new("bash").args(["-c", &script]).current_dir(desk.folder.path()).output();
+    let run =
+        Command::new("bash").args(["-c", &script]).current_dir(workspace.folder.path()).output();
     Run(run.unwrap()).fails_with(&["item-key", "illustrations/two"]);
     for (path, time) in &before {
-        assert_eq!(desk.pictures().get(path), Some(time));
+        assert_eq!(workspace.pictures().get(path), Some(time));
         assert!(image::open(path).is_ok());
     }
-    assert_eq!(desk.render(&[]).drawn().len(), 3, "it goes on once there is room");
+    assert_eq!(workspace.render(&[]).drawn().len(), 3, "drawing continues once there is space");
 }

@@ -4,20 +4,20 @@ use super::*;
 use candle_core::{DType, Device, Tensor, safetensors};
 
 #[test]
-fn noise_goes_in_and_every_step_comes_out() {
-    let desk = Desk::new(STORY);
+fn draw_starts_from_given_noise_and_dumps_every_step() {
+    let workspace = Workspace::new(STORY);
     let noise = Tensor::randn(0_f32, 1_f32, (1, 32, 4, 4), &Device::Cpu).unwrap();
-    noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
+    noise.save_safetensors("latents", workspace.path("noise.safetensors")).unwrap();
     let common = ["draw", "--prompt", "a lighthouse", "--negative", "fog", "--steps", "3"];
     let with = |more: &[&str]| {
         let args = [&common[..], &["--size", "64x64"], more].concat();
-        desk.run(&args).exits(0).error()
+        workspace.run(&args).exits(0).error()
     };
     with(&["--out", "a.png", "--noise", "noise.safetensors", "--dump", "a.safetensors"]);
     with(&["--out", "b.png", "--noise", "noise.safetensors"]);
     with(&["--out", "c.png", "--seed", "3"]);
 
-    let dump = safetensors::load(desk.path("a.safetensors"), &Device::Cpu).unwrap();
+    let dump = safetensors::load(workspace.path("a.safetensors"), &Device::Cpu).unwrap();
     let mut names: Vec<&str> = dump.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(
@@ -39,45 +39,48 @@ fn noise_goes_in_and_every_step_comes_out() {
     assert_eq!(dump["timesteps"].dims(), [3]);
     let start = (&dump["latents_0"] / &noise).unwrap().flatten_all().unwrap();
     let start = start.to_vec1::<f32>().unwrap();
-    assert!(start.iter().all(|scale| (scale - start[0]).abs() < 1e-5), "it starts from the noise");
+    assert!(
+        start.iter().all(|scale| (scale - start[0]).abs() < 1e-5),
+        "the first latents are the scaled noise"
+    );
     let embeds = dump["prompt_embeds"].dims();
     assert_eq!((embeds.len(), embeds[0]), (3, 1));
     assert_eq!(dump["negative_prompt_embeds"].dims(), embeds);
 
-    let pixels = |name: &str| image::open(desk.path(name)).unwrap().into_rgb8();
+    let pixels = |name: &str| image::open(workspace.path(name)).unwrap().into_rgb8();
     assert_eq!(pixels("a.png"), pixels("b.png"), "the same noise draws the same picture");
     assert_ne!(pixels("a.png"), pixels("c.png"));
     let values = dump["image"].flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for (at, pixel) in pixels("a.png").pixels().enumerate().step_by(97) {
         for (channel, &found) in pixel.0.iter().enumerate() {
-            let told = (values[channel * 64 * 64 + at] * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0;
-            assert!((told - f32::from(found)).abs() <= 1.0, "pixel {at}: {told}, {found}");
+            let expected = (values[channel * 64 * 64 + at] * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0;
+            assert!((expected - f32::from(found)).abs() <= 1.0, "pixel {at}: {expected}, {found}");
         }
     }
 }
 
 #[test]
-fn the_picture_says_where_it_comes_from() {
-    let desk = Desk::new(STORY);
+fn a_drawn_picture_contains_its_provenance() {
+    let workspace = Workspace::new(STORY);
     let args = ["draw", "--prompt", "a brass key", "--seed", "9", "--out", "a.png", "--json"];
-    let told = desk.run(&[&args[..], &QUICK[..]].concat()).json();
-    assert_eq!(told["provenance"]["recipe"]["seed"], 9);
-    let png = fs::read(desk.path("a.png")).unwrap();
+    let json = workspace.run(&[&args[..], &QUICK[..]].concat()).json();
+    assert_eq!(json["provenance"]["recipe"]["seed"], 9);
+    let png = fs::read(workspace.path("a.png")).unwrap();
     let inside = |text: &str| png.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(inside("a brass key") && inside("Seed: 9"));
-    assert!(inside(told["provenance"]["model"]["hash"].as_str().unwrap()));
+    assert!(inside(json["provenance"]["model"]["hash"].as_str().unwrap()));
 }
 
 #[test]
-fn noise_of_another_shape_or_name_is_refused() {
-    let desk = Desk::new(STORY);
+fn noise_of_wrong_shape_or_name_is_refused() {
+    let workspace = Workspace::new(STORY);
     let draw = |noise: &str| {
         let args = ["draw", "--prompt", "a key", "--out", "a.png", "--noise", noise];
-        desk.run(&[&args[..], &QUICK[..]].concat())
+        workspace.run(&[&args[..], &QUICK[..]].concat())
     };
     let save = |name: &str, dims: &[usize]| {
         let noise = Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap();
-        noise.save_safetensors(name, desk.path("noise.safetensors")).unwrap();
+        noise.save_safetensors(name, workspace.path("noise.safetensors")).unwrap();
     };
     draw("gone.safetensors").fails_with(&["gone.safetensors"]);
     save("noise", &[1, 32, 4, 4]);
@@ -86,7 +89,7 @@ fn noise_of_another_shape_or_name_is_refused() {
     draw("noise.safetensors").fails_with(&["(1, channels, height, width)"]);
     save("latents", &[1, 32, 4, 5]);
     draw("noise.safetensors").fails_with(&["4, 5"]);
-    fs::write(desk.path("noise.safetensors"), "no tensors").unwrap();
+    fs::write(workspace.path("noise.safetensors"), "no tensors").unwrap();
     draw("noise.safetensors").fails_with(&["noise.safetensors", "safetensors file"]);
-    assert!(!desk.path("a.png").exists());
+    assert!(!workspace.path("a.png").exists());
 }

@@ -8,25 +8,25 @@ use bevy_illustrator::{
 use candle_core::{Device, Tensor, safetensors};
 use image::{GrayImage, ImageBuffer, Luma, Rgb, Rgba, RgbaImage};
 
-/// A desk with a picture of 96x64 (a red field on blue), a mask of the field, and an edit of it.
-fn studio() -> Desk {
-    let desk = Desk::new(STORY);
+/// A workspace with a 96x64 picture (a red rectangle on blue), a mask of the rectangle, and an edit of it.
+fn workspace_with_edit() -> Workspace {
+    let workspace = Workspace::new(STORY);
     let in_field = |x: u32, y: u32| (32..64).contains(&x) && (16..48).contains(&y);
     RgbaImage::from_fn(96, 64, |x, y| {
         if in_field(x, y) { Rgba([200, 30, 30, 255]) } else { Rgba([60, 90, 200, 255]) }
     })
-    .save(desk.path("a.png"))
+    .save(workspace.path("a.png"))
     .unwrap();
     let white = |x, y| Luma([if in_field(x, y) { 255 } else { 0 }]);
-    GrayImage::from_fn(96, 64, white).save(desk.path("field.png")).unwrap();
-    desk.edits(
+    GrayImage::from_fn(96, 64, white).save(workspace.path("field.png")).unwrap();
+    workspace.edits(
         r#"(prompt: "a meadow", parts: [(mask: "field.png", edit: Replace,
         words: "a white moon", grow: 0, feather: 0)])"#,
     );
-    desk
+    workspace
 }
 
-impl Desk {
+impl Workspace {
     fn edits(&self, text: &str) {
         fs::write(self.path("edit.ron"), text).unwrap();
     }
@@ -42,12 +42,12 @@ impl Desk {
 }
 
 #[test]
-fn an_edit_changes_its_part_alone_and_tells_what_it_did() {
-    let desk = studio();
-    let told = desk.edit(&["--json", "--dump", "way.safetensors"]).json();
-    assert_eq!(told[0]["changed"], 32 * 32);
-    let (before, after) = (desk.pixels("a.png"), desk.pixels("b.png"));
-    let mask = desk.pixels("field.png");
+fn an_edit_changes_only_its_part_and_reports_what_it_did() {
+    let workspace = workspace_with_edit();
+    let json = workspace.edit(&["--json", "--dump", "dump.safetensors"]).json();
+    assert_eq!(json[0]["changed"], 32 * 32);
+    let (before, after) = (workspace.pixels("a.png"), workspace.pixels("b.png"));
+    let mask = workspace.pixels("field.png");
     let changed = |x: u32, y: u32| before.get_pixel(x, y) != after.get_pixel(x, y);
     let mut inside = 0;
     for (x, y, pixel) in mask.enumerate_pixels() {
@@ -56,13 +56,13 @@ fn an_edit_changes_its_part_alone_and_tells_what_it_did() {
     }
     assert!(inside > 500, "{inside}");
 
-    let dump = safetensors::load(desk.path("way.safetensors"), &Device::Cpu).unwrap();
+    let dump = safetensors::load(workspace.path("dump.safetensors"), &Device::Cpu).unwrap();
     let blend = dump["blend_mask"].flatten_all().unwrap().to_vec1::<f32>().unwrap();
     assert_eq!(dump["blend_mask"].dims(), [1, 1, 64, 96]);
     assert!(blend.iter().zip(mask.pixels()).all(|(&b, pixel)| b * 255.0 == f32::from(pixel.0[0])));
     let context = dump["context_box"].to_vec1::<f32>().unwrap();
-    let said = ["x", "y", "width", "height"].map(|side| &told[0]["context_box"][side]);
-    assert!(context.iter().zip(said).all(|(&a, b)| Some(f64::from(a)) == b.as_f64()));
+    let reported = ["x", "y", "width", "height"].map(|side| &json[0]["context_box"][side]);
+    assert!(context.iter().zip(reported).all(|(&a, b)| Some(f64::from(a)) == b.as_f64()));
     let latents = dump["latents_2"].dims();
     assert_eq!(latents[2] * 16, context[3] as usize);
     for name in ["latents_0", "latents_1", "image", "prompt_embeds", "timesteps"] {
@@ -71,93 +71,96 @@ fn an_edit_changes_its_part_alone_and_tells_what_it_did() {
 }
 
 #[test]
-fn takes_start_from_noise_of_their_own_and_noise_from_a_file_is_taken() {
-    let desk = studio();
-    desk.edit(&["--takes", "2"]).exits(0);
-    assert_ne!(desk.pixels("b.png"), desk.pixels("b-2.png"));
-    let second = desk.pixels("b-2.png");
-    desk.edit(&["--seed", "1"]).exits(0);
-    assert_eq!(desk.pixels("b.png"), second, "take 2 of seed 0 is take 1 of seed 1");
+fn each_take_has_its_own_noise_and_noise_can_come_from_a_file() {
+    let workspace = workspace_with_edit();
+    workspace.edit(&["--takes", "2"]).exits(0);
+    assert_ne!(workspace.pixels("b.png"), workspace.pixels("b-2.png"));
+    let second = workspace.pixels("b-2.png");
+    workspace.edit(&["--seed", "1"]).exits(0);
+    assert_eq!(workspace.pixels("b.png"), second, "take 2 of seed 0 is take 1 of seed 1");
     let noise = Tensor::randn(0_f32, 1_f32, (1, 32, 4, 6), &Device::Cpu).unwrap();
-    noise.save_safetensors("latents", desk.path("noise.safetensors")).unwrap();
-    desk.edit(&["--noise", "noise.safetensors", "--takes", "1", "--dump", "way.safetensors"])
+    noise.save_safetensors("latents", workspace.path("noise.safetensors")).unwrap();
+    workspace
+        .edit(&["--noise", "noise.safetensors", "--takes", "1", "--dump", "dump.safetensors"])
         .exits(0);
-    assert_ne!(desk.pixels("b.png"), second);
-    let says = picture_file::provenance(&desk.path("b.png"));
-    assert!(says.is_err(), "a seed in its recipe would draw another picture");
-    desk.edit(&["--noise", "noise.safetensors", "--takes", "2"]).exits(2);
+    assert_ne!(workspace.pixels("b.png"), second);
+    let provenance = picture_file::provenance(&workspace.path("b.png"));
+    assert!(provenance.is_err(), "the recipe's seed would draw another picture");
+    workspace.edit(&["--noise", "noise.safetensors", "--takes", "2"]).exits(2);
 }
 
 #[test]
-fn parts_with_seeds_of_their_own_are_others_in_each_take() {
-    let desk = studio();
-    desk.edits(r#"(parts: [(mask: "field.png", edit: Replace, words: "a white moon", seed: 5)])"#);
-    desk.edit(&["--takes", "2"]).exits(0);
-    assert_ne!(desk.pixels("b.png"), desk.pixels("b-2.png"));
+fn parts_with_their_own_seed_differ_between_takes() {
+    let workspace = workspace_with_edit();
+    workspace
+        .edits(r#"(parts: [(mask: "field.png", edit: Replace, words: "a white moon", seed: 5)])"#);
+    workspace.edit(&["--takes", "2"]).exits(0);
+    assert_ne!(workspace.pixels("b.png"), workspace.pixels("b-2.png"));
     let args = ["replay", "--picture", "b-2.png", "--parent", "a.png", "--out", "again.png"];
-    assert_eq!(desk.run(&[&args[..], &["--json"]].concat()).json()["differing"], 0);
+    assert_eq!(workspace.run(&[&args[..], &["--json"]].concat()).json()["differing"], 0);
 }
 
 #[test]
-fn a_picture_is_drawn_again_from_the_recipe_inside_it() {
-    let desk = studio();
-    desk.edit(&["--seed", "5"]).exits(0);
+fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
+    let workspace = workspace_with_edit();
+    workspace.edit(&["--seed", "5"]).exits(0);
     let replay = |more: &[&str]| {
         let args = ["replay", "--picture", "b.png", "--out", "again.png"];
-        desk.run(&[&args[..], more].concat())
+        workspace.run(&[&args[..], more].concat())
     };
     replay(&[]).fails_with(&["b.png", "--parent"]);
-    let told = replay(&["--parent", "a.png", "--json"]).json();
-    assert_eq!((&told["differing"], &told["same_model"]), (&0.into(), &true.into()));
-    assert_eq!(desk.pixels("again.png"), desk.pixels("b.png"));
-    let again = picture_file::provenance(&desk.path("again.png")).unwrap();
-    assert_eq!(again.recipe, picture_file::provenance(&desk.path("b.png")).unwrap().recipe);
-    // Another picture than the one that was edited.
+    let json = replay(&["--parent", "a.png", "--json"]).json();
+    assert_eq!((&json["differing"], &json["same_model"]), (&0.into(), &true.into()));
+    assert_eq!(workspace.pixels("again.png"), workspace.pixels("b.png"));
+    let again = picture_file::provenance(&workspace.path("again.png")).unwrap();
+    assert_eq!(again.recipe, picture_file::provenance(&workspace.path("b.png")).unwrap().recipe);
+    // `b.png` is not the picture that was edited.
     replay(&["--parent", "b.png"]).fails_with(&["changed"]);
-    fs::copy(desk.path("a.png"), desk.path("b.png")).unwrap();
+    fs::copy(workspace.path("a.png"), workspace.path("b.png")).unwrap();
     replay(&[]).fails_with(&["b.png", "does not say"]);
 
-    // In an art folder the parent is found.
-    desk.render(&["--shot", "item-key"]).exits(0);
-    let drawn = desk.pictures().into_keys().find(|path| path.to_string_lossy().contains("takes"));
+    // Inside an art folder, the parent is found.
+    workspace.render(&["--shot", "item-key"]).exits(0);
+    let drawn =
+        workspace.pictures().into_keys().find(|path| path.to_string_lossy().contains("takes"));
     let drawn = drawn.unwrap();
     let from = picture_file::provenance(&drawn).unwrap();
     let white = GrayImage::from_pixel(from.recipe.size.width, from.recipe.size.height, Luma([255]));
-    white.save(desk.path("all.png")).unwrap();
-    desk.edits(r#"(prompt: "a key", parts: [(mask: "all.png", edit: Refine)])"#);
+    white.save(workspace.path("all.png")).unwrap();
+    workspace.edits(r#"(prompt: "a key", parts: [(mask: "all.png", edit: Refine)])"#);
     let (parent, edited) = (drawn.display().to_string(), drawn.with_file_name("edited.png"));
     let edited = edited.display().to_string();
     let args =
         ["edit", "--edit", "edit.ron", "--steps", "2", "--picture", &parent, "--out", &edited];
-    desk.run(&args).exits(0);
-    let told = desk.run(&["replay", "--json", "--picture", &edited, "--out", "c.png"]).json();
-    assert_eq!(told["differing"], 0);
+    workspace.run(&args).exits(0);
+    let json = workspace.run(&["replay", "--json", "--picture", &edited, "--out", "c.png"]).json();
+    assert_eq!(json["differing"], 0);
 }
 
 #[test]
-fn an_edited_picture_carries_its_edit() {
-    let desk = studio();
-    desk.edit(&[]).exits(0);
-    let provenance = picture_file::provenance(&desk.path("b.png")).unwrap();
+fn an_edited_picture_contains_its_edit() {
+    let workspace = workspace_with_edit();
+    workspace.edit(&[]).exits(0);
+    let provenance = picture_file::provenance(&workspace.path("b.png")).unwrap();
     let edit = provenance.recipe.edit.unwrap();
-    let picture = picture_hash(&desk.pixels("a.png"));
+    let picture = picture_hash(&workspace.pixels("a.png"));
     assert_eq!((edit.picture, edit.parts[0].name.as_str()), (picture, "field"));
     assert_eq!(edit.parts[0].mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
-    assert_eq!(edit.parent, None, "a.png does not say what it is");
-    fs::copy(desk.path("b.png"), desk.path("a.png")).unwrap();
-    let first = picture_file::provenance(&desk.path("a.png")).unwrap();
-    desk.edit(&[]).exits(0);
-    let edit = picture_file::provenance(&desk.path("b.png")).unwrap().recipe.edit.unwrap();
+    assert_eq!(edit.parent, None, "a.png has no provenance");
+    fs::copy(workspace.path("b.png"), workspace.path("a.png")).unwrap();
+    let first = picture_file::provenance(&workspace.path("a.png")).unwrap();
+    workspace.edit(&[]).exits(0);
+    let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
     assert_eq!(edit.parent, Some(TakeId::of(&first.recipe, &first.model.hash)));
 }
 
 #[test]
-fn what_is_wrong_with_an_edit_is_told_and_nothing_is_written() {
-    let desk = studio();
+fn an_invalid_edit_is_explained_and_writes_nothing() {
+    let workspace = workspace_with_edit();
     let refused = |edits: &str, words: &[&str]| {
-        desk.edits(edits);
-        desk.edit(&[]).fails_with(words);
-        assert!(!desk.path("b.png").exists());
+        workspace.edits(edits);
+        workspace.edit(&[]).fails_with(words);
+        assert!(!workspace.path("b.png").exists());
     };
     let part = |more: &str| format!(r#"(parts: [(mask: "field.png", {more})])"#);
     refused(&part(r#"edit: Enlarge"#), &["edit.ron:1:", "Enlarge"]);
@@ -169,32 +172,32 @@ fn what_is_wrong_with_an_edit_is_told_and_nothing_is_written() {
     refused(r#"(parts: [(mask: "gone.png", edit: Refine)])"#, &["gone.png"]);
     refused(r#"(parts: [(edit: Refine)])"#, &["mask"]);
     refused("(parts", &["edit.ron:1:"]);
-    GrayImage::new(64, 96).save(desk.path("field.png")).unwrap();
+    GrayImage::new(64, 96).save(workspace.path("field.png")).unwrap();
     refused(&part(r#"edit: Refine"#), &["64x96", "96x64"]);
-    fs::write(desk.path("field.png"), "no picture").unwrap();
+    fs::write(workspace.path("field.png"), "no picture").unwrap();
     refused(&part(r#"edit: Refine"#), &["field.png", "PNG"]);
-    ImageBuffer::<Rgb<u16>, _>::new(96, 64).save(desk.path("a.png")).unwrap();
+    ImageBuffer::<Rgb<u16>, _>::new(96, 64).save(workspace.path("a.png")).unwrap();
     refused(&part(r#"edit: Refine"#), &["a.png", "16 bits"]);
-    fs::write(desk.path("a.png"), "no picture").unwrap();
+    fs::write(workspace.path("a.png"), "no picture").unwrap();
     refused(&part(r#"edit: Refine"#), &["a.png", "PNG"]);
 }
 
 #[test]
-fn a_click_at_a_thing_writes_its_mask() {
-    let desk = studio();
+fn select_writes_the_mask_of_an_object() {
+    let workspace = workspace_with_edit();
     let select = |more: &[&str]| {
-        desk.run(&[&["select", "--picture", "a.png", "--out", "m.png"], more].concat())
+        workspace.run(&[&["select", "--picture", "a.png", "--out", "m.png"], more].concat())
     };
     select(&["--point", "48,32"]).exits(0);
-    let (found, meant) = (desk.pixels("m.png"), desk.pixels("field.png"));
-    let wrong = found.pixels().zip(meant.pixels()).filter(|(a, b)| a != b).count();
+    let (found, expected) = (workspace.pixels("m.png"), workspace.pixels("field.png"));
+    let wrong = found.pixels().zip(expected.pixels()).filter(|(a, b)| a != b).count();
     assert!(wrong < 60, "{wrong} pixels are wrong");
     select(&["--box", "28,12,40,40"]).exits(0);
-    assert_eq!(desk.pixels("m.png").get_pixel(48, 32).0[0], 255);
+    assert_eq!(workspace.pixels("m.png").get_pixel(48, 32).0[0], 255);
     select(&["--point", "48,32", "--not", "50,34"]).exits(0);
-    assert_eq!(desk.pixels("m.png").get_pixel(50, 34).0[0], 0);
+    assert_eq!(workspace.pixels("m.png").get_pixel(50, 34).0[0], 0);
     select(&["--box", "28,12,40,40", "--box", "0,0,4,4"]).exits(0);
-    let both = desk.pixels("m.png");
+    let both = workspace.pixels("m.png");
     assert_eq!([both.get_pixel(48, 32).0[0], both.get_pixel(2, 2).0[0]], [255, 255]);
     select(&["--point", "96,0"]).fails_with(&["96,0", "96x64"]);
     select(&["--box", "96,0,4,4"]).fails_with(&["96,0", "96x64"]);
@@ -204,14 +207,14 @@ fn a_click_at_a_thing_writes_its_mask() {
 }
 
 #[test]
-fn what_of_a_box_reaches_beyond_the_picture_is_cut_off() {
-    let desk = studio();
+fn select_clips_boxes_to_the_picture() {
+    let workspace = workspace_with_edit();
     let select = |area: &str| {
-        desk.run(&["select", "--picture", "a.png", "--out", "m.png", "--box", area]).exits(0);
-        desk.pixels("m.png")
+        workspace.run(&["select", "--picture", "a.png", "--out", "m.png", "--box", area]).exits(0);
+        workspace.pixels("m.png")
     };
     let corner = select("90,60,6,4");
-    assert!(corner.pixels().any(|pixel| pixel.0[0] == 255), "something is found");
+    assert!(corner.pixels().any(|pixel| pixel.0[0] == 255), "the box contains an object");
     for larger in ["90,60,1000,1000", "90,60,4294967295,4294967295"] {
         assert!(select(larger) == corner, "{larger}");
     }

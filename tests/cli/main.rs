@@ -1,4 +1,4 @@
-//! The command line as a program sees it: arguments in; files, output and exit codes out.
+//! Runs the command line and checks its files, output and exit codes.
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,7 +20,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Few steps on a small picture: the tests look at files, not at beauty.
+/// Few steps and small pictures keep the tests fast.
 const QUICK: [&str; 4] = ["--steps", "2", "--size", "64x64"];
 
 const STORY: &str = r#"(
@@ -40,24 +40,24 @@ const STORY: &str = r#"(
     ],
 )"#;
 
-/// A story in a folder of its own.
-struct Desk {
+/// A temporary folder with a story file.
+struct Workspace {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl Workspace {
     fn new(story: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Self { folder };
-        desk.write(story);
-        desk
+        let workspace = Self { folder };
+        workspace.write_story(story);
+        workspace
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, story: &str) {
+    fn write_story(&self, story: &str) {
         fs::write(self.path("two.story.ron"), story).unwrap();
     }
 
@@ -71,12 +71,12 @@ impl Desk {
         Run(self.command(args).output().unwrap())
     }
 
-    /// `render two.story.ron --json`, quickly, and these options.
+    /// Runs `render two.story.ron --json` with [`QUICK`] and more options.
     fn render(&self, more: &[&str]) -> Run {
         self.run(&[&["render", "two.story.ron", "--json"], &QUICK[..], more].concat())
     }
 
-    /// The state of every shot, planned with the options that [`Self::render`] renders with.
+    /// The state of every shot, planned with the options of [`Self::render`].
     fn states(&self) -> BTreeMap<String, String> {
         let plan = [&["plan", "two.story.ron", "--json"], &QUICK[..]].concat();
         let shots = self.run(&plan).json();
@@ -86,7 +86,7 @@ impl Desk {
             .collect()
     }
 
-    /// Every picture below the art folder, with the time of its last change.
+    /// Every picture in the art folder, with its modification time.
     fn pictures(&self) -> BTreeMap<PathBuf, SystemTime> {
         fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, SystemTime>) {
             for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -114,7 +114,7 @@ impl Run {
         self
     }
 
-    /// What it says on stderr when it exits with 1, which must hold all of these words.
+    /// Asserts exit code 1 and that stderr contains all of these words. Returns stderr.
     #[track_caller]
     fn fails_with(&self, words: &[&str]) -> String {
         let error = self.exits(1).error();
@@ -135,7 +135,7 @@ impl Run {
         serde_json::from_slice(&self.0.stdout).unwrap()
     }
 
-    /// The shots that `render --json` drew, in order.
+    /// The shots drawn by `render --json`, in order.
     #[track_caller]
     fn drawn(&self) -> Vec<String> {
         let drawn = self.json()["drawn"].as_array().unwrap().clone();
@@ -143,18 +143,18 @@ impl Run {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds, for at most a minute.
 #[track_caller]
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}: waited for a minute");
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}: waited for a minute");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn the_readme_shows_the_smallest_example_as_it_is() {
+fn the_readme_contains_the_minimal_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = fs::read_to_string(root.join("examples/minimal.rs")).unwrap();
     let code = example.split_once("\n\n").unwrap().1;

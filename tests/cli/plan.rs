@@ -3,9 +3,9 @@
 use super::*;
 
 #[test]
-fn json_names_every_shot_with_prompt_size_state_and_sources() {
-    let desk = Desk::new(STORY);
-    let shots = desk.run(&["plan", "two.story.ron", "--json"]).json();
+fn json_lists_every_shot_with_prompt_size_state_and_sources() {
+    let workspace = Workspace::new(STORY);
+    let shots = workspace.run(&["plan", "two.story.ron", "--json"]).json();
     let shots = shots.as_array().unwrap();
     let kinds: Vec<&str> = shots.iter().map(|shot| shot["kind"].as_str().unwrap()).collect();
     for (kind, count) in [("background", 2), ("portrait", 1), ("item", 1), ("moment", 0)] {
@@ -21,36 +21,36 @@ fn json_names_every_shot_with_prompt_size_state_and_sources() {
     }
     let studio = shots.iter().find(|shot| shot["prompt"].to_string().contains("studio"));
     assert!(studio.unwrap()["prompt"].to_string().contains("at night"));
-    assert!(!desk.path("illustrations").exists(), "planning makes no folder");
+    assert!(!workspace.path("illustrations").exists(), "planning creates no folder");
 }
 
 #[test]
-fn the_table_has_a_line_for_each_shot_and_a_count() {
-    let run = Desk::new(STORY).run(&["plan", "two.story.ron"]);
+fn the_table_has_a_line_per_shot_and_a_total() {
+    let run = Workspace::new(STORY).run(&["plan", "two.story.ron"]);
     let table = String::from_utf8(run.exits(0).0.stdout.clone()).unwrap();
     assert_eq!(table.lines().count(), 5);
     assert_eq!(table.lines().last(), Some("4 pictures: 4 missing"));
 }
 
 #[test]
-fn a_scene_that_nothing_reaches_is_a_warning() {
+fn an_unreachable_scene_is_a_warning() {
     let lonely = STORY.replace(r#"exits: [(to: "two")]"#, r#"ending: "Here""#);
-    let run = Desk::new(&lonely).run(&["plan", "two.story.ron"]);
+    let run = Workspace::new(&lonely).run(&["plan", "two.story.ron"]);
     let error = run.exits(0).error();
     assert!(error.starts_with("warning: ") && error.contains("two"), "{error}");
 }
 
 #[test]
-fn faults_in_a_story_are_named_and_nothing_is_planned() {
+fn faults_in_a_story_are_named_and_prevent_planning() {
     for (from, to, words) in [
         (r#"speaker: "mira""#, r#"speaker: "nora""#, ["nora", "character"]),
         (r#"id: "shore""#, r#"id: "studio""#, ["studio", "two places"]),
         (r#"id: "two""#, r#"id: "one""#, ["one", "two scenes"]),
         (r#"to: "two""#, r#"to: "three""#, ["three", "scene"]),
     ] {
-        let desk = Desk::new(&STORY.replacen(from, to, 1));
+        let workspace = Workspace::new(&STORY.replacen(from, to, 1));
         for command in ["plan", "render"] {
-            let run = desk.run(&[command, "two.story.ron"]);
+            let run = workspace.run(&[command, "two.story.ron"]);
             run.fails_with(&words);
             assert!(run.0.stdout.is_empty());
         }
@@ -58,16 +58,17 @@ fn faults_in_a_story_are_named_and_nothing_is_planned() {
 }
 
 #[test]
-fn bad_ron_is_told_with_file_line_and_column() {
+fn ron_errors_have_file_line_and_column() {
     let bad = STORY.replace(r#"title: "Two rooms","#, r#"title: 12,"#);
-    let error = Desk::new(&bad).run(&["plan", "two.story.ron"]).fails_with(&["two.story.ron:2:"]);
+    let error =
+        Workspace::new(&bad).run(&["plan", "two.story.ron"]).fails_with(&["two.story.ron:2:"]);
     let column = error.split("two.story.ron:2:").nth(1).unwrap();
     let digits: String = column.chars().take_while(char::is_ascii_digit).collect();
     let column: usize = digits.parse().unwrap();
-    assert!((11..=14).contains(&column), "`12` stands at column 12: {error}");
+    assert!((11..=14).contains(&column), "`12` is at column 12: {error}");
 }
 
 #[test]
-fn a_story_that_is_not_there_is_named() {
-    Desk::new(STORY).run(&["plan", "gone.story.ron"]).fails_with(&["gone.story.ron"]);
+fn a_missing_story_is_named() {
+    Workspace::new(STORY).run(&["plan", "gone.story.ron"]).fails_with(&["gone.story.ron"]);
 }

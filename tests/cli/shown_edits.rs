@@ -1,10 +1,10 @@
-//! The edits that the README shows do what they say, and nothing else.
+//! The edits shown in the README do what they claim and nothing else.
 
 use super::*;
 use candle_core::{Device, safetensors};
 use image::{GrayImage, RgbaImage};
 
-/// An edit of `examples/edits`: its picture, what comes of it, and how much of each pixel may be new.
+/// An edit of `examples/edits`: the picture before and after, and the blend mask.
 struct Shown {
     folder: PathBuf,
     before: RgbaImage,
@@ -13,23 +13,23 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(name: &str) -> Self {
-        let desk = Desk::new(STORY);
+    fn run(name: &str) -> Self {
+        let workspace = Workspace::new(STORY);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/edits").join(name);
         let [picture, edit] =
             ["before.png", "edit.ron"].map(|file| folder.join(file).display().to_string());
         let args = ["edit", "--picture", &picture, "--edit", &edit, "--out", "after.png"];
-        desk.run(&[&args[..], &["--dump", "way.safetensors"]].concat()).exits(0);
-        let dump = safetensors::load(desk.path("way.safetensors"), &Device::Cpu).unwrap();
+        workspace.run(&[&args[..], &["--dump", "dump.safetensors"]].concat()).exits(0);
+        let dump = safetensors::load(workspace.path("dump.safetensors"), &Device::Cpu).unwrap();
         Self {
             before: image::open(picture).unwrap().into_rgba8(),
-            after: image::open(desk.path("after.png")).unwrap().into_rgba8(),
+            after: image::open(workspace.path("after.png")).unwrap().into_rgba8(),
             blend: dump["blend_mask"].flatten_all().unwrap().to_vec1().unwrap(),
             folder,
         }
     }
 
-    /// The pixels of the edit that a file of it marks, by their place in the picture.
+    /// The pixels that a mask or scribble file of the edit marks.
     fn marked(&self, file: &str) -> Vec<(u32, u32)> {
         let mask: GrayImage = match image::open(self.folder.join(file)).unwrap() {
             image::DynamicImage::ImageRgba8(scribble) => {
@@ -43,8 +43,8 @@ impl Shown {
         marked.map(|(x, y, _)| (x, y)).collect()
     }
 
-    /// Where nothing may be new, not a bit is.
-    fn changes_nothing_else(&self) {
+    /// Asserts that no pixel outside the blend mask changed.
+    fn assert_rest_unchanged(&self) {
         let mut kept = 0;
         for ((before, after), &blend) in
             self.before.pixels().zip(self.after.pixels()).zip(&self.blend)
@@ -54,7 +54,7 @@ impl Shown {
                 kept += 1;
             }
         }
-        assert!(kept * 8 > self.blend.len(), "only {kept} pixels were to be kept");
+        assert!(kept * 8 > self.blend.len(), "the blend mask excludes only {kept} pixels");
     }
 }
 
@@ -68,36 +68,36 @@ fn mean(picture: &RgbaImage, pixels: &[(u32, u32)]) -> [f32; 3] {
     sum.map(|sum| sum / pixels.len() as f32)
 }
 
-/// How many of some pixels, as a share, are such.
-fn share(picture: &RgbaImage, pixels: &[(u32, u32)], is: impl Fn([u8; 4]) -> bool) -> f32 {
-    let count = pixels.iter().filter(|&&(x, y)| is(picture.get_pixel(x, y).0)).count();
+/// The share of pixels that satisfy a predicate.
+fn share(picture: &RgbaImage, pixels: &[(u32, u32)], predicate: impl Fn([u8; 4]) -> bool) -> f32 {
+    let count = pixels.iter().filter(|&&(x, y)| predicate(picture.get_pixel(x, y).0)).count();
     count as f32 / pixels.len() as f32
 }
 
 #[test]
-fn the_painter_leaves_the_landscape_and_the_tree_stays() {
-    let shown = Shown::of("painter");
-    shown.changes_nothing_else();
+fn the_painter_is_removed_and_the_tree_stays() {
+    let shown = Shown::run("painter");
+    shown.assert_rest_unchanged();
     let painter = shown.marked("painter.png");
     let is_dark = |[red, green, blue, _]: [u8; 4]| red.max(green).max(blue) < 70;
     let dark = [&shown.before, &shown.after].map(|picture| share(picture, &painter, is_dark));
-    assert!(dark[0] > 0.2 && dark[1] < 0.01, "he is dark, the meadow is not: {dark:?}");
-    // What is left and right of him, in the same rows, is what should be behind him.
+    assert!(dark[0] > 0.2 && dark[1] < 0.01, "the painter is dark, the meadow is not: {dark:?}");
+    // The same rows beside the painter show what should be behind him.
     let beside: Vec<_> =
         painter.iter().filter(|(x, _)| x + 90 < 230).map(|(x, y)| (x + 90, *y)).collect();
-    let away = [&shown.before, &shown.after].map(|picture| {
+    let distance = [&shown.before, &shown.after].map(|picture| {
         let (there, here) = (mean(picture, &beside), mean(picture, &painter));
         there.iter().zip(here).map(|(there, here)| (there - here).abs()).sum::<f32>()
     });
-    assert!(away[1] < 60.0 && away[1] * 3.0 < away[0], "{away:?}");
+    assert!(distance[1] < 60.0 && distance[1] * 3.0 < distance[0], "{distance:?}");
 }
 
 #[test]
 fn a_scribble_becomes_a_red_spaceship() {
-    let shown = Shown::of("spaceport");
-    shown.changes_nothing_else();
+    let shown = Shown::run("spaceport");
+    shown.assert_rest_unchanged();
     let ship = shown.marked("ship.png");
-    // The sunset is red as well, but brighter.
+    // The sunset is red too, but brighter.
     let is_red = |[red, green, blue, _]: [u8; 4]| {
         red > 130 && u16::from(red) > 2 * u16::from(green.max(blue)) && green < 90
     };
@@ -109,13 +109,13 @@ fn a_scribble_becomes_a_red_spaceship() {
         drawn.iter().zip(scribbled).map(|(a, b)| a.abs_diff(b)).max() > Some(12)
     });
     let differs = differs.count() as f32 / ship.len() as f32;
-    assert!(differs > 0.5, "it is drawn, not pasted: {differs}");
+    assert!(differs > 0.5, "the ship is drawn, not pasted: {differs}");
 }
 
 #[test]
-fn the_coat_turns_green_and_the_day_dusk_while_the_face_is_kept() {
-    let shown = Shown::of("coat");
-    shown.changes_nothing_else();
+fn the_coat_turns_green_and_day_turns_to_dusk_while_the_face_stays() {
+    let shown = Shown::run("coat");
+    shown.assert_rest_unchanged();
     let face = shown.marked("face.png");
     assert!(face.iter().all(|&(x, y)| shown.before.get_pixel(x, y) == shown.after.get_pixel(x, y)));
     let (coat, sky) = (shown.marked("coat.png"), shown.marked("sky.png"));

@@ -1,7 +1,6 @@
-//! What several tests need: a generator that draws gradients and does on demand what goes wrong, and
-//! waiting with a deadline.
+//! Shared test helpers: a fake generator with controllable failures, stories, and waiting with a deadline.
 
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
     fs,
@@ -23,39 +22,39 @@ use bevy_illustrator::{
 };
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any operation takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Generators that draw gradients, whatever the model, and the strings that they hang from.
+/// Controls fake generators, which draw gradients for any model.
 #[derive(Clone, Default)]
-pub struct Fakes(Arc<(Mutex<Strings>, Condvar)>);
+pub struct Fakes(Arc<(Mutex<FakeState>, Condvar)>);
 
 #[derive(Default)]
-struct Strings {
-    step_takes: Duration,
-    /// How many more steps may be done; any number when `None`.
+struct FakeState {
+    step_duration: Duration,
+    /// The number of steps that may still run; unlimited if `None`.
     steps_allowed: Option<u32>,
     steps_done: u32,
-    fails: Option<String>,
-    panics: Option<String>,
+    fail_on: Option<String>,
+    panic_on: Option<String>,
     loads: Vec<String>,
     drawn: Vec<Recipe>,
 }
 
 struct Fake {
     card: ModelCard,
-    strings: Fakes,
+    fakes: Fakes,
 }
 
 impl Fakes {
-    /// A registry that holds these alone. The model `broken` cannot be loaded.
+    /// A registry of fakes only. Loading the model `broken` fails.
     pub fn registry(&self) -> GeneratorRegistry {
-        let strings = self.clone();
+        let fakes = self.clone();
         let mut registry = GeneratorRegistry::default();
         registry.register(move |name, _| {
-            strings.lock().loads.push(name.to_owned());
+            fakes.lock().loads.push(name.to_owned());
             if name == "broken" {
-                return Some(Err(refusal("the model is broken: shape [3] is not [4]")));
+                return Some(Err(failure("the model is broken: shape [3] is not [4]")));
             }
             let card = ModelCard {
                 name: name.to_owned(),
@@ -65,76 +64,76 @@ impl Fakes {
                 defaults: ModelDefaults::built_in(),
                 ..ModelCard::default()
             };
-            Some(Ok(Box::new(Fake { card, strings: strings.clone() })))
+            Some(Ok(Box::new(Fake { card, fakes: fakes.clone() })))
         });
         registry
     }
 
-    /// Makes each step take so long.
-    pub fn slow(&self, step_takes: Duration) {
-        self.lock().step_takes = step_takes;
+    /// Sets the duration of each step.
+    pub fn slow(&self, step_duration: Duration) {
+        self.lock().step_duration = step_duration;
     }
 
-    /// Holds all drawing after `steps` more steps, until [`Self::release`].
+    /// Blocks all drawing after `steps` more steps, until [`Self::release`].
     pub fn hold_after(&self, steps: u32) {
         self.lock().steps_allowed = Some(steps);
     }
 
-    /// Lets drawing go on to the end.
+    /// Unblocks drawing.
     pub fn release(&self) {
         self.lock().steps_allowed = None;
         self.0.1.notify_all();
     }
 
-    /// Makes recipes whose prompt holds `words` fail.
+    /// Makes recipes fail whose prompt contains `words`.
     pub fn fail_on(&self, words: &str) {
-        self.lock().fails = Some(words.to_owned());
+        self.lock().fail_on = Some(words.to_owned());
     }
 
-    /// Makes recipes whose prompt holds `words` panic.
+    /// Makes recipes panic whose prompt contains `words`.
     pub fn panic_on(&self, words: &str) {
-        self.lock().panics = Some(words.to_owned());
+        self.lock().panic_on = Some(words.to_owned());
     }
 
-    /// Makes nothing fail or panic any more.
+    /// Ends all failures and panics.
     pub fn heal(&self) {
-        let mut strings = self.lock();
-        (strings.fails, strings.panics) = (None, None);
+        let mut state = self.lock();
+        (state.fail_on, state.panic_on) = (None, None);
     }
 
-    /// All recipes that were drawn to the end, in order.
+    /// The recipes of all finished pictures, in order.
     pub fn drawn(&self) -> Vec<Recipe> {
         self.lock().drawn.clone()
     }
 
-    /// The steps that were done, over all pictures.
+    /// The number of finished steps of all pictures.
     pub fn steps_done(&self) -> u32 {
         self.lock().steps_done
     }
 
-    /// The models that were loaded, in order.
+    /// The names of all loaded models, in order.
     pub fn loads(&self) -> Vec<String> {
         self.lock().loads.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Strings> {
+    fn lock(&self) -> MutexGuard<'_, FakeState> {
         self.0.0.lock().unwrap()
     }
 
-    /// Waits until a step may be done, looking at the interrupt all the while as networks do.
+    /// Waits until a step may run. Checks the interrupt meanwhile, as networks do.
     fn step(&self, interrupt: &Interrupt) -> Result<(), GenerateError> {
         loop {
             interrupt.check()?;
-            let mut strings = self.lock();
-            if strings.steps_allowed != Some(0) {
-                strings.steps_allowed = strings.steps_allowed.map(|allowed| allowed - 1);
-                strings.steps_done += 1;
-                let step_takes = strings.step_takes;
-                drop(strings);
-                thread::sleep(step_takes);
+            let mut state = self.lock();
+            if state.steps_allowed != Some(0) {
+                state.steps_allowed = state.steps_allowed.map(|allowed| allowed - 1);
+                state.steps_done += 1;
+                let step_duration = state.step_duration;
+                drop(state);
+                thread::sleep(step_duration);
                 return Ok(());
             }
-            drop(self.0.1.wait_timeout(strings, Duration::from_millis(1)).unwrap());
+            drop(self.0.1.wait_timeout(state, Duration::from_millis(1)).unwrap());
         }
     }
 }
@@ -152,28 +151,28 @@ impl Generator for Fake {
     ) -> Result<RgbaImage, GenerateError> {
         let of = recipe.sampler.resolve(&ModelDefaults::built_in()).steps;
         for done in 1..=of {
-            self.strings.step(control.interrupt())?;
+            self.fakes.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
             control.step(Step { done, of, preview: Some(preview) });
         }
-        let hits = |words: &Option<String>| {
+        let matches = |words: &Option<String>| {
             words.as_ref().is_some_and(|words| recipe.prompt.contains(words))
         };
-        if hits(&self.strings.lock().fails) {
-            return Err(refusal("out of paint"));
+        if matches(&self.fakes.lock().fail_on) {
+            return Err(failure("fake failure"));
         }
-        let panics = hits(&self.strings.lock().panics);
-        assert!(!panics, "the easel fell over");
-        self.strings.lock().drawn.push(recipe.clone());
+        let panics = matches(&self.fakes.lock().panic_on);
+        assert!(!panics, "fake panic");
+        self.fakes.lock().drawn.push(recipe.clone());
         Ok(match (&inputs.init_image, &recipe.edit) {
-            (Some(parent), Some(edit)) => turned(parent, edit),
+            (Some(parent), Some(edit)) => inverted(parent, edit),
             _ => gradient(recipe),
         })
     }
 }
 
-/// What the fakes make of an edit: the picture with all that is in any part turned to its opposite.
-pub fn turned(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
+/// The fakes' result of an edit: the picture with the colours of all parts inverted.
+pub fn inverted(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
     let mut picture = parent.clone();
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
         if edit.parts.iter().any(|part| part.mask.at(x, y) > 0) {
@@ -184,11 +183,11 @@ pub fn turned(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
     picture
 }
 
-fn refusal(text: &str) -> GenerateError {
+fn failure(text: &str) -> GenerateError {
     GenerateError::other(text)
 }
 
-/// What the fakes draw: a gradient between two colours that come from the recipe's hash.
+/// The fakes' picture: a gradient between two colours from the recipe's hash.
 pub fn gradient(recipe: &Recipe) -> RgbaImage {
     let hash = *blake3::hash(recipe.id().0.as_bytes()).as_bytes();
     let Size { width, height } = recipe.size;
@@ -215,8 +214,7 @@ pub fn recipe(prompt: &str) -> Recipe {
     }
 }
 
-/// A story of three shots, drawn in 4 steps at 32x16: a background, a portrait and an item, in that order
-/// or another; [`shot_of`] finds each.
+/// A story with three shots, drawn in 4 steps at 32x16: a background, a portrait and an item. [`shot_of`] finds each.
 pub fn story() -> Story {
     let size = Size::new(32, 16);
     Story {
@@ -260,7 +258,7 @@ pub fn story() -> Story {
     }
 }
 
-/// A story with a background for each of so many scenes, one after the other.
+/// A story with a chain of scenes, each with its own background.
 pub fn long_story(scenes: usize) -> Story {
     let mut story = story();
     let scene = |n: usize| Scene {
@@ -277,7 +275,7 @@ pub fn long_story(scenes: usize) -> Story {
     story
 }
 
-/// The one shot of this kind in a storyboard.
+/// The only shot of a kind in a storyboard.
 pub fn shot_of(board: &Storyboard, kind: ShotKind) -> ShotId {
     let mut shots = board.shots().iter().filter(|shot| shot.kind == kind);
     let shot = shots.next().unwrap();
@@ -290,21 +288,20 @@ pub fn shot(id: &str) -> ShotId {
     ShotId::new(id).unwrap()
 }
 
-/// Asks until there is an answer; fails the test, saying what it waited for, when there is none for a
-/// minute.
+/// Polls until `ask` returns a value. Fails after a minute.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
+    let started = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < DEADLINE, "waited in vain for {what}");
+        assert!(started.elapsed() < DEADLINE, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// [`wait_for`] something to become true.
+/// Polls until `ask` returns true. Fails after a minute.
 #[track_caller]
 pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
     wait_for(what, || ask().then_some(()));
@@ -333,7 +330,7 @@ pub fn apply(
     })
 }
 
-/// Copies a folder with everything in it: what a kill at this instant would leave.
+/// Copies a folder recursively: the state that a kill at this moment would leave.
 pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

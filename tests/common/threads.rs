@@ -1,6 +1,6 @@
-//! The threads of this process, as `proc_pid_stat(5)` has them.
+//! The threads of this process, from `/proc/self/task` (see `proc_pid_stat(5)`).
 
-/// Of each the first 15 bytes of its name, its nice value (19 is the lowest priority) and its time on a processor.
+/// Each thread's name (the first 15 bytes), nice value (19 is the lowest priority) and CPU time in clock ticks.
 pub fn threads() -> Vec<(String, i32, u64)> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());

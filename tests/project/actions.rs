@@ -164,14 +164,14 @@ fn a_failure_stands_on_its_shot_until_it_is_drawn() {
     bench.apply(Action::DrawNeeded);
     bench.settle();
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert!(bench.error(&item).unwrap().contains("out of paint"));
+    assert!(bench.error(&item).unwrap().contains("fake failure"));
     assert_eq!(bench.error(&bench.background()), None);
     assert_eq!(bench.project.needed().count(), 1);
     let told = bench.updates.iter().find_map(|update| match update {
         Update::Failed { shot, error } => Some((shot.clone(), error.to_string())),
         _ => None,
     });
-    assert_eq!(told, Some((item.clone(), "out of paint".to_owned())));
+    assert_eq!(told, Some((item.clone(), "fake failure".to_owned())));
     bench.fakes.heal();
     bench.apply(Action::Draw(vec![item.clone()]));
     assert_eq!(bench.project.state(&item), ShotState::Queued);
@@ -186,7 +186,7 @@ fn a_panic_in_a_generator_stands_on_its_shot_and_the_others_are_drawn() {
     bench.fakes.panic_on("brass lamp");
     bench.apply(Action::DrawNeeded);
     bench.settle();
-    assert!(bench.error(&bench.item()).unwrap().contains("the easel fell over"));
+    assert!(bench.error(&bench.item()).unwrap().contains("fake panic"));
     assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
     assert_eq!(bench.project.state(&bench.portrait()), ShotState::Drafted);
 }

@@ -17,7 +17,7 @@ use bevy_illustrator::{
 
 use super::{
     bench::Bench,
-    common::{copy_folder, gradient, story, turned, wait_until},
+    common::{copy_folder, gradient, story, inverted, wait_until},
 };
 
 /// A part that is the left half of a picture of 32x16.
@@ -62,7 +62,7 @@ fn an_edit_draws_takes_that_know_what_they_were_made_of() {
     for take in [&second, &third] {
         assert_eq!(take.parent(), Some(&first.id));
         let edit = take.recipe().edit.as_ref().unwrap();
-        assert_eq!(take.image().unwrap(), turned(&first.image().unwrap(), edit));
+        assert_eq!(take.image().unwrap(), inverted(&first.image().unwrap(), edit));
         assert_eq!(edit.picture, picture_hash(&first.image().unwrap()));
     }
     assert_eq!((second.recipe().take, third.recipe().take), (0, 1));
@@ -202,7 +202,7 @@ fn all_edits_that_failed_outlive_the_program_and_are_tried_again_when_they_are_a
     bench.settle();
     let mut bench = bench.reopened();
     assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert_eq!(bench.error(&item).as_deref(), Some("out of paint"));
+    assert_eq!(bench.error(&item).as_deref(), Some("fake failure"));
     bench.apply(Action::DrawNeeded);
     bench.settle();
     assert!(bench.fakes.drawn().is_empty(), "they wait for the author");

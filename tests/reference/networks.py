@@ -1,10 +1,11 @@
 """Runs each network of the folders that `models.py` builds, and records inputs, hidden states and outputs."""
 
 import torch
+from safetensors.torch import load_file
 
 import models
 import tokens
-from common import observe, randn, save_tensors
+from common import FIXTURES, observe, randn, save_tensors
 
 
 def record_text_encoder(name, pipeline):
@@ -48,6 +49,16 @@ def record_unet(name, unet, size, odd_size, timesteps):
         )
 
 
+def record_unet_gradients(name, unet):
+    """The gradients of the sum of the squared output for the inputs of the "even" case."""
+    even = load_file(FIXTURES / f"networks/{name}_unet_even.safetensors")
+    inputs = {key: even[key].requires_grad_() for key in ("sample", "context")}
+    with torch.enable_grad():
+        output = unet(inputs["sample"], even["timestep"].item(), inputs["context"]).sample
+        gradients = torch.autograd.grad(output.square().sum(), list(inputs.values()))
+    save_tensors(f"networks/{name}_unet_gradients.safetensors", dict(zip(inputs, gradients, strict=True)))
+
+
 def record_autoencoder(name, vae, size, latent_size):
     image = randn(f"{name}/image", 2, 3, *size).tanh()
     latents = randn(f"{name}/latents", 2, 4, *latent_size)
@@ -85,6 +96,7 @@ def record():
         record_text_encoder(name, pipeline)
         record_autoencoder(name, pipeline.vae, (32, 24), (4, 5))
     record_unet("sd1", models.unet("sd1"), (16, 8), (11, 9), (981, 0.0))
+    record_unet_gradients("sd1", models.unet("sd1"))
     record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))
     record_unet("asymmetric", models.unet("asymmetric"), (12, 8), (11, 14), (500, 999))
     record_tiny_autoencoder(models.tiny_vae())

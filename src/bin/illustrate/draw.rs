@@ -21,7 +21,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{Unfinished, print, print_json},
+    output::{AtomicFile, print, print_json},
     progress::step_bar,
 };
 
@@ -65,8 +65,8 @@ struct Drawn<'a> {
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // What cannot be written is told before the work, not after it.
-        let picture = Unfinished::begin(&self.out)?;
-        let dump = self.dump.as_deref().map(Unfinished::begin).transpose()?;
+        let picture = AtomicFile::create(&self.out)?;
+        let dump = self.dump.as_deref().map(AtomicFile::create).transpose()?;
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
             None => Noise::Seed(self.look.sampling.seed.unwrap_or(0)),

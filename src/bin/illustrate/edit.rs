@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     files::{latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{Unfinished, print, print_json},
+    output::{AtomicFile, print, print_json},
     progress::step_bar,
 };
 
@@ -77,8 +77,8 @@ impl Edit {
         let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
         // What cannot be written is told before the work, not after it.
         let begin = |take: u32| {
-            let dump = self.dump.as_deref().map(|dump| Unfinished::begin(&numbered(dump, take)));
-            Ok((Unfinished::begin(&numbered(&self.out, take))?, dump.transpose()?))
+            let dump = self.dump.as_deref().map(|dump| AtomicFile::create(&numbered(dump, take)));
+            Ok((AtomicFile::create(&numbered(&self.out, take))?, dump.transpose()?))
         };
         let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
         let image = picture(&self.picture)?;

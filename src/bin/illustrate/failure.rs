@@ -1,4 +1,4 @@
-//! Why a command stopped.
+//! The errors of all commands.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -13,78 +13,78 @@ use bevy_illustrator::{
 
 use crate::output::count;
 
-/// Why a command stopped; printed on stderr.
+/// Why a command failed. Printed on stderr.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The story file cannot be read.
     #[error(transparent)]
     Story(#[from] StoryError),
-    /// The story reads well and is wrong all the same.
+    /// The story file parses but has faults.
     #[error("{path} has {}:{}", count(.faults.len(), "fault"), lines(.faults))]
     Faults {
         /// The story file.
         path: PathBuf,
-        /// What is wrong.
+        /// The faults.
         faults: Vec<StoryFault>,
     },
-    /// The art folder refused.
+    /// The art folder cannot be used.
     #[error(transparent)]
     Art(#[from] ArtError),
-    /// The project refused.
+    /// A project action failed.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// The project refused an action.
     #[error(transparent)]
     Action(#[from] Arc<ProjectError>),
-    /// The model refused.
+    /// Diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] DiffusionError),
-    /// Drawing refused.
+    /// Drawing failed.
     #[error(transparent)]
     Generate(#[from] GenerateError),
-    /// A model that cannot run.
-    #[error("{path} cannot run here:{}", lines(.obstacles))]
+    /// The model cannot run.
+    #[error("{path} cannot run:{}", lines(.obstacles))]
     Model {
         /// The file or folder.
         path: PathBuf,
-        /// What keeps it from running.
+        /// Why it cannot run.
         obstacles: Vec<bevy_illustrator::model::inspect::Obstacle>,
     },
-    /// Some pictures were not drawn.
+    /// Some pictures could not be drawn.
     #[error("{} failed:{}", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"), lines(.0))]
     Pictures(Vec<FailedShots>),
-    /// A file that the command line names.
+    /// A file operation failed.
     #[error("cannot {what} {path}: {source}")]
     File {
-        /// `read`, `write`.
+        /// The operation, such as `read` or `write`.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
-    /// A file that the command line names is no picture.
-    #[error("{path} is no picture: {source}: give a PNG")]
+    /// A file is not a readable picture.
+    #[error("{path} is not a readable picture: {source}; use a PNG file")]
     Picture {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         source: image::ImageError,
     },
-    /// More bits than are kept.
-    #[error("{path} has {bits} bits for each channel: save it with 8, as a game shows it")]
+    /// The picture has more bits per channel than an edit preserves.
+    #[error("{path} has {bits} bits per channel; save it with 8")]
     Bits {
         /// The file.
         path: PathBuf,
-        /// How many.
+        /// Bits per channel.
         bits: u16,
     },
-    /// MobileSAM refused.
+    /// MobileSAM failed.
     #[error(transparent)]
     Sam(#[from] SamError),
-    /// A point that the command line names lies elsewhere.
+    /// A point lies outside the picture.
     #[error(
-        "{},{} lies outside the picture of {}x{} pixels", .point.0, .point.1, .picture.0, .picture.1
+        "the point {},{} lies outside the picture of {}x{} pixels", .point.0, .point.1, .picture.0, .picture.1
     )]
     Outside {
         /// Column and row.
@@ -92,51 +92,51 @@ pub(crate) enum Failure {
         /// Width and height.
         picture: (u32, u32),
     },
-    /// A mask cannot be written.
+    /// A mask cannot be read or written.
     #[error(transparent)]
     Mask(#[from] bevy_illustrator::mask::MaskError),
-    /// The file of edits is none.
+    /// The edit file cannot be used.
     #[error(transparent)]
     EditFile(#[from] bevy_illustrator::recipe::edit_file::EditFileError),
-    /// The noise file holds no noise.
+    /// The noise file cannot be used.
     #[error("{path}: {message}")]
     Noise {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         message: String,
     },
-    /// A picture that does not say how it was drawn.
-    #[error("{path} cannot be drawn again: {source}")]
+    /// The picture's file has no readable recipe.
+    #[error("cannot redraw {path}: {source}")]
     NoRecipe {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         source: bevy_illustrator::art::picture_file::PictureError,
     },
-    /// An edit without what it was made of.
-    #[error("{path} is an edit of a picture that is not there: name it with --parent FILE.png")]
+    /// The parent of an edited picture is missing.
+    #[error("{path} is an edit, and its parent was not found; give it with --parent FILE.png")]
     NoParent {
         /// The file.
         path: PathBuf,
     },
-    /// The hub gave nothing.
+    /// The download failed.
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] bevy_illustrator::model::hub::HubError),
-    /// Nobody said yes.
+    /// The licence was not accepted.
     #[cfg(feature = "hub")]
-    #[error("nothing was downloaded: answer with `y`, or give --yes")]
+    #[error("nothing was downloaded; answer `y` or give --yes to accept the licence")]
     NotAgreed,
-    /// Results cannot be printed.
-    #[error("cannot print: {0}")]
+    /// Output cannot be written.
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 
-/// Shots that failed for one reason.
+/// Shots that failed with the same error.
 #[derive(Debug)]
 pub(crate) struct FailedShots {
-    /// The reason.
+    /// The error.
     pub(crate) error: String,
     /// The shots.
     pub(crate) shots: Vec<String>,
@@ -149,7 +149,7 @@ impl std::fmt::Display for FailedShots {
 }
 
 impl Failure {
-    /// A failure on a file that the command line names.
+    /// Wraps an I/O error of a file operation.
     pub(crate) fn file(
         what: &'static str,
         path: &std::path::Path,
@@ -159,7 +159,7 @@ impl Failure {
     }
 }
 
-/// One thing a line, indented.
-fn lines<T: ToString>(things: &[T]) -> String {
-    things.iter().map(|thing| format!("\n  {}", thing.to_string())).collect()
+/// Formats one item per line, indented.
+fn lines<T: ToString>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {}", item.to_string())).collect()
 }

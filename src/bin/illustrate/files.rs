@@ -1,4 +1,4 @@
-//! Pictures and noise as files that a command line names.
+//! Reading and writing picture and noise files.
 
 use std::{io, path::Path};
 
@@ -9,13 +9,13 @@ use image::{ImageFormat, RgbaImage};
 
 use crate::failure::Failure;
 
-/// Reads a picture.
+/// Reads an 8-bit PNG.
 pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
     let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png);
-    let wrong = |source| Failure::Picture { path: path.to_path_buf(), source };
-    let image = image.map_err(wrong)?;
-    // Rounded to 8 bits, pixels that no edit touches would not be what they were.
+    let unreadable = |source| Failure::Picture { path: path.to_path_buf(), source };
+    let image = image.map_err(unreadable)?;
+    // Rounding to 8 bits would change pixels that an edit must not touch.
     let bits = image.color().bits_per_pixel() / u16::from(image.color().channel_count());
     if bits > 8 {
         return Err(Failure::Bits { path: path.to_path_buf(), bits });
@@ -23,7 +23,8 @@ pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
     Ok(image.into_rgba8())
 }
 
-/// A picture as a PNG file, with where it comes from if that is known: a recipe holds no noise from a file.
+/// Encodes a picture as PNG, with its provenance if it has one. Pictures drawn from a noise file have none, because a
+/// recipe does not contain the noise.
 pub(crate) fn png(image: &RgbaImage, provenance: Option<&Provenance>) -> io::Result<Vec<u8>> {
     let Some(provenance) = provenance else {
         let mut bytes = io::Cursor::new(Vec::new());
@@ -33,20 +34,20 @@ pub(crate) fn png(image: &RgbaImage, provenance: Option<&Provenance>) -> io::Res
     picture_file::encode(image, provenance)
 }
 
-/// Reads the starting noise.
+/// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.
 pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
-    let wrong = |message: String| Failure::Noise { path: path.to_path_buf(), message };
+    let invalid = |message: String| Failure::Noise { path: path.to_path_buf(), message };
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(|error| wrong(format!("this is no whole safetensors file: {error}")))?;
+        .map_err(|error| invalid(format!("not a complete safetensors file: {error}")))?;
     let latents = tensors
         .get("latents")
-        .ok_or_else(|| wrong("there is no tensor `latents` in this file".to_owned()))?;
+        .ok_or_else(|| invalid("the file has no tensor `latents`".to_owned()))?;
     if latents.rank() != 4 || latents.dims()[0] != 1 {
         let shape = latents.shape();
-        return Err(wrong(format!(
-            "`latents` is {shape:?}; expected (1, channels, height, width)"
+        return Err(invalid(format!(
+            "`latents` has shape {shape:?}; expected (1, channels, height, width)"
         )));
     }
-    latents.to_dtype(DType::F32).map_err(|error| wrong(error.to_string()))
+    latents.to_dtype(DType::F32).map_err(|error| invalid(error.to_string()))
 }

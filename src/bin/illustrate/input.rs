@@ -1,4 +1,4 @@
-//! The story that a command works on, and its art folder.
+//! The story arguments that commands share.
 
 use std::path::{Path, PathBuf};
 
@@ -10,22 +10,22 @@ use bevy_illustrator::story::{
 
 use crate::failure::Failure;
 
-/// Which story, and where its pictures lie.
+/// The story and its art folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StoryArgs {
-    /// The story file: NAME.story.ron
+    /// The story file, NAME.story.ron
     story: PathBuf,
-    /// The art folder [default: illustrations/NAME in the nearest folder above the story that is
-    /// called `assets`, as the game finds it, or else beside the story]
+    /// The art folder [default: illustrations/NAME in the nearest parent folder named `assets`, where the game
+    /// looks, or else beside the story]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl StoryArgs {
-    /// Reads the story and tells its warnings on stderr.
+    /// Reads the story and prints its warnings on stderr.
     ///
     /// # Errors
-    /// When it cannot be read, or has faults that keep it from being planned.
+    /// If the story cannot be read or has faults other than warnings.
     pub(crate) fn read(&self) -> Result<Story, Failure> {
         let story = StoryFormats::default().read(&self.story)?;
         let (warnings, faults): (Vec<_>, Vec<_>) =
@@ -46,9 +46,9 @@ impl StoryArgs {
     }
 }
 
-/// Where the plugin keeps the pictures of a story in an asset folder; elsewhere, beside the story.
+/// The plugin's art folder for a story inside `assets`, or else a folder beside the story.
 fn default_art_folder(story: &Path) -> PathBuf {
-    // Absolute, so that it is found from within that folder as well.
+    // Absolute, so that `assets` is found from inside that folder too.
     let absolute = std::path::absolute(story).unwrap_or_else(|_| story.to_path_buf());
     let assets = absolute.ancestors().skip(1).find(|folder| folder.ends_with("assets"));
     let beside = story.parent().unwrap_or(Path::new(""));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_lie_where_the_game_looks_for_them() {
+    fn the_default_art_folder_is_where_the_game_looks() {
         for (story, art) in [
             ("/game/assets/stories/door.story.ron", "/game/assets/illustrations/door"),
             ("/game/assets/acts/1/door.story.ron", "/game/assets/illustrations/door"),

@@ -1,8 +1,8 @@
-//! The command line: plans, draws and edits, for build servers and for scripts.
+//! The command line, for scripts and build servers.
 //!
-//! It drives the same [`Project`](bevy_illustrator::project::Project) as the Bevy plugin and works on
-//! the same art folder, so a game finds what was drawn here, and the other way round. Every command
-//! exits with 0 when it is done, 1 when something failed (named on stderr) and 2 on bad usage.
+//! It drives the same [`Project`](bevy_illustrator::project::Project) as the Bevy plugin and uses the same art
+//! folder, so the game and the command line share their pictures. Every command exits with 0 on success, with 1 on
+//! failure (described on stderr) and with 2 on wrong usage.
 #![forbid(unsafe_code)]
 
 mod draw;
@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// Illustrates the story of a game.
+/// Illustrates a game's story.
 #[derive(Debug, Parser)]
 #[command(name = "illustrate", version, about, propagate_version = true)]
 struct CommandLine {
@@ -35,26 +35,26 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List every picture that a story needs, and where each stands.
+    /// List the pictures that a story needs, with their state.
     Plan(plan::Plan),
-    /// Draw the pictures of a story that are missing or stale.
+    /// Draw a story's missing and stale pictures.
     Render(render::Render),
-    /// Draw one picture from a prompt, without a story.
+    /// Draw a picture from a prompt, without a story.
     Draw(draw::Draw),
-    /// Draw parts of a picture anew, and nothing else.
+    /// Edit parts of a picture; the rest stays unchanged.
     Edit(edit::Edit),
-    /// Draw a picture again from the recipe inside it.
+    /// Redraw a picture from the recipe in its file and compare.
     Replay(replay::Replay),
-    /// Write the mask of what is pointed at in a picture.
+    /// Select an object of a picture and write its mask.
     Select(select::Select),
-    /// Look at models, or download one.
+    /// Inspect or download models.
     #[command(subcommand)]
     Models(models::Models),
 }
 
 fn main() -> ExitCode {
     output::log_to_stderr();
-    let done = match CommandLine::parse().command {
+    let result = match CommandLine::parse().command {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
         Command::Draw(draw) => draw.run(),
@@ -63,9 +63,9 @@ fn main() -> ExitCode {
         Command::Select(select) => select.run(),
         Command::Models(models) => models.run(),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        // `illustrate plan | head`: whoever read has enough.
+        // The reader closed the pipe, as in `illustrate plan | head`.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }

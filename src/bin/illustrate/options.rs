@@ -1,4 +1,4 @@
-//! What `render` and `draw` have in common: the model and how it samples.
+//! Options that commands share: model, sampling, size and device.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::failure::Failure;
 
-/// The model, how it samples, and the size; what is not given stays as the style says.
+/// Model, sampling and size. Options that are not given keep the style's values.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct LookOptions {
     #[command(flatten)]
@@ -22,30 +22,30 @@ pub(crate) struct LookOptions {
     pub(crate) size: Option<Size>,
 }
 
-/// The model and how it samples.
+/// Model and sampling.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SamplingOptions {
-    /// A diffusers folder [default: the model that the style names, or the built-in one]
+    /// A diffusers folder [default: the style's model, or else the built-in model]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// The seed that all noise grows from
+    /// The seed of the initial noise
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Sampling steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: Option<u32>,
-    /// Classifier-free guidance scale; 1 is none
+    /// Classifier-free guidance scale; 1 disables guidance
     #[arg(long, value_name = "X", value_parser = guidance)]
     pub(crate) guidance: Option<f32>,
-    /// How much of the contrast that guidance adds is taken back; 0 is nothing
+    /// Guidance rescale, from 0 (off) to 1; reduces the contrast that guidance adds
     #[arg(long, value_name = "X", value_parser = guidance_rescale)]
     pub(crate) guidance_rescale: Option<f32>,
-    /// How to walk from noise to picture
+    /// The scheduler
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<String>,
 }
 
-/// Where the networks run.
+/// The device that runs the networks.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DeviceOption {
     /// auto, cpu, cuda, cuda:1 or metal
@@ -54,7 +54,7 @@ pub(crate) struct DeviceOption {
 }
 
 impl LookOptions {
-    /// The style with what was given put in.
+    /// The style with these options applied.
     pub(crate) fn applied_to(&self, style: &Style) -> Style {
         let mut style = style.clone();
         style.sampler = self.sampling.sampler(style.sampler.clone());
@@ -70,7 +70,7 @@ impl LookOptions {
 }
 
 impl SamplingOptions {
-    /// The sampler with what was given put in.
+    /// The sampler with these options applied.
     pub(crate) fn sampler(&self, sampler: Sampler) -> Sampler {
         Sampler {
             scheduler: self.scheduler.clone().or(sampler.scheduler),
@@ -80,7 +80,7 @@ impl SamplingOptions {
         }
     }
 
-    /// The model as recipes name it.
+    /// The model's name in recipes.
     pub(crate) fn model_name(&self) -> String {
         self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
     }
@@ -113,7 +113,7 @@ pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
     }
 }
 
-/// One name for one folder, however it is typed: a model is part of a picture's identity.
+/// Normalises a model's path, because the name is part of a picture's identity.
 pub(crate) fn model_name(folder: &Path) -> String {
     let parts = folder.components().filter(|part| *part != Component::CurDir);
     let name: PathBuf = parts.collect();
@@ -129,14 +129,14 @@ fn scheduler() -> impl TypedValueParser<Value = String> {
 fn guidance(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(guidance @ 0.0..=1000.0) => Ok(guidance),
-        _ => Err("give a number from 0 to 1000; 7.5 is usual, 1 is none".to_owned()),
+        _ => Err("expected a number from 0 to 1000; 7.5 is usual, 1 disables guidance".to_owned()),
     }
 }
 
 fn guidance_rescale(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(rescale @ 0.0..=1.0) => Ok(rescale),
-        _ => Err("give a number from 0 to 1; 0.7 is usual, 0 is none".to_owned()),
+        _ => Err("expected a number from 0 to 1; 0.7 is usual, 0 is off".to_owned()),
     }
 }
 
@@ -145,7 +145,7 @@ fn size(text: &str) -> Result<Size, String> {
     text.split_once(['x', 'X'])
         .and_then(|(width, height)| Some(Size::new(side(width)?, side(height)?)))
         .ok_or_else(|| {
-            format!("give width and height in pixels, from {MIN_SIDE} to {MAX_SIDE}: 512x512")
+            format!("expected width and height in pixels, from {MIN_SIDE} to {MAX_SIDE}, such as 512x512")
         })
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_two_sides_in_pixels() {
+    fn a_size_is_width_by_height() {
         assert_eq!(size("640x384"), Ok(Size::new(640, 384)));
         for bad in ["", "512", "512x", "x512", "0x512", "512x512x3", "-8x8", "9999999999x8"] {
             assert!(size(bad).is_err(), "{bad}");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn guidance_is_rescaled_by_a_share() {
+    fn guidance_rescale_is_from_0_to_1() {
         assert_eq!([guidance_rescale("0"), guidance_rescale("0.7")], [Ok(0.0), Ok(0.7)]);
         for bad in ["", "1.5", "-0.1", "NaN", "much"] {
             assert!(guidance_rescale(bad).is_err(), "{bad}");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_stays_as_the_style_says() {
+    fn missing_options_keep_the_style() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
         let sampling = SamplingOptions { steps: Some(3), ..Default::default() };
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_folder_has_one_name() {
+    fn spellings_of_one_path_have_one_name() {
         for typed in ["models/a", "models/a/", "./models//./a"] {
             assert_eq!(model_name(Path::new(typed)), "models/a");
         }

@@ -1,4 +1,4 @@
-//! Results on stdout, warnings on stderr, and files that appear whole or not at all.
+//! Results on stdout, warnings on stderr, and atomic file writes.
 
 use std::{
     fs::File,
@@ -11,35 +11,35 @@ use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
-/// Prints text for people on stdout.
+/// Prints text on stdout.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     Ok(writeln!(out, "{text}").and_then(|()| out.flush())?)
 }
 
-/// Prints a result for programs on stdout.
+/// Prints a value as JSON on stdout.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
     print(&json)
 }
 
-/// `1 picture`, `2 pictures`.
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+/// Formats a count with its noun: `1 picture`, `2 pictures`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A file that is being written. It stands at its place only once it is finished.
-pub(crate) struct Unfinished {
+/// A file written atomically: it appears at its path once it is complete.
+pub(crate) struct AtomicFile {
     file: NamedTempFile,
     path: PathBuf,
 }
 
-impl Unfinished {
-    /// Makes sure that the file can be written, before any work is done for it.
+impl AtomicFile {
+    /// Creates the temporary file. Call this before long work, to fail early.
     ///
     /// # Errors
-    /// When its folder is not there, or does not let itself be written to.
-    pub(crate) fn begin(path: &Path) -> Result<Self, Failure> {
+    /// If the folder does not exist or is not writable.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
@@ -53,20 +53,20 @@ impl Unfinished {
         Ok(Self { file, path: path.to_path_buf() })
     }
 
-    /// The file as it is being written.
+    /// The path of the temporary file.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Fills the file, brings it to the disk and puts it in its place.
+    /// Writes the contents, syncs them and moves the file to its path.
     ///
     /// # Errors
-    /// When the system refuses; what stood there before still stands then.
+    /// If writing fails. An existing file stays unchanged then.
     pub(crate) fn finish(
         mut self,
-        fill: impl FnOnce(&mut File) -> io::Result<()>,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let written = fill(self.file.as_file_mut()).and_then(|()| self.file.as_file().sync_all());
+        let written = write(self.file.as_file_mut()).and_then(|()| self.file.as_file().sync_all());
         written.map_err(Failure::file("write", &self.path))?;
         let placed = self.file.persist(&self.path).map_err(|error| error.error);
         placed.map_err(Failure::file("write", &self.path))?;
@@ -74,7 +74,7 @@ impl Unfinished {
     }
 }
 
-/// What the core tells in the log, from warnings up.
+/// A logger that prints warnings and errors on stderr.
 struct StderrLog;
 
 impl log::Log for StderrLog {
@@ -91,7 +91,7 @@ impl log::Log for StderrLog {
     fn flush(&self) {}
 }
 
-/// Sends warnings of the core to stderr.
+/// Installs [`StderrLog`].
 pub(crate) fn log_to_stderr() {
     if log::set_logger(&StderrLog).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);

@@ -1,4 +1,4 @@
-//! `illustrate plan`: every picture that a story needs, and where each stands.
+//! `illustrate plan`: lists the pictures that a story needs, with their state.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -18,14 +18,14 @@ use crate::{
     output::{count, print, print_json},
 };
 
-/// Reads the art folder without taking it from a game that runs.
+/// Reads the art folder without locking it, so that it works beside a running game.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
     story: StoryArgs,
     #[command(flatten)]
     look: LookOptions,
-    /// Print a JSON array of shots
+    /// Print the shots as a JSON array
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ struct PlannedShot<'a> {
     model: &'a str,
     sampler: Sampler,
     sources: &'a [PromptPiece],
-    /// Takes on disk, whatever their recipe.
+    /// The number of takes on disk, of any recipe.
     takes: usize,
     /// The file that the game shows.
     picture: Option<PathBuf>,
@@ -88,7 +88,7 @@ fn planned<'a>(shot: &'a Shot, art: &Art) -> PlannedShot<'a> {
     }
 }
 
-/// One line a shot, then how many there are in each state.
+/// One line per shot, then the count of each state.
 fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
     let widest = shots.iter().map(|shot| shot.id.as_str().chars().count()).max().unwrap_or(0);
     let mut states: BTreeMap<usize, usize> = BTreeMap::new();
@@ -97,11 +97,11 @@ fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
         let (state, id, size) = (shot.state.name(), shot.id.as_str(), shot.size.to_string());
         let kind = shot.kind.name();
         lines.push(format!("{state:9} {kind:11} {size:>9}  {id:widest$}  {}", shot.prompt));
-        *states.entry(place(shot.state)).or_default() += 1;
+        *states.entry(position(shot.state)).or_default() += 1;
     }
     let counts: Vec<String> = states
         .iter()
-        .map(|(&at, count)| format!("{count} {}", ShotState::ALL[at].name()))
+        .map(|(&index, count)| format!("{count} {}", ShotState::ALL[index].name()))
         .collect();
     lines.push(if counts.is_empty() {
         "This story needs no pictures.".to_owned()
@@ -110,12 +110,12 @@ fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
     });
     if !orphans.is_empty() {
         let ids: Vec<&str> = orphans.iter().map(|id| id.as_str()).collect();
-        lines.push(format!("Nothing in the story asks any more for: {}", ids.join(", ")));
+        lines.push(format!("No longer in the story: {}", ids.join(", ")));
     }
     lines.join("\n")
 }
 
-/// Where a state stands in [`ShotState::ALL`].
-fn place(state: ShotState) -> usize {
+/// The index of a state in [`ShotState::ALL`].
+fn position(state: ShotState) -> usize {
     ShotState::ALL.iter().position(|&other| other == state).unwrap_or(0)
 }

@@ -1,16 +1,16 @@
-//! How far drawing is: a bar on a terminal, a line for each picture elsewhere.
+//! Progress output: a bar on a terminal, else one line per picture.
 
 use std::time::{Duration, Instant};
 
 use bevy_illustrator::studio::JobView;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How far drawing is, on stderr.
+/// The progress of drawing several pictures, on stderr.
 pub(crate) struct DrawProgress {
     bar: ProgressBar,
     pictures: usize,
     done: usize,
-    began: Instant,
+    started: Instant,
 }
 
 impl DrawProgress {
@@ -18,10 +18,10 @@ impl DrawProgress {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:24} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, pictures, done: 0, began: Instant::now() }
+        Self { bar, pictures, done: 0, started: Instant::now() }
     }
 
-    /// Shows the job that is under way.
+    /// Updates the bar from the job in progress.
     pub(crate) fn show(&self, jobs: &[JobView]) {
         let Some((job, progress)) =
             jobs.iter().find_map(|view| Some((&view.job, view.progress.as_ref()?)))
@@ -31,23 +31,23 @@ impl DrawProgress {
         let of = u64::from(progress.of.max(1));
         self.bar.set_length(self.pictures as u64 * of);
         self.bar.set_position(self.done as u64 * of + u64::from(progress.done));
-        let place = format!("{} of {}", self.done + 1, self.pictures);
-        let left = self.left(f64::from(progress.done) / of as f64);
-        let left = left.map(|left| format!(", {} left", short(left))).unwrap_or_default();
+        let position = format!("{} of {}", self.done + 1, self.pictures);
+        let left = self.time_left(f64::from(progress.done) / of as f64);
+        let left = left.map(|left| format!(", {} left", format_duration(left))).unwrap_or_default();
         self.bar.set_message(format!(
-            "{place}: {}, step {} of {}{left}",
+            "{position}: {}, step {} of {}{left}",
             job.shot, progress.done, progress.of
         ));
     }
 
-    /// Tells that one more picture is done.
-    pub(crate) fn drew(&mut self, what: &str) {
+    /// Counts one picture as done and prints a line about it.
+    pub(crate) fn picture_done(&mut self, what: &str) {
         self.done += 1;
-        self.say(&format!("[{}/{}] {what}", self.done, self.pictures));
+        self.print_line(&format!("[{}/{}] {what}", self.done, self.pictures));
     }
 
-    /// Says something above the bar.
-    pub(crate) fn say(&self, line: &str) {
+    /// Prints a line above the bar.
+    pub(crate) fn print_line(&self, line: &str) {
         if self.bar.is_hidden() {
             eprintln!("{line}");
         } else {
@@ -55,21 +55,21 @@ impl DrawProgress {
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn end(&self) {
+    /// Removes the bar.
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Time left, by what has been done so far.
-    fn left(&self, of_this: f64) -> Option<Duration> {
-        let done = self.done as f64 + of_this;
+    /// The estimated time left. `fraction` is the finished fraction of the current picture.
+    fn time_left(&self, fraction: f64) -> Option<Duration> {
+        let done = self.done as f64 + fraction;
         let left = (self.pictures as f64 - done).max(0.0);
-        (done > 0.0).then(|| self.began.elapsed().mul_f64(left / done))
+        (done > 0.0).then(|| self.started.elapsed().mul_f64(left / done))
     }
 }
 
-/// `45 s`, `12 min`, `2 h 5 min`.
-pub(crate) fn short(time: Duration) -> String {
+/// Formats a duration: `45 s`, `12 min`, `2 h 5 min`.
+pub(crate) fn format_duration(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..90 => format!("{seconds} s"),
         seconds @ 90..5400 => format!("{} min", seconds.div_ceil(60)),
@@ -77,7 +77,7 @@ pub(crate) fn short(time: Duration) -> String {
     }
 }
 
-/// A bar for the steps of one picture.
+/// A progress bar for the steps of one picture.
 pub(crate) fn step_bar(steps: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
     ProgressBar::new(steps.into())
@@ -89,9 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_short() {
+    fn durations_are_formatted_in_the_largest_units() {
         for (seconds, text) in [(7, "7 s"), (100, "2 min"), (5399, "90 min"), (7500, "2 h 5 min")] {
-            assert_eq!(short(Duration::from_secs(seconds)), text);
+            assert_eq!(format_duration(Duration::from_secs(seconds)), text);
         }
     }
 }

@@ -1,9 +1,8 @@
-//! `illustrate render`: draws the pictures of a story that are missing or stale.
+//! `illustrate render`: draws a story's missing and stale pictures.
 //!
-//! Options that differ from the story's style make a style for this run. Its pictures are takes like
-//! all others: a second run with the same options finds them and draws nothing, and a run without
-//! them finds those of the story's own style. Each finished picture is whole on disk at once, so
-//! that a run may be stopped at any time; the next one goes on.
+//! Options override the story's style for this run. The pictures are ordinary takes: a second run with the same
+//! options finds them and draws nothing, and a run without options finds the pictures of the story's own style. Each
+//! finished picture is saved at once, so a run can be stopped at any time and the next run continues.
 
 use std::{
     collections::BTreeSet,
@@ -25,41 +24,41 @@ use crate::{
     input::StoryArgs,
     options::{DeviceOption, LookOptions, check_model},
     output::{count, print, print_json},
-    progress::{DrawProgress, short},
+    progress::{DrawProgress, format_duration},
 };
 
-/// How often the worker thread is asked how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// How often progress is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Render {
     #[command(flatten)]
     story: StoryArgs,
-    /// Draw this picture only; may be given several times
+    /// Draw only this picture; can be given several times
     #[arg(long = "shot", value_name = "ID", value_parser = |id: &str| ShotId::new(id))]
     shots: Vec<ShotId>,
-    /// How many takes each picture should have
+    /// The number of takes that each picture should have
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     takes: u32,
     #[command(flatten)]
     look: LookOptions,
     #[command(flatten)]
     device: DeviceOption,
-    /// Draw one more take (or as many as --takes says) of each picture, whatever is there
+    /// Draw --takes more takes of each picture, even if it is already drawn
     #[arg(long)]
     force: bool,
-    /// Print what was drawn as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What came of it, as `--json` prints it.
+/// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Rendered {
     art: PathBuf,
     drawn: Vec<DrawnTake>,
     failed: Vec<FailedShot>,
-    /// Pictures that were there already.
+    /// The number of pictures that were already drawn.
     kept: usize,
 }
 
@@ -79,19 +78,19 @@ struct FailedShot {
 
 impl Render {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let began = Instant::now();
+        let started = Instant::now();
         let story = self.story.read()?;
         let registry = GeneratorRegistry::built_in(self.device.device);
         let change = |style: &_| self.look.applied_to(style);
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
-        let chosen = self.chosen(&project)?;
-        self.queue(&mut project, &chosen)?;
-        let rendered = draw(&mut project, &chosen)?;
-        self.tell(&rendered, began.elapsed())
+        let shots = self.select(&project)?;
+        self.queue(&mut project, &shots)?;
+        let rendered = draw(&mut project, &shots)?;
+        self.report(&rendered, started.elapsed())
     }
 
-    /// The shots that the command line names, or all.
-    fn chosen(&self, project: &Project) -> Result<Vec<Shot>, Failure> {
+    /// The shots given with `--shot`, or all shots.
+    fn select(&self, project: &Project) -> Result<Vec<Shot>, Failure> {
         if self.shots.is_empty() {
             return Ok(project.board().shots().to_vec());
         }
@@ -104,23 +103,23 @@ impl Render {
             .collect()
     }
 
-    /// Queues what is to be drawn, in front of what a game may have left in the queue.
-    fn queue(&self, project: &mut Project, chosen: &[Shot]) -> Result<(), Failure> {
+    /// Queues the drawings, ahead of any jobs that a game left in the queue.
+    fn queue(&self, project: &mut Project, shots: &[Shot]) -> Result<(), Failure> {
         let missing = |project: &Project, shot: &Shot| {
-            let there = if self.force { 0 } else { takes_of(shot, project) };
-            self.takes.saturating_sub(there)
+            let existing = if self.force { 0 } else { takes_of(shot, project) };
+            self.takes.saturating_sub(existing)
         };
-        if chosen.iter().any(|shot| missing(project, shot) > 0) {
+        if shots.iter().any(|shot| missing(project, shot) > 0) {
             check_model(&project.style().model)?;
         }
         if !self.force {
-            // In story order; what comes after goes to the front, so the first shot comes last.
-            project.apply(Action::Draw(chosen.iter().map(|shot| shot.id.clone()).collect()));
-            for job in pending(project, chosen).iter().rev() {
+            // Each move puts a job ahead of all others, so iterate backwards to keep the story's order.
+            project.apply(Action::Draw(shots.iter().map(|shot| shot.id.clone()).collect()));
+            for job in pending(project, shots).iter().rev() {
                 project.apply(Action::MoveToFront(job.job.id));
             }
         }
-        for shot in chosen.iter().rev() {
+        for shot in shots.iter().rev() {
             match missing(project, shot) {
                 0 => {}
                 takes => {
@@ -131,16 +130,16 @@ impl Render {
         Ok(())
     }
 
-    fn tell(&self, rendered: &Rendered, took: Duration) -> Result<(), Failure> {
+    fn report(&self, rendered: &Rendered, took: Duration) -> Result<(), Failure> {
         if self.json {
             print_json(rendered)?;
         } else {
             let art = rendered.art.display();
             let (drawn, kept) = (rendered.drawn.len(), count(rendered.kept, "picture"));
             print(&if drawn + rendered.failed.len() == 0 {
-                format!("Nothing to draw: {kept} there already, in {art}")
+                format!("Nothing to draw: {kept} already drawn in {art}")
             } else {
-                format!("Drew {} in {}, in {art}", count(drawn, "picture"), short(took))
+                format!("Drew {} in {}: {art}", count(drawn, "picture"), format_duration(took))
             })?;
         }
         if rendered.failed.is_empty() {
@@ -158,46 +157,46 @@ impl Render {
     }
 }
 
-/// Takes of a shot's recipe that are there or in the queue.
+/// The number of takes of a shot's recipe that are drawn or queued.
 fn takes_of(shot: &Shot, project: &Project) -> u32 {
     let is_wanted = |job: &Job| job.recipe.same_but_take(&shot.recipe);
     let takes = project.art().takes(&shot.id).iter();
-    let here = takes.filter(|take| take.is_take_of(&shot.recipe)).count();
+    let drawn = takes.filter(|take| take.is_take_of(&shot.recipe)).count();
     let jobs = project.studio().jobs();
     let queued =
         jobs.iter().filter(|view| view.job.shot == shot.id && is_wanted(&view.job)).count();
-    u32::try_from(here + queued).unwrap_or(u32::MAX)
+    u32::try_from(drawn + queued).unwrap_or(u32::MAX)
 }
 
-/// The jobs of these shots that are not done.
-fn pending(project: &Project, chosen: &[Shot]) -> Vec<JobView> {
-    let ids: BTreeSet<&ShotId> = chosen.iter().map(|shot| &shot.id).collect();
+/// The unfinished jobs of these shots.
+fn pending(project: &Project, shots: &[Shot]) -> Vec<JobView> {
+    let ids: BTreeSet<&ShotId> = shots.iter().map(|shot| &shot.id).collect();
     let jobs = project.studio().jobs();
     jobs.into_iter().filter(|view| ids.contains(&view.job.shot)).collect()
 }
 
-/// Waits until the chosen shots are drawn, and tells how far that is. What else is queued stays so.
-fn draw(project: &mut Project, chosen: &[Shot]) -> Result<Rendered, Failure> {
-    let asked = pending(project, chosen);
-    let mut progress = DrawProgress::new(asked.len());
+/// Waits until the shots are drawn, and shows progress. Other queued jobs stay queued.
+fn draw(project: &mut Project, shots: &[Shot]) -> Result<Rendered, Failure> {
+    let queued = pending(project, shots);
+    let mut progress = DrawProgress::new(queued.len());
     let (mut drawn, mut failed) = (Vec::new(), Vec::new());
     loop {
-        // Asked before polling, so that what happens in between is not lost.
-        let jobs = pending(project, chosen);
+        // Read before polling, so that no update between the two is lost.
+        let jobs = pending(project, shots);
         let updates = project.poll();
-        let told = updates.len();
+        let received = updates.len();
         for update in updates {
             match update {
                 Update::Drawn { shot, take } => {
                     if let Ok(take) = project.art().take(&shot, &take) {
                         let seconds = Duration::from_millis(take.provenance.took_ms).as_secs_f64();
-                        progress.drew(&format!("{shot} ({seconds:.1} s)"));
+                        progress.picture_done(&format!("{shot} ({seconds:.1} s)"));
                         let (take, file) = (take.id.to_string(), take.path.clone());
                         drawn.push(DrawnTake { shot, take, file, seconds });
                     }
                 }
                 Update::Failed { shot, error } => {
-                    progress.drew(&format!("{shot} failed"));
+                    progress.picture_done(&format!("{shot} failed"));
                     failed.push(FailedShot { shot, error: error.to_string() });
                 }
                 Update::Applied { result, .. } => drop(result?),
@@ -208,12 +207,12 @@ fn draw(project: &mut Project, chosen: &[Shot]) -> Result<Rendered, Failure> {
             break;
         }
         progress.show(&jobs);
-        if told == 0 {
-            thread::sleep(LOOK_EVERY);
+        if received == 0 {
+            thread::sleep(POLL_INTERVAL);
         }
     }
-    progress.end();
-    let asked: BTreeSet<ShotId> = asked.into_iter().map(|view| view.job.shot).collect();
+    progress.finish();
+    let queued: BTreeSet<ShotId> = queued.into_iter().map(|view| view.job.shot).collect();
     let art = project.art().root().to_path_buf();
-    Ok(Rendered { art, drawn, failed, kept: chosen.len() - asked.len() })
+    Ok(Rendered { art, drawn, failed, kept: shots.len() - queued.len() })
 }

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     files::{picture, png},
     options::{DeviceOption, check_model},
-    output::{Unfinished, print, print_json},
+    output::{AtomicFile, print, print_json},
     progress::step_bar,
 };
 
@@ -54,7 +54,7 @@ struct Replayed<'a> {
 
 impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = Unfinished::begin(&self.out)?;
+        let out = AtomicFile::create(&self.out)?;
         let before = picture(&self.picture)?;
         let from = picture_file::provenance(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;
@@ -87,7 +87,7 @@ impl Replay {
         out.finish(|file| file.write_all(&png?))?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
-        let replayed = Replayed { file, same_model, diff_bounds, took_ms };
+        let replayed = Replayed { file, same_model, differing, took_ms };
         if self.json { print_json(&replayed) } else { replayed.print() }
     }
 

@@ -1,4 +1,4 @@
-//! `illustrate select`: the mask of what is pointed at in a picture.
+//! `illustrate select`: writes the mask of an object.
 
 use std::{io::Write, path::PathBuf};
 
@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{Unfinished, print},
+    output::{AtomicFile, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,27 +23,27 @@ pub(crate) struct Select {
     /// The picture
     #[arg(long, value_name = "FILE.png")]
     picture: PathBuf,
-    /// A pixel of what is meant
+    /// A pixel of the object; can be given several times
     #[arg(long, value_name = "X,Y", value_parser = point)]
     point: Vec<(u32, u32)>,
-    /// A pixel of what is not meant
+    /// A pixel that the mask must not contain; can be given several times
     #[arg(long, value_name = "X,Y", value_parser = point)]
     not: Vec<(u32, u32)>,
-    /// A box around what is meant; of several, what each of them holds. It must begin in the picture; what
-    /// reaches beyond its edges is cut off
+    /// A box around the object, clipped to the picture; its top left corner must lie inside. With several boxes, the
+    /// mask contains the objects of all
     #[arg(long = "box", value_name = "X,Y,W,H", value_parser = area)]
     area: Vec<Area>,
-    /// MobileSAM's weights, to have it tell what belongs together instead of colours and edges
+    /// MobileSAM's weights; without them, objects are found by colours and edges
     #[arg(long, value_name = "FILE.safetensors")]
     mobile_sam: Option<PathBuf>,
-    /// The mask: a grey PNG, white where it is
+    /// The mask file, a grey PNG that is white inside the mask
     #[arg(long, value_name = "MASK.png")]
     out: PathBuf,
 }
 
 impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = Unfinished::begin(&self.out)?;
+        let out = AtomicFile::create(&self.out)?;
         let image = picture(&self.picture)?;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
@@ -55,13 +55,13 @@ impl Select {
         let mut masks = match &self.mobile_sam {
             Some(weights) => {
                 let sam = Sam::load(weights, &DeviceKind::Auto.open()?)?;
-                let seen = sam.embed(&image)?;
-                let select = |pointing| Ok(sam.select(&seen, &pointing)?);
-                self.pointings(size).map(select).collect::<Result<Vec<_>, Failure>>()?
+                let embedding = sam.embed(&image)?;
+                let select = |prompt| Ok(sam.select(&embedding, &prompt)?);
+                self.prompts(size).map(select).collect::<Result<Vec<_>, Failure>>()?
             }
             None => {
                 let objects = Objects::detect(&image);
-                self.pointings(size).map(|pointing| objects.select(&pointing)).collect()
+                self.prompts(size).map(|prompt| objects.select(&prompt)).collect()
             }
         };
         let mut mask = masks.swap_remove(0);
@@ -74,10 +74,10 @@ impl Select {
         print(&format!("Wrote {}: {share:.1} % of the picture", self.out.display()))
     }
 
-    /// What is pointed at in a picture of `size`: all points with the first box, and every further box by
-    /// itself.
-    fn pointings(&self, size: (u32, u32)) -> impl Iterator<Item = SelectionPrompt> {
-        let mut areas = self.area.iter().map(move |&area| within(area, size));
+    /// The prompts for a picture of `size`: all points with the first box, then each further box with the excluded
+    /// points.
+    fn prompts(&self, size: (u32, u32)) -> impl Iterator<Item = SelectionPrompt> {
+        let mut areas = self.area.iter().map(move |&area| clip(area, size));
         let first = areas.next();
         let points =
             SelectionPrompt { include: self.point.clone(), exclude: self.not.clone(), area: first };
@@ -90,8 +90,8 @@ impl Select {
     }
 }
 
-/// The part of a box that lies in a picture of `size`, in which it begins.
-fn within(area: Area, size: (u32, u32)) -> Area {
+/// Clips a box that starts inside a picture of `size`.
+fn clip(area: Area, size: (u32, u32)) -> Area {
     let width = area.right().min(size.0).saturating_sub(area.x);
     let height = area.bottom().min(size.1).saturating_sub(area.y);
     Area { width, height, ..area }
@@ -104,13 +104,14 @@ fn numbers<const N: usize>(text: &str) -> Option<[u32; N]> {
 
 fn point(text: &str) -> Result<(u32, u32), String> {
     let point = numbers(text).map(|[x, y]| (x, y));
-    point.ok_or_else(|| "give column and row of a pixel: 120,80".to_owned())
+    point.ok_or_else(|| "expected the column and row of a pixel, such as 120,80".to_owned())
 }
 
 fn area(text: &str) -> Result<Area, String> {
     let area = numbers(text).map(|[x, y, width, height]| Area { x, y, width, height });
-    area.filter(|area| area.width > 0 && area.height > 0)
-        .ok_or_else(|| "give left, top, width and height in pixels: 100,60,40,80".to_owned())
+    area.filter(|area| area.width > 0 && area.height > 0).ok_or_else(|| {
+        "expected left, top, width and height in pixels, such as 100,60,40,80".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -118,16 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_of_a_box_reaches_beyond_the_picture_is_cut_off() {
+    fn a_box_is_clipped_to_the_picture() {
         let area = |x, y, width, height| Area { x, y, width, height };
-        let cut = |asked| within(asked, (96, 64));
-        assert_eq!(cut(area(28, 12, 40, 40)), area(28, 12, 40, 40));
-        assert_eq!(cut(area(28, 12, 1000, 40)), area(28, 12, 68, 40));
-        assert_eq!(cut(area(28, 12, u32::MAX, u32::MAX)), area(28, 12, 68, 52));
+        let clipped = |area| clip(area, (96, 64));
+        assert_eq!(clipped(area(28, 12, 40, 40)), area(28, 12, 40, 40));
+        assert_eq!(clipped(area(28, 12, 1000, 40)), area(28, 12, 68, 40));
+        assert_eq!(clipped(area(28, 12, u32::MAX, u32::MAX)), area(28, 12, 68, 52));
     }
 
     #[test]
-    fn points_and_boxes_are_numbers_with_commas() {
+    fn points_and_boxes_are_comma_separated_numbers() {
         assert_eq!(point("3, 4"), Ok((3, 4)));
         assert_eq!(area("1,2,3,4"), Ok(Area { x: 1, y: 2, width: 3, height: 4 }));
         for bad in ["", "3", "3,4,5", "-1,2", "a,b", "1,2,0,4"] {
