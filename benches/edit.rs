@@ -1,7 +1,11 @@
-//! What an edit costs against the share of the picture that it changes: `cargo bench --bench edit --profile dev`.
+//! Measures the cost of an edit by the share of the picture that it changes.
 //!
-//! The part is a square in the middle, its mask exactly as it is; everything else is as for the whole
-//! picture, drawn with the same model, size, sampler and words.
+//! ```sh
+//! cargo bench --bench edit --profile dev
+//! ```
+//!
+//! The part is a rectangle in the centre, without growing or feathering. Model, size, sampler and prompt are the same
+//! for the edits and for the whole picture.
 
 use std::time::Instant;
 
@@ -17,7 +21,7 @@ const RUNS: usize = 5;
 const WORDS: &str = "a night sky with stars, storybook illustration";
 
 fn main() -> Result<(), DiffusionError> {
-    // Within the pool, as the studio draws: else each operation is handed over to it.
+    // Inside the thread pool, as in the studio. Outside, each operation would be sent to the pool separately.
     rayon::scope(|_| measure())
 }
 
@@ -78,20 +82,20 @@ fn measure() -> Result<(), DiffusionError> {
     Ok(())
 }
 
-/// The median time of some runs, in seconds, after one that counts for nothing.
+/// The median time of [`RUNS`] runs in seconds, after a warm-up run.
 fn median(mut run: impl FnMut() -> Result<(), DiffusionError>) -> Result<f64, DiffusionError> {
     run()?;
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        let began = Instant::now();
+        let started = Instant::now();
         run()?;
-        times.push(began.elapsed().as_secs_f64());
+        times.push(started.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
     Ok(times[RUNS / 2])
 }
 
-/// Slope and intercept of the line nearest to points.
+/// Slope and intercept of a linear least-squares fit.
 fn line(points: &[(f64, f64)]) -> (f64, f64) {
     let count = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));

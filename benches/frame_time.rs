@@ -1,14 +1,13 @@
-//! How long a frame of a game takes, with and without drawing beside it.
+//! Measures a game's frame times with and without drawing in the background.
 //!
 //! ```sh
 //! cargo bench --bench frame_time --profile dev
 //! ```
 //!
-//! A game without a window, with everything of Bevy's but the graphics adapter, shows a scene with a
-//! text box and runs at 60 frames a second: first while nothing is drawn, then while the built-in
-//! model draws on the worker thread. `work` is what a frame computes, `interval` the time from the
-//! start of one to the start of the next. (`--profile dev` measures what `cargo run` gives, and does
-//! not compile Bevy once more.)
+//! The game has no window and no graphics adapter, but all of Bevy's other plugins. It shows a scene with a text box at
+//! 60 frames per second: first idle, then while the built-in model draws on the worker thread. `work` is the time that a
+//! frame computes, `interval` the time from the start of one frame to the start of the next. `--profile dev` measures the
+//! same build as `cargo run` and avoids compiling Bevy again.
 
 use std::time::{Duration, Instant};
 
@@ -24,14 +23,14 @@ use bevy::{
 };
 use bevy_illustrator::{prelude::*, story::Scene};
 
-/// The time from frame to frame at 60 frames a second.
+/// The frame interval at 60 frames per second.
 const FRAME: Duration = Duration::from_nanos(16_666_667);
 
-/// How many scenes there are to draw: more than the measurement takes.
+/// The number of scenes: more than can be drawn during the measurement.
 const SCENES: usize = 400;
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
+    // `cargo test --benches` only checks that the benchmark runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let frames = if measuring { 1200 } else { 30 };
     let art_folder = tempfile::TempDir::new().expect("a temporary folder");
@@ -42,9 +41,9 @@ fn main() {
     println!("{:<18}{:>8}{:^36}{:^36}", "", "", "work, ms", "interval, ms");
     println!(
         "{:<18}{:>8}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
-        "", "frames", "median", "p95", "p99", "most", "median", "p95", "p99", "most"
+        "", "frames", "median", "p95", "p99", "max", "median", "p95", "p99", "max"
     );
-    row("nothing is drawn", run_for(&mut app, frames));
+    row("idle", run_for(&mut app, frames));
 
     app.world_mut().write_message(Request::new(Action::DrawNeeded));
     // The model is loaded with the first picture.
@@ -52,10 +51,10 @@ fn main() {
     let before = drawn(app.world());
     row("while drawing", run_for(&mut app, frames));
     let pictures = drawn(app.world()) - before;
-    println!("{pictures} pictures were drawn in {:.1} s", FRAME.as_secs_f64() * frames as f64);
+    println!("drew {pictures} pictures in {:.1} s", FRAME.as_secs_f64() * frames as f64);
 }
 
-/// A game without a window: a full-size picture, a text box, a portrait.
+/// A game without a window.
 fn game(art_folder: &std::path::Path) -> App {
     let window =
         WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() };
@@ -73,13 +72,13 @@ fn game(art_folder: &std::path::Path) -> App {
         draw_policy: DrawPolicy::OnRequest,
         ..default()
     }))
-    .add_systems(Startup, (tell_the_story, set_the_stage));
+    .add_systems(Startup, (spawn_story, spawn_scene));
     app.finish();
     app.cleanup();
     app
 }
 
-fn tell_the_story(mut commands: Commands) {
+fn spawn_story(mut commands: Commands) {
     commands.spawn(Place {
         id: "shore".into(),
         looks: "a lighthouse on a rocky shore".into(),
@@ -95,7 +94,7 @@ fn tell_the_story(mut commands: Commands) {
     }
 }
 
-fn set_the_stage(mut commands: Commands) {
+fn spawn_scene(mut commands: Commands) {
     commands.spawn(Camera2d);
     let fill = Node { width: percent(100), height: percent(100), ..default() };
     commands.spawn((fill, ImageNode::default(), Illustration::background("scene-0")));
@@ -108,21 +107,21 @@ fn set_the_stage(mut commands: Commands) {
     commands.spawn((text_box, children![Text::new("So this is where the light comes from.")]));
 }
 
-/// How many pictures there are.
+/// The number of shots with a picture.
 fn drawn(world: &World) -> usize {
     world.get_resource::<Project>().map_or(0, |project| project.art().shots().count())
 }
 
-/// Runs frames until something holds.
-fn run_until(app: &mut App, holds: impl Fn(&World) -> bool) {
+/// Runs frames until a condition holds.
+fn run_until(app: &mut App, condition: impl Fn(&World) -> bool) {
     let end = Instant::now() + Duration::from_secs(300);
-    while !holds(app.world()) {
+    while !condition(app.world()) {
         assert!(Instant::now() < end, "{:?}", app.world().resource::<IllustratorStatus>());
         run_for(app, 1);
     }
 }
 
-/// Runs so many frames, and returns work and interval of each.
+/// Runs `frames` frames and returns the work and interval times.
 fn run_for(app: &mut App, frames: usize) -> [Vec<Duration>; 2] {
     let mut work = Vec::with_capacity(frames);
     let mut interval = Vec::with_capacity(frames);
@@ -136,7 +135,7 @@ fn run_for(app: &mut App, frames: usize) -> [Vec<Duration>; 2] {
         work.push(start.elapsed());
         interval.push(start - last);
         last = start;
-        // What was late is not made up for by frames that follow one another at once.
+        // After a late frame, restart the schedule instead of running frames back to back.
         if start > due + FRAME {
             due = start;
         }
@@ -144,7 +143,7 @@ fn run_for(app: &mut App, frames: usize) -> [Vec<Duration>; 2] {
     [work, interval]
 }
 
-/// Prints median, 95th and 99th percentile, and the most.
+/// Prints the median, the 95th and 99th percentile and the maximum.
 fn row(what: &str, times: [Vec<Duration>; 2]) {
     print!("{what:<18}{:>8}", times[0].len());
     for mut times in times {

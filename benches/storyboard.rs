@@ -1,5 +1,4 @@
-//! How long planning takes, from short stories to very long ones. Time for a line should stay the
-//! same.
+//! Measures planning of short and very long stories. The time per line should stay constant.
 //!
 //! ```sh
 //! cargo bench --bench storyboard --profile dev
@@ -13,22 +12,22 @@ use bevy_illustrator::{
 };
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
+    // `cargo test --benches` only checks that the benchmark runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let sizes: &[usize] = if measuring { &[100, 1_000, 10_000, 100_000] } else { &[100] };
-    println!("{:>8} {:>8} {:>12} {:>12} {:>14}", "lines", "shots", "check", "plan", "plan a line");
+    println!("{:>8} {:>8} {:>12} {:>12} {:>14}", "lines", "shots", "check", "plan", "plan per line");
     for &lines in sizes {
         let story = story(lines);
         assert_eq!(check(&story), []);
         let checking = best_of(|| check(&story).len());
         let plan = || Storyboard::plan(&story, &story.style, &AuthorWords::new()).shots().len();
         let planning = best_of(plan);
-        let (shots, a_line) = (plan(), planning / u32::try_from(lines).unwrap_or(u32::MAX));
-        println!("{lines:>8} {shots:>8} {checking:>12.1?} {planning:>12.1?} {a_line:>14.1?}");
+        let (shots, per_line) = (plan(), planning / u32::try_from(lines).unwrap_or(u32::MAX));
+        println!("{lines:>8} {shots:>8} {checking:>12.1?} {planning:>12.1?} {per_line:>14.1?}");
     }
 }
 
-/// The shortest of several runs: what else the machine does only ever adds time.
+/// The shortest of several runs, because other load only adds time.
 fn best_of(mut run: impl FnMut() -> usize) -> Duration {
     let once = |_| {
         let start = Instant::now();
@@ -38,8 +37,7 @@ fn best_of(mut run: impl FnMut() -> usize) -> Duration {
     (0..7).map(once).min().unwrap_or_default()
 }
 
-/// A story whose cast and places grow with it: 20 lines in a scene, a character for every 50 lines, a
-/// place for every five scenes, and an exit to the next scene.
+/// A story with 20 lines per scene, a character per 50 lines and a place per five scenes. Each scene exits to the next.
 fn story(lines: usize) -> Story {
     let (scenes, cast) = (lines / 20, lines / 50);
     let places = scenes / 5;

@@ -1,4 +1,4 @@
-"""The running mean of a network's weights, which draws better than the last step's."""
+"""An exponential moving average of a network's weights, which draws better than the weights of the last step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Average:
-    """Follows `model`; each step keeps `keep` of the mean, less in the first steps."""
+    """Averages the weights of `model`. Each step keeps the share `keep` of the average, less in the first steps."""
 
     def __init__(self, model: nn.Module, keep: float):
         self._weights = dict(model.named_parameters())
@@ -24,17 +24,17 @@ class Average:
         torch._foreach_lerp_(list(self.values.values()), weights, 1 - keep)
 
     def load(self, values: dict[str, torch.Tensor]) -> None:
-        """Goes on from saved `values`."""
+        """Continues from saved `values`."""
         self.values = {name: values[name].clone() for name in self.values}
         self._steps = 10**6
 
     def apply(self):
-        """Gives the model the mean weights for good."""
+        """Copies the average weights into the model."""
         self._set(self.values)
 
     @contextmanager
     def applied(self):
-        """Within, the model has the mean weights."""
+        """A context in which the model has the average weights."""
         kept = {name: weight.detach().clone() for name, weight in self._weights.items()}
         self._set(self.values)
         try:

@@ -1,4 +1,4 @@
-"""Parts of drawings with what is seen in them, and holes in them, so that the denoiser learns to edit.
+"""Crops of drawings with their scenes, and holes in them, so that the denoiser learns to edit.
 
 An edit of a part works on a crop with some surroundings. A model that has only seen whole scenes would
 draw a whole small scene there.
@@ -29,13 +29,13 @@ from sketchbook.sampling import fits
 from sketchbook.scene import Scene, Subject
 from sketchbook.words import POSITIONS, SUBJECTS
 
-#: Sides of a crop, in latents.
+#: The sides of a crop in latents.
 SIDES = range(8, 14)
 
-#: About where feet stand, in hundredths of the height: near and far, in full and in wide views, and afloat.
+#: The approximate height of feet, in hundredths of the picture: by framing, and by whether the subject stands far away.
 FEET = {("full", False): 91, ("full", True): 81, ("wide", False): 84, ("wide", True): 78}
 WATER = 69
-#: How much wider than what is drawn anew a hole is on each side, in latents: masks are drawn by hand.
+#: The margin of a hole around the redrawn subject, in latents: masks are drawn by hand.
 MARGIN = (0.3, 2.0)
 
 Window = tuple[float, float, float, float]  # left, top, right, bottom as parts of the picture
@@ -48,8 +48,8 @@ def window(
     rng: random.Random,
     box: Window | None = None,
 ) -> tuple[int, int, Scene]:
-    """A part of so many latents, by chance, of `size` latents (both width, height): its left, its top, and
-    what is seen through it. If there is a `box`, in latents, it holds that, or its middle if the box is larger."""
+    """Chooses a random crop of `sides` latents from a picture of `size` latents, both (width, height). Returns its
+    left, its top and the scene that it shows. The crop contains `box`, if given, or the centre of a larger box."""
     width, height = size
     wide, high = sides
     for _ in range(100):
@@ -64,7 +64,7 @@ def window(
 
 
 def _over(start: float, end: float, length: int, of: int, rng: random.Random) -> int:
-    """Where a stretch of `length`, out of `of`, begins that holds `start` to `end`."""
+    """The start of an interval of `length` inside `of` that contains `start` to `end`."""
     if end - start < length:
         first, last = math.ceil(end) - length, math.floor(start)
     else:
@@ -74,8 +74,8 @@ def _over(start: float, end: float, length: int, of: int, rng: random.Random) ->
 
 
 def seen(scene: Scene, cut: Window) -> Scene:
-    """What is seen of a scene through a window: whose middle lies outside isn't there, and who is there
-    stands where the window has them. Of a part no framing can be said, but that a face is one."""
+    """The scene that a window shows. Subjects whose centre lies outside are left out, the others get their position in
+    the window. Only a portrait keeps its framing."""
     left, top, right, bottom = cut
 
     def within(subject: Subject) -> Subject | None:
@@ -90,13 +90,13 @@ def seen(scene: Scene, cut: Window) -> Scene:
     if cut == (0, 0, 1, 1):
         return replace(scene, subjects=subjects)
     if scene.framing == "portrait" and subjects:
-        # A face stays a face, wherever in the window it is.
+        # A portrait stays a portrait, wherever the face is in the window.
         return replace(scene, subjects=[replace(subjects[0], position="centre")])
     return replace(scene, subjects=subjects, framing=None, expression=None)
 
 
 def around(subject: Subject, scene: Scene) -> Window:
-    """About what a subject takes up; the drawing knows exactly, but only while it is drawn."""
+    """The approximate box of a subject. The exact one is known only while drawing."""
     x = ACROSS[subject.position]
     if scene.framing == "portrait":
         return (x - 0.35, 0.1, x + 0.35, 1.0)
@@ -114,7 +114,7 @@ def around(subject: Subject, scene: Scene) -> Window:
 
 
 def nobody(scene: Scene, rng: random.Random) -> Window | None:
-    """What a subject would take up that isn't there, if there is room for it: it isn't drawn into this hole."""
+    """The box of an additional subject, if there is room for one. The hole there stays empty."""
     if scene.framing == "portrait":
         return None
     taken = [around(subject, scene) for subject in scene.subjects]
@@ -127,7 +127,8 @@ def nobody(scene: Scene, rng: random.Random) -> Window | None:
 
 
 def hole(box: Window, size: tuple[int, int], rng: random.Random) -> torch.Tensor:
-    """(height, width) bool: True at the latents around a hole, for `box` in latents and some more; a box or an oval.
+    """(height, width) bool: False inside a hole, True around it. The hole is a rectangle or an oval around `box`, in
+    latents, with a margin.
 
     At least one latent stays outside and one inside.
     """
@@ -139,7 +140,7 @@ def hole(box: Window, size: tuple[int, int], rng: random.Random) -> torch.Tensor
     if rng.random() < 0.5:
         known = (x < left) | (x > right) | (y < top) | (y > bottom)
     else:
-        # An oval through the middles of the box's sides would cut off its corners: it is a tenth larger.
+        # A tenth larger than the inscribed oval, which would cut off the corners.
         across = (2 * x - left - right) / (1.1 * (right - left))
         down = (2 * y - top - bottom) / (1.1 * (bottom - top))
         known = across**2 + down**2 > 1

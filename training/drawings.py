@@ -1,4 +1,4 @@
-"""Drawings on disk: draws many scenes once, so that every training run reads the same ones.
+"""Drawings on disk: scenes are drawn once, and all training runs read the same files.
 
 `python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide]`
 
@@ -29,12 +29,12 @@ from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene
 
 Size = tuple[int, int]  # width, height in pixels
-#: Drawings at the start of each size that no training sees.
+#: The number of drawings of each size that are excluded from training.
 UNSEEN = 64
 
 
 class Drawings:
-    """The drawings of a folder, numbered; those of one size have consecutive numbers.
+    """The numbered drawings of a folder. Drawings of one size have consecutive numbers.
 
     Iterating yields (picture, scene): u8 (height, width, 3) in RGB. Reading is safe from many threads.
     """
@@ -51,13 +51,13 @@ class Drawings:
             ends = np.load(path.with_name(f"ends-{size}.npy"))
             content = np.memmap(path.with_name(f"pictures-{size}.bin"), np.uint8, "r")
             if len(ends) != len(scenes) or ends[-1] != len(content):
-                raise ValueError(f"{path} and the pictures beside it don't belong together: draw them again")
+                raise ValueError(f"{path} and the pictures beside it do not match: draw them again")
             width, height = size.split("x")
             self.sizes[int(width), int(height)] = numbers
             self.scenes += scenes
             self._files.append((numbers, ends, content))
         if not self.scenes:
-            raise FileNotFoundError(f"{folder} holds no drawings: make some with drawings.py")
+            raise FileNotFoundError(f"{folder} contains no drawings; create them with drawings.py")
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -79,23 +79,23 @@ class Drawings:
         return (self[i] for i in range(len(self)))
 
     def seen(self) -> list[int]:
-        """The numbers of what training may see."""
+        """The numbers of the training drawings."""
         return [number for of_size in self.sizes.values() for number in of_size[UNSEEN:]]
 
     def unseen(self, of_each: int | None = None) -> list[int]:
-        """The numbers of what no training sees; at most so many of each size of picture."""
+        """The numbers of the drawings excluded from training, at most `of_each` per size."""
         return [number for of_size in self.sizes.values() for number in of_size[:UNSEEN][:of_each]]
 
     def batches(self, size: int, side: int, rng: random.Random):
-        """Endless random batches for networks that read squares, of what training may see: numbers,
-        u8 (size, side, side, 3). Decodes ahead in threads, so that the network need not wait."""
+        """Endless random batches of training drawings, squeezed to squares: numbers and u8 (size, side, side, 3).
+        Decodes ahead on another thread."""
         numbers = self.seen()
 
         def batch() -> tuple[list[int], np.ndarray]:
             chosen = rng.sample(numbers, size)
             return chosen, np.stack([squeeze(self.image(i), side) for i in chosen])
 
-        # One thread, since `rng` must be asked in one order; PIL works while the network's thread does too.
+        # One thread, because `rng` must be used in a fixed order. PIL releases the GIL while decoding.
         with ThreadPoolExecutor(1) as pool:
             ahead = [pool.submit(batch) for _ in range(3)]
             while True:
@@ -104,13 +104,13 @@ class Drawings:
 
 
 def squeeze(picture: np.ndarray | Image.Image, side: int) -> np.ndarray:
-    """The whole picture as a square, (side, side, 3) u8: its proportions change, nothing is cut off."""
+    """Resizes a picture to a square without cropping, (side, side, 3) u8."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def squeezed(pictures, side: int) -> np.ndarray:
-    """Many pictures of any sizes as (count, side, side, 3) u8."""
+    """Resizes pictures of any sizes to (count, side, side, 3) u8."""
     return np.stack([squeeze(picture, side) for picture in pictures])
 
 
@@ -118,7 +118,7 @@ def squeezed(pictures, side: int) -> np.ndarray:
 
 
 def sampled(count: int, seed: int | str, held_out: bool = False) -> list[Scene]:
-    """The first `count` scenes of a seed; the i-th is the same whatever the count."""
+    """The first `count` scenes of a seed. Scene i does not depend on the count."""
     return [_scene(seed, i, held_out) for i in range(count)]
 
 
@@ -135,7 +135,7 @@ def _drawn(task: tuple[int, int, bool]) -> tuple[Scene, bytes]:
 
 
 def _wide(seed: int, held_out: bool) -> Iterator[int]:
-    """The numbers of a seed's scenes that are wide views with something in them."""
+    """The numbers of a seed's wide scenes that have subjects."""
     for i in itertools.count():
         scene = _scene(seed, i, held_out)
         if scene.framing == "wide" and scene.subjects:
@@ -145,7 +145,7 @@ def _wide(seed: int, held_out: bool) -> Iterator[int]:
 def make(
     out: Path, count: int, seed: int, processes: int = 2, held_out: bool = False, wide: bool = False
 ) -> None:
-    """Draws `count` scenes into the folder `out`; with `wide`, only wide views with something in them."""
+    """Draws `count` scenes into the folder `out`. With `wide`, draws only wide views with subjects."""
     out.mkdir(parents=True, exist_ok=True)
     for old in (*out.glob("scenes-*.json"), *out.glob("ends-*.npy"), *out.glob("pictures-*.bin")):
         old.unlink()

@@ -1,4 +1,4 @@
-"""Does an edit do what it says, and nothing else? Measures `illustrate edit` by the judge.
+"""Measures with the judge whether `illustrate edit` makes the requested change and nothing else.
 
 `python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
 
@@ -34,13 +34,13 @@ from tables import origin, table
 
 ROOT = Path(__file__).parent.parent
 
-#: What must stay as it was read, whatever becomes of the subject.
+#: The attributes that an edit of the subject must not change.
 REST = ("place", "time", "weather", "style")
 
 
 @dataclass
 class Edit:
-    """One edit of one drawing, and how to tell whether it came out."""
+    """One edit of a drawing, and its expected result."""
 
     scene: Scene  # as it is
     wanted: Scene  # as it is to become
@@ -52,7 +52,7 @@ class Edit:
         return draw(self.parent or self.scene)
 
     def mask(self) -> np.ndarray:
-        """(height, width) bool: where the subject is, and where it is to be."""
+        """(height, width) bool: the pixels of the subject before and after the edit."""
         empty = draw(replace(self.scene, subjects=[]))
         return changed(draw(self.scene), empty) | changed(draw(self.wanted), empty)
 
@@ -74,7 +74,7 @@ def keep(scene: Scene, rng: random.Random) -> Edit:
 
 
 def refine(scene: Scene, rng: random.Random) -> Edit:
-    """Another colour for the same thing."""
+    """Changes the subject's colour."""
     subject = scene.subjects[0]
     painted = replace(subject, colour=other(rng, words.COLOURS, subject.colour))
     wanted = replace(scene, subjects=[painted])
@@ -83,7 +83,7 @@ def refine(scene: Scene, rng: random.Random) -> Edit:
 
 
 def replaced(scene: Scene, rng: random.Random) -> Edit:
-    """Something else at the same place."""
+    """Replaces the subject by another kind."""
     subject = scene.subjects[0]
     kind = other(rng, words.PEOPLE + words.ANIMALS, subject.kind)
     new = Subject(kind, rng.choice(list(words.COLOURS)), subject.position)
@@ -92,7 +92,7 @@ def replaced(scene: Scene, rng: random.Random) -> Edit:
 
 
 def add(scene: Scene, rng: random.Random) -> Edit:
-    """What is in the scene, from a rough shape of it, to a drawing without it."""
+    """Adds the subject from a rough scribble."""
     empty = replace(scene, subjects=[])
     edit = Edit(scene, scene, {"edit": "Add"}, parent=empty)
     edit.scribble = rough(draw(scene), edit.mask())
@@ -101,7 +101,7 @@ def add(scene: Scene, rng: random.Random) -> Edit:
 
 
 def rough(drawing: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A drawing as a hasty hand would scribble it: a blob in three colours."""
+    """A rough scribble of a drawing: a blob in three colours."""
     blob = Image.fromarray((255 * mask).astype(np.uint8)).filter(ImageFilter.GaussianBlur(6))
     inside = np.asarray(blob) > 96
     flat = Image.fromarray(drawing).filter(ImageFilter.GaussianBlur(5)).quantize(4).convert("RGB")
@@ -114,7 +114,7 @@ def remove(scene: Scene, rng: random.Random) -> Edit:
 
 
 def embolden(scene: Scene, rng: random.Random) -> Edit:
-    """More of what is there must leave it what it is."""
+    """Emboldens the subject, which must stay the same."""
     said = f"{name(scene.subjects[0])}, {around(scene)}"
     return Edit(scene, scene, {"edit": "Embolden", "words": said})
 
@@ -133,7 +133,7 @@ KINDS: dict[str, Callable[[Scene, random.Random], Edit]] = {
 
 
 def parents(count: int, seed: str) -> list[Scene]:
-    """Scenes with one subject that leaves nothing behind when it is not drawn."""
+    """Scenes whose only subject can be removed without changing anything else."""
     found, number = [], 0
     while len(found) < count:
         for scene in sampled(500, f"edits {seed} {number}"):
@@ -144,9 +144,9 @@ def parents(count: int, seed: str) -> list[Scene]:
 
 
 def done(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
-    """The picture that the edit makes; a keep is done beside a change of everything else.
+    """The edited picture. A kept part is tested while everything else is changed.
 
-    Raises where one bit outside the blend mask is another one.
+    Raises an error if any pixel outside the blend mask changes.
     """
     drawing, mask = edit.drawing(), edit.mask()
     Image.fromarray(drawing).save(folder / "picture.png")
@@ -171,7 +171,7 @@ def done(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: 
 
 
 def ron(value) -> str:
-    """JSON's values as RON: fields are named, and the kinds of edits are words without quotes."""
+    """Converts JSON values to RON, with named fields and edit kinds without quotes."""
     if isinstance(value, dict):
         fields = (f"{k}: {v if k == 'edit' else ron(v)}" for k, v in value.items())
         return f"({', '.join(fields)})"
@@ -181,7 +181,7 @@ def ron(value) -> str:
 
 
 def stands_out(picture: np.ndarray, mask: np.ndarray) -> float:
-    """How far the colours of a part are from the mean of those around it: CIE76."""
+    """The mean CIE76 distance between a part's colours and the mean colour around it."""
     colours = lab(picture)
     return float(np.linalg.norm(colours[mask] - colours[~mask].mean(0), axis=-1).mean())
 
@@ -189,8 +189,8 @@ def stands_out(picture: np.ndarray, mask: np.ndarray) -> float:
 def judged(
     edit: Edit, before: Reading, after: Reading, made: np.ndarray | None = None
 ) -> dict[str, bool]:
-    """Whether it did what it says, and whether the rest stayed as the judge read it before. Of a picture that
-    was `made`, a keep has to have left every bit, and what was emboldened has to stand out more."""
+    """Whether the edit made the requested change, and whether the judge reads the rest as before. In a picture that
+    was `made`, a kept part must be unchanged and an emboldened part must stand out more."""
     position = edit.scene.subjects[0].position
     kind, colour = after.answer(f"{position} kind"), after.answer(f"{position} colour")
     if edit.wanted.subjects:
@@ -205,13 +205,13 @@ def judged(
     kept = all(before.answer(question) == after.answer(question) for question in REST)
     others = [p for p in words.POSITIONS if p != position]
     kept &= all(before.answer(f"{p} kind") == after.answer(f"{p} kind") for p in others)
-    # All around a part that is kept is drawn anew, and may well become another scene.
+    # Everything around a kept part is redrawn and may become another scene.
     kept |= edit.part["edit"] == "Keep"
     return {"did": did, "kept": kept, "both": did and kept}
 
 
 def wanted(edit: Edit) -> np.ndarray:
-    """The drawing that a perfect edit would make."""
+    """The drawing that a perfect edit would give."""
     return draw(edit.wanted)
 
 
@@ -240,7 +240,7 @@ def measure(args: argparse.Namespace) -> str:
     return "\n".join([
         "# Edits\n",
         (
-            f"{origin()} Percent of edits by chance (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
+            f"{origin()} Percent of random edits (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
             "rest of the picture read as before; beside them what it reads from drawings of the wanted scene. "
             "Of keep: that no bit changed, while all around it was refined. Of embolden: that it is still what it "
             "was, and stands out more by its colours. No bit outside any blend mask changed.\n"
@@ -249,12 +249,12 @@ def measure(args: argparse.Namespace) -> str:
     ])  # fmt: skip
 
 
-#: Where the edits lie that the README shows.
+#: The folder of the edits in the README.
 SHOWN = ROOT / "examples/edits"
 
 
 def shown(judge: Judge) -> str:
-    """What the judge reads from the edits that the README shows, before and after."""
+    """The judge's reading of the README's edits, before and after."""
     rows = []
     for folder in sorted(path for path in SHOWN.iterdir() if path.is_dir()):
         for when in ("before", "after"):

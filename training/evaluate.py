@@ -1,4 +1,4 @@
-"""Measures a model: does it draw what is asked, and how close is it to the drawings it learned from?
+"""Measures whether a model draws what prompts ask for, and how close its pictures are to the training drawings.
 
 `python training/evaluate.py --model DIR --judge judge.pt --clip DIR --count 500 --out RESULTS.md`
 writes tables as markdown, about scenes that hold a combination which no training drawing shows.
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Clip:
-    """Unit vectors of pictures and texts, (count, dimensions), from a folder that train_clip.py wrote."""
+    """Embeds pictures and texts as unit vectors, (count, dimensions), with a model of train_clip.py."""
 
     def __init__(self, folder: Path):
         self.model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -60,7 +60,7 @@ class Clip:
         return _unit(self.model.text_projection(self.model.text_model(**tokens).pooler_output))
 
     def score(self, pictures: list[np.ndarray], texts: list[str]) -> float:
-        """The mean cosine of pictures and their texts, times 100."""
+        """The mean cosine between pictures and their texts, times 100."""
         return 100 * float((self.pictures(pictures) * self.texts(texts)).sum(1).mean())
 
 
@@ -68,9 +68,9 @@ def _unit(vectors: torch.Tensor) -> np.ndarray:
     return torch.nn.functional.normalize(vectors, dim=-1).numpy()
 
 
-# ---- does a picture show its scene?
+# ---- scoring a picture
 
-#: What is counted about a picture, with what it means in the report.
+#: The counted attributes and their names in the report.
 ATTRIBUTES = {
     "place": "place",
     "time": "time of day",
@@ -88,7 +88,7 @@ ATTRIBUTES = {
 
 
 def checked(scene: Scene, reading: Reading) -> dict[str, list[bool]]:
-    """Which attributes of the scene the judge sees in its picture; lists, as there may be two subjects."""
+    """The attributes of the scene that the judge recognises. Each has a list, because there may be two subjects."""
     answers = truth(scene)
     hits = {
         question: [reading.answer(question) == answers[question]]
@@ -99,7 +99,7 @@ def checked(scene: Scene, reading: Reading) -> dict[str, list[bool]]:
     hits["colour"] = [
         reading.answer(f"{reading.likeliest(s.kind)} colour") == s.colour for s in scene.subjects
     ]
-    # A portrait is in the centre anyhow.
+    # A portrait is always in the centre.
     if len(scene.subjects) == 1 and scene.framing != "portrait":
         hits["position"] = [reading.occupied() == scene.subjects[0].position]
     hits["subject"] = [
@@ -122,12 +122,12 @@ def counted(scenes: list[Scene], readings: list[Reading]) -> dict[str, list[bool
     return total
 
 
-# ---- the parts of the report
+# ---- the sections of the report
 
 
 @dataclass
 class Exam:
-    """What all measurements share."""
+    """Shared state of all measurements."""
 
     painter: Painter
     judge: Judge
@@ -141,11 +141,11 @@ class Exam:
         return [caption(scene, rng) if self.captions else describe(scene) for scene in scenes]
 
     def scenes(self, count: int, name: str, held_out: bool = False) -> list[Scene]:
-        """Other scenes for every name. The seed is a text: no training drawings can have the same one."""
+        """Different scenes for each name. The seed is a string, so it cannot equal a seed of training drawings."""
         return sampled(count, f"exam {self.seed} {name}", held_out)
 
     def paint(self, scenes: list[Scene], **changes) -> list[np.ndarray]:
-        """Generates a picture for each scene, always from the same noise."""
+        """Generates a picture for each scene with fixed noise."""
         seeds = [self.seed + i for i in range(len(scenes))]
         sizes = [(scene.width, scene.height) for scene in scenes]
         return self.painter.paint(self.prompts(scenes), seeds, sizes, **changes)
@@ -155,7 +155,7 @@ class Exam:
 
 
 def attribute_tables(exam: Exam) -> str:
-    """What is right in drawings, reconstructions and generated pictures; CLIP scores and distances."""
+    """Recognised attributes of drawings, reconstructions and generated pictures; CLIP scores and distances."""
     scenes = exam.scenes(exam.count, "asked", held_out=True)
     drawings = [draw(scene) for scene in scenes]
     coded, painted = exam.painter.reconstruct(drawings), exam.paint(scenes)
@@ -170,7 +170,7 @@ def attribute_tables(exam: Exam) -> str:
     for attribute, title in ATTRIBUTES.items():
         rates = [rate(hits[attribute]) for hits in columns.values()]
         rows.append([title, len(columns["drawn"][attribute]), *rates, rates[2] / max(rates[0], 1e-9)])
-    # Every scene has one, so that the hits come in the order of the scenes.
+    # Every scene has a framing, so hits are in the order of scenes.
     framings = []
     for framing in words.FRAMINGS:
         asked = [scene.framing == framing for scene in scenes]
@@ -180,8 +180,8 @@ def attribute_tables(exam: Exam) -> str:
     scores = [exam.clip.score(pictures, texts) for pictures in (drawings, coded, painted)]
     shuffled = exam.clip.score(drawings, texts[1:] + texts[:1])
     others = [draw(scene) for scene in exam.scenes(exam.count, "others", held_out=True)]
-    # Against drawings of other scenes: pictures of the same scenes would be closer than chance allows,
-    # and the floor would not be one.
+    # The reference drawings show other scenes. Pictures of the same scenes would be closer than chance, and the
+    # distance between drawings would not be a lower bound.
     reference = exam.clip.pictures(others)
     distances = [
         [title, 1000 * frechet_of(exam.clip.pictures(pictures), reference)]
@@ -217,7 +217,7 @@ def attribute_tables(exam: Exam) -> str:
 
 
 def autoencoder_tables(exam: Exam) -> str:
-    """PSNR by style, colour error by colour."""
+    """PSNR by style and colour error by colour."""
     by_style: dict[str, list[float]] = defaultdict(list)
     scenes = exam.scenes(exam.count, "coded")
     drawings = [draw(scene) for scene in scenes]
@@ -249,7 +249,7 @@ def autoencoder_tables(exam: Exam) -> str:
 
 
 def of_colour(exam: Exam, colour: str, count: int) -> list[Scene]:
-    """Scenes where a single subject of this colour can be taken out without moving anything else."""
+    """Scenes whose only subject has this colour and can be removed without changing anything else."""
     found, number = [], 0
     while len(found) < count:
         for scene in exam.scenes(500, f"{colour} {number}"):

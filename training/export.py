@@ -1,4 +1,4 @@
-"""Puts the trained networks together as a diffusers folder in f16:
+"""Combines the trained networks into a diffusers folder in f16:
 
 `python training/export.py --vae DIR --text DIR --unet DIR... --out DIR`
 
@@ -19,7 +19,7 @@ from transformers import CLIPTextModel
 
 
 def schedule() -> DPMSolverMultistepScheduler:
-    """Trailing steps begin where nothing of the picture is left, as training does."""
+    """Trailing timesteps start from pure noise, as in training."""
     return DPMSolverMultistepScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -29,7 +29,7 @@ def schedule() -> DPMSolverMultistepScheduler:
 
 
 def mean(folders: list[Path]) -> UNet2DConditionModel:
-    """The network whose every weight is the mean of those of the networks in these folders."""
+    """A network whose weights are the means of the networks in these folders."""
     first, *others = (UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32) for folder in folders)
     states = [unet.state_dict() for unet in (first, *others)]
     first.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
@@ -56,7 +56,7 @@ def main() -> None:
     index = {
         "_class_name": "StableDiffusionPipeline",
         "_diffusers_version": diffusers.__version__,
-        # As train_unet.py teaches edits; diffusers passes over it.
+        # train_unet.py trains edits this way. diffusers ignores the key.
         "_clean_surroundings": True,
         "feature_extractor": nothing,
         "image_encoder": nothing,
@@ -71,9 +71,9 @@ def main() -> None:
     (args.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     for path in args.out.glob("*/config.json"):
         config = json.loads(path.read_text())
-        # Where it lay on this machine is nobody's business.
+        # Do not publish a local path.
         config.pop("_name_or_path", None)
-        # Unless told otherwise diffusers loads its own parts in f32, and transformers its part as this says.
+        # diffusers loads its own components in f32 by default; transformers uses this dtype.
         if "dtype" in config:
             config["dtype"] = "float32"
         path.write_text(json.dumps(config, indent=2) + "\n")

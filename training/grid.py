@@ -1,4 +1,4 @@
-"""Pictures in a grid, each with its text below."""
+"""A grid of pictures with texts below them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GAP, LINES, LETTER = 10, 3, 13  # px between pictures; lines of text below each;
 
 
 def labelled(pictures: list[np.ndarray], texts: list[str], columns: int) -> Image.Image:
-    """Each picture has the room of the largest, and three lines of text below."""
+    """Cells have the size of the largest picture plus three lines of text."""
     height, width = (max(picture.shape[side] for picture in pictures) for side in (0, 1))
     step_x, step_y = width + GAP, height + GAP + LINES * (LETTER + 3)
     rows = -(-len(pictures) // columns)

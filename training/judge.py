@@ -1,6 +1,6 @@
-"""The judge: a small convolutional network that reads from a picture what it shows.
+"""The judge: a small convolutional network that recognises what a picture shows.
 
-It learns from real drawings only, so that it can tell how well generated ones do what they were asked.
+It is trained on drawings only and then measures generated pictures.
 
 `python training/judge.py --drawings DIR --out DIR --minutes M`
 
@@ -28,7 +28,7 @@ SIDE = 128  # px that the judge sees, width and height
 NONE = "none"  # no subject at this position
 UNSAID = -100  # a label that does not count: cross_entropy's ignore_index
 
-#: What the judge answers, and the answers it can give.
+#: The judge's questions and possible answers.
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "place": words.PLACES,
     "time": words.TIMES,
@@ -45,7 +45,7 @@ for _position in words.POSITIONS:
 
 
 def truth(scene: Scene) -> dict[str, str | None]:
-    """The right answers; None where the question has none, like an expression outside a portrait."""
+    """The right answers. None if a question does not apply, such as the expression outside a portrait."""
     answers: dict[str, str | None] = {
         "place": scene.place,
         "time": scene.time,
@@ -71,7 +71,7 @@ def labels(scene: Scene) -> list[int]:
 
 
 class Block(nn.Module):
-    """Halves the resolution, then looks again: two 3x3 convolutions, the second with a shortcut."""
+    """Halves the resolution: two 3x3 convolutions, the second with a skip connection."""
 
     def __init__(self, channels: int, wider: int):
         super().__init__()
@@ -86,7 +86,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """(batch, 3, 128, 128) in -1..=1 to the logits of every question."""
+    """Maps (batch, 3, 128, 128) in -1..=1 to the logits of all questions."""
 
     WIDTHS = (32, 64, 112, 144)
 
@@ -96,7 +96,7 @@ class Network(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip(self.WIDTHS, wider)))
         features, columns = 2 * wider[-1], SIDE // 2 ** len(self.WIDTHS)
-        # Subjects differ left and right, so their questions see the columns apart; the rest don't.
+        # Questions about subjects depend on the position, so they see the columns separately.
         self.whole = nn.Linear(features, self.answers(False))
         self.where = nn.Sequential(
             nn.Flatten(), nn.Dropout(0.2), nn.Linear(features * columns, self.answers(True))
@@ -119,7 +119,7 @@ class Network(nn.Module):
 
 @dataclass
 class Reading:
-    """What the judge says about one picture: the probability of each answer to each question."""
+    """The judge's answers for one picture: the probability of each answer to each question."""
 
     odds: dict[str, np.ndarray]
 
@@ -127,16 +127,16 @@ class Reading:
         return QUESTIONS[question][int(self.odds[question].argmax())]
 
     def sees(self, kind: str) -> bool:
-        """Whether a subject of this kind is anywhere."""
+        """Whether a subject of this kind is at any position."""
         return any(self.answer(f"{p} kind") == kind for p in words.POSITIONS)
 
     def likeliest(self, kind: str) -> str:
-        """The position where a subject of this kind is most probable."""
+        """The most probable position of a subject of this kind."""
         column = KINDS.index(kind)
         return max(words.POSITIONS, key=lambda p: self.odds[f"{p} kind"][column])
 
     def occupied(self) -> str:
-        """The position where a subject of any kind is most probable."""
+        """The most probable position of a subject of any kind."""
         return min(words.POSITIONS, key=lambda p: self.odds[f"{p} kind"][KINDS.index(NONE)])
 
 
@@ -166,7 +166,7 @@ def readings(network: Network, pictures: np.ndarray, batch: int = 64) -> list[Re
 
 
 def augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mild changes that leave every answer as it is: shift, brightness, contrast, blur, noise."""
+    """Mild augmentation that changes no answer: shift, brightness, contrast, blur and noise."""
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
         return torch.rand(shape, generator=generator) * (high - low) + low
@@ -175,7 +175,7 @@ def augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     dx, dy = torch.randint(-4, 5, (2,), generator=generator).tolist()
     x = F.pad(x, (4, 4, 4, 4), mode="replicate")[..., 4 + dy : 4 + dy + SIDE, 4 + dx : 4 + dx + SIDE]
     x = x * uniform(0.9, 1.1, batch, 1, 1, 1) + uniform(-0.08, 0.08, batch, 1, 1, 1)
-    # Generated pictures are a little softer than drawings; the judge must not mind.
+    # Generated pictures are slightly softer than drawings. The judge must tolerate that.
     soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     x = x.lerp(soft, uniform(0, 1, batch, 1, 1, 1))
     return x + torch.randn(x.shape, generator=generator) * uniform(0, 0.04, batch, 1, 1, 1)
@@ -186,7 +186,7 @@ def train(drawings: Drawings, args: argparse.Namespace) -> Network:
     network = Network().to(memory_format=torch.channels_last)
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters", flush=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
-    # No mean of the weights: it would not fit the statistics that the norms have gathered.
+    # No weight averaging: it would not match the running statistics of the batch norms.
     training = Training(network, [(optimizer, 1.0)], args, keep=0.0, steady=0.2)
     generator = torch.Generator().manual_seed(training.rng.getrandbits(63))
     known = torch.tensor([labels(scene) for scene in drawings.scenes])
@@ -210,8 +210,8 @@ def train(drawings: Drawings, args: argparse.Namespace) -> Network:
 
 
 def tested(network: Network, drawings: Drawings) -> dict[str, float]:
-    """Percent of right answers to each question, on the drawings that were kept from training; of the
-    positions only where a subject stands, since nothing does at most of them."""
+    """Percent of right answers to each question on drawings excluded from training. Position questions count only
+    where a subject stands, because most positions are empty."""
     numbers = drawings.unseen()
     read = readings(network, squeezed((drawings.picture(i) for i in numbers), SIDE))
     hits: dict[str, list[bool]] = {question: [] for question in QUESTIONS}

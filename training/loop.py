@@ -1,5 +1,5 @@
-"""What every training run shares: optimizers, the mean of the weights, a learning rate that falls with
-the time spent, and a state on disk from which a stopped run goes on."""
+"""Shared training loop: optimizers, weight averaging, a learning rate that decays with the time spent, and a
+checkpoint from which a stopped run continues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from averages import Average
 
 
 def arguments(description: str | None, lr: float, batch: int) -> argparse.ArgumentParser:
-    """The options that every training run takes."""
+    """The options of every training run."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,12 +31,12 @@ def arguments(description: str | None, lr: float, batch: int) -> argparse.Argume
     return parser
 
 
-#: Seconds. A step that takes longer was suspended on the way, and the rest was no training.
+#: In seconds. Time beyond this in one step does not count as training, because the run was suspended.
 PAUSE = 20.0
 
 
 class Training:
-    """Goes on from `out/state.pt` where there is one. Use:
+    """Continues from `out/state.pt` if it exists. Usage:
 
     for _ in training:
         training.learn(loss, {"loss": ...})
@@ -47,8 +47,8 @@ class Training:
     def __init__(
         self, model: nn.Module, optimizers: list, args: argparse.Namespace, *, keep: float, steady: float
     ):
-        """`optimizers` are pairs of an optimizer and its share of the learning rate; `keep` is of the
-        weights' mean; the learning rate falls linearly after the `steady` part of the time."""
+        """`optimizers` are pairs of an optimizer and its share of the learning rate. `keep` is the decay of the weight
+        average. The learning rate decays linearly after the `steady` share of the time."""
         self.model, self._optimizers, self._args, self._steady = model, optimizers, args, steady
         self.average = Average(model, keep)
         self.step, self._spent = 0, 0.0
@@ -74,7 +74,7 @@ class Training:
             self._spent += min(time.monotonic() - begun, PAUSE)
 
     def learn(self, loss: torch.Tensor, figures: dict[str, float]) -> None:
-        """One step of the optimizers; every hundredth prints the means of the `figures`."""
+        """Runs one optimizer step. Every hundredth step prints the means of `figures`."""
         self.model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -100,7 +100,7 @@ class Training:
             "step": self.step,
             "spent": self._spent,
         }
-        # A run may be killed while it writes.
+        # A run may be killed while writing.
         new = self._file.with_suffix(".new")
         torch.save(state, new)
         new.replace(self._file)

@@ -1,4 +1,4 @@
-"""Formulas of the measurements, on numpy arrays. Pictures are u8 (height, width, 3) in sRGB."""
+"""Measurement formulas on numpy arrays. Pictures are u8 (height, width, 3) in sRGB."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal to noise ratio in dB, over all pixels and channels; infinite where both are equal."""
+    """Peak signal-to-noise ratio in dB over all pixels and channels. Infinite for equal pictures."""
     error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
@@ -19,7 +19,7 @@ TO_XYZ = np.array(
 
 
 def lab(pixels: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* (D65) of sRGB u8, with the channels last: L from 0 to 100."""
+    """Converts sRGB u8, channels last, to CIE L*a*b* (D65). L is from 0 to 100."""
     srgb = pixels.astype(np.float64) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     t = linear @ TO_XYZ.T / WHITE
@@ -36,8 +36,8 @@ def colour_error(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -
 
 
 def changed(a: np.ndarray, b: np.ndarray, least: int = 24) -> np.ndarray:
-    """Where two pictures differ, (height, width) bool: by `least` of 255 in some channel, so that paper
-    grain which falls differently does not count."""
+    """The pixels in which two pictures differ by at least `least` of 255 in a channel, (height, width) bool. The
+    threshold ignores differences of paper grain."""
     return np.abs(a.astype(np.int16) - b.astype(np.int16)).max(-1) >= least
 
 
@@ -59,5 +59,5 @@ def frechet_of(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def rate(hits: list[bool]) -> float:
-    """Share of true ones, in percent; not a number where there are none to count."""
+    """The percentage of true values. NaN for an empty list."""
     return 100 * sum(hits) / len(hits) if hits else float("nan")

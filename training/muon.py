@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal for the weight matrices, AdamW for everything else.
+"""Muon: orthogonalised momentum for weight matrices, AdamW for everything else.
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". `torch.optim.Muon`
 takes matrices only; a convolution's kernel is one too when its input window is flattened, and
@@ -13,7 +13,7 @@ from torch import nn
 
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The matrix with its singular values moved near 1, by a Newton-Schulz iteration.
+    """Moves the singular values of a matrix close to 1 with a Newton-Schulz iteration.
 
     Iterates on the product with its transpose, which is the smaller: a kernel is long and flat.
     """
@@ -31,7 +31,7 @@ def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Takes weights of two or more dimensions: all but the first count as one."""
+    """Optimises weights of two or more dimensions. All dimensions but the first are flattened."""
 
     def __init__(self, weights, lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
         super().__init__(list(weights), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})

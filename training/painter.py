@@ -1,4 +1,4 @@
-"""The model under measurement: generates pictures, and passes pictures through its autoencoder."""
+"""The measured model: generates pictures and reconstructs pictures with its autoencoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from principal import tensor
 
 
 class Painter:
-    """A pipeline folder in f32, sampled with DPM++ 2M under the folder's own scheduler settings."""
+    """A pipeline in f32, sampled with DPM++ 2M and the scheduler settings of its folder."""
 
     def __init__(self, folder: Path, steps: int, guidance: float, rescale: float, batch: int = 16):
         self.pipe = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
@@ -31,12 +31,12 @@ class Painter:
         guidance: float | None = None,
         rescale: float | None = None,
     ) -> list[np.ndarray]:
-        """One u8 (height, width, 3) picture for each prompt, from the noise of its own seed; 256x256 and
-        without a negative prompt unless `sizes` and `negative` say otherwise."""
+        """Generates a u8 (height, width, 3) picture for each prompt from its own seed. Pictures are 256x256 without a
+        negative prompt unless `sizes` and `negative` are given."""
         sizes = sizes or [(256, 256)] * len(prompts)
         negative = negative or [""] * len(prompts)
         out: list[np.ndarray | None] = [None] * len(prompts)
-        # Noise belongs to a picture, not to a batch, so the order in which they are made is free.
+        # Each picture has its own noise, so batching and order do not matter.
         for chosen in same_size_batches(sizes, self.batch):
             width, height = sizes[chosen[0]]
             pictures = self.pipe(
@@ -56,7 +56,7 @@ class Painter:
 
     @torch.inference_mode()
     def reconstruct(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-        """What is left of each picture after the autoencoder; no noise is added to the latents."""
+        """Encodes and decodes each picture without sampling latents."""
         out: list[np.ndarray | None] = [None] * len(pictures)
         vae = self.pipe.vae
         for chosen in same_size_batches([picture.shape for picture in pictures], self.batch):
@@ -69,7 +69,7 @@ class Painter:
 
 
 def same_size_batches(sizes: list, batch: int):
-    """The indices of `sizes` in lists of at most `batch`, each of one size only."""
+    """Groups the indices of `sizes` into batches of at most `batch` pictures of one size."""
     for size in sorted(set(sizes)):
         chosen = [i for i, other in enumerate(sizes) if other == size]
         for start in range(0, len(chosen), batch):

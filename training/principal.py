@@ -27,17 +27,17 @@ import torch.nn.functional as F
 from drawings import Drawings
 
 FACTOR, CHANNELS = 16, 32
-#: Drawings of each size that the components are found from.
+#: The number of drawings of each size from which the components are computed.
 SAMPLE = 500
 
 
 def tensor(pictures: np.ndarray) -> torch.Tensor:
-    """u8 (n, height, width, 3) as f32 (n, 3, height, width) in -1..=1."""
+    """Converts u8 (n, height, width, 3) to f32 (n, 3, height, width) in -1..=1."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 class Code:
-    """Pictures (n, 3, height, width) in -1..=1 to latents (n, channels, height / 16, width / 16)."""
+    """Maps pictures (n, 3, height, width) in -1..=1 to latents (n, channels, height / 16, width / 16)."""
 
     def __init__(self, kernel: torch.Tensor, bias: torch.Tensor):
         self.kernel, self.bias = kernel, bias
@@ -55,7 +55,7 @@ class Code:
 
 
 def found(pictures: torch.Tensor) -> Code:
-    """The components of patches (n, 3, 16, 16)."""
+    """Computes the principal components of patches (n, 3, 16, 16)."""
     patches = pictures.flatten(1).double()
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))

@@ -1,4 +1,4 @@
-"""What the settings of sampling do: negative prompts, guidance, number of steps.
+"""Measures sampling settings: negative prompts, guidance and number of steps.
 
 All pictures of a comparison start from the same noise.
 """
@@ -16,14 +16,14 @@ from tables import table
 if TYPE_CHECKING:
     from evaluate import Exam
 
-#: Scales, and how far each is rescaled.
+#: Guidance scales with their rescale values.
 GUIDANCES = ((1.0, 0.0), (2.0, 0.0), (3.5, 0.0), (5.0, 0.0), (3.5, 0.7), (5.0, 0.5), (5.0, 0.7), (7.5, 0.5))
 STEPS = (4, 6, 8, 12, 20)
 
 
 @dataclass
 class Open:
-    """A prompt that names neither time, weather, style, colour nor position, and what must stay."""
+    """A prompt without time, weather, style, colour or position, and the attributes that must stay."""
 
     prompt: str
     place: str
@@ -45,7 +45,7 @@ OPEN = (
 
 @dataclass
 class Unwanted:
-    """What the model draws by itself where a prompt leaves it open, and a negative prompt against it."""
+    """An attribute that the model adds by itself to an open prompt, and a negative prompt against it."""
 
     title: str
     negative: Callable[[Open], str]
@@ -66,7 +66,7 @@ UNWANTED = (
 
 
 def negatives(exam: Exam) -> str:
-    """How often what the model adds by itself is seen with and without a negative prompt against it."""
+    """How often the model adds an attribute by itself, with and without a negative prompt against it."""
     seeds = max(exam.count // 125, 1)  # for each prompt
     asked = [each for each in OPEN for _ in range(seeds)]
 
@@ -81,7 +81,7 @@ def negatives(exam: Exam) -> str:
     plain, rows = read([""] * len(asked)), []
     for unwanted in UNWANTED:
         against = read([unwanted.negative(each) for each in asked])
-        # Only what is there can disappear.
+        # Count only pictures that have the attribute without the negative prompt.
         there = [unwanted.seen(reading, each) for reading, each in zip(plain, asked)]
         gone = [not unwanted.seen(r, a) for r, a, was in zip(against, asked, there) if was]
         rows.append([unwanted.title, rate(there), rate(gone), kept(plain), kept(against)])
@@ -100,7 +100,7 @@ def negatives(exam: Exam) -> str:
 
 
 def guidance(exam: Exam) -> str:
-    """Rates of right attributes under several guidances."""
+    """Recognition rates for several guidance scales."""
     settings = [
         (f"{scale:g} rescaled by {rescale:g}" if rescale else f"{scale:g}", {"guidance": scale, "rescale": rescale})
         for scale, rescale in GUIDANCES
@@ -109,7 +109,7 @@ def guidance(exam: Exam) -> str:
 
 
 def steps(exam: Exam) -> str:
-    """Rates of right attributes after several numbers of steps."""
+    """Recognition rates for several numbers of steps."""
     return _compared(exam, "Steps (DPM++ 2M)", [(str(n), {"steps": n}) for n in STEPS])
 
 

@@ -1,4 +1,4 @@
-"""Markdown: tables, and where a file comes from."""
+"""Markdown tables and the origin line of a report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def origin() -> str:
-    """The day and the command that write a file."""
+    """The date and the command that created a file."""
     program, *arguments = sys.argv
     return f"{time.strftime('%Y-%m-%d')}, `python {' '.join([Path(program).name, *arguments])}`."
 
 
 def table(head: list[str], rows: list[list], digits: list[int]) -> str:
-    """`digits` after the decimal point for the numbers of each column; text stays as it is. What is not
-    a number shows as a dash. Ends with an empty line."""
+    """Formats a table with `digits` decimals per column. Text is unchanged, NaN becomes a dash. Ends with an empty
+    line."""
 
     def cell(value, after: int) -> str:
         if isinstance(value, str):

@@ -1,9 +1,9 @@
-"""Trains a small CLIP on drawings and their captions: it ranks pictures by how well they fit a text.
+"""Trains a small CLIP on drawings and their captions.
 
 `python training/train_clip.py --drawings DIR --tokenizer DIR --text-encoder DIR --out DIR --minutes M`
 
 Writes a CLIPModel folder (f16), `clip`, with the tokenizer and `preprocessor_config.json`. Pictures are
-squeezed to a square, not cropped: what stands at the left and right of a wide one must stay visible. Stops
+resized to squares without cropping, so that the sides of wide pictures stay visible. Stops
 and goes on, see loop.py.
 """
 
@@ -32,8 +32,8 @@ MEAN = STD = 0.5  # of pixels in 0..=1, every channel
 
 
 def built(text: CLIPTextModel) -> CLIPModel:
-    """A CLIP whose text tower is a copy of `text`; the rest is random."""
-    # Without the folder that it was loaded from.
+    """Creates a CLIP whose text tower is a copy of `text`. The rest is random."""
+    # Do not publish a local path.
     words = {key: value for key, value in text.config.to_dict().items() if key != "_name_or_path"}
     config = CLIPConfig(
         text_config=words,
@@ -53,12 +53,12 @@ def built(text: CLIPTextModel) -> CLIPModel:
 
 
 def pixels(pictures: np.ndarray) -> torch.Tensor:
-    """u8 (batch, side, side, 3) to what the vision tower takes."""
+    """Converts u8 (batch, side, side, 3) to the vision tower's input."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(255).sub(MEAN).div(STD)
 
 
 def tokens(tokenizer: CLIPTokenizer, captions: list[str], positions: int) -> dict[str, torch.Tensor]:
-    # The tower is causal: what follows the end does not matter, so there is no need for a mask, nor for
+    # The tower is causal, so tokens after the end do not matter: no mask is needed, and no
     # more padding than the longest of the batch has.
     padded = tokenizer(
         captions, padding="longest", truncation=True, max_length=positions, return_tensors="pt"
@@ -74,7 +74,7 @@ def train(model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, args: 
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     training = Training(model, [(optimizer, 1.0)], args, keep=0.99, steady=0.2)
     batches = drawings.batches(args.batch, SIDE, training.rng)
-    # Captions have their own source of chance: the batches are drawn ahead, on another thread.
+    # Captions use their own random generator, because batches are prepared on another thread.
     words = random.Random(f"captions {args.seed}/{training.step}")
     pairs = torch.arange(args.batch)
     model.train()
@@ -106,8 +106,8 @@ def similarities(model: CLIPModel, tokenizer: CLIPTokenizer, pictures: np.ndarra
 def recall(
     model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, seed: int
 ) -> tuple[int, float, float]:
-    """Of drawings that were kept from training: how many, and how often, in percent, the caption ranks
-    first and among the first five of all their captions."""
+    """On drawings excluded from training: their number, and the percentage whose caption ranks first and among the
+    first five of all captions."""
     numbers, rng = drawings.unseen(), random.Random(seed)
     pictures = squeezed((drawings.picture(i) for i in numbers), SIDE)
     logits = similarities(model, tokenizer, pictures, [caption(drawings.scenes[i], rng) for i in numbers])
@@ -116,7 +116,7 @@ def recall(
 
 
 def save(model: CLIPModel, tokenizer: Path, out: Path) -> None:
-    """The files of `tokenizer`, a folder, are copied as they are."""
+    """Saves the model and copies the files of the `tokenizer` folder."""
     model.half().save_pretrained(out)
     (out / "model.safetensors").chmod(0o644)
     for file in tokenizer.iterdir():

@@ -1,4 +1,4 @@
-"""Makes the tokenizer and teaches the text encoder, before any picture is seen.
+"""Builds the tokenizer and trains the text encoder, without any pictures.
 
 The encoder learns to tell what captions say: every attribute must be readable from the state of the end
 token, and again by attention over the states of the words, which is how a UNet reads them. The heads are
@@ -27,15 +27,15 @@ from sketchbook.caption import compose, describe
 from sketchbook.distractions import ASIDES, STORY_WORDS
 from sketchbook.sampling import sample_scene
 
-LENGTH = 77  # tokens of the longest prompt, with start and end
+LENGTH = 77  # tokens, including start and end
 START, END = "<|startoftext|>", "<|endoftext|>"
 BATCH, CHUNK = 40, 8000  # captions; a chunk is written and sorted by length at a time
 RATE = 2e-3
-#: Of the captions that get a long preamble, and of the batches that are padded to the full length: the late
-#: positions have to be learnt too.
+#: The share of captions with a long preamble, and of batches padded to the full length, so that late positions are
+#: trained too.
 PREAMBLES, PADDED = 0.05, 0.04
 
-#: What a caption can say: names by attribute. Class 0 of each is "not said".
+#: The attributes of captions and their values. Class 0 of each is "not mentioned".
 ATTRIBUTES = {
     "place": words.PLACES,
     "time": words.TIMES,
@@ -54,9 +54,9 @@ for _slot in (*words.POSITIONS, "somewhere", "elsewhere"):
 
 
 def build_tokenizer(folder: Path, rng: random.Random) -> CLIPTokenizer:
-    """Learns the merges of a CLIP tokenizer from captions and from words of stories."""
+    """Learns the merges of a CLIP tokenizer from captions and story words."""
     captions = [compose(sample_scene(rng), rng).text for _ in range(40_000)]
-    # Often enough that words of stories are merged to syllables at least.
+    # Repeated often enough that story words are merged at least to syllables.
     corpus = captions + STORY_WORDS * 30 + ASIDES * 30
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
     bpe.normalizer = normalizers.Sequence(
@@ -77,7 +77,7 @@ def build_tokenizer(folder: Path, rng: random.Random) -> CLIPTokenizer:
         ),
     )
     merges = [tuple(merge) for merge in json.loads(bpe.to_str())["model"]["merges"]]
-    # The order that CLIP has: letters, letters that end words, merges, the two marks.
+    # CLIP's order: characters, characters at word ends, merges, start and end token.
     tokens = [*letters, *(c + "</w>" for c in letters), *map("".join, merges), START, END]
     vocab = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     tokenizer = CLIPTokenizer(
@@ -87,7 +87,7 @@ def build_tokenizer(folder: Path, rng: random.Random) -> CLIPTokenizer:
     tokenizer.save_pretrained(folder)
     file = folder / "tokenizer.json"
     file.write_text(json.dumps(json.loads(file.read_text()), ensure_ascii=False, separators=(",", ":")))
-    # Loaders that know no tokenizer.json read these.
+    # For loaders without support for tokenizer.json.
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
     return tokenizer
@@ -107,12 +107,12 @@ def build_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )  # fmt: skip
     for name, weight in encoder.named_parameters():
         if "token_embedding" in name:
-            nn.init.normal_(weight, std=0.1)  # CLIP's own 0.02 learns slowly from scratch
+            nn.init.normal_(weight, std=0.1)  # CLIP's 0.02 trains slowly from scratch
     return encoder
 
 
 class EndHead(nn.Module):
-    """Reads all attributes from one state."""
+    """Classifies all attributes from the end token's state."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -124,7 +124,7 @@ class EndHead(nn.Module):
 
 
 class WordsHead(nn.Module):
-    """Reads each attribute with a query of its own, by attention over the states of the words."""
+    """Classifies each attribute with its own query, by attention over the token states."""
 
     def __init__(self, width: int, heads: int = 4):
         super().__init__()
@@ -154,13 +154,13 @@ def labels(said: dict[str, str]) -> list[int]:
 
 
 def preamble(rng: random.Random) -> str:
-    """Words that say nothing about the picture."""
+    """Words without information about the picture."""
     some = " ".join(rng.sample(STORY_WORDS, rng.randint(1, 12)))
     return " ".join([*rng.sample(ASIDES, rng.randint(0, 6)), some + rng.choice(",.")]) + " "
 
 
 def chunk(tokenizer: CLIPTokenizer, rng: random.Random, count: int, held_out: bool = False):
-    """Batches (ids padded with the end token, labels) of fresh captions of about equal length each."""
+    """Batches of new captions of similar length: ids, padded with the end token, and labels."""
     captions = [compose(sample_scene(rng, held_out), rng) for _ in range(count)]
     texts = [
         preamble(rng) + c.text if not held_out and rng.random() < PREAMBLES else c.text for c in captions
@@ -181,7 +181,7 @@ def chunk(tokenizer: CLIPTokenizer, rng: random.Random, count: int, held_out: bo
 
 
 class Reader(nn.Module):
-    """The encoder with its two heads."""
+    """The encoder with both heads."""
 
     def __init__(self, tokenizer: CLIPTokenizer):
         super().__init__()
@@ -196,7 +196,7 @@ class Reader(nn.Module):
         end = (ids == self.end_id).int().argmax(1)
         at = end
         if self.training:
-            # Padding is made of end tokens, and a UNet reads those as well.
+            # Padding consists of end tokens, which a UNet reads too.
             at = end + (torch.rand(len(ids)) * (ids.shape[1] - end)).long()
         is_word = torch.arange(ids.shape[1]) < end[:, None]
         return self.end(states[torch.arange(len(ids)), at]), self.words(states, is_word)

@@ -1,8 +1,8 @@
-"""Trains the denoising network on captions that the text encoder understands already:
+"""Trains the denoiser on captions, with a trained text encoder:
 `python training/train_unet.py --drawings DIR --latents DIR --text DIR --out DIR --minutes 300`.
 
 The network predicts v (Salimans and Ho 2022) under a cosine schedule, all timesteps weighted alike:
-what stands where is decided where the noise is strong, and a loss that fades there forgets positions.
+positions are decided at high noise, and a loss that fades there forgets them.
 One caption in ten is dropped for classifier-free guidance, and one in five says one or two things only, as
 negative prompts do. Captions are worded anew each time.
 
@@ -38,16 +38,16 @@ from principal import CHANNELS
 from sketchbook.caption import caption, fragment
 from sketchbook.scene import Scene
 
-#: How many batches are edits.
+#: The share of batches that are edits.
 EDITED = 0.45
-#: How many batches show parts of drawings: of whole pictures, and of edits.
+#: The share of batches that are crops: of whole pictures, and of edits.
 CROPPED, CROPPED_EDITS = 0.2, 0.65
-#: How many captions are dropped, and how many are fragments.
+#: The share of dropped captions, and of fragments.
 SILENT, FRAGMENT = 0.1, 0.2
-#: How many holes are around a subject, how many where one could be, and how many captions of both name only what
-#: is in the hole.
+#: The share of holes around a subject, of holes where a subject could be, and of captions that name only the
+#: contents of such a hole.
 AROUND_SUBJECT, AROUND_NOBODY, NAMED_ONLY = 0.65, 0.2, 0.6
-#: What the error of what is known counts: the network only has to pass it on.
+#: The weight of the error of known latents, which the network only has to copy.
 KNOWN = 0.1
 
 
@@ -67,13 +67,13 @@ def denoiser() -> UNet2DConditionModel:
 
 
 class Samples:
-    """Batches of one size of picture each: latents, and the text encoder's states of captions."""
+    """Batches of pictures of one size: latents and the text encoder's states of captions."""
 
     def __init__(
         self, drawings: list[Path], latents: list[Path], tokenizer: CLIPTokenizer, text: CLIPTextModel
     ):
         self._tokenizer, self._text = tokenizer, text
-        #: The scenes of one size and folder each, and their latents.
+        #: The scenes of each size and folder, and their latents.
         self._stored: list[tuple[list[Scene], np.ndarray]] = []
         for folder, coded in zip(drawings, latents, strict=True):
             drawn = Drawings(folder)
@@ -84,7 +84,7 @@ class Samples:
     def batch(
         self, count: int, rng: random.Random
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Latents, states, and of edits which latents are known, (count, 1, height, width)."""
+        """Latents, states and, for edits, the mask of known latents, (count, 1, height, width)."""
         [(drawn, stored)] = rng.choices(self._stored, [len(scenes) for scenes, _ in self._stored])
         edited = rng.random() < EDITED
         height, width = stored.shape[2:]
@@ -113,7 +113,7 @@ class Samples:
 
 
 def drawn_anew(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, list[str] | None]:
-    """Where a hole is, as parts of the picture, and the kinds of what is drawn into it; None for a hole anywhere."""
+    """The box of a hole, in fractions of the picture, and the kinds of subjects drawn into it. None: a random hole."""
     chance = rng.random()
     if scene.subjects and chance < AROUND_SUBJECT:
         subject = rng.choice(scene.subjects)
@@ -124,8 +124,8 @@ def drawn_anew(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, l
 
 
 def worded(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
-    """What a batch says of a scene. If kinds of subjects are drawn into a hole, or none, it often names only those,
-    and seldom where: the hole says so."""
+    """The caption of a scene. For a hole around a subject, or an empty one, it often names only the hole's contents and
+    rarely a position, because the hole determines it."""
     if rng.random() < SILENT:
         return ""
     if inside is not None and rng.random() < NAMED_ONLY:
@@ -135,7 +135,7 @@ def worded(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
 
 
 def by_chance(width: int, height: int, rng: random.Random) -> crops.Window:
-    """A box anywhere in so many latents."""
+    """A random box inside a picture, in latents."""
     wide, high = rng.uniform(1, 0.8 * width), rng.uniform(1, 0.8 * height)
     left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
     return (left, top, left + wide, top + high)
@@ -151,7 +151,7 @@ def loss_of(
     """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products. Latents that
     are `known` have no noise."""
     count = len(latents)
-    # One timestep from each stretch of the schedule: the mean over a batch wavers less.
+    # One timestep from each section of the schedule reduces the variance of the batch mean.
     times = (
         ((torch.arange(count) + torch.rand(count)) / count * len(alphas)).long().clamp(max=len(alphas) - 1)
     )
@@ -160,10 +160,10 @@ def loss_of(
     noise = torch.randn_like(latents)
     noisy, wanted = signal * latents + spread * noise, signal * noise - spread * latents
     if known is not None:
-        # The v by which the network says of a latent without noise that it is that latent.
+        # The v that predicts a latent without noise exactly.
         noisy = torch.where(known, latents, noisy)
         wanted = torch.where(known, (signal - 1) / spread * latents, wanted)
-    # On the CPU the fused attention's gradient takes twice the time of plain matrix products.
+    # On the CPU, the gradient of fused attention takes twice as long as plain matrix products.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         predicted = unet(noisy, times, states).sample
     weights = torch.ones(1) if known is None else torch.where(known, KNOWN, 1.0)

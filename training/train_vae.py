@@ -1,4 +1,4 @@
-"""Trains the autoencoder's two halves on the code of principal.py:
+"""Trains the autoencoder's decoder and encoder on the latents of principal.py:
 
 `python training/train_vae.py decoder --drawings DIR --code DIR --out DIR --minutes 60`
 `python training/train_vae.py encoder --drawings DIR --code DIR --out DIR --minutes 20`
@@ -34,21 +34,21 @@ from muon import optimizers
 from principal import CHANNELS, Code, tensor
 from sketchbook.scene import Scene
 
-#: Of a side: the shortest of any drawing, for the networks normalize over all that they see, and what they
-#: learn from smaller crops fits whole pictures less well.
+#: The side of a crop: the shortest side of any drawing. The networks normalise over their whole input, so training
+#: on smaller crops works less well on whole pictures.
 CROP = 224
-#: Of the code's noise while the decoder learns, relative to a mean square of 1.
+#: The noise of the latents while training the decoder, relative to a mean square of 1.
 NOISE = 0.1
-#: Pixels over which strokes are alike in number, wherever each of them is.
+#: The window in pixels over which the density of strokes is compared.
 STROKES = 8
-#: What tells these styles from others are such strokes and the edges of paper.
+#: Styles that are characterised by fine strokes and paper edges.
 FINE_STYLES = ("oil", "papercut")
-#: Drawings that stay decoded, about 200 KB each: decoding would take a tenth of the time.
+#: The number of drawings cached in decoded form, about 200 KB each. Decoding would take a tenth of the time.
 IN_MEMORY = 20_000
 
 
 def autoencoder(start: Path | None = None) -> AutoencoderKL:
-    """The one to go on from, or a new one."""
+    """Loads the autoencoder to continue from, or creates a new one."""
     if start:
         return AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
     widths = [16, 16, 32, 64, 64]
@@ -65,7 +65,7 @@ def autoencoder(start: Path | None = None) -> AutoencoderKL:
 
 
 class Decoder(nn.Module):
-    """The code to pictures."""
+    """Maps latents to pictures."""
 
     def __init__(self, model: AutoencoderKL):
         super().__init__()
@@ -92,13 +92,13 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Pictures to the code: mean and log-variance, as AutoencoderKL has them."""
+    """Maps pictures to the mean and log-variance of latents, as in AutoencoderKL."""
 
     def __init__(self, model: AutoencoderKL):
         super().__init__()
         self.encoder, self.quant_conv = model.encoder, model.quant_conv
         with torch.no_grad():
-            # Nothing is learned about the variance: it is that of the noise which the decoder knows.
+            # The variance is not trained: it is that of the decoder's training noise.
             self.quant_conv.weight[CHANNELS:] = 0
             self.quant_conv.bias[CHANNELS:] = 2 * math.log(NOISE)
 
@@ -123,17 +123,17 @@ def slopes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def roughness(x: torch.Tensor) -> list[torch.Tensor]:
-    """How steep slopes are around each place. A blur is far from strokes in it, strokes a little aside are not."""
+    """The local strength of gradients. A blur differs from strokes in it; slightly shifted strokes do not."""
     return [F.avg_pool2d(slope.abs(), STROKES, STROKES // 2) for slope in slopes(x)]
 
 
 def decibels(squared: float) -> float:
-    """PSNR from the mean square of errors in -1..=1."""
+    """PSNR from the mean squared error in -1..=1."""
     return 10 * math.log10(4 / squared)
 
 
 def half_fine(scenes: Sequence[Scene], numbers: Iterable[int]) -> list[int]:
-    """The numbers of `scenes`, those of FINE_STYLES so often that they are about half of the list."""
+    """The numbers of `scenes`, with FINE_STYLES repeated until they are about half of the list."""
     fine, others = [], []
     for number in numbers:
         (fine if scenes[number].style in FINE_STYLES else others).append(number)
@@ -153,7 +153,7 @@ def crops(
 
 @torch.no_grad()
 def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> float:
-    """The mean of the part's test over whole unseen drawings of every size."""
+    """The part's mean test error on whole drawings excluded from training."""
     errors = (part.test(tensor(drawings.picture(number)[None]), code) for number in drawings.unseen(count))
     return float(np.mean(list(errors)))
 

@@ -1,4 +1,4 @@
-"""What every part of the reference shares: where fixtures lie, seeds, weights, and how tensors are saved."""
+"""Shared helpers: fixture paths, seeds, random weights, and saving tensors."""
 
 import json
 import zlib
@@ -11,14 +11,14 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def make_deterministic():
-    """Everything runs on one thread with deterministic kernels, so that a second run gives the same bytes."""
+    """Uses one thread and deterministic kernels, so that every run gives the same bytes."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.set_grad_enabled(False)
 
 
 def generator(name):
-    """A random generator whose seed is a checksum of `name`: adding one fixture never changes another."""
+    """A generator seeded with a checksum of `name`, so that a new fixture never changes existing ones."""
     return torch.Generator().manual_seed(zlib.crc32(name.encode()))
 
 
@@ -27,10 +27,10 @@ def randn(name, *shape):
 
 
 def randomise(module, name, conv_gain=1.0):
-    """Fills a module with weights that hide no fault.
+    """Fills a module with random weights that reveal errors.
 
-    Norms scale by about 1 +- 0.2 and shift, biases are not zero, no output is initialised with zeros, and matrices
-    keep the variance of what passes through them.
+    Norm scales are 1 +- 0.2 with random shifts, no bias or output layer is zero, and matrices keep the variance of
+    their input.
     """
     source = generator(name)
     norms = (torch.nn.GroupNorm, torch.nn.LayerNorm)
@@ -50,7 +50,7 @@ def randomise(module, name, conv_gain=1.0):
 
 
 def observe(module, names, record):
-    """Records the output of each named submodule under its own name while the module runs."""
+    """Adds forward hooks that record the output of each named submodule. Returns the hooks."""
 
     def hook(name):
         def keep(_module, _inputs, output):

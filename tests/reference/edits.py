@@ -1,5 +1,5 @@
-"""Edits a part of a picture with diffusers' StableDiffusionInpaintPipeline on a UNet of 4 channels, and records
-the way to each."""
+"""Edits a part of a picture with diffusers' StableDiffusionInpaintPipeline and a 4-channel UNet, and records the
+latents of every step."""
 
 import torch
 from diffusers import StableDiffusionInpaintPipeline
@@ -9,7 +9,7 @@ from PIL import Image
 from common import FIXTURES, generator, randn, save_json, save_tensors
 from schedulers import CLASSES
 
-# Width before height; the part is left, top, width, height. All in pixels, on the grid of latents.
+# Sizes are (width, height); the part is (left, top, width, height). All in pixels and multiples of a latent.
 CASES = [
     dict(model="sd1", scheduler="ddim", steps=5, strength=0.6, size=(64, 48), part=(16, 8, 24, 24)),
     dict(model="sd1", scheduler="euler", steps=6, strength=0.5, size=(48, 64), part=(0, 0, 32, 16)),
@@ -21,11 +21,11 @@ GUIDANCE = 6.0
 
 
 def edit(name, case):
-    """The noise, the picture, and the latents before each step and after the last."""
+    """The noise, the picture, and the latents before every step and after the last."""
     pipeline = StableDiffusionInpaintPipeline.from_pretrained(FIXTURES / case["model"], dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = CLASSES[case["scheduler"]].from_config(pipeline.scheduler.config)
-    # The latents of the picture are the mean of their distribution, not a sample.
+    # The picture's latents are the mean of the distribution, not a sample.
     inpaint.retrieve_latents = lambda output, **_: output.latent_dist.mode()
     width, height = case["size"]
     scale = pipeline.vae_scale_factor
@@ -52,7 +52,7 @@ def edit(name, case):
         strength=case["strength"],
         num_inference_steps=case["steps"],
         guidance_scale=GUIDANCE,
-        # Its first numbers are the noise.
+        # The generator's first numbers are the noise.
         generator=generator(f"edits/{name}"),
         output_type="pt",
         callback_on_step_end=keep,

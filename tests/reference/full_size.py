@@ -1,4 +1,4 @@
-"""A pipeline with the shapes of Stable Diffusion 1.5 and random weights, and what its networks do.
+"""A pipeline with the shapes of Stable Diffusion 1.5 and random weights, and the recorded outputs of its networks.
 
 Too large to commit: `python make.py full FOLDER` writes it where it is wanted.
 """
@@ -30,7 +30,7 @@ AUTOENCODER = dict(
     sample_size=512,
 )
 
-# diffusers' defaults are Stable Diffusion 1's, but for the width of the context.
+# diffusers' defaults match Stable Diffusion 1, except for the width of the context.
 UNET = dict(cross_attention_dim=768, sample_size=64)
 
 

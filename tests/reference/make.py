@@ -1,4 +1,4 @@
-"""Builds the fixtures that the Rust tests compare with: `python make.py`, or `python make.py full FOLDER`.
+"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER`.
 
 A second run writes the same bytes. See README.md.
 """

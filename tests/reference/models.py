@@ -1,4 +1,4 @@
-"""Builds the small random-weight pipelines, each a complete diffusers folder under `fixtures/`.
+"""Builds small pipelines with random weights, each a complete diffusers folder under `fixtures/`.
 
 `sd1` and `sd2` are whole Stable Diffusion pipelines; `asymmetric` holds only a UNet, `tiny_vae` only an autoencoder.
 """
@@ -19,7 +19,7 @@ from common import FIXTURES, randomise
 from tokens import tokenizer
 
 UNETS = {
-    # The block list of Stable Diffusion 1: cross attention on all levels but the deepest, one head count.
+    # As Stable Diffusion 1: cross-attention on all levels but the deepest, one head count for all.
     "sd1": dict(
         block_out_channels=(8, 16, 16, 24),
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
@@ -30,7 +30,7 @@ UNETS = {
         norm_num_groups=4,
         sample_size=16,
     ),
-    # Stable Diffusion 2: heads per level, linear projections, upcast attention.
+    # As Stable Diffusion 2: head counts per level, linear projections, upcast attention.
     "sd2": dict(
         block_out_channels=(8, 16, 24),
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -43,7 +43,7 @@ UNETS = {
         norm_num_groups=4,
         sample_size=16,
     ),
-    # Every list a list, odd widths, and the options that the two above leave at their defaults.
+    # Lists wherever the config accepts one, odd widths, and options that the two above leave at their defaults.
     "asymmetric": dict(
         block_out_channels=(9, 15, 21),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -104,7 +104,7 @@ AUTOENCODERS = {
         norm_num_groups=4,
         sample_size=128,
     ),
-    # No mid attention, no quantisation convolutions, a shifted latent space, four pixels per latent.
+    # No attention in the mid block, no quantisation convolutions, shifted latents, four pixels per latent.
     "sd2": dict(
         block_out_channels=(6, 8, 10),
         down_block_types=("DownEncoderBlock2D",) * 3,
@@ -162,7 +162,7 @@ def tiny_vae():
 
 
 def pipeline(name):
-    """A whole pipeline; its parts are reached as `.tokenizer`, `.text_encoder`, `.unet`, `.vae`, `.scheduler`."""
+    """A complete pipeline with the parts `.tokenizer`, `.text_encoder`, `.unet`, `.vae`, `.scheduler`."""
     words = tokenizer(name, TEXT_ENCODERS[name]["max_position_embeddings"])
     prediction = "epsilon" if name == "sd1" else "v_prediction"
     built = StableDiffusionPipeline(
@@ -180,7 +180,7 @@ def pipeline(name):
 
 
 def save():
-    """Writes all folders anew."""
+    """Writes all folders."""
     for name in ("sd1", "sd2", "asymmetric", "tiny_vae"):
         shutil.rmtree(FIXTURES / name, ignore_errors=True)
     for name in ("sd1", "sd2"):
@@ -191,7 +191,7 @@ def save():
 
 
 def files_of_older_tokenizers(folder):
-    """Replaces tokenizer.json by the pair of files that older pipelines have instead."""
+    """Replaces tokenizer.json by vocab.json and merges.txt, as in older pipelines."""
     whole = folder / "tokenizer.json"
     model = json.loads(whole.read_text())["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False) + "\n")

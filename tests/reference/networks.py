@@ -1,4 +1,4 @@
-"""Runs each network of the folders that `models.py` builds, and records inputs, hidden states and outputs."""
+"""Runs each network of `models.py` and records inputs, hidden states and outputs."""
 
 import torch
 from safetensors.torch import load_file
@@ -21,7 +21,7 @@ def record_text_encoder(name, pipeline):
 
 
 def record_unet(name, unet, size, odd_size, timesteps):
-    """One run at a size that halves evenly, one at a size that does not, each at a timestep of its own."""
+    """Records a run at an evenly divisible size and one at an odd size, at different timesteps."""
     channels = unet.config.in_channels
     width = unet.config.cross_attention_dim
     width = width if isinstance(width, int) else width[-1]

@@ -1,4 +1,4 @@
-"""Draws whole pictures with diffusers' StableDiffusionPipeline, and records the way to each."""
+"""Draws pictures with diffusers' StableDiffusionPipeline and records the latents of every step."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from schedulers import CLASSES
 
 SKETCH = Path(__file__).parents[2] / "assets" / "models" / "sketch"
 
-# Width before height, in pixels. A guidance of 1 draws without the unwanted words. Nothing said of
+# Sizes are (width, height) in pixels. A guidance scale of 1 ignores the negative prompt. A missing
 # `guidance_rescale` is 0.
 CASES = [
     dict(model="sd1", scheduler="ddim", steps=4, guidance=1.0, size=(64, 64), unwanted=""),
@@ -34,7 +34,7 @@ SKETCH_CASE = dict(
 
 
 def draw(name, folder, case):
-    """The tensors that `illustrate draw --dump` writes, and the starting noise."""
+    """The tensors of `illustrate draw --dump`, and the initial noise."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = CLASSES[case["scheduler"]].from_config(pipeline.scheduler.config)
@@ -81,7 +81,7 @@ def record():
     save_json("pipelines/cases.json", cases)
 
     tensors = draw("sketch", SKETCH, SKETCH_CASE)
-    # Every fourth pixel is enough to see that the picture is the same.
+    # Every fourth pixel is enough to compare pictures.
     tensors["image"] = tensors["image"][:, :, ::4, ::4]
     save_tensors("pipelines/sketch.safetensors", tensors)
     save_json("pipelines/sketch.json", SKETCH_CASE)

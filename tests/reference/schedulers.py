@@ -1,4 +1,4 @@
-"""Walks diffusers' schedulers with many options over made-up model outputs, and records every step."""
+"""Runs diffusers' schedulers with many options on synthetic model outputs, and records every step."""
 
 import warnings
 
@@ -10,11 +10,11 @@ from common import randn, save_json, save_tensors
 
 CLASSES = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "dpm++2m": DPMSolverMultistepScheduler}
 
-# What Stable Diffusion's own config says, whichever scheduler it was written for.
+# Stable Diffusion's config, whichever scheduler class it names.
 LATENT = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False)
 BETAS = [round(0.001 + 0.018 * (i / 39) ** 2, 6) for i in range(40)]
 
-# Options for all three; a scheduler takes what it knows and leaves the rest.
+# Options for all schedulers; each ignores those that it does not know.
 COMMON = {
     "plain": (5, {}),
     "one_step": (1, LATENT),
@@ -81,12 +81,12 @@ OWN = {
 
 
 def scheduler(kind, options):
-    """The scheduler as `from_config` makes it; a null means the default."""
+    """Creates a scheduler with `from_config`. A null value means the default."""
     return CLASSES[kind].from_config({key: value for key, value in options.items() if value is not None})
 
 
 def made_up_model(inputs, timestep):
-    """Something that depends on what it sees, as a network does."""
+    """A synthetic model output that depends on its input."""
     mixed = inputs.roll(1, dims=-1) - 0.5 * inputs.roll(1, dims=1)
     return torch.tanh(0.7 * inputs + 0.4 * mixed + 0.001 * float(timestep)) * 1.3
 
@@ -115,7 +115,7 @@ def walk(name, kind, steps, options):
 
 
 def checksums(kind, spacing):
-    """One number for the timesteps of each count of steps from 1 to 1000; NaN where diffusers steps off the end."""
+    """A checksum of the timesteps for every number of steps from 1 to 1000. NaN where diffusers fails."""
     walker = scheduler(kind, LATENT | dict(timestep_spacing=spacing))
     sums = []
     for steps in range(1, 1001):

@@ -1,4 +1,4 @@
-"""MobileSAM itself (its authors' code) with weights that Rust can make, too: what it says to points and boxes.
+"""Runs MobileSAM (its authors' code) with weights that Rust can generate too, and records masks for points and boxes.
 
 Forty megabytes of weights are too many to be committed: each number is computed from the tensor's name and its
 place in it, here and in `src/mask/sam/tests.rs`, to the same bit.
@@ -9,7 +9,7 @@ import torch
 from common import save_json, save_tensors
 from mobile_sam import SamPredictor, sam_model_registry
 
-#: Of the picture: it is enlarged fourfold for the encoder, and filled up at the bottom.
+#: The picture's size. It is enlarged fourfold for the encoder and padded at the bottom.
 WIDTH, HEIGHT = 256, 160
 CASES = {
     "point": {"include": [[80, 50]], "exclude": [], "box": None},
@@ -20,7 +20,7 @@ CASES = {
 
 
 def numbers(name, count):
-    """So many numbers between -1 and 1: FNV-1a of the name, then SplitMix64."""
+    """`count` numbers between -1 and 1 from SplitMix64, seeded with the FNV-1a hash of the name."""
     seed = 0xCBF29CE484222325
     for byte in name.encode():
         seed = (seed ^ byte) * 0x100000001B3 % (1 << 64)
@@ -32,7 +32,7 @@ def numbers(name, count):
 
 
 def weights(model):
-    """Norms scale by about 1, variances are positive, and matrices keep the variance of what passes through."""
+    """Norm scales are about 1, variances are positive, and matrices keep the variance of their input."""
     made = {}
     for name, old in model.state_dict().items():
         if not old.is_floating_point():
@@ -45,14 +45,14 @@ def weights(model):
         elif old.ndim == 1:
             made[name] = np.float32(0.125) * made[name]
         elif old[0].numel() > 1 and "embed" not in name and "token." not in name and "tokens." not in name:
-            # A power of two, so that no rounding differs.
+            # A power of two, so that scaling is exact in every library.
             made[name] = made[name] * np.float32(2.0 ** np.round(np.log2((3 / old[0].numel()) ** 0.5)))
     return {name: torch.from_numpy(np.asarray(value)) for name, value in made.items()}
 
 
 def picture():
-    """Stripes, a disc and a slope, so that something is there to be seen. In steps of 64: so, no library has to round
-    what it enlarges."""
+    """Stripes, a disc and a gradient. Values are multiples of 64, so that fourfold enlargement is exact in every
+    library."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     disc = (x - 80) ** 2 + (y - 50) ** 2 < 1000
     red = np.where(disc, 192, x // 64 * 64)
@@ -64,11 +64,11 @@ def record():
     made = weights(model)
     missing, unexpected = model.load_state_dict(made, strict=False)
     assert not unexpected and all("num_batches_tracked" in name for name in missing), missing
-    # Only now are the biases of attention spread out again.
+    # Spreads out the attention biases for inference.
     model.eval()
     shapes = {name: " ".join(map(str, value.shape)) for name, value in made.items()}
     found = {}
-    # candle takes the hyperbolic tangent's form of GELU where MobileSAM takes the exact one.
+    # candle uses the tanh approximation of GELU, MobileSAM the exact one.
     for form in ["none", "tanh"]:
         for child in model.modules():
             if isinstance(child, torch.nn.GELU):
@@ -89,7 +89,7 @@ def record():
                 return_logits=True,
             )
             best = quality.argmax()
-            # Every fifth, so that no phase of the fourfold enlargement is left out.
+            # Every fifth pixel, which covers all phases of the fourfold enlargement.
             found[f"{form}/{case}/logits"] = torch.from_numpy(logits[:, ::5, ::5])
             found[f"{form}/{case}/quality"] = torch.from_numpy(quality)
             found[f"{form}/{case}/picture"] = torch.from_numpy(masks[best, ::3, ::3])

@@ -1,4 +1,4 @@
-"""A tiny CLIP tokenizer, and prompts whose ids the Rust tokenizer has to find."""
+"""A tiny CLIP tokenizer, and prompts with the ids that the Rust tokenizer must produce."""
 
 from collections import Counter
 
@@ -26,14 +26,14 @@ PROMPTS = [
 
 
 def byte_symbols():
-    """The printable stand-ins for the 256 bytes, in the order that CLIP gives them."""
+    """The printable characters that stand for the 256 bytes, in CLIP's order."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(rest))]
 
 
 def learn_merges(count):
-    """The most frequent pairs of `CORPUS`, found the way byte pair encoding finds them."""
+    """The merges that byte pair encoding learns from `CORPUS`."""
     words = Counter(CORPUS.replace(",", " ").split())
     words = {(*word[:-1], word[-1] + "</w>"): times for word, times in words.items()}
     merges = []

@@ -1,4 +1,4 @@
-//! A change touches the shots that depend on it and no others.
+//! A change affects only the shots that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +10,27 @@ use bevy_illustrator::{
 
 use crate::{changed, inn, painters_door, plan};
 
-/// Asserts that a change of the painter's door changes exactly the shots that `touches` says.
+/// Asserts that a change to the example story changes exactly the shots for which `expected` is true.
 #[track_caller]
-fn changes(change: impl FnOnce(&mut Story), touches: impl Fn(&Shot) -> bool) {
+fn changes(change: impl FnOnce(&mut Story), expected: impl Fn(&Shot) -> bool) {
     let before = painters_door();
     let mut after = before.clone();
     change(&mut after);
     assert_ne!(before, after);
     let (before, after) = (plan(&before), plan(&after));
-    let expected = before.shots().iter().filter(|s| touches(s)).map(|s| s.id.as_str());
+    let expected = before.shots().iter().filter(|s| expected(s)).map(|s| s.id.as_str());
     assert_eq!(changed(&before, &after), expected.collect());
 }
 
 #[test]
-fn a_changed_text_changes_no_picture() {
+fn changed_dialogue_changes_no_shot() {
     changes(|story| story.scenes[0].lines[0].text.push_str(" Really."), |_| false);
     changes(|story| story.scenes[0].exits[0].text.push_str("Go"), |_| false);
     changes(|story| story.characters[0].colour = None, |_| false);
 }
 
 #[test]
-fn a_changed_sheet_changes_the_shots_that_show_it_and_no_others() {
+fn a_changed_sheet_changes_only_the_shots_that_show_it() {
     let of = |kind: &'static str, id: &str| {
         let (exact, start) = (format!("{kind}-{id}"), format!("{kind}-{id}-"));
         move |shot: &Shot| shot.id.as_str() == exact || shot.id.as_str().starts_with(&start)
@@ -66,7 +66,7 @@ fn a_changed_line_changes_only_its_shots() {
 }
 
 #[test]
-fn a_changed_style_changes_every_shot_that_it_rules() {
+fn a_changed_style_changes_every_shot_that_uses_it() {
     changes(|s| s.style.words.push_str(", at night"), |_| true);
     changes(|s| s.style.negative_prompt.push_str("text"), |_| true);
     changes(|s| s.style.model = "other".into(), |_| true);
@@ -80,7 +80,7 @@ fn a_changed_style_changes_every_shot_that_it_rules() {
 }
 
 #[test]
-fn the_authors_words_change_one_shot() {
+fn an_authors_prompt_changes_one_shot() {
     let story = inn();
     let id = ShotId::new("portrait-mira-glad").unwrap();
     let words = ShotWords {
@@ -100,7 +100,7 @@ fn the_authors_words_change_one_shot() {
 }
 
 #[test]
-fn blank_words_of_the_author_are_none() {
+fn a_blank_authors_prompt_counts_as_unset() {
     let story = inn();
     let id = ShotId::new("item-key").unwrap();
     let blank =

@@ -1,6 +1,5 @@
-//! From a story to its shots: names, prompts, seeds, and what a change touches; and the story of the
-//! example, from its file.
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+//! From a story to its shots: ids, prompts, seeds and the effect of changes. Also checks the example's story.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod changes;
 mod painters_door;
@@ -27,7 +26,7 @@ fn painters_door() -> Story {
     StoryFormats::default().read(&file).unwrap()
 }
 
-/// A story with something of everything, in the text that an author would write.
+/// A story with every element, as an author would write it.
 const INN: &str = r#"(
     title: "The inn",
     style: (words: "ink drawing", negative_prompt: "text", seed: 7),
@@ -85,7 +84,7 @@ fn recipes(board: &Storyboard) -> BTreeMap<&str, &Recipe> {
     board.shots().iter().map(|shot| (shot.id.as_str(), &shot.recipe)).collect()
 }
 
-/// The shots whose recipe is another one, that are new, or that are gone.
+/// The ids of shots that are new, gone or have another recipe.
 fn changed<'b>(before: &'b Storyboard, after: &'b Storyboard) -> BTreeSet<&'b str> {
     let (old, new) = (recipes(before), recipes(after));
     let all = old.keys().chain(new.keys());

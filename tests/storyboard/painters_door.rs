@@ -1,4 +1,4 @@
-//! The story of the example is whole and worth playing through.
+//! The example's story is complete.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use bevy_illustrator::story::{Story, check::check};
 
 use crate::painters_door;
 
-/// Which scenes each scene leads to, at once or later.
+/// The scenes that can be reached from each scene.
 fn reachable(story: &Story) -> HashMap<&str, HashSet<&str>> {
     let from = |start| {
         let (mut seen, mut open) = (HashSet::from([start]), vec![start]);
@@ -20,7 +20,7 @@ fn reachable(story: &Story) -> HashMap<&str, HashSet<&str>> {
 }
 
 #[test]
-fn the_painters_door_is_a_whole_story() {
+fn the_painters_door_is_a_complete_story() {
     let story = painters_door();
     assert_eq!(check(&story), [], "no faults and no warnings");
     assert!(story.scenes.len() >= 12);
@@ -32,7 +32,7 @@ fn the_painters_door_is_a_whole_story() {
 }
 
 #[test]
-fn every_scene_of_the_painters_door_leads_to_an_ending_and_both_can_be_reached() {
+fn every_scene_leads_to_an_ending_and_both_endings_are_reachable() {
     let story = painters_door();
     let endings: HashSet<&str> = story
         .scenes
@@ -51,7 +51,7 @@ fn every_scene_of_the_painters_door_leads_to_an_ending_and_both_can_be_reached()
 }
 
 #[test]
-fn every_expression_on_the_cast_sheets_is_used_and_every_used_one_has_words() {
+fn every_expression_is_used_and_has_words() {
     let story = painters_door();
     let lines = story.scenes.iter().flat_map(|scene| &scene.lines);
     let used: HashSet<(&str, &str)> =

@@ -1,4 +1,4 @@
-//! Which shots a story needs, in which order, and what their recipes are made of.
+//! The shots of a story: their order and their recipes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use bevy_illustrator::{
 use crate::{ids, inn, painters_door, plan, shot};
 
 #[test]
-fn shots_stand_in_the_order_in_which_a_reader_meets_them() {
+fn shots_are_in_reading_order() {
     let board = plan(&inn());
     assert_eq!(
         ids(&board)[..7],
@@ -25,12 +25,12 @@ fn shots_stand_in_the_order_in_which_a_reader_meets_them() {
         ]
     );
     assert_eq!(ids(&board)[7], "portrait-mira-very_sad");
-    assert!(ids(&board)[8].starts_with("portrait-mira-very_sad__"), "free words, not the sheet's");
-    assert_eq!(ids(&board)[9..], ["item-map"], "what no line shows comes last");
+    assert!(ids(&board)[8].starts_with("portrait-mira-very_sad__"), "free text instead of an expression of the sheet");
+    assert_eq!(ids(&board)[9..], ["item-map"], "items that no line shows come last");
 }
 
 #[test]
-fn a_recipe_is_made_of_the_sheets_the_scene_and_the_style() {
+fn a_recipe_combines_sheets_scene_and_style() {
     let board = plan(&inn());
     let recipe = |id| {
         let Recipe { prompt, negative_prompt, .. } = shot(&board, id).recipe.clone();
@@ -56,7 +56,7 @@ fn a_recipe_is_made_of_the_sheets_the_scene_and_the_style() {
 }
 
 #[test]
-fn every_piece_of_a_prompt_says_where_it_comes_from() {
+fn every_piece_of_a_prompt_names_its_source() {
     let board = plan(&inn());
     let sources = |id| {
         let pieces = shot(&board, id).sources.iter();
@@ -87,7 +87,7 @@ fn every_piece_of_a_prompt_says_where_it_comes_from() {
 }
 
 #[test]
-fn scenes_of_one_place_time_weather_and_mood_share_a_background() {
+fn scenes_with_equal_place_time_weather_and_mood_share_a_background() {
     let board = plan(&inn());
     let background = shot(&board, "background-inn-at_night-in_the_rain-calm");
     assert_eq!(background.scenes, ["evening", "back"]);
@@ -97,7 +97,7 @@ fn scenes_of_one_place_time_weather_and_mood_share_a_background() {
 }
 
 #[test]
-fn every_line_finds_its_pictures() {
+fn every_line_has_its_shots() {
     let story = painters_door();
     let board = plan(&story);
     for scene in &story.scenes {
@@ -125,7 +125,7 @@ fn every_line_finds_its_pictures() {
 }
 
 #[test]
-fn a_character_and_a_place_keep_their_seed() {
+fn all_shots_of_a_character_or_place_share_a_seed() {
     let board = plan(&painters_door());
     let mut families: BTreeMap<(ShotKind, &str), BTreeSet<u64>> = BTreeMap::new();
     for shot in board.shots() {
@@ -138,7 +138,7 @@ fn a_character_and_a_place_keep_their_seed() {
 }
 
 #[test]
-fn sheets_without_looks_give_their_names() {
+fn a_sheet_without_looks_uses_its_name() {
     let mut story = inn();
     story.places[0].looks.clear();
     story.characters[0].looks.clear();

@@ -1,4 +1,4 @@
-//! What holds for every story, most of all for those that are full of faults.
+//! Properties of every story, including stories with many faults.
 
 use std::{collections::HashSet, path::Path};
 
@@ -14,12 +14,12 @@ use proptest::prelude::*;
 
 use crate::{painters_door, plan, recipes};
 
-/// Short ids, some of which are the same, unknown or no ids at all.
+/// Short ids: some are duplicates, unknown or invalid.
 fn some_id() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "a-b", "a_b", "A", "a b", "", "../x"]).prop_map(Into::into)
 }
 
-/// A text of any letters.
+/// Arbitrary text.
 fn some_text() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "\\PC{0,8}", ".{0,8}", some_id()]
 }
@@ -63,7 +63,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A story of any kind, most of them full of faults.
+    /// An arbitrary story, usually with many faults.
     fn some_story()(
         title in some_text(), start in some_id(),
         style in some_style(),
@@ -93,7 +93,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_story_written_as_ron_reads_back_as_it_was(story in some_story()) {
+    fn a_story_survives_a_round_trip_through_ron(story in some_story()) {
         let text = ron::ser::to_string_pretty(&story, ron::ser::PrettyConfig::new()).unwrap();
         prop_assert_eq!(parse(&text, Path::new("s.story.ron")).unwrap(), story.clone());
         let dense = ron::to_string(&story).unwrap();
@@ -101,11 +101,11 @@ proptest! {
     }
 
     #[test]
-    fn a_story_full_of_faults_is_checked_and_planned_all_the_same(story in some_story()) {
+    fn a_story_with_faults_can_be_checked_and_planned(story in some_story()) {
         let _ = check(&story);
         let board = plan(&story);
         let all: HashSet<_> = board.shots().iter().map(|shot| shot.id.as_str().to_lowercase()).collect();
-        prop_assert_eq!(all.len(), board.shots().len(), "two shots share a name");
+        prop_assert_eq!(all.len(), board.shots().len(), "two shots share an id");
         for shot in board.shots() {
             prop_assert!(ShotId::new(shot.id.as_str()).is_ok());
             prop_assert_eq!(&board.shot(&shot.id).unwrap().recipe, &shot.recipe);
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn moving_scenes_and_putting_in_lines_keeps_every_recipe(
+    fn moving_scenes_and_inserting_lines_keeps_every_recipe(
         order in Just((0..17).collect::<Vec<usize>>()).prop_shuffle(),
         at in prop::collection::vec((0..17_usize, 0..5_usize), 0..20),
     ) {

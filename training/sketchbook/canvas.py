@@ -1,4 +1,4 @@
-"""A canvas that knows style and light: drawings say what stands where, the style says how it looks.
+"""A canvas with style and light: drawings define shapes, the style defines their look.
 
 Coordinates are in units of a hundredth of the picture's height: y runs from 0 (top) to 100, x from
 0 to `Canvas.w`, which is 100 for a square picture and more for a wide one.
@@ -41,20 +41,20 @@ def argb(colour: Rgb, alpha: float = 1.0) -> int:
 
 @dataclass
 class Mark:
-    """One shape to draw: what the style needs to know about it."""
+    """A shape with the properties that styles use."""
 
     path: skia.Path
-    colour: Rgb  # lit already
+    colour: Rgb  # already lit
     alpha: float = 1.0
-    line: bool = True  # whether the shape has an outline in styles that outline
-    glow: bool = False  # gives light itself: lighting does not darken it
-    spot: bool = False  # carries a colour that the caption names
+    line: bool = True  # whether styles with outlines outline the shape
+    glow: bool = False  # emits light: lighting does not darken it
+    spot: bool = False  # has a colour that the caption names
     backdrop: bool = False  # sky, walls, floor: the large areas behind everything
     scenery: bool = False  # belongs to the place, not to a subject: it stays in the background
 
 
 class Style:
-    """How marks look. The base class is the flat style: plain fills."""
+    """The look of marks. The base class is the flat style with plain fills."""
 
     name = "flat"
 
@@ -73,7 +73,7 @@ class Style:
         canvas.skia.drawPath(path, skia.Paint(AntiAlias=True, Shader=shader))
 
     def finish(self, canvas: Canvas, pixels: np.ndarray) -> np.ndarray:
-        """Works over the finished picture, (height, width, 3) u8."""
+        """Post-processes the finished picture, (height, width, 3) u8."""
         return pixels
 
 
@@ -96,8 +96,8 @@ class Canvas:
 
     @contextmanager
     def at(self, x: float, y: float, size: float = 1.0, flip: bool = False, turn: float = 0.0):
-        """Within, (0, 0) is (x, y) outside, lengths are multiplied by `size`, `flip` mirrors x and
-        `turn` rotates by degrees clockwise. Styles keep their line widths."""
+        """A context with origin (x, y), lengths multiplied by `size`, x mirrored by `flip`, and rotated clockwise by
+        `turn` degrees. Line widths of styles stay the same."""
         before, moved = self._matrix, skia.Matrix()
         moved.preConcat(before)
         self._matrix = moved
@@ -110,7 +110,7 @@ class Canvas:
             self._matrix = before
 
     def visible(self) -> tuple[float, float, float, float]:
-        """The part of the current coordinates that is in the picture: left, top, right, bottom."""
+        """The visible area in current coordinates: left, top, right, bottom."""
         inverse = skia.Matrix()
         self._matrix.invert(inverse)
         area = inverse.mapRect(skia.Rect.MakeWH(self.w, 100))
@@ -118,7 +118,7 @@ class Canvas:
 
     @contextmanager
     def lit(self, light: Rgb):
-        """Within, colours are multiplied by `light` instead of the scene's."""
+        """A context in which colours are multiplied by `light` instead of the scene's light."""
         before, self.light = self.light, light
         try:
             yield
@@ -127,7 +127,7 @@ class Canvas:
 
     @contextmanager
     def marked(self, *, spot: bool | None = None, backdrop: bool | None = None, scenery: bool | None = None):
-        """Within, marks carry a named colour (`spot`), are `backdrop`, or are `scenery`."""
+        """A context in which marks have a named colour (`spot`), are `backdrop` or are `scenery`."""
         before = self.spot, self.backdrop, self.scenery
         self.spot = before[0] if spot is None else spot
         self.backdrop = before[1] if backdrop is None else backdrop
@@ -139,7 +139,7 @@ class Canvas:
 
     @contextmanager
     def clip(self, path: skia.Path):
-        """Within, nothing is drawn outside `path` (as built by `shape` and its kin)."""
+        """A context that clips drawing to `path`, as built by `shape` and similar functions."""
         self.skia.save()
         self.skia.clipPath(self._moved(path), doAntiAlias=True)
         try:
@@ -250,7 +250,7 @@ def stroked(path: skia.Path, width: float) -> skia.Path:
         StrokeJoin=skia.Paint.kRound_Join,
     )
     out = skia.Path()
-    # A scale of 100 keeps curves smooth where a subject is drawn in lengths below one.
+    # A scale of 100 keeps curves smooth for subjects drawn in lengths below one.
     paint.getFillPath(path, out, None, 100.0)
     return out
 

@@ -1,4 +1,4 @@
-"""What can be said about a scene: prompt lists, phrases and sentences, and the one plain caption."""
+"""Captions of scenes: prompt lists, phrases and sentences, and the plain caption."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sketchbook.writer import Writer, with_article
 
 @dataclass
 class Caption:
-    """A text, and what it says.
+    """A text and the attributes that it mentions.
 
     `said` maps place, time, weather, style, framing and expression to their names in `words.py`. Subjects
     are found as `left.kind`, `left.colour`, `left.hair` and so on; under `somewhere` if their position
@@ -27,23 +27,23 @@ class Caption:
 
 
 def caption(scene: Scene, rng: random.Random, placed: bool = True) -> str:
-    """A caption in one of many ways; it may leave things out. Without `placed` it says no positions."""
+    """A random caption, which may be incomplete. Without `placed` it mentions no positions."""
     return Writer(scene, rng, placed).text()
 
 
 def fragment(scene: Scene, rng: random.Random) -> str:
-    """One or two things that the scene shows, as negative prompts name them: "rain", "a red fox, by day"."""
+    """One or two things in the scene, as in negative prompts: "rain", "a red fox, by day"."""
     return Writer(scene, rng).fragment()
 
 
 def compose(scene: Scene, rng: random.Random) -> Caption:
-    """A caption in one of many ways, with what it says."""
+    """A random caption with the attributes that it mentions."""
     writer = Writer(scene, rng)
     return Caption(writer.text(), writer.said)
 
 
 def describe(scene: Scene) -> str:
-    """The plain caption that names everything (but the full framing, which goes without saying)."""
+    """The plain caption that names everything except the full framing, which is the default."""
     framing = {"wide": "wide shot of ", "full": "", "portrait": "portrait of "}[scene.framing]
     named = []
     for subject in scene.subjects:

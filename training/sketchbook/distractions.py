@@ -1,4 +1,4 @@
-"""Words in captions that say nothing about the picture, as prompts and stories are full of them."""
+"""Caption words without information about the picture, as in real prompts and stories."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ASIDES = options(
 
 
 def distraction(rng: random.Random) -> str:
-    """Praise, a sentence, or some words of stories."""
+    """Praise, a sentence or some story words."""
     some = " ".join(rng.sample(STORY_WORDS, rng.randint(1, 5)))
     return rng.choices((rng.choice(QUALITY), rng.choice(ASIDES), some), (50, 35, 15))[0]
 
 
 def _story_words() -> list[str]:
-    """Words of stories that no phrase uses, so that they say nothing about a picture."""
+    """Story words that no phrase uses, so that they carry no information about a picture."""
     banks = " ".join(str(bank) for name, bank in vars(phrases).items() if name.isupper())
     used = set(re.findall("[a-z]+", banks.lower()))
     path = Path(__file__).with_name("story_words.txt")

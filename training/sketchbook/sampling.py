@@ -1,4 +1,4 @@
-"""Scenes by chance: what is drawn, how often, and what is never drawn, so that it can be asked for later."""
+"""Random scenes: which combinations are drawn, how often, and which are held out for evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _weights(table: str) -> dict[str, int]:
     return {name: int(weight) for name, weight in (entry.split() for entry in table.split(", "))}
 
 
-#: How often each colour is drawn for a kind, natural ones more often. Absent colours are never drawn.
+#: The weights of colours for each kind. Natural colours have higher weights, absent colours are never drawn.
 _CLOTHES = _weights("red 4, blue 4, green 3, yellow 3, purple 3, orange 2, white 2, pink 2, black 1")
 _PAINT = _weights("red 4, blue 3, white 3, green 2, yellow 3, orange 2, purple 1, pink 1, black 1")
 COLOURS_OF = {
@@ -59,7 +59,7 @@ _WEATHERS = {weather: 48 if weather == "clear" else 13 for weather in words.WEAT
 _AFLOAT = ("shore", "spaceport")
 _OUTDOORS_ONLY = ("house", "lighthouse", "tower", "tree", "spaceship", "moon")
 _NO_FIRES = ("studio", "castle")
-#: Drawn more often where they belong. Boats and moons fit few scenes and would be rare otherwise.
+#: Drawn more often where they fit. Boats and moons fit few scenes and would otherwise be rare.
 _AT_HOME = {
     "shore": {"boat": 9, "lighthouse": 3},
     "spaceport": {"boat": 7, "spaceship": 3, "robot": 2},
@@ -71,16 +71,16 @@ _AT_HOME = {
     "studio": {"girl": 2, "man": 2, "lantern": 2},
     "village": {"house": 3},
 }
-#: Nobody would see the moon through these.
+#: Weather that hides the moon.
 _HIDES_MOON = ("rain", "storm")
 
-#: Chosen so that what the example story asks for is drawn.
+#: Chosen so that the scenes of the example story are drawn.
 _SALT = 35
 _HELD_OUT_PERCENT = 8
 
 
 def sample_scene(rng: random.Random, held_out: bool = False) -> Scene:
-    """A scene for training, or one with a combination that training never shows."""
+    """A random training scene, or a scene with a held-out combination."""
     while True:
         scene = _any_scene(rng)
         if is_held_out(scene) == held_out:
@@ -88,7 +88,7 @@ def sample_scene(rng: random.Random, held_out: bool = False) -> Scene:
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether the scene holds a (place, kind, colour) or a (style, place, time) kept from training."""
+    """Whether the scene has a held-out (place, kind, colour) or (style, place, time)."""
     triples = [(scene.place, s.kind, s.colour) for s in scene.subjects]
     return any(_kept_back(*names) for names in [*triples, (scene.style, scene.place, scene.time)])
 
@@ -103,8 +103,8 @@ def fits(kind: str, place: str) -> bool:
 
 
 def stands_by_itself(scene: Scene) -> bool:
-    """Whether a subject can be left out of the drawing with all else staying where it is: weather and a
-    watercolour's ragged edge fall elsewhere when fewer things are drawn, and portraits have another background."""
+    """Whether a subject can be removed without changing the rest of the drawing. Weather and ragged watercolour edges
+    depend on the number of shapes, and portraits have another background."""
     return scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
 
 

@@ -1,4 +1,4 @@
-"""A scene: everything that a drawing shows and its caption may say."""
+"""A scene: everything that a drawing shows and its caption can mention."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -17,7 +17,7 @@ class Scene:
     time: str
     weather: str
     style: str
-    framing: str | None  # None: a part of a picture, of which it can't be said
+    framing: str | None  # None for a crop
     subjects: list[Subject] = field(default_factory=list)
     expression: str | None = None  # portraits only
     width: int = 256

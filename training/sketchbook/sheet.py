@@ -1,4 +1,4 @@
-"""A labelled contact sheet of drawings, to look over what the sketchbook makes.
+"""A labelled contact sheet of drawings for inspection.
 
 python -m sketchbook.sheet OUT.png                          48 sampled scenes
 python -m sketchbook.sheet OUT.png --place cave --time night
@@ -21,7 +21,7 @@ from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
 
 SIZES = {"square": (256, 256), "wide": (384, 224), "tall": (224, 288)}
-#: What a sheet can choose or vary, with the values that exist.
+#: The fields that a sheet can set or vary, with their values.
 CHOICES = {
     "place": words.PLACES,
     "time": words.TIMES,
@@ -37,7 +37,7 @@ CHOICES = {
 
 
 def changed(scene: Scene, field: str, value: str) -> Scene:
-    """`scene` with one of the CHOICES set; what belongs to a subject is set for the first one."""
+    """Sets one of the CHOICES of `scene`. Attributes of subjects are set for the first one."""
     if field == "size":
         width, height = SIZES[value]
         return replace(scene, width=width, height=height)
@@ -52,7 +52,7 @@ def changed(scene: Scene, field: str, value: str) -> Scene:
 
 
 def scenes(count: int, seed: int, chosen: dict[str, str], each: str | None) -> list[Scene]:
-    """`count` sampled scenes with the `chosen` values; with `each`, one for every value of that field."""
+    """`count` random scenes with the `chosen` values. With `each`, one scene for each value of that field."""
     out = []
     for i in range(count):
         scene = sample_scene(random.Random(seed * 1000 + i))
@@ -63,7 +63,7 @@ def scenes(count: int, seed: int, chosen: dict[str, str], each: str | None) -> l
 
 
 def label(scene: Scene) -> str:
-    """What the drawing should show."""
+    """A label that describes the drawing."""
     who = ", ".join(f"{s.colour} {s.kind} {s.position}" for s in scene.subjects) or "nobody"
     mood = f", {scene.expression}" if scene.expression else ""
     return f"{scene.place} {scene.time} {scene.weather}, {scene.style} {scene.framing}, {who}{mood}"

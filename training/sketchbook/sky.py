@@ -1,4 +1,4 @@
-"""The sky by time and weather, and the light that falls from it."""
+"""The sky by time and weather, and its light."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ DAYLIGHT: dict[str, Rgb] = {
     "dusk": (0.78, 0.58, 0.62),
     "night": (0.27, 0.33, 0.49),
 }
-#: By time: what the colours of things are multiplied by under a clear sky.
+#: By time: the factor for the colours of objects under a clear sky.
 LIGHTS: dict[str, Rgb] = {
     "dawn": (1.0, 0.91, 0.9),
     "day": (1.0, 1.0, 1.0),
     "dusk": (0.92, 0.7, 0.68),
     "night": (0.36, 0.44, 0.72),
 }
-#: By weather: how much of that light is left.
+#: By weather: the remaining share of that light.
 DIMMING = {"clear": 1.0, "rain": 0.86, "snow": 1.0, "fog": 0.97, "storm": 0.78}
 #: How far lamps and hearths lift the light indoors towards plain daylight.
 INDOOR_LIFT = 0.35
@@ -51,7 +51,7 @@ BOLT: Rgb = (255, 238, 130)
 
 
 def sky_colours(scene: Scene) -> tuple[Rgb, Rgb]:
-    """The sky's colour at the top and at the horizon, as seen: not to be lit again."""
+    """The sky's colours at the top and at the horizon, already lit."""
     top, bottom = SKIES[scene.time]
     if scene.weather == "clear":
         return top, bottom
@@ -61,7 +61,7 @@ def sky_colours(scene: Scene) -> tuple[Rgb, Rgb]:
 
 
 def light_of(scene: Scene) -> Rgb:
-    """What the colours of things are multiplied by: the value for `canvas.light`."""
+    """The factor for the colours of objects, for `canvas.light`."""
     light = LIGHTS[scene.time]
     if scene.place in INDOORS:
         return mix(light, (1.0, 1.0, 1.0), INDOOR_LIFT)
@@ -143,7 +143,7 @@ class _Sky:
         )
 
     def _stars(self) -> None:
-        """Some twenty stars; a small window has fewer, a wide sky more."""
+        """About twenty stars, fewer in a small window and more in a wide sky."""
         count = max(4, min(30, round(20 * self.w * self.h / 6000)))
         for i in range(count):
             # One star in each column: random enough, yet never in clumps.
@@ -169,7 +169,7 @@ class _Sky:
             self.canvas.shape(path, darker(self.top, shade + (0.1 if storm else 0.0)))
 
     def _lightning(self) -> None:
-        """One bold bolt from the clouds to the horizon, where nobody stands before it."""
+        """A lightning bolt from the clouds to the horizon, where no subject hides it."""
         taken = {subject.position for subject in self.scene.subjects}
         across = self.rng.choice([a for at, a in BOLTS.items() if at not in taken] or [0.37])
         if self.scene.framing == "portrait":

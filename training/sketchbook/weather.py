@@ -1,4 +1,4 @@
-"""What falls or drifts between the viewer and the scene: rain, snow, fog."""
+"""Rain, snow and fog between the viewer and the scene."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def paint_far_weather(canvas: Canvas, scene: Scene, horizon: float) -> None:
     if scene.place in INDOORS or scene.weather != "fog":
         return
     colour = _fog_colour(scene)
-    # Veils within veils: thickest just above the horizon, thinning upwards and towards the viewer.
+    # Layered fog: thickest just above the horizon, thinner upwards and towards the viewer.
     for above, below in ((52, 16), (40, 12), (29, 8), (19, 5), (10, 2)):
         veil = rect(-2, horizon - above, canvas.w + 4, above + below)
         canvas.fill(veil, colour, alpha=0.26, line=False, glow=True)
 
 
 def paint_weather(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
-    """Over everything: what falls, and thin fog. Nothing falls indoors."""
+    """Rain, snow and thin fog over everything. Nothing falls indoors."""
     if scene.place in INDOORS:
         return
-    # Drops and flakes catch what light there is: they stay pale at night, yet are no lamps.
+    # Drops and flakes reflect light: they stay pale at night but do not glow.
     with canvas.lit((1.0, 1.0, 1.0)):
         if scene.weather in STREAKS:
             _rain(canvas, rng, *STREAKS[scene.weather])

@@ -1,4 +1,4 @@
-"""Writes captions: chooses what of a scene to say, and then how."""
+"""Writes captions: chooses what to mention and how to phrase it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sketchbook.words import ANIMALS, INDOORS, PEOPLE
 
 _ALIVE = PEOPLE + ANIMALS
 
-#: How often a caption says something, by what and whether it is the ordinary case. Guidance draws the ordinary
-#: where a prompt leaves something open; a negative prompt against it needs others that were left unsaid too.
+#: How often a caption mentions an attribute, by attribute and by whether the value is the usual one. Guidance draws
+#: the usual value of an open attribute; for negative prompts to work, unusual values must be unmentioned at times too.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
-#: A position is left out only where it goes without saying, in the middle and for two from left to right:
-#: who could be in several places would be drawn in several.
+#: Positions are omitted only where they are implied: in the centre, and for two subjects from left to right. A subject
+#: that could be in several places would be drawn in several.
 _SAYS_MIDDLE, _SAYS_SIDES = 0.6, 0.35
 _ALSO_STORYBOOK = 0.12
 _DISTRACTED = 0.12
-#: English puts these in front of a colour: "a big yellow moon".
+#: Adjectives that precede a colour: "a big yellow moon".
 _BEFORE_COLOURS = ("big", "great", "little", "old", "tall", "wise")
 
 
 @dataclass
 class _Named:
-    """A subject in words, and the position that the caption says, if any."""
+    """A subject in words, and its position if the caption mentions it."""
 
     text: str
     kind: str
@@ -37,16 +37,16 @@ class _Named:
 
 
 class Writer:
-    """Writes one caption of one scene. `said` is what it says: see `Caption`.
+    """Writes one caption of a scene. `said` holds the mentioned attributes, see `Caption`.
 
-    Without `placed` it says no positions.
+    Without `placed` it mentions no positions.
     """
 
     def __init__(self, scene: Scene, rng: random.Random, placed: bool = True):
         self.scene, self.rng, self._placed = scene, rng, placed
         self.said = self._choose()
         self.distraction = distraction(rng) if rng.random() < _DISTRACTED else None
-        self.expression = None  # words for it that still have to find a place
+        self.expression = None  # its words that are not used yet
         self.adjective = None
         if "expression" in self.said:
             adjectives, others = map(options, phrases.EXPRESSION[scene.expression])
@@ -58,12 +58,12 @@ class Writer:
         self.named = self._name_subjects()
 
     def text(self) -> str:
-        """The caption, in one of many forms. To be called once."""
+        """The caption in a random form. Call this once."""
         form = self.rng.choices((self._list, self._phrase, self._sentence), (42, 36, 22))[0]
         return self._tidied(form())
 
     def fragment(self) -> str:
-        """One or two things that the scene shows and nothing else, in the words of a negative prompt."""
+        """One or two things in the scene, phrased as in a negative prompt."""
         rng, scene = self.rng, self.scene
         banks = [
             rng.choice((phrases.PLACE, phrases.PLACE_NOUN))[scene.place],
@@ -83,7 +83,7 @@ class Writer:
         pieces = [piece.strip() for piece in pieces if piece]
         return ", ".join(rng.sample(pieces, rng.choice((1, 1, 2))))
 
-    # ---- what to say
+    # ---- what to mention
 
     def _choose(self) -> dict[str, str]:
         scene, says = self.scene, lambda p: self.rng.random() < p
@@ -112,7 +112,7 @@ class Writer:
             not silent and (subject.position != "centre" or self.rng.random() < _SAYS_MIDDLE)
             for subject in subjects
         ]
-        # "A knight and a fox on the right" would put both on the right: who has a position comes first.
+        # "A knight and a fox on the right" could put both on the right, so subjects with a position come first.
         ordered = sorted(zip(subjects, says), key=lambda pair: not pair[1])
         slots = iter(("somewhere", "elsewhere"))
         return [self._name(s, s.position if said else None, slots) for s, said in ordered]
@@ -150,7 +150,7 @@ class Writer:
         return self.rng.choice(options(bank))
 
     def _when(self) -> list[str]:
-        """Time and weather as they stand in a sentence."""
+        """Time and weather for a sentence."""
         rng, scene, said = self.rng, self.scene, self.said
         if "time" in said and "weather" in said and rng.random() < 0.22:
             if (scene.time, scene.weather) == ("day", "clear") and rng.random() < 0.5:
@@ -161,7 +161,7 @@ class Writer:
         return when + ([self._pick(phrases.WEATHER[scene.weather])] if "weather" in said else [])
 
     def _where_in_words(self) -> list[str]:
-        """Place, time and weather as they stand in a list: "forest", "rainy night"."""
+        """Place, time and weather for a list: "forest", "rainy night"."""
         rng, scene = self.rng, self.scene
         place = [self._pick(phrases.PLACE_NOUN[scene.place])] if "place" in self.said else []
         if place and rng.random() < 0.75:
@@ -184,7 +184,7 @@ class Writer:
         return [self._pick(phrases.PLACE[self.scene.place])] if "place" in self.said else []
 
     def _where(self) -> list[str]:
-        """Place, time and weather as they stand in a sentence."""
+        """Place, time and weather for a sentence."""
         scene, place = self.scene, self._place()
         weathered = scene.weather != "clear" and {"place", "weather"} <= self.said.keys()
         if weathered and self.rng.random() < 0.15:
@@ -199,7 +199,7 @@ class Writer:
         if "style" not in self.said:
             return []
         style = [self._pick(phrases.STYLE[self.scene.style])]
-        # Stories end all their prompts with the words of one look, and the words of a place win over it.
+        # Stories end all prompts with their style's words, and the words of a place override them.
         if self.scene.style != "flat" and self.rng.random() < _ALSO_STORYBOOK:
             style.append(self._pick(phrases.STORYBOOK))
         return style
@@ -219,7 +219,7 @@ class Writer:
         return [self._pick(phrases.POSITION[named.position])] if named.position else []
 
     def _subjects(self) -> str:
-        """All subjects, each with its position where it is said; the emptiness if there are none."""
+        """All subjects, with mentioned positions, or words for an empty scene."""
         placed = [" ".join([named.text, *self._at(named)]) for named in self.named]
         joints = (" and ", " and ", " with ", ", ") if all(n.position for n in self.named) else (" and ",)
         joint = self.rng.choice(joints)
@@ -228,7 +228,7 @@ class Writer:
     # ---- forms
 
     def _list(self) -> str:
-        """Pieces between commas, as writers of prompts do."""
+        """A comma-separated list, as in prompts."""
         rng, scene = self.rng, self.scene
         if len(self.named) == 1 and self.named[0].position and rng.random() < 0.3:
             main = [self.named[0].text, self._pick(phrases.SIDE_WORD[self.named[0].position])]
@@ -247,7 +247,7 @@ class Writer:
             rng.shuffle(others)
         pieces = main + others
         if rng.random() < 0.2:
-            # The subject's pieces stay together.
+            # Keep the subject's pieces together.
             at = rng.randint(0, len(others))
             pieces = others[:at] + main + others[at:]
         distraction = [self.distraction.rstrip(".")] if self.distraction else []
@@ -257,7 +257,7 @@ class Writer:
         return ", ".join(pieces)
 
     def _phrase(self) -> str:
-        """One long noun phrase with its style behind or in front."""
+        """A noun phrase with the style before or after it."""
         rng = self.rng
         head, style, framing = self._subjects(), self._style(), self._framing()
         if framing and rng.random() < 0.8:
@@ -277,7 +277,7 @@ class Writer:
         return self._surround(body, [*expression, *framing, *style], ", ")
 
     def _sentence(self) -> str:
-        """As it stands in a story."""
+        """A sentence, as in a story."""
         rng = self.rng
         where = self._where()
         if rng.random() < 0.3:
@@ -295,7 +295,7 @@ class Writer:
         return self._surround(body, [*self._framing(), *self._style()], " ")
 
     def _surround(self, body: str, pieces: list[str], joint: str) -> str:
-        """Puts pieces and distraction before or behind the body."""
+        """Adds pieces and distractions before or after the body."""
         rng = self.rng
         before, behind = [], []
         for piece in pieces:
@@ -346,7 +346,7 @@ class Writer:
         return self._pick(phrases.VERB.get(named.kind, usual))
 
     def _tidied(self, text: str) -> str:
-        """The text with names put in now and then, and without doubled spaces."""
+        """Inserts names now and then and removes double spaces."""
         text = " ".join(text.split()).replace(" ,", ",")
         person = next((n for n in self.named if n.kind in _ALIVE), None)
         if person and self.rng.random() < 0.03:
