@@ -33,7 +33,9 @@ fn main() {
         let poll = milliseconds(|| drop(project.poll()));
         let ids: Vec<_> = project.board().shots().iter().map(|shot| shot.id.clone()).collect();
         let states = milliseconds(|| {
-            ids.iter().for_each(|id| drop(std::hint::black_box(project.state(id))));
+            for id in &ids {
+                std::hint::black_box(project.state(id));
+            }
         });
         let words = ShotWords { words: Some("x".to_owned()), ..ShotWords::default() };
         let set_words = Action::SetWords { shot: ids[shots / 2].clone(), words };

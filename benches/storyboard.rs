@@ -15,7 +15,10 @@ fn main() {
     // `cargo test --benches` only checks that the benchmark runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let sizes: &[usize] = if measuring { &[100, 1_000, 10_000, 100_000] } else { &[100] };
-    println!("{:>8} {:>8} {:>12} {:>12} {:>14}", "lines", "shots", "check", "plan", "plan per line");
+    println!(
+        "{:>8} {:>8} {:>12} {:>12} {:>14}",
+        "lines", "shots", "check", "plan", "plan per line"
+    );
     for &lines in sizes {
         let story = story(lines);
         assert_eq!(check(&story), []);

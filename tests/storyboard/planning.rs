@@ -25,7 +25,10 @@ fn shots_are_in_reading_order() {
         ]
     );
     assert_eq!(ids(&board)[7], "portrait-mira-very_sad");
-    assert!(ids(&board)[8].starts_with("portrait-mira-very_sad__"), "free text instead of an expression of the sheet");
+    assert!(
+        ids(&board)[8].starts_with("portrait-mira-very_sad__"),
+        "free text instead of an expression of the sheet"
+    );
     assert_eq!(ids(&board)[9..], ["item-map"], "items that no line shows come last");
 }
 
