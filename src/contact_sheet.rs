@@ -1,4 +1,4 @@
-//! Many pictures on one sheet, each with its name below it.
+//! Contact sheets: many pictures in a grid, with labels.
 
 use font8x8::legacy::{BASIC_LEGACY, LATIN_LEGACY};
 use image::{
@@ -6,23 +6,23 @@ use image::{
     imageops::{self, FilterType},
 };
 
-/// Pixels between cells, and around the sheet.
+/// The gap between cells and around the sheet, in pixels.
 const GAP: u32 = 12;
-/// Pictures are drawn no wider and no higher than this.
+/// The maximum width and height of a picture, in pixels.
 const MAX_PICTURE: u32 = 256;
-/// Side of a letter in pixels.
+/// Width and height of a letter in pixels.
 const LETTER: u32 = 8;
 /// Height of a line of text in pixels.
 const LINE: u32 = 11;
-/// A name that needs more lines is cut.
+/// The maximum number of lines of a label. Longer labels are truncated.
 const MAX_LINES: usize = 3;
 const PAPER: Rgba<u8> = Rgba([24, 24, 28, 255]);
 const INK: Rgba<u8> = Rgba([222, 222, 214, 255]);
 
-/// Lays pictures out in a grid, in reading order, each with its label below it.
+/// Arranges pictures in a grid, in reading order, with a label below each.
 ///
-/// Pictures keep their shape; those over 256 pixels are made smaller, none is made larger. A label
-/// that is wider than a cell goes on in the next line.
+/// Pictures larger than 256 pixels are scaled down and keep their aspect ratio. Smaller ones keep their size. Labels
+/// wrap at the cell's width and are truncated after three lines.
 #[must_use]
 pub fn contact_sheet<L: AsRef<str>>(pictures: &[(L, RgbaImage)]) -> RgbaImage {
     let fitted: Vec<RgbaImage> = pictures.iter().map(|(_, image)| fit(image)).collect();
@@ -38,9 +38,9 @@ pub fn contact_sheet<L: AsRef<str>>(pictures: &[(L, RgbaImage)]) -> RgbaImage {
     let (step_x, step_y) = (width + GAP, height + lines * LINE + GAP);
     let mut sheet =
         RgbaImage::from_pixel(columns * step_x + GAP, (rows * step_y + GAP).max(GAP), PAPER);
-    for (at, (image, label)) in (0..).zip(fitted.iter().zip(&labels)) {
-        let x = GAP + (at % columns) * step_x;
-        let y = GAP + (at / columns) * step_y;
+    for (index, (image, label)) in (0..).zip(fitted.iter().zip(&labels)) {
+        let x = GAP + (index % columns) * step_x;
+        let y = GAP + (index / columns) * step_y;
         let centred = (x + (width - image.width()) / 2, y + (height - image.height()) / 2);
         imageops::overlay(&mut sheet, image, centred.0.into(), centred.1.into());
         for (line, text) in (0..).zip(label) {
@@ -50,7 +50,7 @@ pub fn contact_sheet<L: AsRef<str>>(pictures: &[(L, RgbaImage)]) -> RgbaImage {
     sheet
 }
 
-/// The picture within [`MAX_PICTURE`].
+/// Scales a picture down to fit [`MAX_PICTURE`].
 fn fit(image: &RgbaImage) -> RgbaImage {
     let (width, height) = image.dimensions();
     let longest = width.max(height);
@@ -64,7 +64,7 @@ fn fit(image: &RgbaImage) -> RgbaImage {
     imageops::resize(image, scale(width), scale(height), FilterType::Triangle)
 }
 
-/// Cuts a text into lines of at most `columns` letters, after `-` and spaces where it can.
+/// Wraps a text into lines of at most `columns` letters, preferably after `-`, `_`, `/` and spaces.
 fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -101,7 +101,7 @@ fn write(sheet: &mut RgbaImage, text: &str, x: u32, y: u32) {
     }
 }
 
-/// Eight rows of a letter, the lowest bit leftmost; `?` for letters that the font lacks.
+/// The eight rows of a letter, with the lowest bit on the left. Letters that the font lacks become `?`.
 fn glyph(letter: char) -> [u8; 8] {
     let code = letter as usize;
     BASIC_LEGACY
@@ -126,18 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_is_on_the_sheet_at_its_own_size() {
+    fn small_pictures_keep_their_size() {
         let pictures: Vec<_> = (0..5).map(|n| (format!("p{n}"), plain(100, 60))).collect();
         assert_eq!(count(&contact_sheet(&pictures), RED), 5 * 100 * 60);
     }
 
     #[test]
-    fn a_large_picture_is_made_smaller_and_keeps_its_shape() {
+    fn a_large_picture_is_scaled_down_and_keeps_its_aspect_ratio() {
         assert_eq!(count(&contact_sheet(&[("wide", plain(1024, 512))]), RED), 256 * 128);
     }
 
     #[test]
-    fn labels_are_written_below_their_pictures() {
+    fn labels_are_below_their_pictures() {
         let with = contact_sheet(&[("L", plain(80, 80))]);
         let below = imageops::crop_imm(&with, 0, GAP + 80, with.width(), LINE).to_image();
         let bits: u32 = BASIC_LEGACY['L' as usize].iter().map(|row| row.count_ones()).sum();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_label_goes_on_in_the_next_line_and_loses_nothing() {
+    fn a_long_label_wraps() {
         let label = "background-studio-at-night-calm";
         let lines = wrap(label, 16);
         assert_eq!(lines.concat(), label);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_outside_the_font_and_an_empty_list_do_no_harm() {
+    fn unknown_letters_and_empty_lists_are_accepted() {
         assert_eq!(glyph('é'), LATIN_LEGACY[0xE9 - 0xA0]);
         assert_eq!(glyph('\u{1F58C}'), BASIC_LEGACY['?' as usize]);
         assert_eq!(count(&contact_sheet::<&str>(&[]), INK), 0);

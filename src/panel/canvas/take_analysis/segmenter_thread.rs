@@ -72,7 +72,11 @@ trait Segmenter {
     type Embedding;
 
     fn embed(&self, picture: &RgbaImage) -> Result<Self::Embedding, String>;
-    fn select(&self, embedding: &Self::Embedding, pointing: &SelectionPrompt) -> Result<Mask, String>;
+    fn select(
+        &self,
+        embedding: &Self::Embedding,
+        pointing: &SelectionPrompt,
+    ) -> Result<Mask, String>;
 }
 
 /// Answers requests until every sender is dropped. Of several pictures that wait only the newest is embedded.
