@@ -91,7 +91,8 @@ fn a_tensor_of_wrong_shape_is_named_with_both_shapes() {
     assert_ne!(json, other);
     fs::write(config, other).unwrap();
     let words = ["unet/diffusion_pytorch_model.safetensors", "attn2", "64", "128"];
-    workspace.render(&["--shot", "item-key", "--model", "model"])
+    workspace
+        .render(&["--shot", "item-key", "--model", "model"])
         .fails_with(&[&words[..], &["item-key"]].concat());
 }
 
@@ -99,8 +100,13 @@ fn a_tensor_of_wrong_shape_is_named_with_both_shapes() {
 fn single_files_are_identified_and_refused() {
     let workspace = Workspace::new(STORY);
     fs::write(workspace.path("a.ckpt"), [0x80, 2, b'}', b'.']).unwrap();
-    workspace.run(&["models", "inspect", "a.ckpt"]).fails_with(&["a.ckpt", "pickle", "never opened"]);
-    fs::write(workspace.path("a.gguf"), [b"GGUF".as_slice(), &[3, 0, 0, 0], &[0; 8]].concat()).unwrap();
+    workspace.run(&["models", "inspect", "a.ckpt"]).fails_with(&[
+        "a.ckpt",
+        "pickle",
+        "never opened",
+    ]);
+    fs::write(workspace.path("a.gguf"), [b"GGUF".as_slice(), &[3, 0, 0, 0], &[0; 8]].concat())
+        .unwrap();
     workspace.run(&["models", "inspect", "a.gguf"]).fails_with(&["GGUF"]);
     workspace.run(&["models", "inspect", "two.story.ron"]).fails_with(&["two.story.ron"]);
     workspace.run(&["models", "inspect", "gone"]).fails_with(&["gone"]);

@@ -17,7 +17,7 @@ use bevy_illustrator::{
 
 use super::{
     bench::Bench,
-    common::{copy_folder, gradient, story, inverted, wait_until},
+    common::{copy_folder, gradient, inverted, story, wait_until},
 };
 
 /// A part that is the left half of a picture of 32x16.
