@@ -1,15 +1,18 @@
-//! The author's panel: see every picture that the story needs, draw, accept, correct, and watch it
-//! happen in the game behind.
+//! The author's panel: every picture that the story needs, with all that can be done to it, over the running game.
 //!
-//! [`PanelPlugin`] opens it in a game with a key. [`panel_ui`] is the panel itself, a function of its
-//! state and a [`Project`] that returns what the author wants done, for any dock of your own:
+//! [`PanelPlugin`] opens it in a game with a key. [`panel_ui`] is the panel itself, for a dock of
+//! your own: a function of its state and a [`Project`] that returns what the author requested. The project's answers go
+//! back into [`PanelState::receive`]:
 //!
 //! ```no_run
 //! # use bevy_illustrator::{panel::{PanelState, ThumbnailCache, panel_ui}, project::Project};
 //! # fn dock(ui: &mut egui::Ui, state: &mut PanelState, project: &mut Project, cache: &mut ThumbnailCache) {
 //! cache.begin_frame();
-//! for action in panel_ui(ui, state, project, cache) {
-//!     project.apply(action);
+//! for request in panel_ui(ui, state, project, cache) {
+//!     project.apply(request);
+//! }
+//! for update in project.poll() {
+//!     state.receive(&update);
 //! }
 //! # }
 //! ```
@@ -49,7 +52,7 @@ use std::time::Duration;
 
 use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 
-use crate::project::{Action, Project};
+use crate::project::{Project, Request};
 use context::PanelContext;
 
 /// Shows the whole panel in the space that `ui` has. Returns what the author asked for, in order.
@@ -61,7 +64,7 @@ pub fn panel_ui(
     state: &mut PanelState,
     project: &Project,
     thumbnails: &mut dyn Thumbnails,
-) -> Vec<Action> {
+) -> Vec<Request> {
     // Moved out of the state for this frame, so that the tabs can read it while they change the state.
     let mut overview = std::mem::take(&mut state.overview);
     overview.refresh(project);
@@ -79,7 +82,7 @@ pub fn panel_ui(
         current,
         has_keys: ui.memory(|memory| memory.has_focus(keys)),
         next_tab: None,
-        actions: Vec::new(),
+        requests: Vec::new(),
     };
 
     let panel = ui.scope(|ui| {
@@ -88,7 +91,7 @@ pub fn panel_ui(
             ui.set_min_size(ui.available_size());
             header(ui, state, &mut cx, &summary);
             if state.tab != Tab::Canvas {
-                cx.actions.extend(state.leave());
+                cx.requests.extend(state.leave());
             }
             match state.tab {
                 Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut cx),
@@ -102,9 +105,9 @@ pub fn panel_ui(
     });
     take_keys(ui, panel.response.rect, keys, state);
     state.tab = cx.next_tab.unwrap_or(state.tab);
-    let actions = cx.actions;
+    let requests = cx.requests;
     state.overview = overview;
-    actions
+    requests
 }
 
 /// Gives the panel the keyboard when it is clicked, and takes it away when something else is. Meanwhile the panel has

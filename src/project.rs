@@ -306,6 +306,12 @@ impl Project {
         tried.or_else(|| self.art.shown(shot, recipe))
     }
 
+    /// The take that the game shows on trial, see [`Action::TryOn`].
+    #[must_use]
+    pub fn trial(&self, shot: &ShotId) -> Option<&TakeId> {
+        self.tried.get(shot)
+    }
+
     /// Why a shot failed, if its state is [`ShotState::Failed`].
     #[must_use]
     pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {

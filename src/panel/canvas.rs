@@ -28,15 +28,16 @@ use egui::{Rect, Ui};
 
 use super::{context::PanelContext, selection::Selection, theme};
 use crate::{
-    art::{Art, Take, TakeId},
-    project::{Action, Project},
-    storyboard::Shot,
+    art::{Take, TakeId},
+    project::{Action, Request, Update},
+    recipe::Marks,
+    storyboard::{Shot, ShotId},
 };
 use candidates::Candidates;
 use compare::Comparison;
 use edit_plans::EditPreview;
 use interaction::Interaction;
-use session::{RecentSessions, Session};
+use session::{RecentSessions, SaveState, Session};
 use stage::Overlay;
 pub(super) use take_analysis::SegmenterModel;
 use tool::Tools;
@@ -84,6 +85,8 @@ pub(super) struct Canvas {
     compare: Comparison,
     /// The take to open in the next frame.
     next_take: Option<TakeId>,
+    /// Marks that are being saved for a take that is opened next.
+    carried: Option<(ShotId, TakeId, SaveState)>,
     changed_at: f64,
 }
 
@@ -112,6 +115,7 @@ impl Default for Canvas {
             candidates: Candidates::default(),
             compare: Comparison::default(),
             next_take: None,
+            carried: None,
             changed_at: 0.0,
         }
     }
@@ -128,12 +132,12 @@ pub(super) fn canvas_tab(
         let advice =
             "Select a shot with a picture on the storyboard, to mark and edit its parts here.";
         theme::empty_state(ui, "No picture to edit", advice);
-        cx.actions.extend(leave(canvas));
+        cx.requests.extend(leave(canvas));
         return;
     };
     // A take that is drawn meanwhile must not replace the open one.
     selection.take.get_or_insert_with(|| take.id.clone());
-    canvas.come_back(cx.project);
+    canvas.come_back();
     if !std::mem::replace(&mut canvas.keys_loaded, true) {
         let kept = cx.project.art().keys();
         if !kept.is_empty() {
@@ -146,7 +150,7 @@ pub(super) fn canvas_tab(
             if session.is_outdated(take, now) {
                 // Marks are saved before the file is read again.
                 match session.commit() {
-                    Some(action) => cx.actions.push(action),
+                    Some(request) => cx.requests.push(request),
                     None => {
                         let before = session.size;
                         canvas.recent.keep(session);
@@ -159,27 +163,27 @@ pub(super) fn canvas_tab(
             session
         }
         Some(mut other) => {
-            cx.actions.extend(other.commit());
+            cx.requests.extend(other.commit());
             let before = other.size;
             canvas.recent.keep(other);
             canvas.begin(ui, cx, take, Some(before))
         }
         None => canvas.begin(ui, cx, take, None),
     };
-    session.look_after(cx.project.art());
     for (pointing, mask) in session.poll() {
         let receive_mask = canvas.interaction.receive_mask(&pointing, mask, &mut session);
         canvas.note = receive_mask.err().or(canvas.note.take());
     }
-    let takes = cx.project.art().takes(&take.shot);
-    candidates::select_new_candidate(canvas, takes, take);
+    if !canvas.interaction.is_busy() {
+        canvas.candidates.select_new_candidate();
+    }
     canvas.handle_keys(ui, &mut session, cx, take);
 
     layout::top_bar(ui, canvas, &mut session, cx, take, shot);
     if let Some(error) = &session.error {
         theme::error_box(ui, error, "");
     }
-    if let Some(error) = cx.project.error(&take.shot) {
+    if let Some(error) = cx.project.error(&take.shot).map(|error| error.to_string()) {
         let error = format!("Drawing failed: {error}");
         theme::error_box(ui, &error, "Fix the cause, then draw again.");
     }
@@ -189,10 +193,10 @@ pub(super) fn canvas_tab(
     if draw_pressed.flatten().is_some() {
         canvas.draw(&session, cx);
         // Gives the keyboard back to the canvas.
-        ui.memory_mut(|recent| recent.focused().map(|field| recent.surrender_focus(field)));
+        ui.memory_mut(|memory| memory.focused().map(|field| memory.surrender_focus(field)));
     }
     canvas.keep(ui, &mut session, cx, typing);
-    canvas.candidates.try_on(cx, take);
+    canvas.candidates.update_trial(cx, take);
     if let Some(next) = canvas.next_take.take() {
         canvas.carry_marks(&session, cx, &next);
         selection.take = Some(next);
@@ -201,11 +205,13 @@ pub(super) fn canvas_tab(
 }
 
 /// Ends work on the canvas before it is hidden: saves the marks and ends the trial of a candidate in the game.
-pub(super) fn leave(canvas: &mut Canvas) -> Vec<Action> {
+pub(super) fn leave(canvas: &mut Canvas) -> Vec<Request> {
     canvas.interaction.end_gesture();
-    canvas.is_away = true;
-    let kept = canvas.session.as_mut().and_then(Session::commit);
-    kept.into_iter().chain(canvas.candidates.end_try()).collect()
+    if !std::mem::replace(&mut canvas.is_away, true) {
+        canvas.retry_save();
+    }
+    let save = canvas.session.as_mut().and_then(Session::commit);
+    save.into_iter().chain(canvas.candidates.end_trial()).collect()
 }
 
 /// The selected shot, and its take to view.
@@ -216,19 +222,30 @@ fn viewed<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot,
 }
 
 impl Canvas {
-    /// The canvas is in sight again. What was marked by others meanwhile goes before what it remembers.
-    fn come_back(&mut self, project: &Project) {
-        if std::mem::take(&mut self.is_away)
-            && self.session.as_mut().is_some_and(|session| !session.is_own(project.art()))
-        {
-            self.session = None;
+    /// Takes in an update of the project.
+    pub fn receive(&mut self, update: &Update) {
+        self.candidates.receive(update);
+        self.recent.receive(update);
+        if let Some(session) = &mut self.session {
+            session.receive(update);
+        }
+        if let Some((shot, take, save)) = &mut self.carried {
+            save.receive(update, (shot, take));
         }
     }
 
-    /// What the art could not keep goes to it once more when the canvas is left.
-    pub fn try_again(&mut self, art: &Art) {
+    /// The canvas is shown again. Marks that somebody else saved meanwhile replace its own.
+    fn come_back(&mut self) {
+        if std::mem::take(&mut self.is_away) {
+            self.session.take_if(|session| session.is_overwritten());
+            self.retry_save();
+        }
+    }
+
+    /// Requests refused marks again with the next save.
+    pub fn retry_save(&mut self) {
         if let Some(session) = &mut self.session {
-            session.is_own(art);
+            session.retry_save();
         }
     }
 
@@ -252,8 +269,13 @@ impl Canvas {
         self.note = None;
         self.edit_preview = None;
         self.part_form = part_form::FormState::default();
-        let mut session = Session::open(ui.ctx(), cx.project, take, &self.segmenter_model);
-        self.recent.resume(&mut session);
+        let carried = self.carried.take().filter(|(_, id, _)| *id == take.id);
+        let carried = carried.map(|(.., save)| save);
+        let is_new = carried.is_some();
+        let mut session = Session::open(ui.ctx(), cx.project, take, &self.segmenter_model, carried);
+        if !is_new {
+            self.recent.resume(&mut session);
+        }
         session
     }
 
@@ -293,16 +315,16 @@ impl Canvas {
         if down || self.interaction.changes_marks() {
             self.changed_at = now;
         } else if !typing {
-            cx.actions.extend(session.commit());
+            cx.requests.extend(session.commit());
         } else if now - self.changed_at > SAVE_INTERVAL {
-            cx.actions.extend(session.keep());
+            cx.requests.extend(session.save());
             self.changed_at = now;
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(SAVE_INTERVAL));
         }
     }
 
     /// Copies the marks to a take that was made from this one, unless it has marks of its own.
-    fn carry_marks(&self, session: &Session, cx: &mut PanelContext<'_>, next: &TakeId) {
+    fn carry_marks(&mut self, session: &Session, cx: &mut PanelContext<'_>, next: &TakeId) {
         let art = cx.project.art();
         let child = art.take(&session.shot, next).ok();
         let child = child.filter(|take| take.parent() == Some(&session.take));
@@ -310,7 +332,11 @@ impl Canvas {
         if let Some(edit) = edit.filter(|_| !art.has_marks(&session.shot, next)) {
             let (shot, take) = (session.shot.clone(), next.clone());
             let marks = session.marks().after(edit);
-            cx.actions.push(Action::SetMarks { shot, take, marks });
+            let action =
+                Action::SetMarks { shot: shot.clone(), take: take.clone(), marks: marks.clone() };
+            let mut save = SaveState::new(Marks::default());
+            save.requested(cx.request(action), marks);
+            self.carried = Some((shot, take, save));
         }
     }
 }

@@ -7,13 +7,13 @@ use super::{
 };
 use crate::{
     art::{Take, TakeId},
-    project::{Action, Project},
+    project::{Action, ActionId, Project, Request},
     storyboard::ShotId,
     studio::{JobId, JobView},
 };
 
-/// What every part of the panel works with during one frame: the project to read, and the actions that the author
-/// asked for so far.
+/// What every part of the panel works with during one frame: the project to read, and the requests that the author
+/// made so far.
 pub(super) struct PanelContext<'a> {
     pub project: &'a Project,
     pub overview: &'a Overview,
@@ -24,10 +24,18 @@ pub(super) struct PanelContext<'a> {
     pub has_keys: bool,
     /// The tab to open after this frame.
     pub next_tab: Option<Tab>,
-    pub actions: Vec<Action>,
+    pub requests: Vec<Request>,
 }
 
 impl<'a> PanelContext<'a> {
+    /// Requests an action. [`PanelState::receive`](super::PanelState::receive) takes the answer.
+    pub fn request(&mut self, action: Action) -> ActionId {
+        let request = Request::new(action);
+        let id = request.id;
+        self.requests.push(request);
+        id
+    }
+
     /// Steps done and steps in all, if this shot is being drawn.
     pub fn steps_of(&self, shot: &ShotId) -> Option<(u32, u32)> {
         let view = self.current.as_ref().filter(|view| view.job.shot == *shot)?;

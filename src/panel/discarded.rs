@@ -40,7 +40,7 @@ pub(super) fn discarded_menu(
     });
     response.on_hover_text("Shows the discarded takes of this shot");
     let take = wanted.clone()?;
-    cx.actions.push(Action::Restore { shot: shot.clone(), take });
+    cx.request(Action::Restore { shot: shot.clone(), take });
     wanted
 }
 

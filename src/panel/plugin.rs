@@ -21,7 +21,7 @@ use super::{
     thumbnails::ThumbnailCache,
 };
 use crate::{
-    project::{Project, Request},
+    project::{Project, Request, Update},
     schedule::{IllustratorStatus, IllustratorSystems, Notices, ShippedStoryboard},
 };
 
@@ -82,12 +82,13 @@ impl Plugin for PanelPlugin {
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
         }
-        app.init_resource::<PanelState>().add_message::<Request>();
+        app.init_resource::<PanelState>().add_message::<Request>().add_message::<Update>();
         let mut show = show_panel.run_if(not(resource_exists::<ShippedStoryboard>));
         let condition = self.condition.lock().map_or(None, |mut condition| condition.take());
         if let Some(condition) = condition {
             show.run_if_dyn(condition);
         }
+        app.add_systems(PreUpdate, receive_updates.after(IllustratorSystems::Poll));
         app.add_systems(EguiPrimaryContextPass, show).add_systems(
             Last,
             leave_last
@@ -118,13 +119,13 @@ fn show_panel(
     status: Option<Res<IllustratorStatus>>,
     mut notices: Option<ResMut<Notices>>,
     mut cache: Local<Option<ThumbnailCache>>,
-    mut actions: MessageWriter<Request>,
+    mut requests: MessageWriter<Request>,
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
     if context.input(is_toggled) {
         state.open = !state.open;
         if !state.open {
-            actions.write_batch(state.leave().into_iter().map(Request::from));
+            requests.write_batch(state.leave());
         }
     }
     if !state.open {
@@ -141,8 +142,8 @@ fn show_panel(
         _ => None,
     };
     if let Some(notices) = &notices {
-        let told = notices.0.iter().filter(|text| story_error.as_ref() != Some(*text));
-        state.notices = told.cloned().collect();
+        let others = notices.0.iter().filter(|text| story_error.as_ref() != Some(*text));
+        state.notices = others.cloned().collect();
     }
     state.story_error = story_error;
 
@@ -151,8 +152,7 @@ fn show_panel(
     context.set_global_style(theme::style());
     side_window(&context, state.tab).show(&context, |ui| match &project {
         Some(project) => {
-            let asked = panel_ui(ui, &mut state, project, cache);
-            actions.write_batch(asked.into_iter().map(Request::from));
+            requests.write_batch(panel_ui(ui, &mut state, project, cache));
         }
         None => {
             let status = match (&status, &state.story_error) {
@@ -174,16 +174,17 @@ fn show_panel(
     Ok(())
 }
 
-/// Saves the marks when the app exits.
-fn leave_last(
-    mut state: ResMut<PanelState>,
-    project: Option<Res<Project>>,
-    mut actions: MessageWriter<Request>,
-) {
-    if let Some(project) = project {
-        state.canvas.try_again(project.art());
+/// Passes the project's updates on, also while the panel is closed.
+fn receive_updates(mut state: ResMut<PanelState>, mut updates: MessageReader<Update>) {
+    for update in updates.read() {
+        state.receive(update);
     }
-    actions.write_batch(state.leave().into_iter().map(Request::from));
+}
+
+/// Saves the marks when the app exits.
+fn leave_last(mut state: ResMut<PanelState>, mut requests: MessageWriter<Request>) {
+    state.canvas.retry_save();
+    requests.write_batch(state.leave());
 }
 
 /// Whether F2 was pressed. Repeated events of a held key do not count.

@@ -63,14 +63,14 @@ fn controls(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             ("Pause drawing", "Stops drawing at once; the queue is kept")
         };
         if ui.button(name).on_hover_text(explanation).clicked() {
-            cx.actions.push(Action::Pause(!paused));
+            cx.request(Action::Pause(!paused));
         }
         if ui
             .button("Cancel all")
             .on_hover_text("Removes all pictures from the queue; finished pictures stay")
             .clicked()
         {
-            cx.actions.push(Action::CancelAll);
+            cx.request(Action::CancelAll);
         }
     });
 }
@@ -103,7 +103,7 @@ fn current_job_card(
                 }
                 ui.label(theme::small(words));
                 if ui.button("Cancel").on_hover_text("Stops drawing this picture").clicked() {
-                    cx.actions.push(Action::Cancel(job.id));
+                    cx.request(Action::Cancel(job.id));
                 }
             });
         });
@@ -135,7 +135,7 @@ fn failures(
         theme::section(ui, &format!("{} failed", failed.len()));
         if failed.len() > 1 && ui.small_button("Try all again").clicked() {
             let shots = failed.iter().map(|entry| entry.id.clone()).collect();
-            cx.actions.push(Action::Draw(shots));
+            cx.request(Action::Draw(shots));
         }
     });
     let height = (ui.available_height() * 0.5).max(120.0);
@@ -163,7 +163,7 @@ fn failed_row(
         ui.horizontal_centered(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.button("Try again").clicked() {
-                    cx.actions.push(Action::Draw(vec![entry.id.clone()]));
+                    cx.request(Action::Draw(vec![entry.id.clone()]));
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 2.0;
@@ -190,7 +190,7 @@ fn waiting_row(
             ui.push_id(job.id, |ui| {
                 let name = cx.overview.entry(&job.shot).map_or("this shot", |entry| &entry.title);
                 if icon_button(ui, "✖", &format!("Cancel {name}")).clicked() {
-                    cx.actions.push(Action::Cancel(job.id));
+                    cx.request(Action::Cancel(job.id));
                 }
                 if place > 0
                     && ui
@@ -198,7 +198,7 @@ fn waiting_row(
                         .on_hover_text("Moves this picture to the front of the queue")
                         .clicked()
                 {
-                    cx.actions.push(Action::MoveToFront(job.id));
+                    cx.request(Action::MoveToFront(job.id));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(ROW, ROW), Sense::hover());

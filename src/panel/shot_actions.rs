@@ -12,7 +12,7 @@ pub(super) fn buttons(ui: &mut Ui, entry: &ShotEntry, cx: &mut PanelContext<'_>)
             let button =
                 if n == 0 { theme::primary(offer.name) } else { egui::Button::new(offer.name) };
             if ui.add(button).on_hover_text(offer.explanation).clicked() {
-                cx.actions.push(offer.action);
+                cx.request(offer.action);
             }
         }
     });
@@ -23,7 +23,7 @@ pub(super) fn menu(response: &Response, entry: &ShotEntry, cx: &mut PanelContext
     Popup::context_menu(response).show(|ui| {
         for offer in offers(entry, cx) {
             if ui.button(offer.name).on_hover_text(offer.explanation).clicked() {
-                cx.actions.push(offer.action);
+                cx.request(offer.action);
                 ui.close();
             }
         }

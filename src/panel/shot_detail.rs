@@ -31,7 +31,7 @@ pub(super) fn shot_detail(
     }
     area.show(ui, |ui| {
         summary(ui, selection, cx, &id, shot);
-        if let Some(error) = cx.project.error(&id) {
+        if let Some(error) = cx.project.error(&id).map(|error| error.to_string()) {
             let error = format!("Drawing failed: {error}");
             theme::error_box(ui, &error, "Fix the cause, then press `Try again`.");
         }

@@ -13,7 +13,10 @@ use super::{
     style_tab::StyleDraft,
     words_editor::WordsDrafts,
 };
-use crate::{project::Action, storyboard::ShotId};
+use crate::{
+    project::{Request, Update},
+    storyboard::ShotId,
+};
 
 /// What the panel remembers between frames. A resource when [`PanelPlugin`](super::PanelPlugin) draws
 /// it; one of your own when you place [`panel_ui`](super::panel_ui) in a dock.
@@ -62,8 +65,19 @@ impl PanelState {
     /// Call this before the panel is hidden. The requests that it returns save the marks and end the trial of a
     /// candidate in the game.
     #[must_use]
-    pub fn leave(&mut self) -> Vec<Action> {
+    pub fn leave(&mut self) -> Vec<Request> {
         canvas::leave(&mut self.canvas)
+    }
+
+    /// Takes in an update of the project. Pass on every update: they answer the requests of
+    /// [`panel_ui`](super::panel_ui) and [`Self::leave`].
+    pub fn receive(&mut self, update: &Update) {
+        self.canvas.receive(update);
+        if let Update::Applied { id, result } = update {
+            let is_ok = result.is_ok();
+            self.words.receive(*id, is_ok);
+            self.style.receive(*id, is_ok);
+        }
     }
 
     /// The shot that is shown in detail.

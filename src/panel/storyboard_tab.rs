@@ -96,7 +96,7 @@ fn draw_buttons(ui: &mut Ui, selection: &Selection, cx: &mut PanelContext<'_>) {
             .on_disabled_hover_text("Every picture is drawn or in the queue")
             .clicked()
         {
-            cx.actions.push(Action::DrawNeeded);
+            cx.request(Action::DrawNeeded);
         }
         if selected.len() > 1
             && ui
@@ -104,7 +104,7 @@ fn draw_buttons(ui: &mut Ui, selection: &Selection, cx: &mut PanelContext<'_>) {
                 .on_hover_text("Draws the selected shots that are missing, stale or failed")
                 .clicked()
         {
-            cx.actions.push(Action::Draw(selected));
+            cx.request(Action::Draw(selected));
         }
     });
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     diffusion::scheduler::{self, SchedulerClass},
     model::ModelDefaults,
-    project::{Action, Project},
+    project::{Action, ActionId, Project},
     recipe::{Size, Sizes, Style, style::BUILT_IN_MODEL},
     story::check::{MAX_SIDE, MAX_STEPS, MIN_SIDE},
     storyboard::{ShotState, Storyboard},
@@ -21,8 +21,8 @@ use crate::{
 pub(super) struct StyleDraft {
     /// `None` while nothing was changed.
     typed: Option<Typed>,
-    /// What was asked for with it, which may be refused.
-    asked: Option<Style>,
+    /// The request that applies it.
+    pending: Option<ActionId>,
     /// How many pictures would become stale; with the version of the project and the style that this was computed
     /// for.
     stale: Option<(u64, Style, usize)>,
@@ -59,6 +59,15 @@ impl StyleDraft {
         &self.defaults.insert(known).1
     }
 
+    /// The answer to a request. A draft that was applied is dropped, so that the style in force is shown. One that was
+    /// refused stays.
+    pub fn receive(&mut self, id: ActionId, is_ok: bool) {
+        if self.pending == Some(id) {
+            self.pending = None;
+            self.typed = self.typed.take().filter(|_| !is_ok);
+        }
+    }
+
     /// How many pictures would become stale. Cached until the project or the draft changes.
     fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
         let version = cx.overview.version;
@@ -87,10 +96,7 @@ fn would_be_stale(project: &Project, style: &Style) -> usize {
 /// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
     let in_force = Typed::new(cx.project.style());
-    // Once it is kept, what is in force is shown again, which may be another style for now.
-    let is_kept = draft.asked.is_some() && draft.asked.as_ref() == cx.project.art().style();
-    let typed = draft.typed.take().filter(|_| !is_kept);
-    let before = typed.unwrap_or_else(|| in_force.clone());
+    let before = draft.typed.take().unwrap_or_else(|| in_force.clone());
     let mut typed = before.clone();
     let footer = egui::Panel::bottom(ui.id().with("style buttons"))
         .frame(egui::Frame::new())
@@ -99,7 +105,8 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelConte
     let defaults = draft.defaults(&typed.style.model, cx.project).clone();
     theme::scroll("style").show(ui, |ui| form(ui, &mut typed, &defaults));
     if typed != before {
-        draft.asked = None;
+        // What is typed after `Apply` is a new draft.
+        draft.pending = None;
     }
     draft.typed = Some(typed).filter(|typed| *typed != in_force && !dropped);
 }
@@ -139,8 +146,7 @@ fn buttons(
         if apply.on_hover_text("Sets the style of all pictures").clicked()
             && let Ok(style) = wanted
         {
-            draft.asked = Some(style.clone());
-            cx.actions.push(Action::SetStyle(Some(Box::new(style))));
+            draft.pending = Some(cx.request(Action::SetStyle(Some(Box::new(style)))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
         if revert.on_hover_text("Drops the changes that are not applied").clicked() {
@@ -152,7 +158,7 @@ fn buttons(
                 .on_hover_text("Removes your style, so that the story's applies")
                 .clicked()
         {
-            cx.actions.push(Action::SetStyle(None));
+            cx.request(Action::SetStyle(None));
             dropped = true;
         }
     });

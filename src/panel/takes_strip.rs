@@ -33,7 +33,7 @@ pub(super) fn takes_strip(
     let accept = buttons(ui, selection, cx, chosen).then(|| chosen.id.clone()).or(double_clicked);
     let accepted = cx.project.art().accepted(id).map(|take| &take.id);
     if let Some(take) = accept.filter(|take| accepted != Some(take)) {
-        cx.actions.push(Action::Accept { shot: id.clone(), take });
+        cx.request(Action::Accept { shot: id.clone(), take });
     }
 }
 
@@ -116,7 +116,7 @@ fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, ta
     if discard {
         selection.take = None;
         let (shot, take) = (take.shot.clone(), take.id.clone());
-        cx.actions.push(Action::Discard { shot, take });
+        cx.request(Action::Discard { shot, take });
     }
     accept
 }

@@ -16,7 +16,7 @@ use image::{RgbImage, RgbaImage, imageops};
 
 use crate::{
     art::{ArtError, Take},
-    studio::JobId,
+    studio::{JobId, lower_priority},
 };
 
 /// A picture that the panel wants to show.
@@ -112,6 +112,7 @@ impl ThumbnailCache {
         let (finish, finished) = channel();
         let waker = context.clone();
         thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
+            lower_priority();
             // Ends when the cache is dropped, which closes both channels.
             for (key, take) in requested {
                 let small = matches!(key, Key::Small(_));

@@ -10,19 +10,20 @@ use super::{
     widgets::parse_seed,
 };
 use crate::{
-    project::{Action, Project},
+    project::{Action, ActionId, Project},
     storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
 
 /// What the author typed and did not apply yet, by shot.
-pub(super) type WordsDrafts = HashMap<ShotId, WordsDraft>;
+#[derive(Debug, Default)]
+pub(super) struct WordsDrafts(HashMap<ShotId, WordsDraft>);
 
 /// What the author typed and did not apply yet.
 #[derive(Clone, Debug)]
-pub(super) struct WordsDraft {
+struct WordsDraft {
     typed: Typed,
-    /// What was asked for with it, which may be refused.
-    asked: Option<ShotWords>,
+    /// The request that applies it.
+    pending: Option<ActionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,20 @@ struct Typed {
     words: String,
     negative_prompt: String,
     seed: String,
+}
+
+impl WordsDrafts {
+    /// The answer to a request. A draft that was applied is dropped, so that the values in force are shown. One that
+    /// was refused stays.
+    pub fn receive(&mut self, id: ActionId, is_ok: bool) {
+        self.0.retain(|_, draft| {
+            let is_answered = draft.pending == Some(id);
+            if is_answered {
+                draft.pending = None;
+            }
+            !(is_answered && is_ok)
+        });
+    }
 }
 
 impl Typed {
@@ -74,9 +89,8 @@ pub(super) fn words_editor(
 ) {
     let own = own_words(cx.project, shot);
     let in_force = Typed::in_force(shot, &own);
-    // What was asked for is shown as it was tidied up, once it is in force.
-    let draft = drafts.remove(&shot.id).filter(|draft| draft.asked.as_ref() != Some(&own));
-    let before = draft.unwrap_or_else(|| WordsDraft { typed: in_force.clone(), asked: None });
+    let new = || WordsDraft { typed: in_force.clone(), pending: None };
+    let before = drafts.0.remove(&shot.id).unwrap_or_else(new);
     let mut typed = before.typed.clone();
 
     theme::section(ui, "Your changes");
@@ -136,17 +150,19 @@ pub(super) fn words_editor(
         }
     });
 
-    let mut asked = before.asked.filter(|_| typed == before.typed);
+    // What is typed after `Apply` is a new draft.
+    let mut pending = before.pending.filter(|_| typed == before.typed);
     if apply && let Ok(words) = wanted {
-        set(cx, shot, words.clone());
-        asked = Some(words);
+        pending = Some(set(cx, shot, words));
     }
     if changed && !revert {
-        drafts.insert(shot.id.clone(), WordsDraft { typed, asked });
+        drafts.0.insert(shot.id.clone(), WordsDraft { typed, pending });
     }
 }
 
-fn set(cx: &mut PanelContext<'_>, shot: &Shot, words: ShotWords) {
-    cx.actions.push(Action::SetWords { shot: shot.id.clone(), words });
-    cx.actions.push(Action::Draw(vec![shot.id.clone()]));
+/// Requests the values and a picture from them. Returns the id of the first request.
+fn set(cx: &mut PanelContext<'_>, shot: &Shot, words: ShotWords) -> ActionId {
+    let id = cx.request(Action::SetWords { shot: shot.id.clone(), words });
+    cx.request(Action::Draw(vec![shot.id.clone()]));
+    id
 }

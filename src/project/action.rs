@@ -126,9 +126,15 @@ impl Project {
     /// Does something. [`Self::poll`] returns one [`Update::Applied`] with this id, which says what came of it.
     pub fn apply(&mut self, request: impl Into<Request>) -> ActionId {
         let Request { id, action } = request.into();
+        let marked = match &action {
+            Action::SetMarks { shot, take, .. } => Some((shot.clone(), take.clone())),
+            _ => None,
+        };
         let result = self.perform(action).map_err(Arc::new);
         if result.is_ok() {
             self.revision += 1;
+            let marked = marked.map(|(shot, take)| Update::Marked { id, shot, take });
+            self.updates.extend(marked);
         }
         self.updates.push(Update::Applied { id, result });
         id

@@ -62,6 +62,17 @@ pub enum Update {
         shot: ShotId,
         /// The take.
         take: TakeId,
+        /// The job that drew it.
+        job: JobId,
+    },
+    /// The marks of a take were saved.
+    Marked {
+        /// The request that saved them.
+        id: ActionId,
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
     },
     /// Drawing a shot, or reading or publishing its picture, failed.
     Failed {
@@ -135,7 +146,11 @@ impl Project {
             StudioEvent::Drawn { job, take, image } => {
                 self.forget_job(&job.shot, job.id);
                 self.clear_failure(&job.shot);
-                self.updates.push(Update::Drawn { shot: job.shot.clone(), take: take.id.clone() });
+                self.updates.push(Update::Drawn {
+                    shot: job.shot.clone(),
+                    take: take.id.clone(),
+                    job: job.id,
+                });
                 let new = NewPicture { take: take.id.clone(), image };
                 self.art.enter(*take);
                 self.refresh_with(&job.shot, Some(new), true);

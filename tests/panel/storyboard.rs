@@ -23,7 +23,7 @@ fn all_that_is_missing_is_drawn_with_one_press() {
     panel.state_mut().until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")));
-    assert_eq!(panel.state().asked, []);
+    assert_eq!(panel.state().asked(), []);
     assert!(has(&panel, "Draw all needed (0)"));
 }
 
@@ -102,7 +102,7 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("a quiet harbour");
     panel.run_steps(2);
-    assert_eq!(panel.state().asked, [], "nothing happens before it is applied");
+    assert_eq!(panel.state().asked(), [], "nothing happens before it is applied");
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
 
@@ -119,7 +119,7 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     panel.run_steps(2);
     scroll_and_press(&mut panel, "Reset to the story's prompt");
     let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
-    assert_eq!(panel.state().asked.first(), Some(&back));
+    assert_eq!(panel.state().asked().first(), Some(&back));
     panel.state_mut().obey();
     assert_eq!(panel.state().project.board().shot(&shot.id).unwrap().recipe, shot.recipe);
 }
@@ -135,7 +135,7 @@ fn a_seed_that_is_no_number_is_refused_in_words() {
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
     assert!(has(&panel, "`lucky` is not a seed"));
-    assert_eq!(panel.state().asked, []);
+    assert_eq!(panel.state().asked(), []);
 }
 
 #[test]
@@ -183,5 +183,5 @@ fn delete_while_typing_takes_away_a_letter_and_no_take() {
     panel.key_press(Key::Delete);
     panel.key_press(Key::Enter);
     panel.run_steps(2);
-    assert_eq!(panel.state().asked, []);
+    assert_eq!(panel.state().asked(), []);
 }

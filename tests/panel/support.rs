@@ -10,7 +10,7 @@ use bevy_illustrator::{
     control::{Control, Step},
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
-    project::{Action, ActionResult, Project, Update},
+    project::{Action, ActionResult, Project, Request, Update},
     recipe::{Recipe, Size},
     story::{Character, Expression, Item, Line, Place, Scene, Story},
     storyboard::{Shot, ShotKind, ShotState},
@@ -97,7 +97,7 @@ pub fn texture_of(take: &Take) -> TextureId {
 pub struct Desk {
     pub project: Project,
     pub panel: PanelState,
-    pub asked: Vec<Action>,
+    pub requests: Vec<Request>,
     pub orders: Arc<Mutex<Orders>>,
     /// Is removed with it.
     pub folder: tempfile::TempDir,
@@ -116,38 +116,54 @@ impl Desk {
         let mut panel = PanelState::default();
         // Whatever this machine has downloaded.
         panel.set_segmenter_weights(None);
-        Self { project, panel, asked: Vec::new(), orders, folder }
+        Self { project, panel, requests: Vec::new(), orders, folder }
     }
 
-    /// Does what was asked for, and tells it.
+    /// The actions that the panel requested and that are not applied yet.
+    pub fn asked(&self) -> Vec<Action> {
+        self.requests.iter().map(|request| request.action.clone()).collect()
+    }
+
+    /// Applies all requests, and returns their actions.
     pub fn obey(&mut self) -> Vec<Action> {
-        let asked = std::mem::take(&mut self.asked);
-        for action in &asked {
-            self.apply(action.clone()).unwrap();
+        let requests = std::mem::take(&mut self.requests);
+        for request in &requests {
+            self.apply(request.clone()).unwrap();
         }
-        asked
+        requests.into_iter().map(|request| request.action).collect()
     }
 
-    /// Tries to do what was asked for; how much of it was refused.
+    /// Applies all requests, and returns how many were refused.
     pub fn try_to_obey(&mut self) -> usize {
-        let asked = std::mem::take(&mut self.asked);
-        asked.into_iter().filter(|action| self.apply(action.clone()).is_err()).count()
+        let requests = std::mem::take(&mut self.requests);
+        requests.into_iter().filter(|request| self.apply(request.clone()).is_err()).count()
     }
 
     /// Applies an action and waits for the answer.
-    pub fn apply(&mut self, action: Action) -> ActionResult {
-        let asked = self.project.apply(action);
+    pub fn apply(&mut self, request: impl Into<Request>) -> ActionResult {
+        let request = self.project.apply(request);
         let end = Instant::now() + Duration::from_secs(20);
         loop {
-            let answer = self.project.poll().into_iter().find_map(|update| match update {
-                Update::Applied { id, result } if id == asked => Some(result),
-                _ => None,
-            });
+            let mut answer = None;
+            for update in self.project.poll() {
+                self.panel.receive(&update);
+                match update {
+                    Update::Applied { id, result } if id == request => answer = Some(result),
+                    _ => {}
+                }
+            }
             if let Some(answer) = answer {
                 return answer;
             }
-            assert!(Instant::now() < end, "an action was not answered in 20 seconds");
+            assert!(Instant::now() < end, "a request was not answered in 20 seconds");
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Passes the updates of the project on to the panel.
+    pub fn poll(&mut self) {
+        for update in self.project.poll() {
+            self.panel.receive(&update);
         }
     }
 
@@ -170,10 +186,10 @@ impl Desk {
         while !holds(&self.project) {
             assert!(Instant::now() < end, "it did not come to pass in 20 seconds");
             std::thread::sleep(Duration::from_millis(2));
-            self.project.poll();
+            self.poll();
         }
         // What the worker finished since is not heard of yet.
-        self.project.poll();
+        self.poll();
     }
 
     pub fn draw_all(&mut self) {
@@ -201,7 +217,7 @@ pub fn open_in(desk: Desk, room: [f32; 2]) -> Panel {
         let window = desk.panel.tab == Tab::Canvas;
         let show =
             |ui: &mut egui::Ui| panel_ui(ui, &mut desk.panel, &desk.project, &mut FullSizeOnly);
-        desk.asked.extend(ui.push_id(window, show).inner);
+        desk.requests.extend(ui.push_id(window, show).inner);
     };
     let mut panel = Harness::builder().with_size(room).build_ui_state(show, desk);
     panel.run_steps(2);

@@ -39,8 +39,8 @@ fn the_queue_is_paused_reordered_and_cancelled() {
 
     panel.get_all_by_label("Draw next").next().unwrap().click();
     panel.run_steps(2);
-    assert_eq!(panel.state().asked, [Action::MoveToFront(jobs[2].id)]);
-    panel.state_mut().asked.clear();
+    assert_eq!(panel.state().asked(), [Action::MoveToFront(jobs[2].id)]);
+    panel.state_mut().requests.clear();
 
     let board = panel.state().project.board();
     let title = board.shot(&jobs[1].shot).unwrap().title.clone();
@@ -81,7 +81,7 @@ fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in gouache");
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} pictures become stale")));
-    assert_eq!(panel.state().asked, []);
+    assert_eq!(panel.state().asked(), []);
 
     press(&mut panel, "Revert");
     assert!(!has(&panel, "become stale"));
@@ -121,14 +121,14 @@ fn an_error_stands_on_its_shot_and_in_the_queue() {
     panel.run_steps(2);
     assert!(has(&panel, "the ink ran dry"));
     press(&mut panel, "Try again");
-    assert_eq!(panel.state().asked, [Action::Draw(vec![shot.id.clone()])]);
+    assert_eq!(panel.state().asked(), [Action::Draw(vec![shot.id.clone()])]);
 
-    panel.state_mut().asked.clear();
+    panel.state_mut().requests.clear();
     panel.state_mut().panel.tab = Tab::Queue;
     panel.run_steps(2);
     assert!(has(&panel, "the ink ran dry"));
     press(&mut panel, "Try again");
-    assert_eq!(panel.state().asked, [Action::Draw(vec![shot.id])]);
+    assert_eq!(panel.state().asked(), [Action::Draw(vec![shot.id])]);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn draw(project: &mut Project, shots: &[Shot]) -> Result<Rendered, Failure> {
         let received = updates.len();
         for update in updates {
             match update {
-                Update::Drawn { shot, take } => {
+                Update::Drawn { shot, take, .. } => {
                     if let Ok(take) = project.art().take(&shot, &take) {
                         let seconds = Duration::from_millis(take.provenance.took_ms).as_secs_f64();
                         progress.picture_done(&format!("{shot} ({seconds:.1} s)"));

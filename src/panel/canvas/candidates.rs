@@ -11,9 +11,9 @@ use crate::{
         theme,
         tile::{TileLabel, job_tile, take_number, tile},
     },
-    project::Action,
-    recipe::Part,
+    project::{Action, ActionId, Request, Update},
     storyboard::ShotId,
+    studio::JobId,
 };
 
 /// The candidates of the open take.
@@ -21,21 +21,56 @@ use crate::{
 pub(super) struct Candidates {
     /// The candidate that is shown in place of the open take.
     pub selected: Option<TakeId>,
-    /// The newest candidate so far.
-    newest: Option<TakeId>,
-    /// What a press draws, until the first candidate of it has come.
-    pub awaited: Option<Vec<Part>>,
+    /// The last request for an edit of the open take, until it is answered.
+    request: Option<ActionId>,
+    /// The jobs of that request, until the first of them is drawn.
+    jobs: Vec<JobId>,
+    /// The first take of that request, until it is selected.
+    first: Option<TakeId>,
     /// Whether the game shows the selected candidate.
     preview_in_game: bool,
-    /// What the game was told to show for now.
-    tried: Option<(ShotId, TakeId)>,
+    /// The shot of which the game shows a candidate.
+    trial_shot: Option<ShotId>,
+    /// The last request for a trial, until it is answered.
+    trial_request: Option<ActionId>,
 }
 
 impl Candidates {
     /// Resets everything that belongs to the open take.
     pub fn reset(&mut self) {
-        let Self { selected, newest, awaited, preview_in_game: _, tried: _ } = self;
-        (*selected, *newest, *awaited) = (None, None, None);
+        self.selected = None;
+        self.request = None;
+        self.jobs.clear();
+        self.first = None;
+    }
+
+    /// The first take of this request is to be selected as soon as it is drawn.
+    pub fn await_edit(&mut self, request: ActionId) {
+        self.reset();
+        self.request = Some(request);
+    }
+
+    /// Takes in an update of the project.
+    pub fn receive(&mut self, update: &Update) {
+        match update {
+            Update::Applied { id, result } if self.request == Some(*id) => {
+                self.request = None;
+                self.jobs = result.as_ref().map_or_else(|_| Vec::new(), |reply| reply.jobs.clone());
+            }
+            Update::Applied { id, result } if self.trial_request == Some(*id) => {
+                self.trial_request = None;
+                if result.is_err() {
+                    // Requesting it again would fail again.
+                    self.preview_in_game = false;
+                    self.trial_shot = None;
+                }
+            }
+            Update::Drawn { job, take, .. } if self.jobs.contains(job) => {
+                self.jobs.clear();
+                self.first = Some(take.clone());
+            }
+            _ => {}
+        }
     }
 
     /// The candidate that is shown in place of the open take.
@@ -54,49 +89,43 @@ impl Candidates {
 
     /// Selects the candidate after the selected one, which is about to be discarded; else the one before it, or none.
     pub fn select_neighbour(&mut self, takes: &[Take], take: &Take) {
-        let gone = self.selected.clone();
+        let discarded = self.selected.clone();
         self.step(takes, take, 1);
-        if self.selected == gone {
+        if self.selected == discarded {
             self.step(takes, take, -1);
         }
     }
 
-    /// Has the game show the candidate in view, or what it showed before.
-    pub fn try_on(&mut self, cx: &mut PanelContext<'_>, take: &Take) {
-        let wanted = self.selected.clone().filter(|_| self.preview_in_game);
-        let wanted = wanted.map(|candidate| (take.shot.clone(), candidate));
-        if wanted != self.tried {
-            let shot =
-                [&wanted, &self.tried].into_iter().flatten().next().map(|(shot, _)| shot.clone());
-            if let Some(shot) = shot {
-                let take = wanted.as_ref().map(|(_, take)| take.clone());
-                cx.actions.push(Action::TryOn { shot, take });
-            }
-            self.tried = wanted;
+    /// Selects the first take of the last request, unless another candidate is selected. Later takes only appear in the
+    /// strip: the author may be looking at something else by then.
+    pub fn select_new_candidate(&mut self) {
+        if let Some(first) = self.first.take() {
+            self.selected.get_or_insert(first);
         }
     }
 
-    /// The game shows again what it should.
-    pub fn end_try(&mut self) -> Option<Action> {
-        self.tried.take().map(|(shot, _)| Action::TryOn { shot, take: None })
+    /// Requests that the game shows the selected candidate, or that the trial ends.
+    pub fn update_trial(&mut self, cx: &mut PanelContext<'_>, take: &Take) {
+        if self.trial_request.is_some() {
+            return;
+        }
+        if let Some(shot) = self.trial_shot.take_if(|shot| *shot != take.shot) {
+            cx.request(Action::TryOn { shot, take: None });
+        }
+        let wanted = self.selected.clone().filter(|_| self.preview_in_game);
+        let is_ours = self.trial_shot.is_some();
+        if wanted.as_ref() == cx.project.trial(&take.shot) || (wanted.is_none() && !is_ours) {
+            return;
+        }
+        self.trial_shot = wanted.as_ref().map(|_| take.shot.clone());
+        let action = Action::TryOn { shot: take.shot.clone(), take: wanted };
+        self.trial_request = Some(cx.request(action));
     }
-}
 
-/// Selects the first candidate of the last request as soon as it exists. Later ones only appear in the strip: the
-/// author may be looking at something else by then.
-pub(super) fn select_new_candidate(canvas: &mut Canvas, takes: &[Take], take: &Take) {
-    if canvas.candidates.awaited.is_some() && canvas.interaction.is_busy() {
-        return;
-    }
-    let newest = tree::children(takes, take).last();
-    let is_new = newest.map(|take| &take.id) != canvas.candidates.newest.as_ref();
-    canvas.candidates.newest = newest.map(|take| take.id.clone());
-    if let (Some(newest), Some(awaited)) = (newest.filter(|_| is_new), &canvas.candidates.awaited)
-        && newest.recipe().edit.as_ref().is_some_and(|edit| edit.draws(awaited))
-    {
-        canvas.candidates.selected =
-            canvas.candidates.selected.take().or_else(|| Some(newest.id.clone()));
-        canvas.candidates.awaited = None;
+    /// Ends the trial, if there is one.
+    pub fn end_trial(&mut self) -> Option<Request> {
+        let shot = self.trial_shot.take()?;
+        Some(Action::TryOn { shot, take: None }.into())
     }
 }
 
@@ -174,10 +203,12 @@ fn buttons(
                 discard(cx, other);
             }
             let jobs = cx.project.studio().jobs().into_iter().map(|view| view.job);
-            let alike = jobs.filter(|job| {
+            let same_request = jobs.filter(|job| {
                 job.shot == candidate.shot && job.recipe.same_but_take(candidate.recipe())
             });
-            cx.actions.extend(alike.map(|job| Action::Cancel(job.id)));
+            for job in same_request {
+                cx.request(Action::Cancel(job.id));
+            }
             accept(canvas, cx, candidate);
         }
         let discards = canvas.keymap.hint(Command::Discard);
@@ -223,14 +254,14 @@ fn siblings<'a>(cx: &PanelContext<'_>, takes: &'a [Take], candidate: &Take) -> V
 /// Accepts a take and opens it.
 pub(super) fn accept(canvas: &mut Canvas, cx: &mut PanelContext<'_>, candidate: &Take) {
     let (shot, take) = (candidate.shot.clone(), candidate.id.clone());
-    cx.actions.push(Action::Accept { shot, take });
-    canvas.candidates.tried = None;
+    cx.request(Action::Accept { shot, take });
+    canvas.candidates.trial_shot = None;
     canvas.next_take = Some(candidate.id.clone());
 }
 
 /// Discards a take.
 pub(super) fn discard(cx: &mut PanelContext<'_>, take: &Take) {
-    cx.actions.push(Action::Discard { shot: take.shot.clone(), take: take.id.clone() });
+    cx.request(Action::Discard { shot: take.shot.clone(), take: take.id.clone() });
 }
 
 /// Whether the current job edits this take.

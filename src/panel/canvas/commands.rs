@@ -41,7 +41,9 @@ impl Canvas {
                 }
                 Command::Draw => self.draw(session, cx),
                 Command::CancelJobs => cancel_jobs(cx, take),
-                Command::CancelAllJobs => cx.actions.push(Action::CancelAll),
+                Command::CancelAllJobs => {
+                    cx.request(Action::CancelAll);
+                }
                 Command::Accept => match self.candidates.selected(takes) {
                     Some(candidate) => candidates::accept(self, cx, candidate),
                     None => {
@@ -121,5 +123,7 @@ impl Canvas {
 /// Cancels all jobs of a shot.
 pub(super) fn cancel_jobs(cx: &mut PanelContext<'_>, take: &Take) {
     let jobs = cx.overview.jobs.iter().filter(|job| job.shot == take.shot);
-    cx.actions.extend(jobs.map(|job| Action::Cancel(job.id)));
+    jobs.for_each(|job| {
+        cx.request(Action::Cancel(job.id));
+    });
 }

@@ -157,9 +157,8 @@ pub(super) fn request_edit(
 ) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
     let (picture, takes) = (session.hash.clone(), canvas.takes_per_press);
-    canvas.candidates.awaited = Some(parts.clone());
-    cx.actions.push(Action::Edit { shot, take, picture, parts, context, takes });
-    canvas.candidates.selected = None;
+    let request = cx.request(Action::Edit { shot, take, picture, parts, context, takes });
+    canvas.candidates.await_edit(request);
 }
 
 /// The plan of a draw button. During a stroke the masks change in every frame, so the plan from before the stroke is

@@ -22,7 +22,7 @@ pub(super) fn keys_menu(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<
         let before = canvas.keymap.clone();
         list(ui, canvas);
         if canvas.keymap != before {
-            cx.actions.push(Action::SetKeys(canvas.keymap.changes()));
+            cx.request(Action::SetKeys(canvas.keymap.changes()));
         }
     });
     if shown.is_none() {

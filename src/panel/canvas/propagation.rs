@@ -54,7 +54,7 @@ pub(super) fn propagation(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) {
                 .clicked()
         {
             let (shot, take) = (take.shot.clone(), take.id.clone());
-            cx.actions.push(Action::PropagateEdit { shot, take, others: todo });
+            cx.request(Action::PropagateEdit { shot, take, others: todo });
         }
         if undecided.len() > 1 && ui.button("Accept all").clicked() {
             undecided.iter().for_each(|result| accept(cx, result));
@@ -135,5 +135,5 @@ fn has_job(cx: &PanelContext<'_>, shot: &ShotId) -> bool {
 }
 
 fn accept(cx: &mut PanelContext<'_>, take: &Take) {
-    cx.actions.push(Action::Accept { shot: take.shot.clone(), take: take.id.clone() });
+    cx.request(Action::Accept { shot: take.shot.clone(), take: take.id.clone() });
 }

@@ -1,7 +1,7 @@
 //! An open take: its pixels, its parts, and their undo history.
 
-mod kept;
 mod recent;
+mod save;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -13,18 +13,18 @@ use super::{
     take_analysis::{AnalysisUpdate, SegmenterModel, SegmenterState, TakeAnalysis},
 };
 use crate::{
-    art::{Art, Take, TakeId},
+    art::{Take, TakeId},
     edit::Grid,
     mask::{
         Area, Mask,
         objects::{Objects, SelectionPrompt},
     },
-    project::{Action, Project},
+    project::{Action, Project, Request, Update},
     recipe::{Layer, Marks, Scribble, part::picture_hash},
     storyboard::ShotId,
 };
-use kept::Kept;
 pub(super) use recent::RecentSessions;
+pub(super) use save::SaveState;
 
 /// An open take.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Session {
     selected: Option<usize>,
     selected_previously: Option<usize>,
     history: History<Snapshot>,
-    kept: Kept,
+    save: SaveState,
     analysis: Option<TakeAnalysis>,
     /// Whether MobileSAM can select objects.
     pub segmenter: SegmenterState,
@@ -81,17 +81,22 @@ impl Step for Snapshot {
 }
 
 impl Session {
-    /// Opens a take. Threads decode and segment it.
+    /// Opens a take. Threads decode and segment it. `carried` holds marks of the parent that are being saved for it.
     pub fn open(
         context: &Context,
         project: &Project,
         take: &Take,
         segmenter_model: &SegmenterModel,
+        carried: Option<SaveState>,
     ) -> Self {
-        let (marks, unread) = match project.art().marks(&take.shot, &take.id) {
-            Ok(marks) => (marks, None),
-            Err(error) => (Marks::default(), Some(error.to_string())),
+        let (save, unread) = match carried
+            .map(Ok)
+            .unwrap_or_else(|| project.art().marks(&take.shot, &take.id).map(SaveState::new))
+        {
+            Ok(save) => (save, None),
+            Err(error) => (SaveState::new(Marks::default()), Some(error.to_string())),
         };
+        let marks = save.latest().clone();
         let modified = take.modified();
         let (analysis, unstarted) =
             match TakeAnalysis::start(context, take, segmenter_model.clone()) {
@@ -120,7 +125,7 @@ impl Session {
             selected,
             selected_previously: None,
             history: History::new(step),
-            kept: Kept::new(marks.clone()),
+            save,
             layers: marks.layers,
             context: marks.context,
             analysis,
@@ -270,33 +275,36 @@ impl Session {
         }
     }
 
-    /// What was done since the last call is one step, and is kept.
-    pub fn commit(&mut self) -> Option<Action> {
+    /// Records a step of the undo history if the marks changed. Returns the request to save them, if necessary.
+    pub fn commit(&mut self) -> Option<Request> {
         self.history.record(self.snapshot());
-        self.keep()
+        self.save()
     }
 
-    /// Whether nobody else has marked something. What the art could not keep is kept with the next
-    /// [`Self::keep`] then.
-    pub fn is_own(&mut self, art: &Art) -> bool {
-        art.marks(&self.shot, &self.take).is_ok_and(|marks| self.kept.found(&marks))
-    }
-
-    /// Looks now and then what the art could keep.
-    pub fn look_after(&mut self, art: &Art) {
-        if self.kept.is_unread() && !self.is_own(art) {
-            self.kept.forget();
-        }
-    }
-
-    /// Has the parts kept, if they are others than those that are.
-    pub fn keep(&mut self) -> Option<Action> {
+    /// The request to save the marks, unless they are the last ones that were requested to be saved.
+    pub fn save(&mut self) -> Option<Request> {
         let marks = self.marks();
-        if self.kept.is_latest(&marks) {
+        if *self.save.latest() == marks {
             return None;
         }
-        self.kept.tell(marks.clone());
         let (shot, take) = (self.shot.clone(), self.take.clone());
-        Some(Action::SetMarks { shot, take, marks })
+        let request = Request::new(Action::SetMarks { shot, take, marks: marks.clone() });
+        self.save.requested(request.id, marks);
+        Some(request)
+    }
+
+    /// Requests refused marks again with the next save.
+    pub fn retry_save(&mut self) {
+        self.save.retry();
+    }
+
+    /// Takes in an update of the project.
+    pub fn receive(&mut self, update: &Update) {
+        self.save.receive(update, (&self.shot, &self.take));
+    }
+
+    /// Whether somebody else changed the marks of the take.
+    pub fn is_overwritten(&self) -> bool {
+        self.save.is_overwritten()
     }
 }

@@ -99,7 +99,7 @@ impl WaitingTasks {
                         drop(drawing.sender.steps.try_send(progress.clone()));
                     }
                 }
-                Update::Drawn { shot, take } => {
+                Update::Drawn { shot, take, .. } => {
                     self.finish(|drawing| drawing.drew(shot, take, project), |_| Ok(take.clone()))
                 }
                 Update::Failed { shot, error } => self.finish(

@@ -24,6 +24,9 @@ fn with_candidates() -> (Panel, ShotId) {
     press_and_wait(&mut panel, "Replace part 1", 2);
     // The canvas has the keys again, and not the field of words.
     press(&mut panel, "Fit");
+    for _ in 0..2 {
+        key(&mut panel, Modifiers::NONE, Key::ArrowRight);
+    }
     panel.state_mut().obey();
     (panel, shot)
 }

@@ -296,7 +296,8 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
         stroke(panel, &shot, places);
         panel.state_mut().obey();
         press(panel, "Replace part 1");
-        let asked = panel.state_mut().asked.split_off(0);
+        let asked = panel.state().asked();
+        panel.state_mut().requests.clear();
         let [Action::Edit { context, .. }] = asked[..] else { panic!("{asked:?}") };
         context
     };

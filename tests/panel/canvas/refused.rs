@@ -16,7 +16,7 @@ fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
     let mut full = false;
     let layers = [0.1, 0.5, 0.9].map(|y| {
         stroke(&mut panel, &shot, &[(0.1, y), (0.3, y)]);
-        let layers = kept(&panel.state().asked).to_vec();
+        let layers = kept(&panel.state().asked()).to_vec();
         assert_eq!(panel.state_mut().try_to_obey(), usize::from(full));
         if !std::mem::replace(&mut full, true) {
             panel.state().fill_disk();

@@ -1,9 +1,10 @@
 //! The undo histories of takes that were open before.
 
-use super::{History, Kept, Session, Snapshot};
+use super::{History, SaveState, Session, Snapshot};
 use crate::{
     art::TakeId,
     panel::canvas::history::{MAX_BYTES, PixelBytes},
+    project::Update,
     storyboard::ShotId,
 };
 
@@ -19,14 +20,14 @@ struct RecentSession {
     shot: ShotId,
     take: TakeId,
     history: History<Snapshot>,
-    kept: Kept,
+    save: SaveState,
 }
 
 impl RecentSessions {
     /// Remembers a session that ends.
     pub fn keep(&mut self, session: Session) {
-        let Session { shot, take, history, kept, .. } = session;
-        self.push(RecentSession { shot, take, history, kept });
+        let Session { shot, take, history, save, .. } = session;
+        self.push(RecentSession { shot, take, history, save });
     }
 
     /// Drops the oldest histories when there are too many, or when their pixels take too much memory.
@@ -39,15 +40,24 @@ impl RecentSessions {
         self.0.drain(..self.0.len() - fitting);
     }
 
+    /// Takes in an update of the project.
+    pub fn receive(&mut self, update: &Update) {
+        for recent in &mut self.0 {
+            recent.save.receive(update, (&recent.shot, &recent.take));
+        }
+    }
+
     /// Restores the history and the marks of a take, unless somebody else changed its marks meanwhile.
     pub fn resume(&mut self, session: &mut Session) {
         let is_it =
             |past: &RecentSession| (&past.shot, &past.take) == (&session.shot, &session.take);
         let Some(at) = self.0.iter().position(is_it) else { return };
-        let RecentSession { history, kept, .. } = self.0.remove(at);
-        if kept.may_be(&session.marks()) {
+        let RecentSession { history, save, .. } = self.0.remove(at);
+        if !save.is_overwritten() {
             session.restore(Some(history.now().clone()));
             session.history = history;
+            session.save = save;
+            session.save.retry();
         }
     }
 }
@@ -71,7 +81,7 @@ mod tests {
                 shot: ShotId::new(name).unwrap(),
                 take: TakeId::new("0123456789abcdef").unwrap(),
                 history: History::new(Snapshot { marks: marks.clone(), selected: None }),
-                kept: Kept::new(marks),
+                save: SaveState::new(marks),
             });
         }
         let left: Vec<_> = memory.0.iter().map(|past| past.shot.as_str()).collect();
