@@ -115,7 +115,7 @@
 //!
 //! fn log_takes(mut updates: MessageReader<project::Update>) {
 //!     for update in updates.read() {
-//!         if let project::Update::Drawn { shot, take } = update {
+//!         if let project::Update::Drawn { shot, take, .. } = update {
 //!             info!("{shot} has a new take: {take}");
 //!         }
 //!     }
