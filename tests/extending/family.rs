@@ -10,7 +10,7 @@ use bevy_illustrator::{
         hooks::Surroundings, scheduler::SchedulerConfig,
     },
     model::{ModelError, Package, package::INDEX, tensors::TensorSource},
-    recipe::{Sampler, Size},
+    recipe::{ResolvedSampler, Size},
 };
 use candle_core::{DType, Device, Tensor};
 
@@ -131,7 +131,7 @@ fn a_package_of_another_family_is_loaded_and_drawn_with() {
         prompt: "anything".to_owned(),
         negative_prompt: String::new(),
         size: Size::new(18, 16),
-        sampler: Sampler { steps: 4, ..Sampler::default() },
+        sampler: ResolvedSampler { steps: 4, ..ResolvedSampler::default() },
         noise: Noise::Seed(5),
     };
     let picture = model.draw(&request, &interrupt, &mut []).unwrap();

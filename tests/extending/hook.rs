@@ -4,7 +4,7 @@ use bevy_illustrator::{
     control::Interrupt,
     diffusion::{DeviceKind, DiffusionError, DrawRequest, Model, Noise, State, StepHook},
     model::EmbeddedPackage,
-    recipe::{Sampler, Size},
+    recipe::{ResolvedSampler, Size},
 };
 
 /// Counts the steps, and replaces the finished latents by zeros.
@@ -40,7 +40,7 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         prompt: "a red lighthouse by the sea".to_owned(),
         negative_prompt: String::new(),
         size: Size::new(32, 32),
-        sampler: Sampler { steps: 3, ..Sampler::default() },
+        sampler: ResolvedSampler { steps: 3, ..ResolvedSampler::default() },
         noise: Noise::Seed(seed),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();
