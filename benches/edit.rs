@@ -34,7 +34,7 @@ fn measure() -> Result<(), DiffusionError> {
         prompt: WORDS.to_owned(),
         negative_prompt: String::new(),
         size,
-        sampler,
+        sampler: sampler.clone(),
         noise: Noise::Seed(0),
     };
     let interrupt = Interrupt::default();
@@ -68,7 +68,7 @@ fn measure() -> Result<(), DiffusionError> {
             picture: picture.clone(),
             prompt: String::new(),
             negative_prompt: String::new(),
-            sampler,
+            sampler: sampler.clone(),
             noise: Noise::Seed(0),
         };
         let context = model.plan_edit(&request)?.crop;

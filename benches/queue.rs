@@ -28,8 +28,8 @@ fn main() {
         let registry = common::Fakes::default().registry();
         let mut project =
             Project::open(common::long_story(shots), folder.path(), registry).unwrap();
-        project.apply(Action::Pause(true)).unwrap();
-        let queue = milliseconds(|| drop(project.apply(Action::DrawNeeded)));
+        project.apply(Action::Pause(true));
+        let queue = milliseconds(|| _ = project.apply(Action::DrawNeeded));
         let poll = milliseconds(|| drop(project.poll()));
         let ids: Vec<_> = project.board().shots().iter().map(|shot| shot.id.clone()).collect();
         let states = milliseconds(|| {
@@ -39,8 +39,8 @@ fn main() {
         });
         let words = ShotWords { words: Some("x".to_owned()), ..ShotWords::default() };
         let set_words = Action::SetWords { shot: ids[shots / 2].clone(), words };
-        let set_words = milliseconds(|| drop(project.apply(set_words)));
-        let cancel = milliseconds(|| drop(project.apply(Action::CancelAll)));
+        let set_words = milliseconds(|| _ = project.apply(set_words));
+        let cancel = milliseconds(|| _ = project.apply(Action::CancelAll));
         println!(
             "{shots:>6} {queue:>10.2} {poll:>10.2} {states:>10.2} {set_words:>13.2} {cancel:>14.2}"
         );
