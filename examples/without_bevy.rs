@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {}", shot.id, shot.recipe.prompt);
     }
 
-    let _request = project.apply(Action::DrawNeeded);
+    project.apply(Action::DrawNeeded);
     let mut failed = 0;
     while !project.is_idle() {
         for update in project.poll() {
