@@ -370,6 +370,6 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_is_an_error_of_the_file() {
         let error = layout(json!({"block_out_channels": "many"})).err().unwrap();
-        assert!(error.contains("unet/config.json cannot be understood"), "{error}");
+        assert!(error.contains("unet/config.json cannot be parsed"), "{error}");
     }
 }
