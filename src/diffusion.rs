@@ -1,16 +1,16 @@
 //! Diffusion models on candle.
 //!
-//! A [`Model`] draws and edits pictures. It consists of a [`TextEncoder`], a [`Denoiser`] and an
-//! [`Autoencoder`], which a [`Family`] loads from a model [`Package`](crate::model::Package). Drawing is the loop
-//! [`sample()`]: a [`Scheduler`](scheduler::Scheduler) decides the steps, a [`Guide`](guide::Guide)
-//! combines the predictions under prompt and negative prompt, and [`StepHook`]s observe or change
-//! what happens.
+//! A [`Model`] draws and edits pictures. It has a [`TextEncoder`], a [`Denoiser`] and an
+//! [`Autoencoder`], which a [`Family`] loads from a model [`Package`](crate::model::Package).
+//! Drawing is the loop [`sample()`]: a [`Scheduler`](scheduler::Scheduler) decides the steps, a
+//! [`Guide`](guide::Guide) combines the predictions under prompt and negative prompt, and
+//! [`StepHook`]s observe or change the steps.
 //!
-//! Each of these traits can be implemented by other crates.
+//! Other crates can implement each of these traits.
 //!
-//! Names of networks, layers and options are those of diffusers, so that both can be read side by
-//! side. An option in a `config.json` that these networks do not support is an error that names the
-//! field and its value; it is never ignored.
+//! Names of networks, layers and options are those of diffusers, so that the two can be compared
+//! line by line. If a `config.json` has an option that these networks do not support, loading fails
+//! with an error that names the field and its value.
 
 mod conditioning;
 mod config;

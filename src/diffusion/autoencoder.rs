@@ -13,12 +13,12 @@ pub use self::{kl::AutoencoderKL, tiny::AutoencoderTiny};
 /// Turns pictures into latents and back.
 pub trait Autoencoder: Send + Sync {
     /// Encodes pictures in -1..=1, (batch, 3, height, width), whose sides are multiples of
-    /// [`LatentSpec::scale`], as latents in the scale of the denoiser. Of a distribution it returns the
-    /// mean.
+    /// [`LatentSpec::scale`], as latents in the scale of the denoiser. If the encoder predicts a
+    /// distribution, this is its mean.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] within one layer of the interrupt; otherwise when shapes do not
-    /// fit.
+    /// [`DiffusionError::Cancelled`] at most one layer after an interrupt. Otherwise if the shapes
+    /// do not match.
     fn encode(&self, image: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError>;
 
     /// Decodes latents in the scale of the denoiser, (batch, channels, height, width), as pictures
@@ -41,12 +41,12 @@ pub struct LatentSpec {
     pub scale: usize,
 }
 
-/// Loads the autoencoder in the folder `component` of a model, usually `vae`, by the class that its
+/// Loads the autoencoder in the folder `component` of a model, usually `vae`, as the class that its
 /// `config.json` names.
 ///
 /// # Errors
-/// When a file is missing or damaged, or when the configuration asks for something that these
-/// networks do not support; the error names the field.
+/// If a file is missing or damaged, or if the configuration has an option that these networks do
+/// not support. The error names the field.
 pub fn load(
     package: &dyn Package,
     component: &str,
@@ -64,7 +64,7 @@ pub fn load(
 
 /// The scale between the autoencoder's raw latents and the denoiser's: `raw = scaled / factor`.
 ///
-/// Stable Diffusion 1 and 2 need no more. As in diffusers' pipelines of these families,
+/// Stable Diffusion 1 and 2 need only this factor. As in diffusers' pipelines of these families,
 /// `shift_factor`, `latents_mean` and `latents_std` in a `config.json` are ignored.
 #[derive(Clone, Copy, Debug)]
 struct LatentScaling(f64);

@@ -1,4 +1,4 @@
-//! What a denoiser is told about the picture.
+//! Encoded prompts, which condition a denoiser.
 
 use candle_core::Tensor;
 
@@ -8,7 +8,7 @@ use candle_core::Tensor;
 pub struct Conditioning {
     /// The embedding of each token, (1, tokens, width).
     pub tokens: Tensor,
-    /// One embedding of the whole prompt, (1, width), for models that take it (Stable Diffusion XL).
+    /// One embedding of the whole prompt, (1, width), for models that use it (Stable Diffusion XL).
     pub pooled: Option<Tensor>,
 }
 

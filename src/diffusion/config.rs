@@ -1,5 +1,5 @@
-//! What the `config.json` files have in common: scalars that may be lists, and options that must
-//! have the value at which they do nothing.
+//! Helpers for all `config.json` files: values that may be a scalar or a list, and options that are
+//! only supported at their neutral value.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 use super::DiffusionError;
 use crate::model::{ModelError, Package, package::config_file};
 
-/// A value that diffusers lets one write once for all blocks, or as a list with one per block.
+/// A value for all blocks, or a list with one value per block.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrEach<T> {
-    /// The same for all.
+    /// The same value for all blocks.
     One(T),
-    /// One for each.
+    /// One value per block.
     Each(Vec<T>),
 }
 
 impl<T: Clone> OneOrEach<T> {
-    /// One value for each of `count` blocks; `None` when a list has another length.
+    /// One value for each of `count` blocks. `None` if the list has another length.
     pub(super) fn each(&self, count: usize) -> Option<Vec<T>> {
         match self {
             Self::One(value) => Some(vec![value.clone(); count]),
@@ -27,7 +27,7 @@ impl<T: Clone> OneOrEach<T> {
     }
 }
 
-/// A component's `config.json` with its location, for messages.
+/// A component's `config.json`, with its location for error messages.
 pub(super) struct ConfigFile {
     file: String,
     fields: Map<String, Value>,
@@ -42,14 +42,14 @@ impl ConfigFile {
         Ok(Self { file, fields })
     }
 
-    /// The fields as a `T`, which has defaults for absent fields.
+    /// Deserializes the fields. `T` has defaults for missing fields.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, DiffusionError> {
         serde_json::from_value(Value::Object(self.fields.clone()))
             .map_err(|source| ModelError::Json { file: self.file.clone(), source }.into())
     }
 
-    /// Refuses each option of `neutral` that has another value than the one given, at which it does
-    /// nothing. `null` counts as absent.
+    /// Returns an error if an option in `neutral` differs from its listed value, at which it has no
+    /// effect. `null` counts as missing.
     pub(super) fn refuse_other_than(
         &self,
         neutral: &[(&str, Value)],
@@ -74,7 +74,7 @@ impl ConfigFile {
         })
     }
 
-    /// [`OneOrEach::each`], with an error that names the field.
+    /// [`OneOrEach::each`] with an error that names the field.
     pub(super) fn each<T: Clone>(
         &self,
         field: &str,
@@ -85,7 +85,7 @@ impl ConfigFile {
         values.each(count).ok_or_else(wanted)
     }
 
-    /// The string in a field, if there is one.
+    /// The field's value, if it is a string.
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field)?.as_str()
     }

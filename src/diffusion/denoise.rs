@@ -15,35 +15,35 @@ pub trait Denoiser: Send + Sync {
     /// Predicts for `input`, (batch, channels, height, width). Returns the same shape.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] within one network block of the interrupt; otherwise when
-    /// shapes do not fit.
+    /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise if the
+    /// shapes do not match.
     fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError>;
 
-    /// The channels of the latents that it takes.
+    /// Input channels.
     fn latent_channels(&self) -> usize;
 
-    /// Height and width of the latents that it was trained with, if known.
+    /// Height and width of the latents in training, if known.
     fn sample_size(&self) -> Option<(usize, usize)> {
         None
     }
 }
 
-/// What a denoiser predicts from.
+/// The input of a denoiser.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct DenoiserInput<'a> {
     /// Latents as the scheduler scales them, (batch, channels, height, width).
     pub latents: &'a Tensor,
-    /// The timestep; fractional for some schedulers.
+    /// The timestep, which is fractional for some schedulers.
     pub timestep: f64,
-    /// A conditioning of the same batch size.
+    /// A conditioning with the same batch size.
     pub conditioning: &'a Conditioning,
     /// Stops or pauses the prediction.
     pub interrupt: &'a Interrupt,
 }
 
 impl<'a> DenoiserInput<'a> {
-    /// Puts an input together.
+    /// Creates an input.
     #[must_use]
     pub fn new(
         latents: &'a Tensor,

@@ -9,7 +9,7 @@ use candle_core::{
 
 use super::DiffusionError;
 
-/// The device that the networks run on. Text forms: `auto`, `cpu`, `cuda`, `cuda:1` and `metal`.
+/// The device that the networks run on. As text: `auto`, `cpu`, `cuda`, `cuda:1` and `metal`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceKind {
     /// CUDA, then Metal, then the CPU: the first device that the build supports and that opens.

@@ -31,20 +31,20 @@ use crate::{
 pub struct EditRequest {
     /// The picture to edit.
     pub picture: RgbaImage,
-    /// The prompt of the whole picture, for parts without words of their own.
+    /// The prompt of the whole picture. Parts without their own prompt use it.
     pub prompt: String,
-    /// The negative prompt of all parts.
+    /// The negative prompt for all parts.
     pub negative_prompt: String,
-    /// The parts, the uppermost first. Pixels in no part are kept.
+    /// The parts, from top to bottom. Pixels outside all parts are kept.
     pub parts: Vec<Part>,
-    /// Words that follow every part's own words.
+    /// Text that is appended to each part's own prompt.
     pub style: String,
-    /// The requested crop in pixels, instead of the default one. It is extended to whole latents, and
-    /// to the fewest that the model takes.
+    /// The requested crop in pixels, instead of the default one. It is extended to whole latents
+    /// and to the model's minimum size.
     pub context: Option<Area>,
-    /// How it is sampled.
+    /// The sampler.
     pub sampler: ResolvedSampler,
-    /// The starting noise of the whole picture, of which the edit uses the crop.
+    /// The starting noise of the whole picture. The edit uses the noise inside its crop.
     pub noise: Noise,
 }
 
@@ -68,14 +68,14 @@ impl Model {
         Ok(EditPlan::new(size, &request.parts, request.context, self.grid())?)
     }
 
-    /// Edits parts of a picture and returns the whole picture. Where the plan's blend mask is 0, not
-    /// one bit of it changes.
+    /// Edits parts of a picture and returns the whole picture. Pixels where the plan's blend mask
+    /// is 0 do not change at all.
     ///
     /// Hooks see the latents of the crop.
     ///
     /// # Errors
-    /// As [`Self::draw`], and [`DiffusionError::Edit`] when the parts do not fit the picture or would
-    /// change nothing.
+    /// As [`Self::draw`], and [`DiffusionError::Edit`] if the parts do not match the picture or
+    /// would not change any pixel.
     pub fn edit(
         &mut self,
         request: &EditRequest,
@@ -146,8 +146,8 @@ impl Model {
         Ok(self.parts.autoencoder.encode(&image, interrupt)?.to_dtype(DType::F32)?)
     }
 
-    /// The noise of the crop: that of the picture, and where a part with a seed of its own is the
-    /// dominant one, that of its seed.
+    /// The noise of the crop: the picture's noise, except where a part with its own seed is
+    /// dominant. There it is the noise of that seed.
     fn crop_noise(
         &self,
         regions: &LatentRegions,
@@ -171,7 +171,7 @@ impl Model {
         Ok(noise)
     }
 
-    /// Encodes the prompts of all parts and guides each region by its own.
+    /// Encodes the prompts of all parts. Each region is guided by its own prompt.
     fn region_prompts(
         &mut self,
         request: &EditRequest,

@@ -1,9 +1,9 @@
-//! Why a model cannot be loaded, or a picture not drawn.
+//! Errors of loading a model or drawing a picture.
 
 use super::{Cancelled, MAX_SIDE, MIN_SIDE, scheduler::SchedulerError};
 use crate::{edit::EditError, model::ModelError, recipe::Size};
 
-/// Why a model could not be loaded or run. Each message names the file, field or tensor.
+/// An error of loading or running a model. Each message names the file, field or tensor.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiffusionError {
@@ -13,7 +13,7 @@ pub enum DiffusionError {
     /// A file of the model cannot be used.
     #[error(transparent)]
     Model(ModelError),
-    /// A file of the tokenizer has unexpected contents.
+    /// A tokenizer file has unexpected contents.
     #[error("{file}: {reason}")]
     Tokenizer {
         /// The file.
@@ -29,16 +29,16 @@ pub enum DiffusionError {
         /// The reason, and what to do.
         reason: String,
     },
-    /// The model's scheduler cannot run.
+    /// The scheduler cannot be set up.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
-    /// The request has a value that cannot be used.
+    /// The request has an invalid value.
     #[error(transparent)]
     Draw(#[from] DrawError),
-    /// The edit has a value that cannot be used.
+    /// The edit has an invalid value.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// The parts of a model do not belong together.
+    /// The components of a model do not match.
     #[error(
         "the denoiser takes latents with {denoiser} channels, but the autoencoder's have {autoencoder}: \
          the parts of this model do not belong together"
@@ -69,7 +69,7 @@ impl From<ModelError> for DiffusionError {
     }
 }
 
-/// Why a picture cannot be drawn.
+/// An invalid request, or an invalid result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
@@ -78,13 +78,13 @@ pub enum DrawError {
         "a picture of {0} cannot be drawn: each side must have {MIN_SIDE} to {MAX_SIDE} pixels"
     )]
     Size(Size),
-    /// Not a number, or below 0.
+    /// The guidance scale is not a number, or is below 0.
     #[error("guidance scale {0} cannot be used: give a number of at least 0, such as 7.5")]
     Guidance(f32),
-    /// Not a number, or not in 0..=1.
+    /// The guidance rescale is not a number, or is outside 0..=1.
     #[error("guidance rescale {0} cannot be used: give a number from 0 to 1, such as 0.7")]
     GuidanceRescale(f32),
-    /// The starting noise belongs to another size or another model.
+    /// The starting noise has the wrong shape for this size and model.
     #[error(
         "the starting noise has the shape {found:?}, but {size} pixels need \
          {expected:?} with this model (batch, channels, height, width)"
@@ -92,7 +92,7 @@ pub enum DrawError {
     Noise {
         /// The shape of the noise.
         found: Vec<usize>,
-        /// The shape that is needed.
+        /// The required shape.
         expected: [usize; 4],
         /// The requested size.
         size: Size,

@@ -1,4 +1,4 @@
-//! Model families: what a package holds and how it is loaded.
+//! Model families: recognising and loading packages.
 
 mod sd1;
 
@@ -16,22 +16,22 @@ use crate::{
 
 pub use sd1::StableDiffusion;
 
-/// A family of models that are loaded alike.
+/// A family of models with the same structure.
 ///
 /// Another crate adds a family by implementing this trait.
 pub trait Family: Send + Sync {
     /// The name that error messages use, such as `Stable Diffusion 1 and 2`.
     fn name(&self) -> &str;
 
-    /// Whether a package belongs to this family. It may still turn out to be incomplete or damaged
-    /// when it is loaded.
+    /// Whether a package belongs to this family. Loading may still fail if the package is
+    /// incomplete or damaged.
     fn detect(&self, package: &dyn Package) -> bool;
 
     /// Loads a model of this family.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] when interrupted; otherwise when a file is missing or damaged, or
-    /// asks for something that the family does not support. The error names the file.
+    /// [`DiffusionError::Cancelled`] if interrupted. Otherwise if a file is missing, damaged, or
+    /// has an unsupported option. The error names the file.
     fn load(
         &self,
         package: &dyn Package,
@@ -40,7 +40,7 @@ pub trait Family: Send + Sync {
     ) -> Result<Model, DiffusionError>;
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
@@ -62,10 +62,10 @@ pub fn families() -> Vec<Arc<dyn Family>> {
     vec![Arc::new(StableDiffusion)]
 }
 
-/// Loads a package with the first family that detects it as its own.
+/// Loads a package with the first family that recognises it.
 ///
 /// # Errors
-/// When no family does, and those of [`Family::load`].
+/// If no family recognises the package, and the errors of [`Family::load`].
 pub fn load(
     families: &[Arc<dyn Family>],
     package: &dyn Package,
@@ -88,14 +88,14 @@ pub fn load(
     });
     let loaded = family.load(&package, options, control);
     if loaded.is_err() {
-        // The error of a cancelled tensor arrives as one of candle's.
+        // A cancelled load arrives as an error of candle.
         interrupt.check()?;
     }
     loaded
 }
 
-/// Checks that a package can be loaded, without reading its weights: only their names, types and
-/// shapes are compared with what the networks need.
+/// Checks that a package can be loaded without reading its weights. It compares the names, types
+/// and shapes of tensors with those that the networks need.
 ///
 /// # Errors
 /// As [`load`].

@@ -14,29 +14,29 @@ pub use rescale::Rescale;
 
 /// Combines predictions.
 pub trait Guide: Send + Sync {
-    /// Combines the predictions under each conditioning of the drawing, in their order, each
-    /// (1, channels, height, width), into one of the same shape.
+    /// Combines the predictions, one per conditioning and in the same order, each (1, channels,
+    /// height, width), into one of the same shape.
     ///
     /// # Errors
-    /// When candle fails.
+    /// If a tensor operation fails.
     fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor>;
 }
 
-/// How strongly a picture is guided.
+/// Guidance strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GuidanceScale {
     /// The classifier-free guidance scale, above 1.
     pub scale: f64,
-    /// How far the prediction's contrast is returned to what it is without guidance, in 0..=1.
+    /// How much of the contrast that guidance adds is removed, in 0..=1.
     pub rescale: f64,
 }
 
 impl GuidanceScale {
     /// The guidance of a sampler, `boost` times as strong.
     ///
-    /// `None` where the scale is 1 or less: as in diffusers, such a picture is drawn without
-    /// guidance and the negative prompt has no effect. A `boost` above 1 strengthens at least a scale
-    /// of 1, so that it always adds guidance.
+    /// `None` if the scale is 1 or less: as in diffusers, such a picture is drawn without
+    /// guidance and the negative prompt has no effect. A `boost` above 1 multiplies a scale of at
+    /// least 1, so it always adds guidance.
     #[must_use]
     pub fn new(guidance_scale: f32, guidance_rescale: f32, boost: f32) -> Option<Self> {
         let base = if boost > 1.0 { guidance_scale.max(1.0) } else { guidance_scale };
@@ -45,7 +45,7 @@ impl GuidanceScale {
             .then(|| Self { scale: f64::from(scale), rescale: f64::from(guidance_rescale) })
     }
 
-    /// The guide from the prediction with index `negative_prompt` to that with index `prompt`.
+    /// The guide for the predictions with the indices `negative_prompt` and `prompt`.
     #[must_use]
     pub fn guide(self, prompt: usize, negative_prompt: usize) -> Box<dyn Guide> {
         let cfg = Cfg { prompt, negative_prompt, scale: self.scale };
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_of_1_or_less_is_no_guidance() {
+    fn a_scale_of_1_or_less_disables_guidance() {
         assert_eq!([0.0, 0.5, 1.0].map(|of| scale(of, 1.0)), [None; 3]);
         assert_eq!(scale(1.5, 1.0), Some(1.5));
     }
 
     #[test]
-    fn a_boost_guides_at_every_scale_and_never_less_than_without_it() {
+    fn a_boost_always_guides_and_never_weakens_guidance() {
         for guidance_scale in [0.0, 0.5, 1.0, 1.2, 5.0] {
             let (plain, boosted) = (scale(guidance_scale, 1.0), scale(guidance_scale, 1.5));
             assert!(boosted > plain, "{guidance_scale}: {plain:?} became {boosted:?}");

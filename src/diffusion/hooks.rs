@@ -1,4 +1,4 @@
-//! Step hooks: what changes or observes the sampling loop.
+//! Step hooks, which observe or change the sampling loop.
 
 mod differential;
 mod preview;

@@ -1,4 +1,4 @@
-//! The operations of [`ops`](crate::ops) together with their weights.
+//! Layers: the operations of [`ops`](crate::ops) with their weights.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
@@ -42,7 +42,7 @@ pub(super) struct Conv2d {
 }
 
 impl Conv2d {
-    /// One that keeps the size: an odd `kernel`, stride 1, and as much padding as that takes.
+    /// A convolution that keeps the size: `kernel` is odd, the stride is 1, and the padding matches.
     pub(super) fn load(
         input: usize,
         output: usize,
@@ -65,7 +65,7 @@ impl Conv2d {
         Ok(Self { weight, bias: None, stride: 1, padding: kernel.saturating_sub(1) / 2 })
     }
 
-    /// The same convolution at every second pixel.
+    /// The same convolution with stride 2.
     pub(super) fn halving(self, padding: usize) -> Self {
         Self { stride: 2, padding, ..self }
     }
@@ -106,7 +106,7 @@ impl GroupNorm {
         ops::group_norm(x, &self.weight, &self.bias, self.groups, self.eps)
     }
 
-    /// The norm followed by an activation, in one pass where there is one.
+    /// The norm followed by an activation, fused into one pass if possible.
     pub(super) fn forward_with(&self, activation: Activation, x: &Tensor) -> Result<Tensor> {
         if activation == Activation::Silu {
             ops::group_norm_silu(x, &self.weight, &self.bias, self.groups, self.eps)

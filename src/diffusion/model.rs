@@ -1,4 +1,4 @@
-//! A loaded model: its networks put together.
+//! A loaded model.
 
 use std::collections::HashMap;
 
@@ -18,21 +18,21 @@ use super::{
 };
 use crate::{control::Control, edit::Grid, recipe::ResolvedSampler};
 
-/// How many encoded prompts are kept. A story's pictures share most of their negative prompts, and
-/// the takes of one shot all of their prompts.
+/// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
+/// a shot share both prompts.
 const MAX_KEPT_PROMPTS: usize = 64;
 
-/// The parts of a model, which a [`Family`](super::Family) loads.
+/// The components of a model, loaded by a [`Family`](super::Family).
 pub struct ModelParts {
     /// Encodes prompts.
     pub text_encoder: Box<dyn TextEncoder>,
     /// Predicts noise.
     pub denoiser: Box<dyn Denoiser>,
-    /// Turns pictures into latents and back.
+    /// Converts pictures to latents and back.
     pub autoencoder: Box<dyn Autoencoder>,
-    /// The model's `scheduler_config.json`, which every scheduler is set up from.
+    /// The model's `scheduler_config.json`, from which every scheduler is set up.
     pub scheduler: SchedulerConfig,
-    /// How the denoiser expects the surroundings of an edited part.
+    /// Whether the denoiser expects noise around an edited part.
     pub surroundings: Surroundings,
     /// Where the networks run.
     pub device: Device,
@@ -40,7 +40,7 @@ pub struct ModelParts {
 
 /// A loaded model, which draws pictures from prompts and edits them.
 ///
-/// The same request gives the same picture, bit for bit, on the same kind of device.
+/// The same request gives an identical picture on the same type of device.
 pub struct Model {
     pub(super) parts: ModelParts,
     pub(super) colours: LatentColours,
@@ -48,11 +48,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Puts a model together.
+    /// Creates a model from its components.
     ///
     /// # Errors
-    /// [`DiffusionError::Parts`] when denoiser and autoencoder have different latents, and when the
-    /// autoencoder cannot decode.
+    /// [`DiffusionError::Parts`] if the denoiser and the autoencoder have different latents. Also
+    /// if the autoencoder cannot decode.
     pub fn new(parts: ModelParts, interrupt: &Interrupt) -> Result<Self, DiffusionError> {
         let (denoiser, autoencoder) = (parts.denoiser.latent_channels(), parts.autoencoder.spec());
         if denoiser != autoencoder.channels {
@@ -65,19 +65,18 @@ impl Model {
     /// The grid of latents.
     #[must_use]
     pub fn grid(&self) -> Grid {
-        // Half of the size that the model was trained with is enough context.
+        // Half of the training size is enough context.
         let trained = self.parts.denoiser.sample_size();
         let min = trained.map_or(1, |(height, width)| height.min(width) as u32 / 2);
         Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
     }
 
-    /// Draws one picture of exactly the requested size. A size that is not a whole number of latents
-    /// is drawn a little larger and cropped to its middle.
+    /// Draws one picture of exactly the requested size. If the size is not a whole number of
+    /// latents, the picture is drawn slightly larger and centre-cropped.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] when interrupted, [`DiffusionError::Draw`] and
-    /// [`DiffusionError::Scheduler`] when the request has a value that cannot be used, and the error
-    /// of any hook.
+    /// [`DiffusionError::Cancelled`] if interrupted, [`DiffusionError::Draw`] or
+    /// [`DiffusionError::Scheduler`] if the request has an invalid value, and any hook's error.
     pub fn draw(
         &mut self,
         request: &DrawRequest,
@@ -92,7 +91,7 @@ impl Model {
 
         interrupt.check()?;
         let prompt = self.encode_prompt(&request.prompt, interrupt)?;
-        // A hook may read the negative prompt, even when it has no effect on the picture.
+        // Encode the negative prompt even if it has no effect, because a hook may read it.
         let negative_prompt = match guidance.is_some() || !hooks.is_empty() {
             true => Some(self.encode_prompt(&request.negative_prompt, interrupt)?),
             false => None,
@@ -126,7 +125,7 @@ impl Model {
         Ok(pixels::rgba(&image)?)
     }
 
-    /// The scheduler of a sampler, set up from the model's config.
+    /// Sets up a sampler's scheduler from the model's config.
     pub(super) fn scheduler(
         &self,
         sampler: &ResolvedSampler,
@@ -134,7 +133,7 @@ impl Model {
         Ok(scheduler::build(&sampler.scheduler, &self.parts.scheduler, sampler.steps)?)
     }
 
-    /// The encoded prompt, which is kept for the next time.
+    /// Encodes a prompt, or returns it from the cache.
     pub(super) fn encode_prompt(
         &mut self,
         prompt: &str,
@@ -151,7 +150,7 @@ impl Model {
         Ok(conditioning)
     }
 
-    /// Noise for a whole picture.
+    /// The starting noise of a whole picture.
     pub(super) fn starting_noise(
         &self,
         from: &Noise,
@@ -168,7 +167,7 @@ impl Model {
     }
 }
 
-/// The hooks of one drawing: one of our own before the caller's, and the preview after them.
+/// The hooks of one drawing: an optional internal hook, the caller's hooks, then the preview.
 pub(super) fn with_hooks<'a>(
     first: Option<&'a mut dyn StepHook>,
     hooks: &'a mut [&mut dyn StepHook],

@@ -3,14 +3,14 @@
 use candle_core::{DType, Device, Result, Tensor};
 use image::{Rgb32FImage, RgbImage, RgbaImage};
 
-/// An opaque picture from (1, 3, height, width) in -1..=1. Values beyond are cut off.
+/// An opaque picture from (1, 3, height, width) in -1..=1. Values outside are clamped.
 pub(super) fn rgba(image: &Tensor) -> Result<RgbaImage> {
     let (width, height, values) = bytes(image)?;
     let opaque = values.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], u8::MAX]).collect();
     RgbaImage::from_raw(width, height, opaque).ok_or_else(wrong_size)
 }
 
-/// A picture from (1, 3, height, width) in -1..=1. Values beyond are cut off.
+/// An RGB picture from (1, 3, height, width) in -1..=1. Values outside are clamped.
 pub(super) fn rgb(image: &Tensor) -> Result<RgbImage> {
     let (width, height, values) = bytes(image)?;
     RgbImage::from_raw(width, height, values).ok_or_else(wrong_size)
@@ -31,7 +31,7 @@ pub(super) fn tensor_from_rgb32f(image: &Rgb32FImage, device: &Device) -> Result
     rows.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()
 }
 
-/// (1, 3, height, width) in -1..=1 from a picture, without its opacity.
+/// (1, 3, height, width) in -1..=1 from a picture, without its alpha channel.
 pub(super) fn tensor_from_rgba(image: &RgbaImage, device: &Device) -> Result<Tensor> {
     let shape = (image.height() as usize, image.width() as usize, 4);
     let rows = Tensor::from_slice(image, shape, device)?.narrow(2, 0, 3)?;
@@ -42,7 +42,7 @@ fn bytes(image: &Tensor) -> Result<(u32, u32, Vec<u8>)> {
     let (_, _, height, width) = image.dims4()?;
     let rows = image.squeeze(0)?.permute((1, 2, 0))?.to_device(&Device::Cpu)?;
     let values: Vec<f32> = rows.flatten_all()?.to_vec1()?;
-    // Halves are rounded to even, as in numpy.
+    // Rounds halves to even, as numpy does.
     let bytes = values.into_iter().map(|v| ((v * 0.5 + 0.5) * 255.0).round_ties_even() as u8);
     Ok((width as u32, height as u32, bytes.collect()))
 }

@@ -7,20 +7,20 @@ use crate::recipe::{ResolvedSampler, Size};
 
 /// The shortest side of a picture in pixels.
 pub const MIN_SIDE: u32 = 16;
-/// The longest side in pixels that is sampled at once. Attention needs memory in proportion to the
-/// fourth power of the side.
+/// The longest side in pixels of one sampling pass. The memory for attention grows with the fourth
+/// power of the side.
 pub const MAX_SIDE: u32 = 2048;
 
 /// A picture to draw.
 #[derive(Clone, Debug)]
 pub struct DrawRequest {
-    /// What the picture shows.
+    /// The prompt.
     pub prompt: String,
-    /// What it must not show. Without guidance it has no effect.
+    /// The negative prompt. It has no effect without guidance.
     pub negative_prompt: String,
     /// Size in pixels.
     pub size: Size,
-    /// How it is sampled.
+    /// The sampler.
     pub sampler: ResolvedSampler,
     /// The starting noise.
     pub noise: Noise,
@@ -35,7 +35,7 @@ pub enum Noise {
     Latents(Tensor),
 }
 
-/// The latents of a picture.
+/// The size of a picture in latents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LatentLayout {
     /// (1, channels, height, width).
@@ -57,7 +57,7 @@ impl DrawRequest {
 }
 
 impl LatentLayout {
-    /// The layout of a picture of any size from [`MIN_SIDE`].
+    /// The layout of a picture of at least [`MIN_SIDE`].
     pub(super) fn new(size: Size, spec: LatentSpec) -> Result<Self, DrawError> {
         if size.width.min(size.height) < MIN_SIDE {
             return Err(DrawError::Size(size));
@@ -67,7 +67,7 @@ impl LatentLayout {
         Ok(Self { shape: [1, spec.channels, height, width], size })
     }
 
-    /// Checks a sampler, and starting noise for this layout.
+    /// Checks a sampler, and the starting noise for this layout.
     pub(super) fn check(&self, sampler: &ResolvedSampler, noise: &Noise) -> Result<(), DrawError> {
         let ResolvedSampler { guidance_scale: guidance, guidance_rescale, .. } = *sampler;
         if !guidance.is_finite() || guidance < 0.0 {
@@ -86,7 +86,7 @@ impl LatentLayout {
         }
     }
 
-    /// The middle of a decoded picture (1, 3, height, width), in the requested size.
+    /// Centre-crops a decoded picture (1, 3, height, width) to the requested size.
     pub(super) fn crop_to_size(&self, image: &Tensor) -> candle_core::Result<Tensor> {
         let (_, _, height, width) = image.dims4()?;
         let [to_height, to_width] = [self.size.height, self.size.width].map(|side| side as usize);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_value_is_named() {
+    fn invalid_values_are_named() {
         for (width, height, guidance, word) in [
             (0, 128, 5.0, "0x128"),
             (128, 15, 5.0, "128x15"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_between_whole_latents_is_cropped_to_its_middle() {
+    fn a_size_between_whole_latents_is_centre_cropped() {
         let layout = request(100, 33, 1.0).layout(SPEC).unwrap();
         assert_eq!(layout.shape, [1, 4, 5, 13]);
         let columns = Tensor::arange(0_f32, 104.0, &Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! The residual block, and the changes of resolution, that the UNet and the autoencoder share.
+//! The residual block and the resampling layers of the UNet and the autoencoder.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
@@ -6,21 +6,21 @@ use candle_nn::VarBuilder;
 use super::layers::{Conv2d, GroupNorm, Linear};
 use crate::ops::{self, Activation};
 
-/// What all residual blocks of a network have in common.
+/// Options that all residual blocks of a network share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResnetConfig {
     /// The width of the time embedding, if the network has one.
     pub(super) time_width: Option<usize>,
-    /// Whether time scales and shifts the second norm, instead of being added before it.
+    /// Whether the time embedding scales and shifts the second norm, instead of being added before it.
     pub(super) scale_shift: bool,
     pub(super) groups: usize,
     pub(super) eps: f64,
     pub(super) activation: Activation,
-    /// What the sum of both ways is divided by.
+    /// The divisor of the block's output.
     pub(super) output_scale: f64,
 }
 
-/// Two convolutions beside a shortcut (diffusers' `ResnetBlock2D`).
+/// Two convolutions with a skip connection (diffusers' `ResnetBlock2D`).
 #[derive(Clone, Debug)]
 pub(super) struct ResnetBlock2D {
     config: ResnetConfig,
@@ -87,11 +87,11 @@ impl ResnetBlock2D {
     }
 }
 
-/// Halves height and width by a convolution.
+/// Halves height and width with a convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Downsample2D {
     conv: Conv2d,
-    /// Without padding all around, one row and one column of zeros are added at the end.
+    /// With padding 0, one row and one column of zeros are added at the bottom and right.
     pad_end: bool,
 }
 
@@ -110,7 +110,7 @@ impl Downsample2D {
     }
 }
 
-/// Enlarges by nearest pixels, then smooths by a convolution.
+/// Nearest-neighbour upsampling followed by a convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Upsample2D {
     conv: Conv2d,
@@ -121,7 +121,7 @@ impl Upsample2D {
         Ok(Self { conv: Conv2d::load(channels, channels, 3, &weights.pp("conv"))? })
     }
 
-    /// Enlarges to `size`, or to twice the size.
+    /// Upsamples to `size`, or by a factor of 2.
     pub(super) fn forward(&self, x: &Tensor, size: Option<(usize, usize)>) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let (height, width) = size.unwrap_or((2 * height, 2 * width));

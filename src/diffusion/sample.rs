@@ -1,6 +1,6 @@
 //! The sampling loop.
 //!
-//! Every picture comes out of [`sample`]. Without hooks it draws a picture from noise; img2img,
+//! [`sample`] computes every picture. Without hooks it draws a picture from noise. Img2img,
 //! inpainting, previews and traces are [`StepHook`]s.
 
 use candle_core::Tensor;
@@ -10,7 +10,7 @@ use super::{
     guide::Guide, scheduler::Scheduler,
 };
 
-/// Everything that [`sample`] needs.
+/// The arguments of [`sample`].
 pub struct SampleInputs<'a> {
     /// Predicts the noise.
     pub denoiser: &'a dyn Denoiser,
@@ -18,13 +18,13 @@ pub struct SampleInputs<'a> {
     pub scheduler: &'a mut dyn Scheduler,
     /// Standard normal noise, (1, channels, height, width).
     pub noise: Tensor,
-    /// What the denoiser predicts under at each step; at least one. The [`Guide`] knows their order.
+    /// The conditionings of each step, at least one, in the order that the [`Guide`] expects.
     pub conditionings: &'a [Conditioning],
     /// Combines the predictions.
     pub guide: &'a dyn Guide,
-    /// The conditioning of the prompt; for [`State::prompt`].
+    /// The conditioning of the prompt, for [`State::prompt`].
     pub prompt: &'a Conditioning,
-    /// The conditioning of the negative prompt, if it was encoded; for [`State::negative_prompt`].
+    /// The conditioning of the negative prompt, if it was encoded, for [`State::negative_prompt`].
     pub negative_prompt: Option<&'a Conditioning>,
     /// Stops or pauses the loop.
     pub interrupt: &'a Interrupt,
@@ -36,17 +36,17 @@ pub struct State<'a> {
     pub latents: Tensor,
     /// The starting noise, of the same shape, before the scheduler scales it.
     pub noise: Tensor,
-    /// The index of the current step; after the last one, the number of steps. A hook's
+    /// The index of the current step. After the last step it is the number of steps. A hook's
     /// [`begin`](StepHook::begin) may raise it to skip steps.
     pub step: usize,
-    /// The index of the step that the loop began with.
+    /// The index of the first step.
     pub first_step: usize,
-    /// What the scheduler expects the finished latents to be. `None` before the first step.
+    /// The scheduler's prediction of the finished latents. `None` before the first step.
     pub predicted_original: Option<Tensor>,
-    /// How far each latent is denoised, (1, 1, height, width) in 0..=1. `None` if all are denoised
-    /// from noise.
+    /// The denoising strength of each latent, (1, 1, height, width) in 0..=1. `None` if all latents
+    /// are denoised from pure noise.
     pub denoise_mask: Option<Tensor>,
-    /// The conditioning of the prompt. With several regions, that of the first.
+    /// The conditioning of the prompt. With several regions, the prompt of the first one.
     pub prompt: &'a Conditioning,
     /// The conditioning of the negative prompt, if it was encoded.
     pub negative_prompt: Option<&'a Conditioning>,
@@ -54,18 +54,18 @@ pub struct State<'a> {
     scheduler: &'a mut dyn Scheduler,
 }
 
-/// Where the loop is.
+/// The position of the loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInfo {
     /// The index of the step.
     pub index: usize,
     /// The number of steps.
     pub count: usize,
-    /// The timestep that the denoiser is given.
+    /// The denoiser's timestep.
     pub timestep: f64,
 }
 
-/// Observes or changes the loop. Hooks are called in their order; all methods default to nothing.
+/// Observes or changes the loop. Hooks are called in order. All methods do nothing by default.
 pub trait StepHook: Send {
     /// Called once, before the first step.
     ///
@@ -114,7 +114,7 @@ pub trait StepHook: Send {
 }
 
 impl State<'_> {
-    /// The timesteps that the denoiser is given, one for each step.
+    /// The denoiser's timesteps, one for each step.
     #[must_use]
     pub fn timesteps(&self) -> &[f64] {
         &self.timesteps
@@ -127,12 +127,11 @@ impl State<'_> {
     }
 }
 
-/// Denoises latents, from noise to the last step. Returns (1, channels, height, width).
+/// Runs all steps from the starting noise to the finished latents. Returns (1, channels, height, width).
 ///
 /// # Errors
-/// [`DiffusionError::Cancelled`] within one network block of the interrupt,
-/// [`DrawError::NotFinite`] when the result has values that are not finite, and the error of any
-/// hook.
+/// [`DiffusionError::Cancelled`] at most one network block after an interrupt,
+/// [`DrawError::NotFinite`] if the result has values that are not finite, and any hook's error.
 pub fn sample(
     inputs: SampleInputs<'_>,
     hooks: &mut [&mut dyn StepHook],

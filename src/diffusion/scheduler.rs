@@ -1,13 +1,12 @@
-//! Schedulers: the steps from noise to a picture, as in diffusers.
+//! Schedulers, as in diffusers: the steps from noise to a picture.
 //!
-//! A scheduler decides the timesteps at which the denoiser predicts, and how each prediction changes
-//! the latents. It is found by the name of its class in diffusers ([`build`]); other crates can
-//! [`register`] more. Any scheduler can be set up from any model's `scheduler_config.json`
-//! ([`SchedulerConfig`]): it reads the fields that it knows and takes its own defaults for the
-//! others.
+//! A scheduler chooses the denoiser's timesteps and updates the latents with each prediction.
+//! [`build`] finds it by its class name in diffusers; other crates can [`register`] more classes.
+//! Any scheduler can be set up from any model's `scheduler_config.json` ([`SchedulerConfig`]): it
+//! reads the fields that it knows and uses its own defaults for the others.
 //!
-//! Scalars are computed on the processor in `f64` from the trained `f32` noise schedule, tensors in
-//! `f32`.
+//! Scalars are computed on the CPU in `f64` from the `f32` noise schedule of the training. Tensors
+//! are `f32`.
 
 mod config;
 mod ddim;
@@ -27,22 +26,23 @@ pub use registry::{SchedulerClass, build, classes, find, register};
 
 /// The steps from noise to one picture.
 pub trait Scheduler: Send {
-    /// The timestep of each step; fractional for some sigma spacings. Its length is the number of
-    /// steps.
+    /// The timestep of each step. Some sigma spacings give fractional timesteps. The length is the
+    /// number of steps.
     fn timesteps(&self) -> &[f64];
 
-    /// The standard deviation of the starting noise: standard normal noise times this are the latents
-    /// before the first step.
+    /// The standard deviation of the starting noise. The first latents are standard normal noise
+    /// times this value.
     fn init_noise_sigma(&self) -> f64;
 
-    /// The latents in the scale that the denoiser expects at `step`, counted from 0.
+    /// Scales the latents as the denoiser expects them at `step`, which counts from 0.
     ///
     /// # Errors
     /// When candle fails.
     fn scale_model_input(&self, latents: &Tensor, step: usize) -> candle_core::Result<Tensor>;
 
-    /// Finished latents with the amount of `noise` that latents have before `step`. A `step` equal to
-    /// the number of steps is the end. In diffusers this is `add_noise` at the timestep of the step.
+    /// Adds as much `noise` to finished latents as latents have before `step`. If `step` is the
+    /// number of steps, it adds the noise that is left after the last step. In diffusers this is
+    /// `add_noise` at the timestep of the step.
     ///
     /// # Errors
     /// When candle fails.
@@ -53,7 +53,8 @@ pub trait Scheduler: Send {
         step: usize,
     ) -> candle_core::Result<Tensor>;
 
-    /// Changes `latents` by the denoiser's prediction. Steps are taken in order; the first may be any.
+    /// Updates `latents` with the denoiser's prediction. Steps must be in order, but may start at
+    /// any step.
     ///
     /// # Errors
     /// When candle fails.
@@ -68,9 +69,9 @@ pub trait Scheduler: Send {
 /// The result of a step.
 #[derive(Clone, Debug)]
 pub struct Stepped {
-    /// The latents before the next step.
+    /// The latents for the next step.
     pub latents: Tensor,
-    /// The finished latents, as this step predicts them.
+    /// This step's prediction of the finished latents.
     pub predicted_original: Tensor,
 }
 

@@ -7,10 +7,10 @@ use super::{Conditioning, DiffusionError, Interrupt};
 
 /// Encodes prompts.
 pub trait TextEncoder: Send + Sync {
-    /// Encodes a prompt. Text beyond the encoder's length is cut off.
+    /// Encodes a prompt. Text beyond the encoder's maximum length is truncated.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] when interrupted, and when the prompt cannot be tokenized or
-    /// the network fails.
+    /// [`DiffusionError::Cancelled`] if interrupted. Also if the prompt cannot be tokenized or the
+    /// network fails.
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError>;
 }

@@ -1,4 +1,4 @@
-//! Gives the networks a package's tensors in candle's way, always as f32.
+//! Loads a package's tensors into candle networks, always as f32.
 
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
@@ -6,7 +6,7 @@ use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 use super::DiffusionError;
 use crate::model::{ModelError, Package, TensorSource};
 
-/// The weights of a component, such as `unet`, read tensor by tensor and widened to f32.
+/// The weights of a component, such as `unet`, loaded tensor by tensor and converted to f32.
 ///
 /// # Errors
 /// As [`Package::tensors`].
@@ -73,7 +73,7 @@ impl SimpleBackend for Weights {
     }
 }
 
-/// What is wrong with one tensor. It travels inside [`candle_core::Error`].
+/// The error of one tensor, wrapped in [`candle_core::Error`].
 #[derive(Debug, thiserror::Error)]
 enum WeightError {
     #[error(

@@ -17,10 +17,10 @@ use crate::{
     ops::{self, Activation},
 };
 
-/// The eps of all norms in here.
+/// The epsilon of all norms.
 const EPS: f64 = 1e-6;
 
-/// The fields of `vae/config.json` that this network follows, with diffusers' defaults.
+/// The fields of `vae/config.json` that this network uses, with diffusers' defaults.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct Config {
@@ -59,7 +59,7 @@ impl Default for Config {
     }
 }
 
-/// A convolutional autoencoder whose encoder gives a normal distribution over latents.
+/// A convolutional autoencoder. Its encoder predicts a normal distribution of latents.
 #[derive(Clone, Debug)]
 pub struct AutoencoderKL {
     scaling: LatentScaling,
@@ -75,8 +75,8 @@ impl AutoencoderKL {
     /// Loads the autoencoder in the folder `component` of a model, usually `vae`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or when the configuration asks for something that this
-    /// network does not support; the error names the field.
+    /// If a file is missing or damaged, or if the configuration has an option that this network
+    /// does not support. The error names the field.
     pub fn load(
         package: &dyn Package,
         component: &str,
@@ -142,7 +142,7 @@ impl AutoencoderKL {
         Ok((mean, log_variance.contiguous()?.clamp(-30.0, 20.0)?))
     }
 
-    /// Decodes raw latents, which are not in the scale of the denoiser.
+    /// Decodes raw latents. They are not in the denoiser's scale.
     ///
     /// # Errors
     /// When cancelled, or when shapes do not fit.
@@ -333,7 +333,7 @@ impl MidBlock {
     }
 }
 
-/// Attention of each pixel to all others with a single head.
+/// Single-head attention of each pixel to all others.
 #[derive(Clone, Debug)]
 struct Attention {
     group_norm: GroupNorm,
@@ -345,7 +345,7 @@ struct Attention {
 
 impl Attention {
     fn load(channels: usize, groups: usize, weights: &VarBuilder) -> candle_core::Result<Self> {
-        // The names of published weights, and those that diffusers has given them since.
+        // The names in old published weights, and the names that diffusers uses now.
         let old = weights.contains_tensor("query.weight");
         let project = |now: &str, before: &str| {
             Linear::load(channels, channels, &weights.pp(if old { before } else { now }))

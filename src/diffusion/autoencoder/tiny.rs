@@ -12,7 +12,7 @@ use crate::{
     ops::{self, Activation},
 };
 
-/// The fields of `vae/config.json` that this network follows, with diffusers' defaults.
+/// The fields of `vae/config.json` that this network uses, with diffusers' defaults.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct Config {
@@ -68,8 +68,8 @@ impl AutoencoderTiny {
     /// Loads the autoencoder in the folder `component` of a model, usually `vae`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or when the configuration asks for something that this
-    /// network does not support; the error names the field.
+    /// If a file is missing or damaged, or if the configuration has an option that this network
+    /// does not support. The error names the field.
     pub fn load(
         package: &dyn Package,
         component: &str,
@@ -107,7 +107,7 @@ impl AutoencoderTiny {
             .ok()
             .and_then(|halvings| config.upsampling_scaling_factor.checked_pow(halvings))
             .filter(|scale| *scale > 0)
-            .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "2 as a rule"))?;
+            .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "usually 2"))?;
         let weights = weights(package, component, device)?;
         Ok(Self {
             scaling: LatentScaling(config.scaling_factor),
@@ -159,7 +159,7 @@ impl Autoencoder for AutoencoderTiny {
     }
 }
 
-/// The layers of the encoder, which diffusers numbers one after the other.
+/// The layers of the encoder, in the order of their numbers in diffusers.
 fn encoder(
     config: &Config,
     activation: Activation,
@@ -226,7 +226,7 @@ fn run(layers: &[Layer], x: Tensor, interrupt: &Interrupt) -> Result<Tensor, Dif
     Ok(hidden)
 }
 
-/// Three convolutions with a shortcut.
+/// Three convolutions with a skip connection.
 #[derive(Clone, Debug)]
 struct Block {
     convs: [Conv2d; 3],
@@ -247,7 +247,7 @@ impl Block {
         let [first, second, third] = &self.convs;
         let hidden = self.activation.forward(&first.forward(x)?)?;
         let hidden = self.activation.forward(&second.forward(&hidden)?)?;
-        // The last activation is ReLU whatever the others are.
+        // The last activation is always ReLU.
         Activation::Relu.forward(&ops::add(&third.forward(&hidden)?, x)?)
     }
 }

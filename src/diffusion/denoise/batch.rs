@@ -1,15 +1,15 @@
-//! One prediction under several conditionings.
+//! Predictions under several conditionings at once.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::{Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
 
-/// Conditionings in the batches that their device runs fastest.
+/// Conditionings in the batches that run fastest on their device.
 ///
-/// On a processor each conditioning is a batch of its own and the batches run in parallel: threads
-/// that each run a network wait less than threads that share every layer. On other devices all
-/// conditionings of equal length are one batch.
+/// On a CPU each conditioning is its own batch, and the batches run in parallel: threads that each
+/// run a whole network wait less than threads that share every layer. On other devices, all
+/// conditionings of equal length form one batch.
 pub(in crate::diffusion) struct ConditioningBatches(Vec<Conditioning>);
 
 impl ConditioningBatches {

@@ -1,4 +1,4 @@
-//! The network that removes noise: diffusers' `UNet2DConditionModel` for Stable Diffusion 1 and 2
+//! The denoising network: diffusers' `UNet2DConditionModel` for Stable Diffusion 1 and 2
 //! (Rombach et al. 2022).
 
 mod block;
@@ -26,7 +26,7 @@ use crate::{
 
 pub use self::config::{SampleSize, UNet2DConditionConfig};
 
-/// Predicts the noise (or the velocity) in latents, given a context.
+/// Predicts the noise (or the velocity) in latents, under a context.
 #[derive(Clone, Debug)]
 pub struct UNet2DConditionModel {
     config: UNet2DConditionConfig,
@@ -58,11 +58,11 @@ impl Denoiser for UNet2DConditionModel {
 }
 
 impl UNet2DConditionModel {
-    /// Loads the UNet from the folder `component` of a model, `unet` as a rule.
+    /// Loads the UNet from the folder `component` of a model, usually `unet`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or when the configuration asks for something that this
-    /// network cannot do; the error names the field.
+    /// If a file is missing or damaged, or if the configuration has an option that this network
+    /// does not support. The error names the field.
     pub fn load(
         package: &dyn Package,
         component: &str,
@@ -172,18 +172,18 @@ impl UNet2DConditionModel {
         })
     }
 
-    /// What `config.json` says.
+    /// The configuration.
     pub fn config(&self) -> &UNet2DConditionConfig {
         &self.config
     }
 
     /// Predicts for `sample`, `(batch, in_channels, height, width)`, at `timestep` (which may be
-    /// fractional), under `context`, `(batch, tokens, width)`. Gives
-    /// `(batch, out_channels, height, width)`; height and width may be any.
+    /// fractional), under `context`, `(batch, tokens, width)`. Returns `(batch, out_channels,
+    /// height, width)`. Any height and width are allowed.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] within one layer of the call to [`Interrupt::cancel`];
-    /// otherwise when shapes do not fit.
+    /// [`DiffusionError::Cancelled`] at most one layer after a call to [`Interrupt::cancel`].
+    /// Otherwise if the shapes do not match.
     pub fn forward(
         &self,
         sample: &Tensor,
@@ -194,8 +194,8 @@ impl UNet2DConditionModel {
         self.forward_observed(sample, timestep, context, interrupt, &mut |_, _| {})
     }
 
-    /// As [`Self::forward`], and shows `observe` what comes out of each block under the name that
-    /// diffusers gives the block, such as `down_blocks.0`.
+    /// As [`Self::forward`]. Also calls `observe` with the output of each block and the block's
+    /// name in diffusers, such as `down_blocks.0`.
     ///
     /// # Errors
     /// As [`Self::forward`].

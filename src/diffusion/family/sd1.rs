@@ -19,8 +19,8 @@ use crate::{
 
 const PIPELINE: &str = "StableDiffusionPipeline";
 
-/// A field of `model_index.json`: the denoiser was trained on edits whose surroundings have no noise.
-/// diffusers ignores settings that begin with an underscore.
+/// A field of `model_index.json`: the denoiser was trained to edit parts whose surroundings have no
+/// noise. diffusers ignores settings that begin with an underscore.
 const CLEAN_SURROUNDINGS: &str = "_clean_surroundings";
 
 /// Stable Diffusion 1.x and 2.x: a CLIP text encoder, a UNet, and an autoencoder.
@@ -76,7 +76,8 @@ impl Family for StableDiffusion {
     }
 }
 
-/// Checks that some scheduler can follow a configuration. The error is that of the model's default.
+/// Checks that at least one scheduler accepts a configuration. Otherwise returns the error of the
+/// model's default scheduler.
 fn check_scheduler(
     config: &SchedulerConfig,
     defaults: &ModelDefaults,

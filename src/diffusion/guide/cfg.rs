@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{Guide, StepInfo};
 
-/// No guidance: the prediction under the prompt.
+/// Unguided: returns the prediction under the prompt.
 #[derive(Clone, Copy, Debug)]
 pub struct Unguided {
     /// The index of the prediction under the prompt.
@@ -19,7 +19,7 @@ pub struct Cfg {
     pub prompt: usize,
     /// The index of the prediction under the negative prompt.
     pub negative_prompt: usize,
-    /// The guidance scale. 1 changes nothing.
+    /// The guidance scale. 1 has no effect.
     pub scale: f64,
 }
 

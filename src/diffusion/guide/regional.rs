@@ -6,14 +6,13 @@ use super::{Guide, StepInfo};
 
 /// The prompt of one region.
 pub struct RegionPrompt {
-    /// Guides this region.
+    /// The guide of this region.
     pub guide: Box<dyn Guide>,
     /// The weight of this region at each latent, (1, 1, height, width).
     pub weight: Tensor,
 }
 
-/// The weighted sum of regions that are each guided by themselves. At each latent the weights should
-/// add up to 1.
+/// The weighted sum of separately guided regions. At each latent the weights should add up to 1.
 pub struct Regional {
     /// The regions; at least one.
     pub regions: Vec<RegionPrompt>,

@@ -4,14 +4,15 @@ use candle_core::{Result, Tensor};
 
 use super::{Guide, StepInfo};
 
-/// Takes back contrast that another guide added (Lin et al. 2023, arXiv:2305.08891, equations 15 and
-/// 16), so that colours burn out less.
+/// Reduces the contrast that another guide added, which prevents overexposed colours (Lin et al.
+/// 2023, arXiv:2305.08891, equations 15 and 16).
 pub struct Rescale {
     /// The other guide.
     pub guide: Box<dyn Guide>,
-    /// The index of the prediction under the prompt, whose contrast is the goal.
+    /// The index of the prediction under the prompt, whose contrast is the target.
     pub prompt: usize,
-    /// How far the contrast is taken back: 0 keeps it, 1 returns it to that of the prompt.
+    /// The amount of rescaling: 0 keeps the contrast, 1 sets it to that of the prediction under the
+    /// prompt.
     pub rescale: f64,
 }
 
@@ -36,11 +37,11 @@ mod tests {
     use crate::diffusion::guide::GuidanceScale;
 
     #[test]
-    fn rescaling_takes_back_its_share_of_the_contrast_that_guidance_adds() -> Result<()> {
+    fn rescaling_removes_its_share_of_the_contrast_that_guidance_adds() -> Result<()> {
         let tensor = |values: &[f32; 4]| Tensor::from_slice(values, (1, 1, 2, 2), &Device::Cpu);
         let predictions = [tensor(&[1.0, -1.0, 3.0, -3.0])?, tensor(&[0.0; 4])?];
         let step = StepInfo { index: 0, count: 1, timestep: 0.0 };
-        // Guidance multiplies the contrast by 5. Half of the way back is the mean of 5 and 1.
+        // Guidance multiplies the contrast by 5. Rescaling by half gives the mean of 5 and 1.
         for (rescale, contrast) in [(0.0, 5.0), (0.5, 3.0), (1.0, 1.0)] {
             let guidance = GuidanceScale { scale: 5.0, rescale };
             let found = guidance.guide(0, 1).combine(&predictions, step)?;

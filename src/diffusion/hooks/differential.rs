@@ -6,9 +6,9 @@ use crate::diffusion::{DiffusionError, State, StepHook};
 
 /// Denoises each latent with its own strength (Levin & Fried 2023, arXiv:2306.00950).
 ///
-/// A latent follows the noised original until as many steps are left as its strength asks for. From
-/// there it starts from the noised init image and is denoised. A mask with one value everywhere is
-/// img2img; a mask of zeros and ones is inpainting.
+/// A latent is denoised in the last steps, as many as its strength requires. Before that it is the
+/// noised original. Its denoising starts from the noised init image. A mask with one value
+/// everywhere is img2img; a mask of zeros and ones is inpainting.
 #[derive(Clone, Debug)]
 pub struct Differential {
     denoise_mask: Tensor,
@@ -16,7 +16,7 @@ pub struct Differential {
     original: Tensor,
     init_image: Tensor,
     surroundings: Surroundings,
-    /// The step that each latent starts at; the number of steps for those that are never denoised.
+    /// The first denoised step of each latent. For latents that are never denoised, the number of steps.
     start_steps: Vec<usize>,
     /// The number of steps.
     steps: usize,
@@ -28,7 +28,7 @@ pub enum Surroundings {
     /// With the noise of the current step, as in diffusers.
     #[default]
     Noised,
-    /// Without noise, for models that have learned edits that way.
+    /// Without noise, for models that were trained this way.
     Clean,
 }
 
@@ -36,10 +36,10 @@ impl Differential {
     /// A hook for latents of (1, channels, height, width).
     ///
     /// `denoise_mask`, (1, 1, height, width) in 0..=1, holds the strengths. `original` are the
-    /// picture's latents, `init_image` those that denoised latents start from; often the same.
+    /// picture's latents. `init_image` are the latents that denoising starts from, often the same.
     ///
     /// # Errors
-    /// When the mask is not a tensor of `f32`.
+    /// If the mask is not an `f32` tensor.
     pub fn new(
         denoise_mask: Tensor,
         original: Tensor,
@@ -56,7 +56,7 @@ impl Differential {
         self.start_steps.iter().map(|&start| start < self.steps)
     }
 
-    /// A mask of the latents whose start step fulfils a condition, in the shape of the latents.
+    /// A mask, in the shape of the latents, of those whose start step meets a condition.
     fn select(&self, is_selected: impl Fn(usize) -> bool) -> Result<Tensor> {
         let selected: Vec<u8> = self.start_steps.iter().map(|&s| is_selected(s).into()).collect();
         let mask = Tensor::from_vec(selected, self.denoise_mask.shape(), self.original.device())?;
@@ -66,7 +66,7 @@ impl Differential {
     fn original_at(&self, state: &State<'_>) -> Result<Tensor> {
         match (self.surroundings, state.step) {
             (Surroundings::Clean, step) => {
-                // Cancels the scheduler's scaling, so that the denoiser is given the original.
+                // Undoes the scheduler's scaling, so that the denoiser receives the original.
                 let scale =
                     state.scheduler().scale_model_input(&self.original.ones_like()?, step)?;
                 &self.original / scale
@@ -75,7 +75,7 @@ impl Differential {
         }
     }
 
-    /// Latents with the noise of a step. At step 0 they are nothing but noise, as in diffusers.
+    /// Latents with the noise of a step. At step 0 they are pure noise, as in diffusers.
     fn noised(&self, latents: &Tensor, step: usize, state: &State<'_>) -> Result<Tensor> {
         match step {
             0 => &state.noise * state.scheduler().init_noise_sigma(),
@@ -112,16 +112,16 @@ impl StepHook for Differential {
     }
 }
 
-/// The step that each latent starts at. As in diffusers, a latent is denoised in `steps * strength`
+/// The first denoised step of each latent. As in diffusers, a latent is denoised in `steps * strength`
 /// steps, rounded down.
 fn start_steps(strengths: &[f32], steps: usize) -> Vec<usize> {
     let strongest = strengths.iter().copied().fold(0.0, f32::max);
     let start = |&strength: &f32| {
         // Without the small addition, 0.7 * 10 would be 6.
         let count = (steps as f64 * f64::from(strength) + 1e-4) as usize;
-        // Even the weakest edit denoises its strongest latents for one step.
-        let least = usize::from(strength == strongest && strongest > 0.0);
-        steps - count.clamp(least, steps)
+        // Even the weakest edit denoises its strongest latents for at least one step.
+        let min_steps = usize::from(strength == strongest && strongest > 0.0);
+        steps - count.clamp(min_steps, steps)
     };
     strengths.iter().map(start).collect()
 }

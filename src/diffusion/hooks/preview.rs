@@ -9,7 +9,7 @@ use crate::{
     mask::Area,
 };
 
-/// Patches along each side of the latents that the colours are fitted to.
+/// Patches along each side of the latents used for the fit.
 const PATCHES: usize = 8;
 /// Latents along each side of a patch.
 const PATCH: usize = 2;

@@ -1,4 +1,4 @@
-//! A record of everything that is computed for a picture.
+//! A record of the tensors of one drawing.
 
 use std::{collections::HashMap, path::Path};
 
@@ -10,18 +10,17 @@ use crate::{
     mask::Area,
 };
 
-/// The tensors of one drawing, to compare them with another program's. All are `f32` on the
-/// processor:
+/// The tensors of one drawing, for comparison with another program. All are `f32` on the CPU:
 ///
 /// | name | shape | |
 /// |---|---|---|
 /// | `prompt_embeds`, `negative_prompt_embeds` | (1, tokens, width) | the encoded prompts |
-/// | `timesteps` | (steps) | the timesteps that the denoiser is given |
+/// | `timesteps` | (steps) | the denoiser's timesteps |
 /// | `latents_0` | (1, channels, height, width) | the starting noise as the scheduler scales it |
 /// | `latents_1` ... `latents_N` | the same | the latents after each step |
 /// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
 ///
-/// Of an edit, latents are those of its crop, and there are also:
+/// For an edit, the latents are those of its crop, and there are also:
 ///
 /// | name | shape | |
 /// |---|---|---|

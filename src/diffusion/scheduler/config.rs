@@ -6,8 +6,8 @@ use crate::model::parse_json;
 
 /// The fields of a model's `scheduler_config.json`.
 ///
-/// Each scheduler reads the fields that it knows and takes its own defaults for those that are
-/// missing or null, which is what diffusers' `from_config` does.
+/// Each scheduler reads the fields that it knows and uses its own defaults for fields that are
+/// missing or null, as diffusers' `from_config` does.
 #[derive(Clone, Debug, Default)]
 pub struct SchedulerConfig(Map<String, Value>);
 
@@ -20,7 +20,7 @@ pub enum SchedulerError {
     UnknownClass {
         /// The requested class name.
         class_name: String,
-        /// The class names that exist.
+        /// The known class names.
         known: String,
     },
     /// Not a JSON object.
@@ -33,18 +33,18 @@ pub enum SchedulerError {
         field: &'static str,
         /// Its value as JSON.
         found: String,
-        /// What is supported.
+        /// The supported values.
         expected: String,
     },
-    /// No steps, or more than the model was trained with.
+    /// The number of steps is 0, or more than the model's trained timesteps.
     #[error("{steps} steps are not possible: this model takes 1 to {most}")]
     Steps {
         /// The requested steps.
         steps: usize,
-        /// The most steps.
+        /// The maximum.
         most: usize,
     },
-    /// Some steps would share a timestep or lie outside the trained ones.
+    /// Some steps would share a timestep, or have one that the model was not trained with.
     #[error(
         "{steps} steps are too many for `timestep_spacing` {spacing:?} with `steps_offset` \
          {offset}: take fewer steps"
@@ -62,7 +62,7 @@ pub enum SchedulerError {
 impl SchedulerConfig {
     /// Parses the contents of the file.
     ///
-    /// Python writes infinite numbers as `Infinity`, which is not JSON. They are read as the largest
+    /// Python writes infinite numbers as `Infinity`, which is not JSON. They become the largest
     /// finite numbers.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl SchedulerConfig {
         Ok(Self(serde_json::from_value(value)?))
     }
 
-    /// The number of timesteps that the model was trained with; 1000 by default.
+    /// The number of trained timesteps. The default is 1000.
     ///
     /// # Errors
     /// When the field is not a whole number from 1 to a million.
@@ -103,25 +103,25 @@ impl SchedulerConfig {
         .map(|count| count.unwrap_or(default))
     }
 
-    /// A number, if the field is there.
+    /// A number. `None` if the field is missing.
     pub(super) fn number(&self, field: &'static str) -> Result<Option<f64>, SchedulerError> {
         self.read(field, "it must be a number", Value::as_f64)
     }
 
-    /// A list of numbers, if the field is there.
+    /// A list of numbers. `None` if the field is missing.
     pub(super) fn numbers(&self, field: &'static str) -> Result<Option<Vec<f64>>, SchedulerError> {
         self.read(field, "it must be a list of numbers", |value| {
             value.as_array()?.iter().map(Value::as_f64).collect()
         })
     }
 
-    /// True or false.
+    /// A boolean.
     pub(super) fn flag(&self, field: &'static str, default: bool) -> Result<bool, SchedulerError> {
         self.read(field, "it must be true or false", Value::as_bool)
             .map(|flag| flag.unwrap_or(default))
     }
 
-    /// Fails if an option is on.
+    /// Returns an error if an option is on.
     pub(super) fn refuse(&self, field: &'static str) -> Result<(), SchedulerError> {
         match self.0.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(()),
@@ -129,7 +129,7 @@ impl SchedulerConfig {
         }
     }
 
-    /// One of a few words; `None` if the field is missing.
+    /// One of the given words. `None` if the field is missing.
     pub(super) fn choice<T: Copy>(
         &self,
         field: &'static str,
@@ -142,8 +142,8 @@ impl SchedulerConfig {
         })
     }
 
-    /// The config as diffusers' `StableDiffusionPipeline` corrects it for a latent model: predictions
-    /// are not clipped, and `leading` timesteps are shifted by one.
+    /// Corrects the config for a latent model, as diffusers' `StableDiffusionPipeline` does:
+    /// predictions are not clipped, and `leading` timesteps are shifted by one.
     #[must_use]
     pub fn for_latents(mut self) -> Self {
         self.0.insert("clip_sample".to_owned(), false.into());
@@ -178,7 +178,7 @@ mod tests {
     fn error(class: &str, json: &str, steps: u32) -> String {
         let config = SchedulerConfig::from_json(json).unwrap();
         match build(class, &config, steps) {
-            Ok(_) => panic!("{json} was taken"),
+            Ok(_) => panic!("{json} was accepted"),
             Err(error) => error.to_string(),
         }
     }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_steps_that_does_not_fit_is_refused() {
+    fn an_impossible_number_of_steps_is_refused() {
         let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
         for class in classes().iter().map(|class| class.class_name) {
             assert!(error(class, config, 0).contains("1 to 1000"));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pythons_infinity_is_read() {
+    fn infinity_as_python_writes_it_is_read() {
         let json = r#"{"lambda_min_clipped": -Infinity, "_class_name": "Infinity"}"#;
         let config = SchedulerConfig::from_json(json).unwrap();
         assert_eq!(config.number("lambda_min_clipped").unwrap(), Some(-1e308));

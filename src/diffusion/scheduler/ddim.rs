@@ -14,7 +14,7 @@ use super::{
 /// DDIM with `eta` 0 (Song et al. 2021, arXiv:2010.02502, equation 12).
 pub(super) struct Ddim {
     timesteps: Vec<f64>,
-    /// The cumulative alpha before and after each step.
+    /// The cumulative alphas before and after each step.
     alphas: Vec<[f64; 2]>,
     prediction: Prediction,
     limit: Limit,

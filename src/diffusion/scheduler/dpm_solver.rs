@@ -1,4 +1,4 @@
-//! DPM-Solver++ with several steps of memory.
+//! The multistep DPM-Solver++.
 
 use candle_core::{Result, Tensor};
 
@@ -17,16 +17,16 @@ pub(super) struct DpmSolver {
     timesteps: Vec<f64>,
     levels: Vec<Level>,
     second_order: bool,
-    /// Whether the last step is of first order, which is steadier.
+    /// Whether the last step is first-order, which is more stable.
     first_order_last: bool,
     solver: Solver,
     prediction: Prediction,
     limit: Limit,
-    /// What the step before predicted.
+    /// The prediction of the previous step.
     before: Option<Tensor>,
 }
 
-/// How the second order term is integrated.
+/// The integration of the second-order term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Solver {
     Midpoint,
@@ -43,7 +43,7 @@ struct Level {
 }
 
 impl Level {
-    /// The level at which noise over picture is `ratio`.
+    /// The level with this noise-to-signal ratio.
     fn new(ratio: f64) -> Self {
         let alpha = 1.0 / ratio.hypot(1.0);
         Self { alpha, sigma: ratio * alpha, lambda: -ratio.ln() }
@@ -63,7 +63,7 @@ impl DpmSolver {
         let solvers = [
             ("midpoint", Solver::Midpoint),
             ("heun", Solver::Heun),
-            // The solvers of DEIS and UniPC, whose configs are run with the nearest that there is.
+            // Solver types of DEIS and UniPC configs, mapped to the closest supported one.
             ("logrho", Solver::Midpoint),
             ("bh1", Solver::Midpoint),
             ("bh2", Solver::Midpoint),
@@ -72,11 +72,11 @@ impl DpmSolver {
         let second_order = match config.count("solver_order", 2)? {
             1 => false,
             2 => true,
-            _ => return Err(config.wrong("solver_order", "only 1 and 2 can be run")),
+            _ => return Err(config.wrong("solver_order", "only 1 and 2 are supported")),
         };
 
         let trained = NoiseSchedule::new_above_zero(config)?.sigmas();
-        let (timesteps, ratios) = walk(config, &trained, steps)?;
+        let (timesteps, ratios) = noise_levels(config, &trained, steps)?;
         let steady = config.flag("euler_at_final", false)?
             || (config.flag("lower_order_final", true)? && timesteps.len() < 15);
         Ok(Self {
@@ -91,7 +91,7 @@ impl DpmSolver {
         })
     }
 
-    /// The second order term of a step, as a multiple of the change of the prediction.
+    /// The second-order term of a step, as a factor of the change in prediction.
     fn second_order_weight(&self, step: usize) -> f64 {
         let [before, from, to] = [step - 1, step, step + 1].map(|i| self.levels[i]);
         let (h, h_before) = (to.lambda - from.lambda, from.lambda - before.lambda);
@@ -104,13 +104,13 @@ impl DpmSolver {
     }
 }
 
-/// The timesteps, and noise over picture before each of them and after the last.
-fn walk(
+/// The timesteps, and the noise-to-signal ratio before each of them and after the last.
+fn noise_levels(
     config: &SchedulerConfig,
     trained: &[f64],
     steps: usize,
 ) -> std::result::Result<(Vec<f64>, Vec<f64>), SchedulerError> {
-    // Levels with so little picture that they would shake the walk are left out.
+    // Drops levels whose signal is too low for a stable step.
     let least = config.number("lambda_min_clipped")?.unwrap_or(f64::MIN);
     let kept = trained.iter().filter(|sigma| -sigma.ln() >= least).count();
     if kept == 0 {
@@ -180,7 +180,7 @@ impl Scheduler for DpmSolver {
         let before = self.before.replace(predicted_original.clone());
         let h = to.lambda - from.lambda;
         if h == 0.0 {
-            // The last level may be the one before it again.
+            // The last two levels may be equal.
             return Ok(Stepped { latents: latents.clone(), predicted_original });
         }
         let first_order =

@@ -1,4 +1,4 @@
-//! Euler steps along the probability flow.
+//! Euler steps along the probability flow ODE.
 
 use candle_core::{Result, Tensor};
 
@@ -11,10 +11,10 @@ use super::{
 };
 
 /// Euler without churn (Karras et al. 2022, arXiv:2206.00364, algorithm 2 with gamma 0). Its
-/// latents are the finished ones plus `sigma` of noise: their variance is not kept at 1.
+/// latents are the finished latents plus `sigma` times noise, so their variance is not 1.
 pub(super) struct Euler {
     timesteps: Vec<f64>,
-    /// The noise level before each step, and the one after the last.
+    /// The noise level before each step and after the last.
     sigmas: Vec<f64>,
     init_noise_sigma: f64,
     prediction: Prediction,
@@ -64,7 +64,7 @@ impl Euler {
             sigmas = spread;
         }
         sigmas.push(sigmas::last(config, &trained)?);
-        // Log-linear sigmas end at the smallest trained one by themselves.
+        // Log-linear sigmas already end at the smallest trained sigma.
         sigmas.truncate(timesteps.len() + 1);
         for sigma in &mut sigmas {
             *sigma = f64::from(*sigma as f32);

@@ -1,29 +1,28 @@
-//! Keeping predicted latents within bounds.
+//! Limits for predicted latents.
 
 use candle_core::{Result, Tensor};
 
 use super::{SchedulerConfig, SchedulerError};
 
-/// The bounds that predicted latents are kept within. Models in pixel space were trained with
-/// them; latent ones hardly ever.
+/// A limit for predicted latents. Models in pixel space are trained with one, latent models rarely.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Limit {
-    /// None.
+    /// Unlimited.
     Free,
-    /// To `-range..=range`.
+    /// Clamps to `-range..=range`.
     Clip(f64),
-    /// To a quantile of its own magnitudes, scaled back to 1 (Saharia et al. 2022,
+    /// Clamps to a quantile of the magnitudes, then scales it to 1 (Saharia et al. 2022,
     /// arXiv:2205.11487, section 2.3).
     Threshold {
-        /// Which quantile.
+        /// The quantile, in 0..=1.
         ratio: f64,
-        /// The most that it may be.
+        /// The largest allowed threshold.
         most: f64,
     },
 }
 
 impl Limit {
-    /// `thresholding`, for schedulers that know no clipping.
+    /// Reads `thresholding`, for schedulers without clipping.
     pub fn read(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
         if !config.flag("thresholding", false)? {
             return Ok(Self::Free);
@@ -36,7 +35,7 @@ impl Limit {
         Ok(Self::Threshold { ratio, most })
     }
 
-    /// `thresholding`, or else `clip_sample`.
+    /// Reads `thresholding`, otherwise `clip_sample`.
     pub fn read_with_clip(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
         match Self::read(config)? {
             Self::Free if config.flag("clip_sample", true)? => {
@@ -46,7 +45,7 @@ impl Limit {
         }
     }
 
-    /// The latents within the bounds, each picture of the batch by itself.
+    /// Limits the latents, each picture of the batch separately.
     pub fn apply(self, latents: Tensor) -> Result<Tensor> {
         match self {
             Self::Free => Ok(latents),
@@ -74,7 +73,7 @@ fn positive(
     }
 }
 
-/// A quantile of the magnitudes, between two of them in proportion.
+/// A quantile of the magnitudes, with linear interpolation.
 fn quantile(latents: &Tensor, ratio: f64) -> Result<f64> {
     let mut magnitudes: Vec<f32> = latents.abs()?.flatten_all()?.to_vec1()?;
     magnitudes.sort_unstable_by(f32::total_cmp);

@@ -1,9 +1,9 @@
-//! How much of the picture is left at each timestep of the training.
+//! The noise schedule of the training.
 
 use super::{SchedulerConfig, SchedulerError};
 
-/// The cumulative product of the alphas at each trained timestep: how much of the picture's
-/// variance is left there. `f32`, as it was trained.
+/// The cumulative product of the alphas at each trained timestep: the picture's share of the
+/// variance. In `f32`, as in training.
 pub(super) struct NoiseSchedule(pub Vec<f32>);
 
 #[derive(Clone, Copy)]
@@ -23,8 +23,8 @@ impl NoiseSchedule {
         }))
     }
 
-    /// The same for schedulers that divide by it: a zero at the end becomes the smallest number
-    /// that half precision knows.
+    /// The same for schedulers that divide by it: a final zero becomes the smallest half-precision
+    /// number.
     pub fn new_above_zero(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         let mut schedule = Self::new(config)?;
         if config.flag("rescale_betas_zero_snr", false)?
@@ -35,7 +35,7 @@ impl NoiseSchedule {
         Ok(schedule)
     }
 
-    /// Noise over picture, as standard deviations, at each trained timestep: small ones first.
+    /// The noise-to-signal ratio, of standard deviations, at each trained timestep in ascending order.
     pub fn sigmas(&self) -> Vec<f64> {
         self.0.iter().map(|&alpha| f64::from(((1.0 - alpha) / alpha).sqrt())).collect()
     }
@@ -80,7 +80,7 @@ fn is_beta(beta: f64) -> bool {
     beta > 0.0 && beta < 1.0
 }
 
-/// `count` numbers from `start` to `end`, from both ends inwards as torch counts them.
+/// `count` numbers from `start` to `end`. Computed from both ends inwards, as torch does.
 fn linspace(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count.max(2) - 1) as f32;
@@ -99,7 +99,7 @@ fn squared_cosine(count: usize) -> Vec<f32> {
     (0..count).map(|i| (1.0 - at(i + 1) / at(i)).min(0.999) as f32).collect()
 }
 
-/// Shifts and scales the betas so that nothing of the picture is left at the last timestep
+/// Shifts and scales the betas so that the last timestep is pure noise
 /// (Lin et al. 2023, arXiv:2305.08891, algorithm 1).
 fn zero_terminal_snr(betas: &[f32]) -> Vec<f32> {
     let mut roots: Vec<f32> = cumulative(betas).into_iter().map(f32::sqrt).collect();

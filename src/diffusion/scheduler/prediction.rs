@@ -1,17 +1,17 @@
-//! What the network's answer means.
+//! Prediction types.
 
 use candle_core::{Result, Tensor};
 
 use super::{SchedulerConfig, SchedulerError, mix};
 
-/// What the network was trained to answer.
+/// The quantity that the network predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prediction {
     /// The noise.
     Epsilon,
     /// The finished latents.
     Sample,
-    /// The velocity between the two (Salimans & Ho 2022, arXiv:2202.00512).
+    /// The velocity, a combination of the two (Salimans & Ho 2022, arXiv:2202.00512).
     Velocity,
 }
 
@@ -25,7 +25,7 @@ impl Prediction {
         Ok(config.choice("prediction_type", &choices)?.unwrap_or(Self::Epsilon))
     }
 
-    /// The finished latents, where `latents` are `alpha` of them plus `sigma` of noise.
+    /// The finished latents, if `latents` are `alpha` times them plus `sigma` times noise.
     pub fn original(
         self,
         output: &Tensor,
@@ -39,7 +39,7 @@ impl Prediction {
         }
     }
 
-    /// The noise, where `latents` are `alpha` of the finished ones plus `sigma` of it.
+    /// The noise, if `latents` are `alpha` times the finished latents plus `sigma` times noise.
     pub fn noise(
         self,
         output: &Tensor,

@@ -13,13 +13,13 @@ pub struct SchedulerClass {
     pub class_name: &'static str,
     /// A short name for command lines, such as `ddim`.
     pub short_name: &'static str,
-    /// The name for people, such as `DDIM`.
+    /// The display name, such as `DDIM`.
     pub title: &'static str,
-    /// Sets up a scheduler for a number of steps, which lies in 1..=`num_train_timesteps`.
+    /// Sets up a scheduler for a number of steps in 1..=`num_train_timesteps`.
     pub build: fn(&SchedulerConfig, usize) -> Result<Box<dyn Scheduler>, SchedulerError>,
 }
 
-/// All classes, in the order in which they are offered.
+/// All classes, in the order of menus.
 static CLASSES: RwLock<Vec<SchedulerClass>> = RwLock::new(Vec::new());
 
 /// DDIM (Song et al. 2021, arXiv:2010.02502), Euler (Karras et al. 2022, arXiv:2206.00364, algorithm
@@ -70,8 +70,8 @@ pub fn find(name: &str) -> Option<SchedulerClass> {
 /// Sets up the scheduler with this class name, for a model's config and a number of steps.
 ///
 /// # Errors
-/// When there is no such class, the config has an option that it does not support, or the config
-/// does not allow that many steps. The error names the value.
+/// If the class is unknown, if it does not support an option in the config, or if the config does
+/// not allow this number of steps. The error names the value.
 pub fn build(
     class_name: &str,
     config: &SchedulerConfig,
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_found_by_both_its_names() {
+    fn a_class_is_found_by_class_name_and_short_name() {
         for class in BUILT_IN {
             for name in [class.class_name, class.short_name] {
                 assert_eq!(find(name).unwrap().title, class.title);

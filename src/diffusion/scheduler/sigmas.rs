@@ -1,15 +1,15 @@
-//! Noise levels between the trained ones, and the timesteps that belong to them.
+//! Interpolated noise levels and their timesteps.
 
 use super::{SchedulerConfig, SchedulerError};
 
-/// How noise levels are spread.
+/// The spacing of noise levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SigmaSpacing {
-    /// They follow the timesteps.
+    /// The levels of the timesteps.
     Timesteps,
-    /// Equal strides of the seventh root (Karras et al. 2022, arXiv:2206.00364, equation 5).
+    /// Equal steps of the seventh root (Karras et al. 2022, arXiv:2206.00364, equation 5).
     Karras,
-    /// Equal strides of the logarithm.
+    /// Equal steps of the logarithm.
     Exponential,
 }
 
@@ -23,13 +23,13 @@ impl SigmaSpacing {
             (false, true) => Ok(Self::Exponential),
             (true, true) => Err(config.wrong(
                 "use_exponential_sigmas",
-                "`use_karras_sigmas` is true as well: only one of the two can be",
+                "`use_karras_sigmas` is also true: set only one of them to true",
             )),
         }
     }
 
-    /// `steps` sigmas between the two, the largest first; `None` where they follow the timesteps.
-    /// The config's `sigma_max` and `sigma_min` go before those given.
+    /// `steps` sigmas between the two, in descending order. `None` if they follow the timesteps.
+    /// The config's `sigma_max` and `sigma_min` take precedence over the arguments.
     pub fn between(
         self,
         config: &SchedulerConfig,
@@ -59,7 +59,7 @@ pub(super) fn last(config: &SchedulerConfig, trained: &[f64]) -> Result<f64, Sch
     Ok(config.choice("final_sigmas_type", &choices)?.unwrap_or(0.0))
 }
 
-/// The trained sigma at a timestep, between two of them in proportion.
+/// The sigma at a timestep, linearly interpolated between trained ones.
 pub(super) fn at(trained: &[f64], timestep: f64) -> f64 {
     let last = trained.len().saturating_sub(1);
     let below = (timestep.max(0.0) as usize).min(last);
@@ -68,7 +68,7 @@ pub(super) fn at(trained: &[f64], timestep: f64) -> f64 {
     trained[below] + rise * (timestep - below as f64).clamp(0.0, 1.0)
 }
 
-/// The timestep of a sigma, between two trained ones in proportion to their logarithms.
+/// The timestep of a sigma, interpolated linearly in the logarithms of the trained sigmas.
 pub(super) fn to_timestep(trained: &[f64], sigma: f64) -> f64 {
     let log = |sigma: f64| f64::from((sigma as f32).ln());
     let wanted = sigma.max(1e-10).ln();
@@ -83,7 +83,7 @@ pub(super) fn to_timestep(trained: &[f64], sigma: f64) -> f64 {
     (1.0 - weight) * below as f64 + weight * above as f64
 }
 
-/// Whether each sigma that is walked is smaller than the one before; the last may stay.
+/// Whether the sigmas decrease at every step. The last two may be equal.
 pub(super) fn fall(sigmas: &[f64]) -> bool {
     let (walked, end) = sigmas.split_at(sigmas.len().saturating_sub(1));
     walked.windows(2).all(|pair| pair[0] > pair[1]) && walked.last() >= end.last()

@@ -1,15 +1,15 @@
-//! Which of the trained timesteps are walked.
+//! The choice of timesteps.
 
 use super::{SchedulerConfig, SchedulerError};
 
-/// How timesteps are spread over the trained ones (table 2 of Lin et al. 2023, arXiv:2305.08891).
+/// The spacing of timesteps (table 2 of Lin et al. 2023, arXiv:2305.08891).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spacing {
-    /// Whole strides from the clean end on, shifted by `steps_offset`.
+    /// Whole strides from 0 upwards, shifted by `steps_offset`.
     Leading,
-    /// Strides from the noisy end on.
+    /// Strides from the last trained timestep downwards.
     Trailing,
-    /// From end to end.
+    /// Evenly from the first to the last trained timestep.
     Linspace,
 }
 
@@ -28,23 +28,23 @@ impl Spacing {
     }
 }
 
-/// `steps` timesteps from `0..trained`, `stride` apart, noisy ones first: leading spacing.
+/// Leading spacing: `steps` timesteps, `stride` apart, in descending order.
 pub(super) fn leading(stride: usize, steps: usize, offset: usize) -> Vec<f64> {
     (0..steps).rev().map(|i| (i * stride + offset) as f64).collect()
 }
 
-/// Timesteps from `last` downwards, a `steps`th of `trained` apart, rounded: trailing spacing.
-/// They are fewer than `steps` where `last` is less than `trained`.
+/// Trailing spacing: rounded timesteps from `last` downwards, `trained / steps` apart. There are
+/// fewer than `steps` if `last` is less than `trained`.
 pub(super) fn trailing(trained: usize, last: usize, steps: usize) -> Vec<f64> {
     let stride = trained as f64 / steps as f64;
     let start = last as f64;
-    // The stride as it comes out of floating point: it decides which way halves are rounded.
+    // Keep this floating-point stride: it decides in which direction halves are rounded.
     let delta = (start - stride) - start;
     let count = ((start / stride).ceil() as usize).min(steps);
     (0..count).map(|i| (start + i as f64 * delta).round_ties_even() - 1.0).collect()
 }
 
-/// `count` numbers from `last` down to 0.
+/// `count` evenly spaced numbers from `last` down to 0.
 pub(super) fn linspace(last: f64, count: usize) -> Vec<f64> {
     let stride = last / (count.max(2) - 1) as f64;
     let mut all: Vec<f64> = (0..count).map(|i| i as f64 * stride).collect();

@@ -1,4 +1,4 @@
-//! CLIP's text encoder (Radford et al. 2021), which turns token ids into the context of the UNet.
+//! CLIP's text encoder (Radford et al. 2021), which encodes token ids as the context of the UNet.
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
@@ -17,7 +17,7 @@ use crate::{
     ops::{self, Activation},
 };
 
-/// The fields of `text_encoder/config.json` that this network follows, with transformers' defaults.
+/// The fields of `text_encoder/config.json` that this network uses, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct ClipTextConfig {
@@ -58,7 +58,7 @@ impl ClipTextEncoder {
     /// Loads the folders `tokenizer` and `text_encoder` of a model.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the encoder is not a CLIP text encoder.
+    /// If a file is missing or damaged, or if the encoder is not a CLIP text encoder.
     pub fn load(package: &dyn Package, device: &Device) -> Result<Self, DiffusionError> {
         let tokenizer = ClipTokenizer::load(package)?;
         let model = ClipTextModel::load(package, "text_encoder", device)?;
@@ -84,21 +84,20 @@ pub struct ClipTextModel {
     width: usize,
 }
 
-/// What the text encoder makes of a batch of prompts.
+/// The output of the text encoder for a batch of prompts.
 #[derive(Clone, Debug)]
 pub struct ClipTextOutput {
-    /// What goes into the first layer, then what comes out of each: `(batch, tokens, width)`.
+    /// The input of the first layer, then the output of each layer, each `(batch, tokens, width)`.
     pub hidden_states: Vec<Tensor>,
-    /// What comes out of the last layer, normalised: `(batch, tokens, width)`.
+    /// The normalised output of the last layer, `(batch, tokens, width)`.
     pub last_hidden_state: Tensor,
 }
 
 impl ClipTextModel {
-    /// Loads the text encoder from the folder `component` of a model, `text_encoder` as a rule.
+    /// Loads the text encoder from the folder `component` of a model, usually `text_encoder`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or when the configuration asks for something else than
-    /// a CLIP text encoder.
+    /// If a file is missing or damaged, or if the configuration is not that of a CLIP text encoder.
     pub fn load(
         package: &dyn Package,
         component: &str,
@@ -118,7 +117,7 @@ impl ClipTextModel {
             return Err(file.unsupported("num_attention_heads", &format!("a divisor of {width}")));
         }
 
-        // transformers 5 dropped the prefix that its older versions write.
+        // Older versions of transformers write a prefix that version 5 does not.
         let weights = weights(package, component, device)?;
         let old = weights.contains_tensor("text_model.embeddings.token_embedding.weight");
         let weights = if old { weights.pp("text_model") } else { weights };
@@ -143,12 +142,12 @@ impl ClipTextModel {
     /// Encodes token ids, `(batch, tokens)` in u32, as `(batch, tokens, width)`.
     ///
     /// # Errors
-    /// When there are more tokens than positions, or an id is out of the vocabulary.
+    /// If there are more tokens than positions, or an id is not in the vocabulary.
     pub fn encode(&self, ids: &Tensor) -> Result<Tensor, DiffusionError> {
         Ok(self.forward(ids)?.last_hidden_state)
     }
 
-    /// As [`Self::encode`], but keeps what comes out of each layer.
+    /// As [`Self::encode`], but returns the output of each layer.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -157,7 +156,7 @@ impl ClipTextModel {
         let positions = self.position_embedding.dim(0)?;
         if tokens > positions {
             let reason =
-                format!("{tokens} tokens do not fit the text encoder's {positions} places");
+                format!("{tokens} tokens are more than the text encoder's {positions} positions");
             return Err(candle_core::Error::msg(reason).into());
         }
         let words = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;

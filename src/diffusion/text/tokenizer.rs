@@ -24,15 +24,16 @@ use crate::{
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
-/// CLIP's words: the special tokens, English contractions, letters, single digits, anything else.
-const WORDS: &str =
+/// CLIP's pre-tokenizer pattern: the special tokens, English contractions, letters, single digits,
+/// anything else.
+const PRE_TOKENS: &str =
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-/// Turns prompts into the ids that [`ClipTextModel`](super::clip::ClipTextModel) reads.
+/// Turns prompts into token ids for [`ClipTextModel`](super::clip::ClipTextModel).
 #[derive(Clone, Debug)]
 pub struct ClipTokenizer {
     tokenizer: Tokenizer,
-    /// Where messages say that the tokenizer comes from.
+    /// The file name for error messages.
     file: String,
     start: u32,
     end: u32,
@@ -40,18 +41,18 @@ pub struct ClipTokenizer {
     length: usize,
 }
 
-/// What `tokenizer_config.json` and `special_tokens_map.json` say.
+/// The fields of `tokenizer_config.json` and `special_tokens_map.json`.
 #[derive(Default, Deserialize)]
 struct TokenConfig {
     bos_token: Option<Token>,
     eos_token: Option<Token>,
     pad_token: Option<Token>,
     unk_token: Option<Token>,
-    /// Some files write "no limit" as a number beyond all integers.
+    /// Some files write "no limit" as 1e30.
     model_max_length: Option<f64>,
 }
 
-/// A token as plain text, or with options of its own.
+/// A token as plain text or as an object with options.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Token {
@@ -71,7 +72,7 @@ impl ClipTokenizer {
     /// Loads `tokenizer/tokenizer.json`, or the older pair `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// When the files are missing or damaged, or a special token is not in the vocabulary.
+    /// If the files are missing or damaged, or if a special token is not in the vocabulary.
     pub fn load(package: &dyn Package) -> Result<Self, DiffusionError> {
         let optional = |rel: &str| -> Result<TokenConfig, DiffusionError> {
             if package.has(rel) { Ok(parse(package, rel)?) } else { Ok(TokenConfig::default()) }
@@ -99,7 +100,8 @@ impl ClipTokenizer {
         };
         let ids = (id(&start)?, id(&end)?, id(&pad)?);
         id(&unknown)?;
-        // In a prompt these stand for themselves, even the "!" that Stable Diffusion 2 pads with.
+        // Special tokens in a prompt are encoded as ordinary text, even the "!" that Stable
+        // Diffusion 2 pads with.
         let special = [start, end, pad, unknown].map(|token| AddedToken::from(token, true));
         tokenizer.add_special_tokens(special).map_err(|error| DiffusionError::Tokenizer {
             file: file.clone(),
@@ -112,10 +114,10 @@ impl ClipTokenizer {
             ClipTextConfig::default()
         };
         let length = positions.max_position_embeddings;
-        // A float saturates into the integer's range.
+        // The cast saturates at the integer's limits.
         let length = config.model_max_length.map_or(length, |limit| length.min(limit as usize));
         if length < 2 {
-            let reason = format!("a length of {length} leaves no room for start and end");
+            let reason = format!("a length of {length} has no room for the start and end tokens");
             return Err(DiffusionError::Tokenizer { file, reason });
         }
         Ok(Self { tokenizer, file, start, end, pad, length })
@@ -137,7 +139,7 @@ impl ClipTokenizer {
         Ok(ids)
     }
 
-    /// How many ids every prompt has.
+    /// The number of ids of every prompt.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -151,7 +153,7 @@ fn from_json(package: &dyn Package) -> Result<(Tokenizer, String), DiffusionErro
         reason: error.to_string(),
     };
     let mut tokenizer = Tokenizer::from_bytes(package.file(rel)?).map_err(broken)?;
-    // Length is ours to see to: a file may carry the settings of another use.
+    // Truncation and padding are done here, so settings in the file are removed.
     tokenizer.with_truncation(None).map_err(broken)?;
     tokenizer.with_padding(None);
     Ok((tokenizer, file))
@@ -172,7 +174,7 @@ fn from_vocabulary(
         .filter(|line| !line.is_empty() && !line.starts_with("#version"))
         .map(|line| match line.split_once(' ') {
             Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
-            None => Err(broken(format!("\"{line}\" is not a pair"))),
+            None => Err(broken(format!("\"{line}\" does not hold two tokens"))),
         })
         .collect::<Result<_, _>>()?;
     let tokenizer = clip(vocabulary.into_iter().collect(), merges, unknown);
@@ -180,7 +182,7 @@ fn from_vocabulary(
     Ok((tokenizer, file))
 }
 
-/// CLIP's rules around a vocabulary.
+/// CLIP's tokenization rules for a vocabulary.
 fn clip(
     vocabulary: Vocab,
     merges: Vec<(String, String)>,
@@ -199,7 +201,7 @@ fn clip(
         blanks.into(),
         Lowercase.into(),
     ])))?;
-    let words = SplitPattern::Regex(WORDS.to_owned());
+    let words = SplitPattern::Regex(PRE_TOKENS.to_owned());
     let words = Split::new(words, SplitDelimiterBehavior::Removed, true)?;
     tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
         PreTokenizerWrapper::Split(words),

@@ -1,4 +1,4 @@
-//! The blocks that a UNet is stacked from: each a level of resolution on the way down or up.
+//! The blocks of a UNet. Each is one resolution level on the way down or up.
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
@@ -9,18 +9,18 @@ use crate::diffusion::{
     resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
 };
 
-/// What the layers of a block have in common.
+/// Options that the layers of a block share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BlockConfig {
     pub(super) resnet: ResnetConfig,
     pub(super) heads: usize,
-    /// The channels of the context.
+    /// The width of a context token.
     pub(super) context: usize,
     pub(super) linear_projection: bool,
     pub(super) only_cross_attention: bool,
 }
 
-/// A residual block, with a transformer after it where the block has attention.
+/// A residual block, followed by a transformer if the block has attention.
 #[derive(Clone, Debug)]
 struct Layer {
     resnet: ResnetBlock2D,
@@ -67,8 +67,8 @@ pub(super) struct DownBlock {
 }
 
 impl DownBlock {
-    /// `depths` holds the transformer layers after each residual block, if there is attention;
-    /// `padding` is that of the convolution which halves the size, if one does.
+    /// `depths` holds the number of transformer layers after each residual block, if the block has
+    /// attention. `padding` is the padding of the downsampling convolution, if there is one.
     pub(super) fn load(
         (input, output): (usize, usize),
         count: usize,
@@ -89,7 +89,7 @@ impl DownBlock {
         })
     }
 
-    /// Pushes what comes out of each layer to `skipped`.
+    /// Pushes the output of each layer onto `skipped`.
     pub(super) fn forward(
         &self,
         x: &Tensor,
@@ -116,7 +116,7 @@ impl DownBlock {
 #[derive(Clone, Debug)]
 pub(super) struct MidBlock {
     first: ResnetBlock2D,
-    /// The transformer and the residual block after it, where there is attention.
+    /// The transformer and the residual block after it, if the block has attention.
     rest: Option<(Transformer2D, ResnetBlock2D)>,
 }
 
@@ -166,8 +166,8 @@ pub(super) struct UpBlock {
 }
 
 impl UpBlock {
-    /// `previous` channels come from below, `output` go up, and the last skipped feature map, from
-    /// the level above, has `above`.
+    /// `previous` is the number of channels from the block before, `output` that of the result, and
+    /// `above` that of the last skipped feature map, which comes from the next larger level.
     pub(super) fn load(
         (previous, output, above): (usize, usize, usize),
         count: usize,
@@ -188,7 +188,7 @@ impl UpBlock {
         })
     }
 
-    /// Takes what the way down left in `skipped`, and enlarges to the size that is next there.
+    /// Pops the feature maps of the way down from `skipped`, and upsamples to the size of the next one.
     pub(super) fn forward(
         &self,
         x: &Tensor,

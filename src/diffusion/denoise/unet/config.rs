@@ -1,4 +1,4 @@
-//! The `config.json` of a UNet, and the list of blocks that follows from it.
+//! The `config.json` of a UNet, and the blocks that it describes.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -8,18 +8,18 @@ use crate::diffusion::{
     config::{ConfigFile, OneOrEach},
 };
 
-/// The fields of a UNet's `config.json` that the network follows, with diffusers' defaults.
+/// The fields of a UNet's `config.json` that the network uses, with diffusers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct UNet2DConditionConfig {
-    /// The size of the latents that the network was trained with.
+    /// The size of the latents in training.
     pub sample_size: Option<SampleSize>,
-    /// Channels of what goes in.
+    /// Input channels.
     pub in_channels: usize,
-    /// Channels of what comes out.
+    /// Output channels.
     pub out_channels: usize,
-    /// Channels of each level, from the largest picture to the smallest.
+    /// Channels of each level, from the largest feature map to the smallest.
     pub block_out_channels: Vec<usize>,
     pub(super) center_input_sample: bool,
     pub(super) flip_sin_to_cos: bool,
@@ -52,7 +52,7 @@ pub struct UNet2DConditionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum SampleSize {
-    /// As high as wide.
+    /// Equal height and width.
     Square(usize),
     /// Height and width.
     Sides(usize, usize),
@@ -106,11 +106,11 @@ impl Default for UNet2DConditionConfig {
     }
 }
 
-/// Refuses the options that belong to other families of models than Stable Diffusion 1 and 2.
+/// Returns an error for options of other model families than Stable Diffusion 1 and 2.
 ///
-/// Options that diffusers itself only hands to blocks which are refused here (such as
-/// `resnet_skip_time_act` or `cross_attention_norm`) have no effect and are let through, as is
-/// `upcast_attention`: all is computed in f32 anyway.
+/// Options that only affect unsupported blocks, such as `resnet_skip_time_act` or
+/// `cross_attention_norm`, are ignored. So is `upcast_attention`, because everything is computed in
+/// f32.
 pub(super) fn refuse_unsupported(file: &ConfigFile) -> Result<(), DiffusionError> {
     file.refuse_other_than(&[
         ("_class_name", json!("UNet2DConditionModel")),
@@ -127,18 +127,18 @@ pub(super) fn refuse_unsupported(file: &ConfigFile) -> Result<(), DiffusionError
     ])
 }
 
-/// The blocks that a configuration asks for. Lists run over levels from the largest picture to the
-/// smallest, except `up_depths`, which runs back.
+/// The blocks of a configuration. Lists go from the largest level to the smallest, except
+/// `up_depths`, which goes from the smallest to the largest.
 pub(super) struct UNetLayout {
     pub(super) layers: Vec<usize>,
     pub(super) heads: Vec<usize>,
     pub(super) contexts: Vec<usize>,
     pub(super) only_cross: Vec<bool>,
     pub(super) scale_shift: bool,
-    /// For each block with attention, the transformer layers after each residual block.
+    /// For each block with attention, the number of transformer layers after each residual block.
     pub(super) down_depths: Vec<Option<Vec<usize>>>,
     pub(super) up_depths: Vec<Option<Vec<usize>>>,
-    /// Whether there is a middle, and its transformer layers if it has attention.
+    /// Whether there is a middle block, and its number of transformer layers if it has attention.
     pub(super) mid: Option<Option<usize>>,
 }
 
@@ -153,7 +153,7 @@ impl UNetLayout {
         }
         let crossing = |field: &str, types: &[String], plain: &str, cross: &str| {
             let known = types.iter().map(|name| {
-                // The names that the first pipelines were published with.
+                // Names in the first published pipelines.
                 let name = name.strip_prefix("UNetRes").unwrap_or(name);
                 (name == plain || name == cross).then_some(name == cross)
             });
@@ -172,7 +172,7 @@ impl UNetLayout {
         let up =
             crossing("up_block_types", &config.up_block_types, "UpBlock2D", "CrossAttnUpBlock2D")?;
 
-        // What the files call the width of a head has always been the number of heads:
+        // `attention_head_dim` in these files is the number of heads, not their width:
         // https://github.com/huggingface/diffusers/issues/2011
         let (field, heads) = match &config.num_attention_heads {
             Some(heads) => ("num_attention_heads", heads),
@@ -240,7 +240,7 @@ impl UNetLayout {
     }
 }
 
-/// The depth after each residual block, for the blocks that have attention.
+/// The number of transformer layers after each residual block, for the blocks with attention.
 fn expand(
     file: &ConfigFile,
     field: &str,
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
     use crate::model::FolderPackage;
 
-    /// What the layout of a configuration with these fields is.
+    /// The layout of a configuration with these fields.
     fn layout(fields: Value) -> Result<UNetLayout, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("unet")).unwrap();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_heads_is_called_the_width_of_a_head() {
+    fn attention_head_dim_is_the_number_of_heads() {
         let heads = layout(json!({"attention_head_dim": [5, 10, 20, 20]})).unwrap().heads;
         assert_eq!(heads, [5, 10, 20, 20]);
         let both = json!({"attention_head_dim": 8, "num_attention_heads": 4});
@@ -308,13 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn no_middle_and_an_absent_middle_are_not_the_same() {
+    fn a_null_mid_block_differs_from_a_missing_one() {
         assert_eq!(layout(json!({"mid_block_type": null})).unwrap().mid, None);
         assert_eq!(layout(json!({"mid_block_type": "UNetMidBlock2D"})).unwrap().mid, Some(None));
     }
 
     #[test]
-    fn the_first_published_names_of_blocks_are_known() {
+    fn old_block_names_are_accepted() {
         let names = ["UNetResDownBlock2D"; 4];
         assert_eq!(
             layout(json!({"down_block_types": names})).unwrap().down_depths,
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_named_with_its_value() {
+    fn unsupported_options_are_named_with_their_value() {
         let cases = [
             ("addition_embed_type", json!("text_time")),
             ("class_embed_type", json!("projection")),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_kind_is_an_error_of_the_file() {
+    fn a_value_of_the_wrong_type_is_an_error_that_names_the_file() {
         let error = layout(json!({"block_out_channels": "many"})).err().unwrap();
         assert!(error.contains("unet/config.json cannot be parsed"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The transformer that lets each pixel look at the others and at the context (diffusers'
+//! The transformer with attention between pixels and to the context (diffusers'
 //! `Transformer2DModel` with `BasicTransformerBlock`s).
 
 use std::{
@@ -15,14 +15,14 @@ use crate::{
     ops,
 };
 
-/// How many contexts' keys and values are kept: an edit has two texts for each of its parts.
-const KEPT_CONTEXTS: usize = 16;
+/// The number of contexts whose keys and values are cached. An edit has two prompts per part.
+const CACHED_CONTEXTS: usize = 16;
 
-/// The eps of all norms in here, whatever the UNet's own is.
+/// The epsilon of all norms here. It does not depend on the UNet's `norm_eps`.
 const GROUP_NORM_EPS: f64 = 1e-6;
 const LAYER_NORM_EPS: f64 = 1e-5;
 
-/// A stack of transformer layers over the pixels of a feature map, with a shortcut around it.
+/// A stack of transformer layers over the pixels of a feature map, with a skip connection.
 #[derive(Clone, Debug)]
 pub(super) struct Transformer2D {
     norm: GroupNorm,
@@ -30,7 +30,7 @@ pub(super) struct Transformer2D {
     layers: Vec<TransformerLayer>,
 }
 
-/// How channels are mapped to the transformer's and back.
+/// The projection to the transformer's channels and back.
 #[derive(Clone, Debug)]
 enum Projection {
     /// Stable Diffusion 1.
@@ -95,7 +95,7 @@ impl Transformer2D {
 }
 
 /// Attention to the pixels, attention to the context, and a gated feed-forward layer, each with a
-/// shortcut.
+/// skip connection.
 #[derive(Clone, Debug)]
 struct TransformerLayer {
     norm1: LayerNorm,
@@ -130,15 +130,15 @@ impl TransformerLayer {
 
     fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let normed = self.norm1.forward(x)?;
-        let seen = if self.only_cross_attention { context } else { &normed };
-        let x = ops::add(&self.attn1.forward(&normed, seen)?, x)?;
+        let source = if self.only_cross_attention { context } else { &normed };
+        let x = ops::add(&self.attn1.forward(&normed, source)?, x)?;
         let x = ops::add(&self.attn2.forward(&self.norm2.forward(&x)?, context)?, &x)?;
         let inner = ops::geglu(&self.feed_in.forward(&self.norm3.forward(&x)?)?)?;
         ops::add(&self.feed_out.forward(&inner)?, &x)
     }
 }
 
-/// diffusers' `Attention` without biases at the way in.
+/// diffusers' `Attention` without biases in the input projections.
 #[derive(Clone, Debug)]
 struct Attention {
     heads: usize,
@@ -146,27 +146,27 @@ struct Attention {
     to_k: Linear,
     to_v: Linear,
     to_out: Linear,
-    /// What was made of the last contexts, where it looks at one.
-    read: Option<Arc<Mutex<VecDeque<Read>>>>,
+    /// Keys and values of recent contexts, for cross-attention.
+    cache: Option<Arc<Mutex<VecDeque<KeyValue>>>>,
 }
 
-/// Key and value of a context: the same in every step of a picture.
+/// Key and value of a context. They are the same in every step.
 #[derive(Clone, Debug)]
-struct Read {
+struct KeyValue {
     context: TensorId,
     key: Tensor,
     value: Tensor,
 }
 
 impl Attention {
-    /// One that looks at a context of so many channels, or else at the pixels themselves.
+    /// Cross-attention to a context of this width, or self-attention if `None`.
     fn load(
         width: usize,
         context: Option<usize>,
         heads: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let read = context.map(|_| Arc::default());
+        let cache = context.map(|_| Arc::default());
         let context = context.unwrap_or(width);
         let project =
             |input: usize, name: &str| Linear::load_without_bias(input, width, &weights.pp(name));
@@ -176,34 +176,34 @@ impl Attention {
             to_k: project(context, "to_k")?,
             to_v: project(context, "to_v")?,
             to_out: Linear::load(width, width, &weights.pp("to_out").pp(0))?,
-            read,
+            cache,
         })
     }
 
-    fn forward(&self, x: &Tensor, seen: &Tensor) -> Result<Tensor> {
-        let Read { key, value, .. } = self.read(seen)?;
+    fn forward(&self, x: &Tensor, source: &Tensor) -> Result<Tensor> {
+        let KeyValue { key, value, .. } = self.key_value(source)?;
         let query = self.to_q.forward(x)?;
         self.to_out.forward(&ops::attention(&query, &key, &value, self.heads, false)?)
     }
 
-    fn read(&self, seen: &Tensor) -> Result<Read> {
-        let anew = || {
-            let (key, value) = (self.to_k.forward(seen)?, self.to_v.forward(seen)?);
-            Ok(Read { context: seen.id(), key, value })
+    fn key_value(&self, source: &Tensor) -> Result<KeyValue> {
+        let compute = || {
+            let (key, value) = (self.to_k.forward(source)?, self.to_v.forward(source)?);
+            Ok(KeyValue { context: source.id(), key, value })
         };
-        let Some(last) = &self.read else { return anew() };
-        // Never held while anything is computed: a thread that waits for another may begin a pass of its own.
-        let last = || last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(read) = last().iter().find(|read| read.context == seen.id()) {
-            return Ok(read.clone());
+        let Some(cache) = &self.cache else { return compute() };
+        // Do not hold the lock while computing: a waiting thread may start its own forward pass.
+        let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cached) = lock().iter().find(|cached| cached.context == source.id()) {
+            return Ok(cached.clone());
         }
-        let read = anew()?;
-        // A gradient belongs to the one pass that it is taken through.
-        if !read.key.track_op() {
-            let mut last = last();
-            last.truncate(KEPT_CONTEXTS - 1);
-            last.push_front(read.clone());
+        let key_value = compute()?;
+        // Do not cache tensors with gradients, which belong to a single pass.
+        if !key_value.key.track_op() {
+            let mut cache = lock();
+            cache.truncate(CACHED_CONTEXTS - 1);
+            cache.push_front(key_value.clone());
         }
-        Ok(read)
+        Ok(key_value)
     }
 }
