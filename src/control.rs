@@ -1,7 +1,7 @@
 //! Interrupting long work and reporting its progress.
 //!
 //! Loading a model, hashing it and drawing with it take seconds to minutes on a worker thread.
-//! [`Control`] is what the thread that started the work hands to the one that does it.
+//! The thread that starts such work passes a [`Control`] to it.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ pub trait Control: Sync {
     /// model, and between network blocks while it draws.
     fn interrupt(&self) -> &Interrupt;
 
-    /// Called while a model is loaded or hashed, with the bytes read so far and in all.
+    /// Called while a model is loaded or hashed, with the bytes read so far and the total.
     fn loading(&self, done: u64, of: u64) {
         let _ = (done, of);
     }
@@ -53,9 +53,9 @@ impl<F: Fn(Step) + Sync> Control for OnStep<F> {
 /// One finished sampling step.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Finished steps, starting at 1.
+    /// The number of finished steps, at least 1.
     pub done: u32,
-    /// Steps in all.
+    /// The total number of steps.
     pub of: u32,
     /// A small preview of the finished picture, one pixel per latent.
     pub preview: Option<RgbImage>,
@@ -79,7 +79,7 @@ struct State {
 pub struct Cancelled;
 
 impl Interrupt {
-    /// Makes every later [`Self::check`] fail, and wakes one that waits.
+    /// Makes every later [`Self::check`] fail. Wakes waiting ones.
     pub fn cancel(&self) {
         self.change(|state| state.cancelled = true);
     }
@@ -89,8 +89,8 @@ impl Interrupt {
         self.change(|state| state.paused = paused);
     }
 
-    /// Returns an error if the work was cancelled; waits while it is paused. The worker calls this
-    /// wherever it can stop.
+    /// Returns an error if the work was cancelled. Waits while it is paused. Workers call this
+    /// wherever they can stop.
     ///
     /// # Errors
     /// [`Cancelled`] after a call to [`Self::cancel`].

@@ -7,7 +7,7 @@
 //! 2. [`Crop`] holds the pixels of that crop, and [`init_image()`] is what the parts start from.
 //! 3. [`LatentRegions`] is the plan at the resolution of latents.
 //! 4. After sampling, [`composite()`] matches the result to the surrounding colours and blends it
-//!    into the picture. Where the blend mask is 0, not one bit of the picture changes.
+//!    into the picture. Pixels where the blend mask is 0 do not change at all.
 
 mod composite;
 mod crop;

@@ -18,7 +18,7 @@ pub use inputs::Inputs;
 pub use local::{LocalModels, inspect, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};
 
-/// Turns a recipe into a picture. It runs on the worker thread and may keep what it has loaded.
+/// Turns a recipe into a picture. It runs on the worker thread and may cache loaded data.
 pub trait Generator: Send {
     /// The model, for the provenance of its pictures.
     fn card(&self) -> &ModelCard;
@@ -27,7 +27,8 @@ pub trait Generator: Send {
     /// to edit.
     ///
     /// # Errors
-    /// [`GenerateError::Cancelled`] when interrupted; otherwise why the picture cannot be drawn.
+    /// [`GenerateError::Cancelled`] if interrupted. Otherwise the reason why the picture cannot be
+    /// drawn.
     fn generate(
         &mut self,
         recipe: &Recipe,

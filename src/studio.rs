@@ -1,12 +1,11 @@
-//! The studio: a queue, and the one worker thread that draws what stands in it.
+//! The studio: a job queue, and the single worker thread that draws it.
 //!
-//! The thread has a name, low priority and a thread pool of its own, so that a game beside it keeps
-//! its frame rate. Each finished take is on disk before anybody is told, and the queue itself is kept
-//! in `queue.json` by a thread of its own, so that it survives a restart. No call here waits for a
-//! picture, a model or the disk.
+//! The worker has low priority and its own thread pool, so the game keeps its frame rate. A
+//! finished take is saved before it is reported. Another thread saves the queue in `queue.json`, so
+//! that it survives a restart. No call here waits for a picture, a model or the disk.
 //!
-//! candle starts threads for some of its work that cannot be bounded from here, on Linux at the same
-//! low priority: set `CANDLE_NUM_THREADS=1` in the environment to keep them away.
+//! candle starts more threads for some operations, on Linux with the same low priority. This crate
+//! cannot limit them: set the environment variable `CANDLE_NUM_THREADS=1` to prevent them.
 
 mod job_error;
 pub(crate) mod pool;
@@ -41,8 +40,8 @@ pub(crate) use worker::panic_message;
 use shared::Shared;
 use worker::Worker;
 
-/// The queue and its worker thread. Dropping it stops the drawing under way, within a network block,
-/// and waits for the thread; what is queued stays in `queue.json`, the picture under way first.
+/// The queue and its worker thread. Dropping it stops the current drawing within a network block
+/// and waits for the thread. Unfinished jobs stay in `queue.json`, the current one first.
 #[derive(Debug)]
 pub struct Studio {
     shared: Arc<Shared>,
@@ -50,77 +49,77 @@ pub struct Studio {
     keeper: Option<JoinHandle<()>>,
 }
 
-/// Names a job for as long as the studio lives.
+/// Identifies a job during the lifetime of its studio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobId(pub u64);
 
-/// One picture to draw.
+/// A picture to draw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// Its name.
+    /// The id of the job.
     pub id: JobId,
-    /// Whose picture.
+    /// The shot that the picture belongs to.
     pub shot: ShotId,
-    /// What to draw; shared, as thousands of jobs may be listed in every frame.
+    /// The recipe. It is shared, because thousands of jobs may be listed in every frame.
     pub recipe: Arc<Recipe>,
 }
 
-/// A job as it stands now. The first of [`Studio::jobs`] may be under way; the rest wait.
+/// A job and its progress. The first of [`Studio::jobs`] may be running. The others are waiting.
 #[derive(Clone, Debug)]
 pub struct JobView {
     /// The job.
     pub job: Job,
-    /// How far it is; `None` while it waits.
+    /// The progress. `None` while the job is waiting.
     pub progress: Option<Progress>,
 }
 
-/// How far a job is.
+/// The progress of a running job.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Steps done.
+    /// The number of finished steps.
     pub done: u32,
-    /// Steps in all.
+    /// The total number of steps.
     pub of: u32,
-    /// Time since it began, without pauses.
+    /// The time since the start, without pauses.
     pub elapsed: Duration,
-    /// Time that it will still take, once a step is done.
+    /// The estimated time left. `None` before the first step.
     pub left: Option<Duration>,
-    /// What the picture looks like so far: one pixel for each latent.
+    /// A preview of the picture, one pixel per latent.
     pub preview: Option<Arc<RgbImage>>,
 }
 
-/// What becomes of a job that was kept in `queue.json`, when a studio starts.
+/// What a starting studio does with a job in `queue.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// It is queued again; one that had failed stands among the [failed](Studio::failed) again.
+    /// Queue it. A failed job is listed in [`Studio::failed`] again.
     Draw,
-    /// It is left in the file for a later start.
+    /// Leave it in the file for a later start.
     Leave,
-    /// Nobody wants it any more.
+    /// Remove it.
     Forget,
 }
 
-/// Something happened in the studio.
+/// An event in the studio.
 #[derive(Clone, Debug)]
 pub enum StudioEvent {
-    /// Drawing began.
+    /// A job started.
     Started(Job),
-    /// A step was done; [`Studio::jobs`] holds the figures.
+    /// A step finished. [`Studio::jobs`] has the progress.
     Stepped(Job),
-    /// A take is finished, and on disk.
+    /// A take is finished and saved.
     Drawn {
         /// The job.
         job: Job,
         /// The take.
         take: Box<Take>,
-        /// Its picture.
+        /// The picture.
         image: RgbaImage,
     },
-    /// No picture came of it.
+    /// The job failed.
     Failed {
         /// The job.
         job: Job,
-        /// Why.
+        /// The reason.
         error: Arc<JobError>,
     },
     /// The job was cancelled.
@@ -128,12 +127,12 @@ pub enum StudioEvent {
 }
 
 impl Studio {
-    /// Starts the worker thread, and queues again what `queue.json` in the art folder holds, as far as
-    /// `resume` says so. A `queue.json` that cannot be read is set aside as `queue.broken-1.json` and told
-    /// in the log.
+    /// Starts the worker thread. For each job in the art folder's `queue.json`, `resume` decides
+    /// whether it is queued again. An unreadable `queue.json` is renamed to `queue.broken-1.json`,
+    /// and the log names it.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If a thread cannot be started.
     pub fn start(
         registry: GeneratorRegistry,
         writer: TakeWriter,
@@ -144,11 +143,11 @@ impl Studio {
         let in_file = entries.len();
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
         let (revision, kept) = shared.kept();
-        let in_step = (kept.len() == in_file).then_some(revision);
+        let saved = (kept.len() == in_file).then_some(revision);
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
         studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
             let (shared, writer) = (Arc::clone(&shared), writer.clone());
-            move || keep_queue(&shared, &writer, in_step)
+            move || keep_queue(&shared, &writer, saved)
         })?);
         let pool = pool::build("illustrator-draw").map_err(io::Error::other)?;
         studio.worker =
@@ -159,9 +158,9 @@ impl Studio {
         Ok(studio)
     }
 
-    /// Queues pictures in this order, behind all others or in front of those that wait; the worker sees none
-    /// of them before all are there. A recipe that is queued for the shot already keeps its job; it moves
-    /// when it is to be in front.
+    /// Queues pictures in this order, behind or in front of all waiting jobs. The worker sees all
+    /// of them at once. A recipe that is already queued for the shot keeps its job, which moves
+    /// only if `front` is set.
     pub fn push(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         self.shared.push(pictures, front)
     }
@@ -171,7 +170,7 @@ impl Studio {
         self.shared.move_to_front(job);
     }
 
-    /// Cancels a job, within a network block when it is under way.
+    /// Cancels a job. A running job stops within a network block.
     pub fn cancel(&mut self, job: JobId) {
         self.shared.cancel(job);
     }
@@ -181,43 +180,43 @@ impl Studio {
         self.shared.cancel_all();
     }
 
-    /// Holds the drawing, within a network block, or lets it go on.
+    /// Pauses the drawing within a network block, or resumes it.
     pub fn set_paused(&mut self, paused: bool) {
         self.shared.set_paused(paused);
     }
 
-    /// Whether it is held.
+    /// Whether the drawing is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.shared.is_paused()
     }
 
-    /// All jobs that are not done, in the order of drawing.
+    /// All unfinished jobs, in drawing order.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobView> {
         self.shared.jobs()
     }
 
-    /// The job under way, without a look at those that wait.
+    /// The running job. Cheaper than [`Self::jobs`].
     #[must_use]
     pub fn current(&self) -> Option<JobView> {
         self.shared.current()
     }
 
-    /// The jobs of a shot that failed, the oldest first, each with the reason. They are kept for the next start
-    /// until they are queued again or [forgotten](Self::forget_failed).
+    /// The failed jobs of a shot with their reasons, the oldest first. They survive a restart until
+    /// they are queued again or [removed](Self::forget_failed).
     #[must_use]
     pub fn failed(&self, shot: &ShotId) -> Vec<(Job, Arc<JobError>)> {
         self.shared.failed(shot)
     }
 
-    /// Forgets what failed of a shot.
+    /// Removes the failed jobs of a shot.
     pub fn forget_failed(&mut self, shot: &ShotId) {
         self.shared.forget_failed(shot);
     }
 
-    /// What happened since the last call; never waits. Steps of one job that follow each other are told
-    /// once.
+    /// Returns the events since the last call, without waiting. Consecutive steps of one job are
+    /// one event.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
         self.shared.take_events()
     }
@@ -226,20 +225,20 @@ impl Studio {
 impl Drop for Studio {
     fn drop(&mut self) {
         self.shared.close();
-        // A panic of theirs was told by the panic hook.
+        // The panic hook has already reported a panic of these threads.
         let _ = self.worker.take().map(JoinHandle::join);
         self.shared.closed();
         let _ = self.keeper.take().map(JoinHandle::join);
     }
 }
 
-/// Keeps `queue.json` up with the queue; changes that come faster than the disk are written as one.
-/// `in_step` is the revision that the file holds already.
-fn keep_queue(shared: &Shared, writer: &TakeWriter, mut in_step: Option<u64>) {
-    while let Some((revision, entries)) = shared.next_kept(in_step) {
+/// Saves the queue in `queue.json` after each change. Changes during a write are saved together by
+/// the next one. `saved` is the revision that the file already has.
+fn keep_queue(shared: &Shared, writer: &TakeWriter, mut saved: Option<u64>) {
+    while let Some((revision, entries)) = shared.next_kept(saved) {
         if let Err(error) = queue_file::save(writer, &entries) {
-            log::error!("the queue is not kept for the next start: {error}");
+            log::error!("cannot save the queue: {error}");
         }
-        in_step = Some(revision);
+        saved = Some(revision);
     }
 }

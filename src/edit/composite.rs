@@ -7,11 +7,11 @@ use crate::mask::Mask;
 
 /// Blends `sampled`, the decoded crop with RGB values in -1..=1, into `picture`.
 ///
-/// Pixels that sampling left `untouched` (by their position in the crop) should decode to what they
-/// were. Their deviation is the decoder's error on these surroundings. It is continued into the
-/// sampled pixels and subtracted there, so that no seam shows.
+/// Pixels that sampling left `untouched` (by their position in the crop) should decode to their
+/// original values. The difference is the decoder's error. It is extrapolated into the sampled
+/// pixels and subtracted there, which removes the seam.
 ///
-/// Where `blend_mask` is 0, the result equals `picture` bit for bit. Opacity never changes.
+/// Where `blend_mask` is 0, the result equals `picture` exactly. The alpha channel never changes.
 #[must_use]
 pub fn composite(
     picture: &RgbaImage,
@@ -54,7 +54,7 @@ mod tests {
     use crate::mask::Area;
 
     #[test]
-    fn a_constant_decoder_error_is_removed_and_pixels_outside_the_mask_keep_every_bit() {
+    fn a_constant_decoder_error_is_removed_and_pixels_outside_the_mask_are_unchanged() {
         let picture =
             RgbaImage::from_fn(16, 8, |x, y| Rgba([x as u8 * 7, y as u8 * 9, 50, x as u8]));
         let crop = Crop::new(&picture, Area { x: 4, y: 0, width: 12, height: 8 });

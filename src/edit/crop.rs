@@ -12,13 +12,13 @@ use crate::{
 /// The margin around the changed pixels, on each side, as a fraction of their extent.
 const MARGIN: f32 = 0.06;
 
-/// The grid of latents on which a model works. The default is the grid of pixels.
+/// The latent grid of a model. The default has one latent per pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// Pixels along each side of a latent.
     pub scale: u32,
-    /// The fewest latents along each side of a crop. With fewer, the model does not recognise what
-    /// it is given and draws something unrelated.
+    /// The fewest latents along each side of a crop. With fewer, the model lacks context and draws
+    /// something unrelated.
     #[serde(rename = "least", alias = "min_latents")]
     pub min_latents: u32,
 }
@@ -31,8 +31,8 @@ impl Default for Grid {
 
 /// The pixels of a crop.
 ///
-/// The last column and row of latents may reach over the right and lower edge of the picture. The
-/// picture's outermost pixels are repeated there.
+/// The last column and row of latents may extend beyond the right and bottom edge of the picture.
+/// The outermost pixels are repeated there.
 #[derive(Clone, Debug)]
 pub struct Crop {
     area: Area,
@@ -68,13 +68,13 @@ impl Crop {
         &self.pixels
     }
 
-    /// Width and height of the crop without what reaches over the picture's edge.
+    /// Width and height of the part of the crop that lies inside the picture.
     #[must_use]
     pub fn size_inside_picture(&self) -> (u32, u32) {
         self.inside
     }
 
-    /// The pixel of the picture that the crop shows at `x` and `y`.
+    /// The picture's pixel at `x` and `y` of the crop.
     #[must_use]
     pub fn position_in_picture(&self, x: u32, y: u32) -> (u32, u32) {
         let (width, height) = self.inside;
@@ -138,7 +138,7 @@ fn to_pixels(columns: (u32, u32), rows: (u32, u32), scale: u32) -> Area {
     Area { x: x * scale, y: y * scale, width: width * scale, height: height * scale }
 }
 
-/// The first and the number of the latents from `first` to `end`, widened on both sides to at least
+/// The first latent and the number of latents from `first` to `end`, widened on both sides to at least
 /// `min_latents` and moved away from the picture's edge where necessary.
 fn widen(first: u32, end: u32, min_latents: u32, latents: u32) -> (u32, u32) {
     let count = (end - first).max(min_latents.min(latents));

@@ -9,10 +9,10 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The picture is not the one that the edit was made for.
-    #[error("the picture has changed since this edit was made for it: mark the parts again")]
+    /// The picture has changed since the edit was made.
+    #[error("the picture has changed since this edit was made: mark the parts again")]
     OtherPicture,
-    /// A mask does not fit the picture.
+    /// A mask does not match the picture's size.
     #[error("part `{part}`: {source}")]
     Mask {
         /// Name of the part.
@@ -20,7 +20,7 @@ pub enum EditError {
         /// The reason.
         source: MaskError,
     },
-    /// The edit of a part has a value that cannot be used.
+    /// The edit of a part has an invalid value.
     #[error("part `{part}`: {source}")]
     Part {
         /// Name of the part.
@@ -28,7 +28,7 @@ pub enum EditError {
         /// The reason.
         source: PartEditError,
     },
-    /// A scribble does not fit the picture.
+    /// A scribble does not match the picture's size.
     #[error(
         "part `{part}`: the scribble is {}x{} pixels, the picture {}x{}: they must have the same size",
         .scribble.0, .scribble.1, .picture.0, .picture.1

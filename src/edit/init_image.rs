@@ -1,4 +1,4 @@
-//! What the parts of an edit start from.
+//! The pixels that the parts of an edit start from.
 
 use image::{Rgb32FImage, RgbaImage};
 
@@ -8,11 +8,11 @@ use crate::{
     recipe::{EditKind, Part},
 };
 
-/// The crop with every part changed that does not start from the picture itself: removed parts are
-/// filled in from their surroundings, emboldened parts get more contrast, scribbles are painted
-/// over. `None` if all parts start from the picture.
+/// The pixels of the crop that denoising starts from: removed parts are filled from their
+/// surroundings, emboldened parts get a new contrast, and scribbles are painted on top. `None` if
+/// all parts start from the unchanged picture.
 ///
-/// `parts` are those that `plan` was made for. RGB values lie in -1..=1.
+/// `parts` must be the same as for `plan`. RGB values lie in -1..=1.
 #[must_use]
 pub fn init_image(crop: &Crop, plan: &EditPlan, parts: &[Part]) -> Option<Rgb32FImage> {
     let mut image: Option<Rgb32FImage> = None;

@@ -16,15 +16,15 @@ const DENOISE_FEATHER: f32 = 32.0 / 25.0;
 /// The pixels that an edit changes, and the crop that the model is given for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditPlan {
-    /// The opacity of the new pixels. Where it is 0, not one bit of the picture changes.
+    /// The opacity of the new pixels. Pixels where it is 0 do not change at all.
     pub blend_mask: Mask,
     /// The bounding box of all pixels that change.
     pub changed: Area,
-    /// The crop that the model is given, in pixels. It may reach over the right and the lower edge of
-    /// the picture by less than one latent.
+    /// The crop that the model is given, in pixels. It may extend beyond the right and bottom edge
+    /// of the picture by less than one latent.
     pub crop: Area,
-    /// The parts that change pixels, the uppermost first, each with the pixels that the parts above
-    /// leave to it.
+    /// The parts that change pixels, from top to bottom, each without the pixels of the parts
+    /// above.
     pub parts: Vec<PlannedPart>,
 }
 
@@ -33,20 +33,20 @@ pub struct EditPlan {
 pub struct PlannedPart {
     /// The opacity of its new pixels.
     pub blend_mask: Mask,
-    /// Which pixels are denoised: those of the blend mask and some beyond, so that the new pixels do
-    /// not end where their opacity does.
+    /// The denoised pixels: those of the blend mask and a margin, so that denoising does not stop
+    /// exactly at the visible edge.
     pub denoise_mask: Mask,
     /// Its index in the list of parts.
     pub index: usize,
 }
 
 impl EditPlan {
-    /// Plans an edit for a model with this `grid`. Where parts overlap, the upper one wins, which is
-    /// the earlier one in the list. `crop` requests a crop instead of the one chosen by default.
+    /// Plans an edit for a model with this `grid`. Where parts overlap, the upper one wins. It
+    /// comes earlier in the list. `crop` replaces the default crop.
     ///
     /// # Errors
-    /// As [`Self::check`], and when nothing would change or the requested crop leaves out changed
-    /// pixels.
+    /// As [`Self::check`]. Also if nothing would change, or if the requested crop does not contain
+    /// all changed pixels.
     pub fn new(
         size: Size,
         parts: &[Part],
@@ -88,18 +88,18 @@ impl EditPlan {
         Ok(Self { blend_mask, changed, crop, parts: planned })
     }
 
-    /// Whether the part with this index changes any pixel. Kept parts do not, nor do parts that others
-    /// cover.
+    /// Whether the part with this index changes any pixel. Kept parts and fully covered parts do
+    /// not.
     #[must_use]
     pub fn changes(&self, part: usize) -> bool {
         self.parts.iter().any(|planned| planned.index == part)
     }
 
-    /// Checks each part by itself against a picture of this size.
+    /// Checks each part separately against a picture of this size.
     ///
     /// # Errors
-    /// When a mask or a scribble has another size than the picture, or an edit has a value that cannot
-    /// be used.
+    /// If a mask or a scribble differs in size from the picture, or if an edit has an invalid
+    /// value.
     pub fn check(size: Size, parts: &[Part]) -> Result<(), EditError> {
         let picture = (size.width, size.height);
         for Part { name, mask, edit, scribble } in parts {
@@ -116,8 +116,8 @@ impl EditPlan {
 }
 
 impl PlannedPart {
-    /// Limits the denoise mask: beyond its own blend mask it may not reach into other parts.
-    /// `blend_mask` is that of all parts together.
+    /// Limits the denoise mask: outside its own blend mask it must not overlap other parts.
+    /// `blend_mask` is the union of all parts.
     fn limit_denoise_mask(&mut self, blend_mask: &Mask) {
         let (width, height) = blend_mask.size();
         self.denoise_mask = Mask::from_fn(width, height, |x, y| {
@@ -128,16 +128,16 @@ impl PlannedPart {
     }
 }
 
-/// The sum of two masks that do not overlap. Along a soft border between them, where each has a
-/// share, their maximum would let the old picture show through.
+/// The sum of two masks that share soft borders but do not overlap. With the maximum instead, the
+/// old picture would show through along such a border.
 fn add(a: &Mask, b: &Mask) -> Mask {
     let (width, height) = a.size();
     Mask::from_fn(width, height, |x, y| a.at(x, y).saturating_add(b.at(x, y)))
 }
 
-/// The blend mask and the denoise mask of a part by itself.
+/// The blend mask and the denoise mask of a part, without regard to other parts.
 fn grow_and_feather(mask: &Mask, edit: &PartEdit, size: Size) -> [Mask; 2] {
-    // A kept part is exactly its mask.
+    // A kept part is neither grown nor feathered.
     let [grow, feather] = match edit.kind {
         EditKind::Keep => [0, 0],
         _ => default_reach(mask, size),
@@ -148,8 +148,8 @@ fn grow_and_feather(mask: &Mask, edit: &PartEdit, size: Size) -> [Mask; 2] {
     [grown.feathered(feather), grown.feathered(denoise_feather)]
 }
 
-/// Takes the grown and feathered rim of a part away from kept parts below it. There, only the part's
-/// own `mask` covers them.
+/// Removes the grown and feathered rim of a part where kept parts lie below. Only the part's own
+/// `mask` covers those.
 fn exclude_kept_below(grown: &Mask, mask: &Mask, below: &[Part]) -> Mask {
     let (width, height) = grown.size();
     let is_kept = |part: &&Part| part.edit.kind == EditKind::Keep;
@@ -160,8 +160,8 @@ fn exclude_kept_below(grown: &Mask, mask: &Mask, below: &[Part]) -> Mask {
     })
 }
 
-/// The default of [`PartEdit::grow`] and [`PartEdit::feather`]: 4 and at most 25 pixels in a picture
-/// of 512 pixels, less feather for small parts.
+/// The defaults of [`PartEdit::grow`] and [`PartEdit::feather`]: 4 and at most 25 pixels for a
+/// picture of 512 pixels. Small parts get less feather.
 fn default_reach(mask: &Mask, size: Size) -> [u32; 2] {
     let side = size.width.min(size.height) as f32 / 512.0;
     let part = (mask.coverage() * size.width as f32 * size.height as f32).sqrt();
@@ -225,7 +225,7 @@ mod tests {
             "the upper one fades out"
         );
         assert!(plan.blend_mask.values().iter().all(|&blend| blend == u8::MAX));
-        // What is kept above others is not theirs.
+        // A kept part takes its pixels from the parts below.
         let kept = [part(area(0, 0, 48, 64), EditKind::Keep), parts[1].clone()];
         let plan = EditPlan::new(SIZE, &kept, None, GRID).unwrap();
         assert_eq!([plan.blend_mask.at(47, 30), plan.blend_mask.at(48, 30)], [0, 255]);
@@ -244,7 +244,7 @@ mod tests {
                 assert_eq!(with.at(x, y), if is_kept { 0 } else { without.at(x, y) }, "{x} {y}");
             }
         }
-        assert_eq!(with.at(50, 31), 255, "what is marked in both is the upper one's");
+        assert_eq!(with.at(50, 31), 255, "pixels in both masks belong to the upper part");
         assert!(without.at(50, 40) > 0);
     }
 

@@ -1,20 +1,21 @@
-//! The prompts that the parts of an edit are drawn with.
+//! The prompts of the parts of an edit.
 
 use crate::recipe::{EditKind, PartEdit, words::join};
 
-/// What the model is asked for in one part.
+/// The prompts of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartPrompts {
-    /// What the part shows.
+    /// The prompt.
     pub prompt: String,
-    /// What it must not show.
+    /// The negative prompt.
     pub negative_prompt: String,
 }
 
 /// The prompts of a part.
 ///
-/// A part without words of its own gets `prompt`, that of the whole picture. Words of its own are
-/// followed by `style`. `negative_prompt`, that of the whole picture, holds for every part.
+/// A part without its own words uses `prompt`, the prompt of the whole picture. If a part has its
+/// own words, `style` is appended to them. `negative_prompt`, the negative prompt of the whole
+/// picture, applies to every part.
 #[must_use]
 pub fn part_prompts(
     edit: &PartEdit,
@@ -24,7 +25,7 @@ pub fn part_prompts(
 ) -> PartPrompts {
     let (words, unwanted) = (edit.words.as_str(), edit.negative_prompt.as_str());
     let [prompt, negative_prompt] = match edit.kind {
-        // The surroundings tell the model what belongs there. Only the emptiness must be said.
+        // The model infers the content from the surroundings. The prompt only asks for emptiness.
         EditKind::Remove => {
             [join(["an empty scene", style]), join([words, unwanted, negative_prompt])]
         }

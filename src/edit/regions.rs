@@ -13,14 +13,14 @@ pub struct LatentRegions {
     area: Area,
     /// Pixels along each side of a latent.
     scale: u32,
-    /// For each planned part, the fraction of each latent that its denoise mask covers.
+    /// For each planned part, the share of each latent that its denoise mask covers.
     shares: Vec<Vec<f32>>,
     denoise_mask: Vec<f32>,
     seeds: Vec<Option<u64>>,
 }
 
 impl LatentRegions {
-    /// Brings a plan for `parts` to latents of `scale` by `scale` pixels.
+    /// Converts a plan for `parts` to latents of `scale` by `scale` pixels.
     #[must_use]
     pub fn new(plan: &EditPlan, parts: &[Part], scale: u32) -> Self {
         let Area { x, y, width, height } = plan.crop;
@@ -38,7 +38,7 @@ impl LatentRegions {
             let shares = regions.per_latent(&planned.denoise_mask, |values| {
                 values.map(f32::from).sum::<f32>() / (scale * scale) as f32 / 255.0
             });
-            // A single changed pixel denoises its whole latent; a faint one does so less.
+            // A single changed pixel denoises its whole latent. A faint pixel denoises it less.
             let strengths = regions.per_latent(&planned.denoise_mask, |values| {
                 f32::from(values.max().unwrap_or(0)) / 255.0 * edit.strength()
             });
@@ -67,7 +67,7 @@ impl LatentRegions {
         let total = |latent: usize| self.shares.iter().map(|shares| shares[latent]).sum::<f32>();
         let count = self.shares.len() as f32;
         let weight = |(latent, &share): (usize, &f32)| match total(latent) {
-            // No part covers this latent, so it is not denoised: any prompt will do.
+            // No part covers this latent, so it is not denoised and its prompt does not matter.
             0.0 => 1.0 / count,
             total => share / total,
         };
@@ -75,8 +75,8 @@ impl LatentRegions {
         self.shares.iter().map(weights).collect()
     }
 
-    /// The planned parts that have a seed of their own: each with its seed and the latents where it
-    /// is the dominant part, whose starting noise comes from that seed.
+    /// The planned parts with their own seed, each with the latents where the part is dominant. The
+    /// starting noise of these latents comes from that seed.
     #[must_use]
     pub fn seeded(&self) -> Vec<(u64, Vec<bool>)> {
         let seeds = self.seeds.iter().enumerate().filter_map(|(part, seed)| Some((part, (*seed)?)));
@@ -85,11 +85,11 @@ impl LatentRegions {
         seeds.map(|(part, seed)| (seed, dominates(part))).collect()
     }
 
-    /// The planned part with the largest share of a latent; of equals, the uppermost.
+    /// The planned part with the largest share of a latent. If shares are equal, the topmost part.
     fn dominant_part(&self, latent: usize) -> usize {
         let share = |&part: &usize| self.shares[part][latent];
         let by_share = |a: &usize, b: &usize| share(a).total_cmp(&share(b));
-        // `max_by` returns the last of equals.
+        // `max_by` returns the last of equal elements.
         (0..self.shares.len()).rev().max_by(by_share).unwrap_or(0)
     }
 

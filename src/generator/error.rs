@@ -25,13 +25,13 @@ pub enum GenerateError {
     NoGenerator {
         /// The name or folder of the model.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file or folder.
         what: String,
     },
     /// The picture to edit is missing.
     #[error("the picture to edit is missing: {0}")]
     NoInitImage(String),
-    /// The picture has another size than the recipe.
+    /// The picture's size differs from the recipe's.
     #[error(
         "the generator returned a picture of {found} pixels, but the recipe asks for {expected}"
     )]
@@ -55,7 +55,7 @@ impl GenerateError {
         Self::Other(error.into())
     }
 
-    /// Fails unless a picture has the size that its recipe asks for.
+    /// Checks that a picture has its recipe's size.
     ///
     /// # Errors
     /// [`Self::Size`] with both sizes.

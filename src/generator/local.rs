@@ -47,7 +47,7 @@ impl LocalModels {
         Self { families: families(), options, last: Mutex::default() }
     }
 
-    /// Adds a family. It is asked before the others.
+    /// Adds a family. It takes precedence over earlier ones.
     #[must_use]
     pub fn with_family(mut self, family: impl Family + 'static) -> Self {
         self.families.insert(0, Arc::new(family));
@@ -94,7 +94,7 @@ impl ModelLoader for LocalModels {
 }
 
 impl GeneratorRegistry {
-    /// The registry with everything that is built in: see [`LocalModels`].
+    /// The registry with all built-in loaders: see [`LocalModels`].
     #[must_use]
     pub fn built_in(device: DeviceKind) -> Self {
         let mut registry = Self::default();
@@ -104,7 +104,7 @@ impl GeneratorRegistry {
 }
 
 impl LocalGenerator {
-    /// Whether drawing panicked. The model may then be in any state.
+    /// Whether drawing panicked, which may leave the model in an invalid state.
     fn has_panicked(&self) -> bool {
         self.model.is_poisoned()
     }
@@ -131,7 +131,7 @@ impl Generator for LocalGenerator {
             let request = DrawRequest { prompt, negative_prompt, size, sampler, noise };
             return Ok(model.draw(&request, control, &mut [])?);
         };
-        let missing = || GenerateError::NoInitImage("none was given".to_owned());
+        let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
         let picture = inputs.init_image.clone().ok_or_else(missing)?;
         if picture_hash(&picture) != edit.picture {
             return Err(DiffusionError::from(EditError::OtherPicture).into());
@@ -143,10 +143,10 @@ impl Generator for LocalGenerator {
     }
 }
 
-/// Opens the package of a model: the one that ships with the crate, or a folder.
+/// Opens the package of a model: the built-in model or a folder.
 ///
 /// # Errors
-/// When there is no such model.
+/// If there is no such model.
 pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
     Ok(match model {
         BUILT_IN_MODEL => Box::new(EmbeddedPackage::built_in()),
@@ -154,8 +154,8 @@ pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
     })
 }
 
-/// Inspects a file or folder, and whether it runs here: whether one of the built-in families loads it.
-/// Only the headers of its weight files are read.
+/// Inspects a file or folder, and checks whether one of the built-in families loads it. Reads only
+/// the headers of weight files.
 ///
 /// # Errors
 /// When it does not exist, or cannot be read.
@@ -172,7 +172,7 @@ pub fn inspect(path: &Path) -> io::Result<Inspection> {
     Ok(inspection)
 }
 
-/// The cache is whole at any time, so that a panic while it was locked does not matter.
+/// The cache is always valid, so a panic while it was locked is harmless.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

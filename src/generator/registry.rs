@@ -16,16 +16,16 @@ pub trait ModelLoader: Send + Sync {
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>>;
 
-    /// How `model` draws unless the author says otherwise. `None` if this loader does not know it.
+    /// The default settings of `model`. `None` if this loader does not know it.
     ///
-    /// It must be quick: it may read configurations, but no weights.
+    /// This must be fast: read configurations only, no weights.
     fn defaults(&self, model: &str) -> Option<ModelDefaults> {
         let _ = model;
         None
     }
 }
 
-/// The loaders of all models. The last one that was added is asked first.
+/// The loaders of all models. Later loaders take precedence.
 #[derive(Clone, Default)]
 pub struct GeneratorRegistry {
     loaders: Vec<Arc<dyn ModelLoader>>,
@@ -64,8 +64,8 @@ impl GeneratorRegistry {
         self.loaders.push(Arc::new(loader));
     }
 
-    /// How a model draws unless the author says otherwise: the answer of the first loader that knows
-    /// it. Reads configurations, and no weights.
+    /// The default settings of a model, from the first loader that knows it. Reads configurations
+    /// only, no weights.
     #[must_use]
     pub fn defaults(&self, model: &str) -> Option<ModelDefaults> {
         self.loaders.iter().rev().find_map(|loader| loader.defaults(model))

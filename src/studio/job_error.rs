@@ -6,13 +6,13 @@ use crate::{art::ArtError, generator::GenerateError, recipe::Size};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The model could not be loaded, or did not draw.
+    /// The model could not be loaded, or it failed to draw.
     #[error(transparent)]
     Generate(#[from] GenerateError),
     /// The art folder could not be read, or the finished picture could not be written.
     #[error(transparent)]
     Art(#[from] ArtError),
-    /// The generator returned a picture of another size than the recipe asks for.
+    /// The generator returned a picture of the wrong size.
     #[error(
         "the generator of {model} returned {got} pixels instead of {expected}: correct the generator"
     )]
@@ -24,7 +24,7 @@ pub enum JobError {
         /// The size in the recipe.
         expected: Size,
     },
-    /// The job failed before the program started; only the message is kept.
+    /// The job failed in an earlier run of the program. Only the message is known.
     #[error("{0}")]
     Earlier(String),
 }

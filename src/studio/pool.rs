@@ -1,13 +1,13 @@
-//! The threads that compute, and how they stay out of the game's way.
+//! The compute threads, which must not slow down the game.
 //!
-//! Everything that candle hands to rayon, and so nearly all of its work, stays within the pool made here
-//! when it is called inside [`rayon::ThreadPool::install`]. Two things it does otherwise, and 0.11.1
-//! offers no call to change them, only environment variables, which a library cannot set safely:
+//! Nearly all of candle's work runs on rayon, and so on this pool if it is called inside
+//! [`rayon::ThreadPool::install`]. There are two exceptions. candle 0.11.1 can only change them by
+//! environment variables, which a library cannot set safely:
 //!
-//! * additions, multiplications and the like of 64 Ki elements and more go to threads named
-//!   `candle-bp-N`, one fewer than `CANDLE_NUM_THREADS` (else `RAYON_NUM_THREADS`, else the number of
-//!   cores). They start when first needed, which is on a thread of this pool; on Linux they inherit
-//!   its low priority. `CANDLE_NUM_THREADS=1` in the environment keeps them away altogether;
+//! * Element-wise operations on 64 Ki elements and more run on threads named `candle-bp-N`, one fewer
+//!   than `CANDLE_NUM_THREADS` (else `RAYON_NUM_THREADS`, else the number of cores). A thread of this
+//!   pool starts them when they are first needed, so on Linux they inherit its low priority.
+//!   `CANDLE_NUM_THREADS=1` in the environment prevents them;
 //! * `Device::with_context` moves work to a pool of candle's own, at normal priority. Nothing in this
 //!   crate calls it, and a generator should not.
 
@@ -16,14 +16,14 @@ use std::num::NonZero;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use thread_priority::ThreadPriority;
 
-/// Walks through a network recurse; what a thread does not touch costs nothing.
+/// Networks recurse deeply. Stack memory that a thread never touches costs nothing.
 const STACK_BYTES: usize = 64 << 20;
 
-/// A pool that computes beside the game, with a thread for each core but one, which is left to the game. Its threads
-/// are called `name` and have the lowest priority.
+/// A low-priority pool with one thread fewer than there are cores, so that one core is free for the
+/// game. Its threads are called `name`.
 ///
 /// # Errors
-/// When the system gives no threads.
+/// If the threads cannot be started.
 pub(crate) fn build(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     ThreadPoolBuilder::new()
@@ -34,10 +34,10 @@ pub(crate) fn build(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildErr
         .build()
 }
 
-/// Gives the current thread the lowest priority that the system knows. Where it refuses, the work goes
-/// on at normal priority.
+/// Gives the current thread the system's lowest priority. If that fails, the thread keeps normal
+/// priority.
 pub(crate) fn lower_priority() {
     if let Err(error) = ThreadPriority::Min.set_for_current() {
-        log::debug!("work goes on at normal priority: {error}");
+        log::debug!("drawing runs at normal priority: {error}");
     }
 }

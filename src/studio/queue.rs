@@ -11,22 +11,22 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// The jobs that wait, in order. A recipe stands in it once for each shot, also while it is drawn.
+/// The waiting jobs, in order. Each shot has a recipe at most once, including the running job.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Job>,
-    /// The jobs that wait and the one under way.
+    /// The waiting jobs and the running job.
     by_picture: HashMap<(ShotId, RecipeId), JobId>,
     next_id: u64,
 }
 
 impl Queue {
-    /// Queues pictures in this order, behind or in front of all others. One that is there already keeps its
-    /// job; it moves when it is to be in front.
+    /// Queues pictures in this order, behind or in front of all others. A picture that is already
+    /// queued keeps its job, which moves only if `front` is set.
     pub(super) fn push(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         let mut push = |(shot, recipe)| self.push_one(shot, recipe, front);
         if front {
-            // Each goes in front of the last one.
+            // Pushing to the front reverses the order.
             let mut ids = pictures.into_iter().rev().map(push).collect::<Vec<_>>();
             ids.reverse();
             ids
@@ -54,7 +54,7 @@ impl Queue {
         id
     }
 
-    /// A name that no job has yet.
+    /// A new job id.
     pub(super) fn new_id(&mut self) -> JobId {
         let id = JobId(self.next_id);
         self.next_id += 1;
@@ -66,10 +66,10 @@ impl Queue {
         self.waiting.pop_front()
     }
 
-    /// Says that a job that was [popped](Self::pop) is done with.
+    /// Releases a [popped](Self::pop) job, so that its picture can be queued again.
     pub(super) fn forget(&mut self, job: &Job) {
         let picture = (job.shot.clone(), job.recipe.id());
-        // Where it was cancelled, another job may have taken its place.
+        // After a cancellation, a new job may already have the same picture.
         if self.by_picture.get(&picture) == Some(&job.id) {
             self.by_picture.remove(&picture);
         }
@@ -98,12 +98,12 @@ impl Queue {
         jobs
     }
 
-    /// The jobs that wait, in order.
+    /// The waiting jobs, in order.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Job> {
         self.waiting.iter()
     }
 
-    /// Whether a job waits.
+    /// Whether the job is waiting.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_stands_in_the_queue_once_also_while_it_is_drawn() {
+    fn a_picture_is_queued_only_once_even_while_it_is_drawn() {
         let mut queue = Queue::default();
         let a = push(&mut queue, "a", 0, false);
         let b = push(&mut queue, "b", 0, false);

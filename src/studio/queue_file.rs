@@ -1,4 +1,4 @@
-//! `queue.json`: what waits to be drawn or failed, kept for the next start.
+//! `queue.json`: queued and failed jobs, saved for the next start.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,43 +13,46 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// One picture that waits, or failed.
+/// A queued or failed job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) shot: ShotId,
     #[serde(serialize_with = "serialize", deserialize_with = "deserialize")]
     pub(super) recipe: Arc<Recipe>,
-    /// Why it failed; `None` while it waits.
+    /// The reason of the failure. `None` for a queued job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
 
-/// Reads the queue of an art folder. A file that cannot be read as a queue is set aside and told in the
-/// log: no picture is lost with it.
+/// Reads the queue of an art folder. A file that is not a valid queue is renamed, and the log names
+/// it. Finished pictures are not affected.
 pub(super) fn load(writer: &TakeWriter) -> Vec<Entry> {
     let path = path(writer.root());
     let bytes = match read_if_there(&path) {
         Ok(bytes) => bytes.unwrap_or_else(|| b"[]".to_vec()),
         Err(error) => {
-            log::error!("the queue is forgotten: {error}");
+            log::error!("starting with an empty queue: {error}");
             return Vec::new();
         }
     };
     serde_json::from_slice(&bytes).unwrap_or_else(|error| {
         let aside = match writer.folder().set_aside(&path) {
-            Ok(aside) => format!("kept as {}", aside.display()),
-            Err(error) => format!("still there ({error})"),
+            Ok(aside) => format!("renamed to {}", aside.display()),
+            Err(error) => format!("unchanged ({error})"),
         };
-        log::error!("{}: {error}: the queue is forgotten, the file is {aside}", path.display());
+        log::error!(
+            "{}: {error}: starting with an empty queue, the file is {aside}",
+            path.display()
+        );
         Vec::new()
     })
 }
 
-/// Writes the queue of an art folder, whole or not at all.
+/// Saves the queue of an art folder atomically.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the file cannot be written.
 pub(super) fn save(writer: &TakeWriter, entries: &[Entry]) -> Result<(), ArtError> {
     let path = path(writer.root());
     let bytes = serde_json::to_vec_pretty(entries)

@@ -1,4 +1,4 @@
-//! The job that is being drawn, and how far it is.
+//! The running job and its progress.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,14 +7,14 @@ use image::RgbImage;
 use super::{Job, JobView, Progress, stopwatch::Stopwatch};
 use crate::{diffusion::Interrupt, model::ModelDefaults};
 
-/// The job under way.
+/// The running job.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) job: Job,
     pub(super) interrupt: Interrupt,
     pub(super) cancelled: bool,
     pub(super) watch: Stopwatch,
-    /// When the model was there and drawing began.
+    /// The time at which the model was loaded and drawing started.
     pub(super) loaded_at: Duration,
     pub(super) stepped_at: Duration,
     pub(super) done: u32,
@@ -23,9 +23,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// A job that begins now.
+    /// Starts a job.
     pub(super) fn new(job: Job, interrupt: Interrupt) -> Self {
-        // The model may have another default; the first step says so.
+        // The model's default may differ. The first step has the actual number.
         let of = job.recipe.sampler.steps.unwrap_or(ModelDefaults::default().steps);
         Self {
             job,
@@ -40,7 +40,7 @@ impl Running {
         }
     }
 
-    /// How far it is.
+    /// The progress.
     pub(super) fn view(&self) -> JobView {
         let elapsed = self.watch.elapsed();
         let drawing = self.stepped_at.saturating_sub(self.loaded_at);

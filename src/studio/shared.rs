@@ -1,5 +1,5 @@
-//! What the studio and its threads share. The lock is held for moments only: nobody draws, reads or
-//! writes a file under it.
+//! The state that the studio and its threads share. Never draw, read or write files while holding
+//! the lock.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
 
-/// What the studio and its threads share.
+/// The state that the studio and its threads share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -27,14 +27,14 @@ pub(super) struct Shared {
 struct State {
     queue: Queue,
     running: Option<Running>,
-    /// What failed, and why.
+    /// The failed jobs with their reasons.
     failed: BTreeMap<ShotId, Vec<(Job, Arc<JobError>)>>,
-    /// What only stays in the file.
+    /// Entries that only stay in the file.
     left: Vec<Entry>,
     paused: bool,
-    /// The worker is to end.
+    /// Whether the worker should end.
     closing: bool,
-    /// The worker has ended, so that the queue changes no more.
+    /// Whether the worker has ended. The queue does not change after that.
     closed: bool,
     revision: u64,
     events: Vec<StudioEvent>,
@@ -48,13 +48,13 @@ pub(super) enum Outcome {
 }
 
 impl Shared {
-    /// Takes over what was kept in the file.
+    /// Restores the entries of the queue file.
     pub(super) fn resume(&self, entries: Vec<Entry>, resume: impl FnMut(&Entry) -> Resume) {
-        let fates = entries.iter().map(resume).collect::<Vec<_>>();
+        let decisions = entries.iter().map(resume).collect::<Vec<_>>();
         self.change_queue(|state| {
-            for (entry, fate) in entries.into_iter().zip(fates) {
-                match fate {
-                    Resume::Draw => state.take_over(entry),
+            for (entry, decision) in entries.into_iter().zip(decisions) {
+                match decision {
+                    Resume::Draw => state.restore(entry),
                     Resume::Leave => state.left.push(entry),
                     Resume::Forget => {}
                 }
@@ -64,7 +64,7 @@ impl Shared {
 
     pub(super) fn push(&self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         if pictures.is_empty() {
-            // The queue is the one that is in the file.
+            // The queue has not changed, so it need not be saved.
             return Vec::new();
         }
         self.change_queue(|state| state.queue.push(pictures, front))
@@ -132,7 +132,7 @@ impl Shared {
         mem::take(&mut self.lock().events)
     }
 
-    /// Asks the worker to end, within a network block.
+    /// Asks the worker to end. It does so within a network block.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
@@ -143,13 +143,13 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Says that the worker has ended.
+    /// Records that the worker has ended.
     pub(super) fn closed(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits for a job and puts it under way; `None` when the studio closes.
+    /// Waits for a job and starts it. `None` when the studio closes.
     pub(super) fn next_job(&self) -> Option<(Job, Interrupt)> {
         let mut state =
             self.wait_while(|state| !state.closing && (state.paused || state.queue.is_empty()));
@@ -163,14 +163,14 @@ impl Shared {
         Some((job, interrupt))
     }
 
-    /// Says that the model is there, so that the time it took is not counted to the steps.
+    /// Records that the model is loaded, so that loading does not count as drawing time.
     pub(super) fn loaded(&self) {
         if let Some(running) = &mut self.lock().running {
             running.loaded_at = running.watch.elapsed();
         }
     }
 
-    /// Notes a step of the job under way.
+    /// Records a step of the running job.
     pub(super) fn stepped(&self, step: Step) {
         let mut state = self.lock();
         let Some(running) = &mut state.running else { return };
@@ -180,20 +180,20 @@ impl Shared {
             running.preview = Some(Arc::new(preview));
         }
         let job = running.job.clone();
-        // One notice is enough for whoever has not looked since the last.
+        // Consecutive steps of a job are one event.
         if !matches!(state.events.last(), Some(StudioEvent::Stepped(last)) if last.id == job.id) {
             state.events.push(StudioEvent::Stepped(job));
         }
     }
 
-    /// How long the job under way has been drawn, without pauses and without loading the model.
+    /// The drawing time of the running job, without pauses and without loading the model.
     pub(super) fn took(&self) -> Duration {
         self.lock().running.as_ref().map_or(Duration::ZERO, |running| {
             running.watch.elapsed().saturating_sub(running.loaded_at)
         })
     }
 
-    /// Ends the job under way. When the studio closes, a job that was stopped stays in the queue.
+    /// Ends the running job. A job that was stopped because the studio closes stays in the queue.
     pub(super) fn finish(&self, job: Job, outcome: Outcome) {
         self.change_queue(|state| {
             let cancelled = state.running.as_ref().is_some_and(|running| running.cancelled);
@@ -215,13 +215,14 @@ impl Shared {
         });
     }
 
-    /// What is to be kept for the next start, and a number that grows with each change of that.
+    /// The entries of the queue file, and a revision that increases with each change.
     pub(super) fn kept(&self) -> (u64, Vec<Entry>) {
         let state = self.lock();
         (state.revision, state.kept())
     }
 
-    /// Waits until what is to be kept is another than it was at `seen`; `None` when it changes no more.
+    /// Waits until the revision differs from `seen`. `None` if the worker has ended and there are
+    /// no more changes.
     pub(super) fn next_kept(&self, seen: Option<u64>) -> Option<(u64, Vec<Entry>)> {
         let state = self.wait_while(|state| !state.closed && Some(state.revision) == seen);
         (Some(state.revision) != seen).then(|| (state.revision, state.kept()))
@@ -246,8 +247,8 @@ impl Shared {
 }
 
 impl State {
-    /// What waits comes into the queue, what had failed to what failed.
-    fn take_over(&mut self, Entry { shot, recipe, error }: Entry) {
+    /// Restores an entry as a queued or a failed job.
+    fn restore(&mut self, Entry { shot, recipe, error }: Entry) {
         match error {
             None => {
                 self.queue.push(vec![(shot, Arc::unwrap_or_clone(recipe))], false);
@@ -281,7 +282,7 @@ impl State {
         if let Some(running) = &mut self.running {
             running.cancelled = true;
             running.interrupt.cancel();
-            // Whoever wants the picture after all gets a new job.
+            // If the picture is queued again, it gets a new job.
             self.queue.forget(&running.job);
         }
     }

@@ -1,11 +1,11 @@
-//! Time that was worked, without pauses.
+//! Measures working time without pauses.
 
 use std::time::{Duration, Instant};
 
-/// Counts time; it can be paused.
+/// A stopwatch that can be paused.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
-    /// What was counted before `since`.
+    /// The time before `since`.
     before: Duration,
     /// `None` while paused.
     since: Option<Instant>,

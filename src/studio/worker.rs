@@ -19,18 +19,18 @@ use crate::{
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
 };
 
-/// How many finished pictures that could not be written are kept for another try.
+/// The maximum number of unsaved pictures that are kept for another attempt.
 const KEPT_UNWRITTEN: usize = 8;
 
-/// What the worker thread holds.
+/// The state of the worker thread.
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     registry: GeneratorRegistry,
     writer: TakeWriter,
     pool: ThreadPool,
-    /// The model that drew last, kept until another one is asked for.
+    /// The last used model, kept until a job needs another one.
     loaded: Option<Loaded>,
-    /// Pictures that the disk refused: drawing such a job again only writes.
+    /// Finished pictures that could not be saved. Drawing such a job again only saves its picture.
     unwritten: VecDeque<Finished>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Worker<'a> {
         Self { shared, registry, writer, pool, loaded: None, unwritten: VecDeque::new() }
     }
 
-    /// Draws what stands in the queue until the studio closes.
+    /// Draws queued jobs until the studio closes.
     pub(super) fn run(mut self) {
         while let Some((job, interrupt)) = self.shared.next_job() {
             let finished = match self.unwritten(&job) {
@@ -83,7 +83,7 @@ impl<'a> Worker<'a> {
             GenerateError::check_size(&job.recipe, &image)?;
             Ok((image, generator.card().clone()))
         };
-        // What a panic left half done goes with the generator.
+        // After a panic the generator may be in an invalid state, so drop it.
         let drawn = catch_unwind(AssertUnwindSafe(|| pool.install(drawing)));
         let (image, model) = drawn.unwrap_or_else(|panic| {
             *loaded = None;
@@ -93,7 +93,7 @@ impl<'a> Worker<'a> {
         Ok(Finished { job: job.clone(), image, provenance })
     }
 
-    /// Writes a take; where the disk refuses, the picture is kept for when the job is tried again.
+    /// Saves a take. If that fails, keeps the picture for the next attempt.
     fn write(&mut self, finished: Finished) -> Outcome {
         let Finished { job, image, provenance } = &finished;
         match self.writer.write(&job.shot, image, provenance.clone()) {
@@ -115,14 +115,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The picture that a job edits, if it is an edit.
+/// The picture that a job edits, if the job is an edit.
 fn parent(writer: &TakeWriter, job: &Job) -> Result<Option<RgbaImage>, GenerateError> {
     let parent = job.recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
     let read = |take| writer.image(&job.shot, take);
     parent.map(read).transpose().map_err(|error| GenerateError::NoInitImage(error.to_string()))
 }
 
-/// The generator for a model: the one at hand, or a new one in its place.
+/// The generator of a model: the current one if it matches, otherwise a new one.
 fn generator<'a>(
     registry: &GeneratorRegistry,
     loaded: &'a mut Option<Loaded>,
@@ -130,7 +130,7 @@ fn generator<'a>(
     control: &dyn Control,
 ) -> Result<&'a mut dyn Generator, GenerateError> {
     if loaded.as_ref().is_none_or(|loaded| loaded.name != name) {
-        // The old model goes first: two may not fit into memory.
+        // Drop the old model first, because two may not fit into memory.
         *loaded = None;
     }
     let loaded = match loaded {

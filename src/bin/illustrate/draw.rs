@@ -1,6 +1,6 @@
 //! `illustrate draw`: one picture from a prompt, without a story.
 //!
-//! `--noise` and `--dump` are there to compare it number by number with another program.
+//! `--noise` and `--dump` allow a numerical comparison with another program.
 
 use std::{
     io::Write,
@@ -27,44 +27,44 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Draw {
-    /// What the picture shows
+    /// The prompt: what the picture shows
     #[arg(long, value_name = "TEXT")]
     prompt: String,
-    /// What it must not show
+    /// The negative prompt: what the picture must not show
     #[arg(long, value_name = "TEXT", default_value = "")]
     negative: String,
     #[command(flatten)]
     look: LookOptions,
     #[command(flatten)]
     device: DeviceOption,
-    /// The picture, with its recipe and where it comes from inside (unless it starts from `--noise`)
+    /// The output file. It contains the picture's provenance, unless `--noise` is given
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
-    /// Start from the tensor `latents` (1, channels, height, width) in this file, as it is before the
-    /// scheduler scales it, and not from a seed
+    /// Start from the noise in this file instead of a seed: the tensor `latents` (1, channels,
+    /// height, width), standard normal, not yet scaled by the scheduler
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
     noise: Option<PathBuf>,
-    /// Write to this file, as f32: `prompt_embeds`, `negative_prompt_embeds`, `timesteps`, `latents_0`
-    /// (the noise as the scheduler scaled it), `latents_1` ... (after each step) and `image` (1, 3,
-    /// height, width; from -1 to 1)
+    /// Write intermediate tensors to this file, as f32: `prompt_embeds`, `negative_prompt_embeds`,
+    /// `timesteps`, `latents_0` (the noise, scaled by the scheduler), `latents_1` ... (after each
+    /// step) and `image` (1, 3, height, width; from -1 to 1)
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
-    /// Print what was drawn as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Drawn<'a> {
     file: &'a Path,
-    /// Not of a picture that began from noise in a file.
+    /// `None` if the noise came from a file, because a recipe does not contain noise.
     provenance: Option<&'a Provenance>,
 }
 
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        // What cannot be written is told before the work, not after it.
+        // Create the output files first, so that an unwritable path fails early.
         let picture = AtomicFile::create(&self.out)?;
         let dump = self.dump.as_deref().map(AtomicFile::create).transpose()?;
         let noise = match &self.noise {
@@ -94,7 +94,7 @@ impl Draw {
         }
         let on_step = |step: Step| bar.set_position(step.done.into());
         let control = OnStep::new(Interrupt::default(), on_step);
-        // Outside the pool, each tensor operation would be sent to it by itself.
+        // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
         let image = rayon::scope(|_| model.draw(&request, &control, &mut hooks))?;
         bar.finish_and_clear();
 

@@ -1,4 +1,4 @@
-//! `illustrate edit`: parts of a picture drawn anew.
+//! `illustrate edit`: redraws parts of a picture.
 
 use std::{
     io::Write,
@@ -29,41 +29,42 @@ pub(crate) struct Edit {
     /// The picture
     #[arg(long, value_name = "FILE.png")]
     picture: PathBuf,
-    /// What is to be done to which parts; masks are PNG files beside it, white where the picture may change
+    /// The edit file: the parts and their edits. Masks are PNG files beside it, white where the
+    /// picture may change
     #[arg(long, value_name = "EDIT.ron")]
     edit: PathBuf,
     #[command(flatten)]
     sampling: SamplingOptions,
     #[command(flatten)]
     device: DeviceOption,
-    /// The new picture; of several takes, take 2 goes to FILE-2.png and so on
+    /// The output file. With several takes, take 2 is written to FILE-2.png and so on
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
-    /// How many takes, each from noise of its own
+    /// The number of takes, each with different noise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     takes: u32,
-    /// Start from the tensor `latents` (1, channels, height, width) of the whole picture in this file, as it
-    /// is before the scheduler scales it, and not from a seed
+    /// Start from the noise in this file instead of a seed: the tensor `latents` (1, channels,
+    /// height, width) of the whole picture, standard normal, not yet scaled by the scheduler
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
     noise: Option<PathBuf>,
-    /// Write to this file, as f32: what `draw --dump` writes, of the context box, and `blend_mask` (1, 1,
-    /// height, width; from 0 to 1), `context_box` (x, y, width, height in pixels) and `denoise_mask` (1, 1, height,
-    /// width in latents of the box; from 0 to 1); of several takes, that of take 2 goes to FILE-2.safetensors and
-    /// so on
+    /// Write intermediate tensors to this file, as f32: those of `draw --dump` for the crop, and
+    /// `blend_mask` (1, 1, height, width; from 0 to 1), `context_box` (the crop: x, y, width,
+    /// height in pixels) and `denoise_mask` (1, 1, height, width in latents of the crop; from 0 to
+    /// 1). With several takes, take 2 is written to FILE-2.safetensors and so on
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
-    /// Print what was drawn as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints of each take.
+/// The result for each take, as `--json` prints it.
 #[derive(Serialize)]
 struct Edited {
     file: PathBuf,
-    /// What the networks saw, in pixels.
+    /// The crop that the model was given, in pixels.
     context_box: Area,
-    /// Pixels of which something may be new.
+    /// The number of pixels that may have changed.
     changed: usize,
     took_ms: u64,
 }
@@ -71,11 +72,12 @@ struct Edited {
 impl Edit {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         if self.noise.is_some() && self.takes > 1 {
-            let why = "takes from one noise would all be the same: leave out --takes, or --noise\n";
+            let why =
+                "all takes with the same noise would be equal: leave out --takes or --noise\n";
             clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
         }
         let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
-        // What cannot be written is told before the work, not after it.
+        // Create the output files first, so that an unwritable path fails early.
         let begin = |take: u32| {
             let dump = self.dump.as_deref().map(|dump| AtomicFile::create(&numbered(dump, take)));
             Ok((AtomicFile::create(&numbered(&self.out, take))?, dump.transpose()?))
@@ -84,7 +86,7 @@ impl Edit {
         let image = picture(&self.picture)?;
         let file = EditFile::read(&self.edit)?;
         let mut edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
-        // A picture that says where it comes from is a take, and the tree goes on from it.
+        // A picture with provenance is a take, so record it as the parent.
         edit.parent = picture_file::provenance(&self.picture)
             .ok()
             .map(|from| TakeId::of(&from.recipe, &from.model.hash));
@@ -134,7 +136,7 @@ impl Edit {
                 bar.set_length(step.of.into());
                 bar.set_position(step.done.into());
             });
-            // Outside the pool, each tensor operation would be sent to it by itself.
+            // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
             let image = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
@@ -155,7 +157,7 @@ impl Edit {
     }
 }
 
-/// Where a file of a take goes.
+/// The output file of a take.
 fn numbered(file: &Path, take: u32) -> PathBuf {
     if take == 0 {
         return file.to_path_buf();
@@ -170,7 +172,7 @@ impl Edited {
         let Self { file, context_box, changed, took_ms } = self;
         let seconds = *took_ms as f64 / 1000.0;
         print(&format!(
-            "Drew {} in {seconds:.1} s: {changed} pixels may have changed, {context_box} was seen",
+            "Drew {} in {seconds:.1} s: at most {changed} pixels changed, the crop is {context_box}",
             file.display()
         ))
     }

@@ -16,7 +16,7 @@ pub(crate) struct StoryArgs {
     /// The story file, NAME.story.ron
     story: PathBuf,
     /// The art folder [default: illustrations/NAME in the nearest parent folder named `assets`, where the game
-    /// looks, or else beside the story]
+    /// looks, otherwise beside the story]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -59,7 +59,7 @@ impl Models {
     }
 }
 
-/// The result for people.
+/// The result as text.
 fn describe(found: &Inspection) -> String {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));

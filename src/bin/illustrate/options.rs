@@ -25,7 +25,7 @@ pub(crate) struct LookOptions {
 /// Model and sampling.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SamplingOptions {
-    /// A diffusers folder [default: the style's model, or else the built-in model]
+    /// A diffusers folder [default: the style's model, otherwise the built-in model]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// The seed of the initial noise
@@ -96,10 +96,10 @@ impl SamplingOptions {
     }
 }
 
-/// Checks that a model runs here, before anything waits for it.
+/// Checks that a model runs here, to fail before any long work.
 ///
 /// # Errors
-/// When it does not exist, or does not run here; the failure says why.
+/// If it does not exist or does not run here, with the reason.
 pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
     if model == BUILT_IN_MODEL {
         return Ok(());

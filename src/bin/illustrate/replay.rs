@@ -1,4 +1,4 @@
-//! `illustrate replay`: a picture drawn again from the recipe inside it.
+//! `illustrate replay`: redraws a picture from the recipe in its file.
 
 use std::{
     io::Write,
@@ -24,30 +24,30 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
-    /// The picture: a take, or what `draw` or `edit` wrote
+    /// The picture: a take, or a picture written by `draw` or `edit`
     #[arg(long, value_name = "FILE.png")]
     picture: PathBuf,
-    /// Of an edit, the picture that it was made of [default: the take that the recipe names, where a take of
-    /// the same shot would lie]
+    /// The parent of an edit, which is the picture before the edit [default: the take that the
+    /// recipe names, found beside the picture or in its art folder]
     #[arg(long, value_name = "FILE.png")]
     parent: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
-    /// The picture as it is drawn now
+    /// The output file for the redrawn picture
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
-    /// Print what was drawn as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Replayed<'a> {
     file: &'a Path,
-    /// Whether the same weights drew it then.
+    /// Whether the picture was originally drawn with the same weights.
     same_model: bool,
-    /// Pixels that are not as they were, to the bit.
+    /// The number of pixels that differ from the original picture.
     differing: usize,
     took_ms: u64,
 }
@@ -67,7 +67,7 @@ impl Replay {
         let same_model = generator.card().hash == from.model.hash;
         if !same_model {
             eprintln!(
-                "warning: other weights drew it, of {}: pictures may differ",
+                "warning: the picture was drawn with other weights, of {}: the result may differ",
                 from.model.name
             );
         }
@@ -77,7 +77,7 @@ impl Replay {
             bar.set_position(step.done.into());
         });
         let inputs = Inputs { init_image: parent };
-        // Outside the pool, each tensor operation would be sent to it by itself.
+        // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
         let now = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
         bar.finish_and_clear();
 
@@ -91,19 +91,19 @@ impl Replay {
         if self.json { print_json(&replayed) } else { replayed.print() }
     }
 
-    /// The picture that an edit was made of.
+    /// The picture before the edit. `None` if the picture is not an edit.
     fn parent(&self, from: &Provenance) -> Result<Option<RgbaImage>, Failure> {
         let Some(edit) = &from.recipe.edit else { return Ok(None) };
-        let lies = |take: &TakeId| lies_at(&self.picture, take);
-        let file = self.parent.clone().or_else(|| edit.parent.as_ref().and_then(lies));
+        let find = |take: &TakeId| find_take(&self.picture, take);
+        let file = self.parent.clone().or_else(|| edit.parent.as_ref().and_then(find));
         let file = file.ok_or_else(|| Failure::NoParent { path: self.picture.clone() })?;
         picture(&file).map(Some)
     }
 }
 
-/// Where the file of a take lies, given that of another take of the same shot: beside it, or where the other
-/// kind of takes is, kept or put away.
-fn lies_at(other: &Path, take: &TakeId) -> Option<PathBuf> {
+/// Finds the file of a take, given the file of another take of the same shot. Looks beside that
+/// file, then in the folders of kept and discarded takes.
+fn find_take(other: &Path, take: &TakeId) -> Option<PathBuf> {
     let name = format!("{take}.png");
     let shot = std::path::absolute(other).ok()?.parent()?.to_path_buf();
     let art = shot.parent()?.parent();
@@ -117,7 +117,7 @@ impl Replayed<'_> {
         let seconds = self.took_ms as f64 / 1000.0;
         let file = self.file.display();
         match self.differing {
-            0 => print(&format!("Drew {file} in {seconds:.1} s: the same picture, to the bit")),
+            0 => print(&format!("Drew {file} in {seconds:.1} s: the same picture, bit for bit")),
             count => print(&format!("Drew {file} in {seconds:.1} s: {count} pixels differ")),
         }
     }

@@ -46,7 +46,7 @@ fn shard(folder: &Path, file: &str, index: &str) {
     fs::write(folder.join(part).join(index), map).unwrap();
 }
 
-/// What is done to a copy of the built-in model.
+/// Changes to a copy of the built-in model.
 type Change = fn(&Path);
 
 const GOOD: &[(&str, Change)] = &[
@@ -59,13 +59,13 @@ const GOOD: &[(&str, Change)] = &[
         let name = at.join("unet/diffusion_pytorch_model.fp16.safetensors");
         fs::rename(at.join(UNET), name).unwrap();
     }),
-    ("a name of the other library", |at| {
+    ("weights named as in transformers", |at| {
         fs::rename(at.join(UNET), at.join("unet/model.safetensors")).unwrap();
     }),
     ("no scheduler in the index", |at| {
         set(at, "model_index.json", "/scheduler", Value::Null);
     }),
-    ("a scheduler that another stands in for", |at| {
+    ("a scheduler with a substitute", |at| {
         set(at, "model_index.json", "/scheduler", json!(["diffusers", "PNDMScheduler"]));
     }),
     ("a broken safety checker", |at| {
