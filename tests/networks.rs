@@ -118,20 +118,20 @@ fn tokenizers_agree_with_transformers() {
 
 fn compare_unet(unet: &UNet2DConditionModel, record: &Record) {
     let timestep = record.get("timestep").get(0).unwrap().to_scalar::<f64>().unwrap();
-    let mut seen = Vec::new();
+    let mut outputs = Vec::new();
     let output = unet
         .forward_observed(
             record.get("sample"),
             timestep,
             record.get("context"),
             &Interrupt::default(),
-            &mut |name, tensor| seen.push((name.to_owned(), tensor.clone())),
+            &mut |name, tensor| outputs.push((name.to_owned(), tensor.clone())),
         )
         .unwrap();
-    for (name, tensor) in seen {
+    for (name, tensor) in outputs {
         if record.tensors.contains_key(&name) {
             if name == "time_embedding" {
-                // Ours has batch size 1; diffusers repeats it over the batch.
+                // This crate uses batch size 1; diffusers repeats the embedding over the batch.
                 let batch = record.get("sample").dim(0).unwrap();
                 record.compare(&name, &tensor.broadcast_left(batch).unwrap().squeeze(1).unwrap());
             } else {

@@ -1,4 +1,4 @@
-//! What the networks see of an edit, and how far it is denoised.
+//! The crop and the denoising strengths of edits.
 
 use bevy_illustrator::{
     diffusion::{Interrupt, Trace, scheduler},
@@ -9,7 +9,7 @@ use bevy_illustrator::{
 use super::{assert_kept, landscape, model, part, request};
 
 #[test]
-fn the_networks_see_the_part_and_a_little_around_it_only() {
+fn an_edit_samples_only_a_crop_around_the_part() {
     let spot = Area { x: 200, y: 24, width: 24, height: 24 };
     let mask = Mask::rectangle(512, 256, spot);
     let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
@@ -29,10 +29,10 @@ fn the_networks_see_the_part_and_a_little_around_it_only() {
 }
 
 #[test]
-fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() {
+fn the_denoise_mask_extends_beyond_the_blend_mask_and_is_at_least_as_strong() {
     let spot = Area { x: 96, y: 96, width: 96, height: 64 };
     let mut part = part(EditKind::Replace, Mask::rectangle(256, 256, spot));
-    let dumped = |part: &Part| {
+    let traced = |part: &Part| {
         let request = request(landscape(256, 256), vec![part.clone()]);
         let mut trace = Trace::default();
         model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
@@ -40,25 +40,25 @@ fn what_is_blended_in_was_denoised_a_little_further_and_no_less_than_it_shows() 
         let values: Vec<f32> = denoise.flatten_all().unwrap().to_vec1().unwrap();
         (denoise.dim(3).unwrap(), values, model().plan_edit(&request).unwrap())
     };
-    // Exactly the mask: whole latents of 16 pixels, and no other.
-    let (_, exact, _) = dumped(&part);
+    // Without grow and feather, exactly the latents inside the mask, 16 pixels each.
+    let (_, exact, _) = traced(&part);
     assert_eq!(exact.iter().filter(|&&strength| strength == 1.0).count(), 6 * 4);
     assert_eq!(exact.iter().filter(|&&strength| strength > 0.0).count(), 6 * 4);
     (part.edit.grow, part.edit.feather) = (Some(0), Some(14));
-    let (columns, wider, plan) = dumped(&part);
-    // 14 pixels are shown, 18 drawn: in the second latent around it.
+    let (columns, wider, plan) = traced(&part);
+    // A blend feather of 14 pixels is a denoise feather of 18, which reaches the second latent.
     assert!(wider.iter().filter(|&&strength| strength > 0.0).count() > 8 * 6);
     for (at, &strength) in wider.iter().enumerate() {
         let [left, top] =
             [plan.crop.x + (at % columns) as u32 * 16, plan.crop.y + (at / columns) as u32 * 16];
-        let shown =
+        let visible =
             (0..256).map(|i| plan.blend_mask.at(left + i % 16, top + i / 16)).max().unwrap();
-        assert!(strength >= f32::from(shown) / 255.0, "{left} {top}: {strength} < {shown}");
+        assert!(strength >= f32::from(visible) / 255.0, "{left} {top}: {strength} < {visible}");
     }
 }
 
 #[test]
-fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
+fn a_model_trained_with_clean_surroundings_gets_them_without_noise() {
     let left = Mask::rectangle(128, 128, Area { x: 0, y: 0, width: 48, height: 128 });
     let mut request = request(landscape(128, 128), vec![part(EditKind::Replace, left)]);
     request.sampler.steps = 3;
@@ -74,15 +74,15 @@ fn a_model_that_has_learned_it_sees_the_surroundings_without_noise() {
         let picture = kept(3);
         for step in 0..3 {
             let latents = kept(step);
-            // Euler's are larger, by what it divides by before the network sees them.
-            let most = picture.iter().zip(&latents).max_by(|a, b| a.0.total_cmp(b.0)).unwrap();
-            let scale = most.1 / most.0;
+            // Euler's latents are larger by the factor that it divides by before the denoiser.
+            let brightest = picture.iter().zip(&latents).max_by(|a, b| a.0.total_cmp(b.0)).unwrap();
+            let scale = brightest.1 / brightest.0;
             assert!(
                 (scheduler == "EulerDiscreteScheduler") == (scale > 1.01),
                 "{scheduler:?} {scale}"
             );
-            for (is, clean) in latents.iter().zip(&picture) {
-                assert!((is - scale * clean).abs() <= 1e-3 * scale, "{scheduler:?} {step}");
+            for (noised, clean) in latents.iter().zip(&picture) {
+                assert!((noised - scale * clean).abs() <= 1e-3 * scale, "{scheduler:?} {step}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What an edit of parts of a picture promises, on the built-in model.
+//! Properties of edits, with the built-in model.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -41,8 +41,8 @@ fn landscape(width: u32, height: u32) -> RgbaImage {
 }
 
 fn on_disc(width: u32, height: u32, x: u32, y: u32) -> bool {
-    let away = |at: u32, side: u32, part: f32| (at as f32 + 0.5) - side as f32 * part;
-    away(x, width, 0.5).hypot(away(y, height, 0.35)) < height as f32 * 0.2
+    let offset = |at: u32, side: u32, part: f32| (at as f32 + 0.5) - side as f32 * part;
+    offset(x, width, 0.5).hypot(offset(y, height, 0.35)) < height as f32 * 0.2
 }
 
 fn disc(width: u32, height: u32) -> Mask {
@@ -81,7 +81,7 @@ fn refused(request: &EditRequest) -> DiffusionError {
     model().edit(request, &Interrupt::default(), &mut []).unwrap_err()
 }
 
-/// Asserts that pixels differ nowhere but in the mask.
+/// Asserts that no pixel outside the mask differs.
 #[track_caller]
 fn assert_kept(before: &RgbaImage, after: &RgbaImage, blend: &Mask) {
     assert_eq!(before.dimensions(), after.dimensions());
@@ -91,19 +91,19 @@ fn assert_kept(before: &RgbaImage, after: &RgbaImage, blend: &Mask) {
     }
 }
 
-/// The mean difference of colours in a mask, in levels.
+/// The mean colour difference inside a mask, in levels of 0 to 255.
 fn change(before: &RgbaImage, after: &RgbaImage, mask: &Mask) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for (x, y, pixel) in before.enumerate_pixels().filter(|(x, y, _)| mask.at(*x, *y) > 0) {
         let other = after.get_pixel(x, y).0;
-        let apart = pixel.0.iter().zip(other).map(|(&a, b)| f64::from(a.abs_diff(b)));
-        sum += apart.take(3).sum::<f64>() / 3.0;
+        let differences = pixel.0.iter().zip(other).map(|(&a, b)| f64::from(a.abs_diff(b)));
+        sum += differences.take(3).sum::<f64>() / 3.0;
         count += 1.0;
     }
     sum / count
 }
 
-/// The mean colour in a mask.
+/// The mean colour inside a mask.
 fn colour(picture: &RgbaImage, mask: &Mask) -> [f64; 3] {
     let (mut sum, mut count) = ([0.0; 3], 0.0);
     for (_, _, pixel) in picture.enumerate_pixels().filter(|(x, y, _)| mask.at(*x, *y) > 0) {
@@ -113,11 +113,11 @@ fn colour(picture: &RgbaImage, mask: &Mask) -> [f64; 3] {
     sum.map(|sum| sum / count)
 }
 
-fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Some mask of a picture: what people and tools make, and what they make by mistake.
+/// Masks as drawn by people and tools, including degenerate ones.
 fn masks(width: u32, height: u32) -> impl Strategy<Value = Mask> {
     let rectangle = move |x: u32, y: u32, wide: u32, high: u32| {
         Mask::rectangle(width, height, Area { x, y, width: wide, height: high })
@@ -129,10 +129,10 @@ fn masks(width: u32, height: u32) -> impl Strategy<Value = Mask> {
         Just(Mask::full(width, height)),
         Just(Mask::empty(width, height)),
         Just(Mask::from_fn(width, height, |x, y| ((x * 7 + y * 3) % 256) as u8)),
-        // One pixel, in a corner too.
+        // A single pixel, anywhere or in a corner.
         (0..width, 0..height).prop_map(move |(x, y)| rectangle(x, y, 1, 1)),
         Just(rectangle(width - 1, height - 1, 1, 1)),
-        // Along each border.
+        // A strip along each border.
         strip.clone().prop_map(move |wide| rectangle(0, 0, wide, height)),
         strip.clone().prop_map(move |wide| rectangle(width - wide, 0, wide, height)),
         strip.clone().prop_map(move |high| rectangle(0, 0, width, high)),
@@ -143,7 +143,7 @@ fn masks(width: u32, height: u32) -> impl Strategy<Value = Mask> {
     ]
 }
 
-/// A part that something is done to, with a scribble where that counts.
+/// A part with any edit. `Add` and `Replace` have a scribble.
 fn parts(width: u32, height: u32) -> impl Strategy<Value = Part> {
     let kinds = prop::sample::select(EditKind::ALL.to_vec());
     let reach = (prop::option::of(0_u32..9), prop::option::of(0_u32..9));
@@ -163,7 +163,7 @@ fn parts(width: u32, height: u32) -> impl Strategy<Value = Part> {
     )
 }
 
-/// A picture with one or two parts, of which the upper one wins.
+/// A picture with one or two parts. The first part is on top.
 fn edits() -> impl Strategy<Value = (RgbaImage, Vec<Part>)> {
     (16_u32..90, 16_u32..90).prop_flat_map(|(width, height)| {
         let parts = prop::collection::vec(parts(width, height), 1..=2);
@@ -175,7 +175,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn outside_the_blend_mask_not_one_bit_changes_whatever_is_done_to_whatever(
+    fn no_edit_changes_pixels_outside_the_blend_mask(
         (picture, parts) in edits(),
     ) {
         let kept: Vec<Part> = parts.iter().filter(|part| part.edit.kind == EditKind::Keep).cloned().collect();
@@ -184,7 +184,7 @@ proptest! {
         request.sampler.steps = 1;
         let drawn = model().edit(&request, &Interrupt::default(), &mut []);
         let Ok(edited) = drawn else {
-            // All of it is kept, or there is nothing in any mask.
+            // Every part is kept, or every mask is empty.
             let refused = matches!(drawn, Err(DiffusionError::Edit(EditError::Nothing)));
             prop_assert!(refused, "{drawn:?}");
             return Ok(());
@@ -192,7 +192,7 @@ proptest! {
         let blend = model().plan_edit(&request).unwrap().blend_mask;
         assert_kept(&picture, &edited, &blend);
         if first_is_kept {
-            // What lies uppermost is kept to the pixel, as far as it is wholly in the part.
+            // Pixels that are fully inside a kept part on top do not change.
             let kept = kept[0].mask.map(|value| if value == u8::MAX { 0 } else { u8::MAX });
             assert_kept(&picture, &edited, &kept);
         }
@@ -200,10 +200,10 @@ proptest! {
 }
 
 #[test]
-fn a_hundred_edits_of_all_kinds_leave_what_none_of_them_meant_as_it_was() {
+fn a_hundred_edits_keep_pixels_outside_all_blend_masks() {
     let (width, height) = (61, 47);
     let first = landscape(width, height);
-    let mut meant = Mask::empty(width, height);
+    let mut allowed = Mask::empty(width, height);
     let mut picture = first.clone();
     for i in 0..100_u32 {
         let area = Area { x: i * 13 % 30, y: i * 7 % 20, width: 1 + i % 5, height: 1 + i % 4 };
@@ -223,16 +223,16 @@ fn a_hundred_edits_of_all_kinds_leave_what_none_of_them_meant_as_it_was() {
         let mut request = request(picture, parts);
         request.sampler.steps = 1;
         let blend = model().plan_edit(&request).unwrap().blend_mask;
-        meant.combine(&blend, bevy_illustrator::mask::Combine::Add).unwrap();
+        allowed.combine(&blend, bevy_illustrator::mask::Combine::Add).unwrap();
         picture = edit(&request);
     }
-    assert!(change(&first, &picture, &meant) > 1.0);
-    assert!(meant.coverage() < 0.8);
-    assert_kept(&first, &picture, &meant);
+    assert!(change(&first, &picture, &allowed) > 1.0);
+    assert!(allowed.coverage() < 0.8);
+    assert_kept(&first, &picture, &allowed);
 }
 
 #[test]
-fn what_is_kept_stays_though_all_around_it_changes() {
+fn a_kept_part_stays_while_everything_else_changes() {
     let picture = landscape(64, 64);
     let parts =
         vec![part(EditKind::Keep, disc(64, 64)), part(EditKind::Replace, Mask::full(64, 64))];
@@ -255,7 +255,7 @@ fn more_strength_changes_more() {
 }
 
 #[test]
-fn removing_lets_the_surroundings_close_over() {
+fn removing_fills_with_the_surroundings() {
     let picture = landscape(64, 64);
     let mut removed = part(EditKind::Remove, disc(64, 64));
     removed.edit.grow = Some(2);
@@ -263,14 +263,14 @@ fn removing_lets_the_surroundings_close_over() {
     let mut request = request(picture.clone(), vec![removed]);
     request.sampler.steps = 8;
     let sky = SKY.map(f64::from);
-    let before = apart(colour(&picture, &disc(64, 64)), sky);
-    let after = apart(colour(&edit(&request), &disc(64, 64)), sky);
+    let before = distance(colour(&picture, &disc(64, 64)), sky);
+    let after = distance(colour(&edit(&request), &disc(64, 64)), sky);
     assert!(after < 0.35 * before, "{before} became {after}");
 }
 
 #[test]
-fn what_stands_at_the_border_does_not_come_back_from_beyond_it() {
-    // Four latents and a half: the model sees eight pixels more at the right and at the bottom.
+fn a_part_removed_at_the_border_does_not_return_from_the_padding() {
+    // The size is 4.5 latents, so the crop has eight pixels of padding at the right and the bottom.
     let (width, height) = (72, 72);
     let corner = Area { x: 40, y: 40, width: 32, height: 32 };
     let mask = Mask::rectangle(width, height, corner);
@@ -284,13 +284,13 @@ fn what_stands_at_the_border_does_not_come_back_from_beyond_it() {
     request.sampler.steps = 8;
     let edge = Mask::rectangle(width, height, Area { x: 64, y: 64, width: 8, height: 8 });
     let sky = SKY.map(f64::from);
-    let before = apart(colour(&picture, &edge), sky);
-    let after = apart(colour(&edit(&request), &edge), sky);
+    let before = distance(colour(&picture, &edge), sky);
+    let after = distance(colour(&edit(&request), &edge), sky);
     assert!(after < 0.35 * before, "{before} became {after}");
 }
 
 #[test]
-fn of_a_picture_of_any_size_a_small_part_can_be_changed() {
+fn small_edits_work_at_any_picture_size() {
     let picture = landscape(2304, 64);
     let small = request(picture.clone(), vec![part(EditKind::Replace, disc(2304, 64))]);
     assert_kept(&picture, &edit(&small), &disc(2304, 64));
@@ -300,23 +300,26 @@ fn of_a_picture_of_any_size_a_small_part_can_be_changed() {
 }
 
 #[test]
-fn where_the_new_meets_the_old_no_seam_shows() {
+fn edits_have_no_visible_seam() {
     let picture = landscape(96, 96);
     let area = Area { x: 20, y: 30, width: 50, height: 40 };
     let mut part = part(EditKind::Refine, Mask::rectangle(96, 96, area));
-    // The usual edges; with hard ones a tenth would be two thirds.
+    // With the default grow and feather. Hard edges would need a factor of 2/3 instead of 0.1.
     (part.edit.grow, part.edit.feather, part.edit.strength) = (None, None, Some(0.6));
     part.edit.words = String::new();
     let mut request = request(picture.clone(), vec![part]);
     request.sampler.steps = 6;
     let blend = model().plan_edit(&request).unwrap().blend_mask;
     let edited = edit(&request);
-    let new = change(&picture, &edited, &blend);
+    let changed = change(&picture, &edited, &blend);
     let [before, after] = [&picture, &edited].map(|picture| steps_across(picture, &blend));
-    assert!(new > 2.0 && after < before + 0.1 * new, "{before} became {after}, with {new} new");
+    assert!(
+        changed > 2.0 && after < before + 0.1 * changed,
+        "{before} became {after}, with a change of {changed}"
+    );
 }
 
-/// How much neighbours differ of which one is in a mask and the other is not, in levels.
+/// The mean difference of neighbouring pixels across the mask's edge, in levels of 0 to 255.
 fn steps_across(picture: &RgbaImage, mask: &Mask) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for (x, y, pixel) in picture.enumerate_pixels() {
@@ -325,8 +328,8 @@ fn steps_across(picture: &RgbaImage, mask: &Mask) -> f64 {
             if (mask.at(x, y) > 0) == (mask.at(x + right, y + below) > 0) {
                 continue;
             }
-            let apart = pixel.0.iter().zip(other.0).map(|(&a, b)| f64::from(a.abs_diff(b)));
-            sum += apart.take(3).sum::<f64>() / 3.0;
+            let differences = pixel.0.iter().zip(other.0).map(|(&a, b)| f64::from(a.abs_diff(b)));
+            sum += differences.take(3).sum::<f64>() / 3.0;
             count += 1.0;
         }
     }
@@ -334,7 +337,7 @@ fn steps_across(picture: &RgbaImage, mask: &Mask) -> f64 {
 }
 
 #[test]
-fn emboldening_takes_a_part_further_from_its_surroundings_by_its_amount() {
+fn emboldening_increases_contrast_by_its_amount() {
     let picture = RgbaImage::from_fn(64, 64, |x, y| {
         let [r, g, b] = if on_disc(64, 64, x, y) { [170, 120, 140] } else { [120, 150, 170] };
         Rgba([r, g, b, 255])
@@ -346,13 +349,13 @@ fn emboldening_takes_a_part_further_from_its_surroundings_by_its_amount() {
         part.edit.amount = Some(amount);
         let mut request = request(picture.clone(), vec![part]);
         request.sampler.steps = 8;
-        apart(colour(&edit(&request), &disc(64, 64)), [120.0, 150.0, 170.0])
+        distance(colour(&edit(&request), &disc(64, 64)), [120.0, 150.0, 170.0])
     });
     assert!(contrasts.is_sorted() && contrasts[2] > 1.3 * contrasts[0], "{contrasts:?}");
 }
 
 #[test]
-fn a_scribble_gives_the_colours_of_what_is_added() {
+fn an_added_part_takes_the_colours_of_its_scribble() {
     let picture = landscape(64, 64);
     let spot = Area { x: 40, y: 42, width: 16, height: 16 };
     let mask = Mask::rectangle(64, 64, spot);
@@ -367,30 +370,30 @@ fn a_scribble_gives_the_colours_of_what_is_added() {
         request.sampler.steps = 5;
         (colour(&edit(&request), &mask), [r, g, b].map(f64::from))
     });
-    for ((found, meant), (_, other)) in [(colours[0], colours[1]), (colours[1], colours[0])] {
-        assert!(apart(found, meant) < apart(found, other), "{found:?} is not {meant:?}");
+    for ((found, wanted), (_, other)) in [(colours[0], colours[1]), (colours[1], colours[0])] {
+        assert!(distance(found, wanted) < distance(found, other), "{found:?} is not {wanted:?}");
     }
 }
 
 #[test]
-fn the_same_edit_draws_the_same_bytes_and_another_seed_does_not() {
-    let of = |noise, seed| {
+fn equal_edits_draw_equal_pictures_and_another_seed_draws_another() {
+    let draw = |noise, seed| {
         let mut part = part(EditKind::Replace, disc(64, 64));
         part.edit.seed = seed;
         edit(&EditRequest { noise, ..request(landscape(64, 64), vec![part]) })
     };
-    let first = of(Noise::Seed(1), None);
-    assert!(first == of(Noise::Seed(1), None));
-    assert!(first != of(Noise::Seed(2), None));
-    // A part's own seed goes before the picture's.
-    assert!(of(Noise::Seed(1), Some(5)) == of(Noise::Seed(2), Some(5)));
-    assert!(of(Noise::Seed(1), Some(5)) != of(Noise::Seed(1), Some(6)));
+    let first = draw(Noise::Seed(1), None);
+    assert!(first == draw(Noise::Seed(1), None));
+    assert!(first != draw(Noise::Seed(2), None));
+    // A part's seed overrides the picture's.
+    assert!(draw(Noise::Seed(1), Some(5)) == draw(Noise::Seed(2), Some(5)));
+    assert!(draw(Noise::Seed(1), Some(5)) != draw(Noise::Seed(1), Some(6)));
 }
 
 #[test]
-fn parts_with_other_words_are_drawn_in_one_pass() {
+fn parts_with_different_words_are_drawn_in_one_pass() {
     let half = |left: bool| Mask::from_fn(64, 64, |x, _| if (x < 32) == left { 255 } else { 0 });
-    let of = |left: &str, right: &str| {
+    let draw = |left: &str, right: &str| {
         let mut parts =
             vec![part(EditKind::Replace, half(true)), part(EditKind::Replace, half(false))];
         parts[0].edit.words = left.to_owned();
@@ -400,23 +403,23 @@ fn parts_with_other_words_are_drawn_in_one_pass() {
         edit(&request)
     };
     let (day, night) = ("a clear sky by day", "a dark sky at night");
-    let (both, other) = (of(day, night), of(night, night));
-    // The half whose words changed changes most.
+    let (both, other) = (draw(day, night), draw(night, night));
+    // The half with the changed words changes most.
     let (left, right) = (change(&both, &other, &half(true)), change(&both, &other, &half(false)));
     assert!(left > 1.5 * right, "{left} {right}");
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_with_a_reason() {
+fn invalid_edits_are_refused_with_a_reason() {
     let picture = landscape(64, 64);
     let good = request(picture.clone(), vec![part(EditKind::Replace, disc(64, 64))]);
     let nothing = request(picture.clone(), vec![part(EditKind::Replace, Mask::empty(64, 64))]);
     assert!(matches!(refused(&nothing), DiffusionError::Edit(EditError::Nothing)));
     let nothing = request(picture.clone(), vec![part(EditKind::Keep, Mask::full(64, 64))]);
     assert!(matches!(refused(&nothing), DiffusionError::Edit(EditError::Nothing)));
-    let mut torn = good.clone();
-    torn.parts[0].scribble = Some(Scribble(Arc::new(RgbaImage::new(3, 3))));
-    assert!(refused(&torn).to_string().contains("3x3"));
+    let mut wrong_scribble = good.clone();
+    wrong_scribble.parts[0].scribble = Some(Scribble(Arc::new(RgbaImage::new(3, 3))));
+    assert!(refused(&wrong_scribble).to_string().contains("3x3"));
     let mut steps = good.clone();
     steps.sampler.steps = 0;
     assert!(refused(&steps).to_string().contains('0'));

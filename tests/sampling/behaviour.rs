@@ -1,4 +1,4 @@
-//! What a generator promises besides the right numbers.
+//! The behaviour of generators, apart from numerical agreement.
 
 use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
@@ -40,12 +40,12 @@ fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
 }
 
 #[test]
-fn the_same_recipe_draws_the_same_bytes_and_another_take_does_not() {
+fn a_recipe_always_draws_the_same_picture_and_another_take_differs() {
     let first = draw(&mut *sketch(), &recipe(3));
     let mut other = sketch();
     let again = draw(&mut *other, &recipe(3));
-    assert!(first == again, "a second model drew other bytes");
-    assert!(first == draw(&mut *other, &recipe(3)), "a second drawing has other bytes");
+    assert!(first == again, "a second model drew another picture");
+    assert!(first == draw(&mut *other, &recipe(3)), "a second drawing differs");
     assert!(first != draw(&mut *other, &recipe(3).with_take(1)));
 }
 
@@ -60,7 +60,7 @@ fn a_picture_has_exactly_the_size_of_its_recipe() {
 }
 
 #[test]
-fn drawing_stops_within_the_step_in_which_it_is_cancelled() {
+fn a_cancelled_drawing_stops_within_the_step() {
     let interrupt = Interrupt::default();
     let done = Mutex::new(0);
     let control = OnStep::new(interrupt.clone(), |step: Step| {
@@ -75,7 +75,7 @@ fn drawing_stops_within_the_step_in_which_it_is_cancelled() {
 }
 
 #[test]
-fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
+fn previews_converge_to_the_picture() {
     let previews = Mutex::new(Vec::new());
     let recipe = Recipe { size: Size::new(128, 64), ..recipe(6) };
     let control = OnStep::new(Interrupt::default(), |step: Step| {
@@ -89,18 +89,21 @@ fn each_step_shows_a_preview_that_comes_nearer_to_the_picture() {
     assert!(previews.iter().all(|preview| preview.dimensions() == (8, 4)));
     assert!(previews.windows(2).all(|pair| pair[0] != pair[1]));
     let small = imageops::thumbnail(&picture, 8, 4);
-    let off = |preview: &image::RgbImage| {
+    let difference = |preview: &image::RgbImage| {
         let pairs = preview.pixels().zip(small.pixels());
         let sum: u32 =
             pairs.flat_map(|(a, b)| (0..3).map(move |i| u32::from(a.0[i].abs_diff(b.0[i])))).sum();
         f64::from(sum) / (8.0 * 4.0 * 3.0)
     };
-    let [first, last] = [off(&previews[0]), off(&previews[5])];
-    assert!(last < first && last < 20.0, "mean levels off: {first} at first, {last} at last");
+    let [first, last] = [difference(&previews[0]), difference(&previews[5])];
+    assert!(
+        last < first && last < 20.0,
+        "mean difference in levels: {first} at the first step, {last} at the last"
+    );
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
+fn invalid_recipes_are_refused_with_the_invalid_value() {
     let mut generator = sketch();
     let good = recipe(2);
     let sampler = good.sampler.clone();
@@ -137,7 +140,7 @@ fn what_cannot_be_drawn_is_refused_with_the_value_that_is_wrong() {
 }
 
 #[test]
-fn noise_that_is_not_finite_is_told_and_not_painted_black() {
+fn a_result_that_is_not_finite_is_an_error() {
     let nan =
         candle_core::Tensor::full(f32::NAN, (1, 32, 1, 1), &candle_core::Device::Cpu).unwrap();
     let request = DrawRequest {
@@ -185,7 +188,7 @@ fn an_edit_of_another_picture_is_refused() {
 }
 
 #[test]
-fn a_model_says_what_it_is_and_stays_loaded() {
+fn a_model_has_a_card_and_stays_loaded() {
     let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
     let folder = fixture("sd1");
     let generator = registry.load(folder.to_str().unwrap(), &Interrupt::default()).unwrap();
@@ -199,7 +202,7 @@ fn a_model_says_what_it_is_and_stays_loaded() {
 }
 
 #[test]
-fn another_kind_of_pipeline_is_refused_by_name() {
+fn an_unsupported_pipeline_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let index = |class: &str, unet: &str| {
         let json = format!(

@@ -1,4 +1,4 @@
-//! Edits of a part, and the way to each.
+//! Compares edits with diffusers, step by step.
 
 use std::fs;
 
@@ -29,11 +29,11 @@ struct Case {
     guidance: f32,
 }
 
-/// The share of the range that latents may be off by.
-const CLOSE: f64 = 1e-4;
+/// The tolerance of latents, relative to their range.
+const TOLERANCE: f64 = 1e-4;
 
 #[test]
-fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
+fn an_edit_of_one_part_matches_diffusers_inpainting() {
     let cases = fs::read_to_string(fixture("edits/cases.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
     assert!(cases.len() >= 4);
@@ -81,7 +81,7 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
         for (key, expected) in recorded.iter().filter(|(key, _)| key.starts_with("latents")) {
             let found = trace.get(key).unwrap_or_else(|| panic!("{}: no {key}", case.name));
             let what = format!("{}: {key}", case.name);
-            assert_near(&what, found, expected, CLOSE * range(expected));
+            assert_near(&what, found, expected, TOLERANCE * range(expected));
             compared += 1;
         }
         let steps = (f64::from(case.steps) * f64::from(case.strength) + 1e-4) as u32;
@@ -89,9 +89,9 @@ fn an_edit_of_one_part_under_one_strength_is_diffusers_inpainting() {
     }
 }
 
-/// Guidance and its rescaling too: diffusers rescales no guidance of edits, but of drawings.
+/// Also covers guidance rescaling, which diffusers does not support for inpainting.
 #[test]
-fn a_whole_picture_replaced_at_full_strength_is_drawn_as_its_words_are() {
+fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
     let (width, height, words) = (64, 64, "a red lighthouse by the sea");
     let sampler = ResolvedSampler { steps: 4, guidance_rescale: 0.7, ..ResolvedSampler::default() };
     let picture = RgbaImage::from_pixel(width, height, image::Rgba([90, 120, 40, 255]));

@@ -1,4 +1,4 @@
-//! Whole pictures, and the way to each.
+//! Compares pictures with diffusers, step by step.
 
 use std::fs;
 
@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use super::{assert_near, fixture, range, tensors};
 
-/// The share of the range that a picture may be off by: the promise is 1e-3.
-const CLOSE: f64 = 1e-4;
+/// The tolerance of a picture, relative to its range. The documentation promises 1e-3.
+const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
 struct Case {
@@ -29,7 +29,7 @@ struct Case {
 }
 
 #[test]
-fn every_picture_is_the_one_that_diffusers_draws() {
+fn pictures_match_diffusers() {
     let cases = fs::read_to_string(fixture("pipelines/cases.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
     assert!(cases.len() >= 6);
@@ -37,22 +37,22 @@ fn every_picture_is_the_one_that_diffusers_draws() {
         let name = format!("{}_{}", case.model, case.scheduler);
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let (trace, recorded) = draw(&name, &case, &files);
-        assert_near(&name, trace.get("image").unwrap(), &recorded["image"], 2.0 * CLOSE);
+        assert_near(&name, trace.get("image").unwrap(), &recorded["image"], 2.0 * TOLERANCE);
     }
 }
 
 #[test]
-fn the_built_in_model_draws_what_diffusers_draws_with_it() {
+fn pictures_of_the_built_in_model_match_diffusers() {
     let case = fs::read_to_string(fixture("pipelines/sketch.json")).unwrap();
     let case: Case = serde_json::from_str(&case).unwrap();
     let (trace, recorded) = draw("sketch", &case, &EmbeddedPackage::built_in());
-    let some = Tensor::arange_step(0_u32, 256, 4, &candle_core::Device::Cpu).unwrap();
-    let image = trace.get("image").unwrap().index_select(&some, 2).unwrap();
-    let image = image.index_select(&some, 3).unwrap();
-    assert_near("sketch", &image, &recorded["image"], 2.0 * CLOSE);
+    let every_fourth = Tensor::arange_step(0_u32, 256, 4, &candle_core::Device::Cpu).unwrap();
+    let image = trace.get("image").unwrap().index_select(&every_fourth, 2).unwrap();
+    let image = image.index_select(&every_fourth, 3).unwrap();
+    assert_near("sketch", &image, &recorded["image"], 2.0 * TOLERANCE);
 }
 
-/// Draws a recorded case and compares everything on the way to the picture.
+/// Draws a recorded case and compares all intermediate tensors.
 fn draw(
     name: &str,
     case: &Case,
@@ -82,7 +82,7 @@ fn draw(
     for (key, expected) in &recorded {
         if !["noise", "image"].contains(&key.as_str()) {
             let found = trace.get(key).unwrap_or_else(|| panic!("{name}: no {key}"));
-            assert_near(&format!("{name}: {key}"), found, expected, CLOSE * range(expected));
+            assert_near(&format!("{name}: {key}"), found, expected, TOLERANCE * range(expected));
             compared += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! Every scheduler's walk, over recorded model outputs.
+//! Compares schedulers with diffusers on recorded model outputs.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::{assert_near, fixture, numbers, range, tensors};
 
-/// diffusers computes scalars in f32, we in f64: a share of the range.
-const CLOSE: f64 = 2e-5;
+/// The tolerance, relative to the range. diffusers computes scalars in f32, this crate in f64.
+const TOLERANCE: f64 = 2e-5;
 
 #[test]
-fn every_option_walks_as_diffusers_does() {
+fn every_option_takes_the_same_steps_as_diffusers() {
     let cases = fs::read_to_string(fixture("schedulers/cases.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
     let recorded = tensors("schedulers/trajectories.safetensors");
@@ -32,9 +32,9 @@ fn every_option_walks_as_diffusers_does() {
         for step in 0..scheduler.timesteps().len() {
             let at = |key| record(key).narrow(0, step, 1).unwrap();
             let what = format!("{name}, step {step}");
-            // Where a step cancels nearly all of large latents, their own rounding is left.
+            // If a step cancels most of large latents, their rounding errors remain.
             rounding += f64::from(f32::EPSILON) * range(&latents);
-            let allowed = |to: &Tensor| CLOSE * range(to) + rounding;
+            let allowed = |to: &Tensor| TOLERANCE * range(to) + rounding;
             let inputs = scheduler.scale_model_input(&latents, step).unwrap();
             assert_near(&what, &inputs, &at("model_inputs"), allowed(&inputs));
             let stepped = scheduler.step(&at("model_outputs"), step, &latents).unwrap();
@@ -47,7 +47,7 @@ fn every_option_walks_as_diffusers_does() {
 }
 
 #[test]
-fn every_count_of_steps_visits_the_timesteps_of_diffusers() {
+fn timesteps_match_diffusers_for_every_number_of_steps() {
     let recorded = tensors("schedulers/trajectories.safetensors");
     let config = r#"{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
         "steps_offset": 1, "clip_sample": false, "timestep_spacing": "SPACING"}"#;
