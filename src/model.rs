@@ -1,8 +1,8 @@
-//! What a model is: its files on disk or in the crate, what they hold, and where to download others.
+//! Models: their files, what they contain, and downloads.
 //!
-//! A [`Package`] gives access to a model's configuration, tensors and other files, whatever its
-//! layout. [`detect`] is the one table of the components and pipeline classes that run here: the
-//! loader, the [inspector](inspect) and the hub use it. This module knows no network.
+//! A [`Package`] gives access to a model's configuration, tensors and other files, independent of
+//! its layout. [`detect`] is the one table of the components and pipeline classes that run here:
+//! the loader, the [inspector](inspect) and the hub use it. This module does not depend on the networks.
 
 pub mod card;
 pub mod detect;

@@ -1,4 +1,4 @@
-//! What a model says about itself: identity, abilities and defaults.
+//! The card of a model: identity, abilities and defaults.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,53 +6,54 @@ use serde_json::Value;
 use super::{ModelError, Package, detect, detect::Index, package::config_hash};
 use crate::{control::Interrupt, edit::Grid};
 
-/// A model as a take's provenance records it, and as the program asks it what it can do.
+/// A description of a model. A take's provenance records it, except for abilities and defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     /// Its name or folder.
     pub name: String,
-    /// The blake3 over its weight files, 64 hex digits: its identity, which names takes.
+    /// The blake3 hash of its weight files, 64 hex digits. It identifies the model and is part of
+    /// the name of a take.
     pub hash: String,
-    /// The blake3 over its configurations and tokenizer; takes of older versions have none.
+    /// The blake3 hash of its configurations and tokenizer. Takes of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_hash: Option<String>,
-    /// The licence that it names.
+    /// The licence, if the model names one.
     pub licence: Option<String>,
-    /// The grid of its latents.
+    /// The latent grid.
     #[serde(default)]
     pub grid: Grid,
-    /// What it can do. Not part of a take's provenance.
+    /// The abilities. Not part of a take's provenance.
     #[serde(skip)]
     pub abilities: Abilities,
-    /// How it draws unless the author says otherwise. Not part of a take's provenance.
+    /// The default settings. Not part of a take's provenance.
     #[serde(skip)]
     pub defaults: ModelDefaults,
 }
 
-/// What a model can do.
+/// The abilities of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
-    /// It edits the parts of a picture.
+    /// Whether it can edit parts of a picture.
     pub edits_parts: bool,
-    /// It follows a negative prompt.
+    /// Whether it uses a negative prompt.
     pub negative_prompt: bool,
-    /// The smallest side of a picture, in pixels.
+    /// The minimum side of a picture, in pixels.
     pub min_side: u32,
-    /// The largest side of a picture, in pixels.
+    /// The maximum side of a picture, in pixels.
     pub max_side: u32,
 }
 
-/// A latent diffusion model's.
+/// The abilities of a latent diffusion model.
 impl Default for Abilities {
     fn default() -> Self {
         Self { edits_parts: true, negative_prompt: true, min_side: 16, max_side: 2048 }
     }
 }
 
-/// How a model draws unless the author says otherwise.
+/// The settings that a model uses if the author does not set others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelDefaults {
-    /// The scheduler's class in diffusers; it is one that runs here.
+    /// The scheduler's class name in diffusers. It is always a supported one.
     pub scheduler: String,
     /// Denoising steps.
     pub steps: u32,
@@ -60,11 +61,11 @@ pub struct ModelDefaults {
     pub guidance_scale: f32,
     /// Rescaling of guided predictions, 0 to 1 (Lin et al. 2023, arXiv:2305.08891).
     pub guidance_rescale: f32,
-    /// Width and height in pixels of the pictures that it was trained with.
+    /// The native size: width and height in pixels of the training pictures.
     pub size: [u32; 2],
 }
 
-/// Those that diffusers' Stable Diffusion pipeline has, with a faster scheduler.
+/// The defaults of diffusers' Stable Diffusion pipeline, with a faster scheduler.
 impl Default for ModelDefaults {
     fn default() -> Self {
         Self {
@@ -80,7 +81,7 @@ impl Default for ModelDefaults {
 /// The field of `model_index.json` that overrides defaults. diffusers ignores it.
 const DEFAULTS: &str = "_defaults";
 
-/// [`ModelDefaults`] as a package may give them.
+/// [`ModelDefaults`] in a package. Every field is optional.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GivenDefaults {
@@ -92,7 +93,7 @@ struct GivenDefaults {
 }
 
 impl ModelCard {
-    /// The card of a package. Reads its weights whole to hash them.
+    /// Creates the card of a package. Reads all weights to hash them.
     ///
     /// # Errors
     /// When a file cannot be read; [`ModelError::Cancelled`] when interrupted.
@@ -120,14 +121,14 @@ impl ModelDefaults {
         Self { guidance_scale: 5.0, guidance_rescale: 0.5, size: [256, 256], ..Self::default() }
     }
 
-    /// The defaults of a package. Reads its configurations, and no weights.
+    /// The defaults of a package. Reads configurations only, no weights.
     ///
-    /// The scheduler is the one that the index names, or one that stands in for it; the size is the
-    /// UNet's `sample_size` times the scale of the autoencoder. `_defaults` in `model_index.json`
+    /// The scheduler is the one in the index, or its substitute. The size is the UNet's
+    /// `sample_size` times the scale of the autoencoder. `_defaults` in `model_index.json`
     /// overrides each of them.
     ///
     /// # Errors
-    /// When the index is missing or damaged, or `_defaults` holds values of other types.
+    /// If the index is missing or damaged, or if `_defaults` has values of the wrong type.
     pub fn of(package: &dyn Package) -> Result<Self, ModelError> {
         let index = Index::read(package)?;
         let given = match index.json.get(DEFAULTS) {
@@ -162,7 +163,7 @@ fn native_size(package: &dyn Package) -> Option<[u32; 2]> {
         },
         side => [number(side)?; 2],
     };
-    // Each level but the last halves the sides.
+    // Each level except the last halves the sides.
     let levels = ["block_out_channels", "encoder_block_out_channels"];
     let levels = levels.iter().find_map(|field| vae.get(*field)?.as_array())?.len();
     let scale = 1_u32.checked_shl(u32::try_from(levels).ok()?.checked_sub(1)?)?;

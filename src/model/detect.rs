@@ -1,7 +1,7 @@
 //! The table of the pipelines and components that run here.
 //!
-//! The loader, the [inspector](super::inspect) and the hub read this table and no other, so that a
-//! model that is called runnable loads, and only the files that it needs are downloaded.
+//! The loader, the [inspector](super::inspect) and the hub all use this table. So a model that is
+//! reported as runnable does load, and only the needed files are downloaded.
 
 use serde_json::Value;
 
@@ -10,45 +10,46 @@ use super::{ModelError, Package, package::INDEX};
 /// A family of models: a pipeline class of diffusers, and the components that it needs.
 #[derive(Debug)]
 pub struct Family {
-    /// Its name for people.
+    /// The display name.
     pub name: &'static str,
     /// The `_class_name` in `model_index.json`.
     pub pipeline: &'static str,
-    /// What it needs; other components in a package are ignored.
+    /// The required components. Others in a package are ignored.
     pub components: &'static [Component],
 }
 
-/// A component that a family needs.
+/// A component of a family.
 #[derive(Debug)]
 pub struct Component {
-    /// Its name in `model_index.json`, and the name of its folder.
+    /// The name in `model_index.json`, which is also the folder name.
     pub name: &'static str,
     /// The classes that load it.
     pub classes: Classes,
-    /// Whether it has tensors.
+    /// Whether the component has tensors.
     pub has_tensors: bool,
 }
 
 /// The library classes that load a component.
 #[derive(Debug)]
 pub enum Classes {
-    /// Exactly these.
+    /// Only these classes.
     OneOf(&'static [&'static str]),
-    /// Any class, or none, but those that begin like this.
+    /// Any class or none, except classes with this prefix.
     AllBut {
-        /// The beginning of the names that are refused.
+        /// The prefix of unsupported class names.
         prefix: &'static str,
-        /// What to use instead, for messages.
+        /// The alternative to name in error messages.
         instead: &'static str,
     },
 }
 
-/// Every family that runs here.
+/// All supported families.
 pub const FAMILIES: &[Family] = &[Family {
     name: "Stable Diffusion 1.x and 2.x",
     pipeline: "StableDiffusionPipeline",
     components: &[
-        // `CLIPTextModelWithProjection` would give its pooled output as the conditioning.
+        // `CLIPTextModelWithProjection` is not supported: its pooled output would be used as the
+        // conditioning.
         component("text_encoder", &["CLIPTextModel"]),
         Component {
             has_tensors: false,
@@ -58,7 +59,7 @@ pub const FAMILIES: &[Family] = &[Family {
         component("vae", &["AutoencoderKL", "AutoencoderTiny"]),
         Component {
             name: "scheduler",
-            // A flow has no betas: its configuration would be read as nothing but defaults.
+            // Flow-matching configurations have no betas, so every field would silently use its default.
             classes: Classes::AllBut {
                 prefix: "FlowMatch",
                 instead: "a diffusion scheduler, such as DDIMScheduler",
@@ -86,8 +87,8 @@ pub(super) const CONFIG_FILES: [&str; 10] = [
     "vae/config.json",
 ];
 
-/// Schedulers that run here, each with those that it stands in for: a model names the scheduler that
-/// its authors used, but others sample the same distribution.
+/// The supported schedulers, each with the classes that it substitutes. A substitute samples the
+/// same distribution as the scheduler that the model names.
 const SCHEDULERS: &[(&str, &[&str])] = &[
     ("DPMSolverMultistepScheduler", &["DPMSolverSinglestepScheduler", "PNDMScheduler"]),
     ("DDIMScheduler", &["DDPMScheduler"]),
@@ -97,7 +98,7 @@ const SCHEDULERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The scheduler class that runs for the class that a package names.
+/// The supported scheduler class for the class that a package names.
 #[must_use]
 pub fn scheduler_for(class: &str) -> &'static str {
     let known = SCHEDULERS.iter().find(|(ours, others)| *ours == class || others.contains(&class));
@@ -124,7 +125,7 @@ impl Family {
 }
 
 impl Classes {
-    /// Whether this class loads the component; an empty class stands for none.
+    /// Whether this class loads the component. An empty string means that there is no class.
     #[must_use]
     pub fn include(&self, class: &str) -> bool {
         match self {
@@ -133,7 +134,7 @@ impl Classes {
         }
     }
 
-    /// The classes for messages.
+    /// The classes, as text for error messages.
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
@@ -146,22 +147,22 @@ impl Classes {
 /// The index of a package: `model_index.json`.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    /// The pipeline class; empty when it names none.
+    /// The pipeline class. Empty if the index has none.
     pub class: String,
-    /// The components with their classes, in the order of their names.
+    /// The components with their classes, sorted by name.
     pub components: Vec<(String, String)>,
     /// The whole file.
     pub json: Value,
 }
 
-/// Something in an index that does not run here.
+/// An entry of an index that is not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// The component; `None` for the pipeline itself.
     pub component: Option<&'static str>,
-    /// The class that the index names; empty when it names none.
+    /// The class in the index. Empty if there is none.
     pub found: String,
-    /// The classes that run.
+    /// The supported classes.
     pub expected: String,
 }
 
@@ -184,14 +185,14 @@ impl Index {
         Self { class: class.to_owned(), components: components.collect(), json }
     }
 
-    /// The class of a component; empty when the index does not list it.
+    /// The class of a component. Empty if the index does not list the component.
     #[must_use]
     pub fn class_of(&self, component: &str) -> &str {
         let found = self.components.iter().find(|(name, _)| name == component);
         found.map_or("", |(_, class)| class)
     }
 
-    /// Everything that keeps the pipeline from running here; empty when it runs.
+    /// All unsupported entries. Empty if the pipeline is supported.
     #[must_use]
     pub fn mismatches(&self) -> Vec<Mismatch> {
         let Some(family) = family(&self.class) else {
@@ -215,7 +216,7 @@ impl Index {
     }
 }
 
-/// Reads the index of a package, and checks that it runs here.
+/// Reads the index of a package, and checks that the pipeline is supported.
 ///
 /// # Errors
 /// When the index is missing or damaged, or [`ModelError::Unsupported`] with the first mismatch.

@@ -15,7 +15,7 @@ pub enum ModelError {
     Missing {
         /// The file.
         file: String,
-        /// What is expected, and what to do.
+        /// What is missing, and what to do.
         hint: String,
     },
     /// A file of the model cannot be read.
@@ -23,7 +23,7 @@ pub enum ModelError {
     Io {
         /// The file.
         file: String,
-        /// The system's error.
+        /// The I/O error.
         source: std::io::Error,
     },
     /// A JSON file of the model is damaged, or has an unexpected structure.
@@ -55,12 +55,12 @@ pub enum ModelError {
         /// The file.
         file: String,
     },
-    /// A weight file is damaged, or is not a safetensors file.
-    #[error("{file} is not a whole safetensors file: {source}")]
+    /// A weight file is not a complete safetensors file.
+    #[error("{file} is not a complete safetensors file: {source}")]
     Weights {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         source: HeaderError,
     },
     /// A tensor does not exist in the weight files of a component.

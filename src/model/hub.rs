@@ -1,13 +1,13 @@
 //! Downloads a diffusers folder, or MobileSAM's weights, from the Hugging Face hub.
 //!
-//! A download has two steps, so that nothing starts unasked: [`Hub::list`] returns the files, their
-//! sizes and the licence, and fetches no file; [`Listing::download`] fetches them. Only the
-//! components that run here are fetched, and of them only safetensors, JSON and text files. A
-//! download that was interrupted resumes, and each weight file is checked against the SHA-256 in the
-//! listing.
+//! A download has two steps, so that it never starts without consent: [`Hub::list`] returns the
+//! files, their sizes and the licence, and fetches no file; [`Listing::download`] fetches them.
+//! Only the components that run here are fetched, and of them only safetensors, JSON and text
+//! files. A download that was interrupted resumes, and each weight file is checked against the
+//! SHA-256 in the listing.
 //!
-//! The hub's answers are outside data: commits, entity tags and file names become paths in the
-//! cache, so each is checked before use. The access token goes to the hub's own origin only.
+//! The hub's responses are not trusted: commits, entity tags and file names become paths in the
+//! cache, so each is validated first. The access token is only sent to the hub's own origin.
 
 mod client;
 mod error;
@@ -29,7 +29,7 @@ const MOBILE_SAM: (&str, &str) = ("lmz/candle-sam", "mobile_sam-tiny-vitt.safete
 /// The public hub, unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// Called with the bytes that arrived since the last call, and the file that they belong to.
+/// Called with a file and the number of bytes received since the last call.
 pub type OnBytes<'a> = dyn FnMut(&RemoteFile, u64) + 'a;
 
 /// A model hub and the local cache folder for its files.
@@ -57,8 +57,8 @@ impl Hub {
     /// branch, a tag or a commit.
     ///
     /// # Errors
-    /// When the hub cannot be reached, does not know the repository, gives an answer that cannot be
-    /// trusted, or the repository holds no diffusers folder.
+    /// If the hub cannot be reached, if its response is invalid, or if the repository does not
+    /// exist or contains no diffusers folder.
     pub fn list(self, repo: &str, revision: &str) -> Result<Listing, HubError> {
         let listing = self.fetch_listing(repo, revision, listing::model_files)?;
         let has = |end: &str| listing.files.iter().any(|file| file.path.ends_with(end));
@@ -73,7 +73,7 @@ impl Hub {
     /// them), and downloads nothing.
     ///
     /// # Errors
-    /// When the hub cannot be reached, or does not have them any more.
+    /// If the hub cannot be reached or no longer has the weights.
     pub fn list_mobile_sam(self) -> Result<Listing, HubError> {
         let (repo, file) = MOBILE_SAM;
         let select = |mut files: Vec<RemoteFile>| {
@@ -113,7 +113,7 @@ impl Hub {
             .read_json()
             .map_err(|source| HubError::Api { repo: repo.to_owned(), source: Box::new(source) })?;
         let commit = answer.commit()?;
-        // Files of one commit belong together, even when the branch moves on meanwhile.
+        // Use files of one commit only, even if the branch changes during the download.
         let snapshot = Repo::with_revision(repo.to_owned(), RepoType::Model, commit.clone());
         Ok(Listing {
             licence: answer.licence(),

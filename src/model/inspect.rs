@@ -1,10 +1,10 @@
-//! Identifies a file or folder, and finds what keeps it from running here.
+//! Identifies a file or folder, and finds the reasons why it does not run here.
 //!
-//! Inspection is cheap and safe: of weight files only the headers are read, whatever their size, and a
-//! pickle is recognized by its first bytes and never opened, since loading one runs the code in it.
+//! Inspection is fast and safe. It reads only the headers of weight files. It recognizes a pickle
+//! by its first bytes and never loads it, because that would run the code inside.
 //!
-//! [`inspect`] checks files, headers and classes. Whether the networks fit the weights is known to
-//! those who build them: [`generator::inspect`](crate::generator::inspect) asks them, too.
+//! [`inspect`] checks files, headers and classes. [`generator::inspect`](crate::generator::inspect)
+//! also checks that the weights match the networks.
 
 mod folder;
 mod single_file;
@@ -15,16 +15,16 @@ use serde::{Serialize, Serializer};
 
 use super::tensors::{HeaderError, TensorHeader};
 
-/// The contents of a file or folder, and everything that keeps it from running here.
+/// The contents of a file or folder, and all reasons why it does not run here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The kind of the file or folder.
     pub kind: ModelKind,
     /// The components of a pipeline, or the file itself.
     pub parts: Vec<Part>,
-    /// The licence that it names.
+    /// The licence, if the model names one.
     pub licence: Option<String>,
-    /// Everything that keeps it from running, each with what to do about it; empty when it runs.
+    /// All reasons why it does not run, each with a remedy. Empty if it runs.
     #[serde(serialize_with = "as_text")]
     pub obstacles: Vec<Obstacle>,
 }
@@ -36,7 +36,7 @@ pub struct Inspection {
 pub enum ModelKind {
     /// A diffusers folder, by the pipeline class in its `model_index.json`.
     Pipeline(String),
-    /// A whole model in one file, in the layout of CompVis' latent diffusion.
+    /// A complete model in a single file, in the layout of CompVis' latent diffusion.
     LdmCheckpoint {
         /// `Stable Diffusion 1.x`, ...
         family: String,
@@ -51,33 +51,33 @@ pub enum ModelKind {
     Gguf {
         /// Version of the format.
         version: u32,
-        /// Number of tensors in its header.
+        /// The number of tensors in the header.
         tensors: u64,
     },
     /// A Python pickle (`.ckpt`, `.pt`, `.bin`), alone or in PyTorch's archive.
     Pickle,
-    /// A safetensors file that is not whole.
+    /// An incomplete or damaged safetensors file.
     Broken,
-    /// A file or folder that holds no model.
+    /// A file or folder without a model.
     NoModel,
 }
 
 /// A component of a pipeline, or a single file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Part {
-    /// `unet`, `vae`, ...; the file name of a single file.
+    /// `unet`, `vae`, ... For a single file, the file name.
     pub name: String,
-    /// The class that the pipeline names for it; empty for a single file.
+    /// Its class in the pipeline. Empty for a single file.
     pub class: String,
     /// Size of its weight files.
     pub bytes: u64,
-    /// Number of weights in all of its tensors.
+    /// The number of weights in all tensors.
     pub parameters: u64,
-    /// Number of weights for each number type.
+    /// The number of weights by number type.
     pub dtypes: BTreeMap<String, u64>,
 }
 
-/// Something that keeps a model from running here, and what to do about it.
+/// A reason why a model does not run here, with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
@@ -87,20 +87,20 @@ pub enum Obstacle {
         /// The file, relative to the folder.
         file: String,
     },
-    /// A file is not whole.
-    #[error("{file} is not a whole safetensors file: {error}")]
+    /// A weight file is incomplete or damaged.
+    #[error("{file} is not a complete safetensors file: {error}")]
     Broken {
         /// The file, relative to the folder.
         file: String,
-        /// What is wrong.
+        /// The reason.
         error: HeaderError,
     },
-    /// A file cannot be read, or holds a value that does not run here.
+    /// A file cannot be read, or has an unsupported value.
     #[error("{0}")]
     Refused(String),
-    /// There are weights, but only as a pickle.
+    /// The weights are only available as a pickle.
     #[error(
-        "{file} is a pickle, which can run any code when it is loaded, and is never opened: get the model as .safetensors, or convert it where you trust it"
+        "{file} is a pickle, which can run arbitrary code when loaded, so it is never opened: get the model as .safetensors, or convert it in an environment where you trust it"
     )]
     Pickle {
         /// The file.
@@ -134,16 +134,16 @@ pub enum Obstacle {
         /// `latent_channels` of the autoencoder.
         vae: u64,
     },
-    /// A whole model in one file.
+    /// A complete model in a single file.
     #[error(
-        "models in one file do not run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
+        "single-file models do not run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
     )]
     OneFile,
     /// A component of a model.
-    #[error("this is one component of a model: put it in the folder of a whole one")]
+    #[error("this is a single component: put it in the folder of a complete model")]
     OnePart,
     /// An adapter.
-    #[error("adapters do not run yet, and never alone: they change a model")]
+    #[error("adapters do not run yet, and they need a model to modify: choose a complete model")]
     Adapter,
     /// A GGUF file.
     #[error(
@@ -166,7 +166,7 @@ pub fn inspect(path: &Path) -> io::Result<Inspection> {
 }
 
 impl Inspection {
-    /// Whether it runs here.
+    /// Whether the model runs here.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.obstacles.is_empty()
@@ -183,7 +183,7 @@ impl Inspection {
 }
 
 impl Part {
-    /// Counts the tensors of one more weight file of `bytes` bytes.
+    /// Adds the tensors of a weight file of `bytes` bytes.
     fn add(&mut self, header: &TensorHeader, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
         for (dtype, count) in header.parameters() {
@@ -198,15 +198,19 @@ impl std::fmt::Display for ModelKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Pipeline(class) => write!(f, "a diffusers folder ({class})"),
-            Self::LdmCheckpoint { family } => write!(f, "a whole model in one file ({family})"),
-            Self::Component(class) => write!(f, "one component of a diffusers model ({class})"),
+            Self::LdmCheckpoint { family } => {
+                write!(f, "a complete model in a single file ({family})")
+            }
+            Self::Component(class) => {
+                write!(f, "a single component of a diffusers model ({class})")
+            }
             Self::Lora => f.write_str("a low-rank adapter (LoRA)"),
             Self::UnknownTensors => f.write_str("a safetensors file with unknown contents"),
             Self::Gguf { version, tensors } => {
                 write!(f, "a GGUF file (version {version}, {tensors} tensors)")
             }
             Self::Pickle => f.write_str("a Python pickle"),
-            Self::Broken => f.write_str("a safetensors file that is not whole"),
+            Self::Broken => f.write_str("an incomplete safetensors file"),
             Self::NoModel => f.write_str("not a model"),
         }
     }

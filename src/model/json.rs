@@ -1,12 +1,12 @@
-//! JSON as Python writes it.
+//! Parsing JSON as Python writes it.
 
 use serde_json::Value;
 
-/// Parses UTF-8 JSON, also with the `Infinity` and `-Infinity` that Python's `json` module writes:
-/// they become ±1e308, since JSON has no infinite numbers.
+/// Parses UTF-8 JSON. Accepts the `Infinity` and `-Infinity` that Python's `json` module writes:
+/// they become ±1e308, because JSON has no infinite numbers.
 ///
 /// # Errors
-/// When the bytes are not JSON; text that is not UTF-8 is an error, too.
+/// If the bytes are not UTF-8 or not JSON.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     match serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
@@ -19,7 +19,7 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 
 const INFINITY: &str = "Infinity";
 
-/// Replaces `Infinity` outside of strings; a sign before it stays.
+/// Replaces `Infinity` outside strings. A sign before it is kept.
 fn finite_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_keep_the_word_infinity_also_after_escaped_quotes() {
+    fn infinity_inside_a_string_is_kept_even_after_escaped_quotes() {
         let text = r#"{"a \" Infinity": "\\", "b": "Infinity \" Infinity", "c": -Infinity}"#;
         let expected = json!({"a \" Infinity": "\\", "b": "Infinity \" Infinity", "c": -1e308});
         assert_eq!(parse_json(text.as_bytes()).unwrap(), expected);

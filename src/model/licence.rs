@@ -1,6 +1,6 @@
 //! The licence that a model folder names.
 
-/// The names that a licence file may have.
+/// The possible names of a licence file.
 pub(super) const LICENCE_FILES: [&str; 3] = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
 
 /// The licence that a model names: the `license` in the front matter of its model card (`README.md`),
@@ -16,8 +16,8 @@ pub(super) fn licence(read: impl Fn(&str) -> Option<String>) -> Option<String> {
     })
 }
 
-/// The `license` in the YAML between the first two `---` of a model card. A card that says `other`
-/// names the licence in `license_name`.
+/// The `license` in the YAML between the first two `---` of a model card. If it is `other`, the
+/// name is in `license_name`.
 fn licence_in_card(card: &str) -> Option<String> {
     let mut lines = card.lines();
     if lines.next()?.trim() != "---" {

@@ -1,4 +1,4 @@
-//! A model package: the files of a model, whatever their layout.
+//! Model packages: the files of a model, independent of their layout.
 
 mod embedded;
 mod folder;
@@ -23,19 +23,19 @@ pub const INDEX: &str = "model_index.json";
 /// The files of a model, seen as a diffusers folder: a configuration and tensors for each component
 /// (`unet`, `vae`, ...), an index of the components, and tokenizer files.
 ///
-/// A package in another layout, such as a single file, implements this trait by making up the
+/// A package in another layout, such as a single file, implements this trait by generating the
 /// configurations and renaming the tensors.
 pub trait Package: Send + Sync + Debug {
-    /// The model's name for people, such as the name of its folder.
+    /// The model's display name, such as the name of its folder.
     fn name(&self) -> String;
 
-    /// A file's name for messages: its full path, or its place in the package.
+    /// A file's name for error messages: its full path, or its path in the package.
     fn location(&self, file: &str) -> String;
 
     /// Whether the package has a file. `file` is a path with `/`, relative to the package.
     fn has(&self, file: &str) -> bool;
 
-    /// Reads a whole file.
+    /// Reads a file.
     ///
     /// # Errors
     /// [`ModelError::Missing`] or [`ModelError::Io`].
@@ -44,12 +44,12 @@ pub trait Package: Send + Sync + Debug {
     /// The tensors of a component.
     ///
     /// # Errors
-    /// [`ModelError::Missing`], [`ModelError::Pickle`] when there are only pickled weights, or
+    /// [`ModelError::Missing`], [`ModelError::Pickle`] if there are only pickled weights, or
     /// [`ModelError::Weights`].
     fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError>;
 
-    /// The blake3 over the weights of the components that run, as 64 hex digits: the model's identity.
-    /// Reads the weights whole, which takes seconds for a large model: keep the result.
+    /// The blake3 hash of the weights of all used components, as 64 hex digits. It identifies the
+    /// model. Reads all weights, which takes seconds for a large model, so keep the result.
     ///
     /// # Errors
     /// As [`Self::tensors`]; [`ModelError::Cancelled`] when interrupted.
@@ -104,17 +104,17 @@ pub fn parse<T: DeserializeOwned>(package: &dyn Package, file: &str) -> Result<T
         .map_err(|source| ModelError::Json { file: package.location(file), source })
 }
 
-/// The blake3 over the configurations and tokenizer files of a model, as 64 hex digits: what
-/// [`Package::hash`] does not cover. A file that is missing does not change the hash.
+/// The blake3 hash of a model's configurations and tokenizer files, which [`Package::hash`] does
+/// not cover, as 64 hex digits. Missing files do not affect the hash.
 ///
 /// # Errors
-/// When a file exists and cannot be read.
+/// If an existing file cannot be read.
 pub fn config_hash(package: &dyn Package) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for file in super::detect::CONFIG_FILES {
         if package.has(file) {
             let content = package.file(file)?;
-            // Names and lengths keep the files apart.
+            // Hash names and lengths too, so that the boundaries between files are unambiguous.
             hasher.update(&(file.len() as u64).to_le_bytes()).update(file.as_bytes());
             hasher.update(&(content.len() as u64).to_le_bytes()).update(&content);
         }

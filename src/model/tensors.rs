@@ -21,41 +21,41 @@ pub use shapes::ShapesOnly;
 
 /// Tensors by name: the weights of one component of a model.
 pub trait TensorSource: Send + Sync {
-    /// Whether there is such a tensor.
+    /// Whether the tensor exists.
     fn contains(&self, name: &str) -> bool;
 
-    /// The sizes of a tensor; `None` where there is no such tensor.
+    /// The shape of a tensor. `None` if the tensor does not exist.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// The number type that a tensor is stored in; `None` where there is no such tensor, or candle
-    /// does not know the type.
+    /// The stored number type of a tensor. `None` if the tensor does not exist or candle does not
+    /// support the type.
     fn dtype(&self, name: &str) -> Option<DType>;
 
-    /// The files that hold the tensors, for messages.
+    /// The files with the tensors, for error messages.
     fn files(&self) -> String;
 
     /// Loads a tensor, converted to `dtype`, on a device.
     ///
     /// # Errors
-    /// [`ModelError::NoTensor`], or when it cannot be read or converted.
+    /// [`ModelError::NoTensor`], or if the tensor cannot be read or converted.
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError>;
 }
 
-/// A longer header is refused unread; the safetensors library has the same limit.
+/// The maximum length of a header. The safetensors library has the same limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Bytes of the header's length.
+/// The size of the length field in bytes.
 const LENGTH_BYTES: u64 = 8;
 
 /// The header of a safetensors file, checked against the size of the file.
 #[derive(Clone, Debug)]
 pub struct TensorHeader {
     metadata: Metadata,
-    /// Where the tensors begin.
+    /// The offset of the first tensor.
     start: u64,
 }
 
-/// Why a file is not a whole safetensors file.
+/// Why a file is not a complete safetensors file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -74,7 +74,7 @@ pub enum HeaderError {
          this is no safetensors file, or it is damaged"
     )]
     HeaderTooLong {
-        /// The claimed length.
+        /// The length in the file.
         claimed: u64,
     },
     /// The header does not follow the format.
@@ -85,7 +85,7 @@ pub enum HeaderError {
         "it is cut off: {missing} bytes are missing, from the tensor `{tensor}` on: download it again"
     )]
     CutOff {
-        /// The first tensor that is not whole.
+        /// The first incomplete tensor.
         tensor: String,
         /// Bytes that are missing.
         missing: u64,
@@ -99,12 +99,12 @@ pub enum HeaderError {
 }
 
 impl TensorHeader {
-    /// Reads the header of a file of `bytes` bytes, and checks that its tensors fill the file. No
-    /// tensor is read.
+    /// Reads the header of a file of `bytes` bytes, and checks that its tensors fill the file
+    /// exactly. Does not read tensors.
     ///
     /// # Errors
-    /// When the file is not a whole safetensors file. A file that cannot be read to the end of its
-    /// header counts as cut off.
+    /// If the file is not a complete safetensors file. A read error within the header counts as a
+    /// truncated file.
     pub fn read(mut file: impl Read, bytes: u64) -> Result<Self, HeaderError> {
         let cut_off = |_| HeaderError::CutOffHeader { bytes };
         let mut length = [0; LENGTH_BYTES as usize];
@@ -136,13 +136,13 @@ impl TensorHeader {
         self.metadata.offset_keys()
     }
 
-    /// The sizes of a tensor; empty for a scalar.
+    /// The shape of a tensor. Empty for a scalar.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         Some(&self.metadata.info(name)?.shape)
     }
 
-    /// The number of values for each number type, such as `F16`.
+    /// The number of values by number type, such as `F16`.
     #[must_use]
     pub fn parameters(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
@@ -169,7 +169,7 @@ impl TensorHeader {
     }
 }
 
-/// Whether a file begins like a pickle, or like the zip archive in which PyTorch puts pickles.
+/// Whether a file starts like a pickle, or like the zip archive that PyTorch stores pickles in.
 fn is_pickle(head: &[u8; LENGTH_BYTES as usize]) -> bool {
     head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, ..])
 }

@@ -1,4 +1,5 @@
-//! HTTP requests to the hub. Redirects are followed here, and the token stays with the hub.
+//! HTTP requests to the hub. Redirects are followed here, so that the token is never sent to
+//! another server.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// Scheme, host and port of a URL: who answers there.
+/// The origin of a URL: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: String,
@@ -45,7 +46,7 @@ impl Origin {
     }
 }
 
-/// Sends requests to one hub and to where it redirects them.
+/// Sends requests to a hub and to the targets of its redirects.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     agent: Agent,
@@ -65,11 +66,11 @@ impl Client {
         Self { agent, hub, token }
     }
 
-    /// Sends a GET request and follows redirects, also to other hosts, which get no token. `from` is
-    /// the byte to begin at. `name` is the repository or file in errors.
+    /// Sends a GET request and follows redirects. Other hosts do not get the token. `from` is the
+    /// first requested byte. `name` is the repository or file for error messages.
     ///
     /// # Errors
-    /// When a server cannot be reached or refuses, or a redirect cannot be followed.
+    /// If a server cannot be reached or returns an error, or if a redirect cannot be followed.
     pub(super) fn get(
         &self,
         name: &str,
@@ -94,8 +95,8 @@ impl Client {
         Err(HubError::Redirect { url: url.to_owned(), location: String::new() })
     }
 
-    /// Asks the hub for the headers of a file, and follows only redirects that stay with the hub:
-    /// the headers of another host say nothing about the repository.
+    /// Requests the headers of a file. Only follows redirects within the hub, because headers of
+    /// other hosts do not describe the repository.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -115,7 +116,7 @@ impl Client {
         Err(HubError::Redirect { url: url.to_owned(), location: String::new() })
     }
 
-    /// The authorization for a request; nothing for any origin but the hub's own.
+    /// The authorization header for a request. `None` for every origin except the hub's.
     fn token_for(&self, uri: &Uri) -> Option<String> {
         let token = self.token.as_ref()?;
         (Origin::of(uri)? == self.hub).then(|| format!("Bearer {token}"))
@@ -126,7 +127,7 @@ fn api_error(name: &str, source: ureq::Error) -> HubError {
     HubError::Api { repo: name.to_owned(), source: Box::new(source) }
 }
 
-/// The target of a redirect; `None` when the response is none.
+/// The target of a redirect. `None` if the response is not a redirect.
 fn redirect(from: &Uri, response: &Response<Body>) -> Result<Option<Uri>, HubError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What can go wrong with a download.
+//! Errors of downloads.
 
 use std::{io, path::PathBuf};
 
@@ -6,12 +6,12 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The hub cannot be reached, or refuses.
+    /// The hub cannot be reached, or returns an error.
     #[error("the hub does not provide {repo}: {source}")]
     Api {
         /// The repository or file.
         repo: String,
-        /// What went wrong.
+        /// The cause.
         source: Box<ureq::Error>,
     },
     /// The address of the hub is not an absolute HTTP URL.
@@ -22,25 +22,25 @@ pub enum HubError {
         /// The address.
         endpoint: String,
     },
-    /// The hub's answer holds a value that must not be used as a path.
+    /// The hub's response has a value that cannot safely be used as a path.
     #[error(
         "the hub's answer is refused: its {field} is {value:?}, which is not {expected}; \
          check HF_ENDPOINT, this hub cannot be trusted"
     )]
     Malformed {
-        /// The part of the answer: `commit`, `entity tag`, `file name`, `SHA-256`.
+        /// The field: `commit`, `entity tag`, `file name`, `SHA-256`.
         field: &'static str,
         /// The value.
         value: String,
-        /// The form that it must have.
+        /// The expected form.
         expected: &'static str,
     },
     /// The hub redirects to a URL that cannot be followed.
     #[error("the hub redirects {url} to {location:?}, which cannot be followed")]
     Redirect {
-        /// The URL that was asked for.
+        /// The requested URL.
         url: String,
-        /// The target of the redirect; empty when there are too many of them.
+        /// The target of the redirect. Empty if there were too many redirects.
         location: String,
     },
     /// The repository holds no diffusers folder.
@@ -58,9 +58,7 @@ pub enum HubError {
         file: String,
     },
     /// The connection ended before the file was complete.
-    #[error(
-        "{file} arrived in part: {found} of {expected} bytes; run the download again to resume"
-    )]
+    #[error("{file} is incomplete: {found} of {expected} bytes; run the download again to resume")]
     Incomplete {
         /// The file, below the model's folder.
         file: String,
@@ -69,7 +67,7 @@ pub enum HubError {
         /// Bytes of the whole file.
         expected: u64,
     },
-    /// A file arrived, but not the one in the listing.
+    /// The contents of a file differ from the listing.
     #[error(
         "the SHA-256 of {path} differs from the hub's listing: it was removed, download it again"
     )]
@@ -77,8 +75,8 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
-    /// Another process downloads the same file.
-    #[error("another process downloads {path}: wait for it, then try again")]
+    /// Another process is downloading the same file.
+    #[error("another process is downloading {path}: wait for it, then try again")]
     Busy {
         /// The unfinished file.
         path: PathBuf,
@@ -90,13 +88,13 @@ pub enum HubError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's error.
+        /// The I/O error.
         source: io::Error,
     },
 }
 
 impl HubError {
-    /// Names the file in an error of the system.
+    /// Adds the file to an I/O error.
     pub(super) fn io(
         action: &'static str,
         path: &std::path::Path,

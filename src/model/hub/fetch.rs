@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{HubError, OnBytes, RemoteFile, client::Client, listing::hash};
 
-/// A connection that breaks is tried again so often, each time where it broke.
+/// The number of times that a broken download is resumed.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -30,11 +30,11 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches a file unless it is there.
+    /// Downloads a file unless it is in the cache.
     ///
     /// # Errors
-    /// When the hub stops answering, its answer cannot be trusted, the file differs from the listing,
-    /// or the disk refuses.
+    /// If the connection fails, if a response is invalid, if the file differs from the listing, or
+    /// if it cannot be written.
     pub(super) fn fetch(
         &self,
         file: &RemoteFile,
@@ -66,7 +66,8 @@ impl Fetcher {
         repo.join("blobs")
     }
 
-    /// The name of a file's contents: the hub's SHA-256 of a large file, or git's SHA-1 of a small one.
+    /// The cache key of a file's contents: the hub's SHA-256 for a large file, git's SHA-1 for a
+    /// small one.
     fn entity_tag(&self, file: &RemoteFile, url: &str) -> Result<String, HubError> {
         let headers = self.client.head(&file.path, url)?;
         let text = |name: &str| {
@@ -80,7 +81,7 @@ impl Fetcher {
         hash("entity tag", tag.trim_start_matches("W/").trim_matches('"'))
     }
 
-    /// Appends what is missing of a file.
+    /// Downloads the missing rest of a file.
     fn complete(
         &self,
         file: &RemoteFile,
@@ -106,7 +107,7 @@ impl Fetcher {
             if attempt > 0 {
                 thread::sleep(PAUSE * attempt);
             }
-            // Without a range where there is nothing to skip: an empty file has no first byte.
+            // Send no range for byte 0, because an empty file has no first byte.
             let response = self.client.get(&file.path, url, (found > 0).then_some(found))?;
             if found > 0 && response.status().as_u16() != 206 {
                 empty(&unfinished)?;
@@ -129,7 +130,7 @@ impl Fetcher {
     }
 }
 
-/// Opens an unfinished file for appending; one process at a time.
+/// Opens an unfinished file for appending, and locks it against other processes.
 fn lock(part: &Path) -> Result<File, HubError> {
     let file = File::options().create(true).append(true).open(part);
     let file = file.map_err(HubError::io("create", part))?;
@@ -140,7 +141,7 @@ fn lock(part: &Path) -> Result<File, HubError> {
     }
 }
 
-/// Copies a body into a file; `false` when the connection breaks before its end.
+/// Copies a response body into a file. Returns `false` if the connection breaks before the end.
 fn copy(
     mut body: impl Read,
     file: &mut File,
@@ -157,14 +158,14 @@ fn copy(
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                log::debug!("the download of {} broke off: {error}", path.display());
+                log::debug!("the download of {} was interrupted: {error}", path.display());
                 return Ok(false);
             }
         }
     }
 }
 
-/// Compares a file with the listing, and removes it when it differs.
+/// Compares a file with the listing, and removes it if it differs.
 fn check(file: &RemoteFile, path: &Path) -> Result<(), HubError> {
     let Some(expected) = &file.sha256 else { return Ok(()) };
     let mut sha256 = Sha256::new();
@@ -178,15 +179,16 @@ fn check(file: &RemoteFile, path: &Path) -> Result<(), HubError> {
     Err(HubError::Differs { path: path.to_owned() })
 }
 
-/// Makes `pointer` a relative link to `blob`, so that the cache can be moved. Where links are not
-/// allowed, as on Windows by default, the blob itself moves there.
+/// Creates `pointer` as a link to `blob`. The link is relative, so that the cache can be moved. If
+/// links are not allowed, as on Windows by default, moves the blob itself.
 fn link(blob: &Path, pointer: &Path, file: &RemoteFile) -> io::Result<()> {
     if pointer.is_symlink() {
-        // A link whose target is gone.
+        // Remove a dangling link.
         fs::remove_file(pointer)?;
     }
     let mut target = PathBuf::new();
-    // From `snapshots/<commit>/<path>`: out of each folder of the path, the commit and `snapshots`.
+    // From `snapshots/<commit>/<path>`, go up once for each folder of the path, the commit and
+    // `snapshots`.
     for _ in 0..file.path.split('/').count() + 1 {
         target.push("..");
     }

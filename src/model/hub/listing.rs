@@ -1,4 +1,4 @@
-//! The hub's description of a repository, and the files of it that a model needs.
+//! The hub's description of a repository, and the files that a model needs.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{HubError, OnBytes, fetch::Fetcher};
 use crate::model::detect::component_names;
 
-/// What a download fetches.
+/// The files of a download.
 #[derive(Debug)]
 pub struct Listing {
     /// The commit that the files belong to.
@@ -27,24 +27,24 @@ pub struct Listing {
 pub struct RemoteFile {
     /// Its path below the model's folder, with `/` between its parts.
     pub path: String,
-    /// Its size; 0 when the hub does not say.
+    /// The size in bytes. 0 if the hub does not report it.
     pub bytes: u64,
     /// 64 hex digits.
     pub(super) sha256: Option<String>,
 }
 
 impl Listing {
-    /// Size of all files together.
+    /// The total size of all files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
     }
 
-    /// Downloads what is not in the cache yet, and returns the folder that holds all files.
+    /// Downloads the files that are not in the cache yet. Returns the folder with all files.
     ///
     /// # Errors
-    /// When the hub stops answering, gives an answer that cannot be trusted, a file differs from the
-    /// listing, or the disk refuses. What arrived so far stays, and the next call resumes there.
+    /// If the connection fails, if a response is invalid, if a file differs from the listing, or if
+    /// it cannot be written. Received bytes are kept, and the next call resumes the download.
     pub fn download(&self, on_bytes: &mut OnBytes<'_>) -> Result<PathBuf, HubError> {
         for file in &self.files {
             self.fetcher.fetch(file, on_bytes)?;
@@ -84,7 +84,7 @@ impl Answer {
     /// The commit.
     ///
     /// # Errors
-    /// [`HubError::Malformed`] when it is not a hash.
+    /// [`HubError::Malformed`] if the commit is not a hash.
     pub(super) fn commit(&self) -> Result<String, HubError> {
         hash("commit", &self.sha)
     }
@@ -97,7 +97,7 @@ impl Answer {
     /// All files of the repository.
     ///
     /// # Errors
-    /// [`HubError::Malformed`] when a name leaves the folder, or a SHA-256 is none.
+    /// [`HubError::Malformed`] if a file name leaves the folder or a SHA-256 is invalid.
     pub(super) fn into_files(self) -> Result<Vec<RemoteFile>, HubError> {
         self.siblings.into_iter().map(Sibling::into_file).collect()
     }
@@ -126,7 +126,7 @@ impl Sibling {
 /// A commit or entity tag of the hub: SHA-1 or SHA-256 in hex digits, so that it is a safe file name.
 ///
 /// # Errors
-/// [`HubError::Malformed`] when it is anything else.
+/// [`HubError::Malformed`] for any other value.
 pub(super) fn hash(field: &'static str, value: &str) -> Result<String, HubError> {
     if is_hash(value, &[40, 64]) {
         return Ok(value.to_ascii_lowercase());
@@ -148,15 +148,15 @@ fn is_relative(name: &str) -> bool {
         && Path::new(name).components().all(plain)
 }
 
-/// The files that a diffusers folder needs to run here; those of a safety checker, for one, are not
-/// among them.
+/// The files of a diffusers folder that are needed here. Others, such as those of a safety checker,
+/// are left out.
 pub(super) fn model_files(mut files: Vec<RemoteFile>) -> Vec<RemoteFile> {
     let names: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     let is_component = |part: &str| component_names().any(|name| name == part);
     let needed = |path: &str| match path.split_once('/') {
         None => path == "model_index.json" || path == "README.md" || path.starts_with("LICENSE"),
         Some((part, file)) => {
-            // Full precision where both are there; `model.non_ema.safetensors` is for training.
+            // Prefer full precision if both exist; `model.non_ema.safetensors` is for training.
             let has_full_twin = ["fp16", "non_ema"].iter().any(|variant| {
                 let full = path.replace(&format!(".{variant}."), ".");
                 full != path && names.contains(&full)

@@ -1,4 +1,4 @@
-//! Tests against hubs on the loopback interface, some of which break off or lie.
+//! Tests against hubs on the loopback interface, including broken and malicious ones.
 
 use super::*;
 use sha2::{Digest, Sha256};
@@ -49,7 +49,7 @@ impl Server {
         self.requests.lock().expect("no panic").clone()
     }
 
-    /// `path first-byte` of each request for the contents of a file.
+    /// The path and first byte of each request for the contents of a file.
     fn fetched(&self) -> Vec<String> {
         let requests = self.requests();
         let gets = requests.iter().filter(|it| it.method == "GET" && it.path.contains("/resolve/"));
@@ -89,20 +89,20 @@ fn response(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-/// What a hub says and does; a test changes the field that it is about.
+/// The behaviour of a test hub.
 #[derive(Clone)]
 struct Fake {
     repo: &'static str,
     commit: String,
     files: Vec<(String, Vec<u8>)>,
     sha256: HashMap<String, String>,
-    /// Every entity tag, instead of the right one.
+    /// An entity tag that replaces the correct ones.
     etag: Option<String>,
-    /// `x-repo-commit` of files.
+    /// The `x-repo-commit` header of files.
     file_commit: String,
-    /// A file whose first response breaks off in its middle.
+    /// A file whose first response ends in the middle.
     break_once: Option<String>,
-    /// Another server to which files are redirected.
+    /// A server that files are redirected to.
     files_at: Option<String>,
 }
 
@@ -171,7 +171,7 @@ impl Fake {
     }
 }
 
-/// A folder with a cache in it that does not exist yet, and a place beside it for the token.
+/// A temporary folder for a cache and a token file.
 struct CacheFolder(tempfile::TempDir);
 
 impl CacheFolder {
@@ -352,7 +352,7 @@ fn a_redirect_within_the_hub_is_followed_with_the_token() {
 }
 
 #[test]
-fn a_hub_that_redirects_for_ever_or_to_a_file_is_refused() {
+fn endless_redirects_and_redirects_to_files_are_refused() {
     for target in ["/again", "file:///etc/passwd", "//other/x", ""] {
         let server = Server::start(|_| response("302 Found", &[("location", target)], b""));
         let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("refused");
@@ -360,7 +360,7 @@ fn a_hub_that_redirects_for_ever_or_to_a_file_is_refused() {
     }
 }
 
-/// What lies in a folder, at any depth, links included.
+/// All entries of a folder, recursively, including links.
 fn contents(folder: &std::path::Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let entries = entries.flat_map(|entry| match entry.file_type() {

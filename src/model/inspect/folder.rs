@@ -27,7 +27,7 @@ pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
     Ok(Inspection { kind, parts, licence: package.licence(), obstacles })
 }
 
-/// Collects what is wrong with a folder.
+/// Collects the obstacles in a folder.
 struct Inspector<'a> {
     folder: &'a Path,
     package: &'a FolderPackage,
@@ -65,7 +65,7 @@ impl Inspector<'_> {
             let known = self.obstacles.len();
             parts.push(self.weights(name, class)?);
             if needed(name).is_none() {
-                // A component that is not loaded, such as a safety checker, cannot keep it from running.
+                // Ignore components that are never loaded, such as a safety checker.
                 self.obstacles.truncate(known);
             }
         }
@@ -75,7 +75,7 @@ impl Inspector<'_> {
         Ok((ModelKind::Pipeline(or_unknown(index.class)), parts))
     }
 
-    /// A folder that is one component.
+    /// Inspects a folder that is a single component.
     fn component(&mut self) -> io::Result<(ModelKind, Vec<Part>)> {
         self.obstacles.push(Obstacle::OnePart);
         let read = self.package.json("config.json");
@@ -86,7 +86,7 @@ impl Inspector<'_> {
         Ok((ModelKind::Component(class), vec![part]))
     }
 
-    /// The files that a Stable Diffusion pipeline needs beside its networks.
+    /// Checks the files that a Stable Diffusion pipeline needs besides its networks.
     fn other_files(&mut self) {
         let has = |file: &str| self.package.has(file);
         if !has("tokenizer/tokenizer.json")
@@ -106,11 +106,11 @@ impl Inspector<'_> {
         }
     }
 
-    /// Reads the headers of a component's weight files. An empty name is the folder itself.
+    /// Reads the headers of a component's weight files. An empty name means the folder itself.
     fn weights(&mut self, name: &str, class: &str) -> io::Result<Part> {
         let mut part = Part { name: name.to_owned(), class: class.to_owned(), ..Part::default() };
         if name == "text_encoder" {
-            // Those of the UNet and the autoencoder are read with the other files.
+            // The configurations of the UNet and the autoencoder are read with the other files.
             let read = self.package.config(name);
             self.accept(read);
         }
@@ -141,7 +141,7 @@ impl Inspector<'_> {
         Ok(())
     }
 
-    /// Returns what could be read; what could not becomes an obstacle.
+    /// Returns the value. An error becomes an obstacle.
     fn accept<T>(&mut self, read: Result<T, ModelError>) -> Option<T> {
         let error = match read {
             Ok(value) => return Some(value),
@@ -159,7 +159,7 @@ impl Inspector<'_> {
         location.strip_prefix(&self.prefix()).unwrap_or(location).to_owned()
     }
 
-    /// The beginning of all locations in this folder.
+    /// The prefix of all file names in this folder.
     fn prefix(&self) -> String {
         let mut prefix = self.folder.join("x").display().to_string();
         prefix.pop();

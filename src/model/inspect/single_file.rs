@@ -1,5 +1,4 @@
-//! Identifies a single file by its first bytes and the names of its tensors, never by its own name
-//! alone.
+//! Identifies a single file by its first bytes and the names of its tensors, not by its file name.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +9,7 @@ use std::{
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
 
-/// Enough to identify every format: the longest file name at the start of a zip archive fits.
+/// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
 
 pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
@@ -61,11 +60,11 @@ impl Format {
         }
         match first {
             [] => Self::Other("empty"),
-            [b'<', ..] => Self::Other("a web page, not the file that the link promised"),
+            [b'<', ..] => Self::Other("a web page instead of a model file"),
             _ if first.starts_with(b"version https://git-lfs") => {
                 Self::Other("a Git LFS pointer; fetch the file itself with `git lfs pull`")
             }
-            _ => Self::Other("of no format that holds a model"),
+            _ => Self::Other("not in a known model format"),
         }
     }
 
@@ -77,7 +76,7 @@ impl Format {
         });
         match numbers {
             Some((version, tensors)) => Self::Gguf { version, tensors },
-            None => Self::Other("a GGUF file that is cut off"),
+            None => Self::Other("a truncated GGUF file"),
         }
     }
 }
@@ -253,7 +252,7 @@ mod tests {
             (b"".as_slice(), "empty"),
             (b"<!doctype html>", "web page"),
             (b"version https://git-lfs.github.com/spec/v1", "LFS pointer"),
-            (b"hello", "no format"),
+            (b"hello", "known model format"),
         ] {
             let found = inspected("thing.dat", content);
             assert_eq!(found.kind, ModelKind::NoModel);

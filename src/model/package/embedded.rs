@@ -1,4 +1,4 @@
-//! A model inside the program.
+//! Models embedded in the program.
 
 use std::{borrow::Cow, io::Read};
 
@@ -48,7 +48,7 @@ impl EmbeddedPackage {
     /// The small model that ships with the crate.
     #[must_use]
     pub const fn built_in() -> Self {
-        // The weights have the licence of the crate.
+        // The weights have the crate's licence.
         Self { name: "sketch", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A folder with one of these is a model: the index of a whole one, or a single network.
+/// A folder with one of these files is a model: a complete one, or a single network.
 const MARKERS: [&str; 3] = [super::INDEX, "unet/config.json", "vae/config.json"];
 
 /// A model in diffusers' layout: a folder with `model_index.json` and a folder for each component.
@@ -30,7 +30,7 @@ pub struct FolderPackage {
 }
 
 impl FolderPackage {
-    /// Opens the folder at `path`. Files are read when they are needed.
+    /// Opens the folder at `path`. Files are read on demand.
     ///
     /// # Errors
     /// [`ModelError::Missing`] when there is no such folder or it is not a model,
@@ -58,15 +58,15 @@ impl FolderPackage {
 }
 
 impl FolderPackage {
-    /// The folder at `path`, whatever it holds.
+    /// The folder at `path`, without checks.
     pub(in crate::model) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// The weight files of a component, relative to the folder; they need not all exist.
+    /// The weight files of a component, relative to the folder. They may be missing on disk.
     ///
     /// # Errors
-    /// When there are none, only pickled ones, or the index of shards cannot be used.
+    /// If there are no weight files or only pickled ones, or if the index of shards is invalid.
     pub(in crate::model) fn weight_files(&self, part: &str) -> Result<Vec<String>, ModelError> {
         layout::weight_files(self, part)
     }

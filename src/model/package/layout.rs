@@ -1,4 +1,4 @@
-//! The layout of diffusers: where the weights of a component are.
+//! The layout of diffusers: the weight files of a component.
 
 use std::{
     borrow::Cow,
@@ -16,18 +16,18 @@ use crate::{
     },
 };
 
-/// The names, without extension, that the weights of a component may have: diffusers', then
-/// transformers', each also in half precision.
+/// The possible names of weight files, without extension: those of diffusers, then those of
+/// transformers, each also in half precision.
 const STEMS: [&str; 4] =
     ["diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16", "model.fp16"];
 
 /// Extensions of weight files that may hold pickles.
 pub(super) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pkl"];
 
-/// The components whose weights make the identity of a model.
+/// The components whose weights identify a model.
 const HASHED: [&str; 3] = ["text_encoder", "unet", "vae"];
 
-/// Bytes that are hashed between two looks at the interrupt.
+/// The number of bytes to hash between two checks of the interrupt.
 const HASHED_AT_ONCE: usize = 1 << 22;
 
 /// Files in the layout of diffusers, named relative to the model with `/`.
@@ -41,7 +41,7 @@ pub(super) trait Files {
 
 /// The error for a file that should exist.
 pub(super) fn missing(files: &dyn Files, file: &str) -> ModelError {
-    let hint = "a model in diffusers' layout has it; download or copy the model again";
+    let hint = "every model in diffusers' layout has this file; download or copy the model again";
     ModelError::Missing { file: files.location(file), hint: hint.to_owned() }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, Mode
     opened.map(TensorFiles::new)
 }
 
-/// The blake3 over the weight files, in the order of [`HASHED`], shards sorted by name.
+/// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name.
 pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; HASHED_AT_ONCE];
@@ -123,18 +123,22 @@ fn shards(
     };
     let map = json.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
     let map = map.ok_or_else(|| {
-        unsupported(json.get("weight_map").unwrap_or(&Value::Null), "a file for each tensor")
+        unsupported(
+            json.get("weight_map").unwrap_or(&Value::Null),
+            "a map from tensors to file names",
+        )
     })?;
     let mut shards = BTreeSet::new();
     for value in map.values() {
         let name = value.as_str().filter(|name| !name.contains(['/', '\\', ':']));
-        let name = name.ok_or_else(|| unsupported(value, "the name of a file beside it"))?;
+        let name =
+            name.ok_or_else(|| unsupported(value, "the name of a file in the same folder"))?;
         shards.insert(below(name));
     }
     Ok(shards.into_iter().collect())
 }
 
-/// The name that diffusers or transformers gives the weights of a component.
+/// The standard weight file name of a component in diffusers or transformers.
 fn usual_stem(part: &str) -> &'static str {
     if part.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" }
 }

@@ -1,4 +1,4 @@
-//! A package whose tensors pass through a function.
+//! A package whose tensor sources are wrapped.
 
 use std::{borrow::Cow, fmt};
 

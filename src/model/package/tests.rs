@@ -20,7 +20,7 @@ fn copy() -> (TempDir, FolderPackage) {
     (folder, package)
 }
 
-/// A folder with nothing but an empty `unet/config.json`.
+/// A folder with only an empty `unet/config.json`.
 fn unet_only() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("unet")).unwrap();
@@ -52,9 +52,9 @@ fn a_folder_on_disk_equals_the_embedded_model() {
     assert_eq!(read(&package), read(&built_in));
 }
 
-/// Takes are named by this hash: it must stay as it is.
+/// Takes are named by this hash, so it must never change.
 #[test]
-fn the_hash_of_the_built_in_model_is_that_of_its_weight_files_in_a_row() {
+fn the_hash_of_the_built_in_model_is_that_of_its_concatenated_weight_files() {
     let weights =
         ["text_encoder/model.safetensors", UNET, "vae/diffusion_pytorch_model.safetensors"];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch");
@@ -124,7 +124,7 @@ fn files_that_only_look_like_weights_are_refused() {
     let (folder, package) = copy();
     let path = folder.path().join(UNET);
     fs::write(&path, b"version https://git-lfs.github.com/spec/v1\n").unwrap();
-    assert!(tensors_error(&package).contains("not a whole safetensors file"));
+    assert!(tensors_error(&package).contains("not a complete safetensors file"));
     for pickle in [b"PK\x03\x04 an archive".as_slice(), b"\x80\x02}q\x00. a pickle"] {
         fs::write(&path, pickle).unwrap();
         assert!(tensors_error(&package).contains("pickle"));
@@ -211,7 +211,7 @@ fn the_licence_is_read_from_the_model_card() {
 }
 
 #[test]
-fn tensors_stop_coming_when_the_work_is_cancelled() {
+fn loading_tensors_fails_after_a_cancellation() {
     let (built_in, interrupt) = (EmbeddedPackage::built_in(), Interrupt::default());
     let package = MappedPackage::new(&built_in, |source| {
         Box::new(Interruptible { source, interrupt: interrupt.clone() })

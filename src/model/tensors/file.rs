@@ -1,4 +1,4 @@
-//! Safetensors files, read tensor by tensor, so that a model is never in memory twice.
+//! Safetensors files. Tensors are read one by one, so that a model is never in memory twice.
 
 use std::{
     borrow::Cow,
@@ -15,7 +15,7 @@ use crate::model::ModelError;
 
 /// One open safetensors file.
 pub(in crate::model) struct TensorFile {
-    /// Its name in messages, such as `sketch/unet/diffusion_pytorch_model.safetensors`.
+    /// The name for error messages, such as `sketch/unet/diffusion_pytorch_model.safetensors`.
     name: String,
     header: TensorHeader,
     bytes: Bytes,
@@ -76,7 +76,7 @@ impl TensorFile {
     }
 }
 
-/// The weights of one component: one safetensors file, or several shards of it.
+/// The weights of one component: one safetensors file or several shards.
 pub struct TensorFiles(Vec<TensorFile>);
 
 impl TensorFiles {

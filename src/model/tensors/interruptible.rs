@@ -1,4 +1,4 @@
-//! Tensors that stop coming when the work is cancelled.
+//! Interruptible loading of tensors.
 
 use candle_core::{DType, Device, Tensor};
 

@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use super::TensorSource;
 use crate::model::ModelError;
 
-/// Gives zeros in the shapes of another source's tensors, so that a network can be built, and a
-/// misfit found, without reading the weights. Each tensor is one stored number.
+/// Zeros in the shapes of another source's tensors. With them a network can be built, and
+/// mismatched shapes found, without reading the weights. Each tensor stores only one number.
 pub struct ShapesOnly(pub Box<dyn TensorSource>);
 
 impl TensorSource for ShapesOnly {

@@ -41,7 +41,7 @@ fn a_file_that_is_cut_off_anywhere_is_reported_as_cut_off() {
 }
 
 #[test]
-fn a_header_with_a_false_length_is_refused_unread() {
+fn a_header_with_a_wrong_length_is_refused_without_reading_it() {
     for claimed in [u64::MAX, u64::MAX - 7, 1 << 40] {
         let error = read(&claimed.to_le_bytes()).unwrap_err();
         assert_eq!(error, HeaderError::HeaderTooLong { claimed });
@@ -51,7 +51,7 @@ fn a_header_with_a_false_length_is_refused_unread() {
 }
 
 #[test]
-fn a_tensor_with_a_false_place_or_size_is_refused() {
+fn a_tensor_with_a_wrong_offset_or_size_is_refused() {
     let shape_and_offsets = [
         ("[2,2]", "[0,9]"),
         ("[4]", "[16,0]"),
