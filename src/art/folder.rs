@@ -28,7 +28,7 @@ impl Folder {
     /// # Errors
     /// [`ArtError::Locked`] when another process writes there; otherwise when the system refuses.
     pub(crate) fn open(root: PathBuf) -> Result<Self, ArtError> {
-        fs::create_dir_all(&root).map_err(ArtError::io("create", &root))?;
+        create_folder(&root)?;
         let path = root.join(LOCK);
         let lock = File::options()
             .create(true)
@@ -77,7 +77,7 @@ impl Folder {
         fill(file.as_file_mut())
             .and_then(|()| file.as_file().sync_all())
             .map_err(ArtError::io("write", path))?;
-        let place = make_parent(path)?;
+        let place = create_parent(path)?;
         file.persist(path).map_err(|error| ArtError::io("write", path)(error.error))?;
         sync_folder(place)
     }
@@ -96,7 +96,7 @@ impl Folder {
     /// When the folder is open for looking only, or the system refuses.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
         self.may_write()?;
-        let place = make_parent(to)?;
+        let place = create_parent(to)?;
         fs::rename(from, to).map_err(ArtError::io("move", from))?;
         sync_folder(place)
     }
@@ -184,15 +184,31 @@ fn new_file() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-fn make_parent(path: &Path) -> Result<&Path, ArtError> {
+/// Creates the folder that a file goes to, and returns it.
+fn create_parent(path: &Path) -> Result<&Path, ArtError> {
     let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(ArtError::io("create", parent))?;
+    create_folder(parent)?;
     Ok(parent)
+}
+
+/// Creates a folder and those above it. New ones are synced, so that a power cut does not lose what is written in them.
+fn create_folder(path: &Path) -> Result<(), ArtError> {
+    let missing = missing_folders(path);
+    fs::create_dir_all(path).map_err(ArtError::io("create", path))?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_folder)
+}
+
+/// The folders of a path that do not exist, the innermost first.
+fn missing_folders(path: &Path) -> Vec<&Path> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    path.ancestors().take_while(is_missing).collect()
 }
 
 /// Makes a rename survive a power cut; Windows does so of itself.
 fn sync_folder(path: &Path) -> Result<(), ArtError> {
     if cfg!(unix) {
+        // The parent of a relative path may be empty.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         File::open(path)
             .and_then(|folder| folder.sync_all())
             .map_err(ArtError::io("write", path))?;
@@ -311,6 +327,19 @@ mod tests {
         let error = looking.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
         assert!(matches!(error, ArtError::LookingOnly { .. }));
         assert!(!folder.root().join("x").exists());
+    }
+
+    #[test]
+    fn missing_folders_of_a_path_are_listed_from_the_innermost() {
+        let dir = tempfile::tempdir().unwrap();
+        let art = dir.path().join("art");
+        let takes = art.join("takes");
+        assert_eq!(missing_folders(&takes), [&takes, &art]);
+        assert_eq!(missing_folders(dir.path()), [Path::new(""); 0]);
+        assert_eq!(missing_folders(Path::new("no_such_folder")), [Path::new("no_such_folder")]);
+        create_folder(&takes).unwrap();
+        assert!(takes.is_dir());
+        sync_folder(Path::new("")).unwrap();
     }
 
     #[test]
