@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
-use super::{ArtError, Take, TakeId, folder::Folder, picture_file, take};
+use super::{ArtError, Provenance, Take, TakeId, folder::Folder, picture_file, take};
 use crate::storyboard::ShotId;
 
 /// Lists the takes below `root/kind`, by shot, oldest first. What cannot be read as a take is left
@@ -29,10 +29,11 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
     Ok(takes)
 }
 
-/// Makes takes of the pictures in `pictures/` whose shots have none, as in a copy that holds nothing else.
+/// Makes takes of the pictures in `pictures/` whose shots have none, as in a copy that holds nothing else. A picture
+/// that cannot become a take is left where it is and reported in the log.
 ///
 /// # Errors
-/// When the folder cannot be listed, or the system refuses.
+/// When the folder cannot be listed.
 pub(super) fn adopt(
     folder: &Folder,
     is_known: impl Fn(&ShotId) -> bool,
@@ -42,15 +43,28 @@ pub(super) fn adopt(
         let name = name(&file).unwrap_or_default();
         let shot = name.strip_suffix(".png").and_then(|stem| ShotId::new(stem).ok());
         let Some(shot) = shot.filter(|shot| !is_known(shot)) else { continue };
-        let Ok(provenance) = picture_file::provenance(&file.path()) else { continue };
-        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
-        let path = take::take_path(folder.root(), "takes", &shot, &id);
-        let bytes = fs::read(file.path()).map_err(ArtError::io("read", &file.path()))?;
-        take::make_room(folder, &path)?;
-        folder.write_bytes(&path, &bytes)?;
-        adopted.push(Take { id, shot, path, provenance });
+        let path = file.path();
+        let Ok(provenance) = picture_file::provenance(&path) else { continue };
+        match adopt_picture(folder, &path, shot, provenance) {
+            Ok(take) => adopted.push(take),
+            Err(error) => log::warn!("{} does not become a take: {error}", path.display()),
+        }
     }
     Ok(adopted)
+}
+
+fn adopt_picture(
+    folder: &Folder,
+    picture: &Path,
+    shot: ShotId,
+    provenance: Provenance,
+) -> Result<Take, ArtError> {
+    let id = provenance.take_id();
+    let path = take::take_path(folder.root(), "takes", &shot, &id);
+    let bytes = fs::read(picture).map_err(ArtError::io("read", picture))?;
+    take::make_room(folder, &path)?;
+    folder.write_bytes(&path, &bytes)?;
+    Ok(Take { id, shot, path, provenance })
 }
 
 /// Lists the takes of one shot that lie in a folder, oldest first.

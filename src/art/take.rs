@@ -1,6 +1,7 @@
 //! One candidate picture made from a recipe.
 
 use std::{
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -83,7 +84,7 @@ impl Take {
     /// When the file was changed last, if the system says so.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()
+        fs::metadata(&self.path).and_then(|file| file.modified()).ok()
     }
 
     /// What was requested.
@@ -136,6 +137,13 @@ impl Provenance {
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
     }
+
+    /// The name that this version gives to a take of this provenance. Older versions computed other names: the name of
+    /// an existing take is that of its file.
+    #[must_use]
+    pub fn take_id(&self) -> TakeId {
+        TakeId::of(&self.recipe, &self.model.hash)
+    }
 }
 
 impl From<ProvenanceFile> for Provenance {
@@ -162,7 +170,7 @@ impl TakeWriter {
         image: &RgbaImage,
         provenance: Provenance,
     ) -> Result<Take, ArtError> {
-        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
+        let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes =
             picture_file::encode(image, &provenance).map_err(ArtError::io("write", &path))?;
@@ -190,8 +198,8 @@ impl TakeWriter {
     /// When the take's file cannot be read.
     pub fn is_published(&self, take: &Take) -> Result<bool, ArtError> {
         let unreadable = |error| ArtError::io("read", &take.path)(error);
-        let mut file = std::fs::File::open(&take.path).map_err(unreadable)?;
-        let Ok(mut copy) = std::fs::File::open(self.picture_path(&take.shot)) else {
+        let mut file = fs::File::open(&take.path).map_err(unreadable)?;
+        let Ok(mut copy) = fs::File::open(self.picture_path(&take.shot)) else {
             return Ok(false);
         };
         let (mut piece, mut copied) = (vec![0; PIECE], vec![0; PIECE]);
@@ -215,10 +223,10 @@ impl TakeWriter {
     /// When the system refuses.
     pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
         let path = self.picture_path(&take.shot);
-        let bytes = std::fs::read(&take.path).map_err(ArtError::io("read", &take.path))?;
+        let bytes = fs::read(&take.path).map_err(ArtError::io("read", &take.path))?;
         let there = read_if_there(&path)?;
         if there.as_ref() != Some(&bytes) {
-            if there.is_some_and(|there| !self.is_copy(&take.shot, &path, &there)) {
+            if there.is_some_and(|there| !self.is_copy(&take.shot, &there)) {
                 set_aside(&self.folder, &path)?;
             }
             self.folder.write_bytes(&path, &bytes)?;
@@ -233,17 +241,20 @@ impl TakeWriter {
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
         let path = self.picture_path(shot);
         match read_if_there(&path)? {
-            Some(bytes) if !self.is_copy(shot, &path, &bytes) => set_aside(&self.folder, &path),
+            Some(bytes) if !self.is_copy(shot, &bytes) => set_aside(&self.folder, &path),
             _ => self.folder.remove(&path),
         }
     }
 
-    /// Whether what a file of `pictures/` holds is a take that is kept, also one that was put away.
-    fn is_copy(&self, shot: &ShotId, path: &Path, bytes: &[u8]) -> bool {
-        let Ok(provenance) = picture_file::provenance(path) else { return false };
-        let id = TakeId::of(&provenance.recipe, &provenance.model.hash);
-        let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, &id));
-        paths.iter().any(|path| std::fs::read(path).is_ok_and(|take| take == bytes))
+    /// Returns whether these bytes are the file of a take of the shot, discarded ones included. Files are compared,
+    /// not names: older versions named takes in other ways.
+    fn is_copy(&self, shot: &ShotId, bytes: &[u8]) -> bool {
+        let folders = ["takes", "discarded"].map(|kind| self.root().join(kind).join(shot.as_str()));
+        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+        files.filter_map(Result::ok).map(|file| file.path()).any(|path| {
+            fs::metadata(&path).is_ok_and(|data| data.len() == bytes.len() as u64)
+                && fs::read(&path).is_ok_and(|take| take == bytes)
+        })
     }
 
     /// Where [`Self::publish`] puts the picture of a shot.

@@ -311,6 +311,45 @@ fn pictures_whose_takes_are_gone_become_takes() {
 }
 
 #[test]
+fn a_picture_that_cannot_become_a_take_leaves_the_other_takes() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let takes = ["a", "b", "c"].map(|name| draw(&mut art, name, &recipe(name), 10));
+    for take in &takes {
+        art.writer().publish(take).unwrap();
+    }
+    drop(art);
+    fs::remove_dir_all(root.join("takes")).unwrap();
+    fs::create_dir(root.join("takes")).unwrap();
+    fs::write(root.join("takes/b"), "in the way").unwrap();
+    let art = Art::open(&root).unwrap();
+    let [a, _, c] = &takes;
+    assert_eq!(art.takes(&shot("a")), std::slice::from_ref(a));
+    assert_eq!(art.takes(&shot("c")), std::slice::from_ref(c));
+    assert_eq!(art.takes(&shot("b")), []);
+    assert!(art.picture_path(&shot("b")).exists());
+}
+
+#[test]
+fn a_published_copy_of_a_take_with_an_old_name_is_not_set_aside() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let path = draw(&mut art, "a", &recipe("1"), 1).path;
+    fs::rename(&path, path.with_file_name("0123456789abcdef.png")).unwrap();
+    drop(art);
+    let mut art = Art::open(&root).unwrap();
+    let old = art.takes(&shot("a"))[0].clone();
+    let new = draw(&mut art, "a", &recipe("2"), 2);
+    let path = art.writer().publish(&old).unwrap();
+    art.writer().publish(&new).unwrap();
+    art.writer().publish(&old).unwrap();
+    art.discard(&shot("a"), &old.id).unwrap();
+    art.writer().publish(&new).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&new.path).unwrap());
+    assert!(!aside(&path).exists());
+}
+
+#[test]
 fn a_take_is_named_by_its_recipe_and_its_model() {
     let id = TakeId::of(&recipe("x"), "1");
     assert_eq!(id.as_str().len(), 16);

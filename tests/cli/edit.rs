@@ -151,7 +151,14 @@ fn an_edited_picture_contains_its_edit() {
     let first = picture_file::provenance(&workspace.path("a.png")).unwrap();
     workspace.edit(&[]).exits(0);
     let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
-    assert_eq!(edit.parent, Some(TakeId::of(&first.recipe, &first.model.hash)));
+    assert_eq!(edit.parent, Some(first.take_id()));
+    // The name of a take that an older version drew.
+    let old = "0123456789abcdef";
+    fs::copy(workspace.path("a.png"), workspace.path(&format!("{old}.png"))).unwrap();
+    let args = ["edit", "--edit", "edit.ron", "--steps", "2", "--out", "b.png", "--picture"];
+    workspace.run(&[&args[..], &[&format!("{old}.png")]].concat()).exits(0);
+    let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
+    assert_eq!(edit.parent, Some(TakeId::new(old).unwrap()));
 }
 
 #[test]

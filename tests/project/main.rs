@@ -8,6 +8,7 @@ mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod edits;
+mod old_folder;
 mod propagate;
 mod reopening;
 mod studio;

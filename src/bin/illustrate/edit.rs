@@ -86,10 +86,7 @@ impl Edit {
         let image = picture(&self.picture)?;
         let file = EditFile::read(&self.edit)?;
         let mut edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
-        // A picture with provenance is a take, so record it as the parent.
-        edit.parent = picture_file::provenance(&self.picture)
-            .ok()
-            .map(|from| TakeId::of(&from.recipe, &from.model.hash));
+        edit.parent = parent(&self.picture);
         let recipe = Recipe {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
@@ -155,6 +152,14 @@ impl Edit {
         }
         if self.json { print_json(&done) } else { done.iter().try_for_each(Edited::print) }
     }
+}
+
+/// The name of the take that a picture is, if it has a provenance. In an art folder a take is named by its file; a copy
+/// elsewhere has the name that this version computes.
+fn parent(picture: &Path) -> Option<TakeId> {
+    let provenance = picture_file::provenance(picture).ok()?;
+    let name = picture.file_stem().and_then(|stem| TakeId::new(stem.to_str()?).ok());
+    Some(name.unwrap_or_else(|| provenance.take_id()))
 }
 
 /// The output file of a take.
