@@ -327,5 +327,5 @@ fn errors_of_a_generator_keep_their_type_up_to_the_update() {
     bench.settle();
     let error = bench.project.error(&bench.item()).unwrap();
     let ProjectError::Job(error) = &*error else { panic!("{error:?}") };
-    assert!(matches!(**error, JobError::Generate(GenerateError::Diffusion(_))), "{error:?}");
+    assert!(matches!(**error, JobError::Generate(GenerateError::Other(_))), "{error:?}");
 }
