@@ -1,20 +1,19 @@
-//! The pictures on disk: every take with its recipe inside, which of them is accepted, and what the
-//! author changed by hand.
+//! The art folder: takes with their recipes, accepted takes, and the author's changes.
 //!
 //! ```text
 //! <art folder>/
 //!   pictures/<shot>.png          what the game shows
 //!   takes/<shot>/<take>.png      every take, whole from the moment it exists
-//!   discarded/<shot>/<take>.png  takes that the author put away
-//!   parts/<shot>/<take>.json     what the author marked on a take, and says of it
-//!   ledger.ron                   accepted takes, the author's words, style and keys, and what is to be done alike
-//!   queue.json                   what waits for the studio, and what failed
-//!   .lock                        held by the one process that writes here
-//!   .tmp/                        what is being written just now
+//!   discarded/<shot>/<take>.png  takes that the author discarded
+//!   parts/<shot>/<take>.json     the author's marks on a take
+//!   ledger.ron                   accepted takes, the author's words, style and keys, and pending propagations
+//!   queue.json                   queued and failed jobs
+//!   .lock                        lock of the process that writes to the folder
+//!   .tmp/                        files that are being written
 //! ```
 //!
-//! Every file is written below `.tmp` first, brought to the disk, and only then renamed to its place:
-//! whenever the process is killed, each file is the old one or the new one, never half of one.
+//! Every file is written below `.tmp`, synced, and then renamed. If the process is killed, each file has either its old
+//! or its new content.
 
 mod discard;
 mod error;
@@ -42,41 +41,39 @@ use crate::{
 
 use folder::Folder;
 
-/// An art folder that is open for writing. Another process is let in when it and all of its
+/// An art folder that is open for writing. It stays locked until this value and all of its
 /// [writers](Self::writer) are dropped.
 #[derive(Debug)]
 pub struct Art {
     folder: Folder,
     ledger: Ledger,
     takes: BTreeMap<ShotId, Vec<Take>>,
-    /// Takes that were put away, so that their numbers are not given out again.
+    /// Discarded takes. Their numbers are not used again.
     discarded: BTreeMap<ShotId, Vec<Take>>,
-    /// Takes whose pixels turned out to be damaged.
+    /// Takes whose pixels cannot be read.
     damaged: BTreeSet<(ShotId, TakeId)>,
 }
 
 impl Art {
-    /// Opens an art folder, making it where there is none, and reads what it holds. A file that
-    /// cannot be read as a take is left where it is and told in the log. A picture in `pictures/` whose shot has no
-    /// take at all becomes one.
+    /// Opens an art folder for writing, and creates it if it does not exist. A file that cannot be read as a take is
+    /// left in place and reported in the log. A picture in `pictures/` whose shot has no take becomes a take.
     ///
     /// # Errors
-    /// When another process has it open, the ledger cannot be read, or the system refuses.
+    /// If another process has the folder open, the ledger cannot be read, or an operation on a file fails.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
         let mut art = Self::load(Folder::open(root.into())?)?;
         let is_known = |shot: &ShotId| art.with_discarded(shot).next().is_some();
         match scan::adopt(&art.folder, is_known) {
             Ok(adopted) => adopted.into_iter().for_each(|take| art.enter(take)),
-            Err(error) => log::warn!("pictures without takes are left as they are: {error}"),
+            Err(error) => log::warn!("pictures without takes are ignored: {error}"),
         }
         Ok(art)
     }
 
-    /// Reads an art folder without taking it for itself: for looking only. A folder that does not
-    /// exist reads as an empty one.
+    /// Opens an art folder read-only, without a lock. A folder that does not exist is read as an empty one.
     ///
     /// # Errors
-    /// When the ledger cannot be read, or the system refuses.
+    /// If the ledger cannot be read, or an operation on a file fails.
     pub fn read(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
         Self::load(Folder::read(root.into()))
     }
@@ -98,19 +95,19 @@ impl Art {
         self.folder.root()
     }
 
-    /// What writes new takes; the worker thread holds one.
+    /// A writer for new takes, which can be sent to another thread.
     #[must_use]
     pub fn writer(&self) -> TakeWriter {
         TakeWriter::new(self.folder.clone())
     }
 
-    /// Enters a take that a [`TakeWriter`] has written, as the newest of its shot.
+    /// Adds a take that a [`TakeWriter`] has written, as the newest of its shot.
     pub fn enter(&mut self, take: Take) {
         self.damaged.remove(&(take.shot.clone(), take.id.clone()));
         take::enter(self.takes.entry(take.shot.clone()).or_default(), take);
     }
 
-    /// The takes of a shot, oldest first, without those put away.
+    /// The takes of a shot, oldest first, without discarded ones.
     #[must_use]
     pub fn takes(&self, shot: &ShotId) -> &[Take] {
         self.takes.get(shot).map_or(&[], Vec::as_slice)
@@ -119,7 +116,7 @@ impl Art {
     /// The take of a shot with this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn take(&self, shot: &ShotId, take: &TakeId) -> Result<&Take, ArtError> {
         self.takes(shot)
             .iter()
@@ -132,11 +129,15 @@ impl Art {
         self.takes.keys()
     }
 
-    /// The take that the game shows for a shot whose recipe is `recipe` now: the accepted take if it
-    /// is of this recipe; else the newest of this recipe; else the accepted one; else the newest. Edits are
-    /// shown when they are accepted, not before, unless there is nothing else; neither is a take whose picture
-    /// turned out to be [damaged](Self::mark_damaged).
-    /// For a shot that nothing asks for any more, `recipe` is `None`.
+    /// The take that the game shows for a shot with the current recipe `recipe`, which is `None` for a shot that the
+    /// story no longer needs. The first of these that exists:
+    ///
+    /// 1. the accepted take, if it is of this recipe,
+    /// 2. the newest take of this recipe,
+    /// 3. the accepted take,
+    /// 4. the newest take.
+    ///
+    /// Edits that are not accepted and [damaged](Self::mark_damaged) takes are used only if there is nothing else.
     #[must_use]
     pub fn shown(&self, shot: &ShotId, recipe: Option<&Recipe>) -> Option<&Take> {
         let current = |take: &&Take| recipe.is_some_and(|recipe| take.is_for(recipe));
@@ -151,7 +152,7 @@ impl Art {
             .or_else(|| self.takes(shot).last())
     }
 
-    /// Notes that the picture of a take cannot be read, though what it says of its origin can.
+    /// Records that the pixels of a take cannot be read, although its provenance can.
     pub fn mark_damaged(&mut self, shot: &ShotId, take: &TakeId) {
         self.damaged.insert((shot.clone(), take.clone()));
     }
@@ -160,7 +161,7 @@ impl Art {
         !self.damaged.iter().any(|(shot, id)| (shot, id) == (&take.shot, &take.id))
     }
 
-    /// Where a shot stands by its pictures alone: missing, drafted, accepted or stale.
+    /// The state of a shot by its takes alone: missing, drafted, accepted or stale.
     #[must_use]
     pub fn state(&self, shot: &Shot) -> ShotState {
         let current = |take: &Take| take.is_for(&shot.recipe) && self.is_whole(take);
@@ -175,8 +176,8 @@ impl Art {
         }
     }
 
-    /// The number that the next take of this recipe should have. Takes that were put away count, so
-    /// that what the author did not want is not drawn again.
+    /// The number for the next take of this recipe. Discarded takes count, so that a rejected picture is not drawn
+    /// again.
     #[must_use]
     pub fn next_take(&self, shot: &ShotId, recipe: &Recipe) -> u32 {
         self.with_discarded(shot)
@@ -186,7 +187,7 @@ impl Art {
             .unwrap_or(0)
     }
 
-    /// Where the picture of a shot lies that games load, once it is [published](TakeWriter::publish).
+    /// The path of the picture that games load for a shot, once it is [published](TakeWriter::publish).
     #[must_use]
     pub fn picture_path(&self, shot: &ShotId) -> PathBuf {
         self.writer().picture_path(shot)

@@ -1,8 +1,7 @@
-//! The storyboard: every shot that a story needs, in order, with its recipe and where each word of
-//! its prompt comes from.
+//! The storyboard: all shots that a story needs, in order, with their recipes and the sources of their prompts.
 //!
-//! [`Storyboard::plan`] is a pure function of the story and of what the author changed by hand, so a
-//! change in a line, a sheet or the style changes exactly the recipes that depend on it.
+//! [`Storyboard::plan`] is a pure function of the story, the style and the author's own words. A change in a line, a
+//! sheet or the style changes exactly the recipes that depend on it.
 
 mod naming;
 pub mod plan;
@@ -15,19 +14,19 @@ pub use shot::{
 
 use std::collections::{BTreeMap, HashMap};
 
-/// All shots of a story, in the order in which a reader would first meet them.
+/// All shots of a story, in reading order.
 #[derive(Clone, Debug, Default)]
 pub struct Storyboard {
     shots: Vec<Shot>,
     by_id: HashMap<ShotId, usize>,
     backgrounds: HashMap<String, usize>,
-    /// By character, then by expression; the plain portrait under the empty text.
+    /// By character, then by expression, which is empty for the plain portrait.
     portraits: HashMap<String, HashMap<String, usize>>,
     moments: HashMap<String, usize>,
     items: HashMap<String, usize>,
 }
 
-/// What the author changed by hand, by shot.
+/// The author's own words, by shot.
 pub type AuthorWords = BTreeMap<ShotId, ShotWords>;
 
 impl Storyboard {
@@ -49,7 +48,7 @@ impl Storyboard {
         self.at(self.backgrounds.get(scene))
     }
 
-    /// The portrait of a character with an expression that a line uses (`None`: the plain one).
+    /// The portrait of a character with an expression that a line uses; `None` for the plain portrait.
     #[must_use]
     pub fn portrait(&self, character: &str, expression: Option<&str>) -> Option<&Shot> {
         let expression = expression.map_or("", str::trim);

@@ -1,29 +1,31 @@
-//! Takes that the author put away: they are kept, and come back when they are asked for.
+//! Discarded takes: their files are kept, and they can be restored.
 
 use super::{Art, ArtError, Take, TakeId, scan, take};
 use crate::storyboard::ShotId;
 
 impl Art {
-    /// Puts a take away: its file moves to `discarded/`, and it is accepted no longer.
+    /// Discards a take: its file moves to `discarded/`, and it is no longer accepted.
     ///
     /// # Errors
-    /// When there is no such take, or the system refuses. Nothing has changed then.
+    /// If there is no such take, or an operation on a file fails. Nothing has changed then.
     pub fn discard(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         let from = self.take(shot, take)?.path.clone();
         let to = take::take_path(self.root(), "discarded", shot, take);
         take::make_room(&self.folder, &to)?;
-        // A kill after this leaves an acceptance of what is away: it counts for nothing until the take is back.
+        // If the process is killed here, the ledger accepts a discarded take. That has no effect until it is restored.
         self.folder.rename(&from, &to)?;
         if let Err(error) = self.unaccept(shot, take) {
             match self.folder.rename(&to, &from) {
                 Ok(()) => return Err(error),
-                Err(stuck) => log::warn!("{error}; and {stuck}: the take is put away all the same"),
+                Err(stuck) => {
+                    log::warn!("{error}; and {stuck}: the take is discarded nevertheless")
+                }
             }
         }
         let Some(takes) = self.takes.get_mut(shot) else { return Ok(()) };
         for gone in takes.extract_if(.., |other| other.id == *take) {
-            let put_away = self.discarded.entry(shot.clone()).or_default();
-            take::enter(put_away, Take { path: to.clone(), ..gone });
+            let discarded = self.discarded.entry(shot.clone()).or_default();
+            take::enter(discarded, Take { path: to.clone(), ..gone });
         }
         if takes.is_empty() {
             self.takes.remove(shot);
@@ -31,40 +33,40 @@ impl Art {
         Ok(())
     }
 
-    /// The takes of a shot that were put away.
+    /// The discarded takes of a shot.
     #[must_use]
     pub fn discarded(&self, shot: &ShotId) -> &[Take] {
         self.discarded.get(shot).map_or(&[], Vec::as_slice)
     }
 
-    /// The takes of a shot, and then those that were put away.
+    /// The takes of a shot, followed by the discarded ones.
     pub(crate) fn with_discarded(&self, shot: &ShotId) -> impl Iterator<Item = &Take> {
         self.takes(shot).iter().chain(self.discarded(shot))
     }
 
-    /// The take of a shot with this name, also if it was put away.
+    /// The take of a shot with this name, discarded or not.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub(crate) fn kept_take(&self, shot: &ShotId, take: &TakeId) -> Result<&Take, ArtError> {
         let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
         self.with_discarded(shot).find(|it| it.id == *take).ok_or_else(missing)
     }
 
-    /// Brings a take back that was put away, to its old place among the others. One that was drawn again
-    /// since is the same picture, and gives way to it.
+    /// Restores a discarded take to its old position. It replaces a take that was drawn again since, which is the same
+    /// picture.
     ///
     /// # Errors
-    /// When there is no such take among those put away, or the system refuses. Nothing has changed then.
+    /// If there is no such discarded take, or an operation on a file fails. Nothing has changed then.
     pub fn restore(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
         let at = self.discarded(shot).iter().position(|it| it.id == *take).ok_or_else(missing)?;
         let to = take::take_path(self.root(), "takes", shot, take);
         take::make_room(&self.folder, &to)?;
         self.folder.rename(&self.discarded(shot)[at].path, &to)?;
-        if let Some(put_away) = self.discarded.get_mut(shot) {
+        if let Some(discarded) = self.discarded.get_mut(shot) {
             let takes = self.takes.entry(shot.clone()).or_default();
-            take::enter(takes, Take { path: to, ..put_away.remove(at) });
+            take::enter(takes, Take { path: to, ..discarded.remove(at) });
             scan::sort(takes);
         }
         Ok(())
@@ -79,7 +81,7 @@ mod tests {
     use crate::art::tests::{draw, folder, recipe, shot};
 
     #[test]
-    fn discarding_moves_the_file_and_its_number_is_not_given_out_again() {
+    fn discarding_moves_the_file_and_keeps_its_number() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0);
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_between_moving_and_writing_the_ledger_leaves_nothing_accepted() {
+    fn a_kill_between_moving_a_take_and_writing_the_ledger_leaves_nothing_accepted() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         let take = draw(&mut art, "a", &recipe("x"), 10);
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_away_comes_back_whole_and_to_its_old_place() {
+    fn a_restored_take_has_its_old_content_and_position() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         let takes: Vec<Take> =

@@ -1,4 +1,4 @@
-//! What can go wrong with an art folder.
+//! Errors of an art folder.
 
 use std::{
     io,
@@ -12,14 +12,14 @@ use crate::storyboard::ShotId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtError {
-    /// The system refused: disk full, folder read-only, ...
+    /// An operation on a file failed: disk full, folder read-only, ...
     #[error("cannot {what} {path}: {source}{}", what_to_do(.source))]
     Io {
         /// `write`, `read`, `create`, ...
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another process has the folder open.
@@ -30,22 +30,23 @@ pub enum ArtError {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder that must lie in the art folder is a link to another place. Nothing is written or
-    /// deleted behind it.
-    #[error("{path} is a link to another folder: remove the link, a real folder is created then")]
+    /// A subfolder of the art folder is a link. Nothing is written to its target, or deleted there.
+    #[error(
+        "{path} is a link to another folder: remove the link, and a folder is created in its place"
+    )]
     LinkedFolder {
         /// The link.
         path: PathBuf,
     },
-    /// The folder was opened with [`Art::read`](super::Art::read).
-    #[error("the art folder {path} is open for looking only: nothing can be written")]
+    /// The folder was opened read-only, with [`Art::read`](super::Art::read).
+    #[error("the art folder {path} is open read-only: open it for writing to change it")]
     LookingOnly {
         /// The folder.
         path: PathBuf,
     },
-    /// The text of the ledger cannot be read. It is never overwritten then.
+    /// The ledger cannot be parsed. The file is never overwritten.
     #[error(
-        "{path}:{line}:{column}: {message}: correct it there, or move the file away to begin without accepted takes and words of your own"
+        "{path}:{line}:{column}: {message}: correct the file, or move it away to start without accepted takes and your own words"
     )]
     Ledger {
         /// The file.
@@ -54,27 +55,29 @@ pub enum ArtError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What RON said.
+        /// The error of the RON parser.
         message: String,
     },
-    /// What was marked on a take cannot be read. It is never overwritten: when the take's parts are marked
-    /// anew it is set aside as `<take>.broken-1.json`.
-    #[error("{path}: {message}: correct it there, or mark the parts anew, which keeps this file")]
+    /// The marks of a take cannot be parsed. The file is never overwritten: when new marks are saved, it is renamed to
+    /// `<take>.broken-1.json`.
+    #[error(
+        "{path}: {message}: correct the file, or mark the parts again, which keeps a copy of it"
+    )]
     Marks {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         message: String,
     },
-    /// A picture file cannot be read as a picture.
-    #[error("{path} is no picture: {message}: draw it again")]
+    /// A picture file cannot be decoded.
+    #[error("{path} is not a readable picture: {message}: draw it again")]
     Picture {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         message: String,
     },
-    /// The take is not there.
+    /// There is no such take.
     #[error("shot {shot} has no take {take}")]
     NoSuchTake {
         /// The shot.
@@ -85,7 +88,7 @@ pub enum ArtError {
 }
 
 impl ArtError {
-    /// What turns a refusal of the system into an error that names the file.
+    /// Returns a function that adds the file to an error of the system.
     pub(crate) fn io<'a>(
         what: &'static str,
         path: &'a Path,
@@ -103,7 +106,7 @@ fn what_to_do(error: &io::Error) -> &'static str {
             ": make it writable, or choose another art folder"
         }
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            ": a file stands where a folder should be, move it away"
+            ": a file has the name of a folder that is needed, move it away"
         }
         _ => "",
     }

@@ -1,4 +1,4 @@
-//! The art folder as a place on disk: one process writes, and every file appears whole or not at all.
+//! Access to the files of an art folder: one process writes, and each file is replaced atomically.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,24 +9,23 @@ use std::{
 
 use super::ArtError;
 
-/// Files that are not whole yet; on the same filesystem, so that a rename is all that is left to do.
+/// The folder of unfinished files. It is on the same filesystem, so that a rename finishes them.
 const UNFINISHED: &str = ".tmp";
 const LOCK: &str = ".lock";
 
-/// An art folder on disk. Clones share one lock, which is held until the last of them is gone.
+/// An art folder on disk. Clones share one lock, which is held until the last of them is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
-    /// Nothing may be written without it.
+    /// `None` if the folder is open read-only.
     lock: Option<Arc<File>>,
 }
 
 impl Folder {
-    /// Opens a folder for writing, making it where there is none, and clears away what a killed
-    /// process left unfinished.
+    /// Opens a folder for writing, creates it if it does not exist, and removes unfinished files of a killed process.
     ///
     /// # Errors
-    /// [`ArtError::Locked`] when another process writes there; otherwise when the system refuses.
+    /// [`ArtError::Locked`] if another process has it open; otherwise if an operation on a file fails.
     pub(crate) fn open(root: PathBuf) -> Result<Self, ArtError> {
         create_folder(&root)?;
         let path = root.join(LOCK);
@@ -48,7 +47,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder for looking only; it need not exist.
+    /// Opens a folder read-only. It need not exist.
     pub(crate) fn read(root: PathBuf) -> Self {
         Self { root, lock: None }
     }
@@ -57,17 +56,17 @@ impl Folder {
         &self.root
     }
 
-    /// Writes a file below the folder: into a temporary one, to the disk, and only then to its place.
-    /// What stood there before stays until the new one is whole, and for good when anything fails.
+    /// Writes a file below the folder atomically: `fill` writes a temporary file, which is synced and renamed. If
+    /// anything fails, the old file stays.
     ///
     /// # Errors
-    /// When `fill` fails, the folder is open for looking only, or the system refuses.
+    /// If `fill` fails, the folder is open read-only, or an operation on a file fails.
     pub(crate) fn write_whole(
         &self,
         path: &Path,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), ArtError> {
-        self.may_write()?;
+        self.check_writable()?;
         let unfinished = self.root.join(UNFINISHED);
         if unfinished.is_symlink() {
             return Err(ArtError::LinkedFolder { path: unfinished });
@@ -82,10 +81,10 @@ impl Folder {
         sync_folder(place)
     }
 
-    /// [`Self::write_whole`] of bytes.
+    /// Writes bytes with [`Self::write_whole`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Self::write_whole`].
     pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
         self.write_whole(path, |file| file.write_all(bytes))
     }
@@ -93,19 +92,19 @@ impl Folder {
     /// Moves a file within the folder.
     ///
     /// # Errors
-    /// When the folder is open for looking only, or the system refuses.
+    /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
-        self.may_write()?;
+        self.check_writable()?;
         let place = create_parent(to)?;
         fs::rename(from, to).map_err(ArtError::io("move", from))?;
         sync_folder(place)
     }
 
-    /// Moves a file that cannot be read out of the way, to a name beside it that is free, and returns that:
-    /// `a.json` becomes `a.broken-1.json`.
+    /// Renames a file that cannot be read to a free name in the same folder, and returns that: `a.json` becomes
+    /// `a.broken-1.json`.
     ///
     /// # Errors
-    /// When the folder is open for looking only, or the system refuses.
+    /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, ArtError> {
         let [stem, ending] = [path.file_stem(), path.extension()]
             .map(|part| part.unwrap_or_default().to_string_lossy());
@@ -118,12 +117,12 @@ impl Folder {
         Ok(aside(n))
     }
 
-    /// Removes a file; it need not be there.
+    /// Removes a file if it exists.
     ///
     /// # Errors
-    /// When the folder is open for looking only, or the system refuses.
+    /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), ArtError> {
-        self.may_write()?;
+        self.check_writable()?;
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(ArtError::io("remove", path)(error))
@@ -132,18 +131,17 @@ impl Folder {
         }
     }
 
-    fn may_write(&self) -> Result<(), ArtError> {
+    fn check_writable(&self) -> Result<(), ArtError> {
         match self.lock {
             Some(_) => Ok(()),
             None => Err(ArtError::LookingOnly { path: self.root.clone() }),
         }
     }
 
-    /// Removes what a killed process left in `.tmp`. Where `.tmp` is a link, only the link goes: the
-    /// files behind it belong to somebody else.
+    /// Removes the files that a killed process left in `.tmp`. If `.tmp` is a link, only the link is removed.
     ///
     /// # Errors
-    /// When `.tmp` is a link that cannot be removed.
+    /// If `.tmp` is a link that cannot be removed.
     fn clear_unfinished(&self) -> Result<(), ArtError> {
         let folder = self.root.join(UNFINISHED);
         if folder.is_symlink() {
@@ -163,10 +161,10 @@ impl Folder {
     }
 }
 
-/// Reads a whole file; `None` where there is none.
+/// Reads a file; `None` if it does not exist.
 ///
 /// # Errors
-/// When the system refuses.
+/// If an operation on the file fails.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -175,7 +173,7 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
     }
 }
 
-/// A temporary file that anybody may read who may read the author's other files.
+/// A temporary file with the permissions of the author's other files.
 fn new_file() -> tempfile::Builder<'static, 'static> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has permission bits"))]
     let mut builder = tempfile::Builder::new();
@@ -204,7 +202,7 @@ fn missing_folders(path: &Path) -> Vec<&Path> {
     path.ancestors().take_while(is_missing).collect()
 }
 
-/// Makes a rename survive a power cut; Windows does so of itself.
+/// Syncs a folder, so that a rename in it survives a power cut. Windows does this by itself.
 fn sync_folder(path: &Path) -> Result<(), ArtError> {
     if cfg!(unix) {
         // The parent of a relative path may be empty.
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_fails_half_way_leaves_the_old_file_byte_identical() {
+    fn a_writer_that_fails_half_way_leaves_the_old_file_unchanged() {
         let (_dir, folder) = open();
         let path = folder.root().join("pictures/a.png");
         folder.write_bytes(&path, b"the old one").unwrap();
@@ -245,7 +243,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_told_and_the_old_file_stays() {
+    fn a_full_disk_is_reported_and_the_old_file_stays() {
         let (_dir, folder) = open();
         let path = folder.root().join("ledger.ron");
         folder.write_bytes(&path, b"old").unwrap();
@@ -260,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_where_the_temporary_folder_should_be_is_told_and_nothing_is_lost() {
+    fn a_file_in_place_of_the_temporary_folder_is_reported_and_nothing_is_lost() {
         let (_dir, folder) = open();
         let path = folder.root().join("ledger.ron");
         folder.write_bytes(&path, b"old").unwrap();
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_unfinished_is_cleared_only_under_the_lock() {
+    fn unfinished_files_of_a_killed_process_are_removed_only_under_the_lock() {
         let (_dir, folder) = open();
         let left = folder.root().join(".tmp/left-over");
         fs::create_dir_all(left.parent().unwrap()).unwrap();
@@ -287,7 +285,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_temporary_folder_that_is_a_link_loses_the_link_and_its_target_keeps_its_files() {
+    fn a_link_in_place_of_the_temporary_folder_is_removed_and_its_target_keeps_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let (root, target) = (dir.path().join("art"), dir.path().join("documents"));
         let letter = target.join("letter.txt");
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_is_held_until_the_last_clone_is_gone() {
+    fn the_lock_is_held_until_the_last_clone_is_dropped() {
         let (_dir, folder) = open();
         let (root, clone) = (folder.root().to_owned(), folder.clone());
         drop(folder);
@@ -321,10 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_open_for_looking_refuses_to_write() {
+    fn a_read_only_folder_refuses_to_write() {
         let (_dir, folder) = open();
-        let looking = Folder::read(folder.root().into());
-        let error = looking.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
+        let read_only = Folder::read(folder.root().into());
+        let error = read_only.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
         assert!(matches!(error, ArtError::LookingOnly { .. }));
         assert!(!folder.root().join("x").exists());
     }
@@ -343,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn files_set_aside_stand_beside_each_other() {
+    fn files_that_are_set_aside_get_different_names() {
         let (_dir, folder) = open();
         let path = folder.root().join("parts/a.json");
         for (n, text) in [(1, "first"), (2, "second")] {
@@ -358,7 +356,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_written_file_may_be_read_like_any_other_of_the_author() {
+    fn a_written_file_has_the_permissions_of_other_files() {
         use std::os::unix::fs::PermissionsExt;
         let (dir, folder) = open();
         let (ours, plain) = (folder.root().join("ours"), dir.path().join("plain"));

@@ -1,4 +1,4 @@
-//! What the art folder knows beyond its pictures.
+//! The data of an art folder beside its pictures.
 
 use std::{
     collections::BTreeMap,
@@ -17,31 +17,31 @@ use crate::{
     storyboard::{AuthorWords, ShotId, ShotWords},
 };
 
-/// Accepted takes, the author's words, style and keys, and what is to be done alike: the contents of `ledger.ron`.
+/// The contents of `ledger.ron`: accepted takes, the author's words, style and keys, and pending propagations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
     /// The accepted take of each shot that has one.
     pub accepted: BTreeMap<ShotId, TakeId>,
-    /// What the author changed by hand.
+    /// The author's own words, by shot.
     pub words: AuthorWords,
-    /// What stands in the place of the story's own style.
+    /// The style that replaces the story's own.
     pub style: Option<Style>,
-    /// Keys that the author bound otherwise than usual, by what they do.
+    /// Key bindings that the author changed, by command.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Vec<String>>,
-    /// Edits still to be made on other shots: the target shot, and the shot and take whose edit it gets.
+    /// Pending propagations of edits: the target shot, and the shot and take whose edit it gets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(alias = "alike")]
     pub propagations: BTreeMap<ShotId, (ShotId, TakeId)>,
 }
 
 impl Ledger {
-    /// Reads a ledger; where there is no file it is empty.
+    /// Reads a ledger. If there is no file, it is empty.
     ///
     /// # Errors
-    /// [`ArtError::Ledger`] with line and column when the text is no ledger; otherwise when the system
-    /// refuses.
+    /// [`ArtError::Ledger`] with line and column if the text cannot be parsed; otherwise if an operation on the file
+    /// fails.
     pub(super) fn read(path: &Path) -> Result<Self, ArtError> {
         let Some(bytes) = read_if_there(path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
@@ -53,10 +53,10 @@ impl Ledger {
         })
     }
 
-    /// Writes the ledger, whole or not at all.
+    /// Writes the ledger atomically.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If an operation on the file fails.
     pub(super) fn write(&self, folder: &Folder, path: &Path) -> Result<(), ArtError> {
         let text = ron::ser::to_string_pretty(self, PrettyConfig::default()).map_err(|error| {
             ArtError::Io {
@@ -70,7 +70,7 @@ impl Ledger {
 }
 
 impl Art {
-    /// The accepted take of a shot; none while it is put away.
+    /// The accepted take of a shot; `None` while it is discarded.
     #[must_use]
     pub fn accepted(&self, shot: &ShotId) -> Option<&Take> {
         self.take(shot, self.ledger.accepted.get(shot)?).ok()
@@ -79,34 +79,34 @@ impl Art {
     /// Accepts a take.
     ///
     /// # Errors
-    /// When there is no such take, or the ledger cannot be written. Nothing has changed then.
+    /// If there is no such take, or the ledger cannot be written. Nothing has changed then.
     pub fn accept(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         self.take(shot, take)?;
         let mut ledger = self.ledger.clone();
         ledger.accepted.insert(shot.clone(), take.clone());
-        self.keep(ledger)
+        self.save(ledger)
     }
 
-    /// Takes back that a take is accepted, if it is.
+    /// Removes the acceptance of a take, if it is accepted.
     ///
     /// # Errors
-    /// When the ledger cannot be written. Nothing has changed then.
+    /// If the ledger cannot be written. Nothing has changed then.
     pub(super) fn unaccept(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
         let mut ledger = self.ledger.clone();
         ledger.accepted.retain(|other, accepted| (other, &*accepted) != (shot, take));
-        self.keep(ledger)
+        self.save(ledger)
     }
 
-    /// What the author changed by hand.
+    /// The author's own words, by shot.
     #[must_use]
     pub fn words(&self) -> &AuthorWords {
         &self.ledger.words
     }
 
-    /// Keeps what the author changed by hand on a shot; the default value forgets it.
+    /// Saves the author's own words for a shot. The default value removes them.
     ///
     /// # Errors
-    /// When the ledger cannot be written. Nothing has changed then.
+    /// If the ledger cannot be written. Nothing has changed then.
     pub fn set_words(&mut self, shot: &ShotId, words: ShotWords) -> Result<(), ArtError> {
         let mut ledger = self.ledger.clone();
         if words == ShotWords::default() {
@@ -114,57 +114,56 @@ impl Art {
         } else {
             ledger.words.insert(shot.clone(), words);
         }
-        self.keep(ledger)
+        self.save(ledger)
     }
 
-    /// The style that stands in the place of the story's own, if the author set one.
+    /// The style that replaces the story's own, if the author set one.
     #[must_use]
     pub fn style(&self) -> Option<&Style> {
         self.ledger.style.as_ref()
     }
 
-    /// Keeps a style in the place of the story's own; `None` returns to the story's.
+    /// Saves a style that replaces the story's own; `None` returns to the story's.
     ///
     /// # Errors
-    /// When the ledger cannot be written. Nothing has changed then.
+    /// If the ledger cannot be written. Nothing has changed then.
     pub fn set_style(&mut self, style: Option<Style>) -> Result<(), ArtError> {
-        self.keep(Ledger { style, ..self.ledger.clone() })
+        self.save(Ledger { style, ..self.ledger.clone() })
     }
 
-    /// Keys that the author bound otherwise than usual, by what they do; see
-    /// `Keymap::changes` of the canvas.
+    /// Key bindings that the author changed, by command; see `Keymap::changes` of the canvas.
     #[must_use]
     pub fn keys(&self) -> &BTreeMap<String, Vec<String>> {
         &self.ledger.keys
     }
 
-    /// Keeps keys that the author bound otherwise than usual.
+    /// Saves the key bindings that the author changed.
     ///
     /// # Errors
-    /// When the ledger cannot be written. Nothing has changed then.
+    /// If the ledger cannot be written. Nothing has changed then.
     pub fn set_keys(&mut self, keys: BTreeMap<String, Vec<String>>) -> Result<(), ArtError> {
-        self.keep(Ledger { keys, ..self.ledger.clone() })
+        self.save(Ledger { keys, ..self.ledger.clone() })
     }
 
-    /// Edits still to be made on other shots: the target shot, and the shot and take whose edit it gets.
+    /// Pending propagations of edits: the target shot, and the shot and take whose edit it gets.
     #[must_use]
     pub fn pending_propagations(&self) -> &BTreeMap<ShotId, (ShotId, TakeId)> {
         &self.ledger.propagations
     }
 
-    /// Stores the edits still to be made on other shots.
+    /// Saves the pending propagations of edits.
     ///
     /// # Errors
-    /// When the ledger cannot be written. Nothing has changed then.
+    /// If the ledger cannot be written. Nothing has changed then.
     pub fn set_pending_propagations(
         &mut self,
         propagations: BTreeMap<ShotId, (ShotId, TakeId)>,
     ) -> Result<(), ArtError> {
-        self.keep(Ledger { propagations, ..self.ledger.clone() })
+        self.save(Ledger { propagations, ..self.ledger.clone() })
     }
 
-    /// Puts a ledger in the place of the one in force, on disk first.
-    fn keep(&mut self, ledger: Ledger) -> Result<(), ArtError> {
+    /// Replaces the ledger, on disk first.
+    fn save(&mut self, ledger: Ledger) -> Result<(), ArtError> {
         if ledger != self.ledger {
             ledger.write(&self.folder, &path(self.root()))?;
             self.ledger = ledger;
@@ -173,7 +172,7 @@ impl Art {
     }
 }
 
-/// Where the ledger of an art folder lies.
+/// The path of the ledger in an art folder.
 pub(super) fn path(root: &Path) -> PathBuf {
     root.join("ledger.ron")
 }

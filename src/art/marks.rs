@@ -1,4 +1,4 @@
-//! What the author marked on takes, beside the takes on disk.
+//! The author's marks on takes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use super::{
 use crate::{recipe::Marks, storyboard::ShotId};
 
 impl Art {
-    /// What is marked on a take: what was kept of it last, else what its parent has, which may be put away, as far as
-    /// that still holds [after the edit](Marks::after).
+    /// The marks of a take. A take without saved marks has those of its parent, discarded or not, as they are
+    /// [after the edit](Marks::after).
     ///
     /// # Errors
-    /// When there is no such take, or what was kept cannot be read.
+    /// If there is no such take, or the saved marks cannot be read.
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
         let mut at = self.take(shot, take)?;
         let mut edits = Vec::new();
-        // Of more parents than there are takes, one would be its own.
+        // A chain that is longer than the number of takes would be a cycle.
         for _ in 0..=self.with_discarded(shot).count() {
             if let Some(marks) = read(&path(&self.folder, shot, &at.id))? {
                 return Ok(edits.into_iter().rfold(marks, |marks, edit| marks.after(edit)));
@@ -32,17 +32,16 @@ impl Art {
         Ok(Marks::default())
     }
 
-    /// Whether what is marked on a take was kept, of its own and not only of its parents.
+    /// Returns whether a take has saved marks of its own, and not only those of its parents.
     #[must_use]
     pub fn has_marks(&self, shot: &ShotId, take: &TakeId) -> bool {
         path(&self.folder, shot, take).exists()
     }
 
-    /// Keeps what is marked on a take, whole or not at all. What was kept before and cannot be read stays beside
-    /// it, as `<take>.broken-1.json`.
+    /// Saves the marks of a take atomically. Older marks that cannot be read are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
-    /// When there is no such take, or the system refuses. What was kept before stays then.
+    /// If there is no such take, or an operation on a file fails. The older marks stay then.
     pub fn set_marks(
         &mut self,
         shot: &ShotId,
@@ -59,20 +58,19 @@ impl Art {
             Err(error) => return Err(error),
         };
         let aside = self.folder.set_aside(&path)?;
-        log::warn!("{unreadable}: it is {} now", aside.display());
+        log::warn!("{unreadable}: the old file is {} now", aside.display());
         self.folder.write_bytes(&path, &bytes).inspect_err(|_| {
             if let Err(error) = self.folder.rename(&aside, &path) {
-                log::error!("what was marked before stays aside: {error}");
+                log::error!("the older marks stay set aside: {error}");
             }
         })
     }
 }
 
-/// The marks that were kept in a file; `None` where there is none.
+/// Reads marks from a file; `None` if it does not exist.
 ///
 /// # Errors
-/// [`ArtError::Marks`] when it holds none, or those of a newer version; otherwise when the system
-/// refuses.
+/// [`ArtError::Marks`] if the file cannot be parsed, or is from a newer version; otherwise if an operation on it fails.
 fn read(path: &Path) -> Result<Option<Marks>, ArtError> {
     let Some(bytes) = read_if_there(path)? else { return Ok(None) };
     let wrong = |error: serde_json::Error| ArtError::Marks {
@@ -105,7 +103,7 @@ mod tests {
         Marks { layers: vec![Layer::new(name, Mask::full(8, 8))], context }
     }
 
-    /// A folder with one take whose parts say `text`.
+    /// A folder with one take whose marks file contains `text`.
     fn marked(text: &str) -> (tempfile::TempDir, Art, Take, PathBuf) {
         let (dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
@@ -116,24 +114,24 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_cannot_be_read_are_set_aside_when_they_are_marked_anew() {
+    fn marks_that_cannot_be_read_are_set_aside_when_new_ones_are_saved() {
         let newer = serde_json::to_string(&marks("sky")).unwrap().replace("colour", "tint");
         for text in ["{\"layers\": ", &newer] {
             let (_dir, mut art, take, path) = marked(text);
             let error = art.marks(&take.shot, &take.id).unwrap_err().to_string();
-            assert!(error.contains("which keeps this file"), "{error}");
+            assert!(error.contains("which keeps a copy of it"), "{error}");
             art.set_marks(&take.shot, &take.id, &marks("sea")).unwrap();
             art.set_marks(&take.shot, &take.id, &marks("land")).unwrap();
             assert_eq!(art.marks(&take.shot, &take.id).unwrap(), marks("land"));
             let aside = path.with_file_name(format!("{}.broken-1.json", take.id));
             assert_eq!(fs::read_to_string(aside).unwrap(), text);
             let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
-            assert_eq!(files, 2, "what can be read is not set aside");
+            assert_eq!(files, 2, "marks that can be read are not set aside");
         }
     }
 
     #[test]
-    fn parts_that_cannot_be_read_stay_when_new_ones_cannot_be_written() {
+    fn marks_that_cannot_be_read_stay_when_new_ones_cannot_be_saved() {
         let (_dir, mut art, take, path) = marked("{\"layers\": ");
         fs::remove_dir(art.root().join(".tmp")).unwrap();
         fs::write(art.root().join(".tmp"), "in the way").unwrap();
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_has_the_parts_of_its_parents_also_when_they_are_put_away() {
+    fn a_take_inherits_the_marks_of_discarded_parents() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         let first = draw(&mut art, "a", &recipe("x"), 10);

@@ -1,9 +1,8 @@
-//! PNG files that say where they come from.
+//! PNG files with provenance.
 //!
-//! The whole [`Provenance`] stands as JSON in an iTXt chunk under [`KEYWORD`]; under `parameters` stands
-//! the one-paragraph form that other tools for diffusion pictures read. Both come before the pixels, so
-//! that a folder of pictures can be listed without decoding those; the masks and scribbles of an edit are
-//! part of its recipe and are decoded with it.
+//! An iTXt chunk under [`KEYWORD`] holds the whole [`Provenance`] as JSON. A text chunk under [`PARAMETERS`] holds prompt
+//! and settings in the form that other diffusion tools read. Both come before the pixels, so that a folder of pictures
+//! can be listed without decoding them. The masks and scribbles of an edit are part of its recipe and are decoded with it.
 
 use std::{
     borrow::Cow,
@@ -20,37 +19,37 @@ use crate::diffusion::scheduler;
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
 pub const KEYWORD: &str = "bevy_illustrator";
 
-/// The keyword under which other tools look for words and settings.
+/// The keyword under which other tools look for prompt and settings.
 pub const PARAMETERS: &str = "parameters";
 
-/// What ends every PNG that is whole: the IEND chunk (PNG specification, third edition, 11.2.4).
+/// The end of every complete PNG: the IEND chunk (PNG specification, third edition, 11.2.4).
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
-/// Why a file is no picture of ours.
+/// Why the provenance of a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
-    /// The system refused.
+    /// An operation on the file failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is no PNG, or a damaged one.
-    #[error("it is no PNG, or a damaged one: {0}")]
+    /// It is not a PNG, or a damaged one.
+    #[error("it is not a PNG, or a damaged one: {0}")]
     Png(#[from] png::DecodingError),
     /// The end is missing.
-    #[error("it ends in the middle")]
+    #[error("it is truncated")]
     Truncated,
-    /// It is a PNG, but does not say where it comes from.
-    #[error("it does not say that this program drew it")]
+    /// It is a PNG without a provenance.
+    #[error("it has no provenance: this program did not draw it")]
     Foreign,
-    /// What it says of itself cannot be read.
-    #[error("what it says of its origin cannot be read: {0}")]
+    /// The provenance cannot be parsed.
+    #[error("its provenance cannot be read: {0}")]
     Provenance(#[from] serde_json::Error),
 }
 
-/// A picture as the bytes of a PNG file with its provenance inside.
+/// Encodes a picture as a PNG file with its provenance.
 ///
 /// # Errors
-/// When the picture has no pixels, or the provenance holds what PNG text cannot, such as a NUL.
+/// If the picture has no pixels, or the provenance contains characters that PNG text cannot hold, such as NUL.
 pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
@@ -73,10 +72,10 @@ pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// What a picture file says of its origin. The pixels are not looked at, but its end must be there.
+/// Reads the provenance of a picture file. The pixels are not decoded, but the end of the file is checked.
 ///
 /// # Errors
-/// When it is no whole PNG of ours.
+/// If the file is not a complete PNG with a provenance.
 pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
     read_provenance(BufReader::new(File::open(path)?))
 }
@@ -102,7 +101,7 @@ fn read_provenance(mut file: impl BufRead + Seek) -> Result<Provenance, PictureE
 /// Reads the pixels of a picture file.
 ///
 /// # Errors
-/// When the file is not there, or is no whole PNG.
+/// If the file does not exist, or is not a complete PNG.
 pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
     let bytes = std::fs::read(path).map_err(ArtError::io("read", path))?;
     match image::load_from_memory_with_format(&bytes, ImageFormat::Png) {
@@ -111,7 +110,7 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
     }
 }
 
-/// Words and settings in the form that AUTOMATIC1111's web UI introduced and most tools read.
+/// Prompt and settings in the form of AUTOMATIC1111's web UI, which most tools read.
 fn parameters(provenance: &Provenance) -> String {
     let Provenance { recipe, sampler, model, .. } = provenance;
     let negative_prompt = if recipe.negative_prompt.is_empty() {
@@ -137,7 +136,7 @@ fn parameters(provenance: &Provenance) -> String {
     )
 }
 
-/// A value of the last line of the parameters: in quotes where it holds what separates values.
+/// A value of the last line of the parameters, in quotes if it contains a separator.
 fn quoted(value: &str) -> Cow<'_, str> {
     if value.contains([',', ':', '\n', '"']) { format!("{value:?}").into() } else { value.into() }
 }
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn words_beyond_latin_letters_are_kept() {
+    fn prompts_that_are_not_latin_1_are_kept() {
         let (image, mut provenance) = example();
         provenance.recipe.prompt = "маяк, 灯台".to_owned();
         provenance.model.name = "/models/a, b".to_owned();
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_cut_off_anywhere_is_refused() {
+    fn a_picture_truncated_anywhere_is_refused() {
         let (image, provenance) = example();
         let bytes = encode(&image, &provenance).unwrap();
         assert!(read_provenance(Cursor::new(&bytes)).is_ok());

@@ -1,24 +1,24 @@
-//! Listing the takes that lie in an art folder.
+//! Lists the takes in an art folder.
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
 use super::{ArtError, Provenance, Take, TakeId, folder::Folder, picture_file, take};
 use crate::storyboard::ShotId;
 
-/// Lists the takes below `root/kind`, by shot, oldest first. What cannot be read as a take is left
-/// where it is and told in the log.
+/// Lists the takes below `root/kind`, by shot, oldest first. A file that cannot be read as a take is left in place and
+/// reported in the log.
 ///
 /// # Errors
-/// When a folder cannot be listed; one that does not exist is empty.
+/// If a folder cannot be listed. A folder that does not exist is empty.
 pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
     let mut takes = BTreeMap::new();
     for folder in entries(&root.join(kind))? {
         let Some(shot) = name(&folder).and_then(|name| ShotId::new(name).ok()) else {
-            log::warn!("{} is skipped: it is not named like a shot", folder.path().display());
+            log::warn!("{} is skipped: its name is not a shot id", folder.path().display());
             continue;
         };
         if !folder.path().is_dir() {
-            log::warn!("{} is skipped: it is no folder of takes", folder.path().display());
+            log::warn!("{} is skipped: it is not a folder", folder.path().display());
             continue;
         }
         let found = takes_of(&shot, &folder.path())?;
@@ -29,11 +29,11 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
     Ok(takes)
 }
 
-/// Makes takes of the pictures in `pictures/` whose shots have none, as in a copy that holds nothing else. A picture
-/// that cannot become a take is left where it is and reported in the log.
+/// Turns the pictures in `pictures/` whose shots have no takes into takes, as in a copy of that folder alone. A picture
+/// that cannot become a take is left in place and reported in the log.
 ///
 /// # Errors
-/// When the folder cannot be listed.
+/// If the folder cannot be listed.
 pub(super) fn adopt(
     folder: &Folder,
     is_known: impl Fn(&ShotId) -> bool,
@@ -67,10 +67,10 @@ fn adopt_picture(
     Ok(Take { id, shot, path, provenance })
 }
 
-/// Lists the takes of one shot that lie in a folder, oldest first.
+/// Lists the takes of one shot in a folder, oldest first.
 ///
 /// # Errors
-/// When the folder cannot be listed; one that does not exist is empty.
+/// If the folder cannot be listed. A folder that does not exist is empty.
 fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
     let mut found = Vec::new();
     for file in entries(folder)? {
@@ -83,10 +83,10 @@ fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
     Ok(found)
 }
 
-/// Puts takes in order, oldest first.
+/// Sorts takes, oldest first.
 pub(super) fn sort(takes: &mut [Take]) {
     takes.sort_by_cached_key(|take| {
-        // `made` counts in seconds only; the file's own time tells apart what was made within one.
+        // `made` has a resolution of one second. The time of the file orders takes of the same second.
         let written = fs::metadata(&take.path).and_then(|data| data.modified());
         let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
         (take.provenance.made, written, take.provenance.recipe.take, take.id.clone())
@@ -96,7 +96,7 @@ pub(super) fn sort(takes: &mut [Take]) {
 fn read(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {
     let path = file.path();
     let name = name(file).unwrap_or_default();
-    let stem = name.strip_suffix(".png").ok_or("it is no .png file")?;
+    let stem = name.strip_suffix(".png").ok_or("it is not a .png file")?;
     let id = TakeId::new(stem).map_err(|error| error.to_string())?;
     let provenance = picture_file::provenance(&path).map_err(|error| error.to_string())?;
     Ok(Take { id, shot: shot.clone(), path, provenance })

@@ -1,4 +1,4 @@
-//! One candidate picture made from a recipe.
+//! Takes: the candidate pictures of a shot.
 
 use std::{
     fs,
@@ -27,29 +27,29 @@ use crate::{
 pub struct Take {
     /// Its name.
     pub id: TakeId,
-    /// Whose picture it is.
+    /// The shot it was drawn for.
     pub shot: ShotId,
     /// The PNG file.
     pub path: PathBuf,
-    /// Where it says that it comes from.
+    /// The provenance in the file.
     pub provenance: Provenance,
 }
 
-/// Where a picture comes from. Its PNG file holds it as JSON. Fields of newer versions are ignored.
+/// How a picture was made. Its PNG file holds this as JSON. Fields of newer versions are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "ProvenanceFile")]
 pub struct Provenance {
-    /// What was requested.
+    /// The requested recipe.
     pub recipe: Recipe,
-    /// What it was drawn with, where the recipe leaves it to the model.
+    /// The sampler it was drawn with, including values that the recipe leaves to the model.
     pub sampler: ResolvedSampler,
     /// The model that drew it.
     pub model: ModelCard,
     /// Name and version of this program.
     pub program: String,
-    /// When, in seconds since 1970 in UTC.
+    /// Time of completion, in seconds since 1970-01-01 UTC.
     pub made: u64,
-    /// How long drawing took, in milliseconds.
+    /// Duration of drawing, in milliseconds.
     pub took_ms: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct Provenance {
 #[derive(Deserialize)]
 struct ProvenanceFile {
     recipe: Recipe,
-    /// Versions without it wrote every value into the recipe.
+    /// Older versions do not write it, but write every value into the recipe.
     sampler: Option<ResolvedSampler>,
     model: ModelCard,
     program: String,
@@ -65,8 +65,7 @@ struct ProvenanceFile {
     took_ms: u64,
 }
 
-/// Writes takes into an art folder, from any thread. The folder stays locked as long as a writer of it
-/// lives.
+/// Writes takes into an art folder, from any thread. The folder stays locked until all of its writers are dropped.
 #[derive(Clone, Debug)]
 pub struct TakeWriter {
     folder: Folder,
@@ -76,25 +75,25 @@ impl Take {
     /// Reads the picture.
     ///
     /// # Errors
-    /// When the file is not there any more, or is no PNG.
+    /// If the file does not exist, or is not a PNG.
     pub fn image(&self) -> Result<RgbaImage, ArtError> {
         picture_file::pixels(&self.path)
     }
 
-    /// When the file was changed last, if the system says so.
+    /// The time of the last change of the file, if the system provides it.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
         fs::metadata(&self.path).and_then(|file| file.modified()).ok()
     }
 
-    /// What was requested.
+    /// The requested recipe.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.provenance.recipe
     }
 
-    /// Whether it is what a shot requests with `shot`: a take of that recipe, or any edit of one. A value
-    /// that was left to the model counts as the one that the model had.
+    /// Returns whether it is a take of the recipe `shot`, or an edit of one. A value that was left to the model counts as
+    /// the model's default at that time.
     #[must_use]
     pub fn is_for(&self, shot: &Recipe) -> bool {
         let Provenance { recipe, sampler, .. } = &self.provenance;
@@ -103,14 +102,14 @@ impl Take {
             && recipe.is_wanted_whatever_the_sampler(shot)
     }
 
-    /// Whether it is a take of `recipe`, with any number.
+    /// Returns whether it is a take of `recipe`, with any number.
     #[must_use]
     pub fn is_take_of(&self, recipe: &Recipe) -> bool {
         let Provenance { recipe: own, sampler, .. } = &self.provenance;
         recipe.sampler.is_met_by(&own.sampler, sampler) && own.same_but_take_and_sampler(recipe)
     }
 
-    /// The take that this one is an edit of.
+    /// The take that this one was edited from.
     #[must_use]
     pub fn parent(&self) -> Option<&TakeId> {
         self.recipe().edit.as_ref()?.parent.as_ref()
@@ -118,13 +117,13 @@ impl Take {
 }
 
 impl Provenance {
-    /// The provenance of a picture that this program has just finished.
+    /// The provenance of a picture that was finished now.
     #[must_use]
     pub fn now(recipe: Recipe, model: ModelCard, took: Duration) -> Self {
         Self {
             sampler: recipe.sampler.resolve(&model.defaults),
             recipe,
-            // What the model can do and its defaults are not written.
+            // Abilities and defaults are not written.
             model: ModelCard {
                 defaults: ModelDefaults::default(),
                 abilities: Abilities::default(),
@@ -149,7 +148,7 @@ impl Provenance {
 impl From<ProvenanceFile> for Provenance {
     fn from(file: ProvenanceFile) -> Self {
         let ProvenanceFile { recipe, sampler, model, program, made, took_ms } = file;
-        // What older versions left unset are defaults of the built-in model.
+        // Values that are unset here are defaults of the built-in model.
         let sampler = sampler.unwrap_or_else(|| recipe.sampler.resolve(&ModelDefaults::built_in()));
         Self { recipe, sampler, model, program, made, took_ms }
     }
@@ -160,10 +159,10 @@ impl TakeWriter {
         Self { folder }
     }
 
-    /// Writes a take, whole or not at all.
+    /// Writes a take atomically.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If an operation on a file fails.
     pub fn write(
         &self,
         shot: &ShotId,
@@ -179,10 +178,10 @@ impl TakeWriter {
         Ok(Take { id, shot: shot.clone(), path, provenance })
     }
 
-    /// Reads the picture of a take, also of one that was put away.
+    /// Reads the picture of a take, discarded or not.
     ///
     /// # Errors
-    /// When there is no such take, or it cannot be read.
+    /// If there is no such take, or it cannot be read.
     pub fn image(&self, shot: &ShotId, take: &TakeId) -> Result<RgbaImage, ArtError> {
         let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, take));
         match paths.iter().find(|path| path.exists()) {
@@ -191,11 +190,11 @@ impl TakeWriter {
         }
     }
 
-    /// Whether `pictures/<shot>.png` holds exactly the bytes of a take's file. Nothing is decoded, and the files are
-    /// compared piece by piece. A copy that cannot be read is not the right one.
+    /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. Nothing is decoded, and the files are
+    /// compared piece by piece. For a copy that cannot be read, the answer is no.
     ///
     /// # Errors
-    /// When the take's file cannot be read.
+    /// If the take's file cannot be read.
     pub fn is_published(&self, take: &Take) -> Result<bool, ArtError> {
         let unreadable = |error| ArtError::io("read", &take.path)(error);
         let mut file = fs::File::open(&take.path).map_err(unreadable)?;
@@ -215,18 +214,17 @@ impl TakeWriter {
         }
     }
 
-    /// Copies a take to `pictures/<shot>.png`, whole or not at all, unless it stands there already, and
-    /// returns that path. What stands there and is no copy of a take, as after somebody painted on it, is set aside
-    /// as `<shot>.broken-1.png`.
+    /// Copies a take to `pictures/<shot>.png` atomically, unless it is there already, and returns that path. An old file
+    /// that is not a copy of a take, for example because somebody painted on it, is renamed to `<shot>.broken-1.png`.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If an operation on a file fails.
     pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
         let path = self.picture_path(&take.shot);
         let bytes = fs::read(&take.path).map_err(ArtError::io("read", &take.path))?;
-        let there = read_if_there(&path)?;
-        if there.as_ref() != Some(&bytes) {
-            if there.is_some_and(|there| !self.is_copy(&take.shot, &there)) {
+        let old = read_if_there(&path)?;
+        if old.as_ref() != Some(&bytes) {
+            if old.is_some_and(|old| !self.is_copy(&take.shot, &old)) {
                 set_aside(&self.folder, &path)?;
             }
             self.folder.write_bytes(&path, &bytes)?;
@@ -234,10 +232,10 @@ impl TakeWriter {
         Ok(path)
     }
 
-    /// Takes `pictures/<shot>.png` away; the takes stay. What is no copy of a take is set aside.
+    /// Removes `pictures/<shot>.png`; the takes stay. A file that is not a copy of a take is set aside.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If an operation on a file fails.
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
         let path = self.picture_path(shot);
         match read_if_there(&path)? {
@@ -257,7 +255,7 @@ impl TakeWriter {
         })
     }
 
-    /// Where [`Self::publish`] puts the picture of a shot.
+    /// The path to which [`Self::publish`] copies a take of a shot.
     #[must_use]
     pub fn picture_path(&self, shot: &ShotId) -> PathBuf {
         self.root().join("pictures").join(format!("{shot}.png"))
@@ -269,16 +267,16 @@ impl TakeWriter {
         self.folder.root()
     }
 
-    /// The art folder as a place to write to.
+    /// Access to the files of the art folder.
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
 }
 
-/// How many bytes of a file are compared at a time.
+/// The number of bytes that are compared at a time.
 const PIECE: usize = 64 << 10;
 
-/// Fills `piece` as far as the file goes; how far that is.
+/// Fills `piece` up to the end of the file, and returns the number of bytes.
 fn read_piece(file: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < piece.len() {
@@ -297,10 +295,10 @@ pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
 }
 
-/// Sets aside what stands where a take is to lie and cannot be read as one, as after somebody painted on it.
+/// Sets aside a file at the path of a new take that cannot be read as a take, for example because somebody painted on it.
 ///
 /// # Errors
-/// When the system refuses.
+/// If an operation on a file fails.
 pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
     if path.exists() && picture_file::provenance(path).is_err() {
         set_aside(folder, path)?;
@@ -310,11 +308,11 @@ pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
 
 fn set_aside(folder: &Folder, path: &Path) -> Result<(), ArtError> {
     let aside = folder.set_aside(path)?;
-    log::warn!("{} is no take of this program: it is {} now", path.display(), aside.display());
+    log::warn!("{} is not a take of this program: it is {} now", path.display(), aside.display());
     Ok(())
 }
 
-/// Puts a take behind others of its shot, in the place of one of the same name: both are one file.
+/// Adds a take to others of its shot. It replaces one of the same name, which is the same file.
 pub(super) fn enter(takes: &mut Vec<Take>, take: Take) {
     takes.retain(|other| other.id != take.id);
     takes.push(take);

@@ -46,7 +46,7 @@ pub(super) fn edit_of(take: &Take, part: &str) -> Recipe {
     Recipe { edit: Some(edit), ..recipe("x") }
 }
 
-/// Writes a take made at second `made` and enters it.
+/// Writes and enters a take with the time `made`, in seconds.
 pub(super) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
     let model = ModelCard { hash: "h".to_owned(), ..ModelCard::default() };
     let mut provenance = Provenance::now(recipe.clone(), model, Duration::from_millis(5));
@@ -65,7 +65,7 @@ pub(super) fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn opening_again_shows_what_was_made_before() {
+fn reopening_a_folder_finds_what_was_saved() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let old = draw(&mut art, "a", &recipe("old"), 10);
@@ -88,7 +88,7 @@ fn opening_again_shows_what_was_made_before() {
 }
 
 #[test]
-fn takes_of_one_second_keep_their_order() {
+fn takes_of_the_same_second_keep_their_order() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     for n in (0..9).rev() {
@@ -100,7 +100,7 @@ fn takes_of_one_second_keep_their_order() {
 }
 
 #[test]
-fn damaged_and_foreign_files_are_left_where_they_are_and_skipped() {
+fn damaged_and_foreign_files_are_skipped_and_left_in_place() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let whole = draw(&mut art, "a", &recipe("whole"), 10);
@@ -123,30 +123,30 @@ fn damaged_and_foreign_files_are_left_where_they_are_and_skipped() {
 }
 
 #[test]
-fn a_second_process_is_kept_out_but_may_look() {
+fn a_second_process_can_open_the_folder_read_only() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let take = draw(&mut art, "a", &recipe("x"), 10);
     let error = Art::open(&root).unwrap_err();
     assert!(matches!(error, ArtError::Locked { .. }));
     assert!(error.to_string().contains("another program"), "{error}");
-    let mut looking = Art::read(&root).unwrap();
-    assert_eq!(looking.takes(&shot("a")), std::slice::from_ref(&take));
-    let error = looking.accept(&shot("a"), &take.id).unwrap_err();
+    let mut read_only = Art::read(&root).unwrap();
+    assert_eq!(read_only.takes(&shot("a")), std::slice::from_ref(&take));
+    let error = read_only.accept(&shot("a"), &take.id).unwrap_err();
     assert!(matches!(error, ArtError::LookingOnly { .. }));
     drop(art);
     Art::open(&root).unwrap();
 }
 
 #[test]
-fn looking_at_a_folder_that_is_not_there_finds_nothing_and_makes_nothing() {
+fn reading_a_folder_that_does_not_exist_does_not_create_it() {
     let (_dir, root) = folder();
     assert_eq!(Art::read(&root).unwrap().shots().count(), 0);
     assert!(!root.exists());
 }
 
 #[test]
-fn a_file_where_the_art_folder_should_be_is_a_clear_error() {
+fn a_file_in_place_of_the_art_folder_is_a_clear_error() {
     let (_dir, root) = folder();
     fs::write(&root, "in the way").unwrap();
     let error = Art::open(&root).unwrap_err().to_string();
@@ -154,7 +154,7 @@ fn a_file_where_the_art_folder_should_be_is_a_clear_error() {
 }
 
 #[test]
-fn a_broken_ledger_is_told_with_line_and_column_and_never_overwritten() {
+fn a_broken_ledger_is_reported_with_line_and_column_and_never_overwritten() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let take = draw(&mut art, "a", &recipe("x"), 10);
@@ -202,14 +202,14 @@ fn the_game_shows_the_accepted_take_then_the_newest_of_the_recipe() {
     draw(&mut art, "a", &recipe("other"), 4);
     assert_eq!(shown(&art, Some(&new)).as_ref(), Some(&first_new.id), "of this recipe");
     assert_eq!(shown(&art, Some(&old)).as_ref(), Some(&first_old.id), "accepted, not newest");
-    assert_eq!(shown(&art, None).as_ref(), Some(&first_old.id), "accepted, nothing asks");
+    assert_eq!(shown(&art, None).as_ref(), Some(&first_old.id), "accepted, without a recipe");
     art.discard(&shot("a"), &first_old.id).unwrap();
     assert_eq!(shown(&art, Some(&old)).as_ref(), Some(&second_old.id), "newest of the recipe");
     assert_eq!(art.shown(&shot("b"), Some(&old)), None);
 }
 
 #[test]
-fn a_part_under_another_name_is_the_next_take_of_the_same_edit() {
+fn the_name_of_a_part_does_not_make_another_edit() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let first = draw(&mut art, "a", &recipe("x"), 10);
@@ -219,7 +219,7 @@ fn a_part_under_another_name_is_the_next_take_of_the_same_edit() {
 }
 
 #[test]
-fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
+fn publishing_copies_the_take_unless_it_is_published_already() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let (one, two) = (draw(&mut art, "a", &recipe("1"), 1), draw(&mut art, "a", &recipe("2"), 2));
@@ -236,7 +236,7 @@ fn publishing_copies_the_take_and_writes_nothing_that_stands_there_already() {
     assert_eq!(fs::read(&path).unwrap(), fs::read(&two.path).unwrap());
 }
 
-/// A picture as another program saves it: ours says no more where it comes from.
+/// Overwrites a picture as another program does, without a provenance.
 fn paint_over(path: &Path) -> Vec<u8> {
     RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 255])).save(path).unwrap();
     fs::read(path).unwrap()
@@ -247,29 +247,29 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_take_that_was_painted_over_is_set_aside_when_it_is_drawn_again() {
+fn a_take_that_was_painted_over_is_set_aside_when_it_is_replaced() {
     let (_dir, root) = folder();
     let take = draw(&mut Art::open(&root).unwrap(), "a", &recipe("x"), 10);
     let painted = paint_over(&take.path);
     let mut art = Art::open(&root).unwrap();
-    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "it is not known any more");
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "it is no longer listed");
     let again = draw(&mut art, "a", &recipe("x"), 20);
     assert_eq!(again.path, take.path);
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
-    // The same when it is put away and brought back.
+    // The same when it is discarded and restored.
     art.discard(&shot("a"), &take.id).unwrap();
-    let away = root.join("discarded/a").join(take.path.file_name().unwrap());
+    let discarded = root.join("discarded/a").join(take.path.file_name().unwrap());
     fs::remove_file(aside(&take.path)).unwrap();
     let painted = paint_over(&take.path);
     art.restore(&shot("a"), &take.id).unwrap();
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
-    let painted = paint_over(&away);
+    let painted = paint_over(&discarded);
     art.discard(&shot("a"), &take.id).unwrap();
-    assert_eq!(fs::read(aside(&away)).unwrap(), painted);
+    assert_eq!(fs::read(aside(&discarded)).unwrap(), painted);
 }
 
 #[test]
-fn a_published_picture_that_was_painted_over_is_set_aside_and_a_copy_of_a_take_is_not() {
+fn only_a_published_picture_that_was_painted_over_is_set_aside() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let (one, two) = (draw(&mut art, "a", &recipe("1"), 1), draw(&mut art, "a", &recipe("2"), 2));
@@ -277,7 +277,7 @@ fn a_published_picture_that_was_painted_over_is_set_aside_and_a_copy_of_a_take_i
     art.writer().publish(&two).unwrap();
     art.discard(&shot("a"), &two.id).unwrap();
     art.writer().publish(&one).unwrap();
-    assert!(!aside(&path).exists(), "each of them is a take, though one is put away");
+    assert!(!aside(&path).exists(), "both are takes, though one is discarded");
     let painted = paint_over(&path);
     art.writer().publish(&one).unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&one.path).unwrap());
@@ -302,11 +302,11 @@ fn pictures_whose_takes_are_gone_become_takes() {
     fs::write(root.join("pictures/notes.txt"), "mine").unwrap();
     RgbaImage::new(4, 4).save(root.join("pictures/c.png")).unwrap();
 
-    assert_eq!(Art::read(&root).unwrap().shots().count(), 0, "looking changes nothing");
+    assert_eq!(Art::read(&root).unwrap().shots().count(), 0, "reading changes nothing");
     let art = Art::open(&root).unwrap();
     assert_eq!(art.takes(&shot("a")), std::slice::from_ref(&take));
     assert_eq!(fs::read(&take.path).unwrap(), fs::read(&published[0]).unwrap());
-    assert_eq!(art.takes(&shot("b")), [], "it has a take that was put away");
+    assert_eq!(art.takes(&shot("b")), [], "it has a discarded take");
     assert_eq!(art.shots().count(), 1);
 }
 
@@ -374,10 +374,10 @@ fn a_take_is_named_by_its_recipe_and_its_model() {
 }
 
 #[test]
-fn a_shot_stands_where_its_pictures_say() {
+fn the_state_of_a_shot_follows_its_takes() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
-    let asked = Shot {
+    let shot_a = Shot {
         id: shot("a"),
         kind: crate::storyboard::ShotKind::Item,
         title: String::new(),
@@ -385,13 +385,13 @@ fn a_shot_stands_where_its_pictures_say() {
         recipe: recipe("new"),
         sources: Vec::new(),
     };
-    assert_eq!(art.state(&asked), ShotState::Missing);
+    assert_eq!(art.state(&shot_a), ShotState::Missing);
     let old = draw(&mut art, "a", &recipe("old"), 10);
-    assert_eq!(art.state(&asked), ShotState::Stale);
-    art.accept(&asked.id, &old.id).unwrap();
-    assert_eq!(art.state(&asked), ShotState::Stale);
+    assert_eq!(art.state(&shot_a), ShotState::Stale);
+    art.accept(&shot_a.id, &old.id).unwrap();
+    assert_eq!(art.state(&shot_a), ShotState::Stale);
     let new = draw(&mut art, "a", &recipe("new").with_take(3), 20);
-    assert_eq!(art.state(&asked), ShotState::Drafted);
-    art.accept(&asked.id, &new.id).unwrap();
-    assert_eq!(art.state(&asked), ShotState::Accepted);
+    assert_eq!(art.state(&shot_a), ShotState::Drafted);
+    art.accept(&shot_a.id, &new.id).unwrap();
+    assert_eq!(art.state(&shot_a), ShotState::Accepted);
 }

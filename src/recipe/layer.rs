@@ -1,64 +1,64 @@
-//! The parts of a picture as the author works on them: a list like the layers of a paint program.
+//! The parts of a picture that the author works on, as a list of layers.
 
 use serde::{Deserialize, Serialize};
 
 use super::part::{EditKind, Part, PartEdit, PictureEdit, Scribble};
 use crate::mask::{Area, Mask};
 
-/// What the author thinks of a part.
+/// The author's opinion of a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Nothing yet.
+    /// No opinion.
     #[default]
     None,
-    /// It is to stay as it is.
+    /// The part should stay as it is.
     Liked,
-    /// It is to become another.
+    /// The part should be drawn again.
     Disliked,
 }
 
-/// A part on the author's desk. In a list the uppermost stands first.
+/// A part that the author works on. The topmost layer is the first of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// Its name.
     pub name: String,
-    /// What is in it.
+    /// Its pixels.
     pub mask: Mask,
-    /// What the author thinks of it.
+    /// The author's opinion.
     #[serde(default)]
     pub verdict: Verdict,
-    /// What is to be done to it, if anything was said.
+    /// The edit that the author chose, if any.
     #[serde(default)]
     pub edit: Option<PartEdit>,
-    /// A rough shape in colours.
+    /// A rough drawing in colour.
     #[serde(default)]
     pub scribble: Option<Scribble>,
-    /// Which of the part colours it has.
+    /// The index of its display colour.
     #[serde(default)]
     pub colour: u8,
-    /// As if it were not there.
+    /// Whether it is ignored.
     #[serde(default)]
     pub hidden: bool,
-    /// Tools leave it alone.
+    /// Whether tools must not change it.
     #[serde(default)]
     pub locked: bool,
 }
 
-/// What the author marked on a take.
+/// The author's marks on a take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marks {
-    /// The parts, the uppermost first.
+    /// The layers, topmost first.
     pub layers: Vec<Layer>,
-    /// What of the picture the model sees, if the author says so.
+    /// The area that the model sees, if the author chose one.
     #[serde(default)]
     pub context: Option<Area>,
 }
 
 impl Marks {
-    /// What is marked on a picture that came of an edit of the marked one. Where something was drawn anew, what was
-    /// scribbled is in the picture now, and a verdict was about the old one.
+    /// The marks of the picture that `edit` makes of the marked one. Layers that were drawn again lose their scribble,
+    /// which is in the picture now, and their verdict, which was about the old picture.
     #[must_use]
     pub fn after(&self, edit: &PictureEdit) -> Self {
         let mut marks = self.clone();
@@ -73,7 +73,7 @@ impl Marks {
 }
 
 impl Layer {
-    /// A part of which nothing is said yet.
+    /// A layer without edit, scribble and verdict.
     #[must_use]
     pub fn new(name: impl Into<String>, mask: Mask) -> Self {
         Self {
@@ -94,33 +94,33 @@ impl Layer {
     }
 }
 
-/// What is to be done as it stands in the list.
+/// The parts with the edits that the author chose.
 #[must_use]
 pub fn parts(layers: &[Layer]) -> Vec<Part> {
     let shown = layers.iter().filter(|layer| !layer.hidden);
     shown.filter_map(|layer| layer.edit.clone().map(|edit| layer.with(edit))).collect()
 }
 
-/// Keeps what is liked to the bit, and draws everything else anew under the words of the picture.
+/// Keeps liked layers unchanged, and draws everything else again with the prompt of the picture.
 #[must_use]
 pub fn keep_liked(layers: &[Layer], (width, height): (u32, u32)) -> Vec<Part> {
     let rest = Layer::new("the rest", Mask::full(width, height));
     let mut parts = liked(layers);
-    parts.push(rest.with(anew(None)));
+    parts.push(rest.with(redraw(None)));
     parts
 }
 
-/// Draws what is disliked anew, under its own words or else those of the picture; what is liked stays
-/// to the bit where the two overlap.
+/// Draws disliked layers again, with their own words or else the prompt of the picture. Where layers overlap, liked ones
+/// stay unchanged.
 #[must_use]
 pub fn redo_disliked(layers: &[Layer]) -> Vec<Part> {
-    let disliked = layers.iter().filter(|layer| is(layer, Verdict::Disliked));
+    let disliked = layers.iter().filter(|layer| is_shown_as(layer, Verdict::Disliked));
     let mut parts = liked(layers);
-    parts.extend(disliked.map(|layer| layer.with(anew(layer.edit.as_ref()))));
+    parts.extend(disliked.map(|layer| layer.with(redraw(layer.edit.as_ref()))));
     parts
 }
 
-/// What parts come to, in the words of a button: `Replace sky, keep face`.
+/// Describes parts as on a button: `Replace sky, keep face`.
 #[must_use]
 pub fn in_words(parts: &[Part]) -> String {
     let words = |part: &Part| format!("{} {}", part.edit.kind.name(), part.name);
@@ -130,23 +130,24 @@ pub fn in_words(parts: &[Part]) -> String {
 }
 
 fn liked(layers: &[Layer]) -> Vec<Part> {
-    let liked = layers.iter().filter(|layer| is(layer, Verdict::Liked));
+    let liked = layers.iter().filter(|layer| is_shown_as(layer, Verdict::Liked));
     liked.map(|layer| layer.with(PartEdit::new(EditKind::Keep))).collect()
 }
 
-fn is(layer: &Layer, verdict: Verdict) -> bool {
+fn is_shown_as(layer: &Layer, verdict: Verdict) -> bool {
     layer.verdict == verdict && !layer.hidden
 }
 
-/// All of it new: what was said of it still counts, but that it is to be kept, or how strongly.
-fn anew(said: Option<&PartEdit>) -> PartEdit {
-    let said = said.filter(|edit| edit.kind != EditKind::Keep).cloned().unwrap_or_default();
-    let kind = match said.kind {
-        // Words may name what is to go.
+/// An edit at full strength that draws a part again. It uses the chosen edit, except for its strength and
+/// [`EditKind::Keep`].
+fn redraw(chosen: Option<&PartEdit>) -> PartEdit {
+    let chosen = chosen.filter(|edit| edit.kind != EditKind::Keep).cloned().unwrap_or_default();
+    let kind = match chosen.kind {
+        // The words may name what should be removed.
         kind @ (EditKind::Replace | EditKind::Add | EditKind::Remove) => kind,
         EditKind::Keep | EditKind::Refine | EditKind::Embolden => EditKind::Refine,
     };
-    PartEdit { kind, strength: Some(1.0), amount: None, ..said }
+    PartEdit { kind, strength: Some(1.0), amount: None, ..chosen }
 }
 
 #[cfg(test)]
@@ -160,7 +161,7 @@ mod tests {
         Layer { verdict, edit: edit.map(words), ..Layer::new(name, Mask::full(2, 2)) }
     }
 
-    fn desk() -> Vec<Layer> {
+    fn layers() -> Vec<Layer> {
         vec![
             layer("face", Verdict::Liked, None),
             layer("sky", Verdict::Disliked, Some(EditKind::Embolden)),
@@ -172,32 +173,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_done_and_what_is_hidden_is_not() {
-        assert_eq!(in_words(&parts(&desk())), "Embolden sky, refine coat, remove painter");
+    fn chosen_edits_are_parts_unless_the_layer_is_hidden() {
+        assert_eq!(in_words(&parts(&layers())), "Embolden sky, refine coat, remove painter");
         assert_eq!(in_words(&[]), "");
     }
 
     #[test]
-    fn what_is_liked_is_kept_and_the_rest_is_new() {
-        let parts = keep_liked(&desk(), (2, 2));
+    fn liked_layers_are_kept_and_the_rest_is_redrawn() {
+        let parts = keep_liked(&layers(), (2, 2));
         assert_eq!(in_words(&parts), "Keep face, refine the rest");
         assert_eq!((parts[1].mask.clone(), parts[1].edit.strength()), (Mask::full(2, 2), 1.0));
     }
 
     #[test]
-    fn what_is_disliked_is_drawn_anew_under_its_own_words() {
-        let parts = redo_disliked(&desk());
+    fn disliked_layers_are_redrawn_with_their_own_words() {
+        let parts = redo_disliked(&layers());
         assert_eq!(in_words(&parts), "Keep face, refine sky, refine boat, remove painter");
         assert_eq!(parts[1].edit.words, "SKY");
-        assert_eq!(parts[3].edit.words, "PAINTER", "what is to go, not what is to come");
+        assert_eq!(
+            parts[3].edit.words, "PAINTER",
+            "words of what is removed, not of what is drawn"
+        );
         assert!(parts.iter().all(|part| part.edit.check().is_ok()));
         assert!(parts[1..].iter().all(|part| part.edit.strength() == 1.0));
     }
 
     #[test]
-    fn after_an_edit_what_was_drawn_is_neither_scribbled_nor_judged_any_more() {
+    fn an_edit_clears_scribbles_and_verdicts_of_redrawn_layers() {
         let scribble = Scribble(Arc::new(image::RgbaImage::new(2, 2)));
-        let mut layers = desk();
+        let mut layers = layers();
         for (x, layer) in layers.iter_mut().enumerate() {
             layer.mask = Mask::from_fn(2, 3, |_, y| (10 * x as u32 + y) as u8);
             layer.scribble = Some(scribble.clone());
@@ -214,7 +218,7 @@ mod tests {
         let left = |layer: &Layer| (layer.verdict, layer.scribble.is_some());
         let after: Vec<_> = marks.after(&edit).layers.iter().map(left).collect();
         let drawn = (Verdict::None, false);
-        // The face was kept; the coat was not in it, nor the hidden dog.
+        // The face was kept. The coat and the hidden dog were not part of the edit.
         let expected = [
             (Verdict::Liked, true),
             drawn,
@@ -227,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_desk_goes_through_text_unchanged() {
-        let text = serde_json::to_string(&desk()).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<Layer>>(&text).unwrap(), desk());
+    fn layers_survive_a_round_trip_through_json() {
+        let text = serde_json::to_string(&layers()).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Layer>>(&text).unwrap(), layers());
     }
 }

@@ -1,25 +1,24 @@
-//! Names and seeds of shots, out of nothing but what a shot shows: they stay when scenes are moved or
-//! lines put in.
+//! Names and seeds of shots. They depend only on what a shot shows, and stay the same when scenes are moved or lines
+//! inserted.
 //!
-//! A shot is called after its kind and the parts that tell it from others of that kind:
-//! `background-studio-at_night-in_the_rain`. Different parts never make the same name, on file
-//! systems that take upper and lower case for one neither: what plain lower-case words cannot say
-//! without doubt (`At night!`) is followed by a hash of the parts.
+//! A name consists of the kind of the shot and the parts that distinguish it from others of that kind:
+//! `background-studio-at_night-in_the_rain`. Different parts never have the same name, not even on file systems that
+//! ignore case: if lower-case words cannot represent the parts exactly (`At night!`), a hash of the parts is appended.
 
 use super::{ShotId, ShotKind};
 use crate::story::check::is_id;
 
-/// How long a name may become before it is cut and given a hash, in bytes.
+/// The length in bytes above which a name is truncated and gets a hash.
 const LONGEST: usize = 90;
 
-/// The name of a shot in the making.
+/// A builder for the name of a shot.
 pub(super) struct Name {
     text: String,
-    /// What hash to append if the text does not say everything.
+    /// The hash of the parts, appended if the text is not exact.
     key: blake3::Hasher,
-    /// Whether the parts could be read back from the text.
+    /// Whether the text determines the parts.
     exact: bool,
-    /// Parts without words, which show in the text only if another part follows.
+    /// The number of empty parts since the last one with text. They are written only if another part follows.
     blanks: usize,
 }
 
@@ -30,7 +29,7 @@ impl Name {
         Self { text, key, exact: true, blanks: 0 }
     }
 
-    /// Adds an id from a sheet. As `-` stands between parts, one inside the id is doubled.
+    /// Adds an id from a sheet. `-` separates parts, so one inside the id is doubled.
     pub fn id(mut self, id: &str) -> Self {
         self.exact &= is_id(id) && !id.contains("__") && !id.chars().any(is_upper);
         self.part(id, &readable(id, |c| c == '_' || c == '-').replace('-', "--"));
@@ -45,7 +44,7 @@ impl Name {
         self
     }
 
-    /// Tells it from a name that reads the same.
+    /// Appends the hash, to distinguish the name from an equal one.
     pub fn hashed(mut self) -> Self {
         self.exact = false;
         self
@@ -70,11 +69,11 @@ impl Name {
             self.text.push_str("__");
             self.text.push_str(&self.key.finalize().to_hex()[..10]);
         }
-        ShotId::made(self.text)
+        ShotId::from_valid(self.text)
     }
 }
 
-/// The letters and digits of a text in lower case, one `_` for whatever stands between them.
+/// The letters and digits of a text in lower case, with one `_` for all characters between two of them.
 fn readable(text: &str, keep: impl Fn(char) -> bool) -> String {
     let mut slug = String::with_capacity(text.len());
     let mut gap = false;
@@ -95,8 +94,8 @@ fn is_upper(c: char) -> bool {
     !c.to_lowercase().eq([c])
 }
 
-/// The seed that all pictures of one character, or of one place, start from: its composition stays
-/// over expressions and times of day. 32 bits, so that people can read it out and JSON can hold it.
+/// The seed of all pictures of one character or place, so that its composition stays the same for all expressions and
+/// times of day. It has 32 bits, so that people can read it and JSON can hold it.
 pub(super) fn family_seed(style_seed: u64, kind: ShotKind, id: &str) -> u64 {
     let mut hash = blake3::Hasher::new();
     hash.update(&style_seed.to_le_bytes());
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_make_plain_names() {
+    fn plain_words_are_readable_in_names() {
         assert_eq!(name(["studio", "at night", "", ""]), "background-studio-at_night");
         assert_eq!(name(["studio", "", "", ""]), "background-studio");
         assert_eq!(name(["old-town", "", "in the rain", ""]), "background-old--town-_-in_the_rain");
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_plain_words_cannot_say_is_followed_by_a_hash() {
+    fn parts_that_are_not_plain_words_get_a_hash() {
         for parts in [["Studio", "", "", ""], ["studio", "At night!", "", ""], ["../x", "", "", ""]]
         {
             let name = name(parts);
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut_and_still_differ() {
+    fn long_words_are_truncated_and_names_still_differ() {
         let (one, two) = ("é ".repeat(500), format!("{}é x", "é ".repeat(500)));
         let [one, two] = [&one, &two].map(|mood| name(["studio", "", "", mood.trim()]));
         assert_ne!(one, two);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_of_other_families_differ() {
+    fn seeds_of_different_families_differ() {
         let seed = |style, kind, id| family_seed(style, kind, id);
         let here = seed(7, ShotKind::Portrait, "mira");
         assert_eq!(here, seed(7, ShotKind::Portrait, "mira"));
@@ -162,7 +161,7 @@ mod tests {
         assert!(here <= u64::from(u32::MAX));
     }
 
-    /// Texts that are easily mistaken for each other.
+    /// Similar texts.
     fn text() -> impl Strategy<Value = String> {
         "[abAB_ !-]{0,4}".prop_map(|text| text.trim().to_owned())
     }
@@ -183,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn every_text_makes_a_good_name(parts in [".*", ".*", ".*", ".*"]) {
+        fn every_text_makes_a_valid_name(parts in [".*", ".*", ".*", ".*"]) {
             prop_assert!(ShotId::new(background(&parts)).is_ok());
         }
     }

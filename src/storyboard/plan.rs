@@ -1,4 +1,4 @@
-//! From a story to its shots.
+//! Derives the shots of a story.
 //!
 //! | shot | one for each | prompt, before the style's words | seed family |
 //! |---|---|---|---|
@@ -7,7 +7,7 @@
 //! | moment | moment | its words | the moment |
 //! | item | item | looks | the item |
 //!
-//! A sheet without looks gives its name instead.
+//! For a sheet without looks, its name is used instead.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ impl Storyboard {
     /// Lists every shot of a story in `style`, with the author's own words applied.
     ///
     /// Sizes that the style leaves unset are those of the built-in model; see
-    /// [`Style::with_sizes_of`] for others. Shots of sheets that a faulty story lacks are left out.
+    /// [`Style::with_sizes_of`] for others. Shots of sheets that do not exist are left out.
     #[must_use]
     pub fn plan(story: &Story, style: &Style, words: &AuthorWords) -> Self {
         let mut planner = Planner::new(story, style, words);
@@ -43,7 +43,7 @@ impl Storyboard {
     }
 }
 
-/// A storyboard in the making, with the sheets of the story by id.
+/// Builds a storyboard, with the sheets of the story by id.
 struct Planner<'a> {
     style: &'a Style,
     sizes: Sizes,
@@ -56,12 +56,12 @@ struct Planner<'a> {
     board: Storyboard,
 }
 
-/// What is particular to a shot.
+/// The properties of a shot that depend on its kind.
 struct Draft<'a> {
     id: ShotId,
     kind: ShotKind,
     title: String,
-    /// The id of what the seed grows from.
+    /// The id of the character, place, moment or item that determines the seed.
     family: &'a str,
     prompt: Prompt,
     negative_prompt: &'a str,
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Puts in the shots of a scene as a reader meets them.
+    /// Adds the shots of a scene in reading order.
     fn scene(&mut self, scene: &'a Scene) {
         self.background(scene);
         for line in &scene.lines {
@@ -119,7 +119,7 @@ impl<'a> Planner<'a> {
             })
         });
         self.board.backgrounds.entry(scene.id.clone()).or_insert(at);
-        self.shown(at, scene);
+        self.add_scene(at, scene);
     }
 
     fn portrait(&mut self, line: &'a Line, scene: &Scene) {
@@ -129,7 +129,7 @@ impl<'a> Planner<'a> {
         let of_character = self.board.portraits.get(&character.id);
         let known = of_character.and_then(|of| of.get(expression)).copied();
         let at = known.unwrap_or_else(|| self.new_portrait(character, expression));
-        self.shown(at, scene);
+        self.add_scene(at, scene);
     }
 
     /// `expression` is empty for the plain portrait.
@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
         let id = if on_sheet.is_some() {
             name.id(expression)
         } else if self.expressions.contains_key(&(&character.id, &expression.replace(' ', "_"))) {
-            // `very happy` on a line is not the `very_happy` of the sheet.
+            // `very happy` in a line is not the `very_happy` of the sheet.
             name.words(expression).hashed()
         } else {
             name.words(expression)
@@ -179,7 +179,7 @@ impl<'a> Planner<'a> {
             self.board.moments.insert(moment.id.clone(), at);
             at
         });
-        self.shown(at, scene);
+        self.add_scene(at, scene);
     }
 
     fn item(&mut self, item: &'a Item, scene: Option<&Scene>) {
@@ -197,11 +197,11 @@ impl<'a> Planner<'a> {
             at
         });
         if let Some(scene) = scene {
-            self.shown(at, scene);
+            self.add_scene(at, scene);
         }
     }
 
-    /// Puts a shot at the end of the board.
+    /// Appends a shot to the board.
     fn add(&mut self, draft: Draft<'a>) -> usize {
         let Draft { id, kind, title, family, prompt, negative_prompt } = draft;
         let sizes = self.sizes;
@@ -235,9 +235,9 @@ impl<'a> Planner<'a> {
         at
     }
 
-    /// Notes that a scene shows a shot. Scenes come one after the other, so that a scene which is
-    /// noted already is the last.
-    fn shown(&mut self, at: usize, scene: &Scene) {
+    /// Records that a scene shows a shot. Scenes are planned one after the other, so a scene that is recorded already is
+    /// the last.
+    fn add_scene(&mut self, at: usize, scene: &Scene) {
         let scenes = &mut self.board.shots[at].scenes;
         if scenes.last() != Some(&scene.id) {
             scenes.push(scene.id.clone());

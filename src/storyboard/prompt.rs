@@ -1,4 +1,4 @@
-//! A prompt, piece by piece.
+//! A builder for prompts.
 
 use super::{PromptPiece, PromptSource};
 use crate::recipe::words::{join, tidy};
@@ -8,7 +8,7 @@ use crate::recipe::words::{join, tidy};
 pub(super) struct Prompt(Vec<PromptPiece>);
 
 impl Prompt {
-    /// Adds words, tidied, unless there are none.
+    /// Adds tidied words, unless they are empty.
     pub fn with(mut self, words: &str, from: PromptSource) -> Self {
         let words = tidy(words);
         if !words.is_empty() {
@@ -17,7 +17,7 @@ impl Prompt {
         self
     }
 
-    /// The text for the model, and its pieces.
+    /// Returns the text for the model, and its pieces.
     pub fn finish(self) -> (String, Vec<PromptPiece>) {
         (join(self.0.iter().map(|piece| piece.words.as_str())), self.0)
     }
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_tidied_and_what_is_empty_is_left_out() {
+    fn pieces_are_tidied_and_empty_ones_are_left_out() {
         let prompt = Prompt::default()
             .with(" a fox,\n   red ,", PromptSource::Style)
             .with(" , ", PromptSource::Author)

@@ -11,53 +11,51 @@ use bevy::prelude::Reflect;
 
 /// The stable name of a shot: `background-studio-at_night`, `portrait-mira-happy`.
 ///
-/// It names files, so it holds letters, digits, `-` and `_` only and is never empty.
+/// It is used in file names, so it contains only letters, digits, `-` and `_`, and is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(try_from = "String", into = "String")]
 pub struct ShotId(String);
 
-/// Why a text is no [`ShotId`].
+/// The error for a text that is not a valid [`ShotId`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is no shot id: it may hold letters, digits, `-` and `_` only, and not be empty or over 120 bytes long"
-)]
+#[error("`{text}` is not a shot id: use letters, digits, `-` and `_` only, and 1 to 120 bytes")]
 pub struct ShotIdError {
     /// The text.
     pub text: String,
 }
 
-/// What kind of picture a shot is.
+/// The kind of picture that a shot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShotKind {
-    /// What stands behind a scene.
+    /// The background of a scene.
     Background,
     /// A character with an expression.
     Portrait,
-    /// A key moment that a line asks for.
+    /// A key moment of a line.
     Moment,
-    /// A thing on its own.
+    /// A single item.
     Item,
 }
 
-/// Where a shot stands between the story and the finished picture.
+/// The state of a shot's picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShotState {
-    /// Nothing was drawn yet.
+    /// There is no take.
     Missing,
-    /// Waits for the worker thread, or is being drawn.
+    /// A job for it waits or runs.
     Queued,
-    /// A take of the current recipe exists; the author has accepted none.
+    /// A take of the current recipe exists, but none is accepted.
     Drafted,
     /// The author accepted a take of the current recipe.
     Accepted,
-    /// There are pictures, but the story or the style has changed since.
+    /// There are takes, but only of older recipes.
     Stale,
-    /// Nothing in the story asks for it any more.
+    /// The story no longer needs it.
     Orphaned,
-    /// Drawing failed; the error stands on the shot.
+    /// Drawing failed.
     Failed,
 }
 
@@ -66,21 +64,20 @@ pub enum ShotState {
 pub struct Shot {
     /// Its stable name.
     pub id: ShotId,
-    /// What kind of picture it is.
+    /// Its kind.
     pub kind: ShotKind,
-    /// A short name for people: `The studio, at night`.
+    /// A readable title: `The studio, at night`.
     pub title: String,
     /// The ids of the scenes that show it, in story order; empty for an item that no line shows.
     pub scenes: Vec<String>,
-    /// What is drawn, take 0.
+    /// The recipe of take 0.
     pub recipe: Recipe,
-    /// Where each piece of the prompt comes from, in order; the prompt is these, joined by `, `.
-    /// What would be empty is left out.
+    /// The pieces of the prompt in order, without empty ones. The prompt is these, joined by `, `.
     pub sources: Vec<PromptPiece>,
 }
 
 impl Shot {
-    /// The character, place and item that it shows, as far as its prompt tells.
+    /// The characters, places and items in its prompt.
     pub fn subjects(&self) -> impl Iterator<Item = &PromptSource> {
         use PromptSource::{Character, Item, Place};
         let sources = self.sources.iter().map(|piece| &piece.from);
@@ -88,16 +85,16 @@ impl Shot {
     }
 }
 
-/// A piece of a prompt and where it comes from.
+/// A piece of a prompt with its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PromptPiece {
     /// The words.
     pub words: String,
-    /// Where they stand.
+    /// Their source.
     pub from: PromptSource,
 }
 
-/// Where a piece of a prompt stands. Shown to people by [`fmt::Display`]: `place studio: looks`.
+/// The source of a piece of a prompt. [`fmt::Display`] shows it to people: `place studio: looks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptSource {
@@ -124,29 +121,29 @@ pub enum PromptSource {
     Moment(String),
     /// The words of the style.
     Style,
-    /// The author, by hand, on this shot.
+    /// The author's own words for this shot.
     Author,
 }
 
-/// What the author changed by hand on one shot.
+/// The author's own words for one shot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct ShotWords {
-    /// Stands in the place of everything but the style's words, unless it is blank.
+    /// Replaces the whole prompt except the style's words, unless it is blank.
     pub words: Option<String>,
     /// Added to the negative prompt.
     #[serde(alias = "unwanted")]
     pub negative_prompt: Option<String>,
-    /// Stands in the place of the seed.
+    /// Replaces the seed.
     pub seed: Option<u64>,
 }
 
 impl ShotId {
-    /// Checks a text.
+    /// Creates an id from a text.
     ///
     /// # Errors
-    /// When it holds anything but letters, digits, `-` and `_`, is empty, or is longer than 120 bytes.
+    /// If it contains characters other than letters, digits, `-` and `_`, is empty, or is longer than 120 bytes.
     pub fn new(text: impl Into<String>) -> Result<Self, ShotIdError> {
         let text = text.into();
         let fits = !text.is_empty()
@@ -155,9 +152,9 @@ impl ShotId {
         if fits { Ok(Self(text)) } else { Err(ShotIdError { text }) }
     }
 
-    /// A text that [`super::naming`] has made to fit.
-    pub(super) fn made(text: String) -> Self {
-        debug_assert!(Self::new(text.as_str()).is_ok(), "`{text}` was not made to fit");
+    /// Creates an id from a text that is known to be valid.
+    pub(super) fn from_valid(text: String) -> Self {
+        debug_assert!(Self::new(text.as_str()).is_ok(), "`{text}` is not a valid id");
         Self(text)
     }
 
@@ -189,7 +186,7 @@ impl From<ShotId> for String {
 }
 
 impl ShotKind {
-    /// All kinds, in the order in which they are listed.
+    /// All kinds, in the order for display.
     pub const ALL: [Self; 4] = [Self::Background, Self::Portrait, Self::Moment, Self::Item];
 
     /// Its name: `background`.
@@ -205,7 +202,7 @@ impl ShotKind {
 }
 
 impl ShotState {
-    /// All states, in the order in which they are offered.
+    /// All states, in the order for display.
     pub const ALL: [Self; 7] = [
         Self::Missing,
         Self::Queued,

@@ -117,7 +117,7 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     // `b.png` is not the picture that was edited.
     replay(&["--parent", "b.png"]).fails_with(&["changed"]);
     fs::copy(workspace.path("a.png"), workspace.path("b.png")).unwrap();
-    replay(&[]).fails_with(&["b.png", "does not say"]);
+    replay(&[]).fails_with(&["b.png", "no provenance"]);
 
     // Inside an art folder, the parent is found.
     workspace.render(&["--shot", "item-key"]).exits(0);
