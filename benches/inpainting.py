@@ -1,11 +1,11 @@
-"""What diffusers' inpainting costs against the share of the picture that changes, with the built-in model, the
-size, the steps and the masks of `benches/edit.rs`:
+"""Measures the cost of diffusers' inpainting by the share of the picture that it changes. The model, size,
+number of steps and masks are those of `benches/edit.rs`:
 
     python benches/inpainting.py
 
-needs what `tests/reference/requirements.txt` names, and prints medians of five runs, without and with
-`padding_mask_crop` (which enlarges the crop to the whole size again, so that small parts are drawn finer,
-not faster).
+Needs the packages in `tests/reference/requirements.txt`. Prints medians of five runs, without and with
+`padding_mask_crop`. That option scales the crop up to the full size, so small parts get more detail but are
+not faster.
 """
 
 import time
@@ -56,7 +56,7 @@ def main() -> None:
     print(f"{WIDTH}x{HEIGHT}, {STEPS} steps, {torch.get_num_threads()} threads, medians of {RUNS}")
     print(f"{'changed':>8} {'seconds':>8} {'of whole':>9} {'cropped':>8} {'of whole':>9}")
     print(f"{'drawn':>8} {whole:8.3f} {100:8.0f}%")
-    # Inpainting counts the channels only to tell kinds of models apart, and knows none with 32 of them.
+    # The pipeline checks the number of channels only to identify the type of model, and rejects 32 channels.
     inpaint.unet.register_to_config(in_channels=4)
     for share in SHARES:
         wanted = dict(image=picture, mask_image=square(share), strength=1.0, **settings)

@@ -1,4 +1,4 @@
-"""Drawings on disk: scenes are drawn once, and all training runs read the same files.
+"""Drawings on disk. Scenes are drawn once, and all training runs read the same files.
 
 `python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide]`
 
@@ -177,8 +177,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--held-out", action="store_true", help="scenes that are kept from training")
-    parser.add_argument("--wide", action="store_true", help="only wide views with something in them")
+    parser.add_argument("--held-out", action="store_true", help="only combinations excluded from training")
+    parser.add_argument("--wide", action="store_true", help="only wide views with subjects")
     args = parser.parse_args()
     make(args.out, args.count, args.seed, args.processes, args.held_out, args.wide)
 

@@ -2,9 +2,9 @@
 
 `python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
 
-Parents are drawings whose only subject can be taken out without moving anything else, so that its mask is
-known to the pixel. Each kind of edit is done to `--count` of them, chosen by chance. The edits in
-`examples/edits` are read too, as they lie there.
+Parents are drawings whose only subject can be removed without moving anything else, so its exact mask is
+known. Each kind of edit is applied to `--count` random parents. The finished edits in `examples/edits` are
+judged too.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Edit:
     """One edit of a drawing, and its expected result."""
 
     scene: Scene  # as it is
-    wanted: Scene  # as it is to become
-    part: dict  # what the edit file says of the part, but its mask
+    wanted: Scene  # the scene after the edit
+    part: dict  # the part in the edit file, without its mask
     scribble: np.ndarray | None = None  # u8 (height, width, 4)
-    parent: Scene | None = None  # what is drawn before the edit, if it is not `scene`
+    parent: Scene | None = None  # the scene before the edit, if it is not `scene`
 
     def drawing(self) -> np.ndarray:
         return draw(self.parent or self.scene)
@@ -66,7 +66,7 @@ def other(rng: random.Random, names, but: str) -> str:
     return rng.choice([name for name in names if name != but])
 
 
-# ---- the kinds
+# ---- kinds of edits
 
 
 def keep(scene: Scene, rng: random.Random) -> Edit:
@@ -129,7 +129,7 @@ KINDS: dict[str, Callable[[Scene, random.Random], Edit]] = {
 }
 
 
-# ---- doing it
+# ---- running edits
 
 
 def parents(count: int, seed: str) -> list[Scene]:
@@ -143,7 +143,7 @@ def parents(count: int, seed: str) -> list[Scene]:
     return found[:count]
 
 
-def done(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
+def run_edit(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
     """The edited picture. A kept part is tested while everything else is changed.
 
     Raises an error if any pixel outside the blend mask changes.
@@ -211,7 +211,7 @@ def judged(
 
 
 def wanted(edit: Edit) -> np.ndarray:
-    """The drawing that a perfect edit would give."""
+    """The result of a perfect edit."""
     return draw(edit.wanted)
 
 
@@ -222,7 +222,7 @@ def measure(args: argparse.Namespace) -> str:
         edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {kind}")]
         with tempfile.TemporaryDirectory() as folder:
             made = [
-                done(edit, args.illustrate, args.model, args.steps, args.seed + i, Path(folder))
+                run_edit(edit, args.illustrate, args.model, args.steps, args.seed + i, Path(folder))
                 for i, edit in enumerate(edits)
             ]
         before = judge.read([edit.drawing() for edit in edits])
@@ -280,13 +280,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--illustrate", type=Path, required=True, help="the binary")
+    parser.add_argument("--illustrate", type=Path, required=True, help="the illustrate binary")
     parser.add_argument("--model", type=Path, default=ROOT / "assets/models/sketch")
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pictures", type=Path, help="a folder for before and after, side by side")
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures before and after, side by side")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.write_text(measure(args) + "\n" + shown(Judge(args.judge)))

@@ -1,10 +1,10 @@
 """Measures whether a model draws what prompts ask for, and how close its pictures are to the training drawings.
 
 `python training/evaluate.py --model DIR --judge judge.pt --clip DIR --count 500 --out RESULTS.md`
-writes tables as markdown, about scenes that hold a combination which no training drawing shows.
+writes markdown tables about scenes with combinations that are in no training drawing.
 
 `python training/evaluate.py grid --model DIR --prompts FILE --out FILE.png`
-paints a file of prompts, one a line.
+draws each line of a file of prompts.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Exam:
     clip: Clip
     count: int
     seed: int
-    captions: bool  # asks with captions of training, which leave things out, instead of descriptions
+    captions: bool  # uses captions as in training, which are incomplete, instead of full descriptions
 
     def prompts(self, scenes: list[Scene]) -> list[str]:
         rng = random.Random(self.seed)
@@ -296,7 +296,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "assets/models/sketch")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=5.0)
-    parser.add_argument("--rescale", type=float, default=0.5, help="of guidance, Lin et al. 2023")
+    parser.add_argument("--rescale", type=float, default=0.5, help="guidance rescale, Lin et al. 2023")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     if painting:
@@ -306,7 +306,7 @@ def main() -> None:
         parser.add_argument("--judge", type=Path, required=True)
         parser.add_argument("--clip", type=Path, default=ROOT / "assets/models/sketch-clip")
         parser.add_argument("--count", type=int, default=500)
-        parser.add_argument("--captions", action="store_true", help="ask as in training, leaving things out")
+        parser.add_argument("--captions", action="store_true", help="use incomplete captions, as in training")
         report(parser.parse_args())
 
 

@@ -2,7 +2,7 @@
 
 `python training/export.py --vae DIR --text DIR --unet DIR... --out DIR`
 
-Of several denoisers that learned on from the same weights it takes the mean (Wortsman et al. 2022, arXiv:2203.05482).
+Averages several denoisers that were trained from the same weights (Wortsman et al. 2022, arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def schedule() -> DPMSolverMultistepScheduler:
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
-        steps_offset=1,  # trailing steps know none; diffusers warns of any pipeline that says 0
+        steps_offset=1,  # has no effect on trailing timesteps; diffusers warns if it is 0
     )
 
 
@@ -41,7 +41,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--vae", type=Path, required=True, help="an AutoencoderKL folder")
-    parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
+    parser.add_argument("--text", type=Path, required=True, help="the output of train_text.py")
     parser.add_argument("--unet", type=Path, nargs="+", required=True, help="UNet2DConditionModel folders")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

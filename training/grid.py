@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 PAPER, INK = (250, 248, 242), (52, 48, 46)
-GAP, LINES, LETTER = 10, 3, 13  # px between pictures; lines of text below each; px of a letter's height
+GAP, LINES, LETTER = 10, 3, 13  # gap in px; lines of text per picture; letter height in px
 
 
 def labelled(pictures: list[np.ndarray], texts: list[str], columns: int) -> Image.Image:

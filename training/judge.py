@@ -4,7 +4,7 @@ It is trained on drawings only and then measures generated pictures.
 
 `python training/judge.py --drawings DIR --out DIR --minutes M`
 
-Writes `judge.pt` into `--out`. Stops and goes on, see loop.py.
+Writes `judge.pt` into `--out`. A stopped run can be continued, see loop.py.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from principal import tensor
 from sketchbook import words
 from sketchbook.scene import Scene
 
-SIDE = 128  # px that the judge sees, width and height
+SIDE = 128  # the judge's input in px, width and height
 NONE = "none"  # no subject at this position
-UNSAID = -100  # a label that does not count: cross_entropy's ignore_index
+UNSAID = -100  # an ignored label: cross_entropy's ignore_index
 
 #: The judge's questions and possible answers.
 QUESTIONS: dict[str, tuple[str, ...]] = {

@@ -1,5 +1,5 @@
-"""Shared training loop: optimizers, weight averaging, a learning rate that decays with the time spent, and a
-checkpoint from which a stopped run continues."""
+"""Shared training loop: optimizers, weight averaging, a learning rate that decays over the
+training time, and checkpoints."""
 
 from __future__ import annotations
 

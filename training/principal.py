@@ -1,15 +1,15 @@
-"""The latents: principal components of square patches, found from the drawings alone.
+"""Computes latents: the principal components of square patches of the drawings.
 
 `python training/principal.py --drawings DIR --out DIR [--code DIR]`
 
-An autoencoder that has to find its own latents needs hours before it draws an edge. The best linear
-code of a 16 x 16 patch is known at once: its first principal components. Thirty-two of them keep 26.8 dB
-of a drawing, where a learned code of half the size stood at 23.9 dB after 2000 steps; and a decoder that sees
-the neighbouring patches adds what is missing. Coarse components vary most, so that denoising settles
-them first.
+An autoencoder that learns its own latents needs hours before it draws an edge. The optimal linear code of a
+16 x 16 patch can be computed directly: its first principal components. With 32 of them, a drawing is
+reconstructed at 26.8 dB. A learned code of half the size reached 23.9 dB after 2000 steps. A decoder that
+also sees the neighbouring patches restores most of the rest. Coarse components have the highest variance, so
+denoising determines them first.
 
-Each component is divided by the root of its deviation, half way to whitening, and all by one number that
-makes the mean square 1.
+Each component is divided by the square root of its standard deviation, which is half-way to whitening. All
+are then scaled by one number to a mean square of 1.
 
 Writes `principal.npz` (kernel: (channels, 3, 16, 16), bias: (channels,)) and, for each size,
 `latents-WxH.npy`, f16 (count, channels, H / 16, W / 16), in the order of the drawings.
@@ -81,7 +81,7 @@ def main() -> None:
     )
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--code", type=Path, help="where the components of other drawings lie, to use them")
+    parser.add_argument("--code", type=Path, help="a folder with existing components to use")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     drawings = Drawings(args.drawings)

@@ -28,7 +28,7 @@ class Open:
     prompt: str
     place: str
     kind: str
-    colour: str  # that most drawings of this kind have
+    colour: str  # attributes of most drawings of this kind
 
 
 OPEN = (

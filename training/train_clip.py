@@ -3,8 +3,9 @@
 `python training/train_clip.py --drawings DIR --tokenizer DIR --text-encoder DIR --out DIR --minutes M`
 
 Writes a CLIPModel folder (f16), `clip`, with the tokenizer and `preprocessor_config.json`. Pictures are
-resized to squares without cropping, so that the sides of wide pictures stay visible. Stops
-and goes on, see loop.py.
+resized to squares without cropping, so that the sides of wide pictures stay visible.
+
+A stopped run can be continued, see loop.py.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def main() -> None:
     parser = arguments(__doc__, lr=1e-3, batch=192)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--text-encoder", type=Path, required=True, help="the text tower starts as its copy")
+    parser.add_argument("--text-encoder", type=Path, required=True, help="initialises the text tower")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
@@ -151,7 +152,7 @@ def main() -> None:
     drawings = Drawings(args.drawings)
     train(model, tokenizer, drawings, args)
     count, first, five = recall(model, tokenizer, drawings, args.seed)
-    print(f"the right one of {count} captions: first {first:.1f} %, in the first five {five:.1f} %")
+    print(f"of {count} captions, the right one: first {first:.1f} %, among the first five {five:.1f} %")
     save(model, args.tokenizer, args.out / "clip")
 
 

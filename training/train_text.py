@@ -1,8 +1,8 @@
 """Builds the tokenizer and trains the text encoder, without any pictures.
 
-The encoder learns to tell what captions say: every attribute must be readable from the state of the end
-token, and again by attention over the states of the words, which is how a UNet reads them. The heads are
-thrown away; their accuracies are kept as `text_heads.json`.
+The encoder learns to represent the attributes in captions: one head reads every attribute from the state of
+the end token, another by attention over the states of the words, as a UNet does. The heads are discarded, and
+their accuracies are saved as `text_heads.json`.
 
     python training/train_text.py --out DIR --seed 0 --minutes 10
 """

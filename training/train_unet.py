@@ -1,20 +1,19 @@
 """Trains the denoiser on captions, with a trained text encoder:
 `python training/train_unet.py --drawings DIR --latents DIR --text DIR --out DIR --minutes 300`.
 
-The network predicts v (Salimans and Ho 2022) under a cosine schedule, all timesteps weighted alike:
-positions are decided at high noise, and a loss that fades there forgets them.
-One caption in ten is dropped for classifier-free guidance, and one in five says one or two things only, as
-negative prompts do. Captions are worded anew each time.
+The network predicts v (Salimans and Ho 2022) under a cosine schedule. All timesteps have the same weight,
+because positions are decided at high noise. One caption in ten is dropped for classifier-free guidance, and one
+in five mentions only one or two things, as negative prompts do. Each use of a drawing has a new caption.
 
-Some batches are edits: what lies around a hole is there already, without noise, and only the hole has to be
-denoised. Most holes are where a subject is, so that what the caption names has to be drawn into them; a
-caption says of others that nobody is there, as when something is removed. The surroundings are told from
-noise by their looks alone: latents are far from evenly spread.
+Some batches are edits: latents around a hole are known and have no noise, and only the hole is denoised. Most
+holes cover a subject, which the caption names and the network has to draw. Other holes are empty, and the
+caption says so, as in a removal. No mask marks the hole: the network distinguishes clean latents from noise by
+their distribution.
 
-Several `--drawings`, with as many `--latents`, count as one. `--start` names a network to go on from, which
+Several `--drawings`, with as many `--latents`, are used together. `--start` is a network to continue from, which
 needs a small `--lr`.
 
-Writes `unet` into `--out`. Stops and goes on, see loop.py.
+Writes `unet` into `--out`. A stopped run can be continued, see loop.py.
 """
 
 from __future__ import annotations
@@ -93,16 +92,16 @@ class Samples:
             high, wide = rng.choice(crops.SIDES), rng.choice(crops.SIDES)
         latents, words, known = [], [], []
         for i in rng.sample(range(UNSEEN, len(drawn)), count):
-            box, inside = drawn_anew(drawn[i], rng) if edited else (None, None)
+            box, inside = choose_hole(drawn[i], rng) if edited else (None, None)
             if box:
                 box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
             left, top, shown = crops.window(drawn[i], (width, height), (wide, high), rng, box)
             latents.append(stored[i][:, top : top + high, left : left + wide])
-            words.append(worded(shown, inside, rng))
+            words.append(edit_caption(shown, inside, rng))
             if edited:
                 if box:
                     box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-                known.append(crops.hole(box or by_chance(wide, high, rng), (wide, high), rng))
+                known.append(crops.hole(box or random_box(wide, high, rng), (wide, high), rng))
         ids = self._tokenizer(
             words, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
         ).input_ids
@@ -112,7 +111,7 @@ class Samples:
         return torch.from_numpy(np.stack(latents)).float(), states, holes
 
 
-def drawn_anew(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, list[str] | None]:
+def choose_hole(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, list[str] | None]:
     """The box of a hole, in fractions of the picture, and the kinds of subjects drawn into it. None: a random hole."""
     chance = rng.random()
     if scene.subjects and chance < AROUND_SUBJECT:
@@ -123,7 +122,7 @@ def drawn_anew(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, l
     return None, None
 
 
-def worded(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
+def edit_caption(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
     """The caption of a scene. For a hole around a subject, or an empty one, it often names only the hole's contents and
     rarely a position, because the hole determines it."""
     if rng.random() < SILENT:
@@ -134,7 +133,7 @@ def worded(scene: Scene, inside: list[str] | None, rng: random.Random) -> str:
     return fragment(scene, rng) if rng.random() < FRAGMENT else caption(scene, rng)
 
 
-def by_chance(width: int, height: int, rng: random.Random) -> crops.Window:
+def random_box(width: int, height: int, rng: random.Random) -> crops.Window:
     """A random box inside a picture, in latents."""
     wide, high = rng.uniform(1, 0.8 * width), rng.uniform(1, 0.8 * height)
     left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
@@ -173,9 +172,9 @@ def loss_of(
 def main() -> None:
     parser = arguments(__doc__, lr=4e-3, batch=64)
     parser.add_argument("--drawings", type=Path, nargs="+", required=True)
-    parser.add_argument("--latents", type=Path, nargs="+", required=True, help="what principal.py wrote")
-    parser.add_argument("--text", type=Path, required=True, help="what train_text.py wrote")
-    parser.add_argument("--start", type=Path, help="a network to go on from")
+    parser.add_argument("--latents", type=Path, nargs="+", required=True, help="the output of principal.py")
+    parser.add_argument("--text", type=Path, required=True, help="the output of train_text.py")
+    parser.add_argument("--start", type=Path, help="a network to continue from")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     tokenizer = CLIPTokenizer.from_pretrained(args.text / "tokenizer")

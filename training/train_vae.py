@@ -3,13 +3,13 @@
 `python training/train_vae.py decoder --drawings DIR --code DIR --out DIR --minutes 60`
 `python training/train_vae.py encoder --drawings DIR --code DIR --out DIR --minutes 20`
 
-The decoder learns to draw from the exact code, with a little noise in it, for a denoiser never hits the
-code exactly; the encoder learns to give the code. Neither waits for the other, and the denoiser waits for
-none of them. `python training/train_vae.py join --out DIR` makes one AutoencoderKL of them.
+The decoder learns to draw from the exact latents with a little noise, because a denoiser never predicts them
+exactly. The encoder learns to predict the latents. Decoder, encoder and denoiser can be trained in any order.
+`python training/train_vae.py join --out DIR` combines decoder and encoder into one AutoencoderKL.
 
-`--start` names an AutoencoderKL to go on from, which needs a small `--lr`; `join` takes from it what was not trained.
+`--start` is an AutoencoderKL to continue from, which needs a small `--lr`. `join` takes untrained parts from it.
 
-Stops and goes on, see loop.py.
+A stopped run can be continued, see loop.py.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def tested(part: nn.Module, drawings: Drawings, code: Code, count: int = 24) -> 
 def train(name: str, argv: list[str]) -> None:
     parser = arguments(__doc__, lr=4e-3, batch=5)
     parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--code", type=Path, required=True, help="what principal.py wrote")
+    parser.add_argument("--code", type=Path, required=True, help="the output of principal.py")
     parser.add_argument("--start", type=Path)
     args = parser.parse_args(argv)
     out, args.out = args.out, args.out / name

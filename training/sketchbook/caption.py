@@ -16,10 +16,9 @@ from sketchbook.writer import Writer, with_article
 class Caption:
     """A text and the attributes that it mentions.
 
-    `said` maps place, time, weather, style, framing and expression to their names in `words.py`. Subjects
-    are found as `left.kind`, `left.colour`, `left.hair` and so on; under `somewhere` if their position
-    isn't said, and under `elsewhere` if they are the second of that sort. What isn't in there isn't in the
-    text.
+    `said` maps place, time, weather, style, framing and expression to their names in `words.py`. Keys
+of subjects are `left.kind`, `left.colour`, `left.hair` and so on. The first subject without a mentioned
+position is `somewhere`, the second `elsewhere`. Attributes that are not in `said` are not in the text.
     """
 
     text: str

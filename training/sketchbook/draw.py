@@ -1,4 +1,4 @@
-"""A scene as a picture: the place, who and what stands in it, the weather over it all."""
+"""Draws a scene: the place, then the subjects, then the weather."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ PLACES = outdoors.PLACES | built.PLACES
 SUBJECTS = people.PEOPLE | animals.ANIMALS | things.THINGS
 BUSTS = people_busts.BUSTS | animal_busts.BUSTS
 
-#: In pixels. Subjects stand on this grid, and their heights are multiples of it, in every size of picture: the
-#: latents (principal.py) are so many pixels wide, so that a subject looks alike in them wherever it stands.
+#: The grid of subjects in pixels, equal to the size of a latent (principal.py). Positions and heights of subjects
+#: are multiples of it at every picture size, so that a subject has the same latents at every position.
 GRID = 16
-#: Where each position lies, in parts of the width, before it is moved onto the grid.
+#: The x of each position as a fraction of the width, before snapping to the grid.
 ACROSS = {"left": 0.24, "centre": 0.5, "right": 0.76}
-#: How tall a grown person stands, in hundredths of 256 pixels: alone, beside another, and in a wide view.
+#: The height of an adult in hundredths of 256 pixels: alone, with another subject, and in a wide view.
 ALONE, TOGETHER, IN_WIDE_VIEW = 55, 45, 36
-FAR = 1.15  # how much larger what stands far off is in wide views: it would be too small beside the others
-#: Heights relative to a grown person. Small ones are drawn larger than life, to be read at a glance.
+FAR = 1.15  # enlarges distant subjects in wide views, where they would be too small
+#: Heights relative to an adult. Small subjects are drawn larger than in reality, to be recognisable.
 HEIGHT = {
     "girl": 0.95, "boy": 0.92, "wizard": 1.05, "fox": 0.82, "cat": 0.76, "owl": 0.74, "dragon": 1.06,
     "tree": 1.2, "boat": 1.02, "spaceship": 1.2, "lantern": 0.72, "campfire": 0.68, "tower": 1.28,
     "house": 1.06, "lighthouse": 1.3,
 }  # fmt: skip
-#: Those that stand further back than people do.
+#: Subjects that are further away than people.
 STANDS_FAR = ("tree", "tower", "house", "lighthouse", "boat", "spaceship")
-#: Half the width of a subject of height 1: none is so large that an edge cuts it off.
+#: Half the width of a subject of height 1. It limits the height, so that no edge cuts a subject off.
 HALF_WIDTH = {
     "fox": 0.42, "cat": 0.42, "dragon": 0.5, "horse": 0.46, "tree": 0.41, "boat": 0.46,
     "spaceship": 0.41, "house": 0.48, "lighthouse": 0.41, "door": 0.42,
 }  # fmt: skip
-WIDEST = 0.6  # of the picture: a subject in the middle of a tall one must not fill it from side to side
-SLIM = 0.36  # half the width of all others
-#: How much of its half of the gap to its neighbour a subject may take: those behind may be hidden a bit.
+WIDEST = 0.6  # the maximum share of the picture's width, for tall pictures
+SLIM = 0.36  # half the width of all other subjects
+#: The share of half the gap to its neighbour that a subject may fill. Above 1, subjects overlap.
 CROWDING, CROWDING_BEHIND = 1.15, 1.4
-MOON_HEIGHT, MOON_SIZE = 22, 22  # of its middle, and its width: in units
-SKY_MARGIN = 4  # kept free above the tallest
-#: What shines on its surroundings.
+MOON_HEIGHT, MOON_SIZE = 22, 22  # the y of its centre and its width, in units
+SKY_MARGIN = 4  # the margin above the tallest subject, in units
+#: The light colours of subjects that illuminate their surroundings.
 GLOW: dict[str, Rgb] = {"campfire": (255, 146, 48), "lantern": (255, 216, 120)}
-#: A portrait shows its place this much magnified, around this height, faded this much.
+#: The background of a portrait: its magnification, the y that it is magnified around, and its fading.
 ZOOM, ZOOM_AROUND, FADE = 1.5, 46, 0.32
 
 
@@ -76,12 +76,12 @@ def _place(canvas: Canvas, scene: Scene, rng: random.Random) -> Ground:
 
 
 def _portrait(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
-    """Head and shoulders before the place, which is near and pale so that the face stands out."""
+    """Head and shoulders in front of the magnified, pale place, so that the face stands out."""
     with canvas.at(canvas.w / 2 * (1 - ZOOM), ZOOM_AROUND * (1 - ZOOM), ZOOM):
         _place(canvas, scene, rng)
     with canvas.marked(backdrop=True):
         canvas.fill(canvas.everything(), _haze(scene), alpha=FADE, line=False, glow=True)
-    # What falls stays behind the head: flakes on a face would be freckles.
+    # Draw rain and snow behind the head: flakes on a face would look like freckles.
     paint_weather(canvas, scene, rng)
     subject = scene.subjects[0]
     x = ACROSS[subject.position] * canvas.w
@@ -90,14 +90,14 @@ def _portrait(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
 
 
 def _haze(scene: Scene) -> Rgb:
-    """What distance fades to: the sky near the horizon, or the lit walls indoors."""
+    """The colour of distance: the sky near the horizon, or the lit walls indoors."""
     if scene.place in INDOORS:
         return tuple(v * light for v, light in zip((196, 184, 172), light_of(scene)))
     return sky_colours(scene)[1]
 
 
 def _subjects(canvas: Canvas, scene: Scene, ground: Ground, rng: random.Random) -> None:
-    """All subjects, those further away first; the moon last, for nothing may hide it."""
+    """Draws all subjects from back to front, except the moon, which is last so that nothing hides it."""
     standing = []
     for subject in scene.subjects:
         x = _on_grid(ACROSS[subject.position] * canvas.w, scene)
@@ -123,7 +123,7 @@ def _subjects(canvas: Canvas, scene: Scene, ground: Ground, rng: random.Random) 
 
 
 def _foot(subject: Subject, scene: Scene, ground: Ground) -> float:
-    """The y on which the subject stands, or floats."""
+    """The y of the subject's feet, or of its lower end if it floats."""
     if subject.kind == "boat" and ground.water is not None:
         return ground.water
     far = subject.kind in STANDS_FAR
@@ -133,7 +133,7 @@ def _foot(subject: Subject, scene: Scene, ground: Ground) -> float:
 
 
 def _size(subject: Subject, scene: Scene, width: float, foot: float) -> float:
-    """How tall the subject is drawn, in units, with its feet at y = `foot`."""
+    """The height of the subject in units, with its feet at y = `foot`."""
     if scene.framing == "wide":
         size = IN_WIDE_VIEW * (FAR if subject.kind in STANDS_FAR else 1.0)
     else:
@@ -173,7 +173,7 @@ def _glow(canvas: Canvas, scene: Scene, x: float, y: float, size: float, colour:
 
 
 def _subject_light(light: Rgb) -> Rgb:
-    """More than half way to plain daylight: the colours of subjects can be named at any hour."""
+    """The scene's light, moved more than half-way to daylight so that subjects keep recognisable colours."""
     return mix(light, (1.0, 1.0, 1.0), 0.58)
 
 

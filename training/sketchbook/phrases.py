@@ -1,6 +1,6 @@
-"""The words that captions use: each fixed name of `words.py` in many ways of saying it.
+"""The words of captions: many phrases for each name in `words.py`.
 
-Phrases of a bank stand between bars and are equally likely, so a plain one may stand there twice.
+The phrases of a bank are separated by bars and equally likely. A common phrase may be listed twice.
 """
 
 # fmt: off
@@ -12,7 +12,7 @@ TIME = {
     "night": "at night|at night|at night|at midnight|late at night|after dark|in the middle of the night"
     "|by night",
 }
-#: Said of nights outdoors only, and with a moon in the picture only.
+#: Only for nights outdoors, and only with a moon in the picture.
 STARRY = ("under the stars", "under a starry sky", "under the night sky")
 MOONLIT = ("in the moonlight", "by moonlight")
 TIME_WORD = {
@@ -71,7 +71,7 @@ PLACE = {
     "meadow": "in a meadow|in the meadow|in a flower meadow|on a grassy hill|in a field of flowers"
     "|in the fields",
 }
-#: The same as things: for lists without their article, and for "on the left of ...".
+#: The same as nouns, for lists (without article) and for "on the left of ...".
 PLACE_NOUN = {
     "jungle": "a jungle|the jungle|a deep jungle|a rainforest",
     "shore": "the shore|the beach|the sea|the coast|the seaside|the sea shore|the seashore",
@@ -101,10 +101,10 @@ STYLE = {
     "|paper craft",
 }
 
-#: Said of all styles: only where nothing else is said they mean the flat one.
+#: These fit all styles. Alone they mean the flat style.
 STORYBOOK = "storybook illustration|storybook illustration|picture book illustration|book illustration"
 
-#: Before "of", and as words of their own. A full view goes mostly without saying.
+#: Before "of", or alone. A full view is rarely mentioned.
 FRAMING_OF = {
     "wide": "wide shot|wide view|distant view|panorama|wide landscape",
     "full": "full view|full shot|medium shot|full picture",
@@ -117,7 +117,7 @@ FRAMING_WORD = {
     "portrait": "portrait|portrait|close-up|close up|head and shoulders|face",
 }
 
-#: First what can follow "looks", then what can't.
+#: First the phrases that can follow "looks", then the others.
 EXPRESSION = {
     "calm": ("calm|gentle|serene|neutral|peaceful|kind|relaxed|thoughtful", ""),
     "happy": ("happy|happy|joyful|proud|cheerful|glad|delighted|merry", "smiling|smiling|laughing|beaming"),
@@ -148,7 +148,7 @@ _WEAR = (
     "|{n} wearing a {c} coat|{n} with a {c} coat|{n} in a {c} jacket"
 )
 _WHOLE = "{c} {n}|{c} {n}"
-#: Nouns, and patterns that say the colour too.
+#: Nouns, and patterns that contain the colour.
 SUBJECT = {
     "girl": ("girl|girl|girl|little girl|young girl|young woman|woman", _WEAR + "|{n} in a {c} dress"),
     "boy": ("boy|boy|boy|little boy|young boy|lad", _WEAR),
@@ -181,7 +181,7 @@ VERB = {
 }
 STANDS = {"alive": "stands|stands|waits|is standing|rests|lingers", "thing": "stands|stands|is|can be seen"}
 
-#: Positions: as words of a phrase, and before "of" a place.
+#: Positions: alone, and before "of" and a place.
 POSITION = {
     "left": "on the left|on the left|on the left|at the left|on the left side|to the left|at the left side",
     "centre": "in the middle|in the middle|in the centre|in the center|at the centre",
@@ -197,7 +197,7 @@ SIDE_WORD = {
     "right": "right|right side|on the right",
 }
 
-#: Before "of", whatever the style.
+#: Before "of", for all styles.
 PICTURE = ("a picture", "an image", "picture", "image")
 
 #: Before a place: "an empty scene in a forest".

@@ -1,4 +1,4 @@
-"""What the sketchbook can draw, by name. Captions, drawings and measurements share these lists."""
+"""The names of everything that the sketchbook can draw, shared by captions, drawings and measurements."""
 
 PLACES = (
     "jungle",

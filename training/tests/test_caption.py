@@ -1,4 +1,4 @@
-"""Captions say what scenes show, in words that the vocabulary's names cover; scenes keep to the rules."""
+"""Tests of scenes and captions: scenes follow the rules, and captions describe them correctly."""
 
 import random
 import re
@@ -33,7 +33,7 @@ def test_same_seed_same_scenes_and_captions():
     assert made() == made()
 
 
-def test_scenes_keep_to_the_rules(scenes):
+def test_scenes_follow_the_rules(scenes):
     for scene in scenes:
         assert all(fits(s.kind, scene.place) for s in scene.subjects)
         assert all(s.colour in COLOURS_OF[s.kind] for s in scene.subjects)
@@ -53,7 +53,7 @@ def test_scenes_keep_to_the_rules(scenes):
     assert not fits("campfire", "studio") and fits("campfire", "cave")
 
 
-def test_scenes_are_drawn_as_often_as_wanted(scenes):
+def test_scenes_have_the_intended_frequencies(scenes):
     assert share(scenes, lambda s: s.framing == "portrait") == pytest.approx(0.28, abs=0.03)
     assert share(scenes, lambda s: s.style == "flat") == pytest.approx(0.35, abs=0.03)
     assert share(scenes, lambda s: (s.width, s.height) == (384, 224)) == pytest.approx(0.24, abs=0.03)
@@ -62,7 +62,7 @@ def test_scenes_are_drawn_as_often_as_wanted(scenes):
     assert {s.kind for scene in scenes for s in scene.subjects} == set(words.SUBJECTS)
 
 
-def test_held_out_combinations_are_drawn_only_when_asked_for(scenes):
+def test_held_out_combinations_are_drawn_only_on_request(scenes):
     assert not any(map(is_held_out, scenes))
     rng = random.Random(2)
     assert all(is_held_out(sample_scene(rng, held_out=True)) for _ in range(200))
@@ -77,7 +77,7 @@ def test_held_out_combinations_are_drawn_only_when_asked_for(scenes):
         ("desert", "campfire", "orange"),
     ],
 )
-def test_the_example_story_asks_for_what_is_drawn(place, kind, colour):
+def test_the_example_story_uses_no_held_out_combination(place, kind, colour):
     assert not is_held_out(Scene(place, "night", "clear", "flat", "full", [Subject(kind, colour)]))
 
 
@@ -101,7 +101,7 @@ def test_every_name_has_phrases():
         assert set(getattr(phrases, bank)) == set(names), bank
 
 
-def test_what_a_caption_says_is_true(scenes):
+def test_captions_are_true(scenes):
     rng = random.Random(3)
     for scene in scenes:
         said = compose(scene, rng).said
@@ -115,7 +115,7 @@ def test_what_a_caption_says_is_true(scenes):
             assert said.get(f"{slot}.colour") in (None, subject.colour)
 
 
-def test_what_a_caption_says_is_in_its_text(scenes):
+def test_mentioned_attributes_are_in_the_text(scenes):
     rng = random.Random(4)
     for scene in scenes:
         made = compose(scene, rng)
@@ -160,12 +160,12 @@ def test_the_plain_caption_names_everything():
     assert describe(nobody) == "an empty scene, in a cave, at dusk, neon style"
 
 
-def test_story_words_say_nothing_about_pictures():
+def test_story_words_have_no_visual_meaning():
     assert len(STORY_WORDS) > 800
     assert not {"red", "night", "left", "girl", "forest", "rain", "neon", "smiling"} & set(STORY_WORDS)
 
 
-def test_a_fragment_says_one_or_two_things_that_the_scene_shows():
+def test_a_fragment_mentions_one_or_two_things_in_the_scene():
     rng = random.Random(5)
     scene = Scene("forest", "night", "rain", "ink", "full", [Subject("fox", "orange", "left")])
     words_of = {

@@ -1,4 +1,4 @@
-"""What a crop's caption says is what the crop shows, and holes are where subjects are."""
+"""Tests of crops: captions describe what is in the crop, and holes cover subjects."""
 
 import random
 from dataclasses import replace
@@ -22,32 +22,32 @@ def scene(*subjects: Subject, framing: str = "full") -> Scene:
 FOX, MOON = Subject("fox", "orange", "left"), Subject("moon", "white", "right")
 
 
-def test_the_whole_picture_is_seen_as_it_is():
+def test_a_window_of_the_whole_picture_keeps_the_scene():
     for framing in ("full", "wide"):
         both = scene(FOX, MOON, framing=framing)
         assert seen(both, (0, 0, 1, 1)) == both
 
 
-def test_no_framing_is_said_of_a_part():
+def test_a_crop_has_no_framing():
     rng, part = random.Random(7), seen(scene(FOX, framing="wide"), (0, 0.2, 0.8, 1))
     texts = [write(part, rng) for write in (caption, fragment) for _ in range(100)]
     framings = "|".join((*phrases.FRAMING_WORD.values(), *phrases.FRAMING_OF.values())).split("|")
     assert not [text for text in texts if any(framing in text.lower() for framing in framings)]
 
 
-def test_who_is_outside_is_not_seen():
+def test_subjects_outside_a_crop_are_left_out():
     assert seen(scene(FOX, MOON), (0, 0, 1, 0.5)).subjects == [MOON]
     assert seen(scene(FOX, MOON), (0, 0.3, 1, 1)).subjects == [FOX]
     assert seen(scene(FOX, MOON), (0.4, 0.4, 0.6, 0.6)).subjects == []
 
 
-def test_positions_are_those_in_the_crop():
+def test_positions_are_relative_to_the_crop():
     assert seen(scene(FOX), (0.0, 0.3, 0.5, 0.8)).subjects[0].position == "centre"
     assert seen(scene(FOX), (0.2, 0.3, 0.7, 0.8)).subjects[0].position == "left"
     assert seen(scene(FOX), (0.0, 0.3, 0.3, 0.8)).subjects[0].position == "right"
 
 
-def test_a_face_stays_a_face_and_its_absence_is_no_portrait():
+def test_only_crops_with_the_face_stay_portraits():
     portrait = scene(Subject("girl", "red"), framing="portrait")
     part = seen(portrait, (0.2, 0.2, 0.7, 0.7))
     assert (part.framing, part.expression, len(part.subjects)) == ("portrait", "happy", 1)
@@ -55,7 +55,7 @@ def test_a_face_stays_a_face_and_its_absence_is_no_portrait():
     assert (part.framing, part.expression, part.subjects) == (None, None, [])
 
 
-def test_windows_lie_inside_and_can_always_be_worded():
+def test_windows_are_inside_and_always_have_a_caption():
     rng = random.Random(0)
     for _ in range(500):
         whole = sample_scene(rng)
@@ -65,7 +65,7 @@ def test_windows_lie_inside_and_can_always_be_worded():
         assert caption(part, rng)
 
 
-def test_a_window_holds_the_box_that_is_asked_for():
+def test_a_window_contains_the_requested_box():
     rng, middle = random.Random(1), 0
     for _ in range(300):
         left, top = rng.uniform(0, 18), rng.uniform(0, 7)
@@ -79,7 +79,7 @@ def test_a_window_holds_the_box_that_is_asked_for():
     assert (x, y) == (0, 6)
 
 
-def test_nobody_is_where_nobody_is():
+def test_empty_boxes_contain_no_subject():
     rng, boxes = random.Random(5), 0
     for _ in range(300):
         whole = sample_scene(rng)
@@ -92,7 +92,7 @@ def test_nobody_is_where_nobody_is():
     assert boxes > 150
 
 
-def test_a_subject_is_about_where_it_is_said_to_be():
+def test_approximate_boxes_match_drawn_subjects():
     rng, hits = random.Random(4), []
     while len(hits) < 60:
         whole = sample_scene(rng)
@@ -110,7 +110,7 @@ def test_a_subject_is_about_where_it_is_said_to_be():
     assert np.mean(hits) > 0.95 and min(hits) > 0.8
 
 
-def test_a_hole_has_something_in_it_and_something_around_it():
+def test_a_hole_has_latents_inside_and_outside():
     rng = random.Random(3)
     holes = [hole((4, 3, 8, 9), (16, 14), rng) for _ in range(64)]
     assert all(known.shape == (14, 16) and not known[4:8, 5:7].any() for known in holes)

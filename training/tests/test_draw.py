@@ -1,4 +1,4 @@
-"""Drawings: same seed same picture, everything can be drawn, and subjects stand where they should."""
+"""Tests of drawings: they are reproducible and complete, and subjects have the right positions."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_every_place_in_every_style(place, style):
 
 @pytest.mark.parametrize("weather", words.WEATHERS)
 @pytest.mark.parametrize("time", words.TIMES)
-def test_every_hour_and_weather_is_told_apart_from_a_clear_day(time, weather):
+def test_every_time_and_weather_differs_from_a_clear_day(time, weather):
     picture = draw(scene(time=time, weather=weather))
     check(picture)
     if (time, weather) != ("day", "clear"):
@@ -91,7 +91,7 @@ def test_every_size(size, framing):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", [k for k in words.SUBJECTS if set(BOLD) & set(COLOURS_OF[k])])
-def test_a_subject_stands_in_the_asked_third(kind, size):
+def test_a_subject_stands_in_the_requested_third(kind, size):
     width, height = size
     colour = next(c for c in BOLD if c in COLOURS_OF[kind])
     place = next(p for p in words.PLACES[::-1] if fits(kind, p))
@@ -109,7 +109,7 @@ def test_a_subject_stands_in_the_asked_third(kind, size):
 
 
 @pytest.mark.parametrize("kind", ("knight", "girl", "dragon", "owl"))
-def test_a_subject_is_as_large_and_lies_as_it_does_on_the_grid_in_every_place_and_size(kind):
+def test_subjects_have_the_same_size_and_grid_alignment_in_every_place_and_size(kind):
     def bounds(place, width, height, position):
         asked = {"place": place, "width": width, "height": height, "framing": "wide"}
         rows, columns = changed(
@@ -119,7 +119,7 @@ def test_a_subject_is_as_large_and_lies_as_it_does_on_the_grid_in_every_place_an
 
     top, left, width = bounds("meadow", 256, 256, "left")
     other_top, other_left, other_width = bounds("desert", 384, 224, "centre")
-    # Where a soft edge ends differs by what is behind it.
+    # The end of a soft edge depends on the background.
     assert abs(width - other_width) <= 2
     for apart in (top - other_top, left - other_left):
         assert abs(apart - round(apart / GRID) * GRID) <= 1

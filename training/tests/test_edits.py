@@ -1,4 +1,4 @@
-"""Edits by chance ask for what they say, and the verdict on them can go both ways."""
+"""Tests of random edits and their verdicts."""
 
 import random
 
@@ -26,7 +26,7 @@ def scenes():
 
 
 @pytest.mark.parametrize("name", list(edits.KINDS))
-def test_a_perfect_edit_is_judged_done_and_one_that_changes_nothing_is_not(name, scenes):
+def test_a_perfect_edit_passes_and_an_unchanged_picture_fails(name, scenes):
     for scene in scenes:
         edit = edits.KINDS[name](scene, random.Random(7))
         before = reading(edit.parent or edit.scene)
@@ -35,11 +35,11 @@ def test_a_perfect_edit_is_judged_done_and_one_that_changes_nothing_is_not(name,
             assert not edits.judged(edit, before, before)["did"]
 
 
-def test_a_keep_is_judged_by_its_bits_and_an_embolden_by_its_colours_too(scenes):
+def test_keep_needs_equal_pixels_and_embolden_needs_more_contrast(scenes):
     for name, change in (("keep", -1), ("embolden", 0)):
         edit = edits.KINDS[name](scenes[0], random.Random(7))
         seen, drawing, mask = reading(edit.scene), edit.drawing(), edit.mask()
-        # One bit that is another, or nothing that stands out more.
+        # A pixel that changed, or a part without more contrast.
         worse = drawing.copy()
         worse[mask.nonzero()[0][0], mask.nonzero()[1][0], 0] ^= -change
         assert not edits.judged(edit, seen, seen, worse)["did"]
@@ -49,7 +49,7 @@ def test_a_keep_is_judged_by_its_bits_and_an_embolden_by_its_colours_too(scenes)
         assert edits.judged(edit, seen, seen, better)["did"]
 
 
-def test_an_edit_that_turns_day_into_night_has_not_left_the_rest(scenes):
+def test_an_edit_that_turns_day_into_night_does_not_keep_the_rest(scenes):
     edit = edits.remove(scenes[0], random.Random(7))
     before = reading(edit.scene)
     other = reading(edit.wanted)
@@ -57,7 +57,7 @@ def test_an_edit_that_turns_day_into_night_has_not_left_the_rest(scenes):
     assert edits.judged(edit, before, other) == {"did": True, "kept": False, "both": False}
 
 
-def test_masks_and_scribbles_lie_on_the_subject(scenes):
+def test_masks_and_scribbles_cover_the_subject(scenes):
     for scene in scenes:
         edit = edits.add(scene, random.Random(7))
         mask, drawing = edit.mask(), draw(scene)
@@ -68,9 +68,9 @@ def test_masks_and_scribbles_lie_on_the_subject(scenes):
         assert (covered & mask).sum() > 0.6 * mask.sum()
         inside = covered & mask
         far = np.abs(edit.scribble[..., :3].astype(int) - drawing.astype(int))[inside].mean()
-        assert far < 60, "a scribble has about the colours of what it stands for"
+        assert far < 60, "a scribble has about the colours of its subject"
 
 
-def test_ron_names_fields_and_leaves_kinds_bare():
+def test_ron_has_named_fields_and_unquoted_kinds():
     text = edits.ron({"prompt": 'a "b"', "parts": [{"edit": "Add", "strength": 0.7}]})
     assert text == '(prompt: "a \\"b\\"", parts: [(edit: Add, strength: 0.7)])'

@@ -95,7 +95,7 @@ def test_the_frechet_distance_of_samples():
     assert frechet_of(a, a) == pytest.approx(0, abs=1e-7)
 
 
-def test_nothing_counted_is_not_a_number():
+def test_the_rate_of_an_empty_list_is_nan():
     assert rate([True, False, False, True]) == 50
     assert math.isnan(rate([]))
     assert table(["a", "b"], [["x", math.nan], ["y", 1.26]], [0, 1]) == "| a | b |\n| --- | ---: |\n| x | - |\n| y | 1.3 |\n"
@@ -114,13 +114,13 @@ def test_there_is_no_weather_indoors():
     assert "weather" not in checked(scene(place="cave"), reading())
 
 
-def test_a_picture_that_shows_all():
+def test_a_correct_picture_hits_every_attribute():
     hits = checked(scene(), reading(**SEES_THE_FOX, left_colour="orange"))
     assert all(all(values) for values in hits.values())
     assert "expression" not in hits
 
 
-def test_a_subject_at_the_wrong_place_is_seen_but_not_right():
+def test_a_subject_in_the_wrong_place_is_seen_but_wrong():
     moved = SEES_THE_FOX | {"left_kind": NONE, "right_kind": "fox", "right_colour": "orange"}
     hits = checked(scene(), reading(**moved))
     assert hits["kind"] == [True]
@@ -131,13 +131,13 @@ def test_a_subject_at_the_wrong_place_is_seen_but_not_right():
     assert hits["everything"] == [False]
 
 
-def test_a_wrong_colour_spoils_the_subject_only():
+def test_a_wrong_colour_affects_only_its_subject():
     hits = checked(scene(), reading(**SEES_THE_FOX, left_colour="black"))
     assert (hits["kind"], hits["colour"], hits["subject"]) == ([True], [False], [False])
     assert (hits["position"], hits["place"]) == ([True], [True])
 
 
-def test_portraits_say_nothing_about_position():
+def test_portraits_have_no_position():
     assert "position" not in checked(scene(framing="portrait", expression="sad"), reading())
 
 
@@ -146,7 +146,7 @@ def test_hits_of_pictures_add_up():
     assert counted([scene(), scene()], [right, wrong])["place"] == [True, False]
 
 
-def test_drawings_come_back_as_they_were_drawn(tmp_path):
+def test_drawings_are_read_as_written(tmp_path):
     make(tmp_path, count=6, seed=3, processes=1)
     drawings = Drawings(tmp_path)
     assert sorted(map(repr, drawings.scenes)) == sorted(map(repr, sampled(6, 3)))
@@ -157,7 +157,7 @@ def test_drawings_come_back_as_they_were_drawn(tmp_path):
             assert drawings.picture(number).shape == (height, width, 3)
 
 
-def test_batches_leave_out_what_is_kept_for_tests(tmp_path, monkeypatch):
+def test_batches_exclude_held_out_drawings(tmp_path, monkeypatch):
     monkeypatch.setattr("drawings.UNSEEN", 1)
     make(tmp_path, count=12, seed=3, processes=1)
     drawings = Drawings(tmp_path)

@@ -43,7 +43,7 @@ def learn(training: Training) -> None:
         training.learn(training.model(torch.ones(1, 4)).square().sum(), {})
 
 
-def test_a_stopped_run_goes_on_where_it_was(training):
+def test_a_stopped_run_continues_where_it_stopped(training):
     first, _ = training(minutes=2, stop_after=0.5)
     learn(first)
     first.save()
@@ -58,7 +58,7 @@ def test_a_stopped_run_goes_on_where_it_was(training):
     assert second.step == pytest.approx(120, abs=2)
 
 
-def test_the_rate_is_steady_and_then_falls_to_a_fiftieth(training):
+def test_the_rate_is_constant_and_then_falls_to_a_fiftieth(training):
     run, optimizer = training(minutes=10)
     rates = []
     for step in run:
@@ -70,7 +70,7 @@ def test_the_rate_is_steady_and_then_falls_to_a_fiftieth(training):
     assert rates == sorted(rates[:300]) + sorted(rates[300:], reverse=True)
 
 
-def test_time_in_which_the_run_is_suspended_is_not_spent(training, monkeypatch):
+def test_suspended_time_does_not_count(training, monkeypatch):
     run, _ = training(minutes=1)
     for _ in run:
         loop.time.monotonic.now += 3600
@@ -78,7 +78,7 @@ def test_time_in_which_the_run_is_suspended_is_not_spent(training, monkeypatch):
     assert run.step == 60 / loop.PAUSE
 
 
-def test_another_seed_of_chance_after_a_stop(training):
+def test_a_continued_run_uses_new_random_numbers(training):
     first, _ = training(minutes=1, stop_after=0.2)
     before = first.rng.random()
     learn(first)

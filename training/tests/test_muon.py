@@ -15,7 +15,7 @@ def by_the_paper(matrix: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def test_orthogonal_is_the_papers_iteration():
+def test_orthogonal_matches_the_iteration_in_the_paper():
     torch.manual_seed(0)
     for shape in [(64, 576), (16, 16), (8, 100)]:
         matrix = torch.randn(shape)
@@ -23,7 +23,7 @@ def test_orthogonal_is_the_papers_iteration():
         assert torch.allclose(orthogonal(matrix.T), by_the_paper(matrix).T, atol=1e-4)
 
 
-def test_singular_values_come_near_one_and_directions_stay():
+def test_singular_values_approach_one_and_directions_are_kept():
     torch.manual_seed(0)
     u, _ = torch.linalg.qr(torch.randn(32, 32))
     v, _ = torch.linalg.qr(torch.randn(200, 32))
@@ -41,7 +41,7 @@ def test_matrices_go_to_muon_and_the_rest_to_adam():
     assert len(adam.param_groups[0]["params"]) == 5
 
 
-def test_it_finds_a_linear_map():
+def test_muon_learns_a_linear_map():
     torch.manual_seed(0)
     truth, model = torch.randn(16, 16), nn.Linear(16, 16)
     steppers = optimizers(model, 0.02, 0.0, plain=())

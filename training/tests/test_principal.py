@@ -25,7 +25,7 @@ def test_components_keep_all_but_the_weakest_patterns(pictures):
     assert (error - error.mean(0)).square().sum(1).mean() == pytest.approx(lost, rel=0.1)
 
 
-def test_latents_have_mean_nought_and_variances_that_fall(pictures):
+def test_latents_have_zero_mean_and_decreasing_variances(pictures):
     latents = principal.found(pictures)(pictures)[:, :, 0, 0]
     assert latents.mean(0).abs().max() < 1e-3
     deviations = latents.std(0)
@@ -33,7 +33,7 @@ def test_latents_have_mean_nought_and_variances_that_fall(pictures):
     assert latents.square().mean() == pytest.approx(1, rel=0.02)
 
 
-def test_half_whitening_takes_the_root_of_the_spread(pictures):
+def test_half_whitening_divides_by_the_root_of_the_deviation(pictures):
     deviations = principal.found(pictures)(pictures)[:, :, 0, 0].std(0)
     # Patterns 0 and 20 differ by 0.8 ** 20 in strength, their latents by the root of that.
     assert deviations[20] / deviations[0] == pytest.approx(0.8**10, rel=0.1)

@@ -1,4 +1,4 @@
-"""What is counted about negative prompts is what is in the pictures."""
+"""Tests of the statistics about negative prompts."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from judge import NONE, QUESTIONS, Reading
 
 
 def reading(prompt: str, negative: str) -> Reading:
-    """What a judge that is never wrong reads from a picture that obeys a negative prompt."""
+    """The answers of a perfect judge for a picture that follows a negative prompt."""
     asked = next(each for each in probes.OPEN if each.prompt == prompt)
     answers = {"place": asked.place, "time": "day", "weather": "clear", "style": "flat"}
     if negative == "by day":
@@ -25,7 +25,7 @@ def reading(prompt: str, negative: str) -> Reading:
     return Reading(odds)
 
 
-def test_what_disappears_is_told_from_what_stays():
+def test_attributes_that_disappear_and_that_stay_are_counted_separately():
     painter = SimpleNamespace(paint=lambda prompts, _, negative: list(zip(prompts, negative)))
     judge = SimpleNamespace(read=lambda pictures: [reading(*picture) for picture in pictures])
     report = probes.negatives(SimpleNamespace(painter=painter, judge=judge, count=250, seed=0))

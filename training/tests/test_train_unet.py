@@ -1,4 +1,4 @@
-"""What the denoiser is shown, and what it is asked for."""
+"""Tests of the denoiser's training samples and loss."""
 
 import random
 from types import SimpleNamespace
@@ -8,14 +8,14 @@ import torch
 
 from export import schedule
 from sketchbook.scene import Scene, Subject
-from train_unet import KNOWN, by_chance, loss_of, worded
+from train_unet import KNOWN, random_box, loss_of, edit_caption
 
 ALPHAS = schedule().alphas_cumprod
 #: A schedule of one kind of timestep: half picture, half noise.
 FAINT = torch.full((10,), 0.5)
 
 
-def test_a_network_that_says_of_what_is_known_that_it_is_so_has_no_loss_there():
+def test_predicting_known_latents_exactly_has_no_loss():
     torch.manual_seed(0)
     latents = torch.randn(8, 32, 16, 16)
 
@@ -30,7 +30,7 @@ def test_a_network_that_says_of_what_is_known_that_it_is_so_has_no_loss_there():
     assert loss_of(network, latents, None, ALPHAS) > 0.1
 
 
-def test_an_error_in_the_surroundings_counts_less_than_one_in_the_hole():
+def test_errors_in_the_surroundings_weigh_less_than_errors_in_the_hole():
     known = torch.zeros(4, 1, 8, 8, dtype=torch.bool)
     known[..., :4] = True
 
@@ -47,13 +47,13 @@ def test_an_error_in_the_surroundings_counts_less_than_one_in_the_hole():
     assert loss(~known) == pytest.approx(1 / 2 / mean, rel=1e-3)
 
 
-def test_a_hole_for_a_subject_is_often_worded_by_that_subject_alone():
+def test_the_caption_of_a_hole_often_names_only_its_subject():
     fox, girl = Subject("fox", "orange", "left"), Subject("girl", "red", "right")
     scene = Scene("forest", "night", "rain", "ink", "full", [fox, girl])
     rng = random.Random(0)
-    about_fox = [worded(scene, ["fox"], rng) for _ in range(400)]
-    about_nobody = [worded(scene, [], rng) for _ in range(400)]
-    unasked = [worded(scene, None, rng) for _ in range(400)]
+    about_fox = [edit_caption(scene, ["fox"], rng) for _ in range(400)]
+    about_nobody = [edit_caption(scene, [], rng) for _ in range(400)]
+    unasked = [edit_caption(scene, None, rng) for _ in range(400)]
 
     def share(texts, *nouns):
         return sum(any(noun in text.lower() for noun in nouns) for text in texts) / len(texts)
@@ -65,14 +65,14 @@ def test_a_hole_for_a_subject_is_often_worded_by_that_subject_alone():
     assert 0.05 < sum(text == "" for text in unasked) / 400 < 0.15
 
 
-def test_a_box_by_chance_lies_within():
+def test_random_boxes_are_inside_the_picture():
     rng = random.Random(0)
     for _ in range(200):
-        left, top, right, bottom = by_chance(24, 14, rng)
+        left, top, right, bottom = random_box(24, 14, rng)
         assert 0 <= left < right <= 24 and 0 <= top < bottom <= 14
 
 
-def test_the_answer_to_noise_is_its_v():
+def test_the_target_for_pure_noise_is_its_v():
     torch.manual_seed(0)
     latents = torch.randn(8, 32, 16, 16)
     known = torch.zeros(8, 1, 16, 16, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What the decoder is asked for, and what becomes of its weights."""
+"""Tests of the autoencoder's loss, training samples and saved weights."""
 
 import random
 
@@ -14,7 +14,7 @@ def stripes(shift: int) -> torch.Tensor:
     return (column // 4 % 2 * 2.0 - 1).expand(1, 3, 64, 64)
 
 
-def test_strokes_elsewhere_are_as_rough_and_a_blur_is_not():
+def test_shifted_strokes_are_equally_rough_and_a_blur_is_not():
     def apart(a, b):
         return sum((p - q).abs().mean() for p, q in zip(roughness(a), roughness(b))).item()
 
@@ -24,7 +24,7 @@ def test_strokes_elsewhere_are_as_rough_and_a_blur_is_not():
     assert abs(apart(drawn, torch.zeros_like(drawn)) - 0.5) < 0.05
 
 
-def test_half_of_what_is_learned_is_in_the_fine_styles():
+def test_half_of_the_training_drawings_have_fine_styles():
     scenes = [sample_scene(random.Random(i)) for i in range(600)]
     numbers = half_fine(scenes, range(60, 600))
     assert set(numbers) == set(range(60, 600))
@@ -33,7 +33,7 @@ def test_half_of_what_is_learned_is_in_the_fine_styles():
     assert half_fine(scenes, flat) == flat
 
 
-def test_what_was_not_trained_is_joined_from_the_start(tmp_path):
+def test_join_takes_untrained_parts_from_the_start(tmp_path):
     torch.manual_seed(0)
     start, trained = autoencoder(), autoencoder()
     start.save_pretrained(tmp_path / "start")

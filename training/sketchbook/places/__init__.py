@@ -1,4 +1,4 @@
-"""Places: each draws its background and tells where subjects stand."""
+"""Places: each draws its background and returns where subjects can stand."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,6 @@ from dataclasses import dataclass
 class Ground:
     """Where subjects can stand, in picture units."""
 
-    near: float  # y of the feet of a subject that stands close by
-    far: float  # y of the feet of one that stands further away (houses, towers, boats)
-    water: float | None = None  # y of the waterline for boats, where the place has water
+    near: float  # y of the feet of a near subject
+    far: float  # y of the feet of a distant subject (houses, towers, boats)
+    water: float | None = None  # y of the waterline for boats, if the place has water

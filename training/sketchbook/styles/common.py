@@ -1,4 +1,4 @@
-"""What several styles need: their own randomness, unlit colours, paints."""
+"""Helpers for several styles: random numbers, unlit colours, paints."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..canvas import Canvas, Mark, Rgb, argb
 
 
 def own_rng(canvas: Canvas) -> random.Random:
-    """A source of randomness for the style alone: it starts from the picture's seed, but leaves the
-    picture's own rng where it is, so that one seed draws the same scene in every style."""
+    """A random generator for the style, seeded with the picture's seed. It is separate from the picture's
+    generator, so that one seed draws the same scene in every style."""
     rng = random.Random()
     rng.setstate(canvas.rng.getstate())
     return rng
@@ -53,6 +53,6 @@ def span(path: skia.Path) -> float:
 
 
 def repaint(canvas: Canvas) -> np.ndarray:
-    """The canvas's pixels after a style has drawn on in `finish`."""
+    """The canvas's pixels after more drawing in `finish`."""
     raw = canvas.surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3]
     return np.ascontiguousarray(raw)

@@ -11,7 +11,7 @@ INK = (30, 26, 36)
 
 
 def washed(colour: Rgb, tint: float) -> Rgb:
-    """The wash that stands for `colour`: diluted ink on paper, with `tint` (0 to 1) of the colour."""
+    """The wash for `colour`: diluted ink on paper, with `tint` (0 to 1) of the colour."""
     grey = mix(INK, PAPER, 1 - 0.92 * (1 - luminance(colour) / 255) ** 2.2)
     return mix(grey, colour, tint)
 
@@ -26,7 +26,7 @@ class Ink(Style):
     def draw(self, canvas: Canvas, mark: Mark) -> None:
         box, small = mark.path.getBounds(), span(mark.path)
         if mark.spot:
-            # Night dims named colours less than it dims the washes: they must keep their names.
+            # Night dims named colours less than washes, so that they stay recognisable.
             colour = mix(mark.colour, unlit(canvas, mark), 0.4)
             colour = washed(colour, 0.68)
         elif not mark.line and small < 12 and mark.alpha > 0.9 and luminance(mark.colour) < 75:
@@ -34,7 +34,7 @@ class Ink(Style):
         else:
             colour = washed(mark.colour, 0.3 if mark.glow else 0.06)
             if not mark.glow:
-                # Washes lose most of the hour's colour: they get some of it back.
+                # Washes lose most of the light's colour, so add some of it again.
                 colour = tuple(v * light**0.5 for v, light in zip(colour, canvas.light))
         if mark.alpha < 0.95 or not 4 < small < 30:
             canvas.skia.drawPath(mark.path, plain(colour, mark.alpha))

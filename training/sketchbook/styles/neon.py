@@ -21,7 +21,7 @@ THRESHOLD = 130
 
 
 def tube_of(colour: Rgb) -> tuple[Rgb, float]:
-    """The light of a tube that stands for `colour`, and how strongly it fills its shape (0 to 1)."""
+    """The light of a tube for `colour`, and how strongly it fills its shape (0 to 1)."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(v / 255 for v in colour))
     if saturation < 0.22:
         if value < 0.3:
@@ -57,7 +57,7 @@ class Neon(Style):
         elif mark.glow:
             strength = 0.55
         if not mark.glow and not mark.spot:
-            # The hour shows in the fills most of all: they are as dim and as warm as the light is.
+            # Fills follow the brightness and warmth of the scene's light.
             hour = tuple(t * light**1.3 for t, light in zip(tube, canvas.light))
             tube = tuple(t * light**0.5 for t, light in zip(tube, canvas.light))
         else:
@@ -75,7 +75,7 @@ class Neon(Style):
         canvas.skia.drawPath(path, ramp(skia.Point(0, y0), skia.Point(0, y1), first, last))
 
     def finish(self, canvas, pixels):
-        """Light spills: what is bright is added again, blurred, once for the picture as a whole."""
+        """Adds the glow: a blurred copy of the bright pixels."""
         height, width = pixels.shape[:2]
         rows, columns = height // COARSE, width // COARSE
         strips = pixels.reshape(rows, COARSE, width * 3).sum(axis=1, dtype=np.uint16)

@@ -14,7 +14,7 @@ from .texture import overlay, wavering
 PAPER = (252, 247, 236)
 #: How far the dried rim of a wash reaches inwards, in units.
 RIM = 0.8
-#: How much of what lies below a wash hides.
+#: The opacity of a wash.
 COVER = 0.94
 #: Side of the repeating sheet of pools, in texels; one texel is TEXEL units.
 SHEET, TEXEL = 256, 0.5
@@ -26,7 +26,7 @@ def pigment(colour: Rgb, thin: float = 0.2) -> Rgb:
     """A clear colour with a share of the paper shining through."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(v / 255 for v in colour))
     clear = colorsys.hsv_to_rgb(hue, min(1, 1.25 * saturation), value)
-    # Dark pigments cover better: night stays night, black stays black.
+    # Dark pigments are more opaque, so that night and black stay dark.
     return mix(tuple(255 * v for v in clear), PAPER, thin * (0.3 + 0.7 * value))
 
 

@@ -17,7 +17,7 @@ HORN = (250, 226, 160)
 def features(canvas, coat, scene, eye_x, eye_y, mouth_y, size=1.25, mouth_size=0.9, iris=INK, discs=False):
     """Eyes, brows, mouth and drops of the scene's expression, in head units.
 
-    `discs` tells that the eyes lie on pale discs.
+    `discs` is whether the eyes are on pale discs.
     """
     expression = scene.expression or "calm"
     brow = coat.pale if coat.black else darker(coat.dark, 0.3)

@@ -1,6 +1,6 @@
 """Animals at full length: each stands on (0, 0), is one unit tall and about 0.9 wide.
 
-They always hold the same pose, for captions do not tell poses; only the side they face is drawn by lot.
+Each has a single pose, because captions do not mention poses. Only the side that they face is random.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Coat:
     @staticmethod
     def of(colour: str) -> Coat:
         base = COLOURS[colour]
-        if luminance(base) < 60:  # darkening black would hide every inner shape
+        if luminance(base) < 60:  # on a darker black, no inner shape would be visible
             return Coat(base, lighter(base, 0.17), lighter(base, 0.62), lighter(base, 0.3))
         if luminance(base) > 220:
             return Coat(base, (208, 208, 220), (250, 222, 206), (116, 112, 134))

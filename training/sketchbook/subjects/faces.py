@@ -1,4 +1,4 @@
-"""Faces: eyes, brows and mouths for each expression, bold enough to be told apart in a thumbnail.
+"""Faces: eyes, brows and mouths for each expression, distinguishable even in a thumbnail.
 
 Lengths are in head units: (0, 0) is the middle of the head, 1 is half its height, y runs down.
 Eyes, brows and mouths are `line`d, which makes them black in ink and bright in neon; what is soft
@@ -51,7 +51,7 @@ class Look:
     arcs: bool = False
 
 
-#: How opaque cheeks are, where it is not 0.45.
+#: The opacity of cheeks, if it is not 0.45.
 BLUSH = {"happy": 0.59, "angry": 0.55, "sad": 0.25, "worried": 0.25, "tired": 0.2}
 
 

@@ -33,8 +33,8 @@ TRIMS = {
 class Outfit:
     """The colours of one person."""
 
-    colour: Rgb  # the named one
-    trim: Rgb  # goes with it and stands out from it
+    colour: Rgb  # the colour in captions
+    trim: Rgb  # matches it and contrasts with it
     shade: Rgb  # its shadow
     skin: Rgb
     hair: Rgb

@@ -1,4 +1,4 @@
-"""Places that somebody built (and the cave, which is furnished like one)."""
+"""Built places, and the cave, which has the same structure."""
 
 from .castle import castle
 from .cave import cave

@@ -54,7 +54,7 @@ def _walls(canvas: Canvas, rng: random.Random) -> None:
     with canvas.marked(backdrop=True):
         canvas.fill(canvas.everything(), STONE)
         canvas.rect(-2, -2, canvas.w + 4, 7, darker(STONE, 0.35))
-    # A few darker stones tell what the wall is made of without a full pattern.
+    # A few darker stones suggest masonry without a full pattern.
     for i in range(int(canvas.w / 17)):
         x, y = 9 + 17 * i + rng.uniform(0, 6), (52, 58)[i % 2]
         canvas.rect(x, y, 9, 4, darker(STONE, 0.4), 0.8, alpha=0.25, line=False)

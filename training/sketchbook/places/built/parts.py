@@ -8,7 +8,7 @@ from ...sky import sky_colours
 
 #: Lamp light: of windows, street lamps and torches.
 LAMPLIGHT: Rgb = (255, 212, 112)
-#: What lamps indoors multiply colours by.
+#: The factor that indoor lamps multiply colours by.
 LAMPLIT: Rgb = (0.96, 0.7, 0.42)
 
 
@@ -18,7 +18,7 @@ def dark(scene: Scene) -> bool:
 
 
 def room_light(canvas: Canvas, scene: Scene, lamps: float) -> Rgb:
-    """The light inside a room: the day's and, when it is dark, `lamps` (0 to 1) of lamp light."""
+    """The light inside a room: daylight and, when it is dark, `lamps` (0 to 1) of lamp light."""
     return mix(canvas.light, LAMPLIT, lamps) if dark(scene) else canvas.light
 
 

@@ -34,7 +34,7 @@ def spaceport(canvas: Canvas, scene: Scene, rng: random.Random) -> Ground:
 
 
 def _planet(canvas: Canvas, scene: Scene, x: float, y: float) -> None:
-    """The planet belongs to the place: it hangs there by day, paler, and by night."""
+    """The planet is always visible, paler by day."""
     pale = (0.25 if scene.time == "day" else 0.08) + (0.0 if scene.weather == "clear" else 0.25)
     body, ring = (mix(colour, sky_colours(scene)[1], pale) for colour in (PLANET, RING))
     with canvas.at(x, y, 1.15, turn=-18):

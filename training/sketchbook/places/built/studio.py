@@ -89,7 +89,7 @@ def _easel(canvas: Canvas, x: float) -> None:
     canvas.stroke(f"M {x - 1} 24 L {x - 9} 79", leg, 1.9)
     canvas.stroke(f"M {x + 1} 24 L {x + 9} 79", leg, 1.9)
     canvas.rect(x - 12, 27, 24, 29, FRAME, 0.5)
-    # Its colours are pale: they leave the front to subjects.
+    # Pale colours, so that it does not distract from subjects.
     with canvas.clip(rect(x - 10.4, 28.6, 20.8, 25.8)):
         canvas.rect(x - 11, 28, 22, 28, (190, 222, 232), line=False)
         canvas.oval(x + 4.5, 35, 3.4, 3.4, (250, 206, 104), line=False)

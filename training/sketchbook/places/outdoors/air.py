@@ -1,4 +1,4 @@
-"""What distance and snow do to the colours of a landscape."""
+"""The effect of distance and snow on the colours of a landscape."""
 
 from contextlib import contextmanager
 
@@ -13,12 +13,12 @@ class Air:
 
     def __init__(self, canvas: Canvas, scene: Scene):
         self.scene = scene
-        #: Haze is white as snow is: less of it keeps trees and rocks apart from the ground.
+        #: Less haze when it snows: both are white, and trees and rocks must stand out from the ground.
         self.thickness = 0.6 if scene.weather == "snow" else 1.0
-        #: The blue of the night lies even over what is near.
+        #: At night, even near things are tinted blue.
         self.least = 0.14 if scene.time == "night" else 0.0
         bottom = sky_colours(scene)[1]
-        # Fills are multiplied by the light but the sky isn't: divided by it, full haze is the sky.
+        # Fills are multiplied by the light, unlike the sky. Divide by it, so that full haze equals the sky.
         self.sky: Rgb = tuple(v / max(l, 0.05) for v, l in zip(bottom, canvas.light))
 
     def tint(self, colour: Rgb, haze: float = 0.0, snow: float = 0.75) -> Rgb:

@@ -57,7 +57,7 @@ def treeline(canvas: Canvas, base: float, height, pitch: float, colour: Rgb, rng
         h = height(x) * rng.uniform(0.82, 1.1)
         half = pitch * 0.62
         if rng.random() < 0.5:
-            # Stands on the foliage of others, for no sky should show low between the stems.
+            # Overlap the crowns, so that no sky is visible between the stems.
             points += spruce_points(x, base - h * 0.4, h * 0.6, half)
         else:
             # A round crown: half an oval that stands on a straight side.

@@ -62,7 +62,7 @@ def _headland(canvas: Canvas, scene: Scene, air: Air):
         canvas.shape(f"{brow} L {s * 0.8} 45 L {s * 0.94} 47.5 L {s * 1.06} {foot} L -3 {foot}", rock)
         canvas.shape(f"{brow} L {s * 0.64} 43 L {s * 0.46} 40.5 L {s * 0.25} 43.5 L -3 41", grass)
     if any(subject.kind == "lighthouse" for subject in scene.subjects):
-        return  # there is one lighthouse, and it is the one that the caption tells of
+        return  # only one lighthouse per picture: the subject, if it is one
     white, red = air.tint((250, 246, 238), 0.12, snow=0), air.tint((206, 66, 58), 0.15, snow=0)
     with canvas.at(left + s * 0.47, 37.5, 1.1):
         canvas.poly([(-3.0, 0), (-2.0, -14), (2.0, -14), (3.0, 0)], white)
