@@ -1,4 +1,4 @@
-//! `--play`: the story reads itself, for films and for trying the game out.
+//! `--play`: plays the story without a reader, for recordings and for tests.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::novel::{
     typing::Typing,
 };
 
-/// Reads the story from its beginning to one of its endings, then closes the game. Where there is a choice, it takes
-/// the first.
+/// Plays the story from its beginning to an ending, then closes the game. It takes the first exit of each
+/// choice.
 pub struct AutoplayPlugin;
 
-/// Seconds to look at a title or an ending, and at any page.
+/// Seconds on the title, on an ending and on each page.
 const PAUSE: f32 = 2.5;
-/// Seconds more for each letter of a line.
+/// Additional seconds for each letter of a line.
 const PER_LETTER: f32 = 0.02;
 
-/// How long the reader has been looking at what is there.
+/// The time since the page was typed completely.
 #[derive(Resource, Default)]
-struct Patience(Duration);
+struct PageTime(Duration);
 
 impl Plugin for AutoplayPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Patience>().add_systems(
+        app.init_resource::<PageTime>().add_systems(
             Update,
             play.run_if(resource_exists::<Project>)
                 .run_if(not(any_with_component::<SceneCard>))
@@ -40,21 +40,21 @@ fn play(
     screen: Res<Screen>,
     reading: Res<Reading>,
     typing: Res<Typing>,
-    mut patience: ResMut<Patience>,
+    mut page_time: ResMut<PageTime>,
     mut intents: MessageWriter<Intent>,
     mut picks: MessageWriter<Pick>,
     mut exit: MessageWriter<AppExit>,
 ) {
     if *screen == Screen::Reading && !typing.is_done() {
-        patience.0 = Duration::ZERO;
+        page_time.0 = Duration::ZERO;
         return;
     }
-    patience.0 += time.delta();
+    page_time.0 += time.delta();
     let letters = if *screen == Screen::Reading { typing.text().chars().count() } else { 0 };
-    if patience.0.as_secs_f32() < PAUSE + letters as f32 * PER_LETTER {
+    if page_time.0.as_secs_f32() < PAUSE + letters as f32 * PER_LETTER {
         return;
     }
-    patience.0 = Duration::ZERO;
+    page_time.0 = Duration::ZERO;
     let page = reading.0.as_ref().and_then(|reader| reader.page(project.story()));
     match (*screen, page) {
         (Screen::Reading, Some(page)) if page.ended => {

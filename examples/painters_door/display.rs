@@ -1,14 +1,14 @@
-//! Whether a window can be opened here, asked before Bevy would panic for want of one.
+//! Checks whether a window can be opened, because Bevy panics without a display or a graphics adapter.
 
 use bevy::{render::settings::WgpuSettings, tasks::block_on};
 
-/// What keeps a window from being opened, in words; none if nothing does.
+/// The reason why no window can be opened; `None` if one can.
 #[must_use]
 pub fn obstacle() -> Option<String> {
     no_display().or_else(no_adapter)
 }
 
-/// winit loads the X libraries when it opens a window, so that they may be missing.
+/// Checks the X libraries too, because winit loads them only when it opens a window.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn no_display() -> Option<String> {
     if std::env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
@@ -30,13 +30,13 @@ fn no_display() -> Option<String> {
     missing.map(|(library, _)| format!("no display (the library {library} is not installed)"))
 }
 
-/// Windows and macOS always have one.
+/// Windows and macOS always have a display.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn no_display() -> Option<String> {
     None
 }
 
-/// Asks for the adapter that Bevy's renderer will ask for.
+/// Requests the same adapter as Bevy's renderer.
 fn no_adapter() -> Option<String> {
     let settings = WgpuSettings::default();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {

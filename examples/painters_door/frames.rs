@@ -1,27 +1,27 @@
-//! `--frames FILE`: how long frames take, while a picture is being painted and while none is.
+//! `--frames FILE`: measures frame times while a picture is drawn and while the worker is idle.
 
 use std::{fmt, fs, path::PathBuf, time::Duration};
 
 use bevy::{prelude::*, time::Real};
 use bevy_illustrator::project::Project;
 
-/// Measures frames, and writes what came of it to a file when the game is closed.
+/// Measures frame times, and writes a summary to a file when the game closes.
 pub struct FramesPlugin {
     /// The file.
     pub file: PathBuf,
 }
 
-/// Frames at the start, when pipelines are compiled and fonts are read, do not count.
+/// The first frames are not counted, because they compile pipelines and load fonts.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// Times from frame to frame.
+/// The duration of each frame.
 #[derive(Resource, Debug, Default)]
 struct Frames {
     painting: Vec<Duration>,
     idle: Vec<Duration>,
 }
 
-/// Where times lie.
+/// The distribution of frame times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Spread {
     count: usize,
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_tells_the_middle_and_the_rare_slow_frames() {
+    fn a_spread_has_the_median_and_the_slowest_percentiles() {
         let mut times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
         times.reverse();
         let spread = Spread::of(&times).expect("there are times");

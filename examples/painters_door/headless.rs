@@ -1,4 +1,4 @@
-//! The game without a window: the same plugins draw the whole story, then it ends.
+//! The game without a window: the same plugins draw the whole story, then the game exits.
 
 use std::{
     fs, io,
@@ -16,12 +16,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Args;
 
-/// How often the app looks at the studio.
+/// The time between two frames of the app.
 const TICK: Duration = Duration::from_millis(20);
-/// Parts of a picture on the progress bar.
+/// The units of one picture on the progress bar.
 const PARTS: u64 = 100;
 
-/// Draws the whole story.
+/// Draws all pictures of the story.
 pub fn run(args: &Args) -> AppExit {
     App::new()
         .add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(TICK)))
@@ -38,12 +38,12 @@ pub fn run(args: &Args) -> AppExit {
         .run()
 }
 
-/// This run, for the report.
+/// Counts and times for the report.
 #[derive(Resource)]
 struct Run {
     began: Instant,
     bar: ProgressBar,
-    /// Pictures drawn, and when the first and the last of them were finished.
+    /// The number of drawn pictures, and when the first and the last were finished.
     drawn: usize,
     first: Option<Duration>,
     last: Option<Duration>,
@@ -59,7 +59,7 @@ impl Run {
         Self { began: Instant::now(), bar, drawn: 0, first: None, last: None }
     }
 
-    /// A line for people; where there is no terminal, also each step of the way.
+    /// Prints a line if the progress bar is hidden, as it is without a terminal.
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
             println!("{line}");
@@ -67,7 +67,7 @@ impl Run {
     }
 }
 
-/// A story that cannot be drawn ends the run.
+/// Exits with an error if the story cannot be drawn.
 fn report_failure(status: Res<IllustratorStatus>, mut exit: MessageWriter<AppExit>) {
     if let IllustratorStatus::Failed(reason) = &*status {
         eprintln!("error: {reason}");
@@ -106,13 +106,13 @@ fn show_progress(
     run.bar.set_length(shots as u64 * PARTS);
     run.bar.set_position(done * PARTS + part);
     if begins {
-        // What was there before took no time.
+        // Pictures of an earlier run would distort the estimate.
         run.bar.reset_eta();
     }
     run.bar.set_message(format!("{} of {shots} · {}", done + 1, title(&view.job.shot)));
 }
 
-/// When nothing waits any more, lays all pictures on one sheet and says where they are.
+/// Exits when the queue is empty, after writing a contact sheet of all pictures.
 fn end_when_drawn(project: Res<Project>, run: Res<Run>, mut exit: MessageWriter<AppExit>) {
     if !project.is_idle() {
         return;

@@ -1,15 +1,15 @@
-//! The Painter's Door: a short visual novel whose pictures are painted while it is read.
+//! The Painter's Door: a short visual novel whose pictures are painted while it is played.
 //!
 //! ```sh
 //! cargo run --example painters_door
 //! ```
 //!
-//! The story, `assets/stories/painters_door.story.ron`, names no picture files. The game only says
-//! which picture belongs where (see `novel/stage.rs` and `novel/pictures.rs`); the plugin finds every
-//! picture that the story needs, draws those that are missing, and puts each on the screen as it is
+//! The story, `assets/stories/painters_door.story.ron`, names no picture files. The game only selects
+//! the picture for each place on the screen (see `novel/stage.rs` and `novel/pictures.rs`). The plugin
+//! plans every picture that the story needs, draws the missing ones, and shows each as soon as it is
 //! finished. F2 opens the panel.
 //!
-//! Where no window can be opened, the same app runs without one and draws the whole story.
+//! If no window can be opened, the same app runs without one and draws the whole story.
 
 mod autoplay;
 mod display;
@@ -42,7 +42,7 @@ struct Args {
 }
 
 impl Args {
-    /// What illustrates the story, with a window or without.
+    /// The settings of the plugin, with and without a window.
     fn illustrator(&self) -> IllustratorPlugin {
         IllustratorPlugin {
             story: StoryInput::File("stories/painters_door.story.ron".to_owned()),

@@ -1,7 +1,7 @@
-//! The visual novel: how a story looks and is read.
+//! The visual novel: its screens, and the reader's way through the story.
 //!
-//! Nothing in here knows how pictures come to be. It only says which picture belongs where, with
-//! [`Illustration`](bevy_illustrator::components::Illustration), and the plugin does the rest.
+//! Nothing here knows how pictures are drawn. An entity selects its picture with
+//! [`Illustration`](bevy_illustrator::components::Illustration), and the plugin shows it.
 
 pub mod bookmark;
 pub mod canvas;
@@ -30,32 +30,32 @@ use bevy::prelude::*;
 /// The visual novel.
 pub struct NovelPlugin;
 
-/// What is on the screen.
+/// The current screen.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Screen {
-    /// The story is being read from its file.
+    /// The story is being loaded.
     #[default]
     Waiting,
-    /// The title.
+    /// The title screen.
     Title,
-    /// The story.
+    /// The pages of the story.
     Reading,
 }
 
-/// Belongs to a screen, and goes with it.
+/// Belongs to a screen, and is despawned when the screen changes.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct On(pub Screen);
 
-/// What happens in a frame, in order; all in [`Update`].
+/// The phases of a frame, in order, in [`Update`].
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NovelSystems {
-    /// Finds out what the reader wants.
+    /// Reads keys, mouse and wheel.
     Input,
-    /// Finds out what the reader picks from a menu.
+    /// Reads the reader's choice in a menu.
     Menu,
-    /// Moves the reader on.
+    /// Moves through the story.
     Flow,
-    /// Brings the screen up to date.
+    /// Updates the screen.
     Show,
 }
 
@@ -91,7 +91,7 @@ impl Plugin for NovelPlugin {
     }
 }
 
-/// A run condition: this screen has just come.
+/// A run condition: the screen has just changed to this one.
 fn entered(screen: Screen) -> impl Fn(Res<Screen>) -> bool + Clone {
     move |current: Res<Screen>| current.is_changed() && *current == screen
 }

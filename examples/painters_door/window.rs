@@ -12,12 +12,12 @@ use bevy_illustrator::plugin::IllustratorPlugins;
 
 use crate::{Args, autoplay::AutoplayPlugin, frames::FramesPlugin, novel::NovelPlugin};
 
-/// A novel needs no more frames than this in a second.
+/// The maximum frame rate. A visual novel needs no more.
 const FRAMES: f64 = 60.0;
-/// Where the processor draws the frames as well, it has better things to do than these.
+/// The maximum frame rate with a software renderer.
 const FRAMES_WITHOUT_GPU: f64 = 24.0;
 
-/// Plays the novel in a window until it is closed.
+/// Runs the game in a window until it is closed.
 pub fn run(args: &Args) -> AppExit {
     let window = Window {
         title: "The Painter's Door".to_owned(),
@@ -27,13 +27,13 @@ pub fn run(args: &Args) -> AppExit {
         ..default()
     };
     let mut app = App::new();
-    // A canvas whose shader is not compiled yet would be missing from the screen for a moment.
+    // Otherwise a canvas would be missing until its shader is compiled.
     let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
     app.add_plugins(
         DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(render),
     )
     .insert_resource(pace(FRAMES))
-    .add_systems(Startup, spare_the_processor)
+    .add_systems(Startup, limit_software_rendering)
     .insert_resource(ClearColor(Color::BLACK))
     .add_plugins(IllustratorPlugins.set(args.illustrator()))
     .add_plugins(NovelPlugin);
@@ -46,14 +46,14 @@ pub fn run(args: &Args) -> AppExit {
     app.run()
 }
 
-/// So many frames in a second.
+/// Limits the frame rate.
 fn pace(frames: f64) -> WinitSettings {
     let mode = UpdateMode::reactive(Duration::from_secs_f64(1.0 / frames));
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-/// A software renderer shares the processor with the painter.
-fn spare_the_processor(adapter: Res<RenderAdapterInfo>, mut settings: ResMut<WinitSettings>) {
+/// Lowers the frame rate with a software renderer, which shares the processor with the worker.
+fn limit_software_rendering(adapter: Res<RenderAdapterInfo>, mut settings: ResMut<WinitSettings>) {
     if adapter.device_type == wgpu::DeviceType::Cpu {
         *settings = pace(FRAMES_WITHOUT_GPU);
     }

@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_fill_the_width_and_leave_none_over() {
+    fn columns_fill_the_width() {
         for width in [100.0, 300.0, 432.0, 700.0] {
             let (columns, side) = columns(width);
             let used = columns as f32 * (side + STEP) - STEP;

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_told_as_people_say_it() {
+    fn durations_are_rounded() {
         let told = |seconds| Approximately(Duration::from_secs(seconds)).to_string();
         assert_eq!(told(0), "about 1 s");
         assert_eq!(told(7), "about 7 s");

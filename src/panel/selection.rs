@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn shift_selects_what_lies_between() {
+    fn shift_selects_the_shots_between() {
         let ids = ["a", "b", "c", "d"].map(id);
         let shown: Vec<&ShotId> = ids.iter().collect();
         let mut selection = Selection::default();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_ctrl_click_takes_a_shot_out_again() {
+    fn a_second_ctrl_click_deselects_a_shot() {
         let mut selection = Selection::default();
         selection.only(id("a"));
         selection.toggle(id("b"));

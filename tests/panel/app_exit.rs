@@ -10,14 +10,14 @@ use bevy_illustrator::{prelude::*, recipe::Layer, storyboard::ShotId};
 use egui_kittest::kittest::Queryable;
 
 use super::{
-    canvas::{canvas, mark_moon, take},
-    support::{Desk, Panel},
+    canvas::{canvas, mark_part_for_a_moon, take},
+    support::{Fixture, Panel},
 };
 
 /// The parts of the only take of a shot, after an app with the panel and its project has ended in its first frame.
 fn after_the_app(panel: Panel, shot: &ShotId) -> Vec<Layer> {
     let of = take(&panel, shot, 0).id;
-    let Desk { project, panel, folder: _folder, .. } = panel.into_state();
+    let Fixture { project, panel, folder: _folder, .. } = panel.into_state();
     let window =
         WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() };
     let render_creation = WgpuSettings { backends: None, ..default() }.into();
@@ -43,15 +43,15 @@ fn after_the_app(panel: Panel, shot: &ShotId) -> Vec<Layer> {
 }
 
 #[test]
-fn words_of_a_part_that_are_typed_when_the_app_ends_are_kept() {
+fn a_prompt_typed_when_the_app_exits_is_saved() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
-    panel.state_mut().obey();
+    mark_part_for_a_moon(&mut panel, &shot);
+    panel.state_mut().apply_requests();
     // What is typed is kept now and then; not yet what was typed last.
     let typed = (1..).find(|_| {
         panel.get_by_label("Prompt").type_text("!");
         panel.run_steps(1);
-        panel.state_mut().obey().is_empty()
+        panel.state_mut().apply_requests().is_empty()
     });
     let words = format!("a moon{}", "!".repeat(typed.unwrap()));
     let layers = after_the_app(panel, &shot);
@@ -59,13 +59,13 @@ fn words_of_a_part_that_are_typed_when_the_app_ends_are_kept() {
 }
 
 #[test]
-fn what_could_not_be_kept_before_is_kept_when_the_app_ends() {
+fn refused_marks_are_saved_when_the_app_exits() {
     let (mut panel, shot) = canvas();
     panel.state().fill_disk();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     panel.key_press(egui::Key::Escape);
     panel.run_steps(2);
-    assert!(panel.state_mut().try_to_obey() > 0);
+    assert!(panel.state_mut().try_apply_requests() > 0);
     panel.state().free_disk();
     assert_eq!(after_the_app(panel, &shot).len(), 1);
 }

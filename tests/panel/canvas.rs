@@ -22,7 +22,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use image::{Rgba, RgbaImage};
 
-use super::support::{Desk, Panel, has, open_in, press, story};
+use super::support::{Fixture, Panel, has, open_in, press, story};
 
 /// The canvas with the portrait of a story whose pictures are all drawn, once its picture is read.
 pub fn canvas() -> (Panel, ShotId) {
@@ -31,13 +31,13 @@ pub fn canvas() -> (Panel, ShotId) {
 
 /// As [`canvas`], with a panel that is set up otherwise.
 pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
-    let mut desk = Desk::new(story());
-    set_up(&mut desk.panel);
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait).id;
-    desk.panel.select(shot.clone());
-    desk.panel.tab = Tab::Canvas;
-    let mut panel = open_in(desk, [920.0, 720.0]);
+    let mut fixture = Fixture::new(story());
+    set_up(&mut fixture.panel);
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait).id;
+    fixture.panel.select(shot.clone());
+    fixture.panel.tab = Tab::Canvas;
+    let mut panel = open_in(fixture, [920.0, 720.0]);
     wait_for_objects(&mut panel);
     (panel, shot)
 }
@@ -125,12 +125,12 @@ pub fn key(panel: &mut Panel, modifiers: Modifiers, key: Key) {
 }
 
 /// What the panel asked to be kept last.
-pub fn kept(asked: &[Action]) -> &[Layer] {
-    let kept = asked.iter().rev().find_map(|action| match action {
+pub fn saved_layers(asked: &[Action]) -> &[Layer] {
+    let saved_layers = asked.iter().rev().find_map(|action| match action {
         Action::SetMarks { marks, .. } => Some(marks.layers.as_slice()),
         _ => None,
     });
-    kept.unwrap_or_else(|| panic!("nothing was kept: {asked:?}"))
+    saved_layers.unwrap_or_else(|| panic!("nothing was kept: {asked:?}"))
 }
 
 /// How much of a mask is set around a place.
@@ -150,7 +150,7 @@ pub fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
 }
 
 /// A stroke becomes a part that a moon is to replace.
-pub fn mark_moon(panel: &mut Panel, shot: &ShotId) {
+pub fn mark_part_for_a_moon(panel: &mut Panel, shot: &ShotId) {
     stroke(panel, shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose(panel, EditKind::Replace, "a moon");
 }
@@ -160,13 +160,13 @@ pub fn press_and_wait(panel: &mut Panel, name: &str, times: usize) -> Vec<Action
     for _ in 0..times {
         press(panel, name);
     }
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     wait_for_drawings(panel);
     asked
 }
 
 /// Nothing is drawn any more, and the panel shows what was.
 pub fn wait_for_drawings(panel: &mut Panel) {
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(3);
 }

@@ -28,46 +28,46 @@ fn is_unapplied(panel: &Panel) -> bool {
 }
 
 #[test]
-fn words_that_could_not_be_kept_stay_in_their_field_and_can_be_applied_again() {
-    let mut panel = open(Desk::new(story()));
+fn a_refused_prompt_stays_typed_and_can_be_applied_again() {
+    let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
     type_into(&mut panel, WORDS, " a quiet harbour ");
     panel.state().fill_disk();
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
-    assert!(panel.state_mut().try_to_obey() > 0);
+    assert!(panel.state_mut().try_apply_requests() > 0);
     panel.run_steps(2);
     assert_eq!(shown(&panel, WORDS), " a quiet harbour ");
 
     panel.state().free_disk();
     scroll_and_press(&mut panel, "Apply and draw");
-    assert_eq!(panel.state_mut().try_to_obey(), 0);
+    assert_eq!(panel.state_mut().try_apply_requests(), 0);
     panel.run_steps(2);
     assert_eq!(shown(&panel, WORDS), "a quiet harbour", "it is shown as it was tidied up");
     assert!(!is_unapplied(&panel));
 }
 
 #[test]
-fn what_is_typed_after_words_were_applied_stays_when_they_come_into_force() {
-    let mut panel = open(Desk::new(story()));
+fn text_typed_after_apply_stays_when_the_applied_prompt_is_in_force() {
+    let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
     type_into(&mut panel, WORDS, "a quiet harbour");
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
     type_into(&mut panel, WORDS, "a quiet harbour at noon");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     assert_eq!(shown(&panel, WORDS), "a quiet harbour at noon");
     assert!(is_unapplied(&panel));
 }
 
 #[test]
-fn a_style_that_could_not_be_kept_stays_typed_and_can_be_applied_again() {
-    let mut desk = Desk::new(story());
-    desk.panel.tab = Tab::Style;
-    let mut panel = open(desk);
+fn a_refused_style_stays_typed_and_can_be_applied_again() {
+    let mut fixture = Fixture::new(story());
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
     type_into(&mut panel, STYLE, "in ink");
     panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
     panel.run_steps(2);
@@ -75,14 +75,14 @@ fn a_style_that_could_not_be_kept_stays_typed_and_can_be_applied_again() {
     panel.run_steps(2);
     panel.state().fill_disk();
     press(&mut panel, "Apply");
-    assert_eq!(panel.state_mut().try_to_obey(), 1);
+    assert_eq!(panel.state_mut().try_apply_requests(), 1);
     panel.run_steps(2);
     assert_eq!(shown(&panel, STYLE), "in ink");
     assert!(is_unapplied(&panel));
 
     panel.state().free_disk();
     press(&mut panel, "Apply");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     assert_eq!(panel.state().project.style().words, "in ink");
     assert!(!is_unapplied(&panel), "the blank behind the seed is nothing to apply");

@@ -12,15 +12,15 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use super::support::*;
 
 #[test]
-fn all_that_is_missing_is_drawn_with_one_press() {
-    let mut panel = open(Desk::new(story()));
+fn one_button_draws_everything_that_is_missing() {
+    let mut panel = open(Fixture::new(story()));
     let all = panel.state().project.board().shots().len();
     assert!(has(&panel, &format!("0 of {all} drawn")));
     press(&mut panel, &format!("Draw all needed ({all})"));
-    assert_eq!(panel.state_mut().obey(), [Action::DrawNeeded]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::DrawNeeded]);
 
-    panel.state_mut().until(|project| project.needed().next().is_none());
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.state_mut().poll_until(|project| project.needed().next().is_none());
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")));
     assert_eq!(panel.state().asked(), []);
@@ -28,8 +28,8 @@ fn all_that_is_missing_is_drawn_with_one_press() {
 }
 
 #[test]
-fn the_search_leaves_only_shots_whose_words_match() {
-    let mut panel = open(Desk::new(story()));
+fn the_search_shows_only_matching_shots() {
+    let mut panel = open(Fixture::new(story()));
     let all = panel.state().project.board().shots().len();
     assert_eq!(cells(&panel).len(), all, "this small story fits on the screen");
 
@@ -52,8 +52,8 @@ fn the_search_leaves_only_shots_whose_words_match() {
 }
 
 #[test]
-fn a_click_on_a_shot_reveals_its_prompt_and_where_each_piece_comes_from() {
-    let mut panel = open(Desk::new(story()));
+fn a_click_on_a_shot_shows_its_prompt_with_the_source_of_each_piece() {
+    let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Portrait);
     assert!(!has(&panel, "Prompt and sources"));
     click(&mut panel, &shot);
@@ -69,7 +69,7 @@ fn a_click_on_a_shot_reveals_its_prompt_and_where_each_piece_comes_from() {
 
 #[test]
 fn ctrl_and_shift_select_several_shots_to_draw() {
-    let mut panel = open(Desk::new(story()));
+    let mut panel = open(Fixture::new(story()));
     let shots = panel.state().project.board().shots().to_vec();
     let names: Vec<String> =
         cells(&panel).iter().map(|c| c.accesskit_node().label().unwrap()).collect();
@@ -80,7 +80,7 @@ fn ctrl_and_shift_select_several_shots_to_draw() {
     panel.get_by_label(&names[1]).click_modifiers(Modifiers::COMMAND);
     panel.run_steps(2);
     press(&mut panel, "Draw selected (2)");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::Draw(drawn)] = asked.as_slice() else { panic!("{asked:?}") };
     let titles: HashSet<String> = drawn
         .iter()
@@ -92,8 +92,8 @@ fn ctrl_and_shift_select_several_shots_to_draw() {
 }
 
 #[test]
-fn changed_words_are_kept_and_drawn_when_applied() {
-    let mut panel = open(Desk::new(story()));
+fn a_changed_prompt_is_saved_and_drawn_when_applied() {
+    let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
     let field = "Prompt (the style's prompt follows)";
@@ -107,7 +107,7 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     panel.run_steps(2);
 
     let words = ShotWords { words: Some("a quiet harbour".into()), ..ShotWords::default() };
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let expected =
         [Action::SetWords { shot: shot.id.clone(), words }, Action::Draw(vec![shot.id.clone()])];
     assert_eq!(asked, expected);
@@ -115,18 +115,18 @@ fn changed_words_are_kept_and_drawn_when_applied() {
     assert!(recipe.prompt.starts_with("a quiet harbour"), "{}", recipe.prompt);
 
     // What is being drawn has a place of its own among the takes.
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     scroll_and_press(&mut panel, "Reset to the story's prompt");
     let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
     assert_eq!(panel.state().asked().first(), Some(&back));
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.board().shot(&shot.id).unwrap().recipe, shot.recipe);
 }
 
 #[test]
-fn a_seed_that_is_no_number_is_refused_in_words() {
-    let mut panel = open(Desk::new(story()));
+fn a_seed_that_is_not_a_number_is_refused_with_a_message() {
+    let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
     panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
@@ -139,23 +139,23 @@ fn a_seed_that_is_no_number_is_refused_in_words() {
 }
 
 #[test]
-fn takes_are_accepted_and_put_away() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait);
-    desk.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
-    desk.until(|project| project.art().takes(&shot.id).len() == 2);
-    desk.until(|project| project.studio().jobs().is_empty());
+fn takes_are_accepted_and_discarded() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait);
+    fixture.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
+    fixture.poll_until(|project| project.art().takes(&shot.id).len() == 2);
+    fixture.poll_until(|project| project.studio().jobs().is_empty());
     let takes: Vec<_> =
-        desk.project.art().takes(&shot.id).iter().map(|take| take.id.clone()).collect();
+        fixture.project.art().takes(&shot.id).iter().map(|take| take.id.clone()).collect();
 
-    let mut panel = open(desk);
+    let mut panel = open(fixture);
     click(&mut panel, &shot);
     assert!(has(&panel, " of 2"));
     scroll_and_press(&mut panel, "Take 1");
     scroll_and_press(&mut panel, "Accept");
     let accept = Action::Accept { shot: shot.id.clone(), take: takes[0].clone() };
-    assert_eq!(panel.state_mut().obey(), [accept]);
+    assert_eq!(panel.state_mut().apply_requests(), [accept]);
     panel.run_steps(2);
     assert_eq!(panel.state().project.state(&shot.id), ShotState::Accepted);
     assert!(has(&panel, "Take 1, accepted"));
@@ -164,19 +164,19 @@ fn takes_are_accepted_and_put_away() {
     panel.key_press(Key::Delete);
     panel.run_steps(2);
     let discard = Action::Discard { shot: shot.id.clone(), take: takes[1].clone() };
-    assert_eq!(panel.state_mut().obey(), [discard]);
+    assert_eq!(panel.state_mut().apply_requests(), [discard]);
     panel.run_steps(2);
     assert!(has(&panel, "take 1 of 1"));
     scroll_and_press(&mut panel, "Another take");
-    assert_eq!(panel.state_mut().obey(), [Action::DrawMore { shot: shot.id, takes: 1 }]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::DrawMore { shot: shot.id, takes: 1 }]);
 }
 
 #[test]
-fn delete_while_typing_takes_away_a_letter_and_no_take() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait);
-    let mut panel = open(desk);
+fn delete_in_a_text_field_removes_a_letter_and_not_a_take() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait);
+    let mut panel = open(fixture);
     click(&mut panel, &shot);
     panel.get_by_role_and_label(Role::TextInput, "Seed").focus();
     panel.run_steps(2);

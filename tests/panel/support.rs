@@ -28,20 +28,20 @@ pub const EDITED: Rgba<u8> = Rgba([40, 160, 60, 255]);
 pub const SQUARE: Rgba<u8> = Rgba([200, 30, 30, 255]);
 
 /// Draws at once; what [`Orders`] say can be made to fail or to wait.
-pub struct Hand {
+pub struct FakeGenerator {
     pub card: ModelCard,
-    pub orders: Arc<Mutex<Orders>>,
+    pub controls: Arc<Mutex<Controls>>,
 }
 
 #[derive(Default)]
-pub struct Orders {
+pub struct Controls {
     /// Prompts with this word fail.
     pub fail_on: Option<&'static str>,
     /// Nothing is finished while this holds.
     pub wait: bool,
 }
 
-impl Generator for Hand {
+impl Generator for FakeGenerator {
     fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -54,11 +54,11 @@ impl Generator for Hand {
     ) -> Result<RgbaImage, GenerateError> {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
         control.step(Step { done: 1, of: 4, preview });
-        while self.orders.lock().unwrap().wait {
+        while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
-        let fail_on = self.orders.lock().unwrap().fail_on;
+        let fail_on = self.controls.lock().unwrap().fail_on;
         if fail_on.is_some_and(|word| recipe.prompt.contains(word)) {
             return Err(GenerateError::Panicked("the ink ran dry".into()));
         }
@@ -94,29 +94,32 @@ pub fn texture_of(take: &Take) -> TextureId {
 }
 
 /// An author in front of the panel.
-pub struct Desk {
+pub struct Fixture {
     pub project: Project,
     pub panel: PanelState,
     pub requests: Vec<Request>,
-    pub orders: Arc<Mutex<Orders>>,
+    pub controls: Arc<Mutex<Controls>>,
     /// Is removed with it.
     pub folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl Fixture {
     pub fn new(story: Story) -> Self {
-        let orders = Arc::<Mutex<Orders>>::default();
+        let controls = Arc::<Mutex<Controls>>::default();
         let mut registry = GeneratorRegistry::default();
-        let for_hand = orders.clone();
+        let for_generator = controls.clone();
         registry.register(move |_, _| {
-            Some(Ok(Box::new(Hand { card: ModelCard::default(), orders: for_hand.clone() })))
+            Some(Ok(Box::new(FakeGenerator {
+                card: ModelCard::default(),
+                controls: for_generator.clone(),
+            })))
         });
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open(story, folder.path(), registry).unwrap();
         let mut panel = PanelState::default();
         // Whatever this machine has downloaded.
         panel.set_segmenter_weights(None);
-        Self { project, panel, requests: Vec::new(), orders, folder }
+        Self { project, panel, requests: Vec::new(), controls, folder }
     }
 
     /// The actions that the panel requested and that are not applied yet.
@@ -125,7 +128,7 @@ impl Desk {
     }
 
     /// Applies all requests, and returns their actions.
-    pub fn obey(&mut self) -> Vec<Action> {
+    pub fn apply_requests(&mut self) -> Vec<Action> {
         let requests = std::mem::take(&mut self.requests);
         for request in &requests {
             self.apply(request.clone()).unwrap();
@@ -134,7 +137,7 @@ impl Desk {
     }
 
     /// Applies all requests, and returns how many were refused.
-    pub fn try_to_obey(&mut self) -> usize {
+    pub fn try_apply_requests(&mut self) -> usize {
         let requests = std::mem::take(&mut self.requests);
         requests.into_iter().filter(|request| self.apply(request.clone()).is_err()).count()
     }
@@ -181,7 +184,7 @@ impl Desk {
         std::fs::remove_file(self.project.art().root().join(".tmp")).unwrap();
     }
 
-    pub fn until(&mut self, holds: impl Fn(&Project) -> bool) {
+    pub fn poll_until(&mut self, holds: impl Fn(&Project) -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
         while !holds(&self.project) {
             assert!(Instant::now() < end, "it did not come to pass in 20 seconds");
@@ -194,7 +197,7 @@ impl Desk {
 
     pub fn draw_all(&mut self) {
         self.apply(Action::DrawNeeded).unwrap();
-        self.until(|project| {
+        self.poll_until(|project| {
             project.needed().next().is_none() && project.studio().jobs().is_empty()
         });
     }
@@ -204,22 +207,23 @@ impl Desk {
     }
 }
 
-pub type Panel = Harness<'static, Desk>;
+pub type Panel = Harness<'static, Fixture>;
 
 /// The panel at the size that it has beside a game of 1280 x 720.
-pub fn open(desk: Desk) -> Panel {
-    open_in(desk, [480.0, 720.0])
+pub fn open(fixture: Fixture) -> Panel {
+    open_in(fixture, [480.0, 720.0])
 }
 
 /// The panel at some size, in a window of its own for the canvas as the plugin has it.
-pub fn open_in(desk: Desk, room: [f32; 2]) -> Panel {
-    let show = |ui: &mut egui::Ui, desk: &mut Desk| {
-        let window = desk.panel.tab == Tab::Canvas;
-        let show =
-            |ui: &mut egui::Ui| panel_ui(ui, &mut desk.panel, &desk.project, &mut FullSizeOnly);
-        desk.requests.extend(ui.push_id(window, show).inner);
+pub fn open_in(fixture: Fixture, room: [f32; 2]) -> Panel {
+    let show = |ui: &mut egui::Ui, fixture: &mut Fixture| {
+        let window = fixture.panel.tab == Tab::Canvas;
+        let show = |ui: &mut egui::Ui| {
+            panel_ui(ui, &mut fixture.panel, &fixture.project, &mut FullSizeOnly)
+        };
+        fixture.requests.extend(ui.push_id(window, show).inner);
     };
-    let mut panel = Harness::builder().with_size(room).build_ui_state(show, desk);
+    let mut panel = Harness::builder().with_size(room).build_ui_state(show, fixture);
     panel.run_steps(2);
     panel
 }

@@ -17,24 +17,24 @@ use super::support::*;
 
 #[test]
 fn the_queue_is_paused_reordered_and_cancelled() {
-    let mut desk = Desk::new(story());
-    desk.orders.lock().unwrap().wait = true;
-    desk.apply(Action::DrawNeeded).unwrap();
-    desk.until(|project| {
+    let mut fixture = Fixture::new(story());
+    fixture.controls.lock().unwrap().wait = true;
+    fixture.apply(Action::DrawNeeded).unwrap();
+    fixture.poll_until(|project| {
         let current = project.studio().current();
         current.and_then(|view| view.progress).is_some_and(|progress| progress.done == 1)
     });
-    let jobs: Vec<_> = desk.project.studio().jobs().into_iter().map(|view| view.job).collect();
-    let mut panel = open(desk);
+    let jobs: Vec<_> = fixture.project.studio().jobs().into_iter().map(|view| view.job).collect();
+    let mut panel = open(fixture);
     press(&mut panel, &format!("Queue ({})", jobs.len()));
     assert!(has(&panel, "step 1 of 4"));
     assert!(has(&panel, &format!("{} waiting", jobs.len() - 1)));
 
     press(&mut panel, "Pause drawing");
-    assert_eq!(panel.state_mut().obey(), [Action::Pause(true)]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::Pause(true)]);
     panel.run_steps(2);
     press(&mut panel, "Resume drawing");
-    assert_eq!(panel.state_mut().obey(), [Action::Pause(false)]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::Pause(false)]);
     panel.run_steps(2);
 
     panel.get_all_by_label("Draw next").next().unwrap().click();
@@ -45,22 +45,22 @@ fn the_queue_is_paused_reordered_and_cancelled() {
     let board = panel.state().project.board();
     let title = board.shot(&jobs[1].shot).unwrap().title.clone();
     press(&mut panel, &format!("Cancel {title}"));
-    assert_eq!(panel.state_mut().obey(), [Action::Cancel(jobs[1].id)]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::Cancel(jobs[1].id)]);
     panel.run_steps(2);
     press(&mut panel, "Cancel all");
-    assert_eq!(panel.state_mut().obey(), [Action::CancelAll]);
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    assert_eq!(panel.state_mut().apply_requests(), [Action::CancelAll]);
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     assert!(has(&panel, "The queue is empty"));
 }
 
 #[test]
-fn a_style_that_is_only_looked_at_stays_as_it_is() {
+fn viewing_a_style_does_not_change_it() {
     let mut story = story();
     story.style.sampler =
         Sampler { steps: Some(700), guidance_scale: Some(0.0), ..Sampler::default() };
     story.style.sizes.item = Some(Size::new(20, 2044));
-    let mut panel = open(Desk::new(story));
+    let mut panel = open(Fixture::new(story));
     press(&mut panel, "Style");
     panel.run_steps(4);
     assert!(has(&panel, "All pictures of the story share this style."));
@@ -68,12 +68,12 @@ fn a_style_that_is_only_looked_at_stays_as_it_is() {
 }
 
 #[test]
-fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let all = desk.project.board().shots().len();
-    desk.panel.tab = Tab::Style;
-    let mut panel = open(desk);
+fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let all = fixture.project.board().shots().len();
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
     assert!(!has(&panel, "stale"));
     let field = "Prompt (follows the prompt of every shot)";
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
@@ -90,29 +90,29 @@ fn a_style_tells_how_many_pictures_it_makes_stale_before_it_is_applied() {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in ink");
     panel.run_steps(2);
     press(&mut panel, "Apply");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::SetStyle(Some(style))] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(style.words, "in ink");
     panel.run_steps(2);
     assert!(has(&panel, &format!("0 of {all} drawn, {all} stale")));
 
     press(&mut panel, "Reset to the story's style");
-    assert_eq!(panel.state_mut().obey(), [Action::SetStyle(None)]);
+    assert_eq!(panel.state_mut().apply_requests(), [Action::SetStyle(None)]);
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")), "the old pictures fit again");
 }
 
 #[test]
-fn an_error_stands_on_its_shot_and_in_the_queue() {
-    let mut desk = Desk::new(story());
-    desk.orders.lock().unwrap().fail_on = Some("rusty");
-    desk.apply(Action::DrawNeeded).unwrap();
-    desk.until(|project| project.studio().jobs().is_empty());
-    let shot = desk.shot(ShotKind::Item);
-    let other = desk.shot(ShotKind::Portrait);
-    desk.until(|project| project.state(&shot.id) == ShotState::Failed);
+fn an_error_is_shown_on_its_shot_and_in_the_queue() {
+    let mut fixture = Fixture::new(story());
+    fixture.controls.lock().unwrap().fail_on = Some("rusty");
+    fixture.apply(Action::DrawNeeded).unwrap();
+    fixture.poll_until(|project| project.studio().jobs().is_empty());
+    let shot = fixture.shot(ShotKind::Item);
+    let other = fixture.shot(ShotKind::Portrait);
+    fixture.poll_until(|project| project.state(&shot.id) == ShotState::Failed);
 
-    let mut panel = open(desk);
+    let mut panel = open(fixture);
     assert!(has(&panel, "1 failed"));
     assert!(cell(&panel, &shot).accesskit_node().label().unwrap().ends_with("failed)"));
     click(&mut panel, &other);
@@ -132,7 +132,7 @@ fn an_error_stands_on_its_shot_and_in_the_queue() {
 }
 
 #[test]
-fn with_5000_shots_only_those_in_sight_are_laid_out() {
+fn with_5000_shots_only_visible_ones_are_laid_out() {
     let place = |n: usize| Place {
         id: format!("place-{n}"),
         name: format!("Place {n}"),
@@ -150,7 +150,7 @@ fn with_5000_shots_only_those_in_sight_are_laid_out() {
         scenes: (0..5000).map(scene).collect(),
         ..Story::default()
     };
-    let mut panel = open(Desk::new(story));
+    let mut panel = open(Fixture::new(story));
     assert_eq!(panel.state().project.board().shots().len(), 5000);
     assert!(has(&panel, " warnings about the story"), "nothing leads to most scenes");
     let in_sight = cells(&panel).len();
@@ -173,16 +173,16 @@ fn with_5000_shots_only_those_in_sight_are_laid_out() {
 
 #[test]
 fn two_panels_in_one_dock_do_not_disturb_each_other() {
-    let show = |ui: &mut egui::Ui, (desk, other): &mut (Desk, PanelState)| {
+    let show = |ui: &mut egui::Ui, (fixture, other): &mut (Fixture, PanelState)| {
         ui.columns(2, |columns| {
-            panel_ui(&mut columns[0], &mut desk.panel, &desk.project, &mut FullSizeOnly);
-            panel_ui(&mut columns[1], other, &desk.project, &mut FullSizeOnly);
+            panel_ui(&mut columns[0], &mut fixture.panel, &fixture.project, &mut FullSizeOnly);
+            panel_ui(&mut columns[1], other, &fixture.project, &mut FullSizeOnly);
         });
     };
-    let both = (Desk::new(story()), PanelState::default());
+    let both = (Fixture::new(story()), PanelState::default());
     let mut panel = Harness::builder().with_size([960.0, 720.0]).build_ui_state(show, both);
     panel.run_steps(2);
-    let style = |panel: &Harness<'_, (Desk, PanelState)>, n: usize| {
+    let style = |panel: &Harness<'_, (Fixture, PanelState)>, n: usize| {
         panel.get_all_by_label("Style").nth(n).unwrap().click();
     };
     style(&panel, 1);
@@ -192,7 +192,7 @@ fn two_panels_in_one_dock_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_story_that_cannot_be_read_is_told_with_line_and_column() {
+fn the_error_of_an_unreadable_story_names_line_and_column() {
     let error = "stories/night.story.ron:12:7: expected a comma";
     let panel = Harness::new_ui(move |ui| panel_status_ui(ui, StoryStatus::Failed(error)));
     panel.get_by_label(error);
@@ -201,11 +201,11 @@ fn a_story_that_cannot_be_read_is_told_with_line_and_column() {
 }
 
 #[test]
-fn what_was_refused_stays_until_it_is_dismissed() {
-    let mut desk = Desk::new(story());
-    desk.panel.story_error = Some("two scenes have the id `pass`".into());
-    desk.panel.notices = vec!["the disk is full".into()];
-    let mut panel = open(desk);
+fn notices_stay_until_they_are_dismissed() {
+    let mut fixture = Fixture::new(story());
+    fixture.panel.story_error = Some("two scenes have the id `pass`".into());
+    fixture.panel.notices = vec!["the disk is full".into()];
+    let mut panel = open(fixture);
     assert!(has(&panel, "two scenes have the id `pass`"));
     assert!(has(&panel, "the disk is full"));
     press(&mut panel, "Dismiss");

@@ -10,14 +10,14 @@ use bevy_illustrator::{
     storyboard::ShotKind,
 };
 
-use crate::support::{Desk, story};
+use crate::support::{Fixture, story};
 
 #[test]
-fn a_picture_is_read_again_once_its_file_has_changed() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait).id;
-    let take = desk.project.art().takes(&shot)[0].clone();
+fn a_picture_is_loaded_again_after_its_file_changed() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait).id;
+    let take = fixture.project.art().takes(&shot)[0].clone();
     let mut cache = ThumbnailCache::new(&egui::Context::default()).unwrap();
     let mut read = |refresh: bool| {
         if refresh {

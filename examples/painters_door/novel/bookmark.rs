@@ -1,4 +1,4 @@
-//! The bookmark: where the reader was when the game was last closed.
+//! The bookmark: the reader's position when the game was last closed.
 
 use std::{
     fs, io,
@@ -7,7 +7,7 @@ use std::{
 
 use super::reader::Reader;
 
-/// The file that keeps a reader's place, beside the story's pictures.
+/// The file with the reader's position, next to the story's pictures.
 #[derive(Clone, Debug)]
 pub struct Bookmark {
     path: PathBuf,
@@ -20,17 +20,17 @@ impl Bookmark {
         Self { path: folder.join("bookmark.ron") }
     }
 
-    /// The reader that was kept. A bookmark that is not there or cannot be read is none: the reader
-    /// begins anew.
+    /// Loads the saved reader. Returns `None` if the bookmark is missing or cannot be read: then the story
+    /// starts at its beginning.
     #[must_use]
     pub fn load(&self) -> Option<Reader> {
         ron::from_str(&fs::read_to_string(&self.path).ok()?).ok()
     }
 
-    /// Keeps a reader's place.
+    /// Saves a reader's position.
     ///
     /// # Errors
-    /// When the system refuses to write the file.
+    /// When the file cannot be written.
     pub fn save(&self, reader: &Reader) -> io::Result<()> {
         fs::write(&self.path, ron::to_string(reader).map_err(io::Error::other)?)
     }

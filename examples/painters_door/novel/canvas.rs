@@ -1,7 +1,7 @@
 //! The canvas: a UI material that shows an [`Illustration`] as a painting.
 //!
-//! It shows what there is: the finished picture; else what the picture looks like so far, while it is
-//! being painted; else a wash of colour. One gives way to the next stroke by stroke.
+//! It shows the finished picture. Until then it shows the preview of the running drawing, or else a wash
+//! of colour. Each image fades into the next one stroke by stroke.
 
 use bevy::{
     prelude::*,
@@ -23,31 +23,31 @@ use super::{preview::Preview, wash::wash};
 #[derive(Component, Clone, Debug)]
 #[require(Illustration, Outlook)]
 pub struct Canvas {
-    /// Seconds that one picture takes to give way to the next.
+    /// The duration of a fade from one image to the next, in seconds.
     pub fade: f32,
-    /// How far the view wanders about the picture, as a part of its size.
+    /// How far the view drifts over the picture, as a fraction of its size.
     pub drift: f32,
     /// How dark the corners are, from 0 to 1.
     pub vignette: f32,
-    /// How dark the upper and lower edges are, where text stands, from 0 to 1.
+    /// How dark the upper and lower edges are, below the text, from 0 to 1.
     pub shade: f32,
     /// How bright the canvas is.
     pub brightness: f32,
 }
 
-/// What there is to see on a [`Canvas`].
+/// The state of the picture on a [`Canvas`].
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub enum Outlook {
-    /// Nothing asks for a picture here, or the story is not read yet.
+    /// The canvas has no shot, or the story is not loaded yet.
     #[default]
     Nothing,
-    /// The picture is still to be painted.
+    /// The picture is not painted yet.
     Waiting,
-    /// It is being painted; the part that is done, from 0 to 1.
+    /// The picture is being painted; the completed fraction, from 0 to 1.
     Painting(f32),
-    /// It could not be painted: why.
+    /// The picture could not be painted; the reason.
     Failed(String),
-    /// The picture.
+    /// The picture is painted.
     Painted,
 }
 
@@ -78,7 +78,7 @@ struct CanvasMaterial {
     over: Handle<Image>,
 }
 
-/// What needs a shader of its own: a canvas that is not changing reads one picture instead of two.
+/// Selects the shader variant: a canvas without a fade samples one image instead of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CanvasKey {
     changing: bool,
@@ -97,7 +97,7 @@ impl UiMaterial for CanvasMaterial {
 
     fn specialize(descriptor: &mut RenderPipelineDescriptor, key: UiMaterialKey<Self>) {
         let Some(fragment) = &mut descriptor.fragment else { return };
-        // A canvas hides what is behind it.
+        // A canvas is opaque.
         fragment.targets.iter_mut().flatten().for_each(|target| target.blend = None);
         if key.bind_group_data.changing {
             fragment.shader_defs.push("CHANGING".into());
@@ -105,7 +105,7 @@ impl UiMaterial for CanvasMaterial {
     }
 }
 
-/// The one wash that all canvases begin with.
+/// The wash that every canvas shows first.
 #[derive(Resource)]
 struct Wash(Handle<Image>);
 
@@ -121,7 +121,7 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<Wash>()
         .add_systems(
             PostUpdate,
-            (stretch_canvases, look_at_shots, change_pictures, wander)
+            (stretch_canvases, update_outlooks, change_pictures, drift_views)
                 .chain()
                 .after(IllustratorSystems::Swap),
         );
@@ -150,8 +150,8 @@ fn stretch_canvases(
     }
 }
 
-/// Finds out what there is to see of each canvas's shot.
-fn look_at_shots(
+/// Updates the outlook of each canvas from the state of its shot.
+fn update_outlooks(
     project: Option<Res<Project>>,
     mut canvases: Query<(&Illustration, &mut Outlook), With<Canvas>>,
 ) {
@@ -162,7 +162,7 @@ fn look_at_shots(
     }
 }
 
-/// Lets the picture that each canvas shows give way when there is a better one.
+/// Starts a fade on each canvas when a better image is available.
 fn change_pictures(
     canvases: Query<(
         &Canvas,
@@ -202,8 +202,8 @@ fn change_pictures(
     }
 }
 
-/// The view draws near and away and wanders about, slower than one notices.
-fn wander(
+/// Zooms and drifts the view, too slowly to be noticed.
+fn drift_views(
     canvases: Query<(&Canvas, &MaterialNode<CanvasMaterial>)>,
     time: Res<Time>,
     mut materials: ResMut<Assets<CanvasMaterial>>,
@@ -218,7 +218,7 @@ fn wander(
 }
 
 impl Outlook {
-    /// What there is to see of a shot.
+    /// The outlook of a shot.
     fn of(project: &Project, shot: &ShotId) -> Self {
         let recipe = project.board().shot(shot).map(|shot| &shot.recipe);
         if project.art().shown(shot, recipe).is_some() {
@@ -238,7 +238,7 @@ impl Outlook {
         }
     }
 
-    /// What to tell the reader about it; nothing about a picture that is there.
+    /// The caption for the reader; empty for a painted picture.
     #[must_use]
     pub fn caption(&self) -> String {
         match self {

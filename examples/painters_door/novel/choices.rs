@@ -1,4 +1,4 @@
-//! The ways that a reader can choose from.
+//! The menu of a scene's exits.
 
 use bevy::prelude::*;
 use bevy_illustrator::project::Project;
@@ -12,21 +12,21 @@ use super::{
     typing::Typing,
 };
 
-/// Where the choices appear.
+/// The parent node of the choices.
 #[derive(Component, Debug)]
 pub struct ChoicesSlot;
 
 pub(super) fn plugin(app: &mut App) {
     app.add_systems(
         Update,
-        (take_choices_away, offer_choices)
+        (remove_choices, offer_choices)
             .chain()
             .run_if(resource_exists::<Project>)
             .in_set(NovelSystems::Show),
     );
 }
 
-fn take_choices_away(
+fn remove_choices(
     reading: Res<Reading>,
     slot: Option<Single<Entity, (With<ChoicesSlot>, With<Children>)>>,
     mut commands: Commands,
@@ -36,7 +36,7 @@ fn take_choices_away(
     }
 }
 
-/// Choices are offered once the line before them is typed.
+/// Shows the choices once the line before them is typed.
 fn offer_choices(
     reading: Res<Reading>,
     typing: Res<Typing>,

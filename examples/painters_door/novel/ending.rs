@@ -1,4 +1,4 @@
-//! The card that ends the story: which ending it was, and the way back to the beginning.
+//! The card at the end of the story: the name of the ending, and a menu to start again.
 
 use bevy::prelude::*;
 use bevy_illustrator::project::Project;
@@ -11,7 +11,7 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// The card.
+/// The ending card.
 #[derive(Component, Debug)]
 struct EndingCard;
 

@@ -1,4 +1,4 @@
-//! How the story goes on: from what the reader wants to what stands on the page.
+//! The flow of the story: applies the reader's input, and puts the current line on the page.
 
 use bevy::prelude::*;
 use bevy_illustrator::project::{Project, Update as ProjectUpdate};
@@ -8,12 +8,12 @@ use super::{
     scene_card::SceneCard, theme, typing::Typing,
 };
 
-/// The reader, once there was a beginning.
+/// The reader; `None` before the story was started.
 #[derive(Resource, Debug, Default)]
 pub struct Reading(pub Option<Reader>);
 
 impl Reading {
-    /// Whether there is anything to continue.
+    /// Whether a started story can be continued.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.as_ref().is_some_and(|reader| !reader.is_at_start())
@@ -28,23 +28,24 @@ pub(super) fn plugin(app: &mut App) {
             (
                 open_book.run_if(resource_added::<Project>),
                 follow_story.run_if(resource_exists::<Project>),
-                go_on.run_if(resource_exists::<Project>),
+                apply_input.run_if(resource_exists::<Project>),
                 type_on.run_if(not(any_with_component::<SceneCard>)),
             )
                 .chain()
                 .in_set(NovelSystems::Flow),
         )
-        .add_systems(Last, keep_bookmark.run_if(resource_exists::<Project>));
+        .add_systems(Last, save_bookmark.run_if(resource_exists::<Project>));
 }
 
-/// Finds the bookmark, and shows the title.
+/// Loads the bookmark and shows the title.
 fn open_book(project: Res<Project>, mut reading: ResMut<Reading>, mut screen: ResMut<Screen>) {
-    let kept = Bookmark::in_folder(project.art().root()).load();
-    reading.0 = kept.filter(|reader| reader.fits(project.story()));
+    let saved = Bookmark::in_folder(project.art().root()).load();
+    reading.0 = saved.filter(|reader| reader.fits(project.story()));
     *screen = Screen::Title;
 }
 
-/// An author may change the story while it is read. A reader whose place is gone begins anew.
+/// Follows changes that an author makes to the running story. If the reader's position no longer exists,
+/// the title is shown.
 fn follow_story(
     mut updates: MessageReader<ProjectUpdate>,
     project: Res<Project>,
@@ -60,11 +61,11 @@ fn follow_story(
         screen.set_if_neq(Screen::Title);
     }
     reading.set_changed();
-    lay_out(&reading, &mut typing, &project, Typed::Keep);
+    set_line(&reading, &mut typing, &project, Typed::Keep);
 }
 
-/// Does what the reader wants.
-fn go_on(
+/// Applies the reader's input.
+fn apply_input(
     mut picks: MessageReader<Pick>,
     mut intents: MessageReader<Intent>,
     project: Res<Project>,
@@ -77,7 +78,7 @@ fn go_on(
 ) {
     let story = project.story();
     if let Some(pick) = picks.read().last() {
-        // The click that picked is not also one that turns the page.
+        // The click on a menu must not turn the page too.
         intents.clear();
         match *pick {
             Pick::Begin => reading.0 = Reader::at_start(story),
@@ -90,7 +91,7 @@ fn go_on(
             }
         }
         screen.set_if_neq(Screen::Reading);
-        return lay_out(&reading, &mut typing, &project, Typed::None);
+        return set_line(&reading, &mut typing, &project, Typed::None);
     }
     for intent in intents.read() {
         match (*intent, *screen) {
@@ -104,18 +105,18 @@ fn go_on(
                 } else if !typing.is_done() {
                     typing.finish();
                 } else if step(&mut reading, |reader| reader.advance(story)) {
-                    lay_out(&reading, &mut typing, &project, Typed::None);
+                    set_line(&reading, &mut typing, &project, Typed::None);
                 }
             }
             (Intent::Back, Screen::Reading) if step(&mut reading, Reader::back) => {
-                lay_out(&reading, &mut typing, &project, Typed::All);
+                set_line(&reading, &mut typing, &project, Typed::All);
             }
             _ => {}
         }
     }
 }
 
-/// Takes a step; only one that leads anywhere turns the page.
+/// Moves the reader. Marks it as changed only if it moved.
 fn step(reading: &mut ResMut<Reading>, step: impl FnOnce(&mut Reader) -> bool) -> bool {
     let moved = reading.bypass_change_detection().0.as_mut().is_some_and(step);
     if moved {
@@ -124,17 +125,17 @@ fn step(reading: &mut ResMut<Reading>, step: impl FnOnce(&mut Reader) -> bool) -
     moved
 }
 
-/// How much of a page is typed when it is turned to.
+/// How much of a new page is typed at once.
 #[derive(Clone, Copy, PartialEq)]
 enum Typed {
     None,
     All,
-    /// As much as before, if it says the same as before.
+    /// As much as before if the text is the same, otherwise nothing.
     Keep,
 }
 
-/// Lays the reader's line out for typing.
-fn lay_out(reading: &Reading, typing: &mut Typing, project: &Project, typed: Typed) {
+/// Sets the text to type to the reader's line.
+fn set_line(reading: &Reading, typing: &mut Typing, project: &Project, typed: Typed) {
     let page = reading.0.as_ref().and_then(|reader| reader.page(project.story()));
     let text = page.and_then(|page| page.line).map_or("", |line| line.text.as_str());
     let text = theme::typeset(text);
@@ -148,13 +149,13 @@ fn lay_out(reading: &Reading, typing: &mut Typing, project: &Project, typed: Typ
 
 fn type_on(time: Res<Time>, screen: Res<Screen>, mut typing: ResMut<Typing>) {
     if *screen == Screen::Reading && !typing.is_done() {
-        typing.go_on(time.delta_secs());
+        typing.advance(time.delta_secs());
     }
 }
 
-/// Keeps the reader's place when the scene is left, and when the game is closed.
-fn keep_bookmark(
-    mut kept_scene: Local<Option<String>>,
+/// Saves the reader's position when the scene or the screen changes, and when the game closes.
+fn save_bookmark(
+    mut saved_scene: Local<Option<String>>,
     mut exits: MessageReader<AppExit>,
     project: Res<Project>,
     reading: Res<Reading>,
@@ -163,11 +164,11 @@ fn keep_bookmark(
     let Some(reader) = &reading.0 else { return };
     let leaves = exits.read().next().is_some() || screen.is_changed();
     let scene = reader.page(project.story()).map(|page| page.scene.id.clone());
-    if !leaves && *kept_scene == scene {
+    if !leaves && *saved_scene == scene {
         return;
     }
-    *kept_scene = scene;
+    *saved_scene = scene;
     if let Err(error) = Bookmark::in_folder(project.art().root()).save(reader) {
-        warn!("the bookmark could not be kept: {error}");
+        warn!("cannot save the bookmark: {error}");
     }
 }

@@ -13,16 +13,16 @@ const WOOD_LIGHT: Color = Color::srgb(0.388, 0.267, 0.176);
 const MAT: Color = Color::srgb(0.910, 0.867, 0.780);
 const MAT_SHADE: Color = Color::srgb(0.639, 0.584, 0.490);
 
-/// How a picture is framed. All sizes are in pixels of a window of design size.
+/// The sizes of a frame, in pixels of a window of design size.
 #[derive(Clone, Copy, Debug)]
 pub struct Framing {
-    /// Side of the picture.
+    /// The width and height of the picture.
     pub side: f32,
     /// Width of the mat around it.
     pub mat: f32,
     /// Width of the rim.
     pub rim: f32,
-    /// Size of the letters of its caption.
+    /// The font size of the caption.
     pub caption: f32,
 }
 
@@ -30,10 +30,10 @@ pub struct Framing {
 pub const CARD: Framing = Framing { side: 212.0, mat: 10.0, rim: 8.0, caption: 17.0 };
 /// A large picture.
 pub const PAINTING: Framing = Framing { side: 304.0, mat: 16.0, rim: 11.0, caption: 20.0 };
-/// A small picture of a thing.
+/// A small picture of an item.
 pub const MINIATURE: Framing = Framing { side: 164.0, mat: 13.0, rim: 7.0, caption: 16.0 };
 
-/// What a framed picture's caption says, while there is no picture.
+/// The caption of a canvas, while it has no picture.
 #[derive(Component)]
 struct Caption(Entity);
 
@@ -48,7 +48,7 @@ pub(super) fn plugin(app: &mut App) {
     app.add_systems(Update, (write_captions, rise));
 }
 
-/// Hangs a framed picture into `parent`, and returns the frame's entity. Its illustration stands on
+/// Spawns a framed picture as a child of `parent` and returns the frame's entity. The illustration is on
 /// the returned canvas.
 pub fn hang(
     parent: &mut ChildSpawnerCommands,
@@ -112,7 +112,7 @@ pub fn hang(
     canvas_entity
 }
 
-/// Stands a framed picture on an easel, and returns the canvas's entity.
+/// Spawns a framed picture on an easel and returns the canvas's entity.
 pub fn set_on_easel(
     parent: &mut ChildSpawnerCommands,
     fonts: &Fonts,
@@ -161,14 +161,14 @@ pub fn set_on_easel(
 }
 
 impl Rise {
-    /// Appears now.
+    /// The start of the animation.
     #[must_use]
     pub fn now() -> (Self, UiTransform) {
         (Self { age: 0.0 }, UiTransform::from_xy(px(0), px(18)))
     }
 }
 
-/// A picture that is being painted says so on its canvas.
+/// Shows the state of an unfinished picture on its canvas.
 fn write_captions(
     canvases: Query<&Outlook, Changed<Outlook>>,
     mut captions: Query<(&Caption, &mut Text)>,

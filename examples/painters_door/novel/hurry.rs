@@ -1,4 +1,4 @@
-//! What the reader looks at is painted first.
+//! Pictures on the screen are painted first.
 
 use bevy::prelude::*;
 use bevy_illustrator::{
@@ -10,14 +10,14 @@ use bevy_illustrator::{
 use super::canvas::{Canvas, Outlook};
 
 pub(super) fn plugin(app: &mut App) {
-    // The next frame knows what this frame has put on the canvases.
+    // Before the poll, so that this frame applies the request. The canvases are those of the previous frame.
     app.add_systems(
         PreUpdate,
         hurry.run_if(resource_exists::<Project>).before(IllustratorSystems::Poll),
     );
 }
 
-/// Moves the pictures to the front of the queue that canvases have begun to wait for.
+/// Moves a picture to the front of the queue when a canvas starts to wait for it.
 fn hurry(
     waiting: Query<
         (&Illustration, &Outlook),

@@ -1,4 +1,4 @@
-//! What the reader wants, from keys, mouse and wheel. The panel has the first say about all of them.
+//! The reader's input from keys, mouse and wheel. Input that the panel uses is ignored.
 
 use bevy::{
     input::mouse::{AccumulatedMouseScroll, MouseScrollUnit},
@@ -9,20 +9,20 @@ use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer_inp
 
 use super::NovelSystems;
 
-/// Something that the reader wants.
+/// An input of the reader.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Turn the page.
     Turn,
-    /// Take what is marked in the menu; where there is none, turn the page.
+    /// Choose the marked button of the menu; without a menu, turn the page.
     Confirm,
-    /// Go back to what was read before.
+    /// Go back one page.
     Back,
-    /// Mark what stands this far below in the menu.
+    /// Move the mark in the menu down by this many buttons.
     Mark(i32),
-    /// Take the menu's `n`th, from 0.
+    /// Choose the menu's `n`th button, from 0.
     Take(usize),
-    /// To the title, and from there out of the game.
+    /// Go to the title; from the title, quit the game.
     Leave,
 }
 
@@ -72,7 +72,7 @@ fn read_pointer(
     wheel: Res<AccumulatedMouseScroll>,
     mut intents: MessageWriter<Intent>,
 ) {
-    // A touch pad scrolls by pixels, in which a page is turned before one knows.
+    // A touch pad scrolls by pixels, and small movements would turn pages.
     let notches = if wheel.unit == MouseScrollUnit::Line { wheel.delta.y } else { 0.0 };
     if buttons.just_pressed(MouseButton::Left) || notches < 0.0 {
         intents.write(Intent::Turn);

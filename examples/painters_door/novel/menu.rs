@@ -1,4 +1,4 @@
-//! A column of buttons: by pointer, by arrow keys and Enter, or by number.
+//! A column of buttons, for the pointer, the arrow keys with Enter, and the number keys.
 
 use bevy::prelude::*;
 use bevy_egui::input::EguiWantsInput;
@@ -9,34 +9,34 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// What the reader picked from a menu.
+/// The reader's choice in a menu.
 #[derive(Message, Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// Start the story at its beginning.
     Begin,
-    /// Go on where the reader left.
+    /// Continue from the bookmark.
     Continue,
     /// Take this exit of the scene.
     Exit(usize),
-    /// To the title.
+    /// Go to the title.
     Title,
-    /// Out of the game.
+    /// Quit the game.
     Quit,
 }
 
-/// A column of buttons. There is one at a time.
+/// A column of buttons. There is at most one.
 #[derive(Component, Debug, Default)]
 struct Menu {
-    /// Which of its buttons is marked.
+    /// The index of the marked button.
     marked: usize,
     /// Seconds since it appeared.
     age: f32,
 }
 
-/// Seconds in which a menu that has just appeared takes no Enter: it was meant for the line before.
-const HOLDS_BACK: f32 = 0.6;
+/// A new menu ignores Enter for this many seconds, because the key was meant for the line before.
+const ENTER_DELAY: f32 = 0.6;
 
-/// A button of a menu, and its place there.
+/// A button of a menu, with its index.
 #[derive(Component, Debug)]
 struct Choice(usize);
 
@@ -47,7 +47,7 @@ pub(super) fn plugin(app: &mut App) {
     );
 }
 
-/// Spawns a menu: what each button says and does.
+/// Spawns a menu with the label and the action of each button.
 pub fn spawn_menu(parent: &mut ChildSpawnerCommands, fonts: &Fonts, choices: &[(String, Pick)]) {
     let column = Node {
         flex_direction: FlexDirection::Column,
@@ -98,7 +98,7 @@ fn pick_by_key(
                 menu.marked = below.rem_euclid(buttons.len() as i32) as usize;
                 continue;
             }
-            Intent::Confirm if menu.age > HOLDS_BACK => menu.marked,
+            Intent::Confirm if menu.age > ENTER_DELAY => menu.marked,
             Intent::Take(n) => n,
             _ => continue,
         };
@@ -126,7 +126,7 @@ fn pick_by_pointer(
     }
 }
 
-/// The marked button shines, and leans towards the reader.
+/// Highlights and enlarges the marked button.
 fn mark_choice(
     menu: Option<Single<&Menu>>,
     time: Res<Time>,

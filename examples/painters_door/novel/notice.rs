@@ -1,4 +1,4 @@
-//! What keeps the story from being read, in words.
+//! Shows an error when the story cannot be loaded.
 
 use bevy::prelude::*;
 use bevy_illustrator::plugin::IllustratorStatus;
@@ -8,7 +8,7 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// The card with the words.
+/// The error message.
 #[derive(Component, Debug)]
 struct NoticeCard;
 

@@ -1,4 +1,4 @@
-//! The page: the text box with the speaker's name, and the frame of the places where pictures hang.
+//! The page: the text box with the speaker's name, and the slots for pictures.
 
 use bevy::{prelude::*, text::LineHeight};
 use bevy_illustrator::project::Project;
@@ -14,7 +14,7 @@ use super::{
     typing::Typing,
 };
 
-/// All of the page; hidden while a card lies over it, and at the ending.
+/// The root of the page; hidden while a card covers it, and at the ending.
 #[derive(Component, Debug)]
 struct PageRoot;
 
@@ -22,12 +22,12 @@ struct PageRoot;
 #[derive(Component, Debug)]
 struct NamePlate;
 
-/// The line, as far as it is typed; a span below it holds the rest, unseen, so that no word jumps to
-/// the next line while it is typed.
+/// The typed part of the line. A child span has the rest, invisible, so that no word jumps to the next
+/// line while it is typed.
 #[derive(Component, Debug)]
 struct LineText;
 
-/// The small diamond that says: there is more.
+/// The small diamond that shows that the text continues.
 #[derive(Component, Debug)]
 struct MoreMark;
 
@@ -36,7 +36,7 @@ pub(super) fn plugin(app: &mut App) {
         Update,
         (
             open_page.run_if(entered(Screen::Reading)),
-            (hide_page, fold_empty_slots, name_speaker, show_text, beckon)
+            (hide_page, hide_empty_slots, show_speaker, show_text, show_more_mark)
                 .run_if(resource_exists::<Project>),
         )
             .chain()
@@ -110,7 +110,7 @@ fn spawn_text_box(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
         ..default()
     };
     let line_height = LineHeight::RelativeToFont(1.24);
-    let unseen = (TextSpan::default(), fonts.roman(30.0), TextColor(Color::NONE), line_height);
+    let untyped = (TextSpan::default(), fonts.roman(30.0), TextColor(Color::NONE), line_height);
     parent.spawn((
         frame,
         BackgroundColor(theme::INK),
@@ -122,7 +122,7 @@ fn spawn_text_box(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
                 fonts.roman(30.0),
                 line_height,
                 TextColor(theme::PARCHMENT),
-                children![unseen],
+                children![untyped],
             ),
             (
                 NamePlate,
@@ -154,8 +154,8 @@ fn hide_page(
     visibility.set_if_neq(wanted);
 }
 
-/// A slot without a picture takes no room.
-fn fold_empty_slots(
+/// Removes empty slots from the layout.
+fn hide_empty_slots(
     mut slots: Query<(&mut Node, Has<Children>), Or<(With<Slot>, With<ChoicesSlot>)>>,
 ) {
     for (mut node, filled) in &mut slots {
@@ -166,7 +166,7 @@ fn fold_empty_slots(
     }
 }
 
-fn name_speaker(
+fn show_speaker(
     reading: Res<Reading>,
     screen: Res<Screen>,
     project: Res<Project>,
@@ -191,7 +191,7 @@ fn name_speaker(
     Ok(())
 }
 
-/// The narrator's lines stand in italics.
+/// Shows the line; the narrator's lines are in italics.
 fn show_text(
     typing: Res<Typing>,
     reading: Res<Reading>,
@@ -216,8 +216,8 @@ fn show_text(
     Ok(())
 }
 
-/// The diamond comes when all is typed and there is nothing to choose, and breathes.
-fn beckon(
+/// Shows the pulsing diamond when the line is typed and there are no choices.
+fn show_more_mark(
     typing: Res<Typing>,
     reading: Res<Reading>,
     project: Res<Project>,

@@ -1,4 +1,4 @@
-//! The pictures that a line brings: who speaks, a key moment on an easel, a thing.
+//! The pictures of a line: the speaker, a key moment on an easel, an item.
 
 use bevy::prelude::*;
 use bevy_illustrator::{
@@ -14,14 +14,14 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// A place on the page where a picture hangs while a line asks for one.
+/// A place on the page for a picture, if the current line has one.
 #[derive(Component, Clone, Debug)]
 pub struct Slot {
-    /// What a line asks for here.
-    asks: fn(&Line) -> Option<Illustration>,
-    /// How it is framed.
+    /// The illustration that a line has for this slot.
+    illustration: fn(&Line) -> Option<Illustration>,
+    /// The kind of frame.
     style: FrameStyle,
-    /// The canvas that hangs here.
+    /// The current canvas.
     canvas: Option<Entity>,
 }
 
@@ -33,28 +33,29 @@ enum FrameStyle {
 }
 
 impl Slot {
-    /// A card with who speaks.
+    /// A card with the speaker.
     #[must_use]
     pub fn portrait() -> Self {
-        let asks = |line: &Line| {
+        let illustration = |line: &Line| {
             let character = line.speaker.clone()?;
             Some(Illustration::Portrait { character, expression: line.expression.clone() })
         };
-        Self { asks, style: FrameStyle::Card, canvas: None }
+        Self { illustration, style: FrameStyle::Card, canvas: None }
     }
 
     /// An easel with a key moment.
     #[must_use]
     pub fn moment() -> Self {
-        let asks = |line: &Line| Some(Illustration::Moment(line.moment.as_ref()?.id.clone()));
-        Self { asks, style: FrameStyle::Easel, canvas: None }
+        let illustration =
+            |line: &Line| Some(Illustration::Moment(line.moment.as_ref()?.id.clone()));
+        Self { illustration, style: FrameStyle::Easel, canvas: None }
     }
 
-    /// A miniature of a thing.
+    /// A miniature of an item.
     #[must_use]
     pub fn item() -> Self {
-        let asks = |line: &Line| Some(Illustration::Item(line.item.clone()?));
-        Self { asks, style: FrameStyle::Miniature, canvas: None }
+        let illustration = |line: &Line| Some(Illustration::Item(line.item.clone()?));
+        Self { illustration, style: FrameStyle::Miniature, canvas: None }
     }
 }
 
@@ -65,8 +66,8 @@ pub(super) fn plugin(app: &mut App) {
     );
 }
 
-/// Hangs what the line asks for, and takes down what it does not. A slot that keeps its frame gets
-/// the next picture on the same canvas, where one gives way to the other.
+/// Adds the pictures of the current line and removes the others. A portrait keeps its canvas when the
+/// speaker changes, so that the canvas fades to the new picture.
 fn fill_slots(
     reading: Res<Reading>,
     project: Res<Project>,
@@ -81,11 +82,11 @@ fn fill_slots(
         if !reading.is_changed() && !slot.is_added() {
             continue;
         }
-        let wanted = page.and_then(|page| page.line).and_then(slot.asks);
-        let mut hung = slot.canvas.and_then(|canvas| illustrations.get_mut(canvas).ok());
-        match (wanted, &mut hung) {
-            (Some(wanted), Some(hung)) if **hung == wanted => {}
-            (Some(wanted), Some(hung)) if slot.style == FrameStyle::Card => **hung = wanted,
+        let wanted = page.and_then(|page| page.line).and_then(slot.illustration);
+        let mut current = slot.canvas.and_then(|canvas| illustrations.get_mut(canvas).ok());
+        match (wanted, &mut current) {
+            (Some(wanted), Some(current)) if **current == wanted => {}
+            (Some(wanted), Some(current)) if slot.style == FrameStyle::Card => **current = wanted,
             (Some(wanted), _) => {
                 commands.entity(entity).despawn_children().insert(Rise::now());
                 slot.canvas = Some(hang(&mut commands, entity, slot.style, &fonts, story, wanted));

@@ -1,4 +1,4 @@
-//! What the picture that is being painted looks like so far.
+//! The preview of the picture that is being painted.
 
 use bevy::{asset::RenderAssetUsages, image::ImageSampler, prelude::*};
 use bevy_illustrator::{
@@ -7,12 +7,12 @@ use bevy_illustrator::{
     storyboard::ShotId,
 };
 
-/// The latest preview: one pixel for each latent, so a few dabs of colour.
+/// The latest preview, with one pixel for each latent.
 #[derive(Resource, Debug, Default)]
 pub struct Preview(Option<(ShotId, Handle<Image>)>);
 
 impl Preview {
-    /// The image of this shot's preview, if it is the shot that is being painted.
+    /// The preview of this shot, if the shot is being painted.
     #[must_use]
     pub fn of(&self, shot: &ShotId) -> Option<Handle<Image>> {
         self.0.as_ref().filter(|(of, _)| of == shot).map(|(_, image)| image.clone())
@@ -21,12 +21,12 @@ impl Preview {
 
 pub(super) fn plugin(app: &mut App) {
     app.init_resource::<Preview>()
-        .add_systems(PostUpdate, keep_preview.in_set(IllustratorSystems::Swap));
+        .add_systems(PostUpdate, store_preview.in_set(IllustratorSystems::Swap));
 }
 
-/// Keeps the preview of each step. Another shot gets another image, so that a canvas can let the old
-/// one fade.
-fn keep_preview(
+/// Stores the preview of each step. Each shot gets an image of its own, so that a canvas can fade out the
+/// old one.
+fn store_preview(
     mut updates: MessageReader<ProjectUpdate>,
     project: Option<Res<Project>>,
     mut preview: ResMut<Preview>,

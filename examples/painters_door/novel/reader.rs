@@ -1,60 +1,60 @@
-//! Where the reader is in a story, and where a step leads: plain data, without a window.
+//! The reader's position in a story, and the steps from there: plain data, without Bevy.
 
 use std::collections::HashSet;
 
 use bevy_illustrator::story::{Exit, Line, Scene, Story};
 use serde::{Deserialize, Serialize};
 
-/// A reader in a story. All steps take the story, so that an author may change it under the reader.
+/// A reader in a story. Each step takes the story as an argument, because an author may change it meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reader {
     here: Mark,
     trail: Vec<Mark>,
 }
 
-/// A place in a story: one line of a scene, or (one past the last line) the scene's end.
+/// A position in a story: a line of a scene, or, one past the last line, the end of the scene.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     scene: String,
     line: usize,
 }
 
-/// What stands before the reader.
+/// The current page of the reader.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Page<'a> {
     /// The scene.
     pub scene: &'a Scene,
-    /// The line; none at an ending, or in a scene without lines.
+    /// The line; `None` at an ending and in a scene without lines.
     pub line: Option<&'a Line>,
-    /// The exits to choose from, when this is the place to choose.
+    /// The exits to choose from; empty if there is no choice here.
     pub choices: &'a [Exit],
     /// Whether the story is over.
     pub ended: bool,
 }
 
 impl Reader {
-    /// A reader at the beginning; none if the story has no scene.
+    /// A reader at the beginning; `None` if the story has no scenes.
     #[must_use]
     pub fn at_start(story: &Story) -> Option<Self> {
         let scene = story.first_scene()?.id.clone();
         let mut reader = Self { here: Mark { scene, line: 0 }, trail: Vec::new() };
-        reader.pass_silent_scenes(story);
+        reader.skip_empty_scenes(story);
         Some(reader)
     }
 
-    /// Whether all that this reader has seen is still in the story.
+    /// Whether every position of this reader still exists in the story.
     #[must_use]
     pub fn fits(&self, story: &Story) -> bool {
         self.trail.iter().chain([&self.here]).all(|mark| mark.fits(story))
     }
 
-    /// Whether the reader has gone no step yet.
+    /// Whether the reader has not moved yet.
     #[must_use]
     pub fn is_at_start(&self) -> bool {
         self.trail.is_empty()
     }
 
-    /// What stands before the reader; none if the story has lost the scene.
+    /// The current page; `None` if its scene no longer exists.
     #[must_use]
     pub fn page<'a>(&self, story: &'a Story) -> Option<Page<'a>> {
         let scene = story.scene(&self.here.scene)?;
@@ -67,7 +67,7 @@ impl Reader {
         })
     }
 
-    /// Goes one line on, or through the only exit; returns whether there was anywhere to go.
+    /// Moves to the next line, or through the only exit. Returns whether the reader moved.
     pub fn advance(&mut self, story: &Story) -> bool {
         let Some(page) = self.page(story) else { return false };
         if page.ended || !page.choices.is_empty() {
@@ -81,7 +81,7 @@ impl Reader {
         true
     }
 
-    /// Takes an exit of [`Page::choices`]; returns whether there is such a one.
+    /// Takes an exit of [`Page::choices`]. Returns whether the exit exists.
     pub fn choose(&mut self, story: &Story, choice: usize) -> bool {
         let exit = self.page(story).and_then(|page| page.choices.get(choice));
         if let Some(exit) = exit {
@@ -90,7 +90,7 @@ impl Reader {
         exit.is_some()
     }
 
-    /// Goes back to what was read before; returns whether there was anything.
+    /// Goes back to the previous page. Returns whether there was one.
     pub fn back(&mut self) -> bool {
         let before = self.trail.pop();
         let moved = before.is_some();
@@ -100,15 +100,15 @@ impl Reader {
 
     fn enter(&mut self, story: &Story, scene: &str) {
         self.go(Mark { scene: scene.to_owned(), line: 0 });
-        self.pass_silent_scenes(story);
+        self.skip_empty_scenes(story);
     }
 
     fn go(&mut self, to: Mark) {
         self.trail.push(std::mem::replace(&mut self.here, to));
     }
 
-    /// Scenes that say nothing and leave no choice are passed through, each at most once.
-    fn pass_silent_scenes(&mut self, story: &Story) {
+    /// Skips scenes without lines and choices, each at most once.
+    fn skip_empty_scenes(&mut self, story: &Story) {
         let mut passed = HashSet::new();
         while let Some(scene) = story.scene(&self.here.scene) {
             let silent = scene.lines.is_empty() && !offers_choice(scene);
@@ -127,7 +127,7 @@ impl Mark {
     }
 }
 
-/// A single exit without words is simply where the story goes on.
+/// Whether a scene has a choice. A single exit without text leads on without one.
 fn offers_choice(scene: &Scene) -> bool {
     scene.exits.len() > 1 || scene.exits.iter().any(|exit| !exit.text.is_empty())
 }
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// What the reader sees, in one word.
+    /// The current page as a short text.
     fn seen(reader: &Reader, story: &Story) -> String {
         let page = reader.page(story).expect("the scene is there");
         match page.line {
@@ -175,18 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_follow_each_other_and_a_silent_scene_is_passed_through() {
+    fn lines_are_in_order_and_a_scene_without_lines_is_skipped() {
         let story = story();
         let mut reader = Reader::at_start(&story).expect("it has scenes");
-        let mut told = vec![seen(&reader, &story)];
+        let mut pages = vec![seen(&reader, &story)];
         while reader.advance(&story) {
-            told.push(seen(&reader, &story));
+            pages.push(seen(&reader, &story));
         }
-        assert_eq!(told, ["one", "two", "left or right?"], "it stops where there is a choice");
+        assert_eq!(pages, ["one", "two", "left or right?"], "it stops where there is a choice");
     }
 
     #[test]
-    fn a_choice_leads_where_it_says_and_an_ending_ends() {
+    fn a_choice_leads_to_its_scene_and_an_ending_is_final() {
         let story = story();
         let mut reader = Reader::at_start(&story).expect("it has scenes");
         assert!(!reader.choose(&story, 0), "nothing to choose yet");
@@ -200,22 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn going_back_takes_each_step_back_and_stops_at_the_beginning() {
+    fn going_back_reverses_each_step_and_stops_at_the_beginning() {
         let story = story();
         let mut reader = Reader::at_start(&story).expect("it has scenes");
         let start = reader.clone();
         while reader.advance(&story) {}
         reader.choose(&story, 1);
-        let mut told = Vec::new();
+        let mut pages = Vec::new();
         while reader.back() {
-            told.push(seen(&reader, &story));
+            pages.push(seen(&reader, &story));
         }
-        assert_eq!(told, ["left or right?", "two", "one"]);
+        assert_eq!(pages, ["left or right?", "two", "one"]);
         assert_eq!(reader, start);
     }
 
     #[test]
-    fn silent_scenes_that_lead_to_each_other_do_not_hang() {
+    fn a_loop_of_scenes_without_lines_does_not_hang() {
         let story = Story {
             scenes: vec![scene("a", &[], &[("b", "")]), scene("b", &[], &[("a", "")])],
             ..Story::default()
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_fits_only_a_story_that_holds_all_it_has_seen() {
+    fn a_reader_fits_only_a_story_with_all_its_positions() {
         let mut story = story();
         let mut reader = Reader::at_start(&story).expect("it has scenes");
         reader.advance(&story);

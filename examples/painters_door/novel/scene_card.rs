@@ -1,4 +1,4 @@
-//! The card that opens a scene: where it plays, and when.
+//! The card at the start of a scene, with its place and time.
 
 use bevy::prelude::*;
 use bevy_illustrator::project::Project;
@@ -10,12 +10,12 @@ use super::{
     typing::Typing,
 };
 
-/// Seconds that a card stays.
+/// How long a card is visible, in seconds.
 const STAYS: f32 = 2.6;
-/// Seconds that it takes to come and to go.
+/// The duration of fading in and of fading out, in seconds.
 const FADES: f32 = 0.6;
 
-/// A card over the page; while there is one, nothing is typed.
+/// A card over the page. Typing waits until it is gone.
 #[derive(Component, Debug, Default)]
 pub struct SceneCard {
     age: f32,
@@ -30,7 +30,7 @@ pub(super) fn plugin(app: &mut App) {
     );
 }
 
-/// Shows a card when the reader comes to another place or another time.
+/// Shows a card when the place or the time changes.
 fn show_card(
     mut shown: Local<String>,
     screen: Res<Screen>,
@@ -62,7 +62,7 @@ fn show_card(
     }
     *shown = card;
     cards.iter().for_each(|card| commands.entity(card).despawn());
-    // Who goes back knows where that is: there the line is typed already.
+    // After going back, the line is typed already and needs no card.
     if page.ended || place.is_empty() || typing.is_done() {
         return;
     }
@@ -93,7 +93,7 @@ fn show_card(
     ));
 }
 
-/// Lets a card come, stay and go.
+/// Fades a card in and out, and despawns it.
 fn fade_card(
     time: Res<Time>,
     mut cards: Query<(Entity, &mut SceneCard, &Children)>,

@@ -1,4 +1,4 @@
-//! What stands behind everything: the picture of the scene, over the whole window.
+//! The backdrop: the picture of the scene, over the whole window.
 
 use bevy::prelude::*;
 use bevy_illustrator::{components::Illustration, project::Project};
@@ -11,11 +11,11 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// The canvas behind everything.
+/// The canvas behind all other nodes.
 #[derive(Component, Debug)]
 struct Backdrop;
 
-/// Says what becomes of the backdrop while it is not there.
+/// The state of the backdrop while it has no picture.
 #[derive(Component, Debug)]
 struct BackdropCaption;
 
@@ -48,7 +48,7 @@ fn build_stage(fonts: Res<Fonts>, mut commands: Commands) {
     ));
 }
 
-/// The backdrop follows the reader; it is dim where one looks at something else.
+/// Shows the background of the current scene, darker behind cards and the title.
 fn set_backdrop(
     project: Res<Project>,
     screen: Res<Screen>,
@@ -78,12 +78,12 @@ fn write_caption(
     outlook: Single<&Outlook, With<Backdrop>>,
     mut caption: Single<&mut Text, With<BackdropCaption>>,
 ) {
-    let told = match *screen {
+    let state = match *screen {
         Screen::Reading => outlook.caption(),
         _ => String::new(),
     };
-    let told = if told.is_empty() { told } else { format!("This place: {told}") };
-    if caption.0 != told {
-        caption.0 = told;
+    let state = if state.is_empty() { state } else { format!("This place: {state}") };
+    if caption.0 != state {
+        caption.0 = state;
     }
 }

@@ -1,4 +1,4 @@
-//! The corners: what is being painted, and which key opens the pictures.
+//! The corners of the screen: the progress of painting, and the keys.
 
 use bevy::prelude::*;
 use bevy_illustrator::{
@@ -11,19 +11,19 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// Says what is being painted.
+/// The text about the picture that is being painted.
 #[derive(Component, Debug)]
 struct StatusText;
 
-/// Says which keys there are.
+/// The list of keys.
 #[derive(Component, Debug)]
 struct HintText;
 
-/// How much of the story is painted.
+/// The progress bar of the whole story.
 #[derive(Component, Debug)]
 struct StatusBar;
 
-/// What the storyboard comes to.
+/// The number of pictures by state.
 #[derive(Default)]
 struct Tally {
     revision: Option<u64>,
@@ -36,8 +36,8 @@ pub(super) fn plugin(app: &mut App) {
     app.add_systems(Startup, spawn_corners).add_systems(
         Update,
         (
-            tell_status.run_if(resource_exists::<Project>),
-            tell_keys.run_if(resource_changed::<Screen>),
+            show_status.run_if(resource_exists::<Project>),
+            show_keys.run_if(resource_changed::<Screen>),
         )
             .in_set(NovelSystems::Show),
     );
@@ -77,7 +77,7 @@ fn spawn_corners(fonts: Res<Fonts>, mut commands: Commands) {
     ));
 }
 
-fn tell_keys(screen: Res<Screen>, mut text: Single<&mut Text, With<HintText>>) {
+fn show_keys(screen: Res<Screen>, mut text: Single<&mut Text, With<HintText>>) {
     let keys = match *screen {
         Screen::Reading => "F2 pictures · Esc title",
         Screen::Waiting | Screen::Title => "F2 pictures · F11 full screen",
@@ -85,7 +85,7 @@ fn tell_keys(screen: Res<Screen>, mut text: Single<&mut Text, With<HintText>>) {
     keys.clone_into(&mut text.0);
 }
 
-fn tell_status(
+fn show_status(
     mut tally: Local<Tally>,
     project: Res<Project>,
     mut text: Single<&mut Text, With<StatusText>>,
@@ -96,7 +96,7 @@ fn tell_status(
         *tally = Tally::of(&project);
     }
     let current = project.studio().current();
-    let told = match &current {
+    let status = match &current {
         _ if project.studio().is_paused() => "the painter rests · F2 to go on".to_owned(),
         Some(view) => {
             let title = project.board().shot(&view.job.shot).map_or("", |shot| &shot.title);
@@ -106,8 +106,8 @@ fn tell_status(
         None if tally.failed > 0 => format!("{} could not be painted · F2 says why", tally.failed),
         None => String::new(),
     };
-    if text.0 != told {
-        text.0 = told;
+    if text.0 != status {
+        text.0 = status;
     }
     let (mut bar, track) = bar.into_inner();
     let mut visibility = tracks.get_mut(track.parent())?;

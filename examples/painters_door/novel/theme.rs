@@ -1,24 +1,24 @@
-//! How everything looks that is not a picture: colours, the book face, and the size of it all.
+//! The look of the interface: colours, fonts and scale.
 
 use bevy::{prelude::*, text::FontSize};
 
 /// The interface is laid out for a window of this size, and scaled to others.
 pub const DESIGN: Vec2 = Vec2::new(1280.0, 720.0);
 
-/// Text on dark ground.
+/// Text on a dark background.
 pub const PARCHMENT: Color = Color::srgb(0.953, 0.914, 0.839);
-/// Text that may be overlooked.
+/// Less important text.
 pub const FADED: Color = Color::srgba(0.953, 0.914, 0.839, 0.62);
-/// What can be chosen, and ornaments.
+/// Buttons and ornaments.
 pub const GOLD: Color = Color::srgb(0.867, 0.702, 0.420);
-/// The ground of text.
+/// The background of text.
 pub const INK: Color = Color::srgba(0.067, 0.055, 0.086, 0.86);
-/// The ground of what the reader is about to choose.
+/// The background of the marked button.
 pub const WARM_INK: Color = Color::srgba(0.196, 0.141, 0.118, 0.94);
-/// Where something went wrong.
+/// Errors.
 pub const ROSE: Color = Color::srgb(0.937, 0.588, 0.545);
 
-/// The book face.
+/// The fonts.
 #[derive(Resource)]
 pub struct Fonts {
     roman: Handle<Font>,
@@ -26,13 +26,13 @@ pub struct Fonts {
 }
 
 impl Fonts {
-    /// Upright letters of this size, for a window of [`DESIGN`] size.
+    /// The upright font. `size` is in pixels of a window of [`DESIGN`] size.
     #[must_use]
     pub fn roman(&self, size: f32) -> TextFont {
         TextFont::from(&self.roman).with_font_size(FontSize::Px(size))
     }
 
-    /// Slanted letters of this size.
+    /// The italic font. `size` is in pixels of a window of [`DESIGN`] size.
     #[must_use]
     pub fn italic(&self, size: f32) -> TextFont {
         TextFont::from(&self.italic).with_font_size(FontSize::Px(size))
@@ -53,25 +53,25 @@ pub(super) fn plugin(app: &mut App) {
     app.init_resource::<Fonts>().add_systems(PreUpdate, scale_to_window);
 }
 
-/// A colour of the story, written `#rrggbb`; parchment where there is none.
+/// Parses a colour `#rrggbb` of the story. The default is parchment.
 #[must_use]
 pub fn colour(hex: Option<&str>) -> Color {
     hex.and_then(|hex| Srgba::hex(hex).ok()).map_or(PARCHMENT, Color::from)
 }
 
-/// A colour with another opacity.
+/// A colour with its opacity multiplied.
 #[must_use]
 pub fn faded(colour: Color, alpha: f32) -> Color {
     colour.with_alpha(colour.alpha() * alpha)
 }
 
-/// A shadow below something that lies on the picture.
+/// A shadow for nodes above the picture.
 #[must_use]
 pub fn shadow(blur: f32) -> BoxShadow {
     BoxShadow::new(Color::BLACK.with_alpha(0.55), px(0), px(blur / 3.0), px(0), px(blur))
 }
 
-/// Words as a book prints them.
+/// Replaces straight apostrophes by typographic ones.
 #[must_use]
 pub fn typeset(words: &str) -> String {
     words.replace('\'', "’")

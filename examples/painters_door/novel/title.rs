@@ -1,4 +1,4 @@
-//! The title: the story's name, the way in, and an easel with the picture that is being painted.
+//! The title screen: the story's name, a menu, and an easel with the picture that is being painted.
 
 use bevy::prelude::*;
 use bevy_illustrator::{
@@ -13,19 +13,19 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// Seconds that the easel shows one picture, when none is being painted.
+/// How long the easel shows each picture while none is being painted, in seconds.
 const LOOK: f32 = 6.0;
 
 /// The canvas on the easel.
 #[derive(Component, Debug, Default)]
 struct Showpiece {
-    /// Seconds since its picture was put up.
+    /// Seconds since its picture changed.
     age: f32,
-    /// How many pictures have been put up.
+    /// The number of pictures shown so far.
     turn: usize,
 }
 
-/// Says what the easel shows.
+/// The name of the picture on the easel.
 #[derive(Component, Debug)]
 struct ShowpieceName;
 
@@ -112,7 +112,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
     spawn_menu(left, fonts, &choices);
 }
 
-/// The easel shows what is being painted, else one picture after the other.
+/// Shows the picture that is being painted, or else all painted pictures in turn.
 fn change_showpiece(
     project: Res<Project>,
     time: Res<Time>,
@@ -125,7 +125,7 @@ fn change_showpiece(
     showpiece.age += time.delta_secs();
     let empty = *illustration == Illustration::default();
     let next = match project.studio().current() {
-        // A picture that has just been finished is looked at for a moment.
+        // A picture that was just finished stays for a moment.
         Some(_) if !empty && showpiece.age < LOOK / 2.0 => return,
         Some(view) => board.shot(&view.job.shot),
         None if !empty && showpiece.age < LOOK => return,
@@ -140,7 +140,7 @@ fn change_showpiece(
     }
 }
 
-/// One of the painted pictures, in an order that wanders through the story.
+/// One of the painted pictures, in an order that jumps through the story.
 fn painted(project: &Project, turn: usize) -> Option<&Shot> {
     let shown = |shot: &&Shot| project.art().shown(&shot.id, Some(&shot.recipe)).is_some();
     let painted: Vec<_> = project.board().shots().iter().filter(shown).collect();

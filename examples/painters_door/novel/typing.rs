@@ -1,26 +1,26 @@
-//! A line that is typed out, letter by letter, with a breath at commas and full stops.
+//! Types a line letter by letter, with pauses after commas and full stops.
 
 use bevy::prelude::*;
 
-/// Seconds for a letter.
+/// Seconds for one letter.
 const LETTER: f32 = 0.018;
-/// Letters that a breath after a comma is worth.
-const SHORT_BREATH: f32 = 7.0;
-/// Letters that a breath after a sentence is worth.
-const LONG_BREATH: f32 = 16.0;
+/// The pause after a comma, in letters.
+const SHORT_PAUSE: f32 = 7.0;
+/// The pause after a sentence, in letters.
+const LONG_PAUSE: f32 = 16.0;
 
-/// The line before the reader, and how much of it is typed.
+/// The current line, and how much of it is typed.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Typing {
     text: String,
-    /// How many bytes of the text are typed; always at a letter's edge.
+    /// The number of typed bytes; always at a character boundary.
     typed: usize,
     /// Seconds until the next letter.
     wait: f32,
 }
 
 impl Typing {
-    /// A line of which nothing is typed yet.
+    /// A line with nothing typed yet.
     #[must_use]
     pub fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), typed: 0, wait: 0.0 }
@@ -32,25 +32,25 @@ impl Typing {
         &self.text
     }
 
-    /// What is typed, and what is not.
+    /// The typed and the untyped part.
     #[must_use]
     pub fn parts(&self) -> (&str, &str) {
         self.text.split_at(self.typed)
     }
 
-    /// Whether all is typed.
+    /// Whether the whole line is typed.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.typed == self.text.len()
     }
 
-    /// Types all of it.
+    /// Types the rest of the line at once.
     pub fn finish(&mut self) {
         self.typed = self.text.len();
     }
 
-    /// Types for so many seconds.
-    pub fn go_on(&mut self, seconds: f32) {
+    /// Types for a number of seconds.
+    pub fn advance(&mut self, seconds: f32) {
         self.wait -= seconds;
         while self.wait < 0.0 {
             let mut rest = self.text[self.typed..].chars();
@@ -58,8 +58,8 @@ impl Typing {
             self.typed += letter.len_utf8();
             let ends_word = rest.next().is_none_or(char::is_whitespace);
             let breath = match letter {
-                '.' | '!' | '?' | '…' | ':' if ends_word => LONG_BREATH,
-                ',' | ';' | '—' | '–' if ends_word => SHORT_BREATH,
+                '.' | '!' | '?' | '…' | ':' if ends_word => LONG_PAUSE,
+                ',' | ';' | '—' | '–' if ends_word => SHORT_PAUSE,
                 _ => 1.0,
             };
             self.wait += breath * LETTER;
@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_come_one_by_one_and_none_is_cut_in_two() {
+    fn letters_are_typed_one_by_one_at_character_boundaries() {
         let mut typing = Typing::of("Déjà “vu”");
         let mut steps = 0;
         while !typing.is_done() {
-            typing.go_on(LETTER);
+            typing.advance(LETTER);
             steps += 1;
             let (typed, rest) = typing.parts();
             assert_eq!(typed.chars().count(), steps.min(9), "{typed}|{rest}");
@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_stop_takes_a_breath_but_not_inside_a_number() {
+    fn a_full_stop_causes_a_pause_except_inside_a_number() {
         let seconds = |text: &str| {
             let mut typing = Typing::of(text);
             (0..10_000)
                 .take_while(|_| {
-                    typing.go_on(0.001);
+                    typing.advance(0.001);
                     !typing.is_done()
                 })
                 .count()
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_long_frame_types_many_letters_and_an_empty_line_is_done_at_once() {
         let mut typing = Typing::of("all of this in one go");
-        typing.go_on(60.0);
+        typing.advance(60.0);
         assert!(typing.is_done());
         assert!(Typing::default().is_done());
     }

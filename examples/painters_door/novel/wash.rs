@@ -1,7 +1,7 @@
-//! The unpainted canvas: a wash of colour that stands where a picture will be.
+//! The wash of colour on a canvas without a picture.
 //!
-//! Its alpha channel is no opacity but a map of brush strokes: where it is low the paint comes first
-//! when one picture gives way to the next.
+//! Its alpha channel is a map of brush strokes, not an opacity: in a fade from one image to the next, pixels
+//! with low values change first.
 
 use bevy::{
     asset::RenderAssetUsages,
@@ -10,7 +10,7 @@ use bevy::{
     render::render_resource::{Extent3d, TextureDimension, TextureFormat},
 };
 
-/// Side of the wash in pixels.
+/// The width and height of the wash, in pixels.
 const SIDE: u32 = 128;
 /// Colours of the wash from deep to light: dusk, plum, clay, ochre.
 const COLOURS: [Vec3; 4] = [
@@ -34,7 +34,7 @@ pub fn wash() -> Image {
 
 fn pixel(x: u32, y: u32) -> [u8; 4] {
     let at = Vec2::new(x as f32, y as f32) / SIDE as f32;
-    // Noise that is bent by noise looks like paint that was pushed about.
+    // Domain warping: noise that is displaced by noise looks like brushed paint.
     let bend = Vec2::new(clouds(at * 3.0), clouds(at * 3.0 + 7.7)) - 0.5;
     let light = clouds(at * 2.5 + bend * 2.2);
     let [r, g, b] = colour(light * 0.75 + (1.0 - at.y) * 0.35 - 0.05).to_array();
@@ -56,7 +56,7 @@ fn clouds(at: Vec2) -> f32 {
     (0..5).map(octave).sum()
 }
 
-/// Value noise between 0 and 1: a random value at each whole point, smooth between them.
+/// Value noise between 0 and 1: a random value at each integer point, with smooth interpolation.
 fn noise(at: Vec2) -> f32 {
     let cell = at.floor();
     let within = at - cell;
@@ -67,7 +67,7 @@ fn noise(at: Vec2) -> f32 {
     upper.lerp(lower, within.y)
 }
 
-/// A random value between 0 and 1 for a whole point.
+/// A random value between 0 and 1 for an integer point.
 fn random(point: Vec2) -> f32 {
     let seed = (point.x as i32 as u32).wrapping_mul(0x9E37_79B1)
         ^ (point.y as i32 as u32).wrapping_mul(0x85EB_CA77);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_strokes_let_a_picture_come_bit_by_bit() {
+    fn the_strokes_reveal_a_picture_gradually() {
         let data = wash().data.expect("pixels");
         let painted_at = |mix: u8| {
             let strokes = data.iter().skip(3).step_by(4);

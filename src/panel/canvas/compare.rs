@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_pictures_beside_each_other_the_one_below_the_pointer_is_moved_and_zoomed() {
+    fn side_by_side_the_picture_under_the_pointer_is_panned_and_zoomed() {
         let viewport = Rect::from_min_max(pos2(10.0, 20.0), pos2(410.0, 220.0));
         let mut comparison = Comparison::default();
         assert_eq!(comparison.viewport_at(viewport, pos2(50.0, 50.0)), viewport);

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_go_back_and_forth_and_a_new_one_ends_what_was_to_be() {
+    fn undo_and_redo_walk_through_states_and_a_new_state_ends_redo() {
         let mut history = History::new(('a', 0));
         [('b', 0), ('b', 0), ('c', 0)].into_iter().for_each(|now| history.record(now));
         let back = [history.undo(), history.undo(), history.undo()];
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_beside_a_step_is_no_step_but_comes_back_with_it() {
+    fn data_that_does_not_count_as_a_change_is_restored_with_a_state() {
         let mut history = History::new(('a', 0));
         [('a', 1), ('b', 2), ('b', 3)].into_iter().for_each(|now| history.record(now));
         assert_eq!(history.undo(), Some(('a', 1)));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_long_but_not_endless() {
+    fn the_number_of_undo_steps_is_limited() {
         let mut history = History::new((0, 0));
         (1..1000).for_each(|now| history.record((now, 0)));
         let steps = std::iter::from_fn(|| history.undo()).last();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_steps_go_when_their_pixels_need_too_much_room() {
+    fn the_oldest_states_are_dropped_when_their_pixels_need_too_much_memory() {
         // Untouched zeros take no memory.
         let pixels = |megabytes: usize| Arc::new(vec![0; megabytes << 20]);
         let shared = pixels(100);

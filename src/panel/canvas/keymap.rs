@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_does_two_things() {
+    fn no_key_gives_two_commands() {
         let keymap = Keymap::default();
         let mut keys: Vec<_> = keymap.0.values().flatten().map(|key| format!("{key:?}")).collect();
         let all = keys.len();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_given_away_is_taken_from_what_had_it() {
+    fn binding_a_key_removes_it_from_its_former_command() {
         let mut keymap = Keymap::default();
         let key = KeyboardShortcut::new(Modifiers::NONE, Key::B);
         keymap.bind(Command::Undo, [key]);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_written_by_name_and_read_again() {
+    fn changes_are_written_by_name_and_read_back() {
         let mut keymap = Keymap::default();
         assert!(keymap.changes().is_empty());
         let keys = [
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn every_usual_key_is_read_as_it_is_written_and_no_two_commands_share_a_name() {
+    fn default_keys_are_read_as_written_and_command_names_are_unique() {
         let keymap = Keymap::default();
         for key in keymap.0.values().flatten() {
             assert_eq!(named(&name(*key)), Some(*key));

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_part_is_untouched_and_a_rim_is_plain_to_see() {
+    fn pixels_outside_all_parts_are_transparent_and_outlines_are_opaque() {
         let image = whole(
             &[layer(Area { x: 8, y: 8, width: 10, height: 10 }, Verdict::None)],
             Some(0),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_differ_without_colour() {
+    fn verdicts_have_different_patterns() {
         let strong = |verdict| {
             let image = whole(&[layer(all(), verdict)], Some(0), SIZE);
             image.pixels.iter().filter(|pixel| pixel.a() == CHOSEN).count() as f32 / 768.0
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_which_nothing_was_said_differ_without_colour() {
+    fn parts_without_a_verdict_have_different_patterns() {
         let lines = |colour| {
             let layer = Layer { colour, ..layer(all(), Verdict::None) };
             let at = |i: usize| is_line(&layer, i % 32, i / 32);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_painted_in_a_box_is_that_of_the_whole() {
+    fn a_painted_box_equals_that_area_of_the_whole() {
         let blob = Area { x: 5, y: 3, width: 14, height: 12 };
         let layers = [layer(blob, Verdict::Liked), layer(all(), Verdict::Disliked)];
         let whole = whole(&layers, Some(0), SIZE);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_lies_above_and_hidden_ones_are_not_there() {
+    fn the_first_layer_is_on_top_and_hidden_ones_are_not_painted() {
         let blue = layer(all(), Verdict::None);
         let green = Layer { colour: 1, ..blue.clone() };
         let hidden = Layer { hidden: true, ..green.clone() };
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scribble_is_seen_in_its_colours() {
+    fn a_scribble_is_painted_in_its_colours() {
         let red = RgbaImage::from_fn(SIZE.0, SIZE.1, |x, _| {
             if x < 16 { Rgba([200, 10, 10, 255]) } else { Rgba([0; 4]) }
         });
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spotlight_lights_what_may_change_and_nothing_else() {
+    fn the_spotlight_darkens_everything_that_does_not_change() {
         let blend = Mask::from_fn(SIZE.0, SIZE.1, |x, _| match x {
             0..8 => 0,
             8..12 => 1,

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_stand_below_what_they_are_edits_of() {
+    fn edits_are_below_their_parents() {
         let takes = [
             take('a', None),
             take('b', None),
@@ -121,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_what_was_put_away_stands_for_itself() {
+    fn an_edit_of_a_discarded_take_is_a_root() {
         let takes = [take('c', Some('a')), take('d', Some('c'))];
         assert_eq!(shape(&takes), [(1, 0), (2, 1)]);
     }
 
     #[test]
-    fn takes_that_name_each_other_as_parents_are_still_there() {
+    fn takes_that_name_each_other_as_parents_are_listed() {
         let takes = [take('a', Some('b')), take('b', Some('a')), take('c', None)];
         assert_eq!(shape(&takes), [(3, 0), (1, 0), (2, 0)]);
     }

@@ -103,7 +103,7 @@ mod tests {
     const SIZE: Vec2 = vec2(100.0, 50.0);
 
     #[test]
-    fn a_fitted_picture_lies_in_the_middle_as_large_as_there_is_room() {
+    fn a_fitted_picture_is_centred_and_fills_the_viewport() {
         let placement = View::default().place(VIEWPORT, SIZE);
         assert_eq!(placement.zoom, 4.0);
         assert_eq!(placement.rect(), Rect::from_center_size(VIEWPORT.center(), vec2(400.0, 200.0)));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_pointer_stays_there_while_zooming() {
+    fn the_pixel_under_the_pointer_stays_there_while_zooming() {
         let mut view = View::default();
         let at = pos2(210.0, 90.0);
         let before = view.place(VIEWPORT, SIZE).to_picture(at);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_follows_the_hand_but_never_leaves_the_room() {
+    fn the_picture_follows_a_drag_but_never_leaves_the_viewport() {
         let mut view = View::default();
         let before = view.place(VIEWPORT, SIZE);
         view.pan(vec2(30.0, -12.0), VIEWPORT, SIZE);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_one_keeps_the_middle() {
+    fn setting_the_zoom_keeps_the_centre() {
         let mut view = View::default();
         view.set_zoom(1.0, VIEWPORT, SIZE);
         let placement = view.place(VIEWPORT, SIZE);

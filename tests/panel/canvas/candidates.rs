@@ -13,31 +13,31 @@ use egui_kittest::kittest::{AccessKitNode, Queryable};
 use crate::support::{PREVIEW, Panel, has, press, says, texture_of};
 
 use super::{
-    canvas, choose, key, mark_moon, picture, place, press_and_wait, stroke, take,
+    canvas, choose, key, mark_part_for_a_moon, picture, place, press_and_wait, stroke, take,
     wait_for_drawings, wait_for_objects, wait_until,
 };
 
 /// An edit of the portrait, drawn twice.
 fn with_candidates() -> (Panel, ShotId) {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press_and_wait(&mut panel, "Replace part 1", 2);
     // The canvas has the keys again, and not the field of words.
     press(&mut panel, "Fit");
     for _ in 0..2 {
         key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     }
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     (panel, shot)
 }
 
 #[test]
-fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
+fn enter_accepts_the_candidate_and_opens_it() {
     let (mut panel, shot) = with_candidates();
     let accept = panel.query_by_label("Accept");
     assert!(accept.is_some(), "what was drawn lies over the picture");
     key(&mut panel, Modifiers::NONE, Key::Enter);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let accepted = asked.iter().find_map(|action| match action {
         Action::Accept { take, .. } => Some(take.clone()),
         _ => None,
@@ -49,7 +49,7 @@ fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
     wait_for_objects(&mut panel);
     assert!(has(&panel, "part 1"), "the parts come along");
     stroke(&mut panel, &shot, &[(0.7, 0.7)]);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let on = asked.iter().find_map(|action| match action {
         Action::SetMarks { take, .. } => Some(take.clone()),
         _ => None,
@@ -61,7 +61,7 @@ fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
     assert!(has(&panel, "take 1"));
     // It can be accepted again, and undone in turn: the newest take that was made of it is a key away.
     press(&mut panel, "Accept this take");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(&shot).unwrap().id, take(&panel, &shot, 0).id);
     key(&mut panel, Modifiers::SHIFT, Key::Backspace);
     panel.run_steps(2);
@@ -69,7 +69,7 @@ fn enter_accepts_the_candidate_and_work_goes_on_from_it() {
 }
 
 #[test]
-fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
+fn escape_discards_the_candidate_and_selects_the_next_one() {
     let (mut panel, shot) = with_candidates();
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
@@ -77,7 +77,10 @@ fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
     key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     let first = take(&panel, &shot, 1).id;
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert_eq!(panel.state_mut().obey(), [Action::Discard { shot: shot.clone(), take: first }]);
+    assert_eq!(
+        panel.state_mut().apply_requests(),
+        [Action::Discard { shot: shot.clone(), take: first }]
+    );
     panel.run_steps(2);
     assert!(panel.query_by_label("Discard").is_some(), "the second one is in view");
     press(&mut panel, "Accept");
@@ -85,18 +88,18 @@ fn escape_puts_the_candidate_away_and_the_next_one_comes_into_view() {
 }
 
 #[test]
-fn what_was_put_away_is_brought_back_to_its_old_place_and_looked_at() {
+fn a_restored_take_returns_to_its_place_and_is_opened() {
     let (mut panel, shot) = with_candidates();
     let first = take(&panel, &shot, 1);
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
     press(&mut panel, "Discarded takes: 1");
     press(&mut panel, "Restore: Replace part 1");
     let restore = Action::Restore { shot: shot.clone(), take: first.id.clone() };
-    assert_eq!(panel.state_mut().obey(), [restore]);
+    assert_eq!(panel.state_mut().apply_requests(), [restore]);
     panel.run_steps(3);
     assert_eq!(take(&panel, &shot, 1), first, "it stands before the second again");
     assert!(has(&panel, "take 2"), "and lies on the canvas");
@@ -104,7 +107,7 @@ fn what_was_put_away_is_brought_back_to_its_old_place_and_looked_at() {
 }
 
 #[test]
-fn the_key_that_closes_a_menu_puts_no_candidate_away() {
+fn the_key_that_closes_a_menu_does_not_discard_a_candidate() {
     let (mut panel, _) = with_candidates();
     let ways =
         |node: &AccessKitNode<'_>| node.role() == Role::ComboBox && says(node, "Candidate only");
@@ -112,14 +115,14 @@ fn the_key_that_closes_a_menu_puts_no_candidate_away() {
     panel.run_steps(2);
     assert!(panel.query_by_label("Blink").is_some(), "the menu is open");
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert_eq!(panel.state_mut().obey(), []);
+    assert_eq!(panel.state_mut().apply_requests(), []);
     assert!(panel.query_by_label("Blink").is_none(), "the menu is closed");
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert!(matches!(panel.state_mut().obey()[..], [Action::Discard { .. }]));
+    assert!(matches!(panel.state_mut().apply_requests()[..], [Action::Discard { .. }]));
 }
 
 #[test]
-fn one_is_accepted_and_the_rest_dropped_with_one_press() {
+fn one_button_accepts_a_take_and_discards_the_others() {
     let (mut panel, shot) = with_candidates();
     // What was drawn otherwise is no rest of these.
     let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
@@ -131,33 +134,33 @@ fn one_is_accepted_and_the_rest_dropped_with_one_press() {
     panel.state_mut().apply(other).unwrap();
     wait_for_drawings(&mut panel);
     press(&mut panel, "Accept, discard others");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     let art = panel.state().project.art();
     assert_eq!(art.takes(&shot).len(), 3);
     assert_eq!(art.accepted(&shot).unwrap().parent(), Some(&art.takes(&shot)[0].id));
 }
 
 #[test]
-fn with_the_rest_goes_what_still_waits() {
+fn accepting_one_take_of_a_request_cancels_its_waiting_jobs() {
     let (mut panel, shot) = with_candidates();
-    panel.state_mut().orders.lock().unwrap().wait = true;
+    panel.state_mut().controls.lock().unwrap().wait = true;
     press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     let waits = panel.state().project.studio().jobs()[0].job.id;
     key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     press(&mut panel, "Accept, discard others");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert!(asked.contains(&Action::Cancel(waits)), "{asked:?}");
-    panel.state_mut().until(|project| project.studio().jobs().is_empty());
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
 }
 
 #[test]
-fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
+fn the_game_shows_a_candidate_on_trial_only_while_it_is_viewed() {
     let (mut panel, shot) = with_candidates();
     press(&mut panel, "Preview in the game");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::TryOn { take: Some(tried), .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let tried = tried.clone();
     let shown = |panel: &Panel| {
@@ -167,32 +170,35 @@ fn the_game_tries_a_candidate_on_only_while_it_is_looked_at() {
     assert_eq!(shown(&panel), tried);
     panel.state_mut().panel.tab = Tab::Queue;
     panel.run_steps(2);
-    assert_eq!(panel.state_mut().obey(), [Action::TryOn { shot: shot.clone(), take: None }]);
+    assert_eq!(
+        panel.state_mut().apply_requests(),
+        [Action::TryOn { shot: shot.clone(), take: None }]
+    );
     assert_eq!(shown(&panel), take(&panel, &shot, 0).id);
 }
 
 #[test]
-fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there() {
+fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     let (mut panel, shot) = with_candidates();
     press(&mut panel, "Accept");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     let others: Vec<ShotId> =
         panel.state().project.board().kin(&shot).map(|shot| shot.id.clone()).collect();
     assert!(!others.is_empty(), "Mira has several expressions");
     press(&mut panel, &format!("Repeat edit ({})", others.len()));
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert!(
         matches!(&asked[..], [Action::PropagateEdit { others: asked, .. }] if *asked == others),
         "{asked:?}"
     );
-    panel.state_mut().until(Project::is_idle);
+    panel.state_mut().poll_until(Project::is_idle);
     panel.run_steps(3);
     assert!(panel.query_by_label_contains("Repeat edit").is_none(), "it was done everywhere");
     let other = &others[0];
     let made = panel.state().project.art().takes(other).last().unwrap().id.clone();
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
     // Who goes on from it is not asked again.
     let parts = {
@@ -202,7 +208,7 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
     let (of, picture) = (other.clone(), None);
     let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };
     panel.state_mut().apply(edit).unwrap();
-    panel.state_mut().until(Project::is_idle);
+    panel.state_mut().poll_until(Project::is_idle);
     let last = panel.state().project.art().takes(other).last().unwrap().id.clone();
     let accept = Action::Accept { shot: other.clone(), take: last };
     panel.state_mut().apply(accept).unwrap();
@@ -211,13 +217,13 @@ fn the_same_edit_is_done_to_other_pictures_of_the_same_subject_and_judged_there(
 }
 
 #[test]
-fn what_is_being_drawn_is_seen_only_where_the_picture_may_change() {
+fn a_preview_covers_only_the_area_that_may_change() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.3, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a moon");
-    panel.state_mut().orders.lock().unwrap().wait = true;
+    panel.state_mut().controls.lock().unwrap().wait = true;
     press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     wait_until(&mut panel, |panel| !on_canvas(panel, &shot).is_empty());
     let [forming] = on_canvas(&panel, &shot)[..] else { panic!("once") };
     for (x, y, may_change) in
@@ -225,7 +231,7 @@ fn what_is_being_drawn_is_seen_only_where_the_picture_may_change() {
     {
         assert_eq!(forming.contains(place(&panel, &shot, x, y)), may_change, "{x} {y} {forming:?}");
     }
-    panel.state_mut().orders.lock().unwrap().wait = false;
+    panel.state_mut().controls.lock().unwrap().wait = false;
 }
 
 /// Where what is being drawn is seen on the canvas.
@@ -260,7 +266,7 @@ fn textured(panel: &Panel, of: TextureId) -> Vec<Rect> {
 }
 
 #[test]
-fn before_and_after_lie_on_both_sides_of_a_line_that_can_be_dragged() {
+fn the_slider_shows_before_and_after_on_both_sides_of_its_divider() {
     let (mut panel, shot) = with_candidates();
     let (before, after) = (take(&panel, &shot, 0), take(&panel, &shot, 2));
     assert_eq!((seen(&panel, &before).len(), seen(&panel, &after).len()), (0, 1), "alone");
@@ -279,7 +285,7 @@ fn before_and_after_lie_on_both_sides_of_a_line_that_can_be_dragged() {
 }
 
 #[test]
-fn before_and_after_stand_side_by_side_or_come_in_turns() {
+fn before_and_after_are_shown_side_by_side_or_alternating() {
     let (mut panel, shot) = with_candidates();
     let (before, after) = (take(&panel, &shot, 0), take(&panel, &shot, 2));
     compare(&mut panel, "Side by side");

@@ -12,28 +12,28 @@ use bevy_illustrator::{
 use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use egui_kittest::kittest::Queryable;
 
-use super::{canvas, choose, key, mark_moon, press_and_wait, stroke, wait_for_drawings};
-use crate::support::{Desk, has, open, press, scroll_and_press, story};
+use super::{canvas, choose, key, mark_part_for_a_moon, press_and_wait, stroke, wait_for_drawings};
+use crate::support::{Fixture, has, open, press, scroll_and_press, story};
 
 #[test]
-fn keys_mean_the_canvas_as_soon_as_it_is_opened_from_the_storyboard() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait).id;
-    desk.panel.select(shot);
-    let mut panel = open(desk);
+fn the_canvas_has_the_keys_as_soon_as_it_is_opened() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait).id;
+    fixture.panel.select(shot);
+    let mut panel = open(fixture);
     scroll_and_press(&mut panel, "Edit parts");
     key(&mut panel, Modifiers::NONE, Key::P);
     assert!(has(&panel, "Click each corner"));
 }
 
 #[test]
-fn a_key_that_is_made_another_one_is_kept() {
+fn a_rebound_key_is_saved() {
     let (mut panel, _) = canvas();
     press(&mut panel, "Keys");
     press(&mut panel, "Key of Lasso: L");
     key(&mut panel, Modifiers::NONE, Key::B);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
     press(&mut panel, "Keys");
@@ -54,12 +54,12 @@ fn a_key_that_is_made_another_one_is_kept() {
     assert!(has(&panel, "Key of Lasso: Ctrl+L"));
     press(&mut panel, "Reset all");
     assert!(has(&panel, "Key of Lasso: L"));
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
 }
 
 #[test]
-fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
+fn the_canvas_gets_the_keys_back_when_a_field_loses_the_focus() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     for leave in [Key::Enter, Key::Escape] {
@@ -73,21 +73,21 @@ fn keys_mean_the_canvas_again_once_a_field_is_left_with_the_keyboard() {
     // And so they do once that was drawn for which words were typed.
     choose(&mut panel, EditKind::Replace, "a moon");
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert!(matches!(asked.last(), Some(Action::Edit { .. })), "{asked:?}");
     wait_for_drawings(&mut panel);
     key(&mut panel, Modifiers::NONE, Key::Enter);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert!(asked.iter().any(|action| matches!(action, Action::Accept { .. })), "{asked:?}");
 }
 
 #[test]
-fn a_key_that_is_held_puts_one_candidate_away_and_not_all() {
+fn a_held_key_discards_only_one_candidate() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press_and_wait(&mut panel, "Replace part 1", 2);
     press(&mut panel, "Fit");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     for _ in 0..3 {
         panel.event(Event::Key {
             key: Key::Delete,
@@ -97,18 +97,18 @@ fn a_key_that_is_held_puts_one_candidate_away_and_not_all() {
             modifiers: Modifiers::NONE,
         });
         panel.run_steps(2);
-        panel.state_mut().obey();
+        panel.state_mut().apply_requests();
     }
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
 }
 
 #[test]
-fn keys_can_be_others_and_mean_nothing_while_words_are_typed() {
+fn rebound_keys_work_and_do_nothing_in_text_fields() {
     let (mut panel, shot) = canvas();
     let box_key = KeyboardShortcut::new(Modifiers::NONE, Key::F);
     panel.state_mut().panel.canvas_keys().bind(Command::Use(Tool::Box), [box_key]);
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     key(&mut panel, Modifiers::NONE, Key::F);
     assert!(has(&panel, "Drag a box."));
     key(&mut panel, Modifiers::NONE, Key::U);

@@ -9,19 +9,19 @@ use bevy_illustrator::{
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 
-use crate::support::{Desk, Panel, has, open, open_in, press, scroll_and_press, story};
+use crate::support::{Fixture, Panel, has, open, open_in, press, scroll_and_press, story};
 
 use super::{
-    at, canvas, choose, kept, key, mark_moon, press_and_wait, repaint, stroke, take,
-    wait_for_drawings, wait_for_objects,
+    at, canvas, choose, key, mark_part_for_a_moon, press_and_wait, repaint, saved_layers, stroke,
+    take, wait_for_drawings, wait_for_objects,
 };
 
 #[test]
-fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
+fn a_stroke_makes_a_part_along_its_path_and_is_saved() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.5, 0.2), (0.8, 0.2)]);
-    let asked = panel.state_mut().obey();
-    let [layer] = kept(&asked) else { panic!("{asked:?}") };
+    let asked = panel.state_mut().apply_requests();
+    let [layer] = saved_layers(&asked) else { panic!("{asked:?}") };
     assert_eq!(layer.name, "part 1");
     assert_eq!([0.2, 0.5, 0.8].map(|x| at(&layer.mask, x, 0.2)), [255; 3]);
     assert_eq!([at(&layer.mask, 0.5, 0.9), at(&layer.mask, 0.02, 0.9)], [0; 2]);
@@ -35,16 +35,16 @@ fn a_stroke_makes_a_part_where_the_pointer_went_and_is_kept() {
 }
 
 #[test]
-fn undo_takes_strokes_back_one_by_one_and_redo_brings_them_again() {
+fn undo_removes_strokes_one_by_one_and_redo_restores_them() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
-    let one = kept(&panel.state_mut().obey()).to_vec();
+    let one = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     stroke(&mut panel, &shot, &[(0.1, 0.9), (0.2, 0.9)]);
-    let two = kept(&panel.state_mut().obey()).to_vec();
+    let two = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert!(two[0].mask.coverage() > one[0].mask.coverage());
     let mut after = |modifiers, pressed| {
         key(&mut panel, modifiers, pressed);
-        kept(&panel.state_mut().obey()).to_vec()
+        saved_layers(&panel.state_mut().apply_requests()).to_vec()
     };
     assert_eq!(after(Modifiers::COMMAND, Key::Z), one);
     assert_eq!(after(Modifiers::COMMAND, Key::Z), []);
@@ -53,33 +53,33 @@ fn undo_takes_strokes_back_one_by_one_and_redo_brings_them_again() {
 }
 
 #[test]
-fn the_eraser_the_box_and_the_lasso_do_what_they_say() {
+fn the_eraser_removes_and_box_and_lasso_add_their_inside() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.6, 0.6)]);
-    let boxed = kept(&panel.state_mut().obey())[0].mask.clone();
+    let boxed = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((boxed.coverage() - 0.25).abs() < 0.03, "{}", boxed.coverage());
     press(&mut panel, "Eraser");
     stroke(&mut panel, &shot, &[(0.15, 0.15), (0.2, 0.2)]);
-    let erased = kept(&panel.state_mut().obey())[0].mask.clone();
+    let erased = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!(
         [at(&boxed, 0.18, 0.18), at(&erased, 0.18, 0.18), at(&erased, 0.55, 0.55)],
         [255, 0, 255]
     );
     press(&mut panel, "Lasso");
     stroke(&mut panel, &shot, &[(0.7, 0.7), (0.9, 0.7), (0.9, 0.9), (0.7, 0.9)]);
-    let lassoed = kept(&panel.state_mut().obey())[0].mask.clone();
+    let lassoed = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!([at(&lassoed, 0.8, 0.8), at(&lassoed, 0.55, 0.55)], [255, 255], "it is added");
 }
 
 #[test]
-fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below_it() {
-    let mut desk = Desk::new(story());
-    desk.draw_all();
-    let shot = desk.shot(ShotKind::Portrait).id;
-    desk.panel.select(shot.clone());
-    desk.panel.tab = Tab::Canvas;
-    let mut panel = open_in(desk, [420.0, 720.0]);
+fn in_a_narrow_panel_the_picture_fills_the_width_and_the_parts_are_below_it() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait).id;
+    fixture.panel.select(shot.clone());
+    fixture.panel.tab = Tab::Canvas;
+    let mut panel = open_in(fixture, [420.0, 720.0]);
     wait_for_objects(&mut panel);
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.6, 0.3)]);
     scroll_and_press(&mut panel, "remove");
@@ -95,12 +95,12 @@ fn in_a_narrow_panel_the_picture_is_as_wide_as_the_panel_and_the_parts_lie_below
 }
 
 #[test]
-fn a_scribble_is_something_to_add() {
+fn a_scribble_sets_the_edit_to_add() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Scribble");
     stroke(&mut panel, &shot, &[(0.3, 0.1), (0.6, 0.1)]);
-    let asked = panel.state_mut().obey();
-    let [layer] = kept(&asked) else { panic!("{asked:?}") };
+    let asked = panel.state_mut().apply_requests();
+    let [layer] = saved_layers(&asked) else { panic!("{asked:?}") };
     assert_eq!(layer.edit.as_ref().unwrap().kind, EditKind::Add);
     assert_eq!(at(&layer.mask, 0.45, 0.1), 255);
     let scribble = &layer.scribble.as_ref().unwrap().0;
@@ -109,27 +109,27 @@ fn a_scribble_is_something_to_add() {
 }
 
 #[test]
-fn a_locked_part_stays_as_it_is_and_the_canvas_says_why() {
+fn a_locked_part_does_not_change_and_the_canvas_says_why() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     press(&mut panel, "Lock part 1");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
-    assert_eq!(panel.state_mut().obey(), []);
+    assert_eq!(panel.state_mut().apply_requests(), []);
     assert!(has(&panel, "`part 1` is locked"));
 }
 
 #[test]
-fn the_button_says_what_will_happen_and_does_it() {
+fn the_draw_button_names_its_edits_and_requests_them() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     assert!(has(&panel, "choose an edit"));
     choose(&mut panel, EditKind::Replace, "a moon");
-    let asked = panel.state_mut().obey();
-    let said = kept(&asked)[0].clone();
+    let asked = panel.state_mut().apply_requests();
+    let said = saved_layers(&asked)[0].clone();
     assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "what is typed is kept");
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
         asked.as_slice()
     else {
@@ -140,33 +140,33 @@ fn the_button_says_what_will_happen_and_does_it() {
 }
 
 #[test]
-fn the_button_does_not_speak_of_a_part_of_which_nothing_is_left() {
+fn the_draw_button_leaves_out_empty_parts() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "New");
     choose(&mut panel, EditKind::Add, "a cat");
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let Some(Action::Edit { parts, .. }) = asked.last() else { panic!("{asked:?}") };
     assert_eq!(parts.iter().map(|part| &part.name[..]).collect::<Vec<_>>(), ["part 1"]);
 }
 
 #[test]
-fn who_looks_at_something_else_finds_the_canvas_as_it_was() {
+fn the_canvas_keeps_its_undo_history_while_another_tab_is_open() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
-    let one = kept(&panel.state_mut().obey()).to_vec();
+    let one = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     stroke(&mut panel, &shot, &[(0.1, 0.9), (0.2, 0.9)]);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     press(&mut panel, "Style");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     press(&mut panel, "Canvas");
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
-    assert_eq!(kept(&panel.state_mut().obey()), one);
+    assert_eq!(saved_layers(&panel.state_mut().apply_requests()), one);
     // Unless somebody else has marked something meanwhile.
     press(&mut panel, "Style");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
     let marks = Marks { layers: vec![mine], context: None };
     let action = Action::SetMarks { shot, take: of, marks };
@@ -176,13 +176,13 @@ fn who_looks_at_something_else_finds_the_canvas_as_it_was() {
 }
 
 #[test]
-fn the_steps_back_on_a_take_are_still_there_after_work_on_another() {
+fn the_undo_history_of_a_take_survives_work_on_another() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
     choose(&mut panel, EditKind::Replace, "a moon");
     press_and_wait(&mut panel, "Replace part 1", 1);
     press(&mut panel, "Accept");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     wait_for_objects(&mut panel);
     let of = take(&panel, &shot, 1).id;
     let own = panel.state().project.art().marks(&shot, &of).unwrap();
@@ -192,76 +192,76 @@ fn the_steps_back_on_a_take_are_still_there_after_work_on_another() {
     for _ in 0..3 {
         key(&mut panel, Modifiers::COMMAND, Key::Z);
     }
-    assert_eq!(kept(&panel.state_mut().obey()), []);
+    assert_eq!(saved_layers(&panel.state_mut().apply_requests()), []);
     let art = panel.state().project.art();
     assert_eq!(art.marks(&shot, &of).unwrap(), own, "what came of it has parts of its own");
     assert_eq!(own.layers.len(), 1);
 }
 
 #[test]
-fn verdicts_are_one_press_from_a_picture() {
+fn verdicts_alone_are_enough_to_draw() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     press(&mut panel, "Like part 1");
-    let asked = panel.state_mut().obey();
-    assert_eq!(kept(&asked)[0].verdict, Verdict::Liked);
+    let asked = panel.state_mut().apply_requests();
+    assert_eq!(saved_layers(&asked)[0].verdict, Verdict::Liked);
     press(&mut panel, "Keep liked parts, redraw the rest");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
     assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
     // A box around a part of the picture is no reason to refuse it.
     press(&mut panel, "Crop");
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.5, 0.5)]);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     press(&mut panel, "Keep liked parts, redraw the rest");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     assert!(matches!(asked[..], [Action::Edit { context: None, .. }]), "{asked:?}");
 }
 
 #[test]
-fn a_picture_that_changes_on_disk_is_read_again() {
+fn a_picture_that_changes_on_disk_is_loaded_again() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a moon");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     let first = take(&panel, &shot, 0);
     let picture = repaint(&mut panel, &first);
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::Edit { picture: Some(seen), .. }] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(*seen, picture_hash(&picture));
 }
 
 #[test]
-fn an_edit_that_fails_says_why_where_it_was_asked_for() {
+fn a_failed_edit_shows_its_error_on_the_canvas() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a moon");
-    panel.state_mut().orders.lock().unwrap().fail_on = Some("");
+    panel.state_mut().controls.lock().unwrap().fail_on = Some("");
     press_and_wait(&mut panel, "Replace part 1", 1);
     assert!(has(&panel, "Drawing failed: ") && has(&panel, "the ink ran dry"));
-    panel.state_mut().orders.lock().unwrap().fail_on = None;
+    panel.state_mut().controls.lock().unwrap().fail_on = None;
     press(&mut panel, "Replace part 1");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel.run_steps(2);
     assert!(!has(&panel, "Drawing failed: "));
 }
 
 #[test]
-fn the_pointer_alone_leaves_the_picture_where_it_is() {
+fn moving_the_pointer_does_not_move_the_picture() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     stroke(&mut panel, &shot, &[(0.0, 0.0), (0.5, 1.0)]);
-    let left = kept(&panel.state_mut().obey())[0].mask.clone();
+    let left = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((left.coverage() - 0.5).abs() < 0.02, "the picture is fitted: {}", left.coverage());
 }
 
 #[test]
 fn without_a_picture_the_canvas_says_how_to_get_one() {
-    let mut desk = Desk::new(story());
-    desk.panel.tab = Tab::Canvas;
-    let mut panel = open(desk);
+    let mut fixture = Fixture::new(story());
+    fixture.panel.tab = Tab::Canvas;
+    let mut panel = open(fixture);
     assert!(has(&panel, "No picture to edit"));
     let shot = panel.state().shot(ShotKind::Portrait).id;
     panel.state_mut().panel.select(shot);
@@ -270,7 +270,7 @@ fn without_a_picture_the_canvas_says_how_to_get_one() {
 }
 
 #[test]
-fn a_click_with_the_empty_hand_chooses_the_part_below_it() {
+fn a_click_with_the_hand_tool_selects_the_part_under_it() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     press(&mut panel, "New");
@@ -278,15 +278,15 @@ fn a_click_with_the_empty_hand_chooses_the_part_below_it() {
     press(&mut panel, "Hand");
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     press(&mut panel, "Eraser");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
-    let asked = panel.state_mut().obey();
-    let [upper, lower] = kept(&asked) else { panic!("{asked:?}") };
+    let asked = panel.state_mut().apply_requests();
+    let [upper, lower] = saved_layers(&asked) else { panic!("{asked:?}") };
     assert_eq!([at(&upper.mask, 0.8, 0.8), at(&lower.mask, 0.2, 0.2)], [255, 0]);
 }
 
 #[test]
-fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
+fn the_crop_is_dragged_resized_and_reset() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.4, 0.4)]);
@@ -294,7 +294,7 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
     press(&mut panel, "Crop");
     let context_after = |panel: &mut Panel, places: &[(f32, f32)]| {
         stroke(panel, &shot, places);
-        panel.state_mut().obey();
+        panel.state_mut().apply_requests();
         press(panel, "Replace part 1");
         let asked = panel.state().asked();
         panel.state_mut().requests.clear();
@@ -317,16 +317,16 @@ fn what_the_model_sees_is_dragged_moved_and_left_to_itself_again() {
 }
 
 #[test]
-fn what_is_drawn_meanwhile_does_not_push_the_take_off_the_canvas() {
+fn a_take_drawn_meanwhile_does_not_replace_the_open_one() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     let more = Action::DrawMore { shot: shot.clone(), takes: 1 };
     panel.state_mut().apply(more).unwrap();
     wait_for_drawings(&mut panel);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let first = take(&panel, &shot, 0).id;
     let [Action::SetMarks { take, marks, .. }] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!((take, marks.layers.len()), (&first, 1));

@@ -3,7 +3,7 @@
 use bevy_illustrator::mask::{objects::SelectionPrompt, sam::Sam};
 use egui::{Key, Modifiers};
 
-use super::{at, canvas, canvas_with, kept, key, stroke, take, wait_until};
+use super::{at, canvas, canvas_with, key, saved_layers, stroke, take, wait_until};
 #[cfg(target_os = "linux")]
 use crate::threads::threads;
 use crate::{
@@ -12,23 +12,23 @@ use crate::{
 };
 
 #[test]
-fn a_click_takes_the_object_and_escape_gives_it_back() {
+fn a_click_selects_an_object_and_escape_removes_it() {
     let (mut panel, shot) = canvas();
     key(&mut panel, Modifiers::NONE, Key::B);
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let square = kept(&panel.state_mut().obey())[0].mask.clone();
+    let square = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
     assert_eq!([at(&square, 0.5, 0.5), at(&square, 0.1, 0.1)], [255, 0]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert!(kept(&panel.state_mut().obey())[0].mask.is_empty());
+    assert!(saved_layers(&panel.state_mut().apply_requests())[0].mask.is_empty());
 }
 
 #[test]
-fn a_split_proposes_parts_for_the_whole_picture_and_none_of_them_twice() {
+fn a_split_covers_the_whole_picture_and_adds_no_part_twice() {
     let (mut panel, _) = canvas();
     press(&mut panel, "Split into parts");
-    let parts = kept(&panel.state_mut().obey()).to_vec();
+    let parts = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert!(parts.len() > 1);
     for place in (1..10).flat_map(|y| (1..10).map(move |x| [x as f32 / 10.0, y as f32 / 10.0])) {
         let there: u32 =
@@ -36,11 +36,11 @@ fn a_split_proposes_parts_for_the_whole_picture_and_none_of_them_twice() {
         assert_eq!(there, 255, "each place is in one part: {place:?}");
     }
     press(&mut panel, "Split into parts");
-    assert_eq!(panel.state_mut().obey(), [], "all are there already");
+    assert_eq!(panel.state_mut().apply_requests(), [], "all are there already");
 }
 
 #[test]
-fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
+fn mobile_sam_selects_objects_where_it_is_installed() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
     let (mut panel, shot) =
@@ -50,7 +50,7 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
     let mut asked = Vec::new();
     wait_until(&mut panel, |panel| {
-        asked.extend(panel.state_mut().obey());
+        asked.extend(panel.state_mut().apply_requests());
         !asked.is_empty()
     });
     let sam = Sam::load(file.path(), &candle_core::Device::Cpu).unwrap();
@@ -58,24 +58,24 @@ fn where_there_is_mobile_sam_it_says_what_belongs_to_an_object() {
     let middle = (picture.width() / 2, picture.height() / 2);
     let pointing = SelectionPrompt { include: vec![middle], ..SelectionPrompt::default() };
     let expected = sam.select(&sam.embed(&picture).unwrap(), &pointing).unwrap();
-    assert_eq!(kept(&asked)[0].mask, expected);
+    assert_eq!(saved_layers(&asked)[0].mask, expected);
 }
 
 #[test]
-fn weights_that_are_none_are_complained_of_and_colours_tell_what_is_an_object() {
+fn invalid_weights_are_reported_and_objects_are_selected_by_colour() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let (mut panel, shot) =
         canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let square = kept(&panel.state_mut().obey())[0].mask.clone();
+    let square = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn mobile_sam_looks_with_threads_of_its_own_at_the_lowest_priority() {
+fn mobile_sam_runs_on_its_own_threads_at_the_lowest_priority() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), mobile_sam::weights(&mobile_sam::shapes())).unwrap();
     let (mut panel, _) = canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));

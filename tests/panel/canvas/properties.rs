@@ -11,49 +11,49 @@ use super::{canvas, key, stroke, take};
 
 /// What a hand may do on a canvas, sensible or not.
 #[derive(Clone, Debug)]
-enum Deed {
+enum Input {
     Take(usize),
     Stroke(Vec<(f32, f32)>),
     Key(Modifiers, Key),
     Press(&'static str),
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn inputs() -> impl Strategy<Value = Vec<Input>> {
     // Not so far up that the list of keys is hit, in which keys come to mean something else.
     let place = || (-0.2_f32..1.2, -0.1_f32..1.2);
     let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
     let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
     let buttons = ["New", "Split into parts", "Fit", "1:1", "Undo", "Redo"];
-    let deed = prop_oneof![
-        (0..Tool::ALL.len()).prop_map(Deed::Take),
-        prop::collection::vec(place(), 1..5).prop_map(Deed::Stroke),
+    let input = prop_oneof![
+        (0..Tool::ALL.len()).prop_map(Input::Take),
+        prop::collection::vec(place(), 1..5).prop_map(Input::Stroke),
         (prop::sample::select(modifiers.to_vec()), prop::sample::select(keys.to_vec()))
-            .prop_map(|(modifiers, key)| Deed::Key(modifiers, key)),
-        prop::sample::select(buttons.to_vec()).prop_map(Deed::Press),
+            .prop_map(|(modifiers, key)| Input::Key(modifiers, key)),
+        prop::sample::select(buttons.to_vec()).prop_map(Input::Press),
     ];
-    prop::collection::vec(deed, 1..24)
+    prop::collection::vec(input, 1..24)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn whatever_a_hand_does_can_be_undone_and_what_is_kept_is_what_is_seen(deeds in deeds()) {
+    fn every_sequence_of_inputs_can_be_undone(inputs in inputs()) {
         let (mut panel, shot) = canvas();
-        for deed in deeds {
-            match deed {
-                Deed::Take(tool) => press(&mut panel, Tool::ALL[tool].name()),
-                Deed::Stroke(places) => stroke(&mut panel, &shot, &places),
-                Deed::Key(modifiers, pressed) => key(&mut panel, modifiers, pressed),
-                Deed::Press(button) => press(&mut panel, button),
+        for input in inputs {
+            match input {
+                Input::Take(tool) => press(&mut panel, Tool::ALL[tool].name()),
+                Input::Stroke(places) => stroke(&mut panel, &shot, &places),
+                Input::Key(modifiers, pressed) => key(&mut panel, modifiers, pressed),
+                Input::Press(button) => press(&mut panel, button),
             }
-            panel.state_mut().obey();
+            panel.state_mut().apply_requests();
         }
         // A stroke that ended outside the panel took the keys away.
         press(&mut panel, "Fit");
         // Whatever is under way is given up, and then step after step.
         for _ in 0..60 {
             key(&mut panel, Modifiers::COMMAND, Key::Z);
-            panel.state_mut().obey();
+            panel.state_mut().apply_requests();
         }
         let first = take(&panel, &shot, 0).id;
         prop_assert_eq!(panel.state().project.art().marks(&shot, &first).unwrap().layers, []);

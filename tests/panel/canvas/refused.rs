@@ -8,7 +8,7 @@ use egui::{Key, Modifiers};
 
 use crate::support::{Panel, press};
 
-use super::{at, canvas, kept, key, repaint, stroke, take, wait_for_objects};
+use super::{at, canvas, key, repaint, saved_layers, stroke, take, wait_for_objects};
 
 /// The canvas with one stroke that was kept and two that were not; the part after each.
 fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
@@ -16,8 +16,8 @@ fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
     let mut full = false;
     let layers = [0.1, 0.5, 0.9].map(|y| {
         stroke(&mut panel, &shot, &[(0.1, y), (0.3, y)]);
-        let layers = kept(&panel.state().asked()).to_vec();
-        assert_eq!(panel.state_mut().try_to_obey(), usize::from(full));
+        let layers = saved_layers(&panel.state().asked()).to_vec();
+        assert_eq!(panel.state_mut().try_apply_requests(), usize::from(full));
         if !std::mem::replace(&mut full, true) {
             panel.state().fill_disk();
         }
@@ -31,45 +31,49 @@ fn goes_back(panel: &mut Panel, [one, two, _]: &[Vec<Layer>; 3]) {
     press(panel, "Fit");
     for before in [two, one] {
         key(panel, Modifiers::COMMAND, Key::Z);
-        assert_eq!(kept(&panel.state_mut().obey()), *before);
+        assert_eq!(saved_layers(&panel.state_mut().apply_requests()), *before);
     }
 }
 
 #[test]
-fn what_could_not_be_kept_outlives_a_look_at_something_else() {
+fn refused_marks_survive_a_visit_to_another_tab() {
     let (mut panel, shot, layers) = with_refused_strokes();
     press(&mut panel, "Style");
     panel.state().free_disk();
     press(&mut panel, "Canvas");
-    assert_eq!(kept(&panel.state_mut().obey()), layers[2], "it is kept as soon as it can be");
+    assert_eq!(
+        saved_layers(&panel.state_mut().apply_requests()),
+        layers[2],
+        "it is kept as soon as it can be"
+    );
     let of = take(&panel, &shot, 0).id;
     assert_eq!(panel.state().project.art().marks(&shot, &of).unwrap().layers, layers[2]);
     goes_back(&mut panel, &layers);
 }
 
 #[test]
-fn what_could_not_be_kept_outlives_work_on_another_picture() {
+fn refused_marks_survive_work_on_another_picture() {
     let (mut panel, shot, layers) = with_refused_strokes();
     let other = panel.state().shot(ShotKind::Background).id;
     for shot in [&other, &shot] {
         panel.state_mut().panel.select(shot.clone());
         panel.run_steps(2);
         wait_for_objects(&mut panel);
-        panel.state_mut().try_to_obey();
+        panel.state_mut().try_apply_requests();
     }
     panel.state().free_disk();
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
-    let asked = panel.state_mut().obey();
-    let mask = &kept(&asked)[0].mask;
+    let asked = panel.state_mut().apply_requests();
+    let mask = &saved_layers(&asked)[0].mask;
     let places = [(0.2, 0.1), (0.2, 0.5), (0.2, 0.9), (0.8, 0.8)];
     assert_eq!(places.map(|(x, y)| at(mask, x, y)), [255; 4]);
     key(&mut panel, Modifiers::COMMAND, Key::Z);
-    assert_eq!(kept(&panel.state_mut().obey()), layers[2]);
+    assert_eq!(saved_layers(&panel.state_mut().apply_requests()), layers[2]);
     goes_back(&mut panel, &layers);
 }
 
 #[test]
-fn what_could_not_be_kept_outlives_a_picture_that_changes_on_disk() {
+fn refused_marks_survive_a_change_of_the_picture_file() {
     let (mut panel, shot, layers) = with_refused_strokes();
     let first = take(&panel, &shot, 0);
     repaint(&mut panel, &first);
@@ -78,16 +82,16 @@ fn what_could_not_be_kept_outlives_a_picture_that_changes_on_disk() {
 }
 
 #[test]
-fn what_was_refused_many_times_is_not_lost_either() {
+fn marks_refused_many_times_are_not_lost() {
     let (mut panel, shot, _) = with_refused_strokes();
     for x in 1..=8 {
         stroke(&mut panel, &shot, &[(0.1 * x as f32, 0.7)]);
-        assert!(panel.state_mut().try_to_obey() > 0);
+        assert!(panel.state_mut().try_apply_requests() > 0);
     }
     press(&mut panel, "Style");
     panel.state().free_disk();
     press(&mut panel, "Canvas");
-    let asked = panel.state_mut().obey();
-    let mask = &kept(&asked)[0].mask;
+    let asked = panel.state_mut().apply_requests();
+    let mask = &saved_layers(&asked)[0].mask;
     assert_eq!([(0.2, 0.1), (0.2, 0.9), (0.8, 0.7)].map(|(x, y)| at(mask, x, y)), [255; 3]);
 }

@@ -11,13 +11,13 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::support::{Panel, has, press, says, scroll_and_press};
 
-use super::{at, canvas, draw, kept, key, mark_moon, stroke};
+use super::{at, canvas, draw, key, mark_part_for_a_moon, saved_layers, stroke};
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 
 /// The mask of the uppermost part, after what was just done.
 fn mask(panel: &mut Panel) -> Mask {
-    kept(&panel.state_mut().obey())[0].mask.clone()
+    saved_layers(&panel.state_mut().apply_requests())[0].mask.clone()
 }
 
 /// Draws a box around a share of the picture, while keys are held.
@@ -35,7 +35,7 @@ fn choose_from(panel: &mut Panel, shown: &str, wanted: &str) {
 }
 
 #[test]
-fn a_polygon_has_its_corners_where_they_were_clicked_and_enter_closes_it() {
+fn a_polygon_has_its_corners_at_the_clicks_and_enter_closes_it() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Polygon");
     for corner in [(0.1, 0.1), (0.9, 0.1), (0.1, 0.9)] {
@@ -49,11 +49,11 @@ fn a_polygon_has_its_corners_where_they_were_clicked_and_enter_closes_it() {
     stroke(&mut panel, &shot, &[(0.6, 0.6)]);
     stroke(&mut panel, &shot, &[(0.9, 0.9)]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    assert_eq!(panel.state_mut().obey(), []);
+    assert_eq!(panel.state_mut().apply_requests(), []);
 }
 
 #[test]
-fn outlines_go_together_with_the_part_as_the_keys_and_the_menu_say() {
+fn outlines_combine_with_the_part_as_set_by_keys_and_menu() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     boxed(&mut panel, &shot, (0.1, 0.1), (0.7, 0.7), Modifiers::NONE);
@@ -71,7 +71,7 @@ fn outlines_go_together_with_the_part_as_the_keys_and_the_menu_say() {
 }
 
 #[test]
-fn a_click_with_the_colour_tool_takes_all_of_that_colour() {
+fn the_colour_tool_selects_everything_of_the_clicked_colour() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Colour");
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
@@ -81,7 +81,7 @@ fn a_click_with_the_colour_tool_takes_all_of_that_colour() {
 }
 
 #[test]
-fn what_belongs_to_no_object_is_said_by_shift_and_by_the_right_button() {
+fn shift_and_the_right_button_exclude_from_an_object() {
     for (button, keys) in
         [(PointerButton::Primary, Modifiers::SHIFT), (PointerButton::Secondary, Modifiers::NONE)]
     {
@@ -96,7 +96,7 @@ fn what_belongs_to_no_object_is_said_by_shift_and_by_the_right_button() {
 }
 
 #[test]
-fn an_object_that_is_taken_away_leaves_those_that_were_taken_before() {
+fn subtracting_an_object_keeps_the_other_objects() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
@@ -111,7 +111,7 @@ fn an_object_that_is_taken_away_leaves_those_that_were_taken_before() {
 }
 
 #[test]
-fn a_part_grows_shrinks_turns_around_and_fills_at_a_press() {
+fn buttons_grow_shrink_invert_and_fill_a_part() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     boxed(&mut panel, &shot, (0.2, 0.2), (0.8, 0.8), Modifiers::NONE);
@@ -147,15 +147,15 @@ fn brackets_make_the_brush_smaller_and_larger() {
 }
 
 #[test]
-fn a_hidden_part_is_as_if_it_were_not_there_and_a_locked_one_cannot_be_deleted() {
+fn a_hidden_part_is_not_drawn_and_a_locked_one_cannot_be_deleted() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Hide part 1");
     assert!(has(&panel, "Draw parts"), "nothing is left to do");
     press(&mut panel, "Show part 1");
     assert!(has(&panel, "Replace part 1"));
     press(&mut panel, "Lock part 1");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     panel
         .get_by(|node| node.role() == Role::Button && node.label().as_deref() == Some("part 1"))
         .click_secondary();
@@ -164,15 +164,15 @@ fn a_hidden_part_is_as_if_it_were_not_there_and_a_locked_one_cannot_be_deleted()
 }
 
 #[test]
-fn what_is_disliked_is_drawn_anew_as_was_said_of_it() {
+fn redraw_disliked_parts_uses_their_edits() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose_remove(&mut panel);
     press(&mut panel, "Dislike part 1");
-    let asked = panel.state_mut().obey();
-    assert_eq!(kept(&asked)[0].verdict, Verdict::Disliked);
+    let asked = panel.state_mut().apply_requests();
+    assert_eq!(saved_layers(&asked)[0].verdict, Verdict::Disliked);
     press(&mut panel, "Redraw disliked parts");
-    let asked = panel.state_mut().obey();
+    let asked = panel.state_mut().apply_requests();
     let [Action::Edit { parts, takes: 1, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((parts[0].edit.kind, parts[0].edit.strength()), (EditKind::Remove, 1.0));
 }

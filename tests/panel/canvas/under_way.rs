@@ -6,7 +6,10 @@ use egui_kittest::kittest::{AccessKitNode, Queryable};
 
 use crate::support::{Panel, has, press, scroll_and_press};
 
-use super::{at, canvas, choose, draw, kept, key, mark_moon, place, stroke, wait_for_drawings};
+use super::{
+    at, canvas, choose, draw, key, mark_part_for_a_moon, place, saved_layers, stroke,
+    wait_for_drawings,
+};
 
 /// The button goes down at one place and the pointer to another; the button stays down.
 fn begin_stroke(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32)) {
@@ -46,12 +49,12 @@ fn two_parts() -> (Panel, ShotId) {
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.3, 0.1)]);
     press(&mut panel, "New");
     stroke(&mut panel, &shot, &[(0.1, 0.9), (0.3, 0.9)]);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     (panel, shot)
 }
 
 #[test]
-fn a_stroke_stays_in_its_part_when_another_one_is_chosen_before_the_button_is_up() {
+fn a_stroke_stays_in_its_part_when_another_is_selected_during_it() {
     let (mut panel, shot) = two_parts();
     begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
     key(&mut panel, Modifiers::NONE, Key::Q);
@@ -59,8 +62,8 @@ fn a_stroke_stays_in_its_part_when_another_one_is_chosen_before_the_button_is_up
     panel.event(Event::PointerMoved(to));
     panel.run_steps(1);
     end_stroke(&mut panel, &shot, (0.8, 0.7));
-    let asked = panel.state_mut().obey();
-    let [above, below] = kept(&asked) else { panic!("{asked:?}") };
+    let asked = panel.state_mut().apply_requests();
+    let [above, below] = saved_layers(&asked) else { panic!("{asked:?}") };
     assert_eq!([at(&above.mask, 0.7, 0.5), at(&above.mask, 0.2, 0.9)], [255, 255]);
     assert_eq!([at(&below.mask, 0.7, 0.5), at(&below.mask, 0.2, 0.9)], [0, 0]);
     assert_eq!((at(&below.mask, 0.2, 0.1), below.name.as_str()), (255, "part 1"));
@@ -83,53 +86,57 @@ fn a_stroke_that_ends_while_space_is_held_is_not_lost() {
     panel.event(space(false));
     panel.run_steps(1);
     press(&mut panel, "Eraser");
-    let painted = kept(&panel.state_mut().obey())[0].mask.clone();
+    let painted = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!(at(&painted, 0.4, 0.5), 255);
     key(&mut panel, Modifiers::COMMAND, Key::Z);
-    assert_eq!(kept(&panel.state_mut().obey()), [], "and is a step that can be taken back");
+    assert_eq!(
+        saved_layers(&panel.state_mut().apply_requests()),
+        [],
+        "and is a step that can be taken back"
+    );
 }
 
 #[test]
-fn what_is_clicked_at_after_a_new_part_goes_into_that_one_alone() {
+fn an_object_clicked_after_new_goes_only_into_the_new_part() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
     press(&mut panel, "New");
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
-    let parts = kept(&panel.state_mut().obey()).to_vec();
+    let parts = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert_eq!([at(&parts[0].mask, 0.5, 0.5), at(&parts[0].mask, 0.05, 0.05)], [0, 255]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
-    let after = kept(&panel.state_mut().obey()).to_vec();
+    let after = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert!(after[0].mask.is_empty(), "Escape gives back what was clicked at last");
     assert_eq!(after[1], parts[1], "and not what was clicked at before");
 }
 
 #[test]
-fn a_part_that_was_emptied_meanwhile_does_not_come_back_with_the_next_click() {
+fn a_cleared_object_does_not_return_with_the_next_click() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
     scroll_and_press(&mut panel, "Clear");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
-    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    let mask = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!([at(&mask, 0.5, 0.5), at(&mask, 0.05, 0.05)], [0, 255]);
 }
 
 #[test]
-fn undo_goes_back_to_the_part_that_was_worked_on() {
+fn undo_selects_the_part_that_it_changes() {
     let (mut panel, shot) = two_parts();
     choose_part(&mut panel, "part 1");
     press(&mut panel, "New");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     stroke(&mut panel, &shot, &[(0.6, 0.5), (0.8, 0.5)]);
-    let asked = panel.state_mut().obey();
-    let [above, below] = kept(&asked) else { panic!("{asked:?}") };
+    let asked = panel.state_mut().apply_requests();
+    let [above, below] = saved_layers(&asked) else { panic!("{asked:?}") };
     assert_eq!([at(&above.mask, 0.7, 0.5), at(&below.mask, 0.7, 0.5)], [0, 255]);
 }
 
 #[test]
-fn what_a_quick_hand_does_between_two_frames_is_done() {
+fn input_between_two_frames_is_not_lost() {
     let (mut panel, shot) = canvas();
     let [from, over, to] =
         [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8)].map(|(x, y)| place(&panel, &shot, x, y));
@@ -143,24 +150,24 @@ fn what_a_quick_hand_does_between_two_frames_is_done() {
         panel.event(event);
     }
     panel.run_steps(2);
-    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    let mask = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!([(0.5, 0.2), (0.8, 0.5)].map(|(x, y)| at(&mask, x, y)), [255; 2]);
     assert_eq!(at(&mask, 0.5, 0.5), 0, "what the pointer does afterwards paints nothing");
 }
 
 #[test]
-fn the_key_that_draws_waits_for_the_end_of_a_stroke() {
+fn the_draw_key_does_nothing_during_a_stroke() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Fit");
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     let draws = |asked: &[Action]| asked.iter().any(|it| matches!(it, Action::Edit { .. }));
     begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
-    assert!(!draws(&panel.state_mut().obey()));
+    assert!(!draws(&panel.state_mut().apply_requests()));
     end_stroke(&mut panel, &shot, (0.8, 0.7));
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
-    assert!(draws(&panel.state_mut().obey()));
+    assert!(draws(&panel.state_mut().apply_requests()));
 }
 
 #[test]
@@ -171,12 +178,12 @@ fn an_outline_of_one_point_changes_nothing() {
         let keys = Modifiers::COMMAND | Modifiers::SHIFT;
         draw(&mut panel, &shot, &[(0.5, 0.5)], PointerButton::Primary, keys);
         key(&mut panel, Modifiers::NONE, Key::Enter);
-        assert_eq!(panel.state_mut().obey(), [], "{tool}");
+        assert_eq!(panel.state_mut().apply_requests(), [], "{tool}");
     }
 }
 
 #[test]
-fn a_polygon_is_closed_at_its_first_corner_and_a_slip_is_taken_back() {
+fn a_polygon_closes_at_its_first_corner_and_backspace_removes_the_last() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Polygon");
     for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
@@ -186,21 +193,21 @@ fn a_polygon_is_closed_at_its_first_corner_and_a_slip_is_taken_back() {
     for corner in [(0.1, 0.9), (0.1, 0.1)] {
         stroke(&mut panel, &shot, &[corner]);
     }
-    let mask = kept(&panel.state_mut().obey())[0].mask.clone();
+    let mask = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((mask.coverage() - 0.32).abs() < 0.03, "{}", mask.coverage());
     assert_eq!([at(&mask, 0.2, 0.2), at(&mask, 0.8, 0.8)], [255, 0]);
 }
 
 #[test]
-fn a_candidate_that_comes_while_an_outline_is_open_is_shown_after_it() {
+fn a_candidate_drawn_during_an_outline_is_selected_after_it() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Replace part 1");
     press(&mut panel, "Polygon");
     for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
         stroke(&mut panel, &shot, &[corner]);
     }
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     wait_for_drawings(&mut panel);
     assert!(panel.query_by_label("Accept").is_none(), "the hand is busy");
     key(&mut panel, Modifiers::NONE, Key::Enter);
@@ -209,15 +216,15 @@ fn a_candidate_that_comes_while_an_outline_is_open_is_shown_after_it() {
 }
 
 #[test]
-fn who_looks_at_the_take_itself_again_is_not_disturbed_by_the_next_candidate() {
+fn a_later_take_of_the_request_is_not_selected() {
     let (mut panel, shot) = canvas();
-    mark_moon(&mut panel, &shot);
+    mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Replace part 1");
     let drawn = |panel: &mut Panel, count| {
-        panel.state_mut().until(|project| project.art().takes(&shot).len() == count);
+        panel.state_mut().poll_until(|project| project.art().takes(&shot).len() == count);
         panel.run_steps(3);
     };
-    let mut asked = panel.state_mut().obey();
+    let mut asked = panel.state_mut().apply_requests();
     drawn(&mut panel, 2);
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
@@ -232,14 +239,14 @@ fn who_looks_at_the_take_itself_again_is_not_disturbed_by_the_next_candidate() {
 }
 
 #[test]
-fn typing_is_taken_back_in_the_words_of_its_own_part_only() {
+fn undo_in_a_text_field_affects_only_its_own_part() {
     let (mut panel, _) = two_parts();
     choose(&mut panel, EditKind::Replace, "a red sky");
     choose_part(&mut panel, "part 1");
     scroll_and_press(&mut panel, "replace");
     scroll_and_press(&mut panel, "Prompt");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
-    panel.state_mut().obey();
+    panel.state_mut().apply_requests();
     assert!(!has(&panel, "Replace part 1: a red sky"));
     assert!(panel.get_by_label("Prompt").value().unwrap_or_default().is_empty());
 }

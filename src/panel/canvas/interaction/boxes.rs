@@ -96,7 +96,7 @@ mod tests {
     const SIZE: (u32, u32) = (100, 60);
 
     #[test]
-    fn the_hand_takes_hold_of_edges_corners_and_the_whole() {
+    fn edges_corners_and_the_whole_box_can_be_grabbed() {
         for (at, edges) in [
             ([35.0, 20.0], Some([true; 4])),
             ([19.0, 20.0], Some([true, false, false, false])),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_follows_the_hand_to_the_rim_of_the_picture_and_no_box_turns_inside_out() {
+    fn a_dragged_edge_stops_at_the_picture_and_at_the_opposite_edge() {
         let pull = |edges, to| resized(BOX, edges, [20.0, 10.0], to, SIZE);
         let left = pull([true, false, false, false], [5.0, 50.0]);
         assert_eq!(left, Area { x: 5, y: 10, width: 45, height: 20 });

@@ -73,7 +73,7 @@ mod tests {
     use crate::mask::Area;
 
     #[test]
-    fn faint_strokes_add_up_and_are_taken_away_alike() {
+    fn faint_strokes_add_up_and_the_eraser_removes_alike() {
         let stroke = Mask::rectangle(8, 8, Area { x: 2, y: 2, width: 4, height: 4 });
         let stroke = stroke.map(|value| if value > 0 { 128 } else { 0 });
         let mut layer = Layer::new("sky", Mask::empty(8, 8));

@@ -71,7 +71,7 @@ mod tests {
     };
 
     #[test]
-    fn work_on_the_oldest_takes_is_forgotten_when_their_pixels_need_too_much_room() {
+    fn the_oldest_histories_are_dropped_when_their_pixels_need_too_much_memory() {
         let mut memory = RecentSessions::default();
         for name in ["a", "b", "c"] {
             // A hundred megabytes of untouched zeros take no memory.

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_stroke_changed_is_painted_again() {
+    fn only_the_area_that_a_stroke_changed_is_repainted() {
         let layer = Layer::new("part", Mask::empty(SIZE.0, SIZE.1));
         let before = drawn(&layer);
         assert_eq!(before.changed(&drawn(&layer)), None);
