@@ -1,4 +1,4 @@
-//! The author's panel: every picture that the story needs, with all that can be done to it, over the running game.
+//! The author's panel over the running game: every picture of the story, and all actions on it.
 //!
 //! [`PanelPlugin`] opens it in a game with a key. [`panel_ui`] is the panel itself, for a dock of
 //! your own: a function of its state and a [`Project`] that returns what the author requested. The project's answers go
@@ -55,9 +55,9 @@ use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 use crate::project::{Project, Request};
 use context::PanelContext;
 
-/// Shows the whole panel in the space that `ui` has. Returns what the author asked for, in order.
+/// Shows the whole panel in the space of `ui`. Returns the author's requests, in order.
 ///
-/// The function changes nothing but `state`. It brings its own style, keeps no global state, and needs at least the
+/// The function changes nothing but `state`. It sets its own style, has no global state, and needs at least the
 /// width of a phone.
 pub fn panel_ui(
     ui: &mut Ui,
@@ -110,7 +110,7 @@ pub fn panel_ui(
     requests
 }
 
-/// Gives the panel the keyboard when it is clicked, and takes it away when something else is. Meanwhile the panel has
+/// Gives the panel the keyboard when it is clicked, until something else is clicked. Meanwhile the panel has
 /// egui's focus, so that the game can ignore the keys. When a text field of the panel loses the focus by Enter, Esc
 /// or a shortcut, the panel gets the keyboard back.
 fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {

@@ -1,5 +1,5 @@
-//! How the state of a shot is shown: a shape, a colour and a word each, so that nobody has to tell states apart by
-//! colour alone.
+//! Badges for the state of a shot. Each state has a shape, a colour and a word, so that states differ without
+//! colour too.
 
 use std::f32::consts::PI;
 
@@ -81,7 +81,7 @@ pub(super) fn paint_on_picture(painter: &Painter, picture: Rect, state: ShotStat
     painter.galley(at, word, colour(state));
 }
 
-/// Shape and word in a line of text.
+/// Shows shape and word in a line of text.
 pub(super) fn show(ui: &mut Ui, state: ShotState, word: &str) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -90,7 +90,7 @@ pub(super) fn show(ui: &mut Ui, state: ShotState, word: &str) {
     });
 }
 
-/// The shape alone, at the size of a letter.
+/// Shows only the shape, at the size of a letter.
 pub(super) fn mark(ui: &mut Ui, state: ShotState) {
     let (rect, response) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::hover());
     paint_mark(ui.painter(), rect.center(), 5.0, state);
@@ -98,14 +98,14 @@ pub(super) fn mark(ui: &mut Ui, state: ShotState) {
     response.on_hover_text(state.name());
 }
 
-/// A tick on a dark disc in the upper right corner of a picture: the mark of the accepted take.
+/// Paints a tick on a dark disc in the upper right corner of a picture, for the accepted take.
 pub(super) fn paint_tick(painter: &Painter, picture: Rect) {
     let at = picture.right_top() + vec2(-12.0, 12.0);
     painter.circle_filled(at, 9.0, Color32::from_black_alpha(225));
     paint_mark(painter, at, 5.0, ShotState::Accepted);
 }
 
-/// A word on a dark label in the upper left corner of a picture.
+/// Paints a word on a dark label in the upper left corner of a picture.
 pub(super) fn paint_note(painter: &Painter, picture: Rect, note: &str) {
     let at = picture.left_top() + vec2(4.0, 4.0);
     let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), theme::TEXT);

@@ -1,4 +1,4 @@
-//! The canvas: the author views a take closely, marks its parts, says what to change, and has the edit drawn.
+//! The canvas: the author views a take, marks its parts, sets their edits, and requests the drawing.
 
 mod candidates;
 mod commands;
@@ -49,7 +49,7 @@ pub use tool::Tool;
 /// While the author types, marks are saved this often, in seconds.
 const SAVE_INTERVAL: f64 = 0.7;
 
-/// What the canvas remembers between frames.
+/// The state of the canvas between frames.
 #[derive(Debug)]
 pub(super) struct Canvas {
     pub keymap: Keymap,
@@ -61,31 +61,31 @@ pub(super) struct Canvas {
     session: Option<Session>,
     /// Undo histories of takes that were open before.
     recent: RecentSessions,
-    /// Whether something else is shown than the canvas.
+    /// Whether the canvas is hidden.
     is_away: bool,
     view: View,
-    /// Where the picture was shown in the last frame.
+    /// The position of the picture in the last frame.
     viewport: Option<Rect>,
     tools: Tools,
     interaction: Interaction,
     overlay: Overlay,
     /// Whether the parts are hidden.
     parts_hidden: bool,
-    /// Why a tool did nothing.
+    /// The reason why a tool did nothing.
     note: Option<String>,
-    /// The number of takes that a draw button asks for.
+    /// The number of takes that a draw button requests.
     takes_per_press: u32,
     plans: edit_plans::EditPlans,
-    /// What the first draw button would change.
+    /// The preview of the first draw button's edit.
     edit_preview: Option<Arc<EditPreview>>,
-    /// What the draw button under the pointer would change.
+    /// The preview of the edit of the draw button under the pointer.
     hovered_preview: Option<Arc<EditPreview>>,
     part_form: part_form::FormState,
     candidates: Candidates,
     compare: Comparison,
     /// The take to open in the next frame.
     next_take: Option<TakeId>,
-    /// Marks that are being saved for a take that is opened next.
+    /// Marks that are being saved for the take that opens next.
     carried: Option<(ShotId, TakeId, SaveState)>,
     changed_at: f64,
 }
@@ -153,7 +153,7 @@ pub(super) fn canvas_tab(
                     Some(request) => cx.requests.push(request),
                     None => {
                         let before = session.size;
-                        canvas.recent.keep(session);
+                        canvas.recent.store(session);
                         session = canvas.begin(ui, cx, take, Some(before));
                         let note = "The file of this picture changed and was loaded again.";
                         canvas.note = Some(note.to_owned());
@@ -165,7 +165,7 @@ pub(super) fn canvas_tab(
         Some(mut other) => {
             cx.requests.extend(other.commit());
             let before = other.size;
-            canvas.recent.keep(other);
+            canvas.recent.store(other);
             canvas.begin(ui, cx, take, Some(before))
         }
         None => canvas.begin(ui, cx, take, None),
@@ -222,7 +222,7 @@ fn viewed<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot,
 }
 
 impl Canvas {
-    /// Takes in an update of the project.
+    /// Processes an update of the project.
     pub fn receive(&mut self, update: &Update) {
         self.candidates.receive(update);
         self.recent.receive(update);
@@ -234,7 +234,7 @@ impl Canvas {
         }
     }
 
-    /// The canvas is shown again. Marks that somebody else saved meanwhile replace its own.
+    /// Call this when the canvas is shown again. Marks that somebody else saved meanwhile replace its own.
     fn come_back(&mut self) {
         if std::mem::take(&mut self.is_away) {
             self.session.take_if(|session| session.is_overwritten());
@@ -288,19 +288,19 @@ impl Canvas {
         }
     }
 
-    /// Selects a part, or none.
+    /// Selects a part; `None` deselects.
     fn select_part(&mut self, session: &mut Session, part: Option<usize>) {
         self.end_gesture();
         session.select(part);
     }
 
-    /// Ends what is in progress on the selected part, before another is selected.
+    /// Ends the gesture on the selected part, before another part is selected.
     fn end_gesture(&mut self) {
         self.interaction.end_gesture();
         self.part_form = part_form::FormState::default();
     }
 
-    /// Takes the colour of a pixel for the next scribble.
+    /// Sets the scribble's colour to that of a pixel.
     fn pick_colour(&mut self, session: &Session, pixel: Option<(u32, u32)>) {
         let colour = session.picture.as_ref().zip(pixel).and_then(|(picture, (x, y))| {
             let [red, green, blue, _] = picture.get_pixel_checked(x, y)?.0;
@@ -309,7 +309,7 @@ impl Canvas {
         self.tools.colour = colour.unwrap_or(self.tools.colour);
     }
 
-    /// Saves the marks after each stroke and each change of a slider, and now and then while the author types.
+    /// Saves the marks after each stroke and each change of a slider, and periodically while the author types.
     fn keep(&mut self, ui: &Ui, session: &mut Session, cx: &mut PanelContext<'_>, typing: bool) {
         let (now, down) = ui.input(|input| (input.time, input.pointer.any_down()));
         if down || self.interaction.changes_marks() {

@@ -1,4 +1,4 @@
-//! What every part of the panel works with during one frame.
+//! The data that all parts of the panel share during one frame.
 
 use super::{
     overview::Overview,
@@ -12,8 +12,8 @@ use crate::{
     studio::{JobId, JobView},
 };
 
-/// What every part of the panel works with during one frame: the project to read, and the requests that the author
-/// made so far.
+/// The data that all parts of the panel share during one frame: the project to read, and the author's requests
+/// so far.
 pub(super) struct PanelContext<'a> {
     pub project: &'a Project,
     pub overview: &'a Overview,
@@ -52,7 +52,7 @@ impl<'a> PanelContext<'a> {
         self.queue_place(shot).map(|place| self.overview.jobs[place].id)
     }
 
-    /// The take to show of a shot: the selected one, else the one that the game shows, candidates on trial aside.
+    /// The take to show for a shot: the selected one, or else the one that the game shows, ignoring candidates on trial.
     pub fn viewed_take(&self, selection: &Selection, shot: &ShotId) -> Option<&'a Take> {
         let (art, board) = (self.project.art(), self.project.board());
         let selected = |take: &TakeId| art.take(shot, take).ok();

@@ -47,12 +47,12 @@ pub(super) fn discarded_menu(
 /// Shows one discarded take. Returns whether it was clicked.
 fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
-    let spoken = match &take.recipe().edit {
+    let name = match &take.recipe().edit {
         Some(edit) => format!("Restore: {}", in_words(&edit.parts)),
         None => "Restore".to_owned(),
     };
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &name));
     picture::paint(ui, rect, Some(&content(cx, take)), "", Color32::WHITE);
     picture::outline(ui, rect, false, response.hovered());
-    response.on_hover_text(spoken).clicked()
+    response.on_hover_text(name).clicked()
 }

@@ -1,7 +1,7 @@
 //! The storyboard as a grid of pictures, grouped by scene.
 //!
-//! Only visible rows are laid out, and the order of rows is kept until the project, the filter or the width changes.
-//! So 5,000 shots cost no more than those on the screen.
+//! Only visible rows are laid out, and the rows are cached until the project, the filter or the width changes.
+//! So the time per frame does not depend on the number of shots.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ const NARROWEST: f32 = 100.0;
 /// The rows of the storyboard.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
-    /// What the rows were made from: version of the overview, filter, number of columns.
+    /// The inputs of the rows: version of the overview, filter, number of columns.
     of: Option<(u64, Filter, usize)>,
     rows: Vec<Row>,
     /// Indices of entries in the order in which they are shown.
@@ -272,7 +272,12 @@ fn cell(
 ) -> Response {
     let response = ui.interact(rect, ui.id().with(&entry.id), Sense::click());
     response.widget_info(|| {
-        WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), selected, entry.spoken())
+        WidgetInfo::selected(
+            WidgetType::SelectableLabel,
+            ui.is_enabled(),
+            selected,
+            entry.accessible_name(),
+        )
     });
 
     let frame = Rect::from_min_size(rect.min, vec2(rect.width(), rect.width()));

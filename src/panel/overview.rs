@@ -1,4 +1,4 @@
-//! What the panel computes about a project once, and keeps until the project changes.
+//! A summary of the project, computed once and cached until the project changes.
 
 use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
 
@@ -11,11 +11,11 @@ use crate::{
     studio::{JobId, JobView},
 };
 
-/// What the tabs need of all shots, all jobs and the story.
+/// The data of all shots, all jobs and the story that the tabs show.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     of: Option<(PathBuf, u64)>,
-    /// Increases with each refresh. What is derived from the overview compares it.
+    /// Increases with each refresh. Caches of derived data compare it.
     pub version: u64,
     /// All shots in story order, then orphaned ones.
     pub entries: Vec<ShotEntry>,
@@ -29,7 +29,7 @@ pub(super) struct Overview {
     queued: HashMap<ShotId, usize>,
     /// Descriptions of scenes, by id.
     pub scenes: HashMap<String, String>,
-    /// Warnings about the story, which prevent no drawing.
+    /// Warnings about the story. They do not prevent drawing.
     pub warnings: Vec<String>,
     /// Seconds per unit of [`work`], measured on the last job.
     pace: Option<f64>,
@@ -170,7 +170,7 @@ impl ShotEntry {
     }
 
     /// The label for screen readers: `The studio, at night (background, missing)`.
-    pub fn spoken(&self) -> String {
+    pub fn accessible_name(&self) -> String {
         let kind = self.kind.map_or("no longer in the story", ShotKind::name);
         format!("{} ({kind}, {})", self.title, self.state.name())
     }
@@ -219,11 +219,11 @@ mod tests {
 
     #[test]
     fn durations_are_rounded() {
-        let told = |seconds| Approximately(Duration::from_secs(seconds)).to_string();
-        assert_eq!(told(0), "about 1 s");
-        assert_eq!(told(7), "about 7 s");
-        assert_eq!(told(71), "about 80 s");
-        assert_eq!(told(121), "about 3 min");
-        assert_eq!(told(3600 + 20 * 60), "about 1 h 20 min");
+        let text = |seconds| Approximately(Duration::from_secs(seconds)).to_string();
+        assert_eq!(text(0), "about 1 s");
+        assert_eq!(text(7), "about 7 s");
+        assert_eq!(text(71), "about 80 s");
+        assert_eq!(text(121), "about 3 min");
+        assert_eq!(text(3600 + 20 * 60), "about 1 h 20 min");
     }
 }

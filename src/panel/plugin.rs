@@ -34,19 +34,20 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 
 /// Draws the panel on the right-hand side of the game.
 ///
-/// | key | does |
+/// | key | action |
 /// |---|---|
 /// | F2 | opens and closes the panel |
-/// | Up, Down | the shot before, the shot after |
-/// | Left, Right | the take before, the take after |
-/// | Enter, Delete | accepts the take, puts it away |
-/// | Ctrl+Enter | applies the words that were typed, and draws |
+/// | Up, Down | selects the previous or the next shot |
+/// | Left, Right | selects the previous or the next take |
+/// | Enter, Delete | accepts or discards the take |
+/// | Ctrl+Enter | applies the typed prompt, and draws |
 ///
-/// The canvas has more of them: [`Keymap`](super::canvas::Keymap). Keys but F2 mean the panel from a click in it to a click on the game.
+/// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a click in
+/// it until a click on the game.
 ///
-/// It adds [`EguiPlugin`] if the game has not; a game that adds its own does so before. Without a
-/// renderer, or before it, there is no panel. Games should leave keys and clicks alone that are meant
-/// for the panel: see [`egui_wants_any_keyboard_input`].
+/// It adds [`EguiPlugin`] unless the game added it before. Without a renderer there is no panel; the renderer must be
+/// added before. A game should ignore keys and clicks for the panel: see
+/// [`egui_wants_any_keyboard_input`].
 ///
 /// ```no_run
 /// # use bevy::prelude::*;
@@ -76,7 +77,7 @@ impl PanelPlugin {
 impl Plugin for PanelPlugin {
     fn build(&self, app: &mut App) {
         if !app.is_plugin_added::<RenderPlugin>() {
-            // There is nothing to draw on. If only the order of plugins is wrong, `finish` says so.
+            // There is no renderer. If only the order of plugins is wrong, `finish` reports it.
             return;
         }
         if !app.is_plugin_added::<EguiPlugin>() {

@@ -95,7 +95,7 @@ mod tests {
         selection.only(id("c"));
         selection.extend_to(id("a"), &shown);
         assert_eq!(selection.shots, ["a", "b", "c"].map(id).into());
-        assert_eq!(selection.front, Some(id("c")), "the detail stays where the author began");
+        assert_eq!(selection.front, Some(id("c")), "the shot in detail stays the same");
     }
 
     #[test]

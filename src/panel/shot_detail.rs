@@ -53,7 +53,7 @@ fn title(ui: &mut Ui, selection: &mut Selection, cx: &PanelContext<'_>, id: &Sho
             ui.add(Label::new(RichText::new(title).heading().size(16.0)).truncate());
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if icon_button(ui, "✖", "Close the detailss").clicked() {
+            if icon_button(ui, "✖", "Close the details").clicked() {
                 selection.clear();
             }
         });
@@ -78,8 +78,8 @@ fn summary(
         };
         let (rect, response) = ui.allocate_exact_size(room, Sense::hover());
         picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);
-        let spoken = format!("Picture of {}", entry.title);
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
+        let accessible_name = format!("Picture of {}", entry.title);
+        response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &accessible_name));
 
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = theme::STEP / 2.0;

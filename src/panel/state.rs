@@ -1,4 +1,4 @@
-//! What the panel remembers between frames: what is selected, and what is typed but not applied.
+//! The state of the panel between frames: selections, and typed text that is not applied.
 
 use std::path::PathBuf;
 
@@ -18,8 +18,8 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// What the panel remembers between frames. A resource when [`PanelPlugin`](super::PanelPlugin) draws
-/// it; one of your own when you place [`panel_ui`](super::panel_ui) in a dock.
+/// The state of the panel between frames. With [`PanelPlugin`](super::PanelPlugin) it is a resource. For a dock with
+/// [`panel_ui`](super::panel_ui) you keep one of your own.
 #[derive(Debug, Default, Resource)]
 pub struct PanelState {
     /// Whether [`PanelPlugin`](super::PanelPlugin) shows the panel.
@@ -28,7 +28,7 @@ pub struct PanelState {
     pub tab: Tab,
     /// Which shots the storyboard shows.
     pub filter: Filter,
-    /// Why the newest version of the story was refused, while an older one is still shown.
+    /// The error in the newest version of the story. The panel shows the last valid version meanwhile.
     pub story_error: Option<String>,
     /// Errors that belong to no shot, oldest first. The author dismisses them.
     pub notices: Vec<String>,
@@ -56,8 +56,8 @@ impl PanelState {
     }
 
     /// Sets the weights of MobileSAM, a safetensors file, with which the object tool selects objects. With `None` it
-    /// selects by colour and edges. The default is what `illustrate models download --mobile-sam` downloaded, if
-    /// anything. Takes effect for the next take that is opened.
+    /// selects by colour and edges. The default is the file of `illustrate models download --mobile-sam`, if it was
+    /// downloaded. The change applies to the next take that is opened.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
     }
@@ -69,7 +69,7 @@ impl PanelState {
         canvas::leave(&mut self.canvas)
     }
 
-    /// Takes in an update of the project. Pass on every update: they answer the requests of
+    /// Processes an update of the project. Pass on every update: they answer the requests of
     /// [`panel_ui`](super::panel_ui) and [`Self::leave`].
     pub fn receive(&mut self, update: &Update) {
         self.canvas.receive(update);

@@ -4,7 +4,7 @@ use egui::{Label, RichText, Ui};
 
 use super::theme::{self, STEP};
 
-/// Why there is no project yet.
+/// The reason why there is no project yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoryStatus<'a> {
     /// No story was given.
@@ -15,7 +15,7 @@ pub enum StoryStatus<'a> {
     Failed(&'a str),
 }
 
-/// Shows the panel's place while there is no project for [`panel_ui`](super::panel_ui).
+/// Shows this status in place of [`panel_ui`](super::panel_ui) while there is no project.
 pub fn panel_status_ui(ui: &mut Ui, status: StoryStatus<'_>) {
     ui.scope(|ui| {
         ui.set_style(theme::style());

@@ -1,4 +1,4 @@
-//! The style tab: the style of the story, and what a change would affect.
+//! The style tab: the style of the story, and the number of pictures that a change makes stale.
 
 use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
@@ -16,14 +16,14 @@ use crate::{
     storyboard::{ShotState, Storyboard},
 };
 
-/// What the author typed into the style and did not apply yet.
+/// The author's changes of the style that are not applied yet.
 #[derive(Debug, Default)]
 pub(super) struct StyleDraft {
     /// `None` while nothing was changed.
     typed: Option<Typed>,
     /// The request that applies it.
     pending: Option<ActionId>,
-    /// How many pictures would become stale; with the version of the project and the style that this was computed
+    /// The number of pictures that would become stale, with the version of the project and the style that it was computed
     /// for.
     stale: Option<(u64, Style, usize)>,
     /// The defaults of the model with this name.
@@ -59,8 +59,8 @@ impl StyleDraft {
         &self.defaults.insert(known).1
     }
 
-    /// The answer to a request. A draft that was applied is dropped, so that the style in force is shown. One that was
-    /// refused stays.
+    /// Processes the answer to a request. An applied draft is dropped, so that the current style is shown. A refused draft
+    /// stays.
     pub fn receive(&mut self, id: ActionId, is_ok: bool) {
         if self.pending == Some(id) {
             self.pending = None;
@@ -105,7 +105,7 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelConte
     let defaults = draft.defaults(&typed.style.model, cx.project).clone();
     theme::scroll("style").show(ui, |ui| form(ui, &mut typed, &defaults));
     if typed != before {
-        // What is typed after `Apply` is a new draft.
+        // Text typed after `Apply` is a new draft.
         draft.pending = None;
     }
     draft.typed = Some(typed).filter(|typed| *typed != in_force && !dropped);
@@ -255,7 +255,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     ui.add_space(STEP);
 }
 
-/// The name of a scheduler for people.
+/// The display name of a scheduler.
 fn title(class_name: &str) -> &str {
     scheduler::find(class_name).map_or(class_name, |class| class.title)
 }
@@ -268,7 +268,7 @@ fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// A value that follows the model's default until it is changed.
+/// Shows a value that follows the model's default until it is changed.
 fn optional<T: Copy + PartialEq>(
     ui: &mut Ui,
     value: &mut Option<T>,

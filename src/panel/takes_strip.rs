@@ -1,4 +1,4 @@
-//! The takes of a shot side by side, and what can be done with them.
+//! The takes of a shot side by side, and their actions.
 
 use egui::{Button, Key, Modifiers, ScrollArea, Ui};
 
@@ -57,10 +57,10 @@ fn tiles(
         ui.horizontal(|ui| {
             for (n, take) in takes.iter().enumerate() {
                 let is_accepted = accepted == Some(&take.id);
-                let is_old = shot.is_some_and(|s| !take.is_for(&s.recipe));
-                let told = TileLabel { number: n + 1, is_accepted, is_old };
+                let is_outdated = shot.is_some_and(|s| !take.is_for(&s.recipe));
+                let label = TileLabel { number: n + 1, is_accepted, is_outdated };
                 let is_chosen = chosen.is_some_and(|chosen| chosen.id == take.id);
-                let response = tile(ui, cx, take, &told, is_chosen);
+                let response = tile(ui, cx, take, &label, is_chosen);
                 if response.clicked() {
                     selection.take = Some(take.id.clone());
                 }
@@ -77,7 +77,7 @@ fn tiles(
     double_clicked
 }
 
-/// The actions of a take, by button or key. Returns whether to accept it.
+/// Handles the actions of a take, by button or key. Returns whether to accept it.
 fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let takes = cx.project.art().takes(&take.shot);
     let is_accepted = cx.project.art().accepted(&take.shot).is_some_and(|it| it.id == take.id);

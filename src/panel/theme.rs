@@ -92,7 +92,7 @@ pub(super) fn card() -> Frame {
     Frame::new().fill(CARD).corner_radius(6).inner_margin(Margin::same(8))
 }
 
-/// The most likely button of a group.
+/// The primary button of a group.
 pub(super) fn primary(text: impl Into<String>) -> Button<'static> {
     Button::new(RichText::new(text.into()).color(Color32::WHITE)).fill(ACCENT_FILL)
 }

@@ -1,4 +1,4 @@
-//! Where the panel gets its pictures from.
+//! Loads the panel's pictures as textures, and caches them.
 
 use std::{
     collections::HashMap,
@@ -43,8 +43,8 @@ pub enum Texture {
     Failed(String),
 }
 
-/// Supplies the panel's pictures. The panel asks in every frame for each visible picture, so an implementation must
-/// return at once, with [`Texture::Loading`] if need be.
+/// Supplies the panel's pictures. The panel requests each visible picture in every frame, so an implementation must
+/// return at once: [`Texture::Loading`] if the picture is not loaded yet.
 pub trait Thumbnails {
     /// The texture of a picture.
     fn of(&mut self, picture: Picture<'_>) -> Texture;
@@ -56,11 +56,11 @@ pub trait Thumbnails {
 /// The longest side of a [`Picture::Small`], in pixels.
 pub const SMALL_SIDE: u32 = 256;
 
-/// Beyond this, textures are evicted, the least recently visible first. Visible ones are never evicted.
+/// The maximum memory of textures. Beyond it, the least recently visible ones are evicted, but never visible ones.
 const BUDGET_BYTES: usize = 96 << 20;
-/// The most pictures that are being read at a time: pictures that scroll past must not pile up.
+/// The maximum number of pictures that are loaded at a time, so that pictures that scroll past do not pile up.
 const MOST_WAITING: usize = 16;
-/// The most textures that are uploaded in a frame.
+/// The maximum number of textures that are uploaded in a frame.
 const MOST_UPLOADS: usize = 6;
 
 /// The default [`Thumbnails`]: textures of an egui context, read by a thread of low priority. Memory is bounded,
@@ -89,7 +89,7 @@ struct Slot {
     seen: u64,
 }
 
-/// What the thread read.
+/// A picture that the thread has read.
 struct FileRead {
     image: Result<ColorImage, String>,
     modified: Option<SystemTime>,
@@ -106,7 +106,7 @@ impl ThumbnailCache {
     /// Creates an empty cache for an egui context.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn new(context: &Context) -> std::io::Result<Self> {
         let (requests, requested) = channel::<(Key, Take)>();
         let (finish, finished) = channel();
@@ -134,13 +134,13 @@ impl ThumbnailCache {
         })
     }
 
-    /// Whether this cache belongs to that context.
+    /// Whether this cache belongs to a context.
     #[must_use]
     pub fn is_for(&self, context: &Context) -> bool {
         self.context == *context
     }
 
-    /// Takes in pictures that were read, and evicts old ones. Call it once a frame, before the panel.
+    /// Uploads pictures that were read, and evicts old ones. Call it once a frame, before the panel.
     pub fn begin_frame(&mut self) {
         self.frame += 1;
         for (key, FileRead { image, modified }) in self.finished.try_iter().take(MOST_UPLOADS) {

@@ -12,12 +12,12 @@ use crate::{art::Take, recipe::Size, storyboard::ShotId};
 /// The height of a tile, in points.
 pub(super) const HEIGHT: f32 = 64.0;
 
-/// What a tile shows besides the picture.
+/// The label of a tile.
 pub(super) struct TileLabel {
     /// The take's number, from 1.
     pub number: usize,
     pub is_accepted: bool,
-    pub is_old: bool,
+    pub is_outdated: bool,
 }
 
 /// The number of a take among those of its shot, from 1.
@@ -40,12 +40,12 @@ pub(super) fn job_tile(ui: &mut Ui, cx: &mut PanelContext<'_>, shot: &ShotId, si
     let (rect, response) = ui.allocate_exact_size(tile_size(size), Sense::hover());
     let preview = Content::preview(cx, shot);
     picture::paint(ui, rect, preview.as_ref(), "", Color32::WHITE);
-    let (note, spoken) = match cx.steps_of(shot) {
+    let (note, description) = match cx.steps_of(shot) {
         Some((done, of)) => (format!("{done} of {of}"), format!("Drawing, step {done} of {of}")),
         None => ("queued".to_owned(), "In the queue".to_owned()),
     };
     badge::paint_note(ui.painter(), rect, &note);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &spoken));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &description));
 }
 
 /// The tile of a take.
@@ -57,27 +57,27 @@ pub(super) fn tile(
     chosen: bool,
 ) -> Response {
     let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
-    let mut spoken = format!("Take {}", label.number);
+    let mut description = format!("Take {}", label.number);
     if label.is_accepted {
-        spoken += ", accepted";
+        description += ", accepted";
     }
-    if label.is_old {
-        spoken += ", from an earlier prompt";
+    if label.is_outdated {
+        description += ", from an earlier prompt";
     }
     response.widget_info(|| {
-        WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), chosen, &spoken)
+        WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), chosen, &description)
     });
     if !ui.is_rect_visible(rect) {
         return response;
     }
-    let tint = if label.is_old { Color32::from_gray(130) } else { Color32::WHITE };
+    let tint = if label.is_outdated { Color32::from_gray(130) } else { Color32::WHITE };
     picture::paint(ui, rect, Some(&content(cx, take)), "", tint);
     if label.is_accepted {
         badge::paint_tick(ui.painter(), rect);
     }
-    if label.is_old {
+    if label.is_outdated {
         badge::paint_note(ui.painter(), rect, "earlier");
     }
     picture::outline(ui, rect, chosen, response.hovered());
-    response.on_hover_text(spoken)
+    response.on_hover_text(description)
 }

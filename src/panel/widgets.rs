@@ -2,7 +2,7 @@
 
 use egui::{Button, Response, Slider, Ui, WidgetInfo, WidgetType};
 
-/// A button that shows a sign only, with its name for listeners and on hover.
+/// Shows a button with only an icon. Its name is for screen readers and tooltips.
 pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> Response {
     let response = ui.add(Button::new(sign).frame_when_inactive(false));
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), name));
@@ -19,7 +19,7 @@ pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> Response {
     ui.add(slider.text(name))
 }
 
-/// A seed as it is typed; nothing stands for the story's own.
+/// Parses a typed seed. An empty text is `None`: the story's seed.
 pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
     match text.trim() {
         "" => Ok(None),

@@ -14,11 +14,11 @@ use crate::{
     storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
 
-/// What the author typed and did not apply yet, by shot.
+/// The author's changes that are not applied yet, by shot.
 #[derive(Debug, Default)]
 pub(super) struct WordsDrafts(HashMap<ShotId, WordsDraft>);
 
-/// What the author typed and did not apply yet.
+/// The author's changes to a shot that are not applied yet.
 #[derive(Clone, Debug)]
 struct WordsDraft {
     typed: Typed,
@@ -34,8 +34,8 @@ struct Typed {
 }
 
 impl WordsDrafts {
-    /// The answer to a request. A draft that was applied is dropped, so that the values in force are shown. One that
-    /// was refused stays.
+    /// Processes the answer to a request. An applied draft is dropped, so that the current values are shown. A refused
+    /// draft stays.
     pub fn receive(&mut self, id: ActionId, is_ok: bool) {
         self.0.retain(|_, draft| {
             let is_answered = draft.pending == Some(id);
@@ -48,7 +48,7 @@ impl WordsDrafts {
 }
 
 impl Typed {
-    /// The values in force.
+    /// The current values.
     fn in_force(shot: &Shot, own: &ShotWords) -> Self {
         Self {
             words: own.words.clone().unwrap_or_else(|| words_of(shot)),
@@ -150,7 +150,7 @@ pub(super) fn words_editor(
         }
     });
 
-    // What is typed after `Apply` is a new draft.
+    // Text typed after `Apply` is a new draft.
     let mut pending = before.pending.filter(|_| typed == before.typed);
     if apply && let Ok(words) = wanted {
         pending = Some(set(cx, shot, words));

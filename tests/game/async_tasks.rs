@@ -41,7 +41,7 @@ fn update_until_ready<T>(app: &mut App, mut task: Task<T>) -> T {
 }
 
 #[test]
-fn a_task_awaits_the_take_that_it_asks_for() {
+fn a_task_awaits_the_take_that_it_requests() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     // Sent before the project is open.

@@ -1,6 +1,6 @@
 //! A game with the illustrator in it, without a window.
 #![cfg(feature = "plugin")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod async_tasks;
 #[path = "../common/mod.rs"]

@@ -15,7 +15,7 @@ use bevy_illustrator::{
 use crate::{common::Fakes, support::*};
 
 #[test]
-fn a_missing_picture_is_drawn_and_stands_behind_the_handle_that_was_taken_before() {
+fn a_missing_picture_is_drawn_and_shown_by_an_earlier_handle() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let id = ShotId::new("portrait-mira-happy").unwrap();
@@ -34,7 +34,7 @@ fn a_missing_picture_is_drawn_and_stands_behind_the_handle_that_was_taken_before
 }
 
 #[test]
-fn when_the_last_take_is_put_away_the_placeholder_stands_there_again() {
+fn discarding_the_last_take_shows_the_placeholder_again() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let id = ShotId::new("portrait-mira-happy").unwrap();
@@ -56,7 +56,7 @@ fn when_the_last_take_is_put_away_the_placeholder_stands_there_again() {
 }
 
 #[test]
-fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
+fn an_edit_is_shown_in_the_game_on_trial_and_after_it_is_accepted() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let shot = ShotId::new("portrait-mira-happy").unwrap();
@@ -85,7 +85,7 @@ fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
     let edit = Action::Edit { shot: of, take, picture: None, parts, context: None, takes: 1 };
     act(&mut app, edit);
     let made = takes(&app)[1].clone();
-    assert_eq!(colour(app.world(), &handle), Some(before), "nobody has asked for it yet");
+    assert_eq!(colour(app.world(), &handle), Some(before), "the edit is not on trial yet");
     let edited = before.map(|channel| 255 - channel);
     let edited = [edited[0], edited[1], edited[2], 255];
     let try_on = |take| Action::TryOn { shot: shot.clone(), take };
@@ -98,7 +98,7 @@ fn an_edit_is_seen_in_the_game_while_it_is_tried_on_and_once_it_is_accepted() {
 }
 
 #[test]
-fn an_illustration_puts_its_picture_on_nodes_and_sprites_and_hands_it_to_others() {
+fn an_illustration_sets_the_image_of_nodes_and_sprites_and_has_a_handle() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let dawn = Illustration::background("dawn");
@@ -108,7 +108,11 @@ fn an_illustration_puts_its_picture_on_nodes_and_sprites_and_hands_it_to_others(
     app.update();
     let world = app.world();
     let placeholder = world.resource::<Illustrations>().placeholder();
-    assert_eq!(world.get::<ImageNode>(node).unwrap().image, placeholder, "before there is a plan");
+    assert_eq!(
+        world.get::<ImageNode>(node).unwrap().image,
+        placeholder,
+        "before the story is planned"
+    );
 
     update_until_drawn(&mut app);
 
@@ -149,7 +153,7 @@ fn no_entity_changes_its_archetype_when_its_picture_arrives() {
 }
 
 #[test]
-fn an_illustration_that_becomes_another_one_shows_that() {
+fn a_changed_illustration_shows_its_new_picture() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let node = app.world_mut().spawn((ImageNode::default(), Illustration::background("dawn"))).id();
@@ -165,7 +169,7 @@ fn an_illustration_that_becomes_another_one_shows_that() {
 }
 
 #[test]
-fn an_illustration_that_the_story_does_not_ask_for_shows_a_placeholder_and_is_told() {
+fn an_illustration_without_a_shot_shows_a_placeholder_and_is_reported() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let node = app.world_mut().spawn((ImageNode::default(), Illustration::background("noon"))).id();
@@ -180,7 +184,7 @@ fn an_illustration_that_the_story_does_not_ask_for_shows_a_placeholder_and_is_to
 }
 
 #[test]
-fn a_game_that_starts_again_shows_what_was_there_and_draws_nothing() {
+fn a_restarted_game_shows_its_pictures_and_draws_nothing() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
@@ -200,7 +204,7 @@ fn a_game_that_starts_again_shows_what_was_there_and_draws_nothing() {
 }
 
 #[test]
-fn a_picture_that_a_game_loads_by_its_path_follows_too() {
+fn a_picture_loaded_by_its_path_is_updated_too() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
@@ -222,7 +226,7 @@ fn a_picture_that_a_game_loads_by_its_path_follows_too() {
 }
 
 #[test]
-fn nothing_is_drawn_unasked_when_the_game_says_so() {
+fn nothing_is_drawn_without_a_request_if_the_policy_says_so() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File(STORY_FILE.into());
     let mut app = game.start_with(IllustratorPlugin {
@@ -242,46 +246,46 @@ fn nothing_is_drawn_unasked_when_the_game_says_so() {
 }
 
 #[test]
-fn a_game_is_told_of_each_picture_in_a_message() {
+fn each_picture_is_reported_in_one_message() {
     #[derive(Resource, Default)]
-    struct Told(Vec<ShotId>);
+    struct Drawn(Vec<ShotId>);
 
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
-    app.init_resource::<Told>().add_systems(
+    app.init_resource::<Drawn>().add_systems(
         Update,
-        |mut updates: MessageReader<ProjectUpdate>, mut told: ResMut<Told>| {
+        |mut updates: MessageReader<ProjectUpdate>, mut reported: ResMut<Drawn>| {
             for update in updates.read() {
                 if let ProjectUpdate::Published { shot, .. } = update {
-                    told.0.push(shot.clone());
+                    reported.0.push(shot.clone());
                 }
             }
         },
     );
     update_until_drawn(&mut app);
 
-    let mut told = app.world_mut().remove_resource::<Told>().unwrap().0;
-    told.sort();
+    let mut reported = app.world_mut().remove_resource::<Drawn>().unwrap().0;
+    reported.sort();
     let board = app.world().resource::<Project>().board();
     let mut shots: Vec<_> = board.shots().iter().map(|shot| shot.id.clone()).collect();
     shots.sort();
-    assert_eq!(told, shots, "once each");
+    assert_eq!(reported, shots, "once each");
 }
 
 #[test]
-fn an_action_that_is_refused_is_told_in_the_notices() {
+fn a_refused_action_is_listed_in_the_notices() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let nowhere = ShotId::new("background-nowhere").unwrap();
-    // Before there is a project: it waits for it.
+    // The request waits until the project is open.
     app.world_mut().write_message(Request::from(Action::Draw(vec![nowhere])));
-    update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    update_until(&mut app, 20, "it is reported", |world| !world.resource::<Notices>().0.is_empty());
     let notices = &app.world().resource::<Notices>().0;
     assert!(notices[0].contains("`background-nowhere`"), "{notices:?}");
 }
 
 #[test]
-fn a_game_that_ends_while_a_picture_is_drawn_ends_at_once() {
+fn the_app_exits_at_once_during_a_drawing() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.hold_after(2);
     let mut app = game.start(&painter);
@@ -312,7 +316,7 @@ fn only_pictures_whose_handle_is_held_are_in_memory() {
     let handle = app.world().resource::<Illustrations>().handle(&id);
     update_until_shown(&mut app, &id, &handle);
     (0..5).for_each(|_| app.update());
-    assert_eq!(images(&app), none_taken + 1, "only the one that is held");
+    assert_eq!(images(&app), none_taken + 1, "only the picture whose handle is held");
     assert!(app.world().resource::<Project>().is_watched(&id));
 
     drop(handle);

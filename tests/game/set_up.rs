@@ -23,7 +23,7 @@ fn the_plugins_may_be_added_before_those_of_bevy() {
 }
 
 #[test]
-fn a_game_without_assets_is_told_which_lines_to_add() {
+fn without_bevys_plugins_the_error_names_the_lines_to_add() {
     let painter = Fakes::default();
     let mut app = App::new();
     app.add_plugins(MinimalPlugins).add_plugins(IllustratorPlugins.set(plugin(&painter)));
@@ -37,13 +37,15 @@ fn a_game_without_assets_is_told_which_lines_to_add() {
 }
 
 #[test]
-fn an_art_folder_that_another_game_has_open_is_told() {
+fn an_art_folder_that_another_game_has_open_is_reported() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut first = game.start(&painter);
     update_until_drawn(&mut first);
 
     let mut second = game.start(&painter);
-    update_until(&mut second, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    update_until(&mut second, 20, "a notice is listed", |world| {
+        !world.resource::<Notices>().0.is_empty()
+    });
     let text = &second.world().resource::<Notices>().0[0];
     assert!(text.contains("illustrations") && text.contains("open"), "{text}");
     assert!(!second.world().contains_resource::<Project>());
@@ -65,7 +67,7 @@ fn an_art_folder_that_another_game_has_open_is_told() {
 }
 
 #[test]
-fn what_is_asked_for_in_the_last_frame_is_done_once_before_the_app_ends() {
+fn requests_of_the_last_frame_are_applied_once_before_the_app_exits() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);

@@ -1,4 +1,4 @@
-//! A game that is finished shows its pictures and draws nothing.
+//! A shipped game shows its pictures and draws nothing.
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +11,8 @@ use bevy_illustrator::{plugin::Notices, prelude::*};
 
 use crate::{common::Fakes, support::*};
 
-/// The same game, drawn, with nothing left of its art folder but the pictures; and the colour of the first pixel of
-/// each of its shots.
+/// Draws the game's pictures, and removes everything else from its art folder. Returns the first pixel of each shot's
+/// picture.
 fn drawn() -> (Game, BTreeMap<ShotId, [u8; 4]>) {
     let game = Game::with_story();
     let mut app = game.start(&Fakes::default());
@@ -32,7 +32,7 @@ fn drawn() -> (Game, BTreeMap<ShotId, [u8; 4]>) {
     (game, colours)
 }
 
-fn finished(game: &Game, painter: &Fakes) -> App {
+fn start_shipped(game: &Game, painter: &Fakes) -> App {
     game.start_with(IllustratorPlugin {
         story: StoryInput::File(STORY_FILE.into()),
         draw_policy: DrawPolicy::Off,
@@ -40,7 +40,7 @@ fn finished(game: &Game, painter: &Fakes) -> App {
     })
 }
 
-/// All files below a folder, with what they hold.
+/// All files below a folder, with their content.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -54,10 +54,10 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn a_finished_game_shows_what_lies_in_pictures_and_neither_draws_nor_writes() {
+fn a_shipped_game_shows_the_files_in_pictures_and_neither_draws_nor_writes() {
     let ((game, colours), painter) = (drawn(), Fakes::default());
     let before = files(&game.art_folder());
-    let mut app = finished(&game, &painter);
+    let mut app = start_shipped(&game, &painter);
     let scene = app.world_mut().spawn((Sprite::default(), Illustration::background("dawn"))).id();
     // Taken before the story is read, as by a game that sets its stage at the start.
     let handles: Vec<_> = colours
@@ -74,15 +74,15 @@ fn a_finished_game_shows_what_lies_in_pictures_and_neither_draws_nor_writes() {
     assert!(app.world().resource::<IllustratorStatus>().is_ready());
     assert!(!app.world().contains_resource::<Project>());
     assert!(painter.drawn().is_empty());
-    assert!(files(&game.art_folder()) == before, "not a file is written, changed or gone");
+    assert!(files(&game.art_folder()) == before, "no file is added, changed or removed");
 }
 
 #[test]
-fn what_a_finished_game_has_no_picture_of_is_a_placeholder_in_its_size() {
+fn a_shipped_game_shows_a_placeholder_of_the_right_size_for_a_missing_picture() {
     let ((game, colours), painter) = (drawn(), Fakes::default());
     let (missing, _) = colours.first_key_value().unwrap();
     fs::remove_file(game.art_folder().join(format!("pictures/{missing}.png"))).unwrap();
-    let mut app = finished(&game, &painter);
+    let mut app = start_shipped(&game, &painter);
     update_until(&mut app, 20, "the story is read", |world| {
         world.resource::<IllustratorStatus>().is_ready()
     });
@@ -97,17 +97,19 @@ fn what_a_finished_game_has_no_picture_of_is_a_placeholder_in_its_size() {
 }
 
 #[test]
-fn a_finished_game_that_is_asked_to_draw_says_that_it_does_not() {
+fn a_shipped_game_refuses_requests_with_the_reason() {
     let ((game, _), painter) = (drawn(), Fakes::default());
-    let mut app = finished(&game, &painter);
+    let mut app = start_shipped(&game, &painter);
     app.world_mut().write_message(Request::from(Action::DrawNeeded));
-    update_until(&mut app, 20, "it is told", |world| !world.resource::<Notices>().0.is_empty());
+    update_until(&mut app, 20, "a notice is listed", |world| {
+        !world.resource::<Notices>().0.is_empty()
+    });
     let text = &app.world().resource::<Notices>().0[0];
     assert!(text.contains("draws nothing") && text.contains("DrawPolicy::OnRequest"), "{text}");
 }
 
 #[test]
-fn pictures_of_a_finished_game_that_lie_outside_its_assets_are_told() {
+fn an_art_folder_outside_the_assets_is_reported_in_a_shipped_game() {
     let (game, painter, elsewhere) =
         (Game::with_story(), Fakes::default(), tempfile::tempdir().unwrap());
     let app = game.start_with(IllustratorPlugin {

@@ -1,4 +1,4 @@
-//! Where the story comes from, and how it changes in a running game.
+//! The sources of the story, and changes of it in a running game.
 
 use bevy::{ecs::system::SystemState, prelude::*};
 use bevy_illustrator::{
@@ -37,7 +37,7 @@ fn the_components_of_a_game_are_a_story() {
 }
 
 #[test]
-fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
+fn lines_and_exits_can_be_in_a_scene_or_on_its_children() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let world = app.world_mut();
@@ -62,7 +62,7 @@ fn lines_and_exits_may_stand_in_a_scene_or_on_its_children() {
 }
 
 #[test]
-fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
+fn a_line_that_is_spawned_later_adds_its_portrait() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let scene = spawn_story(app.world_mut());
@@ -74,7 +74,7 @@ fn a_line_that_a_game_spawns_later_asks_for_its_portrait() {
         sad.shot(world.resource::<Project>().board()).is_some()
     });
     update_until_drawn(&mut app);
-    assert_eq!(painter.drawn().len(), 3, "only the new one");
+    assert_eq!(painter.drawn().len(), 3, "only the new portrait");
 
     app.world_mut().entity_mut(later).despawn();
     update_until(&mut app, 20, "nothing asks for it any more", |world| {
@@ -109,14 +109,14 @@ fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
 }
 
 #[test]
-fn a_story_file_that_cannot_be_read_is_told_with_line_and_column_and_the_old_story_stays() {
+fn an_invalid_story_file_is_reported_with_line_and_column_and_the_old_story_stays() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
 
     game.write_story(&STORY.replace("scenes: [", "scenes: [[["));
     reload(&app);
-    update_until(&mut app, 20, "the fault is told", |world| !status(world).is_ready());
+    update_until(&mut app, 20, "the fault is reported", |world| !status(world).is_ready());
 
     let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
     assert!(text.contains("tides.story.ron:5:"), "{text}");
@@ -129,14 +129,14 @@ fn a_story_file_that_cannot_be_read_is_told_with_line_and_column_and_the_old_sto
 }
 
 #[test]
-fn a_story_with_faults_is_told_and_the_old_story_stays() {
+fn a_story_with_faults_is_reported_and_the_old_story_stays() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
 
     game.write_story(&STORY.replace("to: \"dawn\"", "to: \"noon\""));
     reload(&app);
-    update_until(&mut app, 20, "the fault is told", |world| !status(world).is_ready());
+    update_until(&mut app, 20, "the fault is reported", |world| !status(world).is_ready());
 
     let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
     assert!(text.contains("noon"), "{text}");
@@ -144,14 +144,14 @@ fn a_story_with_faults_is_told_and_the_old_story_stays() {
 }
 
 #[test]
-fn a_story_file_that_is_not_there_is_told() {
+fn a_missing_story_file_is_reported() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File("stories/lost.story.ron".into());
     let mut app = game.start_with(IllustratorPlugin { story, ..plugin(&painter) });
     update_until(
         &mut app,
         20,
-        "it is told",
+        "the missing file is reported",
         |world| matches!(status(world), IllustratorStatus::Failed(text) if text.contains("lost.story.ron")),
     );
     assert!(!app.world().contains_resource::<Project>());

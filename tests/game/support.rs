@@ -29,7 +29,7 @@ pub const STORY: &str = r#"(
     ],
 )"#;
 
-/// Where the story file is, as an asset path.
+/// The asset path of the story file.
 pub const STORY_FILE: &str = "stories/tides.story.ron";
 
 /// A folder with a game's assets.
@@ -38,7 +38,7 @@ pub struct Game {
 }
 
 impl Game {
-    /// A game whose story file holds [`STORY`].
+    /// A game whose story file contains [`STORY`].
     pub fn with_story() -> Self {
         let game = Self { assets: TempDir::new().expect("a temporary folder") };
         game.write_story(STORY);
@@ -52,12 +52,12 @@ impl Game {
         std::fs::write(file, text).expect("story is written");
     }
 
-    /// Where the pictures of its story are kept.
+    /// The art folder of its story.
     pub fn art_folder(&self) -> PathBuf {
         self.assets.path().join("illustrations/tides")
     }
 
-    /// Starts it with the story from its file.
+    /// Starts the game with its story file.
     pub fn start(&self, painter: &Fakes) -> App {
         self.start_with(IllustratorPlugin {
             story: StoryInput::File(STORY_FILE.into()),
@@ -66,7 +66,7 @@ impl Game {
         })
     }
 
-    /// Starts it with these settings.
+    /// Starts the game with these settings.
     pub fn start_with(&self, plugin: IllustratorPlugin) -> App {
         let mut app = App::new();
         app.add_plugins((MinimalPlugins, self.asset_plugin(), ImagePlugin::default()))
@@ -85,7 +85,7 @@ impl Game {
     }
 }
 
-/// Settings for a game whose story stands in components.
+/// Settings for a game whose story is in components.
 pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
     IllustratorPlugin {
         story: StoryInput::Components,
@@ -95,7 +95,7 @@ pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
     }
 }
 
-/// What a runner does before the first frame.
+/// Finishes the plugins, as a runner does before the first frame.
 pub fn get_ready(app: &mut App) {
     // Without Bevy's renderer nobody registers the real loader, and images would load for ever.
     app.register_asset_loader(ImageLoader::new(CompressedImageFormats::NONE));
@@ -103,7 +103,7 @@ pub fn get_ready(app: &mut App) {
     app.cleanup();
 }
 
-/// Spawns the same story as [`STORY`], less its second scene.
+/// Spawns the first scene of [`STORY`] as components.
 pub fn spawn_story(world: &mut World) -> Entity {
     world.spawn(Place {
         id: "shore".into(),
@@ -132,7 +132,7 @@ pub fn line(expression: &str) -> Line {
     }
 }
 
-/// Runs frames until something holds; fails after so many seconds.
+/// Runs frames until `holds` returns true. Fails after `seconds`.
 pub fn update_until(app: &mut App, seconds: u64, what: &str, holds: impl Fn(&mut World) -> bool) {
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
@@ -150,7 +150,7 @@ pub fn update_until(app: &mut App, seconds: u64, what: &str, holds: impl Fn(&mut
     );
 }
 
-/// Runs frames until every picture is drawn and told.
+/// Runs frames until every picture is drawn and reported.
 pub fn update_until_drawn(app: &mut App) {
     update_until(app, 20, "every picture is drawn", |world| {
         let project = world.get_resource::<Project>();
@@ -168,16 +168,16 @@ pub fn update_until_shown(app: &mut App, shot: &ShotId, image: &Handle<Image>) {
 /// The shot of an illustration.
 pub fn shot(world: &World, illustration: &Illustration) -> ShotId {
     let project = world.resource::<Project>();
-    illustration.shot(project.board()).expect("the story asks for it")
+    illustration.shot(project.board()).expect("the story has this shot")
 }
 
-/// The colour of the first pixel of a shot's picture, drawn as the shot stands.
+/// The expected first pixel of a shot's picture, from its current recipe.
 pub fn expected(world: &World, shot: &ShotId) -> [u8; 4] {
     let project = world.resource::<Project>();
     first_pixel(&project.board().shot(shot).expect("a shot").recipe)
 }
 
-/// The colour of the first pixel that the fakes give a recipe.
+/// The first pixel of the fakes' picture for a recipe.
 pub fn first_pixel(recipe: &Recipe) -> [u8; 4] {
     gradient(recipe).get_pixel(0, 0).0
 }

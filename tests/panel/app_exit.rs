@@ -1,4 +1,4 @@
-//! The app ends while the author works.
+//! Saving when the app exits.
 
 use bevy::{
     prelude::*,
@@ -14,8 +14,8 @@ use super::{
     support::{Fixture, Panel},
 };
 
-/// The parts of the only take of a shot, after an app with the panel and its project has ended in its first frame.
-fn after_the_app(panel: Panel, shot: &ShotId) -> Vec<Layer> {
+/// Runs an app with this panel and project that exits in its first frame. Returns the saved parts of the shot's take.
+fn parts_after_exit(panel: Panel, shot: &ShotId) -> Vec<Layer> {
     let of = take(&panel, shot, 0).id;
     let Fixture { project, panel, folder: _folder, .. } = panel.into_state();
     let window =
@@ -47,14 +47,14 @@ fn a_prompt_typed_when_the_app_exits_is_saved() {
     let (mut panel, shot) = canvas();
     mark_part_for_a_moon(&mut panel, &shot);
     panel.state_mut().apply_requests();
-    // What is typed is kept now and then; not yet what was typed last.
+    // Typed text is saved periodically. Stops at a key that is not saved yet.
     let typed = (1..).find(|_| {
         panel.get_by_label("Prompt").type_text("!");
         panel.run_steps(1);
         panel.state_mut().apply_requests().is_empty()
     });
     let words = format!("a moon{}", "!".repeat(typed.unwrap()));
-    let layers = after_the_app(panel, &shot);
+    let layers = parts_after_exit(panel, &shot);
     assert_eq!(layers[0].edit.as_ref().unwrap().words, words);
 }
 
@@ -67,5 +67,5 @@ fn refused_marks_are_saved_when_the_app_exits() {
     panel.run_steps(2);
     assert!(panel.state_mut().try_apply_requests() > 0);
     panel.state().free_disk();
-    assert_eq!(after_the_app(panel, &shot).len(), 1);
+    assert_eq!(parts_after_exit(panel, &shot).len(), 1);
 }

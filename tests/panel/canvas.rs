@@ -1,4 +1,4 @@
-//! The canvas: parts are marked with the pointer, and drawn anew.
+//! The canvas: the pointer marks parts, and edits redraw them.
 
 mod candidates;
 mod keys;
@@ -24,12 +24,12 @@ use image::{Rgba, RgbaImage};
 
 use super::support::{Fixture, Panel, has, open_in, press, story};
 
-/// The canvas with the portrait of a story whose pictures are all drawn, once its picture is read.
+/// Opens the canvas with a portrait, after all pictures were drawn and the portrait was loaded.
 pub fn canvas() -> (Panel, ShotId) {
     canvas_with(|_| {})
 }
 
-/// As [`canvas`], with a panel that is set up otherwise.
+/// As [`canvas`], after a change to the panel's state.
 pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
     let mut fixture = Fixture::new(story());
     set_up(&mut fixture.panel);
@@ -42,14 +42,14 @@ pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
     (panel, shot)
 }
 
-/// The picture is read and looked at by another thread.
+/// Waits until the picture is loaded and segmented, which happens on another thread.
 pub fn wait_for_objects(panel: &mut Panel) {
     wait_until(panel, |panel| {
         !panel.get_by_label("Split into parts").accesskit_node().is_disabled()
     });
 }
 
-/// Another program paints on the picture of a take, and the canvas reads it again; that picture.
+/// Changes the picture file of a take, and waits until the canvas has loaded it again. Returns the new picture.
 pub fn repaint(panel: &mut Panel, take: &Take) -> RgbaImage {
     let mut picture = take.image().unwrap();
     picture.put_pixel(0, 0, Rgba([1, 2, 3, 255]));
@@ -59,24 +59,24 @@ pub fn repaint(panel: &mut Panel, take: &Take) -> RgbaImage {
     picture
 }
 
-/// Goes on until something has happened.
-pub fn wait_until(panel: &mut Panel, mut has_happened: impl FnMut(&mut Panel) -> bool) {
+/// Runs frames until a condition holds.
+pub fn wait_until(panel: &mut Panel, mut condition: impl FnMut(&mut Panel) -> bool) {
     for _ in 0..15_000 {
-        if has_happened(panel) {
+        if condition(panel) {
             return;
         }
         // Long enough to leave room for threads of low priority.
         std::thread::sleep(std::time::Duration::from_millis(20));
         panel.run_steps(1);
     }
-    panic!("it did not happen within five minutes");
+    panic!("the condition did not hold within five minutes");
 }
 
 pub fn take(panel: &Panel, shot: &ShotId, number: usize) -> Take {
     panel.state().project.art().takes(shot)[number].clone()
 }
 
-/// Where the picture lies: it is fitted into the canvas, with 8 points around it at least.
+/// The area of the picture, in points. It is fitted into the canvas with a margin of at least 8 points.
 pub fn picture(panel: &Panel, shot: &ShotId) -> Rect {
     let room = panel.get_by_label(&format!("Canvas of {shot}")).rect();
     let size = take(panel, shot, 0).recipe().size;
@@ -85,7 +85,7 @@ pub fn picture(panel: &Panel, shot: &ShotId) -> Rect {
     Rect::from_center_size(room.center(), size * zoom)
 }
 
-/// A place of the picture, by shares of its width and height.
+/// The point on the screen of a position in the picture, in fractions of its width and height.
 pub fn place(panel: &Panel, shot: &ShotId, x: f32, y: f32) -> Pos2 {
     let picture = picture(panel, shot);
     pos2(picture.left() + x * picture.width(), picture.top() + y * picture.height())
@@ -95,7 +95,7 @@ pub fn stroke(panel: &mut Panel, shot: &ShotId, places: &[(f32, f32)]) {
     draw(panel, shot, places, PointerButton::Primary, Modifiers::NONE);
 }
 
-/// A stroke with any button, while keys are held.
+/// Drags the pointer along these places with a button, while modifiers are held.
 pub fn draw(
     panel: &mut Panel,
     shot: &ShotId,
@@ -124,22 +124,22 @@ pub fn key(panel: &mut Panel, modifiers: Modifiers, key: Key) {
     panel.run_steps(2);
 }
 
-/// What the panel asked to be kept last.
+/// The layers that the panel last requested to save.
 pub fn saved_layers(asked: &[Action]) -> &[Layer] {
     let saved_layers = asked.iter().rev().find_map(|action| match action {
         Action::SetMarks { marks, .. } => Some(marks.layers.as_slice()),
         _ => None,
     });
-    saved_layers.unwrap_or_else(|| panic!("nothing was kept: {asked:?}"))
+    saved_layers.unwrap_or_else(|| panic!("nothing was saved: {asked:?}"))
 }
 
-/// How much of a mask is set around a place.
+/// The value of a mask at a position, in fractions of its width and height.
 pub fn at(mask: &Mask, x: f32, y: f32) -> u8 {
     let (width, height) = mask.size();
     mask.at((x * width as f32) as u32, (y * height as f32) as u32)
 }
 
-/// Says what is to become of the chosen part.
+/// Sets the kind of edit and the prompt of the selected part.
 pub fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
     press(panel, kind.name());
     let field = "Prompt";
@@ -149,13 +149,13 @@ pub fn choose(panel: &mut Panel, kind: EditKind, words: &str) {
     panel.run_steps(2);
 }
 
-/// A stroke becomes a part that a moon is to replace.
+/// Draws a stroke, which makes a part, and sets its edit: replace by a moon.
 pub fn mark_part_for_a_moon(panel: &mut Panel, shot: &ShotId) {
     stroke(panel, shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose(panel, EditKind::Replace, "a moon");
 }
 
-/// Presses a button so often, and sees what is drawn for it; what the panel asked for.
+/// Presses a button a number of times and waits for the drawings. Returns the actions that the panel requested.
 pub fn press_and_wait(panel: &mut Panel, name: &str, times: usize) -> Vec<Action> {
     for _ in 0..times {
         press(panel, name);
@@ -165,7 +165,7 @@ pub fn press_and_wait(panel: &mut Panel, name: &str, times: usize) -> Vec<Action
     asked
 }
 
-/// Nothing is drawn any more, and the panel shows what was.
+/// Waits until the queue is empty and the panel shows the new takes.
 pub fn wait_for_drawings(panel: &mut Panel) {
     panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(3);

@@ -1,4 +1,4 @@
-//! The author's panel, driven as a person would: by what stands on its buttons.
+//! The author's panel, driven by the labels of its widgets.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod app_exit;

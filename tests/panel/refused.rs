@@ -1,4 +1,4 @@
-//! What is typed stays until it is in force.
+//! Typed text stays in its field until it is applied.
 
 use bevy_illustrator::{panel::Tab, storyboard::ShotKind};
 use egui::{Key, Modifiers, accesskit::Role};
@@ -9,7 +9,7 @@ use super::support::*;
 const WORDS: &str = "Prompt (the style's prompt follows)";
 const STYLE: &str = "Prompt (follows the prompt of every shot)";
 
-/// Types in the place of what stands in a field.
+/// Replaces the text of a field.
 fn type_into(panel: &mut Panel, field: &str, text: &str) {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
     panel.run_steps(2);
@@ -22,7 +22,7 @@ fn shown(panel: &Panel, field: &str) -> String {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).value().unwrap()
 }
 
-/// Whether something is typed that is not in force.
+/// Whether there are unapplied changes.
 fn is_unapplied(panel: &Panel) -> bool {
     !panel.get_by_label("Revert").accesskit_node().is_disabled()
 }
@@ -44,7 +44,7 @@ fn a_refused_prompt_stays_typed_and_can_be_applied_again() {
     scroll_and_press(&mut panel, "Apply and draw");
     assert_eq!(panel.state_mut().try_apply_requests(), 0);
     panel.run_steps(2);
-    assert_eq!(shown(&panel, WORDS), "a quiet harbour", "it is shown as it was tidied up");
+    assert_eq!(shown(&panel, WORDS), "a quiet harbour", "surrounding spaces are removed");
     assert!(!is_unapplied(&panel));
 }
 
@@ -85,5 +85,5 @@ fn a_refused_style_stays_typed_and_can_be_applied_again() {
     panel.state_mut().apply_requests();
     panel.run_steps(2);
     assert_eq!(panel.state().project.style().words, "in ink");
-    assert!(!is_unapplied(&panel), "the blank behind the seed is nothing to apply");
+    assert!(!is_unapplied(&panel), "a space after the seed is not a change");
 }

@@ -1,4 +1,4 @@
-//! The storyboard: shots, their words and their takes.
+//! The storyboard: shots, their prompts and their takes.
 
 use std::collections::HashSet;
 
@@ -114,7 +114,7 @@ fn a_changed_prompt_is_saved_and_drawn_when_applied() {
     let recipe = &panel.state().project.board().shot(&shot.id).unwrap().recipe;
     assert!(recipe.prompt.starts_with("a quiet harbour"), "{}", recipe.prompt);
 
-    // What is being drawn has a place of its own among the takes.
+    // The current job has a tile among the takes.
     panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     scroll_and_press(&mut panel, "Reset to the story's prompt");

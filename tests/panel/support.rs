@@ -1,4 +1,4 @@
-//! An author in front of the panel, and a story to work on.
+//! A panel with a project, a fake generator and a small story.
 
 use std::{
     sync::{Arc, Mutex},
@@ -22,12 +22,12 @@ use egui_kittest::{
 };
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
-/// What [`Hand`] draws: a red square on grey, or on green in an edit.
+/// The colours of [`FakeGenerator`]: a red square on grey, or on green in an edit.
 pub const GROUND: Rgba<u8> = Rgba([90, 90, 90, 255]);
 pub const EDITED: Rgba<u8> = Rgba([40, 160, 60, 255]);
 pub const SQUARE: Rgba<u8> = Rgba([200, 30, 30, 255]);
 
-/// Draws at once; what [`Orders`] say can be made to fail or to wait.
+/// Draws at once, unless [`Controls`] makes it fail or wait.
 pub struct FakeGenerator {
     pub card: ModelCard,
     pub controls: Arc<Mutex<Controls>>,
@@ -37,7 +37,7 @@ pub struct FakeGenerator {
 pub struct Controls {
     /// Prompts with this word fail.
     pub fail_on: Option<&'static str>,
-    /// Nothing is finished while this holds.
+    /// While this is set, no drawing finishes.
     pub wait: bool,
 }
 
@@ -72,10 +72,10 @@ impl Generator for FakeGenerator {
     }
 }
 
-/// Has takes in their full size and what is being drawn, and no small pictures: the panel must do without.
+/// Supplies full-size takes and previews, but no small pictures: they are always loading.
 pub struct FullSizeOnly;
 
-/// The texture that stands for what is being drawn.
+/// The texture of every preview.
 pub const PREVIEW: TextureId = TextureId::User(0);
 
 impl Thumbnails for FullSizeOnly {
@@ -88,18 +88,18 @@ impl Thumbnails for FullSizeOnly {
     }
 }
 
-/// The texture that stands for a take in its full size.
+/// The texture of a take in full size.
 pub fn texture_of(take: &Take) -> TextureId {
     TextureId::User(u64::from_str_radix(take.id.as_str(), 16).unwrap())
 }
 
-/// An author in front of the panel.
+/// The panel, its project, and the requests in between.
 pub struct Fixture {
     pub project: Project,
     pub panel: PanelState,
     pub requests: Vec<Request>,
     pub controls: Arc<Mutex<Controls>>,
-    /// Is removed with it.
+    /// The art folder, removed on drop.
     pub folder: tempfile::TempDir,
 }
 
@@ -117,7 +117,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open(story, folder.path(), registry).unwrap();
         let mut panel = PanelState::default();
-        // Whatever this machine has downloaded.
+        // Ignores weights that were downloaded on this machine.
         panel.set_segmenter_weights(None);
         Self { project, panel, requests: Vec::new(), controls, folder }
     }
@@ -170,7 +170,7 @@ impl Fixture {
         }
     }
 
-    /// Nothing more can be written to the art folder.
+    /// Makes every write to the art folder fail.
     pub fn fill_disk(&self) {
         let unfinished = self.project.art().root().join(".tmp");
         if unfinished.exists() {
@@ -179,7 +179,7 @@ impl Fixture {
         std::fs::write(&unfinished, "in the way").unwrap();
     }
 
-    /// After [`Self::fill_disk`].
+    /// Undoes [`Self::fill_disk`].
     pub fn free_disk(&self) {
         std::fs::remove_file(self.project.art().root().join(".tmp")).unwrap();
     }
@@ -187,11 +187,11 @@ impl Fixture {
     pub fn poll_until(&mut self, holds: impl Fn(&Project) -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
         while !holds(&self.project) {
-            assert!(Instant::now() < end, "it did not come to pass in 20 seconds");
+            assert!(Instant::now() < end, "the condition did not hold within 20 seconds");
             std::thread::sleep(Duration::from_millis(2));
             self.poll();
         }
-        // What the worker finished since is not heard of yet.
+        // The worker may have finished something since the last poll.
         self.poll();
     }
 
@@ -209,12 +209,12 @@ impl Fixture {
 
 pub type Panel = Harness<'static, Fixture>;
 
-/// The panel at the size that it has beside a game of 1280 x 720.
+/// The panel at its size beside a game of 1280 x 720.
 pub fn open(fixture: Fixture) -> Panel {
     open_in(fixture, [480.0, 720.0])
 }
 
-/// The panel at some size, in a window of its own for the canvas as the plugin has it.
+/// The panel at a size. The canvas has a window of its own, as in the plugin.
 pub fn open_in(fixture: Fixture, room: [f32; 2]) -> Panel {
     let show = |ui: &mut egui::Ui, fixture: &mut Fixture| {
         let window = fixture.panel.tab == Tab::Canvas;
@@ -233,14 +233,14 @@ pub fn press(panel: &mut Panel, name: &str) {
     panel.run_steps(2);
 }
 
-/// Turns the wheel over the lower half until a thing with this name is in sight, then clicks it.
+/// Scrolls until the widget with this name is visible, then clicks it.
 pub fn scroll_and_press(panel: &mut Panel, name: &str) {
     panel.get_by_label(name).scroll_to_me();
     panel.run_steps(4);
     press(panel, name);
 }
 
-/// All pictures of shots that are laid out.
+/// All cells of the grid that are laid out.
 pub fn cells<'a>(panel: &'a Panel) -> Vec<Node<'a>> {
     let states: Vec<String> = ShotState::ALL.iter().map(|s| format!(", {})", s.name())).collect();
     let is_cell = move |label: &str| states.iter().any(|state| label.ends_with(state.as_str()));
@@ -276,7 +276,7 @@ pub fn line(speaker: Option<&str>, text: &str, expression: Option<&str>) -> Line
     }
 }
 
-/// Two places, two expressions of Mira, and a key that one line shows.
+/// A story with two places, two expressions of Mira, and an item.
 pub fn story() -> Story {
     let place = |id: &str, looks: &str| Place {
         id: id.into(),

@@ -1,4 +1,4 @@
-//! Queue, style, errors, and the panel as a guest in a dock.
+//! The queue, the style, errors, and the panel in a dock.
 
 use bevy_illustrator::{
     panel::{PanelState, StoryStatus, Tab, panel_status_ui, panel_ui},
@@ -99,7 +99,7 @@ fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
     press(&mut panel, "Reset to the story's style");
     assert_eq!(panel.state_mut().apply_requests(), [Action::SetStyle(None)]);
     panel.run_steps(2);
-    assert!(has(&panel, &format!("{all} of {all} drawn")), "the old pictures fit again");
+    assert!(has(&panel, &format!("{all} of {all} drawn")), "the old pictures are current again");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_error_is_shown_on_its_shot_and_in_the_queue() {
     assert!(has(&panel, "1 failed"));
     assert!(cell(&panel, &shot).accesskit_node().label().unwrap().ends_with("failed)"));
     click(&mut panel, &other);
-    assert!(!has(&panel, "the ink ran dry"), "it is no business of other shots");
+    assert!(!has(&panel, "the ink ran dry"), "other shots do not show it");
     panel.state_mut().panel.select(shot.id.clone());
     panel.run_steps(2);
     assert!(has(&panel, "the ink ran dry"));
@@ -152,11 +152,11 @@ fn with_5000_shots_only_visible_ones_are_laid_out() {
     };
     let mut panel = open(Fixture::new(story));
     assert_eq!(panel.state().project.board().shots().len(), 5000);
-    assert!(has(&panel, " warnings about the story"), "nothing leads to most scenes");
-    let in_sight = cells(&panel).len();
-    assert!((1..=40).contains(&in_sight), "{in_sight} shots are laid out");
+    assert!(has(&panel, " warnings about the story"), "most scenes are unreachable");
+    let visible = cells(&panel).len();
+    assert!((1..=40).contains(&visible), "{visible} shots are laid out");
 
-    // At the far end it is the same, and the last shot is really there.
+    // The same at the end of the list, with the last shot visible.
     let last = panel.state().project.board().shots().last().unwrap().clone();
     panel.hover_at([240.0, 600.0].into());
     panel.event(egui::Event::MouseWheel {
@@ -167,8 +167,8 @@ fn with_5000_shots_only_visible_ones_are_laid_out() {
     });
     panel.run_steps(40);
     cell(&panel, &last);
-    let in_sight = cells(&panel).len();
-    assert!((1..=40).contains(&in_sight), "{in_sight} shots are laid out");
+    let visible = cells(&panel).len();
+    assert!((1..=40).contains(&visible), "{visible} shots are laid out");
 }
 
 #[test]
@@ -210,5 +210,5 @@ fn notices_stay_until_they_are_dismissed() {
     assert!(has(&panel, "the disk is full"));
     press(&mut panel, "Dismiss");
     assert!(!has(&panel, "the disk is full"));
-    assert!(has(&panel, "two scenes have the id `pass`"), "that goes when the story reads well");
+    assert!(has(&panel, "two scenes have the id `pass`"), "it stays until the story is valid");
 }

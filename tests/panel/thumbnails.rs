@@ -1,4 +1,4 @@
-//! Pictures are read from their files by another thread, and kept.
+//! The cache of textures, which another thread loads.
 
 use std::{
     fs::File,
@@ -27,7 +27,9 @@ fn a_picture_is_loaded_again_after_its_file_changed() {
         loop {
             cache.begin_frame();
             match cache.of(Picture::Full(&take)) {
-                Texture::Loading => assert!(Instant::now() < end, "it was not read in 20 seconds"),
+                Texture::Loading => {
+                    assert!(Instant::now() < end, "the picture was not loaded within 20 seconds")
+                }
                 texture => return texture,
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -39,7 +41,7 @@ fn a_picture_is_loaded_again_after_its_file_changed() {
     std::fs::write(&take.path, "no picture").unwrap();
     let file = File::options().write(true).open(&take.path).unwrap();
     file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
-    assert_eq!(read(false), first, "what is not looked after stays");
+    assert_eq!(read(false), first, "without a check the old texture stays");
     let now = read(true);
     assert!(matches!(now, Texture::Failed(_)), "{now:?}");
 }

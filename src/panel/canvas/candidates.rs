@@ -29,7 +29,7 @@ pub(super) struct Candidates {
     first: Option<TakeId>,
     /// Whether the game shows the selected candidate.
     preview_in_game: bool,
-    /// The shot of which the game shows a candidate.
+    /// The shot for which the game shows a candidate.
     trial_shot: Option<ShotId>,
     /// The last request for a trial, until it is answered.
     trial_request: Option<ActionId>,
@@ -44,13 +44,13 @@ impl Candidates {
         self.first = None;
     }
 
-    /// The first take of this request is to be selected as soon as it is drawn.
+    /// Selects the first take of this request as soon as it is drawn.
     pub fn await_edit(&mut self, request: ActionId) {
         self.reset();
         self.request = Some(request);
     }
 
-    /// Takes in an update of the project.
+    /// Processes an update of the project.
     pub fn receive(&mut self, update: &Update) {
         match update {
             Update::Applied { id, result } if self.request == Some(*id) => {
@@ -87,7 +87,8 @@ impl Candidates {
         self.selected = next.checked_sub(1).map(|at| all[at].clone());
     }
 
-    /// Selects the candidate after the selected one, which is about to be discarded; else the one before it, or none.
+    /// Selects the candidate after the selected one, which is about to be discarded. Without one, selects the one before it,
+    /// or none.
     pub fn select_neighbour(&mut self, takes: &[Take], take: &Take) {
         let discarded = self.selected.clone();
         self.step(takes, take, 1);
@@ -142,7 +143,8 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>,
     ScrollArea::horizontal().id_salt("candidates").auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
             let is_accepted = accepted.as_ref() == Some(&take.id);
-            let label = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            let label =
+                TileLabel { number: take_number(takes, take), is_accepted, is_outdated: false };
             let response = tile(ui, cx, take, &label, candidate.is_none());
             badge::paint_note(ui.painter(), response.rect, "before");
             if response.clicked() {
@@ -153,7 +155,7 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>,
                     continue;
                 }
                 let is_accepted = accepted.as_ref() == Some(&child.id);
-                let label = TileLabel { number: at + 1, is_accepted, is_old: false };
+                let label = TileLabel { number: at + 1, is_accepted, is_outdated: false };
                 let is_chosen = candidate.as_ref() == Some(&child.id);
                 let response = tile(ui, cx, child, &label, is_chosen);
                 if response.clicked() {

@@ -1,4 +1,4 @@
-//! What each command of the canvas does, given by key or button.
+//! Runs the commands of the canvas, given by key or button.
 
 use egui::{Modifiers, Popup, Ui, vec2};
 
@@ -79,7 +79,7 @@ impl Canvas {
         }
     }
 
-    /// Runs a command that needs no take: undo, redo, zoom, and whether the parts are shown.
+    /// Runs a command that does not depend on the project: undo, redo, zoom, and showing the parts.
     pub(super) fn run_view_command(&mut self, ui: &Ui, command: Command, session: &mut Session) {
         match command {
             Command::Undo
@@ -115,7 +115,7 @@ impl Canvas {
             return;
         }
         if let (parts, Ok(plan)) = draw_bar::parts_to_draw(self, session) {
-            draw_bar::request_edit(self, session, cx, parts, plan.asked);
+            draw_bar::request_edit(self, session, cx, parts, plan.requested_crop);
         }
     }
 }

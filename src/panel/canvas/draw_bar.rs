@@ -1,4 +1,4 @@
-//! The draw buttons. Each says what it will do, and shows what it would change while the pointer is on it.
+//! The draw buttons. Each names its edits. While the pointer is on it, the canvas shows the area that may change.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// The most takes that one press can ask for.
+/// The maximum number of takes for one press.
 const MAX_TAKES: u32 = 16;
 
-/// Shows the buttons, and what the first one may change or why it is disabled.
+/// Shows the buttons, and how much the first one may change or why it is disabled.
 pub(super) fn draw_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -59,11 +59,11 @@ pub(super) fn draw_bar(
     }
 }
 
-/// The parts that have something to draw, and their edit plan. Parts that other parts cover entirely are left out.
+/// The parts with an edit, and their edit plan. Parts that other parts cover entirely are left out.
 pub(super) fn parts_to_draw(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, PlanResult) {
     let mut parts_to_draw = parts(&session.layers);
     let plan = plan(canvas, session, DrawButton::Parts, &parts_to_draw);
-    // During a stroke the plan is an old one, of other parts.
+    // During a stroke the plan is from before the stroke and does not match these parts.
     if let Ok(edit_preview) = &plan
         && !canvas.interaction.is_painting()
     {
@@ -81,7 +81,7 @@ fn share_text(edit_preview: &EditPreview) -> String {
     format!("Up to {:.0} % of the pixels change", 100.0 * edit_preview.share)
 }
 
-/// Buttons that draw from the verdicts alone.
+/// Shows the buttons that use only the verdicts.
 fn verdict_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut PanelContext<'_>) {
     let any =
         |verdict| session.layers.iter().any(|layer| layer.verdict == verdict && !layer.hidden);
@@ -113,7 +113,7 @@ fn verdict_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut
     });
 }
 
-/// A draw button and what it draws.
+/// Shows a draw button.
 struct DrawOffer<'a> {
     button: egui::Button<'a>,
     parts: &'a [Part],
@@ -143,7 +143,7 @@ fn draw_button(
         ui.label(format!("{}. {}{hint}", in_words(parts), share_text(&plan)));
     };
     if response.on_hover_ui(text).clicked() {
-        request_edit(canvas, session, cx, parts.to_vec(), plan.asked);
+        request_edit(canvas, session, cx, parts.to_vec(), plan.requested_crop);
     }
 }
 
@@ -170,16 +170,16 @@ fn plan(
     parts: &[Part],
 ) -> PlanResult {
     if canvas.interaction.is_painting()
-        && let Some(outcome) = canvas.plans.before(button_kind)
+        && let Some(outcome) = canvas.plans.last(button_kind)
     {
         return outcome;
     }
-    // The rest is nearly the whole picture, and no crop around a part of it contains that.
+    // `KeepLiked` redraws nearly the whole picture, which does not fit into the author's crop.
     let context = session.context.filter(|_| button_kind != DrawButton::KeepLiked);
     canvas.plans.for_button(button_kind, session.size, parts, context, session.grid)
 }
 
-/// Cuts a text to what fits on a button.
+/// Truncates a text to fit on a button.
 fn shorten(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     if text.chars().count() <= MAX_CHARS {

@@ -1,5 +1,4 @@
-//! What edits would come to, kept while nothing changes: masks are grown and feathered for it, too much work
-//! for every frame.
+//! Caches edit plans, because growing and feathering masks is too slow for every frame.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use crate::{
     recipe::{EditKind, Part, Size},
 };
 
-/// One for each draw button, and one for the current job.
+/// One plan for each draw button, and one for the current job.
 const MAX_PLANS: usize = 4;
 
 /// A button that draws.
@@ -23,11 +22,11 @@ pub(super) enum DrawButton {
     RedoDisliked,
 }
 
-/// What some edits would come to.
+/// A cache of edit plans.
 #[derive(Debug, Default)]
 pub(super) struct EditPlans {
-    kept: Vec<CachedPlan>,
-    /// What each button would have come to, asked last.
+    cache: Vec<CachedPlan>,
+    /// The last plan of each button.
     buttons: [Option<PlanResult>; 3],
 }
 
@@ -40,22 +39,22 @@ struct CachedPlan {
     outcome: PlanResult,
 }
 
-/// What an edit would change.
+/// An edit plan, and how much it may change.
 #[derive(Debug)]
 pub(super) struct EditPreview {
     pub plan: EditPlan,
     /// The crop given to the model, if the author set it.
-    pub asked: Option<Area>,
+    pub requested_crop: Option<Area>,
     /// The fraction of the pixels that may change, from 0 to 1.
     pub share: f32,
 }
 
 impl EditPreview {
-    fn new(plan: EditPlan, asked: Option<Area>) -> Self {
+    fn new(plan: EditPlan, requested_crop: Option<Area>) -> Self {
         let values = plan.blend_mask.values();
         let changed = values.iter().filter(|&&value| value > 0).count();
         let share = changed as f32 / values.len().max(1) as f32;
-        Self { plan, asked, share }
+        Self { plan, requested_crop, share }
     }
 }
 
@@ -65,16 +64,16 @@ fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
     (&part.mask, edit.kind == EditKind::Keep, edit.grow, edit.feather)
 }
 
-/// A plan, or why there is none.
+/// A plan, or the reason why the parts cannot be planned.
 pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
 
 impl EditPlans {
-    /// What a button would have come to when that was asked last.
-    pub fn before(&self, button: DrawButton) -> Option<PlanResult> {
+    /// The last plan of a button.
+    pub fn last(&self, button: DrawButton) -> Option<PlanResult> {
         self.buttons[button as usize].clone()
     }
 
-    /// What a button would come to that draws these parts.
+    /// The plan of a button that draws these parts.
     pub fn for_button(
         &mut self,
         button: DrawButton,
@@ -83,13 +82,13 @@ impl EditPlans {
         context: Option<Area>,
         grid: Grid,
     ) -> PlanResult {
-        let outcome = self.of(size, parts, context, grid);
+        let outcome = self.plan(size, parts, context, grid);
         self.buttons[button as usize] = Some(outcome.clone());
         outcome
     }
 
-    /// What drawing these parts would come to.
-    pub fn of(
+    /// The plan for drawing these parts.
+    pub fn plan(
         &mut self,
         size: (u32, u32),
         parts: &[Part],
@@ -97,24 +96,24 @@ impl EditPlans {
         grid: Grid,
     ) -> PlanResult {
         let pixels = Size::new(size.0, size.1);
-        // What is typed may make no sense yet, but moves no mask.
+        // Not cached, because the prompt may be invalid while the author types.
         EditPlan::check(pixels, parts).map_err(|error| error.to_string())?;
-        let is_it = |plan: &CachedPlan| {
+        let matches = |plan: &CachedPlan| {
             (plan.size, plan.context, plan.grid) == (size, context, grid)
                 && plan.parts.iter().map(reach).eq(parts.iter().map(reach))
         };
-        if let Some(at) = self.kept.iter().position(is_it) {
-            return self.kept[at].outcome.clone();
+        if let Some(at) = self.cache.iter().position(matches) {
+            return self.cache[at].outcome.clone();
         }
         let plan = EditPlan::new(pixels, parts, context, grid);
         let outcome = plan.map(|plan| Arc::new(EditPreview::new(plan, context)));
         let outcome = outcome.map_err(|error| error.to_string());
-        if self.kept.len() == MAX_PLANS {
-            self.kept.remove(0);
+        if self.cache.len() == MAX_PLANS {
+            self.cache.remove(0);
         }
         let plan =
             CachedPlan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
-        self.kept.push(plan);
+        self.cache.push(plan);
         outcome
     }
 }

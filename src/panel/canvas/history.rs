@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-/// The most steps that can be undone.
+/// The maximum number of steps that can be undone.
 const MAX_STEPS: usize = 200;
-/// The most bytes of pixels that all steps hold together.
+/// The maximum number of bytes of pixels in all steps.
 pub(super) const MAX_BYTES: usize = 256 << 20;
 
 /// The current state, and the states before and after it.
@@ -151,6 +151,10 @@ mod tests {
         let back = std::iter::from_fn(|| history.undo()).count();
         assert_eq!(back, 2, "100 + 3 * 50 megabytes are the most below 256");
         history.record(vec![]);
-        assert_eq!(std::iter::from_fn(|| history.undo()).count(), 1, "what is gone needs no room");
+        assert_eq!(
+            std::iter::from_fn(|| history.undo()).count(),
+            1,
+            "dropped states take no memory"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What the pointer does to the parts, in pixels of the picture. This module knows nothing about the screen.
+//! Applies the pointer to the parts, in pixels of the picture. This module does not use screen coordinates.
 
 mod boxes;
 mod object_tool;
@@ -33,7 +33,7 @@ pub(super) struct Interaction {
     last_stroke_end: Option<[f32; 2]>,
     /// The visible crop box.
     pub context: Option<Area>,
-    /// How close to an edge the pointer must be to grab it, in pixels of the picture.
+    /// The distance at which the pointer grabs an edge, in pixels of the picture.
     pub grab_distance: f32,
 }
 
@@ -66,7 +66,7 @@ impl Interaction {
     /// The button is pressed.
     ///
     /// # Errors
-    /// Why nothing can be done, as a message to the author.
+    /// A message to the author if nothing can be done.
     pub fn press(
         &mut self,
         at: [f32; 2],
@@ -141,7 +141,7 @@ impl Interaction {
     /// The button is released.
     ///
     /// # Errors
-    /// Why nothing can be done, as a message to the author.
+    /// A message to the author if nothing can be done.
     pub fn release(
         &mut self,
         keys: Modifiers,
@@ -163,7 +163,7 @@ impl Interaction {
     /// Closes a polygon, or finishes the current object.
     ///
     /// # Errors
-    /// Why nothing can be done, as a message to the author.
+    /// A message to the author if nothing can be done.
     pub fn finish(
         &mut self,
         keys: Modifiers,
@@ -291,7 +291,8 @@ impl Interaction {
     }
 }
 
-/// How a new outline is combined with the part: as the tool is set, but Ctrl subtracts and Ctrl+Shift intersects.
+/// How a new outline is combined with the part. Ctrl and Ctrl+Shift override the tool's setting: they subtract and
+/// intersect.
 fn combine_mode(tools: &Tools, keys: Modifiers) -> Combine {
     match (keys.command, keys.shift) {
         (true, true) => Combine::Intersect,

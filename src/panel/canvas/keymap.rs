@@ -105,7 +105,7 @@ impl Command {
 }
 
 impl Command {
-    /// The name that version 0.1.0 wrote to files, if it was another one.
+    /// The name that version 0.1.0 wrote to files, if it was different.
     const fn former_name(self) -> Option<&'static str> {
         Some(match self {
             Self::Use(Tool::Crop) => "Context",
@@ -123,7 +123,7 @@ impl Command {
     }
 }
 
-/// Which keys give which commands on the canvas. Keys do nothing while the game has the keyboard.
+/// The key bindings of the canvas. Keys do nothing while the game has the keyboard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keymap(BTreeMap<Command, Vec<KeyboardShortcut>>);
 
@@ -307,7 +307,7 @@ mod tests {
         assert!(changes["Brush"].is_empty() && changes.len() == 3, "{changes:?}");
         changes.insert("Fly".to_owned(), vec!["F".to_owned()]);
         changes.get_mut("Undo").unwrap().push("Hyper+Z".to_owned());
-        assert_eq!(Keymap::with_changes(&changes), keymap, "what is not known is left out");
+        assert_eq!(Keymap::with_changes(&changes), keymap, "unknown commands and keys are ignored");
     }
 
     #[test]

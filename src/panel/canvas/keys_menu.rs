@@ -1,4 +1,4 @@
-//! The list of key bindings, each of which can be changed.
+//! The list of key bindings, where the author can change each.
 
 use egui::{
     Button, Event, Grid, KeyboardShortcut, Label, Modifiers, PopupCloseBehavior, ScrollArea, Ui,
@@ -45,8 +45,10 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
                     (false, false) => &keys,
                 };
                 let button = ui.add(Button::selectable(is_awaited, text));
-                let spoken = format!("Key of {}: {text}", command.name());
-                button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
+                let accessible_name = format!("Key of {}: {text}", command.name());
+                button.widget_info(|| {
+                    WidgetInfo::labeled(WidgetType::Button, true, &accessible_name)
+                });
                 if button.clicked() {
                     canvas.rebinding = Some(command);
                 }

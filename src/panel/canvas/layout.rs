@@ -209,7 +209,7 @@ fn has_strip(cx: &PanelContext<'_>, take: &Take) -> bool {
     is_parent || cx.steps_of(&take.shot).is_some() || take.recipe().edit.is_some()
 }
 
-/// Why a tool did nothing.
+/// Shows the reason why a tool did nothing.
 fn note(ui: &mut Ui, canvas: &Canvas) {
     if let Some(note) = &canvas.note {
         ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());

@@ -1,5 +1,5 @@
-//! How parts look over the picture. Each has a colour and a pattern, so that nobody has to tell parts apart by colour
-//! alone. Black and white carry no meaning.
+//! The overlay of parts over the picture. Each part has a colour and a pattern, so that parts differ without colour
+//! too. Black and white have no meaning.
 
 use egui::{Color32, ColorImage};
 
@@ -25,7 +25,7 @@ const CHOSEN: u8 = 128;
 const OTHERS: u8 = 64;
 /// Opacity between the lines of a pattern.
 const GAP: u8 = 24;
-/// Opacity of the darkening around what may change, of 255.
+/// Opacity of the darkening outside the area that may change, of 255.
 const DARK: u8 = 176;
 
 /// The colour of a part.
@@ -94,7 +94,7 @@ pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     ColorImage::new([width, height], pixels)
 }
 
-/// Whether a pixel lies at the edge of the region of a mask with at least this value.
+/// Whether a pixel is at the edge of the region where a mask has at least this value.
 fn is_rim(values: &[u8], x: usize, y: usize, width: usize, height: usize, least: u8) -> bool {
     let inside = |x: usize, y: usize| values[y * width + x] >= least;
     inside(x, y)
@@ -110,7 +110,7 @@ fn neighbours(x: usize, y: usize, width: usize, height: usize) -> [Option<(usize
     ]
 }
 
-/// Whether a pixel lies on a line of a part's pattern: diagonal lines for liked parts, crossed ones for disliked
+/// Whether a pixel is on a line of a part's pattern: diagonal lines for liked parts, crossed ones for disliked
 /// parts, else a pattern that goes with the part's colour.
 pub(super) fn is_line(layer: &Layer, x: usize, y: usize) -> bool {
     let slant = (x + y) % 8 < 3;
@@ -245,7 +245,10 @@ mod tests {
         let image = spotlight(&blend);
         assert_eq!(at(&image, 3, 3), Color32::from_black_alpha(DARK));
         assert_eq!(at(&image, 20, 3), Color32::TRANSPARENT);
-        assert!(at(&image, 10, 3).a() < DARK / 2 + 1, "partly new is no longer kept");
-        assert_ne!(at(&image, 8, 3).a(), DARK, "and the first of it is marked");
+        assert!(
+            at(&image, 10, 3).a() < DARK / 2 + 1,
+            "a partly changed pixel is less dark than a kept one"
+        );
+        assert_ne!(at(&image, 8, 3).a(), DARK, "the outline includes the first changed pixel");
     }
 }

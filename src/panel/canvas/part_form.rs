@@ -133,7 +133,7 @@ fn set_kind(layer: &mut Layer, kind: Option<EditKind>) {
     });
 }
 
-/// What a kind does, in a sentence.
+/// The description of a kind of edit, in a sentence.
 fn description(kind: EditKind) -> &'static str {
     match kind {
         EditKind::Keep => "Nothing in this part changes.",

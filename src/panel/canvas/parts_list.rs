@@ -12,13 +12,13 @@ use crate::{
     recipe::{EditKind, Layer, Verdict},
 };
 
-/// The most parts that a picture is split into.
+/// The maximum number of parts that a picture is split into.
 const MAX_PARTS: usize = 8;
 
 /// The size of an icon in a row, in points.
 const ICON_SIZE: Vec2 = vec2(24.0, 22.0);
 
-/// A change to apply after the list was shown.
+/// A change of the list, applied after the list was shown.
 enum Change {
     Select(usize),
     Remove(usize),

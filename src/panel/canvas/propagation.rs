@@ -15,7 +15,7 @@ use crate::{
     storyboard::{Shot, ShotId},
 };
 
-/// A related shot, and what the edit made of it.
+/// A related shot, and the result of the edit there.
 struct RelatedShot<'a> {
     shot: &'a Shot,
     /// The take that the game shows.
@@ -63,7 +63,7 @@ pub(super) fn propagation(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) {
     if related_shots.iter().all(|other| other.result.is_none() && !has_job(cx, &other.shot.id)) {
         return;
     }
-    let area = ScrollArea::horizontal().id_salt("elsewhere").auto_shrink([false, true]);
+    let area = ScrollArea::horizontal().id_salt("related shots").auto_shrink([false, true]);
     let below = Margin { bottom: 10, ..Margin::ZERO };
     area.content_margin(below).show(ui, |ui| {
         ui.horizontal(|ui| {
@@ -86,7 +86,8 @@ fn show_related_shot(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &RelatedShot
         for take in [Some(*shown), other.undecided()].into_iter().flatten() {
             let is_accepted =
                 result.is_some_and(|result| result.id == take.id && take.id == shown.id);
-            let label = TileLabel { number: take_number(takes, take), is_accepted, is_old: false };
+            let label =
+                TileLabel { number: take_number(takes, take), is_accepted, is_outdated: false };
             tile(ui, cx, take, &label, false);
         }
         if result.is_none() && has_job(cx, &shot.id) {

@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub hash: Option<String>,
     /// The objects in the picture, once it was segmented.
     pub objects: Option<Objects>,
-    /// Why the author cannot work on it.
+    /// The reason why the take cannot be edited.
     pub error: Option<String>,
     /// When the file was last modified before it was read, and when that was last checked.
     modified: Option<SystemTime>,
@@ -59,7 +59,7 @@ pub(super) struct Session {
     pub segmenter: SegmenterState,
 }
 
-/// What undo and redo restore.
+/// The state that undo and redo restore.
 #[derive(Clone, Debug)]
 struct Snapshot {
     marks: Marks,
@@ -142,7 +142,7 @@ impl Session {
         take.modified() != self.modified
     }
 
-    /// Takes in the results of the analysis. Returns the masks that MobileSAM selected.
+    /// Processes the results of the analysis. Returns the masks that MobileSAM selected.
     pub fn poll(&mut self) -> Vec<(SelectionPrompt, Result<Mask, String>)> {
         let mut answers = Vec::new();
         for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
@@ -173,7 +173,7 @@ impl Session {
         self.selected.filter(|&at| at < self.layers.len())
     }
 
-    /// Selects a part, or none.
+    /// Selects a part; `None` deselects.
     pub fn select(&mut self, at: Option<usize>) {
         if at != self.selected {
             self.selected_previously = self.selected;
@@ -226,7 +226,7 @@ impl Session {
         }
     }
 
-    /// The part for a tool to work on: the selected one, or else a new one.
+    /// The part that a tool changes: the selected one, or else a new one.
     ///
     /// # Errors
     /// When the part is locked or hidden, as a message to the author.
@@ -281,7 +281,7 @@ impl Session {
         self.save()
     }
 
-    /// The request to save the marks, unless they are the last ones that were requested to be saved.
+    /// The request to save the marks, unless the last request saves the same marks.
     pub fn save(&mut self) -> Option<Request> {
         let marks = self.marks();
         if *self.save.latest() == marks {
@@ -298,7 +298,7 @@ impl Session {
         self.save.retry();
     }
 
-    /// Takes in an update of the project.
+    /// Processes an update of the project.
     pub fn receive(&mut self, update: &Update) {
         self.save.receive(update, (&self.shot, &self.take));
     }

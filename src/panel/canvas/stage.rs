@@ -26,7 +26,7 @@ pub(super) use textures::Overlay;
 
 /// Zoom per point of wheel movement.
 const WHEEL_ZOOM: f32 = 0.005;
-/// How close to an edge or a corner the pointer must be to grab it, in points.
+/// The distance at which the pointer grabs an edge or a corner, in points.
 const GRAB_DISTANCE: f32 = 7.0;
 
 /// Shows the picture and handles the pointer on it.
@@ -71,7 +71,7 @@ pub(super) fn stage(
         Some(candidate) => {
             let before = texture(cx, take, zoom);
             let after = match texture(cx, candidate, zoom) {
-                // It takes some frames to read.
+                // Loading the picture takes some frames.
                 Texture::Loading => before.clone(),
                 after => after,
             };
@@ -90,8 +90,8 @@ pub(super) fn stage(
     }
 }
 
-/// Pans and zooms by wheel, middle button and space. Returns whether the pointer moves the picture and does nothing
-/// else.
+/// Pans and zooms by wheel, middle button and space. Returns whether the pointer is panning, so that the tools ignore
+/// it.
 fn pan_and_zoom(
     ui: &Ui,
     canvas: &mut Canvas,
@@ -113,7 +113,7 @@ fn pan_and_zoom(
             }
             None if pinch != 1.0 || wheel != 0.0 => {
                 canvas.view.zoom_at(at, pinch * (wheel * WHEEL_ZOOM).exp(), viewport, size);
-                // What is around the picture must not scroll with it.
+                // The panel must not scroll at the same time.
                 ui.input_mut(|input| input.smooth_scroll_delta = Vec2::ZERO);
             }
             None => {}
@@ -155,7 +155,7 @@ fn handle_pointer(
 ) -> Result<(), String> {
     let to_picture = |at: Pos2| placement.to_picture(at).into();
     let (events, keys) = ui.input(|input| (input.events.clone(), input.modifiers));
-    // Windows and menus above the canvas take the pointer.
+    // Windows and menus above the canvas get the pointer first.
     let is_here = response.contains_pointer() || response.is_pointer_button_down_on();
     let mut places = Vec::new();
     let mut result = Ok(());
@@ -186,7 +186,7 @@ fn handle_pointer(
         return result;
     }
     canvas.interaction.drag(&places, &canvas.tools, session);
-    // The right button marks what does not belong to the object.
+    // The right button marks points outside the object.
     if response.secondary_clicked()
         && canvas.tools.tool == Tool::Object
         && let Some(at) = response.interact_pointer_pos()

@@ -28,7 +28,7 @@ use crate::{
 };
 use segmenter_thread::{EmbedRequest, Message, SegmenterThread};
 
-/// The weights of MobileSAM, and the thread that runs it once it is needed.
+/// The weights of MobileSAM, and the thread that runs it. The thread starts with the first request.
 #[derive(Clone, Debug)]
 pub(in crate::panel) struct SegmenterModel {
     weights: Option<PathBuf>,
@@ -86,10 +86,10 @@ pub(super) enum AnalysisUpdate {
     Mask(SelectionPrompt, Result<Mask, String>),
 }
 
-/// The analysis of one take. Dropping it cancels what the threads have not started yet.
+/// The analysis of one take. Dropping it cancels the work that has not started yet.
 #[derive(Debug)]
 pub(super) struct TakeAnalysis {
-    /// Behind a lock only to be `Sync`: the panel's state is a Bevy resource.
+    /// The lock makes it `Sync`, because the panel's state is a Bevy resource.
     updates: Mutex<Receiver<AnalysisUpdate>>,
     segmenter: Option<Sender<Message>>,
     /// Lets an [`UpdateSender`] see that the analysis was dropped.
@@ -100,7 +100,7 @@ impl TakeAnalysis {
     /// Starts to analyse a take.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(context: &Context, take: &Take, model: SegmenterModel) -> io::Result<Self> {
         let segmenter = model.inbox()?;
         let (analysis, sender) = Self::new(context, segmenter.clone());
@@ -142,7 +142,7 @@ struct UpdateSender {
 }
 
 impl UpdateSender {
-    /// Whether the analysis is still wanted: `false` once the author works on another take.
+    /// Whether the analysis is still needed: `false` once the author works on another take.
     fn is_wanted(&self) -> bool {
         self.alive.strong_count() > 0
     }

@@ -158,8 +158,8 @@ impl Tools {
         }
     }
 
-    /// Scales brush sizes, which are made for 512 pixels, to the shorter side of the first picture. Does nothing
-    /// later.
+    /// Scales brush sizes, whose defaults are for 512 pixels, to the shorter side of the first picture. Later calls do
+    /// nothing.
     pub fn scale_to_picture(&mut self, side: u32) {
         if !std::mem::replace(&mut self.is_scaled, true) {
             for brush in [&mut self.brush, &mut self.eraser, &mut self.scribble] {

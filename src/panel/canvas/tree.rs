@@ -21,7 +21,7 @@ pub(super) fn tree(takes: &[Take]) -> Vec<Branch<'_>> {
             grow(takes, at, 0, &mut branches);
         }
     }
-    // Parents may form a circle in files that were tampered with: such takes become roots.
+    // Parents can form a cycle in damaged files. Such takes become roots.
     for (at, take) in takes.iter().enumerate() {
         if branches.iter().all(|branch| branch.number != at + 1) {
             branches.push(Branch { take, number: at + 1, depth: 0 });

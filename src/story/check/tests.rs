@@ -1,4 +1,4 @@
-//! Every fault is message, with where it is and what to do.
+//! Every fault has a message with its place and the remedy.
 
 use super::*;
 use crate::{

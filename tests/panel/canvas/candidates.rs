@@ -1,4 +1,4 @@
-//! What was drawn is compared, accepted or put away.
+//! Candidates are compared, accepted or discarded.
 
 use bevy_illustrator::{
     art::Take,
@@ -17,12 +17,12 @@ use super::{
     wait_for_drawings, wait_for_objects, wait_until,
 };
 
-/// An edit of the portrait, drawn twice.
+/// Opens the canvas with two candidates for an edit of the portrait.
 fn with_candidates() -> (Panel, ShotId) {
     let (mut panel, shot) = canvas();
     mark_part_for_a_moon(&mut panel, &shot);
     press_and_wait(&mut panel, "Replace part 1", 2);
-    // The canvas has the keys again, and not the field of words.
+    // The canvas gets the keyboard back from the prompt.
     press(&mut panel, "Fit");
     for _ in 0..2 {
         key(&mut panel, Modifiers::NONE, Key::ArrowRight);
@@ -35,7 +35,7 @@ fn with_candidates() -> (Panel, ShotId) {
 fn enter_accepts_the_candidate_and_opens_it() {
     let (mut panel, shot) = with_candidates();
     let accept = panel.query_by_label("Accept");
-    assert!(accept.is_some(), "what was drawn lies over the picture");
+    assert!(accept.is_some(), "the candidate is shown");
     key(&mut panel, Modifiers::NONE, Key::Enter);
     let asked = panel.state_mut().apply_requests();
     let accepted = asked.iter().find_map(|action| match action {
@@ -47,25 +47,25 @@ fn enter_accepts_the_candidate_and_opens_it() {
     assert_eq!(made.parent(), Some(&take(&panel, &shot, 0).id));
     assert_eq!(panel.state().project.art().accepted(&shot).unwrap().id, accepted);
     wait_for_objects(&mut panel);
-    assert!(has(&panel, "part 1"), "the parts come along");
+    assert!(has(&panel, "part 1"), "the parts are copied");
     stroke(&mut panel, &shot, &[(0.7, 0.7)]);
     let asked = panel.state_mut().apply_requests();
     let on = asked.iter().find_map(|action| match action {
         Action::SetMarks { take, .. } => Some(take.clone()),
         _ => None,
     });
-    assert_eq!(on, Some(accepted), "and belong to the new take");
-    // And back: the take that it was made of is one key away.
+    assert_eq!(on, Some(accepted), "the copied parts belong to the new take");
+    // A key opens the parent take.
     key(&mut panel, Modifiers::NONE, Key::Backspace);
     panel.run_steps(2);
     assert!(has(&panel, "take 1"));
-    // It can be accepted again, and undone in turn: the newest take that was made of it is a key away.
+    // A key opens the newest child of the parent.
     press(&mut panel, "Accept this take");
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(&shot).unwrap().id, take(&panel, &shot, 0).id);
     key(&mut panel, Modifiers::SHIFT, Key::Backspace);
     panel.run_steps(2);
-    assert!(has(&panel, "take 3"), "the newest of both");
+    assert!(has(&panel, "take 3"), "the newer of the two children");
 }
 
 #[test]
@@ -73,7 +73,10 @@ fn escape_discards_the_candidate_and_selects_the_next_one() {
     let (mut panel, shot) = with_candidates();
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
-    assert!(panel.query_by_label("Discard").is_none(), "before the first stands the take itself");
+    assert!(
+        panel.query_by_label("Discard").is_none(),
+        "the open take comes before the first candidate"
+    );
     key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     let first = take(&panel, &shot, 1).id;
     key(&mut panel, Modifiers::NONE, Key::Escape);
@@ -82,7 +85,7 @@ fn escape_discards_the_candidate_and_selects_the_next_one() {
         [Action::Discard { shot: shot.clone(), take: first }]
     );
     panel.run_steps(2);
-    assert!(panel.query_by_label("Discard").is_some(), "the second one is in view");
+    assert!(panel.query_by_label("Discard").is_some(), "the second candidate is shown");
     press(&mut panel, "Accept");
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
 }
@@ -101,8 +104,8 @@ fn a_restored_take_returns_to_its_place_and_is_opened() {
     let restore = Action::Restore { shot: shot.clone(), take: first.id.clone() };
     assert_eq!(panel.state_mut().apply_requests(), [restore]);
     panel.run_steps(3);
-    assert_eq!(take(&panel, &shot, 1), first, "it stands before the second again");
-    assert!(has(&panel, "take 2"), "and lies on the canvas");
+    assert_eq!(take(&panel, &shot, 1), first, "it is before the second take again");
+    assert!(has(&panel, "take 2"), "the canvas shows it");
     assert!(!has(&panel, "Discarded takes: 1"));
 }
 
@@ -124,7 +127,7 @@ fn the_key_that_closes_a_menu_does_not_discard_a_candidate() {
 #[test]
 fn one_button_accepts_a_take_and_discards_the_others() {
     let (mut panel, shot) = with_candidates();
-    // What was drawn otherwise is no rest of these.
+    // A take of another request is not one of the others.
     let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
     let mut parts = second.recipe().edit.clone().unwrap().parts;
     parts[0].edit.words = "a cloud".to_owned();
@@ -194,13 +197,16 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     );
     panel.state_mut().poll_until(Project::is_idle);
     panel.run_steps(3);
-    assert!(panel.query_by_label_contains("Repeat edit").is_none(), "it was done everywhere");
+    assert!(
+        panel.query_by_label_contains("Repeat edit").is_none(),
+        "the edit was repeated on all related shots"
+    );
     let other = &others[0];
     let made = panel.state().project.art().takes(other).last().unwrap().id.clone();
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
-    // Who goes on from it is not asked again.
+    // After an edit of the result, the author need not decide about it again.
     let parts = {
         let art = panel.state().project.art();
         art.take(other, &made).unwrap().recipe().edit.clone().unwrap().parts
@@ -213,7 +219,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     let accept = Action::Accept { shot: other.clone(), take: last };
     panel.state_mut().apply(accept).unwrap();
     panel.run_steps(3);
-    assert!(panel.query_by_label_contains("Accept").is_none(), "all is judged");
+    assert!(panel.query_by_label_contains("Accept").is_none(), "everything is decided");
 }
 
 #[test]
@@ -234,13 +240,13 @@ fn a_preview_covers_only_the_area_that_may_change() {
     panel.state_mut().controls.lock().unwrap().wait = false;
 }
 
-/// Where what is being drawn is seen on the canvas.
+/// The areas of the canvas that show the preview.
 fn on_canvas(panel: &Panel, shot: &ShotId) -> Vec<Rect> {
     let room = picture(panel, shot);
     textured(panel, PREVIEW).into_iter().filter(|seen| room.contains_rect(*seen)).collect()
 }
 
-/// Chooses how the candidate is compared with what it was made of.
+/// Selects how the candidate is compared with its parent.
 fn compare(panel: &mut Panel, way: &str) {
     panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Candidate only")).click();
     panel.run_steps(2);
@@ -248,12 +254,12 @@ fn compare(panel: &mut Panel, way: &str) {
     panel.run_steps(2);
 }
 
-/// Where a take's picture is seen on the canvas, from the bottom to the top.
+/// The areas of the canvas that show a take, from bottom to top.
 fn seen(panel: &Panel, take: &Take) -> Vec<Rect> {
     textured(panel, texture_of(take))
 }
 
-/// Where a texture is seen, from the bottom to the top.
+/// The areas that show a texture, from bottom to top.
 fn textured(panel: &Panel, of: TextureId) -> Vec<Rect> {
     let shapes = panel.output().shapes.iter();
     let visible = shapes.filter_map(|clipped| match &clipped.shape {
@@ -280,7 +286,10 @@ fn the_slider_shows_before_and_after_on_both_sides_of_its_divider() {
         let (before, after) = (seen(&panel, &before), seen(&panel, &after));
         assert!((before[0].right() - line).abs() < 1.5, "{share}: {before:?}");
         assert!((before[0].left() - whole.left()).abs() < 1.5);
-        assert!((after[0].right() - whole.right()).abs() < 1.5, "it lies below");
+        assert!(
+            (after[0].right() - whole.right()).abs() < 1.5,
+            "the candidate fills the whole area below"
+        );
     }
 }
 
@@ -292,7 +301,7 @@ fn before_and_after_are_shown_side_by_side_or_alternating() {
     let (left, right) = (seen(&panel, &before), seen(&panel, &after));
     assert_eq!((left.len(), right.len()), (1, 1));
     assert!(left[0].right() <= right[0].left(), "{left:?} {right:?}");
-    assert!((left[0].width() - right[0].width()).abs() < 1.5, "both of one size");
+    assert!((left[0].width() - right[0].width()).abs() < 1.5, "both have the same size");
 
     panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Side by side")).click();
     panel.run_steps(2);
@@ -306,5 +315,5 @@ fn before_and_after_are_shown_side_by_side_or_alternating() {
         turns.push(both.0 == 1);
     }
     turns.dedup();
-    assert!(turns.len() >= 3, "in turns: {turns:?}");
+    assert!(turns.len() >= 3, "alternating: {turns:?}");
 }

@@ -37,11 +37,11 @@ fn a_rebound_key_is_saved() {
     let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
     press(&mut panel, "Keys");
-    assert!(!has(&panel, "Key of Lasso: B"), "the list is closed");
+    assert!(!has(&panel, "Key of Lasso: B"), "Esc closes the list");
     key(&mut panel, Modifiers::NONE, Key::B);
-    assert!(has(&panel, "Draw around the part"), "and the key does what it is to do");
+    assert!(has(&panel, "Draw around the part"), "the new key selects the lasso");
 
-    // Another day.
+    // After a restart.
     let shot = panel.state().panel.front().unwrap().clone();
     panel.state_mut().panel = PanelState::default();
     panel.state_mut().panel.set_segmenter_weights(None);
@@ -70,7 +70,7 @@ fn the_canvas_gets_the_keys_back_when_a_field_loses_the_focus() {
         assert!(has(&panel, "Drag a box."), "{leave:?}");
         key(&mut panel, Modifiers::NONE, Key::B);
     }
-    // And so they do once that was drawn for which words were typed.
+    // Also after a drawing whose prompt was typed.
     choose(&mut panel, EditKind::Replace, "a moon");
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
     let asked = panel.state_mut().apply_requests();
@@ -116,5 +116,5 @@ fn rebound_keys_work_and_do_nothing_in_text_fields() {
     panel.get_by_label("Name").click();
     panel.run_steps(2);
     key(&mut panel, Modifiers::NONE, Key::E);
-    assert!(has(&panel, "Drag a box."), "no tool is taken by a letter of a name");
+    assert!(has(&panel, "Drag a box."), "a typed letter does not select a tool");
 }

@@ -1,4 +1,4 @@
-//! Parts are marked, and what is to become of them is said.
+//! Marking parts and setting their edits.
 
 use bevy_illustrator::{
     panel::Tab,
@@ -31,7 +31,7 @@ fn a_stroke_makes_a_part_along_its_path_and_is_saved() {
         std::slice::from_ref(layer)
     );
     let covered = format!("{:.0} %", 100.0 * layer.mask.coverage());
-    assert!(has(&panel, &covered), "the list tells how much it covers");
+    assert!(has(&panel, &covered), "the list shows the coverage");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn in_a_narrow_panel_the_picture_fills_the_width_and_the_parts_are_below_it() {
     wait_for_objects(&mut panel);
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.6, 0.3)]);
     scroll_and_press(&mut panel, "remove");
-    // The bar with the button finds its height.
+    // The layout settles its heights.
     panel.run_steps(4);
     press_and_wait(&mut panel, "Remove part 1", 1);
     panel.get_by_label(&format!("Canvas of {shot}")).scroll_to_me();
@@ -91,7 +91,7 @@ fn in_a_narrow_panel_the_picture_fills_the_width_and_the_parts_are_below_it() {
     let picture = panel.get_by_label(&format!("Canvas of {shot}")).rect();
     assert!(picture.width() > 370.0 && picture.height() > 250.0, "{picture:?}");
     assert!(panel.get_by_label("Accept").rect().top() >= picture.bottom());
-    assert!(panel.get_by_label("Remove part 1").rect().bottom() <= 720.0, "it stays in sight");
+    assert!(panel.get_by_label("Remove part 1").rect().bottom() <= 720.0, "it stays visible");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_draw_button_names_its_edits_and_requests_them() {
     choose(&mut panel, EditKind::Replace, "a moon");
     let asked = panel.state_mut().apply_requests();
     let said = saved_layers(&asked)[0].clone();
-    assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "what is typed is kept");
+    assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "the typed prompt is saved");
     press(&mut panel, "Replace part 1");
     let asked = panel.state_mut().apply_requests();
     let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
@@ -164,7 +164,7 @@ fn the_canvas_keeps_its_undo_history_while_another_tab_is_open() {
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     assert_eq!(saved_layers(&panel.state_mut().apply_requests()), one);
-    // Unless somebody else has marked something meanwhile.
+    // Unless somebody else changed the marks meanwhile.
     press(&mut panel, "Style");
     panel.state_mut().apply_requests();
     let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
@@ -188,13 +188,13 @@ fn the_undo_history_of_a_take_survives_work_on_another() {
     let own = panel.state().project.art().marks(&shot, &of).unwrap();
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::NONE, Key::Backspace);
-    // Words, kind and stroke.
+    // Undoes the prompt, the kind and the stroke.
     for _ in 0..3 {
         key(&mut panel, Modifiers::COMMAND, Key::Z);
     }
     assert_eq!(saved_layers(&panel.state_mut().apply_requests()), []);
     let art = panel.state().project.art();
-    assert_eq!(art.marks(&shot, &of).unwrap(), own, "what came of it has parts of its own");
+    assert_eq!(art.marks(&shot, &of).unwrap(), own, "the edited take has parts of its own");
     assert_eq!(own.layers.len(), 1);
 }
 
@@ -210,7 +210,7 @@ fn verdicts_alone_are_enough_to_draw() {
     let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
     let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
     assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
-    // A box around a part of the picture is no reason to refuse it.
+    // A crop that does not contain the whole picture must not disable the button.
     press(&mut panel, "Crop");
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.5, 0.5)]);
     panel.state_mut().apply_requests();
@@ -266,7 +266,7 @@ fn without_a_picture_the_canvas_says_how_to_get_one() {
     let shot = panel.state().shot(ShotKind::Portrait).id;
     panel.state_mut().panel.select(shot);
     panel.run_steps(2);
-    assert!(has(&panel, "No picture to edit"), "a shot that is not drawn has none either");
+    assert!(has(&panel, "No picture to edit"), "a shot without a take has no picture");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn the_crop_is_dragged_resized_and_reset() {
     assert_eq!((pulled.x, pulled.y, pulled.height), (moved.x, moved.y, moved.height));
     assert!((share(pulled.width - moved.width) - 0.1).abs() < 0.03, "{moved} {pulled}");
     press(&mut panel, "Undo");
-    assert_eq!(context_after(&mut panel, &[(0.5, 0.5)]), Some(moved), "undo knows boxes, too");
+    assert_eq!(context_after(&mut panel, &[(0.5, 0.5)]), Some(moved), "undo restores the crop");
     assert_eq!(context_after(&mut panel, &[(0.05, 0.95)]), None);
 }
 

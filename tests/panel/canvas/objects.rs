@@ -1,4 +1,4 @@
-//! Objects that are clicked at.
+//! Objects selected by a click.
 
 use bevy_illustrator::mask::{objects::SelectionPrompt, sam::Sam};
 use egui::{Key, Modifiers};
@@ -33,10 +33,10 @@ fn a_split_covers_the_whole_picture_and_adds_no_part_twice() {
     for place in (1..10).flat_map(|y| (1..10).map(move |x| [x as f32 / 10.0, y as f32 / 10.0])) {
         let there: u32 =
             parts.iter().map(|part| u32::from(at(&part.mask, place[0], place[1]))).sum();
-        assert_eq!(there, 255, "each place is in one part: {place:?}");
+        assert_eq!(there, 255, "each pixel is in one part: {place:?}");
     }
     press(&mut panel, "Split into parts");
-    assert_eq!(panel.state_mut().apply_requests(), [], "all are there already");
+    assert_eq!(panel.state_mut().apply_requests(), [], "a second split adds nothing");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whatever a hand does.
+//! Properties of arbitrary sequences of inputs.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::support::press;
 
 use super::{canvas, key, stroke, take};
 
-/// What a hand may do on a canvas, sensible or not.
+/// An input on the canvas, meaningful or not.
 #[derive(Clone, Debug)]
 enum Input {
     Take(usize),
@@ -19,7 +19,7 @@ enum Input {
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
-    // Not so far up that the list of keys is hit, in which keys come to mean something else.
+    // Not high enough to hit the list of keys, which would rebind them.
     let place = || (-0.2_f32..1.2, -0.1_f32..1.2);
     let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
     let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
@@ -48,9 +48,9 @@ proptest! {
             }
             panel.state_mut().apply_requests();
         }
-        // A stroke that ended outside the panel took the keys away.
+        // A stroke that ends outside the panel takes the keyboard away.
         press(&mut panel, "Fit");
-        // Whatever is under way is given up, and then step after step.
+        // The first undo cancels a gesture in progress; the others undo one step each.
         for _ in 0..60 {
             key(&mut panel, Modifiers::COMMAND, Key::Z);
             panel.state_mut().apply_requests();

@@ -1,4 +1,4 @@
-//! What the art could not keep is not lost.
+//! Marks that could not be saved are not lost.
 
 use bevy_illustrator::{
     recipe::Layer,
@@ -10,7 +10,7 @@ use crate::support::{Panel, press};
 
 use super::{at, canvas, key, repaint, saved_layers, stroke, take, wait_for_objects};
 
-/// The canvas with one stroke that was kept and two that were not; the part after each.
+/// Opens the canvas and draws one stroke that is saved and two that are refused. Returns the parts after each.
 fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
     let (mut panel, shot) = canvas();
     let mut full = false;
@@ -26,8 +26,8 @@ fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
     (panel, shot, layers)
 }
 
-/// The steps back from what was refused are still there.
-fn goes_back(panel: &mut Panel, [one, two, _]: &[Vec<Layer>; 3]) {
+/// Checks that the refused strokes can be undone.
+fn check_undo(panel: &mut Panel, [one, two, _]: &[Vec<Layer>; 3]) {
     press(panel, "Fit");
     for before in [two, one] {
         key(panel, Modifiers::COMMAND, Key::Z);
@@ -44,11 +44,11 @@ fn refused_marks_survive_a_visit_to_another_tab() {
     assert_eq!(
         saved_layers(&panel.state_mut().apply_requests()),
         layers[2],
-        "it is kept as soon as it can be"
+        "the marks are saved as soon as possible"
     );
     let of = take(&panel, &shot, 0).id;
     assert_eq!(panel.state().project.art().marks(&shot, &of).unwrap().layers, layers[2]);
-    goes_back(&mut panel, &layers);
+    check_undo(&mut panel, &layers);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn refused_marks_survive_work_on_another_picture() {
     assert_eq!(places.map(|(x, y)| at(mask, x, y)), [255; 4]);
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     assert_eq!(saved_layers(&panel.state_mut().apply_requests()), layers[2]);
-    goes_back(&mut panel, &layers);
+    check_undo(&mut panel, &layers);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn refused_marks_survive_a_change_of_the_picture_file() {
     let first = take(&panel, &shot, 0);
     repaint(&mut panel, &first);
     panel.state().free_disk();
-    goes_back(&mut panel, &layers);
+    check_undo(&mut panel, &layers);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Each tool and button for marking parts does what it says.
+//! The tools and buttons for marking parts.
 
 use bevy_illustrator::{
     mask::Mask,
@@ -15,21 +15,21 @@ use super::{at, canvas, draw, key, mark_part_for_a_moon, saved_layers, stroke};
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 
-/// The mask of the uppermost part, after what was just done.
+/// The saved mask of the top part.
 fn mask(panel: &mut Panel) -> Mask {
     saved_layers(&panel.state_mut().apply_requests())[0].mask.clone()
 }
 
-/// Draws a box around a share of the picture, while keys are held.
+/// Draws a box, in fractions of the picture, while modifiers are held.
 fn boxed(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32), keys: Modifiers) {
     draw(panel, shot, &[from, to], PointerButton::Primary, keys);
 }
 
-/// Opens a menu whose choice is `shown`, and chooses.
+/// Opens the menu that shows `shown`, and selects `wanted`.
 fn choose_from(panel: &mut Panel, shown: &str, wanted: &str) {
     panel.get_by(|node| node.role() == Role::ComboBox && says(node, shown)).click();
     panel.run_steps(2);
-    // The menu lies above all else that may be called so.
+    // The menu's entry is on top of other widgets with this name.
     panel.query_all_by_label(wanted).last().unwrap().click();
     panel.run_steps(4);
 }
@@ -45,7 +45,7 @@ fn a_polygon_has_its_corners_at_the_clicks_and_enter_closes_it() {
     let triangle = mask(&mut panel);
     assert!((triangle.coverage() - 0.32).abs() < 0.03, "{}", triangle.coverage());
     assert_eq!([at(&triangle, 0.2, 0.2), at(&triangle, 0.8, 0.8)], [255, 0]);
-    // Escape gives one up, and leaves the part alone.
+    // Escape cancels a polygon and does not change the part.
     stroke(&mut panel, &shot, &[(0.6, 0.6)]);
     stroke(&mut panel, &shot, &[(0.9, 0.9)]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
@@ -59,11 +59,11 @@ fn outlines_combine_with_the_part_as_set_by_keys_and_menu() {
     boxed(&mut panel, &shot, (0.1, 0.1), (0.7, 0.7), Modifiers::NONE);
     boxed(&mut panel, &shot, (0.1, 0.1), (0.3, 0.3), CTRL);
     let less = mask(&mut panel);
-    assert_eq!([at(&less, 0.2, 0.2), at(&less, 0.5, 0.5)], [0, 255], "Ctrl takes away");
+    assert_eq!([at(&less, 0.2, 0.2), at(&less, 0.5, 0.5)], [0, 255], "Ctrl subtracts");
     boxed(&mut panel, &shot, (0.5, 0.5), (0.9, 0.9), CTRL | Modifiers::SHIFT);
     let both = mask(&mut panel);
     let places = [(0.4, 0.4), (0.6, 0.6), (0.8, 0.8)].map(|(x, y)| at(&both, x, y));
-    assert_eq!(places, [0, 255, 0], "Ctrl and Shift leave what is in both");
+    assert_eq!(places, [0, 255, 0], "Ctrl and Shift intersect");
     choose_from(&mut panel, "add", "replace");
     boxed(&mut panel, &shot, (0.3, 0.6), (0.5, 0.8), Modifiers::NONE);
     let anew = mask(&mut panel);
@@ -107,7 +107,7 @@ fn subtracting_an_object_keeps_the_other_objects() {
     let ground = mask(&mut panel);
     assert_eq!([at(&ground, 0.05, 0.05), at(&ground, 0.5, 0.5)], [255, 0]);
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    assert_eq!(mask(&mut panel), all, "and comes back with a plain click");
+    assert_eq!(mask(&mut panel), all, "a plain click adds it again");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_hidden_part_is_not_drawn_and_a_locked_one_cannot_be_deleted() {
     let (mut panel, shot) = canvas();
     mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Hide part 1");
-    assert!(has(&panel, "Draw parts"), "nothing is left to do");
+    assert!(has(&panel, "Draw parts"), "no part has an edit");
     press(&mut panel, "Show part 1");
     assert!(has(&panel, "Replace part 1"));
     press(&mut panel, "Lock part 1");

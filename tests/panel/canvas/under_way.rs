@@ -1,4 +1,4 @@
-//! What the pointer is in the middle of ends well, whatever else is pressed meanwhile.
+//! Keys and buttons during a gesture of the pointer.
 
 use bevy_illustrator::{project::Action, recipe::EditKind, storyboard::ShotId};
 use egui::{Event, Key, Modifiers, PointerButton, accesskit::Role};
@@ -11,7 +11,7 @@ use super::{
     wait_for_drawings,
 };
 
-/// The button goes down at one place and the pointer to another; the button stays down.
+/// Presses the button at one place and moves the pointer to another. The button stays down.
 fn begin_stroke(panel: &mut Panel, shot: &ShotId, from: (f32, f32), to: (f32, f32)) {
     let [from, to] = [from, to].map(|(x, y)| place(panel, shot, x, y));
     panel.event(Event::PointerMoved(from));
@@ -32,7 +32,7 @@ fn button(pos: egui::Pos2, pressed: bool) -> Event {
     Event::PointerButton { pos, button, pressed, modifiers }
 }
 
-/// Chooses a part in the list.
+/// Selects a part in the list.
 fn choose_part(panel: &mut Panel, name: &str) {
     let is_it = |node: &AccessKitNode<'_>| {
         node.role() == Role::Button && node.label().as_deref() == Some(name)
@@ -43,7 +43,7 @@ fn choose_part(panel: &mut Panel, name: &str) {
     panel.run_steps(2);
 }
 
-/// Two parts, the second of which lies above and is chosen.
+/// Makes two parts. The second one is on top and selected.
 fn two_parts() -> (Panel, ShotId) {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.3, 0.1)]);
@@ -89,11 +89,7 @@ fn a_stroke_that_ends_while_space_is_held_is_not_lost() {
     let painted = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!(at(&painted, 0.4, 0.5), 255);
     key(&mut panel, Modifiers::COMMAND, Key::Z);
-    assert_eq!(
-        saved_layers(&panel.state_mut().apply_requests()),
-        [],
-        "and is a step that can be taken back"
-    );
+    assert_eq!(saved_layers(&panel.state_mut().apply_requests()), [], "the stroke can be undone");
 }
 
 #[test]
@@ -107,8 +103,8 @@ fn an_object_clicked_after_new_goes_only_into_the_new_part() {
     assert_eq!([at(&parts[0].mask, 0.5, 0.5), at(&parts[0].mask, 0.05, 0.05)], [0, 255]);
     key(&mut panel, Modifiers::NONE, Key::Escape);
     let after = saved_layers(&panel.state_mut().apply_requests()).to_vec();
-    assert!(after[0].mask.is_empty(), "Escape gives back what was clicked at last");
-    assert_eq!(after[1], parts[1], "and not what was clicked at before");
+    assert!(after[0].mask.is_empty(), "Escape removes the last object");
+    assert_eq!(after[1], parts[1], "Escape keeps the object before");
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn input_between_two_frames_is_not_lost() {
     panel.run_steps(2);
     let mask = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert_eq!([(0.5, 0.2), (0.8, 0.5)].map(|(x, y)| at(&mask, x, y)), [255; 2]);
-    assert_eq!(at(&mask, 0.5, 0.5), 0, "what the pointer does afterwards paints nothing");
+    assert_eq!(at(&mask, 0.5, 0.5), 0, "moves after the release paint nothing");
 }
 
 #[test]
@@ -209,7 +205,7 @@ fn a_candidate_drawn_during_an_outline_is_selected_after_it() {
     }
     panel.state_mut().apply_requests();
     wait_for_drawings(&mut panel);
-    assert!(panel.query_by_label("Accept").is_none(), "the hand is busy");
+    assert!(panel.query_by_label("Accept").is_none(), "an outline is in progress");
     key(&mut panel, Modifiers::NONE, Key::Enter);
     panel.run_steps(2);
     assert!(panel.query_by_label("Accept").is_some());
@@ -229,7 +225,7 @@ fn a_later_take_of_the_request_is_not_selected() {
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     assert!(panel.query_by_label("Accept").is_none());
-    // As if two had been asked for with that press.
+    // As if that press had requested two takes.
     let Some(edit) = asked.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
         panic!("{asked:?}")
     };

@@ -5,7 +5,7 @@ use crate::mask::Area;
 /// The grabbed edges of a box: left, top, right, bottom.
 pub(in crate::panel::canvas) type Edges = [bool; 4];
 
-/// The edges of a box within `grab_distance` pixels of a point. Inside the box it is all of them, which moves the
+/// The edges of a box within `grab_distance` pixels of a point. Inside the box these are all edges, which moves the
 /// box.
 pub(in crate::panel::canvas) fn held(
     area: Area,
@@ -24,7 +24,7 @@ pub(in crate::panel::canvas) fn held(
     }
     let near = |side: f32, at: f32| (side - at).abs() <= grab_distance;
     let edges = [near(left, x), near(top, y), near(right, x), near(bottom, y)];
-    // Of a box smaller than `grab_distance`, only the nearer edge is grabbed.
+    // If the box is smaller than `grab_distance`, only the nearer edge is grabbed.
     let one = |a: bool, b: bool, from_a: f32, from_b: f32| match (a, b) {
         (true, true) => [from_a.abs() < from_b.abs(), from_a.abs() >= from_b.abs()],
         either => either.into(),
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(out, Area { x: 0, y: 0, width: 50, height: 30 });
         assert_eq!(pull([true; 4], [25.0, 13.0]), Area { x: 25, y: 13, ..BOX });
         assert_eq!(pull([true; 4], [900.0, -9.0]), Area { x: 70, y: 0, ..BOX });
-        // A box in a file may lie anywhere.
+        // A box from a file may be outside the picture.
         let beyond = Area { x: u32::MAX, y: u32::MAX, width: 9, height: 9 };
         let resized = resized(beyond, [true, true, false, false], [0.0, 0.0], [0.0, 0.0], SIZE);
         assert_eq!((resized.right(), resized.bottom()), (u32::MAX, u32::MAX));

@@ -40,8 +40,7 @@ impl Interaction {
         }
     }
 
-    /// Sets how the next clicks combine with the part. An object that is subtracted is another one than an object
-    /// that was added.
+    /// Sets how the next clicks combine with the part. A change between adding and subtracting starts another object.
     pub(super) fn set_combine(&mut self, how: Combine) {
         if how != self.object_combine {
             self.reset_object();
@@ -54,7 +53,7 @@ impl Interaction {
         self.object_combine != Combine::Subtract
     }
 
-    /// Selects the object that was pointed at. MobileSAM answers later, see [`Self::receive_mask`].
+    /// Selects the object at the points and box. MobileSAM answers later, see [`Self::receive_mask`].
     pub(super) fn point(&mut self, session: &mut Session) -> Result<(), String> {
         if session.ask(&self.pointing) {
             return Ok(());
@@ -67,10 +66,10 @@ impl Interaction {
         self.apply_object(&new, session)
     }
 
-    /// Puts the mask that MobileSAM found into the part, if it is still the one that was asked for.
+    /// Puts the mask that MobileSAM found into the part, if it answers the latest request.
     ///
     /// # Errors
-    /// Why nothing can be done, as a message to the author.
+    /// A message to the author if nothing can be done.
     pub(in crate::panel::canvas) fn receive_mask(
         &mut self,
         pointing: &SelectionPrompt,

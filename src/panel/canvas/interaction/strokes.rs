@@ -1,4 +1,4 @@
-//! What a stroke does to a part.
+//! Applies strokes to parts.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The undo histories of takes that were open before.
+//! The undo histories of previously opened takes.
 
 use super::{History, SaveState, Session, Snapshot};
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// The most takes that are remembered.
-const REMEMBERED: usize = 32;
+/// The maximum number of histories.
+const MAX_HISTORIES: usize = 32;
 
-/// The undo histories of takes that were open before, the latest last.
+/// The undo histories of previously opened takes, the latest last.
 #[derive(Debug, Default)]
 pub(in crate::panel::canvas) struct RecentSessions(Vec<RecentSession>);
 
@@ -24,23 +24,25 @@ struct RecentSession {
 }
 
 impl RecentSessions {
-    /// Remembers a session that ends.
-    pub fn keep(&mut self, session: Session) {
+    /// Stores the history of a session that ends.
+    pub fn store(&mut self, session: Session) {
         let Session { shot, take, history, save, .. } = session;
         self.push(RecentSession { shot, take, history, save });
     }
 
     /// Drops the oldest histories when there are too many, or when their pixels take too much memory.
-    fn push(&mut self, past: RecentSession) {
-        self.0.push(past);
+    fn push(&mut self, recent: RecentSession) {
+        self.0.push(recent);
         let mut bytes = PixelBytes::default();
-        let mut fits =
-            |past: &&RecentSession| past.history.steps().all(|step| bytes.with(step) <= MAX_BYTES);
-        let fitting = self.0.iter().rev().take(REMEMBERED).take_while(|past| fits(past)).count();
+        let mut fits = |recent: &&RecentSession| {
+            recent.history.steps().all(|step| bytes.with(step) <= MAX_BYTES)
+        };
+        let fitting =
+            self.0.iter().rev().take(MAX_HISTORIES).take_while(|recent| fits(recent)).count();
         self.0.drain(..self.0.len() - fitting);
     }
 
-    /// Takes in an update of the project.
+    /// Processes an update of the project.
     pub fn receive(&mut self, update: &Update) {
         for recent in &mut self.0 {
             recent.save.receive(update, (&recent.shot, &recent.take));
@@ -49,9 +51,9 @@ impl RecentSessions {
 
     /// Restores the history and the marks of a take, unless somebody else changed its marks meanwhile.
     pub fn resume(&mut self, session: &mut Session) {
-        let is_it =
-            |past: &RecentSession| (&past.shot, &past.take) == (&session.shot, &session.take);
-        let Some(at) = self.0.iter().position(is_it) else { return };
+        let matches =
+            |recent: &RecentSession| (&recent.shot, &recent.take) == (&session.shot, &session.take);
+        let Some(at) = self.0.iter().position(matches) else { return };
         let RecentSession { history, save, .. } = self.0.remove(at);
         if !save.is_overwritten() {
             session.restore(Some(history.now().clone()));
@@ -72,19 +74,19 @@ mod tests {
 
     #[test]
     fn the_oldest_histories_are_dropped_when_their_pixels_need_too_much_memory() {
-        let mut memory = RecentSessions::default();
+        let mut sessions = RecentSessions::default();
         for name in ["a", "b", "c"] {
             // A hundred megabytes of untouched zeros take no memory.
             let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
             let marks = Marks { layers, context: None };
-            memory.push(RecentSession {
+            sessions.push(RecentSession {
                 shot: ShotId::new(name).unwrap(),
                 take: TakeId::new("0123456789abcdef").unwrap(),
                 history: History::new(Snapshot { marks: marks.clone(), selected: None }),
                 save: SaveState::new(marks),
             });
         }
-        let left: Vec<_> = memory.0.iter().map(|past| past.shot.as_str()).collect();
+        let left: Vec<_> = sessions.0.iter().map(|recent| recent.shot.as_str()).collect();
         assert_eq!(left, ["b", "c"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Which marks of a take are saved.
+//! Tracks which marks of a take are saved.
 
 use crate::{
     art::TakeId,
@@ -7,7 +7,7 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// Which marks of a take are saved, are about to be, or could not be.
+/// The saved marks of a take, the marks that are being saved, and refused marks.
 #[derive(Debug)]
 pub(in crate::panel::canvas) struct SaveState {
     /// The saved marks.
@@ -16,7 +16,7 @@ pub(in crate::panel::canvas) struct SaveState {
     pending: Vec<(ActionId, Marks)>,
     /// The last marks, if they were refused.
     refused: Option<Marks>,
-    /// Whether somebody else saved other marks since.
+    /// Whether somebody else has saved other marks since then.
     is_overwritten: bool,
 }
 
@@ -31,13 +31,13 @@ impl SaveState {
         pending.or(self.refused.as_ref()).unwrap_or(&self.saved)
     }
 
-    /// These marks were requested to be saved.
+    /// Records a request to save these marks.
     pub fn requested(&mut self, id: ActionId, marks: Marks) {
         self.pending.push((id, marks));
         self.refused = None;
     }
 
-    /// Takes in an update of the project about the marks of this take, or an answer to a request.
+    /// Processes an update about the marks of this take, or an answer to a request.
     pub fn receive(&mut self, update: &Update, of: (&ShotId, &TakeId)) {
         match update {
             Update::Applied { id, result } => {
@@ -58,12 +58,12 @@ impl SaveState {
         }
     }
 
-    /// Refused marks are requested again with the next save.
+    /// Requests refused marks again with the next save.
     pub fn retry(&mut self) {
         self.refused = None;
     }
 
-    /// Whether the last marks that were saved are somebody else's.
+    /// Whether the last saved marks are somebody else's.
     pub fn is_overwritten(&self) -> bool {
         self.is_overwritten
     }
@@ -140,6 +140,6 @@ mod tests {
         let other = ShotId::new("other").unwrap();
         let mut save = SaveState::new(marks("a"));
         save.receive(&marked(id()), (&other, &take));
-        assert!(!save.is_overwritten(), "those are the marks of another take");
+        assert!(!save.is_overwritten(), "the update is about another take");
     }
 }

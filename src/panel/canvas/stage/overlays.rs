@@ -1,4 +1,4 @@
-//! What is painted over the picture: parts, the region that would change, the crop box, and the gesture in progress.
+//! Paints the overlays: parts, the region that would change, the crop box, and the gesture in progress.
 
 use egui::{Color32, CornerRadius, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
@@ -31,7 +31,7 @@ pub(super) fn paint_overlays(
     let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.crop);
     match (session.context, seen) {
         (Some(asked), seen) => {
-            // The box that the author set, if it differs from the crop: the model needs whole latents, and a minimum
+            // The author's box, if it differs from the actual crop: the model needs whole latents, and a minimum number
             // of them.
             if canvas.tools.tool == Tool::Crop && seen.is_some_and(|seen| seen != asked) {
                 let line = Stroke::new(1.0, theme::ACCENT);

@@ -34,7 +34,7 @@ pub(super) fn job_preview(
     if view.job.shot != session.shot || edit.parent.as_ref() != Some(&session.take) {
         return None;
     }
-    let plan = canvas.plans.of(session.size, &edit.parts, edit.context, session.grid).ok()?;
+    let plan = canvas.plans.plan(session.size, &edit.parts, edit.context, session.grid).ok()?;
     Some((cx.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
 }
 

@@ -1,4 +1,4 @@
-//! Textures of the parts and of the region that would change. They are repainted only where something changed.
+//! Textures of the parts and of the region that would change. Only the changed area is repainted.
 
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
@@ -21,7 +21,7 @@ impl std::fmt::Debug for Overlay {
     }
 }
 
-/// What a texture shows.
+/// The content of a texture.
 #[derive(PartialEq)]
 struct Drawn {
     layers: Vec<Layer>,

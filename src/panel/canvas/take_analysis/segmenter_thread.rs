@@ -56,7 +56,7 @@ impl SegmenterThread {
 /// A request to the thread.
 pub(super) enum Message {
     Embed(EmbedRequest),
-    /// Select an object of the take that was embedded last, if that is the sender's.
+    /// Selects an object. Ignored unless the sender's take is the last embedded one.
     Select(Weak<()>, SelectionPrompt),
 }
 
@@ -68,7 +68,7 @@ pub(super) struct EmbedRequest {
 
 /// A network that selects objects of a picture.
 trait Segmenter {
-    /// What is computed once per picture.
+    /// The data that is computed once per picture.
     type Embedding;
 
     fn embed(&self, picture: &RgbaImage) -> Result<Self::Embedding, String>;
@@ -230,7 +230,7 @@ mod tests {
         assert!(matches!(next_update(&last), AnalysisUpdate::Mask(_, Ok(_))));
         drop((last, inbox));
         thread.join().unwrap();
-        assert_eq!(pictures.iter().count(), 0, "and no other picture");
+        assert_eq!(pictures.iter().count(), 0, "no other picture is embedded");
     }
 
     #[test]
