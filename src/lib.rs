@@ -182,7 +182,7 @@ pub mod plugin;
 #[cfg(feature = "plugin")]
 mod schedule;
 
-/// What a game needs by name.
+/// The types that most games use.
 #[cfg(feature = "plugin")]
 pub mod prelude {
     #[cfg(feature = "panel")]

@@ -1,7 +1,7 @@
 //! The Bevy plugins: they read the game's story, drive its [`Project`](crate::project::Project), and send
 //! its updates to the game.
 //!
-//! A game adds [`IllustratorPlugins`]. [`IllustratorSystems`] says what runs in which schedule. No system
+//! A game adds [`IllustratorPlugins`]. [`IllustratorSystems`] lists the phases and their schedules. No system
 //! waits for a disk or a network.
 
 mod drive;
@@ -177,7 +177,7 @@ or, without a window:
         .add_plugins(IllustratorPlugins)";
 
 impl IllustratorPlugin {
-    /// Adds what needs Bevy's asset plugins.
+    /// Adds the parts that need Bevy's asset plugins.
     fn start(&self, app: &mut App) {
         let root = asset_root(app);
         let formats = app.world().resource::<StoryFormats>().clone();

@@ -51,16 +51,16 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let look = "{bar:32} {msg}  {elapsed} gone, {eta} to go";
+        let template = "{bar:32} {msg}  {elapsed} gone, {eta} to go";
         let bar = ProgressBar::new(0);
         bar.set_style(
-            ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         Self { began: Instant::now(), bar, drawn: 0, first: None, last: None }
     }
 
     /// Prints a line if the progress bar is hidden, as it is without a terminal.
-    fn say(&self, line: &str) {
+    fn print_line(&self, line: &str) {
         if self.bar.is_hidden() {
             println!("{line}");
         }
@@ -91,7 +91,11 @@ fn show_progress(
                 run.first.get_or_insert(now);
                 run.last = Some(now);
                 let at = shots.saturating_sub(left);
-                run.say(&format!("{at} of {shots} · {} ({:.1} s)", title(shot), now.as_secs_f32()));
+                run.print_line(&format!(
+                    "{at} of {shots} · {} ({:.1} s)",
+                    title(shot),
+                    now.as_secs_f32()
+                ));
             }
             ProjectUpdate::Failed { shot, error } => {
                 run.bar.suspend(|| eprintln!("error: {} was not drawn: {error}", title(shot)));
@@ -102,10 +106,10 @@ fn show_progress(
     let Some(view) = project.studio().current() else { return };
     let done = shots.saturating_sub(left) as u64;
     let part = view.progress.map_or(0, |p| PARTS * u64::from(p.done) / u64::from(p.of.max(1)));
-    let begins = run.bar.length() == Some(0);
+    let is_first = run.bar.length() == Some(0);
     run.bar.set_length(shots as u64 * PARTS);
     run.bar.set_position(done * PARTS + part);
-    if begins {
+    if is_first {
         // Pictures of an earlier run would distort the estimate.
         run.bar.reset_eta();
     }

@@ -9,13 +9,13 @@ pub mod choices;
 pub mod ending;
 pub mod flow;
 pub mod frame;
-pub mod hurry;
 pub mod intent;
 pub mod menu;
 pub mod notice;
 pub mod page;
 pub mod pictures;
 pub mod preview;
+pub mod priority;
 pub mod reader;
 pub mod scene_card;
 pub mod stage;
@@ -82,7 +82,7 @@ impl Plugin for NovelPlugin {
                 canvas::plugin,
                 preview::plugin,
                 frame::plugin,
-                hurry::plugin,
+                priority::plugin,
             ))
             .add_plugins((intent::plugin, menu::plugin, flow::plugin))
             .add_plugins((stage::plugin, page::plugin, pictures::plugin, choices::plugin))

@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> AppExit {
     app.add_plugins(
         DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(render),
     )
-    .insert_resource(pace(FRAMES))
+    .insert_resource(limit_frame_rate(FRAMES))
     .add_systems(Startup, limit_software_rendering)
     .insert_resource(ClearColor(Color::BLACK))
     .add_plugins(IllustratorPlugins.set(args.illustrator()))
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> AppExit {
 }
 
 /// Limits the frame rate.
-fn pace(frames: f64) -> WinitSettings {
+fn limit_frame_rate(frames: f64) -> WinitSettings {
     let mode = UpdateMode::reactive(Duration::from_secs_f64(1.0 / frames));
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
@@ -55,6 +55,6 @@ fn pace(frames: f64) -> WinitSettings {
 /// Lowers the frame rate with a software renderer, which shares the processor with the worker.
 fn limit_software_rendering(adapter: Res<RenderAdapterInfo>, mut settings: ResMut<WinitSettings>) {
     if adapter.device_type == wgpu::DeviceType::Cpu {
-        *settings = pace(FRAMES_WITHOUT_GPU);
+        *settings = limit_frame_rate(FRAMES_WITHOUT_GPU);
     }
 }

@@ -43,8 +43,8 @@ impl HotSwapAppExt for App {
 
 /// Marks the materials as modified whose images changed their size.
 ///
-/// It reads the change of an image one frame late. Then the texture is prepared, and the new bind group
-/// finds it.
+/// It reads the change of an image one frame late, after the texture is prepared, so that the new bind group
+/// uses it.
 fn touch_materials<M: Asset>(
     mut changes: MessageReader<AssetEvent<Image>>,
     mut sizes: Local<HashMap<AssetId<Image>, UVec2>>,

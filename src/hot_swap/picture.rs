@@ -29,7 +29,7 @@ pub(super) fn placeholder(size: Size, usages: RenderAssetUsages) -> Image {
     let picture = RgbaImage::from_fn(size.width.max(1), size.height.max(1), |_, y| {
         let mix = |from: u8, to: u8| {
             let (from, to) = (u32::from(from), u32::from(to));
-            // Between two bytes, so a byte.
+            // The value is between two bytes, so that the cast is exact.
             ((from * (rows - y) + to * y) / rows) as u8
         };
         Rgba([mix(top[0], bottom[0]), mix(top[1], bottom[1]), mix(top[2], bottom[2]), 255])

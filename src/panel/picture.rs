@@ -89,7 +89,7 @@ pub(super) fn outline(ui: &Ui, rect: Rect, chosen: bool, hovered: bool) {
     ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
 }
 
-/// Width divided by height, clamped to what the layout supports.
+/// Width divided by height, clamped to the range that the layout supports.
 pub(super) fn aspect(size: Size) -> f32 {
     (size.width as f32 / size.height.max(1) as f32).clamp(0.6, 1.8)
 }

@@ -76,7 +76,7 @@ pub(super) fn state_label(entry: &ShotEntry, cx: &PanelContext<'_>) -> &'static 
     if cx.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
 }
 
-/// The state of a shot in a sentence, and what to do about it.
+/// The state of a shot in a sentence, and the next step.
 pub(super) fn in_words(entry: &ShotEntry, cx: &PanelContext<'_>) -> String {
     match entry.state {
         ShotState::Missing => "Not drawn yet.".into(),

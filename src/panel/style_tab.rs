@@ -299,7 +299,7 @@ fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
     ui.add(edit.id_salt(name)).labelled_by(label.id);
 }
 
-/// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere stays as it is.
+/// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere is not rounded.
 fn size(ui: &mut Ui, name: &str, chosen: &mut Option<Size>, usual: Option<Size>) {
     let label = ui.label(name);
     let before = chosen.or(usual).unwrap_or(Size::new(256, 256));

@@ -135,7 +135,7 @@ pub(super) fn progress_bar(part: f32, height: f32) -> ProgressBar {
     ProgressBar::new(part).desired_height(height).corner_radius(height as u8 / 2).fill(ACCENT)
 }
 
-/// An error: what happened, and what to do about it.
+/// Shows an error and its remedy.
 pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
     card().fill(ERROR_FILL).stroke(Stroke::new(1.0, ERROR)).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -146,7 +146,7 @@ pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
     });
 }
 
-/// An empty place: why it is empty, and how to fill it.
+/// Shows why a list is empty, and how to fill it.
 pub(super) fn empty_state(ui: &mut Ui, what: &str, advice: &str) {
     ui.add_space(4.0 * STEP);
     ui.vertical_centered(|ui| {

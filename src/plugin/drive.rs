@@ -73,7 +73,7 @@ impl ProjectOpener {
         }
     }
 
-    /// Draws what the policy says. The only place that decides about drawing without a request.
+    /// Draws according to the policy. No other code draws without a request.
     fn draw(&self, project: &mut Project) {
         if self.draw_policy == DrawPolicy::Auto {
             project.apply(Action::DrawNeeded);
@@ -185,7 +185,7 @@ fn apply_requests(
     }
 }
 
-/// Sends what happened in the project.
+/// Sends the project's updates as messages.
 fn poll_project(
     project: Option<ResMut<Project>>,
     mut tasks: ResMut<WaitingTasks>,

@@ -69,7 +69,7 @@ pub enum IllustratorError {
     AppEnded,
 }
 
-/// The result of an action. Resolves when the action is applied; a drawing that it queues goes on.
+/// The result of an action. Resolves when the action is applied, not when a drawing that it queues is done.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Answer(Reception<Reply>);

@@ -96,7 +96,7 @@ pub(super) fn build(app: &mut App, path: String, formats: StoryFormats) {
         .add_systems(PreUpdate, read_story_file.in_set(IllustratorSystems::Read));
 }
 
-/// Takes the story over whenever its file is loaded.
+/// Reads the story each time its file is loaded.
 fn read_story_file(
     file: Res<StoryFile>,
     stories: Res<Assets<StoryAsset>>,

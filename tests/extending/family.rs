@@ -49,7 +49,7 @@ impl Package for GradientPackage {
     }
 }
 
-/// Models that draw a gradient from black to white, whatever the prompt.
+/// Models that draw a gradient from black to white and ignore the prompt.
 struct Gradient;
 
 impl Family for Gradient {

@@ -7,7 +7,7 @@ use bevy_illustrator::{
     recipe::{ResolvedSampler, Size},
 };
 
-/// Counts the steps, and replaces the finished latents by zeros.
+/// Counts the steps and replaces the finished latents with zeros.
 #[derive(Default)]
 struct Erase {
     before: Vec<usize>,

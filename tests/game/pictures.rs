@@ -279,7 +279,9 @@ fn a_refused_action_is_listed_in_the_notices() {
     let nowhere = ShotId::new("background-nowhere").unwrap();
     // The request waits until the project is open.
     app.world_mut().write_message(Request::from(Action::Draw(vec![nowhere])));
-    update_until(&mut app, 20, "it is reported", |world| !world.resource::<Notices>().0.is_empty());
+    update_until(&mut app, 20, "the refusal is reported", |world| {
+        !world.resource::<Notices>().0.is_empty()
+    });
     let notices = &app.world().resource::<Notices>().0;
     assert!(notices[0].contains("`background-nowhere`"), "{notices:?}");
 }
@@ -289,7 +291,7 @@ fn the_app_exits_at_once_during_a_drawing() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.hold_after(2);
     let mut app = game.start(&painter);
-    update_until(&mut app, 20, "a picture is under way", |world| {
+    update_until(&mut app, 20, "a drawing has started", |world| {
         let project = world.get_resource::<Project>();
         project.is_some_and(|project| !project.studio().jobs().is_empty())
     });

@@ -84,5 +84,5 @@ fn requests_of_the_last_frame_are_applied_once_before_the_app_exits() {
     );
     app.update();
     let jobs = app.world().resource::<Project>().studio().jobs().len();
-    assert_eq!(jobs, 2, "one of the frame before, and one of the last");
+    assert_eq!(jobs, 2, "one request of each of the last two frames");
 }

@@ -77,7 +77,7 @@ fn a_line_that_is_spawned_later_adds_its_portrait() {
     assert_eq!(painter.drawn().len(), 3, "only the new portrait");
 
     app.world_mut().entity_mut(later).despawn();
-    update_until(&mut app, 20, "nothing asks for it any more", |world| {
+    update_until(&mut app, 20, "the portrait is orphaned", |world| {
         sad.shot(world.resource::<Project>().board()).is_none()
     });
     assert_eq!(app.world().resource::<Project>().orphans().count(), 1, "its picture is kept");
@@ -125,7 +125,7 @@ fn an_invalid_story_file_is_reported_with_line_and_column_and_the_old_story_stay
 
     game.write_story(STORY);
     reload(&app);
-    update_until(&mut app, 20, "all is well again", |world| status(world).is_ready());
+    update_until(&mut app, 20, "the story is valid again", |world| status(world).is_ready());
 }
 
 #[test]

@@ -121,14 +121,14 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<Wash>()
         .add_systems(
             PostUpdate,
-            (stretch_canvases, update_outlooks, change_pictures, drift_views)
+            (add_materials, update_outlooks, change_pictures, drift_views)
                 .chain()
                 .after(IllustratorSystems::Swap),
         );
 }
 
 /// Gives each new canvas its material.
-fn stretch_canvases(
+fn add_materials(
     new: Query<(Entity, &Canvas), Without<MaterialNode<CanvasMaterial>>>,
     wash: Res<Wash>,
     mut materials: ResMut<Assets<CanvasMaterial>>,
@@ -196,8 +196,8 @@ fn change_pictures(
         }
         if material.brightness != canvas.brightness {
             let step = time.delta_secs() / canvas.fade;
-            let way = canvas.brightness - material.brightness;
-            material.brightness += way.clamp(-step, step);
+            let difference = canvas.brightness - material.brightness;
+            material.brightness += difference.clamp(-step, step);
         }
     }
 }
@@ -212,8 +212,8 @@ fn drift_views(
     for (canvas, node) in canvases.iter().filter(|(canvas, _)| canvas.drift > 0.0) {
         let Some(mut material) = materials.get_mut(&node.0) else { continue };
         material.zoom = 1.0 - canvas.drift * (1.0 - 0.5 * (t * 0.05).cos());
-        let room = 0.5 * (1.0 - material.zoom);
-        material.pan = room * Vec2::new((t * 0.031).sin(), (t * 0.047 + 1.0).sin());
+        let margin = 0.5 * (1.0 - material.zoom);
+        material.pan = margin * Vec2::new((t * 0.031).sin(), (t * 0.047 + 1.0).sin());
     }
 }
 

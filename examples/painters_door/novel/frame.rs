@@ -50,7 +50,7 @@ pub(super) fn plugin(app: &mut App) {
 
 /// Spawns a framed picture as a child of `parent` and returns the frame's entity. The illustration is on
 /// the returned canvas.
-pub fn hang(
+pub fn spawn(
     parent: &mut ChildSpawnerCommands,
     fonts: &Fonts,
     framing: Framing,
@@ -113,7 +113,7 @@ pub fn hang(
 }
 
 /// Spawns a framed picture on an easel and returns the canvas's entity.
-pub fn set_on_easel(
+pub fn spawn_on_easel(
     parent: &mut ChildSpawnerCommands,
     fonts: &Fonts,
     framing: Framing,
@@ -154,7 +154,7 @@ pub fn set_on_easel(
     parent.spawn(easel).with_children(|easel| {
         easel.spawn(leg(13.0, 5.0));
         easel.spawn(leg(84.0, -5.0));
-        canvas = hang(easel, fonts, framing, illustration);
+        canvas = spawn(easel, fonts, framing, illustration);
         easel.spawn(ledge);
     });
     canvas

@@ -230,7 +230,7 @@ fn show_more_mark(
     let more = typing.is_done() && page.is_some_and(|page| page.choices.is_empty());
     visibility.set_if_neq(if more { Visibility::Inherited } else { Visibility::Hidden });
     if more {
-        let breath = 0.65 + 0.35 * (time.elapsed_secs() * 3.0).sin();
-        colour.0 = theme::GOLD.with_alpha(breath);
+        let pulse = 0.65 + 0.35 * (time.elapsed_secs() * 3.0).sin();
+        colour.0 = theme::GOLD.with_alpha(pulse);
     }
 }

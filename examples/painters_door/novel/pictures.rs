@@ -89,7 +89,8 @@ fn fill_slots(
             (Some(wanted), Some(current)) if slot.style == FrameStyle::Card => **current = wanted,
             (Some(wanted), _) => {
                 commands.entity(entity).despawn_children().insert(Rise::now());
-                slot.canvas = Some(hang(&mut commands, entity, slot.style, &fonts, story, wanted));
+                slot.canvas =
+                    Some(spawn_frame(&mut commands, entity, slot.style, &fonts, story, wanted));
             }
             (None, _) => {
                 commands.entity(entity).despawn_children();
@@ -99,7 +100,7 @@ fn fill_slots(
     }
 }
 
-fn hang(
+fn spawn_frame(
     commands: &mut Commands,
     slot: Entity,
     style: FrameStyle,
@@ -109,9 +110,9 @@ fn hang(
 ) -> Entity {
     let mut canvas = Entity::PLACEHOLDER;
     commands.entity(slot).with_children(|slot| match style {
-        FrameStyle::Card => canvas = frame::hang(slot, fonts, frame::CARD, illustration),
+        FrameStyle::Card => canvas = frame::spawn(slot, fonts, frame::CARD, illustration),
         FrameStyle::Easel => {
-            canvas = frame::set_on_easel(slot, fonts, frame::PAINTING, illustration);
+            canvas = frame::spawn_on_easel(slot, fonts, frame::PAINTING, illustration);
         }
         FrameStyle::Miniature => {
             let name = item_name(story, &illustration);
@@ -122,7 +123,7 @@ fn hang(
                 ..default()
             };
             slot.spawn(column).with_children(|column| {
-                canvas = frame::hang(column, fonts, frame::MINIATURE, illustration);
+                canvas = frame::spawn(column, fonts, frame::MINIATURE, illustration);
                 column.spawn((
                     Text::new(name),
                     fonts.italic(20.0),

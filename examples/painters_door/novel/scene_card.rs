@@ -11,9 +11,9 @@ use super::{
 };
 
 /// How long a card is visible, in seconds.
-const STAYS: f32 = 2.6;
+const VISIBLE_SECONDS: f32 = 2.6;
 /// The duration of fading in and of fading out, in seconds.
-const FADES: f32 = 0.6;
+const FADE_SECONDS: f32 = 0.6;
 
 /// A card over the page. Typing waits until it is gone.
 #[derive(Component, Debug, Default)]
@@ -103,11 +103,13 @@ fn fade_card(
 ) {
     for (entity, mut card, children) in &mut cards {
         card.age += time.delta_secs();
-        if card.age > STAYS {
+        if card.age > VISIBLE_SECONDS {
             commands.entity(entity).despawn();
             continue;
         }
-        let seen = (card.age / FADES).min((STAYS - card.age) / FADES).clamp(0.0, 1.0);
+        let seen = (card.age / FADE_SECONDS)
+            .min((VISIBLE_SECONDS - card.age) / FADE_SECONDS)
+            .clamp(0.0, 1.0);
         for &child in children {
             if let Ok(mut text) = texts.get_mut(child) {
                 text.0.set_alpha(seen);

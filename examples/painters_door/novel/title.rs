@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How long the easel shows each picture while none is being painted, in seconds.
-const LOOK: f32 = 6.0;
+const PICTURE_SECONDS: f32 = 6.0;
 
 /// The canvas on the easel.
 #[derive(Component, Debug, Default)]
@@ -73,7 +73,7 @@ fn open_title(
         title.spawn(right).with_children(|right| {
             let framing = Framing { side: 330.0, ..frame::PAINTING };
             let illustration = Illustration::default();
-            let canvas = frame::set_on_easel(right, &fonts, framing, illustration);
+            let canvas = frame::spawn_on_easel(right, &fonts, framing, illustration);
             right.commands_mut().entity(canvas).insert(Showpiece::default());
             right.spawn((
                 ShowpieceName,
@@ -126,9 +126,9 @@ fn change_showpiece(
     let empty = *illustration == Illustration::default();
     let next = match project.studio().current() {
         // A picture that was just finished stays for a moment.
-        Some(_) if !empty && showpiece.age < LOOK / 2.0 => return,
+        Some(_) if !empty && showpiece.age < PICTURE_SECONDS / 2.0 => return,
         Some(view) => board.shot(&view.job.shot),
-        None if !empty && showpiece.age < LOOK => return,
+        None if !empty && showpiece.age < PICTURE_SECONDS => return,
         None => painted(&project, showpiece.turn),
     };
     let Some(shot) = next else { return };

@@ -198,7 +198,7 @@ fn buttons(
         if (!siblings.is_empty() || cx.job_of(&candidate.shot).is_some())
             && ui
                 .button("Accept, discard others")
-                .on_hover_text("Accepts this take, discards the others of the same request, and cancels what is left of the request")
+                .on_hover_text("Accepts this take, discards the others of the same request, and cancels its waiting jobs")
                 .clicked()
         {
             for other in siblings {

@@ -79,7 +79,7 @@ impl Canvas {
         }
     }
 
-    /// Runs a command that does not depend on the project: undo, redo, zoom, and showing the parts.
+    /// Runs a command that needs only the open take: undo, redo, zoom, and showing the parts.
     pub(super) fn run_view_command(&mut self, ui: &Ui, command: Command, session: &mut Session) {
         match command {
             Command::Undo

@@ -152,7 +152,7 @@ fn wide_layout(
                 propagation::propagation(ui, cx, take);
             });
     }
-    // Clips what is too wide, which would otherwise push the picture below the parts.
+    // Clips wide content, which would otherwise push the picture below the parts.
     let mut free = ui.available_rect_before_wrap();
     free.min.x += 6.0;
     let mut middle = ui.new_child(UiBuilder::new().max_rect(free));

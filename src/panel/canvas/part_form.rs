@@ -161,7 +161,7 @@ fn mask_buttons(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) {
             press("Shrink", "Reduces the mask on all sides", &|mask| mask.shrunk(pixels));
             press("Feather", "Softens the edge of the mask", &|mask| mask.feathered(pixels));
             press("Invert", "Swaps inside and outside", &Mask::inverted);
-            press("Fill holes", "Adds what the mask encloses", &Mask::without_holes);
+            press("Fill holes", "Adds the areas that the mask encloses", &Mask::without_holes);
             press("Select all", "Covers the whole picture", &|_| Mask::full(width, height));
             press("Clear", "Empties the mask", &|_| Mask::empty(width, height));
             ui.add(DragValue::new(&mut form.pixels).range(1..=256).suffix(" px"))

@@ -116,7 +116,7 @@ impl Tool {
             Self::Box => "Drag a box.",
             Self::Colour => "Click a colour.",
             Self::Object => {
-                "Click an object, or drag a box around it. Shift-click what does not belong to it."
+                "Click an object, or drag a box around it. Shift-click excludes an area from it."
             }
             Self::Scribble => {
                 "Draw a rough shape in colours. Alt-click picks a colour from the picture."

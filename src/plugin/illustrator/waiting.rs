@@ -109,8 +109,8 @@ impl WaitingTasks {
                 _ => {}
             }
         }
-        // The project hears of a job's end in the poll after it left the queue, at the latest. One that ended
-        // without a word then was cancelled.
+        // The project reports the end of a job no later than the poll after the job left the queue. A job without
+        // a report by then was cancelled.
         self.finish(
             |drawing| drawing.ended && !queued.contains(&drawing.job),
             |shot| Err(IllustratorError::Cancelled(shot.clone())),

@@ -206,7 +206,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
-    // After an edit of the result, the author need not decide about it again.
+    // A result that was edited further needs no decision.
     let parts = {
         let art = panel.state().project.art();
         art.take(other, &made).unwrap().recipe().edit.clone().unwrap().parts
@@ -219,7 +219,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     let accept = Action::Accept { shot: other.clone(), take: last };
     panel.state_mut().apply(accept).unwrap();
     panel.run_steps(3);
-    assert!(panel.query_by_label_contains("Accept").is_none(), "everything is decided");
+    assert!(panel.query_by_label_contains("Accept").is_none(), "no result needs a decision");
 }
 
 #[test]

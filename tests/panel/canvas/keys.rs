@@ -37,7 +37,7 @@ fn a_rebound_key_is_saved() {
     let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
     press(&mut panel, "Keys");
-    assert!(!has(&panel, "Key of Lasso: B"), "Esc closes the list");
+    assert!(!has(&panel, "Key of Lasso: B"), "the second press closes the list");
     key(&mut panel, Modifiers::NONE, Key::B);
     assert!(has(&panel, "Draw around the part"), "the new key selects the lasso");
 

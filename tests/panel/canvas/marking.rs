@@ -126,8 +126,8 @@ fn the_draw_button_names_its_edits_and_requests_them() {
     assert!(has(&panel, "choose an edit"));
     choose(&mut panel, EditKind::Replace, "a moon");
     let asked = panel.state_mut().apply_requests();
-    let said = saved_layers(&asked)[0].clone();
-    assert_eq!(said.edit.as_ref().unwrap().words, "a moon", "the typed prompt is saved");
+    let layer = saved_layers(&asked)[0].clone();
+    assert_eq!(layer.edit.as_ref().unwrap().words, "a moon", "the typed prompt is saved");
     press(&mut panel, "Replace part 1");
     let asked = panel.state_mut().apply_requests();
     let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
@@ -136,7 +136,7 @@ fn the_draw_button_names_its_edits_and_requests_them() {
         panic!("{asked:?}");
     };
     assert_eq!((of, parent), (&shot, &take(&panel, &shot, 0).id));
-    assert_eq!((&parts[0].mask, &parts[0].edit), (&said.mask, said.edit.as_ref().unwrap()));
+    assert_eq!((&parts[0].mask, &parts[0].edit), (&layer.mask, layer.edit.as_ref().unwrap()));
 }
 
 #[test]

@@ -66,8 +66,8 @@ fn outlines_combine_with_the_part_as_set_by_keys_and_menu() {
     assert_eq!(places, [0, 255, 0], "Ctrl and Shift intersect");
     choose_from(&mut panel, "add", "replace");
     boxed(&mut panel, &shot, (0.3, 0.6), (0.5, 0.8), Modifiers::NONE);
-    let anew = mask(&mut panel);
-    assert_eq!([at(&anew, 0.4, 0.7), at(&anew, 0.6, 0.6)], [255, 0]);
+    let replaced = mask(&mut panel);
+    assert_eq!([at(&replaced, 0.4, 0.7), at(&replaced, 0.6, 0.6)], [255, 0]);
 }
 
 #[test]

@@ -13,12 +13,14 @@ pub(super) fn plugin(app: &mut App) {
     // Before the poll, so that this frame applies the request. The canvases are those of the previous frame.
     app.add_systems(
         PreUpdate,
-        hurry.run_if(resource_exists::<Project>).before(IllustratorSystems::Poll),
+        prioritise_visible_shots
+            .run_if(resource_exists::<Project>)
+            .before(IllustratorSystems::Poll),
     );
 }
 
 /// Moves a picture to the front of the queue when a canvas starts to wait for it.
-fn hurry(
+fn prioritise_visible_shots(
     waiting: Query<
         (&Illustration, &Outlook),
         (With<Canvas>, Or<(Changed<Illustration>, Changed<Outlook>)>),
