@@ -120,12 +120,12 @@ impl Illustrations {
         let mut released = Vec::new();
         self.handles().by_shot.retain(|shot, slot| {
             let unused = !slot.is_held();
-            let keeps = !(unused && slot.unused);
+            let is_used = !(unused && slot.unused);
             slot.unused = unused;
-            if !keeps {
+            if !is_used {
                 released.push(shot.clone());
             }
-            keeps
+            is_used
         });
         released
     }

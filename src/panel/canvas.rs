@@ -86,7 +86,7 @@ pub(super) struct Canvas {
     /// The take to open in the next frame.
     next_take: Option<TakeId>,
     /// Marks that are being saved for the take that opens next.
-    carried: Option<(ShotId, TakeId, SaveState)>,
+    carried_marks: Option<(ShotId, TakeId, SaveState)>,
     changed_at: f64,
 }
 
@@ -115,7 +115,7 @@ impl Default for Canvas {
             candidates: Candidates::default(),
             compare: Comparison::default(),
             next_take: None,
-            carried: None,
+            carried_marks: None,
             changed_at: 0.0,
         }
     }
@@ -128,7 +128,7 @@ pub(super) fn canvas_tab(
     selection: &mut Selection,
     cx: &mut PanelContext<'_>,
 ) {
-    let Some((shot, take)) = viewed(selection, cx) else {
+    let Some((shot, take)) = viewed_take(selection, cx) else {
         let advice =
             "Select a shot with a picture on the storyboard, to mark and edit its parts here.";
         theme::empty_state(ui, "No picture to edit", advice);
@@ -137,7 +137,7 @@ pub(super) fn canvas_tab(
     };
     // A take that is drawn meanwhile must not replace the open one.
     selection.take.get_or_insert_with(|| take.id.clone());
-    canvas.come_back();
+    canvas.resume();
     if !std::mem::replace(&mut canvas.keys_loaded, true) {
         let kept = cx.project.art().keys();
         if !kept.is_empty() {
@@ -215,7 +215,7 @@ pub(super) fn leave(canvas: &mut Canvas) -> Vec<Request> {
 }
 
 /// The selected shot, and its take to view.
-fn viewed<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot, &'a Take)> {
+fn viewed_take<'a>(selection: &Selection, cx: &PanelContext<'a>) -> Option<(&'a Shot, &'a Take)> {
     let id = selection.front.as_ref()?;
     let shot = cx.project.board().shot(id)?;
     Some((shot, cx.viewed_take(selection, id)?))
@@ -229,13 +229,13 @@ impl Canvas {
         if let Some(session) = &mut self.session {
             session.receive(update);
         }
-        if let Some((shot, take, save)) = &mut self.carried {
+        if let Some((shot, take, save)) = &mut self.carried_marks {
             save.receive(update, (shot, take));
         }
     }
 
     /// Call this when the canvas is shown again. Marks that somebody else saved meanwhile replace its own.
-    fn come_back(&mut self) {
+    fn resume(&mut self) {
         if std::mem::take(&mut self.is_away) {
             self.session.take_if(|session| session.is_overwritten());
             self.retry_save();
@@ -269,10 +269,11 @@ impl Canvas {
         self.note = None;
         self.edit_preview = None;
         self.part_form = part_form::FormState::default();
-        let carried = self.carried.take().filter(|(_, id, _)| *id == take.id);
-        let carried = carried.map(|(.., save)| save);
-        let is_new = carried.is_some();
-        let mut session = Session::open(ui.ctx(), cx.project, take, &self.segmenter_model, carried);
+        let carried_marks = self.carried_marks.take().filter(|(_, id, _)| *id == take.id);
+        let carried_marks = carried_marks.map(|(.., save)| save);
+        let is_new = carried_marks.is_some();
+        let mut session =
+            Session::open(ui.ctx(), cx.project, take, &self.segmenter_model, carried_marks);
         if !is_new {
             self.recent.resume(&mut session);
         }
@@ -336,7 +337,7 @@ impl Canvas {
                 Action::SetMarks { shot: shot.clone(), take: take.clone(), marks: marks.clone() };
             let mut save = SaveState::new(Marks::default());
             save.requested(cx.request(action), marks);
-            self.carried = Some((shot, take, save));
+            self.carried_marks = Some((shot, take, save));
         }
     }
 }

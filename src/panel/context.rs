@@ -52,7 +52,8 @@ impl<'a> PanelContext<'a> {
         self.queue_place(shot).map(|place| self.overview.jobs[place].id)
     }
 
-    /// The take to show for a shot: the selected one, or else the one that the game shows, ignoring candidates on trial.
+    /// The take to show for a shot: the selected one, or else the one that the game shows. Candidates on trial do
+    /// not count.
     pub fn viewed_take(&self, selection: &Selection, shot: &ShotId) -> Option<&'a Take> {
         let (art, board) = (self.project.art(), self.project.board());
         let selected = |take: &TakeId| art.take(shot, take).ok();

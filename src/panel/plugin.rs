@@ -42,8 +42,8 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 /// | Enter, Delete | accepts or discards the take |
 /// | Ctrl+Enter | applies the typed prompt, and draws |
 ///
-/// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a click in
-/// it until a click on the game.
+/// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a
+/// click in it until a click on the game.
 ///
 /// It adds [`EguiPlugin`] unless the game added it before. Without a renderer there is no panel; the renderer must be
 /// added before. A game should ignore keys and clicks for the panel: see
@@ -92,7 +92,7 @@ impl Plugin for PanelPlugin {
         app.add_systems(PreUpdate, receive_updates.after(IllustratorSystems::Poll));
         app.add_systems(EguiPrimaryContextPass, show).add_systems(
             Last,
-            leave_last
+            leave_on_exit
                 .after(ExitSystems)
                 .before(IllustratorSystems::Poll)
                 .run_if(on_message::<AppExit>),
@@ -183,7 +183,7 @@ fn receive_updates(mut state: ResMut<PanelState>, mut updates: MessageReader<Upd
 }
 
 /// Saves the marks when the app exits.
-fn leave_last(mut state: ResMut<PanelState>, mut requests: MessageWriter<Request>) {
+fn leave_on_exit(mut state: ResMut<PanelState>, mut requests: MessageWriter<Request>) {
     state.canvas.retry_save();
     requests.write_batch(state.leave());
 }
@@ -198,26 +198,26 @@ fn is_toggled(input: &egui::InputState) -> bool {
 /// A window along the right-hand side of the game. It is not an egui panel because egui takes the pointer only above
 /// windows.
 fn side_window(context: &egui::Context, tab: Tab) -> Window<'static> {
-    let room = context.viewport_rect();
+    let screen = context.viewport_rect();
     // The canvas needs more width than the lists. Each window keeps the width that the author gave it.
     let (name, share) = match tab {
         Tab::Canvas => ("Illustrator's canvas", 0.72),
         _ => ("Illustrator", 0.375),
     };
-    let most = (room.width() - 160.0).max(360.0);
+    let max_width = (screen.width() - 160.0).max(360.0);
     let width = if tab == Tab::Canvas {
-        room.width() * share
+        screen.width() * share
     } else {
-        (room.width() * share).clamp(400.0, 640.0)
+        (screen.width() * share).clamp(400.0, 640.0)
     };
     Window::new(name)
         .title_bar(false)
         .anchor(Align2::RIGHT_TOP, [0.0, 0.0])
         .frame(Frame::new())
         .resizable([true, false])
-        .default_width(width.min(most))
+        .default_width(width.min(max_width))
         .min_width(360.0)
-        .max_width(most)
-        .min_height(room.height())
-        .max_height(room.height())
+        .max_width(max_width)
+        .min_height(screen.height())
+        .max_height(screen.height())
 }

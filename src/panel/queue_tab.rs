@@ -19,9 +19,9 @@ const FAILED_ROW: f32 = 56.0;
 pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>) {
     let overview = cx.overview;
     let current = cx.current.clone();
-    let under_way = current.as_ref().map(|view| view.job.id);
+    let current_job = current.as_ref().map(|view| view.job.id);
     let waiting: Vec<&QueuedJob> =
-        overview.jobs.iter().filter(|job| Some(job.id) != under_way).collect();
+        overview.jobs.iter().filter(|job| Some(job.id) != current_job).collect();
     let failed: Vec<&ShotEntry> = overview.failed().collect();
 
     if waiting.is_empty() && current.is_none() && failed.is_empty() {

@@ -34,18 +34,18 @@ impl Selection {
     /// A plain click: selects only this shot.
     pub fn only(&mut self, shot: ShotId) {
         self.shots = BTreeSet::from([shot.clone()]);
-        self.look_at(Some(shot));
+        self.set_front(Some(shot));
     }
 
     /// A click with Ctrl: selects or deselects a shot.
     pub fn toggle(&mut self, shot: ShotId) {
         if self.shots.remove(&shot) {
             if self.front.as_ref() == Some(&shot) {
-                self.look_at(self.shots.first().cloned());
+                self.set_front(self.shots.first().cloned());
             }
         } else {
             self.shots.insert(shot.clone());
-            self.look_at(Some(shot));
+            self.set_front(Some(shot));
         }
     }
 
@@ -59,18 +59,18 @@ impl Selection {
 
     pub fn clear(&mut self) {
         self.shots.clear();
-        self.look_at(None);
+        self.set_front(None);
     }
 
     /// Deselects shots that no longer exist.
     pub fn retain(&mut self, is_there: impl Fn(&ShotId) -> bool) {
         self.shots.retain(&is_there);
         if self.front.as_ref().is_some_and(|id| !is_there(id)) {
-            self.look_at(None);
+            self.set_front(None);
         }
     }
 
-    fn look_at(&mut self, shot: Option<ShotId>) {
+    fn set_front(&mut self, shot: Option<ShotId>) {
         if self.front != shot {
             self.front = shot;
             self.take = None;

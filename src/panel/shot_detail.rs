@@ -69,14 +69,14 @@ fn summary(
     shot: Option<&Shot>,
 ) {
     let Some(entry) = cx.overview.entry(id) else { return };
-    let room = picture_room(ui.available_width(), shot);
+    let size = picture_size(ui.available_width(), shot);
     ui.horizontal_top(|ui| {
         let take = cx.viewed_take(selection, id);
         let content = match take {
-            Some(take) if selection.take.is_some() => Some(Content::take(cx, take, room.x)),
-            _ => Content::of(cx, id, room.x),
+            Some(take) if selection.take.is_some() => Some(Content::take(cx, take, size.x)),
+            _ => Content::of(cx, id, size.x),
         };
-        let (rect, response) = ui.allocate_exact_size(room, Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
         picture::paint(ui, rect, content.as_ref(), "No picture yet", Color32::WHITE);
         let accessible_name = format!("Picture of {}", entry.title);
         response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &accessible_name));
@@ -97,7 +97,7 @@ fn summary(
 }
 
 /// The size of the large picture: a fraction of the width, in the aspect ratio of the shot.
-fn picture_room(width: f32, shot: Option<&Shot>) -> Vec2 {
+fn picture_size(width: f32, shot: Option<&Shot>) -> Vec2 {
     let aspect = shot.map_or(1.0, |shot| picture::aspect(shot.recipe.size));
     let width = (width * if aspect > 1.2 { 0.52 } else { 0.42 }).clamp(96.0, 480.0);
     vec2(width, width / aspect)

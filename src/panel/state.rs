@@ -74,9 +74,9 @@ impl PanelState {
     pub fn receive(&mut self, update: &Update) {
         self.canvas.receive(update);
         if let Update::Applied { id, result } = update {
-            let is_ok = result.is_ok();
-            self.words.receive(*id, is_ok);
-            self.style.receive(*id, is_ok);
+            let accepted = result.is_ok();
+            self.words.receive(*id, accepted);
+            self.style.receive(*id, accepted);
         }
     }
 

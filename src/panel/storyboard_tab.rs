@@ -24,18 +24,18 @@ const WIDE: f32 = 860.0;
 pub(super) fn storyboard_tab(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>) {
     state.selection.retain(|id| cx.overview.entry(id).is_some());
     if state.selection.front.is_some() {
-        let room = ui.available_size();
+        let available = ui.available_size();
         let frame = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
-        let panel = if room.x >= WIDE {
+        let panel = if available.x >= WIDE {
             let frame = Frame::new().inner_margin(Margin { left: 12, ..Margin::ZERO });
             Panel::right(ui.id().with("detail beside"))
-                .default_size(room.x * 0.5)
-                .size_range(320.0..=room.x - 260.0)
+                .default_size(available.x * 0.5)
+                .size_range(320.0..=available.x - 260.0)
                 .frame(frame)
         } else {
             Panel::bottom(ui.id().with("detail below"))
-                .default_size(room.y * 0.6)
-                .size_range(140.0..=(room.y - 190.0).max(150.0))
+                .default_size(available.y * 0.6)
+                .size_range(140.0..=(available.y - 190.0).max(150.0))
                 .frame(frame)
         };
         panel.resizable(true).show(ui, |ui| {

@@ -23,8 +23,8 @@ pub(super) struct StyleDraft {
     typed: Option<Typed>,
     /// The request that applies it.
     pending: Option<ActionId>,
-    /// The number of pictures that would become stale, with the version of the project and the style that it was computed
-    /// for.
+    /// The number of pictures that would become stale, with the version of the project and the style that it was
+    /// computed for.
     stale: Option<(u64, Style, usize)>,
     /// The defaults of the model with this name.
     defaults: Option<(String, ModelDefaults)>,
@@ -59,12 +59,12 @@ impl StyleDraft {
         &self.defaults.insert(known).1
     }
 
-    /// Processes the answer to a request. An applied draft is dropped, so that the current style is shown. A refused draft
-    /// stays.
-    pub fn receive(&mut self, id: ActionId, is_ok: bool) {
+    /// Processes the answer to a request. An applied draft is dropped, so that the current style is shown. A refused
+    /// draft stays.
+    pub fn receive(&mut self, id: ActionId, accepted: bool) {
         if self.pending == Some(id) {
             self.pending = None;
-            self.typed = self.typed.take().filter(|_| !is_ok);
+            self.typed = self.typed.take().filter(|_| !accepted);
         }
     }
 
@@ -74,7 +74,7 @@ impl StyleDraft {
         match &self.stale {
             Some((of, for_style, stale)) if *of == version && for_style == style => *stale,
             _ => {
-                let stale = would_be_stale(cx.project, style);
+                let stale = count_stale(cx.project, style);
                 self.stale = Some((version, style.clone(), stale));
                 stale
             }
@@ -83,7 +83,7 @@ impl StyleDraft {
 }
 
 /// How many current pictures another style would make stale.
-fn would_be_stale(project: &Project, style: &Style) -> usize {
+fn count_stale(project: &Project, style: &Style) -> usize {
     let style = style.with_sizes_of(&project.defaults(&style.model));
     let board = Storyboard::plan(project.story(), &style, project.art().words());
     let changes = board.shots().iter().filter(|shot| {
@@ -95,20 +95,20 @@ fn would_be_stale(project: &Project, style: &Style) -> usize {
 
 /// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
-    let in_force = Typed::new(cx.project.style());
-    let before = draft.typed.take().unwrap_or_else(|| in_force.clone());
+    let current = Typed::new(cx.project.style());
+    let before = draft.typed.take().unwrap_or_else(|| current.clone());
     let mut typed = before.clone();
     let footer = egui::Panel::bottom(ui.id().with("style buttons"))
         .frame(egui::Frame::new())
         .resizable(false);
-    let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &in_force)).inner;
+    let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &current)).inner;
     let defaults = draft.defaults(&typed.style.model, cx.project).clone();
     theme::scroll("style").show(ui, |ui| form(ui, &mut typed, &defaults));
     if typed != before {
         // Text typed after `Apply` is a new draft.
         draft.pending = None;
     }
-    draft.typed = Some(typed).filter(|typed| *typed != in_force && !dropped);
+    draft.typed = Some(typed).filter(|typed| *typed != current && !dropped);
 }
 
 /// Shows the buttons. Returns whether the author dropped the draft.
@@ -117,10 +117,10 @@ fn buttons(
     draft: &mut StyleDraft,
     cx: &mut PanelContext<'_>,
     typed: &Typed,
-    in_force: &Typed,
+    current: &Typed,
 ) -> bool {
     let mut dropped = false;
-    let changed = typed != in_force;
+    let changed = typed != current;
     let wanted = typed.style();
     ui.add_space(STEP);
     match &wanted {
@@ -246,11 +246,11 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
 
     theme::section(ui, "Sizes, in pixels");
     rows(ui, "sizes", |ui| {
-        let (sizes, usual) = (&mut style.sizes, Sizes::default().resolve(defaults));
-        size(ui, "Backgrounds", &mut sizes.background, usual.background);
-        size(ui, "Portraits", &mut sizes.portrait, usual.portrait);
-        size(ui, "Moments", &mut sizes.moment, usual.moment);
-        size(ui, "Items", &mut sizes.item, usual.item);
+        let (sizes, default) = (&mut style.sizes, Sizes::default().resolve(defaults));
+        size(ui, "Backgrounds", &mut sizes.background, default.background);
+        size(ui, "Portraits", &mut sizes.portrait, default.portrait);
+        size(ui, "Moments", &mut sizes.moment, default.moment);
+        size(ui, "Items", &mut sizes.item, default.item);
     });
     ui.add_space(STEP);
 }
@@ -300,9 +300,9 @@ fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
 }
 
 /// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere is not rounded.
-fn size(ui: &mut Ui, name: &str, chosen: &mut Option<Size>, usual: Option<Size>) {
+fn size(ui: &mut Ui, name: &str, chosen: &mut Option<Size>, default: Option<Size>) {
     let label = ui.label(name);
-    let before = chosen.or(usual).unwrap_or(Size::new(256, 256));
+    let before = chosen.or(default).unwrap_or(Size::new(256, 256));
     let size = &mut { before };
     ui.horizontal(|ui| {
         for (side, pixels) in [("width", &mut size.width), ("height", &mut size.height)] {

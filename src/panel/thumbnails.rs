@@ -59,7 +59,7 @@ pub const SMALL_SIDE: u32 = 256;
 /// The maximum memory of textures. Beyond it, the least recently visible ones are evicted, but never visible ones.
 const BUDGET_BYTES: usize = 96 << 20;
 /// The maximum number of pictures that are loaded at a time, so that pictures that scroll past do not pile up.
-const MOST_WAITING: usize = 16;
+const MAX_LOADING: usize = 16;
 /// The maximum number of textures that are uploaded in a frame.
 const MOST_UPLOADS: usize = 6;
 
@@ -164,8 +164,8 @@ impl ThumbnailCache {
     fn end_gesture(&mut self) {
         let mut bytes: usize = self.slots.values().map(|slot| slot.content.bytes()).sum();
         while bytes > BUDGET_BYTES {
-            let unseen = self.slots.iter().filter(|(_, slot)| slot.seen + 1 < self.frame);
-            let Some((key, _)) = unseen.min_by_key(|(_, slot)| slot.seen) else { return };
+            let hidden = self.slots.iter().filter(|(_, slot)| slot.seen + 1 < self.frame);
+            let Some((key, _)) = hidden.min_by_key(|(_, slot)| slot.seen) else { return };
             let key = key.clone();
             bytes -= self.slots.remove(&key).map_or(0, |slot| slot.content.bytes());
         }
@@ -179,7 +179,7 @@ impl ThumbnailCache {
             slot.seen = self.frame;
             return slot.content.texture();
         }
-        if self.waiting < MOST_WAITING && self.requests.send((key.clone(), take.clone())).is_ok() {
+        if self.waiting < MAX_LOADING && self.requests.send((key.clone(), take.clone())).is_ok() {
             self.waiting += 1;
             let content = Content::Loading;
             self.slots.insert(key, Slot { content, modified: None, seen: self.frame });

@@ -36,20 +36,20 @@ struct Typed {
 impl WordsDrafts {
     /// Processes the answer to a request. An applied draft is dropped, so that the current values are shown. A refused
     /// draft stays.
-    pub fn receive(&mut self, id: ActionId, is_ok: bool) {
+    pub fn receive(&mut self, id: ActionId, accepted: bool) {
         self.0.retain(|_, draft| {
             let is_answered = draft.pending == Some(id);
             if is_answered {
                 draft.pending = None;
             }
-            !(is_answered && is_ok)
+            !(is_answered && accepted)
         });
     }
 }
 
 impl Typed {
     /// The current values.
-    fn in_force(shot: &Shot, own: &ShotWords) -> Self {
+    fn current(shot: &Shot, own: &ShotWords) -> Self {
         Self {
             words: own.words.clone().unwrap_or_else(|| words_of(shot)),
             negative_prompt: own.negative_prompt.clone().unwrap_or_default(),
@@ -62,7 +62,7 @@ impl Typed {
     /// # Errors
     /// When the seed is not valid.
     fn to_words(&self, shot: &Shot, own: &ShotWords) -> Result<ShotWords, String> {
-        let now = Self::in_force(shot, own);
+        let now = Self::current(shot, own);
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let seed = parse_seed(&self.seed)?;
         let words = if self.words == now.words { own.words.clone() } else { text(&self.words) };
@@ -88,8 +88,8 @@ pub(super) fn words_editor(
     shot: &Shot,
 ) {
     let own = own_words(cx.project, shot);
-    let in_force = Typed::in_force(shot, &own);
-    let new = || WordsDraft { typed: in_force.clone(), pending: None };
+    let current = Typed::current(shot, &own);
+    let new = || WordsDraft { typed: current.clone(), pending: None };
     let before = drafts.0.remove(&shot.id).unwrap_or_else(new);
     let mut typed = before.typed.clone();
 
@@ -124,7 +124,7 @@ pub(super) fn words_editor(
     if let Err(error) = &wanted {
         theme::error_box(ui, error, "");
     }
-    let changed = typed != in_force;
+    let changed = typed != current;
     let shortcut = || ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
     let mut apply = changed && wanted.is_ok() && focused && shortcut();
     let mut revert = false;

@@ -87,8 +87,8 @@ impl Candidates {
         self.selected = next.checked_sub(1).map(|at| all[at].clone());
     }
 
-    /// Selects the candidate after the selected one, which is about to be discarded. Without one, selects the one before it,
-    /// or none.
+    /// Selects the candidate after the selected one, which is about to be discarded. If there is none, selects the one
+    /// before it, or none.
     pub fn select_neighbour(&mut self, takes: &[Take], take: &Take) {
         let discarded = self.selected.clone();
         self.step(takes, take, 1);
@@ -114,8 +114,8 @@ impl Candidates {
             cx.request(Action::TryOn { shot, take: None });
         }
         let wanted = self.selected.clone().filter(|_| self.preview_in_game);
-        let is_ours = self.trial_shot.is_some();
-        if wanted.as_ref() == cx.project.trial(&take.shot) || (wanted.is_none() && !is_ours) {
+        let is_own_trial = self.trial_shot.is_some();
+        if wanted.as_ref() == cx.project.trial(&take.shot) || (wanted.is_none() && !is_own_trial) {
             return;
         }
         self.trial_shot = wanted.as_ref().map(|_| take.shot.clone());

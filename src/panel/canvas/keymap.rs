@@ -181,8 +181,8 @@ impl Keymap {
     /// The bindings that differ from the default: names of keys, such as `Ctrl+Z`, by names of commands.
     #[must_use]
     pub fn changes(&self) -> BTreeMap<String, Vec<String>> {
-        let usual = Self::default();
-        let changed = self.0.iter().filter(|(command, keys)| usual.keys(**command) != *keys);
+        let default = Self::default();
+        let changed = self.0.iter().filter(|(command, keys)| default.keys(**command) != *keys);
         changed
             .map(|(command, keys)| {
                 (command.name().to_owned(), keys.iter().copied().map(name).collect())

@@ -62,8 +62,8 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
         canvas.keymap.bind(command, [key]);
         canvas.rebinding = None;
     }
-    let is_usual = canvas.keymap == Keymap::default();
-    if ui.add_enabled(!is_usual, Button::new("Reset all")).clicked() {
+    let is_default = canvas.keymap == Keymap::default();
+    if ui.add_enabled(!is_default, Button::new("Reset all")).clicked() {
         canvas.keymap = Keymap::default();
     }
 }

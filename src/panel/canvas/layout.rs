@@ -124,12 +124,12 @@ fn wide_layout(
     cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
-    let bare = Frame::new();
+    let frame = Frame::new();
     let mut typing = false;
     Panel::right(ui.id().with("parts beside"))
         .default_size(290.0)
         .size_range(240.0..=ui.available_width() * 0.5)
-        .frame(bare.inner_margin(Margin { left: 12, ..Margin::ZERO }))
+        .frame(frame.inner_margin(Margin { left: 12, ..Margin::ZERO }))
         .show(ui, |ui| {
             draw_bar::draw_bar(ui, canvas, session, cx);
             ui.separator();
@@ -139,14 +139,14 @@ fn wide_layout(
             });
         });
     let tools = Panel::left(ui.id().with("tools")).resizable(false).exact_size(84.0);
-    tools.frame(bare).show(ui, |ui| {
+    tools.frame(frame).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         tool_bar::tool_buttons(ui, canvas, 76.0);
     });
     if has_strip(cx, take) {
         Panel::bottom(ui.id().with("candidates"))
             .resizable(false)
-            .frame(bare.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
+            .frame(frame.inner_margin(Margin { left: 6, top: 8, ..Margin::ZERO }))
             .show(ui, |ui| {
                 candidates::strip(ui, canvas, cx, take);
                 propagation::propagation(ui, cx, take);
@@ -160,8 +160,8 @@ fn wide_layout(
     ui.shrink_clip_rect(free);
     tool_bar::tool_settings(ui, canvas, session);
     note(ui, canvas);
-    let room = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
-    stage::stage(ui, canvas, session, cx, take, room);
+    let available = ui.available_size().min(ui.clip_rect().max - ui.next_widget_position());
+    stage::stage(ui, canvas, session, cx, take, available);
     typing
 }
 
@@ -188,8 +188,8 @@ fn narrow_layout(
         // Not higher than the picture needs, and with some of the parts in view.
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
-        let room = vec2(width, wanted.min(height * 0.62).max(160.0));
-        stage::stage(ui, canvas, session, cx, take, room);
+        let available = vec2(width, wanted.min(height * 0.62).max(160.0));
+        stage::stage(ui, canvas, session, cx, take, available);
         if has_strip(cx, take) {
             candidates::strip(ui, canvas, cx, take);
             propagation::propagation(ui, cx, take);

@@ -70,10 +70,10 @@ fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         for kind in EditKind::ALL {
-            let is_it = chosen == Some(kind);
-            let button = Button::selectable(is_it, kind.name()).frame_when_inactive(true);
+            let is_chosen = chosen == Some(kind);
+            let button = Button::selectable(is_chosen, kind.name()).frame_when_inactive(true);
             if ui.add(button).on_hover_text(description(kind)).clicked() {
-                set_kind(layer, Some(kind).filter(|_| !is_it));
+                set_kind(layer, Some(kind).filter(|_| !is_chosen));
             }
         }
     });

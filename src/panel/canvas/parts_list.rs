@@ -182,9 +182,9 @@ fn colour_button(ui: &mut Ui, layer: &mut Layer) {
 }
 
 fn verdict_toggle(ui: &mut Ui, layer: &mut Layer, verdict: Verdict, icon: &str, name: &str) {
-    let is_so = layer.verdict == verdict;
-    if icon_toggle(ui, icon, name, is_so) {
-        layer.verdict = if is_so { Verdict::None } else { verdict };
+    let is_set = layer.verdict == verdict;
+    if icon_toggle(ui, icon, name, is_set) {
+        layer.verdict = if is_set { Verdict::None } else { verdict };
     }
 }
 

@@ -81,15 +81,16 @@ impl Step for Snapshot {
 }
 
 impl Session {
-    /// Opens a take. Threads decode and segment it. `carried` holds marks of the parent that are being saved for it.
+    /// Opens a take. Threads decode and segment it. `carried_marks` are marks of the parent that are being saved for
+    /// it.
     pub fn open(
         context: &Context,
         project: &Project,
         take: &Take,
         segmenter_model: &SegmenterModel,
-        carried: Option<SaveState>,
+        carried_marks: Option<SaveState>,
     ) -> Self {
-        let (save, unread) = match carried
+        let (save, unread) = match carried_marks
             .map(Ok)
             .unwrap_or_else(|| project.art().marks(&take.shot, &take.id).map(SaveState::new))
         {

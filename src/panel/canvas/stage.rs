@@ -119,14 +119,14 @@ fn pan_and_zoom(
             None => {}
         }
     }
-    let by_hand = space || canvas.tools.tool == Tool::Hand;
+    let is_panning = space || canvas.tools.tool == Tool::Hand;
     if response.dragged_by(PointerButton::Middle)
-        || (by_hand && response.dragged_by(PointerButton::Primary))
+        || (is_panning && response.dragged_by(PointerButton::Primary))
     {
         canvas.view.pan(moved, viewport, size);
         return true;
     }
-    by_hand
+    is_panning
 }
 
 /// With the Hand tool, a click selects the topmost part under the pointer.
@@ -156,7 +156,7 @@ fn handle_pointer(
     let to_picture = |at: Pos2| placement.to_picture(at).into();
     let (events, keys) = ui.input(|input| (input.events.clone(), input.modifiers));
     // Windows and menus above the canvas get the pointer first.
-    let is_here = response.contains_pointer() || response.is_pointer_button_down_on();
+    let is_on_canvas = response.contains_pointer() || response.is_pointer_button_down_on();
     let mut places = Vec::new();
     let mut result = Ok(());
     for event in events {
@@ -172,7 +172,7 @@ fn handle_pointer(
                 places.clear();
                 result = result.and(match pressed {
                     false => canvas.interaction.release(keys, &canvas.tools, session),
-                    true if is_tool_active && is_here && response.rect.contains(pos) => {
+                    true if is_tool_active && is_on_canvas && response.rect.contains(pos) => {
                         canvas.note = None;
                         handle_press(canvas, session, placement, pos, keys)
                     }

@@ -99,9 +99,8 @@ impl WaitingTasks {
                         drop(drawing.sender.steps.try_send(progress.clone()));
                     }
                 }
-                Update::Drawn { shot, take, .. } => {
-                    self.finish(|drawing| drawing.drew(shot, take, project), |_| Ok(take.clone()))
-                }
+                Update::Drawn { shot, take, .. } => self
+                    .finish(|drawing| drawing.has_drawn(shot, take, project), |_| Ok(take.clone())),
                 Update::Failed { shot, error } => self.finish(
                     |drawing| drawing.sender.shot == *shot && !queued.contains(&drawing.job),
                     |_| Err(error.clone().into()),
@@ -138,7 +137,7 @@ impl WaitingTasks {
 
 impl QueuedDrawing {
     /// Whether this drawing made a take.
-    fn drew(&self, shot: &ShotId, take: &TakeId, project: &Project) -> bool {
+    fn has_drawn(&self, shot: &ShotId, take: &TakeId, project: &Project) -> bool {
         self.sender.shot == *shot
             && self.recipe.as_ref().is_none_or(|recipe| {
                 project.art().take(shot, take).is_ok_and(|take| take.recipe() == &**recipe)

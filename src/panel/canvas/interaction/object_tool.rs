@@ -23,12 +23,12 @@ impl Interaction {
 
     /// Whether nothing changed the part since the object was put into it.
     pub(super) fn is_object_unchanged(&self, session: &Session) -> bool {
-        let is_so = |pointed: &SelectedObject| {
+        let is_unchanged = |pointed: &SelectedObject| {
             let layer = session.layers.get(pointed.part);
             session.selected() == Some(pointed.part)
                 && layer.is_some_and(|layer| layer.mask == pointed.after)
         };
-        self.pointed.as_ref().is_some_and(is_so)
+        self.pointed.as_ref().is_some_and(is_unchanged)
     }
 
     /// Removes the object from its part, if nothing changed the part since.
