@@ -4,7 +4,8 @@
 //!
 //! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
 //!    crop that the model is given, so that an edit costs in proportion to its area.
-//! 2. [`Crop`] holds the pixels of that crop, and [`init_image()`] is what the parts start from.
+//! 2. [`Crop`] holds the pixels of that crop, and [`init_image()`] has the pixels that the parts
+//! start from.
 //! 3. [`LatentRegions`] is the plan at the resolution of latents.
 //! 4. After sampling, [`composite()`] matches the result to the surrounding colours and blends it
 //!    into the picture. Pixels where the blend mask is 0 do not change at all.

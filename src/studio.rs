@@ -46,7 +46,7 @@ use worker::Worker;
 pub struct Studio {
     shared: Arc<Shared>,
     worker: Option<JoinHandle<()>>,
-    keeper: Option<JoinHandle<()>>,
+    queue_writer: Option<JoinHandle<()>>,
 }
 
 /// Identifies a job during the lifetime of its studio.
@@ -88,7 +88,7 @@ pub struct Progress {
     pub preview: Option<Arc<RgbImage>>,
 }
 
-/// What a starting studio does with a job in `queue.json`.
+/// The treatment of a job in `queue.json` when a studio starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// Queue it. A failed job is listed in [`Studio::failed`] again.
@@ -142,12 +142,12 @@ impl Studio {
         let entries = queue_file::load(&writer);
         let in_file = entries.len();
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
-        let (revision, kept) = shared.kept();
-        let saved = (kept.len() == in_file).then_some(revision);
-        let mut studio = Self { shared: Arc::clone(&shared), worker: None, keeper: None };
-        studio.keeper = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
+        let (revision, queued) = shared.entries();
+        let saved = (queued.len() == in_file).then_some(revision);
+        let mut studio = Self { shared: Arc::clone(&shared), worker: None, queue_writer: None };
+        studio.queue_writer = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
             let (shared, writer) = (Arc::clone(&shared), writer.clone());
-            move || keep_queue(&shared, &writer, saved)
+            move || save_queue(&shared, &writer, saved)
         })?);
         let pool = pool::build("illustrator-draw").map_err(io::Error::other)?;
         studio.worker =
@@ -228,14 +228,14 @@ impl Drop for Studio {
         // The panic hook has already reported a panic of these threads.
         let _ = self.worker.take().map(JoinHandle::join);
         self.shared.closed();
-        let _ = self.keeper.take().map(JoinHandle::join);
+        let _ = self.queue_writer.take().map(JoinHandle::join);
     }
 }
 
 /// Saves the queue in `queue.json` after each change. Changes during a write are saved together by
 /// the next one. `saved` is the revision that the file already has.
-fn keep_queue(shared: &Shared, writer: &TakeWriter, mut saved: Option<u64>) {
-    while let Some((revision, entries)) = shared.next_kept(saved) {
+fn save_queue(shared: &Shared, writer: &TakeWriter, mut saved: Option<u64>) {
+    while let Some((revision, entries)) = shared.next_entries(saved) {
         if let Err(error) = queue_file::save(writer, &entries) {
             log::error!("cannot save the queue: {error}");
         }

@@ -1,4 +1,4 @@
-//! Schedulers, whole pictures and edits against what diffusers recorded (`tests/reference`).
+//! Compares schedulers, pictures and edits with tensors recorded from diffusers (`tests/reference`).
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use candle_core::{Device, Tensor};
 
-/// A file or folder of the reference.
+/// The path of a recorded file or folder.
 fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures").join(path)
 }
@@ -29,7 +29,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     flat.to_vec1().unwrap()
 }
 
-/// From the smallest value to the largest.
+/// The difference between the largest and the smallest value.
 fn range(tensor: &Tensor) -> f64 {
     let values = numbers(tensor);
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -44,7 +44,7 @@ fn assert_near(what: &str, found: &Tensor, expected: &Tensor, allowed: f64) {
         .into_iter()
         .zip(numbers(expected))
         .map(|(a, b)| (a - b).abs())
-        // A NaN is the worst there is, and `f64::max` would drop it.
+        // `f64::max` would drop a NaN.
         .fold(0.0, |worst, off| if off > worst || off.is_nan() { off } else { worst });
-    assert!(worst <= allowed, "{what}: off by {worst}, and only {allowed} is allowed");
+    assert!(worst <= allowed, "{what}: off by {worst}, more than {allowed}");
 }

@@ -56,7 +56,7 @@ impl Crop {
         crop
     }
 
-    /// Where the crop lies in the picture, in pixels.
+    /// The area of the crop in the picture, in pixels.
     #[must_use]
     pub fn area(&self) -> Area {
         self.area

@@ -32,9 +32,7 @@ pub enum GenerateError {
     #[error("the picture to edit is missing: {0}")]
     NoInitImage(String),
     /// The picture's size differs from the recipe's.
-    #[error(
-        "the generator returned a picture of {found} pixels, but the recipe asks for {expected}"
-    )]
+    #[error("the generator returned a picture of {found} pixels instead of {expected}")]
     Size {
         /// The size of the picture.
         found: Size,

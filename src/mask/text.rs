@@ -1,4 +1,4 @@
-//! Pictures in text: as a PNG in base64.
+//! Masks and scribbles in text formats: a PNG as base64.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -18,13 +18,13 @@ impl<'de> Deserialize<'de> for Mask {
     }
 }
 
-/// The bytes that a text in base64 stands for.
+/// Decodes base64.
 pub(crate) fn decoded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(deserializer)?;
     BASE64_STANDARD.decode(text).map_err(de::Error::custom)
 }
 
-/// The text in base64 that stands for bytes.
+/// Encodes bytes as base64.
 pub(crate) fn encoded<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_goes_through_text_unchanged() {
+    fn a_mask_survives_encoding_as_text() {
         let mask = Mask::from_fn(31, 17, |x, y| (x * y) as u8);
         let text = serde_json::to_string(&mask).unwrap();
         assert_eq!(serde_json::from_str::<Mask>(&text).unwrap(), mask);

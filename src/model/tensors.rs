@@ -71,7 +71,7 @@ pub enum HeaderError {
     /// The header claims a length above the limit of the format.
     #[error(
         "its header claims {claimed} bytes, at most {MAX_HEADER_BYTES} are allowed: \
-         this is no safetensors file, or it is damaged"
+         this is not a safetensors file, or it is damaged"
     )]
     HeaderTooLong {
         /// The length in the file.

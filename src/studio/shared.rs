@@ -29,8 +29,8 @@ struct State {
     running: Option<Running>,
     /// The failed jobs with their reasons.
     failed: BTreeMap<ShotId, Vec<(Job, Arc<JobError>)>>,
-    /// Entries that only stay in the file.
-    left: Vec<Entry>,
+    /// Entries that stay in the file for a later start, without being queued.
+    in_file_only: Vec<Entry>,
     paused: bool,
     /// Whether the worker should end.
     closing: bool,
@@ -55,7 +55,7 @@ impl Shared {
             for (entry, decision) in entries.into_iter().zip(decisions) {
                 match decision {
                     Resume::Draw => state.restore(entry),
-                    Resume::Leave => state.left.push(entry),
+                    Resume::Leave => state.in_file_only.push(entry),
                     Resume::Forget => {}
                 }
             }
@@ -187,7 +187,7 @@ impl Shared {
     }
 
     /// The drawing time of the running job, without pauses and without loading the model.
-    pub(super) fn took(&self) -> Duration {
+    pub(super) fn drawing_time(&self) -> Duration {
         self.lock().running.as_ref().map_or(Duration::ZERO, |running| {
             running.watch.elapsed().saturating_sub(running.loaded_at)
         })
@@ -216,16 +216,16 @@ impl Shared {
     }
 
     /// The entries of the queue file, and a revision that increases with each change.
-    pub(super) fn kept(&self) -> (u64, Vec<Entry>) {
+    pub(super) fn entries(&self) -> (u64, Vec<Entry>) {
         let state = self.lock();
-        (state.revision, state.kept())
+        (state.revision, state.entries())
     }
 
     /// Waits until the revision differs from `seen`. `None` if the worker has ended and there are
     /// no more changes.
-    pub(super) fn next_kept(&self, seen: Option<u64>) -> Option<(u64, Vec<Entry>)> {
+    pub(super) fn next_entries(&self, seen: Option<u64>) -> Option<(u64, Vec<Entry>)> {
         let state = self.wait_while(|state| !state.closed && Some(state.revision) == seen);
-        (Some(state.revision) != seen).then(|| (state.revision, state.kept()))
+        (Some(state.revision) != seen).then(|| (state.revision, state.entries()))
     }
 
     fn change_queue<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -264,7 +264,7 @@ impl State {
         self.failed.entry(job.shot.clone()).or_default().push((job, error));
     }
 
-    fn kept(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
         let running = self.running.iter().filter(|running| !running.cancelled);
         let waiting = running.map(|running| &running.job).chain(self.queue.waiting());
         let waiting = waiting.map(|job| (job, None));
@@ -275,7 +275,7 @@ impl State {
             recipe: Arc::clone(&job.recipe),
             error,
         };
-        waiting.chain(failed).map(entry).chain(self.left.iter().cloned()).collect()
+        waiting.chain(failed).map(entry).chain(self.in_file_only.iter().cloned()).collect()
     }
 
     fn cancel_running(&mut self) {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The maximum number of unsaved pictures that are kept for another attempt.
-const KEPT_UNWRITTEN: usize = 8;
+const MAX_UNSAVED: usize = 8;
 
 /// The state of the worker thread.
 pub(super) struct Worker<'a> {
@@ -31,7 +31,7 @@ pub(super) struct Worker<'a> {
     /// The last used model, kept until a job needs another one.
     loaded: Option<Loaded>,
     /// Finished pictures that could not be saved. Drawing such a job again only saves its picture.
-    unwritten: VecDeque<Finished>,
+    unsaved: VecDeque<Finished>,
 }
 
 struct Loaded {
@@ -52,13 +52,13 @@ impl<'a> Worker<'a> {
         writer: TakeWriter,
         pool: ThreadPool,
     ) -> Self {
-        Self { shared, registry, writer, pool, loaded: None, unwritten: VecDeque::new() }
+        Self { shared, registry, writer, pool, loaded: None, unsaved: VecDeque::new() }
     }
 
     /// Draws queued jobs until the studio closes.
     pub(super) fn run(mut self) {
         while let Some((job, interrupt)) = self.shared.next_job() {
-            let finished = match self.unwritten(&job) {
+            let finished = match self.unsaved(&job) {
                 Some(finished) => Ok(finished),
                 None => self.draw(&job, &interrupt),
             };
@@ -89,7 +89,7 @@ impl<'a> Worker<'a> {
             *loaded = None;
             Err(GenerateError::Panicked(panic_message(panic.as_ref())))
         })?;
-        let provenance = Provenance::now((*job.recipe).clone(), model, shared.took());
+        let provenance = Provenance::now((*job.recipe).clone(), model, shared.drawing_time());
         Ok(Finished { job: job.clone(), image, provenance })
     }
 
@@ -99,19 +99,19 @@ impl<'a> Worker<'a> {
         match self.writer.write(&job.shot, image, provenance.clone()) {
             Ok(take) => Outcome::Drawn(Box::new(take), finished.image),
             Err(error) => {
-                if self.unwritten.len() == KEPT_UNWRITTEN {
-                    self.unwritten.pop_front();
+                if self.unsaved.len() == MAX_UNSAVED {
+                    self.unsaved.pop_front();
                 }
-                self.unwritten.push_back(finished);
+                self.unsaved.push_back(finished);
                 Outcome::Failed(error.into())
             }
         }
     }
 
-    fn unwritten(&mut self, job: &Job) -> Option<Finished> {
+    fn unsaved(&mut self, job: &Job) -> Option<Finished> {
         let same = |other: &Finished| other.job.shot == job.shot && other.job.recipe == job.recipe;
-        let at = self.unwritten.iter().position(same)?;
-        self.unwritten.remove(at)
+        let at = self.unsaved.iter().position(same)?;
+        self.unsaved.remove(at)
     }
 }
 

@@ -16,7 +16,7 @@ const COLOUR_DEVIATION: f32 = 9.0;
 const LIGHTNESS_WEIGHT: f32 = 0.6;
 /// The side of a histogram bin, in L*a*b*.
 const BIN: f32 = 5.0;
-/// The lowest frequency of a colour: a colour that the reference hardly contains is no evidence.
+/// The lowest frequency of a colour: colours that are rare in the reference are not evidence.
 const MIN_FREQUENCY: f32 = 0.02;
 /// The prior probability of the object at its position in the reference.
 const PRIOR_AT_REFERENCE: f32 = 0.4;

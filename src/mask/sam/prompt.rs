@@ -16,9 +16,9 @@ pub(super) struct PromptEncoder {
     frequencies: Tensor,
     /// `(1, 256)` each: an excluded point, an included point, and the two corners of a box.
     kinds: [Tensor; 4],
-    /// `(1, 256)`: stands in for a missing box.
+    /// `(1, 256)`: replaces a missing box.
     no_point: Tensor,
-    /// `(1, 256)`: stands in for a missing mask prompt.
+    /// `(1, 256)`: replaces a missing mask prompt.
     no_mask: Tensor,
 }
 
