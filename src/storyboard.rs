@@ -68,14 +68,14 @@ impl Storyboard {
     }
 
     /// The other shots that show the same character, place or item as this one, in order.
-    pub fn kin(&self, shot: &ShotId) -> impl Iterator<Item = &Shot> {
+    pub fn related(&self, shot: &ShotId) -> impl Iterator<Item = &Shot> {
         let shot = self.shot(shot);
-        let is_kin = move |other: &&Shot| {
+        let is_related = move |other: &&Shot| {
             shot.is_some_and(|shot| {
                 other.id != shot.id && shot.subjects().any(|a| other.subjects().any(|b| a == b))
             })
         };
-        self.shots.iter().filter(is_kin)
+        self.shots.iter().filter(is_related)
     }
 
     fn at(&self, index: Option<&usize>) -> Option<&Shot> {

@@ -1,19 +1,19 @@
-// A painted canvas: shows one picture giving way to another, stroke by stroke.
+// A painted canvas: fades from one picture to another, stroke by stroke.
 
 #import bevy_ui::ui_vertex_output::UiVertexOutput
 
 struct Canvas {
-    // The middle of the view, from the middle of the picture.
+    // The offset of the view from the middle of the picture.
     pan: vec2<f32>,
-    // How much of the picture is in view, from 0 to 1.
+    // The visible fraction of the picture, from 0 to 1.
     zoom: f32,
-    // How far `over` has come, from 0 to 1.
+    // The progress of the fade to `over`, from 0 to 1.
     progress: f32,
     // How dark the corners are, from 0 to 1.
     vignette: f32,
-    // How dark the upper and lower edges are, where text stands, from 0 to 1.
+    // How dark the upper and lower edges are, below the text, from 0 to 1.
     shade: f32,
-    // How bright it all is.
+    // The brightness of the canvas.
     brightness: f32,
 }
 
@@ -46,7 +46,7 @@ fn sample_softly(picture: texture_2d<f32>, uv: vec2<f32>) -> vec3<f32> {
     return low.y * upper + high.y * lower;
 }
 
-// Where in a picture a point of the canvas lies, when the picture covers all of the canvas.
+// The position in a picture of a point of the canvas. The picture covers the whole canvas.
 fn cover(uv: vec2<f32>, canvas_size: vec2<f32>, picture: texture_2d<f32>) -> vec2<f32> {
     let size = vec2<f32>(textureDimensions(picture));
     let ratio = (canvas_size.x * size.y) / (canvas_size.y * size.x);
@@ -64,7 +64,7 @@ fn fragment(in: UiVertexOutput) -> @location(0) vec4<f32> {
     colour = mix(sample_softly(under, cover(uv, in.size, under)), colour, painted);
 #endif
 
-    // Threads of the canvas, corners and edges in the shade.
+    // Adds the texture of the canvas, and darkens corners and edges.
     let pixel = vec2<u32>(in.position.xy);
     let weave = select(0.975, 1.0, ((pixel.x ^ pixel.y) & 2u) == 0u);
     let corner = in.uv * (1.0 - in.uv) * 4.0;

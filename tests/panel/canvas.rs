@@ -78,11 +78,11 @@ pub fn take(panel: &Panel, shot: &ShotId, number: usize) -> Take {
 
 /// The area of the picture, in points. It is fitted into the canvas with a margin of at least 8 points.
 pub fn picture(panel: &Panel, shot: &ShotId) -> Rect {
-    let room = panel.get_by_label(&format!("Canvas of {shot}")).rect();
+    let canvas = panel.get_by_label(&format!("Canvas of {shot}")).rect();
     let size = take(panel, shot, 0).recipe().size;
     let size = vec2(size.width as f32, size.height as f32);
-    let zoom = ((room.size() - vec2(16.0, 16.0)) / size).min_elem();
-    Rect::from_center_size(room.center(), size * zoom)
+    let zoom = ((canvas.size() - vec2(16.0, 16.0)) / size).min_elem();
+    Rect::from_center_size(canvas.center(), size * zoom)
 }
 
 /// The point on the screen of a position in the picture, in fractions of its width and height.

@@ -165,7 +165,7 @@ mod tests {
     }
 
     /// The current page as a short text.
-    fn seen(reader: &Reader, story: &Story) -> String {
+    fn page_text(reader: &Reader, story: &Story) -> String {
         let page = reader.page(story).expect("the scene is there");
         match page.line {
             _ if page.ended => format!("end of {}", page.scene.id),
@@ -178,11 +178,11 @@ mod tests {
     fn lines_are_in_order_and_a_scene_without_lines_is_skipped() {
         let story = story();
         let mut reader = Reader::at_start(&story).expect("it has scenes");
-        let mut pages = vec![seen(&reader, &story)];
+        let mut pages = vec![page_text(&reader, &story)];
         while reader.advance(&story) {
-            pages.push(seen(&reader, &story));
+            pages.push(page_text(&reader, &story));
         }
-        assert_eq!(pages, ["one", "two", "left or right?"], "it stops where there is a choice");
+        assert_eq!(pages, ["one", "two", "left or right?"], "it stops at the choice");
     }
 
     #[test]
@@ -191,11 +191,11 @@ mod tests {
         let mut reader = Reader::at_start(&story).expect("it has scenes");
         assert!(!reader.choose(&story, 0), "nothing to choose yet");
         while reader.advance(&story) {}
-        assert!(!reader.choose(&story, 2), "there are two ways only");
+        assert!(!reader.choose(&story, 2), "there are only two exits");
         assert!(reader.choose(&story, 0));
-        assert_eq!(seen(&reader, &story), "the sea");
+        assert_eq!(page_text(&reader, &story), "the sea");
         assert!(reader.advance(&story));
-        assert_eq!(seen(&reader, &story), "end of left");
+        assert_eq!(page_text(&reader, &story), "end of left");
         assert!(!reader.advance(&story));
     }
 
@@ -208,7 +208,7 @@ mod tests {
         reader.choose(&story, 1);
         let mut pages = Vec::new();
         while reader.back() {
-            pages.push(seen(&reader, &story));
+            pages.push(page_text(&reader, &story));
         }
         assert_eq!(pages, ["left or right?", "two", "one"]);
         assert_eq!(reader, start);

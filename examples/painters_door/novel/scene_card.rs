@@ -107,14 +107,14 @@ fn fade_card(
             commands.entity(entity).despawn();
             continue;
         }
-        let seen = (card.age / FADE_SECONDS)
+        let opacity = (card.age / FADE_SECONDS)
             .min((VISIBLE_SECONDS - card.age) / FADE_SECONDS)
             .clamp(0.0, 1.0);
         for &child in children {
             if let Ok(mut text) = texts.get_mut(child) {
-                text.0.set_alpha(seen);
+                text.0.set_alpha(opacity);
             } else if let Ok(mut rule) = rules.get_mut(child) {
-                rule.0.set_alpha(seen);
+                rule.0.set_alpha(opacity);
             }
         }
     }

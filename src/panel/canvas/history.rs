@@ -149,7 +149,7 @@ mod tests {
             history.record(vec![shared.clone(), pixels(50)]);
         }
         let back = std::iter::from_fn(|| history.undo()).count();
-        assert_eq!(back, 2, "100 + 3 * 50 megabytes are the most below 256");
+        assert_eq!(back, 2, "100 + 3 * 50 megabytes is the most that fits into 256");
         history.record(vec![]);
         assert_eq!(
             std::iter::from_fn(|| history.undo()).count(),

@@ -122,7 +122,7 @@ fn related_shots<'a>(cx: &PanelContext<'a>, take: &Take) -> Vec<RelatedShot<'a>>
     let project = cx.project;
     let Some(origin) = take.recipe().origin() else { return Vec::new() };
     let has_same_edit = |other: &&Take| other.recipe().origin().as_ref() == Some(&origin);
-    let related_shots = project.board().kin(&take.shot).filter_map(|shot| {
+    let related_shots = project.board().related(&take.shot).filter_map(|shot| {
         let shown = project.shown(&shot.id)?;
         let result = project.art().takes(&shot.id).iter().rev().find(has_same_edit);
         Some(RelatedShot { shot, shown, result })

@@ -187,7 +187,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     panel.state_mut().apply_requests();
     panel.run_steps(2);
     let others: Vec<ShotId> =
-        panel.state().project.board().kin(&shot).map(|shot| shot.id.clone()).collect();
+        panel.state().project.board().related(&shot).map(|shot| shot.id.clone()).collect();
     assert!(!others.is_empty(), "Mira has several expressions");
     press(&mut panel, &format!("Repeat edit ({})", others.len()));
     let asked = panel.state_mut().apply_requests();

@@ -31,9 +31,9 @@ fn a_split_covers_the_whole_picture_and_adds_no_part_twice() {
     let parts = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert!(parts.len() > 1);
     for place in (1..10).flat_map(|y| (1..10).map(move |x| [x as f32 / 10.0, y as f32 / 10.0])) {
-        let there: u32 =
+        let coverage: u32 =
             parts.iter().map(|part| u32::from(at(&part.mask, place[0], place[1]))).sum();
-        assert_eq!(there, 255, "each pixel is in one part: {place:?}");
+        assert_eq!(coverage, 255, "each pixel is in one part: {place:?}");
     }
     press(&mut panel, "Split into parts");
     assert_eq!(panel.state_mut().apply_requests(), [], "a second split adds nothing");

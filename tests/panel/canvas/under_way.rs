@@ -34,12 +34,12 @@ fn button(pos: egui::Pos2, pressed: bool) -> Event {
 
 /// Selects a part in the list.
 fn choose_part(panel: &mut Panel, name: &str) {
-    let is_it = |node: &AccessKitNode<'_>| {
+    let is_part = |node: &AccessKitNode<'_>| {
         node.role() == Role::Button && node.label().as_deref() == Some(name)
     };
-    panel.get_by(is_it).scroll_to_me();
+    panel.get_by(is_part).scroll_to_me();
     panel.run_steps(4);
-    panel.get_by(is_it).click();
+    panel.get_by(is_part).click();
     panel.run_steps(2);
 }
 
