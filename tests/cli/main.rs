@@ -154,10 +154,10 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
-fn the_readme_contains_the_minimal_example() {
+fn the_guide_contains_the_minimal_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = fs::read_to_string(root.join("examples/minimal.rs")).unwrap();
     let code = example.split_once("\n\n").unwrap().1;
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    assert!(readme.contains(&format!("```rust,no_run\n{code}```")), "copy examples/minimal.rs");
+    let guide = fs::read_to_string(root.join("docs/developers.md")).unwrap();
+    assert!(guide.contains(&format!("```rust,no_run\n{code}```")), "copy examples/minimal.rs");
 }

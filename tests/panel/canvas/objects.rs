@@ -67,7 +67,7 @@ fn invalid_weights_are_reported_and_objects_are_selected_by_colour() {
     let (mut panel, shot) =
         canvas_with(|panel| panel.set_segmenter_weights(Some(file.path().into())));
     press(&mut panel, "Object");
-    wait_until(&mut panel, |panel| has(panel, "does not hold MobileSAM's weights"));
+    wait_until(&mut panel, |panel| has(panel, "does not contain MobileSAM's weights"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
     let square = saved_layers(&panel.state_mut().apply_requests())[0].mask.clone();
     assert!((square.coverage() - 0.25).abs() < 0.04, "{}", square.coverage());
