@@ -240,10 +240,11 @@ def measure(args: argparse.Namespace) -> str:
     return "\n".join([
         "# Edits\n",
         (
-            f"{origin()} Percent of random edits (seed {args.seed}, {args.steps} steps) that the judge sees done, with the "
-            "rest of the picture read as before; beside them what it reads from drawings of the wanted scene. "
-            "Of keep: that no bit changed, while all around it was refined. Of embolden: that it is still what it "
-            "was, and stands out more by its colours. No bit outside any blend mask changed.\n"
+            f"{origin()} The percentage of random edits (seed {args.seed}, {args.steps} steps) in which the judge "
+            "recognises the change, and recognises the rest of the picture as before. The last column is for drawings "
+            "of the expected scene. A keep succeeds if no pixel of the part changed while everything around it was "
+            "refined. An embolden succeeds if the subject is recognised as before and its contrast increased. No pixel "
+            "outside a blend mask changed.\n"
         ),
         table(head, rows, digits=[0, 0, 1, 1, 1, 1]),
     ])  # fmt: skip
@@ -271,7 +272,7 @@ def shown(judge: Judge) -> str:
     head = ["edit", *REST, "expression", "subjects"]
     return "\n".join([
         "## The three edits of the guide\n",
-        "What the judge reads from the pictures in `examples/edits`.\n",
+        "The answers of the judge for the pictures in `examples/edits`.\n",
         table(head, rows, digits=[0] * len(head)),
     ])  # fmt: skip
 

@@ -192,26 +192,26 @@ def attribute_tables(exam: Exam) -> str:
         )
     ]
     return "\n".join([
-        "## What is asked and what is seen\n",
-        ("Percent of right attributes, as the judge reads them. \"Familiar\" asks for new scenes without a "
-        f"held-out combination ({len(familiar)} pictures); the ratio is of generated to drawings.\n"),
+        "## Recognised attributes\n",
+        ("The percentage of attributes that the judge recognises correctly. \"Familiar\" are new scenes without "
+        f"held-out combinations ({len(familiar)} pictures). The ratio is that of generated pictures to drawings.\n"),
         table(
             ["", "n", "drawings", "after the autoencoder", "generated", "generated, familiar", "ratio"],
             rows,
             digits=[0, 0, 1, 1, 1, 1, 2],
         ),
-        "The framing by what was asked for, likewise.\n",
+        "The same for each framing.\n",
         table(["", "n", "drawings", "generated"], framings, digits=[0, 0, 1, 1]),
         "## CLIP score\n",
-        "Cosine of picture and text, times 100; \"mismatched\" are drawings with the text of another.\n",
+        "The cosine of picture and text, times 100. \"Mismatched\" are drawings with the texts of other drawings.\n",
         table(
             ["drawings", "after the autoencoder", "generated", "mismatched"],
             [[*scores, shuffled]],
             digits=[1] * 4,
         ),
         "## Fréchet distance to drawings\n",
-        (f"Of {len(scenes)} pictures each to drawings of as many other scenes, between unit vectors of the "
-        "small CLIP, times 1000: comparable within this table only.\n"),
+        (f"The distance of {len(scenes)} pictures to drawings of as many other scenes, between unit vectors of the "
+        "small CLIP, times 1000. Only comparable within this table.\n"),
         table(["", "distance"], distances, digits=[0, 2]),
     ])  # fmt: skip
 
@@ -241,9 +241,9 @@ def autoencoder_tables(exam: Exam) -> str:
         colour_rows.append([colour, len(errors), np.mean(errors), np.mean(values)])
     return "\n".join([
         "## The autoencoder\n",
-        "Mean PSNR of drawings that it has not seen.\n",
+        "The mean PSNR of drawings that were excluded from training.\n",
         table(["style", "n", "dB"], style_rows, digits=[0, 0, 2]),
-        "Over the pixels of a subject of that colour: the mean CIE76 distance, and PSNR.\n",
+        "The mean CIE76 distance and PSNR over the pixels of subjects with each colour.\n",
         table(["colour", "n", "Lab distance", "dB"], colour_rows, digits=[0, 0, 2, 2]),
     ])  # fmt: skip
 

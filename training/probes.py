@@ -89,10 +89,10 @@ def negatives(exam: Exam) -> str:
     lines = [
         "## Negative prompts\n",
         (
-            f"{len(asked)} pictures of prompts that leave open what the negative prompt names: how often the judge "
-            "sees it, in how many of these it is gone with the negative prompt, and how often "
-            "place and subject are right. Percent. (What a prompt asks for, a negative prompt does not take away: "
-            "both cancel out.)\n"
+            f"{len(asked)} pictures of prompts that do not mention the attribute in the negative prompt. In percent: how "
+            "often the judge recognises the attribute, how often the negative prompt removes it, and how often place "
+            "and subject are right. (A negative prompt against an attribute in the prompt has no effect: both cancel "
+            "out.)\n"
         ),
         table(["negative prompt", *columns], rows, digits=[0] + [1] * 4),
     ]

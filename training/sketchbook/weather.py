@@ -24,7 +24,7 @@ def cover(scene: Scene, colour: Rgb, amount: float = 0.75) -> Rgb:
 
 
 def paint_far_weather(canvas: Canvas, scene: Scene, horizon: float) -> None:
-    """Fog between the place and the subjects: hides what is far away, around y = `horizon`."""
+    """Fog between the place and the subjects. It hides distant things around y = `horizon`."""
     if scene.place in INDOORS or scene.weather != "fog":
         return
     colour = _fog_colour(scene)

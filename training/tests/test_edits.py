@@ -11,7 +11,7 @@ from sketchbook.draw import ACROSS, draw
 
 
 def reading(scene) -> Reading:
-    """What a judge that is never wrong reads from a scene."""
+    """The answers of a perfect judge for a scene."""
     right = truth(scene)
     odds = {}
     for question, answers in QUESTIONS.items():

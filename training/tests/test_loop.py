@@ -1,4 +1,4 @@
-"""A run that is stopped goes on as if nothing had happened, and its rate falls with the time spent."""
+"""Tests of the training loop: a stopped run continues exactly, and the learning rate decays with time."""
 
 import argparse
 import math

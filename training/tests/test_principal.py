@@ -1,4 +1,4 @@
-"""What the code of principal.py promises."""
+"""Tests of the latents of principal.py."""
 
 import pytest
 import torch

@@ -154,8 +154,8 @@ impl Edit {
     }
 }
 
-/// The name of the take that a picture is, if it has a provenance. In an art folder a take is named by its file; a copy
-/// elsewhere has the name that this version computes.
+/// The take id of a picture with provenance. In an art folder it is the file name. For a copy elsewhere it is
+/// computed from the provenance.
 fn parent(picture: &Path) -> Option<TakeId> {
     let provenance = picture_file::provenance(picture).ok()?;
     let name = picture.file_stem().and_then(|stem| TakeId::new(stem.to_str()?).ok());

@@ -16,7 +16,7 @@ BLACK_TUBE, BROWN_TUBE = (112, 100, 142), (150, 102, 66)
 COARSE = 4
 #: The glow's parts: how far light spills (sigma, in units) and how much of it.
 SPILLS = ((1.0, 0.5), (3.2, 0.65))
-#: Only what is brighter than this (0 to 255, times 1.6) spills, so that skies and fills stay dark.
+#: Only pixels brighter than this (0 to 255, times 1.6) glow, so that skies and fills stay dark.
 THRESHOLD = 130
 
 

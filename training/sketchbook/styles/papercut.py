@@ -30,7 +30,7 @@ class Papercut(Style):
         canvas.skia.save()
         canvas.skia.clipPath(path, doAntiAlias=True)
         canvas.skia.drawPath(path, plain(bottom))
-        # From the lowest band up: each upper one lies on the one below.
+        # From the lowest band upwards: each band overlaps the one below.
         for i in range(BANDS - 2, -1, -1):
             edge, phase = y0 + (y1 - y0) * (i + 1) / BANDS, self.rng.uniform(0, 6.28)
             height = 0.02 * (y1 - y0)

@@ -1,8 +1,8 @@
 """Faces: eyes, brows and mouths for each expression, distinguishable even in a thumbnail.
 
 Lengths are in head units: (0, 0) is the middle of the head, 1 is half its height, y runs down.
-Eyes, brows and mouths are `line`d, which makes them black in ink and bright in neon; what is soft
-(lids, cheeks, noses) is half transparent, which all styles keep soft.
+Eyes, brows and mouths are `line`d, which makes them black in ink and bright in neon. Soft parts
+(lids, cheeks, noses) are half transparent, so that they stay soft in all styles.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Heads of people, shared by full figures and busts so that a person looks the same in both.
 
 Lengths are in head units: (0, 0) is the middle of the head, 1 is half its height, y runs down. Each
-head is a pair of functions: what is behind the shoulders (`back`) and the head itself (`front`).
+head is a pair of functions: the part behind the shoulders (`back`) and the head itself (`front`).
 """
 
 from __future__ import annotations
