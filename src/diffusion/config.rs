@@ -81,8 +81,8 @@ impl ConfigFile {
         values: &OneOrEach<T>,
         count: usize,
     ) -> Result<Vec<T>, DiffusionError> {
-        let wanted = || self.unsupported(field, &format!("one value, or a list of {count}"));
-        values.each(count).ok_or_else(wanted)
+        let error = || self.unsupported(field, &format!("one value, or a list of {count}"));
+        values.each(count).ok_or_else(error)
     }
 
     /// The field's value, if it is a string.

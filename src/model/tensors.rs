@@ -161,10 +161,10 @@ impl TensorHeader {
         if data_bytes == end {
             return Ok(());
         }
-        let whole = |name: &String| {
+        let is_complete = |name: &String| {
             self.metadata.info(name).is_none_or(|info| info.data_offsets.1 as u64 <= data_bytes)
         };
-        let tensor = self.names().into_iter().find(|name| !whole(name)).unwrap_or_default();
+        let tensor = self.names().into_iter().find(|name| !is_complete(name)).unwrap_or_default();
         Err(HeaderError::CutOff { tensor, missing: end - data_bytes })
     }
 }

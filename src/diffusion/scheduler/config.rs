@@ -37,12 +37,12 @@ pub enum SchedulerError {
         expected: String,
     },
     /// The number of steps is 0, or more than the model's trained timesteps.
-    #[error("{steps} steps are not possible: this model takes 1 to {most}")]
+    #[error("{steps} steps are not possible: this model takes 1 to {max}")]
     Steps {
         /// The requested steps.
         steps: usize,
         /// The maximum.
-        most: usize,
+        max: usize,
     },
     /// Some steps would share a timestep, or have one that the model was not trained with.
     #[error(

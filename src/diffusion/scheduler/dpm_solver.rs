@@ -111,22 +111,22 @@ fn noise_levels(
     steps: usize,
 ) -> std::result::Result<(Vec<f64>, Vec<f64>), SchedulerError> {
     // Drops levels whose signal is too low for a stable step.
-    let least = config.number("lambda_min_clipped")?.unwrap_or(f64::MIN);
-    let kept = trained.iter().filter(|sigma| -sigma.ln() >= least).count();
-    if kept == 0 {
+    let min_lambda = config.number("lambda_min_clipped")?.unwrap_or(f64::MIN);
+    let count = trained.iter().filter(|sigma| -sigma.ln() >= min_lambda).count();
+    if count == 0 {
         return Err(config.wrong("lambda_min_clipped", "it leaves no timestep"));
     }
     let spacing = Spacing::read(config, Spacing::Linspace)?;
     let offset = config.count("steps_offset", 0)?;
     let mut timesteps = match spacing {
         Spacing::Leading => {
-            let mut all = timesteps::leading(kept / (steps + 1), steps + 1, offset);
+            let mut all = timesteps::leading(count / (steps + 1), steps + 1, offset);
             all.truncate(steps);
             all
         }
-        Spacing::Trailing => timesteps::trailing(trained.len(), kept, steps),
+        Spacing::Trailing => timesteps::trailing(trained.len(), count, steps),
         Spacing::Linspace => {
-            let all = timesteps::linspace((kept - 1) as f64, steps + 1);
+            let all = timesteps::linspace((count - 1) as f64, steps + 1);
             all.into_iter().take(steps).map(f64::round_ties_even).collect()
         }
     };
@@ -149,7 +149,7 @@ fn noise_levels(
     for sigma in &mut sigmas {
         *sigma = f64::from(*sigma as f32);
     }
-    match sigmas::fall(&sigmas) {
+    match sigmas::decrease(&sigmas) {
         true => Ok((timesteps, sigmas)),
         false => Err(SchedulerError::Crowded { steps, spacing: spacing.name(), offset }),
     }

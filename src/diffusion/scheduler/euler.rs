@@ -69,7 +69,7 @@ impl Euler {
         for sigma in &mut sigmas {
             *sigma = f64::from(*sigma as f32);
         }
-        if !sigmas::fall(&sigmas) {
+        if !sigmas::decrease(&sigmas) {
             return Err(SchedulerError::Crowded { steps, spacing: spacing.name(), offset });
         }
         let init_noise_sigma = match spacing {

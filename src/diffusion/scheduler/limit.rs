@@ -17,7 +17,7 @@ pub(super) enum Limit {
         /// The quantile, in 0..=1.
         ratio: f64,
         /// The largest allowed threshold.
-        most: f64,
+        max: f64,
     },
 }
 
@@ -31,8 +31,8 @@ impl Limit {
         if !(0.0..=1.0).contains(&ratio) {
             return Err(config.wrong("dynamic_thresholding_ratio", "it must lie in 0..=1"));
         }
-        let most = positive(config, "sample_max_value")?;
-        Ok(Self::Threshold { ratio, most })
+        let max = positive(config, "sample_max_value")?;
+        Ok(Self::Threshold { ratio, max })
     }
 
     /// Reads `thresholding`, otherwise `clip_sample`.
@@ -50,10 +50,10 @@ impl Limit {
         match self {
             Self::Free => Ok(latents),
             Self::Clip(range) => latents.clamp(-range, range),
-            Self::Threshold { ratio, most } => {
+            Self::Threshold { ratio, max } => {
                 let within = |picture: usize| {
                     let latents = latents.narrow(0, picture, 1)?;
-                    let bound = quantile(&latents, ratio)?.max(1.0).min(most);
+                    let bound = quantile(&latents, ratio)?.max(1.0).min(max);
                     latents.clamp(-bound, bound)? / bound
                 };
                 let pictures = (0..latents.dim(0)?).map(within).collect::<Result<Vec<_>>>()?;

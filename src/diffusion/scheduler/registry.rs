@@ -81,10 +81,10 @@ pub fn build(
         class_name: class_name.to_owned(),
         known: classes().iter().map(|class| class.class_name).collect::<Vec<_>>().join(", "),
     })?;
-    let most = config.num_train_timesteps()?;
+    let max = config.num_train_timesteps()?;
     let steps = steps as usize;
-    if steps == 0 || steps > most {
-        return Err(SchedulerError::Steps { steps, most });
+    if steps == 0 || steps > max {
+        return Err(SchedulerError::Steps { steps, max });
     }
     (class.build)(config, steps)
 }

@@ -71,20 +71,20 @@ pub(super) fn at(trained: &[f64], timestep: f64) -> f64 {
 /// The timestep of a sigma, interpolated linearly in the logarithms of the trained sigmas.
 pub(super) fn to_timestep(trained: &[f64], sigma: f64) -> f64 {
     let log = |sigma: f64| f64::from((sigma as f32).ln());
-    let wanted = sigma.max(1e-10).ln();
+    let target = sigma.max(1e-10).ln();
     let below = trained
         .iter()
-        .rposition(|&sigma| wanted >= log(sigma))
+        .rposition(|&sigma| target >= log(sigma))
         .unwrap_or(0)
         .min(trained.len().saturating_sub(2));
     let above = (below + 1).min(trained.len() - 1);
     let (low, high) = (log(trained[below]), log(trained[above]));
-    let weight = ((low - wanted) / (low - high)).clamp(0.0, 1.0);
+    let weight = ((low - target) / (low - high)).clamp(0.0, 1.0);
     (1.0 - weight) * below as f64 + weight * above as f64
 }
 
 /// Whether the sigmas decrease at every step. The last two may be equal.
-pub(super) fn fall(sigmas: &[f64]) -> bool {
-    let (walked, end) = sigmas.split_at(sigmas.len().saturating_sub(1));
-    walked.windows(2).all(|pair| pair[0] > pair[1]) && walked.last() >= end.last()
+pub(super) fn decrease(sigmas: &[f64]) -> bool {
+    let (steps, end) = sigmas.split_at(sigmas.len().saturating_sub(1));
+    steps.windows(2).all(|pair| pair[0] > pair[1]) && steps.last() >= end.last()
 }

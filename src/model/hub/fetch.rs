@@ -113,9 +113,9 @@ impl Fetcher {
                 empty(&unfinished)?;
             }
             let body = response.into_parts().1.into_reader();
-            let whole = copy(body, &mut unfinished, part, &mut |bytes| on_bytes(file, bytes))?;
+            let complete = copy(body, &mut unfinished, part, &mut |bytes| on_bytes(file, bytes))?;
             found = length(&unfinished)?;
-            if whole && (file.bytes == 0 || found >= file.bytes) {
+            if complete && (file.bytes == 0 || found >= file.bytes) {
                 break;
             }
         }

@@ -42,7 +42,7 @@ enum Format {
 
 impl Format {
     fn of(first: &[u8], extension: Option<&OsStr>) -> Self {
-        let is = |names: &[&str]| {
+        let has_extension = |names: &[&str]| {
             extension.is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
         };
         if let Some(rest) = first.strip_prefix(b"GGUF") {
@@ -52,10 +52,10 @@ impl Format {
         let torch_archive =
             first.starts_with(b"PK\x03\x04") && first.windows(8).any(|part| part == b"data.pkl");
         let bare_pickle = matches!(first, [0x80, 2..=5, ..]);
-        if torch_archive || bare_pickle || is(&["ckpt", "pt", "pth", "pkl"]) {
+        if torch_archive || bare_pickle || has_extension(&["ckpt", "pt", "pth", "pkl"]) {
             return Self::Pickle;
         }
-        if is(&["safetensors"]) || first.get(8) == Some(&b'{') {
+        if has_extension(&["safetensors"]) || first.get(8) == Some(&b'{') {
             return Self::Safetensors;
         }
         match first {

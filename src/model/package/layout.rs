@@ -83,9 +83,9 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
         part => format!("{part}/{file}"),
     };
     for stem in STEMS {
-        let whole = below(&format!("{stem}.safetensors"));
-        if files.has(&whole) {
-            return Ok(vec![whole]);
+        let single = below(&format!("{stem}.safetensors"));
+        if files.has(&single) {
+            return Ok(vec![single]);
         }
         for index in [
             below(&format!("{stem}.safetensors.index.json")),
