@@ -3,9 +3,9 @@
 //! An edit changes some [`Part`](crate::recipe::Part)s of a picture and nothing else:
 //!
 //! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
-//!    crop that the model is given, so that an edit costs in proportion to its area.
-//! 2. [`Crop`] holds the pixels of that crop, and [`init_image()`] has the pixels that the parts
-//! start from.
+//!    crop that the model is given. So the cost of an edit is proportional to its area.
+//! 2. [`Crop`] holds the pixels of that crop. [`init_image()`] computes the pixels that denoising
+//!    starts from.
 //! 3. [`LatentRegions`] is the plan at the resolution of latents.
 //! 4. After sampling, [`composite()`] matches the result to the surrounding colours and blends it
 //!    into the picture. Pixels where the blend mask is 0 do not change at all.

@@ -8,7 +8,7 @@
 //!   than `CANDLE_NUM_THREADS` (else `RAYON_NUM_THREADS`, else the number of cores). A thread of this
 //!   pool starts them when they are first needed, so on Linux they inherit its low priority.
 //!   `CANDLE_NUM_THREADS=1` in the environment prevents them;
-//! * `Device::with_context` moves work to a pool of candle's own, at normal priority. Nothing in this
+//! * `Device::with_context` runs work on candle's own pool, at normal priority. Nothing in this
 //!   crate calls it, and a generator should not.
 
 use std::num::NonZero;
