@@ -195,4 +195,4 @@ impl Art {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

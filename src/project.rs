@@ -1,14 +1,14 @@
 //! A project: one story being illustrated. It joins storyboard, art and studio, and is what the Bevy
 //! plugin and the command line both drive.
 //!
-//! Everything that a person or a program can do to it is an [`Action`]; everything that it tells is
-//! an [`Update`]. No call waits for drawing. [`Project::poll`] never waits for the disk either: pictures
-//! are read and published by a thread of their own. Actions that change what the author keeps (accepting,
-//! words, style, marks) write it before they return, and an edit reads its picture, which takes some
-//! milliseconds.
+//! Everything that a person or a program can do to it is an [`Action`]; everything that happens in it is an
+//! [`Update`]. [`Project::apply`] and [`Project::poll`] wait neither for drawing nor for the disk: threads read, write,
+//! encode, decode and hash. An action is answered by [`Update::Applied`] when what it changes is on disk.
 
 mod action;
+mod disk;
 mod edits;
+mod ledger;
 mod panics;
 mod propagate;
 mod publisher;
@@ -29,7 +29,7 @@ use crate::{
     edit::EditError,
     generator::GeneratorRegistry,
     model::ModelDefaults,
-    recipe::{Recipe, Style, style::BUILT_IN_MODEL},
+    recipe::{Marks, Recipe, Style, style::BUILT_IN_MODEL},
     story::{
         Story,
         check::{StoryFault, check, check_style},
@@ -42,6 +42,8 @@ pub use action::Action;
 pub use request::{ActionId, ActionResult, Reply, Request};
 pub use update::Update;
 
+use disk::DiskThread;
+use ledger::PendingChanges;
 use propagate::Search;
 use publisher::Publisher;
 use status::Statuses;
@@ -58,7 +60,13 @@ pub struct Project {
     registry: GeneratorRegistry,
     studio: Studio,
     publisher: Publisher,
+    disk: DiskThread,
     art: Art,
+    pending_changes: PendingChanges,
+    /// Marks that are not on disk yet, with the request that set them last.
+    unwritten_marks: HashMap<(ShotId, TakeId), (ActionId, Marks)>,
+    /// The edits that are not jobs yet.
+    edits: HashSet<ActionId>,
     /// The style of [`Self::open_with`], for as long as the project is open.
     style_for_now: Option<Style>,
     /// The studio's jobs, by shot.
@@ -170,6 +178,7 @@ impl Project {
         let defaults = |style: &Style| defaults_of(&registry, &style.model);
         let board = Storyboard::plan(&story, &style.with_sizes_of(&defaults(style)), art.words());
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
+        let disk = DiskThread::start(art.writer()).map_err(ProjectError::Thread)?;
         let kept_board = style_for_now
             .as_ref()
             .map(|_| Storyboard::plan(&story, &kept.with_sizes_of(&defaults(kept)), art.words()));
@@ -197,6 +206,10 @@ impl Project {
             registry,
             studio,
             publisher,
+            disk,
+            pending_changes: PendingChanges::to(Arc::new(art.ledger().clone())),
+            unwritten_marks: HashMap::new(),
+            edits: HashSet::new(),
             art,
             style_for_now,
             jobs,
@@ -210,7 +223,7 @@ impl Project {
         project.apply_board(&Storyboard::default());
         project.restore_failures();
         if project.style_for_now.is_none() {
-            project.search_on();
+            project.resume_propagations();
         }
         Ok(project)
     }
@@ -275,7 +288,10 @@ impl Project {
     /// for](Self::is_searched), and all [is published](Self::is_published).
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.searches.is_empty() && self.is_published()
+        self.jobs.is_empty()
+            && self.searches.is_empty()
+            && self.disk.is_idle()
+            && self.is_published()
     }
 
     /// Whether the picture of a shot is just being looked at for [`Action::PropagateEdit`].
@@ -340,6 +356,21 @@ impl Project {
         let before = std::mem::replace(&mut self.board, board);
         self.apply_board(&before);
         self.updates.push(Update::Planned);
+    }
+}
+
+impl Drop for Project {
+    /// Finishes what was asked for: what was decided is written, and edits come into the queue.
+    fn drop(&mut self) {
+        while !self.disk.is_idle() {
+            self.disk.finish();
+            self.take_done();
+        }
+        for update in &self.updates {
+            if let Update::Applied { result: Err(error), .. } = update {
+                log::error!("{error}");
+            }
+        }
     }
 }
 

@@ -1,7 +1,32 @@
 //! Discarded takes: their files are kept, and they can be restored.
 
-use super::{Art, ArtError, Take, TakeId, scan, take};
+use super::{Art, ArtError, Take, TakeId, TakeWriter, scan, take};
 use crate::storyboard::ShotId;
+
+impl TakeWriter {
+    /// Moves the file of a take to `discarded/`, and returns the take as it is there.
+    ///
+    /// # Errors
+    /// If an operation on a file fails. The file has not moved then.
+    pub(crate) fn discard(&self, take: Take) -> Result<Take, ArtError> {
+        self.move_take(take, "discarded")
+    }
+
+    /// Moves the file of a take back from `discarded/`, and returns the take as it is there.
+    ///
+    /// # Errors
+    /// If an operation on a file fails. The file has not moved then.
+    pub(crate) fn restore(&self, take: Take) -> Result<Take, ArtError> {
+        self.move_take(take, "takes")
+    }
+
+    fn move_take(&self, take: Take, kind: &str) -> Result<Take, ArtError> {
+        let to = take::take_path(self.root(), kind, &take.shot, &take.id);
+        take::make_room(self.folder(), &to)?;
+        self.folder().rename(&take.path, &to)?;
+        Ok(Take { path: to, ..take })
+    }
+}
 
 impl Art {
     /// Discards a take: its file moves to `discarded/`, and it is no longer accepted.
@@ -9,28 +34,39 @@ impl Art {
     /// # Errors
     /// If there is no such take, or an operation on a file fails. Nothing has changed then.
     pub fn discard(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
-        let from = self.take(shot, take)?.path.clone();
-        let to = take::take_path(self.root(), "discarded", shot, take);
-        take::make_room(&self.folder, &to)?;
         // If the process is killed here, the ledger accepts a discarded take. That has no effect until it is restored.
-        self.folder.rename(&from, &to)?;
+        let gone = self.writer().discard(self.take(shot, take)?.clone())?;
         if let Err(error) = self.unaccept(shot, take) {
-            match self.folder.rename(&to, &from) {
-                Ok(()) => return Err(error),
+            match self.writer().restore(gone.clone()) {
+                Ok(_) => return Err(error),
                 Err(stuck) => {
                     log::warn!("{error}; and {stuck}: the take is discarded nevertheless")
                 }
             }
         }
-        let Some(takes) = self.takes.get_mut(shot) else { return Ok(()) };
-        for gone in takes.extract_if(.., |other| other.id == *take) {
-            let discarded = self.discarded.entry(shot.clone()).or_default();
-            take::enter(discarded, Take { path: to.clone(), ..gone });
-        }
-        if takes.is_empty() {
-            self.takes.remove(shot);
-        }
+        self.enter_discarded(gone);
         Ok(())
+    }
+
+    /// Notes that a take was [moved](TakeWriter::discard) to `discarded/`.
+    pub(crate) fn enter_discarded(&mut self, take: Take) {
+        if let Some(takes) = self.takes.get_mut(&take.shot) {
+            takes.retain(|other| other.id != take.id);
+            if takes.is_empty() {
+                self.takes.remove(&take.shot);
+            }
+        }
+        take::enter(self.discarded.entry(take.shot.clone()).or_default(), take);
+    }
+
+    /// Notes that a take was [moved](TakeWriter::restore) back.
+    pub(crate) fn enter_restored(&mut self, take: Take) {
+        if let Some(discarded) = self.discarded.get_mut(&take.shot) {
+            discarded.retain(|other| other.id != take.id);
+        }
+        let takes = self.takes.entry(take.shot.clone()).or_default();
+        take::enter(takes, take);
+        scan::sort(takes);
     }
 
     /// The discarded takes of a shot.
@@ -59,17 +95,18 @@ impl Art {
     /// # Errors
     /// If there is no such discarded take, or an operation on a file fails. Nothing has changed then.
     pub fn restore(&mut self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
-        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
-        let at = self.discarded(shot).iter().position(|it| it.id == *take).ok_or_else(missing)?;
-        let to = take::take_path(self.root(), "takes", shot, take);
-        take::make_room(&self.folder, &to)?;
-        self.folder.rename(&self.discarded(shot)[at].path, &to)?;
-        if let Some(discarded) = self.discarded.get_mut(shot) {
-            let takes = self.takes.entry(shot.clone()).or_default();
-            take::enter(takes, Take { path: to, ..discarded.remove(at) });
-            scan::sort(takes);
-        }
+        let back = self.writer().restore(self.discarded_take(shot, take)?.clone())?;
+        self.enter_restored(back);
         Ok(())
+    }
+
+    /// The discarded take with this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn discarded_take(&self, shot: &ShotId, take: &TakeId) -> Result<&Take, ArtError> {
+        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
+        self.discarded(shot).iter().find(|it| it.id == *take).ok_or_else(missing)
     }
 }
 

@@ -9,7 +9,7 @@ use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Art, ArtError, Take, TakeId,
+    Art, ArtError, Take, TakeId, TakeWriter,
     folder::{Folder, read_if_there},
 };
 use crate::{
@@ -69,7 +69,27 @@ impl Ledger {
     }
 }
 
+impl TakeWriter {
+    /// Writes the ledger, whole or not at all.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn write_ledger(&self, ledger: &Ledger) -> Result<(), ArtError> {
+        ledger.write(self.folder(), &path(self.root()))
+    }
+}
+
 impl Art {
+    /// The ledger.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Replaces the ledger in memory; [`TakeWriter::write_ledger`] writes it.
+    pub(crate) fn set_ledger(&mut self, ledger: Ledger) {
+        self.ledger = ledger;
+    }
+
     /// The accepted take of a shot; `None` while it is discarded.
     #[must_use]
     pub fn accepted(&self, shot: &ShotId) -> Option<&Take> {

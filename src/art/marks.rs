@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Art, ArtError, TakeId,
+    Art, ArtError, TakeId, TakeWriter,
     folder::{Folder, read_if_there},
 };
 use crate::{recipe::Marks, storyboard::ShotId};
@@ -15,11 +15,25 @@ impl Art {
     /// # Errors
     /// If there is no such take, or the saved marks cannot be read.
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
+        self.marks_with(shot, take, |_| None)
+    }
+
+    /// [`Self::marks`] with marks that are not written yet: those that `unwritten` returns for a take replace its file.
+    pub(crate) fn marks_with(
+        &self,
+        shot: &ShotId,
+        take: &TakeId,
+        unwritten: impl Fn(&TakeId) -> Option<Marks>,
+    ) -> Result<Marks, ArtError> {
         let mut at = self.take(shot, take)?;
         let mut edits = Vec::new();
         // A chain that is longer than the number of takes would be a cycle.
         for _ in 0..=self.with_discarded(shot).count() {
-            if let Some(marks) = read(&path(&self.folder, shot, &at.id))? {
+            let kept = match unwritten(&at.id) {
+                Some(marks) => Some(marks),
+                None => read(&path(&self.folder, shot, &at.id))?,
+            };
+            if let Some(marks) = kept {
                 return Ok(edits.into_iter().rfold(marks, |marks, edit| marks.after(edit)));
             }
             let Some(edit) = &at.recipe().edit else { break };
@@ -49,18 +63,34 @@ impl Art {
         marks: &Marks,
     ) -> Result<(), ArtError> {
         self.take(shot, take)?;
-        let path = path(&self.folder, shot, take);
+        self.writer().write_marks(shot, take, marks)
+    }
+}
+
+impl TakeWriter {
+    /// Writes the marks of a take: see [`Art::set_marks`].
+    ///
+    /// # Errors
+    /// If an operation on a file fails. The older marks stay then.
+    pub(crate) fn write_marks(
+        &self,
+        shot: &ShotId,
+        take: &TakeId,
+        marks: &Marks,
+    ) -> Result<(), ArtError> {
+        let folder = self.folder();
+        let path = path(folder, shot, take);
         let bytes = serde_json::to_vec(marks)
             .map_err(|error| ArtError::io("write", &path)(std::io::Error::other(error)))?;
         let unreadable = match read(&path) {
-            Ok(_) => return self.folder.write_bytes(&path, &bytes),
+            Ok(_) => return folder.write_bytes(&path, &bytes),
             Err(unreadable @ ArtError::Marks { .. }) => unreadable,
             Err(error) => return Err(error),
         };
-        let aside = self.folder.set_aside(&path)?;
+        let aside = folder.set_aside(&path)?;
         log::warn!("{unreadable}: the old file is {} now", aside.display());
-        self.folder.write_bytes(&path, &bytes).inspect_err(|_| {
-            if let Err(error) = self.folder.rename(&aside, &path) {
+        folder.write_bytes(&path, &bytes).inspect_err(|_| {
+            if let Err(error) = folder.rename(&aside, &path) {
                 log::error!("the older marks stay set aside: {error}");
             }
         })

@@ -10,11 +10,11 @@ use crate::{
     storyboard::ShotWords,
 };
 
-pub(super) fn shot(name: &str) -> ShotId {
+pub(crate) fn shot(name: &str) -> ShotId {
     ShotId::new(name).unwrap()
 }
 
-pub(super) fn recipe(prompt: &str) -> Recipe {
+pub(crate) fn recipe(prompt: &str) -> Recipe {
     Recipe {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
@@ -28,7 +28,7 @@ pub(super) fn recipe(prompt: &str) -> Recipe {
 }
 
 /// An edit of a take that refines one part of it.
-pub(super) fn edit_of(take: &Take, part: &str) -> Recipe {
+pub(crate) fn edit_of(take: &Take, part: &str) -> Recipe {
     let part = Part {
         name: part.to_owned(),
         mask: Mask::full(8, 8),
@@ -47,7 +47,7 @@ pub(super) fn edit_of(take: &Take, part: &str) -> Recipe {
 }
 
 /// Writes and enters a take with the time `made`, in seconds.
-pub(super) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
+pub(crate) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
     let model = ModelCard { hash: "h".to_owned(), ..ModelCard::default() };
     let mut provenance = Provenance::now(recipe.clone(), model, Duration::from_millis(5));
     provenance.made = made;
@@ -58,7 +58,7 @@ pub(super) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Tak
     take
 }
 
-pub(super) fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("art");
     (dir, root)

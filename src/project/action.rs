@@ -5,12 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{ActionId, Project, ProjectError, Reply, Request, Update, refuse_faults};
+use super::{
+    ActionId, Project, ProjectError, Reply, Request, Update,
+    disk::{Direction, Done},
+    edits::{EditPurpose, EditTask},
+    refuse_faults,
+};
 use crate::{
-    art::TakeId,
-    edit::EditError,
+    art::{ArtError, Take, TakeId},
     mask::Area,
-    recipe::{Marks, Part, PictureEdit, Recipe, Style},
+    recipe::{Marks, Part, Recipe, Style},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -123,58 +127,72 @@ pub enum Action {
 }
 
 impl Project {
-    /// Does something. [`Self::poll`] returns one [`Update::Applied`] with this id, which says what came of it.
+    /// Does something. [`Self::poll`] returns one [`Update::Applied`] with this id, which says what came of it. Never
+    /// waits for the disk: what has to be written is written by a thread, and answered when it is on disk.
     pub fn apply(&mut self, request: impl Into<Request>) -> ActionId {
         let Request { id, action } = request.into();
-        let marked = match &action {
-            Action::SetMarks { shot, take, .. } => Some((shot.clone(), take.clone())),
-            _ => None,
-        };
-        let result = self.perform(action).map_err(Arc::new);
-        if result.is_ok() {
-            self.revision += 1;
-            let marked = marked.map(|(shot, take)| Update::Marked { id, shot, take });
-            self.updates.extend(marked);
+        match self.perform(id, action) {
+            Ok(Some(reply)) => self.answer(Some(id), Ok(reply)),
+            // The disk thread answers.
+            Ok(None) => self.revision += 1,
+            Err(error) => self.answer(Some(id), Err(Arc::new(error))),
         }
-        self.updates.push(Update::Applied { id, result });
         id
     }
 
-    fn perform(&mut self, action: Action) -> Result<Reply, ProjectError> {
+    /// Does something; returns the reply, or `None` where it comes later.
+    fn perform(&mut self, id: ActionId, action: Action) -> Result<Option<Reply>, ProjectError> {
+        let mut jobs = Vec::new();
         match action {
             Action::DrawNeeded => {
                 let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
-                return Ok(Reply { jobs: self.draw(&needed, false) });
+                jobs = self.draw(&needed, false);
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
                 let again = shots.iter().flat_map(|id| self.failed_jobs(id)).collect();
-                let mut jobs = self.enqueue(again, true);
-                jobs.splice(0..0, self.draw(&shots, true));
-                return Ok(Reply { jobs });
+                let again = self.enqueue(again, true);
+                jobs = self.draw(&shots, true);
+                jobs.extend(again);
             }
             Action::DrawMore { shot, takes } => {
                 let recipe = self.shot(&shot)?.recipe.clone();
-                return Ok(Reply { jobs: self.queue(&[(shot, recipe)], takes, true) });
+                jobs = self.queue(&[(shot, recipe)], takes, true);
             }
             Action::Edit { shot, take, picture, parts, context, takes } => {
-                let recipe = self.edit_recipe(&shot, &take, parts, context)?;
-                let is_it = |edit: &PictureEdit| picture.is_none_or(|hash| hash == edit.picture);
-                if !recipe.edit.as_ref().is_some_and(is_it) {
-                    return Err(EditError::OtherPicture.into());
-                }
-                return Ok(Reply { jobs: self.queue(&[(shot, recipe)], takes, true) });
+                let draft = self.draft(&shot, &take)?;
+                let (purpose, origin) = (EditPurpose::Request { id, takes }, None);
+                self.edits.insert(id);
+                self.disk.prepare_edit(EditTask {
+                    purpose,
+                    draft,
+                    parts,
+                    context,
+                    picture,
+                    origin,
+                });
+                return Ok(None);
             }
             Action::PropagateEdit { shot, take, others } => {
-                self.search(&shot, &take, &others)?;
+                self.propagate(Some(id), &shot, &take, &others)?;
+                return Ok(None);
             }
             Action::SetMarks { shot, take, marks } => {
-                self.art.set_marks(&shot, &take, &marks)?;
+                self.art.take(&shot, &take)?;
+                self.unwritten_marks.insert((shot.clone(), take.clone()), (id, marks.clone()));
+                self.disk.write_marks(id, shot, take, marks);
+                return Ok(None);
             }
             Action::Accept { shot, take } => {
-                self.art.accept(&shot, &take)?;
+                self.art.take(&shot, &take)?;
                 self.tried.remove(&shot);
+                let accepted = (shot.clone(), take);
+                self.change_ledger(Some(id), move |ledger| {
+                    let (shot, take) = accepted.clone();
+                    ledger.accepted.insert(shot, take);
+                });
                 self.refresh_shot(&shot);
+                return Ok(None);
             }
             Action::TryOn { shot, take } => {
                 if let Some(take) = take {
@@ -186,39 +204,110 @@ impl Project {
                 self.refresh_shot(&shot);
             }
             Action::Discard { shot, take } => {
-                self.art.discard(&shot, &take)?;
-                self.tried.remove(&shot);
-                self.refresh_shot(&shot);
+                let take = self.art.take(&shot, &take)?.clone();
+                self.disk.move_take(id, Direction::Discard, take);
+                return Ok(None);
             }
             Action::Restore { shot, take } => {
-                self.art.restore(&shot, &take)?;
-                self.refresh_shot(&shot);
+                let take = self.art.discarded_take(&shot, &take)?.clone();
+                self.disk.move_take(id, Direction::Restore, take);
+                return Ok(None);
             }
             Action::SetWords { shot, words } => {
                 self.shot(&shot)?;
-                self.art.set_words(&shot, words)?;
+                self.change_ledger(Some(id), move |ledger| {
+                    if words == ShotWords::default() {
+                        ledger.words.remove(&shot);
+                    } else {
+                        ledger.words.insert(shot.clone(), words.clone());
+                    }
+                });
                 self.replan();
+                return Ok(None);
             }
             Action::SetStyle(style) => {
                 let style = style.map(|style| *style);
                 refuse_faults(style.as_ref().map(check_style).unwrap_or_default())
                     .map_err(ProjectError::Style)?;
-                self.art.set_style(style)?;
+                self.change_ledger(Some(id), move |ledger| ledger.style.clone_from(&style));
                 self.replan();
+                return Ok(None);
             }
-            Action::SetKeys(keys) => self.art.set_keys(keys)?,
+            Action::SetKeys(keys) => {
+                self.change_ledger(Some(id), move |ledger| ledger.keys.clone_from(&keys));
+                return Ok(None);
+            }
             Action::Pause(paused) => self.studio.set_paused(paused),
             Action::MoveToFront(job) => self.studio.move_to_front(job),
             Action::Cancel(job) => self.cancel(job),
             Action::CancelAll => {
-                self.art.set_pending_propagations(BTreeMap::new())?;
                 self.searches.clear();
+                self.edits.clear();
                 self.studio.cancel_all();
                 let shots = self.jobs.drain().map(|(shot, _)| shot).collect::<Vec<_>>();
                 shots.iter().for_each(|shot| self.refresh_shot(shot));
+                self.change_ledger(Some(id), |ledger| ledger.propagations.clear());
+                return Ok(None);
             }
         }
-        Ok(Reply::default())
+        Ok(Some(Reply { jobs }))
+    }
+
+    /// Takes over what the disk thread has done.
+    pub(super) fn take_done(&mut self) {
+        for done in self.disk.take() {
+            match done {
+                Done::Ledger { revision, ledger, result } => {
+                    self.ledger_done(revision, ledger, result);
+                }
+                Done::Marks { shot, take, ids, result } => {
+                    if let (Some(&id), Ok(())) = (ids.last(), &result) {
+                        let (shot, take) = (shot.clone(), take.clone());
+                        self.updates.push(Update::Marked { id, shot, take });
+                    }
+                    let key = (shot, take);
+                    // Newer marks may wait.
+                    if self.unwritten_marks.get(&key).is_some_and(|(id, _)| ids.contains(id)) {
+                        self.unwritten_marks.remove(&key);
+                    }
+                    let result = result.map(|()| Reply::default()).map_err(Arc::new);
+                    ids.into_iter().for_each(|id| self.answer(Some(id), result.clone()));
+                }
+                Done::Moved { id, direction, shot, take, result } => {
+                    let result = result.map(|moved| self.moved(direction, shot, &take, moved));
+                    self.answer(Some(id), result.map(|()| Reply::default()).map_err(Arc::new));
+                }
+                Done::Edit { purpose, shot, result } => self.edit_done(purpose, shot, result),
+            }
+        }
+    }
+
+    /// A take was moved to `discarded/` or back.
+    fn moved(&mut self, direction: Direction, shot: ShotId, take: &TakeId, moved: Take) {
+        match direction {
+            Direction::Discard => {
+                self.art.enter_discarded(moved);
+                self.tried.remove(&shot);
+                if self.art.ledger().accepted.get(&shot) == Some(take) {
+                    let shot = shot.clone();
+                    self.change_ledger(None, move |ledger| drop(ledger.accepted.remove(&shot)));
+                }
+            }
+            Direction::Restore => self.art.enter_restored(moved),
+        }
+        self.refresh_shot(&shot);
+    }
+
+    /// What is marked on a take: as [`Art::marks`](crate::art::Art::marks), with what is not written yet. Reads and
+    /// decodes files.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
+        self.art.marks_with(shot, take, |take| {
+            let key = (shot.clone(), take.clone());
+            self.unwritten_marks.get(&key).map(|(_, marks)| marks.clone())
+        })
     }
 
     pub(super) fn shot(&self, id: &ShotId) -> Result<&Shot, ProjectError> {

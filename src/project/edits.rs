@@ -1,10 +1,10 @@
-//! From what was marked on a take, or done to it, to recipes.
+//! Edits: from parts that an author marked to a recipe.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{Project, ProjectError, Update, propagate::Search};
+use super::{ActionId, Project, ProjectError, Reply, Update, is_asked_for, propagate::Search};
 use crate::{
     art::{Take, TakeId},
     edit::{EditError, EditPlan},
@@ -13,8 +13,8 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// What an edit of a take is made of, but for what is marked.
-#[derive(Debug)]
+/// What an edit of a take is made of, except for the parts.
+#[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) take: Take,
     /// The recipe of the shot as it is now.
@@ -22,63 +22,114 @@ pub(super) struct Draft {
     style: String,
 }
 
-impl Draft {
-    /// The recipe of an edit of the take, whose picture is `picture`; `origin` is that of the edit which this one is
-    /// alike, if there is one.
-    pub(super) fn recipe(
-        &self,
-        picture: &RgbaImage,
-        parts: Vec<Part>,
-        context: Option<Area>,
-        origin: Option<RecipeId>,
-    ) -> Result<Recipe, EditError> {
-        let (width, height) = picture.dimensions();
-        let size = Size::new(width, height);
-        // All that can be told without the model is told now and not when the job's turn comes. Its grid is most
-        // likely that of the model which drew the picture.
-        EditPlan::new(size, &parts, context, self.take.provenance.model.grid)?;
-        let edit = PictureEdit {
-            picture: picture_hash(picture),
-            parent: Some(self.take.id.clone()),
-            style: self.style.clone(),
-            parts,
-            context,
-            origin,
-        };
-        let mut recipe = Recipe { size, edit: Some(edit), ..self.shot.clone() };
+/// An edit to turn into a recipe: its picture is read and hashed, and its parts are checked.
+#[derive(Debug)]
+pub(super) struct EditTask {
+    pub(super) purpose: EditPurpose,
+    pub(super) draft: Draft,
+    pub(super) parts: Vec<Part>,
+    pub(super) context: Option<Area>,
+    /// The hash of the picture that the parts were marked on, if the edit is to be refused on any other.
+    pub(super) picture: Option<String>,
+    /// The edit that this one propagates.
+    pub(super) origin: Option<RecipeId>,
+}
+
+/// Where an edit comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EditPurpose {
+    /// A request for so many takes.
+    Request { id: ActionId, takes: u32 },
+    /// A propagated edit.
+    Propagation,
+}
+
+impl EditTask {
+    /// The recipe of the edit.
+    pub(super) fn recipe(self) -> Result<Recipe, ProjectError> {
+        let Self { draft: Draft { take, shot, style }, parts, context, picture, origin, .. } = self;
+        let image = take.image()?;
+        let hash = picture_hash(&image);
+        if picture.is_some_and(|expected| expected != hash) {
+            return Err(EditError::OtherPicture.into());
+        }
+        let size = size_of(&image);
+        // Whatever can be refused without the model is refused now, and not when the job's turn comes. Its grid is
+        // most likely that of the model which drew the picture.
+        EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
+        let parent = Some(take.id);
+        let edit = PictureEdit { picture: hash, parent, style, parts, context, origin };
+        let mut recipe = Recipe { size, edit: Some(edit), ..shot };
         let origin = recipe.origin();
         recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
         Ok(recipe)
     }
 }
 
+fn size_of(image: &RgbaImage) -> Size {
+    let (width, height) = image.dimensions();
+    Size::new(width, height)
+}
+
 impl Project {
-    /// The recipe of an edit of a take: that of the shot as it is now, on the take's picture.
-    pub(super) fn edit_recipe(
-        &self,
-        shot: &ShotId,
-        take: &TakeId,
-        parts: Vec<Part>,
-        context: Option<Area>,
-    ) -> Result<Recipe, ProjectError> {
-        let draft = self.draft(shot, self.art.take(shot, take)?)?;
-        Ok(draft.recipe(&draft.take.image()?, parts, context, None)?)
+    /// What an edit of a take is made of.
+    pub(super) fn draft(&self, shot: &ShotId, take: &TakeId) -> Result<Draft, ProjectError> {
+        self.draft_on(shot, self.art.take(shot, take)?)
     }
 
-    fn draft(&self, shot: &ShotId, take: &Take) -> Result<Draft, ProjectError> {
+    fn draft_on(&self, shot: &ShotId, take: &Take) -> Result<Draft, ProjectError> {
         let (take, shot) = (take.clone(), self.shot(shot)?.recipe.clone());
         Ok(Draft { take, shot, style: self.style().words.clone() })
     }
 
     /// A draft on the take that the game shows for a shot.
-    fn draft_of_shown(&self, shot: &ShotId) -> Result<Draft, ProjectError> {
+    fn draft_on_shown(&self, shot: &ShotId) -> Result<Draft, ProjectError> {
         let shown = self.shown(&self.shot(shot)?.id);
-        self.draft(shot, shown.ok_or_else(|| ProjectError::NoPicture(shot.clone()))?)
+        self.draft_on(shot, shown.ok_or_else(|| ProjectError::NoPicture(shot.clone()))?)
     }
 
-    /// Begins to look for what made a take in the pictures that other shots show.
-    pub(super) fn search(
+    /// An edit became a recipe, or was refused.
+    pub(super) fn edit_done(
         &mut self,
+        purpose: EditPurpose,
+        shot: ShotId,
+        result: Result<Box<Recipe>, ProjectError>,
+    ) {
+        match (purpose, result) {
+            (EditPurpose::Request { id, takes }, Ok(recipe)) => {
+                // Everything may have been cancelled meanwhile, or the story may ask for something else.
+                let is_wanted = self.edits.remove(&id) && is_asked_for(&self.board, &shot, &recipe);
+                let takes = if is_wanted { takes } else { 0 };
+                let jobs = self.queue(&[(shot, *recipe)], takes, true);
+                self.answer(Some(id), Ok(Reply { jobs }));
+            }
+            (EditPurpose::Request { id, .. }, Err(error)) => {
+                self.edits.remove(&id);
+                self.answer(Some(id), Err(Arc::new(error)));
+            }
+            // The story may have changed, and the edit may have been cancelled meanwhile.
+            (EditPurpose::Propagation, Ok(recipe)) => {
+                self.revision += 1;
+                if !is_asked_for(&self.board, &shot, &recipe) {
+                    self.forget_propagation(&shot);
+                } else if self.is_propagation(&shot, &recipe) {
+                    self.queue(&[(shot, *recipe)], 1, true);
+                }
+            }
+            (EditPurpose::Propagation, Err(error)) => self.propagation_failed(shot, error),
+        }
+    }
+
+    pub(super) fn propagation_failed(&mut self, shot: ShotId, error: ProjectError) {
+        self.revision += 1;
+        self.forget_propagation(&shot);
+        self.updates.push(Update::Failed { shot, error: Arc::new(error) });
+    }
+
+    /// Begins to look for what an edit changed in the pictures that other shots show.
+    pub(super) fn propagate(
+        &mut self,
+        id: Option<ActionId>,
         shot: &ShotId,
         take: &TakeId,
         others: &[ShotId],
@@ -89,19 +140,19 @@ impl Project {
         edit.origin = recipe.origin();
         let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok().cloned());
         let drafts =
-            others.iter().map(|other| self.draft_of_shown(other)).collect::<Result<Vec<_>, _>>()?;
-        // Kept until it is drawn or given up: finding takes a while, and the program may end meanwhile.
-        let mut propagations = self.art.pending_propagations().clone();
-        let of = (shot.clone(), take.clone());
-        propagations.extend(others.iter().map(|other| (other.clone(), of.clone())));
-        self.art.set_pending_propagations(propagations)?;
+            others.iter().map(|other| self.draft_on_shown(other)).collect::<Result<Vec<_>, _>>()?;
         let search = Search::start(edit, parent, drafts).map_err(ProjectError::Thread)?;
         self.searches.push(search);
+        // Kept until it is drawn or cancelled: the search takes a while, and the program may end meanwhile.
+        let (of, others) = ((shot.clone(), take.clone()), others.to_vec());
+        self.change_ledger(id, move |ledger| {
+            ledger.propagations.extend(others.iter().map(|other| (other.clone(), of.clone())));
+        });
         Ok(())
     }
 
-    /// Begins anew to look for what the program was looking for when it ended.
-    pub(super) fn search_on(&mut self) {
+    /// Restarts the searches that were under way when the program ended.
+    pub(super) fn resume_propagations(&mut self) {
         let mut wanted = BTreeMap::<_, Vec<_>>::new();
         for (other, of) in self.art.pending_propagations().clone() {
             let jobs = self.jobs.get(&other).into_iter().flatten();
@@ -116,22 +167,20 @@ impl Project {
             }
         }
         for ((shot, take), others) in wanted {
-            // One that is gone is no reason to leave the others out.
+            // A shot that is gone is no reason to leave the others out.
             let (mut left, mut refused) = (Vec::new(), Vec::new());
             for other in others {
-                match self.draft_of_shown(&other) {
+                match self.draft_on_shown(&other) {
                     Ok(_) => left.push(other),
                     Err(error) => refused.push((other, Arc::new(error))),
                 }
             }
-            if let Err(error) = self.search(&shot, &take, &left) {
+            if let Err(error) = self.propagate(None, &shot, &take, &left) {
                 let error = Arc::new(error);
                 refused.extend(left.into_iter().map(|other| (other, Arc::clone(&error))));
             }
             for (shot, error) in refused {
-                self.forget_propagation(&shot);
-                let error = Arc::new(ProjectError::Propagation(error));
-                self.updates.push(Update::Failed { shot, error });
+                self.propagation_failed(shot, ProjectError::Propagation(error));
             }
         }
     }
@@ -146,13 +195,11 @@ impl Project {
         of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
     }
 
-    /// The same edit is done to the picture of a shot, or given up.
+    /// The same edit is done to the picture of a shot, or cancelled.
     pub(super) fn forget_propagation(&mut self, shot: &ShotId) {
-        let mut propagations = self.art.pending_propagations().clone();
-        if propagations.remove(shot).is_some()
-            && let Err(error) = self.art.set_pending_propagations(propagations)
-        {
-            log::error!("the same edit will be done to {shot} again: {error}");
+        if self.art.pending_propagations().contains_key(shot) {
+            let shot = shot.clone();
+            self.change_ledger(None, move |ledger| drop(ledger.propagations.remove(&shot)));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The same edit in other pictures. What it changed has to be found there, for which a thread of its own looks at
-//! each of them: that takes many frames.
+//! Looks for the parts of an edit in other pictures. A thread of its own looks at each of them, which takes many frames.
 
 use std::{
     io,
@@ -12,59 +11,73 @@ use std::{
 
 use image::RgbaImage;
 
-use super::{ProjectError, edits::Draft};
+use super::{
+    ProjectError,
+    edits::{Draft, EditPurpose, EditTask},
+    panics::catch,
+};
 use crate::{
     art::Take,
     mask::objects::Objects,
-    recipe::{EditKind, Part, PictureEdit, Recipe},
+    recipe::{EditKind, Part, PictureEdit},
     storyboard::ShotId,
     studio::lower_priority,
 };
 
-/// Pictures that are being looked at.
+/// A search for the parts of an edit in other pictures.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Whose they are, of those that are left.
+    /// The shots whose pictures are left.
     shots: Vec<ShotId>,
     /// Behind a lock only so that the project can be a resource.
-    found: Mutex<Receiver<Found>>,
+    results: Mutex<Receiver<Found>>,
 }
 
-/// What is to be done to a picture, or why it cannot be done.
+/// The result for one picture.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) shot: ShotId,
-    pub(super) recipe: Result<Recipe, ProjectError>,
+    pub(super) edit: Result<EditTask, ProjectError>,
 }
 
 impl Search {
-    /// Looks for what `edit` changed in the picture of `parent`, if that can still be seen.
+    /// Starts to look for what `edit` changed in the picture of `parent`, if that can still be read.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
     pub(super) fn start(
         edit: PictureEdit,
         parent: Option<Take>,
         drafts: Vec<Draft>,
     ) -> io::Result<Self> {
-        let (tell, found) = channel();
+        let (sender, results) = channel();
         let shots = drafts.iter().map(|draft| draft.take.shot.clone()).collect();
         Builder::new().name("illustrator-search".to_owned()).spawn(move || {
             lower_priority();
-            let marked = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
-            let marked =
-                marked.and_then(|take| take.image().ok()).map(|image| Objects::detect(&image));
+            let parent = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
+            let look =
+                || Ok(parent.and_then(|take| take.image().ok()).map(|it| Objects::detect(&it)));
+            // Without the objects of the first picture, each part is put at the same place.
+            let marked = catch(look).unwrap_or_else(|error| {
+                log::error!("{error}");
+                None
+            });
             for draft in drafts {
-                let recipe = propagated(&edit, marked.as_ref(), &draft);
-                // Nobody hears it where all was cancelled or the project closed.
-                if tell.send(Found { shot: draft.take.shot, recipe }).is_err() {
+                let shot = draft.take.shot.clone();
+                let edit = catch(|| propagated(&edit, marked.as_ref(), draft));
+                // The receiver is gone when everything was cancelled or the project closed.
+                if sender.send(Found { shot, edit }).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { shots, found: Mutex::new(found) })
+        Ok(Self { shots, results: Mutex::new(results) })
     }
 
-    /// What was found since the last call, and whether the thread goes on.
-    pub(super) fn found(&mut self) -> (Vec<Found>, bool) {
-        let receiver = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
+    /// The results since the last call, and whether the search goes on. A thread that ended before it came to a
+    /// picture has failed there.
+    pub(super) fn take(&mut self) -> (Vec<Found>, bool) {
+        let receiver = self.results.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         let goes_on = loop {
             match receiver.try_recv() {
@@ -75,10 +88,14 @@ impl Search {
         for found in &all {
             self.shots.retain(|shot| *shot != found.shot);
         }
+        if !goes_on {
+            let ended = || ProjectError::Panicked("the search ended early".to_owned());
+            all.extend(self.shots.drain(..).map(|shot| Found { shot, edit: Err(ended()) }));
+        }
         (all, goes_on)
     }
 
-    /// Whether it looks at a picture of this shot.
+    /// Whether the picture of this shot is left.
     pub(super) fn is_for(&self, shot: &ShotId) -> bool {
         self.shots.contains(shot)
     }
@@ -87,26 +104,26 @@ impl Search {
 fn propagated(
     edit: &PictureEdit,
     marked: Option<&Objects>,
-    draft: &Draft,
-) -> Result<Recipe, ProjectError> {
-    let picture = draft.take.image()?;
-    let parts = parts_of(&picture, &edit.parts, marked);
-    Ok(draft.recipe(&picture, parts, None, edit.origin.clone())?)
+    draft: Draft,
+) -> Result<EditTask, ProjectError> {
+    let parts = parts_of(&draft.take.image()?, &edit.parts, marked);
+    let (purpose, origin) = (EditPurpose::Propagation, edit.origin.clone());
+    Ok(EditTask { purpose, draft, parts, context: None, picture: None, origin })
 }
 
 /// Parts of another picture on this one: each where it looks alike, or else at the same place.
 fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Vec<Part> {
     let (width, height) = picture.dimensions();
     let objects = marked.map(|marked| (marked, Objects::detect(picture)));
-    let of = |part: &Part| {
+    let found = |part: &Part| {
         let (marked, objects) = objects.as_ref().filter(|_| can_be_found(part))?;
         let mask = objects.find_similar(marked, &part.mask)?;
         Some(Part { mask, ..part.clone() })
     };
-    parts.iter().map(|part| of(part).unwrap_or_else(|| part.resized(width, height))).collect()
+    parts.iter().map(|part| found(part).unwrap_or_else(|| part.resized(width, height))).collect()
 }
 
-/// What is added is not there yet, and a rough shape has its place.
+/// Whether a part shows something to look for: an added part shows nothing yet, and a scribble has a fixed place.
 fn can_be_found(part: &Part) -> bool {
     part.edit.kind != EditKind::Add && part.scribble.is_none()
 }

@@ -5,14 +5,13 @@ use std::{mem, path::PathBuf, sync::Arc};
 use image::RgbaImage;
 
 use super::{
-    ActionId, ActionResult, Project, ProjectError, is_asked_for,
+    ActionId, ActionResult, Project, ProjectError,
     propagate::Found,
     publisher::Finished,
     status::{Failure, NewPicture},
 };
 use crate::{
     art::TakeId,
-    recipe::Recipe,
     storyboard::ShotId,
     studio::{Job, JobId, StudioEvent},
 };
@@ -100,34 +99,24 @@ impl Project {
             self.receive(finished);
         }
         self.take_found();
+        self.take_done();
         mem::take(&mut self.updates)
     }
 
-    /// Queues what was found in other pictures.
+    /// Turns what was found in other pictures into recipes.
     fn take_found(&mut self) {
         let mut found = Vec::new();
         self.searches.retain_mut(|search| {
-            let (all, goes_on) = search.found();
+            let (all, goes_on) = search.take();
             found.extend(all);
             goes_on
         });
-        let mut wanted = Vec::new();
-        for Found { shot, recipe } in found {
-            self.revision += 1;
-            match recipe {
-                Ok(recipe) => wanted.push((shot, recipe)),
-                Err(error) => {
-                    self.forget_propagation(&shot);
-                    let error = Arc::new(error);
-                    self.updates.push(Update::Failed { shot, error });
-                }
+        for Found { shot, edit } in found {
+            match edit {
+                Ok(task) => self.disk.prepare_edit(task),
+                Err(error) => self.propagation_failed(shot, error),
             }
         }
-        // The story may have changed meanwhile.
-        let is_wanted = |(shot, recipe): &(ShotId, Recipe)| is_asked_for(&self.board, shot, recipe);
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_wanted);
-        unwanted.iter().for_each(|(shot, _)| self.forget_propagation(shot));
-        self.queue(&wanted, 1, true);
     }
 
     fn hear(&mut self, event: StudioEvent) {

@@ -48,10 +48,9 @@ fn discarding_the_last_take_shows_the_placeholder_again() {
 
     let take = app.world().resource::<Project>().art().takes(&id)[0].id.clone();
     app.world_mut().write_message(Request::from(Action::Discard { shot: id, take }));
-    app.update();
-    app.update();
-
-    assert_eq!(colour(app.world(), &handle), Some(canvas));
+    update_until(&mut app, 20, "the placeholder is back", |world| {
+        colour(world, &handle) == Some(canvas)
+    });
     assert_eq!(size(&app), painted);
 }
 

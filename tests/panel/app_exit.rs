@@ -39,7 +39,7 @@ fn parts_after_exit(panel: Panel, shot: &ShotId) -> Vec<Layer> {
     app.insert_resource(project).insert_resource(panel);
     app.world_mut().write_message(AppExit::Success);
     app.update();
-    app.world().resource::<Project>().art().marks(shot, &of).unwrap().layers
+    app.world().resource::<Project>().marks(shot, &of).unwrap().layers
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bench;
 mod changes;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod edits;
 mod old_folder;
 mod propagate;

@@ -77,6 +77,7 @@ fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up()
     let mut bench = bench.reopened();
     bench.settle();
     assert_eq!(takes(&bench, &portrait).len(), 2, "it is done once");
+    bench.fakes.hold_after(0);
     bench.apply(alike);
     bench.apply(Action::CancelAll);
     let mut bench = bench.reopened();
@@ -90,8 +91,9 @@ fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its
     let (mut bench, item, _, made) = edited();
     let (portrait, background) = (bench.portrait(), bench.background());
     let others = vec![portrait.clone(), background.clone()];
+    bench.fakes.hold_after(0);
     bench.apply(Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others });
-    // Before anything is found, or heard of.
+    // Before anything is drawn.
     bench.apply(Action::Discard { shot: item, take: made.id.clone() });
     let Bench { dir, project, .. } = bench;
     drop(project);

@@ -92,7 +92,7 @@ impl Session {
     ) -> Self {
         let (save, unread) = match carried_marks
             .map(Ok)
-            .unwrap_or_else(|| project.art().marks(&take.shot, &take.id).map(SaveState::new))
+            .unwrap_or_else(|| project.marks(&take.shot, &take.id).map(SaveState::new))
         {
             Ok(save) => (save, None),
             Err(error) => (SaveState::new(Marks::default()), Some(error.to_string())),

@@ -1,0 +1,116 @@
+//! Changes of the ledger: in force at once, written by the [disk thread](super::disk), and taken back where they cannot
+//! be written.
+
+use std::{fmt, mem, sync::Arc};
+
+use super::{ActionId, Project, ProjectError, Reply, Update};
+use crate::art::Ledger;
+
+/// The changes that are in force but not on disk yet.
+#[derive(Debug, Default)]
+pub(super) struct PendingChanges {
+    /// The ledger on disk.
+    written: Arc<Ledger>,
+    changes: Vec<PendingChange>,
+    /// Counts the ledgers that were sent to the disk thread.
+    revision: u64,
+}
+
+struct PendingChange {
+    /// The request that it answers. Changes of the project's own have none.
+    id: Option<ActionId>,
+    change: Box<dyn Fn(&mut Ledger) + Send + Sync>,
+    /// The first ledger that holds it.
+    revision: u64,
+}
+
+impl PendingChanges {
+    /// No changes to a ledger that is on disk.
+    pub(super) fn to(written: Arc<Ledger>) -> Self {
+        Self { written, ..Self::default() }
+    }
+}
+
+impl Project {
+    /// Changes the ledger. A request is answered when the change is on disk.
+    pub(super) fn change_ledger(
+        &mut self,
+        id: Option<ActionId>,
+        change: impl Fn(&mut Ledger) + Send + Sync + 'static,
+    ) {
+        let mut ledger = self.art.ledger().clone();
+        change(&mut ledger);
+        let pending = &mut self.pending_changes;
+        if ledger == *self.art.ledger() && pending.changes.is_empty() {
+            return self.answer(id, Ok(Reply::default()));
+        }
+        let revision = pending.revision + 1;
+        pending.changes.push(PendingChange { id, change: Box::new(change), revision });
+        self.write_ledger(ledger);
+    }
+
+    fn write_ledger(&mut self, ledger: Ledger) {
+        self.pending_changes.revision += 1;
+        self.disk.write_ledger(self.pending_changes.revision, Arc::new(ledger.clone()));
+        self.art.set_ledger(ledger);
+    }
+
+    /// A ledger was written, or could not be. What could not be written is taken back.
+    pub(super) fn ledger_done(
+        &mut self,
+        revision: u64,
+        ledger: Arc<Ledger>,
+        result: Result<(), ProjectError>,
+    ) {
+        let pending = &mut self.pending_changes;
+        let is_done = |change: &PendingChange| change.revision <= revision;
+        let (done, left) = mem::take(&mut pending.changes).into_iter().partition(is_done);
+        pending.changes = left;
+        let done: Vec<PendingChange> = done;
+        match result {
+            Ok(()) => {
+                pending.written = ledger;
+                done.into_iter().for_each(|change| self.answer(change.id, Ok(Reply::default())));
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                if done.iter().any(|change| change.id.is_none()) {
+                    log::error!("{error}");
+                }
+                let mut ledger = Ledger::clone(&pending.written);
+                for change in &mut pending.changes {
+                    (change.change)(&mut ledger);
+                    change.revision = pending.revision + 1;
+                }
+                if pending.changes.is_empty() {
+                    self.art.set_ledger(ledger);
+                } else {
+                    self.write_ledger(ledger);
+                }
+                self.replan();
+                let shots = self.board.shots().iter().map(|shot| shot.id.clone());
+                shots.collect::<Vec<_>>().iter().for_each(|shot| self.refresh_shot(shot));
+                for change in done {
+                    self.answer(change.id, Err(Arc::clone(&error)));
+                }
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&mut self, id: Option<ActionId>, result: super::ActionResult) {
+        if result.is_ok() {
+            self.revision += 1;
+        }
+        if let Some(id) = id {
+            self.updates.push(Update::Applied { id, result });
+        }
+    }
+}
+
+impl fmt::Debug for PendingChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, change: _, revision } = self;
+        f.debug_struct("PendingChange").field("id", id).field("revision", revision).finish()
+    }
+}
