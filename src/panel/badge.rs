@@ -1,5 +1,5 @@
-//! Badges for the state of a shot. Each state has a shape, a colour and a word, so that states differ without
-//! colour too.
+//! Badges for the state of a shot. Each state has a shape, a colour and a word, so that states are distinguishable
+//! without colour.
 
 use std::f32::consts::PI;
 

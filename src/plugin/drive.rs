@@ -29,7 +29,7 @@ use crate::{
 /// How long to wait before a locked art folder is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Opens the project in a task, because reading an art folder takes as long as it has pictures.
+/// Opens the project in a task, because the time to read an art folder grows with the number of pictures.
 #[derive(Resource)]
 struct ProjectOpener {
     art_folder: PathBuf,
@@ -38,7 +38,7 @@ struct ProjectOpener {
     /// The story of the last attempt.
     story: Story,
     opening: Option<Task<Result<Project, ProjectError>>>,
-    /// Why the last attempt failed, until a story is read or an attempt succeeds.
+    /// The reason why the last attempt failed, until a story is read or an attempt succeeds.
     failure: Option<Failure>,
 }
 

@@ -190,7 +190,7 @@ impl Keymap {
             .collect()
     }
 
-    /// The default bindings with such changes. Unknown commands and keys are ignored.
+    /// The default bindings with these changes. Unknown commands and keys are ignored.
     #[must_use]
     pub fn with_changes(changes: &BTreeMap<String, Vec<String>>) -> Self {
         let mut keymap = Self::default();

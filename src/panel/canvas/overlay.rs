@@ -1,5 +1,5 @@
-//! The overlay of parts over the picture. Each part has a colour and a pattern, so that parts differ without colour
-//! too. Black and white have no meaning.
+//! The overlay of parts over the picture. Each part has a colour and a pattern, so that parts are distinguishable
+//! without colour. Black and white have no meaning.
 
 use egui::{Color32, ColorImage};
 
@@ -9,7 +9,7 @@ use crate::{
     recipe::{Layer, Verdict},
 };
 
-/// The colours of parts, which are those of `InvokeAI`.
+/// The colours of parts, as in `InvokeAI`.
 pub(super) const COLOURS: [Color32; 7] = [
     Color32::from_rgb(121, 157, 219),
     Color32::from_rgb(131, 214, 131),
