@@ -109,15 +109,15 @@ impl Command {
     const fn former_name(self) -> Option<&'static str> {
         Some(match self {
             Self::Use(Tool::Crop) => "Context",
-            Self::ActualSize => "Actual size",
-            Self::InvertMask => "Invert mask",
-            Self::PreviousPart => "Previous part",
-            Self::ToggleParts => "Hide parts",
-            Self::CancelAllJobs => "Cancel all",
-            Self::Discard => "Discard or cancel",
-            Self::PreviousCandidate => "Previous candidate",
-            Self::GoToParent => "Go to parent",
-            Self::GoToChild => "Go to newest child",
+            Self::ActualSize => "One to one",
+            Self::InvertMask => "Invert the part",
+            Self::PreviousPart => "Part before",
+            Self::ToggleParts => "Hide all parts",
+            Self::CancelAllJobs => "Empty the queue",
+            Self::Discard => "Put away, give up",
+            Self::PreviousCandidate => "Candidate before",
+            Self::GoToParent => "Back to the parent",
+            Self::GoToChild => "Forth to its newest edit",
             _ => return None,
         })
     }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn bindings_saved_under_a_former_name_of_a_command_are_read() {
-        let changes = BTreeMap::from([("Discard or cancel".to_owned(), vec!["X".to_owned()])]);
+        let changes = BTreeMap::from([("Put away, give up".to_owned(), vec!["X".to_owned()])]);
         let keymap = Keymap::with_changes(&changes);
         let x = KeyboardShortcut::new(Modifiers::NONE, Key::X);
         assert_eq!(keymap.keys(Command::Discard), [x]);
