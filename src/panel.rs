@@ -96,7 +96,7 @@ pub fn panel_ui(
             match state.tab {
                 Tab::Storyboard => storyboard_tab::storyboard_tab(ui, state, &mut cx),
                 Tab::Canvas => {
-                    canvas::canvas_tab(ui, &mut state.canvas, &mut state.selection, &mut cx)
+                    canvas::canvas_tab(ui, &mut state.canvas, &mut state.selection, &mut cx);
                 }
                 Tab::Queue => queue_tab::queue_tab(ui, &mut state.selection, &mut cx),
                 Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut cx),

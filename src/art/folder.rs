@@ -333,7 +333,7 @@ mod tests {
         let art = dir.path().join("art");
         let takes = art.join("takes");
         assert_eq!(missing_folders(&takes), [&takes, &art]);
-        assert_eq!(missing_folders(dir.path()), [Path::new(""); 0]);
+        assert!(missing_folders(dir.path()).is_empty());
         assert_eq!(missing_folders(Path::new("no_such_folder")), [Path::new("no_such_folder")]);
         create_folder(&takes).unwrap();
         assert!(takes.is_dir());

@@ -62,7 +62,7 @@ mod tests {
         // Sampling returns the crop itself, 0.25 too bright everywhere.
         let mut sampled = crop.pixels().clone();
         sampled.iter_mut().for_each(|value| *value += 0.25);
-        let result = composite(&picture, &crop, &mask, &sampled, |x, _| x < 3 || x > 8);
+        let result = composite(&picture, &crop, &mask, &sampled, |x, _| !(3..=8).contains(&x));
         for (x, y, pixel) in picture.enumerate_pixels() {
             let found = result.get_pixel(x, y);
             if mask.at(x, y) == 0 {

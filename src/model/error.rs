@@ -79,6 +79,6 @@ pub enum ModelError {
         /// The tensor.
         tensor: String,
         /// candle's error.
-        source: candle_core::Error,
+        source: Box<candle_core::Error>,
     },
 }

@@ -36,7 +36,7 @@ pub struct Inspection {
 pub enum ModelKind {
     /// A diffusers folder, by the pipeline class in its `model_index.json`.
     Pipeline(String),
-    /// A complete model in a single file, in the layout of CompVis' latent diffusion.
+    /// A complete model in a single file, in the layout of `CompVis`' latent diffusion.
     LdmCheckpoint {
         /// `Stable Diffusion 1.x`, ...
         family: String,

@@ -274,7 +274,7 @@ impl Project {
                     ids.into_iter().for_each(|id| self.answer(Some(id), result.clone()));
                 }
                 Done::Moved { id, direction, shot, take, result } => {
-                    let result = result.map(|moved| self.moved(direction, shot, &take, moved));
+                    let result = result.map(|moved| self.moved(direction, shot, &take, *moved));
                     self.answer(Some(id), result.map(|()| Reply::default()).map_err(Arc::new));
                 }
                 Done::Edit { purpose, shot, result } => self.edit_done(purpose, shot, result),

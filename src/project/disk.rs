@@ -50,7 +50,7 @@ pub(super) enum Done {
         direction: Direction,
         shot: ShotId,
         take: TakeId,
-        result: Result<Take, ProjectError>,
+        result: Result<Box<Take>, ProjectError>,
     },
     Edit {
         purpose: EditPurpose,
@@ -244,8 +244,8 @@ impl Work {
                 let (shot, name) = (take.shot.clone(), take.id.clone());
                 let result = catch(|| {
                     Ok(match direction {
-                        Direction::Discard => writer.discard(*take)?,
-                        Direction::Restore => writer.restore(*take)?,
+                        Direction::Discard => writer.discard(*take).map(Box::new)?,
+                        Direction::Restore => writer.restore(*take).map(Box::new)?,
                     })
                 });
                 Done::Moved { id, direction, shot, take: name, result }

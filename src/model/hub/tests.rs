@@ -394,7 +394,7 @@ fn an_entity_tag_that_is_not_a_hash_is_refused_and_writes_nothing() {
         let error = listing.download(&mut |_, _| {}).expect_err("refused");
         let named = matches!(&error, HubError::Malformed { value, .. } if [etag, commit].contains(&value.as_str()));
         assert!(named, "{error}");
-        assert_eq!(contents(cache.0.path()), [PathBuf::new(); 0]);
+        assert!(contents(cache.0.path()).is_empty());
     }
 }
 

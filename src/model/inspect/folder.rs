@@ -89,9 +89,8 @@ impl Inspector<'_> {
     /// Checks the files that a Stable Diffusion pipeline needs besides its networks.
     fn other_files(&mut self) {
         let has = |file: &str| self.package.has(file);
-        if !has("tokenizer/tokenizer.json")
-            && !(has("tokenizer/vocab.json") && has("tokenizer/merges.txt"))
-        {
+        let has_vocabulary = has("tokenizer/vocab.json") && has("tokenizer/merges.txt");
+        if !has("tokenizer/tokenizer.json") && !has_vocabulary {
             let file = "tokenizer/tokenizer.json (or vocab.json with merges.txt)".to_owned();
             self.obstacles.push(Obstacle::Missing { file });
         }

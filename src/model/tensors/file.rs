@@ -118,7 +118,7 @@ impl TensorSource for TensorFiles {
             .map_err(|source| ModelError::Tensor {
                 file: file.name.clone(),
                 tensor: name.to_owned(),
-                source,
+                source: Box::new(source),
             })
     }
 }

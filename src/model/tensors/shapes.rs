@@ -35,7 +35,7 @@ impl TensorSource for ShapesOnly {
         zeros.map_err(|source| ModelError::Tensor {
             file: self.0.files(),
             tensor: name.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 }
