@@ -85,7 +85,12 @@ fn main() {
 fn open(folder: &std::path::Path) -> Project {
     let size = Size::new(SIDE, SIDE);
     let style = Style {
-        sizes: Sizes { background: size, portrait: size, moment: size, item: size },
+        sizes: Sizes {
+            background: Some(size),
+            portrait: Some(size),
+            moment: Some(size),
+            item: Some(size),
+        },
         ..Style::default()
     };
     let place = Place {

@@ -28,7 +28,7 @@ fn a_picture_is_loaded_again_after_its_file_changed() {
             cache.begin_frame();
             match cache.of(Picture::Full(&take)) {
                 Texture::Loading => {
-                    assert!(Instant::now() < end, "the picture was not loaded within 20 seconds")
+                    assert!(Instant::now() < end, "the picture was not loaded within 20 seconds");
                 }
                 texture => return texture,
             }
