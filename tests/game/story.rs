@@ -84,6 +84,35 @@ fn a_line_that_is_spawned_later_adds_its_portrait() {
 }
 
 #[test]
+fn only_an_illustration_that_the_story_lacks_is_reported_when_scenes_and_illustrations_are_spawned_together()
+ {
+    let (game, painter) = (Game::with_story(), Fakes::default());
+    let mut app = game.start_with(plugin(&painter));
+    spawn_story(app.world_mut());
+    update_until_drawn(&mut app);
+    assert!(app.world().resource::<Notices>().0.is_empty());
+
+    // In `Update`, the story of this frame was gathered already.
+    let spawn = |mut commands: Commands| {
+        let (place, time) = ("shore".into(), "at noon".into());
+        commands.spawn((ImageNode::default(), Illustration::background("noon")));
+        commands.spawn((ImageNode::default(), Illustration::background("nowhere")));
+        commands.spawn(Scene { id: "noon".into(), place, time, ..default() });
+    };
+    app.add_systems(Update, spawn.run_if(run_once));
+    update_until(&mut app, 20, "the missing scene is reported", |world| {
+        world.resource::<Notices>().0.iter().any(|notice| notice.contains("nowhere"))
+    });
+    update_until_drawn(&mut app);
+
+    let notices = &app.world().resource::<Notices>().0;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    let noon = shot(app.world(), &Illustration::background("noon"));
+    let image = app.world().resource::<Illustrations>().handle(&noon);
+    update_until_shown(&mut app, &noon, &image);
+}
+
+#[test]
 fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
