@@ -157,6 +157,6 @@ mod tests {
             ..Recipe::new(prompt, Size::new(8, 8), "m")
         };
         assert_ne!(recipe("fog", "").id(), recipe("", "fog").id());
-        assert_ne!(recipe("fog", "a").id(), recipe("fo", "ga").id());
+        assert_ne!(recipe("fogs", "a").id(), recipe("fog", "sa").id());
     }
 }
