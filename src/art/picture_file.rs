@@ -1,8 +1,9 @@
 //! PNG files with provenance.
 //!
-//! An iTXt chunk under [`KEYWORD`] holds the whole [`Provenance`] as JSON. A text chunk under [`PARAMETERS`] holds prompt
-//! and settings in the form that other diffusion tools read. Both come before the pixels, so that a folder of pictures
-//! can be listed without decoding them. The masks and scribbles of an edit are part of its recipe and are decoded with it.
+//! An iTXt chunk under [`KEYWORD`] holds the whole [`Provenance`] as JSON. A text chunk under [`PARAMETERS`] holds
+//! prompt and settings in the form that other diffusion tools read. Both come before the pixels, so that a folder of
+//! pictures can be listed without decoding them. The masks and scribbles of an edit are part of its recipe and are
+//! decoded with it.
 
 use std::{
     borrow::Cow,

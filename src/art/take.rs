@@ -92,8 +92,8 @@ impl Take {
         &self.provenance.recipe
     }
 
-    /// Returns whether it is a take of the recipe `shot`, or an edit of one. A value that was left to the model counts as
-    /// the model's default at that time.
+    /// Returns whether it is a take of the recipe `shot`, or an edit of one. A value that was left to the model
+    /// counts as the model's default at that time.
     #[must_use]
     pub fn is_for(&self, shot: &Recipe) -> bool {
         let Provenance { recipe, sampler, .. } = &self.provenance;
@@ -190,8 +190,8 @@ impl TakeWriter {
         }
     }
 
-    /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. Nothing is decoded, and the files are
-    /// compared piece by piece. For a copy that cannot be read, the answer is no.
+    /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. Nothing is decoded, and the
+    /// files are compared piece by piece. For a copy that cannot be read, the answer is no.
     ///
     /// # Errors
     /// If the take's file cannot be read.
@@ -214,8 +214,9 @@ impl TakeWriter {
         }
     }
 
-    /// Copies a take to `pictures/<shot>.png` atomically, unless it is there already, and returns that path. An old file
-    /// that is not a copy of a take, for example because somebody painted on it, is renamed to `<shot>.broken-1.png`.
+    /// Copies a take to `pictures/<shot>.png` atomically, unless it is there already, and returns that path. An old
+    /// file that is not a copy of a take, for example because somebody painted on it, is renamed to
+    /// `<shot>.broken-1.png`.
     ///
     /// # Errors
     /// If an operation on a file fails.
@@ -295,7 +296,8 @@ pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
 }
 
-/// Sets aside a file at the path of a new take that cannot be read as a take, for example because somebody painted on it.
+/// Sets aside a file at the path of a new take that cannot be read as a take, for example because somebody painted on
+/// it.
 ///
 /// # Errors
 /// If an operation on a file fails.

@@ -110,8 +110,8 @@ pub fn keep_liked(layers: &[Layer], (width, height): (u32, u32)) -> Vec<Part> {
     parts
 }
 
-/// Draws disliked layers again, with their own words or else the prompt of the picture. Where layers overlap, liked ones
-/// stay unchanged.
+/// Draws disliked layers again, with their own words or else the prompt of the picture. Where layers overlap, liked
+/// ones stay unchanged.
 #[must_use]
 pub fn redo_disliked(layers: &[Layer]) -> Vec<Part> {
     let disliked = layers.iter().filter(|layer| is_shown_as(layer, Verdict::Disliked));

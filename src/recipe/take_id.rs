@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 
-/// The name of a take: 16 hexadecimal digits of the blake3 over recipe and model hash.
+/// The name of a take: the first 16 hexadecimal digits of the blake3 of recipe id and model hash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TakeId(String);
 
-/// Why a text is no [`TakeId`].
+/// The error for a text that is not a valid [`TakeId`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no take: takes are named by 16 of the digits 0-9 and a-f")]
+#[error("`{text}` is not a take id: use 16 of the digits 0-9 and a-f")]
 pub struct TakeIdError {
     /// The text.
     pub text: String,
 }
 
 impl TakeId {
-    /// The name of what the model with this hash draws from this recipe.
+    /// The name of the take that the model with this hash draws from this recipe.
     #[must_use]
     pub fn of(recipe: &Recipe, model_hash: &str) -> Self {
         let mut hash = blake3::Hasher::new();
@@ -29,10 +29,10 @@ impl TakeId {
         Self(hash.finalize().to_hex()[..16].to_owned())
     }
 
-    /// Checks a text.
+    /// Creates an id from a text.
     ///
     /// # Errors
-    /// When it is not 16 hexadecimal digits in small letters.
+    /// If it is not 16 hexadecimal digits in lower case.
     pub fn new(text: impl Into<String>) -> Result<Self, TakeIdError> {
         let text = text.into();
         let fits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

@@ -235,8 +235,8 @@ impl<'a> Planner<'a> {
         at
     }
 
-    /// Records that a scene shows a shot. Scenes are planned one after the other, so a scene that is recorded already is
-    /// the last.
+    /// Records that a scene shows a shot. Scenes are planned one after the other, so a scene that is recorded already
+    /// is the last.
     fn add_scene(&mut self, at: usize, scene: &Scene) {
         let scenes = &mut self.board.shots[at].scenes;
         if scenes.last() != Some(&scene.id) {

@@ -153,12 +153,12 @@ fn an_edited_picture_contains_its_edit() {
     let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
     assert_eq!(edit.parent, Some(first.take_id()));
     // The name of a take that an older version drew.
-    let old = "0123456789abcdef";
-    fs::copy(workspace.path("a.png"), workspace.path(&format!("{old}.png"))).unwrap();
-    let args = ["edit", "--edit", "edit.ron", "--steps", "2", "--out", "b.png", "--picture"];
-    workspace.run(&[&args[..], &[&format!("{old}.png")]].concat()).exits(0);
+    let old = "0123456789abcdef.png";
+    fs::copy(workspace.path("a.png"), workspace.path(old)).unwrap();
+    let args = ["edit", "--edit", "edit.ron", "--steps", "2", "--picture", old, "--out", "b.png"];
+    workspace.run(&args).exits(0);
     let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
-    assert_eq!(edit.parent, Some(TakeId::new(old).unwrap()));
+    assert_eq!(edit.parent, Some(TakeId::new("0123456789abcdef").unwrap()));
 }
 
 #[test]
