@@ -40,7 +40,7 @@ pub enum ArtError {
     },
     /// The folder was opened read-only, with [`Art::read`](super::Art::read).
     #[error("the art folder {path} is open read-only: open it for writing to change it")]
-    LookingOnly {
+    ReadOnly {
         /// The folder.
         path: PathBuf,
     },

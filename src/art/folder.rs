@@ -134,7 +134,7 @@ impl Folder {
     fn check_writable(&self) -> Result<(), ArtError> {
         match self.lock {
             Some(_) => Ok(()),
-            None => Err(ArtError::LookingOnly { path: self.root.clone() }),
+            None => Err(ArtError::ReadOnly { path: self.root.clone() }),
         }
     }
 
@@ -323,7 +323,7 @@ mod tests {
         let (_dir, folder) = open();
         let read_only = Folder::read(folder.root().into());
         let error = read_only.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
-        assert!(matches!(error, ArtError::LookingOnly { .. }));
+        assert!(matches!(error, ArtError::ReadOnly { .. }));
         assert!(!folder.root().join("x").exists());
     }
 

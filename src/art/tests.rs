@@ -133,7 +133,7 @@ fn a_second_process_can_open_the_folder_read_only() {
     let mut read_only = Art::read(&root).unwrap();
     assert_eq!(read_only.takes(&shot("a")), std::slice::from_ref(&take));
     let error = read_only.accept(&shot("a"), &take.id).unwrap_err();
-    assert!(matches!(error, ArtError::LookingOnly { .. }));
+    assert!(matches!(error, ArtError::ReadOnly { .. }));
     drop(art);
     Art::open(&root).unwrap();
 }
