@@ -37,7 +37,8 @@ pub use job_error::JobError;
 pub(crate) use pool::lower_priority;
 pub(crate) use worker::panic_message;
 
-use shared::Shared;
+use queue_file::QueueFile;
+use shared::{FailedSave, Shared};
 use worker::Worker;
 
 /// The queue and its worker thread. Dropping it stops the current drawing within a network block
@@ -139,15 +140,18 @@ impl Studio {
         mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let entries = queue_file::load(&writer);
+        let (file, entries) = QueueFile::open(writer.clone());
         let in_file = entries.len();
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
-        let (revision, queued) = shared.entries();
-        let saved = (queued.len() == in_file).then_some(revision);
+        let queued = shared.entries();
+        let saved = (queued.entries.len() == in_file).then_some(queued.revision);
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, queue_writer: None };
         studio.queue_writer = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
-            let (shared, writer) = (Arc::clone(&shared), writer.clone());
-            move || save_queue(&shared, &writer, saved)
+            let shared = Arc::clone(&shared);
+            move || {
+                lower_priority();
+                save_queue(&shared, file, saved);
+            }
         })?);
         let pool = pool::build("illustrator-draw").map_err(io::Error::other)?;
         studio.worker =
@@ -232,13 +236,25 @@ impl Drop for Studio {
     }
 }
 
-/// Saves the queue in `queue.json` after each change. Changes during a write are saved together by
-/// the next one. `saved` is the revision that the file already has.
-fn save_queue(shared: &Shared, writer: &TakeWriter, mut saved: Option<u64>) {
-    while let Some((revision, entries)) = shared.next_entries(saved) {
-        if let Err(error) = queue_file::save(writer, &entries) {
-            log::error!("cannot save the queue: {error}");
+/// How long a failed save of the queue waits for its next try, at first and at most.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
+/// Saves the queue after each change, until the studio closes. Changes that come faster than the disk are saved
+/// together. A failed save is tried again. `saved` is the revision that the file holds already.
+fn save_queue(shared: &Shared, mut file: QueueFile, mut saved: Option<u64>) {
+    let mut failed: Option<FailedSave> = None;
+    while let Some(queued) = shared.next_entries(saved, failed) {
+        match file.save(&queued.entries) {
+            Ok(()) => (saved, failed) = (Some(queued.revision), None),
+            Err(error) => {
+                if failed.is_none() || queued.is_last {
+                    log::error!("the queue is not saved for the next start: {error}");
+                }
+                let [first, most] = RETRY;
+                let wait = failed.map_or(first, |failed| (failed.wait * 2).min(most));
+                let (revision, was_last) = (queued.revision, queued.is_last);
+                failed = Some(FailedSave { revision, wait, was_last });
+            }
         }
-        saved = Some(revision);
     }
 }

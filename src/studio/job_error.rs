@@ -1,6 +1,6 @@
 //! Why a job failed.
 
-use crate::{art::ArtError, generator::GenerateError, recipe::Size};
+use crate::{art::ArtError, generator::GenerateError};
 
 /// Why a job failed.
 #[derive(Debug, thiserror::Error)]
@@ -12,18 +12,6 @@ pub enum JobError {
     /// The art folder could not be read, or the finished picture could not be written.
     #[error(transparent)]
     Art(#[from] ArtError),
-    /// The generator returned a picture of the wrong size.
-    #[error(
-        "the generator of {model} returned {got} pixels instead of {expected}: correct the generator"
-    )]
-    Size {
-        /// The model that the recipe names.
-        model: String,
-        /// The size of the picture.
-        got: Size,
-        /// The size in the recipe.
-        expected: Size,
-    },
     /// The job failed in an earlier run of the program. Only the message is known.
     #[error("{0}")]
     Earlier(String),

@@ -1,12 +1,14 @@
 //! `queue.json`: queued and failed jobs, saved for the next start.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::JobId;
 use crate::{
     art::{ArtError, TakeWriter, folder::read_if_there},
     recipe::Recipe,
@@ -25,39 +27,75 @@ pub(super) struct Entry {
     pub(super) error: Option<String>,
 }
 
-/// Reads the queue of an art folder. A file that is not a valid queue is renamed, and the log names
-/// it. Finished pictures are not affected.
-pub(super) fn load(writer: &TakeWriter) -> Vec<Entry> {
-    let path = path(writer.root());
-    let bytes = match read_if_there(&path) {
-        Ok(bytes) => bytes.unwrap_or_else(|| b"[]".to_vec()),
-        Err(error) => {
-            log::error!("starting with an empty queue: {error}");
-            return Vec::new();
-        }
-    };
-    serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-        let aside = match writer.folder().set_aside(&path) {
-            Ok(aside) => format!("renamed to {}", aside.display()),
-            Err(error) => format!("unchanged ({error})"),
-        };
-        log::error!(
-            "{}: {error}: starting with an empty queue, the file is {aside}",
-            path.display()
-        );
-        Vec::new()
-    })
+/// The queue file of an art folder.
+#[derive(Debug)]
+pub(super) struct QueueFile {
+    writer: TakeWriter,
+    /// Whether a file is there that could not be read. It is set aside before anything is written.
+    is_unreadable: bool,
+    /// The jobs as JSON, so that a change encodes only what is new.
+    encoded: HashMap<(JobId, bool), String>,
 }
 
-/// Saves the queue of an art folder atomically.
-///
-/// # Errors
-/// If the file cannot be written.
-pub(super) fn save(writer: &TakeWriter, entries: &[Entry]) -> Result<(), ArtError> {
-    let path = path(writer.root());
-    let bytes = serde_json::to_vec_pretty(entries)
-        .map_err(|error| ArtError::io("write", &path)(error.into()))?;
-    writer.folder().write_bytes(&path, &bytes)
+impl QueueFile {
+    /// Reads the queue of an art folder. A file that cannot be read is set aside; its jobs are lost, no picture is.
+    pub(super) fn open(writer: TakeWriter) -> (Self, Vec<Entry>) {
+        let mut file = Self { writer, is_unreadable: false, encoded: HashMap::new() };
+        let path = file.path();
+        let entries = read_if_there(&path).map_err(|error| error.to_string()).and_then(|bytes| {
+            let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
+            serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+        });
+        let entries = entries.unwrap_or_else(|error| {
+            log::error!("the queue cannot be read: {error}");
+            file.is_unreadable = true;
+            if let Err(error) = file.set_aside() {
+                log::error!("the queue is not saved before its old file is moved away: {error}");
+            }
+            Vec::new()
+        });
+        (file, entries)
+    }
+
+    /// Writes the queue, whole or not at all.
+    ///
+    /// # Errors
+    /// When the system refuses, also to set aside an unreadable file.
+    pub(super) fn save(&mut self, entries: &[(JobId, Entry)]) -> Result<(), ArtError> {
+        self.set_aside()?;
+        let path = self.path();
+        let mut old = std::mem::take(&mut self.encoded);
+        let mut text = String::from("[");
+        for (id, entry) in entries {
+            let key = (*id, entry.error.is_some());
+            let json = match old.remove(&key) {
+                Some(json) => json,
+                None => serde_json::to_string(entry)
+                    .map_err(|error| ArtError::io("write", &path)(error.into()))?,
+            };
+            text.push_str(if text.len() == 1 { "\n" } else { ",\n" });
+            text.push_str(&json);
+            self.encoded.insert(key, json);
+        }
+        text.push(']');
+        self.writer.folder().write_bytes(&path, text.as_bytes())
+    }
+
+    fn set_aside(&mut self) -> Result<(), ArtError> {
+        if self.is_unreadable {
+            let path = self.path();
+            if path.exists() {
+                let aside = self.writer.folder().set_aside(&path)?;
+                log::warn!("the queue that cannot be read is {} now", aside.display());
+            }
+            self.is_unreadable = false;
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        path(self.writer.root())
+    }
 }
 
 fn serialize<S: Serializer>(recipe: &Recipe, serializer: S) -> Result<S::Ok, S::Error> {

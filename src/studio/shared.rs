@@ -30,7 +30,7 @@ struct State {
     /// The failed jobs with their reasons.
     failed: BTreeMap<ShotId, Vec<(Job, Arc<JobError>)>>,
     /// Entries that stay in the file for a later start, without being queued.
-    in_file_only: Vec<Entry>,
+    in_file_only: Vec<(JobId, Entry)>,
     paused: bool,
     /// Whether the worker should end.
     closing: bool,
@@ -38,6 +38,25 @@ struct State {
     closed: bool,
     revision: u64,
     events: Vec<StudioEvent>,
+}
+
+/// The entries of the queue file.
+pub(super) struct QueueEntries {
+    /// Grows with each change.
+    pub(super) revision: u64,
+    pub(super) entries: Vec<(JobId, Entry)>,
+    /// Whether the worker has ended, so that nothing changes any more.
+    pub(super) is_last: bool,
+}
+
+/// A save of the queue that failed.
+#[derive(Clone, Copy)]
+pub(super) struct FailedSave {
+    pub(super) revision: u64,
+    /// How long to wait for a change before the next try.
+    pub(super) wait: Duration,
+    /// Whether this was the try after the last change.
+    pub(super) was_last: bool,
 }
 
 /// How a job ended.
@@ -55,7 +74,10 @@ impl Shared {
             for (entry, decision) in entries.into_iter().zip(decisions) {
                 match decision {
                     Resume::Draw => state.restore(entry),
-                    Resume::Leave => state.in_file_only.push(entry),
+                    Resume::Leave => {
+                        let id = state.queue.new_id();
+                        state.in_file_only.push((id, entry));
+                    }
                     Resume::Forget => {}
                 }
             }
@@ -215,17 +237,32 @@ impl Shared {
         });
     }
 
-    /// The entries of the queue file, and a revision that increases with each change.
-    pub(super) fn entries(&self) -> (u64, Vec<Entry>) {
-        let state = self.lock();
-        (state.revision, state.entries())
+    /// The entries of the queue file.
+    pub(super) fn entries(&self) -> QueueEntries {
+        self.lock().entries()
     }
 
-    /// Waits until the revision differs from `seen`. `None` if the worker has ended and there are
-    /// no more changes.
-    pub(super) fn next_entries(&self, seen: Option<u64>) -> Option<(u64, Vec<Entry>)> {
-        let state = self.wait_while(|state| !state.closed && Some(state.revision) == seen);
-        (Some(state.revision) != seen).then(|| (state.revision, state.entries()))
+    /// Waits until the entries differ from those of revision `saved`, or until a failed save is to be tried again.
+    /// Returns `None` after a last try if the worker has ended.
+    pub(super) fn next_entries(
+        &self,
+        saved: Option<u64>,
+        failed: Option<FailedSave>,
+    ) -> Option<QueueEntries> {
+        let waits = |state: &mut State| {
+            let revision = Some(state.revision);
+            let is_failed = revision == failed.map(|failed| failed.revision);
+            !state.closed && (revision == saved || is_failed)
+        };
+        let state = match failed {
+            None => self.wait_while(waits),
+            Some(FailedSave { wait, .. }) => {
+                let result = self.changed.wait_timeout_while(self.lock(), wait, waits);
+                result.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let is_done = Some(state.revision) == saved || failed.is_some_and(|failed| failed.was_last);
+        (!is_done).then(|| state.entries())
     }
 
     fn change_queue<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -264,18 +301,19 @@ impl State {
         self.failed.entry(job.shot.clone()).or_default().push((job, error));
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> QueueEntries {
         let running = self.running.iter().filter(|running| !running.cancelled);
         let waiting = running.map(|running| &running.job).chain(self.queue.waiting());
         let waiting = waiting.map(|job| (job, None));
         let failed = self.failed.values().flatten();
         let failed = failed.map(|(job, error)| (job, Some(error.to_string())));
-        let entry = |(job, error): (&Job, _)| Entry {
-            shot: job.shot.clone(),
-            recipe: Arc::clone(&job.recipe),
-            error,
+        let entry = |(job, error): (&Job, _)| {
+            let (shot, recipe) = (job.shot.clone(), Arc::clone(&job.recipe));
+            (job.id, Entry { shot, recipe, error })
         };
-        waiting.chain(failed).map(entry).chain(self.in_file_only.iter().cloned()).collect()
+        let entries =
+            waiting.chain(failed).map(entry).chain(self.in_file_only.iter().cloned()).collect();
+        QueueEntries { revision: self.revision, entries, is_last: self.closed }
     }
 
     fn cancel_running(&mut self) {

@@ -351,3 +351,33 @@ fn the_threads_that_draw_have_names_and_the_lowest_priority() {
     }
     drop(desk);
 }
+
+#[test]
+fn a_queue_that_cannot_be_saved_is_saved_when_the_disk_has_room_again() {
+    let mut desk = Desk::new();
+    desk.studio.set_paused(true);
+    let unfinished = desk.art.root().join(".tmp");
+    let _ = fs::remove_dir(&unfinished);
+    fs::write(&unfinished, "in the way").unwrap();
+    desk.push("a");
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(desk.queued_in_file().is_empty());
+    fs::remove_file(&unfinished).unwrap();
+    // Nothing else changes the queue.
+    wait_until("the queue file", || desk.queued_in_file() == ["a"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_queue_file_that_cannot_be_read_is_set_aside_and_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    // Reading a folder is an error of the system, not of the text.
+    fs::create_dir(dir.path().join("queue.json")).unwrap();
+    fs::write(dir.path().join("queue.json/kept"), "as it was").unwrap();
+    let mut desk = Desk::over(dir, Fakes::default());
+    desk.studio.set_paused(true);
+    desk.push("a");
+    wait_until("the queue file", || desk.queued_in_file() == ["a"]);
+    let aside = desk.art.root().join("queue.broken-1.json/kept");
+    assert_eq!(fs::read_to_string(aside).unwrap(), "as it was");
+}
