@@ -221,7 +221,6 @@ impl Project {
             revision: 0,
         };
         project.apply_board(&Storyboard::default());
-        project.restore_failures();
         if project.style_for_now.is_none() {
             project.resume_propagations();
         }

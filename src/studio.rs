@@ -17,6 +17,7 @@ mod stopwatch;
 mod worker;
 
 use std::{
+    collections::HashSet,
     io,
     sync::Arc,
     thread::{Builder, JoinHandle},
@@ -179,6 +180,11 @@ impl Studio {
         self.shared.cancel(job);
     }
 
+    /// Cancels several jobs, within a network block when one of them is under way.
+    pub fn cancel_many(&mut self, jobs: &HashSet<JobId>) {
+        self.shared.cancel_many(jobs);
+    }
+
     /// Cancels all jobs.
     pub fn cancel_all(&mut self) {
         self.shared.cancel_all();
@@ -208,7 +214,7 @@ impl Studio {
     }
 
     /// The failed jobs of a shot with their reasons, the oldest first. They survive a restart until
-    /// they are queued again or [removed](Self::forget_failed).
+    /// the same recipe is queued again or they are [removed](Self::forget_failed).
     #[must_use]
     pub fn failed(&self, shot: &ShotId) -> Vec<(Job, Arc<JobError>)> {
         self.shared.failed(shot)

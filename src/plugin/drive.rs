@@ -73,10 +73,10 @@ impl ProjectOpener {
         }
     }
 
-    /// Draws according to the policy. No other code draws without a request.
-    fn draw(&self, project: &mut Project) {
+    /// Applies an action that draws, if the policy allows it. No other code draws without a request.
+    fn draw(&self, project: &mut Project, action: Action) {
         if self.draw_policy == DrawPolicy::Auto {
-            project.apply(Action::DrawNeeded);
+            project.apply(action);
         }
     }
 }
@@ -127,7 +127,7 @@ fn plan_story(
         match opened {
             Ok(mut project) => {
                 opener.failure = None;
-                opener.draw(&mut project);
+                opener.draw(&mut project, Action::DrawNeeded);
                 commands.insert_resource(project);
                 *status = IllustratorStatus::Ready;
             }
@@ -143,7 +143,8 @@ fn plan_story(
         (Some(mut project), Some(story)) => match project.set_story(story) {
             Ok(()) => {
                 *status = IllustratorStatus::Ready;
-                opener.draw(&mut project);
+                // What failed with the same recipe would only fail again.
+                opener.draw(&mut project, Action::DrawNew);
             }
             Err(error) => status.fail(&mut notices, error.to_string()),
         },

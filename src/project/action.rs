@@ -26,9 +26,13 @@ use crate::{
 pub enum Action {
     /// Draw everything that is missing, stale or failed, in story order.
     DrawNeeded,
+    /// Draw everything that is missing or stale, in story order, except for what failed with the same recipe.
+    DrawNew,
     /// Draw these if they are missing, stale or failed, in front of what waits. Everything of theirs that failed is
     /// tried again, edits and further takes too.
     Draw(Vec<ShotId>),
+    /// Forget what failed of these shots, without another try.
+    ClearFailures(Vec<ShotId>),
     /// Draw `takes` more takes of a shot's recipe, in front of what waits.
     DrawMore {
         /// The shot.
@@ -147,6 +151,17 @@ impl Project {
             Action::DrawNeeded => {
                 let needed = self.needed().map(|shot| shot.id.clone()).collect::<Vec<_>>();
                 jobs = self.draw(&needed, false);
+            }
+            Action::DrawNew => {
+                let new = self.needed().filter(|shot| !self.has_failed(shot));
+                let new = new.map(|shot| shot.id.clone()).collect::<Vec<_>>();
+                jobs = self.draw(&new, false);
+            }
+            Action::ClearFailures(shots) => {
+                for shot in shots {
+                    self.studio.forget_failed(&shot);
+                    self.refresh_shot(&shot);
+                }
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
@@ -322,11 +337,11 @@ impl Project {
             let Some(shot) = self.board.shot(id).filter(|shot| self.needs_picture(shot)) else {
                 continue;
             };
-            if self.statuses.failure(id).is_some_and(|failure| failure.recipe.is_none()) {
-                self.clear_failure(id);
-                self.refresh_shot(id);
-            } else {
+            if self.lacks_picture(shot) {
                 wanted.push((id.clone(), shot.recipe.clone()));
+            } else {
+                self.statuses.publish_again(id);
+                self.refresh_shot(id);
             }
         }
         self.queue(&wanted, 1, front)
@@ -351,8 +366,6 @@ impl Project {
     /// Queues pictures in this order.
     fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         let shots = pictures.iter().map(|(shot, _)| shot.clone()).collect::<BTreeSet<_>>();
-        // Before the worker sees the jobs: what they come to must not be forgotten.
-        shots.iter().for_each(|shot| self.clear_failure(shot));
         let ids = self.studio.push(pictures.clone(), front);
         for (&id, (shot, recipe)) in ids.iter().zip(pictures) {
             let jobs = self.jobs.entry(shot.clone()).or_default();

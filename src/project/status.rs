@@ -26,15 +26,7 @@ struct ShotStatus {
     published: Option<TakeId>,
     /// The take that the game shows: the published one, or one that is tried on.
     shown: Option<TakeId>,
-    failure: Option<Failure>,
-}
-
-/// Why there is no picture.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: Arc<ProjectError>,
-    /// The recipe that could not be drawn. `None` where a picture was drawn but could not be published.
-    pub(super) recipe: Option<Arc<Recipe>>,
+    picture_error: Option<PictureError>,
 }
 
 /// A picture that was written just now.
@@ -58,22 +50,31 @@ impl Statuses {
         self.0.get(shot).is_some_and(|status| status.published.as_ref() == Some(take))
     }
 
-    pub(super) fn failure(&self, shot: &ShotId) -> Option<&Failure> {
-        self.0.get(shot)?.failure.as_ref()
+    /// Why the picture of a shot cannot be read or published.
+    pub(super) fn picture_error(&self, shot: &ShotId) -> Option<&PictureError> {
+        self.0.get(shot)?.picture_error.as_ref()
     }
 
-    pub(super) fn set_failure(&mut self, shot: &ShotId, failure: Failure) {
+    /// Whether the picture of a shot was drawn but could not be published.
+    pub(super) fn is_unpublished(&self, shot: &ShotId) -> bool {
+        self.picture_error(shot).is_some_and(|error| !error.is_damaged)
+    }
+
+    pub(super) fn set_picture_error(&mut self, shot: &ShotId, error: PictureError) {
         if let Some(status) = self.0.get_mut(shot) {
-            status.failure = Some(failure);
+            status.picture_error = Some(error);
         }
     }
 
-    /// Forgets that a shot failed. A picture that was not published is published with the next refresh.
-    pub(super) fn clear_failure(&mut self, shot: &ShotId) {
-        if let Some(status) = self.0.get_mut(shot)
-            && let Some(Failure { recipe: None, .. }) = status.failure.take()
-        {
-            status.published = None;
+    /// Forgets why a picture could not be read or published; whether there was an error.
+    pub(super) fn clear_picture_error(&mut self, shot: &ShotId) -> bool {
+        self.0.get_mut(shot).is_some_and(|status| status.picture_error.take().is_some())
+    }
+
+    /// Has the picture of a shot published again with the next refresh.
+    pub(super) fn publish_again(&mut self, shot: &ShotId) {
+        if let Some(status) = self.0.get_mut(shot) {
+            (status.picture_error, status.published) = (None, None);
         }
     }
 }
@@ -95,7 +96,7 @@ impl Project {
             state,
             published: None,
             shown: None,
-            failure: None,
+            picture_error: None,
         });
         status.state = state;
         let publishes = replace_if_changed(&mut status.published, kept);
@@ -140,35 +141,13 @@ impl Project {
     fn cancel_unwanted(&mut self) {
         let jobs = self.jobs.values().flatten();
         let unwanted = jobs.filter(|job| !is_asked_for(&self.board, &job.shot, &job.recipe));
-        for job in unwanted.cloned().collect::<Vec<_>>() {
-            self.studio.cancel(job.id);
-            self.forget_job(&job.shot, job.id);
+        let unwanted = unwanted.cloned().collect::<Vec<_>>();
+        if unwanted.is_empty() {
+            return;
         }
-    }
-
-    /// Forgets that a shot failed.
-    pub(super) fn clear_failure(&mut self, shot: &ShotId) {
-        self.statuses.clear_failure(shot);
-        self.studio.forget_failed(shot);
-    }
-
-    /// Notes that a picture cannot be read or published.
-    pub(super) fn fail_picture(&mut self, take: Take, error: PictureError) {
-        // A damaged picture is drawn again, without its edits; one that was not copied is only copied again.
-        let drawn = Recipe { edit: None, ..take.provenance.recipe };
-        let recipe = error.is_damaged.then(|| Arc::new(drawn));
-        self.fail(&take.shot, Failure { error: error.error, recipe });
-    }
-
-    /// Lets what failed before the project was opened stand on its shots.
-    pub(super) fn restore_failures(&mut self) {
-        let shots = self.board.shots().iter().map(|shot| shot.id.clone()).collect::<Vec<_>>();
-        for shot in shots {
-            if let Some((job, error)) = self.studio.failed(&shot).pop() {
-                let error = Arc::new(ProjectError::Job(error));
-                self.statuses.set_failure(&shot, Failure { error, recipe: Some(job.recipe) });
-                self.refresh_shot(&shot);
-            }
+        self.studio.cancel_many(&unwanted.iter().map(|job| job.id).collect());
+        for job in unwanted {
+            self.forget_job(&job.shot, job.id);
         }
     }
 
@@ -179,32 +158,49 @@ impl Project {
         failed.filter(|(shot, recipe)| is_asked_for(&self.board, shot, recipe)).collect()
     }
 
-    /// The edit that a shot failed for, if it is still asked for.
-    pub(super) fn failed_edit(&self, shot: &ShotId) -> Option<&Recipe> {
-        let failed = self.state(shot) == ShotState::Failed;
-        let recipe = self.statuses.failure(shot).filter(|_| failed)?.recipe.as_deref()?;
-        recipe.edit.is_some().then_some(recipe)
+    /// Whether a shot has no current picture, or it is not published, and no job draws one. An edit that failed is no
+    /// reason to draw its picture again.
+    pub(super) fn needs_picture(&self, shot: &Shot) -> bool {
+        let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
+        if jobs.any(|job| job.recipe.edit.is_none() && job.recipe.is_wanted_by(&shot.recipe)) {
+            return false;
+        }
+        self.lacks_picture(shot) || self.statuses.is_unpublished(&shot.id)
     }
 
-    /// Whether a shot is missing, stale or failed. An edit that failed is no reason to draw its picture anew.
-    pub(super) fn needs_picture(&self, shot: &Shot) -> bool {
-        let state = match self.failed_edit(&shot.id) {
-            Some(_) => self.art.state(shot),
-            None => self.state(&shot.id),
-        };
-        matches!(state, ShotState::Missing | ShotState::Stale | ShotState::Failed)
+    /// Whether a shot has no current picture that can be read.
+    pub(super) fn lacks_picture(&self, shot: &Shot) -> bool {
+        matches!(self.art.state(shot), ShotState::Missing | ShotState::Stale)
+    }
+
+    /// Whether drawing the recipe of a shot failed.
+    pub(super) fn has_failed(&self, shot: &Shot) -> bool {
+        let is_same = |recipe: &Recipe| recipe.edit.is_none() && recipe.is_wanted_by(&shot.recipe);
+        self.studio.failed(&shot.id).iter().any(|(job, _)| is_same(&job.recipe))
+    }
+
+    /// Why a shot failed, if it did.
+    pub(super) fn failure(&self, shot: &Shot) -> Option<Arc<ProjectError>> {
+        let picture = self.statuses.picture_error(&shot.id);
+        let is_current = |error: &&PictureError| !error.is_damaged || self.lacks_picture(shot);
+        if let Some(error) = picture.filter(is_current) {
+            return Some(Arc::clone(&error.error));
+        }
+        // What failed in other words may well succeed in these.
+        let mut failed = self.studio.failed(&shot.id).into_iter().rev();
+        let failed = failed.find(|(job, _)| job.recipe.is_wanted_by(&shot.recipe));
+        failed.map(|(_, error)| Arc::new(ProjectError::Job(error)))
     }
 
     fn compute_state(&self, shot: &Shot) -> ShotState {
         let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
         if jobs.any(|job| job.recipe.is_wanted_by(&shot.recipe)) {
-            return ShotState::Queued;
+            ShotState::Queued
+        } else if self.failure(shot).is_some() {
+            ShotState::Failed
+        } else {
+            self.art.state(shot)
         }
-        let failed = self.statuses.failure(&shot.id).is_some_and(|failure| {
-            // What failed in other words may well succeed in these.
-            failure.recipe.as_ref().is_none_or(|recipe| recipe.is_wanted_by(&shot.recipe))
-        });
-        if failed { ShotState::Failed } else { self.art.state(shot) }
     }
 }
 

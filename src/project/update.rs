@@ -5,10 +5,8 @@ use std::{mem, path::PathBuf, sync::Arc};
 use image::RgbaImage;
 
 use super::{
-    ActionId, ActionResult, Project, ProjectError,
-    propagate::Found,
-    publisher::Finished,
-    status::{Failure, NewPicture},
+    ActionId, ActionResult, Project, ProjectError, propagate::Found, publisher::Finished,
+    status::NewPicture,
 };
 use crate::{
     art::TakeId,
@@ -134,7 +132,7 @@ impl Project {
             }
             StudioEvent::Drawn { job, take, image } => {
                 self.forget_job(&job.shot, job.id);
-                self.clear_failure(&job.shot);
+                self.statuses.clear_picture_error(&job.shot);
                 self.updates.push(Update::Drawn {
                     shot: job.shot.clone(),
                     take: take.id.clone(),
@@ -147,7 +145,8 @@ impl Project {
             StudioEvent::Failed { job, error } => {
                 self.forget_job(&job.shot, job.id);
                 let error = Arc::new(ProjectError::Job(error));
-                self.fail(&job.shot, Failure { error, recipe: Some(job.recipe) });
+                self.updates.push(Update::Failed { shot: job.shot.clone(), error });
+                self.refresh_shot(&job.shot);
             }
         }
     }
@@ -170,20 +169,21 @@ impl Project {
                 self.updates.push(Update::Failed { shot: take.shot.clone(), error: error.error });
                 return self.refresh_shot(&take.shot);
             }
-            self.fail_picture(take.clone(), error);
+            self.updates
+                .push(Update::Failed { shot: take.shot.clone(), error: Arc::clone(&error.error) });
+            self.statuses.set_picture_error(&take.shot, error);
+            self.refresh_shot(&take.shot);
         }
         if is_published {
+            if self.statuses.is_unpublished(&take.shot) {
+                self.statuses.clear_picture_error(&take.shot);
+                self.refresh_shot(&take.shot);
+            }
             self.updates.push(Update::Published { shot: take.shot.clone(), path: path.clone() });
         }
         if let Some(image) = image.filter(|_| is_shown && self.is_watched(&take.shot)) {
             self.updates.push(Update::Picture { shot: take.shot, image, path });
         }
-    }
-
-    pub(super) fn fail(&mut self, shot: &ShotId, failure: Failure) {
-        self.updates.push(Update::Failed { shot: shot.clone(), error: failure.error.clone() });
-        self.statuses.set_failure(shot, failure);
-        self.refresh_shot(shot);
     }
 
     /// Says that a job is done with.

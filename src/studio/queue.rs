@@ -1,7 +1,7 @@
 //! The order in which pictures are drawn.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -87,6 +87,17 @@ impl Queue {
         let job = self.take(id)?;
         self.forget(&job);
         Some(job)
+    }
+
+    /// Removes those of the waiting jobs that have one of these ids.
+    pub(super) fn remove_many(&mut self, ids: &HashSet<JobId>) -> Vec<Job> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (gone, left) = waiting.into_iter().partition::<Vec<_>, _>(|job| ids.contains(&job.id));
+        self.waiting = left.into();
+        for job in &gone {
+            self.forget(job);
+        }
+        gone
     }
 
     /// Removes all waiting jobs.

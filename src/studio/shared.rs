@@ -2,7 +2,7 @@
 //! the lock.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -89,7 +89,12 @@ impl Shared {
             // The queue has not changed, so it need not be saved.
             return Vec::new();
         }
-        self.change_queue(|state| state.queue.push(pictures, front))
+        self.change_queue(|state| {
+            for (shot, recipe) in &pictures {
+                state.clear_failures(shot, |failed| *failed.recipe == *recipe);
+            }
+            state.queue.push(pictures, front)
+        })
     }
 
     pub(super) fn failed(&self, shot: &ShotId) -> Vec<(Job, Arc<JobError>)> {
@@ -98,7 +103,7 @@ impl Shared {
 
     pub(super) fn forget_failed(&self, shot: &ShotId) {
         if self.lock().failed.contains_key(shot) {
-            self.change_queue(|state| state.failed.remove(shot));
+            self.change_queue(|state| drop(state.failed.remove(shot)));
         }
     }
 
@@ -113,6 +118,17 @@ impl Shared {
                 state.cancel_running();
             }
             None => {}
+        });
+    }
+
+    /// Cancels several jobs at once.
+    pub(super) fn cancel_many(&self, ids: &HashSet<JobId>) {
+        self.change_queue(|state| {
+            if state.running.as_ref().is_some_and(|running| ids.contains(&running.job.id)) {
+                state.cancel_running();
+            }
+            let jobs = state.queue.remove_many(ids);
+            state.events.extend(jobs.into_iter().map(StudioEvent::Cancelled));
         });
     }
 
@@ -293,6 +309,16 @@ impl State {
             Some(error) => {
                 let id = self.queue.new_id();
                 self.fail(Job { id, shot, recipe }, Arc::new(JobError::Earlier(error)));
+            }
+        }
+    }
+
+    /// Forgets the failures of a shot that `is_cleared` selects.
+    fn clear_failures(&mut self, shot: &ShotId, is_cleared: impl Fn(&Job) -> bool) {
+        if let Some(failed) = self.failed.get_mut(shot) {
+            failed.retain(|(job, _)| !is_cleared(job));
+            if failed.is_empty() {
+                self.failed.remove(shot);
             }
         }
     }

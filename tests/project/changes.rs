@@ -185,3 +185,20 @@ fn five_thousand_shots_are_queued_reworded_and_cancelled() {
         std::fs::read(bench.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
     });
 }
+
+#[test]
+fn a_changed_story_draws_what_is_new_and_not_what_failed_before() {
+    let mut bench = Bench::new();
+    bench.fakes.fail_on("brass lamp");
+    bench.apply(Action::DrawNeeded);
+    bench.settle();
+    bench.fakes.heal();
+    let mut changed = story();
+    changed.places[0].looks = "a room full of clocks".to_owned();
+    bench.project.set_story(changed).unwrap();
+    bench.apply(Action::DrawNew);
+    bench.settle();
+    assert_eq!(bench.project.state(&bench.item()), ShotState::Failed);
+    assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
+    assert!(bench.fakes.drawn().last().unwrap().prompt.contains("clocks"));
+}

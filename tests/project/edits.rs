@@ -419,3 +419,55 @@ fn what_is_drawn_while_a_take_is_tried_on_is_published_and_shown_when_that_ends(
     assert_eq!(bench.published(&item), second.image().unwrap());
     assert_eq!(*bench.pictures()[&item], second.image().unwrap());
 }
+
+#[test]
+fn a_failed_edit_is_kept_when_another_take_is_drawn() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.fail_on(&first.recipe().prompt);
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    bench.fakes.heal();
+    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    bench.settle();
+    assert_eq!(bench.project.state(&item), ShotState::Failed);
+    let mut bench = bench.reopened();
+    assert_eq!(bench.error(&item).as_deref(), Some("out of paint"));
+    bench.apply(Action::Draw(vec![item.clone()]));
+    bench.settle();
+    assert_eq!(takes(&bench, &item).last().unwrap().parent(), Some(&first.id));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+}
+
+#[test]
+fn a_stale_shot_with_a_failed_edit_is_drawn_as_well() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.fail_on(&first.recipe().prompt);
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    let mut style = bench.project.style().clone();
+    style.sizes.item = Size::new(64, 48);
+    bench.apply(Action::SetStyle(Some(Box::new(style))));
+    bench.fakes.heal();
+    bench.apply(Action::Draw(vec![item.clone()]));
+    bench.settle();
+    let sizes = takes(&bench, &item).into_iter().map(|take| take.recipe().size);
+    let sizes = sizes.skip(1).collect::<Vec<_>>();
+    assert_eq!(sizes, [Size::new(64, 48), Size::new(32, 16)]);
+}
+
+#[test]
+fn failures_are_cleared_on_request() {
+    let mut bench = Bench::drawn();
+    let item = bench.item();
+    let first = takes(&bench, &item)[0].clone();
+    bench.fakes.fail_on(&first.recipe().prompt);
+    bench.apply(edit(&item, &first.id, 1));
+    bench.settle();
+    bench.apply(Action::ClearFailures(vec![item.clone()]));
+    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    assert_eq!(bench.reopened().project.state(&item), ShotState::Drafted);
+}
