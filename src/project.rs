@@ -332,7 +332,7 @@ impl Project {
     pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {
         match self.state(shot) {
             ShotState::Failed => {
-                self.statuses.failure(shot).map(|failure| Arc::clone(&failure.error))
+                self.board.shot(shot).and_then(|shot| self.failure(shot))
             }
             _ => None,
         }
