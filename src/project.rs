@@ -6,6 +6,7 @@
 //! encode, decode and hash. An action is answered by [`Update::Applied`] when what it changes is on disk.
 
 mod action;
+mod defaults;
 mod disk;
 mod edits;
 mod ledger;
@@ -29,7 +30,7 @@ use crate::{
     edit::EditError,
     generator::GeneratorRegistry,
     model::ModelDefaults,
-    recipe::{Marks, Recipe, Style, style::BUILT_IN_MODEL},
+    recipe::{Marks, Recipe, Style},
     story::{
         Story,
         check::{StoryFault, check, check_style},
@@ -42,6 +43,7 @@ pub use action::Action;
 pub use request::{ActionId, ActionResult, Reply, Request};
 pub use update::Update;
 
+use defaults::DefaultsCache;
 use disk::DiskThread;
 use ledger::PendingChanges;
 use propagate::Search;
@@ -57,7 +59,7 @@ use bevy::prelude::Resource;
 pub struct Project {
     story: Story,
     board: Storyboard,
-    registry: GeneratorRegistry,
+    defaults: DefaultsCache,
     studio: Studio,
     publisher: Publisher,
     disk: DiskThread,
@@ -175,13 +177,13 @@ impl Project {
         let style_for_now = restyle(kept);
         let style = style_for_now.as_ref().unwrap_or(kept);
         refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
-        let defaults = |style: &Style| defaults_of(&registry, &style.model);
-        let board = Storyboard::plan(&story, &style.with_sizes_of(&defaults(style)), art.words());
+        let defaults = DefaultsCache::new(registry.clone());
+        let sized = |style: &Style| style.with_sizes_of(&defaults.get(&style.model));
+        let board = Storyboard::plan(&story, &sized(style), art.words());
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
         let disk = DiskThread::start(art.writer()).map_err(ProjectError::Thread)?;
-        let kept_board = style_for_now
-            .as_ref()
-            .map(|_| Storyboard::plan(&story, &kept.with_sizes_of(&defaults(kept)), art.words()));
+        let kept_board =
+            style_for_now.as_ref().map(|_| Storyboard::plan(&story, &sized(kept), art.words()));
         let resume = |shot: &ShotId, recipe: &Recipe| {
             // A kill between writing a take and writing the queue leaves jobs that are done.
             if art.takes(shot).iter().any(|take| take.recipe() == recipe) {
@@ -194,8 +196,7 @@ impl Project {
                 Resume::Forget
             }
         };
-        let studio =
-            Studio::start(registry.clone(), art.writer(), resume).map_err(ProjectError::Thread)?;
+        let studio = Studio::start(registry, art.writer(), resume).map_err(ProjectError::Thread)?;
         let mut jobs = HashMap::<_, Vec<_>>::new();
         for view in studio.jobs() {
             jobs.entry(view.job.shot.clone()).or_default().push(view.job);
@@ -203,7 +204,7 @@ impl Project {
         let mut project = Self {
             story,
             board,
-            registry,
+            defaults,
             studio,
             publisher,
             disk,
@@ -251,10 +252,10 @@ impl Project {
         self.style_for_now.as_ref().or(self.art.style()).unwrap_or(&self.story.style)
     }
 
-    /// How a model draws unless the author says otherwise.
+    /// How a model draws unless the author says otherwise. A model's files are read once while the project is open.
     #[must_use]
     pub fn defaults(&self, model: &str) -> ModelDefaults {
-        defaults_of(&self.registry, model)
+        self.defaults.get(model)
     }
 
     /// The storyboard.
@@ -331,9 +332,7 @@ impl Project {
     #[must_use]
     pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {
         match self.state(shot) {
-            ShotState::Failed => {
-                self.board.shot(shot).and_then(|shot| self.failure(shot))
-            }
+            ShotState::Failed => self.board.shot(shot).and_then(|shot| self.failure(shot)),
             _ => None,
         }
     }
@@ -376,14 +375,6 @@ impl Drop for Project {
 /// Whether a storyboard asks for takes of a recipe, or it is an edit of a picture of the shot.
 fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
     board.shot(shot).is_some_and(|shot| recipe.is_wanted_by(&shot.recipe))
-}
-
-/// The defaults of a model that the registry may not know.
-fn defaults_of(registry: &GeneratorRegistry, model: &str) -> ModelDefaults {
-    registry.defaults(model).unwrap_or_else(|| match model {
-        BUILT_IN_MODEL => ModelDefaults::built_in(),
-        _ => ModelDefaults::default(),
-    })
 }
 
 /// Lets warnings pass.
