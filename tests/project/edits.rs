@@ -449,7 +449,7 @@ fn a_stale_shot_with_a_failed_edit_is_drawn_as_well() {
     bench.apply(edit(&item, &first.id, 1));
     bench.settle();
     let mut style = bench.project.style().clone();
-    style.sizes.item = Size::new(64, 48);
+    style.sizes.item = Some(Size::new(64, 48));
     bench.apply(Action::SetStyle(Some(Box::new(style))));
     bench.fakes.heal();
     bench.apply(Action::Draw(vec![item.clone()]));
