@@ -4,7 +4,7 @@ use bevy_illustrator::{panel::Tab, storyboard::ShotKind};
 use egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::support::*;
+use super::{canvas::wait_until, support::*};
 
 const WORDS: &str = "Prompt (the style's prompt follows)";
 const STYLE: &str = "Prompt (follows the prompt of every shot)";
