@@ -1,6 +1,6 @@
 //! What a stroke costs on the calling thread: `cargo bench --bench main_thread`.
 //!
-//! An author draws strokes on one of twelve parts of a picture of 2048x2048 pixels. Each stroke sets the marks anew, and
+//! An author draws strokes on one of twelve parts of a picture of 2048x2048 pixels. Each stroke saves the marks again, and
 //! the project is polled once a frame. Printed is the time in `Project::apply` and in `Project::poll`.
 
 use std::{

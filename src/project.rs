@@ -78,7 +78,7 @@ pub struct Project {
     searches: Vec<Search>,
     /// The shots whose pictures are sent.
     watched: HashSet<ShotId>,
-    /// What the game shows for now in the place of what lies in `pictures/`.
+    /// Takes that the author tries on: the game shows them instead of the files in `pictures/`.
     tried: HashMap<ShotId, TakeId>,
     /// What the next [`Self::poll`] tells first.
     updates: Vec<Update>,

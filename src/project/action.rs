@@ -86,7 +86,7 @@ pub enum Action {
         /// The take.
         take: TakeId,
     },
-    /// Have the game show a take for now, before it is accepted; `None` ends that, and so does accepting
+    /// Show a take in the game without accepting it. `None` ends that, and so does accepting
     /// or putting away any take of the shot, or closing the project. `pictures/`, which a game ships, stays as
     /// it is: a game that loads files from there by their paths does not see it.
     TryOn {
