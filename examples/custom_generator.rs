@@ -69,7 +69,7 @@ impl Generator for Gradient {
             for x in 0..width {
                 picture.put_pixel(x, y, Rgba([red, green, (255 * y / height) as u8, 255]));
             }
-            control.step(Step { done: y + 1, of: height, preview: None });
+            control.step(Step { done: y + 1, of: height, ..Step::default() });
         }
         Ok(picture)
     }

@@ -5,6 +5,7 @@
 //!   pictures/<shot>.png          what the game shows
 //!   takes/<shot>/<take>.png      every take, whole from the moment it exists
 //!   discarded/<shot>/<take>.png  takes that the author discarded
+//!   blobs/<id>.png               the masks and scribbles of edits
 //!   parts/<shot>/<take>.json     the author's marks on a take
 //!   ledger.ron                   accepted takes, the author's words, style and keys, and pending propagations
 //!   queue.json                   queued and failed jobs
@@ -15,9 +16,11 @@
 //! Every file is written below `.tmp`, synced, and then renamed. If the process is killed, each file has either its old
 //! or its new content.
 
+mod blobs;
 mod discard;
 mod error;
 pub(crate) mod folder;
+mod inline_blobs;
 pub mod ledger;
 mod marks;
 pub mod picture_file;
@@ -25,7 +28,9 @@ mod scan;
 pub mod take;
 
 pub use crate::recipe::{TakeId, TakeIdError};
+pub use blobs::Blobs;
 pub use error::ArtError;
+pub(crate) use inline_blobs::InlineBlobs;
 pub use ledger::Ledger;
 pub use take::{Provenance, Take, TakeWriter};
 
@@ -80,13 +85,12 @@ impl Art {
 
     fn load(folder: Folder) -> Result<Self, ArtError> {
         let root = folder.root();
-        Ok(Self {
-            ledger: Ledger::read(&ledger::path(root))?,
-            takes: scan::scan(root, "takes")?,
-            discarded: scan::scan(root, "discarded")?,
-            damaged: BTreeSet::new(),
-            folder,
-        })
+        let ledger = Ledger::read(&ledger::path(root))?;
+        let mut inline = InlineBlobs::open(&folder);
+        let takes = scan::scan(root, "takes", &mut inline)?;
+        let discarded = scan::scan(root, "discarded", &mut inline)?;
+        inline.save();
+        Ok(Self { ledger, takes, discarded, damaged: BTreeSet::new(), folder })
     }
 
     /// The folder.

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use image::RgbImage;
 
+use crate::mask::Area;
+
 /// Interrupts work and receives its progress.
 pub trait Control: Sync {
     /// Stops or pauses the work. The work checks it between tensors while it loads or hashes a
@@ -51,7 +53,7 @@ impl<F: Fn(Step) + Sync> Control for OnStep<F> {
 }
 
 /// One finished sampling step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Step {
     /// The number of finished steps, at least 1.
     pub done: u32,
@@ -59,6 +61,8 @@ pub struct Step {
     pub of: u32,
     /// A small preview of the finished picture, one pixel per latent.
     pub preview: Option<RgbImage>,
+    /// The area of the picture that may change, in pixels. `None` if it is the whole picture.
+    pub changed: Option<Area>,
 }
 
 /// Stops or pauses work on another thread. Clones share one state.

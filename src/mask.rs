@@ -233,6 +233,12 @@ impl Mask {
     }
 }
 
+impl From<GrayImage> for Mask {
+    fn from(image: GrayImage) -> Self {
+        Self(Arc::new(image))
+    }
+}
+
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height) = self.size();

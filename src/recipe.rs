@@ -3,8 +3,11 @@
 mod blob;
 mod digest;
 pub mod edit_file;
+mod file;
 pub mod layer;
-pub mod part;
+mod part;
+pub mod part_edit;
+mod picture_edit;
 mod sampler;
 pub mod style;
 mod take_id;
@@ -15,11 +18,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use digest::Digester;
-use sampler::SamplerFile;
 
-pub use blob::{BlobId, BlobIdError};
+pub use blob::{Blob, BlobError, BlobId, BlobIdError};
+pub use file::InlineBlobError;
+pub(crate) use file::{InlineBlob, RecipeFile};
 pub use layer::{Layer, Marks, Verdict};
-pub use part::{EditKind, Part, PartEdit, PartEditError, PictureEdit, Scribble};
+pub use part::{Part, Scribble};
+pub use part_edit::{EditKind, PartEdit, PartEditError};
+pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
 pub use sampler::{ResolvedSampler, Sampler};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};
@@ -28,53 +34,27 @@ pub use take_id::{TakeId, TakeIdError};
 use bevy::prelude::Reflect;
 
 /// Everything that decides a picture. The same recipe on the same kind of device draws the same
-/// picture, bit for bit.
+/// picture, bit for bit. An edit refers to its masks and images by their ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "RecipeFile")]
+#[serde(try_from = "RecipeFile")]
 pub struct Recipe {
     /// What the picture shows.
     pub prompt: String,
-    /// What it must not show: the negative prompt.
+    /// What the picture must not show.
     pub negative_prompt: String,
     /// Size in pixels.
     pub size: Size,
     /// Seed of the starting noise of take 0.
     pub seed: u64,
-    /// Which take of this recipe: take `n` starts from the noise of seed `seed + n`.
+    /// The number of the take: take `n` starts from the noise of seed `seed + n`.
     pub take: u32,
-    /// How it is sampled.
+    /// The settings of the sampling.
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, anything else a diffusers folder.
     pub model: String,
-    /// For a picture that is made of another one: what becomes of which.
+    /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<PictureEdit>,
-}
-
-/// A [`Recipe`] as this and older versions write it. Fields of newer versions are ignored.
-#[derive(Deserialize)]
-struct RecipeFile {
-    prompt: String,
-    #[serde(default, alias = "unwanted")]
-    negative_prompt: String,
-    size: Size,
-    #[serde(default)]
-    seed: u64,
-    #[serde(default)]
-    take: u32,
-    #[serde(default)]
-    sampler: SamplerFile,
-    model: String,
-    #[serde(default)]
-    edit: Option<PictureEdit>,
-}
-
-impl From<RecipeFile> for Recipe {
-    fn from(file: RecipeFile) -> Self {
-        let RecipeFile { prompt, negative_prompt, size, seed, take, sampler, model, edit } = file;
-        let sampler = sampler.requested(&model);
-        Self { prompt, negative_prompt, size, seed, take, sampler, model, edit }
-    }
 }
 
 /// Width and height in pixels.
@@ -141,8 +121,7 @@ impl Recipe {
         Self { take: n, ..self.clone() }
     }
 
-    /// Whether two recipes are takes of one: nothing that decides their [identity](Self::id) differs,
-    /// apart from [`Self::take`].
+    /// Whether two recipes differ at most in their [take](Self::take).
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
         self.sampler == other.sampler && self.same_but_take_and_sampler(other)
@@ -163,17 +142,16 @@ impl Recipe {
             && (self.seed, &self.model) == (other.seed, &other.model)
     }
 
-    /// What all takes of one edit have in common, and all of the same edit done to other pictures by
-    /// [`Action::PropagateEdit`](crate::project::Action::PropagateEdit): the identity of the first of them. None of what no
-    /// edit made.
+    /// The identity of the first recipe of an edit. All takes of the edit have the same origin, and so have its
+    /// [propagations](crate::project::Action::PropagateEdit) to other pictures. `None` if the recipe is not an edit.
     #[must_use]
     pub fn origin(&self) -> Option<RecipeId> {
         let edit = self.edit.as_ref()?;
         Some(edit.origin.clone().unwrap_or_else(|| self.with_take(0).id()))
     }
 
-    /// Whether a shot that requests `shot` still wants this drawn: a take of the same recipe, or any edit
-    /// of one. An edit has the size of its picture, which may be an older one.
+    /// Whether it belongs to a shot with the recipe `shot`: it is a take of that recipe, or an edit of such a take. The
+    /// size of an edit does not matter: its picture may have an older size.
     #[must_use]
     pub fn is_wanted_by(&self, shot: &Self) -> bool {
         sampler::same_request(&self.model, &self.sampler, &shot.sampler)

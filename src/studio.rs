@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     art::{Take, TakeWriter},
     generator::GeneratorRegistry,
+    mask::Area,
     recipe::Recipe,
     storyboard::ShotId,
 };
@@ -88,6 +89,8 @@ pub struct Progress {
     pub left: Option<Duration>,
     /// A preview of the picture, one pixel per latent.
     pub preview: Option<Arc<RgbImage>>,
+    /// The area of the picture that may change, in pixels. `None` if it is the whole picture.
+    pub changed: Option<Area>,
 }
 
 /// The treatment of a job in `queue.json` when a studio starts.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TakeId;
-use crate::storyboard::ShotId;
+use crate::{recipe::BlobError, storyboard::ShotId};
 
 /// Why an art folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,20 @@ pub enum ArtError {
         path: PathBuf,
         /// What is wrong.
         message: String,
+    },
+    /// A mask or image of an edit is missing.
+    #[error("{path} is missing: mark the part again")]
+    NoBlob {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A mask or image of an edit cannot be encoded or decoded.
+    #[error("{path}: {source}: mark the part again")]
+    Blob {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: BlobError,
     },
     /// There is no such take.
     #[error("shot {shot} has no take {take}")]

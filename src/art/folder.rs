@@ -131,6 +131,11 @@ impl Folder {
         }
     }
 
+    /// Whether the folder is open for writing.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.lock.is_some()
+    }
+
     fn check_writable(&self) -> Result<(), ArtError> {
         match self.lock {
             Some(_) => Ok(()),

@@ -2,23 +2,33 @@
 //!
 //! An iTXt chunk under [`KEYWORD`] holds the whole [`Provenance`] as JSON. A text chunk under [`PARAMETERS`] holds
 //! prompt and settings in the form that other diffusion tools read. Both come before the pixels, so that a folder of
-//! pictures can be listed without decoding them. The masks and scribbles of an edit are part of its recipe and are
-//! decoded with it.
+//! pictures can be listed without decoding them.
+//!
+//! The masks and scribbles of an edit are in the art folder. A file outside of an art folder has them in an iTXt chunk
+//! under [`BLOBS`], as JSON: base64 PNGs by their ids.
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Seek, SeekFrom},
     path::Path,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{ImageFormat, RgbaImage};
 
-use super::{ArtError, Provenance};
-use crate::diffusion::scheduler;
+use super::{ArtError, Provenance, take::ProvenanceFile};
+use crate::{
+    diffusion::scheduler,
+    recipe::{Blob, BlobError, BlobId, InlineBlobError},
+};
 
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
 pub const KEYWORD: &str = "bevy_illustrator";
+
+/// The keyword of the iTXt chunk that holds masks and scribbles as JSON.
+pub const BLOBS: &str = "bevy_illustrator blobs";
 
 /// The keyword under which other tools look for prompt and settings.
 pub const PARAMETERS: &str = "parameters";
@@ -45,13 +55,24 @@ pub enum PictureError {
     /// The provenance cannot be parsed.
     #[error("its provenance cannot be read: {0}")]
     Provenance(#[from] serde_json::Error),
+    /// A mask or scribble in the provenance cannot be decoded.
+    #[error("its provenance cannot be read: {0}")]
+    InlineBlob(#[from] InlineBlobError),
+    /// A mask or scribble cannot be decoded.
+    #[error("a mask or scribble in it cannot be read: {0}")]
+    Blob(#[from] BlobError),
 }
 
-/// Encodes a picture as a PNG file with its provenance.
+/// Encodes a picture as a PNG file with its provenance. Outside of an art folder, `blobs` are the masks and scribbles of
+/// its edit.
 ///
 /// # Errors
-/// If the picture has no pixels, or the provenance contains characters that PNG text cannot hold, such as NUL.
-pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>> {
+/// If the picture or a blob has no pixels, or the provenance contains characters that PNG text cannot hold, such as NUL.
+pub fn encode(
+    image: &RgbaImage,
+    provenance: &Provenance,
+    blobs: &BTreeMap<BlobId, Blob>,
+) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgba);
@@ -59,6 +80,12 @@ pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>>
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     let json = serde_json::to_string(provenance)?;
     encoder.add_itxt_chunk(KEYWORD.to_owned(), json).map_err(io::Error::other)?;
+    if !blobs.is_empty() {
+        let png = |(id, blob): (_, &Blob)| Ok((id, BASE64_STANDARD.encode(blob.to_png()?)));
+        let pngs = blobs.iter().map(png).collect::<Result<BTreeMap<&BlobId, _>, BlobError>>();
+        let json = serde_json::to_string(&pngs.map_err(io::Error::other)?)?;
+        encoder.add_itxt_chunk(BLOBS.to_owned(), json).map_err(io::Error::other)?;
+    }
     let parameters = parameters(provenance);
     // A tEXt chunk holds Latin-1 only.
     if parameters.chars().all(|c| c <= '\u{ff}') {
@@ -78,10 +105,58 @@ pub fn encode(image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>>
 /// # Errors
 /// If the file is not a complete PNG with a provenance.
 pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
-    read_provenance(BufReader::new(File::open(path)?))
+    Ok(read(path)?.try_into()?)
 }
 
-fn read_provenance(mut file: impl BufRead + Seek) -> Result<Provenance, PictureError> {
+/// Reads the provenance of a picture file, and the masks and scribbles that the file contains.
+///
+/// # Errors
+/// As [`provenance`], and if a mask or scribble cannot be decoded.
+pub fn provenance_with_blobs(
+    path: &Path,
+) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
+    let mut file = open(BufReader::new(File::open(path)?))?;
+    let mut blobs = BTreeMap::new();
+    if let Some(json) = text(&mut file, BLOBS)? {
+        for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
+            let png = BASE64_STANDARD.decode(text).map_err(InlineBlobError::from)?;
+            let blob = Blob::from_png(&id, &png)?;
+            blobs.insert(id, blob);
+        }
+    }
+    // Older versions wrote them into the recipe.
+    let provenance = parse(&mut file)?.provenance(|inline| {
+        let blob = inline.decode()?;
+        let id = blob.id();
+        blobs.insert(id.clone(), blob);
+        Ok::<_, InlineBlobError>(id)
+    })?;
+    Ok((provenance, blobs))
+}
+
+/// Reads the provenance of a picture file as it is in the file.
+///
+/// # Errors
+/// As [`provenance`].
+pub(super) fn read(path: &Path) -> Result<ProvenanceFile, PictureError> {
+    parse(&mut open(BufReader::new(File::open(path)?))?)
+}
+
+fn parse<R: BufRead + Seek>(file: &mut png::Reader<R>) -> Result<ProvenanceFile, PictureError> {
+    Ok(serde_json::from_str(&text(file, KEYWORD)?.ok_or(PictureError::Foreign)?)?)
+}
+
+/// The iTXt chunk under this keyword.
+fn text<R: BufRead + Seek>(
+    file: &mut png::Reader<R>,
+    keyword: &str,
+) -> Result<Option<String>, PictureError> {
+    let text = file.info().utf8_text.iter().find(|text| text.keyword == keyword);
+    Ok(text.map(|text| text.get_text()).transpose()?)
+}
+
+/// Reads everything before the pixels, and checks the end of the file.
+fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> {
     let mut end = [0; END.len()];
     let length = file.seek(SeekFrom::End(0))?;
     if length < END.len() as u64 {
@@ -94,9 +169,7 @@ fn read_provenance(mut file: impl BufRead + Seek) -> Result<Provenance, PictureE
     if end != END {
         return Err(PictureError::Truncated);
     }
-    let text = reader.info().utf8_text.iter().find(|text| text.keyword == KEYWORD);
-    let json = text.ok_or(PictureError::Foreign)?.get_text()?;
-    Ok(serde_json::from_str(&json)?)
+    Ok(reader)
 }
 
 /// Reads the pixels of a picture file.
@@ -189,10 +262,14 @@ mod tests {
         (image, provenance)
     }
 
+    fn read_bytes(bytes: &[u8]) -> Result<Provenance, PictureError> {
+        Ok(parse(&mut open(Cursor::new(bytes))?)?.try_into()?)
+    }
+
     #[test]
     fn an_independent_reader_finds_pixels_recipe_and_parameters() {
         let (image, provenance) = example();
-        let bytes = encode(&image, &provenance).unwrap();
+        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
         let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
@@ -217,8 +294,8 @@ mod tests {
         let (image, mut provenance) = example();
         provenance.recipe.prompt = "маяк, 灯台".to_owned();
         provenance.model.name = "/models/a, b".to_owned();
-        let bytes = encode(&image, &provenance).unwrap();
-        assert_eq!(read_provenance(Cursor::new(&bytes)).unwrap(), provenance);
+        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        assert_eq!(read_bytes(&bytes).unwrap(), provenance);
         let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let text = reader.info().utf8_text[1].get_text().unwrap();
         assert!(text.starts_with("маяк, 灯台\n"), "{text}");
@@ -228,10 +305,10 @@ mod tests {
     #[test]
     fn a_picture_truncated_anywhere_is_refused() {
         let (image, provenance) = example();
-        let bytes = encode(&image, &provenance).unwrap();
-        assert!(read_provenance(Cursor::new(&bytes)).is_ok());
+        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        assert!(read_bytes(&bytes).is_ok());
         for length in 0..bytes.len() {
-            assert!(read_provenance(Cursor::new(&bytes[..length])).is_err(), "{length} bytes");
+            assert!(read_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }
     }
 
@@ -239,6 +316,6 @@ mod tests {
     fn a_picture_of_another_program_is_foreign() {
         let mut bytes = Cursor::new(Vec::new());
         RgbaImage::new(2, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
-        assert!(matches!(read_provenance(bytes), Err(PictureError::Foreign)));
+        assert!(matches!(read_bytes(bytes.get_ref()), Err(PictureError::Foreign)));
     }
 }

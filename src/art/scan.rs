@@ -2,15 +2,27 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
-use super::{ArtError, Provenance, Take, TakeId, folder::Folder, picture_file, take};
-use crate::storyboard::ShotId;
+use super::{
+    ArtError, Blobs, InlineBlobs, Provenance, Take, TakeId,
+    folder::Folder,
+    picture_file::{self, PictureError},
+    take,
+};
+use crate::{
+    recipe::{Blob, BlobId},
+    storyboard::ShotId,
+};
 
 /// Lists the takes below `root/kind`, by shot, oldest first. A file that cannot be read as a take is left in place and
 /// reported in the log.
 ///
 /// # Errors
 /// If a folder cannot be listed. A folder that does not exist is empty.
-pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
+pub(super) fn scan(
+    root: &Path,
+    kind: &str,
+    inline: &mut InlineBlobs,
+) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
     let mut takes = BTreeMap::new();
     for folder in entries(&root.join(kind))? {
         let Some(shot) = name(&folder).and_then(|name| ShotId::new(name).ok()) else {
@@ -21,7 +33,7 @@ pub(super) fn scan(root: &Path, kind: &str) -> Result<BTreeMap<ShotId, Vec<Take>
             log::warn!("{} is skipped: it is not a folder", folder.path().display());
             continue;
         }
-        let found = takes_of(&shot, &folder.path())?;
+        let found = takes_of(&shot, &folder.path(), inline)?;
         if !found.is_empty() {
             takes.insert(shot, found);
         }
@@ -44,8 +56,8 @@ pub(super) fn adopt(
         let shot = name.strip_suffix(".png").and_then(|stem| ShotId::new(stem).ok());
         let Some(shot) = shot.filter(|shot| !is_known(shot)) else { continue };
         let path = file.path();
-        let Ok(provenance) = picture_file::provenance(&path) else { continue };
-        match adopt_picture(folder, &path, shot, provenance) {
+        let Ok(contents) = picture_file::provenance_with_blobs(&path) else { continue };
+        match adopt_picture(folder, &path, shot, contents) {
             Ok(take) => adopted.push(take),
             Err(error) => log::warn!("{} does not become a take: {error}", path.display()),
         }
@@ -57,8 +69,12 @@ fn adopt_picture(
     folder: &Folder,
     picture: &Path,
     shot: ShotId,
-    provenance: Provenance,
+    (provenance, contained): (Provenance, BTreeMap<BlobId, Blob>),
 ) -> Result<Take, ArtError> {
+    let blobs = Blobs::new(folder.clone());
+    for blob in contained.values() {
+        blobs.put(blob)?;
+    }
     let id = provenance.take_id();
     let path = take::take_path(folder.root(), "takes", &shot, &id);
     let bytes = fs::read(picture).map_err(ArtError::io("read", picture))?;
@@ -71,10 +87,10 @@ fn adopt_picture(
 ///
 /// # Errors
 /// If the folder cannot be listed. A folder that does not exist is empty.
-fn takes_of(shot: &ShotId, folder: &Path) -> Result<Vec<Take>, ArtError> {
+fn takes_of(shot: &ShotId, folder: &Path, inline: &mut InlineBlobs) -> Result<Vec<Take>, ArtError> {
     let mut found = Vec::new();
     for file in entries(folder)? {
-        match read(shot, &file) {
+        match read(shot, &file, inline) {
             Ok(take) => found.push(take),
             Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
         }
@@ -93,13 +109,18 @@ pub(super) fn sort(takes: &mut [Take]) {
     });
 }
 
-fn read(shot: &ShotId, file: &fs::DirEntry) -> Result<Take, String> {
+fn read(shot: &ShotId, file: &fs::DirEntry, inline: &mut InlineBlobs) -> Result<Take, String> {
     let path = file.path();
     let name = name(file).unwrap_or_default();
     let stem = name.strip_suffix(".png").ok_or("it is not a .png file")?;
     let id = TakeId::new(stem).map_err(|error| error.to_string())?;
-    let provenance = picture_file::provenance(&path).map_err(|error| error.to_string())?;
+    let provenance = provenance(&path, inline).map_err(|error| error.to_string())?;
     Ok(Take { id, shot: shot.clone(), path, provenance })
+}
+
+/// Reads the provenance of a picture, and moves inline masks and scribbles to `blobs/`.
+fn provenance(path: &Path, inline: &mut InlineBlobs) -> Result<Provenance, PictureError> {
+    Ok(picture_file::read(path)?.provenance(|blob| inline.id(&blob))?)
 }
 
 fn name(entry: &fs::DirEntry) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Takes: the candidate pictures of a shot.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     generator::ModelCard,
     model::{Abilities, ModelDefaults},
-    recipe::{Recipe, ResolvedSampler, TakeId},
+    recipe::{BlobId, InlineBlob, InlineBlobError, Recipe, RecipeFile, ResolvedSampler, TakeId},
     storyboard::ShotId,
 };
 
@@ -37,7 +38,7 @@ pub struct Take {
 
 /// How a picture was made. Its PNG file holds this as JSON. Fields of newer versions are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "ProvenanceFile")]
+#[serde(try_from = "ProvenanceFile")]
 pub struct Provenance {
     /// The requested recipe.
     pub recipe: Recipe,
@@ -55,8 +56,8 @@ pub struct Provenance {
 
 /// [`Provenance`] as this and older versions write it.
 #[derive(Deserialize)]
-struct ProvenanceFile {
-    recipe: Recipe,
+pub(super) struct ProvenanceFile {
+    recipe: RecipeFile,
     /// Older versions do not write it, but write every value into the recipe.
     sampler: Option<ResolvedSampler>,
     model: ModelCard,
@@ -145,12 +146,28 @@ impl Provenance {
     }
 }
 
-impl From<ProvenanceFile> for Provenance {
-    fn from(file: ProvenanceFile) -> Self {
-        let ProvenanceFile { recipe, sampler, model, program, made, took_ms } = file;
+impl ProvenanceFile {
+    /// The provenance. `id_of` is called with each mask and scribble that is in the file itself.
+    ///
+    /// # Errors
+    /// The error of `id_of`.
+    pub(super) fn provenance<E>(
+        self,
+        id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
+    ) -> Result<Provenance, E> {
+        let Self { recipe, sampler, model, program, made, took_ms } = self;
+        let recipe = recipe.recipe(id_of)?;
         // Values that are unset here are defaults of the built-in model.
         let sampler = sampler.unwrap_or_else(|| recipe.sampler.resolve(&ModelDefaults::built_in()));
-        Self { recipe, sampler, model, program, made, took_ms }
+        Ok(Provenance { recipe, sampler, model, program, made, took_ms })
+    }
+}
+
+impl TryFrom<ProvenanceFile> for Provenance {
+    type Error = InlineBlobError;
+
+    fn try_from(file: ProvenanceFile) -> Result<Self, InlineBlobError> {
+        file.provenance(|inline| inline.decode().map(|blob| blob.id()))
     }
 }
 
@@ -171,8 +188,8 @@ impl TakeWriter {
     ) -> Result<Take, ArtError> {
         let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
-        let bytes =
-            picture_file::encode(image, &provenance).map_err(ArtError::io("write", &path))?;
+        let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
+        let bytes = bytes.map_err(ArtError::io("write", &path))?;
         make_room(&self.folder, &path)?;
         self.folder.write_bytes(&path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })

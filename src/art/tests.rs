@@ -6,7 +6,9 @@ use super::*;
 use crate::{
     generator::ModelCard,
     mask::Mask,
-    recipe::{EditKind, Part, PartEdit, PictureEdit, Sampler, Size, Style, part::picture_hash},
+    recipe::{
+        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Sampler, Size, Style, picture_hash,
+    },
     storyboard::ShotWords,
 };
 
@@ -39,7 +41,7 @@ pub(crate) fn edit_of(take: &Take, part: &str) -> Recipe {
         parent: Some(take.id.clone()),
         picture: picture_hash(&take.image().unwrap()),
         style: String::new(),
-        parts: vec![part],
+        parts: vec![PartRecipe::from(&part)],
         context: None,
         origin: None,
     };

@@ -87,11 +87,11 @@ impl Model {
         let (width, height) = request.picture.dimensions();
         let layout = LatentLayout::new(Size::new(width, height), spec)?;
         layout.check(&request.sampler, &request.noise)?;
-        let plan = self.plan_edit(request)?;
+        let (plan, scale) = (self.plan_edit(request)?, spec.scale as u32);
         if plan.crop.width.max(plan.crop.height) > MAX_SIDE {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
         }
-        let regions = LatentRegions::new(&plan, &request.parts, spec.scale as u32);
+        let regions = LatentRegions::new(&plan, &request.parts, scale);
         let mut scheduler = self.scheduler(&request.sampler)?;
 
         interrupt.check()?;
@@ -107,8 +107,8 @@ impl Model {
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let base = Some(PreviewBase::new(&request.picture, plan.crop, spec.scale as u32));
-        let mut preview = Preview { colours: &self.colours, control, base };
+        let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
+        let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -125,7 +125,7 @@ impl Model {
 
         let sampled = pixels::rgb32f(&self.parts.autoencoder.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
-        let (scale, columns) = (spec.scale as u32, regions.area().width);
+        let columns = regions.area().width;
         let untouched = |x, y| !denoised[(y / scale * columns + x / scale) as usize];
         let image = composite(&request.picture, &crop, &plan.blend_mask, &sampled, untouched);
         if !hooks.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::{
     mask::{Area, MaskError},
-    recipe::part::PartEditError,
+    recipe::PartEditError,
 };
 
 /// Why an edit is refused.

@@ -5,7 +5,7 @@ use std::{error::Error, path::PathBuf};
 use crate::{
     control::Cancelled,
     diffusion::DiffusionError,
-    recipe::{Recipe, Size},
+    recipe::{BlobId, Recipe, Size},
 };
 
 use image::RgbaImage;
@@ -31,6 +31,14 @@ pub enum GenerateError {
     /// The picture to edit is missing.
     #[error("the picture to edit is missing: {0}")]
     NoInitImage(String),
+    /// A mask or a scribble is missing.
+    #[error("the mask or scribble {id} of part `{part}` is missing: mark the part again")]
+    NoBlob {
+        /// The name of the part.
+        part: String,
+        /// The id of the mask or scribble.
+        id: BlobId,
+    },
     /// The picture's size differs from the recipe's.
     #[error("the generator returned a picture of {found} pixels instead of {expected}")]
     Size {

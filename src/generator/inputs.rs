@@ -1,10 +1,85 @@
 //! The pictures that a recipe refers to.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use image::RgbaImage;
+
+use super::GenerateError;
+use crate::recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Scribble};
 
 /// The pictures that a recipe refers to.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// The picture that an edit changes.
     pub init_image: Option<RgbaImage>,
+    /// The masks and images of its parts.
+    pub blobs: BTreeMap<BlobId, Blob>,
+}
+
+impl Inputs {
+    /// Adds the masks and scribbles of parts.
+    pub fn add_parts(&mut self, parts: &[Part]) {
+        let blobs = parts.iter().flat_map(Part::blobs);
+        self.blobs.extend(blobs.map(|blob| (blob.id(), blob)));
+    }
+
+    /// The parts of an edit, with their masks and scribbles.
+    ///
+    /// # Errors
+    /// [`GenerateError::NoBlob`] if one of them is missing.
+    pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, GenerateError> {
+        edit.parts.iter().map(|part| self.part(part)).collect()
+    }
+
+    fn part(&self, part: &PartRecipe) -> Result<Part, GenerateError> {
+        let PartRecipe { name, mask, edit, scribble } = part;
+        let missing = |id: &BlobId| GenerateError::NoBlob { part: name.clone(), id: id.clone() };
+        let Some(Blob::Mask(pixels)) = self.blobs.get(mask) else { return Err(missing(mask)) };
+        let scribble = scribble.as_ref().map(|id| match self.blobs.get(id) {
+            Some(Blob::Image(image)) => Ok(Scribble(Arc::clone(image))),
+            _ => Err(missing(id)),
+        });
+        Ok(Part {
+            name: name.clone(),
+            mask: pixels.clone(),
+            edit: edit.clone(),
+            scribble: scribble.transpose()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mask::Mask,
+        recipe::{EditKind, PartEdit},
+    };
+
+    #[test]
+    fn parts_are_restored_and_a_missing_mask_or_scribble_is_named() {
+        let part = Part {
+            name: "sky".to_owned(),
+            mask: Mask::full(2, 2),
+            edit: PartEdit::new(EditKind::Refine),
+            scribble: Some(Scribble(Arc::new(RgbaImage::new(2, 2)))),
+        };
+        let edit = PictureEdit {
+            parent: None,
+            picture: String::new(),
+            style: String::new(),
+            parts: vec![PartRecipe::from(&part)],
+            context: None,
+            origin: None,
+        };
+        let mut inputs = Inputs::default();
+        inputs.add_parts(std::slice::from_ref(&part));
+        assert_eq!(inputs.parts(&edit).unwrap(), [part]);
+        for id in edit.blobs() {
+            let mut inputs = inputs.clone();
+            inputs.blobs.remove(id);
+            let error = inputs.parts(&edit).unwrap_err().to_string();
+            assert!(error.contains("`sky`") && error.contains(id.as_str()), "{error}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
         EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
     },
-    recipe::{PictureEdit, Recipe, part::picture_hash, style::BUILT_IN_MODEL},
+    recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
 
 /// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
@@ -136,7 +136,9 @@ impl Generator for LocalGenerator {
         if picture_hash(&picture) != edit.picture {
             return Err(DiffusionError::from(EditError::OtherPicture).into());
         }
-        let PictureEdit { parts, style, context, .. } = edit.of_take(recipe.take);
+        let edit = edit.of_take(recipe.take);
+        let parts = inputs.parts(&edit)?;
+        let PictureEdit { style, context, .. } = edit;
         let request =
             EditRequest { picture, prompt, negative_prompt, parts, style, context, sampler, noise };
         Ok(model.edit(&request, control, &mut [])?)

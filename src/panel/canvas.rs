@@ -191,7 +191,7 @@ pub(super) fn canvas_tab(
     let draw_pressed = typing
         .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
     if draw_pressed.flatten().is_some() {
-        canvas.draw(&session, cx);
+        canvas.draw(ui, &session, cx);
         // Gives the keyboard back to the canvas.
         ui.memory_mut(|memory| memory.focused().map(|field| memory.surrender_focus(field)));
     }

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     art::{Take, TakeId},
     project::Action,
-    recipe::layer::in_words,
     storyboard::ShotId,
 };
 
@@ -48,7 +47,7 @@ pub(super) fn discarded_menu(
 fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
     let name = match &take.recipe().edit {
-        Some(edit) => format!("Restore: {}", in_words(&edit.parts)),
+        Some(edit) => format!("Restore: {}", edit.in_words()),
         None => "Restore".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &name));

@@ -47,7 +47,7 @@ pub enum Action {
         shot: ShotId,
         /// The take.
         take: TakeId,
-        /// The [`picture_hash`](crate::recipe::part::picture_hash) of the picture that the parts were marked on, to
+        /// The [`picture_hash`](crate::recipe::picture_hash) of the picture that the parts were marked on, to
         /// have the edit refused if the file shows another by now.
         picture: Option<String>,
         /// The parts, the uppermost first. What is in none of them is kept.

@@ -252,7 +252,7 @@ impl Work {
             }
             Self::Edit(task) => {
                 let (purpose, shot) = (task.purpose, task.draft.take.shot.clone());
-                let result = catch(|| task.recipe().map(Box::new));
+                let result = catch(|| task.recipe(&writer.blobs()).map(Box::new));
                 Done::Edit { purpose, shot, result }
             }
         }

@@ -6,10 +6,10 @@ use image::RgbaImage;
 
 use super::{ActionId, Project, ProjectError, Reply, Update, is_asked_for, propagate::Search};
 use crate::{
-    art::{Take, TakeId},
+    art::{Blobs, Take, TakeId},
     edit::{EditError, EditPlan},
     mask::Area,
-    recipe::{Part, PictureEdit, Recipe, RecipeId, Size, part::picture_hash},
+    recipe::{Part, PictureEdit, Recipe, RecipeId, Size, picture_hash},
     storyboard::ShotId,
 };
 
@@ -45,8 +45,8 @@ pub(super) enum EditPurpose {
 }
 
 impl EditTask {
-    /// The recipe of the edit.
-    pub(super) fn recipe(self) -> Result<Recipe, ProjectError> {
+    /// The recipe of the edit. Its masks and scribbles are written to `blobs`.
+    pub(super) fn recipe(self, blobs: &Blobs) -> Result<Recipe, ProjectError> {
         let Self { draft: Draft { take, shot, style }, parts, context, picture, origin, .. } = self;
         let image = take.image()?;
         let hash = picture_hash(&image);
@@ -57,6 +57,7 @@ impl EditTask {
         // Whatever can be refused without the model is refused now, and not when the job's turn comes. Its grid is
         // most likely that of the model which drew the picture.
         EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
+        let parts = blobs.put_parts(&parts)?;
         let parent = Some(take.id);
         let edit = PictureEdit { picture: hash, parent, style, parts, context, origin };
         let mut recipe = Recipe { size, edit: Some(edit), ..shot };
@@ -141,7 +142,8 @@ impl Project {
         let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok().cloned());
         let drafts =
             others.iter().map(|other| self.draft_on_shown(other)).collect::<Result<Vec<_>, _>>()?;
-        let search = Search::start(edit, parent, drafts).map_err(ProjectError::Thread)?;
+        let search =
+            Search::start(edit, parent, drafts, self.art.blobs()).map_err(ProjectError::Thread)?;
         self.searches.push(search);
         // Kept until it is drawn or cancelled: the search takes a while, and the program may end meanwhile.
         let (of, others) = ((shot.clone(), take.clone()), others.to_vec());

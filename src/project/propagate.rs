@@ -1,9 +1,9 @@
-//! Looks for the parts of an edit in other pictures. A thread of its own looks at each of them, which takes many frames.
+//! Finds the parts of an edit in other pictures. A thread searches them, because that takes many frames.
 
 use std::{
     io,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         mpsc::{Receiver, TryRecvError, channel},
     },
     thread::Builder,
@@ -17,7 +17,7 @@ use super::{
     panics::catch,
 };
 use crate::{
-    art::Take,
+    art::{Blobs, Take},
     mask::objects::Objects,
     recipe::{EditKind, Part, PictureEdit},
     storyboard::ShotId,
@@ -27,9 +27,9 @@ use crate::{
 /// A search for the parts of an edit in other pictures.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// The shots whose pictures are left.
+    /// The shots without a result yet.
     shots: Vec<ShotId>,
-    /// Behind a lock only so that the project can be a resource.
+    /// The lock makes it `Sync`, because the project is a Bevy resource.
     results: Mutex<Receiver<Found>>,
 }
 
@@ -41,31 +41,40 @@ pub(super) struct Found {
 }
 
 impl Search {
-    /// Starts to look for what `edit` changed in the picture of `parent`, if that can still be read.
+    /// Starts to search the pictures of `drafts` for the parts of `edit`, which were marked on the picture of `parent`.
+    /// Without that picture, each part is put at the same place.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the thread cannot be started.
     pub(super) fn start(
         edit: PictureEdit,
         parent: Option<Take>,
         drafts: Vec<Draft>,
+        blobs: Blobs,
     ) -> io::Result<Self> {
         let (sender, results) = channel();
         let shots = drafts.iter().map(|draft| draft.take.shot.clone()).collect();
         Builder::new().name("illustrator-search".to_owned()).spawn(move || {
             lower_priority();
-            let parent = edit.parts.iter().any(can_be_found).then_some(parent).flatten();
-            let look =
-                || Ok(parent.and_then(|take| take.image().ok()).map(|it| Objects::detect(&it)));
-            // Without the objects of the first picture, each part is put at the same place.
-            let marked = catch(look).unwrap_or_else(|error| {
+            let parts = catch(|| read_parts(&edit, &blobs)).map_err(Arc::new);
+            let is_needed = parts.as_ref().is_ok_and(|parts| parts.iter().any(can_be_found));
+            let parent = parent.filter(|_| is_needed).and_then(|take| take.image().ok());
+            let detect = || Ok(parent.map(|picture| Objects::detect(&picture)));
+            let marked = catch(detect).unwrap_or_else(|error| {
                 log::error!("{error}");
                 None
             });
             for draft in drafts {
                 let shot = draft.take.shot.clone();
-                let edit = catch(|| propagated(&edit, marked.as_ref(), draft));
-                // The receiver is gone when everything was cancelled or the project closed.
+                let edit = match &parts {
+                    Ok(parts) => catch(|| {
+                        let parts = parts_of(&draft.take.image()?, parts, marked.as_ref());
+                        let (purpose, origin) = (EditPurpose::Propagation, edit.origin.clone());
+                        Ok(EditTask { purpose, draft, parts, context: None, picture: None, origin })
+                    }),
+                    Err(error) => Err(ProjectError::Propagation(Arc::clone(error))),
+                };
+                // The receiver is dropped when everything is cancelled or the project closes.
                 if sender.send(Found { shot, edit }).is_err() {
                     break;
                 }
@@ -74,8 +83,8 @@ impl Search {
         Ok(Self { shots, results: Mutex::new(results) })
     }
 
-    /// The results since the last call, and whether the search goes on. A thread that ended before it came to a
-    /// picture has failed there.
+    /// The results since the last call, and whether the search continues. If the thread has ended early, the remaining
+    /// pictures have failed.
     pub(super) fn take(&mut self) -> (Vec<Found>, bool) {
         let receiver = self.results.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
@@ -95,23 +104,19 @@ impl Search {
         (all, goes_on)
     }
 
-    /// Whether the picture of this shot is left.
+    /// Whether this shot has no result yet.
     pub(super) fn is_for(&self, shot: &ShotId) -> bool {
         self.shots.contains(shot)
     }
 }
 
-fn propagated(
-    edit: &PictureEdit,
-    marked: Option<&Objects>,
-    draft: Draft,
-) -> Result<EditTask, ProjectError> {
-    let parts = parts_of(&draft.take.image()?, &edit.parts, marked);
-    let (purpose, origin) = (EditPurpose::Propagation, edit.origin.clone());
-    Ok(EditTask { purpose, draft, parts, context: None, picture: None, origin })
+/// The parts of an edit, with their masks and scribbles.
+fn read_parts(edit: &PictureEdit, blobs: &Blobs) -> Result<Vec<Part>, ProjectError> {
+    let parts = blobs.inputs(edit)?.parts(edit);
+    parts.map_err(|error| ProjectError::Job(Arc::new(error.into())))
 }
 
-/// Parts of another picture on this one: each where it looks alike, or else at the same place.
+/// The parts of another picture on this one: each where this picture looks similar, or else at the same place.
 fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Vec<Part> {
     let (width, height) = picture.dimensions();
     let objects = marked.map(|marked| (marked, Objects::detect(picture)));
@@ -123,7 +128,7 @@ fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Ve
     parts.iter().map(|part| found(part).unwrap_or_else(|| part.resized(width, height))).collect()
 }
 
-/// Whether a part shows something to look for: an added part shows nothing yet, and a scribble has a fixed place.
+/// Whether a part can be searched for. An added part is not in the picture yet, and a scribble has a fixed place.
 fn can_be_found(part: &Part) -> bool {
     part.edit.kind != EditKind::Add && part.scribble.is_none()
 }

@@ -1,11 +1,40 @@
-//! The identity of masks and images by their content.
+//! Masks and images, identified by their content.
 
-use std::fmt;
+use std::{fmt, io, sync::Arc};
 
-use image::RgbaImage;
+use image::{DynamicImage, ImageError, ImageFormat, RgbaImage};
 use serde::{Deserialize, Serialize};
 
-use crate::mask::Mask;
+use crate::mask::{Mask, MaskError};
+
+/// A mask or an image that recipes refer to by its id. Clones share their pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blob {
+    /// A mask.
+    Mask(Mask),
+    /// An image.
+    Image(Arc<RgbaImage>),
+}
+
+/// Why a blob cannot be encoded or decoded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// A mask cannot be encoded or decoded.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// An image cannot be encoded or decoded.
+    #[error("not a readable image: {0}")]
+    Image(#[from] ImageError),
+    /// The file contains something else.
+    #[error("the file contains the mask or image {found} instead of {expected}")]
+    Other {
+        /// The id of the contents.
+        found: BlobId,
+        /// The id of the blob.
+        expected: BlobId,
+    },
+}
 
 /// The identity of a mask or an image: the blake3 hash of its kind, size and samples, as 64
 /// hexadecimal digits. How a file compresses them does not count.
@@ -19,6 +48,65 @@ pub struct BlobId(String);
 pub struct BlobIdError {
     /// The text.
     pub text: String,
+}
+
+impl Blob {
+    /// Decodes a PNG as a mask.
+    ///
+    /// # Errors
+    /// If it is not a readable PNG.
+    pub fn mask_from_png(png: &[u8]) -> Result<Self, BlobError> {
+        Ok(Self::Mask(Mask::from_png(png)?))
+    }
+
+    /// Decodes a PNG as an image.
+    ///
+    /// # Errors
+    /// If it is not a readable PNG.
+    pub fn image_from_png(png: &[u8]) -> Result<Self, BlobError> {
+        let image = image::load_from_memory_with_format(png, ImageFormat::Png)?;
+        Ok(Self::Image(Arc::new(image.into_rgba8())))
+    }
+
+    /// Decodes the PNG of the blob `id`, as [`Self::to_png`] wrote it.
+    ///
+    /// # Errors
+    /// If it is not a readable PNG, or contains another blob.
+    pub fn from_png(id: &BlobId, png: &[u8]) -> Result<Self, BlobError> {
+        let blob = match image::load_from_memory_with_format(png, ImageFormat::Png)? {
+            DynamicImage::ImageLuma8(grey) => Self::Mask(grey.into()),
+            image => Self::Image(Arc::new(image.into_rgba8())),
+        };
+        let found = blob.id();
+        match found == *id {
+            true => Ok(blob),
+            false => Err(BlobError::Other { found, expected: id.clone() }),
+        }
+    }
+
+    /// Encodes it as a PNG: a mask in grey, an image in RGBA.
+    ///
+    /// # Errors
+    /// If it has no pixels.
+    pub fn to_png(&self) -> Result<Vec<u8>, BlobError> {
+        match self {
+            Self::Mask(mask) => Ok(mask.to_png()?),
+            Self::Image(image) => {
+                let mut png = io::Cursor::new(Vec::new());
+                image.write_to(&mut png, ImageFormat::Png)?;
+                Ok(png.into_inner())
+            }
+        }
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> BlobId {
+        match self {
+            Self::Mask(mask) => BlobId::of_mask(mask),
+            Self::Image(image) => BlobId::of_image(image),
+        }
+    }
 }
 
 impl BlobId {
@@ -113,5 +201,20 @@ mod tests {
         for text in ["", "../../evil", &id.as_str()[1..], &id.as_str().to_uppercase()] {
             assert!(BlobId::new(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_blob_survives_its_png_and_another_one_is_refused() {
+        let mask = Blob::Mask(Mask::from_fn(3, 2, |x, y| (x + 90 * y) as u8));
+        let image = Blob::Image(Arc::new(RgbaImage::from_fn(3, 2, |x, y| {
+            Rgba([x as u8, y as u8, 9, 40 * x as u8])
+        })));
+        for (blob, other) in [(&mask, &image), (&image, &mask)] {
+            let png = blob.to_png().unwrap();
+            assert_eq!(&Blob::from_png(&blob.id(), &png).unwrap(), blob);
+            let error = Blob::from_png(&other.id(), &png).unwrap_err();
+            assert!(matches!(error, BlobError::Other { .. }), "{error}");
+        }
+        assert!(Blob::from_png(&mask.id(), b"GIF89a").is_err());
     }
 }

@@ -76,7 +76,10 @@ mod tests {
 
     use crate::{
         mask::{Area, Mask},
-        recipe::{EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Scribble, Size, TakeId},
+        recipe::{
+            EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, Sampler, Scribble, Size,
+            TakeId,
+        },
     };
 
     /// Every field at another value than its default.
@@ -110,7 +113,7 @@ mod tests {
                 parent: Some(TakeId::new("0123456789abcdef").unwrap()),
                 picture: "p".to_owned(),
                 style: "ink".to_owned(),
-                parts: vec![part],
+                parts: vec![PartRecipe::from(&part)],
                 context: Some(Area { x: 0, y: 1, width: 2, height: 3 }),
                 origin: None,
             }),

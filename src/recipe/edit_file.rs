@@ -1,4 +1,4 @@
-//! Edits in a RON file, with masks in PNG files beside it:
+//! Edit files: the parts of an edit in RON, with masks and scribbles in PNG files beside it.
 //!
 //! ```ron
 //! (
@@ -17,42 +17,42 @@ use std::{
     sync::Arc,
 };
 
-use image::{ImageFormat, RgbaImage};
+use image::ImageFormat;
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
-use super::part::{EditKind, Part, PartEdit, PictureEdit, Scribble, picture_hash};
+use super::{EditKind, Part, PartEdit, Scribble};
 use crate::mask::{Area, Mask, MaskError};
 
-/// A file of edits. Parts stand from the uppermost down.
+/// An edit file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EditFile {
-    /// What the whole picture shows.
+    /// The prompt of the whole picture.
     #[serde(default)]
     pub prompt: String,
-    /// What no part may show.
+    /// The negative prompt for all parts.
     #[serde(default, alias = "unwanted")]
     pub negative_prompt: String,
-    /// Words that every part's own words end with.
+    /// Text that is appended to each part's own prompt.
     #[serde(default)]
     pub style: String,
-    /// The parts.
+    /// The parts, from top to bottom.
     pub parts: Vec<PartEntry>,
-    /// What of the picture the networks see, in pixels.
+    /// The crop that the model is given, in pixels. By default it is chosen around the parts.
     #[serde(default)]
     pub context: Option<Area>,
 }
 
-/// A part in a file of edits: [`PartEdit`] with files.
+/// A part in an edit file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartEntry {
-    /// Its name; that of its mask if it has none.
+    /// Its name. By default it is the name of the mask file.
     #[serde(default)]
     pub name: String,
-    /// A grey PNG as large as the picture: white may change, grey partly, black not. Without one, what the
-    /// scribble covers.
+    /// The mask: a grey PNG of the picture's size. White pixels may change, black ones are kept. By default the mask is
+    /// the opaque area of the scribble.
     #[serde(default)]
     pub mask: Option<PathBuf>,
     /// As [`PartEdit::kind`].
@@ -78,12 +78,12 @@ pub struct PartEntry {
     /// As [`PartEdit::feather`].
     #[serde(default)]
     pub feather: Option<u32>,
-    /// A rough shape in colours: a PNG as large as the picture, see-through where there is nothing.
+    /// A rough drawing in colour: a PNG of the picture's size, transparent where nothing is drawn.
     #[serde(default)]
     pub scribble: Option<PathBuf>,
 }
 
-/// Why a file of edits cannot be used.
+/// Why an edit file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditFileError {
@@ -92,10 +92,10 @@ pub enum EditFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The text is no file of edits.
+    /// The text cannot be parsed.
     #[error("{path}:{line}:{column}: {message}")]
     Syntax {
         /// The file.
@@ -104,10 +104,10 @@ pub enum EditFileError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What RON said.
+        /// The error of the RON parser.
         message: String,
     },
-    /// A file is no mask.
+    /// A mask cannot be decoded.
     #[error("{path}: {source}")]
     Mask {
         /// The file.
@@ -115,9 +115,9 @@ pub enum EditFileError {
         /// What is wrong.
         source: MaskError,
     },
-    /// A file is no scribble.
+    /// A scribble cannot be decoded.
     #[error(
-        "{path} is no scribble: {source}: save it as a PNG, see-through where there is nothing"
+        "{path} is not a readable scribble: {source}: save it as a PNG, transparent where nothing is drawn"
     )]
     Scribble {
         /// The file.
@@ -125,8 +125,8 @@ pub enum EditFileError {
         /// What is wrong.
         source: image::ImageError,
     },
-    /// A part is nowhere.
-    #[error("part `{part}` has neither a mask nor a scribble: say which pixels it is about")]
+    /// A part has no pixels.
+    #[error("part `{part}` has neither a mask nor a scribble: add the one or the other")]
     NoMask {
         /// Its name, or its number.
         part: String,
@@ -137,15 +137,15 @@ impl EditFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or is no file of edits: a field that there is not is refused.
+    /// If it cannot be read, or is not an edit file. Unknown fields are refused.
     pub fn read(path: &Path) -> Result<Self, EditFileError> {
         Self::parse(&bytes(path)?, path)
     }
 
-    /// Reads the bytes of a file; `path` is for messages only.
+    /// Parses the contents of a file. `path` is only used in messages.
     ///
     /// # Errors
-    /// When they are no file of edits.
+    /// If it is not an edit file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, EditFileError> {
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
         options.from_bytes(bytes).map_err(|error| EditFileError::Syntax {
@@ -156,21 +156,12 @@ impl EditFile {
         })
     }
 
-    /// What it says about a picture, with all masks and scribbles read. Their paths are seen from `folder`,
-    /// where the file lies.
+    /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file.
     ///
     /// # Errors
-    /// When one of them cannot be read, or a part has none.
-    pub fn load(&self, folder: &Path, picture: &RgbaImage) -> Result<PictureEdit, EditFileError> {
-        let parts = self.parts.iter().enumerate();
-        Ok(PictureEdit {
-            parent: None,
-            picture: picture_hash(picture),
-            style: self.style.clone(),
-            parts: parts.map(|(i, part)| part.load(i, folder)).collect::<Result<_, _>>()?,
-            context: self.context,
-            origin: None,
-        })
+    /// If one of them cannot be read, or a part has none.
+    pub fn parts(&self, folder: &Path) -> Result<Vec<Part>, EditFileError> {
+        self.parts.iter().enumerate().map(|(i, part)| part.load(i, folder)).collect()
     }
 }
 
@@ -239,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_as_usual() {
+    fn fields_that_are_left_out_have_defaults() {
         let file = parse(r#"(parts: [(mask: "sky.png", edit: Refine)])"#).unwrap();
         let entry = PartEntry {
             mask: Some("sky.png".into()),
@@ -251,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_told_with_its_place() {
+    fn an_error_names_the_place_and_the_word() {
         for (text, place, word) in [
             ("(parts: [\n  (mask: \"a.png\", edit: Enlarge)])", "edit.ron:2:", "Enlarge"),
             ("(parts: [(mask: \"a.png\", edit: Keep, strenght: 1)])", "edit.ron:1:", "strenght"),
@@ -266,21 +257,21 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_nowhere_is_refused() {
+    fn a_part_without_mask_and_scribble_is_refused() {
         let file = parse(r#"(parts: [(edit: Add, words: "a cat")])"#).unwrap();
-        let error = file.load(Path::new("."), &RgbaImage::new(1, 1)).unwrap_err().to_string();
+        let error = file.parts(Path::new(".")).unwrap_err().to_string();
         assert!(error.contains("`1`") && error.contains("mask"), "{error}");
     }
 
-    /// A file of edits with some of its letters exchanged, left out or doubled.
-    fn slips() -> impl Strategy<Value = Vec<u8>> {
-        const RIGHT: &str = r#"(prompt: "a", style: "ink", context: (x: 0, y: 1, width: 8, height: 8), parts: [
+    /// An edit file in which some bytes are replaced, removed or inserted.
+    fn damaged() -> impl Strategy<Value = Vec<u8>> {
+        const VALID: &str = r#"(prompt: "a", style: "ink", context: (x: 0, y: 1, width: 8, height: 8), parts: [
             (name: "sky", mask: "sky.png", edit: Replace, words: "stars", strength: 0.9, grow: 4, seed: 7),
             (name: "boat", scribble: "boat.png", edit: Add, words: "a boat", feather: 12),
         ])"#;
-        prop::collection::vec((0..RIGHT.len(), any::<u8>(), 0_u8..3), 0..6).prop_map(|slips| {
-            let mut bytes = RIGHT.as_bytes().to_vec();
-            for (at, byte, how) in slips {
+        prop::collection::vec((0..VALID.len(), any::<u8>(), 0_u8..3), 0..6).prop_map(|faults| {
+            let mut bytes = VALID.as_bytes().to_vec();
+            for (at, byte, how) in faults {
                 let at = at.min(bytes.len() - 1);
                 match how {
                     0 => bytes[at] = byte,
@@ -294,10 +285,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_odd_to_be_told_what_is_wrong_with_it(bytes in slips()) {
+        fn every_text_is_parsed_or_refused_with_its_place(bytes in damaged()) {
             match EditFile::parse(&bytes, Path::new("edit.ron")) {
                 Ok(file) => {
-                    let missing = file.load(Path::new("nowhere"), &RgbaImage::new(4, 4));
+                    let missing = file.parts(Path::new("nowhere"));
                     prop_assert!(missing.is_err() || file.parts.is_empty());
                 }
                 Err(error) => prop_assert!(error.to_string().starts_with("edit.ron:"), "{error}"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{EditKind, Part, PartEdit, PictureEdit, Scribble};
+use super::{BlobId, EditKind, Part, PartEdit, PictureEdit, Scribble, part};
 use crate::mask::{Area, Mask};
 
 /// The author's opinion of a part.
@@ -63,8 +63,8 @@ impl Marks {
     pub fn after(&self, edit: &PictureEdit) -> Self {
         let mut marks = self.clone();
         for layer in &mut marks.layers {
-            let drew = |part: &Part| part.edit.kind != EditKind::Keep && part.mask == layer.mask;
-            if edit.parts.iter().any(drew) {
+            let mask = BlobId::of_mask(&layer.mask);
+            if edit.parts.iter().any(|part| part.edit.kind != EditKind::Keep && part.mask == mask) {
                 (layer.scribble, layer.verdict) = (None, Verdict::None);
             }
         }
@@ -123,10 +123,7 @@ pub fn redo_disliked(layers: &[Layer]) -> Vec<Part> {
 /// Describes parts as on a button: `Replace sky, keep face`.
 #[must_use]
 pub fn in_words(parts: &[Part]) -> String {
-    let words = |part: &Part| format!("{} {}", part.edit.kind.name(), part.name);
-    let text = parts.iter().map(words).collect::<Vec<_>>().join(", ");
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    part::in_words(parts.iter().map(|part| (part.edit.kind, part.name.as_str())))
 }
 
 fn liked(layers: &[Layer]) -> Vec<Part> {
@@ -155,6 +152,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::recipe::PartRecipe;
 
     fn layer(name: &str, verdict: Verdict, edit: Option<EditKind>) -> Layer {
         let words = |kind| PartEdit { words: name.to_uppercase(), ..PartEdit::new(kind) };
@@ -211,7 +209,7 @@ mod tests {
             parent: None,
             picture: String::new(),
             style: String::new(),
-            parts: redo_disliked(&layers),
+            parts: redo_disliked(&layers).iter().map(PartRecipe::from).collect(),
             context: None,
             origin: None,
         };

@@ -2,29 +2,39 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::JobId;
 use crate::{
-    art::{ArtError, TakeWriter, folder::read_if_there},
-    recipe::Recipe,
+    art::{ArtError, InlineBlobs, TakeWriter, folder::read_if_there},
+    recipe::{Recipe, RecipeFile},
     storyboard::ShotId,
 };
 
 /// A queued or failed job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Entry {
     pub(super) shot: ShotId,
-    #[serde(serialize_with = "serialize", deserialize_with = "deserialize")]
+    #[serde(serialize_with = "serialize")]
     pub(super) recipe: Arc<Recipe>,
     /// The reason of the failure. `None` for a queued job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+}
+
+/// An [`Entry`] as this and older versions write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryFile {
+    shot: ShotId,
+    recipe: RecipeFile,
+    #[serde(default)]
+    error: Option<String>,
 }
 
 /// The queue file of an art folder.
@@ -44,7 +54,7 @@ impl QueueFile {
         let path = file.path();
         let entries = read_if_there(&path).map_err(|error| error.to_string()).and_then(|bytes| {
             let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
-            serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+            file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
         });
         let entries = entries.unwrap_or_else(|error| {
             log::error!("the queue cannot be read: {error}");
@@ -55,6 +65,18 @@ impl QueueFile {
             Vec::new()
         });
         (file, entries)
+    }
+
+    fn parse(&self, json: &[u8]) -> Result<Vec<Entry>, Box<dyn Error>> {
+        let mut inline = InlineBlobs::open(self.writer.folder());
+        let mut entry = |EntryFile { shot, recipe, error }| {
+            let recipe = Arc::new(recipe.recipe(|blob| inline.id(&blob))?);
+            Ok(Entry { shot, recipe, error })
+        };
+        let entries = serde_json::from_slice::<Vec<EntryFile>>(json)?;
+        let entries = entries.into_iter().map(&mut entry).collect();
+        inline.save();
+        entries
     }
 
     /// Writes the queue, whole or not at all.
@@ -100,10 +122,6 @@ impl QueueFile {
 
 fn serialize<S: Serializer>(recipe: &Recipe, serializer: S) -> Result<S::Ok, S::Error> {
     recipe.serialize(serializer)
-}
-
-fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Recipe>, D::Error> {
-    Recipe::deserialize(deserializer).map(Arc::new)
 }
 
 fn path(root: &Path) -> PathBuf {

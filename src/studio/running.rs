@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use image::RgbImage;
 
 use super::{Job, JobView, Progress, stopwatch::Stopwatch};
-use crate::{diffusion::Interrupt, model::ModelDefaults};
+use crate::{control::Interrupt, mask::Area, model::ModelDefaults};
 
 /// The running job.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(super) struct Running {
     pub(super) done: u32,
     pub(super) of: u32,
     pub(super) preview: Option<Arc<RgbImage>>,
+    pub(super) changed: Option<Area>,
 }
 
 impl Running {
@@ -37,6 +38,7 @@ impl Running {
             done: 0,
             of,
             preview: None,
+            changed: None,
         }
     }
 
@@ -48,8 +50,14 @@ impl Running {
             let at_step = drawing / self.done * self.of.saturating_sub(self.done);
             at_step.saturating_sub(elapsed.saturating_sub(self.stepped_at))
         });
-        let progress =
-            Progress { done: self.done, of: self.of, elapsed, left, preview: self.preview.clone() };
+        let progress = Progress {
+            done: self.done,
+            of: self.of,
+            elapsed,
+            left,
+            preview: self.preview.clone(),
+            changed: self.changed,
+        };
         JobView { job: self.job.clone(), progress: Some(progress) }
     }
 }

@@ -213,7 +213,7 @@ impl Shared {
         let mut state = self.lock();
         let Some(running) = &mut state.running else { return };
         running.stepped_at = running.watch.elapsed();
-        (running.done, running.of) = (step.done, step.of);
+        (running.done, running.of, running.changed) = (step.done, step.of, step.changed);
         if let Some(preview) = step.preview {
             running.preview = Some(Arc::new(preview));
         }

@@ -75,7 +75,7 @@ impl<'a> Worker<'a> {
         let Self { shared, registry, writer, pool, loaded, .. } = self;
         let drawing = || {
             let control = OnStep::new(interrupt.clone(), |step| shared.stepped(step));
-            let inputs = Inputs { init_image: parent(writer, job)? };
+            let inputs = inputs(writer, job)?;
             let generator = generator(registry, loaded, &job.recipe.model, &control)?;
             interrupt.check()?;
             shared.loaded();
@@ -115,11 +115,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The picture that a job edits, if the job is an edit.
-fn parent(writer: &TakeWriter, job: &Job) -> Result<Option<RgbaImage>, GenerateError> {
-    let parent = job.recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
+/// The pictures that the recipe of a job refers to.
+fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
+    let Some(edit) = &job.recipe.edit else { return Ok(Inputs::default()) };
     let read = |take| writer.image(&job.shot, take);
-    parent.map(read).transpose().map_err(|error| GenerateError::NoInitImage(error.to_string()))
+    let init_image = edit.parent.as_ref().map(read).transpose();
+    let init_image = init_image.map_err(|error| GenerateError::NoInitImage(error.to_string()))?;
+    let inputs = writer.blobs().inputs(edit).map_err(GenerateError::other)?;
+    Ok(Inputs { init_image, ..inputs })
 }
 
 /// The generator of a model: the current one if it matches, otherwise a new one.

@@ -3,7 +3,7 @@
 use super::*;
 use bevy_illustrator::{
     art::{TakeId, picture_file},
-    recipe::part::picture_hash,
+    recipe::{Blob, picture_hash},
 };
 use candle_core::{Device, Tensor, safetensors};
 use image::{GrayImage, ImageBuffer, Luma, Rgb, Rgba, RgbaImage};
@@ -145,7 +145,9 @@ fn an_edited_picture_contains_its_edit() {
     let edit = provenance.recipe.edit.unwrap();
     let picture = picture_hash(&workspace.pixels("a.png"));
     assert_eq!((edit.picture, edit.parts[0].name.as_str()), (picture, "field"));
-    assert_eq!(edit.parts[0].mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
+    let (_, blobs) = picture_file::provenance_with_blobs(&workspace.path("b.png")).unwrap();
+    let Blob::Mask(mask) = &blobs[&edit.parts[0].mask] else { panic!("a mask") };
+    assert_eq!(mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
     assert_eq!(edit.parent, None, "a.png has no provenance");
     fs::copy(workspace.path("b.png"), workspace.path("a.png")).unwrap();
     let first = picture_file::provenance(&workspace.path("a.png")).unwrap();

@@ -11,12 +11,13 @@ use std::{
 };
 
 use bevy_illustrator::{
+    art::{Art, Take},
     control::{Control, Interrupt, Step},
     edit::Grid,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     model::ModelDefaults,
     project::{ActionResult, Project, Request, Update},
-    recipe::{PictureEdit, Recipe, Sampler, Size, Sizes, Style},
+    recipe::{Part, Recipe, Sampler, Size, Sizes, Style},
     story::{Character, Exit, Item, Line, Place, Scene, Story},
     storyboard::{ShotId, ShotKind, Storyboard},
 };
@@ -153,7 +154,7 @@ impl Generator for Fake {
         for done in 1..=of {
             self.fakes.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
-            control.step(Step { done, of, preview: Some(preview) });
+            control.step(Step { done, of, preview: Some(preview), changed: None });
         }
         let matches = |words: &Option<String>| {
             words.as_ref().is_some_and(|words| recipe.prompt.contains(words))
@@ -165,22 +166,28 @@ impl Generator for Fake {
         assert!(!panics, "fake panic");
         self.fakes.lock().drawn.push(recipe.clone());
         Ok(match (&inputs.init_image, &recipe.edit) {
-            (Some(parent), Some(edit)) => inverted(parent, edit),
+            (Some(parent), Some(edit)) => inverted(parent, &inputs.parts(edit)?),
             _ => gradient(recipe),
         })
     }
 }
 
 /// The fakes' result of an edit: the picture with the colours of all parts inverted.
-pub fn inverted(parent: &RgbaImage, edit: &PictureEdit) -> RgbaImage {
+pub fn inverted(parent: &RgbaImage, parts: &[Part]) -> RgbaImage {
     let mut picture = parent.clone();
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        if edit.parts.iter().any(|part| part.mask.at(x, y) > 0) {
+        if parts.iter().any(|part| part.mask.at(x, y) > 0) {
             let [r, g, b, a] = pixel.0;
             pixel.0 = [255 - r, 255 - g, 255 - b, a];
         }
     }
     picture
+}
+
+/// The parts of an edited take, with their masks and scribbles.
+pub fn parts_of(art: &Art, take: &Take) -> Vec<Part> {
+    let edit = take.recipe().edit.as_ref().expect("an edit");
+    art.blobs().inputs(edit).unwrap().parts(edit).unwrap()
 }
 
 fn failure(text: &str) -> GenerateError {

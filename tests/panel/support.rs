@@ -53,7 +53,7 @@ impl Generator for FakeGenerator {
         control: &dyn Control,
     ) -> Result<RgbaImage, GenerateError> {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
-        control.step(Step { done: 1, of: 4, preview });
+        control.step(Step { done: 1, of: 4, preview, changed: None });
         while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));

@@ -12,11 +12,7 @@
 mod golden;
 mod recipes;
 
-use bevy_illustrator::{
-    control::Interrupt,
-    diffusion::DeviceKind,
-    generator::{GeneratorRegistry, Inputs},
-};
+use bevy_illustrator::{control::Interrupt, diffusion::DeviceKind, generator::GeneratorRegistry};
 
 use golden::Golden;
 
@@ -26,9 +22,9 @@ fn the_built_in_model_draws_the_pictures_that_it_drew_before() {
     let mut generator =
         GeneratorRegistry::built_in(DeviceKind::Cpu).load("sketch", &control).unwrap();
     let mut golden = Golden::read();
-    for (name, recipe, init_image) in recipes::all() {
+    for (name, recipe, inputs) in recipes::all() {
         let drawn = generator
-            .generate(&recipe, &Inputs { init_image }, &control)
+            .generate(&recipe, &inputs, &control)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         golden.compare(&name, &drawn);
     }

@@ -3,17 +3,18 @@
 use std::{fs, path::Path, sync::Arc};
 
 use bevy_illustrator::{
+    generator::Inputs,
     mask::{Area, Mask},
     recipe::{
-        EditKind, Part, PartEdit, PictureEdit, Recipe, Sampler, Scribble, Size,
-        edit_file::EditFile, part::picture_hash,
+        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, Sampler, Scribble, Size,
+        edit_file::EditFile, picture_hash,
     },
     story::format::ron,
     storyboard::Storyboard,
 };
 use image::{Rgba, RgbaImage};
 
-type Drawing = (String, Recipe, Option<RgbaImage>);
+type Drawing = (String, Recipe, Inputs);
 
 pub fn all() -> Vec<Drawing> {
     let mut all = story();
@@ -34,7 +35,7 @@ fn story() -> Vec<Drawing> {
     let story = ron::parse(fs::read(&path).unwrap(), &path).unwrap();
     let board = Storyboard::plan(&story, &story.style, &Default::default());
     let shots = board.shots().iter();
-    shots.map(|shot| (shot.id.to_string(), shot.recipe.clone(), None)).collect()
+    shots.map(|shot| (shot.id.to_string(), shot.recipe.clone(), Inputs::default())).collect()
 }
 
 /// Other schedulers, sizes and guidance than the story's.
@@ -56,7 +57,7 @@ fn plain() -> Vec<Drawing> {
     let drawing = |(name, sampler, size): (&str, Sampler, Size)| {
         let recipe =
             Recipe { sampler, size, ..recipe("a red lighthouse by the sea at dusk, oil painting") };
-        (name.to_owned(), recipe, None)
+        (name.to_owned(), recipe, Inputs::default())
     };
     cases.into_iter().map(drawing).collect()
 }
@@ -67,13 +68,11 @@ fn files() -> Vec<Drawing> {
         let folder = root().join("examples/edits").join(name);
         let picture = image::open(folder.join("before.png")).unwrap().into_rgba8();
         let file = EditFile::read(&folder.join("edit.ron")).unwrap();
-        let edit = file.load(&folder, &picture).unwrap();
-        let recipe = Recipe {
-            prompt: file.prompt,
-            negative_prompt: file.negative_prompt,
-            ..edited(&picture, edit)
-        };
-        (format!("edit-{name}"), recipe, Some(picture))
+        let parts = file.parts(&folder).unwrap();
+        let (recipe, inputs) = edited(picture, &file.style, &parts, file.context);
+        let recipe =
+            Recipe { prompt: file.prompt, negative_prompt: file.negative_prompt, ..recipe };
+        (format!("edit-{name}"), recipe, inputs)
     };
     ["coat", "painter", "spaceport"].map(edit).into()
 }
@@ -115,23 +114,32 @@ fn kinds() -> Vec<Drawing> {
         ),
     ];
     let drawing = |(name, picture, parts, context): (&str, &RgbaImage, Vec<Part>, Option<Area>)| {
-        let edit = PictureEdit {
-            parent: None,
-            picture: picture_hash(picture),
-            style: "storybook illustration".to_owned(),
-            parts,
-            context,
-            origin: None,
-        };
-        (format!("kind-{name}"), Recipe { take: 1, ..edited(picture, edit) }, Some(picture.clone()))
+        let (recipe, inputs) = edited(picture.clone(), "storybook illustration", &parts, context);
+        (format!("kind-{name}"), Recipe { take: 1, ..recipe }, inputs)
     };
     cases.into_iter().map(drawing).collect()
 }
 
-fn edited(picture: &RgbaImage, edit: PictureEdit) -> Recipe {
-    let (width, height) = picture.dimensions();
-    let size = Size::new(width, height);
-    Recipe { size, edit: Some(edit), ..recipe("a meadow by day, storybook illustration") }
+fn edited(
+    picture: RgbaImage,
+    style: &str,
+    parts: &[Part],
+    context: Option<Area>,
+) -> (Recipe, Inputs) {
+    let size = Size::new(picture.width(), picture.height());
+    let edit = PictureEdit {
+        parent: None,
+        picture: picture_hash(&picture),
+        style: style.to_owned(),
+        parts: parts.iter().map(PartRecipe::from).collect(),
+        context,
+        origin: None,
+    };
+    let recipe =
+        Recipe { size, edit: Some(edit), ..recipe("a meadow by day, storybook illustration") };
+    let mut inputs = Inputs { init_image: Some(picture), ..Inputs::default() };
+    inputs.add_parts(parts);
+    (recipe, inputs)
 }
 
 fn recipe(prompt: &str) -> Recipe {

@@ -11,7 +11,7 @@ use image::{Rgba, RgbaImage};
 
 use super::{
     bench::Bench,
-    common::story,
+    common::{parts_of, story},
     edits::{edit, edited, left_half, takes},
 };
 
@@ -43,10 +43,10 @@ fn an_edit_is_done_alike_to_other_shots() {
     let other = takes(&bench, &portrait).pop().unwrap();
     let shown = takes(&bench, &portrait)[0].clone();
     assert_eq!(other.parent(), Some(&shown.id));
-    let [a, b] = [&made, &other].map(|take| take.recipe().edit.clone().unwrap());
+    let [a, b] = [&made, &other].map(|take| parts_of(bench.project.art(), take));
     assert_eq!(made.recipe().origin(), other.recipe().origin());
     let size = shown.recipe().size;
-    assert_eq!(b.parts[0].mask, a.parts[0].mask.resized(size.width, size.height));
+    assert_eq!(b[0].mask, a[0].mask.resized(size.width, size.height));
     // What is refused changes nothing.
     let refused = bench.try_apply(alike(&first, &[&portrait])).unwrap_err();
     assert!(matches!(*refused, ProjectError::NoEdit { .. }), "{refused}");
@@ -130,7 +130,7 @@ fn the_same_edit_is_done_where_another_picture_shows_the_same() {
     bench.apply(Action::PropagateEdit { shot: item, take, others: vec![portrait.clone()] });
     bench.settle();
     let made = takes(&bench, &portrait).pop().unwrap();
-    let mask = made.recipe().edit.clone().unwrap().parts.remove(0).mask;
+    let mask = parts_of(bench.project.art(), &made).remove(0).mask;
     let (width, height) = mask.size();
     let sides = [width / 8, width - 1 - width / 8].map(|x| mask.at(x, height / 2));
     assert_eq!(sides, [0, 255], "the red half is the right one here");

@@ -8,8 +8,8 @@ use bevy_illustrator::{
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
     recipe::{
-        EditKind, Part, PartEdit, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
-        part::picture_hash,
+        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
+        picture_hash,
     },
 };
 use std::sync::Mutex;
@@ -169,14 +169,16 @@ fn an_edit_of_another_picture_is_refused() {
         parent: None,
         picture: picture_hash(&picture),
         style: String::new(),
-        parts: vec![part],
+        parts: vec![PartRecipe::from(&part)],
         context: None,
         origin: None,
     };
     let recipe = Recipe { edit: Some(edit), ..recipe(1) };
     let mut generator = sketch();
-    let mut generate = |picture: Option<RgbaImage>| {
-        generator.generate(&recipe, &Inputs { init_image: picture }, &Interrupt::default())
+    let mut generate = |init_image: Option<RgbaImage>| {
+        let mut inputs = Inputs { init_image, ..Inputs::default() };
+        inputs.add_parts(std::slice::from_ref(&part));
+        generator.generate(&recipe, &inputs, &Interrupt::default())
     };
     let mut other = picture.clone();
     other.put_pixel(0, 0, Rgba([1, 2, 3, 255]));

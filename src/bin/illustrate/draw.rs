@@ -3,6 +3,7 @@
 //! `--noise` and `--dump` allow a numerical comparison with another program.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     time::Instant,
@@ -100,7 +101,7 @@ impl Draw {
 
         let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
-        let png = png(&image, provenance);
+        let png = png(&image, provenance, &BTreeMap::new());
         picture.finish(|file| file.write_all(&png?))?;
         if let Some(dump) = dump {
             trace.save(dump.path())?;

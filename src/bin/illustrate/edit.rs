@@ -10,9 +10,9 @@ use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, EditRequest, Model, Noise, StepHook, Trace},
-    generator::ModelCard,
+    generator::{Inputs, ModelCard},
     mask::Area,
-    recipe::{Recipe, Sampler, Size, edit_file::EditFile},
+    recipe::{PartRecipe, PictureEdit, Recipe, Sampler, Size, edit_file::EditFile, picture_hash},
 };
 use serde::Serialize;
 
@@ -85,8 +85,17 @@ impl Edit {
         let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
         let image = picture(&self.picture)?;
         let file = EditFile::read(&self.edit)?;
-        let mut edit = file.load(self.edit.parent().unwrap_or(Path::new("")), &image)?;
-        edit.parent = parent(&self.picture);
+        let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")))?;
+        let edit = PictureEdit {
+            parent: parent(&self.picture),
+            picture: picture_hash(&image),
+            style: file.style,
+            parts: parts.iter().map(PartRecipe::from).collect(),
+            context: file.context,
+            origin: None,
+        };
+        let mut inputs = Inputs::default();
+        inputs.add_parts(&parts);
         let recipe = Recipe {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
@@ -106,7 +115,7 @@ impl Edit {
             picture: image,
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),
-            parts: edit.parts.clone(),
+            parts,
             style: edit.style.clone(),
             context: edit.context,
             sampler: sampler.clone(),
@@ -117,7 +126,7 @@ impl Edit {
         for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
-            request.parts = edit.of_take(take).parts;
+            request.parts = inputs.parts(&edit.of_take(take))?;
             request.noise = match &self.noise {
                 Some(noise) => Noise::Latents(latents(noise)?),
                 None => Noise::Seed(recipe.noise_seed()),
@@ -137,7 +146,7 @@ impl Edit {
             let image = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
-            let png = png(&image, self.noise.is_none().then_some(&provenance));
+            let png = png(&image, self.noise.is_none().then_some(&provenance), &inputs.blobs);
             out.finish(|file| file.write_all(&png?))?;
             if let Some(dump) = dump {
                 trace.save(dump.path())?;

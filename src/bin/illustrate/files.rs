@@ -1,8 +1,11 @@
 //! Reading and writing picture and noise files.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
-use bevy_illustrator::art::{Provenance, picture_file};
+use bevy_illustrator::{
+    art::{Provenance, picture_file},
+    recipe::{Blob, BlobId},
+};
 
 use candle_core::{DType, Device, Tensor};
 use image::{ImageFormat, RgbaImage};
@@ -23,15 +26,19 @@ pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
     Ok(image.into_rgba8())
 }
 
-/// Encodes a picture as PNG, with its provenance if it has one. Pictures drawn from a noise file have none, because a
-/// recipe does not contain the noise.
-pub(crate) fn png(image: &RgbaImage, provenance: Option<&Provenance>) -> io::Result<Vec<u8>> {
+/// Encodes a picture as PNG, with its provenance if it has one, and the masks and scribbles of its edit. Pictures drawn
+/// from a noise file have no provenance, because a recipe does not contain the noise.
+pub(crate) fn png(
+    image: &RgbaImage,
+    provenance: Option<&Provenance>,
+    blobs: &BTreeMap<BlobId, Blob>,
+) -> io::Result<Vec<u8>> {
     let Some(provenance) = provenance else {
         let mut bytes = io::Cursor::new(Vec::new());
         image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
         return Ok(bytes.into_inner());
     };
-    picture_file::encode(image, provenance)
+    picture_file::encode(image, provenance, blobs)
 }
 
 /// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.

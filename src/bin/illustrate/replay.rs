@@ -1,15 +1,17 @@
 //! `illustrate replay`: redraws a picture from the recipe in its file.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use bevy_illustrator::{
-    art::{Provenance, TakeId, picture_file},
+    art::{Blobs, Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     generator::{GeneratorRegistry, Inputs},
+    recipe::{Blob, BlobId, PictureEdit},
 };
 use image::RgbaImage;
 use serde::Serialize;
@@ -56,7 +58,7 @@ impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let out = AtomicFile::create(&self.out)?;
         let before = picture(&self.picture)?;
-        let from = picture_file::provenance(&self.picture)
+        let (from, blobs) = picture_file::provenance_with_blobs(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;
         let parent = self.parent(&from)?;
         check_model(&from.recipe.model)?;
@@ -76,14 +78,14 @@ impl Replay {
             bar.set_length(step.of.into());
             bar.set_position(step.done.into());
         });
-        let inputs = Inputs { init_image: parent };
+        let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
         // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
         let now = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
         bar.finish_and_clear();
 
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
-        let png = png(&now, Some(&provenance));
+        let png = png(&now, Some(&provenance), &inputs.blobs);
         out.finish(|file| file.write_all(&png?))?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
@@ -99,6 +101,28 @@ impl Replay {
         let file = file.ok_or_else(|| Failure::NoParent { path: self.picture.clone() })?;
         picture(&file).map(Some)
     }
+
+    /// The masks and scribbles of an edit: those in the file, and the others from the art folder.
+    fn blobs(
+        &self,
+        from: &Provenance,
+        mut blobs: BTreeMap<BlobId, Blob>,
+    ) -> Result<BTreeMap<BlobId, Blob>, Failure> {
+        let folder = art_folder(&self.picture).map(Blobs::read);
+        for id in from.recipe.edit.iter().flat_map(PictureEdit::blobs) {
+            if let Some(folder) = folder.as_ref().filter(|_| !blobs.contains_key(id)) {
+                blobs.insert(id.clone(), folder.get(id)?);
+            }
+        }
+        Ok(blobs)
+    }
+}
+
+/// The art folder that contains a take or a published picture, by its folder of masks and scribbles.
+fn art_folder(picture: &Path) -> Option<PathBuf> {
+    let picture = std::path::absolute(picture).ok()?;
+    let mut folders = picture.ancestors().skip(1).take(3);
+    folders.find(|folder| folder.join("blobs").is_dir()).map(Path::to_path_buf)
 }
 
 /// Finds the file of a take, given the file of another take of the same shot. Looks beside that

@@ -28,18 +28,21 @@ pub struct Preview<'a> {
 #[derive(Clone, Debug)]
 pub struct PreviewBase {
     small: RgbImage,
+    /// The pixels that may change.
+    changed: Area,
     /// Column and row of the crop's first latent.
     origin: (u32, u32),
 }
 
 impl PreviewBase {
-    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is in pixels.
+    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is the sampled area of the picture,
+    /// and `changed` the area in it that may change, both in pixels.
     #[must_use]
-    pub fn new(picture: &RgbaImage, crop: Area, scale: u32) -> Self {
+    pub fn new(picture: &RgbaImage, crop: Area, changed: Area, scale: u32) -> Self {
         let (width, height) = picture.dimensions();
         let small = imageops::thumbnail(picture, width.div_ceil(scale), height.div_ceil(scale));
         let small = image::DynamicImage::ImageRgba8(small).into_rgb8();
-        Self { small, origin: (crop.x / scale, crop.y / scale) }
+        Self { small, changed, origin: (crop.x / scale, crop.y / scale) }
     }
 
     fn with(&self, crop: &RgbImage) -> RgbImage {
@@ -61,6 +64,7 @@ impl StepHook for Preview<'_> {
             done: (state.step - state.first_step) as u32 + 1,
             of: (state.timesteps().len() - state.first_step) as u32,
             preview: Some(preview),
+            changed: self.base.as_ref().map(|base| base.changed),
         });
         Ok(())
     }

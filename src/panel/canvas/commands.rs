@@ -39,7 +39,7 @@ impl Canvas {
                         },
                     );
                 }
-                Command::Draw => self.draw(session, cx),
+                Command::Draw => self.draw(ui, session, cx),
                 Command::CancelJobs => cancel_jobs(cx, take),
                 Command::CancelAllJobs => {
                     cx.request(Action::CancelAll);
@@ -110,11 +110,11 @@ impl Canvas {
     }
 
     /// Presses the first draw button, if it is enabled. Does nothing during a stroke.
-    pub(super) fn draw(&mut self, session: &Session, cx: &mut PanelContext<'_>) {
+    pub(super) fn draw(&mut self, ui: &Ui, session: &Session, cx: &mut PanelContext<'_>) {
         if self.interaction.is_painting() {
             return;
         }
-        if let (parts, Ok(plan)) = draw_bar::parts_to_draw(self, session) {
+        if let (parts, Ok(plan)) = draw_bar::parts_to_draw(ui, self, session) {
             draw_bar::request_edit(self, session, cx, parts, plan.requested_crop);
         }
     }

@@ -6,7 +6,7 @@ use egui::{DragValue, Ui};
 
 use super::{
     Canvas,
-    edit_plans::{DrawButton, EditPreview, PlanResult},
+    edit_plans::{ButtonPlan, DrawButton, EditPreview, PlanInputs, PlanResult},
     keymap::Command,
     session::Session,
 };
@@ -31,7 +31,7 @@ pub(super) fn draw_bar(
     cx: &mut PanelContext<'_>,
 ) {
     canvas.hovered_preview = None;
-    let (parts_to_draw, plan) = parts_to_draw(canvas, session);
+    let (parts_to_draw, plan) = parts_to_draw(ui, canvas, session);
     canvas.edit_preview = plan.clone().ok();
     let hint = canvas.keymap.hint(Command::Draw);
     ui.horizontal_wrapped(|ui| {
@@ -60,12 +60,16 @@ pub(super) fn draw_bar(
 }
 
 /// The parts with an edit, and their edit plan. Parts that other parts cover entirely are left out.
-pub(super) fn parts_to_draw(canvas: &mut Canvas, session: &Session) -> (Vec<Part>, PlanResult) {
+pub(super) fn parts_to_draw(
+    ui: &Ui,
+    canvas: &mut Canvas,
+    session: &Session,
+) -> (Vec<Part>, PlanResult) {
     let mut parts_to_draw = parts(&session.layers);
-    let plan = plan(canvas, session, DrawButton::Parts, &parts_to_draw);
-    // During a stroke the plan is from before the stroke and does not match these parts.
-    if let Ok(edit_preview) = &plan
-        && !canvas.interaction.is_painting()
+    let plan = plan(ui, canvas, session, DrawButton::Parts, &parts_to_draw);
+    // An older plan does not match these parts.
+    if let Ok(edit_preview) = &plan.result
+        && plan.is_current
     {
         let mut at = 0..;
         parts_to_draw.retain(|part| {
@@ -73,7 +77,7 @@ pub(super) fn parts_to_draw(canvas: &mut Canvas, session: &Session) -> (Vec<Part
             draws || part.edit.kind == EditKind::Keep
         });
     }
-    (parts_to_draw, plan)
+    (parts_to_draw, plan.result)
 }
 
 /// How much of the picture may change, as text.
@@ -96,7 +100,7 @@ fn verdict_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut
         let redo_disliked_parts =
             disliked.then(|| (DrawButton::RedoDisliked, redo_disliked(layers)));
         for (button_kind, parts) in keep_liked_parts.into_iter().chain(redo_disliked_parts) {
-            let plan = plan(canvas, session, button_kind, &parts);
+            let plan = plan(ui, canvas, session, button_kind, &parts).result;
             let name = match button_kind {
                 DrawButton::KeepLiked => "Keep liked parts, redraw the rest",
                 DrawButton::Parts | DrawButton::RedoDisliked => "Redraw disliked parts",
@@ -164,19 +168,21 @@ pub(super) fn request_edit(
 /// The plan of a draw button. During a stroke the masks change in every frame, so the plan from before the stroke is
 /// returned.
 fn plan(
+    ui: &Ui,
     canvas: &mut Canvas,
     session: &Session,
     button_kind: DrawButton,
     parts: &[Part],
-) -> PlanResult {
+) -> ButtonPlan {
     if canvas.interaction.is_painting()
-        && let Some(outcome) = canvas.plans.last(button_kind)
+        && let Some(plan) = canvas.plans.last(button_kind)
     {
-        return outcome;
+        return plan;
     }
     // `KeepLiked` redraws nearly the whole picture, which does not fit into the author's crop.
     let context = session.context.filter(|_| button_kind != DrawButton::KeepLiked);
-    canvas.plans.for_button(button_kind, session.size, parts, context, session.grid)
+    let (size, parts, grid) = (session.size, parts.to_vec(), session.grid);
+    canvas.plans.for_button(ui.ctx(), button_kind, PlanInputs { size, parts, context, grid })
 }
 
 /// Truncates a text to fit on a button.

@@ -1,15 +1,31 @@
-//! Caches edit plans, because growing and feathering masks is too slow for every frame.
+//! The edit plans of the draw buttons.
+//!
+//! Growing and feathering masks is too slow for every frame. Plans are therefore cached, and those of large pictures are
+//! computed on a thread.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, TryRecvError, channel},
+    },
+    thread::Builder,
+};
+
+use egui::Context;
 
 use crate::{
     edit::{EditPlan, Grid},
     mask::{Area, Mask},
     recipe::{EditKind, Part, Size},
+    studio::lower_priority,
 };
 
-/// One plan for each draw button, and one for the current job.
-const MAX_PLANS: usize = 4;
+/// One plan for each draw button.
+const MAX_PLANS: usize = 3;
+
+/// Plans with at most this many mask pixels are computed at once, which takes about a millisecond.
+const MAX_PIXELS_AT_ONCE: usize = 1 << 18;
 
 /// A button that draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,21 +38,33 @@ pub(super) enum DrawButton {
     RedoDisliked,
 }
 
-/// A cache of edit plans.
+/// The edit plans of the draw buttons.
 #[derive(Debug, Default)]
 pub(super) struct EditPlans {
-    cache: Vec<CachedPlan>,
+    cache: Vec<(PlanInputs, PlanResult)>,
     /// The last plan of each button.
     buttons: [Option<PlanResult>; 3],
+    running: Option<RunningPlan>,
 }
 
+/// Everything that decides a plan.
+#[derive(Clone, Debug)]
+pub(super) struct PlanInputs {
+    /// Width and height of the picture.
+    pub size: (u32, u32),
+    pub parts: Vec<Part>,
+    /// The crop that the author set.
+    pub context: Option<Area>,
+    /// The grid of the model.
+    pub grid: Grid,
+}
+
+/// A plan that is computed on a thread.
 #[derive(Debug)]
-struct CachedPlan {
-    size: (u32, u32),
-    parts: Vec<Part>,
-    context: Option<Area>,
-    grid: Grid,
-    outcome: PlanResult,
+struct RunningPlan {
+    inputs: PlanInputs,
+    /// The lock makes it `Sync`, because the panel's state is a Bevy resource.
+    result: Mutex<Receiver<PlanResult>>,
 }
 
 /// An edit plan, and how much it may change.
@@ -49,12 +77,119 @@ pub(super) struct EditPreview {
     pub share: f32,
 }
 
-impl EditPreview {
-    fn new(plan: EditPlan, requested_crop: Option<Area>) -> Self {
-        let values = plan.blend_mask.values();
-        let changed = values.iter().filter(|&&value| value > 0).count();
-        let share = changed as f32 / values.len().max(1) as f32;
-        Self { plan, requested_crop, share }
+/// A plan, or the reason why the parts cannot be planned.
+pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
+
+/// The plan of a draw button.
+#[derive(Clone, Debug)]
+pub(super) struct ButtonPlan {
+    pub result: PlanResult,
+    /// `false` for the last plan of the button, while the new one is computed.
+    pub is_current: bool,
+}
+
+impl EditPlans {
+    /// The last plan of a button.
+    pub fn last(&self, button: DrawButton) -> Option<ButtonPlan> {
+        let result = self.buttons[button as usize].clone()?;
+        Some(ButtonPlan { result, is_current: false })
+    }
+
+    /// The plan of a button. `context` is repainted when a plan is computed.
+    pub fn for_button(
+        &mut self,
+        context: &Context,
+        button: DrawButton,
+        inputs: PlanInputs,
+    ) -> ButtonPlan {
+        if let Some(result) = self.plan(context, inputs) {
+            self.buttons[button as usize] = Some(result.clone());
+            return ButtonPlan { result, is_current: true };
+        }
+        self.last(button).unwrap_or_else(|| {
+            let result = Err("Calculating which pixels may change...".to_owned());
+            ButtonPlan { result, is_current: false }
+        })
+    }
+
+    /// A plan; `None` while it is computed.
+    fn plan(&mut self, context: &Context, inputs: PlanInputs) -> Option<PlanResult> {
+        // Not cached, because the prompt may be invalid while the author types.
+        if let Err(error) = EditPlan::check(inputs.pixels(), &inputs.parts) {
+            return Some(Err(error.to_string()));
+        }
+        self.collect();
+        if let Some((_, result)) = self.cache.iter().find(|(other, _)| other.reaches(&inputs)) {
+            return Some(result.clone());
+        }
+        let (width, height) = inputs.size;
+        if width as usize * height as usize * inputs.parts.len() <= MAX_PIXELS_AT_ONCE {
+            let result = inputs.plan();
+            self.store(inputs, result.clone());
+            return Some(result);
+        }
+        if self.running.is_none() {
+            match RunningPlan::start(context.clone(), inputs) {
+                Ok(running) => self.running = Some(running),
+                Err(error) => return Some(Err(format!("Cannot start a thread: {error}"))),
+            }
+        }
+        None
+    }
+
+    /// Moves a computed plan into the cache.
+    fn collect(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        let result = running.result.get_mut().unwrap_or_else(PoisonError::into_inner).try_recv();
+        let result = match result {
+            Ok(result) => result,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => Err("This edit cannot be planned.".to_owned()),
+        };
+        if let Some(running) = self.running.take() {
+            self.store(running.inputs, result);
+        }
+    }
+
+    fn store(&mut self, inputs: PlanInputs, result: PlanResult) {
+        if self.cache.len() == MAX_PLANS {
+            drop(self.cache.remove(0));
+        }
+        self.cache.push((inputs, result));
+    }
+}
+
+impl RunningPlan {
+    fn start(context: Context, inputs: PlanInputs) -> io::Result<Self> {
+        let (sender, receiver) = channel();
+        Builder::new().name("illustrator-plan".to_owned()).spawn({
+            let inputs = inputs.clone();
+            move || {
+                lower_priority();
+                // The receiver is dropped when the panel closes.
+                let _ = sender.send(inputs.plan());
+                context.request_repaint();
+            }
+        })?;
+        Ok(Self { inputs, result: Mutex::new(receiver) })
+    }
+}
+
+impl PlanInputs {
+    fn pixels(&self) -> Size {
+        Size::new(self.size.0, self.size.1)
+    }
+
+    /// Whether both have the same plan.
+    fn reaches(&self, other: &Self) -> bool {
+        (self.size, self.context, self.grid) == (other.size, other.context, other.grid)
+            && self.parts.iter().map(reach).eq(other.parts.iter().map(reach))
+    }
+
+    fn plan(&self) -> PlanResult {
+        let plan = EditPlan::new(self.pixels(), &self.parts, self.context, self.grid);
+        plan.map(|plan| Arc::new(EditPreview::new(plan, self.context)))
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -64,56 +199,65 @@ fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
     (&part.mask, edit.kind == EditKind::Keep, edit.grow, edit.feather)
 }
 
-/// A plan, or the reason why the parts cannot be planned.
-pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
-
-impl EditPlans {
-    /// The last plan of a button.
-    pub fn last(&self, button: DrawButton) -> Option<PlanResult> {
-        self.buttons[button as usize].clone()
+impl EditPreview {
+    fn new(plan: EditPlan, requested_crop: Option<Area>) -> Self {
+        let values = plan.blend_mask.values();
+        let changed = values.iter().filter(|&&value| value > 0).count();
+        let share = changed as f32 / values.len().max(1) as f32;
+        Self { plan, requested_crop, share }
     }
+}
 
-    /// The plan of a button that draws these parts.
-    pub fn for_button(
-        &mut self,
-        button: DrawButton,
-        size: (u32, u32),
-        parts: &[Part],
-        context: Option<Area>,
-        grid: Grid,
-    ) -> PlanResult {
-        let outcome = self.plan(size, parts, context, grid);
-        self.buttons[button as usize] = Some(outcome.clone());
-        outcome
-    }
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
 
-    /// The plan for drawing these parts.
-    pub fn plan(
-        &mut self,
-        size: (u32, u32),
-        parts: &[Part],
-        context: Option<Area>,
-        grid: Grid,
-    ) -> PlanResult {
-        let pixels = Size::new(size.0, size.1);
-        // Not cached, because the prompt may be invalid while the author types.
-        EditPlan::check(pixels, parts).map_err(|error| error.to_string())?;
-        let matches = |plan: &CachedPlan| {
-            (plan.size, plan.context, plan.grid) == (size, context, grid)
-                && plan.parts.iter().map(reach).eq(parts.iter().map(reach))
+    use super::*;
+    use crate::recipe::PartEdit;
+
+    fn inputs(side: u32, area: Area) -> PlanInputs {
+        let part = Part {
+            name: "sky".to_owned(),
+            mask: Mask::rectangle(side, side, area),
+            edit: PartEdit { grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) },
+            scribble: None,
         };
-        if let Some(at) = self.cache.iter().position(matches) {
-            return self.cache[at].outcome.clone();
+        let grid = Grid { scale: 8, min_latents: 2 };
+        PlanInputs { size: (side, side), parts: vec![part], context: None, grid }
+    }
+
+    fn changed(plan: &ButtonPlan) -> Area {
+        plan.result.as_ref().unwrap().plan.changed
+    }
+
+    #[test]
+    fn a_small_plan_is_computed_at_once() {
+        let area = Area { x: 8, y: 8, width: 16, height: 8 };
+        let plan = EditPlans::default().for_button(
+            &Context::default(),
+            DrawButton::Parts,
+            inputs(64, area),
+        );
+        assert_eq!((changed(&plan), plan.is_current), (area, true));
+    }
+
+    #[test]
+    fn a_button_has_its_last_plan_while_a_large_one_is_computed() {
+        let (context, mut plans) = (Context::default(), EditPlans::default());
+        let first = Area { x: 8, y: 8, width: 16, height: 8 };
+        let small = inputs(64, first);
+        plans.for_button(&context, DrawButton::Parts, small);
+        let second = Area { x: 100, y: 8, width: 300, height: 400 };
+        let large = inputs(1024, second);
+        let before = plans.for_button(&context, DrawButton::Parts, large.clone());
+        assert_eq!((changed(&before), before.is_current), (first, false));
+        let other = plans.for_button(&context, DrawButton::KeepLiked, large.clone());
+        assert!(other.result.unwrap_err().contains("Calculating"));
+        let mut after = before;
+        while !after.is_current {
+            thread::sleep(Duration::from_millis(1));
+            after = plans.for_button(&context, DrawButton::Parts, large.clone());
         }
-        let plan = EditPlan::new(pixels, parts, context, grid);
-        let outcome = plan.map(|plan| Arc::new(EditPreview::new(plan, context)));
-        let outcome = outcome.map_err(|error| error.to_string());
-        if self.cache.len() == MAX_PLANS {
-            self.cache.remove(0);
-        }
-        let plan =
-            CachedPlan { size, parts: parts.to_vec(), context, grid, outcome: outcome.clone() };
-        self.cache.push(plan);
-        outcome
+        assert_eq!(changed(&after), second);
     }
 }

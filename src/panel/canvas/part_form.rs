@@ -10,7 +10,7 @@ use crate::{
     },
     recipe::{
         EditKind, Layer, PartEdit,
-        part::{MAX_AMOUNT, MAX_REACH},
+        part_edit::{MAX_AMOUNT, MAX_REACH},
     },
 };
 

@@ -20,7 +20,7 @@ use crate::{
         objects::{Objects, SelectionPrompt},
     },
     project::{Action, Project, Request, Update},
-    recipe::{Layer, Marks, Scribble, part::picture_hash},
+    recipe::{Layer, Marks, Scribble},
     storyboard::ShotId,
 };
 pub(super) use recent::RecentSessions;
@@ -37,7 +37,7 @@ pub(super) struct Session {
     pub grid: Grid,
     /// The pixels, once they are decoded.
     pub picture: Option<Arc<RgbaImage>>,
-    /// The [`picture_hash`] of the pixels.
+    /// The [hash](crate::recipe::picture_hash) of the pixels.
     pub hash: Option<String>,
     /// The objects in the picture, once it was segmented.
     pub objects: Option<Objects>,
@@ -148,9 +148,9 @@ impl Session {
         let mut answers = Vec::new();
         for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
             match update {
-                AnalysisUpdate::Picture(Ok(picture)) => {
+                AnalysisUpdate::Picture(Ok((picture, hash))) => {
                     self.size = picture.dimensions();
-                    self.hash = Some(picture_hash(&picture));
+                    self.hash = Some(hash);
                     self.picture = Some(picture);
                 }
                 AnalysisUpdate::Picture(Err(error)) => self.error = Some(error),

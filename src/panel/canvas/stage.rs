@@ -80,7 +80,7 @@ pub(super) fn stage(
         None => {
             let now = texture(cx, take, zoom);
             paint(&painter, &now, placement);
-            if let Some((preview, area)) = job_preview(canvas, session, cx) {
+            if let Some((preview, area)) = job_preview(session, cx) {
                 let painter = painter.with_clip_rect(placement.area(area).intersect(viewport));
                 paint(&painter, &preview, placement);
             }

@@ -24,6 +24,7 @@ use crate::{
         Mask,
         objects::{Objects, SelectionPrompt},
     },
+    recipe::picture_hash,
     studio::lower_priority,
 };
 use segmenter_thread::{EmbedRequest, Message, SegmenterThread};
@@ -80,7 +81,8 @@ pub(super) enum SegmenterState {
 /// A result of the threads.
 #[derive(Debug)]
 pub(super) enum AnalysisUpdate {
-    Picture(Result<Arc<RgbaImage>, String>),
+    /// The pixels and their [`picture_hash`].
+    Picture(Result<(Arc<RgbaImage>, String), String>),
     Objects(Objects),
     Segmenter(SegmenterState),
     Mask(SelectionPrompt, Result<Mask, String>),
@@ -157,8 +159,12 @@ impl UpdateSender {
 /// Decodes a take, segments it by colour and edges, and requests its embedding.
 fn analyse(take: &Take, segmenter: Option<&Sender<Message>>, sender: UpdateSender) {
     let picture = take.image().map(Arc::new).map_err(|error| error.to_string());
-    sender.send(AnalysisUpdate::Picture(picture.clone()));
-    let Ok(picture) = picture else { return };
+    let picture = match picture {
+        Ok(picture) => picture,
+        Err(error) => return sender.send(AnalysisUpdate::Picture(Err(error))),
+    };
+    let hash = picture_hash(&picture);
+    sender.send(AnalysisUpdate::Picture(Ok((Arc::clone(&picture), hash))));
     if !sender.is_wanted() {
         return;
     }

@@ -1,6 +1,6 @@
 //! The takes of a shot as a tree: each take is below the one that it was made from.
 
-use crate::{art::Take, recipe::layer::in_words};
+use crate::art::Take;
 
 /// A take in the tree.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) fn children<'a>(takes: &'a [Take], take: &Take) -> impl Iterator<Item
 /// A take in words: `take 3: Replace sky`.
 pub(super) fn in_short(take: &Take, number: usize) -> String {
     match &take.recipe().edit {
-        Some(edit) => format!("take {number}: {}", in_words(&edit.parts)),
+        Some(edit) => format!("take {number}: {}", edit.in_words()),
         None => format!("take {number}"),
     }
 }

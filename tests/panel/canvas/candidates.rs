@@ -129,7 +129,7 @@ fn one_button_accepts_a_take_and_discards_the_others() {
     let (mut panel, shot) = with_candidates();
     // A take of another request is not one of the others.
     let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
-    let mut parts = second.recipe().edit.clone().unwrap().parts;
+    let mut parts = parts_of(panel.state().project.art(), &second);
     parts[0].edit.words = "a cloud".to_owned();
     let (shot_again, take) = (shot.clone(), first.id);
     let other =
@@ -209,7 +209,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     // A result that was edited further needs no decision.
     let parts = {
         let art = panel.state().project.art();
-        art.take(other, &made).unwrap().recipe().edit.clone().unwrap().parts
+        parts_of(art, art.take(other, &made).unwrap())
     };
     let (of, picture) = (other.clone(), None);
     let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };

@@ -23,19 +23,16 @@ use crate::{
 const SQUARES: f32 = 2.0;
 
 /// The preview of a job that edits this take, and the area that it may change.
-pub(super) fn job_preview(
-    canvas: &mut Canvas,
-    session: &Session,
-    cx: &mut PanelContext<'_>,
-) -> Option<(Texture, Area)> {
+pub(super) fn job_preview(session: &Session, cx: &mut PanelContext<'_>) -> Option<(Texture, Area)> {
     let view = cx.current.as_ref()?;
     let edit = view.job.recipe.edit.as_ref()?;
-    let image = view.progress.as_ref()?.preview.as_ref()?;
+    let progress = view.progress.as_ref()?;
+    let (image, (width, height)) = (progress.preview.as_ref()?, session.size);
     if view.job.shot != session.shot || edit.parent.as_ref() != Some(&session.take) {
         return None;
     }
-    let plan = canvas.plans.plan(session.size, &edit.parts, edit.context, session.grid).ok()?;
-    Some((cx.thumbnails.of(Picture::Preview(view.job.id, image)), plan.plan.changed))
+    let changed = progress.changed.unwrap_or(Area { x: 0, y: 0, width, height });
+    Some((cx.thumbnails.of(Picture::Preview(view.job.id, image)), changed))
 }
 
 /// The texture of a take at a zoom, in pixels of the screen per pixel of the picture.

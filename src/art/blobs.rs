@@ -1,0 +1,155 @@
+//! The masks and images of edits: `blobs/<id>.png`.
+//!
+//! Recipes refer to them by their ids. They are written before the recipe, and read when the edit is drawn.
+
+use std::path::PathBuf;
+
+use super::{
+    Art, ArtError, TakeWriter,
+    folder::{Folder, read_if_there},
+};
+use crate::{
+    generator::Inputs,
+    recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit},
+};
+
+/// The masks and images of an art folder.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    folder: Folder,
+}
+
+impl Art {
+    /// The masks and images of the folder.
+    #[must_use]
+    pub fn blobs(&self) -> Blobs {
+        Blobs::new(self.folder.clone())
+    }
+}
+
+impl TakeWriter {
+    /// The masks and images of the folder.
+    #[must_use]
+    pub fn blobs(&self) -> Blobs {
+        Blobs::new(self.folder().clone())
+    }
+}
+
+impl Blobs {
+    pub(super) fn new(folder: Folder) -> Self {
+        Self { folder }
+    }
+
+    /// The masks and images of an art folder that is not open for writing here.
+    #[must_use]
+    pub fn read(root: impl Into<PathBuf>) -> Self {
+        Self::new(Folder::read(root.into()))
+    }
+
+    /// Writes a mask or an image atomically, unless it is there already.
+    ///
+    /// # Errors
+    /// If it has no pixels, or an operation on a file fails.
+    pub fn put(&self, blob: &Blob) -> Result<BlobId, ArtError> {
+        let id = blob.id();
+        // A damaged file is replaced.
+        if self.get(&id).is_err() {
+            let path = self.path(&id);
+            let png = blob.to_png().map_err(|error| ArtError::blob(&path, error))?;
+            self.folder.write_bytes(&path, &png)?;
+        }
+        Ok(id)
+    }
+
+    /// Writes the masks and scribbles of parts with [`Self::put`], and returns the parts for a recipe.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_parts(&self, parts: &[Part]) -> Result<Vec<PartRecipe>, ArtError> {
+        for blob in parts.iter().flat_map(Part::blobs) {
+            self.put(&blob)?;
+        }
+        Ok(parts.iter().map(PartRecipe::from).collect())
+    }
+
+    /// Reads a mask or an image.
+    ///
+    /// # Errors
+    /// If the file does not exist, cannot be read, or contains something else.
+    pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
+        let path = self.path(id);
+        let missing = || ArtError::NoBlob { path: path.clone() };
+        let png = read_if_there(&path)?.ok_or_else(missing)?;
+        Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))
+    }
+
+    /// Reads the masks and images of an edit.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn inputs(&self, edit: &PictureEdit) -> Result<Inputs, ArtError> {
+        let read = |id: &BlobId| Ok((id.clone(), self.get(id)?));
+        let blobs = edit.blobs().map(read).collect::<Result<_, ArtError>>()?;
+        Ok(Inputs { init_image: None, blobs })
+    }
+
+    pub(super) fn path(&self, id: &BlobId) -> PathBuf {
+        self.folder.root().join("blobs").join(format!("{id}.png"))
+    }
+}
+
+impl ArtError {
+    fn blob(path: &std::path::Path, source: BlobError) -> Self {
+        Self::Blob { path: path.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use image::{Rgba, RgbaImage};
+
+    use super::*;
+    use crate::{art::tests::folder, mask::Mask};
+
+    #[test]
+    fn blobs_are_written_once_and_read_back() {
+        let (_dir, root) = folder();
+        let blobs = Art::open(&root).unwrap().blobs();
+        let image = RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 0]));
+        for blob in [Blob::Mask(Mask::full(3, 2)), Blob::Image(Arc::new(image))] {
+            let id = blobs.put(&blob).unwrap();
+            let written = blobs.path(&id).metadata().unwrap().modified().unwrap();
+            assert_eq!(blobs.put(&blob).unwrap(), id);
+            assert_eq!(blobs.path(&id).metadata().unwrap().modified().unwrap(), written);
+            assert_eq!(blobs.get(&id).unwrap(), blob);
+        }
+    }
+
+    #[test]
+    fn a_missing_or_damaged_blob_is_reported_and_can_be_written_again() {
+        let (_dir, root) = folder();
+        let blobs = Art::open(&root).unwrap().blobs();
+        let blob = Blob::Mask(Mask::full(3, 2));
+        let other = Blob::Mask(Mask::empty(3, 2)).to_png().unwrap();
+        assert!(matches!(blobs.get(&blob.id()), Err(ArtError::NoBlob { .. })));
+        for damaged in [&b"half"[..], &other] {
+            let path = blobs.path(&blob.id());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, damaged).unwrap();
+            let error = blobs.get(&blob.id()).unwrap_err();
+            assert!(matches!(error, ArtError::Blob { .. }), "{error}");
+            blobs.put(&blob).unwrap();
+            assert_eq!(blobs.get(&blob.id()).unwrap(), blob);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_open_read_only_gets_no_blobs() {
+        let (_dir, root) = folder();
+        let blobs = Art::read(&root).unwrap().blobs();
+        let error = blobs.put(&Blob::Mask(Mask::full(3, 2))).unwrap_err();
+        assert!(matches!(error, ArtError::ReadOnly { .. }), "{error}");
+    }
+}

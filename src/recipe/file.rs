@@ -1,0 +1,204 @@
+//! Recipes as this and older versions write them into files.
+//!
+//! Older versions wrote masks and scribbles into the recipe, as base64 PNGs. [`RecipeFile::recipe`] replaces them by their
+//! ids.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+
+use super::{
+    Blob, BlobError, BlobId, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size, TakeId,
+    sampler::SamplerFile,
+};
+use crate::mask::Area;
+
+/// A [`Recipe`] in a file. Fields of newer versions are ignored.
+#[derive(Deserialize)]
+pub(crate) struct RecipeFile {
+    prompt: String,
+    #[serde(default, alias = "unwanted")]
+    negative_prompt: String,
+    size: Size,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    take: u32,
+    #[serde(default)]
+    sampler: SamplerFile,
+    model: String,
+    #[serde(default)]
+    edit: Option<PictureEditFile>,
+}
+
+/// A [`PictureEdit`] in a file.
+#[derive(Deserialize)]
+struct PictureEditFile {
+    parent: Option<TakeId>,
+    picture: String,
+    style: String,
+    parts: Vec<PartFile>,
+    context: Option<Area>,
+    #[serde(default)]
+    origin: Option<RecipeId>,
+}
+
+/// A [`PartRecipe`] in a file.
+#[derive(Deserialize)]
+struct PartFile {
+    name: String,
+    mask: BlobText,
+    edit: PartEdit,
+    #[serde(default)]
+    scribble: Option<BlobText>,
+}
+
+/// The text that stands for a mask or a scribble: its id, or a base64 PNG.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct BlobText(String);
+
+/// A mask or a scribble that is part of a file.
+#[derive(Debug)]
+pub(crate) struct InlineBlob {
+    /// A PNG in base64.
+    text: String,
+    is_mask: bool,
+}
+
+/// Why a mask or a scribble in a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InlineBlobError {
+    /// It is not base64.
+    #[error("a mask or scribble in the recipe is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// It is not a PNG.
+    #[error("a mask or scribble in the recipe is damaged: {0}")]
+    Blob(#[from] BlobError),
+}
+
+impl InlineBlob {
+    /// A short text that differs between different blobs.
+    pub(crate) fn key(&self) -> String {
+        let kind = if self.is_mask { "mask" } else { "image" };
+        format!("{kind} {}", blake3::hash(self.text.as_bytes()).to_hex())
+    }
+
+    /// Decodes it.
+    ///
+    /// # Errors
+    /// If it is not a PNG in base64.
+    pub(crate) fn decode(&self) -> Result<Blob, InlineBlobError> {
+        let png = BASE64_STANDARD.decode(&self.text)?;
+        Ok(if self.is_mask { Blob::mask_from_png(&png)? } else { Blob::image_from_png(&png)? })
+    }
+}
+
+impl RecipeFile {
+    /// The recipe. `id_of` is called with each mask and scribble that is in the file itself.
+    ///
+    /// # Errors
+    /// The error of `id_of`.
+    pub(crate) fn recipe<E>(
+        self,
+        mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
+    ) -> Result<Recipe, E> {
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, edit } = self;
+        let sampler = sampler.requested(&model);
+        let edit = edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
+        Ok(Recipe { prompt, negative_prompt, size, seed, take, sampler, model, edit })
+    }
+}
+
+impl TryFrom<RecipeFile> for Recipe {
+    type Error = InlineBlobError;
+
+    fn try_from(file: RecipeFile) -> Result<Self, InlineBlobError> {
+        file.recipe(|inline| inline.decode().map(|blob| blob.id()))
+    }
+}
+
+impl PictureEditFile {
+    fn edit<E>(
+        self,
+        id_of: &mut impl FnMut(InlineBlob) -> Result<BlobId, E>,
+    ) -> Result<PictureEdit, E> {
+        let Self { parent, picture, style, parts, context, origin } = self;
+        let parts = parts.into_iter().map(|part| part.part(id_of)).collect::<Result<_, _>>()?;
+        Ok(PictureEdit { parent, picture, style, parts, context, origin })
+    }
+}
+
+impl PartFile {
+    fn part<E>(
+        self,
+        id_of: &mut impl FnMut(InlineBlob) -> Result<BlobId, E>,
+    ) -> Result<PartRecipe, E> {
+        let Self { name, mask, edit, scribble } = self;
+        let mut id = |BlobText(text), is_mask| match BlobId::new(text) {
+            Ok(id) => Ok(id),
+            Err(other) => id_of(InlineBlob { text: other.text, is_mask }),
+        };
+        let mask = id(mask, true)?;
+        let scribble = scribble.map(|scribble| id(scribble, false)).transpose()?;
+        Ok(PartRecipe { name, mask, edit, scribble })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use image::{Rgba, RgbaImage};
+    use serde::Serialize;
+
+    use super::*;
+    use crate::{
+        mask::Mask,
+        recipe::{EditKind, Part, Scribble},
+    };
+
+    /// A recipe with one part, whose mask and scribble are `mask` and `scribble` in JSON.
+    fn json(mask: &impl Serialize, scribble: &impl Serialize) -> String {
+        let part = serde_json::json!({
+            "name": "sky",
+            "mask": mask,
+            "edit": PartEdit::new(EditKind::Refine),
+            "scribble": scribble,
+        });
+        serde_json::json!({
+            "prompt": "a bay",
+            "size": Size::new(2, 1),
+            "model": "sketch",
+            "edit": { "parent": null, "picture": "", "style": "", "parts": [part], "context": null },
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn inline_masks_and_scribbles_become_their_ids() {
+        let scribble = Scribble(Arc::new(RgbaImage::from_pixel(2, 1, Rgba([1, 2, 3, 0]))));
+        let mask = Mask::from_fn(2, 1, |x, _| 100 * x as u8);
+        let part = Part {
+            name: "sky".to_owned(),
+            mask: mask.clone(),
+            edit: PartEdit::new(EditKind::Refine),
+            scribble: Some(scribble.clone()),
+        };
+        let old: Recipe = serde_json::from_str(&json(&mask, &scribble)).unwrap();
+        assert_eq!(old.edit.as_ref().unwrap().parts, [PartRecipe::from(&part)]);
+        let new = serde_json::to_string(&old).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&new).unwrap(), old);
+        assert!(new.len() < 1000, "the recipe contains no pixels: {new}");
+    }
+
+    #[test]
+    fn damaged_inline_masks_are_refused() {
+        let scribble = Scribble(Arc::new(RgbaImage::new(2, 1)));
+        for text in ["?", "QUJD", ""] {
+            let recipe = serde_json::from_str::<Recipe>(&json(&text, &scribble));
+            let error = recipe.unwrap_err().to_string();
+            assert!(error.contains("a mask or scribble in the recipe"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What is done to a part of a picture, and how.
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digester;
+
+/// What is done to a part of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EditKind {
+    /// Keep every pixel unchanged, also where parts below would change it.
+    #[default]
+    Keep,
+    /// Redraw what is there, starting from its pixels.
+    Refine,
+    /// Draw something else in its place.
+    Replace,
+    /// Draw something new, starting from a scribble if there is one.
+    Add,
+    /// Remove what is there. The gap is filled from its surroundings and drawn as "an empty scene".
+    Remove,
+    /// Strengthen what is there.
+    Embolden,
+}
+
+/// The edit of one part. Fields that are `None` have a default that depends on [`kind`](Self::kind) and on the size of
+/// the part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartEdit {
+    /// What is done.
+    pub kind: EditKind,
+    /// The prompt of the part. For [`EditKind::Remove`] it names what to remove. If it is empty, the prompt of the whole
+    /// picture is used.
+    pub words: String,
+    /// The negative prompt of the part.
+    #[serde(alias = "unwanted")]
+    pub negative_prompt: String,
+    /// The fraction of the denoising that is redone, above 0 and at most 1: 0.2 to 0.4 polishes, 0.5 to 0.7 changes, and
+    /// from 0.8 on little of the old picture is left.
+    pub strength: Option<f32>,
+    /// How much [`EditKind::Embolden`] strengthens the part, above 0 and at most 2.
+    pub amount: Option<f32>,
+    /// The seed of the part's own noise. By default the part uses the noise of the picture.
+    pub seed: Option<u64>,
+    /// The number of pixels by which the mask is grown.
+    pub grow: Option<u32>,
+    /// The width in pixels of the transition around the mask.
+    pub feather: Option<u32>,
+}
+
+/// Why an edit is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartEditError {
+    /// The strength is out of range.
+    #[error("strength {0} is out of range: give a number above 0 and at most 1, such as 0.6")]
+    Strength(f32),
+    /// The amount is out of range.
+    #[error(
+        "amount {0} is out of range: give a number above 0 and at most {MAX_AMOUNT}, such as {USUAL_AMOUNT}"
+    )]
+    Amount(f32),
+    /// Only [`EditKind::Embolden`] has an amount.
+    #[error("{0:?} has no amount: leave it out, or choose Embolden")]
+    NoAmount(EditKind),
+    /// The edit needs a prompt.
+    #[error("{0:?} needs words: describe what the part shows")]
+    NoWords(EditKind),
+    /// A mask that is grown or feathered so far would cover any picture.
+    #[error("{what} {pixels} is out of range: give at most {MAX_REACH} pixels")]
+    Reach {
+        /// `grow` or `feather`.
+        what: &'static str,
+        /// The pixels.
+        pixels: u32,
+    },
+}
+
+/// The default of [`PartEdit::amount`].
+pub const USUAL_AMOUNT: f32 = 0.5;
+
+/// The largest [`PartEdit::amount`].
+pub const MAX_AMOUNT: f32 = 2.0;
+
+/// The largest [`PartEdit::grow`] and [`PartEdit::feather`], in pixels.
+pub const MAX_REACH: u32 = 1024;
+
+impl EditKind {
+    /// All kinds, in the order in which they are offered.
+    pub const ALL: [Self; 6] =
+        [Self::Keep, Self::Refine, Self::Replace, Self::Add, Self::Remove, Self::Embolden];
+
+    /// The name, as a verb.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Refine => "refine",
+            Self::Replace => "replace",
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Embolden => "embolden",
+        }
+    }
+
+    /// The default of [`PartEdit::strength`].
+    #[must_use]
+    pub const fn usual_strength(self) -> f32 {
+        match self {
+            Self::Keep => 0.0,
+            Self::Refine => 0.4,
+            Self::Replace => 1.0,
+            Self::Add => 0.8,
+            Self::Remove => 0.9,
+            Self::Embolden => 0.5,
+        }
+    }
+}
+
+impl PartEdit {
+    /// An edit of this kind, with everything else at its default.
+    #[must_use]
+    pub fn new(kind: EditKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// The strength: the own one, or the default of the kind.
+    #[must_use]
+    pub fn strength(&self) -> f32 {
+        match self.kind {
+            EditKind::Keep => 0.0,
+            kind => self.strength.unwrap_or(kind.usual_strength()),
+        }
+    }
+
+    /// The amount: the own one, or the default; 0 for every kind but [`EditKind::Embolden`].
+    #[must_use]
+    pub fn amount(&self) -> f32 {
+        match self.kind {
+            EditKind::Embolden => self.amount.unwrap_or(USUAL_AMOUNT),
+            _ => 0.0,
+        }
+    }
+
+    /// Checks that the numbers are in range, and that the edit has a prompt if it needs one.
+    ///
+    /// # Errors
+    /// The first fault, with its value.
+    pub fn check(&self) -> Result<(), PartEditError> {
+        if let Some(strength) = self.strength
+            && !(strength > 0.0 && strength <= 1.0)
+        {
+            return Err(PartEditError::Strength(strength));
+        }
+        if let Some(amount) = self.amount {
+            if self.kind != EditKind::Embolden {
+                return Err(PartEditError::NoAmount(self.kind));
+            }
+            if !(amount > 0.0 && amount <= MAX_AMOUNT) {
+                return Err(PartEditError::Amount(amount));
+            }
+        }
+        for (what, pixels) in [("grow", self.grow), ("feather", self.feather)] {
+            if let Some(pixels) = pixels.filter(|&pixels| pixels > MAX_REACH) {
+                return Err(PartEditError::Reach { what, pixels });
+            }
+        }
+        let needs_words = matches!(self.kind, EditKind::Replace | EditKind::Add);
+        if needs_words && self.words.trim().is_empty() {
+            return Err(PartEditError::NoWords(self.kind));
+        }
+        Ok(())
+    }
+
+    pub(super) fn feed(&self, digest: &mut Digester) {
+        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather } = self;
+        digest.text("kind", kind.name());
+        digest.text("words", words);
+        digest.text("negative_prompt", negative_prompt);
+        digest.optional_float("strength", *strength);
+        digest.optional_float("amount", *amount);
+        digest.optional_number("seed", *seed);
+        digest.optional_number("grow", *grow);
+        digest.optional_number("feather", *feather);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_value_that_is_out_of_range() {
+        let of = |kind| PartEdit { words: "a cat".to_owned(), ..PartEdit::new(kind) };
+        let wrong = |edit: PartEdit| edit.check().unwrap_err().to_string();
+        for strength in [0.0, -0.1, 1.01, f32::NAN, f32::INFINITY] {
+            let message = wrong(PartEdit { strength: Some(strength), ..of(EditKind::Refine) });
+            assert!(message.contains(&format!("strength {strength} ")), "{message}");
+        }
+        let message = wrong(PartEdit { amount: Some(2.5), ..of(EditKind::Embolden) });
+        assert!(message.contains("2.5"), "{message}");
+        let message = wrong(PartEdit { amount: Some(1.0), ..of(EditKind::Refine) });
+        assert!(message.contains("Refine"), "{message}");
+        let message = wrong(PartEdit { grow: Some(2000), ..of(EditKind::Refine) });
+        assert!(message.contains("grow 2000"), "{message}");
+        let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
+        assert!(message.contains("Replace") && message.contains("words"), "{message}");
+    }
+
+    #[test]
+    fn every_kind_is_valid_without_settings() {
+        for kind in EditKind::ALL {
+            let edit = PartEdit { words: "a cat".to_owned(), ..PartEdit::new(kind) };
+            assert_eq!(edit.check(), Ok(()));
+            assert_eq!(edit.strength() == 0.0, kind == EditKind::Keep);
+        }
+    }
+}
