@@ -165,10 +165,18 @@ impl Project {
             }
             Action::Draw(shots) => {
                 shots.iter().try_for_each(|shot| self.shot(shot).map(drop))?;
-                let again = shots.iter().flat_map(|id| self.failed_jobs(id)).collect();
-                let again = self.enqueue(again, true);
-                jobs = self.draw(&shots, true);
-                jobs.extend(again);
+                let failed: Vec<_> = shots.iter().flat_map(|id| self.failed_jobs(id)).collect();
+                let is_retried = |shot: &Shot| {
+                    failed.iter().any(|(id, recipe)| {
+                        *id == shot.id && recipe.edit.is_none() && recipe.is_wanted_by(&shot.recipe)
+                    })
+                };
+                let is_left = |id: &&ShotId| !self.board.shot(id).is_some_and(is_retried);
+                let left = shots.iter().filter(is_left).cloned().collect::<Vec<_>>();
+                // At once, so that the worker starts with the first of them.
+                let mut pictures = self.missing_pictures(&left);
+                pictures.extend(failed);
+                jobs = self.enqueue(pictures, true);
             }
             Action::DrawMore { shot, takes } => {
                 let recipe = self.shot(&shot)?.recipe.clone();
@@ -329,9 +337,14 @@ impl Project {
         self.board.shot(id).ok_or_else(|| ProjectError::NoSuchShot(id.clone()))
     }
 
-    /// Queues those of the shots that need a picture. One whose picture was drawn but not published is only
-    /// published again.
+    /// Queues those of the shots that need a picture.
     fn draw(&mut self, shots: &[ShotId], front: bool) -> Vec<JobId> {
+        let pictures = self.missing_pictures(shots);
+        self.enqueue(pictures, front)
+    }
+
+    /// The pictures that these shots need. A picture that was drawn but not published is only published again.
+    fn missing_pictures(&mut self, shots: &[ShotId]) -> Vec<(ShotId, Recipe)> {
         let mut wanted = Vec::new();
         for id in shots {
             let Some(shot) = self.board.shot(id).filter(|shot| self.needs_picture(shot)) else {
@@ -344,7 +357,7 @@ impl Project {
                 self.refresh_shot(id);
             }
         }
-        self.queue(&wanted, 1, front)
+        self.next_takes(&wanted, 1)
     }
 
     /// Queues the next takes of these recipes in this order, behind all others or in front of those that
@@ -355,12 +368,18 @@ impl Project {
         takes: u32,
         front: bool,
     ) -> Vec<JobId> {
+        let pictures = self.next_takes(wanted, takes);
+        self.enqueue(pictures, front)
+    }
+
+    /// The next takes of these recipes.
+    fn next_takes(&self, wanted: &[(ShotId, Recipe)], takes: u32) -> Vec<(ShotId, Recipe)> {
         let next_takes = |(id, recipe): &(ShotId, Recipe)| {
             let first = self.next_take(id, recipe);
             let numbers = first..first.saturating_add(takes);
             numbers.map(|number| (id.clone(), recipe.with_take(number))).collect::<Vec<_>>()
         };
-        self.enqueue(wanted.iter().flat_map(next_takes).collect(), front)
+        wanted.iter().flat_map(next_takes).collect()
     }
 
     /// Queues pictures in this order.
