@@ -78,3 +78,68 @@ impl InlineBlobs {
 fn path(folder: &Folder) -> PathBuf {
     folder.root().join("blobs").join("inline.json")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{art::Art, recipe::PictureEdit, storyboard::ShotId};
+
+    /// A copy of an art folder that an older version wrote. A take in it has an edit with two masks and a scribble.
+    fn old_folder() -> tempfile::TempDir {
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/art_today");
+        let dir = tempfile::tempdir().unwrap();
+        for entry in walkdir(fixture.as_ref()) {
+            let to = dir.path().join(entry.strip_prefix(fixture).unwrap());
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(entry, to).unwrap();
+        }
+        dir
+    }
+
+    fn walkdir(folder: &std::path::Path) -> Vec<PathBuf> {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.flat_map(|path| if path.is_dir() { walkdir(&path) } else { vec![path] }).collect()
+    }
+
+    fn edit(art: &Art) -> PictureEdit {
+        let takes = art.takes(&ShotId::new("background-study").unwrap());
+        takes.iter().find_map(|take| take.recipe().edit.clone()).unwrap()
+    }
+
+    #[test]
+    fn the_first_opening_writes_the_masks_of_an_old_folder() {
+        let dir = old_folder();
+        let read_only = edit(&Art::read(dir.path()).unwrap());
+        assert!(!dir.path().join("blobs").exists(), "nothing is written to a read-only folder");
+        let art = Art::open(dir.path()).unwrap();
+        let edit = edit(&art);
+        assert_eq!(edit, read_only);
+        assert_eq!(edit.blobs().count(), 3);
+        assert_eq!(art.blobs().inputs(&edit).unwrap().parts(&edit).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn later_openings_decode_nothing_but_write_lost_masks_again() {
+        let dir = old_folder();
+        let before = edit(&Art::open(dir.path()).unwrap());
+        let ids: Vec<BlobId> = before.blobs().cloned().collect();
+        let list = dir.path().join("blobs/inline.json");
+        let known = fs::read_to_string(&list).unwrap();
+        // The list is used: with another id in it, the recipe has that id.
+        let swapped = known.replace(ids[0].as_str(), ids[1].as_str());
+        fs::write(&list, swapped).unwrap();
+        let art = Art::open(dir.path()).unwrap();
+        assert_eq!(edit(&art).blobs().next(), Some(&ids[1]));
+        drop(art);
+
+        for broken in [known.as_str(), "{"] {
+            fs::write(&list, broken).unwrap();
+            fs::remove_file(dir.path().join(format!("blobs/{}.png", ids[0]))).unwrap();
+            let art = Art::open(dir.path()).unwrap();
+            assert_eq!(edit(&art), before);
+            assert!(art.blobs().inputs(&before).is_ok());
+        }
+    }
+}
