@@ -44,6 +44,6 @@ pub use error::{DiffusionError, DrawError};
 pub use family::{Family, LoadOptions};
 pub use hooks::Trace;
 pub use model::{Model, ModelParts};
-pub use request::{DrawRequest, MAX_SIDE, MIN_SIDE, Noise};
+pub use request::{DrawRequest, Noise};
 pub use sample::{SampleInputs, State, StepHook, StepInfo, sample};
 pub use text::TextEncoder;

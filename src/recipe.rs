@@ -57,6 +57,12 @@ pub struct Recipe {
     pub edit: Option<PictureEdit>,
 }
 
+/// The minimum width and height of a picture, in pixels.
+pub const MIN_SIDE: u32 = 16;
+/// The maximum width and height of a picture that is drawn in one pass, in pixels. The memory for attention grows with
+/// the fourth power of the side.
+pub const MAX_SIDE: u32 = 2048;
+
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]

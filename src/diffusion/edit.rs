@@ -14,7 +14,7 @@ use super::{
     hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
     pixels,
-    request::{LatentLayout, MAX_SIDE},
+    request::LatentLayout,
     sample,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, composite, init_image, part_prompts,
     },
     mask::Area,
-    recipe::{Part, ResolvedSampler, Size},
+    recipe::{MAX_SIDE, Part, ResolvedSampler, Size},
 };
 
 /// An edit of parts of a picture.

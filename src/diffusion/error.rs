@@ -1,7 +1,11 @@
 //! Errors of loading a model or drawing a picture.
 
-use super::{Cancelled, MAX_SIDE, MIN_SIDE, scheduler::SchedulerError};
-use crate::{edit::EditError, model::ModelError, recipe::Size};
+use super::{Cancelled, scheduler::SchedulerError};
+use crate::{
+    edit::EditError,
+    model::ModelError,
+    recipe::{MAX_SIDE, MIN_SIDE, Size},
+};
 
 /// An error of loading or running a model. Each message names the file, field or tensor.
 #[derive(Debug, thiserror::Error)]

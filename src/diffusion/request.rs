@@ -3,13 +3,7 @@
 use candle_core::Tensor;
 
 use super::{DrawError, LatentSpec};
-use crate::recipe::{ResolvedSampler, Size};
-
-/// The shortest side of a picture in pixels.
-pub const MIN_SIDE: u32 = 16;
-/// The longest side in pixels of one sampling pass. The memory for attention grows with the fourth
-/// power of the side.
-pub const MAX_SIDE: u32 = 2048;
+use crate::recipe::{MAX_SIDE, MIN_SIDE, ResolvedSampler, Size};
 
 /// A picture to draw.
 #[derive(Clone, Debug)]

@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ModelError, Package, detect, detect::Index, package::config_hash};
-use crate::{control::Interrupt, edit::Grid};
+use crate::{
+    control::Interrupt,
+    edit::Grid,
+    recipe::{MAX_SIDE, MIN_SIDE},
+};
 
 /// A description of a model. A take's provenance records it, except for abilities and defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +50,7 @@ pub struct Abilities {
 /// The abilities of a latent diffusion model.
 impl Default for Abilities {
     fn default() -> Self {
-        Self { edits_parts: true, negative_prompt: true, min_side: 16, max_side: 2048 }
+        Self { edits_parts: true, negative_prompt: true, min_side: MIN_SIDE, max_side: MAX_SIDE }
     }
 }
 

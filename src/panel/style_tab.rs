@@ -11,8 +11,8 @@ use crate::{
     diffusion::scheduler::{self, SchedulerClass},
     model::ModelDefaults,
     project::{Action, ActionId, Project},
-    recipe::{Size, Sizes, Style, style::BUILT_IN_MODEL},
-    story::check::{MAX_SIDE, MAX_STEPS, MIN_SIDE},
+    recipe::{MAX_SIDE, MIN_SIDE, Size, Sizes, Style, style::BUILT_IN_MODEL},
+    story::check::MAX_STEPS,
     storyboard::{ShotState, Storyboard},
 };
 

@@ -10,14 +10,10 @@ use std::collections::HashSet;
 pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
-use crate::recipe::{Sampler, Style};
+use crate::recipe::{MAX_SIDE, MIN_SIDE, Sampler, Style};
 
 /// The maximum length of an id, in bytes. A shot's id consists of two ids and must fit into a file name.
 pub const MAX_ID_LENGTH: usize = 40;
-/// The minimum width and height of a picture, in pixels.
-pub const MIN_SIDE: u32 = 16;
-/// The maximum width and height of a picture, in pixels.
-pub const MAX_SIDE: u32 = 2048;
 /// The maximum number of steps for a picture.
 pub const MAX_STEPS: u32 = 1000;
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use bevy_illustrator::{
-    art::{TakeId, picture_file},
+    art::{Art, TakeId, picture_file},
     recipe::{Blob, picture_hash},
+    storyboard::ShotId,
 };
 use candle_core::{Device, Tensor, safetensors};
 use image::{GrayImage, ImageBuffer, Luma, Rgb, Rgba, RgbaImage};
@@ -133,8 +134,25 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     let args =
         ["edit", "--edit", "edit.ron", "--steps", "2", "--picture", &parent, "--out", &edited];
     workspace.run(&args).exits(0);
-    let json = workspace.run(&["replay", "--json", "--picture", &edited, "--out", "c.png"]).json();
-    assert_eq!(json["differing"], 0);
+    let differing = |picture: &str| {
+        let json = workspace.run(&["replay", "--json", "--picture", picture, "--out", "c.png"]);
+        json.json()["differing"].clone()
+    };
+    assert_eq!(differing(&edited), 0);
+
+    // The file of a take has no masks. They are found in the art folder.
+    let (provenance, blobs) = picture_file::provenance_with_blobs(Path::new(&edited)).unwrap();
+    let art = Art::open(workspace.path("illustrations/two")).unwrap();
+    blobs.values().for_each(|blob| drop(art.blobs().put(blob).unwrap()));
+    let shot = ShotId::new("item-key").unwrap();
+    let take = art.writer().write(&shot, &workspace.pixels(&edited), provenance).unwrap();
+    let (_, contained) = picture_file::provenance_with_blobs(&take.path).unwrap();
+    assert!(contained.is_empty());
+    assert_eq!(differing(take.path.to_str().unwrap()), 0);
+    let mask = art.root().join("blobs").join(format!("{}.png", blobs.keys().next().unwrap()));
+    fs::remove_file(&mask).unwrap();
+    let args = ["replay", "--picture", take.path.to_str().unwrap(), "--out", "c.png"];
+    workspace.run(&args).fails_with(&[mask.to_str().unwrap(), "missing"]);
 }
 
 #[test]

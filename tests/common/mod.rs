@@ -38,6 +38,10 @@ struct FakeState {
     steps_done: u32,
     fail_on: Option<String>,
     panic_on: Option<String>,
+    /// Whether loading a model waits until it is interrupted.
+    holds_loading: bool,
+    /// Whether pictures have one row too many.
+    wrong_size: bool,
     loads: Vec<String>,
     drawn: Vec<Recipe>,
 }
@@ -52,8 +56,14 @@ impl Fakes {
     pub fn registry(&self) -> GeneratorRegistry {
         let fakes = self.clone();
         let mut registry = GeneratorRegistry::default();
-        registry.register(move |name, _| {
+        registry.register(move |name, control| {
             fakes.lock().loads.push(name.to_owned());
+            while fakes.lock().holds_loading {
+                if let Err(cancelled) = control.interrupt().check() {
+                    return Some(Err(cancelled.into()));
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
             if name == "broken" {
                 return Some(Err(failure("the model is broken: shape [3] is not [4]")));
             }
@@ -96,10 +106,20 @@ impl Fakes {
         self.lock().panic_on = Some(words.to_owned());
     }
 
+    /// Makes loading a model wait until it is interrupted.
+    pub fn hold_loading(&self, holds: bool) {
+        self.lock().holds_loading = holds;
+    }
+
+    /// Makes pictures have one row too many.
+    pub fn draw_wrong_size(&self) {
+        self.lock().wrong_size = true;
+    }
+
     /// Ends all failures and panics.
     pub fn heal(&self) {
         let mut state = self.lock();
-        (state.fail_on, state.panic_on) = (None, None);
+        (state.fail_on, state.panic_on, state.wrong_size) = (None, None, false);
     }
 
     /// The recipes of all finished pictures, in order.
@@ -164,6 +184,9 @@ impl Generator for Fake {
         }
         let panics = matches(&self.fakes.lock().panic_on);
         assert!(!panics, "fake panic");
+        if self.fakes.lock().wrong_size {
+            return Ok(RgbaImage::new(recipe.size.width, recipe.size.height + 1));
+        }
         self.fakes.lock().drawn.push(recipe.clone());
         Ok(match (&inputs.init_image, &recipe.edit) {
             (Some(parent), Some(edit)) => inverted(parent, &inputs.parts(edit)?),

@@ -9,6 +9,7 @@ mod changes;
 mod common;
 mod disk;
 mod edits;
+mod loading;
 mod old_folder;
 mod propagate;
 mod reopening;

@@ -3,10 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, MAX_SIDE, MIN_SIDE, scheduler},
+    diffusion::{DeviceKind, DiffusionError, scheduler},
     generator::{inspect, open_package},
     model::Package,
-    recipe::{Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
+    recipe::{MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 

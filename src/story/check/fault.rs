@@ -1,8 +1,8 @@
 //! The faults of a story. Each message names the place and the remedy.
 
 use crate::{
-    recipe::Size,
-    story::check::{MAX_ID_LENGTH, MAX_SIDE, MAX_STEPS, MIN_SIDE},
+    recipe::{MAX_SIDE, MIN_SIDE, Size},
+    story::check::{MAX_ID_LENGTH, MAX_STEPS},
 };
 
 /// A fault in a story. An error prevents planning; a [warning](Self::is_warning) does not.

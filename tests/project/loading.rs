@@ -1,0 +1,64 @@
+//! A studio stops while a model loads.
+
+use bevy_illustrator::{
+    art::Art,
+    studio::{Resume, Studio, StudioEvent},
+};
+
+use super::common::{Fakes, recipe, shot, wait_until};
+
+fn studio(art: &Art, fakes: &Fakes) -> Studio {
+    Studio::start(fakes.registry(), art.writer(), |_, _| Resume::Draw).unwrap()
+}
+
+#[test]
+fn a_studio_that_closes_does_not_wait_for_a_model_to_load() {
+    let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
+    let art = Art::open(dir.path()).unwrap();
+    let mut studio = studio(&art, &fakes);
+    fakes.hold_loading(true);
+    studio.push(vec![(shot("a"), recipe("a"))], false);
+    wait_until("loading", || fakes.loads() == ["fake"]);
+    let closing = std::thread::spawn(move || drop(studio));
+    wait_until("the end of the studio", || closing.is_finished());
+    // The job is still queued.
+    fakes.hold_loading(false);
+    let studio = self::studio(&art, &fakes);
+    wait_until("the picture", || studio.jobs().is_empty());
+    assert_eq!(fakes.drawn().len(), 1);
+}
+
+#[test]
+fn a_job_can_be_cancelled_while_its_model_loads() {
+    let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
+    let art = Art::open(dir.path()).unwrap();
+    let mut studio = studio(&art, &fakes);
+    fakes.hold_loading(true);
+    let jobs = studio.push(vec![(shot("a"), recipe("a"))], false);
+    wait_until("loading", || fakes.loads() == ["fake"]);
+    studio.cancel(jobs[0]);
+    wait_until("the cancellation", || studio.jobs().is_empty());
+    fakes.hold_loading(false);
+    studio.push(vec![(shot("b"), recipe("b"))], false);
+    wait_until("the next picture", || studio.jobs().is_empty());
+    let drawn: Vec<_> = fakes.drawn().into_iter().map(|recipe| recipe.prompt).collect();
+    assert_eq!(drawn, ["b"]);
+}
+
+#[test]
+fn a_picture_of_the_wrong_size_is_refused() {
+    let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
+    let art = Art::open(dir.path()).unwrap();
+    let mut studio = studio(&art, &fakes);
+    fakes.draw_wrong_size();
+    studio.push(vec![(shot("a"), recipe("a"))], false);
+    wait_until("the failure", || studio.jobs().is_empty());
+    let error = studio.poll().into_iter().find_map(|event| match event {
+        StudioEvent::Failed { error, .. } => Some(error.to_string()),
+        _ => None,
+    });
+    let (size, error) = (recipe("a").size, error.unwrap());
+    let found = format!("{}x{} pixels instead of {size}", size.width, size.height + 1);
+    assert!(error.contains(&found), "{error}");
+    assert!(!dir.path().join("takes").exists(), "it is not saved");
+}
