@@ -181,6 +181,8 @@ pub mod hot_swap;
 pub mod plugin;
 #[cfg(feature = "plugin")]
 mod schedule;
+#[cfg(test)]
+mod test_support;
 
 /// The types that most games use.
 #[cfg(feature = "plugin")]

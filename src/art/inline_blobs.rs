@@ -84,23 +84,11 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::{art::Art, recipe::PictureEdit, storyboard::ShotId};
+    use crate::{art::Art, recipe::PictureEdit, storyboard::ShotId, test_support::copy_of};
 
     /// A copy of an art folder that an older version wrote. A take in it has an edit with two masks and a scribble.
     fn old_folder() -> tempfile::TempDir {
-        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/art_today");
-        let dir = tempfile::tempdir().unwrap();
-        for entry in walkdir(fixture.as_ref()) {
-            let to = dir.path().join(entry.strip_prefix(fixture).unwrap());
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(entry, to).unwrap();
-        }
-        dir
-    }
-
-    fn walkdir(folder: &std::path::Path) -> Vec<PathBuf> {
-        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        paths.flat_map(|path| if path.is_dir() { walkdir(&path) } else { vec![path] }).collect()
+        copy_of("tests/fixtures/art_today")
     }
 
     fn edit(art: &Art) -> PictureEdit {

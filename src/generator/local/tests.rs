@@ -5,27 +5,14 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::{recipe::Size, test_support::copy_of};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 const TEXT_ENCODER: &str = "text_encoder/model.safetensors";
 
 /// A copy of the built-in model that a test may damage.
 fn copy() -> tempfile::TempDir {
-    fn copy_all(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy_all(&entry.path(), &to);
-            } else {
-                fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
-    let folder = tempfile::tempdir().unwrap();
-    copy_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch"), folder.path());
-    folder
+    copy_of("assets/models/sketch")
 }
 
 /// Sets a field of a JSON file; the path of the field is a JSON pointer.
@@ -170,4 +157,28 @@ fn the_defaults_of_a_model_are_known_without_loading_it() {
     }
     assert_eq!(registry.defaults(folder.path().to_str().unwrap()), Some(built_in));
     assert_eq!(registry.defaults("nowhere"), None);
+}
+
+#[test]
+fn a_model_that_panicked_is_loaded_again() {
+    let control = Interrupt::default();
+    let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
+    let load = || models.load(BUILT_IN_MODEL, &control).unwrap().unwrap();
+    let (mut first, mut second) = (load(), load());
+    let model = Arc::clone(&models.last.lock().unwrap().as_ref().unwrap().1.model);
+    let panicked = std::thread::spawn(move || {
+        let _model = model.lock();
+        panic!("while drawing");
+    });
+    panicked.join().unwrap_err();
+    let recipe = Recipe {
+        sampler: crate::recipe::Sampler { steps: Some(1), ..Default::default() },
+        ..Recipe::new("a bay", Size::new(64, 64), BUILT_IN_MODEL)
+    };
+    // Both share the model.
+    for generator in [&mut first, &mut second] {
+        let error = generator.generate(&recipe, &Inputs::default(), &control).unwrap_err();
+        assert!(matches!(error, GenerateError::Panicked(_)), "{error}");
+    }
+    assert!(load().generate(&recipe, &Inputs::default(), &control).is_ok());
 }
