@@ -11,13 +11,13 @@ use bevy_illustrator::{
     edit::EditError,
     mask::{Area, Mask},
     project::{Action, ProjectError, Update},
-    recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, part::picture_hash},
+    recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, picture_hash},
     storyboard::{ShotId, ShotState, ShotWords},
 };
 
 use super::{
     bench::Bench,
-    common::{copy_folder, gradient, inverted, story, wait_until},
+    common::{copy_folder, gradient, inverted, parts_of, story, wait_until},
 };
 
 /// A part that is the left half of a picture of 32x16.
@@ -62,7 +62,8 @@ fn an_edit_draws_takes_that_know_what_they_were_made_of() {
     for take in [&second, &third] {
         assert_eq!(take.parent(), Some(&first.id));
         let edit = take.recipe().edit.as_ref().unwrap();
-        assert_eq!(take.image().unwrap(), inverted(&first.image().unwrap(), edit));
+        let parts = parts_of(bench.project.art(), take);
+        assert_eq!(take.image().unwrap(), inverted(&first.image().unwrap(), &parts));
         assert_eq!(edit.picture, picture_hash(&first.image().unwrap()));
     }
     assert_eq!((second.recipe().take, third.recipe().take), (0, 1));
