@@ -93,6 +93,16 @@ impl Blobs {
         Ok(Inputs { init_image: None, blobs })
     }
 
+    /// Reads the parts of an edit.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, ArtError> {
+        let parts = self.inputs(edit)?.parts(edit);
+        // An id of an image instead of a mask.
+        parts.map_err(|missing| ArtError::NoBlob { path: self.path(&missing.id) })
+    }
+
     pub(super) fn path(&self, id: &BlobId) -> PathBuf {
         self.folder.root().join("blobs").join(format!("{id}.png"))
     }

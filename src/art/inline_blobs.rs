@@ -105,7 +105,7 @@ mod tests {
         let edit = edit(&art);
         assert_eq!(edit, read_only);
         assert_eq!(edit.blobs().count(), 3);
-        assert_eq!(art.blobs().inputs(&edit).unwrap().parts(&edit).unwrap().len(), 2);
+        assert_eq!(art.blobs().parts(&edit).unwrap().len(), 2);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::{error::Error, path::PathBuf};
 
+use super::MissingBlob;
 use crate::{
     control::Cancelled,
     diffusion::DiffusionError,
-    recipe::{BlobId, Recipe, Size},
+    recipe::{Recipe, Size},
 };
 
 use image::RgbaImage;
@@ -32,13 +33,8 @@ pub enum GenerateError {
     #[error("the picture to edit is missing: {0}")]
     NoInitImage(String),
     /// A mask or a scribble is missing.
-    #[error("the mask or scribble {id} of part `{part}` is missing: mark the part again")]
-    NoBlob {
-        /// The name of the part.
-        part: String,
-        /// The id of the mask or scribble.
-        id: BlobId,
-    },
+    #[error(transparent)]
+    NoBlob(#[from] MissingBlob),
     /// The picture's size differs from the recipe's.
     #[error("the generator returned a picture of {found} pixels instead of {expected}")]
     Size {

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::GenerateError;
 use crate::recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Scribble};
 
 /// The pictures that a recipe refers to.
@@ -14,6 +13,16 @@ pub struct Inputs {
     pub init_image: Option<RgbaImage>,
     /// The masks and images of its parts.
     pub blobs: BTreeMap<BlobId, Blob>,
+}
+
+/// A mask or a scribble that [`Inputs`] do not contain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the mask or scribble {id} of part `{part}` is missing: mark the part again")]
+pub struct MissingBlob {
+    /// The name of the part.
+    pub part: String,
+    /// The id of the mask or scribble.
+    pub id: BlobId,
 }
 
 impl Inputs {
@@ -26,14 +35,14 @@ impl Inputs {
     /// The parts of an edit, with their masks and scribbles.
     ///
     /// # Errors
-    /// [`GenerateError::NoBlob`] if one of them is missing.
-    pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, GenerateError> {
+    /// If one of them is missing.
+    pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, MissingBlob> {
         edit.parts.iter().map(|part| self.part(part)).collect()
     }
 
-    fn part(&self, part: &PartRecipe) -> Result<Part, GenerateError> {
+    fn part(&self, part: &PartRecipe) -> Result<Part, MissingBlob> {
         let PartRecipe { name, mask, edit, scribble } = part;
-        let missing = |id: &BlobId| GenerateError::NoBlob { part: name.clone(), id: id.clone() };
+        let missing = |id: &BlobId| MissingBlob { part: name.clone(), id: id.clone() };
         let Some(Blob::Mask(pixels)) = self.blobs.get(mask) else { return Err(missing(mask)) };
         let scribble = scribble.as_ref().map(|id| match self.blobs.get(id) {
             Some(Blob::Image(image)) => Ok(Scribble(Arc::clone(image))),

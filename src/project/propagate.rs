@@ -56,7 +56,7 @@ impl Search {
         let shots = drafts.iter().map(|draft| draft.take.shot.clone()).collect();
         Builder::new().name("illustrator-search".to_owned()).spawn(move || {
             lower_priority();
-            let parts = catch(|| read_parts(&edit, &blobs)).map_err(Arc::new);
+            let parts = catch(|| Ok(blobs.parts(&edit)?)).map_err(Arc::new);
             let is_needed = parts.as_ref().is_ok_and(|parts| parts.iter().any(can_be_found));
             let parent = parent.filter(|_| is_needed).and_then(|take| take.image().ok());
             let detect = || Ok(parent.map(|picture| Objects::detect(&picture)));
@@ -108,12 +108,6 @@ impl Search {
     pub(super) fn is_for(&self, shot: &ShotId) -> bool {
         self.shots.contains(shot)
     }
-}
-
-/// The parts of an edit, with their masks and scribbles.
-fn read_parts(edit: &PictureEdit, blobs: &Blobs) -> Result<Vec<Part>, ProjectError> {
-    let parts = blobs.inputs(edit)?.parts(edit);
-    parts.map_err(|error| ProjectError::Job(Arc::new(error.into())))
 }
 
 /// The parts of another picture on this one: each where this picture looks similar, or else at the same place.

@@ -210,7 +210,7 @@ pub fn inverted(parent: &RgbaImage, parts: &[Part]) -> RgbaImage {
 /// The parts of an edited take, with their masks and scribbles.
 pub fn parts_of(art: &Art, take: &Take) -> Vec<Part> {
     let edit = take.recipe().edit.as_ref().expect("an edit");
-    art.blobs().inputs(edit).unwrap().parts(edit).unwrap()
+    art.blobs().parts(edit).unwrap()
 }
 
 fn failure(text: &str) -> GenerateError {

@@ -6,11 +6,12 @@ mod latents;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, EditRequest, Interrupt, Model, Noise},
+    control::{Interrupt, OnStep, Step},
+    diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
     edit::EditError,
     mask::{Area, Mask},
+    model::EmbeddedPackage,
     recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
 };
 use image::{Rgba, RgbaImage};
@@ -373,6 +374,19 @@ fn an_added_part_takes_the_colours_of_its_scribble() {
     for ((found, wanted), (_, other)) in [(colours[0], colours[1]), (colours[1], colours[0])] {
         assert!(distance(found, wanted) < distance(found, other), "{found:?} is not {wanted:?}");
     }
+}
+
+#[test]
+fn each_step_reports_the_area_that_may_change() {
+    let mask = Mask::rectangle(256, 224, Area { x: 40, y: 48, width: 60, height: 30 });
+    let request = request(landscape(256, 224), vec![part(EditKind::Replace, mask.clone())]);
+    let changed = Mutex::new(Vec::new());
+    let on_step = OnStep::new(Interrupt::default(), |step: Step| {
+        changed.lock().unwrap().push(step.changed);
+    });
+    model().edit(&request, &on_step, &mut []).unwrap();
+    // Nothing is grown or feathered.
+    assert_eq!(changed.into_inner().unwrap(), [mask.bounds(); 2]);
 }
 
 #[test]

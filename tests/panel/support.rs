@@ -9,6 +9,7 @@ use bevy_illustrator::{
     art::Take,
     control::{Control, Step},
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    mask::Area,
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
     project::{Action, ActionResult, Project, Request, Update},
     recipe::{Recipe, Size},
@@ -49,11 +50,13 @@ impl Generator for FakeGenerator {
     fn generate(
         &mut self,
         recipe: &Recipe,
-        _inputs: &Inputs,
+        inputs: &Inputs,
         control: &dyn Control,
     ) -> Result<RgbaImage, GenerateError> {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
-        control.step(Step { done: 1, of: 4, preview, changed: None });
+        let parts = recipe.edit.as_ref().map(|edit| inputs.parts(edit)).transpose()?;
+        let areas = parts.iter().flatten().filter_map(|part| part.mask.bounds());
+        control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union) });
         while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, EditRequest, Model, Noise, StepHook, Trace},
-    generator::{Inputs, ModelCard},
+    generator::{GenerateError, Inputs, ModelCard},
     mask::Area,
     recipe::{PartRecipe, PictureEdit, Recipe, Sampler, Size, edit_file::EditFile, picture_hash},
 };
@@ -126,7 +126,7 @@ impl Edit {
         for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
-            request.parts = inputs.parts(&edit.of_take(take))?;
+            request.parts = inputs.parts(&edit.of_take(take)).map_err(GenerateError::from)?;
             request.noise = match &self.noise {
                 Some(noise) => Noise::Latents(latents(noise)?),
                 None => Noise::Seed(recipe.noise_seed()),

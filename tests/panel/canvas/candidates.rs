@@ -4,7 +4,7 @@ use bevy_illustrator::{
     art::Take,
     panel::Tab,
     project::{Action, Project},
-    recipe::EditKind,
+    recipe::{EditKind, Part},
     storyboard::ShotId,
 };
 use egui::{Key, Modifiers, Rect, Shape, TextureId, accesskit::Role};
@@ -16,6 +16,12 @@ use super::{
     canvas, choose, key, mark_part_for_a_moon, picture, place, press_and_wait, stroke, take,
     wait_for_drawings, wait_for_objects, wait_until,
 };
+
+/// The parts of an edited take.
+fn parts_of(panel: &Panel, take: &Take) -> Vec<Part> {
+    let edit = take.recipe().edit.as_ref().unwrap();
+    panel.state().project.art().blobs().parts(edit).unwrap()
+}
 
 /// Opens the canvas with two candidates for an edit of the portrait.
 fn with_candidates() -> (Panel, ShotId) {
@@ -129,7 +135,7 @@ fn one_button_accepts_a_take_and_discards_the_others() {
     let (mut panel, shot) = with_candidates();
     // A take of another request is not one of the others.
     let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
-    let mut parts = parts_of(panel.state().project.art(), &second);
+    let mut parts = parts_of(&panel, &second);
     parts[0].edit.words = "a cloud".to_owned();
     let (shot_again, take) = (shot.clone(), first.id);
     let other =
@@ -207,10 +213,8 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
     // A result that was edited further needs no decision.
-    let parts = {
-        let art = panel.state().project.art();
-        parts_of(art, art.take(other, &made).unwrap())
-    };
+    let edited = panel.state().project.art().take(other, &made).unwrap().clone();
+    let parts = parts_of(&panel, &edited);
     let (of, picture) = (other.clone(), None);
     let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };
     panel.state_mut().apply(edit).unwrap();

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     panel::Tab,
     project::Action,
-    recipe::{EditKind, Layer, Marks, Verdict, part::picture_hash},
+    recipe::{EditKind, Layer, Marks, Verdict, picture_hash},
     storyboard::ShotKind,
 };
 use egui::{Key, Modifiers};
