@@ -22,11 +22,14 @@ use bevy_illustrator::{
     generator::{GeneratorRegistry, ModelCard},
     mask::{Area, Mask},
     project::{Project, Update},
-    recipe::{EditKind, Part, PartEdit, PictureEdit, Recipe, Size, Sizes, Style, picture_hash},
-    story::{Place, Scene, Story},
+    recipe::{EditKind, Part, PartEdit, PictureEdit, Recipe, Size, Sizes, picture_hash},
+    story::Story,
     storyboard::ShotId,
 };
 use image::{Rgba, RgbaImage};
+
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 const SIZE: Size = Size::new(1024, 576);
 const PARTS: u32 = 3;
@@ -48,7 +51,7 @@ fn main() {
     let mut fill = Command::new(std::env::current_exe().unwrap());
     assert!(fill.arg("--fill").arg(&art).arg(shots.to_string()).status().unwrap().success());
 
-    let empty = open(Story::default(), &folder.path().join("empty"));
+    let empty = open(story(1), &folder.path().join("empty"));
     let base = resident();
     let began = Instant::now();
     let mut project = open(story(shots), &art);
@@ -137,20 +140,9 @@ fn part(n: u32, part: u32) -> Part {
 }
 
 fn story(shots: usize) -> Story {
-    let place = |n| Place {
-        id: format!("place-{n}"),
-        name: format!("Place {n}"),
-        looks: format!("a rocky shore, number {n}"),
-        ..Place::default()
-    };
-    let scene =
-        |n| Scene { id: format!("scene-{n}"), place: format!("place-{n}"), ..Scene::default() };
-    Story {
-        style: Style { sizes: Sizes::all(SIZE), ..Style::default() },
-        places: (0..shots).map(place).collect(),
-        scenes: (0..shots).map(scene).collect(),
-        ..Story::default()
-    }
+    let mut story = common::long_story(shots);
+    story.style.sizes = Sizes::all(SIZE);
+    story
 }
 
 fn open(story: Story, folder: &Path) -> Project {
