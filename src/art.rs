@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! <art folder>/
-//!   pictures/<shot>.png          what the game shows
-//!   takes/<shot>/<take>.png      every take, whole from the moment it exists
+//!   pictures/<shot>.png          the pictures that the game shows
+//!   takes/<shot>/<take>.png      the takes
 //!   discarded/<shot>/<take>.png  takes that the author discarded
 //!   blobs/<id>.png               the masks and scribbles of edits
 //!   parts/<shot>/<take>.json     the author's marks on a take

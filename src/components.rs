@@ -1,7 +1,7 @@
 //! Components for a game's own entities.
 //!
 //! The types of [`crate::story`] describe the story: [`Scene`], [`Line`], [`Exit`], [`Character`], [`Place`] and
-//! [`Item`]. [`ComponentStory`] says how they are read. [`Illustration`] shows a picture on an entity.
+//! [`Item`]. [`ComponentStory`] reads them. [`Illustration`] shows a picture on an entity.
 
 pub(crate) mod show;
 pub(crate) mod story;
@@ -27,11 +27,11 @@ pub struct ComponentsPlugin;
 /// The picture of the story to show on this entity.
 ///
 /// An [`ImageNode`] or a [`Sprite`] on the entity shows a placeholder until there is a picture, and then each
-/// later version of the picture. For anything else, such as a material, take the handle from
+/// later version of the picture. For anything else, such as a material, use the handle in
 /// [`IllustrationImage`].
 ///
-/// The arrival of a picture adds or removes no component, so that it does not change which UI root Bevy draws
-/// in front. Bevy defines no order between roots; give them a `GlobalZIndex` or make them children of one root.
+/// The arrival of a picture does not add or remove components, so it does not change the draw order of UI roots.
+/// Bevy does not define an order between roots: give them a `GlobalZIndex`, or make them children of one root.
 ///
 /// ```
 /// # use bevy::prelude::*;
@@ -100,7 +100,7 @@ impl Illustration {
             }
             Self::Moment(moment) => board.moment(moment),
             Self::Item(item) => board.item(item),
-            // An orphaned shot too: its picture stays on screen.
+            // Also if the shot is orphaned: its picture stays on screen.
             Self::Shot(id) => return Some(id.clone()),
         };
         shot.map(|shot| shot.id.clone())

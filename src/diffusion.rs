@@ -6,7 +6,7 @@
 //! [`Guide`](guide::Guide) combines the predictions under prompt and negative prompt, and
 //! [`StepHook`]s observe or change the steps.
 //!
-//! Other crates can implement each of these traits.
+//! Other crates can implement any of these traits.
 //!
 //! Names of networks, layers and options are those of diffusers, so that the two can be compared
 //! line by line. If a `config.json` has an option that these networks do not support, loading fails

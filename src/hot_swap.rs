@@ -5,7 +5,7 @@
 //! materials do not, because their bind groups keep the old texture (bevyengine/bevy#25433). Call
 //! [`HotSwapAppExt::hot_swap_material`] for them.
 //!
-//! Only the pictures of shots whose handle somebody holds are in memory. See [`Illustrations`].
+//! A picture is in memory only while a handle of its shot exists. See [`Illustrations`].
 
 mod illustrations;
 mod materials;
@@ -35,8 +35,8 @@ use crate::{
 /// Keeps the [`Illustrations`]. Part of [`IllustratorPlugins`](crate::plugin::IllustratorPlugins).
 #[derive(Clone, Copy, Debug)]
 pub struct HotSwapPlugin {
-    /// How often unused pictures are searched for. A picture is released when nobody holds its handle in
-    /// two searches, so that a handle which is dropped and soon taken again keeps its picture.
+    /// The time between two searches for unused pictures. A picture is released if its handle is unused in two
+    /// successive searches. A handle that is dropped and soon requested again therefore keeps its picture.
     pub release_interval: Duration,
     /// Whether the images keep their pixels in main memory, for a game that reads them. Otherwise the
     /// pixels are only in the memory of the graphics adapter. Without an adapter this has no effect.
@@ -77,7 +77,7 @@ fn start(app: &mut App) {
     }
 }
 
-/// Releases the pictures whose handle nobody holds.
+/// Releases the pictures whose handles are unused.
 fn release_unused(
     illustrations: Res<Illustrations>,
     settings: Res<Settings>,
@@ -96,7 +96,7 @@ fn release_unused(
     }
 }
 
-/// Watches the shots whose handle was taken.
+/// Watches the shots whose handles are in use.
 fn watch_pictures(illustrations: Res<Illustrations>, project: Option<ResMut<Project>>) {
     let Some(mut project) = project else { return };
     let project = project.bypass_change_detection();
@@ -107,7 +107,7 @@ fn watch_pictures(illustrations: Res<Illustrations>, project: Option<ResMut<Proj
     });
 }
 
-/// Puts each new picture behind the handle of its shot, or a placeholder if the shot has no picture any more.
+/// Puts each new picture behind the handle of its shot, or a placeholder if the shot no longer has a picture.
 pub(crate) fn show_pictures(
     mut updates: MessageReader<ProjectUpdate>,
     illustrations: Res<Illustrations>,
@@ -144,7 +144,7 @@ pub(crate) fn show_pictures(
     }
 }
 
-/// Where the pixels of pictures are kept.
+/// The memory that holds the pixels of pictures.
 #[derive(bevy::ecs::system::SystemParam)]
 pub(crate) struct PictureMemory<'w> {
     settings: Option<Res<'w, Settings>>,
@@ -180,7 +180,7 @@ fn reload(server: &AssetServer, root: &Path, file: &Path) {
     }
 }
 
-/// Puts a placeholder behind each handle that was just taken. It has the size of the picture, so that the
+/// Puts a placeholder behind each new handle. It has the size of the picture, so that the
 /// layout stays the same when the picture arrives.
 pub(crate) fn fill_placeholders(
     illustrations: Res<Illustrations>,

@@ -1,6 +1,6 @@
-//! Masks: which pixels of a picture are selected, and how strongly.
+//! Masks: selections of the pixels of a picture.
 //!
-//! A [`Mask`] is a grey image of the same size as its picture: 255 selects a pixel fully, 0 not at all. Paint
+//! A [`Mask`] is a grey image of the same size as its picture: 255 selects a pixel fully, 0 does not select it, and values between select it partly. Paint
 //! a mask with a [`Brush`], build it from a [polygon](Mask::polygon) or a [colour](Mask::from_colour), or select
 //! [objects](objects::Objects) by clicking; [MobileSAM](sam::Sam) selects objects too. Masks can be grown,
 //! shrunk, feathered and inverted, and their holes filled.
@@ -35,12 +35,12 @@ pub struct Mask(Arc<GrayImage>);
 pub enum Combine {
     /// Keep only the new mask.
     Replace,
-    /// Select what either mask selects.
+    /// Select the pixels of either mask.
     #[default]
     Add,
     /// Remove the new mask from the existing one.
     Subtract,
-    /// Select what both masks select.
+    /// Select the pixels that are in both masks.
     Intersect,
 }
 
@@ -57,7 +57,7 @@ pub struct Area {
     pub height: u32,
 }
 
-/// Why a mask cannot be used.
+/// An error of a mask.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MaskError {
@@ -176,8 +176,8 @@ impl Mask {
         diff_bounds(&self.0, &other.0, self.0.width())
     }
 
-    /// Merges another mask of the same size into this one. [`Combine::Add`] takes the larger of two values,
-    /// [`Combine::Intersect`] the smaller.
+    /// Merges another mask of the same size into this one. [`Combine::Add`] keeps the larger of two values,
+    /// [`Combine::Intersect`] the smaller one.
     ///
     /// # Errors
     /// If the sizes differ. This mask is unchanged then.

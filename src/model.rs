@@ -1,4 +1,4 @@
-//! Models: their files, what they contain, and downloads.
+//! Models: their files, inspection and downloads.
 //!
 //! A [`Package`] gives access to a model's configuration, tensors and other files, independent of
 //! its layout. [`detect`] is the one table of the components and pipeline classes that run here:

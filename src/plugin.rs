@@ -59,14 +59,14 @@ pub struct IllustratorPlugins;
 /// Reads the story and drives its [`Project`](crate::project::Project). It has the settings of
 /// [`IllustratorPlugins`].
 ///
-/// It works before and after Bevy's own plugins in the order of adding; the panel must come after them.
+/// It can be added before or after Bevy's own plugins. The panel must be added after them.
 #[derive(Clone)]
 pub struct IllustratorPlugin {
     /// The source of the story.
     pub story: StoryInput,
     /// The art folder. `None` is `illustrations/<name of the story>` in the game's asset folder.
     pub art_folder: Option<PathBuf>,
-    /// When pictures are drawn without a request.
+    /// The policy for drawing pictures without a request.
     pub draw_policy: DrawPolicy,
     /// Loads the models that draw.
     pub registry: GeneratorRegistry,
@@ -84,7 +84,7 @@ pub enum StoryInput {
     File(String),
 }
 
-/// When pictures are drawn without a request.
+/// The policy for drawing pictures without a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DrawPolicy {
     /// Missing and stale pictures are drawn as soon as the story is read, and after each change of it.
@@ -92,7 +92,7 @@ pub enum DrawPolicy {
     Auto,
     /// Pictures are drawn only by an [`Action`](crate::project::Action).
     OnRequest,
-    /// Nothing is drawn. This is for a game that ships. Bevy loads the files in the folder `pictures` of
+    /// Nothing is drawn. This policy is for a released game. Bevy loads the files in the folder `pictures` of
     /// the art folder, which must be inside the asset folder; the rest of the art folder is not needed.
     /// There is no [`Project`](crate::project::Project), no worker thread and no panel. Nothing is
     /// written.
@@ -100,7 +100,7 @@ pub enum DrawPolicy {
 }
 
 impl Default for IllustratorPlugin {
-    /// A story in components, drawn by the built-in model on the best device.
+    /// A story in components, drawn by the built-in model on the fastest device.
     fn default() -> Self {
         Self {
             story: StoryInput::default(),
@@ -151,7 +151,7 @@ impl Plugin for IllustratorPlugin {
             );
     }
 
-    /// Starts when all plugins are added: Bevy's may come after this one, and so may story formats.
+    /// Starts after all plugins are added, because Bevy's plugins and story formats may be added after this one.
     fn finish(&self, app: &mut App) {
         let has_assets = app.world().contains_resource::<AssetServer>()
             && app.world().contains_resource::<Assets<Image>>();

@@ -1,4 +1,4 @@
-//! Everything that decides a picture, as plain data.
+//! Recipes: everything that determines a picture, as plain data.
 
 mod blob;
 mod digest;
@@ -33,14 +33,14 @@ pub use take_id::{TakeId, TakeIdError};
 #[cfg(feature = "plugin")]
 use bevy::prelude::Reflect;
 
-/// Everything that decides a picture. The same recipe on the same kind of device draws the same
+/// Everything that determines a picture. The same recipe on the same kind of device draws the same
 /// picture, bit for bit. An edit refers to its masks and images by their ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RecipeFile")]
 pub struct Recipe {
-    /// What the picture shows.
+    /// The prompt: a description of the picture.
     pub prompt: String,
-    /// What the picture must not show.
+    /// The negative prompt: a description of what the picture must not show.
     pub negative_prompt: String,
     /// Size in pixels.
     pub size: Size,
@@ -48,7 +48,7 @@ pub struct Recipe {
     pub seed: u64,
     /// The number of the take: take `n` starts from the noise of seed `seed + n`.
     pub take: u32,
-    /// The settings of the sampling.
+    /// The sampler.
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, anything else a diffusers folder.
     pub model: String,
@@ -93,8 +93,8 @@ impl Recipe {
         }
     }
 
-    /// The identity of the picture: a digest of everything that decides it. It stays the same in later
-    /// versions of this program, which may know more fields.
+    /// The identity of the picture: a digest of everything that determines it. It stays the same in later
+    /// versions of this program, even if they add fields.
     #[must_use]
     pub fn id(&self) -> RecipeId {
         let mut digest = Digester::new();
@@ -133,7 +133,7 @@ impl Recipe {
         self.sampler == other.sampler && self.same_but_take_and_sampler(other)
     }
 
-    /// As [`Self::same_but_take`], for recipes whose samplers were compared before.
+    /// As [`Self::same_but_take`], without comparing the samplers.
     pub(crate) fn same_but_take_and_sampler(&self, other: &Self) -> bool {
         let same_edit = match (&self.edit, &other.edit) {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
@@ -148,7 +148,7 @@ impl Recipe {
             && (self.seed, &self.model) == (other.seed, &other.model)
     }
 
-    /// The identity of the first recipe of an edit. All takes of the edit have the same origin, and so have its
+    /// The identity of the first recipe of an edit. All takes of the edit have the same origin, and so do its
     /// [propagations](crate::project::Action::PropagateEdit) to other pictures. `None` if the recipe is not an edit.
     #[must_use]
     pub fn origin(&self) -> Option<RecipeId> {
@@ -157,14 +157,14 @@ impl Recipe {
     }
 
     /// Whether it belongs to a shot with the recipe `shot`: it is a take of that recipe, or an edit of such a take. The
-    /// size of an edit does not matter: its picture may have an older size.
+    /// size of an edit is not compared, because the size of the shot may have changed since.
     #[must_use]
     pub fn is_wanted_by(&self, shot: &Self) -> bool {
         sampler::same_request(&self.model, &self.sampler, &shot.sampler)
             && self.is_wanted_whatever_the_sampler(shot)
     }
 
-    /// As [`Self::is_wanted_by`], for recipes whose samplers were compared before.
+    /// As [`Self::is_wanted_by`], without comparing the samplers.
     pub(crate) fn is_wanted_whatever_the_sampler(&self, shot: &Self) -> bool {
         let fits = self.edit.is_some() || self.size == shot.size;
         fits && shot.edit.is_none() && self.same_prompts(shot)

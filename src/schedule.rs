@@ -1,4 +1,4 @@
-//! Vocabulary that the plugins of the Bevy floor share: system sets, status, notices, and the storyboard.
+//! Types that the Bevy plugins share: system sets, status, notices, and the storyboard.
 
 mod board;
 mod notices;
@@ -29,7 +29,7 @@ pub enum IllustratorSystems {
     Swap,
 }
 
-/// Whether the illustrator can use the current story.
+/// The status of the illustrator.
 #[derive(Resource, Reflect, Clone, Debug, Default, PartialEq, Eq)]
 #[reflect(Resource, Default, Debug, Clone, PartialEq)]
 pub enum IllustratorStatus {

@@ -40,7 +40,7 @@ impl Blobs {
         Self { folder }
     }
 
-    /// The masks and images of an art folder that is not open for writing here.
+    /// The masks and images of an art folder, read-only.
     #[must_use]
     pub fn read(root: impl Into<PathBuf>) -> Self {
         Self::new(Folder::read(root.into()))
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_open_read_only_gets_no_blobs() {
+    fn blobs_are_not_written_to_a_read_only_folder() {
         let (_dir, root) = folder();
         let blobs = Art::read(&root).unwrap().blobs();
         let error = blobs.put(&Blob::Mask(Mask::full(3, 2))).unwrap_err();

@@ -4,7 +4,7 @@ use super::{Art, ArtError, Take, TakeId, TakeWriter, scan, take};
 use crate::storyboard::ShotId;
 
 impl TakeWriter {
-    /// Moves the file of a take to `discarded/`, and returns the take as it is there.
+    /// Moves the file of a take to `discarded/`, and returns the take with its new path.
     ///
     /// # Errors
     /// If an operation on a file fails. The file has not moved then.
@@ -12,7 +12,7 @@ impl TakeWriter {
         self.move_take(take, "discarded")
     }
 
-    /// Moves the file of a take back from `discarded/`, and returns the take as it is there.
+    /// Moves the file of a take back from `discarded/`, and returns the take with its new path.
     ///
     /// # Errors
     /// If an operation on a file fails. The file has not moved then.
@@ -48,7 +48,7 @@ impl Art {
         Ok(())
     }
 
-    /// Notes that a take was [moved](TakeWriter::discard) to `discarded/`.
+    /// Records that a take was [moved](TakeWriter::discard) to `discarded/`.
     pub(crate) fn enter_discarded(&mut self, take: Take) {
         if let Some(takes) = self.takes.get_mut(&take.shot) {
             takes.retain(|other| other.id != take.id);
@@ -59,7 +59,7 @@ impl Art {
         take::enter(self.discarded.entry(take.shot.clone()).or_default(), take);
     }
 
-    /// Notes that a take was [moved](TakeWriter::restore) back.
+    /// Records that a take was [moved](TakeWriter::restore) back.
     pub(crate) fn enter_restored(&mut self, take: Take) {
         if let Some(discarded) = self.discarded.get_mut(&take.shot) {
             discarded.retain(|other| other.id != take.id);
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(art.accepted(&shot("a")), Some(&take));
         assert_eq!(art.discarded(&shot("a")), []);
         assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), before);
-        // With nothing in the way any more it goes.
+        // Discarding succeeds after the obstacle is removed.
         fs::remove_file(root.join("discarded")).unwrap();
         art.discard(&shot("a"), &take.id).unwrap();
         art.restore(&shot("a"), &take.id).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_between_moving_a_take_and_writing_the_ledger_leaves_nothing_accepted() {
+    fn a_take_whose_discarding_was_interrupted_is_not_accepted() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         let take = draw(&mut art, "a", &recipe("x"), 10);

@@ -8,7 +8,7 @@ use std::{
 use super::TakeId;
 use crate::{recipe::BlobError, storyboard::ShotId};
 
-/// Why an art folder could not be read or written.
+/// An error of reading or writing an art folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtError {
@@ -19,7 +19,7 @@ pub enum ArtError {
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The I/O error.
         source: io::Error,
     },
     /// Another process has the folder open.
@@ -66,7 +66,7 @@ pub enum ArtError {
     Marks {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
     /// A picture file cannot be decoded.
@@ -74,24 +74,24 @@ pub enum ArtError {
     Picture {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
-    /// A mask or image of an edit is missing.
+    /// A mask or scribble of an edit is missing.
     #[error("{path} is missing: mark the part again")]
     NoBlob {
         /// The file.
         path: PathBuf,
     },
-    /// A mask or image of an edit cannot be encoded or decoded.
+    /// A mask or scribble of an edit cannot be encoded or decoded.
     #[error("{path}: {source}: mark the part again")]
     Blob {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: BlobError,
     },
-    /// There is no such take.
+    /// The shot has no take with this name.
     #[error("shot {shot} has no take {take}")]
     NoSuchTake {
         /// The shot.
@@ -102,7 +102,7 @@ pub enum ArtError {
 }
 
 impl ArtError {
-    /// Returns a function that adds the file to an error of the system.
+    /// Returns a function that adds the file to an I/O error.
     pub(crate) fn io<'a>(
         what: &'static str,
         path: &'a Path,

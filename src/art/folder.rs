@@ -100,8 +100,8 @@ impl Folder {
         sync_folder(place)
     }
 
-    /// Renames a file that cannot be read to a free name in the same folder, and returns that: `a.json` becomes
-    /// `a.broken-1.json`.
+    /// Renames an unreadable file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns
+    /// the new path.
     ///
     /// # Errors
     /// If the folder is open read-only, or an operation on a file fails.
@@ -194,7 +194,7 @@ fn create_parent(path: &Path) -> Result<&Path, ArtError> {
     Ok(parent)
 }
 
-/// Creates a folder and those above it. New ones are synced, so that a power cut does not lose what is written in them.
+/// Creates a folder and its missing parents. New folders are synced, so that a power cut does not lose their files.
 fn create_folder(path: &Path) -> Result<(), ArtError> {
     let missing = missing_folders(path);
     fs::create_dir_all(path).map_err(ArtError::io("create", path))?;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_fails_half_way_leaves_the_old_file_unchanged() {
+    fn a_failed_write_leaves_the_old_file_unchanged() {
         let (_dir, folder) = open();
         let path = folder.root().join("pictures/a.png");
         folder.write_bytes(&path, b"the old one").unwrap();

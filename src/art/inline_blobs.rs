@@ -35,8 +35,8 @@ impl InlineBlobs {
         Self { folder: folder.clone(), known, is_changed: false }
     }
 
-    /// The id of a mask or scribble. In a folder that is open for writing, it is in `blobs/` afterwards; a failure to
-    /// write it is reported in the log.
+    /// The id of a mask or scribble. In a folder that is open for writing, also writes it to `blobs/`. A failed write is
+    /// reported in the log.
     ///
     /// # Errors
     /// If it cannot be decoded.
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn later_openings_decode_nothing_but_write_lost_masks_again() {
+    fn later_openings_only_decode_lost_masks_and_write_them_again() {
         let dir = old_folder();
         let before = edit(&Art::open(dir.path()).unwrap());
         let ids: Vec<BlobId> = before.blobs().cloned().collect();

@@ -1,4 +1,4 @@
-//! The data of an art folder beside its pictures.
+//! The ledger: the data of an art folder that is not in its picture files.
 
 use std::{
     collections::BTreeMap,
@@ -70,10 +70,10 @@ impl Ledger {
 }
 
 impl TakeWriter {
-    /// Writes the ledger, whole or not at all.
+    /// Writes the ledger atomically.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If an operation on the file fails.
     pub(crate) fn write_ledger(&self, ledger: &Ledger) -> Result<(), ArtError> {
         ledger.write(self.folder(), &path(self.root()))
     }

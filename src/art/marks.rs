@@ -9,8 +9,8 @@ use super::{
 use crate::{recipe::Marks, storyboard::ShotId};
 
 impl Art {
-    /// The marks of a take. A take without saved marks has those of its parent, discarded or not, as they are
-    /// [after the edit](Marks::after).
+    /// The marks of a take. A take without saved marks inherits the marks of its parent, discarded or not, as
+    /// [changed by the edit](Marks::after).
     ///
     /// # Errors
     /// If there is no such take, or the saved marks cannot be read.
@@ -18,7 +18,7 @@ impl Art {
         self.marks_with(shot, take, |_| None)
     }
 
-    /// [`Self::marks`] with marks that are not written yet: those that `unwritten` returns for a take replace its file.
+    /// As [`Self::marks`], but marks that `unwritten` returns for a take replace the marks in its file.
     pub(crate) fn marks_with(
         &self,
         shot: &ShotId,
@@ -46,7 +46,7 @@ impl Art {
         Ok(Marks::default())
     }
 
-    /// Returns whether a take has saved marks of its own, and not only those of its parents.
+    /// Returns whether a take has saved marks of its own, not only inherited ones.
     #[must_use]
     pub fn has_marks(&self, shot: &ShotId, take: &TakeId) -> bool {
         path(&self.folder, shot, take).exists()

@@ -36,20 +36,20 @@ pub const PARAMETERS: &str = "parameters";
 /// The end of every complete PNG: the IEND chunk (PNG specification, third edition, 11.2.4).
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
-/// Why the provenance of a file cannot be read.
+/// An error of reading the provenance of a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
     /// An operation on the file failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is not a PNG, or a damaged one.
+    /// The file is not a PNG, or is damaged.
     #[error("it is not a PNG, or a damaged one: {0}")]
     Png(#[from] png::DecodingError),
-    /// The end is missing.
+    /// The end of the file is missing.
     #[error("it is truncated")]
     Truncated,
-    /// It is a PNG without a provenance.
+    /// The file is a PNG without a provenance.
     #[error("it has no provenance: this program did not draw it")]
     Foreign,
     /// The provenance cannot be parsed.
@@ -124,7 +124,7 @@ pub fn provenance_with_blobs(
             blobs.insert(id, blob);
         }
     }
-    // Older versions wrote them into the recipe.
+    // Older versions wrote masks and scribbles into the recipe.
     let provenance = parse(&mut file)?.provenance(|inline| {
         let blob = inline.decode()?;
         let id = blob.id();
@@ -134,7 +134,7 @@ pub fn provenance_with_blobs(
     Ok((provenance, blobs))
 }
 
-/// Reads the provenance of a picture file as it is in the file.
+/// Reads the provenance of a picture file without converting the fields of older versions.
 ///
 /// # Errors
 /// As [`provenance`].
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_another_program_is_foreign() {
+    fn a_picture_without_provenance_is_foreign() {
         let mut bytes = Cursor::new(Vec::new());
         RgbaImage::new(2, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
         assert!(matches!(read_bytes(bytes.get_ref()), Err(PictureError::Foreign)));

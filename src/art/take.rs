@@ -28,7 +28,7 @@ use crate::{
 pub struct Take {
     /// Its name.
     pub id: TakeId,
-    /// The shot it was drawn for.
+    /// The shot that it was drawn for.
     pub shot: ShotId,
     /// The PNG file.
     pub path: PathBuf,
@@ -36,13 +36,13 @@ pub struct Take {
     pub provenance: Provenance,
 }
 
-/// How a picture was made. Its PNG file holds this as JSON. Fields of newer versions are ignored.
+/// The origin of a picture, stored as JSON in its PNG file. Fields of newer versions are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ProvenanceFile")]
 pub struct Provenance {
     /// The requested recipe.
     pub recipe: Recipe,
-    /// The sampler it was drawn with, including values that the recipe leaves to the model.
+    /// The sampler that it was drawn with, including values that the recipe leaves to the model.
     pub sampler: ResolvedSampler,
     /// The model that drew it.
     pub model: ModelCard,
@@ -54,11 +54,11 @@ pub struct Provenance {
     pub took_ms: u64,
 }
 
-/// [`Provenance`] as this and older versions write it.
+/// [`Provenance`] in the format of this and older versions.
 #[derive(Deserialize)]
 pub(super) struct ProvenanceFile {
     recipe: RecipeFile,
-    /// Older versions do not write it, but write every value into the recipe.
+    /// Missing in files of older versions, which write every value into the recipe.
     sampler: Option<ResolvedSampler>,
     model: ModelCard,
     program: String,
@@ -138,8 +138,8 @@ impl Provenance {
         }
     }
 
-    /// The name that this version gives to a take of this provenance. Older versions computed other names: the name of
-    /// an existing take is that of its file.
+    /// The name of a new take with this provenance. An existing take has the name of its file, which an older version
+    /// may have computed differently.
     #[must_use]
     pub fn take_id(&self) -> TakeId {
         TakeId::of(&self.recipe, &self.model.hash)
@@ -207,8 +207,8 @@ impl TakeWriter {
         }
     }
 
-    /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. Nothing is decoded, and the
-    /// files are compared piece by piece. For a copy that cannot be read, the answer is no.
+    /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. The files are compared piece by
+    /// piece, without decoding them. A copy that cannot be read counts as different.
     ///
     /// # Errors
     /// If the take's file cannot be read.
@@ -232,7 +232,7 @@ impl TakeWriter {
     }
 
     /// Copies a take to `pictures/<shot>.png` atomically, unless it is there already, and returns that path. An old
-    /// file that is not a copy of a take, for example because somebody painted on it, is renamed to
+    /// file that is not a copy of a take, for example because it was painted over, is renamed to
     /// `<shot>.broken-1.png`.
     ///
     /// # Errors
@@ -262,8 +262,8 @@ impl TakeWriter {
         }
     }
 
-    /// Returns whether these bytes are the file of a take of the shot, discarded ones included. Files are compared,
-    /// not names: older versions named takes in other ways.
+    /// Returns whether these bytes are the file of a take of the shot, discarded ones included. Names are not compared,
+    /// because older versions named takes differently.
     fn is_copy(&self, shot: &ShotId, bytes: &[u8]) -> bool {
         let folders = ["takes", "discarded"].map(|kind| self.root().join(kind).join(shot.as_str()));
         let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
@@ -313,8 +313,8 @@ pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
 }
 
-/// Sets aside a file at the path of a new take that cannot be read as a take, for example because somebody painted on
-/// it.
+/// Sets aside a file at the path of a new take that is not a readable take, for example because it was painted
+/// over.
 ///
 /// # Errors
 /// If an operation on a file fails.
@@ -331,7 +331,7 @@ fn set_aside(folder: &Folder, path: &Path) -> Result<(), ArtError> {
     Ok(())
 }
 
-/// Adds a take to others of its shot. It replaces one of the same name, which is the same file.
+/// Adds a take to the takes of its shot. It replaces a take with the same name, which has the same file.
 pub(super) fn enter(takes: &mut Vec<Take>, take: Take) {
     takes.retain(|other| other.id != take.id);
     takes.push(take);

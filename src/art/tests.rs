@@ -48,7 +48,7 @@ pub(crate) fn edit_of(take: &Take, part: &str) -> Recipe {
     Recipe { edit: Some(edit), ..recipe("x") }
 }
 
-/// Writes and enters a take with the time `made`, in seconds.
+/// Writes a take that was made at `made`, in seconds, and adds it to `art`.
 pub(crate) fn draw(art: &mut Art, name: &str, recipe: &Recipe, made: u64) -> Take {
     let model = ModelCard { hash: "h".to_owned(), ..ModelCard::default() };
     let mut provenance = Provenance::now(recipe.clone(), model, Duration::from_millis(5));
@@ -211,7 +211,7 @@ fn the_game_shows_the_accepted_take_then_the_newest_of_the_recipe() {
 }
 
 #[test]
-fn the_name_of_a_part_does_not_make_another_edit() {
+fn renaming_a_part_does_not_make_a_new_edit() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let first = draw(&mut art, "a", &recipe("x"), 10);
@@ -258,7 +258,7 @@ fn a_take_that_was_painted_over_is_set_aside_when_it_is_replaced() {
     let again = draw(&mut art, "a", &recipe("x"), 20);
     assert_eq!(again.path, take.path);
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
-    // The same when it is discarded and restored.
+    // Restoring a discarded take also sets the file aside.
     art.discard(&shot("a"), &take.id).unwrap();
     let discarded = root.join("discarded/a").join(take.path.file_name().unwrap());
     fs::remove_file(aside(&take.path)).unwrap();
@@ -292,7 +292,7 @@ fn only_a_published_picture_that_was_painted_over_is_set_aside() {
 }
 
 #[test]
-fn pictures_whose_takes_are_gone_become_takes() {
+fn published_pictures_without_takes_become_takes() {
     let (_dir, root) = folder();
     let mut art = Art::open(&root).unwrap();
     let take = draw(&mut art, "a", &recipe("x"), 10);

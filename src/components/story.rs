@@ -93,7 +93,7 @@ pub(crate) struct Removed<'w, 's> {
 }
 
 impl Removed<'_, '_> {
-    /// Whether any was removed since the last call.
+    /// Whether a component was removed since the last call.
     fn any(&mut self) -> bool {
         let counts = [
             self.characters.read().count(),

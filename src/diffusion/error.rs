@@ -30,7 +30,7 @@ pub enum DiffusionError {
     Device {
         /// The device.
         device: String,
-        /// The reason, and what to do.
+        /// The reason, and the remedy.
         reason: String,
     },
     /// The scheduler cannot be set up.

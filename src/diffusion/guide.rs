@@ -27,7 +27,7 @@ pub trait Guide: Send + Sync {
 pub struct GuidanceScale {
     /// The classifier-free guidance scale, above 1.
     pub scale: f64,
-    /// How much of the contrast that guidance adds is removed, in 0..=1.
+    /// The share of the contrast added by guidance that is removed, in 0..=1.
     pub rescale: f64,
 }
 

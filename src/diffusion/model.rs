@@ -34,7 +34,7 @@ pub struct ModelParts {
     pub scheduler: SchedulerConfig,
     /// Whether the denoiser expects noise around an edited part.
     pub surroundings: Surroundings,
-    /// Where the networks run.
+    /// The device that the networks run on.
     pub device: Device,
 }
 

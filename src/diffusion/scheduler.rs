@@ -37,15 +37,15 @@ pub trait Scheduler: Send {
     /// Scales the latents as the denoiser expects them at `step`, which counts from 0.
     ///
     /// # Errors
-    /// When candle fails.
+    /// If candle fails.
     fn scale_model_input(&self, latents: &Tensor, step: usize) -> candle_core::Result<Tensor>;
 
-    /// Adds as much `noise` to finished latents as latents have before `step`. If `step` is the
-    /// number of steps, it adds the noise that is left after the last step. In diffusers this is
+    /// Adds `noise` to finished latents, at the noise level of latents before `step`. If `step` is
+    /// the number of steps, the noise level is the one after the last step. In diffusers this is
     /// `add_noise` at the timestep of the step.
     ///
     /// # Errors
-    /// When candle fails.
+    /// If candle fails.
     fn add_noise(
         &self,
         original: &Tensor,
@@ -57,7 +57,7 @@ pub trait Scheduler: Send {
     /// any step.
     ///
     /// # Errors
-    /// When candle fails.
+    /// If candle fails.
     fn step(
         &mut self,
         model_output: &Tensor,

@@ -1,4 +1,4 @@
-//! The crop of a picture that the model is given for an edit.
+//! The crop of a picture that the model receives for an edit.
 
 use image::{Rgb, Rgb32FImage, RgbaImage};
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,7 @@ pub(super) fn crop_from_request(
     Ok(to_pixels(widened(columns, size.width), widened(rows, size.height), scale))
 }
 
-/// An area of latents in pixels. Columns and rows are each the first one and their number.
+/// An area of latents in pixels. `columns` and `rows` are each the first one and the count.
 fn to_pixels(columns: (u32, u32), rows: (u32, u32), scale: u32) -> Area {
     let ((x, width), (y, height)) = (columns, rows);
     Area { x: x * scale, y: y * scale, width: width * scale, height: height * scale }

@@ -1,11 +1,11 @@
-//! Why an edit is refused.
+//! Errors of invalid edits.
 
 use crate::{
     mask::{Area, MaskError},
     recipe::PartEditError,
 };
 
-/// Why an edit is refused.
+/// The reason why an edit is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
@@ -53,7 +53,7 @@ pub enum EditError {
     CropTooLarge {
         /// The crop, in pixels.
         crop: Area,
-        /// The longest side that the model takes, in pixels.
+        /// The maximum side of the model, in pixels.
         max_side: u32,
     },
     /// The requested crop leaves out changed pixels.

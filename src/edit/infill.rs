@@ -1,7 +1,7 @@
 //! Filling holes in a picture from their surroundings.
 //!
 //! Push and pull (Gortler et al. 1996, "The Lumigraph", section 3.4): the picture is halved until no
-//! holes are left, averaging only known pixels. Each hole then takes the colours of the next coarser
+//! holes are left, averaging only known pixels. Each hole then gets the colours of the next coarser
 //! level.
 
 use image::Rgb32FImage;

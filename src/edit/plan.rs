@@ -1,4 +1,4 @@
-//! Which pixels an edit changes, and by how much.
+//! The plan of an edit: the pixels that it changes, and their opacity.
 
 use crate::{
     mask::{Area, Combine, Mask},
@@ -13,14 +13,14 @@ use super::{
 /// The denoise feather is 32/25 of the blend feather, as in Krita AI Diffusion.
 const DENOISE_FEATHER: f32 = 32.0 / 25.0;
 
-/// The pixels that an edit changes, and the crop that the model is given for it.
+/// The pixels that an edit changes, and the crop that the model receives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditPlan {
     /// The opacity of the new pixels. Pixels where it is 0 do not change at all.
     pub blend_mask: Mask,
     /// The bounding box of all pixels that change.
     pub changed: Area,
-    /// The crop that the model is given, in pixels. It may extend beyond the right and bottom edge
+    /// The crop that the model receives, in pixels. It may extend beyond the right and bottom edge
     /// of the picture by less than one latent.
     pub crop: Area,
     /// The parts that change pixels, from top to bottom, each without the pixels of the parts
@@ -41,7 +41,7 @@ pub struct PlannedPart {
 }
 
 impl EditPlan {
-    /// Plans an edit for a model with this `grid`. Where parts overlap, the upper one wins. It
+    /// Plans an edit for a model with this `grid`. Where parts overlap, the upper one wins, which
     /// comes earlier in the list. `crop` replaces the default crop.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ fn add(a: &Mask, b: &Mask) -> Mask {
     Mask::from_fn(width, height, |x, y| a.at(x, y).saturating_add(b.at(x, y)))
 }
 
-/// The blend mask and the denoise mask of a part, without regard to other parts.
+/// The blend mask and the denoise mask of a part, ignoring other parts.
 fn grow_and_feather(mask: &Mask, edit: &PartEdit, size: Size) -> [Mask; 2] {
     // A kept part is neither grown nor feathered.
     let [grow, feather] = match edit.kind {
@@ -149,7 +149,7 @@ fn grow_and_feather(mask: &Mask, edit: &PartEdit, size: Size) -> [Mask; 2] {
 }
 
 /// Removes the grown and feathered rim of a part where kept parts lie below. Only the part's own
-/// `mask` covers those.
+/// `mask` covers kept parts.
 fn exclude_kept_below(grown: &Mask, mask: &Mask, below: &[Part]) -> Mask {
     let (width, height) = grown.size();
     let is_kept = |part: &&Part| part.edit.kind == EditKind::Keep;
@@ -222,17 +222,17 @@ mod tests {
         let plan = EditPlan::new(SIZE, &parts, None, GRID).unwrap();
         assert!(
             (128..255).contains(&plan.parts[0].blend_mask.at(49, 30)),
-            "the upper one fades out"
+            "the upper part fades out"
         );
         assert!(plan.blend_mask.values().iter().all(|&blend| blend == u8::MAX));
-        // A kept part takes its pixels from the parts below.
+        // A kept part removes its pixels from the parts below.
         let kept = [part(area(0, 0, 48, 64), EditKind::Keep), parts[1].clone()];
         let plan = EditPlan::new(SIZE, &kept, None, GRID).unwrap();
         assert_eq!([plan.blend_mask.at(47, 30), plan.blend_mask.at(48, 30)], [0, 255]);
     }
 
     #[test]
-    fn a_kept_part_loses_nothing_to_the_feather_of_a_part_above() {
+    fn the_feather_of_a_part_does_not_change_a_kept_part_below() {
         let mut sky = part(area(0, 0, 96, 32), EditKind::Replace);
         (sky.edit.grow, sky.edit.feather) = (Some(4), Some(12));
         let face = part(area(40, 30, 20, 20), EditKind::Keep);

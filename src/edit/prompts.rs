@@ -25,7 +25,7 @@ pub fn part_prompts(
 ) -> PartPrompts {
     let (words, unwanted) = (edit.words.as_str(), edit.negative_prompt.as_str());
     let [prompt, negative_prompt] = match edit.kind {
-        // The model infers the content from the surroundings. The prompt only asks for emptiness.
+        // The model infers the content from the surroundings. The prompt only requests an empty scene.
         EditKind::Remove => {
             [join(["an empty scene", style]), join([words, unwanted, negative_prompt])]
         }

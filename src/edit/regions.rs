@@ -6,7 +6,7 @@ use crate::{
     recipe::Part,
 };
 
-/// How the parts of an edit share the latents of its crop. Values are listed row by row.
+/// The shares of the parts of an edit in the latents of its crop. Values are listed row by row.
 #[derive(Clone, Debug)]
 pub struct LatentRegions {
     /// The crop in latents of the whole picture.

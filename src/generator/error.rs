@@ -1,4 +1,4 @@
-//! Why a picture cannot be drawn.
+//! Errors of drawing a picture.
 
 use std::{error::Error, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
 
 use image::RgbaImage;
 
-/// Why a picture cannot be drawn.
+/// An error of drawing a picture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {

@@ -11,7 +11,7 @@ use crate::recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Scribble};
 pub struct Inputs {
     /// The picture that an edit changes.
     pub init_image: Option<RgbaImage>,
-    /// The masks and images of its parts.
+    /// The masks and scribbles of its parts.
     pub blobs: BTreeMap<BlobId, Blob>,
 }
 

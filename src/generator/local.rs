@@ -25,7 +25,7 @@ use crate::{
 
 /// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
 ///
-/// The last loaded model stays loaded, so that loading it again is free.
+/// The last model stays loaded, so that loading it again is free.
 pub struct LocalModels {
     families: Vec<Arc<dyn Family>>,
     options: LoadOptions,
@@ -160,7 +160,7 @@ pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
 /// the headers of weight files.
 ///
 /// # Errors
-/// When it does not exist, or cannot be read.
+/// If it does not exist, or cannot be read.
 pub fn inspect(path: &Path) -> io::Result<Inspection> {
     let mut inspection = crate::model::inspect::inspect(path)?;
     if inspection.runs() {

@@ -74,8 +74,8 @@ impl GeneratorRegistry {
     /// Loads the generator of a model: a name or a folder.
     ///
     /// # Errors
-    /// [`GenerateError::Cancelled`] when interrupted, [`GenerateError::NoGenerator`] when no loader
-    /// knows the model, and the error of the loader that does.
+    /// [`GenerateError::Cancelled`] if interrupted, [`GenerateError::NoGenerator`] if no loader
+    /// knows the model, and the error of the loader that knows it.
     pub fn load(
         &self,
         model: &str,

@@ -16,7 +16,7 @@ use crate::storyboard::ShotId;
 
 /// The image handles of all shots.
 ///
-/// Pictures are loaded when somebody takes their handle, and released some seconds after the last clone of the
+/// A picture is loaded when its handle is first requested, and released some seconds after the last clone of the
 /// handle is dropped. An [`Illustration`](crate::components::Illustration) holds a clone while it exists.
 ///
 /// ```
@@ -47,12 +47,12 @@ struct Handles {
 
 struct Slot {
     handle: Handle<Image>,
-    /// Whether nobody held a clone in the last search.
+    /// Whether no clone existed at the last search.
     unused: bool,
 }
 
 impl Slot {
-    /// Whether somebody holds a clone of the handle.
+    /// Whether a clone of the handle exists.
     fn is_held(&self) -> bool {
         match &self.handle {
             Handle::Strong(handle) => Arc::strong_count(handle) > 1,
@@ -66,7 +66,7 @@ impl Illustrations {
     /// that [`Project::shown`](crate::project::Project::shown) returns. With
     /// [`DrawPolicy::Off`](crate::plugin::DrawPolicy::Off) it is the file in the folder `pictures`.
     ///
-    /// The handle of a shot stays the same while somebody holds a clone of it.
+    /// The handle of a shot stays the same while a clone of it exists.
     #[must_use]
     pub fn handle(&self, shot: &ShotId) -> Handle<Image> {
         let mut handles = self.handles();
@@ -93,17 +93,17 @@ impl Illustrations {
         self.shipped = Some((server, folder));
     }
 
-    /// The image of a shot whose handle was taken and not released.
+    /// The image of a shot whose handle is in use.
     pub(super) fn taken(&self, shot: &ShotId) -> Option<AssetId<Image>> {
         self.handles().by_shot.get(shot).map(|slot| slot.handle.id())
     }
 
-    /// Calls a function with each shot whose handle was taken and not released.
+    /// Calls a function with each shot whose handle is in use.
     pub(super) fn for_each_shot(&self, f: impl FnMut(&ShotId)) {
         self.handles().by_shot.keys().for_each(f);
     }
 
-    /// The shots and images that were taken since the last call.
+    /// The shots and images of the handles that were created since the last call.
     pub(super) fn take_new(&self) -> Vec<(ShotId, AssetId<Image>)> {
         let mut handles = self.handles();
         let new = std::mem::take(&mut handles.new);
@@ -114,8 +114,8 @@ impl Illustrations {
         new.into_iter().filter_map(with_image).collect()
     }
 
-    /// Drops the handles that nobody held in the last search and now, which frees their images. Returns their
-    /// shots.
+    /// Drops the handles without clones in the last search and in this one, which frees their images. Returns
+    /// their shots.
     pub(super) fn release_unused(&self) -> Vec<ShotId> {
         let mut released = Vec::new();
         self.handles().by_shot.retain(|shot, slot| {

@@ -45,7 +45,7 @@ pub struct Objects {
     tree: Tree,
 }
 
-/// What to select: points and a box, in pixels of the picture. Points are `(column, row)`.
+/// The object to select: points and a box, in pixels of the picture. Points are `(column, row)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SelectionPrompt {
     /// Points on the object.

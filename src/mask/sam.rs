@@ -49,7 +49,7 @@ pub struct Embedding {
     size: (u32, u32),
 }
 
-/// Why [`Sam`] cannot be loaded or run.
+/// An error of loading or running [`Sam`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamError {
@@ -69,7 +69,7 @@ pub enum SamError {
     Weights {
         /// The file.
         path: String,
-        /// What is missing or wrong.
+        /// The reason.
         source: candle_core::Error,
     },
     /// candle failed.

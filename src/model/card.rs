@@ -100,7 +100,7 @@ impl ModelCard {
     /// Creates the card of a package. Reads all weights to hash them.
     ///
     /// # Errors
-    /// When a file cannot be read; [`ModelError::Cancelled`] when interrupted.
+    /// If a file cannot be read; [`ModelError::Cancelled`] if interrupted.
     pub fn new(
         package: &dyn Package,
         grid: Grid,

@@ -1,7 +1,7 @@
 //! The table of the pipelines and components that run here.
 //!
-//! The loader, the [inspector](super::inspect) and the hub all use this table. So a model that is
-//! reported as runnable does load, and only the needed files are downloaded.
+//! The loader, the [inspector](super::inspect) and the hub all use this table. Therefore a model that
+//! is reported as runnable can be loaded, and only the needed files are downloaded.
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub enum Classes {
     AllBut {
         /// The prefix of unsupported class names.
         prefix: &'static str,
-        /// The alternative to name in error messages.
+        /// The supported alternative, for error messages.
         instead: &'static str,
     },
 }
@@ -73,7 +73,7 @@ const fn component(name: &'static str, classes: &'static [&'static str]) -> Comp
     Component { name, classes: Classes::OneOf(classes), has_tensors: true }
 }
 
-/// The files beside the weights that decide how a model draws, relative to the package.
+/// The files besides the weights that affect the pictures of a model, relative to the package.
 pub(super) const CONFIG_FILES: [&str; 10] = [
     INDEX,
     "scheduler/scheduler_config.json",
@@ -170,7 +170,7 @@ impl Index {
     /// Reads the index of a package.
     ///
     /// # Errors
-    /// When it is missing or damaged.
+    /// If it is missing or damaged.
     pub fn read(package: &dyn Package) -> Result<Self, ModelError> {
         package.index().map(Self::new)
     }
@@ -219,7 +219,7 @@ impl Index {
 /// Reads the index of a package, and checks that the pipeline is supported.
 ///
 /// # Errors
-/// When the index is missing or damaged, or [`ModelError::Unsupported`] with the first mismatch.
+/// If the index is missing or damaged, or [`ModelError::Unsupported`] with the first mismatch.
 pub fn runnable_index(package: &dyn Package) -> Result<Index, ModelError> {
     let index = Index::read(package)?;
     match index.mismatches().into_iter().next() {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_of_another_family_is_one_mismatch_that_names_what_runs() {
+    fn a_pipeline_of_another_family_is_one_mismatch_that_names_the_supported_pipelines() {
         let found = index(&[("_class_name", json!("FluxPipeline"))]).mismatches();
         assert_eq!((found.len(), found[0].component), (1, None));
         assert!(found[0].expected.contains("StableDiffusionPipeline"));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scheduler_class_has_one_that_runs() {
+    fn every_scheduler_class_has_a_supported_substitute() {
         assert_eq!(scheduler_for("DDIMScheduler"), "DDIMScheduler");
         assert_eq!(scheduler_for("PNDMScheduler"), "DPMSolverMultistepScheduler");
         assert_eq!(scheduler_for("EulerAncestralDiscreteScheduler"), "EulerDiscreteScheduler");

@@ -1,9 +1,9 @@
-//! Why a file of a model cannot be used.
+//! Errors of the files of a model.
 
 use super::tensors::HeaderError;
 use crate::control::Cancelled;
 
-/// Why a file of a model cannot be used. Each message names the file.
+/// An error of a file of a model. Each message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -15,7 +15,7 @@ pub enum ModelError {
     Missing {
         /// The file.
         file: String,
-        /// What is missing, and what to do.
+        /// The reason, and the remedy.
         hint: String,
     },
     /// A file of the model cannot be read.
@@ -31,7 +31,7 @@ pub enum ModelError {
     Json {
         /// The file.
         file: String,
-        /// The place and the reason.
+        /// The line, the column and the reason.
         source: serde_json::Error,
     },
     /// A JSON file holds a value that is not supported.

@@ -53,7 +53,7 @@ impl Hub {
         Self { endpoint: endpoint.into(), cache: Cache::new(cache.into()) }
     }
 
-    /// Lists what a download of this repository fetches, and downloads nothing. `revision` is a
+    /// Lists the files of a download of this repository, without downloading them. `revision` is a
     /// branch, a tag or a commit.
     ///
     /// # Errors
@@ -69,8 +69,8 @@ impl Hub {
         }
     }
 
-    /// Lists what a download of MobileSAM's weights fetches ([`Sam`](crate::mask::sam::Sam) reads
-    /// them), and downloads nothing.
+    /// Lists the files of a download of MobileSAM's weights, without downloading them.
+    /// [`Sam`](crate::mask::sam::Sam) reads these weights.
     ///
     /// # Errors
     /// If the hub cannot be reached or no longer has the weights.
@@ -87,7 +87,7 @@ impl Hub {
         Ok(listing)
     }
 
-    /// MobileSAM's weights, if they were downloaded before.
+    /// The path of MobileSAM's weights in the cache, if they were downloaded.
     #[must_use]
     pub fn mobile_sam(&self) -> Option<PathBuf> {
         let (repo, file) = MOBILE_SAM;

@@ -1,7 +1,7 @@
 //! Identifies a file or folder, and finds the reasons why it does not run here.
 //!
 //! Inspection is fast and safe. It reads only the headers of weight files. It recognizes a pickle
-//! by its first bytes and never loads it, because that would run the code inside.
+//! by its first bytes and never loads it, because loading would run the code inside.
 //!
 //! [`inspect`] checks files, headers and classes. [`generator::inspect`](crate::generator::inspect)
 //! also checks that the weights match the networks.
@@ -134,7 +134,7 @@ pub enum Obstacle {
         /// `latent_channels` of the autoencoder.
         vae: u64,
     },
-    /// A complete model in a single file.
+    /// The model is a single file.
     #[error(
         "single-file models do not run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
     )]
@@ -150,7 +150,7 @@ pub enum Obstacle {
         "GGUF files do not run yet: get the model as a diffusers folder with .safetensors files"
     )]
     Gguf,
-    /// Not a model.
+    /// The file or folder is not a model.
     #[error(
         "{0}: a model is a diffusers folder (model_index.json, unet/, vae/, text_encoder/, ...)"
     )]
@@ -160,7 +160,7 @@ pub enum Obstacle {
 /// Inspects a file or folder.
 ///
 /// # Errors
-/// When it does not exist, or cannot be read.
+/// If it does not exist, or cannot be read.
 pub fn inspect(path: &Path) -> io::Result<Inspection> {
     if path.metadata()?.is_dir() { folder::inspect(path) } else { single_file::inspect(path) }
 }

@@ -1,4 +1,4 @@
-//! Parsing JSON as Python writes it.
+//! Parsing JSON in the dialect of Python.
 
 use serde_json::Value;
 

@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_file_names_the_licence_where_no_card_does() {
+    fn a_licence_file_names_the_licence_if_the_card_does_not() {
         let read = |name: &str| (name == "LICENSE").then(|| "\n# MIT License\n\nText".to_owned());
         assert_eq!(licence(read).as_deref(), Some("MIT License"));
     }

@@ -52,7 +52,7 @@ pub trait Package: Send + Sync + Debug {
     /// model. Reads all weights, which takes seconds for a large model, so keep the result.
     ///
     /// # Errors
-    /// As [`Self::tensors`]; [`ModelError::Cancelled`] when interrupted.
+    /// As [`Self::tensors`]; [`ModelError::Cancelled`] if interrupted.
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError>;
 
     /// The licence that the model names: in the front matter of its `README.md`, otherwise in the

@@ -55,7 +55,7 @@ pub struct TensorHeader {
     start: u64,
 }
 
-/// Why a file is not a complete safetensors file.
+/// The reason why a file is not a complete safetensors file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -80,14 +80,14 @@ pub enum HeaderError {
     /// The header does not follow the format.
     #[error("its header is damaged ({0}): download the file again")]
     Damaged(String),
-    /// The file ends before its last tensor does.
+    /// The file ends before the end of its last tensor.
     #[error(
         "it is cut off: {missing} bytes are missing, from the tensor `{tensor}` on: download it again"
     )]
     CutOff {
         /// The first incomplete tensor.
         tensor: String,
-        /// Bytes that are missing.
+        /// The number of missing bytes.
         missing: u64,
     },
     /// The file continues after its last tensor.

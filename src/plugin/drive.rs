@@ -26,7 +26,7 @@ use crate::{
     story::Story,
 };
 
-/// How long to wait before a locked art folder is tried again.
+/// The delay before a locked art folder is opened again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Opens the project in a task, because the time to read an art folder grows with the number of pictures.
@@ -62,7 +62,7 @@ impl ProjectOpener {
         self.opening = Some(IoTaskPool::get().spawn(opening));
     }
 
-    /// Opens the project again if another program had locked its art folder.
+    /// Tries again to open the project if another program had locked its art folder.
     fn retry(&mut self) {
         let is_locked = |failure: &Failure| {
             matches!(&*failure.error, ProjectError::Art(ArtError::Locked { .. }))
@@ -143,7 +143,7 @@ fn plan_story(
         (Some(mut project), Some(story)) => match project.set_story(story) {
             Ok(()) => {
                 *status = IllustratorStatus::Ready;
-                // What failed with the same recipe would only fail again.
+                // A shot that failed with the same recipe would only fail again.
                 opener.draw(&mut project, Action::DrawNew);
             }
             Err(error) => status.fail(&mut notices, error.to_string()),

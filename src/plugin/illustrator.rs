@@ -54,7 +54,7 @@ pub struct Illustrator {
     requests: Sender<TaskRequest>,
 }
 
-/// Why a request of an async task has no result.
+/// An error of a request from an async task.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IllustratorError {
@@ -105,8 +105,8 @@ impl Illustrator {
 
     /// Draws another take of a shot, in front of the queue. Resolves to the new take.
     ///
-    /// The result is an error when the storyboard does not have the shot, the drawing fails or is cancelled,
-    /// or the app ends.
+    /// The result is an error if the storyboard does not have the shot, if the drawing fails or is cancelled,
+    /// or if the app ends.
     pub fn draw(&self, shot: &ShotId) -> Drawing {
         let (result, receiver) = bounded(1);
         let (steps, step_receiver) = unbounded();
@@ -118,7 +118,7 @@ impl Illustrator {
 
     /// Applies an action. Resolves to its reply.
     ///
-    /// The result is an error when the project refuses the action, or the app ends.
+    /// The result is an error if the project refuses the action, or if the app ends.
     pub fn apply(&self, action: Action) -> Answer {
         let (sender, receiver) = bounded(1);
         self.send(action.into(), WaitingTask::Answer(sender));

@@ -31,8 +31,8 @@ impl StoryLoader {
     #[must_use]
     pub fn new(formats: StoryFormats) -> Self {
         let all: Vec<_> = formats.extensions().collect();
-        // Games use a short extension like `ron` for other assets too. Bevy finds this loader by the
-        // asset's type, so that only the long one, `story.ron`, has to name it.
+        // Games use a short extension like `ron` for other assets too. Bevy also finds this loader by the
+        // asset's type, so registering the long extension, such as `story.ron`, is enough.
         let is_short = |short: &str| all.iter().any(|long| long.ends_with(&format!(".{short}")));
         let extensions = all.iter().copied().filter(|extension| !is_short(extension)).collect();
         Self { formats, extensions }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loader_leaves_plain_ron_files_to_other_loaders() {
+    fn the_loader_does_not_register_the_extension_ron() {
         let loader = StoryLoader::new(StoryFormats::default());
         assert_eq!(loader.extensions(), ["story.ron"]);
     }

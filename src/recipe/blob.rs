@@ -16,7 +16,7 @@ pub enum Blob {
     Image(Arc<RgbaImage>),
 }
 
-/// Why a blob cannot be encoded or decoded.
+/// An error of encoding or decoding a blob.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlobError {
@@ -37,7 +37,7 @@ pub enum BlobError {
 }
 
 /// The identity of a mask or an image: the blake3 hash of its kind, size and samples, as 64
-/// hexadecimal digits. How a file compresses them does not count.
+/// hexadecimal digits. The compression of a file does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BlobId(String);
@@ -113,7 +113,7 @@ impl BlobId {
     /// Checks a text.
     ///
     /// # Errors
-    /// When it is not 64 hexadecimal digits in lower case.
+    /// If it is not 64 hexadecimal digits in lower case.
     pub fn new(text: impl Into<String>) -> Result<Self, BlobIdError> {
         let text = text.into();
         let fits = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_of_other_sizes_or_samples_have_other_ids() {
+    fn masks_of_different_sizes_or_samples_have_different_ids() {
         let id =
             |width, height, value| BlobId::of_mask(&Mask::from_fn(width, height, |_, _| value));
         assert_eq!(id(4, 2, 1), id(4, 2, 1));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_64_lower_case_digits_are_an_id() {
+    fn an_id_has_64_lower_case_digits() {
         let id = BlobId::of_mask(&Mask::full(1, 1));
         assert_eq!(BlobId::new(id.as_str()).as_ref(), Ok(&id));
         for text in ["", "../../evil", &id.as_str()[1..], &id.as_str().to_uppercase()] {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_survives_its_png_and_another_one_is_refused() {
+    fn a_blob_survives_encoding_as_png_and_another_blob_is_refused() {
         let mask = Blob::Mask(Mask::from_fn(3, 2, |x, y| (x + 90 * y) as u8));
         let image = Blob::Image(Arc::new(RgbaImage::from_fn(3, 2, |x, y| {
             Rgba([x as u8, y as u8, 9, 40 * x as u8])

@@ -1,9 +1,9 @@
 //! The digest that identifies a recipe.
 //!
-//! Every field is fed by its name, and a field at its default feeds nothing. A later version can
-//! therefore add fields without changing the identity of recipes that do not use them.
+//! Each field is digested with its name. Fields at their defaults are left out, so a later version can add
+//! fields without changing the identity of recipes that do not use them.
 
-/// Which encoding the digest has. It only changes when the meaning of a field changes.
+/// The version of the encoding. It only changes when the meaning of a field changes.
 const VERSION: &str = "bevy_illustrator recipe 1";
 
 /// Digests named fields with blake3. A field is the length of its name as a little-endian u32, the
@@ -39,7 +39,7 @@ impl Digester {
         }
     }
 
-    /// Feeds a number that may be unset, for which 0 is a value.
+    /// Feeds a number that may be unset; nothing if it is unset. 0 is fed like any other value.
     pub(super) fn optional_number(&mut self, name: &str, value: Option<impl Into<u64>>) {
         if let Some(value) = value {
             self.bytes(name, &value.into().to_le_bytes());
@@ -55,7 +55,7 @@ impl Digester {
         }
     }
 
-    /// Feeds the digest of fields of their own, also if they feed nothing.
+    /// Feeds the digest of nested fields, even if they feed nothing.
     pub(super) fn nested(&mut self, name: &str, feed: impl FnOnce(&mut Self)) {
         let mut nested = Self(blake3::Hasher::new());
         feed(&mut nested);
@@ -82,7 +82,7 @@ mod tests {
         },
     };
 
-    /// Every field at another value than its default.
+    /// A recipe in which no field has its default value.
     fn full() -> Recipe {
         let part = Part {
             name: "sky".to_owned(),
@@ -123,7 +123,7 @@ mod tests {
 
     /// Computed with Python's `blake3` from the encoding that [`Digester`](super::Digester) documents.
     #[test]
-    fn identities_are_those_of_an_independent_implementation() {
+    fn identities_match_an_independent_implementation() {
         let plain = Recipe::new("a bay", Size::new(384, 224), "sketch");
         for (recipe, id) in [
             (plain, "a3105bc9430d7a639501c0ef738fa1c95df747d215961b44575a1a544dce37a1"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_at_its_default_changes_no_identity() {
+    fn a_field_at_its_default_does_not_change_the_identity() {
         let digest = |feed: fn(&mut super::Digester)| {
             let mut digest = super::Digester::new();
             digest.text("prompt", "a bay");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_value_in_another_field_is_another_identity() {
+    fn the_same_value_in_another_field_gives_another_identity() {
         let recipe = |prompt: &str, negative_prompt: &str| Recipe {
             negative_prompt: negative_prompt.to_owned(),
             ..Recipe::new(prompt, Size::new(8, 8), "m")

@@ -39,7 +39,7 @@ pub struct EditFile {
     pub style: String,
     /// The parts, from top to bottom.
     pub parts: Vec<PartEntry>,
-    /// The crop that the model is given, in pixels. By default it is chosen around the parts.
+    /// The crop that the model receives, in pixels. By default it is chosen around the parts.
     #[serde(default)]
     pub context: Option<Area>,
 }
@@ -83,7 +83,7 @@ pub struct PartEntry {
     pub scribble: Option<PathBuf>,
 }
 
-/// Why an edit file cannot be used.
+/// An error of an edit file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditFileError {
@@ -92,7 +92,7 @@ pub enum EditFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The I/O error.
         source: io::Error,
     },
     /// The text cannot be parsed.
@@ -112,7 +112,7 @@ pub enum EditFileError {
     Mask {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: MaskError,
     },
     /// A scribble cannot be decoded.
@@ -122,11 +122,11 @@ pub enum EditFileError {
     Scribble {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: image::ImageError,
     },
-    /// A part has no pixels.
-    #[error("part `{part}` has neither a mask nor a scribble: add the one or the other")]
+    /// A part has neither a mask nor a scribble.
+    #[error("part `{part}` has neither a mask nor a scribble: add one of them")]
     NoMask {
         /// Its name, or its number.
         part: String,

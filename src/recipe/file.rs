@@ -1,7 +1,7 @@
-//! Recipes as this and older versions write them into files.
+//! Recipes in files of this and older versions.
 //!
-//! Older versions wrote masks and scribbles into the recipe, as base64 PNGs. [`RecipeFile::recipe`] replaces them by their
-//! ids.
+//! Older versions wrote masks and scribbles into the recipe, as base64 PNGs. [`RecipeFile::recipe`] replaces them with
+//! their ids.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
@@ -52,7 +52,7 @@ struct PartFile {
     scribble: Option<BlobText>,
 }
 
-/// The text that stands for a mask or a scribble: its id, or a base64 PNG.
+/// A mask or a scribble as text: its id, or a base64 PNG.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct BlobText(String);
@@ -65,20 +65,20 @@ pub(crate) struct InlineBlob {
     is_mask: bool,
 }
 
-/// Why a mask or a scribble in a file cannot be read.
+/// An error of decoding a mask or a scribble in a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InlineBlobError {
-    /// It is not base64.
+    /// The text is not base64.
     #[error("a mask or scribble in the recipe is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
-    /// It is not a PNG.
+    /// The data is not a PNG.
     #[error("a mask or scribble in the recipe is damaged: {0}")]
     Blob(#[from] BlobError),
 }
 
 impl InlineBlob {
-    /// A short text that differs between different blobs.
+    /// A short key that identifies the blob.
     pub(crate) fn key(&self) -> String {
         let kind = if self.is_mask { "mask" } else { "image" };
         format!("{kind} {}", blake3::hash(self.text.as_bytes()).to_hex())

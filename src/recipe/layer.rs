@@ -57,8 +57,8 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The marks of the picture that `edit` makes of the marked one. Layers that were drawn again lose their scribble,
-    /// which is in the picture now, and their verdict, which was about the old picture.
+    /// The marks of the edited picture. Redrawn layers lose their scribble, because it is in the picture now, and their
+    /// verdict, because it was about the old picture.
     #[must_use]
     pub fn after(&self, edit: &PictureEdit) -> Self {
         let mut marks = self.clone();
@@ -120,7 +120,7 @@ pub fn redo_disliked(layers: &[Layer]) -> Vec<Part> {
     parts
 }
 
-/// Describes parts as on a button: `Replace sky, keep face`.
+/// Describes parts for a button: `Replace sky, keep face`.
 #[must_use]
 pub fn in_words(parts: &[Part]) -> String {
     part::in_words(parts.iter().map(|part| (part.edit.kind, part.name.as_str())))
@@ -188,10 +188,7 @@ mod tests {
         let parts = redo_disliked(&layers());
         assert_eq!(in_words(&parts), "Keep face, refine sky, refine boat, remove painter");
         assert_eq!(parts[1].edit.words, "SKY");
-        assert_eq!(
-            parts[3].edit.words, "PAINTER",
-            "words of what is removed, not of what is drawn"
-        );
+        assert_eq!(parts[3].edit.words, "PAINTER", "the words name the object to remove");
         assert!(parts.iter().all(|part| part.edit.check().is_ok()));
         assert!(parts[1..].iter().all(|part| part.edit.strength() == 1.0));
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::{Blob, EditKind, PartEdit};
 use crate::mask::{Mask, text};
 
-/// A part of a picture and its edit. [`PartRecipe`](super::PartRecipe) is the same in a recipe.
+/// A part of a picture and its edit. In a recipe it is a [`PartRecipe`](super::PartRecipe).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// Its name.
@@ -50,7 +50,7 @@ impl Part {
     }
 }
 
-/// Describes edits as on a button: `Replace sky, keep face`.
+/// Describes edits for a button: `Replace sky, keep face`.
 pub(super) fn in_words<'a>(edits: impl IntoIterator<Item = (EditKind, &'a str)>) -> String {
     let words = |(kind, name): (EditKind, &str)| format!("{} {name}", kind.name());
     let text = edits.into_iter().map(words).collect::<Vec<_>>().join(", ");

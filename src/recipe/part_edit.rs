@@ -1,24 +1,24 @@
-//! What is done to a part of a picture, and how.
+//! The edit of a part of a picture.
 
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digester;
 
-/// What is done to a part of a picture.
+/// The kind of the edit of a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EditKind {
-    /// Keep every pixel unchanged, also where parts below would change it.
+    /// Keep every pixel unchanged, even where parts below would change it.
     #[default]
     Keep,
-    /// Redraw what is there, starting from its pixels.
+    /// Redraw the part, starting from its pixels.
     Refine,
     /// Draw something else in its place.
     Replace,
     /// Draw something new, starting from a scribble if there is one.
     Add,
-    /// Remove what is there. The gap is filled from its surroundings and drawn as "an empty scene".
+    /// Remove the contents of the part. The gap is filled from its surroundings and drawn as "an empty scene".
     Remove,
-    /// Strengthen what is there.
+    /// Increase the contrast of the part.
     Embolden,
 }
 
@@ -27,18 +27,18 @@ pub enum EditKind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartEdit {
-    /// What is done.
+    /// The kind of the edit.
     pub kind: EditKind,
-    /// The prompt of the part. For [`EditKind::Remove`] it names what to remove. If it is empty, the prompt of the whole
+    /// The prompt of the part. For [`EditKind::Remove`] it names the object to remove. If it is empty, the prompt of the whole
     /// picture is used.
     pub words: String,
     /// The negative prompt of the part.
     #[serde(alias = "unwanted")]
     pub negative_prompt: String,
-    /// The fraction of the denoising that is redone, above 0 and at most 1: 0.2 to 0.4 polishes, 0.5 to 0.7 changes, and
-    /// from 0.8 on little of the old picture is left.
+    /// The denoising strength, above 0 and at most 1: the fraction of the steps that are run. 0.2 to 0.4 polishes, 0.5
+    /// to 0.7 changes, and from 0.8 on little of the old picture is left.
     pub strength: Option<f32>,
-    /// How much [`EditKind::Embolden`] strengthens the part, above 0 and at most 2.
+    /// The strength of [`EditKind::Embolden`], above 0 and at most 2.
     pub amount: Option<f32>,
     /// The seed of the part's own noise. By default the part uses the noise of the picture.
     pub seed: Option<u64>,
@@ -48,7 +48,7 @@ pub struct PartEdit {
     pub feather: Option<u32>,
 }
 
-/// Why an edit is refused.
+/// An invalid edit of a part.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartEditError {
@@ -66,7 +66,7 @@ pub enum PartEditError {
     /// The edit needs a prompt.
     #[error("{0:?} needs words: describe what the part shows")]
     NoWords(EditKind),
-    /// A mask that is grown or feathered so far would cover any picture.
+    /// `grow` or `feather` is out of range.
     #[error("{what} {pixels} is out of range: give at most {MAX_REACH} pixels")]
     Reach {
         /// `grow` or `feather`.
@@ -86,7 +86,7 @@ pub const MAX_AMOUNT: f32 = 2.0;
 pub const MAX_REACH: u32 = 1024;
 
 impl EditKind {
-    /// All kinds, in the order in which they are offered.
+    /// All kinds, in the order of menus.
     pub const ALL: [Self; 6] =
         [Self::Keep, Self::Refine, Self::Replace, Self::Add, Self::Remove, Self::Embolden];
 
@@ -124,7 +124,7 @@ impl PartEdit {
         Self { kind, ..Self::default() }
     }
 
-    /// The strength: the own one, or the default of the kind.
+    /// The strength, or the default of the kind if it is unset.
     #[must_use]
     pub fn strength(&self) -> f32 {
         match self.kind {
@@ -133,7 +133,7 @@ impl PartEdit {
         }
     }
 
-    /// The amount: the own one, or the default; 0 for every kind but [`EditKind::Embolden`].
+    /// The amount, or the default if it is unset. 0 for every kind but [`EditKind::Embolden`].
     #[must_use]
     pub fn amount(&self) -> f32 {
         match self.kind {
@@ -145,7 +145,7 @@ impl PartEdit {
     /// Checks that the numbers are in range, and that the edit has a prompt if it needs one.
     ///
     /// # Errors
-    /// The first fault, with its value.
+    /// The first invalid value.
     pub fn check(&self) -> Result<(), PartEditError> {
         if let Some(strength) = self.strength
             && !(strength > 0.0 && strength <= 1.0)

@@ -17,7 +17,7 @@ pub struct PictureEdit {
     pub style: String,
     /// The parts, from top to bottom. Pixels outside all parts are kept.
     pub parts: Vec<PartRecipe>,
-    /// The crop that the model is given, in pixels, if the author chose one. It is extended to whole latents and to the
+    /// The crop that the model receives, in pixels, if the author chose one. It is extended to whole latents and to the
     /// model's minimum size.
     pub context: Option<Area>,
     /// The first recipe of the edit, shared by all of its takes and propagations: see
@@ -66,13 +66,13 @@ impl PictureEdit {
         self.parts.iter().flat_map(|part| [&part.mask].into_iter().chain(&part.scribble))
     }
 
-    /// Describes the edit as on a button: `Replace sky, keep face`.
+    /// Describes the edit for a button: `Replace sky, keep face`.
     #[must_use]
     pub fn in_words(&self) -> String {
         part::in_words(self.parts.iter().map(|part| (part.edit.kind, part.name.as_str())))
     }
 
-    /// Whether two edits draw the same picture. Parent, origin and the names of parts do not matter.
+    /// Whether two edits draw the same picture. Ignores the parent, the origin and the names of parts.
     pub(super) fn draws_the_same(&self, other: &Self) -> bool {
         fn decides(part: &PartRecipe) -> (&BlobId, &PartEdit, Option<&BlobId>) {
             (&part.mask, &part.edit, part.scribble.as_ref())
@@ -133,7 +133,7 @@ mod tests {
     };
 
     #[test]
-    fn edits_are_takes_of_each_other_exactly_when_their_identities_are_equal() {
+    fn edits_draw_the_same_picture_exactly_if_their_identities_are_equal() {
         let part = |name: &str| PartRecipe {
             name: name.to_owned(),
             mask: BlobId::of_mask(&Mask::full(2, 2)),

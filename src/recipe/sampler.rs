@@ -1,4 +1,4 @@
-//! How pictures are sampled: what was requested, and what a model makes of it.
+//! Samplers: the requested settings, and the settings after the defaults of a model are filled in.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -60,7 +60,7 @@ pub(super) fn same_request(model: &str, a: &Sampler, b: &Sampler) -> bool {
 }
 
 impl Sampler {
-    /// What a model with these defaults draws with.
+    /// Fills unset fields with the defaults of a model.
     #[must_use]
     pub fn resolve(&self, defaults: &ModelDefaults) -> ResolvedSampler {
         ResolvedSampler {
@@ -71,9 +71,9 @@ impl Sampler {
         }
     }
 
-    /// Whether a picture that was requested with `requested` and drawn with `drawn` is what this
-    /// sampler requests: each field was requested the same, unset included, or has the value that
-    /// the picture was drawn with.
+    /// Whether this sampler requests the picture that was requested with `requested` and drawn with
+    /// `drawn`. Each field must equal the requested one, unset included, or the value that the picture
+    /// was drawn with.
     #[must_use]
     pub fn is_met_by(&self, requested: &Self, drawn: &ResolvedSampler) -> bool {
         fn met<T: PartialEq>(now: Option<&T>, requested: Option<&T>, drawn: &T) -> bool {
@@ -95,7 +95,7 @@ impl Sampler {
 }
 
 impl Default for ResolvedSampler {
-    /// What the built-in model draws with.
+    /// The defaults of the built-in model.
     fn default() -> Self {
         Sampler::default().resolve(&ModelDefaults::built_in())
     }
@@ -103,7 +103,7 @@ impl Default for ResolvedSampler {
 
 /// Reads a scheduler by any of its names. RON files of older versions have it without quotes.
 fn scheduler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    /// Read through serde's buffer, for which RON turns an identifier into text.
+    /// Untagged, so that RON passes an identifier as text through serde's buffer.
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Name {
@@ -125,15 +125,15 @@ pub(super) struct SamplerFile {
     steps: Option<u32>,
     guidance_scale: Option<f32>,
     guidance_rescale: Option<f32>,
-    /// The guidance scale, as versions wrote it that could not leave values unset.
+    /// The guidance scale in files of versions without unset values.
     guidance: Option<f32>,
 }
 
 impl SamplerFile {
     /// The sampler that was requested from a model.
     ///
-    /// Older versions wrote their defaults where nobody had chosen a value; for the built-in model, whose
-    /// defaults they were, these are unset here. The oldest did not rescale guidance.
+    /// Older versions wrote the defaults of the built-in model into unset fields. For that model, such fields
+    /// become unset again. The oldest versions did not rescale guidance.
     pub(super) fn requested(self, model: &str) -> Sampler {
         let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, guidance } =
             self;
@@ -204,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_stays_current_when_the_author_sets_what_it_was_drawn_with() {
+    fn a_picture_stays_current_when_the_author_sets_the_values_that_it_was_drawn_with() {
         let unset = Sampler::default();
         let drawn = unset.resolve(&ModelDefaults::built_in());
         let rescale = |value| Sampler { guidance_rescale: value, ..Sampler::default() };
         assert!(unset.is_met_by(&unset, &drawn));
         assert!(rescale(Some(0.5)).is_met_by(&unset, &drawn));
         assert!(!rescale(Some(0.4)).is_met_by(&unset, &drawn));
-        assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "it was asked for by its value");
+        assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "the requested value was unset");
     }
 }

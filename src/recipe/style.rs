@@ -1,4 +1,4 @@
-//! The one look of a whole story.
+//! The style of a whole story.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,28 +11,28 @@ use bevy::prelude::{Reflect, ReflectDefault};
 /// The name of the model that ships with the crate.
 pub const BUILT_IN_MODEL: &str = "sketch";
 
-/// The style sheet of a story: what all of its pictures share.
+/// The style of a story: the settings that all of its pictures share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct Style {
-    /// Words that end every prompt.
+    /// Words that are appended to every prompt.
     pub words: String,
-    /// What no picture may show.
+    /// The negative prompt of every picture.
     #[serde(alias = "unwanted")]
     pub negative_prompt: String,
-    /// [`BUILT_IN_MODEL`] or a diffusers folder, from where the program runs if its path is relative.
+    /// [`BUILT_IN_MODEL`] or a diffusers folder. A relative path starts at the working directory.
     pub model: String,
-    /// How pictures are sampled.
+    /// The sampler of all pictures.
     pub sampler: Sampler,
     /// Size for each kind of shot.
     pub sizes: Sizes,
-    /// What all seeds of the story grow from.
+    /// The seed from which the seeds of all pictures are derived.
     pub seed: u64,
 }
 
-/// Picture sizes for each kind of shot. A size that is `None` follows the native size of the model, in
-/// the aspect of the kind.
+/// The picture size for each kind of shot. A size that is `None` follows the native size of the model, with the
+/// aspect ratio of the kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
@@ -65,7 +65,7 @@ impl Default for Style {
 }
 
 impl Style {
-    /// The style with every size set: those that are unset follow the model.
+    /// The style with every size set. Unset sizes follow the model.
     #[must_use]
     pub fn with_sizes_of(&self, defaults: &ModelDefaults) -> Self {
         Self { sizes: self.sizes.resolve(defaults), ..self.clone() }
@@ -79,7 +79,7 @@ impl Sizes {
         Self { background: Some(size), portrait: Some(size), moment: Some(size), item: Some(size) }
     }
 
-    /// The sizes with those that are unset in the native size of a model, in eighths of its sides.
+    /// The sizes with every size set. Unset sizes follow the native size of a model, in eighths of its sides.
     #[must_use]
     pub fn resolve(&self, defaults: &ModelDefaults) -> Self {
         let [width, height] = defaults.size;

@@ -30,7 +30,7 @@ impl Bookmark {
     /// Saves a reader's position.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, reader: &Reader) -> io::Result<()> {
         fs::write(&self.path, ron::to_string(reader).map_err(io::Error::other)?)
     }

@@ -62,7 +62,7 @@ pub(crate) struct Edit {
 #[derive(Serialize)]
 struct Edited {
     file: PathBuf,
-    /// The crop that the model was given, in pixels.
+    /// The crop that the model received, in pixels.
     context_box: Area,
     /// The number of pixels that may have changed.
     changed: usize,

@@ -13,7 +13,7 @@ use bevy_illustrator::{
 
 use crate::output::count;
 
-/// Why a command failed. Printed on stderr.
+/// The error of a command. Printed on stderr.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The story file cannot be read.
@@ -47,7 +47,7 @@ pub(crate) enum Failure {
     Model {
         /// The file or folder.
         path: PathBuf,
-        /// Why it cannot run.
+        /// The reasons why it cannot run.
         obstacles: Vec<bevy_illustrator::model::inspect::Obstacle>,
     },
     /// Some pictures could not be drawn.

@@ -150,7 +150,7 @@ mod download {
         }
     }
 
-    /// Asks on stderr. No answer means no.
+    /// Asks for consent on stderr. An empty answer means no.
     fn agreed() -> Result<bool, Failure> {
         eprint!("Download it? [y/N] ");
         io::stderr().flush()?;

@@ -88,7 +88,7 @@ impl SamplingOptions {
     /// The model's package.
     ///
     /// # Errors
-    /// When it does not exist, or does not run here.
+    /// If it does not exist, or does not run here.
     pub(crate) fn package(&self) -> Result<Box<dyn Package>, Failure> {
         let model = self.model_name();
         check_model(&model)?;

@@ -27,7 +27,7 @@ use crate::{
     progress::{DrawProgress, format_duration},
 };
 
-/// How often progress is polled.
+/// The time between two polls of the progress.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 #[derive(Debug, clap::Args)]

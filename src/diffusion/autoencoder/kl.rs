@@ -126,7 +126,7 @@ impl AutoencoderKL {
     /// variance of raw latents, each (batch, channels, height / scale, width / scale).
     ///
     /// # Errors
-    /// When cancelled, or when shapes do not fit.
+    /// If cancelled, or if the shapes do not match.
     pub fn moments(
         &self,
         image: &Tensor,
@@ -145,7 +145,7 @@ impl AutoencoderKL {
     /// Decodes raw latents. They are not in the denoiser's scale.
     ///
     /// # Errors
-    /// When cancelled, or when shapes do not fit.
+    /// If cancelled, or if the shapes do not match.
     pub fn decode_raw(
         &self,
         raw: &Tensor,

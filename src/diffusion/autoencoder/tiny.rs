@@ -121,7 +121,7 @@ impl AutoencoderTiny {
     /// Encodes pictures in -1..=1, (batch, 3, height, width), as raw latents.
     ///
     /// # Errors
-    /// When cancelled, or when shapes do not fit.
+    /// If cancelled, or if the shapes do not match.
     pub fn encode_raw(
         &self,
         image: &Tensor,
@@ -133,7 +133,7 @@ impl AutoencoderTiny {
     /// Decodes raw latents as pictures in about -1..=1.
     ///
     /// # Errors
-    /// When cancelled, or when shapes do not fit.
+    /// If cancelled, or if the shapes do not match.
     pub fn decode_raw(
         &self,
         raw: &Tensor,

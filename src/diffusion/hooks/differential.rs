@@ -22,7 +22,7 @@ pub struct Differential {
     steps: usize,
 }
 
-/// How the denoiser sees latents that are not denoised yet.
+/// The input of the denoiser at latents that are not denoised yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Surroundings {
     /// With the noise of the current step, as in diffusers.

@@ -87,7 +87,7 @@ impl LatentColours {
     /// Fits the map to an autoencoder.
     ///
     /// # Errors
-    /// When decoding fails or is interrupted.
+    /// If decoding fails or is interrupted.
     pub fn fit(
         autoencoder: &dyn Autoencoder,
         device: &Device,
@@ -120,7 +120,7 @@ impl LatentColours {
     /// The colours of latents, (1, channels, height, width), one pixel per latent.
     ///
     /// # Errors
-    /// When shapes do not fit.
+    /// If the shapes do not match.
     pub fn preview(&self, latents: &Tensor) -> candle_core::Result<RgbImage> {
         let colours = latents.conv2d(&self.weights, 0, 1, 1, 1)?.broadcast_add(&self.bias)?;
         pixels::rgb(&colours)

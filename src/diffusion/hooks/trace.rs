@@ -42,7 +42,7 @@ impl Trace {
     /// Writes all tensors to one safetensors file.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DiffusionError> {
         Ok(candle_core::safetensors::save(&self.0, path)?)
     }
@@ -50,7 +50,7 @@ impl Trace {
     /// Records the blend mask and the crop of an edit.
     ///
     /// # Errors
-    /// When candle cannot copy a tensor.
+    /// If candle cannot create a tensor.
     pub fn record_plan(&mut self, plan: &EditPlan) -> Result<(), DiffusionError> {
         let (width, height) = plan.blend_mask.size();
         let shape = (1, 1, height as usize, width as usize);

@@ -11,7 +11,7 @@ use crate::model::parse_json;
 #[derive(Clone, Debug, Default)]
 pub struct SchedulerConfig(Map<String, Value>);
 
-/// Why a scheduler cannot be set up.
+/// An error of setting up a scheduler.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchedulerError {
@@ -23,7 +23,7 @@ pub enum SchedulerError {
         /// The known class names.
         known: String,
     },
-    /// Not a JSON object.
+    /// The file is not a JSON object.
     #[error("scheduler_config.json is not a JSON object: {0}")]
     Json(#[from] serde_json::Error),
     /// A field has a value that this scheduler does not support.
@@ -66,7 +66,7 @@ impl SchedulerConfig {
     /// finite numbers.
     ///
     /// # Errors
-    /// [`SchedulerError::Json`] when it is not a JSON object.
+    /// [`SchedulerError::Json`] if it is not a JSON object.
     pub fn from_json(text: &str) -> Result<Self, SchedulerError> {
         Self::from_value(parse_json(text.as_bytes())?)
     }
@@ -74,7 +74,7 @@ impl SchedulerConfig {
     /// The fields of a parsed file.
     ///
     /// # Errors
-    /// [`SchedulerError::Json`] when it is not a JSON object.
+    /// [`SchedulerError::Json`] if it is not a JSON object.
     pub fn from_value(value: Value) -> Result<Self, SchedulerError> {
         Ok(Self(serde_json::from_value(value)?))
     }
@@ -82,7 +82,7 @@ impl SchedulerConfig {
     /// The number of trained timesteps. The default is 1000.
     ///
     /// # Errors
-    /// When the field is not a whole number from 1 to a million.
+    /// If the field is not a whole number from 1 to a million.
     pub fn num_train_timesteps(&self) -> Result<usize, SchedulerError> {
         const FIELD: &str = "num_train_timesteps";
         match self.count(FIELD, 1000)? {
@@ -129,7 +129,7 @@ impl SchedulerConfig {
         }
     }
 
-    /// One of the given words. `None` if the field is missing.
+    /// The value for the word in the field. `None` if the field is missing.
     pub(super) fn choice<T: Copy>(
         &self,
         field: &'static str,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn infinity_as_python_writes_it_is_read() {
+    fn infinity_in_the_notation_of_python_is_read() {
         let json = r#"{"lambda_min_clipped": -Infinity, "_class_name": "Infinity"}"#;
         let config = SchedulerConfig::from_json(json).unwrap();
         assert_eq!(config.number("lambda_min_clipped").unwrap(), Some(-1e308));

@@ -28,7 +28,7 @@ impl SigmaSpacing {
         }
     }
 
-    /// `steps` sigmas between the two, in descending order. `None` if they follow the timesteps.
+    /// `steps` sigmas from `largest` to `smallest`, in descending order. `None` if they follow the timesteps.
     /// The config's `sigma_max` and `sigma_min` take precedence over the arguments.
     pub fn between(
         self,

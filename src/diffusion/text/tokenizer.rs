@@ -127,7 +127,7 @@ impl ClipTokenizer {
     /// [`Self::length`].
     ///
     /// # Errors
-    /// When the tokenizer cannot read the text.
+    /// If the tokenizer cannot read the text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
         let encoding = self.tokenizer.encode_fast(text, false).map_err(|error| {
             DiffusionError::Tokenizer { file: self.file.clone(), reason: error.to_string() }

@@ -144,7 +144,7 @@ impl Tree {
         sums
     }
 
-    /// How much a node stands out: the ratio of its contrast to its sibling and the contrast inside it.
+    /// The prominence of a node: the ratio of its contrast to its sibling and the contrast inside it.
     pub fn persistence(&self, node: usize) -> f32 {
         let node = &self.nodes[node];
         node.parent.map_or(0.0, |parent| self.nodes[parent].contrast / node.contrast.max(NOISE))

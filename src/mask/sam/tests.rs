@@ -83,7 +83,7 @@ fn compare_both(what: &str, found: Vec<f32>) {
     compare(what, "none", found, TOLERANCE_OF_GELU);
 }
 
-/// Takes every `step`th value along each dimension from `first` on.
+/// Selects every `step`th value along each dimension, starting at `first`.
 fn subsample(tensor: &Tensor, first: usize, step: usize) -> Vec<f32> {
     let mut result = tensor.clone();
     for dim in first..tensor.rank() {

@@ -25,7 +25,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// # Errors
-    /// [`HubError::Endpoint`] when `url` is not an absolute HTTP URL.
+    /// [`HubError::Endpoint`] if `url` is not an absolute HTTP URL.
     pub(super) fn parse(url: &str) -> Result<Self, HubError> {
         let uri = url.parse::<Uri>().ok();
         uri.and_then(|uri| Self::of(&uri))
@@ -146,10 +146,8 @@ fn redirect(from: &Uri, response: &Response<Body>) -> Result<Option<Uri>, HubErr
 }
 
 /// An absolute HTTP URL.
-fn parse(target: &str, asked: &str) -> Result<Uri, HubError> {
-    target
-        .parse::<Uri>()
-        .ok()
-        .filter(|uri| Origin::of(uri).is_some())
-        .ok_or_else(|| HubError::Redirect { url: asked.to_owned(), location: target.to_owned() })
+fn parse(target: &str, requested: &str) -> Result<Uri, HubError> {
+    target.parse::<Uri>().ok().filter(|uri| Origin::of(uri).is_some()).ok_or_else(|| {
+        HubError::Redirect { url: requested.to_owned(), location: target.to_owned() }
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-/// Why a download failed.
+/// An error of a download.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {

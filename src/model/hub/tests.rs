@@ -280,7 +280,7 @@ fn an_unknown_repository_and_one_without_a_model_are_refused() {
 }
 
 #[test]
-fn mobile_sam_is_one_file_that_is_found_again() {
+fn mobile_sam_is_downloaded_as_one_file_and_found_in_the_cache() {
     let (repo, file) = MOBILE_SAM;
     let mut fake = Fake::new(&[("sam_vit_b_01ec64.safetensors", b"never"), (file, &[3; 50])]);
     fake.repo = repo;

@@ -33,8 +33,8 @@ impl FolderPackage {
     /// Opens the folder at `path`. Files are read on demand.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] when there is no such folder or it is not a model,
-    /// [`ModelError::Pickle`] when `path` is a single pickled checkpoint.
+    /// [`ModelError::Missing`] if there is no such folder or it is not a model,
+    /// [`ModelError::Pickle`] if `path` is a single pickled checkpoint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let file = path.display().to_string();

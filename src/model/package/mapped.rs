@@ -10,9 +10,8 @@ use crate::{
     model::{ModelError, tensors::TensorSource},
 };
 
-/// Another package, with each source of tensors wrapped in another one: for
-/// [shapes](crate::model::tensors::ShapesOnly) without values, or for
-/// [cancelling](crate::model::tensors::Interruptible).
+/// Wraps each tensor source of another package, for example in [`ShapesOnly`](crate::model::tensors::ShapesOnly) or
+/// [`Interruptible`](crate::model::tensors::Interruptible).
 pub struct MappedPackage<'a, F> {
     package: &'a dyn Package,
     wrap: F,

@@ -63,7 +63,7 @@ fn the_hash_of_the_built_in_model_is_that_of_its_concatenated_weight_files() {
 }
 
 #[test]
-fn one_bit_of_one_weight_changes_the_hash_and_not_the_configuration_hash() {
+fn one_bit_of_one_weight_changes_only_the_weight_hash() {
     let (folder, package) = copy();
     let (before, configs) = (hash(&package), config_hash(&package).unwrap());
     let mut bytes = fs::read(folder.path().join(UNET)).unwrap();
@@ -74,7 +74,7 @@ fn one_bit_of_one_weight_changes_the_hash_and_not_the_configuration_hash() {
 }
 
 #[test]
-fn scheduler_and_tokenizer_change_the_configuration_hash_and_not_the_hash() {
+fn scheduler_and_tokenizer_change_only_the_configuration_hash() {
     let (folder, package) = copy();
     for file in ["scheduler/scheduler_config.json", "tokenizer/tokenizer.json", "unet/config.json"]
     {
@@ -108,7 +108,7 @@ fn a_missing_folder_or_file_is_named() {
 }
 
 #[test]
-fn a_truncated_weight_file_is_reported_as_cut_off() {
+fn a_truncated_weight_file_is_reported_as_truncated() {
     let (folder, package) = copy();
     let path = folder.path().join(UNET);
     let bytes = fs::read(&path).unwrap();
@@ -139,7 +139,7 @@ fn files_that_only_look_like_weights_are_refused() {
 }
 
 #[test]
-fn shards_are_read_as_one_and_half_precision_is_found() {
+fn shards_and_half_precision_weights_are_read() {
     let folder = unet_only();
     let tensor = Tensor::new(&[1.5_f32, -2.0], &Device::Cpu).unwrap();
     let half = tensor.to_dtype(DType::F16).unwrap();
@@ -185,7 +185,7 @@ fn a_shard_index_cannot_reach_outside_its_folder() {
 }
 
 #[test]
-fn shapes_are_given_without_values() {
+fn shapes_are_read_without_values() {
     let built_in = EmbeddedPackage::built_in();
     let (whole, shapes) = (
         built_in.tensors("unet").unwrap(),

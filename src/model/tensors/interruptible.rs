@@ -5,11 +5,11 @@ use candle_core::{DType, Device, Tensor};
 use super::TensorSource;
 use crate::{control::Interrupt, model::ModelError};
 
-/// Another source, which checks an interrupt before each tensor.
+/// Wraps another source and checks an interrupt before each tensor.
 pub struct Interruptible {
     /// The tensors.
     pub source: Box<dyn TensorSource>,
-    /// Cancels or pauses.
+    /// Cancels or pauses loading.
     pub interrupt: Interrupt,
 }
 

@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use super::TensorSource;
 use crate::model::ModelError;
 
-/// Zeros in the shapes of another source's tensors. With them a network can be built, and
-/// mismatched shapes found, without reading the weights. Each tensor stores only one number.
+/// Zeros in the shapes of another source's tensors. They suffice to build a network and to find mismatched
+/// shapes without reading the weights. Each tensor stores only one number.
 pub struct ShapesOnly(pub Box<dyn TensorSource>);
 
 impl TensorSource for ShapesOnly {

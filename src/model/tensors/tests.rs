@@ -27,7 +27,7 @@ fn tensors_are_listed_with_shapes_and_counted() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_anywhere_is_reported_as_cut_off() {
+fn a_file_truncated_at_any_byte_is_reported_as_truncated() {
     let whole = file(TWO, 16);
     for length in 0..whole.len() {
         let error = read(&whole[..length]).unwrap_err();

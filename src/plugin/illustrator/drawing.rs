@@ -24,7 +24,7 @@ pub struct Drawing {
 
 /// The steps of a [`Drawing`], in order. The stream ends when the drawing ends.
 ///
-/// Steps that are done between two frames of the app are one item.
+/// Steps between two frames of the app are combined into one item.
 pub struct Steps(Pin<Box<Receiver<Progress>>>);
 
 impl Drawing {

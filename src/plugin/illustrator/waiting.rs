@@ -51,7 +51,7 @@ impl WaitingTasks {
         requests
     }
 
-    /// Passes an answer to the task that waits for it. `project` is there unless the answer is an error.
+    /// Passes an answer to the task that waits for it. `project` is `None` only if the answer is an error.
     pub(crate) fn answer(
         &mut self,
         id: ActionId,
@@ -75,7 +75,7 @@ impl WaitingTasks {
         }
     }
 
-    /// Passes updates on to the tasks. Call it after each poll of the project, also without updates.
+    /// Passes updates on to the tasks. Call it after each poll of the project, even if there are no updates.
     pub(crate) fn update(&mut self, updates: &[Update], project: &Project) {
         for update in updates {
             if let Update::Applied { id, result } = update {
@@ -136,7 +136,7 @@ impl WaitingTasks {
 }
 
 impl QueuedDrawing {
-    /// Whether this drawing made a take.
+    /// Whether this drawing produced the take.
     fn has_drawn(&self, shot: &ShotId, take: &TakeId, project: &Project) -> bool {
         self.sender.shot == *shot
             && self.recipe.as_ref().is_none_or(|recipe| {
@@ -146,7 +146,7 @@ impl QueuedDrawing {
 }
 
 impl Drop for WaitingTasks {
-    /// Ends the futures of requests that nobody received.
+    /// Ends the futures of requests that were not received.
     fn drop(&mut self) {
         self.inbox.close();
         while self.inbox.try_recv().is_ok() {}

@@ -137,7 +137,7 @@ fn a_model_of_another_family_names_the_families_that_run() {
 }
 
 #[test]
-fn a_component_and_an_empty_folder_are_not_models() {
+fn a_single_component_and_an_empty_folder_are_not_models() {
     let found = inspect(&built_in().join("unet")).expect("readable");
     assert_eq!(found.kind, ModelKind::Component("UNet2DConditionModel".to_owned()));
     assert_eq!(found.obstacles, [Obstacle::OnePart]);
