@@ -1,7 +1,7 @@
 //! Actions from code: draw another take after the first one, then accept the newer one.
 //!
-//! A `Request` message carries an `Action`: whatever the panel can do. `project::Update` messages say what happened; one of
-//! them, `Applied`, answers each request.
+//! A `Request` message carries an `Action`; every action of the panel is available. `project::Update` messages report the
+//! results. One of them, `Applied`, answers each request.
 //!
 //! ```sh
 //! cargo run --example actions_from_code
@@ -19,45 +19,45 @@ use bevy_illustrator::{
 fn main() -> AppExit {
     App::new()
         .add_plugins((common::default_plugins(), IllustratorPlugins))
-        .init_resource::<Asked>()
+        .init_resource::<RequestId>()
         .add_systems(Startup, (common::write_story, spawn_stage))
         .add_systems(
             Update,
-            (ask_for_another_take, accept_it).chain().run_if(resource_exists::<Project>),
+            (request_another_take, accept_take).chain().run_if(resource_exists::<Project>),
         )
         .run()
 }
 
-/// The id of the request, once it was sent.
+/// The id of the request, after it is sent.
 #[derive(Resource, Default)]
-struct Asked(Option<ActionId>);
+struct RequestId(Option<ActionId>);
 
-/// Asks once, when the background has a picture.
-fn ask_for_another_take(
-    mut asked: ResMut<Asked>,
+/// Sends the request once, after the background has a picture.
+fn request_another_take(
+    mut request_id: ResMut<RequestId>,
     mut requests: MessageWriter<Request>,
     stage: Single<&Illustration>,
     project: Res<Project>,
 ) {
     let Some(shot) = stage.shot(project.board()) else { return };
-    if asked.0.is_none() && project.shown(&shot).is_some() {
+    if request_id.0.is_none() && project.shown(&shot).is_some() {
         let request = Request::new(Action::DrawMore { shot, takes: 1 });
-        asked.0 = Some(request.id);
+        request_id.0 = Some(request.id);
         requests.write(request);
     }
 }
 
-/// Accepts the take that the request draws: the game shows it from then on.
-fn accept_it(
-    asked: Res<Asked>,
+/// Accepts the new take, so that the game keeps showing it.
+fn accept_take(
+    request_id: Res<RequestId>,
     mut jobs: Local<Vec<JobId>>,
     mut updates: MessageReader<ProjectUpdate>,
     mut requests: MessageWriter<Request>,
 ) {
     for update in updates.read() {
         match update {
-            // The answer names the jobs that draw.
-            ProjectUpdate::Applied { id, result } if Some(*id) == asked.0 => match result {
+            // The answer lists the jobs of the request.
+            ProjectUpdate::Applied { id, result } if Some(*id) == request_id.0 => match result {
                 Ok(reply) => jobs.clone_from(&reply.jobs),
                 Err(error) => eprintln!("the request was refused: {error}"),
             },

@@ -1,6 +1,6 @@
 //! An async task that draws a picture and follows its steps.
 //!
-//! `Illustrator` is a resource. A clone of it works in any task; nothing blocks a thread.
+//! `Illustrator` is a resource. Its clones work in any task and never block a thread.
 //!
 //! ```sh
 //! cargo run --example async_task

@@ -1,6 +1,6 @@
 //! The author's panel for authors only: F2 opens it while the resource `AuthorMode` exists.
 //!
-//! The game does not read keys and clicks that are meant for the panel.
+//! The game ignores keys and clicks that the panel uses.
 //!
 //! ```sh
 //! cargo run --example author_mode
@@ -23,11 +23,11 @@ fn main() -> AppExit {
         .run()
 }
 
-/// Whether an author plays the game.
+/// Exists while an author plays the game.
 #[derive(Resource)]
 struct AuthorMode;
 
-/// F1 lets the author in, with the panel open, and out again.
+/// F1 enters author mode, with the panel open, and leaves it again.
 fn toggle_author_mode(
     keys: Res<ButtonInput<KeyCode>>,
     author_mode: Option<Res<AuthorMode>>,

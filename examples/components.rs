@@ -20,7 +20,7 @@ use std::time::Duration;
 fn main() -> AppExit {
     App::new()
         .add_plugins((common::default_plugins(), IllustratorPlugins.set(illustrator())))
-        // Title, first scene and style belong to no entity.
+        // The title, the first scene and the style are in a resource.
         .insert_resource(StoryMeta {
             title: "The two harbours".into(),
             style: Style { words: "watercolour".into(), seed: 7, ..default() },
@@ -32,7 +32,7 @@ fn main() -> AppExit {
         .run()
 }
 
-/// Keeps the pictures apart from those of the other examples.
+/// Sets an art folder of its own, because other examples draw different pictures.
 fn illustrator() -> IllustratorPlugin {
     let art_folder = Some("assets/illustrations/two_harbours".into());
     IllustratorPlugin { art_folder, ..default() }

@@ -24,16 +24,16 @@ fn main() -> AppExit {
         .run()
 }
 
-/// Edits the picture of the background once, when there is one.
+/// Requests the edit once, after the background has a picture.
 fn edit_sky(
-    mut asked: Local<bool>,
+    mut is_requested: Local<bool>,
     mut requests: MessageWriter<Request>,
     stage: Single<&Illustration>,
     project: Res<Project>,
 ) {
     let Some(shot) = stage.shot(project.board()) else { return };
     let Some(drawn) = project.shown(&shot) else { return };
-    if std::mem::replace(&mut *asked, true) {
+    if std::mem::replace(&mut *is_requested, true) {
         return;
     }
     let size = drawn.recipe().size;

@@ -1,4 +1,4 @@
-//! A loading bar: how many pictures are drawn, and how far the current one is.
+//! A loading bar: the number of drawn pictures, and the progress of the current one.
 //!
 //! The resource `Project` holds the storyboard and the queue. It exists once the story is read.
 //!

@@ -1,7 +1,7 @@
-//! Handles of pictures, for code that wants a `Handle<Image>`: an inventory that shows what the player carries.
+//! Handles of pictures, for code that needs a `Handle<Image>`: an inventory of the items that the player carries.
 //!
-//! `Illustrations::handle` gives the handle of a shot. The handle stays the same: it shows a placeholder first, then the
-//! picture, then every later version of it.
+//! `Illustrations::handle` returns the handle of a shot. It stays the same while the image behind it changes from a
+//! placeholder to the picture, and then to each later version.
 //!
 //! ```sh
 //! cargo run --example illustrations_handle

@@ -1,7 +1,7 @@
 //! A material that shows an illustration: a turning disc with the lantern on it.
 //!
-//! A material keeps the texture that it was prepared with. `hot_swap_material` prepares it again when a picture of another
-//! size arrives.
+//! A material keeps the texture that it was prepared with. `hot_swap_material` prepares it again if a new picture has
+//! another size.
 //!
 //! ```sh
 //! cargo run --example material

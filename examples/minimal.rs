@@ -11,12 +11,12 @@ fn main() {
     App::new()
         .add_plugins(DefaultPlugins)
         .add_plugins(IllustratorPlugins)
-        .add_systems(Startup, (tell_the_story, set_the_stage))
+        .add_systems(Startup, (spawn_story, spawn_stage))
         .run();
 }
 
 /// Spawns the story: a place, a character, and a scene with one line.
-fn tell_the_story(mut commands: Commands) {
+fn spawn_story(mut commands: Commands) {
     commands.spawn(Place {
         id: "shore".into(),
         looks: "a red lighthouse by the sea".into(),
@@ -39,11 +39,11 @@ fn tell_the_story(mut commands: Commands) {
     ));
 }
 
-/// Where the pictures go: the background fills the window, the portrait is in the lower left corner.
+/// Spawns the nodes that show the pictures: the background fills the window, the portrait is in the lower left corner.
 ///
 /// Both are children of one root, because a root draws its children in order. The order between two roots
 /// is undefined unless they have a `GlobalZIndex`.
-fn set_the_stage(mut commands: Commands) {
+fn spawn_stage(mut commands: Commands) {
     commands.spawn(Camera2d);
     let fill = Node {
         position_type: PositionType::Absolute,

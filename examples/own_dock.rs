@@ -1,6 +1,6 @@
 //! The author's panel in a window of your own: `panel_ui` draws it into any egui `Ui`, such as a tab of a dock.
 //!
-//! `panel_ui` changes nothing but its state. It returns requests; your code passes them on.
+//! `panel_ui` only changes its own state. It returns requests, which your code passes on to the project.
 //!
 //! ```sh
 //! cargo run --example own_dock
@@ -21,7 +21,7 @@ use bevy_illustrator::{
 fn main() -> AppExit {
     App::new()
         .add_plugins((common::default_plugins(), EguiPlugin::default()))
-        // The group without `PanelPlugin`, which would open a second panel with F2.
+        // `IllustratorPlugins` without `PanelPlugin`, which would open a second panel with F2.
         .add_plugins((IllustratorPlugin::default(), HotSwapPlugin::default(), ComponentsPlugin))
         .init_resource::<PanelState>()
         .add_systems(Startup, (common::write_story, spawn_stage))
@@ -47,8 +47,8 @@ fn show_dock(
     };
     thumbnails.begin_frame();
     egui::Window::new("Pictures").default_width(480.0).show(&context, |ui| {
-        let asked = panel_ui(ui, &mut panel, &project, thumbnails);
-        requests.write_batch(asked);
+        let new_requests = panel_ui(ui, &mut panel, &project, thumbnails);
+        requests.write_batch(new_requests);
     });
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! A finished game: it shows the pictures that it ships, and draws nothing.
+//! A released game: it shows the pictures in its assets and does not draw.
 //!
-//! `DrawPolicy::Off` starts no worker thread and no panel and writes no file. The pictures come through Bevy's assets, from
-//! the folder `pictures` of the art folder. Run `cargo run --example sprite` first: it draws them.
+//! `DrawPolicy::Off` starts no worker thread and no panel and writes no file. Bevy loads the pictures from the
+//! folder `pictures` of the art folder. Run `cargo run --example sprite` first: it draws them.
 //!
 //! ```sh
 //! cargo run --example ship_without_drawing

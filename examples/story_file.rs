@@ -1,7 +1,7 @@
 //! The story in a text file, which an author edits without code.
 //!
 //! The plugin reads `assets/stories/two_rooms.story.ron`. Bevy's feature `file_watcher` reloads the file when it is saved; in
-//! this example the key R does it.
+//! this example, press R instead.
 //!
 //! ```sh
 //! cargo run --example story_file
@@ -30,7 +30,7 @@ fn reload(keys: Res<ButtonInput<KeyCode>>, assets: Res<AssetServer>) {
     }
 }
 
-/// Illustrations name what the story file defines: a scene, a character with an expression.
+/// Illustrations refer to the story file by id: a scene, and a character with an expression.
 fn spawn_stage(mut commands: Commands) {
     commands.spawn(Camera2d);
     commands.spawn((

@@ -1,7 +1,7 @@
-//! A visual novel in a page: a text box over the pictures of its story.
+//! A minimal visual novel: a text box over the pictures of its story.
 //!
-//! The game reads the story from the `Project`, and each line says which pictures belong on the screen: the background of
-//! its scene, or its key moment, and the portrait of who speaks. Space turns the page.
+//! The game reads the story from the `Project`. Each line selects the pictures on the screen: the background of its scene
+//! or its key moment, and the portrait of the speaker. Space turns the page.
 //!
 //! ```sh
 //! cargo run --example tiny_novel
@@ -25,7 +25,7 @@ fn main() -> AppExit {
         .run()
 }
 
-/// How many lines the reader has read.
+/// The index of the current line.
 #[derive(Resource, Default)]
 struct Page(usize);
 

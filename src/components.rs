@@ -36,7 +36,7 @@ pub struct ComponentsPlugin;
 /// ```
 /// # use bevy::prelude::*;
 /// # use bevy_illustrator::prelude::*;
-/// fn set_the_stage(mut commands: Commands) {
+/// fn spawn_stage(mut commands: Commands) {
 ///     commands.spawn((ImageNode::default(), Illustration::background("harbour")));
 ///     commands.spawn((Sprite::default(), Illustration::portrait("mira", "happy")));
 /// }

@@ -121,7 +121,7 @@ pub(crate) fn show_pictures(
     for update in updates.read() {
         let (shot, image) = match update {
             ProjectUpdate::Picture { shot, image, .. } => {
-                if illustrations.taken(shot).is_none() {
+                if illustrations.in_use(shot).is_none() {
                     continue;
                 }
                 (shot, picture::image(image.clone(), usages))
@@ -137,7 +137,7 @@ pub(crate) fn show_pictures(
             }
             _ => continue,
         };
-        let Some(handle) = illustrations.taken(shot) else { continue };
+        let Some(handle) = illustrations.in_use(shot) else { continue };
         if let Err(error) = images.insert(handle, image) {
             error!("the picture of shot {shot} cannot be shown: {error}");
         }
@@ -188,7 +188,7 @@ pub(crate) fn fill_placeholders(
     memory: PictureMemory,
     mut images: ResMut<Assets<Image>>,
 ) {
-    for (shot, handle) in illustrations.take_new() {
+    for (shot, handle) in illustrations.drain_new() {
         if images.contains(handle) {
             continue;
         }

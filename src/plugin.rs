@@ -100,7 +100,7 @@ pub enum DrawPolicy {
 }
 
 impl Default for IllustratorPlugin {
-    /// A story in components, drawn by the built-in model on the fastest device.
+    /// A story in components, drawn by the built-in model on [`DeviceKind::Auto`].
     fn default() -> Self {
         Self {
             story: StoryInput::default(),

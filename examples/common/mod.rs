@@ -1,6 +1,6 @@
-//! What the examples share: a small story, and Bevy's plugins with a window or without.
+//! Shared code of the examples: a small story, and Bevy's plugins with or without a window.
 //!
-//! Where no window can be opened, an example draws its pictures, says where they are, and ends.
+//! If no window can be opened, an example draws its pictures, prints their folder, and ends.
 
 #![allow(dead_code, reason = "no example needs all of it")]
 
@@ -19,12 +19,12 @@ use bevy::{
 };
 use bevy_illustrator::{prelude::*, project, story::Scene};
 
-/// Frames in a second where there is no window.
+/// Frames per second without a window.
 const RATE: f64 = 60.0;
-/// An example without a window ends after so many frames in which nothing was drawn.
+/// An example without a window ends after this many frames without a drawing.
 const IDLE_FRAMES: u32 = 30;
 
-/// Bevy's [`DefaultPlugins`], without a window and a renderer where there is no display.
+/// Bevy's [`DefaultPlugins`], without a window and a renderer if there is no display.
 pub fn default_plugins() -> PluginGroupBuilder {
     let Some(obstacle) = display::obstacle() else { return DefaultPlugins.build() };
     println!("There is {obstacle}: running without a window.");
@@ -34,7 +34,7 @@ pub fn default_plugins() -> PluginGroupBuilder {
         render_creation: WgpuSettings { backends: None, ..default() }.into(),
         ..default()
     };
-    // Bevy reports what it misses without a renderer, and none of it matters here.
+    // Without a renderer, `bevy_render` logs warnings that do not matter here.
     let log = LogPlugin { filter: "warn,bevy_render=off".into(), ..default() };
     DefaultPlugins
         .build()

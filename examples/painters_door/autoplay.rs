@@ -10,7 +10,7 @@ use crate::novel::{
     typing::Typing,
 };
 
-/// Plays the story from its beginning to an ending, then closes the game. It takes the first exit of each
+/// Plays the story from its beginning to an ending, then closes the game. It chooses the first exit of each
 /// choice.
 pub struct AutoplayPlugin;
 

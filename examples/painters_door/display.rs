@@ -2,7 +2,7 @@
 
 use bevy::{render::settings::WgpuSettings, tasks::block_on};
 
-/// The reason why no window can be opened; `None` if one can.
+/// The reason why no window can be opened; `None` if a window can be opened.
 #[must_use]
 pub fn obstacle() -> Option<String> {
     no_display().or_else(no_adapter)

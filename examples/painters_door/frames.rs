@@ -21,7 +21,7 @@ struct Frames {
     idle: Vec<Duration>,
 }
 
-/// The distribution of frame times.
+/// The statistics of frame times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Spread {
     count: usize,

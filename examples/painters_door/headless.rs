@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> AppExit {
 struct Run {
     began: Instant,
     bar: ProgressBar,
-    /// The number of drawn pictures, and when the first and the last were finished.
+    /// The number of drawn pictures, and the times at which the first and the last were finished.
     drawn: usize,
     first: Option<Duration>,
     last: Option<Duration>,
@@ -51,7 +51,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let template = "{bar:32} {msg}  {elapsed} gone, {eta} to go";
+        let template = "{bar:32} {msg}  {elapsed} elapsed, {eta} left";
         let bar = ProgressBar::new(0);
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -59,7 +59,7 @@ impl Run {
         Self { began: Instant::now(), bar, drawn: 0, first: None, last: None }
     }
 
-    /// Prints a line if the progress bar is hidden, as it is without a terminal.
+    /// Prints a line if the progress bar is hidden because there is no terminal.
     fn print_line(&self, line: &str) {
         if self.bar.is_hidden() {
             println!("{line}");
@@ -158,7 +158,7 @@ fn report(project: &Project, run: &Run, sheet: &std::path::Path) {
             last.as_secs_f32(),
             first.as_secs_f32(),
         ),
-        _ => println!("{story}: all {shots} pictures were there already."),
+        _ => println!("{story}: all {shots} pictures were already drawn."),
     }
     let folder = sheet.with_file_name("pictures");
     println!("Pictures:      {}", folder.display());

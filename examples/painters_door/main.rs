@@ -27,7 +27,7 @@ use clap::Parser;
 /// The Painter's Door: a short visual novel whose pictures are painted while it is read.
 #[derive(Parser, Clone, Debug)]
 struct Args {
-    /// Open no window: draw the whole story, and say where the pictures are
+    /// Open no window: draw the whole story, and print the folder of the pictures
     #[arg(long)]
     headless: bool,
     /// The folder that keeps the pictures [default: `assets/illustrations/painters_door`]
@@ -36,7 +36,7 @@ struct Args {
     /// Read the story without a reader, up to an ending
     #[arg(long)]
     play: bool,
-    /// When the game is closed, write to this file how long its frames took
+    /// Write the frame times to this file when the game is closed
     #[arg(long, value_name = "FILE")]
     frames: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
-//! The visual novel: its screens, and the reader's way through the story.
+//! The visual novel: its screens and its navigation.
 //!
-//! Nothing here knows how pictures are drawn. An entity selects its picture with
+//! This module does not depend on the drawing of pictures. An entity selects its picture with
 //! [`Illustration`](bevy_illustrator::components::Illustration), and the plugin shows it.
 
 pub mod bookmark;

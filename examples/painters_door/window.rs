@@ -12,7 +12,7 @@ use bevy_illustrator::plugin::IllustratorPlugins;
 
 use crate::{Args, autoplay::AutoplayPlugin, frames::FramesPlugin, novel::NovelPlugin};
 
-/// The maximum frame rate. A visual novel needs no more.
+/// The maximum frame rate with a graphics adapter.
 const FRAMES: f64 = 60.0;
 /// The maximum frame rate with a software renderer.
 const FRAMES_WITHOUT_GPU: f64 = 24.0;

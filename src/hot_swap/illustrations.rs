@@ -94,7 +94,7 @@ impl Illustrations {
     }
 
     /// The image of a shot whose handle is in use.
-    pub(super) fn taken(&self, shot: &ShotId) -> Option<AssetId<Image>> {
+    pub(super) fn in_use(&self, shot: &ShotId) -> Option<AssetId<Image>> {
         self.handles().by_shot.get(shot).map(|slot| slot.handle.id())
     }
 
@@ -104,7 +104,7 @@ impl Illustrations {
     }
 
     /// The shots and images of the handles that were created since the last call.
-    pub(super) fn take_new(&self) -> Vec<(ShotId, AssetId<Image>)> {
+    pub(super) fn drain_new(&self) -> Vec<(ShotId, AssetId<Image>)> {
         let mut handles = self.handles();
         let new = std::mem::take(&mut handles.new);
         let with_image = |shot: ShotId| {

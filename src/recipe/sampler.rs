@@ -211,6 +211,6 @@ mod tests {
         assert!(unset.is_met_by(&unset, &drawn));
         assert!(rescale(Some(0.5)).is_met_by(&unset, &drawn));
         assert!(!rescale(Some(0.4)).is_met_by(&unset, &drawn));
-        assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "the requested value was unset");
+        assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "an explicit value was requested");
     }
 }

@@ -56,7 +56,7 @@ fn an_art_folder_that_cannot_be_created_is_named() {
     workspace.render(&["--out", "file/art"]).fails_with(&["file/art"]);
 }
 
-/// Nobody can create a folder in `/sys`, not even root.
+/// Not even root can create a folder in `/sys`.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_folder_is_named() {
@@ -86,5 +86,5 @@ fn a_full_disk_fails_the_shot_and_loses_nothing() {
         assert_eq!(workspace.pictures().get(path), Some(time));
         assert!(image::open(path).is_ok());
     }
-    assert_eq!(workspace.render(&[]).drawn().len(), 3, "drawing continues once there is space");
+    assert_eq!(workspace.render(&[]).drawn().len(), 3, "drawing continues when there is space");
 }

@@ -43,7 +43,7 @@ impl Workspace {
 }
 
 #[test]
-fn an_edit_changes_only_its_part_and_reports_what_it_did() {
+fn an_edit_changes_only_its_part_and_reports_its_crop_and_changed_pixels() {
     let workspace = workspace_with_edit();
     let json = workspace.edit(&["--json", "--dump", "dump.safetensors"]).json();
     assert_eq!(json[0]["changed"], 32 * 32);
@@ -72,7 +72,7 @@ fn an_edit_changes_only_its_part_and_reports_what_it_did() {
 }
 
 #[test]
-fn each_take_has_its_own_noise_and_noise_can_come_from_a_file() {
+fn each_take_has_its_own_noise_unless_it_comes_from_a_file() {
     let workspace = workspace_with_edit();
     workspace.edit(&["--takes", "2"]).exits(0);
     assert_ne!(workspace.pixels("b.png"), workspace.pixels("b-2.png"));
@@ -120,7 +120,7 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     fs::copy(workspace.path("a.png"), workspace.path("b.png")).unwrap();
     replay(&[]).fails_with(&["b.png", "no provenance"]);
 
-    // Inside an art folder, the parent is found.
+    // Inside an art folder, `replay` finds the parent.
     workspace.render(&["--shot", "item-key"]).exits(0);
     let drawn =
         workspace.pictures().into_keys().find(|path| path.to_string_lossy().contains("takes"));
@@ -172,7 +172,7 @@ fn an_edited_picture_contains_its_edit() {
     workspace.edit(&[]).exits(0);
     let edit = picture_file::provenance(&workspace.path("b.png")).unwrap().recipe.edit.unwrap();
     assert_eq!(edit.parent, Some(first.take_id()));
-    // The name of a take that an older version drew.
+    // A take name of an older version.
     let old = "0123456789abcdef.png";
     fs::copy(workspace.path("a.png"), workspace.path(old)).unwrap();
     let args = ["edit", "--edit", "edit.ron", "--steps", "2", "--picture", old, "--out", "b.png"];

@@ -25,7 +25,7 @@ fn workspace_with_model() -> Workspace {
 const UNET: &str = "model/unet/diffusion_pytorch_model.safetensors";
 
 #[test]
-fn a_whole_folder_is_reported_as_runnable_and_runs() {
+fn a_complete_folder_is_reported_as_runnable_and_runs() {
     let workspace = workspace_with_model();
     let found = workspace.run(&["models", "inspect", "model", "--json"]).json();
     assert_eq!(found["runs"], true);
@@ -41,7 +41,7 @@ fn a_whole_folder_is_reported_as_runnable_and_runs() {
 }
 
 #[test]
-fn a_damaged_folder_is_refused_with_its_damage_wherever_it_is_used() {
+fn every_command_refuses_a_damaged_folder_and_names_the_damage() {
     let damages: [(&str, fn(&Workspace), &[&str]); 4] = [
         (
             "missing",

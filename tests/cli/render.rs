@@ -29,7 +29,7 @@ fn a_changed_line_redraws_only_the_shots_that_depend_on_it() {
     let shots = workspace.render(&[]).drawn();
     let before = workspace.pictures();
 
-    workspace.write_story(&STORY.replace("It is open.", "It stands open."));
+    workspace.write_story(&STORY.replace("It is open.", "The door is open."));
     assert_eq!(workspace.render(&[]).drawn(), [""; 0], "no picture depends on dialogue");
 
     workspace.write_story(&STORY.replace(r#""happy""#, r#""sad""#));
@@ -63,7 +63,7 @@ fn other_options_draw_new_takes_once_and_keep_the_old_ones() {
 }
 
 #[test]
-fn shot_takes_and_force_select_what_is_drawn() {
+fn the_options_shot_takes_and_force_select_the_drawn_pictures() {
     let workspace = Workspace::new(STORY);
     let plan = workspace.states();
     let mut ids = plan.keys();
@@ -91,7 +91,7 @@ fn shot_takes_and_force_select_what_is_drawn() {
 }
 
 #[test]
-fn pictures_are_saved_where_the_game_looks_for_them() {
+fn pictures_are_saved_in_the_folder_that_the_game_reads() {
     let workspace = Workspace::new(STORY);
     let stories = workspace.path("assets/stories");
     fs::create_dir_all(&stories).unwrap();

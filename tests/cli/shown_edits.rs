@@ -1,10 +1,10 @@
-//! The edits shown in the README do what they claim and nothing else.
+//! The edits in the README change their parts as described, and no other pixels.
 
 use super::*;
 use candle_core::{Device, safetensors};
 use image::{GrayImage, RgbaImage};
 
-/// An edit of `examples/edits`: the picture before and after, and the blend mask.
+/// An edit in `examples/edits`: the picture before and after, and the blend mask.
 struct Shown {
     folder: PathBuf,
     before: RgbaImage,
@@ -82,7 +82,7 @@ fn the_painter_is_removed_and_the_tree_stays() {
     let is_dark = |[red, green, blue, _]: [u8; 4]| red.max(green).max(blue) < 70;
     let dark = [&shown.before, &shown.after].map(|picture| share(picture, &painter, is_dark));
     assert!(dark[0] > 0.2 && dark[1] < 0.01, "the painter is dark, the meadow is not: {dark:?}");
-    // The same rows beside the painter show what should be behind him.
+    // The rows beside the painter have the colours that are expected behind him.
     let beside: Vec<_> =
         painter.iter().filter(|(x, _)| x + 90 < 230).map(|(x, y)| (x + 90, *y)).collect();
     let distance = [&shown.before, &shown.after].map(|picture| {

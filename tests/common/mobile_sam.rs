@@ -1,4 +1,4 @@
-//! MobileSAM with random weights, generated because the file would have forty megabytes.
+//! MobileSAM with random weights. They are generated because the file would have forty megabytes.
 //! `tests/reference/segment.py` generates the same weights.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

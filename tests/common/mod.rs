@@ -1,6 +1,6 @@
 //! Shared test helpers: a fake generator with controllable failures, stories, and waiting with a deadline.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, reason = "each test uses some of the helpers")]
 
 use std::{
     fs,
@@ -38,9 +38,9 @@ struct FakeState {
     steps_done: u32,
     fail_on: Option<String>,
     panic_on: Option<String>,
-    /// Whether loading a model waits until it is interrupted.
+    /// Whether loading a model blocks until it is interrupted.
     holds_loading: bool,
-    /// Whether pictures have one row too many.
+    /// Whether pictures are one row too high.
     wrong_size: bool,
     loads: Vec<String>,
     drawn: Vec<Recipe>,
@@ -96,22 +96,22 @@ impl Fakes {
         self.0.1.notify_all();
     }
 
-    /// Makes recipes fail whose prompt contains `words`.
+    /// Makes drawings fail whose prompt contains `words`.
     pub fn fail_on(&self, words: &str) {
         self.lock().fail_on = Some(words.to_owned());
     }
 
-    /// Makes recipes panic whose prompt contains `words`.
+    /// Makes drawings panic whose prompt contains `words`.
     pub fn panic_on(&self, words: &str) {
         self.lock().panic_on = Some(words.to_owned());
     }
 
-    /// Makes loading a model wait until it is interrupted.
+    /// Makes loading a model block until it is interrupted.
     pub fn hold_loading(&self, holds: bool) {
         self.lock().holds_loading = holds;
     }
 
-    /// Makes pictures have one row too many.
+    /// Makes pictures one row too high.
     pub fn draw_wrong_size(&self) {
         self.lock().wrong_size = true;
     }
@@ -195,7 +195,7 @@ impl Generator for Fake {
     }
 }
 
-/// The fakes' result of an edit: the picture with the colours of all parts inverted.
+/// The edited picture of the fakes: the colours of all parts are inverted.
 pub fn inverted(parent: &RgbaImage, parts: &[Part]) -> RgbaImage {
     let mut picture = parent.clone();
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
@@ -318,12 +318,12 @@ pub fn shot(id: &str) -> ShotId {
     ShotId::new(id).unwrap()
 }
 
-/// Polls until `ask` returns a value. Fails after a minute.
+/// Polls until `poll` returns a value. Fails after a minute.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(answer) = ask() {
+        if let Some(answer) = poll() {
             return answer;
         }
         assert!(started.elapsed() < DEADLINE, "timed out waiting for {what}");
@@ -331,10 +331,10 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Polls until `ask` returns true. Fails after a minute.
+/// Polls until `poll` returns true. Fails after a minute.
 #[track_caller]
-pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
-    wait_for(what, || ask().then_some(()));
+pub fn wait_until(what: &str, mut poll: impl FnMut() -> bool) {
+    wait_for(what, || poll().then_some(()));
 }
 
 /// Applies an action and polls until it is answered. The other updates are added to `updates`.
@@ -344,12 +344,12 @@ pub fn apply(
     request: impl Into<Request>,
     updates: &mut Vec<Update>,
 ) -> ActionResult {
-    let asked = project.apply(request);
+    let request_id = project.apply(request);
     wait_for("the answer to an action", || {
         let mut answer = None;
         for update in project.poll() {
             match update {
-                Update::Applied { id, result } if id == asked => {
+                Update::Applied { id, result } if id == request_id => {
                     assert!(answer.is_none(), "answered twice");
                     answer = Some(result);
                 }

@@ -58,7 +58,7 @@ fn the_denoise_mask_extends_beyond_the_blend_mask_and_is_at_least_as_strong() {
 }
 
 #[test]
-fn a_model_trained_with_clean_surroundings_gets_them_without_noise() {
+fn a_model_trained_with_clean_surroundings_receives_them_without_noise() {
     let left = Mask::rectangle(128, 128, Area { x: 0, y: 0, width: 48, height: 128 });
     let mut request = request(landscape(128, 128), vec![part(EditKind::Replace, left)]);
     request.sampler.steps = 3;

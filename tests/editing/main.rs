@@ -118,7 +118,7 @@ fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Masks as drawn by people and tools, including degenerate ones.
+/// Masks of the kinds that people and tools draw, including degenerate ones.
 fn masks(width: u32, height: u32) -> impl Strategy<Value = Mask> {
     let rectangle = move |x: u32, y: u32, wide: u32, high: u32| {
         Mask::rectangle(width, height, Area { x, y, width: wide, height: high })
@@ -243,7 +243,7 @@ fn a_kept_part_stays_while_everything_else_changes() {
 }
 
 #[test]
-fn more_strength_changes_more() {
+fn higher_strength_causes_larger_changes() {
     let picture = landscape(64, 64);
     let changes = [0.25, 0.5, 1.0].map(|strength| {
         let mut part = part(EditKind::Refine, disc(64, 64));
@@ -256,7 +256,7 @@ fn more_strength_changes_more() {
 }
 
 #[test]
-fn removing_fills_with_the_surroundings() {
+fn a_removed_part_is_filled_from_its_surroundings() {
     let picture = landscape(64, 64);
     let mut removed = part(EditKind::Remove, disc(64, 64));
     removed.edit.grow = Some(2);
@@ -356,7 +356,7 @@ fn emboldening_increases_contrast_by_its_amount() {
 }
 
 #[test]
-fn an_added_part_takes_the_colours_of_its_scribble() {
+fn an_added_part_has_the_colours_of_its_scribble() {
     let picture = landscape(64, 64);
     let spot = Area { x: 40, y: 42, width: 16, height: 16 };
     let mask = Mask::rectangle(64, 64, spot);
@@ -390,7 +390,7 @@ fn each_step_reports_the_area_that_may_change() {
 }
 
 #[test]
-fn equal_edits_draw_equal_pictures_and_another_seed_draws_another() {
+fn equal_edits_draw_equal_pictures_and_other_seeds_draw_different_ones() {
     let draw = |noise, seed| {
         let mut part = part(EditKind::Replace, disc(64, 64));
         part.edit.seed = seed;

@@ -1,4 +1,4 @@
-//! A model family: its networks and one implementation of [`Family`], given to the loader.
+//! A model family: its networks and one implementation of [`Family`], added to the loader.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -121,7 +121,7 @@ impl Autoencoder for Pixels {
 }
 
 #[test]
-fn a_package_of_another_family_is_loaded_and_drawn_with() {
+fn a_package_of_an_added_family_is_loaded_and_draws() {
     let mut families = family::families();
     families.push(Arc::new(Gradient));
     let interrupt = Interrupt::default();
@@ -143,7 +143,7 @@ fn a_package_of_another_family_is_loaded_and_drawn_with() {
 }
 
 #[test]
-fn a_package_of_no_family_is_refused_by_its_class() {
+fn a_package_of_an_unknown_family_is_refused_with_its_class() {
     let options = LoadOptions::default();
     let families = family::families();
     let loaded = family::load(&families, &GradientPackage, &options, &Interrupt::default());

@@ -1,4 +1,4 @@
-//! A step hook: one implementation of [`StepHook`], given to one drawing.
+//! A step hook: one implementation of [`StepHook`], passed to one drawing.
 
 use bevy_illustrator::{
     control::Interrupt,

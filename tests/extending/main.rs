@@ -1,4 +1,4 @@
-//! Extensions of the crate: one file each, with no change to the crate itself.
+//! Extensions of the crate, one in each file, without changes to the crate itself.
 
 mod family;
 mod hook;

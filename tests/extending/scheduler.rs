@@ -55,7 +55,7 @@ impl Denoiser for Three {
 }
 
 #[test]
-fn a_registered_scheduler_is_found_by_its_class_name_and_samples() {
+fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
     scheduler::register(SchedulerClass {
         class_name: "StraightLineScheduler",
         short_name: "straight",

@@ -64,7 +64,7 @@ fn a_file_is_read_in_the_format_that_its_extension_names() {
 
 #[cfg(feature = "plugin")]
 #[test]
-fn a_game_reads_its_story_in_a_format_that_it_registers() {
+fn a_game_reads_its_story_in_a_registered_format() {
     use bevy::prelude::*;
     use bevy_illustrator::{plugin::StoryFormatAppExt, prelude::*};
 

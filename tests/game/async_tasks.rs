@@ -53,7 +53,7 @@ fn a_task_awaits_the_take_that_it_requests() {
 }
 
 #[test]
-fn a_task_follows_the_steps_in_order_and_the_stream_ends_with_the_drawing() {
+fn the_stream_of_steps_is_in_order_and_ends_with_the_drawing() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.slow(std::time::Duration::from_millis(5));
     let mut app = game.start(&painter);
@@ -71,7 +71,7 @@ fn a_task_follows_the_steps_in_order_and_the_stream_ends_with_the_drawing() {
 }
 
 #[test]
-fn several_tasks_each_get_a_take_of_their_own() {
+fn each_of_several_tasks_gets_its_own_take() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let tasks = [0; 3].map(|_| illustrator(&app).draw(&portrait()));
@@ -123,7 +123,7 @@ fn a_cancelled_drawing_is_an_error_for_its_task() {
 }
 
 #[test]
-fn tasks_end_when_the_app_ends() {
+fn tasks_get_an_error_when_the_app_ends() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.hold_after(0);
     let mut app = game.start(&painter);
@@ -142,7 +142,7 @@ fn tasks_end_when_the_app_ends() {
 }
 
 #[test]
-fn a_game_that_draws_nothing_refuses_requests() {
+fn a_game_with_draw_policy_off_refuses_requests() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(IllustratorPlugin {
         story: StoryInput::File(STORY_FILE.into()),

@@ -15,7 +15,7 @@ use bevy_illustrator::{
 use crate::{common::Fakes, support::*};
 
 #[test]
-fn a_missing_picture_is_drawn_and_shown_by_an_earlier_handle() {
+fn a_missing_picture_is_drawn_and_replaces_its_placeholder() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let id = ShotId::new("portrait-mira-happy").unwrap();
@@ -126,7 +126,7 @@ fn an_illustration_sets_the_image_of_nodes_and_sprites_and_has_a_handle() {
 /// Bevy draws UI roots in the order of their archetypes. A picture that moved an entity to another archetype
 /// would change which root is in front.
 #[test]
-fn no_entity_changes_its_archetype_when_its_picture_arrives() {
+fn the_arrival_of_a_picture_does_not_change_archetypes() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.hold_after(0);
     let mut app = game.start(&painter);
@@ -225,7 +225,7 @@ fn a_picture_loaded_by_its_path_is_updated_too() {
 }
 
 #[test]
-fn nothing_is_drawn_without_a_request_if_the_policy_says_so() {
+fn nothing_is_drawn_without_a_request_with_policy_on_request() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let story = StoryInput::File(STORY_FILE.into());
     let mut app = game.start_with(IllustratorPlugin {
@@ -300,7 +300,7 @@ fn the_app_exits_at_once_during_a_drawing() {
 }
 
 #[test]
-fn only_pictures_whose_handle_is_held_are_in_memory() {
+fn only_pictures_with_a_handle_are_in_memory() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = App::new();
     let illustrator =
@@ -311,18 +311,18 @@ fn only_pictures_whose_handle_is_held_are_in_memory() {
     get_ready(&mut app);
     update_until_drawn(&mut app);
     let images = |app: &App| app.world().resource::<Assets<Image>>().len();
-    let none_taken = images(&app);
+    let without_handles = images(&app);
 
     let id = ShotId::new("portrait-mira-happy").unwrap();
     let handle = app.world().resource::<Illustrations>().handle(&id);
     update_until_shown(&mut app, &id, &handle);
     (0..5).for_each(|_| app.update());
-    assert_eq!(images(&app), none_taken + 1, "only the picture whose handle is held");
+    assert_eq!(images(&app), without_handles + 1, "only the picture with a handle is in memory");
     assert!(app.world().resource::<Project>().is_watched(&id));
 
     drop(handle);
     update_until(&mut app, 20, "the picture is released", |world| {
-        world.resource::<Assets<Image>>().len() == none_taken
+        world.resource::<Assets<Image>>().len() == without_handles
     });
     assert!(!app.world().resource::<Project>().is_watched(&id));
 

@@ -1,6 +1,6 @@
 //! Pixels read back from the graphics adapter. A software adapter is enough.
 //!
-//! These tests fail without an adapter. Disable the feature `gpu_tests` there.
+//! These tests fail without an adapter. On such a machine, disable the feature `gpu_tests`.
 
 use bevy::{
     app::PluginGroupBuilder,
@@ -121,7 +121,7 @@ fn a_portrait_stays_above_its_background_in_every_spawn_order() {
 
         let first_pixel = |illustration| expected(app.world(), &shot(app.world(), illustration));
         let [back, front] = [&background, &portrait].map(first_pixel);
-        assert!(!is_near(back, front), "the test can tell the pictures apart");
+        assert!(!is_near(back, front), "the two pictures have different colours");
         assert!(corner_becomes(&mut app, front), "{order}: the portrait is in front");
         app.world_mut().entity_mut(layers[1]).insert(Visibility::Hidden);
         assert!(corner_becomes(&mut app, back), "{order}: the background is behind it");
@@ -130,17 +130,18 @@ fn a_portrait_stays_above_its_background_in_every_spawn_order() {
     }
 }
 
-/// Whether two colours differ by no more than scaling a picture makes them.
+/// Whether two colours are equal within the error of scaling.
 fn is_near(a: [u8; 4], b: [u8; 4]) -> bool {
     a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 12)
 }
 
-/// Whether the upper left corner of the screen gets a colour. Pictures are read from disk beside the frames.
+/// Whether the upper left corner of the screen gets a colour within some frames. Pictures are read from disk on another
+/// thread.
 fn corner_becomes(app: &mut App, colour: [u8; 4]) -> bool {
     (0..50).any(|_| is_near(screen(app).get_pixel(0, 0).0, colour))
 }
 
-/// Takes a handle once, puts it on screen, and checks the screen after each picture.
+/// Puts one handle on screen, and checks the screen after each picture.
 fn shows_each_picture(put_on_screen: impl FnOnce(&mut World, Handle<Image>)) {
     let mut app = game_without_window();
     let shot = ShotId::new("background-shore").unwrap();

@@ -1,4 +1,4 @@
-//! How a game adds the plugins.
+//! Adding the plugins to a game.
 
 use bevy::prelude::*;
 use bevy_illustrator::{plugin::Notices, prelude::*, project::Update as ProjectUpdate};

@@ -54,12 +54,12 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn a_shipped_game_shows_the_files_in_pictures_and_neither_draws_nor_writes() {
+fn a_shipped_game_shows_its_picture_files_and_does_not_draw_or_write() {
     let ((game, colours), painter) = (drawn(), Fakes::default());
     let before = files(&game.art_folder());
     let mut app = start_shipped(&game, &painter);
     let scene = app.world_mut().spawn((Sprite::default(), Illustration::background("dawn"))).id();
-    // Taken before the story is read, as by a game that sets its stage at the start.
+    // Requested before the story is read, as in a startup system.
     let handles: Vec<_> = colours
         .iter()
         .map(|(shot, colour)| (app.world().resource::<Illustrations>().handle(shot), *colour))

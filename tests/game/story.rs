@@ -21,7 +21,7 @@ fn status(world: &World) -> &IllustratorStatus {
 }
 
 #[test]
-fn the_components_of_a_game_are_a_story() {
+fn a_story_is_read_from_components() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     spawn_story(app.world_mut());
@@ -62,7 +62,7 @@ fn lines_and_exits_can_be_in_a_scene_or_on_its_children() {
 }
 
 #[test]
-fn a_line_that_is_spawned_later_adds_its_portrait() {
+fn a_line_spawned_later_adds_its_portrait() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     let scene = spawn_story(app.world_mut());
@@ -84,15 +84,14 @@ fn a_line_that_is_spawned_later_adds_its_portrait() {
 }
 
 #[test]
-fn only_an_illustration_that_the_story_lacks_is_reported_when_scenes_and_illustrations_are_spawned_together()
- {
+fn an_illustration_of_a_scene_spawned_in_the_same_frame_is_not_reported() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start_with(plugin(&painter));
     spawn_story(app.world_mut());
     update_until_drawn(&mut app);
     assert!(app.world().resource::<Notices>().0.is_empty());
 
-    // In `Update`, the story of this frame was gathered already.
+    // `Update` runs after the story of this frame was gathered.
     let spawn = |mut commands: Commands| {
         let (place, time) = ("shore".into(), "at noon".into());
         commands.spawn((ImageNode::default(), Illustration::background("noon")));
@@ -113,7 +112,7 @@ fn only_an_illustration_that_the_story_lacks_is_reported_when_scenes_and_illustr
 }
 
 #[test]
-fn a_changed_story_file_redraws_what_depends_on_it_and_keeps_the_rest() {
+fn a_changed_story_file_redraws_only_the_affected_pictures() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = game.start(&painter);
     let dawn = Illustration::background("dawn");

@@ -97,7 +97,7 @@ pub fn plugin(painter: &Fakes) -> IllustratorPlugin {
 
 /// Finishes the plugins, as a runner does before the first frame.
 pub fn get_ready(app: &mut App) {
-    // Without Bevy's renderer nobody registers the real loader, and images would load for ever.
+    // Bevy registers the image loader only with a renderer. Without one, images would load for ever.
     app.register_asset_loader(ImageLoader::new(CompressedImageFormats::NONE));
     app.finish();
     app.cleanup();

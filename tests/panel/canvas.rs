@@ -125,12 +125,12 @@ pub fn key(panel: &mut Panel, modifiers: Modifiers, key: Key) {
 }
 
 /// The layers that the panel last requested to save.
-pub fn saved_layers(asked: &[Action]) -> &[Layer] {
-    let saved_layers = asked.iter().rev().find_map(|action| match action {
+pub fn saved_layers(requested: &[Action]) -> &[Layer] {
+    let saved_layers = requested.iter().rev().find_map(|action| match action {
         Action::SetMarks { marks, .. } => Some(marks.layers.as_slice()),
         _ => None,
     });
-    saved_layers.unwrap_or_else(|| panic!("nothing was saved: {asked:?}"))
+    saved_layers.unwrap_or_else(|| panic!("nothing was saved: {requested:?}"))
 }
 
 /// The value of a mask at a position, in fractions of its width and height.
@@ -160,9 +160,9 @@ pub fn press_and_wait(panel: &mut Panel, name: &str, times: usize) -> Vec<Action
     for _ in 0..times {
         press(panel, name);
     }
-    let asked = panel.state_mut().apply_requests();
+    let requested = panel.state_mut().apply_requests();
     wait_for_drawings(panel);
-    asked
+    requested
 }
 
 /// Waits until the queue is empty and the panel shows the new takes.

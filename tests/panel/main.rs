@@ -1,5 +1,5 @@
 //! The author's panel, driven by the labels of its widgets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app_exit;
 mod canvas;

@@ -43,13 +43,13 @@ fn a_refused_prompt_stays_typed_and_can_be_applied_again() {
     panel.state().free_disk();
     scroll_and_press(&mut panel, "Apply and draw");
     assert_eq!(panel.state_mut().try_apply_requests(), 0);
-    // Surrounding spaces are removed once the answer is there.
+    // Surrounding spaces are removed when the answer arrives.
     wait_until(&mut panel, |panel| shown(panel, WORDS) == "a quiet harbour");
     assert!(!is_unapplied(&panel));
 }
 
 #[test]
-fn text_typed_after_apply_stays_when_the_applied_prompt_is_in_force() {
+fn text_typed_after_apply_stays_when_the_prompt_is_applied() {
     let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);

@@ -23,7 +23,7 @@ fn one_button_draws_everything_that_is_missing() {
     panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} of {all} drawn")));
-    assert_eq!(panel.state().asked(), []);
+    assert_eq!(panel.state().requested(), []);
     assert!(has(&panel, "Draw all needed (0)"));
 }
 
@@ -80,8 +80,8 @@ fn ctrl_and_shift_select_several_shots_to_draw() {
     panel.get_by_label(&names[1]).click_modifiers(Modifiers::COMMAND);
     panel.run_steps(2);
     press(&mut panel, "Draw selected (2)");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::Draw(drawn)] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::Draw(drawn)] = requested.as_slice() else { panic!("{requested:?}") };
     let titles: HashSet<String> = drawn
         .iter()
         .map(|id| shots.iter().find(|shot| shot.id == *id).unwrap().title.clone())
@@ -102,15 +102,15 @@ fn a_changed_prompt_is_saved_and_drawn_when_applied() {
     panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("a quiet harbour");
     panel.run_steps(2);
-    assert_eq!(panel.state().asked(), [], "nothing happens before it is applied");
+    assert_eq!(panel.state().requested(), [], "nothing happens before it is applied");
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
 
     let words = ShotWords { words: Some("a quiet harbour".into()), ..ShotWords::default() };
-    let asked = panel.state_mut().apply_requests();
+    let requested = panel.state_mut().apply_requests();
     let expected =
         [Action::SetWords { shot: shot.id.clone(), words }, Action::Draw(vec![shot.id.clone()])];
-    assert_eq!(asked, expected);
+    assert_eq!(requested, expected);
     let recipe = &panel.state().project.board().shot(&shot.id).unwrap().recipe;
     assert!(recipe.prompt.starts_with("a quiet harbour"), "{}", recipe.prompt);
 
@@ -119,7 +119,7 @@ fn a_changed_prompt_is_saved_and_drawn_when_applied() {
     panel.run_steps(2);
     scroll_and_press(&mut panel, "Reset to the story's prompt");
     let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
-    assert_eq!(panel.state().asked().first(), Some(&back));
+    assert_eq!(panel.state().requested().first(), Some(&back));
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.board().shot(&shot.id).unwrap().recipe, shot.recipe);
 }
@@ -135,7 +135,7 @@ fn a_seed_that_is_not_a_number_is_refused_with_a_message() {
     panel.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     panel.run_steps(2);
     assert!(has(&panel, "`lucky` is not a seed"));
-    assert_eq!(panel.state().asked(), []);
+    assert_eq!(panel.state().requested(), []);
 }
 
 #[test]
@@ -183,5 +183,5 @@ fn delete_in_a_text_field_removes_a_letter_and_not_a_take() {
     panel.key_press(Key::Delete);
     panel.key_press(Key::Enter);
     panel.run_steps(2);
-    assert_eq!(panel.state().asked(), []);
+    assert_eq!(panel.state().requested(), []);
 }

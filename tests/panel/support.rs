@@ -28,7 +28,7 @@ pub const GROUND: Rgba<u8> = Rgba([90, 90, 90, 255]);
 pub const EDITED: Rgba<u8> = Rgba([40, 160, 60, 255]);
 pub const SQUARE: Rgba<u8> = Rgba([200, 30, 30, 255]);
 
-/// Draws at once, unless [`Controls`] makes it fail or wait.
+/// Draws immediately, unless [`Controls`] makes it fail or wait.
 pub struct FakeGenerator {
     pub card: ModelCard,
     pub controls: Arc<Mutex<Controls>>,
@@ -75,7 +75,7 @@ impl Generator for FakeGenerator {
     }
 }
 
-/// Supplies full-size takes and previews, but no small pictures: they are always loading.
+/// Supplies full-size takes and previews, but no thumbnails: they never finish loading.
 pub struct FullSizeOnly;
 
 /// The texture of every preview.
@@ -96,7 +96,7 @@ pub fn texture_of(take: &Take) -> TextureId {
     TextureId::User(u64::from_str_radix(take.id.as_str(), 16).unwrap())
 }
 
-/// The panel, its project, and the requests in between.
+/// The panel, its project, and the pending requests.
 pub struct Fixture {
     pub project: Project,
     pub panel: PanelState,
@@ -125,8 +125,8 @@ impl Fixture {
         Self { project, panel, requests: Vec::new(), controls, folder }
     }
 
-    /// The actions that the panel requested and that are not applied yet.
-    pub fn asked(&self) -> Vec<Action> {
+    /// The requested actions that are not applied yet.
+    pub fn requested(&self) -> Vec<Action> {
         self.requests.iter().map(|request| request.action.clone()).collect()
     }
 
@@ -212,7 +212,7 @@ impl Fixture {
 
 pub type Panel = Harness<'static, Fixture>;
 
-/// The panel at its size beside a game of 1280 x 720.
+/// The panel in its size beside a game of 1280 x 720 pixels.
 pub fn open(fixture: Fixture) -> Panel {
     open_in(fixture, [480.0, 720.0])
 }

@@ -39,7 +39,7 @@ fn the_queue_is_paused_reordered_and_cancelled() {
 
     panel.get_all_by_label("Draw next").next().unwrap().click();
     panel.run_steps(2);
-    assert_eq!(panel.state().asked(), [Action::MoveToFront(jobs[2].id)]);
+    assert_eq!(panel.state().requested(), [Action::MoveToFront(jobs[2].id)]);
     panel.state_mut().requests.clear();
 
     let board = panel.state().project.board();
@@ -81,7 +81,7 @@ fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in gouache");
     panel.run_steps(2);
     assert!(has(&panel, &format!("{all} pictures become stale")));
-    assert_eq!(panel.state().asked(), []);
+    assert_eq!(panel.state().requested(), []);
 
     press(&mut panel, "Revert");
     assert!(!has(&panel, "become stale"));
@@ -90,8 +90,8 @@ fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in ink");
     panel.run_steps(2);
     press(&mut panel, "Apply");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::SetStyle(Some(style))] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
     assert_eq!(style.words, "in ink");
     panel.run_steps(2);
     assert!(has(&panel, &format!("0 of {all} drawn, {all} stale")));
@@ -121,14 +121,14 @@ fn an_error_is_shown_on_its_shot_and_in_the_queue() {
     panel.run_steps(2);
     assert!(has(&panel, "the ink ran dry"));
     press(&mut panel, "Try again");
-    assert_eq!(panel.state().asked(), [Action::Draw(vec![shot.id.clone()])]);
+    assert_eq!(panel.state().requested(), [Action::Draw(vec![shot.id.clone()])]);
 
     panel.state_mut().requests.clear();
     panel.state_mut().panel.tab = Tab::Queue;
     panel.run_steps(2);
     assert!(has(&panel, "the ink ran dry"));
     press(&mut panel, "Try again");
-    assert_eq!(panel.state().asked(), [Action::Draw(vec![shot.id])]);
+    assert_eq!(panel.state().requested(), [Action::Draw(vec![shot.id])]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn with_5000_shots_only_visible_ones_are_laid_out() {
     let visible = cells(&panel).len();
     assert!((1..=40).contains(&visible), "{visible} shots are laid out");
 
-    // The same at the end of the list, with the last shot visible.
+    // At the end of the list, the last shot is visible.
     let last = panel.state().project.board().shots().last().unwrap().clone();
     panel.hover_at([240.0, 600.0].into());
     panel.event(egui::Event::MouseWheel {

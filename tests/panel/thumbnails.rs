@@ -1,4 +1,4 @@
-//! The cache of textures, which another thread loads.
+//! The texture cache, which loads pictures on another thread.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use bevy_illustrator::{
 use crate::support::{Fixture, story};
 
 #[test]
-fn a_picture_is_loaded_again_after_its_file_changed() {
+fn a_picture_is_loaded_again_after_its_file_changes() {
     let mut fixture = Fixture::new(story());
     fixture.draw_all();
     let shot = fixture.shot(ShotKind::Portrait).id;

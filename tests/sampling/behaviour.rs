@@ -1,4 +1,4 @@
-//! The behaviour of generators, apart from numerical agreement.
+//! The behaviour of generators, without comparisons to diffusers.
 
 use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
@@ -200,7 +200,7 @@ fn a_model_has_a_card_and_stays_loaded() {
     assert_ne!(sketch.card().hash, generator.card().hash);
     let start = std::time::Instant::now();
     registry.load("sketch", &Interrupt::default()).unwrap();
-    assert!(start.elapsed().as_millis() < 10, "it was loaded a second time");
+    assert!(start.elapsed().as_millis() < 10, "the model was loaded a second time");
 }
 
 #[test]

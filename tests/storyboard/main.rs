@@ -26,7 +26,7 @@ fn painters_door() -> Story {
     StoryFormats::default().read(&file).unwrap()
 }
 
-/// A story with every element, as an author would write it.
+/// A story with every element.
 const INN: &str = r#"(
     title: "The inn",
     style: (words: "ink drawing", negative_prompt: "text", seed: 7),
@@ -84,7 +84,7 @@ fn recipes(board: &Storyboard) -> BTreeMap<&str, &Recipe> {
     board.shots().iter().map(|shot| (shot.id.as_str(), &shot.recipe)).collect()
 }
 
-/// The ids of shots that are new, gone or have another recipe.
+/// The ids of shots that were added, removed or changed.
 fn changed<'b>(before: &'b Storyboard, after: &'b Storyboard) -> BTreeSet<&'b str> {
     let (old, new) = (recipes(before), recipes(after));
     let all = old.keys().chain(new.keys());

@@ -25,13 +25,13 @@ use super::{preview::Preview, wash::wash};
 pub struct Canvas {
     /// The duration of a fade from one image to the next, in seconds.
     pub fade: f32,
-    /// How far the view drifts over the picture, as a fraction of its size.
+    /// The distance that the view drifts over the picture, as a fraction of its size.
     pub drift: f32,
-    /// How dark the corners are, from 0 to 1.
+    /// The darkness of the corners, from 0 to 1.
     pub vignette: f32,
-    /// How dark the upper and lower edges are, below the text, from 0 to 1.
+    /// The darkness of the upper and lower edges, behind the text, from 0 to 1.
     pub shade: f32,
-    /// How bright the canvas is.
+    /// The brightness of the canvas.
     pub brightness: f32,
 }
 
@@ -105,7 +105,7 @@ impl UiMaterial for CanvasMaterial {
     }
 }
 
-/// The wash that every canvas shows first.
+/// The initial image of every canvas.
 #[derive(Resource)]
 struct Wash(Handle<Image>);
 
@@ -232,7 +232,7 @@ impl Outlook {
             }
             _ if project.state(shot) == ShotState::Failed => {
                 let error = project.error(shot).map(|error| error.to_string());
-                Self::Failed(error.unwrap_or_else(|| "no reason is known".to_owned()))
+                Self::Failed(error.unwrap_or_else(|| "the reason is unknown".to_owned()))
             }
             _ => Self::Waiting,
         }

@@ -50,7 +50,7 @@ fn end_story(
     let rule =
         Node { width: px(260), height: px(1.5), margin: UiRect::bottom(px(22)), ..default() };
     let choices =
-        [("Begin again".to_owned(), Pick::Begin), ("To the title".to_owned(), Pick::Title)];
+        [("Start again".to_owned(), Pick::Begin), ("To the title".to_owned(), Pick::Title)];
     commands.spawn((EndingCard, On(Screen::Reading), root, Rise::now())).with_children(|card| {
         card.spawn((
             Text::new("You have found the ending"),

@@ -8,7 +8,7 @@ use super::{
     scene_card::SceneCard, theme, typing::Typing,
 };
 
-/// The reader; `None` before the story was started.
+/// The reader; `None` before the story is started.
 #[derive(Resource, Debug, Default)]
 pub struct Reading(pub Option<Reader>);
 
@@ -125,12 +125,12 @@ fn step(reading: &mut ResMut<Reading>, step: impl FnOnce(&mut Reader) -> bool) -
     moved
 }
 
-/// How much of a new page is typed at once.
+/// The part of a new page that is typed at once.
 #[derive(Clone, Copy, PartialEq)]
 enum Typed {
     None,
     All,
-    /// As much as before if the text is the same, otherwise nothing.
+    /// The part that was typed before if the text is the same, otherwise nothing.
     Keep,
 }
 

@@ -33,7 +33,7 @@ pub const PAINTING: Framing = Framing { side: 304.0, mat: 16.0, rim: 11.0, capti
 /// A small picture of an item.
 pub const MINIATURE: Framing = Framing { side: 164.0, mat: 13.0, rim: 7.0, caption: 16.0 };
 
-/// The caption of a canvas, while it has no picture.
+/// The caption of a canvas that has no picture yet.
 #[derive(Component)]
 struct Caption(Entity);
 

@@ -14,7 +14,7 @@ use super::NovelSystems;
 pub enum Intent {
     /// Turn the page.
     Turn,
-    /// Choose the marked button of the menu; without a menu, turn the page.
+    /// Choose the marked button of the menu. Without a menu, turn the page.
     Confirm,
     /// Go back one page.
     Back,

@@ -16,7 +16,7 @@ pub enum Pick {
     Begin,
     /// Continue from the bookmark.
     Continue,
-    /// Take this exit of the scene.
+    /// Go through this exit of the scene.
     Exit(usize),
     /// Go to the title.
     Title,

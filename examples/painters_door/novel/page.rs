@@ -27,7 +27,7 @@ struct NamePlate;
 #[derive(Component, Debug)]
 struct LineText;
 
-/// The small diamond that shows that the text continues.
+/// The small diamond that indicates that the text continues.
 #[derive(Component, Debug)]
 struct MoreMark;
 

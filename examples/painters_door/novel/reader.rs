@@ -81,7 +81,7 @@ impl Reader {
         true
     }
 
-    /// Takes an exit of [`Page::choices`]. Returns whether the exit exists.
+    /// Goes through an exit of [`Page::choices`]. Returns whether the exit exists.
     pub fn choose(&mut self, story: &Story, choice: usize) -> bool {
         let exit = self.page(story).and_then(|page| page.choices.get(choice));
         if let Some(exit) = exit {
@@ -127,7 +127,7 @@ impl Mark {
     }
 }
 
-/// Whether a scene has a choice. A single exit without text leads on without one.
+/// Whether a scene has a choice. A single exit without text is not a choice.
 fn offers_choice(scene: &Scene) -> bool {
     scene.exits.len() > 1 || scene.exits.iter().any(|exit| !exit.text.is_empty())
 }

@@ -10,7 +10,7 @@ use super::{
     typing::Typing,
 };
 
-/// How long a card is visible, in seconds.
+/// The time for which a card is visible, in seconds.
 const VISIBLE_SECONDS: f32 = 2.6;
 /// The duration of fading in and of fading out, in seconds.
 const FADE_SECONDS: f32 = 0.6;

@@ -82,7 +82,7 @@ fn write_caption(
         Screen::Reading => outlook.caption(),
         _ => String::new(),
     };
-    let state = if state.is_empty() { state } else { format!("This place: {state}") };
+    let state = if state.is_empty() { state } else { format!("Background: {state}") };
     if caption.0 != state {
         caption.0 = state;
     }

@@ -97,13 +97,15 @@ fn show_status(
     }
     let current = project.studio().current();
     let status = match &current {
-        _ if project.studio().is_paused() => "the painter rests · F2 to go on".to_owned(),
+        _ if project.studio().is_paused() => "painting is paused · F2 to resume".to_owned(),
         Some(view) => {
             let title = project.board().shot(&view.job.shot).map_or("", |shot| &shot.title);
             let number = (tally.painted + 1).min(tally.pictures);
             format!("painting {number} of {} · {title}", tally.pictures)
         }
-        None if tally.failed > 0 => format!("{} could not be painted · F2 says why", tally.failed),
+        None if tally.failed > 0 => {
+            format!("{} could not be painted · F2 shows the reason", tally.failed)
+        }
         None => String::new(),
     };
     if text.0 != status {

@@ -13,7 +13,7 @@ use super::{
     theme::{self, Fonts},
 };
 
-/// How long the easel shows each picture while none is being painted, in seconds.
+/// The time for which the easel shows each picture while none is being painted, in seconds.
 const PICTURE_SECONDS: f32 = 6.0;
 
 /// The canvas on the easel.
@@ -99,7 +99,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
         Node { width: px(250), height: px(2), margin: UiRect::vertical(px(12)), ..default() };
     left.spawn((rule, BackgroundColor(theme::GOLD)));
     left.spawn((
-        Text::new("A story whose pictures are being painted while you read."),
+        Text::new("A story whose pictures are painted while you read."),
         fonts.italic(27.0),
         TextColor(theme::PARCHMENT),
         below(38.0),
@@ -107,7 +107,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
     let mut choices = vec![("Begin".to_owned(), Pick::Begin), ("Quit".to_owned(), Pick::Quit)];
     if reading.has_begun() {
         choices.insert(0, ("Continue".to_owned(), Pick::Continue));
-        choices[1].0 = "Begin anew".to_owned();
+        choices[1].0 = "Start again".to_owned();
     }
     spawn_menu(left, fonts, &choices);
 }
@@ -140,7 +140,7 @@ fn change_showpiece(
     }
 }
 
-/// One of the painted pictures, in an order that jumps through the story.
+/// The painted picture of a turn. The order jumps through the story.
 fn painted(project: &Project, turn: usize) -> Option<&Shot> {
     let shown = |shot: &&Shot| project.art().shown(&shot.id, Some(&shot.recipe)).is_some();
     let painted: Vec<_> = project.board().shots().iter().filter(shown).collect();

@@ -9,7 +9,7 @@ const SHORT_PAUSE: f32 = 7.0;
 /// The pause after a sentence, in letters.
 const LONG_PAUSE: f32 = 16.0;
 
-/// The current line, and how much of it is typed.
+/// The current line, and the length of its typed part.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Typing {
     text: String,

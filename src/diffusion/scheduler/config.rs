@@ -129,7 +129,7 @@ impl SchedulerConfig {
         }
     }
 
-    /// The value for the word in the field. `None` if the field is missing.
+    /// Looks the field up in `choices`. `None` if the field is missing.
     pub(super) fn choice<T: Copy>(
         &self,
         field: &'static str,

@@ -43,8 +43,8 @@ fn enter_accepts_the_candidate_and_opens_it() {
     let accept = panel.query_by_label("Accept");
     assert!(accept.is_some(), "the candidate is shown");
     key(&mut panel, Modifiers::NONE, Key::Enter);
-    let asked = panel.state_mut().apply_requests();
-    let accepted = asked.iter().find_map(|action| match action {
+    let requested = panel.state_mut().apply_requests();
+    let accepted = requested.iter().find_map(|action| match action {
         Action::Accept { take, .. } => Some(take.clone()),
         _ => None,
     });
@@ -55,8 +55,8 @@ fn enter_accepts_the_candidate_and_opens_it() {
     wait_for_objects(&mut panel);
     assert!(has(&panel, "part 1"), "the parts are copied");
     stroke(&mut panel, &shot, &[(0.7, 0.7)]);
-    let asked = panel.state_mut().apply_requests();
-    let on = asked.iter().find_map(|action| match action {
+    let requested = panel.state_mut().apply_requests();
+    let on = requested.iter().find_map(|action| match action {
         Action::SetMarks { take, .. } => Some(take.clone()),
         _ => None,
     });
@@ -133,7 +133,7 @@ fn the_key_that_closes_a_menu_does_not_discard_a_candidate() {
 #[test]
 fn one_button_accepts_a_take_and_discards_the_others() {
     let (mut panel, shot) = with_candidates();
-    // A take of another request is not one of the others.
+    // The button does not discard takes of other requests.
     let (first, second) = (take(&panel, &shot, 0), take(&panel, &shot, 1));
     let mut parts = parts_of(&panel, &second);
     parts[0].edit.words = "a cloud".to_owned();
@@ -159,8 +159,8 @@ fn accepting_one_take_of_a_request_cancels_its_waiting_jobs() {
     let waits = panel.state().project.studio().jobs()[0].job.id;
     key(&mut panel, Modifiers::NONE, Key::ArrowRight);
     press(&mut panel, "Accept, discard others");
-    let asked = panel.state_mut().apply_requests();
-    assert!(asked.contains(&Action::Cancel(waits)), "{asked:?}");
+    let requested = panel.state_mut().apply_requests();
+    assert!(requested.contains(&Action::Cancel(waits)), "{requested:?}");
     panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
 }
@@ -169,8 +169,10 @@ fn accepting_one_take_of_a_request_cancels_its_waiting_jobs() {
 fn the_game_shows_a_candidate_on_trial_only_while_it_is_viewed() {
     let (mut panel, shot) = with_candidates();
     press(&mut panel, "Preview in the game");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::TryOn { take: Some(tried), .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::TryOn { take: Some(tried), .. }] = requested.as_slice() else {
+        panic!("{requested:?}")
+    };
     let tried = tried.clone();
     let shown = |panel: &Panel| {
         let project = &panel.state().project;
@@ -196,10 +198,10 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
         panel.state().project.board().related(&shot).map(|shot| shot.id.clone()).collect();
     assert!(!others.is_empty(), "Mira has several expressions");
     press(&mut panel, &format!("Repeat edit ({})", others.len()));
-    let asked = panel.state_mut().apply_requests();
+    let requested = panel.state_mut().apply_requests();
     assert!(
-        matches!(&asked[..], [Action::PropagateEdit { others: asked, .. }] if *asked == others),
-        "{asked:?}"
+        matches!(&requested[..], [Action::PropagateEdit { others: requested, .. }] if *requested == others),
+        "{requested:?}"
     );
     panel.state_mut().poll_until(Project::is_idle);
     panel.run_steps(3);
@@ -212,7 +214,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     press(&mut panel, if others.len() == 1 { "Accept" } else { "Accept all" });
     panel.state_mut().apply_requests();
     assert_eq!(panel.state().project.art().accepted(other).unwrap().id, made);
-    // A result that was edited further needs no decision.
+    // A result that was edited again does not need to be accepted.
     let edited = panel.state().project.art().take(other, &made).unwrap().clone();
     let parts = parts_of(&panel, &edited);
     let (of, picture) = (other.clone(), None);
@@ -223,7 +225,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     let accept = Action::Accept { shot: other.clone(), take: last };
     panel.state_mut().apply(accept).unwrap();
     panel.run_steps(3);
-    assert!(panel.query_by_label_contains("Accept").is_none(), "no result needs a decision");
+    assert!(panel.query_by_label_contains("Accept").is_none(), "no result waits to be accepted");
 }
 
 #[test]
@@ -250,7 +252,7 @@ fn on_canvas(panel: &Panel, shot: &ShotId) -> Vec<Rect> {
     textured(panel, PREVIEW).into_iter().filter(|seen| room.contains_rect(*seen)).collect()
 }
 
-/// Selects how the candidate is compared with its parent.
+/// Selects the way to compare the candidate with its parent.
 fn compare(panel: &mut Panel, way: &str) {
     panel.get_by(|node| node.role() == Role::ComboBox && says(node, "Candidate only")).click();
     panel.run_steps(2);

@@ -16,7 +16,7 @@ use super::{canvas, choose, key, mark_part_for_a_moon, press_and_wait, stroke, w
 use crate::support::{Fixture, has, open, press, scroll_and_press, story};
 
 #[test]
-fn the_canvas_has_the_keys_as_soon_as_it_is_opened() {
+fn the_canvas_has_keyboard_focus_as_soon_as_it_is_opened() {
     let mut fixture = Fixture::new(story());
     fixture.draw_all();
     let shot = fixture.shot(ShotKind::Portrait).id;
@@ -33,15 +33,15 @@ fn a_rebound_key_is_saved() {
     press(&mut panel, "Keys");
     press(&mut panel, "Key of Lasso: L");
     key(&mut panel, Modifiers::NONE, Key::B);
-    let asked = panel.state_mut().apply_requests();
-    let [Action::SetKeys(keys)] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::SetKeys(keys)] = requested.as_slice() else { panic!("{requested:?}") };
     assert_eq!((&keys["Lasso"][..], &keys["Brush"][..]), (&["B".to_owned()][..], &[][..]));
     press(&mut panel, "Keys");
     assert!(!has(&panel, "Key of Lasso: B"), "the second press closes the list");
     key(&mut panel, Modifiers::NONE, Key::B);
     assert!(has(&panel, "Draw around the part"), "the new key selects the lasso");
 
-    // After a restart.
+    // The key is still bound after a restart.
     let shot = panel.state().panel.front().unwrap().clone();
     panel.state_mut().panel = PanelState::default();
     panel.state_mut().panel.set_segmenter_weights(None);
@@ -54,12 +54,12 @@ fn a_rebound_key_is_saved() {
     assert!(has(&panel, "Key of Lasso: Ctrl+L"));
     press(&mut panel, "Reset all");
     assert!(has(&panel, "Key of Lasso: L"));
-    let asked = panel.state_mut().apply_requests();
-    assert_eq!(asked.last(), Some(&Action::SetKeys(Default::default())));
+    let requested = panel.state_mut().apply_requests();
+    assert_eq!(requested.last(), Some(&Action::SetKeys(Default::default())));
 }
 
 #[test]
-fn the_canvas_gets_the_keys_back_when_a_field_loses_the_focus() {
+fn the_canvas_gets_keyboard_focus_when_a_field_loses_it() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     for leave in [Key::Enter, Key::Escape] {
@@ -73,12 +73,15 @@ fn the_canvas_gets_the_keys_back_when_a_field_loses_the_focus() {
     // Also after a drawing whose prompt was typed.
     choose(&mut panel, EditKind::Replace, "a moon");
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
-    let asked = panel.state_mut().apply_requests();
-    assert!(matches!(asked.last(), Some(Action::Edit { .. })), "{asked:?}");
+    let requested = panel.state_mut().apply_requests();
+    assert!(matches!(requested.last(), Some(Action::Edit { .. })), "{requested:?}");
     wait_for_drawings(&mut panel);
     key(&mut panel, Modifiers::NONE, Key::Enter);
-    let asked = panel.state_mut().apply_requests();
-    assert!(asked.iter().any(|action| matches!(action, Action::Accept { .. })), "{asked:?}");
+    let requested = panel.state_mut().apply_requests();
+    assert!(
+        requested.iter().any(|action| matches!(action, Action::Accept { .. })),
+        "{requested:?}"
+    );
 }
 
 #[test]

@@ -20,8 +20,8 @@ use super::{
 fn a_stroke_makes_a_part_along_its_path_and_is_saved() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.5, 0.2), (0.8, 0.2)]);
-    let asked = panel.state_mut().apply_requests();
-    let [layer] = saved_layers(&asked) else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [layer] = saved_layers(&requested) else { panic!("{requested:?}") };
     assert_eq!(layer.name, "part 1");
     assert_eq!([0.2, 0.5, 0.8].map(|x| at(&layer.mask, x, 0.2)), [255; 3]);
     assert_eq!([at(&layer.mask, 0.5, 0.9), at(&layer.mask, 0.02, 0.9)], [0; 2]);
@@ -53,7 +53,7 @@ fn undo_removes_strokes_one_by_one_and_redo_restores_them() {
 }
 
 #[test]
-fn the_eraser_removes_and_box_and_lasso_add_their_inside() {
+fn the_eraser_removes_pixels_and_box_and_lasso_add_their_inside() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.6, 0.6)]);
@@ -83,7 +83,7 @@ fn in_a_narrow_panel_the_picture_fills_the_width_and_the_parts_are_below_it() {
     wait_for_objects(&mut panel);
     stroke(&mut panel, &shot, &[(0.3, 0.3), (0.6, 0.3)]);
     scroll_and_press(&mut panel, "remove");
-    // The layout settles its heights.
+    // The layout needs a few frames.
     panel.run_steps(4);
     press_and_wait(&mut panel, "Remove part 1", 1);
     panel.get_by_label(&format!("Canvas of {shot}")).scroll_to_me();
@@ -91,7 +91,10 @@ fn in_a_narrow_panel_the_picture_fills_the_width_and_the_parts_are_below_it() {
     let picture = panel.get_by_label(&format!("Canvas of {shot}")).rect();
     assert!(picture.width() > 370.0 && picture.height() > 250.0, "{picture:?}");
     assert!(panel.get_by_label("Accept").rect().top() >= picture.bottom());
-    assert!(panel.get_by_label("Remove part 1").rect().bottom() <= 720.0, "it stays visible");
+    assert!(
+        panel.get_by_label("Remove part 1").rect().bottom() <= 720.0,
+        "the button stays visible"
+    );
 }
 
 #[test]
@@ -99,8 +102,8 @@ fn a_scribble_sets_the_edit_to_add() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Scribble");
     stroke(&mut panel, &shot, &[(0.3, 0.1), (0.6, 0.1)]);
-    let asked = panel.state_mut().apply_requests();
-    let [layer] = saved_layers(&asked) else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [layer] = saved_layers(&requested) else { panic!("{requested:?}") };
     assert_eq!(layer.edit.as_ref().unwrap().kind, EditKind::Add);
     assert_eq!(at(&layer.mask, 0.45, 0.1), 255);
     let scribble = &layer.scribble.as_ref().unwrap().0;
@@ -125,15 +128,15 @@ fn the_draw_button_names_its_edits_and_requests_them() {
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     assert!(has(&panel, "choose an edit"));
     choose(&mut panel, EditKind::Replace, "a moon");
-    let asked = panel.state_mut().apply_requests();
-    let layer = saved_layers(&asked)[0].clone();
+    let requested = panel.state_mut().apply_requests();
+    let layer = saved_layers(&requested)[0].clone();
     assert_eq!(layer.edit.as_ref().unwrap().words, "a moon", "the typed prompt is saved");
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().apply_requests();
+    let requested = panel.state_mut().apply_requests();
     let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
-        asked.as_slice()
+        requested.as_slice()
     else {
-        panic!("{asked:?}");
+        panic!("{requested:?}");
     };
     assert_eq!((of, parent), (&shot, &take(&panel, &shot, 0).id));
     assert_eq!((&parts[0].mask, &parts[0].edit), (&layer.mask, layer.edit.as_ref().unwrap()));
@@ -146,8 +149,8 @@ fn the_draw_button_leaves_out_empty_parts() {
     press(&mut panel, "New");
     choose(&mut panel, EditKind::Add, "a cat");
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().apply_requests();
-    let Some(Action::Edit { parts, .. }) = asked.last() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let Some(Action::Edit { parts, .. }) = requested.last() else { panic!("{requested:?}") };
     assert_eq!(parts.iter().map(|part| &part.name[..]).collect::<Vec<_>>(), ["part 1"]);
 }
 
@@ -164,7 +167,7 @@ fn the_canvas_keeps_its_undo_history_while_another_tab_is_open() {
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     assert_eq!(saved_layers(&panel.state_mut().apply_requests()), one);
-    // Unless somebody else changed the marks meanwhile.
+    // Marks that were changed meanwhile are loaded again.
     press(&mut panel, "Style");
     panel.state_mut().apply_requests();
     let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
@@ -176,7 +179,7 @@ fn the_canvas_keeps_its_undo_history_while_another_tab_is_open() {
 }
 
 #[test]
-fn the_undo_history_of_a_take_survives_work_on_another() {
+fn the_undo_history_of_a_take_survives_edits_of_another_take() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
     choose(&mut panel, EditKind::Replace, "a moon");
@@ -203,11 +206,11 @@ fn verdicts_alone_are_enough_to_draw() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     press(&mut panel, "Like part 1");
-    let asked = panel.state_mut().apply_requests();
-    assert_eq!(saved_layers(&asked)[0].verdict, Verdict::Liked);
+    let requested = panel.state_mut().apply_requests();
+    assert_eq!(saved_layers(&requested)[0].verdict, Verdict::Liked);
     press(&mut panel, "Keep liked parts, redraw the rest");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::Edit { parts, .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::Edit { parts, .. }] = requested.as_slice() else { panic!("{requested:?}") };
     let kinds: Vec<_> = parts.iter().map(|part| part.edit.kind).collect();
     assert_eq!(kinds, [EditKind::Keep, EditKind::Refine]);
     // A crop that does not contain the whole picture must not disable the button.
@@ -215,8 +218,8 @@ fn verdicts_alone_are_enough_to_draw() {
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.5, 0.5)]);
     panel.state_mut().apply_requests();
     press(&mut panel, "Keep liked parts, redraw the rest");
-    let asked = panel.state_mut().apply_requests();
-    assert!(matches!(asked[..], [Action::Edit { context: None, .. }]), "{asked:?}");
+    let requested = panel.state_mut().apply_requests();
+    assert!(matches!(requested[..], [Action::Edit { context: None, .. }]), "{requested:?}");
 }
 
 #[test]
@@ -228,8 +231,10 @@ fn a_picture_that_changes_on_disk_is_loaded_again() {
     let first = take(&panel, &shot, 0);
     let picture = repaint(&mut panel, &first);
     press(&mut panel, "Replace part 1");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::Edit { picture: Some(seen), .. }] = &asked[..] else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::Edit { picture: Some(seen), .. }] = &requested[..] else {
+        panic!("{requested:?}")
+    };
     assert_eq!(*seen, picture_hash(&picture));
 }
 
@@ -280,8 +285,8 @@ fn a_click_with_the_hand_tool_selects_the_part_under_it() {
     press(&mut panel, "Eraser");
     panel.state_mut().apply_requests();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
-    let asked = panel.state_mut().apply_requests();
-    let [upper, lower] = saved_layers(&asked) else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [upper, lower] = saved_layers(&requested) else { panic!("{requested:?}") };
     assert_eq!([at(&upper.mask, 0.8, 0.8), at(&lower.mask, 0.2, 0.2)], [255, 0]);
 }
 
@@ -296,9 +301,9 @@ fn the_crop_is_dragged_resized_and_reset() {
         stroke(panel, &shot, places);
         panel.state_mut().apply_requests();
         press(panel, "Replace part 1");
-        let asked = panel.state().asked();
+        let requested = panel.state().requested();
         panel.state_mut().requests.clear();
-        let [Action::Edit { context, .. }] = asked[..] else { panic!("{asked:?}") };
+        let [Action::Edit { context, .. }] = requested[..] else { panic!("{requested:?}") };
         context
     };
     let dragged = context_after(&mut panel, &[(0.1, 0.1), (0.7, 0.7)]).unwrap();
@@ -326,8 +331,8 @@ fn a_take_drawn_meanwhile_does_not_replace_the_open_one() {
     wait_for_drawings(&mut panel);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
-    let asked = panel.state_mut().apply_requests();
+    let requested = panel.state_mut().apply_requests();
     let first = take(&panel, &shot, 0).id;
-    let [Action::SetMarks { take, marks, .. }] = &asked[..] else { panic!("{asked:?}") };
+    let [Action::SetMarks { take, marks, .. }] = &requested[..] else { panic!("{requested:?}") };
     assert_eq!((take, marks.layers.len()), (&first, 1));
 }

@@ -25,7 +25,7 @@ fn a_click_selects_an_object_and_escape_removes_it() {
 }
 
 #[test]
-fn a_split_covers_the_whole_picture_and_adds_no_part_twice() {
+fn a_split_covers_the_whole_picture_and_a_second_split_adds_nothing() {
     let (mut panel, _) = canvas();
     press(&mut panel, "Split into parts");
     let parts = saved_layers(&panel.state_mut().apply_requests()).to_vec();
@@ -48,17 +48,17 @@ fn mobile_sam_selects_objects_where_it_is_installed() {
     press(&mut panel, "Object");
     wait_until(&mut panel, |panel| has(panel, "MobileSAM selects the objects"));
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     wait_until(&mut panel, |panel| {
-        asked.extend(panel.state_mut().apply_requests());
-        !asked.is_empty()
+        requested.extend(panel.state_mut().apply_requests());
+        !requested.is_empty()
     });
     let sam = Sam::load(file.path(), &candle_core::Device::Cpu).unwrap();
     let picture = take(&panel, &shot, 0).image().unwrap();
     let middle = (picture.width() / 2, picture.height() / 2);
     let pointing = SelectionPrompt { include: vec![middle], ..SelectionPrompt::default() };
     let expected = sam.select(&sam.embed(&picture).unwrap(), &pointing).unwrap();
-    assert_eq!(saved_layers(&asked)[0].mask, expected);
+    assert_eq!(saved_layers(&requested)[0].mask, expected);
 }
 
 #[test]

@@ -19,7 +19,7 @@ enum Input {
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
-    // Not high enough to hit the list of keys, which would rebind them.
+    // The places must not reach the list of keys, because clicks there rebind keys.
     let place = || (-0.2_f32..1.2, -0.1_f32..1.2);
     let keys = [Key::Z, Key::Y, Key::V, Key::Q, Key::Enter, Key::Escape, Key::Backspace];
     let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
@@ -48,7 +48,7 @@ proptest! {
             }
             panel.state_mut().apply_requests();
         }
-        // A stroke that ends outside the panel takes the keyboard away.
+        // A stroke that ends outside the panel removes the keyboard focus.
         press(&mut panel, "Fit");
         // The first undo cancels a gesture in progress; the others undo one step each.
         for _ in 0..60 {

@@ -10,13 +10,14 @@ use crate::support::{Panel, press};
 
 use super::{at, canvas, key, repaint, saved_layers, stroke, take, wait_for_objects};
 
-/// Opens the canvas and draws one stroke that is saved and two that are refused. Returns the parts after each.
+/// Opens the canvas and draws one stroke that is saved and two whose marks are refused. Returns the parts after each
+/// stroke.
 fn with_refused_strokes() -> (Panel, ShotId, [Vec<Layer>; 3]) {
     let (mut panel, shot) = canvas();
     let mut full = false;
     let layers = [0.1, 0.5, 0.9].map(|y| {
         stroke(&mut panel, &shot, &[(0.1, y), (0.3, y)]);
-        let layers = saved_layers(&panel.state().asked()).to_vec();
+        let layers = saved_layers(&panel.state().requested()).to_vec();
         assert_eq!(panel.state_mut().try_apply_requests(), usize::from(full));
         if !std::mem::replace(&mut full, true) {
             panel.state().fill_disk();
@@ -52,7 +53,7 @@ fn refused_marks_survive_a_visit_to_another_tab() {
 }
 
 #[test]
-fn refused_marks_survive_work_on_another_picture() {
+fn refused_marks_survive_edits_of_another_picture() {
     let (mut panel, shot, layers) = with_refused_strokes();
     let other = panel.state().shot(ShotKind::Background).id;
     for shot in [&other, &shot] {
@@ -63,8 +64,8 @@ fn refused_marks_survive_work_on_another_picture() {
     }
     panel.state().free_disk();
     stroke(&mut panel, &shot, &[(0.8, 0.8)]);
-    let asked = panel.state_mut().apply_requests();
-    let mask = &saved_layers(&asked)[0].mask;
+    let requested = panel.state_mut().apply_requests();
+    let mask = &saved_layers(&requested)[0].mask;
     let places = [(0.2, 0.1), (0.2, 0.5), (0.2, 0.9), (0.8, 0.8)];
     assert_eq!(places.map(|(x, y)| at(mask, x, y)), [255; 4]);
     key(&mut panel, Modifiers::COMMAND, Key::Z);
@@ -91,7 +92,7 @@ fn marks_refused_many_times_are_not_lost() {
     press(&mut panel, "Style");
     panel.state().free_disk();
     press(&mut panel, "Canvas");
-    let asked = panel.state_mut().apply_requests();
-    let mask = &saved_layers(&asked)[0].mask;
+    let requested = panel.state_mut().apply_requests();
+    let mask = &saved_layers(&requested)[0].mask;
     assert_eq!([(0.2, 0.1), (0.2, 0.9), (0.8, 0.7)].map(|(x, y)| at(mask, x, y)), [255; 3]);
 }

@@ -53,7 +53,7 @@ fn a_polygon_has_its_corners_at_the_clicks_and_enter_closes_it() {
 }
 
 #[test]
-fn outlines_combine_with_the_part_as_set_by_keys_and_menu() {
+fn keys_and_menu_set_how_outlines_combine_with_the_part() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Box");
     boxed(&mut panel, &shot, (0.1, 0.1), (0.7, 0.7), Modifiers::NONE);
@@ -71,7 +71,7 @@ fn outlines_combine_with_the_part_as_set_by_keys_and_menu() {
 }
 
 #[test]
-fn the_colour_tool_selects_everything_of_the_clicked_colour() {
+fn the_colour_tool_selects_all_pixels_of_the_clicked_colour() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Colour");
     stroke(&mut panel, &shot, &[(0.05, 0.05)]);
@@ -81,7 +81,7 @@ fn the_colour_tool_selects_everything_of_the_clicked_colour() {
 }
 
 #[test]
-fn shift_and_the_right_button_exclude_from_an_object() {
+fn shift_and_the_right_button_exclude_pixels_from_an_object() {
     for (button, keys) in
         [(PointerButton::Primary, Modifiers::SHIFT), (PointerButton::Secondary, Modifiers::NONE)]
     {
@@ -169,11 +169,13 @@ fn redraw_disliked_parts_uses_their_edits() {
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose_remove(&mut panel);
     press(&mut panel, "Dislike part 1");
-    let asked = panel.state_mut().apply_requests();
-    assert_eq!(saved_layers(&asked)[0].verdict, Verdict::Disliked);
+    let requested = panel.state_mut().apply_requests();
+    assert_eq!(saved_layers(&requested)[0].verdict, Verdict::Disliked);
     press(&mut panel, "Redraw disliked parts");
-    let asked = panel.state_mut().apply_requests();
-    let [Action::Edit { parts, takes: 1, .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [Action::Edit { parts, takes: 1, .. }] = requested.as_slice() else {
+        panic!("{requested:?}")
+    };
     assert_eq!((parts[0].edit.kind, parts[0].edit.strength()), (EditKind::Remove, 1.0));
 }
 

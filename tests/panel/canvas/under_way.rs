@@ -54,7 +54,7 @@ fn two_parts() -> (Panel, ShotId) {
 }
 
 #[test]
-fn a_stroke_stays_in_its_part_when_another_is_selected_during_it() {
+fn selecting_another_part_during_a_stroke_does_not_move_the_stroke() {
     let (mut panel, shot) = two_parts();
     begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
     key(&mut panel, Modifiers::NONE, Key::Q);
@@ -62,8 +62,8 @@ fn a_stroke_stays_in_its_part_when_another_is_selected_during_it() {
     panel.event(Event::PointerMoved(to));
     panel.run_steps(1);
     end_stroke(&mut panel, &shot, (0.8, 0.7));
-    let asked = panel.state_mut().apply_requests();
-    let [above, below] = saved_layers(&asked) else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [above, below] = saved_layers(&requested) else { panic!("{requested:?}") };
     assert_eq!([at(&above.mask, 0.7, 0.5), at(&above.mask, 0.2, 0.9)], [255, 255]);
     assert_eq!([at(&below.mask, 0.7, 0.5), at(&below.mask, 0.2, 0.9)], [0, 0]);
     assert_eq!((at(&below.mask, 0.2, 0.1), below.name.as_str()), (255, "part 1"));
@@ -93,7 +93,7 @@ fn a_stroke_that_ends_while_space_is_held_is_not_lost() {
 }
 
 #[test]
-fn an_object_clicked_after_new_goes_only_into_the_new_part() {
+fn an_object_clicked_after_new_is_added_only_to_the_new_part() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Object");
     stroke(&mut panel, &shot, &[(0.5, 0.5)]);
@@ -104,7 +104,7 @@ fn an_object_clicked_after_new_goes_only_into_the_new_part() {
     key(&mut panel, Modifiers::NONE, Key::Escape);
     let after = saved_layers(&panel.state_mut().apply_requests()).to_vec();
     assert!(after[0].mask.is_empty(), "Escape removes the last object");
-    assert_eq!(after[1], parts[1], "Escape keeps the object before");
+    assert_eq!(after[1], parts[1], "Escape keeps the earlier object");
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn undo_selects_the_part_that_it_changes() {
     press(&mut panel, "New");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     stroke(&mut panel, &shot, &[(0.6, 0.5), (0.8, 0.5)]);
-    let asked = panel.state_mut().apply_requests();
-    let [above, below] = saved_layers(&asked) else { panic!("{asked:?}") };
+    let requested = panel.state_mut().apply_requests();
+    let [above, below] = saved_layers(&requested) else { panic!("{requested:?}") };
     assert_eq!([at(&above.mask, 0.7, 0.5), at(&below.mask, 0.7, 0.5)], [0, 255]);
 }
 
@@ -157,7 +157,7 @@ fn the_draw_key_does_nothing_during_a_stroke() {
     mark_part_for_a_moon(&mut panel, &shot);
     press(&mut panel, "Fit");
     panel.state_mut().apply_requests();
-    let draws = |asked: &[Action]| asked.iter().any(|it| matches!(it, Action::Edit { .. }));
+    let draws = |requested: &[Action]| requested.iter().any(|it| matches!(it, Action::Edit { .. }));
     begin_stroke(&mut panel, &shot, (0.6, 0.5), (0.8, 0.5));
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
     assert!(!draws(&panel.state_mut().apply_requests()));
@@ -179,7 +179,7 @@ fn an_outline_of_one_point_changes_nothing() {
 }
 
 #[test]
-fn a_polygon_closes_at_its_first_corner_and_backspace_removes_the_last() {
+fn a_polygon_closes_at_its_first_corner_and_backspace_removes_its_last() {
     let (mut panel, shot) = canvas();
     press(&mut panel, "Polygon");
     for corner in [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)] {
@@ -220,14 +220,14 @@ fn a_later_take_of_the_request_is_not_selected() {
         panel.state_mut().poll_until(|project| project.art().takes(&shot).len() == count);
         panel.run_steps(3);
     };
-    let mut asked = panel.state_mut().apply_requests();
+    let mut requested = panel.state_mut().apply_requests();
     drawn(&mut panel, 2);
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     assert!(panel.query_by_label("Accept").is_none());
-    // As if that press had requested two takes.
-    let Some(edit) = asked.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
-        panic!("{asked:?}")
+    // Request two takes instead of one.
+    let Some(edit) = requested.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
+        panic!("{requested:?}")
     };
     panel.state_mut().apply(edit).unwrap();
     drawn(&mut panel, 3);
@@ -235,7 +235,7 @@ fn a_later_take_of_the_request_is_not_selected() {
 }
 
 #[test]
-fn undo_in_a_text_field_affects_only_its_own_part() {
+fn undo_in_a_text_field_affects_only_the_part_of_the_field() {
     let (mut panel, _) = two_parts();
     choose(&mut panel, EditKind::Replace, "a red sky");
     choose_part(&mut panel, "part 1");
