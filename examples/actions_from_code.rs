@@ -1,7 +1,7 @@
 //! Actions from code: draw another take after the first one, then accept the newer one.
 //!
-//! A `Request` message carries an `Action`; every action of the panel is available. `project::Update` messages report the
-//! results. One of them, `Applied`, answers each request.
+//! A `Request` message carries an `Action`; every action of the panel is available. `project::Update` messages report
+//! the results. One of them, `Applied`, answers each request.
 //!
 //! ```sh
 //! cargo run --example actions_from_code

@@ -1,7 +1,7 @@
 //! A generator of your own: anything that turns a recipe into a picture. This one paints a gradient.
 //!
-//! A loader in the registry maps the name of a model to a generator. The style of the story names the model. A generator
-//! runs on the worker thread. The queue, takes, progress and cancelling work as for a network.
+//! A loader in the registry maps the name of a model to a generator. The style of the story names the model. A
+//! generator runs on the worker thread. The queue, takes, progress and cancelling work as for a network.
 //!
 //! ```sh
 //! cargo run --example custom_generator

@@ -1,7 +1,7 @@
 //! The story in a text file, which an author edits without code.
 //!
-//! The plugin reads `assets/stories/two_rooms.story.ron`. Bevy's feature `file_watcher` reloads the file when it is saved; in
-//! this example, press R instead.
+//! The plugin reads `assets/stories/two_rooms.story.ron`. Bevy's feature `file_watcher` reloads the file when it is
+//! saved; in this example, press R instead.
 //!
 //! ```sh
 //! cargo run --example story_file

@@ -1,7 +1,7 @@
 //! A minimal visual novel: a text box over the pictures of its story.
 //!
-//! The game reads the story from the `Project`. Each line selects the pictures on the screen: the background of its scene
-//! or its key moment, and the portrait of the speaker. Space turns the page.
+//! The game reads the story from the `Project`. Each line selects the pictures on the screen: the background of its
+//! scene or its key moment, and the portrait of the speaker. Space turns the page.
 //!
 //! ```sh
 //! cargo run --example tiny_novel

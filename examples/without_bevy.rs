@@ -1,7 +1,7 @@
 //! The core without Bevy: draws the pictures of a story file, for example on a build server.
 //!
-//! A `Project` joins story, storyboard, queue and pictures. Call `poll` regularly; it never blocks. A crate that uses only
-//! the core sets `default-features = false` and does not compile Bevy.
+//! A `Project` joins story, storyboard, queue and pictures. Call `poll` regularly; it never blocks. A crate that uses
+//! only the core sets `default-features = false` and does not compile Bevy.
 //!
 //! ```sh
 //! cargo run --example without_bevy

@@ -1,9 +1,9 @@
 //! Masks: selections of the pixels of a picture.
 //!
-//! A [`Mask`] is a grey image of the same size as its picture: 255 selects a pixel fully, 0 does not select it, and values between select it partly. Paint
-//! a mask with a [`Brush`], build it from a [polygon](Mask::polygon) or a [colour](Mask::from_colour), or select
-//! [objects](objects::Objects) by clicking; [MobileSAM](sam::Sam) selects objects too. Masks can be grown,
-//! shrunk, feathered and inverted, and their holes filled.
+//! A [`Mask`] is a grey image of the same size as its picture: 255 selects a pixel fully, 0 does not select it, and
+//! values between select it partly. Paint a mask with a [`Brush`], build it from a [polygon](Mask::polygon) or a
+//! [colour](Mask::from_colour), or select [objects](objects::Objects) by clicking; [MobileSAM](sam::Sam) selects
+//! objects too. Masks can be grown, shrunk, feathered and inverted, and their holes filled.
 
 mod brush;
 mod colour;

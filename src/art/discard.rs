@@ -40,7 +40,7 @@ impl Art {
             match self.writer().restore(gone.clone()) {
                 Ok(_) => return Err(error),
                 Err(stuck) => {
-                    log::warn!("{error}; and {stuck}: the take is discarded nevertheless");
+                    log::warn!("{error}; and {stuck}: the take stays discarded");
                 }
             }
         }

@@ -61,7 +61,7 @@ pub enum ArtError {
     /// The marks of a take cannot be parsed. The file is never overwritten: when new marks are saved, it is renamed to
     /// `<take>.broken-1.json`.
     #[error(
-        "{path}: {message}: correct the file, or mark the parts again, which keeps a copy of it"
+        "{path}: {message}: correct the file, or mark the parts again; a copy of the file is kept"
     )]
     Marks {
         /// The file.

@@ -1,7 +1,7 @@
 //! Moves masks and scribbles that older versions wrote into recipes to `blobs/`.
 //!
-//! The files of old takes stay as they are. `blobs/inline.json` lists the ids of their masks and scribbles, so that only
-//! the first opening of a folder decodes them.
+//! The files of old takes stay as they are. `blobs/inline.json` lists the ids of their masks and scribbles, so that
+//! only the first opening of a folder decodes them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -27,7 +27,7 @@ impl InlineBlobs {
         let known = match read() {
             Some(Ok(known)) => known,
             Some(Err(error)) => {
-                log::warn!("{} is created again: {error}", path.display());
+                log::warn!("{} cannot be read and is created again: {error}", path.display());
                 BTreeMap::new()
             }
             None => BTreeMap::new(),
@@ -35,8 +35,8 @@ impl InlineBlobs {
         Self { folder: folder.clone(), known, is_changed: false }
     }
 
-    /// The id of a mask or scribble. In a folder that is open for writing, also writes it to `blobs/`. A failed write is
-    /// reported in the log.
+    /// The id of a mask or scribble. In a folder that is open for writing, also writes it to `blobs/`. A failed write
+    /// is reported in the log.
     ///
     /// # Errors
     /// If it cannot be decoded.

@@ -91,7 +91,7 @@ impl TakeWriter {
         log::warn!("{unreadable}: the old file is {} now", aside.display());
         folder.write_bytes(&path, &bytes).inspect_err(|_| {
             if let Err(error) = folder.rename(&aside, &path) {
-                log::error!("the older marks stay set aside: {error}");
+                log::error!("the older marks cannot be moved back: {error}");
             }
         })
     }
@@ -149,7 +149,7 @@ mod tests {
         for text in ["{\"layers\": ", &newer] {
             let (_dir, mut art, take, path) = marked(text);
             let error = art.marks(&take.shot, &take.id).unwrap_err().to_string();
-            assert!(error.contains("which keeps a copy of it"), "{error}");
+            assert!(error.contains("a copy of the file is kept"), "{error}");
             art.set_marks(&take.shot, &take.id, &marks("sea")).unwrap();
             art.set_marks(&take.shot, &take.id, &marks("land")).unwrap();
             assert_eq!(art.marks(&take.shot, &take.id).unwrap(), marks("land"));

@@ -44,7 +44,7 @@ pub enum PictureError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The file is not a PNG, or is damaged.
-    #[error("it is not a PNG, or a damaged one: {0}")]
+    #[error("it is not a PNG, or is damaged: {0}")]
     Png(#[from] png::DecodingError),
     /// The end of the file is missing.
     #[error("it is truncated")]
@@ -63,11 +63,12 @@ pub enum PictureError {
     Blob(#[from] BlobError),
 }
 
-/// Encodes a picture as a PNG file with its provenance. Outside of an art folder, `blobs` are the masks and scribbles of
-/// its edit.
+/// Encodes a picture as a PNG file with its provenance. Outside of an art folder, `blobs` are the masks and scribbles
+/// of its edit.
 ///
 /// # Errors
-/// If the picture or a blob has no pixels, or the provenance contains characters that PNG text cannot hold, such as NUL.
+/// If the picture or a blob has no pixels, or the provenance contains characters that PNG text cannot hold, such as
+/// NUL.
 pub fn encode(
     image: &RgbaImage,
     provenance: &Provenance,

@@ -44,8 +44,8 @@ pub enum DiffusionError {
     Edit(#[from] EditError),
     /// The components of a model do not match.
     #[error(
-        "the denoiser takes latents with {denoiser} channels, but the autoencoder's have {autoencoder}: \
-         the parts of this model do not belong together"
+        "the denoiser expects latents with {denoiser} channels, but the autoencoder's have {autoencoder}: \
+         the components of this model do not match"
     )]
     Parts {
         /// Channels of the denoiser's latents.

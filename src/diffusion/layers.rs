@@ -94,7 +94,7 @@ impl GroupNorm {
         if groups == 0 || !channels.is_multiple_of(groups) {
             candle_core::bail!(
                 "{}: {channels} channels cannot be normalised in {groups} groups; \
-                 `norm_num_groups` and the channels in config.json do not fit",
+                 `norm_num_groups` and the channels in config.json do not match",
                 weights.prefix()
             );
         }

@@ -78,12 +78,12 @@ impl SimpleBackend for Weights {
 enum WeightError {
     #[error(
         "{files}: the tensor `{tensor}` is missing, which {component}/config.json requires; \
-         weights and configuration do not belong together"
+         the weights and the configuration do not match"
     )]
     Missing { files: String, tensor: String, component: String },
     #[error(
         "{files}: the tensor `{tensor}` has the shape {found:?}, but {component}/config.json \
-         requires {expected:?}; weights and configuration do not belong together"
+         requires {expected:?}; the weights and the configuration do not match"
     )]
     Shape { files: String, tensor: String, component: String, expected: Shape, found: Shape },
 }

@@ -43,12 +43,12 @@ pub enum EditError {
     },
     /// No pixel would change.
     #[error(
-        "the edit changes nothing: every part is kept, empty, or covered by another; mark what to change"
+        "the edit changes nothing: every part is kept, empty, or covered by another; mark the pixels to change"
     )]
     Nothing,
     /// The crop is larger than the model can process at once.
     #[error(
-        "the edit needs a crop of {crop}, but the model takes at most {max_side} pixels a side: change smaller parts, one after another"
+        "the edit needs a crop of {crop}, but the model supports at most {max_side} pixels per side: change smaller parts, one after another"
     )]
     CropTooLarge {
         /// The crop, in pixels.

@@ -35,7 +35,7 @@ pub enum ModelError {
         source: serde_json::Error,
     },
     /// A JSON file holds a value that is not supported.
-    #[error("{file}: `{field}` is {value}, which is not supported; supported is {supported}")]
+    #[error("{file}: `{field}` is {value}, which is not supported; expected {supported}")]
     Unsupported {
         /// The configuration file.
         file: String,

@@ -63,7 +63,7 @@ pub enum HeaderError {
     #[error("it is a pickle, which can run code when it is loaded")]
     Pickle,
     /// The file ends within its header.
-    #[error("it is cut off within its header ({bytes} bytes): download it again")]
+    #[error("it is truncated within its header ({bytes} bytes): download it again")]
     CutOffHeader {
         /// Size of the file.
         bytes: u64,
@@ -82,7 +82,7 @@ pub enum HeaderError {
     Damaged(String),
     /// The file ends before the end of its last tensor.
     #[error(
-        "it is cut off: {missing} bytes are missing, from the tensor `{tensor}` on: download it again"
+        "it is truncated: {missing} bytes are missing, starting in the tensor `{tensor}`: download it again"
     )]
     CutOff {
         /// The first incomplete tensor.

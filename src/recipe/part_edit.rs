@@ -29,8 +29,8 @@ pub enum EditKind {
 pub struct PartEdit {
     /// The kind of the edit.
     pub kind: EditKind,
-    /// The prompt of the part. For [`EditKind::Remove`] it names the object to remove. If it is empty, the prompt of the whole
-    /// picture is used.
+    /// The prompt of the part. For [`EditKind::Remove`] it names the object to remove. If it is empty, the prompt of
+    /// the whole picture is used.
     pub words: String,
     /// The negative prompt of the part.
     #[serde(alias = "unwanted")]

@@ -54,7 +54,7 @@ fn every_command_refuses_a_damaged_folder_and_names_the_damage() {
                 let file = fs::OpenOptions::new().write(true).open(workspace.path(UNET)).unwrap();
                 file.set_len(1_000_000).unwrap();
             },
-            &["unet/diffusion_pytorch_model.safetensors", "cut off"],
+            &["unet/diffusion_pytorch_model.safetensors", "truncated"],
         ),
         (
             "pickle",

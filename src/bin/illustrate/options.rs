@@ -129,14 +129,16 @@ fn scheduler() -> impl TypedValueParser<Value = String> {
 fn guidance(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(guidance @ 0.0..=1000.0) => Ok(guidance),
-        _ => Err("expected a number from 0 to 1000; 7.5 is usual, 1 disables guidance".to_owned()),
+        _ => {
+            Err("expected a number from 0 to 1000; 7.5 is typical, 1 disables guidance".to_owned())
+        }
     }
 }
 
 fn guidance_rescale(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(rescale @ 0.0..=1.0) => Ok(rescale),
-        _ => Err("expected a number from 0 to 1; 0.7 is usual, 0 is off".to_owned()),
+        _ => Err("expected a number from 0 to 1; 0.7 is typical, 0 is off".to_owned()),
     }
 }
 

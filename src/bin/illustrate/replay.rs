@@ -69,7 +69,7 @@ impl Replay {
         let same_model = generator.card().hash == from.model.hash;
         if !same_model {
             eprintln!(
-                "warning: the picture was drawn with other weights, of {}: the result may differ",
+                "warning: the picture was drawn with other weights of the model {}: the result may differ",
                 from.model.name
             );
         }

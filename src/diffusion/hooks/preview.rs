@@ -35,8 +35,8 @@ pub struct PreviewBase {
 }
 
 impl PreviewBase {
-    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is the sampled area of the picture,
-    /// and `changed` the area in it that may change, both in pixels.
+    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is the sampled area of the
+    /// picture, and `changed` the area in it that may change, both in pixels.
     #[must_use]
     pub fn new(picture: &RgbaImage, crop: Area, changed: Area, scale: u32) -> Self {
         let (width, height) = picture.dimensions();

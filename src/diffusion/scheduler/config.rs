@@ -37,7 +37,7 @@ pub enum SchedulerError {
         expected: String,
     },
     /// The number of steps is 0, or more than the model's trained timesteps.
-    #[error("{steps} steps are not possible: this model takes 1 to {max}")]
+    #[error("{steps} steps are not possible: this model supports 1 to {max}")]
     Steps {
         /// The requested steps.
         steps: usize,
@@ -47,7 +47,7 @@ pub enum SchedulerError {
     /// Some steps would share a timestep, or have one that the model was not trained with.
     #[error(
         "{steps} steps are too many for `timestep_spacing` {spacing:?} with `steps_offset` \
-         {offset}: take fewer steps"
+         {offset}: use fewer steps"
     )]
     Crowded {
         /// The requested steps.

@@ -56,8 +56,8 @@ impl Ddim {
         if prediction == Prediction::Epsilon && alphas.iter().any(|&[before, _]| before <= 0.0) {
             return Err(config.wrong(
                 "rescale_betas_zero_snr",
-                "the first step then starts from nothing but noise, which a model that predicts \
-                 noise (`prediction_type` \"epsilon\") cannot",
+                "the first step would start from pure noise, which is impossible for a model that predicts \
+                 noise (`prediction_type` \"epsilon\")",
             ));
         }
         Ok(Self { timesteps, alphas, prediction, limit: Limit::read_with_clip(config)? })

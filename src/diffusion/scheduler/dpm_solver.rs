@@ -114,7 +114,7 @@ fn noise_levels(
     let min_lambda = config.number("lambda_min_clipped")?.unwrap_or(f64::MIN);
     let count = trained.iter().filter(|sigma| -sigma.ln() >= min_lambda).count();
     if count == 0 {
-        return Err(config.wrong("lambda_min_clipped", "it leaves no timestep"));
+        return Err(config.wrong("lambda_min_clipped", "it excludes all timesteps"));
     }
     let spacing = Spacing::read(config, Spacing::Linspace)?;
     let offset = config.count("steps_offset", 0)?;

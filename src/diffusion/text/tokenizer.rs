@@ -174,7 +174,7 @@ fn from_vocabulary(
         .filter(|line| !line.is_empty() && !line.starts_with("#version"))
         .map(|line| match line.split_once(' ') {
             Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
-            None => Err(broken(format!("\"{line}\" does not hold two tokens"))),
+            None => Err(broken(format!("\"{line}\" does not contain two tokens"))),
         })
         .collect::<Result<_, _>>()?;
     let tokenizer = clip(vocabulary.into_iter().collect(), merges, unknown);

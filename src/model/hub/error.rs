@@ -24,7 +24,7 @@ pub enum HubError {
     },
     /// The hub's response has a value that cannot safely be used as a path.
     #[error(
-        "the hub's answer is refused: its {field} is {value:?}, which is not {expected}; \
+        "the hub's response is invalid: its {field} is {value:?}, which is not {expected}; \
          check HF_ENDPOINT, this hub cannot be trusted"
     )]
     Malformed {
@@ -43,14 +43,14 @@ pub enum HubError {
         /// The target of the redirect. Empty if there were too many redirects.
         location: String,
     },
-    /// The repository holds no diffusers folder.
-    #[error("{repo} holds no diffusers folder with .safetensors files")]
+    /// The repository contains no diffusers folder.
+    #[error("{repo} contains no diffusers folder with .safetensors files")]
     NoModel {
         /// The repository.
         repo: String,
     },
-    /// The repository does not hold the file.
-    #[error("{repo} does not hold {file}")]
+    /// The repository does not contain the file.
+    #[error("{repo} does not contain {file}")]
     NoFile {
         /// The repository.
         repo: String,

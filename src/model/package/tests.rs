@@ -115,7 +115,7 @@ fn a_truncated_weight_file_is_reported_as_truncated() {
     for size in [bytes.len() - 1, 5000, 8, 3, 0] {
         fs::write(&path, &bytes[..size]).unwrap();
         let error = tensors_error(&package);
-        assert!(error.contains(UNET) && error.contains("cut off"), "{error}");
+        assert!(error.contains(UNET) && error.contains("truncated"), "{error}");
     }
 }
 

@@ -98,7 +98,7 @@ fn truncated_weights_and_bad_json_are_named() {
     fs::write(model.path().join("unet/config.json"), "{ \"in_channels\": }").expect("written");
     let found = obstacles(model.path()).join("\n");
     assert!(
-        found.contains("vae/diffusion_pytorch_model.safetensors is not a complete safetensors file: it is cut off: 100 bytes are missing")
+        found.contains("vae/diffusion_pytorch_model.safetensors is not a complete safetensors file: it is truncated: 100 bytes are missing")
     );
     assert!(found.contains("unet/config.json cannot be parsed"), "{found}");
 }
