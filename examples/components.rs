@@ -1,7 +1,7 @@
 //! The story in components: characters, places, scenes and lines on the game's own entities.
 //!
-//! The plugin reads the story again when a component changes. Here a second scene appears after a second, and its
-//! background is drawn beside the first one.
+//! The plugin reads the story again when a component changes. Here a second scene is spawned after a second, and
+//! its background is drawn.
 //!
 //! ```sh
 //! cargo run --example components

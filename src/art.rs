@@ -141,7 +141,7 @@ impl Art {
     /// 3. the accepted take,
     /// 4. the newest take.
     ///
-    /// Edits that are not accepted and [damaged](Self::mark_damaged) takes are used only if there is nothing else.
+    /// Edits that are not accepted and [damaged](Self::mark_damaged) takes are used only if there is no other take.
     #[must_use]
     pub fn shown(&self, shot: &ShotId, recipe: Option<&Recipe>) -> Option<&Take> {
         let current = |take: &&Take| recipe.is_some_and(|recipe| take.is_for(recipe));

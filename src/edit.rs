@@ -1,6 +1,6 @@
 //! The arithmetic of edits: pixels and masks, no networks.
 //!
-//! An edit changes some [`Part`](crate::recipe::Part)s of a picture and nothing else:
+//! An edit changes some [`Part`](crate::recipe::Part)s of a picture and no other pixels:
 //!
 //! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
 //!    crop that the model receives. The cost of an edit is therefore proportional to its area.

@@ -50,7 +50,7 @@ pub struct Recipe {
     pub take: u32,
     /// The sampler.
     pub sampler: Sampler,
-    /// The model: `sketch` is the built-in one, anything else a diffusers folder.
+    /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
     pub model: String,
     /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ pub struct Size {
 pub struct RecipeId(pub String);
 
 impl Recipe {
-    /// A recipe for take 0 of a new picture, with everything else at its default.
+    /// A recipe for take 0 of a new picture, with all other fields at their defaults.
     #[must_use]
     pub fn new(prompt: impl Into<String>, size: Size, model: impl Into<String>) -> Self {
         Self {

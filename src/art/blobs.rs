@@ -75,7 +75,7 @@ impl Blobs {
     /// Reads a mask or an image.
     ///
     /// # Errors
-    /// If the file does not exist, cannot be read, or contains something else.
+    /// If the file does not exist, cannot be read, or contains another blob.
     pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
         let path = self.path(id);
         let missing = || ArtError::NoBlob { path: path.clone() };

@@ -60,7 +60,7 @@ impl DeviceKind {
     }
 }
 
-/// Opens the first device that works, or else the CPU. Also returns the errors of the devices tried before.
+/// Opens the first device that works, otherwise the CPU. Also returns the errors of the devices tried before.
 fn first_that_opens(
     kinds: impl IntoIterator<Item = DeviceKind>,
     open: impl Fn(DeviceKind) -> Result<Device, DiffusionError>,

@@ -46,7 +46,7 @@ pub enum EditError {
         "the edit changes nothing: every part is kept, empty, or covered by another; mark the pixels to change"
     )]
     Nothing,
-    /// The crop is larger than the model can process at once.
+    /// The crop is larger than the model supports.
     #[error(
         "the edit needs a crop of {crop}, but the model supports at most {max_side} pixels per side: change smaller parts, one after another"
     )]

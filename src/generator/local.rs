@@ -80,7 +80,7 @@ impl ModelLoader for LocalModels {
         {
             return Some(Ok(Box::new(generator.clone())));
         }
-        // Two large models at once may not fit into memory.
+        // Two large models may not fit into memory together.
         *last = None;
         Some(self.load_package(model, control).map(|generator| {
             *last = Some((model.to_owned(), generator.clone()));

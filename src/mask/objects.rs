@@ -18,7 +18,7 @@ use tree::{Node, Tree};
 const SUPERPIXEL: usize = 48;
 /// SNIC's compactness: lower values follow colours more closely and give ragged superpixels.
 const COMPACTNESS: u8 = 8;
-/// Larger pictures are analysed at this size, so that a click is answered at once.
+/// Larger pictures are analysed at this size, so that a click is answered immediately.
 const LONGEST_SIDE: u32 = 640;
 /// The share of the picture that an object may cover.
 const OBJECT_SHARE: std::ops::RangeInclusive<f32> = 0.001..=0.6;
@@ -131,7 +131,7 @@ impl Objects {
         allowed().take_while(belongs).last()
     }
 
-    /// The objects inside a box, or else the object at its centre.
+    /// The objects inside a box. If there are none, the object at its centre.
     fn in_box(&self, area: Area, excluded: &[usize]) -> Vec<usize> {
         let mut inside = vec![0_usize; self.tree.leaves()];
         for (i, &label) in self.labels.iter().enumerate() {

@@ -146,7 +146,7 @@ impl Sam {
 
     /// Runs the decoder. Returns the logits of each mask over the encoder's input, `(1, masks, 256, 256)`, and
     /// the predicted quality of each mask, `(1, masks)`. Logits above 0 are inside the mask. There are three masks
-    /// if `multimask` is set, else one.
+    /// if `multimask` is set, otherwise one.
     fn decode(
         &self,
         embedding: &Embedding,

@@ -64,7 +64,7 @@ pub fn attention(
         .reshape((batch, queries, channels))
 }
 
-/// The causal mask, `(count, keys)`: minus infinity where a key comes after its query, else zero.
+/// The causal mask, `(count, keys)`: minus infinity where a key comes after its query, otherwise zero.
 fn causal_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result<Tensor> {
     let mask: Vec<f32> = (first..first + count)
         .flat_map(|query| {

@@ -24,7 +24,7 @@ pub(crate) use waiting::WaitingTasks;
 
 /// Sends requests to the [`Project`](crate::project::Project) from async tasks, and waits for the results.
 ///
-/// It is a resource that a system clones into a task. Its methods send the request at once and return a
+/// It is a resource that a system clones into a task. Its methods send the request immediately and return a
 /// future; they never block. Any number of tasks can use clones at the same time. A request that is sent
 /// before the project is open waits for it. Dropping a future cancels nothing.
 ///

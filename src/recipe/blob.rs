@@ -26,7 +26,7 @@ pub enum BlobError {
     /// An image cannot be encoded or decoded.
     #[error("not a readable image: {0}")]
     Image(#[from] ImageError),
-    /// The file contains something else.
+    /// The file contains another blob.
     #[error("the file contains the mask or image {found} instead of {expected}")]
     Other {
         /// The id of the contents.

@@ -1,4 +1,4 @@
-//! Edit files: the parts of an edit in RON, with masks and scribbles in PNG files beside it.
+//! Edit files: the parts of an edit in RON, with masks and scribbles in PNG files next to it.
 //!
 //! ```ron
 //! (

@@ -11,7 +11,7 @@ pub enum Verdict {
     /// No opinion.
     #[default]
     None,
-    /// The part should stay as it is.
+    /// The part should stay unchanged.
     Liked,
     /// The part should be drawn again.
     Disliked,
@@ -101,7 +101,7 @@ pub fn parts(layers: &[Layer]) -> Vec<Part> {
     shown.filter_map(|layer| layer.edit.clone().map(|edit| layer.with(edit))).collect()
 }
 
-/// Keeps liked layers unchanged, and draws everything else again with the prompt of the picture.
+/// Keeps liked layers unchanged, and redraws the rest with the prompt of the picture.
 #[must_use]
 pub fn keep_liked(layers: &[Layer], (width, height): (u32, u32)) -> Vec<Part> {
     let rest = Layer::new("the rest", Mask::full(width, height));
@@ -110,8 +110,8 @@ pub fn keep_liked(layers: &[Layer], (width, height): (u32, u32)) -> Vec<Part> {
     parts
 }
 
-/// Draws disliked layers again, with their own words or else the prompt of the picture. Where layers overlap, liked
-/// ones stay unchanged.
+/// Draws disliked layers again, with their own words or, if they have none, the prompt of the picture. Where layers
+/// overlap, liked ones stay unchanged.
 #[must_use]
 pub fn redo_disliked(layers: &[Layer]) -> Vec<Part> {
     let disliked = layers.iter().filter(|layer| is_shown_as(layer, Verdict::Disliked));

@@ -12,9 +12,9 @@ pub enum EditKind {
     Keep,
     /// Redraw the part, starting from its pixels.
     Refine,
-    /// Draw something else in its place.
+    /// Replace the contents of the part.
     Replace,
-    /// Draw something new, starting from a scribble if there is one.
+    /// Add new contents, starting from a scribble if there is one.
     Add,
     /// Remove the contents of the part. The gap is filled from its surroundings and drawn as "an empty scene".
     Remove,
@@ -118,7 +118,7 @@ impl EditKind {
 }
 
 impl PartEdit {
-    /// An edit of this kind, with everything else at its default.
+    /// An edit of this kind, with all other fields at their defaults.
     #[must_use]
     pub fn new(kind: EditKind) -> Self {
         Self { kind, ..Self::default() }

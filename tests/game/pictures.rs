@@ -286,7 +286,7 @@ fn a_refused_action_is_listed_in_the_notices() {
 }
 
 #[test]
-fn the_app_exits_at_once_during_a_drawing() {
+fn the_app_exits_immediately_during_a_drawing() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     painter.hold_after(2);
     let mut app = game.start(&painter);

@@ -212,7 +212,7 @@ impl Fixture {
 
 pub type Panel = Harness<'static, Fixture>;
 
-/// The panel in its size beside a game of 1280 x 720 pixels.
+/// The panel in its size next to a game of 1280 x 720 pixels.
 pub fn open(fixture: Fixture) -> Panel {
     open_in(fixture, [480.0, 720.0])
 }

@@ -112,7 +112,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
     spawn_menu(left, fonts, &choices);
 }
 
-/// Shows the picture that is being painted, or else all painted pictures in turn.
+/// Shows the picture that is being painted. If there is none, shows all painted pictures in turn.
 fn change_showpiece(
     project: Res<Project>,
     time: Res<Time>,

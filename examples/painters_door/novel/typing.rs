@@ -44,7 +44,7 @@ impl Typing {
         self.typed == self.text.len()
     }
 
-    /// Types the rest of the line at once.
+    /// Types the rest of the line immediately.
     pub fn finish(&mut self) {
         self.typed = self.text.len();
     }

@@ -29,7 +29,7 @@ pub(crate) struct Edit {
     /// The picture
     #[arg(long, value_name = "FILE.png")]
     picture: PathBuf,
-    /// The edit file: the parts and their edits. Masks are PNG files beside it, white where the
+    /// The edit file: the parts and their edits. Masks are PNG files next to it, white where the
     /// picture may change
     #[arg(long, value_name = "EDIT.ron")]
     edit: PathBuf,

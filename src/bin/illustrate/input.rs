@@ -15,8 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct StoryArgs {
     /// The story file, NAME.story.ron
     story: PathBuf,
-    /// The art folder [default: illustrations/NAME in the nearest parent folder named `assets`, where the game
-    /// looks, otherwise beside the story]
+    /// The art folder [default: illustrations/NAME in the nearest parent folder named `assets`, which the
+    /// game reads; otherwise next to the story]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ impl StoryArgs {
     }
 }
 
-/// The plugin's art folder for a story inside `assets`, or else a folder beside the story.
+/// The plugin's art folder for a story inside `assets`, otherwise a folder next to the story.
 fn default_art_folder(story: &Path) -> PathBuf {
     // Absolute, so that `assets` is found from inside that folder too.
     let absolute = std::path::absolute(story).unwrap_or_else(|_| story.to_path_buf());
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_art_folder_is_where_the_game_looks() {
+    fn the_default_art_folder_is_the_one_that_the_game_reads() {
         for (story, art) in [
             ("/game/assets/stories/door.story.ron", "/game/assets/illustrations/door"),
             ("/game/assets/acts/1/door.story.ron", "/game/assets/illustrations/door"),

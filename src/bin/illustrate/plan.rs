@@ -18,7 +18,7 @@ use crate::{
     output::{count, print, print_json},
 };
 
-/// Reads the art folder without locking it, so that it works beside a running game.
+/// Reads the art folder without locking it, so that it works while a game runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plan {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Progress output: a bar on a terminal, else one line per picture.
+//! Progress output: a bar on a terminal, otherwise one line per picture.
 
 use std::time::{Duration, Instant};
 

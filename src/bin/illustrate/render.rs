@@ -2,7 +2,7 @@
 //!
 //! Options override the story's style for this run. The pictures are ordinary takes: a second run with the same
 //! options finds them and draws nothing, and a run without options finds the pictures of the story's own style. Each
-//! finished picture is saved at once, so a run can be stopped at any time and the next run continues.
+//! finished picture is saved immediately, so a run can be stopped at any time and the next run continues.
 
 use std::{
     collections::BTreeSet,

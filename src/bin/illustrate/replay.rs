@@ -30,7 +30,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "FILE.png")]
     picture: PathBuf,
     /// The parent of an edit, which is the picture before the edit [default: the take that the
-    /// recipe names, found beside the picture or in its art folder]
+    /// recipe names, found next to the picture or in its art folder]
     #[arg(long, value_name = "FILE.png")]
     parent: Option<PathBuf>,
     #[command(flatten)]
@@ -125,7 +125,7 @@ fn art_folder(picture: &Path) -> Option<PathBuf> {
     folders.find(|folder| folder.join("blobs").is_dir()).map(Path::to_path_buf)
 }
 
-/// Finds the file of a take, given the file of another take of the same shot. Looks beside that
+/// Finds the file of a take, given the file of another take of the same shot. Searches next to that
 /// file, then in the folders of kept and discarded takes.
 fn find_take(other: &Path, take: &TakeId) -> Option<PathBuf> {
     let name = format!("{take}.png");

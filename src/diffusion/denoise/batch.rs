@@ -1,4 +1,4 @@
-//! Predictions under several conditionings at once.
+//! Predictions under several conditionings in one call.
 
 use candle_core::Tensor;
 use rayon::prelude::*;

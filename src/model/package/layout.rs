@@ -107,7 +107,7 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
     })
 }
 
-/// The shards that an index lists. Each must be the name of a file beside the index.
+/// The shards that an index lists. Each must be the name of a file in the folder of the index.
 fn shards(
     files: &dyn Files,
     index: &str,
