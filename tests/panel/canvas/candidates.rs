@@ -200,7 +200,7 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     press(&mut panel, &format!("Repeat edit ({})", others.len()));
     let requested = panel.state_mut().apply_requests();
     assert!(
-        matches!(&requested[..], [Action::PropagateEdit { others: requested, .. }] if *requested == others),
+        matches!(&requested[..], [Action::PropagateEdit { others: found, .. }] if *found == others),
         "{requested:?}"
     );
     panel.state_mut().poll_until(Project::is_idle);
