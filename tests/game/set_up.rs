@@ -6,7 +6,7 @@ use bevy_illustrator::{plugin::Notices, prelude::*, project::Update as ProjectUp
 use crate::{common::Fakes, support::*};
 
 #[test]
-fn the_plugins_may_be_added_before_those_of_bevy() {
+fn the_plugins_can_be_added_before_bevys_plugins() {
     let (game, painter) = (Game::with_story(), Fakes::default());
     let mut app = App::new();
     app.add_plugins(
@@ -31,7 +31,7 @@ fn without_bevys_plugins_the_error_names_the_lines_to_add() {
     app.cleanup();
     app.update();
     let IllustratorStatus::Failed(text) = app.world().resource::<IllustratorStatus>() else {
-        panic!("it failed")
+        panic!("the status is not `Failed`")
     };
     assert!(text.contains(".add_plugins(DefaultPlugins)"), "{text}");
 }

@@ -107,7 +107,9 @@ impl AutoencoderTiny {
             .ok()
             .and_then(|halvings| config.upsampling_scaling_factor.checked_pow(halvings))
             .filter(|scale| *scale > 0)
-            .ok_or_else(|| file.unsupported("upsampling_scaling_factor", "usually 2"))?;
+            .ok_or_else(|| {
+                file.unsupported("upsampling_scaling_factor", "a positive number, usually 2")
+            })?;
         let weights = weights(package, component, device)?;
         Ok(Self {
             scaling: LatentScaling(config.scaling_factor),

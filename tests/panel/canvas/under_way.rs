@@ -225,7 +225,7 @@ fn a_later_take_of_the_request_is_not_selected() {
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
     assert!(panel.query_by_label("Accept").is_none());
-    // Request two takes instead of one.
+    // Repeat the edit to draw a second take.
     let Some(edit) = requested.pop().filter(|action| matches!(action, Action::Edit { .. })) else {
         panic!("{requested:?}")
     };
