@@ -279,7 +279,7 @@ fn only_a_published_picture_that_was_painted_over_is_set_aside() {
     art.writer().publish(&two).unwrap();
     art.discard(&shot("a"), &two.id).unwrap();
     art.writer().publish(&one).unwrap();
-    assert!(!aside(&path).exists(), "both are takes, though one is discarded");
+    assert!(!aside(&path).exists(), "the copy of a discarded take is not set aside");
     let painted = paint_over(&path);
     art.writer().publish(&one).unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&one.path).unwrap());

@@ -164,7 +164,7 @@ fn an_edited_picture_contains_its_edit() {
     let picture = picture_hash(&workspace.pixels("a.png"));
     assert_eq!((edit.picture, edit.parts[0].name.as_str()), (picture, "field"));
     let (_, blobs) = picture_file::provenance_with_blobs(&workspace.path("b.png")).unwrap();
-    let Blob::Mask(mask) = &blobs[&edit.parts[0].mask] else { panic!("a mask") };
+    let Blob::Mask(mask) = &blobs[&edit.parts[0].mask] else { panic!("the blob is not a mask") };
     assert_eq!(mask.coverage(), 32.0 * 32.0 / (96.0 * 64.0));
     assert_eq!(edit.parent, None, "a.png has no provenance");
     fs::copy(workspace.path("b.png"), workspace.path("a.png")).unwrap();

@@ -268,7 +268,7 @@ fn each_picture_is_reported_in_one_message() {
     let board = app.world().resource::<Project>().board();
     let mut shots: Vec<_> = board.shots().iter().map(|shot| shot.id.clone()).collect();
     shots.sort();
-    assert_eq!(reported, shots, "once each");
+    assert_eq!(reported, shots, "each picture is reported once");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn an_art_folder_outside_the_assets_is_reported_in_a_shipped_game() {
         ..plugin(&painter)
     });
     let IllustratorStatus::Failed(text) = app.world().resource::<IllustratorStatus>() else {
-        panic!("it failed")
+        panic!("the status is not `Failed`")
     };
     assert!(text.contains(&*elsewhere.path().to_string_lossy()), "{text}");
 }

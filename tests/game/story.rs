@@ -127,7 +127,7 @@ fn a_changed_story_file_redraws_only_the_affected_pictures() {
     });
     update_until_drawn(&mut app);
 
-    assert_eq!(painter.drawn().len(), 5, "two backgrounds more");
+    assert_eq!(painter.drawn().len(), 5, "two more backgrounds");
     assert_eq!(expected(app.world(), &id), portrait);
     let dawn = shot(app.world(), &dawn);
     for id in [id, dawn] {
@@ -146,7 +146,9 @@ fn an_invalid_story_file_is_reported_with_line_and_column_and_the_old_story_stay
     reload(&app);
     update_until(&mut app, 20, "the fault is reported", |world| !status(world).is_ready());
 
-    let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
+    let IllustratorStatus::Failed(text) = status(app.world()) else {
+        panic!("the status is not `Failed`")
+    };
     assert!(text.contains("tides.story.ron:5:"), "{text}");
     assert_eq!(app.world().resource::<Notices>().0.last(), Some(text));
     assert_eq!(app.world().resource::<Project>().story().scenes.len(), 2);
@@ -166,7 +168,9 @@ fn a_story_with_faults_is_reported_and_the_old_story_stays() {
     reload(&app);
     update_until(&mut app, 20, "the fault is reported", |world| !status(world).is_ready());
 
-    let IllustratorStatus::Failed(text) = status(app.world()) else { panic!("it failed") };
+    let IllustratorStatus::Failed(text) = status(app.world()) else {
+        panic!("the status is not `Failed`")
+    };
     assert!(text.contains("noon"), "{text}");
     assert_eq!(app.world().resource::<Project>().story().scenes[0].exits[0].to, "dawn");
 }

@@ -110,7 +110,7 @@ fn a_restored_take_returns_to_its_place_and_is_opened() {
     let restore = Action::Restore { shot: shot.clone(), take: first.id.clone() };
     assert_eq!(panel.state_mut().apply_requests(), [restore]);
     panel.run_steps(3);
-    assert_eq!(take(&panel, &shot, 1), first, "it is before the second take again");
+    assert_eq!(take(&panel, &shot, 1), first, "the restored take is before the second one again");
     assert!(has(&panel, "take 2"), "the canvas shows it");
     assert!(!has(&panel, "Discarded takes: 1"));
 }
@@ -237,7 +237,9 @@ fn a_preview_covers_only_the_area_that_may_change() {
     press(&mut panel, "Replace part 1");
     panel.state_mut().apply_requests();
     wait_until(&mut panel, |panel| !on_canvas(panel, &shot).is_empty());
-    let [forming] = on_canvas(&panel, &shot)[..] else { panic!("once") };
+    let [forming] = on_canvas(&panel, &shot)[..] else {
+        panic!("the preview is not shown exactly once")
+    };
     for (x, y, may_change) in
         [(0.2, 0.2, true), (0.3, 0.2, true), (0.9, 0.2, false), (0.2, 0.9, false)]
     {
@@ -281,7 +283,11 @@ fn textured(panel: &Panel, of: TextureId) -> Vec<Rect> {
 fn the_slider_shows_before_and_after_on_both_sides_of_its_divider() {
     let (mut panel, shot) = with_candidates();
     let (before, after) = (take(&panel, &shot, 0), take(&panel, &shot, 2));
-    assert_eq!((seen(&panel, &before).len(), seen(&panel, &after).len()), (0, 1), "alone");
+    assert_eq!(
+        (seen(&panel, &before).len(), seen(&panel, &after).len()),
+        (0, 1),
+        "only the candidate is shown"
+    );
     compare(&mut panel, "Slider");
     let whole = picture(&panel, &shot);
     for share in [0.5, 0.25, 0.8] {

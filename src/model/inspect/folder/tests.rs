@@ -94,7 +94,7 @@ fn truncated_weights_and_bad_json_are_named() {
     let model = copy();
     let weights = model.path().join("vae/diffusion_pytorch_model.safetensors");
     let file = fs::OpenOptions::new().write(true).open(&weights).expect("opened");
-    file.set_len(weights.metadata().expect("a file").len() - 100).expect("cut");
+    file.set_len(weights.metadata().expect("a file").len() - 100).expect("truncated");
     fs::write(model.path().join("unet/config.json"), "{ \"in_channels\": }").expect("written");
     let found = obstacles(model.path()).join("\n");
     assert!(
