@@ -99,7 +99,7 @@ impl Blobs {
     /// As [`Self::get`].
     pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, ArtError> {
         let parts = self.inputs(edit)?.parts(edit);
-        // An id of an image instead of a mask.
+        // Fails if the id of a mask belongs to an image.
         parts.map_err(|missing| ArtError::NoBlob { path: self.path(&missing.id) })
     }
 

@@ -15,7 +15,7 @@ pub struct Inputs {
     pub blobs: BTreeMap<BlobId, Blob>,
 }
 
-/// A mask or a scribble that [`Inputs`] do not contain.
+/// A mask or a scribble that is missing from [`Inputs`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the mask or scribble {id} of part `{part}` is missing: mark the part again")]
 pub struct MissingBlob {

@@ -385,7 +385,7 @@ fn each_step_reports_the_area_that_may_change() {
         changed.lock().unwrap().push(step.changed);
     });
     model().edit(&request, &on_step, &mut []).unwrap();
-    // Nothing is grown or feathered.
+    // The part has neither grow nor feather.
     assert_eq!(changed.into_inner().unwrap(), [mask.bounds(); 2]);
 }
 
