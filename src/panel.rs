@@ -1,8 +1,8 @@
 //! The author's panel over the running game: every picture of the story, and all actions on it.
 //!
-//! [`PanelPlugin`] opens it in a game with a key. [`panel_ui`] is the panel itself, for a dock of
-//! your own: a function of its state and a [`Project`] that returns what the author requested. The project's answers go
-//! back into [`PanelState::receive`]:
+//! [`PanelPlugin`] adds it to a game and opens it with a key. For a dock of your own, call [`panel_ui`]: it shows the
+//! panel for a [`PanelState`] and a [`Project`], and returns the author's requests. Pass the project's updates to
+//! [`PanelState::receive`]:
 //!
 //! ```no_run
 //! # use bevy_illustrator::{panel::{PanelState, ThumbnailCache, panel_ui}, project::Project};
@@ -55,10 +55,10 @@ use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 use crate::project::{Project, Request};
 use context::PanelContext;
 
-/// Shows the whole panel in the space of `ui`. Returns the author's requests, in order.
+/// Shows the whole panel in `ui`. Returns the author's requests, in order.
 ///
-/// The function changes nothing but `state`. It sets its own style, has no global state, and needs at least the
-/// width of a phone.
+/// The function changes only `state`. It sets its own style and has no global state. It needs at least the width of a
+/// phone.
 pub fn panel_ui(
     ui: &mut Ui,
     state: &mut PanelState,
@@ -103,17 +103,17 @@ pub fn panel_ui(
             }
         });
     });
-    take_keys(ui, panel.response.rect, keys, state);
+    update_focus(ui, panel.response.rect, keys, state);
     state.tab = cx.next_tab.unwrap_or(state.tab);
     let requests = cx.requests;
     state.overview = overview;
     requests
 }
 
-/// Gives the panel the keyboard when it is clicked, until something else is clicked. Meanwhile the panel has
-/// egui's focus, so that the game can ignore the keys. When a text field of the panel loses the focus by Enter, Esc
-/// or a shortcut, the panel gets the keyboard back.
-fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
+/// Gives the panel keyboard focus when it is clicked, until something else is clicked. The panel then has egui's
+/// focus, so that the game can ignore the keys. When a text field of the panel loses the focus by Enter, Esc or a
+/// shortcut, the panel gets the focus back.
+fn update_focus(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
     let response = ui.interact(panel, id, egui::Sense::focusable_noninteractive());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Illustrator"));
     let clicked = ui.input(|input| input.pointer.any_pressed() || input.pointer.any_released());
@@ -128,7 +128,7 @@ fn take_keys(ui: &Ui, panel: egui::Rect, id: egui::Id, state: &mut PanelState) {
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,
-        // On the canvas Esc discards a candidate; elsewhere it gives the keyboard back to the game.
+        // On the canvas, Esc discards a candidate. On other tabs, it returns the keyboard to the game.
         escape: state.tab == Tab::Canvas,
         ..EventFilter::default()
     };
@@ -170,7 +170,7 @@ fn header(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>, summar
     ui.separator();
 }
 
-/// The newest notice, and how many more there are.
+/// The newest notice and the number of earlier ones.
 fn notices(ui: &mut Ui, notices: &mut Vec<String>) {
     let Some(newest) = notices.last() else { return };
     let more = match notices.len() - 1 {

@@ -90,7 +90,7 @@ pub(super) fn show(ui: &mut Ui, state: ShotState, word: &str) {
     });
 }
 
-/// Shows only the shape, at the size of a letter.
+/// Shows only the shape, in the size of a letter.
 pub(super) fn mark(ui: &mut Ui, state: ShotState) {
     let (rect, response) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::hover());
     paint_mark(ui.painter(), rect.center(), 5.0, state);

@@ -46,7 +46,7 @@ use view::View;
 pub use keymap::{Command, Keymap};
 pub use tool::Tool;
 
-/// While the author types, marks are saved this often, in seconds.
+/// The interval at which marks are saved while the author types, in seconds.
 const SAVE_INTERVAL: f64 = 0.7;
 
 /// The state of the canvas between frames.
@@ -59,10 +59,10 @@ pub(super) struct Canvas {
     rebinding: Option<Command>,
     pub segmenter_model: SegmenterModel,
     session: Option<Session>,
-    /// Undo histories of takes that were open before.
+    /// Undo histories of previously opened takes.
     recent: RecentSessions,
     /// Whether the canvas is hidden.
-    is_away: bool,
+    is_hidden: bool,
     view: View,
     /// The position of the picture in the last frame.
     viewport: Option<Rect>,
@@ -99,7 +99,7 @@ impl Default for Canvas {
             segmenter_model: SegmenterModel::default(),
             session: None,
             recent: RecentSessions::default(),
-            is_away: false,
+            is_hidden: false,
             view: View::default(),
             viewport: None,
             tools: Tools::default(),
@@ -130,12 +130,12 @@ pub(super) fn canvas_tab(
 ) {
     let Some((shot, take)) = viewed_take(selection, cx) else {
         let advice =
-            "Select a shot with a picture on the storyboard, to mark and edit its parts here.";
+            "Select a shot with a picture on the storyboard. Then mark and edit its parts here.";
         theme::empty_state(ui, "No picture to edit", advice);
         cx.requests.extend(leave(canvas));
         return;
     };
-    // A take that is drawn meanwhile must not replace the open one.
+    // A newly drawn take must not replace the open one.
     selection.take.get_or_insert_with(|| take.id.clone());
     canvas.resume();
     if !std::mem::replace(&mut canvas.keys_loaded, true) {
@@ -171,8 +171,8 @@ pub(super) fn canvas_tab(
         None => canvas.begin(ui, cx, take, None),
     };
     for (pointing, mask) in session.poll() {
-        let receive_mask = canvas.interaction.receive_mask(&pointing, mask, &mut session);
-        canvas.note = receive_mask.err().or(canvas.note.take());
+        let result = canvas.interaction.receive_mask(&pointing, mask, &mut session);
+        canvas.note = result.err().or(canvas.note.take());
     }
     if !canvas.interaction.is_busy() {
         canvas.candidates.select_new_candidate();
@@ -192,10 +192,10 @@ pub(super) fn canvas_tab(
         .then(|| ui.input_mut(|input| canvas.keymap.pressed(input, Some(Command::Draw))).pop());
     if draw_pressed.flatten().is_some() {
         canvas.draw(ui, &session, cx);
-        // Gives the keyboard back to the canvas.
+        // Returns the keyboard to the canvas.
         ui.memory_mut(|memory| memory.focused().map(|field| memory.surrender_focus(field)));
     }
-    canvas.keep(ui, &mut session, cx, typing);
+    canvas.save_marks(ui, &mut session, cx, typing);
     canvas.candidates.update_trial(cx, take);
     if let Some(next) = canvas.next_take.take() {
         canvas.carry_marks(&session, cx, &next);
@@ -204,10 +204,11 @@ pub(super) fn canvas_tab(
     canvas.session = Some(session);
 }
 
-/// Ends work on the canvas before it is hidden: saves the marks and ends the trial of a candidate in the game.
+/// Call this before the canvas is hidden. Returns the requests that save the marks and end the trial of a candidate
+/// in the game.
 pub(super) fn leave(canvas: &mut Canvas) -> Vec<Request> {
     canvas.interaction.end_gesture();
-    if !std::mem::replace(&mut canvas.is_away, true) {
+    if !std::mem::replace(&mut canvas.is_hidden, true) {
         canvas.retry_save();
     }
     let save = canvas.session.as_mut().and_then(Session::commit);
@@ -234,22 +235,22 @@ impl Canvas {
         }
     }
 
-    /// Call this when the canvas is shown again. Marks that somebody else saved meanwhile replace its own.
+    /// Call this when the canvas is shown again. Marks that other code saved in the meantime replace the session's marks.
     fn resume(&mut self) {
-        if std::mem::take(&mut self.is_away) {
+        if std::mem::take(&mut self.is_hidden) {
             self.session.take_if(|session| session.is_overwritten());
             self.retry_save();
         }
     }
 
-    /// Requests refused marks again with the next save.
+    /// Makes the next save request refused marks again.
     pub fn retry_save(&mut self) {
         if let Some(session) = &mut self.session {
             session.retry_save();
         }
     }
 
-    /// Opens another take, after one of `before` pixels.
+    /// Opens a take. `before` is the size of the previous one, in pixels.
     fn begin(
         &mut self,
         ui: &Ui,
@@ -260,7 +261,7 @@ impl Canvas {
         cx.thumbnails.refresh(take);
         let size = take.recipe().size;
         if before != Some((size.width, size.height)) {
-            // The visible section of the last picture may not exist in this one.
+            // The visible section of the previous picture may not exist in this one.
             self.view.fit();
         }
         self.tools.scale_to_picture(size.width.min(size.height));
@@ -281,7 +282,7 @@ impl Canvas {
     }
 
     /// Switches to a tool.
-    fn take_tool(&mut self, tool: Tool) {
+    fn switch_tool(&mut self, tool: Tool) {
         if self.tools.tool != tool {
             self.interaction.end_gesture();
             self.tools.tool = tool;
@@ -311,7 +312,13 @@ impl Canvas {
     }
 
     /// Saves the marks after each stroke and each change of a slider, and periodically while the author types.
-    fn keep(&mut self, ui: &Ui, session: &mut Session, cx: &mut PanelContext<'_>, typing: bool) {
+    fn save_marks(
+        &mut self,
+        ui: &Ui,
+        session: &mut Session,
+        cx: &mut PanelContext<'_>,
+        typing: bool,
+    ) {
         let (now, down) = ui.input(|input| (input.time, input.pointer.any_down()));
         if down || self.interaction.changes_marks() {
             self.changed_at = now;
@@ -324,7 +331,7 @@ impl Canvas {
         }
     }
 
-    /// Copies the marks to a take that was made from this one, unless it has marks of its own.
+    /// Copies the marks to a child of the open take, unless the child has its own marks.
     fn carry_marks(&mut self, session: &Session, cx: &mut PanelContext<'_>, next: &TakeId) {
         let art = cx.project.art();
         let child = art.take(&session.shot, next).ok();

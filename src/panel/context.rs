@@ -1,4 +1,4 @@
-//! The data that all parts of the panel share during one frame.
+//! Data that all parts of the panel share during a frame.
 
 use super::{
     overview::Overview,
@@ -12,8 +12,8 @@ use crate::{
     studio::{JobId, JobView},
 };
 
-/// The data that all parts of the panel share during one frame: the project to read, and the author's requests
-/// so far.
+/// Data that all parts of the panel share during a frame: the project, which is read only, and the author's requests so
+/// far.
 pub(super) struct PanelContext<'a> {
     pub project: &'a Project,
     pub overview: &'a Overview,
@@ -28,7 +28,7 @@ pub(super) struct PanelContext<'a> {
 }
 
 impl<'a> PanelContext<'a> {
-    /// Requests an action. [`PanelState::receive`](super::PanelState::receive) takes the answer.
+    /// Requests an action. [`PanelState::receive`](super::PanelState::receive) processes the answer.
     pub fn request(&mut self, action: Action) -> ActionId {
         let request = Request::new(action);
         let id = request.id;
@@ -36,13 +36,13 @@ impl<'a> PanelContext<'a> {
         id
     }
 
-    /// Steps done and steps in all, if this shot is being drawn.
+    /// The completed and the total steps, if this shot is being drawn.
     pub fn steps_of(&self, shot: &ShotId) -> Option<(u32, u32)> {
         let view = self.current.as_ref().filter(|view| view.job.shot == *shot)?;
         view.progress.as_ref().map(|progress| (progress.done, progress.of))
     }
 
-    /// How many jobs are ahead of the shot's first job in the queue.
+    /// The number of jobs ahead of the shot's first job in the queue.
     pub fn queue_place(&self, shot: &ShotId) -> Option<usize> {
         self.overview.queue_place(shot)
     }
@@ -52,8 +52,8 @@ impl<'a> PanelContext<'a> {
         self.queue_place(shot).map(|place| self.overview.jobs[place].id)
     }
 
-    /// The take to show for a shot: the selected one, or else the one that the game shows. Candidates on trial do
-    /// not count.
+    /// The take to show for a shot: the selected take, or else the take that the game shows. Ignores candidates on
+    /// trial.
     pub fn viewed_take(&self, selection: &Selection, shot: &ShotId) -> Option<&'a Take> {
         let (art, board) = (self.project.art(), self.project.board());
         let selected = |take: &TakeId| art.take(shot, take).ok();

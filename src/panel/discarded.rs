@@ -30,7 +30,7 @@ pub(super) fn discarded_menu(
         ScrollArea::horizontal().max_width(4.0 * HEIGHT).show(ui, |ui| {
             ui.horizontal(|ui| {
                 for take in takes.iter().rev() {
-                    if one(ui, cx, take) {
+                    if discarded_tile(ui, cx, take) {
                         wanted = Some(take.id.clone());
                     }
                 }
@@ -44,7 +44,7 @@ pub(super) fn discarded_menu(
 }
 
 /// Shows one discarded take. Returns whether it was clicked.
-fn one(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
+fn discarded_tile(ui: &mut Ui, cx: &mut PanelContext<'_>, take: &Take) -> bool {
     let (rect, response) = ui.allocate_exact_size(tile_size(take.recipe().size), Sense::click());
     let name = match &take.recipe().edit {
         Some(edit) => format!("Restore: {}", edit.in_words()),

@@ -3,10 +3,10 @@
 use super::overview::ShotEntry;
 use crate::storyboard::{ShotKind, ShotState};
 
-/// Which shots the storyboard shows. The default shows all.
+/// A filter of shots. The default shows all shots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Words that must all occur in the id, the title or the prompt, in upper or lower case.
+    /// Words that must all occur in the id, the title or the prompt. Ignores case.
     pub text: String,
     /// Only shots in this state.
     pub state: Option<ShotState>,

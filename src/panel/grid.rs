@@ -1,7 +1,7 @@
 //! The storyboard as a grid of pictures, grouped by scene.
 //!
-//! Only visible rows are laid out, and the rows are cached until the project, the filter or the width changes.
-//! So the time per frame does not depend on the number of shots.
+//! Only visible rows are laid out. The rows are cached until the project, the filter or the width changes, so the time
+//! per frame does not depend on the number of shots.
 
 use std::collections::HashMap;
 
@@ -22,9 +22,11 @@ use super::{
 };
 use crate::storyboard::{ShotId, ShotKind, ShotState};
 
+/// The height of a heading, in points.
 const HEADING: f32 = 32.0;
-/// Title and kind below a picture.
+/// The height of title and kind below a picture, in points.
 const CAPTION: f32 = 36.0;
+/// The minimum width of a column, in points.
 const NARROWEST: f32 = 100.0;
 
 /// The rows of the storyboard.
@@ -41,7 +43,7 @@ pub(super) struct Grid {
 
 #[derive(Debug)]
 struct Row {
-    /// How many headings and how many rows of pictures are above it.
+    /// The numbers of headings and of picture rows above it.
     above: (usize, usize),
     content: RowContent,
 }

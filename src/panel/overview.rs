@@ -1,4 +1,4 @@
-//! A summary of the project, computed once and cached until the project changes.
+//! A summary of the project, cached until the project changes.
 
 use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     studio::{JobId, JobView},
 };
 
-/// The data of all shots, all jobs and the story that the tabs show.
+/// The data that the tabs show: all shots, all jobs, and warnings about the story.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     of: Option<(PathBuf, u64)>,
@@ -21,9 +21,9 @@ pub(super) struct Overview {
     pub entries: Vec<ShotEntry>,
     places: HashMap<ShotId, usize>,
     counts: HashMap<ShotState, usize>,
-    /// How many shots `Action::DrawNeeded` would draw.
+    /// The number of shots that `Action::DrawNeeded` would draw.
     pub needed: usize,
-    /// All jobs, in the order of drawing.
+    /// All jobs, in drawing order.
     pub jobs: Vec<QueuedJob>,
     /// The index in [`Self::jobs`] of a shot's first job.
     queued: HashMap<ShotId, usize>,
@@ -58,7 +58,7 @@ pub(super) struct QueuedJob {
 }
 
 impl Overview {
-    /// Computes everything again if the project changed.
+    /// Updates the data if the project changed.
     pub fn refresh(&mut self, project: &Project) {
         let now = (project.art().root().to_owned(), project.revision());
         if self.of.as_ref() == Some(&now) {
@@ -95,12 +95,12 @@ impl Overview {
         self.queued.get(id).copied()
     }
 
-    /// How many shots are in a state.
+    /// The number of shots in a state.
     pub fn count(&self, state: ShotState) -> usize {
         self.counts.get(&state).copied().unwrap_or(0)
     }
 
-    /// How many shots have a current picture, and how many there are.
+    /// The number of shots with a current picture, and the number of all shots except orphaned ones.
     pub fn drawn_of(&self) -> (usize, usize) {
         let drawn = self.count(ShotState::Drafted) + self.count(ShotState::Accepted);
         (drawn, self.entries.len() - self.count(ShotState::Orphaned))

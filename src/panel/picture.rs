@@ -1,4 +1,4 @@
-//! A picture in a box: as large as fits, never stretched.
+//! Fits pictures into boxes without stretching them.
 
 use egui::{
     Align2, Color32, CornerRadius, FontId, Image, Rect, Stroke, StrokeKind, Ui, Vec2,
@@ -22,7 +22,7 @@ impl Content {
     /// A take, for a box of this many points.
     pub(super) fn take(cx: &mut PanelContext<'_>, take: &Take, box_side: f32) -> Self {
         let Size { width, height } = take.provenance.recipe.size;
-        // Twice as many pixels as points, for screens of high density.
+        // Twice as many pixels as points, for high-density screens.
         let small = box_side * 2.0 <= SMALL_SIDE as f32;
         let picture = if small { Picture::Small(take) } else { Picture::Full(take) };
         Self { texture: cx.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
@@ -40,7 +40,7 @@ impl Content {
         Some(Self { texture, size: vec2(width as f32, height as f32) })
     }
 
-    /// The current picture of a shot: the preview of its job, else the take that the game shows.
+    /// The current picture of a shot: the preview of its job, or else the take that the game shows.
     pub(super) fn of(cx: &mut PanelContext<'_>, shot: &ShotId, side: f32) -> Option<Self> {
         Self::preview(cx, shot).or_else(|| Some(Self::take(cx, cx.project.shown(shot)?, side)))
     }

@@ -27,8 +27,8 @@ use crate::{
 
 /// Run conditions for a game's own input systems: whether egui has the keyboard or the pointer.
 ///
-/// Keys and clicks on the panel reach the game as well, unless its systems ignore them:
-/// `read_keys.run_if(not(egui_wants_any_keyboard_input))`. The panel has the keyboard from a click in it until a
+/// Keys and clicks on the panel also reach the game, unless its systems ignore them:
+/// `read_keys.run_if(not(egui_wants_any_keyboard_input))`. The panel has the keyboard from a click on the panel until a
 /// click on the game.
 pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 
@@ -43,10 +43,10 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 /// | Ctrl+Enter | applies the typed prompt, and draws |
 ///
 /// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a
-/// click in it until a click on the game.
+/// click on the panel until a click on the game.
 ///
-/// It adds [`EguiPlugin`] unless the game added it before. Without a renderer there is no panel; the renderer must be
-/// added before. A game should ignore keys and clicks for the panel: see
+/// This plugin adds [`EguiPlugin`], unless the game already added it. It must be added after Bevy's renderer. Without a
+/// renderer there is no panel. A game should ignore keys and clicks for the panel: see
 /// [`egui_wants_any_keyboard_input`].
 ///
 /// ```no_run
@@ -77,7 +77,7 @@ impl PanelPlugin {
 impl Plugin for PanelPlugin {
     fn build(&self, app: &mut App) {
         if !app.is_plugin_added::<RenderPlugin>() {
-            // There is no renderer. If only the order of plugins is wrong, `finish` reports it.
+            // There is no renderer yet. If the plugins are in the wrong order, `finish` reports it.
             return;
         }
         if !app.is_plugin_added::<EguiPlugin>() {
@@ -107,7 +107,7 @@ impl Plugin for PanelPlugin {
 }
 
 const WRONG_ORDER: &str =
-    "the illustrator's panel needs Bevy's renderer before it; add the plugins in this order:
+    "the illustrator's panel must be added after Bevy's renderer; add the plugins in this order:
 
     App::new()
         .add_plugins(DefaultPlugins)
@@ -148,7 +148,7 @@ fn show_panel(
     }
     state.story_error = story_error;
 
-    // Menus and tooltips use the style of the context, so it is set while the panel is drawn.
+    // Menus and tooltips use the style of the context, so the panel's style is set while the panel is shown.
     let style = context.global_style();
     context.set_global_style(theme::style());
     side_window(&context, state.tab).show(&context, |ui| match &project {
@@ -175,7 +175,7 @@ fn show_panel(
     Ok(())
 }
 
-/// Passes the project's updates on, also while the panel is closed.
+/// Passes the project's updates to the panel, also while it is closed.
 fn receive_updates(mut state: ResMut<PanelState>, mut updates: MessageReader<Update>) {
     for update in updates.read() {
         state.receive(update);
@@ -195,11 +195,11 @@ fn is_toggled(input: &egui::InputState) -> bool {
     })
 }
 
-/// A window along the right-hand side of the game. It is not an egui panel because egui takes the pointer only above
-/// windows.
+/// A window along the right-hand side of the game. It is not an egui panel, because egui captures the pointer only
+/// above windows.
 fn side_window(context: &egui::Context, tab: Tab) -> Window<'static> {
     let screen = context.viewport_rect();
-    // The canvas needs more width than the lists. Each window keeps the width that the author gave it.
+    // The canvas needs more width than the lists, so it has its own window, which keeps its own width.
     let (name, share) = match tab {
         Tab::Canvas => ("Illustrator's canvas", 0.72),
         _ => ("Illustrator", 0.375),

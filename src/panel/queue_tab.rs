@@ -60,7 +60,7 @@ fn controls(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let (name, explanation) = if paused {
             ("Resume drawing", "Continues with the queue")
         } else {
-            ("Pause drawing", "Stops drawing at once; the queue is kept")
+            ("Pause drawing", "Stops drawing immediately and keeps the queue")
         };
         if ui.button(name).on_hover_text(explanation).clicked() {
             cx.request(Action::Pause(!paused));

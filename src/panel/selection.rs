@@ -1,4 +1,4 @@
-//! Which tab is open, and which shots and takes are selected.
+//! The open tab, and the selected shots and takes.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub enum Tab {
     Style,
 }
 
-/// The selected shots, and the one that is shown in detail.
+/// The selected shots, and the shot that is shown in detail.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     pub shots: BTreeSet<ShotId>,

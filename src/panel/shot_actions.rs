@@ -71,12 +71,12 @@ fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
     }
 }
 
-/// The state of a shot in a word.
+/// The name of a shot's state.
 pub(super) fn state_label(entry: &ShotEntry, cx: &PanelContext<'_>) -> &'static str {
     if cx.steps_of(&entry.id).is_some() { "drawing" } else { entry.state.name() }
 }
 
-/// The state of a shot in a sentence, and the next step.
+/// A sentence about the state of a shot and the next step.
 pub(super) fn in_words(entry: &ShotEntry, cx: &PanelContext<'_>) -> String {
     match entry.state {
         ShotState::Missing => "Not drawn yet.".into(),

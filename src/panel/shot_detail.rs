@@ -60,7 +60,7 @@ fn title(ui: &mut Ui, selection: &mut Selection, cx: &PanelContext<'_>, id: &Sho
     });
 }
 
-/// Picture, state and buttons.
+/// Shows the picture, the state and the buttons.
 fn summary(
     ui: &mut Ui,
     selection: &Selection,
@@ -103,7 +103,7 @@ fn picture_size(width: f32, shot: Option<&Shot>) -> Vec2 {
     vec2(width, width / aspect)
 }
 
-/// Kind, size, model, seed and scenes, in small type.
+/// Shows kind, size, model, seed and scenes in small type.
 fn facts(ui: &mut Ui, shot: &Shot) {
     let recipe = &shot.recipe;
     let facts = [
@@ -120,7 +120,7 @@ fn facts(ui: &mut Ui, shot: &Shot) {
     }
 }
 
-/// The pieces of the prompt, with the source of each.
+/// Shows the pieces of the prompt, with the source of each.
 fn prompt(ui: &mut Ui, shot: &Shot) {
     ui.horizontal(|ui| {
         theme::section(ui, "Prompt and sources");

@@ -1,4 +1,4 @@
-//! The state of the panel between frames: selections, and typed text that is not applied.
+//! The state of the panel between frames, such as selections and unapplied text.
 
 use std::path::PathBuf;
 
@@ -18,19 +18,19 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// The state of the panel between frames. With [`PanelPlugin`](super::PanelPlugin) it is a resource. For a dock with
-/// [`panel_ui`](super::panel_ui) you keep one of your own.
+/// The state of the panel between frames. [`PanelPlugin`](super::PanelPlugin) adds it as a resource. With
+/// [`panel_ui`](super::panel_ui), keep your own.
 #[derive(Debug, Default, Resource)]
 pub struct PanelState {
     /// Whether [`PanelPlugin`](super::PanelPlugin) shows the panel.
     pub open: bool,
     /// The open tab.
     pub tab: Tab,
-    /// Which shots the storyboard shows.
+    /// The filter of the storyboard.
     pub filter: Filter,
-    /// The error in the newest version of the story. The panel shows the last valid version meanwhile.
+    /// The error in the newest version of the story, if any. The panel then shows the last valid version.
     pub story_error: Option<String>,
-    /// Errors that belong to no shot, oldest first. The author dismisses them.
+    /// Errors that belong to no shot, oldest first. The author can dismiss them.
     pub notices: Vec<String>,
     /// The widget that has egui's focus while keys are meant for the panel.
     pub(super) keys: Option<egui::Id>,
@@ -55,15 +55,15 @@ impl PanelState {
         &mut self.canvas.keymap
     }
 
-    /// Sets the weights of MobileSAM, a safetensors file, with which the object tool selects objects. With `None` it
-    /// selects by colour and edges. The default is the file of `illustrate models download --mobile-sam`, if it was
-    /// downloaded. The change applies to the next take that is opened.
+    /// Sets the safetensors file of MobileSAM, which the object tool uses to select objects. With `None`, the tool selects
+    /// by colour and edges. The default is the file from `illustrate models download --mobile-sam`, if it exists. The
+    /// change applies to the next opened take.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
     }
 
-    /// Call this before the panel is hidden. The requests that it returns save the marks and end the trial of a
-    /// candidate in the game.
+    /// Call this before the panel is hidden. Returns requests that save the marks and end the trial of a candidate in
+    /// the game.
     #[must_use]
     pub fn leave(&mut self) -> Vec<Request> {
         canvas::leave(&mut self.canvas)

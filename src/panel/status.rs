@@ -1,4 +1,4 @@
-//! The panel while there is no project: the story is not loaded yet, or cannot be read.
+//! The panel without a project, while the story is loading or if it is invalid.
 
 use egui::{Label, RichText, Ui};
 
@@ -11,7 +11,7 @@ pub enum StoryStatus<'a> {
     NoStory,
     /// The story is being read.
     Loading,
-    /// The story cannot be read or is not valid. The message names file, line and column where they are known.
+    /// The story cannot be read or is invalid. The message names file, line and column, if known.
     Failed(&'a str),
 }
 
@@ -47,7 +47,7 @@ fn failed(ui: &mut Ui, error: &str) {
         theme::error_box(
             ui,
             error,
-            "Correct the story and restart the game. A game that watches its files reloads the story by itself.",
+            "Correct the story and restart the game. A game that watches its files reloads the story automatically.",
         );
     });
 }

@@ -17,7 +17,7 @@ use crate::{
     storyboard::{ShotId, ShotKind, ShotState},
 };
 
-/// From this width on, in points, the details are next to the grid, else below it.
+/// The minimum width for details next to the grid, in points. Below it, the details are under the grid.
 const WIDE: f32 = 860.0;
 
 /// The grid with its filter and buttons, and the details of the selected shot.

@@ -16,15 +16,14 @@ use crate::{
     storyboard::{ShotState, Storyboard},
 };
 
-/// The author's changes of the style that are not applied yet.
+/// The author's unapplied changes to the style.
 #[derive(Debug, Default)]
 pub(super) struct StyleDraft {
-    /// `None` while nothing was changed.
+    /// `None` if nothing was changed.
     typed: Option<Typed>,
     /// The request that applies it.
     pending: Option<ActionId>,
-    /// The number of pictures that would become stale, with the version of the project and the style that it was
-    /// computed for.
+    /// A version of the overview, a style, and the number of pictures that this style would make stale.
     stale: Option<(u64, Style, usize)>,
     /// The defaults of the model with this name.
     defaults: Option<(String, ModelDefaults)>,
@@ -44,7 +43,7 @@ impl Typed {
     /// The style that `Apply` would set.
     ///
     /// # Errors
-    /// When the seed is not valid.
+    /// If the seed is not valid.
     fn style(&self) -> Result<Style, String> {
         let seed = parse_seed(&self.seed)?.unwrap_or(0);
         Ok(Style { seed, ..self.style.clone() })
@@ -52,15 +51,15 @@ impl Typed {
 }
 
 impl StyleDraft {
-    /// The defaults of a model. Its files are read once, until another model is typed.
+    /// The defaults of a model. Reads its files only when the name changes.
     fn defaults(&mut self, model: &str, project: &Project) -> &ModelDefaults {
         let known = self.defaults.take().filter(|(name, _)| name == model);
         let known = known.unwrap_or_else(|| (model.to_owned(), project.defaults(model)));
         &self.defaults.insert(known).1
     }
 
-    /// Processes the answer to a request. An applied draft is dropped, so that the current style is shown. A refused
-    /// draft stays.
+    /// Processes the answer to a request. Drops an applied draft, so that the current style is shown, and keeps a
+    /// refused one.
     pub fn receive(&mut self, id: ActionId, accepted: bool) {
         if self.pending == Some(id) {
             self.pending = None;
@@ -68,7 +67,7 @@ impl StyleDraft {
         }
     }
 
-    /// How many pictures would become stale. Cached until the project or the draft changes.
+    /// The number of pictures that would become stale. Cached until the project or the draft changes.
     fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
         let version = cx.overview.version;
         match &self.stale {
@@ -82,7 +81,7 @@ impl StyleDraft {
     }
 }
 
-/// How many current pictures another style would make stale.
+/// The number of current pictures that another style would make stale.
 fn count_stale(project: &Project, style: &Style) -> usize {
     let style = style.with_sizes_of(&project.defaults(&style.model));
     let board = Storyboard::plan(project.story(), &style, project.art().words());
@@ -149,7 +148,7 @@ fn buttons(
             draft.pending = Some(cx.request(Action::SetStyle(Some(Box::new(style)))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
-        if revert.on_hover_text("Drops the changes that are not applied").clicked() {
+        if revert.on_hover_text("Discards your unapplied changes").clicked() {
             dropped = true;
         }
         if cx.project.art().style().is_some()
@@ -184,7 +183,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
     text(
         ui,
-        "Model (`sketch`, which is built in, or the path of a diffusers folder)",
+        "Model (the built-in `sketch`, or the path of a diffusers folder)",
         &hint,
         1,
         &mut style.model,
@@ -284,7 +283,7 @@ fn optional<T: Copy + PartialEq>(
     });
 }
 
-/// A button that returns a chosen value to the model's default.
+/// A button that resets a value to the model's default.
 fn unset<T>(ui: &mut Ui, value: &mut Option<T>) {
     if value.is_some()
         && ui.small_button("Default").on_hover_text("Follows the model's default again").clicked()

@@ -1,6 +1,6 @@
-//! The look of the panel: dark and calm, readable over any game.
+//! The style of the panel: dark, calm and readable over any game.
 //!
-//! It is set on the panel's [`Ui`] only. All distances are multiples of 8 points or halves of that.
+//! It applies only to the panel's [`Ui`]. All distances are multiples of 4 points.
 
 use std::sync::Arc;
 
@@ -146,7 +146,7 @@ pub(super) fn error_box(ui: &mut Ui, what: &str, advice: &str) {
     });
 }
 
-/// Shows why a list is empty, and how to fill it.
+/// Explains why a list is empty and how to fill it.
 pub(super) fn empty_state(ui: &mut Ui, what: &str, advice: &str) {
     ui.add_space(4.0 * STEP);
     ui.vertical_centered(|ui| {

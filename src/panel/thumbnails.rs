@@ -19,7 +19,7 @@ use crate::{
     studio::{JobId, lower_priority},
 };
 
-/// A picture that the panel wants to show.
+/// A picture to show in the panel.
 #[derive(Clone, Copy, Debug)]
 pub enum Picture<'a> {
     /// A take, at most [`SMALL_SIDE`] pixels wide and high.
@@ -44,27 +44,28 @@ pub enum Texture {
 }
 
 /// Supplies the panel's pictures. The panel requests each visible picture in every frame, so an implementation must
-/// return at once: [`Texture::Loading`] if the picture is not loaded yet.
+/// not block: it returns [`Texture::Loading`] until the picture is loaded.
 pub trait Thumbnails {
     /// The texture of a picture.
     fn of(&mut self, picture: Picture<'_>) -> Texture;
 
-    /// Drops the texture of a take if its file was modified since. An implementation without a cache does nothing.
+    /// Drops the texture of a take if its file was modified after it was read. An implementation without a cache does
+    /// nothing.
     fn refresh(&mut self, _take: &Take) {}
 }
 
 /// The longest side of a [`Picture::Small`], in pixels.
 pub const SMALL_SIDE: u32 = 256;
 
-/// The maximum memory of textures. Beyond it, the least recently visible ones are evicted, but never visible ones.
+/// The maximum memory of all textures. Beyond it, the least recently visible ones are evicted. Visible ones are kept.
 const BUDGET_BYTES: usize = 96 << 20;
-/// The maximum number of pictures that are loaded at a time, so that pictures that scroll past do not pile up.
+/// The maximum number of pictures that are loading. A limit avoids a backlog of pictures that were scrolled past.
 const MAX_LOADING: usize = 16;
-/// The maximum number of textures that are uploaded in a frame.
+/// The maximum number of textures uploaded per frame.
 const MOST_UPLOADS: usize = 6;
 
-/// The default [`Thumbnails`]: textures of an egui context, read by a thread of low priority. Memory is bounded,
-/// however many shots a story has.
+/// The default [`Thumbnails`]: textures of an egui context, read by a thread of low priority. The memory of its
+/// textures is bounded, also for long stories.
 pub struct ThumbnailCache {
     context: Context,
     slots: HashMap<Key, Slot>,
@@ -84,12 +85,12 @@ enum Key {
 
 struct Slot {
     content: Content,
-    /// When the file was last modified before it was read.
+    /// The modification time of the file when it was read.
     modified: Option<SystemTime>,
     seen: u64,
 }
 
-/// A picture that the thread has read.
+/// A picture that the thread read.
 struct FileRead {
     image: Result<ColorImage, String>,
     modified: Option<SystemTime>,
@@ -106,14 +107,14 @@ impl ThumbnailCache {
     /// Creates an empty cache for an egui context.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn new(context: &Context) -> std::io::Result<Self> {
         let (requests, requested) = channel::<(Key, Take)>();
         let (finish, finished) = channel();
         let waker = context.clone();
         thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
             lower_priority();
-            // Ends when the cache is dropped, which closes both channels.
+            // The thread ends when the cache is dropped, because that closes both channels.
             for (key, take) in requested {
                 let small = matches!(key, Key::Small(_));
                 let modified = take.modified();
@@ -140,7 +141,7 @@ impl ThumbnailCache {
         self.context == *context
     }
 
-    /// Uploads pictures that were read, and evicts old ones. Call it once a frame, before the panel.
+    /// Uploads loaded pictures and evicts old ones. Call this once per frame, before the panel.
     pub fn begin_frame(&mut self) {
         self.frame += 1;
         for (key, FileRead { image, modified }) in self.finished.try_iter().take(MOST_UPLOADS) {
@@ -158,10 +159,11 @@ impl ThumbnailCache {
             };
             self.slots.insert(key, Slot { content, modified, seen: self.frame });
         }
-        self.end_gesture();
+        self.evict();
     }
 
-    fn end_gesture(&mut self) {
+    /// Evicts the least recently visible textures beyond [`BUDGET_BYTES`], and previews of jobs that ended.
+    fn evict(&mut self) {
         let mut bytes: usize = self.slots.values().map(|slot| slot.content.bytes()).sum();
         while bytes > BUDGET_BYTES {
             let hidden = self.slots.iter().filter(|(_, slot)| slot.seen + 1 < self.frame);
@@ -169,7 +171,6 @@ impl ThumbnailCache {
             let key = key.clone();
             bytes -= self.slots.remove(&key).map_or(0, |slot| slot.content.bytes());
         }
-        // A preview is dropped as soon as its job ends.
         let frame = self.frame;
         self.slots.retain(|key, slot| !matches!(key, Key::Preview(_)) || slot.seen + 2 > frame);
     }

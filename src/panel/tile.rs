@@ -1,4 +1,4 @@
-//! Tiles: small pictures of takes in a strip.
+//! Tiles: small pictures in a strip of takes.
 
 use egui::{Color32, Response, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
@@ -35,7 +35,7 @@ pub(super) fn content(cx: &mut PanelContext<'_>, take: &Take) -> Content {
     Content::take(cx, take, tile_size(take.recipe().size).x)
 }
 
-/// The tile of a job that waits or is being drawn.
+/// The tile of a waiting or running job.
 pub(super) fn job_tile(ui: &mut Ui, cx: &mut PanelContext<'_>, shot: &ShotId, size: Size) {
     let (rect, response) = ui.allocate_exact_size(tile_size(size), Sense::hover());
     let preview = Content::preview(cx, shot);

@@ -14,11 +14,11 @@ use crate::{
     storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
 
-/// The author's changes that are not applied yet, by shot.
+/// The author's unapplied changes, by shot.
 #[derive(Debug, Default)]
 pub(super) struct WordsDrafts(HashMap<ShotId, WordsDraft>);
 
-/// The author's changes to a shot that are not applied yet.
+/// The author's unapplied changes to a shot.
 #[derive(Clone, Debug)]
 struct WordsDraft {
     typed: Typed,
@@ -34,8 +34,8 @@ struct Typed {
 }
 
 impl WordsDrafts {
-    /// Processes the answer to a request. An applied draft is dropped, so that the current values are shown. A refused
-    /// draft stays.
+    /// Processes the answer to a request. Drops an applied draft, so that the current values are shown, and keeps a
+    /// refused one.
     pub fn receive(&mut self, id: ActionId, accepted: bool) {
         self.0.retain(|_, draft| {
             let is_answered = draft.pending == Some(id);
@@ -57,10 +57,10 @@ impl Typed {
         }
     }
 
-    /// The values that `Apply` would set. A prompt that was not edited stays the story's and continues to follow it.
+    /// The values that `Apply` would set. An unedited prompt continues to follow the story.
     ///
     /// # Errors
-    /// When the seed is not valid.
+    /// If the seed is not valid.
     fn to_words(&self, shot: &Shot, own: &ShotWords) -> Result<ShotWords, String> {
         let now = Self::current(shot, own);
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -137,7 +137,7 @@ pub(super) fn words_editor(
             .clicked();
         revert = ui
             .add_enabled(changed, egui::Button::new("Revert"))
-            .on_hover_text("Drops the changes that are not applied")
+            .on_hover_text("Discards your unapplied changes")
             .clicked();
         if own != ShotWords::default()
             && ui
@@ -160,7 +160,7 @@ pub(super) fn words_editor(
     }
 }
 
-/// Requests the values and a picture from them. Returns the id of the first request.
+/// Requests the new values and a drawing with them. Returns the id of the first request.
 fn set(cx: &mut PanelContext<'_>, shot: &Shot, words: ShotWords) -> ActionId {
     let id = cx.request(Action::SetWords { shot: shot.id.clone(), words });
     cx.request(Action::Draw(vec![shot.id.clone()]));

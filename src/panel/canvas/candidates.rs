@@ -60,7 +60,7 @@ impl Candidates {
             Update::Applied { id, result } if self.trial_request == Some(*id) => {
                 self.trial_request = None;
                 if result.is_err() {
-                    // Requesting it again would fail again.
+                    // Another request would fail as well.
                     self.preview_in_game = false;
                     self.trial_shot = None;
                 }
@@ -98,14 +98,14 @@ impl Candidates {
     }
 
     /// Selects the first take of the last request, unless another candidate is selected. Later takes only appear in the
-    /// strip: the author may be looking at something else by then.
+    /// strip, because the author may be viewing something else by then.
     pub fn select_new_candidate(&mut self) {
         if let Some(first) = self.first.take() {
             self.selected.get_or_insert(first);
         }
     }
 
-    /// Requests that the game shows the selected candidate, or that the trial ends.
+    /// Requests that the game shows the selected candidate, or ends the trial.
     pub fn update_trial(&mut self, cx: &mut PanelContext<'_>, take: &Take) {
         if self.trial_request.is_some() {
             return;
@@ -240,7 +240,7 @@ fn buttons(
     });
 }
 
-/// The other candidates of the same request that were neither accepted nor edited.
+/// The other candidates of the same request, except accepted and edited ones.
 fn siblings<'a>(cx: &PanelContext<'_>, takes: &'a [Take], candidate: &Take) -> Vec<&'a Take> {
     let accepted = cx.project.art().accepted(&candidate.shot).map(|take| &take.id);
     let is_sibling = |other: &&Take| {

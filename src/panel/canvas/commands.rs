@@ -1,4 +1,4 @@
-//! Runs the commands of the canvas, given by key or button.
+//! Runs the commands of the canvas, from keys and buttons.
 
 use egui::{Modifiers, Popup, Ui, vec2};
 
@@ -14,14 +14,14 @@ impl Canvas {
         cx: &mut PanelContext<'_>,
         take: &Take,
     ) {
-        // The key that closes a menu must not discard a candidate.
+        // A key that closes a menu must not also discard a candidate.
         if !cx.has_keys || Popup::is_any_open(ui.ctx()) {
             return;
         }
         let takes = cx.project.art().takes(&take.shot);
         for command in ui.input_mut(|input| self.keymap.pressed(input, None)) {
             match command {
-                Command::Use(tool) => self.take_tool(tool),
+                Command::Use(tool) => self.switch_tool(tool),
                 Command::ShrinkBrush => self.tools.resize(1.0 / 1.25),
                 Command::GrowBrush => self.tools.resize(1.25),
                 Command::InvertMask => {
@@ -62,7 +62,7 @@ impl Canvas {
                 },
                 Command::PreviousCandidate => self.candidates.step(takes, take, -1),
                 Command::NextCandidate => self.candidates.step(takes, take, 1),
-                // Backspace removes the last corner of a polygon before it leaves the take.
+                // During a polygon, Backspace removes the last corner instead of opening the parent.
                 Command::GoToParent if self.remove_last_corner() => {}
                 Command::GoToParent => {
                     self.next_take = tree::parent(takes, take).map(|take| take.id.clone());
@@ -79,7 +79,7 @@ impl Canvas {
         }
     }
 
-    /// Runs a command that needs only the open take: undo, redo, zoom, and showing the parts.
+    /// Runs a command that needs only the open take: undo, redo, zoom, or showing the parts.
     pub(super) fn run_view_command(&mut self, ui: &Ui, command: Command, session: &mut Session) {
         match command {
             Command::Undo

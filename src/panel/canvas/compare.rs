@@ -2,17 +2,17 @@
 
 use egui::{PointerButton, Pos2, Rect, Response, Ui};
 
-/// How two pictures are compared.
+/// A way to compare two pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Compare {
     /// Only the candidate.
     #[default]
     No,
-    /// One on each side of a divider that can be dragged.
+    /// One picture on each side of a movable divider.
     Slider,
-    /// Next to each other.
+    /// The pictures next to each other.
     Side,
-    /// Alternating.
+    /// The pictures in alternation.
     Blink,
 }
 
@@ -29,7 +29,7 @@ impl Compare {
     }
 }
 
-/// The mode, and where the divider of the slider is.
+/// The mode and the position of the slider's divider.
 #[derive(Debug)]
 pub(super) struct Comparison {
     pub mode: Compare,

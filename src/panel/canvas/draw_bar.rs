@@ -1,4 +1,5 @@
-//! The draw buttons. Each names its edits. While the pointer is on it, the canvas shows the area that may change.
+//! The draw buttons. Each button names its edits. While the pointer is on a button, the canvas shows the area that may
+//! change.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use crate::{
     },
 };
 
-/// The maximum number of takes for one press.
+/// The maximum number of takes per press of a button.
 const MAX_TAKES: u32 = 16;
 
-/// Shows the buttons, and how much the first one may change or why it is disabled.
+/// Shows the buttons. Below them, shows how much the first one may change, or why it is disabled.
 pub(super) fn draw_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -48,7 +49,7 @@ pub(super) fn draw_bar(
         ui.add(takes.suffix(ending)).on_hover_text("How many takes to draw");
     });
     verdict_buttons(ui, canvas, session, cx);
-    // Always one line, so that the layout below does not jump.
+    // Always a single line, so that the layout below does not jump.
     let text = match (&plan, parts_to_draw.is_empty()) {
         (_, true) => "Select a part and choose an edit.".to_owned(),
         (Err(error), false) => error.clone(),
@@ -59,7 +60,7 @@ pub(super) fn draw_bar(
     }
 }
 
-/// The parts with an edit, and their edit plan. Parts that other parts cover entirely are left out.
+/// The parts with an edit, and their edit plan. Omits parts that other parts cover entirely.
 pub(super) fn parts_to_draw(
     ui: &Ui,
     canvas: &mut Canvas,
@@ -67,7 +68,7 @@ pub(super) fn parts_to_draw(
 ) -> (Vec<Part>, PlanResult) {
     let mut parts_to_draw = parts(&session.layers);
     let plan = plan(ui, canvas, session, DrawButton::Parts, &parts_to_draw);
-    // An older plan does not match these parts.
+    // An outdated plan does not match these parts.
     if let Ok(edit_preview) = &plan.result
         && plan.is_current
     {
@@ -80,7 +81,7 @@ pub(super) fn parts_to_draw(
     (parts_to_draw, plan.result)
 }
 
-/// How much of the picture may change, as text.
+/// The share of the picture that may change, as text.
 fn share_text(edit_preview: &EditPreview) -> String {
     format!("Up to {:.0} % of the pixels change", 100.0 * edit_preview.share)
 }
@@ -165,8 +166,8 @@ pub(super) fn request_edit(
     canvas.candidates.await_edit(request);
 }
 
-/// The plan of a draw button. During a stroke the masks change in every frame, so the plan from before the stroke is
-/// returned.
+/// The plan of a draw button. Masks change in every frame of a stroke, so during a stroke this is the plan from
+/// before it.
 fn plan(
     ui: &Ui,
     canvas: &mut Canvas,

@@ -1,7 +1,7 @@
 //! The edit plans of the draw buttons.
 //!
-//! Growing and feathering masks is too slow for every frame. Plans are therefore cached, and those of large pictures are
-//! computed on a thread.
+//! Growing and feathering masks is too slow for every frame. Plans are therefore cached, and plans of large pictures
+//! are computed on a thread.
 
 use std::{
     io,
@@ -24,10 +24,10 @@ use crate::{
 /// One plan for each draw button.
 const MAX_PLANS: usize = 3;
 
-/// Plans with at most this many mask pixels are computed at once, which takes about a millisecond.
+/// The maximum number of mask pixels of a plan that is computed on the calling thread. That takes about a millisecond.
 const MAX_PIXELS_AT_ONCE: usize = 1 << 18;
 
-/// A button that draws.
+/// A draw button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DrawButton {
     /// Draws the edits of the parts.
@@ -47,7 +47,7 @@ pub(super) struct EditPlans {
     running: Option<RunningPlan>,
 }
 
-/// Everything that decides a plan.
+/// The inputs of a plan.
 #[derive(Clone, Debug)]
 pub(super) struct PlanInputs {
     /// Width and height of the picture.
@@ -67,7 +67,7 @@ struct RunningPlan {
     result: Mutex<Receiver<PlanResult>>,
 }
 
-/// An edit plan, and how much it may change.
+/// An edit plan, and the share of the picture that it may change.
 #[derive(Debug)]
 pub(super) struct EditPreview {
     pub plan: EditPlan,
@@ -84,7 +84,7 @@ pub(super) type PlanResult = Result<Arc<EditPreview>, String>;
 #[derive(Clone, Debug)]
 pub(super) struct ButtonPlan {
     pub result: PlanResult,
-    /// `false` for the last plan of the button, while the new one is computed.
+    /// `false` if this is the previous plan of the button, because the new one is still being computed.
     pub is_current: bool,
 }
 
@@ -95,7 +95,7 @@ impl EditPlans {
         Some(ButtonPlan { result, is_current: false })
     }
 
-    /// The plan of a button. `context` is repainted when a plan is computed.
+    /// The plan of a button. `context` is repainted when a plan from a thread is ready.
     pub fn for_button(
         &mut self,
         context: &Context,
@@ -112,7 +112,7 @@ impl EditPlans {
         })
     }
 
-    /// A plan; `None` while it is computed.
+    /// A plan. `None` while a thread computes it.
     fn plan(&mut self, context: &Context, inputs: PlanInputs) -> Option<PlanResult> {
         // Not cached, because the prompt may be invalid while the author types.
         if let Err(error) = EditPlan::check(inputs.pixels(), &inputs.parts) {
@@ -180,7 +180,7 @@ impl PlanInputs {
         Size::new(self.size.0, self.size.1)
     }
 
-    /// Whether both have the same plan.
+    /// Whether both inputs give the same plan.
     fn reaches(&self, other: &Self) -> bool {
         (self.size, self.context, self.grid) == (other.size, other.context, other.grid)
             && self.parts.iter().map(reach).eq(other.parts.iter().map(reach))
@@ -193,7 +193,7 @@ impl PlanInputs {
     }
 }
 
-/// The properties of a part that decide which pixels it may change.
+/// The properties of a part that determine which pixels it may change.
 fn reach(part: &Part) -> (&Mask, bool, Option<u32>, Option<u32>) {
     let edit = &part.edit;
     (&part.mask, edit.kind == EditKind::Keep, edit.grow, edit.feather)
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_plan_is_computed_at_once() {
+    fn a_small_plan_is_computed_immediately() {
         let area = Area { x: 8, y: 8, width: 16, height: 8 };
         let plan = EditPlans::default().for_button(
             &Context::default(),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_button_has_its_last_plan_while_a_large_one_is_computed() {
+    fn a_button_keeps_its_previous_plan_while_a_large_one_is_computed() {
         let (context, mut plans) = (Context::default(), EditPlans::default());
         let first = Area { x: 8, y: 8, width: 16, height: 8 };
         let small = inputs(64, first);

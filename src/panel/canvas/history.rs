@@ -7,7 +7,7 @@ const MAX_STEPS: usize = 200;
 /// The maximum number of bytes of pixels in all steps.
 pub(super) const MAX_BYTES: usize = 256 << 20;
 
-/// The current state, and the states before and after it.
+/// The current state, with the earlier and the undone states.
 #[derive(Debug)]
 pub(super) struct History<T> {
     past: Vec<T>,
@@ -17,7 +17,7 @@ pub(super) struct History<T> {
 
 /// A state that undo can return to.
 pub(super) trait Step: Clone {
-    /// Whether this state counts as a change from that one.
+    /// Whether this state counts as a change from `from`.
     fn differs(&self, from: &Self) -> bool;
 
     /// The pixel buffers of this state. States may share them.
@@ -55,7 +55,7 @@ impl<T: Step> History<T> {
         self.past.iter().chain([&self.now]).chain(&self.future)
     }
 
-    /// Makes `now` the current state. If it differs from the last one, undo returns to that.
+    /// Makes `now` the current state. If it differs from the previous state, undo returns to the previous one.
     pub fn record(&mut self, now: T) {
         let before = std::mem::replace(&mut self.now, now);
         if self.now.differs(&before) {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_oldest_states_are_dropped_when_their_pixels_need_too_much_memory() {
-        // Untouched zeros take no memory.
+        // Zeroed pages need no memory until they are written.
         let pixels = |megabytes: usize| Arc::new(vec![0; megabytes << 20]);
         let shared = pixels(100);
         let mut history = History::new(vec![shared.clone()]);
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(
             std::iter::from_fn(|| history.undo()).count(),
             1,
-            "dropped states take no memory"
+            "dropped states use no memory"
         );
     }
 }

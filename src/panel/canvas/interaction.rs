@@ -25,15 +25,15 @@ pub(super) struct Interaction {
     pub gesture: Gesture,
     /// The points and the box that select the current object.
     pub pointing: SelectionPrompt,
-    /// The part that the current object was put into.
+    /// The part that contains the current object.
     pointed: Option<SelectedObject>,
-    /// How the object is combined with the part.
+    /// The way in which the object is combined with the part.
     object_combine: Combine,
-    /// Where the last stroke ended.
+    /// The end of the last stroke.
     last_stroke_end: Option<[f32; 2]>,
     /// The visible crop box.
     pub context: Option<Area>,
-    /// The distance at which the pointer grabs an edge, in pixels of the picture.
+    /// The distance within which the pointer grabs an edge, in pixels of the picture.
     pub grab_distance: f32,
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Gesture {
         from: [f32; 2],
         to: [f32; 2],
     },
-    /// The crop box moves, or some of its edges do. `before` is the crop that was set before.
+    /// Moves the crop box or some of its edges. `before` is the author's crop before the gesture.
     AdjustCrop {
         area: Area,
         edges: Edges,
@@ -63,7 +63,7 @@ pub(super) enum Gesture {
 }
 
 impl Interaction {
-    /// The button is pressed.
+    /// Handles a press of the pointer's button.
     ///
     /// # Errors
     /// A message to the author if nothing can be done.
@@ -109,7 +109,7 @@ impl Interaction {
         Ok(())
     }
 
-    /// The pointer moves along these points while the button is down.
+    /// Handles moves of the pointer along these points while its button is down.
     pub fn drag(&mut self, places: &[[f32; 2]], tools: &Tools, session: &mut Session) {
         let Some(&at) = places.last() else { return };
         match &mut self.gesture {
@@ -138,7 +138,7 @@ impl Interaction {
         }
     }
 
-    /// The button is released.
+    /// Handles a release of the pointer's button.
     ///
     /// # Errors
     /// A message to the author if nothing can be done.
@@ -198,7 +198,7 @@ impl Interaction {
         }
     }
 
-    /// Ends the gesture because another part or tool is selected. Strokes stay as they are, outlines are dropped.
+    /// Ends the gesture because another part or tool is selected. Keeps strokes and drops outlines.
     pub fn end_gesture(&mut self) {
         self.gesture = Gesture::None;
         self.reset_object();
@@ -291,8 +291,8 @@ impl Interaction {
     }
 }
 
-/// How a new outline is combined with the part. Ctrl and Ctrl+Shift override the tool's setting: they subtract and
-/// intersect.
+/// The way in which a new outline is combined with the part. Ctrl and Ctrl+Shift override the tool's setting: they
+/// subtract and intersect.
 fn combine_mode(tools: &Tools, keys: Modifiers) -> Combine {
     match (keys.command, keys.shift) {
         (true, true) => Combine::Intersect,
@@ -301,13 +301,13 @@ fn combine_mode(tools: &Tools, keys: Modifiers) -> Combine {
     }
 }
 
-/// Whether a point is at the first corner.
+/// Whether a point is close enough to the first corner to close the polygon.
 fn closes(corners: &[[f32; 2]], at: [f32; 2], grab_distance: f32) -> bool {
     let near = |first: &[f32; 2]| (first[0] - at[0]).hypot(first[1] - at[1]) <= grab_distance;
     corners.len() > 2 && corners.first().is_some_and(near)
 }
 
-/// Combines the inside of an outline with the part. Fewer than three points have no inside.
+/// Combines the inside of an outline with the part. Does nothing for fewer than three points.
 fn combine_outline(
     session: &mut Session,
     points: &[[f32; 2]],

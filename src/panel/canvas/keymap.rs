@@ -6,7 +6,7 @@ use egui::{Event, InputState, Key, KeyboardShortcut, Modifiers};
 
 use super::tool::Tool;
 
-/// A command that a key can give on the canvas.
+/// A command of the canvas that can be bound to keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Command {
@@ -75,7 +75,7 @@ impl Command {
         )
     }
 
-    /// The command's name, in the panel and in files.
+    /// The command's name in the panel and in files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -178,7 +178,7 @@ impl Keymap {
         self.0.get(&command).map_or(&[], Vec::as_slice)
     }
 
-    /// The bindings that differ from the default: names of keys, such as `Ctrl+Z`, by names of commands.
+    /// The bindings that differ from the default: command names with the names of their keys, such as `Ctrl+Z`.
     #[must_use]
     pub fn changes(&self) -> BTreeMap<String, Vec<String>> {
         let default = Self::default();
@@ -214,7 +214,7 @@ impl Keymap {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The keys of a command for a tooltip: ` (Ctrl+Z)`, or nothing if it has none.
+    /// The keys of a command for a tooltip: ` (Ctrl+Z)`. Empty if the command has no keys.
     pub(super) fn hint(&self, command: Command) -> String {
         match self.shown(command) {
             names if names.is_empty() => names,
@@ -222,13 +222,13 @@ impl Keymap {
         }
     }
 
-    /// Takes the commands whose keys were pressed since the last frame out of the input.
+    /// Consumes key presses from the input, and returns their commands. `only` limits them to one command.
     pub(super) fn pressed(&self, input: &mut InputState, only: Option<Command>) -> Vec<Command> {
         let wanted = |command: &Command| only.is_none_or(|only| only == *command);
         let mut bound: Vec<_> = (self.0.iter().filter(|(command, _)| wanted(command)))
             .flat_map(|(command, keys)| keys.iter().map(|key| (*command, *key)))
             .collect();
-        // egui matches a shortcut even if more modifiers are held, so the longest ones go first.
+        // egui also matches a shortcut if additional modifiers are held, so shortcuts with more modifiers come first.
         bound.sort_by_key(|(_, key)| {
             let Modifiers { alt, ctrl, shift, command, .. } = key.modifiers;
             std::cmp::Reverse([alt, ctrl, shift, command].into_iter().filter(|held| *held).count())
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_gives_two_commands() {
+    fn each_key_has_at_most_one_command() {
         let keymap = Keymap::default();
         let mut keys: Vec<_> = keymap.0.values().flatten().map(|key| format!("{key:?}")).collect();
         let all = keys.len();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_written_by_name_and_read_back() {
+    fn changed_bindings_are_saved_by_name_and_restored() {
         let mut keymap = Keymap::default();
         assert!(keymap.changes().is_empty());
         let keys = [
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn bindings_saved_under_a_former_name_of_a_command_are_read() {
+    fn bindings_under_a_former_command_name_are_read() {
         let changes = BTreeMap::from([("Put away, give up".to_owned(), vec!["X".to_owned()])]);
         let keymap = Keymap::with_changes(&changes);
         let x = KeyboardShortcut::new(Modifiers::NONE, Key::X);

@@ -1,4 +1,4 @@
-//! The list of key bindings, where the author can change each.
+//! The list of key bindings, in which the author can change each binding.
 
 use egui::{
     Button, Event, Grid, KeyboardShortcut, Label, Modifiers, PopupCloseBehavior, ScrollArea, Ui,
@@ -68,7 +68,7 @@ fn list(ui: &mut Ui, canvas: &mut Canvas) {
     }
 }
 
-/// Takes the pressed key, with its modifiers, out of the input.
+/// Consumes the pressed key from the input, and returns it with its modifiers.
 fn pressed(ui: &Ui) -> Option<KeyboardShortcut> {
     ui.input_mut(|input| {
         let key = input.events.iter().find_map(|event| match event {

@@ -1,4 +1,4 @@
-//! The layout of the canvas: the parts are next to the picture in a wide panel, and below it in a narrow one.
+//! The layout of the canvas. In a wide panel, the parts are next to the picture. In a narrow one, they are below it.
 
 use egui::{Frame, Margin, Panel, Ui, UiBuilder, vec2};
 
@@ -15,7 +15,7 @@ use crate::{
     storyboard::Shot,
 };
 
-/// From this width on, in points, the parts are next to the picture.
+/// The minimum width of the wide layout, in points.
 const WIDE: f32 = 720.0;
 
 /// Navigation between takes, view controls, and the queue position of the shot.
@@ -75,7 +75,7 @@ pub(super) fn top_bar(
         {
             cancel_jobs(cx, take);
         }
-        // Short enough for one line: the layout below must not jump while the author draws there.
+        // Short enough for one line, so that the layout below does not jump while the author draws there.
         if let Some((done, of)) = cx.steps_of(&take.shot) {
             ui.label(theme::small(format!("step {done} of {of}")));
         } else if let Some(place) = cx.queue_place(&take.shot) {
@@ -152,7 +152,7 @@ fn wide_layout(
                 propagation::propagation(ui, cx, take);
             });
     }
-    // Clips wide content, which would otherwise push the picture below the parts.
+    // Clip wide content, which would otherwise push the picture below the parts.
     let mut free = ui.available_rect_before_wrap();
     free.min.x += 6.0;
     let mut middle = ui.new_child(UiBuilder::new().max_rect(free));
@@ -185,7 +185,7 @@ fn narrow_layout(
         });
         tool_bar::tool_settings(ui, canvas, session);
         note(ui, canvas);
-        // Not higher than the picture needs, and with some of the parts in view.
+        // No higher than the picture needs, and low enough to show some of the parts.
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
         let available = vec2(width, wanted.min(height * 0.62).max(160.0));
@@ -202,7 +202,7 @@ fn narrow_layout(
     scrolled.inner
 }
 
-/// Whether there are candidates, or related shots to repeat the take's edit on.
+/// Whether the take has candidates, or related shots on which its edit can be repeated.
 fn has_strip(cx: &PanelContext<'_>, take: &Take) -> bool {
     let takes = cx.project.art().takes(&take.shot);
     let is_parent = tree::children(takes, take).next().is_some();

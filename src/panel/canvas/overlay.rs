@@ -20,12 +20,12 @@ pub(super) const COLOURS: [Color32; 7] = [
     Color32::from_rgb(161, 120, 214),
 ];
 
-/// Opacity of a part's colour, of 255: of the selected part, and of the others.
+/// Opacity of the colour of the selected part and of other parts, from 0 to 255.
 const CHOSEN: u8 = 128;
 const OTHERS: u8 = 64;
-/// Opacity between the lines of a pattern.
+/// Opacity between the lines of a pattern, from 0 to 255.
 const GAP: u8 = 24;
-/// Opacity of the darkening outside the area that may change, of 255.
+/// Opacity of the darkening outside the area that may change, from 0 to 255.
 const DARK: u8 = 176;
 
 /// The colour of a part.
@@ -33,7 +33,7 @@ pub(super) fn colour(layer: &Layer) -> Color32 {
     COLOURS[usize::from(layer.colour) % COLOURS.len()]
 }
 
-/// Paints a box of the overlay: all visible parts and their scribbles.
+/// Paints the overlay inside `area`: all visible parts and their scribbles.
 pub(super) fn painted(
     layers: &[Layer],
     chosen: Option<usize>,
@@ -44,7 +44,7 @@ pub(super) fn painted(
     let [left, top, columns, rows] =
         [area.x, area.y, area.width, area.height].map(|side| side as usize);
     let mut image = ColorImage::filled([columns, rows], Color32::TRANSPARENT);
-    // From the bottom up: the first layer is on top.
+    // From bottom to top: the first layer is the topmost.
     for (at, layer) in layers.iter().enumerate().rev() {
         if layer.hidden || layer.mask.size() != size {
             continue;
@@ -81,12 +81,12 @@ pub(super) fn spotlight(blend: &Mask) -> ColorImage {
     let (width, height) = (blend.size().0 as usize, blend.size().1 as usize);
     let values = blend.values();
     let light = |(i, &value): (usize, &u8)| {
-        // The outline includes every pixel that may change, however little.
+        // The outline includes every pixel that may change, even slightly.
         if is_rim(values, i % width, i / width, width, height, 1) {
             return theme::ACCENT;
         }
         let dark = u16::from(DARK) * u16::from(u8::MAX - value) / 255;
-        // A pixel that changes in part is half as dark, to differ clearly from one that is kept.
+        // A partly changing pixel is half as dark, to differ clearly from an unchanged one.
         let dark = if value > 0 { dark / 2 } else { dark };
         Color32::from_black_alpha(dark as u8)
     };
@@ -110,11 +110,11 @@ fn neighbours(x: usize, y: usize, width: usize, height: usize) -> [Option<(usize
     ]
 }
 
-/// Whether a pixel is on a line of a part's pattern: diagonal lines for liked parts, crossed ones for disliked
-/// parts, else a pattern that goes with the part's colour.
+/// Whether a pixel is on a line of a part's pattern. Liked parts have diagonal lines, and disliked parts have crossed
+/// lines. Other parts have the pattern of their colour.
 pub(super) fn is_line(layer: &Layer, x: usize, y: usize) -> bool {
     let slant = (x + y) % 8 < 3;
-    // Written without a negative number: the added 8 y is a multiple of 8.
+    // Adding 8 y, a multiple of 8, avoids negative numbers.
     let other = (x + 8 * y - y) % 8 < 3;
     match (layer.verdict, usize::from(layer.colour) % COLOURS.len()) {
         (Verdict::Liked, _) => slant,
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(at(&image, 20, 3), Color32::TRANSPARENT);
         assert!(
             at(&image, 10, 3).a() < DARK / 2 + 1,
-            "a partly changed pixel is less dark than a kept one"
+            "a partly changed pixel is less dark than an unchanged one"
         );
         assert_ne!(at(&image, 8, 3).a(), DARK, "the outline includes the first changed pixel");
     }

@@ -17,7 +17,7 @@ use crate::{
 /// The default number of pixels by which masks grow, shrink and feather.
 const DEFAULT_PIXELS: u32 = 4;
 
-/// Input that is not part of the edit.
+/// Input that does not belong to the edit.
 #[derive(Clone, Debug)]
 pub(super) struct FormState {
     /// The text of the seed while it is not valid.
@@ -64,7 +64,7 @@ fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) ->
     ui.add(edit).labelled_by(label.id).has_focus()
 }
 
-/// The kind of edit. A second press on the selected kind removes the edit.
+/// Buttons for the kind of edit. A second press on the selected kind removes the edit.
 fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
     let chosen = layer.edit.as_ref().map(|edit| edit.kind);
     ui.horizontal_wrapped(|ui| {
@@ -81,7 +81,7 @@ fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
     ui.add(egui::Label::new(theme::small(explanation)).wrap());
 }
 
-/// Prompt, negative prompt and strength. Returns whether a text field has the focus.
+/// The fields for prompt, negative prompt and strength. Returns whether a text field has the focus.
 fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     let (name, hint) = match edit.kind {
         EditKind::Remove => ("What to remove", "a painter"),
@@ -126,7 +126,7 @@ fn set_kind(layer: &mut Layer, kind: Option<EditKind>) {
     let previous = layer.edit.take().unwrap_or_default();
     layer.edit = kind.map(|kind| {
         let amount = previous.amount.filter(|_| kind == EditKind::Embolden);
-        // A kept part is exactly its mask.
+        // A kept part covers exactly its mask.
         let [grow, feather] = [previous.grow, previous.feather]
             .map(|pixels| pixels.filter(|_| kind != EditKind::Keep));
         PartEdit { kind, strength: None, amount, grow, feather, ..previous }
@@ -138,9 +138,9 @@ fn description(kind: EditKind) -> &'static str {
     match kind {
         EditKind::Keep => "Nothing in this part changes.",
         EditKind::Refine => "The same content, improved or varied.",
-        EditKind::Replace => "Other content in its place.",
+        EditKind::Replace => "Different content in its place.",
         EditKind::Add => "New content. A rough scribble in colours guides its shape.",
-        EditKind::Remove => "The content goes, and the surroundings fill the gap.",
+        EditKind::Remove => "The content disappears, and the surroundings fill the gap.",
         EditKind::Embolden => "The same content, exaggerated.",
     }
 }
@@ -178,7 +178,7 @@ fn mask_buttons(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) {
     });
 }
 
-/// The seed of the part. Returns whether the field has the focus.
+/// The field for the seed of the part. Returns whether it has the focus.
 fn seed_field(ui: &mut Ui, form: &mut FormState, edit: &mut PartEdit) -> bool {
     let mut text =
         form.seed.clone().unwrap_or_else(|| edit.seed.map_or(String::new(), |s| s.to_string()));
@@ -199,7 +199,7 @@ fn seed_field(ui: &mut Ui, form: &mut FormState, edit: &mut PartEdit) -> bool {
     response.has_focus()
 }
 
-/// A number of pixels that is chosen automatically while it is unset.
+/// A field for a number of pixels. An unset number is chosen automatically.
 fn pixel_setting(ui: &mut Ui, name: &str, explanation: &str, pixels: &mut Option<u32>) {
     ui.horizontal(|ui| {
         let mut own = pixels.is_some();

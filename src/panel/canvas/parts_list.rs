@@ -62,7 +62,7 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
         frame.show(ui, |ui| {
             change = ui.push_id(at, |ui| row(ui, at, layer, is_chosen)).inner.or(change.take());
             if is_chosen {
-                // egui stores a field's undo history by its id: one per part.
+                // egui stores the undo history of a field by its id, so each part needs its own id.
                 let part = (&session.shot, &session.take, at, count);
                 typing = ui.push_id(part, |ui| part_form(ui, &mut canvas.part_form, layer)).inner;
             }
@@ -146,7 +146,7 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
     change
 }
 
-/// The edit of a part in one line.
+/// A one-line summary of a part's edit.
 fn summary(layer: &Layer) -> Option<String> {
     let edit = layer.edit.as_ref()?;
     let words = edit.words.trim();
@@ -154,7 +154,7 @@ fn summary(layer: &Layer) -> Option<String> {
     Some(if says { format!("{}: {words}", edit.kind.name()) } else { edit.kind.name().to_owned() })
 }
 
-/// A part's colour and pattern, as over the picture.
+/// A part's colour and pattern, as painted over the picture.
 fn pattern_shape(rect: Rect, layer: &Layer) -> Shape {
     const CELLS: usize = 12;
     let cell = rect.size() / CELLS as f32;

@@ -20,7 +20,7 @@ struct RelatedShot<'a> {
     shot: &'a Shot,
     /// The take that the game shows.
     shown: &'a Take,
-    /// The newest take that the same edit made.
+    /// The newest take from the same edit.
     result: Option<&'a Take>,
 }
 
@@ -82,7 +82,7 @@ fn show_related_shot(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &RelatedShot
     let takes = cx.project.art().takes(&shot.id);
     ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
     ui.horizontal(|ui| {
-        // Both until the author decides, then only the take that is shown.
+        // Both takes until the author decides, then only the take that the game shows.
         for take in [Some(*shown), other.undecided()].into_iter().flatten() {
             let is_accepted =
                 result.is_some_and(|result| result.id == take.id && take.id == shown.id);
@@ -116,8 +116,8 @@ fn show_related_shot(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &RelatedShot
     }
 }
 
-/// Other shots of the same subject that have a picture. The takes themselves record which edit made them, so this
-/// survives a restart.
+/// Other shots of the same subject that have a picture. Takes record the edit that made them, so the results are known
+/// after a restart.
 fn related_shots<'a>(cx: &PanelContext<'a>, take: &Take) -> Vec<RelatedShot<'a>> {
     let project = cx.project;
     let Some(origin) = take.recipe().origin() else { return Vec::new() };

@@ -43,9 +43,10 @@ pub(super) struct Session {
     pub objects: Option<Objects>,
     /// The reason why the take cannot be edited.
     pub error: Option<String>,
-    /// When the file was last modified before it was read, and when that was last checked.
+    /// The modification time of the file when it was read.
     modified: Option<SystemTime>,
-    looked_at: f64,
+    /// The time of the last check for modifications, in seconds.
+    checked_at: f64,
     /// The parts, from top to bottom.
     pub layers: Vec<Layer>,
     /// The crop given to the model, if the author set it.
@@ -81,8 +82,8 @@ impl Step for Snapshot {
 }
 
 impl Session {
-    /// Opens a take. Threads decode and segment it. `carried_marks` are marks of the parent that are being saved for
-    /// it.
+    /// Opens a take. Threads decode and segment it. `carried_marks` are the parent's marks, which are being saved for
+    /// this take.
     pub fn open(
         context: &Context,
         project: &Project,
@@ -122,7 +123,7 @@ impl Session {
             objects: None,
             error: unread.or(unstarted),
             modified,
-            looked_at: now,
+            checked_at: now,
             selected,
             selected_previously: None,
             history: History::new(step),
@@ -136,10 +137,10 @@ impl Session {
 
     /// Whether the file was modified since it was read. Checks once a second.
     pub fn is_outdated(&mut self, take: &Take, now: f64) -> bool {
-        if now - self.looked_at < 1.0 {
+        if now - self.checked_at < 1.0 {
             return false;
         }
-        self.looked_at = now;
+        self.checked_at = now;
         take.modified() != self.modified
     }
 
@@ -162,8 +163,8 @@ impl Session {
         answers
     }
 
-    /// Asks MobileSAM for the mask of an object. Returns whether it will answer.
-    pub fn ask(&self, pointing: &SelectionPrompt) -> bool {
+    /// Requests the mask of an object from MobileSAM. Returns whether MobileSAM can answer.
+    pub fn request_mask(&self, pointing: &SelectionPrompt) -> bool {
         let analysis =
             self.analysis.as_ref().filter(|_| matches!(self.segmenter, SegmenterState::Ready));
         analysis.is_some_and(|analysis| analysis.request_mask(pointing.clone()))
@@ -182,12 +183,12 @@ impl Session {
         }
     }
 
-    /// The part that was selected before this one, or this one.
+    /// The previously selected part, or the selected one if there is none.
     pub fn previous_part(&self) -> Option<usize> {
         self.selected_previously.filter(|&at| at < self.layers.len()).or(self.selected())
     }
 
-    /// The part `down` places further down, or the selected one at the end of the list.
+    /// The part `down` places below the selected one. At the end of the list, the selected one.
     pub fn part_at_offset(&self, down: isize) -> Option<usize> {
         let next = self.selected().map_or(Some(0), |at| at.checked_add_signed(down));
         next.filter(|&at| at < self.layers.len()).or(self.selected())
@@ -227,10 +228,10 @@ impl Session {
         }
     }
 
-    /// The part that a tool changes: the selected one, or else a new one.
+    /// The part that a tool changes: the selected part, or a new one if none is selected.
     ///
     /// # Errors
-    /// When the part is locked or hidden, as a message to the author.
+    /// If the part is locked or hidden. The error is a message to the author.
     pub fn layer_for_tool(&mut self) -> Result<usize, String> {
         let Some(at) = self.selected() else {
             return Ok(self.add(Mask::empty(self.size.0, self.size.1)));
@@ -282,7 +283,7 @@ impl Session {
         self.save()
     }
 
-    /// The request to save the marks, unless the last request saves the same marks.
+    /// The request to save the marks. `None` if the last request saves the same marks.
     pub fn save(&mut self) -> Option<Request> {
         let marks = self.marks();
         if *self.save.latest() == marks {
@@ -294,7 +295,7 @@ impl Session {
         Some(request)
     }
 
-    /// Requests refused marks again with the next save.
+    /// Makes the next save request refused marks again.
     pub fn retry_save(&mut self) {
         self.save.retry();
     }
@@ -304,7 +305,7 @@ impl Session {
         self.save.receive(update, (&self.shot, &self.take));
     }
 
-    /// Whether somebody else changed the marks of the take.
+    /// Whether other code changed the marks of the take.
     pub fn is_overwritten(&self) -> bool {
         self.save.is_overwritten()
     }

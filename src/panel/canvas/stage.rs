@@ -26,7 +26,7 @@ pub(super) use textures::Overlay;
 
 /// Zoom per point of wheel movement.
 const WHEEL_ZOOM: f32 = 0.005;
-/// The distance at which the pointer grabs an edge or a corner, in points.
+/// The distance within which the pointer grabs an edge or a corner, in points.
 const GRAB_DISTANCE: f32 = 7.0;
 
 /// Shows the picture and handles the pointer on it.
@@ -66,7 +66,7 @@ pub(super) fn stage(
     let zoom = placement.zoom * ui.pixels_per_point();
     let painter = ui.painter_at(viewport);
     painter.rect_filled(viewport, CornerRadius::same(4), theme::WELL);
-    // While the pointer is on a draw button, the take that the button would change is shown.
+    // While the pointer is on a draw button, the canvas shows the take that the button would edit.
     match candidate.filter(|_| canvas.hovered_preview.is_none()) {
         Some(candidate) => {
             let before = texture(cx, take, zoom);
@@ -90,8 +90,7 @@ pub(super) fn stage(
     }
 }
 
-/// Pans and zooms by wheel, middle button and space. Returns whether the pointer is panning, so that the tools ignore
-/// it.
+/// Pans and zooms by wheel, middle button and space. Returns whether the pointer is panning. Tools then ignore it.
 fn pan_and_zoom(
     ui: &Ui,
     canvas: &mut Canvas,
@@ -143,8 +142,8 @@ fn select_part_at(
     }
 }
 
-/// Sends the pointer's events to the tool, in order: several can happen within one frame. A gesture ends with the
-/// release of its button, even if the tool is not `at_work` any more by then.
+/// Passes the pointer's events to the tool, in order, because several can occur in one frame. A gesture ends when its
+/// button is released, even if the tool is no longer active.
 fn handle_pointer(
     ui: &Ui,
     canvas: &mut Canvas,
@@ -202,7 +201,7 @@ fn handle_pointer(
     result
 }
 
-/// The button is pressed on the picture.
+/// Handles a press of the button on the picture.
 fn handle_press(
     canvas: &mut Canvas,
     session: &mut Session,

@@ -1,7 +1,7 @@
-//! Analysis of a take beside the game.
+//! Analyses a take in the background.
 //!
-//! A thread per take decodes its pixels and segments it by colour and edges. Where MobileSAM is installed, one more
-//! thread, shared by all takes, embeds the newest take and answers object selections with masks.
+//! A thread per take decodes its pixels and segments it by colour and edges. If MobileSAM is installed, another thread
+//! embeds the newest take and returns masks of selected objects. All takes share this thread.
 
 mod segmenter_thread;
 
@@ -52,7 +52,7 @@ impl SegmenterModel {
         Self { weights, thread: Arc::default() }
     }
 
-    /// Where to send requests; `None` without weights. Starts the thread if it does not run.
+    /// The sender for requests. `None` without weights. Starts the thread if it is not running.
     fn inbox(&self) -> io::Result<Option<Sender<Message>>> {
         let Some(weights) = self.weights.clone() else { return Ok(None) };
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,9 +72,9 @@ pub(super) enum SegmenterState {
     Unavailable,
     /// The weights are being loaded, or the take is being embedded.
     Loading,
-    /// It answers requests.
+    /// MobileSAM answers requests.
     Ready,
-    /// It cannot be used, for this reason.
+    /// MobileSAM cannot be used, for this reason.
     Failed(String),
 }
 
@@ -94,20 +94,20 @@ pub(super) struct TakeAnalysis {
     /// The lock makes it `Sync`, because the panel's state is a Bevy resource.
     updates: Mutex<Receiver<AnalysisUpdate>>,
     segmenter: Option<Sender<Message>>,
-    /// Lets an [`UpdateSender`] see that the analysis was dropped.
+    /// Shows an [`UpdateSender`] that the analysis was dropped.
     alive: Arc<()>,
 }
 
 impl TakeAnalysis {
-    /// Starts to analyse a take.
+    /// Starts the analysis of a take.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start(context: &Context, take: &Take, model: SegmenterModel) -> io::Result<Self> {
         let segmenter = model.inbox()?;
         let (analysis, sender) = Self::new(context, segmenter.clone());
         let take = take.clone();
-        // Not on the segmenter's thread: the picture must not wait for the embedding of another take.
+        // The segmenter's thread may be busy with another take, and the picture must not wait for it.
         Builder::new().name("illustrator-canvas".to_owned()).spawn(move || {
             lower_priority();
             analyse(&take, segmenter.as_ref(), sender);
@@ -128,14 +128,14 @@ impl TakeAnalysis {
         self.updates.get_mut().map_or_else(|_| Vec::new(), |updates| updates.try_iter().collect())
     }
 
-    /// Requests the mask of an object. Returns whether the segmenter still runs.
+    /// Requests the mask of an object. Returns whether the segmenter is running.
     pub fn request_mask(&self, pointing: SelectionPrompt) -> bool {
         let request = Message::Select(Arc::downgrade(&self.alive), pointing);
         self.segmenter.as_ref().is_some_and(|segmenter| segmenter.send(request).is_ok())
     }
 }
 
-/// The threads' end of a [`TakeAnalysis`].
+/// Sends the results of the threads to a [`TakeAnalysis`].
 #[derive(Debug)]
 struct UpdateSender {
     updates: Sender<AnalysisUpdate>,
@@ -150,7 +150,7 @@ impl UpdateSender {
     }
 
     fn send(&self, update: AnalysisUpdate) {
-        // An error means that the analysis was just dropped.
+        // Sending fails only if the analysis was dropped.
         let _ = self.updates.send(update);
         self.context.request_repaint();
     }

@@ -6,14 +6,14 @@ use egui::{Color32, Key};
 
 use crate::mask::{Brush, Combine};
 
-/// A tool to mark parts with.
+/// A tool for marking parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Tool {
     /// Paints the part.
     #[default]
     Brush,
-    /// Removes from the part and from its scribble.
+    /// Erases from the part and from its scribble.
     Eraser,
     /// Adds everything inside a freehand line.
     Lasso,
@@ -44,9 +44,9 @@ pub(super) struct Tools {
     pub eraser: Brush,
     pub scribble: Brush,
     pub colour: Color32,
-    /// How outlines, colours and objects are combined with the part.
+    /// The way in which outlines, colours and objects are combined with the part.
     pub combine: Combine,
-    /// How far the channels of two colours may differ.
+    /// The maximum difference between the channels of two colours.
     pub tolerance: u8,
     /// Whether only the connected region of a colour is selected.
     pub connected: bool,
@@ -102,7 +102,7 @@ impl Tool {
         }
     }
 
-    /// How to use the tool, in a sentence.
+    /// Brief instructions for the tool.
     pub(super) const fn usage(self) -> &'static str {
         match self {
             Self::Brush => {
@@ -171,7 +171,7 @@ impl Tools {
     /// Makes the brush larger, or smaller with a factor below 1.
     pub fn resize(&mut self, factor: f32) {
         if let Some(brush) = self.brush() {
-            // By at least one pixel, so that small brushes change, too.
+            // By at least one pixel, so that small brushes change as well.
             let step = (brush.size * (factor - 1.0)).abs().max(1.0) * (factor - 1.0).signum();
             let (least, most) = BRUSH_SIZES.into_inner();
             brush.size = (brush.size + step).round().clamp(least, most);

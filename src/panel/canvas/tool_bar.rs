@@ -21,7 +21,7 @@ pub(super) fn tool_buttons(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
             .min_size(Vec2::new(width, 24.0));
         let key = canvas.keymap.hint(Command::Use(tool));
         if ui.add(button).on_hover_text(format!("{}{key}", tool.usage())).clicked() {
-            canvas.take_tool(tool);
+            canvas.switch_tool(tool);
         }
     }
 }
@@ -40,9 +40,11 @@ pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session)
         if let Some(brush) = canvas.tools.brush() {
             let size = Slider::new(&mut brush.size, BRUSH_SIZES).logarithmic(true).suffix(" px");
             let [smaller, larger] = hints;
-            // The value is rounded only in the display: the wheel changes a small brush by less than a pixel.
+            // Only the displayed value is rounded, because the wheel changes a small brush by less than a pixel.
             ui.add(size.custom_formatter(|size, _| format!("{size:.0}")).text("size"))
-                .on_hover_text(format!("Brush size: smaller{smaller}, larger{larger}, or Ctrl and the wheel"));
+                .on_hover_text(format!(
+                    "Brush size: smaller{smaller}, larger{larger}, or Ctrl and the wheel"
+                ));
             percent(ui, &mut brush.hardness, "hardness");
             percent(ui, &mut brush.opacity, "opacity");
         }
@@ -64,7 +66,9 @@ pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session)
                     }
                 })
                 .response
-                .on_hover_text("How a new outline is combined with the part. Ctrl subtracts, Ctrl+Shift intersects");
+                .on_hover_text(
+                    "How new outlines combine with the part. Ctrl subtracts, Ctrl+Shift intersects",
+                );
         }
     });
     ui.add(egui::Label::new(theme::small(usage)).wrap());

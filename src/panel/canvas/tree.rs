@@ -1,4 +1,4 @@
-//! The takes of a shot as a tree: each take is below the one that it was made from.
+//! The takes of a shot as a tree: each edit is a child of the take that it was made from.
 
 use crate::art::Take;
 
@@ -41,7 +41,7 @@ pub(super) fn children<'a>(takes: &'a [Take], take: &Take) -> impl Iterator<Item
     takes.iter().filter(move |other| other.parent() == Some(&take.id))
 }
 
-/// A take in words: `take 3: Replace sky`.
+/// A short description of a take: `take 3: Replace sky`.
 pub(super) fn in_short(take: &Take, number: usize) -> String {
     match &take.recipe().edit {
         Some(edit) => format!("take {number}: {}", edit.in_words()),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_that_name_each_other_as_parents_are_listed() {
+    fn takes_in_a_cycle_of_parents_are_listed() {
         let takes = [take('a', Some('b')), take('b', Some('a')), take('c', None)];
         assert_eq!(shape(&takes), [(3, 0), (1, 0), (2, 0)]);
     }

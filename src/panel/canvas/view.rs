@@ -36,7 +36,7 @@ impl View {
         Placement { corner: viewport.center() - middle * zoom, zoom, size }
     }
 
-    /// Fits the whole picture into the viewport, even when that changes.
+    /// Fits the whole picture into the viewport, also after the viewport changes.
     pub fn fit(&mut self) {
         self.chosen = None;
     }
@@ -47,7 +47,7 @@ impl View {
         self.zoom_at(viewport.center(), zoom / now.zoom, viewport, size);
     }
 
-    /// Zooms by a factor. The pixel under `at` stays there.
+    /// Zooms by a factor. The pixel at `at` stays in place.
     pub fn zoom_at(&mut self, at: Pos2, factor: f32, viewport: Rect, size: Vec2) {
         let now = self.place(viewport, size);
         let zoom = (now.zoom * factor).clamp(*ZOOMS.start(), *ZOOMS.end());
@@ -55,7 +55,7 @@ impl View {
         self.chosen = Some((zoom, middle));
     }
 
-    /// Moves the picture by some points. A part of it always covers the centre of the viewport.
+    /// Moves the picture by a vector in points. The picture always covers the centre of the viewport.
     pub fn pan(&mut self, by: Vec2, viewport: Rect, size: Vec2) {
         let now = self.place(viewport, size);
         let middle = now.to_picture(viewport.center()) - by / now.zoom;
@@ -85,7 +85,7 @@ impl Placement {
         Rect::from_min_size(min, vec2(area.width as f32, area.height as f32) * self.zoom)
     }
 
-    /// The column and row under a point on the screen, if it lies on the picture.
+    /// The column and row of the pixel under a point on the screen, if the point is on the picture.
     pub fn pixel(self, at: Pos2) -> Option<(u32, u32)> {
         let at = self.to_picture(at).floor();
         let inside = pos2(at.x, at.y).clamp(Pos2::ZERO, self.size.to_pos2()) == at.to_pos2()
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pixel_under_the_pointer_stays_there_while_zooming() {
+    fn the_pixel_under_the_pointer_stays_in_place_while_zooming() {
         let mut view = View::default();
         let at = pos2(210.0, 90.0);
         let before = view.place(VIEWPORT, SIZE).to_picture(at);

@@ -5,8 +5,8 @@ use crate::mask::Area;
 /// The grabbed edges of a box: left, top, right, bottom.
 pub(in crate::panel::canvas) type Edges = [bool; 4];
 
-/// The edges of a box within `grab_distance` pixels of a point. Inside the box these are all edges, which moves the
-/// box.
+/// The edges of a box within `grab_distance` pixels of a point. A point inside the box and away from its edges grabs
+/// all edges, which moves the box.
 pub(in crate::panel::canvas) fn held(
     area: Area,
     at: [f32; 2],
@@ -70,13 +70,13 @@ pub(super) fn moved(area: Area, from: [f32; 2], to: [f32; 2], (width, height): (
     Area { x, y, ..area }
 }
 
-/// The column and row of a point, if it lies in the picture.
+/// The column and row of a point, if it is in the picture.
 pub(super) fn pixel(at: [f32; 2], (width, height): (u32, u32)) -> Option<(u32, u32)> {
     let inside = (0.0..width as f32).contains(&at[0]) && (0.0..height as f32).contains(&at[1]);
     inside.then_some((at[0] as u32, at[1] as u32))
 }
 
-/// The pixels of a box between two points, if any lie in the picture.
+/// The pixels of a box between two points, if any are in the picture.
 pub(super) fn area(from: [f32; 2], to: [f32; 2], (width, height): (u32, u32)) -> Option<Area> {
     // The cast saturates.
     let along = |a: f32, b: f32, side: u32| {

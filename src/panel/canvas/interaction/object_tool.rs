@@ -1,4 +1,4 @@
-//! The object tool: clicks and boxes that select an object, and the part that the object is put into.
+//! The object tool: clicks and boxes select an object and add it to a part.
 
 use super::Interaction;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     panel::canvas::session::Session,
 };
 
-/// The part that the current object was put into.
+/// The part that contains the current object.
 #[derive(Debug)]
 pub(super) struct SelectedObject {
     part: usize,
@@ -15,13 +15,13 @@ pub(super) struct SelectedObject {
 }
 
 impl Interaction {
-    /// The next click starts with another object.
+    /// Starts another object with the next click.
     pub(in crate::panel::canvas) fn reset_object(&mut self) {
         self.pointed = None;
         self.pointing = SelectionPrompt::default();
     }
 
-    /// Whether nothing changed the part since the object was put into it.
+    /// Whether the part is unchanged since the object was added.
     pub(super) fn is_object_unchanged(&self, session: &Session) -> bool {
         let is_unchanged = |pointed: &SelectedObject| {
             let layer = session.layers.get(pointed.part);
@@ -31,7 +31,7 @@ impl Interaction {
         self.pointed.as_ref().is_some_and(is_unchanged)
     }
 
-    /// Removes the object from its part, if nothing changed the part since.
+    /// Removes the object from its part, if the part is unchanged since then.
     pub(super) fn revert_object(&mut self, session: &mut Session) {
         if self.is_object_unchanged(session)
             && let Some(SelectedObject { part, before, .. }) = self.pointed.take()
@@ -53,9 +53,9 @@ impl Interaction {
         self.object_combine != Combine::Subtract
     }
 
-    /// Selects the object at the points and box. MobileSAM answers later, see [`Self::receive_mask`].
+    /// Selects the object at the points and the box. MobileSAM answers later: see [`Self::receive_mask`].
     pub(super) fn point(&mut self, session: &mut Session) -> Result<(), String> {
-        if session.ask(&self.pointing) {
+        if session.request_mask(&self.pointing) {
             return Ok(());
         }
         let Some(objects) = &session.objects else {
@@ -66,7 +66,7 @@ impl Interaction {
         self.apply_object(&new, session)
     }
 
-    /// Puts the mask that MobileSAM found into the part, if it answers the latest request.
+    /// Combines a mask from MobileSAM with the part, if it answers the latest request.
     ///
     /// # Errors
     /// A message to the author if nothing can be done.
@@ -79,7 +79,7 @@ impl Interaction {
         if *pointing != self.pointing { Ok(()) } else { self.apply_object(&mask?, session) }
     }
 
-    /// Puts the object into the part, in place of the object's previous mask.
+    /// Combines the object with the part. Replaces the previous mask of the same object.
     fn apply_object(&mut self, new: &Mask, session: &mut Session) -> Result<(), String> {
         let layer = session.layer_for_tool().inspect_err(|_| {
             self.pointing = SelectionPrompt::default();

@@ -10,17 +10,17 @@ use crate::{
     recipe::{EditKind, Layer, PartEdit, Scribble},
 };
 
-/// Applies a stroke to a part as it was before the stroke, in a colour.
+/// Applies a stroke in a colour to the state of a part before the stroke.
 pub(super) type ApplyStroke = fn(&mut Layer, &Mask, Color32);
 
-/// Strokes add up: two of half opacity cover more than one, as in other paint programs.
+/// Paints the mask. Strokes add up: two strokes of half opacity cover more than one, as in other paint programs.
 pub(super) fn paint(layer: &mut Layer, stroke: &Mask, _: Color32) {
     layer.mask = both(&layer.mask, stroke, |was, new| {
         u8::MAX - ((255 - u16::from(was)) * (255 - u16::from(new)) / 255) as u8
     });
 }
 
-/// Removes from the part and from its scribble.
+/// Erases from the mask and from the scribble.
 pub(super) fn erase(layer: &mut Layer, stroke: &Mask, _: Color32) {
     layer.mask = both(&layer.mask, stroke, |was, gone| {
         (u16::from(was) * (255 - u16::from(gone)) / 255) as u8
@@ -73,7 +73,7 @@ mod tests {
     use crate::mask::Area;
 
     #[test]
-    fn faint_strokes_add_up_and_the_eraser_removes_alike() {
+    fn faint_strokes_of_brush_and_eraser_add_up() {
         let stroke = Mask::rectangle(8, 8, Area { x: 2, y: 2, width: 4, height: 4 });
         let stroke = stroke.map(|value| if value > 0 { 128 } else { 0 });
         let mut layer = Layer::new("sky", Mask::empty(8, 8));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scribble_for_a_picture_of_another_size_stays_where_it_is() {
+    fn a_scribble_of_another_size_keeps_its_position() {
         let (dot, red) = (Rgba([9, 9, 9, 255]), Rgba([255, 0, 0, 255]));
         let mut old = RgbaImage::new(8, 8);
         old.put_pixel(1, 1, dot);

@@ -30,7 +30,7 @@ impl RecentSessions {
         self.push(RecentSession { shot, take, history, save });
     }
 
-    /// Drops the oldest histories when there are too many, or when their pixels take too much memory.
+    /// Drops the oldest histories when there are too many, or when their pixels need too much memory.
     fn push(&mut self, recent: RecentSession) {
         self.0.push(recent);
         let mut bytes = PixelBytes::default();
@@ -49,7 +49,7 @@ impl RecentSessions {
         }
     }
 
-    /// Restores the history and the marks of a take, unless somebody else changed its marks meanwhile.
+    /// Restores the history and the marks of a take, unless other code changed its marks in the meantime.
     pub fn resume(&mut self, session: &mut Session) {
         let matches =
             |recent: &RecentSession| (&recent.shot, &recent.take) == (&session.shot, &session.take);
@@ -76,7 +76,7 @@ mod tests {
     fn the_oldest_histories_are_dropped_when_their_pixels_need_too_much_memory() {
         let mut sessions = RecentSessions::default();
         for name in ["a", "b", "c"] {
-            // A hundred megabytes of untouched zeros take no memory.
+            // A hundred megabytes each, but zeroed pages need no memory until they are written.
             let layers = vec![Layer::new(name, Mask::empty(10_000, 10_000))];
             let marks = Marks { layers, context: None };
             sessions.push(RecentSession {

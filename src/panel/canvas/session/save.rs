@@ -1,4 +1,4 @@
-//! Tracks which marks of a take are saved.
+//! Tracks the saved and unsaved marks of a take.
 
 use crate::{
     art::TakeId,
@@ -12,11 +12,11 @@ use crate::{
 pub(in crate::panel::canvas) struct SaveState {
     /// The saved marks.
     saved: Marks,
-    /// Requests without an answer, in order, and the marks that they save.
+    /// Unanswered requests, in order, with the marks that they save.
     pending: Vec<(ActionId, Marks)>,
     /// The last marks, if they were refused.
     refused: Option<Marks>,
-    /// Whether somebody else has saved other marks since then.
+    /// Whether other code has saved different marks since the last own request.
     is_overwritten: bool,
 }
 
@@ -25,7 +25,7 @@ impl SaveState {
         Self { saved, pending: Vec::new(), refused: None, is_overwritten: false }
     }
 
-    /// The marks of the last request, or the saved ones if there was none.
+    /// The marks of the last request. If there was no request, the saved marks.
     pub fn latest(&self) -> &Marks {
         let pending = self.pending.last().map(|(_, marks)| marks);
         pending.or(self.refused.as_ref()).unwrap_or(&self.saved)
@@ -58,12 +58,12 @@ impl SaveState {
         }
     }
 
-    /// Requests refused marks again with the next save.
+    /// Makes the next save request refused marks again.
     pub fn retry(&mut self) {
         self.refused = None;
     }
 
-    /// Whether the last saved marks are somebody else's.
+    /// Whether the last saved marks were not requested here.
     pub fn is_overwritten(&self) -> bool {
         self.is_overwritten
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_somebody_else_saved_are_noticed_and_own_ones_are_not() {
+    fn marks_saved_by_other_code_are_detected() {
         let mut save = SaveState::new(marks("a"));
         let (shot, take) = take();
         let own = id();

@@ -38,7 +38,7 @@ pub(super) fn job_preview(session: &Session, cx: &mut PanelContext<'_>) -> Optio
 /// The texture of a take at a zoom, in pixels of the screen per pixel of the picture.
 pub(super) fn texture(cx: &mut PanelContext<'_>, take: &Take, zoom: f32) -> Texture {
     let squares = (zoom >= SQUARES).then(|| cx.thumbnails.of(Picture::Pixels(take)));
-    // The smooth texture until the other one is ready.
+    // Use the smooth texture until the other one is ready.
     let squares = squares.filter(|squares| *squares != Texture::Loading);
     squares.unwrap_or_else(|| cx.thumbnails.of(Picture::Full(take)))
 }

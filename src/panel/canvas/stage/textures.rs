@@ -1,4 +1,4 @@
-//! Textures of the parts and of the region that would change. Only the changed area is repainted.
+//! Textures of the parts and of the region that would change. Only changed areas are repainted.
 
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 

@@ -1,6 +1,6 @@
 //! The thread that runs MobileSAM.
 //!
-//! It embeds only the newest take that waits, at a low priority and in a pool that leaves cores to the game.
+//! It embeds only the newest waiting take. It runs at a low priority, in a thread pool that leaves cores to the game.
 
 use std::{
     io, iter,
@@ -68,7 +68,7 @@ pub(super) struct EmbedRequest {
 
 /// A network that selects objects of a picture.
 trait Segmenter {
-    /// The data that is computed once per picture.
+    /// The data computed once per picture.
     type Embedding;
 
     fn embed(&self, picture: &RgbaImage) -> Result<Self::Embedding, String>;
@@ -79,7 +79,7 @@ trait Segmenter {
     ) -> Result<Mask, String>;
 }
 
-/// Answers requests until every sender is dropped. Of several pictures that wait only the newest is embedded.
+/// Answers requests until every sender is dropped. Embeds only the newest of several waiting pictures.
 fn serve<S: Segmenter>(inbox: &Receiver<Message>, mut load: impl FnMut() -> Result<S, String>) {
     let mut segmenter: Option<S> = None;
     let mut embedded: Option<(UpdateSender, S::Embedding)> = None;
@@ -118,7 +118,7 @@ fn embed<S: Segmenter>(
     };
     let embedding = loaded.and_then(|loaded| {
         let segmenter = segmenter.insert(loaded);
-        // The author may have moved on while it was loaded, and embedding takes seconds.
+        // Embedding takes seconds, and the author may have left the take during loading.
         sender.is_wanted().then(|| segmenter.embed(&picture)).transpose()
     });
     match embedding {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::panel::canvas::take_analysis::TakeAnalysis;
 
-    /// Reports the width of each picture that it embeds, and waits for the test before it finishes.
+    /// Reports the width of each embedded picture, and finishes when the test allows it.
     struct Fake {
         embedded: Sender<u32>,
         finish: Receiver<()>,
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(pictures.recv(), Ok(1));
         let skipped = [2, 3, 4].map(|width| request(&inbox, width));
         let last = request(&inbox, 5);
-        // The request of a take that the author left can also arrive late.
+        // A request for a take that the author left can also arrive late.
         let late = request(&inbox, 6);
         drop((first, skipped, late));
         finish.send(()).unwrap();
