@@ -6,6 +6,8 @@ mod bad_input;
 mod draw;
 mod edit;
 mod models;
+#[cfg(unix)]
+mod outputs;
 mod plan;
 mod render;
 mod shown_edits;

@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -22,7 +21,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{AtomicFile, print, print_json},
+    output::{OutputFile, lossy_path, print, print_json},
     progress::step_bar,
 };
 
@@ -58,6 +57,7 @@ pub(crate) struct Draw {
 /// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Drawn<'a> {
+    #[serde(serialize_with = "lossy_path")]
     file: &'a Path,
     /// `None` if the noise came from a file, because a recipe does not contain noise.
     provenance: Option<&'a Provenance>,
@@ -66,8 +66,8 @@ struct Drawn<'a> {
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
-        let picture = AtomicFile::create(&self.out)?;
-        let dump = self.dump.as_deref().map(AtomicFile::create).transpose()?;
+        let picture = OutputFile::create_png(&self.out)?;
+        let dump = self.dump.as_deref().map(OutputFile::create).transpose()?;
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
             None => Noise::Seed(self.look.sampling.seed.unwrap_or(0)),
@@ -102,10 +102,9 @@ impl Draw {
         let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
         let png = png(&image, provenance, &BTreeMap::new());
-        picture.finish(|file| file.write_all(&png?))?;
+        picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         if let Some(dump) = dump {
-            trace.save(dump.path())?;
-            dump.finish(|_| Ok(()))?;
+            dump.finish(&trace.to_safetensors()?)?;
         }
         if self.json {
             print_json(&Drawn { file: &self.out, provenance })

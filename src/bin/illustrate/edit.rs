@@ -1,7 +1,6 @@
 //! `illustrate edit`: redraws parts of a picture.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -20,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{AtomicFile, print, print_json},
+    output::{OutputFile, lossy_path, print, print_json},
     progress::step_bar,
 };
 
@@ -61,6 +60,7 @@ pub(crate) struct Edit {
 /// The result for each take, as `--json` prints it.
 #[derive(Serialize)]
 struct Edited {
+    #[serde(serialize_with = "lossy_path")]
     file: PathBuf,
     /// The crop that the model received, in pixels.
     context_box: Area,
@@ -79,8 +79,8 @@ impl Edit {
         let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
         // Create the output files first, so that an unwritable path fails early.
         let begin = |take: u32| {
-            let dump = self.dump.as_deref().map(|dump| AtomicFile::create(&numbered(dump, take)));
-            Ok((AtomicFile::create(&numbered(&self.out, take))?, dump.transpose()?))
+            let dump = self.dump.as_deref().map(|dump| OutputFile::create(&numbered(dump, take)));
+            Ok((OutputFile::create_png(&numbered(&self.out, take))?, dump.transpose()?))
         };
         let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
         let image = picture(&self.picture)?;
@@ -147,10 +147,9 @@ impl Edit {
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
             let png = png(&image, self.noise.is_none().then_some(&provenance), &inputs.blobs);
-            out.finish(|file| file.write_all(&png?))?;
+            out.finish(&png.map_err(Failure::file("write", &file))?)?;
             if let Some(dump) = dump {
-                trace.save(dump.path())?;
-                dump.finish(|_| Ok(()))?;
+                dump.finish(&trace.to_safetensors()?)?;
             }
             done.push(Edited {
                 file,
@@ -176,9 +175,13 @@ fn numbered(file: &Path, take: u32) -> PathBuf {
     if take == 0 {
         return file.to_path_buf();
     }
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = file.extension().map(|e| format!(".{}", e.to_string_lossy()));
-    file.with_file_name(format!("{stem}-{}{}", take + 1, extension.unwrap_or_default()))
+    let mut name = file.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{}", take + 1));
+    if let Some(extension) = file.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    file.with_file_name(name)
 }
 
 impl Edited {

@@ -63,6 +63,28 @@ pub(crate) enum Failure {
         /// The cause.
         source: io::Error,
     },
+    /// Something other than a file is at an output path.
+    #[error("cannot write {path}: it is a {kind}; name a file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is, such as `folder`.
+        kind: &'static str,
+    },
+    /// The file at an output path is read-only.
+    #[error("cannot write {path}: it is read-only; make it writable, or name another file")]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output path of a picture does not end in `.png`.
+    #[error("cannot write {path}: pictures are written as PNG; name the file {instead}")]
+    NotPng {
+        /// The path.
+        path: PathBuf,
+        /// The path with the right extension.
+        instead: PathBuf,
+    },
     /// A file is not a readable picture.
     #[error("{path} is not a readable picture: {source}; use a PNG file")]
     Picture {
@@ -128,6 +150,9 @@ pub(crate) enum Failure {
     #[cfg(feature = "hub")]
     #[error("nothing was downloaded; answer `y` or give --yes to accept the licence")]
     NotAgreed,
+    /// Ctrl-C or SIGTERM ended the command.
+    #[error("stopped; finished pictures are kept, and the next run continues")]
+    Stopped,
     /// Output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),

@@ -31,7 +31,7 @@ impl StoryArgs {
         let (warnings, faults): (Vec<_>, Vec<_>) =
             check(&story).into_iter().partition(StoryFault::is_warning);
         for warning in warnings {
-            eprintln!("warning: {}: {warning}", self.story.display());
+            log::warn!("{}: {warning}", self.story.display());
         }
         if faults.is_empty() {
             Ok(story)

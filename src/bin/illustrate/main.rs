@@ -2,7 +2,7 @@
 //!
 //! It drives the same [`Project`](bevy_illustrator::project::Project) as the Bevy plugin and uses the same art
 //! folder, so the game and the command line share their pictures. Every command exits with 0 on success, with 1 on
-//! failure (described on stderr) and with 2 on wrong usage.
+//! failure (described on stderr), with 2 on wrong usage and with 130 when Ctrl-C stops it.
 #![forbid(unsafe_code)]
 
 mod draw;
@@ -18,6 +18,7 @@ mod progress;
 mod render;
 mod replay;
 mod select;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,9 @@ enum Command {
 
 fn main() -> ExitCode {
     output::log_to_stderr();
+    if let Err(error) = signals::handle() {
+        log::warn!("Ctrl-C may leave temporary files behind: {error}");
+    }
     let result = match CommandLine::parse().command {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
@@ -65,13 +69,12 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader closed the pipe, as in `illustrate plan | head`.
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
         Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
+            output::print_error(format_args!("error: {failure}"));
+            match failure {
+                Failure::Stopped => ExitCode::from(signals::INTERRUPTED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{lossy_path, print, print_json},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,6 +32,7 @@ pub(crate) enum Models {
 /// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
+    #[serde(serialize_with = "lossy_path")]
     path: &'a PathBuf,
     runs: bool,
     #[serde(flatten)]
@@ -115,7 +116,7 @@ mod download {
                 Some(repo) => Hub::from_env().list(repo, &self.revision)?,
                 None => Hub::from_env().list_mobile_sam()?,
             };
-            eprint!("{}", self.describe(&listing));
+            io::stderr().write_all(self.describe(&listing).as_bytes())?;
             if !self.yes && !agreed()? {
                 return Err(Failure::NotAgreed);
             }
@@ -152,8 +153,7 @@ mod download {
 
     /// Asks for consent on stderr. An empty answer means no.
     fn agreed() -> Result<bool, Failure> {
-        eprint!("Download it? [y/N] ");
-        io::stderr().flush()?;
+        io::stderr().write_all(b"Download it? [y/N] ")?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

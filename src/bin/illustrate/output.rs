@@ -1,77 +1,66 @@
-//! Results on stdout, warnings on stderr, and atomic file writes.
+//! Results on stdout, warnings on stderr.
+
+mod file;
 
 use std::{
-    fs::File,
+    fmt::Display,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
-use tempfile::NamedTempFile;
+use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
 
-/// Prints text on stdout.
+pub(crate) use file::{OutputFile, remove_unfinished};
+
+/// Prints text on stdout. A reader that closed the pipe, as in `illustrate plan | head`, is no error: the work itself
+/// continues.
+///
+/// # Errors
+/// If stdout cannot be written, as on a full disk.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    Ok(writeln!(out, "{text}").and_then(|()| out.flush())?)
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Prints a value as JSON on stdout.
+///
+/// # Errors
+/// As [`print`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
     print(&json)
 }
 
+/// Prints a line on stderr. Unlike `eprintln!`, it does not panic if stderr is closed.
+pub(crate) fn print_error(line: impl Display) {
+    // Nobody is left to read about the failure.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Serializes a path for `--json`. JSON is Unicode: what is not UTF-8 in the name becomes U+FFFD, as in messages.
+pub(crate) fn lossy_path<S: Serializer>(
+    path: impl AsRef<Path>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
+}
+
+/// As [`lossy_path`], for a path that may be missing.
+pub(crate) fn lossy_optional_path<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.display().to_string()).serialize(serializer)
+}
+
 /// Formats a count with its noun: `1 picture`, `2 pictures`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A file written atomically: it appears at its path once it is complete.
-pub(crate) struct AtomicFile {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl AtomicFile {
-    /// Creates the temporary file. Call this before long work, to fail early.
-    ///
-    /// # Errors
-    /// If the folder does not exist or is not writable.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(Failure::file("write", path))?;
-        Ok(Self { file, path: path.to_path_buf() })
-    }
-
-    /// The path of the temporary file.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Writes the contents, syncs them and moves the file to its path.
-    ///
-    /// # Errors
-    /// If writing fails. An existing file stays unchanged then.
-    pub(crate) fn finish(
-        mut self,
-        write: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), Failure> {
-        let written = write(self.file.as_file_mut()).and_then(|()| self.file.as_file().sync_all());
-        written.map_err(Failure::file("write", &self.path))?;
-        let placed = self.file.persist(&self.path).map_err(|error| error.error);
-        placed.map_err(Failure::file("write", &self.path))?;
-        Ok(())
-    }
 }
 
 /// A logger that prints warnings and errors on stderr.
@@ -84,7 +73,8 @@ impl log::Log for StderrLog {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("{}: {}", record.level().as_str().to_lowercase(), record.args());
+            let level = record.level().as_str().to_lowercase();
+            print_error(format_args!("{level}: {}", record.args()));
         }
     }
 

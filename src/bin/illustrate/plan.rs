@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     input::StoryArgs,
     options::LookOptions,
-    output::{count, print, print_json},
+    output::{count, lossy_optional_path, print, print_json},
 };
 
 /// Reads the art folder without locking it, so that it works while a game runs.
@@ -48,6 +48,7 @@ struct PlannedShot<'a> {
     /// The number of takes on disk, of any recipe.
     takes: usize,
     /// The file that the game shows.
+    #[serde(serialize_with = "lossy_optional_path")]
     picture: Option<PathBuf>,
 }
 

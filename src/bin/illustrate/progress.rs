@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use bevy_illustrator::studio::JobView;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output::print_error;
+
 /// The progress of drawing several pictures, on stderr.
 pub(crate) struct DrawProgress {
     bar: ProgressBar,
@@ -49,7 +51,7 @@ impl DrawProgress {
     /// Prints a line above the bar.
     pub(crate) fn print_line(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            print_error(line);
         } else {
             self.bar.println(line);
         }

@@ -23,8 +23,9 @@ use crate::{
     failure::{FailedShots, Failure},
     input::StoryArgs,
     options::{DeviceOption, LookOptions, check_model},
-    output::{count, print, print_json},
+    output::{count, lossy_path, print, print_json},
     progress::{DrawProgress, format_duration},
+    signals,
 };
 
 /// The time between two polls of the progress.
@@ -55,6 +56,7 @@ pub(crate) struct Render {
 /// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Rendered {
+    #[serde(serialize_with = "lossy_path")]
     art: PathBuf,
     drawn: Vec<DrawnTake>,
     failed: Vec<FailedShot>,
@@ -66,6 +68,7 @@ struct Rendered {
 struct DrawnTake {
     shot: ShotId,
     take: String,
+    #[serde(serialize_with = "lossy_path")]
     file: PathBuf,
     seconds: f64,
 }
@@ -84,6 +87,8 @@ impl Render {
         let change = |style: &_| self.look.applied_to(style);
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
         let shots = self.select(&project)?;
+        // The project finishes what it writes to the art folder.
+        signals::stop_gracefully();
         self.queue(&mut project, &shots)?;
         let rendered = draw(&mut project, &shots)?;
         self.report(&rendered, started.elapsed())
@@ -196,7 +201,12 @@ fn draw(project: &mut Project, shots: &[Shot]) -> Result<Rendered, Failure> {
                     }
                 }
                 Update::Failed { shot, error } => {
-                    progress.picture_done(&format!("{shot} failed"));
+                    if let ProjectError::Job(_) = *error {
+                        progress.picture_done(&format!("{shot} failed"));
+                    } else {
+                        // It is drawn and counted; its copy for the game failed.
+                        progress.print_line(&format!("{shot}: {error}"));
+                    }
                     failed.push(FailedShot { shot, error: error.to_string() });
                 }
                 Update::Applied { result, .. } => drop(result?),
@@ -205,6 +215,10 @@ fn draw(project: &mut Project, shots: &[Shot]) -> Result<Rendered, Failure> {
         }
         if jobs.is_empty() && project.is_published() {
             break;
+        }
+        if signals::is_stopped() {
+            progress.finish();
+            return Err(Failure::Stopped);
         }
         progress.show(&jobs);
         if received == 0 {

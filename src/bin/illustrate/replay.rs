@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -20,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{picture, png},
     options::{DeviceOption, check_model},
-    output::{AtomicFile, print, print_json},
+    output::{OutputFile, lossy_path, print, print_json},
     progress::step_bar,
 };
 
@@ -46,6 +45,7 @@ pub(crate) struct Replay {
 /// The result, as `--json` prints it.
 #[derive(Serialize)]
 struct Replayed<'a> {
+    #[serde(serialize_with = "lossy_path")]
     file: &'a Path,
     /// Whether the picture was originally drawn with the same weights.
     same_model: bool,
@@ -56,7 +56,7 @@ struct Replayed<'a> {
 
 impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = AtomicFile::create(&self.out)?;
+        let out = OutputFile::create_png(&self.out)?;
         let before = picture(&self.picture)?;
         let (from, blobs) = picture_file::provenance_with_blobs(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;
@@ -68,8 +68,8 @@ impl Replay {
         let mut generator = registry.load(&from.recipe.model, &Interrupt::default())?;
         let same_model = generator.card().hash == from.model.hash;
         if !same_model {
-            eprintln!(
-                "warning: the picture was drawn with other weights of the model {}: the result may differ",
+            log::warn!(
+                "the picture was drawn with other weights of the model {}: the result may differ",
                 from.model.name
             );
         }
@@ -86,7 +86,7 @@ impl Replay {
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
         let png = png(&now, Some(&provenance), &inputs.blobs);
-        out.finish(|file| file.write_all(&png?))?;
+        out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
         let replayed = Replayed { file, same_model, differing, took_ms };

@@ -1,6 +1,6 @@
 //! `illustrate select`: writes the mask of an object.
 
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 use bevy_illustrator::{
     diffusion::DeviceKind,
@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{AtomicFile, print},
+    output::{OutputFile, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub(crate) struct Select {
 
 impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = AtomicFile::create(&self.out)?;
+        let out = OutputFile::create_png(&self.out)?;
         let image = picture(&self.picture)?;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
@@ -69,7 +69,7 @@ impl Select {
             mask.combine(other, Combine::Add)?;
         }
         let png = mask.to_png()?;
-        out.finish(|file| file.write_all(&png))?;
+        out.finish(&png)?;
         let share = 100.0 * mask.coverage();
         print(&format!("Wrote {}: {share:.1} % of the picture", self.out.display()))
     }

@@ -39,12 +39,21 @@ impl Trace {
         self.0.get(name)
     }
 
+    /// Encodes all tensors as one safetensors file.
+    ///
+    /// # Errors
+    /// If a tensor cannot be encoded.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, DiffusionError> {
+        Ok(safetensors::serialize(&self.0, None).map_err(candle_core::Error::from)?)
+    }
+
     /// Writes all tensors to one safetensors file.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DiffusionError> {
-        Ok(candle_core::safetensors::save(&self.0, path)?)
+        // Not `safetensors::serialize_to_file`: it makes a file that only its owner can read.
+        Ok(std::fs::write(path, self.to_safetensors()?).map_err(candle_core::Error::from)?)
     }
 
     /// Records the blend mask and the crop of an edit.

@@ -1,0 +1,78 @@
+//! Ctrl-C and SIGTERM: nothing unfinished is left behind.
+//!
+//! By default the program ends at once. A command that writes more than [`OutputFile`](crate::output::OutputFile)s calls
+//! [`stop_gracefully`] and ends by itself; a second signal ends it at once.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::output::remove_unfinished;
+
+/// The exit code of a program that Ctrl-C ended, as shells report it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+static IS_GRACEFUL: AtomicBool = AtomicBool::new(false);
+static IS_STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Handles the signals from now on.
+///
+/// # Errors
+/// If the system refuses a handler or a thread.
+pub(crate) fn handle() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use signal_hook::{
+            consts::{SIGHUP, SIGINT, SIGTERM},
+            iterator::Signals,
+            low_level::emulate_default_handler,
+        };
+        // What the caller ignores stays ignored, as with `nohup`. Only Linux says what that is.
+        let ignored = ignored_signals();
+        let handled = [(SIGINT, 0), (SIGTERM, 0), (SIGHUP, u64::MAX)].into_iter();
+        let handled = handled.filter(|(signal, unknown)| ignored.unwrap_or(*unknown) >> (signal - 1) & 1 == 0);
+        let mut signals = Signals::new(handled.map(|(signal, _)| signal))?;
+        let wait = move || {
+            for signal in signals.forever() {
+                if must_end() {
+                    remove_unfinished();
+                    // The caller sees the signal.
+                    let _ = emulate_default_handler(signal);
+                }
+            }
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        Ok(())
+    }
+    #[cfg(windows)]
+    ctrlc::set_handler(|| {
+        if must_end() {
+            remove_unfinished();
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .map_err(io::Error::other)
+}
+
+/// From now on the first signal only sets [`is_stopped`].
+pub(crate) fn stop_gracefully() {
+    IS_GRACEFUL.store(true, Ordering::SeqCst);
+}
+
+/// Whether a signal asked the program to end.
+pub(crate) fn is_stopped() -> bool {
+    IS_STOPPED.load(Ordering::SeqCst)
+}
+
+fn must_end() -> bool {
+    IS_STOPPED.swap(true, Ordering::SeqCst) || !IS_GRACEFUL.load(Ordering::SeqCst)
+}
+
+/// The signals that this process ignores: bit 0 for signal 1 and so on (proc_pid_status(5), `SigIgn`).
+#[cfg(unix)]
+fn ignored_signals() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}

@@ -1,0 +1,189 @@
+//! Output files, closed streams and signals.
+
+use std::{
+    fs::Permissions,
+    os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
+    process::Child,
+};
+
+use super::*;
+
+const DRAW: [&str; 7] = ["draw", "--prompt", "a key", "--steps", "1", "--size", "32x32"];
+
+impl Workspace {
+    fn draw(&self, more: &[&str]) -> Run {
+        self.run(&[&DRAW[..], more].concat())
+    }
+
+    /// Asserts that `draw` refuses an output path before it looks at the model.
+    #[track_caller]
+    fn refuses(&self, out: &str, words: &[&str]) {
+        let model = ["--model", "nowhere"];
+        self.draw(&[&["--out", out], &model[..]].concat()).fails_with(&[&[out], words].concat());
+        let dump = ["--out", "good.png", "--dump", out];
+        let is_name = words.contains(&".png");
+        if !is_name {
+            self.draw(&[&dump[..], &model[..]].concat()).fails_with(&[&[out], words].concat());
+        }
+        assert_eq!(self.unfinished(""), 0);
+    }
+
+    /// The number of temporary files in a folder.
+    fn unfinished(&self, folder: &str) -> usize {
+        let entries = fs::read_dir(self.path(folder)).into_iter().flatten();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(".tmp")).count()
+    }
+
+    /// Runs a program of the system, such as `mkfifo`. Returns whether it succeeded.
+    fn system(&self, program: &str, args: &[&str]) -> bool {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).args(args).stderr(Stdio::null());
+        command.status().unwrap().success()
+    }
+}
+
+#[test]
+fn folders_pipes_and_read_only_files_are_refused_before_drawing() {
+    let workspace = Workspace::new(STORY);
+    fs::create_dir(workspace.path("taken.png")).unwrap();
+    workspace.refuses("taken.png", &["folder"]);
+    assert!(workspace.system("mkfifo", &["pipe.png"]));
+    workspace.refuses("pipe.png", &["pipe"]);
+    assert!(workspace.path("pipe.png").metadata().unwrap().file_type().is_fifo());
+    fs::write(workspace.path("mine.png"), "mine").unwrap();
+    fs::set_permissions(workspace.path("mine.png"), Permissions::from_mode(0o444)).unwrap();
+    workspace.refuses("mine.png", &["read-only"]);
+    assert_eq!(fs::read(workspace.path("mine.png")).unwrap(), b"mine");
+    symlink("loop.png", workspace.path("loop.png")).unwrap();
+    workspace.refuses("loop.png", &["link"]);
+    workspace.refuses("nofolder/a.png", &["No such file"]);
+    let select = ["select", "--picture", "none.png", "--point", "1,1", "--out"];
+    workspace.run(&[&select[..], &["taken.png"]].concat()).fails_with(&["taken.png", "folder"]);
+}
+
+#[test]
+fn a_device_is_written_to_and_stays_a_device() {
+    let workspace = Workspace::new(STORY);
+    // The device of `/dev/null`, but not the real one. Only root can create it.
+    if !workspace.system("mknod", &["null", "c", "1", "3"]) {
+        return;
+    }
+    workspace.draw(&["--out", "null", "--dump", "null"]).exits(0);
+    let kind = fs::symlink_metadata(workspace.path("null")).unwrap().file_type();
+    assert!(kind.is_char_device(), "{kind:?}");
+}
+
+#[test]
+fn a_picture_is_written_to_the_file_that_a_link_points_to() {
+    let workspace = Workspace::new(STORY);
+    fs::create_dir(workspace.path("there")).unwrap();
+    fs::write(workspace.path("there/old.png"), "old").unwrap();
+    for (link, target) in [("a.png", "there/old.png"), ("b.png", "there/new.png")] {
+        symlink(target, workspace.path(link)).unwrap();
+        workspace.draw(&["--out", link]).exits(0);
+        assert_eq!(fs::read_link(workspace.path(link)).unwrap(), Path::new(target));
+        assert!(image::open(workspace.path(target)).is_ok(), "{target} is the picture");
+    }
+}
+
+#[test]
+fn a_picture_that_is_not_named_png_is_refused_before_drawing() {
+    let workspace = Workspace::new(STORY);
+    for (name, instead) in [("cover.jpg", "cover.png"), ("cover", "cover.png")] {
+        workspace.refuses(name, &["PNG", instead, ".png"]);
+        assert!(!workspace.path(name).exists());
+    }
+    workspace.draw(&["--out", "COVER.PNG"]).exits(0);
+}
+
+#[test]
+fn written_files_have_ordinary_permissions_and_replaced_ones_keep_theirs() {
+    let workspace = Workspace::new(STORY);
+    let mode = |name: &str| workspace.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    fs::write(workspace.path("ordinary"), "").unwrap();
+    fs::write(workspace.path("old.png"), "").unwrap();
+    fs::set_permissions(workspace.path("old.png"), Permissions::from_mode(0o640)).unwrap();
+    workspace.draw(&["--out", "a.png", "--dump", "a.safetensors"]).exits(0);
+    workspace.draw(&["--out", "old.png"]).exits(0);
+    assert_eq!([mode("a.png"), mode("a.safetensors")], [mode("ordinary"); 2]);
+    assert_eq!(mode("old.png"), 0o640);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf_8_appear_in_json() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let workspace = Workspace::new(STORY);
+    let name = OsStr::from_bytes(b"caf\xe9.png");
+    let run = Run(workspace.command(&DRAW).arg("--json").arg("--out").arg(name).output().unwrap());
+    assert_eq!(run.json()["file"], "caf\u{fffd}.png");
+    assert!(image::open(workspace.folder.path().join(name)).is_ok());
+    let folder = OsStr::from_bytes(b"\xe9");
+    let render = ["render", "two.story.ron", "--json", "--steps", "1", "--size", "32x32"];
+    let run = Run(workspace.command(&render).arg("--out").arg(folder).output().unwrap());
+    assert_eq!((run.drawn().len(), &run.json()["art"]), (4, &"\u{fffd}".into()));
+    let plan = ["plan", "two.story.ron", "--json", "--steps", "1", "--size", "32x32"];
+    let run = Run(workspace.command(&plan).arg("--out").arg(folder).output().unwrap());
+    assert!(run.json()[0]["picture"].as_str().unwrap().starts_with("\u{fffd}/"));
+}
+
+#[test]
+fn a_closed_stderr_or_stdout_does_not_stop_the_work() {
+    let workspace = Workspace::new(STORY);
+    let run = |args: &[&str]| {
+        let mut command = workspace.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        child.wait().unwrap().code()
+    };
+    let render = [&["render", "two.story.ron"], &QUICK[..]].concat();
+    assert_eq!(run(&render), Some(0));
+    assert!(workspace.states().values().all(|state| state == "drafted"));
+    let wrong = [&DRAW[..], &["--out", "nofolder/x.png"]].concat();
+    assert_eq!(run(&wrong), Some(1), "a failure is still one");
+}
+
+/// Sends SIGTERM as soon as `began` holds, and waits for the end.
+fn terminate(mut child: Child, began: impl Fn() -> bool) -> std::process::ExitStatus {
+    wait_until("the work begins", || began() || child.try_wait().unwrap().is_some());
+    assert!(child.try_wait().unwrap().is_none(), "it works");
+    let status = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(status.unwrap().success());
+    child.wait().unwrap()
+}
+
+#[test]
+fn a_signal_leaves_no_temporary_file() {
+    use std::os::unix::process::ExitStatusExt;
+    let workspace = Workspace::new(STORY);
+    let slow = ["draw", "--prompt", "a key", "--steps", "1000", "--out", "a.png", "--dump", "d"];
+    let child = workspace.command(&slow).stderr(Stdio::null()).spawn().unwrap();
+    let status = terminate(child, || workspace.unfinished("") == 2);
+    assert_eq!(status.signal(), Some(15), "the caller sees the signal");
+    assert_eq!(workspace.unfinished(""), 0);
+    assert!(!workspace.path("a.png").exists());
+}
+
+#[test]
+fn a_render_that_a_signal_stops_is_continued_by_the_next() {
+    let workspace = Workspace::new(STORY);
+    let slow = ["render", "two.story.ron", "--steps", "100", "--size", "64x64"];
+    let child = workspace.command(&slow).stderr(Stdio::null()).spawn().unwrap();
+    let status = terminate(child, || !workspace.pictures().is_empty());
+    assert_eq!(status.code(), Some(130));
+    let folder = workspace.path("illustrations/two/.tmp");
+    assert_eq!(fs::read_dir(folder).into_iter().flatten().count(), 0);
+    let again = [&slow[..], &["--json"]].concat();
+    let drawn = workspace.run(&again).drawn().len();
+    assert!((1..4).contains(&drawn), "{drawn} of 4 pictures were left to draw");
+}
+
+#[test]
+fn a_picture_whose_copy_fails_is_counted_once() {
+    let workspace = Workspace::new(STORY);
+    fs::create_dir_all(workspace.path("illustrations/two/pictures/item-key.png/x")).unwrap();
+    let run = workspace.run(&[&["render", "two.story.ron"], &QUICK[..]].concat());
+    let error = run.fails_with(&["[4/4]", "item-key: "]);
+    assert!(!error.contains("[5/4]"), "{error}");
+}
