@@ -31,7 +31,8 @@ pub(crate) fn handle() -> io::Result<()> {
         // What the caller ignores stays ignored, as with `nohup`. Only Linux says what that is.
         let ignored = ignored_signals();
         let handled = [(SIGINT, 0), (SIGTERM, 0), (SIGHUP, u64::MAX)].into_iter();
-        let handled = handled.filter(|(signal, unknown)| ignored.unwrap_or(*unknown) >> (signal - 1) & 1 == 0);
+        let handled = handled
+            .filter(|(signal, unknown)| ignored.unwrap_or(*unknown) >> (signal - 1) & 1 == 0);
         let mut signals = Signals::new(handled.map(|(signal, _)| signal))?;
         let wait = move || {
             for signal in signals.forever() {

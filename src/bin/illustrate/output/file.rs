@@ -44,9 +44,10 @@ impl OutputFile {
         let output = Self::create(path)?;
         let is_png = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
         match output.target {
-            Target::File { .. } if !is_png => {
-                Err(Failure::NotPng { path: path.to_path_buf(), instead: path.with_extension("png") })
-            }
+            Target::File { .. } if !is_png => Err(Failure::NotPng {
+                path: path.to_path_buf(),
+                instead: path.with_extension("png"),
+            }),
             _ => Ok(output),
         }
     }
