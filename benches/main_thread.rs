@@ -1,7 +1,11 @@
-//! What a stroke costs on the calling thread: `cargo bench --bench main_thread`.
+//! Measures the time of a stroke on the calling thread.
 //!
-//! An author draws strokes on one of twelve parts of a picture of 2048x2048 pixels. Each stroke saves the marks again, and
-//! the project is polled once a frame. Printed is the time in `Project::apply` and in `Project::poll`.
+//! ```sh
+//! cargo bench --bench main_thread --profile dev
+//! ```
+//!
+//! An author draws strokes on twelve parts of a picture of 2048x2048 pixels. Each stroke saves the marks, and the project
+//! is polled once per frame. The benchmark prints the times of `Project::apply` and `Project::poll`.
 
 use std::{
     thread,
@@ -23,7 +27,7 @@ const PARTS: usize = 12;
 const FRAME: Duration = Duration::from_millis(16);
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
+    // `cargo test --benches` only checks that the benchmark runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let strokes: usize = if measuring { 200 } else { 3 };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -37,7 +41,7 @@ fn main() {
     let take = project.art().takes(&shot.id)[0].id.clone();
 
     let part = |n: usize| {
-        // Noise does not compress: the worst that a mask can be for the disk.
+        // Noise does not compress, so it is the worst case for the disk.
         let mask = Mask::from_fn(SIDE, SIDE, |x, y| {
             let bits = (u64::from(x) << 32 | u64::from(y)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             (bits >> 56) as u8 ^ n as u8
@@ -77,7 +81,7 @@ fn main() {
             let last = times.len() - 1;
             times[(last as f64 * share).round() as usize].as_secs_f64() * 1000.0
         };
-        println!("{what:<6} median {:.3}  p99 {:.3}  most {:.3}", at(0.5), at(0.99), at(1.0));
+        println!("{what:<6} median {:.3}  p99 {:.3}  max {:.3}", at(0.5), at(0.99), at(1.0));
     }
 }
 

@@ -1,12 +1,12 @@
-//! Measures how much memory an open project takes.
+//! Measures the memory of an open project.
 //!
 //! ```sh
 //! cargo bench --bench memory --profile dev
 //! ```
 //!
 //! The story has 1,000 shots of 1024x576 pixels. Each has a take, and every second take has an edit with three parts.
-//! Printed is the resident memory of the process above that with an empty project: when the project is open, when a game
-//! has shown 10 of the pictures, and when it has shown all of them, 10 at a time.
+//! The benchmark prints the resident memory of the process above that with an empty project: after the project is opened,
+//! after a game has shown 10 of the pictures, and after it has shown all of them, 10 at a time.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
 
 use std::{
@@ -47,7 +47,7 @@ fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     let art = folder.path().join("art");
-    // In another process, because this one would keep some of the memory that it takes.
+    // In another process, because this one would keep some of the memory that it allocates.
     let mut fill = Command::new(std::env::current_exe().unwrap());
     assert!(fill.arg("--fill").arg(&art).arg(shots.to_string()).status().unwrap().success());
 
@@ -73,7 +73,7 @@ fn main() {
     drop(empty);
 }
 
-/// Shows these pictures as a game does, and then drops them.
+/// Shows these pictures like a game, then drops them.
 fn show(project: &mut Project, shots: &[ShotId]) {
     let mut pictures = Vec::new();
     shots.iter().for_each(|shot| project.watch(shot));

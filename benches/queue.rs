@@ -1,4 +1,4 @@
-//! Measures the time that actions on a long queue hold the main thread.
+//! Measures how long actions on a long queue block the main thread.
 //!
 //! ```sh
 //! cargo bench --bench queue --profile dev

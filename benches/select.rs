@@ -1,6 +1,6 @@
 //! Measures object selection: analysing a picture, answering a click, and finding the object in another picture.
 //!
-//! MobileSAM runs with random weights, which are as fast as the real ones.
+//! MobileSAM runs with random weights, which take the same time as the real ones.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
 
 use std::time::Instant;

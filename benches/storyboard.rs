@@ -1,4 +1,4 @@
-//! Measures planning of short and very long stories. The time per line should stay constant.
+//! Measures the planning of short and very long stories. The time per line should be constant.
 //!
 //! ```sh
 //! cargo bench --bench storyboard --profile dev

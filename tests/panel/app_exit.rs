@@ -47,7 +47,7 @@ fn a_prompt_typed_when_the_app_exits_is_saved() {
     let (mut panel, shot) = canvas();
     mark_part_for_a_moon(&mut panel, &shot);
     panel.state_mut().apply_requests();
-    // Typed text is saved periodically. Stops at a key that is not saved yet.
+    // Typed text is saved periodically. Stop typing when a key is not saved yet.
     let typed = (1..).find(|_| {
         panel.get_by_label("Prompt").type_text("!");
         panel.run_steps(1);

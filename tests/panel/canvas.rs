@@ -24,12 +24,12 @@ use image::{Rgba, RgbaImage};
 
 use super::support::{Fixture, Panel, has, open_in, press, story};
 
-/// Opens the canvas with a portrait, after all pictures were drawn and the portrait was loaded.
+/// Draws all pictures, and opens a portrait on the canvas.
 pub fn canvas() -> (Panel, ShotId) {
     canvas_with(|_| {})
 }
 
-/// As [`canvas`], after a change to the panel's state.
+/// Opens the canvas like [`canvas`], after `set_up` changes the panel's state.
 pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
     let mut fixture = Fixture::new(story());
     set_up(&mut fixture.panel);
@@ -42,7 +42,7 @@ pub fn canvas_with(set_up: impl FnOnce(&mut PanelState)) -> (Panel, ShotId) {
     (panel, shot)
 }
 
-/// Waits until the picture is loaded and segmented, which happens on another thread.
+/// Waits until another thread has loaded and segmented the picture.
 pub fn wait_for_objects(panel: &mut Panel) {
     wait_until(panel, |panel| {
         !panel.get_by_label("Split into parts").accesskit_node().is_disabled()

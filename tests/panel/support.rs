@@ -161,12 +161,12 @@ impl Fixture {
             if let Some(answer) = answer {
                 return answer;
             }
-            assert!(Instant::now() < end, "a request was not answered in 20 seconds");
+            assert!(Instant::now() < end, "a request was not answered within 20 seconds");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Passes the updates of the project on to the panel.
+    /// Passes the updates of the project to the panel.
     pub fn poll(&mut self) {
         for update in self.project.poll() {
             self.panel.receive(&update);
@@ -212,12 +212,12 @@ impl Fixture {
 
 pub type Panel = Harness<'static, Fixture>;
 
-/// The panel in its size next to a game of 1280 x 720 pixels.
+/// The panel in its default size, next to a game of 1280 x 720 pixels.
 pub fn open(fixture: Fixture) -> Panel {
     open_in(fixture, [480.0, 720.0])
 }
 
-/// The panel at a size. The canvas has a window of its own, as in the plugin.
+/// The panel in a given size. The canvas has its own window, as in the plugin.
 pub fn open_in(fixture: Fixture, room: [f32; 2]) -> Panel {
     let show = |ui: &mut egui::Ui, fixture: &mut Fixture| {
         let window = fixture.panel.tab == Tab::Canvas;

@@ -70,7 +70,7 @@ fn the_canvas_gets_keyboard_focus_when_a_field_loses_it() {
         assert!(has(&panel, "Drag a box."), "{leave:?}");
         key(&mut panel, Modifiers::NONE, Key::B);
     }
-    // Also after a drawing whose prompt was typed.
+    // The canvas also gets the focus after a prompt is typed and drawn.
     choose(&mut panel, EditKind::Replace, "a moon");
     key(&mut panel, Modifiers::COMMAND, Key::Enter);
     let requested = panel.state_mut().apply_requests();

@@ -167,7 +167,7 @@ fn the_canvas_keeps_its_undo_history_while_another_tab_is_open() {
     press(&mut panel, "Fit");
     key(&mut panel, Modifiers::COMMAND, Key::Z);
     assert_eq!(saved_layers(&panel.state_mut().apply_requests()), one);
-    // Marks that were changed meanwhile are loaded again.
+    // Marks that other code changed are loaded again.
     press(&mut panel, "Style");
     panel.state_mut().apply_requests();
     let (of, mine) = (take(&panel, &shot, 0).id, Layer::new("mine", one[0].mask.inverted()));
@@ -322,7 +322,7 @@ fn the_crop_is_dragged_resized_and_reset() {
 }
 
 #[test]
-fn a_take_drawn_meanwhile_does_not_replace_the_open_one() {
+fn a_newly_drawn_take_does_not_replace_the_open_one() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     panel.state_mut().apply_requests();

@@ -9,10 +9,10 @@ use crate::support::press;
 
 use super::{canvas, key, stroke, take};
 
-/// An input on the canvas, meaningful or not.
+/// An arbitrary input on the canvas.
 #[derive(Clone, Debug)]
 enum Input {
-    Take(usize),
+    Tool(usize),
     Stroke(Vec<(f32, f32)>),
     Key(Modifiers, Key),
     Press(&'static str),
@@ -25,7 +25,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let modifiers = [Modifiers::NONE, Modifiers::SHIFT, Modifiers::COMMAND];
     let buttons = ["New", "Split into parts", "Fit", "1:1", "Undo", "Redo"];
     let input = prop_oneof![
-        (0..Tool::ALL.len()).prop_map(Input::Take),
+        (0..Tool::ALL.len()).prop_map(Input::Tool),
         prop::collection::vec(place(), 1..5).prop_map(Input::Stroke),
         (prop::sample::select(modifiers.to_vec()), prop::sample::select(keys.to_vec()))
             .prop_map(|(modifiers, key)| Input::Key(modifiers, key)),
@@ -41,7 +41,7 @@ proptest! {
         let (mut panel, shot) = canvas();
         for input in inputs {
             match input {
-                Input::Take(tool) => press(&mut panel, Tool::ALL[tool].name()),
+                Input::Tool(tool) => press(&mut panel, Tool::ALL[tool].name()),
                 Input::Stroke(places) => stroke(&mut panel, &shot, &places),
                 Input::Key(modifiers, pressed) => key(&mut panel, modifiers, pressed),
                 Input::Press(button) => press(&mut panel, button),
