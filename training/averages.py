@@ -9,7 +9,8 @@ from torch import nn
 
 
 class Average:
-    """Averages the weights of `model`. Each step keeps the share `keep` of the average, less in the first steps."""
+    """Averages the weights of `model`. Each step keeps the fraction `keep` of the average, and less in the first
+    steps."""
 
     def __init__(self, model: nn.Module, keep: float):
         self._weights = dict(model.named_parameters())

@@ -1,7 +1,7 @@
-"""Crops of drawings with their scenes, and holes in them, so that the denoiser learns to edit.
+"""Crops of drawings with their scenes, and holes in them, to train the denoiser on edits.
 
-An edit of a part works on a crop with some surroundings. A model that has only seen whole scenes would
-draw a whole small scene there.
+An edit draws a part in a crop with some surroundings. A model that was only trained on whole scenes would draw a
+small whole scene into the crop.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _over(start: float, end: float, length: int, of: int, rng: random.Random) ->
 
 
 def seen(scene: Scene, cut: Window) -> Scene:
-    """The scene that a window shows. Subjects whose centre lies outside are left out, the others get their position in
+    """The scene that a window shows. Omits subjects whose centre is outside. The others have their position in
     the window. Only a portrait keeps its framing."""
     left, top, right, bottom = cut
 
@@ -90,13 +90,13 @@ def seen(scene: Scene, cut: Window) -> Scene:
     if cut == (0, 0, 1, 1):
         return replace(scene, subjects=subjects)
     if scene.framing == "portrait" and subjects:
-        # A portrait stays a portrait, wherever the face is in the window.
+        # A portrait stays a portrait at any position of the face in the window.
         return replace(scene, subjects=[replace(subjects[0], position="centre")])
     return replace(scene, subjects=subjects, framing=None, expression=None)
 
 
 def around(subject: Subject, scene: Scene) -> Window:
-    """The approximate box of a subject. The exact one is known only while drawing."""
+    """The approximate box of a subject. The exact box is known only while drawing."""
     x = ACROSS[subject.position]
     if scene.framing == "portrait":
         return (x - 0.35, 0.1, x + 0.35, 1.0)
@@ -114,7 +114,7 @@ def around(subject: Subject, scene: Scene) -> Window:
 
 
 def nobody(scene: Scene, rng: random.Random) -> Window | None:
-    """The box of an additional subject, if there is room for one. The hole there stays empty."""
+    """The box of an empty hole, if there is room for a subject."""
     if scene.framing == "portrait":
         return None
     taken = [around(subject, scene) for subject in scene.subjects]

@@ -2,9 +2,9 @@
 
 `python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide]`
 
-A folder holds, for each size of picture:
+A folder contains, for each size of picture:
 `pictures-WxH.bin`   the pictures one after another, each a PNG (lossless; a tenth of the raw bytes)
-`ends-WxH.npy`       int64: where each picture ends in that file
+`ends-WxH.npy`       int64: the end of each picture in that file
 `scenes-WxH.json`    a list with the scene of each picture
 """
 
@@ -36,7 +36,7 @@ UNSEEN = 64
 class Drawings:
     """The numbered drawings of a folder. Drawings of one size have consecutive numbers.
 
-    Iterating yields (picture, scene): u8 (height, width, 3) in RGB. Reading is safe from many threads.
+    Iterating yields (picture, scene): u8 (height, width, 3) in RGB. Reading is thread-safe.
     """
 
     def __init__(self, folder: str | Path):

@@ -1,10 +1,10 @@
-"""Measures with the judge whether `illustrate edit` makes the requested change and nothing else.
+"""Uses the judge to measure whether `illustrate edit` makes the requested change and nothing else.
 
 `python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
 
-Parents are drawings whose only subject can be removed without moving anything else, so its exact mask is
+Parents are drawings whose only subject can be removed without any other change, so its exact mask is
 known. Each kind of edit is applied to `--count` random parents. The finished edits in `examples/edits` are
-judged too.
+also judged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REST = ("place", "time", "weather", "style")
 class Edit:
     """One edit of a drawing, and its expected result."""
 
-    scene: Scene  # as it is
+    scene: Scene  # the drawn scene
     wanted: Scene  # the scene after the edit
     part: dict  # the part in the edit file, without its mask
     scribble: np.ndarray | None = None  # u8 (height, width, 4)
@@ -144,7 +144,7 @@ def parents(count: int, seed: str) -> list[Scene]:
 
 
 def run_edit(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
-    """The edited picture. A kept part is tested while everything else is changed.
+    """The edited picture. To test a kept part, everything else is changed.
 
     Raises an error if any pixel outside the blend mask changes.
     """
@@ -189,8 +189,8 @@ def stands_out(picture: np.ndarray, mask: np.ndarray) -> float:
 def judged(
     edit: Edit, before: Reading, after: Reading, made: np.ndarray | None = None
 ) -> dict[str, bool]:
-    """Whether the edit made the requested change, and whether the judge reads the rest as before. In a picture that
-    was `made`, a kept part must be unchanged and an emboldened part must stand out more."""
+    """Whether the edit made the requested change, and whether the judge recognises the rest as unchanged. In a
+    picture that was `made`, a kept part must be unchanged, and an emboldened part must have more contrast."""
     position = edit.scene.subjects[0].position
     kind, colour = after.answer(f"{position} kind"), after.answer(f"{position} colour")
     if edit.wanted.subjects:
@@ -236,14 +236,14 @@ def measure(args: argparse.Namespace) -> str:
         rates = [rate([hit[what] for hit in seen]) for what in ("did", "kept", "both")]
         rows.append([kind, len(edits), *rates, rate([hit["did"] for hit in best])])
         print(rows[-1], flush=True)
-    head = ["edit", "n", "did it", "left the rest", "both", "did it, drawn by the program"]
+    head = ["edit", "n", "done", "rest unchanged", "both", "done, in drawings"]
     return "\n".join([
         "# Edits\n",
         (
             f"{origin()} The percentage of random edits (seed {args.seed}, {args.steps} steps) in which the judge "
-            "recognises the change, and recognises the rest of the picture as before. The last column is for drawings "
-            "of the expected scene. A keep succeeds if no pixel of the part changed while everything around it was "
-            "refined. An embolden succeeds if the subject is recognised as before and its contrast increased. No pixel "
+            "recognises the change, and recognises the rest of the picture as unchanged. The last column is for drawings "
+            "of the expected scene. `Keep` succeeds if no pixel of the part changes while everything around it is "
+            "refined. `Embolden` succeeds if the subject is recognised as before and its contrast increases. No pixel "
             "outside a blend mask changed.\n"
         ),
         table(head, rows, digits=[0, 0, 1, 1, 1, 1]),

@@ -1,10 +1,10 @@
-"""Measures whether a model draws what prompts ask for, and how close its pictures are to the training drawings.
+"""Measures whether a model follows prompts, and how close its pictures are to the training drawings.
 
 `python training/evaluate.py --model DIR --judge judge.pt --clip DIR --count 500 --out RESULTS.md`
-writes markdown tables about scenes with combinations that are in no training drawing.
+writes markdown tables for scenes with combinations that no training drawing has.
 
 `python training/evaluate.py grid --model DIR --prompts FILE --out FILE.png`
-draws each line of a file of prompts.
+draws a picture for each line of a file of prompts.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ ATTRIBUTES = {
     "style": "style",
     "framing": "framing",
     "expression": "expression (portraits)",
-    "kind": "subject is seen anywhere",
-    "colour": "colour, where the subject is likeliest",
+    "kind": "kind of a subject, at any position",
+    "colour": "colour of a subject, at its most likely position",
     "position": "position of a single subject",
     "subject": "kind, colour and position of a subject",
-    "nothing else": "no subject where none was asked",
+    "nothing else": "no subject at empty positions",
     "everything": "everything at once",
 }
 
@@ -193,14 +193,14 @@ def attribute_tables(exam: Exam) -> str:
     ]
     return "\n".join([
         "## Recognised attributes\n",
-        ("The percentage of attributes that the judge recognises correctly. \"Familiar\" are new scenes without "
+        ("The percentage of attributes that the judge recognises correctly. \"Familiar\" scenes are new scenes without "
         f"held-out combinations ({len(familiar)} pictures). The ratio is that of generated pictures to drawings.\n"),
         table(
             ["", "n", "drawings", "after the autoencoder", "generated", "generated, familiar", "ratio"],
             rows,
             digits=[0, 0, 1, 1, 1, 1, 2],
         ),
-        "The same for each framing.\n",
+        "Correctly recognised framing, by framing.\n",
         table(["", "n", "drawings", "generated"], framings, digits=[0, 0, 1, 1]),
         "## CLIP score\n",
         "The cosine of picture and text, times 100. \"Mismatched\" are drawings with the texts of other drawings.\n",

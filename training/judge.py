@@ -1,6 +1,6 @@
 """The judge: a small convolutional network that recognises what a picture shows.
 
-It is trained on drawings only and then measures generated pictures.
+It is trained only on drawings, and then evaluates generated pictures.
 
 `python training/judge.py --drawings DIR --out DIR --minutes M`
 

@@ -1,4 +1,4 @@
-"""Shared training loop: optimizers, weight averaging, a learning rate that decays over the
+"""The shared training loop: optimizers, weight averaging, a learning rate that decays with the
 training time, and checkpoints."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def arguments(description: str | None, lr: float, batch: int) -> argparse.Argume
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True, help="training time, all runs together")
+    parser.add_argument("--minutes", type=float, required=True, help="total training time of all runs")
     parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes until this run pauses")
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--batch", type=int, default=batch)
@@ -100,7 +100,7 @@ class Training:
             "step": self.step,
             "spent": self._spent,
         }
-        # A run may be killed while writing.
+        # A run can be killed while it writes.
         new = self._file.with_suffix(".new")
         torch.save(state, new)
         new.replace(self._file)

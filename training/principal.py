@@ -2,7 +2,7 @@
 
 `python training/principal.py --drawings DIR --out DIR [--code DIR]`
 
-An autoencoder that learns its own latents needs hours before it draws an edge. The optimal linear code of a
+An autoencoder that learns its own latents needs hours before it reproduces edges. The optimal linear code of a
 16 x 16 patch can be computed directly: its first principal components. With 32 of them, a drawing is
 reconstructed at 26.8 dB. A learned code of half the size reached 23.9 dB after 2000 steps. A decoder that
 also sees the neighbouring patches restores most of the rest. Coarse components have the highest variance, so
@@ -66,7 +66,7 @@ def found(pictures: torch.Tensor) -> Code:
 
 
 def patches(drawings: Drawings) -> torch.Tensor:
-    """A sixteenth of the patches of some drawings of every size."""
+    """A sixteenth of the patches of some drawings of each size."""
     parts = []
     for numbers in drawings.sizes.values():
         for i, number in enumerate(numbers[:SAMPLE]):

@@ -45,7 +45,7 @@ OPEN = (
 
 @dataclass
 class Unwanted:
-    """An attribute that the model adds by itself to an open prompt, and a negative prompt against it."""
+    """An attribute that the model adds to an open prompt, and a negative prompt against it."""
 
     title: str
     negative: Callable[[Open], str]
@@ -66,7 +66,7 @@ UNWANTED = (
 
 
 def negatives(exam: Exam) -> str:
-    """How often the model adds an attribute by itself, with and without a negative prompt against it."""
+    """How often the model adds an unmentioned attribute, with and without a negative prompt against it."""
     seeds = max(exam.count // 125, 1)  # for each prompt
     asked = [each for each in OPEN for _ in range(seeds)]
 
@@ -85,7 +85,7 @@ def negatives(exam: Exam) -> str:
         there = [unwanted.seen(reading, each) for reading, each in zip(plain, asked)]
         gone = [not unwanted.seen(r, a) for r, a, was in zip(against, asked, there) if was]
         rows.append([unwanted.title, rate(there), rate(gone), kept(plain), kept(against)])
-    columns = ("seen without", "of these gone with", "place and subject right without", "with")
+    columns = ("recognised without", "of these removed with", "place and subject right without", "with")
     lines = [
         "## Negative prompts\n",
         (
@@ -123,7 +123,7 @@ def _compared(exam: Exam, title: str, settings: list[tuple[str, dict]]) -> str:
         rows.append([name, *(rate(hits[a]) for a in attributes), exam.clip.score(pictures, texts)])
     lines = [
         f"## {title}\n",
-        f"Percent of right attributes of {len(scenes)} held-out scenes, and the CLIP score.\n",
+        f"The percentage of correct attributes in {len(scenes)} held-out scenes, and the CLIP score.\n",
         table(["", *attributes, "CLIP"], rows, digits=[0] + [1] * (len(attributes) + 1)),
     ]
     return "\n".join(lines)

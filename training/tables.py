@@ -15,8 +15,8 @@ def origin() -> str:
 
 
 def table(head: list[str], rows: list[list], digits: list[int]) -> str:
-    """Formats a table with `digits` decimals per column. Text is unchanged, NaN becomes a dash. Ends with an empty
-    line."""
+    """Formats a table with `digits` decimals per column. Text stays unchanged, and NaN becomes a dash. The table
+    ends with an empty line."""
 
     def cell(value, after: int) -> str:
         if isinstance(value, str):

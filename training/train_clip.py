@@ -59,8 +59,8 @@ def pixels(pictures: np.ndarray) -> torch.Tensor:
 
 
 def tokens(tokenizer: CLIPTokenizer, captions: list[str], positions: int) -> dict[str, torch.Tensor]:
-    # The tower is causal, so tokens after the end do not matter: no mask is needed, and no
-    # more padding than the longest of the batch has.
+    # The tower is causal, so tokens after the end have no effect. It needs no mask, and padding only to the longest
+    # caption of the batch.
     padded = tokenizer(
         captions, padding="longest", truncation=True, max_length=positions, return_tensors="pt"
     )
@@ -107,8 +107,8 @@ def similarities(model: CLIPModel, tokenizer: CLIPTokenizer, pictures: np.ndarra
 def recall(
     model: CLIPModel, tokenizer: CLIPTokenizer, drawings: Drawings, seed: int
 ) -> tuple[int, float, float]:
-    """On drawings excluded from training: their number, and the percentage whose caption ranks first and among the
-    first five of all captions."""
+    """The number of drawings excluded from training, and the percentages of them whose caption ranks first and among
+    the first five of all captions."""
     numbers, rng = drawings.unseen(), random.Random(seed)
     pictures = squeezed((drawings.picture(i) for i in numbers), SIDE)
     logits = similarities(model, tokenizer, pictures, [caption(drawings.scenes[i], rng) for i in numbers])

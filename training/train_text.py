@@ -1,7 +1,7 @@
 """Builds the tokenizer and trains the text encoder, without any pictures.
 
-The encoder learns to represent the attributes in captions: one head reads every attribute from the state of
-the end token, another by attention over the states of the words, as a UNet does. The heads are discarded, and
+The encoder learns to represent the attributes in captions: one head classifies every attribute from the
+state of the end token, another by attention over the states of the words, like a UNet. The heads are discarded, and
 their accuracies are saved as `text_heads.json`.
 
     python training/train_text.py --out DIR --seed 0 --minutes 10
@@ -191,7 +191,7 @@ class Reader(nn.Module):
         self.end, self.words = EndHead(width), WordsHead(width)
 
     def forward(self, ids: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """The scores of every attribute, read from the end and from the words."""
+        """The scores of every attribute, from the end token and from the words."""
         states = self.encoder(ids).last_hidden_state
         end = (ids == self.end_id).int().argmax(1)
         at = end
@@ -208,7 +208,7 @@ def loss_of(scores: list[torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def measure(reader: Reader, batches) -> dict[str, dict[str, float]]:
-    """The share of right answers by head and attribute; "said": only where the caption says something."""
+    """The share of right answers by head and attribute. "said" counts only captions that mention the attribute."""
     reader.eval()
     right = {name: torch.zeros(2, len(ATTRIBUTES)) for name in ("end", "words")}
     total = torch.zeros(2, len(ATTRIBUTES))

@@ -2,16 +2,16 @@
 `python training/train_unet.py --drawings DIR --latents DIR --text DIR --out DIR --minutes 300`.
 
 The network predicts v (Salimans and Ho 2022) under a cosine schedule. All timesteps have the same weight,
-because positions are decided at high noise. One caption in ten is dropped for classifier-free guidance, and one
-in five mentions only one or two things, as negative prompts do. Each use of a drawing has a new caption.
+because positions are determined at high noise. One caption in ten is dropped for classifier-free guidance, and one
+in five mentions only one or two things, like negative prompts. Each use of a drawing has a new caption.
 
 Some batches are edits: latents around a hole are known and have no noise, and only the hole is denoised. Most
-holes cover a subject, which the caption names and the network has to draw. Other holes are empty, and the
-caption says so, as in a removal. No mask marks the hole: the network distinguishes clean latents from noise by
-their distribution.
+holes cover a subject, which the caption names and the network has to draw. Other holes are empty, and their
+caption describes an empty scene, as in a removal. The network receives no mask of the hole. It distinguishes clean
+latents from noise by their distribution.
 
-Several `--drawings`, with as many `--latents`, are used together. `--start` is a network to continue from, which
-needs a small `--lr`.
+Several `--drawings` need the same number of `--latents`. `--start` is a network to continue from, which needs a
+small `--lr`.
 
 Writes `unet` into `--out`. A stopped run can be continued, see loop.py.
 """
@@ -147,8 +147,8 @@ def loss_of(
     alphas: torch.Tensor,
     known: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The mean squared error of v; `states` are the text encoder's, `alphas` the cumulated products. Latents that
-    are `known` have no noise."""
+    """The mean squared error of v; `states` come from the text encoder, `alphas` are the cumulative products. Latents
+    that are `known` have no noise."""
     count = len(latents)
     # One timestep from each section of the schedule reduces the variance of the batch mean.
     times = (
@@ -159,7 +159,7 @@ def loss_of(
     noise = torch.randn_like(latents)
     noisy, wanted = signal * latents + spread * noise, signal * noise - spread * latents
     if known is not None:
-        # The v that predicts a latent without noise exactly.
+        # The v for which the prediction equals the latent without noise.
         noisy = torch.where(known, latents, noisy)
         wanted = torch.where(known, (signal - 1) / spread * latents, wanted)
     # On the CPU, the gradient of fused attention takes twice as long as plain matrix products.

@@ -7,7 +7,7 @@ The decoder learns to draw from the exact latents with a little noise, because a
 exactly. The encoder learns to predict the latents. Decoder, encoder and denoiser can be trained in any order.
 `python training/train_vae.py join --out DIR` combines decoder and encoder into one AutoencoderKL.
 
-`--start` is an AutoencoderKL to continue from, which needs a small `--lr`. `join` takes untrained parts from it.
+`--start` is an AutoencoderKL to continue from, which needs a small `--lr`. `join` copies untrained parts from it.
 
 A stopped run can be continued, see loop.py.
 """
@@ -123,7 +123,8 @@ def slopes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def roughness(x: torch.Tensor) -> list[torch.Tensor]:
-    """The local strength of gradients. A blur differs from strokes in it; slightly shifted strokes do not."""
+    """The local strength of gradients. It differs between a blur and strokes, but not between strokes and slightly
+    shifted strokes."""
     return [F.avg_pool2d(slope.abs(), STROKES, STROKES // 2) for slope in slopes(x)]
 
 

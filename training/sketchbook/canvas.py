@@ -50,7 +50,7 @@ class Mark:
     glow: bool = False  # emits light: lighting does not darken it
     spot: bool = False  # has a colour that the caption names
     backdrop: bool = False  # sky, walls, floor: the large areas behind everything
-    scenery: bool = False  # belongs to the place, not to a subject: it stays in the background
+    scenery: bool = False  # belongs to the place, not to a subject, and stays in the background
 
 
 class Style:
@@ -152,14 +152,14 @@ class Canvas:
     def fill(
         self, path: skia.Path, colour: Rgb, *, alpha: float = 1.0, line: bool = True, glow: bool = False
     ) -> None:
-        """Draws `path` in `colour` (as seen by daylight; lighting is applied unless `glow`)."""
+        """Draws `path` in `colour`, given by daylight. Lighting is applied unless `glow`."""
         lit = colour if glow else tuple(v * l for v, l in zip(colour, self.light))
         self.style.draw(
             self, Mark(self._moved(path), lit, alpha, line, glow, self.spot, self.backdrop, self.scenery)
         )
 
     def gradient(self, path: skia.Path, top: Rgb, bottom: Rgb, y0: float, y1: float) -> None:
-        """Fills with a vertical gradient; not lit. y0 and y1 are in picture units."""
+        """Fills with a vertical gradient, without lighting. y0 and y1 are in picture units."""
         self.style.sky(self, self._moved(path), top, bottom, y0, y1)
 
     def poly(self, points, colour: Rgb, **kw) -> None:
@@ -177,7 +177,7 @@ class Canvas:
         self.fill(shape(commands), colour, **kw)
 
     def stroke(self, commands: str, colour: Rgb, width: float, **kw) -> None:
-        """An open SVG path drawn as a band of `width`, with round ends; filled like any shape."""
+        """An open SVG path, drawn as a band of `width` with round ends, and filled like any shape."""
         self.fill(stroked(shape(commands, close=False), width), colour, **kw)
 
     def ground(self, top, colour: Rgb, **kw) -> None:

@@ -81,7 +81,7 @@ def _portrait(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
         _place(canvas, scene, rng)
     with canvas.marked(backdrop=True):
         canvas.fill(canvas.everything(), _haze(scene), alpha=FADE, line=False, glow=True)
-    # Draw rain and snow behind the head: flakes on a face would look like freckles.
+    # Rain and snow are behind the head, because flakes on a face would look like freckles.
     paint_weather(canvas, scene, rng)
     subject = scene.subjects[0]
     x = ACROSS[subject.position] * canvas.w
@@ -165,7 +165,7 @@ def _shadow(canvas: Canvas, subject: Subject, ground: Ground, x: float, y: float
 
 
 def _glow(canvas: Canvas, scene: Scene, x: float, y: float, size: float, colour: Rgb) -> None:
-    """Light on the surroundings, in soft rings; strong in the dark, faint by day."""
+    """Soft rings of light on the surroundings: strong in the dark, faint by day."""
     dark = scene.time in ("dusk", "night") or scene.place == "cave"
     alpha = 0.065 if dark else 0.022
     for radius in (1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6):
@@ -173,7 +173,7 @@ def _glow(canvas: Canvas, scene: Scene, x: float, y: float, size: float, colour:
 
 
 def _subject_light(light: Rgb) -> Rgb:
-    """The scene's light, moved more than half-way to daylight so that subjects keep recognisable colours."""
+    """The scene's light, mixed with more than half daylight, so that subjects keep recognisable colours."""
     return mix(light, (1.0, 1.0, 1.0), 0.58)
 
 

@@ -104,7 +104,7 @@ def fits(kind: str, place: str) -> bool:
 
 def stands_by_itself(scene: Scene) -> bool:
     """Whether a subject can be removed without changing the rest of the drawing. Weather and ragged watercolour edges
-    depend on the number of shapes, and portraits have another background."""
+    depend on the number of shapes, and portraits have a different background."""
     return scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
 
 

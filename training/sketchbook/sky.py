@@ -40,12 +40,12 @@ LIGHTS: dict[str, Rgb] = {
 }
 #: By weather: the remaining share of that light.
 DIMMING = {"clear": 1.0, "rain": 0.86, "snow": 1.0, "fog": 0.97, "storm": 0.78}
-#: How far lamps and hearths lift the light indoors towards plain daylight.
+#: The share of daylight that lamps and hearths add to the light indoors.
 INDOOR_LIFT = 0.35
 
 SUN_AT_DUSK, SUN_AT_DAWN = 0.72, 0.28  # of the width
 STAR: Rgb = (255, 248, 214)
-#: Where lightning may strike, in parts of the width, by the position that it would be behind.
+#: The x of lightning, as a fraction of the width, by the position of a subject in front of it.
 BOLTS = {"left": 0.22, "centre": 0.52, "right": 0.8}
 BOLT: Rgb = (255, 238, 130)
 
@@ -69,7 +69,7 @@ def light_of(scene: Scene) -> Rgb:
 
 
 def lamp_lit(scene: Scene) -> Rgb:
-    """The colour of a window seen from outside, to be drawn with glow: lit from within when it is dark."""
+    """The colour of a window seen from outside, to be drawn with glow. The window is lit when it is dark."""
     if scene.time in ("dusk", "night"):
         return (255, 212, 96)
     return mix((186, 220, 240), sky_colours(scene)[1], 0.3)
@@ -78,8 +78,8 @@ def lamp_lit(scene: Scene) -> Rgb:
 def paint_sky(
     canvas: Canvas, scene: Scene, horizon: float, rng: random.Random, area: skia.Path | None = None
 ) -> None:
-    """Fills the sky from the top of the picture down to y = `horizon`, or inside `area` (a window, say),
-    with what hangs in it: clouds, stars, the low sun, lightning."""
+    """Fills the sky from the top of the picture down to y = `horizon`, or inside `area`, such as a window.
+    Also draws clouds, stars, the low sun and lightning."""
     if area is None:
         with canvas.lit((1.0, 1.0, 1.0)):
             _Sky(canvas, scene, rng, 0, 0, canvas.w, horizon).paint(rect(-2, -2, canvas.w + 4, horizon + 4))
@@ -97,7 +97,7 @@ class _Sky:
         self.canvas, self.scene, self.rng = canvas, scene, rng
         self.x, self.y, self.w, self.h = x, y, w, h
         self.top, self.bottom = sky_colours(scene)
-        #: Lengths in a small window shrink with it; a sky over the whole picture has 1.
+        #: Scales lengths: 1 for a sky over the whole picture, less for a small window.
         self.unit = min(1.0, w / 78, h / 50)
 
     def paint(self, path: skia.Path) -> None:
@@ -146,7 +146,7 @@ class _Sky:
         """About twenty stars, fewer in a small window and more in a wide sky."""
         count = max(4, min(30, round(20 * self.w * self.h / 6000)))
         for i in range(count):
-            # One star in each column: random enough, yet never in clumps.
+            # One star in each column, so that stars do not form clumps.
             x = self.x + (i + self.rng.uniform(0.15, 0.85)) / count * self.w
             y = self.y + self.rng.uniform(0.04, 0.8) * self.h
             radius = self.rng.choice((0.38, 0.45, 0.6)) * max(0.7, self.unit)
@@ -173,7 +173,7 @@ class _Sky:
         taken = {subject.position for subject in self.scene.subjects}
         across = self.rng.choice([a for at, a in BOLTS.items() if at not in taken] or [0.37])
         if self.scene.framing == "portrait":
-            # A portrait shows the middle of its place only.
+            # A portrait shows only the middle of its place.
             across = 0.5 + (across - 0.5) * 0.62
         x = self.x + across * self.w
         top, tall = self.y + self.h * 0.28, self.h * 0.68

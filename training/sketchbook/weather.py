@@ -19,7 +19,7 @@ FLAKES = ((20, 1.3), (30, 0.75))
 
 
 def cover(scene: Scene, colour: Rgb, amount: float = 0.75) -> Rgb:
-    """`colour` of the ground, a roof or the like: whitened by `amount` when it snows."""
+    """`colour` of a surface such as the ground or a roof, whitened by `amount` when it snows."""
     return mix(colour, SNOW, amount) if scene.weather == "snow" else colour
 
 
@@ -62,7 +62,7 @@ def _snow(canvas: Canvas, rng: random.Random) -> None:
 
 
 def _near_fog(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
-    """Long flat banks that drift across the picture and leave most of it clear."""
+    """Long flat banks of fog across the picture, which leave most of it clear."""
     colour = lighter(_fog_colour(scene), 0.12)
     for y, thick, across in ((96, 7, 0.2), (86, 4, 0.9), (62, 4, 0.08), (42, 3.5, 0.95), (24, 3.5, 0.2)):
         half = canvas.w * rng.uniform(0.38, 0.5)

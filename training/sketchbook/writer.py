@@ -1,4 +1,4 @@
-"""Writes captions: chooses what to mention and how to phrase it."""
+"""Writes captions: chooses the mentioned attributes and their phrases."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from sketchbook.words import ANIMALS, INDOORS, PEOPLE
 
 _ALIVE = PEOPLE + ANIMALS
 
-#: How often a caption mentions an attribute, by attribute and by whether the value is the usual one. Guidance draws
-#: the usual value of an open attribute; for negative prompts to work, unusual values must be unmentioned at times too.
+#: How often a caption mentions an attribute, by attribute and by whether its value is the usual one. Guidance draws
+#: the usual value of an unmentioned attribute. For negative prompts to work, captions must sometimes omit
+#: unusual values.
 _SAYS_COLOUR, _SAYS_HAIR = 0.95, 0.6
 #: Positions are omitted only where they are implied: in the centre, and for two subjects from left to right. A subject
 #: that could be in several places would be drawn in several.
@@ -83,7 +84,7 @@ class Writer:
         pieces = [piece.strip() for piece in pieces if piece]
         return ", ".join(rng.sample(pieces, rng.choice((1, 1, 2))))
 
-    # ---- what to mention
+    # ---- mentioned attributes
 
     def _choose(self) -> dict[str, str]:
         scene, says = self.scene, lambda p: self.rng.random() < p

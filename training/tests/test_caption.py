@@ -25,7 +25,7 @@ def share(scenes, true) -> float:
     return sum(map(true, scenes)) / len(scenes)
 
 
-def test_same_seed_same_scenes_and_captions():
+def test_the_same_seed_gives_the_same_scenes_and_captions():
     def made():
         rng = random.Random(7)
         return [caption(sample_scene(rng), rng) for _ in range(50)]

@@ -104,7 +104,7 @@ def test_approximate_boxes_match_drawn_subjects():
         left, top, right, bottom = around(whole.subjects[0], whole)
         y, x = there.nonzero()
         x, y = x / whole.width, y / whole.height
-        # Within the margin of a hole, which is a latent of 16 pixels at the least in the mean.
+        # Within the mean margin of a hole, which is at least one latent, or 16 pixels.
         inside = (x > left - 0.06) & (x < right + 0.06) & (y > top - 0.07) & (y < bottom + 0.07)
         hits.append(inside.mean())
     assert np.mean(hits) > 0.95 and min(hits) > 0.8

@@ -35,7 +35,7 @@ def test_everything_in_the_vocabulary_has_a_drawing():
 
 
 @pytest.mark.parametrize("style", words.STYLES)
-def test_same_seed_same_picture(style):
+def test_the_same_seed_gives_the_same_picture(style):
     one = scene(weather="rain", style=style, subjects=[subject("girl")], seed=5)
     other = scene(weather="rain", style=style, subjects=[subject("girl")], seed=6)
     assert draw(one).tobytes() == draw(one).tobytes()
@@ -44,7 +44,7 @@ def test_same_seed_same_picture(style):
 
 @pytest.mark.parametrize("style", words.STYLES)
 @pytest.mark.parametrize("place", words.PLACES)
-def test_every_place_in_every_style(place, style):
+def test_every_place_is_drawn_in_every_style(place, style):
     for framing in ("wide", "portrait"):
         check(draw(scene(place, style=style, framing=framing, subjects=[subject("man")], expression="calm")))
 
@@ -60,7 +60,7 @@ def test_every_time_and_weather_differs_from_a_clear_day(time, weather):
 
 
 @pytest.mark.parametrize("kind", words.SUBJECTS)
-def test_every_colour_of_every_subject(kind):
+def test_every_colour_of_every_subject_is_distinct(kind):
     seen = set()
     for colour in COLOURS_OF[kind]:
         picture = draw(scene(subjects=[subject(kind, colour)]))
@@ -70,7 +70,7 @@ def test_every_colour_of_every_subject(kind):
 
 
 @pytest.mark.parametrize("kind", words.PEOPLE + words.ANIMALS)
-def test_every_expression_of_every_face(kind):
+def test_every_expression_of_every_face_is_distinct(kind):
     seen = set()
     for expression in words.EXPRESSIONS:
         picture = draw(scene(framing="portrait", subjects=[subject(kind)], expression=expression))
@@ -81,7 +81,7 @@ def test_every_expression_of_every_face(kind):
 
 @pytest.mark.parametrize("framing", words.FRAMINGS)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size(size, framing):
+def test_every_size_is_drawn(size, framing):
     width, height = size
     for place in words.PLACES:
         it = scene(place, framing=framing, subjects=[subject("cat")], width=width, height=height)
@@ -102,7 +102,7 @@ def test_a_subject_stands_in_the_requested_third(kind, size):
         changed = np.abs(picture - empty).max(axis=2) > 24
         named = np.linalg.norm(picture - words.COLOURS[colour], axis=2) < 80
         xs = np.nonzero(changed & named)[1]
-        assert len(xs) > 0.004 * width * height, f"too little {colour}"
+        assert len(xs) > 0.004 * width * height, f"too few {colour} pixels"
         assert third / 3 < xs.mean() / width < (third + 1) / 3
         inside = (xs >= third / 3 * width - 0.1 * width) & (xs <= (third + 1) / 3 * width + 0.1 * width)
         assert inside.mean() > 0.85

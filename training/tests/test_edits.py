@@ -39,7 +39,7 @@ def test_keep_needs_equal_pixels_and_embolden_needs_more_contrast(scenes):
     for name, change in (("keep", -1), ("embolden", 0)):
         edit = edits.KINDS[name](scenes[0], random.Random(7))
         seen, drawing, mask = reading(edit.scene), edit.drawing(), edit.mask()
-        # A pixel that changed, or a part without more contrast.
+        # One pixel changes, or the contrast stays the same.
         worse = drawing.copy()
         worse[mask.nonzero()[0][0], mask.nonzero()[1][0], 0] ^= -change
         assert not edits.judged(edit, seen, seen, worse)["did"]
@@ -68,7 +68,7 @@ def test_masks_and_scribbles_cover_the_subject(scenes):
         assert (covered & mask).sum() > 0.6 * mask.sum()
         inside = covered & mask
         far = np.abs(edit.scribble[..., :3].astype(int) - drawing.astype(int))[inside].mean()
-        assert far < 60, "a scribble has about the colours of its subject"
+        assert far < 60, "a scribble has approximately the colours of its subject"
 
 
 def test_ron_has_named_fields_and_unquoted_kinds():

@@ -1,4 +1,4 @@
-"""The formulas of the measurements against values computed by hand."""
+"""Tests of the measurements, with values computed by hand."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def scene(**changes) -> Scene:
 
 
 def reading(**answers: str) -> Reading:
-    """A judge who is sure of `answers`, sees no other subject, and knows nothing else."""
+    """A judge that is certain of `answers`, and sees no other subject."""
     odds = {}
     for question, possible in QUESTIONS.items():
         default = NONE if NONE in possible else possible[-1]
@@ -55,7 +55,7 @@ def test_an_error_of_a_fifth_of_the_range_is_14_db():
     assert psnr(grey, grey) == math.inf
 
 
-def test_lab_of_known_colours():
+def test_lab_matches_reference_colours():
     # From Bruce Lindbloom's calculator, sRGB with D65.
     known = {
         (255, 255, 255): (100, 0, 0),
@@ -78,17 +78,17 @@ def test_the_colour_error_counts_masked_pixels_only():
     np.testing.assert_array_equal(changed(half, black), [[False, False], [True, True]])
 
 
-def test_the_frechet_distance_of_two_gaussians():
-    # 3^2 + (1 - 2)^2 + (4 - 1)^2, by variances 1, 16 against 4, 1.
+def test_the_frechet_distance_of_two_gaussians_matches_the_formula():
+    # 3^2 + (1 - 2)^2 + (4 - 1)^2, for the variances 1, 16 and 4, 1.
     a, b = np.diag([1.0, 16.0]), np.diag([4.0, 1.0])
     assert frechet(np.zeros(2), a, np.array([3.0, 0.0]), b) == pytest.approx(9 + 1 + 9, abs=1e-7)
-    # Not diagonal: Ca = [[2, 1], [1, 2]] has the eigenvalues 3 and 1, against Cb = 4 I
+    # Not diagonal: Ca = [[2, 1], [1, 2]] has the eigenvalues 3 and 1; with Cb = 4 I,
     # tr = 4 + 8 - 2 * 2 * (sqrt 3 + 1).
     turned = np.array([[2.0, 1.0], [1.0, 2.0]])
     assert frechet(np.zeros(2), turned, np.zeros(2), 4 * np.eye(2)) == pytest.approx(8 - 4 * math.sqrt(3), abs=1e-7)
 
 
-def test_the_frechet_distance_of_samples():
+def test_the_frechet_distance_of_samples_uses_unbiased_variances():
     # Variances 2 and 8 (n - 1 in the denominator), means 1 and 5; the second dimension never changes.
     a, b = np.array([[0.0, 7.0], [2.0, 7.0]]), np.array([[3.0, 7.0], [7.0, 7.0]])
     assert frechet_of(a, b) == pytest.approx(16 + (math.sqrt(8) - math.sqrt(2)) ** 2, abs=1e-7)
@@ -141,12 +141,12 @@ def test_portraits_have_no_position():
     assert "position" not in checked(scene(framing="portrait", expression="sad"), reading())
 
 
-def test_hits_of_pictures_add_up():
+def test_hits_of_several_pictures_are_combined():
     right, wrong = reading(**SEES_THE_FOX), reading(place="cave")
     assert counted([scene(), scene()], [right, wrong])["place"] == [True, False]
 
 
-def test_drawings_are_read_as_written(tmp_path):
+def test_written_drawings_are_read_back(tmp_path):
     make(tmp_path, count=6, seed=3, processes=1)
     drawings = Drawings(tmp_path)
     assert sorted(map(repr, drawings.scenes)) == sorted(map(repr, sampled(6, 3)))

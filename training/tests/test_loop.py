@@ -12,7 +12,7 @@ from loop import Training
 
 
 class Clock:
-    """A second for each look at it."""
+    """A clock that advances one second with each reading."""
 
     def __init__(self):
         self.now = 0.0
@@ -54,7 +54,7 @@ def test_a_stopped_run_continues_where_it_stopped(training):
     assert second.average.values["weight"].equal(first.average.values["weight"])
     assert "momentum_buffer" in next(iter(optimizer.state.values()))
     learn(second)
-    # A minute and a half was left, of a second for each step.
+    # 90 seconds were left, and each step takes one second.
     assert second.step == pytest.approx(120, abs=2)
 
 

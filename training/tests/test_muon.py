@@ -1,4 +1,4 @@
-"""Muon's step is that of the paper, and it learns."""
+"""Tests of Muon: its step matches the paper, and it learns."""
 
 import torch
 from torch import nn

@@ -11,7 +11,7 @@ from sketchbook.scene import Scene, Subject
 from train_unet import KNOWN, random_box, loss_of, edit_caption
 
 ALPHAS = schedule().alphas_cumprod
-#: A schedule of one kind of timestep: half picture, half noise.
+#: A schedule with identical timesteps: half picture, half noise.
 FAINT = torch.full((10,), 0.5)
 
 
@@ -36,8 +36,8 @@ def test_errors_in_the_surroundings_weigh_less_than_errors_in_the_hole():
 
     def loss(where):
         def network(noisy, times, _):
-            # Of a picture that is 0 everywhere, v is `signal` times the noise, which is the noisy picture
-            # divided by `spread`: both are the same here.
+            # If the picture is 0 everywhere, v is `signal` times the noise, and the noise is the noisy picture divided
+            # by `spread`. `signal` and `spread` are equal here.
             return SimpleNamespace(sample=noisy + where.float())
 
         return loss_of(network, torch.zeros(4, 32, 8, 8), None, FAINT, known).item()

@@ -9,7 +9,7 @@ from train_vae import FINE_STYLES, Decoder, autoencoder, half_fine, join, roughn
 
 
 def stripes(shift: int) -> torch.Tensor:
-    """Four pixels light, four dark."""
+    """Stripes: four light pixels, then four dark ones."""
     column = torch.arange(64) + shift
     return (column // 4 % 2 * 2.0 - 1).expand(1, 3, 64, 64)
 
@@ -33,7 +33,7 @@ def test_half_of_the_training_drawings_have_fine_styles():
     assert half_fine(scenes, flat) == flat
 
 
-def test_join_takes_untrained_parts_from_the_start(tmp_path):
+def test_join_copies_untrained_parts_from_the_start(tmp_path):
     torch.manual_seed(0)
     start, trained = autoencoder(), autoencoder()
     start.save_pretrained(tmp_path / "start")

@@ -10,7 +10,7 @@ class Flat(Style):
     name = "flat"
 
     def draw(self, canvas: Canvas, mark: Mark) -> None:
-        # Small shapes keep a plain colour: nobody would see the gradient.
+        # Small shapes keep a plain colour, because a gradient would not be visible.
         if mark.alpha < 0.95 or mark.glow or span(mark.path) < 4:
             canvas.skia.drawPath(mark.path, plain(mark.colour, mark.alpha))
             return

@@ -1,4 +1,4 @@
-"""Ink: confident dark lines on cream paper, soft washes, and a little colour where it counts."""
+"""Ink: dark lines on cream paper, soft washes, and a little colour on subjects."""
 
 import skia
 
@@ -47,7 +47,7 @@ class Ink(Style):
             ink = mix(INK, colour, 0.55) if mark.scenery else INK
             canvas.skia.drawPath(mark.path, pen(ink, 0.9 if small > 5 else 0.55))
             if small > 12 and not mark.scenery:
-                # A second line, a little lower and to the right: a pen presses more on that side.
+                # A second line, slightly lower and to the right, because a pen presses more on that side.
                 canvas.skia.save()
                 canvas.skia.translate(0.22, 0.26)
                 canvas.skia.drawPath(mark.path, pen(INK, 0.6))

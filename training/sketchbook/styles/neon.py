@@ -14,7 +14,7 @@ BLACK_TUBE, BROWN_TUBE = (112, 100, 142), (150, 102, 66)
 
 #: The glow is computed on cells of COARSE x COARSE pixels; sizes of pictures are multiples of it.
 COARSE = 4
-#: The glow's parts: how far light spills (sigma, in units) and how much of it.
+#: The layers of the glow: their blur (sigma, in units) and their strength.
 SPILLS = ((1.0, 0.5), (3.2, 0.65))
 #: Only pixels brighter than this (0 to 255, times 1.6) glow, so that skies and fills stay dark.
 THRESHOLD = 130
@@ -52,7 +52,7 @@ class Neon(Style):
         if mark.backdrop:
             strength = min(strength, 0.24)
         elif luminance(colour) > 60 and (small < 3 or not mark.line and small < 12):
-            # Buttons, flakes, stars: too small for an outline, so they shine themselves; eyes stay dark.
+            # Buttons, flakes and stars are too small for an outline, so their fill shines. Eyes stay dark.
             strength = 0.8 if small < 5 else 0.55
         elif mark.glow:
             strength = 0.55
@@ -65,7 +65,7 @@ class Neon(Style):
         canvas.skia.drawPath(mark.path, plain(mix(DARK, hour, strength), mark.alpha))
         if mark.line and small > 3:
             width = 1.15 if mark.spot else 0.6 if small < 5 else 0.85
-            # Tubes of the scenery burn low, so that subjects stand out from it.
+            # Tubes of the scenery are dim, so that subjects stand out.
             canvas.skia.drawPath(
                 mark.path, pen(tube, width, 0.4 if mark.backdrop else 0.55 if mark.scenery else 1)
             )

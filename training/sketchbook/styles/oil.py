@@ -1,4 +1,4 @@
-"""Oil: broad strokes of a flat brush inside every shape, and edges that the brush has dragged."""
+"""Oil: broad strokes of a flat brush inside every shape, and wavering edges."""
 
 import random
 from functools import lru_cache
@@ -11,9 +11,9 @@ from .texture import overlay, wavering
 
 #: Side of the repeating sheet of strokes, in texels; one texel is TEXEL units.
 SHEET, TEXEL = 320, 0.4
-#: Paint that strokes lay over a colour, RGB: strokes are lighter or darker, warmer or cooler.
+#: The colours of strokes over a shape, RGB: lighter or darker, warmer or cooler.
 TINTS = ((255, 250, 225), (255, 226, 160), (235, 240, 255), (20, 16, 60), (60, 10, 20), (0, 20, 40))
-#: How far edges waver and how broad the brush is that makes them waver, in units.
+#: The amplitude and the width of the waves of edges, in units.
 WAVER, GRAIN = 0.9, 5
 
 

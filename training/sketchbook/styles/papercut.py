@@ -45,7 +45,7 @@ class Papercut(Style):
         canvas.skia.restore()
 
     def _shadow(self, canvas: Canvas, path: skia.Path, reach: float) -> None:
-        """Three faint copies further and further away make one soft shadow."""
+        """Three faint copies at increasing distances form one soft shadow."""
         for far, alpha in ((0.7, 0.22), (1.4, 0.17), (2.4, 0.12)):
             self._shifted(canvas, path, 0.8 * far * reach, far * reach, plain(SHADOW, alpha))
 

@@ -14,7 +14,7 @@ from ..canvas import Canvas
 @lru_cache(maxsize=64)
 def spread(out: int, cells: int, sigma: float) -> np.ndarray:
     """An (out, cells) matrix that blurs `cells` samples with a Gaussian (sigma in cells) and resamples
-    them to `out`: with one on each side of an image, two small products blur and enlarge it."""
+    them to `out`: multiplied on both sides of an image, two small matrices blur and enlarge it."""
     at = (np.arange(out) + 0.5) * cells / out - 0.5
     weights = np.exp(-((at[:, None] - np.arange(cells)) ** 2) / (2 * sigma**2))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -22,7 +22,7 @@ def spread(out: int, cells: int, sigma: float) -> np.ndarray:
 
 def blotches(pixels: np.ndarray, rng: random.Random, strength: float, cells: int = 6) -> np.ndarray:
     """Lightens and darkens a picture in soft patches by up to `strength` (0 to 1), with about `cells`
-    patches over the height. White and black stay as they are."""
+    patches over the height. White and black stay unchanged."""
     height, width = pixels.shape[:2]
     across = max(2, round(cells * width / height))
     field = [[strength * rng.uniform(-0.7, 1) for _ in range(across)] for _ in range(cells)]
@@ -48,19 +48,19 @@ def wavering_source(height: int, width: int, reach: float, grain: float) -> np.n
 
 
 def wavering(pixels: np.ndarray, reach: float, grain: float) -> np.ndarray:
-    """Bends edges by up to `reach` units, as smoothly as a brush as broad as `grain` units does."""
+    """Bends edges by up to `reach` units, in waves of about `grain` units."""
     return pixels.reshape(-1, 3)[wavering_source(*pixels.shape[:2], reach, grain)]
 
 
 def overlay(
     canvas: Canvas, path: skia.Path, sheet: skia.Image, texel: float, turn: float, rng: random.Random
 ) -> None:
-    """Lays a seamless sheet over `path`: `texel` units per pixel, turned by degrees, shifted by chance."""
+    """Lays a seamless sheet over `path`, with `texel` units per pixel, rotated by degrees and shifted randomly."""
     local = skia.Matrix()
     local.preRotate(turn)
     local.preScale(texel, texel)
     local.preTranslate(rng.uniform(0, sheet.width()), rng.uniform(0, sheet.height()))
-    # The nearest texel will do: sheets are soft, their texels about a pixel, and this is twice as fast.
+    # Sampling the nearest texel is twice as fast, and sufficient for soft sheets with texels of about a pixel.
     repeat, nearest = skia.TileMode.kRepeat, skia.SamplingOptions(skia.FilterMode.kNearest)
     shader = sheet.makeShader(repeat, repeat, nearest, local)
     # Soft light keeps the texture as faint on dark colours as on light ones.

@@ -12,7 +12,7 @@ from .common import own_rng, pen, plain, ramp, repaint, span
 from .texture import overlay, wavering
 
 PAPER = (252, 247, 236)
-#: How far the dried rim of a wash reaches inwards, in units.
+#: The width of the dried rim of a wash, in units.
 RIM = 0.8
 #: The opacity of a wash.
 COVER = 0.94
@@ -32,7 +32,7 @@ def pigment(colour: Rgb, thin: float = 0.2) -> Rgb:
 
 @lru_cache(maxsize=1)
 def pool_sheet() -> skia.Image:
-    """A seamless sheet of soft patches where pigment pooled or water pushed it away."""
+    """A seamless sheet of soft patches with more or less pigment."""
     rng, surface = random.Random(5), skia.Surface(SHEET, SHEET)
     sheet = surface.getCanvas()
     sheet.clear(0)
@@ -84,7 +84,7 @@ class Watercolour(Style):
             overlay(canvas, mark.path, pool_sheet(), TEXEL, self.rng.uniform(-40, 40), self.rng)
 
     def _wash(self, path: skia.Path, colour: Rgb, alpha: float) -> skia.Paint:
-        """Pigment sinks: a wash is thin at its top and thick at its bottom."""
+        """Makes a wash thin at its top and thick at its bottom, because pigment sinks."""
         box, lean = path.getBounds(), self.rng.uniform(-0.5, 0.5)
         start = skia.Point(box.centerX() - lean * box.width(), box.top())
         end = skia.Point(box.centerX() + lean * box.width(), box.bottom())
@@ -100,7 +100,7 @@ class Watercolour(Style):
         return wavering(repaint(canvas), 0.45, 6)
 
     def _border(self, canvas: Canvas) -> None:
-        """Leaves the paper bare around an outline that wobbles between 2 and 6 units from the edges."""
+        """Leaves the paper bare outside a ragged outline, 2 to 6 units from the edges."""
         phases = [self.rng.uniform(0, 6.28) for _ in range(3)]
         points, n = [], 120
         for i in range(n):

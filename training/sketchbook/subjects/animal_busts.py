@@ -1,7 +1,7 @@
 """Animals in portraits: head and shoulders, with the scene's expression.
 
 (0, 0) is the middle of the picture's bottom edge and 1 the picture's height; the chest is cut off there.
-Heads are drawn around their own middle in head units (1 is half the head's height), as faces.py wants.
+Heads are drawn around their own middle in head units (1 is half the head's height), as faces.py requires.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HORN = (250, 226, 160)
 def features(canvas, coat, scene, eye_x, eye_y, mouth_y, size=1.25, mouth_size=0.9, iris=INK, discs=False):
     """Eyes, brows, mouth and drops of the scene's expression, in head units.
 
-    `discs` is whether the eyes are on pale discs.
+    `discs` states whether the eyes are on pale discs.
     """
     expression = scene.expression or "calm"
     brow = coat.pale if coat.black else darker(coat.dark, 0.3)
@@ -75,7 +75,7 @@ def fox(canvas, subject, scene, rng) -> None:
 
 
 def cat(canvas, subject, scene, rng) -> None:
-    """A round head with whiskers, stripes on the brow and a collar's worth of white chest."""
+    """A round head with whiskers, stripes on the brow and a white collar on the chest."""
     coat = Coat.of(subject.colour)
     with canvas.marked(spot=True):
         canvas.shape(

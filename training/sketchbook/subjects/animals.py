@@ -1,6 +1,6 @@
 """Animals at full length: each stands on (0, 0), is one unit tall and about 0.9 wide.
 
-Each has a single pose, because captions do not mention poses. Only the side that they face is random.
+Each has a single pose, because captions do not mention poses. Only the direction that they face is random.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Paints:
 
 @dataclass(frozen=True)
 class Look:
-    """How an expression moves eyes and brows. Pairs of heights are (inner end, outer end).
+    """The effect of an expression on eyes and brows. Pairs of heights are (inner end, outer end).
 
     `lids` are in eye heights: -1 is open, 0 half shut. `brows` are above the middle of the eye: the
     first pair is the left one's. `bend` lifts the middle of a brow.
@@ -72,7 +72,7 @@ LOOKS = {
 
 
 def face(canvas: Canvas, expression: str, paints: Paints, eye_x=0.38, eye_y=0.13, mouth_y=0.6) -> None:
-    """A whole face: cheeks, eyes, brows, mouth, and a tear or a drop of sweat where it belongs."""
+    """A whole face: cheeks, eyes, brows, mouth, and a tear or a drop of sweat for some expressions."""
     if paints.cheek:
         _cheeks(canvas, expression, paints.cheek, eye_x + 0.2, eye_y + 0.34)
     eyes(canvas, expression, paints, eye_x, eye_y)
@@ -82,7 +82,7 @@ def face(canvas: Canvas, expression: str, paints: Paints, eye_x=0.38, eye_y=0.13
 
 
 def plain_face(canvas: Canvas, paints: Paints, eye_x=0.36, eye_y=0.16, mouth_y=0.56) -> None:
-    """The face of a small figure: dark eyes, cheeks and a smile, as large as they can be."""
+    """The face of a small figure, with dark eyes, cheeks and a smile as large as possible."""
     for x in (-eye_x, eye_x):
         canvas.oval(x, eye_y, 0.13, 0.18, paints.iris, glow=paints.glow)
         if paints.cheek:

@@ -13,7 +13,7 @@ WOOD = (126, 84, 52)
 
 
 def _figure(body, head_y: float, head: float):
-    """A figure out of `body(canvas, outfit, sway)`, with a head of half height `head` at `head_y`."""
+    """A figure with the body from `body(canvas, outfit, sway)`, and a head of half height `head` at `head_y`."""
 
     def draw(canvas: Canvas, subject: Subject, scene: Scene, rng: random.Random) -> None:
         outfit = Outfit.of(subject, rng)
@@ -36,7 +36,7 @@ def _legs(canvas, colour: Rgb, top: float, x=0.075, width=0.09, boot: Rgb = BOOT
 
 
 def _arm(canvas, side: int, shoulder, hand, sleeve: Rgb, skin: Rgb, width=0.095, spot=True) -> None:
-    """An arm from `shoulder` to `hand`, both (x, y) as of the right arm; `side` -1 mirrors it."""
+    """An arm from `shoulder` to `hand`, both (x, y) for the right arm. A `side` of -1 mirrors it."""
     (x0, y0), (x1, y1) = shoulder, hand
     with canvas.at(0, 0, flip=side < 0):
         canvas.oval(x1 + 0.01, y1 + 0.045, width * 0.52, width * 0.52, skin)

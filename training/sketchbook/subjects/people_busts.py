@@ -15,7 +15,7 @@ SHOULDERS = "M -.41 .05 C -.41 -.16 -.3 -.26 -.13 -.3 L .13 -.3 C .3 -.26 .41 -.
 
 
 def _bust(clothes, head_y: float, head: float):
-    """A bust out of `clothes(canvas, outfit)`, with a head of half height `head` at `head_y`."""
+    """A bust with the clothes from `clothes(canvas, outfit)`, and a head of half height `head` at `head_y`."""
 
     def draw(canvas: Canvas, subject: Subject, scene: Scene, rng: random.Random) -> None:
         outfit = Outfit.of(subject, rng)

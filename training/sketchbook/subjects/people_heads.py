@@ -48,7 +48,7 @@ class Outfit:
         return Outfit(colour, trim, shade, rng.choice(SKINS), words.HAIR[subject.hair or usual])
 
     def paints(self) -> Paints:
-        """The colours of the face; white brows are greyed, to show on pale skin."""
+        """The colours of the face. White brows are greyed, to be visible on pale skin."""
         white = luminance(self.hair) > 200
         cheek = mix(self.skin, (240, 60, 76), 0.75)
         return Paints(darker(self.hair, 0.42), darker(self.skin, 0.28), cheek, bushy=1.25 if white else 1.0)
@@ -61,7 +61,7 @@ def head_back(canvas: Canvas, kind: str, outfit: Outfit) -> None:
 
 
 def head_front(canvas: Canvas, kind: str, outfit: Outfit, expression: str | None) -> None:
-    """The head; without an expression its face is the plain one of small figures."""
+    """The head. Without an expression, it has the plain face of small figures."""
     FRONTS[kind](canvas, outfit, expression)
 
 
@@ -112,7 +112,7 @@ def _girl_front(canvas, o: Outfit, expression) -> None:
                 canvas.oval(0.12, 1.08, 0.22, 0.15, o.colour)
 
 
-# ---- boy: a tuft and a scarf, which the body brings
+# ---- boy: a tuft; the body draws his scarf
 
 
 def _boy_front(canvas, o: Outfit, expression) -> None:

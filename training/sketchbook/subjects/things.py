@@ -33,7 +33,7 @@ def glint_of(colour: Rgb) -> Rgb:
 
 
 def halo(canvas, x: float, y: float, r: float, colour: Rgb, strength: float = 0.1) -> None:
-    """A soft light of radius `r` around a lamp; by daylight it hardly shows."""
+    """A soft light of radius `r` around a lamp. It is hardly visible by daylight."""
     darkness = 1 - min(1.0, sum(canvas.light) / 3)
     for k in (1.0, 0.86, 0.72, 0.6):
         canvas.oval(x, y, r * k, r * k, colour, alpha=strength * (0.35 + darkness), line=False, glow=True)
@@ -124,7 +124,7 @@ def spaceship(canvas, subject, scene, rng) -> None:
 
 
 def moon(canvas, subject, scene, rng) -> None:
-    """A full disc with craters and a halo; it shines."""
+    """A shining full disc with craters and a halo."""
     colour = COLOURS[subject.colour]
     halo(canvas, 0, -0.5, 0.66, glint_of(colour), 0.12)
     with canvas.marked(spot=True):
@@ -245,7 +245,7 @@ def house(canvas, subject, scene, rng) -> None:
 
 
 def lighthouse(canvas, subject, scene, rng) -> None:
-    """A striped tower with a burning lamp; its beam shows at night."""
+    """A striped tower with a burning lamp. Its beam is visible at night."""
     colour = COLOURS[subject.colour]
     other = (150, 158, 176) if subject.colour == "white" else WHITE
     if scene.time == "night":

@@ -1,4 +1,4 @@
-"""Parts that several built places share: windows, lamps, light that falls on things."""
+"""Parts that several built places share: windows, lamps and light."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def fallen_light(canvas: Canvas, scene: Scene, path) -> None:
 
 
 def boxes(corners) -> str:
-    """Path data of upright boxes, each (left, top, width, height): one mark instead of many."""
+    """Path data of upright boxes, each (left, top, width, height), as a single mark."""
     return " ".join(f"M {x} {y} L {x + w} {y} L {x + w} {y + h} L {x} {y + h} Z" for x, y, w, h in corners)
 
 
 def arch(x: float, top: float, width: float, bottom: float) -> str:
-    """Path data of a pointed arch that stands around the middle line `x`."""
+    """Path data of a pointed arch around the middle line `x`."""
     r = width / 2
     spring = top + 1.1 * r  # where the sides begin to lean together
     return (
@@ -49,6 +49,6 @@ def arches(xs, top: float, width: float, bottom: float):
 
 
 def halo(canvas: Canvas, x: float, y: float, radius: float, colour: Rgb = LAMPLIGHT) -> None:
-    """A soft light around a lamp: two pale discs, so that it stays a bold shape."""
+    """A soft light around a lamp: two pale discs, which keep it a simple shape."""
     canvas.oval(x, y, radius, radius, colour, alpha=0.13, line=False, glow=True)
     canvas.oval(x, y, 0.55 * radius, 0.55 * radius, colour, alpha=0.2, line=False, glow=True)

@@ -31,8 +31,8 @@ class Air:
 
 @contextmanager
 def frame(canvas: Canvas):
-    """A context in which y from 0 to 100 and x from 0 to `canvas.w` are the edges of the picture, even if it
-    shows only a section of the place. For near things that frame the view."""
+    """A context in which y from 0 to 100 and x from 0 to `canvas.w` span the picture, even if it shows only a
+    section of the place. It is for near things that frame the view."""
     left, top, _, bottom = canvas.visible()
     with canvas.at(left, top, (bottom - top) / 100):
         yield

@@ -21,7 +21,7 @@ def jungle(canvas: Canvas, scene: Scene, rng: random.Random) -> Ground:
     air, w = Air(canvas, scene), canvas.w
     paint_sky(canvas, scene, HORIZON, rng)
     _canopy(canvas, 47, 9, 15, air.tint(TEAL, 0.6, 0.25), rng)
-    # Between the thirds, where they stand behind nobody's head.
+    # Between the thirds, where no heads are in front of them.
     for x, top, haze in [(0.37, 31, 0.42), (0.65, 25, 0.34)]:
         _palm(canvas, w * x + rng.uniform(-2, 2), 72, top, air, haze)
     _canopy(canvas, 60, 13, 11, air.tint(mix(TEAL, LEAF, 0.4), 0.22, 0.2), rng)
