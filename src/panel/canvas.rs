@@ -235,7 +235,7 @@ impl Canvas {
         }
     }
 
-    /// Call this when the canvas is shown again. Marks that other code saved in the meantime replace the session's marks.
+    /// Call this when the canvas is shown again. Marks that other code saved in the meantime replace the open marks.
     fn resume(&mut self) {
         if std::mem::take(&mut self.is_hidden) {
             self.session.take_if(|session| session.is_overwritten());

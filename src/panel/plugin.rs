@@ -37,10 +37,10 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 /// | key | action |
 /// |---|---|
 /// | F2 | opens and closes the panel |
-/// | Up, Down | selects the previous or the next shot |
-/// | Left, Right | selects the previous or the next take |
-/// | Enter, Delete | accepts or discards the take |
-/// | Ctrl+Enter | applies the typed prompt, and draws |
+/// | Up, Down | select the previous or the next shot |
+/// | Left, Right | select the previous or the next take |
+/// | Enter, Delete | accept or discard the take |
+/// | Ctrl+Enter | applies the typed prompt and draws |
 ///
 /// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a
 /// click on the panel until a click on the game.

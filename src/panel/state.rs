@@ -55,9 +55,9 @@ impl PanelState {
         &mut self.canvas.keymap
     }
 
-    /// Sets the safetensors file of MobileSAM, which the object tool uses to select objects. With `None`, the tool selects
-    /// by colour and edges. The default is the file from `illustrate models download --mobile-sam`, if it exists. The
-    /// change applies to the next opened take.
+    /// Sets the safetensors file of MobileSAM, which the object tool uses to select objects. With `None`, the tool
+    /// selects by colour and edges. The default is the file from `illustrate models download --mobile-sam`, if it
+    /// exists. The change applies to the next opened take.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
     }
@@ -69,7 +69,7 @@ impl PanelState {
         canvas::leave(&mut self.canvas)
     }
 
-    /// Processes an update of the project. Pass on every update: they answer the requests of
+    /// Processes an update of the project. Call this with every update: updates answer the requests of
     /// [`panel_ui`](super::panel_ui) and [`Self::leave`].
     pub fn receive(&mut self, update: &Update) {
         self.canvas.receive(update);

@@ -1,6 +1,6 @@
 //! The style of the panel: dark, calm and readable over any game.
 //!
-//! It applies only to the panel's [`Ui`]. All distances are multiples of 4 points.
+//! It is set on the panel's [`Ui`], not on the game's. All distances are multiples of 4 points.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::{Canvas, candidates, draw_bar, keymap::Command, session::Session, too
 use crate::{art::Take, panel::context::PanelContext, project::Action};
 
 impl Canvas {
-    /// Runs the commands whose keys were pressed.
+    /// Runs the commands of pressed keys.
     pub(super) fn handle_keys(
         &mut self,
         ui: &Ui,

@@ -1,4 +1,4 @@
-//! Applies the pointer to the parts, in pixels of the picture. This module does not use screen coordinates.
+//! Applies pointer input to the parts. Positions are in pixels of the picture, not in screen coordinates.
 
 mod boxes;
 mod object_tool;

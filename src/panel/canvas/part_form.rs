@@ -1,4 +1,4 @@
-//! The edit of the selected part.
+//! The form for the edit of the selected part.
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 

@@ -1,4 +1,4 @@
-//! The picture on the canvas, and the pointer on it.
+//! The picture on the canvas, and pointer input on it.
 
 mod overlays;
 mod paint;

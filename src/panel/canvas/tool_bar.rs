@@ -26,7 +26,7 @@ pub(super) fn tool_buttons(ui: &mut Ui, canvas: &mut Canvas, width: f32) {
     }
 }
 
-/// The settings of the current tool, and how to use it.
+/// The settings and instructions of the current tool.
 pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session) {
     let hints =
         [Command::ShrinkBrush, Command::GrowBrush].map(|command| canvas.keymap.hint(command));

@@ -31,8 +31,8 @@ pub(super) fn paint_overlays(
     let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.crop);
     match (session.context, seen) {
         (Some(asked), seen) => {
-            // The actual crop can differ from the author's box, because the model needs a minimum number of whole
-            // latents.
+            // Also paints the author's box if the actual crop differs from it, because the model needs a minimum number
+            // of whole latents.
             if canvas.tools.tool == Tool::Crop && seen.is_some_and(|seen| seen != asked) {
                 let line = Stroke::new(1.0, theme::ACCENT);
                 let asked = placement.area(asked);
