@@ -64,7 +64,7 @@ pub enum PartEditError {
     #[error("{0:?} has no amount: leave it out, or choose Embolden")]
     NoAmount(EditKind),
     /// The edit needs a prompt.
-    #[error("{0:?} needs words: describe what the part shows")]
+    #[error("{0:?} needs a prompt: describe what the part shows")]
     NoWords(EditKind),
     /// `grow` or `feather` is out of range.
     #[error("{what} {pixels} is out of range: give at most {MAX_REACH} pixels")]
@@ -204,7 +204,7 @@ mod tests {
         let message = wrong(PartEdit { grow: Some(2000), ..of(EditKind::Refine) });
         assert!(message.contains("grow 2000"), "{message}");
         let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
-        assert!(message.contains("Replace") && message.contains("words"), "{message}");
+        assert!(message.contains("Replace") && message.contains("prompt"), "{message}");
     }
 
     #[test]
