@@ -3,22 +3,29 @@
 //! A download has two steps, so that it never starts without consent: [`Hub::list`] returns the
 //! files, their sizes and the licence, and fetches no file; [`Listing::download`] fetches them.
 //! Only the components that run here are fetched, and of them only safetensors, JSON and text
-//! files. A download that was interrupted resumes, and each weight file is checked against the
-//! SHA-256 in the listing.
+//! files. A download that was interrupted resumes.
 //!
-//! The hub's responses are not trusted: commits, entity tags and file names become paths in the
-//! cache, so each is validated first. The access token is only sent to the hub's own origin.
+//! The hub's responses are not trusted. Commits, hashes and file names become paths in the cache, so
+//! each is validated first. A file is checked against the size and the hash in the listing (SHA-256,
+//! or git's blob id) before it appears under its name, and no more bytes are written than the
+//! listing promises. Each request has time limits. The access token is only sent to the hub's own
+//! origin.
 
 mod client;
+mod digest;
 mod error;
 mod fetch;
+mod limits;
 mod listing;
+mod part;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use hf_hub::{Cache, Repo, RepoType};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use client::{Client, Origin};
+use limits::Limits;
 
 pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
@@ -29,7 +36,12 @@ const MOBILE_SAM: (&str, &str) = ("lmz/candle-sam", "mobile_sam-tiny-vitt.safete
 /// The public hub, unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// Called with a file and the number of bytes received since the last call.
+/// The characters that are escaped within a part of a URL's path: all but letters, digits and
+/// RFC 3986's other unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Called with a file, and the number of bytes of all files that have arrived so far. It decreases
+/// if a file must be downloaded from its start again.
 pub type OnBytes<'a> = dyn FnMut(&RemoteFile, u64) + 'a;
 
 /// A model hub and the local cache folder for its files.
@@ -37,20 +49,32 @@ pub type OnBytes<'a> = dyn FnMut(&RemoteFile, u64) + 'a;
 pub struct Hub {
     endpoint: String,
     cache: Cache,
+    limits: Limits,
 }
 
 impl Hub {
     /// The public hub and its usual cache folder; `HF_ENDPOINT` and `HF_HOME` name others.
-    #[must_use]
-    pub fn from_env() -> Self {
-        let endpoint = std::env::var("HF_ENDPOINT").unwrap_or_else(|_| ENDPOINT.to_owned());
-        Self { endpoint, cache: Cache::from_env() }
+    ///
+    /// # Errors
+    /// If there is neither `HF_HOME` nor a home folder, or if `HF_ENDPOINT` is not UTF-8.
+    pub fn from_env() -> Result<Self, HubError> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let endpoint = match variable("HF_ENDPOINT").map(OsString::into_string) {
+            None => ENDPOINT.to_owned(),
+            Some(Ok(endpoint)) => endpoint,
+            Some(Err(endpoint)) => {
+                let endpoint = endpoint.to_string_lossy().into_owned();
+                return Err(HubError::Endpoint { endpoint });
+            }
+        };
+        Ok(Self::at(endpoint, cache_folder(variable("HF_HOME"), std::env::home_dir())?))
     }
 
     /// A hub at another address, with another cache folder.
     #[must_use]
     pub fn at(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
-        Self { endpoint: endpoint.into(), cache: Cache::new(cache.into()) }
+        let cache = Cache::new(cache.into());
+        Self { endpoint: endpoint.into(), cache, limits: Limits::default() }
     }
 
     /// Lists the files of a download of this repository, without downloading them. `revision` is a
@@ -76,9 +100,9 @@ impl Hub {
     /// If the hub cannot be reached or no longer has the weights.
     pub fn list_mobile_sam(self) -> Result<Listing, HubError> {
         let (repo, file) = MOBILE_SAM;
-        let select = |mut files: Vec<RemoteFile>| {
-            files.retain(|remote| remote.path == file);
-            files
+        let select = |mut names: BTreeSet<String>| {
+            names.retain(|name| name == file);
+            names
         };
         let listing = self.fetch_listing(repo, "main", select)?;
         if listing.files.is_empty() {
@@ -100,32 +124,43 @@ impl Hub {
         self,
         repo: &str,
         revision: &str,
-        select: impl FnOnce(Vec<RemoteFile>) -> Vec<RemoteFile>,
+        select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
     ) -> Result<Listing, HubError> {
         let origin = Origin::parse(&self.endpoint)?;
-        let client = Client::new(origin, self.cache.token());
+        let client = Client::new(origin, self.cache.token(), self.limits);
         let endpoint = self.endpoint.trim_end_matches('/');
-        let revision = revision.replace('/', "%2F");
-        let url = format!("{endpoint}/api/models/{repo}/revision/{revision}?blobs=true");
-        let mut answer = client.get(repo, &url, None)?;
-        let answer: listing::Answer = answer
-            .body_mut()
-            .read_json()
-            .map_err(|source| HubError::Api { repo: repo.to_owned(), source: Box::new(source) })?;
+        let revision = utf8_percent_encode(revision, RESERVED);
+        let repo_path = url_path(repo);
+        let url = format!("{endpoint}/api/models/{repo_path}/revision/{revision}?blobs=true");
+        let answer = listing::Answer::parse(repo, &client.listing(repo, &url)?)?;
         let commit = answer.commit()?;
         // Use files of one commit only, even if the branch changes during the download.
         let snapshot = Repo::with_revision(repo.to_owned(), RepoType::Model, commit.clone());
         Ok(Listing {
             licence: answer.licence(),
-            files: select(answer.into_files()?),
+            files: answer.into_files(select)?,
             fetcher: fetch::Fetcher {
                 client,
-                files_url: format!("{endpoint}/{repo}/resolve/{commit}"),
+                files_url: format!("{endpoint}/{repo_path}/resolve/{commit}"),
                 snapshot: self.cache.repo(snapshot).pointer_path(&commit),
             },
             commit,
         })
     }
+}
+
+/// The usual cache folder, from the value of `HF_HOME` and the home folder of the user.
+fn cache_folder(hf_home: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, HubError> {
+    let home = home.filter(|home| !home.as_os_str().is_empty());
+    let root = hf_home.map(PathBuf::from);
+    let root = root.or_else(|| Some(home?.join(".cache").join("huggingface")));
+    Ok(root.ok_or(HubError::NoHome)?.join("hub"))
+}
+
+/// Escapes a path for a URL.
+fn url_path(path: &str) -> String {
+    let parts = path.split('/').map(|part| utf8_percent_encode(part, RESERVED).to_string());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -113,8 +113,8 @@ mod download {
     impl Download {
         pub(crate) fn run(&self) -> Result<(), Failure> {
             let listing = match &self.repo {
-                Some(repo) => Hub::from_env().list(repo, &self.revision)?,
-                None => Hub::from_env().list_mobile_sam()?,
+                Some(repo) => Hub::from_env()?.list(repo, &self.revision)?,
+                None => Hub::from_env()?.list_mobile_sam()?,
             };
             io::stderr().write_all(self.describe(&listing).as_bytes())?;
             if !self.yes && !agreed()? {
@@ -125,9 +125,9 @@ mod download {
                 "{bar:24} {bytes} of {total_bytes}, {eta} left: {msg}",
             );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            let folder = listing.download(&mut |file, bytes| {
+            let folder = listing.download(&mut |file, arrived| {
                 bar.set_message(file.path.clone());
-                bar.inc(bytes);
+                bar.set_position(arrived);
             })?;
             bar.finish_and_clear();
             print(&folder.display().to_string())

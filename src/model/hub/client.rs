@@ -1,18 +1,21 @@
 //! HTTP requests to the hub. Redirects are followed here, so that the token is never sent to
 //! another server.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use ureq::{
-    Agent, Body,
-    http::{HeaderMap, Response, Uri, header},
+    Agent, Body, BodyReader,
+    http::{HeaderMap, HeaderValue, Response, Uri, header},
 };
 
-use super::HubError;
+use super::{
+    HubError,
+    limits::{Limits, SteadyBody},
+};
 
 const MAX_REDIRECTS: usize = 10;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum size of a listing in bytes. The largest repositories have listings of some MB.
+const MAX_LISTING: u64 = 32 << 20;
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// The origin of a URL: scheme, host and port.
@@ -46,74 +49,107 @@ impl Origin {
     }
 }
 
+/// A request for the rest of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Rest {
+    /// The first requested byte.
+    pub(super) from: u64,
+    /// The entity tag of the bytes before it. The server sends the whole file if it has another.
+    pub(super) etag: Option<HeaderValue>,
+}
+
 /// Sends requests to a hub and to the targets of its redirects.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     agent: Agent,
     hub: Origin,
     token: Option<String>,
+    pub(super) limits: Limits,
 }
 
 impl Client {
-    pub(super) fn new(hub: Origin, token: Option<String>) -> Self {
+    pub(super) fn new(hub: Origin, token: Option<String>, limits: Limits) -> Self {
         let agent = Agent::config_builder()
             .max_redirects(0)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .http_status_as_error(false)
+            .timeout_connect(Some(limits.connect))
+            .timeout_recv_response(Some(limits.response))
+            .timeout_per_read(Some(limits.idle))
+            .timeout_per_write(Some(limits.idle))
             .user_agent(USER_AGENT)
             .build()
             .into();
-        Self { agent, hub, token }
+        Self { agent, hub, token, limits }
     }
 
-    /// Sends a GET request and follows redirects. Other hosts do not get the token. `from` is the
-    /// first requested byte. `name` is the repository or file for error messages.
+    /// Requests a listing. `name` is the repository for error messages.
     ///
     /// # Errors
-    /// If a server cannot be reached or returns an error, or if a redirect cannot be followed.
-    pub(super) fn get(
+    /// As [`Self::file`], and if the body is too large or does not arrive in time.
+    pub(super) fn listing(&self, name: &str, url: &str) -> Result<Vec<u8>, HubError> {
+        let response = self.follow(name, url, None, Some(self.limits.response))?;
+        let mut body = Vec::new();
+        response
+            .into_body()
+            .into_reader()
+            .take(MAX_LISTING + 1)
+            .read_to_end(&mut body)
+            .map_err(|source| HubError::Body { name: name.to_owned(), source })?;
+        if body.len() as u64 > MAX_LISTING {
+            return Err(HubError::ListingTooLarge { repo: name.to_owned(), limit: MAX_LISTING });
+        }
+        Ok(body)
+    }
+
+    /// Requests a file, or the rest of it. The status of the response is 200, or 206 for the rest.
+    /// `name` is the file for error messages.
+    ///
+    /// # Errors
+    /// If a server cannot be reached or does not respond in time, if it returns another status, or
+    /// if a redirect cannot be followed.
+    pub(super) fn file(
         &self,
         name: &str,
         url: &str,
-        from: Option<u64>,
-    ) -> Result<Response<Body>, HubError> {
-        let mut uri = parse(url, url)?;
-        for _ in 0..MAX_REDIRECTS {
-            let mut request = self.agent.get(&uri);
-            if let Some(from) = from {
-                request = request.header(header::RANGE, format!("bytes={from}-"));
-            }
-            if let Some(token) = self.token_for(&uri) {
-                request = request.header(header::AUTHORIZATION, token);
-            }
-            let response = request.call().map_err(|source| api_error(name, source))?;
-            match redirect(&uri, &response)? {
-                Some(target) => uri = target,
-                None => return Ok(response),
-            }
-        }
-        Err(HubError::Redirect { url: url.to_owned(), location: String::new() })
+        rest: Option<&Rest>,
+    ) -> Result<Response<SteadyBody<BodyReader<'static>>>, HubError> {
+        let response = self.follow(name, url, rest, None)?;
+        Ok(response.map(|body| SteadyBody::new(body.into_reader(), &self.limits)))
     }
 
-    /// Requests the headers of a file. Only follows redirects within the hub, because headers of
-    /// other hosts do not describe the repository.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub(super) fn head(&self, name: &str, url: &str) -> Result<HeaderMap, HubError> {
-        let mut uri = parse(url, url)?;
-        for _ in 0..MAX_REDIRECTS {
-            let mut request = self.agent.head(&uri);
+    /// Sends a GET request and follows redirects. Other origins do not get the token. `body_time`
+    /// limits the time for the body.
+    fn follow(
+        &self,
+        name: &str,
+        url: &str,
+        rest: Option<&Rest>,
+        body_time: Option<Duration>,
+    ) -> Result<Response<Body>, HubError> {
+        let mut uri = absolute(url, url)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.agent.get(&uri).config().timeout_recv_body(body_time).build();
+            if let Some(Rest { from, etag }) = rest {
+                request = request.header(header::RANGE, format!("bytes={from}-"));
+                if let Some(etag) = etag {
+                    request = request.header(header::IF_RANGE, etag);
+                }
+            }
             if let Some(token) = self.token_for(&uri) {
                 request = request.header(header::AUTHORIZATION, token);
             }
-            let response = request.call().map_err(|source| api_error(name, source))?;
-            match redirect(&uri, &response)? {
-                Some(target) if Origin::of(&target).as_ref() == Some(&self.hub) => uri = target,
-                _ => return Ok(response.into_parts().0.headers),
+            let response = request.call().map_err(|source| HubError::Api {
+                name: name.to_owned(),
+                source: Box::new(source),
+            })?;
+            match response.status().as_u16() {
+                200 => return Ok(response),
+                206 if rest.is_some() => return Ok(response),
+                301 | 302 | 303 | 307 | 308 => uri = redirect_target(&uri, response.headers())?,
+                status => return Err(HubError::Status { name: name.to_owned(), status }),
             }
         }
-        Err(HubError::Redirect { url: url.to_owned(), location: String::new() })
+        Err(HubError::TooManyRedirects { url: url.to_owned(), limit: MAX_REDIRECTS })
     }
 
     /// The authorization header for a request. `None` for every origin except the hub's.
@@ -123,16 +159,8 @@ impl Client {
     }
 }
 
-fn api_error(name: &str, source: ureq::Error) -> HubError {
-    HubError::Api { repo: name.to_owned(), source: Box::new(source) }
-}
-
-/// The target of a redirect. `None` if the response is not a redirect.
-fn redirect(from: &Uri, response: &Response<Body>) -> Result<Option<Uri>, HubError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let location = response.headers().get(header::LOCATION);
+fn redirect_target(from: &Uri, headers: &HeaderMap) -> Result<Uri, HubError> {
+    let location = headers.get(header::LOCATION);
     let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let location = location.unwrap_or_default();
     let target = if location.starts_with('/') && !location.starts_with("//") {
@@ -140,13 +168,13 @@ fn redirect(from: &Uri, response: &Response<Body>) -> Result<Option<Uri>, HubErr
         let authority = from.authority().map_or("", |authority| authority.as_str());
         format!("{scheme}://{authority}{location}")
     } else {
-        location.clone()
+        location
     };
-    parse(&target, &from.to_string()).map(Some)
+    absolute(&target, &from.to_string())
 }
 
 /// An absolute HTTP URL.
-fn parse(target: &str, requested: &str) -> Result<Uri, HubError> {
+fn absolute(target: &str, requested: &str) -> Result<Uri, HubError> {
     target.parse::<Uri>().ok().filter(|uri| Origin::of(uri).is_some()).ok_or_else(|| {
         HubError::Redirect { url: requested.to_owned(), location: target.to_owned() }
     })

@@ -6,14 +6,49 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The hub cannot be reached, or returns an error.
-    #[error("the hub does not provide {repo}: {source}")]
+    /// A server cannot be reached, or does not respond in time.
+    #[error("cannot request {name} from the hub: {source}; check the connection and HF_ENDPOINT")]
     Api {
         /// The repository or file.
-        repo: String,
+        name: String,
         /// The cause.
         source: Box<ureq::Error>,
     },
+    /// A server does not provide the repository or file.
+    #[error("the hub does not provide {name}: it returns status {status}; {}", remedy(*.status))]
+    Status {
+        /// The repository or file.
+        name: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The connection ends within the body of a response, or the body arrives too slowly.
+    #[error("the hub's response for {name} is interrupted: {source}; try again")]
+    Body {
+        /// The repository or file.
+        name: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The listing is not the JSON of a hub.
+    #[error("the hub's listing of {repo} is invalid: {source}; check HF_ENDPOINT")]
+    Listing {
+        /// The repository.
+        repo: String,
+        /// The line, the column and the reason.
+        source: serde_json::Error,
+    },
+    /// The listing is too large.
+    #[error("the hub's listing of {repo} is larger than {limit} bytes; check HF_ENDPOINT")]
+    ListingTooLarge {
+        /// The repository.
+        repo: String,
+        /// The maximum size in bytes.
+        limit: u64,
+    },
+    /// There is no folder for the cache.
+    #[error("there is no home folder for downloads: set HF_HOME to a folder")]
+    NoHome,
     /// The address of the hub is not an absolute HTTP URL.
     #[error(
         "the hub's address \"{endpoint}\" is not an http:// or https:// URL: check HF_ENDPOINT"
@@ -28,7 +63,7 @@ pub enum HubError {
          check HF_ENDPOINT, this hub cannot be trusted"
     )]
     Malformed {
-        /// The field: `commit`, `entity tag`, `file name`, `SHA-256`.
+        /// The field: `commit`, `file name`, `size`, `SHA-256`, `blob id`.
         field: &'static str,
         /// The value.
         value: String,
@@ -36,12 +71,33 @@ pub enum HubError {
         expected: &'static str,
     },
     /// The hub redirects to a URL that cannot be followed.
-    #[error("the hub redirects {url} to {location:?}, which cannot be followed")]
+    #[error("the hub redirects {url} to {location:?}, which is not an http:// or https:// URL")]
     Redirect {
         /// The requested URL.
         url: String,
-        /// The target of the redirect. Empty if there were too many redirects.
+        /// The target of the redirect. Empty if there is none.
         location: String,
+    },
+    /// The hub redirects too often, possibly in a circle.
+    #[error("the hub redirects {url} more than {limit} times; check HF_ENDPOINT")]
+    TooManyRedirects {
+        /// The requested URL.
+        url: String,
+        /// The maximum number of redirects.
+        limit: usize,
+    },
+    /// The hub returns another range of a file than the requested one.
+    #[error(
+        "the hub returns the range {found:?} of {file}, but byte {from} and all that follow were \
+         requested; run the download again"
+    )]
+    Range {
+        /// The file, below the model's folder.
+        file: String,
+        /// The first requested byte.
+        from: u64,
+        /// The `Content-Range` of the response. Empty if it has none.
+        found: String,
     },
     /// The repository contains no diffusers folder.
     #[error("{repo} contains no diffusers folder with .safetensors files")]
@@ -57,6 +113,19 @@ pub enum HubError {
         /// The file.
         file: String,
     },
+    /// The hub sends a file of another size than the listing promises.
+    #[error(
+        "{file} has {found} bytes, but the hub's listing says {expected}; check HF_ENDPOINT, or \
+         download another revision"
+    )]
+    Size {
+        /// The file, below the model's folder.
+        file: String,
+        /// The size of the response in bytes.
+        found: u64,
+        /// The size in the listing in bytes.
+        expected: u64,
+    },
     /// The connection ended before the file was complete.
     #[error("{file} is incomplete: {found} of {expected} bytes; run the download again to resume")]
     Incomplete {
@@ -69,11 +138,14 @@ pub enum HubError {
     },
     /// The contents of a file differ from the listing.
     #[error(
-        "the SHA-256 of {path} differs from the hub's listing: it was removed, download it again"
+        "the {hash} of {file} differs from the hub's listing: the file was removed, download it \
+         again"
     )]
     Differs {
-        /// The file.
-        path: PathBuf,
+        /// The file, below the model's folder.
+        file: String,
+        /// The kind of the hash: `SHA-256` or `git blob id`.
+        hash: &'static str,
     },
     /// Another process is downloading the same file.
     #[error("another process is downloading {path}: wait for it, then try again")]
@@ -101,5 +173,29 @@ impl HubError {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// Whether another request may succeed.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Api { .. } | Self::Body { .. } | Self::Range { .. } | Self::Incomplete { .. } => {
+                true
+            }
+            // Request timeout, range not satisfiable, too many requests, errors of the server.
+            Self::Status { status, .. } => matches!(status, 408 | 416 | 429 | 500..=599),
+            _ => false,
+        }
+    }
+}
+
+/// What to do about a status of the hub.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        401 | 403 => {
+            "accept the terms on the model's page if it has some, and log in with `hf auth login`"
+        }
+        404 => "check the name and the revision",
+        408 | 429 | 500..=599 => "try again later",
+        _ => "check HF_ENDPOINT",
     }
 }

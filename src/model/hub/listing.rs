@@ -7,7 +7,11 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{HubError, OnBytes, fetch::Fetcher};
+use super::{
+    HubError, OnBytes,
+    digest::{self, Digest},
+    fetch::Fetcher,
+};
 use crate::model::detect::component_names;
 
 /// The files of a download.
@@ -27,10 +31,9 @@ pub struct Listing {
 pub struct RemoteFile {
     /// Its path below the model's folder, with `/` between its parts.
     pub path: String,
-    /// The size in bytes. 0 if the hub does not report it.
+    /// The size in bytes.
     pub bytes: u64,
-    /// 64 hex digits.
-    pub(super) sha256: Option<String>,
+    pub(super) digest: Digest,
 }
 
 impl Listing {
@@ -40,14 +43,17 @@ impl Listing {
         self.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
     }
 
-    /// Downloads the files that are not in the cache yet. Returns the folder with all files.
+    /// Downloads the files that are not in the cache yet. Returns the folder with all files. Files
+    /// in the cache are checked against the listing, and those that differ are downloaded again.
     ///
     /// # Errors
     /// If the connection fails, if a response is invalid, if a file differs from the listing, or if
     /// it cannot be written. Received bytes are kept, and the next call resumes the download.
     pub fn download(&self, on_bytes: &mut OnBytes<'_>) -> Result<PathBuf, HubError> {
+        let mut before: u64 = 0;
         for file in &self.files {
-            self.fetcher.fetch(file, on_bytes)?;
+            self.fetcher.fetch(file, &mut |found| on_bytes(file, before.saturating_add(found)))?;
+            before = before.saturating_add(file.bytes);
         }
         Ok(self.fetcher.snapshot.clone())
     }
@@ -69,9 +75,11 @@ struct Card {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Sibling {
     rfilename: String,
     size: Option<u64>,
+    blob_id: Option<String>,
     lfs: Option<Lfs>,
 }
 
@@ -81,12 +89,19 @@ struct Lfs {
 }
 
 impl Answer {
+    /// # Errors
+    /// [`HubError::Listing`].
+    pub(super) fn parse(repo: &str, json: &[u8]) -> Result<Self, HubError> {
+        serde_json::from_slice(json)
+            .map_err(|source| HubError::Listing { repo: repo.to_owned(), source })
+    }
+
     /// The commit.
     ///
     /// # Errors
     /// [`HubError::Malformed`] if the commit is not a hash.
     pub(super) fn commit(&self) -> Result<String, HubError> {
-        hash("commit", &self.sha)
+        digest::commit(&self.sha)
     }
 
     pub(super) fn licence(&self) -> Option<String> {
@@ -94,78 +109,78 @@ impl Answer {
         card.license_name.clone().or_else(|| card.license.clone())
     }
 
-    /// All files of the repository.
+    /// The files of the repository that `select` returns, of the names of all files.
     ///
     /// # Errors
-    /// [`HubError::Malformed`] if a file name leaves the folder or a SHA-256 is invalid.
-    pub(super) fn into_files(self) -> Result<Vec<RemoteFile>, HubError> {
-        self.siblings.into_iter().map(Sibling::into_file).collect()
+    /// [`HubError::Malformed`] if any file name leaves the folder, or if a selected file has no
+    /// size or no valid hash.
+    pub(super) fn into_files(
+        self,
+        select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
+    ) -> Result<Vec<RemoteFile>, HubError> {
+        let names = self.siblings.iter().map(Sibling::name).collect::<Result<_, _>>()?;
+        let selected = select(names);
+        let siblings = self.siblings.into_iter();
+        siblings.filter(|file| selected.contains(&file.rfilename)).map(Sibling::into_file).collect()
     }
 }
 
 impl Sibling {
-    fn into_file(self) -> Result<RemoteFile, HubError> {
-        if !is_relative(&self.rfilename) {
-            return Err(HubError::Malformed {
-                field: "file name",
-                value: self.rfilename,
-                expected: "a relative path without `..`",
-            });
+    /// The checked name.
+    fn name(&self) -> Result<String, HubError> {
+        if is_relative(&self.rfilename) {
+            return Ok(self.rfilename.clone());
         }
-        let sha256 = match self.lfs {
-            Some(lfs) if !is_hash(&lfs.sha256, &[64]) => {
-                let (field, expected) = ("SHA-256", "64 hex digits");
-                return Err(HubError::Malformed { field, value: lfs.sha256, expected });
-            }
-            lfs => lfs.map(|lfs| lfs.sha256.to_ascii_lowercase()),
+        Err(HubError::Malformed {
+            field: "file name",
+            value: self.rfilename.clone(),
+            expected: "a relative path without `..` and control characters",
+        })
+    }
+
+    fn into_file(self) -> Result<RemoteFile, HubError> {
+        let digest = match self.lfs {
+            Some(lfs) => Digest::sha256(&lfs.sha256),
+            None => Digest::git_blob(&self.blob_id.unwrap_or_default()),
         };
-        Ok(RemoteFile { path: self.rfilename, bytes: self.size.unwrap_or(0), sha256 })
+        let bytes = self.size.ok_or_else(|| HubError::Malformed {
+            field: "size",
+            value: format!("missing for {}", self.rfilename),
+            expected: "a number of bytes",
+        })?;
+        Ok(RemoteFile { path: self.rfilename, bytes, digest: digest? })
     }
-}
-
-/// A commit or entity tag of the hub: SHA-1 or SHA-256 in hex digits, so that it is a safe file name.
-///
-/// # Errors
-/// [`HubError::Malformed`] for any other value.
-pub(super) fn hash(field: &'static str, value: &str) -> Result<String, HubError> {
-    if is_hash(value, &[40, 64]) {
-        return Ok(value.to_ascii_lowercase());
-    }
-    Err(HubError::Malformed { field, value: value.to_owned(), expected: "40 or 64 hex digits" })
-}
-
-fn is_hash(value: &str, lengths: &[usize]) -> bool {
-    lengths.contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a file name stays below the folder that it is joined to, on every system: no `..`, no
-/// root, no drive, no backslash.
+/// root, no drive, no backslash. Control characters would change what a terminal shows.
 fn is_relative(name: &str) -> bool {
     let plain = |part| matches!(part, Component::Normal(_));
     !name.is_empty()
-        && !name.contains(['\\', ':', '\0'])
+        && !name.contains(['\\', ':'])
+        && !name.contains(char::is_control)
         && name.split('/').all(|part| !part.is_empty() && part != ".")
         && Path::new(name).components().all(plain)
 }
 
 /// The files of a diffusers folder that are needed here. Others, such as those of a safety checker,
 /// are left out.
-pub(super) fn model_files(mut files: Vec<RemoteFile>) -> Vec<RemoteFile> {
-    let names: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
+pub(super) fn model_files(mut names: BTreeSet<String>) -> BTreeSet<String> {
     let is_component = |part: &str| component_names().any(|name| name == part);
+    let all = names.clone();
     let needed = |path: &str| match path.split_once('/') {
         None => path == "model_index.json" || path == "README.md" || path.starts_with("LICENSE"),
         Some((part, file)) => {
             // Prefer full precision if both exist; `model.non_ema.safetensors` is for training.
             let has_full_twin = ["fp16", "non_ema"].iter().any(|variant| {
                 let full = path.replace(&format!(".{variant}."), ".");
-                full != path && names.contains(&full)
+                full != path && all.contains(&full)
             });
             let is_data =
                 matches!(file.rsplit_once('.'), Some((_, "safetensors" | "json" | "txt")));
             is_component(part) && !file.contains('/') && is_data && !has_full_twin
         }
     };
-    files.retain(|file| needed(&file.path));
-    files
+    names.retain(|path| needed(path));
+    names
 }

@@ -40,7 +40,7 @@ impl Default for SegmenterModel {
     /// The weights that `illustrate models download --mobile-sam` downloaded, if any.
     fn default() -> Self {
         #[cfg(feature = "hub")]
-        let weights = crate::model::hub::Hub::from_env().mobile_sam();
+        let weights = crate::model::hub::Hub::from_env().ok().and_then(|hub| hub.mobile_sam());
         #[cfg(not(feature = "hub"))]
         let weights = None;
         Self::new(weights)

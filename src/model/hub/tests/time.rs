@@ -1,0 +1,60 @@
+//! Servers that take too long.
+
+use super::*;
+use std::time::{Duration, Instant};
+
+/// Far below the minute of a user, and far above what a slow machine needs.
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_silent_server_ends_with_an_error() {
+    let began = Instant::now();
+    let server = Server::start(|_| Reply::Silence(Vec::new()));
+    let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("silent");
+    assert!(matches!(error, HubError::Api { .. }), "{error}");
+    assert!(error.to_string().contains("timeout"), "{error}");
+
+    let server = Server::start(|_| Reply::Silence(head("200 OK", &[("content-length", "9")])));
+    let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("silent");
+    assert!(matches!(error, HubError::Body { .. }), "{error}");
+
+    let mut fake = Fake::new(&model(b"weights"));
+    fake.faults = vec![Fault::Silence; 4].into();
+    let (_, downloaded) = download(fake);
+    let error = downloaded.expect_err("silent");
+    assert!(matches!(error, HubError::Body { .. }), "{error}");
+    assert!(began.elapsed() < SOON);
+}
+
+#[test]
+fn a_server_that_answers_byte_by_byte_ends_with_an_error() {
+    let began = Instant::now();
+    let pause = Duration::from_millis(20);
+    for start in ["HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n\""] {
+        let server = Server::start(move |_| Reply::Drip(start.as_bytes().to_vec(), pause));
+        let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("slow");
+        assert!(matches!(error, HubError::Api { .. } | HubError::Body { .. }), "{error}");
+    }
+    let mut fake = Fake::new(&model(&[7; 9000]));
+    fake.faults = vec![Fault::Drip; 4].into();
+    let (_, downloaded) = download(fake);
+    let error = downloaded.expect_err("slow").to_string();
+    assert!(error.contains(UNET) && error.contains("bytes arrived in"), "{error}");
+    assert!(began.elapsed() < SOON);
+}
+
+#[test]
+fn a_silent_server_is_asked_again() {
+    let mut fake = Fake::new(&model(&[7; 9000]));
+    fake.faults = [Fault::Silence, Fault::Silence].into();
+    let (_, downloaded) = download(fake);
+    let folder = downloaded.expect("downloaded");
+    assert_eq!(fs::read(folder.join(UNET)).expect("readable"), [7; 9000]);
+}
+
+#[test]
+fn a_listing_without_end_is_refused() {
+    let server = Server::start(|_| Reply::Bytes(response("200 OK", &[], &vec![b' '; 33 << 20])));
+    let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("large");
+    assert!(matches!(error, HubError::ListingTooLarge { limit: 33_554_432, .. }), "{error}");
+}
