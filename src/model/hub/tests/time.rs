@@ -47,7 +47,7 @@ fn a_server_that_answers_byte_by_byte_ends_with_an_error() {
 fn a_silent_server_is_asked_again() {
     let mut fake = Fake::new(&model(&[7; 9000]));
     fake.faults = [Fault::Silence, Fault::Silence].into();
-    let (_, downloaded) = download(fake);
+    let (_cache, downloaded) = download(fake);
     let folder = downloaded.expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), [7; 9000]);
 }
