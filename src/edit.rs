@@ -10,6 +10,7 @@
 //! 4. After sampling, [`composite()`] matches the result to the surrounding colours and blends it
 //!    into the picture. Pixels where the blend mask is 0 do not change at all.
 
+mod alpha;
 mod composite;
 mod crop;
 mod error;
@@ -19,6 +20,7 @@ mod plan;
 mod prompts;
 mod regions;
 
+pub use alpha::{AlphaPlane, alpha_after};
 pub use composite::composite;
 pub use crop::{Crop, Grid};
 pub use error::EditError;

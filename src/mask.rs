@@ -12,6 +12,7 @@ pub mod objects;
 pub mod sam;
 mod shapes;
 pub(crate) mod text;
+mod visible;
 
 use std::{fmt, io, sync::Arc};
 
@@ -23,6 +24,7 @@ use imageproc::region_labelling::{Connectivity, connected_components};
 use serde::{Deserialize, Serialize};
 
 pub use brush::Brush;
+pub(crate) use visible::over_grey;
 
 /// The selected pixels of a picture: 255 is fully selected, 0 is not selected.
 ///

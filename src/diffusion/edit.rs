@@ -5,7 +5,7 @@
 //! ([`Differential`](super::hooks::Differential)). [`crate::edit`] plans the crop and composites the
 //! result.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use image::{Rgb32FImage, RgbaImage};
 
 use super::{
@@ -20,7 +20,8 @@ use super::{
 use crate::{
     control::Control,
     edit::{
-        Crop, EditError, EditPlan, LatentRegions, PartPrompts, composite, init_image, part_prompts,
+        Crop, EditError, EditPlan, LatentRegions, PartPrompts, alpha_after, composite, init_image,
+        part_prompts,
     },
     mask::Area,
     recipe::{MAX_SIDE, Part, ResolvedSampler, Size},
@@ -123,11 +124,13 @@ impl Model {
         let latents =
             sample(inputs, &mut with_hooks(Some(&mut differential), hooks, &mut preview))?;
 
-        let sampled = pixels::rgb32f(&self.parts.autoencoder.decode(&latents, interrupt)?)?;
+        let sampled = pixels::rgb32f(&self.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
         let columns = regions.area().width;
         let untouched = |x, y| !denoised[(y / scale * columns + x / scale) as usize];
-        let image = composite(&request.picture, &crop, &plan.blend_mask, &sampled, untouched);
+        let (picture, mask) = (&request.picture, &plan.blend_mask);
+        let alpha = alpha_after(picture, &crop, &plan, &request.parts);
+        let image = composite(picture, &crop, mask, &sampled, untouched, alpha.as_ref());
         if !hooks.is_empty() {
             let tensor = pixels::tensor_from_rgba(&image, &self.parts.device)?;
             for hook in hooks {
@@ -143,7 +146,7 @@ impl Model {
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
         let image = pixels::tensor_from_rgb32f(image, &self.parts.device)?;
-        Ok(self.parts.autoencoder.encode(&image, interrupt)?.to_dtype(DType::F32)?)
+        self.encode(&image, interrupt)
     }
 
     /// The noise of the crop: the picture's noise, except where a part with its own seed is

@@ -107,4 +107,10 @@ pub enum DrawError {
          the guidance scale"
     )]
     NotFinite,
+    /// The autoencoder's output has values that are not finite, although its input has none.
+    #[error(
+        "the autoencoder produced values that are not finite (NaN or infinite): its weights are damaged or overflow; \
+         use other weights of the `vae`"
+    )]
+    Autoencoder,
 }

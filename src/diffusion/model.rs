@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use image::RgbaImage;
 
 use super::{
-    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawRequest, Interrupt, Noise,
+    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt, Noise,
     SampleInputs, StepHook, TextEncoder,
     guide::{GuidanceScale, Guide, Unguided},
     hooks::{LatentColours, Preview, Surroundings},
@@ -117,7 +117,7 @@ impl Model {
         };
         let latents = sample(inputs, &mut with_hooks(None, hooks, &mut preview))?;
 
-        let decoded = self.parts.autoencoder.decode(&latents, interrupt)?;
+        let decoded = self.decode(&latents, interrupt)?;
         let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
         for hook in hooks {
             hook.finished(&image)?;
@@ -131,6 +131,26 @@ impl Model {
         sampler: &ResolvedSampler,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
         Ok(scheduler::build(&sampler.scheduler, &self.parts.scheduler, sampler.steps)?)
+    }
+
+    /// Decodes latents to a picture.
+    pub(super) fn decode(
+        &self,
+        latents: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        let decoded = self.parts.autoencoder.decode(latents, interrupt)?;
+        if is_finite(&decoded)? { Ok(decoded) } else { Err(DrawError::Autoencoder.into()) }
+    }
+
+    /// Encodes a picture, (1, 3, height, width), to latents.
+    pub(super) fn encode(
+        &self,
+        image: &Tensor,
+        interrupt: &Interrupt,
+    ) -> Result<Tensor, DiffusionError> {
+        let latents = self.parts.autoencoder.encode(image, interrupt)?.to_dtype(DType::F32)?;
+        if is_finite(&latents)? { Ok(latents) } else { Err(DrawError::Autoencoder.into()) }
     }
 
     /// Encodes a prompt, or returns it from the cache.
@@ -165,6 +185,12 @@ impl Model {
             Noise::Latents(latents) => latents.to_dtype(DType::F32)?.to_device(device)?,
         })
     }
+}
+
+/// Whether no value is NaN or infinite.
+fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+    // A value that is not finite becomes NaN, and NaN stays NaN in a sum.
+    Ok((tensor * 0.0)?.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()? == 0.0)
 }
 
 /// The hooks of one drawing: an optional internal hook, the caller's hooks, then the preview.

@@ -2,7 +2,7 @@
 
 use image::{Rgb, Rgb32FImage, RgbaImage};
 
-use super::{Crop, infill};
+use super::{AlphaPlane, Crop, infill};
 use crate::mask::Mask;
 
 /// Blends `sampled`, the decoded crop with RGB values in -1..=1, into `picture`.
@@ -11,7 +11,8 @@ use crate::mask::Mask;
 /// original values. The difference is the decoder's error. It is extrapolated into the sampled
 /// pixels and subtracted there, which removes the seam.
 ///
-/// Where `blend_mask` is 0, the result equals `picture` exactly. The alpha channel never changes.
+/// Where `blend_mask` is 0, the result equals `picture` exactly. Elsewhere its alpha is that of `alpha`, the alpha of the
+/// crop after the edit, or 1 if there is none.
 #[must_use]
 pub fn composite(
     picture: &RgbaImage,
@@ -19,6 +20,7 @@ pub fn composite(
     blend_mask: &Mask,
     sampled: &Rgb32FImage,
     untouched: impl Fn(u32, u32) -> bool,
+    alpha: Option<&AlphaPlane>,
 ) -> RgbaImage {
     let (area, mut picture) = (crop.area(), picture.clone());
     let errors = Rgb32FImage::from_fn(area.width, area.height, |x, y| {
@@ -36,14 +38,28 @@ pub fn composite(
             }
             let (colour, error) = (sampled.get_pixel(x, y).0, errors.get_pixel(x, y).0);
             let pixel = &mut picture.get_pixel_mut(column, row).0;
+            let after = alpha.map_or(1.0, |alpha| alpha.get_pixel(x, y).0[0]);
+            let opacity = share_of_new(f32::from(pixel[3]) / 255.0, after, opacity);
             for (channel, value) in pixel.iter_mut().take(3).enumerate() {
                 let new = ((colour[channel] + error[channel]).clamp(-1.0, 1.0) + 1.0) * 127.5;
                 *value =
                     (f32::from(*value) * (1.0 - opacity) + new * opacity).round_ties_even() as u8;
             }
+            pixel[3] = (after * 255.0).round_ties_even() as u8;
         }
     }
     picture
+}
+
+/// The share of the new colour in a pixel whose alpha changes from `before` to `after`, as in compositing with
+/// premultiplied alpha (Porter and Duff 1984). 0 if nothing of the pixel is visible afterwards.
+fn share_of_new(before: f32, after: f32, opacity: f32) -> f32 {
+    if before == 1.0 && after == 1.0 {
+        return opacity;
+    }
+    let old = before * (1.0 - opacity);
+    let new = (after - old).max(0.0);
+    if old + new > 0.0 { new / (old + new) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -55,14 +71,14 @@ mod tests {
 
     #[test]
     fn a_constant_decoder_error_is_removed_and_pixels_outside_the_mask_are_unchanged() {
-        let picture =
-            RgbaImage::from_fn(16, 8, |x, y| Rgba([x as u8 * 7, y as u8 * 9, 50, x as u8]));
+        let picture = RgbaImage::from_fn(16, 8, |x, y| Rgba([x as u8 * 7, y as u8 * 9, 50, 255]));
         let crop = Crop::new(&picture, Area { x: 4, y: 0, width: 12, height: 8 });
         let mask = Mask::rectangle(16, 8, Area { x: 8, y: 2, width: 3, height: 4 });
         // Sampling returns the crop itself, 0.25 too bright everywhere.
         let mut sampled = crop.pixels().clone();
         sampled.iter_mut().for_each(|value| *value += 0.25);
-        let result = composite(&picture, &crop, &mask, &sampled, |x, _| !(3..=8).contains(&x));
+        let result =
+            composite(&picture, &crop, &mask, &sampled, |x, _| !(3..=8).contains(&x), None);
         for (x, y, pixel) in picture.enumerate_pixels() {
             let found = result.get_pixel(x, y);
             if mask.at(x, y) == 0 {

@@ -3,7 +3,7 @@
 use image::{Rgb, Rgb32FImage, RgbaImage};
 use serde::{Deserialize, Serialize};
 
-use super::EditError;
+use super::{EditError, infill::weighted_infill};
 use crate::{
     mask::{Area, Mask},
     recipe::Size,
@@ -42,7 +42,8 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// Cuts `area` out of `picture`.
+    /// Cuts `area` out of `picture`. Where the picture is transparent, the visible colours around continue, so that
+    /// the colours of fully transparent pixels do not matter.
     #[must_use]
     pub fn new(picture: &RgbaImage, area: Area) -> Self {
         let inside = (picture.width() - area.x, picture.height() - area.y);
@@ -53,6 +54,13 @@ impl Crop {
             let [r, g, b, _] = picture.get_pixel(column, row).0;
             Rgb([r, g, b].map(|value| f32::from(value) / 127.5 - 1.0))
         });
+        let alpha = |x, y| {
+            let (column, row) = crop.position_in_picture(x, y);
+            picture.get_pixel(column, row).0[3]
+        };
+        if crop.pixels.enumerate_pixels().any(|(x, y, _)| alpha(x, y) < u8::MAX) {
+            crop.pixels = weighted_infill(&crop.pixels, |x, y| f32::from(alpha(x, y)) / 255.0);
+        }
         crop
     }
 

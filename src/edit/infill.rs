@@ -10,9 +10,17 @@ use image::Rgb32FImage;
 /// result is black.
 #[must_use]
 pub fn infill(picture: &Rgb32FImage, known: impl Fn(u32, u32) -> bool) -> Rgb32FImage {
-    let weights = picture.enumerate_pixels().map(|(x, y, _)| f32::from(known(x, y))).collect();
-    let level = Level { colours: picture.clone(), weights };
-    level.filled().colours
+    weighted_infill(picture, |x, y| f32::from(known(x, y)))
+}
+
+/// As [`infill`], but each pixel is known in part: `weight` is in 0..=1, and the rest of a pixel comes from the pixels
+/// around it.
+pub(super) fn weighted_infill(
+    picture: &Rgb32FImage,
+    weight: impl Fn(u32, u32) -> f32,
+) -> Rgb32FImage {
+    let weights = picture.enumerate_pixels().map(|(x, y, _)| weight(x, y)).collect();
+    Level { colours: picture.clone(), weights }.filled().colours
 }
 
 /// One level of the pyramid: colours, and the weight of each pixel in 0..=1.

@@ -2,10 +2,11 @@
 
 use image::{GrayImage, Luma, RgbaImage};
 
-use super::{Mask, label_regions};
+use super::{Mask, label_regions, visible::premultiplied};
 
 impl Mask {
-    /// Selects the pixels whose channels all differ by at most `tolerance` from those of the pixel at `at`.
+    /// Selects the pixels whose channels all differ by at most `tolerance` from those of the pixel at `at`. Colours
+    /// count in proportion to their alpha.
     ///
     /// With `connected`, selects only the connected region around `at`. Selects nothing if `at` lies outside the
     /// picture.
@@ -20,9 +21,10 @@ impl Mask {
         let Some(colour) = picture.get_pixel_checked(at.0, at.1) else {
             return Self::empty(width, height);
         };
+        let colour = premultiplied(*colour);
         let matching = GrayImage::from_fn(width, height, |x, y| {
-            let channels = picture.get_pixel(x, y).0.into_iter().zip(colour.0);
-            Luma([u8::from(channels.into_iter().all(|(a, b)| a.abs_diff(b) <= tolerance))])
+            let mut channels = premultiplied(*picture.get_pixel(x, y)).into_iter().zip(colour);
+            Luma([u8::from(channels.all(|(a, b)| a.abs_diff(b) <= tolerance))])
         });
         let regions = label_regions(&matching);
         let start = regions.get_pixel(at.0, at.1).0[0];

@@ -11,7 +11,7 @@ mod tree;
 
 use image::{GrayImage, Luma, RgbaImage, imageops};
 
-use super::{Area, Mask, label_regions};
+use super::{Area, Mask, label_regions, over_grey};
 use tree::{Node, Tree};
 
 /// The approximate number of pixels in a superpixel.
@@ -60,14 +60,14 @@ impl Objects {
     /// Detects the objects of a picture.
     #[must_use]
     pub fn detect(picture: &RgbaImage) -> Self {
-        let size = picture.dimensions();
+        let (size, picture) = (picture.dimensions(), over_grey(picture));
         let shrink = f64::from(LONGEST_SIDE) / f64::from(size.0.max(size.1).max(1));
         let resized = if shrink < 1.0 {
             let side = |side: u32| ((f64::from(side) * shrink).round() as u32).max(1);
             let (width, height) = (side(size.0), side(size.1));
-            imageops::resize(picture, width, height, imageops::FilterType::Triangle)
+            imageops::resize(&*picture, width, height, imageops::FilterType::Triangle)
         } else {
-            picture.clone()
+            picture.into_owned()
         };
         let (width, height) = resized.dimensions();
         let colours = lab(&resized);

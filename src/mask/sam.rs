@@ -16,7 +16,7 @@ use candle_transformers::models::segment_anything::{
 };
 use image::{RgbaImage, imageops};
 
-use super::{Mask, objects::SelectionPrompt};
+use super::{Mask, objects::SelectionPrompt, over_grey};
 use prompt::PromptEncoder;
 
 /// Width and height of the encoder's input in pixels. The shorter side is padded.
@@ -106,7 +106,8 @@ impl Sam {
     pub fn embed(&self, picture: &RgbaImage) -> Result<Embedding, SamError> {
         let size = picture.dimensions();
         let (width, height) = input_size(size);
-        let resized = imageops::resize(picture, width, height, imageops::FilterType::Triangle);
+        let picture = over_grey(picture);
+        let resized = imageops::resize(&*picture, width, height, imageops::FilterType::Triangle);
         let mut pixels = vec![0.0_f32; 3 * SIDE * SIDE];
         for (x, y, pixel) in resized.enumerate_pixels() {
             for channel in 0..3 {

@@ -11,6 +11,7 @@ mod outputs;
 mod plan;
 mod render;
 mod shown_edits;
+mod sprites;
 
 use std::{
     collections::BTreeMap,

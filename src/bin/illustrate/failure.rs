@@ -136,6 +136,19 @@ pub(crate) enum Failure {
         /// The cause.
         source: bevy_illustrator::art::picture_file::PictureError,
     },
+    /// The picture was resized after it was drawn.
+    #[error(
+        "{path} has {}x{} pixels, but its recipe draws {}x{}: it was resized after it was drawn",
+        .was.0, .was.1, .is.0, .is.1
+    )]
+    OtherSize {
+        /// The file.
+        path: PathBuf,
+        /// Width and height of the file.
+        was: (u32, u32),
+        /// Width and height of the redrawn picture.
+        is: (u32, u32),
+    },
     /// The parent of an edited picture is missing.
     #[error("{path} is an edit, and its parent was not found; give it with --parent FILE.png")]
     NoParent {

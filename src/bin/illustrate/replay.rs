@@ -87,6 +87,10 @@ impl Replay {
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
         let png = png(&now, Some(&provenance), &inputs.blobs);
         out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
+        let (was, is) = (before.dimensions(), now.dimensions());
+        if was != is {
+            return Err(Failure::OtherSize { path: self.picture.clone(), was, is });
+        }
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
         let replayed = Replayed { file, same_model, differing, took_ms };

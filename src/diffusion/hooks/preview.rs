@@ -6,7 +6,7 @@ use image::{RgbImage, RgbaImage, imageops};
 use crate::{
     control::{Control, Interrupt, Step},
     diffusion::{Autoencoder, DiffusionError, State, StepHook, noise::noise, pixels},
-    mask::Area,
+    mask::{Area, over_grey},
 };
 
 /// Patches along each side of the latents used for the fit.
@@ -35,12 +35,12 @@ pub struct PreviewBase {
 }
 
 impl PreviewBase {
-    /// Shrinks `picture` to one pixel per latent of `scale` by `scale` pixels. `crop` is the sampled area of the
+    /// Shrinks `picture`, over grey where it is transparent, to one pixel per latent of `scale` by `scale` pixels. `crop` is the sampled area of the
     /// picture, and `changed` the area in it that may change, both in pixels.
     #[must_use]
     pub fn new(picture: &RgbaImage, crop: Area, changed: Area, scale: u32) -> Self {
-        let (width, height) = picture.dimensions();
-        let small = imageops::thumbnail(picture, width.div_ceil(scale), height.div_ceil(scale));
+        let ((width, height), picture) = (picture.dimensions(), over_grey(picture));
+        let small = imageops::thumbnail(&*picture, width.div_ceil(scale), height.div_ceil(scale));
         let small = image::DynamicImage::ImageRgba8(small).into_rgb8();
         Self { small, changed, origin: (crop.x / scale, crop.y / scale) }
     }
