@@ -167,6 +167,7 @@ pub mod model;
 pub mod ops;
 #[cfg(feature = "panel")]
 pub mod panel;
+pub mod picture;
 pub mod project;
 pub mod recipe;
 pub mod story;

@@ -23,6 +23,8 @@ use image::{
 use imageproc::region_labelling::{Connectivity, connected_components};
 use serde::{Deserialize, Serialize};
 
+use crate::picture::{self, DecodeError};
+
 pub use brush::Brush;
 pub(crate) use visible::over_grey;
 
@@ -74,6 +76,9 @@ pub enum MaskError {
         /// Width and height of the picture.
         picture: (u32, u32),
     },
+    /// The mask has too many pixels.
+    #[error("{0}")]
+    TooLarge(DecodeError),
     /// The bytes are not a readable PNG.
     #[error("not a readable mask: {0}; save it as a grey PNG, white where the picture may change")]
     Png(#[from] image::ImageError),
@@ -102,7 +107,7 @@ impl Mask {
     /// # Errors
     /// If the bytes are not a readable PNG.
     pub fn from_png(bytes: &[u8]) -> Result<Self, MaskError> {
-        let image = image::load_from_memory_with_format(bytes, ImageFormat::Png)?;
+        let image = picture::decode(bytes)?;
         let grey = image.to_luma_alpha8();
         Ok(Self::from_fn(grey.width(), grey.height(), |x, y| {
             let [lightness, opacity] = grey.get_pixel(x, y).0.map(u16::from);
@@ -232,6 +237,15 @@ impl Mask {
     pub fn check_size(&self, picture: (u32, u32)) -> Result<(), MaskError> {
         let mask = self.size();
         if mask == picture { Ok(()) } else { Err(MaskError::Size { mask, picture }) }
+    }
+}
+
+impl From<DecodeError> for MaskError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Png(error) => Self::Png(error),
+            error @ DecodeError::TooLarge { .. } => Self::TooLarge(error),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use image::{ImageFormat, RgbaImage};
 use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
     diffusion::scheduler,
+    picture::Metadata,
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
 };
 
@@ -171,6 +172,12 @@ fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> 
         return Err(PictureError::Truncated);
     }
     Ok(reader)
+}
+
+/// The metadata of a PNG that an edited copy keeps. What this program writes itself is left out.
+#[must_use]
+pub fn metadata(png: &[u8]) -> Metadata {
+    Metadata::read(png).without_texts(&[KEYWORD, BLOBS, PARAMETERS])
 }
 
 /// Reads the pixels of a picture file.

@@ -73,7 +73,7 @@ mod tests {
             let select = |picture: &RgbaImage| Objects::detect(picture).select(&prompt);
             assert_eq!(select(&striped), select(&plain), "{at:?}");
         }
-        assert_eq!(over_grey(&plain).get_pixel(24, 9).0, [164, 84, 79, 255]);
+        assert_eq!(over_grey(&plain).get_pixel(24, 10).0, [164, 84, 79, 255]);
         assert_eq!(over_grey(&plain).get_pixel(0, 0).0, [128, 128, 128, 255]);
     }
 }

@@ -17,12 +17,15 @@ use std::{
     sync::Arc,
 };
 
-use image::ImageFormat;
+use image::RgbaImage;
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
 use super::{EditKind, Part, PartEdit, Scribble};
-use crate::mask::{Area, Mask, MaskError};
+use crate::{
+    mask::{Area, Mask, MaskError},
+    picture::{self, DecodeError},
+};
 
 /// An edit file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -125,6 +128,28 @@ pub enum EditFileError {
         /// The reason.
         source: image::ImageError,
     },
+    /// A scribble has too many pixels.
+    #[error("{path}: {source}")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: DecodeError,
+    },
+    /// A mask has no values but 0 and 1, so that the edit would be invisible.
+    #[error("the mask {path} has no values but 0 and 1, and 255 is white: multiply them by 255")]
+    ZeroAndOne {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a picture in colour with transparent pixels. Whether these are to change is unclear.
+    #[error(
+        "{path} is a picture with transparent pixels, not a mask: save a grey PNG, white where the picture may change"
+    )]
+    Hole {
+        /// The file.
+        path: PathBuf,
+    },
     /// A part has neither a mask nor a scribble.
     #[error("part `{part}` has neither a mask nor a scribble: add one of them")]
     NoMask {
@@ -210,13 +235,33 @@ fn bytes(path: &Path) -> Result<Vec<u8>, EditFileError> {
 
 fn mask(path: &Path) -> Result<Mask, EditFileError> {
     let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
-    Mask::from_png(&bytes(path)?).map_err(wrong)
+    let bytes = bytes(path)?;
+    let mask = Mask::from_png(&bytes).map_err(wrong)?;
+    if mask.values().iter().max() == Some(&1) {
+        return Err(EditFileError::ZeroAndOne { path: path.to_owned() });
+    }
+    let image = picture::decode(&bytes).map_err(|error| wrong(error.into()))?;
+    if image.color().has_alpha() && has_hole(&image.into_rgba8()) {
+        return Err(EditFileError::Hole { path: path.to_owned() });
+    }
+    Ok(mask)
+}
+
+/// Whether some pixels are transparent and others have a colour. White on transparent is a mask.
+fn has_hole(image: &RgbaImage) -> bool {
+    let is_colourful = |[r, g, b, alpha]: [u8; 4]| alpha > 0 && (r != g || g != b);
+    image.pixels().any(|pixel| pixel.0[3] == 0) && image.pixels().any(|pixel| is_colourful(pixel.0))
 }
 
 fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
-    let wrong = |source| EditFileError::Scribble { path: path.to_owned(), source };
-    let image = image::load_from_memory_with_format(&bytes(path)?, ImageFormat::Png);
-    Ok(Scribble(Arc::new(image.map_err(wrong)?.into_rgba8())))
+    let path_buf = || path.to_owned();
+    let image = picture::decode(&bytes(path)?).map_err(|error| match error {
+        DecodeError::Png(source) => EditFileError::Scribble { path: path_buf(), source },
+        source @ DecodeError::TooLarge { .. } => {
+            EditFileError::TooLarge { path: path_buf(), source }
+        }
+    })?;
+    Ok(Scribble(Arc::new(image.into_rgba8())))
 }
 
 #[cfg(test)]

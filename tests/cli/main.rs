@@ -8,6 +8,7 @@ mod edit;
 mod models;
 #[cfg(unix)]
 mod outputs;
+mod pictures;
 mod plan;
 mod render;
 mod shown_edits;

@@ -13,6 +13,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
     generator::ModelCard,
+    picture::Metadata,
     recipe::{Recipe, Sampler, Size},
 };
 use serde::Serialize;
@@ -101,7 +102,7 @@ impl Draw {
 
         let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
-        let png = png(&image, provenance, &BTreeMap::new());
+        let png = png(&image, provenance, &BTreeMap::new(), &Metadata::default());
         picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         if let Some(dump) = dump {
             dump.finish(&trace.to_safetensors()?)?;

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    files::{latents, picture, png},
+    files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
     output::{OutputFile, lossy_path, print, print_json},
     progress::step_bar,
@@ -83,7 +83,11 @@ impl Edit {
             Ok((OutputFile::create_png(&numbered(&self.out, take))?, dump.transpose()?))
         };
         let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
-        let image = picture(&self.picture)?;
+        let Picture { image, metadata } = picture(&self.picture)?;
+        if metadata.has_lost_profile() {
+            let path = self.picture.display();
+            log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
+        }
         let file = EditFile::read(&self.edit)?;
         let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")))?;
         let edit = PictureEdit {
@@ -146,7 +150,8 @@ impl Edit {
             let image = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
             bar.finish_and_clear();
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
-            let png = png(&image, self.noise.is_none().then_some(&provenance), &inputs.blobs);
+            let provenance_if_whole = self.noise.is_none().then_some(&provenance);
+            let png = png(&image, provenance_if_whole, &inputs.blobs, &metadata);
             out.finish(&png.map_err(Failure::file("write", &file))?)?;
             if let Some(dump) = dump {
                 dump.finish(&trace.to_safetensors()?)?;

@@ -7,6 +7,7 @@ use bevy_illustrator::{
     diffusion::DiffusionError,
     generator::GenerateError,
     mask::sam::SamError,
+    picture::DecodeError,
     project::ProjectError,
     story::{check::StoryFault, format::StoryError},
 };
@@ -91,7 +92,15 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: image::ImageError,
+        source: DecodeError,
+    },
+    /// A picture has too many pixels.
+    #[error("{path}: {source}")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large it is.
+        source: DecodeError,
     },
     /// The picture has more bits per channel than an edit preserves.
     #[error("{path} has {bits} bits per channel; save it with 8")]

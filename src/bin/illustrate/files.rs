@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use bevy_illustrator::{
     art::{Provenance, picture_file},
+    picture::{self, DecodeError, Metadata},
     recipe::{Blob, BlobId},
 };
 
@@ -12,33 +13,45 @@ use image::{ImageFormat, RgbaImage};
 
 use crate::failure::Failure;
 
+/// A picture of another program, or of this one.
+pub(crate) struct Picture {
+    pub(crate) image: RgbaImage,
+    /// What an edited copy keeps.
+    pub(crate) metadata: Metadata,
+}
+
 /// Reads an 8-bit PNG.
-pub(crate) fn picture(path: &Path) -> Result<RgbaImage, Failure> {
+pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
-    let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png);
-    let unreadable = |source| Failure::Picture { path: path.to_path_buf(), source };
-    let image = image.map_err(unreadable)?;
+    let image = picture::decode(&bytes).map_err(|error| match error {
+        DecodeError::TooLarge { .. } => {
+            Failure::TooLarge { path: path.to_path_buf(), source: error }
+        }
+        source => Failure::Picture { path: path.to_path_buf(), source },
+    })?;
     // Rounding to 8 bits would change pixels that an edit must not touch.
     let bits = image.color().bits_per_pixel() / u16::from(image.color().channel_count());
     if bits > 8 {
         return Err(Failure::Bits { path: path.to_path_buf(), bits });
     }
-    Ok(image.into_rgba8())
+    Ok(Picture { image: image.into_rgba8(), metadata: picture_file::metadata(&bytes) })
 }
 
 /// Encodes a picture as PNG, with its provenance if it has one, and the masks and scribbles of its edit. Pictures drawn
-/// from a noise file have no provenance, because a recipe does not contain the noise.
+/// from a noise file have no provenance, because a recipe does not contain the noise. `metadata` is that of the picture
+/// before the edit.
 pub(crate) fn png(
     image: &RgbaImage,
     provenance: Option<&Provenance>,
     blobs: &BTreeMap<BlobId, Blob>,
+    metadata: &Metadata,
 ) -> io::Result<Vec<u8>> {
     let Some(provenance) = provenance else {
         let mut bytes = io::Cursor::new(Vec::new());
         image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
-        return Ok(bytes.into_inner());
+        return Ok(metadata.insert_into(bytes.into_inner()));
     };
-    picture_file::encode(image, provenance, blobs)
+    Ok(metadata.insert_into(picture_file::encode(image, provenance, blobs)?))
 }
 
 /// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.

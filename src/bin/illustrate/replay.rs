@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    files::{picture, png},
+    files::{Picture, picture, png},
     options::{DeviceOption, check_model},
     output::{OutputFile, lossy_path, print, print_json},
     progress::step_bar,
@@ -57,7 +57,7 @@ struct Replayed<'a> {
 impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let out = OutputFile::create_png(&self.out)?;
-        let before = picture(&self.picture)?;
+        let Picture { image: before, metadata } = picture(&self.picture)?;
         let (from, blobs) = picture_file::provenance_with_blobs(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;
         let parent = self.parent(&from)?;
@@ -85,7 +85,7 @@ impl Replay {
 
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
-        let png = png(&now, Some(&provenance), &inputs.blobs);
+        let png = png(&now, Some(&provenance), &inputs.blobs, &metadata);
         out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         let (was, is) = (before.dimensions(), now.dimensions());
         if was != is {
@@ -103,7 +103,7 @@ impl Replay {
         let find = |take: &TakeId| find_take(&self.picture, take);
         let file = self.parent.clone().or_else(|| edit.parent.as_ref().and_then(find));
         let file = file.ok_or_else(|| Failure::NoParent { path: self.picture.clone() })?;
-        picture(&file).map(Some)
+        Ok(Some(picture(&file)?.image))
     }
 
     /// The masks and scribbles of an edit: those in the file, and the others from the art folder.

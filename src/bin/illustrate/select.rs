@@ -44,7 +44,7 @@ pub(crate) struct Select {
 impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let out = OutputFile::create_png(&self.out)?;
-        let image = picture(&self.picture)?;
+        let image = picture(&self.picture)?.image;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
         for &(x, y) in self.point.iter().chain(&self.not).chain(&corners) {
