@@ -55,6 +55,14 @@ pub enum ModelError {
         /// The file.
         file: String,
     },
+    /// A file is a Git LFS pointer.
+    #[error(
+        "{file} is a Git LFS pointer, not the file itself: run `git lfs pull` in the model's folder"
+    )]
+    LfsPointer {
+        /// The file.
+        file: String,
+    },
     /// A weight file is not a complete safetensors file.
     #[error("{file} is not a complete safetensors file: {source}")]
     Weights {

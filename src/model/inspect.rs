@@ -98,6 +98,20 @@ pub enum Obstacle {
     /// A file cannot be read, or has an unsupported value.
     #[error("{0}")]
     Refused(String),
+    /// A file is a Git LFS pointer.
+    #[error(
+        "{file} is a Git LFS pointer, not the file itself: run `git lfs pull` in the model's folder"
+    )]
+    LfsPointer {
+        /// The file.
+        file: String,
+    },
+    /// The folder is not a model, but contains one.
+    #[error("this folder has no model_index.json, but {found} has one: choose that folder")]
+    FolderAbove {
+        /// The folder of the model.
+        found: String,
+    },
     /// The weights are only available as a pickle.
     #[error(
         "{file} is a pickle, which can run arbitrary code when loaded, so it is never opened: get the model as .safetensors, or convert it in an environment where you trust it"
@@ -172,12 +186,12 @@ impl Inspection {
         self.obstacles.is_empty()
     }
 
-    fn no_model(why: impl Into<String>) -> Self {
+    fn no_model(obstacle: Obstacle) -> Self {
         Self {
             kind: ModelKind::NoModel,
             parts: Vec::new(),
             licence: None,
-            obstacles: vec![Obstacle::NoModel(why.into())],
+            obstacles: vec![obstacle],
         }
     }
 }

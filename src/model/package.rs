@@ -15,6 +15,7 @@ use crate::control::Interrupt;
 
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
+pub(super) use folder::model_below;
 pub use mapped::MappedPackage;
 
 /// The file that lists the components of a model.

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, io::Read};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Metadata;
 
-use super::ModelError;
+use super::{ModelError, lfs};
 
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
@@ -62,6 +62,9 @@ pub enum HeaderError {
     /// The file is a pickle, alone or in PyTorch's archive.
     #[error("it is a pickle, which can run code when it is loaded")]
     Pickle,
+    /// The file is a Git LFS pointer.
+    #[error("it is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder")]
+    LfsPointer,
     /// The file ends within its header.
     #[error("it is truncated within its header ({bytes} bytes): download it again")]
     CutOffHeader {
@@ -112,8 +115,13 @@ impl TensorHeader {
         if is_pickle(&length) {
             return Err(HeaderError::Pickle);
         }
+        let mut first = length.to_vec();
         let length = u64::from_le_bytes(length);
         if length > MAX_HEADER_BYTES {
+            file.take(lfs::FIRST_BYTES as u64).read_to_end(&mut first).map_err(cut_off)?;
+            if lfs::is_pointer(&first) {
+                return Err(HeaderError::LfsPointer);
+            }
             return Err(HeaderError::HeaderTooLong { claimed: length });
         }
         let start = LENGTH_BYTES + length;

@@ -8,7 +8,7 @@ use super::{Inspection, ModelKind, Obstacle, Part, TensorHeader};
 use crate::model::{
     FolderPackage, ModelError, Package,
     detect::{self, Index},
-    package::{INDEX, config_file},
+    package::{INDEX, config_file, model_below},
 };
 
 const UNKNOWN_CLASS: &str = "of unknown class";
@@ -21,7 +21,10 @@ pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
     } else if package.has("config.json") {
         inspector.component()?
     } else {
-        return Ok(Inspection::no_model("this folder has no model_index.json"));
+        return Ok(Inspection::no_model(match model_below(folder) {
+            Some(found) => Obstacle::FolderAbove { found: found.display().to_string() },
+            None => Obstacle::NoModel("this folder has no model_index.json".to_owned()),
+        }));
     };
     let obstacles = inspector.obstacles;
     Ok(Inspection { kind, parts, licence: package.licence(), obstacles })
@@ -133,6 +136,7 @@ impl Inspector<'_> {
                 let file = file.to_owned();
                 self.obstacles.push(match error {
                     super::HeaderError::Pickle => Obstacle::Pickle { file },
+                    super::HeaderError::LfsPointer => Obstacle::LfsPointer { file },
                     error => Obstacle::Broken { file, error },
                 });
             }
@@ -149,6 +153,7 @@ impl Inspector<'_> {
         self.obstacles.push(match error {
             ModelError::Missing { file, .. } => Obstacle::Missing { file: self.relative(&file) },
             ModelError::Pickle { file } => Obstacle::Pickle { file: self.relative(&file) },
+            ModelError::LfsPointer { file } => Obstacle::LfsPointer { file: self.relative(&file) },
             error => Obstacle::Refused(error.to_string().replace(&self.prefix(), "")),
         });
         None

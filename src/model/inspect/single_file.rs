@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
+use crate::model::lfs;
 
 /// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
@@ -27,7 +28,10 @@ pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
             one(part, ModelKind::Pickle, Some(Obstacle::Pickle { file }))
         }
         Format::Safetensors => safetensors(path, part)?,
-        Format::Other(what) => Inspection::no_model(format!("{} is {what}", part.name)),
+        Format::LfsPointer => Inspection::no_model(Obstacle::LfsPointer { file: part.name }),
+        Format::Other(what) => {
+            Inspection::no_model(Obstacle::NoModel(format!("{} is {what}", part.name)))
+        }
     })
 }
 
@@ -37,6 +41,7 @@ enum Format {
     Gguf { version: u32, tensors: u64 },
     Pickle,
     Safetensors,
+    LfsPointer,
     Other(&'static str),
 }
 
@@ -45,6 +50,9 @@ impl Format {
         let has_extension = |names: &[&str]| {
             extension.is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
         };
+        if lfs::is_pointer(first) {
+            return Self::LfsPointer;
+        }
         if let Some(rest) = first.strip_prefix(b"GGUF") {
             return Self::gguf(rest);
         }
@@ -61,9 +69,6 @@ impl Format {
         match first {
             [] => Self::Other("empty"),
             [b'<', ..] => Self::Other("a web page instead of a model file"),
-            _ if first.starts_with(b"version https://git-lfs") => {
-                Self::Other("a Git LFS pointer; fetch the file itself with `git lfs pull`")
-            }
             _ => Self::Other("not in a known model format"),
         }
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     control::Interrupt,
     model::{
-        ModelError,
+        ModelError, lfs,
         licence::licence,
         tensors::{TensorFile, TensorSource},
     },
@@ -48,10 +48,11 @@ impl FolderPackage {
             });
         }
         if !MARKERS.iter().any(|marker| path.join(marker).is_file()) {
-            return Err(ModelError::Missing {
-                file: format!("{file}/{}", super::INDEX),
-                hint: "choose the folder of a model in diffusers' layout".to_owned(),
-            });
+            let hint = match model_below(path) {
+                Some(below) => format!("choose the folder {} instead", below.display()),
+                None => "choose the folder of a model in diffusers' layout".to_owned(),
+            };
+            return Err(ModelError::Missing { file: format!("{file}/{}", super::INDEX), hint });
         }
         Ok(Self { path: path.to_owned() })
     }
@@ -80,6 +81,17 @@ impl FolderPackage {
     }
 }
 
+/// A model one level below a folder that is none: in `snapshots` of a repository in the hub's cache,
+/// or in any folder of an archive. Of several models, the newest one.
+pub(in crate::model) fn model_below(folder: &Path) -> Option<PathBuf> {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    [folder.join("snapshots"), folder.to_owned()].into_iter().find_map(|folder| {
+        let below = entries(folder).map(|entry| entry.path());
+        let models = below.filter(|below| below.join(super::INDEX).is_file());
+        models.max_by_key(|model| model.metadata().and_then(|model| model.modified()).ok())
+    })
+}
+
 impl Files for FolderPackage {
     fn has(&self, file: &str) -> bool {
         self.path.join(file).is_file()
@@ -90,7 +102,11 @@ impl Files for FolderPackage {
     }
 
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
-        fs::read(self.path.join(file)).map(Cow::Owned).map_err(|source| self.error(file, source))
+        let content = fs::read(self.path.join(file)).map_err(|source| self.error(file, source))?;
+        if lfs::is_pointer(&content) {
+            return Err(ModelError::LfsPointer { file: Files::location(self, file) });
+        }
+        Ok(Cow::Owned(content))
     }
 
     fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError> {
@@ -133,6 +149,6 @@ impl Package for FolderPackage {
     }
 
     fn licence(&self) -> Option<String> {
-        licence(|file| fs::read_to_string(self.path.join(file)).ok())
+        licence(|file| String::from_utf8(self.read(file).ok()?.into_owned()).ok())
     }
 }

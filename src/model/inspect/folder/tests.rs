@@ -144,3 +144,81 @@ fn a_single_component_and_an_empty_folder_are_not_models() {
     let empty = tempfile::tempdir().expect("a folder");
     assert_eq!(inspect(empty.path()).expect("readable").kind, ModelKind::NoModel);
 }
+
+/// A pointer as `git lfs` writes it.
+const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
+    oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+
+#[test]
+fn every_git_lfs_pointer_is_called_so() {
+    let files = [
+        "model_index.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "scheduler/scheduler_config.json",
+    ];
+    for file in files {
+        let model = copy();
+        fs::write(model.path().join(file), LFS_POINTER).expect("written");
+        let found = obstacles(model.path());
+        assert!(found.len() == 1, "{found:?}");
+        assert!(found[0].contains(file) && found[0].contains("git lfs pull"), "{found:?}");
+        let package = FolderPackage::at(model.path());
+        let error = match file.strip_suffix("/diffusion_pytorch_model.safetensors") {
+            Some(part) => package.tensors(part).err(),
+            None if file.ends_with(".json") => package.json(file).err(),
+            None => package.tensors("text_encoder").err(),
+        };
+        let error = error.expect("a pointer").to_string();
+        assert!(error.contains(file) && error.contains("git lfs pull"), "{error}");
+    }
+}
+
+#[test]
+fn a_git_lfs_pointer_names_no_licence() {
+    let model = copy();
+    fs::remove_file(model.path().join("README.md")).expect("removed");
+    fs::write(model.path().join("LICENSE"), LFS_POINTER).expect("written");
+    assert_eq!(inspect(model.path()).expect("readable").licence, None);
+}
+
+#[test]
+fn a_single_git_lfs_pointer_is_called_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.safetensors", "a.ckpt", "a.gguf", "a"] {
+        let file = folder.path().join(name);
+        fs::write(&file, LFS_POINTER).expect("written");
+        let found = obstacles(&file);
+        assert!(found.len() == 1 && found[0].contains("git lfs pull"), "{found:?}");
+        assert!(found[0].contains(name), "{found:?}");
+    }
+}
+
+#[test]
+fn a_folder_above_a_model_gets_a_hint_at_the_model() {
+    let repo = tempfile::tempdir().expect("a folder");
+    let snapshots = repo.path().join("snapshots");
+    let (old, new) = (snapshots.join("b0"), snapshots.join("a1"));
+    for folder in [&old, &new, &repo.path().join("blobs")] {
+        fs::create_dir_all(folder).expect("a folder");
+    }
+    let above = [repo.path(), &snapshots];
+    for folder in above {
+        assert!(obstacles(folder)[0].contains("this folder has no model_index.json:"));
+    }
+    fs::write(old.join("model_index.json"), "{}").expect("written");
+    for folder in above {
+        let hint = &obstacles(folder)[0];
+        assert!(hint.contains(&old.display().to_string()), "{hint}");
+        let error = FolderPackage::open(folder).expect_err("no model").to_string();
+        assert!(error.contains(&old.display().to_string()), "{error}");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fs::write(new.join("model_index.json"), "{}").expect("written");
+    for folder in above {
+        let hint = &obstacles(folder)[0];
+        assert!(hint.contains(&new.display().to_string()), "{hint}");
+    }
+}
