@@ -1,4 +1,4 @@
-//! Interrupting long work and reporting its progress.
+//! Interrupts long work and reports its progress.
 //!
 //! Loading a model, hashing it and drawing with it take seconds to minutes on a worker thread.
 //! The thread that starts such work passes a [`Control`] to it.
@@ -15,7 +15,7 @@ pub trait Control: Sync {
     /// model, and between network blocks while it draws.
     fn interrupt(&self) -> &Interrupt;
 
-    /// Called while a model is loaded or hashed, with the bytes read so far and the total.
+    /// Called while a model is loaded or hashed, with the number of bytes read so far and the total.
     fn loading(&self, done: u64, of: u64) {
         let _ = (done, of);
     }
@@ -83,7 +83,7 @@ struct State {
 pub struct Cancelled;
 
 impl Interrupt {
-    /// Makes every later [`Self::check`] fail. Wakes waiting ones.
+    /// Makes every later or waiting [`Self::check`] fail.
     pub fn cancel(&self) {
         self.change(|state| state.cancelled = true);
     }
@@ -93,7 +93,7 @@ impl Interrupt {
         self.change(|state| state.paused = paused);
     }
 
-    /// Returns an error if the work was cancelled. Waits while it is paused. Workers call this
+    /// Returns an error if the work was cancelled, and waits while it is paused. Workers call this
     /// wherever they can stop.
     ///
     /// # Errors

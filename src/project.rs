@@ -1,9 +1,9 @@
-//! A project: one story being illustrated. It joins storyboard, art and studio, and is what the Bevy
-//! plugin and the command line both drive.
+//! A project: a story and its illustrations. It combines storyboard, art and studio. The Bevy plugin and the command
+//! line both use it.
 //!
-//! Everything that a person or a program can do to it is an [`Action`]; everything that happens in it is an
-//! [`Update`]. [`Project::apply`] and [`Project::poll`] wait neither for drawing nor for the disk: threads read, write,
-//! encode, decode and hash. An action is answered by [`Update::Applied`] when what it changes is on disk.
+//! Every operation on a project is an [`Action`], and every event in it is an [`Update`]. [`Project::apply`] and
+//! [`Project::poll`] do not block: other threads draw, read, write, encode, decode and hash. [`Update::Applied`]
+//! answers an action once its changes are on disk.
 
 mod action;
 mod defaults;
@@ -53,7 +53,7 @@ use status::Statuses;
 #[cfg(feature = "plugin")]
 use bevy::prelude::Resource;
 
-/// One story being illustrated.
+/// A story and its illustrations.
 #[derive(Debug)]
 #[cfg_attr(feature = "plugin", derive(Resource))]
 pub struct Project {
@@ -65,27 +65,27 @@ pub struct Project {
     disk: DiskThread,
     art: Art,
     pending_changes: PendingChanges,
-    /// Marks that are not on disk yet, with the request that set them last.
+    /// Marks that are not on disk yet, with the last request that set them.
     unwritten_marks: HashMap<(ShotId, TakeId), (ActionId, Marks)>,
-    /// The edits that are not jobs yet.
+    /// Requested edits that are not queued yet.
     edits: HashSet<ActionId>,
-    /// The style of [`Self::open_with`], for as long as the project is open.
-    style_for_now: Option<Style>,
+    /// The style of [`Self::open_with`], which is not saved.
+    temporary_style: Option<Style>,
     /// The studio's jobs, by shot.
     jobs: HashMap<ShotId, Vec<Job>>,
     statuses: Statuses,
-    /// Edits that are being looked for in other pictures.
+    /// The running searches of propagated edits.
     searches: Vec<Search>,
-    /// The shots whose pictures are sent.
+    /// The shots whose pictures are sent as [`Update::Picture`].
     watched: HashSet<ShotId>,
-    /// Takes that the author tries on: the game shows them instead of the files in `pictures/`.
-    tried: HashMap<ShotId, TakeId>,
-    /// What the next [`Self::poll`] tells first.
+    /// Takes on trial: the game shows them instead of the files in `pictures/`.
+    trials: HashMap<ShotId, TakeId>,
+    /// Updates for the next [`Self::poll`].
     updates: Vec<Update>,
     revision: u64,
 }
 
-/// Why an action or a story was refused.
+/// An error of a project.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectError {
@@ -95,54 +95,53 @@ pub enum ProjectError {
     /// The style has faults.
     #[error("the style has {} fault(s): {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Style(Vec<StoryFault>),
-    /// The art folder refused.
+    /// An operation on the art folder failed.
     #[error(transparent)]
     Art(#[from] ArtError),
-    /// An edit makes no sense.
+    /// An edit is invalid.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// Only the edit of an edited take can be propagated.
-    #[error("take {take} of shot {shot} was made by no edit: name one that was")]
+    /// The take to propagate is not an edit.
+    #[error("take {take} of shot {shot} is not an edit: choose a take that is")]
     NoEdit {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
     },
-    /// The game has [`DrawPolicy::Off`](crate::plugin::DrawPolicy::Off).
+    /// The draw policy of the game is [`DrawPolicy::Off`](crate::plugin::DrawPolicy::Off).
     #[cfg(feature = "plugin")]
     #[error(
         "this game draws nothing because its draw policy is `DrawPolicy::Off`: use `DrawPolicy::OnRequest` to draw"
     )]
     DrawingOff,
-    /// Background work panicked: a fault of this program.
-    #[error("this program has a fault, please report it: {0}")]
+    /// A background task panicked.
+    #[error("a background task panicked, please report this bug: {0}")]
     Panicked(String),
     /// A job failed.
     #[error(transparent)]
     Job(Arc<JobError>),
-    /// The same edit could not be started on another shot when the project was opened.
-    #[error("the same edit is not done here: {0}")]
+    /// An edit could not be propagated to a shot.
+    #[error("the edit cannot be propagated to this shot: {0}")]
     Propagation(Arc<ProjectError>),
-    /// There is nothing to edit.
+    /// The shot has no picture to edit.
     #[error("shot {0} has no picture to edit: draw it first")]
     NoPicture(ShotId),
-    /// No worker thread could be started.
+    /// A worker thread could not be started.
     #[error("cannot start the worker thread: {0}")]
     Thread(io::Error),
-    /// The storyboard has no such shot.
+    /// The storyboard has no shot with this id.
     #[error("the storyboard has no shot `{0}`: `illustrate plan` lists them")]
     NoSuchShot(ShotId),
 }
 
 impl Project {
-    /// Opens the art folder of a story, plans its storyboard and starts the studio. Jobs that stood in
-    /// the queue when the folder was last closed go on, unless nothing asks for them any more; those that
-    /// had failed stand on their shots as failed.
+    /// Opens the art folder of a story, plans its storyboard and starts the studio. Saved jobs are queued again if
+    /// the storyboard still needs them. Shots with a failed job are failed again.
     ///
     /// # Errors
-    /// When the story or the style has faults that are no warnings, the art folder cannot be opened, or
-    /// the system gives no thread.
+    /// If the story or the style has faults other than warnings, the art folder cannot be opened, or a thread cannot be
+    /// started.
     pub fn open(
         story: Story,
         art_folder: impl Into<PathBuf>,
@@ -151,11 +150,11 @@ impl Project {
         Self::open_styled(story, art_folder.into(), registry, |_| None)
     }
 
-    /// As [`Self::open`], in a style for as long as the project is open: what `restyle` makes of the
-    /// style in force. Nothing that the author keeps is changed, and what waits in another style goes on waiting.
+    /// Like [`Self::open`], but with a temporary style, which `restyle` computes from the saved one. The saved style
+    /// does not change, and its queued jobs stay queued for a later start.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// See [`Self::open`].
     pub fn open_with(
         story: Story,
         art_folder: impl Into<PathBuf>,
@@ -174,8 +173,8 @@ impl Project {
         refuse_faults(check(&story)).map_err(ProjectError::Story)?;
         let art = Art::open(art_folder)?;
         let kept = art.style().unwrap_or(&story.style);
-        let style_for_now = restyle(kept);
-        let style = style_for_now.as_ref().unwrap_or(kept);
+        let temporary_style = restyle(kept);
+        let style = temporary_style.as_ref().unwrap_or(kept);
         refuse_faults(check_style(style)).map_err(ProjectError::Style)?;
         let defaults = DefaultsCache::new(registry.clone());
         let sized = |style: &Style| style.with_sizes_of(&defaults.get(&style.model));
@@ -183,14 +182,14 @@ impl Project {
         let publisher = Publisher::start(art.writer()).map_err(ProjectError::Thread)?;
         let disk = DiskThread::start(art.writer()).map_err(ProjectError::Thread)?;
         let kept_board =
-            style_for_now.as_ref().map(|_| Storyboard::plan(&story, &sized(kept), art.words()));
+            temporary_style.as_ref().map(|_| Storyboard::plan(&story, &sized(kept), art.words()));
         let resume = |shot: &ShotId, recipe: &Recipe| {
-            // A kill between writing a take and writing the queue leaves jobs that are done.
+            // If the program is killed between saving a take and saving the queue, the job is still in the queue.
             if art.takes(shot).iter().any(|take| take.recipe() == recipe) {
                 Resume::Forget
-            } else if is_asked_for(&board, shot, recipe) {
+            } else if needs_recipe(&board, shot, recipe) {
                 Resume::Draw
-            } else if kept_board.as_ref().is_some_and(|kept| is_asked_for(kept, shot, recipe)) {
+            } else if kept_board.as_ref().is_some_and(|kept| needs_recipe(kept, shot, recipe)) {
                 Resume::Leave
             } else {
                 Resume::Forget
@@ -212,27 +211,27 @@ impl Project {
             unwritten_marks: HashMap::new(),
             edits: HashSet::new(),
             art,
-            style_for_now,
+            temporary_style,
             jobs,
             statuses: Statuses::default(),
             watched: HashSet::new(),
             searches: Vec::new(),
-            tried: HashMap::new(),
+            trials: HashMap::new(),
             updates: vec![Update::Planned],
             revision: 0,
         };
         project.apply_board(&Storyboard::default());
-        if project.style_for_now.is_none() {
+        if project.temporary_style.is_none() {
             project.resume_propagations();
         }
         Ok(project)
     }
 
-    /// Takes a changed story: plans anew and keeps every picture. Queued jobs whose recipe is no
-    /// longer asked for are cancelled.
+    /// Replaces the story and plans its storyboard. Pictures are kept. Queued jobs that the new storyboard does not need
+    /// are cancelled.
     ///
     /// # Errors
-    /// When the story has faults that are no warnings; the old one stays then.
+    /// If the story has faults other than warnings. The project then keeps the old story.
     pub fn set_story(&mut self, story: Story) -> Result<(), ProjectError> {
         refuse_faults(check(&story)).map_err(ProjectError::Story)?;
         self.story = story;
@@ -246,13 +245,13 @@ impl Project {
         &self.story
     }
 
-    /// The style in force: that of [`Self::open_with`], else the author's, else the story's.
+    /// The current style: the temporary one of [`Self::open_with`], else the author's, else the story's.
     #[must_use]
     pub fn style(&self) -> &Style {
-        self.style_for_now.as_ref().or(self.art.style()).unwrap_or(&self.story.style)
+        self.temporary_style.as_ref().or(self.art.style()).unwrap_or(&self.story.style)
     }
 
-    /// How a model draws unless the author says otherwise. A model's files are read once while the project is open.
+    /// The default settings of a model. The files of a model are read only once.
     #[must_use]
     pub fn defaults(&self, model: &str) -> ModelDefaults {
         self.defaults.get(model)
@@ -264,7 +263,7 @@ impl Project {
         &self.board
     }
 
-    /// The art.
+    /// The art folder.
     #[must_use]
     pub fn art(&self) -> &Art {
         &self.art
@@ -276,16 +275,15 @@ impl Project {
         &self.studio
     }
 
-    /// Grows whenever anything changes that a view would show: the plan, a state, takes, words, the
-    /// style, the queue or whether it is paused; not with each step of the job under way. What a view
-    /// worked out still holds for as long as this stays the same.
+    /// A counter that increases on every visible change: of the storyboard, a state, a take, words, the style or the
+    /// queue. Steps of the running job do not count. A view can cache its results until the counter changes.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Whether all that was asked for is done: no job waits or is under way, nothing [is looked
-    /// for](Self::is_searched), and all [is published](Self::is_published).
+    /// Whether all work is done: there are no jobs, no [searches](Self::is_searched) and no pending writes, and all
+    /// pictures are [published](Self::is_published).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
@@ -294,41 +292,40 @@ impl Project {
             && self.is_published()
     }
 
-    /// Whether the picture of a shot is just being looked at for [`Action::PropagateEdit`].
+    /// Whether the picture of a shot is being searched for [`Action::PropagateEdit`].
     #[must_use]
     pub fn is_searched(&self, shot: &ShotId) -> bool {
         self.searches.iter().any(|search| search.is_for(shot))
     }
 
-    /// Whether every picture that is there is published, or [tried on](Action::TryOn), and was told by
-    /// [`Self::poll`].
+    /// Whether all pictures are published and read, and [`Self::poll`] has returned all updates.
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.updates.is_empty() && self.publisher.is_idle()
     }
 
-    /// Where a shot stands; one that the storyboard does not have is orphaned.
+    /// The state of a shot. A shot that is not on the storyboard is orphaned.
     #[must_use]
     pub fn state(&self, shot: &ShotId) -> ShotState {
         self.statuses.state(shot)
     }
 
-    /// The take that the game shows for a shot, if there is any: the one [tried on](Action::TryOn), else
-    /// what [`Art::shown`] says, which is what lies in `pictures/`.
+    /// The take that the game shows for a shot: the one [on trial](Action::TryOn), else that of [`Art::shown`], whose
+    /// copy is in `pictures/`.
     #[must_use]
     pub fn shown(&self, shot: &ShotId) -> Option<&Take> {
-        let tried = self.tried.get(shot).and_then(|take| self.art.take(shot, take).ok());
+        let trial = self.trials.get(shot).and_then(|take| self.art.take(shot, take).ok());
         let recipe = self.board.shot(shot).map(|shot| &shot.recipe);
-        tried.or_else(|| self.art.shown(shot, recipe))
+        trial.or_else(|| self.art.shown(shot, recipe))
     }
 
-    /// The take that the game shows on trial, see [`Action::TryOn`].
+    /// The take on trial: see [`Action::TryOn`].
     #[must_use]
     pub fn trial(&self, shot: &ShotId) -> Option<&TakeId> {
-        self.tried.get(shot)
+        self.trials.get(shot)
     }
 
-    /// Why a shot failed, if its state is [`ShotState::Failed`].
+    /// The error of a shot in [`ShotState::Failed`].
     #[must_use]
     pub fn error(&self, shot: &ShotId) -> Option<Arc<ProjectError>> {
         match self.state(shot) {
@@ -337,17 +334,17 @@ impl Project {
         }
     }
 
-    /// Shots with pictures that nothing in the story asks for any more.
+    /// Shots with takes that are not on the storyboard.
     pub fn orphans(&self) -> impl Iterator<Item = &ShotId> {
         self.art.shots().filter(|id| self.board.shot(id).is_none())
     }
 
-    /// Shots that are missing, stale or failed; not those of whose pictures only an edit failed.
+    /// Shots that are missing, stale or failed, except those where only an edit failed.
     pub fn needed(&self) -> impl Iterator<Item = &Shot> {
         self.board.shots().iter().filter(|shot| self.needs_picture(shot))
     }
 
-    /// Works the storyboard out anew from story, style and words.
+    /// Plans the storyboard again from story, style and words.
     fn replan(&mut self) {
         let style = self.style().with_sizes_of(&self.defaults(&self.style().model));
         let board = Storyboard::plan(&self.story, &style, self.art.words());
@@ -358,11 +355,11 @@ impl Project {
 }
 
 impl Drop for Project {
-    /// Finishes what was asked for: what was decided is written, and edits come into the queue.
+    /// Writes all pending changes, and queues all requested edits.
     fn drop(&mut self) {
         while !self.disk.is_idle() {
             self.disk.finish();
-            self.take_done();
+            self.handle_disk_results();
         }
         for update in &self.updates {
             if let Update::Applied { result: Err(error), .. } = update {
@@ -372,12 +369,12 @@ impl Drop for Project {
     }
 }
 
-/// Whether a storyboard asks for takes of a recipe, or it is an edit of a picture of the shot.
-fn is_asked_for(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
+/// Whether the storyboard needs takes of a recipe. Edits of the shot's pictures count as needed.
+fn needs_recipe(board: &Storyboard, shot: &ShotId, recipe: &Recipe) -> bool {
     board.shot(shot).is_some_and(|shot| recipe.is_wanted_by(&shot.recipe))
 }
 
-/// Lets warnings pass.
+/// Returns the faults that are not warnings as an error.
 pub(crate) fn refuse_faults(mut faults: Vec<StoryFault>) -> Result<(), Vec<StoryFault>> {
     faults.retain(|fault| !fault.is_warning());
     if faults.is_empty() { Ok(()) } else { Err(faults) }

@@ -24,8 +24,7 @@ pub trait StorySource {
     /// Reads the whole story.
     ///
     /// # Errors
-    /// When the source is not a story. Faults inside a well-formed story are found by [`check::check`]
-    /// instead.
+    /// If the source is not a story. [`check::check`] finds the faults in a well-formed story.
     fn story(&self) -> Result<Story, Self::Error>;
 }
 

@@ -85,7 +85,7 @@ pub struct Progress {
     pub of: u32,
     /// The time since the start, without pauses.
     pub elapsed: Duration,
-    /// The estimated time left. `None` before the first step.
+    /// The estimated remaining time. `None` before the first step.
     pub left: Option<Duration>,
     /// A preview of the picture, one pixel per latent.
     pub preview: Option<Arc<RgbImage>>,
@@ -183,7 +183,7 @@ impl Studio {
         self.shared.cancel(job);
     }
 
-    /// Cancels several jobs, within a network block when one of them is under way.
+    /// Cancels several jobs. A running job stops within a network block.
     pub fn cancel_many(&mut self, jobs: &HashSet<JobId>) {
         self.shared.cancel_many(jobs);
     }
@@ -245,11 +245,11 @@ impl Drop for Studio {
     }
 }
 
-/// How long a failed save of the queue waits for its next try, at first and at most.
+/// The wait before another attempt to save the queue, at first and at most. It doubles with each failure.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// Saves the queue after each change, until the studio closes. Changes that come faster than the disk are saved
-/// together. A failed save is tried again. `saved` is the revision that the file holds already.
+/// Saves the queue after each change, until the studio closes. Changes during a save are saved together. A failed save
+/// is repeated. `saved` is the revision that the file already has.
 fn save_queue(shared: &Shared, mut file: QueueFile, mut saved: Option<u64>) {
     let mut failed: Option<FailedSave> = None;
     while let Some(queued) = shared.next_entries(saved, failed) {
@@ -257,7 +257,7 @@ fn save_queue(shared: &Shared, mut file: QueueFile, mut saved: Option<u64>) {
             Ok(()) => (saved, failed) = (Some(queued.revision), None),
             Err(error) => {
                 if failed.is_none() || queued.is_last {
-                    log::error!("the queue is not saved for the next start: {error}");
+                    log::error!("cannot save the queue for the next start: {error}");
                 }
                 let [first, most] = RETRY;
                 let wait = failed.map_or(first, |failed| (failed.wait * 2).min(most));

@@ -1,4 +1,4 @@
-//! What can be done to a project.
+//! Operations on a project.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,119 +20,121 @@ use crate::{
     studio::{Job, JobId},
 };
 
-/// Something to do to a project: what a [`Request`] asks for.
+/// An operation on a project. A [`Request`] contains one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Draw everything that is missing, stale or failed, in story order.
+    /// Draw all shots that are missing, stale or failed, in story order.
     DrawNeeded,
-    /// Draw everything that is missing or stale, in story order, except for what failed with the same recipe.
+    /// Draw all shots that are missing or stale, in story order, except those that failed with the same recipe.
     DrawNew,
-    /// Draw these if they are missing, stale or failed, in front of what waits. Everything of theirs that failed is
-    /// tried again, edits and further takes too.
+    /// Draw those of these shots that are missing, stale or failed, before all queued jobs. All their failed jobs are
+    /// tried again, including edits and further takes.
     Draw(Vec<ShotId>),
-    /// Forget what failed of these shots, without another try.
+    /// Remove the failed jobs of these shots.
     ClearFailures(Vec<ShotId>),
-    /// Draw `takes` more takes of a shot's recipe, in front of what waits.
+    /// Draw `takes` more takes of a shot's recipe, before all queued jobs.
     DrawMore {
         /// The shot.
         shot: ShotId,
-        /// How many.
+        /// The number of takes.
         takes: u32,
     },
-    /// Draw parts of a take anew, in front of what waits. What comes of it are takes of the shot, which the
-    /// game shows when one is accepted.
+    /// Edit parts of a take, before all queued jobs. Each result is a take of the shot. The game shows it once it is
+    /// accepted.
     Edit {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
-        /// The [`picture_hash`](crate::recipe::picture_hash) of the picture that the parts were marked on, to
-        /// have the edit refused if the file shows another by now.
+        /// The [`picture_hash`](crate::recipe::picture_hash) of the picture that the parts were marked on. If the file
+        /// has another picture by now, the edit fails. `None` skips this check.
         picture: Option<String>,
-        /// The parts, the uppermost first. What is in none of them is kept.
+        /// The parts, from top to bottom. Pixels outside of all parts are kept.
         parts: Vec<Part>,
-        /// What of the picture the networks see, in pixels; chosen for them if there is none.
+        /// The area of the picture that the model sees, in pixels. `None` selects it automatically.
         context: Option<Area>,
-        /// How many takes.
+        /// The number of takes.
         takes: u32,
     },
-    /// Do the edit that made a take to the pictures that other shots show, in front of what waits. What was
-    /// marked is looked for there: see [`Objects::find_similar`](crate::mask::objects::Objects::find_similar). Where nothing looks
-    /// like it, and for what was added or has a rough shape, the place in the picture counts. A thread looks at
-    /// each picture, which takes about as long as it takes to click at an object for the first time; the jobs come
-    /// into the queue after that. Until they are drawn, fail or are cancelled, this outlives the program.
+    /// Repeat the edit of a take on the pictures of other shots, before all queued jobs.
+    ///
+    /// A thread searches each picture for the edited parts: see
+    /// [`Objects::find_similar`](crate::mask::objects::Objects::find_similar). A part that is not found is edited at
+    /// the same place. So are added parts and parts with a scribble. The jobs are queued after the search, which takes
+    /// about as long as the first click on an object. A propagation survives restarts until its jobs are drawn, fail or
+    /// are cancelled.
     PropagateEdit {
         /// The shot.
         shot: ShotId,
-        /// The take, which an edit made.
+        /// The edited take.
         take: TakeId,
         /// The other shots.
         others: Vec<ShotId>,
     },
-    /// Keep what the author marked on a take, and says of it.
+    /// Save the author's marks on a take.
     SetMarks {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
-        /// The parts, and what of the picture the model sees.
+        /// The marks.
         marks: Marks,
     },
-    /// Accept a take: it is what the game shows.
+    /// Accept a take. The game then shows it.
     Accept {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
     },
-    /// Show a take in the game without accepting it. `None` ends that, and so does accepting
-    /// or putting away any take of the shot, or closing the project. `pictures/`, which a game ships, stays as
-    /// it is: a game that loads files from there by their paths does not see it.
+    /// Show a take in the game on trial, without accepting it. The trial ends with `None`, when a take of the shot is
+    /// accepted or discarded, and when the project is closed. `pictures/` does not change, so a game that loads files
+    /// from there by path does not show the take.
     TryOn {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: Option<TakeId>,
     },
-    /// Put a take away.
+    /// Move a take to `discarded/`.
     Discard {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
     },
-    /// Bring a take back that was put away.
+    /// Move a discarded take back.
     Restore {
         /// The shot.
         shot: ShotId,
         /// The take.
         take: TakeId,
     },
-    /// Change words by hand; the default value returns to the story's.
+    /// Set the author's words for a shot. The default value returns to the story's words.
     SetWords {
         /// The shot.
         shot: ShotId,
         /// The words.
         words: ShotWords,
     },
-    /// Change the style; `None` returns to the story's.
+    /// Set the style. `None` returns to the story's style.
     SetStyle(Option<Box<Style>>),
-    /// Keep these keys, bound otherwise than usual; see `Keymap::changes` of the canvas.
+    /// Save the changed key bindings: see `Keymap::changes` of the canvas.
     SetKeys(BTreeMap<String, Vec<String>>),
-    /// Hold the drawing (`true`) or let it go on.
+    /// Pause drawing (`true`) or resume it (`false`).
     Pause(bool),
-    /// Draw this one next.
+    /// Draw this job next.
     MoveToFront(JobId),
-    /// Cancel one job.
+    /// Cancel a job.
     Cancel(JobId),
-    /// Cancel all jobs, and what is looked for to become one.
+    /// Cancel all jobs, edits and propagations.
     CancelAll,
 }
 
 impl Project {
-    /// Does something. [`Self::poll`] returns one [`Update::Applied`] with this id, which says what came of it. Never
-    /// waits for the disk: what has to be written is written by a thread, and answered when it is on disk.
+    /// Performs an action without waiting for the disk. [`Self::poll`] returns one [`Update::Applied`] with the id of
+    /// the request and the result, once all changes are on disk.
     pub fn apply(&mut self, request: impl Into<Request>) -> ActionId {
         let Request { id, action } = request.into();
         match self.perform(id, action) {
@@ -144,7 +146,7 @@ impl Project {
         id
     }
 
-    /// Does something; returns the reply, or `None` where it comes later.
+    /// Performs an action. Returns `None` if the reply comes later.
     fn perform(&mut self, id: ActionId, action: Action) -> Result<Option<Reply>, ProjectError> {
         let mut jobs = Vec::new();
         match action {
@@ -171,10 +173,10 @@ impl Project {
                         *id == shot.id && recipe.edit.is_none() && recipe.is_wanted_by(&shot.recipe)
                     })
                 };
-                let is_left = |id: &&ShotId| !self.board.shot(id).is_some_and(is_retried);
-                let left = shots.iter().filter(is_left).cloned().collect::<Vec<_>>();
-                // At once, so that the worker starts with the first of them.
-                let mut pictures = self.missing_pictures(&left);
+                let is_other = |id: &&ShotId| !self.board.shot(id).is_some_and(is_retried);
+                let others = shots.iter().filter(is_other).cloned().collect::<Vec<_>>();
+                // Queued together, so that the worker starts with the first of them.
+                let mut pictures = self.missing_pictures(&others);
                 pictures.extend(failed);
                 jobs = self.enqueue(pictures, true);
             }
@@ -208,7 +210,7 @@ impl Project {
             }
             Action::Accept { shot, take } => {
                 self.art.take(&shot, &take)?;
-                self.tried.remove(&shot);
+                self.trials.remove(&shot);
                 let accepted = (shot.clone(), take);
                 self.change_ledger(Some(id), move |ledger| {
                     let (shot, take) = accepted.clone();
@@ -220,9 +222,9 @@ impl Project {
             Action::TryOn { shot, take } => {
                 if let Some(take) = take {
                     self.art.take(&shot, &take)?;
-                    self.tried.insert(shot.clone(), take);
+                    self.trials.insert(shot.clone(), take);
                 } else {
-                    self.tried.remove(&shot);
+                    self.trials.remove(&shot);
                 }
                 self.refresh_shot(&shot);
             }
@@ -276,8 +278,8 @@ impl Project {
         Ok(Some(Reply { jobs }))
     }
 
-    /// Takes over what the disk thread has done.
-    pub(super) fn take_done(&mut self) {
+    /// Handles the finished tasks of the disk thread.
+    pub(super) fn handle_disk_results(&mut self) {
         for done in self.disk.take() {
             match done {
                 Done::Ledger { revision, ledger, result } => {
@@ -289,7 +291,7 @@ impl Project {
                         self.updates.push(Update::Marked { id, shot, take });
                     }
                     let key = (shot, take);
-                    // Newer marks may wait.
+                    // Newer marks may not be written yet.
                     if self.unwritten_marks.get(&key).is_some_and(|(id, _)| ids.contains(id)) {
                         self.unwritten_marks.remove(&key);
                     }
@@ -297,7 +299,8 @@ impl Project {
                     ids.into_iter().for_each(|id| self.answer(Some(id), result.clone()));
                 }
                 Done::Moved { id, direction, shot, take, result } => {
-                    let result = result.map(|moved| self.moved(direction, shot, &take, *moved));
+                    let result =
+                        result.map(|moved| self.handle_moved(direction, shot, &take, *moved));
                     self.answer(Some(id), result.map(|()| Reply::default()).map_err(Arc::new));
                 }
                 Done::Edit { purpose, shot, result } => self.edit_done(purpose, shot, result),
@@ -305,12 +308,12 @@ impl Project {
         }
     }
 
-    /// A take was moved to `discarded/` or back.
-    fn moved(&mut self, direction: Direction, shot: ShotId, take: &TakeId, moved: Take) {
+    /// Handles a take that was moved to `discarded/` or back.
+    fn handle_moved(&mut self, direction: Direction, shot: ShotId, take: &TakeId, moved: Take) {
         match direction {
             Direction::Discard => {
                 self.art.enter_discarded(moved);
-                self.tried.remove(&shot);
+                self.trials.remove(&shot);
                 if self.art.ledger().accepted.get(&shot) == Some(take) {
                     let shot = shot.clone();
                     self.change_ledger(None, move |ledger| drop(ledger.accepted.remove(&shot)));
@@ -321,11 +324,10 @@ impl Project {
         self.refresh_shot(&shot);
     }
 
-    /// What is marked on a take: as [`Art::marks`](crate::art::Art::marks), with what is not written yet. Reads and
-    /// decodes files.
+    /// The author's marks on a take, including those that are not on disk yet. Reads and decodes files.
     ///
     /// # Errors
-    /// As there.
+    /// See [`Art::marks`](crate::art::Art::marks).
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
         self.art.marks_with(shot, take, |take| {
             let key = (shot.clone(), take.clone());
@@ -337,13 +339,13 @@ impl Project {
         self.board.shot(id).ok_or_else(|| ProjectError::NoSuchShot(id.clone()))
     }
 
-    /// Queues those of the shots that need a picture.
+    /// Queues pictures for those of the shots that need one.
     fn draw(&mut self, shots: &[ShotId], front: bool) -> Vec<JobId> {
         let pictures = self.missing_pictures(shots);
         self.enqueue(pictures, front)
     }
 
-    /// The pictures that these shots need. A picture that was drawn but not published is only published again.
+    /// The pictures that these shots need. A picture that was drawn but could not be published is published again.
     fn missing_pictures(&mut self, shots: &[ShotId]) -> Vec<(ShotId, Recipe)> {
         let mut wanted = Vec::new();
         for id in shots {
@@ -360,8 +362,7 @@ impl Project {
         self.next_takes(&wanted, 1)
     }
 
-    /// Queues the next takes of these recipes in this order, behind all others or in front of those that
-    /// wait.
+    /// Queues the next takes of these recipes in this order, before or after all queued jobs.
     pub(super) fn queue(
         &mut self,
         wanted: &[(ShotId, Recipe)],
@@ -388,7 +389,7 @@ impl Project {
         let ids = self.studio.push(pictures.clone(), front);
         for (&id, (shot, recipe)) in ids.iter().zip(pictures) {
             let jobs = self.jobs.entry(shot.clone()).or_default();
-            // What is wanted twice at once is one job.
+            // A picture that is listed twice has one job.
             if jobs.iter().all(|job| job.id != id) {
                 jobs.push(Job { id, shot, recipe: recipe.into() });
             }
@@ -397,7 +398,7 @@ impl Project {
         ids
     }
 
-    /// The number of the next take of a recipe: after those that are drawn, were put away or are queued.
+    /// The number of the next take of a recipe, after all drawn, discarded and queued ones.
     fn next_take(&self, id: &ShotId, recipe: &Recipe) -> u32 {
         let queued = self.jobs.get(id).into_iter().flatten();
         let queued = queued.filter(|job| job.recipe.same_but_take(recipe));
@@ -410,7 +411,7 @@ impl Project {
         let shot =
             self.jobs.values().flatten().find(|other| other.id == job).map(|job| job.shot.clone());
         if let Some(shot) = shot {
-            self.forget_job(&shot, job);
+            self.remove_job(&shot, job);
             self.refresh_shot(&shot);
         }
     }

@@ -1,4 +1,4 @@
-//! The defaults of models, so that planning a storyboard reads no model folder a second time.
+//! A cache of the defaults of models, so that planning a storyboard reads each model folder only once.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{generator::GeneratorRegistry, model::ModelDefaults, recipe::style::BUILT_IN_MODEL};
 
-/// The defaults of models. Those that a loader knows are read once.
+/// The defaults of models. Each known model is read once.
 #[derive(Debug)]
 pub(super) struct DefaultsCache {
     registry: GeneratorRegistry,
@@ -20,7 +20,7 @@ impl DefaultsCache {
         Self { registry, known: Mutex::default() }
     }
 
-    /// The defaults of a model. A model that no loader knows is looked up again with each call, because its folder may
+    /// The defaults of a model. A model that no loader knows is looked up again on each call, because its folder may
     /// appear later.
     pub(super) fn get(&self, model: &str) -> ModelDefaults {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +48,7 @@ mod tests {
         generator::{GenerateError, Generator, ModelLoader},
     };
 
-    /// Knows the defaults of one model, and counts how often they are read.
+    /// Knows the defaults of one model, and counts the lookups.
     struct Loader(Arc<AtomicUsize>);
 
     impl ModelLoader for Loader {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_a_known_model_are_read_once_and_those_of_others_each_time() {
+    fn defaults_of_known_models_are_read_once_and_unknown_models_are_looked_up_again() {
         let reads = Arc::new(AtomicUsize::new(0));
         let mut registry = GeneratorRegistry::default();
         registry.register_loader(Loader(Arc::clone(&reads)));

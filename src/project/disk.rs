@@ -1,7 +1,7 @@
-//! The thread that writes what the author decides, and prepares edits, so that no frame waits for the disk.
+//! The thread that writes the author's changes and prepares edits, so that no frame waits for the disk.
 //!
-//! Tasks are done in the order in which they were asked for. The ledger and the marks of a take are written once for
-//! all requests that came meanwhile: the newest wins.
+//! Tasks run in the order of their requests. Requests for the same file are combined while they wait: only the newest
+//! ledger, and the newest marks of a take, are written.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,14 +22,14 @@ use crate::{
     studio::lower_priority,
 };
 
-/// The thread and its tasks. Dropping it finishes them all.
+/// The thread and its tasks. Dropping it finishes all tasks.
 #[derive(Debug)]
 pub(super) struct DiskThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A task that is done.
+/// A finished task.
 #[derive(Debug)]
 pub(super) enum Done {
     Ledger {
@@ -40,7 +40,7 @@ pub(super) enum Done {
     Marks {
         shot: ShotId,
         take: TakeId,
-        /// All requests that this answers.
+        /// All requests that this task answers.
         ids: Vec<ActionId>,
         result: Result<(), ProjectError>,
     },
@@ -59,7 +59,7 @@ pub(super) enum Done {
     },
 }
 
-/// Where a take is moved to.
+/// The direction in which a take is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Discard,
@@ -86,7 +86,7 @@ struct State {
 enum Task {
     /// Write [`State::ledger`].
     Ledger,
-    /// Write these [`State::marks`].
+    /// Write the [`State::marks`] of this take.
     Marks(ShotId, TakeId),
     Move(ActionId, Direction, Box<Take>),
     Edit(Box<EditTask>),
@@ -96,7 +96,7 @@ impl DiskThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// If the thread cannot be started.
     pub(super) fn start(writer: TakeWriter) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = Builder::new().name("illustrator-disk".to_owned()).spawn({
@@ -109,7 +109,7 @@ impl DiskThread {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Writes the ledger. A newer one replaces one that waits.
+    /// Writes the ledger. It replaces a waiting one.
     pub(super) fn write_ledger(&self, revision: u64, ledger: Arc<Ledger>) {
         self.change(|state| {
             if state.ledger.replace((revision, ledger)).is_none() {
@@ -118,7 +118,7 @@ impl DiskThread {
         });
     }
 
-    /// Writes the marks of a take. Newer ones replace those that wait, and answer their requests, too.
+    /// Writes the marks of a take. They replace waiting ones, whose requests are answered together with this one.
     pub(super) fn write_marks(&self, id: ActionId, shot: ShotId, take: TakeId, marks: Marks) {
         self.change(|state| {
             let key = (shot, take);
@@ -137,23 +137,23 @@ impl DiskThread {
         self.change(|state| state.tasks.push_back(Task::Move(id, direction, Box::new(take))));
     }
 
-    /// Turns an edit into a recipe.
+    /// Prepares the recipe of an edit.
     pub(super) fn prepare_edit(&self, task: EditTask) {
         self.change(|state| state.tasks.push_back(Task::Edit(Box::new(task))));
     }
 
-    /// The tasks that are done since the last call. Never waits for the disk.
+    /// The tasks that have finished since the last call. Does not wait for the disk.
     pub(super) fn take(&self) -> Vec<Done> {
         std::mem::take(&mut self.shared.lock().done)
     }
 
-    /// Whether every task is done and was returned by [`Self::take`].
+    /// Whether all tasks have finished and were returned by [`Self::take`].
     pub(super) fn is_idle(&self) -> bool {
         let state = self.shared.lock();
         state.tasks.is_empty() && !state.busy && state.done.is_empty()
     }
 
-    /// Waits until every task is done.
+    /// Waits until all tasks have finished.
     pub(super) fn finish(&self) {
         let works = |state: &mut State| state.busy || !state.tasks.is_empty();
         let guard = self.shared.changed.wait_while(self.shared.lock(), works);
@@ -169,7 +169,7 @@ impl DiskThread {
 impl Drop for DiskThread {
     fn drop(&mut self) {
         self.change(|state| state.closing = true);
-        // The panic hook has reported a panic of the thread.
+        // The panic hook has already reported a panic of the thread.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -186,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// Waits for a task. Returns `None` when the project closes and nothing is left to do.
+    /// Waits for a task. Returns `None` if the project is closing and no task is left.
     fn next(&self) -> Option<Work> {
         let waits = |state: &mut State| state.tasks.is_empty() && !state.closing;
         let mut state =
@@ -270,17 +270,17 @@ mod tests {
         project::{Action, Request},
     };
 
-    /// A thread that has not begun yet: what it is asked for meanwhile waits.
-    fn waiting() -> DiskThread {
+    /// A queue without a thread, so that its tasks wait.
+    fn not_started() -> DiskThread {
         DiskThread { shared: Arc::default(), thread: None }
     }
 
     #[test]
-    fn marks_that_wait_are_written_once_and_answer_every_request() {
+    fn waiting_marks_are_written_once_and_answer_every_request() {
         let (_dir, root) = folder();
         let mut art = Art::open(&root).unwrap();
         let take = draw(&mut art, "a", &recipe("x"), 10);
-        let disk = waiting();
+        let disk = not_started();
         let ids = [0, 1, 2].map(|_| Request::new(Action::CancelAll).id);
         for (n, id) in ids.into_iter().enumerate() {
             let context = Some(crate::mask::Area { x: n as u32, y: 0, width: 1, height: 1 });
@@ -297,10 +297,10 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_the_ledgers_that_wait_is_written() {
+    fn only_the_newest_waiting_ledger_is_written() {
         let (_dir, root) = folder();
         let art = Art::open(&root).unwrap();
-        let disk = waiting();
+        let disk = not_started();
         for n in 1..=3 {
             let keys = [(n.to_string(), Vec::new())].into();
             disk.write_ledger(n, Arc::new(Ledger { keys, ..Ledger::default() }));

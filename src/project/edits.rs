@@ -1,10 +1,10 @@
-//! Edits: from parts that an author marked to a recipe.
+//! Edits: turns the parts that an author marked into recipes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
-use super::{ActionId, Project, ProjectError, Reply, Update, is_asked_for, propagate::Search};
+use super::{ActionId, Project, ProjectError, Reply, Update, needs_recipe, propagate::Search};
 use crate::{
     art::{Blobs, Take, TakeId},
     edit::{EditError, EditPlan},
@@ -13,32 +13,32 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// What an edit of a take is made of, except for the parts.
+/// The inputs of an edit, except for its parts.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) take: Take,
-    /// The recipe of the shot as it is now.
+    /// The current recipe of the shot.
     shot: Recipe,
     style: String,
 }
 
-/// An edit to turn into a recipe: its picture is read and hashed, and its parts are checked.
+/// An edit without a recipe yet. Preparing the recipe reads and hashes the picture, and checks the parts.
 #[derive(Debug)]
 pub(super) struct EditTask {
     pub(super) purpose: EditPurpose,
     pub(super) draft: Draft,
     pub(super) parts: Vec<Part>,
     pub(super) context: Option<Area>,
-    /// The hash of the picture that the parts were marked on, if the edit is to be refused on any other.
+    /// The hash of the picture that the parts were marked on. `None` allows any picture.
     pub(super) picture: Option<String>,
-    /// The edit that this one propagates.
+    /// The original of a propagated edit.
     pub(super) origin: Option<RecipeId>,
 }
 
-/// Where an edit comes from.
+/// The reason for an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EditPurpose {
-    /// A request for so many takes.
+    /// A request for a number of takes.
     Request { id: ActionId, takes: u32 },
     /// A propagated edit.
     Propagation,
@@ -54,8 +54,8 @@ impl EditTask {
             return Err(EditError::OtherPicture.into());
         }
         let size = size_of(&image);
-        // Whatever can be refused without the model is refused now, and not when the job's turn comes. Its grid is
-        // most likely that of the model which drew the picture.
+        // Report invalid edits now and not only when the job runs. The model is not loaded yet, but it most likely has
+        // the grid of the model that drew the picture.
         EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
         let parts = blobs.put_parts(&parts)?;
         let parent = Some(take.id);
@@ -73,7 +73,7 @@ fn size_of(image: &RgbaImage) -> Size {
 }
 
 impl Project {
-    /// What an edit of a take is made of.
+    /// A draft of an edit of a take.
     pub(super) fn draft(&self, shot: &ShotId, take: &TakeId) -> Result<Draft, ProjectError> {
         self.draft_on(shot, self.art.take(shot, take)?)
     }
@@ -83,13 +83,13 @@ impl Project {
         Ok(Draft { take, shot, style: self.style().words.clone() })
     }
 
-    /// A draft on the take that the game shows for a shot.
+    /// A draft of an edit of the take that the game shows for a shot.
     fn draft_on_shown(&self, shot: &ShotId) -> Result<Draft, ProjectError> {
         let shown = self.shown(&self.shot(shot)?.id);
         self.draft_on(shot, shown.ok_or_else(|| ProjectError::NoPicture(shot.clone()))?)
     }
 
-    /// An edit became a recipe, or was refused.
+    /// Handles a prepared or invalid edit.
     pub(super) fn edit_done(
         &mut self,
         purpose: EditPurpose,
@@ -98,8 +98,8 @@ impl Project {
     ) {
         match (purpose, result) {
             (EditPurpose::Request { id, takes }, Ok(recipe)) => {
-                // Everything may have been cancelled meanwhile, or the story may ask for something else.
-                let is_wanted = self.edits.remove(&id) && is_asked_for(&self.board, &shot, &recipe);
+                // The edit may have been cancelled meanwhile, or the story may have changed.
+                let is_wanted = self.edits.remove(&id) && needs_recipe(&self.board, &shot, &recipe);
                 let takes = if is_wanted { takes } else { 0 };
                 let jobs = self.queue(&[(shot, *recipe)], takes, true);
                 self.answer(Some(id), Ok(Reply { jobs }));
@@ -108,11 +108,11 @@ impl Project {
                 self.edits.remove(&id);
                 self.answer(Some(id), Err(Arc::new(error)));
             }
-            // The story may have changed, and the edit may have been cancelled meanwhile.
+            // The edit may have been cancelled meanwhile, or the story may have changed.
             (EditPurpose::Propagation, Ok(recipe)) => {
                 self.revision += 1;
-                if !is_asked_for(&self.board, &shot, &recipe) {
-                    self.forget_propagation(&shot);
+                if !needs_recipe(&self.board, &shot, &recipe) {
+                    self.remove_propagation(&shot);
                 } else if self.is_propagation(&shot, &recipe) {
                     self.queue(&[(shot, *recipe)], 1, true);
                 }
@@ -123,11 +123,11 @@ impl Project {
 
     pub(super) fn propagation_failed(&mut self, shot: ShotId, error: ProjectError) {
         self.revision += 1;
-        self.forget_propagation(&shot);
+        self.remove_propagation(&shot);
         self.updates.push(Update::Failed { shot, error: Arc::new(error) });
     }
 
-    /// Begins to look for what an edit changed in the pictures that other shots show.
+    /// Starts to search the pictures of other shots for the parts of an edit.
     pub(super) fn propagate(
         &mut self,
         id: Option<ActionId>,
@@ -145,7 +145,7 @@ impl Project {
         let search =
             Search::start(edit, parent, drafts, self.art.blobs()).map_err(ProjectError::Thread)?;
         self.searches.push(search);
-        // Kept until it is drawn or cancelled: the search takes a while, and the program may end meanwhile.
+        // Saved until it is drawn or cancelled, because the program may end during the search.
         let (of, others) = ((shot.clone(), take.clone()), others.to_vec());
         self.change_ledger(id, move |ledger| {
             ledger.propagations.extend(others.iter().map(|other| (other.clone(), of.clone())));
@@ -153,7 +153,7 @@ impl Project {
         Ok(())
     }
 
-    /// Restarts the searches that were under way when the program ended.
+    /// Restarts the searches that did not finish before the program ended.
     pub(super) fn resume_propagations(&mut self) {
         let mut wanted = BTreeMap::<_, Vec<_>>::new();
         for (other, of) in self.art.pending_propagations().clone() {
@@ -163,13 +163,13 @@ impl Project {
             }
             let takes = self.art.takes(&other);
             if takes.iter().any(|take| self.is_propagation(&other, take.recipe())) {
-                self.forget_propagation(&other);
+                self.remove_propagation(&other);
             } else {
                 wanted.entry(of).or_default().push(other);
             }
         }
         for ((shot, take), others) in wanted {
-            // A shot that is gone is no reason to leave the others out.
+            // A shot that no longer exists must not prevent the others.
             let (mut left, mut refused) = (Vec::new(), Vec::new());
             for other in others {
                 match self.draft_on_shown(&other) {
@@ -187,7 +187,7 @@ impl Project {
         }
     }
 
-    /// Whether a recipe is the edit that is still to be done to the picture of a shot.
+    /// Whether a recipe is the pending propagation to a shot.
     pub(super) fn is_propagation(&self, shot: &ShotId, recipe: &Recipe) -> bool {
         let of = self
             .art
@@ -197,8 +197,8 @@ impl Project {
         of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
     }
 
-    /// The same edit is done to the picture of a shot, or cancelled.
-    pub(super) fn forget_propagation(&mut self, shot: &ShotId) {
+    /// Removes the pending propagation to a shot.
+    pub(super) fn remove_propagation(&mut self, shot: &ShotId) {
         if self.art.pending_propagations().contains_key(shot) {
             let shot = shot.clone();
             self.change_ledger(None, move |ledger| drop(ledger.propagations.remove(&shot)));

@@ -1,38 +1,38 @@
-//! Changes of the ledger: in force at once, written by the [disk thread](super::disk), and taken back where they cannot
-//! be written.
+//! Changes of the ledger. They take effect immediately, the [disk thread](super::disk) writes them, and they are undone
+//! if that fails.
 
 use std::{fmt, mem, sync::Arc};
 
 use super::{ActionId, Project, ProjectError, Reply, Update};
 use crate::art::Ledger;
 
-/// The changes that are in force but not on disk yet.
+/// The changes that are not on disk yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingChanges {
     /// The ledger on disk.
     written: Arc<Ledger>,
     changes: Vec<PendingChange>,
-    /// Counts the ledgers that were sent to the disk thread.
+    /// The number of ledgers sent to the disk thread.
     revision: u64,
 }
 
 struct PendingChange {
-    /// The request that it answers. Changes of the project's own have none.
+    /// The request for the change. `None` for a change by the project itself.
     id: Option<ActionId>,
     change: Box<dyn Fn(&mut Ledger) + Send + Sync>,
-    /// The first ledger that holds it.
+    /// The revision of the first ledger that contains the change.
     revision: u64,
 }
 
 impl PendingChanges {
-    /// No changes to a ledger that is on disk.
+    /// An empty list of changes to the ledger on disk.
     pub(super) fn to(written: Arc<Ledger>) -> Self {
         Self { written, ..Self::default() }
     }
 }
 
 impl Project {
-    /// Changes the ledger. A request is answered when the change is on disk.
+    /// Changes the ledger. The request is answered once the change is on disk.
     pub(super) fn change_ledger(
         &mut self,
         id: Option<ActionId>,
@@ -55,7 +55,7 @@ impl Project {
         self.art.set_ledger(ledger);
     }
 
-    /// A ledger was written, or could not be. What could not be written is taken back.
+    /// Handles the result of writing a ledger. If that failed, its changes are undone.
     pub(super) fn ledger_done(
         &mut self,
         revision: u64,

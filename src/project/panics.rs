@@ -1,4 +1,4 @@
-//! Turns panics of background work into errors, so that a thread that panics does not leave anybody waiting.
+//! Turns panics of background tasks into errors, so that every request is answered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use crate::studio::panic_message;
 
 /// Runs `work`. A panic becomes [`ProjectError::Panicked`].
 ///
-/// `work` must leave shared state valid when it panics: files are replaced whole, and locks are not held meanwhile.
+/// `work` must leave shared state valid if it panics: it replaces files atomically, and holds no locks.
 pub(super) fn catch<T>(work: impl FnOnce() -> Result<T, ProjectError>) -> Result<T, ProjectError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(ProjectError::Panicked(panic_message(panic.as_ref()))))

@@ -1,4 +1,4 @@
-//! Finds the parts of an edit in other pictures. A thread searches them, because that takes many frames.
+//! Finds the parts of an edit in other pictures. The search runs on a thread, because it takes many frames.
 
 use std::{
     io,
@@ -42,7 +42,7 @@ pub(super) struct Found {
 
 impl Search {
     /// Starts to search the pictures of `drafts` for the parts of `edit`, which were marked on the picture of `parent`.
-    /// Without that picture, each part is put at the same place.
+    /// Without that picture, each part is edited at the same place.
     ///
     /// # Errors
     /// If the thread cannot be started.
@@ -74,7 +74,7 @@ impl Search {
                     }),
                     Err(error) => Err(ProjectError::Propagation(Arc::clone(error))),
                 };
-                // The receiver is dropped when everything is cancelled or the project closes.
+                // The receiver is dropped if all jobs are cancelled or the project is closed.
                 if sender.send(Found { shot, edit }).is_err() {
                     break;
                 }
@@ -83,12 +83,12 @@ impl Search {
         Ok(Self { shots, results: Mutex::new(results) })
     }
 
-    /// The results since the last call, and whether the search continues. If the thread has ended early, the remaining
-    /// pictures have failed.
+    /// The results since the last call, and whether the search continues. If the thread ended early, the results of the
+    /// remaining pictures are errors.
     pub(super) fn take(&mut self) -> (Vec<Found>, bool) {
         let receiver = self.results.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
-        let goes_on = loop {
+        let continues = loop {
             match receiver.try_recv() {
                 Ok(found) => all.push(found),
                 Err(end) => break end == TryRecvError::Empty,
@@ -97,11 +97,11 @@ impl Search {
         for found in &all {
             self.shots.retain(|shot| *shot != found.shot);
         }
-        if !goes_on {
+        if !continues {
             let ended = || ProjectError::Panicked("the search ended early".to_owned());
             all.extend(self.shots.drain(..).map(|shot| Found { shot, edit: Err(ended()) }));
         }
-        (all, goes_on)
+        (all, continues)
     }
 
     /// Whether this shot has no result yet.
@@ -110,7 +110,7 @@ impl Search {
     }
 }
 
-/// The parts of another picture on this one: each where this picture looks similar, or else at the same place.
+/// Moves parts of another picture to this one: each to a similar object, or else to the same place.
 fn parts_of(picture: &RgbaImage, parts: &[Part], marked: Option<&Objects>) -> Vec<Part> {
     let (width, height) = picture.dimensions();
     let objects = marked.map(|marked| (marked, Objects::detect(picture)));

@@ -1,7 +1,7 @@
-//! The thread that copies pictures to `pictures/`, and reads those that somebody watches.
+//! The thread that copies pictures to `pictures/`, and reads the pictures of watched shots.
 //!
-//! Whether `pictures/<shot>.png` is the right copy is decided by comparing bytes: no picture is decoded for that. A
-//! picture is decoded when somebody watches its shot, or before it replaces another copy.
+//! It compares bytes to check whether `pictures/<shot>.png` is up to date. It decodes a picture only if its shot is
+//! watched, or before the picture replaces another copy.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,10 +20,10 @@ use crate::{
     studio::lower_priority,
 };
 
-/// How many decoded pictures wait at most to be taken by [`Publisher::take`].
+/// The maximum number of decoded pictures that wait for [`Publisher::take`].
 const MAX_READY: usize = 8;
 
-/// The thread and its tasks. Dropping it finishes the urgent copies, and forgets the rest, which the next start finds.
+/// The thread and its tasks. Dropping it finishes only urgent copies. The next start makes the others.
 #[derive(Debug)]
 pub(super) struct Publisher {
     shared: Arc<Shared>,
@@ -34,34 +34,34 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 pub(super) struct Publication {
     pub(super) take: Take,
-    /// Its pixels, where they are at hand. They come back in [`Finished::image`] without a look at the file.
+    /// The decoded picture, if known. [`Finished::image`] then returns it without reading the file.
     pub(super) image: Option<RgbaImage>,
-    /// Whether the take was written just now, so that its file is known to be whole.
+    /// Whether this process has just written the take, so that its file is known to be valid.
     pub(super) is_new: bool,
-    /// Whether to read the picture, too.
+    /// Whether to return the picture in [`Finished::image`].
     pub(super) read: bool,
-    /// Whether it goes before the tasks that wait.
+    /// Whether it runs before all waiting tasks.
     pub(super) urgent: bool,
 }
 
-/// A task that is done.
+/// A finished task.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) take: Take,
-    /// The file that holds the picture: the copy in `pictures/`, or the take's own where it was only read.
+    /// The picture file: the copy in `pictures/`, or the file of the take if it was only read.
     pub(super) path: PathBuf,
-    /// The picture, where it was to be read.
+    /// The picture, if the task was to read it.
     pub(super) image: Option<RgbaImage>,
     pub(super) error: Option<PictureError>,
-    /// Whether this was a copy to `pictures/`.
+    /// Whether the task was a copy to `pictures/`.
     pub(super) is_publication: bool,
 }
 
-/// Why a picture could not be shown or published.
+/// The error of a picture that could not be read or published.
 #[derive(Clone, Debug)]
 pub(super) struct PictureError {
     pub(super) error: Arc<ProjectError>,
-    /// Whether the take itself cannot be read. If not, only the copy failed.
+    /// Whether the take itself cannot be read. If `false`, only the copy failed.
     pub(super) is_damaged: bool,
 }
 
@@ -75,14 +75,14 @@ struct Shared {
 struct State {
     /// The newest request for each task.
     requests: HashMap<Task, Request>,
-    /// The order of the tasks. May name tasks that are done already.
+    /// The order of the tasks. It may contain finished tasks.
     turns: VecDeque<Task>,
     busy: bool,
     finished: VecDeque<Finished>,
     closing: bool,
 }
 
-/// One task for each shot and kind: a newer request replaces the older one.
+/// Identifies a task. A newer request for the same task replaces the older one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Task {
     /// Update `pictures/<shot>.png`.
@@ -103,7 +103,7 @@ impl Publisher {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// If the thread cannot be started.
     pub(super) fn start(writer: TakeWriter) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = Builder::new().name("illustrator-pictures".to_owned()).spawn({
@@ -116,13 +116,13 @@ impl Publisher {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Copies a take to `pictures/`, unless the copy is there already.
+    /// Copies a take to `pictures/`, unless the copy is up to date.
     pub(super) fn publish(&self, publication: Publication) {
         let (task, urgent) = (Task::Publish(publication.take.shot.clone()), publication.urgent);
         self.request(task, Request::Publish(Box::new(publication)), urgent);
     }
 
-    /// Reads a take, before the tasks that wait. `pictures/` stays as it is.
+    /// Reads a take before all waiting tasks. `pictures/` does not change.
     pub(super) fn read(&self, take: Take) {
         self.request(Task::Read(take.shot.clone()), Request::Read(Box::new(take)), true);
     }
@@ -132,7 +132,7 @@ impl Publisher {
         self.request(Task::Publish(shot), Request::Unpublish, true);
     }
 
-    /// The tasks that are done since the last call, with up to `most` pictures.
+    /// The tasks that have finished since the last call, with at most `most` pictures.
     pub(super) fn take(&self, most: usize) -> Vec<Finished> {
         let mut state = self.shared.lock();
         let mut pictures = 0;
@@ -149,7 +149,7 @@ impl Publisher {
         taken
     }
 
-    /// Whether every task is done and was returned by [`Self::take`].
+    /// Whether all tasks have finished and were returned by [`Self::take`].
     pub(super) fn is_idle(&self) -> bool {
         let state = self.shared.lock();
         state.requests.is_empty() && !state.busy && state.finished.is_empty()
@@ -182,7 +182,7 @@ impl Drop for Publisher {
         });
         drop(state);
         self.shared.changed.notify_all();
-        // The panic hook has reported a panic of the thread.
+        // The panic hook has already reported a panic of the thread.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -212,8 +212,8 @@ impl Shared {
         }
     }
 
-    /// Waits for a request, and for room for its picture. Returns `None` when the publisher closes and nothing is left
-    /// to do.
+    /// Waits for a request, and until fewer than [`MAX_READY`] pictures wait. Returns `None` if the publisher is closing
+    /// and no request is left.
     fn next_request(&self) -> Option<(Task, Request)> {
         let waits = |state: &mut State| {
             let pictures = state.finished.iter().filter(|finished| finished.image.is_some());
@@ -246,7 +246,7 @@ fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
         let damaged = |error| PictureError { error: Arc::new(error), is_damaged: true };
         let uncopied = |error| PictureError { error: Arc::new(error), is_damaged: false };
         let is_published = catch(|| Ok(writer.is_published(&take)?)).map_err(damaged)?;
-        // A damaged take must not replace a whole copy.
+        // A damaged take must not replace a valid copy.
         let must_check = !is_published && !is_new;
         let image = (read || must_check).then(|| decode(image)).transpose().map_err(damaged)?;
         if is_published {

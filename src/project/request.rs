@@ -1,4 +1,4 @@
-//! Requests to a project, and what answers them.
+//! Requests to a project and their results.
 
 use std::sync::{
     Arc,
@@ -11,11 +11,11 @@ use crate::studio::JobId;
 #[cfg(feature = "plugin")]
 use bevy::prelude::Message;
 
-/// Names a [`Request`]. No two requests of a process share one.
+/// Identifies a [`Request`]. It is unique within a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ActionId(u64);
 
-/// An [`Action`] with an id. [`Update::Applied`](super::Update::Applied) with the same id answers it, once.
+/// An [`Action`] with an id. One [`Update::Applied`](super::Update::Applied) with the same id answers it.
 ///
 /// ```
 /// # use bevy_illustrator::project::{Action, Request};
@@ -25,26 +25,26 @@ pub struct ActionId(u64);
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "plugin", derive(Message))]
 pub struct Request {
-    /// Returned in the answer.
+    /// The id, which the answer repeats.
     pub id: ActionId,
-    /// What to do.
+    /// The action.
     pub action: Action,
 }
 
-/// The result of an action that succeeded.
+/// The result of a successful action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
-    /// The jobs that draw what was asked for, in the order of drawing. Empty for actions that draw nothing, and for
+    /// The jobs of the requested pictures, in drawing order. Empty for actions that draw nothing, and for
     /// [`Action::PropagateEdit`], which queues its jobs later.
     pub jobs: Vec<JobId>,
 }
 
-/// The answer to a request. On an error, nothing has changed.
+/// The answer to a request. If it is an error, nothing has changed.
 pub type ActionResult = Result<Reply, Arc<ProjectError>>;
 
 impl Request {
-    /// Gives an action a new id.
+    /// Creates a request with a new id.
     #[must_use]
     pub fn new(action: Action) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);

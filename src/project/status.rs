@@ -1,12 +1,12 @@
-//! The status of each shot. It is computed when something changes and not when somebody asks: views ask for
-//! thousands of shots in every frame.
+//! The status of each shot. It is computed when something changes, because views read the status of thousands of shots
+//! in every frame.
 
 use std::{collections::HashMap, sync::Arc};
 
 use image::RgbaImage;
 
 use super::{
-    Project, ProjectError, Update, is_asked_for,
+    Project, ProjectError, Update, needs_recipe,
     publisher::{PictureError, Publication},
 };
 use crate::{
@@ -22,14 +22,14 @@ pub(super) struct Statuses(HashMap<ShotId, ShotStatus>);
 #[derive(Debug)]
 struct ShotStatus {
     state: ShotState,
-    /// The take that the publisher puts into `pictures/`.
+    /// The take that the publisher copies to `pictures/`.
     published: Option<TakeId>,
-    /// The take that the game shows: the published one, or one that is tried on.
+    /// The take that the game shows: the published one, or one on trial.
     shown: Option<TakeId>,
     picture_error: Option<PictureError>,
 }
 
-/// A picture that was written just now.
+/// A picture that was just written.
 pub(super) struct NewPicture {
     pub(super) take: TakeId,
     pub(super) image: RgbaImage,
@@ -45,12 +45,12 @@ impl Statuses {
         self.0.get(shot).is_some_and(|status| status.shown.as_ref() == Some(take))
     }
 
-    /// Whether this take belongs into `pictures/`.
+    /// Whether `pictures/` should have a copy of this take.
     pub(super) fn publishes(&self, shot: &ShotId, take: &TakeId) -> bool {
         self.0.get(shot).is_some_and(|status| status.published.as_ref() == Some(take))
     }
 
-    /// Why the picture of a shot cannot be read or published.
+    /// The error of a picture that cannot be read or published.
     pub(super) fn picture_error(&self, shot: &ShotId) -> Option<&PictureError> {
         self.0.get(shot)?.picture_error.as_ref()
     }
@@ -66,12 +66,12 @@ impl Statuses {
         }
     }
 
-    /// Forgets why a picture could not be read or published; whether there was an error.
+    /// Clears the error of a picture. Returns whether it had one.
     pub(super) fn clear_picture_error(&mut self, shot: &ShotId) -> bool {
         self.0.get_mut(shot).is_some_and(|status| status.picture_error.take().is_some())
     }
 
-    /// Has the picture of a shot published again with the next refresh.
+    /// Makes the next refresh publish the picture of a shot again.
     pub(super) fn publish_again(&mut self, shot: &ShotId) {
         if let Some(status) = self.0.get_mut(shot) {
             (status.picture_error, status.published) = (None, None);
@@ -80,13 +80,13 @@ impl Statuses {
 }
 
 impl Project {
-    /// Computes the status of a shot, and publishes and shows its picture where that has changed.
+    /// Computes the status of a shot. Publishes and sends its picture if that has changed.
     pub(super) fn refresh_shot(&mut self, shot: &ShotId) {
         self.refresh_with(shot, None, true);
     }
 
-    /// [`Self::refresh_shot`] with a picture that was written just now. Publishes it before what waits if it is
-    /// `urgent`.
+    /// Like [`Self::refresh_shot`], with a picture that was just written. An `urgent` picture is published before all
+    /// waiting ones.
     pub(super) fn refresh_with(&mut self, shot: &ShotId, new: Option<NewPicture>, urgent: bool) {
         let Some(shot) = self.board.shot(shot) else { return };
         let state = self.compute_state(shot);
@@ -101,7 +101,7 @@ impl Project {
         status.state = state;
         let publishes = replace_if_changed(&mut status.published, kept);
         let shows = replace_if_changed(&mut status.shown, shown.as_ref());
-        // A picture that is published is sent once its copy is there.
+        // A published picture is sent once its copy is written.
         let is_sent = publishes && status.published == status.shown;
         let is_watched = self.watched.contains(&shot.id);
         match kept {
@@ -123,8 +123,8 @@ impl Project {
         }
     }
 
-    /// Applies a new storyboard in the place of `before`: cancels the jobs that it does not ask for, and refreshes the
-    /// shots that changed.
+    /// Applies the new storyboard, which replaces `before`: cancels the jobs that it does not need, and refreshes the
+    /// changed shots.
     pub(super) fn apply_board(&mut self, before: &Storyboard) {
         self.revision += 1;
         self.cancel_unwanted();
@@ -137,29 +137,29 @@ impl Project {
         }
     }
 
-    /// Cancels jobs whose recipe the storyboard does not ask for.
+    /// Cancels the jobs that the storyboard does not need.
     fn cancel_unwanted(&mut self) {
         let jobs = self.jobs.values().flatten();
-        let unwanted = jobs.filter(|job| !is_asked_for(&self.board, &job.shot, &job.recipe));
+        let unwanted = jobs.filter(|job| !needs_recipe(&self.board, &job.shot, &job.recipe));
         let unwanted = unwanted.cloned().collect::<Vec<_>>();
         if unwanted.is_empty() {
             return;
         }
         self.studio.cancel_many(&unwanted.iter().map(|job| job.id).collect());
         for job in unwanted {
-            self.forget_job(&job.shot, job.id);
+            self.remove_job(&job.shot, job.id);
         }
     }
 
-    /// What failed of a shot and is still asked for.
+    /// The failed jobs of a shot that the storyboard still needs.
     pub(super) fn failed_jobs(&self, shot: &ShotId) -> Vec<(ShotId, Recipe)> {
         let failed = self.studio.failed(shot).into_iter();
         let failed = failed.map(|(job, _)| (job.shot, Recipe::clone(&job.recipe)));
-        failed.filter(|(shot, recipe)| is_asked_for(&self.board, shot, recipe)).collect()
+        failed.filter(|(shot, recipe)| needs_recipe(&self.board, shot, recipe)).collect()
     }
 
-    /// Whether a shot has no current picture, or it is not published, and no job draws one. An edit that failed is no
-    /// reason to draw its picture again.
+    /// Whether a shot lacks a current and published picture, and no job draws one. A failed edit does not make a new
+    /// picture necessary.
     pub(super) fn needs_picture(&self, shot: &Shot) -> bool {
         let mut jobs = self.jobs.get(&shot.id).into_iter().flatten();
         if jobs.any(|job| job.recipe.edit.is_none() && job.recipe.is_wanted_by(&shot.recipe)) {
@@ -168,25 +168,25 @@ impl Project {
         self.lacks_picture(shot) || self.statuses.is_unpublished(&shot.id)
     }
 
-    /// Whether a shot has no current picture that can be read.
+    /// Whether a shot has no readable picture of the current recipe.
     pub(super) fn lacks_picture(&self, shot: &Shot) -> bool {
         matches!(self.art.state(shot), ShotState::Missing | ShotState::Stale)
     }
 
-    /// Whether drawing the recipe of a shot failed.
+    /// Whether a job with the current recipe of a shot failed.
     pub(super) fn has_failed(&self, shot: &Shot) -> bool {
         let is_same = |recipe: &Recipe| recipe.edit.is_none() && recipe.is_wanted_by(&shot.recipe);
         self.studio.failed(&shot.id).iter().any(|(job, _)| is_same(&job.recipe))
     }
 
-    /// Why a shot failed, if it did.
+    /// The error of a shot.
     pub(super) fn failure(&self, shot: &Shot) -> Option<Arc<ProjectError>> {
         let picture = self.statuses.picture_error(&shot.id);
         let is_current = |error: &&PictureError| !error.is_damaged || self.lacks_picture(shot);
         if let Some(error) = picture.filter(is_current) {
             return Some(Arc::clone(&error.error));
         }
-        // What failed in other words may well succeed in these.
+        // Failures with other words do not count.
         let mut failed = self.studio.failed(&shot.id).into_iter().rev();
         let failed = failed.find(|(job, _)| job.recipe.is_wanted_by(&shot.recipe));
         failed.map(|(_, error)| Arc::new(ProjectError::Job(error)))
@@ -204,7 +204,7 @@ impl Project {
     }
 }
 
-/// Replaces the id of a take; returns whether it is another one.
+/// Replaces the id of a take. Returns whether it changed.
 fn replace_if_changed(id: &mut Option<TakeId>, take: Option<&Take>) -> bool {
     let take = take.map(|take| &take.id);
     let changed = id.as_ref() != take;

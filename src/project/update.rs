@@ -1,4 +1,4 @@
-//! What a project tells.
+//! The updates that a project reports.
 
 use std::{mem, path::PathBuf, sync::Arc};
 
@@ -17,43 +17,42 @@ use crate::{
 #[cfg(feature = "plugin")]
 use bevy::prelude::Message;
 
-/// How many pictures one [`Project::poll`] returns at most: a frame can upload only so many.
+/// The maximum number of pictures per [`Project::poll`], which limits the uploads in one frame.
 const PICTURES_PER_POLL: usize = 8;
 
-/// Something happened in a project.
+/// An event in a project.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "plugin", derive(Message))]
 #[non_exhaustive]
 pub enum Update {
-    /// The storyboard was planned anew.
+    /// The storyboard was planned again.
     Planned,
-    /// The picture that the game shows for a shot, sent for shots that are [watched](Project::watch): once when that
-    /// begins, and then whenever another take is shown.
+    /// The picture that the game shows for a [watched](Project::watch) shot. It is sent when watching starts, and
+    /// whenever another take is shown.
     Picture {
         /// The shot.
         shot: ShotId,
         /// The picture.
         image: RgbaImage,
-        /// A file that holds it: `<art folder>/pictures/<shot>.png` where the picture was published just now, else the
-        /// take's own.
+        /// The picture file: `<art folder>/pictures/<shot>.png` if the picture was just published, else the file of the
+        /// take.
         path: PathBuf,
     },
-    /// `<art folder>/pictures/<shot>.png` holds the picture that it is to hold, which may be another than the
-    /// game shows while a take is tried on.
+    /// `<art folder>/pictures/<shot>.png` is up to date. While a take is on trial, the game shows that take instead.
     Published {
         /// The shot.
         shot: ShotId,
         /// The file.
         path: PathBuf,
     },
-    /// The game shows no picture for a shot any more: its last take was put away.
+    /// The game no longer shows a picture for a shot, because its last take was discarded.
     NoPicture {
         /// The shot.
         shot: ShotId,
     },
-    /// Drawing a picture began, went on, or stopped before its end.
+    /// A job started, finished a step, or was cancelled.
     Progress(Job),
-    /// A take was finished (it may not be the one that is shown).
+    /// A take was finished. The game does not necessarily show it.
     Drawn {
         /// The shot.
         shot: ShotId,
@@ -71,43 +70,44 @@ pub enum Update {
         /// The take.
         take: TakeId,
     },
-    /// Drawing a shot, or reading or publishing its picture, failed.
+    /// A picture of a shot could not be drawn, read or published.
     Failed {
         /// The shot.
         shot: ShotId,
-        /// Why.
+        /// The error.
         error: Arc<ProjectError>,
     },
     /// The answer to a [`Request`](super::Request). Each request gets exactly one.
     Applied {
         /// The id of the request.
         id: ActionId,
-        /// What came of it.
+        /// The result.
         result: ActionResult,
     },
 }
 
 impl Project {
-    /// What happened since the last call. Never waits. Pictures come a few with each call.
+    /// Returns the updates since the last call, without waiting. Each call returns only a few pictures; the others
+    /// follow with the next calls.
     pub fn poll(&mut self) -> Vec<Update> {
         for event in self.studio.poll() {
-            self.hear(event);
+            self.handle_studio_event(event);
         }
         for finished in self.publisher.take(PICTURES_PER_POLL) {
-            self.receive(finished);
+            self.handle_picture(finished);
         }
-        self.take_found();
-        self.take_done();
+        self.handle_search_results();
+        self.handle_disk_results();
         mem::take(&mut self.updates)
     }
 
-    /// Turns what was found in other pictures into recipes.
-    fn take_found(&mut self) {
+    /// Prepares the recipes of propagated edits whose parts were found.
+    fn handle_search_results(&mut self) {
         let mut found = Vec::new();
         self.searches.retain_mut(|search| {
-            let (all, goes_on) = search.take();
+            let (all, continues) = search.take();
             found.extend(all);
-            goes_on
+            continues
         });
         for Found { shot, edit } in found {
             match edit {
@@ -117,7 +117,7 @@ impl Project {
         }
     }
 
-    fn hear(&mut self, event: StudioEvent) {
+    fn handle_studio_event(&mut self, event: StudioEvent) {
         if !matches!(event, StudioEvent::Stepped(_)) {
             self.revision += 1;
         }
@@ -126,12 +126,12 @@ impl Project {
                 self.updates.push(Update::Progress(job));
             }
             StudioEvent::Cancelled(job) => {
-                self.forget_job(&job.shot, job.id);
+                self.remove_job(&job.shot, job.id);
                 self.refresh_shot(&job.shot);
                 self.updates.push(Update::Progress(job));
             }
             StudioEvent::Drawn { job, take, image } => {
-                self.forget_job(&job.shot, job.id);
+                self.remove_job(&job.shot, job.id);
                 self.statuses.clear_picture_error(&job.shot);
                 self.updates.push(Update::Drawn {
                     shot: job.shot.clone(),
@@ -143,7 +143,7 @@ impl Project {
                 self.refresh_with(&job.shot, Some(new), true);
             }
             StudioEvent::Failed { job, error } => {
-                self.forget_job(&job.shot, job.id);
+                self.remove_job(&job.shot, job.id);
                 let error = Arc::new(ProjectError::Job(error));
                 self.updates.push(Update::Failed { shot: job.shot.clone(), error });
                 self.refresh_shot(&job.shot);
@@ -151,10 +151,10 @@ impl Project {
         }
     }
 
-    fn receive(&mut self, finished: Finished) {
+    fn handle_picture(&mut self, finished: Finished) {
         let Finished { take, path, image, error, is_publication } = finished;
         let is_shown = self.statuses.shows(&take.shot, &take.id);
-        // Where another take has replaced it meanwhile, that one follows.
+        // Another take has replaced it meanwhile, and its update follows.
         if !is_shown && !self.statuses.publishes(&take.shot, &take.id) {
             return;
         }
@@ -165,7 +165,7 @@ impl Project {
                 self.art.mark_damaged(&take.shot, &take.id);
             }
             if error.is_damaged && self.shown(&take.shot).is_some_and(|shown| shown.id != take.id) {
-                // Another one is shown in its place.
+                // Another take is shown instead.
                 self.updates.push(Update::Failed { shot: take.shot.clone(), error: error.error });
                 return self.refresh_shot(&take.shot);
             }
@@ -186,8 +186,8 @@ impl Project {
         }
     }
 
-    /// Says that a job is done with.
-    pub(super) fn forget_job(&mut self, shot: &ShotId, id: JobId) {
+    /// Removes an ended job.
+    pub(super) fn remove_job(&mut self, shot: &ShotId, id: JobId) {
         let Some(jobs) = self.jobs.get_mut(shot) else { return };
         let (done, left) = mem::take(jobs).into_iter().partition(|job| job.id == id);
         *jobs = left;
@@ -196,7 +196,7 @@ impl Project {
         }
         let done: Vec<Job> = done;
         if done.iter().any(|job| self.is_propagation(shot, &job.recipe)) {
-            self.forget_propagation(shot);
+            self.remove_propagation(shot);
         }
     }
 }

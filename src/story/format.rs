@@ -54,8 +54,8 @@ pub trait StoryFormat: Send + Sync + 'static {
     /// Reads a story from the content of a file. `path` is for error messages.
     ///
     /// # Errors
-    /// When `bytes` are not a story in this format. Faults inside a well-formed story are found by
-    /// [`check`](super::check::check) instead.
+    /// If `bytes` are not a story in this format. [`check`](super::check::check) finds the faults in a
+    /// well-formed story.
     fn parse(&self, bytes: &[u8], path: &Path) -> Result<Story, StoryError>;
 }
 
@@ -78,7 +78,7 @@ impl StoryFormats {
         self.0.iter().rev().flat_map(|format| format.extensions()).copied()
     }
 
-    /// The format of a file and the extension that it was found by: the longest one that matches.
+    /// The format of a file, and the longest registered extension that matches its name.
     fn find(&self, file_name: &str) -> Option<(&dyn StoryFormat, &'static str)> {
         let matches = self.0.iter().flat_map(|format| {
             let extensions = format.extensions().iter().copied();
@@ -102,7 +102,7 @@ impl StoryFormats {
     /// Reads a story from the content of a file, in the format that the extension of `path` names.
     ///
     /// # Errors
-    /// When no format has the extension, or the format refuses the content.
+    /// If no format has the extension, or the content is not a story in that format.
     pub fn parse(&self, bytes: &[u8], path: &Path) -> Result<Story, StoryError> {
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some((format, _)) = self.find(&file_name) else {
@@ -117,7 +117,7 @@ impl StoryFormats {
     /// Reads a story from a file, in the format that its extension names.
     ///
     /// # Errors
-    /// As [`Self::parse`], and when the file cannot be read.
+    /// See [`Self::parse`]. Also if the file cannot be read.
     pub fn read(&self, path: &Path) -> Result<Story, StoryError> {
         let bytes = std::fs::read(path)
             .map_err(|source| StoryError::Read { path: path.to_owned(), source })?;

@@ -1,8 +1,8 @@
-//! Why a job failed.
+//! The error of a failed job.
 
 use crate::{art::ArtError, generator::GenerateError};
 
-/// Why a job failed.
+/// The error of a failed job.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {

@@ -1,8 +1,8 @@
-//! The compute threads, which must not slow down the game.
+//! The thread pool for drawing, which must not slow down the game.
 //!
-//! Nearly all of candle's work runs on rayon, and so on this pool if it is called inside
-//! [`rayon::ThreadPool::install`]. There are two exceptions. candle 0.11.1 can only change them by
-//! environment variables, which a library cannot set safely:
+//! Inside [`rayon::ThreadPool::install`], nearly all of candle's work runs on this pool. There are two
+//! exceptions. In candle 0.11.1, only environment variables change them, and a library cannot set
+//! those safely:
 //!
 //! * Element-wise operations on 64 Ki elements and more run on threads named `candle-bp-N`, one fewer
 //!   than `CANDLE_NUM_THREADS` (else `RAYON_NUM_THREADS`, else the number of cores). A thread of this

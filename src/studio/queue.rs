@@ -54,14 +54,14 @@ impl Queue {
         id
     }
 
-    /// A new job id.
+    /// Returns a new job id.
     pub(super) fn new_id(&mut self) -> JobId {
         let id = JobId(self.next_id);
         self.next_id += 1;
         id
     }
 
-    /// The next job to draw. Its picture is not queued again until [`Self::forget`].
+    /// Removes and returns the next job to draw. Its picture is not queued again until [`Self::forget`].
     pub(super) fn pop(&mut self) -> Option<Job> {
         self.waiting.pop_front()
     }
@@ -89,7 +89,7 @@ impl Queue {
         Some(job)
     }
 
-    /// Removes those of the waiting jobs that have one of these ids.
+    /// Removes all waiting jobs with these ids.
     pub(super) fn remove_many(&mut self, ids: &HashSet<JobId>) -> Vec<Job> {
         let waiting = std::mem::take(&mut self.waiting);
         let (gone, left) = waiting.into_iter().partition::<Vec<_>, _>(|job| ids.contains(&job.id));
@@ -114,7 +114,7 @@ impl Queue {
         self.waiting.iter()
     }
 
-    /// Whether the job is waiting.
+    /// Whether no job is waiting.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -176,7 +176,7 @@ mod tests {
         let c = push(&mut queue, "c", 0, false);
         let last = queue.push(vec![picture("d", 0), picture("e", 0)], false);
         let first = queue.push(vec![picture("a", 0), picture("b", 0), picture("a", 0)], true);
-        assert_eq!(first[0], first[2], "named twice, queued once");
+        assert_eq!(first[0], first[2], "listed twice, queued once");
         let expected = [first[0], first[1], c, last[0], last[1]].map(|id| id.0);
         assert_eq!(order(&queue), expected);
     }

@@ -22,12 +22,12 @@ pub(super) struct Entry {
     pub(super) shot: ShotId,
     #[serde(serialize_with = "serialize")]
     pub(super) recipe: Arc<Recipe>,
-    /// The reason of the failure. `None` for a queued job.
+    /// The error message of a failed job. `None` for a queued job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
 
-/// An [`Entry`] as this and older versions write it.
+/// The JSON form of an [`Entry`], including that of older versions.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EntryFile {
@@ -41,14 +41,14 @@ struct EntryFile {
 #[derive(Debug)]
 pub(super) struct QueueFile {
     writer: TakeWriter,
-    /// Whether a file is there that could not be read. It is set aside before anything is written.
+    /// Whether the existing file cannot be read. It is renamed before a new one is written.
     is_unreadable: bool,
-    /// The jobs as JSON, so that a change encodes only what is new.
+    /// The encoded jobs, so that a save encodes only new ones.
     encoded: HashMap<(JobId, bool), String>,
 }
 
 impl QueueFile {
-    /// Reads the queue of an art folder. A file that cannot be read is set aside; its jobs are lost, no picture is.
+    /// Reads the queue of an art folder. An unreadable file is renamed, and the queue starts empty.
     pub(super) fn open(writer: TakeWriter) -> (Self, Vec<Entry>) {
         let mut file = Self { writer, is_unreadable: false, encoded: HashMap::new() };
         let path = file.path();
@@ -57,10 +57,10 @@ impl QueueFile {
             file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
         });
         let entries = entries.unwrap_or_else(|error| {
-            log::error!("the queue cannot be read: {error}");
+            log::error!("cannot read the queue: {error}");
             file.is_unreadable = true;
             if let Err(error) = file.set_aside() {
-                log::error!("the queue is not saved before its old file is moved away: {error}");
+                log::error!("cannot save the queue until its unreadable file is renamed: {error}");
             }
             Vec::new()
         });
@@ -79,10 +79,10 @@ impl QueueFile {
         entries
     }
 
-    /// Writes the queue, whole or not at all.
+    /// Writes the queue atomically.
     ///
     /// # Errors
-    /// When the system refuses, also to set aside an unreadable file.
+    /// If the file cannot be written, or an unreadable file cannot be renamed.
     pub(super) fn save(&mut self, entries: &[(JobId, Entry)]) -> Result<(), ArtError> {
         self.set_aside()?;
         let path = self.path();
@@ -108,7 +108,7 @@ impl QueueFile {
             let path = self.path();
             if path.exists() {
                 let aside = self.writer.folder().set_aside(&path)?;
-                log::warn!("the queue that cannot be read is {} now", aside.display());
+                log::warn!("the unreadable queue file was renamed to {}", aside.display());
             }
             self.is_unreadable = false;
         }

@@ -14,7 +14,7 @@ pub(super) struct Running {
     pub(super) interrupt: Interrupt,
     pub(super) cancelled: bool,
     pub(super) watch: Stopwatch,
-    /// The time at which the model was loaded and drawing started.
+    /// The elapsed time when the model was loaded and drawing started.
     pub(super) loaded_at: Duration,
     pub(super) stepped_at: Duration,
     pub(super) done: u32,
@@ -26,7 +26,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts a job.
     pub(super) fn new(job: Job, interrupt: Interrupt) -> Self {
-        // The model's default may differ. The first step has the actual number.
+        // The default of the model may differ. The first step reports the actual number.
         let of = job.recipe.sampler.steps.unwrap_or(ModelDefaults::default().steps);
         Self {
             job,
@@ -42,7 +42,7 @@ impl Running {
         }
     }
 
-    /// The progress.
+    /// The job and its progress.
     pub(super) fn view(&self) -> JobView {
         let elapsed = self.watch.elapsed();
         let drawing = self.stepped_at.saturating_sub(self.loaded_at);

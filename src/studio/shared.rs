@@ -42,10 +42,10 @@ struct State {
 
 /// The entries of the queue file.
 pub(super) struct QueueEntries {
-    /// Grows with each change.
+    /// Increases with each change.
     pub(super) revision: u64,
     pub(super) entries: Vec<(JobId, Entry)>,
-    /// Whether the worker has ended, so that nothing changes any more.
+    /// Whether the worker has ended, so that these entries are final.
     pub(super) is_last: bool,
 }
 
@@ -53,13 +53,13 @@ pub(super) struct QueueEntries {
 #[derive(Clone, Copy)]
 pub(super) struct FailedSave {
     pub(super) revision: u64,
-    /// How long to wait for a change before the next try.
+    /// The maximum wait for a change before the next attempt.
     pub(super) wait: Duration,
-    /// Whether this was the try after the last change.
+    /// Whether this was the final attempt, after the worker has ended.
     pub(super) was_last: bool,
 }
 
-/// How a job ended.
+/// The outcome of a job.
 pub(super) enum Outcome {
     Drawn(Box<Take>, RgbaImage),
     Failed(JobError),
@@ -170,7 +170,7 @@ impl Shared {
         mem::take(&mut self.lock().events)
     }
 
-    /// Asks the worker to end. It does so within a network block.
+    /// Requests the end of the worker, which stops within a network block.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
@@ -187,7 +187,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits for a job and starts it. `None` when the studio closes.
+    /// Waits for a job and starts it. Returns `None` if the studio is closing.
     pub(super) fn next_job(&self) -> Option<(Job, Interrupt)> {
         let mut state =
             self.wait_while(|state| !state.closing && (state.paused || state.queue.is_empty()));
@@ -231,7 +231,7 @@ impl Shared {
         })
     }
 
-    /// Ends the running job. A job that was stopped because the studio closes stays in the queue.
+    /// Ends the running job. A job that was interrupted by closing the studio stays in the queue.
     pub(super) fn finish(&self, job: Job, outcome: Outcome) {
         self.change_queue(|state| {
             let cancelled = state.running.as_ref().is_some_and(|running| running.cancelled);
@@ -258,8 +258,8 @@ impl Shared {
         self.lock().entries()
     }
 
-    /// Waits until the entries differ from those of revision `saved`, or until a failed save is to be tried again.
-    /// Returns `None` after a last try if the worker has ended.
+    /// Waits until the entries differ from those of revision `saved`, or until the next attempt after a failed save.
+    /// Once the worker has ended, returns `None` after a final attempt.
     pub(super) fn next_entries(
         &self,
         saved: Option<u64>,
@@ -313,7 +313,7 @@ impl State {
         }
     }
 
-    /// Forgets the failures of a shot that `is_cleared` selects.
+    /// Removes the failed jobs of a shot that `is_cleared` selects.
     fn clear_failures(&mut self, shot: &ShotId, is_cleared: impl Fn(&Job) -> bool) {
         if let Some(failed) = self.failed.get_mut(shot) {
             failed.retain(|(job, _)| !is_cleared(job));

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_stands_still_while_paused() {
+    fn a_paused_stopwatch_does_not_advance() {
         let mut watch = Stopwatch::start();
         watch.set_paused(true);
         let held = watch.elapsed();

@@ -1,4 +1,4 @@
-//! The worker thread: takes jobs, runs generators, writes takes.
+//! The worker thread: runs generators on queued jobs and saves their takes.
 
 use std::{
     any::Any,
@@ -28,7 +28,7 @@ pub(super) struct Worker<'a> {
     registry: GeneratorRegistry,
     writer: TakeWriter,
     pool: ThreadPool,
-    /// The last used model, kept until a job needs another one.
+    /// The last used model. It stays loaded until a job needs another one.
     loaded: Option<Loaded>,
     /// Finished pictures that could not be saved. Drawing such a job again only saves its picture.
     unsaved: VecDeque<Finished>,
@@ -115,7 +115,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The pictures that the recipe of a job refers to.
+/// The input pictures of a job's recipe.
 fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
     let Some(edit) = &job.recipe.edit else { return Ok(Inputs::default()) };
     let read = |take| writer.image(&job.shot, take);

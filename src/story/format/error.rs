@@ -1,17 +1,17 @@
-//! Why a story file cannot be read.
+//! The error of a story file that cannot be read.
 
 use std::path::{Path, PathBuf};
 
-/// Why a story file cannot be read.
+/// The error of a story file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoryError {
-    /// The system cannot read the file.
+    /// The file cannot be read.
     #[error("cannot read the story file {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The I/O error.
         source: std::io::Error,
     },
     /// No registered format has the extension of the file.
@@ -56,7 +56,7 @@ pub enum StoryError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong and how to correct it.
+        /// The error and its remedy.
         message: String,
     },
 }

@@ -29,7 +29,7 @@ impl StoryFormat for RonFormat {
 /// Reads a story from RON. `path` is for error messages.
 ///
 /// # Errors
-/// When `text` is not UTF-8, is empty, or is not a story. An unknown field is an error, so that a typing
+/// If `text` is not UTF-8, is empty, or is not a story. An unknown field is an error, so that a typing
 /// mistake is found.
 pub fn parse(text: impl AsRef<[u8]>, path: &Path) -> Result<Story, StoryError> {
     let text = StoryError::utf8(text.as_ref(), path)?;
