@@ -275,8 +275,8 @@ impl Project {
         &self.studio
     }
 
-    /// A counter that increases on every visible change: of the storyboard, a state, a take, words, the style or the
-    /// queue. Steps of the running job do not count. A view can cache its results until the counter changes.
+    /// A counter that increases on every visible change: of the storyboard, a state, a take, words, the style or
+    /// the queue. Steps of the running job do not count. A view can cache its results until the counter changes.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision

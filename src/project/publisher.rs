@@ -212,8 +212,8 @@ impl Shared {
         }
     }
 
-    /// Waits for a request, and until fewer than [`MAX_READY`] pictures wait. Returns `None` if the publisher is closing
-    /// and no request is left.
+    /// Waits for a request, and until fewer than [`MAX_READY`] pictures wait. Returns `None` if the publisher is
+    /// closing and no request is left.
     fn next_request(&self) -> Option<(Task, Request)> {
         let waits = |state: &mut State| {
             let pictures = state.finished.iter().filter(|finished| finished.image.is_some());

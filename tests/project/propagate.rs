@@ -105,7 +105,7 @@ fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its
     let last = takes(&bench, &portrait).pop().unwrap();
     assert_eq!(last.recipe().origin(), made.recipe().origin());
     let told = bench.updates.iter().any(|update| {
-        matches!(update, Update::Failed { shot, error } if *shot == background && error.to_string().contains("not done here"))
+        matches!(update, Update::Failed { shot, error } if *shot == background && error.to_string().contains("cannot be propagated"))
     });
     assert!(told, "the author is told of the one that is left out");
     assert!(bench.project.art().pending_propagations().is_empty());
