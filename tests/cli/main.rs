@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod download;
 mod draw;
 mod edit;
+mod foreign_text;
 mod models;
 #[cfg(unix)]
 mod outputs;

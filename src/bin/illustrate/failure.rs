@@ -12,16 +12,16 @@ use bevy_illustrator::{
     story::{check::StoryFault, format::StoryError},
 };
 
-use crate::output::count;
+use crate::output::{count, print_error};
 
-/// The error of a command. Printed on stderr.
+/// The error of a command. [`Failure::print`] prints it on stderr.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The story file cannot be read.
     #[error(transparent)]
     Story(#[from] StoryError),
     /// The story file parses but has faults.
-    #[error("{path} has {}:{}", count(.faults.len(), "fault"), lines(.faults))]
+    #[error("{path} has {}:", count(.faults.len(), "fault"))]
     Faults {
         /// The story file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Generate(#[from] GenerateError),
     /// The model cannot run.
-    #[error("{path} cannot run:{}", lines(.obstacles))]
+    #[error("{path} cannot run:")]
     Model {
         /// The file or folder.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub(crate) enum Failure {
         obstacles: Vec<bevy_illustrator::model::inspect::Obstacle>,
     },
     /// Some pictures could not be drawn.
-    #[error("{} failed:{}", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"), lines(.0))]
+    #[error("{} failed:", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"))]
     Pictures(Vec<FailedShots>),
     /// A file operation failed.
     #[error("cannot {what} {path}: {source}")]
@@ -196,6 +196,20 @@ impl std::fmt::Display for FailedShots {
 }
 
 impl Failure {
+    /// Prints the error on stderr, with one line for each fault.
+    pub(crate) fn print(&self) {
+        print_error(format_args!("error: {self}"));
+        let details: Vec<String> = match self {
+            Self::Faults { faults, .. } => faults.iter().map(ToString::to_string).collect(),
+            Self::Model { obstacles, .. } => obstacles.iter().map(ToString::to_string).collect(),
+            Self::Pictures(shots) => shots.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        for detail in details {
+            print_error(format_args!("  {detail}"));
+        }
+    }
+
     /// Wraps an I/O error of a file operation.
     pub(crate) fn file(
         what: &'static str,
@@ -204,9 +218,4 @@ impl Failure {
         let path = path.to_path_buf();
         move |source| Self::File { what, path, source }
     }
-}
-
-/// Formats one item per line, indented.
-fn lines<T: ToString>(items: &[T]) -> String {
-    items.iter().map(|item| format!("\n  {}", item.to_string())).collect()
 }

@@ -20,7 +20,7 @@ mod replay;
 mod select;
 mod signals;
 
-use std::process::ExitCode;
+use std::{borrow::Cow, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -58,7 +58,11 @@ fn main() -> ExitCode {
     if let Err(error) = signals::handle() {
         log::warn!("Ctrl-C may leave temporary files behind: {error}");
     }
-    let result = match CommandLine::parse().command {
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command,
+        Err(error) => return wrong_usage(&error),
+    };
+    let result = match command {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
         Command::Draw(draw) => draw.run(),
@@ -70,11 +74,24 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::print_error(format_args!("error: {failure}"));
+            failure.print();
             match failure {
                 Failure::Stopped => ExitCode::from(signals::INTERRUPTED),
                 _ => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// Prints help, the version or what is wrong with the command line.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    if text.lines().all(|line| matches!(output::escaped(line), Cow::Borrowed(_))) {
+        // In colours on a terminal. Nobody is left to read about a failure.
+        let _ = error.print();
+    } else {
+        // The names of files, as those that a shell finds for `*`, may be those of strangers.
+        text.lines().for_each(output::print_error);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    output::{lossy_path, print, print_json},
+    output::{lossy_path, print_json, print_lines},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -47,7 +47,7 @@ impl Models {
                 if *json {
                     print_json(&Report { path, runs: inspection.runs(), inspection: &inspection })?;
                 } else {
-                    print(&describe(&inspection))?;
+                    print_lines(&describe(&inspection))?;
                 }
                 if inspection.runs() {
                     return Ok(());
@@ -61,14 +61,14 @@ impl Models {
 }
 
 /// The result as text.
-fn describe(found: &Inspection) -> String {
+fn describe(found: &Inspection) -> Vec<String> {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
     lines.push(format!("Licence: {}", found.licence.as_deref().unwrap_or("not named")));
     if found.runs() {
         lines.push("It runs here.".to_owned());
     }
-    lines.join("\n")
+    lines
 }
 
 fn line(part: &Part) -> String {
@@ -92,7 +92,10 @@ mod download {
     use bevy_illustrator::model::hub::{Hub, Listing};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-    use crate::{failure::Failure, output::print};
+    use crate::{
+        failure::Failure,
+        output::{escaped, print, print_error},
+    };
 
     #[derive(Debug, clap::Args)]
     pub(crate) struct Download {
@@ -116,7 +119,7 @@ mod download {
                 Some(repo) => Hub::from_env()?.list(repo, &self.revision)?,
                 None => Hub::from_env()?.list_mobile_sam()?,
             };
-            io::stderr().write_all(self.describe(&listing).as_bytes())?;
+            self.describe(&listing).iter().for_each(print_error);
             if !self.yes && !agreed()? {
                 return Err(Failure::NotAgreed);
             }
@@ -126,28 +129,23 @@ mod download {
             );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             let folder = listing.download(&mut |file, arrived| {
-                bar.set_message(file.path.clone());
+                bar.set_message(escaped(&file.path).into_owned());
                 bar.set_position(arrived);
             })?;
             bar.finish_and_clear();
             print(&folder.display().to_string())
         }
 
-        fn describe(&self, listing: &Listing) -> String {
-            let files = listing.files.iter().map(|file| {
-                format!("  {:>11}  {}\n", HumanBytes(file.bytes).to_string(), file.path)
-            });
-            format!(
-                "{} at {}:\n{}{} in all. Licence: {}\n",
-                self.repo.as_deref().unwrap_or("MobileSAM"),
-                listing.commit,
-                files.collect::<String>(),
-                HumanBytes(listing.bytes()),
-                listing
-                    .licence
-                    .as_deref()
-                    .unwrap_or("not named; check it before you use the model"),
-            )
+        fn describe(&self, listing: &Listing) -> Vec<String> {
+            let repo = self.repo.as_deref().unwrap_or("MobileSAM");
+            let mut lines = vec![format!("{repo} at {}:", listing.commit)];
+            lines.extend(listing.files.iter().map(|file| {
+                format!("  {:>11}  {}", HumanBytes(file.bytes).to_string(), file.path)
+            }));
+            let licence = listing.licence.as_deref();
+            let licence = licence.unwrap_or("not named; check it before you use the model");
+            lines.push(format!("{} in all. Licence: {licence}", HumanBytes(listing.bytes())));
+            lines
         }
     }
 

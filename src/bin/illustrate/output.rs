@@ -1,5 +1,6 @@
-//! Results on stdout, warnings on stderr.
+//! Results on stdout, warnings on stderr. Control characters are printed as escapes.
 
+mod escape;
 mod file;
 
 use std::{
@@ -12,14 +13,28 @@ use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
 
+pub(crate) use escape::escaped;
 pub(crate) use file::{OutputFile, remove_unfinished};
 
-/// Prints text on stdout. A reader that closed the pipe, as in `illustrate plan | head`, is no error: the work itself
+/// Prints a line on stdout. A reader that closed the pipe, as in `illustrate plan | head`, is no error: the work itself
 /// continues.
 ///
 /// # Errors
 /// If stdout cannot be written, as on a full disk.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    print_escaped(&escaped(line))
+}
+
+/// Prints lines on stdout.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_lines(lines: &[String]) -> Result<(), Failure> {
+    let lines: Vec<_> = lines.iter().map(|line| escaped(line)).collect();
+    print_escaped(&lines.join("\n"))
+}
+
+fn print_escaped(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -33,13 +48,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// As [`print`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    print(&json)
+    print_escaped(&escape::escaped_json(&json))
 }
 
 /// Prints a line on stderr. Unlike `eprintln!`, it does not panic if stderr is closed.
 pub(crate) fn print_error(line: impl Display) {
     // Nobody is left to read about the failure.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(&line.to_string()));
 }
 
 /// Serializes a path for `--json`. JSON is Unicode: what is not UTF-8 in the name becomes U+FFFD, as in messages.

@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     input::StoryArgs,
     options::LookOptions,
-    output::{count, lossy_optional_path, print, print_json},
+    output::{count, lossy_optional_path, print_json, print_lines},
 };
 
 /// Reads the art folder without locking it, so that it works while a game runs.
@@ -65,7 +65,7 @@ impl Plan {
             return print_json(&shots);
         }
         let orphans: Vec<_> = art.shots().filter(|id| board.shot(id).is_none()).collect();
-        print(&table(&shots, &orphans))
+        print_lines(&table(&shots, &orphans))
     }
 }
 
@@ -90,7 +90,7 @@ fn planned<'a>(shot: &'a Shot, art: &Art) -> PlannedShot<'a> {
 }
 
 /// One line per shot, then the count of each state.
-fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
+fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> Vec<String> {
     let widest = shots.iter().map(|shot| shot.id.as_str().chars().count()).max().unwrap_or(0);
     let mut states: BTreeMap<usize, usize> = BTreeMap::new();
     let mut lines = Vec::new();
@@ -113,7 +113,7 @@ fn table(shots: &[PlannedShot<'_>], orphans: &[&ShotId]) -> String {
         let ids: Vec<&str> = orphans.iter().map(|id| id.as_str()).collect();
         lines.push(format!("No longer in the story: {}", ids.join(", ")));
     }
-    lines.join("\n")
+    lines
 }
 
 /// The index of a state in [`ShotState::ALL`].

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bevy_illustrator::studio::JobView;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::print_error;
+use crate::output::{escaped, print_error};
 
 /// The progress of drawing several pictures, on stderr.
 pub(crate) struct DrawProgress {
@@ -36,9 +36,10 @@ impl DrawProgress {
         let position = format!("{} of {}", self.done + 1, self.pictures);
         let left = self.time_left(f64::from(progress.done) / of as f64);
         let left = left.map(|left| format!(", {} left", format_duration(left))).unwrap_or_default();
+        let shot = escaped(job.shot.as_str());
         self.bar.set_message(format!(
-            "{position}: {}, step {} of {}{left}",
-            job.shot, progress.done, progress.of
+            "{position}: {shot}, step {} of {}{left}",
+            progress.done, progress.of
         ));
     }
 
@@ -53,7 +54,7 @@ impl DrawProgress {
         if self.bar.is_hidden() {
             print_error(line);
         } else {
-            self.bar.println(line);
+            self.bar.println(escaped(line));
         }
     }
 

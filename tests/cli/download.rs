@@ -1,0 +1,80 @@
+//! `illustrate models download`.
+#![cfg(feature = "hub")]
+
+#[expect(dead_code, reason = "the unit tests use more of it")]
+#[path = "../../src/model/hub/tests/server.rs"]
+mod server;
+
+use super::*;
+use server::{Fake, Fault, Server, UNET, model};
+
+/// `models download us/sketch` from this hub, into the folder `home`.
+fn download(workspace: &Workspace, server: &Server, more: &[&str]) -> Command {
+    let mut command = workspace.command(&[&["models", "download", "us/sketch"], more].concat());
+    command.env("HF_ENDPOINT", &server.url).env("HF_HOME", workspace.path("home"));
+    command
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_listing_is_printed_before_anything_is_downloaded() {
+    let mut fake = Fake::new(&model(b"weights"));
+    fake.licence = "mit\u{1b}[2K\r\u{202e}\nAll files: 1 B".to_owned();
+    fake.sizes.insert("README.md".to_owned(), u64::MAX.into());
+    let server = fake.start();
+    let workspace = Workspace::new(STORY);
+    let run = Run(download(&workspace, &server, &[]).output().unwrap());
+    let error = run.fails_with(&["unet/config.json", "Licence: mit", "--yes"]);
+    assert!(error.contains("mit\\u{1b}[2K\\r\\u{202e}\\nAll files"), "{error}");
+    assert_eq!(server.requests().len(), 1);
+    assert!(files(&workspace.path("home")).is_empty());
+    Run(download(&workspace, &server, &["--yes"]).output().unwrap()).fails_with(&["README.md"]);
+}
+
+#[test]
+fn a_downloaded_model_is_printed_and_found_from_the_folder_above() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    let run = Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+    let folder = String::from_utf8_lossy(&run.exits(0).0.stdout).trim().to_owned();
+    assert_eq!(fs::read(Path::new(&folder).join(UNET)).unwrap(), b"weights");
+    let above = Path::new(&folder).ancestors().nth(2).unwrap().to_str().unwrap();
+    workspace.run(&["models", "inspect", above]).fails_with(&[&folder]);
+    workspace.render(&["--model", above]).fails_with(&[&folder]);
+}
+
+/// Whenever Ctrl-C ends a download, the next one completes it.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_download_at_any_time() {
+    use std::os::unix::process::ExitStatusExt;
+    for fault in [Fault::Silence, Fault::Drip] {
+        let mut fake = Fake::new(&model(&[7; 100_000]));
+        fake.faults = [fault].into();
+        let server = fake.start();
+        let workspace = Workspace::new(STORY);
+        let mut running = download(&workspace, &server, &["--yes"]).spawn().unwrap();
+        wait_until("a request", || !server.requests_for(UNET).is_empty());
+        let pid = running.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let began = Instant::now();
+        assert_eq!(running.wait().unwrap().signal(), Some(2));
+        assert!(began.elapsed() < Duration::from_secs(5));
+        let left = files(&workspace.path("home"));
+        let is_part = |file: &PathBuf| file.extension().is_some_and(|end| end == "part");
+        assert_eq!(left.iter().filter(|file| is_part(file)).count(), 1, "{left:?}");
+        assert_eq!(left.len(), 7, "three contents with links, and the begun file: {left:?}");
+
+        // A byte at a time is wrong, too.
+        Run(download(&workspace, &server, &["--yes"]).output().unwrap()).exits(0);
+        let left = files(&workspace.path("home"));
+        assert_eq!(left.len(), 8, "four contents with links: {left:?}");
+        let unet = left.iter().find(|file| file.ends_with(UNET)).unwrap();
+        assert_eq!(fs::read(unet).unwrap(), [7; 100_000]);
+    }
+}
