@@ -1,4 +1,4 @@
-//! What each action does, and what is told of it.
+//! The effects and updates of each action.
 
 use std::fs;
 
@@ -12,104 +12,104 @@ use bevy_illustrator::{
 };
 
 use super::{
-    bench::Bench,
     common::{gradient, shot, wait_until},
+    fixture::ProjectFixture,
 };
 
 #[test]
-fn drawing_what_is_needed_draws_every_shot_once_in_story_order() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.states(), [ShotState::Missing; 3]);
-    assert_eq!(bench.project.needed().count(), 3);
-    bench.apply(Action::DrawNeeded);
-    assert_eq!(bench.states(), [ShotState::Queued; 3]);
-    bench.apply(Action::DrawNeeded);
-    assert_eq!(bench.project.studio().jobs().len(), 3);
-    bench.settle();
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
-    let board = bench.project.board();
+fn draw_needed_draws_every_shot_once_in_story_order() {
+    let mut fixture = ProjectFixture::new();
+    assert_eq!(fixture.states(), [ShotState::Missing; 3]);
+    assert_eq!(fixture.project.needed().count(), 3);
+    fixture.apply(Action::DrawNeeded);
+    assert_eq!(fixture.states(), [ShotState::Queued; 3]);
+    fixture.apply(Action::DrawNeeded);
+    assert_eq!(fixture.project.studio().jobs().len(), 3);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
+    let board = fixture.project.board();
     let recipes = board.shots().iter().map(|shot| shot.recipe.clone()).collect::<Vec<_>>();
-    assert_eq!(bench.fakes.drawn(), recipes);
+    assert_eq!(fixture.fakes.drawn(), recipes);
     for shot in board.shots() {
-        assert_eq!(bench.pictures()[&shot.id], &gradient(&shot.recipe));
-        assert_eq!(bench.published(&shot.id), gradient(&shot.recipe));
-        assert_eq!(bench.times_told(&shot.id), 1);
+        assert_eq!(fixture.pictures()[&shot.id], &gradient(&shot.recipe));
+        assert_eq!(fixture.published(&shot.id), gradient(&shot.recipe));
+        assert_eq!(fixture.picture_updates(&shot.id), 1);
     }
-    bench.apply(Action::DrawNeeded);
-    assert!(bench.project.is_idle());
+    fixture.apply(Action::DrawNeeded);
+    assert!(fixture.project.is_idle());
 }
 
 #[test]
-fn a_picture_is_told_with_the_file_that_holds_it() {
-    let bench = Bench::drawn();
-    let told = bench.updates.iter().filter_map(|update| match update {
+fn a_picture_update_has_the_path_of_the_picture() {
+    let fixture = ProjectFixture::drawn();
+    let reported = fixture.updates.iter().filter_map(|update| match update {
         Update::Picture { shot, path, .. } => Some((shot, path)),
         _ => None,
     });
-    let told = told.collect::<Vec<_>>();
-    assert_eq!(told.len(), 3);
-    for (shot, path) in told {
-        assert_eq!(*path, bench.root().join("pictures").join(format!("{shot}.png")));
+    let reported = reported.collect::<Vec<_>>();
+    assert_eq!(reported.len(), 3);
+    for (shot, path) in reported {
+        assert_eq!(*path, fixture.root().join("pictures").join(format!("{shot}.png")));
         assert!(path.exists());
     }
 }
 
 #[test]
-fn more_takes_are_numbered_on_and_drawn_before_what_waits() {
-    let mut bench = Bench::new();
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawNeeded);
-    let item = bench.item();
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.apply(Action::Pause(false));
-    bench.settle();
-    let recipe = bench.project.board().shot(&item).unwrap().recipe.clone();
-    let drawn = bench.fakes.drawn();
+fn more_takes_continue_the_numbers_and_are_drawn_before_queued_jobs() {
+    let mut fixture = ProjectFixture::new();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawNeeded);
+    let item = fixture.item();
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::Pause(false));
+    fixture.wait_until_idle();
+    let recipe = fixture.project.board().shot(&item).unwrap().recipe.clone();
+    let drawn = fixture.fakes.drawn();
     let takes = drawn.iter().filter(|drawn| drawn.prompt == recipe.prompt).map(|r| r.take);
     assert_eq!(takes.collect::<Vec<_>>(), [3, 1, 2, 0]);
     assert_eq!(drawn.len(), 6);
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    assert_eq!(bench.fakes.drawn().last().unwrap(), &recipe.with_take(4));
-    assert_eq!(bench.project.art().takes(&item).len(), 5);
-    assert_eq!(bench.pictures()[&item], &gradient(&recipe.with_take(4)), "the newest is shown");
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.drawn().last().unwrap(), &recipe.with_take(4));
+    assert_eq!(fixture.project.art().takes(&item).len(), 5);
+    assert_eq!(fixture.pictures()[&item], &gradient(&recipe.with_take(4)), "the newest is shown");
 }
 
 #[test]
-fn what_the_author_rewords_and_draws_goes_before_what_waits() {
-    let mut bench = Bench::new();
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawNeeded);
-    let item = bench.item();
+fn a_requested_shot_with_new_words_is_drawn_before_queued_jobs() {
+    let mut fixture = ProjectFixture::new();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawNeeded);
+    let item = fixture.item();
     let words = ShotWords { words: Some("a silver key".to_owned()), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: item.clone(), words });
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.apply(Action::Pause(false));
-    bench.settle();
-    let reworded = bench.project.board().shot(&item).unwrap().recipe.clone();
-    let drawn = bench.fakes.drawn();
+    fixture.apply(Action::SetWords { shot: item.clone(), words });
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.apply(Action::Pause(false));
+    fixture.wait_until_idle();
+    let reworded = fixture.project.board().shot(&item).unwrap().recipe.clone();
+    let drawn = fixture.fakes.drawn();
     let place = drawn.iter().position(|recipe| recipe.prompt == reworded.prompt).unwrap();
-    assert!(place < drawn.len() - 1, "it was last in story order: {drawn:?}");
+    assert!(place < drawn.len() - 1, "the item must not be drawn last: {drawn:?}");
 }
 
 #[test]
-fn accepting_shows_the_take_and_keeps_it_when_others_are_drawn() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    let first = bench.project.art().takes(&item)[0].clone();
-    bench.apply(Action::Accept { shot: item.clone(), take: first.id.clone() });
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    bench.settle();
-    assert_eq!(bench.pictures()[&item], &gradient(first.recipe()));
-    assert_eq!(bench.published(&item), gradient(first.recipe()));
-    let told = bench.times_told(&item);
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    assert_eq!(bench.times_told(&item), told, "the accepted one stays");
-    let drawn = bench
+fn an_accepted_take_is_shown_even_after_more_takes_are_drawn() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    let first = fixture.project.art().takes(&item)[0].clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: first.id.clone() });
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.pictures()[&item], &gradient(first.recipe()));
+    assert_eq!(fixture.published(&item), gradient(first.recipe()));
+    let before = fixture.picture_updates(&item);
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.picture_updates(&item), before, "the accepted take is still shown");
+    let drawn = fixture
         .updates
         .iter()
         .filter(|update| matches!(update, Update::Drawn { shot, .. } if *shot == item));
@@ -117,190 +117,191 @@ fn accepting_shows_the_take_and_keeps_it_when_others_are_drawn() {
 }
 
 #[test]
-fn discarding_shows_the_next_best_and_the_last_leaves_nothing() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    let takes = bench.project.art().takes(&item).to_vec();
-    bench.apply(Action::Discard { shot: item.clone(), take: takes[1].id.clone() });
-    bench.settle();
-    assert_eq!(bench.pictures()[&item], &gradient(takes[0].recipe()));
-    assert!(bench.root().join("discarded").join(item.as_str()).is_dir());
-    bench.apply(Action::Discard { shot: item.clone(), take: takes[0].id.clone() });
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Missing);
-    assert!(!bench.project.art().picture_path(&item).exists());
-    let told = |update: &Update| matches!(update, Update::NoPicture { shot } if *shot == item);
-    assert_eq!(bench.updates.iter().filter(|update| told(update)).count(), 1);
-    // What was put away is not drawn again.
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert_eq!(bench.fakes.drawn().last().unwrap().take, 2);
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+fn discarding_shows_another_take_and_discarding_the_last_shows_none() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    let takes = fixture.project.art().takes(&item).to_vec();
+    fixture.apply(Action::Discard { shot: item.clone(), take: takes[1].id.clone() });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.pictures()[&item], &gradient(takes[0].recipe()));
+    assert!(fixture.root().join("discarded").join(item.as_str()).is_dir());
+    fixture.apply(Action::Discard { shot: item.clone(), take: takes[0].id.clone() });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Missing);
+    assert!(!fixture.project.art().picture_path(&item).exists());
+    let is_no_picture =
+        |update: &Update| matches!(update, Update::NoPicture { shot } if *shot == item);
+    assert_eq!(fixture.updates.iter().filter(|update| is_no_picture(update)).count(), 1);
+    // Discarded takes are not drawn again.
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.drawn().last().unwrap().take, 2);
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
 }
 
 #[test]
-fn a_take_that_was_put_away_is_shown_again_when_it_is_brought_back() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let take = bench.project.art().takes(&item)[0].clone();
-    bench.apply(Action::Discard { shot: item.clone(), take: take.id.clone() });
-    bench.settle();
-    assert!(!bench.project.art().picture_path(&item).exists());
-    bench.apply(Action::Restore { shot: item.clone(), take: take.id.clone() });
-    bench.settle();
-    assert_eq!(bench.published(&item), gradient(take.recipe()));
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    let again = bench.try_apply(Action::Restore { shot: item, take: take.id });
-    assert!(again.is_err(), "it is not put away any more");
+fn a_restored_take_is_shown_again() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = fixture.project.art().takes(&item)[0].clone();
+    fixture.apply(Action::Discard { shot: item.clone(), take: take.id.clone() });
+    fixture.wait_until_idle();
+    assert!(!fixture.project.art().picture_path(&item).exists());
+    fixture.apply(Action::Restore { shot: item.clone(), take: take.id.clone() });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.published(&item), gradient(take.recipe()));
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    let again = fixture.try_apply(Action::Restore { shot: item, take: take.id });
+    assert!(again.is_err(), "the take is no longer discarded");
 }
 
 #[test]
-fn a_failure_stands_on_its_shot_until_it_is_drawn() {
-    let mut bench = Bench::new();
-    let item = bench.item();
-    bench.fakes.fail_on("brass lamp");
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert!(bench.error(&item).unwrap().contains("fake failure"));
-    assert_eq!(bench.error(&bench.background()), None);
-    assert_eq!(bench.project.needed().count(), 1);
-    let told = bench.updates.iter().find_map(|update| match update {
+fn a_shot_is_failed_until_it_is_drawn() {
+    let mut fixture = ProjectFixture::new();
+    let item = fixture.item();
+    fixture.fakes.fail_on("brass lamp");
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
+    assert!(fixture.error(&item).unwrap().contains("fake failure"));
+    assert_eq!(fixture.error(&fixture.background()), None);
+    assert_eq!(fixture.project.needed().count(), 1);
+    let reported = fixture.updates.iter().find_map(|update| match update {
         Update::Failed { shot, error } => Some((shot.clone(), error.to_string())),
         _ => None,
     });
-    assert_eq!(told, Some((item.clone(), "fake failure".to_owned())));
-    bench.fakes.heal();
-    bench.apply(Action::Draw(vec![item.clone()]));
-    assert_eq!(bench.project.state(&item), ShotState::Queued);
-    assert_eq!(bench.error(&item), None);
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    assert_eq!(reported, Some((item.clone(), "fake failure".to_owned())));
+    fixture.fakes.heal();
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    assert_eq!(fixture.project.state(&item), ShotState::Queued);
+    assert_eq!(fixture.error(&item), None);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
 }
 
 #[test]
-fn a_panic_in_a_generator_stands_on_its_shot_and_the_others_are_drawn() {
-    let mut bench = Bench::new();
-    bench.fakes.panic_on("brass lamp");
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert!(bench.error(&bench.item()).unwrap().contains("fake panic"));
-    assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
-    assert_eq!(bench.project.state(&bench.portrait()), ShotState::Drafted);
+fn a_panic_in_a_generator_fails_only_its_shot() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.panic_on("brass lamp");
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert!(fixture.error(&fixture.item()).unwrap().contains("fake panic"));
+    assert_eq!(fixture.project.state(&fixture.background()), ShotState::Drafted);
+    assert_eq!(fixture.project.state(&fixture.portrait()), ShotState::Drafted);
 }
 
 #[test]
-fn a_picture_that_cannot_be_published_is_shown_told_and_only_copied_later() {
-    let mut bench = Bench::new();
-    let item = bench.item();
-    let blocked = bench.root().join("pictures");
+fn a_picture_that_cannot_be_published_is_reported_and_published_later_without_redrawing() {
+    let mut fixture = ProjectFixture::new();
+    let item = fixture.item();
+    let blocked = fixture.root().join("pictures");
     fs::write(&blocked, "a file in the way").unwrap();
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    let recipe = bench.project.board().shot(&item).unwrap().recipe.clone();
-    assert_eq!(bench.pictures()[&item], &gradient(&recipe));
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert!(bench.error(&item).unwrap().contains("pictures"));
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    let recipe = fixture.project.board().shot(&item).unwrap().recipe.clone();
+    assert_eq!(fixture.pictures()[&item], &gradient(&recipe));
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
+    assert!(fixture.error(&item).unwrap().contains("pictures"));
     fs::remove_file(&blocked).unwrap();
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    assert_eq!(bench.fakes.drawn().len(), 1);
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    assert_eq!(bench.published(&item), gradient(&recipe));
-    assert_eq!(bench.project.art().takes(&item).len(), 1);
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.drawn().len(), 1);
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert_eq!(fixture.published(&item), gradient(&recipe));
+    assert_eq!(fixture.project.art().takes(&item).len(), 1);
 }
 
 #[test]
-fn cancelling_returns_shots_to_where_they_stood() {
-    let mut bench = Bench::new();
-    bench.fakes.hold_after(1);
-    bench.apply(Action::DrawNeeded);
-    wait_until("a step", || bench.fakes.steps_done() == 1);
-    let job = bench.project.studio().jobs()[1].job.clone();
-    bench.apply(Action::Cancel(job.id));
-    assert_eq!(bench.project.state(&job.shot), ShotState::Missing);
-    assert_eq!(bench.project.studio().jobs().len(), 2);
-    bench.apply(Action::CancelAll);
-    assert_eq!(bench.states(), [ShotState::Missing; 3]);
-    bench.settle();
-    assert_eq!(bench.states(), [ShotState::Missing; 3]);
-    assert_eq!(bench.fakes.drawn().len(), 0);
+fn cancelled_shots_return_to_their_previous_state() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.hold_after(1);
+    fixture.apply(Action::DrawNeeded);
+    wait_until("a step", || fixture.fakes.steps_done() == 1);
+    let job = fixture.project.studio().jobs()[1].job.clone();
+    fixture.apply(Action::Cancel(job.id));
+    assert_eq!(fixture.project.state(&job.shot), ShotState::Missing);
+    assert_eq!(fixture.project.studio().jobs().len(), 2);
+    fixture.apply(Action::CancelAll);
+    assert_eq!(fixture.states(), [ShotState::Missing; 3]);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.states(), [ShotState::Missing; 3]);
+    assert_eq!(fixture.fakes.drawn().len(), 0);
 }
 
 #[test]
-fn an_action_that_names_what_is_not_there_is_refused_and_changes_nothing() {
-    let mut bench = Bench::drawn();
-    let (nobody, item) = (shot("nobody"), bench.item());
+fn invalid_actions_are_errors_and_change_nothing() {
+    let mut fixture = ProjectFixture::drawn();
+    let (nobody, item) = (shot("nobody"), fixture.item());
     let take = TakeId::new("0123456789abcdef").unwrap();
     for action in [
         Action::Draw(vec![item.clone(), nobody.clone()]),
         Action::DrawMore { shot: nobody.clone(), takes: 1 },
         Action::SetWords { shot: nobody.clone(), words: ShotWords::default() },
     ] {
-        let error = bench.try_apply(action).unwrap_err();
+        let error = fixture.try_apply(action).unwrap_err();
         assert!(matches!(&*error, ProjectError::NoSuchShot(id) if *id == nobody), "{error}");
     }
     for action in [
         Action::Accept { shot: item.clone(), take: take.clone() },
         Action::Discard { shot: item.clone(), take: take.clone() },
     ] {
-        let error = bench.try_apply(action).unwrap_err();
+        let error = fixture.try_apply(action).unwrap_err();
         assert!(matches!(*error, ProjectError::Art(ArtError::NoSuchTake { .. })), "{error}");
     }
     let style =
         Style { sampler: Sampler { steps: Some(0), ..Sampler::default() }, ..Style::default() };
-    let error = bench.try_apply(Action::SetStyle(Some(Box::new(style)))).unwrap_err();
+    let error = fixture.try_apply(Action::SetStyle(Some(Box::new(style)))).unwrap_err();
     assert!(matches!(*error, ProjectError::Style(_)), "{error}");
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
-    assert!(bench.project.is_idle());
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
+    assert!(fixture.project.is_idle());
 }
 
 #[test]
-fn the_revision_grows_with_what_a_view_shows_and_not_with_steps() {
-    let mut bench = Bench::new();
-    bench.fakes.hold_after(1);
-    let before = bench.project.revision();
-    bench.apply(Action::DrawNeeded);
-    assert!(bench.project.revision() > before);
+fn the_revision_increases_on_visible_changes_but_not_on_steps() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.hold_after(1);
+    let before = fixture.project.revision();
+    fixture.apply(Action::DrawNeeded);
+    assert!(fixture.project.revision() > before);
     let started = |update: &Update| matches!(update, Update::Progress(_));
     wait_until("a step", || {
-        bench.updates.extend(bench.project.poll());
-        bench.fakes.steps_done() == 1 && bench.updates.iter().any(started)
+        fixture.updates.extend(fixture.project.poll());
+        fixture.fakes.steps_done() == 1 && fixture.updates.iter().any(started)
     });
-    bench.poll_until("the step to be told", |project| {
+    fixture.poll_until("the step to be reported", |project| {
         project.studio().current().is_some_and(|view| view.progress.unwrap().done == 1)
     });
-    bench.project.poll();
-    let revision = bench.project.revision();
-    bench.fakes.hold_after(2);
-    wait_until("two more steps", || bench.fakes.steps_done() == 3);
-    bench.poll_until("them to be told", |project| {
+    fixture.project.poll();
+    let revision = fixture.project.revision();
+    fixture.fakes.hold_after(2);
+    wait_until("two more steps", || fixture.fakes.steps_done() == 3);
+    fixture.poll_until("the steps to be reported", |project| {
         project.studio().current().is_some_and(|view| view.progress.unwrap().done == 3)
     });
-    assert_eq!(bench.project.revision(), revision);
-    bench.fakes.release();
-    bench.settle();
-    assert!(bench.project.revision() > revision);
+    assert_eq!(fixture.project.revision(), revision);
+    fixture.fakes.release();
+    fixture.wait_until_idle();
+    assert!(fixture.project.revision() > revision);
 }
 
 #[test]
 fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
-    let mut bench = Bench::new();
-    let item = bench.item();
-    bench.project.apply(Action::Pause(true));
-    let asked = [
+    let mut fixture = ProjectFixture::new();
+    let item = fixture.item();
+    fixture.project.apply(Action::Pause(true));
+    let requests = [
         Request::new(Action::DrawMore { shot: item.clone(), takes: 2 }),
         Request::new(Action::Draw(vec![shot("nobody")])),
         Request::new(Action::DrawMore { shot: item.clone(), takes: 1 }),
     ];
-    let ids = asked.clone().map(|request| bench.project.apply(request));
-    assert_eq!(ids, asked.map(|request| request.id));
-    let jobs = bench.project.studio().jobs().into_iter().map(|view| view.job).collect::<Vec<_>>();
+    let ids = requests.clone().map(|request| fixture.project.apply(request));
+    assert_eq!(ids, requests.map(|request| request.id));
+    let jobs = fixture.project.studio().jobs().into_iter().map(|view| view.job).collect::<Vec<_>>();
     let mut answers = Vec::new();
     for _ in 0..20 {
-        answers.extend(bench.project.poll().into_iter().filter_map(|update| match update {
+        answers.extend(fixture.project.poll().into_iter().filter_map(|update| match update {
             Update::Applied { id, result } if ids.contains(&id) => Some((id, result)),
             _ => None,
         }));
@@ -320,12 +321,12 @@ fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
 }
 
 #[test]
-fn errors_of_a_generator_keep_their_type_up_to_the_update() {
-    let mut bench = Bench::new();
-    bench.fakes.fail_on("brass lamp");
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    let error = bench.project.error(&bench.item()).unwrap();
+fn the_error_of_a_generator_keeps_its_type() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.fail_on("brass lamp");
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    let error = fixture.project.error(&fixture.item()).unwrap();
     let ProjectError::Job(error) = &*error else { panic!("{error:?}") };
     assert!(matches!(**error, JobError::Generate(GenerateError::Other(_))), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! What a change of story, words or style does to pictures and queue.
+//! The effects of a changed story, style or words on pictures and queue.
 
 use bevy_illustrator::{
     project::{Action, Project, ProjectError, Update},
@@ -7,198 +7,198 @@ use bevy_illustrator::{
 };
 
 use super::{
-    bench::Bench,
     common::{Fakes, gradient, long_story, story, wait_until},
+    fixture::ProjectFixture,
 };
 
 #[test]
-fn another_style_makes_everything_stale_and_keeps_the_pictures() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let take = bench.project.art().takes(&item)[0].clone();
-    bench.apply(Action::Accept { shot: item.clone(), take: take.id.clone() });
-    bench.settle();
-    bench.updates.clear();
-    let style = Style { words: "chalk".to_owned(), ..bench.project.style().clone() };
-    bench.apply(Action::SetStyle(Some(Box::new(style.clone()))));
-    assert_eq!(bench.project.style(), &style);
-    assert_eq!(bench.states(), [ShotState::Stale; 3]);
-    bench.settle();
-    assert!(matches!(bench.updates[..], [Update::Planned]), "{:?}", bench.updates);
-    assert_eq!(bench.published(&item), gradient(take.recipe()));
+fn a_new_style_makes_all_shots_stale_and_keeps_their_pictures() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = fixture.project.art().takes(&item)[0].clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: take.id.clone() });
+    fixture.wait_until_idle();
+    fixture.updates.clear();
+    let style = Style { words: "chalk".to_owned(), ..fixture.project.style().clone() };
+    fixture.apply(Action::SetStyle(Some(Box::new(style.clone()))));
+    assert_eq!(fixture.project.style(), &style);
+    assert_eq!(fixture.states(), [ShotState::Stale; 3]);
+    fixture.wait_until_idle();
+    assert!(matches!(fixture.updates[..], [Update::Planned]), "{:?}", fixture.updates);
+    assert_eq!(fixture.published(&item), gradient(take.recipe()));
     assert!(take.path.exists());
-    // Back in the old style, what was drawn and accepted counts again.
-    bench.apply(Action::SetStyle(None));
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
+    // With the old style, its takes are current again.
+    fixture.apply(Action::SetStyle(None));
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    assert_eq!(fixture.project.state(&fixture.background()), ShotState::Drafted);
 }
 
 #[test]
-fn a_stale_shot_drawn_anew_shows_the_new_take_though_an_old_one_is_accepted() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let old = bench.project.art().takes(&item)[0].clone();
-    bench.apply(Action::Accept { shot: item.clone(), take: old.id });
+fn a_redrawn_stale_shot_shows_the_new_take_instead_of_an_accepted_stale_one() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let old = fixture.project.art().takes(&item)[0].clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: old.id });
     let words = ShotWords { words: Some("a silver lamp".to_owned()), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: item.clone(), words });
-    assert_eq!(bench.project.state(&item), ShotState::Stale);
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    assert!(bench.pictures()[&item] == &gradient(bench.fakes.drawn().last().unwrap()));
-    assert!(bench.fakes.drawn().last().unwrap().prompt.contains("a silver lamp"));
+    fixture.apply(Action::SetWords { shot: item.clone(), words });
+    assert_eq!(fixture.project.state(&item), ShotState::Stale);
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert!(fixture.pictures()[&item] == &gradient(fixture.fakes.drawn().last().unwrap()));
+    assert!(fixture.fakes.drawn().last().unwrap().prompt.contains("a silver lamp"));
 }
 
 #[test]
-fn other_words_make_only_their_shot_stale_and_cancel_its_jobs() {
-    let mut bench = Bench::drawn();
-    let (item, portrait) = (bench.item(), bench.portrait());
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
-    bench.apply(Action::DrawMore { shot: portrait.clone(), takes: 1 });
+fn new_words_make_only_their_shot_stale_and_cancel_its_jobs() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, portrait) = (fixture.item(), fixture.portrait());
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
+    fixture.apply(Action::DrawMore { shot: portrait.clone(), takes: 1 });
     let words = ShotWords { words: Some("a silver lamp".to_owned()), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: item.clone(), words: words.clone() });
-    assert_eq!(bench.project.state(&item), ShotState::Stale);
-    assert_eq!(bench.project.state(&portrait), ShotState::Queued);
-    assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
-    assert_eq!(bench.project.studio().jobs().len(), 1);
-    assert_eq!(bench.project.art().words()[&item], words);
-    bench.apply(Action::SetWords { shot: item.clone(), words: ShotWords::default() });
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    assert!(bench.project.art().words().is_empty());
+    fixture.apply(Action::SetWords { shot: item.clone(), words: words.clone() });
+    assert_eq!(fixture.project.state(&item), ShotState::Stale);
+    assert_eq!(fixture.project.state(&portrait), ShotState::Queued);
+    assert_eq!(fixture.project.state(&fixture.background()), ShotState::Drafted);
+    assert_eq!(fixture.project.studio().jobs().len(), 1);
+    assert_eq!(fixture.project.art().words()[&item], words);
+    fixture.apply(Action::SetWords { shot: item.clone(), words: ShotWords::default() });
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert!(fixture.project.art().words().is_empty());
 }
 
 #[test]
-fn a_failure_in_old_words_is_forgotten_with_them() {
-    let mut bench = Bench::new();
-    let item = bench.item();
-    bench.fakes.fail_on("brass lamp");
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
+fn new_words_clear_the_failure_of_their_shot() {
+    let mut fixture = ProjectFixture::new();
+    let item = fixture.item();
+    fixture.fakes.fail_on("brass lamp");
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
     let words = ShotWords { words: Some("a silver lamp".to_owned()), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: item.clone(), words });
-    assert_eq!(bench.project.state(&item), ShotState::Missing);
-    assert_eq!(bench.error(&item), None);
+    fixture.apply(Action::SetWords { shot: item.clone(), words });
+    assert_eq!(fixture.project.state(&item), ShotState::Missing);
+    assert_eq!(fixture.error(&item), None);
 }
 
 #[test]
-fn a_changed_story_keeps_pictures_and_cancels_what_nobody_wants() {
-    let mut bench = Bench::drawn();
-    let (item, background) = (bench.item(), bench.background());
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.apply(Action::DrawMore { shot: background.clone(), takes: 1 });
+fn a_changed_story_keeps_pictures_and_cancels_unneeded_jobs() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, background) = (fixture.item(), fixture.background());
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: background.clone(), takes: 1 });
     let mut without_lamp = story();
     without_lamp.items.clear();
     without_lamp.scenes[0].lines[0].item = None;
-    bench.project.set_story(without_lamp).unwrap();
-    assert_eq!(bench.project.state(&item), ShotState::Orphaned);
-    assert_eq!(bench.project.orphans().collect::<Vec<_>>(), [&item]);
-    assert_eq!(bench.project.studio().jobs().len(), 1);
-    assert_eq!(bench.project.state(&background), ShotState::Queued);
-    bench.apply(Action::CancelAll);
-    bench.settle();
-    assert!(bench.project.art().picture_path(&item).exists());
-    // The lamp comes back, and so does its picture.
-    let told = bench.times_told(&item);
-    bench.project.set_story(story()).unwrap();
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    bench.settle();
-    assert_eq!(bench.times_told(&item), told + 1);
-    assert_eq!(bench.times_told(&background), 1);
+    fixture.project.set_story(without_lamp).unwrap();
+    assert_eq!(fixture.project.state(&item), ShotState::Orphaned);
+    assert_eq!(fixture.project.orphans().collect::<Vec<_>>(), [&item]);
+    assert_eq!(fixture.project.studio().jobs().len(), 1);
+    assert_eq!(fixture.project.state(&background), ShotState::Queued);
+    fixture.apply(Action::CancelAll);
+    fixture.wait_until_idle();
+    assert!(fixture.project.art().picture_path(&item).exists());
+    // When the lamp returns to the story, its picture is shown again.
+    let before = fixture.picture_updates(&item);
+    fixture.project.set_story(story()).unwrap();
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.picture_updates(&item), before + 1);
+    assert_eq!(fixture.picture_updates(&background), 1);
 }
 
 #[test]
-fn a_story_with_faults_is_refused_and_the_old_one_stays() {
-    let mut bench = Bench::drawn();
+fn a_story_with_faults_is_an_error_and_does_not_replace_the_old_one() {
+    let mut fixture = ProjectFixture::drawn();
     let mut bad = story();
     bad.scenes[0].lines[0].speaker = Some("nobody".to_owned());
-    let error = bench.project.set_story(bad.clone()).unwrap_err();
+    let error = fixture.project.set_story(bad.clone()).unwrap_err();
     assert!(matches!(error, ProjectError::Story(_)));
     assert!(error.to_string().contains("nobody"), "{error}");
-    assert_eq!(bench.project.story(), &story());
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
+    assert_eq!(fixture.project.story(), &story());
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
     let dir = tempfile::tempdir().unwrap();
     let opened = Project::open(bad, dir.path(), Fakes::default().registry());
     assert!(matches!(opened, Err(ProjectError::Story(_))));
 }
 
 #[test]
-fn a_style_for_now_is_drawn_in_and_not_kept() {
-    let bench = Bench::drawn();
-    let Bench { dir, project, fakes, .. } = bench;
+fn a_temporary_style_is_used_but_not_saved() {
+    let fixture = ProjectFixture::drawn();
+    let ProjectFixture { dir, project, fakes, .. } = fixture;
     drop(project);
     let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };
     let project = Project::open_with(story(), dir.path(), fakes.registry(), chalk).unwrap();
-    let mut bench = Bench::watching(dir, fakes, project);
-    assert_eq!(bench.states(), [ShotState::Stale; 3]);
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
-    assert!(bench.fakes.drawn().last().unwrap().prompt.ends_with("chalk"));
-    let bench = bench.reopened();
-    assert_eq!(bench.project.style().words, "ink");
-    assert_eq!(bench.project.art().style(), None);
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
+    let mut fixture = ProjectFixture::watching(dir, fakes, project);
+    assert_eq!(fixture.states(), [ShotState::Stale; 3]);
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
+    assert!(fixture.fakes.drawn().last().unwrap().prompt.ends_with("chalk"));
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.project.style().words, "ink");
+    assert_eq!(fixture.project.art().style(), None);
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
 }
 
 #[test]
-fn a_style_for_now_leaves_what_waits_in_another_style_to_the_next_start() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
-    let Bench { dir, project, fakes, .. } = bench;
+fn jobs_of_the_saved_style_stay_queued_while_a_temporary_style_is_used() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
+    let ProjectFixture { dir, project, fakes, .. } = fixture;
     drop(project);
     let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };
     let project = Project::open_with(story(), dir.path(), fakes.registry(), chalk).unwrap();
-    let mut bench = Bench::watching(dir, fakes, project);
-    assert_eq!(bench.project.studio().jobs().len(), 0);
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    let mut bench = bench.reopened();
-    bench.settle();
-    let drawn = bench.fakes.drawn();
+    let mut fixture = ProjectFixture::watching(dir, fakes, project);
+    assert_eq!(fixture.project.studio().jobs().len(), 0);
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    let drawn = fixture.fakes.drawn();
     assert_eq!(drawn.iter().map(|recipe| recipe.take).collect::<Vec<_>>(), [1, 2]);
     assert!(drawn.iter().all(|recipe| recipe.prompt.ends_with("ink")), "{drawn:?}");
 }
 
 #[test]
-fn five_thousand_shots_are_queued_reworded_and_cancelled() {
+fn five_thousand_shots_can_be_queued_changed_and_cancelled() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = Bench::over(dir, long_story(5000));
-    assert_eq!(bench.states().len(), 5000);
-    bench.apply(Action::Pause(true));
-    bench.apply(Action::DrawNeeded);
-    drop(bench.project.poll());
-    assert!(bench.states().iter().all(|state| *state == ShotState::Queued));
-    let shot = bench.project.board().shots()[2500].id.clone();
+    let mut fixture = ProjectFixture::open(dir, long_story(5000));
+    assert_eq!(fixture.states().len(), 5000);
+    fixture.apply(Action::Pause(true));
+    fixture.apply(Action::DrawNeeded);
+    drop(fixture.project.poll());
+    assert!(fixture.states().iter().all(|state| *state == ShotState::Queued));
+    let shot = fixture.project.board().shots()[2500].id.clone();
     let words = ShotWords { words: Some("x".to_owned()), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: shot.clone(), words });
-    assert_eq!(bench.project.state(&shot), ShotState::Missing);
-    let queued = bench.states().iter().filter(|state| **state == ShotState::Queued).count();
+    fixture.apply(Action::SetWords { shot: shot.clone(), words });
+    assert_eq!(fixture.project.state(&shot), ShotState::Missing);
+    let queued = fixture.states().iter().filter(|state| **state == ShotState::Queued).count();
     assert_eq!(queued, 4999);
-    bench.apply(Action::CancelAll);
-    assert!(bench.states().iter().all(|state| *state == ShotState::Missing));
+    fixture.apply(Action::CancelAll);
+    assert!(fixture.states().iter().all(|state| *state == ShotState::Missing));
     wait_until("an empty queue file", || {
-        std::fs::read(bench.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
+        std::fs::read(fixture.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
     });
 }
 
 #[test]
-fn a_changed_story_draws_what_is_new_and_not_what_failed_before() {
-    let mut bench = Bench::new();
-    bench.fakes.fail_on("brass lamp");
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    bench.fakes.heal();
+fn draw_new_draws_changed_shots_but_not_failed_ones() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.fail_on("brass lamp");
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    fixture.fakes.heal();
     let mut changed = story();
     changed.places[0].looks = "a room full of clocks".to_owned();
-    bench.project.set_story(changed).unwrap();
-    bench.apply(Action::DrawNew);
-    bench.settle();
-    assert_eq!(bench.project.state(&bench.item()), ShotState::Failed);
-    assert_eq!(bench.project.state(&bench.background()), ShotState::Drafted);
-    assert!(bench.fakes.drawn().last().unwrap().prompt.contains("clocks"));
+    fixture.project.set_story(changed).unwrap();
+    fixture.apply(Action::DrawNew);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&fixture.item()), ShotState::Failed);
+    assert_eq!(fixture.project.state(&fixture.background()), ShotState::Drafted);
+    assert!(fixture.fakes.drawn().last().unwrap().prompt.contains("clocks"));
 }

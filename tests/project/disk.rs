@@ -1,4 +1,4 @@
-//! What is decided comes to the disk without holding up anybody.
+//! Changes are written to disk without blocking the project.
 
 use std::fs;
 
@@ -10,11 +10,11 @@ use bevy_illustrator::{
 };
 
 use super::{
-    bench::Bench,
     edits::{edit, left_half, takes},
+    fixture::ProjectFixture,
 };
 
-/// Marks that can be told apart by `n`.
+/// Marks that differ for each `n`.
 fn marks(n: u32) -> Marks {
     let context = Some(Area { x: n, y: 0, width: 8, height: 8 });
     Marks { layers: vec![Layer::new("sky", left_half().mask)], context }
@@ -26,12 +26,12 @@ fn is_answer(update: &Update, wanted: ActionId) -> bool {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_hangs_holds_up_neither_apply_nor_poll() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let take = takes(&bench, &item)[0].id.clone();
-    // Reading a pipe that nobody writes to hangs.
-    let pipe = bench.root().join(format!("parts/{item}/{take}.json"));
+fn a_blocked_disk_does_not_block_apply_and_poll() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = takes(&fixture, &item)[0].id.clone();
+    // Reading a pipe without a writer blocks.
+    let pipe = fixture.root().join(format!("parts/{item}/{take}.json"));
     fs::create_dir_all(pipe.parent().unwrap()).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
@@ -42,63 +42,63 @@ fn a_disk_that_hangs_holds_up_neither_apply_nor_poll() {
     });
 
     let (shot, name) = (item.clone(), take.clone());
-    let marked = bench.project.apply(Action::SetMarks { shot, take: name, marks: marks(1) });
-    let accepted = bench.project.apply(Action::Accept { shot: item.clone(), take: take.clone() });
-    let edited = bench.project.apply(edit(&item, &take, 1));
-    // What needs no disk thread goes on meanwhile.
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.poll_until("another take", |project| project.art().takes(&item).len() == 2);
-    let waits = |id| !bench.updates.iter().any(|update| is_answer(update, id));
+    let marked = fixture.project.apply(Action::SetMarks { shot, take: name, marks: marks(1) });
+    let accepted = fixture.project.apply(Action::Accept { shot: item.clone(), take: take.clone() });
+    let edited = fixture.project.apply(edit(&item, &take, 1));
+    // Actions that do not use the disk thread still work.
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.poll_until("another take", |project| project.art().takes(&item).len() == 2);
+    let waits = |id| !fixture.updates.iter().any(|update| is_answer(update, id));
     assert!([marked, accepted, edited].into_iter().all(waits));
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    assert_eq!(bench.project.marks(&item, &take).unwrap(), marks(1));
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    assert_eq!(fixture.project.marks(&item, &take).unwrap(), marks(1));
 
     release.send(()).unwrap();
     writer.join().unwrap();
-    bench.settle();
+    fixture.wait_until_idle();
     for id in [marked, accepted, edited] {
-        assert_eq!(bench.updates.iter().filter(|update| is_answer(update, id)).count(), 1);
+        assert_eq!(fixture.updates.iter().filter(|update| is_answer(update, id)).count(), 1);
     }
-    assert_eq!(takes(&bench, &item).len(), 3);
-    assert_eq!(bench.project.art().marks(&item, &take).unwrap(), marks(1));
+    assert_eq!(takes(&fixture, &item).len(), 3);
+    assert_eq!(fixture.project.art().marks(&item, &take).unwrap(), marks(1));
 }
 
 #[test]
-fn a_project_that_closes_finishes_what_was_asked_for() {
-    let mut bench = Bench::drawn();
-    let (item, portrait) = (bench.item(), bench.portrait());
-    let take = takes(&bench, &item)[0].id.clone();
-    let gone = takes(&bench, &portrait)[0].id.clone();
-    bench.apply(Action::Pause(true));
+fn closing_a_project_finishes_all_requests() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, portrait) = (fixture.item(), fixture.portrait());
+    let take = takes(&fixture, &item)[0].id.clone();
+    let gone = takes(&fixture, &portrait)[0].id.clone();
+    fixture.apply(Action::Pause(true));
     for n in 0..20 {
         let (shot, take) = (item.clone(), take.clone());
-        bench.project.apply(Action::SetMarks { shot, take, marks: marks(n) });
+        fixture.project.apply(Action::SetMarks { shot, take, marks: marks(n) });
     }
     let words = ShotWords { seed: Some(7), ..ShotWords::default() };
     for action in [
         edit(&item, &take, 1),
-        Action::SetWords { shot: bench.background(), words: words.clone() },
+        Action::SetWords { shot: fixture.background(), words: words.clone() },
         Action::Accept { shot: item.clone(), take: take.clone() },
         Action::Discard { shot: portrait.clone(), take: gone.clone() },
     ] {
-        bench.project.apply(action);
+        fixture.project.apply(action);
     }
-    let background = bench.background();
-    let mut bench = bench.reopened();
-    assert_eq!(bench.project.art().marks(&item, &take).unwrap(), marks(19));
-    assert_eq!(bench.project.art().accepted(&item).unwrap().id, take);
-    assert_eq!(bench.project.art().words()[&background], words);
-    assert_eq!(bench.project.art().discarded(&portrait)[0].id, gone);
-    bench.settle();
-    assert_eq!(takes(&bench, &item)[1].parent(), Some(&take));
+    let background = fixture.background();
+    let mut fixture = fixture.reopened();
+    assert_eq!(fixture.project.art().marks(&item, &take).unwrap(), marks(19));
+    assert_eq!(fixture.project.art().accepted(&item).unwrap().id, take);
+    assert_eq!(fixture.project.art().words()[&background], words);
+    assert_eq!(fixture.project.art().discarded(&portrait)[0].id, gone);
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &item)[1].parent(), Some(&take));
 }
 
 #[test]
-fn what_cannot_be_written_is_taken_back_and_said() {
-    let mut bench = Bench::drawn();
-    let (item, style) = (bench.item(), bench.project.style().clone());
-    let take = takes(&bench, &item)[0].id.clone();
-    let unfinished = bench.root().join(".tmp");
+fn changes_that_cannot_be_written_are_undone_and_reported() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, style) = (fixture.item(), fixture.project.style().clone());
+    let take = takes(&fixture, &item)[0].id.clone();
+    let unfinished = fixture.root().join(".tmp");
     fs::remove_dir(&unfinished).unwrap();
     fs::write(&unfinished, "in the way").unwrap();
     let chalk = Style { words: "chalk".to_owned(), ..style.clone() };
@@ -107,15 +107,15 @@ fn what_cannot_be_written_is_taken_back_and_said() {
         Action::Accept { shot: item.clone(), take: take.clone() },
         Action::SetMarks { shot: item.clone(), take: take.clone(), marks: marks(1) },
     ] {
-        let error = bench.try_apply(action).unwrap_err();
+        let error = fixture.try_apply(action).unwrap_err();
         assert!(error.to_string().contains(".tmp"), "{error}");
     }
-    assert_eq!(bench.project.style(), &style);
-    assert_eq!(bench.states(), [ShotState::Drafted; 3]);
-    assert_eq!(bench.project.marks(&item, &take).unwrap(), Marks::default());
+    assert_eq!(fixture.project.style(), &style);
+    assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
+    assert_eq!(fixture.project.marks(&item, &take).unwrap(), Marks::default());
     fs::remove_file(&unfinished).unwrap();
-    bench.apply(Action::Accept { shot: item.clone(), take });
-    let bench = bench.reopened();
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    assert_eq!(bench.project.style(), &style);
+    fixture.apply(Action::Accept { shot: item.clone(), take });
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    assert_eq!(fixture.project.style(), &style);
 }

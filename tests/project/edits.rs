@@ -1,4 +1,4 @@
-//! Parts of takes drawn anew.
+//! Edits of takes.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +16,11 @@ use bevy_illustrator::{
 };
 
 use super::{
-    bench::Bench,
     common::{copy_folder, gradient, inverted, parts_of, story, wait_until},
+    fixture::ProjectFixture,
 };
 
-/// A part that is the left half of a picture of 32x16.
+/// A part with the left half of a 32x16 picture.
 pub fn left_half() -> Part {
     let words = "a white moon".to_owned();
     Part {
@@ -36,233 +36,238 @@ pub fn edit(shot: &ShotId, take: &TakeId, takes: u32) -> Action {
     Action::Edit { shot, take, picture: None, parts: vec![left_half()], context: None, takes }
 }
 
-pub fn takes(bench: &Bench, shot: &ShotId) -> Vec<Take> {
-    bench.project.art().takes(shot).to_vec()
+pub fn takes(fixture: &ProjectFixture, shot: &ShotId) -> Vec<Take> {
+    fixture.project.art().takes(shot).to_vec()
 }
 
-/// A shot with a take and an edit of it.
-pub fn edited() -> (Bench, ShotId, Take, Take) {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let second = takes(&bench, &item)[1].clone();
-    (bench, item, first, second)
+/// A project, one of its shots, a take of the shot, and an edit of the take.
+pub fn edited() -> (ProjectFixture, ShotId, Take, Take) {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    let second = takes(&fixture, &item)[1].clone();
+    (fixture, item, first, second)
 }
 
 #[test]
-fn an_edit_draws_takes_that_know_what_they_were_made_of() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 2));
-    bench.settle();
-    let [_, second, third] = takes(&bench, &item).try_into().unwrap();
+fn an_edit_draws_takes_that_record_their_parent_and_parts() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.apply(edit(&item, &first.id, 2));
+    fixture.wait_until_idle();
+    let [_, second, third] = takes(&fixture, &item).try_into().unwrap();
     for take in [&second, &third] {
         assert_eq!(take.parent(), Some(&first.id));
         let edit = take.recipe().edit.as_ref().unwrap();
-        let parts = parts_of(bench.project.art(), take);
+        let parts = parts_of(fixture.project.art(), take);
         assert_eq!(take.image().unwrap(), inverted(&first.image().unwrap(), &parts));
         assert_eq!(edit.picture, picture_hash(&first.image().unwrap()));
     }
     assert_eq!((second.recipe().take, third.recipe().take), (0, 1));
-    // From an edit the tree goes on.
-    bench.apply(edit(&item, &third.id, 1));
-    bench.settle();
-    let fourth = takes(&bench, &item)[3].clone();
+    // An edit can be edited again.
+    fixture.apply(edit(&item, &third.id, 1));
+    fixture.wait_until_idle();
+    let fourth = takes(&fixture, &item)[3].clone();
     assert_eq!(fourth.parent(), Some(&third.id));
-    assert_eq!(fourth.image().unwrap(), first.image().unwrap(), "turned twice");
+    assert_eq!(
+        fourth.image().unwrap(),
+        first.image().unwrap(),
+        "inverting twice restores the first picture"
+    );
 }
 
 #[test]
-fn the_game_shows_an_edit_once_it_is_accepted() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    assert_eq!(bench.published(&item), gradient(first.recipe()));
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    let second = takes(&bench, &item)[1].clone();
-    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
-    bench.settle();
-    assert_eq!(bench.published(&item), second.image().unwrap());
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    let mut bench = bench.reopened();
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Accepted);
-    assert_eq!(bench.published(&item), second.image().unwrap());
-    // What the shot asks for has changed: the edit is of an older picture.
+fn the_game_shows_an_edit_only_after_it_is_accepted() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    assert_eq!(fixture.published(&item), gradient(first.recipe()));
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    let second = takes(&fixture, &item)[1].clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.published(&item), second.image().unwrap());
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    assert_eq!(fixture.published(&item), second.image().unwrap());
+    // With another seed, the edit belongs to an older recipe.
     let words = ShotWords { seed: Some(9), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: item.clone(), words });
-    assert_eq!(bench.project.state(&item), ShotState::Stale);
+    fixture.apply(Action::SetWords { shot: item.clone(), words });
+    assert_eq!(fixture.project.state(&item), ShotState::Stale);
 }
 
 #[test]
-fn an_edit_in_the_queue_outlives_the_program() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.hold_after(1);
-    bench.apply(edit(&item, &first.id, 1));
-    wait_until("a step", || bench.fakes.steps_done() > 12);
-    let mut bench = bench.reopened();
-    bench.settle();
-    let second = takes(&bench, &item)[1].clone();
+fn a_queued_edit_survives_a_restart() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.hold_after(1);
+    fixture.apply(edit(&item, &first.id, 1));
+    wait_until("a step", || fixture.fakes.steps_done() > 12);
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    let second = takes(&fixture, &item)[1].clone();
     assert_eq!(second.parent(), Some(&first.id));
 }
 
 #[test]
-fn a_kill_in_the_midst_of_an_edit_leaves_the_marks_and_the_takes_so_far_and_goes_on() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
+fn after_a_kill_during_an_edit_marks_and_takes_are_kept_and_the_edit_continues() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
     let layer = Layer::new("sky".to_owned(), left_half().mask);
     let layer = Layer { verdict: Verdict::Disliked, ..layer };
     let (shot, take) = (item.clone(), first.id.clone());
     let context = Some(Area { x: 2, y: 0, width: 12, height: 16 });
     let marks = Marks { layers: vec![layer], context };
-    bench.apply(Action::SetMarks { shot, take, marks: marks.clone() });
-    // The first of two is done, and half of the second: 4 steps and 2.
-    let half = bench.fakes.steps_done() + 6;
-    bench.fakes.hold_after(6);
-    bench.apply(edit(&item, &first.id, 2));
-    bench.poll_until("the first", |project| project.art().takes(&item).len() == 2);
-    let second = takes(&bench, &item)[1].clone();
-    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
-    wait_until("half of the second", || bench.fakes.steps_done() == half);
+    fixture.apply(Action::SetMarks { shot, take, marks: marks.clone() });
+    // The first of two takes, with 4 steps, and 2 steps of the second.
+    let half = fixture.fakes.steps_done() + 6;
+    fixture.fakes.hold_after(6);
+    fixture.apply(edit(&item, &first.id, 2));
+    fixture.poll_until("the first take", |project| project.art().takes(&item).len() == 2);
+    let second = takes(&fixture, &item)[1].clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    wait_until("half of the second take", || fixture.fakes.steps_done() == half);
 
     let left = tempfile::tempdir().unwrap();
-    copy_folder(bench.root(), left.path());
-    let mut bench = Bench::over(left, story());
-    assert_eq!(bench.project.art().marks(&item, &first.id).unwrap(), marks);
-    assert_eq!(bench.project.art().accepted(&item).unwrap().id, second.id);
-    bench.settle();
-    let third = &takes(&bench, &item)[2];
+    copy_folder(fixture.root(), left.path());
+    let mut fixture = ProjectFixture::open(left, story());
+    assert_eq!(fixture.project.art().marks(&item, &first.id).unwrap(), marks);
+    assert_eq!(fixture.project.art().accepted(&item).unwrap().id, second.id);
+    fixture.wait_until_idle();
+    let third = &takes(&fixture, &item)[2];
     assert_eq!(third.parent(), Some(&first.id));
-    assert_eq!(bench.published(&item), second.image().unwrap());
-    assert_eq!(bench.fakes.drawn().len(), 1, "only what was not finished");
+    assert_eq!(fixture.published(&item), second.image().unwrap());
+    assert_eq!(fixture.fakes.drawn().len(), 1, "only the unfinished take is drawn");
 }
 
 #[test]
-fn a_take_that_was_put_away_can_still_be_edited_by_what_waits() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(Action::Pause(true));
-    bench.apply(edit(&item, &first.id, 1));
-    bench.apply(Action::Discard { shot: item.clone(), take: first.id.clone() });
-    bench.apply(Action::Pause(false));
-    bench.settle();
-    assert_eq!(takes(&bench, &item)[0].parent(), Some(&first.id));
+fn a_queued_edit_works_after_its_parent_is_discarded() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.apply(Action::Discard { shot: item.clone(), take: first.id.clone() });
+    fixture.apply(Action::Pause(false));
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &item)[0].parent(), Some(&first.id));
 }
 
 #[test]
-fn a_take_that_is_gone_fails_the_edit_and_says_so() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.apply(Action::Pause(true));
-    bench.apply(edit(&item, &first.id, 1));
+fn an_edit_of_a_missing_take_fails_with_its_name() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(edit(&item, &first.id, 1));
     fs::remove_file(&first.path).unwrap();
-    bench.apply(Action::Pause(false));
-    bench.settle();
-    let error = bench.error(&item).unwrap();
+    fixture.apply(Action::Pause(false));
+    fixture.wait_until_idle();
+    let error = fixture.error(&item).unwrap();
     assert!(error.contains(first.id.as_str()), "{error}");
 }
 
 #[test]
-fn an_edit_that_failed_is_tried_again_as_an_edit_and_its_shot_needs_no_other_picture() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.fail_on(&first.recipe().prompt);
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert_eq!(bench.project.needed().count(), 0);
-    bench.fakes.heal();
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert_eq!(takes(&bench, &item).len(), 1);
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    let [_, second] = takes(&bench, &item).try_into().unwrap();
+fn a_failed_edit_is_retried_as_an_edit_and_its_shot_needs_no_new_picture() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.fail_on(&first.recipe().prompt);
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
+    assert_eq!(fixture.project.needed().count(), 0);
+    fixture.fakes.heal();
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &item).len(), 1);
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    let [_, second] = takes(&fixture, &item).try_into().unwrap();
     assert_eq!(second.parent(), Some(&first.id));
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
 }
 
 #[test]
-fn all_edits_that_failed_outlive_the_program_and_are_tried_again_when_they_are_asked_for() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.fail_on(&first.recipe().prompt);
-    bench.apply(edit(&item, &first.id, 3));
-    bench.settle();
-    let mut bench = bench.reopened();
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
-    assert_eq!(bench.error(&item).as_deref(), Some("fake failure"));
-    bench.apply(Action::DrawNeeded);
-    bench.settle();
-    assert!(bench.fakes.drawn().is_empty(), "they wait for the author");
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    let edits = takes(&bench, &item).split_off(1);
+fn failed_edits_survive_a_restart_and_are_retried_on_request() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.fail_on(&first.recipe().prompt);
+    fixture.apply(edit(&item, &first.id, 3));
+    fixture.wait_until_idle();
+    let mut fixture = fixture.reopened();
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
+    assert_eq!(fixture.error(&item).as_deref(), Some("fake failure"));
+    fixture.apply(Action::DrawNeeded);
+    fixture.wait_until_idle();
+    assert!(fixture.fakes.drawn().is_empty(), "failed edits are not retried without a request");
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    let edits = takes(&fixture, &item).split_off(1);
     let numbers = edits.iter().map(|take| take.recipe().take).collect::<Vec<_>>();
     assert_eq!(numbers, [0, 1, 2]);
     assert!(edits.iter().all(|take| take.parent() == Some(&first.id)));
-    let mut bench = bench.reopened();
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    assert!(bench.fakes.drawn().is_empty(), "what succeeded is not tried again");
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert!(fixture.fakes.drawn().is_empty(), "successful edits are not drawn again");
 }
 
 #[test]
-fn a_context_box_may_be_as_tight_as_the_latents_of_the_model() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].id.clone();
+fn the_smallest_context_depends_on_the_latent_size_of_the_model() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].id.clone();
     let mut within = |x: u32, width: u32| {
         let (shot, take) = (item.clone(), first.clone());
         let context = Some(Area { x, y: 0, width, height: 16 });
         let parts = vec![left_half()];
         let edit = Action::Edit { shot, take, picture: None, parts, context, takes: 1 };
-        bench.try_apply(edit)
+        fixture.try_apply(edit)
     };
-    // 8 pixels to a latent: these are whole in sight from 0 to 24, where the part fades out.
+    // With 8 pixels per latent, the context of the first edit is rounded out to 0..24, which contains the feathered
+    // part.
     within(7, 10).unwrap();
     let refused = within(8, 10).unwrap_err();
     assert!(matches!(*refused, ProjectError::Edit(EditError::CropTooSmall { .. })), "{refused}");
 }
 
 #[test]
-fn an_edit_marked_on_another_picture_than_the_file_shows_by_now_is_refused() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
+fn an_edit_is_refused_if_its_picture_file_has_changed() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
     let marked_on = |hash: String| {
         let (shot, take) = (item.clone(), first.id.clone());
         let (parts, picture) = (vec![left_half()], Some(hash));
         Action::Edit { shot, take, picture, parts, context: None, takes: 1 }
     };
     let seen = picture_hash(&first.image().unwrap());
-    let elsewhere = takes(&bench, &bench.portrait())[0].path.clone();
-    fs::copy(&elsewhere, &first.path).unwrap();
-    let refused = bench.try_apply(marked_on(seen)).unwrap_err();
+    let other_file = takes(&fixture, &fixture.portrait())[0].path.clone();
+    fs::copy(&other_file, &first.path).unwrap();
+    let refused = fixture.try_apply(marked_on(seen)).unwrap_err();
     assert!(matches!(*refused, ProjectError::Edit(EditError::OtherPicture)), "{refused}");
-    assert!(bench.project.is_idle());
+    assert!(fixture.project.is_idle());
     let now = picture_hash(&first.image().unwrap());
-    bench.try_apply(marked_on(now)).unwrap();
+    fixture.try_apply(marked_on(now)).unwrap();
 }
 
 #[test]
-fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].id.clone();
-    assert_eq!(bench.project.art().marks(&item, &first).unwrap(), Marks::default());
+fn the_marks_of_a_take_are_saved_and_copied_to_its_edits() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].id.clone();
+    assert_eq!(fixture.project.art().marks(&item, &first).unwrap(), Marks::default());
     let sky = Layer { verdict: Verdict::Disliked, ..Layer::new("sky", left_half().mask) };
     let only = |layer: &Layer| Marks { layers: vec![layer.clone()], context: None };
     let set = |take: &TakeId, layer: &Layer| Action::SetMarks {
@@ -270,57 +275,57 @@ fn what_is_marked_on_a_take_is_kept_and_goes_on_to_its_edits() {
         take: take.clone(),
         marks: only(layer),
     };
-    bench.apply(set(&first, &sky));
-    bench.apply(edit(&item, &first, 1));
-    bench.settle();
-    let mut bench = bench.reopened();
-    let second = takes(&bench, &item)[1].id.clone();
-    // The verdict was about what has been drawn anew.
+    fixture.apply(set(&first, &sky));
+    fixture.apply(edit(&item, &first, 1));
+    fixture.wait_until_idle();
+    let mut fixture = fixture.reopened();
+    let second = takes(&fixture, &item)[1].id.clone();
+    // The verdict was about the old pixels, so the edit does not copy it.
     let judged = Layer { verdict: Verdict::None, ..sky.clone() };
-    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&judged));
-    // From then on each has its own.
+    assert_eq!(fixture.project.art().marks(&item, &second).unwrap(), only(&judged));
+    // After that, each take has its own marks.
     let liked = Layer { verdict: Verdict::Liked, ..sky.clone() };
-    bench.apply(set(&second, &liked));
-    assert_eq!(bench.project.art().marks(&item, &first).unwrap(), only(&sky));
-    assert_eq!(bench.project.art().marks(&item, &second).unwrap(), only(&liked));
+    fixture.apply(set(&second, &liked));
+    assert_eq!(fixture.project.art().marks(&item, &first).unwrap(), only(&sky));
+    assert_eq!(fixture.project.art().marks(&item, &second).unwrap(), only(&liked));
 
-    let file = bench.root().join(format!("parts/{item}/{second}.json"));
+    let file = fixture.root().join(format!("parts/{item}/{second}.json"));
     fs::write(&file, "[{\"name\": ").unwrap();
-    let error = bench.project.art().marks(&item, &second).unwrap_err().to_string();
+    let error = fixture.project.art().marks(&item, &second).unwrap_err().to_string();
     assert!(error.contains(&*file.to_string_lossy()), "{error}");
 }
 
 #[test]
-fn an_edit_of_a_picture_in_an_older_size_is_drawn_whatever_is_planned_meanwhile() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    let mut style = bench.project.style().clone();
+fn an_edit_of_a_picture_with_an_old_size_is_drawn_even_after_replanning() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    let mut style = fixture.project.style().clone();
     style.sizes.item = Some(Size::new(64, 48));
-    bench.apply(Action::SetStyle(Some(Box::new(style))));
-    bench.apply(Action::Pause(true));
-    bench.apply(edit(&item, &first.id, 1));
-    let portrait = bench.portrait();
+    fixture.apply(Action::SetStyle(Some(Box::new(style))));
+    fixture.apply(Action::Pause(true));
+    fixture.apply(edit(&item, &first.id, 1));
+    let portrait = fixture.portrait();
     let words = ShotWords { seed: Some(9), ..ShotWords::default() };
-    bench.apply(Action::SetWords { shot: portrait, words });
-    let mut bench = bench.reopened();
-    bench.apply(Action::Pause(false));
-    bench.settle();
-    let second = takes(&bench, &item).pop().unwrap();
+    fixture.apply(Action::SetWords { shot: portrait, words });
+    let mut fixture = fixture.reopened();
+    fixture.apply(Action::Pause(false));
+    fixture.wait_until_idle();
+    let second = takes(&fixture, &item).pop().unwrap();
     assert_eq!((second.parent(), second.recipe().size), (Some(&first.id), Size::new(32, 16)));
-    assert_eq!(bench.project.state(&item), ShotState::Stale, "the story asks for another size");
+    assert_eq!(fixture.project.state(&item), ShotState::Stale, "the style has another size");
 }
 
 #[test]
-fn an_edit_that_makes_no_sense_is_refused_at_once() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].id.clone();
+fn an_invalid_edit_is_refused_immediately() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].id.clone();
     let mut refused = |take: &TakeId, part: Part| {
         let (shot, take) = (item.clone(), take.clone());
         let edit =
             Action::Edit { shot, take, picture: None, parts: vec![part], context: None, takes: 1 };
-        bench.try_apply(edit).unwrap_err()
+        fixture.try_apply(edit).unwrap_err()
     };
     let nobody = TakeId::new("0123456789abcdef").unwrap();
     assert!(matches!(*refused(&nobody, left_half()), ProjectError::Art(_)));
@@ -328,147 +333,147 @@ fn an_edit_that_makes_no_sense_is_refused_at_once() {
     assert!(matches!(*refused(&first, other_size), ProjectError::Edit(_)));
     let nothing = Part { mask: Mask::empty(32, 16), ..left_half() };
     assert!(matches!(*refused(&first, nothing), ProjectError::Edit(_)));
-    assert!(bench.project.is_idle());
+    assert!(fixture.project.is_idle());
 }
 
 #[test]
-fn a_take_that_is_tried_on_is_shown_until_that_ends() {
-    let (mut bench, item, first, second) = edited();
+fn a_take_on_trial_is_shown_until_the_trial_ends() {
+    let (mut fixture, item, first, second) = edited();
     let try_on = |take: Option<&TakeId>| Action::TryOn { shot: item.clone(), take: take.cloned() };
-    let shown = |bench: &Bench| bench.pictures()[&item].clone();
-    bench.apply(try_on(Some(&second.id)));
-    bench.settle();
-    assert_eq!(shown(&bench), second.image().unwrap());
-    assert_eq!(bench.project.state(&item), ShotState::Drafted, "nothing is accepted");
-    bench.apply(try_on(None));
-    bench.settle();
-    assert_eq!(shown(&bench), first.image().unwrap());
-    // It ends by itself when the project is closed, when another take is accepted or this one is put away.
-    bench.apply(try_on(Some(&second.id)));
-    bench.settle();
-    let mut bench = bench.reopened();
-    bench.settle();
-    assert_eq!(shown(&bench), first.image().unwrap());
+    let shown = |fixture: &ProjectFixture| fixture.pictures()[&item].clone();
+    fixture.apply(try_on(Some(&second.id)));
+    fixture.wait_until_idle();
+    assert_eq!(shown(&fixture), second.image().unwrap());
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted, "nothing is accepted");
+    fixture.apply(try_on(None));
+    fixture.wait_until_idle();
+    assert_eq!(shown(&fixture), first.image().unwrap());
+    // The trial also ends when the project is closed, another take is accepted, or this take is discarded.
+    fixture.apply(try_on(Some(&second.id)));
+    fixture.wait_until_idle();
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(shown(&fixture), first.image().unwrap());
     for end in [
         Action::Accept { shot: item.clone(), take: first.id.clone() },
         Action::Discard { shot: item.clone(), take: second.id.clone() },
     ] {
-        bench.apply(try_on(Some(&second.id)));
-        bench.settle();
-        assert_eq!(shown(&bench), second.image().unwrap());
-        bench.apply(end);
-        bench.settle();
-        assert_eq!(shown(&bench), first.image().unwrap());
+        fixture.apply(try_on(Some(&second.id)));
+        fixture.wait_until_idle();
+        assert_eq!(shown(&fixture), second.image().unwrap());
+        fixture.apply(end);
+        fixture.wait_until_idle();
+        assert_eq!(shown(&fixture), first.image().unwrap());
     }
-    let gone = bench.try_apply(try_on(Some(&second.id)));
+    let gone = fixture.try_apply(try_on(Some(&second.id)));
     let gone = gone.unwrap_err();
     assert!(matches!(*gone, ProjectError::Art(_)), "{gone}");
 }
 
-/// What lies in `pictures/`.
+/// The content of each file in `pictures/`.
 fn pictures_folder(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(root.join("pictures")).unwrap().map(|file| file.unwrap().path());
     files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
 #[test]
-fn a_take_that_is_tried_on_is_never_among_the_pictures_that_a_game_ships() {
-    let (mut bench, item, _, second) = edited();
-    let before = pictures_folder(bench.root());
+fn a_trial_does_not_change_the_pictures_folder() {
+    let (mut fixture, item, _, second) = edited();
+    let before = pictures_folder(fixture.root());
     let try_on = Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) };
-    bench.apply(try_on.clone());
-    bench.settle();
-    assert!(pictures_folder(bench.root()) == before, "while it is tried on");
-    let told = bench.updates.iter().rev().find_map(|update| match update {
+    fixture.apply(try_on.clone());
+    fixture.wait_until_idle();
+    assert!(pictures_folder(fixture.root()) == before, "during the trial");
+    let path = fixture.updates.iter().rev().find_map(|update| match update {
         Update::Picture { shot, path, .. } if *shot == item => Some(path),
         _ => None,
     });
-    assert_eq!(told, Some(&second.path), "the game is told where it lies");
-    bench.apply(Action::TryOn { shot: item.clone(), take: None });
-    bench.settle();
-    assert!(pictures_folder(bench.root()) == before, "when that has ended");
+    assert_eq!(path, Some(&second.path), "the update has the path of the take");
+    fixture.apply(Action::TryOn { shot: item.clone(), take: None });
+    fixture.wait_until_idle();
+    assert!(pictures_folder(fixture.root()) == before, "after the trial");
 
-    bench.apply(try_on);
-    bench.settle();
-    let Bench { dir, project, .. } = bench;
+    fixture.apply(try_on);
+    fixture.wait_until_idle();
+    let ProjectFixture { dir, project, .. } = fixture;
     drop(project);
-    assert!(pictures_folder(dir.path()) == before, "when the program has ended meanwhile");
+    assert!(pictures_folder(dir.path()) == before, "after closing the project during a trial");
 }
 
 #[test]
-fn what_is_drawn_while_a_take_is_tried_on_is_published_and_shown_when_that_ends() {
-    let (mut bench, item, _, second) = edited();
-    bench.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    let third = takes(&bench, &item)[2].clone();
-    assert_eq!(bench.published(&item), third.image().unwrap());
-    assert_eq!(*bench.pictures()[&item], second.image().unwrap());
-    let last = bench.updates.iter().rev().find_map(|update| match update {
+fn a_take_drawn_during_a_trial_is_published_and_shown_after_the_trial() {
+    let (mut fixture, item, _, second) = edited();
+    fixture.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    let third = takes(&fixture, &item)[2].clone();
+    assert_eq!(fixture.published(&item), third.image().unwrap());
+    assert_eq!(*fixture.pictures()[&item], second.image().unwrap());
+    let last = fixture.updates.iter().rev().find_map(|update| match update {
         Update::Published { shot, path } if *shot == item => Some(path),
         _ => None,
     });
-    assert_eq!(last, Some(&bench.project.art().picture_path(&item)));
-    bench.apply(Action::TryOn { shot: item.clone(), take: None });
-    bench.settle();
-    assert_eq!(*bench.pictures()[&item], third.image().unwrap());
-    // What is accepted is published, though the game shows it already.
-    bench.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
-    bench.settle();
-    bench.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
-    bench.settle();
-    assert_eq!(bench.published(&item), second.image().unwrap());
-    assert_eq!(*bench.pictures()[&item], second.image().unwrap());
+    assert_eq!(last, Some(&fixture.project.art().picture_path(&item)));
+    fixture.apply(Action::TryOn { shot: item.clone(), take: None });
+    fixture.wait_until_idle();
+    assert_eq!(*fixture.pictures()[&item], third.image().unwrap());
+    // An accepted take is published even if it was shown on trial before.
+    fixture.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
+    fixture.wait_until_idle();
+    fixture.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.published(&item), second.image().unwrap());
+    assert_eq!(*fixture.pictures()[&item], second.image().unwrap());
 }
 
 #[test]
 fn a_failed_edit_is_kept_when_another_take_is_drawn() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.fail_on(&first.recipe().prompt);
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    bench.fakes.heal();
-    bench.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    bench.settle();
-    assert_eq!(bench.project.state(&item), ShotState::Failed);
-    let mut bench = bench.reopened();
-    assert_eq!(bench.error(&item).as_deref(), Some("fake failure"));
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    assert_eq!(takes(&bench, &item).last().unwrap().parent(), Some(&first.id));
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.fail_on(&first.recipe().prompt);
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    fixture.fakes.heal();
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Failed);
+    let mut fixture = fixture.reopened();
+    assert_eq!(fixture.error(&item).as_deref(), Some("fake failure"));
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &item).last().unwrap().parent(), Some(&first.id));
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
 }
 
 #[test]
 fn a_stale_shot_with_a_failed_edit_is_drawn_as_well() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.fail_on(&first.recipe().prompt);
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let mut style = bench.project.style().clone();
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.fail_on(&first.recipe().prompt);
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    let mut style = fixture.project.style().clone();
     style.sizes.item = Some(Size::new(64, 48));
-    bench.apply(Action::SetStyle(Some(Box::new(style))));
-    bench.fakes.heal();
-    bench.apply(Action::Draw(vec![item.clone()]));
-    bench.settle();
-    let sizes = takes(&bench, &item).into_iter().map(|take| take.recipe().size);
+    fixture.apply(Action::SetStyle(Some(Box::new(style))));
+    fixture.fakes.heal();
+    fixture.apply(Action::Draw(vec![item.clone()]));
+    fixture.wait_until_idle();
+    let sizes = takes(&fixture, &item).into_iter().map(|take| take.recipe().size);
     let sizes = sizes.skip(1).collect::<Vec<_>>();
     assert_eq!(sizes, [Size::new(64, 48), Size::new(32, 16)], "the shot's new size, then the edit");
 }
 
 #[test]
 fn failures_are_cleared_on_request() {
-    let mut bench = Bench::drawn();
-    let item = bench.item();
-    let first = takes(&bench, &item)[0].clone();
-    bench.fakes.fail_on(&first.recipe().prompt);
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    bench.apply(Action::ClearFailures(vec![item.clone()]));
-    assert_eq!(bench.project.state(&item), ShotState::Drafted);
-    assert_eq!(bench.reopened().project.state(&item), ShotState::Drafted);
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    fixture.fakes.fail_on(&first.recipe().prompt);
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    fixture.apply(Action::ClearFailures(vec![item.clone()]));
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert_eq!(fixture.reopened().project.state(&item), ShotState::Drafted);
 }

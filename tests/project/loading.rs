@@ -1,4 +1,4 @@
-//! A studio stops while a model loads.
+//! Closing a studio or cancelling a job while a model loads.
 
 use bevy_illustrator::{
     art::Art,
@@ -12,7 +12,7 @@ fn studio(art: &Art, fakes: &Fakes) -> Studio {
 }
 
 #[test]
-fn a_studio_that_closes_does_not_wait_for_a_model_to_load() {
+fn closing_a_studio_interrupts_loading_a_model() {
     let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
     let art = Art::open(dir.path()).unwrap();
     let mut studio = studio(&art, &fakes);
@@ -60,5 +60,5 @@ fn a_picture_of_the_wrong_size_is_refused() {
     let (size, error) = (recipe("a").size, error.unwrap());
     let found = format!("{}x{} pixels instead of {size}", size.width, size.height + 1);
     assert!(error.contains(&found), "{error}");
-    assert!(!dir.path().join("takes").exists(), "it is not saved");
+    assert!(!dir.path().join("takes").exists(), "the picture is not saved");
 }

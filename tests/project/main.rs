@@ -1,14 +1,14 @@
-//! Art, studio and project at work together, with generators that draw gradients.
+//! Tests of art folder, studio and project together. The generators draw gradients.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod actions;
-mod bench;
 mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod disk;
 mod edits;
+mod fixture;
 mod loading;
 mod old_folder;
 mod propagate;

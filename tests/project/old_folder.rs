@@ -1,4 +1,4 @@
-//! An art folder of an older version opens with everything in it. See `tests/fixtures/README.md`.
+//! An art folder of an older version opens without loss. See `tests/fixtures/README.md`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,13 +21,13 @@ use bevy_illustrator::{
 use image::{Rgba, RgbaImage};
 
 use super::{
-    bench::Bench,
     common::{copy_folder, gradient, inverted, parts_of, shot},
+    fixture::ProjectFixture,
 };
 
 const SIZE: Size = Size::new(48, 32);
 
-/// The story that the folder was drawn for.
+/// The story of the old folder.
 fn story() -> Story {
     let item = |id: &str, name: &str, looks: &str| Item {
         id: id.to_owned(),
@@ -93,14 +93,14 @@ fn ids(takes: &[Take]) -> BTreeSet<&str> {
     takes.iter().map(|take| take.id.as_str()).collect()
 }
 
-fn fixture() -> PathBuf {
+fn fixture_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/art_today")
 }
 
 /// A copy of the old folder.
 fn old_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    copy_folder(&fixture(), dir.path());
+    copy_folder(&fixture_folder(), dir.path());
     dir
 }
 
@@ -162,7 +162,7 @@ fn parts() -> [Part; 2] {
     ]
 }
 
-/// What the author marked on the background.
+/// The author's marks on the background.
 fn marks() -> Marks {
     let [sky, boat] = parts();
     let layer = |part: Part, verdict, colour| Layer {
@@ -179,7 +179,7 @@ fn marks() -> Marks {
 }
 
 #[test]
-fn opening_an_old_folder_finds_everything_and_changes_no_file() {
+fn opening_an_old_folder_reads_everything_and_changes_no_file() {
     let dir = old_folder();
     let before = files(dir.path());
     assert_eq!(before.len(), 14);
@@ -230,7 +230,7 @@ fn opening_an_old_folder_finds_everything_and_changes_no_file() {
 }
 
 #[test]
-fn takes_drawn_before_guidance_was_rescaled_resolve_to_no_rescale() {
+fn takes_from_before_guidance_rescale_resolve_to_no_rescale() {
     let dir = old_folder();
     let art = Art::open(dir.path()).unwrap();
     let provenance =
@@ -249,34 +249,34 @@ fn takes_drawn_before_guidance_was_rescaled_resolve_to_no_rescale() {
 }
 
 #[test]
-fn a_project_over_an_old_folder_draws_what_waits_and_loses_nothing() {
+fn a_project_with_an_old_folder_draws_its_queued_jobs_and_loses_nothing() {
     let dir = old_folder();
     let before = files(dir.path());
-    let mut bench = Bench::over(dir, story());
-    bench.settle();
+    let mut fixture = ProjectFixture::open(dir, story());
+    fixture.wait_until_idle();
     for (reopened, drawn) in [(false, 2), (true, 0)] {
         if reopened {
-            bench = bench.reopened();
-            bench.settle();
+            fixture = fixture.reopened();
+            fixture.wait_until_idle();
         }
-        let state = |shot| bench.project.state(&shot);
+        let state = |shot| fixture.project.state(&shot);
         assert_eq!([state(background()), state(lamp())], [ShotState::Accepted; 2]);
         assert_eq!([state(portrait()), state(key())], [ShotState::Drafted; 2]);
-        assert_eq!(bench.fakes.drawn().len(), drawn);
+        assert_eq!(fixture.fakes.drawn().len(), drawn);
 
-        let art = bench.project.art();
+        let art = fixture.project.art();
         assert_eq!(art.takes(&lamp()).len(), 2);
-        let [old, new] = art.takes(&key()) else { panic!("one old and one new key") };
+        let [old, new] = art.takes(&key()) else { panic!("one old and one new take of the key") };
         assert_eq!((old.id.as_str(), new.recipe().take), ("2578ec9f365ca4a4", 1));
         assert_eq!(new.recipe().prompt, "an iron key, ink and wash");
-        assert_eq!(bench.published(&key()), gradient(new.recipe()));
+        assert_eq!(fixture.published(&key()), gradient(new.recipe()));
         let [face, with_hat] = art.takes(&portrait()) else { panic!("one portrait and its edit") };
         assert_eq!(with_hat.parent(), Some(&face.id));
         let parts = parts_of(art, with_hat);
         assert_eq!((parts[0].name.as_str(), &parts[0].mask), ("hat", &boat()));
         assert_eq!(with_hat.image().unwrap(), inverted(&face.image().unwrap(), &parts));
 
-        let after = files(bench.root());
+        let after = files(fixture.root());
         for (path, bytes) in &before {
             let is_updated = ["queue.json", "pictures/item-key.png"].map(Path::new);
             if !is_updated.contains(&path.as_path()) {
@@ -285,18 +285,18 @@ fn a_project_over_an_old_folder_draws_what_waits_and_loses_nothing() {
         }
         let new_files = after.keys().filter(|path| !before.contains_key(*path));
         let expected = [&new.path, &with_hat.path]
-            .map(|path| path.strip_prefix(bench.root()).unwrap().to_owned());
+            .map(|path| path.strip_prefix(fixture.root()).unwrap().to_owned());
         assert_eq!(new_files.cloned().collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     }
 }
 
 #[test]
 fn old_takes_stay_current_when_the_style_leaves_the_defaults_unset() {
-    let mut bench = Bench::over(old_folder(), story());
-    bench.settle();
+    let mut fixture = ProjectFixture::open(old_folder(), story());
+    fixture.wait_until_idle();
     let style = |guidance_rescale| Style {
         sampler: Sampler { guidance_rescale, ..Sampler::default() },
-        ..bench.project.style().clone()
+        ..fixture.project.style().clone()
     };
     let [unset, same, other] = [None, Some(0.5), Some(0.4)].map(style);
     for (style, states) in [
@@ -304,17 +304,17 @@ fn old_takes_stay_current_when_the_style_leaves_the_defaults_unset() {
         (other, [ShotState::Stale; 3]),
         (same, [ShotState::Accepted, ShotState::Accepted, ShotState::Drafted]),
     ] {
-        bench.apply(Action::SetStyle(Some(Box::new(style))));
+        fixture.apply(Action::SetStyle(Some(Box::new(style))));
         let shots = [background(), lamp(), portrait()];
-        assert_eq!(shots.map(|shot| bench.project.state(&shot)), states);
+        assert_eq!(shots.map(|shot| fixture.project.state(&shot)), states);
     }
-    assert_eq!(bench.fakes.drawn().len(), 2, "only what waited");
+    assert_eq!(fixture.fakes.drawn().len(), 2, "only the queued jobs were drawn");
 }
 
 #[test]
-fn old_pictures_without_their_takes_become_takes() {
+fn pictures_without_takes_are_imported_as_takes() {
     let dir = tempfile::tempdir().unwrap();
-    copy_folder(&fixture().join("pictures"), &dir.path().join("pictures"));
+    copy_folder(&fixture_folder().join("pictures"), &dir.path().join("pictures"));
     let pictures = files(dir.path());
     for _ in 0..2 {
         let art = Art::open(dir.path()).unwrap();

@@ -1,4 +1,4 @@
-//! The same edit in other pictures.
+//! Propagation of edits to other pictures.
 
 use bevy_illustrator::{
     art::Take,
@@ -10,20 +10,20 @@ use bevy_illustrator::{
 use image::{Rgba, RgbaImage};
 
 use super::{
-    bench::Bench,
     common::{parts_of, story},
     edits::{edit, edited, left_half, takes},
+    fixture::ProjectFixture,
 };
 
 #[test]
-fn an_edit_is_done_alike_to_other_shots() {
-    let mut bench = Bench::drawn();
-    let (item, portrait) = (bench.item(), bench.portrait());
-    let first = takes(&bench, &item)[0].clone();
-    // What is added has its place; all else is looked for, and these pictures show nothing to be found.
+fn an_added_part_is_propagated_to_the_same_place() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, portrait) = (fixture.item(), fixture.portrait());
+    let first = takes(&fixture, &item)[0].clone();
+    // An added part keeps its place. Other parts would be searched for, and these pictures have no similar objects.
     let kind = EditKind::Add;
     let added = Part { edit: PartEdit { kind, ..left_half().edit }, ..left_half() };
-    bench.apply(Action::Edit {
+    fixture.apply(Action::Edit {
         shot: item.clone(),
         take: first.id.clone(),
         picture: None,
@@ -31,107 +31,110 @@ fn an_edit_is_done_alike_to_other_shots() {
         context: None,
         takes: 1,
     });
-    bench.settle();
-    let made = takes(&bench, &item)[1].clone();
-    let alike = |take: &Take, others: &[&ShotId]| Action::PropagateEdit {
+    fixture.wait_until_idle();
+    let made = takes(&fixture, &item)[1].clone();
+    let propagate = |take: &Take, others: &[&ShotId]| Action::PropagateEdit {
         shot: item.clone(),
         take: take.id.clone(),
         others: others.iter().map(|&shot| shot.clone()).collect(),
     };
-    bench.apply(alike(&made, &[&portrait]));
-    bench.settle();
-    let other = takes(&bench, &portrait).pop().unwrap();
-    let shown = takes(&bench, &portrait)[0].clone();
+    fixture.apply(propagate(&made, &[&portrait]));
+    fixture.wait_until_idle();
+    let other = takes(&fixture, &portrait).pop().unwrap();
+    let shown = takes(&fixture, &portrait)[0].clone();
     assert_eq!(other.parent(), Some(&shown.id));
-    let [a, b] = [&made, &other].map(|take| parts_of(bench.project.art(), take));
+    let [a, b] = [&made, &other].map(|take| parts_of(fixture.project.art(), take));
     assert_eq!(made.recipe().origin(), other.recipe().origin());
     let size = shown.recipe().size;
     assert_eq!(b[0].mask, a[0].mask.resized(size.width, size.height));
-    // What is refused changes nothing.
-    let refused = bench.try_apply(alike(&first, &[&portrait])).unwrap_err();
+    // Errors change nothing.
+    let refused = fixture.try_apply(propagate(&first, &[&portrait])).unwrap_err();
     assert!(matches!(*refused, ProjectError::NoEdit { .. }), "{refused}");
-    for take in takes(&bench, &portrait) {
-        bench.apply(Action::Discard { shot: portrait.clone(), take: take.id });
+    for take in takes(&fixture, &portrait) {
+        fixture.apply(Action::Discard { shot: portrait.clone(), take: take.id });
     }
-    let background = bench.background();
-    let refused = bench.try_apply(alike(&made, &[&background, &portrait])).unwrap_err();
+    let background = fixture.background();
+    let refused = fixture.try_apply(propagate(&made, &[&background, &portrait])).unwrap_err();
     assert!(matches!(*refused, ProjectError::NoPicture(_)), "{refused}");
-    assert!(bench.project.studio().jobs().is_empty());
+    assert!(fixture.project.studio().jobs().is_empty());
 }
 
 #[test]
-fn what_is_to_be_done_alike_outlives_the_program_until_it_is_drawn_or_given_up() {
-    let (mut bench, item, _, made) = edited();
-    let (portrait, background) = (bench.portrait(), bench.background());
+fn a_propagation_survives_restarts_until_it_is_drawn_or_cancelled() {
+    let (mut fixture, item, _, made) = edited();
+    let (portrait, background) = (fixture.portrait(), fixture.background());
     let others = vec![portrait.clone(), background.clone()];
-    let alike = Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others };
-    bench.apply(alike.clone());
-    // Nothing is found yet, or heard of.
-    let mut bench = bench.reopened();
-    bench.settle();
+    let propagate = Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others };
+    fixture.apply(propagate.clone());
+    // The project closes before the search ends.
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
     for shot in [&portrait, &background] {
-        let [_, take] = &takes(&bench, shot)[..] else { panic!("{shot} has two takes") };
+        let [_, take] = &takes(&fixture, shot)[..] else { panic!("{shot} has two takes") };
         assert_eq!(take.recipe().origin(), made.recipe().origin());
     }
-    assert!(bench.project.art().pending_propagations().is_empty());
-    let mut bench = bench.reopened();
-    bench.settle();
-    assert_eq!(takes(&bench, &portrait).len(), 2, "it is done once");
-    bench.fakes.hold_after(0);
-    bench.apply(alike);
-    bench.apply(Action::CancelAll);
-    let mut bench = bench.reopened();
-    bench.settle();
-    assert_eq!(takes(&bench, &portrait).len(), 2, "it was given up");
+    assert!(fixture.project.art().pending_propagations().is_empty());
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &portrait).len(), 2, "it is propagated only once");
+    fixture.fakes.hold_after(0);
+    fixture.apply(propagate);
+    fixture.apply(Action::CancelAll);
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &portrait).len(), 2, "the propagation was cancelled");
 }
 
 #[test]
-fn what_is_to_be_done_alike_is_done_to_all_but_a_shot_that_is_gone_also_when_its_take_is_put_away()
-{
-    let (mut bench, item, _, made) = edited();
-    let (portrait, background) = (bench.portrait(), bench.background());
+fn a_propagation_of_a_discarded_take_skips_and_reports_a_missing_shot() {
+    let (mut fixture, item, _, made) = edited();
+    let (portrait, background) = (fixture.portrait(), fixture.background());
     let others = vec![portrait.clone(), background.clone()];
-    bench.fakes.hold_after(0);
-    bench.apply(Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others });
-    // Before anything is drawn.
-    bench.apply(Action::Discard { shot: item, take: made.id.clone() });
-    let Bench { dir, project, .. } = bench;
+    fixture.fakes.hold_after(0);
+    fixture.apply(Action::PropagateEdit { shot: item.clone(), take: made.id.clone(), others });
+    // The take is discarded before the propagation is drawn.
+    fixture.apply(Action::Discard { shot: item, take: made.id.clone() });
+    let ProjectFixture { dir, project, .. } = fixture;
     drop(project);
-    let mut elsewhere = story();
-    elsewhere.scenes.iter_mut().for_each(|scene| scene.mood = "eerie".to_owned());
-    let mut bench = Bench::over(dir, elsewhere);
-    bench.settle();
-    assert!(bench.project.board().shot(&background).is_none(), "it has another name");
-    let last = takes(&bench, &portrait).pop().unwrap();
+    let mut changed = story();
+    changed.scenes.iter_mut().for_each(|scene| scene.mood = "eerie".to_owned());
+    let mut fixture = ProjectFixture::open(dir, changed);
+    fixture.wait_until_idle();
+    assert!(
+        fixture.project.board().shot(&background).is_none(),
+        "the mood is part of the shot's name"
+    );
+    let last = takes(&fixture, &portrait).pop().unwrap();
     assert_eq!(last.recipe().origin(), made.recipe().origin());
-    let told = bench.updates.iter().any(|update| {
-        matches!(update, Update::Failed { shot, error } if *shot == background && error.to_string().contains("cannot be propagated"))
+    let reported = fixture.updates.iter().any(|update| {
+        matches!(update, Update::Failed { shot, error }
+            if *shot == background && error.to_string().contains("cannot be propagated"))
     });
-    assert!(told, "the author is told of the one that is left out");
-    assert!(bench.project.art().pending_propagations().is_empty());
+    assert!(reported, "the skipped shot is reported");
+    assert!(fixture.project.art().pending_propagations().is_empty());
 }
 
 #[test]
-fn the_same_edit_is_done_where_another_picture_shows_the_same() {
-    let mut bench = Bench::drawn();
-    let (item, portrait) = (bench.item(), bench.portrait());
+fn an_edit_is_propagated_to_the_similar_object_in_another_picture() {
+    let mut fixture = ProjectFixture::drawn();
+    let (item, portrait) = (fixture.item(), fixture.portrait());
     let halves = |take: &Take, is_red: fn(u32, u32) -> bool| {
         let Size { width, height } = take.recipe().size;
         let colour = |x| if is_red(x, width) { [200, 30, 30, 255] } else { [30, 60, 200, 255] };
         let picture = RgbaImage::from_fn(width, height, |x, _| Rgba(colour(x)));
         picture.save(&take.path).unwrap();
     };
-    let first = takes(&bench, &item)[0].clone();
+    let first = takes(&fixture, &item)[0].clone();
     halves(&first, |x, width| x < width / 2);
-    halves(&takes(&bench, &portrait)[0], |x, width| x >= width / 2);
-    bench.apply(edit(&item, &first.id, 1));
-    bench.settle();
-    let take = takes(&bench, &item)[1].id.clone();
-    bench.apply(Action::PropagateEdit { shot: item, take, others: vec![portrait.clone()] });
-    bench.settle();
-    let made = takes(&bench, &portrait).pop().unwrap();
-    let mask = parts_of(bench.project.art(), &made).remove(0).mask;
+    halves(&takes(&fixture, &portrait)[0], |x, width| x >= width / 2);
+    fixture.apply(edit(&item, &first.id, 1));
+    fixture.wait_until_idle();
+    let take = takes(&fixture, &item)[1].id.clone();
+    fixture.apply(Action::PropagateEdit { shot: item, take, others: vec![portrait.clone()] });
+    fixture.wait_until_idle();
+    let made = takes(&fixture, &portrait).pop().unwrap();
+    let mask = parts_of(fixture.project.art(), &made).remove(0).mask;
     let (width, height) = mask.size();
     let sides = [width / 8, width - 1 - width / 8].map(|x| mask.at(x, height / 2));
-    assert_eq!(sides, [0, 255], "the red half is the right one here");
+    assert_eq!(sides, [0, 255], "the red half is on the right in this picture");
 }

@@ -1,4 +1,4 @@
-//! A project on a folder of its own, for tests to work at.
+//! A test fixture: a project in a temporary folder.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,36 +11,36 @@ use image::RgbaImage;
 
 use super::common::{Fakes, apply, shot_of, story, wait_until};
 
-/// A project on a folder of its own, and what it told so far.
-pub struct Bench {
+/// A project in a temporary folder, and its updates so far.
+pub struct ProjectFixture {
     pub dir: tempfile::TempDir,
     pub fakes: Fakes,
     pub project: Project,
     pub updates: Vec<Update>,
 }
 
-impl Bench {
-    /// An open project where nothing was drawn.
+impl ProjectFixture {
+    /// A new project without pictures.
     pub fn new() -> Self {
-        Self::over(tempfile::tempdir().unwrap(), story())
+        Self::open(tempfile::tempdir().unwrap(), story())
     }
 
-    /// As [`Self::new`], with all shots drawn.
+    /// Like [`Self::new`], with all shots drawn.
     pub fn drawn() -> Self {
-        let mut bench = Self::new();
-        bench.apply(Action::DrawNeeded);
-        bench.settle();
-        bench
+        let mut fixture = Self::new();
+        fixture.apply(Action::DrawNeeded);
+        fixture.wait_until_idle();
+        fixture
     }
 
-    /// A project over what lies in a folder.
-    pub fn over(dir: tempfile::TempDir, story: Story) -> Self {
+    /// Opens the project in a folder.
+    pub fn open(dir: tempfile::TempDir, story: Story) -> Self {
         let fakes = Fakes::default();
         let project = Project::open(story, dir.path(), fakes.registry()).unwrap();
         Self::watching(dir, fakes, project)
     }
 
-    /// A bench over a project, all of whose shots are watched.
+    /// Watches all shots of an open project.
     pub fn watching(dir: tempfile::TempDir, fakes: Fakes, mut project: Project) -> Self {
         let shots = project.board().shots().iter().map(|shot| shot.id.clone()).collect::<Vec<_>>();
         shots.iter().for_each(|shot| project.watch(shot));
@@ -52,14 +52,14 @@ impl Bench {
         let Self { dir, project, .. } = self;
         let story = project.story().clone();
         drop(project);
-        Self::over(dir, story)
+        Self::open(dir, story)
     }
 
     pub fn root(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Applies an action that succeeds, and waits for the answer.
+    /// Applies an action, waits for the answer and unwraps it.
     #[track_caller]
     pub fn apply(&mut self, action: Action) -> Reply {
         self.try_apply(action).unwrap()
@@ -71,23 +71,23 @@ impl Bench {
         apply(&mut self.project, action, &mut self.updates)
     }
 
-    /// Why a shot failed.
+    /// The error message of a shot.
     pub fn error(&self, shot: &ShotId) -> Option<String> {
         self.project.error(shot).map(|error| error.to_string())
     }
 
-    /// Polls until all is done.
-    pub fn settle(&mut self) {
-        self.poll_until("all to be done", Project::is_idle);
+    /// Polls until the project is idle.
+    pub fn wait_until_idle(&mut self) {
+        self.poll_until("the project to be idle", Project::is_idle);
     }
 
-    /// Polls until something is so.
+    /// Polls until `condition` holds.
     #[track_caller]
-    pub fn poll_until(&mut self, what: &str, mut so: impl FnMut(&Project) -> bool) {
+    pub fn poll_until(&mut self, what: &str, mut condition: impl FnMut(&Project) -> bool) {
         let Self { project, updates, .. } = self;
         wait_until(what, || {
             updates.extend(project.poll());
-            so(project)
+            condition(project)
         });
     }
 
@@ -103,12 +103,12 @@ impl Bench {
         shot_of(self.project.board(), ShotKind::Item)
     }
 
-    /// The state of each shot, in order.
+    /// The states of all shots, in order.
     pub fn states(&self) -> Vec<ShotState> {
         self.project.board().shots().iter().map(|shot| self.project.state(&shot.id)).collect()
     }
 
-    /// The picture that was told last for each shot.
+    /// The last reported picture of each shot.
     pub fn pictures(&self) -> BTreeMap<ShotId, &RgbaImage> {
         let pictures = self.updates.iter().filter_map(|update| match update {
             Update::Picture { shot, image, .. } => Some((shot.clone(), image)),
@@ -117,14 +117,14 @@ impl Bench {
         pictures.collect()
     }
 
-    /// How many pictures were told for a shot.
-    pub fn times_told(&self, wanted: &ShotId) -> usize {
-        let told =
+    /// The number of reported pictures of a shot.
+    pub fn picture_updates(&self, wanted: &ShotId) -> usize {
+        let is_picture =
             |update: &&Update| matches!(update, Update::Picture { shot, .. } if shot == wanted);
-        self.updates.iter().filter(told).count()
+        self.updates.iter().filter(is_picture).count()
     }
 
-    /// What the game would read from `pictures/`.
+    /// The picture of a shot in `pictures/`.
     pub fn published(&self, shot: &ShotId) -> RgbaImage {
         image::open(self.project.art().picture_path(shot)).unwrap().into_rgba8()
     }
