@@ -137,7 +137,7 @@ pub enum ProjectError {
 
 impl Project {
     /// Opens the art folder of a story, plans its storyboard and starts the studio. Saved jobs are queued again if
-    /// the storyboard still needs them. Shots with a failed job are failed again.
+    /// the storyboard still needs them. Failed jobs still mark their shots as failed.
     ///
     /// # Errors
     /// If the story or the style has faults other than warnings, the art folder cannot be opened, or a thread cannot be
@@ -207,7 +207,7 @@ impl Project {
             studio,
             publisher,
             disk,
-            pending_changes: PendingChanges::to(Arc::new(art.ledger().clone())),
+            pending_changes: PendingChanges::new(Arc::new(art.ledger().clone())),
             unwritten_marks: HashMap::new(),
             edits: HashSet::new(),
             art,

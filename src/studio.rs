@@ -245,7 +245,7 @@ impl Drop for Studio {
     }
 }
 
-/// The wait before another attempt to save the queue, at first and at most. It doubles with each failure.
+/// The initial and the maximum delay before another attempt to save the queue. The delay doubles with each failure.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Saves the queue after each change, until the studio closes. Changes during a save are saved together. A failed save

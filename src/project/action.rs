@@ -28,8 +28,8 @@ pub enum Action {
     DrawNeeded,
     /// Draw all shots that are missing or stale, in story order, except those that failed with the same recipe.
     DrawNew,
-    /// Draw those of these shots that are missing, stale or failed, before all queued jobs. All their failed jobs are
-    /// tried again, including edits and further takes.
+    /// Draw these shots if they are missing, stale or failed, before all queued jobs. All their failed jobs are tried
+    /// again, including edits and further takes.
     Draw(Vec<ShotId>),
     /// Remove the failed jobs of these shots.
     ClearFailures(Vec<ShotId>),
@@ -88,9 +88,9 @@ pub enum Action {
         /// The take.
         take: TakeId,
     },
-    /// Show a take in the game on trial, without accepting it. The trial ends with `None`, when a take of the shot is
-    /// accepted or discarded, and when the project is closed. `pictures/` does not change, so a game that loads files
-    /// from there by path does not show the take.
+    /// Show a take in the game without accepting it: a trial. `None` ends the trial. It also ends if a take of the shot
+    /// is accepted or discarded, or the project is closed. `pictures/` does not change, so a game that loads files from
+    /// there by path does not show the take.
     TryOn {
         /// The shot.
         shot: ShotId,

@@ -146,9 +146,9 @@ impl Project {
             Search::start(edit, parent, drafts, self.art.blobs()).map_err(ProjectError::Thread)?;
         self.searches.push(search);
         // Saved until it is drawn or cancelled, because the program may end during the search.
-        let (of, others) = ((shot.clone(), take.clone()), others.to_vec());
+        let (source, others) = ((shot.clone(), take.clone()), others.to_vec());
         self.change_ledger(id, move |ledger| {
-            ledger.propagations.extend(others.iter().map(|other| (other.clone(), of.clone())));
+            ledger.propagations.extend(others.iter().map(|other| (other.clone(), source.clone())));
         });
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Project {
     /// Restarts the searches that did not finish before the program ended.
     pub(super) fn resume_propagations(&mut self) {
         let mut wanted = BTreeMap::<_, Vec<_>>::new();
-        for (other, of) in self.art.pending_propagations().clone() {
+        for (other, source) in self.art.pending_propagations().clone() {
             let jobs = self.jobs.get(&other).into_iter().flatten();
             if jobs.clone().any(|job| self.is_propagation(&other, &job.recipe)) {
                 continue;
@@ -165,7 +165,7 @@ impl Project {
             if takes.iter().any(|take| self.is_propagation(&other, take.recipe())) {
                 self.remove_propagation(&other);
             } else {
-                wanted.entry(of).or_default().push(other);
+                wanted.entry(source).or_default().push(other);
             }
         }
         for ((shot, take), others) in wanted {
@@ -189,12 +189,12 @@ impl Project {
 
     /// Whether a recipe is the pending propagation to a shot.
     pub(super) fn is_propagation(&self, shot: &ShotId, recipe: &Recipe) -> bool {
-        let of = self
+        let source = self
             .art
             .pending_propagations()
             .get(shot)
-            .and_then(|(of, take)| self.art.kept_take(of, take).ok());
-        of.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
+            .and_then(|(source, take)| self.art.kept_take(source, take).ok());
+        source.and_then(|take| take.recipe().origin()).is_some_and(|it| recipe.origin() == Some(it))
     }
 
     /// Removes the pending propagation to a shot.

@@ -26,7 +26,7 @@ struct PendingChange {
 
 impl PendingChanges {
     /// An empty list of changes to the ledger on disk.
-    pub(super) fn to(written: Arc<Ledger>) -> Self {
+    pub(super) fn new(written: Arc<Ledger>) -> Self {
         Self { written, ..Self::default() }
     }
 }

@@ -170,7 +170,7 @@ impl Shared {
         mem::take(&mut self.lock().events)
     }
 
-    /// Requests the end of the worker, which stops within a network block.
+    /// Stops the worker within a network block.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closing = true;

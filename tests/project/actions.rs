@@ -73,7 +73,11 @@ fn more_takes_continue_the_numbers_and_are_drawn_before_queued_jobs() {
     fixture.wait_until_idle();
     assert_eq!(fixture.fakes.drawn().last().unwrap(), &recipe.with_take(4));
     assert_eq!(fixture.project.art().takes(&item).len(), 5);
-    assert_eq!(fixture.pictures()[&item], &gradient(&recipe.with_take(4)), "the newest is shown");
+    assert_eq!(
+        fixture.pictures()[&item],
+        &gradient(&recipe.with_take(4)),
+        "the newest take is shown"
+    );
 }
 
 #[test]

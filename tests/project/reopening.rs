@@ -82,7 +82,7 @@ fn finished_takes_and_queued_jobs_survive_a_kill() {
     fixture.poll_until("the first picture to be reported", |project| {
         project.state(&first.id) == ShotState::Drafted
     });
-    wait_until("the queue to be kept", || {
+    wait_until("the queue to be saved", || {
         let text = fs::read_to_string(fixture.root().join("queue.json")).unwrap();
         !text.contains(first.id.as_str())
     });
@@ -195,7 +195,7 @@ fn an_idle_project_writes_nothing() {
     let written = |fixture: &ProjectFixture| {
         fs::metadata(fixture.root().join("queue.json")).unwrap().modified().unwrap()
     };
-    wait_until("the queue to be kept", || {
+    wait_until("the queue to be saved", || {
         fs::read(fixture.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
     });
     let before = written(&fixture);

@@ -214,7 +214,7 @@ fn jobs_pushed_or_moved_to_the_front_are_drawn_next() {
     let ids = ["a", "b", "c"].map(|prompt| fixture.push(prompt));
     fixture.studio.push(vec![(shot("d"), recipe("d"))], true);
     fixture.studio.move_to_front(ids[2]);
-    assert_eq!(fixture.push("b"), ids[1], "queued already");
+    assert_eq!(fixture.push("b"), ids[1], "it is already queued");
     fixture.studio.set_paused(false);
     fixture.wait_until_idle();
     assert_eq!(fixture.drawn(), ["c", "d", "a", "b"]);
