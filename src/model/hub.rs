@@ -127,7 +127,7 @@ impl Hub {
         select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
     ) -> Result<Listing, HubError> {
         let origin = Origin::parse(&self.endpoint)?;
-        let client = Client::new(origin, self.cache.token(), self.limits);
+        let client = Client::new(origin, self.cache.token().map(Into::into), self.limits);
         let endpoint = self.endpoint.trim_end_matches('/');
         let revision = utf8_percent_encode(revision, RESERVED);
         let repo_path = url_path(repo);

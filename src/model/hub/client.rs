@@ -1,7 +1,7 @@
 //! HTTP requests to the hub. Redirects are followed here, so that the token is never sent to
 //! another server.
 
-use std::{io::Read, time::Duration};
+use std::{fmt, io::Read, time::Duration};
 
 use ureq::{
     Agent, Body, BodyReader,
@@ -49,6 +49,22 @@ impl Origin {
     }
 }
 
+/// The access token of a user. Its `Debug` output does not contain it.
+#[derive(Clone)]
+pub(super) struct Token(String);
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
 /// A request for the rest of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Rest {
@@ -63,12 +79,12 @@ pub(super) struct Rest {
 pub(super) struct Client {
     agent: Agent,
     hub: Origin,
-    token: Option<String>,
+    token: Option<Token>,
     pub(super) limits: Limits,
 }
 
 impl Client {
-    pub(super) fn new(hub: Origin, token: Option<String>, limits: Limits) -> Self {
+    pub(super) fn new(hub: Origin, token: Option<Token>, limits: Limits) -> Self {
         let agent = Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
@@ -154,7 +170,7 @@ impl Client {
 
     /// The authorization header for a request. `None` for every origin except the hub's.
     fn token_for(&self, uri: &Uri) -> Option<String> {
-        let token = self.token.as_ref()?;
+        let Token(token) = self.token.as_ref()?;
         (Origin::of(uri)? == self.hub).then(|| format!("Bearer {token}"))
     }
 }
@@ -170,7 +186,13 @@ fn redirect_target(from: &Uri, headers: &HeaderMap) -> Result<Uri, HubError> {
     } else {
         location
     };
-    absolute(&target, &from.to_string())
+    let target = absolute(&target, &from.to_string())?;
+    if from.scheme_str() == Some("https") && target.scheme_str() != Some("https") {
+        // Anybody on the way could change the listing.
+        let (url, location) = (from.to_string(), target.to_string());
+        return Err(HubError::Redirect { url, location });
+    }
+    Ok(target)
 }
 
 /// An absolute HTTP URL.
@@ -178,4 +200,25 @@ fn absolute(target: &str, requested: &str) -> Result<Uri, HubError> {
     target.parse::<Uri>().ok().filter(|uri| Origin::of(uri).is_some()).ok_or_else(|| {
         HubError::Redirect { url: requested.to_owned(), location: target.to_owned() }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encrypted_hub_does_not_redirect_to_an_unencrypted_server() {
+        let redirect = |from: &'static str, location: &'static str| {
+            let location = HeaderValue::from_static(location);
+            let headers = [(header::LOCATION, location)].into_iter().collect();
+            redirect_target(&Uri::from_static(from), &headers).map(|target| target.to_string())
+        };
+        let same = redirect("https://hub/a", "/b").expect("followed");
+        assert_eq!(same, "https://hub/b");
+        assert!(redirect("https://hub/a", "https://files/b").is_ok());
+        assert!(redirect("http://hub/a", "http://files/b").is_ok());
+        assert!(redirect("http://hub/a", "https://files/b").is_ok());
+        let error = redirect("https://hub/a", "http://files/b").expect_err("refused");
+        assert!(error.to_string().contains("http://files/b"), "{error}");
+    }
 }

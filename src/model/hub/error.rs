@@ -71,7 +71,10 @@ pub enum HubError {
         expected: &'static str,
     },
     /// The hub redirects to a URL that cannot be followed.
-    #[error("the hub redirects {url} to {location:?}, which is not an http:// or https:// URL")]
+    #[error(
+        "the hub redirects {url} to {location:?}, which is not followed: \
+             redirects must be https:// URLs, or http:// URLs if HF_ENDPOINT is one"
+    )]
     Redirect {
         /// The requested URL.
         url: String,

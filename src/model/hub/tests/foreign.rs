@@ -9,6 +9,7 @@ fn the_token_goes_to_the_hub_and_to_no_other_server() {
     let server = Fake { files_at: Some(elsewhere.url.clone()), ..files }.start();
     let cache = CacheFolder::with_token("hf_secret");
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
+    assert!(!format!("{listing:?}").contains("hf_secret"));
     let folder = listing.download(&mut |_, _| {}).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), b"weights");
 
