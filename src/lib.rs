@@ -173,6 +173,7 @@ pub mod recipe;
 pub mod story;
 pub mod storyboard;
 pub mod studio;
+mod text;
 
 #[cfg(feature = "plugin")]
 pub mod components;

@@ -170,6 +170,7 @@ impl Project {
         registry: GeneratorRegistry,
         restyle: impl FnOnce(&Style) -> Option<Style>,
     ) -> Result<Self, ProjectError> {
+        let story = story.with_composed_names();
         refuse_faults(check(&story)).map_err(ProjectError::Story)?;
         let art = Art::open(art_folder)?;
         let kept = art.style().unwrap_or(&story.style);
@@ -233,6 +234,7 @@ impl Project {
     /// # Errors
     /// If the story has faults other than warnings. The project then keeps the old story.
     pub fn set_story(&mut self, story: Story) -> Result<(), ProjectError> {
+        let story = story.with_composed_names();
         refuse_faults(check(&story)).map_err(ProjectError::Story)?;
         self.story = story;
         self.replan();

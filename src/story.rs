@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod format;
+mod names;
 
 use serde::{Deserialize, Serialize};
 

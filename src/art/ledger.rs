@@ -45,7 +45,7 @@ impl Ledger {
     pub(super) fn read(path: &Path) -> Result<Self, ArtError> {
         let Some(bytes) = read_if_there(path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        options.from_bytes(&bytes).map_err(|error| ArtError::Ledger {
+        options.from_bytes(crate::text::without_bom(&bytes)).map_err(|error| ArtError::Ledger {
             path: path.to_owned(),
             line: error.span.start.line,
             column: error.span.start.col,

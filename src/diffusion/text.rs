@@ -7,7 +7,8 @@ use super::{Conditioning, DiffusionError, Interrupt};
 
 /// Encodes prompts.
 pub trait TextEncoder: Send + Sync {
-    /// Encodes a prompt. Text beyond the encoder's maximum length is truncated.
+    /// Encodes a prompt. A prompt beyond the encoder's length is encoded in chunks, so that its last words, which are
+    /// those of the style, count.
     ///
     /// # Errors
     /// [`DiffusionError::Cancelled`] if interrupted. Also if the prompt cannot be tokenized or the

@@ -74,10 +74,11 @@ const fn component(name: &'static str, classes: &'static [&'static str]) -> Comp
 }
 
 /// The files besides the weights that affect the pictures of a model, relative to the package.
-pub(super) const CONFIG_FILES: [&str; 10] = [
+pub(super) const CONFIG_FILES: [&str; 11] = [
     INDEX,
     "scheduler/scheduler_config.json",
     "text_encoder/config.json",
+    "tokenizer/added_tokens.json",
     "tokenizer/merges.txt",
     "tokenizer/special_tokens_map.json",
     "tokenizer/tokenizer.json",

@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 
-/// Parses UTF-8 JSON. Accepts the `Infinity` and `-Infinity` that Python's `json` module writes:
+use crate::text::without_bom;
+
+/// Parses UTF-8 JSON, with or without a byte order mark. Accepts the `Infinity` and `-Infinity` that Python's `json` module writes:
 /// they become ±1e308, because JSON has no infinite numbers.
 ///
 /// # Errors
 /// If the bytes are not UTF-8 or not JSON.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let bytes = without_bom(bytes);
     match serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
         Err(error) => match std::str::from_utf8(bytes) {

@@ -25,6 +25,7 @@ use super::{EditKind, Part, PartEdit, Scribble};
 use crate::{
     mask::{Area, Mask, MaskError},
     picture::{self, DecodeError},
+    text::without_bom,
 };
 
 /// An edit file.
@@ -173,7 +174,7 @@ impl EditFile {
     /// If it is not an edit file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, EditFileError> {
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        options.from_bytes(bytes).map_err(|error| EditFileError::Syntax {
+        options.from_bytes(without_bom(bytes)).map_err(|error| EditFileError::Syntax {
             path: path.to_owned(),
             line: error.span.start.line,
             column: error.span.start.col,

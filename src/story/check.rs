@@ -10,7 +10,10 @@ use std::collections::HashSet;
 pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
-use crate::recipe::{MAX_SIDE, MIN_SIDE, Sampler, Style};
+use crate::{
+    recipe::{MAX_SIDE, MIN_SIDE, PromptSyntax, Sampler, Style},
+    text::is_letter,
+};
 
 /// The maximum length of an id, in bytes. A shot's id consists of two ids and must fit into a file name.
 pub const MAX_ID_LENGTH: usize = 40;
@@ -26,6 +29,7 @@ pub fn check(story: &Story) -> Vec<StoryFault> {
     check.sheets();
     check.scenes();
     check.uses();
+    check.prompts();
     paths::check(story, &mut faults);
     faults
 }
@@ -61,13 +65,13 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
 }
 
 /// Whether a text is a valid id: letters, digits, `-` and `_`, with a letter or digit first and last, and at
-/// most [`MAX_ID_LENGTH`] bytes.
+/// most [`MAX_ID_LENGTH`] bytes. The marks of a letter, such as Thai tones, are part of it.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     text.len() <= MAX_ID_LENGTH
         && text.starts_with(char::is_alphanumeric)
-        && text.ends_with(char::is_alphanumeric)
-        && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+        && text.ends_with(is_letter)
+        && text.chars().all(|c| is_letter(c) || c == '-' || c == '_')
 }
 
 /// A pass over a story that collects its faults.
@@ -210,6 +214,41 @@ impl<'a> Check<'a> {
                 item: item.clone(),
             });
         }
+    }
+
+    /// Finds notations of other programs in the words of prompts.
+    fn prompts(&mut self) {
+        let story = self.story;
+        self.prompt("style", &story.style.words);
+        self.prompt("style", &story.style.negative_prompt);
+        for character in &story.characters {
+            let of = format!("character `{}`", character.id);
+            self.prompt(&of, &character.looks);
+            self.prompt(&of, &character.negative_prompt);
+            character.expressions.iter().for_each(|expression| self.prompt(&of, &expression.words));
+        }
+        for place in &story.places {
+            let of = format!("place `{}`", place.id);
+            self.prompt(&of, &place.looks);
+            self.prompt(&of, &place.negative_prompt);
+        }
+        for item in &story.items {
+            self.prompt(&format!("item `{}`", item.id), &item.looks);
+        }
+        for scene in &story.scenes {
+            let of = format!("scene `{}`", scene.id);
+            let Scene { time, weather, mood, lines, .. } = scene;
+            let moments = lines.iter().filter_map(|line| Some(&line.moment.as_ref()?.words));
+            [time, weather, mood]
+                .into_iter()
+                .chain(moments)
+                .for_each(|words| self.prompt(&of, words));
+        }
+    }
+
+    fn prompt(&mut self, of: &str, words: &str) {
+        let found = PromptSyntax::find(words);
+        self.faults.extend(found.map(|syntax| StoryFault::Syntax { of: of.to_owned(), syntax }));
     }
 
     /// Finds unused sheets.

@@ -111,7 +111,7 @@ impl StoryFormats {
                 known: self.extensions().collect(),
             });
         };
-        format.parse(bytes, path)
+        format.parse(bytes, path).map(Story::with_composed_names)
     }
 
     /// Reads a story from a file, in the format that its extension names.

@@ -6,7 +6,7 @@
 //! ignore case: if lower-case words cannot represent the parts exactly (`At night!`), a hash of the parts is appended.
 
 use super::{ShotId, ShotKind};
-use crate::story::check::is_id;
+use crate::{story::check::is_id, text::is_letter};
 
 /// The length in bytes above which a name is truncated and gets a hash.
 const LONGEST: usize = 90;
@@ -32,7 +32,10 @@ impl Name {
     /// Adds an id from a sheet. `-` separates parts, so one inside the id is doubled.
     pub fn id(mut self, id: &str) -> Self {
         self.exact &= is_id(id) && !id.contains("__") && !id.chars().any(is_upper);
-        self.part(id, &readable(id, |c| c == '_' || c == '-').replace('-', "--"));
+        // Lower case may add marks that the id does not have: those are left out.
+        let has_marks = id.chars().any(|c| is_letter(c) && !c.is_alphanumeric());
+        let keep = |c| c == '_' || c == '-' || (has_marks && is_letter(c));
+        self.part(id, &readable(id, keep).replace('-', "--"));
         self
     }
 

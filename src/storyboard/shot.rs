@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Recipe;
+use crate::{
+    recipe::Recipe,
+    text::{compose, is_letter},
+};
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::Reflect;
@@ -148,8 +151,19 @@ impl ShotId {
         let text = text.into();
         let fits = !text.is_empty()
             && text.len() <= 120
-            && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+            && text.chars().all(|c| is_letter(c) || c == '-' || c == '_');
         if fits { Ok(Self(text)) } else { Err(ShotIdError { text }) }
+    }
+
+    /// Creates an id from what an author typed. The characters are composed (Unicode normalization form C), as in the
+    /// ids of a story.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn from_input(text: &str) -> Result<Self, ShotIdError> {
+        let mut text = text.to_owned();
+        compose(&mut text);
+        Self::new(text)
     }
 
     /// Creates an id from a text that is known to be valid.

@@ -93,3 +93,56 @@ fn noise_of_wrong_shape_or_name_is_refused() {
     draw("noise.safetensors").fails_with(&["noise.safetensors", "safetensors file"]);
     assert!(!workspace.path("a.png").exists());
 }
+
+#[test]
+fn a_random_seed_is_printed_and_draws_the_same_picture_again() {
+    let workspace = Workspace::new(STORY);
+    let draw = |seed: &str, out: &str| {
+        let args = ["draw", "--prompt", "a key", "--seed", seed, "--out", out];
+        workspace.run(&[&args[..], &QUICK].concat()).exits(0).error()
+    };
+    let printed = draw("-1", "a.png");
+    let seed = printed.lines().find_map(|line| line.strip_prefix("The seed is ")).unwrap();
+    assert_eq!(draw(seed, "b.png"), "");
+    assert_ne!(draw("-1", "c.png"), printed);
+    let read = |name: &str| image::open(workspace.path(name)).unwrap().into_rgb8();
+    assert_eq!(read("a.png"), read("b.png"));
+    assert_ne!(read("a.png"), read("c.png"));
+    workspace.run(&["draw", "--prompt", "a key", "--seed", "-2", "--out", "a.png"]).exits(2);
+}
+
+#[test]
+fn notations_of_other_programs_are_named() {
+    let workspace = Workspace::new(STORY);
+    let draw = |prompt: &str| {
+        let args = ["draw", "--prompt", prompt, "--out", "a.png"];
+        workspace.run(&[&args[..], &QUICK].concat()).exits(0).error()
+    };
+    let error = draw("a (red:1.3) key, <lora:ink:0.8>");
+    for words in ["`(red:1.3)`", "not supported", "`<lora:ink:0.8>`"] {
+        assert!(error.contains(words), "{words} in {error}");
+    }
+    assert_eq!(draw("a key (brass)"), "");
+    workspace.write_story(&STORY.replace("a brass key", "a (brass:1.2) key"));
+    let error = workspace.run(&["plan", "two.story.ron"]).exits(0).error();
+    assert!(error.contains("item `key`") && error.contains("`(brass:1.2)`"), "{error}");
+}
+
+#[test]
+fn files_of_editors_that_write_a_byte_order_mark_are_read() {
+    let workspace = Workspace::new(STORY);
+    workspace.write_story(&format!("\u{feff}{STORY}"));
+    workspace.run(&["plan", "two.story.ron"]).exits(0);
+    workspace.render(&["--shot", "item-key"]).exits(0);
+    let ledger = workspace.path("illustrations/two/ledger.ron");
+    let text = fs::read_to_string(&ledger).unwrap_or_else(|_| "()".to_owned());
+    fs::write(&ledger, format!("\u{feff}{text}")).unwrap();
+    assert_eq!(workspace.states()["item-key"], "drafted");
+    image::RgbImage::new(64, 64).save(workspace.path("a.png")).unwrap();
+    image::GrayImage::from_pixel(64, 64, image::Luma([255])).save(workspace.path("m.png")).unwrap();
+    let edit = "\u{feff}(parts: [(mask: \"m.png\", edit: Refine)])";
+    fs::write(workspace.path("edit.ron"), edit).unwrap();
+    let args =
+        ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "1", "--out", "b.png"];
+    workspace.run(&args).exits(0);
+}

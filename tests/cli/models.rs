@@ -110,3 +110,71 @@ fn single_files_are_identified_and_refused() {
     workspace.run(&["models", "inspect", "gone"]).fails_with(&["gone"]);
     workspace.render(&["--shot", "item-key", "--model", "a.ckpt"]).fails_with(&["pickle"]);
 }
+
+#[test]
+fn the_config_of_a_training_script_draws_with_every_scheduler() {
+    let workspace = workspace_with_model();
+    // What `DDPMScheduler.save_config` of diffusers 0.42 writes.
+    let config = r#"{
+        "_class_name": "DDPMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085, "clip_sample": true, "clip_sample_range": 1.0,
+        "dynamic_thresholding_ratio": 0.995, "num_train_timesteps": 1000,
+        "prediction_type": "epsilon", "rescale_betas_zero_snr": false, "sample_max_value": 1.0,
+        "steps_offset": 0, "thresholding": false, "timestep_spacing": "leading",
+        "trained_betas": null, "variance_type": "fixed_small"
+    }"#;
+    // Editors of Windows begin a file with a byte order mark.
+    let file = workspace.path("model/scheduler/scheduler_config.json");
+    fs::write(file, format!("\u{feff}{config}")).unwrap();
+    workspace.run(&["models", "inspect", "model"]).exits(0);
+    let draw = ["draw", "--prompt", "a key", "--out", "a.png", "--model", "model"];
+    for scheduler in
+        [&[][..], &["--scheduler", "ddim"], &["--scheduler", "euler"], &["--scheduler", "dpm++2m"]]
+    {
+        workspace.run(&[&draw[..], &QUICK, scheduler].concat()).exits(0);
+    }
+}
+
+#[test]
+fn tokens_that_training_added_count() {
+    let workspace = workspace_with_model();
+    fs::remove_file(workspace.path("model/tokenizer/tokenizer.json")).unwrap();
+    let embeddings = |file: &str| {
+        let args =
+            ["draw", "--prompt", "a house in <hillstyle>", "--model", "model", "--out", "a.png"];
+        workspace.run(&[&args[..], &QUICK, &["--dump", file]].concat()).exits(0);
+        let dump = candle_core::safetensors::load(workspace.path(file), &candle_core::Device::Cpu);
+        dump.unwrap()["prompt_embeds"].flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let without = embeddings("without.safetensors");
+    let file = workspace.path("model/tokenizer/added_tokens.json");
+    fs::write(&file, r#"{"<hillstyle>": 300}"#).unwrap();
+    let old = embeddings("old.safetensors");
+    assert_ne!(old, without);
+    fs::remove_file(&file).unwrap();
+    // The layout of newer versions of transformers.
+    let file = workspace.path("model/tokenizer/tokenizer_config.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["added_tokens_decoder"] = serde_json::json!({
+        "300": {"content": "<hillstyle>", "lstrip": false, "normalized": false, "rstrip": false,
+            "single_word": false, "special": false}
+    });
+    fs::write(&file, config.to_string()).unwrap();
+    assert_eq!(embeddings("new.safetensors"), old);
+}
+
+#[test]
+fn an_autoencoder_that_overflows_is_an_error_and_no_black_picture() {
+    let workspace = workspace_with_model();
+    let file = workspace.path("model/vae/diffusion_pytorch_model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&file, &candle_core::Device::Cpu).unwrap();
+    let bias = &tensors["decoder.conv_out.bias"];
+    let infinite = (bias.to_dtype(candle_core::DType::F32).unwrap() + f64::INFINITY).unwrap();
+    let infinite = infinite.to_dtype(bias.dtype()).unwrap();
+    tensors.insert("decoder.conv_out.bias".to_owned(), infinite);
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let draw = ["draw", "--prompt", "a key", "--out", "a.png", "--model", "model"];
+    workspace.run(&[&draw[..], &QUICK].concat()).fails_with(&["vae", "not finite"]);
+    assert!(!workspace.path("a.png").exists());
+}

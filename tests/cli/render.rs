@@ -131,3 +131,19 @@ fn a_killed_run_leaves_complete_pictures_and_the_next_run_continues() {
         assert_eq!(workspace.pictures().get(path), Some(time), "{path:?} is unchanged");
     }
 }
+
+#[test]
+fn the_words_of_a_style_count_however_long_the_looks_are() {
+    let garments = ["a red coat", "a blue scarf", "brown boots", "a grey hat"].join(", ");
+    let looks = [garments.as_str(); 9].join(", ");
+    let drawn = |style: &str| {
+        let story = STORY.replace("a brass key", &looks).replace(
+            r#"title: "Two rooms","#,
+            &format!(r#"title: "t", style: (words: "{style}"),"#),
+        );
+        let workspace = Workspace::new(&story);
+        workspace.render(&["--shot", "item-key"]).exits(0);
+        image::open(workspace.path("illustrations/two/pictures/item-key.png")).unwrap().into_rgb8()
+    };
+    assert_ne!(drawn("flat colours"), drawn("charcoal drawing"));
+}

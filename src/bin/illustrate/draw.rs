@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{OutputFile, lossy_path, print, print_json},
+    output::{OutputFile, lossy_path, print, print_json, warn_of_syntax},
     progress::step_bar,
 };
 
@@ -69,9 +69,13 @@ impl Draw {
         // Create the output files first, so that an unwritable path fails early.
         let picture = OutputFile::create_png(&self.out)?;
         let dump = self.dump.as_deref().map(OutputFile::create).transpose()?;
+        self.look.sampling.print_random_seed();
+        [&self.prompt, &self.negative]
+            .into_iter()
+            .for_each(|prompt| warn_of_syntax("the prompt", prompt));
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
-            None => Noise::Seed(self.look.sampling.seed.unwrap_or(0)),
+            None => Noise::Seed(self.look.sampling.seed().unwrap_or(0)),
         };
 
         let began = Instant::now();
@@ -120,7 +124,7 @@ impl Draw {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
             size: self.look.size.unwrap_or(Size::new(384, 224)),
-            seed: self.look.sampling.seed.unwrap_or(0),
+            seed: self.look.sampling.seed().unwrap_or(0),
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{OutputFile, lossy_path, print, print_json},
+    output::{OutputFile, lossy_path, print, print_json, warn_of_syntax},
     progress::step_bar,
 };
 
@@ -90,6 +90,11 @@ impl Edit {
         }
         let file = EditFile::read(&self.edit)?;
         let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")))?;
+        self.sampling.print_random_seed();
+        let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
+        for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
+            warn_of_syntax(&self.edit.display().to_string(), prompt);
+        }
         let edit = PictureEdit {
             parent: parent(&self.picture),
             picture: picture_hash(&image),
@@ -104,7 +109,7 @@ impl Edit {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
             size: Size::new(image.width(), image.height()),
-            seed: self.sampling.seed.unwrap_or(0),
+            seed: self.sampling.seed().unwrap_or(0),
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),

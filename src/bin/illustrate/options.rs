@@ -1,6 +1,9 @@
 //! Options that commands share: model, sampling, size and device.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Component, Path, PathBuf},
+};
 
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, scheduler},
@@ -10,7 +13,7 @@ use bevy_illustrator::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::print_error};
 
 /// Model, sampling and size. Options that are not given keep the style's values.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -28,9 +31,9 @@ pub(crate) struct SamplingOptions {
     /// A diffusers folder [default: the style's model, otherwise the built-in model]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// The seed of the initial noise
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// The seed of the initial noise; -1 chooses one at random and prints it
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
+    pub(crate) seed: Option<Seed>,
     /// Sampling steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: Option<u32>,
@@ -43,6 +46,13 @@ pub(crate) struct SamplingOptions {
     /// The scheduler
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<String>,
+}
+
+/// A seed that was given or chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seed {
+    value: u64,
+    is_random: bool,
 }
 
 /// The device that runs the networks.
@@ -58,7 +68,7 @@ impl LookOptions {
     pub(crate) fn applied_to(&self, style: &Style) -> Style {
         let mut style = style.clone();
         style.sampler = self.sampling.sampler(style.sampler.clone());
-        style.seed = self.sampling.seed.unwrap_or(style.seed);
+        style.seed = self.sampling.seed().unwrap_or(style.seed);
         if let Some(model) = &self.sampling.model {
             style.model = model_name(model);
         }
@@ -77,6 +87,18 @@ impl SamplingOptions {
             steps: self.steps.or(sampler.steps),
             guidance_scale: self.guidance.or(sampler.guidance_scale),
             guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
+        }
+    }
+
+    /// The seed. `None` keeps the style's.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seed.map(|seed| seed.value)
+    }
+
+    /// Prints a seed that was chosen at random, so that the picture can be drawn again.
+    pub(crate) fn print_random_seed(&self) {
+        if let Some(Seed { value, is_random: true }) = self.seed {
+            print_error(format_args!("The seed is {value}"));
         }
     }
 
@@ -124,6 +146,18 @@ fn scheduler() -> impl TypedValueParser<Value = String> {
     let names = scheduler::classes().into_iter().map(|class| class.short_name);
     PossibleValuesParser::new(names)
         .map(|name| scheduler::find(&name).map_or(name, |class| class.class_name.to_owned()))
+}
+
+fn seed(text: &str) -> Result<Seed, String> {
+    if text == "-1" {
+        // 32 bits, so that people can read it and JSON can hold it.
+        let value = RandomState::new().build_hasher().finish() >> 32;
+        return Ok(Seed { value, is_random: true });
+    }
+    let value = text.parse();
+    value
+        .map(|value| Seed { value, is_random: false })
+        .map_err(|_| format!("expected a number from 0 to {}, or -1 for a random seed", u64::MAX))
 }
 
 fn guidance(text: &str) -> Result<f32, String> {

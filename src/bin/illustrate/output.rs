@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bevy_illustrator::recipe::PromptSyntax;
 use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
@@ -57,6 +58,11 @@ pub(crate) fn print_error(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&line.to_string()));
 }
 
+/// Warns of notations of other programs in a prompt. `of` names where it is from.
+pub(crate) fn warn_of_syntax(of: &str, prompt: &str) {
+    PromptSyntax::find(prompt).for_each(|syntax| log::warn!("{of}: {syntax}"));
+}
+
 /// Serializes a path for `--json`. JSON is Unicode: what is not UTF-8 in the name becomes U+FFFD, as in messages.
 pub(crate) fn lossy_path<S: Serializer>(
     path: impl AsRef<Path>,
@@ -88,7 +94,7 @@ impl log::Log for StderrLog {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            let level = record.level().as_str().to_lowercase();
+            let level = if record.level() == log::Level::Error { "error" } else { "warning" };
             print_error(format_args!("{level}: {}", record.args()));
         }
     }

@@ -55,6 +55,7 @@ struct PlannedShot<'a> {
 impl Plan {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let story = self.story.read()?;
+        self.look.sampling.print_random_seed();
         let art = Art::read(self.story.art_folder())?;
         let style = self.look.applied_to(art.style().unwrap_or(&story.style));
         let defaults = GeneratorRegistry::built_in(DeviceKind::Cpu).defaults(&style.model);

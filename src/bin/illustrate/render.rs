@@ -36,7 +36,7 @@ pub(crate) struct Render {
     #[command(flatten)]
     story: StoryArgs,
     /// Draw only this picture; can be given several times
-    #[arg(long = "shot", value_name = "ID", value_parser = |id: &str| ShotId::new(id))]
+    #[arg(long = "shot", value_name = "ID", value_parser = ShotId::from_input)]
     shots: Vec<ShotId>,
     /// The number of takes that each picture should have
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -83,6 +83,7 @@ impl Render {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let started = Instant::now();
         let story = self.story.read()?;
+        self.look.sampling.print_random_seed();
         let registry = GeneratorRegistry::built_in(self.device.device);
         let change = |style: &_| self.look.applied_to(style);
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;

@@ -39,7 +39,9 @@ pub(crate) fn handle() -> io::Result<()> {
                 if must_end() {
                     remove_unfinished();
                     // The caller sees the signal.
-                    let _ = emulate_default_handler(signal);
+                    if emulate_default_handler(signal).is_err() {
+                        std::process::exit(INTERRUPTED.into());
+                    }
                 }
             }
         };

@@ -210,6 +210,34 @@ mod tests {
     }
 
     #[test]
+    fn the_config_of_a_training_script_sets_up_every_scheduler() {
+        // What `DDPMScheduler.save_config` of diffusers 0.42 writes.
+        let ddpm = r#"{
+            "_class_name": "DDPMScheduler", "_diffusers_version": "0.42.1", "beta_end": 0.012,
+            "beta_schedule": "scaled_linear", "beta_start": 0.00085, "clip_sample": true,
+            "clip_sample_range": 1.0, "dynamic_thresholding_ratio": 0.995,
+            "num_train_timesteps": 1000, "prediction_type": "epsilon",
+            "rescale_betas_zero_snr": false, "sample_max_value": 1.0, "steps_offset": 0,
+            "thresholding": false, "timestep_spacing": "leading", "trained_betas": null,
+            "variance_type": "fixed_small"
+        }"#;
+        for class in classes().iter().map(|class| class.class_name) {
+            for variance in ["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"] {
+                let json = ddpm.replace("fixed_small", variance);
+                let config = SchedulerConfig::from_json(&json).unwrap().for_latents();
+                let built = build(class, &config, 4);
+                let built = built.unwrap_or_else(|error| panic!("{class}: {error}"));
+                // `leading` with an offset of 1, as diffusers' `set_timesteps` computes it.
+                let expected = match class {
+                    "DPMSolverMultistepScheduler" => [801.0, 601.0, 401.0, 201.0],
+                    _ => [751.0, 501.0, 251.0, 1.0],
+                };
+                assert_eq!(built.timesteps(), expected, "{class}");
+            }
+        }
+    }
+
+    #[test]
     fn an_impossible_number_of_steps_is_refused() {
         let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
         for class in classes().iter().map(|class| class.class_name) {

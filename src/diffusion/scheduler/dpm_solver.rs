@@ -55,10 +55,13 @@ impl DpmSolver {
         config: &SchedulerConfig,
         steps: usize,
     ) -> std::result::Result<Self, SchedulerError> {
-        for field in ["use_lu_lambdas", "use_flow_sigmas", "use_dynamic_shifting", "variance_type"]
-        {
+        for field in ["use_lu_lambdas", "use_flow_sigmas", "use_dynamic_shifting"] {
             config.refuse(field)?;
         }
+        // A fixed variance only concerns DDPM, whose configs training scripts write. With a learned one, the model
+        // predicts more channels.
+        let fixed = ["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"];
+        config.choice("variance_type", &fixed.map(|name| (name, ())))?;
         config.choice("algorithm_type", &[("dpmsolver++", ()), ("deis", ())])?;
         let solvers = [
             ("midpoint", Solver::Midpoint),

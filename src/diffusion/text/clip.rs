@@ -68,9 +68,17 @@ impl ClipTextEncoder {
 
 impl TextEncoder for ClipTextEncoder {
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
-        interrupt.check()?;
-        let ids = Tensor::new(self.tokenizer.ids(prompt)?, &self.device)?.unsqueeze(0)?;
-        Ok(Conditioning::new(self.model.encode(&ids)?))
+        let mut chunks = Vec::new();
+        for ids in self.tokenizer.chunks(prompt)? {
+            interrupt.check()?;
+            let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
+            chunks.push(self.model.encode(&ids)?);
+        }
+        Ok(Conditioning::new(if let [one] = &chunks[..] {
+            one.clone()
+        } else {
+            Tensor::cat(&chunks, 1)?
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! CLIP's tokenizer: lower case, byte pairs, one start and one end token, a fixed length.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use tokenizers::{
@@ -19,10 +19,16 @@ use super::clip::ClipTextConfig;
 use crate::{
     diffusion::DiffusionError,
     model::{Package, package::parse},
+    text::without_bom,
 };
 
 const START: &str = "<|startoftext|>";
+/// The added tokens of the older layout, with their ids.
+const ADDED_TOKENS: &str = "tokenizer/added_tokens.json";
 const END: &str = "<|endoftext|>";
+
+/// The most chunks of a prompt: 1200 tokens with the usual length of 77.
+pub const MAX_CHUNKS: usize = 16;
 
 /// CLIP's pre-tokenizer pattern: the special tokens, English contractions, letters, single digits,
 /// anything else.
@@ -50,6 +56,30 @@ struct TokenConfig {
     unk_token: Option<Token>,
     /// Some files write "no limit" as 1e30.
     model_max_length: Option<f64>,
+    /// Special and added tokens by their ids. Newer versions of transformers write it.
+    #[serde(default)]
+    added_tokens_decoder: BTreeMap<u32, Added>,
+}
+
+/// A token that training added to the vocabulary, such as the word of a textual inversion.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct Added {
+    content: String,
+    lstrip: bool,
+    rstrip: bool,
+    normalized: bool,
+    single_word: bool,
+}
+
+impl Added {
+    fn token(&self) -> AddedToken {
+        AddedToken::from(self.content.clone(), false)
+            .lstrip(self.lstrip)
+            .rstrip(self.rstrip)
+            .normalized(self.normalized)
+            .single_word(self.single_word)
+    }
 }
 
 /// A token as plain text or as an object with options.
@@ -87,11 +117,22 @@ impl ClipTokenizer {
         let unknown = named(config.unk_token, map.unk_token, END);
         let pad = named(config.pad_token, map.pad_token, &end);
 
+        let mut added = config.added_tokens_decoder;
+        if package.has(ADDED_TOKENS) {
+            for (content, id) in parse::<HashMap<String, u32>>(package, ADDED_TOKENS)? {
+                added.entry(id).or_insert_with(|| Added { content, ..Added::default() });
+            }
+        }
+        let special = [&start, &end, &pad, &unknown];
+        added.retain(|_, token| !special.contains(&&token.content));
+
         let (mut tokenizer, file) = if package.has("tokenizer/tokenizer.json") {
             from_json(package)?
         } else {
-            from_vocabulary(package, &unknown)?
+            from_vocabulary(package, &unknown, &added)?
         };
+        add(&mut tokenizer, &added)
+            .map_err(|reason| DiffusionError::Tokenizer { file: file.clone(), reason })?;
         let id = |token: &str| {
             tokenizer.token_to_id(token).ok_or_else(|| DiffusionError::Tokenizer {
                 file: file.clone(),
@@ -123,23 +164,53 @@ impl ClipTokenizer {
         Ok(Self { tokenizer, file, start, end, pad, length })
     }
 
-    /// The ids of a prompt: start, as much of the text as fits, end, then padding up to
+    /// The ids of the beginning of a prompt: start, as much of the text as fits, end, then padding up to
     /// [`Self::length`].
     ///
     /// # Errors
     /// If the tokenizer cannot read the text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
+        let tokens = self.tokens(text)?;
+        Ok(self.chunk(tokens.get(..self.length - 2).unwrap_or(&tokens)))
+    }
+
+    /// The ids of a prompt of any length, in chunks of [`Self::length`] that each have a start and an end, as compel
+    /// divides long prompts. There is at least one chunk, and there are at most [`MAX_CHUNKS`].
+    ///
+    /// # Errors
+    /// If the tokenizer cannot read the text.
+    pub fn chunks(&self, text: &str) -> Result<Vec<Vec<u32>>, DiffusionError> {
+        let tokens = self.tokens(text)?;
+        let room = self.length - 2;
+        let most = room * MAX_CHUNKS;
+        if tokens.len() > most {
+            log::warn!(
+                "a prompt has {} tokens, and only the first {most} are used: shorten it",
+                tokens.len()
+            );
+        }
+        if tokens.len() <= room || room == 0 {
+            return Ok(vec![self.chunk(&tokens[..tokens.len().min(room)])]);
+        }
+        Ok(tokens.chunks(room).take(MAX_CHUNKS).map(|tokens| self.chunk(tokens)).collect())
+    }
+
+    fn tokens(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
         let encoding = self.tokenizer.encode_fast(text, false).map_err(|error| {
             DiffusionError::Tokenizer { file: self.file.clone(), reason: error.to_string() }
         })?;
-        let mut ids = vec![self.start];
-        ids.extend(encoding.get_ids().iter().take(self.length - 2));
-        ids.push(self.end);
-        ids.resize(self.length, self.pad);
-        Ok(ids)
+        Ok(encoding.get_ids().to_vec())
     }
 
-    /// The number of ids of every prompt.
+    fn chunk(&self, tokens: &[u32]) -> Vec<u32> {
+        let mut ids = vec![self.start];
+        ids.extend(tokens);
+        ids.push(self.end);
+        ids.resize(self.length, self.pad);
+        ids
+    }
+
+    /// The number of ids of every chunk.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -152,23 +223,42 @@ fn from_json(package: &dyn Package) -> Result<(Tokenizer, String), DiffusionErro
         file: file.clone(),
         reason: error.to_string(),
     };
-    let mut tokenizer = Tokenizer::from_bytes(package.file(rel)?).map_err(broken)?;
+    let mut tokenizer = Tokenizer::from_bytes(without_bom(&package.file(rel)?)).map_err(broken)?;
     // Truncation and padding are done here, so settings in the file are removed.
     tokenizer.with_truncation(None).map_err(broken)?;
     tokenizer.with_padding(None);
     Ok((tokenizer, file))
 }
 
+/// Adds tokens and checks that they get their ids.
+fn add(tokenizer: &mut Tokenizer, added: &BTreeMap<u32, Added>) -> Result<(), String> {
+    for (&id, token) in added {
+        tokenizer.add_tokens([token.token()]).map_err(|error| error.to_string())?;
+        let found = tokenizer.token_to_id(&token.content);
+        if found != Some(id) {
+            let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            let content = &token.content;
+            return Err(format!(
+                "the added token \"{content}\" must have the id {id}, but has {found}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn from_vocabulary(
     package: &dyn Package,
     unknown: &str,
+    added: &BTreeMap<u32, Added>,
 ) -> Result<(Tokenizer, String), DiffusionError> {
-    let vocabulary: HashMap<String, u32> = parse(package, "tokenizer/vocab.json")?;
+    let mut vocabulary: HashMap<String, u32> = parse(package, "tokenizer/vocab.json")?;
+    // Their ids need not follow those of the vocabulary.
+    vocabulary.extend(added.iter().map(|(id, token)| (token.content.clone(), *id)));
     let rel = "tokenizer/merges.txt";
     let file = package.location(rel);
     let broken = |reason: String| DiffusionError::Tokenizer { file: file.clone(), reason };
     let merges = package.file(rel)?;
-    let merges = str::from_utf8(&merges).map_err(|error| broken(error.to_string()))?;
+    let merges = str::from_utf8(without_bom(&merges)).map_err(|error| broken(error.to_string()))?;
     let merges: Vec<(String, String)> = merges
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("#version"))

@@ -1,7 +1,7 @@
 //! The faults of a story. Each message names the place and the remedy.
 
 use crate::{
-    recipe::{MAX_SIDE, MIN_SIDE, Size},
+    recipe::{MAX_SIDE, MIN_SIDE, PromptSyntax, Size},
     story::check::{MAX_ID_LENGTH, MAX_STEPS},
 };
 
@@ -156,6 +156,14 @@ pub enum StoryFault {
         /// The id.
         id: String,
     },
+    /// Warning: a prompt has a notation of another program.
+    #[error("{of}: {syntax}")]
+    Syntax {
+        /// What the words belong to, such as ``character `mira` ``.
+        of: String,
+        /// The notation.
+        syntax: PromptSyntax,
+    },
     /// Warning: an expression on a line without a speaker.
     #[error(
         "scene `{scene}`, line {line}: the expression `{expression}` has no speaker: name the speaker or remove \
@@ -182,6 +190,7 @@ impl StoryFault {
                 | Self::Unused { .. }
                 | Self::NoLooks { .. }
                 | Self::ExpressionWithoutSpeaker { .. }
+                | Self::Syntax { .. }
         )
     }
 }

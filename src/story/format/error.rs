@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::text::without_bom;
+
 /// The error of a story file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,7 +69,7 @@ impl StoryError {
     /// # Errors
     /// [`Self::NotUtf8`] with the position of the first invalid byte.
     pub fn utf8<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a str, Self> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = without_bom(bytes);
         std::str::from_utf8(bytes).map_err(|error| {
             let (valid, invalid) = bytes.split_at(error.valid_up_to());
             let valid = String::from_utf8_lossy(valid);

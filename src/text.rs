@@ -1,0 +1,20 @@
+//! Unicode: byte order marks, letters and normalization.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
+
+/// The contents of a UTF-8 file without the byte order mark that some editors write at its beginning.
+pub(crate) fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// Whether a character is a letter, a digit, or a mark of one, such as the tones of Thai and the virama of Hindi.
+pub(crate) fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c)
+}
+
+/// Composes the characters of a text (Unicode normalization form C), so that texts that look the same are equal.
+pub(crate) fn compose(text: &mut String) {
+    if !is_nfc(text) {
+        *text = text.nfc().collect();
+    }
+}
