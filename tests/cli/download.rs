@@ -24,7 +24,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_listing_is_printed_before_anything_is_downloaded() {
     let mut fake = Fake::new(&model(b"weights"));
-    fake.licence = "mit\u{1b}[2K\r\u{202e}\nAll files: 1 B".to_owned();
+    fake.licence = "mit\u{1b}[2K\r\u{202e}\nAll files: 1 B".into();
     fake.sizes.insert("README.md".to_owned(), u64::MAX.into());
     let server = fake.start();
     let workspace = Workspace::new(STORY);

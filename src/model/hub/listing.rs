@@ -70,8 +70,15 @@ pub(super) struct Answer {
 
 #[derive(Deserialize)]
 struct Card {
-    license: Option<String>,
+    license: Option<Licence>,
     license_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Licence {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -106,7 +113,11 @@ impl Answer {
 
     pub(super) fn licence(&self) -> Option<String> {
         let card = self.card.as_ref()?;
-        card.license_name.clone().or_else(|| card.license.clone())
+        let licence = card.license.as_ref().map(|licence| match licence {
+            Licence::One(licence) => licence.clone(),
+            Licence::Several(licences) => licences.join(", "),
+        });
+        card.license_name.clone().or(licence)
     }
 
     /// The files of the repository that `select` returns, of the names of all files.

@@ -77,6 +77,22 @@ fn listing_names_the_needed_files_and_downloads_none() {
 }
 
 #[test]
+fn a_model_card_may_name_several_licences_or_none() {
+    use serde_json::json;
+    let cases = [
+        (json!("mit"), Some("mit")),
+        (json!(["mit", "cc0-1.0"]), Some("mit, cc0-1.0")),
+        (json!(null), None),
+    ];
+    for (licence, expected) in cases {
+        let mut fake = Fake::new(&model(b"weights"));
+        fake.licence = licence;
+        let listing = CacheFolder::new().hub(&fake.start()).list("us/sketch", "main");
+        assert_eq!(listing.expect("listed").licence.as_deref(), expected);
+    }
+}
+
+#[test]
 fn an_empty_file_is_downloaded() {
     let server = Fake::new(&[&model(b"weights")[..], &[("LICENSE", b"")]].concat()).start();
     let cache = CacheFolder::new();

@@ -154,7 +154,7 @@ pub(super) struct Fake {
     pub(super) faults: VecDeque<Fault>,
     /// A server that files are redirected to.
     pub(super) files_at: Option<String>,
-    pub(super) licence: String,
+    pub(super) licence: serde_json::Value,
 }
 
 impl Fake {
@@ -170,7 +170,7 @@ impl Fake {
             file_commit: SHA.to_owned(),
             faults: VecDeque::new(),
             files_at: None,
-            licence: "mit".to_owned(),
+            licence: "mit".into(),
         }
     }
 
