@@ -193,7 +193,7 @@ fn an_invalid_edit_is_explained_and_writes_nothing() {
     refused(&part(r#"edit: Enlarge"#), &["edit.ron:1:", "Enlarge"]);
     refused(&part(r#"edit: Refine, strength: 1.5"#), &["`field`", "1.5"]);
     refused(&part(r#"edit: Refine, strenth: 0.5"#), &["strenth"]);
-    refused(&part(r#"edit: Replace"#), &["`field`", "words"]);
+    refused(&part(r#"edit: Replace"#), &["`field`", "prompt"]);
     refused(&part(r#"edit: Keep"#), &["changes nothing"]);
     refused(r#"(parts: [])"#, &["changes nothing"]);
     refused(r#"(parts: [(mask: "gone.png", edit: Refine)])"#, &["gone.png"]);
