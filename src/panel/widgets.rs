@@ -1,6 +1,9 @@
 //! Small widgets that several parts of the panel share.
 
-use egui::{Button, Response, Slider, Ui, WidgetInfo, WidgetType};
+use egui::{Button, Label, Response, Slider, Ui, WidgetInfo, WidgetType};
+
+use super::theme;
+use crate::recipe::PromptSyntax;
 
 /// Shows a button with only an icon. Its name is for screen readers and tooltips.
 pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> Response {
@@ -17,6 +20,13 @@ pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> Response {
     };
     let slider = Slider::new(value, 0.0..=1.0).custom_formatter(shown).custom_parser(typed);
     ui.add(slider.text(name))
+}
+
+/// Shows what a prompt contains of the notations of other programs, which are read as ordinary words.
+pub(super) fn syntax_hints(ui: &mut Ui, prompt: &str) {
+    for syntax in PromptSyntax::find(prompt) {
+        ui.add(Label::new(theme::small(syntax.to_string())).wrap());
+    }
 }
 
 /// Parses a typed seed. An empty text is `None`: the story's seed.

@@ -36,7 +36,7 @@ fn weight(prompt: &str) -> Option<&str> {
     })
 }
 
-/// The first `<lora:name>`, or a name of a relative of LoRA.
+/// The first `<lora:name>`, or of a file of a related kind.
 fn network(prompt: &str) -> Option<&str> {
     prompt.match_indices('<').find_map(|(start, _)| {
         let rest = &prompt[start..];

@@ -72,7 +72,7 @@ fn must_end() -> bool {
     IS_STOPPED.swap(true, Ordering::SeqCst) || !IS_GRACEFUL.load(Ordering::SeqCst)
 }
 
-/// The signals that this process ignores: bit 0 for signal 1 and so on (proc_pid_status(5), `SigIgn`).
+/// The signals that this process ignores: bit 0 for signal 1 and so on (`SigIgn` in `/proc/self/status`).
 #[cfg(unix)]
 fn ignored_signals() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -35,6 +35,17 @@ fn a_stroke_makes_a_part_along_its_path_and_is_saved() {
 }
 
 #[test]
+fn a_notation_of_another_program_in_a_prompt_is_named() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a red moon");
+    assert!(!has(&panel, "not supported yet"));
+    panel.get_by_label("Prompt").type_text(" (full:1.3)");
+    panel.run_steps(2);
+    assert!(has(&panel, "`(full:1.3)` is read as ordinary words"));
+}
+
+#[test]
 fn undo_removes_strokes_one_by_one_and_redo_restores_them() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.1, 0.1), (0.2, 0.1)]);
