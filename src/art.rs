@@ -18,6 +18,7 @@
 
 mod blobs;
 mod discard;
+mod disk_store;
 mod error;
 pub(crate) mod folder;
 mod inline_blobs;
@@ -25,6 +26,9 @@ pub mod ledger;
 mod marks;
 pub mod picture_file;
 mod scan;
+#[cfg(test)]
+mod simulator;
+mod store;
 pub mod take;
 
 pub use crate::recipe::{TakeId, TakeIdError};
@@ -52,6 +56,8 @@ use folder::Folder;
 pub struct Art {
     folder: Folder,
     ledger: Ledger,
+    /// Whether the ledger on disk may differ from `ledger`.
+    ledger_is_uncertain: bool,
     takes: BTreeMap<ShotId, Vec<Take>>,
     /// Discarded takes. Their numbers are not used again.
     discarded: BTreeMap<ShotId, Vec<Take>>,
@@ -67,8 +73,8 @@ impl Art {
     /// If another process has the folder open, the ledger cannot be read, or an operation on a file fails.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
         let mut art = Self::load(Folder::open(root.into())?)?;
-        let is_known = |shot: &ShotId| art.with_discarded(shot).next().is_some();
-        match scan::adopt(&art.folder, is_known) {
+        let known = |shot: &ShotId| art.with_discarded(shot).map(|take| take.id.clone()).collect();
+        match scan::adopt(&art.folder, known) {
             Ok(adopted) => adopted.into_iter().for_each(|take| art.enter(take)),
             Err(error) => log::warn!("pictures without takes are ignored: {error}"),
         }
@@ -80,17 +86,23 @@ impl Art {
     /// # Errors
     /// If the ledger cannot be read, or an operation on a file fails.
     pub fn read(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
-        Self::load(Folder::read(root.into()))
+        Self::load(Folder::read_only(root.into()))
     }
 
     fn load(folder: Folder) -> Result<Self, ArtError> {
-        let root = folder.root();
-        let ledger = Ledger::read(&ledger::path(root))?;
+        let ledger = Ledger::read(&folder)?;
         let mut inline = InlineBlobs::open(&folder);
-        let takes = scan::scan(root, "takes", &mut inline)?;
-        let discarded = scan::scan(root, "discarded", &mut inline)?;
+        let takes = scan::scan(&folder, "takes", &mut inline)?;
+        let discarded = scan::scan(&folder, "discarded", &mut inline)?;
         inline.save();
-        Ok(Self { ledger, takes, discarded, damaged: BTreeSet::new(), folder })
+        Ok(Self {
+            folder,
+            ledger,
+            ledger_is_uncertain: false,
+            takes,
+            discarded,
+            damaged: BTreeSet::new(),
+        })
     }
 
     /// The folder.

@@ -4,10 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::{
-    Art, ArtError, TakeWriter,
-    folder::{Folder, read_if_there},
-};
+use super::{Art, ArtError, TakeWriter, folder::Folder};
 use crate::{
     generator::Inputs,
     recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit},
@@ -43,7 +40,7 @@ impl Blobs {
     /// The masks and images of an art folder, read-only.
     #[must_use]
     pub fn read(root: impl Into<PathBuf>) -> Self {
-        Self::new(Folder::read(root.into()))
+        Self::new(Folder::read_only(root.into()))
     }
 
     /// Writes a mask or an image atomically, unless it is there already.
@@ -53,10 +50,12 @@ impl Blobs {
     pub fn put(&self, blob: &Blob) -> Result<BlobId, ArtError> {
         let id = blob.id();
         // A damaged file is replaced.
+        let path = self.path(&id);
         if self.get(&id).is_err() {
-            let path = self.path(&id);
             let png = blob.to_png().map_err(|error| ArtError::blob(&path, error))?;
             self.folder.write_bytes(&path, &png)?;
+        } else {
+            self.folder.sync(&path)?;
         }
         Ok(id)
     }
@@ -79,7 +78,7 @@ impl Blobs {
     pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
         let path = self.path(id);
         let missing = || ArtError::NoBlob { path: path.clone() };
-        let png = read_if_there(&path)?.ok_or_else(missing)?;
+        let png = self.folder.read(&path)?.ok_or_else(missing)?;
         Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))
     }
 

@@ -38,6 +38,14 @@ pub enum ArtError {
         /// The link.
         path: PathBuf,
     },
+    /// The folder was moved, removed or replaced while it was open.
+    #[error(
+        "the art folder {path} was moved, removed or replaced while it was open: restart this program"
+    )]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder was opened read-only, with [`Art::read`](super::Art::read).
     #[error("the art folder {path} is open read-only: open it for writing to change it")]
     ReadOnly {

@@ -1,24 +1,43 @@
 //! Access to the files of an art folder: one process writes, and each file is replaced atomically.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Write},
+    collections::BTreeSet,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    process,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::ArtError;
+use super::{
+    ArtError,
+    disk_store::DiskStore,
+    store::{Entry, Kind, Metadata, ReadSeek, Store},
+};
 
 /// The folder of unfinished files. It is on the same filesystem, so that a rename finishes them.
 const UNFINISHED: &str = ".tmp";
-const LOCK: &str = ".lock";
 
-/// An art folder on disk. Clones share one lock, which is held until the last of them is dropped.
+/// An art folder. Clones share one lock, which is held until the last of them is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
-    /// `None` if the folder is open read-only.
-    lock: Option<Arc<File>>,
+    store: Arc<dyn Store>,
+    is_writable: bool,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The folders that are durable, as far as this process knows.
+    durable: Mutex<BTreeSet<PathBuf>>,
+    /// The number of unfinished files that were begun.
+    unfinished: AtomicU64,
+    /// The largest number of a take.
+    takes: AtomicU64,
 }
 
 impl Folder {
@@ -27,66 +46,118 @@ impl Folder {
     /// # Errors
     /// [`ArtError::Locked`] if another process has it open; otherwise if an operation on a file fails.
     pub(crate) fn open(root: PathBuf) -> Result<Self, ArtError> {
-        create_folder(&root)?;
-        let path = root.join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(ArtError::io("create", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),
-            Err(TryLockError::Error(source)) => {
-                return Err(ArtError::Io { what: "lock", path, source });
-            }
-        }
-        let folder = Self { root, lock: Some(Arc::new(lock)) };
+        create_root(&root)?;
+        let store = DiskStore::open(root.clone())?;
+        Self::over(root, Arc::new(store))
+    }
+
+    /// Opens the folder of a store for writing. `root` is the path of the folder.
+    ///
+    /// # Errors
+    /// If `.tmp` is a link that cannot be removed, or the folder cannot be synced.
+    pub(super) fn over(root: PathBuf, store: Arc<dyn Store>) -> Result<Self, ArtError> {
+        let folder = Self { root, store, is_writable: true, state: Arc::default() };
         folder.clear_unfinished()?;
+        // A process before this one may have failed to do so.
+        folder.sync_folder(Path::new(""))?;
         Ok(folder)
     }
 
     /// Opens a folder read-only. It need not exist.
-    pub(crate) fn read(root: PathBuf) -> Self {
-        Self { root, lock: None }
+    pub(crate) fn read_only(root: PathBuf) -> Self {
+        let store = Arc::new(DiskStore::read(root.clone()));
+        Self { root, store, is_writable: false, state: Arc::default() }
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Writes a file below the folder atomically: `fill` writes a temporary file, which is synced and renamed. If
-    /// anything fails, the old file stays.
-    ///
-    /// # Errors
-    /// If `fill` fails, the folder is open read-only, or an operation on a file fails.
-    pub(crate) fn write_whole(
-        &self,
-        path: &Path,
-        fill: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), ArtError> {
-        self.check_writable()?;
-        let unfinished = self.root.join(UNFINISHED);
-        if unfinished.is_symlink() {
-            return Err(ArtError::LinkedFolder { path: unfinished });
-        }
-        fs::create_dir_all(&unfinished).map_err(ArtError::io("create", &unfinished))?;
-        let mut file = new_file().tempfile_in(&unfinished).map_err(ArtError::io("write", path))?;
-        fill(file.as_file_mut())
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(ArtError::io("write", path))?;
-        let place = create_parent(path)?;
-        file.persist(path).map_err(|error| ArtError::io("write", path)(error.error))?;
-        sync_folder(place)
+    /// Whether the folder is open for writing.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.is_writable
     }
 
-    /// Writes bytes with [`Self::write_whole`].
+    /// A number for a new take. It is larger than all numbers so far.
+    pub(super) fn next_take_number(&self) -> u64 {
+        self.state.takes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Records the number of an existing take.
+    pub(super) fn record_take_number(&self, number: u64) {
+        self.state.takes.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// Reads a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`Self::write_whole`].
+    /// If an operation on the file fails.
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            self.open_file(path)?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.error("read", path, error)),
+        }
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// If an operation on the file fails.
+    pub(super) fn open_file(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
+        self.store.open(self.relative(path))
+    }
+
+    /// Lists a folder, in any order. A folder that does not exist is empty.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, ArtError> {
+        match self.store.list(self.relative(path)) {
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            result => result.map_err(|error| self.error("read", path, error)),
+        }
+    }
+
+    /// Whether there is a file, a folder or a link.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.metadata(path).is_some()
+    }
+
+    /// Describes a file, a folder or a link; `None` if it does not exist or cannot be described.
+    pub(super) fn metadata(&self, path: &Path) -> Option<Metadata> {
+        self.store.metadata(self.relative(path)).ok()
+    }
+
+    /// Writes a file below the folder atomically: the bytes are written to a temporary file, which is synced and
+    /// renamed. If anything fails, the old file stays.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
-        self.write_whole(path, |file| file.write_all(bytes))
+        self.check_writable()?;
+        self.create_folder(Path::new(UNFINISHED))?;
+        let number = self.state.unfinished.fetch_add(1, Ordering::Relaxed);
+        let unfinished = Path::new(UNFINISHED).join(format!("{}-{number}", process::id()));
+        let to = self.relative(path);
+        let write = || {
+            self.store
+                .write_new(&unfinished, bytes)
+                .map_err(|error| self.error("write", path, error))?;
+            let parent = self.create_parent(to)?;
+            self.store.rename(&unfinished, to).map_err(|error| self.error("write", path, error))?;
+            Ok(parent)
+        };
+        let parent = write().inspect_err(|_| {
+            // What cannot be removed now is removed when the folder is opened the next time.
+            let _ = self.store.remove(&unfinished);
+        })?;
+        self.sync_folder(parent)
     }
 
     /// Moves a file within the folder.
@@ -95,9 +166,10 @@ impl Folder {
     /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
         self.check_writable()?;
-        let place = create_parent(to)?;
-        fs::rename(from, to).map_err(ArtError::io("move", from))?;
-        sync_folder(place)
+        let (source, target) = (self.relative(from), self.relative(to));
+        let parent = self.create_parent(target)?;
+        self.store.rename(source, target).map_err(|error| self.error("move", from, error))?;
+        self.sync_folder(parent)
     }
 
     /// Renames an unreadable file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns
@@ -110,7 +182,7 @@ impl Folder {
             .map(|part| part.unwrap_or_default().to_string_lossy());
         let aside = |n: u64| path.with_file_name(format!("{stem}.broken-{n}.{ending}"));
         let mut n = 1;
-        while aside(n).exists() {
+        while self.has(&aside(n)) {
             n += 1;
         }
         self.rename(path, &aside(n))?;
@@ -123,23 +195,29 @@ impl Folder {
     /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), ArtError> {
         self.check_writable()?;
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(ArtError::io("remove", path)(error))
-            }
-            _ => Ok(()),
+        match self.store.remove(self.relative(path)) {
+            Err(error) if !is_missing(&error) => Err(self.error("remove", path, error)),
+            _ => self.sync(path),
         }
     }
 
-    /// Whether the folder is open for writing.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.lock.is_some()
+    /// Makes the current file at this path durable, or its absence. An earlier process may have failed to do so.
+    ///
+    /// # Errors
+    /// If the folder cannot be synced.
+    pub(super) fn sync(&self, path: &Path) -> Result<(), ArtError> {
+        let parent = self.relative(path).parent().unwrap_or(Path::new(""));
+        if parent.as_os_str().is_empty() || self.has(parent) {
+            self.sync_folder(parent)?;
+        }
+        Ok(())
     }
 
     fn check_writable(&self) -> Result<(), ArtError> {
-        match self.lock {
-            Some(_) => Ok(()),
-            None => Err(ArtError::ReadOnly { path: self.root.clone() }),
+        match (self.is_writable, self.store.is_in_place()) {
+            (false, _) => Err(ArtError::ReadOnly { path: self.root.clone() }),
+            (true, false) => Err(ArtError::Moved { path: self.root.clone() }),
+            (true, true) => Ok(()),
         }
     }
 
@@ -148,73 +226,99 @@ impl Folder {
     /// # Errors
     /// If `.tmp` is a link that cannot be removed.
     fn clear_unfinished(&self) -> Result<(), ArtError> {
-        let folder = self.root.join(UNFINISHED);
-        if folder.is_symlink() {
-            log::warn!("{} is a link: it is removed, its target stays", folder.display());
-            // Windows removes a link to a folder as a folder.
-            return fs::remove_file(&folder)
-                .or_else(|_| fs::remove_dir(&folder))
-                .map_err(|_| ArtError::LinkedFolder { path: folder });
+        let folder = Path::new(UNFINISHED);
+        if self.store.metadata(folder).is_ok_and(|data| data.kind == Kind::Link) {
+            let path = self.root.join(folder);
+            log::warn!("{} is a link: it is removed, its target stays", path.display());
+            return self.store.remove(folder).map_err(|_| ArtError::LinkedFolder { path });
         }
-        let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if let Err(error) = fs::remove_file(&path) {
+        for Entry { name, .. } in self.store.list(folder).unwrap_or_default() {
+            let path = folder.join(name);
+            if let Err(error) = self.store.remove(&path) {
+                let path = self.root.join(path);
                 log::warn!("cannot remove the unfinished file {}: {error}", path.display());
             }
         }
         Ok(())
     }
-}
 
-/// Reads a file; `None` if it does not exist.
-///
-/// # Errors
-/// If an operation on the file fails.
-pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ArtError::io("read", path)(error)),
+    /// Creates the folder that a file goes to, and returns it.
+    fn create_parent<'a>(&self, path: &'a Path) -> Result<&'a Path, ArtError> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        self.create_folder(parent)?;
+        Ok(parent)
+    }
+
+    /// Creates a folder and its missing parents, and makes them durable: a power cut must not lose their files. A process
+    /// before this one may have created the folder and failed to sync it.
+    fn create_folder(&self, path: &Path) -> Result<(), ArtError> {
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let is_missing = match self.store.metadata(path) {
+            Ok(Metadata { kind: Kind::Folder, .. }) => {
+                if lock(&self.state.durable).contains(path) {
+                    return Ok(());
+                }
+                false
+            }
+            Err(error) if is_missing(&error) => true,
+            Ok(Metadata { kind: Kind::Link, .. }) => {
+                return Err(ArtError::LinkedFolder { path: self.root.join(path) });
+            }
+            Ok(_) => return Err(self.error("create", path, io::ErrorKind::AlreadyExists.into())),
+            Err(error) => return Err(self.error("create", path, error)),
+        };
+        let parent = self.create_parent(path)?;
+        if is_missing {
+            self.store.create_folder(path).map_err(|error| self.error("create", path, error))?;
+        }
+        self.sync_folder(parent)?;
+        lock(&self.state.durable).insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Syncs a folder, so that a rename in it survives a power cut.
+    fn sync_folder(&self, path: &Path) -> Result<(), ArtError> {
+        self.store.sync_folder(path).map_err(|error| self.error("write", path, error))
+    }
+
+    /// The path of a file relative to the folder.
+    fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// Adds the file to an error of the system. A path through a link is an error of its own.
+    fn error(&self, what: &'static str, path: &Path, source: io::Error) -> ArtError {
+        let relative = self.relative(path);
+        let is_link =
+            |folder: &&Path| self.store.metadata(folder).is_ok_and(|data| data.kind == Kind::Link);
+        match relative.ancestors().skip(1).find(is_link) {
+            Some(link) => ArtError::LinkedFolder { path: self.root.join(link) },
+            None => ArtError::Io { what, path: self.root.join(relative), source },
+        }
     }
 }
 
-/// A temporary file with the permissions of the author's other files.
-fn new_file() -> tempfile::Builder<'static, 'static> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has permission bits"))]
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
+/// The set is always valid, so a panic while it was locked is harmless.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Creates the folder that a file goes to, and returns it.
-fn create_parent(path: &Path) -> Result<&Path, ArtError> {
-    let parent = path.parent().unwrap_or(path);
-    create_folder(parent)?;
-    Ok(parent)
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
-/// Creates a folder and its missing parents. New folders are synced, so that a power cut does not lose their files.
-fn create_folder(path: &Path) -> Result<(), ArtError> {
-    let missing = missing_folders(path);
-    fs::create_dir_all(path).map_err(ArtError::io("create", path))?;
-    missing.into_iter().filter_map(Path::parent).try_for_each(sync_folder)
-}
-
-/// The folders of a path that do not exist, the innermost first.
-fn missing_folders(path: &Path) -> Vec<&Path> {
-    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-    path.ancestors().take_while(is_missing).collect()
-}
-
-/// Syncs a folder, so that a rename in it survives a power cut. Windows does this by itself.
-fn sync_folder(path: &Path) -> Result<(), ArtError> {
-    if cfg!(unix) {
+/// Creates an art folder and its missing parents. New folders are synced, so that a power cut does not lose their files.
+fn create_root(root: &Path) -> Result<(), ArtError> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = root.ancestors().take_while(is_new).collect();
+    fs::create_dir_all(root).map_err(ArtError::io("create", root))?;
+    for parent in new.into_iter().filter_map(Path::parent).filter(|_| cfg!(unix)) {
         // The parent of a relative path may be empty.
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        File::open(path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(ArtError::io("write", path))?;
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let synced = fs::File::open(parent).and_then(|folder| folder.sync_all());
+        synced.map_err(ArtError::io("write", parent))?;
     }
     Ok(())
 }
@@ -222,6 +326,7 @@ fn sync_folder(path: &Path) -> Result<(), ArtError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::art::simulator::{Fault, SimulatedStore};
 
     fn open() -> (tempfile::TempDir, Folder) {
         let dir = tempfile::tempdir().unwrap();
@@ -230,36 +335,72 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_unchanged() {
-        let (_dir, folder) = open();
-        let path = folder.root().join("pictures/a.png");
-        folder.write_bytes(&path, b"the old one").unwrap();
-        let error = folder
-            .write_whole(&path, |file| {
-                file.write_all(b"half of the n")?;
-                Err(io::ErrorKind::StorageFull.into())
-            })
-            .unwrap_err();
-        assert_eq!(fs::read(&path).unwrap(), b"the old one");
-        assert!(error.to_string().contains("a.png"), "{error}");
-        assert!(error.to_string().contains("free some space"), "{error}");
-        assert_eq!(fs::read_dir(folder.root().join(".tmp")).unwrap().count(), 0);
+    fn a_write_that_fails_anywhere_leaves_the_old_file_unchanged() {
+        // Creating the unfinished file, and renaming it.
+        for calls in 0..2 {
+            let store = Arc::new(SimulatedStore::new());
+            let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
+            let path = folder.root().join("pictures/a.png");
+            folder.write_bytes(&path, b"the old one").unwrap();
+            store.fail_after(calls, Fault::Full);
+            let error = folder.write_bytes(&path, b"the new one").unwrap_err().to_string();
+            assert!(error.contains("a.png") && error.contains("free some space"), "{error}");
+            assert_eq!(folder.read(&path).unwrap().unwrap(), b"the old one");
+            assert_eq!(folder.list(Path::new(".tmp")).unwrap(), []);
+        }
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     #[test]
-    fn a_full_disk_is_reported_and_the_old_file_stays() {
+    fn a_folder_that_was_replaced_is_not_written_to() {
+        let (dir, folder) = open();
+        let root = folder.root().to_owned();
+        fs::rename(&root, dir.path().join("old")).unwrap();
+        for is_new in [false, true] {
+            if is_new {
+                fs::create_dir(&root).unwrap();
+            }
+            let error = folder.write_bytes(&root.join("ledger.ron"), b"new").unwrap_err();
+            assert!(matches!(error, ArtError::Moved { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_stays_locked_when_its_lock_file_is_removed() {
         let (_dir, folder) = open();
-        let path = folder.root().join("ledger.ron");
-        folder.write_bytes(&path, b"old").unwrap();
-        let error = folder
-            .write_whole(&path, |_| {
-                File::options().write(true).open("/dev/full")?.write_all(b"new")
-            })
-            .unwrap_err();
-        let ArtError::Io { source, .. } = &error else { panic!("{error}") };
-        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
+        fs::remove_file(folder.root().join(".lock")).unwrap();
+        assert!(matches!(Folder::open(folder.root().into()), Err(ArtError::Locked { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_in_the_folder_is_followed_for_writing_or_deleting() {
+        use std::os::unix::fs::symlink;
+        let (dir, folder) = open();
+        let target = dir.path().join("documents");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("a.png"), b"mine").unwrap();
+        symlink(&target, folder.root().join("pictures")).unwrap();
+        let inside = folder.root().join("pictures/a.png");
+        for result in [
+            folder.write_bytes(&inside, b"new"),
+            folder.write_bytes(&folder.root().join("pictures/b/c.png"), b"new"),
+            folder.remove(&inside),
+            folder.rename(&inside, &folder.root().join("b.png")),
+            folder.set_aside(&inside).map(drop),
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, ArtError::LinkedFolder { .. }), "{error}");
+        }
+        assert_eq!(fs::read(target.join("a.png")).unwrap(), b"mine");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+        // A link in place of a file is replaced, and its target stays.
+        symlink(target.join("a.png"), folder.root().join("ledger.ron")).unwrap();
+        folder.write_bytes(&folder.root().join("ledger.ron"), b"new").unwrap();
+        assert_eq!(fs::read(target.join("a.png")).unwrap(), b"mine");
+        assert_eq!(fs::read(folder.root().join("ledger.ron")).unwrap(), b"new");
     }
 
     #[test]
@@ -326,23 +467,10 @@ mod tests {
     #[test]
     fn a_read_only_folder_refuses_to_write() {
         let (_dir, folder) = open();
-        let read_only = Folder::read(folder.root().into());
+        let read_only = Folder::read_only(folder.root().into());
         let error = read_only.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
         assert!(matches!(error, ArtError::ReadOnly { .. }));
         assert!(!folder.root().join("x").exists());
-    }
-
-    #[test]
-    fn missing_folders_of_a_path_are_listed_from_the_innermost() {
-        let dir = tempfile::tempdir().unwrap();
-        let art = dir.path().join("art");
-        let takes = art.join("takes");
-        assert_eq!(missing_folders(&takes), [&takes, &art]);
-        assert!(missing_folders(dir.path()).is_empty());
-        assert_eq!(missing_folders(Path::new("no_such_folder")), [Path::new("no_such_folder")]);
-        create_folder(&takes).unwrap();
-        assert!(takes.is_dir());
-        sync_folder(Path::new("")).unwrap();
     }
 
     #[test]

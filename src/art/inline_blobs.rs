@@ -5,10 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{
-    ArtError, Blobs,
-    folder::{Folder, read_if_there},
-};
+use super::{ArtError, Blobs, folder::Folder};
 use crate::recipe::{BlobId, InlineBlob, InlineBlobError};
 
 /// The masks and scribbles in the recipes of a folder.
@@ -23,7 +20,7 @@ impl InlineBlobs {
     /// Reads the list of a folder.
     pub(crate) fn open(folder: &Folder) -> Self {
         let path = path(folder);
-        let read = || Some(serde_json::from_slice(&read_if_there(&path).ok()??));
+        let read = || Some(serde_json::from_slice(&folder.read(&path).ok()??));
         let known = match read() {
             Some(Ok(known)) => known,
             Some(Err(error)) => {
@@ -43,7 +40,8 @@ impl InlineBlobs {
     pub(crate) fn id(&mut self, inline: &InlineBlob) -> Result<BlobId, InlineBlobError> {
         let blobs = Blobs::new(self.folder.clone());
         let key = inline.key();
-        let is_there = |id: &&BlobId| !self.folder.is_writable() || blobs.path(id).exists();
+        let is_there =
+            |id: &&BlobId| !self.folder.is_writable() || self.folder.has(&blobs.path(id));
         if let Some(id) = self.known.get(&key).filter(is_there) {
             return Ok(id.clone());
         }

@@ -8,10 +8,7 @@ use std::{
 use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Art, ArtError, Take, TakeId, TakeWriter,
-    folder::{Folder, read_if_there},
-};
+use super::{Art, ArtError, Take, TakeId, TakeWriter, folder::Folder};
 use crate::{
     recipe::Style,
     storyboard::{AuthorWords, ShotId, ShotWords},
@@ -42,11 +39,12 @@ impl Ledger {
     /// # Errors
     /// [`ArtError::Ledger`] with line and column if the text cannot be parsed; otherwise if an operation on the file
     /// fails.
-    pub(super) fn read(path: &Path) -> Result<Self, ArtError> {
-        let Some(bytes) = read_if_there(path)? else { return Ok(Self::default()) };
+    pub(super) fn read(folder: &Folder) -> Result<Self, ArtError> {
+        let path = path(folder.root());
+        let Some(bytes) = folder.read(&path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
         options.from_bytes(crate::text::without_bom(&bytes)).map_err(|error| ArtError::Ledger {
-            path: path.to_owned(),
+            path,
             line: error.span.start.line,
             column: error.span.start.col,
             message: error.code.to_string(),
@@ -184,9 +182,12 @@ impl Art {
 
     /// Replaces the ledger, on disk first.
     fn save(&mut self, ledger: Ledger) -> Result<(), ArtError> {
-        if ledger != self.ledger {
+        if ledger != self.ledger || self.ledger_is_uncertain {
+            // A write that fails may have replaced the file, for example if only the folder could not be synced.
+            self.ledger_is_uncertain = true;
             ledger.write(&self.folder, &path(self.root()))?;
             self.ledger = ledger;
+            self.ledger_is_uncertain = false;
         }
         Ok(())
     }

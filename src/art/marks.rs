@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    Art, ArtError, TakeId, TakeWriter,
-    folder::{Folder, read_if_there},
-};
+use super::{Art, ArtError, TakeId, TakeWriter, folder::Folder};
 use crate::{recipe::Marks, storyboard::ShotId};
 
 impl Art {
@@ -31,7 +28,7 @@ impl Art {
         for _ in 0..=self.with_discarded(shot).count() {
             let kept = match unwritten(&at.id) {
                 Some(marks) => Some(marks),
-                None => read(&path(&self.folder, shot, &at.id))?,
+                None => read(&self.folder, &path(&self.folder, shot, &at.id))?,
             };
             if let Some(marks) = kept {
                 return Ok(edits.into_iter().rfold(marks, |marks, edit| marks.after(edit)));
@@ -49,7 +46,7 @@ impl Art {
     /// Returns whether a take has saved marks of its own, not only inherited ones.
     #[must_use]
     pub fn has_marks(&self, shot: &ShotId, take: &TakeId) -> bool {
-        path(&self.folder, shot, take).exists()
+        self.folder.has(&path(&self.folder, shot, take))
     }
 
     /// Saves the marks of a take atomically. Older marks that cannot be read are renamed to `<take>.broken-1.json`.
@@ -82,7 +79,7 @@ impl TakeWriter {
         let path = path(folder, shot, take);
         let bytes = serde_json::to_vec(marks)
             .map_err(|error| ArtError::io("write", &path)(std::io::Error::other(error)))?;
-        let unreadable = match read(&path) {
+        let unreadable = match read(folder, &path) {
             Ok(_) => return folder.write_bytes(&path, &bytes),
             Err(unreadable @ ArtError::Marks { .. }) => unreadable,
             Err(error) => return Err(error),
@@ -101,8 +98,8 @@ impl TakeWriter {
 ///
 /// # Errors
 /// [`ArtError::Marks`] if the file cannot be parsed, or is from a newer version; otherwise if an operation on it fails.
-fn read(path: &Path) -> Result<Option<Marks>, ArtError> {
-    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
+    let Some(bytes) = folder.read(path)? else { return Ok(None) };
     let wrong = |error: serde_json::Error| ArtError::Marks {
         path: path.to_owned(),
         message: error.to_string(),

@@ -107,7 +107,7 @@ pub fn encode(
 /// # Errors
 /// If the file is not a complete PNG with a provenance.
 pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
-    Ok(read(path)?.try_into()?)
+    Ok(read(BufReader::new(File::open(path)?))?.try_into()?)
 }
 
 /// Reads the provenance of a picture file, and the masks and scribbles that the file contains.
@@ -117,7 +117,17 @@ pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
 pub fn provenance_with_blobs(
     path: &Path,
 ) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
-    let mut file = open(BufReader::new(File::open(path)?))?;
+    read_with_blobs(BufReader::new(File::open(path)?))
+}
+
+/// Reads a picture file as [`provenance_with_blobs`].
+///
+/// # Errors
+/// As [`provenance_with_blobs`].
+pub(super) fn read_with_blobs(
+    file: impl BufRead + Seek,
+) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
+    let mut file = open(file)?;
     let mut blobs = BTreeMap::new();
     if let Some(json) = text(&mut file, BLOBS)? {
         for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
@@ -140,8 +150,8 @@ pub fn provenance_with_blobs(
 ///
 /// # Errors
 /// As [`provenance`].
-pub(super) fn read(path: &Path) -> Result<ProvenanceFile, PictureError> {
-    parse(&mut open(BufReader::new(File::open(path)?))?)
+pub(super) fn read(file: impl BufRead + Seek) -> Result<ProvenanceFile, PictureError> {
+    parse(&mut open(file)?)
 }
 
 fn parse<R: BufRead + Seek>(file: &mut png::Reader<R>) -> Result<ProvenanceFile, PictureError> {
@@ -185,8 +195,15 @@ pub fn metadata(png: &[u8]) -> Metadata {
 /// # Errors
 /// If the file does not exist, or is not a complete PNG.
 pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
-    let bytes = std::fs::read(path).map_err(ArtError::io("read", path))?;
-    match image::load_from_memory_with_format(&bytes, ImageFormat::Png) {
+    decode(path, &std::fs::read(path).map_err(ArtError::io("read", path))?)
+}
+
+/// Decodes the pixels of a picture file.
+///
+/// # Errors
+/// If it is not a complete PNG.
+pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
+    match image::load_from_memory_with_format(bytes, ImageFormat::Png) {
         Ok(image) => Ok(image.into_rgba8()),
         Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),
     }
@@ -263,6 +280,7 @@ mod tests {
             recipe,
             model,
             program: "p 1".to_owned(),
+            number: 0,
             made: 1_800_000_000,
             took_ms: 7,
         };
@@ -271,7 +289,7 @@ mod tests {
     }
 
     fn read_bytes(bytes: &[u8]) -> Result<Provenance, PictureError> {
-        Ok(parse(&mut open(Cursor::new(bytes))?)?.try_into()?)
+        Ok(read(Cursor::new(bytes))?.try_into()?)
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Lists the takes in an art folder.
 
-use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufReader},
+    path::Path,
+    time::SystemTime,
+};
 
 use super::{
     ArtError, Blobs, InlineBlobs, Provenance, Take, TakeId,
     folder::Folder,
     picture_file::{self, PictureError},
+    store::{Entry, Kind},
     take,
 };
 use crate::{
@@ -19,21 +25,22 @@ use crate::{
 /// # Errors
 /// If a folder cannot be listed. A folder that does not exist is empty.
 pub(super) fn scan(
-    root: &Path,
+    folder: &Folder,
     kind: &str,
     inline: &mut InlineBlobs,
 ) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
-    let mut takes = BTreeMap::new();
-    for folder in entries(&root.join(kind))? {
-        let Some(shot) = name(&folder).and_then(|name| ShotId::new(name).ok()) else {
-            log::warn!("{} is skipped: its name is not a shot id", folder.path().display());
+    let (mut takes, all) = (BTreeMap::new(), folder.root().join(kind));
+    for entry in folder.list(&all)? {
+        let path = all.join(&entry.name);
+        let Some(shot) = name(&entry).and_then(|name| ShotId::new(name).ok()) else {
+            log::warn!("{} is skipped: its name is not a shot id", path.display());
             continue;
         };
-        if !folder.path().is_dir() {
-            log::warn!("{} is skipped: it is not a folder", folder.path().display());
+        if entry.kind != Kind::Folder {
+            log::warn!("{} is skipped: it is not a folder", path.display());
             continue;
         }
-        let found = takes_of(&shot, &folder.path(), inline)?;
+        let found = takes_of(folder, &shot, &path, inline)?;
         if !found.is_empty() {
             takes.insert(shot, found);
         }
@@ -41,28 +48,47 @@ pub(super) fn scan(
     Ok(takes)
 }
 
-/// Turns the pictures in `pictures/` whose shots have no takes into takes, as in a copy of that folder alone. A picture
-/// that cannot become a take is left in place and reported in the log.
+/// Turns pictures in `pictures/` into takes: those whose shots have no takes, as in a copy of that folder alone, and those
+/// whose take is damaged. `known` returns the takes of a shot, discarded ones included. A picture that cannot become a
+/// take is left in place and reported in the log.
 ///
 /// # Errors
 /// If the folder cannot be listed.
 pub(super) fn adopt(
     folder: &Folder,
-    is_known: impl Fn(&ShotId) -> bool,
+    known: impl Fn(&ShotId) -> Vec<TakeId>,
 ) -> Result<Vec<Take>, ArtError> {
-    let mut adopted = Vec::new();
-    for file in entries(&folder.root().join("pictures"))? {
-        let name = name(&file).unwrap_or_default();
+    let (mut adopted, pictures) = (Vec::new(), folder.root().join("pictures"));
+    for entry in folder.list(&pictures)? {
+        let name = name(&entry).unwrap_or_default();
         let shot = name.strip_suffix(".png").and_then(|stem| ShotId::new(stem).ok());
-        let Some(shot) = shot.filter(|shot| !is_known(shot)) else { continue };
-        let path = file.path();
-        let Ok(contents) = picture_file::provenance_with_blobs(&path) else { continue };
+        let Some(shot) = shot else { continue };
+        let ids = known(&shot);
+        if !ids.is_empty() && !has_unlisted(folder, &shot, &ids)? {
+            continue;
+        }
+        let path = pictures.join(&entry.name);
+        let file = folder.open_file(&path).map_err(PictureError::from);
+        let contents = file.and_then(|file| picture_file::read_with_blobs(BufReader::new(file)));
+        let Ok(contents) = contents else { continue };
+        let take = take::take_path(folder.root(), "takes", &shot, &contents.0.take_id());
+        if !ids.is_empty() && (ids.contains(&contents.0.take_id()) || !folder.has(&take)) {
+            continue;
+        }
         match adopt_picture(folder, &path, shot, contents) {
             Ok(take) => adopted.push(take),
             Err(error) => log::warn!("{} does not become a take: {error}", path.display()),
         }
     }
     Ok(adopted)
+}
+
+/// Whether the folder of a shot has files that are not listed as takes.
+fn has_unlisted(folder: &Folder, shot: &ShotId, ids: &[TakeId]) -> Result<bool, ArtError> {
+    let files = folder.list(&folder.root().join("takes").join(shot.as_str()))?;
+    let stem =
+        |entry: &Entry| name(entry).and_then(|name| name.strip_suffix(".png")).map(str::to_owned);
+    Ok(files.iter().filter_map(stem).any(|stem| ids.iter().all(|id| id.as_str() != stem)))
 }
 
 fn adopt_picture(
@@ -77,7 +103,8 @@ fn adopt_picture(
     }
     let id = provenance.take_id();
     let path = take::take_path(folder.root(), "takes", &shot, &id);
-    let bytes = fs::read(picture).map_err(ArtError::io("read", picture))?;
+    let missing = || ArtError::io("read", picture)(io::ErrorKind::NotFound.into());
+    let bytes = folder.read(picture)?.ok_or_else(missing)?;
     take::make_room(folder, &path)?;
     folder.write_bytes(&path, &bytes)?;
     Ok(Take { id, shot, path, provenance })
@@ -87,49 +114,62 @@ fn adopt_picture(
 ///
 /// # Errors
 /// If the folder cannot be listed. A folder that does not exist is empty.
-fn takes_of(shot: &ShotId, folder: &Path, inline: &mut InlineBlobs) -> Result<Vec<Take>, ArtError> {
+fn takes_of(
+    folder: &Folder,
+    shot: &ShotId,
+    path: &Path,
+    inline: &mut InlineBlobs,
+) -> Result<Vec<Take>, ArtError> {
     let mut found = Vec::new();
-    for file in entries(folder)? {
-        match read(shot, &file, inline) {
-            Ok(take) => found.push(take),
-            Err(why) => log::warn!("{} is skipped: {why}", file.path().display()),
+    for entry in folder.list(path)? {
+        let path = path.join(&entry.name);
+        match read(folder, shot, &path, name(&entry), inline) {
+            Ok(take) => {
+                folder.record_take_number(take.provenance.number);
+                found.push(take);
+            }
+            Err(why) => log::warn!("{} is skipped: {why}", path.display()),
         }
     }
-    sort(&mut found);
+    sort(folder, &mut found);
     Ok(found)
 }
 
 /// Sorts takes, oldest first.
-pub(super) fn sort(takes: &mut [Take]) {
+pub(super) fn sort(folder: &Folder, takes: &mut [Take]) {
     takes.sort_by_cached_key(|take| {
-        // `made` has a resolution of one second. The time of the file orders takes of the same second.
-        let written = fs::metadata(&take.path).and_then(|data| data.modified());
+        let Provenance { number, made, recipe, .. } = &take.provenance;
+        // Takes of older versions have the number 0. Their order is that of their times.
+        let written = folder.metadata(&take.path).and_then(|data| data.modified);
         let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
-        (take.provenance.made, written, take.provenance.recipe.take, take.id.clone())
+        let age = (*number == 0).then_some((*made, written, recipe.take));
+        (*number, age, take.id.clone())
     });
 }
 
-fn read(shot: &ShotId, file: &fs::DirEntry, inline: &mut InlineBlobs) -> Result<Take, String> {
-    let path = file.path();
-    let name = name(file).unwrap_or_default();
-    let stem = name.strip_suffix(".png").ok_or("it is not a .png file")?;
+fn read(
+    folder: &Folder,
+    shot: &ShotId,
+    path: &Path,
+    name: Option<&str>,
+    inline: &mut InlineBlobs,
+) -> Result<Take, String> {
+    let stem = name.and_then(|name| name.strip_suffix(".png")).ok_or("it is not a .png file")?;
     let id = TakeId::new(stem).map_err(|error| error.to_string())?;
-    let provenance = provenance(&path, inline).map_err(|error| error.to_string())?;
-    Ok(Take { id, shot: shot.clone(), path, provenance })
+    let provenance = provenance(folder, path, inline).map_err(|error| error.to_string())?;
+    Ok(Take { id, shot: shot.clone(), path: path.to_owned(), provenance })
 }
 
 /// Reads the provenance of a picture, and moves inline masks and scribbles to `blobs/`.
-fn provenance(path: &Path, inline: &mut InlineBlobs) -> Result<Provenance, PictureError> {
-    Ok(picture_file::read(path)?.provenance(|blob| inline.id(&blob))?)
+fn provenance(
+    folder: &Folder,
+    path: &Path,
+    inline: &mut InlineBlobs,
+) -> Result<Provenance, PictureError> {
+    let file = picture_file::read(BufReader::new(folder.open_file(path)?))?;
+    Ok(file.provenance(|blob| inline.id(&blob))?)
 }
 
-fn name(entry: &fs::DirEntry) -> Option<String> {
-    entry.file_name().into_string().ok()
-}
-
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, ArtError> {
-    match fs::read_dir(folder).and_then(Iterator::collect) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other.map_err(ArtError::io("read", folder)),
-    }
+fn name(entry: &Entry) -> Option<&str> {
+    entry.name.to_str()
 }

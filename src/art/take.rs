@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Read},
+    io::{self, BufReader, Cursor, Read},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ArtError,
-    folder::{Folder, read_if_there},
-    picture_file,
+    folder::Folder,
+    picture_file::{self, PictureError},
 };
 use crate::{
     generator::ModelCard,
@@ -48,6 +48,10 @@ pub struct Provenance {
     pub model: ModelCard,
     /// Name and version of this program.
     pub program: String,
+    /// The number of the take in its art folder: takes with larger numbers are newer. 0 for pictures outside of an art
+    /// folder, and for takes of older versions.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub number: u64,
     /// Time of completion, in seconds since 1970-01-01 UTC.
     pub made: u64,
     /// Duration of drawing, in milliseconds.
@@ -62,8 +66,15 @@ pub(super) struct ProvenanceFile {
     sampler: Option<ResolvedSampler>,
     model: ModelCard,
     program: String,
+    #[serde(default)]
+    number: u64,
     made: u64,
     took_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Writes takes into an art folder, from any thread. The folder stays locked until all of its writers are dropped.
@@ -131,6 +142,7 @@ impl Provenance {
                 ..model
             },
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            number: 0,
             made: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .map_or(0, |d| d.as_secs()),
@@ -155,11 +167,11 @@ impl ProvenanceFile {
         self,
         id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Provenance, E> {
-        let Self { recipe, sampler, model, program, made, took_ms } = self;
+        let Self { recipe, sampler, model, program, number, made, took_ms } = self;
         let recipe = recipe.recipe(id_of)?;
         // Values that are unset here are defaults of the built-in model.
         let sampler = sampler.unwrap_or_else(|| recipe.sampler.resolve(&ModelDefaults::built_in()));
-        Ok(Provenance { recipe, sampler, model, program, made, took_ms })
+        Ok(Provenance { recipe, sampler, model, program, number, made, took_ms })
     }
 }
 
@@ -186,6 +198,7 @@ impl TakeWriter {
         image: &RgbaImage,
         provenance: Provenance,
     ) -> Result<Take, ArtError> {
+        let provenance = Provenance { number: self.folder.next_take_number(), ..provenance };
         let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
@@ -201,10 +214,30 @@ impl TakeWriter {
     /// If there is no such take, or it cannot be read.
     pub fn image(&self, shot: &ShotId, take: &TakeId) -> Result<RgbaImage, ArtError> {
         let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, take));
-        match paths.iter().find(|path| path.exists()) {
-            Some(path) => picture_file::pixels(path),
+        match paths.iter().find(|path| self.folder.has(path)) {
+            Some(path) => picture_file::decode(path, &self.bytes(path)?),
             None => Err(ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() }),
         }
+    }
+
+    /// Reads the picture of a take. If its file is damaged and `pictures/<shot>.png` is a whole copy, that copy replaces
+    /// it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged and there is no whole copy.
+    pub(crate) fn repaired_image(&self, take: &Take) -> Result<RgbaImage, ArtError> {
+        let damaged = match picture_file::decode(&take.path, &self.bytes(&take.path)?) {
+            Err(damaged @ ArtError::Picture { .. }) => damaged,
+            result => return result,
+        };
+        let path = self.picture_path(&take.shot);
+        let Ok(Some(bytes)) = self.folder.read(&path) else { return Err(damaged) };
+        let is_copy = picture_file::read(Cursor::new(&bytes))
+            .is_ok_and(|file| Provenance::try_from(file).is_ok_and(|it| it == take.provenance));
+        let image = picture_file::decode(&path, &bytes).ok().filter(|_| is_copy).ok_or(damaged)?;
+        self.folder.write_bytes(&take.path, &bytes)?;
+        log::warn!("{} was damaged: it is copied from {}", take.path.display(), path.display());
+        Ok(image)
     }
 
     /// Returns whether `pictures/<shot>.png` has exactly the bytes of a take's file. The files are compared piece by
@@ -214,8 +247,8 @@ impl TakeWriter {
     /// If the take's file cannot be read.
     pub fn is_published(&self, take: &Take) -> Result<bool, ArtError> {
         let unreadable = |error| ArtError::io("read", &take.path)(error);
-        let mut file = fs::File::open(&take.path).map_err(unreadable)?;
-        let Ok(mut copy) = fs::File::open(self.picture_path(&take.shot)) else {
+        let mut file = self.folder.open_file(&take.path).map_err(unreadable)?;
+        let Ok(mut copy) = self.folder.open_file(&self.picture_path(&take.shot)) else {
             return Ok(false);
         };
         let (mut piece, mut copied) = (vec![0; PIECE], vec![0; PIECE]);
@@ -239,14 +272,16 @@ impl TakeWriter {
     /// If an operation on a file fails.
     pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
         let path = self.picture_path(&take.shot);
-        let bytes = fs::read(&take.path).map_err(ArtError::io("read", &take.path))?;
-        let old = read_if_there(&path)?;
-        if old.as_ref() != Some(&bytes) {
-            if old.is_some_and(|old| !self.is_copy(&take.shot, &old)) {
-                set_aside(&self.folder, &path)?;
-            }
-            self.folder.write_bytes(&path, &bytes)?;
+        let bytes = self.bytes(&take.path)?;
+        let old = self.folder.read(&path)?;
+        if old.as_ref() == Some(&bytes) {
+            self.folder.sync(&path)?;
+            return Ok(path);
         }
+        if old.is_some_and(|old| !self.is_copy(&take.shot, &old)) {
+            set_aside(&self.folder, &path)?;
+        }
+        self.folder.write_bytes(&path, &bytes)?;
         Ok(path)
     }
 
@@ -256,21 +291,41 @@ impl TakeWriter {
     /// If an operation on a file fails.
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
         let path = self.picture_path(shot);
-        match read_if_there(&path)? {
+        match self.folder.read(&path)? {
             Some(bytes) if !self.is_copy(shot, &bytes) => set_aside(&self.folder, &path),
             _ => self.folder.remove(&path),
         }
     }
 
-    /// Returns whether these bytes are the file of a take of the shot, discarded ones included. Names are not compared,
-    /// because older versions named takes differently.
+    /// Returns whether these bytes are a picture of the shot, discarded ones included: the bytes of a file, or the pixels
+    /// of the take that they name. That take may have been drawn again since.
     fn is_copy(&self, shot: &ShotId, bytes: &[u8]) -> bool {
         let folders = ["takes", "discarded"].map(|kind| self.root().join(kind).join(shot.as_str()));
-        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-        files.filter_map(Result::ok).map(|file| file.path()).any(|path| {
-            fs::metadata(&path).is_ok_and(|data| data.len() == bytes.len() as u64)
-                && fs::read(&path).is_ok_and(|take| take == bytes)
+        let files = |folder: &PathBuf| {
+            let entries = self.folder.list(folder).unwrap_or_default();
+            entries.into_iter().map(|entry| folder.join(entry.name)).collect::<Vec<_>>()
+        };
+        // Names are not compared, because older versions named takes differently.
+        let is_file = folders.iter().flat_map(files).any(|path| {
+            self.folder.metadata(&path).is_some_and(|data| data.length == bytes.len() as u64)
+                && self.folder.read(&path).is_ok_and(|take| take.as_deref() == Some(bytes))
+        });
+        is_file || self.has_pixels_of_its_take(shot, bytes)
+    }
+
+    fn has_pixels_of_its_take(&self, shot: &ShotId, bytes: &[u8]) -> bool {
+        let Ok(file) = picture_file::read(Cursor::new(bytes)) else { return false };
+        let Ok(provenance) = Provenance::try_from(file) else { return false };
+        let take = self.image(shot, &provenance.take_id());
+        take.is_ok_and(|take| {
+            picture_file::decode(Path::new(""), bytes).is_ok_and(|picture| picture == take)
         })
+    }
+
+    /// Reads a file that exists.
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, ArtError> {
+        let missing = || ArtError::io("read", path)(io::ErrorKind::NotFound.into());
+        self.folder.read(path)?.ok_or_else(missing)
     }
 
     /// The path to which [`Self::publish`] copies a take of a shot.
@@ -319,10 +374,16 @@ pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -
 /// # Errors
 /// If an operation on a file fails.
 pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
-    if path.exists() && picture_file::provenance(path).is_err() {
-        set_aside(folder, path)?;
+    if !folder.has(path) {
+        return Ok(());
     }
-    Ok(())
+    let file = folder.open_file(path).map_err(PictureError::from);
+    match file.and_then(|file| picture_file::read(BufReader::new(file))) {
+        Ok(_) => Ok(()),
+        // The file may be a take that cannot be read for now.
+        Err(PictureError::Io(error)) => Err(ArtError::io("read", path)(error)),
+        Err(_) => set_aside(folder, path),
+    }
 }
 
 fn set_aside(folder: &Folder, path: &Path) -> Result<(), ArtError> {

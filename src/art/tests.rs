@@ -397,3 +397,80 @@ fn the_state_of_a_shot_follows_its_takes() {
     art.accept(&shot_a.id, &new.id).unwrap();
     assert_eq!(art.state(&shot_a), ShotState::Accepted);
 }
+
+#[test]
+fn a_damaged_take_is_restored_from_its_published_copy_only() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let first = draw(&mut art, "a", &recipe("x"), 10);
+    let second = draw(&mut art, "a", &recipe("y"), 20);
+    let (writer, image) = (art.writer(), first.image().unwrap());
+    writer.publish(&first).unwrap();
+    let whole = fs::read(&first.path).unwrap();
+    // The provenance comes first: it is still readable.
+    let half = &whole[..whole.len() - 30];
+    for take in [&first, &second] {
+        fs::write(&take.path, half).unwrap();
+    }
+    assert_eq!(writer.repaired_image(&first).unwrap(), image);
+    assert_eq!(fs::read(&first.path).unwrap(), whole);
+    let error = writer.repaired_image(&second).unwrap_err();
+    assert!(matches!(error, ArtError::Picture { .. }), "{error}");
+    fs::remove_file(&second.path).unwrap();
+    let error = writer.repaired_image(&second).unwrap_err();
+    assert!(matches!(error, ArtError::Io { .. }), "{error}");
+}
+
+#[test]
+fn takes_are_ordered_by_their_numbers_and_not_by_the_clock() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    for (prompt, made) in [("x", 30), ("y", 10), ("z", 20)] {
+        draw(&mut art, "a", &recipe(prompt), made);
+    }
+    drop(art);
+    let mut art = Art::open(&root).unwrap();
+    draw(&mut art, "a", &recipe("w"), 5);
+    for art in [art, Art::read(&root).unwrap()] {
+        let takes = art.takes(&shot("a")).iter();
+        let order = takes.map(|take| (take.recipe().prompt.as_str(), take.provenance.number));
+        assert_eq!(order.collect::<Vec<_>>(), [("x", 1), ("y", 2), ("z", 3), ("w", 4)]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_for_now_is_not_replaced() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    // A folder cannot be read as a file, whoever tries.
+    fs::remove_file(&take.path).unwrap();
+    fs::create_dir(&take.path).unwrap();
+    let image = RgbaImage::new(8, 8);
+    let error = art.writer().write(&take.shot, &image, take.provenance.clone()).unwrap_err();
+    assert!(matches!(error, ArtError::Io { what: "read", .. }), "{error}");
+    assert!(take.path.is_dir());
+}
+
+#[test]
+fn a_truncated_take_is_replaced_by_its_published_copy_when_the_folder_is_opened() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    draw(&mut art, "a", &recipe("x"), 10);
+    let take = draw(&mut art, "a", &recipe("y"), 20);
+    art.writer().publish(&take).unwrap();
+    drop(art);
+    let whole = fs::read(&take.path).unwrap();
+    fs::write(&take.path, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(Art::read(&root).unwrap().takes(&shot("a")).len(), 1);
+    let art = Art::open(&root).unwrap();
+    assert_eq!(art.take(&shot("a"), &take.id).unwrap().provenance, take.provenance);
+    assert_eq!(fs::read(&take.path).unwrap(), whole);
+    let aside = take.path.with_file_name(format!("{}.broken-1.png", take.id));
+    assert_eq!(fs::read(aside).unwrap(), &whole[..whole.len() / 2]);
+    // A take that the author deleted stays deleted.
+    drop(art);
+    fs::remove_file(&take.path).unwrap();
+    assert_eq!(Art::open(&root).unwrap().takes(&shot("a")).len(), 1);
+}

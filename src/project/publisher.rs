@@ -192,7 +192,7 @@ impl Shared {
         while let Some((task, request)) = self.next_request() {
             let finished = match request {
                 Request::Publish(publication) => Some(publish(writer, *publication)),
-                Request::Read(take) => Some(read(*take)),
+                Request::Read(take) => Some(read(writer, *take)),
                 Request::Unpublish => {
                     let (Task::Publish(shot) | Task::Read(shot)) = task;
                     if let Err(error) = catch(|| Ok(writer.unpublish(&shot)?)) {
@@ -240,7 +240,7 @@ fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
     let path = writer.picture_path(&take.shot);
     let decode = |image: Option<RgbaImage>| match image {
         Some(image) => Ok(image),
-        None => catch(|| Ok(take.image()?)),
+        None => catch(|| Ok(writer.repaired_image(&take)?)),
     };
     let copy = |image: Option<RgbaImage>| {
         let damaged = |error| PictureError { error: Arc::new(error), is_damaged: true };
@@ -260,8 +260,8 @@ fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
     Finished { path, image, error, take, is_publication: true }
 }
 
-fn read(take: Take) -> Finished {
-    let (image, error) = match catch(|| Ok(take.image()?)) {
+fn read(writer: &TakeWriter, take: Take) -> Finished {
+    let (image, error) = match catch(|| Ok(writer.repaired_image(&take)?)) {
         Ok(image) => (Some(image), None),
         Err(error) => (None, Some(PictureError { error: Arc::new(error), is_damaged: true })),
     };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::JobId;
 use crate::{
-    art::{ArtError, InlineBlobs, TakeWriter, folder::read_if_there},
+    art::{ArtError, InlineBlobs, TakeWriter},
     recipe::{Recipe, RecipeFile},
     storyboard::ShotId,
 };
@@ -52,10 +52,11 @@ impl QueueFile {
     pub(super) fn open(writer: TakeWriter) -> (Self, Vec<Entry>) {
         let mut file = Self { writer, is_unreadable: false, encoded: HashMap::new() };
         let path = file.path();
-        let entries = read_if_there(&path).map_err(|error| error.to_string()).and_then(|bytes| {
-            let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
-            file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
-        });
+        let entries =
+            file.writer.folder().read(&path).map_err(|error| error.to_string()).and_then(|bytes| {
+                let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
+                file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+            });
         let entries = entries.unwrap_or_else(|error| {
             log::error!("cannot read the queue: {error}");
             file.is_unreadable = true;
@@ -106,7 +107,7 @@ impl QueueFile {
     fn set_aside(&mut self) -> Result<(), ArtError> {
         if self.is_unreadable {
             let path = self.path();
-            if path.exists() {
+            if self.writer.folder().has(&path) {
                 let aside = self.writer.folder().set_aside(&path)?;
                 log::warn!("the unreadable queue file was renamed to {}", aside.display());
             }

@@ -1,0 +1,163 @@
+//! Art folders on disk.
+
+use std::{
+    fs::{File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, FileType, OpenOptions},
+};
+
+use super::{
+    ArtError,
+    store::{Entry, Kind, Metadata, ReadSeek, Store},
+};
+
+const LOCK: &str = ".lock";
+
+/// An art folder on disk. It is accessed through a handle, so that no link inside the folder leads out of it.
+#[derive(Debug)]
+pub(super) struct DiskStore {
+    root: PathBuf,
+    /// `None` if the folder did not exist when it was opened read-only.
+    dir: Option<Dir>,
+    /// The locks of a folder that is open for writing.
+    _locks: Vec<File>,
+}
+
+impl DiskStore {
+    /// Opens a folder that exists, and locks it.
+    ///
+    /// The lock is on the folder itself where the system can lock folders, because the lock file can be removed, for
+    /// example by `git clean`. Programs of older versions only know the lock file.
+    ///
+    /// # Errors
+    /// [`ArtError::Locked`] if another process has it open; otherwise if an operation on a file fails.
+    pub(super) fn open(root: PathBuf) -> Result<Self, ArtError> {
+        let path = root.join(LOCK);
+        let dir = open_folder(&root).map_err(ArtError::io("open", &root))?;
+        let mut locks = Vec::new();
+        if cfg!(unix) {
+            let folder = File::open(&root).map_err(ArtError::io("open", &root))?;
+            match folder.try_lock() {
+                Ok(()) => locks.push(folder),
+                Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),
+                Err(TryLockError::Error(error)) => log::debug!("the folder has no lock: {error}"),
+            }
+        }
+        let file = dir.open_with(LOCK, OpenOptions::new().create(true).write(true));
+        let file = file.map_err(ArtError::io("create", &path))?.into_std();
+        match file.try_lock() {
+            Ok(()) => locks.push(file),
+            Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),
+            Err(TryLockError::Error(source)) => {
+                return Err(ArtError::Io { what: "lock", path, source });
+            }
+        }
+        Ok(Self { root, dir: Some(dir), _locks: locks })
+    }
+
+    /// Opens a folder without a lock. It need not exist.
+    pub(super) fn read(root: PathBuf) -> Self {
+        let dir = open_folder(&root).ok();
+        Self { root, dir, _locks: Vec::new() }
+    }
+
+    fn dir(&self) -> io::Result<&Dir> {
+        self.dir.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Store for DiskStore {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
+        Ok(Box::new(self.dir()?.open(path)?.into_std()))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let entries = self.dir()?.read_dir(folder)?;
+        entries
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Entry { name: entry.file_name(), kind: kind(entry.file_type()?) })
+            })
+            .collect()
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let data = self.dir()?.symlink_metadata(path)?;
+        Ok(Metadata {
+            kind: kind(data.file_type()),
+            length: data.len(),
+            modified: data.modified().ok().map(|time| time.into_std()),
+        })
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.dir()?.create_dir(path)
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let options = OpenOptions::new().create_new(true).write(true).clone();
+        let mut file = self.dir()?.open_with(path, &options)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let dir = self.dir()?;
+        dir.rename(from, dir, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let dir = self.dir()?;
+        match dir.remove_file(path) {
+            // Windows removes a link to a folder as a folder.
+            Err(_) if self.metadata(path)?.kind == Kind::Link => dir.remove_dir(path),
+            result => result,
+        }
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        // Windows syncs names by itself.
+        if cfg!(unix) {
+            // A handle of `Dir` cannot be synced.
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            self.dir()?.open(path)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn is_in_place(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+
+            use cap_std::fs::MetadataExt as CapMetadataExt;
+
+            let opened = self.dir.as_ref().and_then(|dir| dir.dir_metadata().ok());
+            let opened =
+                opened.map(|data| (CapMetadataExt::dev(&data), CapMetadataExt::ino(&data)));
+            let now = std::fs::metadata(&self.root).ok();
+            opened == now.map(|data| (data.dev(), data.ino()))
+        }
+        // Windows does not move or remove a folder that is open.
+        #[cfg(not(unix))]
+        true
+    }
+}
+
+/// Opens a folder that is outside of any other one.
+fn open_folder(path: &Path) -> io::Result<Dir> {
+    Dir::open_ambient_dir(path, ambient_authority())
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match (file_type.is_dir(), file_type.is_symlink()) {
+        (true, _) => Kind::Folder,
+        (_, true) => Kind::Link,
+        _ => Kind::File,
+    }
+}
