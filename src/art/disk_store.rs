@@ -9,6 +9,7 @@ use std::{
 use cap_std::{
     ambient_authority,
     fs::{Dir, FileType, OpenOptions},
+    time::SystemTime,
 };
 
 use super::{
@@ -91,7 +92,7 @@ impl Store for DiskStore {
         Ok(Metadata {
             kind: kind(data.file_type()),
             length: data.len(),
-            modified: data.modified().ok().map(|time| time.into_std()),
+            modified: data.modified().ok().map(SystemTime::into_std),
         })
     }
 

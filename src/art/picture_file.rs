@@ -164,7 +164,7 @@ fn text<R: BufRead + Seek>(
     keyword: &str,
 ) -> Result<Option<String>, PictureError> {
     let text = file.info().utf8_text.iter().find(|text| text.keyword == keyword);
-    Ok(text.map(|text| text.get_text()).transpose()?)
+    Ok(text.map(png::text_metadata::ITXtChunk::get_text).transpose()?)
 }
 
 /// Reads everything before the pixels, and checks the end of the file.

@@ -1,6 +1,6 @@
 //! Reopening a project after it was closed or killed.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use bevy_illustrator::{
     art::ArtError,
@@ -114,16 +114,36 @@ fn a_saved_take_is_not_drawn_again_if_a_kill_left_its_job_in_the_queue() {
     assert_eq!(fixture.project.state(&shot.id), ShotState::Drafted);
 }
 
+/// Damages the pixel data of a picture file, which is found only by decoding it. Returns the damaged bytes.
+fn damage(path: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"IDAT").unwrap() + 8;
+    bytes[at] ^= 0xff;
+    fs::write(path, &bytes).unwrap();
+    bytes
+}
+
 #[test]
-fn a_damaged_take_fails_its_shot_and_is_redrawn_on_request() {
+fn a_damaged_take_is_restored_from_its_published_copy() {
+    let fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = fixture.project.art().takes(&item)[0].clone();
+    let whole = fs::read(&take.path).unwrap();
+    damage(&take.path);
+    let mut fixture = fixture.reopened();
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.state(&item), ShotState::Drafted);
+    assert_eq!(*fixture.pictures()[&item], gradient(take.recipe()));
+    assert_eq!(fs::read(&take.path).unwrap(), whole);
+}
+
+#[test]
+fn a_damaged_take_without_a_copy_fails_its_shot_and_is_redrawn_on_request() {
     let fixture = ProjectFixture::drawn();
     let item = fixture.item();
     let path = fixture.project.art().takes(&item)[0].path.clone();
-    let mut bytes = fs::read(&path).unwrap();
-    // Damage the pixel data, which is found only by decoding it.
-    let at = bytes.windows(4).position(|window| window == b"IDAT").unwrap() + 8;
-    bytes[at] ^= 0xff;
-    fs::write(&path, &bytes).unwrap();
+    let bytes = damage(&path);
+    fs::remove_file(fixture.project.art().picture_path(&item)).unwrap();
     let mut fixture = fixture.reopened();
     fixture.wait_until_idle();
     assert_eq!(fixture.project.state(&item), ShotState::Failed);
@@ -144,10 +164,8 @@ fn a_damaged_accepted_take_is_replaced_by_a_new_take() {
     let take = fixture.project.art().takes(&item)[0].clone();
     fixture.apply(Action::Accept { shot: item.clone(), take: take.id.clone() });
     fixture.wait_until_idle();
-    let mut bytes = fs::read(&take.path).unwrap();
-    let at = bytes.windows(4).position(|window| window == b"IDAT").unwrap() + 8;
-    bytes[at] ^= 0xff;
-    fs::write(&take.path, &bytes).unwrap();
+    damage(&take.path);
+    fs::remove_file(fixture.project.art().picture_path(&item)).unwrap();
     let mut fixture = fixture.reopened();
     fixture.wait_until_idle();
     assert_eq!(fixture.project.state(&item), ShotState::Failed);
