@@ -5,7 +5,7 @@
 //! pictures can be listed without decoding them.
 //!
 //! The masks and scribbles of an edit are in the art folder. A file outside of an art folder has them in an iTXt chunk
-//! under [`BLOBS`], as JSON: base64 PNGs by their ids.
+//! under [`BLOBS`], as JSON: PNG images in base64, by their ids.
 
 use std::{
     borrow::Cow,

@@ -1,6 +1,6 @@
 //! Recipes in files of this and older versions.
 //!
-//! Older versions wrote masks and scribbles into the recipe, as base64 PNGs. [`RecipeFile::recipe`] replaces them with
+//! Older versions wrote masks and scribbles into the recipe, as PNG images in base64. [`RecipeFile::recipe`] replaces them with
 //! their ids.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
