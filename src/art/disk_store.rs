@@ -23,8 +23,8 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub(super) struct DiskStore {
     root: PathBuf,
-    /// `None` if the folder did not exist when it was opened read-only.
-    dir: Option<Dir>,
+    /// The error if the folder could not be opened read-only, for example because it does not exist.
+    dir: Result<Dir, io::ErrorKind>,
     /// The locks of a folder that is open for writing.
     _locks: Vec<File>,
 }
@@ -39,7 +39,8 @@ impl DiskStore {
     /// [`ArtError::Locked`] if another process has it open; otherwise if an operation on a file fails.
     pub(super) fn open(root: PathBuf) -> Result<Self, ArtError> {
         let path = root.join(LOCK);
-        let dir = open_folder(&root).map_err(ArtError::io("open", &root))?;
+        let dir = Dir::open_ambient_dir(&root, ambient_authority());
+        let dir = dir.map_err(ArtError::io("open", &root))?;
         let mut locks = Vec::new();
         if cfg!(unix) {
             let folder = File::open(&root).map_err(ArtError::io("open", &root))?;
@@ -58,17 +59,18 @@ impl DiskStore {
                 return Err(ArtError::Io { what: "lock", path, source });
             }
         }
-        Ok(Self { root, dir: Some(dir), _locks: locks })
+        Ok(Self { root, dir: Ok(dir), _locks: locks })
     }
 
     /// Opens a folder without a lock. It need not exist.
     pub(super) fn read(root: PathBuf) -> Self {
-        let dir = open_folder(&root).ok();
+        let dir = Dir::open_ambient_dir(&root, ambient_authority());
+        let dir = dir.map_err(|error| error.kind());
         Self { root, dir, _locks: Vec::new() }
     }
 
     fn dir(&self) -> io::Result<&Dir> {
-        self.dir.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.dir.as_ref().map_err(|kind| (*kind).into())
     }
 }
 
@@ -138,7 +140,7 @@ impl Store for DiskStore {
 
             use cap_std::fs::MetadataExt as CapMetadataExt;
 
-            let opened = self.dir.as_ref().and_then(|dir| dir.dir_metadata().ok());
+            let opened = self.dir().and_then(Dir::dir_metadata).ok();
             let opened =
                 opened.map(|data| (CapMetadataExt::dev(&data), CapMetadataExt::ino(&data)));
             let now = std::fs::metadata(&self.root).ok();
@@ -148,11 +150,6 @@ impl Store for DiskStore {
         #[cfg(not(unix))]
         true
     }
-}
-
-/// Opens a folder that is outside of any other one.
-fn open_folder(path: &Path) -> io::Result<Dir> {
-    Dir::open_ambient_dir(path, ambient_authority())
 }
 
 fn kind(file_type: FileType) -> Kind {

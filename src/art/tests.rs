@@ -474,3 +474,13 @@ fn a_truncated_take_is_replaced_by_its_published_copy_when_the_folder_is_opened(
     fs::remove_file(&take.path).unwrap();
     assert_eq!(Art::open(&root).unwrap().takes(&shot("a")).len(), 1);
 }
+
+#[test]
+fn a_folder_that_cannot_be_opened_is_an_error_and_a_missing_one_is_empty() {
+    let (dir, root) = folder();
+    assert_eq!(Art::read(&root).unwrap().shots().count(), 0);
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Art::read(&file).unwrap_err();
+    assert!(matches!(error, ArtError::Io { .. }), "{error}");
+}
