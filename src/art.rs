@@ -36,6 +36,7 @@ pub use blobs::Blobs;
 pub use error::ArtError;
 pub(crate) use inline_blobs::InlineBlobs;
 pub use ledger::Ledger;
+pub(crate) use marks::MarksSource;
 pub use take::{Provenance, Take, TakeWriter};
 
 use std::{

@@ -3,7 +3,49 @@
 use std::path::{Path, PathBuf};
 
 use super::{Art, ArtError, TakeId, TakeWriter, folder::Folder};
-use crate::{recipe::Marks, storyboard::ShotId};
+use crate::{
+    recipe::{Marks, PictureEdit},
+    storyboard::ShotId,
+};
+
+/// Where the marks of a take come from. Reading them decodes masks, which is too slow for a frame.
+#[derive(Debug)]
+pub(crate) struct MarksSource {
+    folder: Folder,
+    first: First,
+    /// The edits between the take that was marked and this one, the last first.
+    edits: Vec<PictureEdit>,
+}
+
+/// The marks of the take that was marked.
+#[derive(Debug)]
+enum First {
+    Marks(Marks),
+    File(PathBuf),
+}
+
+impl MarksSource {
+    /// The marks, if they need not be read.
+    #[cfg(feature = "panel")]
+    pub(crate) fn known(&self) -> Option<&Marks> {
+        match &self.first {
+            First::Marks(marks) if self.edits.is_empty() => Some(marks),
+            _ => None,
+        }
+    }
+
+    /// Reads the marks. Can be called on any thread.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn read(self) -> Result<Marks, ArtError> {
+        let marks = match self.first {
+            First::Marks(marks) => marks,
+            First::File(path) => read(&self.folder, &path)?.unwrap_or_default(),
+        };
+        Ok(self.edits.iter().rfold(marks, |marks, edit| marks.after(edit)))
+    }
+}
 
 impl Art {
     /// The marks of a take. A take without saved marks inherits the marks of its parent, discarded or not, as
@@ -12,35 +54,36 @@ impl Art {
     /// # Errors
     /// If there is no such take, or the saved marks cannot be read.
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
-        self.marks_with(shot, take, |_| None)
+        self.marks_source(shot, take, |_| None)?.read()
     }
 
-    /// As [`Self::marks`], but marks that `unwritten` returns for a take replace the marks in its file.
-    pub(crate) fn marks_with(
+    /// Where [`Self::marks`] come from. Marks that `unwritten` returns for a take replace the marks in its file. Nothing
+    /// is read.
+    pub(crate) fn marks_source(
         &self,
         shot: &ShotId,
         take: &TakeId,
         unwritten: impl Fn(&TakeId) -> Option<Marks>,
-    ) -> Result<Marks, ArtError> {
+    ) -> Result<MarksSource, ArtError> {
         let mut at = self.take(shot, take)?;
-        let mut edits = Vec::new();
+        let (mut edits, folder) = (Vec::new(), self.folder.clone());
         // A chain that is longer than the number of takes would be a cycle.
         for _ in 0..=self.with_discarded(shot).count() {
-            let kept = match unwritten(&at.id) {
-                Some(marks) => Some(marks),
-                None => read(&self.folder, &path(&self.folder, shot, &at.id))?,
-            };
-            if let Some(marks) = kept {
-                return Ok(edits.into_iter().rfold(marks, |marks, edit| marks.after(edit)));
+            if let Some(marks) = unwritten(&at.id) {
+                return Ok(MarksSource { folder, first: First::Marks(marks), edits });
+            }
+            let path = path(&self.folder, shot, &at.id);
+            if self.folder.has(&path) {
+                return Ok(MarksSource { folder, first: First::File(path), edits });
             }
             let Some(edit) = &at.recipe().edit else { break };
-            edits.push(edit);
+            edits.push(edit.clone());
             match self.with_discarded(shot).find(|other| Some(&other.id) == edit.parent.as_ref()) {
                 Some(parent) => at = parent,
                 None => break,
             }
         }
-        Ok(Marks::default())
+        Ok(MarksSource { folder, first: First::Marks(Marks::default()), edits: Vec::new() })
     }
 
     /// Returns whether a take has saved marks of its own, not only inherited ones.

@@ -177,7 +177,12 @@ pub(super) fn canvas_tab(
     if !canvas.interaction.is_busy() {
         canvas.candidates.select_new_candidate();
     }
-    canvas.handle_keys(ui, &mut session, cx, take);
+    if session.is_loading() {
+        // What the author did to parts that are not there yet would be lost.
+        ui.disable();
+    } else {
+        canvas.handle_keys(ui, &mut session, cx, take);
+    }
 
     layout::top_bar(ui, canvas, &mut session, cx, take, shot);
     if let Some(error) = &session.error {
@@ -337,7 +342,8 @@ impl Canvas {
         let child = art.take(&session.shot, next).ok();
         let child = child.filter(|take| take.parent() == Some(&session.take));
         let edit = child.and_then(|take| take.recipe().edit.as_ref());
-        if let Some(edit) = edit.filter(|_| !art.has_marks(&session.shot, next)) {
+        let has_marks = session.is_loading() || art.has_marks(&session.shot, next);
+        if let Some(edit) = edit.filter(|_| !has_marks) {
             let (shot, take) = (session.shot.clone(), next.clone());
             let marks = session.marks().after(edit);
             let action =

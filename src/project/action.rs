@@ -12,7 +12,7 @@ use super::{
     refuse_faults,
 };
 use crate::{
-    art::{ArtError, Take, TakeId},
+    art::{ArtError, MarksSource, Take, TakeId},
     mask::Area,
     recipe::{Marks, Part, Recipe, Style},
     story::check::check_style,
@@ -329,7 +329,16 @@ impl Project {
     /// # Errors
     /// See [`Art::marks`](crate::art::Art::marks).
     pub fn marks(&self, shot: &ShotId, take: &TakeId) -> Result<Marks, ArtError> {
-        self.art.marks_with(shot, take, |take| {
+        self.marks_source(shot, take)?.read()
+    }
+
+    /// Where [`Self::marks`] come from. Nothing is read.
+    pub(crate) fn marks_source(
+        &self,
+        shot: &ShotId,
+        take: &TakeId,
+    ) -> Result<MarksSource, ArtError> {
+        self.art.marks_source(shot, take, |take| {
             let key = (shot.clone(), take.clone());
             self.unwritten_marks.get(&key).map(|(_, marks)| marks.clone())
         })

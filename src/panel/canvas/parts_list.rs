@@ -48,7 +48,9 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
             }
         }
     });
-    if session.layers.is_empty() {
+    if session.is_loading() {
+        ui.add(Label::new(theme::weak("Loading the parts...")));
+    } else if session.layers.is_empty() {
         let advice = "Mark what you like or dislike: paint with the brush, click with the object tool, or split the picture into parts.";
         ui.add(Label::new(theme::weak(advice)).wrap());
     }

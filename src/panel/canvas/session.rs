@@ -55,6 +55,8 @@ pub(super) struct Session {
     selected_previously: Option<usize>,
     history: History<Snapshot>,
     save: SaveState,
+    /// Whether the parts are still being read. Until then the take cannot be edited.
+    is_loading: bool,
     analysis: Option<TakeAnalysis>,
     /// Whether MobileSAM can select objects.
     pub segmenter: SegmenterState,
@@ -91,17 +93,24 @@ impl Session {
         segmenter_model: &SegmenterModel,
         carried_marks: Option<SaveState>,
     ) -> Self {
-        let (save, unread) = match carried_marks
-            .map(Ok)
-            .unwrap_or_else(|| project.marks(&take.shot, &take.id).map(SaveState::new))
-        {
-            Ok(save) => (save, None),
-            Err(error) => (SaveState::new(Marks::default()), Some(error.to_string())),
+        let nothing = || SaveState::new(Marks::default());
+        let mut source = None;
+        let (save, unread) = match carried_marks {
+            Some(save) => (save, None),
+            None => match project.marks_source(&take.shot, &take.id) {
+                Ok(marks) => {
+                    let save = marks.known().cloned().map(SaveState::new);
+                    source = save.is_none().then_some(marks);
+                    (save.unwrap_or_else(nothing), None)
+                }
+                Err(error) => (nothing(), Some(error.to_string())),
+            },
         };
+        let is_loading = source.is_some();
         let marks = save.latest().clone();
         let modified = take.modified();
         let (analysis, unstarted) =
-            match TakeAnalysis::start(context, take, segmenter_model.clone()) {
+            match TakeAnalysis::start(context, take, source, segmenter_model.clone()) {
                 Ok(analysis) => (Some(analysis), None),
                 Err(error) => (
                     None,
@@ -130,6 +139,7 @@ impl Session {
             save,
             layers: marks.layers,
             context: marks.context,
+            is_loading: is_loading && analysis.is_some(),
             analysis,
             segmenter: SegmenterState::Unavailable,
         }
@@ -149,6 +159,7 @@ impl Session {
         let mut answers = Vec::new();
         for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
             match update {
+                AnalysisUpdate::Marks(marks) => self.receive_marks(marks),
                 AnalysisUpdate::Picture(Ok((picture, hash))) => {
                     self.size = picture.dimensions();
                     self.hash = Some(hash);
@@ -161,6 +172,27 @@ impl Session {
             }
         }
         answers
+    }
+
+    /// Whether the parts are still being read.
+    pub fn is_loading(&self) -> bool {
+        self.is_loading
+    }
+
+    fn receive_marks(&mut self, marks: Result<Marks, String>) {
+        // The undo history of the take may have been restored meanwhile.
+        if !std::mem::take(&mut self.is_loading) {
+            return;
+        }
+        match marks {
+            Ok(marks) => {
+                self.selected = (!marks.layers.is_empty()).then_some(0);
+                (self.layers, self.context) = (marks.layers.clone(), marks.context);
+                self.save = SaveState::new(marks);
+                self.history = History::new(self.snapshot());
+            }
+            Err(error) => self.error = Some(error),
+        }
     }
 
     /// Requests the mask of an object from MobileSAM. Returns whether MobileSAM can answer.
@@ -279,6 +311,9 @@ impl Session {
 
     /// Records a step of the undo history if the marks changed. Returns the request to save them, if necessary.
     pub fn commit(&mut self) -> Option<Request> {
+        if self.is_loading {
+            return None;
+        }
         self.history.record(self.snapshot());
         self.save()
     }
@@ -286,7 +321,7 @@ impl Session {
     /// The request to save the marks. `None` if the last request saves the same marks.
     pub fn save(&mut self) -> Option<Request> {
         let marks = self.marks();
-        if *self.save.latest() == marks {
+        if self.is_loading || *self.save.latest() == marks {
             return None;
         }
         let (shot, take) = (self.shot.clone(), self.take.clone());

@@ -7,6 +7,7 @@ mod segmenter_thread;
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -19,13 +20,13 @@ use egui::Context;
 use image::RgbaImage;
 
 use crate::{
-    art::Take,
+    art::{MarksSource, Take},
     mask::{
         Mask,
         objects::{Objects, SelectionPrompt},
     },
-    recipe::picture_hash,
-    studio::lower_priority,
+    recipe::{Marks, picture_hash},
+    studio::{lower_priority, panic_message},
 };
 use segmenter_thread::{EmbedRequest, Message, SegmenterThread};
 
@@ -81,6 +82,8 @@ pub(super) enum SegmenterState {
 /// A result of the threads.
 #[derive(Debug)]
 pub(super) enum AnalysisUpdate {
+    /// The author's marks.
+    Marks(Result<Marks, String>),
     /// The pixels and their [`picture_hash`].
     Picture(Result<(Arc<RgbaImage>, String), String>),
     Objects(Objects),
@@ -103,13 +106,26 @@ impl TakeAnalysis {
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub fn start(context: &Context, take: &Take, model: SegmenterModel) -> io::Result<Self> {
+    pub fn start(
+        context: &Context,
+        take: &Take,
+        marks: Option<MarksSource>,
+        model: SegmenterModel,
+    ) -> io::Result<Self> {
         let segmenter = model.inbox()?;
         let (analysis, sender) = Self::new(context, segmenter.clone());
         let take = take.clone();
         // The segmenter's thread may be busy with another take, and the picture must not wait for it.
         Builder::new().name("illustrator-canvas".to_owned()).spawn(move || {
             lower_priority();
+            if let Some(marks) = marks {
+                let marks = match catch_unwind(AssertUnwindSafe(|| marks.read())) {
+                    Ok(marks) => marks.map_err(|error| error.to_string()),
+                    // Without an answer, the take could never be edited.
+                    Err(panic) => Err(panic_message(panic.as_ref())),
+                };
+                sender.send(AnalysisUpdate::Marks(marks));
+            }
             analyse(&take, segmenter.as_ref(), sender);
         })?;
         Ok(analysis)

@@ -59,6 +59,7 @@ impl RecentSessions {
             session.restore(Some(history.now().clone()));
             session.history = history;
             session.save = save;
+            session.is_loading = false;
             session.save.retry();
         }
     }
