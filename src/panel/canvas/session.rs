@@ -157,7 +157,8 @@ impl Session {
     /// Processes the results of the analysis. Returns the masks that MobileSAM selected.
     pub fn poll(&mut self) -> Vec<(SelectionPrompt, Result<Mask, String>)> {
         let mut answers = Vec::new();
-        for update in self.analysis.iter_mut().flat_map(TakeAnalysis::updates) {
+        let updates = self.analysis.as_mut().map(TakeAnalysis::updates).unwrap_or_default();
+        for update in updates {
             match update {
                 AnalysisUpdate::Marks(marks) => self.receive_marks(marks),
                 AnalysisUpdate::Picture(Ok((picture, hash))) => {
