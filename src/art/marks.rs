@@ -8,7 +8,7 @@ use crate::{
     storyboard::ShotId,
 };
 
-/// Where the marks of a take come from. Reading them decodes masks, which is too slow for a frame.
+/// The source of the marks of a take. Reading them decodes masks, which is too slow for a frame.
 #[derive(Debug)]
 pub(crate) struct MarksSource {
     folder: Folder,
@@ -57,7 +57,7 @@ impl Art {
         self.marks_source(shot, take, |_| None)?.read()
     }
 
-    /// Where [`Self::marks`] come from. Marks that `unwritten` returns for a take replace the marks in its file. Nothing
+    /// The source of [`Self::marks`]. Marks that `unwritten` returns for a take replace the marks in its file. Nothing
     /// is read.
     pub(crate) fn marks_source(
         &self,

@@ -53,7 +53,7 @@ struct NameChange {
     added: Option<(PathBuf, Node)>,
 }
 
-/// What happens to a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The disk is full. A file that is written stays incomplete.

@@ -332,7 +332,7 @@ impl Project {
         self.marks_source(shot, take)?.read()
     }
 
-    /// Where [`Self::marks`] come from. Nothing is read.
+    /// The source of [`Self::marks`]. Nothing is read.
     pub(crate) fn marks_source(
         &self,
         shot: &ShotId,

@@ -1,7 +1,7 @@
 //! The thread that copies pictures to `pictures/`, and reads the pictures of watched shots.
 //!
 //! It compares bytes to check whether `pictures/<shot>.png` is up to date. It decodes a picture only if its shot is
-//! watched, or before the picture replaces another copy.
+//! watched, or before the picture replaces another copy. A damaged take is restored from its copy in `pictures/`.
 
 use std::{
     collections::{HashMap, VecDeque},

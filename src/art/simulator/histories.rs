@@ -52,7 +52,7 @@ struct History {
     store: Arc<SimulatedStore>,
     art: Art,
     expected: Expected,
-    /// What happened, for the message of a failure.
+    /// The actions, faults and openings so far, for the message of a failure.
     events: Vec<String>,
 }
 

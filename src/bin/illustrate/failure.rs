@@ -69,7 +69,7 @@ pub(crate) enum Failure {
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What it is, such as `folder`.
+        /// The kind of the file, such as `folder`.
         kind: &'static str,
     },
     /// The file at an output path is read-only.
@@ -99,7 +99,7 @@ pub(crate) enum Failure {
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// How large it is.
+        /// The cause.
         source: DecodeError,
     },
     /// The picture has more bits per channel than an edit preserves.

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// A picture of another program, or of this one.
 pub(crate) struct Picture {
     pub(crate) image: RgbaImage,
-    /// What an edited copy keeps.
+    /// The metadata that an edited copy keeps.
     pub(crate) metadata: Metadata,
 }
 

@@ -191,7 +191,7 @@ impl HubError {
     }
 }
 
-/// What to do about a status of the hub.
+/// The remedy for a status of the hub.
 fn remedy(status: u16) -> &'static str {
     match status {
         401 | 403 => {

@@ -159,7 +159,7 @@ pub enum StoryFault {
     /// Warning: a prompt has a notation of another program.
     #[error("{of}: {syntax}")]
     Syntax {
-        /// What the words belong to, such as ``character `mira` ``.
+        /// The owner of the words, such as ``character `mira` ``.
         of: String,
         /// The notation.
         syntax: PromptSyntax,
