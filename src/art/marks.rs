@@ -25,13 +25,10 @@ enum First {
 }
 
 impl MarksSource {
-    /// The marks, if they need not be read.
+    /// Whether nothing must be decoded or hashed.
     #[cfg(feature = "panel")]
-    pub(crate) fn known(&self) -> Option<&Marks> {
-        match &self.first {
-            First::Marks(marks) if self.edits.is_empty() => Some(marks),
-            _ => None,
-        }
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self.first, First::Marks(_)) && self.edits.is_empty()
     }
 
     /// Reads the marks. Can be called on any thread.

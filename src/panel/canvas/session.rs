@@ -13,18 +13,22 @@ use super::{
     take_analysis::{AnalysisUpdate, SegmenterModel, SegmenterState, TakeAnalysis},
 };
 use crate::{
-    art::{Take, TakeId},
+    art::{ArtError, MarksSource, Take, TakeId},
     edit::Grid,
     mask::{
         Area, Mask,
         objects::{Objects, SelectionPrompt},
     },
     project::{Action, Project, Request, Update},
-    recipe::{Layer, Marks, Scribble},
+    recipe::{Layer, Marks, Scribble, Size},
     storyboard::ShotId,
 };
 pub(super) use recent::RecentSessions;
 pub(super) use save::SaveState;
+
+/// The marks of pictures with at most this many pixels are read at once: decoding one of their masks takes about a
+/// millisecond.
+const MAX_PIXELS_AT_ONCE: usize = 1 << 19;
 
 /// An open take.
 #[derive(Debug)]
@@ -93,17 +97,11 @@ impl Session {
         segmenter_model: &SegmenterModel,
         carried_marks: Option<SaveState>,
     ) -> Self {
-        let nothing = || SaveState::new(Marks::default());
-        let mut source = None;
-        let (save, unread) = match carried_marks {
-            Some(save) => (save, None),
-            None => match project.marks_source(&take.shot, &take.id) {
-                Ok(marks) => {
-                    let save = marks.known().cloned().map(SaveState::new);
-                    source = save.is_none().then_some(marks);
-                    (save.unwrap_or_else(nothing), None)
-                }
-                Err(error) => (nothing(), Some(error.to_string())),
+        let (save, source, unread) = match carried_marks {
+            Some(save) => (save, None, None),
+            None => match saved_marks(project, take) {
+                Ok((marks, source)) => (SaveState::new(marks), source, None),
+                Err(error) => (SaveState::new(Marks::default()), None, Some(error.to_string())),
             },
         };
         let is_loading = source.is_some();
@@ -345,4 +343,15 @@ impl Session {
     pub fn is_overwritten(&self) -> bool {
         self.save.is_overwritten()
     }
+}
+
+/// The saved marks of a take, or their source if reading them is too slow for a frame.
+fn saved_marks(project: &Project, take: &Take) -> Result<(Marks, Option<MarksSource>), ArtError> {
+    let source = project.marks_source(&take.shot, &take.id)?;
+    let Size { width, height } = take.recipe().size;
+    let is_small = width as usize * height as usize <= MAX_PIXELS_AT_ONCE;
+    if is_small || source.is_known() {
+        return Ok((source.read()?, None));
+    }
+    Ok((Marks::default(), Some(source)))
 }
