@@ -380,7 +380,7 @@ pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
     let file = folder.open_file(path).map_err(PictureError::from);
     match file.and_then(|file| picture_file::read(BufReader::new(file))) {
         Ok(_) => Ok(()),
-        // The file may be a take that cannot be read for now.
+        // The file may be a take: permissions or a share may make it unreadable at the moment.
         Err(PictureError::Io(error)) => Err(ArtError::io("read", path)(error)),
         Err(_) => set_aside(folder, path),
     }

@@ -1,4 +1,4 @@
-//! What is visible of a picture with an alpha channel.
+//! The visible part of a picture with an alpha channel.
 //!
 //! The colours of fully transparent pixels are arbitrary: two sprites that look the same may store different ones.
 

@@ -17,8 +17,7 @@ use crate::failure::Failure;
 pub(crate) use escape::escaped;
 pub(crate) use file::{OutputFile, remove_unfinished};
 
-/// Prints a line on stdout. A reader that closed the pipe, as in `illustrate plan | head`, is no error: the work itself
-/// continues.
+/// Prints a line on stdout. The work continues if the reader closed the pipe, as in `illustrate plan | head`.
 ///
 /// # Errors
 /// If stdout cannot be written, as on a full disk.

@@ -1,0 +1,173 @@
+use super::*;
+use crate::art::simulator::{Fault, SimulatedStore};
+
+fn open() -> (tempfile::TempDir, Folder) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path().join("art")).unwrap();
+    (dir, folder)
+}
+
+#[test]
+fn a_write_that_fails_anywhere_leaves_the_old_file_unchanged() {
+    // Creating the unfinished file, and renaming it.
+    for calls in 0..2 {
+        let store = Arc::new(SimulatedStore::new());
+        let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
+        let path = folder.root().join("pictures/a.png");
+        folder.write_bytes(&path, b"the old one").unwrap();
+        store.fail_after(calls, Fault::Full);
+        let error = folder.write_bytes(&path, b"the new one").unwrap_err().to_string();
+        assert!(error.contains("a.png") && error.contains("free some space"), "{error}");
+        assert_eq!(folder.read(&path).unwrap().unwrap(), b"the old one");
+        assert_eq!(folder.list(Path::new(".tmp")).unwrap(), []);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_replaced_is_not_written_to() {
+    let (dir, folder) = open();
+    let root = folder.root().to_owned();
+    fs::rename(&root, dir.path().join("old")).unwrap();
+    for is_new in [false, true] {
+        if is_new {
+            fs::create_dir(&root).unwrap();
+        }
+        let error = folder.write_bytes(&root.join("ledger.ron"), b"new").unwrap_err();
+        assert!(matches!(error, ArtError::Moved { .. }), "{error}");
+    }
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_stays_locked_when_its_lock_file_is_removed() {
+    let (_dir, folder) = open();
+    fs::remove_file(folder.root().join(".lock")).unwrap();
+    assert!(matches!(Folder::open(folder.root().into()), Err(ArtError::Locked { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_in_the_folder_is_followed_for_writing_or_deleting() {
+    use std::os::unix::fs::symlink;
+    let (dir, folder) = open();
+    let target = dir.path().join("documents");
+    fs::create_dir(&target).unwrap();
+    fs::write(target.join("a.png"), b"mine").unwrap();
+    symlink(&target, folder.root().join("pictures")).unwrap();
+    let inside = folder.root().join("pictures/a.png");
+    for result in [
+        folder.write_bytes(&inside, b"new"),
+        folder.write_bytes(&folder.root().join("pictures/b/c.png"), b"new"),
+        folder.remove(&inside),
+        folder.rename(&inside, &folder.root().join("b.png")),
+        folder.set_aside(&inside).map(drop),
+    ] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, ArtError::LinkedFolder { .. }), "{error}");
+    }
+    assert_eq!(fs::read(target.join("a.png")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+    // A link in place of a file is replaced, and its target stays.
+    symlink(target.join("a.png"), folder.root().join("ledger.ron")).unwrap();
+    folder.write_bytes(&folder.root().join("ledger.ron"), b"new").unwrap();
+    assert_eq!(fs::read(target.join("a.png")).unwrap(), b"mine");
+    assert_eq!(fs::read(folder.root().join("ledger.ron")).unwrap(), b"new");
+}
+
+#[test]
+fn a_file_in_place_of_the_temporary_folder_is_reported_and_nothing_is_lost() {
+    let (_dir, folder) = open();
+    let path = folder.root().join("ledger.ron");
+    folder.write_bytes(&path, b"old").unwrap();
+    fs::remove_dir(folder.root().join(".tmp")).unwrap();
+    fs::write(folder.root().join(".tmp"), b"in the way").unwrap();
+    let error = folder.write_bytes(&path, b"new").unwrap_err();
+    assert!(error.to_string().contains(".tmp"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+}
+
+#[test]
+fn unfinished_files_of_a_killed_process_are_removed_only_under_the_lock() {
+    let (_dir, folder) = open();
+    let left = folder.root().join(".tmp/left-over");
+    fs::create_dir_all(left.parent().unwrap()).unwrap();
+    fs::write(&left, b"half a picture").unwrap();
+    assert!(matches!(Folder::open(folder.root().into()), Err(ArtError::Locked { .. })));
+    assert!(left.exists());
+    let root = folder.root().to_owned();
+    drop(folder);
+    Folder::open(root).unwrap();
+    assert!(!left.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_the_temporary_folder_is_removed_and_its_target_keeps_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, target) = (dir.path().join("art"), dir.path().join("documents"));
+    let letter = target.join("letter.txt");
+    fs::create_dir_all(&target).unwrap();
+    fs::create_dir_all(&root).unwrap();
+    fs::write(&letter, b"mine").unwrap();
+    std::os::unix::fs::symlink(&target, root.join(".tmp")).unwrap();
+
+    let folder = Folder::open(root.clone()).unwrap();
+    assert_eq!(fs::read(&letter).unwrap(), b"mine");
+    assert!(!root.join(".tmp").is_symlink());
+    folder.write_bytes(&root.join("ledger.ron"), b"new").unwrap();
+
+    // A link that appears while the folder is open.
+    fs::remove_dir(root.join(".tmp")).unwrap();
+    std::os::unix::fs::symlink(&target, root.join(".tmp")).unwrap();
+    let error = folder.write_bytes(&root.join("ledger.ron"), b"newer").unwrap_err();
+    assert!(matches!(&error, ArtError::LinkedFolder { path } if *path == root.join(".tmp")));
+    assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), b"new");
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+}
+
+#[test]
+fn the_lock_is_held_until_the_last_clone_is_dropped() {
+    let (_dir, folder) = open();
+    let (root, clone) = (folder.root().to_owned(), folder.clone());
+    drop(folder);
+    assert!(matches!(Folder::open(root.clone()), Err(ArtError::Locked { .. })));
+    drop(clone);
+    Folder::open(root).unwrap();
+}
+
+#[test]
+fn a_read_only_folder_refuses_to_write() {
+    let (_dir, folder) = open();
+    let read_only = Folder::read_only(folder.root().into());
+    let error = read_only.write_bytes(&folder.root().join("x"), b"x").unwrap_err();
+    assert!(matches!(error, ArtError::ReadOnly { .. }));
+    assert!(!folder.root().join("x").exists());
+}
+
+#[test]
+fn files_that_are_set_aside_get_different_names() {
+    let (_dir, folder) = open();
+    let path = folder.root().join("parts/a.json");
+    for (n, text) in [(1, "first"), (2, "second")] {
+        folder.write_bytes(&path, text.as_bytes()).unwrap();
+        let aside = folder.set_aside(&path).unwrap();
+        assert_eq!(aside, path.with_file_name(format!("a.broken-{n}.json")));
+    }
+    let kept = |n| fs::read_to_string(path.with_file_name(format!("a.broken-{n}.json")));
+    assert_eq!([kept(1).unwrap(), kept(2).unwrap()], ["first", "second"]);
+    assert!(!path.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_written_file_has_the_permissions_of_other_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, folder) = open();
+    let (ours, plain) = (folder.root().join("ours"), dir.path().join("plain"));
+    folder.write_bytes(&ours, b"").unwrap();
+    fs::write(&plain, b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&ours), mode(&plain));
+}
