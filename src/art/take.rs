@@ -19,6 +19,7 @@ use super::{
 use crate::{
     generator::ModelCard,
     model::{Abilities, ModelDefaults},
+    picture::Metadata,
     recipe::{BlobId, InlineBlob, InlineBlobError, Recipe, RecipeFile, ResolvedSampler, TakeId},
     storyboard::ShotId,
 };
@@ -188,7 +189,7 @@ impl TakeWriter {
         Self { folder }
     }
 
-    /// Writes a take atomically.
+    /// Writes a take atomically. An edit keeps the [metadata](picture_file::metadata) of its parent.
     ///
     /// # Errors
     /// If an operation on a file fails.
@@ -203,9 +204,33 @@ impl TakeWriter {
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
         let bytes = bytes.map_err(ArtError::io("write", &path))?;
+        let bytes = self.inherited_metadata(shot, &provenance.recipe)?.insert_into(bytes);
         make_room(&self.folder, &path)?;
         self.folder.write_bytes(&path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })
+    }
+
+    /// The metadata that an edit keeps of its parent. What is lost is reported in the log.
+    ///
+    /// # Errors
+    /// If the file of the parent cannot be read.
+    fn inherited_metadata(&self, shot: &ShotId, recipe: &Recipe) -> Result<Metadata, ArtError> {
+        let parent = recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
+        let Some(parent) = parent else { return Ok(Metadata::default()) };
+        let path = match self.kept_path(shot, parent) {
+            Ok(path) => path,
+            // The picture is drawn already, and must not be lost with its parent.
+            Err(missing) => {
+                log::warn!("{missing}: its edit does not keep its colour profile and texts");
+                return Ok(Metadata::default());
+            }
+        };
+        let metadata = picture_file::metadata(&self.bytes(&path)?);
+        if metadata.has_lost_profile() {
+            let path = path.display();
+            log::warn!("the colour profile of {path} is for grey pictures; its edit is in sRGB");
+        }
+        Ok(metadata)
     }
 
     /// Reads the picture of a take, discarded or not.
@@ -213,11 +238,18 @@ impl TakeWriter {
     /// # Errors
     /// If there is no such take, or it cannot be read.
     pub fn image(&self, shot: &ShotId, take: &TakeId) -> Result<RgbaImage, ArtError> {
+        let path = self.kept_path(shot, take)?;
+        picture_file::decode(&path, &self.bytes(&path)?)
+    }
+
+    /// The file of a take, discarded or not.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn kept_path(&self, shot: &ShotId, take: &TakeId) -> Result<PathBuf, ArtError> {
         let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, take));
-        match paths.iter().find(|path| self.folder.has(path)) {
-            Some(path) => picture_file::decode(path, &self.bytes(path)?),
-            None => Err(ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() }),
-        }
+        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
+        paths.into_iter().find(|path| self.folder.has(path)).ok_or_else(missing)
     }
 
     /// Reads the picture of a take. If its file is damaged and `pictures/<shot>.png` is a whole copy, that copy replaces

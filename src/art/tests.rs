@@ -484,3 +484,56 @@ fn a_folder_that_cannot_be_opened_is_an_error_and_a_missing_one_is_empty() {
     let error = Art::read(&file).unwrap_err();
     assert!(matches!(error, ArtError::Io { .. }), "{error}");
 }
+
+#[test]
+fn an_edit_keeps_the_metadata_of_its_parent_that_another_program_changed() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let parent = draw(&mut art, "a", &recipe("x"), 10);
+    // Another program keeps the provenance of the picture, but not its note about sRGB.
+    let bytes = fs::read(&parent.path).unwrap();
+    let mut painted = Vec::new();
+    let mut encoder = png::Encoder::new(&mut painted, 8, 8);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_source_gamma(png::ScaledFloat::from_scaled(100_000));
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: 11_811,
+        yppu: 11_811,
+        unit: png::Unit::Meter,
+    }));
+    encoder.add_text_chunk("Copyright".to_owned(), "Ada".to_owned()).unwrap();
+    for text in &info(&bytes).utf8_text {
+        encoder.add_itxt_chunk(text.keyword.clone(), text.get_text().unwrap()).unwrap();
+    }
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[7; 8 * 8 * 4]).unwrap();
+    writer.finish().unwrap();
+    fs::write(&parent.path, &painted).unwrap();
+    drop(art);
+
+    let mut art = Art::open(&root).unwrap();
+    let edit = draw(&mut art, "a", &edit_of(&parent, "sky"), 20);
+    art.discard(&shot("a"), &parent.id).unwrap();
+    let after = draw(&mut art, "a", &edit_of(&edit, "sea"), 30);
+    art.discard(&shot("a"), &edit.id).unwrap();
+    let again = draw(&mut art, "a", &edit_of(&after, "sky"), 40);
+    for take in [&after, &again] {
+        let info = info(&fs::read(&take.path).unwrap());
+        assert_eq!((info.srgb, info.gama_chunk.unwrap().into_scaled()), (None, 100_000));
+        assert_eq!(info.pixel_dims.unwrap().xppu, 11_811);
+        let texts = info.uncompressed_latin1_text.iter();
+        let texts = texts.map(|text| (text.keyword.as_str(), text.text.lines().next().unwrap()));
+        assert_eq!(texts.collect::<Vec<_>>(), [("Copyright", "Ada"), ("parameters", "x")]);
+        assert_eq!(picture_file::provenance(&take.path).unwrap(), take.provenance);
+    }
+    // The metadata of a picture that no longer exists is lost, but not the edit.
+    let next = edit_of(&again, "sea");
+    fs::remove_file(&again.path).unwrap();
+    let lost = draw(&mut art, "a", &next, 50);
+    assert!(info(&fs::read(&lost.path).unwrap()).pixel_dims.is_none());
+}
+
+/// What an independent reader finds in a PNG.
+fn info(png: &[u8]) -> png::Info<'static> {
+    png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap().info().clone()
+}
