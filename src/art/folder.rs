@@ -17,6 +17,7 @@ use super::{
     disk_store::DiskStore,
     store::{Entry, Kind, Metadata, ReadSeek, Store},
 };
+use crate::text::without_bom;
 
 /// The folder of unfinished files. It is on the same filesystem, so that a rename finishes them.
 const UNFINISHED: &str = ".tmp";
@@ -103,6 +104,18 @@ impl Folder {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(self.error("read", path, error)),
         }
+    }
+
+    /// Reads a text file as [`Self::read`], without the byte order mark that some editors write at its beginning.
+    ///
+    /// # Errors
+    /// If an operation on the file fails.
+    pub(crate) fn read_text(&self, path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
+        let mut bytes = self.read(path)?;
+        if let Some(bytes) = &mut bytes {
+            bytes.drain(..bytes.len() - without_bom(bytes).len());
+        }
+        Ok(bytes)
     }
 
     /// Opens a file for reading.

@@ -20,7 +20,7 @@ impl InlineBlobs {
     /// Reads the list of a folder.
     pub(crate) fn open(folder: &Folder) -> Self {
         let path = path(folder);
-        let read = || Some(serde_json::from_slice(&folder.read(&path).ok()??));
+        let read = || Some(serde_json::from_slice(&folder.read_text(&path).ok()??));
         let known = match read() {
             Some(Ok(known)) => known,
             Some(Err(error)) => {
@@ -115,10 +115,11 @@ mod tests {
         let known = fs::read_to_string(&list).unwrap();
         // The list is used: with another id in it, the recipe has that id.
         let swapped = known.replace(ids[0].as_str(), ids[1].as_str());
-        fs::write(&list, swapped).unwrap();
-        let art = Art::open(dir.path()).unwrap();
-        assert_eq!(edit(&art).blobs().next(), Some(&ids[1]));
-        drop(art);
+        for byte_order_mark in ["", "\u{feff}"] {
+            fs::write(&list, format!("{byte_order_mark}{swapped}")).unwrap();
+            let art = Art::open(dir.path()).unwrap();
+            assert_eq!(edit(&art).blobs().next(), Some(&ids[1]));
+        }
 
         for broken in [known.as_str(), "{"] {
             fs::write(&list, broken).unwrap();

@@ -41,9 +41,9 @@ impl Ledger {
     /// fails.
     pub(super) fn read(folder: &Folder) -> Result<Self, ArtError> {
         let path = path(folder.root());
-        let Some(bytes) = folder.read(&path)? else { return Ok(Self::default()) };
+        let Some(bytes) = folder.read_text(&path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        options.from_bytes(crate::text::without_bom(&bytes)).map_err(|error| ArtError::Ledger {
+        options.from_bytes(&bytes).map_err(|error| ArtError::Ledger {
             path,
             line: error.span.start.line,
             column: error.span.start.col,

@@ -139,7 +139,7 @@ impl TakeWriter {
 /// # Errors
 /// [`ArtError::Marks`] if the file cannot be parsed, or is from a newer version; otherwise if an operation on it fails.
 fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
-    let Some(bytes) = folder.read(path)? else { return Ok(None) };
+    let Some(bytes) = folder.read_text(path)? else { return Ok(None) };
     let wrong = |error: serde_json::Error| ArtError::Marks {
         path: path.to_owned(),
         message: error.to_string(),
@@ -195,6 +195,15 @@ mod tests {
             let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
             assert_eq!(files, 2, "marks that can be read are not set aside");
         }
+    }
+
+    #[test]
+    fn marks_with_a_byte_order_mark_are_read() {
+        let text = serde_json::to_string(&marks("sky")).unwrap();
+        let (_dir, mut art, take, path) = marked(&format!("\u{feff}{text}"));
+        assert_eq!(art.marks(&take.shot, &take.id).unwrap(), marks("sky"));
+        art.set_marks(&take.shot, &take.id, &marks("sea")).unwrap();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]

@@ -53,10 +53,12 @@ impl QueueFile {
         let mut file = Self { writer, is_unreadable: false, encoded: HashMap::new() };
         let path = file.path();
         let entries =
-            file.writer.folder().read(&path).map_err(|error| error.to_string()).and_then(|bytes| {
-                let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
-                file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
-            });
+            file.writer.folder().read_text(&path).map_err(|error| error.to_string()).and_then(
+                |bytes| {
+                    let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
+                    file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+                },
+            );
         let entries = entries.unwrap_or_else(|error| {
             log::error!("cannot read the queue: {error}");
             file.is_unreadable = true;

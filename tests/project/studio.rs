@@ -308,6 +308,23 @@ fn a_kill_loses_only_the_steps_of_the_running_job() {
 }
 
 #[test]
+fn a_queue_file_with_a_byte_order_mark_is_read() {
+    let mut fixture = StudioFixture::new();
+    fixture.fakes.hold_after(1);
+    for prompt in ["a", "b"] {
+        fixture.push(prompt);
+    }
+    wait_until("the queue file", || fixture.queued_in_file() == ["a", "b"]);
+    let json = fs::read_to_string(fixture.art.root().join("queue.json")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("queue.json"), format!("\u{feff}{json}")).unwrap();
+    let mut fixture = StudioFixture::open(dir, Fakes::default());
+    assert!(!fixture.art.root().join("queue.broken-1.json").exists());
+    fixture.wait_until_idle();
+    assert_eq!(fixture.drawn(), ["a", "b"]);
+}
+
+#[test]
 fn a_broken_queue_file_is_renamed_and_new_jobs_are_drawn() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("queue.json"), "[{\"shot\": \"../../evil\"").unwrap();

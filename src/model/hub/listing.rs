@@ -12,7 +12,7 @@ use super::{
     digest::{self, Digest},
     fetch::Fetcher,
 };
-use crate::model::detect::component_names;
+use crate::{model::detect::component_names, text::without_bom};
 
 /// The files of a download.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Answer {
     /// # Errors
     /// [`HubError::Listing`].
     pub(super) fn parse(repo: &str, json: &[u8]) -> Result<Self, HubError> {
-        serde_json::from_slice(json)
+        serde_json::from_slice(without_bom(json))
             .map_err(|source| HubError::Listing { repo: repo.to_owned(), source })
     }
 

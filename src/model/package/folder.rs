@@ -18,6 +18,7 @@ use crate::{
         licence::licence,
         tensors::{TensorFile, TensorSource},
     },
+    text::without_bom,
 };
 
 /// A folder with one of these files is a model: a complete one, or a single network.
@@ -149,6 +150,6 @@ impl Package for FolderPackage {
     }
 
     fn licence(&self) -> Option<String> {
-        licence(|file| String::from_utf8(self.read(file).ok()?.into_owned()).ok())
+        licence(|file| String::from_utf8(without_bom(&self.read(file).ok()?).to_vec()).ok())
     }
 }

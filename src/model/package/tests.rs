@@ -120,6 +120,14 @@ fn a_truncated_weight_file_is_reported_as_truncated() {
 }
 
 #[test]
+fn a_model_card_with_a_byte_order_mark_names_the_licence() {
+    let (folder, package) = copy();
+    let card = "\u{feff}---\nlicense: apache-2.0\n---\n";
+    fs::write(folder.path().join("README.md"), card).unwrap();
+    assert_eq!(package.licence().as_deref(), Some("apache-2.0"));
+}
+
+#[test]
 fn files_that_only_look_like_weights_are_refused() {
     let (folder, package) = copy();
     let path = folder.path().join(UNET);
