@@ -24,6 +24,7 @@ pub(crate) mod folder;
 mod inline_blobs;
 pub mod ledger;
 mod marks;
+mod names;
 pub mod picture_file;
 mod scan;
 #[cfg(test)]
@@ -68,12 +69,15 @@ pub struct Art {
 
 impl Art {
     /// Opens an art folder for writing, and creates it if it does not exist. A file that cannot be read as a take is
-    /// left in place and reported in the log. A picture in `pictures/` whose shot has no take becomes a take.
+    /// left in place and reported in the log. A picture in `pictures/` whose shot has no take becomes a take. Names of
+    /// shots with decomposed characters are replaced by composed ones.
     ///
     /// # Errors
     /// If another process has the folder open, the ledger cannot be read, or an operation on a file fails.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtError> {
-        let mut art = Self::load(Folder::open(root.into())?)?;
+        let folder = Folder::open(root.into())?;
+        names::compose(&folder);
+        let mut art = Self::load(folder)?;
         let known = |shot: &ShotId| art.with_discarded(shot).map(|take| take.id.clone()).collect();
         match scan::adopt(&art.folder, known) {
             Ok(adopted) => adopted.into_iter().for_each(|take| art.enter(take)),

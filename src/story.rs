@@ -10,7 +10,7 @@ mod names;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Style;
+use crate::{recipe::Style, text::is_same_name};
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::{Component, Reflect, ReflectComponent, ReflectDefault};
@@ -220,19 +220,19 @@ impl Story {
     /// The character with this id.
     #[must_use]
     pub fn character(&self, id: &str) -> Option<&Character> {
-        self.characters.iter().find(|c| c.id == id)
+        self.characters.iter().find(|c| is_same_name(&c.id, id))
     }
 
     /// The place with this id.
     #[must_use]
     pub fn place(&self, id: &str) -> Option<&Place> {
-        self.places.iter().find(|p| p.id == id)
+        self.places.iter().find(|p| is_same_name(&p.id, id))
     }
 
     /// The scene with this id.
     #[must_use]
     pub fn scene(&self, id: &str) -> Option<&Scene> {
-        self.scenes.iter().find(|s| s.id == id)
+        self.scenes.iter().find(|s| is_same_name(&s.id, id))
     }
 
     /// The first scene of the story.
@@ -246,6 +246,7 @@ impl Character {
     /// The prompt of an expression: that of the sheet, or the expression itself.
     #[must_use]
     pub fn expression_words<'a>(&'a self, expression: &'a str) -> &'a str {
-        self.expressions.iter().find(|e| e.id == expression).map_or(expression, |e| &e.words)
+        let sheet = self.expressions.iter().find(|e| is_same_name(&e.id, expression));
+        sheet.map_or(expression, |e| &e.words)
     }
 }

@@ -8,6 +8,8 @@ pub mod plan;
 mod prompt;
 pub mod shot;
 
+use crate::text::composed;
+
 pub use shot::{
     PromptPiece, PromptSource, Shot, ShotId, ShotIdError, ShotKind, ShotState, ShotWords,
 };
@@ -45,26 +47,26 @@ impl Storyboard {
     /// The background behind a scene.
     #[must_use]
     pub fn background(&self, scene: &str) -> Option<&Shot> {
-        self.at(self.backgrounds.get(scene))
+        self.at(self.backgrounds.get(&*composed(scene)))
     }
 
     /// The portrait of a character with an expression that a line uses; `None` for the plain portrait.
     #[must_use]
     pub fn portrait(&self, character: &str, expression: Option<&str>) -> Option<&Shot> {
-        let expression = expression.map_or("", str::trim);
-        self.at(self.portraits.get(character).and_then(|of| of.get(expression)))
+        let expression = composed(expression.map_or("", str::trim));
+        self.at(self.portraits.get(&*composed(character))?.get(&*expression))
     }
 
     /// The key moment with this id.
     #[must_use]
     pub fn moment(&self, moment: &str) -> Option<&Shot> {
-        self.at(self.moments.get(moment))
+        self.at(self.moments.get(&*composed(moment)))
     }
 
     /// The picture of an item.
     #[must_use]
     pub fn item(&self, item: &str) -> Option<&Shot> {
-        self.at(self.items.get(item))
+        self.at(self.items.get(&*composed(item)))
     }
 
     /// The other shots that show the same character, place or item as this one, in order.

@@ -1,5 +1,7 @@
 //! Unicode: byte order marks, letters and normalization.
 
+use std::borrow::Cow;
+
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 
 /// The contents of a UTF-8 file without the byte order mark that some editors write at its beginning.
@@ -12,9 +14,19 @@ pub(crate) fn is_letter(c: char) -> bool {
     c.is_alphanumeric() || is_combining_mark(c)
 }
 
-/// Composes the characters of a text (Unicode normalization form C), so that texts that look the same are equal.
+/// The text with composed characters (Unicode normalization form C), so that texts that look the same are equal.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) { text.into() } else { text.nfc().collect() }
+}
+
+/// Whether two names are the same with composed characters.
+pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
+    a == b || composed(a) == composed(b)
+}
+
+/// Composes the characters of a text in place: see [`composed`].
 pub(crate) fn compose(text: &mut String) {
-    if !is_nfc(text) {
-        *text = text.nfc().collect();
+    if let Cow::Owned(composed) = composed(text) {
+        *text = composed;
     }
 }

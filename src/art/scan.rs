@@ -29,7 +29,7 @@ pub(super) fn scan(
     kind: &str,
     inline: &mut InlineBlobs,
 ) -> Result<BTreeMap<ShotId, Vec<Take>>, ArtError> {
-    let (mut takes, all) = (BTreeMap::new(), folder.root().join(kind));
+    let (mut takes, all) = (BTreeMap::<_, Vec<_>>::new(), folder.root().join(kind));
     for entry in folder.list(&all)? {
         let path = all.join(&entry.name);
         let Some(shot) = name(&entry).and_then(|name| ShotId::new(name).ok()) else {
@@ -42,9 +42,11 @@ pub(super) fn scan(
         }
         let found = takes_of(folder, &shot, &path, inline)?;
         if !found.is_empty() {
-            takes.insert(shot, found);
+            // Two folders can have names that differ only in their Unicode form.
+            takes.entry(shot).or_default().extend(found);
         }
     }
+    takes.values_mut().for_each(|takes| sort(folder, takes));
     Ok(takes)
 }
 
@@ -110,7 +112,7 @@ fn adopt_picture(
     Ok(Take { id, shot, path, provenance })
 }
 
-/// Lists the takes of one shot in a folder, oldest first.
+/// Lists the takes of one shot in a folder, in any order.
 ///
 /// # Errors
 /// If the folder cannot be listed. A folder that does not exist is empty.
@@ -131,7 +133,6 @@ fn takes_of(
             Err(why) => log::warn!("{} is skipped: {why}", path.display()),
         }
     }
-    sort(folder, &mut found);
     Ok(found)
 }
 

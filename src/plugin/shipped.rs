@@ -47,6 +47,7 @@ fn plan_story(
     mut updates: MessageWriter<ProjectUpdate>,
 ) {
     let Some(story) = new_story.bypass_change_detection().0.take() else { return };
+    let story = story.with_composed_names();
     if let Err(faults) = refuse_faults(check(&story)) {
         return status.fail(&mut notices, ProjectError::Story(faults).to_string());
     }

@@ -24,6 +24,7 @@ pub const MAX_STEPS: u32 = 1000;
 /// the story as a whole.
 #[must_use]
 pub fn check(story: &Story) -> Vec<StoryFault> {
+    let story = &story.clone().with_composed_names();
     let mut faults = check_style(&story.style);
     let mut check = Check::new(story, &mut faults);
     check.sheets();

@@ -39,10 +39,11 @@ mod tests {
     use crate::{
         recipe::Style,
         story::{Story, check::check, format::ron::parse},
-        storyboard::{AuthorWords, Storyboard},
+        storyboard::{AuthorWords, ShotId, Storyboard},
     };
 
-    fn story(name: &str, again: &str) -> Story {
+    /// A story whose things are named `name`, and referred to by `again`.
+    fn uncomposed(name: &str, again: &str) -> Story {
         let text = format!(
             r#"(title: "t", start: "{again}-1",
                 characters: [(id: "{name}", name: "x", looks: "a painter", expressions: [(id: "{name}", words: "sad")])],
@@ -56,19 +57,50 @@ mod tests {
                     (id: "{again}-2", place: "{name}", time: "{again}"),
                 ])"#
         );
-        parse(text, "a.story.ron".as_ref()).unwrap().with_composed_names()
+        parse(text, "a.story.ron".as_ref()).unwrap()
     }
+
+    fn story(name: &str, again: &str) -> Story {
+        uncomposed(name, again).with_composed_names()
+    }
+
+    /// é and 한 as one character, and as letters with marks or as single letters (Unicode 16, UAX 15).
+    const FORMS: [(&str, &str); 2] =
+        [("caf\u{e9}", "cafe\u{301}"), ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}")];
 
     #[test]
     fn composed_and_decomposed_names_are_the_same() {
-        // é and 한 as one character, and as letters with marks or as single letters (Unicode 16, UAX 15).
-        for (composed, decomposed) in
-            [("caf\u{e9}", "cafe\u{301}"), ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}")]
-        {
+        for (composed, decomposed) in FORMS {
             let plain = story(composed, composed);
             assert_eq!(check(&plain), []);
             for other in [story(composed, decomposed), story(decomposed, composed)] {
                 assert_eq!(other, plain);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_from_code_are_found_in_both_forms() {
+        for (composed, decomposed) in FORMS {
+            let plan = |story| Storyboard::plan(&story, &Style::default(), &AuthorWords::default());
+            let expected = plan(story(composed, composed));
+            for (name, id) in
+                [(composed, decomposed), (decomposed, composed), (decomposed, decomposed)]
+            {
+                let story = uncomposed(name, id);
+                assert_eq!(check(&story), []);
+                assert!(story.character(id).is_some() && story.place(id).is_some());
+                assert!(story.scene(&format!("{id}-2")).is_some());
+                assert_eq!(story.characters[0].expression_words(id), "sad");
+                let board = plan(story);
+                assert_eq!(board.shots(), expected.shots());
+                assert!(board.background(&format!("{id}-1")).is_some());
+                assert!(board.portrait(id, Some(id)).is_some());
+                assert!(board.moment(id).is_some() && board.item(id).is_some());
+                let shot = ShotId::new(format!("item-{id}")).unwrap();
+                assert_eq!(board.shot(&shot), board.item(id));
+                let json = format!("\"item-{id}\"");
+                assert_eq!(serde_json::from_str::<ShotId>(&json).unwrap(), shot);
             }
         }
     }

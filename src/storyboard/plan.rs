@@ -32,7 +32,8 @@ impl Storyboard {
     /// [`Style::with_sizes_of`] for others. Shots of sheets that do not exist are left out.
     #[must_use]
     pub fn plan(story: &Story, style: &Style, words: &AuthorWords) -> Self {
-        let mut planner = Planner::new(story, style, words);
+        let story = story.clone().with_composed_names();
+        let mut planner = Planner::new(&story, style, words);
         for scene in &story.scenes {
             planner.scene(scene);
         }

@@ -14,7 +14,8 @@ use bevy::prelude::Reflect;
 
 /// The stable name of a shot: `background-studio-at_night`, `portrait-mira-happy`.
 ///
-/// It is used in file names, so it contains only letters, digits, `-` and `_`, and is never empty.
+/// It is used in file names, so it contains only letters, digits, `-` and `_`, and is never empty. Its characters are
+/// composed (Unicode normalization form C), so that `é` is the same as `e` with an accent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(try_from = "String", into = "String")]
@@ -143,31 +144,22 @@ pub struct ShotWords {
 }
 
 impl ShotId {
-    /// Creates an id from a text.
+    /// Creates an id from a text, whose characters are composed.
     ///
     /// # Errors
     /// If it contains characters other than letters, digits, `-` and `_`, is empty, or is longer than 120 bytes.
     pub fn new(text: impl Into<String>) -> Result<Self, ShotIdError> {
-        let text = text.into();
+        let mut text = text.into();
+        compose(&mut text);
         let fits = !text.is_empty()
             && text.len() <= 120
             && text.chars().all(|c| is_letter(c) || c == '-' || c == '_');
         if fits { Ok(Self(text)) } else { Err(ShotIdError { text }) }
     }
 
-    /// Creates an id from what an author typed. The characters are composed (Unicode normalization form C), as in the
-    /// ids of a story.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn from_input(text: &str) -> Result<Self, ShotIdError> {
-        let mut text = text.to_owned();
+    /// Creates an id from a text that is known to be valid, except that its characters may not be composed.
+    pub(super) fn from_valid(mut text: String) -> Self {
         compose(&mut text);
-        Self::new(text)
-    }
-
-    /// Creates an id from a text that is known to be valid.
-    pub(super) fn from_valid(text: String) -> Self {
         debug_assert!(Self::new(text.as_str()).is_ok(), "`{text}` is not a valid id");
         Self(text)
     }

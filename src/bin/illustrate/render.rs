@@ -36,7 +36,7 @@ pub(crate) struct Render {
     #[command(flatten)]
     story: StoryArgs,
     /// Draw only this picture; can be given several times
-    #[arg(long = "shot", value_name = "ID", value_parser = ShotId::from_input)]
+    #[arg(long = "shot", value_name = "ID", value_parser = |text: &str| ShotId::new(text))]
     shots: Vec<ShotId>,
     /// The number of takes that each picture should have
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
