@@ -1,10 +1,9 @@
 //! Contact sheets: many pictures in a grid, with labels.
 
 use font8x8::legacy::{BASIC_LEGACY, LATIN_LEGACY};
-use image::{
-    Rgba, RgbaImage,
-    imageops::{self, FilterType},
-};
+use image::{Rgba, RgbaImage, imageops};
+
+use crate::picture::scaled_down;
 
 /// The gap between cells and around the sheet, in pixels.
 const GAP: u32 = 12;
@@ -25,9 +24,10 @@ const INK: Rgba<u8> = Rgba([222, 222, 214, 255]);
 /// wrap at the cell's width and are truncated after three lines.
 #[must_use]
 pub fn contact_sheet<L: AsRef<str>>(pictures: &[(L, RgbaImage)]) -> RgbaImage {
-    let fitted: Vec<RgbaImage> = pictures.iter().map(|(_, image)| fit(image)).collect();
-    let width = fitted.iter().map(RgbaImage::width).max().unwrap_or(0).max(8 * LETTER);
-    let height = fitted.iter().map(RgbaImage::height).max().unwrap_or(0);
+    let fitted: Vec<_> =
+        pictures.iter().map(|(_, image)| scaled_down(image, MAX_PICTURE)).collect();
+    let width = fitted.iter().map(|image| image.width()).max().unwrap_or(0).max(8 * LETTER);
+    let height = fitted.iter().map(|image| image.height()).max().unwrap_or(0);
     let labels: Vec<Vec<String>> =
         pictures.iter().map(|(label, _)| wrap(label.as_ref(), (width / LETTER) as usize)).collect();
     let lines = labels.iter().map(Vec::len).max().unwrap_or(0) as u32;
@@ -42,26 +42,12 @@ pub fn contact_sheet<L: AsRef<str>>(pictures: &[(L, RgbaImage)]) -> RgbaImage {
         let x = GAP + (index % columns) * step_x;
         let y = GAP + (index / columns) * step_y;
         let centred = (x + (width - image.width()) / 2, y + (height - image.height()) / 2);
-        imageops::overlay(&mut sheet, image, centred.0.into(), centred.1.into());
+        imageops::overlay(&mut sheet, &**image, centred.0.into(), centred.1.into());
         for (line, text) in (0..).zip(label) {
             write(&mut sheet, text, x, y + height + line * LINE + (LINE - LETTER));
         }
     }
     sheet
-}
-
-/// Scales a picture down to fit [`MAX_PICTURE`].
-fn fit(image: &RgbaImage) -> RgbaImage {
-    let (width, height) = image.dimensions();
-    let longest = width.max(height);
-    if longest <= MAX_PICTURE {
-        return image.clone();
-    }
-    let scale = |side: u32| {
-        let scaled = u64::from(side) * u64::from(MAX_PICTURE) / u64::from(longest);
-        (scaled as u32).max(1)
-    };
-    imageops::resize(image, scale(width), scale(height), FilterType::Triangle)
 }
 
 /// Wraps a text into lines of at most `columns` letters, preferably after `-`, `_`, `/` and spaces.
@@ -134,6 +120,17 @@ mod tests {
     #[test]
     fn a_large_picture_is_scaled_down_and_keeps_its_aspect_ratio() {
         assert_eq!(count(&contact_sheet(&[("wide", plain(1024, 512))]), RED), 256 * 128);
+    }
+
+    #[test]
+    fn a_sprite_that_is_scaled_down_has_no_fringe() {
+        // A dark figure beside transparent white, on darker paper.
+        let sprite = RgbaImage::from_fn(1024, 512, |x, _| {
+            if x < 511 { Rgba([40, 40, 40, 255]) } else { Rgba([255, 255, 255, 0]) }
+        });
+        let sheet = contact_sheet(&[("", sprite)]);
+        let brightest = sheet.pixels().map(|pixel| pixel.0[0]).max();
+        assert!(brightest <= Some(41), "{brightest:?}");
     }
 
     #[test]

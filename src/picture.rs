@@ -1,12 +1,14 @@
-//! Picture files of other programs: decoding, and what they contain besides pixels.
+//! Picture files of other programs: decoding, what they contain besides pixels, and resizing.
 
 mod metadata;
+mod resize;
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, codecs::png::PngDecoder};
 
 pub use metadata::Metadata;
+pub(crate) use resize::{resized, scaled_down};
 
 /// The most pixels of a picture, mask or scribble: 400 MB in RGBA.
 pub const MAX_PIXELS: u64 = 100_000_000;

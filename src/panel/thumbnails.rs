@@ -1,6 +1,7 @@
 //! Loads the panel's pictures as textures, and caches them.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{
@@ -12,10 +13,11 @@ use std::{
 };
 
 use egui::{ColorImage, Context, TextureFilter, TextureHandle, TextureId, TextureOptions};
-use image::{RgbImage, RgbaImage, imageops};
+use image::RgbImage;
 
 use crate::{
     art::{ArtError, Take},
+    picture::scaled_down,
     studio::{JobId, lower_priority},
 };
 
@@ -258,16 +260,7 @@ impl Content {
 
 fn read(take: &Take, small: bool) -> Result<ColorImage, ArtError> {
     let image = take.image()?;
-    let image = if small { shrink(image) } else { image };
+    let image = if small { scaled_down(&image, SMALL_SIDE) } else { Cow::Borrowed(&image) };
     let size = [image.width() as usize, image.height() as usize];
     Ok(ColorImage::from_rgba_unmultiplied(size, image.as_raw()))
-}
-
-fn shrink(image: RgbaImage) -> RgbaImage {
-    let longest = image.width().max(image.height());
-    if longest <= SMALL_SIDE {
-        return image;
-    }
-    let side = |pixels: u32| (pixels * SMALL_SIDE / longest).max(1);
-    imageops::thumbnail(&image, side(image.width()), side(image.height()))
 }

@@ -2,14 +2,14 @@
 
 use std::{fmt, io, sync::Arc};
 
-use image::{
-    ImageFormat, RgbaImage,
-    imageops::{self, FilterType},
-};
+use image::{ImageFormat, RgbaImage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{Blob, EditKind, PartEdit};
-use crate::mask::{Mask, text};
+use crate::{
+    mask::{Mask, text},
+    picture,
+};
 
 /// A part of a picture and its edit. In a recipe it is a [`PartRecipe`](super::PartRecipe).
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,7 @@ impl Part {
     pub fn resized(&self, width: u32, height: u32) -> Self {
         let scribble = self.scribble.as_ref().map(|Scribble(image)| {
             let same = image.dimensions() == (width, height);
-            let resized =
-                || Arc::new(imageops::resize(&**image, width, height, FilterType::Triangle));
+            let resized = || Arc::new(picture::resized(image, width, height));
             Scribble(if same { Arc::clone(image) } else { resized() })
         });
         Self { mask: self.mask.resized(width, height), scribble, ..self.clone() }

@@ -1,0 +1,73 @@
+//! Resizing of pictures with an alpha channel.
+
+use std::borrow::Cow;
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+use image::RgbaImage;
+
+/// The picture, scaled down so that neither side is longer than `longest` pixels. A smaller picture keeps its size.
+pub(crate) fn scaled_down(picture: &RgbaImage, longest: u32) -> Cow<'_, RgbaImage> {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    if longer <= longest {
+        return Cow::Borrowed(picture);
+    }
+    let side = |side: u32| {
+        let scaled = u64::from(side) * u64::from(longest) / u64::from(longer);
+        (scaled as u32).max(1)
+    };
+    Cow::Owned(resized(picture, side(width), side(height)))
+}
+
+/// The picture in another size, with a triangle filter. Colours are weighted by alpha, so that the colours of fully
+/// transparent pixels do not matter.
+pub(crate) fn resized(picture: &RgbaImage, width: u32, height: u32) -> RgbaImage {
+    let kind = PixelType::U8x4;
+    let mut target = Image::new(width, height, kind);
+    if picture.width() > 0 && picture.height() > 0 {
+        let source = ImageRef::new(picture.width(), picture.height(), picture, kind)
+            .expect("4 bytes for each pixel");
+        let filter = ResizeAlg::Convolution(FilterType::Bilinear);
+        let options = ResizeOptions::new().resize_alg(filter);
+        Resizer::new().resize(&source, &mut target, &options).expect("two pictures in RGBA");
+    }
+    RgbaImage::from_raw(width, height, target.into_vec()).expect("4 bytes for each pixel")
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgba;
+
+    use super::*;
+
+    #[test]
+    fn colours_of_transparent_pixels_have_no_weight() {
+        // A dark figure beside transparent white.
+        let picture = RgbaImage::from_fn(64, 32, |x, _| {
+            if x < 30 { Rgba([20, 10, 0, 255]) } else { Rgba([255, 255, 255, 0]) }
+        });
+        for (width, height) in [(16, 8), (128, 64)] {
+            let resized = resized(&picture, width, height);
+            assert!(resized.pixels().any(|pixel| (1..255).contains(&pixel.0[3])), "an edge");
+            for pixel in resized.pixels().filter(|pixel| pixel.0[3] > 0) {
+                // One level of rounding for each of the two multiplications, scaled up by the alpha.
+                let tolerance = 1 + 255 / u32::from(pixel.0[3]);
+                for (value, expected) in pixel.0.into_iter().zip([20_u8, 10, 0]) {
+                    assert!(u32::from(value.abs_diff(expected)) <= tolerance, "{pixel:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longer_side_decides_the_scale() {
+        let size = |width, height| scaled_down(&RgbaImage::new(width, height), 256).dimensions();
+        assert_eq!(size(1024, 512), (256, 128));
+        assert_eq!(size(100, 300), (85, 256));
+        assert_eq!(size(2, 5000), (1, 256));
+        assert_eq!(size(256, 3), (256, 3));
+    }
+}
