@@ -162,6 +162,7 @@ pub mod control;
 pub mod diffusion;
 pub mod edit;
 pub mod generator;
+pub mod lfs;
 pub mod mask;
 pub mod model;
 pub mod ops;

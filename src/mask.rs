@@ -76,9 +76,9 @@ pub enum MaskError {
         /// Width and height of the picture.
         picture: (u32, u32),
     },
-    /// The mask has too many pixels.
+    /// The mask has too many pixels, or is a Git LFS pointer.
     #[error("{0}")]
-    TooLarge(DecodeError),
+    Decode(DecodeError),
     /// The bytes are not a readable PNG.
     #[error("not a readable mask: {0}; save it as a grey PNG, white where the picture may change")]
     Png(#[from] image::ImageError),
@@ -244,7 +244,9 @@ impl From<DecodeError> for MaskError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Png(error) => Self::Png(error),
-            error @ DecodeError::TooLarge { .. } => Self::TooLarge(error),
+            error @ (DecodeError::TooLarge { .. } | DecodeError::LfsPointer(_)) => {
+                Self::Decode(error)
+            }
         }
     }
 }

@@ -11,7 +11,6 @@ mod error;
 pub mod hub;
 pub mod inspect;
 mod json;
-mod lfs;
 mod licence;
 pub mod package;
 pub mod tensors;

@@ -7,6 +7,8 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, codecs::png::PngDecoder};
 
+use crate::lfs::LfsPointer;
+
 pub use metadata::Metadata;
 pub(crate) use resize::{resized, scaled_down};
 
@@ -28,6 +30,9 @@ pub enum DecodeError {
         /// The height in pixels.
         height: u32,
     },
+    /// It is a Git LFS pointer.
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// It is not a PNG, or a damaged one.
     #[error(transparent)]
     Png(#[from] ImageError),
@@ -38,6 +43,7 @@ pub enum DecodeError {
 /// # Errors
 /// If it is not a PNG, or if it has more than [`MAX_PIXELS`].
 pub fn decode(png: &[u8]) -> Result<DynamicImage, DecodeError> {
+    LfsPointer::check(png)?;
     let mut decoder = PngDecoder::new(Cursor::new(png))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TakeId;
-use crate::{recipe::BlobError, storyboard::ShotId};
+use crate::{lfs::LfsPointer, recipe::BlobError, storyboard::ShotId};
 
 /// An error of reading or writing an art folder.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,14 @@ pub enum ArtError {
         /// The reason.
         message: String,
     },
+    /// A file is a Git LFS pointer. It is not replaced.
+    #[error("{path}: {source}")]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: LfsPointer,
+    },
     /// A picture file cannot be decoded.
     #[error("{path} is not a readable picture: {message}: draw it again")]
     Picture {
@@ -116,6 +124,15 @@ impl ArtError {
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io { what, path: path.to_owned(), source }
+    }
+
+    /// Checks the first bytes of a file.
+    ///
+    /// # Errors
+    /// [`Self::LfsPointer`].
+    pub(super) fn check_pointer(path: &Path, first: &[u8]) -> Result<(), Self> {
+        LfsPointer::check(first)
+            .map_err(|source| Self::LfsPointer { path: path.to_owned(), source })
     }
 }
 

@@ -109,10 +109,11 @@ impl Folder {
     /// Reads a text file as [`Self::read`], without the byte order mark that some editors write at its beginning.
     ///
     /// # Errors
-    /// If an operation on the file fails.
+    /// If an operation on the file fails, or it is a Git LFS pointer.
     pub(crate) fn read_text(&self, path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
         let mut bytes = self.read(path)?;
         if let Some(bytes) = &mut bytes {
+            ArtError::check_pointer(path, bytes)?;
             bytes.drain(..bytes.len() - without_bom(bytes).len());
         }
         Ok(bytes)

@@ -11,7 +11,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fs::File,
-    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -21,6 +21,7 @@ use image::{ImageFormat, RgbaImage};
 use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
     diffusion::scheduler,
+    lfs::{self, LfsPointer},
     picture::Metadata,
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
 };
@@ -44,6 +45,9 @@ pub enum PictureError {
     /// An operation on the file failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The file is a Git LFS pointer.
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// The file is not a PNG, or is damaged.
     #[error("it is not a PNG, or is damaged: {0}")]
     Png(#[from] png::DecodingError),
@@ -169,6 +173,9 @@ fn text<R: BufRead + Seek>(
 
 /// Reads everything before the pixels, and checks the end of the file.
 fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> {
+    let mut first = Vec::new();
+    file.by_ref().take(lfs::FIRST_BYTES as u64).read_to_end(&mut first)?;
+    LfsPointer::check(&first)?;
     let mut end = [0; END.len()];
     let length = file.seek(SeekFrom::End(0))?;
     if length < END.len() as u64 {
@@ -203,6 +210,7 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 /// # Errors
 /// If it is not a complete PNG.
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
+    ArtError::check_pointer(path, bytes)?;
     match image::load_from_memory_with_format(bytes, ImageFormat::Png) {
         Ok(image) => Ok(image.into_rgba8()),
         Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),

@@ -414,6 +414,10 @@ pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
         Ok(_) => Ok(()),
         // The file may be a take: permissions or a share may make it unreadable at the moment.
         Err(PictureError::Io(error)) => Err(ArtError::io("read", path)(error)),
+        // The take is on another machine.
+        Err(PictureError::LfsPointer(source)) => {
+            Err(ArtError::LfsPointer { path: path.to_owned(), source })
+        }
         Err(_) => set_aside(folder, path),
     }
 }

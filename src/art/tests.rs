@@ -7,7 +7,8 @@ use crate::{
     generator::ModelCard,
     mask::Mask,
     recipe::{
-        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Sampler, Size, Style, picture_hash,
+        EditKind, Marks, Part, PartEdit, PartRecipe, PictureEdit, Sampler, Size, Style,
+        picture_hash,
     },
     storyboard::ShotWords,
 };
@@ -536,4 +537,30 @@ fn an_edit_keeps_the_metadata_of_its_parent_that_another_program_changed() {
 /// What an independent reader finds in a PNG.
 fn info(png: &[u8]) -> png::Info<'static> {
     png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap().info().clone()
+}
+
+#[test]
+fn a_take_and_marks_that_are_git_lfs_pointers_are_not_replaced() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    art.set_marks(&take.shot, &take.id, &Marks::default()).unwrap();
+    let marks = root.join(format!("parts/a/{}.json", take.id));
+    for path in [&take.path, &marks] {
+        fs::write(path, pointer).unwrap();
+    }
+    let image = RgbaImage::new(8, 8);
+    for error in [
+        take.image().unwrap_err(),
+        art.writer().write(&take.shot, &image, take.provenance.clone()).unwrap_err(),
+        art.marks(&take.shot, &take.id).unwrap_err(),
+        art.set_marks(&take.shot, &take.id, &Marks::default()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("git lfs pull"), "{error}");
+    }
+    for path in [&take.path, &marks] {
+        assert_eq!(fs::read_to_string(path).unwrap(), pointer);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
 }

@@ -17,6 +17,7 @@ use candle_transformers::models::segment_anything::{
 use image::{RgbaImage, imageops};
 
 use super::{Mask, objects::SelectionPrompt, over_grey};
+use crate::lfs::LfsPointer;
 use prompt::PromptEncoder;
 
 /// Width and height of the encoder's input in pixels. The shorter side is padded.
@@ -61,6 +62,14 @@ pub enum SamError {
         /// The cause.
         source: io::Error,
     },
+    /// The weights file is a Git LFS pointer.
+    #[error("{path}: {source}")]
+    LfsPointer {
+        /// The file.
+        path: String,
+        /// The error.
+        source: LfsPointer,
+    },
     /// The file does not contain MobileSAM's weights.
     #[error(
         "{path} does not contain MobileSAM's weights as safetensors: {source}; \
@@ -87,6 +96,8 @@ impl Sam {
         let name = path.display().to_string();
         let bytes =
             fs::read(path).map_err(|source| SamError::Read { path: name.clone(), source })?;
+        let pointer = |source| SamError::LfsPointer { path: name.clone(), source };
+        LfsPointer::check(&bytes).map_err(pointer)?;
         let network = || {
             let weights = VarBuilder::from_buffered_safetensors(bytes, DType::F32, device)?;
             Ok(Self {

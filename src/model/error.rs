@@ -1,7 +1,7 @@
 //! Errors of the files of a model.
 
 use super::tensors::HeaderError;
-use crate::control::Cancelled;
+use crate::{control::Cancelled, lfs::LfsPointer};
 
 /// An error of a file of a model. Each message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +56,12 @@ pub enum ModelError {
         file: String,
     },
     /// A file is a Git LFS pointer.
-    #[error(
-        "{file} is a Git LFS pointer, not the file itself: run `git lfs pull` in the model's folder"
-    )]
+    #[error("{file}: {source}")]
     LfsPointer {
         /// The file.
         file: String,
+        /// The error.
+        source: LfsPointer,
     },
     /// A weight file is not a complete safetensors file.
     #[error("{file} is not a complete safetensors file: {source}")]

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use serde::{Serialize, Serializer};
 
 use super::tensors::{HeaderError, TensorHeader};
+use crate::lfs::LfsPointer;
 
 /// The contents of a file or folder, and all reasons why it does not run here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,9 +100,7 @@ pub enum Obstacle {
     #[error("{0}")]
     Refused(String),
     /// A file is a Git LFS pointer.
-    #[error(
-        "{file} is a Git LFS pointer, not the file itself: run `git lfs pull` in the model's folder"
-    )]
+    #[error("{file}: {}", LfsPointer)]
     LfsPointer {
         /// The file.
         file: String,

@@ -12,7 +12,8 @@ use std::{collections::BTreeMap, io::Read};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Metadata;
 
-use super::{ModelError, lfs};
+use super::ModelError;
+use crate::lfs::{self, LfsPointer};
 
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
@@ -63,8 +64,8 @@ pub enum HeaderError {
     #[error("it is a pickle, which can run code when it is loaded")]
     Pickle,
     /// The file is a Git LFS pointer.
-    #[error("it is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder")]
-    LfsPointer,
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// The file ends within its header.
     #[error("it is truncated within its header ({bytes} bytes): download it again")]
     CutOffHeader {
@@ -119,9 +120,7 @@ impl TensorHeader {
         let length = u64::from_le_bytes(length);
         if length > MAX_HEADER_BYTES {
             file.take(lfs::FIRST_BYTES as u64).read_to_end(&mut first).map_err(cut_off)?;
-            if lfs::is_pointer(&first) {
-                return Err(HeaderError::LfsPointer);
-            }
+            LfsPointer::check(&first)?;
             return Err(HeaderError::HeaderTooLong { claimed: length });
         }
         let start = LENGTH_BYTES + length;

@@ -5,7 +5,10 @@ use std::{fmt, io, sync::Arc};
 use image::{DynamicImage, ImageError, ImageFormat, RgbaImage};
 use serde::{Deserialize, Serialize};
 
-use crate::mask::{Mask, MaskError};
+use crate::{
+    lfs::LfsPointer,
+    mask::{Mask, MaskError},
+};
 
 /// A mask or an image that recipes refer to by its id. Clones share their pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,9 @@ pub enum BlobError {
     /// A mask cannot be encoded or decoded.
     #[error(transparent)]
     Mask(#[from] MaskError),
+    /// The file is a Git LFS pointer.
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// An image cannot be encoded or decoded.
     #[error("not a readable image: {0}")]
     Image(#[from] ImageError),
@@ -64,6 +70,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG.
     pub fn image_from_png(png: &[u8]) -> Result<Self, BlobError> {
+        LfsPointer::check(png)?;
         let image = image::load_from_memory_with_format(png, ImageFormat::Png)?;
         Ok(Self::Image(Arc::new(image.into_rgba8())))
     }
@@ -73,6 +80,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG, or contains another blob.
     pub fn from_png(id: &BlobId, png: &[u8]) -> Result<Self, BlobError> {
+        LfsPointer::check(png)?;
         let blob = match image::load_from_memory_with_format(png, ImageFormat::Png)? {
             DynamicImage::ImageLuma8(grey) => Self::Mask(grey.into()),
             image => Self::Image(Arc::new(image.into_rgba8())),

@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use super::{EditKind, Part, PartEdit, Scribble};
 use crate::{
+    lfs::LfsPointer,
     mask::{Area, Mask, MaskError},
     picture::{self, DecodeError},
     text::without_bom,
@@ -129,13 +130,21 @@ pub enum EditFileError {
         /// The reason.
         source: image::ImageError,
     },
-    /// A scribble has too many pixels.
+    /// A scribble has too many pixels, or is a Git LFS pointer.
     #[error("{path}: {source}")]
-    TooLarge {
+    Decode {
         /// The file.
         path: PathBuf,
         /// The reason.
         source: DecodeError,
+    },
+    /// The edit file is a Git LFS pointer.
+    #[error("{path}: {source}")]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: LfsPointer,
     },
     /// A mask has no values but 0 and 1, so that the edit would be invisible.
     #[error("the mask {path} has no values but 0 and 1, and 255 is white: multiply them by 255")]
@@ -173,6 +182,8 @@ impl EditFile {
     /// # Errors
     /// If it is not an edit file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, EditFileError> {
+        let pointer = |source| EditFileError::LfsPointer { path: path.to_owned(), source };
+        LfsPointer::check(bytes).map_err(pointer)?;
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
         options.from_bytes(without_bom(bytes)).map_err(|error| EditFileError::Syntax {
             path: path.to_owned(),
@@ -258,8 +269,8 @@ fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
     let path_buf = || path.to_owned();
     let image = picture::decode(&bytes(path)?).map_err(|error| match error {
         DecodeError::Png(source) => EditFileError::Scribble { path: path_buf(), source },
-        source @ DecodeError::TooLarge { .. } => {
-            EditFileError::TooLarge { path: path_buf(), source }
+        source @ (DecodeError::TooLarge { .. } | DecodeError::LfsPointer(_)) => {
+            EditFileError::Decode { path: path_buf(), source }
         }
     })?;
     Ok(Scribble(Arc::new(image.into_rgba8())))

@@ -8,6 +8,7 @@ pub mod ron;
 use std::{fmt, path::Path, sync::Arc};
 
 use super::Story;
+use crate::lfs::LfsPointer;
 
 pub use error::StoryError;
 
@@ -111,6 +112,8 @@ impl StoryFormats {
                 known: self.extensions().collect(),
             });
         };
+        let pointer = |source| StoryError::LfsPointer { path: path.to_owned(), source };
+        LfsPointer::check(bytes).map_err(pointer)?;
         format.parse(bytes, path).map(Story::with_composed_names)
     }
 

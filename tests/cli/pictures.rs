@@ -118,3 +118,29 @@ fn masks_that_are_no_masks_are_reported() {
     RgbImage::from_pixel(96, 64, Rgb([255; 3])).save(&mask).unwrap();
     workspace.run(&EDIT).exits(0);
 }
+
+#[test]
+fn git_lfs_pointers_are_called_so() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\n\
+        oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    for (file, args) in [
+        ("a.png", &EDIT[..]),
+        ("edit.ron", &EDIT),
+        ("mask.png", &EDIT),
+        ("noise.safetensors", &[&EDIT[..], &["--noise", "noise.safetensors"]].concat()),
+        ("two.story.ron", &["plan", "two.story.ron"]),
+        ("illustrations/two/ledger.ron", &["plan", "two.story.ron"]),
+        ("a.png", &["replay", "--picture", "a.png", "--out", "b.png"]),
+    ] {
+        let workspace = workspace(&png(&[]));
+        fs::create_dir_all(workspace.path(file).parent().unwrap()).unwrap();
+        fs::write(workspace.path(file), pointer).unwrap();
+        workspace.run(args).fails_with(&[file, "Git LFS pointer", "git lfs pull"]);
+        assert_eq!(fs::read_to_string(workspace.path(file)).unwrap(), pointer);
+    }
+    let workspace = workspace(&png(&[]));
+    let edit = r#"(parts: [(scribble: "mask.png", edit: Replace, words: "a dark cloud")])"#;
+    fs::write(workspace.path("edit.ron"), edit).unwrap();
+    fs::write(workspace.path("mask.png"), pointer).unwrap();
+    workspace.run(&EDIT).fails_with(&["mask.png", "Git LFS pointer", "git lfs pull"]);
+}

@@ -94,9 +94,9 @@ pub(crate) enum Failure {
         /// The cause.
         source: DecodeError,
     },
-    /// A picture has too many pixels.
+    /// A picture has too many pixels, or is a Git LFS pointer.
     #[error("{path}: {source}")]
-    TooLarge {
+    Decode {
         /// The file.
         path: PathBuf,
         /// The cause.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use bevy_illustrator::{
     art::{Provenance, picture_file},
+    lfs::LfsPointer,
     picture::{self, DecodeError, Metadata},
     recipe::{Blob, BlobId},
 };
@@ -24,10 +25,8 @@ pub(crate) struct Picture {
 pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
     let image = picture::decode(&bytes).map_err(|error| match error {
-        DecodeError::TooLarge { .. } => {
-            Failure::TooLarge { path: path.to_path_buf(), source: error }
-        }
-        source => Failure::Picture { path: path.to_path_buf(), source },
+        DecodeError::Png(_) => Failure::Picture { path: path.to_path_buf(), source: error },
+        source => Failure::Decode { path: path.to_path_buf(), source },
     })?;
     // Rounding to 8 bits would change pixels that an edit must not touch.
     let bits = image.color().bits_per_pixel() / u16::from(image.color().channel_count());
@@ -58,6 +57,7 @@ pub(crate) fn png(
 pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
     let invalid = |message: String| Failure::Noise { path: path.to_path_buf(), message };
     let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
+    LfsPointer::check(&bytes).map_err(|error| invalid(error.to_string()))?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
         .map_err(|error| invalid(format!("not a complete safetensors file: {error}")))?;
     let latents = tensors

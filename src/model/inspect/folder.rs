@@ -136,7 +136,7 @@ impl Inspector<'_> {
                 let file = file.to_owned();
                 self.obstacles.push(match error {
                     super::HeaderError::Pickle => Obstacle::Pickle { file },
-                    super::HeaderError::LfsPointer => Obstacle::LfsPointer { file },
+                    super::HeaderError::LfsPointer(_) => Obstacle::LfsPointer { file },
                     error => Obstacle::Broken { file, error },
                 });
             }
@@ -153,7 +153,9 @@ impl Inspector<'_> {
         self.obstacles.push(match error {
             ModelError::Missing { file, .. } => Obstacle::Missing { file: self.relative(&file) },
             ModelError::Pickle { file } => Obstacle::Pickle { file: self.relative(&file) },
-            ModelError::LfsPointer { file } => Obstacle::LfsPointer { file: self.relative(&file) },
+            ModelError::LfsPointer { file, .. } => {
+                Obstacle::LfsPointer { file: self.relative(&file) }
+            }
             error => Obstacle::Refused(error.to_string().replace(&self.prefix(), "")),
         });
         None

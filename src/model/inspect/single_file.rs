@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::model::lfs;
+use crate::lfs::LfsPointer;
 
 /// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
@@ -50,7 +50,7 @@ impl Format {
         let has_extension = |names: &[&str]| {
             extension.is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
         };
-        if lfs::is_pointer(first) {
+        if LfsPointer::check(first).is_err() {
             return Self::LfsPointer;
         }
         if let Some(rest) = first.strip_prefix(b"GGUF") {

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     control::Interrupt,
+    lfs::LfsPointer,
     model::{
-        ModelError, lfs,
+        ModelError,
         licence::licence,
         tensors::{TensorFile, TensorSource},
     },
@@ -104,9 +105,8 @@ impl Files for FolderPackage {
 
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
         let content = fs::read(self.path.join(file)).map_err(|source| self.error(file, source))?;
-        if lfs::is_pointer(&content) {
-            return Err(ModelError::LfsPointer { file: Files::location(self, file) });
-        }
+        let pointer = |source| ModelError::LfsPointer { file: Files::location(self, file), source };
+        LfsPointer::check(&content).map_err(pointer)?;
         Ok(Cow::Owned(content))
     }
 

@@ -54,7 +54,9 @@ impl TensorFile {
         match header {
             Ok(header) => Ok(Self { name, header, bytes }),
             Err(HeaderError::Pickle) => Err(ModelError::Pickle { file: name }),
-            Err(HeaderError::LfsPointer) => Err(ModelError::LfsPointer { file: name }),
+            Err(HeaderError::LfsPointer(source)) => {
+                Err(ModelError::LfsPointer { file: name, source })
+            }
             Err(source) => Err(ModelError::Weights { file: name, source }),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::text::without_bom;
+use crate::{lfs::LfsPointer, text::without_bom};
 
 /// The error of a story file that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,14 @@ pub enum StoryError {
         path: PathBuf,
         /// The I/O error.
         source: std::io::Error,
+    },
+    /// The file is a Git LFS pointer.
+    #[error("{path}: {source}")]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: LfsPointer,
     },
     /// No registered format has the extension of the file.
     #[error(
