@@ -10,7 +10,7 @@ use super::{
     shot_actions,
     takes_strip::takes_strip,
     theme,
-    widgets::icon_button,
+    widgets::{icon_button, length_hint},
     words_editor::{WordsDrafts, words_editor},
 };
 use crate::storyboard::{Shot, ShotId, ShotState};
@@ -143,6 +143,10 @@ fn prompt(ui: &mut Ui, shot: &Shot) {
                 ui.end_row();
             }
         });
+        let prompts = [&shot.recipe.prompt, &shot.recipe.negative_prompt];
+        for hint in prompts.into_iter().filter_map(|prompt| length_hint(prompt)) {
+            ui.add(Label::new(theme::small(hint)).wrap());
+        }
     });
 }
 

@@ -5,7 +5,7 @@ use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 use super::{
     context::PanelContext,
     theme::{self, STEP},
-    widgets::{parse_seed, syntax_hints},
+    widgets::{parse_seed, prompt_hints},
 };
 use crate::{
     diffusion::scheduler::{self, SchedulerClass},
@@ -180,8 +180,8 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         2,
         &mut style.negative_prompt,
     );
-    syntax_hints(ui, &style.words);
-    syntax_hints(ui, &style.negative_prompt);
+    prompt_hints(ui, &style.words);
+    prompt_hints(ui, &style.negative_prompt);
     let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
     text(
         ui,

@@ -7,7 +7,7 @@ use egui::{Key, Modifiers, Ui};
 use super::{
     context::PanelContext,
     theme::{self, STEP},
-    widgets::{parse_seed, syntax_hints},
+    widgets::{parse_seed, prompt_hints},
 };
 use crate::{
     project::{Action, ActionId, Project},
@@ -119,8 +119,8 @@ pub(super) fn words_editor(
         &mut typed.seed,
     );
     ui.spacing_mut().item_spacing.y = STEP;
-    syntax_hints(ui, &typed.words);
-    syntax_hints(ui, &typed.negative_prompt);
+    prompt_hints(ui, &typed.words);
+    prompt_hints(ui, &typed.negative_prompt);
 
     let wanted = typed.to_words(shot, &own);
     if let Err(error) = &wanted {

@@ -41,6 +41,17 @@ fn an_unreachable_scene_is_a_warning() {
 }
 
 #[test]
+fn a_prompt_whose_end_is_not_drawn_is_a_warning() {
+    let looks = |count: usize| STORY.replace("a lighthouse", &"a blue ".repeat(count));
+    let run = Workspace::new(&looks(599)).run(&["plan", "two.story.ron"]);
+    assert_eq!(run.exits(0).error(), "");
+    let run = Workspace::new(&looks(601)).run(&["plan", "two.story.ron"]);
+    let error = run.exits(0).error();
+    assert!(error.contains("warning: background-shore") && error.contains("1200"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
 fn faults_in_a_story_are_named_and_prevent_planning() {
     for (from, to, words) in [
         (r#"speaker: "mira""#, r#"speaker: "nora""#, ["nora", "character"]),

@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{OutputFile, lossy_path, print, print_json, warn_of_syntax},
+    output::{OutputFile, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -72,7 +72,7 @@ impl Draw {
         self.look.sampling.print_random_seed();
         [&self.prompt, &self.negative]
             .into_iter()
-            .for_each(|prompt| warn_of_syntax("the prompt", prompt));
+            .for_each(|prompt| warn_of_prompt("the prompt", prompt));
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
             None => Noise::Seed(self.look.sampling.seed().unwrap_or(0)),

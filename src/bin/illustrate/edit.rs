@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{OutputFile, lossy_path, print, print_json, warn_of_syntax},
+    output::{OutputFile, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -93,7 +93,7 @@ impl Edit {
         self.sampling.print_random_seed();
         let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
-            warn_of_syntax(&self.edit.display().to_string(), prompt);
+            warn_of_prompt(&self.edit.display().to_string(), prompt);
         }
         let edit = PictureEdit {
             parent: parent(&self.picture),

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bevy_illustrator::recipe::PromptSyntax;
+use bevy_illustrator::{
+    recipe::{LongPrompt, PromptSyntax},
+    storyboard::Shot,
+};
 use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
@@ -57,9 +60,22 @@ pub(crate) fn print_error(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&line.to_string()));
 }
 
-/// Warns of notations of other programs in a prompt. `of` names where it is from.
-pub(crate) fn warn_of_syntax(of: &str, prompt: &str) {
+/// Warns of notations of other programs in a prompt, and of a prompt that is too long. `of` names where it is from.
+pub(crate) fn warn_of_prompt(of: &str, prompt: &str) {
     PromptSyntax::find(prompt).for_each(|syntax| log::warn!("{of}: {syntax}"));
+    warn_of_length(of, prompt);
+}
+
+/// Warns of the prompts of shots that are too long.
+pub(crate) fn warn_of_long_shots(shots: &[Shot]) {
+    for Shot { id, recipe, .. } in shots {
+        warn_of_length(id.as_str(), &recipe.prompt);
+        warn_of_length(id.as_str(), &recipe.negative_prompt);
+    }
+}
+
+fn warn_of_length(of: &str, prompt: &str) {
+    LongPrompt::find(prompt).into_iter().for_each(|long| log::warn!("{of}: {long}"));
 }
 
 /// Serializes a path for `--json`. JSON is Unicode: what is not UTF-8 in the name becomes U+FFFD, as in messages.

@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     input::StoryArgs,
     options::LookOptions,
-    output::{count, lossy_optional_path, print_json, print_lines},
+    output::{count, lossy_optional_path, print_json, print_lines, warn_of_long_shots},
 };
 
 /// Reads the art folder without locking it, so that it works while a game runs.
@@ -61,6 +61,7 @@ impl Plan {
         let defaults = GeneratorRegistry::built_in(DeviceKind::Cpu).defaults(&style.model);
         let style = style.with_sizes_of(&defaults.unwrap_or_default());
         let board = Storyboard::plan(&story, &style, art.words());
+        warn_of_long_shots(board.shots());
         let shots: Vec<_> = board.shots().iter().map(|shot| planned(shot, &art)).collect();
         if self.json {
             return print_json(&shots);

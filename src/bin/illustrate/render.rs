@@ -23,7 +23,7 @@ use crate::{
     failure::{FailedShots, Failure},
     input::StoryArgs,
     options::{DeviceOption, LookOptions, check_model},
-    output::{count, lossy_path, print, print_json},
+    output::{count, lossy_path, print, print_json, warn_of_long_shots},
     progress::{DrawProgress, format_duration},
     signals,
 };
@@ -88,6 +88,7 @@ impl Render {
         let change = |style: &_| self.look.applied_to(style);
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
         let shots = self.select(&project)?;
+        warn_of_long_shots(&shots);
         // The project finishes what it writes to the art folder.
         signals::stop_gracefully();
         self.queue(&mut project, &shots)?;

@@ -6,7 +6,7 @@ use crate::{
     mask::Mask,
     panel::{
         theme,
-        widgets::{parse_seed, percent, syntax_hints},
+        widgets::{parse_seed, percent, prompt_hints},
     },
     recipe::{
         EditKind, Layer, PartEdit,
@@ -89,9 +89,9 @@ fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         _ => ("Prompt (optional)", "the picture's prompt"),
     };
     let mut focused = field(ui, name, hint, 2, &mut edit.words);
-    syntax_hints(ui, &edit.words);
+    prompt_hints(ui, &edit.words);
     focused |= field(ui, "Negative prompt", "text, people", 1, &mut edit.negative_prompt);
-    syntax_hints(ui, &edit.negative_prompt);
+    prompt_hints(ui, &edit.negative_prompt);
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 72.0;
