@@ -124,7 +124,8 @@ impl Store for DiskStore {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        // Windows syncs names by itself.
+        // Windows syncs only what is open for writing, which a folder cannot be here. Whether a new name survives a power
+        // cut is left to the file system.
         if cfg!(unix) {
             // A handle of `Dir` cannot be synced.
             let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -146,7 +147,8 @@ impl Store for DiskStore {
             let now = std::fs::metadata(&self.root).ok();
             opened == now.map(|data| (data.dev(), data.ino()))
         }
-        // Windows does not move or remove a folder that is open.
+        // cap-std opens folders without `FILE_SHARE_DELETE`: Windows refuses to move or remove them meanwhile. Other
+        // file systems behind Windows may not.
         #[cfg(not(unix))]
         true
     }
