@@ -2,6 +2,8 @@
 
 mod candidates;
 mod keys;
+#[cfg(unix)]
+mod loading;
 mod marking;
 mod objects;
 mod properties;
