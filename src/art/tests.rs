@@ -11,6 +11,7 @@ use crate::{
         picture_hash,
     },
     storyboard::ShotWords,
+    test_support::edit_of_parts,
 };
 
 pub(crate) fn shot(name: &str) -> ShotId {
@@ -41,10 +42,7 @@ pub(crate) fn edit_of(take: &Take, part: &str) -> Recipe {
     let edit = PictureEdit {
         parent: Some(take.id.clone()),
         picture: picture_hash(&take.image().unwrap()),
-        style: String::new(),
-        parts: vec![PartRecipe::from(&part)],
-        context: None,
-        origin: None,
+        ..edit_of_parts(vec![PartRecipe::from(&part)])
     };
     Recipe { edit: Some(edit), ..recipe("x") }
 }

@@ -63,6 +63,7 @@ mod tests {
     use crate::{
         mask::Mask,
         recipe::{EditKind, PartEdit},
+        test_support::edit_of_parts,
     };
 
     #[test]
@@ -73,14 +74,7 @@ mod tests {
             edit: PartEdit::new(EditKind::Refine),
             scribble: Some(Scribble(Arc::new(RgbaImage::new(2, 2)))),
         };
-        let edit = PictureEdit {
-            parent: None,
-            picture: String::new(),
-            style: String::new(),
-            parts: vec![PartRecipe::from(&part)],
-            context: None,
-            origin: None,
-        };
+        let edit = edit_of_parts(vec![PartRecipe::from(&part)]);
         let mut inputs = Inputs::default();
         inputs.add_parts(std::slice::from_ref(&part));
         assert_eq!(inputs.parts(&edit).unwrap(), [part]);

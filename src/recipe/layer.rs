@@ -152,7 +152,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::recipe::PartRecipe;
+    use crate::{recipe::PartRecipe, test_support::edit_of_parts};
 
     fn layer(name: &str, verdict: Verdict, edit: Option<EditKind>) -> Layer {
         let words = |kind| PartEdit { words: name.to_uppercase(), ..PartEdit::new(kind) };
@@ -202,14 +202,7 @@ mod tests {
             layer.scribble = Some(scribble.clone());
         }
         let marks = Marks { layers: layers.clone(), context: None };
-        let edit = PictureEdit {
-            parent: None,
-            picture: String::new(),
-            style: String::new(),
-            parts: redo_disliked(&layers).iter().map(PartRecipe::from).collect(),
-            context: None,
-            origin: None,
-        };
+        let edit = edit_of_parts(redo_disliked(&layers).iter().map(PartRecipe::from).collect());
         let left = |layer: &Layer| (layer.verdict, layer.scribble.is_some());
         let after: Vec<_> = marks.after(&edit).layers.iter().map(left).collect();
         let drawn = (Verdict::None, false);

@@ -130,6 +130,7 @@ mod tests {
     use crate::{
         mask::Mask,
         recipe::{EditKind, Recipe, Size},
+        test_support::edit_of_parts,
     };
 
     #[test]
@@ -140,14 +141,7 @@ mod tests {
             edit: PartEdit::new(EditKind::Refine),
             scribble: None,
         };
-        let edit = PictureEdit {
-            parent: None,
-            picture: "p".to_owned(),
-            style: "ink".to_owned(),
-            parts: vec![part("sky"), part("sea")],
-            context: None,
-            origin: None,
-        };
+        let edit = edit_of_parts(vec![part("sky"), part("sea")]);
         let first = |first| PictureEdit { parts: vec![first, part("sea")], ..edit.clone() };
         let scribble = Some(BlobId::of_image(&RgbaImage::new(2, 2)));
         let context = Some(Area { x: 0, y: 0, width: 1, height: 1 });
@@ -185,14 +179,7 @@ mod tests {
             edit: PartEdit::new(EditKind::Refine),
             scribble: Some(Scribble(image)),
         };
-        let edit = PictureEdit {
-            parent: None,
-            picture: String::new(),
-            style: String::new(),
-            parts: vec![PartRecipe::from(&part)],
-            context: None,
-            origin: None,
-        };
+        let edit = edit_of_parts(vec![PartRecipe::from(&part)]);
         let ids: Vec<BlobId> = part.blobs().map(|blob| blob.id()).collect();
         assert_eq!(edit.blobs().collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());
     }

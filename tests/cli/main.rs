@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+#[path = "../../src/test_support/copy_folder.rs"]
+mod copy_folder;
 mod download;
 mod draw;
 mod edit;
@@ -24,6 +26,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use copy_folder::copy_folder;
 use serde_json::Value;
 
 /// Few steps and small pictures keep the tests fast.

@@ -4,21 +4,9 @@ use super::*;
 
 /// A copy of the built-in model that a test may damage.
 fn workspace_with_model() -> Workspace {
-    fn copy_all(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy_all(&entry.path(), &to);
-            } else {
-                fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
     let workspace = Workspace::new(STORY);
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch");
-    copy_all(&built_in, &workspace.path("model"));
+    copy_folder(&built_in, &workspace.path("model"));
     workspace
 }
 

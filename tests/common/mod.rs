@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test uses some of the helpers")]
 
+#[path = "../../src/test_support/copy_folder.rs"]
+mod copy_folder;
+
+pub use copy_folder::copy_folder;
+
 use std::{
-    fs,
-    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
@@ -358,17 +361,4 @@ pub fn apply(
         }
         answer
     })
-}
-
-/// Copies a folder recursively: the state that a kill at this moment would leave.
-pub fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }

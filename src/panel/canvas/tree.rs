@@ -68,6 +68,7 @@ mod tests {
         generator::ModelCard,
         recipe::{PictureEdit, Recipe, Sampler, Size},
         storyboard::ShotId,
+        test_support::edit_of_parts,
     };
 
     fn id(digit: char) -> TakeId {
@@ -75,14 +76,8 @@ mod tests {
     }
 
     fn take(digit: char, parent: Option<char>) -> Take {
-        let edit = parent.map(|parent| PictureEdit {
-            parent: Some(id(parent)),
-            picture: String::new(),
-            style: String::new(),
-            parts: Vec::new(),
-            context: None,
-            origin: None,
-        });
+        let edit = parent
+            .map(|parent| PictureEdit { parent: Some(id(parent)), ..edit_of_parts(Vec::new()) });
         let recipe = Recipe {
             prompt: String::new(),
             negative_prompt: String::new(),

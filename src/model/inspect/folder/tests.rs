@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::model::inspect::inspect;
+use crate::{model::inspect::inspect, test_support::copy_of};
 
 fn built_in() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch")
@@ -12,21 +12,7 @@ fn built_in() -> PathBuf {
 
 /// A copy of the built-in model that a test may damage.
 fn copy() -> tempfile::TempDir {
-    fn copy_all(from: &Path, to: &Path) {
-        fs::create_dir_all(to).expect("a folder");
-        for entry in fs::read_dir(from).expect("a folder") {
-            let entry = entry.expect("an entry");
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy_all(&entry.path(), &to);
-            } else {
-                fs::copy(entry.path(), to).expect("a copy");
-            }
-        }
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    copy_all(&built_in(), folder.path());
-    folder
+    copy_of("assets/models/sketch")
 }
 
 fn obstacles(folder: &Path) -> Vec<String> {
