@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(art.shown(&shot("a"), Some(&recipe("x"))), None);
         assert_eq!(art.discarded(&shot("a")), [Take { path: away, ..take.clone() }]);
         art.restore(&shot("a"), &take.id).unwrap();
-        assert_eq!(art.accepted(&shot("a")), Some(&take), "as it was before");
+        assert_eq!(art.accepted(&shot("a")), Some(&take), "it is accepted again");
     }
 
     #[test]

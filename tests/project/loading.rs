@@ -20,7 +20,7 @@ fn closing_a_studio_interrupts_loading_a_model() {
     studio.push(vec![(shot("a"), recipe("a"))], false);
     wait_until("loading", || fakes.loads() == ["fake"]);
     let closing = std::thread::spawn(move || drop(studio));
-    wait_until("the end of the studio", || closing.is_finished());
+    wait_until("the studio to be closed", || closing.is_finished());
     // The job is still queued.
     fakes.hold_loading(false);
     let studio = self::studio(&art, &fakes);

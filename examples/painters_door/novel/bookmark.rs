@@ -24,7 +24,8 @@ impl Bookmark {
     /// starts at its beginning.
     #[must_use]
     pub fn load(&self) -> Option<Reader> {
-        ron::from_str(&fs::read_to_string(&self.path).ok()?).ok()
+        let text = fs::read_to_string(&self.path).ok()?;
+        ron::from_str(text.trim_start_matches('\u{feff}')).ok()
     }
 
     /// Saves a reader's position.

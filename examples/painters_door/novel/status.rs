@@ -3,7 +3,7 @@
 use bevy::prelude::*;
 use bevy_illustrator::{
     project::Project,
-    storyboard::{Shot, ShotState},
+    storyboard::{Shot, ShotId, ShotState},
 };
 
 use super::{
@@ -96,31 +96,23 @@ fn show_status(
         *tally = Tally::of(&project);
     }
     let current = project.studio().current();
-    let status = match &current {
-        _ if project.studio().is_paused() => "painting is paused · F2 to resume".to_owned(),
-        Some(view) => {
-            let title = project.board().shot(&view.job.shot).map_or("", |shot| &shot.title);
-            let number = (tally.painted + 1).min(tally.pictures);
-            format!("painting {number} of {} · {title}", tally.pictures)
-        }
-        None if tally.failed > 0 => {
-            format!("{} could not be painted · F2 shows the reason", tally.failed)
-        }
-        None => String::new(),
-    };
+    let title = |shot: &ShotId| project.board().shot(shot).map_or("", |shot| &shot.title);
+    let painting = current.as_ref().map(|view| title(&view.job.shot));
+    let status = tally.status(project.studio().is_paused(), painting);
     if text.0 != status {
         text.0 = status;
     }
     let (mut bar, track) = bar.into_inner();
     let mut visibility = tracks.get_mut(track.parent())?;
-    visibility.set_if_neq(if current.is_some() {
+    visibility.set_if_neq(if current.is_some() && !tally.is_complete() {
         Visibility::Inherited
     } else {
         Visibility::Hidden
     });
     let step =
         current.and_then(|view| view.progress).map_or(0.0, |p| p.done as f32 / p.of.max(1) as f32);
-    let width = percent((tally.painted as f32 + step) / tally.pictures.max(1) as f32 * 100.0);
+    let painted = (tally.painted as f32 + step) / tally.pictures.max(1) as f32;
+    let width = percent(painted.min(1.0) * 100.0);
     if bar.width != width {
         bar.width = width;
     }
@@ -130,15 +122,57 @@ fn show_status(
 impl Tally {
     fn of(project: &Project) -> Self {
         let shots = project.board().shots();
-        let count = |states: &[ShotState]| {
-            let among = |shot: &&Shot| states.contains(&project.state(&shot.id));
-            shots.iter().filter(among).count()
+        let count = |is_counted: &dyn Fn(&Shot) -> bool| {
+            shots.iter().filter(|shot| is_counted(shot)).count()
+        };
+        // A painted picture stays painted while another one of the same shot is queued.
+        let is_painted = |shot: &Shot| {
+            matches!(project.art().state(shot), ShotState::Drafted | ShotState::Accepted)
         };
         Self {
             revision: Some(project.revision()),
             pictures: shots.len(),
-            painted: count(&[ShotState::Drafted, ShotState::Accepted]),
-            failed: count(&[ShotState::Failed]),
+            painted: count(&is_painted),
+            failed: count(&|shot| project.state(&shot.id) == ShotState::Failed),
         }
+    }
+
+    /// Whether all pictures of the story are painted.
+    fn is_complete(&self) -> bool {
+        self.painted == self.pictures
+    }
+
+    /// The text for the reader. `painting` is the title of the picture that is being painted.
+    fn status(&self, is_paused: bool, painting: Option<&str>) -> String {
+        match painting {
+            _ if is_paused
+                && (painting.is_some() || self.painted + self.failed < self.pictures) =>
+            {
+                "painting is paused · F2 to resume".to_owned()
+            }
+            Some(title) if self.is_complete() => format!("painting another picture · {title}"),
+            Some(title) => format!("painting {} of {} · {title}", self.painted + 1, self.pictures),
+            None if self.failed > 0 => {
+                format!("{} could not be painted · F2 shows the reason", self.failed)
+            }
+            None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complete_story_is_not_said_to_be_unfinished() {
+        let tally = |painted, failed| Tally { pictures: 3, painted, failed, ..Tally::default() };
+        let status = |painted, is_paused, painting| tally(painted, 0).status(is_paused, painting);
+        assert_eq!(status(1, false, Some("The bay")), "painting 2 of 3 · The bay");
+        assert_eq!(status(3, false, Some("The bay")), "painting another picture · The bay");
+        assert!(status(1, true, None).contains("paused"));
+        assert_eq!(status(3, true, None), "");
+        assert_eq!(status(3, false, None), "");
+        assert!(tally(2, 1).status(true, None).contains("1 could not be painted"));
     }
 }

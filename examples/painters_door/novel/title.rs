@@ -99,7 +99,7 @@ fn spawn_words(left: &mut ChildSpawnerCommands, fonts: &Fonts, story: &Story, re
         Node { width: px(250), height: px(2), margin: UiRect::vertical(px(12)), ..default() };
     left.spawn((rule, BackgroundColor(theme::GOLD)));
     left.spawn((
-        Text::new("A story whose pictures are painted while you read."),
+        Text::new("A story with pictures painted by your computer."),
         fonts.italic(27.0),
         TextColor(theme::PARCHMENT),
         below(38.0),
