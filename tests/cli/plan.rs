@@ -43,7 +43,7 @@ fn an_unreachable_scene_is_a_warning() {
 #[test]
 fn a_prompt_whose_end_is_not_drawn_is_a_warning() {
     let looks = |count: usize| STORY.replace("a lighthouse", &"a blue ".repeat(count));
-    let run = Workspace::new(&looks(599)).run(&["plan", "two.story.ron"]);
+    let run = Workspace::new(&looks(550)).run(&["plan", "two.story.ron"]);
     assert_eq!(run.exits(0).error(), "");
     let run = Workspace::new(&looks(601)).run(&["plan", "two.story.ron"]);
     let error = run.exits(0).error();

@@ -185,3 +185,16 @@ fn delete_in_a_text_field_removes_a_letter_and_not_a_take() {
     panel.run_steps(2);
     assert_eq!(panel.state().requested(), []);
 }
+
+#[test]
+fn a_prompt_whose_end_is_not_used_is_reported() {
+    for (words, is_too_long) in [(550, false), (601, true)] {
+        let mut story = story();
+        story.items[0].looks = "a blue ".repeat(words);
+        let mut fixture = Fixture::new(story);
+        let shot = fixture.shot(ShotKind::Item).id;
+        fixture.panel.select(shot);
+        let panel = open(fixture);
+        assert_eq!(has(&panel, "only the first 1200 are used"), is_too_long, "{words}");
+    }
+}
