@@ -6,6 +6,7 @@
 //! answers an action once its changes are on disk.
 
 mod action;
+mod answer;
 mod defaults;
 mod disk;
 mod edits;
@@ -43,6 +44,7 @@ pub use action::Action;
 pub use request::{ActionId, ActionResult, Reply, Request};
 pub use update::Update;
 
+use answer::WaitingAnswer;
 use defaults::DefaultsCache;
 use disk::DiskThread;
 use ledger::PendingChanges;
@@ -80,6 +82,8 @@ pub struct Project {
     watched: HashSet<ShotId>,
     /// Takes on trial: the game shows them instead of the files in `pictures/`.
     trials: HashMap<ShotId, TakeId>,
+    /// The answers that wait until the queue is saved.
+    waiting_answers: Vec<WaitingAnswer>,
     /// Updates for the next [`Self::poll`].
     updates: Vec<Update>,
     revision: u64,
@@ -218,6 +222,7 @@ impl Project {
             watched: HashSet::new(),
             searches: Vec::new(),
             trials: HashMap::new(),
+            waiting_answers: Vec::new(),
             updates: vec![Update::Planned],
             revision: 0,
         };
@@ -290,6 +295,7 @@ impl Project {
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
             && self.searches.is_empty()
+            && self.waiting_answers.is_empty()
             && self.disk.is_idle()
             && self.is_published()
     }

@@ -19,6 +19,7 @@ mod worker;
 use std::{
     collections::HashSet,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -149,12 +150,15 @@ impl Studio {
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
         let queued = shared.entries();
         let saved = (queued.entries.len() == in_file).then_some(queued.revision);
+        shared.set_saved_revision(saved.unwrap_or_default());
         let mut studio = Self { shared: Arc::clone(&shared), worker: None, queue_writer: None };
         studio.queue_writer = Some(Builder::new().name("illustrator-queue".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || {
                 lower_priority();
-                save_queue(&shared, file, saved);
+                // The panic hook reports a panic. Answers do not wait for further saves then.
+                let _ = catch_unwind(AssertUnwindSafe(|| save_queue(&shared, file, saved)));
+                shared.set_saved_revision(u64::MAX);
             }
         })?);
         let pool = pool::build("illustrator-draw").map_err(io::Error::other)?;
@@ -228,6 +232,16 @@ impl Studio {
         self.shared.forget_failed(shot);
     }
 
+    /// The revision of the queue. It increases with each change.
+    pub(crate) fn queue_revision(&self) -> u64 {
+        self.shared.revision()
+    }
+
+    /// The revision of the queue that was saved last. If saving fails, it is the revision of that attempt.
+    pub(crate) fn saved_queue_revision(&self) -> u64 {
+        self.shared.saved_revision()
+    }
+
     /// Returns the events since the last call, without waiting. Consecutive steps of one job are
     /// one event.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
@@ -253,7 +267,9 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 fn save_queue(shared: &Shared, mut file: QueueFile, mut saved: Option<u64>) {
     let mut failed: Option<FailedSave> = None;
     while let Some(queued) = shared.next_entries(saved, failed) {
-        match file.save(&queued.entries) {
+        let result = file.save(&queued.entries);
+        shared.set_saved_revision(queued.revision);
+        match result {
             Ok(()) => (saved, failed) = (Some(queued.revision), None),
             Err(error) => {
                 if failed.is_none() || queued.is_last {

@@ -285,11 +285,20 @@ impl Folder {
         };
         let parent = self.create_parent(path)?;
         if is_missing {
-            self.store.create_folder(path).map_err(|error| self.error("create", path, error))?;
+            match self.store.create_folder(path) {
+                // Another thread was faster.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && self.is_folder(path) => {}
+                result => result.map_err(|error| self.error("create", path, error))?,
+            }
         }
         self.sync_folder(parent)?;
         lock(&self.state.durable).insert(path.to_owned());
         Ok(())
+    }
+
+    fn is_folder(&self, path: &Path) -> bool {
+        self.metadata(path).is_some_and(|data| data.kind == Kind::Folder)
     }
 
     /// Syncs a folder, so that a rename in it survives a power cut.

@@ -3,7 +3,7 @@
 
 use std::{fmt, mem, sync::Arc};
 
-use super::{ActionId, Project, ProjectError, Reply, Update};
+use super::{ActionId, Project, ProjectError, Reply};
 use crate::art::Ledger;
 
 /// The changes that are not on disk yet.
@@ -94,16 +94,6 @@ impl Project {
                     self.answer(change.id, Err(Arc::clone(&error)));
                 }
             }
-        }
-    }
-
-    /// Answers a request.
-    pub(super) fn answer(&mut self, id: Option<ActionId>, result: super::ActionResult) {
-        if result.is_ok() {
-            self.revision += 1;
-        }
-        if let Some(id) = id {
-            self.updates.push(Update::Applied { id, result });
         }
     }
 }

@@ -98,6 +98,7 @@ impl Project {
         }
         self.handle_search_results();
         self.handle_disk_results();
+        self.answer_saved();
         mem::take(&mut self.updates)
     }
 

@@ -37,6 +37,8 @@ struct State {
     /// Whether the worker has ended. The queue does not change after that.
     closed: bool,
     revision: u64,
+    /// The revision of the last attempt to save the queue.
+    saved_revision: u64,
     events: Vec<StudioEvent>,
 }
 
@@ -251,6 +253,18 @@ impl Shared {
             };
             state.events.push(event);
         });
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    pub(super) fn saved_revision(&self) -> u64 {
+        self.lock().saved_revision
+    }
+
+    pub(super) fn set_saved_revision(&self, revision: u64) {
+        self.lock().saved_revision = revision;
     }
 
     /// The entries of the queue file.

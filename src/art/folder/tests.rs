@@ -1,3 +1,5 @@
+use std::{sync::Barrier, thread};
+
 use super::*;
 use crate::art::simulator::{Fault, SimulatedStore};
 
@@ -20,6 +22,25 @@ fn a_write_that_fails_anywhere_leaves_the_old_file_unchanged() {
         assert!(error.contains("a.png") && error.contains("free some space"), "{error}");
         assert_eq!(folder.read(&path).unwrap().unwrap(), b"the old one");
         assert_eq!(folder.list(Path::new(".tmp")).unwrap(), []);
+    }
+}
+
+#[test]
+fn threads_that_write_to_the_same_new_folder_at_the_same_time_all_succeed() {
+    for _ in 0..20 {
+        let (_dir, folder) = open();
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let (folder, start) = (&folder, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let path = folder.root().join(format!("takes/lamp/{n}.png"));
+                    folder.write_bytes(&path, b"a picture").unwrap();
+                });
+            }
+        });
+        assert_eq!(folder.list(Path::new("takes/lamp")).unwrap().len(), 8);
     }
 }
 
