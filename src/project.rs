@@ -190,11 +190,14 @@ impl Project {
             temporary_style.as_ref().map(|_| Storyboard::plan(&story, &sized(kept), art.words()));
         let resume = |shot: &ShotId, recipe: &Recipe| {
             // If the program is killed between saving a take and saving the queue, the job is still in the queue.
-            if art.takes(shot).iter().any(|take| take.recipe() == recipe) {
+            if art.with_discarded(shot).any(|take| take.recipe() == recipe) {
                 Resume::Forget
             } else if needs_recipe(&board, shot, recipe) {
                 Resume::Draw
-            } else if kept_board.as_ref().is_some_and(|kept| needs_recipe(kept, shot, recipe)) {
+            } else if kept_board.as_ref().is_some_and(|kept| needs_recipe(kept, shot, recipe))
+                // Only the queue has the author's words for an edit. This story may be the wrong one.
+                || recipe.edit.is_some()
+            {
                 Resume::Leave
             } else {
                 Resume::Forget

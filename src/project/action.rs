@@ -138,7 +138,7 @@ impl Project {
     pub fn apply(&mut self, request: impl Into<Request>) -> ActionId {
         let Request { id, action } = request.into();
         match self.perform(id, action) {
-            Ok(Some(reply)) => self.answer_when_saved(id, reply),
+            Ok(Some(reply)) => self.answer(Some(id), Ok(reply)),
             // The disk thread answers.
             Ok(None) => self.revision += 1,
             Err(error) => self.answer(Some(id), Err(Arc::new(error))),

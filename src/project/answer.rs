@@ -1,4 +1,4 @@
-//! The answers to requests. A change of the queue is answered once the queue is saved.
+//! The answers to requests. A success is answered once the queue is saved, because a request may have changed it.
 
 use std::mem;
 
@@ -14,26 +14,24 @@ pub(super) struct WaitingAnswer {
 }
 
 impl Project {
-    /// Answers a request.
+    /// Answers a request whose other changes are on disk. If the queue cannot be saved, the studio tries it again, and
+    /// the answer does not wait for that.
     pub(super) fn answer(&mut self, id: Option<ActionId>, result: ActionResult) {
         if result.is_ok() {
             self.revision += 1;
         }
-        if let Some(id) = id {
-            self.updates.push(Update::Applied { id, result });
+        match (id, result) {
+            (Some(id), Ok(reply)) => {
+                let queue_revision = self.studio.queue_revision();
+                self.waiting_answers.push(WaitingAnswer { id, reply, queue_revision });
+                self.answer_saved();
+            }
+            (Some(id), error) => self.updates.push(Update::Applied { id, result: error }),
+            (None, _) => {}
         }
     }
 
-    /// Answers a request that may have changed the queue, once the queue is saved.
-    pub(super) fn answer_when_saved(&mut self, id: ActionId, reply: Reply) {
-        self.revision += 1;
-        let queue_revision = self.studio.queue_revision();
-        self.waiting_answers.push(WaitingAnswer { id, reply, queue_revision });
-        self.answer_saved();
-    }
-
-    /// Sends the answers whose queue is saved. If the queue cannot be saved, the studio tries it again, and the answer
-    /// does not wait for that.
+    /// Sends the answers whose queue is saved.
     pub(super) fn answer_saved(&mut self) {
         let saved = self.studio.saved_queue_revision();
         let (saved, waiting) = mem::take(&mut self.waiting_answers)

@@ -102,7 +102,7 @@ impl Project {
                 let is_wanted = self.edits.remove(&id) && needs_recipe(&self.board, &shot, &recipe);
                 let takes = if is_wanted { takes } else { 0 };
                 let jobs = self.queue(&[(shot, *recipe)], takes, true);
-                self.answer_when_saved(id, Reply { jobs });
+                self.answer(Some(id), Ok(Reply { jobs }));
             }
             (EditPurpose::Request { id, .. }, Err(error)) => {
                 self.edits.remove(&id);

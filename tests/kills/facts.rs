@@ -48,9 +48,12 @@ pub fn facts(project: &Project) -> Facts {
     for shot in project.board().shots().iter().map(|shot| &shot.id) {
         for Take { id, provenance, .. } in art.takes(shot) {
             facts.insert(Fact::Take(shot.clone(), id.clone(), provenance.recipe.id()));
-            let marks = project.marks(shot, id).unwrap();
-            let names = marks.layers.into_iter().map(|layer| layer.name);
-            facts.extend(names.map(|name| Fact::Marks(shot.clone(), id.clone(), name)));
+            // A take without marks of its own has those of its parent.
+            if art.has_marks(shot, id) {
+                let marks = project.marks(shot, id).unwrap();
+                let names = marks.layers.into_iter().map(|layer| layer.name);
+                facts.extend(names.map(|name| Fact::Marks(shot.clone(), id.clone(), name)));
+            }
         }
         for Take { id, provenance, .. } in art.discarded(shot) {
             facts.insert(Fact::Discarded(shot.clone(), id.clone(), provenance.recipe.id()));
@@ -180,5 +183,5 @@ pub fn check(
     if lost.is_empty() && gained.is_empty() {
         return Ok(());
     }
-    Err(format!("lost: {lost:#?}\ngained: {gained:#?}\nunanswered operation: {unanswered:?}"))
+    Err(format!("lost: {lost:?}\ngained: {gained:?}\nunanswered operation: {unanswered:?}"))
 }

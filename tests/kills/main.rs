@@ -50,7 +50,7 @@ fn main() {
                 run_and_kill(dir.path(), kill, &expected);
             operations += answered.len();
             expected = reopen(dir.path(), &reported, unanswered.as_ref())
-                .unwrap_or_else(|error| panic!("kill {kill}: {error}\nanswered: {answered:#?}"));
+                .unwrap_or_else(|error| panic!("kill {kill}: {error}\nanswered: {answered:?}"));
         }
     }
     println!("{kills} kills during {operations} operations: nothing was lost");

@@ -21,10 +21,12 @@ fn draw_needed_draws_every_shot_once_in_story_order() {
     let mut fixture = ProjectFixture::new();
     assert_eq!(fixture.states(), [ShotState::Missing; 3]);
     assert_eq!(fixture.project.needed().count(), 3);
+    fixture.fakes.hold_after(0);
     fixture.apply(Action::DrawNeeded);
     assert_eq!(fixture.states(), [ShotState::Queued; 3]);
     fixture.apply(Action::DrawNeeded);
     assert_eq!(fixture.project.studio().jobs().len(), 3);
+    fixture.fakes.release();
     fixture.wait_until_idle();
     assert_eq!(fixture.states(), [ShotState::Drafted; 3]);
     let board = fixture.project.board();
@@ -178,9 +180,11 @@ fn a_shot_is_failed_until_it_is_drawn() {
     });
     assert_eq!(reported, Some((item.clone(), "fake failure".to_owned())));
     fixture.fakes.heal();
+    fixture.fakes.hold_after(0);
     fixture.apply(Action::Draw(vec![item.clone()]));
     assert_eq!(fixture.project.state(&item), ShotState::Queued);
     assert_eq!(fixture.error(&item), None);
+    fixture.fakes.release();
     fixture.wait_until_idle();
     assert_eq!(fixture.project.state(&item), ShotState::Drafted);
 }
@@ -304,13 +308,15 @@ fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
     assert_eq!(ids, requests.map(|request| request.id));
     let jobs = fixture.project.studio().jobs().into_iter().map(|view| view.job).collect::<Vec<_>>();
     let mut answers = Vec::new();
-    for _ in 0..20 {
+    wait_until("three answers", || {
         answers.extend(fixture.project.poll().into_iter().filter_map(|update| match update {
             Update::Applied { id, result } if ids.contains(&id) => Some((id, result)),
             _ => None,
         }));
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+        answers.len() >= 3
+    });
+    // A refusal does not wait for the disk.
+    answers.sort_by_key(|(id, _)| *id);
     let [(first, two), (second, refused), (third, one)] = &answers[..] else {
         panic!("{answers:?}")
     };

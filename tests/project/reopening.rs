@@ -11,6 +11,7 @@ use bevy_illustrator::{
 
 use super::{
     common::{Fakes, copy_folder, gradient, story, wait_until},
+    edits::edit,
     fixture::ProjectFixture,
 };
 
@@ -97,13 +98,30 @@ fn finished_takes_and_queued_jobs_survive_a_kill() {
 }
 
 #[test]
+fn requested_and_cancelled_pictures_are_in_the_queue_file_when_the_request_is_answered() {
+    let mut fixture = ProjectFixture::new();
+    fixture.fakes.hold_after(0);
+    let queued = |fixture: &ProjectFixture| {
+        let bytes = fs::read(fixture.root().join("queue.json")).unwrap();
+        serde_json::from_slice::<Vec<serde_json::Value>>(&bytes).unwrap().len()
+    };
+    for _ in 0..10 {
+        fixture.apply(Action::DrawNeeded);
+        assert_eq!(queued(&fixture), 3);
+        fixture.apply(Action::CancelAll);
+        assert_eq!(queued(&fixture), 0);
+    }
+}
+
+#[test]
 fn a_saved_take_is_not_drawn_again_if_a_kill_left_its_job_in_the_queue() {
     let fixture = ProjectFixture::drawn();
     let ProjectFixture { dir, project, .. } = fixture;
     let shot = project.board().shots()[0].clone();
     drop(project);
-    let entry = serde_json::json!([{ "shot": shot.id.as_str(), "recipe": shot.recipe }]);
-    fs::write(dir.path().join("queue.json"), entry.to_string()).unwrap();
+    let queue =
+        serde_json::json!([{ "shot": shot.id.as_str(), "recipe": shot.recipe }]).to_string();
+    fs::write(dir.path().join("queue.json"), &queue).unwrap();
     let mut fixture = ProjectFixture::open(dir, story());
     fixture.wait_until_idle();
     assert_eq!(fixture.fakes.drawn(), []);
@@ -112,6 +130,36 @@ fn a_saved_take_is_not_drawn_again_if_a_kill_left_its_job_in_the_queue() {
     });
     assert_eq!(fixture.project.art().takes(&shot.id).len(), 1);
     assert_eq!(fixture.project.state(&shot.id), ShotState::Drafted);
+    // Nor is a take that was discarded before the kill.
+    let take = fixture.project.art().takes(&shot.id)[0].id.clone();
+    fixture.apply(Action::Discard { shot: shot.id.clone(), take });
+    let ProjectFixture { dir, project, .. } = fixture;
+    drop(project);
+    fs::write(dir.path().join("queue.json"), &queue).unwrap();
+    let mut fixture = ProjectFixture::open(dir, story());
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.drawn(), []);
+}
+
+#[test]
+fn a_queued_edit_survives_a_start_with_another_story() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = fixture.project.art().takes(&item)[0].id.clone();
+    fixture.fakes.hold_after(0);
+    fixture.apply(edit(&item, &take, 1));
+    let ProjectFixture { dir, project, .. } = fixture;
+    drop(project);
+    let mut other = story();
+    other.items[0].looks = "a silver lamp".to_owned();
+    let mut fixture = ProjectFixture::open(dir, other);
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.drawn(), []);
+    let ProjectFixture { dir, project, .. } = fixture;
+    drop(project);
+    let mut fixture = ProjectFixture::open(dir, story());
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.art().takes(&item)[1].parent(), Some(&take));
 }
 
 /// Damages the pixel data of a picture file, which is found only by decoding it. Returns the damaged bytes.
