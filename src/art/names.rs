@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(read_only.takes(&shot(COMPOSED))[0].image().unwrap(), image);
         for _ in 0..2 {
             let art = Art::open(&root).unwrap();
-            assert_eq!(art.takes(&shot(DECOMPOSED)), [first.clone()]);
+            assert_eq!(art.takes(&shot(DECOMPOSED)), std::slice::from_ref(&first));
             assert_eq!(art.discarded(&shot(COMPOSED)).len(), 1);
             assert_eq!(art.marks(&first.shot, &first.id).unwrap(), marks);
             assert!(art.writer().is_published(&first).unwrap());

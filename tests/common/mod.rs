@@ -3,9 +3,7 @@
 #![allow(dead_code, reason = "each test uses some of the helpers")]
 
 #[path = "../../src/test_support/copy_folder.rs"]
-mod copy_folder;
-
-pub use copy_folder::copy_folder;
+pub mod copy_folder;
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},

@@ -16,7 +16,7 @@ use bevy_illustrator::{
 };
 
 use super::{
-    common::{copy_folder, gradient, inverted, parts_of, story, wait_until},
+    common::{copy_folder::copy_folder, gradient, inverted, parts_of, story, wait_until},
     fixture::ProjectFixture,
 };
 

@@ -21,7 +21,7 @@ use bevy_illustrator::{
 use image::{Rgba, RgbaImage};
 
 use super::{
-    common::{copy_folder, gradient, inverted, parts_of, shot},
+    common::{copy_folder::copy_folder, gradient, inverted, parts_of, shot},
     fixture::ProjectFixture,
 };
 

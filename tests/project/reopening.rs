@@ -10,7 +10,7 @@ use bevy_illustrator::{
 };
 
 use super::{
-    common::{Fakes, copy_folder, gradient, story, wait_until},
+    common::{Fakes, copy_folder::copy_folder, gradient, story, wait_until},
     edits::edit,
     fixture::ProjectFixture,
 };

@@ -7,7 +7,7 @@ use bevy_illustrator::{
     studio::{JobId, Resume, Studio, StudioEvent},
 };
 
-use super::common::{Fakes, copy_folder, gradient, recipe, shot, wait_until};
+use super::common::{Fakes, copy_folder::copy_folder, gradient, recipe, shot, wait_until};
 #[cfg(target_os = "linux")]
 use super::threads::threads;
 
