@@ -161,6 +161,7 @@ pub mod contact_sheet;
 pub mod control;
 pub mod diffusion;
 pub mod edit;
+mod finite;
 pub mod generator;
 pub mod lfs;
 pub mod mask;

@@ -201,4 +201,26 @@ mod tests {
             assert!(error.contains("a mask or scribble in the recipe"), "{error}");
         }
     }
+
+    #[test]
+    fn numbers_that_json_cannot_hold_are_refused() {
+        // The largest 32-bit number is 3.4028235e38 (IEEE 754).
+        for (number, is_read) in [("3.4e38", true), ("1e39", false), ("-1e39", false)] {
+            for json in [
+                format!(r#"{{"sampler": {{"guidance_scale": {number}}}}}"#),
+                format!(r#"{{"sampler": {{"guidance": {number}}}}}"#),
+                format!(r#"{{"sampler": {{"guidance_rescale": {number}}}}}"#),
+            ] {
+                let mut recipe = serde_json::json!({
+                    "prompt": "a", "size": Size::new(2, 1), "model": "x",
+                });
+                let more: serde_json::Value = serde_json::from_str(&json).unwrap();
+                recipe["sampler"] = more["sampler"].clone();
+                let read = serde_json::from_value::<Recipe>(recipe);
+                assert_eq!(read.is_ok(), is_read, "{json}");
+            }
+            let edit = format!(r#"{{"strength": {number}}}"#);
+            assert_eq!(serde_json::from_str::<PartEdit>(&edit).is_ok(), is_read, "{edit}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digester;
+use crate::finite::finite;
 
 /// The kind of the edit of a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,8 +38,10 @@ pub struct PartEdit {
     pub negative_prompt: String,
     /// The denoising strength, above 0 and at most 1: the fraction of the steps that are run. 0.2 to 0.4 polishes, 0.5
     /// to 0.7 changes, and from 0.8 on little of the old picture is left.
+    #[serde(deserialize_with = "finite")]
     pub strength: Option<f32>,
     /// The strength of [`EditKind::Embolden`], above 0 and at most 2.
+    #[serde(deserialize_with = "finite")]
     pub amount: Option<f32>,
     /// The seed of the part's own noise. By default the part uses the noise of the picture.
     pub seed: Option<u64>,

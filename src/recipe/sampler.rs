@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::style::BUILT_IN_MODEL;
-use crate::model::ModelDefaults;
+use crate::{finite::finite, model::ModelDefaults};
 
 #[cfg(feature = "plugin")]
 use bevy::prelude::{Reflect, ReflectDefault};
@@ -38,8 +38,10 @@ pub struct ResolvedSampler {
     /// As [`Sampler::steps`].
     pub steps: u32,
     /// As [`Sampler::guidance_scale`].
+    #[serde(deserialize_with = "finite")]
     pub guidance_scale: f32,
     /// As [`Sampler::guidance_rescale`].
+    #[serde(deserialize_with = "finite")]
     pub guidance_rescale: f32,
 }
 
@@ -123,9 +125,12 @@ pub(super) struct SamplerFile {
     #[serde(deserialize_with = "scheduler")]
     scheduler: Option<String>,
     steps: Option<u32>,
+    #[serde(deserialize_with = "finite")]
     guidance_scale: Option<f32>,
+    #[serde(deserialize_with = "finite")]
     guidance_rescale: Option<f32>,
     /// The guidance scale in files of versions without unset values.
+    #[serde(deserialize_with = "finite")]
     guidance: Option<f32>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::{
     AddedToken, SplitDelimiterBehavior, Tokenizer,
     models::bpe::{BPE, Vocab},
@@ -18,7 +19,7 @@ use tokenizers::{
 use super::clip::ClipTextConfig;
 use crate::{
     diffusion::DiffusionError,
-    model::{Package, package::parse},
+    model::{ModelError, Package, package::parse},
     text::without_bom,
 };
 
@@ -223,11 +224,47 @@ fn from_json(package: &dyn Package) -> Result<(Tokenizer, String), DiffusionErro
         file: file.clone(),
         reason: error.to_string(),
     };
-    let mut tokenizer = Tokenizer::from_bytes(without_bom(&package.file(rel)?)).map_err(broken)?;
-    // Truncation and padding are done here, so settings in the file are removed.
-    tokenizer.with_truncation(None).map_err(broken)?;
-    tokenizer.with_padding(None);
+    let mut json = package.json(rel)?;
+    check_kinds(&json, &file)?;
+    // The library panics at some values of fields that are not used here. Truncation and padding are done here.
+    if let Some(fields) = json.as_object_mut() {
+        let is_used = |field: &str| {
+            ["added_tokens", "model", "normalizer", "pre_tokenizer", "version"].contains(&field)
+        };
+        fields.retain(|field, _| is_used(field));
+    }
+    let tokenizer = Tokenizer::from_bytes(json.to_string()).map_err(broken)?;
     Ok((tokenizer, file))
+}
+
+/// Checks that the kinds of a tokenizer's parts can be those of CLIP.
+fn check_kinds(json: &Value, file: &str) -> Result<(), ModelError> {
+    let unsupported = |field: &str, value: &Value, supported: &str| ModelError::Unsupported {
+        file: file.to_owned(),
+        field: field.to_owned(),
+        value: value.to_string(),
+        supported: supported.to_owned(),
+    };
+    if let Some(kind) = json["model"].get("type").filter(|kind| **kind != "BPE") {
+        return Err(unsupported("model", kind, "BPE"));
+    }
+    // The library panics if its table is damaged. It belongs to T5.
+    if has_kind(&json["normalizer"], "Precompiled") {
+        return Err(unsupported("normalizer", &"Precompiled".into(), "NFC, Replace, Lowercase"));
+    }
+    Ok(())
+}
+
+/// Whether a part of a tokenizer, or a part in it, is of this kind.
+fn has_kind(part: &Value, kind: &str) -> bool {
+    match part {
+        Value::Object(fields) => {
+            fields.get("type").is_some_and(|found| found == kind)
+                || fields.values().any(|part| has_kind(part, kind))
+        }
+        Value::Array(parts) => parts.iter().any(|part| has_kind(part, kind)),
+        _ => false,
+    }
 }
 
 /// Adds tokens and checks that they get their ids.

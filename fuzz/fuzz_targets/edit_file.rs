@@ -1,0 +1,33 @@
+//! Edit files, with their masks and scribbles.
+
+#![no_main]
+
+use std::path::{Component, Path};
+
+use bevy_illustrator::recipe::edit_file::EditFile;
+use bevy_illustrator_fuzz::files;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let root = bevy_illustrator_fuzz::empty_folder();
+    let names = ["edit.ron", "a.png", "b.png"];
+    for (name, bytes) in files(input, &names) {
+        std::fs::write(root.join(name), bytes).expect("room");
+    }
+    let file = match EditFile::read(&root.join("edit.ron")) {
+        Ok(file) => file,
+        Err(error) => {
+            assert!(error.to_string().contains("edit.ron"), "{error}");
+            return;
+        }
+    };
+    // Other files of this machine are not part of the test.
+    let is_here = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let mut paths = file.parts.iter().flat_map(|part| part.mask.iter().chain(&part.scribble));
+    if paths.all(|path| is_here(path))
+        && let Ok(parts) = file.parts(root)
+    {
+        assert_eq!(parts.len(), file.parts.len());
+        assert!(parts.iter().all(|part| !part.name.is_empty()));
+    }
+});

@@ -1,0 +1,36 @@
+//! Weight files: the header of safetensors files, and the kinds of single files.
+
+#![no_main]
+
+use std::fs;
+
+use bevy_illustrator::model::{FolderPackage, Package, inspect::inspect, tensors::TensorHeader};
+use bevy_illustrator_fuzz::empty_folder;
+use candle_core::{DType, Device};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let root = empty_folder();
+    let weights = root.join("unet/diffusion_pytorch_model.safetensors");
+    fs::create_dir(root.join("unet")).expect("room");
+    fs::write(root.join("unet/config.json"), "{}").expect("room");
+    fs::write(&weights, bytes).expect("room");
+    fs::write(root.join("any"), bytes).expect("room");
+    for path in [&weights, &root.join("any"), root] {
+        let found = inspect(path).expect("a file or folder");
+        assert!(!found.runs());
+        assert!(!found.kind.to_string().is_empty());
+        assert!(found.obstacles.iter().all(|obstacle| !obstacle.to_string().is_empty()));
+    }
+    let header = TensorHeader::read(bytes, bytes.len() as u64);
+    let tensors = FolderPackage::open(root).expect("a marker").tensors("unet");
+    assert_eq!(header.is_ok(), tensors.is_ok());
+    let (Ok(header), Ok(tensors)) = (header, tensors) else { return };
+    let _ = header.parameters();
+    for name in header.names() {
+        assert_eq!(tensors.shape(&name).as_deref(), header.shape(&name));
+        if let Ok(tensor) = tensors.get(&name, DType::F32, &Device::Cpu) {
+            assert_eq!(Some(tensor.dims()), header.shape(&name));
+        }
+    }
+});

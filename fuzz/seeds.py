@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets, made from files of this repository.
+
+    seeds.py DIR [TARGET...]           seeds in DIR/TARGET/, words of their formats in DIR/TARGET.dict
+    seeds.py --large DIR [TARGET...]   inputs of 10 MB in DIR/TARGET/: repeated, nested and inflated seeds
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ART = ROOT / "tests/fixtures/art_today"
+SIZE = 10_000_000
+# What separates the parts of an input, as in src/lib.rs.
+SEPARATOR = b"\xff--\xff"
+
+
+def read(path):
+    return (ROOT / path).read_bytes()
+
+
+def edit_files():
+    text = b"""(prompt: "a", negative_prompt: "b", style: "ink", context: (x: 0, y: 1, width: 8, height: 8), parts: [
+    (name: "sky", mask: "a.png", edit: Replace, words: "stars", strength: 0.9, grow: 4, seed: 7),
+    (name: "boat", scribble: "b.png", edit: Add, words: "a boat", feather: 12, unwanted: "x", amount: 1.5),
+    (mask: Some("a.png"), edit: Keep), (mask: "a.png", edit: Refine), (mask: "a.png", edit: Embolden),
+    (mask: "a.png", edit: Remove, words: r#"a "dog""#),
+])"""
+    mask = read("tests/fixtures/art_today/pictures/item-key.png")
+    return [text, SEPARATOR.join([text, mask, mask])]
+
+
+def ledgers():
+    other = b"""(
+    accepted: {"item-key": "2578ec9f365ca4a4"},
+    words: {"item-key": (words: "brass", negative_prompt: "iron")},
+    style: Some((words: "ink", model: "sketch", sampler: (steps: 3), sizes: (item: (width: 64, height: 64)))),
+    keys: {"undo": ["Ctrl+Z"]},
+    propagations: {"item-key": ("item-lamp", "46c6b12246175f41")},
+)"""
+    return [read("tests/fixtures/art_today/ledger.ron"), other]
+
+
+def names():
+    shots = [path.name for path in (ART / "takes").iterdir()]
+    takes = [path.stem for path in ART.glob("takes/*/*.png")]
+    others = ["a.story.ron", "e\u0301", "\u0939\u093f\u0928\u094d\u0926\u0940", "0" * 64, "..", "con", "a" * 120]
+    return [name.encode() for name in shots + takes + others]
+
+
+def stories():
+    return [path.read_bytes() for path in sorted((ROOT / "assets/stories").iterdir())]
+
+
+def pictures():
+    files = sorted(ART.glob("takes/*/*.png")) + sorted(ART.glob("pictures/*.png"))
+    return [path.read_bytes() for path in files]
+
+
+def text_of(png, keyword):
+    """The text of an iTXt chunk without compression (PNG specification, third edition, 11.3.3.4)."""
+    at = 8
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        if kind == b"iTXt" and data.startswith(keyword + b"\0"):
+            return data[len(keyword) + 3 :].split(b"\0", 2)[2]
+        at += length + 12
+    return None
+
+
+def recipes():
+    texts = [text_of(png, b"bevy_illustrator") for png in pictures()]
+    return [text for text in texts if text]
+
+
+def queues():
+    lists = [b'[{"shot": "item-key", "recipe": %s}]' % json.dumps(json.loads(recipe)["recipe"]).encode() for recipe in recipes()]
+    return [read("tests/fixtures/art_today/queue.json"), b"[]", *lists]
+
+
+def marks():
+    return [path.read_bytes() for path in ART.glob("parts/*/*.json")]
+
+
+def art_folders():
+    takes = pictures()
+    pairs = [SEPARATOR.join(pair) for pair in zip(takes, takes[1:])]
+    return pairs + [SEPARATOR.join([b"", b"", takes[0], takes[1], b"{}"])]
+
+
+def masks():
+    return pictures() + [base64.b64decode(text) for mark in marks() for text in re.findall(rb'"(iVBOR[^"]*)"', mark)]
+
+
+def models():
+    names = ["model_index.json", "unet/config.json", "vae/config.json", "text_encoder/config.json"]
+    names += ["scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]
+    card = [b"---\nlicense: mit\n---\n", b"MIT License\n"]
+    shards = b'{"weight_map": {"a": "diffusion_pytorch_model.safetensors"}}'
+    found = []
+    for model in ["sd1", "sd2"]:
+        files = [read(f"tests/reference/fixtures/{model}/{name}") for name in names] + card
+        found += [SEPARATOR.join(files), SEPARATOR.join([*files, shards])]
+        found += [SEPARATOR * index + file for index, file in enumerate(files)]
+    return found
+
+
+def tokenizers():
+    sd2 = "tests/reference/fixtures/sd2/tokenizer/"
+    prompt = "A red boat, caf\u00e9 \u591c 12 <|endoftext|> <new> it's!".encode()
+    added = b'{"<new>": 600}'
+    special = b'{"bos_token": "<|startoftext|>", "pad_token": {"content": "!"}, "unk_token": "<|endoftext|>"}'
+    pair = [read(sd2 + "vocab.json"), read(sd2 + "merges.txt"), read(sd2 + "tokenizer_config.json"), special, added]
+    sd1 = read("tests/reference/fixtures/sd1/tokenizer/tokenizer.json")
+    return [SEPARATOR.join([prompt, b"", *pair]), SEPARATOR.join([prompt, sd1])]
+
+
+def prompts():
+    texts = [json.loads(recipe)["recipe"]["prompt"] for recipe in recipes()]
+    texts += ["a (red coat:1.3), <lora:ink-v2:0.8>", "((x:.5)) it's \u591c\u00e9 \u0939\u093f " + "word " * 100]
+    return [text.encode() for text in texts]
+
+
+def weights():
+    def file(tensors):
+        header, at = {"__metadata__": {"format": "pt"}}, 0
+        for name in tensors:
+            header[name] = {"dtype": "F32", "shape": [1, 2], "data_offsets": [at, at + 8]}
+            at += 8
+        text = json.dumps(header).encode()
+        return len(text).to_bytes(8, "little") + text + bytes(at)
+
+    kinds = [["a", "b"], ["model.diffusion_model.a", "cond_stage_model.transformer.b"], ["x.lora_up.weight"]]
+    kinds += [["time_embedding.a", "up_blocks.b"], ["decoder.conv_in.a", "encoder.b"], ["decoder.layers.a"]]
+    others = [b"GGUF" + bytes(12), b"PK\x03\x04archive/data.pkl", b"\x80\x02}.", b"version https://git-lfs.github.com/spec/v1\n"]
+    return [file(kind) for kind in kinds] + others
+
+
+def licences():
+    card = read("assets/models/sketch/README.md")[:400]
+    other = b"---\nlicense: other\nlicense_name: 'a'\n---\n"
+    return [card, other, SEPARATOR + read("assets/models/sketch/LICENSE")[:200], card + SEPARATOR + b"# MIT"]
+
+
+def hubs():
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    files = {"model_index.json": b'{"_class_name": "StableDiffusionPipeline"}', "unet/diffusion_pytorch_model.safetensors": b"weights"}
+    siblings = []
+    for name, content in files.items():
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        sibling = {"rfilename": name, "size": len(content), "blobId": blob}
+        if name.endswith(".safetensors"):
+            sibling["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+        siblings.append(sibling)
+    listing = json.dumps({"sha": sha, "siblings": siblings, "cardData": {"license": "mit"}}).encode()
+
+    def answer(body, status="200 OK", *headers):
+        head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+        return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+    def moved(to, status="302 Found"):
+        return answer(b"", status, f"Location: {to}")
+
+    first, second = files.values()
+    part = answer(second[3:], "206 Partial Content", "Content-Range: bytes 3-6/7", 'ETag: "a"')
+    cut = answer(second, "200 OK", 'ETag: "a"')[:-4]
+    whole = [answer(listing), answer(first), answer(second, "200 OK", 'ETag: "a"')]
+    return [
+        SEPARATOR.join(answers)
+        for answers in [
+            whole,
+            [moved("{hub}/x"), whole[0], moved("{other}/file"), whole[1], moved("/a/b", "307 Temporary Redirect"), whole[2]],
+            [whole[0], whole[1], cut, part],
+            [whole[0], whole[1], answer(b"", "503 Service Unavailable"), whole[2]],
+            [whole[0], whole[1], cut, answer(b"", "416 Range Not Satisfiable"), whole[2]],
+            [answer(b"", "401 Unauthorized")],
+            [answer(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n")],
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(listing), listing)],
+        ]
+    ]
+
+
+TARGETS = {
+    "art": art_folders,
+    "blob": masks,
+    "edit_file": edit_files,
+    "hub": hubs,
+    "ledger": ledgers,
+    "licence": licences,
+    "marks": marks,
+    "mask": masks,
+    "model": models,
+    "names": names,
+    "picture": pictures,
+    "prompt": prompts,
+    "queue": queues,
+    "recipe": recipes,
+    "story": stories,
+    "tokenizer": tokenizers,
+    "weights": weights,
+}
+
+
+def words(seeds):
+    """The words of seeds, and signs of RON, JSON and PNG."""
+    found = set()
+    for seed in seeds:
+        found |= set(re.findall(rb"[A-Za-z_<|>]{3,40}", seed))
+    signs = [b"(", b")", b"[", b"]", b"{", b"}", b"Some(", b"None", b'r#"', b'"#', b"/*", b"\\u{", b"\\u", b"1e999", b"-1"]
+    signs += [SEPARATOR, b"IHDR", b"IDAT", b"iTXt", b"zTXt", b"tEXt", b"eXIf", b"iCCP", b"\xef\xbb\xbf"]
+    return sorted(found, key=lambda word: (-len(word), word))[:300] + signs
+
+
+def quoted(word):
+    plain = lambda byte: 32 < byte < 127 and byte not in b'"\\'
+    return b'"' + b"".join(bytes([byte]) if plain(byte) else b"\\x%02x" % byte for byte in word) + b'"\n'
+
+
+def inflated(seed):
+    """Inputs of about 10 MB from one seed."""
+    yield seed * max(1, SIZE // max(1, len(seed)))
+    if SEPARATOR in seed or b"\0" in seed:
+        return
+    strings = list(re.finditer(rb'"((?:[^"\\]|\\.)*)"', seed))
+    for string in strings[:: max(1, len(strings) // 6)]:
+        yield seed[: string.start(1)] + b"a" * SIZE + seed[string.end(1) :]
+    lists = [match.start() for match in re.finditer(rb"[\[{]", seed)]
+    for start in lists[:: max(1, len(lists) // 6)]:
+        close = {ord("["): b"]", ord("{"): b"}"}[seed[start]]
+        end = seed.find(close, start)
+        if end > 0:
+            item = seed[start + 1 : end].strip().rstrip(b",") + b","
+            yield seed[: start + 1] + item * (SIZE // len(item)) + seed[end:]
+        for opening in [b"[", b"(", b'{"a":']:
+            yield seed[:start] + opening * (SIZE // len(opening))
+    number = re.search(rb"\d+", seed)
+    if number:
+        yield seed[: number.start()] + b"1" * SIZE + seed[number.end() :]
+
+
+def main():
+    arguments = sys.argv[1:]
+    large = arguments[0] == "--large"
+    root, *targets = arguments[1:] if large else arguments
+    root = Path(root)
+    for target in targets or TARGETS:
+        folder = root / target
+        folder.mkdir(parents=True, exist_ok=True)
+        seeds = TARGETS[target]()
+        inputs = [big for seed in seeds for big in inflated(seed)] if large else seeds
+        for index, content in enumerate(inputs):
+            (folder / f"{index:03}").write_bytes(content)
+        if not large:
+            (root / f"{target}.dict").write_bytes(b"".join(map(quoted, words(seeds))))
+
+
+main()
