@@ -11,6 +11,7 @@
 //! listing promises. Each request has time limits. The access token is only sent to the hub's own
 //! origin.
 
+mod cache;
 mod client;
 mod digest;
 mod error;

@@ -156,6 +156,18 @@ pub enum HubError {
         /// The unfinished file.
         path: PathBuf,
     },
+    /// The cache has a link, a file with several names (hard links), or another kind of file where
+    /// a download writes. It may lead to files outside the cache.
+    #[error(
+        "{path} is {found}, and a download only writes into its own files and folders: remove it, \
+         then try again"
+    )]
+    NotOwn {
+        /// The file or folder.
+        path: PathBuf,
+        /// `a link`, ...
+        found: &'static str,
+    },
     /// A file of the cache cannot be read or written.
     #[error("cannot {action} {path}: {source}")]
     Io {

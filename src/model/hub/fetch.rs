@@ -4,12 +4,18 @@
 //! `snapshots/<commit>/<path>` is a link to them.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
-use super::{HubError, RemoteFile, client::Client, part::Part, url_path};
+use super::{
+    HubError, RemoteFile,
+    cache::{self, CacheFolder},
+    client::Client,
+    part::Part,
+    url_path,
+};
 
 /// Fetches the files of one commit.
 #[derive(Debug)]
@@ -38,28 +44,31 @@ impl Fetcher {
             on_bytes(file.bytes);
             return Ok(());
         }
-        let blobs = self.blobs();
-        let blob = blobs.join(file.digest.as_str());
-        for folder in [Some(blobs.as_path()), pointer.parent()].into_iter().flatten() {
-            fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
+        // `<cache>/models--<owner>--<name>/snapshots/<commit>`
+        let repo = self.snapshot.ancestors().nth(2).unwrap_or(&self.snapshot);
+        let folder = CacheFolder::open(repo)?;
+        let pointer = pointer.strip_prefix(repo).unwrap_or(&pointer);
+        let blobs = Path::new("blobs");
+        for folder_of in [Some(blobs), pointer.parent()].into_iter().flatten() {
+            folder.create_folder(folder_of)?;
         }
-        // The lock of the part guards the blob, too.
-        let mut part = Part::open(blob.with_extension("part"))?;
-        if is_intact(&blob, file)? {
-            part.remove()?;
+        let blob = blobs.join(file.digest.as_str());
+        let part = blob.with_extension("part");
+        let cache = repo.parent().unwrap_or(repo);
+        let name = repo.file_name().unwrap_or_default();
+        // The lock guards the part, the blob and the link.
+        let lock = cache::lock(cache, Path::new(name), file.digest.as_str())?;
+        let lock = lock.ok_or_else(|| HubError::Busy { path: folder.path(&part) })?;
+        if is_intact(&folder.path(&blob), file)? {
+            folder.remove(&part)?;
             on_bytes(file.bytes);
         } else {
             let url = format!("{}/{}", self.files_url, url_path(&file.path));
+            let mut part = Part::open(&folder, part, &lock)?;
             part.complete(&self.client, &url, file, on_bytes)?;
             part.rename(&blob)?;
         }
-        link(&blob, &pointer, file).map_err(HubError::io("write", &pointer))
-    }
-
-    /// `<cache>/models--<owner>--<name>/blobs`.
-    fn blobs(&self) -> PathBuf {
-        let repo = self.snapshot.ancestors().nth(2).unwrap_or(&self.snapshot);
-        repo.join("blobs")
+        folder.link(&blob, pointer)
     }
 }
 
@@ -76,28 +85,4 @@ fn is_intact(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         matches => matches.map_err(HubError::io("read", path)),
     }
-}
-
-/// Creates `pointer` as a link to `blob`. The link is relative, so that the cache can be moved. If
-/// links are not allowed, as on Windows by default, moves the blob itself.
-fn link(blob: &Path, pointer: &Path, file: &RemoteFile) -> io::Result<()> {
-    if pointer.symlink_metadata().is_ok() {
-        // A dangling link, or other contents.
-        fs::remove_file(pointer)?;
-    }
-    let mut target = PathBuf::new();
-    // From `snapshots/<commit>/<path>`, go up once for each folder of the path, the commit and
-    // `snapshots`.
-    for _ in 0..file.path.split('/').count() + 1 {
-        target.push("..");
-    }
-    target.push("blobs");
-    target.push(blob.file_name().unwrap_or_default());
-    #[cfg(unix)]
-    let linked = std::os::unix::fs::symlink(target, pointer);
-    #[cfg(windows)]
-    let linked = std::os::windows::fs::symlink_file(target, pointer);
-    #[cfg(not(any(unix, windows)))]
-    let linked: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
-    linked.or_else(|_| fs::rename(blob, pointer))
 }

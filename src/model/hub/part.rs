@@ -1,7 +1,7 @@
 //! A file that is being downloaded: `<hash>.part`.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     thread,
@@ -11,38 +11,40 @@ use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
     HubError, RemoteFile,
+    cache::{CacheFolder, Lock},
     client::{Client, Rest},
 };
 
 /// The maximum number of requests for one file.
 const ATTEMPTS: u32 = 4;
 
-/// An unfinished file, locked against other processes. It is kept to resume the download, unless it
-/// is empty.
-pub(super) struct Part {
+/// An unfinished file. It is kept to resume the download, unless it is empty.
+pub(super) struct Part<'a> {
+    folder: &'a CacheFolder,
+    /// Below the folder.
+    rel: PathBuf,
     file: File,
+    /// The full path, for messages.
     path: PathBuf,
     /// The size in bytes.
     found: u64,
 }
 
-impl Part {
-    /// Opens or creates the unfinished file at `path`.
+impl<'a> Part<'a> {
+    /// Opens or creates the unfinished file at `rel` in a folder. The lock keeps other downloads
+    /// from it, as long as it exists.
     ///
     /// # Errors
-    /// [`HubError::Busy`] if another process has it, or if it cannot be opened.
-    pub(super) fn open(path: PathBuf) -> Result<Self, HubError> {
-        let file = File::options().create(true).read(true).append(true).open(&path);
-        let file = file.map_err(HubError::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(HubError::Busy { path }),
-            Err(fs::TryLockError::Error(source)) => {
-                return Err(HubError::io("lock", &path)(source));
-            }
-        }
+    /// If it cannot be opened, or if it is not a regular file of its own.
+    pub(super) fn open(
+        folder: &'a CacheFolder,
+        rel: PathBuf,
+        _lock: &'a Lock,
+    ) -> Result<Self, HubError> {
+        let path = folder.path(&rel);
+        let file = folder.open_file(&rel)?;
         let found = file.metadata().map_err(HubError::io("read", &path))?.len();
-        Ok(Self { file, path, found })
+        Ok(Self { folder, rel, file, path, found })
     }
 
     /// Downloads the missing bytes and checks the contents. Calls `on_bytes` with the number of
@@ -74,20 +76,12 @@ impl Part {
         }
     }
 
-    /// Moves the complete file to `path`.
+    /// Moves the complete file to `to` in the folder.
     ///
     /// # Errors
     /// If it cannot be moved.
-    pub(super) fn rename(self, path: &Path) -> Result<(), HubError> {
-        fs::rename(&self.path, path).map_err(HubError::io("write", path))
-    }
-
-    /// Removes the file.
-    ///
-    /// # Errors
-    /// If it cannot be emptied.
-    pub(super) fn remove(mut self) -> Result<(), HubError> {
-        self.clear()
+    pub(super) fn rename(self, to: &Path) -> Result<(), HubError> {
+        self.folder.rename(&self.rel, to)
     }
 
     /// Downloads until the file has its full size.
@@ -175,7 +169,6 @@ impl Part {
 
     /// Whether the contents are those of the listing.
     fn matches(&mut self, file: &RemoteFile) -> Result<bool, HubError> {
-        // Not through another handle: on Windows, the lock would block it.
         let start = self.file.seek(SeekFrom::Start(0));
         let matches = start.and_then(|_| file.digest.matches(&self.file, self.found));
         matches.map_err(HubError::io("read", &self.path))
@@ -188,11 +181,11 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for Part<'_> {
     fn drop(&mut self) {
         if self.found == 0 {
             // Nothing to resume. The file may have been moved.
-            let _ = fs::remove_file(&self.path);
+            let _ = self.folder.remove(&self.rel);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tests against hubs on the loopback interface.
 
 mod foreign;
+mod prepared;
 mod resume;
 mod server;
 mod time;
@@ -41,6 +42,11 @@ impl CacheFolder {
 
     fn path(&self) -> PathBuf {
         self.0.path().join("hub")
+    }
+
+    /// The folder of the repository.
+    fn repo(&self) -> PathBuf {
+        self.path().join("models--us--sketch")
     }
 }
 

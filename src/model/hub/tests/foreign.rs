@@ -114,7 +114,7 @@ fn headers_of_a_file_decide_no_path() {
         assert_eq!(downloaded.expect("downloaded"), repo.join("snapshots").join(SHA));
         let blobs = contents(&repo.join("blobs"));
         assert!(blobs.contains(&repo.join("blobs").join(git_blob_id(b"weights"))), "{blobs:?}");
-        assert_eq!(contents(cache.0.path()).len(), 8, "four contents and four links");
+        assert_eq!(contents(&cache.repo()).len(), 8, "four contents and four links");
     }
 }
 

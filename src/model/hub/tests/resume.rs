@@ -140,7 +140,7 @@ fn a_file_that_differs_from_the_listing_is_refused_and_removed() {
             let error = downloaded.expect_err("differs");
             assert!(matches!(error, HubError::Differs { .. }), "{error}");
             assert!(error.to_string().contains(hash) && error.to_string().contains(UNET));
-            let left = contents(&cache.path());
+            let left = contents(&cache.repo());
             assert!(left.iter().all(|it| !it.ends_with(UNET)), "{left:?}");
             assert_eq!(left.len(), 6, "three contents and three links: {left:?}");
         }
@@ -239,14 +239,18 @@ fn a_file_in_the_cache_without_its_link_is_not_downloaded_again() {
     listing.download(&mut |_, _| {}).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights());
     assert_eq!(server.ranges(UNET).len(), 1);
-    assert_eq!(contents(cache.0.path()).len(), 8, "four contents and four links");
+    assert_eq!(contents(&cache.repo()).len(), 8, "four contents and four links");
 }
 
 #[test]
 fn a_file_that_another_process_downloads_is_left_alone() {
     let cache = CacheFolder::new();
     let part = part(&cache, b"begun");
-    let other = fs::File::options().append(true).open(&part).expect("open");
+    // The lock file of `huggingface_hub`.
+    let locks = cache.path().join(".locks/models--us--sketch");
+    fs::create_dir_all(&locks).expect("a folder");
+    let lock = locks.join(sha256(&weights())).with_extension("lock");
+    let other = fs::File::create(lock).expect("open");
     other.lock().expect("locked");
     let server = fake([]).start();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");

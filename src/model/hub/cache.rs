@@ -1,0 +1,181 @@
+//! The folder of a repository in the cache, `models--<owner>--<name>`.
+//!
+//! The folder may come from somebody else, with links to files elsewhere. Files are written and
+//! removed through a handle, so that nothing outside the folder changes, and not through links.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, Metadata, OpenOptions},
+};
+
+use super::HubError;
+
+/// The folder of locks in the cache. It is that of `huggingface_hub`, which locks the same files.
+const LOCKS: &str = ".locks";
+
+/// A folder, and everything below it. Paths are relative to it.
+#[derive(Debug)]
+pub(super) struct CacheFolder {
+    dir: Dir,
+    path: PathBuf,
+}
+
+/// A lock against other downloads of a file, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl CacheFolder {
+    /// Opens or creates the folder at `path`. It may be a link.
+    ///
+    /// # Errors
+    /// If it cannot be created or opened.
+    pub(super) fn open(path: &Path) -> Result<Self, HubError> {
+        fs::create_dir_all(path).map_err(HubError::io("create", path))?;
+        let dir = Dir::open_ambient_dir(path, ambient_authority());
+        Ok(Self { dir: dir.map_err(HubError::io("open", path))?, path: path.to_owned() })
+    }
+
+    /// The full path of a file, for messages.
+    pub(super) fn path(&self, rel: &Path) -> PathBuf {
+        self.path.join(rel)
+    }
+
+    /// Creates a folder and the folders above it, unless they exist.
+    ///
+    /// # Errors
+    /// [`HubError::NotOwn`] if one of them is a link or a file; otherwise if one cannot be created.
+    pub(super) fn create_folder(&self, rel: &Path) -> Result<(), HubError> {
+        let mut folders: Vec<&Path> = rel.ancestors().collect();
+        folders.retain(|folder| !folder.as_os_str().is_empty());
+        for folder in folders.into_iter().rev() {
+            let path = self.path(folder);
+            match self.dir.create_dir(folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let found = self.dir.symlink_metadata(folder);
+                    let found = found.map_err(HubError::io("read", &path))?;
+                    if !found.is_dir() {
+                        return Err(HubError::NotOwn { path, found: kind(&found) });
+                    }
+                }
+                created => created.map_err(HubError::io("create", &path))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens or creates a file for reading and appending.
+    ///
+    /// # Errors
+    /// [`HubError::NotOwn`] if it is not a regular file, or if it has other names (hard links);
+    /// otherwise if it cannot be opened.
+    pub(super) fn open_file(&self, rel: &Path) -> Result<File, HubError> {
+        let path = self.path(rel);
+        let mut options = OpenOptions::new();
+        options.read(true).append(true);
+        // A new file is created without following a link.
+        let file = match self.dir.open_with(rel, options.clone().create_new(true)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = self.dir.symlink_metadata(rel).map_err(HubError::io("read", &path))?;
+                if !found.is_file() || has_other_names(&found) {
+                    return Err(HubError::NotOwn { path, found: kind(&found) });
+                }
+                self.dir.open_with(rel, &options)
+            }
+            file => file,
+        };
+        Ok(file.map_err(HubError::io("create", &path))?.into_std())
+    }
+
+    /// Moves a file. Replaces a file or a link at `to`.
+    ///
+    /// # Errors
+    /// If it cannot be moved.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), HubError> {
+        let moved = self.dir.rename(from, &self.dir, to);
+        moved.map_err(HubError::io("write", &self.path(to)))
+    }
+
+    /// Removes a file or a link, if it exists.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub(super) fn remove(&self, rel: &Path) -> Result<(), HubError> {
+        match self.dir.remove_file(rel) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(HubError::io("remove", &self.path(rel))),
+        }
+    }
+
+    /// Creates `link` as a link to the file `to`, in place of another file or link. The link is
+    /// relative, so that the cache can be moved. If links are not allowed, as on Windows by default,
+    /// moves the file itself.
+    ///
+    /// # Errors
+    /// If neither is possible.
+    pub(super) fn link(&self, to: &Path, link: &Path) -> Result<(), HubError> {
+        // A dangling link, or other contents.
+        self.remove(link)?;
+        let mut target: PathBuf = link.iter().skip(1).map(|_| "..").collect();
+        target.push(to);
+        #[cfg(unix)]
+        let linked = self.dir.symlink(target, link);
+        #[cfg(windows)]
+        let linked = self.dir.symlink_file(target, link);
+        #[cfg(not(any(unix, windows)))]
+        let linked: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
+        linked.or_else(|_| self.rename(to, link))
+    }
+}
+
+/// Locks the contents with this hash against other downloads into the same cache. `repo` is the name
+/// of the repository's folder in the cache.
+///
+/// The lock file is never moved or removed: who has its lock has the lock that others wait for.
+///
+/// # Errors
+/// `None` if another download has the lock; an error if the lock file cannot be opened or locked.
+pub(super) fn lock(cache: &Path, repo: &Path, hash: &str) -> Result<Option<Lock>, HubError> {
+    let cache = CacheFolder::open(cache)?;
+    let folder = Path::new(LOCKS).join(repo);
+    cache.create_folder(&folder)?;
+    let rel = folder.join(hash).with_extension("lock");
+    let file = cache.open_file(&rel)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(HubError::io("lock", &cache.path(&rel))(source)),
+    }
+}
+
+/// Whether a file has other names. Windows does not report it for a path.
+fn has_other_names(file: &Metadata) -> bool {
+    #[cfg(unix)]
+    return cap_std::fs::MetadataExt::nlink(file) > 1;
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// The kind of a file, for messages.
+fn kind(found: &Metadata) -> &'static str {
+    let kind = found.file_type();
+    if kind.is_symlink() {
+        "a link"
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_file() {
+        "a file that may belong to others"
+    } else {
+        "no regular file"
+    }
+}
