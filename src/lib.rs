@@ -162,6 +162,7 @@ pub mod control;
 pub mod diffusion;
 pub mod edit;
 mod finite;
+pub mod foreign;
 pub mod generator;
 pub mod lfs;
 pub mod mask;

@@ -14,6 +14,12 @@ pub(crate) fn copy_of(folder: &str) -> tempfile::TempDir {
     copy
 }
 
+/// Creates a pipe that nobody writes to.
+#[cfg(unix)]
+pub(crate) fn make_pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
 /// An edit of these parts of a picture that is not a take.
 pub(crate) fn edit_of_parts(parts: Vec<PartRecipe>) -> PictureEdit {
     PictureEdit {

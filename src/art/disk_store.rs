@@ -8,7 +8,7 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, FileType, OpenOptions},
+    fs::{Dir, File as DirFile, FileType, OpenOptions},
     time::SystemTime,
 };
 
@@ -16,6 +16,7 @@ use super::{
     ArtError,
     store::{Entry, Kind, Metadata, ReadSeek, Store},
 };
+use crate::foreign;
 
 const LOCK: &str = ".lock";
 
@@ -50,8 +51,10 @@ impl DiskStore {
                 Err(TryLockError::Error(error)) => log::debug!("the folder has no lock: {error}"),
             }
         }
-        let file = dir.open_with(LOCK, OpenOptions::new().create(true).write(true));
-        let file = file.map_err(ArtError::io("create", &path))?.into_std();
+        // With write access alone, a pipe cannot be opened without a reader, and the error does not say that it is one.
+        let options = OpenOptions::new().create(true).read(true).write(true).clone();
+        let file = open_regular(&dir, Path::new(LOCK), options);
+        let file = file.map_err(ArtError::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => locks.push(file),
             Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),
@@ -76,7 +79,8 @@ impl DiskStore {
 
 impl Store for DiskStore {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
-        Ok(Box::new(self.dir()?.open(path)?.into_std()))
+        let options = OpenOptions::new().read(true).clone();
+        Ok(Box::new(open_regular(self.dir()?, path, options)?))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
@@ -152,6 +156,15 @@ impl Store for DiskStore {
         #[cfg(not(unix))]
         true
     }
+}
+
+/// Opens a file as [`foreign::open`] does, within `dir`.
+fn open_regular(dir: &Dir, path: &Path, mut options: OpenOptions) -> io::Result<File> {
+    #[cfg(unix)]
+    cap_std::fs::OpenOptionsExt::custom_flags(&mut options, foreign::FLAGS);
+    let file = dir.open_with(path, &options).map(DirFile::into_std)?;
+    foreign::check(&file, foreign::MAX_PICTURE)?;
+    Ok(file)
 }
 
 fn kind(file_type: FileType) -> Kind {

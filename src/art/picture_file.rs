@@ -10,7 +10,6 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
@@ -21,6 +20,7 @@ use image::{ImageFormat, RgbaImage};
 use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
     diffusion::scheduler,
+    foreign,
     lfs::{self, LfsPointer},
     picture::Metadata,
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
@@ -111,7 +111,7 @@ pub fn encode(
 /// # Errors
 /// If the file is not a complete PNG with a provenance.
 pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
-    Ok(read(BufReader::new(File::open(path)?))?.try_into()?)
+    Ok(read(BufReader::new(foreign::open(path)?))?.try_into()?)
 }
 
 /// Reads the provenance of a picture file, and the masks and scribbles that the file contains.
@@ -121,7 +121,7 @@ pub fn provenance(path: &Path) -> Result<Provenance, PictureError> {
 pub fn provenance_with_blobs(
     path: &Path,
 ) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
-    read_with_blobs(BufReader::new(File::open(path)?))
+    read_with_blobs(BufReader::new(foreign::open(path)?))
 }
 
 /// Reads a picture file as [`provenance_with_blobs`].
@@ -202,7 +202,8 @@ pub fn metadata(png: &[u8]) -> Metadata {
 /// # Errors
 /// If the file does not exist, or is not a complete PNG.
 pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
-    decode(path, &std::fs::read(path).map_err(ArtError::io("read", path))?)
+    let bytes = foreign::read(path, foreign::MAX_PICTURE);
+    decode(path, &bytes.map_err(ArtError::io("read", path))?)
 }
 
 /// Decodes the pixels of a picture file.

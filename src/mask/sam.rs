@@ -6,7 +6,7 @@
 
 mod prompt;
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Module, VarBuilder};
@@ -17,7 +17,7 @@ use candle_transformers::models::segment_anything::{
 use image::{RgbaImage, imageops};
 
 use super::{Mask, objects::SelectionPrompt, over_grey};
-use crate::lfs::LfsPointer;
+use crate::{foreign, lfs::LfsPointer};
 use prompt::PromptEncoder;
 
 /// Width and height of the encoder's input in pixels. The shorter side is padded.
@@ -94,8 +94,8 @@ impl Sam {
     /// If the file cannot be read, is not a complete safetensors file, or lacks a tensor.
     pub fn load(path: &Path, device: &Device) -> Result<Self, SamError> {
         let name = path.display().to_string();
-        let bytes =
-            fs::read(path).map_err(|source| SamError::Read { path: name.clone(), source })?;
+        let bytes = foreign::read(path, foreign::MAX_TENSORS)
+            .map_err(|source| SamError::Read { path: name.clone(), source })?;
         let pointer = |source| SamError::LfsPointer { path: name.clone(), source };
         LfsPointer::check(&bytes).map_err(pointer)?;
         let network = || {

@@ -20,7 +20,7 @@ mod limits;
 mod listing;
 mod part;
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, io, path::PathBuf};
 
 use hf_hub::{Cache, Repo, RepoType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,11 +28,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use client::{Client, Origin};
 use limits::Limits;
 
+use crate::foreign;
+
 pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
 
 /// Repository and file of MobileSAM's weights as safetensors.
 const MOBILE_SAM: (&str, &str) = ("lmz/candle-sam", "mobile_sam-tiny-vitt.safetensors");
+
+/// The most bytes of the file with the access token.
+const MAX_TOKEN: u64 = 1 << 20;
 
 /// The public hub, unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -121,6 +126,19 @@ impl Hub {
         commits.map(|commit| commit.path().join(file)).find(|file| file.exists())
     }
 
+    /// The access token in the file that Hugging Face's own programs write.
+    fn token(&self) -> Option<String> {
+        let path = self.cache.token_path();
+        match foreign::read_to_string(&path, MAX_TOKEN) {
+            Ok(token) => Some(token.trim().to_owned()).filter(|token| !token.is_empty()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                log::warn!("the access token {} is not used: {error}", path.display());
+                None
+            }
+        }
+    }
+
     fn fetch_listing(
         self,
         repo: &str,
@@ -128,7 +146,7 @@ impl Hub {
         select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
     ) -> Result<Listing, HubError> {
         let origin = Origin::parse(&self.endpoint)?;
-        let client = Client::new(origin, self.cache.token().map(Into::into), self.limits);
+        let client = Client::new(origin, self.token().map(Into::into), self.limits);
         let endpoint = self.endpoint.trim_end_matches('/');
         let revision = utf8_percent_encode(revision, RESERVED);
         let repo_path = url_path(repo);

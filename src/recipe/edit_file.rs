@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use super::{EditKind, Part, PartEdit, Scribble};
 use crate::{
+    foreign,
     lfs::LfsPointer,
     mask::{Area, Mask, MaskError},
     picture::{self, DecodeError},
@@ -174,7 +175,7 @@ impl EditFile {
     /// # Errors
     /// If it cannot be read, or is not an edit file. Unknown fields are refused.
     pub fn read(path: &Path) -> Result<Self, EditFileError> {
-        Self::parse(&bytes(path)?, path)
+        Self::parse(&bytes(path, foreign::MAX_TEXT)?, path)
     }
 
     /// Parses the contents of a file. `path` is only used in messages.
@@ -241,13 +242,13 @@ impl PartEntry {
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, EditFileError> {
-    std::fs::read(path).map_err(|source| EditFileError::Read { path: path.to_owned(), source })
+fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, EditFileError> {
+    foreign::read(path, limit).map_err(|source| EditFileError::Read { path: path.to_owned(), source })
 }
 
 fn mask(path: &Path) -> Result<Mask, EditFileError> {
     let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
-    let bytes = bytes(path)?;
+    let bytes = bytes(path, foreign::MAX_PICTURE)?;
     let mask = Mask::from_png(&bytes).map_err(wrong)?;
     if mask.values().iter().max() == Some(&1) {
         return Err(EditFileError::ZeroAndOne { path: path.to_owned() });
@@ -267,7 +268,7 @@ fn has_hole(image: &RgbaImage) -> bool {
 
 fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
     let path_buf = || path.to_owned();
-    let image = picture::decode(&bytes(path)?).map_err(|error| match error {
+    let image = picture::decode(&bytes(path, foreign::MAX_PICTURE)?).map_err(|error| match error {
         DecodeError::Png(source) => EditFileError::Scribble { path: path_buf(), source },
         source @ (DecodeError::TooLarge { .. } | DecodeError::LfsPointer(_)) => {
             EditFileError::Decode { path: path_buf(), source }

@@ -8,7 +8,7 @@ pub mod ron;
 use std::{fmt, path::Path, sync::Arc};
 
 use super::Story;
-use crate::lfs::LfsPointer;
+use crate::{foreign, lfs::LfsPointer};
 
 pub use error::StoryError;
 
@@ -122,7 +122,7 @@ impl StoryFormats {
     /// # Errors
     /// See [`Self::parse`]. Also if the file cannot be read.
     pub fn read(&self, path: &Path) -> Result<Story, StoryError> {
-        let bytes = std::fs::read(path)
+        let bytes = foreign::read(path, foreign::MAX_TEXT)
             .map_err(|source| StoryError::Read { path: path.to_owned(), source })?;
         self.parse(&bytes, path)
     }

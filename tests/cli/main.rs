@@ -8,6 +8,8 @@ mod copy_folder;
 mod download;
 mod draw;
 mod edit;
+#[cfg(unix)]
+mod foreign_files;
 mod foreign_text;
 mod models;
 #[cfg(unix)]

@@ -3,6 +3,8 @@
 
 mod app_exit;
 mod canvas;
+#[path = "../common/held_log.rs"]
+mod held_log;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
 mod refused;

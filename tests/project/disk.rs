@@ -12,6 +12,7 @@ use bevy_illustrator::{
 use super::{
     edits::{edit, left_half, takes},
     fixture::ProjectFixture,
+    held_log::HeldLog,
 };
 
 /// Marks that differ for each `n`.
@@ -24,22 +25,16 @@ fn is_answer(update: &Update, wanted: ActionId) -> bool {
     matches!(update, Update::Applied { id, .. } if *id == wanted)
 }
 
-#[cfg(unix)]
 #[test]
 fn a_blocked_disk_does_not_block_apply_and_poll() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
     let take = takes(&fixture, &item)[0].id.clone();
-    // Reading a pipe without a writer blocks.
-    let pipe = fixture.root().join(format!("parts/{item}/{take}.json"));
-    fs::create_dir_all(pipe.parent().unwrap()).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let writer = std::thread::spawn(move || {
-        let _ = released.recv_timeout(std::time::Duration::from_secs(20));
-        fs::write(pipe, "").unwrap();
-    });
+    // Setting an unreadable file aside is logged. The disk thread waits there.
+    let unreadable = fixture.root().join(format!("parts/{item}/{take}.json"));
+    fs::create_dir_all(unreadable.parent().unwrap()).unwrap();
+    fs::write(&unreadable, "{").unwrap();
+    let blocked = HeldLog::at(unreadable.display().to_string());
 
     let (shot, name) = (item.clone(), take.clone());
     let marked = fixture.project.apply(Action::SetMarks { shot, take: name, marks: marks(1) });
@@ -53,8 +48,7 @@ fn a_blocked_disk_does_not_block_apply_and_poll() {
     assert_eq!(fixture.project.state(&item), ShotState::Accepted);
     assert_eq!(fixture.project.marks(&item, &take).unwrap(), marks(1));
 
-    release.send(()).unwrap();
-    writer.join().unwrap();
+    drop(blocked);
     fixture.wait_until_idle();
     for id in [marked, accepted, edited] {
         assert_eq!(fixture.updates.iter().filter(|update| is_answer(update, id)).count(), 1);

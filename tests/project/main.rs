@@ -9,6 +9,8 @@ mod common;
 mod disk;
 mod edits;
 mod fixture;
+#[path = "../common/held_log.rs"]
+mod held_log;
 mod loading;
 mod old_folder;
 mod propagate;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use bevy_illustrator::{
     art::{Provenance, picture_file},
+    foreign,
     lfs::LfsPointer,
     picture::{self, DecodeError, Metadata},
     recipe::{Blob, BlobId},
@@ -23,7 +24,7 @@ pub(crate) struct Picture {
 
 /// Reads an 8-bit PNG.
 pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
-    let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
+    let bytes = foreign::read(path, foreign::MAX_PICTURE).map_err(Failure::file("read", path))?;
     let image = picture::decode(&bytes).map_err(|error| match error {
         DecodeError::Png(_) => Failure::Picture { path: path.to_path_buf(), source: error },
         source => Failure::Decode { path: path.to_path_buf(), source },
@@ -56,7 +57,7 @@ pub(crate) fn png(
 /// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.
 pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
     let invalid = |message: String| Failure::Noise { path: path.to_path_buf(), message };
-    let bytes = std::fs::read(path).map_err(Failure::file("read", path))?;
+    let bytes = foreign::read(path, foreign::MAX_TENSORS).map_err(Failure::file("read", path))?;
     LfsPointer::check(&bytes).map_err(|error| invalid(error.to_string()))?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
         .map_err(|error| invalid(format!("not a complete safetensors file: {error}")))?;

@@ -137,7 +137,9 @@ fn find_take(other: &Path, take: &TakeId) -> Option<PathBuf> {
     let art = shot.parent()?.parent();
     let kinds = ["takes", "discarded"].map(|kind| Some(art?.join(kind).join(shot.file_name()?)));
     let folders = [Some(shot.clone())].into_iter().chain(kinds).flatten();
-    folders.map(|folder| folder.join(&name)).find(|file| file.exists())
+    // A link could lead to a private picture, whose pixels a foreign art folder must not show.
+    let is_file = |file: &PathBuf| file.symlink_metadata().is_ok_and(|data| data.is_file());
+    folders.map(|folder| folder.join(&name)).find(is_file)
 }
 
 impl Replayed<'_> {

@@ -1,6 +1,6 @@
 //! Compares MobileSAM with its authors' code on the same random weights; see `tests/reference/segment.py`.
 
-use std::{collections::HashMap, path::PathBuf, sync::LazyLock};
+use std::{collections::HashMap, fs, path::PathBuf, sync::LazyLock};
 
 use image::{Rgba, RgbaImage};
 use serde::Deserialize;

@@ -1,14 +1,17 @@
 //! Identifies a folder: a diffusers pipeline with its components, one component, or neither.
 
-use std::{fs::File, io, path::Path};
+use std::{io, path::Path};
 
 use serde_json::Value;
 
 use super::{Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::model::{
-    FolderPackage, ModelError, Package,
-    detect::{self, Index},
-    package::{INDEX, config_file, model_below},
+use crate::{
+    foreign,
+    model::{
+        FolderPackage, ModelError, Package,
+        detect::{self, Index},
+        package::{INDEX, config_file, model_below},
+    },
 };
 
 const UNKNOWN_CLASS: &str = "of unknown class";
@@ -128,7 +131,7 @@ impl Inspector<'_> {
             self.obstacles.push(Obstacle::Missing { file: file.to_owned() });
             return Ok(());
         }
-        let opened = File::open(self.folder.join(file))?;
+        let opened = foreign::open(&self.folder.join(file))?;
         let bytes = opened.metadata()?.len();
         match TensorHeader::read(opened, bytes) {
             Ok(header) => part.add(&header, bytes),

@@ -2,22 +2,22 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
     io::{self, Read},
     path::Path,
 };
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::lfs::LfsPointer;
+use crate::{foreign, lfs::LfsPointer};
 
 /// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
 
 pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = path.metadata()?.len();
+    let file = foreign::open(path)?;
+    let bytes = file.metadata()?.len();
     let mut first = Vec::new();
-    File::open(path)?.take(FIRST_BYTES).read_to_end(&mut first)?;
+    file.take(FIRST_BYTES).read_to_end(&mut first)?;
     let part = Part { name, bytes, ..Part::default() };
     Ok(match Format::of(&first, path.extension()) {
         Format::Gguf { version, tensors } => {
@@ -87,7 +87,7 @@ impl Format {
 }
 
 fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
-    let header = match TensorHeader::read(File::open(path)?, part.bytes) {
+    let header = match TensorHeader::read(foreign::open(path)?, part.bytes) {
         Ok(header) => header,
         Err(HeaderError::Pickle) => {
             let file = part.name.clone();

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     control::Interrupt,
+    foreign,
     lfs::LfsPointer,
     model::{
         ModelError,
@@ -104,14 +105,16 @@ impl Files for FolderPackage {
     }
 
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
-        let content = fs::read(self.path.join(file)).map_err(|source| self.error(file, source))?;
+        let content = foreign::read(&self.path.join(file), foreign::MAX_TEXT)
+            .map_err(|source| self.error(file, source))?;
         let pointer = |source| ModelError::LfsPointer { file: Files::location(self, file), source };
         LfsPointer::check(&content).map_err(pointer)?;
         Ok(Cow::Owned(content))
     }
 
     fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError> {
-        let opened = File::open(self.path.join(file)).map_err(|source| self.error(file, source))?;
+        let opened =
+            foreign::open(&self.path.join(file)).map_err(|source| self.error(file, source))?;
         Ok(Box::new(opened))
     }
 

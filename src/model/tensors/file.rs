@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 
 use super::{HeaderError, TensorHeader, TensorSource};
-use crate::model::ModelError;
+use crate::{foreign, model::ModelError};
 
 /// One open safetensors file.
 pub(in crate::model) struct TensorFile {
@@ -30,7 +30,7 @@ impl TensorFile {
     /// Opens a file on disk and reads its header.
     pub(in crate::model) fn open(name: String, path: &Path) -> Result<Self, ModelError> {
         let io = |source| ModelError::Io { file: name.clone(), source };
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = foreign::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let header = TensorHeader::read(&mut file, size);
         let bytes = Bytes::Disk(Mutex::new(file));

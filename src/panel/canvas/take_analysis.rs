@@ -119,6 +119,7 @@ impl TakeAnalysis {
         Builder::new().name("illustrator-canvas".to_owned()).spawn(move || {
             lower_priority();
             if let Some(marks) = marks {
+                log::debug!("reading the parts of take {}", take.id);
                 let marks = match catch_unwind(AssertUnwindSafe(|| marks.read())) {
                     Ok(marks) => marks.map_err(|error| error.to_string()),
                     // Without an answer, the take could never be edited.

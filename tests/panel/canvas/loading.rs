@@ -1,6 +1,6 @@
 //! The parts of large pictures, which a thread reads.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use bevy_illustrator::{
     mask::Mask,
@@ -11,7 +11,10 @@ use bevy_illustrator::{
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::{at, saved_layers, stroke, wait_for_objects, wait_until};
-use crate::support::{Fixture, has, open_in, story};
+use crate::{
+    held_log::HeldLog,
+    support::{Fixture, has, open_in, story},
+};
 
 const LOADING: &str = "Loading the parts";
 
@@ -31,8 +34,8 @@ fn a_large_picture_cannot_be_marked_until_its_parts_are_read() {
     let folder = fixture.project.art().root().join("parts").join(shot.as_str());
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(format!("{}.json", take.id));
-    // Reading a pipe does not end before it is written.
-    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    fs::write(&file, &json).unwrap();
+    let waiting = HeldLog::at(format!("reading the parts of take {}", take.id));
     fixture.panel.select(shot.clone());
     fixture.panel.tab = Tab::Canvas;
     let mut panel = open_in(fixture, [920.0, 720.0]);
@@ -44,10 +47,8 @@ fn a_large_picture_cannot_be_marked_until_its_parts_are_read() {
     }
     assert_eq!(panel.state().requested(), []);
 
-    fs::write(&file, &json).unwrap();
+    drop(waiting);
     wait_until(&mut panel, |panel| !has(panel, LOADING));
-    fs::remove_file(&file).unwrap();
-    fs::write(&file, &json).unwrap();
     assert!(has(&panel, "sky"));
     assert_eq!(panel.state().requested(), []);
     wait_for_objects(&mut panel);
