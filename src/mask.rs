@@ -76,7 +76,7 @@ pub enum MaskError {
         /// Width and height of the picture.
         picture: (u32, u32),
     },
-    /// The mask has too many pixels, or is a Git LFS pointer.
+    /// The mask is too large, or is a Git LFS pointer.
     #[error("{0}")]
     Decode(DecodeError),
     /// The bytes are not a readable PNG.
@@ -244,9 +244,7 @@ impl From<DecodeError> for MaskError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Png(error) => Self::Png(error),
-            error @ (DecodeError::TooLarge { .. } | DecodeError::LfsPointer(_)) => {
-                Self::Decode(error)
-            }
+            error => Self::Decode(error),
         }
     }
 }

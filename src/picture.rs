@@ -5,7 +5,9 @@ mod resize;
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, codecs::png::PngDecoder};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, Limits, codecs::png::PngDecoder, metadata::Orientation,
+};
 
 use crate::lfs::LfsPointer;
 
@@ -14,6 +16,12 @@ pub(crate) use resize::{resized, scaled_down};
 
 /// The most pixels of a picture, mask or scribble: 400 MB in RGBA.
 pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// The most bytes of decoded pixels: those of [`MAX_PIXELS`] in RGBA with 8 bits per channel.
+const MAX_BYTES: u64 = 4 * MAX_PIXELS;
+
+/// The most bytes of everything but pixels in a PNG: colour profile, EXIF data and texts, decompressed.
+pub(crate) const MAX_METADATA: usize = 128 << 20;
 
 /// Why a picture file cannot be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,24 @@ pub enum DecodeError {
         /// The height in pixels.
         height: u32,
     },
+    /// Its pixels have more bytes than those of [`MAX_PIXELS`] with 8 bits per channel.
+    #[error(
+        "it has {width}x{height} pixels with 16 bits per channel, which is more than {} MB: \
+         save it with 8 bits, or scale it down",
+        MAX_BYTES / 1_000_000
+    )]
+    TooDeep {
+        /// The width in pixels.
+        width: u32,
+        /// The height in pixels.
+        height: u32,
+    },
+    /// Its metadata is too large.
+    #[error(
+        "its colour profile and texts have more than {} MB: save it without them",
+        MAX_METADATA >> 20
+    )]
+    Metadata,
     /// It is a Git LFS pointer.
     #[error(transparent)]
     LfsPointer(#[from] LfsPointer),
@@ -41,18 +67,76 @@ pub enum DecodeError {
 /// Decodes a PNG. The orientation in its EXIF data is applied.
 ///
 /// # Errors
-/// If it is not a PNG, or if it has more than [`MAX_PIXELS`].
+/// If it is not a PNG, if it has more than [`MAX_PIXELS`], or if its pixels or its metadata need too much memory.
 pub fn decode(png: &[u8]) -> Result<DynamicImage, DecodeError> {
-    LfsPointer::check(png)?;
-    let mut decoder = PngDecoder::new(Cursor::new(png))?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(DecodeError::TooLarge { width, height });
+    Undecoded::open(png)?.upright()
+}
+
+/// A PNG up to its pixels. Its size is checked, and its pixels are not decoded.
+pub(crate) struct Undecoded<'a> {
+    decoder: PngDecoder<Cursor<&'a [u8]>>,
+    orientation: Orientation,
+}
+
+impl<'a> Undecoded<'a> {
+    /// Reads everything before the pixels.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(crate) fn open(png: &'a [u8]) -> Result<Self, DecodeError> {
+        LfsPointer::check(png)?;
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MAX_METADATA as u64);
+        let decoder = PngDecoder::with_limits(Cursor::new(png), limits);
+        let mut decoder = decoder.map_err(|error| match error {
+            ImageError::Limits(_) => DecodeError::Metadata,
+            error => error.into(),
+        })?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(DecodeError::TooLarge { width, height });
+        }
+        if decoder.total_bytes() > MAX_BYTES {
+            return Err(DecodeError::TooDeep { width, height });
+        }
+        let orientation = decoder.orientation()?;
+        Ok(Self { decoder, orientation })
     }
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+
+    /// Width and height in pixels, with the orientation applied.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        let (width, height) = self.decoder.dimensions();
+        match self.orientation {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (height, width),
+            _ => (width, height),
+        }
+    }
+
+    /// The number of bytes of the decoded pixels.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.decoder.total_bytes()
+    }
+
+    /// Decodes the pixels, and applies the orientation.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub(crate) fn upright(self) -> Result<DynamicImage, DecodeError> {
+        let mut image = DynamicImage::from_decoder(self.decoder)?;
+        image.apply_orientation(self.orientation);
+        Ok(image)
+    }
+
+    /// Decodes the pixels of a file of this program, which has no orientation.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub(crate) fn as_stored(self) -> Result<DynamicImage, DecodeError> {
+        Ok(DynamicImage::from_decoder(self.decoder)?)
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +178,7 @@ mod tests {
             let png = oriented(orientation);
             let image = decode(&png).unwrap().into_luma8();
             assert_eq!(image, grey(rows), "{orientation}");
+            assert_eq!(Undecoded::open(&png).unwrap().size(), image.dimensions(), "{orientation}");
             // A picture that is written with the same metadata is not rotated again.
             let mut written = Cursor::new(Vec::new());
             image.write_to(&mut written, image::ImageFormat::Png).unwrap();
@@ -104,14 +189,54 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
-        let mut png = oriented(1);
-        let header = [30_000_u32.to_be_bytes(), 30_000_u32.to_be_bytes()].concat();
-        png[16..24].copy_from_slice(&header);
-        let sum = crc32(&png[12..29]);
-        png[29..33].copy_from_slice(&sum.to_be_bytes());
-        let error = decode(&png).unwrap_err();
+        let error = decode(&header(30_000, 30_000, 8, 0)).unwrap_err();
         assert!(matches!(error, DecodeError::TooLarge { width: 30_000, .. }), "{error}");
         assert!(error.to_string().contains("30000x30000"), "{error}");
+    }
+
+    /// The beginning of a PNG of this size, depth and type of colour, up to its pixels.
+    fn header(width: u32, height: u32, bits: u8, colour: u8) -> Vec<u8> {
+        let mut png = oriented(1);
+        png[16..24].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+        (png[24], png[25]) = (bits, colour);
+        let sum = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&sum.to_be_bytes());
+        png
+    }
+
+    #[test]
+    fn a_picture_of_16_bits_with_too_many_bytes_is_refused_before_it_is_decoded() {
+        // 60 million pixels of 8 bytes.
+        let error = decode(&header(10_000, 6000, 16, 6)).unwrap_err();
+        assert!(matches!(error, DecodeError::TooDeep { width: 10_000, height: 6000 }), "{error}");
+        assert!(error.to_string().contains("400 MB"), "{error}");
+    }
+
+    #[test]
+    fn a_colour_profile_that_unpacks_to_too_many_bytes_is_skipped() {
+        let mut info = png::Info::with_size(1, 1);
+        info.color_type = png::ColorType::Rgb;
+        info.icc_profile = Some(vec![0; MAX_METADATA + 1].into());
+        let mut bytes = Vec::new();
+        let mut writer =
+            png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap();
+        writer.write_image_data(&[0; 3]).unwrap();
+        writer.finish().unwrap();
+        assert!(bytes.len() < MAX_METADATA / 100, "a small file");
+        assert_eq!(Undecoded::open(&bytes).unwrap().decoder.icc_profile().unwrap(), None);
+    }
+
+    #[test]
+    fn a_picture_with_too_much_text_is_refused() {
+        let mut bytes = Vec::new();
+        let mut writer = png::Encoder::new(&mut bytes, 1, 1).write_header().unwrap();
+        let text = [b"a\0".as_slice(), &vec![b'a'; MAX_METADATA]].concat();
+        writer.write_chunk(png::chunk::tEXt, &text).unwrap();
+        writer.write_image_data(&[0]).unwrap();
+        writer.finish().unwrap();
+        let error = decode(&bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::Metadata), "{error}");
+        assert!(error.to_string().contains("128 MB"), "{error}");
     }
 
     /// CRC-32 as PNG uses it (PNG specification, third edition, D).

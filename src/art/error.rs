@@ -93,6 +93,12 @@ pub enum ArtError {
         /// The reason.
         message: String,
     },
+    /// A picture file is too large to be decoded.
+    #[error("{path} is too large to be opened: scale it down")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
     /// A mask or scribble of an edit is missing.
     #[error("{path} is missing: mark the part again")]
     NoBlob {

@@ -15,14 +15,14 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use image::{ImageFormat, RgbaImage};
+use image::RgbaImage;
 
 use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
     diffusion::scheduler,
     foreign,
     lfs::{self, LfsPointer},
-    picture::Metadata,
+    picture::{DecodeError, MAX_METADATA, Metadata, Undecoded},
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
 };
 
@@ -34,6 +34,12 @@ pub const BLOBS: &str = "bevy_illustrator blobs";
 
 /// The keyword under which other tools look for prompt and settings.
 pub const PARAMETERS: &str = "parameters";
+
+/// The most bytes of a text that is compressed in the file. This program does not compress the texts that it reads.
+const MAX_COMPRESSED: usize = 16 << 20;
+
+/// The most bytes of pixels of all masks and scribbles in a file.
+const MAX_BLOBS: u64 = 512 << 20;
 
 /// The end of every complete PNG: the IEND chunk (PNG specification, third edition, 11.2.4).
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
@@ -63,6 +69,20 @@ pub enum PictureError {
     /// A mask or scribble in the provenance cannot be decoded.
     #[error("its provenance cannot be read: {0}")]
     InlineBlob(#[from] InlineBlobError),
+    /// A compressed text in the file is too large, or is damaged.
+    #[error(
+        "its compressed text `{keyword}` is damaged or has more than {} MB ({source}): draw the picture again",
+        MAX_COMPRESSED >> 20
+    )]
+    Text {
+        /// The keyword of the text.
+        keyword: String,
+        /// The error of the decoder.
+        source: png::DecodingError,
+    },
+    /// The masks and scribbles in the file are too large.
+    #[error("its masks and scribbles have more than {} MB: use fewer parts", MAX_BLOBS >> 20)]
+    BlobsTooLarge,
     /// A mask or scribble cannot be decoded.
     #[error("a mask or scribble in it cannot be read: {0}")]
     Blob(#[from] BlobError),
@@ -133,21 +153,34 @@ pub(super) fn read_with_blobs(
 ) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
     let mut file = open(file)?;
     let mut blobs = BTreeMap::new();
+    let mut left = MAX_BLOBS;
     if let Some(json) = text(&mut file, BLOBS)? {
+        let mut pngs = BTreeMap::new();
         for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
             let png = BASE64_STANDARD.decode(text).map_err(InlineBlobError::from)?;
+            reserve(&mut left, Undecoded::open(&png).map_err(BlobError::from)?.bytes())?;
+            pngs.insert(id, png);
+        }
+        for (id, png) in pngs {
             let blob = Blob::from_png(&id, &png)?;
             blobs.insert(id, blob);
         }
     }
     // Older versions wrote masks and scribbles into the recipe.
     let provenance = parse(&mut file)?.provenance(|inline| {
+        reserve(&mut left, inline.bytes()?)?;
         let blob = inline.decode()?;
         let id = blob.id();
         blobs.insert(id.clone(), blob);
-        Ok::<_, InlineBlobError>(id)
+        Ok::<_, PictureError>(id)
     })?;
     Ok((provenance, blobs))
+}
+
+/// Takes `bytes` from those that are `left` for masks and scribbles.
+fn reserve(left: &mut u64, bytes: u64) -> Result<(), PictureError> {
+    *left = left.checked_sub(bytes).ok_or(PictureError::BlobsTooLarge)?;
+    Ok(())
 }
 
 /// Reads the provenance of a picture file without converting the fields of older versions.
@@ -168,7 +201,10 @@ fn text<R: BufRead + Seek>(
     keyword: &str,
 ) -> Result<Option<String>, PictureError> {
     let text = file.info().utf8_text.iter().find(|text| text.keyword == keyword);
-    Ok(text.map(png::text_metadata::ITXtChunk::get_text).transpose()?)
+    let Some(mut text) = text.cloned() else { return Ok(None) };
+    text.decompress_text_with_limit(MAX_COMPRESSED)
+        .map_err(|source| PictureError::Text { keyword: keyword.to_owned(), source })?;
+    Ok(Some(text.get_text()?))
 }
 
 /// Reads everything before the pixels, and checks the end of the file.
@@ -184,7 +220,7 @@ fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> 
     file.seek(SeekFrom::End(-(END.len() as i64)))?;
     file.read_exact(&mut end)?;
     file.rewind()?;
-    let reader = png::Decoder::new(file).read_info()?;
+    let reader = png::Decoder::new_with_limits(file, png::Limits { bytes: MAX_METADATA }).read_info()?;
     if end != END {
         return Err(PictureError::Truncated);
     }
@@ -212,8 +248,12 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 /// If it is not a complete PNG.
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
     ArtError::check_pointer(path, bytes)?;
-    match image::load_from_memory_with_format(bytes, ImageFormat::Png) {
+    match Undecoded::open(bytes).and_then(Undecoded::as_stored) {
         Ok(image) => Ok(image.into_rgba8()),
+        // The picture may be whole.
+        Err(
+            DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. } | DecodeError::Metadata,
+        ) => Err(ArtError::TooLarge { path: path.to_owned() }),
         Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),
     }
 }
@@ -347,10 +387,68 @@ mod tests {
         }
     }
 
+    /// A PNG of one pixel with this text, compressed.
+    fn with_text(keyword: &str, text: String) -> Vec<u8> {
+        let mut chunk = png::text_metadata::ITXtChunk::new(keyword, text);
+        chunk.compress_text().unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
+        encoder.set_color(png::ColorType::Rgba);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_text_chunk(&chunk).unwrap();
+        writer.write_image_data(&[0; 4]).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_compressed_text_that_unpacks_to_too_many_bytes_is_refused() {
+        let (_, provenance) = example();
+        let json = serde_json::to_string(&provenance).unwrap();
+        let padded = |length: usize| format!("{json}{}", " ".repeat(length - json.len()));
+        let read = |length| read_bytes(&with_text(KEYWORD, padded(length)));
+        assert_eq!(read(MAX_COMPRESSED).unwrap(), provenance);
+        let error = read(2 * MAX_COMPRESSED).unwrap_err();
+        assert!(matches!(error, PictureError::Text { .. }), "{error}");
+        assert!(error.to_string().contains("16 MB"), "{error}");
+    }
+
+    /// A grey PNG of this size whose pixels are missing.
+    fn header(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
+        drop(writer);
+        bytes
+    }
+
+    #[test]
+    fn masks_that_unpack_to_too_many_bytes_are_refused_before_they_are_decoded() {
+        // Headers alone, of masks with 90 million pixels each. A mask within the limit is decoded, which fails.
+        let mask = |n: u32| BASE64_STANDARD.encode(header(10_000 - n, 9000));
+        let file = |count: u32| {
+            let ids = (0..count).map(|n| (format!("{n:064x}"), mask(n)));
+            with_text(BLOBS, serde_json::to_string(&ids.collect::<BTreeMap<_, _>>()).unwrap())
+        };
+        let read = |count| read_with_blobs(Cursor::new(file(count))).unwrap_err();
+        assert!(matches!(read(1), PictureError::Blob(_)), "{}", read(1));
+        // 540 million bytes.
+        let error = read(6);
+        assert!(matches!(error, PictureError::BlobsTooLarge), "{error}");
+    }
+
+    #[test]
+    fn a_take_with_too_many_pixels_is_refused_before_it_is_decoded() {
+        let error = decode(Path::new("a.png"), &header(22_600, 22_600)).unwrap_err();
+        assert!(matches!(error, ArtError::TooLarge { .. }), "{error}");
+    }
+
     #[test]
     fn a_picture_without_provenance_is_foreign() {
         let mut bytes = Cursor::new(Vec::new());
-        RgbaImage::new(2, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        RgbaImage::new(2, 2).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
         assert!(matches!(read_bytes(bytes.get_ref()), Err(PictureError::Foreign)));
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     lfs::LfsPointer,
     mask::{Mask, MaskError},
+    picture::{DecodeError, Undecoded},
 };
 
 /// A mask or an image that recipes refer to by its id. Clones share their pixels.
@@ -32,6 +33,9 @@ pub enum BlobError {
     /// An image cannot be encoded or decoded.
     #[error("not a readable image: {0}")]
     Image(#[from] ImageError),
+    /// An image is too large.
+    #[error(transparent)]
+    Decode(DecodeError),
     /// The file contains another blob.
     #[error("the file contains the mask or image {found} instead of {expected}")]
     Other {
@@ -70,8 +74,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG.
     pub fn image_from_png(png: &[u8]) -> Result<Self, BlobError> {
-        LfsPointer::check(png)?;
-        let image = image::load_from_memory_with_format(png, ImageFormat::Png)?;
+        let image = Undecoded::open(png)?.as_stored()?;
         Ok(Self::Image(Arc::new(image.into_rgba8())))
     }
 
@@ -80,8 +83,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG, or contains another blob.
     pub fn from_png(id: &BlobId, png: &[u8]) -> Result<Self, BlobError> {
-        LfsPointer::check(png)?;
-        let blob = match image::load_from_memory_with_format(png, ImageFormat::Png)? {
+        let blob = match Undecoded::open(png)?.as_stored()? {
             DynamicImage::ImageLuma8(grey) => Self::Mask(grey.into()),
             image => Self::Image(Arc::new(image.into_rgba8())),
         };
@@ -113,6 +115,16 @@ impl Blob {
         match self {
             Self::Mask(mask) => BlobId::of_mask(mask),
             Self::Image(image) => BlobId::of_image(image),
+        }
+    }
+}
+
+impl From<DecodeError> for BlobError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Png(error) => Self::Image(error),
+            DecodeError::LfsPointer(error) => Self::LfsPointer(error),
+            error => Self::Decode(error),
         }
     }
 }

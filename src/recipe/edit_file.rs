@@ -131,7 +131,7 @@ pub enum EditFileError {
         /// The reason.
         source: image::ImageError,
     },
-    /// A scribble has too many pixels, or is a Git LFS pointer.
+    /// A scribble is too large, or is a Git LFS pointer.
     #[error("{path}: {source}")]
     Decode {
         /// The file.
@@ -270,9 +270,7 @@ fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
     let path_buf = || path.to_owned();
     let image = picture::decode(&bytes(path, foreign::MAX_PICTURE)?).map_err(|error| match error {
         DecodeError::Png(source) => EditFileError::Scribble { path: path_buf(), source },
-        source @ (DecodeError::TooLarge { .. } | DecodeError::LfsPointer(_)) => {
-            EditFileError::Decode { path: path_buf(), source }
-        }
+        source => EditFileError::Decode { path: path_buf(), source },
     })?;
     Ok(Scribble(Arc::new(image.into_rgba8())))
 }

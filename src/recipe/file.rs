@@ -10,7 +10,7 @@ use super::{
     Blob, BlobError, BlobId, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size, TakeId,
     sampler::SamplerFile,
 };
-use crate::mask::Area;
+use crate::{mask::Area, picture::Undecoded};
 
 /// A [`Recipe`] in a file. Fields of newer versions are ignored.
 #[derive(Deserialize)]
@@ -82,6 +82,15 @@ impl InlineBlob {
     pub(crate) fn key(&self) -> String {
         let kind = if self.is_mask { "mask" } else { "image" };
         format!("{kind} {}", blake3::hash(self.text.as_bytes()).to_hex())
+    }
+
+    /// The number of bytes of its decoded pixels.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub(crate) fn bytes(&self) -> Result<u64, InlineBlobError> {
+        let png = BASE64_STANDARD.decode(&self.text)?;
+        Ok(Undecoded::open(&png).map_err(BlobError::from)?.bytes())
     }
 
     /// Decodes it.

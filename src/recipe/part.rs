@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::{Blob, EditKind, PartEdit};
 use crate::{
     mask::{Mask, text},
-    picture,
+    picture::{self, Undecoded},
 };
 
 /// A part of a picture and its edit. In a recipe it is a [`PartRecipe`](super::PartRecipe).
@@ -74,7 +74,7 @@ impl Serialize for Scribble {
 impl<'de> Deserialize<'de> for Scribble {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let png = text::decoded(deserializer)?;
-        let image = image::load_from_memory_with_format(&png, ImageFormat::Png);
+        let image = Undecoded::open(&png).and_then(Undecoded::as_stored);
         Ok(Self(Arc::new(image.map_err(de::Error::custom)?.into_rgba8())))
     }
 }
