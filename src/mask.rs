@@ -17,7 +17,7 @@ mod visible;
 use std::{fmt, io, sync::Arc};
 
 use image::{
-    GrayImage, ImageBuffer, ImageFormat, Luma,
+    DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma,
     imageops::{self, FilterType},
 };
 use imageproc::region_labelling::{Connectivity, connected_components};
@@ -107,12 +107,16 @@ impl Mask {
     /// # Errors
     /// If the bytes are not a readable PNG.
     pub fn from_png(bytes: &[u8]) -> Result<Self, MaskError> {
-        let image = picture::decode(bytes)?;
+        Ok(Self::from_image(&picture::decode(bytes)?))
+    }
+
+    /// The luminance of an image, composited over black.
+    pub(crate) fn from_image(image: &DynamicImage) -> Self {
         let grey = image.to_luma_alpha8();
-        Ok(Self::from_fn(grey.width(), grey.height(), |x, y| {
+        Self::from_fn(grey.width(), grey.height(), |x, y| {
             let [lightness, opacity] = grey.get_pixel(x, y).0.map(u16::from);
             (lightness * opacity / 255) as u8
-        }))
+        })
     }
 
     /// Encodes the mask as a grey PNG.

@@ -4,9 +4,21 @@
 
 use std::path::{Component, Path};
 
-use bevy_illustrator::recipe::edit_file::EditFile;
+use bevy_illustrator::{
+    picture,
+    recipe::{Size, edit_file::EditFile},
+};
 use bevy_illustrator_fuzz::files;
 use libfuzzer_sys::fuzz_target;
+
+/// The size of the first picture that is one.
+fn size(root: &Path) -> Size {
+    let decoded = ["a.png", "b.png"].map(|name| {
+        picture::decode(&std::fs::read(root.join(name)).unwrap_or_default()).ok()
+    });
+    let image = decoded.into_iter().flatten().next();
+    image.map_or(Size::new(8, 8), |image| Size::new(image.width(), image.height()))
+}
 
 fuzz_target!(|input: &[u8]| {
     let root = bevy_illustrator_fuzz::empty_folder();
@@ -25,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
     let is_here = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     let mut paths = file.parts.iter().flat_map(|part| part.mask.iter().chain(&part.scribble));
     if paths.all(|path| is_here(path))
-        && let Ok(parts) = file.parts(root)
+        && let Ok(parts) = file.parts(root, size(root))
     {
         assert_eq!(parts.len(), file.parts.len());
         assert!(parts.iter().all(|part| !part.name.is_empty()));

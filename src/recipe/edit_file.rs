@@ -11,24 +11,31 @@
 //! )
 //! ```
 
+mod images;
+
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use image::RgbaImage;
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
-use super::{EditKind, Part, PartEdit, Scribble};
+use super::{EditKind, Part, PartEdit, Size};
 use crate::{
     foreign,
     lfs::LfsPointer,
-    mask::{Area, Mask, MaskError},
-    picture::{self, DecodeError},
+    mask::{Area, MaskError},
+    picture::DecodeError,
     text::without_bom,
 };
+use images::Images;
+
+/// The most parts of an edit.
+pub const MAX_PARTS: usize = 64;
+
+/// The most bytes of the masks and scribbles of all parts and of their plan, even if parts share files.
+const MAX_BYTES: u64 = 700_000_000;
 
 /// An edit file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -113,7 +120,28 @@ pub enum EditFileError {
         /// The error of the RON parser.
         message: String,
     },
-    /// A mask cannot be decoded.
+    /// It has more than [`MAX_PARTS`].
+    #[error(
+        "the edit has {parts} parts, more than the {MAX_PARTS} that can be edited at once: \
+         divide it into several edits"
+    )]
+    TooManyParts {
+        /// The number of parts.
+        parts: usize,
+    },
+    /// The masks and scribbles of all parts need too much memory.
+    #[error(
+        "{parts} parts of a picture of {}x{} pixels need more than {} MB: \
+         divide the edit into several edits, or scale the picture down",
+        .picture.width, .picture.height, MAX_BYTES / 1_000_000
+    )]
+    TooLarge {
+        /// The number of parts.
+        parts: usize,
+        /// The size of the picture.
+        picture: Size,
+    },
+    /// A mask cannot be decoded, or does not have the size of the picture.
     #[error("{path}: {source}")]
     Mask {
         /// The file.
@@ -130,6 +158,19 @@ pub enum EditFileError {
         path: PathBuf,
         /// The reason.
         source: image::ImageError,
+    },
+    /// A scribble does not have the size of the picture.
+    #[error(
+        "{path}: the scribble is {}x{} pixels, the picture {}x{}: they must have the same size",
+        .scribble.0, .scribble.1, .picture.0, .picture.1
+    )]
+    ScribbleSize {
+        /// The file.
+        path: PathBuf,
+        /// Width and height of the scribble.
+        scribble: (u32, u32),
+        /// Width and height of the picture.
+        picture: (u32, u32),
     },
     /// A scribble is too large, or is a Git LFS pointer.
     #[error("{path}: {source}")]
@@ -195,25 +236,31 @@ impl EditFile {
     }
 
     /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file.
+    /// Parts that name the same file share its pixels.
     ///
     /// # Errors
-    /// If one of them cannot be read, or a part has none.
-    pub fn parts(&self, folder: &Path) -> Result<Vec<Part>, EditFileError> {
-        self.parts.iter().enumerate().map(|(i, part)| part.load(i, folder)).collect()
+    /// If one of them cannot be read, or does not have the size of the `picture`; if a part has none; if there are more
+    /// than [`MAX_PARTS`], or they need too much memory.
+    pub fn parts(&self, folder: &Path, picture: Size) -> Result<Vec<Part>, EditFileError> {
+        let parts = self.parts.len();
+        if parts > MAX_PARTS {
+            return Err(EditFileError::TooManyParts { parts });
+        }
+        let pixels = u64::from(picture.width) * u64::from(picture.height);
+        // Each part has a mask, and two in the plan. A scribble has four bytes per pixel.
+        let bytes = |part: &PartEntry| if part.scribble.is_some() { 7 } else { 3 };
+        if self.parts.iter().map(bytes).sum::<u64>().saturating_mul(pixels) > MAX_BYTES {
+            return Err(EditFileError::TooLarge { parts, picture });
+        }
+        let mut images = Images::new(folder, picture);
+        self.parts.iter().enumerate().map(|(i, part)| part.load(i, &mut images)).collect()
     }
 }
 
 impl PartEntry {
-    fn load(&self, index: usize, folder: &Path) -> Result<Part, EditFileError> {
-        let scribble =
-            self.scribble.as_ref().map(|file| scribble(&folder.join(file))).transpose()?;
-        let mask = match (&self.mask, &scribble) {
-            (Some(file), _) => mask(&folder.join(file))?,
-            (None, Some(Scribble(image))) => {
-                Mask::from_fn(image.width(), image.height(), |x, y| image.get_pixel(x, y).0[3])
-            }
-            (None, None) => return Err(EditFileError::NoMask { part: self.title(index) }),
-        };
+    fn load(&self, index: usize, images: &mut Images) -> Result<Part, EditFileError> {
+        let no_mask = || EditFileError::NoMask { part: self.title(index) };
+        let (mask, scribble) = images.of(self)?.ok_or_else(no_mask)?;
         Ok(Part {
             name: self.title(index),
             mask,
@@ -244,35 +291,6 @@ impl PartEntry {
 
 fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, EditFileError> {
     foreign::read(path, limit).map_err(|source| EditFileError::Read { path: path.to_owned(), source })
-}
-
-fn mask(path: &Path) -> Result<Mask, EditFileError> {
-    let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
-    let bytes = bytes(path, foreign::MAX_PICTURE)?;
-    let mask = Mask::from_png(&bytes).map_err(wrong)?;
-    if mask.values().iter().max() == Some(&1) {
-        return Err(EditFileError::ZeroAndOne { path: path.to_owned() });
-    }
-    let image = picture::decode(&bytes).map_err(|error| wrong(error.into()))?;
-    if image.color().has_alpha() && has_hole(&image.into_rgba8()) {
-        return Err(EditFileError::Hole { path: path.to_owned() });
-    }
-    Ok(mask)
-}
-
-/// Whether some pixels are transparent and others have a colour. White on transparent is a mask.
-fn has_hole(image: &RgbaImage) -> bool {
-    let is_colourful = |[r, g, b, alpha]: [u8; 4]| alpha > 0 && (r != g || g != b);
-    image.pixels().any(|pixel| pixel.0[3] == 0) && image.pixels().any(|pixel| is_colourful(pixel.0))
-}
-
-fn scribble(path: &Path) -> Result<Scribble, EditFileError> {
-    let path_buf = || path.to_owned();
-    let image = picture::decode(&bytes(path, foreign::MAX_PICTURE)?).map_err(|error| match error {
-        DecodeError::Png(source) => EditFileError::Scribble { path: path_buf(), source },
-        source => EditFileError::Decode { path: path_buf(), source },
-    })?;
-    Ok(Scribble(Arc::new(image.into_rgba8())))
 }
 
 #[cfg(test)]
@@ -315,7 +333,7 @@ mod tests {
     #[test]
     fn a_part_without_mask_and_scribble_is_refused() {
         let file = parse(r#"(parts: [(edit: Add, words: "a cat")])"#).unwrap();
-        let error = file.parts(Path::new(".")).unwrap_err().to_string();
+        let error = file.parts(Path::new("."), Size::new(8, 8)).unwrap_err().to_string();
         assert!(error.contains("`1`") && error.contains("mask"), "{error}");
     }
 
@@ -344,7 +362,7 @@ mod tests {
         fn every_text_is_parsed_or_refused_with_its_place(bytes in damaged()) {
             match EditFile::parse(&bytes, Path::new("edit.ron")) {
                 Ok(file) => {
-                    let missing = file.parts(Path::new("nowhere"));
+                    let missing = file.parts(Path::new("nowhere"), Size::new(8, 8));
                     prop_assert!(missing.is_err() || file.parts.is_empty());
                 }
                 Err(error) => prop_assert!(error.to_string().starts_with("edit.ron:"), "{error}"),

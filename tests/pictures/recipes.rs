@@ -68,7 +68,8 @@ fn files() -> Vec<Drawing> {
         let folder = root().join("examples/edits").join(name);
         let picture = image::open(folder.join("before.png")).unwrap().into_rgba8();
         let file = EditFile::read(&folder.join("edit.ron")).unwrap();
-        let parts = file.parts(&folder).unwrap();
+        let size = Size::new(picture.width(), picture.height());
+        let parts = file.parts(&folder, size).unwrap();
         let (recipe, inputs) = edited(picture, &file.style, &parts, file.context);
         let recipe =
             Recipe { prompt: file.prompt, negative_prompt: file.negative_prompt, ..recipe };

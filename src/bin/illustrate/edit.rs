@@ -89,7 +89,8 @@ impl Edit {
             log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
         }
         let file = EditFile::read(&self.edit)?;
-        let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")))?;
+        let size = Size::new(image.width(), image.height());
+        let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")), size)?;
         self.sampling.print_random_seed();
         let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
@@ -108,7 +109,7 @@ impl Edit {
         let recipe = Recipe {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
-            size: Size::new(image.width(), image.height()),
+            size,
             seed: self.sampling.seed().unwrap_or(0),
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),

@@ -1,0 +1,187 @@
+//! The masks and scribbles of an edit file. Each file is decoded once, and parts share its pixels.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use image::RgbaImage;
+
+use super::{EditFileError, PartEntry, bytes};
+use crate::{
+    foreign,
+    mask::{Mask, MaskError},
+    picture::{DecodeError, Undecoded},
+    recipe::{Scribble, Size},
+};
+
+/// The files that were decoded so far.
+pub(super) struct Images<'a> {
+    folder: &'a Path,
+    /// Width and height of the picture.
+    picture: (u32, u32),
+    masks: BTreeMap<PathBuf, Mask>,
+    scribbles: BTreeMap<PathBuf, (Scribble, Mask)>,
+}
+
+impl<'a> Images<'a> {
+    /// No files yet. Their paths are relative to `folder`, and they must have the size of the picture.
+    pub(super) fn new(folder: &'a Path, picture: Size) -> Self {
+        let picture = (picture.width, picture.height);
+        Self { folder, picture, masks: BTreeMap::new(), scribbles: BTreeMap::new() }
+    }
+
+    /// The mask and the scribble of a part. `None` if the part has neither.
+    ///
+    /// # Errors
+    /// If a file cannot be read or decoded, or does not have the size of the picture.
+    pub(super) fn of(
+        &mut self,
+        part: &PartEntry,
+    ) -> Result<Option<(Mask, Option<Scribble>)>, EditFileError> {
+        let scribble = part.scribble.as_deref().map(|file| self.scribble(file)).transpose()?;
+        let mask = part.mask.as_deref().map(|file| self.mask(file)).transpose()?;
+        Ok(match (mask, scribble) {
+            (Some(mask), scribble) => Some((mask, scribble.map(|(scribble, _)| scribble))),
+            (None, Some((scribble, opaque))) => Some((opaque, Some(scribble))),
+            (None, None) => None,
+        })
+    }
+
+    fn mask(&mut self, file: &Path) -> Result<Mask, EditFileError> {
+        if let Some(mask) = self.masks.get(file) {
+            return Ok(mask.clone());
+        }
+        let mask = mask(&self.folder.join(file), self.picture)?;
+        Ok(self.masks.entry(file.to_owned()).or_insert(mask).clone())
+    }
+
+    /// A scribble, and the mask of its opaque area.
+    fn scribble(&mut self, file: &Path) -> Result<(Scribble, Mask), EditFileError> {
+        if let Some(scribble) = self.scribbles.get(file) {
+            return Ok(scribble.clone());
+        }
+        let scribble = scribble(&self.folder.join(file), self.picture)?;
+        let Scribble(image) = &scribble;
+        let (width, height) = self.picture;
+        let opaque = Mask::from_fn(width, height, |x, y| image.get_pixel(x, y).0[3]);
+        Ok(self.scribbles.entry(file.to_owned()).or_insert((scribble, opaque)).clone())
+    }
+}
+
+fn mask(path: &Path, picture: (u32, u32)) -> Result<Mask, EditFileError> {
+    let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
+    let bytes = bytes(path, foreign::MAX_PICTURE)?;
+    let png = Undecoded::open(&bytes).map_err(|error| wrong(error.into()))?;
+    if png.size() != picture {
+        return Err(wrong(MaskError::Size { mask: png.size(), picture }));
+    }
+    let image = png.upright().map_err(|error| wrong(error.into()))?;
+    let mask = Mask::from_image(&image);
+    if mask.values().iter().max() == Some(&1) {
+        return Err(EditFileError::ZeroAndOne { path: path.to_owned() });
+    }
+    if image.color().has_alpha() && has_hole(&image.into_rgba8()) {
+        return Err(EditFileError::Hole { path: path.to_owned() });
+    }
+    Ok(mask)
+}
+
+/// Whether some pixels are transparent and others have a colour. White on transparent is a mask.
+fn has_hole(image: &RgbaImage) -> bool {
+    let is_colourful = |[r, g, b, alpha]: [u8; 4]| alpha > 0 && (r != g || g != b);
+    image.pixels().any(|pixel| pixel.0[3] == 0) && image.pixels().any(|pixel| is_colourful(pixel.0))
+}
+
+fn scribble(path: &Path, picture: (u32, u32)) -> Result<Scribble, EditFileError> {
+    let wrong = |error| match error {
+        DecodeError::Png(source) => EditFileError::Scribble { path: path.to_owned(), source },
+        source => EditFileError::Decode { path: path.to_owned(), source },
+    };
+    let bytes = bytes(path, foreign::MAX_PICTURE)?;
+    let png = Undecoded::open(&bytes).map_err(wrong)?;
+    if png.size() != picture {
+        let (path, scribble) = (path.to_owned(), png.size());
+        return Err(EditFileError::ScribbleSize { path, scribble, picture });
+    }
+    Ok(Scribble(Arc::new(png.upright().map_err(wrong)?.into_rgba8())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{GrayImage, Luma};
+
+    use super::*;
+    use crate::recipe::edit_file::{EditFile, MAX_PARTS};
+
+    const SIZE: Size = Size::new(8, 6);
+
+    /// A folder with a mask and a scribble of [`SIZE`], and the headers of a mask and a scribble of other sizes.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let white = GrayImage::from_pixel(SIZE.width, SIZE.height, Luma([255]));
+        white.save(folder.path().join("mask.png")).unwrap();
+        RgbaImage::new(SIZE.width, SIZE.height).save(folder.path().join("scribble.png")).unwrap();
+        let mut header = Vec::new();
+        let mut encoder = png::Encoder::new(&mut header, 9000, 9000);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
+        drop(writer);
+        fs::write(folder.path().join("large.png"), header).unwrap();
+        folder
+    }
+
+    fn parse(parts: &str) -> EditFile {
+        EditFile::parse(format!("(parts: [{parts}])").as_bytes(), Path::new("edit.ron")).unwrap()
+    }
+
+    #[test]
+    fn parts_that_name_the_same_file_share_its_pixels() {
+        let folder = folder();
+        let file = parse(
+            r#"(mask: "mask.png", edit: Remove), (mask: "mask.png", edit: Remove),
+            (scribble: "scribble.png", edit: Remove), (scribble: "scribble.png", edit: Remove)"#,
+        );
+        let parts = file.parts(folder.path(), SIZE).unwrap();
+        for pair in parts.chunks(2) {
+            assert!(std::ptr::eq(pair[0].mask.values(), pair[1].mask.values()));
+        }
+        let scribble = |n: usize| &parts[n].scribble.as_ref().unwrap().0;
+        assert!(Arc::ptr_eq(scribble(2), scribble(3)));
+    }
+
+    #[test]
+    fn a_file_of_another_size_is_refused_before_its_pixels_are_decoded() {
+        let folder = folder();
+        for kind in ["mask", "scribble"] {
+            let file = parse(&format!("({kind}: \"large.png\", edit: Remove)"));
+            let error = file.parts(folder.path(), SIZE).unwrap_err().to_string();
+            assert!(error.contains("large.png") && error.contains("9000x9000"), "{error}");
+            assert!(error.contains("8x6"), "{error}");
+        }
+    }
+
+    #[test]
+    fn more_parts_than_an_edit_can_have_are_refused_before_a_file_is_read() {
+        let missing = |count: usize| parse(&r#"(mask: "none.png", edit: Remove),"#.repeat(count));
+        let error = |count| missing(count).parts(Path::new("nowhere"), SIZE).unwrap_err();
+        assert!(matches!(error(MAX_PARTS), EditFileError::Read { .. }));
+        let message = error(MAX_PARTS + 1).to_string();
+        assert!(message.contains("65 parts") && message.contains("64"), "{message}");
+    }
+
+    #[test]
+    fn parts_that_need_too_much_memory_together_are_refused_before_a_file_is_read() {
+        let parts = r#"(mask: "none.png", edit: Remove),"#.repeat(24);
+        let size = |side| Size::new(side, side);
+        let error = |side| parse(&parts).parts(Path::new("nowhere"), size(side)).unwrap_err();
+        // A mask of 10 million pixels, and two of the same size in the plan: 24 * 30 MB.
+        assert!(matches!(error(3000), EditFileError::Read { .. }));
+        let message = error(3163).to_string();
+        assert!(message.contains("700 MB") && message.contains("3163x3163"), "{message}");
+    }
+}
