@@ -218,8 +218,7 @@ mod tests {
         info.color_type = png::ColorType::Rgb;
         info.icc_profile = Some(vec![0; MAX_METADATA + 1].into());
         let mut bytes = Vec::new();
-        let mut writer =
-            png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap();
+        let mut writer = png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap();
         writer.write_image_data(&[0; 3]).unwrap();
         writer.finish().unwrap();
         assert!(bytes.len() < MAX_METADATA / 100, "a small file");

@@ -13,9 +13,8 @@ use libfuzzer_sys::fuzz_target;
 
 /// The size of the first picture that is one.
 fn size(root: &Path) -> Size {
-    let decoded = ["a.png", "b.png"].map(|name| {
-        picture::decode(&std::fs::read(root.join(name)).unwrap_or_default()).ok()
-    });
+    let decoded = ["a.png", "b.png"]
+        .map(|name| picture::decode(&std::fs::read(root.join(name)).unwrap_or_default()).ok());
     let image = decoded.into_iter().flatten().next();
     image.map_or(Size::new(8, 8), |image| Size::new(image.width(), image.height()))
 }

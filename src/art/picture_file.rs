@@ -220,7 +220,8 @@ fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> 
     file.seek(SeekFrom::End(-(END.len() as i64)))?;
     file.read_exact(&mut end)?;
     file.rewind()?;
-    let reader = png::Decoder::new_with_limits(file, png::Limits { bytes: MAX_METADATA }).read_info()?;
+    let reader =
+        png::Decoder::new_with_limits(file, png::Limits { bytes: MAX_METADATA }).read_info()?;
     if end != END {
         return Err(PictureError::Truncated);
     }
@@ -251,9 +252,9 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
     match Undecoded::open(bytes).and_then(Undecoded::as_stored) {
         Ok(image) => Ok(image.into_rgba8()),
         // The picture may be whole.
-        Err(
-            DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. } | DecodeError::Metadata,
-        ) => Err(ArtError::TooLarge { path: path.to_owned() }),
+        Err(DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. } | DecodeError::Metadata) => {
+            Err(ArtError::TooLarge { path: path.to_owned() })
+        }
         Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),
     }
 }

@@ -290,7 +290,8 @@ impl PartEntry {
 }
 
 fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, EditFileError> {
-    foreign::read(path, limit).map_err(|source| EditFileError::Read { path: path.to_owned(), source })
+    foreign::read(path, limit)
+        .map_err(|source| EditFileError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

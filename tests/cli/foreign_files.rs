@@ -89,7 +89,14 @@ fn a_pipe_anywhere_in_an_art_folder_does_not_stop_a_command() {
     let takes = drawn.path("illustrations/two/takes/item-key");
     let take = takes.read_dir().unwrap().next().unwrap().unwrap().file_name();
     let take = format!("takes/item-key/{}", take.to_str().unwrap());
-    for file in [take.as_str(), "pictures/item-key.png", "ledger.ron", "queue.json", ".lock", "blobs/inline.json"] {
+    for file in [
+        take.as_str(),
+        "pictures/item-key.png",
+        "ledger.ron",
+        "queue.json",
+        ".lock",
+        "blobs/inline.json",
+    ] {
         let workspace = Workspace::new(STORY);
         copy_folder(&drawn.path("illustrations"), &workspace.path("illustrations"));
         let path = format!("illustrations/two/{file}");
@@ -111,7 +118,8 @@ fn the_parent_of_an_edit_is_not_read_through_a_link() {
     let workspace = workspace();
     let draw = ["draw", "--prompt", "a key", "--out", "a.png"];
     workspace.run(&[&draw, &QUICK[..]].concat()).exits(0);
-    let edit = ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "2", "--out", "b.png"];
+    let edit =
+        ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "2", "--out", "b.png"];
     workspace.run(&edit).exits(0);
     let provenance =
         bevy_illustrator::art::picture_file::provenance(&workspace.path("b.png")).unwrap();
