@@ -6,10 +6,12 @@
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -221,26 +223,138 @@ def quoted(word):
     return b'"' + b"".join(bytes([byte]) if plain(byte) else b"\\x%02x" % byte for byte in word) + b'"\n'
 
 
+def chunk(kind, data):
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def bomb(size):
+    """This many zeros, compressed."""
+    packer, zeros = zlib.compressobj(1), bytes(1 << 20)
+    return b"".join(packer.compress(zeros) for _ in range(size >> 20)) + packer.flush()
+
+
+def png(width, height, depth, colour, pixels, *chunks):
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([depth, colour, 0, 0, 0])
+    image = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(image)
+
+
+@functools.cache
+def large_pictures():
+    """Pictures that are small files and large in memory, and texts that are large."""
+    dot, gigabyte = zlib.compress(bytes(5)), bomb(1 << 30)
+    recipe = recipes()[0]
+    nested = recipe.replace(b'"prompt":', b'"other":' + b"[" * SIZE + b',"prompt":', 1)
+    long = recipe.replace(b'"prompt":"', b'"prompt":"' + b"a" * SIZE, 1)
+    texts = [b"bevy_illustrator\0\0\0\0\0" + text for text in [nested, long]]
+    return [
+        png(10_000, 10_000, 8, 0, bomb(100_020_000)),
+        png(10_000, 10_000, 8, 6, bomb(400_020_000)),
+        png(10_000, 10_000, 16, 6, bomb(800_020_000)),
+        png(30_000, 30_000, 8, 0, gigabyte),
+        png(1, 100_000_000, 8, 0, bomb(200_000_000)),
+        png(1, 1, 8, 6, gigabyte),
+        png(1, 1, 8, 6, dot, chunk(b"iTXt", b"bevy_illustrator\0\1\0\0\0" + gigabyte)),
+        png(1, 1, 8, 6, dot, chunk(b"iTXt", b"bevy_illustrator blobs\0\1\0\0\0" + gigabyte)),
+        png(1, 1, 8, 6, dot, chunk(b"zTXt", b"Comment\0\0" + gigabyte)),
+        png(1, 1, 8, 6, dot, chunk(b"iCCP", b"p\0\0" + gigabyte)),
+        png(1, 1, 8, 6, dot, *[chunk(b"tEXt", b"a\0b")] * (SIZE // 15)),
+        *(png(1, 1, 8, 6, dot, chunk(b"iTXt", text)) for text in texts),
+    ]
+
+
+def large_weights():
+    def file(header, size=0):
+        return len(header).to_bytes(8, "little") + header + bytes(size)
+
+    many = {str(at): {"dtype": "U8", "shape": [1], "data_offsets": [at, at + 1]} for at in range(150_000)}
+    deep = b'{"a":' * (SIZE // 5)
+    shape = b'{"a":{"dtype":"U8","shape":[%s0],"data_offsets":[0,0]}}' % (b"1," * (SIZE // 2))
+    name = b'{"%s":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}' % (b"a" * SIZE)
+    notes = b'{"__metadata__":{%s"z":""}}' % b"".join(b'"%d":"b",' % at for at in range(700_000))
+    return [file(json.dumps(many).encode(), 150_000), file(deep), file(shape), file(name), file(notes)]
+
+
+def large_tokenizers():
+    sd1 = json.loads(read("tests/reference/fixtures/sd1/tokenizer/tokenizer.json"))
+    vocabulary = json.dumps({f"t{at:08}": at for at in range(500_000)}).encode()
+    special = {"bos_token": "t00000000", "eos_token": "t00000000", "unk_token": "t00000000"}
+    special = json.dumps(special).encode()
+    added = [{"id": at + 600, "content": f"<{at}>", "special": False} for at in range(100_000)]
+    added = [{**token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False} for token in added]
+    prompts = [b"a" * SIZE, b"a " * (SIZE // 2), "\u591c".encode() * (SIZE // 3), b"!" * SIZE, b" " * SIZE]
+    tokenizer = json.dumps(sd1).encode()
+    return [
+        *(SEPARATOR.join([prompt, tokenizer]) for prompt in prompts),
+        SEPARATOR.join([b"t", b"", vocabulary, b"", special]),
+        SEPARATOR.join([b"t", b"", vocabulary, b"t0 t1\n" * (SIZE // 6), special]),
+        SEPARATOR.join([b"a <5> b", json.dumps({**sd1, "added_tokens": added}).encode()]),
+    ]
+
+
+def large_hubs():
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    many = [{"rfilename": f"unet/{at}.json", "size": 1, "blobId": sha} for at in range(100_000)]
+    many.append({"rfilename": "model_index.json", "size": 1, "blobId": sha})
+    listing = json.dumps({"sha": sha, "siblings": many}).encode()
+    ok = b"HTTP/1.1 200 OK\r\n"
+    return [
+        ok + b"\r\n" + listing,
+        ok + b"X: " + b"a" * SIZE,
+        ok + b"X: a\r\n" * (SIZE // 6),
+        ok + b"\r\n" + b"[" * SIZE,
+        ok + b'\r\n{"sha": "' + b"0" * SIZE + b'"}',
+        b"HTTP/1.1 302 Found\r\nLocation: /" + b"a" * SIZE + b"\r\n\r\n",
+        SEPARATOR.join([b"HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n"] * (SIZE // 50)),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (SIZE // 25),
+    ]
+
+
+LARGE = {
+    "art": lambda: large_pictures() + [SEPARATOR + picture for picture in large_pictures()],
+    "blob": large_pictures,
+    "edit_file": lambda: [SEPARATOR.join([edit_files()[0], picture, picture]) for picture in large_pictures()],
+    "hub": large_hubs,
+    "mask": large_pictures,
+    "picture": large_pictures,
+    "tokenizer": large_tokenizers,
+    "weights": large_weights,
+}
+
+
 def inflated(seed):
-    """Inputs of about 10 MB from one seed."""
-    yield seed * max(1, SIZE // max(1, len(seed)))
-    if SEPARATOR in seed or b"\0" in seed:
+    """Inputs of about 10 MB from one seed: each of its parts is repeated, nested and inflated."""
+    parts = seed.split(SEPARATOR)
+    for index, part in enumerate(parts):
+        for big in inflated_part(part):
+            yield SEPARATOR.join([*parts[:index], big, *parts[index + 1 :]])
+
+
+def inflated_part(part):
+    if not part or b"\0" in part:
         return
-    strings = list(re.finditer(rb'"((?:[^"\\]|\\.)*)"', seed))
-    for string in strings[:: max(1, len(strings) // 6)]:
-        yield seed[: string.start(1)] + b"a" * SIZE + seed[string.end(1) :]
-    lists = [match.start() for match in re.finditer(rb"[\[{]", seed)]
-    for start in lists[:: max(1, len(lists) // 6)]:
-        close = {ord("["): b"]", ord("{"): b"}"}[seed[start]]
-        end = seed.find(close, start)
-        if end > 0:
-            item = seed[start + 1 : end].strip().rstrip(b",") + b","
-            yield seed[: start + 1] + item * (SIZE // len(item)) + seed[end:]
-        for opening in [b"[", b"(", b'{"a":']:
-            yield seed[:start] + opening * (SIZE // len(opening))
-    number = re.search(rb"\d+", seed)
+    yield part * (SIZE // len(part))
+    strings = list(re.finditer(rb'"((?:[^"\\]|\\.)*)"', part))
+    for string in strings[:: max(1, len(strings) // 4)]:
+        yield part[: string.start(1)] + b"a" * SIZE + part[string.end(1) :]
+    lists = [match.start() for match in re.finditer(rb"[\[{(]", part)]
+    for start in lists[:: max(1, len(lists) // 3)]:
+        close = {ord("["): b"]", ord("{"): b"}", ord("("): b")"}[part[start]]
+        end = part.find(close, start)
+        item = part[start + 1 : end].strip().rstrip(b",") + b","
+        if end > 0 and len(item) > 1:
+            yield part[: start + 1] + item * (SIZE // len(item)) + part[end:]
+        for opening in [b"[", b"(", b'{"a":', b"Some("]:
+            yield part[:start] + opening * (SIZE // len(opening))
+    number = re.search(rb"\d+", part)
     if number:
-        yield seed[: number.start()] + b"1" * SIZE + seed[number.end() :]
+        yield part[: number.start()] + b"1" * SIZE + part[number.end() :]
+
+
+def large_inputs(target):
+    inputs = [big for seed in TARGETS[target]()[:2] for big in inflated(seed)]
+    # 300 MB at most.
+    return LARGE.get(target, list)() + inputs[:: len(inputs) // 30 + 1]
 
 
 def main():
@@ -252,7 +366,7 @@ def main():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         seeds = TARGETS[target]()
-        inputs = [big for seed in seeds for big in inflated(seed)] if large else seeds
+        inputs = large_inputs(target) if large else seeds
         for index, content in enumerate(inputs):
             (folder / f"{index:03}").write_bytes(content)
         if not large:
