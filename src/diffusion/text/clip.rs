@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct ClipTextConfig {
-    vocab_size: usize,
+    pub(super) vocab_size: usize,
     hidden_size: usize,
     intermediate_size: usize,
     num_hidden_layers: usize,
