@@ -19,6 +19,12 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     if is_nfc(text) { text.into() } else { text.nfc().collect() }
 }
 
+/// The same text for all names that are one name on a disk that ignores case. Such disks differ: some count `ß` and `ss`
+/// as one, some `ς` and `σ`. Converting to upper case and back joins them all.
+pub(crate) fn folded(text: &str) -> String {
+    composed(&text.to_lowercase().to_uppercase().to_lowercase()).into_owned()
+}
+
 /// Whether two names are the same with composed characters.
 pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
     a == b || composed(a) == composed(b)

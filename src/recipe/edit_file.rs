@@ -21,7 +21,7 @@ use std::{
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
-use super::{EditKind, Part, PartEdit, Size};
+use super::{EditKind, MAX_TEXT_LENGTH, Part, PartEdit, Size};
 use crate::{
     foreign,
     lfs::LfsPointer,
@@ -119,6 +119,16 @@ pub enum EditFileError {
         column: usize,
         /// The error of the RON parser.
         message: String,
+    },
+    /// A text is too long for a prompt.
+    #[error("{path}: `{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
+    LongText {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// The length in bytes.
+        bytes: usize,
     },
     /// It has more than [`MAX_PARTS`].
     #[error(
@@ -227,12 +237,25 @@ impl EditFile {
         let pointer = |source| EditFileError::LfsPointer { path: path.to_owned(), source };
         LfsPointer::check(bytes).map_err(pointer)?;
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        options.from_bytes(without_bom(bytes)).map_err(|error| EditFileError::Syntax {
-            path: path.to_owned(),
-            line: error.span.start.line,
-            column: error.span.start.col,
-            message: error.code.to_string(),
-        })
+        let file: Self =
+            options.from_bytes(without_bom(bytes)).map_err(|error| EditFileError::Syntax {
+                path: path.to_owned(),
+                line: error.span.start.line,
+                column: error.span.start.col,
+                message: error.code.to_string(),
+            })?;
+        let texts = [
+            ("prompt", &file.prompt),
+            ("negative_prompt", &file.negative_prompt),
+            ("style", &file.style),
+        ];
+        if let Some((field, text)) =
+            texts.into_iter().find(|(_, text)| text.len() > MAX_TEXT_LENGTH)
+        {
+            let bytes = text.len();
+            return Err(EditFileError::LongText { path: path.to_owned(), field, bytes });
+        }
+        Ok(file)
     }
 
     /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file.
@@ -314,6 +337,16 @@ mod tests {
         };
         assert_eq!((file.prompt.as_str(), &file.parts), ("", &vec![entry]));
         assert_eq!(file.parts[0].title(0), "sky");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
+        for field in ["prompt", "negative_prompt", "style"] {
+            let file = |bytes| format!("({field}: \"{}\", parts: [])", "a".repeat(bytes));
+            assert!(parse(&file(65_536)).is_ok());
+            let message = parse(&file(65_537)).unwrap_err().to_string();
+            assert!(message.contains(&format!("`{field}` has 65537 bytes")), "{message}");
+        }
     }
 
     #[test]

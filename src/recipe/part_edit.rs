@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digester;
+use super::{MAX_TEXT_LENGTH, digest::Digester};
 use crate::finite::finite;
 
 /// The kind of the edit of a part.
@@ -69,6 +69,14 @@ pub enum PartEditError {
     /// The edit needs a prompt.
     #[error("{0:?} needs a prompt: describe what the part shows")]
     NoWords(EditKind),
+    /// A text is too long for a prompt.
+    #[error("`{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
+    LongText {
+        /// `words` or `negative_prompt`.
+        field: &'static str,
+        /// The length in bytes.
+        bytes: usize,
+    },
     /// `grow` or `feather` is out of range.
     #[error("{what} {pixels} is out of range: give at most {MAX_REACH} pixels")]
     Reach {
@@ -145,7 +153,7 @@ impl PartEdit {
         }
     }
 
-    /// Checks that the numbers are in range, and that the edit has a prompt if it needs one.
+    /// Checks that the numbers and the lengths of the texts are in range, and that the edit has a prompt if it needs one.
     ///
     /// # Errors
     /// The first invalid value.
@@ -166,6 +174,11 @@ impl PartEdit {
         for (what, pixels) in [("grow", self.grow), ("feather", self.feather)] {
             if let Some(pixels) = pixels.filter(|&pixels| pixels > MAX_REACH) {
                 return Err(PartEditError::Reach { what, pixels });
+            }
+        }
+        for (field, text) in [("words", &self.words), ("negative_prompt", &self.negative_prompt)] {
+            if text.len() > MAX_TEXT_LENGTH {
+                return Err(PartEditError::LongText { field, bytes: text.len() });
             }
         }
         let needs_words = matches!(self.kind, EditKind::Replace | EditKind::Add);
@@ -206,6 +219,9 @@ mod tests {
         assert!(message.contains("Refine"), "{message}");
         let message = wrong(PartEdit { grow: Some(2000), ..of(EditKind::Refine) });
         assert!(message.contains("grow 2000"), "{message}");
+        let words = "a".repeat(MAX_TEXT_LENGTH + 1);
+        let message = wrong(PartEdit { words, ..of(EditKind::Refine) });
+        assert!(message.contains("`words` has 65537 bytes"), "{message}");
         let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
         assert!(message.contains("Replace") && message.contains("prompt"), "{message}");
     }

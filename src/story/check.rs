@@ -11,8 +11,8 @@ pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
 use crate::{
-    recipe::{MAX_SIDE, MIN_SIDE, PromptSyntax, Sampler, Style},
-    text::is_letter,
+    recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Sampler, Style},
+    text::{folded, is_letter},
 };
 
 /// The maximum length of an id, in bytes. A shot's id consists of two ids and must fit into a file name.
@@ -62,7 +62,16 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         let guidance_rescale = guidance_rescale.to_string();
         faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }
+    for (field, text) in [("words", &style.words), ("negative_prompt", &style.negative_prompt)] {
+        faults.extend(long_text("style", field, text));
+    }
     faults
+}
+
+/// The error of a text that is too long for a prompt.
+fn long_text(of: &str, field: &'static str, text: &str) -> Option<StoryFault> {
+    let bytes = text.len();
+    (bytes > MAX_TEXT_LENGTH).then(|| StoryFault::LongText { of: of.to_owned(), field, bytes })
 }
 
 /// Whether a text is a valid id: letters, digits, `-` and `_`, with a letter or digit first and last, and at
@@ -110,7 +119,7 @@ impl<'a> Check<'a> {
             if !is_id(id) {
                 self.faults.push(StoryFault::BadId { what, of: of.to_owned(), id: id.to_owned() });
             // Files are named after ids, and many file systems ignore the case of letters.
-            } else if !seen.insert(id.to_lowercase()) {
+            } else if !seen.insert(folded(id)) {
                 self.faults.push(StoryFault::DuplicateId {
                     what,
                     of: of.to_owned(),
@@ -217,37 +226,56 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Finds notations of other programs in the words of prompts.
+    /// Finds texts that are too long for prompts, and notations of other programs in prompts.
     fn prompts(&mut self) {
         let story = self.story;
-        self.prompt("style", &story.style.words);
-        self.prompt("style", &story.style.negative_prompt);
+        self.syntax("style", &story.style.words);
+        self.syntax("style", &story.style.negative_prompt);
         for character in &story.characters {
             let of = format!("character `{}`", character.id);
-            self.prompt(&of, &character.looks);
-            self.prompt(&of, &character.negative_prompt);
-            character.expressions.iter().for_each(|expression| self.prompt(&of, &expression.words));
+            self.length(&of, "name", &character.name);
+            self.prompt(&of, "looks", &character.looks);
+            self.prompt(&of, "negative_prompt", &character.negative_prompt);
+            for expression in &character.expressions {
+                self.prompt(&of, "words", &expression.words);
+            }
         }
         for place in &story.places {
             let of = format!("place `{}`", place.id);
-            self.prompt(&of, &place.looks);
-            self.prompt(&of, &place.negative_prompt);
+            self.length(&of, "name", &place.name);
+            self.prompt(&of, "looks", &place.looks);
+            self.prompt(&of, "negative_prompt", &place.negative_prompt);
         }
         for item in &story.items {
-            self.prompt(&format!("item `{}`", item.id), &item.looks);
+            let of = format!("item `{}`", item.id);
+            self.length(&of, "name", &item.name);
+            self.prompt(&of, "looks", &item.looks);
         }
         for scene in &story.scenes {
             let of = format!("scene `{}`", scene.id);
             let Scene { time, weather, mood, lines, .. } = scene;
-            let moments = lines.iter().filter_map(|line| Some(&line.moment.as_ref()?.words));
-            [time, weather, mood]
-                .into_iter()
-                .chain(moments)
-                .for_each(|words| self.prompt(&of, words));
+            self.prompt(&of, "time", time);
+            self.prompt(&of, "weather", weather);
+            self.prompt(&of, "mood", mood);
+            for line in lines {
+                self.length(&of, "expression", line.expression.as_deref().unwrap_or_default());
+                if let Some(moment) = &line.moment {
+                    self.prompt(&of, "words", &moment.words);
+                }
+            }
         }
     }
 
-    fn prompt(&mut self, of: &str, words: &str) {
+    fn prompt(&mut self, of: &str, field: &'static str, text: &str) {
+        self.length(of, field, text);
+        self.syntax(of, text);
+    }
+
+    fn length(&mut self, of: &str, field: &'static str, text: &str) {
+        self.faults.extend(long_text(of, field, text));
+    }
+
+    fn syntax(&mut self, of: &str, words: &str) {
         let found = PromptSyntax::find(words);
         self.faults.extend(found.map(|syntax| StoryFault::Syntax { of: of.to_owned(), syntax }));
     }

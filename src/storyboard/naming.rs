@@ -6,7 +6,10 @@
 //! ignore case: if lower-case words cannot represent the parts exactly (`At night!`), a hash of the parts is appended.
 
 use super::{ShotId, ShotKind};
-use crate::{story::check::is_id, text::is_letter};
+use crate::{
+    story::check::is_id,
+    text::{folded, is_letter},
+};
 
 /// The length in bytes above which a name is truncated and gets a hash.
 const LONGEST: usize = 90;
@@ -31,7 +34,7 @@ impl Name {
 
     /// Adds an id from a sheet. `-` separates parts, so one inside the id is doubled.
     pub fn id(mut self, id: &str) -> Self {
-        self.exact &= is_id(id) && !id.contains("__") && !id.chars().any(is_upper);
+        self.exact &= is_id(id) && !id.contains("__") && folded(id) == id;
         // Lower case may add marks that the id does not have: those are left out.
         let has_marks = id.chars().any(|c| is_letter(c) && !c.is_alphanumeric());
         let keep = |c| c == '_' || c == '-' || (has_marks && is_letter(c));
@@ -42,7 +45,7 @@ impl Name {
     /// Adds free text: `at night` as `at_night`.
     pub fn words(mut self, words: &str) -> Self {
         let slug = readable(words, |_| false);
-        self.exact &= slug.replace('_', " ") == words;
+        self.exact &= slug.replace('_', " ") == words && folded(words) == words;
         self.part(words, &slug);
         self
     }
@@ -91,10 +94,6 @@ fn readable(text: &str, keep: impl Fn(char) -> bool) -> String {
         }
     }
     slug
-}
-
-fn is_upper(c: char) -> bool {
-    !c.to_lowercase().eq([c])
 }
 
 /// The seed of all pictures of one character or place, so that its composition stays the same for all expressions and
@@ -151,6 +150,25 @@ mod tests {
         assert!(name(["T\u{308}", "", "", ""]).starts_with("background-\u{1e97}__"));
     }
 
+    /// Pairs of Unicode's full case folding, and of the upper case of NTFS.
+    #[test]
+    fn names_that_are_one_name_on_a_disk_that_ignores_case_differ() {
+        for (a, b) in [
+            ("νιος", "νιοσ"),
+            ("mſ", "ms"),
+            ("µ", "μ"),
+            ("ϐ", "β"),
+            ("straße", "strasse"),
+            ("ﬁn", "fin"),
+        ] {
+            for [a, b] in [[[a, ""], [b, ""]], [["x", a], ["x", b]]] {
+                let [a, b] = [a, b].map(|[id, words]| folded(&name([id, words, "", ""])));
+                assert_ne!(a, b);
+            }
+        }
+        assert_eq!(name(["νιος", "", "", ""]), "background-νιος");
+    }
+
     #[test]
     fn long_words_are_truncated_and_names_still_differ() {
         let (one, two) = ("é ".repeat(500), format!("{}é x", "é ".repeat(500)));
@@ -172,7 +190,7 @@ mod tests {
 
     /// Similar texts.
     fn text() -> impl Strategy<Value = String> {
-        "[abAB_ !-]{0,4}".prop_map(|text| text.trim().to_owned())
+        "[abABsſßσς_ !-]{0,4}".prop_map(|text| text.trim().to_owned())
     }
 
     proptest! {
@@ -184,7 +202,7 @@ mod tests {
         ) {
             let mut parts_of = HashMap::new();
             for parts in all {
-                let name = background(&parts).to_lowercase();
+                let name = folded(&background(&parts));
                 let before = parts_of.insert(name.clone(), parts.clone());
                 prop_assert!(before.is_none_or(|other| other == parts), "{name}");
             }

@@ -1,7 +1,7 @@
 //! The faults of a story. Each message names the place and the remedy.
 
 use crate::{
-    recipe::{MAX_SIDE, MIN_SIDE, PromptSyntax, Size},
+    recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Size},
     story::check::{MAX_ID_LENGTH, MAX_STEPS},
 };
 
@@ -128,6 +128,16 @@ pub enum StoryFault {
     BadGuidanceRescale {
         /// The rescale.
         guidance_rescale: String,
+    },
+    /// A text is too long for a prompt.
+    #[error("{of}: `{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
+    LongText {
+        /// The owner of the text, such as ``character `mira` ``.
+        of: String,
+        /// The field.
+        field: &'static str,
+        /// The length in bytes.
+        bytes: usize,
     },
     /// Warning: no path leads from the start to a scene.
     #[error("scene `{scene}`: no path leads here from the start: add an exit to it or remove it")]

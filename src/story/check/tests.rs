@@ -177,6 +177,43 @@ fn sizes_and_sampler_settings_out_of_range_are_errors() {
 }
 
 #[test]
+fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
+    let long = || "a".repeat(65_537);
+    let size = "65537 bytes";
+    error(&["style", "`words`", size], |s| s.style.words = long());
+    error(&["style", "`negative_prompt`", size], |s| s.style.negative_prompt = long());
+    error(&["character `mira`", "`looks`", size], |s| s.characters[0].looks = long());
+    error(&["character `mira`", "`name`", size], |s| s.characters[0].name = long());
+    error(&["character `mira`", "`words`", size], |s| {
+        s.characters[0].expressions[0].words = long()
+    });
+    error(&["place `inn`", "`looks`", size], |s| s.places[0].looks = long());
+    error(&["item `key`", "`looks`", size], |s| s.items[0].looks = long());
+    error(&["scene `one`", "`mood`", size], |s| s.scenes[0].mood = long());
+    error(&["scene `one`", "`expression`", size], |s| {
+        s.scenes[0].lines[0].expression = Some(long());
+    });
+    let mut story = valid_story();
+    story.places[0].looks = "a".repeat(65_536);
+    assert_eq!(check(&story), []);
+}
+
+#[test]
+fn ids_that_are_one_name_on_a_disk_that_ignores_case_are_an_error() {
+    for (a, b) in [("straße", "strasse"), ("νιος", "νιοσ"), ("mſ", "ms"), ("µ", "μ")] {
+        let mut story = valid_story();
+        for id in [a, b] {
+            story.items.push(Item { id: id.into(), looks: "a key".into(), ..Item::default() });
+        }
+        let faults = check(&story);
+        assert!(
+            matches!(&faults[..], [StoryFault::DuplicateId { id, .. }] if id == b),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
 fn unused_unreachable_and_incomplete_parts_are_warnings() {
     warning(&["scene `lost`", "no path leads here"], |s| {
         s.scenes.push(Scene { id: "lost".into(), ..s.scenes[1].clone() });
