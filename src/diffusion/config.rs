@@ -7,6 +7,17 @@ use serde_json::{Map, Value};
 use super::DiffusionError;
 use crate::model::{ModelError, Package, package::config_file};
 
+/// The largest integer in a `config.json`. The largest in published models is the size of a vocabulary, below a million.
+const MAX_INTEGER: u64 = 1 << 24;
+
+fn is_too_large(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number > MAX_INTEGER),
+        Value::Array(values) => values.iter().any(is_too_large),
+        _ => false,
+    }
+}
+
 /// A value for all blocks, or a list with one value per block.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
@@ -42,8 +53,12 @@ impl ConfigFile {
         Ok(Self { file, fields })
     }
 
-    /// Deserializes the fields. `T` has defaults for missing fields.
+    /// Deserializes the fields. `T` has defaults for missing fields. Integers are sizes and numbers of channels, layers or
+    /// tokens: those above [`MAX_INTEGER`] are refused, because they make computations overflow.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, DiffusionError> {
+        if let Some((field, _)) = self.fields.iter().find(|(_, value)| is_too_large(value)) {
+            return Err(self.unsupported(field, &format!("integers up to {MAX_INTEGER}")));
+        }
         serde_json::from_value(Value::Object(self.fields.clone()))
             .map_err(|source| ModelError::Json { file: self.file.clone(), source }.into())
     }

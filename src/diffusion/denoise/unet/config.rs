@@ -220,6 +220,9 @@ impl UNetLayout {
                 );
             }
         };
+        if config.downsample_padding > 1 {
+            return Err(file.unsupported("downsample_padding", "0 or 1"));
+        }
         for (field, kernel) in
             [("conv_in_kernel", config.conv_in_kernel), ("conv_out_kernel", config.conv_out_kernel)]
         {
@@ -328,6 +331,11 @@ mod tests {
             ("addition_embed_type", json!("text_time")),
             ("class_embed_type", json!("projection")),
             ("num_class_embeds", json!(1000)),
+            ("downsample_padding", json!(2)),
+            ("downsample_padding", json!(1_u64 << 31)),
+            ("layers_per_block", json!(1_u64 << 53)),
+            ("transformer_layers_per_block", json!([[1_u64 << 53], 1, 1, 1])),
+            ("block_out_channels", json!([u64::MAX, 1, 1, 1])),
             ("time_embedding_type", json!("fourier")),
             ("time_cond_proj_dim", json!(256)),
             ("dual_cross_attention", json!(true)),
