@@ -19,6 +19,8 @@ mod fetch;
 mod limits;
 mod listing;
 mod part;
+mod transport;
+mod url;
 
 use std::{collections::BTreeSet, ffi::OsString, io, path::PathBuf};
 
@@ -27,6 +29,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use client::{Client, Origin};
 use limits::Limits;
+use url::{SecretUrl, shown};
 
 use crate::foreign;
 
@@ -53,7 +56,7 @@ pub type OnBytes<'a> = dyn FnMut(&RemoteFile, u64) + 'a;
 /// A model hub and the local cache folder for its files.
 #[derive(Debug)]
 pub struct Hub {
-    endpoint: String,
+    endpoint: SecretUrl,
     cache: Cache,
     limits: Limits,
 }
@@ -69,7 +72,7 @@ impl Hub {
             None => ENDPOINT.to_owned(),
             Some(Ok(endpoint)) => endpoint,
             Some(Err(endpoint)) => {
-                let endpoint = endpoint.to_string_lossy().into_owned();
+                let endpoint = shown(&endpoint.to_string_lossy());
                 return Err(HubError::Endpoint { endpoint });
             }
         };
@@ -80,7 +83,7 @@ impl Hub {
     #[must_use]
     pub fn at(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
         let cache = Cache::new(cache.into());
-        Self { endpoint: endpoint.into(), cache, limits: Limits::default() }
+        Self { endpoint: SecretUrl(endpoint.into()), cache, limits: Limits::default() }
     }
 
     /// Lists the files of a download of this repository, without downloading them. `revision` is a
@@ -145,9 +148,9 @@ impl Hub {
         revision: &str,
         select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
     ) -> Result<Listing, HubError> {
-        let origin = Origin::parse(&self.endpoint)?;
+        let origin = Origin::parse(&self.endpoint.0)?;
         let client = Client::new(origin, self.token().map(Into::into), self.limits);
-        let endpoint = self.endpoint.trim_end_matches('/');
+        let endpoint = self.endpoint.0.trim_end_matches('/');
         let revision = utf8_percent_encode(revision, RESERVED);
         let repo_path = url_path(repo);
         let url = format!("{endpoint}/api/models/{repo_path}/revision/{revision}?blobs=true");
@@ -160,7 +163,7 @@ impl Hub {
             files: answer.into_files(select)?,
             fetcher: fetch::Fetcher {
                 client,
-                files_url: format!("{endpoint}/{repo_path}/resolve/{commit}"),
+                files_url: SecretUrl(format!("{endpoint}/{repo_path}/resolve/{commit}")),
                 snapshot: self.cache.repo(snapshot).pointer_path(&commit),
             },
             commit,

@@ -1,16 +1,19 @@
 //! HTTP requests to the hub. Redirects are followed here, so that the token is never sent to
 //! another server.
 
-use std::{fmt, io::Read, time::Duration};
+use std::{fmt, io::Read, sync::Arc, time::Duration};
 
 use ureq::{
     Agent, Body, BodyReader,
+    config::Config,
     http::{HeaderMap, HeaderValue, Response, Uri, header},
 };
 
 use super::{
     HubError,
-    limits::{Limits, SteadyBody},
+    limits::{Limits, Pace, SteadyBody},
+    transport,
+    url::shown,
 };
 
 const MAX_REDIRECTS: usize = 10;
@@ -32,7 +35,7 @@ impl Origin {
     pub(super) fn parse(url: &str) -> Result<Self, HubError> {
         let uri = url.parse::<Uri>().ok();
         uri.and_then(|uri| Self::of(&uri))
-            .ok_or_else(|| HubError::Endpoint { endpoint: url.to_owned() })
+            .ok_or_else(|| HubError::Endpoint { endpoint: shown(url) })
     }
 
     fn of(uri: &Uri) -> Option<Self> {
@@ -77,7 +80,7 @@ pub(super) struct Rest {
 /// Sends requests to a hub and to the targets of its redirects.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    agent: Agent,
+    config: Config,
     hub: Origin,
     token: Option<Token>,
     pub(super) limits: Limits,
@@ -85,7 +88,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(hub: Origin, token: Option<Token>, limits: Limits) -> Self {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
             .timeout_connect(Some(limits.connect))
@@ -93,9 +96,8 @@ impl Client {
             .timeout_per_read(Some(limits.idle))
             .timeout_per_write(Some(limits.idle))
             .user_agent(USER_AGENT)
-            .build()
-            .into();
-        Self { agent, hub, token, limits }
+            .build();
+        Self { config, hub, token, limits }
     }
 
     /// Requests a listing. `name` is the repository for error messages.
@@ -103,7 +105,8 @@ impl Client {
     /// # Errors
     /// As [`Self::file`], and if the body is too large or does not arrive in time.
     pub(super) fn listing(&self, name: &str, url: &str) -> Result<Vec<u8>, HubError> {
-        let response = self.follow(name, url, None, Some(self.limits.response))?;
+        let agent = transport::agent(self.config.clone(), &Arc::new(Pace::new(&self.limits)));
+        let response = self.follow(&agent, name, url, None, Some(self.limits.response))?;
         let mut body = Vec::new();
         response
             .into_body()
@@ -129,14 +132,17 @@ impl Client {
         url: &str,
         rest: Option<&Rest>,
     ) -> Result<Response<SteadyBody<BodyReader<'static>>>, HubError> {
-        let response = self.follow(name, url, rest, None)?;
-        Ok(response.map(|body| SteadyBody::new(body.into_reader(), &self.limits)))
+        let pace = Arc::new(Pace::new(&self.limits));
+        let agent = transport::agent(self.config.clone(), &pace);
+        let response = self.follow(&agent, name, url, rest, None)?;
+        Ok(response.map(|body| SteadyBody::new(body.into_reader(), pace)))
     }
 
     /// Sends a GET request and follows redirects. Other origins do not get the token. `body_time`
     /// limits the time for the body.
     fn follow(
         &self,
+        agent: &Agent,
         name: &str,
         url: &str,
         rest: Option<&Rest>,
@@ -144,7 +150,7 @@ impl Client {
     ) -> Result<Response<Body>, HubError> {
         let mut uri = absolute(url, url)?;
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.agent.get(&uri).config().timeout_recv_body(body_time).build();
+            let mut request = agent.get(&uri).config().timeout_recv_body(body_time).build();
             if let Some(Rest { from, etag }) = rest {
                 request = request.header(header::RANGE, format!("bytes={from}-"));
                 if let Some(etag) = etag {
@@ -165,7 +171,7 @@ impl Client {
                 status => return Err(HubError::Status { name: name.to_owned(), status }),
             }
         }
-        Err(HubError::TooManyRedirects { url: url.to_owned(), limit: MAX_REDIRECTS })
+        Err(HubError::TooManyRedirects { url: shown(url), limit: MAX_REDIRECTS })
     }
 
     /// The authorization header for a request. `None` for every origin except the hub's.
@@ -189,7 +195,7 @@ fn redirect_target(from: &Uri, headers: &HeaderMap) -> Result<Uri, HubError> {
     let target = absolute(&target, &from.to_string())?;
     if from.scheme_str() == Some("https") && target.scheme_str() != Some("https") {
         // Anybody on the way could change the listing.
-        let (url, location) = (from.to_string(), target.to_string());
+        let (url, location) = (shown(&from.to_string()), shown(&target.to_string()));
         return Err(HubError::Redirect { url, location });
     }
     Ok(target)
@@ -197,9 +203,11 @@ fn redirect_target(from: &Uri, headers: &HeaderMap) -> Result<Uri, HubError> {
 
 /// An absolute HTTP URL.
 fn absolute(target: &str, requested: &str) -> Result<Uri, HubError> {
-    target.parse::<Uri>().ok().filter(|uri| Origin::of(uri).is_some()).ok_or_else(|| {
-        HubError::Redirect { url: requested.to_owned(), location: target.to_owned() }
-    })
+    target
+        .parse::<Uri>()
+        .ok()
+        .filter(|uri| Origin::of(uri).is_some())
+        .ok_or_else(|| HubError::Redirect { url: shown(requested), location: shown(target) })
 }
 
 #[cfg(test)]

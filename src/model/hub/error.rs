@@ -54,7 +54,7 @@ pub enum HubError {
         "the hub's address \"{endpoint}\" is not an http:// or https:// URL: check HF_ENDPOINT"
     )]
     Endpoint {
-        /// The address.
+        /// The address, without user information and query.
         endpoint: String,
     },
     /// The hub's response has a value that cannot safely be used as a path.
@@ -76,15 +76,15 @@ pub enum HubError {
              redirects must be https:// URLs, or http:// URLs if HF_ENDPOINT is one"
     )]
     Redirect {
-        /// The requested URL.
+        /// The requested URL, without user information and query.
         url: String,
-        /// The target of the redirect. Empty if there is none.
+        /// The target of the redirect, likewise. Empty if there is none.
         location: String,
     },
     /// The hub redirects too often, possibly in a circle.
     #[error("the hub redirects {url} more than {limit} times; check HF_ENDPOINT")]
     TooManyRedirects {
-        /// The requested URL.
+        /// The requested URL, without user information and query.
         url: String,
         /// The maximum number of redirects.
         limit: usize,

@@ -14,6 +14,7 @@ use super::{
     cache::{self, CacheFolder},
     client::Client,
     part::Part,
+    url::SecretUrl,
     url_path,
 };
 
@@ -22,7 +23,7 @@ use super::{
 pub(super) struct Fetcher {
     pub(super) client: Client,
     /// The URL of the folder with the files.
-    pub(super) files_url: String,
+    pub(super) files_url: SecretUrl,
     /// `<cache>/models--<owner>--<name>/snapshots/<commit>`.
     pub(super) snapshot: PathBuf,
 }
@@ -63,7 +64,7 @@ impl Fetcher {
             folder.remove(&part)?;
             on_bytes(file.bytes);
         } else {
-            let url = format!("{}/{}", self.files_url, url_path(&file.path));
+            let url = format!("{}/{}", self.files_url.0, url_path(&file.path));
             let mut part = Part::open(&folder, part, &lock)?;
             part.complete(&self.client, &url, file, on_bytes)?;
             part.rename(&blob)?;

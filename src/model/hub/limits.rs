@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -36,35 +37,75 @@ impl Default for Limits {
     }
 }
 
-/// A response body that must arrive at a minimum speed.
+/// The speed at which a body arrives. It counts the bytes of the body, and time that passes without
+/// any.
+#[derive(Debug)]
+pub(super) struct Pace {
+    period: Duration,
+    period_bytes: u64,
+    /// The start of the period, and the bytes since then. `None` before the body.
+    since: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let Limits { period, period_bytes, .. } = *limits;
+        Self { period, period_bytes, since: Mutex::new(None) }
+    }
+
+    /// Returns an error if too few bytes arrived in a period.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`].
+    pub(super) fn check(&self) -> io::Result<()> {
+        let mut since = self.since();
+        let Some((start, found)) = *since else { return Ok(()) };
+        if start.elapsed() < self.period {
+            return Ok(());
+        }
+        if found < self.period_bytes {
+            let seconds = self.period.as_secs_f32();
+            let message = format!("only {found} bytes arrived in {seconds} s");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        *since = Some((Instant::now(), 0));
+        Ok(())
+    }
+
+    fn start(&self) {
+        *self.since() = Some((Instant::now(), 0));
+    }
+
+    fn add(&self, count: usize) {
+        if let Some((_, found)) = &mut *self.since() {
+            *found += count as u64;
+        }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<(Instant, u64)>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A response body that must arrive at a minimum speed. Its connection looks at the pace.
 #[derive(Debug)]
 pub(super) struct SteadyBody<R> {
     body: R,
-    period: Duration,
-    period_bytes: u64,
-    since: Instant,
-    found: u64,
+    pace: Arc<Pace>,
 }
 
 impl<R: Read> SteadyBody<R> {
-    pub(super) fn new(body: R, limits: &Limits) -> Self {
-        let Limits { period, period_bytes, .. } = *limits;
-        Self { body, period, period_bytes, since: Instant::now(), found: 0 }
+    /// Starts the first period.
+    pub(super) fn new(body: R, pace: Arc<Pace>) -> Self {
+        pace.start();
+        Self { body, pace }
     }
 }
 
 impl<R: Read> Read for SteadyBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.body.read(buffer)?;
-        self.found += count as u64;
-        if count > 0 && self.since.elapsed() >= self.period {
-            if self.found < self.period_bytes {
-                let (found, seconds) = (self.found, self.period.as_secs_f32());
-                let message = format!("only {found} bytes arrived in {seconds} s");
-                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
-            }
-            (self.since, self.found) = (Instant::now(), 0);
-        }
+        self.pace.add(count);
         Ok(count)
     }
 }

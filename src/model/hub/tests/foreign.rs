@@ -67,6 +67,34 @@ fn a_redirect_to_nowhere_or_to_a_file_is_refused() {
 }
 
 #[test]
+fn passwords_and_signatures_of_urls_are_in_no_message() {
+    let target = "ftp://files/a?X-Amz-Signature=SIGNED";
+    let targets = [target, "/again?X-Amz-Signature=SIGNED", "//user:SECRET@a"];
+    let mut errors = Vec::new();
+    for target in targets {
+        let server = Server::start(move |_| {
+            Reply::Bytes(response("302 Found", &[("location", target)], b""))
+        });
+        let url = server.url.replace("//", "//user:SECRET@");
+        let hub = Hub::at(url, CacheFolder::new().path());
+        assert!(!format!("{hub:?}").contains("SECRET"), "{hub:?}");
+        errors.push(hub.list("us/sketch", "main").expect_err("refused"));
+    }
+    let hub = Hub::at("http://user:SECRET@127.0.0.1:1/x y", "cache");
+    errors.push(hub.list("us/sketch", "main").expect_err("refused"));
+    for error in errors {
+        let messages = format!("{error} {error:?}");
+        assert!(!messages.contains("SECRET") && !messages.contains("SIGNED"), "{messages}");
+    }
+
+    let server = Fake::new(&model(b"weights")).start();
+    let url = server.url.replace("//", "//user:SECRET@");
+    let listing = Hub::at(url, CacheFolder::new().path()).list("us/sketch", "main");
+    let shown = format!("{:?}", listing.expect("listed"));
+    assert!(!shown.contains("SECRET"), "{shown}");
+}
+
+#[test]
 fn a_redirect_to_itself_ends_after_ten_redirects() {
     let server =
         Server::start(|_| Reply::Bytes(response("302 Found", &[("location", "/again")], b"")));

@@ -28,8 +28,9 @@ pub(super) enum Reply {
     Bytes(Vec<u8>),
     /// These bytes. Then nothing, on an open connection.
     Silence(Vec<u8>),
-    /// These bytes. Then one more byte at a time, until the client ends the connection.
-    Drip(Vec<u8>, Duration),
+    /// The first bytes. Then the others again and again, with pauses, until the client ends the
+    /// connection.
+    Drip(Vec<u8>, &'static [u8], Duration),
 }
 
 /// A server on the loopback interface, and the requests that it received.
@@ -55,11 +56,11 @@ impl Server {
                         let _ = stream.write_all(&bytes);
                         open.push(stream);
                     }
-                    Reply::Drip(bytes, pause) => {
+                    Reply::Drip(bytes, more, pause) => {
                         let mut sent = stream.write_all(&bytes);
                         while sent.is_ok() {
                             thread::sleep(pause);
-                            sent = stream.write_all(b"x");
+                            sent = stream.write_all(more);
                         }
                     }
                 }
@@ -132,6 +133,8 @@ pub(super) enum Fault {
     Silence,
     /// The head, then a byte at a time.
     Drip,
+    /// A chunked response that starts so, then these bytes again and again.
+    Chunked(&'static [u8], &'static [u8]),
 }
 
 /// The behaviour of a test hub.
@@ -221,10 +224,14 @@ impl Fake {
             Some(Fault::Unsized) => Reply::Bytes([&head(status, &headers), body].concat()),
             Some(Fault::Endless) => {
                 let endless = [&head(status, &headers), body].concat();
-                Reply::Drip(endless, Duration::ZERO)
+                Reply::Drip(endless, b"x", Duration::ZERO)
             }
             Some(Fault::Silence) => Reply::Silence(sized),
-            Some(Fault::Drip) => Reply::Drip(sized, Duration::from_millis(20)),
+            Some(Fault::Drip) => Reply::Drip(sized, b"x", Duration::from_millis(20)),
+            Some(Fault::Chunked(start, more)) => {
+                let head = head("200 OK", &[("transfer-encoding", "chunked")]);
+                Reply::Drip([&head, start].concat(), more, Duration::from_millis(20))
+            }
             Some(Fault::Whole | Fault::ContentRange(_)) | None => {
                 Reply::Bytes([&sized, body].concat())
             }

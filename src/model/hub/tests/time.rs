@@ -31,7 +31,7 @@ fn a_server_that_answers_byte_by_byte_ends_with_an_error() {
     let began = Instant::now();
     let pause = Duration::from_millis(20);
     for start in ["HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n\""] {
-        let server = Server::start(move |_| Reply::Drip(start.as_bytes().to_vec(), pause));
+        let server = Server::start(move |_| Reply::Drip(start.as_bytes().to_vec(), b"x", pause));
         let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("slow");
         assert!(matches!(error, HubError::Api { .. } | HubError::Body { .. }), "{error}");
     }
@@ -41,6 +41,29 @@ fn a_server_that_answers_byte_by_byte_ends_with_an_error() {
     let error = downloaded.expect_err("slow").to_string();
     assert!(error.contains(UNET) && error.contains("bytes arrived in"), "{error}");
     assert!(began.elapsed() < SOON);
+}
+
+#[test]
+fn a_server_that_sends_bytes_of_no_body_without_end_ends_with_an_error() {
+    // The extension of a chunk, the size of a chunk, and headers after the last chunk.
+    for (start, more) in [("5;", "a"), ("", "0"), ("3\r\nwei\r\n0\r\n", "x: y\r\n")] {
+        let began = Instant::now();
+        let mut fake = Fake::new(&model(b"weights"));
+        fake.faults = vec![Fault::Chunked(start.as_bytes(), more.as_bytes()); 4].into();
+        let (_, downloaded) = download(fake);
+        let error = downloaded.expect_err("slow").to_string();
+        assert!(error.contains(UNET) && error.contains("bytes arrived in"), "{error}");
+        assert!(began.elapsed() < SOON);
+    }
+}
+
+#[test]
+fn a_file_is_complete_before_the_end_of_its_response() {
+    let mut fake = Fake::new(&model(b"weights"));
+    fake.faults = [Fault::Chunked(b"7\r\nweights\r\n0\r\n", b"x: y\r\n")].into();
+    let (_cache, downloaded) = download(fake);
+    let folder = downloaded.expect("downloaded");
+    assert_eq!(fs::read(folder.join(UNET)).expect("readable"), b"weights");
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! URLs in messages.
+
+use std::fmt;
+
+use ureq::http::Uri;
+
+/// A URL with user information or a query that nobody else may read. Its `Debug` output is [`shown`].
+#[derive(Clone)]
+pub(super) struct SecretUrl(pub(super) String);
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+/// A URL for messages: without user information and query, which may contain passwords and
+/// signatures.
+pub(super) fn shown(url: &str) -> String {
+    let uri = url.parse::<Uri>().ok();
+    // A password may end at the last `@`, even one behind the host.
+    match uri.filter(|uri| !uri.path_and_query().is_some_and(|it| it.as_str().contains('@'))) {
+        Some(uri) => {
+            let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+            let authority = uri.authority().map_or("", |it| it.as_str());
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}{host}{}", uri.path())
+        }
+        None if url.contains('@') => "(a URL with a password)".to_owned(),
+        None => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_password_and_no_query() {
+        let cases = [
+            ("https://user:SECRET@mirror:8443/a/b", "https://mirror:8443/a/b"),
+            ("ftp://files/a?X-Amz-Signature=SECRET", "ftp://files/a"),
+            ("https://SECRET@mirror/", "https://mirror/"),
+            ("/a?SECRET", "/a"),
+            ("http://user:SECRET@127.0.0.1:1/x y", "(a URL with a password)"),
+            ("http://user:SEC/RET@mirror", "(a URL with a password)"),
+            ("http://user:SEC?RET@mirror", "(a URL with a password)"),
+            ("http://mirror/x y?SECRET", "http://mirror/x y"),
+            ("", ""),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(shown(url), expected);
+            assert_eq!(format!("{:?}", SecretUrl(url.to_owned())), expected);
+        }
+    }
+}
