@@ -134,7 +134,7 @@ impl<'a> Undecoded<'a> {
     ///
     /// # Errors
     /// If they are damaged.
-    pub(crate) fn as_stored(self) -> Result<DynamicImage, DecodeError> {
+    pub(crate) fn unrotated(self) -> Result<DynamicImage, DecodeError> {
         Ok(DynamicImage::from_decoder(self.decoder)?)
     }
 }

@@ -249,7 +249,7 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 /// If it is not a complete PNG.
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
     ArtError::check_pointer(path, bytes)?;
-    match Undecoded::open(bytes).and_then(Undecoded::as_stored) {
+    match Undecoded::open(bytes).and_then(Undecoded::unrotated) {
         Ok(image) => Ok(image.into_rgba8()),
         // The picture may be whole.
         Err(DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. } | DecodeError::Metadata) => {

@@ -74,7 +74,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG.
     pub fn image_from_png(png: &[u8]) -> Result<Self, BlobError> {
-        let image = Undecoded::open(png)?.as_stored()?;
+        let image = Undecoded::open(png)?.unrotated()?;
         Ok(Self::Image(Arc::new(image.into_rgba8())))
     }
 
@@ -83,7 +83,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG, or contains another blob.
     pub fn from_png(id: &BlobId, png: &[u8]) -> Result<Self, BlobError> {
-        let blob = match Undecoded::open(png)?.as_stored()? {
+        let blob = match Undecoded::open(png)?.unrotated()? {
             DynamicImage::ImageLuma8(grey) => Self::Mask(grey.into()),
             image => Self::Image(Arc::new(image.into_rgba8())),
         };
