@@ -244,7 +244,12 @@ impl Studio {
 
     /// Returns the events since the last call, without waiting. Consecutive steps of one job are
     /// one event.
+    ///
+    /// If the worker thread has ended, all jobs fail.
     pub fn poll(&mut self) -> Vec<StudioEvent> {
+        if self.worker.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.shared.worker_ended();
+        }
         self.shared.take_events()
     }
 }
@@ -281,5 +286,32 @@ fn save_queue(shared: &Shared, mut file: QueueFile, mut saved: Option<u64>) {
                 failed = Some(FailedSave { revision, wait, was_last });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::recipe::Size;
+
+    #[test]
+    fn all_jobs_fail_when_the_worker_thread_has_ended() {
+        let worker = thread::spawn(|| {});
+        while !worker.is_finished() {
+            thread::yield_now();
+        }
+        let (shared, worker) = (Arc::default(), Some(worker));
+        let mut studio = Studio { shared, worker, queue_writer: None };
+        let shot = ShotId::new("a").unwrap();
+        let recipe = |take| Recipe::new("a bay", Size::new(8, 8), "fake").with_take(take);
+        studio.push(vec![(shot.clone(), recipe(0)), (shot.clone(), recipe(1))], false);
+        let events = studio.poll();
+        let is_failure = |event: &StudioEvent| matches!(event, StudioEvent::Failed { error, .. } if matches!(**error, JobError::WorkerEnded));
+        assert_eq!(events.iter().filter(|event| is_failure(event)).count(), 2, "{events:?}");
+        assert!(studio.jobs().is_empty());
+        assert_eq!(studio.failed(&shot).len(), 2);
+        assert!(studio.poll().is_empty());
     }
 }

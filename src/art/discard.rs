@@ -64,6 +64,7 @@ impl Art {
         if let Some(discarded) = self.discarded.get_mut(&take.shot) {
             discarded.retain(|other| other.id != take.id);
         }
+        self.damaged.remove(&(take.shot.clone(), take.id.clone()));
         let takes = self.takes.entry(take.shot.clone()).or_default();
         take::enter(takes, take);
         scan::sort(&self.folder, takes);

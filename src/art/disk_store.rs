@@ -133,7 +133,7 @@ impl Store for DiskStore {
         if cfg!(unix) {
             // A handle of `Dir` cannot be synced.
             let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            self.dir()?.open(path)?.sync_all()?;
+            ignore_unsupported(self.dir()?.open(path)?.sync_all())?;
         }
         Ok(())
     }
@@ -167,10 +167,39 @@ fn open_regular(dir: &Dir, path: &Path, mut options: OpenOptions) -> io::Result<
     Ok(file)
 }
 
+/// Ignores the error of a file system whose folders cannot be synced, such as CIFS.
+///
+/// # Errors
+/// All others.
+pub(super) fn ignore_unsupported(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
 fn kind(file_type: FileType) -> Kind {
     match (file_type.is_dir(), file_type.is_symlink()) {
         (true, _) => Kind::Folder,
         (_, true) => Kind::Link,
         _ => Kind::File,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_whose_folders_cannot_be_synced_is_accepted() {
+        // EINVAL, ENOSYS, ENOTSUP, and as errors EIO, ENOSPC (Linux, errno.h).
+        for (code, is_ignored) in [(22, true), (38, true), (95, true), (5, false), (28, false)] {
+            let result = ignore_unsupported(Err(io::Error::from_raw_os_error(code)));
+            assert_eq!(result.is_ok(), is_ignored, "{code}");
+        }
     }
 }

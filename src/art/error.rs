@@ -13,7 +13,7 @@ use crate::{lfs::LfsPointer, recipe::BlobError, storyboard::ShotId};
 #[non_exhaustive]
 pub enum ArtError {
     /// An operation on a file failed: disk full, folder read-only, ...
-    #[error("cannot {what} {path}: {source}{}", what_to_do(.source))]
+    #[error("cannot {what} {path}: {source}{}", what_to_do(what, .source))]
     Io {
         /// `write`, `read`, `create`, ...
         what: &'static str,
@@ -113,6 +113,20 @@ pub enum ArtError {
         /// The reason.
         source: BlobError,
     },
+    /// The largest number of a take is in use, which only another program can have written.
+    #[error(
+        "{path} has a take with the largest number, so that no take can be newer: move it away"
+    )]
+    NoNumber {
+        /// The folder of the takes.
+        path: PathBuf,
+    },
+    /// A file is a link that leads out of the art folder. It is not followed.
+    #[error("{path} is a link that leads out of the art folder: replace it by the file itself")]
+    LinkedFile {
+        /// The link.
+        path: PathBuf,
+    },
     /// The shot has no take with this name.
     #[error("shot {shot} has no take {take}")]
     NoSuchTake {
@@ -142,8 +156,17 @@ impl ArtError {
     }
 }
 
-fn what_to_do(error: &io::Error) -> &'static str {
+fn what_to_do(what: &str, error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::IsADirectory => {
+            ": a folder has the name of a file that is needed, move it away"
+        }
+        io::ErrorKind::CrossesDevices => {
+            ": the folders of an art folder must be on one file system, so unmount it or choose another art folder"
+        }
+        _ if what == "lock" => {
+            ": this file system may have no locks, choose an art folder on another one"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ": free some space and try again"
         }

@@ -14,13 +14,19 @@ use std::{
 
 use super::{
     ArtError,
-    disk_store::DiskStore,
+    disk_store::{DiskStore, ignore_unsupported},
     store::{Entry, Kind, Metadata, ReadSeek, Store},
 };
 use crate::text::without_bom;
 
 /// The folder of unfinished files. It is on the same filesystem, so that a rename finishes them.
 const UNFINISHED: &str = ".tmp";
+
+/// The ending of an unfinished file.
+const ENDING: &str = ".unfinished";
+
+/// The largest number of a take. Every program that reads JSON represents it exactly.
+pub(super) const MAX_TAKE_NUMBER: u64 = 1 << 53;
 
 /// An art folder. Clones share one lock, which is held until the last of them is dropped.
 #[derive(Clone, Debug)]
@@ -79,14 +85,24 @@ impl Folder {
         self.is_writable
     }
 
-    /// A number for a new take. It is larger than all numbers so far.
-    pub(super) fn next_take_number(&self) -> u64 {
-        self.state.takes.fetch_add(1, Ordering::Relaxed) + 1
+    /// A number for a new take, at most [`MAX_TAKE_NUMBER`]. It is larger than all numbers so far.
+    ///
+    /// # Errors
+    /// If the largest number is in use.
+    pub(super) fn next_take_number(&self) -> Result<u64, ArtError> {
+        let next = |number: u64| number.checked_add(1).filter(|next| *next <= MAX_TAKE_NUMBER);
+        let before = self.state.takes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        before
+            .map(|before| before + 1)
+            .map_err(|_| ArtError::NoNumber { path: self.root.join("takes") })
     }
 
-    /// Records the number of an existing take.
+    /// Records the number of an existing take. A number above [`MAX_TAKE_NUMBER`] is not one of this program, and is
+    /// ignored.
     pub(super) fn record_take_number(&self, number: u64) {
-        self.state.takes.fetch_max(number, Ordering::Relaxed);
+        if number <= MAX_TAKE_NUMBER {
+            self.state.takes.fetch_max(number, Ordering::Relaxed);
+        }
     }
 
     /// Reads a file; `None` if it does not exist.
@@ -157,7 +173,7 @@ impl Folder {
         self.check_writable()?;
         self.create_folder(Path::new(UNFINISHED))?;
         let number = self.state.unfinished.fetch_add(1, Ordering::Relaxed);
-        let unfinished = Path::new(UNFINISHED).join(format!("{}-{number}", process::id()));
+        let unfinished = Path::new(UNFINISHED).join(format!("{}-{number}{ENDING}", process::id()));
         let to = self.relative(path);
         let write = || {
             self.store
@@ -235,7 +251,7 @@ impl Folder {
         }
     }
 
-    /// Removes the files that a killed process left in `.tmp`. If `.tmp` is a link, only the link is removed.
+    /// Removes the files that a killed process left in `.tmp`. Other files stay. If `.tmp` is a link, only the link is removed.
     ///
     /// # Errors
     /// If `.tmp` is a link that cannot be removed.
@@ -247,6 +263,11 @@ impl Folder {
             return self.store.remove(folder).map_err(|_| ArtError::LinkedFolder { path });
         }
         for Entry { name, .. } in self.store.list(folder).unwrap_or_default() {
+            // Other programs may have files in a folder of this name.
+            let number = name.to_str().and_then(|name| name.strip_suffix(ENDING));
+            if !number.is_some_and(is_number) {
+                continue;
+            }
             let path = folder.join(name);
             if let Err(error) = self.store.remove(&path) {
                 let path = self.root.join(path);
@@ -316,16 +337,27 @@ impl Folder {
         let relative = self.relative(path);
         let is_link =
             |folder: &&Path| self.store.metadata(folder).is_ok_and(|data| data.kind == Kind::Link);
-        match relative.ancestors().skip(1).find(is_link) {
-            Some(link) => ArtError::LinkedFolder { path: self.root.join(link) },
-            None => ArtError::Io { what, path: self.root.join(relative), source },
+        if let Some(link) = relative.ancestors().skip(1).find(is_link) {
+            return ArtError::LinkedFolder { path: self.root.join(link) };
         }
+        let path = self.root.join(relative);
+        // cap-std reports a link that leads out of the folder in this way.
+        if source.kind() == io::ErrorKind::PermissionDenied && is_link(&relative) {
+            return ArtError::LinkedFile { path };
+        }
+        ArtError::Io { what, path, source }
     }
 }
 
 /// The set is always valid, so a panic while it was locked is harmless.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a text is `<process>-<n>`.
+fn is_number(text: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.split_once('-').is_some_and(|(process, n)| is_digits(process) && is_digits(n))
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -340,7 +372,8 @@ fn create_root(root: &Path) -> Result<(), ArtError> {
     for parent in new.into_iter().filter_map(Path::parent).filter(|_| cfg!(unix)) {
         // The parent of a relative path may be empty.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        let synced = fs::File::open(parent).and_then(|folder| folder.sync_all());
+        let synced =
+            fs::File::open(parent).and_then(|folder| ignore_unsupported(folder.sync_all()));
         synced.map_err(ArtError::io("write", parent))?;
     }
     Ok(())

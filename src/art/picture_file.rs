@@ -56,9 +56,9 @@ pub enum PictureError {
     LfsPointer(#[from] LfsPointer),
     /// The file is not a PNG, or is damaged.
     #[error("it is not a PNG, or is damaged: {0}")]
-    Png(#[from] png::DecodingError),
-    /// The end of the file is missing.
-    #[error("it is truncated")]
+    Png(#[source] png::DecodingError),
+    /// The file does not end with the end of a PNG.
+    #[error("it is truncated, or continues after the end of the picture")]
     Truncated,
     /// The file is a PNG without a provenance.
     #[error("it has no provenance: this program did not draw it")]
@@ -86,6 +86,19 @@ pub enum PictureError {
     /// A mask or scribble cannot be decoded.
     #[error("a mask or scribble in it cannot be read: {0}")]
     Blob(#[from] BlobError),
+}
+
+impl From<png::DecodingError> for PictureError {
+    fn from(error: png::DecodingError) -> Self {
+        match error {
+            // The decoder reports the end of the file in this way.
+            png::DecodingError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Truncated
+            }
+            png::DecodingError::IoError(error) => Self::Io(error),
+            error => Self::Png(error),
+        }
+    }
 }
 
 /// Encodes a picture as a PNG file with its provenance. Outside of an art folder, `blobs` are the masks and scribbles
@@ -444,6 +457,32 @@ mod tests {
     fn a_take_with_too_many_pixels_is_refused_before_it_is_decoded() {
         let error = decode(Path::new("a.png"), &header(22_600, 22_600)).unwrap_err();
         assert!(matches!(error, ArtError::TooLarge { .. }), "{error}");
+    }
+
+    /// A file on a share that is gone after its first bytes.
+    struct Gone(Cursor<Vec<u8>>);
+
+    impl Read for Gone {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if (100..200).contains(&self.0.position()) {
+                return Err(io::Error::other("input/output error"));
+            }
+            self.0.read(&mut buffer[..1])
+        }
+    }
+
+    impl Seek for Gone {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_read_to_its_end_is_not_damaged() {
+        let (image, provenance) = example();
+        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let error = read(BufReader::with_capacity(1, Gone(Cursor::new(bytes)))).map(drop);
+        assert!(matches!(error, Err(PictureError::Io(_))), "{error:?}");
     }
 
     #[test]

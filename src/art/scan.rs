@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     ArtError, Blobs, InlineBlobs, Provenance, Take, TakeId,
-    folder::Folder,
+    folder::{Folder, MAX_TAKE_NUMBER},
     picture_file::{self, PictureError},
     store::{Entry, Kind},
     take,
@@ -103,6 +103,7 @@ fn adopt_picture(
     for blob in contained.values() {
         blobs.put(blob)?;
     }
+    folder.record_take_number(provenance.number);
     let id = provenance.take_id();
     let path = take::take_path(folder.root(), "takes", &shot, &id);
     let missing = || ArtError::io("read", picture)(io::ErrorKind::NotFound.into());
@@ -143,8 +144,10 @@ pub(super) fn sort(folder: &Folder, takes: &mut [Take]) {
         // Takes of older versions have the number 0. Their order is that of their times.
         let written = folder.metadata(&take.path).and_then(|data| data.modified);
         let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
-        let age = (*number == 0).then_some((*made, written, recipe.take));
-        (*number, age, take.id.clone())
+        // A number that is too large is not one of this program.
+        let number = Some(*number).filter(|number| *number <= MAX_TAKE_NUMBER).unwrap_or_default();
+        let age = (number == 0).then_some((*made, written, recipe.take));
+        (number, age, take.id.clone())
     });
 }
 

@@ -199,7 +199,7 @@ impl TakeWriter {
         image: &RgbaImage,
         provenance: Provenance,
     ) -> Result<Take, ArtError> {
-        let provenance = Provenance { number: self.folder.next_take_number(), ..provenance };
+        let provenance = Provenance { number: self.folder.next_take_number()?, ..provenance };
         let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());

@@ -562,3 +562,60 @@ fn a_take_and_marks_that_are_git_lfs_pointers_are_not_replaced() {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn a_take_after_an_adopted_picture_is_newer() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    for prompt in ["1", "2", "3"] {
+        draw(&mut art, "a", &recipe(prompt), 1);
+    }
+    let newest = draw(&mut art, "a", &recipe("4"), 1);
+    art.writer().publish(&newest).unwrap();
+    drop(art);
+    fs::remove_dir_all(root.join("takes")).unwrap();
+    let mut art = Art::open(&root).unwrap();
+    let next = draw(&mut art, "a", &recipe("5"), 1);
+    assert!(next.provenance.number > newest.provenance.number);
+}
+
+#[test]
+fn a_take_with_an_impossible_number_does_not_stop_new_takes() {
+    for number in [u64::MAX, u64::MAX - 1, (1 << 53) + 1] {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let take = draw(&mut art, "a", &recipe("1"), 1);
+        let provenance = Provenance { number, ..take.provenance.clone() };
+        let bytes =
+            picture_file::encode(&take.image().unwrap(), &provenance, &BTreeMap::new()).unwrap();
+        fs::write(&take.path, bytes).unwrap();
+        drop(art);
+        let mut art = Art::open(&root).unwrap();
+        let next = draw(&mut art, "a", &recipe("2"), 2);
+        drop(art);
+        let art = Art::open(&root).unwrap();
+        assert_eq!(art.takes(&shot("a")).last(), Some(&next), "{number}");
+    }
+}
+
+#[test]
+fn the_largest_number_of_a_take_is_an_error_for_new_takes() {
+    let (_dir, root) = folder();
+    let art = Art::open(&root).unwrap();
+    art.folder.record_take_number(1 << 53);
+    let image = RgbaImage::new(8, 8);
+    let provenance = Provenance::now(recipe("x"), ModelCard::default(), Duration::ZERO);
+    let error = art.writer().write(&shot("a"), &image, provenance).unwrap_err();
+    assert!(matches!(error, ArtError::NoNumber { .. }), "{error}");
+}
+
+#[test]
+fn a_restored_take_is_no_longer_damaged() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 1);
+    art.mark_damaged(&shot("a"), &take.id);
+    art.discard(&shot("a"), &take.id).unwrap();
+    art.restore(&shot("a"), &take.id).unwrap();
+    assert!(art.is_whole(&take));
+}

@@ -15,7 +15,7 @@ use image::RgbaImage;
 
 use super::{ProjectError, panics::catch};
 use crate::{
-    art::{Take, TakeWriter},
+    art::{ArtError, Take, TakeWriter},
     storyboard::ShotId,
     studio::lower_priority,
 };
@@ -243,7 +243,6 @@ fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
         None => catch(|| Ok(writer.repaired_image(&take)?)),
     };
     let copy = |image: Option<RgbaImage>| {
-        let damaged = |error| PictureError { error: Arc::new(error), is_damaged: true };
         let uncopied = |error| PictureError { error: Arc::new(error), is_damaged: false };
         let is_published = catch(|| Ok(writer.is_published(&take)?)).map_err(damaged)?;
         // A damaged take must not replace a valid copy.
@@ -263,7 +262,16 @@ fn publish(writer: &TakeWriter, publication: Publication) -> Finished {
 fn read(writer: &TakeWriter, take: Take) -> Finished {
     let (image, error) = match catch(|| Ok(writer.repaired_image(&take)?)) {
         Ok(image) => (Some(image), None),
-        Err(error) => (None, Some(PictureError { error: Arc::new(error), is_damaged: true })),
+        Err(error) => (None, Some(damaged(error))),
     };
     Finished { path: take.path.clone(), image, error, take, is_publication: false }
+}
+
+/// The error of a take that cannot be read. A take that was moved, for example to `discarded/`, is not damaged.
+fn damaged(error: ProjectError) -> PictureError {
+    let is_moved = matches!(
+        &error,
+        ProjectError::Art(ArtError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound
+    );
+    PictureError { error: Arc::new(error), is_damaged: !is_moved }
 }

@@ -93,11 +93,13 @@ impl Project {
         for event in self.studio.poll() {
             self.handle_studio_event(event);
         }
-        for finished in self.publisher.take(PICTURES_PER_POLL) {
+        let pictures = self.publisher.take(PICTURES_PER_POLL);
+        self.handle_search_results();
+        // A take may have been moved while the publisher read it.
+        self.handle_disk_results();
+        for finished in pictures {
             self.handle_picture(finished);
         }
-        self.handle_search_results();
-        self.handle_disk_results();
         self.answer_saved();
         mem::take(&mut self.updates)
     }

@@ -12,6 +12,14 @@ pub enum JobError {
     /// The art folder could not be read, or the finished picture could not be written.
     #[error(transparent)]
     Art(#[from] ArtError),
+    /// Saving the finished picture panicked, or another part of the job outside of the generator.
+    #[error("the job panicked, please report this bug: {0}")]
+    Panicked(String),
+    /// The thread that draws has ended, so that no job can be drawn.
+    #[error(
+        "the thread that draws has ended, please report this bug: restart this program to draw"
+    )]
+    WorkerEnded,
     /// The job failed in an earlier run of the program. Only the message is known.
     #[error("{0}")]
     Earlier(String),

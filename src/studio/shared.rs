@@ -255,6 +255,23 @@ impl Shared {
         });
     }
 
+    /// Fails all jobs, because the worker has ended.
+    pub(super) fn worker_ended(&self) {
+        let is_empty = |state: &State| state.running.is_none() && state.queue.is_empty();
+        if is_empty(&self.lock()) {
+            return;
+        }
+        self.change_queue(|state| {
+            let error = Arc::new(JobError::WorkerEnded);
+            let running = state.running.take().map(|running| running.job);
+            for job in running.into_iter().chain(state.queue.remove_all()) {
+                state.queue.forget(&job);
+                state.fail(job.clone(), Arc::clone(&error));
+                state.events.push(StudioEvent::Failed { job, error: Arc::clone(&error) });
+            }
+        });
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.lock().revision
     }

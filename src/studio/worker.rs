@@ -10,7 +10,7 @@ use image::RgbaImage;
 use rayon::ThreadPool;
 
 use super::{
-    Job,
+    Job, JobError,
     shared::{Outcome, Shared},
 };
 use crate::{
@@ -58,16 +58,23 @@ impl<'a> Worker<'a> {
     /// Draws queued jobs until the studio closes.
     pub(super) fn run(mut self) {
         while let Some((job, interrupt)) = self.shared.next_job() {
-            let finished = match self.unsaved(&job) {
-                Some(finished) => Ok(finished),
-                None => self.draw(&job, &interrupt),
-            };
-            let outcome = match finished {
-                Ok(finished) => self.write(finished),
-                Err(GenerateError::Cancelled) => Outcome::Cancelled,
-                Err(error) => Outcome::Failed(error.into()),
-            };
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(&job, &interrupt)));
+            let outcome = outcome.unwrap_or_else(|panic| {
+                Outcome::Failed(JobError::Panicked(panic_message(panic.as_ref())))
+            });
             self.shared.finish(job, outcome);
+        }
+    }
+
+    fn outcome(&mut self, job: &Job, interrupt: &Interrupt) -> Outcome {
+        let finished = match self.unsaved(job) {
+            Some(finished) => Ok(finished),
+            None => self.draw(job, interrupt),
+        };
+        match finished {
+            Ok(finished) => self.write(finished),
+            Err(GenerateError::Cancelled) => Outcome::Cancelled,
+            Err(error) => Outcome::Failed(error.into()),
         }
     }
 
@@ -96,14 +103,17 @@ impl<'a> Worker<'a> {
     /// Saves a take. If that fails, keeps the picture for the next attempt.
     fn write(&mut self, finished: Finished) -> Outcome {
         let Finished { job, image, provenance } = &finished;
-        match self.writer.write(&job.shot, image, provenance.clone()) {
+        let write = || Ok(self.writer.write(&job.shot, image, provenance.clone())?);
+        let written = catch_unwind(AssertUnwindSafe(write))
+            .unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(panic.as_ref()))));
+        match written {
             Ok(take) => Outcome::Drawn(Box::new(take), finished.image),
             Err(error) => {
                 if self.unsaved.len() == MAX_UNSAVED {
                     self.unsaved.pop_front();
                 }
                 self.unsaved.push_back(finished);
-                Outcome::Failed(error.into())
+                Outcome::Failed(error)
             }
         }
     }

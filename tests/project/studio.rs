@@ -297,12 +297,12 @@ fn a_kill_loses_only_the_steps_of_the_running_job() {
     // The current state on disk is what a kill would leave, plus a partially written file.
     let left = tempfile::tempdir().unwrap();
     copy_folder(fixture.art.root(), left.path());
-    fs::write(left.path().join(".tmp/half"), b"\x89PNG half of a pictu").unwrap();
+    fs::write(left.path().join(".tmp/1-0.unfinished"), b"\x89PNG half of a pictu").unwrap();
 
     let mut fixture = StudioFixture::open(left, Fakes::default());
     assert_eq!(fixture.art.takes(&shot("a")).len(), 1);
     assert_eq!(fixture.art.takes(&shot("a"))[0].image().unwrap(), gradient(&recipe("a")));
-    assert!(!fixture.art.root().join(".tmp/half").exists());
+    assert!(!fixture.art.root().join(".tmp/1-0.unfinished").exists());
     fixture.wait_until_idle();
     assert_eq!(fixture.drawn(), ["b", "c"]);
 }

@@ -112,7 +112,7 @@ fn a_file_in_place_of_the_temporary_folder_is_reported_and_nothing_is_lost() {
 #[test]
 fn unfinished_files_of_a_killed_process_are_removed_only_under_the_lock() {
     let (_dir, folder) = open();
-    let left = folder.root().join(".tmp/left-over");
+    let left = folder.root().join(".tmp/4711-0.unfinished");
     fs::create_dir_all(left.parent().unwrap()).unwrap();
     fs::write(&left, b"half a picture").unwrap();
     assert!(matches!(Folder::open(folder.root().into()), Err(ArtError::Locked { .. })));
@@ -191,4 +191,20 @@ fn a_written_file_has_the_permissions_of_other_files() {
     fs::write(&plain, b"").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&ours), mode(&plain));
+}
+
+#[test]
+fn files_of_other_programs_in_the_temporary_folder_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["notes.txt", "2024-11", "half.unfinished", "1-0.x.replaced.txt"];
+    fs::create_dir(dir.path().join(".tmp")).unwrap();
+    for name in names {
+        fs::write(dir.path().join(".tmp").join(name), "a week of notes").unwrap();
+    }
+    let folder = Folder::open(dir.path().into()).unwrap();
+    folder.write_bytes(Path::new("ledger.ron"), b"()").unwrap();
+    for name in names {
+        let text = fs::read_to_string(dir.path().join(".tmp").join(name)).unwrap();
+        assert_eq!(text, "a week of notes");
+    }
 }
