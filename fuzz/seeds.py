@@ -114,7 +114,7 @@ def models():
 
 def tokenizers():
     sd2 = "tests/reference/fixtures/sd2/tokenizer/"
-    prompt = "A red boat, caf\u00e9 \u591c 12 <|endoftext|> <new> it's!".encode()
+    prompt = "A red boat, \u00e9t\u00e9 \u591c 12 <|endoftext|> <new> it's!".encode()
     added = b'{"<new>": 600}'
     special = b'{"bos_token": "<|startoftext|>", "pad_token": {"content": "!"}, "unk_token": "<|endoftext|>"}'
     pair = [read(sd2 + "vocab.json"), read(sd2 + "merges.txt"), read(sd2 + "tokenizer_config.json"), special, added]
