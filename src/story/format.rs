@@ -92,12 +92,12 @@ impl StoryFormats {
     }
 
     /// The name of a story by its file name, without the extension: `act.1` for `act.1.story.ron`. The art
-    /// folder has this name. Without a name it is [`DEFAULT_NAME`].
+    /// folder has this name. Without a name, or if the name consists of dots, it is [`DEFAULT_NAME`].
     #[must_use]
     pub fn story_name<'a>(&self, file_name: &'a str) -> &'a str {
         let extension = self.find(file_name).map_or(0, |(_, extension)| extension.len() + 1);
         let name = &file_name[..file_name.len() - extension];
-        if name.is_empty() { DEFAULT_NAME } else { name }
+        if name.chars().all(|letter| letter == '.') { DEFAULT_NAME } else { name }
     }
 
     /// Reads a story from the content of a file, in the format that the extension of `path` names.
@@ -174,6 +174,9 @@ mod tests {
             (".ron", "story"),
             (".story.ron", "story"),
             ("", "story"),
+            ("..story.ron", "story"),
+            ("...story.ron", "story"),
+            ("..", "story"),
             ("notes.txt", "notes.txt"),
             ("macron", "macron"),
         ] {

@@ -5,6 +5,8 @@
 #[path = "../../src/model/hub/tests/server.rs"]
 mod server;
 
+use std::fs::File;
+
 use super::*;
 use server::{Fake, Fault, Server, UNET, model};
 
@@ -34,6 +36,22 @@ fn the_listing_is_printed_before_anything_is_downloaded() {
     assert_eq!(server.requests().len(), 1);
     assert!(files(&workspace.path("home")).is_empty());
     Run(download(&workspace, &server, &["--yes"]).output().unwrap()).fails_with(&["README.md"]);
+}
+
+#[test]
+fn an_endless_answer_is_no_answer() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    for answer in [File::open("/dev/zero"), latin_1_answer(&workspace)] {
+        let run = download(&workspace, &server, &[]).stdin(answer.unwrap()).output();
+        Run(run.unwrap()).fails_with(&["nothing was downloaded"]);
+    }
+}
+
+/// A file with an answer that is not UTF-8.
+fn latin_1_answer(workspace: &Workspace) -> std::io::Result<File> {
+    fs::write(workspace.path("answer"), b"s\xed\n")?;
+    File::open(workspace.path("answer"))
 }
 
 #[test]

@@ -88,6 +88,89 @@ fn a_picture_is_written_to_the_file_that_a_link_points_to() {
 }
 
 #[test]
+fn a_file_with_another_use_is_never_written_to() {
+    let workspace = Workspace::new(STORY);
+    workspace.draw(&["--out", "a.png"]).exits(0);
+    let drawn = fs::read(workspace.path("a.png")).unwrap();
+    symlink("a.png", workspace.path("link.png")).unwrap();
+    let mask = ["select", "--point", "1,1", "--picture", "a.png", "--out", "mask.png"];
+    workspace.run(&mask).exits(0);
+    let mask = fs::read(workspace.path("mask.png")).unwrap();
+    let edit = r#"(parts: [(mask: "mask.png", edit: Replace, words: "a key")])"#;
+    fs::write(workspace.path("edit.ron"), edit).unwrap();
+    let edits = ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "1"];
+    for (command, outputs) in [
+        (&DRAW[..], ["--out", "./b.png", "--dump", "b.png"]),
+        (&["select", "--point", "1,1"], ["--picture", "a.png", "--out", "link.png"]),
+        (&["replay"], ["--picture", "a.png", "--out", "./a.png"]),
+        (&edits, ["--out", "mask.png", "--dump", "d"]),
+        (&edits, ["--out", "b.png", "--dump", "edit.ron"]),
+        (&edits, ["--out", "b.png", "--dump", "a.png"]),
+        (&edits, ["--out", "b.png", "--dump", "b.png"]),
+    ] {
+        workspace.run(&[command, &outputs].concat()).fails_with(&["also", "name another one"]);
+    }
+    // A file that the command numbers itself.
+    fs::write(workspace.path("b-2.png"), "mine").unwrap();
+    let run = workspace.run(&[&edits[..], &["--out", "b.png", "--takes", "2"]].concat());
+    run.fails_with(&["b-2.png", "exists"]);
+    assert_eq!(fs::read(workspace.path("b-2.png")).unwrap(), b"mine");
+    assert_eq!(fs::read(workspace.path("a.png")).unwrap(), drawn);
+    assert_eq!(fs::read(workspace.path("mask.png")).unwrap(), mask);
+    assert_eq!(fs::read_to_string(workspace.path("edit.ron")).unwrap(), edit);
+    assert!(!workspace.path("b.png").exists());
+    assert_eq!(workspace.unfinished(""), 0);
+    // An edit may replace its picture.
+    workspace.run(&[&edits[..], &["--out", "a.png"]].concat()).exits(0);
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_leaves_nothing() {
+    let workspace = Workspace::new(STORY);
+    let illustrate = env!("CARGO_BIN_EXE_illustrate");
+    let script = format!("ulimit -f 1; {illustrate} {} --out a.png", DRAW.map(quoted).join(" "));
+    let mut command = Command::new("bash");
+    let run = command.current_dir(workspace.folder.path()).args(["-c", &script]).output();
+    Run(run.unwrap()).fails_with(&["a.png", "File too large"]);
+    assert_eq!(workspace.unfinished(""), 0);
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{word}'")
+}
+
+#[test]
+fn any_number_of_threads_can_be_requested() {
+    let workspace = Workspace::new(STORY);
+    let draw = [&DRAW[..], &["--out", "a.png"]].concat();
+    for threads in ["50000", "0", "-1", "x"] {
+        let mut command = workspace.command(&draw);
+        Run(command.env("RAYON_NUM_THREADS", threads).output().unwrap()).exits(0);
+    }
+}
+
+#[test]
+fn a_wrong_argument_is_printed_on_one_line() {
+    let workspace = Workspace::new(STORY);
+    for arguments in [["--x\nerror: forged", "a"], ["--seed", "1\nerror: forged\u{1b}[2J"]] {
+        let error = workspace.run(&[&["draw"], &arguments[..]].concat()).exits(2).error();
+        assert!(error.contains("\\nerror: forged"), "{error}");
+        assert!(!error.lines().any(|line| line.starts_with("error: forged")), "{error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_whose_name_is_not_utf_8_is_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let workspace = Workspace::new(STORY);
+    let name = OsStr::from_bytes(b"caf\xe9");
+    let mut command = workspace.command(&DRAW);
+    let run = Run(command.args(["--out", "a.png", "--model"]).arg(name).output().unwrap());
+    assert!(run.exits(2).error().contains("UTF-8"));
+}
+
+#[test]
 fn a_picture_that_is_not_named_png_is_refused_before_drawing() {
     let workspace = Workspace::new(STORY);
     for (name, instead) in [("cover.jpg", "cover.png"), ("cover", "cover.png")] {

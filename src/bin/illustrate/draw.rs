@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{OutputFile, lossy_path, print, print_json, warn_of_prompt},
+    output::{Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -67,8 +67,9 @@ struct Drawn<'a> {
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
-        let picture = OutputFile::create_png(&self.out)?;
-        let dump = self.dump.as_deref().map(OutputFile::create).transpose()?;
+        let mut outputs = Outputs::of_inputs(self.noise.as_deref());
+        let picture = outputs.png(&self.out)?;
+        let dump = self.dump.as_deref().map(|dump| outputs.file(dump)).transpose()?;
         self.look.sampling.print_random_seed();
         [&self.prompt, &self.negative]
             .into_iter()

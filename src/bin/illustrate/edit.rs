@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{OutputFile, lossy_path, print, print_json, warn_of_prompt},
+    output::{OutputFile, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -77,18 +77,14 @@ impl Edit {
             clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
         }
         let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
+        let file = EditFile::read(&self.edit)?;
         // Create the output files first, so that an unwritable path fails early.
-        let begin = |take: u32| {
-            let dump = self.dump.as_deref().map(|dump| OutputFile::create(&numbered(dump, take)));
-            Ok((OutputFile::create_png(&numbered(&self.out, take))?, dump.transpose()?))
-        };
-        let outs = (0..self.takes).map(begin).collect::<Result<Vec<_>, Failure>>()?;
+        let outs = self.begin(&file)?;
         let Picture { image, metadata } = picture(&self.picture)?;
         if metadata.has_lost_profile() {
             let path = self.picture.display();
             log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
         }
-        let file = EditFile::read(&self.edit)?;
         let size = Size::new(image.width(), image.height());
         let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")), size)?;
         self.sampling.print_random_seed();
@@ -170,6 +166,27 @@ impl Edit {
             });
         }
         if self.json { print_json(&done) } else { done.iter().try_for_each(Edited::print) }
+    }
+
+    /// Begins the picture and the dump of each take. The first picture may replace the picture that is edited.
+    fn begin(&self, file: &EditFile) -> Result<Vec<(OutputFile, Option<OutputFile>)>, Failure> {
+        let folder = self.edit.parent().unwrap_or(Path::new(""));
+        let images = file.parts.iter().flat_map(|part| [&part.mask, &part.scribble]).flatten();
+        let images = images.map(|image| folder.join(image)).collect::<Vec<_>>();
+        let inputs = [Some(&self.edit), self.noise.as_ref()].into_iter().flatten().chain(&images);
+        let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
+        let mut begin = |take: u32| {
+            let picture = numbered(&self.out, take);
+            let dump = self.dump.as_deref().map(|dump| numbered(dump, take));
+            let taken = Some(&picture).into_iter().chain(&dump).find(|path| path.exists());
+            if let Some(path) = taken.filter(|_| take > 0) {
+                return Err(Failure::Exists { path: path.clone() });
+            }
+            let picture = outputs.png(&picture)?;
+            outputs.add_inputs([self.picture.as_path()]);
+            Ok((picture, dump.map(|dump| outputs.file(&dump)).transpose()?))
+        };
+        (0..self.takes).map(&mut begin).collect()
     }
 }
 

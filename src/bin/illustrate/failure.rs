@@ -78,6 +78,23 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// The command reads or writes the file at an output path for another purpose.
+    #[error("cannot write {path}: this command also {used} that file; name another one")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The other use.
+        used: Use,
+    },
+    /// A numbered output file, whose name was not given, exists.
+    #[error("cannot write {path}: it exists; move it, or choose another --out or --dump")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The threads of the processor cannot be started.
+    #[error("cannot start a thread: {0}; raise the limit of processes")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// The output path of a picture does not end in `.png`.
     #[error("cannot write {path}: pictures are written as PNG; name the file {instead}")]
     NotPng {
@@ -178,6 +195,24 @@ pub(crate) enum Failure {
     /// Output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+}
+
+/// A use of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Use {
+    /// The command reads it.
+    Read,
+    /// The command writes it.
+    Written,
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reads",
+            Self::Written => "writes",
+        })
+    }
 }
 
 /// Shots that failed with the same error.

@@ -1,6 +1,9 @@
 //! The story arguments that commands share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
 
 use bevy_illustrator::story::{
     Story,
@@ -52,8 +55,21 @@ fn default_art_folder(story: &Path) -> PathBuf {
     let absolute = std::path::absolute(story).unwrap_or_else(|_| story.to_path_buf());
     let assets = absolute.ancestors().skip(1).find(|folder| folder.ends_with("assets"));
     let beside = story.parent().unwrap_or(Path::new(""));
-    let name = story.file_name().unwrap_or_default().to_string_lossy();
-    assets.unwrap_or(beside).join("illustrations").join(StoryFormats::default().story_name(&name))
+    let name = folder_name(story.file_name().unwrap_or_default());
+    assets.unwrap_or(beside).join("illustrations").join(name)
+}
+
+/// The name of the art folder for a story file. A name that is not UTF-8 is kept.
+fn folder_name(file_name: &OsStr) -> OsString {
+    let text = file_name.to_string_lossy();
+    let formats = StoryFormats::default();
+    let name = formats.story_name(&text);
+    let Some(extension) = text.strip_prefix(name) else { return name.into() };
+    let mut stem = PathBuf::from(file_name);
+    for _ in extension.matches('.') {
+        stem.set_extension("");
+    }
+    stem.into_os_string()
 }
 
 #[cfg(test)]
@@ -70,6 +86,16 @@ mod tests {
             ("/x/door.2.story.ron", "/x/illustrations/door.2"),
         ] {
             assert_eq!(default_art_folder(Path::new(story)), Path::new(art));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn stories_whose_names_are_not_utf_8_have_folders_of_their_own() {
+        use std::os::unix::ffi::OsStrExt;
+        for name in [b"caf\xe9", b"caf\xea"] {
+            let file = [name, b".story.ron".as_slice()].concat();
+            assert_eq!(folder_name(OsStr::from_bytes(&file)).as_bytes(), name);
         }
     }
 }

@@ -19,10 +19,11 @@ mod render;
 mod replay;
 mod select;
 mod signals;
+mod threads;
 
 use std::{borrow::Cow, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ContextValue};
 
 use failure::Failure;
 
@@ -62,6 +63,10 @@ fn main() -> ExitCode {
         Ok(line) => line.command,
         Err(error) => return wrong_usage(&error),
     };
+    if let Err(error) = threads::start() {
+        Failure::from(error).print();
+        return ExitCode::FAILURE;
+    }
     let result = match command {
         Command::Plan(plan) => plan.run(),
         Command::Render(render) => render.run(),
@@ -83,9 +88,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// The message of an error, with the control characters and line ends of its values as escapes.
+fn with_escaped_values(error: &clap::Error) -> String {
+    let values = error.context().flat_map(|(_, value)| match value {
+        ContextValue::String(value) => vec![value],
+        ContextValue::Strings(values) => values.iter().collect(),
+        _ => Vec::new(),
+    });
+    let unsafe_values = values.filter(|value| matches!(output::escaped(value), Cow::Owned(_)));
+    let message = error.to_string();
+    unsafe_values.fold(message, |message, value| message.replace(value, &output::escaped(value)))
+}
+
 /// Prints help, the version or what is wrong with the command line.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
-    let text = error.to_string();
+    let text = with_escaped_values(error);
     if text.lines().all(|line| matches!(output::escaped(line), Cow::Borrowed(_))) {
         // In colours on a terminal. Nobody is left to read about a failure.
         let _ = error.print();

@@ -87,7 +87,7 @@ fn line(part: &Part) -> String {
 
 #[cfg(feature = "hub")]
 mod download {
-    use std::io::{self, Write};
+    use std::io::{self, BufRead, Read, Write};
 
     use bevy_illustrator::model::hub::{Hub, Listing};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -96,6 +96,9 @@ mod download {
         failure::Failure,
         output::{escaped, print, print_error},
     };
+
+    /// The longest answer that is read, in bytes.
+    const MAX_ANSWER: u64 = 64;
 
     #[derive(Debug, clap::Args)]
     pub(crate) struct Download {
@@ -152,8 +155,10 @@ mod download {
     /// Asks for consent on stderr. An empty answer means no.
     fn agreed() -> Result<bool, Failure> {
         io::stderr().write_all(b"Download it? [y/N] ")?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        let mut answer = Vec::new();
+        io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer)?;
+        Ok([b"y".as_slice(), b"yes"]
+            .iter()
+            .any(|yes| answer.trim_ascii().eq_ignore_ascii_case(yes)))
     }
 }

@@ -11,7 +11,7 @@ use bevy_illustrator::{
     model::Package,
     recipe::{MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
 use crate::{failure::Failure, output::print_error};
 
@@ -29,7 +29,8 @@ pub(crate) struct LookOptions {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SamplingOptions {
     /// A diffusers folder [default: the style's model, otherwise the built-in model]
-    #[arg(long, value_name = "DIR")]
+    // A recipe stores the name as text.
+    #[arg(long, value_name = "DIR", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
     /// The seed of the initial noise; -1 chooses one at random and prints it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]

@@ -2,6 +2,7 @@
 
 mod escape;
 mod file;
+mod outputs;
 
 use std::{
     fmt::Display,
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 
 pub(crate) use escape::escaped;
 pub(crate) use file::{OutputFile, remove_unfinished};
+pub(crate) use outputs::Outputs;
 
 /// Prints a line on stdout. The work continues if the reader closed the pipe, as in `illustrate plan | head`.
 ///

@@ -89,9 +89,9 @@ impl Render {
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
         let shots = self.select(&project)?;
         warn_of_long_shots(&shots);
+        self.queue(&mut project, &shots)?;
         // The project finishes what it writes to the art folder.
         signals::stop_gracefully();
-        self.queue(&mut project, &shots)?;
         let rendered = draw(&mut project, &shots)?;
         self.report(&rendered, started.elapsed())
     }

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{Picture, picture, png},
     options::{DeviceOption, check_model},
-    output::{OutputFile, lossy_path, print, print_json},
+    output::{Outputs, lossy_path, print, print_json},
     progress::step_bar,
 };
 
@@ -56,7 +56,9 @@ struct Replayed<'a> {
 
 impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = OutputFile::create_png(&self.out)?;
+        let inputs = [Some(&self.picture), self.parent.as_ref()];
+        let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+        let out = Outputs::of_inputs(inputs).png(&self.out)?;
         let Picture { image: before, metadata } = picture(&self.picture)?;
         let (from, blobs) = picture_file::provenance_with_blobs(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;

@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{OutputFile, print},
+    output::{Outputs, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,9 @@ pub(crate) struct Select {
 
 impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let out = OutputFile::create_png(&self.out)?;
+        let inputs = [Some(&self.picture), self.mobile_sam.as_ref()];
+        let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+        let out = Outputs::of_inputs(inputs).png(&self.out)?;
         let image = picture(&self.picture)?.image;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();

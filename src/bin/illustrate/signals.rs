@@ -5,7 +5,10 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::output::remove_unfinished;
@@ -24,15 +27,19 @@ pub(crate) fn handle() -> io::Result<()> {
     #[cfg(unix)]
     {
         use signal_hook::{
-            consts::{SIGHUP, SIGINT, SIGTERM},
+            consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ},
+            flag,
             iterator::Signals,
             low_level::emulate_default_handler,
         };
         // What the caller ignores stays ignored, as with `nohup`. Only Linux says what that is.
         let ignored = ignored_signals();
-        let handled = [(SIGINT, 0), (SIGTERM, 0), (SIGHUP, u64::MAX)].into_iter();
+        let handled = [SIGINT, SIGTERM, SIGQUIT, SIGXCPU].map(|signal| (signal, 0));
+        let handled = handled.into_iter().chain([(SIGHUP, u64::MAX)]);
         let handled = handled
             .filter(|(signal, unknown)| ignored.unwrap_or(*unknown) >> (signal - 1) & 1 == 0);
+        // A write beyond the limit of file sizes is an error then, as on a full disk.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let mut signals = Signals::new(handled.map(|(signal, _)| signal))?;
         let wait = move || {
             for signal in signals.forever() {
