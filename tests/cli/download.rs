@@ -84,14 +84,14 @@ fn a_signal_ends_a_download_at_any_time() {
         let began = Instant::now();
         assert_eq!(running.wait().unwrap().signal(), Some(15));
         assert!(began.elapsed() < Duration::from_secs(5));
-        let left = files(&workspace.path("home"));
+        let left = files(&workspace.path("home/hub/models--us--sketch"));
         let is_part = |file: &PathBuf| file.extension().is_some_and(|end| end == "part");
         assert_eq!(left.iter().filter(|file| is_part(file)).count(), 1, "{left:?}");
         assert_eq!(left.len(), 7, "three contents with links, and the begun file: {left:?}");
 
         // A byte at a time is wrong, too.
         Run(download(&workspace, &server, &["--yes"]).output().unwrap()).exits(0);
-        let left = files(&workspace.path("home"));
+        let left = files(&workspace.path("home/hub/models--us--sketch"));
         assert_eq!(left.len(), 8, "four contents with links: {left:?}");
         let unet = left.iter().find(|file| file.ends_with(UNET)).unwrap();
         assert_eq!(fs::read(unet).unwrap(), [7; 100_000]);

@@ -103,7 +103,8 @@ fn with_escaped_values(error: &clap::Error) -> String {
 /// Prints help, the version or what is wrong with the command line.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
     let text = with_escaped_values(error);
-    if text.lines().all(|line| matches!(output::escaped(line), Cow::Borrowed(_))) {
+    let is_safe = text.lines().all(|line| matches!(output::escaped(line), Cow::Borrowed(_)));
+    if is_safe && text == error.to_string() {
         // In colours on a terminal. Nobody is left to read about a failure.
         let _ = error.print();
     } else {
