@@ -98,6 +98,7 @@ impl OutputFile {
 
 impl Unfinished {
     fn create(folder: &Path) -> io::Result<Self> {
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "only files of Unix get permissions"))]
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
