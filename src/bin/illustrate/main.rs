@@ -88,28 +88,31 @@ fn main() -> ExitCode {
     }
 }
 
-/// The message of an error, with the control characters and line ends of its values as escapes.
-fn with_escaped_values(error: &clap::Error) -> String {
-    let values = error.context().flat_map(|(_, value)| match value {
-        ContextValue::String(value) => vec![value],
-        ContextValue::Strings(values) => values.iter().collect(),
-        _ => Vec::new(),
-    });
-    let unsafe_values = values.filter(|value| matches!(output::escaped(value), Cow::Owned(_)));
-    let message = error.to_string();
-    unsafe_values.fold(message, |message, value| message.replace(value, &output::escaped(value)))
-}
-
 /// Prints help, the version or what is wrong with the command line.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
-    let text = with_escaped_values(error);
-    let is_safe = text.lines().all(|line| matches!(output::escaped(line), Cow::Borrowed(_)));
-    if is_safe && text == error.to_string() {
+    let text = error.to_string();
+    let is_safe = |text: &str| matches!(output::escaped(text), Cow::Borrowed(_));
+    // The names of files, as those that a shell finds for `*`, may be those of strangers.
+    let mut foreign = values(error).filter(|value| !is_safe(value)).peekable();
+    if foreign.peek().is_some() {
+        // Line ends in a value cannot be told from those of the message.
+        let foreign = foreign.map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+        output::print_error(format_args!("error: {}: {foreign}", error.kind()));
+        output::print_error("For more information, try '--help'.");
+    } else if text.lines().all(is_safe) {
         // In colours on a terminal. Nobody is left to read about a failure.
         let _ = error.print();
     } else {
-        // The names of files, as those that a shell finds for `*`, may be those of strangers.
         text.lines().for_each(output::print_error);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The values of the command line that an error names.
+fn values(error: &clap::Error) -> impl Iterator<Item = &String> {
+    error.context().flat_map(|(_, value)| match value {
+        ContextValue::String(value) => std::slice::from_ref(value),
+        ContextValue::Strings(values) => values,
+        _ => &[],
+    })
 }
