@@ -185,7 +185,7 @@ fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
     error(&["character `mira`", "`looks`", size], |s| s.characters[0].looks = long());
     error(&["character `mira`", "`name`", size], |s| s.characters[0].name = long());
     error(&["character `mira`", "`words`", size], |s| {
-        s.characters[0].expressions[0].words = long()
+        s.characters[0].expressions[0].words = long();
     });
     error(&["place `inn`", "`looks`", size], |s| s.places[0].looks = long());
     error(&["item `key`", "`looks`", size], |s| s.items[0].looks = long());
