@@ -163,7 +163,7 @@ pub fn check(
     let unexplained_gain = |fact: &&Fact| {
         use Operation as Op;
         let is_explained = match (fact, unanswered) {
-            (Fact::Take(..), _) => true,
+            (Fact::Take(..), _) | (Fact::Job(..), Some(Op::DrawNeeded)) => true,
             (Fact::Discarded(shot, take, _), Some(Op::Discard(of, moved)))
             | (Fact::Accepted(shot, take), Some(Op::Accept(of, moved) | Op::Restore(of, moved)))
             | (
@@ -172,7 +172,6 @@ pub fn check(
             ) => (shot, take) == (of, moved),
             (Fact::Seed(shot, seed), Some(Op::SetSeed(of, new))) => (shot, seed) == (of, new),
             (Fact::Style(style), Some(Op::SetStyle(words))) => style == words,
-            (Fact::Job(..), Some(Op::DrawNeeded)) => true,
             (Fact::Job(shot, _), Some(Op::DrawMore(of) | Op::Edit(of, _))) => shot == of,
             _ => false,
         };

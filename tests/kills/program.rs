@@ -61,7 +61,6 @@ fn operation(project: &Project, facts: &Facts, random: &mut ChaCha8Rng) -> Opera
     let take = takes.choose(random).cloned();
     let number = random.random_range(0..1000);
     match (random.random_range(0..20), take, discarded.choose(random).cloned()) {
-        (0..3, ..) => Operation::DrawNeeded,
         (3..6, ..) => Operation::DrawMore(shot),
         (6..9, Some((shot, take)), _) => Operation::Edit(shot, take),
         (9..11, Some((shot, take)), _) => Operation::Accept(shot, take),
