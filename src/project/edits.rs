@@ -142,8 +142,9 @@ impl Project {
         let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok().cloned());
         let drafts =
             others.iter().map(|other| self.draft_on_shown(other)).collect::<Result<Vec<_>, _>>()?;
-        let search =
-            Search::start(edit, parent, drafts, self.art.blobs()).map_err(ProjectError::Thread)?;
+        // The search may outlive the project, and must not keep the folder locked.
+        let blobs = Blobs::read(self.art.root());
+        let search = Search::start(edit, parent, drafts, blobs).map_err(ProjectError::Thread)?;
         self.searches.push(search);
         // Saved until it is drawn or cancelled, because the program may end during the search.
         let (source, others) = ((shot.clone(), take.clone()), others.to_vec());

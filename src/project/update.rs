@@ -90,7 +90,10 @@ impl Project {
     /// Returns the updates since the last call, without waiting. Each call returns only a few pictures; the others
     /// follow with the next calls.
     pub fn poll(&mut self) -> Vec<Update> {
-        for event in self.studio.poll() {
+        let events = self.studio.poll();
+        // A job starts once the queue is saved. So the request for a job is answered before its events are reported.
+        self.answer_saved();
+        for event in events {
             self.handle_studio_event(event);
         }
         let pictures = self.publisher.take(PICTURES_PER_POLL);

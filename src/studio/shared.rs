@@ -190,9 +190,13 @@ impl Shared {
     }
 
     /// Waits for a job and starts it. Returns `None` if the studio is closing.
+    ///
+    /// A job starts once the queue is saved, so that the request for it is answered before its first event.
     pub(super) fn next_job(&self) -> Option<(Job, Interrupt)> {
-        let mut state =
-            self.wait_while(|state| !state.closing && (state.paused || state.queue.is_empty()));
+        let waits = |state: &State| {
+            state.paused || state.queue.is_empty() || state.saved_revision < state.revision
+        };
+        let mut state = self.wait_while(|state| !state.closing && waits(state));
         if state.closing {
             return None;
         }
@@ -282,6 +286,7 @@ impl Shared {
 
     pub(super) fn set_saved_revision(&self, revision: u64) {
         self.lock().saved_revision = revision;
+        self.changed.notify_all();
     }
 
     /// The entries of the queue file.

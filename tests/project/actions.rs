@@ -331,6 +331,28 @@ fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
 }
 
 #[test]
+fn a_request_is_answered_before_the_first_event_of_its_jobs() {
+    let mut fixture = ProjectFixture::new();
+    let item = fixture.item();
+    for _ in 0..20 {
+        let id = fixture.project.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+        let mut updates = Vec::new();
+        wait_until("the picture", || {
+            updates.extend(fixture.project.poll());
+            updates.iter().any(|update| matches!(update, Update::Drawn { .. }))
+        });
+        let first = updates
+            .iter()
+            .position(|update| matches!(update, Update::Progress(_) | Update::Drawn { .. }));
+        let answer = updates
+            .iter()
+            .position(|update| matches!(update, Update::Applied { id: of, .. } if *of == id));
+        assert!(answer < first && answer.is_some(), "{updates:?}");
+        fixture.wait_until_idle();
+    }
+}
+
+#[test]
 fn the_error_of_a_generator_keeps_its_type() {
     let mut fixture = ProjectFixture::new();
     fixture.fakes.fail_on("brass lamp");
