@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read = art.marks(&shot, &take);
     let marks = read.as_ref().ok().cloned().unwrap_or_default();
     if let Err(error) = art.set_marks(&shot, &take, &marks) {
-        // What is in Git LFS is not replaced.
+        // A Git LFS pointer is not replaced.
         assert!(matches!(error, ArtError::LfsPointer { .. }), "{error}");
         assert_eq!(fs::read(folder.join(format!("{TAKE}.json"))).expect("it stays"), bytes);
         return;

@@ -210,7 +210,7 @@ impl TakeWriter {
         Ok(Take { id, shot: shot.clone(), path, provenance })
     }
 
-    /// The metadata that an edit keeps of its parent. What is lost is reported in the log.
+    /// The metadata that an edit keeps of its parent. The log reports metadata that is lost.
     ///
     /// # Errors
     /// If the file of the parent cannot be read.
