@@ -13,10 +13,12 @@
 //!   .tmp/                        files that are being written
 //! ```
 //!
-//! Every file is written below `.tmp`, synced, and then renamed. If the process is killed, each file has either its old
-//! or its new content.
+//! Every file is written below `.tmp`, synced, and then moved to its place. If the process is killed, each file has either
+//! its old or its new content. An old file leaves its place before its content decides whether it can be removed; if not,
+//! it is renamed to `NAME.broken-1.png`.
 
 mod blobs;
+mod copies;
 mod discard;
 mod disk_store;
 mod error;
@@ -83,7 +85,19 @@ impl Art {
             Ok(adopted) => adopted.into_iter().for_each(|take| art.enter(take)),
             Err(error) => log::warn!("pictures without takes are ignored: {error}"),
         }
+        art.unpublish_discarded();
         Ok(art)
+    }
+
+    /// Removes the published copies of shots that have only discarded takes: the process may have been killed between
+    /// discarding the last take and removing its copy. A failure is reported in the log.
+    fn unpublish_discarded(&self) {
+        let writer = self.writer();
+        for shot in self.discarded.keys().filter(|shot| !self.takes.contains_key(*shot)) {
+            if let Err(error) = writer.unpublish_copy(shot) {
+                log::warn!("{error}");
+            }
+        }
     }
 
     /// Opens an art folder read-only, without a lock. A folder that does not exist is read as an empty one.

@@ -43,19 +43,21 @@ impl Blobs {
         Self::new(Folder::read_only(root.into()))
     }
 
-    /// Writes a mask or an image atomically, unless it is there already.
+    /// Writes a mask or an image atomically, unless it is there already. A file with other contents is set aside.
     ///
     /// # Errors
     /// If it has no pixels, or an operation on a file fails.
     pub fn put(&self, blob: &Blob) -> Result<BlobId, ArtError> {
         let id = blob.id();
-        // A damaged file is replaced.
         let path = self.path(&id);
-        if self.get(&id).is_err() {
-            let png = blob.to_png().map_err(|error| ArtError::blob(&path, error))?;
-            self.folder.write_bytes(&path, &png)?;
-        } else {
-            self.folder.sync(&path)?;
+        match self.get(&id) {
+            Ok(_) => self.folder.sync(&path)?,
+            // A damaged file, or one that was painted over.
+            Err(ArtError::NoBlob { .. } | ArtError::Blob { .. }) => {
+                let png = blob.to_png().map_err(|error| ArtError::blob(&path, error))?;
+                self.folder.replace(&path, &png, None)?;
+            }
+            Err(error) => return Err(error),
         }
         Ok(id)
     }
@@ -151,6 +153,10 @@ mod tests {
             assert!(matches!(error, ArtError::Blob { .. }), "{error}");
             blobs.put(&blob).unwrap();
             assert_eq!(blobs.get(&blob.id()).unwrap(), blob);
+        }
+        for (n, damaged) in [(1, &b"half"[..]), (2, &other)] {
+            let aside = blobs.path(&blob.id()).with_extension(format!("broken-{n}.png"));
+            assert_eq!(fs::read(aside).unwrap(), damaged);
         }
     }
 

@@ -22,8 +22,12 @@ impl TakeWriter {
 
     fn move_take(&self, take: Take, kind: &str) -> Result<Take, ArtError> {
         let to = take::take_path(self.root(), kind, &take.shot, &take.id);
-        take::make_room(self.folder(), &to)?;
-        self.folder().rename(&take.path, &to)?;
+        let _changes = self.folder().changes();
+        let old = match self.folder().read(&take.path)? {
+            Some(bytes) => take::old_copy(self.folder(), &to, &bytes)?,
+            None => None,
+        };
+        self.folder().move_over(&take.path, &to, old.as_deref())?;
         Ok(Take { path: to, ..take })
     }
 }

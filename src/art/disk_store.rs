@@ -95,7 +95,15 @@ impl Store for DiskStore {
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let data = self.dir()?.symlink_metadata(path)?;
+        #[cfg(unix)]
+        let file = {
+            use cap_std::fs::MetadataExt;
+            Some((data.dev(), data.ino()))
+        };
+        #[cfg(not(unix))]
+        let file = None;
         Ok(Metadata {
+            file,
             kind: kind(data.file_type()),
             length: data.len(),
             modified: data.modified().ok().map(SystemTime::into_std),
@@ -114,8 +122,16 @@ impl Store for DiskStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let dir = self.dir()?;
-        dir.rename(from, dir, to)
+        match self.rename_atomically(from, to, Flag::KeepTarget) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.rename_by_link(from, to)
+            }
+            result => result,
+        }
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.rename_atomically(one, other, Flag::Exchange)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -179,6 +195,72 @@ pub(super) fn ignore_unsupported(synced: io::Result<()>) -> io::Result<()> {
             Ok(())
         }
         result => result,
+    }
+}
+
+/// The treatment of a file at the new path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    KeepTarget,
+    Exchange,
+}
+
+impl DiskStore {
+    /// Renames without ever replacing a file, in one step. File systems and systems that cannot do so return
+    /// [`Unsupported`](io::ErrorKind::Unsupported).
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    fn rename_atomically(&self, from: &Path, to: &Path, flag: Flag) -> io::Result<()> {
+        use rustix::{
+            fs::{RenameFlags, renameat_with},
+            io::Errno,
+        };
+        let dir = self.dir()?;
+        // The parents are opened through the handle of the art folder, so that no link leads out of it.
+        let parent = |path: &Path| match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => dir.open_dir(parent),
+            _ => dir.try_clone(),
+        };
+        let name = |path: &Path| path.file_name().map(ToOwned::to_owned);
+        let [Some(old), Some(new)] = [from, to].map(name) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let flags = match flag {
+            Flag::KeepTarget => RenameFlags::NOREPLACE,
+            Flag::Exchange => RenameFlags::EXCHANGE,
+        };
+        match renameat_with(parent(from)?, old, parent(to)?, new, flags) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    fn rename_atomically(&self, _: &Path, _: &Path, _: Flag) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Moves a file in two steps: a second name, which never replaces anything, and the removal of the first one.
+    fn rename_by_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let dir = self.dir()?;
+        match dir.hard_link(from, dir, to) {
+            Ok(()) => dir.remove_file(from),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                ) =>
+            {
+                Err(error)
+            }
+            // It is a folder, or the file system has no hard links.
+            Err(_) => match dir.symlink_metadata(to) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => dir.rename(from, dir, to),
+                Err(error) => Err(error),
+            },
+        }
     }
 }
 

@@ -1,16 +1,21 @@
 //! Access to the files of an art folder: one process writes, and each file is replaced atomically.
 
+mod recover;
+mod replace;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read},
+    ops::Deref,
     path::{Path, PathBuf},
-    process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use blake3::Hash;
 
 use super::{
     ArtError,
@@ -18,12 +23,6 @@ use super::{
     store::{Entry, Kind, Metadata, ReadSeek, Store},
 };
 use crate::text::without_bom;
-
-/// The folder of unfinished files. It is on the same filesystem, so that a rename finishes them.
-const UNFINISHED: &str = ".tmp";
-
-/// The ending of an unfinished file.
-const ENDING: &str = ".unfinished";
 
 /// The largest number of a take. Every program that reads JSON represents it exactly.
 pub(super) const MAX_TAKE_NUMBER: u64 = 1 << 53;
@@ -37,18 +36,39 @@ pub(crate) struct Folder {
     state: Arc<State>,
 }
 
+/// The contents of a text file.
+#[derive(Debug)]
+pub(crate) struct Text(Vec<u8>);
+
+impl Deref for Text {
+    type Target = [u8];
+
+    /// The text without the byte order mark that some editors write at its beginning.
+    fn deref(&self) -> &[u8] {
+        without_bom(&self.0)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The folders that are durable, as far as this process knows.
     durable: Mutex<BTreeSet<PathBuf>>,
-    /// The number of unfinished files that were begun.
-    unfinished: AtomicU64,
+    /// The number of names in the temporary folder that were used.
+    temporary: AtomicU64,
+    /// The bytes that this program has read or written, by path.
+    known: Mutex<BTreeMap<PathBuf, Vec<Hash>>>,
+    /// The places of files at which a change failed. A file that had left such a place may still be in the temporary
+    /// folder.
+    failed: Mutex<BTreeSet<PathBuf>>,
+    /// Held while a file is checked and then moved or replaced.
+    changes: Mutex<()>,
     /// The largest number of a take.
     takes: AtomicU64,
 }
 
 impl Folder {
-    /// Opens a folder for writing, creates it if it does not exist, and removes unfinished files of a killed process.
+    /// Opens a folder for writing, creates it if it does not exist, removes unfinished files of a killed process,
+    /// and brings back files that it had moved away.
     ///
     /// # Errors
     /// [`ArtError::Locked`] if another process has it open; otherwise if an operation on a file fails.
@@ -61,10 +81,10 @@ impl Folder {
     /// Opens the folder of a store for writing. `root` is the path of the folder.
     ///
     /// # Errors
-    /// If `.tmp` is a link that cannot be removed, or the folder cannot be synced.
+    /// If `.tmp` is a link that cannot be removed, a file in it cannot be brought back, or the folder cannot be synced.
     pub(super) fn over(root: PathBuf, store: Arc<dyn Store>) -> Result<Self, ArtError> {
         let folder = Self { root, store, is_writable: true, state: Arc::default() };
-        folder.clear_unfinished()?;
+        folder.recover()?;
         // A process before this one may have failed to do so.
         folder.sync_folder(Path::new(""))?;
         Ok(folder)
@@ -122,17 +142,36 @@ impl Folder {
         }
     }
 
-    /// Reads a text file as [`Self::read`], without the byte order mark that some editors write at its beginning.
+    /// Reads a text file as [`Self::read`].
     ///
     /// # Errors
     /// If an operation on the file fails, or it is a Git LFS pointer.
-    pub(crate) fn read_text(&self, path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
-        let mut bytes = self.read(path)?;
-        if let Some(bytes) = &mut bytes {
-            ArtError::check_pointer(path, bytes)?;
-            bytes.drain(..bytes.len() - without_bom(bytes).len());
-        }
-        Ok(bytes)
+    pub(crate) fn read_text(&self, path: &Path) -> Result<Option<Text>, ArtError> {
+        let Some(bytes) = self.read(path)? else { return Ok(None) };
+        ArtError::check_pointer(path, &bytes)?;
+        Ok(Some(Text(bytes)))
+    }
+
+    /// Records that the program knows the contents of a file. [`Self::write_bytes`] may replace them.
+    pub(crate) fn remember(&self, path: &Path, text: &Text) {
+        let hash = blake3::hash(&text.0);
+        lock(&self.state.known).insert(self.relative(path).to_owned(), vec![hash]);
+    }
+
+    /// Records that a file does not exist. [`Self::write_bytes`] sets aside what another program writes there.
+    pub(super) fn remember_absence(&self, path: &Path) {
+        lock(&self.state.known).insert(self.relative(path).to_owned(), Vec::new());
+    }
+
+    /// Whether the program has read or written this file.
+    pub(super) fn knows(&self, path: &Path) -> bool {
+        lock(&self.state.known).contains_key(self.relative(path))
+    }
+
+    /// Keeps the other threads of this program from changes of which files exist, for a check and the change that
+    /// depends on it.
+    pub(super) fn changes(&self) -> MutexGuard<'_, ()> {
+        lock(&self.state.changes)
     }
 
     /// Opens a file for reading.
@@ -155,79 +194,22 @@ impl Folder {
     }
 
     /// Whether there is a file, a folder or a link.
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        self.metadata(path).is_some()
-    }
-
-    /// Describes a file, a folder or a link; `None` if it does not exist or cannot be described.
-    pub(super) fn metadata(&self, path: &Path) -> Option<Metadata> {
-        self.store.metadata(self.relative(path)).ok()
-    }
-
-    /// Writes a file below the folder atomically: the bytes are written to a temporary file, which is synced and
-    /// renamed. If anything fails, the old file stays.
     ///
     /// # Errors
-    /// If the folder is open read-only, or an operation on a file fails.
-    pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
-        self.check_writable()?;
-        self.create_folder(Path::new(UNFINISHED))?;
-        let number = self.state.unfinished.fetch_add(1, Ordering::Relaxed);
-        let unfinished = Path::new(UNFINISHED).join(format!("{}-{number}{ENDING}", process::id()));
-        let to = self.relative(path);
-        let write = || {
-            self.store
-                .write_new(&unfinished, bytes)
-                .map_err(|error| self.error("write", path, error))?;
-            let parent = self.create_parent(to)?;
-            self.store.rename(&unfinished, to).map_err(|error| self.error("write", path, error))?;
-            Ok(parent)
-        };
-        let parent = write().inspect_err(|_| {
-            // What cannot be removed now is removed when the folder is opened the next time.
-            let _ = self.store.remove(&unfinished);
-        })?;
-        self.sync_folder(parent)
+    /// As [`Self::metadata`].
+    pub(crate) fn has(&self, path: &Path) -> Result<bool, ArtError> {
+        Ok(self.metadata(path)?.is_some())
     }
 
-    /// Moves a file within the folder.
+    /// Describes a file, a folder or a link; `None` if it does not exist.
     ///
     /// # Errors
-    /// If the folder is open read-only, or an operation on a file fails.
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
-        self.check_writable()?;
-        let (source, target) = (self.relative(from), self.relative(to));
-        let parent = self.create_parent(target)?;
-        self.store.rename(source, target).map_err(|error| self.error("move", from, error))?;
-        self.sync_folder(parent)
-    }
-
-    /// Renames an unreadable file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns
-    /// the new path.
-    ///
-    /// # Errors
-    /// If the folder is open read-only, or an operation on a file fails.
-    pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, ArtError> {
-        let [stem, ending] = [path.file_stem(), path.extension()]
-            .map(|part| part.unwrap_or_default().to_string_lossy());
-        let aside = |n: u64| path.with_file_name(format!("{stem}.broken-{n}.{ending}"));
-        let mut n = 1;
-        while self.has(&aside(n)) {
-            n += 1;
-        }
-        self.rename(path, &aside(n))?;
-        Ok(aside(n))
-    }
-
-    /// Removes a file if it exists.
-    ///
-    /// # Errors
-    /// If the folder is open read-only, or an operation on a file fails.
-    pub(crate) fn remove(&self, path: &Path) -> Result<(), ArtError> {
-        self.check_writable()?;
-        match self.store.remove(self.relative(path)) {
-            Err(error) if !is_missing(&error) => Err(self.error("remove", path, error)),
-            _ => self.sync(path),
+    /// If it may exist, but cannot be described.
+    pub(super) fn metadata(&self, path: &Path) -> Result<Option<Metadata>, ArtError> {
+        match self.store.metadata(self.relative(path)) {
+            Ok(data) => Ok(Some(data)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.error("read", path, error)),
         }
     }
 
@@ -237,7 +219,7 @@ impl Folder {
     /// If the folder cannot be synced.
     pub(super) fn sync(&self, path: &Path) -> Result<(), ArtError> {
         let parent = self.relative(path).parent().unwrap_or(Path::new(""));
-        if parent.as_os_str().is_empty() || self.has(parent) {
+        if parent.as_os_str().is_empty() || self.has(parent)? {
             self.sync_folder(parent)?;
         }
         Ok(())
@@ -249,32 +231,6 @@ impl Folder {
             (true, false) => Err(ArtError::Moved { path: self.root.clone() }),
             (true, true) => Ok(()),
         }
-    }
-
-    /// Removes the files that a killed process left in `.tmp`. Other files stay. If `.tmp` is a link, only the link is removed.
-    ///
-    /// # Errors
-    /// If `.tmp` is a link that cannot be removed.
-    fn clear_unfinished(&self) -> Result<(), ArtError> {
-        let folder = Path::new(UNFINISHED);
-        if self.store.metadata(folder).is_ok_and(|data| data.kind == Kind::Link) {
-            let path = self.root.join(folder);
-            log::warn!("{} is a link: it is removed, its target stays", path.display());
-            return self.store.remove(folder).map_err(|_| ArtError::LinkedFolder { path });
-        }
-        for Entry { name, .. } in self.store.list(folder).unwrap_or_default() {
-            // Other programs may have files in a folder of this name.
-            let number = name.to_str().and_then(|name| name.strip_suffix(ENDING));
-            if !number.is_some_and(is_number) {
-                continue;
-            }
-            let path = folder.join(name);
-            if let Err(error) = self.store.remove(&path) {
-                let path = self.root.join(path);
-                log::warn!("cannot remove the unfinished file {}: {error}", path.display());
-            }
-        }
-        Ok(())
     }
 
     /// Creates the folder that a file goes to, and returns it.
@@ -319,7 +275,7 @@ impl Folder {
     }
 
     fn is_folder(&self, path: &Path) -> bool {
-        self.metadata(path).is_some_and(|data| data.kind == Kind::Folder)
+        self.store.metadata(path).is_ok_and(|data| data.kind == Kind::Folder)
     }
 
     /// Syncs a folder, so that a rename in it survives a power cut.
@@ -352,12 +308,6 @@ impl Folder {
 /// The set is always valid, so a panic while it was locked is harmless.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a text is `<process>-<n>`.
-fn is_number(text: &str) -> bool {
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.split_once('-').is_some_and(|(process, n)| is_digits(process) && is_digits(n))
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -20,9 +20,12 @@ impl InlineBlobs {
     /// Reads the list of a folder.
     pub(crate) fn open(folder: &Folder) -> Self {
         let path = path(folder);
-        let read = || Some(serde_json::from_slice(&folder.read_text(&path).ok()??));
-        let known = match read() {
-            Some(Ok(known)) => known,
+        let text = folder.read_text(&path).ok().flatten();
+        let known = match text.as_ref().map(|text| serde_json::from_slice(text)) {
+            Some(Ok(known)) => {
+                text.iter().for_each(|text| folder.remember(&path, text));
+                known
+            }
             Some(Err(error)) => {
                 log::warn!("{} cannot be read and is created again: {error}", path.display());
                 BTreeMap::new()
@@ -41,7 +44,10 @@ impl InlineBlobs {
         let blobs = Blobs::new(self.folder.clone());
         let key = inline.key();
         let is_there =
-            |id: &&BlobId| !self.folder.is_writable() || self.folder.has(&blobs.path(id));
+            // A mask that cannot be described is written again if it is missing.
+            |id: &&BlobId| {
+                !self.folder.is_writable() || self.folder.has(&blobs.path(id)).unwrap_or(false)
+            };
         if let Some(id) = self.known.get(&key).filter(is_there) {
             return Ok(id.clone());
         }

@@ -41,17 +41,19 @@ impl Ledger {
     /// fails.
     pub(super) fn read(folder: &Folder) -> Result<Self, ArtError> {
         let path = path(folder.root());
-        let Some(bytes) = folder.read_text(&path)? else { return Ok(Self::default()) };
+        let Some(text) = folder.read_text(&path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        options.from_bytes(&bytes).map_err(|error| ArtError::Ledger {
-            path,
+        let ledger = options.from_bytes(&text).map_err(|error| ArtError::Ledger {
+            path: path.clone(),
             line: error.span.start.line,
             column: error.span.start.col,
             message: error.code.to_string(),
-        })
+        })?;
+        folder.remember(&path, &text);
+        Ok(ledger)
     }
 
-    /// Writes the ledger atomically.
+    /// Writes the ledger atomically. A file that another program has changed is set aside.
     ///
     /// # Errors
     /// If an operation on the file fails.

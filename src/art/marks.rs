@@ -70,7 +70,7 @@ impl Art {
                 return Ok(MarksSource { folder, first: First::Marks(marks), edits });
             }
             let path = path(&self.folder, shot, &at.id);
-            if self.folder.has(&path) {
+            if self.folder.has(&path)? {
                 return Ok(MarksSource { folder, first: First::File(path), edits });
             }
             let Some(edit) = &at.recipe().edit else { break };
@@ -86,10 +86,12 @@ impl Art {
     /// Returns whether a take has saved marks of its own, not only inherited ones.
     #[must_use]
     pub fn has_marks(&self, shot: &ShotId, take: &TakeId) -> bool {
-        self.folder.has(&path(&self.folder, shot, take))
+        // Marks that cannot be read at the moment are there.
+        self.folder.has(&path(&self.folder, shot, take)).unwrap_or(true)
     }
 
-    /// Saves the marks of a take atomically. Older marks that cannot be read are renamed to `<take>.broken-1.json`.
+    /// Saves the marks of a take atomically. Older marks that cannot be read, and those that another
+    /// program has changed since this one read or wrote them, are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
     /// If there is no such take, or an operation on a file fails. The older marks stay then.
@@ -119,18 +121,17 @@ impl TakeWriter {
         let path = path(folder, shot, take);
         let bytes = serde_json::to_vec(marks)
             .map_err(|error| ArtError::io("write", &path)(std::io::Error::other(error)))?;
-        let unreadable = match read(folder, &path) {
-            Ok(_) => return folder.write_bytes(&path, &bytes),
-            Err(unreadable @ ArtError::Marks { .. }) => unreadable,
-            Err(error) => return Err(error),
-        };
-        let aside = folder.set_aside(&path)?;
-        log::warn!("{unreadable}: the old file is {} now", aside.display());
-        folder.write_bytes(&path, &bytes).inspect_err(|_| {
-            if let Err(error) = folder.rename(&aside, &path) {
-                log::error!("the older marks cannot be moved back: {error}");
+        if folder.knows(&path) {
+            // A pointer is not replaced.
+            folder.read_text(&path)?;
+        } else {
+            match read(folder, &path) {
+                Ok(_) => {}
+                Err(unreadable @ ArtError::Marks { .. }) => log::warn!("{unreadable}"),
+                Err(error) => return Err(error),
             }
-        })
+        }
+        folder.write_bytes(&path, &bytes)
     }
 }
 
@@ -139,12 +140,17 @@ impl TakeWriter {
 /// # Errors
 /// [`ArtError::Marks`] if the file cannot be parsed, or is from a newer version; otherwise if an operation on it fails.
 fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
-    let Some(bytes) = folder.read_text(path)? else { return Ok(None) };
+    let Some(text) = folder.read_text(path)? else {
+        folder.remember_absence(path);
+        return Ok(None);
+    };
     let wrong = |error: serde_json::Error| ArtError::Marks {
         path: path.to_owned(),
         message: error.to_string(),
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(wrong)
+    let marks = serde_json::from_slice(&text).map_err(wrong)?;
+    folder.remember(path, &text);
+    Ok(Some(marks))
 }
 
 fn path(folder: &Folder, shot: &ShotId, take: &TakeId) -> PathBuf {
@@ -176,7 +182,8 @@ mod tests {
         let mut art = Art::open(&root).unwrap();
         let take = draw(&mut art, "a", &recipe("x"), 10);
         let path = path(&art.folder, &take.shot, &take.id);
-        art.folder.write_bytes(&path, text.as_bytes()).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
         (dir, art, take, path)
     }
 

@@ -44,7 +44,7 @@ fn compose_in(folder: &Folder, all: &Path) -> Result<(), ArtError> {
 fn merge(folder: &Folder, from: &Path, to: &Path) -> Result<(), ArtError> {
     for Entry { name, .. } in folder.list(from)? {
         let (from, to) = (from.join(&name), to.join(&name));
-        if folder.has(&to) {
+        if folder.has(&to)? {
             log::warn!("{} stays: there is {} already", from.display(), to.display());
         } else {
             folder.rename(&from, &to)?;

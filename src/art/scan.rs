@@ -74,7 +74,7 @@ pub(super) fn adopt(
         let contents = file.and_then(|file| picture_file::read_with_blobs(BufReader::new(file)));
         let Ok(contents) = contents else { continue };
         let take = take::take_path(folder.root(), "takes", &shot, &contents.0.take_id());
-        if !ids.is_empty() && (ids.contains(&contents.0.take_id()) || !folder.has(&take)) {
+        if !ids.is_empty() && (ids.contains(&contents.0.take_id()) || !folder.has(&take)?) {
             continue;
         }
         match adopt_picture(folder, &path, shot, contents) {
@@ -108,8 +108,7 @@ fn adopt_picture(
     let path = take::take_path(folder.root(), "takes", &shot, &id);
     let missing = || ArtError::io("read", picture)(io::ErrorKind::NotFound.into());
     let bytes = folder.read(picture)?.ok_or_else(missing)?;
-    take::make_room(folder, &path)?;
-    folder.write_bytes(&path, &bytes)?;
+    take::write_take(folder, &path, &bytes)?;
     Ok(Take { id, shot, path, provenance })
 }
 
@@ -142,7 +141,7 @@ pub(super) fn sort(folder: &Folder, takes: &mut [Take]) {
     takes.sort_by_cached_key(|take| {
         let Provenance { number, made, recipe, .. } = &take.provenance;
         // Takes of older versions have the number 0. Their order is that of their times.
-        let written = folder.metadata(&take.path).and_then(|data| data.modified);
+        let written = folder.metadata(&take.path).ok().flatten().and_then(|data| data.modified);
         let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
         // A number that is too large is not one of this program.
         let number = Some(*number).filter(|number| *number <= MAX_TAKE_NUMBER).unwrap_or_default();

@@ -30,6 +30,11 @@ struct Disk {
     /// The number of calls that change the disk until a fault happens.
     calls_left: Option<u64>,
     fault: Fault,
+    /// What another program writes after this number of calls that change the disk.
+    foreign: Option<(u64, ForeignWrite)>,
+    /// What other programs have written. A file that one of them has replaced itself is no longer in the list.
+    foreign_files: Vec<Vec<u8>>,
+    has_no_exchange: bool,
     has_power: bool,
 }
 
@@ -46,11 +51,20 @@ struct Contents {
     is_synced: bool,
 }
 
-/// A name that is removed, and a name that is added.
+/// A name that is removed, and the names that are added: two by an exchange.
 #[derive(Clone, Debug)]
 struct NameChange {
     removed: Option<PathBuf>,
-    added: Option<(PathBuf, Node)>,
+    added: Vec<(PathBuf, Node)>,
+}
+
+/// A file that another program writes between two calls.
+#[derive(Clone, Debug)]
+pub(super) struct ForeignWrite {
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    /// Whether the contents of an existing file change. Otherwise a new file takes its place.
+    pub(super) in_place: bool,
 }
 
 /// A fault of a call.
@@ -81,9 +95,46 @@ impl SimulatedStore {
         (disk.calls_left, disk.fault) = (Some(calls), fault);
     }
 
-    /// Ends the wait for a fault.
+    /// Ends the wait for a fault and for another program.
     pub(super) fn heal(&self) {
-        self.lock().calls_left = None;
+        let mut disk = self.lock();
+        (disk.calls_left, disk.foreign) = (None, None);
+    }
+
+    /// A disk that cannot exchange files.
+    pub(super) fn without_exchange(self) -> Self {
+        self.lock().has_no_exchange = true;
+        self
+    }
+
+    /// Makes another program write a file after `calls` more calls that change the disk, and make it durable.
+    pub(super) fn write_foreign_after(&self, calls: u64, write: ForeignWrite) {
+        self.lock().foreign = Some((calls, write));
+    }
+
+    /// Records that this program has read a file, so that it may replace what another program had written there.
+    pub(super) fn forget_foreign(&self, path: &Path) {
+        let mut disk = self.lock();
+        if let Ok(file) = disk.file(path) {
+            let read = file.bytes.clone();
+            disk.foreign_files.retain(|file| *file != read);
+        }
+    }
+
+    /// What other programs have written and did not replace themselves.
+    pub(super) fn foreign_files(&self) -> Vec<Vec<u8>> {
+        self.lock().foreign_files.clone()
+    }
+
+    /// The contents of all files outside of the temporary folder.
+    pub(super) fn contents(&self) -> Vec<Vec<u8>> {
+        let disk = self.lock();
+        let places = disk.names.iter().filter(|(path, _)| !path.starts_with(".tmp"));
+        let bytes = |(_, node): (&PathBuf, &Node)| match node {
+            Node::File(at) => Some(disk.files[*at].bytes.clone()),
+            Node::Folder => None,
+        };
+        places.filter_map(bytes).collect()
     }
 
     /// Whether the power was lost.
@@ -113,6 +164,7 @@ impl SimulatedStore {
             file.is_synced = true;
         }
         (disk.names, disk.calls_left, disk.has_power) = (disk.durable.clone(), None, true);
+        disk.foreign = None;
         Self(Mutex::new(disk))
     }
 
@@ -125,6 +177,12 @@ impl SimulatedStore {
         let mut disk = self.lock();
         if !disk.has_power {
             return Err(io::Error::other("no power"));
+        }
+        if let Some((calls, write)) = disk.foreign.take() {
+            match calls.checked_sub(1) {
+                Some(calls) => disk.foreign = Some((calls, write)),
+                None => disk.write_foreign(write),
+            }
         }
         let is_due = disk.calls_left == Some(0);
         disk.calls_left = disk.calls_left.map(|calls| calls.wrapping_sub(1)).filter(|_| !is_due);
@@ -170,6 +228,29 @@ impl Disk {
         self.pending.push(change);
     }
 
+    /// Writes a file as another program does, which then syncs the whole disk.
+    fn write_foreign(&mut self, write: ForeignWrite) {
+        let ForeignWrite { path, bytes, in_place } = write;
+        if self.check_parent(&path).is_err() || self.names.get(&path) == Some(&Node::Folder) {
+            return;
+        }
+        if let Ok(file) = self.file(&path) {
+            let replaced = file.bytes.clone();
+            self.foreign_files.retain(|file| *file != replaced);
+        }
+        self.foreign_files.push(bytes.clone());
+        match self.names.get(&path) {
+            Some(Node::File(at)) if in_place => self.files[*at].bytes = bytes,
+            _ => {
+                let node = Node::File(self.files.len());
+                self.files.push(Contents { bytes, is_synced: true });
+                self.rename(NameChange { removed: None, added: vec![(path, node)] });
+            }
+        }
+        self.pending.clear();
+        self.durable.clone_from(&self.names);
+    }
+
     /// Adds a file with these bytes.
     fn add_file(&mut self, path: &Path, bytes: &[u8], is_synced: bool) -> io::Result<()> {
         self.check_parent(path)?;
@@ -178,7 +259,7 @@ impl Disk {
         }
         let node = Node::File(self.files.len());
         self.files.push(Contents { bytes: bytes.to_vec(), is_synced });
-        self.rename(NameChange { removed: None, added: Some((path.to_owned(), node)) });
+        self.rename(NameChange { removed: None, added: vec![(path.to_owned(), node)] });
         Ok(())
     }
 }
@@ -193,16 +274,15 @@ impl NameChange {
 
     /// Leaves out the names that a newer change sets: that one counts.
     fn forget_names_of(&mut self, newer: &Self) {
-        let newer_added = newer.added.as_ref().map(|(path, _)| path);
-        self.added
-            .take_if(|(path, _)| newer.removed.as_ref() == Some(path) || newer_added == Some(path));
-        self.removed.take_if(|path| newer_added == Some(path));
+        let is_newer = |path: &PathBuf| newer.added.iter().any(|(newer, _)| newer == path);
+        self.added.retain(|(path, _)| newer.removed.as_ref() != Some(path) && !is_newer(path));
+        self.removed.take_if(|path| is_newer(path));
     }
 
     /// Whether the change is durable once this folder is synced.
     fn is_in(&self, folder: &Path) -> bool {
-        let paths = self.removed.iter().chain(self.added.as_ref().map(|(path, _)| path));
-        paths.clone().any(|path| path.parent() == Some(folder))
+        let mut paths = self.removed.iter().chain(self.added.iter().map(|(path, _)| path));
+        paths.any(|path| path.parent() == Some(folder))
     }
 }
 
@@ -227,7 +307,11 @@ impl Store for SimulatedStore {
         let disk = self.lock();
         let node = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         let length = disk.file(path).map_or(0, |file| file.bytes.len() as u64);
-        Ok(Metadata { kind: kind(node), length, modified: None })
+        let file = match node {
+            Node::File(at) => Some((0, at as u64)),
+            Node::Folder => None,
+        };
+        Ok(Metadata { kind: kind(node), length, modified: None, file })
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -236,7 +320,7 @@ impl Store for SimulatedStore {
             if disk.names.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            let added = Some((path.to_owned(), Node::Folder));
+            let added = vec![(path.to_owned(), Node::Folder)];
             disk.rename(NameChange { removed: None, added });
             Ok(())
         })
@@ -256,9 +340,25 @@ impl Store for SimulatedStore {
         self.change(|disk| {
             disk.file(from)?;
             disk.check_parent(to)?;
-            let node = disk.names[from];
-            let added = Some((to.to_owned(), node));
+            if disk.names.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let added = vec![(to.to_owned(), disk.names[from])];
             disk.rename(NameChange { removed: Some(from.to_owned()), added });
+            Ok(())
+        })
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        if self.lock().has_no_exchange {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.change(|disk| {
+            disk.file(one)?;
+            disk.file(other)?;
+            let added =
+                vec![(one.to_owned(), disk.names[other]), (other.to_owned(), disk.names[one])];
+            disk.rename(NameChange { removed: None, added });
             Ok(())
         })
     }
@@ -266,7 +366,7 @@ impl Store for SimulatedStore {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.change(|disk| {
             disk.file(path)?;
-            disk.rename(NameChange { removed: Some(path.to_owned()), added: None });
+            disk.rename(NameChange { removed: Some(path.to_owned()), added: Vec::new() });
             Ok(())
         })
     }

@@ -29,8 +29,13 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// Creates a file with these contents, and syncs it.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Moves a file. It replaces a file at the new path.
+    /// Moves a file, a folder or a link. Replaces nothing: if the new path exists, that is
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists).
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Exchanges two files atomically. A file system that cannot do so returns
+    /// [`Unsupported`](io::ErrorKind::Unsupported), and nothing changes.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()>;
 
     /// Removes a file or a link.
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -62,6 +67,8 @@ pub(crate) struct Metadata {
     pub(crate) length: u64,
     /// The time of the last change, if the system provides it.
     pub(crate) modified: Option<SystemTime>,
+    /// Identifies the file whatever its name, if the system provides it: device and inode.
+    pub(crate) file: Option<(u64, u64)>,
 }
 
 /// The kind of an entry.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, BufReader, Cursor, Read},
+    io::{self, Cursor, Read},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -12,9 +12,10 @@ use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtError,
+    ArtError, copies,
     folder::Folder,
-    picture_file::{self, PictureError},
+    picture_file,
+    store::{self, Entry, Kind},
 };
 use crate::{
     generator::ModelCard,
@@ -205,8 +206,7 @@ impl TakeWriter {
         let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
         let bytes = bytes.map_err(ArtError::io("write", &path))?;
         let bytes = self.inherited_metadata(shot, &provenance.recipe)?.insert_into(bytes);
-        make_room(&self.folder, &path)?;
-        self.folder.write_bytes(&path, &bytes)?;
+        write_take(&self.folder, &path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })
     }
 
@@ -217,15 +217,15 @@ impl TakeWriter {
     fn inherited_metadata(&self, shot: &ShotId, recipe: &Recipe) -> Result<Metadata, ArtError> {
         let parent = recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
         let Some(parent) = parent else { return Ok(Metadata::default()) };
-        let path = match self.kept_path(shot, parent) {
-            Ok(path) => path,
+        let (path, bytes) = match self.kept_file(shot, parent) {
             // The picture is drawn already, and must not be lost with its parent.
-            Err(missing) => {
+            Err(missing @ ArtError::NoSuchTake { .. }) => {
                 log::warn!("{missing}: its edit does not keep its colour profile and texts");
                 return Ok(Metadata::default());
             }
+            result => result?,
         };
-        let metadata = picture_file::metadata(&self.bytes(&path)?);
+        let metadata = picture_file::metadata(&bytes);
         if metadata.has_lost_profile() {
             let path = path.display();
             log::warn!("the colour profile of {path} is for grey pictures; its edit is in sRGB");
@@ -238,26 +238,32 @@ impl TakeWriter {
     /// # Errors
     /// If there is no such take, or it cannot be read.
     pub fn image(&self, shot: &ShotId, take: &TakeId) -> Result<RgbaImage, ArtError> {
-        let path = self.kept_path(shot, take)?;
-        picture_file::decode(&path, &self.bytes(&path)?)
+        let (path, bytes) = self.kept_file(shot, take)?;
+        picture_file::decode(&path, &bytes)
     }
 
-    /// The file of a take, discarded or not.
+    /// The file of a take, discarded or not, and its contents.
     ///
     /// # Errors
-    /// If there is none.
-    fn kept_path(&self, shot: &ShotId, take: &TakeId) -> Result<PathBuf, ArtError> {
-        let paths = ["takes", "discarded"].map(|kind| take_path(self.root(), kind, shot, take));
-        let missing = || ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() };
-        paths.into_iter().find(|path| self.folder.has(path)).ok_or_else(missing)
+    /// If there is none, or it cannot be read.
+    fn kept_file(&self, shot: &ShotId, take: &TakeId) -> Result<(PathBuf, Vec<u8>), ArtError> {
+        // Another thread may move the take between two looks.
+        for kind in ["takes", "discarded", "takes"] {
+            let path = take_path(self.root(), kind, shot, take);
+            if let Some(bytes) = self.folder.read(&path)? {
+                return Ok((path, bytes));
+            }
+        }
+        Err(ArtError::NoSuchTake { shot: shot.clone(), take: take.clone() })
     }
 
-    /// Reads the picture of a take. If its file is damaged and `pictures/<shot>.png` is a whole copy, that copy replaces
-    /// it.
+    /// Reads the picture of a take. If its file is damaged and `pictures/<shot>.png` is a whole copy, that copy takes its
+    /// place, and the damaged file is set aside.
     ///
     /// # Errors
     /// If the file cannot be read, or is damaged and there is no whole copy.
     pub(crate) fn repaired_image(&self, take: &Take) -> Result<RgbaImage, ArtError> {
+        let _changes = self.folder.changes();
         let damaged = match picture_file::decode(&take.path, &self.bytes(&take.path)?) {
             Err(damaged @ ArtError::Picture { .. }) => damaged,
             result => return result,
@@ -267,7 +273,8 @@ impl TakeWriter {
         let is_copy = picture_file::read(Cursor::new(&bytes))
             .is_ok_and(|file| Provenance::try_from(file).is_ok_and(|it| it == take.provenance));
         let image = picture_file::decode(&path, &bytes).ok().filter(|_| is_copy).ok_or(damaged)?;
-        self.folder.write_bytes(&take.path, &bytes)?;
+        // Another program may be writing the file at this moment.
+        self.folder.replace(&take.path, &bytes, None)?;
         log::warn!("{} was damaged: it is copied from {}", take.path.display(), path.display());
         Ok(image)
     }
@@ -303,6 +310,7 @@ impl TakeWriter {
     /// # Errors
     /// If an operation on a file fails.
     pub fn publish(&self, take: &Take) -> Result<PathBuf, ArtError> {
+        let _changes = self.folder.changes();
         let path = self.picture_path(&take.shot);
         let bytes = self.bytes(&take.path)?;
         let old = self.folder.read(&path)?;
@@ -310,10 +318,8 @@ impl TakeWriter {
             self.folder.sync(&path)?;
             return Ok(path);
         }
-        if old.is_some_and(|old| !self.is_copy(&take.shot, &old)) {
-            set_aside(&self.folder, &path)?;
-        }
-        self.folder.write_bytes(&path, &bytes)?;
+        let old = self.copy(&take.shot, old)?;
+        self.folder.replace(&path, &bytes, old.as_deref())?;
         Ok(path)
     }
 
@@ -322,36 +328,59 @@ impl TakeWriter {
     /// # Errors
     /// If an operation on a file fails.
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
+        let _changes = self.folder.changes();
         let path = self.picture_path(shot);
-        match self.folder.read(&path)? {
-            Some(bytes) if !self.is_copy(shot, &bytes) => set_aside(&self.folder, &path),
-            _ => self.folder.remove(&path),
+        let old = self.copy(shot, self.folder.read(&path)?)?;
+        self.folder.remove(&path, old.as_deref())
+    }
+
+    /// Removes `pictures/<shot>.png` if it is a copy of a take, discarded or not.
+    ///
+    /// # Errors
+    /// If an operation on a file fails.
+    pub(super) fn unpublish_copy(&self, shot: &ShotId) -> Result<(), ArtError> {
+        let _changes = self.folder.changes();
+        let path = self.picture_path(shot);
+        match self.copy(shot, self.folder.read(&path)?)? {
+            Some(old) => self.folder.remove(&path, Some(&old)),
+            None => Ok(()),
         }
     }
 
-    /// Returns whether these bytes are a picture of the shot, discarded ones included: the bytes of a file, or the pixels
-    /// of the take that they name. That take may have been drawn again since.
-    fn is_copy(&self, shot: &ShotId, bytes: &[u8]) -> bool {
-        let folders = ["takes", "discarded"].map(|kind| self.root().join(kind).join(shot.as_str()));
-        let files = |folder: &PathBuf| {
-            let entries = self.folder.list(folder).unwrap_or_default();
-            entries.into_iter().map(|entry| folder.join(entry.name)).collect::<Vec<_>>()
+    /// The contents of `pictures/<shot>.png` if another file has the same picture, so that they can be removed: one of the
+    /// files of the shot's takes, discarded ones included, is equal, or the take that the picture names is a
+    /// [copy](copies::is_copy). A take that leads to the same file is not another file.
+    ///
+    /// # Errors
+    /// If the files cannot be compared.
+    fn copy(&self, shot: &ShotId, picture: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, ArtError> {
+        let Some(picture) = picture else { return Ok(None) };
+        let own = self.folder.metadata(&self.picture_path(shot))?.and_then(|data| data.file);
+        let is_other =
+            |data: &store::Metadata| data.kind == Kind::File && (own.is_none() || data.file != own);
+        let named = || {
+            let file = picture_file::read(Cursor::new(&picture)).ok()?;
+            Some(Provenance::try_from(file).ok()?.take_id())
         };
-        // Names are not compared, because older versions named takes differently.
-        let is_file = folders.iter().flat_map(files).any(|path| {
-            self.folder.metadata(&path).is_some_and(|data| data.length == bytes.len() as u64)
-                && self.folder.read(&path).is_ok_and(|take| take.as_deref() == Some(bytes))
-        });
-        is_file || self.has_pixels_of_its_take(shot, bytes)
-    }
-
-    fn has_pixels_of_its_take(&self, shot: &ShotId, bytes: &[u8]) -> bool {
-        let Ok(file) = picture_file::read(Cursor::new(bytes)) else { return false };
-        let Ok(provenance) = Provenance::try_from(file) else { return false };
-        let take = self.image(shot, &provenance.take_id());
-        take.is_ok_and(|take| {
-            picture_file::decode(Path::new(""), bytes).is_ok_and(|picture| picture == take)
-        })
+        let named = named().map(|id| format!("{id}.png"));
+        for kind in ["takes", "discarded"] {
+            let folder = self.root().join(kind).join(shot.as_str());
+            // Equal files may have other names, because older versions named takes differently.
+            for Entry { name, .. } in self.folder.list(&folder)? {
+                let path = folder.join(&name);
+                let Some(data) = self.folder.metadata(&path)?.filter(is_other) else { continue };
+                let is_named = named.as_ref().is_some_and(|named| name == **named);
+                if data.length != picture.len() as u64 && !is_named {
+                    continue;
+                }
+                // A take that cannot be read is not a second copy.
+                let Ok(Some(take)) = self.folder.read(&path) else { continue };
+                if take == picture || is_named && copies::is_copy(&take, &picture) {
+                    return Ok(Some(picture));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Reads a file that exists.
@@ -400,32 +429,28 @@ pub(super) fn take_path(root: &Path, kind: &str, shot: &ShotId, take: &TakeId) -
     root.join(kind).join(shot.as_str()).join(format!("{take}.png"))
 }
 
-/// Sets aside a file at the path of a new take that is not a readable take, for example because it was painted
-/// over.
+/// Writes the file of a take. An old file with the same picture is replaced; anything else is set aside.
 ///
 /// # Errors
-/// If an operation on a file fails.
-pub(super) fn make_room(folder: &Folder, path: &Path) -> Result<(), ArtError> {
-    if !folder.has(path) {
-        return Ok(());
-    }
-    let file = folder.open_file(path).map_err(PictureError::from);
-    match file.and_then(|file| picture_file::read(BufReader::new(file))) {
-        Ok(_) => Ok(()),
-        // The file may be a take: permissions or a share may make it unreadable at the moment.
-        Err(PictureError::Io(error)) => Err(ArtError::io("read", path)(error)),
-        // The take is on another machine.
-        Err(PictureError::LfsPointer(source)) => {
-            Err(ArtError::LfsPointer { path: path.to_owned(), source })
-        }
-        Err(_) => set_aside(folder, path),
-    }
+/// If an operation on a file fails, for example because the old file cannot be read at the moment.
+pub(super) fn write_take(folder: &Folder, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
+    let _changes = folder.changes();
+    folder.replace(path, bytes, old_copy(folder, path, bytes)?.as_deref())
 }
 
-fn set_aside(folder: &Folder, path: &Path) -> Result<(), ArtError> {
-    let aside = folder.set_aside(path)?;
-    log::warn!("{} is not a take of this program: it is {} now", path.display(), aside.display());
-    Ok(())
+/// The contents of the file at the path of a take if they are a copy of the new ones.
+///
+/// # Errors
+/// If the file exists and cannot be read. It may be a take: permissions or a share may make it unreadable at the moment,
+/// and the file of a Git LFS pointer is on another machine.
+pub(super) fn old_copy(
+    folder: &Folder,
+    path: &Path,
+    new: &[u8],
+) -> Result<Option<Vec<u8>>, ArtError> {
+    let Some(old) = folder.read(path)? else { return Ok(None) };
+    ArtError::check_pointer(path, &old)?;
+    Ok(Some(old).filter(|old| copies::is_copy(old, new)))
 }
 
 /// Adds a take to the takes of its shot. It replaces a take with the same name, which has the same file.

@@ -308,6 +308,7 @@ fn published_pictures_without_takes_become_takes() {
     assert_eq!(art.takes(&shot("a")), std::slice::from_ref(&take));
     assert_eq!(fs::read(&take.path).unwrap(), fs::read(&published[0]).unwrap());
     assert_eq!(art.takes(&shot("b")), [], "it has a discarded take");
+    assert!(!published[1].exists(), "the process was killed before it removed the copy");
     assert_eq!(art.shots().count(), 1);
 }
 
@@ -413,6 +414,7 @@ fn a_damaged_take_is_restored_from_its_published_copy_only() {
     }
     assert_eq!(writer.repaired_image(&first).unwrap(), image);
     assert_eq!(fs::read(&first.path).unwrap(), whole);
+    assert_eq!(fs::read(aside(&first.path)).unwrap(), half, "another program may be saving it");
     let error = writer.repaired_image(&second).unwrap_err();
     assert!(matches!(error, ArtError::Picture { .. }), "{error}");
     fs::remove_file(&second.path).unwrap();
@@ -561,6 +563,114 @@ fn a_take_and_marks_that_are_git_lfs_pointers_are_not_replaced() {
         assert_eq!(fs::read_to_string(path).unwrap(), pointer);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
+}
+
+/// Inserts a chunk before the end of a PNG (PNG specification, third edition, 5.3).
+fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let (start, end) = png.split_at(png.len() - 12);
+    let typed = [kind, data].concat();
+    let length = (data.len() as u32).to_be_bytes();
+    let sum = crc32fast::hash(&typed).to_be_bytes();
+    [start, &length, &typed, &sum, end].concat()
+}
+
+/// The picture in 16 bits, with other low bits.
+fn in_16_bits(take: &Take) -> Vec<u8> {
+    let image = take.image().unwrap();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    let json = serde_json::to_string(&take.provenance).unwrap();
+    encoder.add_itxt_chunk(picture_file::KEYWORD.to_owned(), json).unwrap();
+    let samples: Vec<u8> = image.as_raw().iter().flat_map(|&byte| [byte, byte ^ 1]).collect();
+    encoder.write_header().unwrap().write_image_data(&samples).unwrap();
+    bytes
+}
+
+#[test]
+fn a_published_picture_with_other_depth_or_chunks_is_set_aside() {
+    for change in 0..3 {
+        let (_dir, root) = folder();
+        let mut art = Art::open(&root).unwrap();
+        let [one, two] = ["1", "2"].map(|prompt| draw(&mut art, "a", &recipe(prompt), 1));
+        let path = art.writer().publish(&one).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let changed = match change {
+            0 => in_16_bits(&one),
+            1 => with_chunk(&whole, b"tEXt", b"Copyright\0me"),
+            _ => [&whole[..], b"a second picture"].concat(),
+        };
+        fs::write(&path, &changed).unwrap();
+        art.writer().publish(&two).unwrap();
+        assert_eq!(fs::read(aside(&path)).unwrap(), changed, "{change}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_take_that_is_a_link_to_its_published_picture_is_not_a_second_copy() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let [one, two] = ["1", "2"].map(|prompt| draw(&mut art, "a", &recipe(prompt), 1));
+    let path = art.writer().publish(&one).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&one.path).unwrap();
+    std::os::unix::fs::symlink("../../pictures/a.png", &one.path).unwrap();
+    art.writer().publish(&two).unwrap();
+    assert_eq!(fs::read(aside(&path)).unwrap(), bytes);
+}
+
+#[test]
+fn another_picture_with_the_texts_of_a_take_is_set_aside_when_the_take_is_drawn_again() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    let painted = RgbaImage::from_pixel(8, 8, Rgba([9, 9, 9, 255]));
+    let painted = picture_file::encode(&painted, &take.provenance, &BTreeMap::new()).unwrap();
+    fs::write(&take.path, &painted).unwrap();
+    draw(&mut art, "a", &recipe("x"), 20);
+    assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
+    // The same picture is replaced.
+    draw(&mut art, "a", &recipe("x"), 30);
+    assert!(!take.path.with_extension("broken-2.png").exists());
+    // Discarding does not replace another picture, either.
+    let discarded = root.join("discarded/a").join(take.path.file_name().unwrap());
+    fs::create_dir_all(discarded.parent().unwrap()).unwrap();
+    fs::write(&discarded, &painted).unwrap();
+    art.discard(&shot("a"), &take.id).unwrap();
+    assert_eq!(fs::read(aside(&discarded)).unwrap(), painted);
+}
+
+#[test]
+fn a_ledger_or_marks_that_another_program_has_changed_are_set_aside() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let take = draw(&mut art, "a", &recipe("x"), 10);
+    let mark = |art: &mut Art, name: &str| {
+        let layers = vec![crate::recipe::Layer::new(name, Mask::full(8, 8))];
+        art.set_marks(&shot("a"), &take.id, &Marks { layers, context: None }).unwrap();
+    };
+    art.accept(&shot("a"), &take.id).unwrap();
+    mark(&mut art, "sky");
+    let ledger = root.join("ledger.ron");
+    let marks = root.join("parts/a").join(format!("{}.json", take.id));
+    let theirs = [fs::read(&ledger).unwrap(), fs::read(&marks).unwrap()].map(|mut text| {
+        text.push(b'\n');
+        text
+    });
+    fs::write(&ledger, &theirs[0]).unwrap();
+    fs::write(&marks, &theirs[1]).unwrap();
+    for seed in [1, 2] {
+        art.set_words(&shot("a"), ShotWords { seed: Some(seed), ..ShotWords::default() }).unwrap();
+        mark(&mut art, "sea");
+    }
+    assert_eq!(fs::read(root.join("ledger.broken-1.ron")).unwrap(), theirs[0]);
+    assert_eq!(fs::read(marks.with_extension("broken-1.json")).unwrap(), theirs[1]);
+    // Only the files of the other program.
+    assert!(!root.join("ledger.broken-2.ron").exists());
+    assert!(!marks.with_extension("broken-2.json").exists());
+    assert_eq!(Art::read(&root).unwrap().words()[&shot("a")].seed, Some(2));
 }
 
 #[test]

@@ -41,8 +41,6 @@ struct EntryFile {
 #[derive(Debug)]
 pub(super) struct QueueFile {
     writer: TakeWriter,
-    /// Whether the existing file cannot be read. It is renamed before a new one is written.
-    is_unreadable: bool,
     /// The encoded jobs, so that a save encodes only new ones.
     encoded: HashMap<(JobId, bool), String>,
 }
@@ -50,20 +48,25 @@ pub(super) struct QueueFile {
 impl QueueFile {
     /// Reads the queue of an art folder. An unreadable file is renamed, and the queue starts empty.
     pub(super) fn open(writer: TakeWriter) -> (Self, Vec<Entry>) {
-        let mut file = Self { writer, is_unreadable: false, encoded: HashMap::new() };
+        let file = Self { writer, encoded: HashMap::new() };
         let path = file.path();
         let entries =
             file.writer.folder().read_text(&path).map_err(|error| error.to_string()).and_then(
-                |bytes| {
-                    let bytes = bytes.unwrap_or_else(|| b"[]".to_vec());
-                    file.parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+                |text| {
+                    let Some(text) = text else { return Ok(Vec::new()) };
+                    let entries = file.parse(&text);
+                    if entries.is_ok() {
+                        file.writer.folder().remember(&path, &text);
+                    }
+                    entries.map_err(|error| format!("{}: {error}", path.display()))
                 },
             );
         let entries = entries.unwrap_or_else(|error| {
             log::error!("cannot read the queue: {error}");
-            file.is_unreadable = true;
-            if let Err(error) = file.set_aside() {
-                log::error!("cannot save the queue until its unreadable file is renamed: {error}");
+            match file.writer.folder().set_aside(&path) {
+                Ok(aside) => log::warn!("the unreadable queue file is {} now", aside.display()),
+                // The next save sets it aside.
+                Err(error) => log::error!("{error}"),
             }
             Vec::new()
         });
@@ -82,12 +85,11 @@ impl QueueFile {
         entries
     }
 
-    /// Writes the queue atomically.
+    /// Writes the queue atomically. A file that cannot be read, or that another program has changed, is set aside.
     ///
     /// # Errors
-    /// If the file cannot be written, or an unreadable file cannot be renamed.
+    /// If the file cannot be written, or the other one cannot be set aside.
     pub(super) fn save(&mut self, entries: &[(JobId, Entry)]) -> Result<(), ArtError> {
-        self.set_aside()?;
         let path = self.path();
         let mut old = std::mem::take(&mut self.encoded);
         let mut text = String::from("[");
@@ -104,18 +106,6 @@ impl QueueFile {
         }
         text.push(']');
         self.writer.folder().write_bytes(&path, text.as_bytes())
-    }
-
-    fn set_aside(&mut self) -> Result<(), ArtError> {
-        if self.is_unreadable {
-            let path = self.path();
-            if self.writer.folder().has(&path) {
-                let aside = self.writer.folder().set_aside(&path)?;
-                log::warn!("the unreadable queue file was renamed to {}", aside.display());
-            }
-            self.is_unreadable = false;
-        }
-        Ok(())
     }
 
     fn path(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 use std::{sync::Barrier, thread};
 
 use super::*;
-use crate::art::simulator::{Fault, SimulatedStore};
+use crate::art::simulator::{Fault, ForeignWrite, SimulatedStore};
 
 fn open() -> (tempfile::TempDir, Folder) {
     let dir = tempfile::tempdir().unwrap();
@@ -11,18 +11,81 @@ fn open() -> (tempfile::TempDir, Folder) {
 
 #[test]
 fn a_write_that_fails_anywhere_leaves_the_old_file_unchanged() {
-    // Creating the unfinished file, and renaming it.
-    for calls in 0..2 {
+    // Creating the unfinished file, moving it, naming it after its place, and exchanging it.
+    for (calls, old) in (0..4).flat_map(|calls| [(calls, None), (calls, Some(&b"the old one"[..]))])
+    {
         let store = Arc::new(SimulatedStore::new());
         let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
         let path = folder.root().join("pictures/a.png");
         folder.write_bytes(&path, b"the old one").unwrap();
         store.fail_after(calls, Fault::Full);
-        let error = folder.write_bytes(&path, b"the new one").unwrap_err().to_string();
+        let error = folder.replace(&path, b"the new one", old).unwrap_err().to_string();
         assert!(error.contains("a.png") && error.contains("free some space"), "{error}");
         assert_eq!(folder.read(&path).unwrap().unwrap(), b"the old one");
         assert_eq!(folder.list(Path::new(".tmp")).unwrap(), []);
     }
+}
+
+#[test]
+fn nothing_that_another_program_writes_during_a_call_is_lost() {
+    type Call = fn(&Folder, &Path);
+    let calls: [Call; 4] = [
+        |folder, path| drop(folder.replace(path, b"new", Some(b"old"))),
+        |folder, path| drop(folder.remove(path, Some(b"old"))),
+        |folder, path| drop(folder.set_aside(path)),
+        |folder, path| drop(folder.move_over(&folder.root().join("other.png"), path, Some(b"old"))),
+    ];
+    for (call, after, in_place, can_exchange, target) in calls.iter().flat_map(|call| {
+        (0..8).flat_map(move |after| {
+            (0..8).map(move |n| {
+                let target = if n & 4 == 0 { "a.png" } else { "a.broken-1.png" };
+                (call, after, n & 1 == 0, n & 2 == 0, target)
+            })
+        })
+    }) {
+        let store = SimulatedStore::new();
+        let store = Arc::new(if can_exchange { store } else { store.without_exchange() });
+        let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
+        let path = folder.root().join("a.png");
+        folder.write_bytes(&folder.root().join("other.png"), b"other").unwrap();
+        folder.write_bytes(&path, b"old").unwrap();
+        let write = ForeignWrite { path: target.into(), bytes: b"author".to_vec(), in_place };
+        store.write_foreign_after(after, write);
+        call(&folder, &path);
+        let contents = store.contents();
+        assert!(
+            store.foreign_files().iter().all(|file| contents.contains(file)),
+            "after {after} calls, in place: {in_place}, exchange: {can_exchange}: {target}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_was_moved_away_by_a_killed_process_is_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".tmp")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
+    write(".tmp/1-0.pictures,a.png.replaced", "alone");
+    write("ledger.ron", "new");
+    write(&format!(".tmp/1-1.{}.ledger.ron.replaced", hash("old")), "old");
+    write("queue.json", "new");
+    write(&format!(".tmp/1-2.{}.queue.json.replaced", hash("old")), "changed");
+    let folder = Folder::open(dir.path().into()).unwrap();
+    let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(text("pictures/a.png"), "alone");
+    assert_eq!([text("ledger.ron"), text("queue.json")], ["new", "new"]);
+    assert_eq!(text("queue.broken-1.json"), "changed");
+    assert!(!dir.path().join("ledger.broken-1.ron").exists());
+    assert_eq!(folder.list(Path::new(".tmp")).unwrap(), []);
+}
+
+#[test]
+fn an_error_of_a_lookup_is_not_an_absence() {
+    let (_dir, folder) = open();
+    fs::write(folder.root().join("takes"), "in the way").unwrap();
+    let error = folder.has(&folder.root().join("takes/a.png"));
+    assert!(cfg!(windows) || matches!(error, Err(ArtError::Io { .. })), "{error:?}");
 }
 
 #[test]
@@ -81,7 +144,7 @@ fn no_link_in_the_folder_is_followed_for_writing_or_deleting() {
     for result in [
         folder.write_bytes(&inside, b"new"),
         folder.write_bytes(&folder.root().join("pictures/b/c.png"), b"new"),
-        folder.remove(&inside),
+        folder.remove(&inside, None),
         folder.rename(&inside, &folder.root().join("b.png")),
         folder.set_aside(&inside).map(drop),
     ] {
@@ -121,6 +184,22 @@ fn unfinished_files_of_a_killed_process_are_removed_only_under_the_lock() {
     drop(folder);
     Folder::open(root).unwrap();
     assert!(!left.exists());
+}
+
+#[test]
+fn files_of_other_programs_in_the_temporary_folder_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["notes.txt", "2024-11", "half.unfinished", "1-0.x.replaced.txt"];
+    fs::create_dir(dir.path().join(".tmp")).unwrap();
+    for name in names {
+        fs::write(dir.path().join(".tmp").join(name), "a week of notes").unwrap();
+    }
+    let folder = Folder::open(dir.path().into()).unwrap();
+    folder.write_bytes(Path::new("ledger.ron"), b"()").unwrap();
+    for name in names {
+        let text = fs::read_to_string(dir.path().join(".tmp").join(name)).unwrap();
+        assert_eq!(text, "a week of notes");
+    }
 }
 
 #[cfg(unix)]
@@ -191,20 +270,4 @@ fn a_written_file_has_the_permissions_of_other_files() {
     fs::write(&plain, b"").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&ours), mode(&plain));
-}
-
-#[test]
-fn files_of_other_programs_in_the_temporary_folder_stay() {
-    let dir = tempfile::tempdir().unwrap();
-    let names = ["notes.txt", "2024-11", "half.unfinished", "1-0.x.replaced.txt"];
-    fs::create_dir(dir.path().join(".tmp")).unwrap();
-    for name in names {
-        fs::write(dir.path().join(".tmp").join(name), "a week of notes").unwrap();
-    }
-    let folder = Folder::open(dir.path().into()).unwrap();
-    folder.write_bytes(Path::new("ledger.ron"), b"()").unwrap();
-    for name in names {
-        let text = fs::read_to_string(dir.path().join(".tmp").join(name)).unwrap();
-        assert_eq!(text, "a week of notes");
-    }
 }

@@ -3,9 +3,9 @@
 //! `SIMULATED_HISTORIES=1000000 cargo test --lib art::simulator` runs more of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use image::{Rgba, RgbaImage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Fault, SimulatedStore};
+use super::{Fault, ForeignWrite, SimulatedStore};
 use crate::{
     art::{Art, ArtError, Ledger, Provenance, Take, TakeId, folder::Folder, picture_file},
     generator::ModelCard,
@@ -38,6 +38,19 @@ struct Expected {
     /// The take that `pictures/` has for a shot.
     pictures: BTreeMap<ShotId, Vec<Option<TakeId>>>,
     blobs: BTreeMap<BlobId, Blob>,
+    /// The contents of files that another program writes.
+    foreign: Vec<Vec<u8>>,
+    /// Takes over whose files another program has painted. They may be anywhere.
+    painted: BTreeSet<(ShotId, TakeId)>,
+}
+
+/// What another program writes.
+enum Foreign {
+    Take((ShotId, TakeId)),
+    Marks((ShotId, TakeId), Marks),
+    Blob(BlobId),
+    Ledger(Box<Ledger>),
+    Picture,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +98,9 @@ fn drawn(number: u32) -> (RgbaImage, Provenance) {
 
 impl History {
     fn new(seed: u64) -> Self {
-        let store = Arc::new(SimulatedStore::new());
+        let store = SimulatedStore::new();
+        let store = if seed.is_multiple_of(3) { store.without_exchange() } else { store };
+        let store = Arc::new(store);
         let art = open(&store).unwrap();
         let expected = Expected {
             takes: BTreeMap::new(),
@@ -93,6 +108,8 @@ impl History {
             marks: BTreeMap::new(),
             pictures: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            foreign: Vec::new(),
+            painted: BTreeSet::new(),
         };
         let random = ChaCha8Rng::seed_from_u64(seed);
         Self { random, store, art, expected, events: Vec::new() }
@@ -106,7 +123,9 @@ impl History {
                 self.events.push(format!("{fault:?} after {calls} calls"));
                 self.store.fail_after(calls, fault);
             }
+            let foreign = self.random.random_bool(0.3).then(|| self.write_foreign());
             self.act();
+            foreign.into_iter().for_each(|foreign| self.allow(foreign));
             self.store.heal();
             if !self.store.has_power() {
                 let Self { random, store, .. } = self;
@@ -119,6 +138,59 @@ impl History {
         // The power is lost at the end, too: what was reported as done is on the disk.
         self.store = Arc::new(self.store.restarted(|| false));
         self.reopen(true);
+    }
+
+    /// Lets another program write one of the files, between two calls of the next action.
+    fn write_foreign(&mut self) -> Foreign {
+        let number = self.random.random_range(0..u64::MAX);
+        let shot = shots()[self.random.random_range(0..2)].clone();
+        let takes: Vec<(ShotId, TakeId)> = self.expected.takes.keys().cloned().collect();
+        let take = takes.get(self.random.random_range(0..takes.len().max(1))).cloned();
+        let blobs: Vec<BlobId> = self.expected.blobs.keys().cloned().collect();
+        let blob = blobs.get(self.random.random_range(0..blobs.len().max(1))).cloned();
+        let picture = format!("painted {number}").into_bytes();
+        let (path, bytes, foreign) = match (self.random.random_range(0..5), take, blob) {
+            (0, Some((shot, take)), _) => {
+                let folder = ["takes", "discarded"][self.random.random_range(0..2)];
+                (format!("{folder}/{shot}/{take}.png"), picture, Foreign::Take((shot, take)))
+            }
+            (1, Some((shot, take)), _) => {
+                let layers = vec![Layer::new(format!("part {number}"), Mask::full(2, 2))];
+                let marks = Marks { layers, context: None };
+                let bytes = serde_json::to_vec(&marks).unwrap();
+                let path = format!("parts/{shot}/{take}.json");
+                (path, bytes, Foreign::Marks((shot, take), marks))
+            }
+            (2, _, Some(blob)) => (format!("blobs/{blob}.png"), picture, Foreign::Blob(blob)),
+            (3, ..) => {
+                let words = ShotWords { seed: Some(number), ..ShotWords::default() };
+                let words = [(shot, words)].into_iter().collect();
+                let ledger = Ledger { words, ..Ledger::default() };
+                let bytes = ron::to_string(&ledger).unwrap().into_bytes();
+                ("ledger.ron".to_owned(), bytes, Foreign::Ledger(Box::new(ledger)))
+            }
+            _ => (format!("pictures/{shot}.png"), picture, Foreign::Picture),
+        };
+        let (calls, in_place) = (self.random.random_range(0..8), self.random.random_bool(0.5));
+        self.events.push(format!("another program writes {path} after {calls} calls"));
+        self.expected.foreign.push(bytes.clone());
+        self.store.write_foreign_after(calls, ForeignWrite { path: path.into(), bytes, in_place });
+        foreign
+    }
+
+    /// Allows the states after another program has written a file during the last action.
+    fn allow(&mut self, foreign: Foreign) {
+        let expected = &mut self.expected;
+        match foreign {
+            Foreign::Take(key) => drop(expected.painted.insert(key)),
+            Foreign::Marks(key, marks) => {
+                let allowed = expected.marks.entry(key);
+                allowed.or_insert_with(|| vec![Marks::default()]).push(marks);
+            }
+            Foreign::Blob(id) => drop(expected.blobs.remove(&id)),
+            Foreign::Ledger(ledger) => expected.ledger.push(*ledger),
+            Foreign::Picture => {}
+        }
     }
 
     fn act(&mut self) {
@@ -203,15 +275,17 @@ impl History {
         self.changed_ledger(ledger, done);
     }
 
-    /// The current ledger with a change.
-    fn ledger(&self, change: impl FnOnce(&mut Ledger)) -> Ledger {
+    /// The current ledger with a change; `None` if it stays the same.
+    fn ledger(&self, change: impl FnOnce(&mut Ledger)) -> Option<Ledger> {
         let mut ledger = self.art.ledger().clone();
         change(&mut ledger);
-        ledger
+        (ledger != *self.art.ledger()).then_some(ledger)
     }
 
-    fn changed_ledger(&mut self, ledger: Ledger, done: bool) {
+    fn changed_ledger(&mut self, ledger: Option<Ledger>, done: bool) {
         self.events.push(format!("ledger {ledger:?}: {done}"));
+        // A ledger that stays the same is not written.
+        let Some(ledger) = ledger else { return };
         if done {
             self.expected.ledger.clear();
         }
@@ -221,6 +295,11 @@ impl History {
     fn set_marks(&mut self, shot: ShotId) {
         let takes = self.art.takes(&shot).to_vec();
         let Some(take) = self.any(&takes) else { return };
+        // As the panel does.
+        if self.art.marks(&shot, &take.id).is_ok() {
+            let path = format!("parts/{shot}/{}.json", take.id);
+            self.store.forget_foreign(Path::new(&path));
+        }
         let name = format!("part {}", self.random.random_range(0..100));
         let marks = Marks { layers: vec![Layer::new(name, Mask::full(2, 2))], context: None };
         let done = self.art.set_marks(&shot, &take.id, &marks).is_ok();
@@ -267,7 +346,9 @@ impl History {
         let ledger = art.ledger();
         assert!(expected.ledger.contains(ledger), "{ledger:?} is not in {:?}", expected.ledger);
         expected.ledger = vec![art.ledger().clone()];
-        for ((shot, id), places) in &mut expected.takes {
+        let painted = &expected.painted;
+        let takes = expected.takes.iter_mut().filter(|(take, _)| !painted.contains(take));
+        for ((shot, id), places) in takes {
             let take = [
                 (Place::Takes, art.take(shot, id)),
                 (Place::Discarded, art.discarded_take(shot, id)),
@@ -283,6 +364,11 @@ impl History {
                 assert_eq!(art.writer().image(shot, id).unwrap(), image);
             }
         }
+        let contents = self.store.contents();
+        for file in self.store.foreign_files() {
+            assert!(contents.contains(&file), "{} is lost", String::from_utf8_lossy(&file));
+        }
+        self.store.forget_foreign(Path::new("ledger.ron"));
         let known = shots().iter().map(|shot| art.with_discarded(shot).count()).sum::<usize>();
         assert!(known <= 2 * expected.takes.len());
         for ((shot, id), allowed) in &mut expected.marks {
@@ -295,6 +381,9 @@ impl History {
         }
         for (shot, allowed) in &mut expected.pictures {
             let picture = art.folder.read(&art.picture_path(shot)).unwrap();
+            if picture.as_ref().is_some_and(|it| expected.foreign.contains(it)) {
+                continue;
+            }
             let picture = picture.map(|bytes| {
                 let file = picture_file::read(std::io::Cursor::new(bytes)).unwrap();
                 Provenance::try_from(file).unwrap().take_id()
@@ -307,6 +396,6 @@ impl History {
         for (id, blob) in &expected.blobs {
             assert_eq!(&art.blobs().get(id).unwrap(), blob);
         }
-        assert!(art.folder.list(&art.root().join(".tmp")).unwrap().is_empty());
+        assert_eq!(art.folder.list(&art.root().join(".tmp")).unwrap(), []);
     }
 }

@@ -1,0 +1,308 @@
+//! Writing, moving and removing files. No file is lost that is not known to be replaceable.
+//!
+//! The old file leaves its place first, and only then decides its contents: if they are known, it is removed, otherwise it
+//! is set aside. So nothing is lost that another program writes in the meantime.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::Ordering,
+};
+
+use blake3::Hash;
+
+use super::{ArtError, Folder, Kind, is_missing, lock};
+
+/// The temporary folder. It is on the same file system, so that files can be moved.
+pub(super) const TEMPORARY: &str = ".tmp";
+
+/// The ending of a new file that is being written.
+pub(super) const UNFINISHED: &str = ".unfinished";
+
+/// The maximum number of attempts to replace a file that another program writes again and again.
+const ATTEMPTS: usize = 100;
+
+impl Folder {
+    /// Writes a file that only this program writes. Contents that it has neither read nor written are set aside.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtError> {
+        let (key, new) = (self.relative(path).to_owned(), blake3::hash(bytes));
+        let known = {
+            let mut all = lock(&self.state.known);
+            let known = all.entry(key.clone()).or_default();
+            let before = known.clone();
+            // A write that fails may have replaced the file.
+            known.push(new);
+            before
+        };
+        self.write(path, bytes, &known)?;
+        lock(&self.state.known).insert(key, vec![new]);
+        Ok(())
+    }
+
+    /// Writes a file below the folder atomically: the bytes are written to a temporary file, which is synced and moved to
+    /// its place. An old file is removed if it has the contents `old`, and is set aside otherwise.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, or an operation on a file fails. The old file is whole then, in its place or set
+    /// aside.
+    pub(crate) fn replace(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        old: Option<&[u8]>,
+    ) -> Result<(), ArtError> {
+        self.write(path, bytes, old.map(blake3::hash).as_slice())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], known: &[Hash]) -> Result<(), ArtError> {
+        let to = self.relative(path);
+        self.change(&[to], || {
+            self.create_folder(Path::new(TEMPORARY))?;
+            let unfinished = Path::new(TEMPORARY).join(format!("{}{UNFINISHED}", self.number()));
+            let new = blake3::hash(bytes);
+            let written = self.store.write_new(&unfinished, bytes);
+            let written = written.map_err(|error| self.error("write", path, error));
+            let result = written.and_then(|()| self.put(&unfinished, to, known, Some(new)));
+            if result.is_err() {
+                // What cannot be removed now is removed when the folder is opened the next time.
+                let _ = self.store.remove(&unfinished);
+            }
+            result
+        })
+    }
+
+    /// Changes the files at some places. Earlier changes there that failed are finished or undone first: otherwise a file
+    /// that could not be removed comes back, when the folder is opened, to a place that its successor has left.
+    fn change<T>(
+        &self,
+        places: &[&Path],
+        change: impl FnOnce() -> Result<T, ArtError>,
+    ) -> Result<T, ArtError> {
+        self.check_writable()?;
+        for place in places {
+            if lock(&self.state.failed).contains(*place) {
+                self.recover_place(place)?;
+                lock(&self.state.failed).remove(*place);
+            }
+        }
+        let result = change();
+        if result.is_err() {
+            lock(&self.state.failed).extend(places.iter().map(|place| place.to_path_buf()));
+        }
+        result
+    }
+
+    /// Moves a file within the folder. A file at the new path is removed if it has the contents `old`, and is set aside
+    /// otherwise.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, or an operation on a file fails.
+    pub(in crate::art) fn move_over(
+        &self,
+        from: &Path,
+        to: &Path,
+        old: Option<&[u8]>,
+    ) -> Result<(), ArtError> {
+        let (from, to) = (self.relative(from), self.relative(to));
+        let known = old.map(blake3::hash);
+        self.change(&[from, to], || self.put(from, to, known.as_slice(), None))
+    }
+
+    /// Moves a file or a folder to a path that does not exist.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, the new path exists, or an operation on a file fails.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArtError> {
+        self.check_writable()?;
+        let (source, target) = (self.relative(from), self.relative(to));
+        let parent = self.create_parent(target)?;
+        self.store.rename(source, target).map_err(|error| self.error("move", from, error))?;
+        self.sync_folder(parent)
+    }
+
+    /// Removes a file if it exists. It is set aside if it does not have the contents `old`.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, or an operation on a file fails.
+    pub(crate) fn remove(&self, path: &Path, old: Option<&[u8]>) -> Result<(), ArtError> {
+        let (place, known) = (self.relative(path), old.map(blake3::hash));
+        self.change(&[place], || {
+            self.create_folder(Path::new(TEMPORARY))?;
+            let replaced = self.replaced_path(place, known.as_slice(), None)?;
+            match self.store.rename(place, &replaced) {
+                Err(error) if is_missing(&error) => self.sync(path),
+                result => {
+                    result.map_err(|error| self.error("remove", path, error))?;
+                    self.sync(path)?;
+                    self.settle(&replaced, place, known.as_slice())
+                }
+            }
+        })
+    }
+
+    /// Renames a file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns the new path.
+    ///
+    /// # Errors
+    /// If the folder is open read-only, or an operation on a file fails.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, ArtError> {
+        let place = self.relative(path);
+        let aside = self.change(&[place], || self.move_aside(place, place))?;
+        Ok(self.root.join(aside))
+    }
+
+    /// Moves a file to a place. `new` is the hash of the file if it is a new one.
+    fn put(
+        &self,
+        from: &Path,
+        to: &Path,
+        known: &[Hash],
+        new: Option<Hash>,
+    ) -> Result<(), ArtError> {
+        let what = if new.is_some() { "write" } else { "move" };
+        let parent = self.create_parent(to)?;
+        let named = |error| self.error(what, if new.is_some() { to } else { from }, error);
+        let mut from = from.to_owned();
+        let mut can_exchange = new.is_some();
+        for _ in 0..ATTEMPTS {
+            match self.store.rename(&from, to) {
+                Ok(()) => return self.sync_folder(parent),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    self.remove_new(&from, new);
+                    return Err(named(error));
+                }
+            }
+            if self.metadata(to)?.is_some_and(|data| data.kind == Kind::Folder) {
+                self.remove_new(&from, new);
+                return Err(named(io::ErrorKind::IsADirectory.into()));
+            }
+            self.create_folder(Path::new(TEMPORARY))?;
+            let replaced = self.replaced_path(to, known, new)?;
+            if can_exchange {
+                // After the exchange, the old file has this name.
+                self.store.rename(&from, &replaced).map_err(named)?;
+                from = replaced;
+                match self.store.exchange(&from, to) {
+                    Ok(()) => {
+                        self.sync_folder(parent)?;
+                        return self.settle(&from, to, known);
+                    }
+                    Err(error) if is_missing(&error) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                        can_exchange = false;
+                    }
+                    Err(error) => {
+                        self.remove_new(&from, new);
+                        return Err(named(error));
+                    }
+                }
+                continue;
+            }
+            match self.store.rename(to, &replaced) {
+                Err(error) if is_missing(&error) => continue,
+                Err(error) => {
+                    // An error may be reported although the file has moved.
+                    let _ = self.store.rename(&replaced, to);
+                    self.remove_new(&from, new);
+                    return Err(named(error));
+                }
+                Ok(()) => {}
+            }
+            // If the process is killed here, opening the folder brings the old file back. After a power cut it does so only
+            // if the move of the old file reaches the disk before that of the new one.
+            match self
+                .store
+                .sync_folder(Path::new(TEMPORARY))
+                .and_then(|()| self.store.rename(&from, to))
+            {
+                Ok(()) => {
+                    self.sync_folder(parent)?;
+                    return self.settle(&replaced, to, known);
+                }
+                // Another program has written a file in the meantime.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.settle(&replaced, to, known)?;
+                }
+                Err(error) => {
+                    // If this fails, opening the folder brings the old file back.
+                    let _ = self.store.rename(&replaced, to);
+                    self.remove_new(&from, new);
+                    return Err(named(error));
+                }
+            }
+        }
+        self.remove_new(&from, new);
+        Err(named(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    /// Removes a new file that was not put in its place. An exchange that reported an error may have put it there: then
+    /// the name is that of the old file.
+    fn remove_new(&self, path: &Path, new: Option<Hash>) {
+        if new.is_some() && self.hash(path).is_ok_and(|hash| hash == new) {
+            let _ = self.store.remove(path);
+        }
+    }
+
+    /// Removes a file that has left its place if its contents are known, and sets it aside otherwise.
+    pub(super) fn settle(
+        &self,
+        replaced: &Path,
+        place: &Path,
+        known: &[Hash],
+    ) -> Result<(), ArtError> {
+        // A file that cannot be read may have any contents.
+        if self.hash(replaced).is_ok_and(|hash| hash.is_some_and(|hash| known.contains(&hash))) {
+            return match self.store.remove(replaced) {
+                Err(error) if !is_missing(&error) => Err(self.error("remove", replaced, error)),
+                // Otherwise a power cut brings the file back, and opening the folder moves it to its place if that is
+                // free by then.
+                _ => self.sync_folder(Path::new(TEMPORARY)),
+            };
+        }
+        let aside = self.root.join(self.move_aside(replaced, place)?);
+        log::warn!(
+            "{} was changed by another program: the changed file is {} now",
+            self.root.join(place).display(),
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Moves a file to a free name beside a place, and returns that name.
+    fn move_aside(&self, from: &Path, place: &Path) -> Result<PathBuf, ArtError> {
+        let [stem, ending] = [place.file_stem(), place.extension()]
+            .map(|part| part.unwrap_or_default().to_string_lossy());
+        let parent = self.create_parent(place)?;
+        let mut n = 1_u64;
+        loop {
+            let aside = place.with_file_name(format!("{stem}.broken-{n}.{ending}"));
+            match self.store.rename(from, &aside) {
+                Ok(()) => {
+                    self.sync_folder(parent)?;
+                    return Ok(aside);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
+                Err(error) => return Err(self.error("move", from, error)),
+            }
+        }
+    }
+
+    /// The hash of a file; `None` for anything else. A link is not followed.
+    pub(super) fn hash(&self, path: &Path) -> io::Result<Option<Hash>> {
+        if self.store.metadata(path)?.kind != Kind::File {
+            return Ok(None);
+        }
+        let mut hasher = blake3::Hasher::new();
+        io::copy(&mut self.store.open(path)?, &mut hasher)?;
+        Ok(Some(hasher.finalize()))
+    }
+
+    pub(super) fn number(&self) -> String {
+        let number = self.state.temporary.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", process::id())
+    }
+}
