@@ -14,8 +14,8 @@ use crate::lfs::LfsPointer;
 pub use metadata::Metadata;
 pub(crate) use resize::{resized, scaled_down};
 
-/// The most pixels of a picture, mask or scribble: 400 MB in RGBA.
-pub const MAX_PIXELS: u64 = 100_000_000;
+/// The most pixels of a picture, mask or scribble: 160 MB in RGBA. An edit has several copies in memory at a time.
+pub const MAX_PIXELS: u64 = 40_000_000;
 
 /// The most bytes of decoded pixels: those of [`MAX_PIXELS`] in RGBA with 8 bits per channel.
 const MAX_BYTES: u64 = 4 * MAX_PIXELS;
@@ -206,10 +206,10 @@ mod tests {
 
     #[test]
     fn a_picture_of_16_bits_with_too_many_bytes_is_refused_before_it_is_decoded() {
-        // 60 million pixels of 8 bytes.
-        let error = decode(&header(10_000, 6000, 16, 6)).unwrap_err();
-        assert!(matches!(error, DecodeError::TooDeep { width: 10_000, height: 6000 }), "{error}");
-        assert!(error.to_string().contains("400 MB"), "{error}");
+        // 30 million pixels of 8 bytes.
+        let error = decode(&header(10_000, 3000, 16, 6)).unwrap_err();
+        assert!(matches!(error, DecodeError::TooDeep { width: 10_000, height: 3000 }), "{error}");
+        assert!(error.to_string().contains("160 MB"), "{error}");
     }
 
     #[test]

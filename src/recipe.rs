@@ -62,8 +62,8 @@ pub struct Recipe {
 }
 
 /// The maximum length of a text that becomes part of a prompt, in bytes. A prompt has at most [`MAX_PROMPT_TOKENS`] tokens,
-/// and every shot has its own copy of its texts.
-pub const MAX_TEXT_LENGTH: usize = 64 * 1024;
+/// about as many as this, and every shot has its own copy of its texts.
+pub const MAX_TEXT_LENGTH: usize = 8 * 1024;
 
 /// The minimum width and height of a picture, in pixels.
 pub const MIN_SIDE: u32 = 16;

@@ -2,11 +2,12 @@
 //!
 //! Recipes refer to them by their ids. They are written before the recipe, and read when the edit is drawn.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Art, ArtError, TakeWriter, folder::Folder};
+use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
 use crate::{
     generator::Inputs,
+    picture::Undecoded,
     recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit},
 };
 
@@ -78,10 +79,16 @@ impl Blobs {
     /// # Errors
     /// If the file does not exist, cannot be read, or contains another blob.
     pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
-        let path = self.path(id);
-        let missing = || ArtError::NoBlob { path: path.clone() };
-        let png = self.folder.read(&path)?.ok_or_else(missing)?;
+        let (path, png) = self.file(id)?;
         Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))
+    }
+
+    fn file(&self, id: &BlobId) -> Result<(PathBuf, Vec<u8>), ArtError> {
+        let path = self.path(id);
+        match self.folder.read(&path)? {
+            Some(png) => Ok((path, png)),
+            None => Err(ArtError::NoBlob { path }),
+        }
     }
 
     /// Reads the masks and images of an edit.
@@ -89,9 +96,38 @@ impl Blobs {
     /// # Errors
     /// As [`Self::get`].
     pub fn inputs(&self, edit: &PictureEdit) -> Result<Inputs, ArtError> {
-        let read = |id: &BlobId| Ok((id.clone(), self.get(id)?));
-        let blobs = edit.blobs().map(read).collect::<Result<_, ArtError>>()?;
+        let mut blobs = BTreeMap::new();
+        self.read_missing(edit, &mut blobs)?;
         Ok(Inputs { init_image: None, blobs })
+    }
+
+    /// Adds the masks and images of an edit that are not in `blobs` yet.
+    ///
+    /// # Errors
+    /// As [`Self::get`]. Also if they need more than 512 MB, before any of them is decoded.
+    pub fn read_missing(
+        &self,
+        edit: &PictureEdit,
+        blobs: &mut BTreeMap<BlobId, Blob>,
+    ) -> Result<(), ArtError> {
+        let (mut files, mut bytes) = (BTreeMap::new(), 0);
+        for id in edit.blobs() {
+            if blobs.contains_key(id) || files.contains_key(id) {
+                continue;
+            }
+            let (path, png) = self.file(id)?;
+            let header = Undecoded::open(&png);
+            bytes += header.map_err(|error| ArtError::blob(&path, error.into()))?.bytes();
+            if bytes > MAX_BLOBS {
+                return Err(ArtError::EditTooLarge { parts: edit.parts.len() });
+            }
+            files.insert(id, (path, png));
+        }
+        for (id, (path, png)) in files {
+            let blob = Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))?;
+            blobs.insert(id.clone(), blob);
+        }
+        Ok(())
     }
 
     /// Reads the parts of an edit.
@@ -122,7 +158,12 @@ mod tests {
     use image::{Rgba, RgbaImage};
 
     use super::*;
-    use crate::{art::tests::folder, mask::Mask};
+    use crate::{
+        art::tests::folder,
+        mask::Mask,
+        recipe::{EditKind, PartEdit},
+        test_support::edit_of_parts,
+    };
 
     #[test]
     fn blobs_are_written_once_and_read_back() {
@@ -166,5 +207,35 @@ mod tests {
         let blobs = Art::read(&root).unwrap().blobs();
         let error = blobs.put(&Blob::Mask(Mask::full(3, 2))).unwrap_err();
         assert!(matches!(error, ArtError::ReadOnly { .. }), "{error}");
+    }
+
+    #[test]
+    fn masks_that_need_too_much_memory_together_are_refused_before_they_are_decoded() {
+        let (_dir, root) = folder();
+        let art = Art::open(&root).unwrap();
+        fs::create_dir(root.join("blobs")).unwrap();
+        let mut header = Vec::new();
+        let mut encoder = png::Encoder::new(&mut header, 6000, 6000);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
+        drop(writer);
+        let part = |n: u8| {
+            let mask = BlobId::of_mask(&Mask::full(1, u32::from(n) + 1));
+            fs::write(art.blobs().path(&mask), &header).unwrap();
+            let edit = PartEdit::new(EditKind::Remove);
+            PartRecipe { name: n.to_string(), mask, edit, scribble: None }
+        };
+        // 36 million bytes each. 14 of them fit into 512 MB, and are damaged.
+        for (count, fits) in [(14, true), (15, false)] {
+            let edit = edit_of_parts((0..count).map(part).collect());
+            let error = art.blobs().inputs(&edit).unwrap_err();
+            let message = error.to_string();
+            match error {
+                ArtError::Blob { .. } => assert!(fits, "{message}"),
+                ArtError::EditTooLarge { parts: 15 } => assert!(message.contains("512 MB")),
+                _ => panic!("{message}"),
+            }
+        }
     }
 }

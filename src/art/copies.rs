@@ -2,12 +2,11 @@
 
 use std::io::Cursor;
 
-use image::ImageFormat;
-
 use super::{
     Provenance,
     picture_file::{self, KEYWORD, PARAMETERS},
 };
+use crate::picture::Undecoded;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -56,5 +55,5 @@ fn provenance(png: &[u8]) -> Option<Provenance> {
 
 /// The pixels in their own depth.
 fn pixels(png: &[u8]) -> Option<image::DynamicImage> {
-    image::load_from_memory_with_format(png, ImageFormat::Png).ok()
+    Undecoded::open(png).and_then(Undecoded::unrotated).ok()
 }

@@ -113,13 +113,14 @@ pub enum ArtError {
         /// The reason.
         source: BlobError,
     },
-    /// The largest number of a take is in use, which only another program can have written.
+    /// The masks and scribbles of an edit need too much memory.
     #[error(
-        "{path} has a take with the largest number, so that no take can be newer: move it away"
+        "the masks and scribbles of an edit of {parts} parts need more than {} MB: divide it into several edits",
+        super::picture_file::MAX_BLOBS >> 20
     )]
-    NoNumber {
-        /// The folder of the takes.
-        path: PathBuf,
+    EditTooLarge {
+        /// The number of parts.
+        parts: usize,
     },
     /// A file is a link that leads out of the art folder. It is not followed.
     #[error("{path} is a link that leads out of the art folder: replace it by the file itself")]

@@ -2,6 +2,7 @@
 
 mod recover;
 mod replace;
+mod settle;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +25,9 @@ use super::{
 };
 use crate::text::without_bom;
 
-/// The largest number of a take. Every program that reads JSON represents it exactly.
-pub(super) const MAX_TAKE_NUMBER: u64 = 1 << 53;
+/// The largest number of a take: a larger one is not of this program. Every program that reads JSON represents it
+/// exactly.
+pub(super) const MAX_TAKE_NUMBER: u64 = 1 << 52;
 
 /// An art folder. Clones share one lock, which is held until the last of them is dropped.
 #[derive(Clone, Debug)]
@@ -105,22 +107,14 @@ impl Folder {
         self.is_writable
     }
 
-    /// A number for a new take, at most [`MAX_TAKE_NUMBER`]. It is larger than all numbers so far.
-    ///
-    /// # Errors
-    /// If the largest number is in use.
-    pub(super) fn next_take_number(&self) -> Result<u64, ArtError> {
-        let next = |number: u64| number.checked_add(1).filter(|next| *next <= MAX_TAKE_NUMBER);
-        let before = self.state.takes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        before
-            .map(|before| before + 1)
-            .map_err(|_| ArtError::NoNumber { path: self.root.join("takes") })
+    /// A number for a new take. It is larger than all recorded ones.
+    pub(super) fn next_take_number(&self) -> u64 {
+        self.state.takes.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records the number of an existing take. A number above [`MAX_TAKE_NUMBER`] is not one of this program, and is
-    /// ignored.
+    /// Records the number of an existing take. Numbers that leave no room for new takes are ignored.
     pub(super) fn record_take_number(&self, number: u64) {
-        if number <= MAX_TAKE_NUMBER {
+        if number <= MAX_TAKE_NUMBER / 2 {
             self.state.takes.fetch_max(number, Ordering::Relaxed);
         }
     }
@@ -152,10 +146,21 @@ impl Folder {
         Ok(Some(Text(bytes)))
     }
 
-    /// Records that the program knows the contents of a file. [`Self::write_bytes`] may replace them.
+    /// Records that the program has read all that a file contains. [`Self::write_bytes`] may replace it.
     pub(crate) fn remember(&self, path: &Path, text: &Text) {
         let hash = blake3::hash(&text.0);
         lock(&self.state.known).insert(self.relative(path).to_owned(), vec![hash]);
+    }
+
+    /// As [`Self::remember`] if the program would write the file as `rewritten`, and this is the same. Otherwise
+    /// [`Self::write_bytes`] sets it aside, because it may contain more: comments, equal keys, or fields of a newer
+    /// version.
+    pub(crate) fn remember_if(&self, path: &Path, text: &Text, rewritten: &[u8]) {
+        if **text == *rewritten {
+            self.remember(path, text);
+        } else {
+            self.remember_absence(path);
+        }
     }
 
     /// Records that a file does not exist. [`Self::write_bytes`] sets aside what another program writes there.

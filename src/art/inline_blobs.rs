@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{ArtError, Blobs, folder::Folder};
+use super::{
+    ArtError, Blobs,
+    folder::{Folder, Text},
+};
 use crate::recipe::{BlobId, InlineBlob, InlineBlobError};
 
 /// The masks and scribbles in the recipes of a folder.
@@ -21,17 +24,16 @@ impl InlineBlobs {
     pub(crate) fn open(folder: &Folder) -> Self {
         let path = path(folder);
         let text = folder.read_text(&path).ok().flatten();
-        let known = match text.as_ref().map(|text| serde_json::from_slice(text)) {
-            Some(Ok(known)) => {
-                text.iter().for_each(|text| folder.remember(&path, text));
-                known
-            }
-            Some(Err(error)) => {
-                log::warn!("{} cannot be read and is created again: {error}", path.display());
-                BTreeMap::new()
-            }
-            None => BTreeMap::new(),
+        let read = |text: &Text| {
+            let known = serde_json::from_slice(text)?;
+            folder.remember(&path, text);
+            Ok(known)
         };
+        let known = text.as_ref().map(read).unwrap_or_else(|| Ok(BTreeMap::new()));
+        let known = known.unwrap_or_else(|error: serde_json::Error| {
+            log::warn!("{} cannot be read and is created again: {error}", path.display());
+            BTreeMap::new()
+        });
         Self { folder: folder.clone(), known, is_changed: false }
     }
 

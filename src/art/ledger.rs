@@ -43,13 +43,13 @@ impl Ledger {
         let path = path(folder.root());
         let Some(text) = folder.read_text(&path)? else { return Ok(Self::default()) };
         let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        let ledger = options.from_bytes(&text).map_err(|error| ArtError::Ledger {
+        let ledger: Self = options.from_bytes(&text).map_err(|error| ArtError::Ledger {
             path: path.clone(),
             line: error.span.start.line,
             column: error.span.start.col,
             message: error.code.to_string(),
         })?;
-        folder.remember(&path, &text);
+        folder.remember_if(&path, &text, Self::text(&ledger, &path)?.as_bytes());
         Ok(ledger)
     }
 
@@ -58,14 +58,13 @@ impl Ledger {
     /// # Errors
     /// If an operation on the file fails.
     pub(super) fn write(&self, folder: &Folder, path: &Path) -> Result<(), ArtError> {
-        let text = ron::ser::to_string_pretty(self, PrettyConfig::default()).map_err(|error| {
-            ArtError::Io {
-                what: "write",
-                path: path.to_owned(),
-                source: std::io::Error::other(error),
-            }
-        })?;
-        folder.write_bytes(path, text.as_bytes())
+        folder.write_bytes(path, self.text(path)?.as_bytes())
+    }
+
+    /// The contents of the file.
+    fn text(&self, path: &Path) -> Result<String, ArtError> {
+        let text = ron::ser::to_string_pretty(self, PrettyConfig::default());
+        text.map_err(|error| ArtError::io("write", path)(std::io::Error::other(error)))
     }
 }
 

@@ -148,8 +148,8 @@ fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
         path: path.to_owned(),
         message: error.to_string(),
     };
-    let marks = serde_json::from_slice(&text).map_err(wrong)?;
-    folder.remember(path, &text);
+    let marks: Marks = serde_json::from_slice(&text).map_err(wrong)?;
+    folder.remember_if(path, &text, &serde_json::to_vec(&marks).map_err(wrong)?);
     Ok(Some(marks))
 }
 

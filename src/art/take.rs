@@ -200,7 +200,7 @@ impl TakeWriter {
         image: &RgbaImage,
         provenance: Provenance,
     ) -> Result<Take, ArtError> {
-        let provenance = Provenance { number: self.folder.next_take_number()?, ..provenance };
+        let provenance = Provenance { number: self.folder.next_take_number(), ..provenance };
         let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
         let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
@@ -318,8 +318,13 @@ impl TakeWriter {
             self.folder.sync(&path)?;
             return Ok(path);
         }
-        let old = self.copy(&take.shot, old)?;
-        self.folder.replace(&path, &bytes, old.as_deref())?;
+        match self.copy(&take.shot, old)? {
+            Some(old) => {
+                let is_copy = || self.is_copy(&take.shot, &old);
+                self.folder.replace_copy(&path, &bytes, &old, &is_copy)?;
+            }
+            None => self.folder.replace(&path, &bytes, None)?,
+        }
         Ok(path)
     }
 
@@ -330,8 +335,10 @@ impl TakeWriter {
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
         let _changes = self.folder.changes();
         let path = self.picture_path(shot);
-        let old = self.copy(shot, self.folder.read(&path)?)?;
-        self.folder.remove(&path, old.as_deref())
+        match self.copy(shot, self.folder.read(&path)?)? {
+            Some(old) => self.folder.remove_copy(&path, &old, &|| self.is_copy(shot, &old)),
+            None => self.folder.remove(&path, None),
+        }
     }
 
     /// Removes `pictures/<shot>.png` if it is a copy of a take, discarded or not.
@@ -342,9 +349,14 @@ impl TakeWriter {
         let _changes = self.folder.changes();
         let path = self.picture_path(shot);
         match self.copy(shot, self.folder.read(&path)?)? {
-            Some(old) => self.folder.remove(&path, Some(&old)),
+            Some(old) => self.folder.remove_copy(&path, &old, &|| self.is_copy(shot, &old)),
             None => Ok(()),
         }
+    }
+
+    /// Whether [`Self::copy`] still finds another file with the same picture. It may have been changed meanwhile.
+    fn is_copy(&self, shot: &ShotId, picture: &[u8]) -> bool {
+        self.copy(shot, Some(picture.to_owned())).is_ok_and(|copy| copy.is_some())
     }
 
     /// The contents of `pictures/<shot>.png` if another file has the same picture, so that they can be removed: one of the

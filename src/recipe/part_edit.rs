@@ -221,7 +221,7 @@ mod tests {
         assert!(message.contains("grow 2000"), "{message}");
         let words = "a".repeat(MAX_TEXT_LENGTH + 1);
         let message = wrong(PartEdit { words, ..of(EditKind::Refine) });
-        assert!(message.contains("`words` has 65537 bytes"), "{message}");
+        assert!(message.contains("`words` has 8193 bytes"), "{message}");
         let message = wrong(PartEdit { words: " ".to_owned(), ..of(EditKind::Replace) });
         assert!(message.contains("Replace") && message.contains("prompt"), "{message}");
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Deserializer;
 
 use super::JobId;
 use crate::{
@@ -54,11 +55,13 @@ impl QueueFile {
             file.writer.folder().read_text(&path).map_err(|error| error.to_string()).and_then(
                 |text| {
                     let Some(text) = text else { return Ok(Vec::new()) };
-                    let entries = file.parse(&text);
-                    if entries.is_ok() {
+                    let (entries, is_whole) = file
+                        .parse(&text)
+                        .map_err(|error| format!("{}: {error}", path.display()))?;
+                    if is_whole {
                         file.writer.folder().remember(&path, &text);
                     }
-                    entries.map_err(|error| format!("{}: {error}", path.display()))
+                    Ok(entries)
                 },
             );
         let entries = entries.unwrap_or_else(|error| {
@@ -73,16 +76,19 @@ impl QueueFile {
         (file, entries)
     }
 
-    fn parse(&self, json: &[u8]) -> Result<Vec<Entry>, Box<dyn Error>> {
+    /// The entries, and whether they are all that the file contains. A newer version may have written more fields.
+    fn parse(&self, json: &[u8]) -> Result<(Vec<Entry>, bool), Box<dyn Error>> {
         let mut inline = InlineBlobs::open(self.writer.folder());
         let mut entry = |EntryFile { shot, recipe, error }| {
             let recipe = Arc::new(recipe.recipe(|blob| inline.id(&blob))?);
             Ok(Entry { shot, recipe, error })
         };
-        let entries = serde_json::from_slice::<Vec<EntryFile>>(json)?;
-        let entries = entries.into_iter().map(&mut entry).collect();
+        let (mut json, mut is_whole) = (Deserializer::from_slice(json), true);
+        let entries: Vec<EntryFile> = serde_ignored::deserialize(&mut json, |_| is_whole = false)?;
+        json.end()?;
+        let entries = entries.into_iter().map(&mut entry).collect::<Result<_, _>>();
         inline.save();
-        entries
+        entries.map(|entries| (entries, is_whole))
     }
 
     /// Writes the queue atomically. A file that cannot be read, or that another program has changed, is set aside.
@@ -92,25 +98,30 @@ impl QueueFile {
     pub(super) fn save(&mut self, entries: &[(JobId, Entry)]) -> Result<(), ArtError> {
         let path = self.path();
         let mut old = std::mem::take(&mut self.encoded);
-        let mut text = String::from("[");
-        for (id, entry) in entries {
+        let encoded = entries.iter().map(|(id, entry)| {
             let key = (*id, entry.error.is_some());
-            let json = match old.remove(&key) {
-                Some(json) => json,
-                None => serde_json::to_string(entry)
-                    .map_err(|error| ArtError::io("write", &path)(error.into()))?,
-            };
-            text.push_str(if text.len() == 1 { "\n" } else { ",\n" });
-            text.push_str(&json);
-            self.encoded.insert(key, json);
-        }
-        text.push(']');
+            let json = old.remove(&key).map_or_else(|| serde_json::to_string(entry), Ok)?;
+            self.encoded.insert(key, json.clone());
+            Ok(json)
+        });
+        let text = list(encoded).map_err(|error| ArtError::io("write", &path)(error.into()))?;
         self.writer.folder().write_bytes(&path, text.as_bytes())
     }
 
     fn path(&self) -> PathBuf {
         path(self.writer.root())
     }
+}
+
+/// A JSON list with an entry in each line.
+fn list(entries: impl Iterator<Item = serde_json::Result<String>>) -> serde_json::Result<String> {
+    let mut text = String::from("[");
+    for entry in entries {
+        text.push_str(if text.len() == 1 { "\n" } else { ",\n" });
+        text.push_str(&entry?);
+    }
+    text.push(']');
+    Ok(text)
 }
 
 fn serialize<S: Serializer>(recipe: &Recipe, serializer: S) -> Result<S::Ok, S::Error> {

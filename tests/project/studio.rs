@@ -325,6 +325,28 @@ fn a_queue_file_with_a_byte_order_mark_is_read() {
 }
 
 #[test]
+fn a_queue_file_of_a_newer_version_is_kept() {
+    let mut fixture = StudioFixture::new();
+    fixture.fakes.hold_after(0);
+    fixture.push("a");
+    wait_until("the queue file", || fixture.queued_in_file() == ["a"]);
+    let json = fs::read_to_string(fixture.art.root().join("queue.json")).unwrap();
+    let newer = json.replacen("\"prompt\"", "\"new\":1,\"prompt\"", 1);
+    assert_ne!(newer, json);
+    for (text, is_kept) in [(&json, false), (&newer, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("queue.json"), text).unwrap();
+        let mut fixture = StudioFixture::open(dir, Fakes::default());
+        fixture.wait_until_idle();
+        assert_eq!(fixture.drawn(), ["a"]);
+        wait_until("the queue file", || fixture.queued_in_file().is_empty());
+        let aside = fixture.art.root().join("queue.broken-1.json");
+        wait_until("the kept file", || aside.exists() == is_kept);
+        assert_eq!(fs::read_to_string(aside).ok().as_ref(), is_kept.then_some(text));
+    }
+}
+
+#[test]
 fn a_broken_queue_file_is_renamed_and_new_jobs_are_drawn() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("queue.json"), "[{\"shot\": \"../../evil\"").unwrap();

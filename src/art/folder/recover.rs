@@ -11,6 +11,7 @@ use blake3::Hash;
 use super::{
     ArtError, Entry, Folder, Kind, is_missing,
     replace::{TEMPORARY, UNFINISHED},
+    settle::Known,
 };
 
 const REPLACED: &str = ".replaced";
@@ -100,7 +101,7 @@ impl Folder {
             .is_some_and(|hash| hashes.contains(&short(&hash).as_str()) || in_place == Some(hash));
         // The exchange must be durable before the old file is removed.
         self.sync_folder(parent)?;
-        self.settle(path, place, hash.filter(|_| is_known).as_slice())
+        self.settle(path, place, Known::Hashes(hash.filter(|_| is_known).as_slice()))
     }
 }
 

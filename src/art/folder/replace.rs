@@ -12,7 +12,7 @@ use std::{
 
 use blake3::Hash;
 
-use super::{ArtError, Folder, Kind, is_missing, lock};
+use super::{ArtError, Folder, Kind, is_missing, lock, settle::Known};
 
 /// The temporary folder. It is on the same file system, so that files can be moved.
 pub(super) const TEMPORARY: &str = ".tmp";
@@ -38,9 +38,24 @@ impl Folder {
             known.push(new);
             before
         };
-        self.write(path, bytes, &known)?;
+        self.write(path, bytes, Known::Hashes(&known))?;
         lock(&self.state.known).insert(key, vec![new]);
         Ok(())
+    }
+
+    /// As [`Self::replace`], for an old file that is only removed if `is_copy` confirms, once it has left its place,
+    /// that the folder has another file with the same picture.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub(in crate::art) fn replace_copy(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        old: &[u8],
+        is_copy: &dyn Fn() -> bool,
+    ) -> Result<(), ArtError> {
+        self.write(path, bytes, Known::Copy(&[blake3::hash(old)], is_copy))
     }
 
     /// Writes a file below the folder atomically: the bytes are written to a temporary file, which is synced and moved to
@@ -55,10 +70,10 @@ impl Folder {
         bytes: &[u8],
         old: Option<&[u8]>,
     ) -> Result<(), ArtError> {
-        self.write(path, bytes, old.map(blake3::hash).as_slice())
+        self.write(path, bytes, Known::Hashes(old.map(blake3::hash).as_slice()))
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], known: &[Hash]) -> Result<(), ArtError> {
+    fn write(&self, path: &Path, bytes: &[u8], known: Known<'_>) -> Result<(), ArtError> {
         let to = self.relative(path);
         self.change(&[to], || {
             self.create_folder(Path::new(TEMPORARY))?;
@@ -109,7 +124,7 @@ impl Folder {
     ) -> Result<(), ArtError> {
         let (from, to) = (self.relative(from), self.relative(to));
         let known = old.map(blake3::hash);
-        self.change(&[from, to], || self.put(from, to, known.as_slice(), None))
+        self.change(&[from, to], || self.put(from, to, Known::Hashes(known.as_slice()), None))
     }
 
     /// Moves a file or a folder to a path that does not exist.
@@ -129,16 +144,33 @@ impl Folder {
     /// # Errors
     /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn remove(&self, path: &Path, old: Option<&[u8]>) -> Result<(), ArtError> {
-        let (place, known) = (self.relative(path), old.map(blake3::hash));
+        self.remove_known(path, Known::Hashes(old.map(blake3::hash).as_slice()))
+    }
+
+    /// As [`Self::remove`], for a file that is only removed as in [`Self::replace_copy`].
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub(in crate::art) fn remove_copy(
+        &self,
+        path: &Path,
+        old: &[u8],
+        is_copy: &dyn Fn() -> bool,
+    ) -> Result<(), ArtError> {
+        self.remove_known(path, Known::Copy(&[blake3::hash(old)], is_copy))
+    }
+
+    fn remove_known(&self, path: &Path, known: Known<'_>) -> Result<(), ArtError> {
+        let place = self.relative(path);
         self.change(&[place], || {
             self.create_folder(Path::new(TEMPORARY))?;
-            let replaced = self.replaced_path(place, known.as_slice(), None)?;
+            let replaced = self.replaced_path(place, known.hashes(), None)?;
             match self.store.rename(place, &replaced) {
                 Err(error) if is_missing(&error) => self.sync(path),
                 result => {
                     result.map_err(|error| self.error("remove", path, error))?;
                     self.sync(path)?;
-                    self.settle(&replaced, place, known.as_slice())
+                    self.settle(&replaced, place, known)
                 }
             }
         })
@@ -159,7 +191,7 @@ impl Folder {
         &self,
         from: &Path,
         to: &Path,
-        known: &[Hash],
+        known: Known<'_>,
         new: Option<Hash>,
     ) -> Result<(), ArtError> {
         let what = if new.is_some() { "write" } else { "move" };
@@ -181,7 +213,7 @@ impl Folder {
                 return Err(named(io::ErrorKind::IsADirectory.into()));
             }
             self.create_folder(Path::new(TEMPORARY))?;
-            let replaced = self.replaced_path(to, known, new)?;
+            let replaced = self.replaced_path(to, known.hashes(), new)?;
             if can_exchange {
                 // After the exchange, the old file has this name.
                 self.store.rename(&from, &replaced).map_err(named)?;
@@ -245,60 +277,6 @@ impl Folder {
         if new.is_some() && self.hash(path).is_ok_and(|hash| hash == new) {
             let _ = self.store.remove(path);
         }
-    }
-
-    /// Removes a file that has left its place if its contents are known, and sets it aside otherwise.
-    pub(super) fn settle(
-        &self,
-        replaced: &Path,
-        place: &Path,
-        known: &[Hash],
-    ) -> Result<(), ArtError> {
-        // A file that cannot be read may have any contents.
-        if self.hash(replaced).is_ok_and(|hash| hash.is_some_and(|hash| known.contains(&hash))) {
-            return match self.store.remove(replaced) {
-                Err(error) if !is_missing(&error) => Err(self.error("remove", replaced, error)),
-                // Otherwise a power cut brings the file back, and opening the folder moves it to its place if that is
-                // free by then.
-                _ => self.sync_folder(Path::new(TEMPORARY)),
-            };
-        }
-        let aside = self.root.join(self.move_aside(replaced, place)?);
-        log::warn!(
-            "{} was changed by another program: the changed file is {} now",
-            self.root.join(place).display(),
-            aside.display()
-        );
-        Ok(())
-    }
-
-    /// Moves a file to a free name beside a place, and returns that name.
-    fn move_aside(&self, from: &Path, place: &Path) -> Result<PathBuf, ArtError> {
-        let [stem, ending] = [place.file_stem(), place.extension()]
-            .map(|part| part.unwrap_or_default().to_string_lossy());
-        let parent = self.create_parent(place)?;
-        let mut n = 1_u64;
-        loop {
-            let aside = place.with_file_name(format!("{stem}.broken-{n}.{ending}"));
-            match self.store.rename(from, &aside) {
-                Ok(()) => {
-                    self.sync_folder(parent)?;
-                    return Ok(aside);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
-                Err(error) => return Err(self.error("move", from, error)),
-            }
-        }
-    }
-
-    /// The hash of a file; `None` for anything else. A link is not followed.
-    pub(super) fn hash(&self, path: &Path) -> io::Result<Option<Hash>> {
-        if self.store.metadata(path)?.kind != Kind::File {
-            return Ok(None);
-        }
-        let mut hasher = blake3::Hasher::new();
-        io::copy(&mut self.store.open(path)?, &mut hasher)?;
-        Ok(Some(hasher.finalize()))
     }
 
     pub(super) fn number(&self) -> String {

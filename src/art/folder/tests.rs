@@ -1,7 +1,15 @@
-use std::{sync::Barrier, thread};
+use std::{sync::Barrier, thread, time::Duration};
 
 use super::*;
-use crate::art::simulator::{Fault, ForeignWrite, SimulatedStore};
+use crate::{
+    art::{
+        Art, Provenance, Take,
+        simulator::{Fault, ForeignWrite, SimulatedStore},
+    },
+    generator::ModelCard,
+    recipe::{Recipe, Size},
+    storyboard::ShotId,
+};
 
 fn open() -> (tempfile::TempDir, Folder) {
     let dir = tempfile::tempdir().unwrap();
@@ -270,4 +278,48 @@ fn a_written_file_has_the_permissions_of_other_files() {
     fs::write(&plain, b"").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&ours), mode(&plain));
+}
+
+#[test]
+fn a_copy_is_kept_if_the_take_that_it_equals_is_changed_before_the_copy_is_removed() {
+    let png = |colour: u8| {
+        let image = image::RgbaImage::from_pixel(2, 2, image::Rgba([colour, 0, 0, 255]));
+        let recipe = Recipe::new("a bay", Size::new(2, 2), "fake").with_take(colour.into());
+        (image, Provenance::now(recipe, ModelCard::default(), Duration::ZERO))
+    };
+    type Call = fn(&Art, &Take) -> Result<(), ArtError>;
+    let calls: [Call; 2] = [
+        |art, take| art.writer().publish(take).map(drop),
+        |art, take| art.writer().unpublish(&take.shot),
+    ];
+    let [publish, unpublish] = calls;
+    // The calls before the old file is removed.
+    for (call, after, can_exchange) in (0..5)
+        .map(|after| (publish, after, true))
+        .chain((0..7).map(|after| (publish, after, false)))
+        .chain((0..2).map(|after| (unpublish, after, true)))
+    {
+        let store = SimulatedStore::new();
+        let store = Arc::new(if can_exchange { store } else { store.without_exchange() });
+        let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
+        let mut art = Art::load(folder).unwrap();
+        let shot = ShotId::new("a").unwrap();
+        let mut draw = |colour| {
+            let (image, provenance) = png(colour);
+            let take = art.writer().write(&shot, &image, provenance).unwrap();
+            art.enter(take.clone());
+            take
+        };
+        let (shown, other) = (draw(1), draw(2));
+        art.writer().publish(&shown).unwrap();
+        let picture = art.folder.read(&shown.path).unwrap().unwrap();
+        let path = art.folder.relative(&shown.path).to_owned();
+        let write = ForeignWrite { path, bytes: b"painted".to_vec(), in_place: false };
+        store.write_foreign_after(after, write);
+        // The other program may also have been faster.
+        drop(call(&art, &other));
+        store.heal();
+        let contents = store.contents();
+        assert!(contents.contains(&picture), "after {after} calls, exchange: {can_exchange}");
+    }
 }

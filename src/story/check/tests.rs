@@ -178,8 +178,8 @@ fn sizes_and_sampler_settings_out_of_range_are_errors() {
 
 #[test]
 fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
-    let long = || "a".repeat(65_537);
-    let size = "65537 bytes";
+    let long = || "a".repeat(8193);
+    let size = "8193 bytes";
     error(&["style", "`words`", size], |s| s.style.words = long());
     error(&["style", "`negative_prompt`", size], |s| s.style.negative_prompt = long());
     error(&["character `mira`", "`looks`", size], |s| s.characters[0].looks = long());
@@ -194,7 +194,7 @@ fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
         s.scenes[0].lines[0].expression = Some(long());
     });
     let mut story = valid_story();
-    story.places[0].looks = "a".repeat(65_536);
+    story.places[0].looks = "a".repeat(8192);
     assert_eq!(check(&story), []);
 }
 

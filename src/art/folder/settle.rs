@@ -1,0 +1,92 @@
+//! What becomes of an old file that has left its place: it is removed if its contents are known, and set aside otherwise.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use blake3::Hash;
+
+use super::{ArtError, Folder, Kind, is_missing, replace::TEMPORARY};
+
+/// The contents of an old file that can be removed.
+#[derive(Clone, Copy)]
+pub(super) enum Known<'a> {
+    /// Files with one of these hashes.
+    Hashes(&'a [Hash]),
+    /// A file with this hash, if another file still has the same picture.
+    Copy(&'a [Hash; 1], &'a dyn Fn() -> bool),
+}
+
+impl Known<'_> {
+    pub(super) fn hashes(&self) -> &[Hash] {
+        match self {
+            Self::Hashes(hashes) => hashes,
+            Self::Copy(hash, _) => *hash,
+        }
+    }
+
+    fn contains(&self, hash: Hash) -> bool {
+        self.hashes().contains(&hash)
+            && match self {
+                Self::Hashes(_) => true,
+                Self::Copy(_, is_copy) => is_copy(),
+            }
+    }
+}
+
+impl Folder {
+    /// Removes a file that has left its place if its contents are known, and sets it aside otherwise.
+    pub(super) fn settle(
+        &self,
+        replaced: &Path,
+        place: &Path,
+        known: Known<'_>,
+    ) -> Result<(), ArtError> {
+        // A file that cannot be read may have any contents.
+        if self.hash(replaced).is_ok_and(|hash| hash.is_some_and(|hash| known.contains(hash))) {
+            return match self.store.remove(replaced) {
+                Err(error) if !is_missing(&error) => Err(self.error("remove", replaced, error)),
+                // Otherwise a power cut brings the file back, and opening the folder moves it to its place if that is
+                // free by then.
+                _ => self.sync_folder(Path::new(TEMPORARY)),
+            };
+        }
+        let aside = self.root.join(self.move_aside(replaced, place)?);
+        log::warn!(
+            "{} had contents that this program did not write: they are in {} now",
+            self.root.join(place).display(),
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Moves a file to a free name beside a place, and returns that name.
+    pub(super) fn move_aside(&self, from: &Path, place: &Path) -> Result<PathBuf, ArtError> {
+        let [stem, ending] = [place.file_stem(), place.extension()]
+            .map(|part| part.unwrap_or_default().to_string_lossy());
+        let parent = self.create_parent(place)?;
+        let mut n = 1_u64;
+        loop {
+            let aside = place.with_file_name(format!("{stem}.broken-{n}.{ending}"));
+            match self.store.rename(from, &aside) {
+                Ok(()) => {
+                    self.sync_folder(parent)?;
+                    return Ok(aside);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
+                Err(error) => return Err(self.error("move", from, error)),
+            }
+        }
+    }
+
+    /// The hash of a file; `None` for anything else. A link is not followed.
+    pub(super) fn hash(&self, path: &Path) -> io::Result<Option<Hash>> {
+        if self.store.metadata(path)?.kind != Kind::File {
+            return Ok(None);
+        }
+        let mut hasher = blake3::Hasher::new();
+        io::copy(&mut self.store.open(path)?, &mut hasher)?;
+        Ok(Some(hasher.finalize()))
+    }
+}
