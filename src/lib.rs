@@ -157,6 +157,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod art;
+mod candle_error;
 pub mod contact_sheet;
 pub mod control;
 pub mod diffusion;

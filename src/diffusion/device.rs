@@ -8,6 +8,7 @@ use candle_core::{
 };
 
 use super::DiffusionError;
+use crate::candle_error::without_backtrace;
 
 /// The device that the networks run on. As text: `auto`, `cpu`, `cuda`, `cuda:1` and `metal`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,8 +36,8 @@ impl DeviceKind {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cuda_is_available() => Err(self.unavailable("cuda")),
             Self::Metal if !metal_is_available() => Err(self.unavailable("metal")),
-            Self::Cuda(card) => Device::new_cuda(card).map_err(|error| self.failed(&error)),
-            Self::Metal => Device::new_metal(0).map_err(|error| self.failed(&error)),
+            Self::Cuda(card) => Device::new_cuda(card).map_err(|error| self.failed(error)),
+            Self::Metal => Device::new_metal(0).map_err(|error| self.failed(error)),
             Self::Auto => {
                 let supported =
                     [(Self::Cuda(0), cuda_is_available()), (Self::Metal, metal_is_available())];
@@ -55,8 +56,9 @@ impl DeviceKind {
         DiffusionError::Device { device: self.to_string(), reason }
     }
 
-    fn failed(self, error: &candle_core::Error) -> DiffusionError {
-        DiffusionError::Device { device: self.to_string(), reason: error.to_string() }
+    fn failed(self, error: candle_core::Error) -> DiffusionError {
+        let reason = without_backtrace(error).to_string();
+        DiffusionError::Device { device: self.to_string(), reason }
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
         let driver = || candle_core::Error::Msg("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH".to_owned());
         let (device, failures) =
             first_that_opens([DeviceKind::Cuda(0), DeviceKind::Metal], |kind| {
-                Err(kind.failed(&driver()))
+                Err(kind.failed(driver()))
             });
         assert!(device.is_cpu());
         let warnings = failures.iter().map(fallback_warning).collect::<Vec<_>>();

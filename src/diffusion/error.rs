@@ -2,6 +2,7 @@
 
 use super::{Cancelled, scheduler::SchedulerError};
 use crate::{
+    candle_error::without_backtrace,
     edit::EditError,
     model::ModelError,
     recipe::{MAX_SIDE, MIN_SIDE, Size},
@@ -55,7 +56,13 @@ pub enum DiffusionError {
     },
     /// candle failed.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
+}
+
+impl From<candle_core::Error> for DiffusionError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(without_backtrace(error))
+    }
 }
 
 impl From<Cancelled> for DiffusionError {

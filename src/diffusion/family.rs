@@ -4,11 +4,14 @@ mod sd1;
 
 use std::sync::Arc;
 
-use super::{DeviceKind, DiffusionError, Model};
+use super::{
+    DeviceKind, DiffusionError, Model,
+    scheduler::{self, SchedulerError},
+};
 use crate::{
     control::Control,
     model::{
-        ModelError, Package,
+        ModelDefaults, ModelError, Package,
         package::{INDEX, MappedPackage},
         tensors::{Interruptible, ShapesOnly},
     },
@@ -95,7 +98,8 @@ pub fn load(
 }
 
 /// Checks that a package can be loaded without reading its weights. It compares the names, types
-/// and shapes of tensors with those that the networks need.
+/// and shapes of tensors with those that the networks need. Returns the class of the model's default
+/// scheduler and its error if only others can be set up.
 ///
 /// # Errors
 /// As [`load`].
@@ -103,9 +107,12 @@ pub fn check(
     families: &[Arc<dyn Family>],
     package: &dyn Package,
     control: &dyn Control,
-) -> Result<(), DiffusionError> {
+) -> Result<Option<(String, SchedulerError)>, DiffusionError> {
     let package = MappedPackage::new(package, |tensors| Box::new(ShapesOnly(tensors)));
-    load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control).map(|_| ())
+    let model = load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control)?;
+    let defaults = ModelDefaults::of(&package)?;
+    let built = scheduler::build(&defaults.scheduler, &model.parts.scheduler, defaults.steps);
+    Ok(built.err().map(|error| (defaults.scheduler, error)))
 }
 
 impl Model {

@@ -156,8 +156,8 @@ pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
     })
 }
 
-/// Inspects a file or folder, and checks whether one of the built-in families loads it. Reads only
-/// the headers of weight files.
+/// Inspects a file or folder, and checks whether one of the built-in families loads it and sets up its
+/// default scheduler. Reads only the headers of weight files.
 ///
 /// # Errors
 /// If it does not exist, or cannot be read.
@@ -167,9 +167,13 @@ pub fn inspect(path: &Path) -> io::Result<Inspection> {
         let checked = FolderPackage::open(path)
             .map_err(DiffusionError::from)
             .and_then(|package| family::check(&families(), &package, &Interrupt::default()));
-        if let Err(error) = checked {
-            inspection.obstacles.push(Obstacle::Refused(error.to_string()));
-        }
+        inspection.obstacles.extend(match checked {
+            Ok(unusable) => unusable.map(|(class, error)| Obstacle::DefaultScheduler {
+                class,
+                reason: error.to_string(),
+            }),
+            Err(error) => Some(Obstacle::Refused(error.to_string())),
+        });
     }
     Ok(inspection)
 }

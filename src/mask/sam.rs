@@ -17,7 +17,7 @@ use candle_transformers::models::segment_anything::{
 use image::{RgbaImage, imageops};
 
 use super::{Mask, objects::SelectionPrompt, over_grey};
-use crate::{foreign, lfs::LfsPointer};
+use crate::{candle_error::without_backtrace, foreign, lfs::LfsPointer};
 use prompt::PromptEncoder;
 
 /// Width and height of the encoder's input in pixels. The shorter side is padded.
@@ -83,7 +83,13 @@ pub enum SamError {
     },
     /// candle failed.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
+}
+
+impl From<candle_core::Error> for SamError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(without_backtrace(error))
+    }
 }
 
 impl Sam {
@@ -107,7 +113,8 @@ impl Sam {
                 device: device.clone(),
             })
         };
-        network().map_err(|source| SamError::Weights { path: name, source })
+        network()
+            .map_err(|source| SamError::Weights { path: name, source: without_backtrace(source) })
     }
 
     /// Embeds a picture. This is the slow step.

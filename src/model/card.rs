@@ -1,5 +1,7 @@
 //! The card of a model: identity, abilities and defaults.
 
+mod given;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,6 +11,9 @@ use crate::{
     edit::Grid,
     recipe::{MAX_SIDE, MIN_SIDE},
 };
+
+use given::GivenDefaults;
+pub(crate) use given::unsupported;
 
 /// A description of a model. A take's provenance records it, except for abilities and defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,7 +62,7 @@ impl Default for Abilities {
 /// The settings that a model uses if the author does not set others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelDefaults {
-    /// The scheduler's class name in diffusers. It is always a supported one.
+    /// The scheduler's class name in diffusers. A model with an unknown one does not load.
     pub scheduler: String,
     /// Denoising steps.
     pub steps: u32,
@@ -80,20 +85,6 @@ impl Default for ModelDefaults {
             size: [512, 512],
         }
     }
-}
-
-/// The field of `model_index.json` that overrides defaults. diffusers ignores it.
-const DEFAULTS: &str = "_defaults";
-
-/// [`ModelDefaults`] in a package. Every field is optional.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct GivenDefaults {
-    scheduler: Option<String>,
-    steps: Option<u32>,
-    guidance_scale: Option<f32>,
-    guidance_rescale: Option<f32>,
-    size: Option<[u32; 2]>,
 }
 
 impl ModelCard {
@@ -132,15 +123,11 @@ impl ModelDefaults {
     /// overrides each of them.
     ///
     /// # Errors
-    /// If the index is missing or damaged, or if `_defaults` has values of the wrong type.
+    /// If the index is missing or damaged, or if `_defaults` has a value of the wrong type, or one with which no picture
+    /// can be drawn.
     pub fn of(package: &dyn Package) -> Result<Self, ModelError> {
         let index = Index::read(package)?;
-        let given = match index.json.get(DEFAULTS) {
-            None => GivenDefaults::default(),
-            Some(given) => serde_json::from_value(given.clone()).map_err(|source| {
-                ModelError::Json { file: package.location(super::package::INDEX), source }
-            })?,
-        };
+        let given = GivenDefaults::read(package, &index)?;
         let usual = Self::default();
         let class = match index.class_of("scheduler") {
             "" => None,

@@ -19,7 +19,9 @@ mod fetch;
 mod limits;
 mod listing;
 mod part;
+mod proxy;
 mod transport;
+mod tunnel;
 mod url;
 
 use std::{collections::BTreeSet, ffi::OsString, io, path::PathBuf};
@@ -29,9 +31,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use client::{Client, Origin};
 use limits::Limits;
+use proxy::Variables;
 use url::{SecretUrl, shown};
 
-use crate::foreign;
+use crate::{foreign, text::without_bom};
 
 pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
@@ -59,6 +62,7 @@ pub struct Hub {
     endpoint: SecretUrl,
     cache: Cache,
     limits: Limits,
+    variables: Variables,
 }
 
 impl Hub {
@@ -79,11 +83,16 @@ impl Hub {
         Ok(Self::at(endpoint, cache_folder(variable("HF_HOME"), std::env::home_dir())?))
     }
 
-    /// A hub at another address, with another cache folder.
+    /// A hub at another address, with another cache folder. The proxy is that of the environment: `HTTPS_PROXY` or
+    /// `HTTP_PROXY`, as the address requires, then `ALL_PROXY`, then the other one. `NO_PROXY` lists hosts without it.
     #[must_use]
     pub fn at(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
-        let cache = Cache::new(cache.into());
-        Self { endpoint: SecretUrl(endpoint.into()), cache, limits: Limits::default() }
+        Self {
+            endpoint: SecretUrl(endpoint.into()),
+            cache: Cache::new(cache.into()),
+            limits: Limits::default(),
+            variables: Variables::of_process(),
+        }
     }
 
     /// Lists the files of a download of this repository, without downloading them. `revision` is a
@@ -91,7 +100,7 @@ impl Hub {
     ///
     /// # Errors
     /// If the hub cannot be reached, if its response is invalid, or if the repository does not
-    /// exist or contains no diffusers folder.
+    /// exist or contains no diffusers folder. [`HubError::Proxy`] if the proxy cannot be used.
     pub fn list(self, repo: &str, revision: &str) -> Result<Listing, HubError> {
         let listing = self.fetch_listing(repo, revision, listing::model_files)?;
         let has = |end: &str| listing.files.iter().any(|file| file.path.ends_with(end));
@@ -106,7 +115,7 @@ impl Hub {
     /// [`Sam`](crate::mask::sam::Sam) reads these weights.
     ///
     /// # Errors
-    /// If the hub cannot be reached or no longer has the weights.
+    /// If the hub cannot be reached or no longer has the weights. [`HubError::Proxy`] if the proxy cannot be used.
     pub fn list_mobile_sam(self) -> Result<Listing, HubError> {
         let (repo, file) = MOBILE_SAM;
         let select = |mut names: BTreeSet<String>| {
@@ -132,14 +141,21 @@ impl Hub {
     /// The access token in the file that Hugging Face's own programs write.
     fn token(&self) -> Option<String> {
         let path = self.cache.token_path();
-        match foreign::read_to_string(&path, MAX_TOKEN) {
-            Ok(token) => Some(token.trim().to_owned()).filter(|token| !token.is_empty()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                log::warn!("the access token {} is not used: {error}", path.display());
-                None
+        let reason = match foreign::read(&path, MAX_TOKEN) {
+            Ok(bytes) => {
+                let token = String::from_utf8_lossy(without_bom(&bytes)).trim().to_owned();
+                if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Some(token).filter(|token| !token.is_empty());
+                }
+                // No header can contain it.
+                "it contains characters that no token has; log in again with `hf auth login`"
+                    .to_owned()
             }
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => error.to_string(),
+        };
+        log::warn!("the access token in {} is not used: {reason}", path.display());
+        None
     }
 
     fn fetch_listing(
@@ -149,7 +165,8 @@ impl Hub {
         select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
     ) -> Result<Listing, HubError> {
         let origin = Origin::parse(&self.endpoint.0)?;
-        let client = Client::new(origin, self.token().map(Into::into), self.limits);
+        let proxy = self.variables.proxy(origin.is_encrypted())?;
+        let client = Client::new(origin, self.token().map(Into::into), proxy, self.limits);
         let endpoint = self.endpoint.0.trim_end_matches('/');
         let revision = utf8_percent_encode(revision, RESERVED);
         let repo_path = url_path(repo);

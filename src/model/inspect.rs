@@ -99,6 +99,17 @@ pub enum Obstacle {
     /// A file cannot be read, or has an unsupported value.
     #[error("{0}")]
     Refused(String),
+    /// The scheduler that the model uses by default cannot be set up. The model loads, and draws with another one.
+    #[error(
+        "the model's default scheduler, {class}, cannot be used: {reason}; \
+         choose another one, with `--scheduler` or in the style"
+    )]
+    DefaultScheduler {
+        /// The class of the scheduler.
+        class: String,
+        /// The reason.
+        reason: String,
+    },
     /// A file is a Git LFS pointer.
     #[error("{file}: {}", LfsPointer)]
     LfsPointer {

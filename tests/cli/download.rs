@@ -97,3 +97,90 @@ fn a_signal_ends_a_download_at_any_time() {
         assert_eq!(fs::read(unet).unwrap(), [7; 100_000]);
     }
 }
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_an_error_before_any_request() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    let values = [
+        ("socks5://user:SECRET@127.0.0.1:1", "SOCKS5"),
+        ("socks4://user:SECRET@127.0.0.1:1", "SOCKS4"),
+        ("http//user:SECRET@127.0.0.1:1", "URL"),
+        ("http://user:SECRET@127.0.0.1:70000", "port"),
+    ];
+    for (proxy, word) in values {
+        for variable in ["ALL_PROXY", "HTTP_PROXY", "all_proxy"] {
+            let mut command = download(&workspace, &server, &["--yes"]);
+            let run = Run(command.env(variable, proxy).output().unwrap());
+            let error = run.fails_with(&[variable, word]);
+            assert!(!error.contains("SECRET"), "{error}");
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn the_port_of_the_hub_must_be_a_port() {
+    let workspace = Workspace::new(STORY);
+    let mut command = workspace.command(&["models", "download", "us/sketch", "--yes"]);
+    command.env("HF_HOME", workspace.path("home"));
+    let run = Run(command.env("HF_ENDPOINT", "http://127.0.0.1:70000").output().unwrap());
+    run.fails_with(&["http://127.0.0.1:70000", "HF_ENDPOINT", "port"]);
+}
+
+#[test]
+fn an_edited_file_of_a_downloaded_model_is_kept_and_named() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    let go = || Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+    let folder = String::from_utf8_lossy(&go().exits(0).0.stdout).trim().to_owned();
+    let config = Path::new(&folder).join("unet/config.json");
+    let edit = |text: &str| {
+        // Most editors replace the file, and so the link.
+        fs::remove_file(&config).unwrap();
+        fs::write(&config, text).unwrap();
+    };
+    for (n, text) in ["first", "second"].into_iter().enumerate() {
+        edit(text);
+        let run = go();
+        let name = format!("config.json.yours-{}", n + 1);
+        assert!(run.exits(0).error().contains(&name), "{}", run.error());
+        assert_eq!(fs::read_to_string(config.with_file_name(name)).unwrap(), text);
+        assert_eq!(fs::read(&config).unwrap(), b"{ }");
+    }
+    // Others write through the link.
+    fs::write(&config, "third").unwrap();
+    go().exits(0);
+    let third = config.with_file_name("config.json.yours-3");
+    assert_eq!(fs::read_to_string(third).unwrap(), "third");
+    assert_eq!(fs::read(&config).unwrap(), b"{ }");
+    let asked = server.requests_for(UNET).len();
+    fs::remove_file(&config).unwrap();
+    fs::create_dir(&config).unwrap();
+    go().fails_with(&["config.json", "a folder", "move it away"]);
+    assert_eq!(server.requests_for(UNET).len(), asked);
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_left_out_with_a_warning() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    fs::create_dir(workspace.path("home")).unwrap();
+    let sent = |token: &[u8]| {
+        fs::write(workspace.path("home/token"), token).unwrap();
+        let before = server.requests().len();
+        let run = Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+        let headers = server.requests()[before].headers.clone();
+        (run.exits(0).error(), headers.get("authorization").cloned())
+    };
+    let (_, header) = sent(b"\xef\xbb\xbf hf_TOKEN\r\n");
+    assert_eq!(header.as_deref(), Some("Bearer hf_TOKEN"));
+    for token in [b"hf_TO\nKEN\n".as_slice(), b"hf_TOK\xc3\x89N", b"h\0f\0_\0", b"hf_\xff"] {
+        let (error, header) = sent(token);
+        assert_eq!(header, None);
+        for word in ["home/token", "hf auth login"] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(!error.contains("hf_TO"), "{error}");
+    }
+}

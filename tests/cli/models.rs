@@ -166,3 +166,59 @@ fn an_autoencoder_that_overflows_is_an_error_and_no_black_picture() {
     workspace.run(&[&draw[..], &QUICK].concat()).fails_with(&["vae", "not finite"]);
     assert!(!workspace.path("a.png").exists());
 }
+
+/// Replaces text in a file of the model.
+fn edit(workspace: &Workspace, file: &str, old: &str, new: &str) {
+    let path = workspace.path("model").join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(old), "{text}");
+    fs::write(path, text.replacen(old, new, 1)).unwrap();
+}
+
+#[test]
+fn a_message_has_no_backtrace() {
+    let workspace = workspace_with_model();
+    edit(&workspace, "vae/config.json", "\"in_channels\": 3", "\"in_channels\": 0");
+    let draw = ["draw", "--prompt", "a key", "--out", "a.png", "--model", "model"];
+    let commands: [&[&str]; 3] =
+        [&["models", "inspect", "model"], &["models", "inspect", "model", "--json"], &draw];
+    for args in commands {
+        let mut command = workspace.command(args);
+        let run = Run(command.env("RUST_BACKTRACE", "1").output().unwrap());
+        let error = run.fails_with(&["vae/"]);
+        let output = String::from_utf8_lossy(&run.0.stdout).into_owned() + &error;
+        assert!(!output.contains("candle_core::"), "{output}");
+    }
+}
+
+#[test]
+fn a_model_with_which_no_default_draw_works_does_not_run() {
+    const SCHEDULER: &str = "scheduler/scheduler_config.json";
+    const INDEX: &str = "model_index.json";
+    let inspect = ["models", "inspect", "model"];
+    let draw = ["draw", "--prompt", "a key", "--out", "a.png", "--model", "model"];
+    let draw = [&draw[..], &QUICK].concat();
+
+    let workspace = workspace_with_model();
+    edit(&workspace, SCHEDULER, "\"dpmsolver++\"", "\"sde-dpmsolver++\"");
+    let words = ["DPMSolverMultistepScheduler", "algorithm_type", "--scheduler"];
+    workspace.run(&inspect).fails_with(&words);
+    workspace.run(&draw).fails_with(&["algorithm_type"]);
+    // The author may choose another scheduler.
+    workspace.run(&[&draw[..], &["--scheduler", "ddim"]].concat()).exits(0);
+
+    let changes = [
+        ("\"scheduler\": \"DPMSolverMultistepScheduler\"", "\"scheduler\": \"PNDM\"", "PNDM"),
+        ("\"steps\": 20", "\"steps\": 0", "_defaults.steps"),
+        ("\"guidance_scale\": 5.0", "\"guidance_scale\": -1", "_defaults.guidance_scale"),
+        ("\"guidance_scale\": 5.0", "\"guidance_scale\": 1e39", "_defaults.guidance_scale"),
+        ("\"guidance_rescale\": 0.5", "\"guidance_rescale\": 2", "_defaults.guidance_rescale"),
+        ("256", "8", "_defaults.size"),
+    ];
+    for (old, new, word) in changes {
+        let workspace = workspace_with_model();
+        edit(&workspace, INDEX, old, new);
+        workspace.run(&inspect).fails_with(&[INDEX, "_defaults", word]);
+        workspace.run(&draw).fails_with(&[INDEX, "_defaults", word]);
+    }
+}

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use bevy_illustrator::{
     art::{Provenance, picture_file},
+    diffusion::DiffusionError,
     foreign,
     lfs::LfsPointer,
     picture::{self, DecodeError, Metadata},
@@ -57,10 +58,12 @@ pub(crate) fn png(
 /// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.
 pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
     let invalid = |message: String| Failure::Noise { path: path.to_path_buf(), message };
+    // Without candle's backtrace.
+    let text = |error: candle_core::Error| DiffusionError::from(error).to_string();
     let bytes = foreign::read(path, foreign::MAX_TENSORS).map_err(Failure::file("read", path))?;
     LfsPointer::check(&bytes).map_err(|error| invalid(error.to_string()))?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(|error| invalid(format!("not a complete safetensors file: {error}")))?;
+        .map_err(|error| invalid(format!("not a complete safetensors file: {}", text(error))))?;
     let latents = tensors
         .get("latents")
         .ok_or_else(|| invalid("the file has no tensor `latents`".to_owned()))?;
@@ -70,5 +73,5 @@ pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
             "`latents` has shape {shape:?}; expected (1, channels, height, width)"
         )));
     }
-    latents.to_dtype(DType::F32).map_err(|error| invalid(error.to_string()))
+    latents.to_dtype(DType::F32).map_err(|error| invalid(text(error)))
 }

@@ -8,7 +8,7 @@ use std::{
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, scheduler},
     generator::{inspect, open_package},
-    model::Package,
+    model::{Package, inspect::Obstacle},
     recipe::{MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
 };
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
@@ -128,11 +128,13 @@ pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let path = Path::new(model);
-    let found = inspect(path).map_err(Failure::file("read the model", path))?;
-    if found.runs() {
+    let mut obstacles = inspect(path).map_err(Failure::file("read the model", path))?.obstacles;
+    // The author may have chosen another scheduler.
+    obstacles.retain(|obstacle| !matches!(obstacle, Obstacle::DefaultScheduler { .. }));
+    if obstacles.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Model { path: path.to_path_buf(), obstacles: found.obstacles })
+        Err(Failure::Model { path: path.to_path_buf(), obstacles })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     },
     model::{
         ModelDefaults, ModelError, Package,
+        card::unsupported,
         detect::{Index, runnable_index},
         package::config_file,
     },
@@ -46,7 +47,7 @@ impl Family for StableDiffusion {
         let device = options.device.open()?;
         let interrupt = control.interrupt();
         let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?.for_latents();
-        check_scheduler(&scheduler, &ModelDefaults::of(package)?)?;
+        check_scheduler(package, &scheduler)?;
         let text_encoder = ClipTextEncoder::load(package, &device)?;
         interrupt.check()?;
         let denoiser = UNet2DConditionModel::load(package, "unet", &device)?;
@@ -76,15 +77,20 @@ impl Family for StableDiffusion {
     }
 }
 
-/// Checks that at least one scheduler accepts a configuration. Otherwise returns the error of the
-/// model's default scheduler.
-fn check_scheduler(
-    config: &SchedulerConfig,
-    defaults: &ModelDefaults,
-) -> Result<(), SchedulerError> {
+/// Checks that at least one scheduler accepts a configuration, so that the author can choose it. Otherwise returns the
+/// error of the model's default scheduler. That one must be a known class.
+fn check_scheduler(package: &dyn Package, config: &SchedulerConfig) -> Result<(), DiffusionError> {
+    let defaults = ModelDefaults::of(package)?;
     let build = |class: &str| scheduler::build(class, config, defaults.steps).map(|_| ());
-    build(&defaults.scheduler).or_else(|error| {
-        let others = scheduler::classes();
-        others.iter().find_map(|class| build(class.class_name).ok()).ok_or(error)
-    })
+    match build(&defaults.scheduler) {
+        // Only `_defaults` names such a class. Others have a substitute.
+        Err(SchedulerError::UnknownClass { class_name, known }) => {
+            Err(unsupported(package, "scheduler", class_name, &known).into())
+        }
+        built => built.or_else(|error| {
+            let others = scheduler::classes();
+            let works = others.iter().any(|class| build(class.class_name).is_ok());
+            if works { Ok(()) } else { Err(error.into()) }
+        }),
+    }
 }

@@ -114,15 +114,78 @@ impl CacheFolder {
         }
     }
 
-    /// Creates `link` as a link to the file `to`, in place of another file or link. The link is
-    /// relative, so that the cache can be moved. If links are not allowed, as on Windows by default,
-    /// moves the file itself.
+    /// Checks that a file or a link is at a path, or nothing.
+    ///
+    /// # Errors
+    /// [`HubError::NotOwn`] if it is a folder, a pipe or a device; otherwise if it cannot be examined.
+    pub(super) fn check_place(&self, rel: &Path) -> Result<(), HubError> {
+        match self.metadata(rel)? {
+            Some(found) if !found.is_file() && !found.is_symlink() => {
+                Err(HubError::NotOwn { path: self.path(rel), found: kind(&found) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Frees a path: removes a link, and sets a file aside, because the author may have edited it. Its new name is that
+    /// of `name` with the ending `.yours-1`, or the next free number.
+    ///
+    /// # Errors
+    /// As [`Self::check_place`], and if the file cannot be renamed.
+    pub(super) fn free(&self, rel: &Path, name: &Path) -> Result<(), HubError> {
+        self.check_place(rel)?;
+        let Some(found) = self.metadata(rel)? else { return Ok(()) };
+        if found.is_symlink() {
+            return self.remove(rel);
+        }
+        let aside = self.reserve(name)?;
+        self.rename(rel, &aside)?;
+        let (path, aside) = (self.path(name), self.path(&aside));
+        log::warn!(
+            "{} differs from the hub's file, and was replaced: the old file is {}",
+            path.display(),
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Creates an empty file with the first free name, so that no other program gets the name.
+    fn reserve(&self, name: &Path) -> Result<PathBuf, HubError> {
+        let mut n = 0;
+        loop {
+            n += 1;
+            let mut aside = name.as_os_str().to_owned();
+            aside.push(format!(".yours-{n}"));
+            let aside = PathBuf::from(aside);
+            let created =
+                self.dir.open_with(&aside, OpenOptions::new().write(true).create_new(true));
+            match created {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => {
+                    return created
+                        .map(|_| aside.clone())
+                        .map_err(HubError::io("create", &self.path(&aside)));
+                }
+            }
+        }
+    }
+
+    /// The metadata of a file, a folder or a link itself, if it exists.
+    fn metadata(&self, rel: &Path) -> Result<Option<Metadata>, HubError> {
+        match self.dir.symlink_metadata(rel) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some).map_err(HubError::io("read", &self.path(rel))),
+        }
+    }
+
+    /// Creates `link` as a link to the file `to`, in place of another link. A file there is set aside: see
+    /// [`Self::free`]. The link is relative, so that the cache can be moved. If links are not allowed, as on Windows by
+    /// default, moves the file itself.
     ///
     /// # Errors
     /// If neither is possible.
     pub(super) fn link(&self, to: &Path, link: &Path) -> Result<(), HubError> {
-        // A dangling link, or other contents.
-        self.remove(link)?;
+        self.free(link, link)?;
         let mut target: PathBuf = link.iter().skip(1).map(|_| "..").collect();
         target.push(to);
         #[cfg(unix)]

@@ -12,8 +12,9 @@ use ureq::{
 use super::{
     HubError,
     limits::{Limits, Pace, SteadyBody},
+    proxy::NamedProxy,
     transport,
-    url::shown,
+    url::{port, shown},
 };
 
 const MAX_REDIRECTS: usize = 10;
@@ -31,7 +32,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// # Errors
-    /// [`HubError::Endpoint`] if `url` is not an absolute HTTP URL.
+    /// [`HubError::Endpoint`] if `url` is not an absolute HTTP URL with a valid port.
     pub(super) fn parse(url: &str) -> Result<Self, HubError> {
         let uri = url.parse::<Uri>().ok();
         uri.and_then(|uri| Self::of(&uri))
@@ -47,8 +48,13 @@ impl Origin {
         Some(Self {
             scheme: uri.scheme_str()?.to_owned(),
             host: uri.host()?.to_ascii_lowercase(),
-            port: uri.port_u16().unwrap_or(default_port),
+            port: port(uri, default_port)?,
         })
+    }
+
+    /// Whether connections to it are encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.scheme == "https"
     }
 }
 
@@ -83,12 +89,21 @@ pub(super) struct Client {
     config: Config,
     hub: Origin,
     token: Option<Token>,
+    /// The variable that names the proxy.
+    proxy: Option<&'static str>,
     pub(super) limits: Limits,
 }
 
 impl Client {
-    pub(super) fn new(hub: Origin, token: Option<Token>, limits: Limits) -> Self {
+    pub(super) fn new(
+        hub: Origin,
+        token: Option<Token>,
+        proxy: Option<NamedProxy>,
+        limits: Limits,
+    ) -> Self {
+        let (variable, proxy) = proxy.map(|it| (it.variable, it.proxy)).unzip();
         let config = Agent::config_builder()
+            .proxy(proxy)
             .max_redirects(0)
             .http_status_as_error(false)
             .timeout_connect(Some(limits.connect))
@@ -97,7 +112,7 @@ impl Client {
             .timeout_per_write(Some(limits.idle))
             .user_agent(USER_AGENT)
             .build();
-        Self { config, hub, token, limits }
+        Self { config, hub, token, proxy: variable, limits }
     }
 
     /// Requests a listing. `name` is the repository for error messages.
@@ -105,7 +120,8 @@ impl Client {
     /// # Errors
     /// As [`Self::file`], and if the body is too large or does not arrive in time.
     pub(super) fn listing(&self, name: &str, url: &str) -> Result<Vec<u8>, HubError> {
-        let agent = transport::agent(self.config.clone(), &Arc::new(Pace::new(&self.limits)));
+        let pace = Arc::new(Pace::new(&self.limits));
+        let agent = transport::agent(self.config.clone(), self.limits.connect, &pace);
         let response = self.follow(&agent, name, url, None, Some(self.limits.response))?;
         let mut body = Vec::new();
         response
@@ -133,7 +149,7 @@ impl Client {
         rest: Option<&Rest>,
     ) -> Result<Response<SteadyBody<BodyReader<'static>>>, HubError> {
         let pace = Arc::new(Pace::new(&self.limits));
-        let agent = transport::agent(self.config.clone(), &pace);
+        let agent = transport::agent(self.config.clone(), self.limits.connect, &pace);
         let response = self.follow(&agent, name, url, rest, None)?;
         Ok(response.map(|body| SteadyBody::new(body.into_reader(), pace)))
     }
@@ -163,6 +179,7 @@ impl Client {
             let response = request.call().map_err(|source| HubError::Api {
                 name: name.to_owned(),
                 source: Box::new(source),
+                proxy: self.proxy,
             })?;
             match response.status().as_u16() {
                 200 => return Ok(response),

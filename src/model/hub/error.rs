@@ -7,12 +7,24 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum HubError {
     /// A server cannot be reached, or does not respond in time.
-    #[error("cannot request {name} from the hub: {source}; check the connection and HF_ENDPOINT")]
+    #[error("cannot request {name} from the hub: {source}; {}", check(*.proxy))]
     Api {
         /// The repository or file.
         name: String,
         /// The cause.
         source: Box<ureq::Error>,
+        /// The variable of the environment that names the proxy, if one is used.
+        proxy: Option<&'static str>,
+    },
+    /// The proxy that the environment names cannot be used. Nothing was requested.
+    #[error(
+        "the proxy in {variable} cannot be used: {reason}; set {variable} to an http:// or https:// proxy, or unset it"
+    )]
+    Proxy {
+        /// The variable of the environment.
+        variable: &'static str,
+        /// The reason, without the value of the variable.
+        reason: String,
     },
     /// A server does not provide the repository or file.
     #[error("the hub does not provide {name}: it returns status {status}; {}", remedy(*.status))]
@@ -49,9 +61,9 @@ pub enum HubError {
     /// There is no folder for the cache.
     #[error("there is no home folder for downloads: set HF_HOME to a folder")]
     NoHome,
-    /// The address of the hub is not an absolute HTTP URL.
+    /// The address of the hub is not an absolute HTTP URL, or its port is not a number below 65536.
     #[error(
-        "the hub's address \"{endpoint}\" is not an http:// or https:// URL: check HF_ENDPOINT"
+        "the hub's address \"{endpoint}\" is not an http:// or https:// URL with a valid port: check HF_ENDPOINT"
     )]
     Endpoint {
         /// The address, without user information and query.
@@ -159,7 +171,7 @@ pub enum HubError {
     /// The cache has a link, a file with several names (hard links), or another kind of file where
     /// a download writes. It may lead to files outside the cache.
     #[error(
-        "{path} is {found}, and a download only writes into its own files and folders: remove it, \
+        "{path} is {found}, and a download only writes into its own files and folders: move it away, \
          then try again"
     )]
     NotOwn {
@@ -200,6 +212,14 @@ impl HubError {
             Self::Status { status, .. } => matches!(status, 408 | 416 | 429 | 500..=599),
             _ => false,
         }
+    }
+}
+
+/// The remedy for a request without a response.
+fn check(proxy: Option<&str>) -> String {
+    match proxy {
+        None => "check the connection and HF_ENDPOINT".to_owned(),
+        Some(variable) => format!("check the connection, HF_ENDPOINT and the proxy in {variable}"),
     }
 }
 

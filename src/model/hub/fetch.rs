@@ -29,8 +29,8 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Downloads a file unless it is in the cache. Calls `on_bytes` with the number of bytes that
-    /// are there.
+    /// Downloads a file unless it is in the cache. A file with other contents is set aside, next to its
+    /// place in the snapshot. Calls `on_bytes` with the number of bytes that are there.
     ///
     /// # Errors
     /// If the connection fails, if a response is invalid, if the file differs from the listing, or
@@ -54,6 +54,10 @@ impl Fetcher {
             folder.create_folder(folder_of)?;
         }
         let blob = blobs.join(file.digest.as_str());
+        // Before a long download.
+        for place in [&*blob, pointer] {
+            folder.check_place(place)?;
+        }
         let part = blob.with_extension("part");
         let cache = repo.parent().unwrap_or(repo);
         let name = repo.file_name().unwrap_or_default();
@@ -67,6 +71,8 @@ impl Fetcher {
             let url = format!("{}/{}", self.files_url.0, url_path(&file.path));
             let mut part = Part::open(&folder, part, &lock)?;
             part.complete(&self.client, &url, file, on_bytes)?;
+            // Programs that write through the link change the contents.
+            folder.free(&blob, pointer)?;
             part.rename(&blob)?;
         }
         folder.link(&blob, pointer)

@@ -37,7 +37,8 @@ impl CacheFolder {
             period_bytes: 1000,
             pause: Duration::from_millis(1),
         };
-        Hub { limits, ..Hub::at(&server.url, self.path()) }
+        let variables = Variables::default();
+        Hub { limits, variables, ..Hub::at(&server.url, self.path()) }
     }
 
     fn path(&self) -> PathBuf {

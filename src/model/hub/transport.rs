@@ -3,7 +3,7 @@
 //! A server can send bytes that belong to no body, such as those of a chunk's extension, without end.
 //! A read of the body does not return meanwhile, so the connection itself looks at the clock.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ureq::{
     Agent, Error,
@@ -11,18 +11,18 @@ use ureq::{
     unversioned::{
         resolver::DefaultResolver,
         transport::{
-            Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout,
-            RustlsConnector, TcpConnector, Transport,
+            Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector,
+            Transport,
         },
     },
 };
 
-use super::limits::Pace;
+use super::{limits::Pace, tunnel::TunnelConnector};
 
-/// An agent with connections that end at the pace's limit.
-pub(super) fn agent(config: Config, pace: &Arc<Pace>) -> Agent {
+/// An agent with connections that end at the pace's limit. `connect` limits the time until a proxy has answered.
+pub(super) fn agent(config: Config, connect: Duration, pace: &Arc<Pace>) -> Agent {
     let connector = ()
-        .chain(ConnectProxyConnector::default())
+        .chain(TunnelConnector::new(connect))
         .chain(TcpConnector::default())
         // Below TLS, whose records can also arrive byte by byte.
         .chain(SteadyConnector(Arc::clone(pace)))

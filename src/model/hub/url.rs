@@ -1,4 +1,4 @@
-//! URLs in messages.
+//! Ports of URLs, and URLs in messages.
 
 use std::fmt;
 
@@ -11,6 +11,16 @@ pub(super) struct SecretUrl(pub(super) String);
 impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown(&self.0))
+    }
+}
+
+/// The port of a URL, or `default` if it names none. `None` if the port is not a number below 65536: [`Uri`] ignores it.
+pub(super) fn port(uri: &Uri, default: u16) -> Option<u16> {
+    let authority = uri.authority()?;
+    let host = authority.as_str().rsplit('@').next()?;
+    match host.strip_prefix(authority.host())? {
+        "" | ":" => Some(default),
+        port => port.strip_prefix(':')?.parse().ok(),
     }
 }
 
@@ -34,6 +44,23 @@ pub(super) fn shown(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_a_number_below_65536() {
+        let cases = [
+            ("http://hub", Some(80)),
+            ("http://hub:/x", Some(80)),
+            ("http://user:9@hub:8080/x:1", Some(8080)),
+            ("http://[::1]:65535", Some(65535)),
+            ("http://[::1]", Some(80)),
+            ("http://hub:65536", None),
+            ("http://[::1]:70000/x", None),
+            ("http://user:9@hub:x/y@z", None),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(port(&Uri::from_static(url), 80), expected, "{url}");
+        }
+    }
 
     #[test]
     fn a_shown_url_has_no_password_and_no_query() {

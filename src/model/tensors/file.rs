@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 
 use super::{HeaderError, TensorHeader, TensorSource};
-use crate::{foreign, model::ModelError};
+use crate::{candle_error::without_backtrace, foreign, model::ModelError};
 
 /// One open safetensors file.
 pub(in crate::model) struct TensorFile {
@@ -121,7 +121,7 @@ impl TensorSource for TensorFiles {
             .map_err(|source| ModelError::Tensor {
                 file: file.name.clone(),
                 tensor: name.to_owned(),
-                source: Box::new(source),
+                source: Box::new(without_backtrace(source)),
             })
     }
 }

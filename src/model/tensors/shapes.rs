@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::TensorSource;
-use crate::model::ModelError;
+use crate::{candle_error::without_backtrace, model::ModelError};
 
 /// Zeros in the shapes of another source's tensors. They suffice to build a network and to find mismatched
 /// shapes without reading the weights. Each tensor stores only one number.
@@ -35,7 +35,7 @@ impl TensorSource for ShapesOnly {
         zeros.map_err(|source| ModelError::Tensor {
             file: self.0.files(),
             tensor: name.to_owned(),
-            source: Box::new(source),
+            source: Box::new(without_backtrace(source)),
         })
     }
 }

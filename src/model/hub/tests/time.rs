@@ -81,3 +81,69 @@ fn a_listing_without_end_is_refused() {
     let error = CacheFolder::new().hub(&server).list("us/sketch", "main").expect_err("large");
     assert!(matches!(error, HubError::ListingTooLarge { limit: 33_554_432, .. }), "{error}");
 }
+
+#[test]
+fn a_proxy_that_answers_byte_by_byte_or_without_end_ends_with_an_error() {
+    let cases: [(&[u8], Duration, &str); 2] = [
+        (b"x", Duration::from_millis(20), "timeout: connect"),
+        (&[b'x'; 8192], Duration::ZERO, "more than 65536 bytes"),
+    ];
+    for (more, pause, word) in cases {
+        let began = Instant::now();
+        let start = b"HTTP/1.1 200 OK\r\nx: ";
+        let proxy = Server::start(move |_| Reply::Drip(start.to_vec(), more, pause));
+        let hub = CacheFolder::new().hub(&proxy);
+        let variables = [("ALL_PROXY", proxy.url.clone().into())].into_iter().collect();
+        let hub = Hub { endpoint: SecretUrl("http://hub.invalid".into()), variables, ..hub };
+        let error = hub.list("us/sketch", "main").expect_err("slow").to_string();
+        assert!(error.contains(word) && error.contains("the proxy in ALL_PROXY"), "{error}");
+        assert_eq!(proxy.requests()[0].path, "hub.invalid:80");
+        assert!(began.elapsed() < SOON);
+    }
+}
+
+/// The limits of the answer do not apply to the bytes behind it.
+#[test]
+fn a_file_comes_through_a_proxy() {
+    let mut fake = Fake::new(&model(&[7; 200_000]));
+    let server = Server::start(move |request| fake.answer(request));
+    let proxy = tunnel_to(&server);
+    let cache = CacheFolder::new();
+    let variables = [("HTTP_PROXY", proxy.into())].into_iter().collect();
+    let hub =
+        Hub { endpoint: SecretUrl("http://hub.invalid".into()), variables, ..cache.hub(&server) };
+    let folder = hub.list("us/sketch", "main").and_then(|it| it.download(&mut |_, _| {}));
+    assert_eq!(fs::read(folder.expect("downloaded").join(UNET)).expect("readable"), [7; 200_000]);
+}
+
+/// The address of a proxy that connects to this server, whatever host is requested.
+fn tunnel_to(server: &Server) -> String {
+    use std::{
+        io::{Read, Write, copy},
+        net::{Shutdown, TcpListener, TcpStream},
+        thread::spawn,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let target = server.url.trim_start_matches("http://").to_owned();
+    spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).expect("a request");
+                request.push(byte[0]);
+            }
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("answered");
+            let mut hub = TcpStream::connect(&target).expect("connected");
+            let (mut from, mut to) =
+                (client.try_clone().expect("a stream"), hub.try_clone().expect("a stream"));
+            spawn(move || copy(&mut from, &mut to));
+            spawn(move || {
+                let _ = copy(&mut hub, &mut client);
+                let _ = client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
