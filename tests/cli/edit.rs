@@ -117,6 +117,8 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     assert_eq!(again.recipe, picture_file::provenance(&workspace.path("b.png")).unwrap().recipe);
     // `b.png` is not the picture that was edited.
     replay(&["--parent", "b.png"]).fails_with(&["changed"]);
+    RgbaImage::new(64, 96).save(workspace.path("other.png")).unwrap();
+    replay(&["--parent", "other.png"]).fails_with(&["changed"]);
     fs::copy(workspace.path("a.png"), workspace.path("b.png")).unwrap();
     replay(&[]).fails_with(&["b.png", "no provenance"]);
 

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     art::{Blobs, Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     generator::{GeneratorRegistry, Inputs},
-    recipe::{Blob, BlobId, PictureEdit},
+    recipe::{Blob, BlobId, PictureEdit, picture_hash},
 };
 use image::RgbaImage;
 use serde::Serialize;
@@ -124,7 +124,10 @@ impl Replay {
         parent: Option<&RgbaImage>,
     ) -> Result<(), Failure> {
         let size = from.recipe.size;
-        let is = parent.map_or((size.width, size.height), RgbaImage::dimensions);
+        // The generator refuses another picture than the parent, whose size says nothing about this one.
+        let edit = from.recipe.edit.as_ref();
+        let is_parent = |image: &&RgbaImage| edit.is_some_and(|e| picture_hash(image) == e.picture);
+        let is = parent.filter(is_parent).map_or((size.width, size.height), RgbaImage::dimensions);
         if was == is {
             Ok(())
         } else {
