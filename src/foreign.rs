@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use cap_std::fs::Dir;
+
 /// The most bytes of a text: a story, an edit file, a configuration, a list of tokens.
 pub const MAX_TEXT: u64 = 64 << 20;
 
@@ -72,6 +74,22 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     check_length(&file.metadata()?, limit)?;
     read_to_end(file, limit)
+}
+
+/// As [`read`], for a file below `dir`. A path, or a link, that leads out of it is an error: see [`is_outside`].
+pub(crate) fn read_in(dir: &Dir, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut options = cap_std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    cap_std::fs::OpenOptionsExt::custom_flags(&mut options, FLAGS);
+    let file = dir.open_with(path, &options)?.into_std();
+    check(&file, limit)?;
+    read_to_end(file, limit)
+}
+
+/// Whether cap-std refused a path because it leads out of a folder.
+pub(crate) fn is_outside(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// Reads a regular file of at most `limit` bytes as text.

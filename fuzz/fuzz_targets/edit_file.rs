@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use bevy_illustrator::{
     picture,
@@ -32,12 +32,8 @@ fuzz_target!(|input: &[u8]| {
             return;
         }
     };
-    // Other files of this machine are not part of the test.
-    let is_here = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
-    let mut paths = file.parts.iter().flat_map(|part| part.mask.iter().chain(&part.scribble));
-    if paths.all(|path| is_here(path))
-        && let Ok(parts) = file.parts(root, size(root))
-    {
+    // Other files of this machine are refused.
+    if let Ok(parts) = file.parts(root, size(root)) {
         assert_eq!(parts.len(), file.parts.len());
         assert!(parts.iter().all(|part| !part.name.is_empty()));
     }

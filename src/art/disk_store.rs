@@ -54,7 +54,14 @@ impl DiskStore {
         // With write access alone, a pipe cannot be opened without a reader, and the error does not say that it is one.
         let options = OpenOptions::new().create(true).read(true).write(true).clone();
         let file = open_regular(&dir, Path::new(LOCK), options);
-        let file = file.map_err(ArtError::io("create", &path))?;
+        let file = file.map_err(|source| {
+            let path = path.clone();
+            if foreign::is_outside(&source) {
+                ArtError::LinkedFile { path }
+            } else {
+                ArtError::Io { what: "create", path, source }
+            }
+        })?;
         match file.try_lock() {
             Ok(()) => locks.push(file),
             Err(TryLockError::WouldBlock) => return Err(ArtError::Locked { path: root }),

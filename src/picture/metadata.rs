@@ -19,6 +19,8 @@ pub struct Metadata {
     /// Whole chunks, each with its length and checksum.
     chunks: Vec<Vec<u8>>,
     lost_profile: bool,
+    lost_chunks: Vec<String>,
+    is_animated: bool,
 }
 
 impl Metadata {
@@ -36,6 +38,13 @@ impl Metadata {
             if is_grey && is(b"iCCP") {
                 // The copy is in RGB. A profile for grey does not apply to it.
                 found.lost_profile = true;
+            } else if is(b"acTL") {
+                found.is_animated = true;
+            } else if is_private(chunk) {
+                let name = String::from_utf8_lossy(&chunk[4..8]).into_owned();
+                if !found.lost_chunks.contains(&name) {
+                    found.lost_chunks.push(name);
+                }
             } else if is_whole(chunk) && COLOUR.iter().chain(&KEPT).any(|kind| is(kind)) {
                 found.chunks.push(upright(chunk.to_vec()));
             }
@@ -47,6 +56,19 @@ impl Metadata {
     #[must_use]
     pub fn has_lost_profile(&self) -> bool {
         self.lost_profile
+    }
+
+    /// The names of the private chunks, in which other programs store layers, for example. A copy does not keep them,
+    /// because they may describe pixels that an edit changes.
+    #[must_use]
+    pub fn lost_chunks(&self) -> &[String] {
+        &self.lost_chunks
+    }
+
+    /// Whether the PNG is an animation (APNG), of which only the first frame is decoded.
+    #[must_use]
+    pub fn is_animated(&self) -> bool {
+        self.is_animated
     }
 
     /// The metadata without the texts under these keywords.
@@ -89,6 +111,11 @@ fn chunk_length(bytes: &[u8]) -> Option<usize> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?);
     let length = usize::try_from(length).ok()?.checked_add(FRAME)?;
     (length <= bytes.len()).then_some(length)
+}
+
+/// Whether the type of a chunk is private: the second letter is small (PNG specification, third edition, 5.4).
+fn is_private(chunk: &[u8]) -> bool {
+    chunk[4..8].iter().all(u8::is_ascii_alphabetic) && chunk[5].is_ascii_lowercase()
 }
 
 /// Whether the checksum of a chunk is right.
@@ -173,6 +200,20 @@ mod tests {
         assert!(grey.has_lost_profile() && grey.chunks.is_empty());
         let colour = Metadata::read(&png(png::ColorType::Rgb, &[profile]));
         assert!(!colour.has_lost_profile() && colour.chunks.len() == 1);
+    }
+
+    #[test]
+    fn animations_and_private_chunks_are_reported() {
+        let frames = [[0, 0, 0, 2], [0; 4]].concat();
+        let layers = (*b"mkBT", b"layers".as_slice());
+        let time = (*b"tIME", [7, 226, 1, 1, 0, 0, 0].as_slice());
+        let private = Metadata::read(&png(png::ColorType::Rgb, &[layers, time, layers]));
+        assert_eq!(
+            (private.lost_chunks(), private.is_animated()),
+            (&["mkBT".to_owned()][..], false)
+        );
+        let animation = Metadata::read(&png(png::ColorType::Rgb, &[(*b"acTL", &frames)]));
+        assert!(animation.is_animated() && animation.lost_chunks().is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Edit files: the parts of an edit in RON, with masks and scribbles in PNG files next to it.
+//! Edit files: the parts of an edit in RON, with masks and scribbles in PNG files in the same folder.
 //!
 //! ```ron
 //! (
@@ -107,6 +107,13 @@ pub enum EditFileError {
         path: PathBuf,
         /// The I/O error.
         source: io::Error,
+    },
+    /// A mask or scribble is outside the folder of the edit file, or a link that leads out of it. It is not read: the
+    /// result contains the pixels, and the edit file may be that of a stranger.
+    #[error("{path} is not in the folder of the edit file: copy it there, and name the copy")]
+    Outside {
+        /// The file.
+        path: PathBuf,
     },
     /// The text cannot be parsed.
     #[error("{path}:{line}:{column}: {message}")]
@@ -226,7 +233,9 @@ impl EditFile {
     /// # Errors
     /// If it cannot be read, or is not an edit file. Unknown fields are refused.
     pub fn read(path: &Path) -> Result<Self, EditFileError> {
-        Self::parse(&bytes(path, foreign::MAX_TEXT)?, path)
+        let bytes = foreign::read(path, foreign::MAX_TEXT)
+            .map_err(|source| EditFileError::Read { path: path.to_owned(), source })?;
+        Self::parse(&bytes, path)
     }
 
     /// Parses the contents of a file. `path` is only used in messages.
@@ -258,11 +267,11 @@ impl EditFile {
         Ok(file)
     }
 
-    /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file.
-    /// Parts that name the same file share its pixels.
+    /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file, and
+    /// neither they nor links lead out of it. Parts that name the same file share its pixels.
     ///
     /// # Errors
-    /// If one of them cannot be read, or does not have the size of the `picture`; if a part has none; if there are more
+    /// If one of them is outside the folder, cannot be read, or does not have the size of the `picture`; if a part has none; if there are more
     /// than [`MAX_PARTS`], or they need too much memory.
     pub fn parts(&self, folder: &Path, picture: Size) -> Result<Vec<Part>, EditFileError> {
         let parts = self.parts.len();
@@ -310,11 +319,6 @@ impl PartEntry {
             (name, _) => name.to_owned(),
         }
     }
-}
-
-fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, EditFileError> {
-    foreign::read(path, limit)
-        .map_err(|source| EditFileError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -369,6 +373,15 @@ mod tests {
         let file = parse(r#"(parts: [(edit: Add, words: "a cat")])"#).unwrap();
         let error = file.parts(Path::new("."), Size::new(8, 8)).unwrap_err().to_string();
         assert!(error.contains("`1`") && error.contains("mask"), "{error}");
+    }
+
+    #[test]
+    fn the_context_in_the_documentation_is_valid() {
+        let documentation = include_str!("../../docs/command_line.md");
+        let (_, rest) = documentation.split_once("`context: (").unwrap();
+        let (area, _) = rest.split_once('`').unwrap();
+        let file = parse(&format!("(parts: [], context: ({area})")).unwrap();
+        assert_eq!(file.context, Some(Area { x: 0, y: 0, width: 256, height: 192 }));
     }
 
     /// An edit file in which some bytes are replaced, removed or inserted.

@@ -117,6 +117,8 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     assert_eq!(again.recipe, picture_file::provenance(&workspace.path("b.png")).unwrap().recipe);
     // `b.png` is not the picture that was edited.
     replay(&["--parent", "b.png"]).fails_with(&["changed"]);
+    RgbaImage::new(64, 96).save(workspace.path("other.png")).unwrap();
+    replay(&["--parent", "other.png"]).fails_with(&["changed"]);
     fs::copy(workspace.path("a.png"), workspace.path("b.png")).unwrap();
     replay(&[]).fails_with(&["b.png", "no provenance"]);
 
@@ -150,6 +152,15 @@ fn replay_redraws_a_picture_from_the_recipe_in_its_file() {
     assert!(contained.is_empty());
     assert_eq!(differing(take.path.to_str().unwrap()), 0);
     let mask = art.root().join("blobs").join(format!("{}.png", blobs.keys().next().unwrap()));
+    // The files that `replay` finds are not overwritten.
+    for found in [drawn.to_str().unwrap(), mask.to_str().unwrap()] {
+        let args = ["replay", "--picture", take.path.to_str().unwrap(), "--out", found];
+        workspace.run(&args).fails_with(&[found, "also reads that file"]);
+    }
+    // `..` in the name of the picture does not matter.
+    let name = take.path.file_name().unwrap().to_str().unwrap();
+    let roundabout = take.path.with_file_name(format!("../item-key/{name}"));
+    assert_eq!(differing(roundabout.to_str().unwrap()), 0);
     fs::remove_file(&mask).unwrap();
     let args = ["replay", "--picture", take.path.to_str().unwrap(), "--out", "c.png"];
     workspace.run(&args).fails_with(&[mask.to_str().unwrap(), "missing"]);

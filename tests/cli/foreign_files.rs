@@ -61,7 +61,14 @@ fn a_pipe_or_a_device_is_refused_by_name_wherever_a_file_is_read() {
     for (odd, kind) in [("pipe", "a pipe"), ("zero", "a device")] {
         for args in readers(&workspace, odd) {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            workspace.run_for_a_minute(&args).fails_with(&[odd, kind, "name a regular file"]);
+            let run = workspace.run_for_a_minute(&args);
+            // The device is outside the folder of the edit file.
+            let is_image = args.contains(&"mask.ron") || args.contains(&"scribble.ron");
+            if odd == "zero" && is_image {
+                run.fails_with(&[odd, "not in the folder of the edit file"]);
+            } else {
+                run.fails_with(&[odd, kind, "name a regular file"]);
+            }
         }
     }
 }
@@ -109,6 +116,32 @@ fn a_pipe_anywhere_in_an_art_folder_does_not_stop_a_command() {
             let run = workspace.run_for_a_minute(&args);
             assert_ne!(run.0.status.code(), Some(124), "{args:?} waits for {file}");
             assert!(!run.error().contains("panicked"), "{}", run.error());
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_is_a_link_out_of_the_folder_is_called_so() {
+    let workspace = workspace();
+    fs::create_dir_all(workspace.path("illustrations/two")).unwrap();
+    symlink(workspace.path("rgb.png"), workspace.path("illustrations/two/.lock")).unwrap();
+    workspace.render(&[]).fails_with(&[".lock is a link that leads out of the art folder"]);
+}
+
+#[test]
+fn a_private_picture_outside_the_folder_of_the_edit_file_is_not_embedded() {
+    let workspace = workspace();
+    fs::create_dir(workspace.path("pack")).unwrap();
+    symlink("../m.png", workspace.path("pack/link.png")).unwrap();
+    let absolute = workspace.path("m.png").display().to_string();
+    for name in ["../m.png", "link.png", &absolute] {
+        for field in ["mask", "scribble"] {
+            let edit = format!("(parts: [({field}: \"{name}\", edit: Remove)])");
+            fs::write(workspace.path("pack/edit.ron"), edit).unwrap();
+            let edit = "edit --picture rgb.png --edit pack/edit.ron --steps 1 --out o.png";
+            let run = workspace.run(&edit.split(' ').collect::<Vec<_>>());
+            run.fails_with(&[name, "not in the folder of the edit file", "copy it"]);
+            assert!(!workspace.path("o.png").exists());
         }
     }
 }

@@ -11,6 +11,8 @@ mod edit;
 #[cfg(unix)]
 mod foreign_files;
 mod foreign_text;
+#[cfg(unix)]
+mod kept_files;
 mod models;
 #[cfg(unix)]
 mod outputs;

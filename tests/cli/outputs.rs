@@ -57,7 +57,10 @@ fn folders_pipes_and_read_only_files_are_refused_before_drawing() {
     assert_eq!(fs::read(workspace.path("mine.png")).unwrap(), b"mine");
     symlink("loop.png", workspace.path("loop.png")).unwrap();
     workspace.refuses("loop.png", &["link"]);
-    workspace.refuses("nofolder/a.png", &["No such file"]);
+    workspace.refuses("nofolder/a.png", &["No such file", "create its folder"]);
+    workspace.refuses("new.png/", &["folder"]);
+    workspace.refuses("new.png/.", &["folder"]);
+    assert!(!workspace.draw(&["--out", "nofolder/a.png"]).error().contains(".tmp"));
     let select = ["select", "--picture", "none.png", "--point", "1,1", "--out"];
     workspace.run(&[&select[..], &["taken.png"]].concat()).fails_with(&["taken.png", "folder"]);
 }
@@ -72,6 +75,17 @@ fn a_device_is_written_to_and_stays_a_device() {
     workspace.draw(&["--out", "null", "--dump", "null"]).exits(0);
     let kind = fs::symlink_metadata(workspace.path("null")).unwrap().file_type();
     assert!(kind.is_char_device(), "{kind:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_is_refused_by_what_it_is() {
+    let workspace = Workspace::new(STORY);
+    let out = [&DRAW[..], &["--out", "/dev/stdout"]].concat();
+    workspace.run(&out).fails_with(&["/dev/stdout", "it is a pipe"]);
+    let file = fs::File::create(workspace.path("f.png")).unwrap();
+    let run = Run(workspace.command(&out).stdout(file).output().unwrap());
+    run.fails_with(&["/dev/stdout", "descriptor of an open file", "name a file"]);
 }
 
 #[test]
@@ -131,7 +145,8 @@ fn a_limit_of_file_sizes_is_an_error_and_leaves_nothing() {
     let script = format!("ulimit -f 1; {illustrate} {} --out a.png", DRAW.map(quoted).join(" "));
     let mut command = Command::new("bash");
     let run = command.current_dir(workspace.folder.path()).args(["-c", &script]).output();
-    Run(run.unwrap()).fails_with(&["a.png", "File too large"]);
+    let error = Run(run.unwrap()).fails_with(&["a.png", "File too large", "ulimit"]);
+    assert!(!error.contains(".tmp"), "{error}");
     assert_eq!(workspace.unfinished(""), 0);
 }
 
@@ -177,6 +192,7 @@ fn a_picture_that_is_not_named_png_is_refused_before_drawing() {
         workspace.refuses(name, &["PNG", instead, ".png"]);
         assert!(!workspace.path(name).exists());
     }
+    workspace.draw(&["--out", ".png"]).fails_with(&["NAME.png"]);
     workspace.draw(&["--out", "COVER.PNG"]).exits(0);
 }
 
@@ -269,4 +285,16 @@ fn a_picture_whose_copy_fails_is_counted_once() {
     let run = workspace.run(&[&["render", "two.story.ron"], &QUICK[..]].concat());
     let error = run.fails_with(&["[4/4]", "item-key: "]);
     assert!(!error.contains("[5/4]"), "{error}");
+}
+
+#[test]
+fn a_picture_whose_copy_fails_twice_failed_once() {
+    let workspace = Workspace::new(STORY);
+    let render = [&["render", "two.story.ron", "--shot", "item-key"], &QUICK[..]].concat();
+    workspace.run(&render).exits(0);
+    let copy = "illustrations/two/pictures/item-key.png";
+    fs::remove_file(workspace.path(copy)).unwrap();
+    assert!(workspace.system("mkfifo", &[copy]));
+    let run = workspace.run(&[&render[..], &["--seed", "8"]].concat());
+    run.fails_with(&["error: 1 picture failed", "\n  item-key: "]);
 }

@@ -86,6 +86,20 @@ fn a_rotated_photograph_is_edited_upright() {
 }
 
 #[test]
+fn what_an_edit_cannot_keep_is_refused_or_reported() {
+    let layers = (*b"mkBT", b"layers".as_slice());
+    let workspace = workspace(&png(&[layers]));
+    let error = workspace.run(&EDIT).exits(0).error();
+    assert!(error.contains("a.png") && error.contains("mkBT"), "{error}");
+    // Two frames, which are repeated without end (PNG specification, third edition, 11.3.6.1).
+    let animation = png(&[(*b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0])]);
+    fs::write(workspace.path("a.png"), &animation).unwrap();
+    let in_place = [&EDIT[..8], &["a.png"]].concat();
+    workspace.run(&in_place).fails_with(&["a.png", "animation", "frames"]);
+    assert_eq!(fs::read(workspace.path("a.png")).unwrap(), animation);
+}
+
+#[test]
 fn pictures_that_are_too_large_are_named_with_their_size() {
     let workspace = workspace(&png(&[]));
     // The beginning of a white page at one bit per pixel: 150 kB are enough for all of it.

@@ -83,3 +83,27 @@ fn ron_errors_have_file_line_and_column() {
 fn a_missing_story_is_named() {
     Workspace::new(STORY).run(&["plan", "gone.story.ron"]).fails_with(&["gone.story.ron"]);
 }
+
+/// The flag belongs to the pipe, which the command shares with the program that set it.
+#[cfg(target_os = "linux")]
+#[test]
+fn all_of_the_output_is_written_to_a_pipe_that_does_not_block() {
+    use std::io::Read;
+
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    let long = STORY.replace("a painter's studio", &"a blue room ".repeat(4000));
+    let workspace = Workspace::new(&long);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    let mut command = workspace.command(&["plan", "two.story.ron", "--json"]);
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    // It keeps the writing end open.
+    drop(command);
+    std::thread::sleep(Duration::from_millis(500));
+    let mut json = Vec::new();
+    reader.read_to_end(&mut json).unwrap();
+    assert!(json.len() > 1 << 16, "more than a pipe holds");
+    assert_eq!(serde_json::from_slice::<Value>(&json).unwrap().as_array().unwrap().len(), 4);
+    assert!(child.wait().unwrap().success());
+}

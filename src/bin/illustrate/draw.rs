@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     files::{latents, png},
     options::{DeviceOption, LookOptions},
-    output::{Outputs, lossy_path, print, print_json, warn_of_prompt},
+    output::{Existing, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -68,8 +68,10 @@ impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
         let mut outputs = Outputs::of_inputs(self.noise.as_deref());
-        let picture = outputs.png(&self.out)?;
-        let dump = self.dump.as_deref().map(|dump| outputs.file(dump)).transpose()?;
+        outputs.add_model(&self.look.sampling.model_name());
+        let picture = outputs.png(&self.out, Existing::Replaced)?;
+        let dump = self.dump.as_deref().map(|dump| outputs.file(dump, Existing::Replaced));
+        let dump = dump.transpose()?;
         self.look.sampling.print_random_seed();
         [&self.prompt, &self.negative]
             .into_iter()
@@ -108,15 +110,15 @@ impl Draw {
         let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
         let png = png(&image, provenance, &BTreeMap::new(), &Metadata::default());
-        picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
+        let file = picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         if let Some(dump) = dump {
             dump.finish(&trace.to_safetensors()?)?;
         }
         if self.json {
-            print_json(&Drawn { file: &self.out, provenance })
+            print_json(&Drawn { file: &file, provenance })
         } else {
             let seconds = began.elapsed().as_secs_f64();
-            print(&format!("Drew {} in {seconds:.1} s", self.out.display()))
+            print(&format!("Drew {} in {seconds:.1} s", file.display()))
         }
     }
 

@@ -11,6 +11,7 @@ use bevy_illustrator::{
     diffusion::{DiffusionError, EditRequest, Model, Noise, StepHook, Trace},
     generator::{GenerateError, Inputs, ModelCard},
     mask::Area,
+    picture::Metadata,
     recipe::{PartRecipe, PictureEdit, Recipe, Sampler, Size, edit_file::EditFile, picture_hash},
 };
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::{
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{OutputFile, Outputs, lossy_path, print, print_json, warn_of_prompt},
+    output::{Existing, OutputFile, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -81,10 +82,10 @@ impl Edit {
         // Create the output files first, so that an unwritable path fails early.
         let outs = self.begin(&file)?;
         let Picture { image, metadata } = picture(&self.picture)?;
-        if metadata.has_lost_profile() {
-            let path = self.picture.display();
-            log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
+        if metadata.is_animated() {
+            return Err(Failure::Animated { path: self.picture.clone() });
         }
+        self.warn_of_losses(&metadata);
         let size = Size::new(image.width(), image.height());
         let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")), size)?;
         self.sampling.print_random_seed();
@@ -154,7 +155,7 @@ impl Edit {
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
             let provenance_if_whole = self.noise.is_none().then_some(&provenance);
             let png = png(&image, provenance_if_whole, &inputs.blobs, &metadata);
-            out.finish(&png.map_err(Failure::file("write", &file))?)?;
+            let file = out.finish(&png.map_err(Failure::file("write", &file))?)?;
             if let Some(dump) = dump {
                 dump.finish(&trace.to_safetensors()?)?;
             }
@@ -175,18 +176,31 @@ impl Edit {
         let images = images.map(|image| folder.join(image)).collect::<Vec<_>>();
         let inputs = [Some(&self.edit), self.noise.as_ref()].into_iter().flatten().chain(&images);
         let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
+        outputs.add_model(&self.sampling.model_name());
         let mut begin = |take: u32| {
             let picture = numbered(&self.out, take);
             let dump = self.dump.as_deref().map(|dump| numbered(dump, take));
-            let taken = Some(&picture).into_iter().chain(&dump).find(|path| path.exists());
-            if let Some(path) = taken.filter(|_| take > 0) {
-                return Err(Failure::Exists { path: path.clone() });
-            }
-            let picture = outputs.png(&picture)?;
+            // The user did not type the names with numbers.
+            let existing = if take == 0 { Existing::Replaced } else { Existing::Refused };
+            let picture = outputs.png(&picture, existing)?;
             outputs.add_inputs([self.picture.as_path()]);
-            Ok((picture, dump.map(|dump| outputs.file(&dump)).transpose()?))
+            Ok((picture, dump.map(|dump| outputs.file(&dump, existing)).transpose()?))
         };
         (0..self.takes).map(&mut begin).collect()
+    }
+
+    /// Warns of what the result does not keep.
+    fn warn_of_losses(&self, metadata: &Metadata) {
+        let path = self.picture.display();
+        if metadata.has_lost_profile() {
+            log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
+        }
+        if !metadata.lost_chunks().is_empty() {
+            let chunks = metadata.lost_chunks().join(", ");
+            log::warn!(
+                "the result does not keep what another program stored in {path} (PNG chunks {chunks}); keep the picture"
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errors of all commands.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use bevy_illustrator::{
     art::ArtError,
@@ -52,10 +52,10 @@ pub(crate) enum Failure {
         obstacles: Vec<bevy_illustrator::model::inspect::Obstacle>,
     },
     /// Some pictures could not be drawn.
-    #[error("{} failed:", count(.0.iter().map(|f| f.shots.len()).sum(), "picture"))]
+    #[error("{} failed:", count(FailedShots::count(.0), "picture"))]
     Pictures(Vec<FailedShots>),
     /// A file operation failed.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}: {source}{}", what_to_do(what, .source))]
     File {
         /// The operation, such as `read` or `write`.
         what: &'static str,
@@ -127,6 +127,12 @@ pub(crate) enum Failure {
         /// Bits per channel.
         bits: u16,
     },
+    /// The picture has several frames, of which an edit preserves one.
+    #[error("{path} is an animation; save one of its frames as a PNG")]
+    Animated {
+        /// The file.
+        path: PathBuf,
+    },
     /// MobileSAM failed.
     #[error(transparent)]
     Sam(#[from] SamError),
@@ -193,7 +199,7 @@ pub(crate) enum Failure {
     #[error("stopped; finished pictures are kept, and the next run continues")]
     Stopped,
     /// Output cannot be written.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output: {}{}", .0, what_to_do("write", .0))]
     Output(#[from] io::Error),
 }
 
@@ -224,6 +230,13 @@ pub(crate) struct FailedShots {
     pub(crate) shots: Vec<String>,
 }
 
+impl FailedShots {
+    /// The number of different shots.
+    fn count(failed: &[Self]) -> usize {
+        failed.iter().flat_map(|failed| &failed.shots).collect::<BTreeSet<_>>().len()
+    }
+}
+
 impl std::fmt::Display for FailedShots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.shots.join(", "), self.error)
@@ -252,5 +265,30 @@ impl Failure {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { what, path, source }
+    }
+}
+
+/// Advice on an I/O error of a file operation. Errors of [`foreign`](bevy_illustrator::foreign) contain their own.
+fn what_to_do(what: &str, error: &io::Error) -> &'static str {
+    if error.get_ref().is_some() {
+        return "";
+    }
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or name a file on another disk"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "; raise the limit of file sizes (`ulimit -f`), or name a file on another disk"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem if what == "write" => {
+            "; make the file and its folder readable and writable, or name another file"
+        }
+        io::ErrorKind::PermissionDenied => "; make it readable",
+        io::ErrorKind::NotFound if what == "write" => {
+            "; create its folder, or name a file in another one"
+        }
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::NotADirectory => "; a part of the path is a file, name another path",
+        _ => "",
     }
 }

@@ -11,7 +11,7 @@ use bevy_illustrator::story::{
     format::StoryFormats,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, paths::absolute};
 
 /// The story and its art folder.
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ impl StoryArgs {
 /// The plugin's art folder for a story inside `assets`, otherwise a folder next to the story.
 fn default_art_folder(story: &Path) -> PathBuf {
     // Absolute, so that `assets` is found from inside that folder too.
-    let absolute = std::path::absolute(story).unwrap_or_else(|_| story.to_path_buf());
+    let absolute = absolute(story).unwrap_or_else(|_| story.to_path_buf());
     let assets = absolute.ancestors().skip(1).find(|folder| folder.ends_with("assets"));
     let beside = story.parent().unwrap_or(Path::new(""));
     let name = folder_name(story.file_name().unwrap_or_default());
@@ -87,6 +87,17 @@ mod tests {
         ] {
             assert_eq!(default_art_folder(Path::new(story)), Path::new(art));
         }
+    }
+
+    #[test]
+    fn a_story_outside_of_assets_has_an_art_folder_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["game/assets", "drafts"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let drafts = folder.path().join("game/assets/../../drafts");
+        let art = default_art_folder(&drafts.join("door.story.ron"));
+        assert_eq!(art, drafts.join("illustrations/door"));
     }
 
     #[cfg(unix)]

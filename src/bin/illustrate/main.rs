@@ -13,6 +13,7 @@ mod input;
 mod models;
 mod options;
 mod output;
+mod paths;
 mod plan;
 mod progress;
 mod render;

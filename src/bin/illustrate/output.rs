@@ -3,6 +3,9 @@
 mod escape;
 mod file;
 mod outputs;
+mod patient;
+mod place;
+mod unfinished;
 
 use std::{
     fmt::Display,
@@ -19,8 +22,11 @@ use serde::{Serialize, Serializer};
 use crate::failure::Failure;
 
 pub(crate) use escape::escaped;
-pub(crate) use file::{OutputFile, remove_unfinished};
+pub(crate) use file::{Existing, OutputFile};
 pub(crate) use outputs::Outputs;
+pub(crate) use unfinished::remove_unfinished;
+
+use patient::Patient;
 
 /// Prints a line on stdout. The work continues if the reader closed the pipe, as in `illustrate plan | head`.
 ///
@@ -40,7 +46,7 @@ pub(crate) fn print_lines(lines: &[String]) -> Result<(), Failure> {
 }
 
 fn print_escaped(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Patient(io::stdout().lock());
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -59,7 +65,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints a line on stderr. Unlike `eprintln!`, it does not panic if stderr is closed.
 pub(crate) fn print_error(line: impl Display) {
     // Nobody is left to read about the failure.
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(&line.to_string()));
+    let _ = writeln!(Patient(io::stderr().lock()), "{}", escaped(&line.to_string()));
 }
 
 /// Warns of notations of other programs in a prompt, and of a prompt that is too long. `of` names where it is from.

@@ -73,7 +73,7 @@ struct DrawnTake {
     seconds: f64,
 }
 
-#[derive(Serialize)]
+#[derive(PartialEq, Eq, Serialize)]
 struct FailedShot {
     shot: ShotId,
     error: String,
@@ -209,7 +209,11 @@ fn draw(project: &mut Project, shots: &[Shot]) -> Result<Rendered, Failure> {
                         // It is drawn and counted; its copy for the game failed.
                         progress.print_line(&format!("{shot}: {error}"));
                     }
-                    failed.push(FailedShot { shot, error: error.to_string() });
+                    // The copy of a picture may fail several times.
+                    let failure = FailedShot { shot, error: error.to_string() };
+                    if !failed.contains(&failure) {
+                        failed.push(failure);
+                    }
                 }
                 Update::Applied { result, .. } => drop(result?),
                 _ => {}

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     art::{Blobs, Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     generator::{GeneratorRegistry, Inputs},
-    recipe::{Blob, BlobId, PictureEdit},
+    recipe::{Blob, BlobId, PictureEdit, picture_hash},
 };
 use image::RgbaImage;
 use serde::Serialize;
@@ -19,9 +19,13 @@ use crate::{
     failure::Failure,
     files::{Picture, picture, png},
     options::{DeviceOption, check_model},
-    output::{Outputs, lossy_path, print, print_json},
+    output::{Existing, OutputFile, Outputs, lossy_path, print, print_json},
+    paths::absolute,
     progress::step_bar,
 };
+
+/// The folder of masks and scribbles in an art folder.
+const BLOBS: &str = "blobs";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
@@ -56,13 +60,13 @@ struct Replayed<'a> {
 
 impl Replay {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let inputs = [Some(&self.picture), self.parent.as_ref()];
-        let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-        let out = Outputs::of_inputs(inputs).png(&self.out)?;
         let Picture { image: before, metadata } = picture(&self.picture)?;
         let (from, blobs) = picture_file::provenance_with_blobs(&self.picture)
             .map_err(|source| Failure::NoRecipe { path: self.picture.clone(), source })?;
         let parent = self.parent(&from)?;
+        let out = self.begin(&from, parent.as_deref(), &blobs)?;
+        let parent = parent.map(|file| picture(&file)).transpose()?.map(|parent| parent.image);
+        self.check_size(before.dimensions(), &from, parent.as_ref())?;
         check_model(&from.recipe.model)?;
 
         let began = Instant::now();
@@ -88,24 +92,55 @@ impl Replay {
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
         let png = png(&now, Some(&provenance), &inputs.blobs, &metadata);
-        out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
-        let (was, is) = (before.dimensions(), now.dimensions());
-        if was != is {
-            return Err(Failure::OtherSize { path: self.picture.clone(), was, is });
-        }
+        let file = out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
-        let (file, took_ms) = (self.out.as_path(), provenance.took_ms);
-        let replayed = Replayed { file, same_model, differing, took_ms };
+        let replayed = Replayed { file: &file, same_model, differing, took_ms: provenance.took_ms };
         if self.json { print_json(&replayed) } else { replayed.print() }
     }
 
-    /// The picture before the edit. `None` if the picture is not an edit.
-    fn parent(&self, from: &Provenance) -> Result<Option<RgbaImage>, Failure> {
+    /// Begins the output file, which is none of the files that the recipe needs.
+    fn begin(
+        &self,
+        from: &Provenance,
+        parent: Option<&Path>,
+        blobs: &BTreeMap<BlobId, Blob>,
+    ) -> Result<OutputFile, Failure> {
+        let mut outputs = Outputs::of_inputs([self.picture.as_path()].into_iter().chain(parent));
+        if let Some(folder) = art_folder(&self.picture) {
+            let ids = from.recipe.edit.iter().flat_map(PictureEdit::blobs);
+            let needed = ids.filter(|id| !blobs.contains_key(id));
+            let files = needed.map(|id| folder.join(BLOBS).join(format!("{id}.png")));
+            outputs.add_inputs(files.collect::<Vec<_>>().iter().map(PathBuf::as_path));
+        }
+        outputs.add_model(&from.recipe.model);
+        outputs.png(&self.out, Existing::Replaced)
+    }
+
+    /// Checks that the recipe draws a picture of the size of the file.
+    fn check_size(
+        &self,
+        was: (u32, u32),
+        from: &Provenance,
+        parent: Option<&RgbaImage>,
+    ) -> Result<(), Failure> {
+        let size = from.recipe.size;
+        // The generator refuses another picture than the parent, whose size says nothing about this one.
+        let edit = from.recipe.edit.as_ref();
+        let is_parent = |image: &&RgbaImage| edit.is_some_and(|e| picture_hash(image) == e.picture);
+        let is = parent.filter(is_parent).map_or((size.width, size.height), RgbaImage::dimensions);
+        if was == is {
+            Ok(())
+        } else {
+            Err(Failure::OtherSize { path: self.picture.clone(), was, is })
+        }
+    }
+
+    /// The file of the picture before the edit. `None` if the picture is not an edit.
+    fn parent(&self, from: &Provenance) -> Result<Option<PathBuf>, Failure> {
         let Some(edit) = &from.recipe.edit else { return Ok(None) };
         let find = |take: &TakeId| find_take(&self.picture, take);
         let file = self.parent.clone().or_else(|| edit.parent.as_ref().and_then(find));
-        let file = file.ok_or_else(|| Failure::NoParent { path: self.picture.clone() })?;
-        Ok(Some(picture(&file)?.image))
+        file.map(Some).ok_or_else(|| Failure::NoParent { path: self.picture.clone() })
     }
 
     /// The masks and scribbles of an edit: those in the file, and the others from the art folder.
@@ -126,16 +161,16 @@ impl Replay {
 
 /// The art folder that contains a take or a published picture, by its folder of masks and scribbles.
 fn art_folder(picture: &Path) -> Option<PathBuf> {
-    let picture = std::path::absolute(picture).ok()?;
+    let picture = absolute(picture).ok()?;
     let mut folders = picture.ancestors().skip(1).take(3);
-    folders.find(|folder| folder.join("blobs").is_dir()).map(Path::to_path_buf)
+    folders.find(|folder| folder.join(BLOBS).is_dir()).map(Path::to_path_buf)
 }
 
 /// Finds the file of a take, given the file of another take of the same shot. Searches next to that
 /// file, then in the folders of kept and discarded takes.
 fn find_take(other: &Path, take: &TakeId) -> Option<PathBuf> {
     let name = format!("{take}.png");
-    let shot = std::path::absolute(other).ok()?.parent()?.to_path_buf();
+    let shot = absolute(other).ok()?.parent()?.to_path_buf();
     let art = shot.parent()?.parent();
     let kinds = ["takes", "discarded"].map(|kind| Some(art?.join(kind).join(shot.file_name()?)));
     let folders = [Some(shot.clone())].into_iter().chain(kinds).flatten();

@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{Outputs, print},
+    output::{Existing, Outputs, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let inputs = [Some(&self.picture), self.mobile_sam.as_ref()];
         let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-        let out = Outputs::of_inputs(inputs).png(&self.out)?;
+        let out = Outputs::of_inputs(inputs).png(&self.out, Existing::Replaced)?;
         let image = picture(&self.picture)?.image;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
@@ -71,9 +71,9 @@ impl Select {
             mask.combine(other, Combine::Add)?;
         }
         let png = mask.to_png()?;
-        out.finish(&png)?;
+        let file = out.finish(&png)?;
         let share = 100.0 * mask.coverage();
-        print(&format!("Wrote {}: {share:.1} % of the picture", self.out.display()))
+        print(&format!("Wrote {}: {share:.1} % of the picture", file.display()))
     }
 
     /// The prompts for a picture of `size`: all points with the first box, then each further box with the excluded

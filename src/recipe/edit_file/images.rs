@@ -1,14 +1,19 @@
 //! The masks and scribbles of an edit file. Each file is decoded once, and parts share its pixels.
+//!
+//! The result of an edit contains them, and an edit file may be that of a stranger. So they are only read from its folder:
+//! nobody else's edit file puts a private picture into a result.
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use cap_std::{ambient_authority, fs::Dir};
 use image::RgbaImage;
 
-use super::{EditFileError, PartEntry, bytes};
+use super::{EditFileError, PartEntry};
 use crate::{
     foreign,
     mask::{Mask, MaskError},
@@ -19,6 +24,8 @@ use crate::{
 /// The files that were decoded so far.
 pub(super) struct Images<'a> {
     folder: &'a Path,
+    /// The folder, or the error if it could not be opened. No link leads out of it.
+    dir: Result<Dir, io::ErrorKind>,
     /// Width and height of the picture.
     picture: (u32, u32),
     masks: BTreeMap<PathBuf, Mask>,
@@ -26,16 +33,18 @@ pub(super) struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    /// No files yet. Their paths are relative to `folder`, and they must have the size of the picture.
+    /// No files yet. They are in `folder`, and must have the size of the picture.
     pub(super) fn new(folder: &'a Path, picture: Size) -> Self {
         let picture = (picture.width, picture.height);
-        Self { folder, picture, masks: BTreeMap::new(), scribbles: BTreeMap::new() }
+        let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| error.kind());
+        Self { folder, dir, picture, masks: BTreeMap::new(), scribbles: BTreeMap::new() }
     }
 
     /// The mask and the scribble of a part. `None` if the part has neither.
     ///
     /// # Errors
-    /// If a file cannot be read or decoded, or does not have the size of the picture.
+    /// If a file is outside the folder, cannot be read or decoded, or does not have the size of the picture.
     pub(super) fn of(
         &mut self,
         part: &PartEntry,
@@ -53,7 +62,7 @@ impl<'a> Images<'a> {
         if let Some(mask) = self.masks.get(file) {
             return Ok(mask.clone());
         }
-        let mask = mask(&self.folder.join(file), self.picture)?;
+        let mask = mask(&self.folder.join(file), &self.bytes(file)?, self.picture)?;
         Ok(self.masks.entry(file.to_owned()).or_insert(mask).clone())
     }
 
@@ -62,18 +71,29 @@ impl<'a> Images<'a> {
         if let Some(scribble) = self.scribbles.get(file) {
             return Ok(scribble.clone());
         }
-        let scribble = scribble(&self.folder.join(file), self.picture)?;
+        let scribble = scribble(&self.folder.join(file), &self.bytes(file)?, self.picture)?;
         let Scribble(image) = &scribble;
         let (width, height) = self.picture;
         let opaque = Mask::from_fn(width, height, |x, y| image.get_pixel(x, y).0[3]);
         Ok(self.scribbles.entry(file.to_owned()).or_insert((scribble, opaque)).clone())
     }
+
+    fn bytes(&self, file: &Path) -> Result<Vec<u8>, EditFileError> {
+        let dir = self.dir.as_ref().map_err(|kind| (*kind).into());
+        dir.and_then(|dir| foreign::read_in(dir, file, foreign::MAX_PICTURE)).map_err(|source| {
+            let path = self.folder.join(file);
+            if foreign::is_outside(&source) {
+                EditFileError::Outside { path }
+            } else {
+                EditFileError::Read { path, source }
+            }
+        })
+    }
 }
 
-fn mask(path: &Path, picture: (u32, u32)) -> Result<Mask, EditFileError> {
+fn mask(path: &Path, bytes: &[u8], picture: (u32, u32)) -> Result<Mask, EditFileError> {
     let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
-    let bytes = bytes(path, foreign::MAX_PICTURE)?;
-    let png = Undecoded::open(&bytes).map_err(|error| wrong(error.into()))?;
+    let png = Undecoded::open(bytes).map_err(|error| wrong(error.into()))?;
     if png.size() != picture {
         return Err(wrong(MaskError::Size { mask: png.size(), picture }));
     }
@@ -94,13 +114,12 @@ fn has_hole(image: &RgbaImage) -> bool {
     image.pixels().any(|pixel| pixel.0[3] == 0) && image.pixels().any(|pixel| is_colourful(pixel.0))
 }
 
-fn scribble(path: &Path, picture: (u32, u32)) -> Result<Scribble, EditFileError> {
+fn scribble(path: &Path, bytes: &[u8], picture: (u32, u32)) -> Result<Scribble, EditFileError> {
     let wrong = |error| match error {
         DecodeError::Png(source) => EditFileError::Scribble { path: path.to_owned(), source },
         source => EditFileError::Decode { path: path.to_owned(), source },
     };
-    let bytes = bytes(path, foreign::MAX_PICTURE)?;
-    let png = Undecoded::open(&bytes).map_err(wrong)?;
+    let png = Undecoded::open(bytes).map_err(wrong)?;
     if png.size() != picture {
         let (path, scribble) = (path.to_owned(), png.size());
         return Err(EditFileError::ScribbleSize { path, scribble, picture });
@@ -152,6 +171,35 @@ mod tests {
         }
         let scribble = |n: usize| &parts[n].scribble.as_ref().unwrap().0;
         assert!(Arc::ptr_eq(scribble(2), scribble(3)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_outside_the_folder_of_the_edit_file_is_not_read() {
+        use std::os::unix::fs::symlink;
+
+        let (folder, other) = (folder(), folder());
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("pack/sub")).unwrap();
+        symlink("../mask.png", at("pack/link.png")).unwrap();
+        symlink("..", at("pack/up")).unwrap();
+        fs::copy(at("mask.png"), at("pack/own.png")).unwrap();
+        symlink("own.png", at("pack/inside.png")).unwrap();
+        let parts = |kind: &str, file: &str| {
+            parse(&format!("({kind}: \"{file}\", edit: Remove)")).parts(&at("pack"), SIZE)
+        };
+        let absolute = other.path().join("mask.png").display().to_string();
+        for kind in ["mask", "scribble"] {
+            for file in ["../mask.png", "../pack/own.png", "link.png", "up/mask.png", &absolute] {
+                let error = parts(kind, file).unwrap_err();
+                assert!(matches!(error, EditFileError::Outside { .. }), "{error:?}");
+                let message = error.to_string();
+                assert!(message.contains(file) && message.contains("copy it"), "{message}");
+            }
+            for file in ["own.png", "inside.png", "sub/../own.png"] {
+                assert!(parts(kind, file).is_ok(), "{file}");
+            }
+        }
     }
 
     #[test]

@@ -1,22 +1,19 @@
 //! Files that commands write: checked before long work, and complete when they appear.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File, FileType, Metadata},
     io::{self, Write},
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::{Path, PathBuf, is_separator},
 };
 
-use tempfile::NamedTempFile;
-
+use super::{
+    place::{Place, hash},
+    unfinished::Unfinished,
+};
 use crate::failure::Failure;
 
 /// As many links as Linux follows in one path.
 const MAX_LINKS: usize = 40;
-
-/// The temporary files of this process.
-static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// A file written atomically: it appears at its path once it is complete.
 pub(crate) struct OutputFile {
@@ -25,139 +22,148 @@ pub(crate) struct OutputFile {
     target: Target,
 }
 
+/// What happens to a file that exists at the path of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It is replaced. A link is followed: the file that it points to is replaced.
+    Replaced,
+    /// It is an error, for names that the user did not type. A link is an error, too.
+    Refused,
+}
+
 enum Target {
     /// A temporary file beside the file that it replaces.
-    File { unfinished: Unfinished, replaced: PathBuf },
+    File { unfinished: Unfinished, place: Place },
     /// A character device, such as `/dev/null`. It is written to and never replaced.
     Device(File),
 }
-
-/// A temporary file. Ctrl-C removes it, too.
-struct Unfinished(Option<NamedTempFile>);
 
 impl OutputFile {
     /// Creates the temporary file of a PNG. Call this before long work, to fail early.
     ///
     /// # Errors
     /// As [`Self::create`], and if the name does not end in `.png`: viewers and Bevy decode a file by its extension.
-    pub(crate) fn create_png(path: &Path) -> Result<Self, Failure> {
-        let output = Self::create(path)?;
+    pub(crate) fn create_png(path: &Path, existing: Existing) -> Result<Self, Failure> {
+        let output = Self::create(path, existing)?;
         let is_png = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
-        match output.target {
-            Target::File { .. } if !is_png => Err(Failure::NotPng {
-                path: path.to_path_buf(),
-                instead: path.with_extension("png"),
-            }),
-            _ => Ok(output),
+        if is_png || matches!(output.target, Target::Device(_)) {
+            return Ok(output);
         }
+        let name = path.file_name().unwrap_or_default();
+        let is_only_extension = name.eq_ignore_ascii_case(".png");
+        let instead = if is_only_extension {
+            path.with_file_name("NAME.png")
+        } else {
+            path.with_extension("png")
+        };
+        Err(Failure::NotPng { path: path.to_path_buf(), instead })
     }
 
     /// Creates the temporary file. Call this before long work, to fail early.
     ///
-    /// A link is followed: the file that it points to is replaced. An existing file keeps its permissions.
+    /// An existing file keeps its permissions.
     ///
     /// # Errors
     /// If the folder does not exist or is not writable, or if something is at the path that cannot be replaced by a
-    /// file: a folder, a pipe, a socket, a disk or a file that is read-only.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+    /// file: a folder, a pipe, a socket, a disk, or a file that cannot be read and written. With
+    /// [`Existing::Refused`], if anything is at the path.
+    pub(crate) fn create(path: &Path, existing: Existing) -> Result<Self, Failure> {
         let failed = || Failure::file("write", path);
-        let replaced = follow_links(path).map_err(failed())?;
-        let existing = match fs::metadata(&replaced) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed()(error)),
-        };
-        if let Some(metadata) = &existing {
+        if names_a_folder(path) {
+            return Err(Failure::NotAFile { path: path.to_path_buf(), kind: "folder" });
+        }
+        if existing == Existing::Refused {
+            if if_exists(path.symlink_metadata()).map_err(failed())?.is_some() {
+                return Err(Failure::Exists { path: path.to_path_buf() });
+            }
+            return Self::begin(path, Place { path: path.to_path_buf(), was: None }, None);
+        }
+        // Before links are followed: `/dev/stdout` may lead to a pipe, which has no path.
+        let metadata = if_exists(fs::metadata(path)).map_err(failed())?;
+        if let Some(metadata) = &metadata {
             check(path, metadata)?;
             // Opening shows what the permissions do not: access lists, immutable files, running programs.
-            let opened = File::options().write(true).open(&replaced).map_err(failed())?;
+            let opened = File::options().write(true).open(path).map_err(failed())?;
             if !metadata.is_file() {
                 return Ok(Self { path: path.to_path_buf(), target: Target::Device(opened) });
             }
         }
-        let folder = replaced.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let unfinished = Unfinished::create(folder.unwrap_or(Path::new("."))).map_err(failed())?;
-        if let (Some(metadata), Some(file)) = (existing, &unfinished.0) {
-            file.as_file().set_permissions(metadata.permissions()).map_err(failed())?;
-        }
-        Ok(Self { path: path.to_path_buf(), target: Target::File { unfinished, replaced } })
+        let replaced = follow_links(path).map_err(failed())?;
+        let was = metadata.is_some().then(|| hash(&replaced)).transpose().map_err(failed())?;
+        Self::begin(path, Place { path: replaced, was }, metadata)
     }
 
-    /// Writes the contents, syncs them and moves the file to its path.
+    fn begin(path: &Path, place: Place, existing: Option<Metadata>) -> Result<Self, Failure> {
+        let failed = || Failure::file("write", path);
+        let folder = place.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let unfinished = Unfinished::create(folder.unwrap_or(Path::new("."))).map_err(failed())?;
+        if let Some(existing) = existing {
+            unfinished.set_permissions(existing.permissions()).map_err(failed())?;
+        }
+        Ok(Self { path: path.to_path_buf(), target: Target::File { unfinished, place } })
+    }
+
+    /// Writes the contents, syncs them and moves the file to its path. What another program wrote there since
+    /// [`Self::create`] stays: then the file gets a free name beside it, with a warning.
+    ///
+    /// Returns the path of the file.
     ///
     /// # Errors
     /// If writing fails. An existing file stays unchanged then.
-    pub(crate) fn finish(self, contents: &[u8]) -> Result<(), Failure> {
-        let written = match self.target {
-            Target::File { unfinished, replaced } => unfinished.finish(contents, &replaced),
-            Target::Device(mut device) => device.write_all(contents),
+    pub(crate) fn finish(self, contents: &[u8]) -> Result<PathBuf, Failure> {
+        let Self { path, target } = self;
+        let written = match target {
+            Target::File { unfinished, place } => unfinished.finish(contents, &place),
+            Target::Device(mut device) => device.write_all(contents).map(|()| None),
         };
-        written.map_err(Failure::file("write", &self.path))
-    }
-}
-
-impl Unfinished {
-    fn create(folder: &Path) -> io::Result<Self> {
-        #[cfg_attr(not(unix), expect(unused_mut, reason = "only files of Unix get permissions"))]
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        // Locked until the file is listed, so that `remove_unfinished` cannot miss it.
-        let mut list = unfinished();
-        let file = builder.tempfile_in(folder)?;
-        list.insert(file.path().to_path_buf());
-        Ok(Self(Some(file)))
-    }
-
-    fn finish(mut self, contents: &[u8], path: &Path) -> io::Result<()> {
-        let Some(mut file) = self.0.take() else { return Ok(()) };
-        let temporary = file.path().to_path_buf();
-        let placed = file
-            .write_all(contents)
-            .and_then(|()| file.as_file().sync_all())
-            .and_then(|()| file.persist(path).map_err(|error| error.error));
-        unfinished().remove(&temporary);
-        placed.map(drop)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(file) = self.0.take() {
-            let mut list = unfinished();
-            list.remove(file.path());
-            drop(file);
+        match written.map_err(Failure::file("write", &path))? {
+            None => Ok(path),
+            Some(other) => {
+                log::warn!(
+                    "another program wrote {} in the meantime: the result is {}",
+                    path.display(),
+                    other.display()
+                );
+                Ok(other)
+            }
         }
     }
 }
 
-/// Removes the temporary files of this process. Afterwards the process must end: no more can be created.
-pub(crate) fn remove_unfinished() {
-    let list = unfinished();
-    for file in list.iter() {
-        // A file that has just been finished is gone.
-        let _ = fs::remove_file(file);
+/// `None` if a file does not exist.
+fn if_exists(metadata: io::Result<Metadata>) -> io::Result<Option<Metadata>> {
+    match metadata {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    std::mem::forget(list);
 }
 
-fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether a path ends in a separator, `.` or `..`, as only that of a folder does.
+fn names_a_folder(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    matches!(text.rsplit(is_separator).next(), Some("" | "." | ".."))
 }
 
 /// The target of a path, which need not exist.
 pub(super) fn follow_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MAX_LINKS {
+        if is_descriptor(&path) {
+            return Err(io::Error::other("it is a descriptor of an open file; name a file"));
+        }
         match fs::read_link(&path) {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
             Err(_) => return Ok(path),
         }
     }
     Err(io::Error::other("it is a link that leads to itself"))
+}
+
+/// Whether a path is that of an open file of a process, such as the target of `/dev/stdout`.
+fn is_descriptor(path: &Path) -> bool {
+    let is_special = path.starts_with("/proc") || path.starts_with("/dev");
+    is_special && path.parent().is_some_and(|folder| folder.ends_with("fd"))
 }
 
 /// Checks that a file may replace what is at the path, or that it is a device to write to.

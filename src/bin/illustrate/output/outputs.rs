@@ -5,8 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::file::{OutputFile, follow_links};
+use bevy_illustrator::recipe::style::BUILT_IN_MODEL;
+
+use super::file::{Existing, OutputFile, follow_links};
 use crate::failure::{Failure, Use};
+
+/// The depth of a model's files below the folder that a user names: `snapshots/COMMIT/unet/FILE`.
+const MAX_DEPTH: usize = 4;
+
+/// The most files that are listed of a folder that may be no model.
+const MAX_FILES: usize = 10_000;
 
 /// The files that a command uses, and how it uses them.
 pub(crate) struct Outputs(Vec<(PathBuf, Use)>);
@@ -26,22 +34,31 @@ impl Outputs {
         self.0.extend(inputs.map(|path| (path, Use::Read)));
     }
 
+    /// Adds the files of a model: all files in its folder except pictures, which no model reads.
+    pub(crate) fn add_model(&mut self, model: &str) {
+        if model != BUILT_IN_MODEL {
+            let mut files = Vec::new();
+            list_model(Path::new(model), MAX_DEPTH, &mut files);
+            self.add_inputs(files.iter().map(PathBuf::as_path));
+        }
+    }
+
     /// Begins a PNG.
     ///
     /// # Errors
     /// As [`OutputFile::create_png`], and if the command uses the file already.
-    pub(crate) fn png(&mut self, path: &Path) -> Result<OutputFile, Failure> {
+    pub(crate) fn png(&mut self, path: &Path, existing: Existing) -> Result<OutputFile, Failure> {
         self.add(path)?;
-        OutputFile::create_png(path)
+        OutputFile::create_png(path, existing)
     }
 
     /// Begins a file.
     ///
     /// # Errors
     /// As [`OutputFile::create`], and if the command uses the file already.
-    pub(crate) fn file(&mut self, path: &Path) -> Result<OutputFile, Failure> {
+    pub(crate) fn file(&mut self, path: &Path, existing: Existing) -> Result<OutputFile, Failure> {
         self.add(path)?;
-        OutputFile::create(path)
+        OutputFile::create(path, existing)
     }
 
     fn add(&mut self, path: &Path) -> Result<(), Failure> {
@@ -70,5 +87,24 @@ fn location(path: &Path) -> io::Result<PathBuf> {
             Ok(folder.join(path.file_name().unwrap_or_default()))
         }
         result => result,
+    }
+}
+
+/// Lists the files of a model that is a file or a folder. Links are followed.
+fn list_model(path: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    let is_listed = |name: &Path| {
+        let is_hidden = name.to_string_lossy().starts_with('.');
+        !is_hidden && !name.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"))
+    };
+    match fs::metadata(path) {
+        Ok(data) if data.is_file() => files.push(path.to_path_buf()),
+        Ok(data) if data.is_dir() && depth > 0 => {
+            for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+                if files.len() < MAX_FILES && is_listed(Path::new(&entry.file_name())) {
+                    list_model(&entry.path(), depth - 1, files);
+                }
+            }
+        }
+        _ => {}
     }
 }
