@@ -149,11 +149,8 @@ impl Replay {
         from: &Provenance,
         mut blobs: BTreeMap<BlobId, Blob>,
     ) -> Result<BTreeMap<BlobId, Blob>, Failure> {
-        let folder = art_folder(&self.picture).map(Blobs::read);
-        for id in from.recipe.edit.iter().flat_map(PictureEdit::blobs) {
-            if let Some(folder) = folder.as_ref().filter(|_| !blobs.contains_key(id)) {
-                blobs.insert(id.clone(), folder.get(id)?);
-            }
+        if let (Some(edit), Some(folder)) = (&from.recipe.edit, art_folder(&self.picture)) {
+            Blobs::read(folder).read_missing(edit, &mut blobs)?;
         }
         Ok(blobs)
     }
