@@ -92,7 +92,10 @@ fn all_of_the_output_is_written_to_a_pipe_that_does_not_block() {
 
     use rustix::fs::{OFlags, fcntl_setfl};
 
-    let long = STORY.replace("a painter's studio", &"a blue room ".repeat(4000));
+    let looks = ["painter's studio", "lighthouse on a shore", "painter with red hair", "brass key"];
+    let long = looks
+        .iter()
+        .fold(STORY.to_owned(), |story, looks| story.replace(looks, &"a blue room ".repeat(680)));
     let workspace = Workspace::new(&long);
     let (mut reader, writer) = std::io::pipe().unwrap();
     fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
