@@ -81,7 +81,11 @@ impl Folder {
             }
         }
         // What was brought back or removed already must not return after a power cut.
-        self.sync_folder(Path::new(TEMPORARY))
+        if self.has(Path::new(TEMPORARY))? {
+            self.sync_folder(Path::new(TEMPORARY))
+        } else {
+            Ok(())
+        }
     }
 
     fn bring_back(&self, path: &Path, hashes: &[&str], place: &Path) -> Result<(), ArtError> {

@@ -35,6 +35,17 @@ fn a_write_that_fails_anywhere_leaves_the_old_file_unchanged() {
 }
 
 #[test]
+fn a_file_can_be_written_once_what_was_in_the_way_of_the_temporary_folder_is_removed() {
+    let (_dir, folder) = open();
+    let (path, temporary) = (folder.root().join("ledger.ron"), folder.root().join(".tmp"));
+    fs::write(&temporary, "in the way").unwrap();
+    assert!(folder.write_bytes(&path, b"new").is_err());
+    fs::remove_file(&temporary).unwrap();
+    folder.write_bytes(&path, b"new").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+}
+
+#[test]
 fn nothing_that_another_program_writes_during_a_call_is_lost() {
     type Call = fn(&Folder, &Path);
     let calls: [Call; 4] = [
