@@ -36,8 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
     let new = (ShotId::new("new").expect("an id"), Recipe::new("x", Size::new(16, 16), "none"));
     let mut found = jobs(root, Some(new.clone()));
     let aside = root.join("queue.broken-1.json");
+    // It cannot be read, or has fields of a newer version.
     if aside.exists() {
-        assert!(found.is_empty());
         assert_eq!(fs::read(aside).expect("the old queue is set aside"), bytes);
     }
     let mut again = jobs(root, None);
