@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions as DirOptions};
 
 /// The most bytes of a text: a story, an edit file, a configuration, a list of tokens.
 pub const MAX_TEXT: u64 = 64 << 20;
@@ -78,13 +78,25 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// As [`read`], for a file below `dir`. A path, or a link, that leads out of it is an error: see [`is_outside`].
 pub(crate) fn read_in(dir: &Dir, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut options = cap_std::fs::OpenOptions::new();
-    options.read(true);
+    let file = open_in(dir, path, DirOptions::new().read(true).clone(), limit)?;
+    read_to_end(file, limit)
+}
+
+/// Opens a file below `dir`. No link leads out of it.
+///
+/// # Errors
+/// As [`open`]. Also with [`ForeignFileError::TooLong`] if it has more than `limit` bytes.
+pub(crate) fn open_in(
+    dir: &Dir,
+    path: &Path,
+    mut options: DirOptions,
+    limit: u64,
+) -> io::Result<File> {
     #[cfg(unix)]
     cap_std::fs::OpenOptionsExt::custom_flags(&mut options, FLAGS);
     let file = dir.open_with(path, &options)?.into_std();
     check(&file, limit)?;
-    read_to_end(file, limit)
+    Ok(file)
 }
 
 /// Whether cap-std refused a path because it leads out of a folder.
@@ -113,7 +125,7 @@ fn read_to_end(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Flags with which opening a pipe does not wait for a writer, and a terminal does not become that of the process.
 #[cfg(unix)]
-pub(crate) const FLAGS: i32 = {
+const FLAGS: i32 = {
     use rustix::fs::OFlags;
 
     OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed()
@@ -123,7 +135,7 @@ pub(crate) const FLAGS: i32 = {
 ///
 /// # Errors
 /// [`ForeignFileError`], or if the file cannot be described.
-pub(crate) fn check(file: &File, limit: u64) -> io::Result<()> {
+fn check(file: &File, limit: u64) -> io::Result<()> {
     let data = file.metadata()?;
     check_kind(data.file_type())?;
     check_length(&data, limit)

@@ -31,3 +31,14 @@ pub(crate) fn edit_of_parts(parts: Vec<PartRecipe>) -> PictureEdit {
         origin: None,
     }
 }
+
+/// A grey PNG of this size whose pixels are missing.
+pub(crate) fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
+    drop(writer);
+    bytes
+}

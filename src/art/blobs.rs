@@ -162,7 +162,7 @@ mod tests {
         art::tests::folder,
         mask::Mask,
         recipe::{EditKind, PartEdit},
-        test_support::edit_of_parts,
+        test_support::{edit_of_parts, png_header},
     };
 
     #[test]
@@ -214,12 +214,7 @@ mod tests {
         let (_dir, root) = folder();
         let art = Art::open(&root).unwrap();
         fs::create_dir(root.join("blobs")).unwrap();
-        let mut header = Vec::new();
-        let mut encoder = png::Encoder::new(&mut header, 6000, 6000);
-        encoder.set_color(png::ColorType::Grayscale);
-        let mut writer = encoder.write_header().unwrap();
-        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
-        drop(writer);
+        let header = png_header(6000, 6000);
         let part = |n: u8| {
             let mask = BlobId::of_mask(&Mask::full(1, u32::from(n) + 1));
             fs::write(art.blobs().path(&mask), &header).unwrap();

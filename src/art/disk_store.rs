@@ -8,7 +8,7 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, File as DirFile, FileType, OpenOptions},
+    fs::{Dir, FileType, OpenOptions},
     time::SystemTime,
 };
 
@@ -53,7 +53,7 @@ impl DiskStore {
         }
         // With write access alone, a pipe cannot be opened without a reader, and the error does not say that it is one.
         let options = OpenOptions::new().create(true).read(true).write(true).clone();
-        let file = open_regular(&dir, Path::new(LOCK), options);
+        let file = foreign::open_in(&dir, Path::new(LOCK), options, foreign::MAX_PICTURE);
         let file = file.map_err(|source| {
             let path = path.clone();
             if foreign::is_outside(&source) {
@@ -87,7 +87,7 @@ impl DiskStore {
 impl Store for DiskStore {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
         let options = OpenOptions::new().read(true).clone();
-        Ok(Box::new(open_regular(self.dir()?, path, options)?))
+        Ok(Box::new(foreign::open_in(self.dir()?, path, options, foreign::MAX_PICTURE)?))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
@@ -179,15 +179,6 @@ impl Store for DiskStore {
         #[cfg(not(unix))]
         true
     }
-}
-
-/// Opens a file as [`foreign::open`] does, within `dir`.
-fn open_regular(dir: &Dir, path: &Path, mut options: OpenOptions) -> io::Result<File> {
-    #[cfg(unix)]
-    cap_std::fs::OpenOptionsExt::custom_flags(&mut options, foreign::FLAGS);
-    let file = dir.open_with(path, &options).map(DirFile::into_std)?;
-    foreign::check(&file, foreign::MAX_PICTURE)?;
-    Ok(file)
 }
 
 /// Ignores the error of a file system whose folders cannot be synced, such as CIFS.

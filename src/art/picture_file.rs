@@ -313,6 +313,7 @@ mod tests {
         generator::ModelCard,
         model::ModelDefaults,
         recipe::{Recipe, Sampler, Size},
+        test_support::png_header,
     };
 
     fn example() -> (RgbaImage, Provenance) {
@@ -427,21 +428,10 @@ mod tests {
         assert!(error.to_string().contains("16 MB"), "{error}");
     }
 
-    /// A grey PNG of this size whose pixels are missing.
-    fn header(width: u32, height: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Grayscale);
-        let mut writer = encoder.write_header().unwrap();
-        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
-        drop(writer);
-        bytes
-    }
-
     #[test]
     fn masks_that_unpack_to_too_many_bytes_are_refused_before_they_are_decoded() {
         // Headers alone, of masks with 36 million pixels each. A mask within the limit is decoded, which fails.
-        let mask = |n: u32| BASE64_STANDARD.encode(header(6000 - n, 6000));
+        let mask = |n: u32| BASE64_STANDARD.encode(png_header(6000 - n, 6000));
         let file = |count: u32| {
             let ids = (0..count).map(|n| (format!("{n:064x}"), mask(n)));
             with_text(BLOBS, serde_json::to_string(&ids.collect::<BTreeMap<_, _>>()).unwrap())
@@ -455,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_take_with_too_many_pixels_is_refused_before_it_is_decoded() {
-        let error = decode(Path::new("a.png"), &header(22_600, 22_600)).unwrap_err();
+        let error = decode(Path::new("a.png"), &png_header(22_600, 22_600)).unwrap_err();
         assert!(matches!(error, ArtError::TooLarge { .. }), "{error}");
     }
 

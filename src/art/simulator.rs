@@ -32,7 +32,7 @@ struct Disk {
     fault: Fault,
     /// What another program writes after this number of calls that change the disk.
     foreign: Option<(u64, ForeignWrite)>,
-    /// What other programs have written. A file that one of them has replaced itself is no longer in the list.
+    /// The files that other programs wrote, except for those that they replaced later.
     foreign_files: Vec<Vec<u8>>,
     has_no_exchange: bool,
     has_power: bool,
@@ -121,7 +121,7 @@ impl SimulatedStore {
         }
     }
 
-    /// What other programs have written and did not replace themselves.
+    /// The files that other programs wrote, except for those that they replaced later.
     pub(super) fn foreign_files(&self) -> Vec<Vec<u8>> {
         self.lock().foreign_files.clone()
     }

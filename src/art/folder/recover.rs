@@ -80,7 +80,7 @@ impl Folder {
                 self.bring_back(&Path::new(TEMPORARY).join(&name), &hashes, place)?;
             }
         }
-        // What was brought back or removed already must not return after a power cut.
+        // A power cut must not undo these moves and removals.
         if self.has(Path::new(TEMPORARY))? {
             self.sync_folder(Path::new(TEMPORARY))
         } else {

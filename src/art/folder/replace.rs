@@ -1,7 +1,7 @@
-//! Writing, moving and removing files. No file is lost that is not known to be replaceable.
+//! Writing, moving and removing files, without losing what another program writes at the same time.
 //!
-//! The old file leaves its place first, and only then decides its contents: if they are known, it is removed, otherwise it
-//! is set aside. So nothing is lost that another program writes in the meantime.
+//! The old file is first moved to the temporary folder. Then its contents are read. If they are known, the file is removed.
+//! Otherwise it is set aside.
 
 use std::{
     io,
@@ -43,8 +43,8 @@ impl Folder {
         Ok(())
     }
 
-    /// As [`Self::replace`], for an old file that is only removed if `is_copy` confirms, once it has left its place,
-    /// that the folder has another file with the same picture.
+    /// As [`Self::replace`], but the old file is only removed if `is_copy` returns true after the file has left its place.
+    /// `is_copy` looks for another file with the same picture.
     ///
     /// # Errors
     /// As [`Self::replace`].
@@ -90,8 +90,8 @@ impl Folder {
         })
     }
 
-    /// Changes the files at some places. Earlier changes there that failed are finished or undone first: otherwise a file
-    /// that could not be removed comes back, when the folder is opened, to a place that its successor has left.
+    /// Changes the files at some places, after finishing or undoing earlier changes there that failed. Otherwise an old file
+    /// that could not be removed would come back to its place at the next opening.
     fn change<T>(
         &self,
         places: &[&Path],
@@ -147,7 +147,7 @@ impl Folder {
         self.remove_known(path, Known::Hashes(old.map(blake3::hash).as_slice()))
     }
 
-    /// As [`Self::remove`], for a file that is only removed as in [`Self::replace_copy`].
+    /// As [`Self::remove`], but the file is only removed if `is_copy` returns true, as in [`Self::replace_copy`].
     ///
     /// # Errors
     /// As [`Self::remove`].

@@ -1,4 +1,4 @@
-//! What becomes of an old file that has left its place: it is removed if its contents are known, and set aside otherwise.
+//! Old files that have left their places: files with known contents are removed, other files are set aside.
 
 use std::{
     io,

@@ -86,10 +86,7 @@ fn parse(value: &OsStr, without: &str) -> Result<Proxy, String> {
         other => return Err(format!("the protocol {other} is not supported")),
     }
     // An unescaped password may contain a slash, so that its first part would count as the port or the host.
-    if !matches!(
-        proxy.uri().path_and_query().map(ureq::http::uri::PathAndQuery::as_str),
-        None | Some("/")
-    ) {
+    if proxy.uri().path_and_query().is_some_and(|path| path != "/") {
         return Err("it has a path; write a slash in a password as %2F".to_owned());
     }
     let port = port(proxy.uri(), proxy.port()).ok_or("its port is not a number below 65536")?;

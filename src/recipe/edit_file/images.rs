@@ -134,7 +134,10 @@ mod tests {
     use image::{GrayImage, Luma};
 
     use super::*;
-    use crate::recipe::edit_file::{EditFile, MAX_PARTS};
+    use crate::{
+        recipe::edit_file::{EditFile, MAX_PARTS},
+        test_support::png_header,
+    };
 
     const SIZE: Size = Size::new(8, 6);
 
@@ -144,13 +147,7 @@ mod tests {
         let white = GrayImage::from_pixel(SIZE.width, SIZE.height, Luma([255]));
         white.save(folder.path().join("mask.png")).unwrap();
         RgbaImage::new(SIZE.width, SIZE.height).save(folder.path().join("scribble.png")).unwrap();
-        let mut header = Vec::new();
-        let mut encoder = png::Encoder::new(&mut header, 6000, 6000);
-        encoder.set_color(png::ColorType::Grayscale);
-        let mut writer = encoder.write_header().unwrap();
-        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
-        drop(writer);
-        fs::write(folder.path().join("large.png"), header).unwrap();
+        fs::write(folder.path().join("large.png"), png_header(6000, 6000)).unwrap();
         folder
     }
 

@@ -103,8 +103,8 @@ impl OutputFile {
         Ok(Self { path: path.to_path_buf(), target: Target::File { unfinished, place } })
     }
 
-    /// Writes the contents, syncs them and moves the file to its path. What another program wrote there since
-    /// [`Self::create`] stays: then the file gets a free name beside it, with a warning.
+    /// Writes the contents, syncs them and moves the file to its path. If another program has written to that path since
+    /// [`Self::create`], its file stays, and this one gets a free name beside it, with a warning.
     ///
     /// Returns the path of the file.
     ///
