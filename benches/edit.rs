@@ -12,6 +12,7 @@ use std::time::Instant;
 use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise},
+    loss::Images,
     mask::{Area, Mask},
     recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
 };
@@ -36,6 +37,8 @@ fn measure() -> Result<(), DiffusionError> {
         size,
         sampler: sampler.clone(),
         noise: Noise::Seed(0),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let interrupt = Interrupt::default();
     let picture = model.draw(&draw, &interrupt, &mut [])?;
@@ -70,6 +73,8 @@ fn measure() -> Result<(), DiffusionError> {
             negative_prompt: String::new(),
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
+            losses: Vec::new(),
+            images: Images::new(),
         };
         let context = model.plan_edit(&request)?.crop;
         let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;

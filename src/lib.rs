@@ -166,6 +166,7 @@ mod finite;
 pub mod foreign;
 pub mod generator;
 pub mod lfs;
+pub mod loss;
 pub mod mask;
 pub mod model;
 pub mod ops;

@@ -21,7 +21,7 @@ mod time_embedding;
 mod unfold;
 
 #[cfg(test)]
-mod check;
+pub(crate) mod check;
 
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};

@@ -6,6 +6,7 @@ pub mod edit_file;
 mod file;
 pub mod layer;
 mod long_prompt;
+mod loss;
 mod part;
 pub mod part_edit;
 mod picture_edit;
@@ -26,6 +27,7 @@ pub use file::InlineBlobError;
 pub(crate) use file::{InlineBlob, RecipeFile};
 pub use layer::{Layer, Marks, Verdict};
 pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
+pub use loss::{Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT};
 pub use part::{Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
@@ -56,6 +58,9 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
     pub model: String,
+    /// What the whole picture is steered by while it is drawn. In an edit, all parts together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
     /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<PictureEdit>,
@@ -97,6 +102,7 @@ impl Recipe {
             take: 0,
             sampler: Sampler::default(),
             model: model.into(),
+            losses: Vec::new(),
             edit: None,
         }
     }
@@ -111,7 +117,7 @@ impl Recipe {
     }
 
     fn feed(&self, digest: &mut Digester) {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, edit } = self;
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -124,9 +130,18 @@ impl Recipe {
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);
+        for loss in losses {
+            digest.nested("loss", |digest| loss.feed(digest));
+        }
         if let Some(edit) = edit {
             digest.nested("edit", |digest| edit.feed(digest));
         }
+    }
+
+    /// The masks and images that it refers to.
+    pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
+        let of_edit = self.edit.iter().flat_map(PictureEdit::blobs);
+        self.losses.iter().filter_map(|loss| loss.kind.image()).chain(of_edit)
     }
 
     /// The same recipe for its `n`th take.
@@ -147,7 +162,8 @@ impl Recipe {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
             (edit, other) => edit.is_none() && other.is_none(),
         };
-        self.size == other.size && self.same_prompts(other) && same_edit
+        let same_losses = self.losses == other.losses;
+        self.size == other.size && self.same_prompts(other) && same_losses && same_edit
     }
 
     /// Whether prompts, seed and model are the same.

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use bevy_illustrator::{
     picture,
-    recipe::{Size, edit_file::EditFile},
+    recipe::{
+        Size,
+        edit_file::{EditFile, LoadedEdit},
+    },
 };
 use bevy_illustrator_fuzz::files;
 use libfuzzer_sys::fuzz_target;
@@ -33,8 +36,10 @@ fuzz_target!(|input: &[u8]| {
         }
     };
     // Other files of this machine are refused.
-    if let Ok(parts) = file.parts(root, size(root)) {
+    if let Ok(LoadedEdit { parts, images, .. }) = file.load(root, size(root)) {
         assert_eq!(parts.len(), file.parts.len());
         assert!(parts.iter().all(|part| !part.name.is_empty()));
+        let mut ids = parts.iter().flat_map(|part| part.edit.images());
+        assert!(ids.all(|id| images.contains_key(id)));
     }
 });

@@ -8,7 +8,7 @@ use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
 use crate::{
     generator::Inputs,
     picture::Undecoded,
-    recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit},
+    recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit, Recipe},
 };
 
 /// The masks and images of an art folder.
@@ -91,27 +91,27 @@ impl Blobs {
         }
     }
 
-    /// Reads the masks and images of an edit.
+    /// Reads the masks and images of a recipe.
     ///
     /// # Errors
-    /// As [`Self::get`].
-    pub fn inputs(&self, edit: &PictureEdit) -> Result<Inputs, ArtError> {
+    /// As [`Self::read_missing`].
+    pub fn inputs(&self, recipe: &Recipe) -> Result<Inputs, ArtError> {
         let mut blobs = BTreeMap::new();
-        self.read_missing(edit, &mut blobs)?;
+        self.read_missing(recipe.blobs(), &mut blobs)?;
         Ok(Inputs { init_image: None, blobs })
     }
 
-    /// Adds the masks and images of an edit that are not in `blobs` yet.
+    /// Adds the masks and images with these ids that are not in `blobs` yet.
     ///
     /// # Errors
     /// As [`Self::get`]. Also if they need more than 512 MB, before any of them is decoded.
-    pub fn read_missing(
+    pub fn read_missing<'a>(
         &self,
-        edit: &PictureEdit,
+        ids: impl IntoIterator<Item = &'a BlobId>,
         blobs: &mut BTreeMap<BlobId, Blob>,
     ) -> Result<(), ArtError> {
         let (mut files, mut bytes) = (BTreeMap::new(), 0);
-        for id in edit.blobs() {
+        for id in ids {
             if blobs.contains_key(id) || files.contains_key(id) {
                 continue;
             }
@@ -119,7 +119,7 @@ impl Blobs {
             let header = Undecoded::open(&png);
             bytes += header.map_err(|error| ArtError::blob(&path, error.into()))?.bytes();
             if bytes > MAX_BLOBS {
-                return Err(ArtError::EditTooLarge { parts: edit.parts.len() });
+                return Err(ArtError::BlobsTooLarge { count: files.len() });
             }
             files.insert(id, (path, png));
         }
@@ -135,7 +135,9 @@ impl Blobs {
     /// # Errors
     /// As [`Self::get`].
     pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, ArtError> {
-        let parts = self.inputs(edit)?.parts(edit);
+        let mut inputs = Inputs::default();
+        self.read_missing(edit.blobs(), &mut inputs.blobs)?;
+        let parts = inputs.parts(edit);
         // Fails if the id of a mask belongs to an image.
         parts.map_err(|missing| ArtError::NoBlob { path: self.path(&missing.id) })
     }
@@ -224,11 +226,11 @@ mod tests {
         // 36 million bytes each. 14 of them fit into 512 MB, and are damaged.
         for (count, fits) in [(14, true), (15, false)] {
             let edit = edit_of_parts((0..count).map(part).collect());
-            let error = art.blobs().inputs(&edit).unwrap_err();
+            let error = art.blobs().parts(&edit).unwrap_err();
             let message = error.to_string();
             match error {
                 ArtError::Blob { .. } => assert!(fits, "{message}"),
-                ArtError::EditTooLarge { parts: 15 } => assert!(message.contains("512 MB")),
+                ArtError::BlobsTooLarge { count: 14 } => assert!(message.contains("512 MB")),
                 _ => panic!("{message}"),
             }
         }

@@ -113,14 +113,14 @@ pub enum ArtError {
         /// The reason.
         source: BlobError,
     },
-    /// The masks and scribbles of an edit need too much memory.
+    /// The masks and images of a recipe need too much memory.
     #[error(
-        "the masks and scribbles of an edit of {parts} parts need more than {} MB: divide it into several edits",
+        "the recipe refers to more than {count} masks and images, which need more than {} MB: divide the edit into several edits",
         super::picture_file::MAX_BLOBS >> 20
     )]
-    EditTooLarge {
-        /// The number of parts.
-        parts: usize,
+    BlobsTooLarge {
+        /// The number of those that fit.
+        count: usize,
     },
     /// A file is a link that leads out of the art folder. It is not followed.
     #[error("{path} is a link that leads out of the art folder: replace it by the file itself")]

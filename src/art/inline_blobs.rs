@@ -134,7 +134,7 @@ mod tests {
             fs::remove_file(dir.path().join(format!("blobs/{}.png", ids[0]))).unwrap();
             let art = Art::open(dir.path()).unwrap();
             assert_eq!(edit(&art), before);
-            assert!(art.blobs().inputs(&before).is_ok());
+            assert!(art.blobs().parts(&before).is_ok());
         }
     }
 }

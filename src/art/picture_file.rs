@@ -330,6 +330,7 @@ mod tests {
                 guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
+            losses: Vec::new(),
             edit: None,
         };
         let model = ModelCard {

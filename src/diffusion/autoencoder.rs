@@ -1,6 +1,7 @@
 //! Autoencoders: from pictures to latents and back.
 
 mod kl;
+mod linear;
 mod tiny;
 
 use candle_core::{Device, Tensor};
@@ -8,7 +9,7 @@ use candle_core::{Device, Tensor};
 use super::{DiffusionError, Interrupt, config::ConfigFile};
 use crate::model::Package;
 
-pub use self::{kl::AutoencoderKL, tiny::AutoencoderTiny};
+pub use self::{kl::AutoencoderKL, linear::LinearDecoder, tiny::AutoencoderTiny};
 
 /// Turns pictures into latents and back.
 pub trait Autoencoder: Send + Sync {

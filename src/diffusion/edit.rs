@@ -11,20 +11,22 @@ use image::{Rgb32FImage, RgbaImage};
 use super::{
     Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
     guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
-    hooks::{Differential, Preview, PreviewBase},
+    hooks::{Differential, Preview, PreviewBase, Steering},
     model::with_hooks,
     pixels,
     request::LatentLayout,
     sample,
+    steering::PartLosses,
 };
 use crate::{
     control::Control,
     edit::{
-        Crop, EditError, EditPlan, LatentRegions, PartPrompts, alpha_after, composite, init_image,
+        Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite, init_image,
         part_prompts,
     },
+    loss::{Frame, Images},
     mask::Area,
-    recipe::{MAX_SIDE, Part, ResolvedSampler, Size},
+    recipe::{Loss, MAX_SIDE, Part, ResolvedSampler, Size},
 };
 
 /// An edit of parts of a picture.
@@ -47,6 +49,10 @@ pub struct EditRequest {
     pub sampler: ResolvedSampler,
     /// The starting noise of the whole picture. The edit uses the noise inside its crop.
     pub noise: Noise,
+    /// What all parts together are steered by. Each part also has its own losses.
+    pub losses: Vec<Loss>,
+    /// The images that the losses refer to.
+    pub images: Images,
 }
 
 /// The prompts of all parts.
@@ -108,6 +114,7 @@ impl Model {
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
+        let mut steering = self.steering_of_edit(request, &plan, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -121,8 +128,9 @@ impl Model {
             negative_prompt: Some(&prompts.conditionings[negative_prompt]),
             interrupt,
         };
-        let latents =
-            sample(inputs, &mut with_hooks(Some(&mut differential), hooks, &mut preview))?;
+        let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
+        let own = own.chain(steering.as_mut().map(|hook| hook as &mut dyn StepHook));
+        let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
 
         let sampled = pixels::rgb32f(&self.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
@@ -138,6 +146,31 @@ impl Model {
             }
         }
         Ok(image)
+    }
+
+    /// The steering of an edit: the losses of each part inside its blend mask, and those of the picture inside all of
+    /// them. `None` without losses.
+    fn steering_of_edit(
+        &self,
+        request: &EditRequest,
+        plan: &EditPlan,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Steering>, DiffusionError> {
+        let (width, height) = request.picture.dimensions();
+        let Area { x, y, width: columns, height: rows } = plan.crop;
+        let frame = Frame {
+            picture: Size::new(width, height),
+            origin: (x.into(), y.into()),
+            size: (columns, rows),
+            scale: self.scale() as u32,
+        };
+        let mut parts = Vec::new();
+        for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
+            let losses = request.parts[*index].edit.losses.as_slice();
+            parts.push(PartLosses { index: Some(*index), losses, mask });
+        }
+        parts.push(PartLosses { index: None, losses: &request.losses, mask: &plan.blend_mask });
+        self.steering(frame, &parts, &request.images, interrupt)
     }
 
     fn encode_image(

@@ -4,6 +4,7 @@ use super::{Cancelled, scheduler::SchedulerError};
 use crate::{
     candle_error::without_backtrace,
     edit::EditError,
+    loss::LossSetupError,
     model::ModelError,
     recipe::{MAX_SIDE, MIN_SIDE, Size},
 };
@@ -40,6 +41,9 @@ pub enum DiffusionError {
     /// The request has an invalid value.
     #[error(transparent)]
     Draw(#[from] DrawError),
+    /// A loss cannot be set up.
+    #[error(transparent)]
+    Loss(#[from] LossSetupError),
     /// The edit has an invalid value.
     #[error(transparent)]
     Edit(#[from] EditError),

@@ -2,8 +2,10 @@
 
 mod differential;
 mod preview;
+mod steering;
 mod trace;
 
 pub use differential::{Differential, Surroundings};
 pub use preview::{LatentColours, Preview, PreviewBase};
+pub use steering::{SteeredPart, Steering};
 pub use trace::Trace;

@@ -1,6 +1,6 @@
 //! A loaded model.
 
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap};
 
 use candle_core::{DType, Device, Tensor};
 use image::RgbaImage;
@@ -8,15 +8,17 @@ use image::RgbaImage;
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt, Noise,
     SampleInputs, StepHook, TextEncoder,
+    autoencoder::LinearDecoder,
     guide::{GuidanceScale, Guide, Unguided},
-    hooks::{LatentColours, Preview, Surroundings},
+    hooks::{LatentColours, Preview, Steering, Surroundings},
     noise::noise,
     pixels,
     request::LatentLayout,
     sample,
+    steering::PartLosses,
     scheduler::{self, Scheduler, SchedulerConfig},
 };
-use crate::{control::Control, edit::Grid, recipe::ResolvedSampler};
+use crate::{control::Control, edit::Grid, loss::Frame, mask::Mask, recipe::ResolvedSampler};
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
 /// a shot share both prompts.
@@ -44,6 +46,8 @@ pub struct ModelParts {
 pub struct Model {
     pub(super) parts: ModelParts,
     pub(super) colours: LatentColours,
+    /// Fitted when the first loss needs it.
+    linear_decoder: OnceCell<LinearDecoder>,
     prompts: HashMap<String, Conditioning>,
 }
 
@@ -59,7 +63,7 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
-        Ok(Self { parts, colours, prompts: HashMap::new() })
+        Ok(Self { parts, colours, linear_decoder: OnceCell::new(), prompts: HashMap::new() })
     }
 
     /// The grid of latents.
@@ -104,6 +108,7 @@ impl Model {
             }
             _ => Box::new(Unguided { prompt: 0 }),
         };
+        let mut steering = self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -115,7 +120,8 @@ impl Model {
             negative_prompt: negative_prompt.as_ref(),
             interrupt,
         };
-        let latents = sample(inputs, &mut with_hooks(None, hooks, &mut preview))?;
+        let steering = steering.as_mut().map(|hook| hook as &mut dyn StepHook);
+        let latents = sample(inputs, &mut with_hooks(steering, hooks, &mut preview))?;
 
         let decoded = self.decode(&latents, interrupt)?;
         let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
@@ -123,6 +129,37 @@ impl Model {
             hook.finished(&image)?;
         }
         Ok(pixels::rgba(&image)?)
+    }
+
+    /// The steering of a whole picture. `None` without losses.
+    fn steering_of_picture(
+        &self,
+        request: &DrawRequest,
+        frame: Frame,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Steering>, DiffusionError> {
+        let (width, height) = frame.size;
+        let mask = Mask::full(width, height);
+        let part = PartLosses { index: None, losses: &request.losses, mask: &mask };
+        self.steering(frame, &[part], &request.images, interrupt)
+    }
+
+    /// Pixels along each side of a latent.
+    pub(super) fn scale(&self) -> usize {
+        self.parts.autoencoder.spec().scale
+    }
+
+    /// The linear decoder of the autoencoder.
+    pub(super) fn linear_decoder(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<&LinearDecoder, DiffusionError> {
+        if let Some(decoder) = self.linear_decoder.get() {
+            return Ok(decoder);
+        }
+        let ModelParts { autoencoder, device, .. } = &self.parts;
+        let decoder = LinearDecoder::fit(&**autoencoder, device, interrupt)?;
+        Ok(self.linear_decoder.get_or_init(|| decoder))
     }
 
     /// Sets up a sampler's scheduler from the model's config.
@@ -193,9 +230,9 @@ fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
     Ok((tensor * 0.0)?.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()? == 0.0)
 }
 
-/// The hooks of one drawing: an optional internal hook, the caller's hooks, then the preview.
+/// The hooks of one drawing: those of the model, the caller's hooks, then the preview.
 pub(super) fn with_hooks<'a>(
-    first: Option<&'a mut dyn StepHook>,
+    first: impl IntoIterator<Item = &'a mut dyn StepHook>,
     hooks: &'a mut [&mut dyn StepHook],
     preview: &'a mut Preview<'_>,
 ) -> Vec<&'a mut dyn StepHook> {

@@ -32,7 +32,7 @@ pub(super) fn tensor_from_rgb32f(image: &Rgb32FImage, device: &Device) -> Result
 }
 
 /// (1, 3, height, width) in -1..=1 from a picture, without its alpha channel.
-pub(super) fn tensor_from_rgba(image: &RgbaImage, device: &Device) -> Result<Tensor> {
+pub(crate) fn tensor_from_rgba(image: &RgbaImage, device: &Device) -> Result<Tensor> {
     let shape = (image.height() as usize, image.width() as usize, 4);
     let rows = Tensor::from_slice(image, shape, device)?.narrow(2, 0, 3)?;
     rows.permute((2, 0, 1))?.unsqueeze(0)?.to_dtype(DType::F32)?.affine(1.0 / 127.5, -1.0)

@@ -3,7 +3,10 @@
 use candle_core::Tensor;
 
 use super::{DrawError, LatentSpec};
-use crate::recipe::{MAX_SIDE, MIN_SIDE, ResolvedSampler, Size};
+use crate::{
+    loss::{Frame, Images},
+    recipe::{Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
+};
 
 /// A picture to draw.
 #[derive(Clone, Debug)]
@@ -18,6 +21,10 @@ pub struct DrawRequest {
     pub sampler: ResolvedSampler,
     /// The starting noise.
     pub noise: Noise,
+    /// What the picture is steered by.
+    pub losses: Vec<Loss>,
+    /// The images that the losses refer to.
+    pub images: Images,
 }
 
 /// Starting noise.
@@ -80,6 +87,15 @@ impl LatentLayout {
         }
     }
 
+    /// The area that is drawn. It is centred on the picture and at least as large.
+    pub(super) fn frame(&self, scale: usize) -> Frame {
+        let [_, _, height, width] = self.shape;
+        let [height, width] = [height, width].map(|side| (side * scale) as u32);
+        let margin = |drawn: u32, side: u32| -i64::from((drawn - side) / 2);
+        let origin = (margin(width, self.size.width), margin(height, self.size.height));
+        Frame { picture: self.size, origin, size: (width, height), scale: scale as u32 }
+    }
+
     /// Centre-crops a decoded picture (1, 3, height, width) to the requested size.
     pub(super) fn crop_to_size(&self, image: &Tensor) -> candle_core::Result<Tensor> {
         let (_, _, height, width) = image.dims4()?;
@@ -104,6 +120,8 @@ mod tests {
             size: Size::new(width, height),
             sampler: ResolvedSampler { guidance_scale: guidance, ..ResolvedSampler::default() },
             noise: Noise::Seed(0),
+            losses: Vec::new(),
+            images: Images::new(),
         }
     }
 

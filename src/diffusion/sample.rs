@@ -46,12 +46,27 @@ pub struct State<'a> {
     /// The denoising strength of each latent, (1, 1, height, width) in 0..=1. `None` if all latents
     /// are denoised from pure noise.
     pub denoise_mask: Option<Tensor>,
+    /// The values of all losses so far, if the picture has any.
+    pub losses: Vec<LossValues>,
     /// The conditioning of the prompt. With several regions, the prompt of the first one.
     pub prompt: &'a Conditioning,
     /// The conditioning of the negative prompt, if it was encoded.
     pub negative_prompt: Option<&'a Conditioning>,
     timesteps: Vec<f64>,
     scheduler: &'a mut dyn Scheduler,
+}
+
+/// The values of a loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossValues {
+    /// The index of the part in its edit. `None` for the whole picture.
+    pub part: Option<usize>,
+    /// The index of the loss in its part.
+    pub index: usize,
+    /// The name of its kind.
+    pub kind: String,
+    /// The value in each step before it was steered.
+    pub values: Vec<f32>,
 }
 
 /// The position of the loop.
@@ -83,6 +98,19 @@ pub trait StepHook: Send {
     fn before(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
         let _ = state;
         Ok(())
+    }
+
+    /// Called with the guided prediction of a step. The scheduler uses the one that it returns.
+    ///
+    /// # Errors
+    /// An error stops sampling.
+    fn predicted(
+        &mut self,
+        state: &mut State<'_>,
+        model_output: Tensor,
+    ) -> Result<Tensor, DiffusionError> {
+        let _ = state;
+        Ok(model_output)
     }
 
     /// Called after each step. [`State::step`] is still the index of that step.
@@ -145,6 +173,7 @@ pub fn sample(
         first_step: 0,
         predicted_original: None,
         denoise_mask: None,
+        losses: Vec::new(),
         prompt: inputs.prompt,
         negative_prompt: inputs.negative_prompt,
         timesteps: scheduler.timesteps().to_vec(),
@@ -163,7 +192,10 @@ pub fn sample(
         let step = StepInfo { index, count, timestep: state.timesteps[index] };
         let input = state.scheduler.scale_model_input(&state.latents, index)?;
         let predictions = batches.predict(denoiser, &input, step.timestep, interrupt)?;
-        let prediction = guide.combine(&predictions, step)?;
+        let mut prediction = guide.combine(&predictions, step)?;
+        for hook in &mut *hooks {
+            prediction = hook.predicted(&mut state, prediction)?;
+        }
         let stepped = state.scheduler.step(&prediction, index, &state.latents)?;
         state.latents = stepped.latents;
         state.predicted_original = Some(stepped.predicted_original);

@@ -22,6 +22,7 @@ mod timesteps;
 use candle_core::Tensor;
 
 pub use config::{SchedulerConfig, SchedulerError};
+pub use prediction::Prediction;
 pub use registry::{SchedulerClass, build, classes, find, register};
 
 /// The steps from noise to one picture.
@@ -40,9 +41,16 @@ pub trait Scheduler: Send {
     /// If candle fails.
     fn scale_model_input(&self, latents: &Tensor, step: usize) -> candle_core::Result<Tensor>;
 
-    /// Adds `noise` to finished latents, at the noise level of latents before `step`. If `step` is
-    /// the number of steps, the noise level is the one after the last step. In diffusers this is
-    /// `add_noise` at the timestep of the step.
+    /// `[alpha, sigma]` of the latents before `step`: they are `alpha` times the finished latents plus
+    /// `sigma` times standard normal noise. If `step` is the number of steps, those after the last
+    /// step.
+    fn alpha_sigma(&self, step: usize) -> [f64; 2];
+
+    /// The quantity that the denoiser predicts.
+    fn prediction(&self) -> Prediction;
+
+    /// Adds `noise` to finished latents, at the noise level of latents before `step`. In diffusers
+    /// this is `add_noise` at the timestep of the step.
     ///
     /// # Errors
     /// If candle fails.
@@ -51,7 +59,10 @@ pub trait Scheduler: Send {
         original: &Tensor,
         noise: &Tensor,
         step: usize,
-    ) -> candle_core::Result<Tensor>;
+    ) -> candle_core::Result<Tensor> {
+        let [alpha, sigma] = self.alpha_sigma(step);
+        mix(original, alpha, noise, sigma)
+    }
 
     /// Updates `latents` with the denoiser's prediction. Steps must be in order, but may start at
     /// any step.

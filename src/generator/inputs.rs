@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
-use crate::recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Scribble};
+use crate::{
+    loss::Images,
+    recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Recipe, Scribble},
+};
 
 /// The pictures that a recipe refers to.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +33,28 @@ impl Inputs {
     pub fn add_parts(&mut self, parts: &[Part]) {
         let blobs = parts.iter().flat_map(Part::blobs);
         self.blobs.extend(blobs.map(|blob| (blob.id(), blob)));
+    }
+
+    /// Adds images.
+    pub fn add_images(&mut self, images: &Images) {
+        let blobs = images.iter().map(|(id, image)| (id.clone(), Blob::Image(Arc::clone(image))));
+        self.blobs.extend(blobs);
+    }
+
+    /// The images that the losses of a recipe and of its parts refer to.
+    ///
+    /// # Errors
+    /// If one of them is missing.
+    pub fn images(&self, recipe: &Recipe) -> Result<Images, MissingBlob> {
+        let of_picture = recipe.losses.iter().filter_map(|loss| loss.kind.image());
+        let parts = recipe.edit.iter().flat_map(|edit| &edit.parts);
+        let of_parts = parts.flat_map(|part| part.edit.images().map(|id| (part.name.as_str(), id)));
+        let all = of_picture.map(|id| ("the picture", id)).chain(of_parts);
+        let image = |(part, id): (&str, &BlobId)| match self.blobs.get(id) {
+            Some(Blob::Image(image)) => Ok((id.clone(), Arc::clone(image))),
+            _ => Err(MissingBlob { part: part.to_owned(), id: id.clone() }),
+        };
+        all.map(image).collect()
     }
 
     /// The parts of an edit, with their masks and scribbles.

@@ -125,10 +125,12 @@ impl Generator for LocalGenerator {
             return Err(GenerateError::Panicked("the model must be loaded again".to_owned()));
         };
         let noise = Noise::Seed(recipe.noise_seed());
-        let Recipe { prompt, negative_prompt, size, sampler, edit, .. } = recipe.clone();
+        let images = inputs.images(recipe)?;
+        let Recipe { prompt, negative_prompt, size, sampler, losses, edit, .. } = recipe.clone();
         let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
-            let request = DrawRequest { prompt, negative_prompt, size, sampler, noise };
+            let request =
+                DrawRequest { prompt, negative_prompt, size, sampler, noise, losses, images };
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -139,8 +141,18 @@ impl Generator for LocalGenerator {
         let edit = edit.of_take(recipe.take);
         let parts = inputs.parts(&edit)?;
         let PictureEdit { style, context, .. } = edit;
-        let request =
-            EditRequest { picture, prompt, negative_prompt, parts, style, context, sampler, noise };
+        let request = EditRequest {
+            picture,
+            prompt,
+            negative_prompt,
+            parts,
+            style,
+            context,
+            sampler,
+            noise,
+            losses,
+            images,
+        };
         Ok(model.edit(&request, control, &mut [])?)
     }
 }

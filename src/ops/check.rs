@@ -38,7 +38,7 @@ pub(super) fn assert_close(left: &Tensor, right: &Tensor, tolerance: f64) {
 
 /// Asserts that the gradient of each input matches central differences. The loss is a weighted sum of the
 /// operation's outputs, with a different weight for each output.
-pub(super) fn gradients_agree<const N: usize>(
+pub(crate) fn gradients_agree<const N: usize>(
     inputs: &[Tensor; N],
     operation: impl Fn([&Tensor; N]) -> Result<Tensor>,
 ) {

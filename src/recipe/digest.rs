@@ -96,6 +96,7 @@ mod tests {
                 seed: Some(3),
                 grow: Some(0),
                 feather: Some(9),
+                losses: Vec::new(),
             },
             scribble: Some(Scribble(Arc::new(RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 4]))))),
         };

@@ -21,10 +21,11 @@ use std::{
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
-use super::{EditKind, MAX_TEXT_LENGTH, Part, PartEdit, Size};
+use super::{EditKind, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size};
 use crate::{
     foreign,
     lfs::LfsPointer,
+    loss,
     mask::{Area, MaskError},
     picture::DecodeError,
     text::without_bom,
@@ -33,6 +34,9 @@ use images::Images;
 
 /// The most parts of an edit.
 pub const MAX_PARTS: usize = 64;
+
+/// The most images of an edit.
+pub const MAX_IMAGES: usize = 32;
 
 /// The most bytes of the masks and scribbles of all parts and of their plan, even if parts share files.
 const MAX_BYTES: u64 = 700_000_000;
@@ -55,6 +59,20 @@ pub struct EditFile {
     /// The crop that the model receives, in pixels. By default it is chosen around the parts.
     #[serde(default)]
     pub context: Option<Area>,
+    /// What all parts together are steered by. Images are files.
+    #[serde(default)]
+    pub losses: Vec<Loss<PathBuf>>,
+}
+
+/// The parts of an edit file, with the pixels of their files.
+#[derive(Clone, Debug)]
+pub struct LoadedEdit {
+    /// The parts, from top to bottom.
+    pub parts: Vec<Part>,
+    /// What all parts together are steered by.
+    pub losses: Vec<Loss>,
+    /// The images that the losses refer to.
+    pub images: loss::Images,
 }
 
 /// A part in an edit file.
@@ -94,6 +112,9 @@ pub struct PartEntry {
     /// A rough drawing in colour: a PNG of the picture's size, transparent where nothing is drawn.
     #[serde(default)]
     pub scribble: Option<PathBuf>,
+    /// As [`PartEdit::losses`]. Images are files.
+    #[serde(default)]
+    pub losses: Vec<Loss<PathBuf>>,
 }
 
 /// An error of an edit file.
@@ -145,6 +166,17 @@ pub enum EditFileError {
     TooManyParts {
         /// The number of parts.
         parts: usize,
+    },
+    /// It refers to more than [`MAX_IMAGES`].
+    #[error("the losses of the edit refer to more than {MAX_IMAGES} images: divide it into several edits")]
+    TooManyImages,
+    /// The image of a loss cannot be decoded.
+    #[error("{path} is not a readable image: {source}: save it as a PNG")]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: DecodeError,
     },
     /// The masks and scribbles of all parts need too much memory.
     #[error(
@@ -267,13 +299,14 @@ impl EditFile {
         Ok(file)
     }
 
-    /// Reads the masks and scribbles of all parts. Their paths are relative to `folder`, the folder of the edit file, and
-    /// neither they nor links lead out of it. Parts that name the same file share its pixels.
+    /// Reads the masks, scribbles and images of all parts. Their paths are relative to `folder`, the folder of the edit
+    /// file, and neither they nor links lead out of it. Parts that name the same file share its pixels.
     ///
     /// # Errors
-    /// If one of them is outside the folder, cannot be read, or does not have the size of the `picture`; if a part has none; if there are more
-    /// than [`MAX_PARTS`], or they need too much memory.
-    pub fn parts(&self, folder: &Path, picture: Size) -> Result<Vec<Part>, EditFileError> {
+    /// If one of them is outside the folder, or cannot be read; if a mask or scribble does not have the size of the
+    /// `picture`; if a part has neither; if there are more than [`MAX_PARTS`] or [`MAX_IMAGES`], or they need too much
+    /// memory.
+    pub fn load(&self, folder: &Path, picture: Size) -> Result<LoadedEdit, EditFileError> {
         let parts = self.parts.len();
         if parts > MAX_PARTS {
             return Err(EditFileError::TooManyParts { parts });
@@ -285,7 +318,20 @@ impl EditFile {
             return Err(EditFileError::TooLarge { parts, picture });
         }
         let mut images = Images::new(folder, picture);
-        self.parts.iter().enumerate().map(|(i, part)| part.load(i, &mut images)).collect()
+        let part = |(i, part): (usize, &PartEntry)| part.load(i, &mut images);
+        let parts = self.parts.iter().enumerate().map(part).collect::<Result<_, _>>()?;
+        let losses = images.of_losses(&self.losses)?;
+        Ok(LoadedEdit { parts, losses, images: images.into_images() })
+    }
+
+    /// The files of all masks, scribbles and images.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let of_parts = self.parts.iter().flat_map(|part| {
+            let own = [&part.mask, &part.scribble].into_iter().flatten();
+            own.chain(part.losses.iter().filter_map(|loss| loss.kind.image()))
+        });
+        let all = of_parts.chain(self.losses.iter().filter_map(|loss| loss.kind.image()));
+        all.map(PathBuf::as_path)
     }
 }
 
@@ -305,6 +351,7 @@ impl PartEntry {
                 seed: self.seed,
                 grow: self.grow,
                 feather: self.feather,
+                losses: images.of_losses(&self.losses)?,
             },
             scribble,
         })
@@ -371,7 +418,7 @@ mod tests {
     #[test]
     fn a_part_without_mask_and_scribble_is_refused() {
         let file = parse(r#"(parts: [(edit: Add, words: "a cat")])"#).unwrap();
-        let error = file.parts(Path::new("."), Size::new(8, 8)).unwrap_err().to_string();
+        let error = file.load(Path::new("."), Size::new(8, 8)).unwrap_err().to_string();
         assert!(error.contains("`1`") && error.contains("mask"), "{error}");
     }
 
@@ -409,7 +456,7 @@ mod tests {
         fn every_text_is_parsed_or_refused_with_its_place(bytes in damaged()) {
             match EditFile::parse(&bytes, Path::new("edit.ron")) {
                 Ok(file) => {
-                    let missing = file.parts(Path::new("nowhere"), Size::new(8, 8));
+                    let missing = file.load(Path::new("nowhere"), Size::new(8, 8));
                     prop_assert!(missing.is_err() || file.parts.is_empty());
                 }
                 Err(error) => prop_assert!(error.to_string().starts_with("edit.ron:"), "{error}"),

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    Blob, BlobError, BlobId, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size, TakeId,
+    Blob, BlobError, BlobId, Loss, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size, TakeId,
     sampler::SamplerFile,
 };
 use crate::{mask::Area, picture::Undecoded};
@@ -26,6 +26,8 @@ pub(crate) struct RecipeFile {
     #[serde(default)]
     sampler: SamplerFile,
     model: String,
+    #[serde(default)]
+    losses: Vec<Loss>,
     #[serde(default)]
     edit: Option<PictureEditFile>,
 }
@@ -112,10 +114,10 @@ impl RecipeFile {
         self,
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, edit } = self;
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
         let sampler = sampler.requested(&model);
         let edit = edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
-        Ok(Recipe { prompt, negative_prompt, size, seed, take, sampler, model, edit })
+        Ok(Recipe { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_TEXT_LENGTH, digest::Digester};
+use super::{BlobId, Loss, LossError, MAX_TEXT_LENGTH, digest::Digester};
 use crate::finite::finite;
 
 /// The kind of the edit of a part.
@@ -49,6 +49,9 @@ pub struct PartEdit {
     pub grow: Option<u32>,
     /// The width in pixels of the transition around the mask.
     pub feather: Option<u32>,
+    /// What the part is steered by while it is drawn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
 }
 
 /// An invalid edit of a part.
@@ -69,6 +72,12 @@ pub enum PartEditError {
     /// The edit needs a prompt.
     #[error("{0:?} needs a prompt: describe what the part shows")]
     NoWords(EditKind),
+    /// A loss has an invalid value.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// [`EditKind::Keep`] draws nothing that a loss could steer.
+    #[error("Keep draws nothing, so it has no losses: leave them out, or choose another kind of edit")]
+    KeptLoss,
     /// A text is too long for a prompt.
     #[error("`{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
     LongText {
@@ -181,6 +190,10 @@ impl PartEdit {
                 return Err(PartEditError::LongText { field, bytes: text.len() });
             }
         }
+        if self.kind == EditKind::Keep && !self.losses.is_empty() {
+            return Err(PartEditError::KeptLoss);
+        }
+        Loss::check_all(&self.losses)?;
         let needs_words = matches!(self.kind, EditKind::Replace | EditKind::Add);
         if needs_words && self.words.trim().is_empty() {
             return Err(PartEditError::NoWords(self.kind));
@@ -188,8 +201,14 @@ impl PartEdit {
         Ok(())
     }
 
+    /// The images that its losses refer to.
+    pub fn images(&self) -> impl Iterator<Item = &BlobId> {
+        self.losses.iter().filter_map(|loss| loss.kind.image())
+    }
+
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather } = self;
+        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather, losses } =
+            self;
         digest.text("kind", kind.name());
         digest.text("words", words);
         digest.text("negative_prompt", negative_prompt);
@@ -198,6 +217,9 @@ impl PartEdit {
         digest.optional_number("seed", *seed);
         digest.optional_number("grow", *grow);
         digest.optional_number("feather", *feather);
+        for loss in losses {
+            digest.nested("loss", |digest| loss.feed(digest));
+        }
     }
 }
 

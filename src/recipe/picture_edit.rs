@@ -63,7 +63,9 @@ impl PictureEdit {
 
     /// The masks and images that the edit refers to.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        self.parts.iter().flat_map(|part| [&part.mask].into_iter().chain(&part.scribble))
+        self.parts.iter().flat_map(|part| {
+            [&part.mask].into_iter().chain(&part.scribble).chain(part.edit.images())
+        })
     }
 
     /// Describes the edit for a button: `Replace sky, keep face`.

@@ -228,6 +228,7 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
+            losses: Vec::new(),
             edit: None,
         };
         let at = self.board.shots.len();

@@ -139,6 +139,7 @@ mod tests {
             take,
             sampler: Sampler::default(),
             model: String::new(),
+            losses: Vec::new(),
             edit: None,
         };
         (ShotId::new(name).unwrap(), recipe)

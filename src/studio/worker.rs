@@ -127,11 +127,11 @@ impl<'a> Worker<'a> {
 
 /// The input pictures of a job's recipe.
 fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
-    let Some(edit) = &job.recipe.edit else { return Ok(Inputs::default()) };
     let read = |take| writer.image(&job.shot, take);
-    let init_image = edit.parent.as_ref().map(read).transpose();
+    let parent = job.recipe.edit.as_ref().and_then(|edit| edit.parent.as_ref());
+    let init_image = parent.map(read).transpose();
     let init_image = init_image.map_err(|error| GenerateError::NoInitImage(error.to_string()))?;
-    let inputs = writer.blobs().inputs(edit).map_err(GenerateError::other)?;
+    let inputs = writer.blobs().inputs(&job.recipe).map_err(GenerateError::other)?;
     Ok(Inputs { init_image, ..inputs })
 }
 

@@ -241,6 +241,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
+        losses: Vec::new(),
         edit: None,
     }
 }

@@ -11,6 +11,7 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
     edit::EditError,
     mask::{Area, Mask},
+    loss::Images,
     model::EmbeddedPackage,
     recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
 };
@@ -71,6 +72,8 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             guidance_rescale: 0.7,
         },
         noise: Noise::Seed(3),
+        losses: Vec::new(),
+        images: Images::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use bevy_illustrator::{
         LatentSpec, LoadOptions, Model, ModelParts, Noise, TextEncoder, family,
         hooks::Surroundings, scheduler::SchedulerConfig,
     },
+    loss::Images,
     model::{ModelError, Package, package::INDEX, tensors::TensorSource},
     recipe::{ResolvedSampler, Size},
 };
@@ -133,6 +134,8 @@ fn a_package_of_an_added_family_is_loaded_and_draws() {
         size: Size::new(18, 16),
         sampler: ResolvedSampler { steps: 4, ..ResolvedSampler::default() },
         noise: Noise::Seed(5),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let picture = model.draw(&request, &interrupt, &mut []).unwrap();
     assert_eq!(picture.dimensions(), (18, 16));

@@ -3,6 +3,7 @@
 use bevy_illustrator::{
     control::Interrupt,
     diffusion::{DeviceKind, DiffusionError, DrawRequest, Model, Noise, State, StepHook},
+    loss::Images,
     model::EmbeddedPackage,
     recipe::{ResolvedSampler, Size},
 };
@@ -42,6 +43,8 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         size: Size::new(32, 32),
         sampler: ResolvedSampler { steps: 3, ..ResolvedSampler::default() },
         noise: Noise::Seed(seed),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();
     let mut hook = Erase::default();

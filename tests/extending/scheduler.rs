@@ -6,7 +6,7 @@ use bevy_illustrator::{
         Conditioning, Denoiser, DenoiserInput, DiffusionError, SampleInputs,
         guide::Unguided,
         sample,
-        scheduler::{self, Scheduler, SchedulerClass, SchedulerConfig, Stepped},
+        scheduler::{self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, Stepped},
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
@@ -29,9 +29,13 @@ impl Scheduler for StraightLine {
         Ok(latents.clone())
     }
 
-    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+    fn alpha_sigma(&self, step: usize) -> [f64; 2] {
         let share = 1.0 - step as f64 / self.timesteps.len() as f64;
-        (original * (1.0 - share))? + (noise * share)?
+        [1.0 - share, share]
+    }
+
+    fn prediction(&self) -> Prediction {
+        Prediction::Sample
     }
 
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {

@@ -69,7 +69,7 @@ fn files() -> Vec<Drawing> {
         let picture = image::open(folder.join("before.png")).unwrap().into_rgba8();
         let file = EditFile::read(&folder.join("edit.ron")).unwrap();
         let size = Size::new(picture.width(), picture.height());
-        let parts = file.parts(&folder, size).unwrap();
+        let parts = file.load(&folder, size).unwrap().parts;
         let (recipe, inputs) = edited(picture, &file.style, &parts, file.context);
         let recipe =
             Recipe { prompt: file.prompt, negative_prompt: file.negative_prompt, ..recipe };
@@ -152,6 +152,7 @@ fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
+        losses: Vec::new(),
         edit: None,
     }
 }

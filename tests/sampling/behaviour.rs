@@ -6,6 +6,7 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, Noise},
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
+    loss::Images,
     mask::Mask,
     recipe::{
         EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
@@ -27,6 +28,7 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
+        losses: Vec::new(),
         edit: None,
     }
 }
@@ -149,6 +151,8 @@ fn a_result_that_is_not_finite_is_an_error() {
         size: Size::new(16, 16),
         sampler: ResolvedSampler { steps: 1, ..ResolvedSampler::default() },
         noise: Noise::Latents(nan),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace, scheduler},
+    loss::Images,
     mask::{Area, Mask},
     recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
 };
@@ -72,6 +73,8 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
                 guidance_rescale: 0.0,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
+            losses: Vec::new(),
+            images: Images::new(),
         };
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
@@ -116,6 +119,8 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         negative_prompt: "low fog".to_owned(),
         sampler: sampler.clone(),
         noise: Noise::Seed(3),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let drawing = DrawRequest {
         prompt: words.to_owned(),
@@ -123,6 +128,8 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         size: Size::new(width, height),
         sampler,
         noise: Noise::Seed(3),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

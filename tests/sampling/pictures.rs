@@ -5,6 +5,7 @@ use std::fs;
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace, scheduler},
+    loss::Images,
     recipe::{ResolvedSampler, Size},
 };
 use candle_core::Tensor;
@@ -71,6 +72,8 @@ fn draw(
             guidance_rescale: case.guidance_rescale,
         },
         noise: Noise::Latents(recorded["noise"].clone()),
+        losses: Vec::new(),
+        images: Images::new(),
     };
     let mut trace = Trace::default();
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();

@@ -3,7 +3,6 @@
 //! `--noise` and `--dump` allow a numerical comparison with another program.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -12,15 +11,16 @@ use bevy_illustrator::{
     art::Provenance,
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
-    generator::ModelCard,
+    generator::{Inputs, ModelCard},
     picture::Metadata,
-    recipe::{Recipe, Sampler, Size},
+    recipe::{Loss, Recipe, Sampler, Size},
 };
 use serde::Serialize;
 
 use crate::{
     failure::Failure,
     files::{latents, png},
+    losses,
     options::{DeviceOption, LookOptions},
     output::{Existing, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
@@ -47,9 +47,15 @@ pub(crate) struct Draw {
     noise: Option<PathBuf>,
     /// Write intermediate tensors to this file, as f32: `prompt_embeds`, `negative_prompt_embeds`,
     /// `timesteps`, `latents_0` (the noise, scaled by the scheduler), `latents_1` ... (after each
-    /// step) and `image` (1, 3, height, width; from -1 to 1)
+    /// step), `image` (1, 3, height, width; from -1 to 1), and `loss_all_N_KIND` (steps): the value
+    /// of the Nth loss in each step
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
+    /// Steer the picture by a loss: palette:#203060,#e0b040, total-variation, saturation:0.4,
+    /// outline:FILE.png or latents:FILE.png, followed by :WEIGHT if it is not 1. Can be given several
+    /// times
+    #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
+    losses: Vec<Loss<PathBuf>>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +73,9 @@ struct Drawn<'a> {
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
-        let mut outputs = Outputs::of_inputs(self.noise.as_deref());
+        let images = self.losses.iter().filter_map(|loss| loss.kind.image());
+        let inputs = self.noise.iter().chain(images).map(PathBuf::as_path);
+        let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
         let picture = outputs.png(&self.out, Existing::Replaced)?;
         let dump = self.dump.as_deref().map(|dump| outputs.file(dump, Existing::Replaced));
@@ -76,13 +84,14 @@ impl Draw {
         [&self.prompt, &self.negative]
             .into_iter()
             .for_each(|prompt| warn_of_prompt("the prompt", prompt));
+        let (losses, images) = losses::load(&self.losses)?;
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
             None => Noise::Seed(self.look.sampling.seed().unwrap_or(0)),
         };
 
         let began = Instant::now();
-        let recipe = self.recipe();
+        let recipe = self.recipe(losses);
         let package = self.look.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
@@ -94,6 +103,8 @@ impl Draw {
             size: recipe.size,
             sampler: sampler.clone(),
             noise,
+            losses: recipe.losses.clone(),
+            images: images.clone(),
         };
         let mut trace = Trace::default();
         let bar = step_bar(sampler.steps);
@@ -109,7 +120,9 @@ impl Draw {
 
         let provenance = Provenance::now(recipe, card, began.elapsed());
         let provenance = self.noise.is_none().then_some(&provenance);
-        let png = png(&image, provenance, &BTreeMap::new(), &Metadata::default());
+        let mut inputs = Inputs::default();
+        inputs.add_images(&images);
+        let png = png(&image, provenance, &inputs.blobs, &Metadata::default());
         let file = picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         if let Some(dump) = dump {
             dump.finish(&trace.to_safetensors()?)?;
@@ -122,7 +135,7 @@ impl Draw {
         }
     }
 
-    fn recipe(&self) -> Recipe {
+    fn recipe(&self, losses: Vec<Loss>) -> Recipe {
         Recipe {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
@@ -131,6 +144,7 @@ impl Draw {
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
+            losses,
             edit: None,
         }
     }

@@ -12,7 +12,11 @@ use bevy_illustrator::{
     generator::{GenerateError, Inputs, ModelCard},
     mask::Area,
     picture::Metadata,
-    recipe::{PartRecipe, PictureEdit, Recipe, Sampler, Size, edit_file::EditFile, picture_hash},
+    recipe::{
+        PartRecipe, PictureEdit, Recipe, Sampler, Size,
+        edit_file::{EditFile, LoadedEdit},
+        picture_hash,
+    },
 };
 use serde::Serialize;
 
@@ -87,7 +91,8 @@ impl Edit {
         }
         self.warn_of_losses(&metadata);
         let size = Size::new(image.width(), image.height());
-        let parts = file.parts(self.edit.parent().unwrap_or(Path::new("")), size)?;
+        let folder = self.edit.parent().unwrap_or(Path::new(""));
+        let LoadedEdit { parts, losses, images } = file.load(folder, size)?;
         self.sampling.print_random_seed();
         let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
@@ -103,6 +108,7 @@ impl Edit {
         };
         let mut inputs = Inputs::default();
         inputs.add_parts(&parts);
+        inputs.add_images(&images);
         let recipe = Recipe {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
@@ -111,6 +117,7 @@ impl Edit {
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
+            losses: losses.clone(),
             edit: Some(edit.clone()),
         };
         let package = self.sampling.package()?;
@@ -127,6 +134,8 @@ impl Edit {
             context: edit.context,
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
+            losses,
+            images,
         };
         let plan = model.plan_edit(&request)?;
         let mut done = Vec::new();
@@ -172,8 +181,7 @@ impl Edit {
     /// Begins the picture and the dump of each take. The first picture may replace the picture that is edited.
     fn begin(&self, file: &EditFile) -> Result<Vec<(OutputFile, Option<OutputFile>)>, Failure> {
         let folder = self.edit.parent().unwrap_or(Path::new(""));
-        let images = file.parts.iter().flat_map(|part| [&part.mask, &part.scribble]).flatten();
-        let images = images.map(|image| folder.join(image)).collect::<Vec<_>>();
+        let images = file.files().map(|image| folder.join(image)).collect::<Vec<_>>();
         let inputs = [Some(&self.edit), self.noise.as_ref()].into_iter().flatten().chain(&images);
         let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
         outputs.add_model(&self.sampling.model_name());

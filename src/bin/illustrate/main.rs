@@ -10,6 +10,7 @@ mod edit;
 mod failure;
 mod files;
 mod input;
+mod losses;
 mod models;
 mod options;
 mod output;

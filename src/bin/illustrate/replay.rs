@@ -10,7 +10,7 @@ use bevy_illustrator::{
     art::{Blobs, Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     generator::{GeneratorRegistry, Inputs},
-    recipe::{Blob, BlobId, PictureEdit, picture_hash},
+    recipe::{Blob, BlobId, picture_hash},
 };
 use image::RgbaImage;
 use serde::Serialize;
@@ -143,14 +143,14 @@ impl Replay {
         file.map(Some).ok_or_else(|| Failure::NoParent { path: self.picture.clone() })
     }
 
-    /// The masks and scribbles of an edit: those in the file, and the others from the art folder.
+    /// The masks and images of a recipe: those in the file, and the others from the art folder.
     fn blobs(
         &self,
         from: &Provenance,
         mut blobs: BTreeMap<BlobId, Blob>,
     ) -> Result<BTreeMap<BlobId, Blob>, Failure> {
-        if let (Some(edit), Some(folder)) = (&from.recipe.edit, art_folder(&self.picture)) {
-            Blobs::read(folder).read_missing(edit, &mut blobs)?;
+        if let Some(folder) = art_folder(&self.picture) {
+            Blobs::read(folder).read_missing(from.recipe.blobs(), &mut blobs)?;
         }
         Ok(blobs)
     }

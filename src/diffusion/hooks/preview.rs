@@ -1,11 +1,11 @@
 //! Previews of a picture while it is drawn.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use image::{RgbImage, RgbaImage, imageops};
 
 use crate::{
     control::{Control, Interrupt, Step},
-    diffusion::{Autoencoder, DiffusionError, State, StepHook, noise::noise, pixels},
+    diffusion::{Autoencoder, DiffusionError, State, StepHook, least_squares::least_squares, noise::noise, pixels},
     mask::{Area, over_grey},
 };
 
@@ -99,16 +99,15 @@ impl LatentColours {
         let patches = Tensor::from_slice(&samples, (1, channels, PATCHES, PATCHES), device)?;
         let side = PATCHES * PATCH;
         let image = autoencoder.decode(&patches.upsample_nearest2d(side, side)?, interrupt)?;
-        let colours: Vec<Vec<f32>> =
-            image.avg_pool2d(PATCH * spec.scale)?.squeeze(0)?.flatten_from(1)?.to_vec2()?;
+        let colours = image.avg_pool2d(PATCH * spec.scale)?.squeeze(0)?.flatten_from(1)?.t()?;
+        let colours = colours.to_dtype(DType::F64)?.to_vec2()?;
 
         let count = PATCHES * PATCHES;
         let latent = |channel: usize, patch: usize| f64::from(samples[channel * count + patch]);
         let row =
             |patch| (0..channels).map(|channel| latent(channel, patch)).chain([1.0]).collect();
         let rows: Vec<Vec<f64>> = (0..count).map(row).collect();
-        let maps: Vec<Vec<f64>> =
-            colours.iter().map(|colour| least_squares(&rows, colour)).collect();
+        let maps = least_squares(&rows, &colours);
         let weights = maps.iter().flat_map(|map| &map[..channels]).map(|&w| w as f32).collect();
         let bias = maps.iter().map(|map| map[channels] as f32).collect();
         Ok(Self {
@@ -124,52 +123,5 @@ impl LatentColours {
     pub fn preview(&self, latents: &Tensor) -> candle_core::Result<RgbImage> {
         let colours = latents.conv2d(&self.weights, 0, 1, 1, 1)?.broadcast_add(&self.bias)?;
         pixels::rgb(&colours)
-    }
-}
-
-/// The weights of the least squares solution, by the normal equations.
-fn least_squares(rows: &[Vec<f64>], targets: &[f32]) -> Vec<f64> {
-    let width = rows.first().map_or(0, Vec::len);
-    let dot = |a: &dyn Fn(usize) -> f64, b: &dyn Fn(usize) -> f64| {
-        (0..rows.len()).map(|i| a(i) * b(i)).sum::<f64>()
-    };
-    let mut equations: Vec<Vec<f64>> = (0..width)
-        .map(|row| {
-            let left = (0..width).map(|column| {
-                // A small ridge term keeps the equations solvable for any samples.
-                let ridge = if row == column { 1e-6 } else { 0.0 };
-                dot(&|i| rows[i][row], &|i| rows[i][column]) + ridge
-            });
-            left.chain([dot(&|i| rows[i][row], &|i| f64::from(targets[i]))]).collect()
-        })
-        .collect();
-    // Gauss-Jordan elimination. The matrix is positive definite, so no pivot search is needed.
-    for pivot in 0..width {
-        let scale = equations[pivot][pivot];
-        equations[pivot].iter_mut().for_each(|value| *value /= scale);
-        let solved = equations[pivot].clone();
-        for (_, equation) in equations.iter_mut().enumerate().filter(|(row, _)| *row != pivot) {
-            let share = equation[pivot];
-            equation.iter_mut().zip(&solved).for_each(|(value, solved)| *value -= share * solved);
-        }
-    }
-    equations.into_iter().filter_map(|equation| equation.last().copied()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::least_squares;
-
-    #[test]
-    fn least_squares_finds_the_plane_through_the_points() {
-        let samples = crate::diffusion::noise::noise(3, 1, 20, 2);
-        let rows: Vec<Vec<f64>> =
-            samples.chunks(2).map(|xy| vec![xy[0].into(), xy[1].into(), 1.0]).collect();
-        let targets: Vec<f32> =
-            rows.iter().map(|row| (2.0 * row[0] - 0.5 * row[1] + 0.25) as f32).collect();
-        let found = least_squares(&rows, &targets);
-        for (found, expected) in found.iter().zip([2.0, -0.5, 0.25]) {
-            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{
-    diffusion::{DiffusionError, State, StepHook},
+    diffusion::{DiffusionError, LossValues, State, StepHook},
     edit::EditPlan,
     mask::Area,
 };
@@ -19,6 +19,9 @@ use crate::{
 /// | `latents_0` | (1, channels, height, width) | the starting noise as the scheduler scales it |
 /// | `latents_1` ... `latents_N` | the same | the latents after each step |
 /// | `image` | (1, 3, height, width) | the picture, in -1..=1 |
+///
+/// For each loss there is also `loss_PART_N_KIND`, (steps): its value in each step before it was steered. `PART` is
+/// the index of the part, or `all`; `N` the index of the loss in its part.
 ///
 /// For an edit, the latents are those of its crop, and there are also:
 ///
@@ -97,6 +100,11 @@ impl StepHook for Trace {
     }
 
     fn end(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        for LossValues { part, index, kind, values } in &state.losses {
+            let part = part.map_or("all".to_owned(), |part| part.to_string());
+            let values = Tensor::new(values.as_slice(), &Device::Cpu)?;
+            self.record(&format!("loss_{part}_{index}_{kind}"), &values)?;
+        }
         self.record_latents(state)
     }
 

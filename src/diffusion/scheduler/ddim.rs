@@ -77,10 +77,14 @@ impl Scheduler for Ddim {
         Ok(latents.clone())
     }
 
-    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+    fn alpha_sigma(&self, step: usize) -> [f64; 2] {
         let end = self.alphas.last().map_or(1.0, |&[_, after]| after);
         let alpha = self.alphas.get(step).map_or(end, |&[before, _]| before);
-        mix(original, alpha.sqrt(), noise, (1.0 - alpha).sqrt())
+        [alpha.sqrt(), (1.0 - alpha).sqrt()]
+    }
+
+    fn prediction(&self) -> Prediction {
+        self.prediction
     }
 
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {

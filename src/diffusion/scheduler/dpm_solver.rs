@@ -171,9 +171,13 @@ impl Scheduler for DpmSolver {
         Ok(latents.clone())
     }
 
-    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
+    fn alpha_sigma(&self, step: usize) -> [f64; 2] {
         let Level { alpha, sigma, .. } = self.levels[step];
-        mix(original, alpha, noise, sigma)
+        [alpha, sigma]
+    }
+
+    fn prediction(&self) -> Prediction {
+        self.prediction
     }
 
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {

@@ -93,8 +93,12 @@ impl Scheduler for Euler {
         latents / self.sigmas[step].hypot(1.0)
     }
 
-    fn add_noise(&self, original: &Tensor, noise: &Tensor, step: usize) -> Result<Tensor> {
-        mix(original, 1.0, noise, self.sigmas[step])
+    fn alpha_sigma(&self, step: usize) -> [f64; 2] {
+        [1.0, self.sigmas[step]]
+    }
+
+    fn prediction(&self) -> Prediction {
+        self.prediction
     }
 
     fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {

@@ -6,7 +6,7 @@ use super::{SchedulerConfig, SchedulerError, mix};
 
 /// The quantity that the network predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prediction {
+pub enum Prediction {
     /// The noise.
     Epsilon,
     /// The finished latents.
@@ -16,7 +16,7 @@ pub(super) enum Prediction {
 }
 
 impl Prediction {
-    pub fn read(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
+    pub(super) fn read(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
         let choices = [
             ("epsilon", Self::Epsilon),
             ("sample", Self::Sample),
@@ -26,7 +26,7 @@ impl Prediction {
     }
 
     /// The finished latents, if `latents` are `alpha` times them plus `sigma` times noise.
-    pub fn original(
+    pub(super) fn original(
         self,
         output: &Tensor,
         latents: &Tensor,
@@ -40,7 +40,7 @@ impl Prediction {
     }
 
     /// The noise, if `latents` are `alpha` times the finished latents plus `sigma` times noise.
-    pub fn noise(
+    pub(super) fn noise(
         self,
         output: &Tensor,
         latents: &Tensor,
@@ -50,6 +50,75 @@ impl Prediction {
             Self::Epsilon => Ok(output.clone()),
             Self::Sample => mix(latents, 1.0 / sigma, output, -alpha / sigma),
             Self::Velocity => mix(output, alpha, latents, sigma),
+        }
+    }
+
+    /// The finished latents that a prediction means, as [`Self::original`], for latents of any variance: `alpha` and
+    /// `sigma` are those of [`Scheduler::alpha_sigma`](super::Scheduler::alpha_sigma).
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn predicted_original(
+        self,
+        output: &Tensor,
+        latents: &Tensor,
+        [alpha, sigma]: [f64; 2],
+    ) -> Result<Tensor> {
+        let scale = alpha.hypot(sigma);
+        match self {
+            Self::Velocity => mix(latents, alpha / scale.powi(2), output, -sigma / scale),
+            other => other.original(output, latents, [alpha, sigma]),
+        }
+    }
+
+    /// The inverse of [`Self::predicted_original`]: the prediction that means these finished latents. `sigma` must be
+    /// above 0.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn output_for(
+        self,
+        original: &Tensor,
+        latents: &Tensor,
+        [alpha, sigma]: [f64; 2],
+    ) -> Result<Tensor> {
+        let scale = alpha.hypot(sigma);
+        match self {
+            Self::Epsilon => mix(latents, 1.0 / sigma, original, -alpha / sigma),
+            Self::Sample => Ok(original.clone()),
+            Self::Velocity => mix(latents, alpha / (scale * sigma), original, -scale / sigma),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn a_prediction_and_the_finished_latents_that_it_means_convert_into_each_other() {
+        let numbers = |values: [f64; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
+        let (original, noise) = (numbers([1.0, -2.0, 0.5]), numbers([0.3, 0.7, -1.1]));
+        // Of variance 1, and of a larger one, as Euler has them.
+        for [alpha, sigma] in [[0.8, 0.6], [1.0, 3.0]] {
+            let latents = mix(&original, alpha, &noise, sigma).unwrap();
+            let scale = f64::hypot(alpha, sigma);
+            let velocity = mix(&noise, alpha / scale, &original, -sigma / scale).unwrap();
+            for (prediction, output) in [
+                (Prediction::Epsilon, &noise),
+                (Prediction::Sample, &original),
+                (Prediction::Velocity, &velocity),
+            ] {
+                let levels = [alpha, sigma];
+                let found = prediction.predicted_original(output, &latents, levels).unwrap();
+                let back = prediction.output_for(&original, &latents, levels).unwrap();
+                for (found, expected) in [(found, &original), (back, output)] {
+                    let error = (found - expected).unwrap().abs().unwrap().sum_all().unwrap();
+                    assert!(error.to_scalar::<f64>().unwrap() < 1e-12, "{prediction:?}");
+                }
+            }
         }
     }
 }

@@ -86,6 +86,7 @@ mod tests {
             take: 0,
             sampler: Sampler::default(),
             model: String::new(),
+            losses: Vec::new(),
             edit,
         };
         Take {

@@ -13,12 +13,12 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use image::RgbaImage;
 
-use super::{EditFileError, PartEntry};
+use super::{EditFileError, MAX_IMAGES, PartEntry};
 use crate::{
-    foreign,
+    foreign, loss,
     mask::{Mask, MaskError},
-    picture::{DecodeError, Undecoded},
-    recipe::{Scribble, Size},
+    picture::{self, DecodeError, Undecoded},
+    recipe::{BlobId, Loss, MAX_SIDE, Scribble, Size},
 };
 
 /// The files that were decoded so far.
@@ -30,6 +30,7 @@ pub(super) struct Images<'a> {
     picture: (u32, u32),
     masks: BTreeMap<PathBuf, Mask>,
     scribbles: BTreeMap<PathBuf, (Scribble, Mask)>,
+    images: BTreeMap<PathBuf, (BlobId, Arc<RgbaImage>)>,
 }
 
 impl<'a> Images<'a> {
@@ -38,7 +39,40 @@ impl<'a> Images<'a> {
         let picture = (picture.width, picture.height);
         let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| error.kind());
-        Self { folder, dir, picture, masks: BTreeMap::new(), scribbles: BTreeMap::new() }
+        let (masks, scribbles, images) = Default::default();
+        Self { folder, dir, picture, masks, scribbles, images }
+    }
+
+    /// The losses, with the ids of their images.
+    ///
+    /// # Errors
+    /// If an image is outside the folder, cannot be read or decoded, or there are too many.
+    pub(super) fn of_losses(
+        &mut self,
+        losses: &[Loss<PathBuf>],
+    ) -> Result<Vec<Loss>, EditFileError> {
+        losses.iter().map(|loss| loss.try_map(|file| self.image(file))).collect()
+    }
+
+    /// The images of all losses.
+    pub(super) fn into_images(self) -> loss::Images {
+        self.images.into_values().collect()
+    }
+
+    fn image(&mut self, file: &Path) -> Result<BlobId, EditFileError> {
+        if let Some((id, _)) = self.images.get(file) {
+            return Ok(id.clone());
+        }
+        if self.images.len() == MAX_IMAGES {
+            return Err(EditFileError::TooManyImages);
+        }
+        let wrong = |source| EditFileError::Image { path: self.folder.join(file), source };
+        let bytes = self.bytes(file)?;
+        let image = Undecoded::open(&bytes).and_then(Undecoded::upright).map_err(wrong)?;
+        let image = Arc::new(picture::scaled_down(&image.into_rgba8(), MAX_SIDE).into_owned());
+        let id = BlobId::of_image(&image);
+        self.images.insert(file.to_owned(), (id.clone(), image));
+        Ok(id)
     }
 
     /// The mask and the scribble of a part. `None` if the part has neither.
@@ -162,7 +196,7 @@ mod tests {
             r#"(mask: "mask.png", edit: Remove), (mask: "mask.png", edit: Remove),
             (scribble: "scribble.png", edit: Remove), (scribble: "scribble.png", edit: Remove)"#,
         );
-        let parts = file.parts(folder.path(), SIZE).unwrap();
+        let parts = file.load(folder.path(), SIZE).unwrap().parts;
         for pair in parts.chunks(2) {
             assert!(std::ptr::eq(pair[0].mask.values(), pair[1].mask.values()));
         }
@@ -204,7 +238,7 @@ mod tests {
         let folder = folder();
         for kind in ["mask", "scribble"] {
             let file = parse(&format!("({kind}: \"large.png\", edit: Remove)"));
-            let error = file.parts(folder.path(), SIZE).unwrap_err().to_string();
+            let error = file.load(folder.path(), SIZE).unwrap_err().to_string();
             assert!(error.contains("large.png") && error.contains("6000x6000"), "{error}");
             assert!(error.contains("8x6"), "{error}");
         }
@@ -213,7 +247,7 @@ mod tests {
     #[test]
     fn more_parts_than_an_edit_can_have_are_refused_before_a_file_is_read() {
         let missing = |count: usize| parse(&r#"(mask: "none.png", edit: Remove),"#.repeat(count));
-        let error = |count| missing(count).parts(Path::new("nowhere"), SIZE).unwrap_err();
+        let error = |count| missing(count).load(Path::new("nowhere"), SIZE).unwrap_err();
         assert!(matches!(error(MAX_PARTS), EditFileError::Read { .. }));
         let message = error(MAX_PARTS + 1).to_string();
         assert!(message.contains("65 parts") && message.contains("64"), "{message}");
@@ -223,7 +257,7 @@ mod tests {
     fn parts_that_need_too_much_memory_together_are_refused_before_a_file_is_read() {
         let parts = r#"(mask: "none.png", edit: Remove),"#.repeat(24);
         let size = |side| Size::new(side, side);
-        let error = |side| parse(&parts).parts(Path::new("nowhere"), size(side)).unwrap_err();
+        let error = |side| parse(&parts).load(Path::new("nowhere"), size(side)).unwrap_err();
         // A mask of 10 million pixels, and two of the same size in the plan: 24 * 30 MB.
         assert!(matches!(error(3000), EditFileError::Read { .. }));
         let message = error(3163).to_string();

@@ -1,0 +1,113 @@
+//! Losses on the command line: `KIND[:VALUE][:WEIGHT]`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bevy_illustrator::{
+    loss::Images,
+    recipe::{BlobId, Colour, Loss, LossKind},
+};
+
+use crate::{failure::Failure, files::picture};
+
+/// Parses a loss, such as `palette:#203060,#e0b040:0.5`.
+pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
+    let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+    let (value, weight) = match kind {
+        "total-variation" => ("", rest),
+        // A path may contain colons.
+        _ => match rest.rsplit_once(':') {
+            Some((value, weight)) if weight.parse::<f32>().is_ok() => (value, weight),
+            _ => (rest, ""),
+        },
+    };
+    let needs = |what: &str| match value {
+        "" => Err(format!("`{kind}` needs {what}, such as {kind}:{}", example(kind))),
+        value => Ok(value),
+    };
+    let kind = match kind {
+        "palette" => {
+            let colours = needs("colours")?.split(',').map(|text| text.trim().parse::<Colour>());
+            LossKind::Palette(colours.collect::<Result<_, _>>().map_err(|error| error.to_string())?)
+        }
+        "total-variation" => LossKind::TotalVariation,
+        "saturation" => {
+            let target = needs("a number from 0 to 1")?.parse();
+            LossKind::Saturation(target.map_err(|_| format!("`{value}` is not a number"))?)
+        }
+        "outline" => LossKind::Outline(needs("an image")?.into()),
+        "latents" => LossKind::Latents(needs("an image")?.into()),
+        _ => {
+            return Err(format!(
+                "there is no loss `{kind}`: choose palette, total-variation, saturation, outline or latents"
+            ));
+        }
+    };
+    let mut loss = Loss::new(kind);
+    if !weight.is_empty() {
+        loss.weight = weight.parse().map_err(|_| format!("the weight `{weight}` is not a number"))?;
+    }
+    loss.check().map_err(|error| error.to_string())?;
+    Ok(loss)
+}
+
+fn example(kind: &str) -> &'static str {
+    match kind {
+        "palette" => "#203060,#e0b040",
+        "saturation" => "0.4",
+        _ => "lines.png",
+    }
+}
+
+/// Reads the images of losses.
+pub(crate) fn load(losses: &[Loss<PathBuf>]) -> Result<(Vec<Loss>, Images), Failure> {
+    let mut images = Images::new();
+    let mut load = |path: &PathBuf| {
+        let image = Arc::new(picture(path)?.image);
+        let id = BlobId::of_image(&image);
+        images.insert(id.clone(), image);
+        Ok::<_, Failure>(id)
+    };
+    let losses = losses.iter().map(|loss| loss.try_map(&mut load)).collect::<Result<_, _>>()?;
+    Ok((losses, images))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_a_kind_with_its_value_and_its_weight() {
+        let weighted = |weight, kind| Loss { weight, ..Loss::new(kind) };
+        let colours = vec![Colour([0x20, 0x30, 0x60]), Colour([0xe0, 0xb0, 0x40])];
+        for (text, expected) in [
+            ("total-variation", Loss::new(LossKind::TotalVariation)),
+            ("total-variation:0.5", weighted(0.5, LossKind::TotalVariation)),
+            ("saturation:0.4", Loss::new(LossKind::Saturation(0.4))),
+            ("saturation:0.4:2", weighted(2.0, LossKind::Saturation(0.4))),
+            ("palette:#203060,#e0b040", Loss::new(LossKind::Palette(colours.clone()))),
+            ("palette:#203060, #e0b040:3", weighted(3.0, LossKind::Palette(colours))),
+            ("outline:a:b.png", Loss::new(LossKind::Outline("a:b.png".into()))),
+            ("latents:C:\\a.png:2", weighted(2.0, LossKind::Latents("C:\\a.png".into()))),
+        ] {
+            assert_eq!(parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_loss_says_what_is_wrong() {
+        for (text, word) in [
+            ("beauty", "palette, total-variation"),
+            ("palette", "#203060"),
+            ("palette:red", "`red` is not a colour"),
+            ("saturation:much", "`much`"),
+            ("saturation:2", "saturation 2"),
+            ("total-variation:-1", "-1"),
+            ("total-variation:much", "`much`"),
+            ("total-variation:nan", "NaN"),
+            ("outline:", "needs an image"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

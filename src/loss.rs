@@ -1,0 +1,112 @@
+//! Losses: numbers that say how far a picture, or a part of it, is from what the author wants.
+//!
+//! A [`Loss`] of a recipe names a kind and its target. [`build`] makes a [`LossFunction`] of it, whose gradient
+//! [`Steering`](crate::diffusion::hooks::Steering) follows while the picture is drawn. Each kind is a file here. Other
+//! crates can [`register`] more kinds.
+//!
+//! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
+//! [`LinearDecoder`](crate::diffusion::autoencoder::LinearDecoder).
+
+mod input;
+mod latents;
+mod outline;
+mod palette;
+mod registry;
+mod saturation;
+mod target;
+mod total_variation;
+
+#[cfg(test)]
+mod check;
+
+use candle_core::Tensor;
+
+use crate::recipe::{BlobId, Loss, LossError, LossKind, Size};
+
+pub use input::LossInput;
+pub use registry::{LossClass, classes, register};
+pub use target::{Frame, Images, LossTargets};
+
+/// A loss with its target.
+pub trait LossFunction: Send {
+    /// The value, a tensor without dimensions. It must be differentiable, and at least 0.
+    ///
+    /// # Errors
+    /// If candle fails.
+    fn value(&self, input: &LossInput<'_>) -> candle_core::Result<Tensor>;
+}
+
+/// An error of setting up a loss.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossSetupError {
+    /// The loss has an invalid value.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// No kind has this name.
+    #[error("there is no loss `{name}`: choose one of {known}")]
+    UnknownKind {
+        /// The requested name.
+        name: String,
+        /// The known names.
+        known: String,
+    },
+    /// The image of a loss is missing.
+    #[error("the image {id} of the loss {kind} is missing: choose the image again")]
+    MissingImage {
+        /// The kind.
+        kind: String,
+        /// The id of the image.
+        id: BlobId,
+    },
+    /// The image has another aspect ratio than the picture.
+    #[error(
+        "the image of the loss {kind} has {image} pixels, the picture {picture}: crop the image to the shape of the picture"
+    )]
+    Aspect {
+        /// The kind.
+        kind: String,
+        /// The size of the image.
+        image: Size,
+        /// The size of the picture.
+        picture: Size,
+    },
+    /// An outline has no lines, or none inside the part.
+    #[error(
+        "the outline has no lines here: draw dark lines on a light ground, or opaque lines on a transparent one"
+    )]
+    EmptyOutline,
+    /// The value of a kind of another crate is invalid.
+    #[error("the loss {kind} cannot use `{value}`: {reason}")]
+    Custom {
+        /// The kind.
+        kind: String,
+        /// The value.
+        value: String,
+        /// The reason.
+        reason: String,
+    },
+    /// candle failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// Sets up a loss.
+///
+/// # Errors
+/// If the loss has an invalid value, if its image is missing or has another aspect ratio than the picture, or if no
+/// kind has its name.
+pub fn build(
+    loss: &Loss,
+    targets: &LossTargets<'_>,
+) -> Result<Box<dyn LossFunction>, LossSetupError> {
+    loss.check()?;
+    Ok(match &loss.kind {
+        LossKind::Palette(colours) => Box::new(palette::Palette::new(colours)),
+        LossKind::TotalVariation => Box::new(total_variation::TotalVariation),
+        LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),
+        LossKind::Outline(image) => Box::new(outline::Outline::new(image, targets)?),
+        LossKind::Latents(image) => Box::new(latents::Latents::new(image, targets)?),
+        LossKind::Custom { name, value } => registry::build(name, value, targets)?,
+    })
+}

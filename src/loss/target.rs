@@ -1,0 +1,123 @@
+//! The images that losses compare a picture with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use candle_core::{DType, Device, Tensor};
+use image::RgbaImage;
+
+use super::LossSetupError;
+use crate::{
+    control::Interrupt,
+    diffusion::{Autoencoder, DiffusionError},
+    mask::over_grey,
+    picture,
+    recipe::{BlobId, Size},
+};
+
+/// Images by their ids.
+pub type Images = BTreeMap<BlobId, Arc<RgbaImage>>;
+
+/// By how much the aspect ratio of an image may differ from that of the picture.
+const MAX_ASPECT_ERROR: f32 = 0.03;
+
+/// The sampled area of a picture. It may extend beyond the edges of the picture, where the outermost pixels are
+/// repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The size of the picture.
+    pub picture: Size,
+    /// Left and top of the area, in pixels of the picture.
+    pub origin: (i64, i64),
+    /// Width and height of the area, in pixels.
+    pub size: (u32, u32),
+    /// Pixels along each side of a latent.
+    pub scale: u32,
+}
+
+/// Everything that a loss is set up from.
+pub struct LossTargets<'a> {
+    /// The images.
+    pub images: &'a Images,
+    /// The sampled area.
+    pub frame: Frame,
+    /// The autoencoder of the model.
+    pub autoencoder: &'a dyn Autoencoder,
+    /// The device of the networks.
+    pub device: &'a Device,
+    /// The share of each pixel of [`LossInput::colours`](super::LossInput::colours) that belongs to the part,
+    /// (1, 1, height, width).
+    pub colour_mask: &'a Tensor,
+    /// Stops the work.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Frame {
+    /// The pixels along each side of a latent at a quarter of the size.
+    #[must_use]
+    pub fn colours_per_latent(scale: usize) -> usize {
+        (scale / 4).max(1)
+    }
+
+    /// Cuts the area out of an image that is resized to the picture.
+    fn cut(&self, image: &RgbaImage) -> RgbaImage {
+        let Size { width, height } = self.picture;
+        let resized = picture::resized(image, width, height);
+        let at = |start: i64, offset: u32, length: u32| {
+            (start + i64::from(offset)).clamp(0, i64::from(length) - 1) as u32
+        };
+        RgbaImage::from_fn(self.size.0, self.size.1, |x, y| {
+            *resized.get_pixel(at(self.origin.0, x, width), at(self.origin.1, y, height))
+        })
+    }
+}
+
+impl LossTargets<'_> {
+    /// An image, resized to the picture and cut to the sampled area.
+    ///
+    /// # Errors
+    /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss.
+    pub fn image(&self, kind: &str, id: &BlobId) -> Result<RgbaImage, LossSetupError> {
+        let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
+        let image = self.images.get(id).ok_or_else(missing)?;
+        let (size, picture) = (Size::new(image.width(), image.height()), self.frame.picture);
+        let aspect = |size: Size| size.width as f32 / size.height as f32;
+        let ratio = aspect(size) / aspect(picture);
+        if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
+            return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
+        }
+        Ok(self.frame.cut(image))
+    }
+
+    /// The latents of an image, (1, channels, height, width). Transparent pixels are grey.
+    ///
+    /// # Errors
+    /// As [`Self::image`], or if the autoencoder fails.
+    pub fn latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
+        let image = self.image(kind, id)?;
+        let tensor = crate::diffusion::tensor_from_rgba(&over_grey(&image), self.device)?;
+        let latents = self.autoencoder.encode(&tensor, self.interrupt).map_err(|error| match error {
+            DiffusionError::Candle(error) => error,
+            error => candle_core::Error::wrap(error),
+        })?;
+        Ok(latents.to_dtype(DType::F32)?)
+    }
+
+    /// One number for each pixel at a quarter of the size, (1, 1, height, width): the mean of `value` over the pixels
+    /// of an image.
+    ///
+    /// # Errors
+    /// As [`Self::image`].
+    pub fn averages(
+        &self,
+        kind: &str,
+        id: &BlobId,
+        value: impl Fn([u8; 4]) -> f32,
+    ) -> Result<Tensor, LossSetupError> {
+        let image = self.image(kind, id)?;
+        let values: Vec<f32> = image.pixels().map(|pixel| value(pixel.0)).collect();
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let values = Tensor::from_vec(values, (1, 1, height, width), self.device)?;
+        let scale = self.frame.scale as usize;
+        Ok(values.avg_pool2d(scale / Frame::colours_per_latent(scale))?)
+    }
+}

@@ -1,0 +1,375 @@
+//! Losses: what a picture or a part of it is measured by while it is drawn.
+
+use std::{fmt, str::FromStr};
+
+use palette::Srgb;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::{BlobId, MAX_TEXT_LENGTH, digest::Digester};
+use crate::finite::finite;
+
+/// A loss of a picture or of a part: drawing is steered to make its value small.
+///
+/// `I` refers to an image: a [`BlobId`] in recipes, a path in edit files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss<I = BlobId> {
+    /// What is measured.
+    pub kind: LossKind<I>,
+    /// The strength, above 0 and at most [`MAX_WEIGHT`]. It has the same effect at any size of picture and part.
+    #[serde(default = "one", skip_serializing_if = "is_one", deserialize_with = "finite")]
+    pub weight: f32,
+    /// The value at which the loss stops steering. By default it never stops.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite")]
+    pub stop: Option<f32>,
+    /// Whether the value is made large instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlike: bool,
+    /// The first steps that are steered, as a part of all steps in 0..=1.
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "finite")]
+    pub from: f32,
+    /// The end of the steps that are steered, as a part of all steps in 0..=1.
+    #[serde(default = "one", skip_serializing_if = "is_one", deserialize_with = "finite")]
+    pub to: f32,
+}
+
+/// The kinds of loss. [`crate::loss`] defines their values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LossKind<I = BlobId> {
+    /// The distance of the colours to the nearest of these.
+    Palette(Vec<Colour>),
+    /// How much neighbouring pixels differ.
+    TotalVariation,
+    /// The distance of the mean saturation to this one, in 0..=1.
+    Saturation(f32),
+    /// The share of edges that are not on the lines of an image.
+    Outline(I),
+    /// The distance of the latents to those of an image.
+    Latents(I),
+    /// A kind that another crate [registered](crate::loss::register).
+    Custom {
+        /// The name of the kind.
+        name: String,
+        /// Its value, in the notation of the kind.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        value: String,
+    },
+}
+
+/// A colour in sRGB, written as `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour(pub [u8; 3]);
+
+/// A text that is not a [`Colour`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a colour: write it as #rrggbb, such as #203060")]
+pub struct ColourError(String);
+
+/// An invalid loss.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossError {
+    /// The weight is out of range.
+    #[error(
+        "the loss {kind} has the weight {weight}: give a number above 0 and at most {MAX_WEIGHT}"
+    )]
+    Weight {
+        /// The kind.
+        kind: String,
+        /// The weight.
+        weight: f32,
+    },
+    /// The stop value is not a number.
+    #[error("the loss {kind} has the stop value {stop}: give a number of at least 0")]
+    Stop {
+        /// The kind.
+        kind: String,
+        /// The stop value.
+        stop: f32,
+    },
+    /// The range of steps is empty or out of range.
+    #[error(
+        "the loss {kind} steers from {from} to {to}: give two numbers in 0..=1, the first one smaller"
+    )]
+    Range {
+        /// The kind.
+        kind: String,
+        /// The beginning.
+        from: f32,
+        /// The end.
+        to: f32,
+    },
+    /// A palette has no colours, or too many.
+    #[error("a palette of {0} colours cannot be used: give 1 to {MAX_COLOURS}")]
+    Palette(usize),
+    /// The saturation is out of range.
+    #[error("saturation {0} is out of range: give a number from 0 (grey) to 1")]
+    Saturation(f32),
+    /// A text of a kind of another crate is too long.
+    #[error("the value of the loss {kind} has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
+    LongText {
+        /// The kind.
+        kind: String,
+        /// The length in bytes.
+        bytes: usize,
+    },
+    /// A picture or a part has more than [`MAX_LOSSES`].
+    #[error("{0} losses are too many: give at most {MAX_LOSSES} for a picture or a part")]
+    TooMany(usize),
+}
+
+/// The largest [`Loss::weight`].
+pub const MAX_WEIGHT: f32 = 10.0;
+
+/// The most colours of a palette.
+pub const MAX_COLOURS: usize = 16;
+
+/// The most losses of a picture or a part.
+pub const MAX_LOSSES: usize = 16;
+
+impl<I> Loss<I> {
+    /// A loss of weight 1 in all steps.
+    #[must_use]
+    pub fn new(kind: LossKind<I>) -> Self {
+        Self { kind, weight: 1.0, stop: None, unlike: false, from: 0.0, to: 1.0 }
+    }
+
+    /// The same loss with other references to images.
+    ///
+    /// # Errors
+    /// The error of `replace`.
+    pub fn try_map<J, E>(&self, replace: impl FnOnce(&I) -> Result<J, E>) -> Result<Loss<J>, E> {
+        let Self { ref kind, weight, stop, unlike, from, to } = *self;
+        let kind = match kind {
+            LossKind::Palette(colours) => LossKind::Palette(colours.clone()),
+            LossKind::TotalVariation => LossKind::TotalVariation,
+            LossKind::Saturation(target) => LossKind::Saturation(*target),
+            LossKind::Outline(image) => LossKind::Outline(replace(image)?),
+            LossKind::Latents(image) => LossKind::Latents(replace(image)?),
+            LossKind::Custom { name, value } => {
+                LossKind::Custom { name: name.clone(), value: value.clone() }
+            }
+        };
+        Ok(Loss { kind, weight, stop, unlike, from, to })
+    }
+
+    /// Checks that all numbers and texts are in range.
+    ///
+    /// # Errors
+    /// The first invalid value.
+    pub fn check(&self) -> Result<(), LossError> {
+        let kind = || self.kind.name().to_owned();
+        let Self { weight, stop, from, to, .. } = *self;
+        if !(weight > 0.0 && weight <= MAX_WEIGHT) {
+            return Err(LossError::Weight { kind: kind(), weight });
+        }
+        if let Some(stop) = stop.filter(|stop| !(stop.is_finite() && *stop >= 0.0)) {
+            return Err(LossError::Stop { kind: kind(), stop });
+        }
+        if !(from >= 0.0 && from < to && to <= 1.0) {
+            return Err(LossError::Range { kind: kind(), from, to });
+        }
+        match &self.kind {
+            LossKind::Palette(colours) if !(1..=MAX_COLOURS).contains(&colours.len()) => {
+                Err(LossError::Palette(colours.len()))
+            }
+            LossKind::Saturation(target) if !(0.0..=1.0).contains(target) => {
+                Err(LossError::Saturation(*target))
+            }
+            LossKind::Custom { name, value } if name.len() + value.len() > MAX_TEXT_LENGTH => {
+                Err(LossError::LongText { kind: kind(), bytes: name.len() + value.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the losses of a picture or a part.
+    ///
+    /// # Errors
+    /// The first invalid value.
+    pub fn check_all(losses: &[Self]) -> Result<(), LossError> {
+        if losses.len() > MAX_LOSSES {
+            return Err(LossError::TooMany(losses.len()));
+        }
+        losses.iter().try_for_each(Self::check)
+    }
+}
+
+impl<I> LossKind<I> {
+    /// The name, as in recipes and edit files. Of a kind of another crate, the name of that kind.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Palette(_) => "Palette",
+            Self::TotalVariation => "TotalVariation",
+            Self::Saturation(_) => "Saturation",
+            Self::Outline(_) => "Outline",
+            Self::Latents(_) => "Latents",
+            Self::Custom { name, .. } => name,
+        }
+    }
+
+    /// The image that it refers to.
+    #[must_use]
+    pub fn image(&self) -> Option<&I> {
+        match self {
+            Self::Outline(image) | Self::Latents(image) => Some(image),
+            Self::Palette(_)
+            | Self::TotalVariation
+            | Self::Saturation(_)
+            | Self::Custom { .. } => None,
+        }
+    }
+}
+
+impl Loss {
+    /// Feeds everything that decides the picture.
+    pub(super) fn feed(&self, digest: &mut Digester) {
+        let Self { kind, weight, stop, unlike, from, to } = self;
+        digest.text("kind", kind.name());
+        match kind {
+            LossKind::Palette(colours) => {
+                let colours = colours.iter().map(ToString::to_string).collect::<String>();
+                digest.text("colours", &colours);
+            }
+            LossKind::TotalVariation => {}
+            LossKind::Saturation(target) => digest.optional_float("target", Some(*target)),
+            LossKind::Outline(image) | LossKind::Latents(image) => {
+                digest.text("image", image.as_str());
+            }
+            // Not the same as a kind of this crate with the same name.
+            LossKind::Custom { value, .. } => digest.nested("custom", |it| it.text("value", value)),
+        }
+        digest.optional_float("weight", Some(*weight).filter(|&weight| weight != 1.0));
+        digest.optional_float("stop", *stop);
+        digest.number("unlike", u64::from(*unlike));
+        digest.optional_float("from", Some(*from).filter(|&from| from != 0.0));
+        digest.optional_float("to", Some(*to).filter(|&to| to != 1.0));
+    }
+}
+
+impl FromStr for Colour {
+    type Err = ColourError;
+
+    fn from_str(text: &str) -> Result<Self, ColourError> {
+        let wrong = || ColourError(text.to_owned());
+        // `palette` also reads three digits and texts without `#`.
+        if text.len() != 7 || !text.starts_with('#') {
+            return Err(wrong());
+        }
+        let colour: Srgb<u8> = text.parse().map_err(|_| wrong())?;
+        Ok(Self([colour.red, colour.green, colour.blue]))
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
+impl Serialize for Colour {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Colour {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Loss<String>, String> {
+        let options = ron::Options::default()
+            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        options.from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn losses_are_read_as_authors_write_them() {
+        let loss = parse(r##"(kind: Palette(["#203060", "#E0b040"]), weight: 2.0)"##).unwrap();
+        let colours = vec![Colour([0x20, 0x30, 0x60]), Colour([0xe0, 0xb0, 0x40])];
+        assert_eq!(loss, Loss { weight: 2.0, ..Loss::new(LossKind::Palette(colours)) });
+        let loss = parse(r#"(kind: Outline("lines.png"), to: 0.5)"#).unwrap();
+        assert_eq!(loss.kind.image().unwrap(), "lines.png");
+        assert_eq!((loss.from, loss.to), (0.0, 0.5));
+        assert_eq!(parse("(kind: TotalVariation)").unwrap(), Loss::new(LossKind::TotalVariation));
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let wrong = |text: &str| match parse(text) {
+            Ok(loss) => loss.check().unwrap_err().to_string(),
+            Err(error) => error,
+        };
+        for (text, word) in [
+            ("(kind: TotalVariation, weight: -1.0)", "-1"),
+            ("(kind: TotalVariation, weight: 0.0)", "TotalVariation"),
+            ("(kind: TotalVariation, weight: 11.0)", "11"),
+            ("(kind: TotalVariation, weight: 1e99)", "3.4e38"),
+            ("(kind: TotalVariation, weight: NaN)", "NaN"),
+            ("(kind: TotalVariation, stop: -0.1)", "-0.1"),
+            ("(kind: TotalVariation, from: 0.6, to: 0.5)", "0.6"),
+            ("(kind: TotalVariation, to: 1.5)", "1.5"),
+            ("(kind: Saturation(1.5))", "1.5"),
+            ("(kind: Palette([]))", "0 colours"),
+            (r##"(kind: Palette(["#12345"]))"##, "#12345"),
+            (r#"(kind: Palette(["red"]))"#, "red"),
+            ("(kind: Beauty)", "Beauty"),
+            ("(kind: TotalVariation, wieght: 1.0)", "wieght"),
+        ] {
+            let message = wrong(text);
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_loss_survives_a_round_trip_through_json() {
+        let image = BlobId::of_image(&image::RgbaImage::new(1, 1));
+        let custom = LossKind::Custom { name: "Symmetry".to_owned(), value: "x".to_owned() };
+        for kind in [
+            LossKind::Palette(vec![Colour([1, 2, 3])]),
+            LossKind::TotalVariation,
+            LossKind::Saturation(0.25),
+            LossKind::Outline(image.clone()),
+            LossKind::Latents(image),
+            custom,
+        ] {
+            let loss = Loss {
+                weight: 0.5,
+                stop: Some(0.0),
+                unlike: true,
+                from: 0.1,
+                to: 0.9,
+                ..Loss::new(kind)
+            };
+            let text = serde_json::to_string(&loss).unwrap();
+            assert_eq!(serde_json::from_str::<Loss>(&text).unwrap(), loss, "{text}");
+        }
+    }
+}
