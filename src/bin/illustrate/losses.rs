@@ -3,11 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bevy_illustrator::{
+    foreign,
     loss::Images,
+    picture,
     recipe::{BlobId, Colour, Loss, LossKind},
 };
 
-use crate::{failure::Failure, files::picture};
+use crate::failure::Failure;
 
 /// Parses a loss, such as `palette:#203060,#e0b040:0.5`.
 pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
@@ -62,7 +64,10 @@ fn example(kind: &str) -> &'static str {
 pub(crate) fn load(losses: &[Loss<PathBuf>]) -> Result<(Vec<Loss>, Images), Failure> {
     let mut images = Images::new();
     let mut load = |path: &PathBuf| {
-        let image = Arc::new(picture(path)?.image);
+        let bytes = foreign::read(path, foreign::MAX_PICTURE);
+        let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
+        let wrong = |source| Failure::Decode { path: path.clone(), source };
+        let image = Arc::new(image.map_err(wrong)?.into_rgba8());
         let id = BlobId::of_image(&image);
         images.insert(id.clone(), image);
         Ok::<_, Failure>(id)
