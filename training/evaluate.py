@@ -65,7 +65,7 @@ class Clip:
 
 
 def _unit(vectors: torch.Tensor) -> np.ndarray:
-    return torch.nn.functional.normalize(vectors, dim=-1).numpy()
+    return torch.nn.functional.normalize(vectors.float(), dim=-1).numpy()
 
 
 # ---- scoring a picture

@@ -7,6 +7,7 @@ import sys
 
 import common
 import edits
+import latents
 import models
 import networks
 import pipelines
@@ -24,6 +25,7 @@ def main():
             edits.record()
             schedulers.record()
             segment.record()
+            latents.record()
         case ["full", folder]:
             import full_size
 

@@ -1,0 +1,72 @@
+"""Runs the network of sketch-clip that reads latents, and records features, Gram matrices, the embedding and a gradient.
+
+Repeats `training/latent_clip.py` with plain functions.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+from common import randn, save_tensors
+
+WEIGHTS = Path(__file__).parents[2] / "assets" / "models" / "sketch-clip" / "latents.safetensors"
+
+
+def features(weights, latents):
+    """The fine and the coarse features."""
+
+    def conv(name, x, **options):
+        return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], **options)
+
+    fine = conv("stem", latents)
+    for index in range(2):
+        fine = fine + conv(f"fine.{index}", F.silu(fine), padding=1)
+    coarse = conv("down", F.silu(fine), stride=2, padding=1)
+    for index in range(2):
+        coarse = coarse + conv(f"coarse.{index}", F.silu(coarse), padding=1)
+    return fine, coarse
+
+
+def embedding(weights, coarse, mask):
+    """A unit vector. Each weight of the coarse grid is the mean of four weights of the mask; weights beyond its edges
+    are 0."""
+    height, width = mask.shape[-2:]
+    shares = F.avg_pool2d(F.pad(mask, (0, width % 2, 0, height % 2)), 2)
+    x = (F.silu(coarse) * shares).sum((2, 3)) / shares.sum((2, 3))
+    x = F.silu(F.linear(x, weights["head.0.weight"], weights["head.0.bias"]))
+    x = F.linear(x, weights["head.1.weight"], weights["head.1.bias"])
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+def gram(features):
+    flat = features.flatten(2)
+    return flat @ flat.mT / flat.shape[-1]
+
+
+def record():
+    weights = {name: values.float() for name, values in load_file(WEIGHTS).items()}
+    latents = randn("latents/latents", 1, 32, 9, 14).requires_grad_()
+    mask = randn("latents/mask", 1, 1, 9, 14).sigmoid()
+    direction = F.normalize(randn("latents/direction", 1, 128), dim=-1)
+    with torch.enable_grad():
+        fine, coarse = features(weights, latents)
+        found = embedding(weights, coarse, mask)
+        cosine = (found * direction).sum()
+        [gradient] = torch.autograd.grad(cosine, latents)
+    save_tensors(
+        "networks/sketch_clip_latents.safetensors",
+        {
+            "latents": latents,
+            "mask": mask,
+            "direction": direction,
+            "fine": fine,
+            "coarse": coarse,
+            "fine_gram": gram(fine),
+            "coarse_gram": gram(coarse),
+            "embedding": found,
+            "cosine": cosine[None],
+            "gradient": gradient,
+        },
+    )

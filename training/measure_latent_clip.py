@@ -1,0 +1,176 @@
+"""Measures the network that reads latents on drawings excluded from training, beside the picture tower of sketch-clip.
+
+`python training/measure_latent_clip.py --drawings DIR... --network FILE`
+
+Prints markdown tables: how often the right caption ranks first, how often the right value of an attribute ranks first
+among all values, how well the difference of two embeddings matches that of their texts, and how often the nearest
+Gram matrix is of the same style.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from drawings import Drawings
+from evaluate import Clip
+from latent_clip import LatentClip, gram
+from metrics import rate
+from principal import Code, tensor
+from sketchbook import words
+from sketchbook.caption import caption, describe
+from sketchbook.draw import draw
+from sketchbook.scene import Scene
+from tables import table
+from views import ATTRIBUTES, Denoiser, embedded, variants
+
+#: The timesteps of predictions, of 1000.
+TIMES = (300, 600, 800, 900, 950)
+#: The number of pairs of drawings for each attribute.
+PAIRS = 40
+
+Embedder = Callable[[torch.Tensor], np.ndarray]
+
+
+class Exam:
+    """Held-out drawings with their latents."""
+
+    def __init__(self, folders: list[Path], code: Code, clip: Clip, denoiser: Denoiser, network: LatentClip, seed: int):
+        self.code, self.clip, self.denoiser, self.network, self.seed = code, clip, denoiser, network, seed
+        self.pictures: list[np.ndarray] = []
+        self.scenes: list[Scene] = []
+        #: The number of drawings in the first folder.
+        self.first = 0
+        for folder in folders:
+            drawn = Drawings(folder)
+            for i in drawn.unseen():
+                self.pictures.append(drawn.picture(i))
+                self.scenes.append(drawn.scenes[i])
+            self.first = self.first or len(self.scenes)
+        self.latents = [code(tensor(picture[None])) for picture in self.pictures]
+        self.texts = [caption(scene, random.Random(f"{seed}/{i}")) for i, scene in enumerate(self.scenes)]
+
+    def predicted(self, time: int) -> list[torch.Tensor]:
+        """The denoiser's predictions at a timestep."""
+        out: list[torch.Tensor] = []
+        for latents, text in zip(self.latents, self.texts):
+            out.append(self.denoiser.predict(latents, [text], torch.tensor([time])))
+        return out
+
+    def embed(self, latents: list[torch.Tensor]) -> np.ndarray:
+        return torch.cat([self.network(each) for each in latents]).numpy()
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The embeddings of all drawings, by the picture tower and from latents."""
+        found = {"pictures": self.clip.pictures(self.pictures), "latents": self.embed(self.latents)}
+        for time in TIMES:
+            found[f"predicted at {time}"] = self.embed(self.predicted(time))
+        return found
+
+
+def recall(exam: Exam, columns: dict[str, np.ndarray]) -> str:
+    right = embedded(exam.clip, exam.texts)[: exam.first]
+    rows = []
+    for name, found in columns.items():
+        logits = found[: exam.first] @ right.T
+        ranks = (logits > np.diag(logits)[:, None]).sum(1)
+        rows.append([name, *(100 * float(np.mean(ranks < n)) for n in (1, 5))])
+    return f"Captions of {exam.first} drawings.\n\n" + table(["", "first", "among five"], rows, digits=[0, 1, 1])
+
+
+def attributes(exam: Exam, columns: dict[str, np.ndarray]) -> str:
+    rows = []
+    for attribute in ATTRIBUTES:
+        lists = [variants(scene, attribute) for scene in exam.scenes]
+        numbers = [i for i, others in enumerate(lists) if others]
+        texts = [describe(scene) for i in numbers for scene in (exam.scenes[i], *lists[i])]
+        found, start = embedded(exam.clip, texts), 0
+        hits: dict[str, list[bool]] = {name: [] for name in columns}
+        chance = []
+        for i in numbers:
+            options = found[start : start + 1 + len(lists[i])]
+            start += len(options)
+            chance.append(1 / len(options))
+            for name, embeddings in columns.items():
+                hits[name].append(bool((options @ embeddings[i]).argmax() == 0))
+        rows.append([attribute, len(numbers), 100 * float(np.mean(chance)), *(rate(hits[name]) for name in columns)])
+    return table(["", "n", "chance", *columns], rows, digits=[0, 0] + [1] * (len(columns) + 1))
+
+
+def directions(exam: Exam) -> str:
+    """Cosines of embedding differences of two drawings with those of their descriptions."""
+    rows = []
+    for attribute in ATTRIBUTES:
+        rng, pairs = random.Random(f"pairs {exam.seed} {attribute}"), []
+        for scene in exam.scenes:
+            if (others := variants(scene, attribute)) and len(pairs) < PAIRS:
+                pairs.append((scene, rng.choice(others)))
+        drawn = [[draw(scene) for scene in pair] for pair in pairs]
+        texts = embedded(exam.clip, [describe(scene) for pair in pairs for scene in pair]).reshape(len(pairs), 2, -1)
+        flat = [picture for pair in drawn for picture in pair]
+        row = [attribute, len(pairs)]
+        for found in (
+            exam.clip.pictures(flat),
+            exam.embed([exam.code(tensor(picture[None])) for picture in flat]),
+        ):
+            found = found.reshape(len(pairs), 2, -1)
+            moved, wanted = found[:, 1] - found[:, 0], texts[:, 1] - texts[:, 0]
+            lengths = np.linalg.norm(moved, axis=1) * np.linalg.norm(wanted, axis=1)
+            row.append(float(((moved * wanted).sum(1) / np.maximum(lengths, 1e-9)).mean()))
+        rows.append(row)
+    return table(["", "pairs", "pictures", "latents"], rows, digits=[0, 0, 2, 2])
+
+
+def styles(exam: Exam) -> str:
+    features = [exam.network.features(latents) for latents in exam.latents]
+    own = np.array([words.STYLES.index(scene.style) for scene in exam.scenes])
+    rows = []
+    means = torch.stack([latents.mean((0, 2, 3)) for latents in exam.latents])
+    candidates = {
+        "fine": torch.cat([gram(fine) for fine, _ in features]).flatten(1),
+        "coarse": torch.cat([gram(coarse) for _, coarse in features]).flatten(1),
+        "latents": torch.cat([gram(latents) for latents in exam.latents]).flatten(1),
+        "mean latents": means,
+    }
+    for name, grams in candidates.items():
+        apart = torch.cdist(grams, grams).fill_diagonal_(torch.inf)
+        rows.append([name, 100 * float(np.mean(own[apart.argmin(1).numpy()] == own))])
+    return table(["Gram matrices of", "nearest has the same style"], rows, digits=[0, 1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    models = Path(__file__).parent.parent / "assets" / "models"
+    parser.add_argument("--drawings", type=Path, nargs="+", required=True)
+    parser.add_argument("--network", type=Path, default=models / "sketch-clip" / "latents.safetensors")
+    parser.add_argument("--code", type=Path, default=Path(__file__).parent, help="the folder of principal.npz")
+    parser.add_argument("--model", type=Path, default=models / "sketch")
+    parser.add_argument("--clip", type=Path, default=models / "sketch-clip")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    with torch.inference_mode():
+        exam = Exam(
+            args.drawings,
+            Code.load(args.code),
+            Clip(args.clip),
+            Denoiser(args.model),
+            LatentClip.load(args.network),
+            args.seed,
+        )
+        columns = exam.columns()
+        print(recall(exam, columns), flush=True)
+        print(attributes(exam, columns), flush=True)
+        print(directions(exam), flush=True)
+        print(styles(exam), flush=True)
+
+
+if __name__ == "__main__":
+    main()

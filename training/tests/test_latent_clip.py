@@ -1,0 +1,153 @@
+"""Tests of the network that reads latents, its loss and its training samples."""
+
+import random
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import views
+from latent_clip import COARSE, FINE, LatentClip, coarser, gram
+from sketchbook.sampling import sample_scene
+from sketchbook.scene import Scene, Subject
+from train_latent_clip import Batches, blurred, losses
+from views import ATTRIBUTES, CAPTIONS, Views, contrast, variants
+
+SCENE = Scene("forest", "day", "rain", "ink", "full", [Subject("fox", "red", "left"), Subject("cat", "black", "right")])
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return LatentClip().eval()
+
+
+def units(count: int) -> torch.Tensor:
+    return F.normalize(torch.randn(count, 128), dim=-1)
+
+
+# ---- the network
+
+
+def test_a_pass_needs_few_multiplications_for_a_latent():
+    inner = 2 * 9 * FINE**2 + (9 * FINE * COARSE + 2 * 9 * COARSE**2) / 4
+    assert 32 * FINE + inner <= 170_000
+
+
+def test_the_weights_have_the_documented_names_and_fit_a_megabyte(network, tmp_path):
+    names = {name.removesuffix(".weight") for name in network.state_dict() if name.endswith("weight")}
+    assert names == {"stem", "fine.0", "fine.1", "down", "coarse.0", "coarse.1", "head.0", "head.1"}
+    network.save(tmp_path / "latents.safetensors")
+    assert (tmp_path / "latents.safetensors").stat().st_size < 1_000_000
+    loaded = LatentClip.load(tmp_path / "latents.safetensors")
+    for name, values in loaded.state_dict().items():
+        assert torch.equal(values, network.state_dict()[name].half().float()), name
+
+
+@pytest.mark.parametrize("size", [(6, 6), (9, 14), (14, 24)])
+def test_features_have_the_size_of_the_latents_and_half_of_it(network, size):
+    fine, coarse = network.features(torch.randn(2, 32, *size))
+    assert fine.shape == (2, 64, *size)
+    assert coarse.shape == (2, 128, *((side + 1) // 2 for side in size))
+    assert gram(coarse).shape == (2, 128, 128)
+    assert network(torch.randn(2, 32, *size)).norm(dim=-1).allclose(torch.ones(2))
+
+
+def test_a_mask_of_ones_weighs_each_latent_equally(network):
+    latents = torch.randn(1, 32, 8, 12)
+    assert network(latents, torch.ones(1, 1, 8, 12)).allclose(network(latents), atol=1e-6)
+    # At odd edges, a coarse cell covers fewer latents.
+    shares = coarser(torch.ones(1, 1, 9, 7))
+    assert shares.shape == (1, 1, 5, 4)
+    assert shares.sum() * 4 == 9 * 7
+    assert shares[0, 0, -1, -1] == 0.25
+
+
+def test_latents_outside_a_mask_and_its_surroundings_have_no_effect(network):
+    latents = torch.randn(1, 32, 12, 32)
+    mask = torch.zeros(1, 1, 12, 32)
+    mask[..., :6] = 1
+    other = latents.clone()
+    other[..., 20:] = 0
+    assert network(other, mask).allclose(network(latents, mask), atol=1e-6)
+    other[..., :6] = 0
+    assert not network(other, mask).allclose(network(latents, mask), atol=1e-3)
+
+
+def test_a_gram_matrix_has_mean_products_of_channels():
+    features = torch.randn(1, 3, 4, 5)
+    assert gram(features)[0, 0, 2].isclose((features[0, 0] * features[0, 2]).mean())
+
+
+# ---- training
+
+
+def test_blurred_latents_keep_the_early_components_longest():
+    latents = torch.randn(400, 32, 8, 8)
+    kept = (blurred(latents, torch.Generator().manual_seed(0)) * latents).mean((0, 2, 3))
+    assert kept[0] > 1.5 * kept[31] > 0
+
+
+def test_the_loss_prefers_the_right_caption_and_ignores_missing_alterations():
+    torch.manual_seed(0)
+    pictures, captions, altered = units(8), units(8), units(8)
+    right = losses(captions, pictures, captions, altered, 20.0)
+    wrong = losses(altered, pictures, captions, altered, 20.0)
+    assert right["contrast"] < 0.1 < wrong["contrast"]
+    assert right["order"] < 0.1 < wrong["order"]
+    same = losses(captions, captions, captions, captions, 20.0)
+    assert same["order"] == 0
+    assert same["contrast"] < 0.1
+    assert same["distance"].abs() < 1e-5
+
+
+def test_batches_have_one_size_and_matching_rows():
+    def of(count: int, size: int) -> Views:
+        numbers = torch.arange(count).float()
+        rows = numbers[:, None].expand(count, 128)
+        latents = numbers.view(-1, 1, 1, 1).expand(count, 32, size, size).half()
+        captions = rows[:, None].expand(count, CAPTIONS, 128)
+        return Views(latents, latents[: count // 2], rows, captions, captions)
+
+    batches, rng = Batches([of(40, 16), of(30, 8), of(3, 6)], 8), random.Random(0)
+    sizes = set()
+    for _ in range(40):
+        latents, *embeddings = batches.draw(rng)
+        sizes.add(latents.shape[-1])
+        assert all(torch.equal(rows, embeddings[0]) for rows in embeddings)
+    assert sizes == {16, 8}
+
+
+# ---- views
+
+
+def test_variants_change_one_attribute_of_a_scene():
+    assert [scene.time for scene in variants(SCENE, "time")] == ["dawn", "dusk", "night"]
+    assert all(scene.subjects == SCENE.subjects for scene in variants(SCENE, "weather"))
+    colours = [scene.subjects[0].colour for scene in variants(SCENE, "colour")]
+    assert colours == ["orange", "white", "black"]
+    assert all(scene.subjects[1] == SCENE.subjects[1] for scene in variants(SCENE, "kind"))
+    assert variants(SCENE, "expression") == []
+    for i in range(40):
+        scene = sample_scene(random.Random(i))
+        assert all(scene not in variants(scene, attribute) for attribute in ATTRIBUTES)
+
+
+def test_nearly_all_captions_have_an_altered_caption():
+    rng = random.Random(0)
+    pairs = [contrast(sample_scene(rng), rng) for _ in range(200)]
+    assert sum(text != other for text, other in pairs) > 190
+
+
+def test_views_of_several_files_are_joined_with_predictions_first(tmp_path):
+    def saved(name: str, count: int, first: int):
+        numbers = torch.arange(first, first + count).float()
+        latents = numbers.view(-1, 1, 1, 1).expand(count, 32, 6, 6).half()
+        rows = numbers[:, None].expand(count, 128)
+        each = {"latents": latents, "predicted": latents[:2], "pictures": rows, "captions": rows, "altered": rows}
+        torch.save([each], tmp_path / name)
+        return tmp_path / name
+
+    [joined] = views.load([saved("a.pt", 4, 0), saved("b.pt", 5, 10)])
+    assert joined.pictures[:, 0].tolist() == [0, 1, 10, 11, 2, 3, 12, 13, 14]
+    assert joined.predicted[:, 0, 0, 0].tolist() == [0, 1, 10, 11]

@@ -1,0 +1,122 @@
+"""Trains the network that reads latents, against the frozen encoders of sketch-clip.
+
+`python training/train_latent_clip.py --views FILE.pt... --drawings DIR --out DIR --minutes M`
+
+The loss has three terms: the contrastive loss of CLIP with captions, of which one more differs from the right one in
+one attribute; the order of these two captions; and the distance to the embedding of the picture. Half of the batches
+are crops. Half are latents as a sampler predicts them: by the denoiser, or blurred.
+
+Writes `latents.safetensors` (f16) and prints measures on drawings excluded from training. A stopped run can be
+continued, see loop.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from latent_clip import LatentClip
+from loop import Training, arguments
+from muon import optimizers
+from views import Views, load
+
+#: The least size of whole drawings, in latents. Crops are smaller.
+WHOLE = 196
+#: The share of batches of predicted latents, and of blurred ones.
+PREDICTED, BLURRED = 0.3, 0.2
+#: The weights of two terms of the loss.
+ORDER, DISTANCE = 0.5, 4.0
+
+
+def blurred(latents: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    """Latents like the predictions of early steps: late components are weaker, the rest is smoothed in space, and there
+    is a little noise. The strength is different for each picture."""
+    count, channels = latents.shape[:2]
+    strength, smoothing, noise = torch.rand(3, count, 1, 1, 1, generator=generator)
+    # The expected value of a component of variance 1 / c, given noise of variance s / (1 - s).
+    number = torch.arange(1, channels + 1).view(1, -1, 1, 1)
+    latents = latents * (1 - strength) / (1 - strength + strength * number / 8 + 1e-6)
+    smooth = F.avg_pool2d(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    latents = latents.lerp(smooth, smoothing)
+    return latents + 0.2 * noise * torch.randn(latents.shape, generator=generator)
+
+
+class Batches:
+    """Random batches of views of one size, half of them of whole drawings."""
+
+    def __init__(self, views: list[Views], size: int):
+        self._size = size
+        sides = [each.latents.shape[2] * each.latents.shape[3] for each in views]
+        #: Whole drawings, and crops.
+        self._kinds = [
+            [each for each, side in zip(views, sides) if (side >= WHOLE) == whole and len(each.latents) >= size]
+            for whole in (True, False)
+        ]
+
+    def draw(self, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Latents, and the embeddings of their pictures, captions and altered captions."""
+        kind = rng.choice([kind for kind in self._kinds if kind])
+        [views] = rng.choices(kind, [len(each.latents) for each in kind])
+        chance = rng.random()
+        predicted = chance < PREDICTED and len(views.predicted) >= self._size
+        source = views.predicted if predicted else views.latents
+        chosen = torch.tensor(rng.sample(range(len(source)), self._size))
+        latents = source[chosen].float()
+        if PREDICTED <= chance < PREDICTED + BLURRED:
+            latents = blurred(latents)
+        words = torch.tensor([rng.randrange(views.captions.shape[1]) for _ in range(self._size)])
+        return latents, views.pictures[chosen], views.captions[chosen, words], views.altered[chosen, words]
+
+
+def losses(
+    found: torch.Tensor, pictures: torch.Tensor, captions: torch.Tensor, altered: torch.Tensor, scale: float
+) -> dict[str, torch.Tensor]:
+    """The terms of the loss for embeddings `found`, (batch, 128), like all others."""
+    logits = scale * found @ captions.T
+    right, wrong = logits.diagonal(), scale * (found * altered).sum(1)
+    # Some captions have no altered one, and are stored twice.
+    differs = (captions - altered).abs().amax(1) > 1e-4
+    pairs = torch.arange(len(found))
+    every = torch.cat([logits, wrong.masked_fill(~differs, -100)[:, None]], 1)
+    return {
+        "contrast": (F.cross_entropy(every, pairs) + F.cross_entropy(logits.T, pairs)) / 2,
+        "order": F.softplus(wrong - right)[differs].sum() / len(found),
+        "distance": 1 - (found * pictures).sum(1).mean(),
+    }
+
+
+def train(network: LatentClip, views: list[Views], scale: float, args: argparse.Namespace) -> None:
+    steppers = [(each, 1.0) for each in optimizers(network, args.lr, 0.01, ("stem", "head.1"))]
+    training = Training(network, steppers, args, keep=0.99, steady=0.4)
+    batches = Batches(views, args.batch)
+    for _ in training:
+        latents, *embeddings = batches.draw(training.rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(latents.contiguous(memory_format=torch.channels_last))
+        parts = losses(F.normalize(found.float(), dim=-1), *embeddings, scale)
+        loss = parts["contrast"] + ORDER * parts["order"] + DISTANCE * parts["distance"]
+        training.learn(loss, {name: part.item() for name, part in parts.items()})
+        if training.step % 200 == 0:
+            training.save()
+    training.save()
+    training.average.apply()
+
+
+def main() -> None:
+    parser = arguments(__doc__, lr=4e-3, batch=128)
+    parser.add_argument("--views", type=Path, nargs="+", required=True, help="the output of views.py")
+    parser.add_argument("--scale", type=float, default=19.66, help="of logits, as in sketch-clip")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    network = LatentClip().to(memory_format=torch.channels_last)
+    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters", flush=True)
+    train(network, load(args.views), args.scale, args)
+    network.save(args.out / "latents.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Views of drawings for train_latent_clip.py: latents of whole drawings and of crops, the embeddings of their pictures
+and captions, and the denoiser's predictions of some latents.
+
+`python training/views.py --drawings DIR --out FILE.pt [--code .] [--model DIR] [--clip DIR] [--seed S]`
+
+Writes a list of `Views`, one for each size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+import crops
+from drawings import UNSEEN, Drawings
+from evaluate import Clip
+from export import schedule
+from principal import FACTOR, Code, tensor
+from sketchbook import words
+from sketchbook.caption import compose
+from sketchbook.sampling import COLOURS_OF, fits
+from sketchbook.scene import Scene
+
+#: The sides of crops in latents. Few sizes, so that there are enough crops of each for a batch.
+SIDES = (6, 8, 9, 11, 13)
+#: The number of crops of a drawing, and of captions of a view.
+CROPS, CAPTIONS = 1, 2
+#: The share of views with a prediction.
+PREDICTED = 0.34
+#: The timesteps of predictions. Earlier ones barely differ from the latents.
+TIMES = range(200, 1000)
+
+ATTRIBUTES = ("place", "time", "weather", "style", "expression", "kind", "colour")
+
+
+@dataclass
+class Views:
+    """Views of one size, (width, height) in latents. Embeddings are unit vectors of sketch-clip."""
+
+    latents: torch.Tensor  # f16 (count, 32, height, width)
+    predicted: torch.Tensor  # f16, for the first views only: the denoiser's predictions from noisy latents
+    pictures: torch.Tensor  # (count, 128)
+    captions: torch.Tensor  # (count, CAPTIONS, 128)
+    altered: torch.Tensor  # (count, CAPTIONS, 128): captions of the same scene with another attribute
+
+
+def variants(scene: Scene, attribute: str) -> list[Scene]:
+    """The scene with each other value of an attribute, or with each other kind or colour of its first subject."""
+    if attribute == "weather" and scene.place in words.INDOORS:
+        return []
+    if attribute in ("kind", "colour"):
+        if not scene.subjects:
+            return []
+        first, *others = scene.subjects
+        if attribute == "colour":
+            changed = [replace(first, colour=colour) for colour in COLOURS_OF[first.kind]]
+        else:
+            kinds = words.PEOPLE + words.ANIMALS if scene.framing == "portrait" else words.SUBJECTS
+            changed = [replace(first, kind=kind, hair=None) for kind in kinds if fits(kind, scene.place)]
+        return [
+            replace(scene, subjects=[other, *others])
+            for other in changed
+            if getattr(other, attribute) != getattr(first, attribute)
+        ]
+    current = getattr(scene, attribute)
+    if current is None:
+        return []
+    every = getattr(words, f"{attribute}s".upper())
+    return [replace(scene, **{attribute: value}) for value in every if value != current]
+
+
+def contrast(scene: Scene, rng: random.Random) -> tuple[str, str]:
+    """A caption, and the caption of a scene that differs in one attribute, which it mentions. Both are equal if
+    several random captions mention none."""
+    for _ in range(8):
+        attribute = rng.choice(ATTRIBUTES)
+        seed, others = rng.getrandbits(32), variants(scene, attribute)
+        text = compose(scene, random.Random(seed)).text
+        if not others:
+            continue
+        other = rng.choice(others)
+        wrong = compose(other, random.Random(seed))
+        of = other.subjects[0] if attribute in ("kind", "colour") else other
+        said = [value for key, value in wrong.said.items() if key.split(".")[-1] == attribute]
+        if getattr(of, attribute) in said and wrong.text != text:
+            return text, wrong.text
+    return text, text
+
+
+class Denoiser:
+    """Predicts latents from noisy latents and a caption."""
+
+    def __init__(self, model: Path):
+        self._tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
+        self._text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).eval()
+        self._unet = UNet2DConditionModel.from_pretrained(model / "unet", dtype=torch.float32).eval()
+        self._alphas = schedule().alphas_cumprod
+
+    @torch.inference_mode()
+    def predict(self, latents: torch.Tensor, texts: list[str], times: torch.Tensor) -> torch.Tensor:
+        ids = self._tokenizer(
+            texts, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        ).input_ids
+        alphas = self._alphas[times].view(-1, 1, 1, 1)
+        noisy = alphas.sqrt() * latents + (1 - alphas).sqrt() * torch.randn_like(latents)
+        with torch.autocast("cpu", torch.bfloat16):
+            v = self._unet(noisy, times, self._text(ids).last_hidden_state).sample.float()
+        return alphas.sqrt() * noisy - (1 - alphas).sqrt() * v
+
+
+def embedded(clip: Clip, texts: list[str], batch: int = 64) -> np.ndarray:
+    """Embeds texts, sorted by length because shorter batches are faster."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    found = np.empty((len(texts), clip.model.config.projection_dim), np.float32)
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        found[chosen] = clip.texts([texts[i] for i in chosen])
+    return found
+
+
+def collect(drawings: Drawings, code: Code, clip: Clip, denoiser: Denoiser, seed: int) -> list[Views]:
+    """The views of all training drawings, grouped by size."""
+    rng = random.Random(f"views {seed}")
+    parts: dict[tuple[int, int], list[tuple]] = defaultdict(list)
+    for (width, height), numbers in drawings.sizes.items():
+        size = (width // FACTOR, height // FACTOR)
+        for start in range(UNSEEN, len(numbers), 256):
+            shown, pictures = [], []
+            for i in numbers[start : start + 256]:
+                picture, scene = drawings[i]
+                shown.append((size, scene))
+                pictures.append(picture)
+                for _ in range(CROPS):
+                    wide, high = rng.choice(SIDES), rng.choice(SIDES)
+                    left, top, part = crops.window(scene, size, (wide, high), rng)
+                    shown.append(((wide, high), part))
+                    top, left = top * FACTOR, left * FACTOR
+                    pictures.append(picture[top : top + high * FACTOR, left : left + wide * FACTOR])
+            pairs = [contrast(scene, rng) for _, scene in shown for _ in range(CAPTIONS)]
+            with torch.autocast("cpu", torch.bfloat16):
+                right, wrong = (
+                    embedded(clip, list(texts)).reshape(len(shown), CAPTIONS, -1) for texts in zip(*pairs)
+                )
+                looks = clip.pictures(pictures)
+            for i, (of, _) in enumerate(shown):
+                latents = code(tensor(pictures[i][None]))[0].half()
+                parts[of].append((latents, pairs[i * CAPTIONS][0], looks[i], right[i], wrong[i]))
+        print(f"{width}x{height}: {len(numbers)} drawings", flush=True)
+    return [grouped(views, denoiser) for views in parts.values()]
+
+
+def grouped(views: list[tuple], denoiser: Denoiser) -> Views:
+    latents, texts, *embeddings = zip(*views)
+    latents, count = torch.stack(latents), round(PREDICTED * len(views))
+    predicted = []
+    for start in range(0, count, 64):
+        part = latents[start : min(start + 64, count)].float()
+        times = torch.randint(TIMES.start, TIMES.stop, (len(part),))
+        predicted.append(denoiser.predict(part, list(texts[start : start + len(part)]), times).half())
+    predicted = torch.cat(predicted) if predicted else latents[:0]
+    return Views(latents, predicted, *(torch.from_numpy(np.stack(rows)) for rows in embeddings))
+
+
+def load(files: list[Path]) -> list[Views]:
+    """The views of several files, grouped by size."""
+    parts = defaultdict(list)
+    for file in files:
+        for views in torch.load(file):
+            parts[views["latents"].shape[2:]].append(views)
+    joined = []
+    for same in parts.values():
+        # Views with predictions come first.
+        counts = [len(views["predicted"]) for views in same]
+        fields = {"predicted": torch.cat([views["predicted"] for views in same])}
+        for name in ("latents", "pictures", "captions", "altered"):
+            firsts = [views[name][:count] for views, count in zip(same, counts)]
+            fields[name] = torch.cat(firsts + [views[name][count:] for views, count in zip(same, counts)])
+        joined.append(Views(**fields))
+    return joined
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    models = Path(__file__).parent.parent / "assets" / "models"
+    parser.add_argument("--drawings", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--code", type=Path, default=Path(__file__).parent, help="the folder of principal.npz")
+    parser.add_argument("--model", type=Path, default=models / "sketch")
+    parser.add_argument("--clip", type=Path, default=models / "sketch-clip")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    with torch.inference_mode():
+        views = collect(
+            Drawings(args.drawings), Code.load(args.code), Clip(args.clip), Denoiser(args.model), args.seed
+        )
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.save([asdict(each) for each in views], args.out)
+
+
+if __name__ == "__main__":
+    main()
