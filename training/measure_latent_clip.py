@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from drawings import Drawings
 from evaluate import Clip
 from latent_clip import LatentClip, gram
 from metrics import rate
+from painter import same_size_batches
 from principal import Code, tensor
 from sketchbook import words
 from sketchbook.caption import caption, describe
@@ -33,8 +33,6 @@ from views import ATTRIBUTES, Denoiser, embedded, variants
 TIMES = (300, 600, 800, 900, 950)
 #: The number of pairs of drawings for each attribute.
 PAIRS = 40
-
-Embedder = Callable[[torch.Tensor], np.ndarray]
 
 
 class Exam:
@@ -57,9 +55,13 @@ class Exam:
 
     def predicted(self, time: int) -> list[torch.Tensor]:
         """The denoiser's predictions at a timestep."""
-        out: list[torch.Tensor] = []
-        for latents, text in zip(self.latents, self.texts):
-            out.append(self.denoiser.predict(latents, [text], torch.tensor([time])))
+        out = list(self.latents)
+        for chosen in same_size_batches([tuple(each.shape) for each in out], 32):
+            latents = torch.cat([self.latents[i] for i in chosen])
+            times = torch.full((len(chosen),), time)
+            found = self.denoiser.predict(latents, [self.texts[i] for i in chosen], times)
+            for i, each in zip(chosen, found):
+                out[i] = each[None]
         return out
 
     def embed(self, latents: list[torch.Tensor]) -> np.ndarray:

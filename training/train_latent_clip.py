@@ -2,9 +2,10 @@
 
 `python training/train_latent_clip.py --views FILE.pt... --drawings DIR --out DIR --minutes M`
 
-The loss has three terms: the contrastive loss of CLIP with captions, of which one more differs from the right one in
-one attribute; the order of these two captions; and the distance to the embedding of the picture. Half of the batches
-are crops. Half are latents as a sampler predicts them: by the denoiser, or blurred.
+The loss has four terms: the contrastive loss of CLIP with captions, of which one more differs from the right one in
+one attribute; the order of these two captions; the distance to the embedding of the picture; and the similarity of Gram
+matrices of the same style (supervised contrast, Khosla et al. 2020, arXiv:2004.11362). Half of the batches are crops.
+Half are latents as a sampler predicts them: by the denoiser, or blurred.
 
 Writes `latents.safetensors` (f16) and prints measures on drawings excluded from training. A stopped run can be
 continued, see loop.py.
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from latent_clip import LatentClip
+from latent_clip import LatentClip, gram
 from loop import Training, arguments
 from muon import optimizers
 from views import Views, load
@@ -28,8 +29,10 @@ from views import Views, load
 WHOLE = 196
 #: The share of batches of predicted latents, and of blurred ones.
 PREDICTED, BLURRED = 0.3, 0.2
-#: The weights of two terms of the loss.
-ORDER, DISTANCE = 0.5, 4.0
+#: The weights of the terms of the loss other than the contrastive one.
+ORDER, DISTANCE, STYLE = 0.5, 4.0, 0.25
+#: The temperature of similarities of Gram matrices.
+TEMPERATURE = 0.1
 
 
 def blurred(latents: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -57,8 +60,8 @@ class Batches:
             for whole in (True, False)
         ]
 
-    def draw(self, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Latents, and the embeddings of their pictures, captions and altered captions."""
+    def draw(self, rng: random.Random) -> tuple[torch.Tensor, ...]:
+        """Latents, their styles, and the embeddings of their pictures, captions and altered captions."""
         kind = rng.choice([kind for kind in self._kinds if kind])
         [views] = rng.choices(kind, [len(each.latents) for each in kind])
         chance = rng.random()
@@ -69,7 +72,8 @@ class Batches:
         if PREDICTED <= chance < PREDICTED + BLURRED:
             latents = blurred(latents)
         words = torch.tensor([rng.randrange(views.captions.shape[1]) for _ in range(self._size)])
-        return latents, views.pictures[chosen], views.captions[chosen, words], views.altered[chosen, words]
+        captions, altered = views.captions[chosen, words], views.altered[chosen, words]
+        return latents, views.styles[chosen], views.pictures[chosen], captions, altered
 
 
 def losses(
@@ -89,16 +93,27 @@ def losses(
     }
 
 
+def style_loss(features: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+    """The mean of -log p, where p is the probability that a Gram matrix chooses a certain other one of its style."""
+    grams = F.normalize(gram(features).flatten(1).float(), dim=-1)
+    same = (styles[:, None] == styles).fill_diagonal_(False)
+    logits = (grams @ grams.T / TEMPERATURE).fill_diagonal_(-torch.inf)
+    chances = logits.log_softmax(1).masked_fill(~same, 0).sum(1) / same.sum(1).clamp(min=1)
+    return -chances[same.any(1)].mean()
+
+
 def train(network: LatentClip, views: list[Views], scale: float, args: argparse.Namespace) -> None:
     steppers = [(each, 1.0) for each in optimizers(network, args.lr, 0.01, ("stem", "head.1"))]
     training = Training(network, steppers, args, keep=0.99, steady=0.4)
     batches = Batches(views, args.batch)
     for _ in training:
-        latents, *embeddings = batches.draw(training.rng)
+        latents, styles, *embeddings = batches.draw(training.rng)
         with torch.autocast("cpu", torch.bfloat16):
-            found = network(latents.contiguous(memory_format=torch.channels_last))
+            features = network.features(latents.contiguous(memory_format=torch.channels_last))
+            found = network.embedding(features[-1])
         parts = losses(F.normalize(found.float(), dim=-1), *embeddings, scale)
-        loss = parts["contrast"] + ORDER * parts["order"] + DISTANCE * parts["distance"]
+        parts["style"] = sum(style_loss(each, styles) for each in features)
+        loss = parts["contrast"] + ORDER * parts["order"] + DISTANCE * parts["distance"] + STYLE * parts["style"]
         training.learn(loss, {name: part.item() for name, part in parts.items()})
         if training.step % 200 == 0:
             training.save()

@@ -50,6 +50,7 @@ class Views:
     pictures: torch.Tensor  # (count, 128)
     captions: torch.Tensor  # (count, CAPTIONS, 128)
     altered: torch.Tensor  # (count, CAPTIONS, 128): captions of the same scene with another attribute
+    styles: torch.Tensor  # (count,): numbers in words.STYLES
 
 
 def variants(scene: Scene, attribute: str) -> list[Scene]:
@@ -150,9 +151,10 @@ def collect(drawings: Drawings, code: Code, clip: Clip, denoiser: Denoiser, seed
                     embedded(clip, list(texts)).reshape(len(shown), CAPTIONS, -1) for texts in zip(*pairs)
                 )
                 looks = clip.pictures(pictures)
-            for i, (of, _) in enumerate(shown):
+            for i, (of, scene) in enumerate(shown):
+                style = words.STYLES.index(scene.style)
                 latents = code(tensor(pictures[i][None]))[0].half()
-                parts[of].append((latents, pairs[i * CAPTIONS][0], looks[i], right[i], wrong[i]))
+                parts[of].append((latents, pairs[i * CAPTIONS][0], looks[i], right[i], wrong[i], style))
         print(f"{width}x{height}: {len(numbers)} drawings", flush=True)
     return [grouped(views, denoiser) for views in parts.values()]
 
@@ -180,7 +182,7 @@ def load(files: list[Path]) -> list[Views]:
         # Views with predictions come first.
         counts = [len(views["predicted"]) for views in same]
         fields = {"predicted": torch.cat([views["predicted"] for views in same])}
-        for name in ("latents", "pictures", "captions", "altered"):
+        for name in ("latents", "pictures", "captions", "altered", "styles"):
             firsts = [views[name][:count] for views, count in zip(same, counts)]
             fields[name] = torch.cat(firsts + [views[name][count:] for views, count in zip(same, counts)])
         joined.append(Views(**fields))

@@ -10,7 +10,7 @@ import views
 from latent_clip import COARSE, FINE, LatentClip, coarser, gram
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
-from train_latent_clip import Batches, blurred, losses
+from train_latent_clip import Batches, blurred, losses, style_loss
 from views import ATTRIBUTES, CAPTIONS, Views, contrast, variants
 
 SCENE = Scene("forest", "day", "rain", "ink", "full", [Subject("fox", "red", "left"), Subject("cat", "black", "right")])
@@ -101,19 +101,30 @@ def test_the_loss_prefers_the_right_caption_and_ignores_missing_alterations():
     assert same["distance"].abs() < 1e-5
 
 
+def test_the_style_loss_prefers_equal_gram_matrices_of_a_style_to_those_of_another():
+    torch.manual_seed(0)
+    two = torch.randn(2, 6, 5, 5)
+    styles = torch.tensor([0, 1, 0, 1, 2])
+    # A Gram matrix ignores where features are. The last picture is the only one of its style.
+    sorted_by_style = torch.cat([two, two.roll(2, 3), torch.randn(1, 6, 5, 5)])
+    mixed = sorted_by_style[[0, 2, 1, 3, 4]]
+    assert style_loss(sorted_by_style, styles) < style_loss(mixed, styles) - 1
+
+
 def test_batches_have_one_size_and_matching_rows():
     def of(count: int, size: int) -> Views:
         numbers = torch.arange(count).float()
         rows = numbers[:, None].expand(count, 128)
         latents = numbers.view(-1, 1, 1, 1).expand(count, 32, size, size).half()
         captions = rows[:, None].expand(count, CAPTIONS, 128)
-        return Views(latents, latents[: count // 2], rows, captions, captions)
+        return Views(latents, latents[: count // 2], rows, captions, captions, numbers)
 
     batches, rng = Batches([of(40, 16), of(30, 8), of(3, 6)], 8), random.Random(0)
     sizes = set()
     for _ in range(40):
-        latents, *embeddings = batches.draw(rng)
+        latents, styles, *embeddings = batches.draw(rng)
         sizes.add(latents.shape[-1])
+        assert torch.equal(styles, embeddings[0][:, 0])
         assert all(torch.equal(rows, embeddings[0]) for rows in embeddings)
     assert sizes == {16, 8}
 
@@ -145,6 +156,7 @@ def test_views_of_several_files_are_joined_with_predictions_first(tmp_path):
         latents = numbers.view(-1, 1, 1, 1).expand(count, 32, 6, 6).half()
         rows = numbers[:, None].expand(count, 128)
         each = {"latents": latents, "predicted": latents[:2], "pictures": rows, "captions": rows, "altered": rows}
+        each["styles"] = numbers
         torch.save([each], tmp_path / name)
         return tmp_path / name
 
