@@ -3,8 +3,8 @@
 `python training/measure_latent_clip.py --drawings DIR... --network FILE`
 
 Prints markdown tables: how often the right caption ranks first, how often the right value of an attribute ranks first
-among all values, how well the difference of two embeddings matches that of their texts, and how often the nearest
-Gram matrix is of the same style.
+among all values, how well the difference of two embeddings matches that of their texts, how often the nearest Gram
+matrix is of the same style, and how far guidance moves generated pictures towards another text.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 
 from drawings import Drawings
 from evaluate import Clip
 from latent_clip import LatentClip, gram
 from metrics import rate
 from painter import same_size_batches
-from principal import Code, tensor
+from principal import CHANNELS, Code, tensor
 from sketchbook import words
 from sketchbook.caption import caption, describe
 from sketchbook.draw import draw
@@ -31,8 +32,11 @@ from views import ATTRIBUTES, Denoiser, embedded, variants
 
 #: The timesteps of predictions, of 1000.
 TIMES = (300, 600, 800, 900, 950)
-#: The number of pairs of drawings for each attribute.
-PAIRS = 40
+#: The number of pairs of drawings for each attribute, and of guided pictures.
+PAIRS, GUIDED = 40, 12
+#: The steps of guided pictures, the scale of classifier-free guidance, and the strengths of guidance by this network:
+#: the norm of the change of the predicted latents in a step, as a part of their norm.
+STEPS, SCALE, STRENGTHS = 12, 3.5, (0.0, 0.05, 0.1, 0.2)
 
 
 class Exam:
@@ -145,6 +149,53 @@ def styles(exam: Exam) -> str:
     return table(["Gram matrices of", "nearest has the same style"], rows, digits=[0, 1])
 
 
+def guided(exam: Exam, vae: AutoencoderKL) -> str:
+    """The cosine of generated pictures with a direction between two texts. The prompt is the first text, and guidance
+    follows the gradient towards the second. The picture tower has no part in the guidance."""
+    rows = []
+    for attribute in ATTRIBUTES:
+        rng, pairs = random.Random(f"guided {exam.seed} {attribute}"), []
+        for scene in exam.scenes:
+            if (others := variants(scene, attribute)) and len(pairs) < GUIDED:
+                pairs.append((scene, rng.choice(others)))
+        prompts = [describe(scene) for scene, _ in pairs]
+        first, second = embedded(exam.clip, prompts), embedded(exam.clip, [describe(other) for _, other in pairs])
+        direction = torch.from_numpy(second - first)
+        direction /= direction.norm(dim=1, keepdim=True)
+        for strength in STRENGTHS:
+            latents = sampled(exam, prompts, direction, strength)
+            decoded = torch.cat([vae.decode(each / vae.config.scaling_factor).sample for each in latents.split(4)])
+            pictures = ((decoded.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            by_tower = torch.from_numpy(exam.clip.pictures(list(pictures)))
+            found = [float((each * direction).sum(1).mean()) for each in (by_tower, exam.network(latents))]
+            kept = float((by_tower * torch.from_numpy(first)).sum(1).mean())
+            rows.append([f"{attribute}, {strength:g}", *found, kept])
+    columns = ("picture along the direction", "latents along it", "picture with the prompt")
+    return table(["", *columns], rows, digits=[0, 2, 2, 2])
+
+
+def sampled(exam: Exam, prompts: list[str], direction: torch.Tensor, strength: float) -> torch.Tensor:
+    """Generates latents with DDIM. Each step moves the predicted latents along the gradient of their embedding."""
+    count, denoiser = len(prompts), exam.denoiser
+    x = torch.randn(count, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(exam.seed))
+    states = denoiser.states(prompts + [""] * count)
+    times = torch.linspace(999, 0, STEPS + 1).round().long()
+    for time, following in zip(times, times[1:]):
+        alpha, wanted, unwanted = denoiser.alphas[time], *(
+            denoiser.clean(torch.cat([x, x]), states, time.expand(2 * count)).chunk(2)
+        )
+        clean = unwanted + SCALE * (wanted - unwanted)
+        if strength:
+            with torch.enable_grad():
+                moved = clean.detach().requires_grad_()
+                [gradient] = torch.autograd.grad((exam.network(moved) * direction).sum(), moved)
+            far = clean.flatten(1).norm(dim=1) / gradient.flatten(1).norm(dim=1)
+            clean = clean + strength * far.view(-1, 1, 1, 1) * gradient
+        noise = (x - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+        x = denoiser.alphas[following].sqrt() * clean + (1 - denoiser.alphas[following]).sqrt() * noise
+    return clean
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -158,7 +209,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    with torch.inference_mode():
+    with torch.no_grad():
         exam = Exam(
             args.drawings,
             Code.load(args.code),
@@ -172,6 +223,8 @@ def main() -> None:
         print(attributes(exam, columns), flush=True)
         print(directions(exam), flush=True)
         print(styles(exam), flush=True)
+        vae = AutoencoderKL.from_pretrained(args.model / "vae", dtype=torch.float32).eval()
+        print(guided(exam, vae), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ from views import Views, load
 WHOLE = 196
 #: The share of batches of predicted latents, and of blurred ones.
 PREDICTED, BLURRED = 0.3, 0.2
+#: The share of batches that are moved towards wrong captions, and the largest distance as a part of the latents' norm.
+MISLED, FARTHEST = 0.6, 0.15
 #: The weights of the terms of the loss other than the contrastive one.
 ORDER, DISTANCE, STYLE = 0.5, 4.0, 0.25
 #: The temperature of similarities of Gram matrices.
@@ -93,6 +95,21 @@ def losses(
     }
 
 
+def misled(
+    network: LatentClip, latents: torch.Tensor, captions: torch.Tensor, altered: torch.Tensor
+) -> torch.Tensor:
+    """Moves latents along the gradient from the right to a wrong caption: the altered one, or that of another view."""
+    other = torch.rand(len(latents), 1) < 0.5
+    towards = torch.where(other | (captions == altered).all(1, keepdim=True), captions.roll(1, 0), altered) - captions
+    latents = latents.detach().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network(latents)
+    [gradient] = torch.autograd.grad((F.normalize(found.float(), dim=-1) * towards).sum(), latents)
+    lengths = [x.flatten(1).norm(dim=1) for x in (latents.detach(), gradient)]
+    far = FARTHEST * torch.rand(len(latents)) * lengths[0] / lengths[1].clamp(min=1e-12)
+    return latents.detach() + far.view(-1, 1, 1, 1) * gradient
+
+
 def style_loss(features: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
     """The mean of -log p, where p is the probability that a Gram matrix chooses a certain other one of its style."""
     grams = F.normalize(gram(features).flatten(1).float(), dim=-1)
@@ -108,8 +125,11 @@ def train(network: LatentClip, views: list[Views], scale: float, args: argparse.
     batches = Batches(views, args.batch)
     for _ in training:
         latents, styles, *embeddings = batches.draw(training.rng)
+        latents = latents.contiguous(memory_format=torch.channels_last)
+        if training.rng.random() < MISLED:
+            latents = misled(network, latents, *embeddings[1:])
         with torch.autocast("cpu", torch.bfloat16):
-            features = network.features(latents.contiguous(memory_format=torch.channels_last))
+            features = network.features(latents)
             found = network.embedding(features[-1])
         parts = losses(F.normalize(found.float(), dim=-1), *embeddings, scale)
         parts["style"] = sum(style_loss(each, styles) for each in features)

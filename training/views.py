@@ -103,18 +103,29 @@ class Denoiser:
         self._tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
         self._text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).eval()
         self._unet = UNet2DConditionModel.from_pretrained(model / "unet", dtype=torch.float32).eval()
-        self._alphas = schedule().alphas_cumprod
+        #: The share of the signal at each timestep: cumulative products.
+        self.alphas = schedule().alphas_cumprod
 
-    @torch.inference_mode()
-    def predict(self, latents: torch.Tensor, texts: list[str], times: torch.Tensor) -> torch.Tensor:
+    @torch.no_grad()
+    def states(self, texts: list[str]) -> torch.Tensor:
         ids = self._tokenizer(
             texts, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
         ).input_ids
-        alphas = self._alphas[times].view(-1, 1, 1, 1)
-        noisy = alphas.sqrt() * latents + (1 - alphas).sqrt() * torch.randn_like(latents)
+        return self._text(ids).last_hidden_state
+
+    @torch.no_grad()
+    def clean(self, noisy: torch.Tensor, states: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """The predicted latents without noise."""
+        alphas = self.alphas[times].view(-1, 1, 1, 1)
         with torch.autocast("cpu", torch.bfloat16):
-            v = self._unet(noisy, times, self._text(ids).last_hidden_state).sample.float()
+            v = self._unet(noisy, times, states).sample.float()
         return alphas.sqrt() * noisy - (1 - alphas).sqrt() * v
+
+    def predict(self, latents: torch.Tensor, texts: list[str], times: torch.Tensor) -> torch.Tensor:
+        """Adds noise to latents and removes it again."""
+        alphas = self.alphas[times].view(-1, 1, 1, 1)
+        noisy = alphas.sqrt() * latents + (1 - alphas).sqrt() * torch.randn_like(latents)
+        return self.clean(noisy, self.states(texts), times)
 
 
 def embedded(clip: Clip, texts: list[str], batch: int = 64) -> np.ndarray:
@@ -202,7 +213,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    with torch.inference_mode():
+    with torch.no_grad():
         views = collect(
             Drawings(args.drawings), Code.load(args.code), Clip(args.clip), Denoiser(args.model), args.seed
         )

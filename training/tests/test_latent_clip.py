@@ -10,7 +10,7 @@ import views
 from latent_clip import COARSE, FINE, LatentClip, coarser, gram
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
-from train_latent_clip import Batches, blurred, losses, style_loss
+from train_latent_clip import FARTHEST, Batches, blurred, losses, misled, style_loss
 from views import ATTRIBUTES, CAPTIONS, Views, contrast, variants
 
 SCENE = Scene("forest", "day", "rain", "ink", "full", [Subject("fox", "red", "left"), Subject("cat", "black", "right")])
@@ -99,6 +99,16 @@ def test_the_loss_prefers_the_right_caption_and_ignores_missing_alterations():
     assert same["order"] == 0
     assert same["contrast"] < 0.1
     assert same["distance"].abs() < 1e-5
+
+
+def test_misled_latents_are_close_and_less_like_their_captions(network):
+    torch.manual_seed(0)
+    latents, altered = torch.randn(6, 32, 8, 8), units(6)
+    captions = network(latents).detach()
+    moved = misled(network, latents, captions, altered)
+    distances = (moved - latents).flatten(1).norm(dim=1) / latents.flatten(1).norm(dim=1)
+    assert (distances <= FARTHEST).all() and distances.max() > 0.01
+    assert ((network(moved) * captions).sum(1) < 1 - 1e-5).any()
 
 
 def test_the_style_loss_prefers_equal_gram_matrices_of_a_style_to_those_of_another():
