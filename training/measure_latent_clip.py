@@ -33,10 +33,10 @@ from views import ATTRIBUTES, Denoiser, embedded, variants
 #: The timesteps of predictions, of 1000.
 TIMES = (300, 600, 800, 900, 950)
 #: The number of pairs of drawings for each attribute, and of guided pictures.
-PAIRS, GUIDED = 40, 12
+PAIRS, GUIDED = 40, 8
 #: The steps of guided pictures, the scale of classifier-free guidance, and the strengths of guidance by this network:
 #: the norm of the change of the predicted latents in a step, as a part of their norm.
-STEPS, SCALE, STRENGTHS = 12, 3.5, (0.0, 0.05, 0.1, 0.2)
+STEPS, SCALE, STRENGTHS = 12, 3.5, (0.0, 0.1, 0.2)
 
 
 class Exam:

@@ -30,7 +30,7 @@ WHOLE = 196
 #: The share of batches of predicted latents, and of blurred ones.
 PREDICTED, BLURRED = 0.3, 0.2
 #: The share of batches that are moved towards wrong captions, and the largest distance as a part of the latents' norm.
-MISLED, FARTHEST = 0.6, 0.15
+MISLED, FARTHEST = 0.7, 0.25
 #: The weights of the terms of the loss other than the contrastive one.
 ORDER, DISTANCE, STYLE = 0.5, 4.0, 0.25
 #: The temperature of similarities of Gram matrices.

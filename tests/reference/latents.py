@@ -47,7 +47,9 @@ def gram(features):
 
 def record():
     weights = {name: values.float() for name, values in load_file(WEIGHTS).items()}
-    latents = randn("latents/latents", 1, 32, 9, 14).requires_grad_()
+    # About the deviations of latents of drawings.
+    deviations = 3 / torch.arange(1, 33).view(1, -1, 1, 1).sqrt()
+    latents = (deviations * randn("latents/latents", 1, 32, 9, 14)).requires_grad_()
     mask = randn("latents/mask", 1, 1, 9, 14).sigmoid()
     direction = F.normalize(randn("latents/direction", 1, 128), dim=-1)
     with torch.enable_grad():
