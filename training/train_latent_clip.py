@@ -111,12 +111,13 @@ def misled(
 
 
 def style_loss(features: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
-    """The mean of -log p, where p is the probability that a Gram matrix chooses a certain other one of its style."""
+    """The mean of -log p, where p is the probability that a Gram matrix chooses a certain other one of its style. 0 if
+    all styles are different."""
     grams = F.normalize(gram(features).flatten(1).float(), dim=-1)
     same = (styles[:, None] == styles).fill_diagonal_(False)
     logits = (grams @ grams.T / TEMPERATURE).fill_diagonal_(-torch.inf)
     chances = logits.log_softmax(1).masked_fill(~same, 0).sum(1) / same.sum(1).clamp(min=1)
-    return -chances[same.any(1)].mean()
+    return -chances.sum() / same.any(1).sum().clamp(min=1)
 
 
 def train(network: LatentClip, views: list[Views], scale: float, args: argparse.Namespace) -> None:

@@ -119,6 +119,7 @@ def test_the_style_loss_prefers_equal_gram_matrices_of_a_style_to_those_of_anoth
     sorted_by_style = torch.cat([two, two.roll(2, 3), torch.randn(1, 6, 5, 5)])
     mixed = sorted_by_style[[0, 2, 1, 3, 4]]
     assert style_loss(sorted_by_style, styles) < style_loss(mixed, styles) - 1
+    assert style_loss(two, torch.tensor([0, 1])) == 0
 
 
 def test_batches_have_one_size_and_matching_rows():
