@@ -34,9 +34,11 @@ from views import ATTRIBUTES, Denoiser, embedded, variants
 TIMES = (300, 600, 800, 900, 950)
 #: The number of pairs of drawings for each attribute, and of guided pictures.
 PAIRS, GUIDED = 40, 8
-#: The steps of guided pictures, the scale of classifier-free guidance, and the strengths of guidance by this network:
-#: the norm of the change of the predicted latents in a step, as a part of their norm.
-STEPS, SCALE, STRENGTHS = 12, 3.5, (0.0, 0.1, 0.2)
+#: The steps of guided pictures, and the scale of classifier-free guidance.
+STEPS, SCALE = 12, 3.5
+#: Strengths of guidance by this network, with the number of first steps that are guided. The strength is the norm of
+#: the change of the predicted latents in a step, as a part of their norm.
+STRENGTHS = ((0.0, 0), (0.1, STEPS), (0.2, STEPS), (0.4, 7))
 
 
 class Exam:
@@ -162,30 +164,33 @@ def guided(exam: Exam, vae: AutoencoderKL) -> str:
         first, second = embedded(exam.clip, prompts), embedded(exam.clip, [describe(other) for _, other in pairs])
         direction = torch.from_numpy(second - first)
         direction /= direction.norm(dim=1, keepdim=True)
-        for strength in STRENGTHS:
-            latents = sampled(exam, prompts, direction, strength)
+        for strength, steps in STRENGTHS:
+            latents = sampled(exam, prompts, direction, strength, steps)
             decoded = torch.cat([vae.decode(each / vae.config.scaling_factor).sample for each in latents.split(4)])
             pictures = ((decoded.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
             by_tower = torch.from_numpy(exam.clip.pictures(list(pictures)))
             found = [float((each * direction).sum(1).mean()) for each in (by_tower, exam.network(latents))]
             kept = float((by_tower * torch.from_numpy(first)).sum(1).mean())
-            rows.append([f"{attribute}, {strength:g}", *found, kept])
+            rows.append([f"{attribute}, {strength:g} in {steps} steps", *found, kept])
     columns = ("picture along the direction", "latents along it", "picture with the prompt")
     return table(["", *columns], rows, digits=[0, 2, 2, 2])
 
 
-def sampled(exam: Exam, prompts: list[str], direction: torch.Tensor, strength: float) -> torch.Tensor:
-    """Generates latents with DDIM. Each step moves the predicted latents along the gradient of their embedding."""
+def sampled(
+    exam: Exam, prompts: list[str], direction: torch.Tensor, strength: float, steps: int
+) -> torch.Tensor:
+    """Generates latents with DDIM. The first `steps` move the predicted latents along the gradient of their
+    embedding."""
     count, denoiser = len(prompts), exam.denoiser
     x = torch.randn(count, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(exam.seed))
     states = denoiser.states(prompts + [""] * count)
     times = torch.linspace(999, 0, STEPS + 1).round().long()
-    for time, following in zip(times, times[1:]):
+    for step, (time, following) in enumerate(zip(times, times[1:])):
         alpha, wanted, unwanted = denoiser.alphas[time], *(
             denoiser.clean(torch.cat([x, x]), states, time.expand(2 * count)).chunk(2)
         )
         clean = unwanted + SCALE * (wanted - unwanted)
-        if strength:
+        if step < steps:
             with torch.enable_grad():
                 moved = clean.detach().requires_grad_()
                 [gradient] = torch.autograd.grad((exam.network(moved) * direction).sum(), moved)

@@ -1,4 +1,4 @@
-"""Runs the network of sketch-clip that reads latents, and records features, Gram matrices, the embedding and a gradient.
+"""Runs the network of sketch-clip that reads latents, and records features, Gram matrices, embedding and a gradient.
 
 Repeats `training/latent_clip.py` with plain functions.
 """
