@@ -48,7 +48,9 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let folder = Path::new("assets/illustrations/symmetry");
     std::fs::create_dir_all(folder)?;
     for (name, recipe) in [("plain.png", plain), ("symmetric.png", steered)] {
-        model.generate(&recipe, &Inputs::default(), &Interrupt::default())?.save(folder.join(name))?;
+        model
+            .generate(&recipe, &Inputs::default(), &Interrupt::default())?
+            .save(folder.join(name))?;
     }
     println!("The pictures are in {}.", folder.display());
     Ok(())

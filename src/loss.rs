@@ -7,12 +7,14 @@
 //! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
 //! [`LinearDecoder`](crate::diffusion::autoencoder::LinearDecoder).
 
+mod content;
 mod input;
 mod latents;
 mod outline;
 mod palette;
 mod registry;
 mod saturation;
+mod style;
 mod target;
 mod total_variation;
 
@@ -71,6 +73,14 @@ pub enum LossSetupError {
         /// The size of the picture.
         picture: Size,
     },
+    /// There is no encoder for the latents of the model.
+    #[error(
+        "the loss {kind} does not work with this model: use the built-in model, or another loss"
+    )]
+    NoEncoder {
+        /// The kind.
+        kind: String,
+    },
     /// An outline has no lines, or none inside the part.
     #[error(
         "the outline has no lines here: draw dark lines on a light ground, or opaque lines on a transparent one"
@@ -107,6 +117,8 @@ pub fn build(
         LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),
         LossKind::Outline(image) => Box::new(outline::Outline::new(image, targets)?),
         LossKind::Latents(image) => Box::new(latents::Latents::new(image, targets)?),
+        LossKind::Style(image) => Box::new(style::Style::new(image, targets)?),
+        LossKind::Content(image) => Box::new(content::Content::new(image, targets)?),
         LossKind::Custom { name, value } => registry::build(name, value, targets)?,
     })
 }

@@ -27,7 +27,9 @@ pub use file::InlineBlobError;
 pub(crate) use file::{InlineBlob, RecipeFile};
 pub use layer::{Layer, Marks, Verdict};
 pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
-pub use loss::{Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT};
+pub use loss::{
+    Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT,
+};
 pub use part::{Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};

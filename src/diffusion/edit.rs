@@ -21,8 +21,8 @@ use super::{
 use crate::{
     control::Control,
     edit::{
-        Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite, init_image,
-        part_prompts,
+        Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite,
+        init_image, part_prompts,
     },
     loss::{Frame, Images},
     mask::Area,

@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use image::RgbaImage;
 
 use super::{
-    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt, Noise,
-    SampleInputs, StepHook, TextEncoder,
+    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
+    LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
     autoencoder::LinearDecoder,
     guide::{GuidanceScale, Guide, Unguided},
     hooks::{LatentColours, Preview, Steering, Surroundings},
@@ -15,8 +15,8 @@ use super::{
     pixels,
     request::LatentLayout,
     sample,
-    steering::PartLosses,
     scheduler::{self, Scheduler, SchedulerConfig},
+    steering::PartLosses,
 };
 use crate::{control::Control, edit::Grid, loss::Frame, mask::Mask, recipe::ResolvedSampler};
 
@@ -48,6 +48,8 @@ pub struct Model {
     pub(super) colours: LatentColours,
     /// Fitted when the first loss needs it.
     linear_decoder: OnceCell<LinearDecoder>,
+    /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
+    latent_clip: OnceCell<Option<LatentClip>>,
     prompts: HashMap<String, Conditioning>,
 }
 
@@ -63,7 +65,13 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
-        Ok(Self { parts, colours, linear_decoder: OnceCell::new(), prompts: HashMap::new() })
+        Ok(Self {
+            parts,
+            colours,
+            linear_decoder: OnceCell::new(),
+            latent_clip: OnceCell::new(),
+            prompts: HashMap::new(),
+        })
     }
 
     /// The grid of latents.
@@ -108,7 +116,8 @@ impl Model {
             }
             _ => Box::new(Unguided { prompt: 0 }),
         };
-        let mut steering = self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
+        let mut steering =
+            self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -160,6 +169,17 @@ impl Model {
         let ModelParts { autoencoder, device, .. } = &self.parts;
         let decoder = LinearDecoder::fit(&**autoencoder, device, interrupt)?;
         Ok(self.linear_decoder.get_or_init(|| decoder))
+    }
+
+    /// The encoder of the latents. `None` for other latents than those of the built-in model.
+    pub(super) fn latent_clip(&self) -> Result<Option<&LatentClip>, DiffusionError> {
+        if self.latent_clip.get().is_none() {
+            let is_built_in = self.parts.autoencoder.spec() == LatentClip::SPEC;
+            let load = || LatentClip::built_in(&self.parts.device);
+            let clip = is_built_in.then(load).transpose()?;
+            let _ = self.latent_clip.set(clip);
+        }
+        Ok(self.latent_clip.get().and_then(Option::as_ref))
     }
 
     /// Sets up a sampler's scheduler from the model's config.

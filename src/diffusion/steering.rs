@@ -39,6 +39,7 @@ impl Model {
                 images,
                 frame,
                 autoencoder: &*self.parts.autoencoder,
+                encoder: self.latent_clip()?,
                 device,
                 colour_mask: &colour_mask,
                 interrupt,

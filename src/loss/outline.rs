@@ -71,7 +71,8 @@ pub(super) fn edges(colours: &Tensor) -> Result<Tensor> {
     let across: [f32; 9] = [-1.0, 0.0, 1.0, -2.0, 0.0, 2.0, -1.0, 0.0, 1.0];
     let down: [f32; 9] = [-1.0, -2.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 1.0];
     let kernels = Tensor::from_slice(&[across, down].concat(), (2, 1, 3, 3), device)?;
-    let gradient = ops::conv2d(&lightness, &(kernels / 8.0)?.to_dtype(colours.dtype())?, None, 1, 0)?;
+    let gradient =
+        ops::conv2d(&lightness, &(kernels / 8.0)?.to_dtype(colours.dtype())?, None, 1, 0)?;
     gradient.sqr()?.sum_keepdim(1)?.affine(1.0, 1e-8)?.sqrt()
 }
 

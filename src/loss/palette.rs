@@ -32,7 +32,8 @@ impl LossFunction for Palette {
         let (_, _, height, width) = colours.dims4()?;
         let lab = oklab(&colours.reshape((3, height * width))?)?;
         let distances = self.colours.iter().map(|colour| {
-            let colour = Tensor::new(colour, lab.device())?.to_dtype(lab.dtype())?.reshape((3, 1))?;
+            let colour =
+                Tensor::new(colour, lab.device())?.to_dtype(lab.dtype())?.reshape((3, 1))?;
             lab.broadcast_sub(&colour)?.sqr()?.sum(0)?.affine(1.0, 1e-6)?.sqrt()
         });
         let distances = Tensor::stack(&distances.collect::<Result<Vec<_>>>()?, 0)?;

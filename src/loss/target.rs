@@ -8,7 +8,7 @@ use image::RgbaImage;
 use super::LossSetupError;
 use crate::{
     control::Interrupt,
-    diffusion::{Autoencoder, DiffusionError},
+    diffusion::{Autoencoder, DiffusionError, LatentClip},
     mask::over_grey,
     picture,
     recipe::{BlobId, Size},
@@ -42,6 +42,8 @@ pub struct LossTargets<'a> {
     pub frame: Frame,
     /// The autoencoder of the model.
     pub autoencoder: &'a dyn Autoencoder,
+    /// The encoder of its latents, if there is one.
+    pub encoder: Option<&'a LatentClip>,
     /// The device of the networks.
     pub device: &'a Device,
     /// The share of each pixel of [`LossInput::colours`](super::LossInput::colours) that belongs to the part,
@@ -77,8 +79,7 @@ impl LossTargets<'_> {
     /// # Errors
     /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss.
     pub fn image(&self, kind: &str, id: &BlobId) -> Result<RgbaImage, LossSetupError> {
-        let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
-        let image = self.images.get(id).ok_or_else(missing)?;
+        let image = self.original(kind, id)?;
         let (size, picture) = (Size::new(image.width(), image.height()), self.frame.picture);
         let aspect = |size: Size| size.width as f32 / size.height as f32;
         let ratio = aspect(size) / aspect(picture);
@@ -88,17 +89,51 @@ impl LossTargets<'_> {
         Ok(self.frame.cut(image))
     }
 
+    /// The encoder of latents.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn encoder(&self, kind: &str) -> Result<LatentClip, LossSetupError> {
+        let missing = || LossSetupError::NoEncoder { kind: kind.to_owned() };
+        self.encoder.cloned().ok_or_else(missing)
+    }
+
     /// The latents of an image, (1, channels, height, width). Transparent pixels are grey.
     ///
     /// # Errors
     /// As [`Self::image`], or if the autoencoder fails.
     pub fn latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
-        let image = self.image(kind, id)?;
-        let tensor = crate::diffusion::tensor_from_rgba(&over_grey(&image), self.device)?;
-        let latents = self.autoencoder.encode(&tensor, self.interrupt).map_err(|error| match error {
-            DiffusionError::Candle(error) => error,
-            error => candle_core::Error::wrap(error),
-        })?;
+        self.encode(&self.image(kind, id)?)
+    }
+
+    /// The latents of a whole image of any aspect ratio, about as large as the picture.
+    ///
+    /// # Errors
+    /// If the image is missing, or the autoencoder fails.
+    pub fn whole_latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
+        let image = self.original(kind, id)?;
+        let Size { width, height } = self.frame.picture;
+        let area = |width: u32, height: u32| f64::from(width) * f64::from(height);
+        let scale = (area(width, height) / area(image.width(), image.height())).sqrt();
+        let side = |side: u32| {
+            let latents = f64::from(side) * scale / f64::from(self.frame.scale);
+            (latents.round() as u32).max(6) * self.frame.scale
+        };
+        self.encode(&picture::resized(image, side(image.width()), side(image.height())))
+    }
+
+    fn original(&self, kind: &str, id: &BlobId) -> Result<&RgbaImage, LossSetupError> {
+        let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
+        Ok(self.images.get(id).ok_or_else(missing)?)
+    }
+
+    fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {
+        let tensor = crate::diffusion::tensor_from_rgba(&over_grey(image), self.device)?;
+        let latents =
+            self.autoencoder.encode(&tensor, self.interrupt).map_err(|error| match error {
+                DiffusionError::Candle(error) => error,
+                error => candle_core::Error::wrap(error),
+            })?;
         Ok(latents.to_dtype(DType::F32)?)
     }
 

@@ -21,7 +21,9 @@ impl LossFunction for TotalVariation {
 /// The mean difference of neighbours along a dimension. Both pixels must belong to the mask.
 fn along(colours: &Tensor, mask: &Tensor, dim: usize) -> Result<Tensor> {
     let length = colours.dim(dim)? - 1;
-    let pair = |x: &Tensor| Ok::<_, candle_core::Error>((x.narrow(dim, 0, length)?, x.narrow(dim, 1, length)?));
+    let pair = |x: &Tensor| {
+        Ok::<_, candle_core::Error>((x.narrow(dim, 0, length)?, x.narrow(dim, 1, length)?))
+    };
     let ((a, b), (mask_a, mask_b)) = (pair(colours)?, pair(mask)?);
     mean(&smooth_abs(&(a - b)?)?, &(mask_a * mask_b)?)
 }

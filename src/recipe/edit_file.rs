@@ -168,7 +168,9 @@ pub enum EditFileError {
         parts: usize,
     },
     /// It refers to more than [`MAX_IMAGES`].
-    #[error("the losses of the edit refer to more than {MAX_IMAGES} images: divide it into several edits")]
+    #[error(
+        "the losses of the edit refer to more than {MAX_IMAGES} images: divide it into several edits"
+    )]
     TooManyImages,
     /// The image of a loss cannot be decoded.
     #[error("{path} is not a readable image: {source}: save it as a PNG")]

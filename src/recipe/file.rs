@@ -7,8 +7,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    Blob, BlobError, BlobId, Loss, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size, TakeId,
-    sampler::SamplerFile,
+    Blob, BlobError, BlobId, Loss, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size,
+    TakeId, sampler::SamplerFile,
 };
 use crate::{mask::Area, picture::Undecoded};
 

@@ -46,6 +46,10 @@ pub enum LossKind<I = BlobId> {
     Outline(I),
     /// The distance of the latents to those of an image.
     Latents(I),
+    /// The distance of the style to that of an image.
+    Style(I),
+    /// The distance of the content to that of an image.
+    Content(I),
     /// A kind that another crate [registered](crate::loss::register).
     Custom {
         /// The name of the kind.
@@ -106,7 +110,9 @@ pub enum LossError {
     #[error("saturation {0} is out of range: give a number from 0 (grey) to 1")]
     Saturation(f32),
     /// A text of a kind of another crate is too long.
-    #[error("the value of the loss {kind} has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
+    #[error(
+        "the value of the loss {kind} has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}"
+    )]
     LongText {
         /// The kind.
         kind: String,
@@ -146,6 +152,8 @@ impl<I> Loss<I> {
             LossKind::Saturation(target) => LossKind::Saturation(*target),
             LossKind::Outline(image) => LossKind::Outline(replace(image)?),
             LossKind::Latents(image) => LossKind::Latents(replace(image)?),
+            LossKind::Style(image) => LossKind::Style(replace(image)?),
+            LossKind::Content(image) => LossKind::Content(replace(image)?),
             LossKind::Custom { name, value } => {
                 LossKind::Custom { name: name.clone(), value: value.clone() }
             }
@@ -205,6 +213,8 @@ impl<I> LossKind<I> {
             Self::Saturation(_) => "Saturation",
             Self::Outline(_) => "Outline",
             Self::Latents(_) => "Latents",
+            Self::Style(_) => "Style",
+            Self::Content(_) => "Content",
             Self::Custom { name, .. } => name,
         }
     }
@@ -213,11 +223,13 @@ impl<I> LossKind<I> {
     #[must_use]
     pub fn image(&self) -> Option<&I> {
         match self {
-            Self::Outline(image) | Self::Latents(image) => Some(image),
-            Self::Palette(_)
-            | Self::TotalVariation
-            | Self::Saturation(_)
-            | Self::Custom { .. } => None,
+            Self::Outline(image)
+            | Self::Latents(image)
+            | Self::Style(image)
+            | Self::Content(image) => Some(image),
+            Self::Palette(_) | Self::TotalVariation | Self::Saturation(_) | Self::Custom { .. } => {
+                None
+            }
         }
     }
 }
@@ -234,7 +246,10 @@ impl Loss {
             }
             LossKind::TotalVariation => {}
             LossKind::Saturation(target) => digest.optional_float("target", Some(*target)),
-            LossKind::Outline(image) | LossKind::Latents(image) => {
+            LossKind::Outline(image)
+            | LossKind::Latents(image)
+            | LossKind::Style(image)
+            | LossKind::Content(image) => {
                 digest.text("image", image.as_str());
             }
             // Not the same as a kind of this crate with the same name.
@@ -357,7 +372,9 @@ mod tests {
             LossKind::TotalVariation,
             LossKind::Saturation(0.25),
             LossKind::Outline(image.clone()),
-            LossKind::Latents(image),
+            LossKind::Latents(image.clone()),
+            LossKind::Style(image.clone()),
+            LossKind::Content(image),
             custom,
         ] {
             let loss = Loss {

@@ -76,7 +76,9 @@ pub enum PartEditError {
     #[error(transparent)]
     Loss(#[from] LossError),
     /// [`EditKind::Keep`] draws nothing that a loss could steer.
-    #[error("Keep draws nothing, so it has no losses: leave them out, or choose another kind of edit")]
+    #[error(
+        "Keep draws nothing, so it has no losses: leave them out, or choose another kind of edit"
+    )]
     KeptLoss,
     /// A text is too long for a prompt.
     #[error("`{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]

@@ -10,8 +10,8 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
     edit::EditError,
-    mask::{Area, Mask},
     loss::Images,
+    mask::{Area, Mask},
     model::EmbeddedPackage,
     recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
 };

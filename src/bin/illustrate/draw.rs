@@ -52,7 +52,8 @@ pub(crate) struct Draw {
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
     /// Steer the picture by a loss: palette:#203060,#e0b040, total-variation, saturation:0.4,
-    /// outline:FILE.png or latents:FILE.png, followed by :WEIGHT if it is not 1. Can be given several
+    /// outline:FILE.png, latents:FILE.png, style:FILE.png or content:FILE.png, followed by :WEIGHT
+    /// if it is not 1. Can be given several
     /// times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,

@@ -38,15 +38,19 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
         }
         "outline" => LossKind::Outline(needs("an image")?.into()),
         "latents" => LossKind::Latents(needs("an image")?.into()),
+        "style" => LossKind::Style(needs("an image")?.into()),
+        "content" => LossKind::Content(needs("an image")?.into()),
         _ => {
             return Err(format!(
-                "there is no loss `{kind}`: choose palette, total-variation, saturation, outline or latents"
+                "there is no loss `{kind}`: choose palette, total-variation, saturation, outline, \
+                 latents, style or content"
             ));
         }
     };
     let mut loss = Loss::new(kind);
     if !weight.is_empty() {
-        loss.weight = weight.parse().map_err(|_| format!("the weight `{weight}` is not a number"))?;
+        loss.weight =
+            weight.parse().map_err(|_| format!("the weight `{weight}` is not a number"))?;
     }
     loss.check().map_err(|error| error.to_string())?;
     Ok(loss)

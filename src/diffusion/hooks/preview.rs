@@ -5,7 +5,10 @@ use image::{RgbImage, RgbaImage, imageops};
 
 use crate::{
     control::{Control, Interrupt, Step},
-    diffusion::{Autoencoder, DiffusionError, State, StepHook, least_squares::least_squares, noise::noise, pixels},
+    diffusion::{
+        Autoencoder, DiffusionError, State, StepHook, least_squares::least_squares, noise::noise,
+        pixels,
+    },
     mask::{Area, over_grey},
 };
 
