@@ -107,7 +107,7 @@ impl Replay {
     ) -> Result<OutputFile, Failure> {
         let mut outputs = Outputs::of_inputs([self.picture.as_path()].into_iter().chain(parent));
         if let Some(folder) = art_folder(&self.picture) {
-            let ids = from.recipe.edit.iter().flat_map(PictureEdit::blobs);
+            let ids = from.recipe.blobs();
             let needed = ids.filter(|id| !blobs.contains_key(id));
             let files = needed.map(|id| folder.join(BLOBS).join(format!("{id}.png")));
             outputs.add_inputs(files.collect::<Vec<_>>().iter().map(PathBuf::as_path));
