@@ -217,7 +217,7 @@ mod tests {
         fs::copy(at("mask.png"), at("pack/own.png")).unwrap();
         symlink("own.png", at("pack/inside.png")).unwrap();
         let parts = |kind: &str, file: &str| {
-            parse(&format!("({kind}: \"{file}\", edit: Remove)")).parts(&at("pack"), SIZE)
+            parse(&format!("({kind}: \"{file}\", edit: Remove)")).load(&at("pack"), SIZE)
         };
         let absolute = other.path().join("mask.png").display().to_string();
         for kind in ["mask", "scribble"] {
