@@ -16,6 +16,7 @@ mod registry;
 mod saturation;
 mod style;
 mod target;
+mod text;
 mod total_variation;
 
 #[cfg(test)]
@@ -23,7 +24,10 @@ mod check;
 
 use candle_core::Tensor;
 
-use crate::recipe::{BlobId, Loss, LossError, LossKind, Size};
+use crate::{
+    diffusion::DiffusionError,
+    recipe::{BlobId, Loss, LossError, LossKind, Size},
+};
 
 pub use input::LossInput;
 pub use registry::{LossClass, classes, register};
@@ -81,6 +85,16 @@ pub enum LossSetupError {
         /// The kind.
         kind: String,
     },
+    /// The two texts of a direction mean the same.
+    #[error(
+        "\"{from}\" and \"{to}\" mean the same to the model: name the difference with other words"
+    )]
+    SameTexts {
+        /// The first text.
+        from: String,
+        /// The second text.
+        to: String,
+    },
     /// An outline has no lines, or none inside the part.
     #[error(
         "the outline has no lines here: draw dark lines on a light ground, or opaque lines on a transparent one"
@@ -96,9 +110,21 @@ pub enum LossSetupError {
         /// The reason.
         reason: String,
     },
-    /// candle failed.
+    /// A network failed, or the work was cancelled.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Network(Box<DiffusionError>),
+}
+
+impl From<DiffusionError> for LossSetupError {
+    fn from(error: DiffusionError) -> Self {
+        Self::Network(Box::new(error))
+    }
+}
+
+impl From<candle_core::Error> for LossSetupError {
+    fn from(error: candle_core::Error) -> Self {
+        DiffusionError::from(error).into()
+    }
 }
 
 /// Sets up a loss.
@@ -112,6 +138,8 @@ pub fn build(
 ) -> Result<Box<dyn LossFunction>, LossSetupError> {
     loss.check()?;
     Ok(match &loss.kind {
+        LossKind::Text(text) => Box::new(text::Text::new(text, targets)?),
+        LossKind::Direction { from, to } => Box::new(text::Text::between(from, to, targets)?),
         LossKind::Palette(colours) => Box::new(palette::Palette::new(colours)),
         LossKind::TotalVariation => Box::new(total_variation::TotalVariation),
         LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),

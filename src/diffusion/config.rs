@@ -53,6 +53,15 @@ impl ConfigFile {
         Ok(Self { file, fields })
     }
 
+    /// The fields of a text encoder. A model of both pictures and texts nests them in `text_config`, as transformers reads
+    /// it.
+    pub(super) fn of_text(mut self) -> Self {
+        if let Some(Value::Object(fields)) = self.fields.remove("text_config") {
+            self.fields = fields;
+        }
+        self
+    }
+
     /// Deserializes the fields. `T` has defaults for missing fields. Integers are sizes and numbers of channels, layers or
     /// tokens: those above [`MAX_INTEGER`] are refused, because they make computations overflow.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, DiffusionError> {

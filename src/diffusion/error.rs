@@ -43,7 +43,7 @@ pub enum DiffusionError {
     Draw(#[from] DrawError),
     /// A loss cannot be set up.
     #[error(transparent)]
-    Loss(#[from] LossSetupError),
+    Loss(LossSetupError),
     /// The edit has an invalid value.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -66,6 +66,15 @@ pub enum DiffusionError {
 impl From<candle_core::Error> for DiffusionError {
     fn from(error: candle_core::Error) -> Self {
         Self::Candle(without_backtrace(error))
+    }
+}
+
+impl From<LossSetupError> for DiffusionError {
+    fn from(error: LossSetupError) -> Self {
+        match error {
+            LossSetupError::Network(error) => *error,
+            error => Self::Loss(error),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::{
     LatentSpec,
-    layers::{Conv2d, Linear},
+    layers::{Conv2d, Linear, normalized},
 };
 use crate::ops;
 
@@ -93,8 +93,7 @@ impl LatentClip {
         let total = features.coarse.silu()?.broadcast_mul(&weights)?.sum((2, 3))?;
         let mean = total.broadcast_div(&weights.sum_all()?.affine(1.0, 1e-6)?)?;
         let [first, last] = &self.head;
-        let embedding = last.forward(&first.forward(&mean)?.silu()?)?;
-        embedding.broadcast_div(&embedding.sqr()?.sum_keepdim(1)?.affine(1.0, 1e-12)?.sqrt()?)
+        normalized(&last.forward(&first.forward(&mean)?.silu()?)?)
     }
 
     /// The mask of the coarse features: the mean of 2 x 2 latents. Latents beyond the edges do not belong to it.

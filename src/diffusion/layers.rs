@@ -134,3 +134,8 @@ impl LayerNorm {
         ops::layer_norm(x, &self.weight, &self.bias, self.eps)
     }
 }
+
+/// Each row of (batch, channels), divided by its length.
+pub(super) fn normalized(x: &Tensor) -> Result<Tensor> {
+    x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.affine(1.0, 1e-12)?.sqrt()?)
+}

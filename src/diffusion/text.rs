@@ -1,6 +1,7 @@
 //! Text encoders: from a prompt to a [`Conditioning`].
 
 pub mod clip;
+pub mod embedder;
 pub mod tokenizer;
 
 use super::{Conditioning, DiffusionError, Interrupt};

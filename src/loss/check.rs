@@ -33,7 +33,7 @@ pub(super) fn gradient_agrees(loss: &dyn LossFunction, picture: &Tensor) {
     let (_, _, height, width) = picture.dims4().unwrap();
     let weights = (0..height * width).map(|i| 0.2 + 0.1 * (i % 7) as f64).collect();
     let mask = Tensor::from_vec(weights, (1, 1, height, width), &Device::Cpu).unwrap();
-    gradients_agree(&[picture.clone()], |[picture]| Ok(of(loss, picture, &mask)));
+    gradients_agree(std::array::from_ref(picture), |[picture]| Ok(of(loss, picture, &mask)));
 }
 
 fn of(loss: &dyn LossFunction, picture: &Tensor, mask: &Tensor) -> Tensor {

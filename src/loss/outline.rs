@@ -30,7 +30,7 @@ impl Outline {
             let light = LIGHTNESS[0] * red + LIGHTNESS[1] * green + LIGHTNESS[2] * blue;
             if is_cut_out { alpha } else { 1.0 - light }
         })?;
-        Ok(Self::from_lines(&lines, targets.colour_mask)?.ok_or(LossSetupError::EmptyOutline)?)
+        Self::from_lines(&lines, targets.colour_mask)?.ok_or(LossSetupError::EmptyOutline)
     }
 
     /// `None` if there are no lines inside the mask.

@@ -8,7 +8,7 @@ use image::RgbaImage;
 use super::LossSetupError;
 use crate::{
     control::Interrupt,
-    diffusion::{Autoencoder, DiffusionError, LatentClip},
+    diffusion::{Autoencoder, LatentClip},
     mask::over_grey,
     picture,
     recipe::{BlobId, Size},
@@ -129,11 +129,7 @@ impl LossTargets<'_> {
 
     fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {
         let tensor = crate::diffusion::tensor_from_rgba(&over_grey(image), self.device)?;
-        let latents =
-            self.autoencoder.encode(&tensor, self.interrupt).map_err(|error| match error {
-                DiffusionError::Candle(error) => error,
-                error => candle_core::Error::wrap(error),
-            })?;
+        let latents = self.autoencoder.encode(&tensor, self.interrupt)?;
         Ok(latents.to_dtype(DType::F32)?)
     }
 

@@ -1,12 +1,15 @@
 //! Losses: what a picture or a part of it is measured by while it is drawn.
 
-use std::{fmt, str::FromStr};
+mod colour;
+mod kind;
 
-use palette::Srgb;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::{BlobId, MAX_TEXT_LENGTH, digest::Digester};
 use crate::finite::finite;
+
+pub use colour::{Colour, ColourError};
+pub use kind::LossKind;
 
 /// A loss of a picture or of a part: drawing is steered to make its value small.
 ///
@@ -28,46 +31,11 @@ pub struct Loss<I = BlobId> {
     /// The first steps that are steered, as a part of all steps in 0..=1.
     #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "finite")]
     pub from: f32,
-    /// The end of the steps that are steered, as a part of all steps in 0..=1.
-    #[serde(default = "one", skip_serializing_if = "is_one", deserialize_with = "finite")]
-    pub to: f32,
+    /// The end of the steps that are steered, as a part of all steps in 0..=1. By default
+    /// [`LossKind::default_end`].
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite")]
+    pub to: Option<f32>,
 }
-
-/// The kinds of loss. [`crate::loss`] defines their values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum LossKind<I = BlobId> {
-    /// The distance of the colours to the nearest of these.
-    Palette(Vec<Colour>),
-    /// How much neighbouring pixels differ.
-    TotalVariation,
-    /// The distance of the mean saturation to this one, in 0..=1.
-    Saturation(f32),
-    /// The share of edges that are not on the lines of an image.
-    Outline(I),
-    /// The distance of the latents to those of an image.
-    Latents(I),
-    /// The distance of the style to that of an image.
-    Style(I),
-    /// The distance of the content to that of an image.
-    Content(I),
-    /// A kind that another crate [registered](crate::loss::register).
-    Custom {
-        /// The name of the kind.
-        name: String,
-        /// Its value, in the notation of the kind.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        value: String,
-    },
-}
-
-/// A colour in sRGB, written as `#rrggbb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour(pub [u8; 3]);
-
-/// A text that is not a [`Colour`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a colour: write it as #rrggbb, such as #203060")]
-pub struct ColourError(String);
 
 /// An invalid loss.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -109,9 +77,12 @@ pub enum LossError {
     /// The saturation is out of range.
     #[error("saturation {0} is out of range: give a number from 0 (grey) to 1")]
     Saturation(f32),
-    /// A text of a kind of another crate is too long.
+    /// A text is missing.
+    #[error("the loss {0} has an empty text: say what the part should show")]
+    EmptyText(&'static str),
+    /// The texts are too long.
     #[error(
-        "the value of the loss {kind} has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}"
+        "the texts of the loss {kind} have {bytes} bytes: shorten them to at most {MAX_TEXT_LENGTH}"
     )]
     LongText {
         /// The kind.
@@ -134,10 +105,10 @@ pub const MAX_COLOURS: usize = 16;
 pub const MAX_LOSSES: usize = 16;
 
 impl<I> Loss<I> {
-    /// A loss of weight 1 in all steps.
+    /// A loss of weight 1 in its usual steps.
     #[must_use]
     pub fn new(kind: LossKind<I>) -> Self {
-        Self { kind, weight: 1.0, stop: None, unlike: false, from: 0.0, to: 1.0 }
+        Self { kind, weight: 1.0, stop: None, unlike: false, from: 0.0, to: None }
     }
 
     /// The same loss with other references to images.
@@ -146,18 +117,7 @@ impl<I> Loss<I> {
     /// The error of `replace`.
     pub fn try_map<J, E>(&self, replace: impl FnOnce(&I) -> Result<J, E>) -> Result<Loss<J>, E> {
         let Self { ref kind, weight, stop, unlike, from, to } = *self;
-        let kind = match kind {
-            LossKind::Palette(colours) => LossKind::Palette(colours.clone()),
-            LossKind::TotalVariation => LossKind::TotalVariation,
-            LossKind::Saturation(target) => LossKind::Saturation(*target),
-            LossKind::Outline(image) => LossKind::Outline(replace(image)?),
-            LossKind::Latents(image) => LossKind::Latents(replace(image)?),
-            LossKind::Style(image) => LossKind::Style(replace(image)?),
-            LossKind::Content(image) => LossKind::Content(replace(image)?),
-            LossKind::Custom { name, value } => {
-                LossKind::Custom { name: name.clone(), value: value.clone() }
-            }
-        };
+        let kind = kind.try_map(replace)?;
         Ok(Loss { kind, weight, stop, unlike, from, to })
     }
 
@@ -167,28 +127,24 @@ impl<I> Loss<I> {
     /// The first invalid value.
     pub fn check(&self) -> Result<(), LossError> {
         let kind = || self.kind.name().to_owned();
-        let Self { weight, stop, from, to, .. } = *self;
+        let Self { weight, stop, from, .. } = *self;
         if !(weight > 0.0 && weight <= MAX_WEIGHT) {
             return Err(LossError::Weight { kind: kind(), weight });
         }
         if let Some(stop) = stop.filter(|stop| !(stop.is_finite() && *stop >= 0.0)) {
             return Err(LossError::Stop { kind: kind(), stop });
         }
+        let to = self.end();
         if !(from >= 0.0 && from < to && to <= 1.0) {
             return Err(LossError::Range { kind: kind(), from, to });
         }
-        match &self.kind {
-            LossKind::Palette(colours) if !(1..=MAX_COLOURS).contains(&colours.len()) => {
-                Err(LossError::Palette(colours.len()))
-            }
-            LossKind::Saturation(target) if !(0.0..=1.0).contains(target) => {
-                Err(LossError::Saturation(*target))
-            }
-            LossKind::Custom { name, value } if name.len() + value.len() > MAX_TEXT_LENGTH => {
-                Err(LossError::LongText { kind: kind(), bytes: name.len() + value.len() })
-            }
-            _ => Ok(()),
-        }
+        self.kind.check()
+    }
+
+    /// The end of the steps that are steered, as a part of all steps.
+    #[must_use]
+    pub fn end(&self) -> f32 {
+        self.to.unwrap_or_else(|| self.kind.default_end())
     }
 
     /// Checks the losses of a picture or a part.
@@ -203,96 +159,17 @@ impl<I> Loss<I> {
     }
 }
 
-impl<I> LossKind<I> {
-    /// The name, as in recipes and edit files. Of a kind of another crate, the name of that kind.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Palette(_) => "Palette",
-            Self::TotalVariation => "TotalVariation",
-            Self::Saturation(_) => "Saturation",
-            Self::Outline(_) => "Outline",
-            Self::Latents(_) => "Latents",
-            Self::Style(_) => "Style",
-            Self::Content(_) => "Content",
-            Self::Custom { name, .. } => name,
-        }
-    }
-
-    /// The image that it refers to.
-    #[must_use]
-    pub fn image(&self) -> Option<&I> {
-        match self {
-            Self::Outline(image)
-            | Self::Latents(image)
-            | Self::Style(image)
-            | Self::Content(image) => Some(image),
-            Self::Palette(_) | Self::TotalVariation | Self::Saturation(_) | Self::Custom { .. } => {
-                None
-            }
-        }
-    }
-}
-
 impl Loss {
     /// Feeds everything that decides the picture.
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { kind, weight, stop, unlike, from, to } = self;
-        digest.text("kind", kind.name());
-        match kind {
-            LossKind::Palette(colours) => {
-                let colours = colours.iter().map(ToString::to_string).collect::<String>();
-                digest.text("colours", &colours);
-            }
-            LossKind::TotalVariation => {}
-            LossKind::Saturation(target) => digest.optional_float("target", Some(*target)),
-            LossKind::Outline(image)
-            | LossKind::Latents(image)
-            | LossKind::Style(image)
-            | LossKind::Content(image) => {
-                digest.text("image", image.as_str());
-            }
-            // Not the same as a kind of this crate with the same name.
-            LossKind::Custom { value, .. } => digest.nested("custom", |it| it.text("value", value)),
-        }
+        let Self { kind, weight, stop, unlike, from, to: _ } = self;
+        kind.feed(digest);
         digest.optional_float("weight", Some(*weight).filter(|&weight| weight != 1.0));
         digest.optional_float("stop", *stop);
         digest.number("unlike", u64::from(*unlike));
         digest.optional_float("from", Some(*from).filter(|&from| from != 0.0));
-        digest.optional_float("to", Some(*to).filter(|&to| to != 1.0));
-    }
-}
-
-impl FromStr for Colour {
-    type Err = ColourError;
-
-    fn from_str(text: &str) -> Result<Self, ColourError> {
-        let wrong = || ColourError(text.to_owned());
-        // `palette` also reads three digits and texts without `#`.
-        if text.len() != 7 || !text.starts_with('#') {
-            return Err(wrong());
-        }
-        let colour: Srgb<u8> = text.parse().map_err(|_| wrong())?;
-        Ok(Self([colour.red, colour.green, colour.blue]))
-    }
-}
-
-impl fmt::Display for Colour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [red, green, blue] = self.0;
-        write!(f, "#{red:02x}{green:02x}{blue:02x}")
-    }
-}
-
-impl Serialize for Colour {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Colour {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        // A later version may have another default.
+        digest.optional_float("to", Some(self.end()).filter(|&to| to != 1.0));
     }
 }
 
@@ -332,7 +209,7 @@ mod tests {
         assert_eq!(loss, Loss { weight: 2.0, ..Loss::new(LossKind::Palette(colours)) });
         let loss = parse(r#"(kind: Outline("lines.png"), to: 0.5)"#).unwrap();
         assert_eq!(loss.kind.image().unwrap(), "lines.png");
-        assert_eq!((loss.from, loss.to), (0.0, 0.5));
+        assert_eq!((loss.from, loss.to), (0.0, Some(0.5)));
         assert_eq!(parse("(kind: TotalVariation)").unwrap(), Loss::new(LossKind::TotalVariation));
     }
 
@@ -355,6 +232,9 @@ mod tests {
             ("(kind: Palette([]))", "0 colours"),
             (r##"(kind: Palette(["#12345"]))"##, "#12345"),
             (r#"(kind: Palette(["red"]))"#, "red"),
+            (r#"(kind: Text(" "))"#, "empty text"),
+            (r#"(kind: Direction(from: "a", to: ""))"#, "empty text"),
+            (r#"(kind: Text("a"), from: 0.7)"#, "0.7 to 0.6"),
             ("(kind: Beauty)", "Beauty"),
             ("(kind: TotalVariation, wieght: 1.0)", "wieght"),
         ] {
@@ -369,6 +249,8 @@ mod tests {
         let custom = LossKind::Custom { name: "Symmetry".to_owned(), value: "x".to_owned() };
         for kind in [
             LossKind::Palette(vec![Colour([1, 2, 3])]),
+            LossKind::Text("a green coat".to_owned()),
+            LossKind::Direction { from: "a day".to_owned(), to: "a night".to_owned() },
             LossKind::TotalVariation,
             LossKind::Saturation(0.25),
             LossKind::Outline(image.clone()),
@@ -382,7 +264,7 @@ mod tests {
                 stop: Some(0.0),
                 unlike: true,
                 from: 0.1,
-                to: 0.9,
+                to: Some(0.9),
                 ..Loss::new(kind)
             };
             let text = serde_json::to_string(&loss).unwrap();

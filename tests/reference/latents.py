@@ -1,4 +1,5 @@
 """Runs the network of sketch-clip that reads latents, and records features, Gram matrices, embedding and a gradient.
+Also records embeddings of texts.
 
 Repeats `training/latent_clip.py` with plain functions.
 """
@@ -8,10 +9,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from transformers import CLIPTextModelWithProjection, CLIPTokenizerFast
 
 from common import randn, save_tensors
 
-WEIGHTS = Path(__file__).parents[2] / "assets" / "models" / "sketch-clip" / "latents.safetensors"
+FOLDER = Path(__file__).parents[2] / "assets" / "models" / "sketch-clip"
+WEIGHTS = FOLDER / "latents.safetensors"
+TEXTS = {"coat": "a green coat", "night": "A lighthouse by the sea, at night."}
 
 
 def features(weights, latents):
@@ -72,3 +76,10 @@ def record():
             "gradient": gradient,
         },
     )
+    tokenizer = CLIPTokenizerFast.from_pretrained(FOLDER)
+    encoder = CLIPTextModelWithProjection.from_pretrained(FOLDER, dtype=torch.float32)
+    embeddings = {}
+    for name, text in TEXTS.items():
+        ids = tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        embeddings[name] = F.normalize(encoder(ids).text_embeds, dim=-1)
+    save_tensors("networks/sketch_clip_texts.safetensors", embeddings)

@@ -51,10 +51,9 @@ pub(crate) struct Draw {
     /// of the Nth loss in each step
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
-    /// Steer the picture by a loss: palette:#203060,#e0b040, total-variation, saturation:0.4,
-    /// outline:FILE.png, latents:FILE.png, style:FILE.png or content:FILE.png, followed by :WEIGHT
-    /// if it is not 1. Can be given several
-    /// times
+    /// Steer the picture by a loss: text:WORDS, direction:WORDS=>WORDS, style:FILE, content:FILE, outline:FILE,
+    /// palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
+    /// be given several times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,
     /// Print the result as JSON

@@ -36,14 +36,22 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
             let target = needs("a number from 0 to 1")?.parse();
             LossKind::Saturation(target.map_err(|_| format!("`{value}` is not a number"))?)
         }
+        "text" => LossKind::Text(needs("a text")?.to_owned()),
+        "direction" => {
+            let texts = needs("two texts")?.split_once("=>");
+            let (from, to) = texts.ok_or_else(|| {
+                format!("`{value}` has no `=>` between two texts, such as {}", example(kind))
+            })?;
+            LossKind::Direction { from: from.trim().to_owned(), to: to.trim().to_owned() }
+        }
         "outline" => LossKind::Outline(needs("an image")?.into()),
         "latents" => LossKind::Latents(needs("an image")?.into()),
         "style" => LossKind::Style(needs("an image")?.into()),
         "content" => LossKind::Content(needs("an image")?.into()),
         _ => {
             return Err(format!(
-                "there is no loss `{kind}`: choose palette, total-variation, saturation, outline, \
-                 latents, style or content"
+                "there is no loss `{kind}`: choose text, direction, style, content, outline, palette, \
+                 total-variation, saturation or latents"
             ));
         }
     };
@@ -58,6 +66,8 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
 
 fn example(kind: &str) -> &'static str {
     match kind {
+        "text" => "a green coat",
+        "direction" => "a coat in daylight => a coat at night",
         "palette" => "#203060,#e0b040",
         "saturation" => "0.4",
         _ => "lines.png",
@@ -95,6 +105,14 @@ mod tests {
             ("saturation:0.4:2", weighted(2.0, LossKind::Saturation(0.4))),
             ("palette:#203060,#e0b040", Loss::new(LossKind::Palette(colours.clone()))),
             ("palette:#203060, #e0b040:3", weighted(3.0, LossKind::Palette(colours))),
+            ("text:a green coat:2", weighted(2.0, LossKind::Text("a green coat".to_owned()))),
+            (
+                "direction:a day => a night",
+                Loss::new(LossKind::Direction {
+                    from: "a day".to_owned(),
+                    to: "a night".to_owned(),
+                }),
+            ),
             ("outline:a:b.png", Loss::new(LossKind::Outline("a:b.png".into()))),
             ("latents:C:\\a.png:2", weighted(2.0, LossKind::Latents("C:\\a.png".into()))),
         ] {
@@ -106,6 +124,9 @@ mod tests {
     fn a_wrong_loss_says_what_is_wrong() {
         for (text, word) in [
             ("beauty", "palette, total-variation"),
+            ("text", "text:a green coat"),
+            ("direction:a coat", "`=>`"),
+            ("direction:a coat =>", "empty text"),
             ("palette", "#203060"),
             ("palette:red", "`red` is not a colour"),
             ("saturation:much", "`much`"),

@@ -72,7 +72,8 @@ impl Steering {
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
                 measured(part, index, number);
                 let is_reached = loss.stop.is_some_and(|stop| (number <= stop) != loss.unlike);
-                if !(loss.from..loss.to).contains(&progress) || is_reached || !number.is_finite() {
+                if !(loss.from..loss.end()).contains(&progress) || is_reached || !number.is_finite()
+                {
                     continue;
                 }
                 let gradients = value.backward()?;

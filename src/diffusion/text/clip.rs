@@ -111,7 +111,7 @@ impl ClipTextModel {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let file = ConfigFile::read(package, component)?;
+        let file = ConfigFile::read(package, component)?.of_text();
         file.refuse_other_than(&[("use_attention_mask", json!(false))])?;
         if let Some("clip_text_model" | "clip") | None = file.text("model_type") {
         } else {

@@ -13,7 +13,7 @@ use tokenizers::{AddedToken, Tokenizer};
 use self::vocabulary::{Added, JSON, Vocabulary};
 use super::clip::ClipTextConfig;
 use crate::{
-    diffusion::DiffusionError,
+    diffusion::{DiffusionError, config::ConfigFile},
     model::{Package, package::parse},
 };
 
@@ -107,7 +107,7 @@ impl ClipTokenizer {
         let special = [&start, &end, &pad, &unknown];
         vocabulary.added.retain(|_, token| !special.contains(&&token.content));
         let text_encoder: Option<ClipTextConfig> = match package.has(TEXT_ENCODER) {
-            true => Some(parse(package, TEXT_ENCODER)?),
+            true => Some(ConfigFile::read(package, "text_encoder")?.of_text().parse()?),
             false => None,
         };
         let broken = |reason| DiffusionError::Tokenizer { file: file.clone(), reason };
@@ -200,6 +200,11 @@ impl ClipTokenizer {
         ids.push(self.end);
         ids.resize(self.length, self.pad);
         ids
+    }
+
+    /// The id after the last token of a text.
+    pub fn end(&self) -> u32 {
+        self.end
     }
 
     /// The number of ids of every chunk.

@@ -35,6 +35,24 @@ pub(super) const SKETCH: &[(&str, &[u8])] = embed!("../../../assets/models/sketc
     "vae/diffusion_pytorch_model.safetensors",
 );
 
+/// The text encoder that [`LatentClip`](crate::diffusion::LatentClip) was trained with. Its tokenizer is that of the
+/// model above.
+const SKETCH_CLIP: &[(&str, &[u8])] = &[
+    ("text_encoder/config.json", include_bytes!("../../../assets/models/sketch-clip/config.json")),
+    (
+        "text_encoder/model.safetensors",
+        include_bytes!("../../../assets/models/sketch-clip/model.safetensors"),
+    ),
+    (
+        "tokenizer/tokenizer.json",
+        include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer.json"),
+    ),
+    (
+        "tokenizer/tokenizer_config.json",
+        include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer_config.json"),
+    ),
+];
+
 /// A model whose files are part of the program, in diffusers' layout.
 #[derive(Clone, Copy)]
 pub struct EmbeddedPackage {
@@ -50,6 +68,11 @@ impl EmbeddedPackage {
     pub const fn built_in() -> Self {
         // The weights have the crate's licence.
         Self { name: "sketch", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH }
+    }
+
+    /// The pair of encoders for pictures and texts that ships with the crate.
+    pub(crate) const fn sketch_clip() -> Self {
+        Self { name: "sketch-clip", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH_CLIP }
     }
 
     fn bytes(&self, file: &str) -> Result<&'static [u8], ModelError> {

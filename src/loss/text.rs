@@ -1,0 +1,54 @@
+//! How little a part shows what a text says.
+
+use candle_core::{Result, Tensor};
+
+use super::{LossFunction, LossInput, LossSetupError, LossTargets};
+use crate::diffusion::{LatentClip, text::embedder::ClipTextEmbedder};
+
+/// 1 minus the cosine between the embedding of the part and a direction in the same space (CLIP guidance; on latents as in
+/// Latent-CLIP, Becker et al. 2025, arXiv:2503.08455). In 0..=2; unrelated texts have about 1.
+pub(super) struct Text {
+    encoder: LatentClip,
+    /// (channels, 1), of unit length.
+    direction: Tensor,
+}
+
+/// Texts whose embeddings are closer than this mean the same.
+const MIN_DISTANCE: f32 = 0.05;
+
+impl Text {
+    /// The direction of a text.
+    pub(super) fn new(
+        text: &str,
+        targets: &LossTargets<'_>,
+    ) -> std::result::Result<Self, LossSetupError> {
+        let encoder = targets.encoder("Text")?;
+        let direction = ClipTextEmbedder::built_in(targets.device)?.embed(text)?.t()?;
+        Ok(Self { encoder, direction })
+    }
+
+    /// The direction from one text to another (StyleGAN-NADA's directional loss, Gal et al. 2021, arXiv:2108.00946,
+    /// without the embedding of a source picture).
+    pub(super) fn between(
+        from: &str,
+        to: &str,
+        targets: &LossTargets<'_>,
+    ) -> std::result::Result<Self, LossSetupError> {
+        let encoder = targets.encoder("Direction")?;
+        let embedder = ClipTextEmbedder::built_in(targets.device)?;
+        let difference = (embedder.embed(to)? - embedder.embed(from)?)?;
+        let length = difference.sqr()?.sum_all()?.sqrt()?;
+        if length.to_scalar::<f32>()? < MIN_DISTANCE {
+            return Err(LossSetupError::SameTexts { from: from.to_owned(), to: to.to_owned() });
+        }
+        Ok(Self { encoder, direction: difference.broadcast_div(&length)?.t()? })
+    }
+}
+
+impl LossFunction for Text {
+    fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
+        let features = self.encoder.features(input.latents())?;
+        let embedding = self.encoder.embed(&features, input.latent_mask())?;
+        embedding.matmul(&self.direction)?.sum_all()?.affine(-1.0, 1.0)
+    }
+}
