@@ -5,7 +5,7 @@
 //! crates can [`register`] more kinds.
 //!
 //! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
-//! [`LinearDecoder`](crate::diffusion::autoencoder::LinearDecoder).
+//! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder).
 
 mod content;
 mod input;
@@ -40,6 +40,20 @@ pub trait LossFunction: Send {
     /// # Errors
     /// If candle fails.
     fn value(&self, input: &LossInput<'_>) -> candle_core::Result<Tensor>;
+
+    /// How far a loss of weight 1 moves a picture, compared with the other kinds. 1 by default.
+    fn strength(&self) -> f64 {
+        1.0
+    }
+
+    /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by
+    /// default.
+    ///
+    /// A network that judges the whole picture does not care which latents change. Its gradient changes single ones, and
+    /// the picture gets spots instead of what the network reads from them. A smooth gradient changes whole areas.
+    fn smoothing(&self) -> usize {
+        0
+    }
 }
 
 /// An error of setting up a loss.
