@@ -43,7 +43,7 @@ impl LossFunction for Palette {
     }
 
     fn strength(&self) -> f64 {
-        1.5
+        2.0
     }
 }
 

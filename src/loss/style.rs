@@ -42,11 +42,11 @@ impl LossFunction for Style {
     }
 
     fn strength(&self) -> f64 {
-        2.5
+        2.0
     }
 
     fn smoothing(&self) -> usize {
-        1
+        2
     }
 }
 
