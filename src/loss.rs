@@ -56,6 +56,19 @@ pub trait LossFunction: Send {
     }
 }
 
+/// The values of a loss while a picture is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossValues {
+    /// The index of the part in its edit. `None` for the whole picture.
+    pub part: Option<usize>,
+    /// The index of the loss in its part.
+    pub index: usize,
+    /// The name of its kind.
+    pub kind: String,
+    /// The value in each step before it was steered.
+    pub values: Vec<f32>,
+}
+
 /// An error of setting up a loss.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

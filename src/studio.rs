@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     art::{Take, TakeWriter},
     generator::GeneratorRegistry,
+    loss::LossValues,
     mask::Area,
     recipe::Recipe,
     storyboard::ShotId,
@@ -92,6 +93,8 @@ pub struct Progress {
     pub preview: Option<Arc<RgbImage>>,
     /// The area of the picture that may change, in pixels. `None` if it is the whole picture.
     pub changed: Option<Area>,
+    /// The values of the losses in the steps so far.
+    pub losses: Vec<LossValues>,
 }
 
 /// The treatment of a job in `queue.json` when a studio starts.

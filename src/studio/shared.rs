@@ -220,6 +220,7 @@ impl Shared {
         let Some(running) = &mut state.running else { return };
         running.stepped_at = running.watch.elapsed();
         (running.done, running.of, running.changed) = (step.done, step.of, step.changed);
+        running.losses = step.losses;
         if let Some(preview) = step.preview {
             running.preview = Some(Arc::new(preview));
         }

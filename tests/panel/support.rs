@@ -56,7 +56,13 @@ impl Generator for FakeGenerator {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
         let parts = recipe.edit.as_ref().map(|edit| inputs.parts(edit)).transpose()?;
         let areas = parts.iter().flatten().filter_map(|part| part.mask.bounds());
-        control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union) });
+        control.step(Step {
+            done: 1,
+            of: 4,
+            preview,
+            changed: areas.reduce(Area::union),
+            ..Step::default()
+        });
         while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));

@@ -68,6 +68,7 @@ impl StepHook for Preview<'_> {
             of: (state.timesteps().len() - state.first_step) as u32,
             preview: Some(preview),
             changed: self.base.as_ref().map(|base| base.changed),
+            losses: state.losses.clone(),
         });
         Ok(())
     }

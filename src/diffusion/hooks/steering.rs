@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use candle_core::{DType, Tensor, Var};
 
 use crate::{
-    diffusion::{DiffusionError, LossValues, State, StepHook, autoencoder::LinearAutoencoder},
-    loss::{LossFunction, LossInput},
+    diffusion::{DiffusionError, State, StepHook, autoencoder::LinearAutoencoder},
+    loss::{LossFunction, LossInput, LossValues},
     recipe::Loss,
 };
 
