@@ -699,19 +699,21 @@ def sheet(results: dict[str, Result], columns: int) -> Image.Image:
     """For each kind a row of pictures without the loss, one with it, and one of its images."""
     pictures, texts = [], []
     for title, result in results.items():
-        rows = [(f"{title}: without", result.pictures[0]), (f"{title}: with", result.pictures[1])]
-        images = [case.image for case in result.cases if case.image is not None]
-        if images and not result.cases[0].losses:
-            rows.append((f"{title}: image", images))
-        for name_of_row, made in rows:
-            cells = list(zip(made, result.cases, zip(*result.values)))[:columns]
-            for picture, case, (before, after) in cells:
-                value = {"without": f"{before:.3g}: {case.prompt}", "with": f"{after:.3g}: {case.loss}"}
-                pictures.append(picture)
-                texts.append(f"{name_of_row} {value.get(name_of_row.rpartition(' ')[2], '')}")
-            blank = np.full((SIDE, SIDE, 3), grid.PAPER, np.uint8)
-            pictures += [blank] * (columns - len(cells))
-            texts += [""] * (columns - len(cells))
+        (before, after), cases = result.values, result.cases
+        said = [f"{value:.3g}: {case.prompt}" for value, case in zip(before, cases)]
+        done = [f"{value:.3g}: {case.loss}" for value, case in zip(after, cases)]
+        rows = [
+            (f"{title}: without", result.pictures[0], said),
+            (f"{title}: with", result.pictures[1], done),
+        ]
+        images = [case.image for case in cases if case.image is not None]
+        if images and not cases[0].losses:
+            rows.append((f"{title}: image", images, [""] * len(images)))
+        for head, made, texts_of_row in rows:
+            cells = list(zip(made, texts_of_row))[:columns]
+            blank = [(np.full((SIDE, SIDE, 3), grid.PAPER, np.uint8), "")] * (columns - len(cells))
+            pictures += [picture for picture, _ in cells + blank]
+            texts += [f"{head} {text}" for _, text in cells] + [""] * len(blank)
     return grid.labelled(pictures, texts, columns)
 
 
