@@ -88,7 +88,7 @@ def drawn(scene: Scene, **changes) -> np.ndarray:
 
 def others(asked: list[Scene], seed: int, suits: Callable[[Scene, Scene], bool]) -> list[Scene]:
     """For each scene another one that suits it."""
-    pool = scenes(10 * len(asked) + 100, seed, "others")
+    pool = scenes(20 * len(asked) + 1000, seed, "others")
     found = []
     for scene in asked:
         at = next(i for i, other in enumerate(pool) if suits(scene, other))
@@ -191,10 +191,11 @@ def latents(asked: list[Scene], seed: int) -> list[Case]:
 
 
 def styled(asked: list[Scene], seed: int) -> list[tuple[Scene, Scene]]:
-    """Each scene with another scene in another style, at the same time of day."""
+    """Each scene with another scene in another style. Place and time are the same, because their colours are no part of
+    the style."""
 
     def suits(scene: Scene, other: Scene) -> bool:
-        return other.style != scene.style and other.time == scene.time
+        return other.style != scene.style and (other.place, other.time) == (scene.place, scene.time)
 
     return list(zip(asked, others(asked, seed, suits)))
 
@@ -432,7 +433,7 @@ KINDS: dict[str, Kind] = {
     "content": Kind(
         contents, "correlation of the layout with the image", "+0.2", gains(0.2), compare="difference"
     ),
-    "style": Kind(styles, "distance of style statistics to the image", "ratio <= 0.7", at_most(0.7)),
+    "style": Kind(styles, "Fréchet distance of style statistics to the image", "ratio <= 0.7", at_most(0.7)),
     "style, judge": Kind(
         recognised_styles, "the judge sees the style of the image, %", "+10", gains(10), "difference", 0, True
     ),
@@ -685,11 +686,11 @@ def report(results: dict[str, Result], args: argparse.Namespace) -> str:
     return "\n".join([
         "# Losses\n",
         (
-            f"{origin()} Means over pictures of scenes that no training drawing has (seed {args.seed}, {args.steps} steps, "
-            f"{SIDE}x{SIDE}), without and with the loss, from the same noise. \"Better\" is the share of pictures that "
-            "the loss improves. \"In drawings\" is the value of drawings that have what the loss wants. \"Blocks\" is the "
-            "difference of neighbours across the borders of latents, divided by that elsewhere, without and with the "
-            "loss. Of two parts, no pixel outside their blend mask changed.\n"
+            f"{origin()} Means over pictures of scenes that no training drawing has (seed {args.seed}, {args.steps} "
+            f"steps, {SIDE}x{SIDE}), without and with the loss, from the same noise. \"Better\" is the share of "
+            "pictures that the loss improves. \"In drawings\" is the value of drawings that have what the loss wants. "
+            "\"Blocks\" is the difference of neighbours across the borders of latents, divided by that elsewhere, "
+            "without and with the loss. Of two parts, no pixel outside their blend mask changed.\n"
         ),
         table(HEAD, rows, digits=[0] * len(HEAD)),
     ])  # fmt: skip
