@@ -699,6 +699,7 @@ def report(results: dict[str, Result], args: argparse.Namespace) -> str:
 def sheet(results: dict[str, Result], columns: int) -> Image.Image:
     """For each kind a row of pictures without the loss, one with it, and one of its images."""
     pictures, texts = [], []
+    columns = min(columns, max(len(result.cases) for result in results.values()))
     for title, result in results.items():
         (before, after), cases = result.values, result.cases
         said = [f"{value:.3g}: {case.prompt}" for value, case in zip(before, cases)]

@@ -159,7 +159,9 @@ def test_a_sheet_has_all_rows():
     results = {title: losses.measured(title, painter(), None, 2, 0) for title in ("palette", "content")}
     # Two pictures without and with, and two images.
     sheet = losses.sheet(results, 3)
-    assert sheet.width > 3 * losses.SIDE and sheet.height > 5 * losses.SIDE
+    assert 2 * losses.SIDE < sheet.width < 3 * losses.SIDE and sheet.height > 5 * losses.SIDE
+    results["content"] = losses.measured("content", painter(), None, 3, 0)
+    assert losses.sheet(results, 4).width > 3 * losses.SIDE, "shorter rows have blanks"
 
 
 def test_the_options_of_a_loss_are_written_into_the_recipe(tmp_path):
