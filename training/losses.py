@@ -369,6 +369,7 @@ def directions(attribute: str) -> Callable[[list[Scene], int], list[Case]]:
 
 RED, BLUE = ("#701818", "#c03030", "#f0b0a0"), ("#182870", "#3060c0", "#a0c0f0")
 MARGIN = 32  # kept pixels at the borders and between both parts
+STRENGTH = 0.9  # of the edit of both parts. A loss has no effect where no noise is left
 
 
 def halves() -> tuple[np.ndarray, np.ndarray]:
@@ -394,11 +395,11 @@ def opposite(losses: tuple[dict, dict], wins: Callable) -> Callable[[list[Scene]
 
 
 def both_palettes_win(picture: np.ndarray, left: np.ndarray, right: np.ndarray) -> bool:
-    """Whether each part is closer to its palette than half of its distance to the other palette."""
+    """Whether the distance of each part to its palette is less than three quarters of that to the other palette."""
 
     def wins(part: np.ndarray, own: tuple, other: tuple) -> bool:
         distances = [looks.palette_distance(picture, colours(palette), part) for palette in (own, other)]
-        return distances[0] < distances[1] / 2
+        return distances[0] < 0.75 * distances[1]
 
     return wins(left, RED, BLUE) and wins(right, BLUE, RED)
 
@@ -513,7 +514,7 @@ class Painter:
             return self._made[key]
         if self.cache is None:
             return make(case, steered)
-        key = json.dumps([case.prompt, case.seed, self.steps, str(self.model), bool(case.losses)])
+        key = json.dumps([case.prompt, case.seed, self.steps, str(self.model), case.losses and STRENGTH])
         file = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.png"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -546,7 +547,13 @@ class Painter:
         parts = []
         for title, mask, loss in zip(("left", "right"), case.mask, case.losses):
             Image.fromarray((255 * mask).astype(np.uint8)).save(self.folder / f"{title}.png")
-            part = {"name": title, "mask": f"{title}.png", "edit": "Refine", "words": case.prompt}
+            part = {
+                "name": title,
+                "mask": f"{title}.png",
+                "edit": "Refine",
+                "words": case.prompt,
+                "strength": STRENGTH,
+            }
             if steered:
                 weight = {} if self.weight is None else {"weight": self.weight}
                 part["losses"] = [{**loss, **weight, **self.options}]
