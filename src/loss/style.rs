@@ -42,7 +42,7 @@ impl LossFunction for Style {
     }
 
     fn strength(&self) -> f64 {
-        2.0
+        1.5
     }
 
     fn smoothing(&self) -> usize {

@@ -57,7 +57,7 @@ pub(super) fn losses_form(
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         let has_room = losses.len() < MAX_LOSSES;
         for Preset { name, tooltip, kind } in PRESETS {
-            let button = egui::Button::new(theme::small(name));
+            let button = egui::Button::new(name);
             if ui.add_enabled(has_room, button).on_hover_text(tooltip).clicked() {
                 losses.push(Loss::new(kind()));
             }

@@ -42,8 +42,6 @@ pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) ->
         Some(edit) if edit.kind != EditKind::Keep => edit_fields(ui, edit),
         _ => false,
     };
-    focused |= field(ui, "Name", "", 1, &mut layer.name);
-    mask_buttons(ui, form, layer);
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
         let title = match edit.losses.len() {
             0 => "Losses".to_owned(),
@@ -52,6 +50,10 @@ pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) ->
         egui::CollapsingHeader::new(title).id_salt("losses").show(ui, |ui| {
             focused |= losses_form(ui, &form.curves, &layer.name, &mut edit.losses);
         });
+    }
+    focused |= field(ui, "Name", "", 1, &mut layer.name);
+    mask_buttons(ui, form, layer);
+    if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
         let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
         more.show(ui, |ui| {
             focused |= seed_field(ui, form, edit);
