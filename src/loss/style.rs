@@ -42,7 +42,7 @@ impl LossFunction for Style {
     }
 
     fn strength(&self) -> f64 {
-        1.5
+        2.0
     }
 
     fn smoothing(&self) -> usize {

@@ -57,8 +57,8 @@ impl Curves {
             painter.add(Shape::dashed_line(&line, Stroke::new(1.0, theme::WARNING), 4.0, 3.0));
         }
         painter.line(points(rect, values, y), Stroke::new(1.5, theme::ACCENT));
-        let text = format!("{first:.2} in the first step, {last:.2} in the last one");
-        response.on_hover_text(text);
+        response.on_hover_text("The value of the loss in each step");
+        ui.label(theme::small(format!("from {first:.2} to {last:.2}")));
     }
 }
 
