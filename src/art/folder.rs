@@ -1,5 +1,6 @@
 //! Access to the files of an art folder: one process writes, and each file is replaced atomically.
 
+mod moves;
 mod recover;
 mod replace;
 mod settle;
