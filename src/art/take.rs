@@ -161,6 +161,11 @@ impl Provenance {
 }
 
 impl ProvenanceFile {
+    /// The bytes of the masks and scribbles that are in the file itself, as text.
+    pub(super) fn inline_bytes(&self) -> usize {
+        self.recipe.inline_bytes()
+    }
+
     /// The provenance. `id_of` is called with each mask and scribble that is in the file itself.
     ///
     /// # Errors
