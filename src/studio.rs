@@ -7,7 +7,7 @@
 //! candle starts more threads for some operations, on Linux with the same low priority. This crate
 //! cannot limit them: set the environment variable `CANDLE_NUM_THREADS=1` to prevent them.
 
-mod job_error;
+mod error;
 pub(crate) mod pool;
 mod queue;
 mod queue_file;
@@ -36,7 +36,7 @@ use crate::{
     storyboard::ShotId,
 };
 
-pub use job_error::JobError;
+pub use error::{JobError, StartError};
 pub(crate) use pool::lower_priority;
 pub(crate) use worker::panic_message;
 
@@ -134,16 +134,16 @@ pub enum StudioEvent {
 
 impl Studio {
     /// Starts the worker thread. For each job in the art folder's `queue.json`, `resume` decides
-    /// whether it is queued again. An unreadable `queue.json` is renamed to `queue.broken-1.json`,
-    /// and the log names it.
+    /// whether it is queued again. A `queue.json` that cannot be parsed is renamed to
+    /// `queue.broken-1.json`, and the log names it.
     ///
     /// # Errors
-    /// If a thread cannot be started.
+    /// If `queue.json` cannot be read at the moment, or a thread cannot be started.
     pub fn start(
         registry: GeneratorRegistry,
         writer: TakeWriter,
         mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, StartError> {
         let shared = Arc::new(Shared::default());
         let (file, entries) = QueueFile::open(writer.clone());
         let in_file = entries.len();
