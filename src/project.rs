@@ -246,7 +246,8 @@ impl Project {
     }
 
     /// Replaces the story and plans its storyboard. Pictures are kept. Queued jobs that the new storyboard does not need
-    /// are cancelled.
+    /// are cancelled. Edits among them stay in the queue file, and are queued again once the storyboard needs them. New
+    /// words and styles have the same effect.
     ///
     /// # Errors
     /// If the story has faults other than warnings. The project then keeps the old story.

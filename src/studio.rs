@@ -94,12 +94,12 @@ pub struct Progress {
     pub changed: Option<Area>,
 }
 
-/// The treatment of a job in `queue.json` when a studio starts.
+/// The treatment of a job in `queue.json` that is not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// Queue it. A failed job is listed in [`Studio::failed`] again.
     Draw,
-    /// Leave it in the file for a later start.
+    /// Leave it in the file.
     Leave,
     /// Remove it.
     Forget,
@@ -145,7 +145,7 @@ impl Studio {
         mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
     ) -> Result<Self, StartError> {
         let shared = Arc::new(Shared::default());
-        let (file, entries) = QueueFile::open(writer.clone());
+        let (file, entries) = QueueFile::open(writer.clone())?;
         let in_file = entries.len();
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
         let queued = shared.entries();
@@ -190,6 +190,26 @@ impl Studio {
     /// Cancels several jobs. A running job stops within a network block.
     pub fn cancel_many(&mut self, jobs: &HashSet<JobId>) {
         self.shared.cancel_many(jobs);
+    }
+
+    /// Takes several jobs from the queue, and leaves them in `queue.json`. A running job stops within
+    /// a network block. Each is reported as cancelled.
+    pub(crate) fn leave_many(&mut self, jobs: &HashSet<JobId>) {
+        self.shared.leave_many(jobs);
+    }
+
+    /// Adds pictures to `queue.json` without queuing them.
+    pub(crate) fn leave(&mut self, pictures: Vec<(ShotId, Recipe)>) {
+        self.shared.leave(pictures);
+    }
+
+    /// For each job that is only in `queue.json`, `resume` decides whether it is queued before all
+    /// waiting jobs. Returns the jobs that are queued.
+    pub(crate) fn resume_left(
+        &mut self,
+        mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
+    ) -> Vec<Job> {
+        self.shared.resume_left(|entry| resume(&entry.shot, &entry.recipe))
     }
 
     /// Cancels all jobs.
