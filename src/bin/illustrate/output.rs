@@ -1,11 +1,15 @@
 //! Results on stdout, warnings on stderr. Control characters are printed as escapes.
 
+mod attributes;
 mod escape;
 mod file;
+mod location;
+mod model_files;
 mod outputs;
 mod patient;
 mod place;
 mod unfinished;
+mod version;
 
 use std::{
     fmt::Display,
@@ -22,8 +26,8 @@ use serde::{Serialize, Serializer};
 use crate::failure::Failure;
 
 pub(crate) use escape::escaped;
-pub(crate) use file::{Existing, OutputFile};
-pub(crate) use outputs::Outputs;
+pub(crate) use file::{Existing, Format, OutputFile};
+pub(crate) use outputs::{Outputs, is_same_file};
 pub(crate) use unfinished::remove_unfinished;
 
 use patient::Patient;

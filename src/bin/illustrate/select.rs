@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{Existing, Outputs, print},
+    output::{Existing, Format, Outputs, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let inputs = [Some(&self.picture), self.mobile_sam.as_ref()];
         let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-        let out = Outputs::of_inputs(inputs).png(&self.out, Existing::Replaced)?;
+        let out = Outputs::of_inputs(inputs).begin(&self.out, Format::Png, Existing::Replaced)?;
         let image = picture(&self.picture)?.image;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
