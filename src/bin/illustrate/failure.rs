@@ -150,6 +150,14 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// The result would replace a picture that has more than the result keeps.
+    #[error("an edit of {path} does not keep {lost}; write the result to another file with --out")]
+    InPlace {
+        /// The picture.
+        path: PathBuf,
+        /// What the result does not keep.
+        lost: String,
+    },
     /// MobileSAM failed.
     #[error(transparent)]
     Sam(#[from] SamError),
