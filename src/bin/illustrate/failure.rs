@@ -281,8 +281,11 @@ impl Failure {
             Self::Pictures(shots) => shots.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
-        for detail in details {
+        for detail in details.iter().take(MAX_DETAILS) {
             print_error(format_args!("  {detail}"));
+        }
+        if details.len() > MAX_DETAILS {
+            print_error(format_args!("  and {} more", details.len() - MAX_DETAILS));
         }
     }
 
