@@ -236,7 +236,7 @@ mod tests {
             (r#"(kind: Direction(from: "a", to: ""))"#, "empty text"),
             (r#"(kind: Text("a"), from: 0.7)"#, "0.7 to 0.6"),
             ("(kind: Beauty)", "Beauty"),
-            ("(kind: TotalVariation, wieght: 1.0)", "wieght"),
+            ("(kind: TotalVariation, strength: 1.0)", "strength"),
         ] {
             let message = wrong(text);
             assert!(message.contains(word), "{text}: {message}");

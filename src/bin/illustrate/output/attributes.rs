@@ -44,7 +44,7 @@ pub(super) fn copy_attributes(_: &File, _: &File) {}
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 const MAX_BYTES: usize = 1 << 16;
 
-/// Whether an attribute belongs to the user. Others belong to the system, such as labels of SELinux.
+/// Whether an attribute belongs to the user. Others belong to the system, such as security labels.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn is_copied(name: &[u8]) -> bool {
     !name.is_empty()
