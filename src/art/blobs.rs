@@ -265,7 +265,7 @@ mod tests {
             let message = error.to_string();
             match error {
                 ArtError::Blob { .. } => assert!(fits, "{message}"),
-                ArtError::BlobsTooLarge { count: 14 } => assert!(message.contains("512 MB")),
+                ArtError::BlobsTooLarge { count: 15 } => assert!(message.contains("512 MB")),
                 _ => panic!("{message}"),
             }
         }
