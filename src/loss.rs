@@ -77,11 +77,11 @@ pub enum LossSetupError {
     #[error(transparent)]
     Loss(#[from] LossError),
     /// No kind has this name.
-    #[error("there is no loss `{name}`: choose one of {known}")]
+    #[error("the loss `{name}` is unknown: {known}")]
     UnknownKind {
         /// The requested name.
         name: String,
-        /// The known names.
+        /// The known names, or the reason why there are none.
         known: String,
     },
     /// The image of a loss is missing.
@@ -104,7 +104,7 @@ pub enum LossSetupError {
         /// The size of the picture.
         picture: Size,
     },
-    /// There is no encoder for the latents of the model.
+    /// The model has no encoder for its latents.
     #[error(
         "the loss {kind} does not work with this model: use the built-in model, or another loss"
     )]

@@ -59,7 +59,7 @@ fn chunks(png: &[u8]) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// The type of a chunk. What comes after the last one has none.
+/// The type of a chunk. Empty for data after the last chunk.
 fn kind(chunk: &[u8]) -> &[u8] {
     chunk.get(4..8).unwrap_or_default()
 }

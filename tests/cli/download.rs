@@ -66,7 +66,7 @@ fn an_answer_is_waited_for() {
     assert!(child.try_wait().unwrap().is_none(), "it waits");
     writer.write_all(b"y\n").unwrap();
     assert!(child.wait().unwrap().success());
-    // What cannot be read is no consent.
+    // An answer that cannot be read counts as no.
     let folder = File::open(workspace.folder.path()).unwrap();
     let run = Run(download(&workspace, &server, &[]).stdin(folder).output().unwrap());
     run.fails_with(&["nothing was downloaded", "--yes"]);

@@ -32,7 +32,7 @@ fn a_take_that_was_painted_over_is_set_aside_when_it_is_replaced() {
     let take = draw(&mut Art::open(&root).unwrap(), "a", &recipe("x"), 10);
     let painted = paint_over(&take.path);
     let mut art = Art::open(&root).unwrap();
-    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "it is no longer listed");
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "the list does not contain it anymore");
     let again = draw(&mut art, "a", &recipe("x"), 20);
     assert_eq!(again.path, take.path);
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);

@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable;
 
 use super::{
     super::support::{Panel, has, press, scroll_and_press},
-    canvas, choose, stroke,
+    canvas, choose, stroke, wait_until,
 };
 
 /// The parts of the edit that the panel requests.
@@ -57,4 +57,23 @@ fn a_removed_loss_is_gone() {
     press(&mut panel, "Replace part 1");
     let parts = edited_parts(&mut panel);
     assert_eq!(parts[0].edit.losses, []);
+}
+
+#[test]
+fn the_values_of_a_loss_are_shown_while_its_part_is_drawn() {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    scroll_and_press(&mut panel, "Losses");
+    panel.run_steps(12);
+    scroll_and_press(&mut panel, "Calmer");
+    assert!(!has(&panel, "from 0.50 to 0.25"));
+    panel.state_mut().controls.lock().unwrap().wait = true;
+    press(&mut panel, "Replace part 1");
+    panel.state_mut().apply_requests();
+    wait_until(&mut panel, |panel| {
+        panel.state_mut().poll();
+        has(panel, "from 0.50 to 0.25")
+    });
+    panel.state_mut().controls.lock().unwrap().wait = false;
 }

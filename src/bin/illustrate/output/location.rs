@@ -24,7 +24,7 @@ pub(super) type FileId = (u64, u64);
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
     File(FileId),
-    /// There is no file. The disk may ignore the case of the name.
+    /// The file does not exist. The disk may ignore the case of its name.
     Missing {
         folder: FileId,
         lower_case: String,
