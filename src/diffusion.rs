@@ -25,6 +25,7 @@ mod pixels;
 mod request;
 mod resnet;
 mod sample;
+mod scribble;
 mod steering;
 mod weights;
 

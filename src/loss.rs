@@ -7,6 +7,7 @@
 //! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
 //! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder).
 
+mod colours;
 mod content;
 mod input;
 mod latents;
@@ -31,7 +32,7 @@ use crate::{
 
 pub use input::LossInput;
 pub use registry::{LossClass, classes, register};
-pub use target::{Frame, Images, LossTargets};
+pub use target::{Frame, LossTargets};
 
 /// A loss with its target.
 pub trait LossFunction: Send {
@@ -167,6 +168,7 @@ pub fn build(
     Ok(match &loss.kind {
         LossKind::Text(text) => Box::new(text::Text::new(text, targets)?),
         LossKind::Direction { from, to } => Box::new(text::Text::between(from, to, targets)?),
+        LossKind::Colours(image) => Box::new(colours::Colours::new(image, targets)?),
         LossKind::Palette(colours) => Box::new(palette::Palette::new(colours)),
         LossKind::TotalVariation => Box::new(total_variation::TotalVariation),
         LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),

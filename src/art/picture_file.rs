@@ -295,6 +295,7 @@ mod tests {
                 guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
             edit: None,
         };

@@ -9,14 +9,14 @@ use candle_core::{Device, Tensor};
 use image::{Rgb32FImage, RgbaImage};
 
 use super::{
-    Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
-    guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
+    Conditioning, DiffusionError, DrawError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    guide::{GuidanceScale, RegionPrompt, Regional, unguided},
     hooks::{Differential, Preview, PreviewBase, Steering},
     model::with_hooks,
     pixels,
     request::LatentLayout,
     sample,
-    steering::PartLosses,
+    steering::SteeringOfPart,
 };
 use crate::{
     control::Control,
@@ -24,9 +24,12 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite,
         init_image, part_prompts,
     },
-    loss::{Frame, Images},
+    loss::Frame,
     mask::Area,
-    recipe::{Loss, MAX_SIDE, Part, ResolvedSampler, Size},
+    recipe::{
+        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, PartEdit, ResolvedSampler,
+        Size, words::join,
+    },
 };
 
 /// An edit of parts of a picture.
@@ -49,9 +52,11 @@ pub struct EditRequest {
     pub sampler: ResolvedSampler,
     /// The starting noise of the whole picture. The edit uses the noise inside its crop.
     pub noise: Noise,
+    /// The inspirations of all parts together. Each part also has its own.
+    pub inspirations: Vec<Inspiration>,
     /// What all parts together are steered by. Each part also has its own losses.
     pub losses: Vec<Loss>,
-    /// The images that the losses refer to.
+    /// The images that these refer to.
     pub images: Images,
 }
 
@@ -94,6 +99,7 @@ impl Model {
         let (width, height) = request.picture.dimensions();
         let layout = LatentLayout::new(Size::new(width, height), spec)?;
         layout.check(&request.sampler, &request.noise)?;
+        Inspiration::check_all(&request.inspirations).map_err(DrawError::from)?;
         let (plan, scale) = (self.plan_edit(request)?, spec.scale as u32);
         if plan.crop.width.max(plan.crop.height) > MAX_SIDE {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
@@ -104,7 +110,8 @@ impl Model {
         interrupt.check()?;
         let crop = Crop::new(&request.picture, plan.crop);
         let original = self.encode_image(crop.pixels(), interrupt)?;
-        let init_image = match init_image(&crop, &plan, &request.parts) {
+        let EditRequest { inspirations, images, .. } = request;
+        let init_image = match init_image(&crop, &plan, &request.parts, inspirations, images) {
             Some(image) => self.encode_image(&image, interrupt)?,
             None => original.clone(),
         };
@@ -166,11 +173,14 @@ impl Model {
         };
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
-            let losses = request.parts[*index].edit.losses.as_slice();
-            parts.push(PartLosses { index: Some(*index), losses, mask });
+            let Part { edit: PartEdit { inspirations, losses, .. }, images, .. } =
+                &request.parts[*index];
+            parts.push(SteeringOfPart { index: Some(*index), inspirations, losses, images, mask });
         }
-        parts.push(PartLosses { index: None, losses: &request.losses, mask: &plan.blend_mask });
-        self.steering(frame, &parts, &request.images, interrupt)
+        let EditRequest { inspirations, losses, images, .. } = request;
+        let mask = &plan.blend_mask;
+        parts.push(SteeringOfPart { index: None, inspirations, losses, images, mask });
+        self.steering(frame, &parts, interrupt)
     }
 
     fn encode_image(
@@ -229,14 +239,22 @@ impl Model {
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
             let prompt = index_of(prompts.prompt);
+            let all = edit.inspirations.iter().chain(&request.inspirations);
+            let others = all.filter_map(|inspiration| match &inspiration.kind {
+                InspirationKind::Text(words) => {
+                    Some((index_of(join([words.as_str(), style])), inspiration))
+                }
+                InspirationKind::Image(..) => None,
+            });
+            let others: Vec<_> = others.collect();
             let guidance =
                 GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
                     let negative_prompt = index_of(prompts.negative_prompt);
-                    (guidance.guide(prompt, negative_prompt), negative_prompt)
+                    (guidance.guide(prompt, negative_prompt, &others), negative_prompt)
                 }
-                None => (Box::new(Unguided { prompt }) as _, prompt),
+                None => (unguided(prompt, &others), prompt),
             };
             first.get_or_insert((prompt, negative_prompt));
             let weight = latent_mask(regions, weight, &self.parts.device)?;

@@ -9,16 +9,22 @@ use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
     autoencoder::LinearAutoencoder,
-    guide::{GuidanceScale, Guide, Unguided},
+    guide::{self, GuidanceScale},
     hooks::{LatentColours, Preview, Steering, Surroundings},
     noise::noise,
     pixels,
     request::LatentLayout,
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
-    steering::PartLosses,
+    steering::SteeringOfPart,
 };
-use crate::{control::Control, edit::Grid, loss::Frame, mask::Mask, recipe::ResolvedSampler};
+use crate::{
+    control::Control,
+    edit::Grid,
+    loss::Frame,
+    mask::Mask,
+    recipe::{InspirationKind, ResolvedSampler},
+};
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
 /// a shot share both prompts.
@@ -109,15 +115,23 @@ impl Model {
             false => None,
         };
         let mut conditionings = vec![prompt.clone()];
-        let guide: Box<dyn Guide> = match (guidance, &negative_prompt) {
+        let mut texts = Vec::new();
+        for inspiration in &request.inspirations {
+            if let InspirationKind::Text(words) = &inspiration.kind {
+                texts.push((conditionings.len(), inspiration));
+                conditionings.push(self.encode_prompt(words, interrupt)?);
+            }
+        }
+        let guide = match (guidance, &negative_prompt) {
             (Some(guidance), Some(negative_prompt)) => {
                 conditionings.push(negative_prompt.clone());
-                guidance.guide(0, 1)
+                guidance.guide(0, conditionings.len() - 1, &texts)
             }
-            _ => Box::new(Unguided { prompt: 0 }),
+            _ => guide::unguided(0, &texts),
         };
-        let mut steering =
-            self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
+        let frame = layout.frame(self.scale());
+        let mut start = self.start_from_scribbles(request, frame, interrupt)?;
+        let mut steering = self.steering_of_picture(request, frame, interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -129,8 +143,10 @@ impl Model {
             negative_prompt: negative_prompt.as_ref(),
             interrupt,
         };
+        let start = start.as_mut().map(|hook| hook as &mut dyn StepHook);
         let steering = steering.as_mut().map(|hook| hook as &mut dyn StepHook);
-        let latents = sample(inputs, &mut with_hooks(steering, hooks, &mut preview))?;
+        let own = start.into_iter().chain(steering);
+        let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
 
         let decoded = self.decode(&latents, interrupt)?;
         let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
@@ -149,8 +165,9 @@ impl Model {
     ) -> Result<Option<Steering>, DiffusionError> {
         let (width, height) = frame.size;
         let mask = Mask::full(width, height);
-        let part = PartLosses { index: None, losses: &request.losses, mask: &mask };
-        self.steering(frame, &[part], &request.images, interrupt)
+        let DrawRequest { inspirations, losses, images, .. } = request;
+        let part = SteeringOfPart { index: None, inspirations, losses, images, mask: &mask };
+        self.steering(frame, &[part], interrupt)
     }
 
     /// Pixels along each side of a latent.

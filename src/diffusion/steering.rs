@@ -7,33 +7,40 @@ use super::{
     hooks::{SteeredPart, Steering},
 };
 use crate::{
-    loss::{self, Frame, Images, LossTargets},
+    loss::{self, Frame, LossTargets},
     mask::Mask,
-    recipe::Loss,
+    recipe::{ImageUse, Images, Inspiration, InspirationKind, Loss, LossKind},
 };
 
-/// The losses of a part.
-pub(super) struct PartLosses<'a> {
+/// A part with everything that steers it.
+pub(super) struct SteeringOfPart<'a> {
     /// The index of the part in its edit. `None` for the whole picture.
     pub index: Option<usize>,
+    pub inspirations: &'a [Inspiration],
     pub losses: &'a [Loss],
+    /// The images that these refer to.
+    pub images: &'a Images,
     /// Its pixels. Outside of the mask is nothing of the part.
     pub mask: &'a Mask,
 }
 
 impl Model {
-    /// Sets up the losses of all parts. `None` if there are none.
+    /// Sets up the losses of all parts, and then those of their inspirations. `None` if there are none.
     pub(super) fn steering(
         &self,
         frame: Frame,
-        parts: &[PartLosses<'_>],
-        images: &Images,
+        parts: &[SteeringOfPart<'_>],
         interrupt: &Interrupt,
     ) -> Result<Option<Steering>, DiffusionError> {
         let device = &self.parts.device;
         let mut steered = Vec::new();
-        for &PartLosses { index, losses, mask } in parts.iter().filter(|it| !it.losses.is_empty()) {
+        for &SteeringOfPart { index, inspirations, losses, images, mask } in parts {
             Loss::check_all(losses).map_err(loss::LossSetupError::from)?;
+            let losses = losses.iter().cloned().chain(inspirations.iter().filter_map(loss_of));
+            let losses: Vec<Loss> = losses.collect();
+            if losses.is_empty() {
+                continue;
+            }
             let [latent_mask, colour_mask] = masks(mask, frame, device)?;
             let targets = LossTargets {
                 images,
@@ -53,6 +60,19 @@ impl Model {
             false => Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone())),
         })
     }
+}
+
+/// The loss that makes a picture follow an inspiration. `None` for a text, which guides the denoiser.
+fn loss_of(inspiration: &Inspiration) -> Option<Loss> {
+    let InspirationKind::Image(usage, image) = &inspiration.kind else { return None };
+    let kind = match usage {
+        ImageUse::Scribble => LossKind::Colours,
+        ImageUse::Content => LossKind::Content,
+        ImageUse::Style => LossKind::Style,
+        ImageUse::Outline => LossKind::Outline,
+    };
+    let Inspiration { weight, from, .. } = *inspiration;
+    Some(Loss { weight, from, to: Some(inspiration.end()), ..Loss::new(kind(image.clone())) })
 }
 
 /// The share of each latent, and of each pixel at a quarter of the size, that a mask of the picture covers.

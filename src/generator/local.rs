@@ -126,11 +126,20 @@ impl Generator for LocalGenerator {
         };
         let noise = Noise::Seed(recipe.noise_seed());
         let images = inputs.images(recipe)?;
-        let Recipe { prompt, negative_prompt, size, sampler, losses, edit, .. } = recipe.clone();
+        let Recipe { prompt, negative_prompt, size, sampler, inspirations, losses, edit, .. } =
+            recipe.clone();
         let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
-            let request =
-                DrawRequest { prompt, negative_prompt, size, sampler, noise, losses, images };
+            let request = DrawRequest {
+                prompt,
+                negative_prompt,
+                size,
+                sampler,
+                noise,
+                inspirations,
+                losses,
+                images,
+            };
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -150,6 +159,7 @@ impl Generator for LocalGenerator {
             context,
             sampler,
             noise,
+            inspirations,
             losses,
             images,
         };

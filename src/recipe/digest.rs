@@ -85,20 +85,23 @@ mod tests {
     /// A recipe in which no field has its default value.
     fn full() -> Recipe {
         let part = Part {
-            name: "sky".to_owned(),
-            mask: Mask::from_fn(2, 1, |x, _| [0, 255][x as usize]),
-            edit: PartEdit {
-                kind: EditKind::Replace,
-                words: "stars".to_owned(),
-                negative_prompt: "moon".to_owned(),
-                strength: Some(0.5),
-                amount: Some(1.5),
-                seed: Some(3),
-                grow: Some(0),
-                feather: Some(9),
-                losses: Vec::new(),
-            },
             scribble: Some(Scribble(Arc::new(RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 4]))))),
+            ..Part::new(
+                "sky",
+                Mask::from_fn(2, 1, |x, _| [0, 255][x as usize]),
+                PartEdit {
+                    kind: EditKind::Replace,
+                    words: "stars".to_owned(),
+                    negative_prompt: "moon".to_owned(),
+                    strength: Some(0.5),
+                    amount: Some(1.5),
+                    seed: Some(3),
+                    grow: Some(0),
+                    feather: Some(9),
+                    inspirations: Vec::new(),
+                    losses: Vec::new(),
+                },
+            )
         };
         Recipe {
             negative_prompt: "fog".to_owned(),

@@ -228,6 +228,7 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
             edit: None,
         };

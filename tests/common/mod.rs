@@ -241,6 +241,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         edit: None,
     }

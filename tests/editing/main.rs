@@ -10,10 +10,9 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
     edit::EditError,
-    loss::Images,
     mask::{Area, Mask},
     model::EmbeddedPackage,
-    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
+    recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Scribble},
 };
 use image::{Rgba, RgbaImage};
 use proptest::prelude::*;
@@ -54,7 +53,7 @@ fn disc(width: u32, height: u32) -> Mask {
 fn part(kind: EditKind, mask: Mask) -> Part {
     let words = "a white moon".to_owned();
     let edit = PartEdit { words, grow: Some(0), feather: Some(0), ..PartEdit::new(kind) };
-    Part { name: format!("{kind:?}"), mask, edit, scribble: None }
+    Part::new(format!("{kind:?}"), mask, edit)
 }
 
 fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
@@ -72,6 +71,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             guidance_rescale: 0.7,
         },
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         images: Images::new(),
     }

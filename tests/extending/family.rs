@@ -9,9 +9,8 @@ use bevy_illustrator::{
         LatentSpec, LoadOptions, Model, ModelParts, Noise, TextEncoder, family,
         hooks::Surroundings, scheduler::SchedulerConfig,
     },
-    loss::Images,
     model::{ModelError, Package, package::INDEX, tensors::TensorSource},
-    recipe::{ResolvedSampler, Size},
+    recipe::{Images, ResolvedSampler, Size},
 };
 use candle_core::{DType, Device, Tensor};
 
@@ -134,6 +133,7 @@ fn a_package_of_an_added_family_is_loaded_and_draws() {
         size: Size::new(18, 16),
         sampler: ResolvedSampler { steps: 4, ..ResolvedSampler::default() },
         noise: Noise::Seed(5),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         images: Images::new(),
     };

@@ -73,12 +73,11 @@ fn an_edit_is_shown_in_the_game_on_trial_and_after_it_is_accepted() {
     };
 
     let size = app.world().resource::<Assets<Image>>().get(&handle).unwrap().size();
-    let all = Part {
-        name: "all".to_owned(),
-        mask: Mask::full(size.x, size.y),
-        edit: PartEdit { words: "the moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    };
+    let all = Part::new(
+        "all",
+        Mask::full(size.x, size.y),
+        PartEdit { words: "the moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
+    );
     let (of, take) = (shot.clone(), takes(&app)[0].clone());
     let parts = vec![all];
     let edit = Action::Edit { shot: of, take, picture: None, parts, context: None, takes: 1 };

@@ -71,12 +71,11 @@ pub fn facts(project: &Project) -> Facts {
 
 /// The part of an edit: the left half of a picture.
 fn part() -> Part {
-    Part {
-        name: "left".to_owned(),
-        mask: Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
-        edit: PartEdit { words: "a moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    }
+    Part::new(
+        "left",
+        Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
+        PartEdit { words: "a moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
+    )
 }
 
 impl Operation {

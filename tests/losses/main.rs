@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bevy_illustrator::{
     control::Interrupt,
     diffusion::{DeviceKind, DrawRequest, EditRequest, Model, Noise},
-    loss::Images,
     mask::Mask,
     model::EmbeddedPackage,
-    recipe::{BlobId, Colour, EditKind, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size},
+    recipe::{
+        BlobId, Colour, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size,
+    },
 };
 use image::{GrayImage, Luma, RgbaImage};
 use imageproc::drawing::{draw_hollow_circle_mut, draw_line_segment_mut};
@@ -57,6 +58,7 @@ fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage 
         size: Size::new(256, 256),
         noise: Noise::Seed(seed),
         sampler: sampler(),
+        inspirations: Vec::new(),
         losses: losses.to_vec(),
         images: images.clone(),
     };
@@ -179,7 +181,7 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         let losses = vec![Loss::new(LossKind::Palette(vec![Colour(colour)]))];
         let edit =
             PartEdit { losses, grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) };
-        Part { name: name.to_owned(), mask, edit, scribble: None }
+        Part::new(name.to_owned(), mask, edit)
     };
     let parts = vec![part("left", 16, [200, 30, 30]), part("right", 144, [30, 30, 200])];
     let request = EditRequest {
@@ -191,6 +193,7 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         context: None,
         sampler: sampler(),
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         images: Images::new(),
     };

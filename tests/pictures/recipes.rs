@@ -152,6 +152,7 @@ fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         edit: None,
     }
@@ -159,7 +160,7 @@ fn recipe(prompt: &str) -> Recipe {
 
 fn part(kind: EditKind, mask: Mask) -> Part {
     let edit = PartEdit { words: "a white moon".to_owned(), ..PartEdit::new(kind) };
-    Part { name: kind.name().to_owned(), mask, edit, scribble: None }
+    Part::new(kind.name().to_owned(), mask, edit)
 }
 
 fn mask(picture: &RgbaImage, is_in: impl Fn(u32, u32) -> bool) -> Mask {

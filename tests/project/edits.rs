@@ -23,12 +23,11 @@ use super::{
 /// A part with the left half of a 32x16 picture.
 pub fn left_half() -> Part {
     let words = "a white moon".to_owned();
-    Part {
-        name: "sky".to_owned(),
-        mask: Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
-        edit: PartEdit { words, ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    }
+    Part::new(
+        "sky",
+        Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
+        PartEdit { words, ..PartEdit::new(EditKind::Replace) },
+    )
 }
 
 pub fn edit(shot: &ShotId, take: &TakeId, takes: u32) -> Action {

@@ -6,11 +6,10 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, Noise},
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
-    loss::Images,
     mask::Mask,
     recipe::{
-        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
-        picture_hash,
+        EditKind, Images, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
+        Sampler, Size, picture_hash,
     },
 };
 use std::sync::Mutex;
@@ -28,6 +27,7 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         edit: None,
     }
@@ -151,6 +151,7 @@ fn a_result_that_is_not_finite_is_an_error() {
         size: Size::new(16, 16),
         sampler: ResolvedSampler { steps: 1, ..ResolvedSampler::default() },
         noise: Noise::Latents(nan),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         images: Images::new(),
     };
@@ -163,12 +164,7 @@ fn a_result_that_is_not_finite_is_an_error() {
 #[test]
 fn an_edit_of_another_picture_is_refused() {
     let picture = RgbaImage::from_pixel(64, 64, Rgba([90, 120, 40, 255]));
-    let part = Part {
-        name: "sky".to_owned(),
-        mask: Mask::full(64, 64),
-        edit: PartEdit::new(EditKind::Refine),
-        scribble: None,
-    };
+    let part = Part::new("sky", Mask::full(64, 64), PartEdit::new(EditKind::Refine));
     let edit = PictureEdit {
         parent: None,
         picture: picture_hash(&picture),

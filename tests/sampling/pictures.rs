@@ -5,8 +5,7 @@ use std::fs;
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace, scheduler},
-    loss::Images,
-    recipe::{ResolvedSampler, Size},
+    recipe::{Images, ResolvedSampler, Size},
 };
 use candle_core::Tensor;
 use serde::Deserialize;
@@ -72,6 +71,7 @@ fn draw(
             guidance_rescale: case.guidance_rescale,
         },
         noise: Noise::Latents(recorded["noise"].clone()),
+        inspirations: Vec::new(),
         losses: Vec::new(),
         images: Images::new(),
     };

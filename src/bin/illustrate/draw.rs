@@ -4,6 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -11,16 +12,18 @@ use bevy_illustrator::{
     art::Provenance,
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
+    foreign,
     generator::{Inputs, ModelCard},
+    picture,
     picture::Metadata,
-    recipe::{Loss, Recipe, Sampler, Size},
+    recipe::{BlobId, Images, Inspiration, Loss, Recipe, Sampler, Size},
 };
 use serde::Serialize;
 
 use crate::{
     failure::Failure,
     files::{latents, png},
-    losses,
+    inspirations, losses,
     options::{DeviceOption, LookOptions},
     output::{Existing, Format, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
@@ -51,8 +54,12 @@ pub(crate) struct Draw {
     /// of the Nth loss in each step
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
+    /// Follow an inspiration: style:FILE, content:FILE, outline:FILE, scribble:FILE or text:WORDS, followed by :WEIGHT if
+    /// it is not 1. Can be given several times
+    #[arg(long = "inspire", value_name = "KIND:FILE[:WEIGHT]", value_parser = inspirations::parse)]
+    inspirations: Vec<Inspiration<PathBuf>>,
     /// Steer the picture by a loss: text:WORDS, direction:WORDS=>WORDS, style:FILE, content:FILE, outline:FILE,
-    /// palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
+    /// colours:FILE, palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
     /// be given several times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,
@@ -73,8 +80,7 @@ struct Drawn<'a> {
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
-        let images = self.losses.iter().filter_map(|loss| loss.kind.image());
-        let inputs = self.noise.iter().chain(images).map(PathBuf::as_path);
+        let inputs = self.noise.iter().chain(self.images()).map(PathBuf::as_path);
         let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
         let picture = outputs.begin(&self.out, Format::Png, Existing::Replaced)?;
@@ -84,14 +90,19 @@ impl Draw {
         [&self.prompt, &self.negative]
             .into_iter()
             .for_each(|prompt| warn_of_prompt("the prompt", prompt));
-        let (losses, images) = losses::load(&self.losses)?;
+        let mut images = Images::new();
+        let mut load = |path: &PathBuf| load(path, &mut images);
+        let inspirations = self.inspirations.iter().map(|it| it.try_map(&mut load));
+        let inspirations = inspirations.collect::<Result<_, _>>()?;
+        let losses = self.losses.iter().map(|it| it.try_map(&mut load));
+        let losses = losses.collect::<Result<_, _>>()?;
         let noise = match &self.noise {
             Some(file) => Noise::Latents(latents(file)?),
             None => Noise::Seed(self.look.sampling.seed().unwrap_or(0)),
         };
 
         let began = Instant::now();
-        let recipe = self.recipe(losses);
+        let recipe = self.recipe(inspirations, losses);
         let package = self.look.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
@@ -103,6 +114,7 @@ impl Draw {
             size: recipe.size,
             sampler: sampler.clone(),
             noise,
+            inspirations: recipe.inspirations.clone(),
             losses: recipe.losses.clone(),
             images: images.clone(),
         };
@@ -135,7 +147,13 @@ impl Draw {
         }
     }
 
-    fn recipe(&self, losses: Vec<Loss>) -> Recipe {
+    /// The files of all inspirations and losses.
+    fn images(&self) -> impl Iterator<Item = &PathBuf> {
+        let inspirations = self.inspirations.iter().filter_map(|it| it.kind.image());
+        inspirations.chain(self.losses.iter().filter_map(|it| it.kind.image()))
+    }
+
+    fn recipe(&self, inspirations: Vec<Inspiration>, losses: Vec<Loss>) -> Recipe {
         Recipe {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
@@ -144,8 +162,20 @@ impl Draw {
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
+            inspirations,
             losses,
             edit: None,
         }
     }
+}
+
+/// Reads an image and adds it to `images`.
+fn load(path: &PathBuf, images: &mut Images) -> Result<BlobId, Failure> {
+    let bytes = foreign::read(path, foreign::MAX_PICTURE);
+    let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
+    let wrong = |source| Failure::Decode { path: path.clone(), source };
+    let image = Arc::new(image.map_err(wrong)?.into_rgba8());
+    let id = BlobId::of_image(&image);
+    images.insert(id.clone(), image);
+    Ok(id)
 }

@@ -95,7 +95,7 @@ impl Edit {
         self.check_losses(&metadata)?;
         let size = Size::new(image.width(), image.height());
         let folder = self.edit.parent().unwrap_or(Path::new(""));
-        let LoadedEdit { parts, losses, images } = file.load(folder, size)?;
+        let LoadedEdit { parts, inspirations, losses, images } = file.load(folder, size)?;
         self.sampling.print_random_seed();
         let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
@@ -120,6 +120,7 @@ impl Edit {
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
+            inspirations: inspirations.clone(),
             losses: losses.clone(),
             edit: Some(edit.clone()),
         };
@@ -137,6 +138,7 @@ impl Edit {
             context: edit.context,
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
+            inspirations,
             losses,
             images,
         };

@@ -10,6 +10,7 @@ mod edit;
 mod failure;
 mod files;
 mod input;
+mod inspirations;
 mod losses;
 mod models;
 mod options;

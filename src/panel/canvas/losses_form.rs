@@ -93,6 +93,7 @@ fn title(kind: &LossKind) -> &str {
         LossKind::Style(_) => "In the style of an image",
         LossKind::Content(_) => "Similar to an image",
         LossKind::Outline(_) => "Along the lines of an image",
+        LossKind::Colours(_) => "In the colours of an image",
         LossKind::Palette(_) => "In these colours",
         LossKind::TotalVariation => "Calmer",
         LossKind::Saturation(_) => "Saturation",
@@ -122,6 +123,7 @@ fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
         | LossKind::Style(_)
         | LossKind::Content(_)
         | LossKind::Outline(_)
+        | LossKind::Colours(_)
         | LossKind::Latents(_) => false,
     }
 }
