@@ -47,6 +47,12 @@ pub trait LossFunction: Send {
         1.0
     }
 
+    /// Whether [`Self::value`] reads [`LossInput::colours`]. True by default. A loss that does not read them is set up
+    /// faster: the decoder of the colours is fitted to the model when the first loss needs it.
+    fn reads_colours(&self) -> bool {
+        true
+    }
+
     /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by
     /// default.
     ///

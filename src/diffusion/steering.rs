@@ -55,10 +55,15 @@ impl Model {
             let losses = losses.iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
             steered.push(SteeredPart { index, latent_mask, colour_mask, losses });
         }
-        Ok(match steered.is_empty() {
-            true => None,
-            false => Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone())),
-        })
+        if steered.is_empty() {
+            return Ok(None);
+        }
+        let mut losses = steered.iter().flat_map(|part| &part.losses);
+        let autoencoder = match losses.any(|(_, function)| function.reads_colours()) {
+            true => Some(self.linear_autoencoder(interrupt)?.clone()),
+            false => None,
+        };
+        Ok(Some(Steering::new(steered, autoencoder)))
     }
 }
 

@@ -7,6 +7,8 @@ mod curves;
 mod draw_bar;
 mod edit_plans;
 mod history;
+mod image_picker;
+mod inspirations_form;
 mod interaction;
 mod keymap;
 mod keys_menu;
