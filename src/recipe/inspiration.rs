@@ -243,7 +243,10 @@ impl<I> InspirationKind<I> {
     /// The end of the steps that follow it unless an inspiration has its own, as a part of all steps.
     #[must_use]
     pub const fn default_end(&self) -> f32 {
-        1.0
+        match self {
+            Self::Text(_) => 1.0,
+            Self::Image(usage, _) => usage.default_end(),
+        }
     }
 }
 
@@ -266,6 +269,16 @@ impl Inspiration {
 impl ImageUse {
     /// All uses, in the order of menus.
     pub const ALL: [Self; 4] = [Self::Style, Self::Content, Self::Outline, Self::Scribble];
+
+    /// As [`InspirationKind::default_end`]. The same as [`LossKind::default_end`](super::LossKind::default_end) of the
+    /// loss that makes a picture follow the image.
+    const fn default_end(self) -> f32 {
+        match self {
+            Self::Style => 0.6,
+            Self::Outline => 0.7,
+            Self::Content | Self::Scribble => 1.0,
+        }
+    }
 
     /// The name, as in recipes and edit files.
     #[must_use]

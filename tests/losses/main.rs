@@ -2,17 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod inspirations;
 mod measures;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
-    control::Interrupt,
+    control::{Interrupt, OnStep, Step},
     diffusion::{DeviceKind, DrawRequest, EditRequest, Model, Noise},
     mask::Mask,
     model::EmbeddedPackage,
     recipe::{
-        BlobId, Colour, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size,
+        BlobId, Colour, EditKind, Images, Inspiration, Loss, LossKind, Part, PartEdit,
+        ResolvedSampler, Size,
     },
 };
 use image::{GrayImage, Luma, RgbaImage};
@@ -51,16 +53,35 @@ fn sampler() -> ResolvedSampler {
     }
 }
 
-fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
-    let request = DrawRequest {
+fn request(prompt: &str, seed: u64) -> DrawRequest {
+    DrawRequest {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
         size: Size::new(256, 256),
         noise: Noise::Seed(seed),
         sampler: sampler(),
         inspirations: Vec::new(),
+        losses: Vec::new(),
+        images: Images::new(),
+    }
+}
+
+fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
+    draw_inspired(prompt, seed, &[], losses, images)
+}
+
+fn draw_inspired(
+    prompt: &str,
+    seed: u64,
+    inspirations: &[Inspiration],
+    losses: &[Loss],
+    images: &Images,
+) -> RgbaImage {
+    let request = DrawRequest {
+        inspirations: inspirations.to_vec(),
         losses: losses.to_vec(),
         images: images.clone(),
+        ..request(prompt, seed)
     };
     model().draw(&request, &Interrupt::default(), &mut []).unwrap()
 }

@@ -3,18 +3,20 @@
 use image::{GrayImage, RgbaImage, imageops};
 use palette::{IntoColor, Lab, Srgb};
 
-/// The mean distance in CIELAB (CIE 1976) of the pixels to the nearest of some colours.
+/// The distance of two colours in CIELAB (CIE 1976).
+pub fn lab_distance(one: [u8; 3], other: [u8; 3]) -> f64 {
+    let [one, other] =
+        [one, other].map(|rgb| -> Lab { Srgb::from(rgb).into_format::<f32>().into_color() });
+    let [l, a, b] = [one.l - other.l, one.a - other.a, one.b - other.b];
+    f64::from(l * l + a * a + b * b).sqrt()
+}
+
+/// The mean distance in CIELAB of the pixels to the nearest of some colours.
 pub fn palette_distance(picture: &RgbaImage, colours: &[[u8; 3]]) -> f64 {
-    let lab = |rgb: [u8; 3]| -> Lab { Srgb::from(rgb).into_format::<f32>().into_color() };
-    let colours: Vec<Lab> = colours.iter().map(|&rgb| lab(rgb)).collect();
     let nearest = |pixel: &image::Rgba<u8>| {
         let [red, green, blue, _] = pixel.0;
-        let found = lab([red, green, blue]);
-        let distance = |other: &Lab| {
-            let [l, a, b] = [found.l - other.l, found.a - other.a, found.b - other.b];
-            f64::from(l * l + a * a + b * b).sqrt()
-        };
-        colours.iter().map(distance).fold(f64::INFINITY, f64::min)
+        let distances = colours.iter().map(|&colour| lab_distance([red, green, blue], colour));
+        distances.fold(f64::INFINITY, f64::min)
     };
     mean(picture.pixels().map(nearest))
 }
