@@ -38,10 +38,11 @@ fn measure() -> Result<(), DiffusionError> {
         sampler: sampler.clone(),
         noise: Noise::Seed(0),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let interrupt = Interrupt::default();
-    let picture = model.draw(&draw, &interrupt, &mut [])?;
+    let picture = model.draw(&draw, &interrupt, &mut [])?.image;
     let whole = median(|| model.draw(&draw, &interrupt, &mut []).map(drop))?;
     println!("{size}, {} steps, medians of {RUNS}", sampler.steps);
     println!("{:>10} {:>12} {:>9} {:>9}", "changed", "context", "seconds", "of whole");
@@ -74,6 +75,7 @@ fn measure() -> Result<(), DiffusionError> {
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
         };
         let context = model.plan_edit(&request)?.crop;

@@ -63,6 +63,10 @@ pub struct Recipe {
     /// What the whole picture is steered by while it is drawn. In an edit, all parts together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture, and do not steer it. Without losses, the picture is measured by
+    /// how well it agrees with its words. See [`scores`](crate::loss::scores).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub score: bool,
     /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<PictureEdit>,
@@ -105,6 +109,7 @@ impl Recipe {
             sampler: Sampler::default(),
             model: model.into(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         }
     }
@@ -119,7 +124,8 @@ impl Recipe {
     }
 
     fn feed(&self, digest: &mut Digester) {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, score, edit } =
+            self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -134,6 +140,9 @@ impl Recipe {
         digest.optional_float("guidance_rescale", *guidance_rescale);
         for loss in losses {
             digest.nested("loss", |digest| loss.feed(digest));
+        }
+        if *score {
+            digest.number("score", 1);
         }
         if let Some(edit) = edit {
             digest.nested("edit", |digest| edit.feed(digest));
@@ -152,7 +161,16 @@ impl Recipe {
         Self { take: n, ..self.clone() }
     }
 
-    /// Whether two recipes differ at most in their [take](Self::take).
+    /// Whether losses steer the picture.
+    #[must_use]
+    pub fn is_steered(&self) -> bool {
+        let mut parts = self.edit.iter().flat_map(|edit| &edit.parts);
+        let has_losses = !self.losses.is_empty() || parts.any(|part| !part.edit.losses.is_empty());
+        has_losses && !self.score
+    }
+
+    /// Whether two recipes differ at most in their [take](Self::take), and in a [score](Self::score) that does not change
+    /// the picture.
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
         self.sampler == other.sampler && self.same_but_take_and_sampler(other)
@@ -164,7 +182,7 @@ impl Recipe {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
             (edit, other) => edit.is_none() && other.is_none(),
         };
-        let same_losses = self.losses == other.losses;
+        let same_losses = self.losses == other.losses && self.is_steered() == other.is_steered();
         self.size == other.size && self.same_prompts(other) && same_losses && same_edit
     }
 

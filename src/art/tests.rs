@@ -31,6 +31,7 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler::default(),
         model: "fake".to_owned(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }

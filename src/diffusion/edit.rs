@@ -5,11 +5,13 @@
 //! ([`Differential`](super::hooks::Differential)). [`crate::edit`] plans the crop and composites the
 //! result.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use image::{Rgb32FImage, RgbaImage};
 
 use super::{
-    Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    Conditioning, DiffusionError, Drawn, Interrupt, Model, Noise, SampleInputs, StepHook,
     guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
     hooks::{Differential, Preview, PreviewBase, Steering},
     model::with_hooks,
@@ -24,7 +26,7 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite,
         init_image, part_prompts,
     },
-    loss::{Frame, Images},
+    loss::{Frame, Images, loss_of_part},
     mask::Area,
     recipe::{Loss, MAX_SIDE, Part, ResolvedSampler, Size},
 };
@@ -51,6 +53,8 @@ pub struct EditRequest {
     pub noise: Noise,
     /// What all parts together are steered by. Each part also has its own losses.
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
     /// The images that the losses refer to.
     pub images: Images,
 }
@@ -75,7 +79,7 @@ impl Model {
         Ok(EditPlan::new(size, &request.parts, request.context, self.grid())?)
     }
 
-    /// Edits parts of a picture and returns the whole picture. Pixels where the plan's blend mask
+    /// Edits parts of a picture and returns the whole picture, with the final values of its losses. Pixels where the plan's blend mask
     /// is 0 do not change at all.
     ///
     /// Hooks see the latents of the crop.
@@ -88,7 +92,7 @@ impl Model {
         request: &EditRequest,
         control: &dyn Control,
         hooks: &mut [&mut dyn StepHook],
-    ) -> Result<RgbaImage, DiffusionError> {
+    ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let spec = self.parts.autoencoder.spec();
         let (width, height) = request.picture.dimensions();
@@ -114,7 +118,7 @@ impl Model {
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let mut steering = self.steering_of_edit(request, &plan, interrupt)?;
+        let mut measured = self.losses_of_edit(request, &plan, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -129,8 +133,10 @@ impl Model {
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
-        let own = own.chain(steering.as_mut().map(|hook| hook as &mut dyn StepHook));
+        let steering = measured.as_mut().filter(|_| !request.score);
+        let own = own.chain(steering.map(|hook| hook as &mut dyn StepHook));
         let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
+        let losses = measured.map(|losses| losses.measure(&latents)).transpose()?;
 
         let sampled = pixels::rgb32f(&self.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
@@ -145,12 +151,12 @@ impl Model {
                 hook.finished(&tensor)?;
             }
         }
-        Ok(image)
+        Ok(Drawn { image, losses: losses.unwrap_or_default() })
     }
 
-    /// The steering of an edit: the losses of each part inside its blend mask, and those of the picture inside all of
-    /// them. `None` without losses.
-    fn steering_of_edit(
+    /// The losses of an edit: those of each part inside its blend mask, and those of the picture inside all of them. A
+    /// score also measures parts without losses by their words. `None` without losses.
+    fn losses_of_edit(
         &self,
         request: &EditRequest,
         plan: &EditPlan,
@@ -164,13 +170,19 @@ impl Model {
             size: (columns, rows),
             scale: self.scale() as u32,
         };
+        let by_words = request.score && request.losses.is_empty() && self.latent_clip()?.is_some();
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
-            let losses = request.parts[*index].edit.losses.as_slice();
+            let edit = &request.parts[*index].edit;
+            let losses = match edit.losses.as_slice() {
+                [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
+                losses => Cow::Borrowed(losses),
+            };
             parts.push(PartLosses { index: Some(*index), losses, mask });
         }
-        parts.push(PartLosses { index: None, losses: &request.losses, mask: &plan.blend_mask });
-        self.steering(frame, &parts, &request.images, interrupt)
+        let losses = Cow::Borrowed(request.losses.as_slice());
+        parts.push(PartLosses { index: None, losses, mask: &plan.blend_mask });
+        self.losses(frame, &parts, request.score, &request.images, interrupt)
     }
 
     fn encode_image(

@@ -1,12 +1,11 @@
 //! A loaded model.
 
-use std::{cell::OnceCell, collections::HashMap};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap};
 
 use candle_core::{DType, Device, Tensor};
-use image::RgbaImage;
 
 use super::{
-    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
+    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
     autoencoder::LinearAutoencoder,
     guide::{GuidanceScale, Guide, Unguided},
@@ -18,7 +17,13 @@ use super::{
     scheduler::{self, Scheduler, SchedulerConfig},
     steering::PartLosses,
 };
-use crate::{control::Control, edit::Grid, loss::Frame, mask::Mask, recipe::ResolvedSampler};
+use crate::{
+    control::Control,
+    edit::Grid,
+    loss::{Frame, loss_of_prompt},
+    mask::Mask,
+    recipe::ResolvedSampler,
+};
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
 /// a shot share both prompts.
@@ -83,7 +88,7 @@ impl Model {
         Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
     }
 
-    /// Draws one picture of exactly the requested size. If the size is not a whole number of
+    /// Draws one picture of exactly the requested size, and measures the final values of its losses. If the size is not a whole number of
     /// latents, the picture is drawn slightly larger and centre-cropped.
     ///
     /// # Errors
@@ -94,7 +99,7 @@ impl Model {
         request: &DrawRequest,
         control: &dyn Control,
         hooks: &mut [&mut dyn StepHook],
-    ) -> Result<RgbaImage, DiffusionError> {
+    ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let layout = request.layout(self.parts.autoencoder.spec())?;
         let sampler = &request.sampler;
@@ -116,8 +121,8 @@ impl Model {
             }
             _ => Box::new(Unguided { prompt: 0 }),
         };
-        let mut steering =
-            self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
+        let mut measured =
+            self.losses_of_picture(request, layout.frame(self.scale()), interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -129,19 +134,21 @@ impl Model {
             negative_prompt: negative_prompt.as_ref(),
             interrupt,
         };
-        let steering = steering.as_mut().map(|hook| hook as &mut dyn StepHook);
+        let steering = measured.as_mut().filter(|_| !request.score);
+        let steering = steering.map(|hook| hook as &mut dyn StepHook);
         let latents = sample(inputs, &mut with_hooks(steering, hooks, &mut preview))?;
+        let losses = measured.map(|losses| losses.measure(&latents)).transpose()?;
 
         let decoded = self.decode(&latents, interrupt)?;
         let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
         for hook in hooks {
             hook.finished(&image)?;
         }
-        Ok(pixels::rgba(&image)?)
+        Ok(Drawn { image: pixels::rgba(&image)?, losses: losses.unwrap_or_default() })
     }
 
-    /// The steering of a whole picture. `None` without losses.
-    fn steering_of_picture(
+    /// The losses of a whole picture. A score without losses measures it by its prompt. `None` without losses.
+    fn losses_of_picture(
         &self,
         request: &DrawRequest,
         frame: Frame,
@@ -149,8 +156,14 @@ impl Model {
     ) -> Result<Option<Steering>, DiffusionError> {
         let (width, height) = frame.size;
         let mask = Mask::full(width, height);
-        let part = PartLosses { index: None, losses: &request.losses, mask: &mask };
-        self.steering(frame, &[part], &request.images, interrupt)
+        let losses = match request.losses.as_slice() {
+            [] if request.score && self.latent_clip()?.is_some() => {
+                Cow::Owned(Vec::from_iter(loss_of_prompt(&request.prompt)))
+            }
+            losses => Cow::Borrowed(losses),
+        };
+        let part = PartLosses { index: None, losses, mask: &mask };
+        self.losses(frame, &[part], request.score, &request.images, interrupt)
     }
 
     /// Pixels along each side of a latent.

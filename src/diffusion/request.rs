@@ -23,6 +23,8 @@ pub struct DrawRequest {
     pub noise: Noise,
     /// What the picture is steered by.
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
     /// The images that the losses refer to.
     pub images: Images,
 }
@@ -121,6 +123,7 @@ mod tests {
             sampler: ResolvedSampler { guidance_scale: guidance, ..ResolvedSampler::default() },
             noise: Noise::Seed(0),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
         }
     }

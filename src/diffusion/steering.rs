@@ -1,5 +1,7 @@
 //! Setting up the losses of a picture.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 
 use super::{
@@ -16,23 +18,27 @@ use crate::{
 pub(super) struct PartLosses<'a> {
     /// The index of the part in its edit. `None` for the whole picture.
     pub index: Option<usize>,
-    pub losses: &'a [Loss],
+    pub losses: Cow<'a, [Loss]>,
     /// Its pixels. Outside of the mask is nothing of the part.
     pub mask: &'a Mask,
 }
 
 impl Model {
     /// Sets up the losses of all parts. `None` if there are none.
-    pub(super) fn steering(
+    ///
+    /// # Errors
+    /// If a loss cannot be set up, or if there is none and `score` needs one.
+    pub(super) fn losses(
         &self,
         frame: Frame,
         parts: &[PartLosses<'_>],
+        score: bool,
         images: &Images,
         interrupt: &Interrupt,
     ) -> Result<Option<Steering>, DiffusionError> {
         let device = &self.parts.device;
         let mut steered = Vec::new();
-        for &PartLosses { index, losses, mask } in parts.iter().filter(|it| !it.losses.is_empty()) {
+        for PartLosses { index, losses, mask } in parts.iter().filter(|it| !it.losses.is_empty()) {
             Loss::check_all(losses).map_err(loss::LossSetupError::from)?;
             let [latent_mask, colour_mask] = masks(mask, frame, device)?;
             let targets = LossTargets {
@@ -46,12 +52,13 @@ impl Model {
             };
             let set_up = |loss: &Loss| Ok((loss.clone(), loss::build(loss, &targets)?));
             let losses = losses.iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
-            steered.push(SteeredPart { index, latent_mask, colour_mask, losses });
+            steered.push(SteeredPart { index: *index, latent_mask, colour_mask, losses });
         }
-        Ok(match steered.is_empty() {
-            true => None,
-            false => Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone())),
-        })
+        match steered.is_empty() {
+            true if score => Err(loss::LossSetupError::NothingToScore.into()),
+            true => Ok(None),
+            false => Ok(Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone()))),
+        }
     }
 }
 

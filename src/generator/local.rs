@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use image::RgbaImage;
-
-use super::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
+use super::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
 use crate::{
     control::{Control, Interrupt},
     diffusion::{
@@ -120,17 +118,26 @@ impl Generator for LocalGenerator {
         recipe: &Recipe,
         inputs: &Inputs,
         control: &dyn Control,
-    ) -> Result<RgbaImage, GenerateError> {
+    ) -> Result<Drawn, GenerateError> {
         let Ok(mut model) = self.model.lock() else {
             return Err(GenerateError::Panicked("the model must be loaded again".to_owned()));
         };
         let noise = Noise::Seed(recipe.noise_seed());
         let images = inputs.images(recipe)?;
-        let Recipe { prompt, negative_prompt, size, sampler, losses, edit, .. } = recipe.clone();
+        let Recipe { prompt, negative_prompt, size, sampler, losses, score, edit, .. } =
+            recipe.clone();
         let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
-            let request =
-                DrawRequest { prompt, negative_prompt, size, sampler, noise, losses, images };
+            let request = DrawRequest {
+                prompt,
+                negative_prompt,
+                size,
+                sampler,
+                noise,
+                losses,
+                score,
+                images,
+            };
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -151,6 +158,7 @@ impl Generator for LocalGenerator {
             sampler,
             noise,
             losses,
+            score,
             images,
         };
         Ok(model.edit(&request, control, &mut [])?)

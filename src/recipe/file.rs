@@ -31,6 +31,8 @@ pub(crate) struct RecipeFile {
     #[serde(default)]
     losses: Vec<Loss>,
     #[serde(default)]
+    score: bool,
+    #[serde(default)]
     edit: Option<PictureEditFile>,
 }
 
@@ -123,10 +125,22 @@ impl RecipeFile {
         self,
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, score, edit } =
+            self;
         let sampler = sampler.requested(&model);
         let edit = edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
-        Ok(Recipe { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit })
+        Ok(Recipe {
+            prompt,
+            negative_prompt,
+            size,
+            seed,
+            take,
+            sampler,
+            model,
+            losses,
+            score,
+            edit,
+        })
     }
 }
 

@@ -229,6 +229,7 @@ impl<'a> Planner<'a> {
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         let at = self.board.shots.len();

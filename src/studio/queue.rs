@@ -140,6 +140,7 @@ mod tests {
             sampler: Sampler::default(),
             model: String::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         (ShotId::new(name).unwrap(), recipe)

@@ -44,6 +44,7 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         sampler: ResolvedSampler { steps: 3, ..ResolvedSampler::default() },
         noise: Noise::Seed(seed),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();

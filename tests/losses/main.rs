@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod measures;
+mod score;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -50,17 +51,22 @@ fn sampler() -> ResolvedSampler {
     }
 }
 
-fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
-    let request = DrawRequest {
+fn request(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> DrawRequest {
+    DrawRequest {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
         size: Size::new(256, 256),
         noise: Noise::Seed(seed),
         sampler: sampler(),
         losses: losses.to_vec(),
+        score: false,
         images: images.clone(),
-    };
-    model().draw(&request, &Interrupt::default(), &mut []).unwrap()
+    }
+}
+
+fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
+    let request = request(prompt, seed, losses, images);
+    model().draw(&request, &Interrupt::default(), &mut []).unwrap().image
 }
 
 /// The prompts with their seeds.
@@ -192,11 +198,12 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         sampler: sampler(),
         noise: Noise::Seed(3),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();
-    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap();
+    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
     // Red minus blue, inside each part.
     let redness = |picture: &RgbaImage, part: &Part| {
         mean(

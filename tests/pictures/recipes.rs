@@ -153,6 +153,7 @@ fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }

@@ -74,6 +74,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             },
             noise: Noise::Latents(recorded["noise"].clone()),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
         };
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
@@ -120,6 +121,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         sampler: sampler.clone(),
         noise: Noise::Seed(3),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let drawing = DrawRequest {
@@ -129,6 +131,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         sampler,
         noise: Noise::Seed(3),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model =
