@@ -87,6 +87,7 @@ mod tests {
             sampler: Sampler::default(),
             model: String::new(),
             losses: Vec::new(),
+            score: false,
             edit,
         };
         Take {
