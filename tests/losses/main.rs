@@ -18,8 +18,8 @@ use bevy_illustrator::{
 use image::{GrayImage, Luma, RgbaImage};
 use imageproc::drawing::{draw_hollow_circle_mut, draw_line_segment_mut};
 use measures::{
-    channel, edges_on_lines, layout_correlation, mean, palette_distance, saturation,
-    style_distance, variation,
+    channel, edges_on_lines, layout_correlation, mean, oklab_distance, palette_distance,
+    saturation, style_distance, variation,
 };
 
 const SEEDS: u64 = 20;

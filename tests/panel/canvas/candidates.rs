@@ -8,7 +8,7 @@ use bevy_illustrator::{
     storyboard::ShotId,
 };
 use egui::{Key, Modifiers, Rect, Shape, TextureId, accesskit::Role};
-use egui_kittest::kittest::{AccessKitNode, Queryable};
+use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 
 use crate::support::{PREVIEW, Panel, has, press, says, texture_of};
 
