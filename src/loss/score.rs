@@ -1,9 +1,9 @@
 //! Scores: how well a picture fits its losses, compared with other pictures of the same recipe.
 //!
-//! The kinds of losses have different scales: the values of `Text` are between 0.7 and 1 for all pictures, those of
-//! `Palette` between 0 and 0.5. What matters for a choice is how much the pictures differ. So each value is compared with
-//! the mean of all pictures, in standard deviations (its standard score). A division by the mean would hardly count losses
-//! whose values are all far from 0. A loss of weight 2 then counts as much as two losses of weight 1, whatever their kinds.
+//! The kinds of losses have different scales: four takes of a prompt had values of `Text` from 0.26 to 0.39, and values of
+//! `Palette` from 0.201 to 0.207. In a sum, `Palette` would not count, and divided by their means the values still differ
+//! by 40 % and 3 %. So each value is replaced by its distance to the mean of the compared pictures, in standard deviations
+//! (its standard score). A loss of weight 2 then counts as much as two losses of weight 1, whatever their kinds.
 
 use serde::{Deserialize, Serialize};
 
