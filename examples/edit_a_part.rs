@@ -44,8 +44,10 @@ fn edit_sky(
         PartEdit { kind: EditKind::Replace, words: "a night sky with a moon".into(), ..default() },
     );
     let (take, parts) = (drawn.id.clone(), vec![sky]);
-    requests
-        .write(Action::Edit { shot, take, picture: None, parts, context: None, takes: 1 }.into());
+    requests.write(
+        Action::Edit { shot, take, picture: None, parts, context: None, takes: 1, score: false }
+            .into(),
+    );
 }
 
 /// Shows the result of the edit in the game.

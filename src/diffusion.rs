@@ -15,6 +15,7 @@
 mod conditioning;
 mod config;
 mod device;
+mod drawn;
 mod edit;
 mod error;
 mod latent_clip;
@@ -43,6 +44,7 @@ pub use autoencoder::{Autoencoder, LatentSpec};
 pub use conditioning::Conditioning;
 pub use denoise::{Denoiser, DenoiserInput};
 pub use device::DeviceKind;
+pub use drawn::Drawn;
 pub use edit::EditRequest;
 pub use error::{DiffusionError, DrawError};
 pub use family::{Family, LoadOptions};

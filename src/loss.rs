@@ -15,6 +15,7 @@ mod outline;
 mod palette;
 mod registry;
 mod saturation;
+mod score;
 mod style;
 mod target;
 mod text;
@@ -32,6 +33,7 @@ use crate::{
 
 pub use input::LossInput;
 pub use registry::{LossClass, classes, register};
+pub use score::{FinalLoss, best_first, loss_of_part, loss_of_prompt, scores};
 pub use target::{Frame, LossTargets};
 
 /// A loss with its target.
@@ -119,6 +121,12 @@ pub enum LossSetupError {
         /// The kind.
         kind: String,
     },
+    /// There is no loss to score a picture by.
+    #[error(
+        "a score needs a loss, such as Palette: add one. Without losses, only the built-in model scores a picture, by its \
+         prompt or by the words of a part"
+    )]
+    NothingToScore,
     /// The two texts of a direction mean the same.
     #[error(
         "\"{from}\" and \"{to}\" mean the same to the model: name the difference with other words"

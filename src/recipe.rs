@@ -69,6 +69,10 @@ pub struct Recipe {
     /// What the whole picture is steered by while it is drawn. In an edit, all parts together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture, and do not steer it. Without losses, the picture is measured by
+    /// how well it agrees with its words. See [`scores`](crate::loss::scores).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub score: bool,
     /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<PictureEdit>,
@@ -112,6 +116,7 @@ impl Recipe {
             model: model.into(),
             inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         }
     }
@@ -127,7 +132,7 @@ impl Recipe {
 
     fn feed(&self, digest: &mut Digester) {
         let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
-        let Self { inspirations, losses, edit, .. } = self;
+        let Self { inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -145,6 +150,9 @@ impl Recipe {
         }
         for loss in losses {
             digest.nested("loss", |digest| loss.feed(digest));
+        }
+        if *score {
+            digest.number("score", 1);
         }
         if let Some(edit) = edit {
             digest.nested("edit", |digest| edit.feed(digest));
@@ -167,7 +175,16 @@ impl Recipe {
         Self { take: n, ..self.clone() }
     }
 
-    /// Whether two recipes differ at most in their [take](Self::take).
+    /// Whether losses steer the picture.
+    #[must_use]
+    pub fn is_steered(&self) -> bool {
+        let mut parts = self.edit.iter().flat_map(|edit| &edit.parts);
+        let has_losses = !self.losses.is_empty() || parts.any(|part| !part.edit.losses.is_empty());
+        has_losses && !self.score
+    }
+
+    /// Whether two recipes differ at most in their [take](Self::take), and in a [score](Self::score) that does not change
+    /// the picture.
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
         self.sampler == other.sampler && self.same_but_take_and_sampler(other)
@@ -179,8 +196,9 @@ impl Recipe {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
             (edit, other) => edit.is_none() && other.is_none(),
         };
-        let same_wishes =
-            (&self.inspirations, &self.losses) == (&other.inspirations, &other.losses);
+        let same_wishes = self.inspirations == other.inspirations
+            && self.losses == other.losses
+            && self.is_steered() == other.is_steered();
         self.size == other.size && self.same_prompts(other) && same_wishes && same_edit
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         model: "fake".to_owned(),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }

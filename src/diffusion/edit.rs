@@ -5,18 +5,21 @@
 //! ([`Differential`](super::hooks::Differential)). [`crate::edit`] plans the crop and composites the
 //! result.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use image::{Rgb32FImage, RgbaImage};
 
 use super::{
-    Conditioning, DiffusionError, DrawError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
+    StepHook,
     guide::{GuidanceScale, RegionPrompt, Regional, unguided},
-    hooks::{Differential, Preview, PreviewBase, Steering},
+    hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
     pixels,
     request::LatentLayout,
     sample,
-    steering::SteeringOfPart,
+    steering::{PartLosses, PictureLosses},
 };
 use crate::{
     control::Control,
@@ -24,11 +27,11 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite,
         init_image, part_prompts,
     },
-    loss::Frame,
+    loss::{Frame, loss_of_part},
     mask::Area,
     recipe::{
-        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, PartEdit, ResolvedSampler,
-        Size, words::join,
+        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
+        words::join,
     },
 };
 
@@ -56,7 +59,9 @@ pub struct EditRequest {
     pub inspirations: Vec<Inspiration>,
     /// What all parts together are steered by. Each part also has its own losses.
     pub losses: Vec<Loss>,
-    /// The images that these refer to.
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
+    /// The images that inspirations and losses refer to.
     pub images: Images,
 }
 
@@ -80,7 +85,7 @@ impl Model {
         Ok(EditPlan::new(size, &request.parts, request.context, self.grid())?)
     }
 
-    /// Edits parts of a picture and returns the whole picture. Pixels where the plan's blend mask
+    /// Edits parts of a picture and returns the whole picture, with the final values of its losses. Pixels where the plan's blend mask
     /// is 0 do not change at all.
     ///
     /// Hooks see the latents of the crop.
@@ -93,7 +98,7 @@ impl Model {
         request: &EditRequest,
         control: &dyn Control,
         hooks: &mut [&mut dyn StepHook],
-    ) -> Result<RgbaImage, DiffusionError> {
+    ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let spec = self.parts.autoencoder.spec();
         let (width, height) = request.picture.dimensions();
@@ -121,7 +126,7 @@ impl Model {
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let mut steering = self.steering_of_edit(request, &plan, interrupt)?;
+        let mut losses = self.losses_of_edit(request, &plan, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -136,8 +141,9 @@ impl Model {
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
-        let own = own.chain(steering.as_mut().map(|hook| hook as &mut dyn StepHook));
+        let own = own.chain(losses.hook());
         let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
+        let losses = losses.measure(&latents)?;
 
         let sampled = pixels::rgb32f(&self.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
@@ -152,17 +158,17 @@ impl Model {
                 hook.finished(&tensor)?;
             }
         }
-        Ok(image)
+        Ok(Drawn { image, losses })
     }
 
-    /// The steering of an edit: the losses of each part inside its blend mask, and those of the picture inside all of
-    /// them. `None` without losses.
-    fn steering_of_edit(
+    /// The losses of an edit: those of each part inside its blend mask, and those of the picture inside all of them. A
+    /// score also measures parts without losses by their words.
+    fn losses_of_edit(
         &self,
         request: &EditRequest,
         plan: &EditPlan,
         interrupt: &Interrupt,
-    ) -> Result<Option<Steering>, DiffusionError> {
+    ) -> Result<PictureLosses, DiffusionError> {
         let (width, height) = request.picture.dimensions();
         let Area { x, y, width: columns, height: rows } = plan.crop;
         let frame = Frame {
@@ -171,16 +177,21 @@ impl Model {
             size: (columns, rows),
             scale: self.scale() as u32,
         };
+        let by_words = request.score && request.losses.is_empty() && self.latent_clip()?.is_some();
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
-            let Part { edit: PartEdit { inspirations, losses, .. }, images, .. } =
-                &request.parts[*index];
-            parts.push(SteeringOfPart { index: Some(*index), inspirations, losses, images, mask });
+            let Part { edit, images, .. } = &request.parts[*index];
+            let losses = match edit.losses.as_slice() {
+                [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
+                losses => Cow::Borrowed(losses),
+            };
+            let inspirations = &edit.inspirations;
+            parts.push(PartLosses { index: Some(*index), inspirations, losses, images, mask });
         }
         let EditRequest { inspirations, losses, images, .. } = request;
-        let mask = &plan.blend_mask;
-        parts.push(SteeringOfPart { index: None, inspirations, losses, images, mask });
-        self.steering(frame, &parts, interrupt)
+        let (losses, mask) = (Cow::Borrowed(losses.as_slice()), &plan.blend_mask);
+        parts.push(PartLosses { index: None, inspirations, losses, images, mask });
+        self.losses(frame, &parts, request.score, interrupt)
     }
 
     fn encode_image(

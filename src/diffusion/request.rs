@@ -25,6 +25,8 @@ pub struct DrawRequest {
     pub inspirations: Vec<Inspiration>,
     /// What the picture is steered by.
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
     /// The images that these refer to.
     pub images: Images,
 }
@@ -125,6 +127,7 @@ mod tests {
             noise: Noise::Seed(0),
             inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
         }
     }

@@ -66,6 +66,9 @@ pub struct EditFile {
     /// What all parts together are steered by. Images are files.
     #[serde(default)]
     pub losses: Vec<Loss<PathBuf>>,
+    /// As [`Recipe::score`](super::Recipe::score).
+    #[serde(default)]
+    pub score: bool,
 }
 
 /// The parts of an edit file, with the pixels of their files.

@@ -33,6 +33,8 @@ pub(crate) struct RecipeFile {
     #[serde(default)]
     losses: Vec<Loss>,
     #[serde(default)]
+    score: bool,
+    #[serde(default)]
     edit: Option<PictureEditFile>,
 }
 
@@ -125,8 +127,8 @@ impl RecipeFile {
         self,
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
-        let Self { prompt, negative_prompt, size, seed, take, model, inspirations, losses, .. } =
-            self;
+        let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
+        let (inspirations, losses, score) = (self.inspirations, self.losses, self.score);
         let sampler = self.sampler.requested(&model);
         let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
         Ok(Recipe {
@@ -139,6 +141,7 @@ impl RecipeFile {
             model,
             inspirations,
             losses,
+            score,
             edit,
         })
     }

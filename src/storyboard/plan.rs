@@ -230,6 +230,7 @@ impl<'a> Planner<'a> {
             model: self.style.model.clone(),
             inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         let at = self.board.shots.len();

@@ -141,6 +141,7 @@ mod tests {
             model: String::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         (ShotId::new(name).unwrap(), recipe)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
-    diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
+    diffusion::{DeviceKind, DiffusionError, Drawn, EditRequest, Model, Noise},
     edit::EditError,
     mask::{Area, Mask},
     model::EmbeddedPackage,
@@ -73,12 +73,13 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         noise: Noise::Seed(3),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     }
 }
 
 fn edit(request: &EditRequest) -> RgbaImage {
-    model().edit(request, &Interrupt::default(), &mut []).unwrap()
+    model().edit(request, &Interrupt::default(), &mut []).unwrap().image
 }
 
 fn refused(request: &EditRequest) -> DiffusionError {
@@ -187,7 +188,7 @@ proptest! {
         let mut request = request(picture.clone(), parts);
         request.sampler.steps = 1;
         let drawn = model().edit(&request, &Interrupt::default(), &mut []);
-        let Ok(edited) = drawn else {
+        let Ok(Drawn { image: edited, .. }) = drawn else {
             // Every part is kept, or every mask is empty.
             let refused = matches!(drawn, Err(DiffusionError::Edit(EditError::Nothing)));
             prop_assert!(refused, "{drawn:?}");

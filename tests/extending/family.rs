@@ -10,7 +10,7 @@ use bevy_illustrator::{
         hooks::Surroundings, scheduler::SchedulerConfig,
     },
     model::{ModelError, Package, package::INDEX, tensors::TensorSource},
-    recipe::{Images, ResolvedSampler, Size},
+    recipe::{Images, Loss, LossKind, ResolvedSampler, Size},
 };
 use candle_core::{DType, Device, Tensor};
 
@@ -135,14 +135,22 @@ fn a_package_of_an_added_family_is_loaded_and_draws() {
         noise: Noise::Seed(5),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
-    let picture = model.draw(&request, &interrupt, &mut []).unwrap();
+    let picture = model.draw(&request, &interrupt, &mut []).unwrap().image;
     assert_eq!(picture.dimensions(), (18, 16));
     for (x, _, pixel) in picture.enumerate_pixels() {
         let expected = (x * 15) as u8;
         assert!(pixel.0[..3].iter().all(|value| value.abs_diff(expected) <= 1), "{x}: {pixel:?}");
     }
+    // The model does not compare pictures with words, but it measures colours.
+    let request = DrawRequest { score: true, ..request };
+    let error = model.draw(&request, &interrupt, &mut []).unwrap_err().to_string();
+    assert!(error.contains("a score needs a loss"), "{error}");
+    let losses = vec![Loss::new(LossKind::TotalVariation)];
+    let drawn = model.draw(&DrawRequest { losses, ..request }, &interrupt, &mut []).unwrap();
+    assert_eq!(drawn.losses.len(), 1);
 }
 
 #[test]

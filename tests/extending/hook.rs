@@ -44,6 +44,7 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         noise: Noise::Seed(seed),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();

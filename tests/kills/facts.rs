@@ -82,7 +82,7 @@ impl Operation {
     pub fn action(&self, project: &Project) -> Action {
         match self.clone() {
             Self::DrawNeeded => Action::DrawNeeded,
-            Self::DrawMore(shot) => Action::DrawMore { shot, takes: 2 },
+            Self::DrawMore(shot) => Action::DrawMore { shot, takes: 2, score: false },
             Self::Edit(shot, take) => Action::Edit {
                 shot,
                 take,
@@ -90,6 +90,7 @@ impl Operation {
                 parts: vec![part()],
                 context: None,
                 takes: 1,
+                score: false,
             },
             Self::Accept(shot, take) => Action::Accept { shot, take },
             Self::Discard(shot, take) => Action::Discard { shot, take },

@@ -8,11 +8,22 @@ use image::{Rgba, imageops};
 use super::*;
 use crate::measures::lab_distance;
 
+fn draw_inspired(
+    prompt: &str,
+    seed: u64,
+    inspirations: &[Inspiration],
+    images: &Images,
+) -> RgbaImage {
+    let request =
+        DrawRequest { inspirations: inspirations.to_vec(), ..request(prompt, seed, &[], images) };
+    model().draw(&request, &Interrupt::default(), &mut []).unwrap().image
+}
+
 /// Pictures of all seeds with an inspiration.
 fn inspired(kind: InspirationKind, images: &Images) -> Vec<RgbaImage> {
     let inspiration = Inspiration::new(kind);
     let inspirations = std::slice::from_ref(&inspiration);
-    scenes().map(|(prompt, seed)| draw_inspired(prompt, seed, inspirations, &[], images)).collect()
+    scenes().map(|(prompt, seed)| draw_inspired(prompt, seed, inspirations, images)).collect()
 }
 
 /// An orange sky above a dark sea with a red sail. Nothing is drawn between sky and sea.
@@ -70,7 +81,7 @@ fn an_image_acts_as_the_loss_of_its_use() {
         };
         let loss = Loss { weight: 0.7, ..Loss::new(kind) };
         let expected = draw(prompt, seed, &[loss], &images);
-        let found = draw_inspired(prompt, seed, &[inspiration], &[], &images);
+        let found = draw_inspired(prompt, seed, &[inspiration], &images);
         assert_eq!(found, expected, "{usage:?}");
         assert_ne!(found, plain()[0], "{usage:?}");
     }
@@ -103,11 +114,12 @@ fn a_scribble_of_a_part_changes_the_part_and_nothing_else() {
         noise: Noise::Seed(3),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();
-    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap();
+    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
     let inside = |picture: &RgbaImage| {
         let pixels = picture.enumerate_pixels().filter(|(x, y, _)| part.mask.at(*x, *y) > 0);
         mean(pixels.map(|(_, _, it)| lab_distance([it.0[0], it.0[1], it.0[2]], [40, 160, 60])))
@@ -128,7 +140,7 @@ fn wrong_inspirations_are_refused_before_anything_is_drawn() {
         let mut images = Images::new();
         add(&mut images, image);
         let request =
-            DrawRequest { inspirations: vec![inspiration], images, ..request(PROMPTS[0], 0) };
+            DrawRequest { inspirations: vec![inspiration], ..request(PROMPTS[0], 0, &[], &images) };
         let steps = AtomicU32::new(0);
         let control = OnStep::new(Interrupt::default(), |_: Step| {
             steps.fetch_add(1, Ordering::Relaxed);

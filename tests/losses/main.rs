@@ -4,6 +4,7 @@
 
 mod inspirations;
 mod measures;
+mod score;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -13,15 +14,14 @@ use bevy_illustrator::{
     mask::Mask,
     model::EmbeddedPackage,
     recipe::{
-        BlobId, Colour, EditKind, Images, Inspiration, Loss, LossKind, Part, PartEdit,
-        ResolvedSampler, Size,
+        BlobId, Colour, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size,
     },
 };
 use image::{GrayImage, Luma, RgbaImage};
 use imageproc::drawing::{draw_hollow_circle_mut, draw_line_segment_mut};
 use measures::{
-    channel, edges_on_lines, layout_correlation, mean, palette_distance, saturation,
-    style_distance, variation,
+    channel, edges_on_lines, layout_correlation, mean, oklab_distance, palette_distance,
+    saturation, style_distance, variation,
 };
 
 const SEEDS: u64 = 20;
@@ -53,7 +53,7 @@ fn sampler() -> ResolvedSampler {
     }
 }
 
-fn request(prompt: &str, seed: u64) -> DrawRequest {
+fn request(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> DrawRequest {
     DrawRequest {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
@@ -61,29 +61,15 @@ fn request(prompt: &str, seed: u64) -> DrawRequest {
         noise: Noise::Seed(seed),
         sampler: sampler(),
         inspirations: Vec::new(),
-        losses: Vec::new(),
-        images: Images::new(),
+        losses: losses.to_vec(),
+        score: false,
+        images: images.clone(),
     }
 }
 
 fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
-    draw_inspired(prompt, seed, &[], losses, images)
-}
-
-fn draw_inspired(
-    prompt: &str,
-    seed: u64,
-    inspirations: &[Inspiration],
-    losses: &[Loss],
-    images: &Images,
-) -> RgbaImage {
-    let request = DrawRequest {
-        inspirations: inspirations.to_vec(),
-        losses: losses.to_vec(),
-        images: images.clone(),
-        ..request(prompt, seed)
-    };
-    model().draw(&request, &Interrupt::default(), &mut []).unwrap()
+    let request = request(prompt, seed, losses, images);
+    model().draw(&request, &Interrupt::default(), &mut []).unwrap().image
 }
 
 /// The prompts with their seeds.
@@ -216,11 +202,12 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         noise: Noise::Seed(3),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();
-    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap();
+    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
     // Red minus blue, inside each part.
     let redness = |picture: &RgbaImage, part: &Part| {
         mean(

@@ -154,6 +154,7 @@ fn recipe(prompt: &str) -> Recipe {
         model: "sketch".to_owned(),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }

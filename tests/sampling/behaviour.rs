@@ -29,6 +29,7 @@ fn recipe(steps: u32) -> Recipe {
         model: "sketch".to_owned(),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }
@@ -38,7 +39,7 @@ fn sketch() -> Box<dyn Generator> {
 }
 
 fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
-    generator.generate(recipe, &Inputs::default(), &Interrupt::default()).unwrap()
+    generator.generate(recipe, &Inputs::default(), &Interrupt::default()).unwrap().image
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn previews_converge_to_the_picture() {
         assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
         previews.push(step.preview.unwrap());
     });
-    let picture = sketch().generate(&recipe, &Inputs::default(), &control).unwrap();
+    let picture = sketch().generate(&recipe, &Inputs::default(), &control).unwrap().image;
     let previews = previews.into_inner().unwrap();
     assert_eq!(previews.len(), 6);
     assert!(previews.iter().all(|preview| preview.dimensions() == (8, 4)));
@@ -153,6 +154,7 @@ fn a_result_that_is_not_finite_is_an_error() {
         noise: Noise::Latents(nan),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model =

@@ -73,6 +73,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             noise: Noise::Latents(recorded["noise"].clone()),
             inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
         };
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
@@ -119,6 +120,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         noise: Noise::Seed(3),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let drawing = DrawRequest {
@@ -129,6 +131,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         noise: Noise::Seed(3),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut model =

@@ -73,13 +73,15 @@ fn draw(
         noise: Noise::Latents(recorded["noise"].clone()),
         inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
     };
     let mut trace = Trace::default();
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let picture = model
         .draw(&request, &Interrupt::default(), &mut [&mut trace])
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .image;
     assert_eq!(picture.dimensions(), (width, height), "{name}");
     let mut compared = 0;
     for (key, expected) in &recorded {

@@ -5,6 +5,7 @@
 //! failure (described on stderr), with 2 on wrong usage and with 130 when Ctrl-C stops it.
 #![forbid(unsafe_code)]
 
+mod best_of;
 mod draw;
 mod edit;
 mod failure;

@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::{
     diffusion::{DiffusionError, State, StepHook, autoencoder::LinearAutoencoder},
-    loss::{LossFunction, LossInput, LossValues},
+    loss::{FinalLoss, LossFunction, LossInput, LossValues},
     recipe::Loss,
 };
 
@@ -104,6 +104,27 @@ impl Steering {
             }
         }
         Ok(direction)
+    }
+
+    /// The values of all losses for finished latents. A value that is not finite is left out.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn measure(&self, latents: &Tensor) -> Result<Vec<FinalLoss>, DiffusionError> {
+        let decode = || self.decoded(latents);
+        let colours = OnceCell::new();
+        let mut measured = Vec::new();
+        for SteeredPart { index: part, latent_mask, colour_mask, losses } in &self.parts {
+            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+            for (index, (loss, function)) in losses.iter().enumerate() {
+                let value = function.value(&input)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                let Loss { kind, weight, unlike, .. } = loss;
+                let (kind, weight, unlike) = (kind.name().to_owned(), *weight, *unlike);
+                measured.push(FinalLoss { part: *part, index, kind, weight, unlike, value });
+            }
+        }
+        measured.retain(|loss| loss.value.is_finite());
+        Ok(measured)
     }
 
     /// The colours of latents, as a variable.
