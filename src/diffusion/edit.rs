@@ -13,7 +13,7 @@ use image::{Rgb32FImage, RgbaImage};
 use super::{
     Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
     StepHook,
-    guide::{GuidanceScale, RegionPrompt, Regional, unguided},
+    guide::{ComposedText, GuidanceScale, RegionPrompt, Regional, unguided},
     hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
     pixels,
@@ -185,12 +185,19 @@ impl Model {
                 [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
                 losses => Cow::Borrowed(losses),
             };
-            let inspirations = &edit.inspirations;
-            parts.push(PartLosses { index: Some(*index), inspirations, losses, images, mask });
+            parts.push(PartLosses {
+                index: Some(*index),
+                inspirations: &edit.inspirations,
+                losses,
+                images,
+                mask,
+                strength: edit.strength(),
+            });
         }
         let EditRequest { inspirations, losses, images, .. } = request;
         let (losses, mask) = (Cow::Borrowed(losses.as_slice()), &plan.blend_mask);
-        parts.push(PartLosses { index: None, inspirations, losses, images, mask });
+        let strength = parts.iter().map(|part| part.strength).fold(0.0, f32::max);
+        parts.push(PartLosses { index: None, inspirations, losses, images, mask, strength });
         self.losses(frame, &parts, request.score, interrupt)
     }
 
@@ -253,7 +260,8 @@ impl Model {
             let all = edit.inspirations.iter().chain(&request.inspirations);
             let others = all.filter_map(|inspiration| match &inspiration.kind {
                 InspirationKind::Text(words) => {
-                    Some((index_of(join([words.as_str(), style])), inspiration))
+                    let text = index_of(join([words.as_str(), style]));
+                    Some(ComposedText::new(text, inspiration, edit.strength()))
                 }
                 InspirationKind::Image(..) => None,
             });

@@ -8,7 +8,6 @@ mod rescale;
 use candle_core::{Result, Tensor};
 
 use super::StepInfo;
-use crate::recipe::Inspiration;
 
 pub use cfg::{Cfg, Unguided};
 pub use composed::{Composed, ComposedText};
@@ -48,13 +47,14 @@ impl GuidanceScale {
             .then(|| Self { scale: f64::from(scale), rescale: f64::from(guidance_rescale) })
     }
 
-    /// The guide for the predictions with the indices `negative_prompt` and `prompt`, and for those of other texts.
+    /// The guide for the predictions with the indices `negative_prompt` and `prompt`, and for those of other texts. A
+    /// text of scale 1 counts as much as the prompt.
     #[must_use]
     pub fn guide(
         self,
         prompt: usize,
         negative_prompt: usize,
-        texts: &[(usize, &Inspiration)],
+        texts: &[ComposedText],
     ) -> Box<dyn Guide> {
         let cfg = Box::new(Cfg { prompt, negative_prompt, scale: self.scale });
         let guide = composed(cfg, negative_prompt, self.scale, texts);
@@ -67,30 +67,26 @@ impl GuidanceScale {
 }
 
 /// The guide for the prediction with the index `prompt` and those of other texts, without guidance. Each text counts by
-/// its weight, and the prompt counts 1.
+/// its scale, and the prompt counts 1.
 #[must_use]
-pub fn unguided(prompt: usize, texts: &[(usize, &Inspiration)]) -> Box<dyn Guide> {
-    let total = 1.0 + texts.iter().map(|(_, text)| f64::from(text.weight)).sum::<f64>();
+pub fn unguided(prompt: usize, texts: &[ComposedText]) -> Box<dyn Guide> {
+    let total = 1.0 + texts.iter().map(|text| text.scale).sum::<f64>();
     composed(Box::new(Unguided { prompt }), prompt, 1.0 / total, texts)
 }
 
-/// Adds texts to a guide. `scale` is the factor of a text of weight 1.
+/// Adds texts to a guide. `scale` multiplies that of each text.
 fn composed(
     guide: Box<dyn Guide>,
     base: usize,
     scale: f64,
-    texts: &[(usize, &Inspiration)],
+    texts: &[ComposedText],
 ) -> Box<dyn Guide> {
     if texts.is_empty() {
         return guide;
     }
-    let text = |&(text, inspiration): &(usize, &Inspiration)| ComposedText {
-        text,
-        scale: scale * f64::from(inspiration.weight),
-        from: inspiration.from,
-        to: inspiration.end(),
-    };
-    Box::new(Composed { guide, base, texts: texts.iter().map(text).collect() })
+    let scaled = |text: &ComposedText| ComposedText { scale: scale * text.scale, ..*text };
+    let texts = texts.iter().map(scaled).collect();
+    Box::new(Composed { guide, base, texts })
 }
 
 #[cfg(test)]

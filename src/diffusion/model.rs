@@ -8,7 +8,7 @@ use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
     autoencoder::LinearAutoencoder,
-    guide::{self, GuidanceScale},
+    guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
     noise::noise,
     pixels,
@@ -117,7 +117,7 @@ impl Model {
         let mut texts = Vec::new();
         for inspiration in &request.inspirations {
             if let InspirationKind::Text(words) = &inspiration.kind {
-                texts.push((conditionings.len(), inspiration));
+                texts.push(ComposedText::new(conditionings.len(), inspiration, 1.0));
                 conditionings.push(self.encode_prompt(words, interrupt)?);
             }
         }
@@ -171,7 +171,8 @@ impl Model {
             }
             losses => Cow::Borrowed(losses),
         };
-        let part = PartLosses { index: None, inspirations, losses, images, mask: &mask };
+        let part =
+            PartLosses { index: None, inspirations, losses, images, mask: &mask, strength: 1.0 };
         self.losses(frame, &[part], *score, interrupt)
     }
 

@@ -24,6 +24,8 @@ pub(super) struct PartLosses<'a> {
     pub images: &'a Images,
     /// Its pixels. Outside of the mask is nothing of the part.
     pub mask: &'a Mask,
+    /// The denoising strength: the share of the steps that are run.
+    pub strength: f32,
 }
 
 /// The losses of a picture, set up.
@@ -108,7 +110,8 @@ impl Model {
                 Ok((loss, function))
             };
             let losses = losses.into_iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
-            steered.push(SteeredPart { index: part.index, latent_mask, colour_mask, losses });
+            let (index, strength) = (part.index, part.strength);
+            steered.push(SteeredPart { index, strength, latent_mask, colour_mask, losses });
         }
         if steered.is_empty() {
             return Ok(None);

@@ -179,7 +179,7 @@ pub(super) fn canvas_tab(
         canvas.note = result.err().or(canvas.note.take());
     }
     if !canvas.interaction.is_busy() {
-        canvas.candidates.select_new_candidate();
+        canvas.candidates.select_new_candidate(cx.project.art().takes(&take.shot), take);
     }
     if session.is_loading() {
         // What the author did to parts that are not there yet would be lost.

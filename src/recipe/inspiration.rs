@@ -24,9 +24,10 @@ pub struct Inspiration<I = BlobId> {
     pub kind: InspirationKind<I>,
     /// The strength, above 0 and at most [`MAX_WEIGHT`].
     pub weight: f32,
-    /// The first steps that follow it, as a part of all steps in 0..=1.
+    /// The first steps that follow it, as a part of the steps that are run, in 0..=1. An edit of strength 0.4 runs the
+    /// last 40 % of all steps.
     pub from: f32,
-    /// The end of the steps that follow it, as a part of all steps in 0..=1. By default
+    /// The end of the steps that follow it, as a part of the steps that are run, in 0..=1. By default
     /// [`InspirationKind::default_end`].
     pub to: Option<f32>,
 }

@@ -28,10 +28,11 @@ pub struct Loss<I = BlobId> {
     /// Whether the value is made large instead.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unlike: bool,
-    /// The first steps that are steered, as a part of all steps in 0..=1.
+    /// The first steps that are steered, as a part of the steps that are run, in 0..=1. An edit of strength 0.4 runs the
+    /// last 40 % of all steps.
     #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "finite")]
     pub from: f32,
-    /// The end of the steps that are steered, as a part of all steps in 0..=1. By default
+    /// The end of the steps that are steered, as a part of the steps that are run, in 0..=1. By default
     /// [`LossKind::default_end`].
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite")]
     pub to: Option<f32>,

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::{Guide, StepInfo};
+use crate::recipe::Inspiration;
 
 /// Moves a guided prediction towards those under other texts, as composable diffusion does (Liu et al. 2022,
 /// arXiv:2206.01714, equation 11).
@@ -21,12 +22,29 @@ pub struct Composed {
 pub struct ComposedText {
     /// The index of the prediction under the text.
     pub text: usize,
-    /// The factor of the difference to the base. With guidance, the weight of the text times the guidance scale.
+    /// The factor of the difference to the base. In [`Composed`] with guidance, the weight of the text times the guidance
+    /// scale.
     pub scale: f64,
     /// The first steps that use the text, as a part of all steps in 0..=1.
     pub from: f32,
     /// The end of the steps that use it.
     pub to: f32,
+}
+
+impl ComposedText {
+    /// A text of an inspiration, scaled by its weight. `strength` is the share of the steps that are run; the steps of
+    /// the inspiration are parts of these.
+    #[must_use]
+    pub fn new(text: usize, inspiration: &Inspiration, strength: f32) -> Self {
+        let step = |part: f32| 1.0 - (1.0 - part) * strength;
+        Self {
+            text,
+            scale: inspiration.weight.into(),
+            // Without the small subtraction, the first step could be slightly before this one.
+            from: step(inspiration.from) - 1e-4,
+            to: step(inspiration.end()),
+        }
+    }
 }
 
 impl Guide for Composed {

@@ -29,6 +29,9 @@ pub struct Steering {
 pub struct SteeredPart {
     /// The index of the part in its edit. `None` for the whole picture.
     pub index: Option<usize>,
+    /// The denoising strength, above 0 and at most 1: the share of the steps that are run, which are the last ones. The
+    /// steps of losses are parts of these.
+    pub strength: f32,
     /// The share of each latent that belongs to the part, (1, 1, height, width).
     pub latent_mask: Tensor,
     /// The same for each pixel at a quarter of the size.
@@ -62,7 +65,9 @@ impl Steering {
         let decode = || self.decoded(latents);
         let colours = OnceCell::new();
         let mut direction: Option<Tensor> = None;
-        for SteeredPart { latent_mask, colour_mask, losses, .. } in &self.parts {
+        for SteeredPart { strength, latent_mask, colour_mask, losses, .. } in &self.parts {
+            // Without the small addition, the first step of a part could be slightly before 0.
+            let progress = 1.0 - (1.0 - progress) / strength + 1e-4;
             let masks = [latent_mask, colour_mask];
             let input = LossInput::new(variable.as_tensor(), &decode, &colours, masks);
             let length = length(&latent_mask.broadcast_as(latents.shape())?)?;
@@ -114,7 +119,7 @@ impl Steering {
         let decode = || self.decoded(latents);
         let colours = OnceCell::new();
         let mut measured = Vec::new();
-        for SteeredPart { index: part, latent_mask, colour_mask, losses } in &self.parts {
+        for SteeredPart { index: part, latent_mask, colour_mask, losses, .. } in &self.parts {
             let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
             for (index, (loss, function)) in losses.iter().enumerate() {
                 let value = function.value(&input)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;

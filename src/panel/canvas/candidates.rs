@@ -23,10 +23,12 @@ pub(super) struct Candidates {
     pub selected: Option<TakeId>,
     /// The last request for an edit of the open take, until it is answered.
     request: Option<ActionId>,
-    /// The jobs of that request, until the first of them is drawn.
+    /// The jobs of that request.
     jobs: Vec<JobId>,
-    /// The first take of that request, until it is selected.
-    first: Option<TakeId>,
+    /// The newest take of that request, until [`Self::select_new_candidate`] has seen it.
+    newest: Option<TakeId>,
+    /// The candidate that was selected automatically for that request.
+    followed: Option<TakeId>,
     /// Whether the game shows the selected candidate.
     preview_in_game: bool,
     /// The shot for which the game shows a candidate.
@@ -41,10 +43,10 @@ impl Candidates {
         self.selected = None;
         self.request = None;
         self.jobs.clear();
-        self.first = None;
+        (self.newest, self.followed) = (None, None);
     }
 
-    /// Selects the first take of this request as soon as it is drawn.
+    /// Selects the first take of this request as soon as it is drawn, and with a score the best one.
     pub fn await_edit(&mut self, request: ActionId) {
         self.reset();
         self.request = Some(request);
@@ -66,8 +68,7 @@ impl Candidates {
                 }
             }
             Update::Drawn { job, take, .. } if self.jobs.contains(job) => {
-                self.jobs.clear();
-                self.first = Some(take.clone());
+                self.newest = Some(take.clone());
             }
             _ => {}
         }
@@ -98,11 +99,23 @@ impl Candidates {
         }
     }
 
-    /// Selects the first take of the last request, unless another candidate is selected. Later takes only appear in the
-    /// strip, because the author may be viewing something else by then.
-    pub fn select_new_candidate(&mut self) {
-        if let Some(first) = self.first.take() {
-            self.selected.get_or_insert(first);
+    /// Selects the first take of the last request, unless another candidate is selected. With a score, the selection
+    /// follows the best take. Otherwise later takes only appear in the strip. An author who has selected another
+    /// candidate keeps it.
+    pub fn select_new_candidate(&mut self, takes: &[Take], take: &Take) {
+        let Some(newest) = &self.newest else { return };
+        let all = ranked(tree::children(takes, take));
+        let Some(at) = all.iter().position(|ranked| ranked.take.id == *newest) else { return };
+        self.newest = None;
+        // The takes with a score come together, the best one first.
+        let is_best = |ranked: &&RankedTake<'_>| ranked.score.is_none_or(|score| score.rank == 1);
+        let best = all[..=at].iter().rev().find(is_best).map(|ranked| ranked.take.id.clone());
+        if self.followed.is_none() {
+            self.followed.clone_from(&best);
+            self.selected = self.selected.take().or(best);
+        } else if all[at].score.is_some() && self.selected == self.followed {
+            self.followed.clone_from(&best);
+            self.selected = best;
         }
     }
 

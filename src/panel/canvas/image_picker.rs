@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use egui::{Color32, Label, Sense, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{Align, Button, Color32, Key, Label, Layout, Sense, Ui, WidgetInfo, WidgetType, vec2};
 use image::RgbaImage;
 
 use crate::{
@@ -63,19 +63,21 @@ impl ImagePicker {
     pub(super) fn show(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) -> Picked {
         let mut picked = Picked::default();
         let mut read = self.pictures_of_story(ui, cx);
+        let path = self.path.trim().trim_matches('"').to_owned();
         ui.horizontal(|ui| {
             let label = ui.label(theme::small("Path"));
-            let width = (ui.available_width() - 60.0).max(60.0);
-            let field = theme::field(&mut self.path, 1, "of an image file").desired_width(width);
-            let field = ui.add(field.id_salt("image path")).labelled_by(label.id);
-            picked.is_typing = field.has_focus();
-            let entered =
-                field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-            let path = self.path.trim().trim_matches('"');
-            let open = ui.add_enabled(!path.is_empty(), egui::Button::new("Open"));
-            if (open.on_hover_text("Reads this file").clicked() || entered) && !path.is_empty() {
-                read = Some(of_file(PathBuf::from(path)));
-            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let open = ui.add_enabled(!path.is_empty(), Button::new("Open"));
+                let is_opened = open.on_hover_text("Reads this file").clicked();
+                let field = theme::field(&mut self.path, 1, "of an image file");
+                let field = ui.add(field.id_salt("image path")).labelled_by(label.id);
+                picked.is_typing = field.has_focus();
+                let is_entered =
+                    field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                if (is_opened || is_entered) && !path.is_empty() {
+                    read = Some(of_file(PathBuf::from(path)));
+                }
+            });
         });
         let dropped =
             ui.input(|input| input.raw.dropped_files.first().map(|it| it.path().to_owned()));

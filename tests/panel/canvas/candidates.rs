@@ -115,6 +115,17 @@ fn the_best_of_four_takes_comes_first_and_shows_its_values() {
 }
 
 #[test]
+fn the_best_of_four_takes_is_selected_when_all_are_drawn() {
+    let (mut panel, shot) = canvas();
+    mark_part_for_a_moon(&mut panel, &shot);
+    press(&mut panel, "Best of 4");
+    press_and_wait(&mut panel, "Replace part 1", 1);
+    press(&mut panel, "Accept");
+    let best = Action::Accept { shot: shot.clone(), take: take(&panel, &shot, 3).id };
+    assert!(panel.state_mut().apply_requests().contains(&best));
+}
+
+#[test]
 fn escape_discards_the_candidate_and_selects_the_next_one() {
     let (mut panel, shot) = with_candidates();
     key(&mut panel, Modifiers::NONE, Key::ArrowLeft);
