@@ -242,6 +242,10 @@ impl TakeWriter {
             let path = path.display();
             log::warn!("the colour profile of {path} is for grey pictures; its edit is in sRGB");
         }
+        if !metadata.lost_chunks().is_empty() || metadata.has_more_data() {
+            let path = path.display();
+            log::warn!("the edit of {path} does not keep what other programs added to that file");
+        }
         Ok(metadata)
     }
 

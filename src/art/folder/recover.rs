@@ -89,6 +89,15 @@ impl Folder {
     }
 
     fn bring_back(&self, path: &Path, hashes: &[&str], place: &Path) -> Result<(), ArtError> {
+        let is_file = |path: &Path| self.store.metadata(path).is_ok_and(|it| it.kind == Kind::File);
+        if let Some(file) = place.ancestors().skip(1).find(|path| is_file(path)) {
+            let [path, file] = [path, file].map(|path| self.root.join(path));
+            let (path, file) = (path.display(), file.display());
+            log::warn!(
+                "{path} stays where it is: its folder cannot be created, because {file} is a file"
+            );
+            return Ok(());
+        }
         let parent = self.create_parent(place)?;
         match self.store.metadata(place) {
             Err(error) if is_missing(&error) => {

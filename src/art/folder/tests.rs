@@ -86,6 +86,20 @@ fn nothing_that_another_program_writes_during_a_call_is_lost() {
 }
 
 #[test]
+fn a_file_whose_folder_cannot_be_created_stays_in_the_temporary_folder() {
+    let (dir, folder) = open();
+    drop(folder);
+    let root = dir.path().join("art");
+    let moved = root.join(".tmp/1-1.ledger.ron,a.png.replaced");
+    fs::create_dir_all(root.join(".tmp")).unwrap();
+    fs::write(&moved, "moved").unwrap();
+    fs::write(root.join("ledger.ron"), "()").unwrap();
+    Folder::open(root.clone()).unwrap();
+    assert_eq!(fs::read(&moved).unwrap(), b"moved");
+    assert_eq!(fs::read(root.join("ledger.ron")).unwrap(), b"()");
+}
+
+#[test]
 fn a_file_that_was_moved_away_by_a_killed_process_is_brought_back() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(".tmp")).unwrap();
