@@ -185,12 +185,20 @@ impl Model {
                 [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
                 losses => Cow::Borrowed(losses),
             };
-            let inspirations = &edit.inspirations;
-            parts.push(PartLosses { index: Some(*index), inspirations, losses, images, mask });
+            let (inspirations, texts) = (&edit.inspirations, Vec::new());
+            parts.push(PartLosses {
+                index: Some(*index),
+                inspirations,
+                texts,
+                losses,
+                images,
+                mask,
+            });
         }
         let EditRequest { inspirations, losses, images, .. } = request;
-        let (losses, mask) = (Cow::Borrowed(losses.as_slice()), &plan.blend_mask);
-        parts.push(PartLosses { index: None, inspirations, losses, images, mask });
+        let (losses, texts) = (Cow::Borrowed(losses.as_slice()), Vec::new());
+        let mask = &plan.blend_mask;
+        parts.push(PartLosses { index: None, inspirations, texts, losses, images, mask });
         self.losses(frame, &parts, request.score, interrupt)
     }
 
