@@ -7,6 +7,7 @@ use candle_core::{Tensor, Var};
 use super::{
     DiffusionError, DrawError, DrawRequest, Drawn, Interrupt, Model, Noise,
     autoencoder::LinearAutoencoder,
+    hooks::Steering,
     model::is_finite,
     noise::noise,
     optimizer, pixels,
@@ -63,7 +64,7 @@ impl Model {
         // Losses are means, so their gradients are small. This makes learning rates independent of the size.
         let scale = start.elem_count() as f64;
         let steps = request.sampler.steps;
-        let mut values = losses.steering().map(|it| it.no_values()).unwrap_or_default();
+        let mut values = losses.steering().map(Steering::no_values).unwrap_or_default();
         for step in 0..steps {
             interrupt.check()?;
             let variable = Var::from_tensor(&maps)?;
