@@ -24,8 +24,8 @@ use pyramid::Pyramid;
 /// The standard deviation of the colours of the start, which are in 0..=1. Weak colours leave the choice to the losses.
 const START: f64 = 0.1;
 
-/// The weight of the prior: half of the mean square of the latents. Without it, latents leave the range of those of
-/// pictures, about a variance of 1, because losses go on falling there: the decoder then makes glaring spots.
+/// The weight of the prior: half of the mean square of the latents. Those of pictures have a variance of about 1. Without
+/// the prior, L-BFGS in particular leaves this range, because losses do not rise outside of it.
 const PRIOR: f64 = 0.05;
 
 impl Model {

@@ -90,7 +90,7 @@ fn every_optimizer_follows_the_prompt_and_avoids_the_negative_prompt() {
         let (values, drawn) = values(&mut *generator, &recipe, &Images::new());
         let [prompt, negative] = [&drawn.losses[0], &drawn.losses[1]];
         println!("{optimizer}: {} -> {}", values[0], prompt.value);
-        assert!(!prompt.unlike && prompt.value < 0.5 * values[0], "{optimizer}: {prompt:?}");
+        assert!(!prompt.unlike && prompt.value < 0.6 * values[0], "{optimizer}: {prompt:?}");
         assert!(negative.unlike && negative.value > 1.0, "{optimizer}: {negative:?}");
     }
 }
