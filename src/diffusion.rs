@@ -22,6 +22,7 @@ mod latent_clip;
 mod layers;
 mod least_squares;
 mod model;
+mod optimize;
 mod pixels;
 mod request;
 mod resnet;
@@ -36,6 +37,7 @@ pub mod family;
 pub mod guide;
 pub mod hooks;
 pub mod noise;
+pub mod optimizer;
 pub mod scheduler;
 pub mod text;
 

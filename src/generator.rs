@@ -2,6 +2,7 @@
 
 mod error;
 mod inputs;
+mod latents;
 mod local;
 mod registry;
 
@@ -14,6 +15,7 @@ pub use crate::{
 };
 pub use error::GenerateError;
 pub use inputs::{Inputs, MissingBlob};
+pub use latents::LatentOptimization;
 pub use local::{LocalModels, inspect, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};
 

@@ -188,6 +188,7 @@ impl Model {
             parts.push(PartLosses {
                 index: Some(*index),
                 inspirations: &edit.inspirations,
+                texts: Vec::new(),
                 losses,
                 images,
                 mask,
@@ -197,7 +198,8 @@ impl Model {
         let EditRequest { inspirations, losses, images, .. } = request;
         let (losses, mask) = (Cow::Borrowed(losses.as_slice()), &plan.blend_mask);
         let strength = parts.iter().map(|part| part.strength).fold(0.0, f32::max);
-        parts.push(PartLosses { index: None, inspirations, losses, images, mask, strength });
+        let texts = Vec::new();
+        parts.push(PartLosses { index: None, inspirations, texts, losses, images, mask, strength });
         self.losses(frame, &parts, request.score, interrupt)
     }
 

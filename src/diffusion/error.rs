@@ -108,6 +108,14 @@ pub enum DrawError {
     /// The guidance rescale is not a number, or is outside 0..=1.
     #[error("guidance rescale {0} cannot be used: give a number from 0 to 1, such as 0.7")]
     GuidanceRescale(f32),
+    /// No optimizer has this name.
+    #[error("the optimizer \"{class_name}\" is unknown: use one of {known}")]
+    Optimizer {
+        /// The requested class name.
+        class_name: String,
+        /// The known class names.
+        known: String,
+    },
     /// An inspiration of the whole picture has an invalid value.
     #[error(transparent)]
     Inspiration(#[from] InspirationError),
@@ -130,6 +138,11 @@ pub enum DrawError {
          the guidance scale"
     )]
     NotFinite,
+    /// An optimizer produced values that are not finite.
+    #[error(
+        "the optimizer {0} diverged: use smaller weights of losses, fewer steps, or another optimizer"
+    )]
+    Diverged(String),
     /// The autoencoder's output has values that are not finite, although its input has none.
     #[error(
         "the autoencoder produced values that are not finite (NaN or infinite): its weights are damaged or overflow; \

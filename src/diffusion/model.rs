@@ -22,7 +22,7 @@ use crate::{
     edit::Grid,
     loss::{Frame, loss_of_prompt},
     mask::Mask,
-    recipe::{InspirationKind, ResolvedSampler},
+    recipe::{InspirationKind, Loss, ResolvedSampler},
 };
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
@@ -88,8 +88,8 @@ impl Model {
         Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
     }
 
-    /// Draws one picture of exactly the requested size, and measures the final values of its losses. If the size is not a whole number of
-    /// latents, the picture is drawn slightly larger and centre-cropped.
+    /// Draws one picture of exactly the requested size, and measures the final values of its losses. If the size is not
+    /// a whole number of latents, the picture is drawn slightly larger and centre-cropped.
     ///
     /// # Errors
     /// [`DiffusionError::Cancelled`] if interrupted, [`DiffusionError::Draw`] or
@@ -130,7 +130,7 @@ impl Model {
         };
         let frame = layout.frame(self.scale());
         let mut start = self.start_from_scribbles(request, frame, interrupt)?;
-        let mut losses = self.losses_of_picture(request, frame, interrupt)?;
+        let mut losses = self.losses_of_picture(request, frame, Vec::new(), interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -155,11 +155,12 @@ impl Model {
         Ok(Drawn { image: pixels::rgba(&image)?, losses })
     }
 
-    /// The losses of a whole picture. A score without losses measures it by its prompt.
-    fn losses_of_picture(
+    /// The losses of a whole picture, with those of its texts. A score without losses measures it by its prompt.
+    pub(super) fn losses_of_picture(
         &self,
         request: &DrawRequest,
         frame: Frame,
+        texts: Vec<Loss>,
         interrupt: &Interrupt,
     ) -> Result<PictureLosses, DiffusionError> {
         let (width, height) = frame.size;
@@ -171,8 +172,8 @@ impl Model {
             }
             losses => Cow::Borrowed(losses),
         };
-        let part =
-            PartLosses { index: None, inspirations, losses, images, mask: &mask, strength: 1.0 };
+        let (mask, strength) = (&mask, 1.0);
+        let part = PartLosses { index: None, inspirations, texts, losses, images, mask, strength };
         self.losses(frame, &[part], *score, interrupt)
     }
 
@@ -268,7 +269,7 @@ impl Model {
 }
 
 /// Whether no value is NaN or infinite.
-fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+pub(super) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
     // A value that is not finite becomes NaN, and NaN stays NaN in a sum.
     Ok((tensor * 0.0)?.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()? == 0.0)
 }

@@ -19,6 +19,8 @@ pub(super) struct PartLosses<'a> {
     /// The index of the part in its edit. `None` for the whole picture.
     pub index: Option<usize>,
     pub inspirations: &'a [Inspiration],
+    /// The losses of its texts, if no denoiser follows them. They steer like those of inspirations.
+    pub texts: Vec<Loss>,
     pub losses: Cow<'a, [Loss]>,
     /// The images that these refer to.
     pub images: &'a Images,
@@ -40,6 +42,11 @@ impl PictureLosses {
     /// The hook that steers.
     pub(super) fn hook(&mut self) -> Option<&mut dyn StepHook> {
         self.steering.as_mut().map(|hook| hook as &mut dyn StepHook)
+    }
+
+    /// The losses that steer.
+    pub(super) fn steering(&self) -> Option<&Steering> {
+        self.steering.as_ref()
     }
 
     /// The values for the finished latents.
@@ -67,7 +74,8 @@ impl Model {
         }
         let own = |part: &PartLosses<'_>| part.losses.to_vec();
         let of_inspirations = |part: &PartLosses<'_>| {
-            part.inspirations.iter().filter_map(loss_of).collect::<Vec<_>>()
+            let of_images = part.inspirations.iter().filter_map(loss_of);
+            part.texts.iter().cloned().chain(of_images).collect::<Vec<_>>()
         };
         let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>| {
             self.set_up(frame, parts, losses, interrupt)

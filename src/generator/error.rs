@@ -6,7 +6,7 @@ use super::MissingBlob;
 use crate::{
     control::Cancelled,
     diffusion::DiffusionError,
-    recipe::{Recipe, Size},
+    recipe::{Recipe, Size, style::BUILT_IN_MODEL},
 };
 
 use image::RgbaImage;
@@ -32,6 +32,14 @@ pub enum GenerateError {
     /// The picture to edit is missing.
     #[error("the picture to edit is missing: {0}")]
     NoInitImage(String),
+    /// The generator draws whole pictures only.
+    #[error(
+        "`{model}` draws whole pictures only: to edit parts, choose another model, such as `{BUILT_IN_MODEL}`"
+    )]
+    NoEdits {
+        /// The name of the model.
+        model: String,
+    },
     /// A mask or a scribble is missing.
     #[error(transparent)]
     NoBlob(#[from] MissingBlob),

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
+use super::{
+    Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, ModelCard,
+    ModelLoader,
+};
 use crate::{
     control::{Control, Interrupt},
     diffusion::{
@@ -33,8 +36,8 @@ pub struct LocalModels {
 
 /// A loaded model. Clones share it.
 #[derive(Clone)]
-struct LocalGenerator {
-    card: ModelCard,
+pub(super) struct LocalGenerator {
+    pub(super) card: ModelCard,
     model: Arc<Mutex<Model>>,
 }
 
@@ -43,6 +46,26 @@ impl LocalModels {
     #[must_use]
     pub fn new(options: LoadOptions) -> Self {
         Self { families: families(), options, last: Mutex::default() }
+    }
+
+    /// Loads a model, or returns the last one if it is the same.
+    pub(super) fn load_shared(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<LocalGenerator, GenerateError> {
+        let mut last = lock(&self.last);
+        if let Some((name, generator)) = &*last
+            && name == model
+            && !generator.has_panicked()
+        {
+            return Ok(generator.clone());
+        }
+        // Two large models may not fit into memory together.
+        *last = None;
+        let generator = self.load_package(model, control)?;
+        *last = Some((model.to_owned(), generator.clone()));
+        Ok(generator)
     }
 
     /// Adds a family. It takes precedence over earlier ones.
@@ -71,19 +94,8 @@ impl ModelLoader for LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let mut last = lock(&self.last);
-        if let Some((name, generator)) = &*last
-            && name == model
-            && !generator.has_panicked()
-        {
-            return Some(Ok(Box::new(generator.clone())));
-        }
-        // Two large models may not fit into memory together.
-        *last = None;
-        Some(self.load_package(model, control).map(|generator| {
-            *last = Some((model.to_owned(), generator.clone()));
-            Box::new(generator) as Box<dyn Generator>
-        }))
+        let loaded = self.load_shared(model, control);
+        Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
     fn defaults(&self, model: &str) -> Option<ModelDefaults> {
@@ -92,11 +104,12 @@ impl ModelLoader for LocalModels {
 }
 
 impl GeneratorRegistry {
-    /// The registry with all built-in loaders: see [`LocalModels`].
+    /// The registry with all built-in loaders: see [`LocalModels`] and [`LatentOptimization`].
     #[must_use]
     pub fn built_in(device: DeviceKind) -> Self {
         let mut registry = Self::default();
         registry.register_loader(LocalModels::new(LoadOptions::new(device)));
+        registry.register_loader(LatentOptimization::new(device));
         registry
     }
 }
@@ -105,6 +118,38 @@ impl LocalGenerator {
     /// Whether drawing panicked, which may leave the model in an invalid state.
     fn has_panicked(&self) -> bool {
         self.model.is_poisoned()
+    }
+
+    /// The model.
+    ///
+    /// # Errors
+    /// [`GenerateError::Panicked`] if drawing panicked before.
+    pub(super) fn model(&self) -> Result<MutexGuard<'_, Model>, GenerateError> {
+        let panicked = |_| GenerateError::Panicked("the model must be loaded again".to_owned());
+        self.model.lock().map_err(panicked)
+    }
+
+    /// The request for a whole picture.
+    ///
+    /// # Errors
+    /// If an image is missing.
+    pub(super) fn request(
+        recipe: &Recipe,
+        inputs: &Inputs,
+        defaults: &ModelDefaults,
+    ) -> Result<DrawRequest, GenerateError> {
+        let Recipe { prompt, negative_prompt, inspirations, losses, .. } = recipe.clone();
+        Ok(DrawRequest {
+            prompt,
+            negative_prompt,
+            size: recipe.size,
+            sampler: recipe.sampler.resolve(defaults),
+            noise: Noise::Seed(recipe.noise_seed()),
+            inspirations,
+            losses,
+            score: recipe.score,
+            images: inputs.images(recipe)?,
+        })
     }
 }
 
@@ -119,26 +164,9 @@ impl Generator for LocalGenerator {
         inputs: &Inputs,
         control: &dyn Control,
     ) -> Result<Drawn, GenerateError> {
-        let Ok(mut model) = self.model.lock() else {
-            return Err(GenerateError::Panicked("the model must be loaded again".to_owned()));
-        };
-        let noise = Noise::Seed(recipe.noise_seed());
-        let images = inputs.images(recipe)?;
-        let Recipe { prompt, negative_prompt, size, sampler, .. } = recipe.clone();
-        let Recipe { inspirations, losses, score, edit, .. } = recipe.clone();
-        let sampler = sampler.resolve(&self.card.defaults);
-        let Some(edit) = edit else {
-            let request = DrawRequest {
-                prompt,
-                negative_prompt,
-                size,
-                sampler,
-                noise,
-                inspirations,
-                losses,
-                score,
-                images,
-            };
+        let mut model = self.model()?;
+        let request = Self::request(recipe, inputs, &self.card.defaults)?;
+        let Some(edit) = &recipe.edit else {
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -146,9 +174,11 @@ impl Generator for LocalGenerator {
         if picture_hash(&picture) != edit.picture {
             return Err(DiffusionError::from(EditError::OtherPicture).into());
         }
-        let edit = edit.of_take(recipe.take);
+        let edit = edit.clone().of_take(recipe.take);
         let parts = inputs.parts(&edit)?;
         let PictureEdit { style, context, .. } = edit;
+        let DrawRequest { prompt, negative_prompt, sampler, noise, .. } = request;
+        let DrawRequest { inspirations, losses, score, images, .. } = request;
         let request = EditRequest {
             picture,
             prompt,

@@ -9,7 +9,7 @@ use super::{ModelError, Package, detect, detect::Index, package::config_hash};
 use crate::{
     control::Interrupt,
     edit::Grid,
-    recipe::{MAX_SIDE, MIN_SIDE},
+    recipe::{MAX_SIDE, MIN_SIDE, style::LATENTS_MODEL},
 };
 
 use given::GivenDefaults;
@@ -107,9 +107,32 @@ impl ModelCard {
             grid,
         })
     }
+
+    /// The card of the generator [`LATENTS_MODEL`], which uses the autoencoder of this model.
+    #[must_use]
+    pub fn of_latents(self) -> Self {
+        Self {
+            name: LATENTS_MODEL.to_owned(),
+            defaults: ModelDefaults::of_latents(),
+            abilities: Abilities { edits_parts: false, ..self.abilities },
+            ..self
+        }
+    }
 }
 
 impl ModelDefaults {
+    /// The defaults of the generator [`LATENTS_MODEL`]. It has no guidance.
+    #[must_use]
+    pub fn of_latents() -> Self {
+        Self {
+            scheduler: "Adam".to_owned(),
+            steps: 100,
+            guidance_scale: 1.0,
+            guidance_rescale: 0.0,
+            ..Self::built_in()
+        }
+    }
+
     /// The defaults of the built-in model.
     #[must_use]
     pub fn built_in() -> Self {

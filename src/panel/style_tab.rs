@@ -8,10 +8,13 @@ use super::{
     widgets::{parse_seed, prompt_hints},
 };
 use crate::{
-    diffusion::scheduler::{self, SchedulerClass},
+    diffusion::{optimizer, scheduler},
     model::ModelDefaults,
     project::{Action, ActionId, Project},
-    recipe::{MAX_SIDE, MIN_SIDE, Size, Sizes, Style, style::BUILT_IN_MODEL},
+    recipe::{
+        MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
+        style::{BUILT_IN_MODEL, LATENTS_MODEL},
+    },
     story::check::MAX_STEPS,
     storyboard::{ShotState, Storyboard},
 };
@@ -182,25 +185,41 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     );
     prompt_hints(ui, &style.words);
     prompt_hints(ui, &style.negative_prompt);
-    let hint = format!("`{BUILT_IN_MODEL}` or a diffusers folder");
+    let before = style.model.clone();
+    let hint = format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}` or a diffusers folder");
     text(
         ui,
-        "Model (the built-in `sketch`, or the path of a diffusers folder)",
+        "Model (a built-in one, or the path of a diffusers folder)",
         &hint,
         1,
         &mut style.model,
     );
+    ui.horizontal(|ui| {
+        for (name, what) in [
+            (BUILT_IN_MODEL, "The built-in diffusion model"),
+            (LATENTS_MODEL, "Losses and an optimizer instead of a diffusion network"),
+        ] {
+            let name = name.to_owned();
+            ui.selectable_value(&mut style.model, name.clone(), name).on_hover_text(what);
+        }
+    });
+    let optimizes = style.model == LATENTS_MODEL;
+    if style.model != before {
+        // Only `latents` uses optimizers, and it uses nothing else.
+        let is_wrong = |name: &mut String| optimizer::find(name).is_some() != optimizes;
+        style.sampler.scheduler.take_if(is_wrong);
+    }
 
     theme::section(ui, "Sampling");
     rows(ui, "sampling", |ui| {
-        let label = ui.label("Scheduler");
+        let label = ui.label(if optimizes { "Optimizer" } else { "Scheduler" });
         let scheduler = &mut style.sampler.scheduler;
         ComboBox::from_id_salt("scheduler")
             .width(188.0)
             .selected_text(title(scheduler.as_deref().unwrap_or(&defaults.scheduler)))
             .show_ui(ui, |ui| {
                 ui.selectable_value(scheduler, None, "The model's default");
-                for SchedulerClass { class_name, title, .. } in scheduler::classes() {
+                for (class_name, title) in schedulers(optimizes) {
                     ui.selectable_value(scheduler, Some(class_name.to_owned()), title);
                 }
             })
@@ -211,31 +230,18 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         let label = ui.label("Steps");
         optional(ui, &mut style.sampler.steps, defaults.steps, |ui, steps| {
             let steps = DragValue::new(steps).range(1..=MAX_STEPS);
-            ui.add(steps.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
-                "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
-            )
+            let usual = match optimizes {
+                true => "Iterations of the optimizer; 50 to 200 are usual",
+                false => "Denoising steps. More steps are slower and cleaner; 15 to 30 are usual",
+            };
+            let steps = ui.add(steps.clamp_existing_to_range(false));
+            steps.labelled_by(label.id).on_hover_text(usual)
         });
         ui.end_row();
 
-        let label = ui.label("Guidance scale");
-        let guidance = &mut style.sampler.guidance_scale;
-        optional(ui, guidance, defaults.guidance_scale, |ui, guidance| {
-            let guidance = DragValue::new(guidance).range(1.0..=30.0);
-            ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
-                .labelled_by(label.id)
-                .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off")
-        });
-        ui.end_row();
-
-        let label = ui.label("Guidance rescale");
-        let rescale = &mut style.sampler.guidance_rescale;
-        optional(ui, rescale, defaults.guidance_rescale, |ui, rescale| {
-            let rescale = DragValue::new(rescale).range(0.0..=1.0);
-            ui.add(rescale.speed(0.01)).labelled_by(label.id).on_hover_text(
-                "Avoids overexposed colours at high guidance; 0 is none, 0.5 suits the built-in model",
-            )
-        });
-        ui.end_row();
+        if !optimizes {
+            guidance(ui, &mut style.sampler, defaults);
+        }
 
         let label = ui.label("Seed");
         let seed = theme::field(&mut typed.seed, 1, "").desired_width(172.0);
@@ -256,9 +262,44 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     ui.add_space(STEP);
 }
 
-/// The display name of a scheduler.
+/// The rows of guidance.
+fn guidance(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
+    let label = ui.label("Guidance scale");
+    let guidance = &mut sampler.guidance_scale;
+    optional(ui, guidance, defaults.guidance_scale, |ui, guidance| {
+        let guidance = DragValue::new(guidance).range(1.0..=30.0);
+        ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
+            .labelled_by(label.id)
+            .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off")
+    });
+    ui.end_row();
+
+    let label = ui.label("Guidance rescale");
+    let rescale = &mut sampler.guidance_rescale;
+    optional(ui, rescale, defaults.guidance_rescale, |ui, rescale| {
+        let rescale = DragValue::new(rescale).range(0.0..=1.0);
+        ui.add(rescale.speed(0.01)).labelled_by(label.id).on_hover_text(
+            "Avoids overexposed colours at high guidance; 0 is none, 0.5 suits the built-in model",
+        )
+    });
+    ui.end_row();
+}
+
+/// The class names and the display names of schedulers, or of optimizers.
+fn schedulers(optimizes: bool) -> Vec<(&'static str, &'static str)> {
+    match optimizes {
+        true => optimizer::CLASSES.map(|class| (class.class_name, class.title)).to_vec(),
+        false => {
+            let classes = scheduler::classes().into_iter();
+            classes.map(|class| (class.class_name, class.title)).collect()
+        }
+    }
+}
+
+/// The display name of a scheduler or an optimizer.
 fn title(class_name: &str) -> &str {
-    scheduler::find(class_name).map_or(class_name, |class| class.title)
+    let all = [schedulers(false), schedulers(true)].concat();
+    all.into_iter().find(|(name, _)| *name == class_name).map_or(class_name, |(_, title)| title)
 }
 
 fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {

@@ -15,10 +15,11 @@ use bevy::prelude::{Reflect, ReflectDefault};
 #[serde(deny_unknown_fields, default)]
 pub struct Sampler {
     /// The scheduler's class name in diffusers, such as `DPMSolverMultistepScheduler`. Its options
-    /// come from the model's `scheduler_config.json`.
+    /// come from the model's `scheduler_config.json`. For [`LATENTS_MODEL`](super::style::LATENTS_MODEL), an optimizer's
+    /// class name in `torch.optim`, such as `Adam`.
     #[serde(deserialize_with = "scheduler", skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<String>,
-    /// Denoising steps, at least 1.
+    /// Denoising steps, or iterations of an optimizer, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
     /// Classifier-free guidance scale (Ho & Salimans 2022, arXiv:2207.12598). 1 is no guidance.

@@ -11,6 +11,9 @@ use bevy::prelude::{Reflect, ReflectDefault};
 /// The name of the model that ships with the crate.
 pub const BUILT_IN_MODEL: &str = "sketch";
 
+/// The name of the generator that optimizes latents of the built-in model without its denoiser.
+pub const LATENTS_MODEL: &str = "latents";
+
 /// The style of a story: the settings that all of its pictures share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
@@ -21,7 +24,7 @@ pub struct Style {
     /// The negative prompt of every picture.
     #[serde(alias = "unwanted")]
     pub negative_prompt: String,
-    /// [`BUILT_IN_MODEL`] or a diffusers folder. A relative path starts at the working directory.
+    /// [`BUILT_IN_MODEL`], [`LATENTS_MODEL`] or a diffusers folder. A relative path starts at the working directory.
     pub model: String,
     /// The sampler of all pictures.
     pub sampler: Sampler,

@@ -186,3 +186,26 @@ fn the_best_of_several_takes_is_written_and_replayed() {
     draw(&["--best-of", "2", "--noise", "a.safetensors", "--out", "a.png"]).exits(2);
     draw(&["--best-of", "0", "--out", "a.png"]).exits(2);
 }
+
+#[test]
+fn latents_are_optimized_without_a_diffusion_network_and_the_picture_is_replayed() {
+    let workspace = Workspace::new(STORY);
+    let args = ["draw", "--generator", "latents", "--prompt", "a lighthouse", "--out", "a.png"];
+    let with = |more: &[&str]| workspace.run(&[&args[..], &QUICK[..], more].concat());
+    let json = with(&["--scheduler", "LBFGS", "--json"]).json();
+    let provenance = &json["provenance"];
+    assert_eq!(provenance["recipe"]["model"], "latents");
+    assert_eq!(provenance["model"]["name"], "latents");
+    assert_eq!(provenance["sampler"]["scheduler"], "LBFGS");
+    assert_eq!(provenance["losses"][0]["kind"], "Text");
+    let replayed = workspace.run(&["replay", "--picture", "a.png", "--out", "b.png", "--json"]);
+    assert_eq!(replayed.json()["differing"], 0);
+
+    with(&["--scheduler", "ddim"]).fails_with(&["DDIMScheduler", "SGD, Adam, LBFGS"]);
+    let dumped = with(&["--dump", "a.safetensors"]);
+    assert!(dumped.exits(2).error().contains("leave out --dump"));
+    let edit = ["edit", "--picture", "a.png", "--edit", "edit.ron", "--out", "b.png"];
+    workspace
+        .run(&[&edit[..], &["--generator", "latents"]].concat())
+        .fails_with(&["`latents` draws whole pictures only", "`sketch`"]);
+}

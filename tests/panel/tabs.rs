@@ -68,6 +68,27 @@ fn viewing_a_style_does_not_change_it() {
 }
 
 #[test]
+fn a_style_without_a_diffusion_network_has_an_optimizer_and_no_guidance() {
+    let mut story = story();
+    story.style.sampler.scheduler = Some("DDIMScheduler".to_owned());
+    let mut fixture = Fixture::new(story);
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
+    assert!(has(&panel, "Scheduler") && has(&panel, "Guidance scale"));
+    press(&mut panel, "latents");
+    panel.run_steps(2);
+    assert!(has(&panel, "Optimizer") && !has(&panel, "Guidance scale"));
+    panel.get_by_role_and_label(Role::ComboBox, "Optimizer").click();
+    panel.run_steps(2);
+    press(&mut panel, "L-BFGS");
+    press(&mut panel, "Apply");
+    let requested = panel.state().requested();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    assert_eq!(style.model, "latents");
+    assert_eq!(style.sampler.scheduler.as_deref(), Some("LBFGS"));
+}
+
+#[test]
 fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
     let mut fixture = Fixture::new(story());
     fixture.draw_all();

@@ -10,6 +10,7 @@ import edits
 import latents
 import models
 import networks
+import optimizers
 import pipelines
 import schedulers
 import segment
@@ -26,6 +27,7 @@ def main():
             schedulers.record()
             segment.record()
             latents.record()
+            optimizers.record()
         case ["full", folder]:
             import full_size
 

@@ -93,6 +93,10 @@ struct Written<'a> {
 
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
+        if self.dump.is_some() && self.look.sampling.optimizes_latents() {
+            let why = "`latents` has no steps of a diffusion network to write: leave out --dump\n";
+            clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
+        }
         // Create the output files first, so that an unwritable path fails early.
         let inputs = self.noise.iter().chain(self.images()).map(PathBuf::as_path);
         let mut outputs = Outputs::of_inputs(inputs);
@@ -118,6 +122,8 @@ impl Draw {
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
             .map_err(DiffusionError::from)?;
+        let optimizes = self.look.sampling.optimizes_latents();
+        let card = if optimizes { card.of_latents() } else { card };
         let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = DrawRequest {
             prompt: recipe.prompt.clone(),
@@ -144,7 +150,10 @@ impl Draw {
             let on_step = |step: Step| bar.set_position(step.done.into());
             let control = OnStep::new(Interrupt::default(), on_step);
             // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
-            let drawn = rayon::scope(|_| model.draw(&request, &control, &mut hooks))?;
+            let drawn = rayon::scope(|_| match optimizes {
+                true => model.optimize(&request, &control),
+                false => model.draw(&request, &control, &mut hooks),
+            })?;
             bar.finish_and_clear();
             trace.record_losses(&drawn.losses)?;
             let Drawn { image, losses } = drawn;

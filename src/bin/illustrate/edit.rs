@@ -109,6 +109,9 @@ impl Edit {
                 "all takes with the same noise would be equal: leave out --takes or --noise\n";
             clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
         }
+        if self.sampling.optimizes_latents() {
+            return Err(GenerateError::NoEdits { model: self.sampling.model_name() }.into());
+        }
         let file = EditFile::read(&self.edit)?;
         // Create the output files first, so that an unwritable path fails early.
         let mut outs = self.begin(&file)?.into_iter();

@@ -6,10 +6,13 @@ use std::{
 };
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, scheduler},
+    diffusion::{DeviceKind, DiffusionError, optimizer, scheduler},
     generator::{inspect, open_package},
-    model::{Package, inspect::Obstacle},
-    recipe::{MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style, style::BUILT_IN_MODEL},
+    model::{EmbeddedPackage, Package, inspect::Obstacle},
+    recipe::{
+        MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
+        style::{BUILT_IN_MODEL, LATENTS_MODEL},
+    },
 };
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
@@ -28,14 +31,15 @@ pub(crate) struct LookOptions {
 /// Model and sampling.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SamplingOptions {
-    /// A diffusers folder [default: the style's model, otherwise the built-in model]
+    /// A diffusers folder, or `latents`, which draws with losses and an optimizer instead of a diffusion network [default:
+    /// the style's model, otherwise the built-in model]
     // A recipe stores the name as text.
-    #[arg(long, value_name = "DIR", value_parser = StringValueParser::new().map(PathBuf::from))]
+    #[arg(long, visible_alias = "generator", value_name = "DIR", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
     /// The seed of the initial noise; -1 chooses one at random and prints it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<Seed>,
-    /// Sampling steps
+    /// Sampling steps, or iterations of an optimizer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: Option<u32>,
     /// Classifier-free guidance scale; 1 disables guidance
@@ -44,7 +48,7 @@ pub(crate) struct SamplingOptions {
     /// Guidance rescale, from 0 (off) to 1; reduces the contrast that guidance adds
     #[arg(long, value_name = "X", value_parser = guidance_rescale)]
     pub(crate) guidance_rescale: Option<f32>,
-    /// The scheduler
+    /// The scheduler. SGD, Adam and LBFGS are optimizers for `latents`
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<String>,
 }
@@ -108,6 +112,11 @@ impl SamplingOptions {
         self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
     }
 
+    /// Whether the model has no diffusion network.
+    pub(crate) fn optimizes_latents(&self) -> bool {
+        self.model_name() == LATENTS_MODEL
+    }
+
     /// The model's package.
     ///
     /// # Errors
@@ -115,6 +124,9 @@ impl SamplingOptions {
     pub(crate) fn package(&self) -> Result<Box<dyn Package>, Failure> {
         let model = self.model_name();
         check_model(&model)?;
+        if self.optimizes_latents() {
+            return Ok(Box::new(EmbeddedPackage::built_in()));
+        }
         Ok(open_package(&model).map_err(DiffusionError::from)?)
     }
 }
@@ -124,7 +136,7 @@ impl SamplingOptions {
 /// # Errors
 /// If it does not exist or does not run here, with the reason.
 pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
-    if model == BUILT_IN_MODEL {
+    if [BUILT_IN_MODEL, LATENTS_MODEL].contains(&model) {
         return Ok(());
     }
     let path = Path::new(model);
@@ -146,7 +158,8 @@ pub(crate) fn model_name(folder: &Path) -> String {
 }
 
 fn scheduler() -> impl TypedValueParser<Value = String> {
-    let names = scheduler::classes().into_iter().map(|class| class.short_name);
+    let schedulers = scheduler::classes().into_iter().map(|class| class.short_name);
+    let names = schedulers.chain(optimizer::CLASSES.map(|class| class.class_name));
     PossibleValuesParser::new(names)
         .map(|name| scheduler::find(&name).map_or(name, |class| class.class_name.to_owned()))
 }

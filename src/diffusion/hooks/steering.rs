@@ -75,9 +75,7 @@ impl Steering {
                 let value = function.value(&input)?;
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
                 measured(number);
-                let is_reached = loss.stop.is_some_and(|stop| (number <= stop) != loss.unlike);
-                if !(loss.from..loss.end()).contains(&progress) || is_reached || !number.is_finite()
-                {
+                if !acts(loss, progress, number) {
                     continue;
                 }
                 let gradients = value.backward()?;
@@ -99,8 +97,7 @@ impl Steering {
                 if steepness < 1e-12 || !steepness.is_finite() {
                     continue;
                 }
-                let sign = if loss.unlike { -1.0 } else { 1.0 };
-                let weight = sign * f64::from(loss.weight) * function.strength();
+                let weight = signed_weight(loss) * function.strength();
                 let move_of_loss = (gradient * (weight * length / steepness))?;
                 direction = Some(match direction {
                     Some(sum) => (sum + move_of_loss)?,
@@ -109,6 +106,56 @@ impl Steering {
             }
         }
         Ok(direction)
+    }
+
+    /// The sum of the values, times their weights, of all losses that act at `progress`, a share of the steps. It is
+    /// differentiable, through the decoder of colours too. `None` if no loss acts. `measured` gets each value, in the
+    /// order of the parts.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub(in crate::diffusion) fn objective(
+        &self,
+        latents: &Tensor,
+        progress: f32,
+        mut measured: impl FnMut(f32),
+    ) -> Result<Option<Tensor>, DiffusionError> {
+        let decode = || self.autoencoder()?.decode(latents);
+        let colours = OnceCell::new();
+        let mut objective: Option<Tensor> = None;
+        for SteeredPart { latent_mask, colour_mask, losses, .. } in &self.parts {
+            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+            for (loss, function) in losses {
+                let value = function.value(&input)?;
+                let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                measured(number);
+                if acts(loss, progress, number) {
+                    let value = (value * signed_weight(loss))?;
+                    objective = Some(match objective {
+                        Some(sum) => (sum + value)?,
+                        None => value,
+                    });
+                }
+            }
+        }
+        Ok(objective)
+    }
+
+    /// The values of all losses before the first step: none yet.
+    pub(in crate::diffusion) fn no_values(&self) -> Vec<LossValues> {
+        let values = |part: &SteeredPart| {
+            let index = part.index;
+            let losses = part.losses.iter().enumerate();
+            losses
+                .map(|(at, (loss, _))| LossValues {
+                    part: index,
+                    index: at,
+                    kind: loss.kind.name().to_owned(),
+                    values: Vec::new(),
+                })
+                .collect::<Vec<_>>()
+        };
+        self.parts.iter().flat_map(values).collect()
     }
 
     /// The values of all losses for finished latents. A value that is not finite is left out.
@@ -134,29 +181,22 @@ impl Steering {
 
     /// The colours of latents, as a variable.
     fn decoded(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let colours = self.autoencoder()?.decode(&latents.detach())?;
+        Ok(Var::from_tensor(&colours)?.into_inner())
+    }
+
+    /// The decoder of the colours.
+    fn autoencoder(&self) -> candle_core::Result<&LinearAutoencoder> {
         let Some(autoencoder) = &self.autoencoder else {
             candle_core::bail!("a loss reads colours, but its `reads_colours` is false");
         };
-        let colours = autoencoder.decode(&latents.detach())?;
-        Ok(Var::from_tensor(&colours)?.into_inner())
+        Ok(autoencoder)
     }
 }
 
 impl StepHook for Steering {
     fn begin(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
-        let values = |part: &SteeredPart| {
-            let index = part.index;
-            let losses = part.losses.iter().enumerate();
-            losses
-                .map(|(at, (loss, _))| LossValues {
-                    part: index,
-                    index: at,
-                    kind: loss.kind.name().to_owned(),
-                    values: Vec::new(),
-                })
-                .collect::<Vec<_>>()
-        };
-        state.losses = self.parts.iter().flat_map(values).collect();
+        state.losses = self.no_values();
         Ok(())
     }
 
@@ -183,6 +223,18 @@ impl StepHook for Steering {
         let original = (original - (direction * (LENGTH * noise))?)?;
         Ok(prediction.output_for(&original, &state.latents, levels)?)
     }
+}
+
+/// Whether a loss with this value acts at `progress`, a share of the steps.
+fn acts(loss: &Loss, progress: f32, value: f32) -> bool {
+    let is_reached = loss.stop.is_some_and(|stop| (value <= stop) != loss.unlike);
+    (loss.from..loss.end()).contains(&progress) && !is_reached && value.is_finite()
+}
+
+/// The weight of a loss in a sum that is made small.
+fn signed_weight(loss: &Loss) -> f64 {
+    let sign = if loss.unlike { -1.0 } else { 1.0 };
+    sign * f64::from(loss.weight)
 }
 
 /// The mean over 3 x 3 neighbours, `times` times. Beyond the edges, the outermost values are repeated.

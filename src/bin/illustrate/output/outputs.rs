@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bevy_illustrator::recipe::style::BUILT_IN_MODEL;
+use bevy_illustrator::recipe::style::{BUILT_IN_MODEL, LATENTS_MODEL};
 
 use super::{
     file::{Existing, Format, OutputFile},
@@ -39,7 +39,7 @@ impl Outputs {
 
     /// Adds the files of a model: all files in its folder except pictures, which no model reads.
     pub(crate) fn add_model(&mut self, model: &str) {
-        if model != BUILT_IN_MODEL {
+        if ![BUILT_IN_MODEL, LATENTS_MODEL].contains(&model) {
             let model = ModelFiles::list(Path::new(model));
             self.add_inputs(model.files.iter().map(PathBuf::as_path));
             self.has_unlisted |= model.has_more;

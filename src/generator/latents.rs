@@ -1,0 +1,70 @@
+//! Pictures without a diffusion network.
+
+use super::{
+    Drawn, GenerateError, Generator, Inputs, LocalModels, ModelCard, ModelLoader,
+    local::LocalGenerator,
+};
+use crate::{
+    control::Control,
+    diffusion::{DeviceKind, LoadOptions},
+    model::ModelDefaults,
+    recipe::{
+        Recipe,
+        style::{BUILT_IN_MODEL, LATENTS_MODEL},
+    },
+};
+
+/// Loads the generator [`LATENTS_MODEL`]: an optimizer changes latents of the built-in model until their losses are
+/// small. See [`Model::optimize`](crate::diffusion::Model::optimize).
+pub struct LatentOptimization(LocalModels);
+
+struct LatentsGenerator {
+    card: ModelCard,
+    built_in: LocalGenerator,
+}
+
+impl LatentOptimization {
+    /// A loader for a device.
+    #[must_use]
+    pub fn new(device: DeviceKind) -> Self {
+        Self(LocalModels::new(LoadOptions::new(device)))
+    }
+}
+
+impl ModelLoader for LatentOptimization {
+    fn load(
+        &self,
+        model: &str,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
+        let load = || {
+            let built_in = self.0.load_shared(BUILT_IN_MODEL, control)?;
+            let card = built_in.card.clone().of_latents();
+            Ok(Box::new(LatentsGenerator { card, built_in }) as Box<dyn Generator>)
+        };
+        (model == LATENTS_MODEL).then(load)
+    }
+
+    fn defaults(&self, model: &str) -> Option<ModelDefaults> {
+        (model == LATENTS_MODEL).then(ModelDefaults::of_latents)
+    }
+}
+
+impl Generator for LatentsGenerator {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn generate(
+        &mut self,
+        recipe: &Recipe,
+        inputs: &Inputs,
+        control: &dyn Control,
+    ) -> Result<Drawn, GenerateError> {
+        if recipe.edit.is_some() {
+            return Err(GenerateError::NoEdits { model: self.card.name.clone() });
+        }
+        let request = LocalGenerator::request(recipe, inputs, &self.card.defaults)?;
+        Ok(self.built_in.model()?.optimize(&request, control)?)
+    }
+}
