@@ -5,6 +5,7 @@ A second run writes the same bytes. See README.md.
 
 import sys
 
+import adapters
 import common
 import edits
 import latents
@@ -26,6 +27,7 @@ def main():
             schedulers.record()
             segment.record()
             latents.record()
+            adapters.record()
         case ["full", folder]:
             import full_size
 
