@@ -70,7 +70,9 @@ class ImageAdapter(nn.Module):
         )
         layers = cross_attentions(unet).values()
         self.keys = nn.ModuleList(nn.Linear(across, layer.to_k.out_features, bias=False) for layer in layers)
-        self.values = nn.ModuleList(nn.Linear(across, layer.to_v.out_features, bias=False) for layer in layers)
+        self.values = nn.ModuleList(
+            nn.Linear(across, layer.to_v.out_features, bias=False) for layer in layers
+        )
         with torch.no_grad():
             for layer, key, value in zip(layers, self.keys, self.values):
                 key.weight.copy_(layer.to_k.weight)
@@ -198,7 +200,9 @@ class Adapters(nn.ModuleDict):
                 config = json.loads((folder / "config.json").read_text())
                 config.pop("_name_or_path", None)
             else:
-                save_file({n: w.half() for n, w in network.state().items()}, folder / "ip-adapter.safetensors")
+                save_file(
+                    {n: w.half() for n, w in network.state().items()}, folder / "ip-adapter.safetensors"
+                )
                 width, count = TOKENS[kind]
                 config = {
                     "_class_name": "IPAdapterPlusImageProjection",

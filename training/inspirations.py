@@ -121,7 +121,9 @@ def main() -> None:
     )
     parser.add_argument("--drawings", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--code", type=Path, default=Path(__file__).parent, help="the folder of principal.npz")
+    parser.add_argument(
+        "--code", type=Path, default=Path(__file__).parent, help="the folder of principal.npz"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk", type=int, default=300)
     args = parser.parse_args()

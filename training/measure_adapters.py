@@ -98,7 +98,9 @@ class Illustrator:
         count, side = len(prompts), SIZE // 16
         states = torch.cat([self._states([""] * count), self._states(prompts)])
         features, images = self.features(given), self.images(given, count)
-        noise = [torch.randn(1, 32, side, side, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        noise = [
+            torch.randn(1, 32, side, side, generator=torch.Generator().manual_seed(seed)) for seed in seeds
+        ]
         scheduler = schedule()
         scheduler.set_timesteps(STEPS)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
@@ -131,7 +133,9 @@ def line_drawing(drawing: np.ndarray) -> np.ndarray:
 
 def rough(drawing: np.ndarray) -> np.ndarray:
     """Blobs of few colours, u8 (height, width, 4), opaque."""
-    image = Image.fromarray(drawing).resize((64, 64), Image.Resampling.BOX).filter(ImageFilter.MedianFilter(7))
+    image = (
+        Image.fromarray(drawing).resize((64, 64), Image.Resampling.BOX).filter(ImageFilter.MedianFilter(7))
+    )
     image = image.quantize(6, dither=0).convert("RGBA").resize((SIZE, SIZE), Image.Resampling.NEAREST)
     return np.asarray(image)
 
@@ -282,7 +286,8 @@ def main() -> None:
             continue
         runs = [drawn(test, weight) for weight in (0.0, *args.weights)]
         means = [float(np.mean([test.value(p, i) for i, p in enumerate(run)])) for run in runs]
-        change = means[2] - means[0] if "content" in test.target or "+" in test.target else means[2] / means[0]
+        correlates = test.name.startswith("content") and not test.name.endswith("style")
+        change = means[2] - means[0] if correlates else means[2] / means[0]
         rows.append([test.name, *means, change, test.target])
         print(rows[-1], flush=True)
         if args.sheets and ":" not in test.name.replace(": lines", "").replace(": layout", ""):

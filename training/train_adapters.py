@@ -259,7 +259,9 @@ class Worker:
         return [torch.zeros_like(w) if g is None else g for w, g in zip(weights, found)], figures
 
 
-def help_out(adapters: Adapters, shared: list[torch.Tensor], args: argparse.Namespace, seed: int, pipe) -> None:
+def help_out(
+    adapters: Adapters, shared: list[torch.Tensor], args: argparse.Namespace, seed: int, pipe
+) -> None:
     """The second process: writes gradients of another batch to `shared` whenever it is asked."""
     worker, rng = Worker(args, seed, adapters), random.Random(f"helper {seed}")
     while pipe.recv():
@@ -277,7 +279,9 @@ def main() -> None:
     args = parser.parse_args()
     worker = Worker(args, args.seed)
     adapters = worker.adapters
-    print({kind: sum(p.numel() for p in network.parameters()) for kind, network in adapters.items()}, flush=True)
+    print(
+        {kind: sum(p.numel() for p in network.parameters()) for kind, network in adapters.items()}, flush=True
+    )
     first = ("conv_in", "latents", "proj_in", "proj_out")
     steppers = [(optimizer, 1.0) for optimizer in optimizers(adapters, args.lr, 0.01, first)]
     training = Training(adapters, steppers, args, keep=0.995, steady=0.6)
@@ -302,7 +306,8 @@ def main() -> None:
         others = pipe.recv()
         # The gradient of this sum is the mean of both gradients.
         loss = sum(
-            (weight * (own + extra) / 2).sum() for weight, own, extra in zip(adapters.parameters(), found, shared)
+            (weight * (own + extra) / 2).sum()
+            for weight, own, extra in zip(adapters.parameters(), found, shared)
         )
         training.learn(loss, {name: (figures[name] + others[name]) / 2 for name in figures})
         if training.step % 100 == 0:

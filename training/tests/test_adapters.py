@@ -99,7 +99,11 @@ def test_diffusers_draws_the_same_with_the_exported_files(unet, adapters, tmp_pa
 def test_files_have_the_names_of_ip_adapter(adapters, tmp_path):
     adapters.export(tmp_path)
     names = set(load_file(tmp_path / "style" / "ip-adapter.safetensors"))
-    assert {"image_proj.latents", "image_proj.layers.3.0.to_kv.weight", "image_proj.layers.0.1.3.weight"} <= names
+    assert {
+        "image_proj.latents",
+        "image_proj.layers.3.0.to_kv.weight",
+        "image_proj.layers.0.1.3.weight",
+    } <= names
     attention = {name for name in names if name.startswith("ip_adapter.")}
     assert attention == {f"ip_adapter.{i}.to_{part}_ip.weight" for i in (1, 3, 5, 7) for part in "kv"}
     files = [*tmp_path.glob("*/*.safetensors")]
