@@ -37,7 +37,6 @@ pub mod take;
 pub use crate::recipe::{TakeId, TakeIdError};
 pub use blobs::Blobs;
 pub use error::ArtError;
-pub(crate) use inline_blobs::InlineBlobs;
 pub use ledger::Ledger;
 pub(crate) use marks::MarksSource;
 pub use take::{Provenance, Take, TakeWriter};
@@ -53,6 +52,7 @@ use crate::{
 };
 
 use folder::Folder;
+use inline_blobs::InlineBlobs;
 
 /// An art folder that is open for writing. It stays locked until this value and all of its
 /// [writers](Self::writer) are dropped.

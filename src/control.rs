@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use image::RgbImage;
 
-use crate::mask::Area;
+use crate::{loss::LossValues, mask::Area};
 
 /// Interrupts work and receives its progress.
 pub trait Control: Sync {
@@ -63,6 +63,8 @@ pub struct Step {
     pub preview: Option<RgbImage>,
     /// The area of the picture that may change, in pixels. `None` if it is the whole picture.
     pub changed: Option<Area>,
+    /// The values of all losses so far.
+    pub losses: Vec<LossValues>,
 }
 
 /// Stops or pauses work on another thread. Clones share one state.

@@ -50,5 +50,5 @@ pub use latent_clip::{LatentClip, LatentFeatures};
 pub use model::{Model, ModelParts};
 pub(crate) use pixels::tensor_from_rgba;
 pub use request::{DrawRequest, Noise};
-pub use sample::{LossValues, SampleInputs, State, StepHook, StepInfo, sample};
+pub use sample::{SampleInputs, State, StepHook, StepInfo, sample};
 pub use text::TextEncoder;

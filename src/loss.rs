@@ -5,7 +5,7 @@
 //! crates can [`register`] more kinds.
 //!
 //! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
-//! [`LinearDecoder`](crate::diffusion::autoencoder::LinearDecoder).
+//! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder).
 
 mod content;
 mod input;
@@ -40,6 +40,33 @@ pub trait LossFunction: Send {
     /// # Errors
     /// If candle fails.
     fn value(&self, input: &LossInput<'_>) -> candle_core::Result<Tensor>;
+
+    /// How far a loss of weight 1 moves a picture, compared with the other kinds. 1 by default.
+    fn strength(&self) -> f64 {
+        1.0
+    }
+
+    /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by
+    /// default.
+    ///
+    /// A network that judges the whole picture does not care which latents change. Its gradient changes single ones, and
+    /// the picture gets spots instead of what the network reads from them. A smooth gradient changes whole areas.
+    fn smoothing(&self) -> usize {
+        0
+    }
+}
+
+/// The values of a loss while a picture is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossValues {
+    /// The index of the part in its edit. `None` for the whole picture.
+    pub part: Option<usize>,
+    /// The index of the loss in its part.
+    pub index: usize,
+    /// The name of its kind.
+    pub kind: String,
+    /// The value in each step before it was steered.
+    pub values: Vec<f32>,
 }
 
 /// An error of setting up a loss.
@@ -50,11 +77,11 @@ pub enum LossSetupError {
     #[error(transparent)]
     Loss(#[from] LossError),
     /// No kind has this name.
-    #[error("there is no loss `{name}`: choose one of {known}")]
+    #[error("the loss `{name}` is unknown: {known}")]
     UnknownKind {
         /// The requested name.
         name: String,
-        /// The known names.
+        /// The known names, or the reason why there are none.
         known: String,
     },
     /// The image of a loss is missing.
@@ -77,7 +104,7 @@ pub enum LossSetupError {
         /// The size of the picture.
         picture: Size,
     },
-    /// There is no encoder for the latents of the model.
+    /// The model has no encoder for its latents.
     #[error(
         "the loss {kind} does not work with this model: use the built-in model, or another loss"
     )]

@@ -37,7 +37,7 @@ use crate::{
         check::{StoryFault, check, check_style},
     },
     storyboard::{Shot, ShotId, ShotState, Storyboard},
-    studio::{Job, JobError, Resume, Studio},
+    studio::{Job, JobError, Resume, StartError, Studio},
 };
 
 pub use action::Action;
@@ -139,13 +139,22 @@ pub enum ProjectError {
     NoSuchShot(ShotId),
 }
 
+impl From<StartError> for ProjectError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Queue(error) => Self::Art(error),
+            StartError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
 impl Project {
     /// Opens the art folder of a story, plans its storyboard and starts the studio. Saved jobs are queued again if
     /// the storyboard still needs them. Failed jobs still mark their shots as failed.
     ///
     /// # Errors
-    /// If the story or the style has faults other than warnings, the art folder cannot be opened, or a thread cannot be
-    /// started.
+    /// If the story or the style has faults other than warnings, the art folder cannot be opened, its ledger or queue
+    /// cannot be read at the moment, or a thread cannot be started.
     pub fn open(
         story: Story,
         art_folder: impl Into<PathBuf>,
@@ -203,7 +212,7 @@ impl Project {
                 Resume::Forget
             }
         };
-        let studio = Studio::start(registry, art.writer(), resume).map_err(ProjectError::Thread)?;
+        let studio = Studio::start(registry, art.writer(), resume)?;
         let mut jobs = HashMap::<_, Vec<_>>::new();
         for view in studio.jobs() {
             jobs.entry(view.job.shot.clone()).or_default().push(view.job);
@@ -237,7 +246,8 @@ impl Project {
     }
 
     /// Replaces the story and plans its storyboard. Pictures are kept. Queued jobs that the new storyboard does not need
-    /// are cancelled.
+    /// are cancelled. Edits among them stay in the queue file, and are queued again once the storyboard needs them. New
+    /// words and styles have the same effect.
     ///
     /// # Errors
     /// If the story has faults other than warnings. The project then keeps the old story.

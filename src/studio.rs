@@ -7,7 +7,7 @@
 //! candle starts more threads for some operations, on Linux with the same low priority. This crate
 //! cannot limit them: set the environment variable `CANDLE_NUM_THREADS=1` to prevent them.
 
-mod job_error;
+mod error;
 pub(crate) mod pool;
 mod queue;
 mod queue_file;
@@ -31,12 +31,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     art::{Take, TakeWriter},
     generator::GeneratorRegistry,
+    loss::LossValues,
     mask::Area,
     recipe::Recipe,
     storyboard::ShotId,
 };
 
-pub use job_error::JobError;
+pub use error::{JobError, StartError};
 pub(crate) use pool::lower_priority;
 pub(crate) use worker::panic_message;
 
@@ -92,14 +93,16 @@ pub struct Progress {
     pub preview: Option<Arc<RgbImage>>,
     /// The area of the picture that may change, in pixels. `None` if it is the whole picture.
     pub changed: Option<Area>,
+    /// The values of the losses in the steps so far.
+    pub losses: Vec<LossValues>,
 }
 
-/// The treatment of a job in `queue.json` when a studio starts.
+/// The treatment of a job in `queue.json` that is not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// Queue it. A failed job is listed in [`Studio::failed`] again.
     Draw,
-    /// Leave it in the file for a later start.
+    /// Leave it in the file.
     Leave,
     /// Remove it.
     Forget,
@@ -134,18 +137,18 @@ pub enum StudioEvent {
 
 impl Studio {
     /// Starts the worker thread. For each job in the art folder's `queue.json`, `resume` decides
-    /// whether it is queued again. An unreadable `queue.json` is renamed to `queue.broken-1.json`,
-    /// and the log names it.
+    /// whether it is queued again. A `queue.json` that cannot be parsed is renamed to
+    /// `queue.broken-1.json`, and the log names it.
     ///
     /// # Errors
-    /// If a thread cannot be started.
+    /// If `queue.json` cannot be read at the moment, or a thread cannot be started.
     pub fn start(
         registry: GeneratorRegistry,
         writer: TakeWriter,
         mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, StartError> {
         let shared = Arc::new(Shared::default());
-        let (file, entries) = QueueFile::open(writer.clone());
+        let (file, entries) = QueueFile::open(writer.clone())?;
         let in_file = entries.len();
         shared.resume(entries, |entry| resume(&entry.shot, &entry.recipe));
         let queued = shared.entries();
@@ -190,6 +193,26 @@ impl Studio {
     /// Cancels several jobs. A running job stops within a network block.
     pub fn cancel_many(&mut self, jobs: &HashSet<JobId>) {
         self.shared.cancel_many(jobs);
+    }
+
+    /// Takes several jobs from the queue, and leaves them in `queue.json`. A running job stops within
+    /// a network block. Each is reported as cancelled.
+    pub(crate) fn leave_many(&mut self, jobs: &HashSet<JobId>) {
+        self.shared.leave_many(jobs);
+    }
+
+    /// Adds pictures to `queue.json` without queuing them.
+    pub(crate) fn leave(&mut self, pictures: Vec<(ShotId, Recipe)>) {
+        self.shared.leave(pictures);
+    }
+
+    /// For each job that is only in `queue.json`, `resume` decides whether it is queued before all
+    /// waiting jobs. Returns the jobs that are queued.
+    pub(crate) fn resume_left(
+        &mut self,
+        mut resume: impl FnMut(&ShotId, &Recipe) -> Resume,
+    ) -> Vec<Job> {
+        self.shared.resume_left(|entry| resume(&entry.shot, &entry.recipe))
     }
 
     /// Cancels all jobs.

@@ -135,8 +135,8 @@ def style_features(picture: np.ndarray) -> np.ndarray:
 
 
 def style_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The distance of means and covariances of style features, over several scales: the root of Fréchet's distance.
-    The positions of the features do not count."""
+    """Fréchet's distance between the style features of two pictures, the mean over several scales. Their positions do
+    not count."""
     total = 0.0
     for scale in SCALES:
         statistics = []
@@ -145,4 +145,4 @@ def style_distance(a: np.ndarray, b: np.ndarray) -> float:
             features = style_features(shrunk(picture, width, height)).reshape(-1, 9)
             statistics += [features.mean(0), np.cov(features, rowvar=False)]
         total += max(frechet(*statistics), 0.0)
-    return float(np.sqrt(total / len(SCALES)))
+    return total / len(SCALES)

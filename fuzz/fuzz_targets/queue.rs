@@ -1,4 +1,4 @@
-//! `queue.json` of an art folder. No job is lost, and a queue that cannot be read is set aside.
+//! `queue.json` of an art folder. No job is lost, and a queue that cannot be parsed is set aside.
 
 #![no_main]
 
@@ -7,6 +7,7 @@ use std::{fs, path::Path};
 use bevy_illustrator::{
     art::Art,
     generator::GeneratorRegistry,
+    lfs::LfsPointer,
     recipe::{Recipe, Size},
     storyboard::ShotId,
     studio::{Resume, Studio},
@@ -31,12 +32,16 @@ fn jobs(root: &Path, add: Option<(ShotId, Recipe)>) -> Vec<(ShotId, Recipe)> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    // A Git LFS pointer is an error, and is not replaced.
+    if LfsPointer::check(bytes).is_err() {
+        return;
+    }
     let root = empty_folder();
     fs::write(root.join("queue.json"), bytes).expect("room");
     let new = (ShotId::new("new").expect("an id"), Recipe::new("x", Size::new(16, 16), "none"));
     let mut found = jobs(root, Some(new.clone()));
     let aside = root.join("queue.broken-1.json");
-    // It cannot be read, or has fields of a newer version.
+    // It cannot be parsed, or has fields of a newer version.
     if aside.exists() {
         assert_eq!(fs::read(aside).expect("the old queue is set aside"), bytes);
     }

@@ -2,7 +2,10 @@
 //!
 //! Recipes refer to them by their ids. They are written before the recipe, and read when the edit is drawn.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
 use crate::{
@@ -10,6 +13,9 @@ use crate::{
     picture::Undecoded,
     recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit, Recipe},
 };
+
+/// The most bytes of a file besides its pixels. Without compression, the pixels take less than twice their own bytes.
+const MAX_OTHER: u64 = 1 << 20;
 
 /// The masks and images of an art folder.
 #[derive(Clone, Debug)]
@@ -77,15 +83,27 @@ impl Blobs {
     /// Reads a mask or an image.
     ///
     /// # Errors
-    /// If the file does not exist, cannot be read, or contains another blob.
+    /// If the file does not exist, cannot be read, is much longer than its pixels, or contains another blob.
     pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
-        let (path, png) = self.file(id)?;
+        let limit = 2 * self.pixel_bytes(id)? + MAX_OTHER;
+        let (path, png) = self.file(id, limit + 1)?;
+        if png.len() as u64 > limit {
+            return Err(ArtError::blob(&path, BlobError::TooLong { limit }));
+        }
         Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))
     }
 
-    fn file(&self, id: &BlobId) -> Result<(PathBuf, Vec<u8>), ArtError> {
+    /// The bytes of the decoded pixels of a mask or an image. Only the beginning of the file is read.
+    fn pixel_bytes(&self, id: &BlobId) -> Result<u64, ArtError> {
+        let (path, start) = self.file(id, MAX_OTHER)?;
+        let undecoded = Undecoded::open(&start);
+        Ok(undecoded.map_err(|error| ArtError::blob(&path, error.into()))?.bytes())
+    }
+
+    /// At most this number of bytes from the beginning of a file.
+    fn file(&self, id: &BlobId, most: u64) -> Result<(PathBuf, Vec<u8>), ArtError> {
         let path = self.path(id);
-        match self.folder.read(&path)? {
+        match self.folder.read_first(&path, most)? {
             Some(png) => Ok((path, png)),
             None => Err(ArtError::NoBlob { path }),
         }
@@ -110,22 +128,16 @@ impl Blobs {
         ids: impl IntoIterator<Item = &'a BlobId>,
         blobs: &mut BTreeMap<BlobId, Blob>,
     ) -> Result<(), ArtError> {
-        let (mut files, mut bytes) = (BTreeMap::new(), 0);
-        for id in ids {
-            if blobs.contains_key(id) || files.contains_key(id) {
-                continue;
-            }
-            let (path, png) = self.file(id)?;
-            let header = Undecoded::open(&png);
-            bytes += header.map_err(|error| ArtError::blob(&path, error.into()))?.bytes();
+        let missing: BTreeSet<_> = ids.into_iter().filter(|id| !blobs.contains_key(*id)).collect();
+        let mut bytes = 0;
+        for id in &missing {
+            bytes += self.pixel_bytes(id)?;
             if bytes > MAX_BLOBS {
-                return Err(ArtError::BlobsTooLarge { count: files.len() });
+                return Err(ArtError::BlobsTooLarge { count: missing.len() });
             }
-            files.insert(id, (path, png));
         }
-        for (id, (path, png)) in files {
-            let blob = Blob::from_png(id, &png).map_err(|error| ArtError::blob(&path, error))?;
-            blobs.insert(id.clone(), blob);
+        for id in missing {
+            blobs.insert(id.clone(), self.get(id)?);
         }
         Ok(())
     }
@@ -204,6 +216,29 @@ mod tests {
     }
 
     #[test]
+    fn a_blob_that_is_much_longer_than_its_pixels_is_refused_and_can_be_written_again() {
+        let (_dir, root) = folder();
+        let blobs = Art::open(&root).unwrap().blobs();
+        let blob = Blob::Mask(Mask::from_fn(64, 64, |x, y| (x ^ y) as u8));
+        let path = blobs.path(&blobs.put(&blob).unwrap());
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        // The pixels have 4096 bytes.
+        for (length, is_read) in [(1 << 20, true), ((1 << 20) + 2 * 4096 + 1, false)] {
+            file.set_len(length).unwrap();
+            match blobs.get(&blob.id()) {
+                Ok(read) => assert!(is_read && read == blob, "{length}"),
+                Err(ArtError::Blob { source: BlobError::TooLong { .. }, .. }) => {
+                    assert!(!is_read, "{length}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        blobs.put(&blob).unwrap();
+        assert_eq!(blobs.get(&blob.id()).unwrap(), blob);
+        assert!(path.with_extension("broken-1.png").exists());
+    }
+
+    #[test]
     fn blobs_are_not_written_to_a_read_only_folder() {
         let (_dir, root) = folder();
         let blobs = Art::read(&root).unwrap().blobs();
@@ -230,7 +265,7 @@ mod tests {
             let message = error.to_string();
             match error {
                 ArtError::Blob { .. } => assert!(fits, "{message}"),
-                ArtError::BlobsTooLarge { count: 14 } => assert!(message.contains("512 MB")),
+                ArtError::BlobsTooLarge { count: 15 } => assert!(message.contains("512 MB")),
                 _ => panic!("{message}"),
             }
         }

@@ -1,27 +1,47 @@
 //! Copies of pictures: files that differ only in when and how fast they were drawn.
 
-use std::io::Cursor;
+use std::{collections::BTreeMap, io::Cursor};
 
-use super::{
-    Provenance,
-    picture_file::{self, KEYWORD, PARAMETERS},
-};
+use image::RgbaImage;
+
+use super::{Provenance, picture_file};
 use crate::picture::Undecoded;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// Whether two files of takes have the same picture, so that one of them can be removed: equal size, depth and pixels,
 /// equal recipes and models, and equal chunks that this program does not write. A second frame or a colour profile makes
-/// a difference.
+/// a difference, and so does a text that says more than the provenance, whatever its keyword.
 pub(super) fn is_copy(one: &[u8], other: &[u8]) -> bool {
     one == other
-        || chunks(one).is_some_and(|chunks_of_one| Some(chunks_of_one) == chunks(other))
-            && provenance(one).is_some_and(|origin| Some(origin) == provenance(other))
+        || contents(one).is_some_and(|contents_of_one| Some(contents_of_one) == contents(other))
             && pixels(one).is_some_and(|image| Some(image) == pixels(other))
 }
 
-/// The chunks of a PNG without pixels and without the texts that follow from the provenance, and what comes after the
-/// last one.
+/// The provenance of a picture, without the fields that differ when it is drawn again, and its other chunks, without
+/// pixels. Texts are left out if this program writes the same ones for the provenance, and each of them once: other texts
+/// may be by an author, another program or a newer version.
+fn contents(png: &[u8]) -> Option<(Provenance, Vec<&[u8]>)> {
+    let file = picture_file::read(Cursor::new(png)).ok()?;
+    let provenance = Provenance::try_from(file).ok()?;
+    let written =
+        picture_file::encode(&RgbaImage::new(1, 1), &provenance, &BTreeMap::new()).ok()?;
+    let mut texts = chunks(&written)?;
+    texts.retain(|chunk| matches!(kind(chunk), b"iTXt" | b"tEXt"));
+    let mut others = chunks(png)?;
+    others.retain(|chunk| match texts.iter().position(|text| text == chunk) {
+        Some(at) => {
+            texts.swap_remove(at);
+            false
+        }
+        None => kind(chunk) != b"IDAT",
+    });
+    let provenance =
+        Provenance { number: 0, made: 0, took_ms: 0, program: String::new(), ..provenance };
+    Some((provenance, others))
+}
+
+/// The chunks of a PNG, and what comes after the last one.
 fn chunks(png: &[u8]) -> Option<Vec<&[u8]>> {
     let mut rest = png.strip_prefix(SIGNATURE)?;
     let mut chunks = Vec::new();
@@ -30,27 +50,18 @@ fn chunks(png: &[u8]) -> Option<Vec<&[u8]>> {
         // Length, type, data and checksum.
         let whole = usize::try_from(u32::from_be_bytes(*length)).ok()?.checked_add(12)?;
         let (chunk, after) = rest.split_at_checked(whole)?;
-        let (kind, data) = (&chunk[4..8], &chunk[8..]);
-        let is_text = |keyword: &str| {
-            let after = data.strip_prefix(keyword.as_bytes());
-            matches!(kind, b"iTXt" | b"tEXt") && after.is_some_and(|data| data.starts_with(&[0]))
-        };
-        if kind != b"IDAT" && !is_text(KEYWORD) && !is_text(PARAMETERS) {
-            chunks.push(chunk);
-        }
+        chunks.push(chunk);
         rest = after;
-        if kind == b"IEND" {
+        if kind(chunk) == b"IEND" {
             chunks.push(rest);
             return Some(chunks);
         }
     }
 }
 
-/// The provenance of a picture, without the fields that differ when it is drawn again.
-fn provenance(png: &[u8]) -> Option<Provenance> {
-    let file = picture_file::read(Cursor::new(png)).ok()?;
-    let provenance = Provenance::try_from(file).ok()?;
-    Some(Provenance { number: 0, made: 0, took_ms: 0, program: String::new(), ..provenance })
+/// The type of a chunk. Empty for data after the last chunk.
+fn kind(chunk: &[u8]) -> &[u8] {
+    chunk.get(4..8).unwrap_or_default()
 }
 
 /// The pixels in their own depth.

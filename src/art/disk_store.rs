@@ -129,12 +129,20 @@ impl Store for DiskStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        match self.rename_atomically(from, to, Flag::KeepTarget) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.rename_by_link(from, to)
-            }
-            result => result,
-        }
+        self.rename_atomically(from, to, Flag::KeepTarget)
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let dir = self.dir()?;
+        dir.rename(from, dir, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let dir = self.dir()?;
+        dir.hard_link(from, dir, to).map_err(|error| match can_link(&error) {
+            true => error,
+            false => io::ErrorKind::Unsupported.into(),
+        })
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
@@ -238,28 +246,21 @@ impl DiskStore {
     fn rename_atomically(&self, _: &Path, _: &Path, _: Flag) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
+}
 
-    /// Moves a file in two steps: a second name, which never replaces anything, and the removal of the first one.
-    fn rename_by_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let dir = self.dir()?;
-        match dir.hard_link(from, dir, to) {
-            Ok(()) => dir.remove_file(from),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
-                ) =>
-            {
-                Err(error)
-            }
-            // It is a folder, or the file system has no hard links.
-            Err(_) => match dir.symlink_metadata(to) {
-                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => dir.rename(from, dir, to),
-                Err(error) => Err(error),
-            },
-        }
-    }
+/// Whether a link failed for another reason than that the file cannot have a second name.
+#[cfg(unix)]
+fn can_link(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    // Linux, link(2): EPERM for a folder, and for a file system without links.
+    let reasons = [Errno::PERM, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::MLINK];
+    !Errno::from_io_error(error).is_some_and(|error| reasons.contains(&error))
+}
+
+#[cfg(not(unix))]
+fn can_link(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound)
 }
 
 fn kind(file_type: FileType) -> Kind {

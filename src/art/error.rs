@@ -115,11 +115,11 @@ pub enum ArtError {
     },
     /// The masks and images of a recipe need too much memory.
     #[error(
-        "the recipe refers to more than {count} masks and images, which need more than {} MB: divide the edit into several edits",
+        "the recipe refers to {count} masks and images, which need more than {} MB: divide the edit into several edits",
         super::picture_file::MAX_BLOBS >> 20
     )]
     BlobsTooLarge {
-        /// The number of those that fit.
+        /// The number of masks and images.
         count: usize,
     },
     /// A file is a link that leads out of the art folder. It is not followed.

@@ -1,5 +1,6 @@
 //! Access to the files of an art folder: one process writes, and each file is replaced atomically.
 
+mod moves;
 mod recover;
 mod replace;
 mod settle;
@@ -124,9 +125,17 @@ impl Folder {
     /// # Errors
     /// If an operation on the file fails.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ArtError> {
+        self.read_first(path, u64::MAX)
+    }
+
+    /// Reads at most this number of bytes from the beginning of a file, as [`Self::read`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_first(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, ArtError> {
         let read = || {
             let mut bytes = Vec::new();
-            self.open_file(path)?.read_to_end(&mut bytes)?;
+            self.open_file(path)?.take(most).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         match read() {

@@ -12,7 +12,7 @@ use super::{
 use crate::recipe::{BlobId, InlineBlob, InlineBlobError};
 
 /// The masks and scribbles in the recipes of a folder.
-pub(crate) struct InlineBlobs {
+pub(super) struct InlineBlobs {
     folder: Folder,
     /// Ids by [`InlineBlob::key`].
     known: BTreeMap<String, BlobId>,
@@ -21,7 +21,7 @@ pub(crate) struct InlineBlobs {
 
 impl InlineBlobs {
     /// Reads the list of a folder.
-    pub(crate) fn open(folder: &Folder) -> Self {
+    pub(super) fn open(folder: &Folder) -> Self {
         let path = path(folder);
         let text = folder.read_text(&path).ok().flatten();
         let read = |text: &Text| {
@@ -37,12 +37,12 @@ impl InlineBlobs {
         Self { folder: folder.clone(), known, is_changed: false }
     }
 
-    /// The id of a mask or scribble. In a folder that is open for writing, also writes it to `blobs/`. A failed write
-    /// is reported in the log.
+    /// The id of a mask or scribble of a take. In a folder that is open for writing, also writes it to `blobs/`. A failed
+    /// write is reported in the log: the file of the take still has the mask.
     ///
     /// # Errors
     /// If it cannot be decoded.
-    pub(crate) fn id(&mut self, inline: &InlineBlob) -> Result<BlobId, InlineBlobError> {
+    pub(super) fn id(&mut self, inline: &InlineBlob) -> Result<BlobId, InlineBlobError> {
         let blobs = Blobs::new(self.folder.clone());
         let key = inline.key();
         let is_there =
@@ -67,7 +67,7 @@ impl InlineBlobs {
     }
 
     /// Writes the list if it changed. A failure is reported in the log, because the list can be created again.
-    pub(crate) fn save(self) {
+    pub(super) fn save(self) {
         if !self.is_changed || !self.folder.is_writable() {
             return;
         }

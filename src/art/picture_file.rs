@@ -7,10 +7,12 @@
 //! The masks and scribbles of an edit are in the art folder. A file outside of an art folder has them in an iTXt chunk
 //! under [`BLOBS`], as JSON: PNG images in base64, by their ids.
 
+mod opened;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Seek},
     path::Path,
 };
 
@@ -21,10 +23,12 @@ use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
     diffusion::scheduler,
     foreign,
-    lfs::{self, LfsPointer},
-    picture::{DecodeError, MAX_METADATA, Metadata, Undecoded},
+    lfs::LfsPointer,
+    picture::{DecodeError, Metadata, Undecoded},
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
 };
+
+use opened::Opened;
 
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
 pub const KEYWORD: &str = "bevy_illustrator";
@@ -35,14 +39,8 @@ pub const BLOBS: &str = "bevy_illustrator blobs";
 /// The keyword under which other tools look for prompt and settings.
 pub const PARAMETERS: &str = "parameters";
 
-/// The most bytes of a text that is compressed in the file. This program does not compress the texts that it reads.
-const MAX_COMPRESSED: usize = 16 << 20;
-
 /// The most bytes of pixels of all masks and scribbles in a file.
 pub(super) const MAX_BLOBS: u64 = 512 << 20;
-
-/// The end of every complete PNG: the IEND chunk (PNG specification, third edition, 11.2.4).
-const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
 /// An error of reading the provenance of a file.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +69,19 @@ pub enum PictureError {
     InlineBlob(#[from] InlineBlobError),
     /// A compressed text in the file is too large, or is damaged.
     #[error(
-        "its compressed text `{keyword}` is damaged or has more than {} MB ({source}): draw the picture again",
-        MAX_COMPRESSED >> 20
+        "its compressed text `{keyword}` is damaged or has more than {limit} bytes ({source}): draw the picture again"
     )]
     Text {
         /// The keyword of the text.
         keyword: String,
+        /// The most bytes of such a text.
+        limit: usize,
         /// The error of the decoder.
         source: png::DecodingError,
     },
+    /// The provenance is too long.
+    #[error("its provenance has more than {} MB: draw the picture again", opened::MAX_PROVENANCE >> 20)]
+    ProvenanceTooLong,
     /// The masks and scribbles in the file are too large.
     #[error("its masks and scribbles have more than {} MB: use fewer parts", MAX_BLOBS >> 20)]
     BlobsTooLarge,
@@ -164,10 +166,10 @@ pub fn provenance_with_blobs(
 pub(super) fn read_with_blobs(
     file: impl BufRead + Seek,
 ) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
-    let mut file = open(file)?;
+    let file = Opened::open(file)?;
     let mut blobs = BTreeMap::new();
     let mut left = MAX_BLOBS;
-    if let Some(json) = text(&mut file, BLOBS)? {
+    if let Some(json) = file.text(BLOBS, opened::MAX_COMPRESSED)? {
         let mut pngs = BTreeMap::new();
         for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
             let png = BASE64_STANDARD.decode(text).map_err(InlineBlobError::from)?;
@@ -180,7 +182,7 @@ pub(super) fn read_with_blobs(
         }
     }
     // Older versions wrote masks and scribbles into the recipe.
-    let provenance = parse(&mut file)?.provenance(|inline| {
+    let provenance = file.provenance()?.provenance(|inline| {
         reserve(&mut left, inline.bytes()?)?;
         let blob = inline.decode()?;
         let id = blob.id();
@@ -201,44 +203,7 @@ fn reserve(left: &mut u64, bytes: u64) -> Result<(), PictureError> {
 /// # Errors
 /// As [`provenance`].
 pub(super) fn read(file: impl BufRead + Seek) -> Result<ProvenanceFile, PictureError> {
-    parse(&mut open(file)?)
-}
-
-fn parse<R: BufRead + Seek>(file: &mut png::Reader<R>) -> Result<ProvenanceFile, PictureError> {
-    Ok(serde_json::from_str(&text(file, KEYWORD)?.ok_or(PictureError::Foreign)?)?)
-}
-
-/// The iTXt chunk under this keyword.
-fn text<R: BufRead + Seek>(
-    file: &mut png::Reader<R>,
-    keyword: &str,
-) -> Result<Option<String>, PictureError> {
-    let text = file.info().utf8_text.iter().find(|text| text.keyword == keyword);
-    let Some(mut text) = text.cloned() else { return Ok(None) };
-    text.decompress_text_with_limit(MAX_COMPRESSED)
-        .map_err(|source| PictureError::Text { keyword: keyword.to_owned(), source })?;
-    Ok(Some(text.get_text()?))
-}
-
-/// Reads everything before the pixels, and checks the end of the file.
-fn open<R: BufRead + Seek>(mut file: R) -> Result<png::Reader<R>, PictureError> {
-    let mut first = Vec::new();
-    file.by_ref().take(lfs::FIRST_BYTES as u64).read_to_end(&mut first)?;
-    LfsPointer::check(&first)?;
-    let mut end = [0; END.len()];
-    let length = file.seek(SeekFrom::End(0))?;
-    if length < END.len() as u64 {
-        return Err(PictureError::Truncated);
-    }
-    file.seek(SeekFrom::End(-(END.len() as i64)))?;
-    file.read_exact(&mut end)?;
-    file.rewind()?;
-    let reader =
-        png::Decoder::new_with_limits(file, png::Limits { bytes: MAX_METADATA }).read_info()?;
-    if end != END {
-        return Err(PictureError::Truncated);
-    }
-    Ok(reader)
+    Opened::open(file)?.provenance()
 }
 
 /// The metadata of a PNG that an edited copy keeps. What this program writes itself is left out.
@@ -305,7 +270,7 @@ fn quoted(value: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::io::{Cursor, Read, SeekFrom};
 
     use super::*;
     use crate::{
@@ -316,7 +281,7 @@ mod tests {
         test_support::png_header,
     };
 
-    fn example() -> (RgbaImage, Provenance) {
+    pub(super) fn example() -> (RgbaImage, Provenance) {
         let recipe = Recipe {
             prompt: "a lighthouse, calm".to_owned(),
             negative_prompt: "people".to_owned(),
@@ -353,7 +318,7 @@ mod tests {
         (image, provenance)
     }
 
-    fn read_bytes(bytes: &[u8]) -> Result<Provenance, PictureError> {
+    pub(super) fn read_bytes(bytes: &[u8]) -> Result<Provenance, PictureError> {
         Ok(read(Cursor::new(bytes))?.try_into()?)
     }
 
@@ -401,47 +366,6 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(read_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }
-    }
-
-    /// A PNG of one pixel with this text, compressed.
-    fn with_text(keyword: &str, text: String) -> Vec<u8> {
-        let mut chunk = png::text_metadata::ITXtChunk::new(keyword, text);
-        chunk.compressed = true;
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
-        encoder.set_color(png::ColorType::Rgba);
-        let mut writer = encoder.write_header().unwrap();
-        writer.write_text_chunk(&chunk).unwrap();
-        writer.write_image_data(&[0; 4]).unwrap();
-        writer.finish().unwrap();
-        bytes
-    }
-
-    #[test]
-    fn a_compressed_text_that_unpacks_to_too_many_bytes_is_refused() {
-        let (_, provenance) = example();
-        let json = serde_json::to_string(&provenance).unwrap();
-        let padded = |length: usize| format!("{json}{}", " ".repeat(length - json.len()));
-        let read = |length| read_bytes(&with_text(KEYWORD, padded(length)));
-        assert_eq!(read(MAX_COMPRESSED).unwrap(), provenance);
-        let error = read(2 * MAX_COMPRESSED).unwrap_err();
-        assert!(matches!(error, PictureError::Text { .. }), "{error}");
-        assert!(error.to_string().contains("16 MB"), "{error}");
-    }
-
-    #[test]
-    fn masks_that_unpack_to_too_many_bytes_are_refused_before_they_are_decoded() {
-        // Headers alone, of masks with 36 million pixels each. A mask within the limit is decoded, which fails.
-        let mask = |n: u32| BASE64_STANDARD.encode(png_header(6000 - n, 6000));
-        let file = |count: u32| {
-            let ids = (0..count).map(|n| (format!("{n:064x}"), mask(n)));
-            with_text(BLOBS, serde_json::to_string(&ids.collect::<BTreeMap<_, _>>()).unwrap())
-        };
-        let read = |count| read_with_blobs(Cursor::new(file(count))).unwrap_err();
-        assert!(matches!(read(1), PictureError::Blob(_)), "{}", read(1));
-        // 540 million bytes.
-        let error = read(15);
-        assert!(matches!(error, PictureError::BlobsTooLarge), "{error}");
     }
 
     #[test]

@@ -35,6 +35,7 @@ struct Disk {
     /// The files that other programs wrote, except for those that they replaced later.
     foreign_files: Vec<Vec<u8>>,
     has_no_exchange: bool,
+    has_no_rename: bool,
     has_power: bool,
 }
 
@@ -104,6 +105,14 @@ impl SimulatedStore {
     /// A disk that cannot exchange files.
     pub(super) fn without_exchange(self) -> Self {
         self.lock().has_no_exchange = true;
+        self
+    }
+
+    /// A disk that cannot exchange files, nor move a file without replacing another one.
+    pub(super) fn without_flags(self) -> Self {
+        let mut disk = self.lock();
+        (disk.has_no_exchange, disk.has_no_rename) = (true, true);
+        drop(disk);
         self
     }
 
@@ -228,6 +237,15 @@ impl Disk {
         self.pending.push(change);
     }
 
+    /// Gives a file another name, and removes one.
+    fn add_name(&mut self, from: &Path, to: &Path, removed: Option<&Path>) -> io::Result<()> {
+        self.file(from)?;
+        self.check_parent(to)?;
+        let added = vec![(to.to_owned(), self.names[from])];
+        self.rename(NameChange { removed: removed.map(Path::to_owned), added });
+        Ok(())
+    }
+
     /// Writes a file as another program does, which then syncs the whole disk.
     fn write_foreign(&mut self, write: ForeignWrite) {
         let ForeignWrite { path, bytes, in_place } = write;
@@ -337,15 +355,27 @@ impl Store for SimulatedStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.lock().has_no_rename {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         self.change(|disk| {
-            disk.file(from)?;
-            disk.check_parent(to)?;
             if disk.names.contains_key(to) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            let added = vec![(to.to_owned(), disk.names[from])];
-            disk.rename(NameChange { removed: Some(from.to_owned()), added });
-            Ok(())
+            disk.add_name(from, to, Some(from))
+        })
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change(|disk| disk.add_name(from, to, Some(from)))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change(|disk| {
+            if disk.names.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            disk.add_name(from, to, None)
         })
     }
 

@@ -29,9 +29,17 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// Creates a file with these contents, and syncs it.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Moves a file, a folder or a link. Replaces nothing: if the new path exists, that is
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists).
+    /// Moves a file, a folder or a link atomically. Replaces nothing: if the new path exists, that is
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists). A file system that cannot do so returns
+    /// [`Unsupported`](io::ErrorKind::Unsupported), and nothing changes.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Moves a file, a folder or a link atomically. A file at the new path is replaced.
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name. Replaces nothing, as [`Self::rename`]. Folders cannot have a second name, nor files on
+    /// some file systems: that is [`Unsupported`](io::ErrorKind::Unsupported), and nothing changes.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Exchanges two files atomically. A file system that cannot do so returns
     /// [`Unsupported`](io::ErrorKind::Unsupported), and nothing changes.

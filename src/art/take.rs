@@ -161,6 +161,11 @@ impl Provenance {
 }
 
 impl ProvenanceFile {
+    /// The bytes of the masks and scribbles that are in the file itself, as text.
+    pub(super) fn inline_bytes(&self) -> usize {
+        self.recipe.inline_bytes()
+    }
+
     /// The provenance. `id_of` is called with each mask and scribble that is in the file itself.
     ///
     /// # Errors
@@ -318,7 +323,7 @@ impl TakeWriter {
             self.folder.sync(&path)?;
             return Ok(path);
         }
-        match self.copy(&take.shot, old)? {
+        match self.copied(&take.shot, old)? {
             Some(old) => {
                 let is_copy = || self.is_copy(&take.shot, &old);
                 self.folder.replace_copy(&path, &bytes, &old, &is_copy)?;
@@ -335,7 +340,7 @@ impl TakeWriter {
     pub fn unpublish(&self, shot: &ShotId) -> Result<(), ArtError> {
         let _changes = self.folder.changes();
         let path = self.picture_path(shot);
-        match self.copy(shot, self.folder.read(&path)?)? {
+        match self.copied(shot, self.folder.read(&path)?)? {
             Some(old) => self.folder.remove_copy(&path, &old, &|| self.is_copy(shot, &old)),
             None => self.folder.remove(&path, None),
         }
@@ -348,30 +353,37 @@ impl TakeWriter {
     pub(super) fn unpublish_copy(&self, shot: &ShotId) -> Result<(), ArtError> {
         let _changes = self.folder.changes();
         let path = self.picture_path(shot);
-        match self.copy(shot, self.folder.read(&path)?)? {
+        match self.copied(shot, self.folder.read(&path)?)? {
             Some(old) => self.folder.remove_copy(&path, &old, &|| self.is_copy(shot, &old)),
             None => Ok(()),
         }
     }
 
-    /// Whether [`Self::copy`] still finds another file with the same picture. It may have been changed meanwhile.
-    fn is_copy(&self, shot: &ShotId, picture: &[u8]) -> bool {
-        self.copy(shot, Some(picture.to_owned())).is_ok_and(|copy| copy.is_some())
+    /// The contents of `pictures/<shot>.png` if another file has the same picture: see [`Self::has_copy`].
+    fn copied(&self, shot: &ShotId, picture: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, ArtError> {
+        match picture {
+            Some(picture) if self.has_copy(shot, &picture)? => Ok(Some(picture)),
+            _ => Ok(None),
+        }
     }
 
-    /// The contents of `pictures/<shot>.png` if another file has the same picture, so that they can be removed: one of the
-    /// files of the shot's takes, discarded ones included, is equal, or the take that the picture names is a
-    /// [copy](copies::is_copy). A take that leads to the same file is not another file.
+    /// Whether the picture still has a copy. Another program may have changed it meanwhile.
+    fn is_copy(&self, shot: &ShotId, picture: &[u8]) -> bool {
+        self.has_copy(shot, picture).unwrap_or(false)
+    }
+
+    /// Whether another file has the picture in `pictures/<shot>.png`, so that it can be removed: one of the files of the
+    /// shot's takes, discarded ones included, is equal, or the take that the picture names is a [copy](copies::is_copy). A
+    /// take that leads to the same file is not another file.
     ///
     /// # Errors
     /// If the files cannot be compared.
-    fn copy(&self, shot: &ShotId, picture: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, ArtError> {
-        let Some(picture) = picture else { return Ok(None) };
+    fn has_copy(&self, shot: &ShotId, picture: &[u8]) -> Result<bool, ArtError> {
         let own = self.folder.metadata(&self.picture_path(shot))?.and_then(|data| data.file);
         let is_other =
             |data: &store::Metadata| data.kind == Kind::File && (own.is_none() || data.file != own);
         let named = || {
-            let file = picture_file::read(Cursor::new(&picture)).ok()?;
+            let file = picture_file::read(Cursor::new(picture)).ok()?;
             Some(Provenance::try_from(file).ok()?.take_id())
         };
         let named = named().map(|id| format!("{id}.png"));
@@ -387,12 +399,12 @@ impl TakeWriter {
                 }
                 // A take that cannot be read is not a second copy.
                 let Ok(Some(take)) = self.folder.read(&path) else { continue };
-                if take == picture || is_named && copies::is_copy(&take, &picture) {
-                    return Ok(Some(picture));
+                if take == picture || is_named && copies::is_copy(&take, picture) {
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Reads a file that exists.

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use super::{DiffusionError, Interrupt, config::ConfigFile};
 use crate::model::Package;
 
-pub use self::{kl::AutoencoderKL, linear::LinearDecoder, tiny::AutoencoderTiny};
+pub use self::{kl::AutoencoderKL, linear::LinearAutoencoder, tiny::AutoencoderTiny};
 
 /// Turns pictures into latents and back.
 pub trait Autoencoder: Send + Sync {

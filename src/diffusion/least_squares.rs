@@ -1,52 +1,56 @@
 //! Linear maps that fit samples.
 
-/// The maps with the least squared error, one for each target: `targets[sample][target]` is about the sum of
-/// `maps[target][i] * rows[sample][i]`.
-pub(super) fn least_squares(rows: &[Vec<f64>], targets: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let width = rows.first().map_or(0, Vec::len);
-    let count = targets.first().map_or(0, Vec::len);
-    // The normal equations, with the right sides of all targets.
-    let mut equations = vec![vec![0.0; width + count]; width];
-    for (row, targets) in rows.iter().zip(targets) {
-        for (equation, left) in equations.iter_mut().zip(row) {
-            let products = row.iter().chain(targets).map(|right| left * right);
-            equation.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
-        }
-    }
+use candle_core::{DType, Device, Result, Tensor};
+
+/// The affine maps with the least squared error: `targets`, (samples, outputs), are about the product of `rows`,
+/// (samples, inputs), with the result, (inputs + 1, outputs). Its last row is the value at zero.
+///
+/// Computes in f64 on the processor; the result is in f32 on the device of `rows`.
+pub(super) fn least_squares(rows: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let device = rows.device();
+    let on_cpu = |x: &Tensor| x.to_device(&Device::Cpu)?.to_dtype(DType::F64);
+    let (rows, targets) = (on_cpu(rows)?, on_cpu(targets)?);
+    let (samples, outputs) = targets.dims2()?;
+    let ones = Tensor::ones((samples, 1), DType::F64, &Device::Cpu)?;
+    let rows = Tensor::cat(&[&rows, &ones], 1)?;
+    let inputs = rows.dim(1)?;
+    // The normal equations, with the right sides of all outputs.
+    let sides = Tensor::cat(&[&rows, &targets], 1)?;
+    let mut equations: Vec<Vec<f64>> = rows.t()?.matmul(&sides)?.to_vec2()?;
     for (index, equation) in equations.iter_mut().enumerate() {
         // A small ridge term keeps the equations solvable for any samples.
-        equation[index] += 1e-6 * rows.len() as f64;
+        equation[index] += 1e-6 * samples as f64;
     }
     // Gauss-Jordan elimination. The matrix is positive definite, so no pivot search is needed.
-    for pivot in 0..width {
+    for pivot in 0..inputs {
         let scale = equations[pivot][pivot];
         equations[pivot].iter_mut().for_each(|value| *value /= scale);
         let solved = equations[pivot].clone();
         for (_, equation) in equations.iter_mut().enumerate().filter(|(row, _)| *row != pivot) {
             let share = equation[pivot];
-            equation.iter_mut().zip(&solved).for_each(|(value, solved)| *value -= share * solved);
+            let (values, solved) = (&mut equation[pivot..], &solved[pivot..]);
+            values.iter_mut().zip(solved).for_each(|(value, solved)| *value -= share * solved);
         }
     }
-    (0..count).map(|target| equations.iter().map(|row| row[width + target]).collect()).collect()
+    let maps: Vec<f32> =
+        equations.iter().flat_map(|row| &row[inputs..]).map(|&value| value as f32).collect();
+    Tensor::from_vec(maps, (inputs, outputs), device)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::least_squares;
+    use super::*;
+    use crate::diffusion::noise::noise;
 
     #[test]
     fn least_squares_finds_the_planes_through_the_points() {
-        let samples = crate::diffusion::noise::noise(3, 1, 20, 2);
-        let rows: Vec<Vec<f64>> =
-            samples.chunks(2).map(|xy| vec![xy[0].into(), xy[1].into(), 1.0]).collect();
-        let planes = [[2.0, -0.5, 0.25], [0.0, 1.0, -3.0]];
-        let at = |row: &Vec<f64>, plane: &[f64; 3]| row.iter().zip(plane).map(|(x, a)| x * a).sum();
-        let targets: Vec<Vec<f64>> =
-            rows.iter().map(|row| planes.iter().map(|plane| at(row, plane)).collect()).collect();
-        for (found, expected) in least_squares(&rows, &targets).iter().zip(planes) {
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
-            }
-        }
+        let rows = Tensor::from_vec(noise(3, 1, 20, 2), (20, 2), &Device::Cpu).unwrap();
+        let planes = [[2.0_f32, 0.0], [-0.5, 1.0], [0.25, -3.0]];
+        let planes = Tensor::new(&planes, &Device::Cpu).unwrap();
+        let [slopes, offset] = [planes.narrow(0, 0, 2).unwrap(), planes.narrow(0, 2, 1).unwrap()];
+        let targets = rows.matmul(&slopes).unwrap().broadcast_add(&offset).unwrap();
+        let found = least_squares(&rows, &targets).unwrap();
+        let error = (found - &planes).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(error.to_scalar::<f32>().unwrap() < 1e-4);
     }
 }

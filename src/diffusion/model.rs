@@ -8,7 +8,7 @@ use image::RgbaImage;
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
-    autoencoder::LinearDecoder,
+    autoencoder::LinearAutoencoder,
     guide::{GuidanceScale, Guide, Unguided},
     hooks::{LatentColours, Preview, Steering, Surroundings},
     noise::noise,
@@ -47,7 +47,7 @@ pub struct Model {
     pub(super) parts: ModelParts,
     pub(super) colours: LatentColours,
     /// Fitted when the first loss needs it.
-    linear_decoder: OnceCell<LinearDecoder>,
+    linear_autoencoder: OnceCell<LinearAutoencoder>,
     /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
     latent_clip: OnceCell<Option<LatentClip>>,
     prompts: HashMap<String, Conditioning>,
@@ -68,7 +68,7 @@ impl Model {
         Ok(Self {
             parts,
             colours,
-            linear_decoder: OnceCell::new(),
+            linear_autoencoder: OnceCell::new(),
             latent_clip: OnceCell::new(),
             prompts: HashMap::new(),
         })
@@ -158,17 +158,17 @@ impl Model {
         self.parts.autoencoder.spec().scale
     }
 
-    /// The linear decoder of the autoencoder.
-    pub(super) fn linear_decoder(
+    /// The linear autoencoder that is fitted to the autoencoder.
+    pub(super) fn linear_autoencoder(
         &self,
         interrupt: &Interrupt,
-    ) -> Result<&LinearDecoder, DiffusionError> {
-        if let Some(decoder) = self.linear_decoder.get() {
+    ) -> Result<&LinearAutoencoder, DiffusionError> {
+        if let Some(decoder) = self.linear_autoencoder.get() {
             return Ok(decoder);
         }
         let ModelParts { autoencoder, device, .. } = &self.parts;
-        let decoder = LinearDecoder::fit(&**autoencoder, device, interrupt)?;
-        Ok(self.linear_decoder.get_or_init(|| decoder))
+        let decoder = LinearAutoencoder::fit(&**autoencoder, device, interrupt)?;
+        Ok(self.linear_autoencoder.get_or_init(|| decoder))
     }
 
     /// The encoder of the latents. `None` for other latents than those of the built-in model.

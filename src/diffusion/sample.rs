@@ -9,6 +9,7 @@ use super::{
     Conditioning, Denoiser, DiffusionError, DrawError, Interrupt, denoise::ConditioningBatches,
     guide::Guide, scheduler::Scheduler,
 };
+use crate::loss::LossValues;
 
 /// The arguments of [`sample`].
 pub struct SampleInputs<'a> {
@@ -54,19 +55,6 @@ pub struct State<'a> {
     pub negative_prompt: Option<&'a Conditioning>,
     timesteps: Vec<f64>,
     scheduler: &'a mut dyn Scheduler,
-}
-
-/// The values of a loss.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LossValues {
-    /// The index of the part in its edit. `None` for the whole picture.
-    pub part: Option<usize>,
-    /// The index of the loss in its part.
-    pub index: usize,
-    /// The name of its kind.
-    pub kind: String,
-    /// The value in each step before it was steered.
-    pub values: Vec<f32>,
 }
 
 /// The position of the loop.

@@ -50,7 +50,7 @@ impl Model {
         }
         Ok(match steered.is_empty() {
             true => None,
-            false => Some(Steering::new(steered, self.linear_decoder(interrupt)?.clone())),
+            false => Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone())),
         })
     }
 }

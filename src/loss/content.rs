@@ -31,4 +31,8 @@ impl LossFunction for Content {
         let difference = mean(&(found - &self.target)?.sqr()?, &mask)?;
         difference / mean(&self.target.sqr()?, &mask)?.affine(1.0, 1e-6)?
     }
+
+    fn strength(&self) -> f64 {
+        1.5
+    }
 }

@@ -7,17 +7,18 @@ use candle_core::{Result, Tensor};
 /// The picture that a loss measures: the current prediction of the finished latents.
 pub struct LossInput<'a> {
     latents: &'a Tensor,
-    decode: &'a dyn Fn(&Tensor) -> Result<Tensor>,
+    decode: &'a dyn Fn() -> Result<Tensor>,
     colours: &'a OnceCell<Tensor>,
     latent_mask: &'a Tensor,
     colour_mask: &'a Tensor,
 }
 
 impl<'a> LossInput<'a> {
-    /// `decode` computes [`Self::colours`] from `latents` when they are first needed; `colours` keeps them.
+    /// `decode` computes [`Self::colours`] when they are first needed; `colours` keeps them. Gradients are taken with
+    /// respect to both tensors.
     pub(crate) fn new(
         latents: &'a Tensor,
-        decode: &'a dyn Fn(&Tensor) -> Result<Tensor>,
+        decode: &'a dyn Fn() -> Result<Tensor>,
         colours: &'a OnceCell<Tensor>,
         [latent_mask, colour_mask]: [&'a Tensor; 2],
     ) -> Self {
@@ -38,7 +39,7 @@ impl<'a> LossInput<'a> {
         if let Some(colours) = self.colours.get() {
             return Ok(colours);
         }
-        let colours = (self.decode)(self.latents)?;
+        let colours = (self.decode)()?;
         Ok(self.colours.get_or_init(|| colours))
     }
 

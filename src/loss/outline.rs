@@ -58,6 +58,10 @@ impl LossFunction for Outline {
         let (on, beside) = (mean(&edges, &self.on)?, mean(&edges, &self.beside)?);
         &beside / (on + &beside)?.affine(1.0, 1e-6)?
     }
+
+    fn strength(&self) -> f64 {
+        3.0
+    }
 }
 
 /// The weights of red, green and blue in the lightness, Rec. 709.

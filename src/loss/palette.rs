@@ -41,6 +41,10 @@ impl LossFunction for Palette {
         let nearest = (distances * nearness)?.sum(0)?.reshape((1, 1, height, width))?;
         mean(&nearest, input.colour_mask())
     }
+
+    fn strength(&self) -> f64 {
+        2.0
+    }
 }
 
 /// Converts sRGB in 0..=1, (3, pixels), to Oklab.

@@ -38,8 +38,11 @@ pub(super) fn build(
     let class = class.ok_or_else(|| LossSetupError::UnknownKind {
         name: name.to_owned(),
         known: match classes.as_slice() {
-            [] => "none: no other crate has added one".to_owned(),
-            some => some.iter().map(|class| class.name).collect::<Vec<_>>().join(", "),
+            [] => "no crate has registered a kind of loss".to_owned(),
+            some => {
+                let names = some.iter().map(|class| class.name).collect::<Vec<_>>();
+                format!("choose one of {}", names.join(", "))
+            }
         },
     })?;
     (class.build)(value, targets).map_err(|reason| LossSetupError::Custom {

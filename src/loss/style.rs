@@ -40,6 +40,14 @@ impl LossFunction for Style {
         };
         (distance(&fine, &masks[0], of_fine)? + distance(&coarse, &masks[1], of_coarse)?)? / 2.0
     }
+
+    fn strength(&self) -> f64 {
+        2.0
+    }
+
+    fn smoothing(&self) -> usize {
+        2
+    }
 }
 
 /// The mean product of each two channels of (1, channels, height, width) over a mask, (channels, channels).

@@ -51,4 +51,12 @@ impl LossFunction for Text {
         let embedding = self.encoder.embed(&features, input.latent_mask())?;
         embedding.matmul(&self.direction)?.sum_all()?.affine(-1.0, 1.0)
     }
+
+    fn strength(&self) -> f64 {
+        3.0
+    }
+
+    fn smoothing(&self) -> usize {
+        2
+    }
 }

@@ -16,6 +16,10 @@ impl LossFunction for TotalVariation {
         let (colours, mask) = (input.colours()?, input.colour_mask());
         along(colours, mask, 2)? + along(colours, mask, 3)?
     }
+
+    fn strength(&self) -> f64 {
+        0.5
+    }
 }
 
 /// The mean difference of neighbours along a dimension. Both pixels must belong to the mask.

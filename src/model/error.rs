@@ -79,6 +79,19 @@ pub enum ModelError {
         /// The tensor.
         tensor: String,
     },
+    /// A tensor has numbers of a type that cannot be converted.
+    #[error(
+        "{file}: the tensor `{tensor}` has numbers of the type {found}, which cannot be read: \
+         use the model in F16 or F32"
+    )]
+    NumberType {
+        /// The weight file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// The type, as the safetensors format names it.
+        found: String,
+    },
     /// A tensor cannot be converted or copied to the device.
     #[error("{file}: the tensor `{tensor}` cannot be loaded: {source}")]
     Tensor {

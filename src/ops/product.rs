@@ -61,9 +61,10 @@ impl CustomOp2 for Product {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let to_a = matmul(gradient, &b.transpose(1, 2)?)?;
-        let to_b = matmul(&a.transpose(1, 2)?, gradient)?;
-        Ok((Some(to_a), Some(to_b)))
+        // Weights have no use for a gradient while a picture is drawn.
+        let to_a = a.track_op().then(|| matmul(gradient, &b.transpose(1, 2)?));
+        let to_b = b.track_op().then(|| matmul(&a.transpose(1, 2)?, gradient));
+        Ok((to_a.transpose()?, to_b.transpose()?))
     }
 }
 

@@ -3,6 +3,7 @@
 mod candidates;
 mod commands;
 mod compare;
+mod curves;
 mod draw_bar;
 mod edit_plans;
 mod history;
@@ -10,6 +11,7 @@ mod interaction;
 mod keymap;
 mod keys_menu;
 mod layout;
+mod losses_form;
 mod overlay;
 mod part_form;
 mod parts_list;

@@ -1,5 +1,7 @@
 //! What a PNG contains besides pixels: colour space, resolution, EXIF data and texts.
 
+use std::collections::BTreeSet;
+
 use image::metadata::Orientation;
 
 /// The length of the signature and the IHDR chunk, which every PNG begins with.
@@ -12,6 +14,11 @@ const COLOUR: [&[u8; 4]; 5] = [b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP"];
 /// Other chunks that are kept.
 const KEPT: [&[u8; 4]; 5] = [b"pHYs", b"eXIf", b"tEXt", b"zTXt", b"iTXt"];
 
+/// Chunks of which a copy has its own: those of the pixels, and those that say how they are stored.
+const OWN: [&[u8; 4]; 6] = [b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"sBIT", b"hIST"];
+/// The chunks of an animation.
+const ANIMATION: [&[u8; 4]; 3] = [b"acTL", b"fcTL", b"fdAT"];
+
 /// The chunks of a PNG that an edited copy keeps: the colour space (`iCCP`, `gAMA`, `cHRM`, `sRGB`, `cICP`), the
 /// resolution (`pHYs`), EXIF data without the orientation, and texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,12 +26,13 @@ pub struct Metadata {
     /// Whole chunks, each with its length and checksum.
     chunks: Vec<Vec<u8>>,
     lost_profile: bool,
-    lost_chunks: Vec<String>,
+    lost_chunks: BTreeSet<[u8; 4]>,
+    has_more_data: bool,
     is_animated: bool,
 }
 
 impl Metadata {
-    /// Reads the chunks of a PNG. A damaged chunk is skipped.
+    /// Reads the chunks of a PNG. A damaged chunk is lost.
     #[must_use]
     pub fn read(png: &[u8]) -> Self {
         let mut found = Self::default();
@@ -34,21 +42,24 @@ impl Metadata {
         while let Some(length) = chunk_length(rest) {
             let (chunk, after) = rest.split_at(length);
             rest = after;
-            let is = |kind: &[u8; 4]| chunk[4..8] == *kind;
-            if is_grey && is(b"iCCP") {
+            let kind = [chunk[4], chunk[5], chunk[6], chunk[7]];
+            let is_in = |kinds: &[&[u8; 4]]| kinds.contains(&&kind);
+            if kind == *b"IEND" {
+                break;
+            }
+            if is_grey && kind == *b"iCCP" {
                 // The copy is in RGB. A profile for grey does not apply to it.
                 found.lost_profile = true;
-            } else if is(b"acTL") {
+            } else if is_in(&ANIMATION) {
                 found.is_animated = true;
-            } else if is_private(chunk) {
-                let name = String::from_utf8_lossy(&chunk[4..8]).into_owned();
-                if !found.lost_chunks.contains(&name) {
-                    found.lost_chunks.push(name);
-                }
-            } else if is_whole(chunk) && COLOUR.iter().chain(&KEPT).any(|kind| is(kind)) {
+            } else if (is_in(&COLOUR) || is_in(&KEPT)) && is_whole(chunk) {
                 found.chunks.push(upright(chunk.to_vec()));
+            } else if !is_in(&OWN) && kind != *b"tIME" {
+                // The time of the last change does not apply to a copy.
+                found.lost_chunks.insert(kind);
             }
         }
+        found.has_more_data = !rest.is_empty();
         found
     }
 
@@ -58,11 +69,33 @@ impl Metadata {
         self.lost_profile
     }
 
-    /// The names of the private chunks, in which other programs store layers, for example. A copy does not keep them,
-    /// because they may describe pixels that an edit changes.
+    /// The names of the chunks that a copy does not keep, because they may describe pixels that an edit changes: private
+    /// ones, in which other programs store layers, for example, rare public ones, and damaged ones.
     #[must_use]
-    pub fn lost_chunks(&self) -> &[String] {
+    pub fn lost_chunks(&self) -> &BTreeSet<[u8; 4]> {
         &self.lost_chunks
+    }
+
+    /// Whether the file continues after the end of the picture. A copy does not keep that data.
+    #[must_use]
+    pub fn has_more_data(&self) -> bool {
+        self.has_more_data
+    }
+
+    /// Whether the PNG has a text under this keyword.
+    #[must_use]
+    pub fn has_text(&self, keyword: &str) -> bool {
+        self.chunks.iter().any(|chunk| self::keyword(chunk) == Some(keyword.as_bytes()))
+    }
+
+    /// The metadata with the texts that `other` has under `keyword`, under the keyword `new` (from 1 to 79 letters of
+    /// ASCII).
+    #[must_use]
+    pub fn with_text_of(mut self, other: &Self, keyword: &str, new: &str) -> Self {
+        let is_found = |chunk: &&Vec<u8>| self::keyword(chunk) == Some(keyword.as_bytes());
+        let found = other.chunks.iter().filter(is_found);
+        self.chunks.extend(found.filter_map(|chunk| renamed(chunk, keyword, new)));
+        self
     }
 
     /// Whether the PNG is an animation (APNG), of which only the first frame is decoded.
@@ -75,9 +108,7 @@ impl Metadata {
     #[must_use]
     pub fn without_texts(mut self, keywords: &[&str]) -> Self {
         self.chunks.retain(|chunk| {
-            let is_text = chunk[5..8] == *b"EXt" || chunk[5..8] == *b"TXt";
-            let keyword = chunk[8..].split(|&byte| byte == 0).next().unwrap_or_default();
-            !(is_text && keywords.iter().any(|other| other.as_bytes() == keyword))
+            !keyword(chunk).is_some_and(|it| keywords.iter().any(|other| other.as_bytes() == it))
         });
         self
     }
@@ -113,9 +144,19 @@ fn chunk_length(bytes: &[u8]) -> Option<usize> {
     (length <= bytes.len()).then_some(length)
 }
 
-/// Whether the type of a chunk is private: the second letter is small (PNG specification, third edition, 5.4).
-fn is_private(chunk: &[u8]) -> bool {
-    chunk[4..8].iter().all(u8::is_ascii_alphabetic) && chunk[5].is_ascii_lowercase()
+/// The keyword of a text. `None` if the chunk is none.
+fn keyword(chunk: &[u8]) -> Option<&[u8]> {
+    let is_text = [b"tEXt", b"zTXt", b"iTXt"].iter().any(|kind| chunk[4..8] == **kind);
+    if is_text { chunk[8..chunk.len() - 4].split(|&byte| byte == 0).next() } else { None }
+}
+
+/// A text under another keyword. `None` if the chunk would be too long.
+fn renamed(chunk: &[u8], keyword: &str, new: &str) -> Option<Vec<u8>> {
+    let text = &chunk[8 + keyword.len()..chunk.len() - 4];
+    let length = u32::try_from(new.len() + text.len()).ok()?;
+    let covered = [&chunk[4..8], new.as_bytes(), text].concat();
+    let sum = crc32fast::hash(&covered).to_be_bytes();
+    Some([&length.to_be_bytes()[..], &covered, &sum].concat())
 }
 
 /// Whether the checksum of a chunk is right.
@@ -203,17 +244,62 @@ mod tests {
     }
 
     #[test]
-    fn animations_and_private_chunks_are_reported() {
+    fn animations_and_chunks_that_are_not_kept_are_reported() {
         let frames = [[0, 0, 0, 2], [0; 4]].concat();
         let layers = (*b"mkBT", b"layers".as_slice());
         let time = (*b"tIME", [7, 226, 1, 1, 0, 0, 0].as_slice());
         let private = Metadata::read(&png(png::ColorType::Rgb, &[layers, time, layers]));
-        assert_eq!(
-            (private.lost_chunks(), private.is_animated()),
-            (&["mkBT".to_owned()][..], false)
-        );
+        assert_eq!(private.lost_chunks(), &BTreeSet::from([*b"mkBT"]));
+        assert!(!private.is_animated() && !private.has_more_data());
+        // Chunks of the specification that tell of pixels, and a text with a wrong checksum.
+        let public: [([u8; 4], &[u8]); 4] =
+            [(*b"oFFs", &[0; 9]), (*b"bKGD", &[0; 6]), (*b"sBIT", &[8; 3]), (*b"tEXt", b"a\0b")];
+        let mut public = png(png::ColorType::Rgb, &public);
+        let at = public.windows(4).position(|kind| kind == b"tEXt").unwrap();
+        public[at + 4] ^= 1;
+        let lost = BTreeSet::from([*b"oFFs", *b"bKGD", *b"tEXt"]);
+        assert_eq!(Metadata::read(&public).lost_chunks(), &lost);
         let animation = Metadata::read(&png(png::ColorType::Rgb, &[(*b"acTL", &frames)]));
         assert!(animation.is_animated() && animation.lost_chunks().is_empty());
+    }
+
+    #[test]
+    fn data_after_the_end_of_the_picture_is_reported() {
+        let layers = png(png::ColorType::Rgb, &[(*b"mkBT", b"layers")]);
+        for more in [&b"x"[..], &[0; 12], &layers] {
+            let file = [png(png::ColorType::Rgb, &[]), more.to_vec()].concat();
+            let metadata = Metadata::read(&file);
+            assert!(metadata.has_more_data() && metadata.lost_chunks().is_empty());
+        }
+    }
+
+    #[test]
+    fn many_names_of_chunks_are_read_in_seconds() {
+        let letter = |n: usize| b"abcdefghijklmnopqrstuvwxyz"[n % 26];
+        let from = png(png::ColorType::Rgb, &[]);
+        let mut file = from[..HEADER].to_vec();
+        for n in 0..80_000 {
+            let name = [letter(n), letter(n / 26), letter(n / 676), letter(n / 17_576)];
+            file.extend([[0; 4], name, [0; 4]].concat());
+        }
+        file.extend(&from[HEADER..]);
+        let began = std::time::Instant::now();
+        assert_eq!(Metadata::read(&file).lost_chunks().len(), 80_000);
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_text_is_copied_under_another_keyword() {
+        let from =
+            png(png::ColorType::Rgb, &[(*b"tEXt", b"parameters\0a fox"), (*b"tEXt", b"A\0b")]);
+        let all = Metadata::read(&from);
+        assert!(all.has_text("parameters") && !all.has_text("a fox"));
+        let copy =
+            all.clone().without_texts(&["parameters"]).with_text_of(&all, "parameters", "old");
+        let info = info(&copy.insert_into(png(png::ColorType::Rgba, &[])));
+        let texts = info.uncompressed_latin1_text.iter();
+        let texts = texts.map(|text| (text.keyword.as_str(), text.text.as_str()));
+        assert_eq!(texts.collect::<Vec<_>>(), [("A", "b"), ("old", "a fox")]);
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub enum Action {
         takes: u32,
     },
     /// Edit parts of a take, before all queued jobs. Each result is a take of the shot. The game shows it once it is
-    /// accepted.
+    /// accepted. If the story changes before the edit is queued, the reply has no jobs: see
+    /// [`Project::set_story`].
     Edit {
         /// The shot.
         shot: ShotId,
@@ -372,18 +373,17 @@ impl Project {
     }
 
     /// Queues the next takes of these recipes in this order, before or after all queued jobs.
-    pub(super) fn queue(
-        &mut self,
-        wanted: &[(ShotId, Recipe)],
-        takes: u32,
-        front: bool,
-    ) -> Vec<JobId> {
+    fn queue(&mut self, wanted: &[(ShotId, Recipe)], takes: u32, front: bool) -> Vec<JobId> {
         let pictures = self.next_takes(wanted, takes);
         self.enqueue(pictures, front)
     }
 
     /// The next takes of these recipes.
-    fn next_takes(&self, wanted: &[(ShotId, Recipe)], takes: u32) -> Vec<(ShotId, Recipe)> {
+    pub(super) fn next_takes(
+        &self,
+        wanted: &[(ShotId, Recipe)],
+        takes: u32,
+    ) -> Vec<(ShotId, Recipe)> {
         let next_takes = |(id, recipe): &(ShotId, Recipe)| {
             let first = self.next_take(id, recipe);
             let numbers = first..first.saturating_add(takes);
@@ -393,7 +393,7 @@ impl Project {
     }
 
     /// Queues pictures in this order.
-    fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
+    pub(super) fn enqueue(&mut self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         let shots = pictures.iter().map(|(shot, _)| shot.clone()).collect::<BTreeSet<_>>();
         let ids = self.studio.push(pictures.clone(), front);
         for (&id, (shot, recipe)) in ids.iter().zip(pictures) {

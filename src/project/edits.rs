@@ -11,6 +11,7 @@ use crate::{
     mask::Area,
     recipe::{Part, PictureEdit, Recipe, RecipeId, Size, picture_hash},
     storyboard::ShotId,
+    studio::JobId,
 };
 
 /// The inputs of an edit, except for its parts.
@@ -98,27 +99,39 @@ impl Project {
     ) {
         match (purpose, result) {
             (EditPurpose::Request { id, takes }, Ok(recipe)) => {
-                // The edit may have been cancelled meanwhile, or the story may have changed.
-                let is_wanted = self.edits.remove(&id) && needs_recipe(&self.board, &shot, &recipe);
-                let takes = if is_wanted { takes } else { 0 };
-                let jobs = self.queue(&[(shot, *recipe)], takes, true);
+                // The edit may have been cancelled meanwhile.
+                let takes = if self.edits.remove(&id) { takes } else { 0 };
+                let jobs = self.queue_or_leave(shot, *recipe, takes);
                 self.answer(Some(id), Ok(Reply { jobs }));
             }
             (EditPurpose::Request { id, .. }, Err(error)) => {
                 self.edits.remove(&id);
                 self.answer(Some(id), Err(Arc::new(error)));
             }
-            // The edit may have been cancelled meanwhile, or the story may have changed.
             (EditPurpose::Propagation, Ok(recipe)) => {
                 self.revision += 1;
-                if !needs_recipe(&self.board, &shot, &recipe) {
+                // The edit may have been cancelled meanwhile.
+                let takes = u32::from(self.is_propagation(&shot, &recipe));
+                let is_needed = needs_recipe(&self.board, &shot, &recipe);
+                self.queue_or_leave(shot.clone(), *recipe, takes);
+                if !is_needed {
                     self.remove_propagation(&shot);
-                } else if self.is_propagation(&shot, &recipe) {
-                    self.queue(&[(shot, *recipe)], 1, true);
                 }
             }
             (EditPurpose::Propagation, Err(error)) => self.propagation_failed(shot, error),
         }
+    }
+
+    /// Queues takes of an edit. If the story has changed meanwhile, the edit stays in the queue file until the storyboard
+    /// needs it again.
+    fn queue_or_leave(&mut self, shot: ShotId, recipe: Recipe, takes: u32) -> Vec<JobId> {
+        let is_needed = needs_recipe(&self.board, &shot, &recipe);
+        let pictures = self.next_takes(&[(shot, recipe)], takes);
+        if is_needed {
+            return self.enqueue(pictures, true);
+        }
+        self.studio.leave(pictures);
+        Vec::new()
     }
 
     pub(super) fn propagation_failed(&mut self, shot: ShotId, error: ProjectError) {

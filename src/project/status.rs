@@ -1,7 +1,10 @@
 //! The status of each shot. It is computed when something changes, because views read the status of thousands of shots
 //! in every frame.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use image::RgbaImage;
 
@@ -13,6 +16,7 @@ use crate::{
     art::{Take, TakeId},
     recipe::Recipe,
     storyboard::{Shot, ShotId, ShotState, Storyboard},
+    studio::Resume,
 };
 
 /// The status of each shot of the storyboard.
@@ -123,11 +127,12 @@ impl Project {
         }
     }
 
-    /// Applies the new storyboard, which replaces `before`: cancels the jobs that it does not need, and refreshes the
-    /// changed shots.
+    /// Applies the new storyboard, which replaces `before`: cancels the jobs that it does not need, queues the edits that
+    /// it needs again, and refreshes the changed shots.
     pub(super) fn apply_board(&mut self, before: &Storyboard) {
         self.revision += 1;
         self.cancel_unwanted();
+        self.resume_left();
         let board = &self.board;
         self.statuses.0.retain(|shot, _| board.shot(shot).is_some());
         let same = |shot: &Shot| before.shot(&shot.id).is_some_and(|old| old.recipe == shot.recipe);
@@ -137,17 +142,44 @@ impl Project {
         }
     }
 
-    /// Cancels the jobs that the storyboard does not need.
+    /// Cancels the jobs that the storyboard does not need. Only the queue has the author's words for an edit, so edits stay
+    /// in its file.
     fn cancel_unwanted(&mut self) {
         let jobs = self.jobs.values().flatten();
         let unwanted = jobs.filter(|job| !needs_recipe(&self.board, &job.shot, &job.recipe));
         let unwanted = unwanted.cloned().collect::<Vec<_>>();
-        if unwanted.is_empty() {
-            return;
+        let (edits, others): (Vec<_>, Vec<_>) =
+            unwanted.iter().partition(|job| job.recipe.edit.is_some());
+        let [edits, others] =
+            [edits, others].map(|jobs| jobs.into_iter().map(|job| job.id).collect::<HashSet<_>>());
+        if !edits.is_empty() {
+            self.studio.leave_many(&edits);
         }
-        self.studio.cancel_many(&unwanted.iter().map(|job| job.id).collect());
+        if !others.is_empty() {
+            self.studio.cancel_many(&others);
+        }
         for job in unwanted {
             self.remove_job(&job.shot, job.id);
+        }
+    }
+
+    /// Queues the jobs that are only in the queue file and that the storyboard needs.
+    fn resume_left(&mut self) {
+        let (art, board) = (&self.art, &self.board);
+        let resumed = self.studio.resume_left(|shot, recipe| {
+            if art.with_discarded(shot).any(|take| take.recipe() == recipe) {
+                Resume::Forget
+            } else if needs_recipe(board, shot, recipe) {
+                Resume::Draw
+            } else {
+                Resume::Leave
+            }
+        });
+        for job in resumed {
+            let jobs = self.jobs.entry(job.shot.clone()).or_default();
+            if jobs.iter().all(|other| other.id != job.id) {
+                jobs.push(job);
+            }
         }
     }
 

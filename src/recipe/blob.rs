@@ -36,6 +36,12 @@ pub enum BlobError {
     /// An image is too large.
     #[error(transparent)]
     Decode(DecodeError),
+    /// The file is much longer than its pixels.
+    #[error("the file has more than {limit} bytes, much more than its pixels")]
+    TooLong {
+        /// The most bytes of such a file.
+        limit: u64,
+    },
     /// The file contains another blob.
     #[error("the file contains the mask or image {found} instead of {expected}")]
     Other {

@@ -3,6 +3,8 @@
 //! Older versions wrote masks and scribbles into the recipe, as PNG images in base64. [`RecipeFile::recipe`] replaces them with
 //! their ids.
 
+use std::iter;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
@@ -106,6 +108,13 @@ impl InlineBlob {
 }
 
 impl RecipeFile {
+    /// The bytes of the masks and scribbles that are in the file itself, as text.
+    pub(crate) fn inline_bytes(&self) -> usize {
+        let parts = self.edit.iter().flat_map(|edit| &edit.parts);
+        let texts = parts.flat_map(|part| iter::once(&part.mask).chain(&part.scribble));
+        texts.map(|BlobText(text)| text.len()).sum()
+    }
+
     /// The recipe. `id_of` is called with each mask and scribble that is in the file itself.
     ///
     /// # Errors

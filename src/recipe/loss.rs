@@ -1,4 +1,4 @@
-//! Losses: what a picture or a part of it is measured by while it is drawn.
+//! Losses: numbers that steer how a picture or a part of it is drawn.
 
 mod colour;
 mod kind;
@@ -17,7 +17,7 @@ pub use kind::LossKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loss<I = BlobId> {
-    /// What is measured.
+    /// The kind, with its target.
     pub kind: LossKind<I>,
     /// The strength, above 0 and at most [`MAX_WEIGHT`]. It has the same effect at any size of picture and part.
     #[serde(default = "one", skip_serializing_if = "is_one", deserialize_with = "finite")]
@@ -236,7 +236,7 @@ mod tests {
             (r#"(kind: Direction(from: "a", to: ""))"#, "empty text"),
             (r#"(kind: Text("a"), from: 0.7)"#, "0.7 to 0.6"),
             ("(kind: Beauty)", "Beauty"),
-            ("(kind: TotalVariation, wieght: 1.0)", "wieght"),
+            ("(kind: TotalVariation, strength: 1.0)", "strength"),
         ] {
             let message = wrong(text);
             assert!(message.contains(word), "{text}: {message}");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use image::RgbImage;
 
 use super::{Job, JobView, Progress, stopwatch::Stopwatch};
-use crate::{control::Interrupt, mask::Area, model::ModelDefaults};
+use crate::{control::Interrupt, loss::LossValues, mask::Area, model::ModelDefaults};
 
 /// The running job.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Running {
     pub(super) of: u32,
     pub(super) preview: Option<Arc<RgbImage>>,
     pub(super) changed: Option<Area>,
+    pub(super) losses: Vec<LossValues>,
 }
 
 impl Running {
@@ -39,6 +40,7 @@ impl Running {
             of,
             preview: None,
             changed: None,
+            losses: Vec::new(),
         }
     }
 
@@ -57,6 +59,7 @@ impl Running {
             left,
             preview: self.preview.clone(),
             changed: self.changed,
+            losses: self.losses.clone(),
         };
         JobView { job: self.job.clone(), progress: Some(progress) }
     }

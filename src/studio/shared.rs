@@ -1,6 +1,8 @@
 //! The state that the studio and its threads share. Never draw, read or write files while holding
 //! the lock.
 
+mod left;
+
 use std::{
     collections::{BTreeMap, HashSet},
     mem,
@@ -11,8 +13,7 @@ use std::{
 use image::RgbaImage;
 
 use super::{
-    Job, JobError, JobId, JobView, Resume, StudioEvent, queue::Queue, queue_file::Entry,
-    running::Running,
+    Job, JobError, JobId, JobView, StudioEvent, queue::Queue, queue_file::Entry, running::Running,
 };
 use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
 
@@ -29,7 +30,7 @@ struct State {
     running: Option<Running>,
     /// The failed jobs with their reasons.
     failed: BTreeMap<ShotId, Vec<(Job, Arc<JobError>)>>,
-    /// Entries that stay in the file for a later start, without being queued.
+    /// Entries that stay in the file without being queued.
     in_file_only: Vec<(JobId, Entry)>,
     paused: bool,
     /// Whether the worker should end.
@@ -69,23 +70,6 @@ pub(super) enum Outcome {
 }
 
 impl Shared {
-    /// Restores the entries of the queue file.
-    pub(super) fn resume(&self, entries: Vec<Entry>, resume: impl FnMut(&Entry) -> Resume) {
-        let decisions = entries.iter().map(resume).collect::<Vec<_>>();
-        self.change_queue(|state| {
-            for (entry, decision) in entries.into_iter().zip(decisions) {
-                match decision {
-                    Resume::Draw => state.restore(entry),
-                    Resume::Leave => {
-                        let id = state.queue.new_id();
-                        state.in_file_only.push((id, entry));
-                    }
-                    Resume::Forget => {}
-                }
-            }
-        });
-    }
-
     pub(super) fn push(&self, pictures: Vec<(ShotId, Recipe)>, front: bool) -> Vec<JobId> {
         if pictures.is_empty() {
             // The queue has not changed, so it need not be saved.
@@ -220,6 +204,7 @@ impl Shared {
         let Some(running) = &mut state.running else { return };
         running.stepped_at = running.watch.elapsed();
         (running.done, running.of, running.changed) = (step.done, step.of, step.changed);
+        running.losses = step.losses;
         if let Some(preview) = step.preview {
             running.preview = Some(Arc::new(preview));
         }

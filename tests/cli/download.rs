@@ -48,6 +48,30 @@ fn an_endless_answer_is_no_answer() {
     }
 }
 
+/// Another program may have made the terminal non-blocking.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_is_waited_for() {
+    use std::io::Write;
+
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    fcntl_setfl(&reader, OFlags::NONBLOCK).unwrap();
+    let mut command = download(&workspace, &server, &[]);
+    let mut child = command.stdin(reader).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it waits");
+    writer.write_all(b"y\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    // An answer that cannot be read counts as no.
+    let folder = File::open(workspace.folder.path()).unwrap();
+    let run = Run(download(&workspace, &server, &[]).stdin(folder).output().unwrap());
+    run.fails_with(&["nothing was downloaded", "--yes"]);
+}
+
 /// A file with an answer that is not UTF-8.
 fn latin_1_answer(workspace: &Workspace) -> std::io::Result<File> {
     fs::write(workspace.path("answer"), b"s\xed\n")?;
@@ -154,6 +178,18 @@ fn an_edited_file_of_a_downloaded_model_is_kept_and_named() {
     let third = config.with_file_name("config.json.yours-3");
     assert_eq!(fs::read_to_string(third).unwrap(), "third");
     assert_eq!(fs::read(&config).unwrap(), b"{ }");
+    // A link to a file elsewhere.
+    #[cfg(unix)]
+    {
+        fs::write(workspace.path("tuned.json"), "tuned").unwrap();
+        fs::remove_file(&config).unwrap();
+        std::os::unix::fs::symlink(workspace.path("tuned.json"), &config).unwrap();
+        let run = go();
+        assert!(run.exits(0).error().contains("config.json.yours-4"), "{}", run.error());
+        let link = fs::read_link(config.with_file_name("config.json.yours-4")).unwrap();
+        assert_eq!(link, workspace.path("tuned.json"));
+        assert_eq!(fs::read(&config).unwrap(), b"{ }");
+    }
     let asked = server.requests_for(UNET).len();
     fs::remove_file(&config).unwrap();
     fs::create_dir(&config).unwrap();

@@ -90,6 +90,21 @@ fn a_sparse_file_is_refused_with_the_most_that_can_be_read() {
 }
 
 #[test]
+fn a_long_file_at_the_place_of_an_output_is_not_read() {
+    let workspace = workspace();
+    for args in [
+        "select --picture rgb.png --point 1,1 --out long.png",
+        "draw --prompt x --steps 1 --size 32x32 --out o.png --dump long.safetensors",
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        let path = workspace.path(args[args.len() - 1]);
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        workspace.run_for_a_minute(&args).exits(0);
+        assert!(path.metadata().unwrap().len() < 1 << 20);
+    }
+}
+
+#[test]
 fn a_pipe_anywhere_in_an_art_folder_does_not_stop_a_command() {
     let drawn = Workspace::new(STORY);
     drawn.render(&[]).exits(0);

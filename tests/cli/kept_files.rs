@@ -56,14 +56,15 @@ impl Workspace {
 fn a_file_that_appears_while_a_command_draws_stays() {
     let workspace = workspace();
     let slow = ["draw", "--prompt", "a key", "--size", "64x64", "--steps", "100", "--json"];
-    let outputs = ["--out", "b.png", "--dump", "dump"];
-    let run = workspace.run_and_write(&[&slow[..], &outputs].concat(), 2, &["b.png", "dump"]);
+    let outputs = ["--out", "b.png", "--dump", "d.safetensors"];
+    let names = ["b.png", "d.safetensors"];
+    let run = workspace.run_and_write(&[&slow[..], &outputs].concat(), 2, &names);
     assert_eq!(run.json()["file"], "b.new-1.png");
     let error = run.error();
     assert!(error.contains("b.png") && error.contains("b.new-1.png"), "{error}");
-    assert!(error.contains("another program") && error.contains("dump.new-1"), "{error}");
+    assert!(error.contains("another program") && error.contains("d.new-1.safetensors"), "{error}");
     workspace.is_mine("b.png");
-    workspace.is_mine("dump");
+    workspace.is_mine("d.safetensors");
     assert!(workspace.is_picture("b.new-1.png"));
 
     let slow = ["--steps", "60", "--takes", "2", "--out", "c.png"];
@@ -88,9 +89,10 @@ fn a_picture_that_is_saved_while_it_is_edited_in_place_stays() {
 fn a_numbered_file_is_not_written_through_a_link() {
     let workspace = workspace();
     fs::create_dir(workspace.path("elsewhere")).unwrap();
-    for (link, outputs) in
-        [("b-2.png", ["--out", "b.png", "--dump", "d"]), ("d-2", ["--out", "c.png", "--dump", "d"])]
-    {
+    for (link, outputs) in [
+        ("b-2.png", ["--out", "b.png", "--dump", "d.safetensors"]),
+        ("d-2.safetensors", ["--out", "c.png", "--dump", "d.safetensors"]),
+    ] {
         symlink("elsewhere/new", workspace.path(link)).unwrap();
         let run = workspace.run(&[&EDIT[..], &["--steps", "1", "--takes", "2"], &outputs].concat());
         run.fails_with(&[link, "exists"]);
@@ -119,6 +121,44 @@ fn the_files_of_the_model_are_not_overwritten() {
         }
     }
     assert_eq!(fs::read(workspace.path("m/blobs/123")).unwrap(), b"weights");
+}
+
+#[test]
+fn a_file_with_two_paths_is_one_file() {
+    let workspace = workspace();
+    let drawn = fs::read(workspace.path("a.png")).unwrap();
+    fs::create_dir(workspace.path("m")).unwrap();
+    fs::write(workspace.path("m/model.safetensors"), "weights").unwrap();
+    // As a folder that is mounted twice, hard links give files two paths.
+    for (file, other) in
+        [("a.png", "b.png"), ("mask.png", "c.png"), ("m/model.safetensors", "d.safetensors")]
+    {
+        fs::hard_link(workspace.path(file), workspace.path(other)).unwrap();
+    }
+    let edit = [&EDIT[..], &["--steps", "1"]].concat();
+    for (command, outputs) in [
+        (&["select", "--point", "1,1"][..], ["--picture", "a.png", "--out", "b.png"]),
+        (&["replay"], ["--picture", "a.png", "--out", "b.png"]),
+        (&edit, ["--takes", "1", "--out", "c.png"]),
+        (&[&edit[..], &["--model", "m"]].concat(), ["--out", "e.png", "--dump", "d.safetensors"]),
+    ] {
+        workspace.run(&[command, &outputs].concat()).fails_with(&["also reads that file"]);
+    }
+    assert_eq!(fs::read(workspace.path("b.png")).unwrap(), drawn);
+    assert_eq!(fs::read(workspace.path("d.safetensors")).unwrap(), b"weights");
+}
+
+#[test]
+fn no_file_of_a_model_with_more_files_than_are_listed_is_overwritten() {
+    let workspace = workspace();
+    fs::create_dir_all(workspace.path("m/unet")).unwrap();
+    for n in 0..10_000 {
+        fs::write(workspace.path(&format!("m/{n}")), "").unwrap();
+    }
+    let weights = "m/unet/model.safetensors";
+    fs::write(workspace.path(weights), "weights").unwrap();
+    let draw = ["draw", "--prompt", "a key", "--out", "b.png", "--model", "m", "--dump", weights];
+    workspace.run(&draw).fails_with(&[weights, "also read"]);
 }
 
 #[test]

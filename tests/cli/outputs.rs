@@ -197,6 +197,75 @@ fn a_picture_that_is_not_named_png_is_refused_before_drawing() {
 }
 
 #[test]
+fn tensors_do_not_replace_a_file_of_another_format() {
+    let workspace = Workspace::new(STORY);
+    let dump = ["--out", "a.png", "--dump"];
+    for (name, instead) in
+        [("two.story.ron", "two.story.safetensors"), ("none", "none.safetensors")]
+    {
+        let run = workspace.draw(&[&dump[..], &[name]].concat());
+        run.fails_with(&[name, "tensors are written as safetensors", instead]);
+    }
+    assert_eq!(fs::read_to_string(workspace.path("two.story.ron")).unwrap(), STORY);
+    assert!(!workspace.path("none").exists() && !workspace.path("a.png").exists());
+    assert_eq!(workspace.unfinished(""), 0);
+}
+
+#[test]
+fn a_finished_picture_is_kept_and_named_if_its_folder_is_renamed_meanwhile() {
+    let workspace = Workspace::new(STORY);
+    fs::create_dir(workspace.path("before")).unwrap();
+    let slow = ["draw", "--prompt", "a key", "--size", "64x64", "--steps", "100"];
+    let mut command = workspace.command(&[&slow[..], &["--out", "before/a.png"]].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the output begins", || workspace.unfinished("before") == 1);
+    fs::rename(workspace.path("before"), workspace.path("after")).unwrap();
+    let error = Run(child.wait_with_output().unwrap()).fails_with(&["before/a.png", "complete"]);
+    let entries = fs::read_dir(workspace.path("after")).unwrap();
+    let [kept] = entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>().try_into().unwrap();
+    let picture = fs::read(&kept).unwrap();
+    assert!(bevy_illustrator::picture::decode(&picture).is_ok());
+    let name = kept.file_name().unwrap().to_str().unwrap();
+    assert!(!cfg!(target_os = "linux") || error.contains(&format!("after/{name}")), "{error}");
+}
+
+#[test]
+fn a_finished_picture_has_a_shorter_name_if_its_own_is_too_long() {
+    let workspace = Workspace::new(STORY);
+    let name = format!("{}.png", "画".repeat(83));
+    let slow = ["draw", "--prompt", "a key", "--size", "64x64", "--steps", "100"];
+    let mut command = workspace.command(&[&slow[..], &["--out", &name]].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the output begins", || workspace.unfinished("") == 1);
+    fs::write(workspace.path(&name), "mine").unwrap();
+    Run(child.wait_with_output().unwrap()).exits(0);
+    assert_eq!(fs::read(workspace.path(&name)).unwrap(), b"mine");
+    assert!(image::open(workspace.path(&format!("{}.new-1.png", "画".repeat(81)))).is_ok());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn replaced_files_keep_their_owner_and_attributes() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+
+    let workspace = Workspace::new(STORY);
+    let path = workspace.path("old.png");
+    fs::write(&path, "").unwrap();
+    // Not every file system has attributes, and only root may give files away.
+    let has_attributes = setxattr(&path, "user.xdg.tags", b"cover", XattrFlags::empty()).is_ok();
+    let owner = if chown(&path, Some(1000), Some(1000)).is_ok() { Some(1000) } else { None };
+    workspace.draw(&["--out", "old.png"]).exits(0);
+    let mut value = [0; 16];
+    let read = getxattr(&path, "user.xdg.tags", &mut value[..]);
+    assert!(!has_attributes || value[..read.unwrap()] == *b"cover");
+    let data = path.metadata().unwrap();
+    assert!(owner.is_none_or(|owner| (data.uid(), data.gid()) == (owner, owner)));
+    assert!(image::open(path).is_ok());
+}
+
+#[test]
 fn written_files_have_ordinary_permissions_and_replaced_ones_keep_theirs() {
     let workspace = Workspace::new(STORY);
     let mode = |name: &str| workspace.path(name).metadata().unwrap().permissions().mode() & 0o777;
@@ -256,7 +325,17 @@ fn terminate(mut child: Child, began: impl Fn() -> bool) -> std::process::ExitSt
 fn a_signal_leaves_no_temporary_file() {
     use std::os::unix::process::ExitStatusExt;
     let workspace = Workspace::new(STORY);
-    let slow = ["draw", "--prompt", "a key", "--steps", "1000", "--out", "a.png", "--dump", "d"];
+    let slow = [
+        "draw",
+        "--prompt",
+        "a key",
+        "--steps",
+        "1000",
+        "--out",
+        "a.png",
+        "--dump",
+        "d.safetensors",
+    ];
     let child = workspace.command(&slow).stderr(Stdio::null()).spawn().unwrap();
     let status = terminate(child, || workspace.unfinished("") == 2);
     assert_eq!(status.signal(), Some(15), "the caller sees the signal");

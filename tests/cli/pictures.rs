@@ -70,6 +70,20 @@ fn an_edit_keeps_the_colour_space_the_resolution_and_the_texts_of_other_programs
 }
 
 #[test]
+fn an_edit_keeps_the_settings_that_another_program_drew_the_picture_with() {
+    let settings = b"parameters\0a fox\nSteps: 20, Sampler: Euler a, Seed: 7";
+    let workspace = workspace(&png(&[(*b"tEXt", settings)]));
+    let in_place = [&EDIT[..8], &["a.png"]].concat();
+    for _ in 0..2 {
+        workspace.run(&in_place).exits(0);
+        let written = fs::read(workspace.path("a.png")).unwrap();
+        let times = |text: &[u8]| written.windows(text.len()).filter(|part| *part == text).count();
+        let kept = times(b"tEXtparameters before the edit\0a fox\nSteps: 20");
+        assert_eq!((kept, times(b"parameters\0")), (1, 1));
+    }
+}
+
+#[test]
 fn a_rotated_photograph_is_edited_upright() {
     // EXIF orientation 6: to be rotated by 90 degrees clockwise (Exif 2.32, table 4).
     let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
@@ -91,10 +105,22 @@ fn what_an_edit_cannot_keep_is_refused_or_reported() {
     let workspace = workspace(&png(&[layers]));
     let error = workspace.run(&EDIT).exits(0).error();
     assert!(error.contains("a.png") && error.contains("mkBT"), "{error}");
+    // The only copy of the layers is not replaced, neither of those in chunks nor of those behind the picture.
+    let in_place = [&EDIT[..8], &["a.png"]].concat();
+    let layered = fs::read(workspace.path("a.png")).unwrap();
+    workspace.run(&in_place).fails_with(&["a.png", "mkBT", "--out"]);
+    assert_eq!(fs::read(workspace.path("a.png")).unwrap(), layered);
+    let followed = [png(&[]), b"layers".to_vec()].concat();
+    fs::write(workspace.path("a.png"), &followed).unwrap();
+    workspace.run(&in_place).fails_with(&["a.png", "after the end", "--out"]);
+    assert_eq!(fs::read(workspace.path("a.png")).unwrap(), followed);
+    // Many names are not all printed.
+    let names = |n: u8| ([b'o', b'a' + n / 26, b'A' + n % 26, b'x'], &b""[..]);
+    fs::write(workspace.path("a.png"), png(&(0..100).map(names).collect::<Vec<_>>())).unwrap();
+    workspace.run(&in_place).fails_with(&["oaAx", "and 92 more"]);
     // Two frames, which are repeated without end (PNG specification, third edition, 11.3.6.1).
     let animation = png(&[(*b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0])]);
     fs::write(workspace.path("a.png"), &animation).unwrap();
-    let in_place = [&EDIT[..8], &["a.png"]].concat();
     workspace.run(&in_place).fails_with(&["a.png", "animation", "frames"]);
     assert_eq!(fs::read(workspace.path("a.png")).unwrap(), animation);
 }

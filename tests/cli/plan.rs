@@ -69,6 +69,19 @@ fn faults_in_a_story_are_named_and_prevent_planning() {
 }
 
 #[test]
+fn of_many_or_long_faults_the_first_are_printed() {
+    let scene = r#"(id: "", place: "none"),"#;
+    let story = |scenes: &str| format!(r#"(title: "t", places: [], scenes: [{scenes}])"#);
+    let workspace = Workspace::new(&story(&scene.repeat(1000)));
+    let error =
+        workspace.run(&["plan", "two.story.ron"]).fails_with(&["not a valid id", "and 1950 more"]);
+    assert_eq!(error.lines().count(), 52, "{error}");
+    workspace.write_story(&story(&scene.replace("none", &"x".repeat(1 << 20))));
+    let error = workspace.run(&["plan", "two.story.ron"]).fails_with(&["xxx", "…"]);
+    assert!(error.len() < 1 << 17, "{} bytes", error.len());
+}
+
+#[test]
 fn ron_errors_have_file_line_and_column() {
     let bad = STORY.replace(r#"title: "Two rooms","#, r#"title: 12,"#);
     let error =

@@ -175,7 +175,7 @@ impl Generator for Fake {
         for done in 1..=of {
             self.fakes.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));
-            control.step(Step { done, of, preview: Some(preview), changed: None });
+            control.step(Step { done, of, preview: Some(preview), ..Step::default() });
         }
         let matches = |words: &Option<String>| {
             words.as_ref().is_some_and(|words| recipe.prompt.contains(words))

@@ -4,6 +4,7 @@ mod candidates;
 mod keys;
 #[cfg(unix)]
 mod loading;
+mod losses;
 mod marking;
 mod objects;
 mod properties;

@@ -41,7 +41,11 @@ fn a_refused_prompt_stays_typed_and_can_be_applied_again() {
     assert_eq!(shown(&panel, WORDS), " a quiet harbour ");
 
     panel.state().free_disk();
-    scroll_and_press(&mut panel, "Apply and draw");
+    // The error disappears meanwhile, so that the button may move away from the pointer.
+    wait_until(&mut panel, |panel| {
+        scroll_and_press(panel, "Apply and draw");
+        !panel.state().requests.is_empty()
+    });
     assert_eq!(panel.state_mut().try_apply_requests(), 0);
     // Surrounding spaces are removed when the answer arrives.
     wait_until(&mut panel, |panel| shown(panel, WORDS) == "a quiet harbour");

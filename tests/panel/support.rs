@@ -9,6 +9,7 @@ use bevy_illustrator::{
     art::Take,
     control::{Control, Step},
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    loss::LossValues,
     mask::Area,
     panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
     project::{Action, ActionResult, Project, Request, Update},
@@ -55,8 +56,17 @@ impl Generator for FakeGenerator {
     ) -> Result<RgbaImage, GenerateError> {
         let preview = Some(RgbImage::from_pixel(4, 4, Rgb([120, 120, 120])));
         let parts = recipe.edit.as_ref().map(|edit| inputs.parts(edit)).transpose()?;
+        let losses = parts.iter().flatten().enumerate().flat_map(|(part, it)| {
+            it.edit.losses.iter().enumerate().map(move |(index, loss)| LossValues {
+                part: Some(part),
+                index,
+                kind: loss.kind.name().to_owned(),
+                values: vec![0.5, 0.25],
+            })
+        });
+        let losses = losses.collect();
         let areas = parts.iter().flatten().filter_map(|part| part.mask.bounds());
-        control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union) });
+        control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union), losses });
         while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
             std::thread::sleep(Duration::from_millis(1));

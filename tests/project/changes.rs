@@ -8,6 +8,7 @@ use bevy_illustrator::{
 
 use super::{
     common::{Fakes, gradient, long_story, story, wait_until},
+    edits::edit,
     fixture::ProjectFixture,
 };
 
@@ -107,6 +108,41 @@ fn a_changed_story_keeps_pictures_and_cancels_unneeded_jobs() {
     fixture.wait_until_idle();
     assert_eq!(fixture.picture_updates(&item), before + 1);
     assert_eq!(fixture.picture_updates(&background), 1);
+}
+
+#[test]
+fn an_edit_is_drawn_after_the_story_did_not_need_it_for_a_while() {
+    for (is_queued, is_reopened) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut fixture = ProjectFixture::drawn();
+        let item = fixture.item();
+        let take = fixture.project.art().takes(&item)[0].id.clone();
+        fixture.fakes.hold_after(0);
+        fixture.project.apply(edit(&item, &take, 1));
+        if is_queued {
+            fixture.poll_until("the job", |project| project.studio().current().is_some());
+        }
+        let mut other = story();
+        other.items[0].looks = "a silver lamp".to_owned();
+        fixture.project.set_story(other).unwrap();
+        fixture.wait_until_idle();
+        assert!(fixture.project.studio().jobs().is_empty());
+        assert_eq!(fixture.project.art().takes(&item).len(), 1);
+        if is_reopened {
+            let ProjectFixture { dir, project, .. } = fixture;
+            drop(project);
+            fixture = ProjectFixture::open(dir, story());
+        } else {
+            fixture.fakes.release();
+            fixture.project.set_story(story()).unwrap();
+            assert_eq!(fixture.project.state(&item), ShotState::Queued);
+        }
+        fixture.wait_until_idle();
+        let drawn = fixture.project.art().takes(&item).last().unwrap();
+        assert_eq!(drawn.parent(), Some(&take), "queued: {is_queued}, reopened: {is_reopened}");
+        wait_until("an empty queue file", || {
+            std::fs::read(fixture.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
+        });
+    }
 }
 
 #[test]

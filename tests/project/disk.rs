@@ -10,6 +10,7 @@ use bevy_illustrator::{
 };
 
 use super::{
+    common::wait_until,
     edits::{edit, left_half, takes},
     fixture::ProjectFixture,
     held_log::HeldLog,
@@ -93,7 +94,10 @@ fn changes_that_cannot_be_written_are_undone_and_reported() {
     let (item, style) = (fixture.item(), fixture.project.style().clone());
     let take = takes(&fixture, &item)[0].id.clone();
     let unfinished = fixture.root().join(".tmp");
-    fs::remove_dir(&unfinished).unwrap();
+    wait_until("the queue to be saved", || {
+        fs::read(fixture.root().join("queue.json")).is_ok_and(|bytes| bytes == b"[]")
+    });
+    wait_until("an empty folder", || fs::remove_dir(&unfinished).is_ok());
     fs::write(&unfinished, "in the way").unwrap();
     let chalk = Style { words: "chalk".to_owned(), ..style.clone() };
     for action in [

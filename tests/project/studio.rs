@@ -405,18 +405,3 @@ fn a_failed_save_of_the_queue_is_repeated() {
     // The save is repeated even though the queue does not change.
     wait_until("the queue file", || fixture.queued_in_file() == ["a"]);
 }
-
-#[cfg(unix)]
-#[test]
-fn an_unreadable_queue_file_is_renamed_and_not_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
-    // Reading a folder is an I/O error and not a syntax error.
-    fs::create_dir(dir.path().join("queue.json")).unwrap();
-    fs::write(dir.path().join("queue.json/kept"), "other contents").unwrap();
-    let mut fixture = StudioFixture::open(dir, Fakes::default());
-    fixture.studio.set_paused(true);
-    fixture.push("a");
-    wait_until("the queue file", || fixture.queued_in_file() == ["a"]);
-    let aside = fixture.art.root().join("queue.broken-1.json/kept");
-    assert_eq!(fs::read_to_string(aside).unwrap(), "other contents");
-}

@@ -92,9 +92,7 @@ impl Folder {
         let parent = self.create_parent(place)?;
         match self.store.metadata(place) {
             Err(error) if is_missing(&error) => {
-                self.store
-                    .rename(path, place)
-                    .map_err(|error| self.error("write", place, error))?;
+                self.move_file(path, place).map_err(|error| self.error("write", place, error))?;
                 return self.sync_folder(parent);
             }
             result => result.map_err(|error| self.error("read", place, error))?,

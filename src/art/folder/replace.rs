@@ -135,7 +135,7 @@ impl Folder {
         self.check_writable()?;
         let (source, target) = (self.relative(from), self.relative(to));
         let parent = self.create_parent(target)?;
-        self.store.rename(source, target).map_err(|error| self.error("move", from, error))?;
+        self.move_file(source, target).map_err(|error| self.error("move", from, error))?;
         self.sync_folder(parent)
     }
 
@@ -165,7 +165,7 @@ impl Folder {
         self.change(&[place], || {
             self.create_folder(Path::new(TEMPORARY))?;
             let replaced = self.replaced_path(place, known.hashes(), None)?;
-            match self.store.rename(place, &replaced) {
+            match self.move_file(place, &replaced) {
                 Err(error) if is_missing(&error) => self.sync(path),
                 result => {
                     result.map_err(|error| self.error("remove", path, error))?;
@@ -176,13 +176,20 @@ impl Folder {
         })
     }
 
-    /// Renames a file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns the new path.
+    /// Moves a file to a free name in the same folder, such as `a.broken-1.json` for `a.json`. Returns the new path.
     ///
     /// # Errors
     /// If the folder is open read-only, or an operation on a file fails.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, ArtError> {
         let place = self.relative(path);
-        let aside = self.change(&[place], || self.move_aside(place, place))?;
+        let aside = self.change(&[place], || {
+            self.create_folder(Path::new(TEMPORARY))?;
+            let replaced = self.replaced_path(place, &[], None)?;
+            let moved = self.move_file(place, &replaced);
+            moved.map_err(|error| self.error("move", path, error))?;
+            self.sync(path)?;
+            self.move_aside(&replaced, place)
+        })?;
         Ok(self.root.join(aside))
     }
 
@@ -200,7 +207,7 @@ impl Folder {
         let mut from = from.to_owned();
         let mut can_exchange = new.is_some();
         for _ in 0..ATTEMPTS {
-            match self.store.rename(&from, to) {
+            match self.move_file(&from, to) {
                 Ok(()) => return self.sync_folder(parent),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
@@ -216,7 +223,7 @@ impl Folder {
             let replaced = self.replaced_path(to, known.hashes(), new)?;
             if can_exchange {
                 // After the exchange, the old file has this name.
-                self.store.rename(&from, &replaced).map_err(named)?;
+                self.move_file(&from, &replaced).map_err(named)?;
                 from = replaced;
                 match self.store.exchange(&from, to) {
                     Ok(()) => {
@@ -234,11 +241,11 @@ impl Folder {
                 }
                 continue;
             }
-            match self.store.rename(to, &replaced) {
+            match self.move_file(to, &replaced) {
                 Err(error) if is_missing(&error) => continue,
                 Err(error) => {
                     // An error may be reported although the file has moved.
-                    let _ = self.store.rename(&replaced, to);
+                    let _ = self.move_file(&replaced, to);
                     self.remove_new(&from, new);
                     return Err(named(error));
                 }
@@ -249,7 +256,7 @@ impl Folder {
             match self
                 .store
                 .sync_folder(Path::new(TEMPORARY))
-                .and_then(|()| self.store.rename(&from, to))
+                .and_then(|()| self.move_file(&from, to))
             {
                 Ok(()) => {
                     self.sync_folder(parent)?;
@@ -261,7 +268,7 @@ impl Folder {
                 }
                 Err(error) => {
                     // If this fails, opening the folder brings the old file back.
-                    let _ = self.store.rename(&replaced, to);
+                    let _ = self.move_file(&replaced, to);
                     self.remove_new(&from, new);
                     return Err(named(error));
                 }

@@ -69,7 +69,7 @@ impl Folder {
         let mut n = 1_u64;
         loop {
             let aside = place.with_file_name(format!("{stem}.broken-{n}.{ending}"));
-            match self.store.rename(from, &aside) {
+            match self.move_file(from, &aside) {
                 Ok(()) => {
                     self.sync_folder(parent)?;
                     return Ok(aside);

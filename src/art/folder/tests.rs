@@ -54,16 +54,22 @@ fn nothing_that_another_program_writes_during_a_call_is_lost() {
         |folder, path| drop(folder.set_aside(path)),
         |folder, path| drop(folder.move_over(&folder.root().join("other.png"), path, Some(b"old"))),
     ];
-    for (call, after, in_place, can_exchange, target) in calls.iter().flat_map(|call| {
-        (0..8).flat_map(move |after| {
-            (0..8).map(move |n| {
-                let target = if n & 4 == 0 { "a.png" } else { "a.broken-1.png" };
-                (call, after, n & 1 == 0, n & 2 == 0, target)
+    type Disk = (&'static str, fn(SimulatedStore) -> SimulatedStore);
+    let disks: [Disk; 3] = [
+        ("with exchange", |store| store),
+        ("without exchange", SimulatedStore::without_exchange),
+        ("without flags", SimulatedStore::without_flags),
+    ];
+    for (call, after, in_place, (disk, with), target) in calls.iter().flat_map(|call| {
+        (0..12).flat_map(move |after| {
+            disks.into_iter().flat_map(move |disk| {
+                ["a.png", "a.broken-1.png", "other.png"].into_iter().flat_map(move |target| {
+                    [true, false].map(|in_place| (call, after, in_place, disk, target))
+                })
             })
         })
     }) {
-        let store = SimulatedStore::new();
-        let store = Arc::new(if can_exchange { store } else { store.without_exchange() });
+        let store = Arc::new(with(SimulatedStore::new()));
         let folder = Folder::over(PathBuf::from("/art"), store.clone()).unwrap();
         let path = folder.root().join("a.png");
         folder.write_bytes(&folder.root().join("other.png"), b"other").unwrap();
@@ -74,7 +80,7 @@ fn nothing_that_another_program_writes_during_a_call_is_lost() {
         let contents = store.contents();
         assert!(
             store.foreign_files().iter().all(|file| contents.contains(file)),
-            "after {after} calls, in place: {in_place}, exchange: {can_exchange}: {target}"
+            "after {after} calls, in place: {in_place}, {disk}: {target}"
         );
     }
 }

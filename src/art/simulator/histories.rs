@@ -99,7 +99,11 @@ fn drawn(number: u32) -> (RgbaImage, Provenance) {
 impl History {
     fn new(seed: u64) -> Self {
         let store = SimulatedStore::new();
-        let store = if seed.is_multiple_of(3) { store.without_exchange() } else { store };
+        let store = match seed % 3 {
+            0 => store.without_exchange(),
+            1 => store.without_flags(),
+            _ => store,
+        };
         let store = Arc::new(store);
         let art = open(&store).unwrap();
         let expected = Expected {

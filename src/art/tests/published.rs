@@ -32,7 +32,7 @@ fn a_take_that_was_painted_over_is_set_aside_when_it_is_replaced() {
     let take = draw(&mut Art::open(&root).unwrap(), "a", &recipe("x"), 10);
     let painted = paint_over(&take.path);
     let mut art = Art::open(&root).unwrap();
-    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "it is no longer listed");
+    assert_eq!(art.next_take(&shot("a"), &recipe("x")), 0, "the list does not contain it anymore");
     let again = draw(&mut art, "a", &recipe("x"), 20);
     assert_eq!(again.path, take.path);
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
@@ -176,13 +176,32 @@ fn a_truncated_take_is_replaced_by_its_published_copy_when_the_folder_is_opened(
     assert_eq!(Art::open(&root).unwrap().takes(&shot("a")).len(), 1);
 }
 
-/// Inserts a chunk before the end of a PNG (PNG specification, third edition, 5.3).
-fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let (start, end) = png.split_at(png.len() - 12);
+/// A chunk of a PNG (PNG specification, third edition, 5.3).
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let typed = [kind, data].concat();
     let length = (data.len() as u32).to_be_bytes();
     let sum = crc32fast::hash(&typed).to_be_bytes();
-    [start, &length, &typed, &sum, end].concat()
+    [&length, &typed[..], &sum].concat()
+}
+
+/// Inserts a chunk before the end of a PNG.
+fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let (start, end) = png.split_at(png.len() - 12);
+    [start, &chunk(kind, data), end].concat()
+}
+
+/// Replaces the first text under a keyword. `data` is that of the new chunk.
+fn with_text(png: &[u8], keyword: &str, data: &[u8]) -> Vec<u8> {
+    let typed = [keyword.as_bytes(), &[0]].concat();
+    let at = png.windows(typed.len()).position(|window| window == typed).unwrap();
+    let (start, end) = (at - 8, at + data_length(png, at) + 4);
+    let kind = png[at - 4..at].try_into().unwrap();
+    [&png[..start], &chunk(&kind, data), &png[end..]].concat()
+}
+
+/// The length of the data of a chunk, which begin at `at`.
+fn data_length(png: &[u8], at: usize) -> usize {
+    u32::from_be_bytes(png[at - 8..at - 4].try_into().unwrap()) as usize
 }
 
 /// The picture in 16 bits, with other low bits.
@@ -215,6 +234,44 @@ fn a_published_picture_with_other_depth_or_chunks_is_set_aside() {
         fs::write(&path, &changed).unwrap();
         art.writer().publish(&two).unwrap();
         assert_eq!(fs::read(aside(&path)).unwrap(), changed, "{change}");
+    }
+}
+
+#[test]
+fn a_published_picture_with_other_texts_under_the_keywords_of_this_program_is_set_aside() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let [one, two] = ["1", "2"].map(|prompt| draw(&mut art, "a", &recipe(prompt), 1));
+    let path = art.writer().publish(&one).unwrap();
+    let whole = fs::read(&path).unwrap();
+    // The same picture, drawn at another time.
+    let later = Provenance { made: 99, number: 77, ..one.provenance.clone() };
+    let again = picture_file::encode(&one.image().unwrap(), &later, &BTreeMap::new()).unwrap();
+    assert_ne!(again, whole);
+    let note = b"parameters\0Mira must look older";
+    let more = |from: &str, to: &str| {
+        let json = serde_json::to_string(&one.provenance).unwrap().replacen(from, to, 1);
+        let text = [b"bevy_illustrator\0\0\0\0\0", json.as_bytes()].concat();
+        with_text(&whole, "bevy_illustrator", &text)
+    };
+    assert_eq!(more("", ""), whole, "the chunk that this program writes");
+    let changes = [
+        (again, false),
+        (with_text(&whole, "parameters", note), true),
+        (with_chunk(&whole, b"tEXt", note), true),
+        (with_chunk(&whole, b"iTXt", b"parameters\0\0\0en\0\0two pages"), true),
+        (with_chunk(&whole, b"iTXt", b"bevy_illustrator\0\0\0\0\0{}"), true),
+        (more("{", "{\"note\":\"older\","), true),
+        (more("\"prompt\"", "\"reference\":\"older\",\"prompt\""), true),
+    ];
+    for (n, (changed, is_kept)) in changes.into_iter().enumerate() {
+        fs::write(&path, &changed).unwrap();
+        art.writer().publish(&two).unwrap();
+        let kept = fs::read(aside(&path)).ok();
+        assert_eq!(kept, is_kept.then_some(changed), "{n}");
+        if is_kept {
+            fs::remove_file(aside(&path)).unwrap();
+        }
     }
 }
 

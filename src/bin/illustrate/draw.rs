@@ -22,7 +22,7 @@ use crate::{
     files::{latents, png},
     losses,
     options::{DeviceOption, LookOptions},
-    output::{Existing, Outputs, lossy_path, print, print_json, warn_of_prompt},
+    output::{Existing, Format, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
 };
 
@@ -77,9 +77,9 @@ impl Draw {
         let inputs = self.noise.iter().chain(images).map(PathBuf::as_path);
         let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
-        let picture = outputs.png(&self.out, Existing::Replaced)?;
-        let dump = self.dump.as_deref().map(|dump| outputs.file(dump, Existing::Replaced));
-        let dump = dump.transpose()?;
+        let picture = outputs.begin(&self.out, Format::Png, Existing::Replaced)?;
+        let mut begin = |dump| outputs.begin(dump, Format::Safetensors, Existing::Replaced);
+        let dump = self.dump.as_deref().map(&mut begin).transpose()?;
         self.look.sampling.print_random_seed();
         [&self.prompt, &self.negative]
             .into_iter()

@@ -24,7 +24,10 @@ use crate::{
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
-    output::{Existing, OutputFile, Outputs, lossy_path, print, print_json, warn_of_prompt},
+    output::{
+        Existing, Format, OutputFile, Outputs, is_same_file, lossy_path, print, print_json,
+        shortened, warn_of_prompt,
+    },
     progress::step_bar,
 };
 
@@ -89,7 +92,7 @@ impl Edit {
         if metadata.is_animated() {
             return Err(Failure::Animated { path: self.picture.clone() });
         }
-        self.warn_of_losses(&metadata);
+        self.check_losses(&metadata)?;
         let size = Size::new(image.width(), image.height());
         let folder = self.edit.parent().unwrap_or(Path::new(""));
         let LoadedEdit { parts, losses, images } = file.load(folder, size)?;
@@ -190,25 +193,40 @@ impl Edit {
             let dump = self.dump.as_deref().map(|dump| numbered(dump, take));
             // The user did not type the names with numbers.
             let existing = if take == 0 { Existing::Replaced } else { Existing::Refused };
-            let picture = outputs.png(&picture, existing)?;
+            let picture = outputs.begin(&picture, Format::Png, existing)?;
             outputs.add_inputs([self.picture.as_path()]);
-            Ok((picture, dump.map(|dump| outputs.file(&dump, existing)).transpose()?))
+            let dump = dump.map(|dump| outputs.begin(&dump, Format::Safetensors, existing));
+            Ok((picture, dump.transpose()?))
         };
         (0..self.takes).map(&mut begin).collect()
     }
 
     /// Warns of what the result does not keep.
-    fn warn_of_losses(&self, metadata: &Metadata) {
-        let path = self.picture.display();
+    ///
+    /// # Errors
+    /// If the result would replace the picture, and so the only copy of what it does not keep.
+    fn check_losses(&self, metadata: &Metadata) -> Result<(), Failure> {
+        let mut lost = Vec::new();
         if metadata.has_lost_profile() {
-            log::warn!("the colour profile of {path} is for grey pictures; the result is in sRGB");
+            lost.push("a colour profile for grey pictures".to_owned());
         }
         if !metadata.lost_chunks().is_empty() {
-            let chunks = metadata.lost_chunks().join(", ");
-            log::warn!(
-                "the result does not keep what another program stored in {path} (PNG chunks {chunks}); keep the picture"
-            );
+            let names = metadata.lost_chunks().iter().map(|name| String::from_utf8_lossy(name));
+            lost.push(format!("PNG chunks of other programs ({})", shortened(names)));
         }
+        if metadata.has_more_data() {
+            lost.push("data after the end of the picture".to_owned());
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let lost = lost.join(" and ");
+        if is_same_file(&self.out, &self.picture) {
+            return Err(Failure::InPlace { path: self.picture.clone(), lost });
+        }
+        let path = self.picture.display();
+        log::warn!("the result does not keep {lost}, which {path} has; keep that picture");
+        Ok(())
     }
 }
 

@@ -12,7 +12,10 @@ use bevy_illustrator::{
     story::{check::StoryFault, format::StoryError},
 };
 
-use crate::output::{count, print_error};
+use crate::output::{Format, count, print_error};
+
+/// The most faults that are printed. A fault in each line of a generated file would fill the terminal.
+pub(crate) const MAX_DETAILS: usize = 50;
 
 /// The error of a command. [`Failure::print`] prints it on stderr.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,7 @@ pub(crate) enum Failure {
         path: PathBuf,
     },
     /// The command reads or writes the file at an output path for another purpose.
-    #[error("cannot write {path}: this command also {used} that file; name another one")]
+    #[error("cannot write {path}: this command {used} that file; name another one")]
     InUse {
         /// The file.
         path: PathBuf,
@@ -95,11 +98,25 @@ pub(crate) enum Failure {
     /// The threads of the processor cannot be started.
     #[error("cannot start a thread: {0}; raise the limit of processes")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// The output path of a picture does not end in `.png`.
-    #[error("cannot write {path}: pictures are written as PNG; name the file {instead}")]
-    NotPng {
+    /// A finished file cannot be moved to its path.
+    #[error(
+        "cannot write {path}: {source}{}. The result is complete: it is {kept}", what_to_do("write", .source)
+    )]
+    Kept {
         /// The path.
         path: PathBuf,
+        /// Where the file is.
+        kept: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The output path does not have the extension of the format.
+    #[error("cannot write {path}: {format}; name the file {instead}")]
+    OtherFormat {
+        /// The path.
+        path: PathBuf,
+        /// The format of the file.
+        format: Format,
         /// The path with the right extension.
         instead: PathBuf,
     },
@@ -132,6 +149,14 @@ pub(crate) enum Failure {
     Animated {
         /// The file.
         path: PathBuf,
+    },
+    /// The result would replace a picture that has more than the result keeps.
+    #[error("an edit of {path} does not keep {lost}; write the result to another file with --out")]
+    InPlace {
+        /// The picture.
+        path: PathBuf,
+        /// What the result does not keep.
+        lost: String,
     },
     /// MobileSAM failed.
     #[error(transparent)]
@@ -210,13 +235,16 @@ pub(crate) enum Use {
     Read,
     /// The command writes it.
     Written,
+    /// The command reads some of the files in the folder of the model, which are too many to list.
+    MayBeRead,
 }
 
 impl std::fmt::Display for Use {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Read => "reads",
-            Self::Written => "writes",
+            Self::Read => "also reads",
+            Self::Written => "also writes",
+            Self::MayBeRead => "may also read",
         })
     }
 }
@@ -253,8 +281,11 @@ impl Failure {
             Self::Pictures(shots) => shots.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
-        for detail in details {
+        for detail in details.iter().take(MAX_DETAILS) {
             print_error(format_args!("  {detail}"));
+        }
+        if details.len() > MAX_DETAILS {
+            print_error(format_args!("  and {} more", details.len() - MAX_DETAILS));
         }
     }
 
@@ -288,6 +319,9 @@ fn what_to_do(what: &str, error: &io::Error) -> &'static str {
             "; create its folder, or name a file in another one"
         }
         io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::ResourceBusy if what == "write" => {
+            "; it may be mounted as a single file: mount its folder, or name another file"
+        }
         io::ErrorKind::NotADirectory => "; a part of the path is a file, name another path",
         _ => "",
     }

@@ -16,6 +16,9 @@ use image::{ImageFormat, RgbaImage};
 
 use crate::failure::Failure;
 
+/// The keyword of the prompt and settings that another program drew a picture with.
+const OLD_PARAMETERS: &str = "parameters before the edit";
+
 /// A picture of another program, or of this one.
 pub(crate) struct Picture {
     pub(crate) image: RgbaImage,
@@ -35,7 +38,15 @@ pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
     if bits > 8 {
         return Err(Failure::Bits { path: path.to_path_buf(), bits });
     }
-    Ok(Picture { image: image.into_rgba8(), metadata: picture_file::metadata(&bytes) })
+    let metadata = picture_file::metadata(&bytes);
+    let all = Metadata::read(&bytes);
+    // The prompt and settings of another program. An edit has its own under this keyword.
+    let metadata = if all.has_text(picture_file::KEYWORD) {
+        metadata
+    } else {
+        metadata.with_text_of(&all, picture_file::PARAMETERS, OLD_PARAMETERS)
+    };
+    Ok(Picture { image: image.into_rgba8(), metadata })
 }
 
 /// Encodes a picture as PNG, with its provenance if it has one, and the masks and scribbles of its edit. Pictures drawn
@@ -73,5 +84,11 @@ pub(crate) fn latents(path: &Path) -> Result<Tensor, Failure> {
             "`latents` has shape {shape:?}; expected (1, channels, height, width)"
         )));
     }
-    latents.to_dtype(DType::F32).map_err(|error| invalid(text(error)))
+    let dtype = latents.dtype();
+    latents.to_dtype(DType::F32).map_err(|error| {
+        invalid(format!(
+            "`latents` has numbers of the type {dtype:?}: {}; save it as F32",
+            text(error)
+        ))
+    })
 }

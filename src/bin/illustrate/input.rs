@@ -11,7 +11,10 @@ use bevy_illustrator::story::{
     format::StoryFormats,
 };
 
-use crate::{failure::Failure, paths::absolute};
+use crate::{
+    failure::{Failure, MAX_DETAILS},
+    paths::absolute,
+};
 
 /// The story and its art folder.
 #[derive(Debug, clap::Args)]
@@ -33,8 +36,12 @@ impl StoryArgs {
         let story = StoryFormats::default().read(&self.story)?;
         let (warnings, faults): (Vec<_>, Vec<_>) =
             check(&story).into_iter().partition(StoryFault::is_warning);
-        for warning in warnings {
+        for warning in warnings.iter().take(MAX_DETAILS) {
             log::warn!("{}: {warning}", self.story.display());
+        }
+        if warnings.len() > MAX_DETAILS {
+            let more = warnings.len() - MAX_DETAILS;
+            log::warn!("{}: {more} more warnings", self.story.display());
         }
         if faults.is_empty() {
             Ok(story)

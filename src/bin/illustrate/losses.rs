@@ -50,7 +50,7 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
         "content" => LossKind::Content(needs("an image")?.into()),
         _ => {
             return Err(format!(
-                "there is no loss `{kind}`: choose text, direction, style, content, outline, palette, \
+                "the loss `{kind}` is unknown: choose text, direction, style, content, outline, palette, \
                  total-variation, saturation or latents"
             ));
         }

@@ -87,14 +87,12 @@ fn line(part: &Part) -> String {
 
 #[cfg(feature = "hub")]
 mod download {
-    use std::io::{self, BufRead, Read, Write};
-
     use bevy_illustrator::model::hub::{Hub, Listing};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
     use crate::{
         failure::Failure,
-        output::{escaped, print, print_error},
+        output::{answer_to, escaped, print, print_error},
     };
 
     /// The longest answer that is read, in bytes.
@@ -123,7 +121,7 @@ mod download {
                 None => Hub::from_env()?.list_mobile_sam()?,
             };
             self.describe(&listing).iter().for_each(print_error);
-            if !self.yes && !agreed()? {
+            if !self.yes && !agreed() {
                 return Err(Failure::NotAgreed);
             }
             let bar = ProgressBar::new(listing.bytes());
@@ -152,13 +150,9 @@ mod download {
         }
     }
 
-    /// Asks for consent on stderr. An empty answer means no.
-    fn agreed() -> Result<bool, Failure> {
-        io::stderr().write_all(b"Download it? [y/N] ")?;
-        let mut answer = Vec::new();
-        io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer)?;
-        Ok([b"y".as_slice(), b"yes"]
-            .iter()
-            .any(|yes| answer.trim_ascii().eq_ignore_ascii_case(yes)))
+    /// Asks for consent on stderr. An empty answer means no, and so does one that cannot be read.
+    fn agreed() -> bool {
+        let answer = answer_to("Download it? [y/N] ", MAX_ANSWER).unwrap_or_default();
+        [b"y".as_slice(), b"yes"].iter().any(|yes| answer.trim_ascii().eq_ignore_ascii_case(yes))
     }
 }

@@ -1,11 +1,15 @@
 //! Results on stdout, warnings on stderr. Control characters are printed as escapes.
 
+mod attributes;
 mod escape;
 mod file;
+mod location;
+mod model_files;
 mod outputs;
 mod patient;
 mod place;
 mod unfinished;
+mod version;
 
 use std::{
     fmt::Display,
@@ -22,11 +26,17 @@ use serde::{Serialize, Serializer};
 use crate::failure::Failure;
 
 pub(crate) use escape::escaped;
-pub(crate) use file::{Existing, OutputFile};
-pub(crate) use outputs::Outputs;
+pub(crate) use file::{Existing, Format, OutputFile};
+pub(crate) use outputs::{Outputs, is_same_file};
 pub(crate) use unfinished::remove_unfinished;
 
 use patient::Patient;
+
+/// The most names of one list in a message.
+const MAX_NAMES: usize = 8;
+
+/// The most bytes of a line on stderr.
+const MAX_LINE: usize = 16 << 10;
 
 /// Prints a line on stdout. The work continues if the reader closed the pipe, as in `illustrate plan | head`.
 ///
@@ -62,10 +72,42 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print_escaped(&escape::escaped_json(&json))
 }
 
-/// Prints a line on stderr. Unlike `eprintln!`, it does not panic if stderr is closed.
+/// Prints a line on stderr. Unlike `eprintln!`, it does not panic if stderr is closed. Of a long line, such as the name
+/// of a file with millions of letters, the beginning is printed.
 pub(crate) fn print_error(line: impl Display) {
+    let mut line = line.to_string();
+    if line.len() > MAX_LINE {
+        line.truncate(line.floor_char_boundary(MAX_LINE));
+        line.push('…');
+    }
     // Nobody is left to read about the failure.
-    let _ = writeln!(Patient(io::stderr().lock()), "{}", escaped(&line.to_string()));
+    let _ = writeln!(Patient(io::stderr().lock()), "{}", escaped(&line));
+}
+
+/// Prints a question on stderr, and reads a line of at most `limit` bytes from stdin.
+///
+/// # Errors
+/// If the question cannot be printed, or the answer cannot be read.
+#[cfg(feature = "hub")]
+pub(crate) fn answer_to(question: &str, limit: u64) -> io::Result<Vec<u8>> {
+    use io::{BufRead, Read};
+
+    Patient(io::stderr().lock()).write_all(question.as_bytes())?;
+    let mut answer = Vec::new();
+    let lines = io::BufReader::new(Patient(io::stdin().lock()));
+    lines.take(limit).read_until(b'\n', &mut answer)?;
+    Ok(answer)
+}
+
+/// The first names of a list that comes from a file, and the number of the others.
+pub(crate) fn shortened(names: impl ExactSizeIterator<Item = impl Display>) -> String {
+    let others = names.len().saturating_sub(MAX_NAMES);
+    let mut text =
+        names.take(MAX_NAMES).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    if others > 0 {
+        text += &format!(" and {others} more");
+    }
+    text
 }
 
 /// Warns of notations of other programs in a prompt, and of a prompt that is too long. `of` names where it is from.

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     files::{Picture, picture, png},
     options::{DeviceOption, check_model},
-    output::{Existing, OutputFile, Outputs, lossy_path, print, print_json},
+    output::{Existing, Format, OutputFile, Outputs, lossy_path, print, print_json},
     paths::absolute,
     progress::step_bar,
 };
@@ -113,7 +113,7 @@ impl Replay {
             outputs.add_inputs(files.collect::<Vec<_>>().iter().map(PathBuf::as_path));
         }
         outputs.add_model(&from.recipe.model);
-        outputs.png(&self.out, Existing::Replaced)
+        outputs.begin(&self.out, Format::Png, Existing::Replaced)
     }
 
     /// Checks that the recipe draws a picture of the size of the file.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bevy_illustrator::{
     diffusion::DeviceKind,
     mask::{
-        Area, Combine,
+        Area, Combine, Mask,
         objects::{Objects, SelectionPrompt},
         sam::Sam,
     },
@@ -14,7 +14,7 @@ use bevy_illustrator::{
 use crate::{
     failure::Failure,
     files::picture,
-    output::{Existing, Outputs, print},
+    output::{Existing, Format, Outputs, print},
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ impl Select {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let inputs = [Some(&self.picture), self.mobile_sam.as_ref()];
         let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-        let out = Outputs::of_inputs(inputs).png(&self.out, Existing::Replaced)?;
+        let out = Outputs::of_inputs(inputs).begin(&self.out, Format::Png, Existing::Replaced)?;
         let image = picture(&self.picture)?.image;
         let size = image.dimensions();
         let corners = self.area.iter().map(|area| (area.x, area.y)).collect::<Vec<_>>();
@@ -54,21 +54,23 @@ impl Select {
                 return Err(Failure::Outside { point: (x, y), picture: size });
             }
         }
-        let mut masks = match &self.mobile_sam {
+        // Masks are added at once: a large picture may have many boxes.
+        let mut mask = Mask::empty(size.0, size.1);
+        match &self.mobile_sam {
             Some(weights) => {
                 let sam = Sam::load(weights, &DeviceKind::Auto.open()?)?;
                 let embedding = sam.embed(&image)?;
-                let select = |prompt| Ok(sam.select(&embedding, &prompt)?);
-                self.prompts(size).map(select).collect::<Result<Vec<_>, Failure>>()?
+                for prompt in self.prompts(size) {
+                    mask.combine(&sam.select(&embedding, &prompt)?, Combine::Add)?;
+                }
             }
             None => {
                 let objects = Objects::detect(&image);
-                self.prompts(size).map(|prompt| objects.select(&prompt)).collect()
+                drop(image);
+                for prompt in self.prompts(size) {
+                    mask.combine(&objects.select(&prompt), Combine::Add)?;
+                }
             }
-        };
-        let mut mask = masks.swap_remove(0);
-        for other in &masks {
-            mask.combine(other, Combine::Add)?;
         }
         let png = mask.to_png()?;
         let file = out.finish(&png)?;

@@ -1,6 +1,6 @@
 //! Previews of a picture while it is drawn.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use image::{RgbImage, RgbaImage, imageops};
 
 use crate::{
@@ -68,6 +68,7 @@ impl StepHook for Preview<'_> {
             of: (state.timesteps().len() - state.first_step) as u32,
             preview: Some(preview),
             changed: self.base.as_ref().map(|base| base.changed),
+            losses: state.losses.clone(),
         });
         Ok(())
     }
@@ -98,24 +99,17 @@ impl LatentColours {
     ) -> Result<Self, DiffusionError> {
         let spec = autoencoder.spec();
         let channels = spec.channels;
-        let samples = noise(0, channels, PATCHES, PATCHES);
-        let patches = Tensor::from_slice(&samples, (1, channels, PATCHES, PATCHES), device)?;
+        let patches = noise(0, channels, PATCHES, PATCHES);
+        let patches = Tensor::from_vec(patches, (1, channels, PATCHES, PATCHES), device)?;
         let side = PATCHES * PATCH;
         let image = autoencoder.decode(&patches.upsample_nearest2d(side, side)?, interrupt)?;
-        let colours = image.avg_pool2d(PATCH * spec.scale)?.squeeze(0)?.flatten_from(1)?.t()?;
-        let colours = colours.to_dtype(DType::F64)?.to_vec2()?;
-
-        let count = PATCHES * PATCHES;
-        let latent = |channel: usize, patch: usize| f64::from(samples[channel * count + patch]);
-        let row =
-            |patch| (0..channels).map(|channel| latent(channel, patch)).chain([1.0]).collect();
-        let rows: Vec<Vec<f64>> = (0..count).map(row).collect();
-        let maps = least_squares(&rows, &colours);
-        let weights = maps.iter().flat_map(|map| &map[..channels]).map(|&w| w as f32).collect();
-        let bias = maps.iter().map(|map| map[channels] as f32).collect();
+        let colours = image.avg_pool2d(PATCH * spec.scale)?;
+        let rows = |x: &Tensor| x.squeeze(0)?.flatten_from(1)?.t()?.contiguous();
+        let maps = least_squares(&rows(&patches)?, &rows(&colours)?)?;
+        let part = |start, count| maps.narrow(0, start, count)?.t()?.contiguous();
         Ok(Self {
-            weights: Tensor::from_vec(weights, (3, channels, 1, 1), device)?,
-            bias: Tensor::from_vec(bias, (1, 3, 1, 1), device)?,
+            weights: part(0, channels)?.reshape((3, channels, 1, 1))?,
+            bias: part(channels, 1)?.reshape((1, 3, 1, 1))?,
         })
     }
 

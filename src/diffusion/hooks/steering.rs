@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use candle_core::{DType, Tensor, Var};
 
 use crate::{
-    diffusion::{DiffusionError, LossValues, State, StepHook, autoencoder::LinearDecoder},
-    loss::{LossFunction, LossInput},
+    diffusion::{DiffusionError, State, StepHook, autoencoder::LinearAutoencoder},
+    loss::{LossFunction, LossInput, LossValues},
     recipe::Loss,
 };
 
@@ -14,11 +14,14 @@ use crate::{
 ///
 /// This is the mean guidance of TFG (Ye et al. 2024, arXiv:2409.15761), which differentiates the loss but not the
 /// denoiser. As in DSG (Yang et al. 2024, arXiv:2402.03201), the length of a move does not depend on the length of the
-/// gradient: it is a share of the noise that is left. So a weight has the same effect with all kinds of loss, and at
-/// all sizes of picture and part.
+/// gradient: it is a share of the noise that is left. So a weight has the same effect at all sizes of picture and part.
+///
+/// The gradient of a loss on colours is a change of colours, which [`LinearAutoencoder::encode_change`] turns into a change
+/// of latents. So it stays near the latents of pictures, as MPGD (He et al. 2023, arXiv:2311.16424) projects it by an
+/// autoencoder.
 pub struct Steering {
     parts: Vec<SteeredPart>,
-    decoder: LinearDecoder,
+    autoencoder: LinearAutoencoder,
 }
 
 /// A part with its losses.
@@ -33,10 +36,7 @@ pub struct SteeredPart {
     pub losses: Vec<(Loss, Box<dyn LossFunction>)>,
 }
 
-/// The moves in each step.
-const MOVES: usize = 4;
-
-/// The length of the moves of one step for a loss of weight 1, as a share of the noise that is left.
+/// The length of the move of one step for a loss of weight and strength 1, as a share of the noise that is left.
 const LENGTH: f64 = 0.4;
 
 /// Below this share of noise, the picture is finished.
@@ -45,47 +45,56 @@ const MIN_NOISE: f64 = 1e-3;
 impl Steering {
     /// A hook for the losses of some parts.
     #[must_use]
-    pub fn new(parts: Vec<SteeredPart>, decoder: LinearDecoder) -> Self {
-        Self { parts, decoder }
+    pub fn new(parts: Vec<SteeredPart>, autoencoder: LinearAutoencoder) -> Self {
+        Self { parts, autoencoder }
     }
 
     /// The direction of all parts at some latents: the sum of the normalised gradients of all losses that steer at
-    /// `progress`, a share of the steps. `None` if none does. `measured` gets each value.
+    /// `progress`, a share of the steps. `None` if none does. `measured` gets each value, in the order of the parts.
     fn direction(
         &self,
         latents: &Tensor,
         progress: f32,
-        mut measured: impl FnMut(usize, usize, f32),
+        mut measured: impl FnMut(f32),
     ) -> Result<Option<Tensor>, DiffusionError> {
         let variable = Var::from_tensor(&latents.detach())?;
-        let latents = variable.as_tensor();
-        let decode = |latents: &Tensor| self.decoder.decode(latents);
+        let decode = || self.decoded(latents);
         let colours = OnceCell::new();
         let mut direction: Option<Tensor> = None;
-        for (part, SteeredPart { latent_mask, colour_mask, losses, .. }) in
-            self.parts.iter().enumerate()
-        {
-            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+        for SteeredPart { latent_mask, colour_mask, losses, .. } in &self.parts {
+            let masks = [latent_mask, colour_mask];
+            let input = LossInput::new(variable.as_tensor(), &decode, &colours, masks);
             let length = length(&latent_mask.broadcast_as(latents.shape())?)?;
-            for (index, (loss, function)) in losses.iter().enumerate() {
+            for (loss, function) in losses {
                 let value = function.value(&input)?;
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
-                measured(part, index, number);
+                measured(number);
                 let is_reached = loss.stop.is_some_and(|stop| (number <= stop) != loss.unlike);
                 if !(loss.from..loss.end()).contains(&progress) || is_reached || !number.is_finite()
                 {
                     continue;
                 }
                 let gradients = value.backward()?;
-                let Some(gradient) = gradients.get(latents) else { continue };
+                let of_colours = colours.get().and_then(|colours| gradients.get(colours));
+                let of_colours = of_colours.map(|gradient| {
+                    self.autoencoder.encode_change(&gradient.broadcast_mul(colour_mask)?)
+                });
+                let gradient = match (gradients.get(&variable), of_colours.transpose()?) {
+                    (Some(of_latents), Some(of_colours)) => {
+                        (smoothed(of_latents, function.smoothing())? + of_colours)?
+                    }
+                    (Some(of_latents), None) => smoothed(of_latents, function.smoothing())?,
+                    (None, Some(of_colours)) => of_colours,
+                    (None, None) => continue,
+                };
                 let gradient = gradient.broadcast_mul(latent_mask)?;
                 let steepness = self::length(&gradient)?;
                 if steepness < 1e-12 || !steepness.is_finite() {
                     continue;
                 }
                 let sign = if loss.unlike { -1.0 } else { 1.0 };
-                let share = sign * f64::from(loss.weight) * length / steepness;
-                let move_of_loss = (gradient * share)?;
+                let weight = sign * f64::from(loss.weight) * function.strength();
+                let move_of_loss = (gradient * (weight * length / steepness))?;
                 direction = Some(match direction {
                     Some(sum) => (sum + move_of_loss)?,
                     None => move_of_loss,
@@ -93,6 +102,12 @@ impl Steering {
             }
         }
         Ok(direction)
+    }
+
+    /// The colours of latents, as a variable.
+    fn decoded(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let colours = self.autoencoder.decode(&latents.detach())?;
+        Ok(Var::from_tensor(&colours)?.into_inner())
     }
 }
 
@@ -126,27 +141,24 @@ impl StepHook for Steering {
         }
         let prediction = state.scheduler().prediction();
         let levels = [alpha, sigma];
-        let mut original = prediction.predicted_original(&model_output, &state.latents, levels)?;
+        let original = prediction.predicted_original(&model_output, &state.latents, levels)?;
         let progress = state.step as f32 / state.timesteps().len() as f32;
-        let mut has_moved = false;
-        for move_number in 0..MOVES {
-            let first = |part: usize| {
-                self.parts[..part].iter().map(|part| part.losses.len()).sum::<usize>()
-            };
-            let direction = self.direction(&original, progress, |part, index, value| {
-                if move_number == 0 {
-                    state.losses[first(part) + index].values.push(value);
-                }
-            })?;
-            let Some(direction) = direction else { break };
-            original = (original - (direction * (LENGTH * noise / MOVES as f64))?)?;
-            has_moved = true;
+        let mut values = Vec::new();
+        let direction = self.direction(&original, progress, |value| values.push(value))?;
+        for (loss, value) in state.losses.iter_mut().zip(values) {
+            loss.values.push(value);
         }
-        Ok(match has_moved {
-            true => prediction.output_for(&original, &state.latents, levels)?,
-            false => model_output,
-        })
+        let Some(direction) = direction else { return Ok(model_output) };
+        let original = (original - (direction * (LENGTH * noise))?)?;
+        Ok(prediction.output_for(&original, &state.latents, levels)?)
     }
+}
+
+/// The mean over 3 x 3 neighbours, `times` times. Beyond the edges, the outermost values are repeated.
+fn smoothed(x: &Tensor, times: usize) -> candle_core::Result<Tensor> {
+    (0..times).try_fold(x.clone(), |x, _| {
+        x.pad_with_same(2, 1, 1)?.pad_with_same(3, 1, 1)?.avg_pool2d_with_stride((3, 3), (1, 1))
+    })
 }
 
 /// The Euclidean length of all elements.

@@ -5,8 +5,9 @@ use std::{collections::HashMap, path::Path};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{
-    diffusion::{DiffusionError, LossValues, State, StepHook},
+    diffusion::{DiffusionError, State, StepHook},
     edit::EditPlan,
+    loss::LossValues,
     mask::Area,
 };
 

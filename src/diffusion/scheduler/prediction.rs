@@ -53,7 +53,7 @@ impl Prediction {
         }
     }
 
-    /// The finished latents that a prediction means, as [`Self::original`], for latents of any variance: `alpha` and
+    /// The finished latents that a prediction means, for latents of any variance: `alpha` and
     /// `sigma` are those of [`Scheduler::alpha_sigma`](super::Scheduler::alpha_sigma).
     ///
     /// # Errors

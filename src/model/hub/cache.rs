@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use cap_std::{
@@ -18,6 +18,9 @@ use super::HubError;
 
 /// The folder of locks in the cache. It is that of `huggingface_hub`, which locks the same files.
 const LOCKS: &str = ".locks";
+
+/// The folder of contents in a repository.
+pub(super) const BLOBS: &str = "blobs";
 
 /// A folder, and everything below it. Paths are relative to it.
 #[derive(Debug)]
@@ -127,26 +130,43 @@ impl CacheFolder {
         }
     }
 
-    /// Frees a path: removes a link, and sets a file aside, because the author may have edited it. Its new name is that
-    /// of `name` with the ending `.yours-1`, or the next free number.
+    /// Frees a path: removes the link of a download, and sets a file or another link aside, because the author may have
+    /// made it. Its new name is that of `name` with the ending `.yours-1`, or the next free number. A link stays in its
+    /// folder, because it may be relative.
     ///
     /// # Errors
     /// As [`Self::check_place`], and if the file cannot be renamed.
     pub(super) fn free(&self, rel: &Path, name: &Path) -> Result<(), HubError> {
         self.check_place(rel)?;
         let Some(found) = self.metadata(rel)? else { return Ok(()) };
-        if found.is_symlink() {
+        if found.is_symlink() && self.is_own(rel) {
             return self.remove(rel);
         }
+        let name = if found.is_symlink() { rel } else { name };
         let aside = self.reserve(name)?;
         self.rename(rel, &aside)?;
         let (path, aside) = (self.path(name), self.path(&aside));
         log::warn!(
-            "{} differs from the hub's file, and was replaced: the old file is {}",
+            "{} differs from the hub's file, and was replaced: the old one is {}",
             path.display(),
             aside.display()
         );
         Ok(())
+    }
+
+    /// Whether a link leads into `blobs` of this folder, as those of downloads do.
+    fn is_own(&self, link: &Path) -> bool {
+        let Ok(target) = self.dir.read_link_contents(link) else { return false };
+        let target = link.parent().unwrap_or(Path::new("")).join(target);
+        let mut below = PathBuf::new();
+        for part in target.strip_prefix(&self.path).unwrap_or(&target).components() {
+            match part {
+                Component::ParentDir if !below.pop() => return false,
+                Component::ParentDir | Component::CurDir => {}
+                part => below.push(part),
+            }
+        }
+        below.starts_with(BLOBS)
     }
 
     /// Creates an empty file with the first free name, so that no other program gets the name.

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     HubError, RemoteFile,
-    cache::{self, CacheFolder},
+    cache::{self, BLOBS, CacheFolder},
     client::Client,
     part::Part,
     url::SecretUrl,
@@ -49,7 +49,7 @@ impl Fetcher {
         let repo = self.snapshot.ancestors().nth(2).unwrap_or(&self.snapshot);
         let folder = CacheFolder::open(repo)?;
         let pointer = pointer.strip_prefix(repo).unwrap_or(&pointer);
-        let blobs = Path::new("blobs");
+        let blobs = Path::new(BLOBS);
         for folder_of in [Some(blobs), pointer.parent()].into_iter().flatten() {
             folder.create_folder(folder_of)?;
         }

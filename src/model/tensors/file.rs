@@ -9,6 +9,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
+use safetensors::Dtype;
 
 use super::{HeaderError, TensorHeader, TensorSource};
 use crate::{candle_error::without_backtrace, foreign, model::ModelError};
@@ -102,7 +103,7 @@ impl TensorSource for TensorFiles {
     }
 
     fn dtype(&self, name: &str) -> Option<DType> {
-        DType::try_from(self.find(name)?.header.metadata.info(name)?.dtype).ok()
+        readable(self.find(name)?.header.metadata.info(name)?.dtype)
     }
 
     fn files(&self) -> String {
@@ -113,10 +114,14 @@ impl TensorSource for TensorFiles {
         let no_tensor = || ModelError::NoTensor { files: self.files(), tensor: name.to_owned() };
         let file = self.find(name).ok_or_else(no_tensor)?;
         let info = file.header.metadata.info(name).ok_or_else(no_tensor)?;
+        let stored = readable(info.dtype).ok_or_else(|| ModelError::NumberType {
+            file: file.name.clone(),
+            tensor: name.to_owned(),
+            found: format!("{:?}", info.dtype),
+        })?;
         let io = |source| ModelError::Io { file: file.name.clone(), source };
         let bytes = file.read(info.data_offsets).map_err(io)?;
-        DType::try_from(info.dtype)
-            .and_then(|stored| Tensor::from_raw_buffer(&bytes, stored, &info.shape, device))
+        Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
             .and_then(|tensor| tensor.to_dtype(dtype))
             .map_err(|source| ModelError::Tensor {
                 file: file.name.clone(),
@@ -124,4 +129,12 @@ impl TensorSource for TensorFiles {
                 source: Box::new(without_backtrace(source)),
             })
     }
+}
+
+/// The number type of candle. `None` if candle cannot convert it to f32: of the types below a byte, and of the scales of
+/// quantised models, it only knows the names.
+fn readable(dtype: Dtype) -> Option<DType> {
+    let dtype = DType::try_from(dtype).ok()?;
+    let is_name = matches!(dtype, DType::F4 | DType::F6E2M3 | DType::F6E3M2 | DType::F8E8M0);
+    (!is_name).then_some(dtype)
 }

@@ -65,6 +65,42 @@ fn a_tensor_with_a_wrong_offset_or_size_is_refused() {
     }
 }
 
+#[test]
+fn number_types_that_cannot_be_converted_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w");
+    for (dtype, is_read) in [
+        ("F64", true),
+        ("U8", true),
+        ("F8_E4M3", true),
+        ("F4", false),
+        ("F6_E2M3", false),
+        ("F6_E3M2", false),
+        ("F8_E8M0", false),
+        ("F8_E5M2", false),
+    ] {
+        // 24 bytes are a whole number of values of each type.
+        let bits = match dtype {
+            "F64" => 64,
+            "F4" => 4,
+            dtype if dtype.starts_with("F6_") => 6,
+            _ => 8,
+        };
+        let count = 24 * 8 / bits;
+        let json =
+            format!(r#"{{"a":{{"dtype":"{dtype}","shape":[{count}],"data_offsets":[0,24]}}}}"#);
+        std::fs::write(&path, file(&json, 24)).unwrap();
+        let opened = TensorFiles::new(vec![TensorFile::open("w".to_owned(), &path).unwrap()]);
+        assert_eq!(opened.dtype("a").is_some(), is_read, "{dtype}");
+        let got = opened.get("a", DType::F32, &Device::Cpu);
+        assert_eq!(got.is_ok(), is_read, "{dtype}");
+        if let Err(error) = got {
+            let error = error.to_string();
+            assert!(error.contains(dtype) && error.contains("use the model in F16"), "{error}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {

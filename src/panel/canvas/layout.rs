@@ -109,6 +109,7 @@ pub(super) fn body(
     cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
+    canvas.part_form.curves.update(session, cx);
     if ui.available_width() >= WIDE {
         wide_layout(ui, canvas, session, cx, take)
     } else {

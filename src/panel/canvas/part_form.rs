@@ -2,6 +2,7 @@
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
+use super::{curves::Curves, losses_form::losses_form};
 use crate::{
     mask::Mask,
     panel::{
@@ -24,11 +25,13 @@ pub(super) struct FormState {
     seed: Option<String>,
     /// The number of pixels by which the buttons grow, shrink and feather the mask.
     pixels: u32,
+    /// The values of the losses.
+    pub curves: Curves,
 }
 
 impl Default for FormState {
     fn default() -> Self {
-        Self { seed: None, pixels: DEFAULT_PIXELS }
+        Self { seed: None, pixels: DEFAULT_PIXELS, curves: Curves::default() }
     }
 }
 
@@ -39,6 +42,15 @@ pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) ->
         Some(edit) if edit.kind != EditKind::Keep => edit_fields(ui, edit),
         _ => false,
     };
+    if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
+        let title = match edit.losses.len() {
+            0 => "Losses".to_owned(),
+            count => format!("Losses ({count})"),
+        };
+        egui::CollapsingHeader::new(title).id_salt("losses").show(ui, |ui| {
+            focused |= losses_form(ui, &form.curves, &layer.name, &mut edit.losses);
+        });
+    }
     focused |= field(ui, "Name", "", 1, &mut layer.name);
     mask_buttons(ui, form, layer);
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
@@ -58,7 +70,7 @@ pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) ->
 }
 
 /// A text field with its label. Returns whether it has the focus.
-fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> bool {
+pub(super) fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> bool {
     let label = ui.label(theme::small(name));
     let edit = theme::field(text, rows, hint).id_salt(name);
     ui.add(edit).labelled_by(label.id).has_focus()

@@ -86,6 +86,7 @@ impl<I> LossKind<I> {
     pub fn default_end(&self) -> f32 {
         match self {
             Self::Text(_) | Self::Direction { .. } | Self::Style(_) => 0.6,
+            Self::Outline(_) => 0.7,
             _ => 1.0,
         }
     }

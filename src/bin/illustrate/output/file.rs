@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    place::{Place, hash},
-    unfinished::Unfinished,
+    place::Place,
+    unfinished::{Unfinished, Unwritten},
+    version::Version,
 };
 use crate::failure::Failure;
 
@@ -38,36 +39,63 @@ enum Target {
     Device(File),
 }
 
-impl OutputFile {
-    /// Creates the temporary file of a PNG. Call this before long work, to fail early.
-    ///
-    /// # Errors
-    /// As [`Self::create`], and if the name does not end in `.png`: viewers and Bevy decode a file by its extension.
-    pub(crate) fn create_png(path: &Path, existing: Existing) -> Result<Self, Failure> {
-        let output = Self::create(path, existing)?;
-        let is_png = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
-        if is_png || matches!(output.target, Target::Device(_)) {
-            return Ok(output);
+/// The format of an output file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A picture.
+    Png,
+    /// Tensors.
+    Safetensors,
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Safetensors => "safetensors",
         }
-        let name = path.file_name().unwrap_or_default();
-        let is_only_extension = name.eq_ignore_ascii_case(".png");
-        let instead = if is_only_extension {
-            path.with_file_name("NAME.png")
-        } else {
-            path.with_extension("png")
-        };
-        Err(Failure::NotPng { path: path.to_path_buf(), instead })
     }
 
-    /// Creates the temporary file. Call this before long work, to fail early.
-    ///
-    /// An existing file keeps its permissions.
+    /// Checks the extension of a name.
     ///
     /// # Errors
-    /// If the folder does not exist or is not writable, or if something is at the path that cannot be replaced by a
+    /// If it is another one: viewers and Bevy decode a picture by its extension, and a slip such as `--dump a.story.ron`
+    /// must not replace a story.
+    fn check(self, path: &Path) -> Result<(), Failure> {
+        let extension = self.extension();
+        if path.extension().is_some_and(|end| end.eq_ignore_ascii_case(extension)) {
+            return Ok(());
+        }
+        let name = path.file_name().unwrap_or_default();
+        let is_only_extension = name.eq_ignore_ascii_case(format!(".{extension}"));
+        let instead = if is_only_extension {
+            path.with_file_name(format!("NAME.{extension}"))
+        } else {
+            path.with_extension(extension)
+        };
+        Err(Failure::OtherFormat { path: path.to_path_buf(), format: self, instead })
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Png => "pictures are written as PNG",
+            Self::Safetensors => "tensors are written as safetensors",
+        })
+    }
+}
+
+impl OutputFile {
+    /// Creates the temporary file. Call this before long work, to fail early.
+    ///
+    /// An existing file keeps its permissions, and its owner, attributes and access list where the system allows it.
+    ///
+    /// # Errors
+    /// If the name does not have the extension of the format. If the folder does not exist or is not writable, or if something is at the path that cannot be replaced by a
     /// file: a folder, a pipe, a socket, a disk, or a file that cannot be read and written. With
     /// [`Existing::Refused`], if anything is at the path.
-    pub(crate) fn create(path: &Path, existing: Existing) -> Result<Self, Failure> {
+    pub(crate) fn create(path: &Path, format: Format, existing: Existing) -> Result<Self, Failure> {
         let failed = || Failure::file("write", path);
         if names_a_folder(path) {
             return Err(Failure::NotAFile { path: path.to_path_buf(), kind: "folder" });
@@ -76,29 +104,40 @@ impl OutputFile {
             if if_exists(path.symlink_metadata()).map_err(failed())?.is_some() {
                 return Err(Failure::Exists { path: path.to_path_buf() });
             }
+            format.check(path)?;
             return Self::begin(path, Place { path: path.to_path_buf(), was: None }, None);
         }
         // Before links are followed: `/dev/stdout` may lead to a pipe, which has no path.
         let metadata = if_exists(fs::metadata(path)).map_err(failed())?;
-        if let Some(metadata) = &metadata {
-            check(path, metadata)?;
+        let mut replaced_file = None;
+        if let Some(metadata) = metadata {
+            check(path, &metadata)?;
             // Opening shows what the permissions do not: access lists, immutable files, running programs.
             let opened = File::options().write(true).open(path).map_err(failed())?;
             if !metadata.is_file() {
                 return Ok(Self { path: path.to_path_buf(), target: Target::Device(opened) });
             }
+            replaced_file = Some((opened, metadata));
         }
-        let replaced = follow_links(path).map_err(failed())?;
-        let was = metadata.is_some().then(|| hash(&replaced)).transpose().map_err(failed())?;
-        Self::begin(path, Place { path: replaced, was }, metadata)
+        let target = follow_links(path).map_err(failed())?;
+        let was = replaced_file.is_some().then(|| Version::of(&target));
+        let was = was.transpose().map_err(failed())?;
+        let output = Self::begin(path, Place { path: target, was }, replaced_file)?;
+        // Other reasons come first: a folder needs no extension.
+        format.check(path)?;
+        Ok(output)
     }
 
-    fn begin(path: &Path, place: Place, existing: Option<Metadata>) -> Result<Self, Failure> {
+    fn begin(
+        path: &Path,
+        place: Place,
+        existing: Option<(File, Metadata)>,
+    ) -> Result<Self, Failure> {
         let failed = || Failure::file("write", path);
         let folder = place.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let unfinished = Unfinished::create(folder.unwrap_or(Path::new("."))).map_err(failed())?;
-        if let Some(existing) = existing {
-            unfinished.set_permissions(existing.permissions()).map_err(failed())?;
+        if let Some((file, metadata)) = existing {
+            unfinished.inherit(&file, &metadata).map_err(failed())?;
         }
         Ok(Self { path: path.to_path_buf(), target: Target::File { unfinished, place } })
     }
@@ -109,16 +148,21 @@ impl OutputFile {
     /// Returns the path of the file.
     ///
     /// # Errors
-    /// If writing fails. An existing file stays unchanged then.
+    /// If writing fails. An existing file stays unchanged then. A finished file that cannot be moved is kept, and the
+    /// error names it.
     pub(crate) fn finish(self, contents: &[u8]) -> Result<PathBuf, Failure> {
         let Self { path, target } = self;
         let written = match target {
             Target::File { unfinished, place } => unfinished.finish(contents, &place),
-            Target::Device(mut device) => device.write_all(contents).map(|()| None),
+            Target::Device(mut device) => {
+                device.write_all(contents).map(|()| None).map_err(Unwritten::Incomplete)
+            }
         };
-        match written.map_err(Failure::file("write", &path))? {
-            None => Ok(path),
-            Some(other) => {
+        match written {
+            Err(Unwritten::Incomplete(source)) => Err(Failure::file("write", &path)(source)),
+            Err(Unwritten::Kept { source, kept }) => Err(Failure::Kept { path, kept, source }),
+            Ok(None) => Ok(path),
+            Ok(Some(other)) => {
                 log::warn!(
                     "another program wrote {} in the meantime: the result is {}",
                     path.display(),

@@ -1,7 +1,7 @@
-//! Streams that another program made non-blocking. The flag belongs to the pipe, which programs share.
+//! Streams that another program made non-blocking. The flag belongs to the pipe or terminal, which programs share.
 
 use std::{
-    io::{self, Write},
+    io::{self, Read, Write},
     thread,
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 /// The time between two attempts to write.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A stream that waits until its reader has room, as a blocking one does.
+/// A stream that waits for the program at its other end, as a blocking one does.
 pub(super) struct Patient<W>(pub(super) W);
 
 impl<W: Write> Write for Patient<W> {
@@ -19,6 +19,12 @@ impl<W: Write> Write for Patient<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         wait_for(|| self.0.flush())
+    }
+}
+
+impl<R: Read> Read for Patient<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        wait_for(|| self.0.read(bytes))
     }
 }
 
@@ -58,6 +64,27 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    impl Read for Slow {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.is_full = !self.is_full;
+            if self.is_full {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let given = bytes.len().min(self.written.len()).min(3);
+            bytes[..given].copy_from_slice(&self.written[..given]);
+            self.written.drain(..given);
+            Ok(given)
+        }
+    }
+
+    #[test]
+    fn a_writer_with_nothing_to_say_is_waited_for() {
+        let mut text = String::new();
+        let slow = Slow { written: b"yes, please".to_vec(), is_full: false };
+        Patient(slow).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "yes, please");
     }
 
     #[test]

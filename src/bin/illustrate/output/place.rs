@@ -1,20 +1,24 @@
 //! The place of an output file. Only what was there when the command began is replaced.
 
 use std::{
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
 
-use bevy_illustrator::foreign;
-use blake3::Hash;
 use tempfile::{NamedTempFile, PersistError};
+
+use super::version::Version;
+
+/// The longest name of a file on most disks, in bytes.
+const MAX_NAME: usize = 255;
 
 /// Where a file is to appear.
 pub(super) struct Place {
     /// The path, which is not a link.
     pub(super) path: PathBuf,
     /// The contents of the file that may be replaced. `None` if nothing may be.
-    pub(super) was: Option<Hash>,
+    pub(super) was: Option<Version>,
 }
 
 impl Place {
@@ -22,60 +26,122 @@ impl Place {
     /// returned.
     ///
     /// # Errors
-    /// If the file cannot be moved.
-    pub(super) fn put(&self, file: NamedTempFile) -> io::Result<Option<PathBuf>> {
+    /// If the file cannot be moved. The error contains it.
+    pub(super) fn put(&self, file: NamedTempFile) -> Result<Option<PathBuf>, PersistError> {
+        self.put_by(exchange, file)
+    }
+
+    fn put_by(
+        &self,
+        exchange: impl Fn(&Path, &Path) -> io::Result<()>,
+        file: NamedTempFile,
+    ) -> Result<Option<PathBuf>, PersistError> {
         if self.is_unchanged(&self.path) {
+            let new = Version::of(file.path()).ok();
             match exchange(file.path(), &self.path) {
-                // Dropping `file` removes the old file.
-                Ok(()) if self.is_unchanged(file.path()) => return Ok(None),
-                Ok(()) => return self.keep(file).map(|()| None),
+                Ok(()) => {
+                    self.remove_old(file);
+                    return Ok(None);
+                }
+                // A server may do what it answers with an error, when the first answer is lost.
+                Err(_) if new.is_some() && Version::of(&self.path).ok() == new => {
+                    self.remove_old(file);
+                    return Ok(None);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    return file.persist(&self.path).map(|_| None).map_err(|error| error.error);
+                    return self.put_without_exchange(file);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(PersistError { error, file }),
             }
         }
-        match put_new(file, &self.path) {
-            Ok(()) => Ok(None),
-            Err(PersistError { error, file }) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.put_beside(file).map(Some).map_err(|error| error.error)
-            }
-            Err(error) => Err(error.error),
-        }
+        self.put_free(file)
     }
 
     /// Whether a file has the contents that may be replaced.
     fn is_unchanged(&self, path: &Path) -> bool {
-        self.was.is_some_and(|was| hash(path).is_ok_and(|now| now == was))
+        self.was.is_some_and(|was| Version::of(path).is_ok_and(|now| now == was))
     }
 
-    /// Keeps a file that another program wrote between the comparison and the exchange.
-    fn keep(&self, file: NamedTempFile) -> io::Result<()> {
-        let kept = self.put_beside(file).map_err(|PersistError { error, file }| {
-            // Dropping it would remove it.
-            let _ = file.keep();
-            error
-        })?;
+    /// Removes a file that was at this place, unless another program wrote it between the comparison and the exchange.
+    fn remove_old(&self, file: NamedTempFile) {
+        if self.is_unchanged(file.path()) {
+            // Dropping `file` removes it.
+            return;
+        }
+        let kept = self.put_beside(file).unwrap_or_else(|PersistError { file, .. }| keep(file));
+        self.warn_of_move(&kept);
+    }
+
+    /// Moves the old file to a name beside it before its contents are compared. So nothing that another program writes
+    /// here is replaced, although for a moment no file is here.
+    fn put_without_exchange(&self, file: NamedTempFile) -> Result<Option<PathBuf>, PersistError> {
+        let moved = self.reserve("old").and_then(|old| match fs::rename(&self.path, &old) {
+            Ok(()) => Ok(Some(old)),
+            Err(error) => {
+                // A server may have moved it, and answer with an error.
+                if old.metadata().is_ok_and(|data| data.len() == 0) {
+                    let _ = fs::remove_file(&old);
+                }
+                if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) }
+            }
+        });
+        let old = match moved {
+            Ok(Some(old)) => old,
+            Ok(None) => return self.put_free(file),
+            Err(error) => return Err(PersistError { error, file }),
+        };
+        if !self.is_unchanged(&old) {
+            self.put_back(&old);
+            return self.put_free(file);
+        }
+        let put = self.put_free(file);
+        match &put {
+            Ok(_) => {
+                // What stays has a name that says what it is.
+                let _ = fs::remove_file(&old);
+            }
+            Err(_) => self.put_back(&old),
+        }
+        put
+    }
+
+    /// Moves a file back here, unless another file is here by now.
+    fn put_back(&self, old: &Path) {
+        let is_back = match fs::hard_link(old, &self.path) {
+            Ok(()) => fs::remove_file(old).is_ok(),
+            // Some file systems have no hard links.
+            Err(_) => !exists(&self.path) && fs::rename(old, &self.path).is_ok(),
+        };
+        if !is_back {
+            self.warn_of_move(old);
+        }
+    }
+
+    fn warn_of_move(&self, to: &Path) {
         log::warn!(
             "another program wrote {} in the meantime: its file is {} now",
             self.path.display(),
-            kept.display()
+            to.display()
         );
-        Ok(())
+    }
+
+    /// Moves a file here, or to a free name beside this place if a file is here.
+    fn put_free(&self, file: NamedTempFile) -> Result<Option<PathBuf>, PersistError> {
+        match put_new(file, &self.path) {
+            Ok(()) => Ok(None),
+            Err(PersistError { error, file }) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.put_beside(file).map(Some)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Moves a file to the first free name of `NAME.new-1.png`, `NAME.new-2.png` and so on.
     fn put_beside(&self, mut file: NamedTempFile) -> Result<PathBuf, PersistError> {
         let mut n = 1_u64;
         loop {
-            let mut name = self.path.file_stem().unwrap_or_default().to_os_string();
-            name.push(format!(".new-{n}"));
-            if let Some(extension) = self.path.extension() {
-                name.push(".");
-                name.push(extension);
-            }
-            let path = self.path.with_file_name(name);
+            let path = beside(&self.path, "new", n);
             match put_new(file, &path) {
                 Ok(()) => return Ok(path),
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -85,19 +151,60 @@ impl Place {
             }
         }
     }
+
+    /// Creates an empty file with the first free name of `NAME.LABEL-1.png` and so on.
+    fn reserve(&self, label: &str) -> io::Result<PathBuf> {
+        let mut n = 1_u64;
+        loop {
+            let path = beside(&self.path, label, n);
+            match File::create_new(&path) {
+                Ok(_) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
-/// The hash of a file.
-///
-/// # Errors
-/// If it cannot be read, or is not a regular file.
-pub(super) fn hash(path: &Path) -> io::Result<Hash> {
-    if path.symlink_metadata()?.is_symlink() {
-        return Err(io::ErrorKind::InvalidInput.into());
+/// `NAME.LABEL-N.png` for `NAME.png`. A long name is shortened.
+fn beside(path: &Path, label: &str, n: u64) -> PathBuf {
+    let mut ending = std::ffi::OsString::from(format!(".{label}-{n}"));
+    if let Some(extension) = path.extension() {
+        ending.push(".");
+        ending.push(extension);
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(foreign::open(path)?)?;
-    Ok(hasher.finalize())
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    let room = MAX_NAME.saturating_sub(ending.len());
+    if name.len() > room {
+        let text = name.to_string_lossy().into_owned();
+        name = text[..text.floor_char_boundary(room)].into();
+    }
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// Keeps a temporary file. Returns its path, also if its folder has been renamed, where the system knows it.
+pub(super) fn keep(file: NamedTempFile) -> PathBuf {
+    let path = std::path::absolute(file.path()).unwrap_or_else(|_| file.path().to_path_buf());
+    match file.keep() {
+        #[cfg(target_os = "linux")]
+        Ok((file, _)) if !exists(&path) => {
+            use std::os::fd::AsRawFd;
+            let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+            fs::read_link(link).ok().filter(|moved| exists(moved)).unwrap_or(path)
+        }
+        Ok(_) => path,
+        Err(error) => {
+            // Dropping it would remove it.
+            std::mem::forget(error.file);
+            path
+        }
+    }
+}
+
+/// Whether a file or a link is at a path.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Moves a file to a path where nothing is.
@@ -136,41 +243,4 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// Puts a file with the contents `new` at a place that had the contents `was`, and has the contents `is` now.
-    /// Returns the contents of each file in the folder, by name.
-    fn files(was: Option<&str>, is: Option<&str>) -> Vec<(String, String)> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.png");
-        if let Some(is) = is {
-            fs::write(&path, is).unwrap();
-        }
-        let file = NamedTempFile::new_in(folder.path()).unwrap();
-        fs::write(file.path(), "new").unwrap();
-        let place = Place { path, was: was.map(|was| blake3::hash(was.as_bytes())) };
-        place.put(file).unwrap();
-        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
-        let name = |entry: &fs::DirEntry| entry.file_name().into_string().unwrap();
-        let mut files: Vec<_> = entries
-            .map(|entry| (name(&entry), fs::read_to_string(entry.path()).unwrap()))
-            .collect();
-        files.sort();
-        files
-    }
-
-    #[test]
-    fn only_the_file_that_was_there_is_replaced() {
-        let file = |name: &str, contents: &str| (name.to_owned(), contents.to_owned());
-        let new = [file("a.png", "new")];
-        assert_eq!(files(None, None), new);
-        assert_eq!(files(Some("old"), Some("old")), new);
-        assert_eq!(files(Some("old"), None), new);
-        let both = [file("a.new-1.png", "new"), file("a.png", "other")];
-        assert_eq!(files(None, Some("other")), both);
-        assert_eq!(files(Some("old"), Some("other")), both);
-    }
-}
+mod tests;

@@ -1,4 +1,6 @@
-//! The error of a failed job.
+//! The errors of a studio.
+
+use std::io;
 
 use crate::{art::ArtError, generator::GenerateError};
 
@@ -23,4 +25,16 @@ pub enum JobError {
     /// The job failed in an earlier run of the program. Only the message is known.
     #[error("{0}")]
     Earlier(String),
+}
+
+/// An error of starting a studio.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The saved queue cannot be read at the moment. It is not replaced.
+    #[error(transparent)]
+    Queue(#[from] ArtError),
+    /// A thread could not be started.
+    #[error("cannot start a thread of the studio: {0}")]
+    Thread(#[from] io::Error),
 }
