@@ -39,6 +39,7 @@ fn measure() -> Result<(), DiffusionError> {
         noise: Noise::Seed(0),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let interrupt = Interrupt::default();
     let picture = model.draw(&draw, &interrupt, &mut [])?;
@@ -75,6 +76,7 @@ fn measure() -> Result<(), DiffusionError> {
             noise: Noise::Seed(0),
             losses: Vec::new(),
             images: Images::new(),
+            adapters: Vec::new(),
         };
         let context = model.plan_edit(&request)?.crop;
         let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;

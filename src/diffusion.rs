@@ -12,6 +12,7 @@
 //! line by line. If a `config.json` has an option that these networks do not support, loading fails
 //! with an error that names the field and its value.
 
+mod clip_layer;
 mod conditioning;
 mod config;
 mod device;
@@ -28,6 +29,7 @@ mod sample;
 mod steering;
 mod weights;
 
+pub mod adapter;
 pub mod autoencoder;
 pub mod denoise;
 pub mod family;

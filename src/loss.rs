@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub use input::LossInput;
+pub(crate) use outline::ink;
 pub use registry::{LossClass, classes, register};
 pub use target::{Frame, Images, LossTargets};
 

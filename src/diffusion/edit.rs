@@ -10,6 +10,7 @@ use image::{Rgb32FImage, RgbaImage};
 
 use super::{
     Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    adapter::{AdapterInput, PictureAdapters},
     guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
     hooks::{Differential, Preview, PreviewBase, Steering},
     model::with_hooks,
@@ -53,6 +54,8 @@ pub struct EditRequest {
     pub losses: Vec<Loss>,
     /// The images that the losses refer to.
     pub images: Images,
+    /// The images that adapters read. Outlines and scribbles show the whole picture.
+    pub adapters: Vec<AdapterInput>,
 }
 
 /// The prompts of all parts.
@@ -109,12 +112,14 @@ impl Model {
             None => original.clone(),
         };
         let noise = self.crop_noise(&regions, &request.noise, &layout)?;
-        let prompts = self.region_prompts(request, &plan, &regions, interrupt)?;
+        let frame = self.frame_of_edit(request, &plan);
+        let adapters = self.picture_adapters(&request.adapters, &frame, interrupt)?;
+        let prompts = self.region_prompts(request, &plan, &regions, &adapters, interrupt)?;
 
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let mut steering = self.steering_of_edit(request, &plan, interrupt)?;
+        let mut steering = self.steering_of_edit(request, &plan, frame, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -126,6 +131,7 @@ impl Model {
             guide: &prompts.guide,
             prompt: &prompts.conditionings[prompt],
             negative_prompt: Some(&prompts.conditionings[negative_prompt]),
+            adapters: &adapters,
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
@@ -148,22 +154,27 @@ impl Model {
         Ok(image)
     }
 
+    /// The area that an edit samples.
+    fn frame_of_edit(&self, request: &EditRequest, plan: &EditPlan) -> Frame {
+        let (width, height) = request.picture.dimensions();
+        let Area { x, y, width: columns, height: rows } = plan.crop;
+        Frame {
+            picture: Size::new(width, height),
+            origin: (x.into(), y.into()),
+            size: (columns, rows),
+            scale: self.scale() as u32,
+        }
+    }
+
     /// The steering of an edit: the losses of each part inside its blend mask, and those of the picture inside all of
     /// them. `None` without losses.
     fn steering_of_edit(
         &self,
         request: &EditRequest,
         plan: &EditPlan,
+        frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<Option<Steering>, DiffusionError> {
-        let (width, height) = request.picture.dimensions();
-        let Area { x, y, width: columns, height: rows } = plan.crop;
-        let frame = Frame {
-            picture: Size::new(width, height),
-            origin: (x.into(), y.into()),
-            size: (columns, rows),
-            scale: self.scale() as u32,
-        };
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
             let losses = request.parts[*index].edit.losses.as_slice();
@@ -207,16 +218,19 @@ impl Model {
         Ok(noise)
     }
 
-    /// Encodes the prompts of all parts. Each region is guided by its own prompt.
+    /// Encodes the prompts of all parts. Each region is guided by its own prompt. Images are only seen by prompts, so the
+    /// same text is encoded twice if it is both a prompt and a negative prompt.
     fn region_prompts(
         &mut self,
         request: &EditRequest,
         plan: &EditPlan,
         regions: &LatentRegions,
+        adapters: &PictureAdapters,
         interrupt: &Interrupt,
     ) -> Result<RegionPrompts, DiffusionError> {
-        let mut texts = Vec::<String>::new();
-        let mut index_of = |text: String| {
+        let mut texts = Vec::<(String, bool)>::new();
+        let mut index_of = |text: String, is_negative: bool| {
+            let text = (text, is_negative && adapters.have_images());
             texts.iter().position(|other| *other == text).unwrap_or_else(|| {
                 texts.push(text);
                 texts.len() - 1
@@ -228,12 +242,12 @@ impl Model {
             let edit = &request.parts[planned.index].edit;
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
-            let prompt = index_of(prompts.prompt);
+            let prompt = index_of(prompts.prompt, false);
             let guidance =
                 GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
-                    let negative_prompt = index_of(prompts.negative_prompt);
+                    let negative_prompt = index_of(prompts.negative_prompt, true);
                     (guidance.guide(prompt, negative_prompt), negative_prompt)
                 }
                 None => (Box::new(Unguided { prompt }) as _, prompt),
@@ -242,8 +256,14 @@ impl Model {
             let weight = latent_mask(regions, weight, &self.parts.device)?;
             region_prompts.push(RegionPrompt { guide, weight });
         }
-        let encode = |text: &String| self.encode_prompt(text, interrupt);
-        let conditionings = texts.iter().map(encode).collect::<Result<_, _>>()?;
+        let encode = |(text, is_negative): &(String, bool)| {
+            let conditioning = self.encode_prompt(text, interrupt)?;
+            Ok(match is_negative {
+                true => adapters.of_negative_prompt(conditioning),
+                false => adapters.of_prompt(conditioning),
+            })
+        };
+        let conditionings = texts.iter().map(encode).collect::<Result<_, DiffusionError>>()?;
         let guide = Regional { regions: region_prompts };
         Ok(RegionPrompts { conditionings, guide, first: first.unwrap_or_default() })
     }

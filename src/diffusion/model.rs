@@ -8,6 +8,7 @@ use image::RgbaImage;
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
+    adapter::{AdapterInput, BuiltInAdapters, PictureAdapters},
     autoencoder::LinearAutoencoder,
     guide::{GuidanceScale, Guide, Unguided},
     hooks::{LatentColours, Preview, Steering, Surroundings},
@@ -50,6 +51,8 @@ pub struct Model {
     linear_autoencoder: OnceCell<LinearAutoencoder>,
     /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
     latent_clip: OnceCell<Option<LatentClip>>,
+    /// `None` for other models than the built-in one.
+    adapters: Option<BuiltInAdapters>,
     prompts: HashMap<String, Conditioning>,
 }
 
@@ -65,11 +68,14 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
+        let places = parts.denoiser.adapter_places().filter(|_| autoencoder == LatentClip::SPEC);
+        let adapters = places.map(|places| BuiltInAdapters::new(places, parts.device.clone()));
         Ok(Self {
             parts,
             colours,
             linear_autoencoder: OnceCell::new(),
             latent_clip: OnceCell::new(),
+            adapters,
             prompts: HashMap::new(),
         })
     }
@@ -108,16 +114,17 @@ impl Model {
             true => Some(self.encode_prompt(&request.negative_prompt, interrupt)?),
             false => None,
         };
-        let mut conditionings = vec![prompt.clone()];
+        let frame = layout.frame(self.scale());
+        let adapters = self.picture_adapters(&request.adapters, &frame, interrupt)?;
+        let mut conditionings = vec![adapters.of_prompt(prompt.clone())];
         let guide: Box<dyn Guide> = match (guidance, &negative_prompt) {
             (Some(guidance), Some(negative_prompt)) => {
-                conditionings.push(negative_prompt.clone());
+                conditionings.push(adapters.of_negative_prompt(negative_prompt.clone()));
                 guidance.guide(0, 1)
             }
             _ => Box::new(Unguided { prompt: 0 }),
         };
-        let mut steering =
-            self.steering_of_picture(request, layout.frame(self.scale()), interrupt)?;
+        let mut steering = self.steering_of_picture(request, frame, interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -127,6 +134,7 @@ impl Model {
             guide: &*guide,
             prompt: &prompt,
             negative_prompt: negative_prompt.as_ref(),
+            adapters: &adapters,
             interrupt,
         };
         let steering = steering.as_mut().map(|hook| hook as &mut dyn StepHook);
@@ -180,6 +188,16 @@ impl Model {
             let _ = self.latent_clip.set(clip);
         }
         Ok(self.latent_clip.get().and_then(Option::as_ref))
+    }
+
+    /// Sets up the adapters of a picture, of which `frame` is sampled.
+    pub(super) fn picture_adapters(
+        &self,
+        inputs: &[AdapterInput],
+        frame: &Frame,
+        interrupt: &Interrupt,
+    ) -> Result<PictureAdapters, DiffusionError> {
+        PictureAdapters::new(inputs, self.adapters.as_ref(), frame, interrupt)
     }
 
     /// Sets up a sampler's scheduler from the model's config.

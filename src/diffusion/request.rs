@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{DrawError, LatentSpec};
+use super::{DrawError, LatentSpec, adapter::AdapterInput};
 use crate::{
     loss::{Frame, Images},
     recipe::{Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
@@ -25,6 +25,8 @@ pub struct DrawRequest {
     pub losses: Vec<Loss>,
     /// The images that the losses refer to.
     pub images: Images,
+    /// The images that adapters read.
+    pub adapters: Vec<AdapterInput>,
 }
 
 /// Starting noise.
@@ -122,6 +124,7 @@ mod tests {
             noise: Noise::Seed(0),
             losses: Vec::new(),
             images: Images::new(),
+            adapters: Vec::new(),
         }
     }
 

@@ -129,8 +129,16 @@ impl Generator for LocalGenerator {
         let Recipe { prompt, negative_prompt, size, sampler, losses, edit, .. } = recipe.clone();
         let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
-            let request =
-                DrawRequest { prompt, negative_prompt, size, sampler, noise, losses, images };
+            let request = DrawRequest {
+                prompt,
+                negative_prompt,
+                size,
+                sampler,
+                noise,
+                losses,
+                images,
+                adapters: Vec::new(),
+            };
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -152,6 +160,7 @@ impl Generator for LocalGenerator {
             noise,
             losses,
             images,
+            adapters: Vec::new(),
         };
         Ok(model.edit(&request, control, &mut [])?)
     }

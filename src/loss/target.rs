@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
-use image::RgbaImage;
+use image::{GrayImage, Luma, RgbaImage};
 
 use super::LossSetupError;
 use crate::{
     control::Interrupt,
     diffusion::{Autoencoder, LatentClip},
-    mask::over_grey,
+    mask::{Mask, over_grey},
     picture,
     recipe::{BlobId, Size},
 };
@@ -61,15 +61,29 @@ impl Frame {
     }
 
     /// Cuts the area out of an image that is resized to the picture.
-    fn cut(&self, image: &RgbaImage) -> RgbaImage {
+    pub(crate) fn cut(&self, image: &RgbaImage) -> RgbaImage {
         let Size { width, height } = self.picture;
         let resized = picture::resized(image, width, height);
+        RgbaImage::from_fn(self.size.0, self.size.1, |x, y| {
+            let (x, y) = self.nearest(x, y);
+            *resized.get_pixel(x, y)
+        })
+    }
+
+    /// Cuts the area out of a mask of the picture.
+    pub(crate) fn cut_mask(&self, mask: &Mask) -> GrayImage {
+        GrayImage::from_fn(self.size.0, self.size.1, |x, y| {
+            let (x, y) = self.nearest(x, y);
+            Luma([mask.at(x, y)])
+        })
+    }
+
+    /// The pixel of the picture that is nearest to a pixel of the area.
+    fn nearest(&self, x: u32, y: u32) -> (u32, u32) {
         let at = |start: i64, offset: u32, length: u32| {
             (start + i64::from(offset)).clamp(0, i64::from(length) - 1) as u32
         };
-        RgbaImage::from_fn(self.size.0, self.size.1, |x, y| {
-            *resized.get_pixel(at(self.origin.0, x, width), at(self.origin.1, y, height))
-        })
+        (at(self.origin.0, x, self.picture.width), at(self.origin.1, y, self.picture.height))
     }
 }
 

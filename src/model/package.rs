@@ -87,10 +87,11 @@ pub trait Package: Send + Sync + Debug {
     }
 }
 
-/// The configuration file of a component, relative to the package.
+/// The configuration file of a component, relative to the package. An empty `part` is the package itself.
 #[must_use]
 pub fn config_file(part: &str) -> String {
     match part {
+        "" => "config.json".to_owned(),
         "scheduler" => "scheduler/scheduler_config.json".to_owned(),
         part => format!("{part}/config.json"),
     }

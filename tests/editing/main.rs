@@ -74,6 +74,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         noise: Noise::Seed(3),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     }
 }
 

@@ -136,6 +136,7 @@ fn a_package_of_an_added_family_is_loaded_and_draws() {
         noise: Noise::Seed(5),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let picture = model.draw(&request, &interrupt, &mut []).unwrap();
     assert_eq!(picture.dimensions(), (18, 16));

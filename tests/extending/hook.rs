@@ -45,6 +45,7 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         noise: Noise::Seed(seed),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();
     let mut hook = Erase::default();

@@ -59,6 +59,7 @@ fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage 
         sampler: sampler(),
         losses: losses.to_vec(),
         images: images.clone(),
+        adapters: Vec::new(),
     };
     model().draw(&request, &Interrupt::default(), &mut []).unwrap()
 }
@@ -193,6 +194,7 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         noise: Noise::Seed(3),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();

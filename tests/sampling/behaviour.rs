@@ -153,6 +153,7 @@ fn a_result_that_is_not_finite_is_an_error() {
         noise: Noise::Latents(nan),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

@@ -75,6 +75,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             noise: Noise::Latents(recorded["noise"].clone()),
             losses: Vec::new(),
             images: Images::new(),
+            adapters: Vec::new(),
         };
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
@@ -121,6 +122,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         noise: Noise::Seed(3),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let drawing = DrawRequest {
         prompt: words.to_owned(),
@@ -130,6 +132,7 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         noise: Noise::Seed(3),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

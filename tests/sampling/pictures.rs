@@ -74,6 +74,7 @@ fn draw(
         noise: Noise::Latents(recorded["noise"].clone()),
         losses: Vec::new(),
         images: Images::new(),
+        adapters: Vec::new(),
     };
     let mut trace = Trace::default();
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();

@@ -105,6 +105,7 @@ impl Draw {
             noise,
             losses: recipe.losses.clone(),
             images: images.clone(),
+            adapters: Vec::new(),
         };
         let mut trace = Trace::default();
         let bar = step_bar(sampler.steps);

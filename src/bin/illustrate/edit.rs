@@ -139,6 +139,7 @@ impl Edit {
             noise: Noise::Seed(0),
             losses,
             images,
+            adapters: Vec::new(),
         };
         let plan = model.plan_edit(&request)?;
         let mut done = Vec::new();

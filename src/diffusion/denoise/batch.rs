@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
+use super::{ActiveAdapters, Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
+use crate::diffusion::adapter::ImageKeys;
 
 /// Conditionings in the batches that run fastest on their device.
 ///
@@ -19,6 +20,7 @@ impl ConditioningBatches {
             first.is_some_and(|first| {
                 conditioning.tokens.dims() == first.tokens.dims()
                     && conditioning.pooled.is_some() == first.pooled.is_some()
+                    && conditioning.images.len() == first.images.len()
             })
         };
         let on_cpu = conditionings.iter().all(|conditioning| conditioning.tokens.device().is_cpu());
@@ -32,22 +34,30 @@ impl ConditioningBatches {
         if !pooled.is_empty() {
             batch = batch.with_pooled(Tensor::cat(&pooled, 0)?);
         }
+        let images = 0..first.map_or(0, |first| first.images.len());
+        let image = |index: usize| {
+            let keys = conditionings.iter().map(|conditioning| &conditioning.images[index]);
+            ImageKeys::batch(&keys.collect::<Vec<_>>())
+        };
+        let batch = batch.with_images(images.map(image).collect::<candle_core::Result<_>>()?);
         Ok(Self(vec![batch]))
     }
 
-    /// Predicts for `latents`, (1, channels, height, width), under each conditioning. The
+    /// Predicts for `latents`, (1, channels, height, width), under each conditioning, with the same adapters. The
     /// predictions have the same shape.
     pub fn predict(
         &self,
         denoiser: &dyn Denoiser,
         latents: &Tensor,
         timestep: f64,
+        adapters: Option<&ActiveAdapters>,
         interrupt: &Interrupt,
     ) -> Result<Vec<Tensor>, DiffusionError> {
         let predict = |conditioning: &Conditioning| {
             let count = conditioning.tokens.dim(0)?;
             let latents = latents.repeat((count, 1, 1, 1))?;
             let input = DenoiserInput::new(&latents, timestep, conditioning, interrupt);
+            let input = DenoiserInput { adapters, ..input };
             let prediction = denoiser.predict(&input)?;
             Ok((0..count).map(|i| prediction.narrow(0, i, 1)).collect::<Result<Vec<_>, _>>()?)
         };

@@ -10,7 +10,7 @@ use crate::{
     control::Interrupt,
     model::{
         ModelError,
-        tensors::{TensorFile, TensorSource},
+        tensors::{TensorFile, TensorFiles, TensorSource},
     },
 };
 
@@ -35,14 +35,13 @@ pub(super) const SKETCH: &[(&str, &[u8])] = embed!("../../../assets/models/sketc
     "vae/diffusion_pytorch_model.safetensors",
 );
 
-/// The text encoder that [`LatentClip`](crate::diffusion::LatentClip) was trained with. Its tokenizer is that of the
-/// model above.
+/// The encoders of texts and of images that [`LatentClip`](crate::diffusion::LatentClip) was trained with. The tokenizer
+/// is that of the model above.
 const SKETCH_CLIP: &[(&str, &[u8])] = &[
-    ("text_encoder/config.json", include_bytes!("../../../assets/models/sketch-clip/config.json")),
-    (
-        "text_encoder/model.safetensors",
-        include_bytes!("../../../assets/models/sketch-clip/model.safetensors"),
-    ),
+    ("text_encoder/config.json", CLIP_CONFIG),
+    ("text_encoder/model.safetensors", CLIP_WEIGHTS),
+    ("image_encoder/config.json", CLIP_CONFIG),
+    ("image_encoder/model.safetensors", CLIP_WEIGHTS),
     (
         "tokenizer/tokenizer.json",
         include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer.json"),
@@ -52,6 +51,20 @@ const SKETCH_CLIP: &[(&str, &[u8])] = &[
         include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer_config.json"),
     ),
 ];
+
+/// Both encoders have the same files.
+const CLIP_CONFIG: &[u8] = include_bytes!("../../../assets/models/sketch-clip/config.json");
+const CLIP_WEIGHTS: &[u8] = include_bytes!("../../../assets/models/sketch-clip/model.safetensors");
+
+/// The adapters of the model above.
+const SKETCH_ADAPTERS: &[(&str, &[u8])] = embed!("../../../assets/models/sketch-adapters/":
+    "outline/config.json",
+    "outline/diffusion_pytorch_model.safetensors",
+    "scribble/config.json",
+    "scribble/diffusion_pytorch_model.safetensors",
+    "style/ip-adapter.safetensors",
+    "content/ip-adapter.safetensors",
+);
 
 /// A model whose files are part of the program, in diffusers' layout.
 #[derive(Clone, Copy)]
@@ -73,6 +86,19 @@ impl EmbeddedPackage {
     /// The pair of encoders for pictures and texts that ships with the crate.
     pub(crate) const fn sketch_clip() -> Self {
         Self { name: "sketch-clip", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH_CLIP }
+    }
+
+    /// The adapters that ship with the crate.
+    pub(crate) const fn sketch_adapters() -> Self {
+        Self { name: "sketch-adapters", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH_ADAPTERS }
+    }
+
+    /// The tensors of a single file.
+    ///
+    /// # Errors
+    /// If there is no such file.
+    pub(crate) fn tensor_file(&self, file: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        Ok(Box::new(TensorFiles::new(vec![self.open_tensors(file)?])))
     }
 
     fn bytes(&self, file: &str) -> Result<&'static [u8], ModelError> {

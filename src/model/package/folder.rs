@@ -62,8 +62,8 @@ impl FolderPackage {
 }
 
 impl FolderPackage {
-    /// The folder at `path`, without checks.
-    pub(in crate::model) fn at(path: &Path) -> Self {
+    /// The folder at `path`, without checks. It may be a single component, whose name is empty then.
+    pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
