@@ -5,6 +5,7 @@
 
 mod adapted_pictures;
 mod adapters;
+mod sd1_adapters;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
