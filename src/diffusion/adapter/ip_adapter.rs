@@ -48,7 +48,7 @@ impl IpAdapter {
     /// The sizes are those of the tensors.
     ///
     /// # Errors
-    /// If a tensor is missing, or has an unexpected shape. If the adapter is of another kind, such as FaceID.
+    /// If a tensor is missing, or has an unexpected shape. If the adapter is of another kind, such as `FaceID`.
     pub fn load(tensors: Box<dyn TensorSource>, device: &Device) -> Result<Self, DiffusionError> {
         let shape = ProjectionShape::detect(&*tensors)?;
         // Of all attentions of a denoiser, every second one is a cross attention.
