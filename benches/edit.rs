@@ -12,9 +12,8 @@ use std::time::Instant;
 use bevy_illustrator::model::EmbeddedPackage;
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise},
-    loss::Images,
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
+    recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Size},
 };
 
 const SHARES: [u32; 5] = [5, 10, 25, 50, 100];
@@ -37,12 +36,14 @@ fn measure() -> Result<(), DiffusionError> {
         size,
         sampler: sampler.clone(),
         noise: Noise::Seed(0),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
     let interrupt = Interrupt::default();
-    let picture = model.draw(&draw, &interrupt, &mut [])?;
+    let picture = model.draw(&draw, &interrupt, &mut [])?.image;
     let whole = median(|| model.draw(&draw, &interrupt, &mut []).map(drop))?;
     println!("{size}, {} steps, medians of {RUNS}", sampler.steps);
     println!("{:>10} {:>12} {:>9} {:>9}", "changed", "context", "seconds", "of whole");
@@ -54,17 +55,13 @@ fn measure() -> Result<(), DiffusionError> {
         let (wide, high) = (side(width), side(height));
         let area =
             Area { x: (width - wide) / 2, y: (height - high) / 2, width: wide, height: high };
-        let part = Part {
-            name: "part".to_owned(),
-            mask: Mask::rectangle(width, height, area),
-            edit: PartEdit {
-                words: WORDS.to_owned(),
-                grow: Some(0),
-                feather: Some(0),
-                ..PartEdit::new(EditKind::Replace)
-            },
-            scribble: None,
+        let edit = PartEdit {
+            words: WORDS.to_owned(),
+            grow: Some(0),
+            feather: Some(0),
+            ..PartEdit::new(EditKind::Replace)
         };
+        let part = Part::new("part", Mask::rectangle(width, height, area), edit);
         let request = EditRequest {
             parts: vec![part],
             style: String::new(),
@@ -74,7 +71,9 @@ fn measure() -> Result<(), DiffusionError> {
             negative_prompt: String::new(),
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
             adapters: Vec::new(),
         };

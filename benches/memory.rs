@@ -131,12 +131,8 @@ fn fill(story: &Story, folder: &Path) {
 fn part(n: u32, part: u32) -> Part {
     let (x, y) = (n % 900, 150 * part);
     let area = Area { x, y, width: 100 + n / 900, height: 100 };
-    Part {
-        name: format!("part {part}"),
-        mask: Mask::rectangle(SIZE.width, SIZE.height, area),
-        edit: PartEdit::new(EditKind::Refine),
-        scribble: None,
-    }
+    let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
+    Part::new(format!("part {part}"), mask, PartEdit::new(EditKind::Refine))
 }
 
 fn story(shots: usize) -> Story {

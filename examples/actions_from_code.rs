@@ -41,7 +41,7 @@ fn request_another_take(
 ) {
     let Some(shot) = stage.shot(project.board()) else { return };
     if request_id.0.is_none() && project.shown(&shot).is_some() {
-        let request = Request::new(Action::DrawMore { shot, takes: 1 });
+        let request = Request::new(Action::DrawMore { shot, takes: 1, score: false });
         request_id.0 = Some(request.id);
         requests.write(request);
     }

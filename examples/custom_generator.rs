@@ -11,7 +11,9 @@ mod common;
 
 use bevy::prelude::*;
 use bevy_illustrator::{
-    generator::{Control, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, Step},
+    generator::{
+        Control, Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, Step,
+    },
     prelude::*,
     recipe::{Recipe, Style},
 };
@@ -58,7 +60,7 @@ impl Generator for Gradient {
         recipe: &Recipe,
         _inputs: &Inputs,
         control: &dyn Control,
-    ) -> Result<RgbaImage, GenerateError> {
+    ) -> Result<Drawn, GenerateError> {
         let (width, height) = (recipe.size.width, recipe.size.height);
         // The same recipe gives the same picture.
         let [red, green, ..] = recipe.noise_seed().to_le_bytes();
@@ -71,7 +73,8 @@ impl Generator for Gradient {
             }
             control.step(Step { done: y + 1, of: height, ..Step::default() });
         }
-        Ok(picture)
+        // It measures no losses.
+        Ok(picture.into())
     }
 }
 

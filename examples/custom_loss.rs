@@ -48,9 +48,11 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let folder = Path::new("assets/illustrations/symmetry");
     std::fs::create_dir_all(folder)?;
     for (name, recipe) in [("plain.png", plain), ("symmetric.png", steered)] {
-        model
-            .generate(&recipe, &Inputs::default(), &Interrupt::default())?
-            .save(folder.join(name))?;
+        let drawn = model.generate(&recipe, &Inputs::default(), &Interrupt::default())?;
+        drawn.image.save(folder.join(name))?;
+        for loss in drawn.losses {
+            println!("{name}: {} {:.3}", loss.kind, loss.value);
+        }
     }
     println!("The pictures are in {}.", folder.display());
     Ok(())

@@ -38,19 +38,16 @@ fn edit_sky(
     }
     let size = drawn.recipe().size;
     let upper_half = Area { x: 0, y: 0, width: size.width, height: size.height / 2 };
-    let sky = Part {
-        name: "sky".into(),
-        mask: Mask::rectangle(size.width, size.height, upper_half),
-        edit: PartEdit {
-            kind: EditKind::Replace,
-            words: "a night sky with a moon".into(),
-            ..default()
-        },
-        scribble: None,
-    };
+    let sky = Part::new(
+        "sky",
+        Mask::rectangle(size.width, size.height, upper_half),
+        PartEdit { kind: EditKind::Replace, words: "a night sky with a moon".into(), ..default() },
+    );
     let (take, parts) = (drawn.id.clone(), vec![sky]);
-    requests
-        .write(Action::Edit { shot, take, picture: None, parts, context: None, takes: 1 }.into());
+    requests.write(
+        Action::Edit { shot, take, picture: None, parts, context: None, takes: 1, score: false }
+            .into(),
+    );
 }
 
 /// Shows the result of the edit in the game.

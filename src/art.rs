@@ -28,6 +28,7 @@ pub mod ledger;
 mod marks;
 mod names;
 pub mod picture_file;
+mod ranked;
 mod scan;
 #[cfg(test)]
 mod simulator;
@@ -39,6 +40,7 @@ pub use blobs::Blobs;
 pub use error::ArtError;
 pub use ledger::Ledger;
 pub(crate) use marks::MarksSource;
+pub use ranked::{RankedTake, TakeScore, ranked};
 pub use take::{Provenance, Take, TakeWriter};
 
 use std::{

@@ -5,12 +5,11 @@ mod inputs;
 mod local;
 mod registry;
 
-use image::RgbaImage;
-
 use crate::recipe::Recipe;
 
 pub use crate::{
     control::{Control, Step},
+    diffusion::Drawn,
     model::ModelCard,
 };
 pub use error::GenerateError;
@@ -23,8 +22,8 @@ pub trait Generator: Send {
     /// The model, for the provenance of its pictures.
     fn card(&self) -> &ModelCard;
 
-    /// Draws one picture of exactly `recipe.size`. If the recipe is an edit, `inputs` has the picture
-    /// to edit.
+    /// Draws one picture of exactly `recipe.size`, and measures the final values of its losses. If the recipe is an
+    /// edit, `inputs` has the picture to edit.
     ///
     /// # Errors
     /// [`GenerateError::Cancelled`] if interrupted. Otherwise the reason why the picture cannot be
@@ -34,5 +33,5 @@ pub trait Generator: Send {
         recipe: &Recipe,
         inputs: &Inputs,
         control: &dyn Control,
-    ) -> Result<RgbaImage, GenerateError>;
+    ) -> Result<Drawn, GenerateError>;
 }

@@ -108,7 +108,7 @@
 //! fn draw_another_shore(keys: Res<ButtonInput<KeyCode>>, mut requests: MessageWriter<Request>) -> Result {
 //!     if keys.just_pressed(KeyCode::KeyR) {
 //!         let shot = ShotId::new("background-shore-at_dusk")?;
-//!         requests.write(Action::DrawMore { shot, takes: 1 }.into());
+//!         requests.write(Action::DrawMore { shot, takes: 1, score: false }.into());
 //!     }
 //!     Ok(())
 //! }

@@ -7,6 +7,7 @@
 //! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
 //! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder).
 
+mod colours;
 mod content;
 mod input;
 mod latents;
@@ -14,6 +15,7 @@ mod outline;
 mod palette;
 mod registry;
 mod saturation;
+mod score;
 mod style;
 mod target;
 mod text;
@@ -32,7 +34,8 @@ use crate::{
 pub use input::LossInput;
 pub(crate) use outline::ink;
 pub use registry::{LossClass, classes, register};
-pub use target::{Frame, Images, LossTargets};
+pub use score::{FinalLoss, best_first, loss_of_part, loss_of_prompt, scores};
+pub use target::{Frame, LossTargets};
 
 /// A loss with its target.
 pub trait LossFunction: Send {
@@ -45,6 +48,12 @@ pub trait LossFunction: Send {
     /// How far a loss of weight 1 moves a picture, compared with the other kinds. 1 by default.
     fn strength(&self) -> f64 {
         1.0
+    }
+
+    /// Whether [`Self::value`] reads [`LossInput::colours`]. True by default. A loss that does not read them is set up
+    /// faster: the decoder of the colours is fitted to the model when the first loss needs it.
+    fn reads_colours(&self) -> bool {
+        true
     }
 
     /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by
@@ -113,6 +122,12 @@ pub enum LossSetupError {
         /// The kind.
         kind: String,
     },
+    /// There is no loss to score a picture by.
+    #[error(
+        "a score needs a loss, such as Palette: add one. Without losses, only the built-in model scores a picture, by its \
+         prompt or by the words of a part"
+    )]
+    NothingToScore,
     /// The two texts of a direction mean the same.
     #[error(
         "\"{from}\" and \"{to}\" mean the same to the model: name the difference with other words"
@@ -168,6 +183,7 @@ pub fn build(
     Ok(match &loss.kind {
         LossKind::Text(text) => Box::new(text::Text::new(text, targets)?),
         LossKind::Direction { from, to } => Box::new(text::Text::between(from, to, targets)?),
+        LossKind::Colours(image) => Box::new(colours::Colours::new(image, targets)?),
         LossKind::Palette(colours) => Box::new(palette::Palette::new(colours)),
         LossKind::TotalVariation => Box::new(total_variation::TotalVariation),
         LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),

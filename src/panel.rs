@@ -23,6 +23,7 @@ mod context;
 mod discarded;
 mod filter;
 mod grid;
+mod losses;
 mod overview;
 mod picture;
 mod plugin;

@@ -4,6 +4,7 @@ mod blob;
 mod digest;
 pub mod edit_file;
 mod file;
+mod inspiration;
 pub mod layer;
 mod long_prompt;
 mod loss;
@@ -25,12 +26,14 @@ use digest::Digester;
 pub use blob::{Blob, BlobError, BlobId, BlobIdError};
 pub use file::InlineBlobError;
 pub(crate) use file::{InlineBlob, RecipeFile};
+pub(crate) use inspiration::scribbles;
+pub use inspiration::{ImageUse, Inspiration, InspirationError, InspirationKind, MAX_INSPIRATIONS};
 pub use layer::{Layer, Marks, Verdict};
 pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
 pub use loss::{
     Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT,
 };
-pub use part::{Part, Scribble};
+pub use part::{Images, Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
 pub use prompt_syntax::PromptSyntax;
@@ -60,9 +63,16 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
     pub model: String,
+    /// The inspirations of the whole picture. In an edit, of all parts together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inspirations: Vec<Inspiration>,
     /// What the whole picture is steered by while it is drawn. In an edit, all parts together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
+    /// Whether losses only measure the finished picture, and do not steer it. Without losses, the picture is measured by
+    /// how well it agrees with its words. See [`scores`](crate::loss::scores).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub score: bool,
     /// The edit, for a picture that is made from another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<PictureEdit>,
@@ -104,7 +114,9 @@ impl Recipe {
             take: 0,
             sampler: Sampler::default(),
             model: model.into(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         }
     }
@@ -119,7 +131,8 @@ impl Recipe {
     }
 
     fn feed(&self, digest: &mut Digester) {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
+        let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
+        let Self { inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -132,8 +145,14 @@ impl Recipe {
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);
+        for inspiration in inspirations {
+            digest.nested("inspiration", |digest| inspiration.feed(digest));
+        }
         for loss in losses {
             digest.nested("loss", |digest| loss.feed(digest));
+        }
+        if *score {
+            digest.number("score", 1);
         }
         if let Some(edit) = edit {
             digest.nested("edit", |digest| edit.feed(digest));
@@ -142,8 +161,12 @@ impl Recipe {
 
     /// The masks and images that it refers to.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        let of_edit = self.edit.iter().flat_map(PictureEdit::blobs);
-        self.losses.iter().filter_map(|loss| loss.kind.image()).chain(of_edit)
+        self.images().chain(self.edit.iter().flat_map(PictureEdit::blobs))
+    }
+
+    /// The images that the inspirations and losses of the whole picture refer to.
+    pub fn images(&self) -> impl Iterator<Item = &BlobId> {
+        images_of(&self.inspirations, &self.losses)
     }
 
     /// The same recipe for its `n`th take.
@@ -152,7 +175,16 @@ impl Recipe {
         Self { take: n, ..self.clone() }
     }
 
-    /// Whether two recipes differ at most in their [take](Self::take).
+    /// Whether losses steer the picture.
+    #[must_use]
+    pub fn is_steered(&self) -> bool {
+        let mut parts = self.edit.iter().flat_map(|edit| &edit.parts);
+        let has_losses = !self.losses.is_empty() || parts.any(|part| !part.edit.losses.is_empty());
+        has_losses && !self.score
+    }
+
+    /// Whether two recipes differ at most in their [take](Self::take), and in a [score](Self::score) that does not change
+    /// the picture.
     #[must_use]
     pub fn same_but_take(&self, other: &Self) -> bool {
         self.sampler == other.sampler && self.same_but_take_and_sampler(other)
@@ -164,8 +196,10 @@ impl Recipe {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
             (edit, other) => edit.is_none() && other.is_none(),
         };
-        let same_losses = self.losses == other.losses;
-        self.size == other.size && self.same_prompts(other) && same_losses && same_edit
+        let same_wishes = self.inspirations == other.inspirations
+            && self.losses == other.losses
+            && self.is_steered() == other.is_steered();
+        self.size == other.size && self.same_prompts(other) && same_wishes && same_edit
     }
 
     /// Whether prompts, seed and model are the same.
@@ -201,6 +235,15 @@ impl Recipe {
     pub fn noise_seed(&self) -> u64 {
         self.seed.wrapping_add(u64::from(self.take))
     }
+}
+
+/// The images that inspirations and losses refer to.
+fn images_of<'a, I>(
+    inspirations: &'a [Inspiration<I>],
+    losses: &'a [Loss<I>],
+) -> impl Iterator<Item = &'a I> {
+    let of_inspirations = inspirations.iter().filter_map(|inspiration| inspiration.kind.image());
+    of_inspirations.chain(losses.iter().filter_map(|loss| loss.kind.image()))
 }
 
 impl fmt::Display for RecipeId {

@@ -68,8 +68,8 @@ fuzz_target!(|input: &[u8]| {
             sampler: Sampler { steps: Some(1), ..Sampler::default() },
             ..Recipe::new("a boat", Size::new(16, 16), model)
         };
-        if let Ok(picture) = generator.generate(&recipe, &Inputs::default(), &control) {
-            assert_eq!(picture.dimensions(), (16, 16));
+        if let Ok(drawn) = generator.generate(&recipe, &Inputs::default(), &control) {
+            assert_eq!(drawn.image.dimensions(), (16, 16));
         }
     }
 });

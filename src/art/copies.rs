@@ -36,8 +36,15 @@ fn contents(png: &[u8]) -> Option<(Provenance, Vec<&[u8]>)> {
         }
         None => kind(chunk) != b"IDAT",
     });
-    let provenance =
-        Provenance { number: 0, made: 0, took_ms: 0, program: String::new(), ..provenance };
+    let provenance = Provenance {
+        // Older versions do not write them.
+        losses: Vec::new(),
+        number: 0,
+        made: 0,
+        took_ms: 0,
+        program: String::new(),
+        ..provenance
+    };
     Some((provenance, others))
 }
 

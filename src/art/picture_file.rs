@@ -276,6 +276,7 @@ mod tests {
     use crate::{
         edit::Grid,
         generator::ModelCard,
+        loss::FinalLoss,
         model::ModelDefaults,
         recipe::{Recipe, Sampler, Size},
         test_support::png_header,
@@ -295,7 +296,9 @@ mod tests {
                 guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         let model = ModelCard {
@@ -310,6 +313,7 @@ mod tests {
             recipe,
             model,
             program: "p 1".to_owned(),
+            losses: Vec::new(),
             number: 0,
             made: 1_800_000_000,
             took_ms: 7,
@@ -343,6 +347,25 @@ mod tests {
             "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, CFG scale: 5.5, CFG rescale: 0.7, \
              Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
         );
+    }
+
+    #[test]
+    fn values_of_losses_are_kept_and_a_file_without_them_has_none() {
+        let (image, mut provenance) = example();
+        let json = |provenance: &Provenance| serde_json::to_string(provenance).unwrap();
+        assert!(!json(&provenance).contains("losses") && !json(&provenance).contains("score"));
+        let loss = FinalLoss {
+            part: Some(1),
+            index: 0,
+            kind: "Text".to_owned(),
+            weight: 0.3,
+            unlike: true,
+            value: 0.1,
+        };
+        provenance.losses = vec![loss];
+        provenance.recipe.score = true;
+        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        assert_eq!(read_bytes(&bytes).unwrap(), provenance);
     }
 
     #[test]

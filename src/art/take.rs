@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     generator::ModelCard,
+    loss::FinalLoss,
     model::{Abilities, ModelDefaults},
     picture::Metadata,
     recipe::{BlobId, InlineBlob, InlineBlobError, Recipe, RecipeFile, ResolvedSampler, TakeId},
@@ -50,6 +51,9 @@ pub struct Provenance {
     pub model: ModelCard,
     /// Name and version of this program.
     pub program: String,
+    /// The final values of its losses, unless the take is of an older version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<FinalLoss>,
     /// The number of the take in its art folder: takes with larger numbers are newer. 0 for pictures outside of an art
     /// folder, and for takes of older versions.
     #[serde(skip_serializing_if = "is_zero")]
@@ -68,6 +72,8 @@ pub(super) struct ProvenanceFile {
     sampler: Option<ResolvedSampler>,
     model: ModelCard,
     program: String,
+    #[serde(default)]
+    losses: Vec<FinalLoss>,
     #[serde(default)]
     number: u64,
     made: u64,
@@ -131,7 +137,7 @@ impl Take {
 }
 
 impl Provenance {
-    /// The provenance of a picture that was finished now.
+    /// The provenance of a picture without losses that was finished now.
     #[must_use]
     pub fn now(recipe: Recipe, model: ModelCard, took: Duration) -> Self {
         Self {
@@ -144,6 +150,7 @@ impl Provenance {
                 ..model
             },
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            losses: Vec::new(),
             number: 0,
             made: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
@@ -174,11 +181,11 @@ impl ProvenanceFile {
         self,
         id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Provenance, E> {
-        let Self { recipe, sampler, model, program, number, made, took_ms } = self;
+        let Self { recipe, sampler, model, program, losses, number, made, took_ms } = self;
         let recipe = recipe.recipe(id_of)?;
         // Values that are unset here are defaults of the built-in model.
         let sampler = sampler.unwrap_or_else(|| recipe.sampler.resolve(&ModelDefaults::built_in()));
-        Ok(Provenance { recipe, sampler, model, program, number, made, took_ms })
+        Ok(Provenance { recipe, sampler, model, program, losses, number, made, took_ms })
     }
 }
 

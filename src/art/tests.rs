@@ -30,19 +30,16 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "fake".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }
 
 /// An edit of a take that refines one part of it.
 pub(crate) fn edit_of(take: &Take, part: &str) -> Recipe {
-    let part = Part {
-        name: part.to_owned(),
-        mask: Mask::full(8, 8),
-        edit: PartEdit::new(EditKind::Refine),
-        scribble: None,
-    };
+    let part = Part::new(part.to_owned(), Mask::full(8, 8), PartEdit::new(EditKind::Refine));
     let edit = PictureEdit {
         parent: Some(take.id.clone()),
         picture: picture_hash(&take.image().unwrap()),

@@ -5,19 +5,22 @@
 //! ([`Differential`](super::hooks::Differential)). [`crate::edit`] plans the crop and composites the
 //! result.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use image::{Rgb32FImage, RgbaImage};
 
 use super::{
-    Conditioning, DiffusionError, Interrupt, Model, Noise, SampleInputs, StepHook,
+    Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
+    StepHook,
     adapter::{AdapterInput, PictureAdapters},
-    guide::{GuidanceScale, RegionPrompt, Regional, Unguided},
-    hooks::{Differential, Preview, PreviewBase, Steering},
+    guide::{GuidanceScale, RegionPrompt, Regional, unguided},
+    hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
     pixels,
     request::LatentLayout,
     sample,
-    steering::PartLosses,
+    steering::{PartLosses, PictureLosses},
 };
 use crate::{
     control::Control,
@@ -25,9 +28,12 @@ use crate::{
         Crop, EditError, EditPlan, LatentRegions, PartPrompts, PlannedPart, alpha_after, composite,
         init_image, part_prompts,
     },
-    loss::{Frame, Images},
+    loss::{Frame, loss_of_part},
     mask::Area,
-    recipe::{Loss, MAX_SIDE, Part, ResolvedSampler, Size},
+    recipe::{
+        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
+        words::join,
+    },
 };
 
 /// An edit of parts of a picture.
@@ -50,9 +56,13 @@ pub struct EditRequest {
     pub sampler: ResolvedSampler,
     /// The starting noise of the whole picture. The edit uses the noise inside its crop.
     pub noise: Noise,
+    /// The inspirations of all parts together. Each part also has its own.
+    pub inspirations: Vec<Inspiration>,
     /// What all parts together are steered by. Each part also has its own losses.
     pub losses: Vec<Loss>,
-    /// The images that the losses refer to.
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
+    /// The images that inspirations and losses refer to.
     pub images: Images,
     /// The images that adapters read. Outlines and scribbles show the whole picture.
     pub adapters: Vec<AdapterInput>,
@@ -78,7 +88,7 @@ impl Model {
         Ok(EditPlan::new(size, &request.parts, request.context, self.grid())?)
     }
 
-    /// Edits parts of a picture and returns the whole picture. Pixels where the plan's blend mask
+    /// Edits parts of a picture and returns the whole picture, with the final values of its losses. Pixels where the plan's blend mask
     /// is 0 do not change at all.
     ///
     /// Hooks see the latents of the crop.
@@ -91,12 +101,13 @@ impl Model {
         request: &EditRequest,
         control: &dyn Control,
         hooks: &mut [&mut dyn StepHook],
-    ) -> Result<RgbaImage, DiffusionError> {
+    ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let spec = self.parts.autoencoder.spec();
         let (width, height) = request.picture.dimensions();
         let layout = LatentLayout::new(Size::new(width, height), spec)?;
         layout.check(&request.sampler, &request.noise)?;
+        Inspiration::check_all(&request.inspirations).map_err(DrawError::from)?;
         let (plan, scale) = (self.plan_edit(request)?, spec.scale as u32);
         if plan.crop.width.max(plan.crop.height) > MAX_SIDE {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
@@ -107,7 +118,8 @@ impl Model {
         interrupt.check()?;
         let crop = Crop::new(&request.picture, plan.crop);
         let original = self.encode_image(crop.pixels(), interrupt)?;
-        let init_image = match init_image(&crop, &plan, &request.parts) {
+        let EditRequest { inspirations, images, .. } = request;
+        let init_image = match init_image(&crop, &plan, &request.parts, inspirations, images) {
             Some(image) => self.encode_image(&image, interrupt)?,
             None => original.clone(),
         };
@@ -119,7 +131,7 @@ impl Model {
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let mut steering = self.steering_of_edit(request, &plan, frame, interrupt)?;
+        let mut losses = self.losses_of_edit(request, &plan, frame, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -135,8 +147,9 @@ impl Model {
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
-        let own = own.chain(steering.as_mut().map(|hook| hook as &mut dyn StepHook));
+        let own = own.chain(losses.hook());
         let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
+        let losses = losses.measure(&latents)?;
 
         let sampled = pixels::rgb32f(&self.decode(&latents, interrupt)?)?;
         let denoised = differential.denoised().collect::<Vec<_>>();
@@ -151,7 +164,7 @@ impl Model {
                 hook.finished(&tensor)?;
             }
         }
-        Ok(image)
+        Ok(Drawn { image, losses })
     }
 
     /// The area that an edit samples.
@@ -166,22 +179,30 @@ impl Model {
         }
     }
 
-    /// The steering of an edit: the losses of each part inside its blend mask, and those of the picture inside all of
-    /// them. `None` without losses.
-    fn steering_of_edit(
+    /// The losses of an edit: those of each part inside its blend mask, and those of the picture inside all of them. A
+    /// score also measures parts without losses by their words.
+    fn losses_of_edit(
         &self,
         request: &EditRequest,
         plan: &EditPlan,
         frame: Frame,
         interrupt: &Interrupt,
-    ) -> Result<Option<Steering>, DiffusionError> {
+    ) -> Result<PictureLosses, DiffusionError> {
+        let by_words = request.score && request.losses.is_empty() && self.latent_clip()?.is_some();
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
-            let losses = request.parts[*index].edit.losses.as_slice();
-            parts.push(PartLosses { index: Some(*index), losses, mask });
+            let Part { edit, images, .. } = &request.parts[*index];
+            let losses = match edit.losses.as_slice() {
+                [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
+                losses => Cow::Borrowed(losses),
+            };
+            let inspirations = &edit.inspirations;
+            parts.push(PartLosses { index: Some(*index), inspirations, losses, images, mask });
         }
-        parts.push(PartLosses { index: None, losses: &request.losses, mask: &plan.blend_mask });
-        self.steering(frame, &parts, &request.images, interrupt)
+        let EditRequest { inspirations, losses, images, .. } = request;
+        let (losses, mask) = (Cow::Borrowed(losses.as_slice()), &plan.blend_mask);
+        parts.push(PartLosses { index: None, inspirations, losses, images, mask });
+        self.losses(frame, &parts, request.score, interrupt)
     }
 
     fn encode_image(
@@ -243,14 +264,22 @@ impl Model {
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
             let prompt = index_of(prompts.prompt, false);
+            let all = edit.inspirations.iter().chain(&request.inspirations);
+            let others = all.filter_map(|inspiration| match &inspiration.kind {
+                InspirationKind::Text(words) => {
+                    Some((index_of(join([words.as_str(), style]), false), inspiration))
+                }
+                InspirationKind::Image(..) => None,
+            });
+            let others: Vec<_> = others.collect();
             let guidance =
                 GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
                     let negative_prompt = index_of(prompts.negative_prompt, true);
-                    (guidance.guide(prompt, negative_prompt), negative_prompt)
+                    (guidance.guide(prompt, negative_prompt, &others), negative_prompt)
                 }
-                None => (Box::new(Unguided { prompt }) as _, prompt),
+                None => (unguided(prompt, &others), prompt),
             };
             first.get_or_insert((prompt, negative_prompt));
             let weight = latent_mask(regions, weight, &self.parts.device)?;

@@ -6,7 +6,7 @@ use crate::{
     edit::EditError,
     loss::LossSetupError,
     model::ModelError,
-    recipe::{MAX_SIDE, MIN_SIDE, Size},
+    recipe::{InspirationError, MAX_SIDE, MIN_SIDE, Size},
 };
 
 /// An error of loading or running a model. Each message names the file, field or tensor.
@@ -111,6 +111,9 @@ pub enum DrawError {
     /// The guidance rescale is not a number, or is outside 0..=1.
     #[error("guidance rescale {0} cannot be used: give a number from 0 to 1, such as 0.7")]
     GuidanceRescale(f32),
+    /// An inspiration of the whole picture has an invalid value.
+    #[error(transparent)]
+    Inspiration(#[from] InspirationError),
     /// The starting noise has the wrong shape for this size and model.
     #[error(
         "the starting noise has the shape {found:?}, but {size} pixels need \

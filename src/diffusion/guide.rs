@@ -1,14 +1,17 @@
 //! Guides: combining the predictions under several conditionings into one.
 
 mod cfg;
+mod composed;
 mod regional;
 mod rescale;
 
 use candle_core::{Result, Tensor};
 
 use super::StepInfo;
+use crate::recipe::Inspiration;
 
 pub use cfg::{Cfg, Unguided};
+pub use composed::{Composed, ComposedText};
 pub use regional::{RegionPrompt, Regional};
 pub use rescale::Rescale;
 
@@ -45,16 +48,49 @@ impl GuidanceScale {
             .then(|| Self { scale: f64::from(scale), rescale: f64::from(guidance_rescale) })
     }
 
-    /// The guide for the predictions with the indices `negative_prompt` and `prompt`.
+    /// The guide for the predictions with the indices `negative_prompt` and `prompt`, and for those of other texts.
     #[must_use]
-    pub fn guide(self, prompt: usize, negative_prompt: usize) -> Box<dyn Guide> {
-        let cfg = Cfg { prompt, negative_prompt, scale: self.scale };
+    pub fn guide(
+        self,
+        prompt: usize,
+        negative_prompt: usize,
+        texts: &[(usize, &Inspiration)],
+    ) -> Box<dyn Guide> {
+        let cfg = Box::new(Cfg { prompt, negative_prompt, scale: self.scale });
+        let guide = composed(cfg, negative_prompt, self.scale, texts);
         if self.rescale == 0.0 {
-            Box::new(cfg)
+            guide
         } else {
-            Box::new(Rescale { guide: Box::new(cfg), prompt, rescale: self.rescale })
+            Box::new(Rescale { guide, prompt, rescale: self.rescale })
         }
     }
+}
+
+/// The guide for the prediction with the index `prompt` and those of other texts, without guidance. Each text counts by
+/// its weight, and the prompt counts 1.
+#[must_use]
+pub fn unguided(prompt: usize, texts: &[(usize, &Inspiration)]) -> Box<dyn Guide> {
+    let total = 1.0 + texts.iter().map(|(_, text)| f64::from(text.weight)).sum::<f64>();
+    composed(Box::new(Unguided { prompt }), prompt, 1.0 / total, texts)
+}
+
+/// Adds texts to a guide. `scale` is the factor of a text of weight 1.
+fn composed(
+    guide: Box<dyn Guide>,
+    base: usize,
+    scale: f64,
+    texts: &[(usize, &Inspiration)],
+) -> Box<dyn Guide> {
+    if texts.is_empty() {
+        return guide;
+    }
+    let text = |&(text, inspiration): &(usize, &Inspiration)| ComposedText {
+        text,
+        scale: scale * f64::from(inspiration.weight),
+        from: inspiration.from,
+        to: inspiration.end(),
+    };
+    Box::new(Composed { guide, base, texts: texts.iter().map(text).collect() })
 }
 
 #[cfg(test)]

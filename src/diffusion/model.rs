@@ -1,25 +1,30 @@
 //! A loaded model.
 
-use std::{cell::OnceCell, collections::HashMap};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap};
 
 use candle_core::{DType, Device, Tensor};
-use image::RgbaImage;
 
 use super::{
-    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Interrupt,
+    Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
     adapter::{AdapterInput, BuiltInAdapters, PictureAdapters},
     autoencoder::LinearAutoencoder,
-    guide::{GuidanceScale, Guide, Unguided},
-    hooks::{LatentColours, Preview, Steering, Surroundings},
+    guide::{self, GuidanceScale},
+    hooks::{LatentColours, Preview, Surroundings},
     noise::noise,
     pixels,
     request::LatentLayout,
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
-    steering::PartLosses,
+    steering::{PartLosses, PictureLosses},
 };
-use crate::{control::Control, edit::Grid, loss::Frame, mask::Mask, recipe::ResolvedSampler};
+use crate::{
+    control::Control,
+    edit::Grid,
+    loss::{Frame, loss_of_prompt},
+    mask::Mask,
+    recipe::{InspirationKind, ResolvedSampler},
+};
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
 /// a shot share both prompts.
@@ -89,7 +94,7 @@ impl Model {
         Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
     }
 
-    /// Draws one picture of exactly the requested size. If the size is not a whole number of
+    /// Draws one picture of exactly the requested size, and measures the final values of its losses. If the size is not a whole number of
     /// latents, the picture is drawn slightly larger and centre-cropped.
     ///
     /// # Errors
@@ -100,7 +105,7 @@ impl Model {
         request: &DrawRequest,
         control: &dyn Control,
         hooks: &mut [&mut dyn StepHook],
-    ) -> Result<RgbaImage, DiffusionError> {
+    ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let layout = request.layout(self.parts.autoencoder.spec())?;
         let sampler = &request.sampler;
@@ -117,14 +122,22 @@ impl Model {
         let frame = layout.frame(self.scale());
         let adapters = self.picture_adapters(&request.adapters, &frame, interrupt)?;
         let mut conditionings = vec![adapters.of_prompt(prompt.clone())];
-        let guide: Box<dyn Guide> = match (guidance, &negative_prompt) {
+        let mut texts = Vec::new();
+        for inspiration in &request.inspirations {
+            if let InspirationKind::Text(words) = &inspiration.kind {
+                texts.push((conditionings.len(), inspiration));
+                conditionings.push(adapters.of_prompt(self.encode_prompt(words, interrupt)?));
+            }
+        }
+        let guide = match (guidance, &negative_prompt) {
             (Some(guidance), Some(negative_prompt)) => {
                 conditionings.push(adapters.of_negative_prompt(negative_prompt.clone()));
-                guidance.guide(0, 1)
+                guidance.guide(0, conditionings.len() - 1, &texts)
             }
-            _ => Box::new(Unguided { prompt: 0 }),
+            _ => guide::unguided(0, &texts),
         };
-        let mut steering = self.steering_of_picture(request, frame, interrupt)?;
+        let mut start = self.start_from_scribbles(request, frame, interrupt)?;
+        let mut losses = self.losses_of_picture(request, frame, interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -137,28 +150,37 @@ impl Model {
             adapters: &adapters,
             interrupt,
         };
-        let steering = steering.as_mut().map(|hook| hook as &mut dyn StepHook);
-        let latents = sample(inputs, &mut with_hooks(steering, hooks, &mut preview))?;
+        let start = start.as_mut().map(|hook| hook as &mut dyn StepHook);
+        let own = start.into_iter().chain(losses.hook());
+        let latents = sample(inputs, &mut with_hooks(own, hooks, &mut preview))?;
+        let losses = losses.measure(&latents)?;
 
         let decoded = self.decode(&latents, interrupt)?;
         let image = layout.crop_to_size(&decoded.clamp(-1.0, 1.0)?)?;
         for hook in hooks {
             hook.finished(&image)?;
         }
-        Ok(pixels::rgba(&image)?)
+        Ok(Drawn { image: pixels::rgba(&image)?, losses })
     }
 
-    /// The steering of a whole picture. `None` without losses.
-    fn steering_of_picture(
+    /// The losses of a whole picture. A score without losses measures it by its prompt.
+    fn losses_of_picture(
         &self,
         request: &DrawRequest,
         frame: Frame,
         interrupt: &Interrupt,
-    ) -> Result<Option<Steering>, DiffusionError> {
+    ) -> Result<PictureLosses, DiffusionError> {
         let (width, height) = frame.size;
         let mask = Mask::full(width, height);
-        let part = PartLosses { index: None, losses: &request.losses, mask: &mask };
-        self.steering(frame, &[part], &request.images, interrupt)
+        let DrawRequest { inspirations, losses, images, score, .. } = request;
+        let losses = match losses.as_slice() {
+            [] if *score && self.latent_clip()?.is_some() => {
+                Cow::Owned(Vec::from_iter(loss_of_prompt(&request.prompt)))
+            }
+            losses => Cow::Borrowed(losses),
+        };
+        let part = PartLosses { index: None, inspirations, losses, images, mask: &mask };
+        self.losses(frame, &[part], *score, interrupt)
     }
 
     /// Pixels along each side of a latent.

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use super::{DrawError, LatentSpec, adapter::AdapterInput};
 use crate::{
-    loss::{Frame, Images},
-    recipe::{Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
+    loss::Frame,
+    recipe::{Images, Inspiration, Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
 };
 
 /// A picture to draw.
@@ -21,9 +21,13 @@ pub struct DrawRequest {
     pub sampler: ResolvedSampler,
     /// The starting noise.
     pub noise: Noise,
+    /// The inspirations of the picture.
+    pub inspirations: Vec<Inspiration>,
     /// What the picture is steered by.
     pub losses: Vec<Loss>,
-    /// The images that the losses refer to.
+    /// Whether losses only measure the finished picture: see [`Recipe::score`](crate::recipe::Recipe::score).
+    pub score: bool,
+    /// The images that these refer to.
     pub images: Images,
     /// The images that adapters read.
     pub adapters: Vec<AdapterInput>,
@@ -53,6 +57,7 @@ impl DrawRequest {
         if width.max(height) > MAX_SIDE {
             return Err(DrawError::Size(self.size));
         }
+        Inspiration::check_all(&self.inspirations)?;
         let layout = LatentLayout::new(self.size, spec)?;
         layout.check(&self.sampler, &self.noise)?;
         Ok(layout)
@@ -122,7 +127,9 @@ mod tests {
             size: Size::new(width, height),
             sampler: ResolvedSampler { guidance_scale: guidance, ..ResolvedSampler::default() },
             noise: Noise::Seed(0),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
             adapters: Vec::new(),
         }

@@ -1,42 +1,101 @@
 //! Setting up the losses of a picture.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 
 use super::{
-    DiffusionError, Interrupt, Model,
+    DiffusionError, Interrupt, Model, StepHook,
     hooks::{SteeredPart, Steering},
 };
 use crate::{
-    loss::{self, Frame, Images, LossTargets},
+    loss::{self, FinalLoss, Frame, LossTargets},
     mask::Mask,
-    recipe::Loss,
+    recipe::{ImageUse, Images, Inspiration, InspirationKind, Loss, LossKind},
 };
 
-/// The losses of a part.
+/// The inspirations and losses of a part.
 pub(super) struct PartLosses<'a> {
     /// The index of the part in its edit. `None` for the whole picture.
     pub index: Option<usize>,
-    pub losses: &'a [Loss],
+    pub inspirations: &'a [Inspiration],
+    pub losses: Cow<'a, [Loss]>,
+    /// The images that these refer to.
+    pub images: &'a Images,
     /// Its pixels. Outside of the mask is nothing of the part.
     pub mask: &'a Mask,
 }
 
+/// The losses of a picture, set up.
+pub(super) struct PictureLosses {
+    /// The losses that steer. `None` if there are none.
+    steering: Option<Steering>,
+    /// The losses that only measure the finished picture. `None` if those that steer measure it, too.
+    score: Option<Steering>,
+}
+
+impl PictureLosses {
+    /// The hook that steers.
+    pub(super) fn hook(&mut self) -> Option<&mut dyn StepHook> {
+        self.steering.as_mut().map(|hook| hook as &mut dyn StepHook)
+    }
+
+    /// The values for the finished latents.
+    pub(super) fn measure(&self, latents: &Tensor) -> Result<Vec<FinalLoss>, DiffusionError> {
+        let losses = self.score.as_ref().or(self.steering.as_ref());
+        Ok(losses.map(|losses| losses.measure(latents)).transpose()?.unwrap_or_default())
+    }
+}
+
 impl Model {
-    /// Sets up the losses of all parts. `None` if there are none.
-    pub(super) fn steering(
+    /// Sets up the losses of all parts. In each part, those of inspirations follow its own. With `score`, only those of
+    /// inspirations steer, and the others measure the picture.
+    ///
+    /// # Errors
+    /// If a loss cannot be set up, or if there is none and `score` needs one.
+    pub(super) fn losses(
         &self,
         frame: Frame,
         parts: &[PartLosses<'_>],
-        images: &Images,
+        score: bool,
+        interrupt: &Interrupt,
+    ) -> Result<PictureLosses, DiffusionError> {
+        for part in parts {
+            Loss::check_all(&part.losses).map_err(loss::LossSetupError::from)?;
+        }
+        let own = |part: &PartLosses<'_>| part.losses.to_vec();
+        let of_inspirations = |part: &PartLosses<'_>| {
+            part.inspirations.iter().filter_map(loss_of).collect::<Vec<_>>()
+        };
+        let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>| {
+            self.set_up(frame, parts, losses, interrupt)
+        };
+        if !score {
+            let all = |part: &PartLosses<'_>| [own(part), of_inspirations(part)].concat();
+            return Ok(PictureLosses { steering: set_up(&all)?, score: None });
+        }
+        let score = set_up(&own)?.ok_or(loss::LossSetupError::NothingToScore)?;
+        Ok(PictureLosses { steering: set_up(&of_inspirations)?, score: Some(score) })
+    }
+
+    /// Sets up some losses of each part. `None` if there are none.
+    fn set_up(
+        &self,
+        frame: Frame,
+        parts: &[PartLosses<'_>],
+        losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>,
         interrupt: &Interrupt,
     ) -> Result<Option<Steering>, DiffusionError> {
         let device = &self.parts.device;
         let mut steered = Vec::new();
-        for &PartLosses { index, losses, mask } in parts.iter().filter(|it| !it.losses.is_empty()) {
-            Loss::check_all(losses).map_err(loss::LossSetupError::from)?;
-            let [latent_mask, colour_mask] = masks(mask, frame, device)?;
+        for part in parts {
+            let losses = losses(part);
+            if losses.is_empty() {
+                continue;
+            }
+            let [latent_mask, colour_mask] = masks(part.mask, frame, device)?;
             let targets = LossTargets {
-                images,
+                images: part.images,
                 frame,
                 autoencoder: &*self.parts.autoencoder,
                 encoder: self.latent_clip()?,
@@ -44,15 +103,36 @@ impl Model {
                 colour_mask: &colour_mask,
                 interrupt,
             };
-            let set_up = |loss: &Loss| Ok((loss.clone(), loss::build(loss, &targets)?));
-            let losses = losses.iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
-            steered.push(SteeredPart { index, latent_mask, colour_mask, losses });
+            let set_up = |loss: Loss| {
+                let function = loss::build(&loss, &targets)?;
+                Ok((loss, function))
+            };
+            let losses = losses.into_iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
+            steered.push(SteeredPart { index: part.index, latent_mask, colour_mask, losses });
         }
-        Ok(match steered.is_empty() {
-            true => None,
-            false => Some(Steering::new(steered, self.linear_autoencoder(interrupt)?.clone())),
-        })
+        if steered.is_empty() {
+            return Ok(None);
+        }
+        let mut losses = steered.iter().flat_map(|part| &part.losses);
+        let autoencoder = match losses.any(|(_, function)| function.reads_colours()) {
+            true => Some(self.linear_autoencoder(interrupt)?.clone()),
+            false => None,
+        };
+        Ok(Some(Steering::new(steered, autoencoder)))
     }
+}
+
+/// The loss that makes a picture follow an inspiration. `None` for a text, which guides the denoiser.
+fn loss_of(inspiration: &Inspiration) -> Option<Loss> {
+    let InspirationKind::Image(usage, image) = &inspiration.kind else { return None };
+    let kind = match usage {
+        ImageUse::Scribble => LossKind::Colours,
+        ImageUse::Content => LossKind::Content,
+        ImageUse::Style => LossKind::Style,
+        ImageUse::Outline => LossKind::Outline,
+    };
+    let Inspiration { weight, from, .. } = *inspiration;
+    Some(Loss { weight, from, to: Some(inspiration.end()), ..Loss::new(kind(image.clone())) })
 }
 
 /// The share of each latent, and of each pixel at a quarter of the size, that a mask of the picture covers.

@@ -5,31 +5,46 @@ use image::{Rgb32FImage, RgbaImage};
 use super::{Crop, EditPlan, infill};
 use crate::{
     mask::Mask,
-    recipe::{EditKind, Part},
+    picture,
+    recipe::{EditKind, Images, Inspiration, Part, scribbles},
 };
 
 /// The pixels of the crop that denoising starts from: removed parts are filled from their
 /// surroundings, emboldened parts get a new contrast, and scribbles are painted on top. `None` if
 /// all parts start from the unchanged picture.
 ///
-/// `parts` must be the same as for `plan`. RGB values lie in -1..=1.
+/// `parts` must be the same as for `plan`. `inspirations`, with their `images`, are those of all parts together. RGB values
+/// lie in -1..=1.
 #[must_use]
-pub fn init_image(crop: &Crop, plan: &EditPlan, parts: &[Part]) -> Option<Rgb32FImage> {
+pub fn init_image(
+    crop: &Crop,
+    plan: &EditPlan,
+    parts: &[Part],
+    inspirations: &[Inspiration],
+    images: &Images,
+) -> Option<Rgb32FImage> {
     let mut image: Option<Rgb32FImage> = None;
     // From bottom to top, since upper parts cover lower ones.
     for planned in plan.parts.iter().rev() {
-        let Part { edit, scribble, .. } = &parts[planned.index];
+        let Part { edit, scribble, images: own_images, .. } = &parts[planned.index];
         let base = image.as_ref().unwrap_or(crop.pixels());
         let mask = &planned.blend_mask;
         let changed = match (edit.kind, scribble) {
-            (EditKind::Remove, _) => infill(base, |x, y| crop.opacity(mask, x, y) == 0.0),
-            (EditKind::Embolden, _) => embolden(crop, base, mask, 1.0 + 0.5 * edit.amount()),
+            (EditKind::Remove, _) => Some(infill(base, |x, y| crop.opacity(mask, x, y) == 0.0)),
+            (EditKind::Embolden, _) => Some(embolden(crop, base, mask, 1.0 + 0.5 * edit.amount())),
             (EditKind::Add | EditKind::Replace, Some(scribble)) => {
-                paint(crop, base, mask, &scribble.0)
+                Some(paint(crop, base, mask, &scribble.0, 1.0))
             }
-            _ => continue,
+            _ => None,
         };
-        image = Some(changed);
+        image = changed.or(image);
+        let all = scribbles(inspirations, images);
+        for (scribble, weight) in all.chain(scribbles(&edit.inspirations, own_images)) {
+            let (width, height) = mask.size();
+            let scribble = picture::resized(scribble, width, height);
+            let base = image.as_ref().unwrap_or(crop.pixels());
+            image = Some(paint(crop, base, mask, &scribble, weight.min(1.0)));
+        }
     }
     image
 }
@@ -53,13 +68,19 @@ fn embolden(crop: &Crop, base: &Rgb32FImage, mask: &Mask, contrast: f32) -> Rgb3
     result
 }
 
-/// Paints a scribble over the masked pixels.
-fn paint(crop: &Crop, base: &Rgb32FImage, mask: &Mask, scribble: &RgbaImage) -> Rgb32FImage {
+/// Paints a scribble over the masked pixels, with this share of its opacity.
+fn paint(
+    crop: &Crop,
+    base: &Rgb32FImage,
+    mask: &Mask,
+    scribble: &RgbaImage,
+    share: f32,
+) -> Rgb32FImage {
     let mut result = base.clone();
     for (x, y, pixel) in result.enumerate_pixels_mut() {
         let (column, row) = crop.position_in_picture(x, y);
         let [r, g, b, opacity] = scribble.get_pixel(column, row).0.map(f32::from);
-        let opacity = opacity / 255.0 * crop.opacity(mask, x, y);
+        let opacity = share * opacity / 255.0 * crop.opacity(mask, x, y);
         for (value, colour) in pixel.0.iter_mut().zip([r, g, b]) {
             *value += opacity * (colour / 127.5 - 1.0 - *value);
         }

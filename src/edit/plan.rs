@@ -102,7 +102,7 @@ impl EditPlan {
     /// value.
     pub fn check(size: Size, parts: &[Part]) -> Result<(), EditError> {
         let picture = (size.width, size.height);
-        for Part { name, mask, edit, scribble } in parts {
+        for Part { name, mask, edit, scribble, .. } in parts {
             let part = || name.clone();
             mask.check_size(picture).map_err(|source| EditError::Mask { part: part(), source })?;
             let scribble = scribble.as_ref().map(|scribble| scribble.0.dimensions());
@@ -184,7 +184,7 @@ mod tests {
             ..PartEdit::new(kind)
         };
         let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
-        Part { name: format!("{kind:?}"), mask, edit, scribble: None }
+        Part::new(format!("{kind:?}"), mask, edit)
     }
 
     fn area(x: u32, y: u32, width: u32, height: u32) -> Area {

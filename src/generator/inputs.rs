@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use image::RgbaImage;
 
-use crate::{
-    loss::Images,
-    recipe::{Blob, BlobId, Part, PartRecipe, PictureEdit, Recipe, Scribble},
-};
+use crate::recipe::{Blob, BlobId, Images, Part, PartRecipe, PictureEdit, Recipe, Scribble};
 
 /// The pictures that a recipe refers to.
 #[derive(Clone, Debug, Default)]
@@ -41,23 +38,27 @@ impl Inputs {
         self.blobs.extend(blobs);
     }
 
-    /// The images that the losses of a recipe and of its parts refer to.
+    /// The images that the inspirations and losses of the whole picture refer to.
     ///
     /// # Errors
     /// If one of them is missing.
     pub fn images(&self, recipe: &Recipe) -> Result<Images, MissingBlob> {
-        let of_picture = recipe.losses.iter().filter_map(|loss| loss.kind.image());
-        let parts = recipe.edit.iter().flat_map(|edit| &edit.parts);
-        let of_parts = parts.flat_map(|part| part.edit.images().map(|id| (part.name.as_str(), id)));
-        let all = of_picture.map(|id| ("the picture", id)).chain(of_parts);
-        let image = |(part, id): (&str, &BlobId)| match self.blobs.get(id) {
+        self.images_of("the picture", recipe.images())
+    }
+
+    fn images_of<'a>(
+        &self,
+        part: &str,
+        ids: impl Iterator<Item = &'a BlobId>,
+    ) -> Result<Images, MissingBlob> {
+        let image = |id: &BlobId| match self.blobs.get(id) {
             Some(Blob::Image(image)) => Ok((id.clone(), Arc::clone(image))),
             _ => Err(MissingBlob { part: part.to_owned(), id: id.clone() }),
         };
-        all.map(image).collect()
+        ids.map(image).collect()
     }
 
-    /// The parts of an edit, with their masks and scribbles.
+    /// The parts of an edit, with their masks and images.
     ///
     /// # Errors
     /// If one of them is missing.
@@ -73,12 +74,9 @@ impl Inputs {
             Some(Blob::Image(image)) => Ok(Scribble(Arc::clone(image))),
             _ => Err(missing(id)),
         });
-        Ok(Part {
-            name: name.clone(),
-            mask: pixels.clone(),
-            edit: edit.clone(),
-            scribble: scribble.transpose()?,
-        })
+        let images = self.images_of(name, edit.images())?;
+        let part = Part::new(name.clone(), pixels.clone(), edit.clone());
+        Ok(Part { scribble: scribble.transpose()?, images, ..part })
     }
 }
 
@@ -94,10 +92,8 @@ mod tests {
     #[test]
     fn parts_are_restored_and_a_missing_mask_or_scribble_is_named() {
         let part = Part {
-            name: "sky".to_owned(),
-            mask: Mask::full(2, 2),
-            edit: PartEdit::new(EditKind::Refine),
             scribble: Some(Scribble(Arc::new(RgbaImage::new(2, 2)))),
+            ..Part::new("sky", Mask::full(2, 2), PartEdit::new(EditKind::Refine))
         };
         let edit = edit_of_parts(vec![PartRecipe::from(&part)]);
         let mut inputs = Inputs::default();

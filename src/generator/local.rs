@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use image::RgbaImage;
-
-use super::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
+use super::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard, ModelLoader};
 use crate::{
     control::{Control, Interrupt},
     diffusion::{
@@ -120,13 +118,14 @@ impl Generator for LocalGenerator {
         recipe: &Recipe,
         inputs: &Inputs,
         control: &dyn Control,
-    ) -> Result<RgbaImage, GenerateError> {
+    ) -> Result<Drawn, GenerateError> {
         let Ok(mut model) = self.model.lock() else {
             return Err(GenerateError::Panicked("the model must be loaded again".to_owned()));
         };
         let noise = Noise::Seed(recipe.noise_seed());
         let images = inputs.images(recipe)?;
-        let Recipe { prompt, negative_prompt, size, sampler, losses, edit, .. } = recipe.clone();
+        let Recipe { prompt, negative_prompt, size, sampler, .. } = recipe.clone();
+        let Recipe { inspirations, losses, score, edit, .. } = recipe.clone();
         let sampler = sampler.resolve(&self.card.defaults);
         let Some(edit) = edit else {
             let request = DrawRequest {
@@ -135,7 +134,9 @@ impl Generator for LocalGenerator {
                 size,
                 sampler,
                 noise,
+                inspirations,
                 losses,
+                score,
                 images,
                 adapters: Vec::new(),
             };
@@ -158,7 +159,9 @@ impl Generator for LocalGenerator {
             context,
             sampler,
             noise,
+            inspirations,
             losses,
+            score,
             images,
             adapters: Vec::new(),
         };

@@ -32,6 +32,10 @@ impl LossFunction for Content {
         difference / mean(&self.target.sqr()?, &mask)?.affine(1.0, 1e-6)?
     }
 
+    fn reads_colours(&self) -> bool {
+        false
+    }
+
     fn strength(&self) -> f64 {
         1.5
     }

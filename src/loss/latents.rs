@@ -24,6 +24,10 @@ impl LossFunction for Latents {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
         mean(&(input.latents() - &self.target)?.sqr()?, input.latent_mask())? / 2.0
     }
+
+    fn reads_colours(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

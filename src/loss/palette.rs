@@ -48,7 +48,7 @@ impl LossFunction for Palette {
 }
 
 /// Converts sRGB in 0..=1, (3, pixels), to Oklab.
-fn oklab(srgb: &Tensor) -> Result<Tensor> {
+pub(super) fn oklab(srgb: &Tensor) -> Result<Tensor> {
     // The cube root has no finite gradient at 0.
     let srgb = srgb.clamp(1e-3, 1.5)?;
     let bright = srgb.affine(1.0 / 1.055, 0.055 / 1.055)?.powf(2.4)?;

@@ -41,6 +41,10 @@ impl LossFunction for Style {
         (distance(&fine, &masks[0], of_fine)? + distance(&coarse, &masks[1], of_coarse)?)? / 2.0
     }
 
+    fn reads_colours(&self) -> bool {
+        false
+    }
+
     fn strength(&self) -> f64 {
         2.0
     }

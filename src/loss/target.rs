@@ -1,7 +1,5 @@
 //! The images that losses compare a picture with.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use candle_core::{DType, Device, Tensor};
 use image::{GrayImage, Luma, RgbaImage};
 
@@ -11,11 +9,8 @@ use crate::{
     diffusion::{Autoencoder, LatentClip},
     mask::{Mask, over_grey},
     picture,
-    recipe::{BlobId, Size},
+    recipe::{BlobId, Images, Size},
 };
-
-/// Images by their ids.
-pub type Images = BTreeMap<BlobId, Arc<RgbaImage>>;
 
 /// By how much the aspect ratio of an image may differ from that of the picture.
 const MAX_ASPECT_ERROR: f32 = 0.03;

@@ -52,6 +52,10 @@ impl LossFunction for Text {
         embedding.matmul(&self.direction)?.sum_all()?.affine(-1.0, 1.0)
     }
 
+    fn reads_colours(&self) -> bool {
+        false
+    }
+
     fn strength(&self) -> f64 {
         3.0
     }

@@ -107,9 +107,18 @@ pub(super) fn paint_tick(painter: &Painter, picture: Rect) {
 
 /// Paints a word on a dark label in the upper left corner of a picture.
 pub(super) fn paint_note(painter: &Painter, picture: Rect, note: &str) {
-    let at = picture.left_top() + vec2(4.0, 4.0);
-    let text = painter.layout_no_wrap(note.into(), FontId::proportional(11.0), theme::TEXT);
-    let ground = Rect::from_min_size(at, text.size() + vec2(10.0, 4.0));
+    label(painter, picture, Align2::LEFT_TOP, note);
+}
+
+/// Paints the place of a take, such as `2 of 4`, on a dark label in the lower left corner of a picture.
+pub(super) fn paint_place(painter: &Painter, picture: Rect, place: &str) {
+    label(painter, picture, Align2::LEFT_BOTTOM, place);
+}
+
+/// Paints words on a dark label in a corner of a picture.
+fn label(painter: &Painter, picture: Rect, corner: Align2, words: &str) {
+    let text = painter.layout_no_wrap(words.into(), FontId::proportional(11.0), theme::TEXT);
+    let ground = corner.align_size_within_rect(text.size() + vec2(10.0, 4.0), picture.shrink(4.0));
     painter.rect_filled(ground, CornerRadius::same(8), Color32::from_black_alpha(225));
     let at = Align2::CENTER_CENTER.anchor_size(ground.center(), text.size()).min;
     painter.galley(at, text, theme::TEXT);

@@ -7,6 +7,8 @@ mod curves;
 mod draw_bar;
 mod edit_plans;
 mod history;
+mod image_picker;
+mod inspirations_form;
 mod interaction;
 mod keymap;
 mod keys_menu;
@@ -76,7 +78,7 @@ pub(super) struct Canvas {
     /// The reason why a tool did nothing.
     note: Option<String>,
     /// The number of takes that a draw button requests.
-    takes_per_press: u32,
+    takes_per_press: draw_bar::TakesPerPress,
     plans: edit_plans::EditPlans,
     /// The preview of the first draw button's edit.
     edit_preview: Option<Arc<EditPreview>>,
@@ -109,7 +111,7 @@ impl Default for Canvas {
             overlay: Overlay::default(),
             parts_hidden: false,
             note: None,
-            takes_per_press: 1,
+            takes_per_press: draw_bar::TakesPerPress::default(),
             plans: edit_plans::EditPlans::default(),
             edit_preview: None,
             hovered_preview: None,

@@ -50,8 +50,12 @@ fn offers(entry: &ShotEntry, cx: &PanelContext<'_>) -> Vec<Offer> {
         ShotState::Failed => draw("Try again", "Draws this picture again"),
         ShotState::Drafted | ShotState::Accepted => {
             let explanation = "Draws another take from the same prompt, with another seed";
-            let action = Action::DrawMore { shot, takes: 1 };
-            vec![Offer { name: "Another take", explanation, action }]
+            let action = Action::DrawMore { shot: shot.clone(), takes: 1, score: false };
+            let another = Offer { name: "Another take", explanation, action };
+            let explanation =
+                "Draws four takes, and orders them by how well they agree with the prompt";
+            let action = Action::DrawMore { shot, takes: 4, score: true };
+            vec![another, Offer { name: "Best of 4", explanation, action }]
         }
         ShotState::Queued => {
             let Some(job) = cx.job_of(&shot) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! The takes of a shot side by side, and their actions.
+//! The takes of a shot side by side, those with a score ordered by it, and their actions.
 
 use egui::{Button, Key, Modifiers, ScrollArea, Ui};
 
@@ -10,7 +10,7 @@ use super::{
     tile::{TileLabel, job_tile, take_number, tile},
 };
 use crate::{
-    art::{Take, TakeId},
+    art::{RankedTake, Take, TakeId, ranked},
     project::Action,
     recipe::Size,
     storyboard::{Shot, ShotId},
@@ -55,10 +55,11 @@ fn tiles(
     let mut double_clicked = None;
     ScrollArea::horizontal().id_salt(("takes", id)).auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
-            for (n, take) in takes.iter().enumerate() {
+            for RankedTake { take, score } in ranked(takes) {
                 let is_accepted = accepted == Some(&take.id);
                 let is_outdated = shot.is_some_and(|s| !take.is_for(&s.recipe));
-                let label = TileLabel { number: n + 1, is_accepted, is_outdated };
+                let number = take_number(takes, take);
+                let label = TileLabel { number, is_accepted, is_outdated, score };
                 let is_chosen = chosen.is_some_and(|chosen| chosen.id == take.id);
                 let response = tile(ui, cx, take, &label, is_chosen);
                 if response.clicked() {
@@ -84,10 +85,12 @@ fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, ta
     let pressed = |key| cx.has_keys && ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
     let (mut accept, mut discard) = (pressed(Key::Enter), pressed(Key::Delete));
     let steps = isize::from(pressed(Key::ArrowRight)) - isize::from(pressed(Key::ArrowLeft));
-    let at = take_number(takes, take);
-    let next = at.checked_add_signed(steps).and_then(|next| takes.get(next.checked_sub(1)?));
-    if let Some(next) = next.filter(|_| steps != 0) {
-        selection.take = Some(next.id.clone());
+    if steps != 0 {
+        let order = ranked(takes);
+        let at = order.iter().position(|ranked| ranked.take.id == take.id);
+        if let Some(next) = at.and_then(|at| order.get(at.checked_add_signed(steps)?)) {
+            selection.take = Some(next.take.id.clone());
+        }
     }
     ui.horizontal(|ui| {
         let name = if is_accepted { "Accepted" } else { "Accept" };
@@ -108,7 +111,8 @@ fn buttons(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>, ta
             selection.take = Some(take.id.clone());
             cx.next_tab = Some(Tab::Canvas);
         }
-        ui.label(theme::small(format!("take {at} of {}", takes.len())));
+        let number = take_number(takes, take);
+        ui.label(theme::small(format!("take {number} of {}", takes.len())));
         if let Some(back) = discarded_menu(ui, cx, &take.shot) {
             selection.take = Some(back);
         }

@@ -5,9 +5,15 @@ use egui::{Color32, Response, Sense, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 use super::{
     badge,
     context::PanelContext,
+    losses,
     picture::{self, Content},
+    theme,
 };
-use crate::{art::Take, recipe::Size, storyboard::ShotId};
+use crate::{
+    art::{Take, TakeScore},
+    recipe::Size,
+    storyboard::ShotId,
+};
 
 /// The height of a tile, in points.
 pub(super) const HEIGHT: f32 = 64.0;
@@ -18,6 +24,8 @@ pub(super) struct TileLabel {
     pub number: usize,
     pub is_accepted: bool,
     pub is_outdated: bool,
+    /// Its score, if it has one.
+    pub score: Option<TakeScore>,
 }
 
 /// The number of a take among those of its shot, from 1.
@@ -64,6 +72,10 @@ pub(super) fn tile(
     if label.is_outdated {
         description += ", from an earlier prompt";
     }
+    let place = label.score.map(losses::place);
+    if let Some(place) = &place {
+        description += &format!(", {place}");
+    }
     response.widget_info(|| {
         WidgetInfo::selected(WidgetType::SelectableLabel, ui.is_enabled(), chosen, &description)
     });
@@ -78,6 +90,15 @@ pub(super) fn tile(
     if label.is_outdated {
         badge::paint_note(ui.painter(), rect, "earlier");
     }
+    if let Some(place) = &place {
+        badge::paint_place(ui.painter(), rect, place);
+    }
     picture::outline(ui, rect, chosen, response.hovered());
-    response.on_hover_text(description)
+    let values = losses::values(take, label.score);
+    response.on_hover_ui(|ui| {
+        ui.label(description);
+        if !values.is_empty() {
+            ui.label(theme::small(values));
+        }
+    })
 }

@@ -110,7 +110,7 @@ impl Illustrator {
     pub fn draw(&self, shot: &ShotId) -> Drawing {
         let (result, receiver) = bounded(1);
         let (steps, step_receiver) = unbounded();
-        let request = Action::DrawMore { shot: shot.clone(), takes: 1 }.into();
+        let request = Action::DrawMore { shot: shot.clone(), takes: 1, score: false }.into();
         let sender = DrawingSender { shot: shot.clone(), result, steps };
         self.send(request, WaitingTask::Drawing(sender));
         Drawing::new(receiver, step_receiver)

@@ -39,6 +39,8 @@ pub enum Action {
         shot: ShotId,
         /// The number of takes.
         takes: u32,
+        /// Whether the takes are scored: see [`Recipe::score`].
+        score: bool,
     },
     /// Edit parts of a take, before all queued jobs. Each result is a take of the shot. The game shows it once it is
     /// accepted. If the story changes before the edit is queued, the reply has no jobs: see
@@ -57,6 +59,8 @@ pub enum Action {
         context: Option<Area>,
         /// The number of takes.
         takes: u32,
+        /// Whether losses only score the takes, and do not steer them: see [`Recipe::score`].
+        score: bool,
     },
     /// Repeat the edit of a take on the pictures of other shots, before all queued jobs.
     ///
@@ -181,12 +185,12 @@ impl Project {
                 pictures.extend(failed);
                 jobs = self.enqueue(pictures, true);
             }
-            Action::DrawMore { shot, takes } => {
-                let recipe = self.shot(&shot)?.recipe.clone();
+            Action::DrawMore { shot, takes, score } => {
+                let recipe = Recipe { score, ..self.shot(&shot)?.recipe.clone() };
                 jobs = self.queue(&[(shot, recipe)], takes, true);
             }
-            Action::Edit { shot, take, picture, parts, context, takes } => {
-                let draft = self.draft(&shot, &take)?;
+            Action::Edit { shot, take, picture, parts, context, takes, score } => {
+                let draft = self.draft(&shot, &take)?.with_score(score);
                 let (purpose, origin) = (EditPurpose::Request { id, takes }, None);
                 self.edits.insert(id);
                 self.disk.prepare_edit(EditTask {

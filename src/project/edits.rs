@@ -45,6 +45,14 @@ pub(super) enum EditPurpose {
     Propagation,
 }
 
+impl Draft {
+    /// The draft of an edit with this [score](Recipe::score).
+    pub(super) fn with_score(mut self, score: bool) -> Self {
+        self.shot.score = score;
+        self
+    }
+}
+
 impl EditTask {
     /// The recipe of the edit. Its masks and scribbles are written to `blobs`.
     pub(super) fn recipe(self, blobs: &Blobs) -> Result<Recipe, ProjectError> {
@@ -153,8 +161,9 @@ impl Project {
         let mut edit = recipe.edit.clone().ok_or_else(none)?;
         edit.origin = recipe.origin();
         let parent = edit.parent.as_ref().and_then(|id| self.art.kept_take(shot, id).ok().cloned());
-        let drafts =
-            others.iter().map(|other| self.draft_on_shown(other)).collect::<Result<Vec<_>, _>>()?;
+        let score = recipe.score;
+        let draft = |other| Ok(self.draft_on_shown(other)?.with_score(score));
+        let drafts = others.iter().map(draft).collect::<Result<Vec<_>, ProjectError>>()?;
         // The search may outlive the project, and must not keep the folder locked.
         let blobs = Blobs::read(self.art.root());
         let search = Search::start(edit, parent, drafts, blobs).map_err(ProjectError::Thread)?;

@@ -77,28 +77,31 @@ mod tests {
     use crate::{
         mask::{Area, Mask},
         recipe::{
-            EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, Sampler, Scribble, Size,
-            TakeId,
+            EditKind, Loss, LossKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, Sampler,
+            Scribble, Size, TakeId,
         },
     };
 
     /// A recipe in which no field has its default value.
     fn full() -> Recipe {
         let part = Part {
-            name: "sky".to_owned(),
-            mask: Mask::from_fn(2, 1, |x, _| [0, 255][x as usize]),
-            edit: PartEdit {
-                kind: EditKind::Replace,
-                words: "stars".to_owned(),
-                negative_prompt: "moon".to_owned(),
-                strength: Some(0.5),
-                amount: Some(1.5),
-                seed: Some(3),
-                grow: Some(0),
-                feather: Some(9),
-                losses: Vec::new(),
-            },
             scribble: Some(Scribble(Arc::new(RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 4]))))),
+            ..Part::new(
+                "sky",
+                Mask::from_fn(2, 1, |x, _| [0, 255][x as usize]),
+                PartEdit {
+                    kind: EditKind::Replace,
+                    words: "stars".to_owned(),
+                    negative_prompt: "moon".to_owned(),
+                    strength: Some(0.5),
+                    amount: Some(1.5),
+                    seed: Some(3),
+                    grow: Some(0),
+                    feather: Some(9),
+                    inspirations: Vec::new(),
+                    losses: Vec::new(),
+                },
+            )
         };
         Recipe {
             negative_prompt: "fog".to_owned(),
@@ -152,6 +155,23 @@ mod tests {
         assert_eq!(before, defaults);
         let set = digest(|digest| digest.optional_float("rho", Some(0.0)));
         assert_ne!(before, set, "0 is a value of a field that may be unset");
+    }
+
+    #[test]
+    fn a_score_gives_another_identity_and_draws_other_takes_only_of_losses() {
+        let scored = |recipe: &Recipe| Recipe { score: true, ..recipe.clone() };
+        let plain = Recipe::new("a bay", Size::new(8, 8), "m");
+        let loss = Loss::new(LossKind::TotalVariation);
+        let steered = Recipe { losses: vec![loss.clone()], ..plain.clone() };
+        let mut edited = full();
+        edited.edit.iter_mut().for_each(|edit| edit.parts[0].edit.losses = vec![loss.clone()]);
+        for (recipe, same_takes) in [(plain, true), (steered, false), (edited, false)] {
+            let scored = scored(&recipe);
+            assert_ne!(scored.id(), recipe.id());
+            assert_eq!(scored.same_but_take(&recipe), same_takes, "{recipe:?}");
+            let json = serde_json::to_string(&scored).unwrap();
+            assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), scored);
+        }
     }
 
     #[test]

@@ -21,16 +21,17 @@ use std::{
 use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
-use super::{EditKind, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size};
+use super::{
+    EditKind, Images, Inspiration, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size, images_of,
+};
 use crate::{
     foreign,
     lfs::LfsPointer,
-    loss,
     mask::{Area, MaskError},
     picture::DecodeError,
     text::without_bom,
 };
-use images::Images;
+use images::ImageFiles;
 
 /// The most parts of an edit.
 pub const MAX_PARTS: usize = 64;
@@ -59,9 +60,15 @@ pub struct EditFile {
     /// The crop that the model receives, in pixels. By default it is chosen around the parts.
     #[serde(default)]
     pub context: Option<Area>,
+    /// The inspirations of all parts together. Images are files.
+    #[serde(default)]
+    pub inspirations: Vec<Inspiration<PathBuf>>,
     /// What all parts together are steered by. Images are files.
     #[serde(default)]
     pub losses: Vec<Loss<PathBuf>>,
+    /// As [`Recipe::score`](super::Recipe::score).
+    #[serde(default)]
+    pub score: bool,
 }
 
 /// The parts of an edit file, with the pixels of their files.
@@ -69,10 +76,12 @@ pub struct EditFile {
 pub struct LoadedEdit {
     /// The parts, from top to bottom.
     pub parts: Vec<Part>,
+    /// The inspirations of all parts together.
+    pub inspirations: Vec<Inspiration>,
     /// What all parts together are steered by.
     pub losses: Vec<Loss>,
-    /// The images that the losses refer to.
-    pub images: loss::Images,
+    /// The images that these refer to.
+    pub images: Images,
 }
 
 /// A part in an edit file.
@@ -112,6 +121,9 @@ pub struct PartEntry {
     /// A rough drawing in colour: a PNG of the picture's size, transparent where nothing is drawn.
     #[serde(default)]
     pub scribble: Option<PathBuf>,
+    /// As [`PartEdit::inspirations`]. Images are files.
+    #[serde(default)]
+    pub inspirations: Vec<Inspiration<PathBuf>>,
     /// As [`PartEdit::losses`]. Images are files.
     #[serde(default)]
     pub losses: Vec<Loss<PathBuf>>,
@@ -169,10 +181,11 @@ pub enum EditFileError {
     },
     /// It refers to more than [`MAX_IMAGES`].
     #[error(
-        "the losses of the edit refer to more than {MAX_IMAGES} images: divide it into several edits"
+        "the inspirations and losses of the edit refer to more than {MAX_IMAGES} images: \
+         divide it into several edits"
     )]
     TooManyImages,
-    /// The image of a loss cannot be decoded.
+    /// The image of an inspiration or a loss cannot be decoded.
     #[error("{path} is not a readable image: {source}: save it as a PNG")]
     Image {
         /// The file.
@@ -319,28 +332,30 @@ impl EditFile {
         if self.parts.iter().map(bytes).sum::<u64>().saturating_mul(pixels) > MAX_BYTES {
             return Err(EditFileError::TooLarge { parts, picture });
         }
-        let mut images = Images::new(folder, picture);
+        let mut images = ImageFiles::new(folder, picture);
         let part = |(i, part): (usize, &PartEntry)| part.load(i, &mut images);
         let parts = self.parts.iter().enumerate().map(part).collect::<Result<_, _>>()?;
-        let losses = images.of_losses(&self.losses)?;
-        Ok(LoadedEdit { parts, losses, images: images.into_images() })
+        let mut of_all = Images::new();
+        let inspirations = images.of_inspirations(&self.inspirations, &mut of_all)?;
+        let losses = images.of_losses(&self.losses, &mut of_all)?;
+        Ok(LoadedEdit { parts, inspirations, losses, images: of_all })
     }
 
     /// The files of all masks, scribbles and images.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let of_parts = self.parts.iter().flat_map(|part| {
             let own = [&part.mask, &part.scribble].into_iter().flatten();
-            own.chain(part.losses.iter().filter_map(|loss| loss.kind.image()))
+            own.chain(images_of(&part.inspirations, &part.losses))
         });
-        let all = of_parts.chain(self.losses.iter().filter_map(|loss| loss.kind.image()));
-        all.map(PathBuf::as_path)
+        of_parts.chain(images_of(&self.inspirations, &self.losses)).map(PathBuf::as_path)
     }
 }
 
 impl PartEntry {
-    fn load(&self, index: usize, images: &mut Images) -> Result<Part, EditFileError> {
+    fn load(&self, index: usize, images: &mut ImageFiles) -> Result<Part, EditFileError> {
         let no_mask = || EditFileError::NoMask { part: self.title(index) };
         let (mask, scribble) = images.of(self)?.ok_or_else(no_mask)?;
+        let mut own = Images::new();
         Ok(Part {
             name: self.title(index),
             mask,
@@ -353,9 +368,11 @@ impl PartEntry {
                 seed: self.seed,
                 grow: self.grow,
                 feather: self.feather,
-                losses: images.of_losses(&self.losses)?,
+                inspirations: images.of_inspirations(&self.inspirations, &mut own)?,
+                losses: images.of_losses(&self.losses, &mut own)?,
             },
             scribble,
+            images: own,
         })
     }
 

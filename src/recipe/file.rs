@@ -9,8 +9,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    Blob, BlobError, BlobId, Loss, PartEdit, PartRecipe, PictureEdit, Recipe, RecipeId, Size,
-    TakeId, sampler::SamplerFile,
+    Blob, BlobError, BlobId, Inspiration, Loss, PartEdit, PartRecipe, PictureEdit, Recipe,
+    RecipeId, Size, TakeId, sampler::SamplerFile,
 };
 use crate::{mask::Area, picture::Undecoded};
 
@@ -29,7 +29,11 @@ pub(crate) struct RecipeFile {
     sampler: SamplerFile,
     model: String,
     #[serde(default)]
+    inspirations: Vec<Inspiration>,
+    #[serde(default)]
     losses: Vec<Loss>,
+    #[serde(default)]
+    score: bool,
     #[serde(default)]
     edit: Option<PictureEditFile>,
 }
@@ -123,10 +127,23 @@ impl RecipeFile {
         self,
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
-        let Self { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit } = self;
-        let sampler = sampler.requested(&model);
-        let edit = edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
-        Ok(Recipe { prompt, negative_prompt, size, seed, take, sampler, model, losses, edit })
+        let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
+        let (inspirations, losses, score) = (self.inspirations, self.losses, self.score);
+        let sampler = self.sampler.requested(&model);
+        let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
+        Ok(Recipe {
+            prompt,
+            negative_prompt,
+            size,
+            seed,
+            take,
+            sampler,
+            model,
+            inspirations,
+            losses,
+            score,
+            edit,
+        })
     }
 }
 
@@ -200,10 +217,8 @@ mod tests {
         let scribble = Scribble(Arc::new(RgbaImage::from_pixel(2, 1, Rgba([1, 2, 3, 0]))));
         let mask = Mask::from_fn(2, 1, |x, _| 100 * x as u8);
         let part = Part {
-            name: "sky".to_owned(),
-            mask: mask.clone(),
-            edit: PartEdit::new(EditKind::Refine),
             scribble: Some(scribble.clone()),
+            ..Part::new("sky", mask.clone(), PartEdit::new(EditKind::Refine))
         };
         let old: Recipe = serde_json::from_str(&json(&mask, &scribble)).unwrap();
         assert_eq!(old.edit.as_ref().unwrap().parts, [PartRecipe::from(&part)]);

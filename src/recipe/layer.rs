@@ -1,8 +1,10 @@
 //! The parts of a picture that the author works on, as a list of layers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{BlobId, EditKind, Part, PartEdit, PictureEdit, Scribble, part};
+use super::{BlobId, EditKind, Images, Part, PartEdit, PictureEdit, Scribble, part};
 use crate::mask::{Area, Mask};
 
 /// The author's opinion of a part.
@@ -34,6 +36,9 @@ pub struct Layer {
     /// A rough drawing in colour.
     #[serde(default)]
     pub scribble: Option<Scribble>,
+    /// The images that the inspirations and losses of the edit refer to.
+    #[serde(default, with = "images", skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
     /// The index of its display colour.
     #[serde(default)]
     pub colour: u8,
@@ -82,6 +87,7 @@ impl Layer {
             verdict: Verdict::None,
             edit: None,
             scribble: None,
+            images: Images::new(),
             colour: 0,
             hidden: false,
             locked: false,
@@ -89,8 +95,33 @@ impl Layer {
     }
 
     fn with(&self, edit: PartEdit) -> Part {
-        let Self { name, mask, scribble, .. } = self.clone();
-        Part { name, mask, edit, scribble }
+        let Self { name, mask, scribble, images, .. } = self.clone();
+        let used = edit.images().filter_map(|id| images.get_key_value(id));
+        let images = used.map(|(id, image)| (id.clone(), Arc::clone(image))).collect();
+        Part { name, mask, edit, scribble, images }
+    }
+}
+
+/// Images as a list of PNGs. Their ids follow from their pixels.
+mod images {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::recipe::{BlobId, Images, Scribble};
+
+    pub(super) fn serialize<S: Serializer>(
+        images: &Images,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(images.values().map(|image| Scribble(Arc::clone(image))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Images, D::Error> {
+        let images = Vec::<Scribble>::deserialize(deserializer)?;
+        Ok(images.into_iter().map(|Scribble(image)| (BlobId::of_image(&image), image)).collect())
     }
 }
 
@@ -149,8 +180,6 @@ fn redraw(chosen: Option<&PartEdit>) -> PartEdit {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{recipe::PartRecipe, test_support::edit_of_parts};
 

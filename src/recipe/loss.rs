@@ -173,17 +173,17 @@ impl Loss {
     }
 }
 
-fn one() -> f32 {
+pub(super) fn one() -> f32 {
     1.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_one(value: &f32) -> bool {
+pub(super) fn is_one(value: &f32) -> bool {
     *value == 1.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &f32) -> bool {
+pub(super) fn is_zero(value: &f32) -> bool {
     *value == 0.0
 }
 
@@ -254,6 +254,7 @@ mod tests {
             LossKind::TotalVariation,
             LossKind::Saturation(0.25),
             LossKind::Outline(image.clone()),
+            LossKind::Colours(image.clone()),
             LossKind::Latents(image.clone()),
             LossKind::Style(image.clone()),
             LossKind::Content(image),

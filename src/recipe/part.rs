@@ -1,15 +1,18 @@
 //! Parts of a picture with their edits, as the author marks them.
 
-use std::{fmt, io, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
 use image::{ImageFormat, RgbaImage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::{Blob, EditKind, PartEdit};
+use super::{Blob, BlobId, EditKind, PartEdit};
 use crate::{
     mask::{Mask, text},
     picture::{self, Undecoded},
 };
+
+/// Images by their ids.
+pub type Images = BTreeMap<BlobId, Arc<RgbaImage>>;
 
 /// A part of a picture and its edit. In a recipe it is a [`PartRecipe`](super::PartRecipe).
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +25,8 @@ pub struct Part {
     pub edit: PartEdit,
     /// A rough drawing in colour, for [`EditKind::Add`] and [`EditKind::Replace`].
     pub scribble: Option<Scribble>,
+    /// The images that the inspirations and losses of the edit refer to.
+    pub images: Images,
 }
 
 /// A rough drawing in colour. It has the size of the picture, and is transparent where nothing is drawn.
@@ -31,6 +36,12 @@ pub struct Part {
 pub struct Scribble(pub Arc<RgbaImage>);
 
 impl Part {
+    /// A part without scribble and images.
+    #[must_use]
+    pub fn new(name: impl Into<String>, mask: Mask, edit: PartEdit) -> Self {
+        Self { name: name.into(), mask, edit, scribble: None, images: Images::new() }
+    }
+
     /// The same part of a picture of another size. Distances in pixels, such as [`PartEdit::grow`], stay the same.
     #[must_use]
     pub fn resized(&self, width: u32, height: u32) -> Self {
@@ -42,10 +53,11 @@ impl Part {
         Self { mask: self.mask.resized(width, height), scribble, ..self.clone() }
     }
 
-    /// The mask and the scribble of the part.
+    /// The mask, the scribble and the images of the part.
     pub fn blobs(&self) -> impl Iterator<Item = Blob> {
-        let scribble = self.scribble.as_ref().map(|Scribble(image)| Blob::Image(Arc::clone(image)));
-        [Blob::Mask(self.mask.clone())].into_iter().chain(scribble)
+        let images = self.scribble.iter().map(|Scribble(image)| image).chain(self.images.values());
+        let images = images.map(|image| Blob::Image(Arc::clone(image)));
+        [Blob::Mask(self.mask.clone())].into_iter().chain(images)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlobId, Loss, LossError, MAX_TEXT_LENGTH, digest::Digester};
+use super::{
+    BlobId, Inspiration, InspirationError, Loss, LossError, MAX_TEXT_LENGTH, digest::Digester,
+    images_of,
+};
 use crate::finite::finite;
 
 /// The kind of the edit of a part.
@@ -49,6 +52,9 @@ pub struct PartEdit {
     pub grow: Option<u32>,
     /// The width in pixels of the transition around the mask.
     pub feather: Option<u32>,
+    /// The inspirations of the part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inspirations: Vec<Inspiration>,
     /// What the part is steered by while it is drawn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
@@ -75,6 +81,14 @@ pub enum PartEditError {
     /// A loss has an invalid value.
     #[error(transparent)]
     Loss(#[from] LossError),
+    /// An inspiration has an invalid value.
+    #[error(transparent)]
+    Inspiration(#[from] InspirationError),
+    /// [`EditKind::Keep`] draws nothing that could follow an inspiration.
+    #[error(
+        "Keep draws nothing, so it has no inspirations: leave them out, or choose another kind of edit"
+    )]
+    KeptInspiration,
     /// [`EditKind::Keep`] draws nothing that a loss could steer.
     #[error(
         "Keep draws nothing, so it has no losses: leave them out, or choose another kind of edit"
@@ -195,6 +209,10 @@ impl PartEdit {
         if self.kind == EditKind::Keep && !self.losses.is_empty() {
             return Err(PartEditError::KeptLoss);
         }
+        if self.kind == EditKind::Keep && !self.inspirations.is_empty() {
+            return Err(PartEditError::KeptInspiration);
+        }
+        Inspiration::check_all(&self.inspirations)?;
         Loss::check_all(&self.losses)?;
         let needs_words = matches!(self.kind, EditKind::Replace | EditKind::Add);
         if needs_words && self.words.trim().is_empty() {
@@ -203,14 +221,13 @@ impl PartEdit {
         Ok(())
     }
 
-    /// The images that its losses refer to.
+    /// The images that its inspirations and losses refer to.
     pub fn images(&self) -> impl Iterator<Item = &BlobId> {
-        self.losses.iter().filter_map(|loss| loss.kind.image())
+        images_of(&self.inspirations, &self.losses)
     }
 
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather, losses } =
-            self;
+        let Self { kind, words, negative_prompt, strength, amount, seed, grow, feather, .. } = self;
         digest.text("kind", kind.name());
         digest.text("words", words);
         digest.text("negative_prompt", negative_prompt);
@@ -219,7 +236,10 @@ impl PartEdit {
         digest.optional_number("seed", *seed);
         digest.optional_number("grow", *grow);
         digest.optional_number("feather", *feather);
-        for loss in losses {
+        for inspiration in &self.inspirations {
+            digest.nested("inspiration", |digest| inspiration.feed(digest));
+        }
+        for loss in &self.losses {
             digest.nested("loss", |digest| loss.feed(digest));
         }
     }

@@ -114,7 +114,7 @@ impl PartRecipe {
 impl From<&Part> for PartRecipe {
     /// Hashes the mask and the scribble.
     fn from(part: &Part) -> Self {
-        let Part { name, mask, edit, scribble } = part;
+        let Part { name, mask, edit, scribble, images: _ } = part;
         Self {
             name: name.clone(),
             mask: BlobId::of_mask(mask),
@@ -176,10 +176,8 @@ mod tests {
     fn an_edit_refers_to_the_blobs_of_its_parts() {
         let image = Arc::new(RgbaImage::new(2, 2));
         let part = Part {
-            name: "sky".to_owned(),
-            mask: Mask::full(2, 2),
-            edit: PartEdit::new(EditKind::Refine),
             scribble: Some(Scribble(image)),
+            ..Part::new("sky", Mask::full(2, 2), PartEdit::new(EditKind::Refine))
         };
         let edit = edit_of_parts(vec![PartRecipe::from(&part)]);
         let ids: Vec<BlobId> = part.blobs().map(|blob| blob.id()).collect();

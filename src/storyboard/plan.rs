@@ -228,7 +228,9 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         let at = self.board.shots.len();

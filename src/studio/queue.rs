@@ -139,7 +139,9 @@ mod tests {
             take,
             sampler: Sampler::default(),
             model: String::new(),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             edit: None,
         };
         (ShotId::new(name).unwrap(), recipe)

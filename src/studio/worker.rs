@@ -16,7 +16,7 @@ use super::{
 use crate::{
     art::{Provenance, TakeWriter},
     control::{Control, Interrupt, OnStep},
-    generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
+    generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs},
 };
 
 /// The maximum number of unsaved pictures that are kept for another attempt.
@@ -86,17 +86,18 @@ impl<'a> Worker<'a> {
             let generator = generator(registry, loaded, &job.recipe.model, &control)?;
             interrupt.check()?;
             shared.loaded();
-            let image = generator.generate(&job.recipe, &inputs, &control)?;
-            GenerateError::check_size(&job.recipe, &image)?;
-            Ok((image, generator.card().clone()))
+            let drawn = generator.generate(&job.recipe, &inputs, &control)?;
+            GenerateError::check_size(&job.recipe, &drawn.image)?;
+            Ok((drawn, generator.card().clone()))
         };
         // After a panic the generator may be in an invalid state, so drop it.
         let drawn = catch_unwind(AssertUnwindSafe(|| pool.install(drawing)));
-        let (image, model) = drawn.unwrap_or_else(|panic| {
+        let (Drawn { image, losses }, model) = drawn.unwrap_or_else(|panic| {
             *loaded = None;
             Err(GenerateError::Panicked(panic_message(panic.as_ref())))
         })?;
         let provenance = Provenance::now((*job.recipe).clone(), model, shared.drawing_time());
+        let provenance = Provenance { losses, ..provenance };
         Ok(Finished { job: job.clone(), image, provenance })
     }
 

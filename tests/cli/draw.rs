@@ -146,3 +146,43 @@ fn files_of_editors_that_write_a_byte_order_mark_are_read() {
         ["edit", "--picture", "a.png", "--edit", "edit.ron", "--steps", "1", "--out", "b.png"];
     workspace.run(&args).exits(0);
 }
+
+#[test]
+fn the_best_of_several_takes_is_written_and_replayed() {
+    let workspace = Workspace::new(STORY);
+    let draw = |more: &[&str]| {
+        let args = ["draw", "--prompt", "a lighthouse", "--steps", "2", "--size", "64x64"];
+        workspace.run(&[&args[..], more].concat())
+    };
+    let palette = ["--loss", "palette:#203060,#e0b040", "--seed", "5"];
+    let best_of = ["--best-of", "4", "--out", "best.png", "--dump", "best.safetensors", "--json"];
+    let json = draw(&[&palette[..], &best_of[..]].concat()).json();
+    let takes = json["takes"].as_array().unwrap();
+    let seeds: Vec<_> = takes.iter().map(|take| take["seed"].as_u64().unwrap()).collect();
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [5, 6, 7, 8]);
+    let value = |take: &Value| take["losses"][0]["value"].as_f64().unwrap();
+    assert!(takes.windows(2).all(|pair| value(&pair[0]) <= value(&pair[1])), "{takes:?}");
+    assert_eq!(json["provenance"]["losses"][0]["value"], takes[0]["losses"][0]["value"]);
+
+    let dump = safetensors::load(workspace.path("best.safetensors"), &Device::Cpu).unwrap();
+    let dumped = dump["final_loss_all_0_Palette"].to_vec1::<f32>().unwrap();
+    assert!((f64::from(dumped[0]) - value(&takes[0])).abs() < 1e-6);
+    assert!(!dump.contains_key("loss_all_0_Palette"), "the loss did not steer");
+
+    // Without the loss, the seed draws the same picture.
+    draw(&["--seed", &seeds[0].to_string(), "--out", "plain.png"]).exits(0);
+    let pixels = |name: &str| image::open(workspace.path(name)).unwrap().into_rgb8();
+    assert_eq!(pixels("best.png"), pixels("plain.png"));
+    let replay = ["replay", "--picture", "best.png", "--out", "again.png", "--json"];
+    assert_eq!(workspace.run(&replay).json()["differing"], 0);
+
+    let run = draw(&["--best-of", "2", "--out", "words.png"]);
+    let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
+    for words in ["score -1.00 (Text ", "score +1.00 (Text ", "seed 0", "seed 1"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    draw(&["--best-of", "2", "--noise", "a.safetensors", "--out", "a.png"]).exits(2);
+    draw(&["--best-of", "0", "--out", "a.png"]).exits(2);
+}

@@ -257,3 +257,33 @@ fn select_clips_boxes_to_the_picture() {
         assert!(select(larger) == corner, "{larger}");
     }
 }
+
+#[test]
+fn the_best_take_of_an_edit_is_written_and_a_score_in_the_file_keeps_all() {
+    let workspace = workspace_with_edit();
+    let json = workspace.edit(&["--best-of", "3", "--json"]).json();
+    let [edited] = json.as_array().unwrap().as_slice() else { panic!("{json}") };
+    let takes = edited["takes"].as_array().unwrap();
+    let value = |take: &Value| take["losses"][0]["value"].as_f64().unwrap();
+    assert_eq!(takes.len(), 3);
+    assert!(takes.windows(2).all(|pair| value(&pair[0]) <= value(&pair[1])), "{takes:?}");
+    assert_eq!(edited["losses"], takes[0]["losses"]);
+    assert_eq!(
+        (&takes[0]["losses"][0]["kind"], &takes[0]["losses"][0]["part"]),
+        (&"Text".into(), &0.into())
+    );
+    assert!(workspace.path("b.png").exists() && !workspace.path("b-2.png").exists());
+    let best = workspace.pixels("b.png");
+    let replay = ["replay", "--picture", "b.png", "--parent", "a.png", "--out", "c.png", "--json"];
+    assert_eq!(workspace.run(&replay).json()["differing"], 0);
+
+    let file = fs::read_to_string(workspace.path("edit.ron")).unwrap();
+    workspace.edits(&file.replacen('(', "(score: true, ", 1));
+    let run = workspace.edit(&["--takes", "3"]);
+    let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
+    assert_eq!(text.matches("(field: Text ").count(), 3, "{text}");
+    let names = ["b.png", "b-2.png", "b-3.png"];
+    let seed = takes[0]["seed"].as_u64().unwrap();
+    assert_eq!(workspace.pixels(names[seed as usize]), best);
+    workspace.edit(&["--best-of", "2", "--takes", "2"]).exits(2);
+}

@@ -15,7 +15,8 @@ use bevy_illustrator::{
     art::{Art, Take},
     control::{Control, Interrupt, Step},
     edit::Grid,
-    generator::{GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
+    loss::FinalLoss,
     model::ModelDefaults,
     project::{ActionResult, Project, Request, Update},
     recipe::{Part, Recipe, Sampler, Size, Sizes, Style},
@@ -170,7 +171,7 @@ impl Generator for Fake {
         recipe: &Recipe,
         inputs: &Inputs,
         control: &dyn Control,
-    ) -> Result<RgbaImage, GenerateError> {
+    ) -> Result<Drawn, GenerateError> {
         let of = recipe.sampler.resolve(&ModelDefaults::built_in()).steps;
         for done in 1..=of {
             self.fakes.step(control.interrupt())?;
@@ -186,13 +187,27 @@ impl Generator for Fake {
         let panics = matches(&self.fakes.lock().panic_on);
         assert!(!panics, "fake panic");
         if self.fakes.lock().wrong_size {
-            return Ok(RgbaImage::new(recipe.size.width, recipe.size.height + 1));
+            return Ok(RgbaImage::new(recipe.size.width, recipe.size.height + 1).into());
         }
         self.fakes.lock().drawn.push(recipe.clone());
-        Ok(match (&inputs.init_image, &recipe.edit) {
+        let image = match (&inputs.init_image, &recipe.edit) {
             (Some(parent), Some(edit)) => inverted(parent, &inputs.parts(edit)?),
             _ => gradient(recipe),
-        })
+        };
+        let losses = recipe.score.then(|| fake_loss(recipe.take)).into_iter().collect();
+        Ok(Drawn { image, losses })
+    }
+}
+
+/// The loss that the fakes measure for a score. It is smallest for take 2.
+pub fn fake_loss(take: u32) -> FinalLoss {
+    FinalLoss {
+        part: None,
+        index: 0,
+        kind: "Text".to_owned(),
+        weight: 1.0,
+        unlike: false,
+        value: [0.8, 0.9, 0.6, 0.7][take as usize % 4],
     }
 }
 
@@ -241,7 +256,9 @@ pub fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }

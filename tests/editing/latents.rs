@@ -14,7 +14,7 @@ fn an_edit_samples_only_a_crop_around_the_part() {
     let mask = Mask::rectangle(512, 256, spot);
     let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
     let mut trace = Trace::default();
-    let edited = model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+    let edited = model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap().image;
     trace.record_plan(&model().plan_edit(&request).unwrap()).unwrap();
     let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
     let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();

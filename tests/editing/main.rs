@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
-    diffusion::{DeviceKind, DiffusionError, EditRequest, Model, Noise},
+    diffusion::{DeviceKind, DiffusionError, Drawn, EditRequest, Model, Noise},
     edit::EditError,
-    loss::Images,
     mask::{Area, Mask},
     model::EmbeddedPackage,
-    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Scribble},
+    recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Scribble},
 };
 use image::{Rgba, RgbaImage};
 use proptest::prelude::*;
@@ -54,7 +53,7 @@ fn disc(width: u32, height: u32) -> Mask {
 fn part(kind: EditKind, mask: Mask) -> Part {
     let words = "a white moon".to_owned();
     let edit = PartEdit { words, grow: Some(0), feather: Some(0), ..PartEdit::new(kind) };
-    Part { name: format!("{kind:?}"), mask, edit, scribble: None }
+    Part::new(format!("{kind:?}"), mask, edit)
 }
 
 fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
@@ -72,14 +71,16 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             guidance_rescale: 0.7,
         },
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     }
 }
 
 fn edit(request: &EditRequest) -> RgbaImage {
-    model().edit(request, &Interrupt::default(), &mut []).unwrap()
+    model().edit(request, &Interrupt::default(), &mut []).unwrap().image
 }
 
 fn refused(request: &EditRequest) -> DiffusionError {
@@ -188,7 +189,7 @@ proptest! {
         let mut request = request(picture.clone(), parts);
         request.sampler.steps = 1;
         let drawn = model().edit(&request, &Interrupt::default(), &mut []);
-        let Ok(edited) = drawn else {
+        let Ok(Drawn { image: edited, .. }) = drawn else {
             // Every part is kept, or every mask is empty.
             let refused = matches!(drawn, Err(DiffusionError::Edit(EditError::Nothing)));
             prop_assert!(refused, "{drawn:?}");

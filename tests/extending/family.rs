@@ -9,9 +9,8 @@ use bevy_illustrator::{
         LatentSpec, LoadOptions, Model, ModelParts, Noise, TextEncoder, family,
         hooks::Surroundings, scheduler::SchedulerConfig,
     },
-    loss::Images,
     model::{ModelError, Package, package::INDEX, tensors::TensorSource},
-    recipe::{ResolvedSampler, Size},
+    recipe::{Images, Loss, LossKind, ResolvedSampler, Size},
 };
 use candle_core::{DType, Device, Tensor};
 
@@ -134,16 +133,25 @@ fn a_package_of_an_added_family_is_loaded_and_draws() {
         size: Size::new(18, 16),
         sampler: ResolvedSampler { steps: 4, ..ResolvedSampler::default() },
         noise: Noise::Seed(5),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
-    let picture = model.draw(&request, &interrupt, &mut []).unwrap();
+    let picture = model.draw(&request, &interrupt, &mut []).unwrap().image;
     assert_eq!(picture.dimensions(), (18, 16));
     for (x, _, pixel) in picture.enumerate_pixels() {
         let expected = (x * 15) as u8;
         assert!(pixel.0[..3].iter().all(|value| value.abs_diff(expected) <= 1), "{x}: {pixel:?}");
     }
+    // The model does not compare pictures with words, but it measures colours.
+    let request = DrawRequest { score: true, ..request };
+    let error = model.draw(&request, &interrupt, &mut []).unwrap_err().to_string();
+    assert!(error.contains("a score needs a loss"), "{error}");
+    let losses = vec![Loss::new(LossKind::TotalVariation)];
+    let drawn = model.draw(&DrawRequest { losses, ..request }, &interrupt, &mut []).unwrap();
+    assert_eq!(drawn.losses.len(), 1);
 }
 
 #[test]

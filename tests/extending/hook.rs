@@ -3,9 +3,8 @@
 use bevy_illustrator::{
     control::Interrupt,
     diffusion::{DeviceKind, DiffusionError, DrawRequest, Model, Noise, State, StepHook},
-    loss::Images,
     model::EmbeddedPackage,
-    recipe::{ResolvedSampler, Size},
+    recipe::{Images, ResolvedSampler, Size},
 };
 
 /// Counts the steps and replaces the finished latents with zeros.
@@ -43,7 +42,9 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         size: Size::new(32, 32),
         sampler: ResolvedSampler { steps: 3, ..ResolvedSampler::default() },
         noise: Noise::Seed(seed),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };

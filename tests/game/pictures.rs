@@ -73,15 +73,22 @@ fn an_edit_is_shown_in_the_game_on_trial_and_after_it_is_accepted() {
     };
 
     let size = app.world().resource::<Assets<Image>>().get(&handle).unwrap().size();
-    let all = Part {
-        name: "all".to_owned(),
-        mask: Mask::full(size.x, size.y),
-        edit: PartEdit { words: "the moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    };
+    let all = Part::new(
+        "all",
+        Mask::full(size.x, size.y),
+        PartEdit { words: "the moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
+    );
     let (of, take) = (shot.clone(), takes(&app)[0].clone());
     let parts = vec![all];
-    let edit = Action::Edit { shot: of, take, picture: None, parts, context: None, takes: 1 };
+    let edit = Action::Edit {
+        shot: of,
+        take,
+        picture: None,
+        parts,
+        context: None,
+        takes: 1,
+        score: false,
+    };
     act(&mut app, edit);
     let made = takes(&app)[1].clone();
     assert_eq!(colour(app.world(), &handle), Some(before), "the edit is not on trial yet");
@@ -213,7 +220,11 @@ fn a_picture_loaded_by_its_path_is_updated_too() {
     let first = expected(app.world(), &id);
     update_until(&mut app, 20, "the file is loaded", |world| colour(world, &image) == Some(first));
 
-    app.world_mut().write_message(Request::from(Action::DrawMore { shot: id.clone(), takes: 1 }));
+    app.world_mut().write_message(Request::from(Action::DrawMore {
+        shot: id.clone(),
+        takes: 1,
+        score: false,
+    }));
 
     let project = app.world().resource::<Project>();
     let recipe = project.board().shot(&id).unwrap().recipe.with_take(1);

@@ -72,7 +72,7 @@ fn requests_of_the_last_frame_are_applied_once_before_the_app_exits() {
     let mut app = game.start(&painter);
     update_until_drawn(&mut app);
     let shot = shot(app.world(), &Illustration::portrait("mira", "happy"));
-    let more = Action::DrawMore { shot, takes: 1 };
+    let more = Action::DrawMore { shot, takes: 1, score: false };
     app.world_mut().write_message(Request::from(Action::Pause(true)));
     app.world_mut().write_message(Request::new(more.clone()));
     app.add_systems(

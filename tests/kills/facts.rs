@@ -71,19 +71,18 @@ pub fn facts(project: &Project) -> Facts {
 
 /// The part of an edit: the left half of a picture.
 fn part() -> Part {
-    Part {
-        name: "left".to_owned(),
-        mask: Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
-        edit: PartEdit { words: "a moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    }
+    Part::new(
+        "left",
+        Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
+        PartEdit { words: "a moon".to_owned(), ..PartEdit::new(EditKind::Replace) },
+    )
 }
 
 impl Operation {
     pub fn action(&self, project: &Project) -> Action {
         match self.clone() {
             Self::DrawNeeded => Action::DrawNeeded,
-            Self::DrawMore(shot) => Action::DrawMore { shot, takes: 2 },
+            Self::DrawMore(shot) => Action::DrawMore { shot, takes: 2, score: false },
             Self::Edit(shot, take) => Action::Edit {
                 shot,
                 take,
@@ -91,6 +90,7 @@ impl Operation {
                 parts: vec![part()],
                 context: None,
                 takes: 1,
+                score: false,
             },
             Self::Accept(shot, take) => Action::Accept { shot, take },
             Self::Discard(shot, take) => Action::Discard { shot, take },

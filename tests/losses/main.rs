@@ -2,23 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod inspirations;
 mod measures;
+mod score;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
-    control::Interrupt,
+    control::{Interrupt, OnStep, Step},
     diffusion::{DeviceKind, DrawRequest, EditRequest, Model, Noise},
-    loss::Images,
     mask::Mask,
     model::EmbeddedPackage,
-    recipe::{BlobId, Colour, EditKind, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size},
+    recipe::{
+        BlobId, Colour, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size,
+    },
 };
 use image::{GrayImage, Luma, RgbaImage};
 use imageproc::drawing::{draw_hollow_circle_mut, draw_line_segment_mut};
 use measures::{
-    channel, edges_on_lines, layout_correlation, mean, palette_distance, saturation,
-    style_distance, variation,
+    channel, edges_on_lines, layout_correlation, mean, oklab_distance, palette_distance,
+    saturation, style_distance, variation,
 };
 
 const SEEDS: u64 = 20;
@@ -50,18 +53,24 @@ fn sampler() -> ResolvedSampler {
     }
 }
 
-fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
-    let request = DrawRequest {
+fn request(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> DrawRequest {
+    DrawRequest {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
         size: Size::new(256, 256),
         noise: Noise::Seed(seed),
         sampler: sampler(),
+        inspirations: Vec::new(),
         losses: losses.to_vec(),
+        score: false,
         images: images.clone(),
         adapters: Vec::new(),
-    };
-    model().draw(&request, &Interrupt::default(), &mut []).unwrap()
+    }
+}
+
+fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage {
+    let request = request(prompt, seed, losses, images);
+    model().draw(&request, &Interrupt::default(), &mut []).unwrap().image
 }
 
 /// The prompts with their seeds.
@@ -180,7 +189,7 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         let losses = vec![Loss::new(LossKind::Palette(vec![Colour(colour)]))];
         let edit =
             PartEdit { losses, grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) };
-        Part { name: name.to_owned(), mask, edit, scribble: None }
+        Part::new(name.to_owned(), mask, edit)
     };
     let parts = vec![part("left", 16, [200, 30, 30]), part("right", 144, [30, 30, 200])];
     let request = EditRequest {
@@ -192,13 +201,15 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         context: None,
         sampler: sampler(),
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();
-    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap();
+    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
     // Red minus blue, inside each part.
     let redness = |picture: &RgbaImage, part: &Part| {
         mean(

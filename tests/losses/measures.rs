@@ -1,22 +1,42 @@
 //! Measures of pictures that share no code with the losses.
 
 use image::{GrayImage, RgbaImage, imageops};
-use palette::{IntoColor, Lab, Srgb};
+use palette::{IntoColor, Lab, Oklab, Srgb};
 
-/// The mean distance in CIELAB (CIE 1976) of the pixels to the nearest of some colours.
+/// The distance of two colours in CIELAB (CIE 1976).
+pub fn lab_distance(one: [u8; 3], other: [u8; 3]) -> f64 {
+    let [one, other] = [one, other].map(lab);
+    let squares = one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+fn lab(rgb: [u8; 3]) -> [f32; 3] {
+    let lab: Lab = Srgb::from(rgb).into_format::<f32>().into_color();
+    lab.into()
+}
+
+/// The mean distance in CIELAB of the pixels to the nearest of some colours.
 pub fn palette_distance(picture: &RgbaImage, colours: &[[u8; 3]]) -> f64 {
-    let lab = |rgb: [u8; 3]| -> Lab { Srgb::from(rgb).into_format::<f32>().into_color() };
-    let colours: Vec<Lab> = colours.iter().map(|&rgb| lab(rgb)).collect();
-    let nearest = |pixel: &image::Rgba<u8>| {
+    nearest(picture, colours, lab)
+}
+
+/// As [`palette_distance`], in Oklab. Black and white are 1 apart.
+pub fn oklab_distance(picture: &RgbaImage, colours: &[[u8; 3]]) -> f64 {
+    let lab = |rgb: [u8; 3]| -> Oklab { Srgb::from(rgb).into_format::<f32>().into_color() };
+    nearest(picture, colours, |rgb| lab(rgb).into())
+}
+
+/// The mean distance of the pixels to the nearest of some colours, in a colour space.
+fn nearest(picture: &RgbaImage, colours: &[[u8; 3]], space: impl Fn([u8; 3]) -> [f32; 3]) -> f64 {
+    let colours: Vec<_> = colours.iter().map(|&rgb| space(rgb)).collect();
+    mean(picture.pixels().map(|pixel| {
         let [red, green, blue, _] = pixel.0;
-        let found = lab([red, green, blue]);
-        let distance = |other: &Lab| {
-            let [l, a, b] = [found.l - other.l, found.a - other.a, found.b - other.b];
-            f64::from(l * l + a * a + b * b).sqrt()
+        let found = space([red, green, blue]);
+        let squares = |other: &[f32; 3]| -> f32 {
+            found.iter().zip(other).map(|(one, other)| (one - other).powi(2)).sum()
         };
-        colours.iter().map(distance).fold(f64::INFINITY, f64::min)
-    };
-    mean(picture.pixels().map(nearest))
+        colours.iter().map(|other| f64::from(squares(other)).sqrt()).fold(f64::INFINITY, f64::min)
+    }))
 }
 
 /// The mean slope of the lightness on the dark lines of an outline, divided by the mean slope 6 to 16 pixels beside

@@ -139,11 +139,34 @@ fn a_seed_that_is_not_a_number_is_refused_with_a_message() {
 }
 
 #[test]
+fn the_best_of_four_takes_of_a_shot_comes_before_the_others() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shot = fixture.shot(ShotKind::Portrait);
+    let mut panel = open(fixture);
+    click(&mut panel, &shot);
+    scroll_and_press(&mut panel, "Best of 4");
+    let more = Action::DrawMore { shot: shot.id.clone(), takes: 4, score: true };
+    assert_eq!(panel.state_mut().apply_requests(), [more]);
+    panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
+    panel.run_steps(3);
+    // Take 1 has no score. The values of the others are 0.9, 0.6, 0.7 and 0.8.
+    let left = |name: &str| panel.get_by_label(name).rect().left();
+    let order =
+        ["Take 1", "Take 3, best of 4", "Take 4, 2 of 4", "Take 5, 3 of 4", "Take 2, 4 of 4"];
+    assert!(order.map(left).is_sorted(), "{:?}", order.map(left));
+    scroll_and_press(&mut panel, "Take 1");
+    panel.key_press(Key::ArrowRight);
+    panel.run_steps(2);
+    assert!(has(&panel, "take 3 of 5"), "keys follow the order on the screen");
+}
+
+#[test]
 fn takes_are_accepted_and_discarded() {
     let mut fixture = Fixture::new(story());
     fixture.draw_all();
     let shot = fixture.shot(ShotKind::Portrait);
-    fixture.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1 }).unwrap();
+    fixture.apply(Action::DrawMore { shot: shot.id.clone(), takes: 1, score: false }).unwrap();
     fixture.poll_until(|project| project.art().takes(&shot.id).len() == 2);
     fixture.poll_until(|project| project.studio().jobs().is_empty());
     let takes: Vec<_> =
@@ -168,7 +191,10 @@ fn takes_are_accepted_and_discarded() {
     panel.run_steps(2);
     assert!(has(&panel, "take 1 of 1"));
     scroll_and_press(&mut panel, "Another take");
-    assert_eq!(panel.state_mut().apply_requests(), [Action::DrawMore { shot: shot.id, takes: 1 }]);
+    assert_eq!(
+        panel.state_mut().apply_requests(),
+        [Action::DrawMore { shot: shot.id, takes: 1, score: false }]
+    );
 }
 
 #[test]

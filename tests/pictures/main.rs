@@ -26,7 +26,7 @@ fn the_built_in_model_draws_the_pictures_that_it_drew_before() {
         let drawn = generator
             .generate(&recipe, &inputs, &control)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        golden.compare(&name, &drawn);
+        golden.compare(&name, &drawn.image);
     }
     golden.finish();
 }

@@ -152,14 +152,16 @@ fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }
 
 fn part(kind: EditKind, mask: Mask) -> Part {
     let edit = PartEdit { words: "a white moon".to_owned(), ..PartEdit::new(kind) };
-    Part { name: kind.name().to_owned(), mask, edit, scribble: None }
+    Part::new(kind.name().to_owned(), mask, edit)
 }
 
 fn mask(picture: &RgbaImage, is_in: impl Fn(u32, u32) -> bool) -> Mask {

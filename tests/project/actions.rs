@@ -62,8 +62,8 @@ fn more_takes_continue_the_numbers_and_are_drawn_before_queued_jobs() {
     fixture.apply(Action::Pause(true));
     fixture.apply(Action::DrawNeeded);
     let item = fixture.item();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2, score: false });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.apply(Action::Pause(false));
     fixture.wait_until_idle();
     let recipe = fixture.project.board().shot(&item).unwrap().recipe.clone();
@@ -71,7 +71,7 @@ fn more_takes_continue_the_numbers_and_are_drawn_before_queued_jobs() {
     let takes = drawn.iter().filter(|drawn| drawn.prompt == recipe.prompt).map(|r| r.take);
     assert_eq!(takes.collect::<Vec<_>>(), [3, 1, 2, 0]);
     assert_eq!(drawn.len(), 6);
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     assert_eq!(fixture.fakes.drawn().last().unwrap(), &recipe.with_take(4));
     assert_eq!(fixture.project.art().takes(&item).len(), 5);
@@ -103,7 +103,7 @@ fn a_requested_shot_with_new_words_is_drawn_before_queued_jobs() {
 fn an_accepted_take_is_shown_even_after_more_takes_are_drawn() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     let first = fixture.project.art().takes(&item)[0].clone();
     fixture.apply(Action::Accept { shot: item.clone(), take: first.id.clone() });
@@ -112,7 +112,7 @@ fn an_accepted_take_is_shown_even_after_more_takes_are_drawn() {
     assert_eq!(fixture.pictures()[&item], &gradient(first.recipe()));
     assert_eq!(fixture.published(&item), gradient(first.recipe()));
     let before = fixture.picture_updates(&item);
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     assert_eq!(fixture.picture_updates(&item), before, "the accepted take is still shown");
     let drawn = fixture
@@ -126,7 +126,7 @@ fn an_accepted_take_is_shown_even_after_more_takes_are_drawn() {
 fn discarding_shows_another_take_and_discarding_the_last_shows_none() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     let takes = fixture.project.art().takes(&item).to_vec();
     fixture.apply(Action::Discard { shot: item.clone(), take: takes[1].id.clone() });
@@ -245,7 +245,7 @@ fn invalid_actions_are_errors_and_change_nothing() {
     let take = TakeId::new("0123456789abcdef").unwrap();
     for action in [
         Action::Draw(vec![item.clone(), nobody.clone()]),
-        Action::DrawMore { shot: nobody.clone(), takes: 1 },
+        Action::DrawMore { shot: nobody.clone(), takes: 1, score: false },
         Action::SetWords { shot: nobody.clone(), words: ShotWords::default() },
     ] {
         let error = fixture.try_apply(action).unwrap_err();
@@ -300,9 +300,9 @@ fn each_request_is_answered_once_with_its_own_id_and_the_jobs_it_queued() {
     let item = fixture.item();
     fixture.project.apply(Action::Pause(true));
     let requests = [
-        Request::new(Action::DrawMore { shot: item.clone(), takes: 2 }),
+        Request::new(Action::DrawMore { shot: item.clone(), takes: 2, score: false }),
         Request::new(Action::Draw(vec![shot("nobody")])),
-        Request::new(Action::DrawMore { shot: item.clone(), takes: 1 }),
+        Request::new(Action::DrawMore { shot: item.clone(), takes: 1, score: false }),
     ];
     let ids = requests.clone().map(|request| fixture.project.apply(request));
     assert_eq!(ids, requests.map(|request| request.id));
@@ -335,7 +335,8 @@ fn a_request_is_answered_before_the_first_event_of_its_jobs() {
     let mut fixture = ProjectFixture::new();
     let item = fixture.item();
     for _ in 0..20 {
-        let id = fixture.project.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+        let id =
+            fixture.project.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
         let mut updates = Vec::new();
         wait_until("the picture", || {
             updates.extend(fixture.project.poll());

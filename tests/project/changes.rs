@@ -55,8 +55,8 @@ fn new_words_make_only_their_shot_stale_and_cancel_its_jobs() {
     let mut fixture = ProjectFixture::drawn();
     let (item, portrait) = (fixture.item(), fixture.portrait());
     fixture.apply(Action::Pause(true));
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
-    fixture.apply(Action::DrawMore { shot: portrait.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2, score: false });
+    fixture.apply(Action::DrawMore { shot: portrait.clone(), takes: 1, score: false });
     let words = ShotWords { words: Some("a silver lamp".to_owned()), ..ShotWords::default() };
     fixture.apply(Action::SetWords { shot: item.clone(), words: words.clone() });
     assert_eq!(fixture.project.state(&item), ShotState::Stale);
@@ -88,8 +88,8 @@ fn a_changed_story_keeps_pictures_and_cancels_unneeded_jobs() {
     let mut fixture = ProjectFixture::drawn();
     let (item, background) = (fixture.item(), fixture.background());
     fixture.apply(Action::Pause(true));
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    fixture.apply(Action::DrawMore { shot: background.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
+    fixture.apply(Action::DrawMore { shot: background.clone(), takes: 1, score: false });
     let mut without_lamp = story();
     without_lamp.items.clear();
     without_lamp.scenes[0].lines[0].item = None;
@@ -184,7 +184,7 @@ fn jobs_of_the_saved_style_stay_queued_while_a_temporary_style_is_used() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
     fixture.apply(Action::Pause(true));
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2, score: false });
     let ProjectFixture { dir, project, fakes, .. } = fixture;
     drop(project);
     let chalk = |style: &Style| Style { words: "chalk".to_owned(), ..style.clone() };

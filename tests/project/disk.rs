@@ -42,7 +42,7 @@ fn a_blocked_disk_does_not_block_apply_and_poll() {
     let accepted = fixture.project.apply(Action::Accept { shot: item.clone(), take: take.clone() });
     let edited = fixture.project.apply(edit(&item, &take, 1));
     // Actions that do not use the disk thread still work.
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.poll_until("another take", |project| project.art().takes(&item).len() == 2);
     let waits = |id| !fixture.updates.iter().any(|update| is_answer(update, id));
     assert!([marked, accepted, edited].into_iter().all(waits));

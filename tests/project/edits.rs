@@ -7,8 +7,9 @@ use std::{
 };
 
 use bevy_illustrator::{
-    art::{Take, TakeId},
+    art::{Take, TakeId, ranked},
     edit::EditError,
+    loss::FinalLoss,
     mask::{Area, Mask},
     project::{Action, ProjectError, Update},
     recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, picture_hash},
@@ -16,24 +17,33 @@ use bevy_illustrator::{
 };
 
 use super::{
-    common::{copy_folder::copy_folder, gradient, inverted, parts_of, story, wait_until},
+    common::{
+        copy_folder::copy_folder, fake_loss, gradient, inverted, parts_of, story, wait_until,
+    },
     fixture::ProjectFixture,
 };
 
 /// A part with the left half of a 32x16 picture.
 pub fn left_half() -> Part {
     let words = "a white moon".to_owned();
-    Part {
-        name: "sky".to_owned(),
-        mask: Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
-        edit: PartEdit { words, ..PartEdit::new(EditKind::Replace) },
-        scribble: None,
-    }
+    Part::new(
+        "sky",
+        Mask::rectangle(32, 16, Area { x: 0, y: 0, width: 16, height: 16 }),
+        PartEdit { words, ..PartEdit::new(EditKind::Replace) },
+    )
 }
 
 pub fn edit(shot: &ShotId, take: &TakeId, takes: u32) -> Action {
     let (shot, take) = (shot.clone(), take.clone());
-    Action::Edit { shot, take, picture: None, parts: vec![left_half()], context: None, takes }
+    Action::Edit {
+        shot,
+        take,
+        picture: None,
+        parts: vec![left_half()],
+        context: None,
+        takes,
+        score: false,
+    }
 }
 
 pub fn takes(fixture: &ProjectFixture, shot: &ShotId) -> Vec<Take> {
@@ -49,6 +59,37 @@ pub fn edited() -> (ProjectFixture, ShotId, Take, Take) {
     fixture.wait_until_idle();
     let second = takes(&fixture, &item)[1].clone();
     (fixture, item, first, second)
+}
+
+#[test]
+fn scored_takes_keep_their_values_and_their_order_after_a_restart() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].clone();
+    let Action::Edit { shot, take, picture, parts, context, .. } = edit(&item, &first.id, 4) else {
+        unreachable!()
+    };
+    fixture.apply(Action::Edit { shot, take, picture, parts, context, takes: 4, score: true });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 2, score: true });
+    fixture.wait_until_idle();
+    let order = |fixture: &ProjectFixture| -> Vec<(bool, u32, Vec<FinalLoss>)> {
+        let takes = takes(fixture, &item);
+        let found = ranked(&takes).into_iter().map(|ranked| {
+            let recipe = ranked.take.recipe();
+            (recipe.edit.is_some(), recipe.take, ranked.take.provenance.losses.clone())
+        });
+        found.collect()
+    };
+    let scored = |is_edit, take: u32| (is_edit, take, vec![fake_loss(take)]);
+    let mut expected = vec![(false, 0, Vec::new())];
+    // Further takes of the shot continue after the one that was drawn without a score.
+    expected.extend([2, 1].map(|take| scored(false, take)));
+    expected.extend([2, 3, 0, 1].map(|take| scored(true, take)));
+    let mut found = order(&fixture);
+    found.sort_by_key(|(is_edit, ..)| *is_edit);
+    assert_eq!(found, expected);
+    let before = order(&fixture);
+    assert_eq!(order(&fixture.reopened()), before);
 }
 
 #[test]
@@ -232,7 +273,8 @@ fn the_smallest_context_depends_on_the_latent_size_of_the_model() {
         let (shot, take) = (item.clone(), first.clone());
         let context = Some(Area { x, y: 0, width, height: 16 });
         let parts = vec![left_half()];
-        let edit = Action::Edit { shot, take, picture: None, parts, context, takes: 1 };
+        let edit =
+            Action::Edit { shot, take, picture: None, parts, context, takes: 1, score: false };
         fixture.try_apply(edit)
     };
     // With 8 pixels per latent, the context of the first edit is rounded out to 0..24, which contains the feathered
@@ -250,7 +292,7 @@ fn an_edit_is_refused_if_its_picture_file_has_changed() {
     let marked_on = |hash: String| {
         let (shot, take) = (item.clone(), first.id.clone());
         let (parts, picture) = (vec![left_half()], Some(hash));
-        Action::Edit { shot, take, picture, parts, context: None, takes: 1 }
+        Action::Edit { shot, take, picture, parts, context: None, takes: 1, score: false }
     };
     let seen = picture_hash(&first.image().unwrap());
     let other_file = takes(&fixture, &fixture.portrait())[0].path.clone();
@@ -323,8 +365,15 @@ fn an_invalid_edit_is_refused_immediately() {
     let first = takes(&fixture, &item)[0].id.clone();
     let mut refused = |take: &TakeId, part: Part| {
         let (shot, take) = (item.clone(), take.clone());
-        let edit =
-            Action::Edit { shot, take, picture: None, parts: vec![part], context: None, takes: 1 };
+        let edit = Action::Edit {
+            shot,
+            take,
+            picture: None,
+            parts: vec![part],
+            context: None,
+            takes: 1,
+            score: false,
+        };
         fixture.try_apply(edit).unwrap_err()
     };
     let nobody = TakeId::new("0123456789abcdef").unwrap();
@@ -404,7 +453,7 @@ fn a_trial_does_not_change_the_pictures_folder() {
 fn a_take_drawn_during_a_trial_is_published_and_shown_after_the_trial() {
     let (mut fixture, item, _, second) = edited();
     fixture.apply(Action::TryOn { shot: item.clone(), take: Some(second.id.clone()) });
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     let third = takes(&fixture, &item)[2].clone();
     assert_eq!(fixture.published(&item), third.image().unwrap());
@@ -435,7 +484,7 @@ fn a_failed_edit_is_kept_when_another_take_is_drawn() {
     fixture.apply(edit(&item, &first.id, 1));
     fixture.wait_until_idle();
     fixture.fakes.heal();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     assert_eq!(fixture.project.state(&item), ShotState::Failed);
     let mut fixture = fixture.reopened();

@@ -142,22 +142,23 @@ fn boat() -> Mask {
 fn parts() -> [Part; 2] {
     let red = |x, y| if is_in_boat(x, y) { Rgba([200, 20, 20, 255]) } else { Rgba([0; 4]) };
     [
-        Part {
-            name: "sky".to_owned(),
-            mask: sky(),
-            edit: PartEdit {
+        Part::new(
+            "sky",
+            sky(),
+            PartEdit {
                 words: "stars".to_owned(),
                 strength: Some(0.9),
                 seed: Some(3),
                 ..PartEdit::new(EditKind::Replace)
             },
-            scribble: None,
-        },
+        ),
         Part {
-            name: "boat".to_owned(),
-            mask: boat(),
-            edit: PartEdit { words: "a red boat".to_owned(), ..PartEdit::new(EditKind::Add) },
             scribble: Some(Scribble(Arc::new(RgbaImage::from_fn(48, 32, red)))),
+            ..Part::new(
+                "boat",
+                boat(),
+                PartEdit { words: "a red boat".to_owned(), ..PartEdit::new(EditKind::Add) },
+            )
         },
     ]
 }

@@ -30,6 +30,7 @@ fn an_added_part_is_propagated_to_the_same_place() {
         parts: vec![added],
         context: None,
         takes: 1,
+        score: false,
     });
     fixture.wait_until_idle();
     let made = takes(&fixture, &item)[1].clone();

@@ -19,7 +19,7 @@ use super::{
 fn reopening_reports_all_pictures_and_draws_nothing() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     let accepted = fixture.project.art().takes(&item)[0].clone();
     fixture.apply(Action::Accept { shot: item.clone(), take: accepted.id.clone() });
@@ -314,12 +314,12 @@ fn pictures_of_unwatched_shots_are_not_read() {
     fixture.wait_until_idle();
     assert_eq!((fixture.picture_updates(&item), fixture.picture_updates(&portrait)), (1, 0));
     assert_eq!(fixture.pictures()[&item], &gradient(take.recipe()));
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
-    fixture.apply(Action::DrawMore { shot: portrait.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
+    fixture.apply(Action::DrawMore { shot: portrait.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     assert_eq!((fixture.picture_updates(&item), fixture.picture_updates(&portrait)), (2, 0));
     fixture.project.unwatch(&item);
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     assert_eq!(fixture.picture_updates(&item), 2);
     assert_eq!(fixture.published(&item), gradient(&take.recipe().with_take(2)));
@@ -329,7 +329,7 @@ fn pictures_of_unwatched_shots_are_not_read() {
 fn a_damaged_take_does_not_replace_the_valid_picture_of_another() {
     let mut fixture = ProjectFixture::drawn();
     let item = fixture.item();
-    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1 });
+    fixture.apply(Action::DrawMore { shot: item.clone(), takes: 1, score: false });
     fixture.wait_until_idle();
     let [first, second] = fixture.project.art().takes(&item) else { panic!("two takes") };
     let (first, second) = (first.clone(), second.clone());

@@ -6,11 +6,10 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, DrawError, DrawRequest, Model, Noise},
     edit::EditError,
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
-    loss::Images,
     mask::Mask,
     recipe::{
-        EditKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler, Sampler, Size,
-        picture_hash,
+        EditKind, Images, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
+        Sampler, Size, picture_hash,
     },
 };
 use std::sync::Mutex;
@@ -28,7 +27,9 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         edit: None,
     }
 }
@@ -38,7 +39,7 @@ fn sketch() -> Box<dyn Generator> {
 }
 
 fn draw(generator: &mut dyn Generator, recipe: &Recipe) -> RgbaImage {
-    generator.generate(recipe, &Inputs::default(), &Interrupt::default()).unwrap()
+    generator.generate(recipe, &Inputs::default(), &Interrupt::default()).unwrap().image
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn previews_converge_to_the_picture() {
         assert_eq!((step.done as usize, step.of), (previews.len() + 1, 6));
         previews.push(step.preview.unwrap());
     });
-    let picture = sketch().generate(&recipe, &Inputs::default(), &control).unwrap();
+    let picture = sketch().generate(&recipe, &Inputs::default(), &control).unwrap().image;
     let previews = previews.into_inner().unwrap();
     assert_eq!(previews.len(), 6);
     assert!(previews.iter().all(|preview| preview.dimensions() == (8, 4)));
@@ -151,7 +152,9 @@ fn a_result_that_is_not_finite_is_an_error() {
         size: Size::new(16, 16),
         sampler: ResolvedSampler { steps: 1, ..ResolvedSampler::default() },
         noise: Noise::Latents(nan),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
@@ -164,12 +167,7 @@ fn a_result_that_is_not_finite_is_an_error() {
 #[test]
 fn an_edit_of_another_picture_is_refused() {
     let picture = RgbaImage::from_pixel(64, 64, Rgba([90, 120, 40, 255]));
-    let part = Part {
-        name: "sky".to_owned(),
-        mask: Mask::full(64, 64),
-        edit: PartEdit::new(EditKind::Refine),
-        scribble: None,
-    };
+    let part = Part::new("sky", Mask::full(64, 64), PartEdit::new(EditKind::Refine));
     let edit = PictureEdit {
         parent: None,
         picture: picture_hash(&picture),

@@ -5,9 +5,8 @@ use std::fs;
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace, scheduler},
-    loss::Images,
     mask::{Area, Mask},
-    recipe::{EditKind, Part, PartEdit, ResolvedSampler, Size},
+    recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Size},
 };
 use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
@@ -45,10 +44,10 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
         let picture = RgbImage::from_raw(width, height, bytes).unwrap();
         let picture = DynamicImage::ImageRgb8(picture).into_rgba8();
         let [x, y, wide, high] = case.part;
-        let part = Part {
-            name: "part".to_owned(),
-            mask: Mask::rectangle(width, height, Area { x, y, width: wide, height: high }),
-            edit: PartEdit {
+        let part = Part::new(
+            "part",
+            Mask::rectangle(width, height, Area { x, y, width: wide, height: high }),
+            PartEdit {
                 words: case.prompt,
                 negative_prompt: case.negative_prompt,
                 strength: Some(case.strength),
@@ -56,8 +55,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
                 feather: Some(0),
                 ..PartEdit::new(EditKind::Replace)
             },
-            scribble: None,
-        };
+        );
         let request = EditRequest {
             parts: vec![part],
             style: String::new(),
@@ -73,7 +71,9 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
                 guidance_rescale: 0.0,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
+            inspirations: Vec::new(),
             losses: Vec::new(),
+            score: false,
             images: Images::new(),
             adapters: Vec::new(),
         };
@@ -99,18 +99,17 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
     let (width, height, words) = (64, 64, "a red lighthouse by the sea");
     let sampler = ResolvedSampler { steps: 4, guidance_rescale: 0.7, ..ResolvedSampler::default() };
     let picture = RgbaImage::from_pixel(width, height, image::Rgba([90, 120, 40, 255]));
-    let part = Part {
-        name: "all".to_owned(),
-        mask: Mask::rectangle(width, height, Area { x: 0, y: 0, width, height }),
-        edit: PartEdit {
+    let part = Part::new(
+        "all",
+        Mask::rectangle(width, height, Area { x: 0, y: 0, width, height }),
+        PartEdit {
             words: words.to_owned(),
             strength: Some(1.0),
             grow: Some(0),
             feather: Some(0),
             ..PartEdit::new(EditKind::Replace)
         },
-        scribble: None,
-    };
+    );
     let edit = EditRequest {
         parts: vec![part],
         style: String::new(),
@@ -120,7 +119,9 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         negative_prompt: "low fog".to_owned(),
         sampler: sampler.clone(),
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
@@ -130,7 +131,9 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         size: Size::new(width, height),
         sampler,
         noise: Noise::Seed(3),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };

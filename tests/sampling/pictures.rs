@@ -5,8 +5,7 @@ use std::fs;
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace, scheduler},
-    loss::Images,
-    recipe::{ResolvedSampler, Size},
+    recipe::{Images, ResolvedSampler, Size},
 };
 use candle_core::Tensor;
 use serde::Deserialize;
@@ -72,7 +71,9 @@ fn draw(
             guidance_rescale: case.guidance_rescale,
         },
         noise: Noise::Latents(recorded["noise"].clone()),
+        inspirations: Vec::new(),
         losses: Vec::new(),
+        score: false,
         images: Images::new(),
         adapters: Vec::new(),
     };
@@ -80,7 +81,8 @@ fn draw(
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let picture = model
         .draw(&request, &Interrupt::default(), &mut [&mut trace])
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .image;
     assert_eq!(picture.dimensions(), (width, height), "{name}");
     let mut compared = 0;
     for (key, expected) in &recorded {

@@ -4,23 +4,27 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use bevy_illustrator::{
     art::Provenance,
     control::{Interrupt, OnStep, Step},
-    diffusion::{DiffusionError, DrawRequest, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, DrawRequest, Drawn, Model, Noise, StepHook, Trace},
+    foreign,
     generator::{Inputs, ModelCard},
+    picture,
     picture::Metadata,
-    recipe::{Loss, Recipe, Sampler, Size},
+    recipe::{BlobId, Images, Inspiration, Loss, Recipe, Sampler, Size},
 };
 use serde::Serialize;
 
 use crate::{
+    best_of::{Candidate, ScoredTake, print_scores, scored},
     failure::Failure,
     files::{latents, png},
-    losses,
+    inspirations, losses,
     options::{DeviceOption, LookOptions},
     output::{Existing, Format, Outputs, lossy_path, print, print_json, warn_of_prompt},
     progress::step_bar,
@@ -48,14 +52,28 @@ pub(crate) struct Draw {
     /// Write intermediate tensors to this file, as f32: `prompt_embeds`, `negative_prompt_embeds`,
     /// `timesteps`, `latents_0` (the noise, scaled by the scheduler), `latents_1` ... (after each
     /// step), `image` (1, 3, height, width; from -1 to 1), and `loss_all_N_KIND` (steps): the value
-    /// of the Nth loss in each step
+    /// of the Nth loss in each step, and `final_loss_all_N_KIND` (1): its value for the finished picture
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
+    /// Follow an inspiration: style:FILE, content:FILE, outline:FILE, scribble:FILE or text:WORDS, followed by :WEIGHT if
+    /// it is not 1. Can be given several times
+    #[arg(long = "inspire", value_name = "KIND:FILE[:WEIGHT]", value_parser = inspirations::parse)]
+    inspirations: Vec<Inspiration<PathBuf>>,
     /// Steer the picture by a loss: text:WORDS, direction:WORDS=>WORDS, style:FILE, content:FILE, outline:FILE,
-    /// palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
+    /// colours:FILE, palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
     /// be given several times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,
+    /// Draw N pictures with different seeds, and write the one whose losses fit best. The losses do not steer. Without
+    /// losses, the pictures are compared by how well they agree with the prompt. Prints the seed and the values of each
+    /// picture, the best one first
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "noise",
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    best_of: Option<u32>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -63,18 +81,20 @@ pub(crate) struct Draw {
 
 /// The result, as `--json` prints it.
 #[derive(Serialize)]
-struct Drawn<'a> {
+struct Written<'a> {
     #[serde(serialize_with = "lossy_path")]
     file: &'a Path,
     /// `None` if the noise came from a file, because a recipe does not contain noise.
     provenance: Option<&'a Provenance>,
+    /// With `--best-of`, all pictures that were drawn, the best one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    takes: Vec<ScoredTake>,
 }
 
 impl Draw {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         // Create the output files first, so that an unwritable path fails early.
-        let images = self.losses.iter().filter_map(|loss| loss.kind.image());
-        let inputs = self.noise.iter().chain(images).map(PathBuf::as_path);
+        let inputs = self.noise.iter().chain(self.images()).map(PathBuf::as_path);
         let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
         let picture = outputs.begin(&self.out, Format::Png, Existing::Replaced)?;
@@ -84,42 +104,64 @@ impl Draw {
         [&self.prompt, &self.negative]
             .into_iter()
             .for_each(|prompt| warn_of_prompt("the prompt", prompt));
-        let (losses, images) = losses::load(&self.losses)?;
-        let noise = match &self.noise {
-            Some(file) => Noise::Latents(latents(file)?),
-            None => Noise::Seed(self.look.sampling.seed().unwrap_or(0)),
-        };
+        let mut images = Images::new();
+        let mut load = |path: &PathBuf| load(path, &mut images);
+        let inspirations = self.inspirations.iter().map(|it| it.try_map(&mut load));
+        let inspirations = inspirations.collect::<Result<_, _>>()?;
+        let losses = self.losses.iter().map(|it| it.try_map(&mut load));
+        let losses = losses.collect::<Result<_, _>>()?;
+        let noise = self.noise.as_deref().map(latents).transpose()?.map(Noise::Latents);
 
         let began = Instant::now();
-        let recipe = self.recipe(losses);
+        let recipe = self.recipe(inspirations, losses);
         let package = self.look.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
             .map_err(DiffusionError::from)?;
         let sampler = recipe.sampler.resolve(&card.defaults);
-        let request = DrawRequest {
+        let mut request = DrawRequest {
             prompt: recipe.prompt.clone(),
             negative_prompt: recipe.negative_prompt.clone(),
             size: recipe.size,
             sampler: sampler.clone(),
-            noise,
+            noise: Noise::Seed(0),
+            inspirations: recipe.inspirations.clone(),
             losses: recipe.losses.clone(),
+            score: recipe.score,
             images: images.clone(),
             adapters: Vec::new(),
         };
-        let mut trace = Trace::default();
-        let bar = step_bar(sampler.steps);
-        let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
-        if dump.is_some() {
-            hooks.push(&mut trace);
+        let mut candidates = Vec::new();
+        for take in 0..self.best_of.unwrap_or(1) {
+            let began = Instant::now();
+            let recipe = recipe.with_take(take);
+            request.noise = noise.clone().unwrap_or(Noise::Seed(recipe.noise_seed()));
+            let mut trace = Trace::default();
+            let bar = step_bar(sampler.steps);
+            let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
+            if dump.is_some() {
+                hooks.push(&mut trace);
+            }
+            let on_step = |step: Step| bar.set_position(step.done.into());
+            let control = OnStep::new(Interrupt::default(), on_step);
+            // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
+            let drawn = rayon::scope(|_| model.draw(&request, &control, &mut hooks))?;
+            bar.finish_and_clear();
+            trace.record_losses(&drawn.losses)?;
+            let Drawn { image, losses } = drawn;
+            let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
+            candidates.push(Candidate {
+                image,
+                provenance: Provenance { losses, ..provenance },
+                trace,
+            });
         }
-        let on_step = |step: Step| bar.set_position(step.done.into());
-        let control = OnStep::new(Interrupt::default(), on_step);
-        // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
-        let image = rayon::scope(|_| model.draw(&request, &control, &mut hooks))?;
-        bar.finish_and_clear();
-
-        let provenance = Provenance::now(recipe, card, began.elapsed());
+        let mut takes = scored(candidates.iter().map(|candidate| &candidate.provenance));
+        let best = takes.first().map_or(0, |take| take.index);
+        let Candidate { image, provenance, trace } = candidates.swap_remove(best);
+        if self.best_of.is_none() {
+            takes.clear();
+        }
         let provenance = self.noise.is_none().then_some(&provenance);
         let mut inputs = Inputs::default();
         inputs.add_images(&images);
@@ -129,14 +171,21 @@ impl Draw {
             dump.finish(&trace.to_safetensors()?)?;
         }
         if self.json {
-            print_json(&Drawn { file: &file, provenance })
+            print_json(&Written { file: &file, provenance, takes })
         } else {
             let seconds = began.elapsed().as_secs_f64();
-            print(&format!("Drew {} in {seconds:.1} s", file.display()))
+            print(&format!("Drew {} in {seconds:.1} s", file.display()))?;
+            print_scores(&takes, &[])
         }
     }
 
-    fn recipe(&self, losses: Vec<Loss>) -> Recipe {
+    /// The files of all inspirations and losses.
+    fn images(&self) -> impl Iterator<Item = &PathBuf> {
+        let inspirations = self.inspirations.iter().filter_map(|it| it.kind.image());
+        inspirations.chain(self.losses.iter().filter_map(|it| it.kind.image()))
+    }
+
+    fn recipe(&self, inspirations: Vec<Inspiration>, losses: Vec<Loss>) -> Recipe {
         Recipe {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
@@ -145,8 +194,21 @@ impl Draw {
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
+            inspirations,
             losses,
+            score: self.best_of.is_some(),
             edit: None,
         }
     }
+}
+
+/// Reads an image and adds it to `images`.
+fn load(path: &Path, images: &mut Images) -> Result<BlobId, Failure> {
+    let bytes = foreign::read(path, foreign::MAX_PICTURE);
+    let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
+    let wrong = |source| Failure::Decode { path: path.to_owned(), source };
+    let image = Arc::new(image.map_err(wrong)?.into_rgba8());
+    let id = BlobId::of_image(&image);
+    images.insert(id.clone(), image);
+    Ok(id)
 }

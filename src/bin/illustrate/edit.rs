@@ -8,8 +8,9 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
-    diffusion::{DiffusionError, EditRequest, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, Drawn, EditRequest, Model, Noise, StepHook, Trace},
     generator::{GenerateError, Inputs, ModelCard},
+    loss::FinalLoss,
     mask::Area,
     picture::Metadata,
     recipe::{
@@ -21,6 +22,7 @@ use bevy_illustrator::{
 use serde::Serialize;
 
 use crate::{
+    best_of::{Candidate, ScoredTake, print_scores, scored},
     failure::Failure,
     files::{Picture, latents, picture, png},
     options::{DeviceOption, SamplingOptions},
@@ -50,6 +52,16 @@ pub(crate) struct Edit {
     /// The number of takes, each with different noise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     takes: u32,
+    /// Draw N takes with different seeds, and write only the one whose losses fit best. The losses do not steer. A part
+    /// without losses is compared by how well it agrees with its words. Prints the seed and the values of each take, the
+    /// best one first
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["noise", "takes"],
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    best_of: Option<u32>,
     /// Start from the noise in this file instead of a seed: the tensor `latents` (1, channels,
     /// height, width) of the whole picture, standard normal, not yet scaled by the scheduler
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
@@ -75,6 +87,19 @@ struct Edited {
     /// The number of pixels that may have changed.
     changed: usize,
     took_ms: u64,
+    /// The values of the losses of the finished picture.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    losses: Vec<FinalLoss>,
+    /// With `--best-of`, all takes that were drawn, the best one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    takes: Vec<ScoredTake>,
+}
+
+/// The files of a take.
+struct Out {
+    path: PathBuf,
+    picture: OutputFile,
+    dump: Option<OutputFile>,
 }
 
 impl Edit {
@@ -84,10 +109,9 @@ impl Edit {
                 "all takes with the same noise would be equal: leave out --takes or --noise\n";
             clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why).exit();
         }
-        let files = (0..self.takes).map(|take| numbered(&self.out, take)).collect::<Vec<_>>();
         let file = EditFile::read(&self.edit)?;
         // Create the output files first, so that an unwritable path fails early.
-        let outs = self.begin(&file)?;
+        let mut outs = self.begin(&file)?.into_iter();
         let Picture { image, metadata } = picture(&self.picture)?;
         if metadata.is_animated() {
             return Err(Failure::Animated { path: self.picture.clone() });
@@ -95,7 +119,7 @@ impl Edit {
         self.check_losses(&metadata)?;
         let size = Size::new(image.width(), image.height());
         let folder = self.edit.parent().unwrap_or(Path::new(""));
-        let LoadedEdit { parts, losses, images } = file.load(folder, size)?;
+        let LoadedEdit { parts, inspirations, losses, images } = file.load(folder, size)?;
         self.sampling.print_random_seed();
         let texts = file.parts.iter().flat_map(|part| [&part.words, &part.negative_prompt]);
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
@@ -120,7 +144,9 @@ impl Edit {
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
+            inspirations: inspirations.clone(),
             losses: losses.clone(),
+            score: file.score || self.best_of.is_some(),
             edit: Some(edit.clone()),
         };
         let package = self.sampling.package()?;
@@ -137,13 +163,29 @@ impl Edit {
             context: edit.context,
             sampler: sampler.clone(),
             noise: Noise::Seed(0),
+            inspirations,
             losses,
+            score: recipe.score,
             images,
             adapters: Vec::new(),
         };
         let plan = model.plan_edit(&request)?;
-        let mut done = Vec::new();
-        for ((take, file), (out, dump)) in (0..).zip(files).zip(outs) {
+        let changed = plan.blend_mask.values().iter().filter(|&&value| value > 0).count();
+        let mut write = |candidate: Candidate, takes| {
+            let Some(Out { path, picture, dump }) = outs.next() else { return Ok(None) };
+            let Candidate { image, provenance, trace } = candidate;
+            let provenance_if_whole = self.noise.is_none().then_some(&provenance);
+            let png = png(&image, provenance_if_whole, &inputs.blobs, &metadata);
+            let file = picture.finish(&png.map_err(Failure::file("write", &path))?)?;
+            if let Some(dump) = dump {
+                dump.finish(&trace.to_safetensors()?)?;
+            }
+            let Provenance { took_ms, losses, .. } = provenance;
+            let context_box = plan.crop;
+            Ok::<_, Failure>(Some(Edited { file, context_box, changed, took_ms, losses, takes }))
+        };
+        let (mut done, mut candidates, mut provenances) = (Vec::new(), Vec::new(), Vec::new());
+        for take in 0..self.best_of.unwrap_or(self.takes) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
             request.parts = inputs.parts(&edit.of_take(take)).map_err(GenerateError::from)?;
@@ -154,7 +196,7 @@ impl Edit {
             let mut trace = Trace::default();
             let bar = step_bar(sampler.steps);
             let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
-            if dump.is_some() {
+            if self.dump.is_some() {
                 trace.record_plan(&plan)?;
                 hooks.push(&mut trace);
             }
@@ -163,41 +205,48 @@ impl Edit {
                 bar.set_position(step.done.into());
             });
             // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
-            let image = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
+            let drawn = rayon::scope(|_| model.edit(&request, &control, &mut hooks))?;
             bar.finish_and_clear();
+            trace.record_losses(&drawn.losses)?;
+            let Drawn { image, losses } = drawn;
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
-            let provenance_if_whole = self.noise.is_none().then_some(&provenance);
-            let png = png(&image, provenance_if_whole, &inputs.blobs, &metadata);
-            let file = out.finish(&png.map_err(Failure::file("write", &file))?)?;
-            if let Some(dump) = dump {
-                dump.finish(&trace.to_safetensors()?)?;
+            let provenance = Provenance { losses, ..provenance };
+            provenances.push(provenance.clone());
+            let candidate = Candidate { image, provenance, trace };
+            match self.best_of {
+                Some(_) => candidates.push(candidate),
+                None => done.extend(write(candidate, Vec::new())?),
             }
-            done.push(Edited {
-                file,
-                context_box: plan.crop,
-                changed: plan.blend_mask.values().iter().filter(|&&value| value > 0).count(),
-                took_ms: provenance.took_ms,
-            });
         }
-        if self.json { print_json(&done) } else { done.iter().try_for_each(Edited::print) }
+        let takes = scored(&provenances);
+        if let (Some(_), Some(best)) = (self.best_of, takes.first()) {
+            let best = candidates.swap_remove(best.index);
+            done.extend(write(best, takes.clone())?);
+        }
+        if self.json {
+            return print_json(&done);
+        }
+        done.iter().try_for_each(Edited::print)?;
+        let names: Vec<_> = edit.parts.iter().map(|part| part.name.as_str()).collect();
+        if recipe.score { print_scores(&takes, &names) } else { Ok(()) }
     }
 
-    /// Begins the picture and the dump of each take. The first picture may replace the picture that is edited.
-    fn begin(&self, file: &EditFile) -> Result<Vec<(OutputFile, Option<OutputFile>)>, Failure> {
+    /// Begins the files of each take. The first picture may replace the picture that is edited.
+    fn begin(&self, file: &EditFile) -> Result<Vec<Out>, Failure> {
         let folder = self.edit.parent().unwrap_or(Path::new(""));
         let images = file.files().map(|image| folder.join(image)).collect::<Vec<_>>();
         let inputs = [Some(&self.edit), self.noise.as_ref()].into_iter().flatten().chain(&images);
         let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
         outputs.add_model(&self.sampling.model_name());
         let mut begin = |take: u32| {
-            let picture = numbered(&self.out, take);
+            let path = numbered(&self.out, take);
             let dump = self.dump.as_deref().map(|dump| numbered(dump, take));
             // The user did not type the names with numbers.
             let existing = if take == 0 { Existing::Replaced } else { Existing::Refused };
-            let picture = outputs.begin(&picture, Format::Png, existing)?;
+            let picture = outputs.begin(&path, Format::Png, existing)?;
             outputs.add_inputs([self.picture.as_path()]);
             let dump = dump.map(|dump| outputs.begin(&dump, Format::Safetensors, existing));
-            Ok((picture, dump.transpose()?))
+            Ok(Out { path, picture, dump: dump.transpose()? })
         };
         (0..self.takes).map(&mut begin).collect()
     }
@@ -255,7 +304,7 @@ fn numbered(file: &Path, take: u32) -> PathBuf {
 
 impl Edited {
     fn print(&self) -> Result<(), Failure> {
-        let Self { file, context_box, changed, took_ms } = self;
+        let Self { file, context_box, changed, took_ms, .. } = self;
         let seconds = *took_ms as f64 / 1000.0;
         print(&format!(
             "Drew {} in {seconds:.1} s: at most {changed} pixels changed, the crop is {context_box}",

@@ -1,26 +1,19 @@
 //! Losses on the command line: `KIND[:VALUE][:WEIGHT]`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use bevy_illustrator::{
-    foreign,
-    loss::Images,
-    picture,
-    recipe::{BlobId, Colour, Loss, LossKind},
-};
-
-use crate::failure::Failure;
+use bevy_illustrator::recipe::{Colour, Loss, LossKind};
 
 /// Parses a loss, such as `palette:#203060,#e0b040:0.5`.
 pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     let (value, weight) = match kind {
-        "total-variation" => ("", rest),
-        // A path may contain colons.
-        _ => match rest.rsplit_once(':') {
-            Some((value, weight)) if weight.parse::<f32>().is_ok() => (value, weight),
-            _ => (rest, ""),
-        },
+        "total-variation" if rest.is_empty() => ("", None),
+        "total-variation" => {
+            let weight = rest.parse();
+            ("", Some(weight.map_err(|_| format!("the weight `{rest}` is not a number"))?))
+        }
+        _ => value_and_weight(rest),
     };
     let needs = |what: &str| match value {
         "" => Err(format!("`{kind}` needs {what}, such as {kind}:{}", example(kind))),
@@ -45,23 +38,29 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
             LossKind::Direction { from: from.trim().to_owned(), to: to.trim().to_owned() }
         }
         "outline" => LossKind::Outline(needs("an image")?.into()),
+        "colours" => LossKind::Colours(needs("an image")?.into()),
         "latents" => LossKind::Latents(needs("an image")?.into()),
         "style" => LossKind::Style(needs("an image")?.into()),
         "content" => LossKind::Content(needs("an image")?.into()),
         _ => {
             return Err(format!(
-                "the loss `{kind}` is unknown: choose text, direction, style, content, outline, palette, \
-                 total-variation, saturation or latents"
+                "the loss `{kind}` is unknown: choose text, direction, style, content, outline, colours, \
+                 palette, total-variation, saturation or latents"
             ));
         }
     };
-    let mut loss = Loss::new(kind);
-    if !weight.is_empty() {
-        loss.weight =
-            weight.parse().map_err(|_| format!("the weight `{weight}` is not a number"))?;
-    }
+    let loss = Loss { weight: weight.unwrap_or(1.0), ..Loss::new(kind) };
     loss.check().map_err(|error| error.to_string())?;
     Ok(loss)
+}
+
+/// Divides `VALUE[:WEIGHT]`. The value may contain colons, as paths do.
+pub(crate) fn value_and_weight(text: &str) -> (&str, Option<f32>) {
+    let weighted = text.rsplit_once(':').map(|(value, weight)| (value, weight.parse()));
+    match weighted {
+        Some((value, Ok(weight))) => (value, Some(weight)),
+        _ => (text, None),
+    }
 }
 
 fn example(kind: &str) -> &'static str {
@@ -72,22 +71,6 @@ fn example(kind: &str) -> &'static str {
         "saturation" => "0.4",
         _ => "lines.png",
     }
-}
-
-/// Reads the images of losses.
-pub(crate) fn load(losses: &[Loss<PathBuf>]) -> Result<(Vec<Loss>, Images), Failure> {
-    let mut images = Images::new();
-    let mut load = |path: &PathBuf| {
-        let bytes = foreign::read(path, foreign::MAX_PICTURE);
-        let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
-        let wrong = |source| Failure::Decode { path: path.clone(), source };
-        let image = Arc::new(image.map_err(wrong)?.into_rgba8());
-        let id = BlobId::of_image(&image);
-        images.insert(id.clone(), image);
-        Ok::<_, Failure>(id)
-    };
-    let losses = losses.iter().map(|loss| loss.try_map(&mut load)).collect::<Result<_, _>>()?;
-    Ok((losses, images))
 }
 
 #[cfg(test)]
@@ -123,7 +106,7 @@ mod tests {
     #[test]
     fn a_wrong_loss_says_what_is_wrong() {
         for (text, word) in [
-            ("beauty", "palette, total-variation"),
+            ("beauty", "colours, palette"),
             ("text", "text:a green coat"),
             ("direction:a coat", "`=>`"),
             ("direction:a coat =>", "empty text"),

@@ -5,11 +5,13 @@
 //! failure (described on stderr), with 2 on wrong usage and with 130 when Ctrl-C stops it.
 #![forbid(unsafe_code)]
 
+mod best_of;
 mod draw;
 mod edit;
 mod failure;
 mod files;
 mod input;
+mod inspirations;
 mod losses;
 mod models;
 mod options;

@@ -130,7 +130,7 @@ impl Render {
             match missing(project, shot) {
                 0 => {}
                 takes => {
-                    project.apply(Action::DrawMore { shot: shot.id.clone(), takes });
+                    project.apply(Action::DrawMore { shot: shot.id.clone(), takes, score: false });
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::{
 use bevy_illustrator::{
     art::{Blobs, Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
-    generator::{GeneratorRegistry, Inputs},
+    generator::{Drawn, GeneratorRegistry, Inputs},
     recipe::{Blob, BlobId, picture_hash},
 };
 use image::RgbaImage;
@@ -86,11 +86,13 @@ impl Replay {
         });
         let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
         // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
-        let now = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
+        let drawn = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
         bar.finish_and_clear();
 
+        let Drawn { image: now, losses } = drawn;
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
+        let provenance = Provenance { losses, ..provenance };
         let png = png(&now, Some(&provenance), &inputs.blobs, &metadata);
         let file = out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();

@@ -44,7 +44,7 @@ mod tests {
         // Guidance multiplies the contrast by 5. Rescaling by half gives the mean of 5 and 1.
         for (rescale, contrast) in [(0.0, 5.0), (0.5, 3.0), (1.0, 1.0)] {
             let guidance = GuidanceScale { scale: 5.0, rescale };
-            let found = guidance.guide(0, 1).combine(&predictions, step)?;
+            let found = guidance.guide(0, 1, &[]).combine(&predictions, step)?;
             let off = (found - (&predictions[0] * contrast)?)?.abs()?.max_all()?;
             let off = off.to_scalar::<f32>()?;
             assert!(off < 1e-5, "{rescale}: off by {off}");

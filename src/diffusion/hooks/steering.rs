@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::{
     diffusion::{DiffusionError, State, StepHook, autoencoder::LinearAutoencoder},
-    loss::{LossFunction, LossInput, LossValues},
+    loss::{FinalLoss, LossFunction, LossInput, LossValues},
     recipe::Loss,
 };
 
@@ -21,7 +21,8 @@ use crate::{
 /// autoencoder.
 pub struct Steering {
     parts: Vec<SteeredPart>,
-    autoencoder: LinearAutoencoder,
+    /// Decodes colours. `None` if no loss reads them.
+    autoencoder: Option<LinearAutoencoder>,
 }
 
 /// A part with its losses.
@@ -43,9 +44,9 @@ const LENGTH: f64 = 0.4;
 const MIN_NOISE: f64 = 1e-3;
 
 impl Steering {
-    /// A hook for the losses of some parts.
+    /// A hook for the losses of some parts. Losses that read colours need an `autoencoder`.
     #[must_use]
-    pub fn new(parts: Vec<SteeredPart>, autoencoder: LinearAutoencoder) -> Self {
+    pub fn new(parts: Vec<SteeredPart>, autoencoder: Option<LinearAutoencoder>) -> Self {
         Self { parts, autoencoder }
     }
 
@@ -76,8 +77,9 @@ impl Steering {
                 }
                 let gradients = value.backward()?;
                 let of_colours = colours.get().and_then(|colours| gradients.get(colours));
-                let of_colours = of_colours.map(|gradient| {
-                    self.autoencoder.encode_change(&gradient.broadcast_mul(colour_mask)?)
+                let of_colours = of_colours.zip(self.autoencoder.as_ref());
+                let of_colours = of_colours.map(|(gradient, autoencoder)| {
+                    autoencoder.encode_change(&gradient.broadcast_mul(colour_mask)?)
                 });
                 let gradient = match (gradients.get(&variable), of_colours.transpose()?) {
                     (Some(of_latents), Some(of_colours)) => {
@@ -104,9 +106,33 @@ impl Steering {
         Ok(direction)
     }
 
+    /// The values of all losses for finished latents. A value that is not finite is left out.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn measure(&self, latents: &Tensor) -> Result<Vec<FinalLoss>, DiffusionError> {
+        let decode = || self.decoded(latents);
+        let colours = OnceCell::new();
+        let mut measured = Vec::new();
+        for SteeredPart { index: part, latent_mask, colour_mask, losses } in &self.parts {
+            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+            for (index, (loss, function)) in losses.iter().enumerate() {
+                let value = function.value(&input)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                let Loss { kind, weight, unlike, .. } = loss;
+                let (kind, weight, unlike) = (kind.name().to_owned(), *weight, *unlike);
+                measured.push(FinalLoss { part: *part, index, kind, weight, unlike, value });
+            }
+        }
+        measured.retain(|loss| loss.value.is_finite());
+        Ok(measured)
+    }
+
     /// The colours of latents, as a variable.
     fn decoded(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let colours = self.autoencoder.decode(&latents.detach())?;
+        let Some(autoencoder) = &self.autoencoder else {
+            candle_core::bail!("a loss reads colours, but its `reads_colours` is false");
+        };
+        let colours = autoencoder.decode(&latents.detach())?;
         Ok(Var::from_tensor(&colours)?.into_inner())
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::{
     diffusion::{DiffusionError, State, StepHook},
     edit::EditPlan,
-    loss::LossValues,
+    loss::{FinalLoss, LossValues},
     mask::Area,
 };
 
@@ -32,7 +32,8 @@ use crate::{
 /// | `blend_mask` | (1, 1, height, width) | the opacity of the new pixels, in 0..=1 |
 /// | `context_box` | (4) | the crop: x, y, width and height in pixels |
 ///
-/// The last two come from [`Self::record_plan`].
+/// The last two come from [`Self::record_plan`]. [`Self::record_losses`] adds `final_loss_PART_N_KIND`, (1), for each loss:
+/// its value for the finished picture.
 #[derive(Clone, Debug, Default)]
 pub struct Trace(HashMap<String, Tensor>);
 
@@ -73,6 +74,18 @@ impl Trace {
         self.record("context_box", &Tensor::new(&[x, y, width, height], &Device::Cpu)?)
     }
 
+    /// Records the values of the losses of the finished picture.
+    ///
+    /// # Errors
+    /// If candle cannot create a tensor.
+    pub fn record_losses(&mut self, losses: &[FinalLoss]) -> Result<(), DiffusionError> {
+        for FinalLoss { part, index, kind, value, .. } in losses {
+            let name = format!("final_{}", loss_name(*part, *index, kind));
+            self.record(&name, &Tensor::new(&[*value], &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
     fn record(&mut self, name: &str, tensor: &Tensor) -> Result<(), DiffusionError> {
         let copy = tensor.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
         self.0.insert(name.to_owned(), copy);
@@ -82,6 +95,12 @@ impl Trace {
     fn record_latents(&mut self, state: &State<'_>) -> Result<(), DiffusionError> {
         self.record(&format!("latents_{}", state.step - state.first_step), &state.latents)
     }
+}
+
+/// The name of the tensor of a loss.
+fn loss_name(part: Option<usize>, index: usize, kind: &str) -> String {
+    let part = part.map_or("all".to_owned(), |part| part.to_string());
+    format!("loss_{part}_{index}_{kind}")
 }
 
 impl StepHook for Trace {
@@ -102,9 +121,8 @@ impl StepHook for Trace {
 
     fn end(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
         for LossValues { part, index, kind, values } in &state.losses {
-            let part = part.map_or("all".to_owned(), |part| part.to_string());
             let values = Tensor::new(values.as_slice(), &Device::Cpu)?;
-            self.record(&format!("loss_{part}_{index}_{kind}"), &values)?;
+            self.record(&loss_name(*part, *index, kind), &values)?;
         }
         self.record_latents(state)
     }

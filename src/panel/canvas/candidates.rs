@@ -4,7 +4,7 @@ use egui::{Button, ComboBox, ScrollArea, Ui};
 
 use super::{Canvas, compare::Compare, keymap::Command, tree};
 use crate::{
-    art::{Take, TakeId},
+    art::{RankedTake, Take, TakeId, ranked},
     panel::{
         badge,
         context::PanelContext,
@@ -81,7 +81,8 @@ impl Candidates {
 
     /// Selects the next (positive `steps`) or previous candidate. The open take itself comes before the first one.
     pub fn step(&mut self, takes: &[Take], take: &Take, steps: isize) {
-        let all: Vec<&TakeId> = tree::children(takes, take).map(|take| &take.id).collect();
+        let all = ranked(tree::children(takes, take));
+        let all: Vec<&TakeId> = all.iter().map(|ranked| &ranked.take.id).collect();
         let at = self.selected.as_ref().and_then(|id| all.iter().position(|other| *other == id));
         let next = at.map_or(0, |at| at + 1).saturating_add_signed(steps).min(all.len());
         self.selected = next.checked_sub(1).map(|at| all[at].clone());
@@ -130,7 +131,7 @@ impl Candidates {
     }
 }
 
-/// Shows the candidates as a strip, and their buttons.
+/// Shows the candidates as a strip, those with a score ordered by it, and their buttons.
 pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>, take: &Take) {
     let takes = cx.project.art().takes(&take.shot);
     let is_drawing = is_edited_by_current_job(cx, take);
@@ -143,19 +144,21 @@ pub(super) fn strip(ui: &mut Ui, canvas: &mut Canvas, cx: &mut PanelContext<'_>,
     ScrollArea::horizontal().id_salt("candidates").auto_shrink([false, true]).show(ui, |ui| {
         ui.horizontal(|ui| {
             let is_accepted = accepted.as_ref() == Some(&take.id);
-            let label =
-                TileLabel { number: take_number(takes, take), is_accepted, is_outdated: false };
+            let label = TileLabel {
+                number: take_number(takes, take),
+                is_accepted,
+                is_outdated: false,
+                score: None,
+            };
             let response = tile(ui, cx, take, &label, candidate.is_none());
             badge::paint_note(ui.painter(), response.rect, "before");
             if response.clicked() {
                 canvas.candidates.selected = None;
             }
-            for (at, child) in takes.iter().enumerate() {
-                if child.parent() != Some(&take.id) {
-                    continue;
-                }
+            for RankedTake { take: child, score } in ranked(tree::children(takes, take)) {
                 let is_accepted = accepted.as_ref() == Some(&child.id);
-                let label = TileLabel { number: at + 1, is_accepted, is_outdated: false };
+                let number = take_number(takes, child);
+                let label = TileLabel { number, is_accepted, is_outdated: false, score };
                 let is_chosen = candidate.as_ref() == Some(&child.id);
                 let response = tile(ui, cx, child, &label, is_chosen);
                 if response.clicked() {

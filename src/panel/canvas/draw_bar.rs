@@ -24,6 +24,40 @@ use crate::{
 /// The maximum number of takes per press of a button.
 const MAX_TAKES: u32 = 16;
 
+/// The takes that a draw button requests.
+#[derive(Debug)]
+pub(super) struct TakesPerPress {
+    plain: u32,
+    best_of: u32,
+    /// Whether `best_of` takes are drawn and scored, instead of `plain` ones.
+    is_scored: bool,
+}
+
+impl Default for TakesPerPress {
+    fn default() -> Self {
+        Self { plain: 1, best_of: 4, is_scored: false }
+    }
+}
+
+impl TakesPerPress {
+    fn count(&self) -> u32 {
+        if self.is_scored { self.best_of } else { self.plain }
+    }
+
+    fn show(&mut self, ui: &mut Ui) {
+        let ending = if self.count() == 1 { " take" } else { " takes" };
+        let takes = match self.is_scored {
+            true => DragValue::new(&mut self.best_of).range(2..=MAX_TAKES),
+            false => DragValue::new(&mut self.plain).range(1..=MAX_TAKES),
+        };
+        ui.add(takes.suffix(ending)).on_hover_text("How many takes to draw");
+        ui.checkbox(&mut self.is_scored, format!("Best of {}", self.best_of)).on_hover_text(
+            "Draws several takes and orders them by the losses of the parts, the best one first. The losses do not steer \
+             them. A part without losses is compared with its words",
+        );
+    }
+}
+
 /// Shows the buttons. Below them, shows how much the first one may change, or why it is disabled.
 pub(super) fn draw_bar(
     ui: &mut Ui,
@@ -44,9 +78,7 @@ pub(super) fn draw_bar(
         let button = theme::primary(shorten(&name));
         let offer = DrawOffer { button, parts: &parts_to_draw, plan: plan.clone(), hint: &hint };
         draw_button(ui, canvas, session, cx, offer);
-        let ending = if canvas.takes_per_press == 1 { " take" } else { " takes" };
-        let takes = DragValue::new(&mut canvas.takes_per_press).range(1..=MAX_TAKES);
-        ui.add(takes.suffix(ending)).on_hover_text("How many takes to draw");
+        canvas.takes_per_press.show(ui);
     });
     verdict_buttons(ui, canvas, session, cx);
     // Always a single line, so that the layout below does not jump.
@@ -161,8 +193,9 @@ pub(super) fn request_edit(
     context: Option<Area>,
 ) {
     let (shot, take) = (session.shot.clone(), session.take.clone());
-    let (picture, takes) = (session.hash.clone(), canvas.takes_per_press);
-    let request = cx.request(Action::Edit { shot, take, picture, parts, context, takes });
+    let (picture, score) = (session.hash.clone(), canvas.takes_per_press.is_scored);
+    let takes = canvas.takes_per_press.count();
+    let request = cx.request(Action::Edit { shot, take, picture, parts, context, takes, score });
     canvas.candidates.await_edit(request);
 }
 

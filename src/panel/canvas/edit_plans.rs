@@ -216,12 +216,11 @@ mod tests {
     use crate::recipe::PartEdit;
 
     fn inputs(side: u32, area: Area) -> PlanInputs {
-        let part = Part {
-            name: "sky".to_owned(),
-            mask: Mask::rectangle(side, side, area),
-            edit: PartEdit { grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) },
-            scribble: None,
-        };
+        let part = Part::new(
+            "sky",
+            Mask::rectangle(side, side, area),
+            PartEdit { grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) },
+        );
         let grid = Grid { scale: 8, min_latents: 2 };
         PlanInputs { size: (side, side), parts: vec![part], context: None, grid }
     }

@@ -135,7 +135,7 @@ fn wide_layout(
             draw_bar::draw_bar(ui, canvas, session, cx);
             ui.separator();
             theme::scroll("canvas parts").show(ui, |ui| {
-                typing = parts_list::parts_list(ui, canvas, session);
+                typing = parts_list::parts_list(ui, canvas, session, cx);
                 ui.add_space(theme::STEP);
             });
         });
@@ -196,7 +196,7 @@ fn narrow_layout(
             propagation::propagation(ui, cx, take);
         }
         ui.separator();
-        let typing = parts_list::parts_list(ui, canvas, session);
+        let typing = parts_list::parts_list(ui, canvas, session, cx);
         ui.add_space(theme::STEP);
         typing
     });

@@ -5,6 +5,7 @@ use egui::{Checkbox, DragValue, Slider, SliderClamping, Ui, vec2};
 use super::{curves::Curves, part_form::field};
 use crate::{
     panel::{
+        losses::title,
         theme,
         widgets::{icon_button, percent},
     },
@@ -68,7 +69,7 @@ pub(super) fn losses_form(
         theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
                 ui.horizontal(|ui| {
-                    ui.label(title(&loss.kind));
+                    ui.label(title(loss.kind.name()));
                     if icon_button(ui, "x", "Remove this loss").clicked() {
                         removed = Some(index);
                     }
@@ -83,22 +84,6 @@ pub(super) fn losses_form(
         losses.remove(index);
     }
     focused
-}
-
-/// The name of a kind in plain words.
-fn title(kind: &LossKind) -> &str {
-    match kind {
-        LossKind::Text(_) => "Show this",
-        LossKind::Direction { .. } => "Change this",
-        LossKind::Style(_) => "In the style of an image",
-        LossKind::Content(_) => "Similar to an image",
-        LossKind::Outline(_) => "Along the lines of an image",
-        LossKind::Palette(_) => "In these colours",
-        LossKind::TotalVariation => "Calmer",
-        LossKind::Saturation(_) => "Saturation",
-        LossKind::Latents(_) => "Close to an image",
-        LossKind::Custom { name, .. } => name,
-    }
 }
 
 /// The fields for the target. Returns whether a text field has the focus.
@@ -122,6 +107,7 @@ fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
         | LossKind::Style(_)
         | LossKind::Content(_)
         | LossKind::Outline(_)
+        | LossKind::Colours(_)
         | LossKind::Latents(_) => false,
     }
 }

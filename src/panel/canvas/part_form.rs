@@ -2,10 +2,11 @@
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
-use super::{curves::Curves, losses_form::losses_form};
+use super::{curves::Curves, inspirations_form::InspirationsForm, losses_form::losses_form};
 use crate::{
     mask::Mask,
     panel::{
+        context::PanelContext,
         theme,
         widgets::{parse_seed, percent, prompt_hints},
     },
@@ -19,7 +20,7 @@ use crate::{
 const DEFAULT_PIXELS: u32 = 4;
 
 /// Input that does not belong to the edit.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct FormState {
     /// The text of the seed while it is not valid.
     seed: Option<String>,
@@ -27,27 +28,44 @@ pub(super) struct FormState {
     pixels: u32,
     /// The values of the losses.
     pub curves: Curves,
+    inspirations: InspirationsForm,
 }
 
 impl Default for FormState {
     fn default() -> Self {
-        Self { seed: None, pixels: DEFAULT_PIXELS, curves: Curves::default() }
+        Self {
+            seed: None,
+            pixels: DEFAULT_PIXELS,
+            curves: Curves::default(),
+            inspirations: InspirationsForm::default(),
+        }
     }
 }
 
 /// Shows the form. Returns whether a text field has the focus.
-pub(super) fn part_form(ui: &mut Ui, form: &mut FormState, layer: &mut Layer) -> bool {
+pub(super) fn part_form(
+    ui: &mut Ui,
+    form: &mut FormState,
+    cx: &mut PanelContext<'_>,
+    layer: &mut Layer,
+) -> bool {
     kind_buttons(ui, layer);
     let mut focused = match &mut layer.edit {
         Some(edit) if edit.kind != EditKind::Keep => edit_fields(ui, edit),
         _ => false,
     };
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
-        let title = match edit.losses.len() {
-            0 => "Losses".to_owned(),
-            count => format!("Losses ({count})"),
+        let title = |name: &str, count: usize| match count {
+            0 => name.to_owned(),
+            count => format!("{name} ({count})"),
         };
-        egui::CollapsingHeader::new(title).id_salt("losses").show(ui, |ui| {
+        let header = egui::CollapsingHeader::new(title("Inspirations", edit.inspirations.len()));
+        header.id_salt("inspirations").show(ui, |ui| {
+            let PartEdit { inspirations, .. } = edit;
+            focused |= form.inspirations.show(ui, cx, inspirations, &mut layer.images);
+        });
+        let header = egui::CollapsingHeader::new(title("Losses", edit.losses.len()));
+        header.id_salt("losses").show(ui, |ui| {
             focused |= losses_form(ui, &form.curves, &layer.name, &mut edit.losses);
         });
     }

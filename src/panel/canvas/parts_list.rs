@@ -8,7 +8,7 @@ use egui::{
 use super::{Canvas, keymap::Command, overlay, part_form::part_form, session::Session};
 use crate::{
     mask::Mask,
-    panel::theme,
+    panel::{context::PanelContext, theme},
     recipe::{EditKind, Layer, Verdict},
 };
 
@@ -26,7 +26,12 @@ enum Change {
 }
 
 /// Shows the list, with the form of the selected part below its row. Returns whether a text field has the focus.
-pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) -> bool {
+pub(super) fn parts_list(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    cx: &mut PanelContext<'_>,
+) -> bool {
     ui.horizontal_wrapped(|ui| {
         theme::section(ui, "Parts");
         if ui.button("New").on_hover_text("Adds an empty part").clicked() {
@@ -66,7 +71,8 @@ pub(super) fn parts_list(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session
             if is_chosen {
                 // egui stores the undo history of a field by its id, so each part needs its own id.
                 let part = (&session.shot, &session.take, at, count);
-                typing = ui.push_id(part, |ui| part_form(ui, &mut canvas.part_form, layer)).inner;
+                typing =
+                    ui.push_id(part, |ui| part_form(ui, &mut canvas.part_form, cx, layer)).inner;
             }
         });
     }

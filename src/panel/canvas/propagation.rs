@@ -86,8 +86,12 @@ fn show_related_shot(ui: &mut Ui, cx: &mut PanelContext<'_>, other: &RelatedShot
         for take in [Some(*shown), other.undecided()].into_iter().flatten() {
             let is_accepted =
                 result.is_some_and(|result| result.id == take.id && take.id == shown.id);
-            let label =
-                TileLabel { number: take_number(takes, take), is_accepted, is_outdated: false };
+            let label = TileLabel {
+                number: take_number(takes, take),
+                is_accepted,
+                is_outdated: false,
+                score: None,
+            };
             tile(ui, cx, take, &label, false);
         }
         if result.is_none() && has_job(cx, &shot.id) {

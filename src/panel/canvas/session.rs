@@ -81,8 +81,10 @@ impl Step for Snapshot {
 
     fn pixels(&self) -> impl Iterator<Item = &[u8]> {
         self.marks.layers.iter().flat_map(|layer| {
-            let scribble = layer.scribble.as_ref().map(|Scribble(image)| image.as_raw().as_slice());
-            std::iter::once(layer.mask.values()).chain(scribble)
+            let scribble = layer.scribble.iter().map(|Scribble(image)| image);
+            let images = scribble.chain(layer.images.values());
+            std::iter::once(layer.mask.values())
+                .chain(images.map(|image| image.as_raw().as_slice()))
         })
     }
 }

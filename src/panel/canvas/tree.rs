@@ -66,7 +66,7 @@ mod tests {
     use crate::{
         art::{Provenance, TakeId},
         generator::ModelCard,
-        recipe::{PictureEdit, Recipe, Sampler, Size},
+        recipe::{PictureEdit, Recipe, Size},
         storyboard::ShotId,
         test_support::edit_of_parts,
     };
@@ -78,17 +78,7 @@ mod tests {
     fn take(digit: char, parent: Option<char>) -> Take {
         let edit = parent
             .map(|parent| PictureEdit { parent: Some(id(parent)), ..edit_of_parts(Vec::new()) });
-        let recipe = Recipe {
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            size: Size::new(8, 8),
-            seed: 0,
-            take: 0,
-            sampler: Sampler::default(),
-            model: String::new(),
-            losses: Vec::new(),
-            edit,
-        };
+        let recipe = Recipe { edit, ..Recipe::new("", Size::new(8, 8), "") };
         Take {
             id: id(digit),
             shot: ShotId::new("shot").unwrap(),

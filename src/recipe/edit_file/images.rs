@@ -15,14 +15,14 @@ use image::RgbaImage;
 
 use super::{EditFileError, MAX_IMAGES, PartEntry};
 use crate::{
-    foreign, loss,
+    foreign,
     mask::{Mask, MaskError},
     picture::{self, DecodeError, Undecoded},
-    recipe::{BlobId, Loss, MAX_SIDE, Scribble, Size},
+    recipe::{BlobId, Images, Inspiration, Loss, MAX_SIDE, Scribble, Size},
 };
 
 /// The files that were decoded so far.
-pub(super) struct Images<'a> {
+pub(super) struct ImageFiles<'a> {
     folder: &'a Path,
     /// The folder, or the error if it could not be opened. No link leads out of it.
     dir: Result<Dir, io::ErrorKind>,
@@ -33,7 +33,7 @@ pub(super) struct Images<'a> {
     images: BTreeMap<PathBuf, (BlobId, Arc<RgbaImage>)>,
 }
 
-impl<'a> Images<'a> {
+impl<'a> ImageFiles<'a> {
     /// No files yet. They are in `folder`, and must have the size of the picture.
     pub(super) fn new(folder: &'a Path, picture: Size) -> Self {
         let picture = (picture.width, picture.height);
@@ -43,26 +43,38 @@ impl<'a> Images<'a> {
         Self { folder, dir, picture, masks, scribbles, images }
     }
 
-    /// The losses, with the ids of their images.
+    /// The inspirations, with the ids of their images. Adds these to `images`.
     ///
     /// # Errors
     /// If an image is outside the folder, cannot be read or decoded, or there are too many.
+    pub(super) fn of_inspirations(
+        &mut self,
+        inspirations: &[Inspiration<PathBuf>],
+        images: &mut Images,
+    ) -> Result<Vec<Inspiration>, EditFileError> {
+        inspirations.iter().map(|it| it.try_map(|file| self.image(file, images))).collect()
+    }
+
+    /// As [`Self::of_inspirations`], for losses.
     pub(super) fn of_losses(
         &mut self,
         losses: &[Loss<PathBuf>],
+        images: &mut Images,
     ) -> Result<Vec<Loss>, EditFileError> {
-        losses.iter().map(|loss| loss.try_map(|file| self.image(file))).collect()
+        losses.iter().map(|it| it.try_map(|file| self.image(file, images))).collect()
     }
 
-    /// The images of all losses.
-    pub(super) fn into_images(self) -> loss::Images {
-        self.images.into_values().collect()
+    /// The id of an image, which is added to `images`.
+    fn image(&mut self, file: &Path, images: &mut Images) -> Result<BlobId, EditFileError> {
+        let (id, image) = match self.images.get(file) {
+            Some(known) => known.clone(),
+            None => self.read_image(file)?,
+        };
+        images.insert(id.clone(), image);
+        Ok(id)
     }
 
-    fn image(&mut self, file: &Path) -> Result<BlobId, EditFileError> {
-        if let Some((id, _)) = self.images.get(file) {
-            return Ok(id.clone());
-        }
+    fn read_image(&mut self, file: &Path) -> Result<(BlobId, Arc<RgbaImage>), EditFileError> {
         if self.images.len() == MAX_IMAGES {
             return Err(EditFileError::TooManyImages);
         }
@@ -70,9 +82,9 @@ impl<'a> Images<'a> {
         let bytes = self.bytes(file)?;
         let image = Undecoded::open(&bytes).and_then(Undecoded::upright).map_err(wrong)?;
         let image = Arc::new(picture::scaled_down(&image.into_rgba8(), MAX_SIDE).into_owned());
-        let id = BlobId::of_image(&image);
-        self.images.insert(file.to_owned(), (id.clone(), image));
-        Ok(id)
+        let read = (BlobId::of_image(&image), image);
+        self.images.insert(file.to_owned(), read.clone());
+        Ok(read)
     }
 
     /// The mask and the scribble of a part. `None` if the part has neither.

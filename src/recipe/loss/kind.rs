@@ -25,6 +25,8 @@ pub enum LossKind<I = BlobId> {
     Content(I),
     /// The share of edges that are not on the lines of an image.
     Outline(I),
+    /// The distance of rough colours to those of an image, where it is opaque.
+    Colours(I),
     /// The distance of the colours to the nearest of these.
     Palette(Vec<Colour>),
     /// How much neighbouring pixels differ.
@@ -53,6 +55,7 @@ impl<I> LossKind<I> {
             Self::Style(_) => "Style",
             Self::Content(_) => "Content",
             Self::Outline(_) => "Outline",
+            Self::Colours(_) => "Colours",
             Self::Palette(_) => "Palette",
             Self::TotalVariation => "TotalVariation",
             Self::Saturation(_) => "Saturation",
@@ -68,6 +71,7 @@ impl<I> LossKind<I> {
             Self::Style(image)
             | Self::Content(image)
             | Self::Outline(image)
+            | Self::Colours(image)
             | Self::Latents(image) => Some(image),
             Self::Text(_)
             | Self::Direction { .. }
@@ -136,6 +140,7 @@ impl<I> LossKind<I> {
             Self::Style(image) => LossKind::Style(replace(image)?),
             Self::Content(image) => LossKind::Content(replace(image)?),
             Self::Outline(image) => LossKind::Outline(replace(image)?),
+            Self::Colours(image) => LossKind::Colours(replace(image)?),
             Self::Palette(colours) => LossKind::Palette(colours.clone()),
             Self::TotalVariation => LossKind::TotalVariation,
             Self::Saturation(target) => LossKind::Saturation(*target),
@@ -164,6 +169,7 @@ impl LossKind {
             Self::TotalVariation => {}
             Self::Saturation(target) => digest.optional_float("target", Some(*target)),
             Self::Outline(image)
+            | Self::Colours(image)
             | Self::Latents(image)
             | Self::Style(image)
             | Self::Content(image) => digest.text("image", image.as_str()),

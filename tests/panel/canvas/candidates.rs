@@ -8,7 +8,7 @@ use bevy_illustrator::{
     storyboard::ShotId,
 };
 use egui::{Key, Modifiers, Rect, Shape, TextureId, accesskit::Role};
-use egui_kittest::kittest::{AccessKitNode, Queryable};
+use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 
 use crate::support::{PREVIEW, Panel, has, press, says, texture_of};
 
@@ -72,6 +72,46 @@ fn enter_accepts_the_candidate_and_opens_it() {
     key(&mut panel, Modifiers::SHIFT, Key::Backspace);
     panel.run_steps(2);
     assert!(has(&panel, "take 3"), "the newer of the two children");
+}
+
+/// The tiles of takes, from left to right.
+fn tiles(panel: &Panel) -> Vec<String> {
+    let is_tile = |node: &AccessKitNode<'_>| {
+        node.label().is_some_and(|label| label.starts_with("Take ")) && !node.is_disabled()
+    };
+    let mut tiles: Vec<_> = panel.get_all_by(is_tile).collect();
+    tiles.sort_by(|one, other| one.rect().left().total_cmp(&other.rect().left()));
+    tiles.iter().map(|tile| tile.accesskit_node().label().unwrap()).collect()
+}
+
+#[test]
+fn the_best_of_four_takes_comes_first_and_shows_its_values() {
+    let (mut panel, shot) = canvas();
+    mark_part_for_a_moon(&mut panel, &shot);
+    press(&mut panel, "Best of 4");
+    let requested = press_and_wait(&mut panel, "Replace part 1", 1);
+    let is_scored = |action: &Action| matches!(action, Action::Edit { takes: 4, score: true, .. });
+    assert!(requested.iter().any(is_scored), "{requested:?}");
+    // The values of the four takes are 0.8, 0.9, 0.6 and 0.7.
+    let expected =
+        ["Take 1", "Take 4, best of 4", "Take 5, 2 of 4", "Take 2, 3 of 4", "Take 3, 4 of 4"];
+    assert_eq!(tiles(&panel), expected);
+    panel.get_by_label("Take 4, best of 4").hover();
+    panel.run_steps(8);
+    // 0.15 below the mean, with a standard deviation of 0.1118.
+    assert!(has(&panel, "Score -1.34"));
+    assert!(has(&panel, "part 1: Show this: 0.600"));
+    // Keys follow the order on the screen.
+    press(&mut panel, "Fit");
+    press(&mut panel, "Take 1");
+    key(&mut panel, Modifiers::NONE, Key::ArrowRight);
+    key(&mut panel, Modifiers::NONE, Key::ArrowRight);
+    press(&mut panel, "Accept");
+    let accepted = Action::Accept { shot: shot.clone(), take: take(&panel, &shot, 4).id };
+    assert!(panel.state_mut().apply_requests().contains(&accepted));
+
+    press(&mut panel, "Best of 4");
+    assert!(has(&panel, "1 take"), "without the choice, one take is drawn");
 }
 
 #[test]
@@ -138,8 +178,15 @@ fn one_button_accepts_a_take_and_discards_the_others() {
     let mut parts = parts_of(&panel, &second);
     parts[0].edit.words = "a cloud".to_owned();
     let (shot_again, take) = (shot.clone(), first.id);
-    let other =
-        Action::Edit { shot: shot_again, take, picture: None, parts, context: None, takes: 1 };
+    let other = Action::Edit {
+        shot: shot_again,
+        take,
+        picture: None,
+        parts,
+        context: None,
+        takes: 1,
+        score: false,
+    };
     panel.state_mut().apply(other).unwrap();
     wait_for_drawings(&mut panel);
     press(&mut panel, "Accept, discard others");
@@ -218,7 +265,15 @@ fn an_edit_is_repeated_on_related_shots_and_accepted_there() {
     let edited = panel.state().project.art().take(other, &made).unwrap().clone();
     let parts = parts_of(&panel, &edited);
     let (of, picture) = (other.clone(), None);
-    let edit = Action::Edit { shot: of, take: made, picture, parts, context: None, takes: 1 };
+    let edit = Action::Edit {
+        shot: of,
+        take: made,
+        picture,
+        parts,
+        context: None,
+        takes: 1,
+        score: false,
+    };
     panel.state_mut().apply(edit).unwrap();
     panel.state_mut().poll_until(Project::is_idle);
     let last = panel.state().project.art().takes(other).last().unwrap().id.clone();

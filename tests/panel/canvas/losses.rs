@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The parts of the edit that the panel requests.
-fn edited_parts(panel: &mut Panel) -> Vec<Part> {
+pub fn edited_parts(panel: &mut Panel) -> Vec<Part> {
     let requested = panel.state_mut().apply_requests();
     let parts = requested.iter().find_map(|action| match action {
         Action::Edit { parts, .. } => Some(parts.clone()),

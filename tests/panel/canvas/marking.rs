@@ -144,8 +144,17 @@ fn the_draw_button_names_its_edits_and_requests_them() {
     assert_eq!(layer.edit.as_ref().unwrap().words, "a moon", "the typed prompt is saved");
     press(&mut panel, "Replace part 1");
     let requested = panel.state_mut().apply_requests();
-    let [Action::Edit { shot: of, take: parent, picture: Some(_), parts, context: None, takes: 1 }] =
-        requested.as_slice()
+    let [
+        Action::Edit {
+            shot: of,
+            take: parent,
+            picture: Some(_),
+            parts,
+            context: None,
+            takes: 1,
+            score: false,
+        },
+    ] = requested.as_slice()
     else {
         panic!("{requested:?}");
     };
@@ -337,7 +346,7 @@ fn a_newly_drawn_take_does_not_replace_the_open_one() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
     panel.state_mut().apply_requests();
-    let more = Action::DrawMore { shot: shot.clone(), takes: 1 };
+    let more = Action::DrawMore { shot: shot.clone(), takes: 1, score: false };
     panel.state_mut().apply(more).unwrap();
     wait_for_drawings(&mut panel);
     assert_eq!(panel.state().project.art().takes(&shot).len(), 2);

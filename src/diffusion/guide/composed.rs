@@ -1,0 +1,68 @@
+//! Several texts in one picture.
+
+use candle_core::{Result, Tensor};
+
+use super::{Guide, StepInfo};
+
+/// Moves a guided prediction towards those under other texts, as composable diffusion does (Liu et al. 2022,
+/// arXiv:2206.01714, equation 11).
+pub struct Composed {
+    /// The guide of the prompt.
+    pub guide: Box<dyn Guide>,
+    /// The index of the prediction that the texts move away from: that under the negative prompt or, without guidance,
+    /// that under the prompt.
+    pub base: usize,
+    /// The texts.
+    pub texts: Vec<ComposedText>,
+}
+
+/// A text of [`Composed`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ComposedText {
+    /// The index of the prediction under the text.
+    pub text: usize,
+    /// The factor of the difference to the base. With guidance, the weight of the text times the guidance scale.
+    pub scale: f64,
+    /// The first steps that use the text, as a part of all steps in 0..=1.
+    pub from: f32,
+    /// The end of the steps that use it.
+    pub to: f32,
+}
+
+impl Guide for Composed {
+    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
+        let progress = step.index as f32 / step.count as f32;
+        let base = &predictions[self.base];
+        let active = self.texts.iter().filter(|text| (text.from..text.to).contains(&progress));
+        active.fold(self.guide.combine(predictions, step), |sum, text| {
+            sum? + ((&predictions[text.text] - base)? * text.scale)?
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::diffusion::guide::Cfg;
+
+    #[test]
+    fn each_text_adds_its_difference_to_the_base_in_its_steps() -> Result<()> {
+        let tensor = |value: f32| Tensor::from_slice(&[value], (1, 1, 1, 1), &Device::Cpu);
+        let predictions = [tensor(3.0)?, tensor(1.0)?, tensor(11.0)?, tensor(101.0)?];
+        let text = |text, scale, from, to| ComposedText { text, scale, from, to };
+        let guide = Composed {
+            guide: Box::new(Cfg { prompt: 0, negative_prompt: 1, scale: 2.0 }),
+            base: 1,
+            texts: vec![text(2, 0.5, 0.0, 1.0), text(3, 2.0, 0.5, 0.75)],
+        };
+        // The guided prompt is 1 + 2 * (3 - 1) = 5.
+        for (index, expected) in [(0, 10.0), (1, 10.0), (2, 210.0), (3, 10.0)] {
+            let step = StepInfo { index, count: 4, timestep: 0.0 };
+            let found = guide.combine(&predictions, step)?.flatten_all()?.to_vec1::<f32>()?;
+            assert_eq!(found, [expected], "step {index}");
+        }
+        Ok(())
+    }
+}

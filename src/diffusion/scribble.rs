@@ -1,0 +1,43 @@
+//! Starting a picture from its scribbles instead of from noise.
+
+use candle_core::{Device, Tensor};
+use image::{RgbaImage, imageops};
+
+use super::{DiffusionError, DrawRequest, Interrupt, Model, hooks::Differential, pixels};
+use crate::{loss::Frame, mask::over_grey, recipe::scribbles};
+
+/// The denoising strength where a scribble of weight 1 is opaque. Where none is, the picture starts from noise.
+const STRENGTH: f32 = 0.8;
+
+impl Model {
+    /// A hook that starts a picture from its scribbles. `None` without any.
+    pub(super) fn start_from_scribbles(
+        &self,
+        request: &DrawRequest,
+        frame: Frame,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Differential>, DiffusionError> {
+        let (width, height) = frame.size;
+        let mut scribble = RgbaImage::new(width, height);
+        for (image, weight) in scribbles(&request.inspirations, &request.images) {
+            let mut image = frame.cut(image);
+            for pixel in image.pixels_mut() {
+                pixel.0[3] = (f32::from(pixel.0[3]) * weight.min(1.0)).round() as u8;
+            }
+            imageops::overlay(&mut scribble, &image, 0, 0);
+        }
+        if scribble.pixels().all(|pixel| pixel.0[3] == 0) {
+            return Ok(None);
+        }
+        let opacity: Vec<f32> =
+            scribble.pixels().map(|pixel| f32::from(pixel.0[3]) / 255.0).collect();
+        let shape = (1, 1, height as usize, width as usize);
+        let opacity = Tensor::from_vec(opacity, shape, &Device::Cpu)?;
+        let opacity = opacity.avg_pool2d(frame.scale as usize)?;
+        let denoise_mask = opacity.affine(f64::from(STRENGTH) - 1.0, 1.0)?;
+        let image = pixels::tensor_from_rgba(&over_grey(&scribble), &self.parts.device)?;
+        let latents = self.encode(&image, interrupt)?;
+        let surroundings = self.parts.surroundings;
+        Ok(Some(Differential::new(denoise_mask, latents.clone(), latents, surroundings)?))
+    }
+}
