@@ -40,7 +40,6 @@ fn measure() -> Result<(), DiffusionError> {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let interrupt = Interrupt::default();
     let picture = model.draw(&draw, &interrupt, &mut [])?.image;
@@ -75,7 +74,6 @@ fn measure() -> Result<(), DiffusionError> {
             losses: Vec::new(),
             score: false,
             images: Images::new(),
-            adapters: Vec::new(),
         };
         let context = model.plan_edit(&request)?.crop;
         let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;

@@ -13,7 +13,7 @@ use image::{Rgb32FImage, RgbaImage};
 use super::{
     Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
     StepHook,
-    adapter::{AdapterInput, PictureAdapters},
+    adapter::{PartInspirations, PictureAdapters},
     guide::{GuidanceScale, RegionPrompt, Regional, unguided},
     hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
@@ -31,8 +31,8 @@ use crate::{
     loss::{Frame, loss_of_part},
     mask::Area,
     recipe::{
-        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
-        words::join,
+        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler,
+        Size, words::join,
     },
 };
 
@@ -64,8 +64,6 @@ pub struct EditRequest {
     pub score: bool,
     /// The images that inspirations and losses refer to.
     pub images: Images,
-    /// The images that adapters read. Outlines and scribbles show the whole picture.
-    pub adapters: Vec<AdapterInput>,
 }
 
 /// The prompts of all parts.
@@ -119,13 +117,15 @@ impl Model {
         let crop = Crop::new(&request.picture, plan.crop);
         let original = self.encode_image(crop.pixels(), interrupt)?;
         let EditRequest { inspirations, images, .. } = request;
-        let init_image = match init_image(&crop, &plan, &request.parts, inspirations, images) {
-            Some(image) => self.encode_image(&image, interrupt)?,
-            None => original.clone(),
-        };
+        let paint_scribbles = !self.has_adapter(ImageUse::Scribble);
+        let init_image =
+            match init_image(&crop, &plan, &request.parts, inspirations, images, paint_scribbles) {
+                Some(image) => self.encode_image(&image, interrupt)?,
+                None => original.clone(),
+            };
         let noise = self.crop_noise(&regions, &request.noise, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
-        let adapters = self.picture_adapters(&request.adapters, &frame, interrupt)?;
+        let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
         let prompts = self.region_prompts(request, &plan, &regions, &adapters, interrupt)?;
 
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
@@ -177,6 +177,25 @@ impl Model {
             size: (columns, rows),
             scale: self.scale() as u32,
         }
+    }
+
+    /// The adapters of an edit: those of each part act inside its blend mask.
+    fn adapters_of_edit(
+        &self,
+        request: &EditRequest,
+        plan: &EditPlan,
+        frame: &Frame,
+        interrupt: &Interrupt,
+    ) -> Result<PictureAdapters, DiffusionError> {
+        let mut parts = Vec::new();
+        for PlannedPart { blend_mask, index, .. } in &plan.parts {
+            let Part { edit, images, .. } = &request.parts[*index];
+            let (inspirations, mask) = (edit.inspirations.as_slice(), Some(blend_mask));
+            parts.push(PartInspirations { inspirations, images, mask });
+        }
+        let EditRequest { inspirations, images, .. } = request;
+        parts.push(PartInspirations { inspirations, images, mask: None });
+        self.picture_adapters(&parts, frame, interrupt)
     }
 
     /// The losses of an edit: those of each part inside its blend mask, and those of the picture inside all of them. A

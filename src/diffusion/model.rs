@@ -1,13 +1,13 @@
 //! A loaded model.
 
-use std::{borrow::Cow, cell::OnceCell, collections::HashMap};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
-    adapter::{AdapterInput, BuiltInAdapters, PictureAdapters},
+    adapter::{ModelAdapters, PartInspirations, PictureAdapters},
     autoencoder::LinearAutoencoder,
     guide::{self, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
@@ -23,7 +23,8 @@ use crate::{
     edit::Grid,
     loss::{Frame, loss_of_prompt},
     mask::Mask,
-    recipe::{InspirationKind, ResolvedSampler},
+    model::Package,
+    recipe::{ImageUse, Inspiration, InspirationKind, ResolvedSampler},
 };
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
@@ -42,6 +43,8 @@ pub struct ModelParts {
     pub scheduler: SchedulerConfig,
     /// Whether the denoiser expects noise around an edited part.
     pub surroundings: Surroundings,
+    /// The package whose [`ADAPTERS`](crate::model::package::ADAPTERS) are for the denoiser, if it has any.
+    pub adapters: Option<Arc<dyn Package>>,
     /// The device that the networks run on.
     pub device: Device,
 }
@@ -57,7 +60,8 @@ pub struct Model {
     /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
     latent_clip: OnceCell<Option<LatentClip>>,
     /// `None` for other models than the built-in one.
-    adapters: Option<BuiltInAdapters>,
+    /// Those of the package, if the denoiser can use them.
+    pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
 }
 
@@ -73,8 +77,9 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
-        let places = parts.denoiser.adapter_places().filter(|_| autoencoder == LatentClip::SPEC);
-        let adapters = places.map(|places| BuiltInAdapters::new(places, parts.device.clone()));
+        let adapters = parts.adapters.clone().zip(parts.denoiser.adapter_places());
+        let adapters =
+            adapters.map(|(package, places)| ModelAdapters::new(package, places, &parts.device));
         Ok(Self {
             parts,
             colours,
@@ -120,10 +125,12 @@ impl Model {
             false => None,
         };
         let frame = layout.frame(self.scale());
-        let adapters = self.picture_adapters(&request.adapters, &frame, interrupt)?;
+        let DrawRequest { inspirations, images, .. } = request;
+        let part = PartInspirations { inspirations, images, mask: None };
+        let adapters = self.picture_adapters(&[part], &frame, interrupt)?;
         let mut conditionings = vec![adapters.of_prompt(prompt.clone())];
         let mut texts = Vec::new();
-        for inspiration in &request.inspirations {
+        for inspiration in inspirations {
             if let InspirationKind::Text(words) = &inspiration.kind {
                 texts.push((conditionings.len(), inspiration));
                 conditionings.push(adapters.of_prompt(self.encode_prompt(words, interrupt)?));
@@ -215,11 +222,24 @@ impl Model {
     /// Sets up the adapters of a picture, of which `frame` is sampled.
     pub(super) fn picture_adapters(
         &self,
-        inputs: &[AdapterInput],
+        parts: &[PartInspirations<'_>],
         frame: &Frame,
         interrupt: &Interrupt,
     ) -> Result<PictureAdapters, DiffusionError> {
-        PictureAdapters::new(inputs, self.adapters.as_ref(), frame, interrupt)
+        match &self.adapters {
+            Some(adapters) => adapters.of_picture(parts, frame, interrupt),
+            None => Ok(PictureAdapters::default()),
+        }
+    }
+
+    /// Whether the model has an adapter for images of this use.
+    pub(super) fn has_adapter(&self, usage: ImageUse) -> bool {
+        self.adapters.as_ref().is_some_and(|adapters| adapters.has(usage))
+    }
+
+    /// Whether an inspiration acts through an adapter.
+    pub(super) fn is_adapted(&self, inspiration: &Inspiration) -> bool {
+        matches!(inspiration.kind, InspirationKind::Image(usage, _) if self.has_adapter(usage))
     }
 
     /// Sets up a sampler's scheduler from the model's config.

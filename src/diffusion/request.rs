@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{DrawError, LatentSpec, adapter::AdapterInput};
+use super::{DrawError, LatentSpec};
 use crate::{
     loss::Frame,
     recipe::{Images, Inspiration, Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
@@ -29,8 +29,6 @@ pub struct DrawRequest {
     pub score: bool,
     /// The images that these refer to.
     pub images: Images,
-    /// The images that adapters read.
-    pub adapters: Vec<AdapterInput>,
 }
 
 /// Starting noise.
@@ -131,7 +129,6 @@ mod tests {
             losses: Vec::new(),
             score: false,
             images: Images::new(),
-            adapters: Vec::new(),
         }
     }
 

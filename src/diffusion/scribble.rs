@@ -4,19 +4,26 @@ use candle_core::{Device, Tensor};
 use image::{RgbaImage, imageops};
 
 use super::{DiffusionError, DrawRequest, Interrupt, Model, hooks::Differential, pixels};
-use crate::{loss::Frame, mask::over_grey, recipe::scribbles};
+use crate::{
+    loss::Frame,
+    mask::over_grey,
+    recipe::{ImageUse, scribbles},
+};
 
 /// The denoising strength where a scribble of weight 1 is opaque. Where none is, the picture starts from noise.
 const STRENGTH: f32 = 0.8;
 
 impl Model {
-    /// A hook that starts a picture from its scribbles. `None` without any.
+    /// A hook that starts a picture from its scribbles. `None` without any, and if they act through an adapter.
     pub(super) fn start_from_scribbles(
         &self,
         request: &DrawRequest,
         frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<Option<Differential>, DiffusionError> {
+        if self.has_adapter(ImageUse::Scribble) {
+            return Ok(None);
+        }
         let (width, height) = frame.size;
         let mut scribble = RgbaImage::new(width, height);
         for (image, weight) in scribbles(&request.inspirations, &request.images) {

@@ -48,7 +48,7 @@ impl PictureLosses {
 }
 
 impl Model {
-    /// Sets up the losses of all parts. In each part, those of inspirations follow its own. With `score`, only those of
+    /// Sets up the losses of all parts. In each part, those of inspirations without an adapter follow its own. With `score`, only those of
     /// inspirations steer, and the others measure the picture.
     ///
     /// # Errors
@@ -65,7 +65,8 @@ impl Model {
         }
         let own = |part: &PartLosses<'_>| part.losses.to_vec();
         let of_inspirations = |part: &PartLosses<'_>| {
-            part.inspirations.iter().filter_map(loss_of).collect::<Vec<_>>()
+            let all = part.inspirations.iter().filter(|it| !self.is_adapted(it));
+            all.filter_map(loss_of).collect::<Vec<_>>()
         };
         let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>| {
             self.set_up(frame, parts, losses, interrupt)

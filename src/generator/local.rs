@@ -138,7 +138,6 @@ impl Generator for LocalGenerator {
                 losses,
                 score,
                 images,
-                adapters: Vec::new(),
             };
             return Ok(model.draw(&request, control, &mut [])?);
         };
@@ -163,7 +162,6 @@ impl Generator for LocalGenerator {
             losses,
             score,
             images,
-            adapters: Vec::new(),
         };
         Ok(model.edit(&request, control, &mut [])?)
     }

@@ -73,6 +73,26 @@ impl Frame {
         })
     }
 
+    /// An image in the shape of the picture, cut to the area.
+    ///
+    /// # Errors
+    /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss or the inspiration.
+    pub(crate) fn image(
+        &self,
+        kind: &str,
+        id: &BlobId,
+        images: &Images,
+    ) -> Result<RgbaImage, LossSetupError> {
+        let image = image_of(kind, id, images)?;
+        let (size, picture) = (Size::new(image.width(), image.height()), self.picture);
+        let aspect = |size: Size| size.width as f32 / size.height as f32;
+        let ratio = aspect(size) / aspect(picture);
+        if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
+            return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
+        }
+        Ok(self.cut(image))
+    }
+
     /// The pixel of the picture that is nearest to a pixel of the area.
     fn nearest(&self, x: u32, y: u32) -> (u32, u32) {
         let at = |start: i64, offset: u32, length: u32| {
@@ -82,20 +102,26 @@ impl Frame {
     }
 }
 
+/// An image of any size. `kind` names the loss or the inspiration.
+///
+/// # Errors
+/// If the image is missing.
+pub(crate) fn image_of<'a>(
+    kind: &str,
+    id: &BlobId,
+    images: &'a Images,
+) -> Result<&'a RgbaImage, LossSetupError> {
+    let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
+    Ok(images.get(id).ok_or_else(missing)?)
+}
+
 impl LossTargets<'_> {
     /// An image, resized to the picture and cut to the sampled area.
     ///
     /// # Errors
     /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss.
     pub fn image(&self, kind: &str, id: &BlobId) -> Result<RgbaImage, LossSetupError> {
-        let image = self.original(kind, id)?;
-        let (size, picture) = (Size::new(image.width(), image.height()), self.frame.picture);
-        let aspect = |size: Size| size.width as f32 / size.height as f32;
-        let ratio = aspect(size) / aspect(picture);
-        if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
-            return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
-        }
-        Ok(self.frame.cut(image))
+        self.frame.image(kind, id, self.images)
     }
 
     /// The encoder of latents.
@@ -120,7 +146,7 @@ impl LossTargets<'_> {
     /// # Errors
     /// If the image is missing, or the autoencoder fails.
     pub fn whole_latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
-        let image = self.original(kind, id)?;
+        let image = image_of(kind, id, self.images)?;
         let Size { width, height } = self.frame.picture;
         let area = |width: u32, height: u32| f64::from(width) * f64::from(height);
         let scale = (area(width, height) / area(image.width(), image.height())).sqrt();
@@ -129,11 +155,6 @@ impl LossTargets<'_> {
             (latents.round() as u32).max(6) * self.frame.scale
         };
         self.encode(&picture::resized(image, side(image.width()), side(image.height())))
-    }
-
-    fn original(&self, kind: &str, id: &BlobId) -> Result<&RgbaImage, LossSetupError> {
-        let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
-        Ok(self.images.get(id).ok_or_else(missing)?)
     }
 
     fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {

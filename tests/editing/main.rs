@@ -75,7 +75,6 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     }
 }
 

@@ -46,7 +46,6 @@ fn a_hook_sees_every_step_and_changes_the_picture() {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let plain = model.draw(&request(1), &interrupt, &mut []).unwrap();
     let mut hook = Erase::default();

@@ -64,7 +64,6 @@ fn request(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> DrawReq
         losses: losses.to_vec(),
         score: false,
         images: images.clone(),
-        adapters: Vec::new(),
     }
 }
 
@@ -205,7 +204,6 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let mut model = model();
     let plan = model.plan_edit(&request).unwrap();

@@ -3,9 +3,7 @@
 //! `tests/reference/make.py` builds the weights and records the tensors; see the README there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod adapted_pictures;
 mod adapters;
-mod sd1_adapters;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 

@@ -156,7 +156,6 @@ fn a_result_that_is_not_finite_is_an_error() {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

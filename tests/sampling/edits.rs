@@ -75,7 +75,6 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             losses: Vec::new(),
             score: false,
             images: Images::new(),
-            adapters: Vec::new(),
         };
         let files = FolderPackage::open(fixture(&case.model)).unwrap();
         let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
@@ -123,7 +122,6 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let drawing = DrawRequest {
         prompt: words.to_owned(),
@@ -135,7 +133,6 @@ fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let mut model =
         Model::load(&EmbeddedPackage::built_in(), DeviceKind::Cpu, &Interrupt::default()).unwrap();

@@ -75,7 +75,6 @@ fn draw(
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-        adapters: Vec::new(),
     };
     let mut trace = Trace::default();
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();

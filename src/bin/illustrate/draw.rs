@@ -129,7 +129,6 @@ impl Draw {
             losses: recipe.losses.clone(),
             score: recipe.score,
             images: images.clone(),
-            adapters: Vec::new(),
         };
         let mut candidates = Vec::new();
         for take in 0..self.best_of.unwrap_or(1) {

@@ -167,7 +167,6 @@ impl Edit {
             losses,
             score: recipe.score,
             images,
-            adapters: Vec::new(),
         };
         let plan = model.plan_edit(&request)?;
         let changed = plan.blend_mask.values().iter().filter(|&&value| value > 0).count();

@@ -1,17 +1,30 @@
 //! Errors of adapters.
 
-use super::AdapterKind;
-use crate::mask::MaskError;
-
 /// Why a picture cannot be drawn with an adapter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdapterError {
-    /// The model has no adapter of this kind.
-    #[error("this model cannot use a {kind}: use the built-in model, or remove it")]
-    NoAdapter {
-        /// The kind.
-        kind: AdapterKind,
+    /// A model has an IP-Adapter, but no image encoder.
+    #[error(
+        "{file} is missing: an IP-Adapter needs the image encoder that it was trained with, a \
+         CLIPVisionModelWithProjection; copy it from the repository of the adapter"
+    )]
+    NoImageEncoder {
+        /// The configuration of the image encoder.
+        file: String,
+    },
+    /// A T2I-Adapter reads images of other channels.
+    #[error(
+        "{adapter}: `in_channels` is {found}, but the image of {usage} has 3, or 1 if it is an outline: \
+         this adapter is for other images"
+    )]
+    Channels {
+        /// The configuration of the adapter.
+        adapter: String,
+        /// The name of the use.
+        usage: &'static str,
+        /// The channels that the adapter reads.
+        found: usize,
     },
     /// The features of a T2I-Adapter and those of the denoiser have different channels.
     #[error(
@@ -42,7 +55,7 @@ pub enum AdapterError {
     /// Features have another size than those of the denoiser.
     #[error(
         "the features of an adapter at level {level} have the shape {found:?}, but those of the denoiser {expected:?}: \
-         the input of the adapter must have the size of the picture"
+         the adapter is for another model, or its input does not have the size of the picture"
     )]
     FeatureShape {
         /// The index of the denoiser's block.
@@ -64,33 +77,4 @@ pub enum AdapterError {
         /// The number of the denoiser's cross attentions.
         expected: usize,
     },
-    /// A weight is not a finite number.
-    #[error("the weight {weight} of a {kind} cannot be used: give a number such as 1")]
-    Weight {
-        /// The kind.
-        kind: AdapterKind,
-        /// The weight.
-        weight: f32,
-    },
-    /// A range of steps is empty, or outside 0..=1.
-    #[error(
-        "a {kind} cannot act from {from} to {to} of the steps: give two numbers from 0 to 1, the smaller one first"
-    )]
-    Range {
-        /// The kind.
-        kind: AdapterKind,
-        /// The start, as a share of the steps.
-        from: f32,
-        /// The end.
-        to: f32,
-    },
-    /// An image has no pixels.
-    #[error("the {kind} has no pixels")]
-    EmptyImage {
-        /// The kind.
-        kind: AdapterKind,
-    },
-    /// A mask does not have the size of the picture.
-    #[error(transparent)]
-    Mask(#[from] MaskError),
 }

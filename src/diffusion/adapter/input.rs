@@ -1,111 +1,89 @@
-//! The inputs of the built-in adapters, from pictures. `assets/models/sketch-adapters/README.md` defines them.
+//! The inputs of adapters, from images.
 
 use candle_core::{Device, Result, Tensor};
-use image::RgbaImage;
+use image::{GrayImage, Luma, RgbaImage, imageops};
 
+use super::{AdapterError, T2iAdapter};
 use crate::{
-    diffusion::pixels::tensor_from_rgba,
-    loss::{Frame, ink},
-    mask::over_grey,
-    picture,
+    diffusion::pixels::tensor_from_rgba, loss::ink, mask::over_grey, picture, recipe::ImageUse,
 };
 
-/// Pixels of a picture on each side of a pixel of the input.
-pub(super) const OUTLINE_SHRINK: usize = 2;
-pub(super) const SCRIBBLE_SHRINK: usize = 4;
+/// The means and the standard deviations of red, green and blue in the training of CLIP.
+const CLIP_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
+const CLIP_STD: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
 
-/// The input for an outline, (1, 1, height, width): ink is 1, paper is 0. It is padded to multiples of `side`.
-pub(super) fn outline(
-    image: &RgbaImage,
-    frame: &Frame,
-    side: usize,
-    device: &Device,
-) -> Result<Tensor> {
-    let ink = ink(image);
-    reduced(&frame.cut(image), |pixel| [ink(pixel)], OUTLINE_SHRINK, side, device)
+/// Checks that a T2I-Adapter can read images of a use.
+pub(super) fn check_channels(
+    usage: ImageUse,
+    adapter: &T2iAdapter,
+) -> std::result::Result<(), AdapterError> {
+    match (usage, adapter.in_channels()) {
+        (ImageUse::Outline, 1) | (_, 3) => Ok(()),
+        (_, found) => Err(AdapterError::Channels {
+            adapter: adapter.name().to_owned(),
+            usage: usage.name(),
+            found,
+        }),
+    }
 }
 
-/// The input for a scribble, (1, 4, height, width): red, green and blue in -1..=1, times alpha, and alpha in 0..=1. It is
-/// padded to multiples of `side`.
-pub(super) fn scribble(
+/// The input of a T2I-Adapter, (1, channels, height, width) in 0..=1, padded with 0 to multiples of its downscale factor.
+/// Outlines are white lines on black. Other images are in colour, transparent pixels are grey.
+pub(super) fn drawing(
+    usage: ImageUse,
     image: &RgbaImage,
-    frame: &Frame,
-    side: usize,
+    adapter: &T2iAdapter,
     device: &Device,
 ) -> Result<Tensor> {
-    let channels = |pixel: [u8; 4]| {
-        let [red, green, blue, alpha] = pixel.map(|value| f32::from(value) / 255.0);
-        let colour = |value: f32| (2.0 * value - 1.0) * alpha;
-        [colour(red), colour(green), colour(blue), alpha]
+    let input = match usage {
+        ImageUse::Outline => {
+            let ink = ink(image);
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            let lines: Vec<f32> = image.pixels().map(|pixel| ink(pixel.0)).collect();
+            let lines = Tensor::from_vec(lines, (1, 1, height, width), device)?;
+            lines.repeat((1, adapter.in_channels(), 1, 1))?
+        }
+        _ => tensor_from_rgba(&over_grey(image), device)?.affine(0.5, 0.5)?,
     };
-    reduced(&frame.cut(image), channels, SCRIBBLE_SHRINK, side, device)
+    let (_, _, height, width) = input.dims4()?;
+    let missing = |side: usize| side.next_multiple_of(adapter.downscale_factor()) - side;
+    input.pad_with_zeros(2, 0, missing(height))?.pad_with_zeros(3, 0, missing(width))
 }
 
-/// An image as the vision encoder of sketch-clip reads it, (1, 3, `side`, `side`) in -1..=1.
-pub(super) fn image(image: &RgbaImage, side: usize, device: &Device) -> Result<Tensor> {
-    let side = side as u32;
-    tensor_from_rgba(&over_grey(&picture::resized_bicubic(image, side, side)), device)
+/// The opacity of an image, inside a mask of the same size.
+pub(super) fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage {
+    GrayImage::from_fn(image.width(), image.height(), |x, y| {
+        let share = mask.map_or(255, |mask| mask.get_pixel(x, y).0[0]);
+        let product = u16::from(image.get_pixel(x, y).0[3]) * u16::from(share);
+        Luma([(product / 255) as u8])
+    })
 }
 
-/// The means of squares with sides of `shrink` pixels, padded with 0 at the right and at the bottom.
-fn reduced<const N: usize>(
-    image: &RgbaImage,
-    channels: impl Fn([u8; 4]) -> [f32; N],
-    shrink: usize,
-    side: usize,
-    device: &Device,
-) -> Result<Tensor> {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let values: Vec<f32> = image.pixels().flat_map(|pixel| channels(pixel.0)).collect();
-    let pixels = Tensor::from_vec(values, (height, width, N), device)?;
-    let pixels = pixels.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()?;
-    let means = pixels.avg_pool2d(shrink)?;
-    let (_, _, rows, columns) = means.dims4()?;
-    let missing = |length: usize| length.next_multiple_of(side) - length;
-    means.pad_with_zeros(2, 0, missing(rows))?.pad_with_zeros(3, 0, missing(columns))
+/// An image as an image encoder of CLIP reads it, (1, 3, `side`, `side`): as transformers' `CLIPImageProcessor`, the
+/// shorter side is resized, and the centre is cut out.
+pub(super) fn for_clip(image: &RgbaImage, side: usize, device: &Device) -> Result<Tensor> {
+    let (side, shorter) = (side as u32, image.width().min(image.height()).max(1));
+    let resized = |length: u32| (u64::from(side) * u64::from(length) / u64::from(shorter)) as u32;
+    let (width, height) = (resized(image.width()).max(side), resized(image.height()).max(side));
+    let image = picture::resized_bicubic(image, width, height);
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let image = imageops::crop_imm(&image, left, top, side, side).to_image();
+    let pixels = tensor_from_rgba(&over_grey(&image), device)?.affine(0.5, 0.5)?;
+    let channels = |values: [f32; 3]| Tensor::new(&values, device)?.reshape((1, 3, 1, 1));
+    pixels.broadcast_sub(&channels(CLIP_MEAN)?)?.broadcast_div(&channels(CLIP_STD)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::path::Path;
 
     use candle_core::DType;
     use image::Rgba;
 
     use super::*;
-    use crate::recipe::Size;
 
-    /// `tests/reference/adapters.py` computes the expected values with PyTorch and Pillow.
-    fn reference() -> HashMap<String, Tensor> {
-        let file = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/reference/fixtures/networks/sketch_adapters.safetensors"
-        );
-        candle_core::safetensors::load(file, &Device::Cpu).unwrap()
-    }
-
-    /// A picture of recorded channels, grey or RGB or RGBA.
-    fn picture(channels: &Tensor) -> RgbaImage {
-        let channels = channels.to_vec3::<u8>().unwrap();
-        let (width, height) = (channels[0][0].len() as u32, channels[0].len() as u32);
-        RgbaImage::from_fn(width, height, |x, y| {
-            let at = |channel: usize| channels[channel][y as usize][x as usize];
-            Rgba(match channels.len() {
-                1 => [at(0), at(0), at(0), 255],
-                3 => [at(0), at(1), at(2), 255],
-                _ => [at(0), at(1), at(2), at(3)],
-            })
-        })
-    }
-
-    /// The frame of a whole picture.
-    fn frame(width: u32, height: u32) -> Frame {
-        Frame {
-            picture: Size::new(width, height),
-            origin: (0, 0),
-            size: (width, height),
-            scale: 16,
-        }
+    fn fixtures() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/fixtures"))
     }
 
     fn apart(found: &Tensor, expected: &Tensor) -> f32 {
@@ -114,49 +92,44 @@ mod tests {
     }
 
     #[test]
-    fn inputs_equal_those_of_the_training() {
-        let (expected, device) = (reference(), &Device::Cpu);
-        let frame = frame(144, 112);
-        let lines = picture(&expected["lines"]);
-        let input = outline(&lines, &frame, 16, device).unwrap();
-        assert!(apart(&input, &expected["outline.input"]) < 1e-6);
-        let colours = picture(&expected["colours"]);
-        let input = scribble(&colours, &frame, 8, device).unwrap();
-        assert!(apart(&input, &expected["scribble.input"]) < 1e-6);
-    }
-
-    #[test]
-    fn images_are_resized_as_by_pillow() {
-        let expected = reference();
-        let input = image(&picture(&expected["photo"]), 128, &Device::Cpu).unwrap();
-        let pixels = expected["photo.resized"].to_dtype(DType::F32).unwrap().unsqueeze(0).unwrap();
-        let pixels = pixels.affine(1.0 / 127.5, -1.0).unwrap();
-        // One level of rounding.
-        assert!(apart(&input, &pixels) < 1.01 / 127.5);
-    }
-
-    #[test]
-    fn an_area_of_a_picture_has_its_part_of_the_drawing() {
-        let drawing = RgbaImage::from_fn(96, 80, |x, y| {
-            Rgba([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8, if x < 50 { 255 } else { 90 }])
+    fn images_for_clip_are_those_of_its_image_processor() {
+        let file = fixtures().join("networks/sd1_adapters.safetensors");
+        let recorded = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+        let photo = recorded["photo"].permute((1, 2, 0)).unwrap().to_vec3::<u8>().unwrap();
+        let photo = RgbaImage::from_fn(200, 96, |x, y| {
+            let [red, green, blue] = photo[y as usize][x as usize][..] else { unreachable!() };
+            Rgba([red, green, blue, 255])
         });
-        let area = Frame { origin: (32, 16), size: (48, 32), ..frame(96, 80) };
-        let cut = image::imageops::crop_imm(&drawing, 32, 16, 48, 32).to_image();
-        let device = &Device::Cpu;
-        let found = scribble(&drawing, &area, 8, device).unwrap();
-        assert_eq!(apart(&found, &scribble(&cut, &frame(48, 32), 8, device).unwrap()), 0.0);
-        // A drawing of half the size is enlarged to the whole picture first.
-        let small =
-            RgbaImage::from_fn(
-                48,
-                40,
-                |x, _| {
-                    if x < 24 { Rgba([0, 0, 0, 255]) } else { Rgba([255; 4]) }
-                },
-            );
-        let found = outline(&small, &area, 16, device).unwrap();
-        let row: Vec<f32> =
-            found.squeeze(0).unwrap().squeeze(0).unwrap().get(0).unwrap().to_vec1().unwrap();
-        assert!(row[..7].iter().all(|ink| *ink == 1.0) && row[9..].iter().all(|ink| *ink == 0.0));
+        let found = for_clip(&photo, 20, &Device::Cpu).unwrap();
+        // One level of rounding.
+        assert!(apart(&found, &recorded["photo.pixels"]) < 1.01 / 255.0 / CLIP_STD[1]);
+    }
+
+    #[test]
+    fn drawings_are_padded_to_the_cells_of_an_adapter() {
+        let adapter = fixtures().join("sd1_adapters/full");
+        let adapter = T2iAdapter::open(&adapter, &Device::Cpu).unwrap();
+        let image = RgbaImage::from_fn(12, 8, |x, _| match x {
+            0 => Rgba([0, 0, 0, 255]),
+            _ => Rgba([255, 255, 255, 255]),
+        });
+        let row = |usage| -> Vec<f32> {
+            let input = drawing(usage, &image, &adapter, &Device::Cpu).unwrap();
+            assert_eq!(input.dims(), [1, 3, 8, 16]);
+            let row = input.get(0).unwrap().get(2).unwrap().get(7).unwrap();
+            row.to_dtype(DType::F32).unwrap().to_vec1().unwrap()
+        };
+        let lines = row(ImageUse::Outline);
+        assert!(lines[0] == 1.0 && lines[1..].iter().all(|ink| ink.abs() < 1e-6), "{lines:?}");
+        let colours = row(ImageUse::Scribble);
+        assert_eq!([colours[0], colours[1], colours[11], colours[12]], [0.0, 1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn an_opacity_is_that_of_the_image_inside_the_mask() {
+        let image = RgbaImage::from_fn(3, 1, |x, _| Rgba([9, 9, 9, [255, 255, 100][x as usize]]));
+        let mask = GrayImage::from_fn(3, 1, |x, _| Luma([[255, 51, 0][x as usize]]));
+        assert_eq!(opacity(&image, Some(&mask)).into_raw(), [255, 51, 0]);
+        assert_eq!(opacity(&image, None).into_raw(), [255, 255, 100]);
     }
 }

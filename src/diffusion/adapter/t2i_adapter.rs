@@ -41,6 +41,7 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 pub struct T2iAdapter {
     name: String,
+    in_channels: usize,
     downscale_factor: usize,
     conv_in: Option<Conv2d>,
     body: Vec<Block>,
@@ -129,10 +130,22 @@ impl T2iAdapter {
             conv_in.map(|input| Conv2d::load(input, channels[0], 3, &weights.pp("conv_in")));
         Ok(Self {
             name: package.location(&config_file(component)),
+            in_channels: config.in_channels,
             downscale_factor: config.downscale_factor,
             conv_in: conv_in.transpose()?,
             body,
         })
+    }
+
+    /// The configuration file, for error messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The channels of the input.
+    #[must_use]
+    pub fn in_channels(&self) -> usize {
+        self.in_channels
     }
 
     /// Pixels of the input along each side of a cell of the first features. The sides of an input must be multiples of it.

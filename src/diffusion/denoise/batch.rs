@@ -73,6 +73,8 @@ fn joined(conditionings: &[Conditioning]) -> candle_core::Result<Conditioning> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use candle_core::Device;
 
     use super::*;
@@ -81,7 +83,7 @@ mod tests {
             adapter::{ActiveImage, IpAdapter},
             denoise::unet::UNet2DConditionModel,
         },
-        model::EmbeddedPackage,
+        model::FolderPackage,
     };
 
     fn numbers(shape: &[usize], seed: f32) -> Tensor {
@@ -93,21 +95,21 @@ mod tests {
     #[test]
     fn a_batch_of_conditionings_with_images_predicts_as_each_of_them() {
         let device = &Device::Cpu;
-        let package = EmbeddedPackage::sketch_adapters();
-        let adapter = package.tensor_file("style/ip-adapter.safetensors").unwrap();
-        let adapter = IpAdapter::load(adapter, device).unwrap();
-        let unet =
-            UNet2DConditionModel::load(&EmbeddedPackage::built_in(), "unet", device).unwrap();
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures");
+        let adapter = fixtures.join("sd1_adapters/plain.safetensors");
+        let adapter = IpAdapter::open(&adapter, device).unwrap();
+        let package = FolderPackage::open(fixtures.join("sd1")).unwrap();
+        let unet = UNet2DConditionModel::load(&package, "unet", device).unwrap();
         let conditioning = |seed: f32| {
-            let keys = adapter.keys(&numbers(&[1, 8, 128], 3.0 * seed)).unwrap();
-            Conditioning::new(numbers(&[1, 7, 128], seed)).with_images(vec![keys])
+            let keys = adapter.keys(&numbers(&[1, 4, 24], 3.0 * seed)).unwrap();
+            Conditioning::new(numbers(&[1, 7, 24], seed)).with_images(vec![keys])
         };
         let adapters = ActiveAdapters {
-            features: vec![numbers(&[1, 64, 2, 3], 9.0)],
+            features: vec![numbers(&[1, 8, 4, 6], 9.0)],
             images: vec![ActiveImage { index: 0, weight: 2.0, mask: None }],
         };
         let conditionings = [conditioning(1.0), conditioning(2.0)];
-        let (latents, interrupt) = (numbers(&[1, 32, 4, 6], 5.0), Interrupt::default());
+        let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());
         let predict = |batches: ConditioningBatches| {
             batches.predict(&unet, &latents, 500.0, Some(&adapters), &interrupt).unwrap()
         };

@@ -1,6 +1,6 @@
 //! Models embedded in the program.
 
-use std::{borrow::Cow, io::Read};
+use std::{borrow::Cow, io::Read, sync::Arc};
 
 use super::{
     Package,
@@ -10,7 +10,7 @@ use crate::{
     control::Interrupt,
     model::{
         ModelError,
-        tensors::{TensorFile, TensorFiles, TensorSource},
+        tensors::{TensorFile, TensorSource},
     },
 };
 
@@ -56,16 +56,6 @@ const SKETCH_CLIP: &[(&str, &[u8])] = &[
 const CLIP_CONFIG: &[u8] = include_bytes!("../../../assets/models/sketch-clip/config.json");
 const CLIP_WEIGHTS: &[u8] = include_bytes!("../../../assets/models/sketch-clip/model.safetensors");
 
-/// The adapters of the model above.
-const SKETCH_ADAPTERS: &[(&str, &[u8])] = embed!("../../../assets/models/sketch-adapters/":
-    "outline/config.json",
-    "outline/diffusion_pytorch_model.safetensors",
-    "scribble/config.json",
-    "scribble/diffusion_pytorch_model.safetensors",
-    "style/ip-adapter.safetensors",
-    "content/ip-adapter.safetensors",
-);
-
 /// A model whose files are part of the program, in diffusers' layout.
 #[derive(Clone, Copy)]
 pub struct EmbeddedPackage {
@@ -88,19 +78,6 @@ impl EmbeddedPackage {
         Self { name: "sketch-clip", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH_CLIP }
     }
 
-    /// The adapters that ship with the crate.
-    pub(crate) const fn sketch_adapters() -> Self {
-        Self { name: "sketch-adapters", licence: env!("CARGO_PKG_LICENSE"), files: SKETCH_ADAPTERS }
-    }
-
-    /// The tensors of a single file.
-    ///
-    /// # Errors
-    /// If there is no such file.
-    pub(crate) fn tensor_file(&self, file: &str) -> Result<Box<dyn TensorSource>, ModelError> {
-        Ok(Box::new(TensorFiles::new(vec![self.open_tensors(file)?])))
-    }
-
     fn bytes(&self, file: &str) -> Result<&'static [u8], ModelError> {
         let found = self.files.iter().find(|(name, _)| *name == file);
         found.map(|(_, bytes)| *bytes).ok_or_else(|| layout::missing(self, file))
@@ -116,6 +93,12 @@ impl std::fmt::Debug for EmbeddedPackage {
 impl Files for EmbeddedPackage {
     fn has(&self, file: &str) -> bool {
         self.files.iter().any(|(name, _)| *name == file)
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let below = |name: &str| Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+        let names = self.files.iter().filter_map(|(name, _)| below(name));
+        names.filter(|name| !name.contains('/')).collect()
     }
 
     fn location(&self, file: &str) -> String {
@@ -158,6 +141,10 @@ impl Package for EmbeddedPackage {
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
         layout::hash(self, interrupt)
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(*self)
     }
 
     fn licence(&self) -> Option<String> {

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -100,6 +101,12 @@ impl Files for FolderPackage {
         self.path.join(file).is_file()
     }
 
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path.join(folder)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| Files::has(self, &format!("{folder}/{name}"))).collect()
+    }
+
     fn location(&self, file: &str) -> String {
         self.path.join(file).display().to_string()
     }
@@ -150,6 +157,10 @@ impl Package for FolderPackage {
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
         layout::hash(self, interrupt)
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(self.clone())
     }
 
     fn licence(&self) -> Option<String> {
