@@ -1,6 +1,6 @@
 """Measures what the adapters do to pictures, with diffusers' own classes and the exported files.
 
-`python training/measure_adapters.py --out ADAPTERS.md --sheets DIR [--adapters DIR] [--count 20] [--kind outline]`
+`python training/measure_adapters.py --adapters DIR --out ADAPTERS.md --sheets DIR [--count 20] [--kind outline]`
 
 Draws scenes that no training drawing has, without and with each adapter at several weights, from the same noise. The
 measures are classical formulas on pixels (looks.py). A prompt describes its scene completely. An inspiration is either
@@ -256,7 +256,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=MODELS / "sketch")
-    parser.add_argument("--adapters", type=Path, default=MODELS / "sketch-adapters")
+    parser.add_argument("--adapters", type=Path, required=True)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--kind", choices=KINDS, action="append", help="measures only these")

@@ -143,7 +143,8 @@ fn pictures_with_adapters_match_diffusers() {
         ("plain", &[PLAIN, ENCODER], ImageUse::Style, "style"),
         ("plus", &[PLUS, ENCODER], ImageUse::Style, "style"),
     ] {
-        let mut model = load(&folder(adapters));
+        let folder = folder(adapters);
+        let mut model = load(&folder);
         let inspired = inspiration(usage, picture(&recorded[image]), WEIGHT);
         let noise = Noise::Latents(recorded[&format!("{name}.noise")].clone());
         let request = DrawRequest { noise, ..request(inspired) };
@@ -157,7 +158,8 @@ fn pictures_with_adapters_match_diffusers() {
 
 #[test]
 fn an_adapter_acts_by_its_weight_in_its_steps() {
-    let mut model = load(&folder(&ALL));
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
     let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
     for usage in ImageUse::ALL {
         let mut with = |change: &dyn Fn(&mut Inspiration)| {
@@ -177,7 +179,8 @@ fn an_adapter_acts_by_its_weight_in_its_steps() {
 
 #[test]
 fn a_transparent_scribble_leaves_the_picture_free() {
-    let mut model = load(&folder(&ALL));
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
     let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
     let clear = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([200, 20, 20, 0]));
     let drawn = draw(&mut model, inspiration(ImageUse::Scribble, clear, 1.0)).unwrap();
@@ -186,7 +189,8 @@ fn a_transparent_scribble_leaves_the_picture_free() {
 
 #[test]
 fn a_use_without_an_adapter_is_that_of_a_model_without_adapters() {
-    let [mut with, mut without] = [load(&folder(&[OUTLINE])), load(&folder(&[]))];
+    let folders = [folder(&[OUTLINE]), folder(&[])];
+    let [mut with, mut without] = folders.each_ref().map(load);
     let request = request(inspiration(ImageUse::Scribble, disc(), 1.0));
     let [a, b] = [&mut with, &mut without]
         .map(|model| model.draw(&request, &Interrupt::default(), &mut []).unwrap());
@@ -196,7 +200,8 @@ fn a_use_without_an_adapter_is_that_of_a_model_without_adapters() {
 
 #[test]
 fn losses_act_beside_adapters() {
-    let mut model = load(&folder(&ALL));
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
     let (inspirations, images) = inspiration(ImageUse::Outline, disc(), 1.0);
     let losses = vec![Loss::new(LossKind::TotalVariation)];
     let request = DrawRequest { losses, ..request((inspirations.clone(), images.clone())) };
@@ -210,7 +215,8 @@ fn an_adapter_of_a_part_changes_nothing_else() {
     let original = RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
         Rgba([(3 * x) as u8, (5 * y) as u8, 120, 255])
     });
-    let mut model = load(&folder(&ALL));
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
     let mut edit = |inspirations: Vec<Inspiration>, images: Images| {
         let area = Area { x: 8, y: 8, width: 24, height: 24 };
         let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
@@ -252,7 +258,8 @@ fn an_adapter_of_a_part_changes_nothing_else() {
 
 #[test]
 fn an_image_of_another_shape_is_refused_except_for_a_style() {
-    let mut model = load(&folder(&ALL));
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
     let wide = RgbaImage::from_pixel(64, 16, Rgba([9, 9, 9, 255]));
     for usage in [ImageUse::Outline, ImageUse::Scribble, ImageUse::Content] {
         let error = draw(&mut model, inspiration(usage, wide.clone(), 1.0)).unwrap_err();
