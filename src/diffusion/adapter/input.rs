@@ -102,8 +102,9 @@ mod tests {
             Rgba([red, green, blue, 255])
         });
         let found = for_clip(&photo, 20, &Device::Cpu).unwrap();
-        // One level of rounding.
-        assert!(apart(&found, &recorded["photo.pixels"]) < 1.01 / 255.0 / 0.26);
+        // Two passes of the filter round to levels.
+        let levels = apart(&found, &recorded["photo.pixels"]) * 255.0 * 0.26;
+        assert!(levels < 2.01, "{levels}");
     }
 
     #[test]
