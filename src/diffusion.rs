@@ -12,6 +12,7 @@
 //! line by line. If a `config.json` has an option that these networks do not support, loading fails
 //! with an error that names the field and its value.
 
+mod clip_layer;
 mod conditioning;
 mod config;
 mod device;
@@ -31,6 +32,7 @@ mod scribble;
 mod steering;
 mod weights;
 
+pub mod adapter;
 pub mod autoencoder;
 pub mod denoise;
 pub mod family;

@@ -32,8 +32,10 @@ use crate::{
 };
 
 pub use input::LossInput;
+pub(crate) use outline::ink;
 pub use registry::{LossClass, classes, register};
 pub use score::{FinalLoss, best_first, loss_of_part, loss_of_prompt, scores};
+pub(crate) use target::image_of;
 pub use target::{Frame, LossTargets};
 
 /// A loss with its target.
@@ -93,8 +95,8 @@ pub enum LossSetupError {
         /// The known names, or the reason why there are none.
         known: String,
     },
-    /// The image of a loss is missing.
-    #[error("the image {id} of the loss {kind} is missing: choose the image again")]
+    /// The image of a loss or an inspiration is missing.
+    #[error("the image {id} of {kind} is missing: choose the image again")]
     MissingImage {
         /// The kind.
         kind: String,
@@ -103,7 +105,7 @@ pub enum LossSetupError {
     },
     /// The image has another aspect ratio than the picture.
     #[error(
-        "the image of the loss {kind} has {image} pixels, the picture {picture}: crop the image to the shape of the picture"
+        "the image of {kind} has {image} pixels, the picture {picture}: crop the image to the shape of the picture"
     )]
     Aspect {
         /// The kind.

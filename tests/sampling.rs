@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "sampling/adapters.rs"]
+mod adapters;
 #[path = "sampling/behaviour.rs"]
 mod behaviour;
 #[path = "sampling/edits.rs"]

@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+use super::adapter::ImageKeys;
+
 /// An encoded prompt.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -10,18 +12,27 @@ pub struct Conditioning {
     pub tokens: Tensor,
     /// One embedding of the whole prompt, (1, width), for models that use it (Stable Diffusion XL).
     pub pooled: Option<Tensor>,
+    /// The images beside the prompt. Each has an effect in steps whose
+    /// [`ActiveAdapters`](super::adapter::ActiveAdapters) name it.
+    pub images: Vec<ImageKeys>,
 }
 
 impl Conditioning {
     /// A conditioning of token embeddings, (1, tokens, width).
     #[must_use]
     pub fn new(tokens: Tensor) -> Self {
-        Self { tokens, pooled: None }
+        Self { tokens, pooled: None, images: Vec::new() }
     }
 
     /// Adds an embedding of the whole prompt, (1, width).
     #[must_use]
     pub fn with_pooled(self, pooled: Tensor) -> Self {
         Self { pooled: Some(pooled), ..self }
+    }
+
+    /// Adds images beside the prompt.
+    #[must_use]
+    pub fn with_images(self, images: Vec<ImageKeys>) -> Self {
+        Self { images, ..self }
     }
 }

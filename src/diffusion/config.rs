@@ -55,8 +55,17 @@ impl ConfigFile {
 
     /// The fields of a text encoder. A model of both pictures and texts nests them in `text_config`, as transformers reads
     /// it.
-    pub(super) fn of_text(mut self) -> Self {
-        if let Some(Value::Object(fields)) = self.fields.remove("text_config") {
+    pub(super) fn of_text(self) -> Self {
+        self.nested("text_config")
+    }
+
+    /// The same for a vision encoder, in `vision_config`.
+    pub(super) fn of_vision(self) -> Self {
+        self.nested("vision_config")
+    }
+
+    fn nested(mut self, name: &str) -> Self {
+        if let Some(Value::Object(fields)) = self.fields.remove(name) {
             self.fields = fields;
         }
         self

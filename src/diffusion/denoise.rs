@@ -5,7 +5,10 @@ pub mod unet;
 
 use candle_core::Tensor;
 
-use super::{Conditioning, DiffusionError, Interrupt};
+use super::{
+    Conditioning, DiffusionError, Interrupt,
+    adapter::{ActiveAdapters, AdapterPlaces},
+};
 
 pub(super) use batch::ConditioningBatches;
 
@@ -26,6 +29,11 @@ pub trait Denoiser: Send + Sync {
     fn sample_size(&self) -> Option<(usize, usize)> {
         None
     }
+
+    /// The places in which adapters act. `None` by default: [`DenoiserInput::adapters`] has no effect.
+    fn adapter_places(&self) -> Option<AdapterPlaces> {
+        None
+    }
 }
 
 /// The input of a denoiser.
@@ -38,6 +46,8 @@ pub struct DenoiserInput<'a> {
     pub timestep: f64,
     /// A conditioning with the same batch size.
     pub conditioning: &'a Conditioning,
+    /// The adapters that act in this prediction, if there are any.
+    pub adapters: Option<&'a ActiveAdapters>,
     /// Stops or pauses the prediction.
     pub interrupt: &'a Interrupt,
 }
@@ -51,6 +61,12 @@ impl<'a> DenoiserInput<'a> {
         conditioning: &'a Conditioning,
         interrupt: &'a Interrupt,
     ) -> Self {
-        Self { latents, timestep, conditioning, interrupt }
+        Self { latents, timestep, conditioning, adapters: None, interrupt }
+    }
+
+    /// Adds adapters.
+    #[must_use]
+    pub fn with_adapters(self, adapters: &'a ActiveAdapters) -> Self {
+        Self { adapters: Some(adapters), ..self }
     }
 }

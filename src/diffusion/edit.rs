@@ -13,6 +13,7 @@ use image::{Rgb32FImage, RgbaImage};
 use super::{
     Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
     StepHook,
+    adapter::{PartInspirations, PictureAdapters},
     guide::{ComposedText, GuidanceScale, RegionPrompt, Regional, unguided},
     hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
@@ -30,8 +31,8 @@ use crate::{
     loss::{Frame, loss_of_part},
     mask::Area,
     recipe::{
-        Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
-        words::join,
+        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler,
+        Size, words::join,
     },
 };
 
@@ -116,17 +117,21 @@ impl Model {
         let crop = Crop::new(&request.picture, plan.crop);
         let original = self.encode_image(crop.pixels(), interrupt)?;
         let EditRequest { inspirations, images, .. } = request;
-        let init_image = match init_image(&crop, &plan, &request.parts, inspirations, images) {
-            Some(image) => self.encode_image(&image, interrupt)?,
-            None => original.clone(),
-        };
+        let paint_scribbles = !self.has_adapter(ImageUse::Scribble);
+        let init_image =
+            match init_image(&crop, &plan, &request.parts, inspirations, images, paint_scribbles) {
+                Some(image) => self.encode_image(&image, interrupt)?,
+                None => original.clone(),
+            };
         let noise = self.crop_noise(&regions, &request.noise, &layout)?;
-        let prompts = self.region_prompts(request, &plan, &regions, interrupt)?;
+        let frame = self.frame_of_edit(request, &plan);
+        let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
+        let prompts = self.region_prompts(request, &plan, &regions, &adapters, interrupt)?;
 
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
-        let mut losses = self.losses_of_edit(request, &plan, interrupt)?;
+        let mut losses = self.losses_of_edit(request, &plan, frame, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
@@ -138,6 +143,7 @@ impl Model {
             guide: &prompts.guide,
             prompt: &prompts.conditionings[prompt],
             negative_prompt: Some(&prompts.conditionings[negative_prompt]),
+            adapters: &adapters,
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();
@@ -161,22 +167,48 @@ impl Model {
         Ok(Drawn { image, losses })
     }
 
+    /// The area that an edit samples.
+    fn frame_of_edit(&self, request: &EditRequest, plan: &EditPlan) -> Frame {
+        let (width, height) = request.picture.dimensions();
+        let Area { x, y, width: columns, height: rows } = plan.crop;
+        Frame {
+            picture: Size::new(width, height),
+            origin: (x.into(), y.into()),
+            size: (columns, rows),
+            scale: self.scale() as u32,
+        }
+    }
+
+    /// The adapters of an edit: those of each part act inside its blend mask.
+    fn adapters_of_edit(
+        &self,
+        request: &EditRequest,
+        plan: &EditPlan,
+        frame: &Frame,
+        interrupt: &Interrupt,
+    ) -> Result<PictureAdapters, DiffusionError> {
+        let mut parts = Vec::new();
+        for PlannedPart { blend_mask, index, .. } in &plan.parts {
+            let Part { edit, images, .. } = &request.parts[*index];
+            let (inspirations, mask) = (edit.inspirations.as_slice(), Some(blend_mask));
+            let strength = edit.strength();
+            parts.push(PartInspirations { inspirations, images, mask, strength });
+        }
+        let EditRequest { inspirations, images, .. } = request;
+        let strength = parts.iter().map(|part| part.strength).fold(0.0, f32::max);
+        parts.push(PartInspirations { inspirations, images, mask: None, strength });
+        self.picture_adapters(&parts, frame, interrupt)
+    }
+
     /// The losses of an edit: those of each part inside its blend mask, and those of the picture inside all of them. A
     /// score also measures parts without losses by their words.
     fn losses_of_edit(
         &self,
         request: &EditRequest,
         plan: &EditPlan,
+        frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<PictureLosses, DiffusionError> {
-        let (width, height) = request.picture.dimensions();
-        let Area { x, y, width: columns, height: rows } = plan.crop;
-        let frame = Frame {
-            picture: Size::new(width, height),
-            origin: (x.into(), y.into()),
-            size: (columns, rows),
-            scale: self.scale() as u32,
-        };
         let by_words = request.score && request.losses.is_empty() && self.latent_clip()?.is_some();
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
@@ -237,16 +269,19 @@ impl Model {
         Ok(noise)
     }
 
-    /// Encodes the prompts of all parts. Each region is guided by its own prompt.
+    /// Encodes the prompts of all parts. Each region is guided by its own prompt. Images are only seen by prompts, so the
+    /// same text is encoded twice if it is both a prompt and a negative prompt.
     fn region_prompts(
         &mut self,
         request: &EditRequest,
         plan: &EditPlan,
         regions: &LatentRegions,
+        adapters: &PictureAdapters,
         interrupt: &Interrupt,
     ) -> Result<RegionPrompts, DiffusionError> {
-        let mut texts = Vec::<String>::new();
-        let mut index_of = |text: String| {
+        let mut texts = Vec::<(String, bool)>::new();
+        let mut index_of = |text: String, is_negative: bool| {
+            let text = (text, is_negative && adapters.have_images());
             texts.iter().position(|other| *other == text).unwrap_or_else(|| {
                 texts.push(text);
                 texts.len() - 1
@@ -258,11 +293,11 @@ impl Model {
             let edit = &request.parts[planned.index].edit;
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
-            let prompt = index_of(prompts.prompt);
+            let prompt = index_of(prompts.prompt, false);
             let all = edit.inspirations.iter().chain(&request.inspirations);
             let others = all.filter_map(|inspiration| match &inspiration.kind {
                 InspirationKind::Text(words) => {
-                    let text = index_of(join([words.as_str(), style]));
+                    let text = index_of(join([words.as_str(), style]), false);
                     Some(ComposedText::new(text, inspiration, edit.strength()))
                 }
                 InspirationKind::Image(..) => None,
@@ -272,7 +307,7 @@ impl Model {
                 GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
-                    let negative_prompt = index_of(prompts.negative_prompt);
+                    let negative_prompt = index_of(prompts.negative_prompt, true);
                     (guidance.guide(prompt, negative_prompt, &others), negative_prompt)
                 }
                 None => (unguided(prompt, &others), prompt),
@@ -281,8 +316,14 @@ impl Model {
             let weight = latent_mask(regions, weight, &self.parts.device)?;
             region_prompts.push(RegionPrompt { guide, weight });
         }
-        let encode = |text: &String| self.encode_prompt(text, interrupt);
-        let conditionings = texts.iter().map(encode).collect::<Result<_, _>>()?;
+        let encode = |(text, is_negative): &(String, bool)| {
+            let conditioning = self.encode_prompt(text, interrupt)?;
+            Ok(match is_negative {
+                true => adapters.of_negative_prompt(conditioning),
+                false => adapters.of_prompt(conditioning),
+            })
+        };
+        let conditionings = texts.iter().map(encode).collect::<Result<_, DiffusionError>>()?;
         let guide = Regional { regions: region_prompts };
         Ok(RegionPrompts { conditionings, guide, first: first.unwrap_or_default() })
     }

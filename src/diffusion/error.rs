@@ -1,6 +1,6 @@
 //! Errors of loading a model or drawing a picture.
 
-use super::{Cancelled, scheduler::SchedulerError};
+use super::{Cancelled, adapter::AdapterError, scheduler::SchedulerError};
 use crate::{
     candle_error::without_backtrace,
     edit::EditError,
@@ -44,6 +44,9 @@ pub enum DiffusionError {
     /// A loss cannot be set up.
     #[error(transparent)]
     Loss(LossSetupError),
+    /// An adapter cannot be used.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
     /// The edit has an invalid value.
     #[error(transparent)]
     Edit(#[from] EditError),

@@ -110,6 +110,9 @@ pub fn check(
 ) -> Result<Option<(String, SchedulerError)>, DiffusionError> {
     let package = MappedPackage::new(package, |tensors| Box::new(ShapesOnly(tensors)));
     let model = load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control)?;
+    if let Some(adapters) = &model.adapters {
+        adapters.check(&package)?;
+    }
     let defaults = ModelDefaults::of(&package)?;
     let built = scheduler::build(&defaults.scheduler, &model.parts.scheduler, defaults.steps);
     Ok(built.err().map(|error| (defaults.scheduler, error)))

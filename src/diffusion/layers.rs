@@ -70,6 +70,11 @@ impl Conv2d {
         Self { stride: 2, padding, ..self }
     }
 
+    /// The same convolution on squares of `kernel` pixels that do not overlap.
+    pub(super) fn on_patches(self, kernel: usize) -> Self {
+        Self { stride: kernel, padding: 0, ..self }
+    }
+
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         ops::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, self.padding)
     }

@@ -1,12 +1,13 @@
 //! A loaded model.
 
-use std::{borrow::Cow, cell::OnceCell, collections::HashMap};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
+    adapter::{ModelAdapters, PartInspirations, PictureAdapters},
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
@@ -22,7 +23,8 @@ use crate::{
     edit::Grid,
     loss::{Frame, loss_of_prompt},
     mask::Mask,
-    recipe::{InspirationKind, Loss, ResolvedSampler},
+    model::Package,
+    recipe::{ImageUse, Inspiration, InspirationKind, Loss, ResolvedSampler},
 };
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
@@ -41,6 +43,8 @@ pub struct ModelParts {
     pub scheduler: SchedulerConfig,
     /// Whether the denoiser expects noise around an edited part.
     pub surroundings: Surroundings,
+    /// The package whose [`ADAPTERS`](crate::model::package::ADAPTERS) are for the denoiser, if it has any.
+    pub adapters: Option<Arc<dyn Package>>,
     /// The device that the networks run on.
     pub device: Device,
 }
@@ -55,6 +59,9 @@ pub struct Model {
     linear_autoencoder: OnceCell<LinearAutoencoder>,
     /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
     latent_clip: OnceCell<Option<LatentClip>>,
+    /// `None` for other models than the built-in one.
+    /// Those of the package, if the denoiser can use them.
+    pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
 }
 
@@ -70,11 +77,15 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
+        let adapters = parts.adapters.clone().zip(parts.denoiser.adapter_places());
+        let adapters =
+            adapters.map(|(package, places)| ModelAdapters::new(package, places, &parts.device));
         Ok(Self {
             parts,
             colours,
             linear_autoencoder: OnceCell::new(),
             latent_clip: OnceCell::new(),
+            adapters,
             prompts: HashMap::new(),
         })
     }
@@ -113,22 +124,25 @@ impl Model {
             true => Some(self.encode_prompt(&request.negative_prompt, interrupt)?),
             false => None,
         };
-        let mut conditionings = vec![prompt.clone()];
+        let frame = layout.frame(self.scale());
+        let DrawRequest { inspirations, images, .. } = request;
+        let part = PartInspirations { inspirations, images, mask: None, strength: 1.0 };
+        let adapters = self.picture_adapters(&[part], &frame, interrupt)?;
+        let mut conditionings = vec![adapters.of_prompt(prompt.clone())];
         let mut texts = Vec::new();
-        for inspiration in &request.inspirations {
+        for inspiration in inspirations {
             if let InspirationKind::Text(words) = &inspiration.kind {
                 texts.push(ComposedText::new(conditionings.len(), inspiration, 1.0));
-                conditionings.push(self.encode_prompt(words, interrupt)?);
+                conditionings.push(adapters.of_prompt(self.encode_prompt(words, interrupt)?));
             }
         }
         let guide = match (guidance, &negative_prompt) {
             (Some(guidance), Some(negative_prompt)) => {
-                conditionings.push(negative_prompt.clone());
+                conditionings.push(adapters.of_negative_prompt(negative_prompt.clone()));
                 guidance.guide(0, conditionings.len() - 1, &texts)
             }
             _ => guide::unguided(0, &texts),
         };
-        let frame = layout.frame(self.scale());
         let mut start = self.start_from_scribbles(request, frame, interrupt)?;
         let mut losses = self.losses_of_picture(request, frame, Vec::new(), interrupt)?;
         let mut preview = Preview { colours: &self.colours, control, base: None };
@@ -140,6 +154,7 @@ impl Model {
             guide: &*guide,
             prompt: &prompt,
             negative_prompt: negative_prompt.as_ref(),
+            adapters: &adapters,
             interrupt,
         };
         let start = start.as_mut().map(|hook| hook as &mut dyn StepHook);
@@ -204,6 +219,29 @@ impl Model {
             let _ = self.latent_clip.set(clip);
         }
         Ok(self.latent_clip.get().and_then(Option::as_ref))
+    }
+
+    /// Sets up the adapters of a picture, of which `frame` is sampled.
+    pub(super) fn picture_adapters(
+        &self,
+        parts: &[PartInspirations<'_>],
+        frame: &Frame,
+        interrupt: &Interrupt,
+    ) -> Result<PictureAdapters, DiffusionError> {
+        match &self.adapters {
+            Some(adapters) => adapters.of_picture(parts, frame, interrupt),
+            None => Ok(PictureAdapters::default()),
+        }
+    }
+
+    /// Whether the model has an adapter for images of this use.
+    pub(super) fn has_adapter(&self, usage: ImageUse) -> bool {
+        self.adapters.as_ref().is_some_and(|adapters| adapters.has(usage))
+    }
+
+    /// Whether an inspiration acts through an adapter.
+    pub(super) fn is_adapted(&self, inspiration: &Inspiration) -> bool {
+        matches!(inspiration.kind, InspirationKind::Image(usage, _) if self.has_adapter(usage))
     }
 
     /// Sets up a sampler's scheduler from the model's config.

@@ -6,8 +6,8 @@
 use candle_core::Tensor;
 
 use super::{
-    Conditioning, Denoiser, DiffusionError, DrawError, Interrupt, denoise::ConditioningBatches,
-    guide::Guide, scheduler::Scheduler,
+    Conditioning, Denoiser, DiffusionError, DrawError, Interrupt, adapter::PictureAdapters,
+    denoise::ConditioningBatches, guide::Guide, scheduler::Scheduler,
 };
 use crate::loss::LossValues;
 
@@ -27,6 +27,8 @@ pub struct SampleInputs<'a> {
     pub prompt: &'a Conditioning,
     /// The conditioning of the negative prompt, if it was encoded, for [`State::negative_prompt`].
     pub negative_prompt: Option<&'a Conditioning>,
+    /// The adapters of the picture. Their images are in the conditionings.
+    pub adapters: &'a PictureAdapters,
     /// Stops or pauses the loop.
     pub interrupt: &'a Interrupt,
 }
@@ -152,7 +154,7 @@ pub fn sample(
     inputs: SampleInputs<'_>,
     hooks: &mut [&mut dyn StepHook],
 ) -> Result<Tensor, DiffusionError> {
-    let SampleInputs { denoiser, scheduler, noise, guide, interrupt, .. } = inputs;
+    let SampleInputs { denoiser, scheduler, noise, guide, adapters, interrupt, .. } = inputs;
     let batches = ConditioningBatches::new(inputs.conditionings)?;
     let mut state = State {
         latents: (&noise * scheduler.init_noise_sigma())?,
@@ -179,7 +181,9 @@ pub fn sample(
         let index = state.step;
         let step = StepInfo { index, count, timestep: state.timesteps[index] };
         let input = state.scheduler.scale_model_input(&state.latents, index)?;
-        let predictions = batches.predict(denoiser, &input, step.timestep, interrupt)?;
+        let active = adapters.at(step)?;
+        let active = active.as_ref();
+        let predictions = batches.predict(denoiser, &input, step.timestep, active, interrupt)?;
         let mut prediction = guide.combine(&predictions, step)?;
         for hook in &mut *hooks {
             prediction = hook.predicted(&mut state, prediction)?;

@@ -4,7 +4,11 @@ use candle_core::{Device, Tensor};
 use image::{RgbaImage, imageops};
 
 use super::{DiffusionError, DrawRequest, Interrupt, Model, hooks::Differential, pixels};
-use crate::{loss::Frame, mask::over_grey, recipe::scribbles};
+use crate::{
+    loss::Frame,
+    mask::over_grey,
+    recipe::{ImageUse, scribbles},
+};
 
 /// The denoising strength where a scribble of weight 1 is opaque. Where none is, the picture starts from noise.
 const STRENGTH: f32 = 0.8;
@@ -18,13 +22,16 @@ pub(super) struct ScribbleLatents {
 }
 
 impl Model {
-    /// A hook that starts a picture from its scribbles. `None` without any.
+    /// A hook that starts a picture from its scribbles. `None` without any, and if they act through an adapter.
     pub(super) fn start_from_scribbles(
         &self,
         request: &DrawRequest,
         frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<Option<Differential>, DiffusionError> {
+        if self.has_adapter(ImageUse::Scribble) {
+            return Ok(None);
+        }
         let scribble = scribble_of(request, frame);
         if scribble.pixels().all(|pixel| pixel.0[3] == 0) {
             return Ok(None);

@@ -57,7 +57,7 @@ impl PictureLosses {
 }
 
 impl Model {
-    /// Sets up the losses of all parts. In each part, those of inspirations follow its own. With `score`, only those of
+    /// Sets up the losses of all parts. In each part, those of inspirations without an adapter follow its own. With `score`, only those of
     /// inspirations steer, and the others measure the picture.
     ///
     /// # Errors
@@ -74,7 +74,8 @@ impl Model {
         }
         let own = |part: &PartLosses<'_>| part.losses.to_vec();
         let of_inspirations = |part: &PartLosses<'_>| {
-            let of_images = part.inspirations.iter().filter_map(loss_of);
+            let of_images = part.inspirations.iter().filter(|it| !self.is_adapted(it));
+            let of_images = of_images.filter_map(loss_of);
             part.texts.iter().cloned().chain(of_images).collect::<Vec<_>>()
         };
         let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>| {

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 
 use super::DiffusionError;
-use crate::model::{ModelError, Package, TensorSource};
+use crate::model::{ModelError, Package, TensorSource, package::config_file};
 
 /// The weights of a component, such as `unet`, loaded tensor by tensor and converted to f32.
 ///
@@ -15,13 +15,21 @@ pub(super) fn weights(
     component: &str,
     device: &Device,
 ) -> Result<VarBuilder<'static>, DiffusionError> {
-    let tensors = package.tensors(component)?;
-    let weights = Weights { component: component.to_owned(), tensors };
-    Ok(VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone()))
+    Ok(weights_of(package.tensors(component)?, config_file(component), device))
+}
+
+/// The weights of a network whose sizes `requirement` states, such as `unet/config.json`.
+pub(super) fn weights_of(
+    tensors: Box<dyn TensorSource>,
+    requirement: String,
+    device: &Device,
+) -> VarBuilder<'static> {
+    let weights = Weights { requirement, tensors };
+    VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone())
 }
 
 struct Weights {
-    component: String,
+    requirement: String,
     tensors: Box<dyn TensorSource>,
 }
 
@@ -31,7 +39,7 @@ impl Weights {
             ModelError::NoTensor { files, .. } => candle_core::Error::wrap(WeightError::Missing {
                 files,
                 tensor: tensor.to_owned(),
-                component: self.component.clone(),
+                requirement: self.requirement.clone(),
             }),
             error => candle_core::Error::wrap(error),
         }
@@ -51,7 +59,7 @@ impl SimpleBackend for Weights {
             Some(found) if found != shape => Err(candle_core::Error::wrap(WeightError::Shape {
                 files: self.tensors.files(),
                 tensor: name.to_owned(),
-                component: self.component.clone(),
+                requirement: self.requirement.clone(),
                 expected: shape,
                 found,
             })),
@@ -77,15 +85,14 @@ impl SimpleBackend for Weights {
 #[derive(Debug, thiserror::Error)]
 enum WeightError {
     #[error(
-        "{files}: the tensor `{tensor}` is missing, which {component}/config.json requires; \
-         the weights and the configuration do not match"
+        "{files}: the tensor `{tensor}` is missing, which {requirement} requires: the weights do not match it"
     )]
-    Missing { files: String, tensor: String, component: String },
+    Missing { files: String, tensor: String, requirement: String },
     #[error(
-        "{files}: the tensor `{tensor}` has the shape {found:?}, but {component}/config.json \
-         requires {expected:?}; the weights and the configuration do not match"
+        "{files}: the tensor `{tensor}` has the shape {found:?}, but {requirement} requires {expected:?}: \
+         the weights do not match it"
     )]
-    Shape { files: String, tensor: String, component: String, expected: Shape, found: Shape },
+    Shape { files: String, tensor: String, requirement: String, expected: Shape, found: Shape },
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
 
 /// The pixels of the crop that denoising starts from: removed parts are filled from their
 /// surroundings, emboldened parts get a new contrast, and scribbles are painted on top. `None` if
-/// all parts start from the unchanged picture.
+/// all parts start from the unchanged picture. Without `paint_scribbles`, those of inspirations are left out.
 ///
 /// `parts` must be the same as for `plan`. `inspirations`, with their `images`, are those of all parts together. RGB values
 /// lie in -1..=1.
@@ -22,6 +22,7 @@ pub fn init_image(
     parts: &[Part],
     inspirations: &[Inspiration],
     images: &Images,
+    paint_scribbles: bool,
 ) -> Option<Rgb32FImage> {
     let mut image: Option<Rgb32FImage> = None;
     // From bottom to top, since upper parts cover lower ones.
@@ -39,7 +40,8 @@ pub fn init_image(
         };
         image = changed.or(image);
         let all = scribbles(inspirations, images);
-        for (scribble, weight) in all.chain(scribbles(&edit.inspirations, own_images)) {
+        let all = all.chain(scribbles(&edit.inspirations, own_images));
+        for (scribble, weight) in all.filter(|_| paint_scribbles) {
             let (width, height) = mask.size();
             let scribble = picture::resized(scribble, width, height);
             let base = image.as_ref().unwrap_or(crop.pixels());

@@ -1,6 +1,7 @@
 //! The share of edges that are not on the lines of an image.
 
 use candle_core::{Result, Tensor};
+use image::RgbaImage;
 
 use super::{LossFunction, LossInput, LossSetupError, LossTargets, input::mean};
 use crate::{ops, recipe::BlobId};
@@ -18,18 +19,23 @@ pub(super) struct Outline {
 /// Pixels of the image that are at most this opaque are transparent.
 const TRANSPARENT: u8 = 16;
 
+/// The ink of each pixel of an outline, in 0..=1. Its lines are dark on light, or opaque on transparent.
+pub(crate) fn ink(image: &RgbaImage) -> impl Fn([u8; 4]) -> f32 + use<> {
+    let is_cut_out = image.pixels().any(|pixel| pixel.0[3] <= TRANSPARENT);
+    move |pixel| {
+        let [red, green, blue, alpha] = pixel.map(|value| f32::from(value) / 255.0);
+        let light = LIGHTNESS[0] * red + LIGHTNESS[1] * green + LIGHTNESS[2] * blue;
+        if is_cut_out { alpha } else { 1.0 - light }
+    }
+}
+
 impl Outline {
     pub(super) fn new(
         image: &BlobId,
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
         const KIND: &str = "Outline";
-        let is_cut_out = targets.image(KIND, image)?.pixels().any(|it| it.0[3] <= TRANSPARENT);
-        let lines = targets.averages(KIND, image, |[red, green, blue, alpha]| {
-            let [red, green, blue, alpha] = [red, green, blue, alpha].map(|v| f32::from(v) / 255.0);
-            let light = LIGHTNESS[0] * red + LIGHTNESS[1] * green + LIGHTNESS[2] * blue;
-            if is_cut_out { alpha } else { 1.0 - light }
-        })?;
+        let lines = targets.averages(KIND, image, ink(&targets.image(KIND, image)?))?;
         Self::from_lines(&lines, targets.colour_mask)?.ok_or(LossSetupError::EmptyOutline)
     }
 

@@ -1,13 +1,13 @@
 //! The images that losses compare a picture with.
 
 use candle_core::{DType, Device, Tensor};
-use image::RgbaImage;
+use image::{GrayImage, Luma, RgbaImage};
 
 use super::LossSetupError;
 use crate::{
     control::Interrupt,
     diffusion::{Autoencoder, LatentClip},
-    mask::over_grey,
+    mask::{Mask, over_grey},
     picture,
     recipe::{BlobId, Images, Size},
 };
@@ -59,13 +59,60 @@ impl Frame {
     pub(crate) fn cut(&self, image: &RgbaImage) -> RgbaImage {
         let Size { width, height } = self.picture;
         let resized = picture::resized(image, width, height);
+        RgbaImage::from_fn(self.size.0, self.size.1, |x, y| {
+            let (x, y) = self.nearest(x, y);
+            *resized.get_pixel(x, y)
+        })
+    }
+
+    /// Cuts the area out of a mask of the picture.
+    pub(crate) fn cut_mask(&self, mask: &Mask) -> GrayImage {
+        GrayImage::from_fn(self.size.0, self.size.1, |x, y| {
+            let (x, y) = self.nearest(x, y);
+            Luma([mask.at(x, y)])
+        })
+    }
+
+    /// An image in the shape of the picture, cut to the area.
+    ///
+    /// # Errors
+    /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss or the inspiration.
+    pub(crate) fn image(
+        &self,
+        kind: &str,
+        id: &BlobId,
+        images: &Images,
+    ) -> Result<RgbaImage, LossSetupError> {
+        let image = image_of(kind, id, images)?;
+        let (size, picture) = (Size::new(image.width(), image.height()), self.picture);
+        let aspect = |size: Size| size.width as f32 / size.height as f32;
+        let ratio = aspect(size) / aspect(picture);
+        if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
+            return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
+        }
+        Ok(self.cut(image))
+    }
+
+    /// The pixel of the picture that is nearest to a pixel of the area.
+    fn nearest(&self, x: u32, y: u32) -> (u32, u32) {
         let at = |start: i64, offset: u32, length: u32| {
             (start + i64::from(offset)).clamp(0, i64::from(length) - 1) as u32
         };
-        RgbaImage::from_fn(self.size.0, self.size.1, |x, y| {
-            *resized.get_pixel(at(self.origin.0, x, width), at(self.origin.1, y, height))
-        })
+        (at(self.origin.0, x, self.picture.width), at(self.origin.1, y, self.picture.height))
     }
+}
+
+/// An image of any size. `kind` names the loss or the inspiration.
+///
+/// # Errors
+/// If the image is missing.
+pub(crate) fn image_of<'a>(
+    kind: &str,
+    id: &BlobId,
+    images: &'a Images,
+) -> Result<&'a RgbaImage, LossSetupError> {
+    let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
+    Ok(images.get(id).ok_or_else(missing)?)
 }
 
 impl LossTargets<'_> {
@@ -74,14 +121,7 @@ impl LossTargets<'_> {
     /// # Errors
     /// If the image is missing, or has another aspect ratio than the picture. `kind` names the loss.
     pub fn image(&self, kind: &str, id: &BlobId) -> Result<RgbaImage, LossSetupError> {
-        let image = self.original(kind, id)?;
-        let (size, picture) = (Size::new(image.width(), image.height()), self.frame.picture);
-        let aspect = |size: Size| size.width as f32 / size.height as f32;
-        let ratio = aspect(size) / aspect(picture);
-        if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
-            return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
-        }
-        Ok(self.frame.cut(image))
+        self.frame.image(kind, id, self.images)
     }
 
     /// The encoder of latents.
@@ -106,7 +146,7 @@ impl LossTargets<'_> {
     /// # Errors
     /// If the image is missing, or the autoencoder fails.
     pub fn whole_latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
-        let image = self.original(kind, id)?;
+        let image = image_of(kind, id, self.images)?;
         let Size { width, height } = self.frame.picture;
         let area = |width: u32, height: u32| f64::from(width) * f64::from(height);
         let scale = (area(width, height) / area(image.width(), image.height())).sqrt();
@@ -115,11 +155,6 @@ impl LossTargets<'_> {
             (latents.round() as u32).max(6) * self.frame.scale
         };
         self.encode(&picture::resized(image, side(image.width()), side(image.height())))
-    }
-
-    fn original(&self, kind: &str, id: &BlobId) -> Result<&RgbaImage, LossSetupError> {
-        let missing = || LossSetupError::MissingImage { kind: kind.to_owned(), id: id.clone() };
-        Ok(self.images.get(id).ok_or_else(missing)?)
     }
 
     fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {

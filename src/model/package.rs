@@ -5,12 +5,12 @@ mod folder;
 mod layout;
 mod mapped;
 
-use std::{borrow::Cow, fmt::Debug};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ModelError, parse_json, tensors::TensorSource};
+use super::{ModelError, detect::CONFIG_FILES, parse_json, tensors::TensorSource};
 use crate::control::Interrupt;
 
 pub use embedded::EmbeddedPackage;
@@ -20,6 +20,15 @@ pub use mapped::MappedPackage;
 
 /// The file that lists the components of a model.
 pub const INDEX: &str = "model_index.json";
+
+/// The components with adapters, and the image encoder of IP-Adapters. A model may have any of them.
+pub const ADAPTERS: [&str; 5] = [
+    "adapters/content",
+    "adapters/image_encoder",
+    "adapters/outline",
+    "adapters/scribble",
+    "adapters/style",
+];
 
 /// The files of a model, seen as a diffusers folder: a configuration and tensors for each component
 /// (`unet`, `vae`, ...), an index of the components, and tokenizer files.
@@ -44,13 +53,14 @@ pub trait Package: Send + Sync + Debug {
 
     /// The tensors of a component.
     ///
+    /// The weight file of one of [`ADAPTERS`] may have any name, because IP-Adapters are published under many.
+    ///
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Pickle`] if there are only pickled weights, or
     /// [`ModelError::Weights`].
     fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError>;
 
-    /// The blake3 hash of the weights of all used components, as 64 hex digits. It identifies the
-    /// model. Reads all weights, which takes seconds for a large model, so keep the result.
+    /// The blake3 hash of the weights of all used components and of adapters, as 64 hex digits. It identifies the model. Reads all weights, which takes seconds for a large model, so keep the result.
     ///
     /// # Errors
     /// As [`Self::tensors`]; [`ModelError::Cancelled`] if interrupted.
@@ -59,6 +69,9 @@ pub trait Package: Send + Sync + Debug {
     /// The licence that the model names: in the front matter of its `README.md`, otherwise in the
     /// first line of its licence file.
     fn licence(&self) -> Option<String>;
+
+    /// A package of the same files. A model keeps it to load adapters when a picture first needs them.
+    fn shared(&self) -> Arc<dyn Package>;
 
     /// The index of the model: its pipeline class, and the library and class of each component.
     ///
@@ -87,10 +100,11 @@ pub trait Package: Send + Sync + Debug {
     }
 }
 
-/// The configuration file of a component, relative to the package.
+/// The configuration file of a component, relative to the package. An empty `part` is the package itself.
 #[must_use]
 pub fn config_file(part: &str) -> String {
     match part {
+        "" => "config.json".to_owned(),
         "scheduler" => "scheduler/scheduler_config.json".to_owned(),
         part => format!("{part}/config.json"),
     }
@@ -112,7 +126,8 @@ pub fn parse<T: DeserializeOwned>(package: &dyn Package, file: &str) -> Result<T
 /// If an existing file cannot be read.
 pub fn config_hash(package: &dyn Package) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
-    for file in super::detect::CONFIG_FILES {
+    let adapters = ADAPTERS.map(config_file);
+    for file in CONFIG_FILES.into_iter().chain(adapters.iter().map(String::as_str)) {
         if package.has(file) {
             let content = package.file(file)?;
             // Hash names and lengths too, so that the boundaries between files are unambiguous.

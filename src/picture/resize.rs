@@ -25,13 +25,21 @@ pub(crate) fn scaled_down(picture: &RgbaImage, longest: u32) -> Cow<'_, RgbaImag
 /// The picture in another size, with a triangle filter. Colours are weighted by alpha, so that the colours of fully
 /// transparent pixels do not matter.
 pub(crate) fn resized(picture: &RgbaImage, width: u32, height: u32) -> RgbaImage {
+    filtered(picture, width, height, FilterType::Bilinear)
+}
+
+/// As [`resized`], with the bicubic filter of Pillow.
+pub(crate) fn resized_bicubic(picture: &RgbaImage, width: u32, height: u32) -> RgbaImage {
+    filtered(picture, width, height, FilterType::CatmullRom)
+}
+
+fn filtered(picture: &RgbaImage, width: u32, height: u32, filter: FilterType) -> RgbaImage {
     let kind = PixelType::U8x4;
     let mut target = Image::new(width, height, kind);
     if picture.width() > 0 && picture.height() > 0 {
         let source = ImageRef::new(picture.width(), picture.height(), picture, kind)
             .expect("4 bytes for each pixel");
-        let filter = ResizeAlg::Convolution(FilterType::Bilinear);
-        let options = ResizeOptions::new().resize_alg(filter);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
         Resizer::new().resize(&source, &mut target, &options).expect("two pictures in RGBA");
     }
     RgbaImage::from_raw(width, height, target.into_vec()).expect("4 bytes for each pixel")

@@ -167,10 +167,11 @@ impl<I> Inspiration<I> {
         self.to.unwrap_or_else(|| self.kind.default_end())
     }
 
-    /// Whether it acts in the steps at `progress`, a share of all steps.
+    /// The beginning and the end of the steps that follow it, as parts of all steps. `strength` is the share of the steps
+    /// that are run, which are the last ones.
     #[must_use]
-    pub fn acts_at(&self, progress: f32) -> bool {
-        (self.from..self.end()).contains(&progress)
+    pub fn steps(&self, strength: f32) -> [f32; 2] {
+        [self.from, self.end()].map(|part| 1.0 - (1.0 - part) * strength)
     }
 
     /// Checks that the numbers and the text are in range.
@@ -404,6 +405,16 @@ mod tests {
             let message = wrong(text);
             assert!(message.contains(word), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn its_steps_are_parts_of_those_that_are_run() {
+        let text = Inspiration::new(InspirationKind::<String>::Text("velvet".to_owned()));
+        let inspiration = Inspiration { from: 0.5, to: Some(0.75), ..text };
+        assert_eq!(inspiration.steps(1.0), [0.5, 0.75]);
+        // The last 40 % begin at 0.6. Half of them is over at 0.8, and three quarters are at 0.9.
+        let [from, to] = inspiration.steps(0.4);
+        assert!((from - 0.8).abs() < 1e-6 && (to - 0.9).abs() < 1e-6, "{from} {to}");
     }
 
     #[test]

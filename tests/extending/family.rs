@@ -47,6 +47,10 @@ impl Package for GradientPackage {
     fn licence(&self) -> Option<String> {
         None
     }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(Self)
+    }
 }
 
 /// Models that draw a gradient from black to white and ignore the prompt.
@@ -73,6 +77,7 @@ impl Family for Gradient {
             autoencoder: Box::new(Pixels),
             scheduler: SchedulerConfig::from_json(r#"{"prediction_type": "sample"}"#)?,
             surroundings: Surroundings::Noised,
+            adapters: None,
             device: options.device.open()?,
         };
         Model::new(parts, control.interrupt())

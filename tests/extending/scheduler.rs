@@ -4,6 +4,7 @@ use bevy_illustrator::{
     control::Interrupt,
     diffusion::{
         Conditioning, Denoiser, DenoiserInput, DiffusionError, SampleInputs,
+        adapter::PictureAdapters,
         guide::Unguided,
         sample,
         scheduler::{self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, Stepped},
@@ -85,6 +86,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         guide: &Unguided { prompt: 0 },
         prompt: &conditionings[0],
         negative_prompt: None,
+        adapters: &PictureAdapters::default(),
         interrupt: &Interrupt::default(),
     };
     let latents = sample(inputs, &mut []).unwrap();

@@ -5,6 +5,7 @@ A second run writes the same bytes. See README.md.
 
 import sys
 
+import adapters
 import common
 import edits
 import latents
@@ -28,6 +29,7 @@ def main():
             segment.record()
             latents.record()
             optimizers.record()
+            adapters.record()
         case ["full", folder]:
             import full_size
 

@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
+use super::{ActiveAdapters, Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
+use crate::diffusion::adapter::ImageKeys;
 
 /// Conditionings in the batches that run fastest on their device.
 ///
@@ -19,40 +20,107 @@ impl ConditioningBatches {
             first.is_some_and(|first| {
                 conditioning.tokens.dims() == first.tokens.dims()
                     && conditioning.pooled.is_some() == first.pooled.is_some()
+                    && conditioning.images.len() == first.images.len()
             })
         };
         let on_cpu = conditionings.iter().all(|conditioning| conditioning.tokens.device().is_cpu());
         if on_cpu || !conditionings.iter().all(alike) {
             return Ok(Self(conditionings.to_vec()));
         }
-        let tokens = conditionings.iter().map(|conditioning| &conditioning.tokens);
-        let pooled = conditionings.iter().filter_map(|conditioning| conditioning.pooled.as_ref());
-        let (tokens, pooled) = (tokens.collect::<Vec<_>>(), pooled.collect::<Vec<_>>());
-        let mut batch = Conditioning::new(Tensor::cat(&tokens, 0)?);
-        if !pooled.is_empty() {
-            batch = batch.with_pooled(Tensor::cat(&pooled, 0)?);
-        }
-        Ok(Self(vec![batch]))
+        Ok(Self(vec![joined(conditionings)?]))
     }
 
-    /// Predicts for `latents`, (1, channels, height, width), under each conditioning. The
+    /// Predicts for `latents`, (1, channels, height, width), under each conditioning, with the same adapters. The
     /// predictions have the same shape.
     pub fn predict(
         &self,
         denoiser: &dyn Denoiser,
         latents: &Tensor,
         timestep: f64,
+        adapters: Option<&ActiveAdapters>,
         interrupt: &Interrupt,
     ) -> Result<Vec<Tensor>, DiffusionError> {
         let predict = |conditioning: &Conditioning| {
             let count = conditioning.tokens.dim(0)?;
             let latents = latents.repeat((count, 1, 1, 1))?;
             let input = DenoiserInput::new(&latents, timestep, conditioning, interrupt);
+            let input = DenoiserInput { adapters, ..input };
             let prediction = denoiser.predict(&input)?;
             Ok((0..count).map(|i| prediction.narrow(0, i, 1)).collect::<Result<Vec<_>, _>>()?)
         };
         let predictions =
             self.0.par_iter().map(predict).collect::<Result<Vec<_>, DiffusionError>>()?;
         Ok(predictions.into_iter().flatten().collect())
+    }
+}
+
+/// One batch of conditionings of equal length.
+fn joined(conditionings: &[Conditioning]) -> candle_core::Result<Conditioning> {
+    let tokens = conditionings.iter().map(|conditioning| &conditioning.tokens);
+    let pooled = conditionings.iter().filter_map(|conditioning| conditioning.pooled.as_ref());
+    let (tokens, pooled) = (tokens.collect::<Vec<_>>(), pooled.collect::<Vec<_>>());
+    let mut batch = Conditioning::new(Tensor::cat(&tokens, 0)?);
+    if !pooled.is_empty() {
+        batch = batch.with_pooled(Tensor::cat(&pooled, 0)?);
+    }
+    let images = 0..conditionings.first().map_or(0, |first| first.images.len());
+    let image = |index: usize| {
+        let keys = conditionings.iter().map(|conditioning| &conditioning.images[index]);
+        ImageKeys::batch(&keys.collect::<Vec<_>>())
+    };
+    Ok(batch.with_images(images.map(image).collect::<candle_core::Result<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::Device;
+
+    use super::*;
+    use crate::{
+        diffusion::{
+            adapter::{ActiveImage, IpAdapter},
+            denoise::unet::UNet2DConditionModel,
+        },
+        model::FolderPackage,
+    };
+
+    fn numbers(shape: &[usize], seed: f32) -> Tensor {
+        let count = shape.iter().product::<usize>() as u32;
+        let values = (0..count).map(|index| (index as f32 * 0.7 + seed).sin()).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn a_batch_of_conditionings_with_images_predicts_as_each_of_them() {
+        let device = &Device::Cpu;
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures");
+        let adapter = fixtures.join("sd1_adapters/plain.safetensors");
+        let adapter = IpAdapter::open(&adapter, device).unwrap();
+        let package = FolderPackage::open(fixtures.join("sd1")).unwrap();
+        let unet = UNet2DConditionModel::load(&package, "unet", device).unwrap();
+        let conditioning = |seed: f32| {
+            let keys = adapter.keys(&numbers(&[1, 4, 24], 3.0 * seed)).unwrap();
+            Conditioning::new(numbers(&[1, 7, 24], seed)).with_images(vec![keys])
+        };
+        let adapters = ActiveAdapters {
+            features: vec![numbers(&[1, 8, 4, 6], 9.0)],
+            images: vec![ActiveImage { index: 0, weight: 2.0, mask: None }],
+        };
+        let conditionings = [conditioning(1.0), conditioning(2.0)];
+        let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());
+        let predict = |batches: ConditioningBatches| {
+            batches.predict(&unet, &latents, 500.0, Some(&adapters), &interrupt).unwrap()
+        };
+        let apart = predict(ConditioningBatches(conditionings.to_vec()));
+        let together = predict(ConditioningBatches(vec![joined(&conditionings).unwrap()]));
+        let error = |a: &Tensor, b: &Tensor| {
+            (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
+        };
+        assert!(error(&apart[0], &apart[1]) > 0.01);
+        for (apart, together) in apart.iter().zip(&together) {
+            assert!(error(apart, together) < 1e-5);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod block;
 mod config;
+mod pass;
 mod transformer;
 
 use candle_core::{Device, Tensor};
@@ -10,11 +11,13 @@ use candle_core::{Device, Tensor};
 use self::{
     block::{BlockConfig, DownBlock, MidBlock, UpBlock},
     config::UNetLayout,
+    pass::{Feature, Pass, SeenImage},
 };
 use super::{Denoiser, DenoiserInput};
 use crate::{
     diffusion::{
-        DiffusionError, Interrupt,
+        Conditioning, DiffusionError, Interrupt,
+        adapter::AdapterPlaces,
         config::ConfigFile,
         layers::{Conv2d, GroupNorm, Linear},
         resnet::ResnetConfig,
@@ -40,12 +43,12 @@ pub struct UNet2DConditionModel {
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    adapter_places: AdapterPlaces,
 }
 
 impl Denoiser for UNet2DConditionModel {
     fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError> {
-        let DenoiserInput { latents, timestep, conditioning, interrupt } = *input;
-        self.forward(latents, timestep, &conditioning.tokens, interrupt)
+        self.run(input, &mut |_, _| {})
     }
 
     fn latent_channels(&self) -> usize {
@@ -54,6 +57,10 @@ impl Denoiser for UNet2DConditionModel {
 
     fn sample_size(&self) -> Option<(usize, usize)> {
         self.config.sample_size.map(SampleSize::height_and_width)
+    }
+
+    fn adapter_places(&self) -> Option<AdapterPlaces> {
+        Some(self.adapter_places.clone())
     }
 }
 
@@ -91,50 +98,68 @@ impl UNet2DConditionModel {
             activation: main,
             output_scale: 1.0,
         };
-        let block = |index: usize| BlockConfig {
+        let block = |index: usize, first_attention: usize| BlockConfig {
             resnet,
             heads: layout.heads[index],
             context: layout.contexts[index],
             linear_projection: config.use_linear_projection,
             only_cross_attention: layout.only_cross[index],
+            first_attention,
         };
         let channels = &config.block_out_channels;
         let last = channels.len() - 1;
+        // The width of each cross attention, in the order of IP-Adapter.
+        let mut attentions = Vec::new();
+        let widths = |config: &BlockConfig, level: usize, depths: Option<&[usize]>| {
+            let count = depths.unwrap_or_default().iter().sum();
+            vec![config.attention_width(channels[level]); count]
+        };
 
         let mut down_blocks = Vec::new();
         for index in 0..=last {
             let (input, output) = (channels[index.saturating_sub(1)], channels[index]);
+            let depths = layout.down_depths[index].as_deref();
+            let block = block(index, attentions.len());
             down_blocks.push(DownBlock::load(
                 (input, output),
                 layout.layers[index],
-                layout.down_depths[index].as_deref(),
+                depths,
                 (index < last).then_some(config.downsample_padding),
-                &block(index),
+                &block,
                 &weights.pp("down_blocks").pp(index),
             )?);
+            attentions.extend(widths(&block, index, depths));
         }
-        let mid_block = match &layout.mid {
-            Some(depth) => {
-                let resnet = ResnetConfig { output_scale: config.mid_block_scale_factor, ..resnet };
-                let block = BlockConfig { resnet, only_cross_attention: false, ..block(last) };
-                let weights = weights.pp("mid_block");
-                Some(MidBlock::load(channels[last], *depth, &block, &weights)?)
-            }
-            None => None,
-        };
         let mut up_blocks = Vec::new();
         for index in 0..=last {
             let level = last - index;
             let previous = channels[(level + 1).min(last)];
+            let depths = layout.up_depths[index].as_deref();
+            let block = block(level, attentions.len());
             up_blocks.push(UpBlock::load(
                 (previous, channels[level], channels[level.saturating_sub(1)]),
                 layout.layers[level] + 1,
-                layout.up_depths[index].as_deref(),
+                depths,
                 level > 0,
-                &block(level),
+                &block,
                 &weights.pp("up_blocks").pp(index),
             )?);
+            attentions.extend(widths(&block, level, depths));
         }
+        let mid_block = match &layout.mid {
+            Some(depth) => {
+                let resnet = ResnetConfig { output_scale: config.mid_block_scale_factor, ..resnet };
+                let block = block(last, attentions.len());
+                let block = BlockConfig { resnet, only_cross_attention: false, ..block };
+                let weights = weights.pp("mid_block");
+                let mid_block = MidBlock::load(channels[last], *depth, &block, &weights)?;
+                attentions.extend(widths(&block, last, depth.as_ref().map(std::slice::from_ref)));
+                Some(mid_block)
+            }
+            None => None,
+        };
+        let mut features = channels.clone();
+        features.extend(mid_block.as_ref().map(|_| channels[last]));
         let time = weights.pp("time_embedding");
         Ok(Self {
             activation: main,
@@ -168,6 +193,7 @@ impl UNet2DConditionModel {
                 config.conv_out_kernel,
                 &weights.pp("conv_out"),
             )?,
+            adapter_places: AdapterPlaces { features, attentions },
             config,
         })
     }
@@ -207,6 +233,21 @@ impl UNet2DConditionModel {
         interrupt: &Interrupt,
         observe: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<Tensor, DiffusionError> {
+        let conditioning = Conditioning::new(context.clone());
+        self.run(&DenoiserInput::new(sample, timestep, &conditioning, interrupt), observe)
+    }
+
+    fn run(
+        &self,
+        input: &DenoiserInput<'_>,
+        observe: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Tensor, DiffusionError> {
+        let DenoiserInput { latents: sample, timestep, conditioning, adapters, interrupt } = *input;
+        let attentions = self.adapter_places.attentions.len();
+        let images = adapters.map(|adapters| SeenImage::all(conditioning, adapters, attentions));
+        let images = images.transpose()?.unwrap_or_default();
+        let mut features = Feature::all(adapters);
+
         let time = self.embed_time(timestep, sample.device())?;
         observe("time_embedding", &time);
         let time = match self.time_embed_activation {
@@ -219,17 +260,22 @@ impl UNet2DConditionModel {
             self.conv_in.forward(sample)?
         };
 
+        let context = &conditioning.tokens;
+        let pass = Pass { time: &time, context, images: &images, interrupt };
         let mut skipped = vec![hidden.clone()];
         for (index, block) in self.down_blocks.iter().enumerate() {
-            hidden = block.forward(&hidden, &time, context, interrupt, &mut skipped)?;
+            hidden = block.forward(&hidden, features.next(), &pass, &mut skipped)?;
             observe(&format!("down_blocks.{index}"), &hidden);
         }
         if let Some(block) = &self.mid_block {
-            hidden = block.forward(&hidden, &time, context, interrupt)?;
+            hidden = block.forward(&hidden, &pass)?;
+            if let Some(feature) = features.next() {
+                hidden = feature.add_to(&hidden)?;
+            }
             observe("mid_block", &hidden);
         }
         for (index, block) in self.up_blocks.iter().enumerate() {
-            hidden = block.forward(&hidden, &time, context, interrupt, &mut skipped)?;
+            hidden = block.forward(&hidden, &pass, &mut skipped)?;
             observe(&format!("up_blocks.{index}"), &hidden);
         }
         interrupt.check()?;

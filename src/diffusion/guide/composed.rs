@@ -32,18 +32,12 @@ pub struct ComposedText {
 }
 
 impl ComposedText {
-    /// A text of an inspiration, scaled by its weight. `strength` is the share of the steps that are run; the steps of
-    /// the inspiration are parts of these.
+    /// A text of an inspiration, scaled by its weight. `strength` is the share of the steps that are run.
     #[must_use]
     pub fn new(text: usize, inspiration: &Inspiration, strength: f32) -> Self {
-        let step = |part: f32| 1.0 - (1.0 - part) * strength;
-        Self {
-            text,
-            scale: inspiration.weight.into(),
-            // Without the small subtraction, the first step could be slightly before this one.
-            from: step(inspiration.from) - 1e-4,
-            to: step(inspiration.end()),
-        }
+        let [from, to] = inspiration.steps(strength);
+        // Without the small subtraction, the first step could be slightly before this one.
+        Self { text, scale: inspiration.weight.into(), from: from - 1e-4, to }
     }
 }
 

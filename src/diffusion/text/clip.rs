@@ -1,7 +1,6 @@
 //! CLIP's text encoder (Radford et al. 2021), which encodes token ids as the context of the UNet.
 
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,12 +8,13 @@ use super::{TextEncoder, tokenizer::ClipTokenizer};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
+        clip_layer::{ClipLayer, ClipLayerConfig},
         config::ConfigFile,
-        layers::{LayerNorm, Linear},
+        layers::LayerNorm,
         weights::weights,
     },
     model::Package,
-    ops::{self, Activation},
+    ops::Activation,
 };
 
 /// The fields of `text_encoder/config.json` that this network uses, with transformers' defaults.
@@ -87,7 +87,7 @@ impl TextEncoder for ClipTextEncoder {
 pub struct ClipTextModel {
     token_embedding: Tensor,
     position_embedding: Tensor,
-    layers: Vec<EncoderLayer>,
+    layers: Vec<ClipLayer>,
     final_layer_norm: LayerNorm,
     width: usize,
 }
@@ -120,10 +120,16 @@ impl ClipTextModel {
         let config: ClipTextConfig = file.parse()?;
         let activation = Activation::from_name(&config.hidden_act)
             .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?;
-        let (width, heads) = (config.hidden_size, config.num_attention_heads);
-        if heads == 0 || !width.is_multiple_of(heads) {
-            return Err(file.unsupported("num_attention_heads", &format!("a divisor of {width}")));
-        }
+        let width = config.hidden_size;
+        let layer = ClipLayerConfig {
+            width,
+            inner: config.intermediate_size,
+            heads: config.num_attention_heads,
+            eps: config.layer_norm_eps,
+            activation,
+            causal: true,
+        };
+        layer.check(&file)?;
 
         // Older versions of transformers write a prefix that version 5 does not.
         let weights = weights(package, component, device)?;
@@ -136,7 +142,7 @@ impl ClipTextModel {
             token_embedding: embedding(config.vocab_size, "token_embedding")?,
             position_embedding: embedding(config.max_position_embeddings, "position_embedding")?,
             layers: (0..config.num_hidden_layers)
-                .map(|index| EncoderLayer::load(&config, activation, &layers.pp(index)))
+                .map(|index| ClipLayer::load(layer, &layers.pp(index)))
                 .collect::<candle_core::Result<_>>()?,
             final_layer_norm: LayerNorm::load(
                 width,
@@ -182,59 +188,5 @@ impl ClipTextModel {
     /// The channels of an encoded token.
     pub fn width(&self) -> usize {
         self.width
-    }
-}
-
-/// transformers' `CLIPEncoderLayer`.
-#[derive(Clone, Debug)]
-struct EncoderLayer {
-    heads: usize,
-    activation: Activation,
-    layer_norm1: LayerNorm,
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl EncoderLayer {
-    fn load(
-        config: &ClipTextConfig,
-        activation: Activation,
-        weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let attention = weights.pp("self_attn");
-        let project = |name: &str| Linear::load(width, width, &attention.pp(name));
-        let norm = |name: &str| LayerNorm::load(width, config.layer_norm_eps, &weights.pp(name));
-        Ok(Self {
-            heads: config.num_attention_heads,
-            activation,
-            layer_norm1: norm("layer_norm1")?,
-            q_proj: project("q_proj")?,
-            k_proj: project("k_proj")?,
-            v_proj: project("v_proj")?,
-            out_proj: project("out_proj")?,
-            layer_norm2: norm("layer_norm2")?,
-            fc1: Linear::load(width, inner, &weights.pp("mlp").pp("fc1"))?,
-            fc2: Linear::load(inner, width, &weights.pp("mlp").pp("fc2"))?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let normed = self.layer_norm1.forward(x)?;
-        let attended = ops::attention(
-            &self.q_proj.forward(&normed)?,
-            &self.k_proj.forward(&normed)?,
-            &self.v_proj.forward(&normed)?,
-            self.heads,
-            true,
-        )?;
-        let x = ops::add(x, &self.out_proj.forward(&attended)?)?;
-        let inner = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
-        ops::add(&x, &self.fc2.forward(&self.activation.forward(&inner)?)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Models embedded in the program.
 
-use std::{borrow::Cow, io::Read};
+use std::{borrow::Cow, io::Read, sync::Arc};
 
 use super::{
     Package,
@@ -35,14 +35,13 @@ pub(super) const SKETCH: &[(&str, &[u8])] = embed!("../../../assets/models/sketc
     "vae/diffusion_pytorch_model.safetensors",
 );
 
-/// The text encoder that [`LatentClip`](crate::diffusion::LatentClip) was trained with. Its tokenizer is that of the
-/// model above.
+/// The encoders of texts and of images that [`LatentClip`](crate::diffusion::LatentClip) was trained with. The tokenizer
+/// is that of the model above.
 const SKETCH_CLIP: &[(&str, &[u8])] = &[
-    ("text_encoder/config.json", include_bytes!("../../../assets/models/sketch-clip/config.json")),
-    (
-        "text_encoder/model.safetensors",
-        include_bytes!("../../../assets/models/sketch-clip/model.safetensors"),
-    ),
+    ("text_encoder/config.json", CLIP_CONFIG),
+    ("text_encoder/model.safetensors", CLIP_WEIGHTS),
+    ("image_encoder/config.json", CLIP_CONFIG),
+    ("image_encoder/model.safetensors", CLIP_WEIGHTS),
     (
         "tokenizer/tokenizer.json",
         include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer.json"),
@@ -52,6 +51,10 @@ const SKETCH_CLIP: &[(&str, &[u8])] = &[
         include_bytes!("../../../assets/models/sketch/tokenizer/tokenizer_config.json"),
     ),
 ];
+
+/// Both encoders have the same files.
+const CLIP_CONFIG: &[u8] = include_bytes!("../../../assets/models/sketch-clip/config.json");
+const CLIP_WEIGHTS: &[u8] = include_bytes!("../../../assets/models/sketch-clip/model.safetensors");
 
 /// A model whose files are part of the program, in diffusers' layout.
 #[derive(Clone, Copy)]
@@ -90,6 +93,12 @@ impl std::fmt::Debug for EmbeddedPackage {
 impl Files for EmbeddedPackage {
     fn has(&self, file: &str) -> bool {
         self.files.iter().any(|(name, _)| *name == file)
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let below = |name: &str| Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+        let names = self.files.iter().filter_map(|(name, _)| below(name));
+        names.filter(|name| !name.contains('/')).collect()
     }
 
     fn location(&self, file: &str) -> String {
@@ -132,6 +141,10 @@ impl Package for EmbeddedPackage {
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
         layout::hash(self, interrupt)
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(*self)
     }
 
     fn licence(&self) -> Option<String> {

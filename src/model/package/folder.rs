@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -62,8 +63,8 @@ impl FolderPackage {
 }
 
 impl FolderPackage {
-    /// The folder at `path`, without checks.
-    pub(in crate::model) fn at(path: &Path) -> Self {
+    /// The folder at `path`, without checks. It may be a single component, whose name is empty then.
+    pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
@@ -98,6 +99,12 @@ pub(in crate::model) fn model_below(folder: &Path) -> Option<PathBuf> {
 impl Files for FolderPackage {
     fn has(&self, file: &str) -> bool {
         self.path.join(file).is_file()
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path.join(folder)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| Files::has(self, &format!("{folder}/{name}"))).collect()
     }
 
     fn location(&self, file: &str) -> String {
@@ -150,6 +157,10 @@ impl Package for FolderPackage {
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
         layout::hash(self, interrupt)
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(self.clone())
     }
 
     fn licence(&self) -> Option<String> {

@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value;
 
+use super::ADAPTERS;
 use crate::{
     control::Interrupt,
     model::{
@@ -33,6 +34,8 @@ const HASHED_AT_ONCE: usize = 1 << 22;
 /// Files in the layout of diffusers, named relative to the model with `/`.
 pub(super) trait Files {
     fn has(&self, file: &str) -> bool;
+    /// The names of the files in a folder, in any order. Empty if there is no such folder.
+    fn names(&self, folder: &str) -> Vec<String>;
     fn location(&self, file: &str) -> String;
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError>;
     fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError>;
@@ -41,7 +44,11 @@ pub(super) trait Files {
 
 /// The error for a file that should exist.
 pub(super) fn missing(files: &dyn Files, file: &str) -> ModelError {
-    let hint = "every model in diffusers' layout has this file; download or copy the model again";
+    let is_of_adapter = ADAPTERS.iter().any(|adapter| file.starts_with(adapter));
+    let hint = match is_of_adapter {
+        true => "copy it from the repository of the adapter",
+        false => "every model in diffusers' layout has this file; download or copy the model again",
+    };
     ModelError::Missing { file: files.location(file), hint: hint.to_owned() }
 }
 
@@ -52,26 +59,41 @@ pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, Mode
     opened.map(TensorFiles::new)
 }
 
-/// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name.
+/// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name. The name and the weights of
+/// each adapter follow; one that cannot be loaded affects no picture.
 pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; HASHED_AT_ONCE];
     for part in HASHED {
         for file in weight_files(files, part)? {
-            let io = |source| ModelError::Io { file: files.location(&file), source };
-            let mut content = files.open(&file)?;
-            loop {
-                interrupt.check()?;
-                match content.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(count) => _ = hasher.update(&buffer[..count]),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(io(error)),
-                }
-            }
+            hash_file(files, &file, &mut hasher, interrupt)?;
+        }
+    }
+    for part in ADAPTERS {
+        for file in weight_files(files, part).unwrap_or_default() {
+            hasher.update(part.as_bytes());
+            hash_file(files, &file, &mut hasher, interrupt)?;
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn hash_file(
+    files: &dyn Files,
+    file: &str,
+    hasher: &mut blake3::Hasher,
+    interrupt: &Interrupt,
+) -> Result<(), ModelError> {
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    let mut content = files.open(file)?;
+    loop {
+        interrupt.check()?;
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => _ = hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(ModelError::Io { file: files.location(file), source }),
+        }
+    }
 }
 
 /// The weight files of a component: one, or the shards in an index.
@@ -97,6 +119,9 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
             }
         }
     }
+    if ADAPTERS.contains(&part) {
+        return only_weights(files, part);
+    }
     let pickled = STEMS.iter().chain(&["pytorch_model"]).find_map(|stem| {
         let mut names = PICKLES.iter().map(|extension| below(&format!("{stem}.{extension}")));
         names.find(|file| files.has(file))
@@ -105,6 +130,30 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
         Some(file) => ModelError::Pickle { file: files.location(&file) },
         None => missing(files, &below(&format!("{}.safetensors", usual_stem(part)))),
     })
+}
+
+/// The weight file of an adapter with an unusual name. There must be a single one.
+fn only_weights(files: &dyn Files, part: &str) -> Result<Vec<String>, ModelError> {
+    let mut names = files.names(part);
+    names.sort_unstable();
+    let with = |extensions: &[&str]| {
+        let has = |name: &&String| {
+            name.rsplit_once('.').is_some_and(|(_, extension)| extensions.contains(&extension))
+        };
+        names.iter().filter(has).map(|name| format!("{part}/{name}")).collect::<Vec<_>>()
+    };
+    let found = with(&["safetensors"]);
+    match (found.as_slice(), with(&PICKLES).first()) {
+        ([_], _) => Ok(found),
+        ([_, _, ..], _) => Err(ModelError::Unsupported {
+            file: files.location(part),
+            field: "*.safetensors".to_owned(),
+            value: names.join(", "),
+            supported: "a single file: keep one adapter in the folder".to_owned(),
+        }),
+        ([], Some(pickle)) => Err(ModelError::Pickle { file: files.location(pickle) }),
+        ([], None) => Err(missing(files, &format!("{part}/{}.safetensors", usual_stem(part)))),
+    }
 }
 
 /// The shards that an index lists. Each must be the name of a file in the folder of the index.
@@ -140,5 +189,6 @@ fn shards(
 
 /// The standard weight file name of a component in diffusers or transformers.
 fn usual_stem(part: &str) -> &'static str {
-    if part.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" }
+    let is_encoder = part.starts_with("text_encoder") || part.ends_with("image_encoder");
+    if is_encoder { "model" } else { "diffusion_pytorch_model" }
 }

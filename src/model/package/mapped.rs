@@ -1,6 +1,6 @@
 //! A package whose tensor sources are wrapped.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::Value;
 
@@ -63,6 +63,11 @@ where
 
     fn licence(&self) -> Option<String> {
         self.package.licence()
+    }
+
+    /// The package without the wrapping.
+    fn shared(&self) -> Arc<dyn Package> {
+        self.package.shared()
     }
 
     fn index(&self) -> Result<Value, ModelError> {

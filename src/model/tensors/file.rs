@@ -88,6 +88,14 @@ impl TensorFiles {
         Self(files)
     }
 
+    /// Opens a single safetensors file and reads its header.
+    ///
+    /// # Errors
+    /// [`ModelError::Pickle`], or if the file cannot be read or is not a complete safetensors file.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Ok(Self(vec![TensorFile::open(path.display().to_string(), path)?]))
+    }
+
     fn find(&self, name: &str) -> Option<&TensorFile> {
         self.0.iter().find(|file| file.header.metadata.info(name).is_some())
     }

@@ -3,9 +3,12 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::transformer::Transformer2D;
+use super::{
+    pass::{Feature, Pass},
+    transformer::Transformer2D,
+};
 use crate::diffusion::{
-    DiffusionError, Interrupt,
+    DiffusionError,
     resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
 };
 
@@ -18,6 +21,15 @@ pub(super) struct BlockConfig {
     pub(super) context: usize,
     pub(super) linear_projection: bool,
     pub(super) only_cross_attention: bool,
+    /// The number of the block's first cross attention, in the order of IP-Adapter: down blocks, up blocks, middle block.
+    pub(super) first_attention: usize,
+}
+
+impl BlockConfig {
+    /// The width of attention to feature maps with these channels.
+    pub(super) fn attention_width(&self, channels: usize) -> usize {
+        channels / self.heads * self.heads
+    }
 }
 
 /// A residual block, followed by a transformer if the block has attention.
@@ -37,25 +49,20 @@ impl Layer {
     ) -> candle_core::Result<Self> {
         let attention = depths.map(|depths| {
             let weights = weights.pp("attentions").pp(index);
-            Transformer2D::load(output, depths[index], config, &weights)
+            let first = config.first_attention + depths[..index].iter().sum::<usize>();
+            Transformer2D::load(output, depths[index], first, config, &weights)
         });
         let weights = weights.pp("resnets").pp(index);
         let resnet = ResnetBlock2D::load(input, output, config.resnet, &weights)?;
         Ok(Self { resnet, attention: attention.transpose()? })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        time: &Tensor,
-        context: &Tensor,
-        interrupt: &Interrupt,
-    ) -> Result<Tensor, DiffusionError> {
-        interrupt.check()?;
-        let hidden = self.resnet.forward(x, Some(time))?;
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, DiffusionError> {
+        pass.interrupt.check()?;
+        let hidden = self.resnet.forward(x, Some(pass.time))?;
         let Some(attention) = &self.attention else { return Ok(hidden) };
-        interrupt.check()?;
-        Ok(attention.forward(&hidden, context)?)
+        pass.interrupt.check()?;
+        Ok(attention.forward(&hidden, pass)?)
     }
 }
 
@@ -89,27 +96,44 @@ impl DownBlock {
         })
     }
 
-    /// Pushes the output of each layer onto `skipped`.
+    /// Pushes the output of each layer onto `skipped`. As in diffusers, the features of adapters are added before the
+    /// downsampler in a block with attention, after it in others.
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        time: &Tensor,
-        context: &Tensor,
-        interrupt: &Interrupt,
+        feature: Option<Feature<'_>>,
+        pass: &Pass<'_>,
         skipped: &mut Vec<Tensor>,
     ) -> Result<Tensor, DiffusionError> {
         let mut hidden = x.clone();
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, time, context, interrupt)?;
+            hidden = layer.forward(&hidden, pass)?;
             skipped.push(hidden.clone());
         }
+        let has_attention = self.layers.iter().any(|layer| layer.attention.is_some());
+        let (before, after) = if has_attention { (feature, None) } else { (None, feature) };
+        hidden = with_feature(hidden, before, skipped)?;
         if let Some(downsampler) = &self.downsampler {
-            interrupt.check()?;
+            pass.interrupt.check()?;
             hidden = downsampler.forward(&hidden)?;
             skipped.push(hidden.clone());
         }
-        Ok(hidden)
+        with_feature(hidden, after, skipped)
     }
+}
+
+/// Adds features to the output of a layer, which is also the last skipped feature map.
+fn with_feature(
+    hidden: Tensor,
+    feature: Option<Feature<'_>>,
+    skipped: &mut [Tensor],
+) -> Result<Tensor, DiffusionError> {
+    let Some(feature) = feature else { return Ok(hidden) };
+    let sum = feature.add_to(&hidden)?;
+    if let Some(last) = skipped.last_mut() {
+        *last = sum.clone();
+    }
+    Ok(sum)
 }
 
 /// `UNetMidBlock2D` and `UNetMidBlock2DCrossAttn`.
@@ -134,27 +158,22 @@ impl MidBlock {
         let rest = match depth {
             Some(depth) => {
                 let weights = weights.pp("attentions").pp(0);
-                Some((Transformer2D::load(channels, depth, config, &weights)?, resnet(1)?))
+                let first = config.first_attention;
+                Some((Transformer2D::load(channels, depth, first, config, &weights)?, resnet(1)?))
             }
             None => None,
         };
         Ok(Self { first: resnet(0)?, rest })
     }
 
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        time: &Tensor,
-        context: &Tensor,
-        interrupt: &Interrupt,
-    ) -> Result<Tensor, DiffusionError> {
-        interrupt.check()?;
-        let hidden = self.first.forward(x, Some(time))?;
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, DiffusionError> {
+        pass.interrupt.check()?;
+        let hidden = self.first.forward(x, Some(pass.time))?;
         let Some((attention, second)) = &self.rest else { return Ok(hidden) };
-        interrupt.check()?;
-        let hidden = attention.forward(&hidden, context)?;
-        interrupt.check()?;
-        Ok(second.forward(&hidden, Some(time))?)
+        pass.interrupt.check()?;
+        let hidden = attention.forward(&hidden, pass)?;
+        pass.interrupt.check()?;
+        Ok(second.forward(&hidden, Some(pass.time))?)
     }
 }
 
@@ -192,19 +211,17 @@ impl UpBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        time: &Tensor,
-        context: &Tensor,
-        interrupt: &Interrupt,
+        pass: &Pass<'_>,
         skipped: &mut Vec<Tensor>,
     ) -> Result<Tensor, DiffusionError> {
         let mut hidden = x.clone();
         let own = skipped.split_off(skipped.len().saturating_sub(self.layers.len()));
         for (layer, skipped) in self.layers.iter().zip(own.iter().rev()) {
             let joined = Tensor::cat(&[&hidden, skipped], 1)?;
-            hidden = layer.forward(&joined, time, context, interrupt)?;
+            hidden = layer.forward(&joined, pass)?;
         }
         let Some(upsampler) = &self.upsampler else { return Ok(hidden) };
-        interrupt.check()?;
+        pass.interrupt.check()?;
         let size = match skipped.last() {
             Some(skipped) => Some((skipped.dim(2)?, skipped.dim(3)?)),
             None => None,

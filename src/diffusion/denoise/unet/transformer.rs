@@ -9,7 +9,10 @@ use std::{
 use candle_core::{Result, Tensor, TensorId};
 use candle_nn::VarBuilder;
 
-use super::block::BlockConfig;
+use super::{
+    block::BlockConfig,
+    pass::{ImageInAttention, Pass},
+};
 use crate::{
     diffusion::layers::{Conv2d, GroupNorm, LayerNorm, Linear},
     ops,
@@ -40,13 +43,15 @@ enum Projection {
 }
 
 impl Transformer2D {
+    /// `first_attention` is the number of the first cross attention, in the order of IP-Adapter.
     pub(super) fn load(
         channels: usize,
         depth: usize,
+        first_attention: usize,
         config: &BlockConfig,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let inner = channels / config.heads * config.heads;
+        let inner = config.attention_width(channels);
         let (into, back) = (weights.pp("proj_in"), weights.pp("proj_out"));
         let projection = if config.linear_projection {
             Projection::Linear(
@@ -65,13 +70,16 @@ impl Transformer2D {
             norm: GroupNorm::load(groups, channels, GROUP_NORM_EPS, &weights.pp("norm"))?,
             projection,
             layers: (0..depth)
-                .map(|index| TransformerLayer::load(inner, config, &layers.pp(index)))
+                .map(|index| {
+                    let attention = first_attention + index;
+                    TransformerLayer::load(inner, attention, config, &layers.pp(index))
+                })
                 .collect::<Result<_>>()?,
         })
     }
 
-    /// `x` is `(batch, channels, height, width)`, `context` is `(batch, tokens, width)`.
-    pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    /// `x` is `(batch, channels, height, width)`.
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let pixels = |x: &Tensor| x.flatten_from(2)?.transpose(1, 2)?.contiguous();
         let picture = |x: &Tensor| {
@@ -84,7 +92,7 @@ impl Transformer2D {
             Projection::Linear(into, _) => into.forward(&pixels(&normed)?)?,
         };
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, context)?;
+            hidden = layer.forward(&hidden, (height, width), pass)?;
         }
         let hidden = match &self.projection {
             Projection::Conv(_, back) => back.forward(&picture(&hidden)?)?,
@@ -98,6 +106,8 @@ impl Transformer2D {
 /// skip connection.
 #[derive(Clone, Debug)]
 struct TransformerLayer {
+    /// The number of the cross attention, in the order of IP-Adapter.
+    attention: usize,
     norm1: LayerNorm,
     attn1: Attention,
     only_cross_attention: bool,
@@ -109,7 +119,12 @@ struct TransformerLayer {
 }
 
 impl TransformerLayer {
-    fn load(width: usize, config: &BlockConfig, weights: &VarBuilder) -> Result<Self> {
+    fn load(
+        width: usize,
+        number: usize,
+        config: &BlockConfig,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
         let norm = |name: &str| LayerNorm::load(width, LAYER_NORM_EPS, &weights.pp(name));
         let attention = |context: Option<usize>, name: &str| {
             Attention::load(width, context, config.heads, &weights.pp(name))
@@ -117,6 +132,7 @@ impl TransformerLayer {
         let only_cross_attention = config.only_cross_attention;
         let feed = weights.pp("ff").pp("net");
         Ok(Self {
+            attention: number,
             norm1: norm("norm1")?,
             attn1: attention(only_cross_attention.then_some(config.context), "attn1")?,
             only_cross_attention,
@@ -128,11 +144,15 @@ impl TransformerLayer {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    /// `x` is `(batch, positions, width)`. `size` is the number of rows and of columns of the positions.
+    fn forward(&self, x: &Tensor, size: (usize, usize), pass: &Pass<'_>) -> Result<Tensor> {
+        let images = pass.images.iter().filter_map(|it| it.in_attention(self.attention, size));
+        let images = images.collect::<Result<Vec<_>>>()?;
         let normed = self.norm1.forward(x)?;
-        let source = if self.only_cross_attention { context } else { &normed };
-        let x = ops::add(&self.attn1.forward(&normed, source)?, x)?;
-        let x = ops::add(&self.attn2.forward(&self.norm2.forward(&x)?, context)?, &x)?;
+        let source = if self.only_cross_attention { pass.context } else { &normed };
+        let x = ops::add(&self.attn1.forward(&normed, source, &[])?, x)?;
+        let normed = self.norm2.forward(&x)?;
+        let x = ops::add(&self.attn2.forward(&normed, pass.context, &images)?, &x)?;
         let inner = ops::geglu(&self.feed_in.forward(&self.norm3.forward(&x)?)?)?;
         ops::add(&self.feed_out.forward(&inner)?, &x)
     }
@@ -180,10 +200,24 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, source: &Tensor) -> Result<Tensor> {
+    /// Attends to `source` and to each of the images, with the same queries.
+    fn forward(
+        &self,
+        x: &Tensor,
+        source: &Tensor,
+        images: &[ImageInAttention<'_>],
+    ) -> Result<Tensor> {
         let KeyValue { key, value, .. } = self.key_value(source)?;
         let query = self.to_q.forward(x)?;
-        self.to_out.forward(&ops::attention(&query, &key, &value, self.heads, false)?)
+        let mut attended = ops::attention(&query, &key, &value, self.heads, false)?;
+        for image in images {
+            let mut seen = ops::attention(&query, image.key, image.value, self.heads, false)?;
+            if let Some(mask) = &image.mask {
+                seen = seen.broadcast_mul(mask)?;
+            }
+            attended = ops::add(&attended, &(seen * image.weight)?)?;
+        }
+        self.to_out.forward(&attended)
     }
 
     fn key_value(&self, source: &Tensor) -> Result<KeyValue> {

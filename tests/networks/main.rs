@@ -3,6 +3,8 @@
 //! `tests/reference/make.py` builds the weights and records the tensors; see the README there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adapters;
+
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
 use bevy_illustrator::diffusion::{

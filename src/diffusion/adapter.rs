@@ -1,0 +1,42 @@
+//! Adapters: networks that give a denoiser a picture besides the prompt.
+//!
+//! A [`T2iAdapter`] turns a drawing of the picture's size, such as an outline, into features, which are added to those of
+//! the denoiser. An [`IpAdapter`] turns an image of any size into tokens. The cross attentions of the denoiser attend to
+//! them separately from the prompt (decoupled cross-attention).
+//!
+//! The work is done in two places:
+//!
+//! - Once for each picture: [`PictureAdapters`] has the features, and the keys and values of the tokens. The latter belong
+//!   to the [`Conditioning`](crate::diffusion::Conditioning)s, because a negative prompt has others than a prompt.
+//! - In each step: [`PictureAdapters::at`] returns the [`ActiveAdapters`], with their weights and masks, for the
+//!   [`DenoiserInput`](crate::diffusion::DenoiserInput).
+//!
+//! A model package may have an adapter for each use of an image: see [`ADAPTERS`](crate::model::package::ADAPTERS). The
+//! images of inspirations then act through them instead of through losses.
+
+mod error;
+mod input;
+mod ip_adapter;
+mod mask;
+mod package;
+mod picture;
+mod projection;
+mod t2i_adapter;
+mod vision;
+
+pub use error::AdapterError;
+pub use ip_adapter::{ImageKeys, IpAdapter};
+pub use mask::PixelMask;
+pub(super) use package::{ModelAdapters, PartInspirations};
+pub use picture::{ActiveAdapters, ActiveImage, AdapterSchedule, PictureAdapters};
+pub use t2i_adapter::T2iAdapter;
+pub use vision::ClipVisionModel;
+
+/// The places of a denoiser in which adapters act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterPlaces {
+    /// The channels of the features: of the output of each down block, then of the middle block.
+    pub features: Vec<usize>,
+    /// The width of each cross attention, in the order of IP-Adapter: down blocks, up blocks, middle block.
+    pub attentions: Vec<usize>,
+}

@@ -1,0 +1,80 @@
+//! Errors of adapters.
+
+/// Why a picture cannot be drawn with an adapter.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdapterError {
+    /// A model has an IP-Adapter, but no image encoder.
+    #[error(
+        "{file} is missing: an IP-Adapter needs the image encoder that it was trained with, a \
+         CLIPVisionModelWithProjection; copy it from the repository of the adapter"
+    )]
+    NoImageEncoder {
+        /// The configuration of the image encoder.
+        file: String,
+    },
+    /// A T2I-Adapter reads images of other channels.
+    #[error(
+        "{adapter}: `in_channels` is {found}, but the image of {usage} has 3, or 1 if it is an outline: \
+         this adapter is for other images"
+    )]
+    Channels {
+        /// The configuration of the adapter.
+        adapter: String,
+        /// The name of the use.
+        usage: &'static str,
+        /// The channels that the adapter reads.
+        found: usize,
+    },
+    /// The features of a T2I-Adapter and those of the denoiser have different channels.
+    #[error(
+        "{adapter}: its features have {found:?} channels, but those of the denoiser have {expected:?}: \
+         this adapter is for another model"
+    )]
+    Features {
+        /// The configuration of the adapter.
+        adapter: String,
+        /// The channels of its features.
+        found: Vec<usize>,
+        /// The channels of the denoiser's features.
+        expected: Vec<usize>,
+    },
+    /// The keys of an IP-Adapter and those of the denoiser have different widths.
+    #[error(
+        "{adapter}: its cross attentions have the widths {found:?}, but those of the denoiser have {expected:?}: \
+         this adapter is for another model"
+    )]
+    Attentions {
+        /// The file of the adapter.
+        adapter: String,
+        /// The width of each of its cross attentions.
+        found: Vec<usize>,
+        /// The width of each of the denoiser's.
+        expected: Vec<usize>,
+    },
+    /// Features have another size than those of the denoiser.
+    #[error(
+        "the features of an adapter at level {level} have the shape {found:?}, but those of the denoiser {expected:?}: \
+         the adapter is for another model, or its input does not have the size of the picture"
+    )]
+    FeatureShape {
+        /// The index of the denoiser's block.
+        level: usize,
+        /// The shape of the features.
+        found: Vec<usize>,
+        /// The shape of the block's output.
+        expected: Vec<usize>,
+    },
+    /// A conditioning has no keys for an image, or those of another number of cross attentions.
+    #[error(
+        "the conditioning has keys for {found} cross attentions of image {image}, but the denoiser has {expected}"
+    )]
+    ImageKeys {
+        /// The index of the image.
+        image: usize,
+        /// The number of cross attentions with keys.
+        found: usize,
+        /// The number of the denoiser's cross attentions.
+        expected: usize,
+    },
+}

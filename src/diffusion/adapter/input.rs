@@ -1,0 +1,137 @@
+//! The inputs of adapters, from images.
+
+use candle_core::{Device, Result, Tensor};
+use image::{GrayImage, Luma, RgbaImage, imageops};
+
+use super::{AdapterError, T2iAdapter};
+use crate::{
+    diffusion::pixels::tensor_from_rgba, loss::ink, mask::over_grey, picture, recipe::ImageUse,
+};
+
+/// The means and the standard deviations of red, green and blue in the training of CLIP.
+const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+/// Checks that a T2I-Adapter can read images of a use.
+pub(super) fn check_channels(
+    usage: ImageUse,
+    adapter: &T2iAdapter,
+) -> std::result::Result<(), AdapterError> {
+    match (usage, adapter.in_channels()) {
+        (ImageUse::Outline, 1) | (_, 3) => Ok(()),
+        (_, found) => Err(AdapterError::Channels {
+            adapter: adapter.name().to_owned(),
+            usage: usage.name(),
+            found,
+        }),
+    }
+}
+
+/// The input of a T2I-Adapter, (1, channels, height, width) in 0..=1, padded with 0 to multiples of its downscale factor.
+/// Outlines are white lines on black. Other images are in colour, transparent pixels are grey.
+pub(super) fn drawing(
+    usage: ImageUse,
+    image: &RgbaImage,
+    adapter: &T2iAdapter,
+    device: &Device,
+) -> Result<Tensor> {
+    let input = match usage {
+        ImageUse::Outline => {
+            let ink = ink(image);
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            let lines: Vec<f32> = image.pixels().map(|pixel| ink(pixel.0)).collect();
+            let lines = Tensor::from_vec(lines, (1, 1, height, width), device)?;
+            lines.repeat((1, adapter.in_channels(), 1, 1))?
+        }
+        _ => tensor_from_rgba(&over_grey(image), device)?.affine(0.5, 0.5)?,
+    };
+    let (_, _, height, width) = input.dims4()?;
+    let missing = |side: usize| side.next_multiple_of(adapter.downscale_factor()) - side;
+    input.pad_with_zeros(2, 0, missing(height))?.pad_with_zeros(3, 0, missing(width))
+}
+
+/// The opacity of an image, inside a mask of the same size.
+pub(super) fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage {
+    GrayImage::from_fn(image.width(), image.height(), |x, y| {
+        let share = mask.map_or(255, |mask| mask.get_pixel(x, y).0[0]);
+        let product = u16::from(image.get_pixel(x, y).0[3]) * u16::from(share);
+        Luma([(product / 255) as u8])
+    })
+}
+
+/// An image as an image encoder of CLIP reads it, (1, 3, `side`, `side`): as transformers' `CLIPImageProcessor`, the
+/// shorter side is resized, and the centre is cut out.
+pub(super) fn for_clip(image: &RgbaImage, side: usize, device: &Device) -> Result<Tensor> {
+    let (side, shorter) = (side as u32, image.width().min(image.height()).max(1));
+    let resized = |length: u32| (u64::from(side) * u64::from(length) / u64::from(shorter)) as u32;
+    let (width, height) = (resized(image.width()).max(side), resized(image.height()).max(side));
+    let image = picture::resized_bicubic(image, width, height);
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let image = imageops::crop_imm(&image, left, top, side, side).to_image();
+    let pixels = tensor_from_rgba(&over_grey(&image), device)?.affine(0.5, 0.5)?;
+    let channels =
+        |values: [f64; 3]| Tensor::new(&values.map(|it| it as f32), device)?.reshape((1, 3, 1, 1));
+    pixels.broadcast_sub(&channels(CLIP_MEAN)?)?.broadcast_div(&channels(CLIP_STD)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::DType;
+    use image::Rgba;
+
+    use super::*;
+
+    fn fixtures() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/fixtures"))
+    }
+
+    fn apart(found: &Tensor, expected: &Tensor) -> f32 {
+        assert_eq!(found.dims(), expected.dims());
+        (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn images_for_clip_are_those_of_its_image_processor() {
+        let file = fixtures().join("networks/sd1_adapters.safetensors");
+        let recorded = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+        let photo = recorded["photo"].permute((1, 2, 0)).unwrap().to_vec3::<u8>().unwrap();
+        let photo = RgbaImage::from_fn(200, 96, |x, y| {
+            let [red, green, blue] = photo[y as usize][x as usize][..] else { unreachable!() };
+            Rgba([red, green, blue, 255])
+        });
+        let found = for_clip(&photo, 20, &Device::Cpu).unwrap();
+        // Two passes of the filter round to levels.
+        let levels = apart(&found, &recorded["photo.pixels"]) * 255.0 * 0.26;
+        assert!(levels < 2.01, "{levels}");
+    }
+
+    #[test]
+    fn drawings_are_padded_to_the_cells_of_an_adapter() {
+        let adapter = fixtures().join("sd1_adapters/full");
+        let adapter = T2iAdapter::open(&adapter, &Device::Cpu).unwrap();
+        let image = RgbaImage::from_fn(12, 8, |x, _| match x {
+            0 => Rgba([0, 0, 0, 255]),
+            _ => Rgba([255, 255, 255, 255]),
+        });
+        let row = |usage| -> Vec<f32> {
+            let input = drawing(usage, &image, &adapter, &Device::Cpu).unwrap();
+            assert_eq!(input.dims(), [1, 3, 8, 16]);
+            let row = input.get(0).unwrap().get(2).unwrap().get(7).unwrap();
+            row.to_dtype(DType::F32).unwrap().to_vec1().unwrap()
+        };
+        let lines = row(ImageUse::Outline);
+        assert!(lines[0] == 1.0 && lines[1..].iter().all(|ink| ink.abs() < 1e-6), "{lines:?}");
+        let colours = row(ImageUse::Scribble);
+        assert_eq!([colours[0], colours[1], colours[11], colours[12]], [0.0, 1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn an_opacity_is_that_of_the_image_inside_the_mask() {
+        let image = RgbaImage::from_fn(3, 1, |x, _| Rgba([9, 9, 9, [255, 255, 100][x as usize]]));
+        let mask = GrayImage::from_fn(3, 1, |x, _| Luma([[255, 51, 0][x as usize]]));
+        assert_eq!(opacity(&image, Some(&mask)).into_raw(), [255, 51, 0]);
+        assert_eq!(opacity(&image, None).into_raw(), [255, 255, 100]);
+    }
+}

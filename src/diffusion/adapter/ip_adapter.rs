@@ -1,0 +1,166 @@
+//! IP-Adapters (Ye et al. 2023, arXiv:2308.06721): tokens of an image, with their own keys and values in each cross
+//! attention of the denoiser.
+
+use std::{path::Path, sync::Arc};
+
+use candle_core::{Device, Tensor};
+
+use super::{
+    AdapterError, AdapterPlaces, ClipVisionModel,
+    projection::{Projection, ProjectionShape, dims},
+};
+use crate::{
+    diffusion::{DiffusionError, layers::Linear, weights::weights_of},
+    model::{TensorSource, tensors::TensorFiles},
+};
+
+/// IP-Adapter and IP-Adapter Plus.
+#[derive(Clone, Debug)]
+pub struct IpAdapter {
+    name: String,
+    projection: Projection,
+    /// The layers for keys and values of each cross attention.
+    attentions: Vec<[Linear; 2]>,
+    widths: Vec<usize>,
+}
+
+/// The keys and values of an image's tokens in each cross attention of a denoiser.
+#[derive(Clone, Debug)]
+pub struct ImageKeys(Arc<[KeyValue]>);
+
+/// The keys and values in one cross attention, each `(batch, tokens, width)`.
+#[derive(Clone, Debug)]
+pub(in crate::diffusion) struct KeyValue {
+    pub(in crate::diffusion) key: Tensor,
+    pub(in crate::diffusion) value: Tensor,
+}
+
+impl IpAdapter {
+    /// Opens a safetensors file with the names of IP-Adapter, such as `ip-adapter-plus_sd15.safetensors`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn open(file: &Path, device: &Device) -> Result<Self, DiffusionError> {
+        Self::load(Box::new(TensorFiles::open(file)?), device)
+    }
+
+    /// Loads an adapter from tensors with the names of IP-Adapter: `image_proj.*`, `ip_adapter.1.to_k_ip.weight` and so on.
+    /// The sizes are those of the tensors.
+    ///
+    /// # Errors
+    /// If a tensor is missing, or has an unexpected shape. If the adapter is of another kind, such as `FaceID`.
+    pub fn load(tensors: Box<dyn TensorSource>, device: &Device) -> Result<Self, DiffusionError> {
+        let shape = ProjectionShape::detect(&*tensors)?;
+        // Of all attentions of a denoiser, every second one is a cross attention.
+        let name = |index: usize| format!("ip_adapter.{}", 2 * index + 1);
+        let key = |index: usize| format!("{}.to_k_ip.weight", name(index));
+        let count = (0..).take_while(|index| tensors.contains(&key(*index))).count();
+        let widths = (0..count).map(|index| dims(&*tensors, &key(index)).map(|[width, _]| width));
+        let widths = widths.collect::<Result<Vec<_>, _>>()?;
+        let file = tensors.files();
+        let weights = weights_of(tensors, "this kind of IP-Adapter".to_owned(), device);
+        let linear = |index: usize, part: &str| {
+            let weights = weights.pp(name(index)).pp(part);
+            Linear::load_without_bias(shape.width(), widths[index], &weights)
+        };
+        let attentions = (0..count).map(|at| Ok([linear(at, "to_k_ip")?, linear(at, "to_v_ip")?]));
+        Ok(Self {
+            name: file,
+            projection: Projection::load(shape, &weights.pp("image_proj"))?,
+            attentions: attentions.collect::<Result<_, candle_core::Error>>()?,
+            widths,
+        })
+    }
+
+    /// Checks that the keys match those of a denoiser.
+    ///
+    /// # Errors
+    /// [`AdapterError::Attentions`] if they do not.
+    pub fn check(&self, places: &AdapterPlaces) -> Result<(), AdapterError> {
+        if self.widths == places.attentions {
+            return Ok(());
+        }
+        let (adapter, found) = (self.name.clone(), self.widths.clone());
+        Err(AdapterError::Attentions { adapter, found, expected: places.attentions.clone() })
+    }
+
+    /// The tokens of images, `(batch, tokens, width)`. `encoded` are [`ClipVisionModel::hidden_states`] for IP-Adapter Plus,
+    /// [`ClipVisionModel::embed`] for IP-Adapter.
+    ///
+    /// # Errors
+    /// If the shape does not match.
+    pub fn tokens(&self, encoded: &Tensor) -> Result<Tensor, DiffusionError> {
+        Ok(self.projection.forward(encoded)?)
+    }
+
+    /// The keys and values of tokens.
+    ///
+    /// # Errors
+    /// If the shape does not match.
+    pub fn keys(&self, tokens: &Tensor) -> Result<ImageKeys, DiffusionError> {
+        let keys = self.attentions.iter().map(|[to_key, to_value]| {
+            Ok(KeyValue { key: to_key.forward(tokens)?, value: to_value.forward(tokens)? })
+        });
+        Ok(ImageKeys(keys.collect::<candle_core::Result<_>>()?))
+    }
+
+    /// The keys and values of an image, `(1, 3, size, size)` as `encoder` reads it, and those that stand for no image in
+    /// unconditional predictions. As in diffusers, the latter are those of an image of zeros for IP-Adapter Plus, and of an
+    /// embedding of zeros for IP-Adapter.
+    ///
+    /// # Errors
+    /// If the shape does not match, or if the encoder is for another adapter.
+    pub fn keys_of_image(
+        &self,
+        encoder: &ClipVisionModel,
+        image: &Tensor,
+    ) -> Result<[ImageKeys; 2], DiffusionError> {
+        let with_zeros = |x: &Tensor| Tensor::cat(&[x, &x.zeros_like()?], 0);
+        let encoded = match self.projection {
+            Projection::Plus(_) => encoder.hidden_states(&with_zeros(image)?)?,
+            Projection::Plain(_) => with_zeros(&encoder.embed(image)?)?,
+        };
+        let keys = self.keys(&self.tokens(&encoded)?)?;
+        Ok([keys.of(0)?, keys.of(1)?])
+    }
+}
+
+impl ImageKeys {
+    /// The number of cross attentions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no cross attentions.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys and values in a cross attention.
+    pub(in crate::diffusion) fn get(&self, attention: usize) -> Option<&KeyValue> {
+        self.0.get(attention)
+    }
+
+    /// The batch of those of several conditionings, for the same image and adapter.
+    pub(in crate::diffusion) fn batch(all: &[&Self]) -> candle_core::Result<Self> {
+        let attentions = 0..all.iter().map(|keys| keys.len()).min().unwrap_or(0);
+        let joined = |attention: usize, part: fn(&KeyValue) -> &Tensor| {
+            let parts = all.iter().map(|keys| part(&keys.0[attention])).collect::<Vec<_>>();
+            Tensor::cat(&parts, 0)
+        };
+        let join = |at| {
+            Ok(KeyValue { key: joined(at, |it| &it.key)?, value: joined(at, |it| &it.value)? })
+        };
+        Ok(Self(attentions.map(join).collect::<candle_core::Result<_>>()?))
+    }
+
+    /// Those of one image of a batch.
+    fn of(&self, image: usize) -> candle_core::Result<Self> {
+        let part = |tensor: &Tensor| tensor.narrow(0, image, 1)?.contiguous();
+        let keys =
+            self.0.iter().map(|it| Ok(KeyValue { key: part(&it.key)?, value: part(&it.value)? }));
+        Ok(Self(keys.collect::<candle_core::Result<_>>()?))
+    }
+}

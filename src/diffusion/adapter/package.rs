@@ -1,0 +1,210 @@
+//! The adapters in the package of a model.
+
+use std::{cell::OnceCell, sync::Arc};
+
+use candle_core::Device;
+use image::Luma;
+
+use super::{
+    AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, IpAdapter, PictureAdapters,
+    PixelMask, T2iAdapter, input,
+};
+use crate::{
+    diffusion::{DiffusionError, Interrupt},
+    loss::{Frame, image_of},
+    mask::Mask,
+    model::{
+        ModelError, Package,
+        package::{MappedPackage, config_file},
+        tensors::Interruptible,
+    },
+    recipe::{ImageUse, Images, Inspiration, InspirationKind},
+};
+
+const IMAGE_ENCODER: &str = "adapters/image_encoder";
+
+/// The adapters of a model: at most one for each use of an image. Each is loaded when a picture first needs it.
+pub(in crate::diffusion) struct ModelAdapters {
+    package: Arc<dyn Package>,
+    places: AdapterPlaces,
+    device: Device,
+    /// Those in the package.
+    adapters: Vec<(ImageUse, OnceCell<Adapter>)>,
+    encoder: OnceCell<ClipVisionModel>,
+}
+
+/// The network of an adapter.
+enum Adapter {
+    /// Reads an image in the shape of the picture.
+    T2i(T2iAdapter),
+    /// Reads an image of any size.
+    Ip(IpAdapter),
+}
+
+/// The inspirations of a part or of the whole picture.
+pub(in crate::diffusion) struct PartInspirations<'a> {
+    pub inspirations: &'a [Inspiration],
+    /// The images that these refer to.
+    pub images: &'a Images,
+    /// The pixels that they change. `None`: all.
+    pub mask: Option<&'a Mask>,
+    /// The denoising strength: the share of the steps that are run.
+    pub strength: f32,
+}
+
+/// The component with the adapter for a use.
+const fn component(usage: ImageUse) -> &'static str {
+    match usage {
+        ImageUse::Outline => "adapters/outline",
+        ImageUse::Scribble => "adapters/scribble",
+        ImageUse::Style => "adapters/style",
+        ImageUse::Content => "adapters/content",
+    }
+}
+
+impl ModelAdapters {
+    /// The adapters of a package, which act in these places of a denoiser.
+    pub(in crate::diffusion) fn new(
+        package: Arc<dyn Package>,
+        places: AdapterPlaces,
+        device: &Device,
+    ) -> Self {
+        let is_in_package = |usage: &ImageUse| {
+            let component = component(*usage);
+            package.has(&config_file(component))
+                || !matches!(package.tensors(component), Err(ModelError::Missing { .. }))
+        };
+        let found = ImageUse::ALL.into_iter().filter(is_in_package);
+        let adapters = found.map(|usage| (usage, OnceCell::new())).collect();
+        Self { package, places, device: device.clone(), adapters, encoder: OnceCell::new() }
+    }
+
+    /// Whether there is an adapter for images of this use.
+    pub(in crate::diffusion) fn has(&self, usage: ImageUse) -> bool {
+        self.adapters.iter().any(|(other, _)| *other == usage)
+    }
+
+    /// Checks that all adapters of a package can be loaded. It has the same files, and may have shapes only.
+    pub(in crate::diffusion) fn check(&self, package: &dyn Package) -> Result<(), DiffusionError> {
+        for (usage, _) in &self.adapters {
+            if let Adapter::Ip(_) = self.load(*usage, package)? {
+                self.load_encoder(package)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets up the adapters of a picture, of which `frame` is sampled.
+    pub(in crate::diffusion) fn of_picture(
+        &self,
+        parts: &[PartInspirations<'_>],
+        frame: &Frame,
+        interrupt: &Interrupt,
+    ) -> Result<PictureAdapters, DiffusionError> {
+        let mut adapters = PictureAdapters::default();
+        for part in parts {
+            for inspiration in part.inspirations {
+                interrupt.check()?;
+                self.add(inspiration, part, frame, interrupt, &mut adapters)?;
+            }
+        }
+        Ok(adapters)
+    }
+
+    fn add(
+        &self,
+        inspiration: &Inspiration,
+        part: &PartInspirations<'_>,
+        frame: &Frame,
+        interrupt: &Interrupt,
+        to: &mut PictureAdapters,
+    ) -> Result<(), DiffusionError> {
+        let InspirationKind::Image(usage, id) = &inspiration.kind else { return Ok(()) };
+        let Some((_, cell)) = self.adapters.iter().find(|(other, _)| other == usage) else {
+            return Ok(());
+        };
+        let adapter = self.loaded(cell, interrupt, |package| self.load(*usage, package))?;
+        let [from, until] = inspiration.steps(part.strength);
+        // Without the small subtraction, the first step could be slightly before this one.
+        let schedule = AdapterSchedule { weight: inspiration.weight, from: from - 1e-4, to: until };
+        let in_shape = || frame.image(usage.name(), id, part.images);
+        let mask = part.mask.map(|mask| frame.cut_mask(mask));
+        let device = &self.device;
+        match adapter {
+            Adapter::T2i(adapter) => {
+                let drawing = in_shape()?;
+                let input = input::drawing(*usage, &drawing, adapter, device)?;
+                let mut features = adapter.forward(&input)?;
+                let mask = match usage {
+                    // The picture is free where a scribble is transparent.
+                    ImageUse::Scribble => Some(input::opacity(&drawing, mask.as_ref())),
+                    _ => mask,
+                };
+                if let Some(mask) = mask.filter(|mask| mask.pixels().any(|it| *it != Luma([255]))) {
+                    let mask = PixelMask::new(&mask);
+                    for (feature, cell) in features.iter_mut().zip(adapter.cells()) {
+                        *feature = feature.broadcast_mul(&mask.means(cell, device)?)?;
+                    }
+                }
+                to.add_features(features, schedule);
+            }
+            Adapter::Ip(adapter) => {
+                let encoder =
+                    self.loaded(&self.encoder, interrupt, |package| self.load_encoder(package))?;
+                let side = encoder.image_size();
+                let pixels = match usage {
+                    ImageUse::Style => {
+                        let image = image_of(usage.name(), id, part.images)?;
+                        input::for_clip(image, side, device)?
+                    }
+                    _ => input::for_clip(&in_shape()?, side, device)?,
+                };
+                let mask = mask.as_ref().map(PixelMask::new);
+                to.add_image(adapter.keys_of_image(encoder, &pixels)?, mask, schedule);
+            }
+        }
+        Ok(())
+    }
+
+    /// The network in a cell, which is loaded first if there is none.
+    fn loaded<'a, T>(
+        &self,
+        cell: &'a OnceCell<T>,
+        interrupt: &Interrupt,
+        load: impl FnOnce(&dyn Package) -> Result<T, DiffusionError>,
+    ) -> Result<&'a T, DiffusionError> {
+        if let Some(network) = cell.get() {
+            return Ok(network);
+        }
+        let package = MappedPackage::new(&*self.package, |source| {
+            Box::new(Interruptible { source, interrupt: interrupt.clone() })
+        });
+        let network = load(&package);
+        // A cancelled load arrives as an error of candle.
+        interrupt.check()?;
+        let network = network?;
+        Ok(cell.get_or_init(|| network))
+    }
+
+    /// Loads the adapter for a use: a T2I-Adapter if it has a configuration, otherwise an IP-Adapter.
+    fn load(&self, usage: ImageUse, package: &dyn Package) -> Result<Adapter, DiffusionError> {
+        let component = component(usage);
+        if package.has(&config_file(component)) {
+            let adapter = T2iAdapter::load(package, component, &self.device)?;
+            adapter.check(&self.places)?;
+            input::check_channels(usage, &adapter)?;
+            return Ok(Adapter::T2i(adapter));
+        }
+        let adapter = IpAdapter::load(package.tensors(component)?, &self.device)?;
+        adapter.check(&self.places)?;
+        Ok(Adapter::Ip(adapter))
+    }
+
+    fn load_encoder(&self, package: &dyn Package) -> Result<ClipVisionModel, DiffusionError> {
+        let config = config_file(IMAGE_ENCODER);
+        if !package.has(&config) {
+            return Err(AdapterError::NoImageEncoder { file: package.location(&config) }.into());
+        }
+        ClipVisionModel::load(package, IMAGE_ENCODER, &self.device)
+    }
+}

@@ -1,0 +1,180 @@
+//! The adapters of one picture, and those that act in one of its steps.
+
+use candle_core::Tensor;
+
+use super::{ImageKeys, PixelMask};
+use crate::diffusion::{Conditioning, StepInfo};
+
+/// The adapters of one picture. Each acts in a range of the steps.
+#[derive(Clone, Debug, Default)]
+pub struct PictureAdapters {
+    features: Vec<(Vec<Tensor>, AdapterSchedule)>,
+    images: Vec<(ScheduledImage, AdapterSchedule)>,
+}
+
+#[derive(Clone, Debug)]
+struct ScheduledImage {
+    keys: ImageKeys,
+    /// For negative prompts.
+    no_keys: ImageKeys,
+    mask: Option<PixelMask>,
+}
+
+/// When and how much an adapter acts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdapterSchedule {
+    /// The factor of its features, or of its attention. 1 is the strength of its training, 0 has no effect.
+    pub weight: f32,
+    /// The first step, as a share of all steps in 0..=1.
+    pub from: f32,
+    /// The end, as a share of all steps. A step at this share is the first one without the adapter.
+    pub to: f32,
+}
+
+/// The adapters that act in a prediction.
+#[derive(Clone, Debug, Default)]
+pub struct ActiveAdapters {
+    /// The weighted sum of the features of all T2I-Adapters, one tensor for each level of the denoiser, each (1 or batch,
+    /// channels, height, width).
+    pub features: Vec<Tensor>,
+    /// The images that the cross attentions see.
+    pub images: Vec<ActiveImage>,
+}
+
+/// An image that the cross attentions see.
+#[derive(Clone, Debug)]
+pub struct ActiveImage {
+    /// Its index in [`Conditioning::images`].
+    pub index: usize,
+    /// The factor of its attention.
+    pub weight: f32,
+    /// Where it acts. `None`: everywhere.
+    pub mask: Option<PixelMask>,
+}
+
+impl Default for AdapterSchedule {
+    fn default() -> Self {
+        Self { weight: 1.0, from: 0.0, to: 1.0 }
+    }
+}
+
+impl AdapterSchedule {
+    /// Whether the adapter acts in a step.
+    #[must_use]
+    pub fn acts_in(self, step: StepInfo) -> bool {
+        let share = step.index as f32 / step.count as f32;
+        self.weight != 0.0 && (self.from..self.to).contains(&share)
+    }
+}
+
+impl PictureAdapters {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.features.is_empty() && self.images.is_empty()
+    }
+
+    /// Whether the prediction under a negative prompt differs from that under the same text as a prompt.
+    #[must_use]
+    pub fn have_images(&self) -> bool {
+        !self.images.is_empty()
+    }
+
+    /// Adds the features of a T2I-Adapter, one for each level of the denoiser.
+    pub fn add_features(&mut self, features: Vec<Tensor>, schedule: AdapterSchedule) {
+        self.features.push((features, schedule));
+    }
+
+    /// Adds an image: its keys, and those that stand for no image in predictions under a negative prompt.
+    pub fn add_image(
+        &mut self,
+        [keys, no_keys]: [ImageKeys; 2],
+        mask: Option<PixelMask>,
+        schedule: AdapterSchedule,
+    ) {
+        self.images.push((ScheduledImage { keys, no_keys, mask }, schedule));
+    }
+
+    /// The conditioning of a prompt, which sees the images.
+    #[must_use]
+    pub fn of_prompt(&self, conditioning: Conditioning) -> Conditioning {
+        conditioning.with_images(self.images.iter().map(|(image, _)| image.keys.clone()).collect())
+    }
+
+    /// The conditioning of a negative prompt, which sees no images. As in diffusers, it has keys that stand for no image.
+    #[must_use]
+    pub fn of_negative_prompt(&self, conditioning: Conditioning) -> Conditioning {
+        conditioning
+            .with_images(self.images.iter().map(|(image, _)| image.no_keys.clone()).collect())
+    }
+
+    /// The adapters that act in a step. `None` if none does.
+    ///
+    /// # Errors
+    /// If features of the same level have different shapes.
+    pub fn at(&self, step: StepInfo) -> candle_core::Result<Option<ActiveAdapters>> {
+        let mut active = ActiveAdapters::default();
+        for (features, schedule) in self.features.iter().filter(|(_, it)| it.acts_in(step)) {
+            for (level, feature) in features.iter().enumerate() {
+                let feature = (feature * f64::from(schedule.weight))?;
+                match active.features.get_mut(level) {
+                    Some(sum) => *sum = (&*sum + feature)?,
+                    None => active.features.push(feature),
+                }
+            }
+        }
+        let images = self.images.iter().enumerate().filter(|(_, (_, it))| it.acts_in(step));
+        active.images = images
+            .map(|(index, (image, schedule))| ActiveImage {
+                index,
+                weight: schedule.weight,
+                mask: image.mask.clone(),
+            })
+            .collect();
+        let none = active.features.is_empty() && active.images.is_empty();
+        Ok((!none).then_some(active))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Result};
+
+    use super::*;
+
+    #[test]
+    fn an_adapter_acts_in_its_range_of_the_steps_only() {
+        let acts = |from, to| {
+            let schedule = AdapterSchedule { from, to, ..AdapterSchedule::default() };
+            let step = |index| StepInfo { index, count: 4, timestep: 0.0 };
+            (0..4).map(|index| schedule.acts_in(step(index))).collect::<Vec<_>>()
+        };
+        assert_eq!(acts(0.0, 1.0), [true; 4]);
+        assert_eq!(acts(0.0, 0.5), [true, true, false, false]);
+        assert_eq!(acts(0.5, 1.0), [false, false, true, true]);
+        assert_eq!(acts(0.3, 0.6), [false, false, true, false]);
+    }
+
+    #[test]
+    fn features_are_weighted_and_summed() -> Result<()> {
+        let feature = |value: f32| Tensor::full(value, (1, 1, 1, 1), &Device::Cpu);
+        let mut adapters = PictureAdapters::default();
+        let schedule = |weight, to| AdapterSchedule { weight, from: 0.0, to };
+        adapters.add_features(vec![feature(1.0)?, feature(2.0)?], schedule(0.5, 1.0));
+        adapters.add_features(vec![feature(10.0)?, feature(20.0)?], schedule(2.0, 0.5));
+        adapters.add_features(vec![feature(100.0)?, feature(100.0)?], schedule(0.0, 1.0));
+        let at = |index| -> Result<Vec<f32>> {
+            let active = adapters.at(StepInfo { index, count: 2, timestep: 0.0 })?;
+            let features = active.map(|active| active.features).unwrap_or_default();
+            features.iter().map(|it| it.flatten_all()?.get(0)?.to_scalar()).collect()
+        };
+        assert_eq!(at(0)?, [20.5, 41.0]);
+        assert_eq!(at(1)?, [0.5, 1.0]);
+        assert!(
+            PictureAdapters::default()
+                .at(StepInfo { index: 0, count: 1, timestep: 0.0 })?
+                .is_none()
+        );
+        Ok(())
+    }
+}

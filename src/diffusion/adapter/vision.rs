@@ -1,0 +1,192 @@
+//! CLIP's vision encoder (Radford et al. 2021), which encodes the images of IP-Adapters.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+
+use crate::{
+    diffusion::{
+        DiffusionError,
+        clip_layer::{ClipLayer, ClipLayerConfig},
+        config::ConfigFile,
+        layers::{Conv2d, LayerNorm, Linear},
+        weights::weights,
+    },
+    model::{FolderPackage, Package},
+    ops::Activation,
+};
+
+/// The fields of `config.json` that this network uses, with transformers' defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+struct Config {
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_channels: usize,
+    image_size: usize,
+    patch_size: usize,
+    layer_norm_eps: f64,
+    hidden_act: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            num_channels: 3,
+            image_size: 224,
+            patch_size: 32,
+            layer_norm_eps: 1e-5,
+            hidden_act: "quick_gelu".to_owned(),
+        }
+    }
+}
+
+/// The width of embeddings. In a model of both images and texts, that of `vision_config` has no effect.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+struct Projection {
+    projection_dim: usize,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self { projection_dim: 512 }
+    }
+}
+
+/// transformers' `CLIPVisionModel`, and `CLIPVisionModelWithProjection` if it has a projection.
+#[derive(Clone, Debug)]
+pub struct ClipVisionModel {
+    image_size: usize,
+    class_embedding: Tensor,
+    patch_embedding: Conv2d,
+    position_embedding: Tensor,
+    pre_norm: LayerNorm,
+    layers: Vec<ClipLayer>,
+    post_norm: LayerNorm,
+    visual_projection: Option<Linear>,
+}
+
+impl ClipVisionModel {
+    /// Opens a folder with `config.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn open(folder: &Path, device: &Device) -> Result<Self, DiffusionError> {
+        Self::load(&FolderPackage::at(folder), "", device)
+    }
+
+    /// Loads the vision encoder from the folder `component` of a model, usually `image_encoder`. It may also contain a
+    /// text encoder.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or if the configuration is not that of a CLIP vision encoder.
+    pub fn load(
+        package: &dyn Package,
+        component: &str,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let file = ConfigFile::read(package, component)?;
+        let Projection { projection_dim } = file.parse()?;
+        let file = file.of_vision();
+        if let Some("clip_vision_model" | "clip") | None = file.text("model_type") {
+        } else {
+            return Err(file.unsupported("model_type", "clip_vision_model"));
+        }
+        let config: Config = file.parse()?;
+        let Config { hidden_size: width, image_size, patch_size, num_channels, .. } = config;
+        if patch_size == 0 || image_size < patch_size {
+            return Err(file.unsupported("patch_size", &format!("1 to {image_size}")));
+        }
+        let layer = ClipLayerConfig {
+            width,
+            inner: config.intermediate_size,
+            heads: config.num_attention_heads,
+            eps: config.layer_norm_eps,
+            activation: Activation::from_name(&config.hidden_act)
+                .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?,
+            causal: false,
+        };
+        layer.check(&file)?;
+
+        let weights = weights(package, component, device)?;
+        let model = weights.pp("vision_model");
+        let norm = |name: &str| LayerNorm::load(width, config.layer_norm_eps, &model.pp(name));
+        let (embeddings, layers) = (model.pp("embeddings"), model.pp("encoder").pp("layers"));
+        let positions = 1 + (image_size / patch_size).pow(2);
+        let position_weights = embeddings.pp("position_embedding");
+        let patches = embeddings.pp("patch_embedding");
+        Ok(Self {
+            image_size,
+            class_embedding: embeddings.get(width, "class_embedding")?,
+            patch_embedding: Conv2d::load_without_bias(num_channels, width, patch_size, &patches)?
+                .on_patches(patch_size),
+            position_embedding: position_weights.get((positions, width), "weight")?,
+            // The name in transformers.
+            pre_norm: norm("pre_layrnorm")?,
+            layers: (0..config.num_hidden_layers)
+                .map(|index| ClipLayer::load(layer, &layers.pp(index)))
+                .collect::<candle_core::Result<_>>()?,
+            post_norm: norm("post_layernorm")?,
+            visual_projection: projection(width, projection_dim, &weights)?,
+        })
+    }
+
+    /// The side of an image in pixels.
+    #[must_use]
+    pub fn image_size(&self) -> usize {
+        self.image_size
+    }
+
+    /// transformers' `hidden_states[-2]` of normalised images, `(batch, 3, size, size)`: the output of the last layer but
+    /// one, `(batch, 1 + patches, width)`.
+    ///
+    /// # Errors
+    /// If the shape does not match.
+    pub fn hidden_states(&self, images: &Tensor) -> Result<Tensor, DiffusionError> {
+        let layers = &self.layers[..self.layers.len().saturating_sub(1)];
+        Ok(self.run(images, layers)?)
+    }
+
+    /// transformers' `image_embeds` of normalised images, `(batch, 3, size, size)`: `(batch, width)`.
+    ///
+    /// # Errors
+    /// If the encoder has no projection, or if the shape does not match.
+    pub fn embed(&self, images: &Tensor) -> Result<Tensor, DiffusionError> {
+        let Some(projection) = &self.visual_projection else {
+            let reason =
+                "the image encoder has no `visual_projection`, which this IP-Adapter needs";
+            return Err(candle_core::Error::msg(reason).into());
+        };
+        let class = self.run(images, &self.layers)?.narrow(1, 0, 1)?.squeeze(1)?;
+        Ok(projection.forward(&self.post_norm.forward(&class.contiguous()?)?)?)
+    }
+
+    fn run(&self, images: &Tensor, layers: &[ClipLayer]) -> candle_core::Result<Tensor> {
+        let patches = self.patch_embedding.forward(images)?.flatten_from(2)?.transpose(1, 2)?;
+        let (batch, _, width) = patches.dims3()?;
+        let class = self.class_embedding.broadcast_as((batch, 1, width))?;
+        let tokens = Tensor::cat(&[class, patches], 1)?;
+        let embedded = self.pre_norm.forward(&tokens.broadcast_add(&self.position_embedding)?)?;
+        layers.iter().try_fold(embedded, |hidden, layer| layer.forward(&hidden))
+    }
+}
+
+/// The projection to embeddings. `None` if the encoder has none.
+fn projection(
+    width: usize,
+    output: usize,
+    weights: &VarBuilder,
+) -> candle_core::Result<Option<Linear>> {
+    let weights = weights.pp("visual_projection");
+    let exists = weights.contains_tensor("weight");
+    exists.then(|| Linear::load_without_bias(width, output, &weights)).transpose()
+}

@@ -1,0 +1,346 @@
+//! Pictures of a model whose folder has adapters, compared with diffusers' pipelines.
+
+use std::{fs, path::Path};
+
+use bevy_illustrator::{
+    diffusion::{
+        DeviceKind, DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace,
+        family::{check, families},
+        scheduler,
+    },
+    mask::{Area, Mask},
+    model::{FolderPackage, ModelCard},
+    recipe::{
+        BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Loss, LossKind, Part,
+        PartEdit, ResolvedSampler, Size,
+    },
+};
+use candle_core::{DType, Tensor};
+use image::{Rgba, RgbaImage};
+use tempfile::TempDir;
+
+use super::{assert_near, fixture, tensors};
+
+const SIZE: Size = Size::new(64, 48);
+/// The weight in `tests/reference/adapters.py`.
+const WEIGHT: f32 = 0.8;
+const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+
+/// Copies the files of `tests/reference/fixtures` into a folder.
+fn copy(from: &str, to: &Path) {
+    let from = fixture(from);
+    if from.is_file() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        copy(entry.path().to_str().unwrap(), &to.join(entry.file_name()));
+    }
+}
+
+/// The model `sd1` with these files of `sd1_adapters` below `adapters`.
+fn folder(adapters: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy("sd1", folder.path());
+    for (from, to) in adapters {
+        copy(&format!("sd1_adapters/{from}"), &folder.path().join("adapters").join(to));
+    }
+    folder
+}
+
+const OUTLINE: (&str, &str) = ("full", "outline");
+const SCRIBBLE: (&str, &str) = ("full", "scribble");
+const ENCODER: (&str, &str) = ("image_encoder", "image_encoder");
+const PLAIN: (&str, &str) = ("plain.safetensors", "style/ip-adapter_sd15.safetensors");
+const PLUS: (&str, &str) = ("plus.safetensors", "style/ip-adapter-plus_sd15.safetensors");
+const CONTENT: (&str, &str) = ("plus.safetensors", "content/ip-adapter-plus_sd15.safetensors");
+const ALL: [(&str, &str); 5] = [OUTLINE, SCRIBBLE, ENCODER, PLAIN, CONTENT];
+
+fn load(folder: &TempDir) -> Model {
+    let package = FolderPackage::open(folder.path()).unwrap();
+    Model::load(&package, DeviceKind::Cpu, &Interrupt::default()).unwrap()
+}
+
+/// A recorded u8 image, (channels, height, width).
+fn picture(channels: &Tensor) -> RgbaImage {
+    let channels = channels.to_vec3::<u8>().unwrap();
+    let (width, height) = (channels[0][0].len() as u32, channels[0].len() as u32);
+    RgbaImage::from_fn(width, height, |x, y| {
+        let at = |channel: usize| channels[channel][y as usize][x as usize];
+        match channels.len() {
+            1 => Rgba([at(0), at(0), at(0), 255]),
+            _ => Rgba([at(0), at(1), at(2), 255]),
+        }
+    })
+}
+
+/// A drawing of a disc.
+fn disc() -> RgbaImage {
+    RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
+        let distance = (x as f32 - 24.0).hypot(y as f32 - 20.0);
+        if distance < 15.0 { Rgba([20, 40, 200, 255]) } else { Rgba([250, 240, 230, 255]) }
+    })
+}
+
+fn add(images: &mut Images, image: RgbaImage) -> BlobId {
+    let id = BlobId::of_image(&image);
+    images.insert(id.clone(), image.into());
+    id
+}
+
+/// An inspiration in all steps, with its image.
+fn inspiration(usage: ImageUse, image: RgbaImage, weight: f32) -> (Vec<Inspiration>, Images) {
+    let mut images = Images::new();
+    let kind = InspirationKind::Image(usage, add(&mut images, image));
+    (vec![Inspiration { weight, to: Some(1.0), ..Inspiration::new(kind) }], images)
+}
+
+fn sampler() -> ResolvedSampler {
+    ResolvedSampler {
+        scheduler: scheduler::find("euler").unwrap().class_name.to_owned(),
+        steps: 5,
+        guidance_scale: 5.0,
+        guidance_rescale: 0.0,
+    }
+}
+
+fn request((inspirations, images): (Vec<Inspiration>, Images)) -> DrawRequest {
+    DrawRequest {
+        prompt: "a red lighthouse by the sea at night".to_owned(),
+        negative_prompt: "low fog".to_owned(),
+        size: SIZE,
+        sampler: sampler(),
+        noise: Noise::Seed(3),
+        inspirations,
+        losses: Vec::new(),
+        score: false,
+        images,
+    }
+}
+
+fn draw(
+    model: &mut Model,
+    inspired: (Vec<Inspiration>, Images),
+) -> Result<RgbaImage, DiffusionError> {
+    let drawn = model.draw(&request(inspired), &Interrupt::default(), &mut [])?;
+    assert!(drawn.losses.is_empty(), "an adapter needs no loss");
+    Ok(drawn.image)
+}
+
+/// The largest difference of a channel.
+fn apart(a: &RgbaImage, b: &RgbaImage) -> u8 {
+    a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+}
+
+#[test]
+fn pictures_with_adapters_match_diffusers() {
+    let recorded = tensors("networks/sd1_adapters.safetensors");
+    for (name, adapters, usage, image) in [
+        ("outline", &[OUTLINE] as &[_], ImageUse::Outline, "lines"),
+        ("plain", &[PLAIN, ENCODER], ImageUse::Style, "style"),
+        ("plus", &[PLUS, ENCODER], ImageUse::Style, "style"),
+    ] {
+        let folder = folder(adapters);
+        let mut model = load(&folder);
+        let inspired = inspiration(usage, picture(&recorded[image]), WEIGHT);
+        let noise = Noise::Latents(recorded[&format!("{name}.noise")].clone());
+        let request = DrawRequest { noise, ..request(inspired) };
+        let mut trace = Trace::default();
+        model.draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+        let expected = &recorded[&format!("{name}.picture")];
+        let expected = expected.to_dtype(DType::F32).unwrap();
+        assert_near(name, trace.get("image").unwrap(), &expected, 2e-4);
+    }
+}
+
+#[test]
+fn an_adapter_acts_by_its_weight_in_its_steps() {
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
+    let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+    for usage in ImageUse::ALL {
+        let mut with = |change: &dyn Fn(&mut Inspiration)| {
+            let (mut inspirations, images) = inspiration(usage, disc(), 1.0);
+            change(&mut inspirations[0]);
+            draw(&mut model, (inspirations, images)).unwrap()
+        };
+        let adapted = with(&|_| {});
+        assert!(apart(&adapted, &plain) > 3, "{usage:?}");
+        assert!(apart(&with(&|it| it.weight = 1e-6), &plain) <= 1, "{usage:?}");
+        // The last of five steps begins at four fifths.
+        assert_eq!(with(&|it| it.from = 0.9), plain, "{usage:?}");
+        let first = with(&|it| it.to = Some(0.3));
+        assert!(first != plain && first != adapted, "{usage:?}");
+    }
+}
+
+#[test]
+fn a_transparent_scribble_leaves_the_picture_free() {
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
+    let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+    let clear = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([200, 20, 20, 0]));
+    let drawn = draw(&mut model, inspiration(ImageUse::Scribble, clear, 1.0)).unwrap();
+    assert_eq!(drawn, plain);
+}
+
+#[test]
+fn a_use_without_an_adapter_is_that_of_a_model_without_adapters() {
+    let folders = [folder(&[OUTLINE]), folder(&[])];
+    let [mut with, mut without] = folders.each_ref().map(load);
+    let request = request(inspiration(ImageUse::Scribble, disc(), 1.0));
+    let [a, b] = [&mut with, &mut without]
+        .map(|model| model.draw(&request, &Interrupt::default(), &mut []).unwrap());
+    assert_eq!(a.image, b.image);
+    assert_eq!(a.losses.len(), 1);
+}
+
+#[test]
+fn losses_act_beside_adapters() {
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
+    let (inspirations, images) = inspiration(ImageUse::Outline, disc(), 1.0);
+    let losses = vec![Loss::new(LossKind::TotalVariation)];
+    let request = DrawRequest { losses, ..request((inspirations.clone(), images.clone())) };
+    let drawn = model.draw(&request, &Interrupt::default(), &mut []).unwrap();
+    assert_eq!(drawn.losses.len(), 1);
+    assert_ne!(drawn.image, draw(&mut model, (inspirations, images)).unwrap());
+}
+
+#[test]
+fn an_adapter_of_a_part_changes_nothing_else() {
+    let original = RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
+        Rgba([(3 * x) as u8, (5 * y) as u8, 120, 255])
+    });
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
+    let mut edit = |inspirations: Vec<Inspiration>, images: Images| {
+        let area = Area { x: 8, y: 8, width: 24, height: 24 };
+        let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
+        let edit = PartEdit { inspirations, ..PartEdit::new(EditKind::Refine) };
+        let request = EditRequest {
+            picture: original.clone(),
+            prompt: "a tree".to_owned(),
+            negative_prompt: "a tree".to_owned(),
+            parts: vec![Part { images, ..Part::new("part", mask, edit) }],
+            style: String::new(),
+            context: None,
+            sampler: sampler(),
+            noise: Noise::Seed(3),
+            inspirations: Vec::new(),
+            losses: Vec::new(),
+            score: false,
+            images: Images::new(),
+        };
+        let plan = model.plan_edit(&request).unwrap();
+        let drawn = model.edit(&request, &Interrupt::default(), &mut []).unwrap();
+        assert!(drawn.losses.is_empty());
+        (plan.blend_mask, drawn.image)
+    };
+    let (_, plain) = edit(Vec::new(), Images::new());
+    for usage in ImageUse::ALL {
+        let (inspirations, images) = inspiration(usage, disc(), 1.0);
+        let (mask, edited) = edit(inspirations, images);
+        assert_ne!(edited, plain, "{usage:?}");
+        for (x, y, pixel) in edited.enumerate_pixels() {
+            if mask.at(x, y) == 0 {
+                assert_eq!(pixel, original.get_pixel(x, y), "{usage:?} {x},{y}");
+            }
+        }
+        // Nothing is painted before the first step.
+        let (inspirations, images) = inspiration(usage, disc(), 1e-6);
+        assert!(apart(&edit(inspirations, images).1, &plain) <= 1, "{usage:?}");
+    }
+}
+
+#[test]
+fn an_image_of_another_shape_is_refused_except_for_a_style() {
+    let folder = folder(&ALL);
+    let mut model = load(&folder);
+    let wide = RgbaImage::from_pixel(64, 16, Rgba([9, 9, 9, 255]));
+    for usage in [ImageUse::Outline, ImageUse::Scribble, ImageUse::Content] {
+        let error = draw(&mut model, inspiration(usage, wide.clone(), 1.0)).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(usage.name()), "{error}");
+        assert!(error.contains("64x16") && error.contains("64x48"), "{error}");
+    }
+    draw(&mut model, inspiration(ImageUse::Style, wide.clone(), 1.0)).unwrap();
+    let (inspirations, _) = inspiration(ImageUse::Style, wide, 1.0);
+    let error = draw(&mut model, (inspirations, Images::new())).unwrap_err().to_string();
+    assert!(error.contains("of StyleImage is missing"), "{error}");
+}
+
+/// The error of a picture with an image of this use, and that of the check of the model. Pictures without the image must
+/// not need the adapter.
+fn error_of(folder: &TempDir, usage: ImageUse) -> String {
+    let mut model = load(folder);
+    draw(&mut model, (Vec::new(), Images::new())).unwrap();
+    let error = draw(&mut model, inspiration(usage, disc(), 1.0)).unwrap_err().to_string();
+    let package = FolderPackage::open(folder.path()).unwrap();
+    let checked = check(&families(), &package, &Interrupt::default()).unwrap_err().to_string();
+    assert_eq!(checked, error);
+    error
+}
+
+#[test]
+fn files_of_adapters_that_cannot_be_used_are_named() {
+    let error = error_of(&folder(&[PLUS]), ImageUse::Style);
+    assert!(error.contains("adapters/image_encoder/config.json is missing"), "{error}");
+    assert!(error.contains("CLIPVisionModelWithProjection"), "{error}");
+
+    let no_weights = folder(&[PLUS, ENCODER]);
+    fs::remove_file(no_weights.path().join("adapters/image_encoder/model.safetensors")).unwrap();
+    let error = error_of(&no_weights, ImageUse::Style);
+    assert!(error.contains("adapters/image_encoder/model.safetensors is missing"), "{error}");
+
+    let no_weights = folder(&[OUTLINE]);
+    let weights = no_weights.path().join("adapters/outline").join(WEIGHTS);
+    fs::remove_file(&weights).unwrap();
+    let error = error_of(&no_weights, ImageUse::Outline);
+    assert!(error.contains(&format!("adapters/outline/{WEIGHTS} is missing")), "{error}");
+    assert!(error.contains("repository of the adapter"), "{error}");
+    fs::write(&weights, b"damaged").unwrap();
+    let error = error_of(&no_weights, ImageUse::Outline);
+    assert!(error.contains(&format!("adapters/outline/{WEIGHTS}")), "{error}");
+
+    let damaged = folder(&[PLUS, ENCODER]);
+    fs::write(damaged.path().join("adapters").join(PLUS.1), b"damaged").unwrap();
+    let error = error_of(&damaged, ImageUse::Style);
+    assert!(error.contains(PLUS.1), "{error}");
+
+    let pickle = folder(&[ENCODER]);
+    fs::create_dir(pickle.path().join("adapters/style")).unwrap();
+    fs::write(pickle.path().join("adapters/style/ip-adapter_sd15.bin"), b"").unwrap();
+    let error = error_of(&pickle, ImageUse::Style);
+    assert!(error.contains("ip-adapter_sd15.bin is a pickle"), "{error}");
+
+    let error = error_of(&folder(&[PLAIN, PLUS, ENCODER]), ImageUse::Style);
+    assert!(error.contains("ip-adapter-plus_sd15.safetensors, ip-adapter_sd15"), "{error}");
+
+    let error = error_of(&folder(&[("light", "outline")]), ImageUse::Outline);
+    assert!(error.contains("outline/config.json: its features have [8, 16, 16, 16]"), "{error}");
+}
+
+#[test]
+fn adapters_are_part_of_the_identity_of_a_model() {
+    let card = |folder: &TempDir| {
+        let package = FolderPackage::open(folder.path()).unwrap();
+        let card = ModelCard::new(&package, Default::default(), &Interrupt::default()).unwrap();
+        (card.hash, card.config_hash)
+    };
+    let plain = card(&folder(&[]));
+    let adapted = folder(&[OUTLINE]);
+    let (hash, config_hash) = card(&adapted);
+    assert!(hash != plain.0 && config_hash != plain.1);
+    // The same adapter for another use draws other pictures.
+    assert_ne!(card(&folder(&[SCRIBBLE])).0, hash);
+    let weights = adapted.path().join("adapters/outline").join(WEIGHTS);
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    assert_ne!(card(&adapted).0, hash);
+    assert_eq!(card(&adapted).1, config_hash);
+}
