@@ -102,7 +102,7 @@ impl Layer {
     }
 }
 
-/// Images as a list of PNGs. Their ids follow from their pixels.
+/// Images as a list of PNG files. Their ids follow from their pixels.
 mod images {
     use std::sync::Arc;
 
