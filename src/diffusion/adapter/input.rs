@@ -87,11 +87,6 @@ mod tests {
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/fixtures"))
     }
 
-    fn apart(found: &Tensor, expected: &Tensor) -> f32 {
-        assert_eq!(found.dims(), expected.dims());
-        (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
-    }
-
     #[test]
     fn images_for_clip_are_those_of_its_image_processor() {
         let file = fixtures().join("networks/sd1_adapters.safetensors");
@@ -102,9 +97,12 @@ mod tests {
             Rgba([red, green, blue, 255])
         });
         let found = for_clip(&photo, 20, &Device::Cpu).unwrap();
-        // Two passes of the filter round to levels.
-        let levels = apart(&found, &recorded["photo.pixels"]) * 255.0 * 0.26;
-        assert!(levels < 2.01, "{levels}");
+        // Pillow filters rows first, and this crate columns. That matters where values are clipped in between.
+        let expected = &recorded["photo.pixels"];
+        let apart = ((found - expected).unwrap().abs().unwrap() * (255.0 * 0.26)).unwrap();
+        let [mean, most] = [apart.mean_all(), apart.max_all()]
+            .map(|levels| levels.unwrap().to_scalar::<f32>().unwrap());
+        assert!(mean < 0.3 && most < 4.5, "{mean} {most}");
     }
 
     #[test]
