@@ -12,7 +12,8 @@ use image::{
 use crate::lfs::LfsPointer;
 
 pub use metadata::Metadata;
-pub(crate) use resize::{resized, resized_bicubic, scaled_down};
+pub use resize::reference_image;
+pub(crate) use resize::{centre, resized, resized_bicubic, scaled_down};
 
 /// The most pixels of a picture, mask or scribble: 160 MB in RGBA. An edit has several copies in memory at a time.
 pub const MAX_PIXELS: u64 = 40_000_000;

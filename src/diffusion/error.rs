@@ -1,6 +1,8 @@
 //! Errors of loading a model or drawing a picture.
 
-use super::{Cancelled, adapter::AdapterError, scheduler::SchedulerError};
+use super::{
+    Cancelled, adapter::AdapterError, optimize::MAX_ITERATIONS, scheduler::SchedulerError,
+};
 use crate::{
     candle_error::without_backtrace,
     edit::EditError,
@@ -119,6 +121,9 @@ pub enum DrawError {
         /// The known class names.
         known: String,
     },
+    /// The number of iterations of an optimizer is out of range.
+    #[error("{0} iterations cannot be used: give 1 to {MAX_ITERATIONS} steps, such as 100")]
+    Iterations(u32),
     /// An inspiration of the whole picture has an invalid value.
     #[error(transparent)]
     Inspiration(#[from] InspirationError),

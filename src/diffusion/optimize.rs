@@ -28,6 +28,9 @@ const START: f64 = 0.1;
 /// the prior, L-BFGS in particular leaves this range, because losses do not rise outside of it.
 const PRIOR: f64 = 0.05;
 
+/// The most iterations of a picture.
+pub(super) const MAX_ITERATIONS: u32 = 1000;
+
 impl Model {
     /// Draws a picture without the denoiser. An [optimizer](super::optimizer) makes the sum of all losses, times their
     /// weights, and of a mild prior small. [`ResolvedSampler::scheduler`](crate::recipe::ResolvedSampler::scheduler)
@@ -48,6 +51,9 @@ impl Model {
         let interrupt = control.interrupt();
         let layout = request.layout(self.parts.autoencoder.spec())?;
         let mut optimizer = optimizer::build(&request.sampler.scheduler)?;
+        if !(1..=MAX_ITERATIONS).contains(&request.sampler.steps) {
+            return Err(DrawError::Iterations(request.sampler.steps).into());
+        }
         interrupt.check()?;
         let (frame, device) = (layout.frame(self.scale()), &self.parts.device);
         let losses = self.losses_of_picture(request, frame, texts(request), interrupt)?;

@@ -141,20 +141,21 @@ impl LossTargets<'_> {
         self.encode(&self.image(kind, id)?)
     }
 
-    /// The latents of a whole image of any aspect ratio, about as large as the picture.
+    /// The latents of a whole image of any aspect ratio, about as large as the sampled area. Of an image that is more than
+    /// 8 times as long as wide, only the centre.
     ///
     /// # Errors
     /// If the image is missing, or the autoencoder fails.
     pub fn whole_latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
-        let image = image_of(kind, id, self.images)?;
-        let Size { width, height } = self.frame.picture;
+        let image = picture::centre(image_of(kind, id, self.images)?, 8);
+        let (width, height) = self.frame.size;
         let area = |width: u32, height: u32| f64::from(width) * f64::from(height);
         let scale = (area(width, height) / area(image.width(), image.height())).sqrt();
         let side = |side: u32| {
             let latents = f64::from(side) * scale / f64::from(self.frame.scale);
             (latents.round() as u32).max(6) * self.frame.scale
         };
-        self.encode(&picture::resized(image, side(image.width()), side(image.height())))
+        self.encode(&picture::resized(&image, side(image.width()), side(image.height())))
     }
 
     fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {

@@ -6,7 +6,7 @@ use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},
 };
-use image::RgbaImage;
+use image::{RgbaImage, imageops};
 
 /// The picture, scaled down so that neither side is longer than `longest` pixels. A smaller picture keeps its size.
 pub(crate) fn scaled_down(picture: &RgbaImage, longest: u32) -> Cow<'_, RgbaImage> {
@@ -20,6 +20,30 @@ pub(crate) fn scaled_down(picture: &RgbaImage, longest: u32) -> Cow<'_, RgbaImag
         (scaled as u32).max(1)
     };
     Cow::Owned(resized(picture, side(width), side(height)))
+}
+
+/// The longest of the two sides of [`reference_image`], in shorter ones. More than of any picture.
+const MAX_RATIO: u32 = 128;
+
+/// An image that a picture follows: neither side is longer than `longest` pixels. Of an extremely long image, only the
+/// centre is left: a filter for it would need much more memory than its pixels.
+pub fn reference_image(image: &RgbaImage, longest: u32) -> Cow<'_, RgbaImage> {
+    match centre(image, MAX_RATIO) {
+        Cow::Borrowed(image) => scaled_down(image, longest),
+        Cow::Owned(centre) => Cow::Owned(scaled_down(&centre, longest).into_owned()),
+    }
+}
+
+/// The centre of an image whose longer side is more than `ratio` times as long as the shorter one, cut to that ratio.
+pub(crate) fn centre(image: &RgbaImage, ratio: u32) -> Cow<'_, RgbaImage> {
+    let (width, height) = image.dimensions();
+    let longest = width.min(height).saturating_mul(ratio);
+    let [columns, rows] = [width, height].map(|side| side.min(longest));
+    if (columns, rows) == (width, height) {
+        return Cow::Borrowed(image);
+    }
+    let (left, top) = ((width - columns) / 2, (height - rows) / 2);
+    Cow::Owned(imageops::crop_imm(image, left, top, columns, rows).to_image())
 }
 
 /// The picture in another size, with a triangle filter. Colours are weighted by alpha, so that the colours of fully
@@ -50,6 +74,17 @@ mod tests {
     use image::Rgba;
 
     use super::*;
+
+    #[test]
+    fn only_the_centre_of_an_extremely_long_image_is_left() {
+        let long = RgbaImage::from_fn(1_000_000, 1, |x, _| Rgba([u8::from(x == 500_000); 4]));
+        let found = reference_image(&long, 2048);
+        assert_eq!((found.dimensions(), found.get_pixel(64, 0).0), ((128, 1), [1; 4]));
+        let tall = RgbaImage::new(2, 9);
+        assert_eq!(centre(&tall, 4).dimensions(), (2, 8));
+        assert_eq!(reference_image(&tall, 3).dimensions(), (1, 3));
+        assert!(matches!(reference_image(&tall, 9), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn colours_of_transparent_pixels_have_no_weight() {

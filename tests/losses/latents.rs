@@ -173,6 +173,10 @@ fn edits_and_unknown_optimizers_are_refused() {
         unknown.contains("\"DDIMScheduler\"") && unknown.contains("SGD, Adam, LBFGS"),
         "{unknown}"
     );
+    for steps in [0, 1001, u32::MAX] {
+        let error = error(&recipe("a bay", "Adam", steps, &[]));
+        assert!(error.contains(&format!("{steps} iterations")), "{error}");
+    }
     let edit = PictureEdit {
         parent: None,
         picture: picture_hash(&disc()),

@@ -280,6 +280,12 @@ fn a_file_of_another_kind_of_ip_adapter_is_named() {
     flat.insert("image_proj.latents".to_owned(), tensor(&[8, 64]));
     let error = error_of_tensors(flat);
     assert!(error.contains("`image_proj.latents` is of the shape [8, 64]"), "{error}");
+    let mut many = tensors.clone();
+    many.insert("image_proj.norm.weight".to_owned(), tensor(&[1]));
+    let rows = many["image_proj.proj.weight"].dim(1).unwrap();
+    many.insert("image_proj.proj.weight".to_owned(), tensor(&[257, rows]));
+    let error = error_of_tensors(many);
+    assert!(error.contains("1 to 256 tokens"), "{error}");
     let mut incomplete = tensors;
     incomplete.remove("ip_adapter.5.to_v_ip.weight");
     let error = error_of_tensors(incomplete);

@@ -11,12 +11,13 @@ use std::{
 use bevy_illustrator::{
     art::Provenance,
     control::{Interrupt, OnStep, Step},
-    diffusion::{DiffusionError, DrawRequest, Drawn, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, DrawError, DrawRequest, Drawn, Model, Noise, StepHook, Trace},
     foreign,
     generator::{Inputs, ModelCard},
+    loss::LossSetupError,
     picture,
     picture::Metadata,
-    recipe::{BlobId, Images, Inspiration, Loss, Recipe, Sampler, Size},
+    recipe::{BlobId, Images, Inspiration, Loss, MAX_SIDE, Recipe, Sampler, Size},
 };
 use serde::Serialize;
 
@@ -108,6 +109,11 @@ impl Draw {
         [&self.prompt, &self.negative]
             .into_iter()
             .for_each(|prompt| warn_of_prompt("the prompt", prompt));
+        // Before any image is decoded.
+        Inspiration::check_all(&self.inspirations)
+            .map_err(|error| DiffusionError::from(DrawError::from(error)))?;
+        Loss::check_all(&self.losses)
+            .map_err(|error| DiffusionError::from(LossSetupError::from(error)))?;
         let mut images = Images::new();
         let mut load = |path: &PathBuf| load(path, &mut images);
         let inspirations = self.inspirations.iter().map(|it| it.try_map(&mut load));
@@ -215,7 +221,8 @@ fn load(path: &Path, images: &mut Images) -> Result<BlobId, Failure> {
     let bytes = foreign::read(path, foreign::MAX_PICTURE);
     let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
     let wrong = |source| Failure::Decode { path: path.to_owned(), source };
-    let image = Arc::new(image.map_err(wrong)?.into_rgba8());
+    let image = image.map_err(wrong)?.into_rgba8();
+    let image = Arc::new(picture::reference_image(&image, MAX_SIDE).into_owned());
     let id = BlobId::of_image(&image);
     images.insert(id.clone(), image);
     Ok(id)

@@ -62,10 +62,12 @@ pub(super) fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage 
 /// An image as an image encoder of CLIP reads it, (1, 3, `side`, `side`): as transformers' `CLIPImageProcessor`, the
 /// shorter side is resized, and the centre is cut out.
 pub(super) fn for_clip(image: &RgbaImage, side: usize, device: &Device) -> Result<Tensor> {
+    // Of a long image, most would be cut off after it was resized.
+    let image = picture::centre(image, 8);
     let (side, shorter) = (side as u32, image.width().min(image.height()).max(1));
     let resized = |length: u32| (u64::from(side) * u64::from(length) / u64::from(shorter)) as u32;
     let (width, height) = (resized(image.width()).max(side), resized(image.height()).max(side));
-    let image = picture::resized_bicubic(image, width, height);
+    let image = picture::resized_bicubic(&image, width, height);
     let (left, top) = ((width - side) / 2, (height - side) / 2);
     let image = imageops::crop_imm(&image, left, top, side, side).to_image();
     let pixels = tensor_from_rgba(&over_grey(&image), device)?.affine(0.5, 0.5)?;

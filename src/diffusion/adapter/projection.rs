@@ -17,6 +17,9 @@ use crate::{
 /// diffusers' default for the norms here.
 const LAYER_NORM_EPS: f64 = 1e-5;
 
+/// The most tokens of an image. Published adapters have 4 or 16.
+const MAX_TOKENS: usize = 256;
+
 /// A projection, with the encoding that it reads.
 #[derive(Clone, Debug)]
 pub(super) enum Projection {
@@ -54,8 +57,9 @@ impl ProjectionShape {
         if tensors.contains("image_proj.proj.weight") {
             let [rows, input] = dims(tensors, "image_proj.proj.weight")?;
             let [width] = dims(tensors, "image_proj.norm.weight")?;
-            if width == 0 || !rows.is_multiple_of(width) {
-                let expected = format!("a multiple of {width} rows");
+            let is_whole = width > 0 && rows.is_multiple_of(width);
+            if !is_whole || !(1..=MAX_TOKENS).contains(&(rows / width)) {
+                let expected = format!("a multiple of {width} rows, for 1 to {MAX_TOKENS} tokens");
                 return Err(unsupported(tensors, "image_proj.proj.weight", &expected));
             }
             return Ok(Self::Plain { input, tokens: rows / width, width });

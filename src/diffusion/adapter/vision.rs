@@ -62,6 +62,9 @@ impl Default for Projection {
     }
 }
 
+/// The largest side of an image, in pixels. Published encoders have 224 or 336.
+const MAX_IMAGE_SIZE: usize = 1024;
+
 /// transformers' `CLIPVisionModel`, and `CLIPVisionModelWithProjection` if it has a projection.
 #[derive(Clone, Debug)]
 pub struct ClipVisionModel {
@@ -103,8 +106,17 @@ impl ClipVisionModel {
         }
         let config: Config = file.parse()?;
         let Config { hidden_size: width, image_size, patch_size, num_channels, .. } = config;
+        if !(1..=MAX_IMAGE_SIZE).contains(&image_size) {
+            return Err(file.unsupported("image_size", &format!("1 to {MAX_IMAGE_SIZE}")));
+        }
         if patch_size == 0 || image_size < patch_size {
             return Err(file.unsupported("patch_size", &format!("1 to {image_size}")));
+        }
+        if num_channels != 3 {
+            return Err(file.unsupported("num_channels", "3"));
+        }
+        if width == 0 {
+            return Err(file.unsupported("hidden_size", "at least 1"));
         }
         let layer = ClipLayerConfig {
             width,

@@ -18,7 +18,7 @@ use crate::{
         picture::{self, Content},
         theme,
     },
-    picture::{decode, scaled_down},
+    picture::{decode, reference_image},
     storyboard::Shot,
 };
 
@@ -111,7 +111,7 @@ impl ImagePicker {
         let waker = ui.ctx().clone();
         let started = thread::Builder::new().name("illustrator-image".into()).spawn(move || {
             let image =
-                read().map(|image| Arc::new(scaled_down(&image, MAX_IMAGE_SIDE).into_owned()));
+                read().map(|image| Arc::new(reference_image(&image, MAX_IMAGE_SIDE).into_owned()));
             waker.request_repaint();
             image
         });

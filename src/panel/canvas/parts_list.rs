@@ -18,6 +18,9 @@ const MAX_PARTS: usize = 8;
 /// The size of an icon in a row, in points.
 const ICON_SIZE: Vec2 = vec2(24.0, 22.0);
 
+/// The width of `100 %` in a row, in points. A row that is wider than the list would widen the list in each frame.
+const COVERAGE_WIDTH: f32 = 42.0;
+
 /// A change of the list, applied after the list was shown.
 enum Change {
     Select(usize),
@@ -117,7 +120,8 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
             colour_button(ui, layer);
 
             let covered = format!("{:.0} %", layer.mask.coverage() * 100.0);
-            let width = (ui.available_width() - 36.0 - 2.0 * (ICON_SIZE.x + 4.0)).max(40.0);
+            let others = COVERAGE_WIDTH + 4.0 + 2.0 * (ICON_SIZE.x + 4.0);
+            let width = (ui.available_width() - others).max(40.0);
             let text = if layer.hidden { theme::weak(&name) } else { RichText::new(&name) };
             let button =
                 Button::selectable(selected, text).truncate().min_size(vec2(width, ICON_SIZE.y));
@@ -143,7 +147,7 @@ fn row(ui: &mut Ui, at: usize, layer: &mut Layer, selected: bool) -> Option<Chan
                     }
                 }
             });
-            ui.add_sized([32.0, ICON_SIZE.y], Label::new(theme::small(covered)));
+            ui.add_sized([COVERAGE_WIDTH, ICON_SIZE.y], Label::new(theme::small(covered)));
             verdict_toggle(ui, layer, Verdict::Liked, "👍", &format!("Like {name}"));
             verdict_toggle(ui, layer, Verdict::Disliked, "👎", &format!("Dislike {name}"));
         });

@@ -81,7 +81,7 @@ impl<'a> ImageFiles<'a> {
         let wrong = |source| EditFileError::Image { path: self.folder.join(file), source };
         let bytes = self.bytes(file)?;
         let image = Undecoded::open(&bytes).and_then(Undecoded::upright).map_err(wrong)?;
-        let image = Arc::new(picture::scaled_down(&image.into_rgba8(), MAX_SIDE).into_owned());
+        let image = Arc::new(picture::reference_image(&image.into_rgba8(), MAX_SIDE).into_owned());
         let read = (BlobId::of_image(&image), image);
         self.images.insert(file.to_owned(), read.clone());
         Ok(read)

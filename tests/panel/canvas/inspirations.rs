@@ -97,3 +97,14 @@ fn a_text_without_words_cannot_be_drawn_and_a_removed_inspiration_leaves_no_imag
     let part = edited_part(&mut panel);
     assert_eq!((part.edit.inspirations, part.images), (Vec::new(), Images::new()));
 }
+
+#[test]
+fn a_part_that_covers_the_whole_picture_does_not_widen_the_list() {
+    let mut panel = opened();
+    let left = |panel: &Panel| panel.get_by_label("Inspirations").rect().left();
+    let before = left(&panel);
+    scroll_and_press(&mut panel, "Select all");
+    panel.run_steps(20);
+    assert!(has(&panel, "100 %"));
+    assert_eq!(left(&panel), before);
+}

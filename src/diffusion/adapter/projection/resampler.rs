@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{LAYER_NORM_EPS, dims, unsupported};
+use super::{LAYER_NORM_EPS, MAX_TOKENS, dims, unsupported};
 use crate::{
     diffusion::{
         DiffusionError,
@@ -16,6 +16,9 @@ use crate::{
 
 /// The width of a head in all files.
 const HEAD: usize = 64;
+
+/// The most heads. Published adapters have 12 or 20.
+const MAX_HEADS: usize = 64;
 
 /// The sizes of a resampler.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +51,12 @@ impl ResamplerShape {
         let [output, _] = dims(tensors, "image_proj.proj_out.weight")?;
         let [attended, _] = dims(tensors, QUERY)?;
         let [inner, _] = dims(tensors, "image_proj.layers.0.1.1.weight")?;
-        if attended == 0 || !attended.is_multiple_of(HEAD) {
-            return Err(unsupported(tensors, QUERY, &format!("a multiple of {HEAD} rows")));
+        if !(1..=MAX_TOKENS).contains(&tokens) {
+            return Err(unsupported(tensors, LATENTS, &format!("1 to {MAX_TOKENS} tokens")));
+        }
+        if !(1..=MAX_HEADS).contains(&(attended / HEAD)) || !attended.is_multiple_of(HEAD) {
+            let expected = format!("a multiple of {HEAD} rows, at most {}", MAX_HEADS * HEAD);
+            return Err(unsupported(tensors, QUERY, &expected));
         }
         let exists =
             |layer: &usize| tensors.contains(&format!("image_proj.layers.{layer}.0.to_q.weight"));
