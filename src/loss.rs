@@ -123,7 +123,7 @@ pub enum LossSetupError {
         /// The kind.
         kind: String,
     },
-    /// There is no loss to score a picture by.
+    /// A score needs at least one loss.
     #[error(
         "a score needs a loss, such as Palette: add one. Without losses, only the built-in model scores a picture, by its \
          prompt or by the words of a part"

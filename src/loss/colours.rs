@@ -45,7 +45,7 @@ impl LossFunction for Colours {
         let difference = (oklab(&cells(input.colours()?)?)? - &self.target)?;
         let distance = difference.sqr()?.sum_keepdim(0)?.affine(1.0, 1e-6)?.sqrt()?;
         let weight = (cells(input.colour_mask())? * &self.opacity)?;
-        // Without any weight there is no mean. Its gradient must still be finite.
+        // The small addition keeps the gradient finite if all weights are 0.
         (distance * &weight)?.sum_all()? / weight.sum_all()?.affine(1.0, 1e-6)?
     }
 

@@ -73,6 +73,33 @@ fn draw(prompt: &str, seed: u64, losses: &[Loss], images: &Images) -> RgbaImage 
     model().draw(&request, &Interrupt::default(), &mut []).unwrap().image
 }
 
+/// Edits a picture, and checks that no pixel changes outside of the parts.
+fn edit(picture: &RgbaImage, parts: &[Part]) -> RgbaImage {
+    let request = EditRequest {
+        picture: picture.clone(),
+        prompt: PROMPTS[0].to_owned(),
+        negative_prompt: String::new(),
+        parts: parts.to_vec(),
+        style: String::new(),
+        context: None,
+        sampler: sampler(),
+        noise: Noise::Seed(3),
+        inspirations: Vec::new(),
+        losses: Vec::new(),
+        score: false,
+        images: Images::new(),
+    };
+    let mut model = model();
+    let plan = model.plan_edit(&request).unwrap();
+    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
+    for (x, y, pixel) in edited.enumerate_pixels() {
+        if plan.blend_mask.at(x, y) == 0 {
+            assert_eq!(pixel, picture.get_pixel(x, y), "{x},{y}");
+        }
+    }
+    edited
+}
+
 /// The prompts with their seeds.
 fn scenes() -> impl Iterator<Item = (&'static str, u64)> {
     (0..SEEDS).map(|seed| (PROMPTS[seed as usize % PROMPTS.len()], seed))
@@ -192,23 +219,7 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         Part::new(name.to_owned(), mask, edit)
     };
     let parts = vec![part("left", 16, [200, 30, 30]), part("right", 144, [30, 30, 200])];
-    let request = EditRequest {
-        picture: picture.clone(),
-        prompt: PROMPTS[0].to_owned(),
-        negative_prompt: String::new(),
-        parts: parts.clone(),
-        style: String::new(),
-        context: None,
-        sampler: sampler(),
-        noise: Noise::Seed(3),
-        inspirations: Vec::new(),
-        losses: Vec::new(),
-        score: false,
-        images: Images::new(),
-    };
-    let mut model = model();
-    let plan = model.plan_edit(&request).unwrap();
-    let edited = model.edit(&request, &Interrupt::default(), &mut []).unwrap().image;
+    let edited = edit(&picture, &parts);
     // Red minus blue, inside each part.
     let redness = |picture: &RgbaImage, part: &Part| {
         mean(
@@ -222,9 +233,4 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
         [&parts[0], &parts[1]].map(|part| redness(&edited, part) - redness(&picture, part));
     println!("red against blue: {left:+.1} left, {right:+.1} right");
     assert!(left > 10.0 && right < -10.0, "{left} {right}");
-    for (x, y, pixel) in edited.enumerate_pixels() {
-        if plan.blend_mask.at(x, y) == 0 {
-            assert_eq!(pixel, picture.get_pixel(x, y), "{x},{y}");
-        }
-    }
 }

@@ -34,7 +34,7 @@ const HASHED_AT_ONCE: usize = 1 << 22;
 /// Files in the layout of diffusers, named relative to the model with `/`.
 pub(super) trait Files {
     fn has(&self, file: &str) -> bool;
-    /// The names of the files in a folder, in any order. Empty if there is no such folder.
+    /// The names of the files in a folder, in any order. Returns nothing if the folder does not exist.
     fn names(&self, folder: &str) -> Vec<String>;
     fn location(&self, file: &str) -> String;
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError>;
