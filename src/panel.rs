@@ -33,6 +33,7 @@ mod shot_actions;
 mod shot_detail;
 mod state;
 mod status;
+mod steering;
 mod storyboard_tab;
 mod style_tab;
 mod takes_strip;

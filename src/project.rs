@@ -31,7 +31,7 @@ use crate::{
     edit::EditError,
     generator::GeneratorRegistry,
     model::ModelDefaults,
-    recipe::{Marks, Recipe, Style},
+    recipe::{InspirationError, LossError, Marks, Recipe, Style},
     story::{
         Story,
         check::{StoryFault, check, check_style},
@@ -105,6 +105,12 @@ pub enum ProjectError {
     /// An edit is invalid.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// An inspiration of a shot is invalid.
+    #[error(transparent)]
+    Inspiration(#[from] InspirationError),
+    /// A loss of a shot is invalid.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// The take to propagate is not an edit.
     #[error("take {take} of shot {shot} is not an edit: choose a take that is")]
     NoEdit {

@@ -196,9 +196,7 @@ impl Recipe {
             (Some(edit), Some(other)) => edit.draws_the_same(other),
             (edit, other) => edit.is_none() && other.is_none(),
         };
-        let same_wishes = self.inspirations == other.inspirations
-            && self.losses == other.losses
-            && self.is_steered() == other.is_steered();
+        let same_wishes = self.same_steering(other) && self.is_steered() == other.is_steered();
         self.size == other.size && self.same_prompts(other) && same_wishes && same_edit
     }
 
@@ -206,6 +204,19 @@ impl Recipe {
     fn same_prompts(&self, other: &Self) -> bool {
         (&self.prompt, &self.negative_prompt) == (&other.prompt, &other.negative_prompt)
             && (self.seed, &self.model) == (other.seed, &other.model)
+    }
+
+    /// Whether the whole pictures follow the same inspirations and losses.
+    fn same_steering(&self, other: &Self) -> bool {
+        self.inspirations == other.inspirations && self.losses == other.losses
+    }
+
+    /// The recipe without the inspirations and losses that hold shapes. Edits of the picture do not follow those, because
+    /// they change its shapes.
+    pub(crate) fn without_shapes(mut self) -> Self {
+        self.inspirations.retain(|inspiration| !inspiration.kind.holds_shapes());
+        self.losses.retain(|loss| !loss.kind.holds_shapes());
+        self
     }
 
     /// The identity of the first recipe of an edit. All takes of the edit have the same origin, and so do its
@@ -226,7 +237,10 @@ impl Recipe {
 
     /// As [`Self::is_wanted_by`], without comparing the samplers.
     pub(crate) fn is_wanted_whatever_the_sampler(&self, shot: &Self) -> bool {
-        let fits = self.edit.is_some() || self.size == shot.size;
+        let fits = match self.edit {
+            Some(_) => self.same_steering(&shot.clone().without_shapes()),
+            None => self.size == shot.size && self.same_steering(shot),
+        };
         fits && shot.edit.is_none() && self.same_prompts(shot)
     }
 

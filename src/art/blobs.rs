@@ -5,13 +5,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
+
+use image::RgbaImage;
 
 use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
 use crate::{
     generator::Inputs,
     picture::Undecoded,
-    recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit, Recipe},
+    recipe::{Blob, BlobError, BlobId, Images, Part, PartRecipe, PictureEdit, Recipe},
 };
 
 /// The most bytes of a file besides its pixels. Without compression, the pixels take less than twice their own bytes.
@@ -57,7 +60,7 @@ impl Blobs {
     pub fn put(&self, blob: &Blob) -> Result<BlobId, ArtError> {
         let id = blob.id();
         let path = self.path(&id);
-        match self.get(&id) {
+        match self.read_file(&id) {
             Ok(_) => self.folder.sync(&path)?,
             // A damaged file, or one that was painted over.
             Err(ArtError::NoBlob { .. } | ArtError::Blob { .. }) => {
@@ -67,6 +70,29 @@ impl Blobs {
             Err(error) => return Err(error),
         }
         Ok(id)
+    }
+
+    /// Keeps images in memory until [`Self::write_unwritten`] writes them. [`Self::get`] returns them meanwhile.
+    pub(crate) fn keep(&self, images: Images) {
+        self.folder.unwritten_images().extend(images);
+    }
+
+    /// Writes the images that [`Self::keep`] has kept. Those that cannot be written are kept for another attempt.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub(crate) fn write_unwritten(&self) -> Result<(), ArtError> {
+        let images = self.folder.unwritten_images().clone();
+        for (id, image) in images {
+            self.put(&Blob::Image(image))?;
+            self.folder.unwritten_images().remove(&id);
+        }
+        Ok(())
+    }
+
+    /// An image that is not in its file yet.
+    fn unwritten(&self, id: &BlobId) -> Option<Blob> {
+        self.folder.unwritten_images().get(id).cloned().map(Blob::Image)
     }
 
     /// Writes the masks and scribbles of parts with [`Self::put`], and returns the parts for a recipe.
@@ -85,6 +111,21 @@ impl Blobs {
     /// # Errors
     /// If the file does not exist, cannot be read, is much longer than its pixels, or contains another blob.
     pub fn get(&self, id: &BlobId) -> Result<Blob, ArtError> {
+        self.unwritten(id).map_or_else(|| self.read_file(id), Ok)
+    }
+
+    /// Reads an image.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and if it is a mask.
+    pub fn image(&self, id: &BlobId) -> Result<Arc<RgbaImage>, ArtError> {
+        match self.get(id)? {
+            Blob::Image(image) => Ok(image),
+            Blob::Mask(_) => Err(ArtError::NoBlob { path: self.path(id) }),
+        }
+    }
+
+    fn read_file(&self, id: &BlobId) -> Result<Blob, ArtError> {
         let limit = 2 * self.pixel_bytes(id)? + MAX_OTHER;
         let (path, png) = self.file(id, limit + 1)?;
         if png.len() as u64 > limit {
@@ -128,7 +169,13 @@ impl Blobs {
         ids: impl IntoIterator<Item = &'a BlobId>,
         blobs: &mut BTreeMap<BlobId, Blob>,
     ) -> Result<(), ArtError> {
-        let missing: BTreeSet<_> = ids.into_iter().filter(|id| !blobs.contains_key(*id)).collect();
+        let mut missing: BTreeSet<_> =
+            ids.into_iter().filter(|id| !blobs.contains_key(*id)).collect();
+        // These are in memory already.
+        missing.retain(|id| {
+            let unwritten = self.unwritten(id).map(|blob| blobs.insert((*id).clone(), blob));
+            unwritten.is_none()
+        });
         let mut bytes = 0;
         for id in &missing {
             bytes += self.pixel_bytes(id)?;

@@ -24,7 +24,7 @@ use super::{
     disk_store::{DiskStore, ignore_unsupported},
     store::{Entry, Kind, Metadata, ReadSeek, Store},
 };
-use crate::text::without_bom;
+use crate::{recipe::Images, text::without_bom};
 
 /// The largest number of a take: a larger one is not of this program. Every program that reads JSON represents it
 /// exactly.
@@ -67,6 +67,8 @@ struct State {
     changes: Mutex<()>,
     /// The largest number of a take.
     takes: AtomicU64,
+    /// Images that are not in their files yet.
+    unwritten: Mutex<Images>,
 }
 
 impl Folder {
@@ -106,6 +108,11 @@ impl Folder {
     /// Whether the folder is open for writing.
     pub(crate) fn is_writable(&self) -> bool {
         self.is_writable
+    }
+
+    /// The images that are not in their files yet. All clones of the folder share them.
+    pub(super) fn unwritten_images(&self) -> MutexGuard<'_, Images> {
+        self.state.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number for a new take. It is larger than all recorded ones.

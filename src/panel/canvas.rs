@@ -3,17 +3,13 @@
 mod candidates;
 mod commands;
 mod compare;
-mod curves;
 mod draw_bar;
 mod edit_plans;
 mod history;
-mod image_picker;
-mod inspirations_form;
 mod interaction;
 mod keymap;
 mod keys_menu;
 mod layout;
-mod losses_form;
 mod overlay;
 mod part_form;
 mod parts_list;

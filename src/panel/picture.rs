@@ -10,7 +10,12 @@ use super::{
     theme,
     thumbnails::{Picture, SMALL_SIDE, Texture},
 };
-use crate::{art::Take, recipe::Size, storyboard::ShotId, studio::JobView};
+use crate::{
+    art::Take,
+    recipe::{BlobId, Size},
+    storyboard::ShotId,
+    studio::JobView,
+};
 
 /// The content of a box.
 pub(super) struct Content {
@@ -26,6 +31,23 @@ impl Content {
         let small = box_side * 2.0 <= SMALL_SIDE as f32;
         let picture = if small { Picture::Small(take) } else { Picture::Full(take) };
         Self { texture: cx.thumbnails.of(picture), size: vec2(width as f32, height as f32) }
+    }
+
+    /// A texture of this size.
+    pub(super) const fn new(texture: Texture, size: Vec2) -> Self {
+        Self { texture, size }
+    }
+
+    /// An image of an inspiration, which is in the art folder.
+    pub(super) fn image(ui: &Ui, cx: &mut PanelContext<'_>, id: &BlobId) -> Self {
+        let texture = cx.thumbnails.of(Picture::Image(&cx.project.art().blobs(), id));
+        let size = match texture {
+            Texture::Ready(id) => ui.ctx().tex_manager().read().meta(id).map(|it| it.size),
+            Texture::Loading | Texture::Failed(_) => None,
+        };
+        let size =
+            size.map_or(Vec2::splat(1.0), |[width, height]| vec2(width as f32, height as f32));
+        Self { texture, size }
     }
 
     /// The preview of the current job, if it belongs to this shot.

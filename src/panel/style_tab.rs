@@ -4,15 +4,16 @@ use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
 use super::{
     context::PanelContext,
+    steering::PictureSteering,
     theme::{self, STEP},
-    widgets::{parse_seed, prompt_hints},
+    widgets::{parse_seed, prompt_hints, text_field},
 };
 use crate::{
     diffusion::{optimizer, scheduler},
     model::ModelDefaults,
     project::{Action, ActionId, Project},
     recipe::{
-        MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
+        Inspiration, Loss, MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
     story::check::MAX_STEPS,
@@ -30,6 +31,7 @@ pub(super) struct StyleDraft {
     stale: Option<(u64, Style, usize)>,
     /// The defaults of the model with this name.
     defaults: Option<(String, ModelDefaults)>,
+    steering: PictureSteering,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,9 +48,11 @@ impl Typed {
     /// The style that `Apply` would set.
     ///
     /// # Errors
-    /// If the seed is not valid.
+    /// If the seed, an inspiration or a loss is not valid.
     fn style(&self) -> Result<Style, String> {
         let seed = parse_seed(&self.seed)?.unwrap_or(0);
+        Inspiration::check_all(&self.style.inspirations).map_err(|error| error.to_string())?;
+        Loss::check_all(&self.style.losses).map_err(|error| error.to_string())?;
         Ok(Style { seed, ..self.style.clone() })
     }
 }
@@ -105,7 +109,13 @@ pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelConte
         .resizable(false);
     let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &current)).inner;
     let defaults = draft.defaults(&typed.style.model, cx.project).clone();
-    theme::scroll("style").show(ui, |ui| form(ui, &mut typed, &defaults));
+    theme::scroll("style").show(ui, |ui| {
+        form(ui, &mut typed, &defaults);
+        theme::section(ui, "In every picture");
+        let Style { inspirations, losses, .. } = &mut typed.style;
+        draft.steering.show(ui, cx, None, 0, inspirations, losses);
+        ui.add_space(STEP);
+    });
     if typed != before {
         // Text typed after `Apply` is a new draft.
         draft.pending = None;
@@ -148,6 +158,7 @@ fn buttons(
         if apply.on_hover_text("Sets the style of all pictures").clicked()
             && let Ok(style) = wanted
         {
+            draft.steering.save_images(cx, &style.inspirations);
             draft.pending = Some(cx.request(Action::SetStyle(Some(Box::new(style)))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
@@ -169,14 +180,14 @@ fn buttons(
 
 fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     let style = &mut typed.style;
-    text(
+    text_field(
         ui,
         "Prompt (follows the prompt of every shot)",
         "gouache, warm light",
         3,
         &mut style.words,
     );
-    text(
+    text_field(
         ui,
         "Negative prompt (of every picture)",
         "text, watermark",
@@ -187,7 +198,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     prompt_hints(ui, &style.negative_prompt);
     let before = style.model.clone();
     let hint = format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}` or a diffusers folder");
-    text(
+    text_field(
         ui,
         "Model (a built-in one, or the path of a diffusers folder)",
         &hint,
@@ -333,12 +344,6 @@ fn unset<T>(ui: &mut Ui, value: &mut Option<T>) {
     {
         *value = None;
     }
-}
-
-fn text(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) {
-    let label = ui.label(theme::small(name));
-    let edit = theme::field(text, rows, hint);
-    ui.add(edit.id_salt(name)).labelled_by(label.id);
 }
 
 /// Models need multiples of 8 pixels, so typed values are rounded. A value that was set elsewhere is not rounded.

@@ -16,8 +16,9 @@ use egui::{ColorImage, Context, TextureFilter, TextureHandle, TextureId, Texture
 use image::RgbImage;
 
 use crate::{
-    art::{ArtError, Take},
+    art::{ArtError, Blobs, Take},
     picture::scaled_down,
+    recipe::BlobId,
     studio::{JobId, lower_priority},
 };
 
@@ -32,6 +33,8 @@ pub enum Picture<'a> {
     Pixels(&'a Take),
     /// The latest preview of the current job.
     Preview(JobId, &'a Arc<RgbImage>),
+    /// An image of an inspiration in the art folder, at most [`SMALL_SIDE`] pixels wide and high.
+    Image(&'a Blobs, &'a BlobId),
 }
 
 /// The texture of a picture, if it is loaded.
@@ -73,7 +76,7 @@ pub struct ThumbnailCache {
     slots: HashMap<Key, Slot>,
     frame: u64,
     waiting: usize,
-    requests: Sender<(Key, Take)>,
+    requests: Sender<(Key, Source)>,
     finished: Receiver<(Key, FileRead)>,
 }
 
@@ -83,6 +86,13 @@ enum Key {
     Full(PathBuf),
     Pixels(PathBuf),
     Preview(JobId),
+    Image(BlobId),
+}
+
+/// What the thread reads.
+enum Source {
+    Take(Take),
+    Image(Blobs, BlobId),
 }
 
 struct Slot {
@@ -111,16 +121,16 @@ impl ThumbnailCache {
     /// # Errors
     /// If the thread cannot be started.
     pub fn new(context: &Context) -> std::io::Result<Self> {
-        let (requests, requested) = channel::<(Key, Take)>();
+        let (requests, requested) = channel::<(Key, Source)>();
         let (finish, finished) = channel();
         let waker = context.clone();
         thread::Builder::new().name("illustrator-thumbnails".into()).spawn(move || {
             lower_priority();
             // The thread ends when the cache is dropped, because that closes both channels.
-            for (key, take) in requested {
-                let small = matches!(key, Key::Small(_));
-                let modified = take.modified();
-                let image = read(&take, small).map_err(|error| error.to_string());
+            for (key, source) in requested {
+                let small = matches!(key, Key::Small(_) | Key::Image(_));
+                let modified = source.modified();
+                let image = source.read(small).map_err(|error| error.to_string());
                 if finish.send((key, FileRead { image, modified })).is_err() {
                     break;
                 }
@@ -177,17 +187,22 @@ impl ThumbnailCache {
         self.slots.retain(|key, slot| !matches!(key, Key::Preview(_)) || slot.seen + 2 > frame);
     }
 
-    fn take(&mut self, key: Key, take: &Take) -> Texture {
+    /// The texture of a picture that the thread reads.
+    fn read(&mut self, key: Key, source: impl FnOnce() -> Source) -> Texture {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.seen = self.frame;
             return slot.content.texture();
         }
-        if self.waiting < MAX_LOADING && self.requests.send((key.clone(), take.clone())).is_ok() {
+        if self.waiting < MAX_LOADING && self.requests.send((key.clone(), source())).is_ok() {
             self.waiting += 1;
             let content = Content::Loading;
             self.slots.insert(key, Slot { content, modified: None, seen: self.frame });
         }
         Texture::Loading
+    }
+
+    fn take(&mut self, key: fn(PathBuf) -> Key, take: &Take) -> Texture {
+        self.read(key(take.path.clone()), || Source::Take(take.clone()))
     }
 
     fn preview(&mut self, job: JobId, image: &Arc<RgbImage>) -> Texture {
@@ -215,10 +230,13 @@ impl ThumbnailCache {
 impl Thumbnails for ThumbnailCache {
     fn of(&mut self, picture: Picture<'_>) -> Texture {
         match picture {
-            Picture::Small(take) => self.take(Key::Small(take.path.clone()), take),
-            Picture::Full(take) => self.take(Key::Full(take.path.clone()), take),
-            Picture::Pixels(take) => self.take(Key::Pixels(take.path.clone()), take),
+            Picture::Small(take) => self.take(Key::Small, take),
+            Picture::Full(take) => self.take(Key::Full, take),
+            Picture::Pixels(take) => self.take(Key::Pixels, take),
             Picture::Preview(job, image) => self.preview(job, image),
+            Picture::Image(blobs, id) => {
+                self.read(Key::Image(id.clone()), || Source::Image(blobs.clone(), id.clone()))
+            }
         }
     }
 
@@ -236,7 +254,7 @@ impl Key {
     fn file(&self) -> Option<&Path> {
         match self {
             Self::Small(path) | Self::Full(path) | Self::Pixels(path) => Some(path),
-            Self::Preview(_) => None,
+            Self::Preview(_) | Self::Image(_) => None,
         }
     }
 }
@@ -258,9 +276,22 @@ impl Content {
     }
 }
 
-fn read(take: &Take, small: bool) -> Result<ColorImage, ArtError> {
-    let image = take.image()?;
-    let image = if small { scaled_down(&image, SMALL_SIDE) } else { Cow::Borrowed(&image) };
-    let size = [image.width() as usize, image.height() as usize];
-    Ok(ColorImage::from_rgba_unmultiplied(size, image.as_raw()))
+impl Source {
+    /// The time of the last change of the file. `None` for images, which never change.
+    fn modified(&self) -> Option<SystemTime> {
+        match self {
+            Self::Take(take) => take.modified(),
+            Self::Image(..) => None,
+        }
+    }
+
+    fn read(&self, small: bool) -> Result<ColorImage, ArtError> {
+        let image = match self {
+            Self::Take(take) => Arc::new(take.image()?),
+            Self::Image(blobs, id) => blobs.image(id)?,
+        };
+        let image = if small { scaled_down(&image, SMALL_SIDE) } else { Cow::Borrowed(&*image) };
+        let size = [image.width() as usize, image.height() as usize];
+        Ok(ColorImage::from_rgba_unmultiplied(size, image.as_raw()))
+    }
 }

@@ -12,6 +12,19 @@ pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> Response {
     response.on_hover_text(name)
 }
 
+/// A text field below its label.
+pub(super) fn text_field(
+    ui: &mut Ui,
+    name: &str,
+    hint: &str,
+    rows: usize,
+    text: &mut String,
+) -> Response {
+    let label = ui.label(theme::small(name));
+    let edit = theme::field(text, rows, hint).id_salt(name);
+    ui.add(edit).labelled_by(label.id)
+}
+
 /// A slider from 0 to 100 %.
 pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> Response {
     let shown = |value: f64, _| format!("{:.0} %", value * 100.0);

@@ -6,17 +6,23 @@ use egui::{Key, Modifiers, Ui};
 
 use super::{
     context::PanelContext,
+    steering::PictureSteering,
     theme::{self, STEP},
     widgets::{parse_seed, prompt_hints},
 };
 use crate::{
     project::{Action, ActionId, Project},
+    recipe::{Inspiration, Loss},
     storyboard::{PromptSource, Shot, ShotId, ShotWords},
 };
 
-/// The author's unapplied changes, by shot.
+/// The author's unapplied changes.
 #[derive(Debug, Default)]
-pub(super) struct WordsDrafts(HashMap<ShotId, WordsDraft>);
+pub(super) struct WordsDrafts {
+    drafts: HashMap<ShotId, WordsDraft>,
+    /// The forms of the shots with drafts, and of the shot that is shown.
+    forms: HashMap<ShotId, PictureSteering>,
+}
 
 /// The author's unapplied changes to a shot.
 #[derive(Clone, Debug)]
@@ -26,18 +32,20 @@ struct WordsDraft {
     pending: Option<ActionId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Typed {
     words: String,
     negative_prompt: String,
     seed: String,
+    inspirations: Vec<Inspiration>,
+    losses: Vec<Loss>,
 }
 
 impl WordsDrafts {
     /// Processes the answer to a request. Drops an applied draft, so that the current values are shown, and keeps a
     /// refused one.
     pub fn receive(&mut self, id: ActionId, accepted: bool) {
-        self.0.retain(|_, draft| {
+        self.drafts.retain(|_, draft| {
             let is_answered = draft.pending == Some(id);
             if is_answered {
                 draft.pending = None;
@@ -54,19 +62,25 @@ impl Typed {
             words: own.words.clone().unwrap_or_else(|| words_of(shot)),
             negative_prompt: own.negative_prompt.clone().unwrap_or_default(),
             seed: own.seed.map(|seed| seed.to_string()).unwrap_or_default(),
+            inspirations: own.inspirations.clone(),
+            losses: own.losses.clone(),
         }
     }
 
     /// The values that `Apply` would set. An unedited prompt continues to follow the story.
     ///
     /// # Errors
-    /// If the seed is not valid.
+    /// If the seed, an inspiration or a loss is not valid.
     fn to_words(&self, shot: &Shot, own: &ShotWords) -> Result<ShotWords, String> {
         let now = Self::current(shot, own);
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let seed = parse_seed(&self.seed)?;
         let words = if self.words == now.words { own.words.clone() } else { text(&self.words) };
-        Ok(ShotWords { words, negative_prompt: text(&self.negative_prompt), seed })
+        let (inspirations, losses) = (self.inspirations.clone(), self.losses.clone());
+        Inspiration::check_all(&inspirations).map_err(|error| error.to_string())?;
+        Loss::check_all(&losses).map_err(|error| error.to_string())?;
+        let negative_prompt = text(&self.negative_prompt);
+        Ok(ShotWords { words, negative_prompt, seed, inspirations, losses })
     }
 }
 
@@ -90,7 +104,7 @@ pub(super) fn words_editor(
     let own = own_words(cx.project, shot);
     let current = Typed::current(shot, &own);
     let new = || WordsDraft { typed: current.clone(), pending: None };
-    let before = drafts.0.remove(&shot.id).unwrap_or_else(new);
+    let before = drafts.drafts.remove(&shot.id).unwrap_or_else(new);
     let mut typed = before.typed.clone();
 
     theme::section(ui, "Your changes");
@@ -121,6 +135,13 @@ pub(super) fn words_editor(
     ui.spacing_mut().item_spacing.y = STEP;
     prompt_hints(ui, &typed.words);
     prompt_hints(ui, &typed.negative_prompt);
+    drafts.forms.retain(|id, _| *id == shot.id || drafts.drafts.contains_key(id));
+    let form = drafts.forms.entry(shot.id.clone()).or_default();
+    let of_style = cx.project.style().losses.len();
+    let Typed { inspirations, losses, .. } = &mut typed;
+    focused |= ui
+        .push_id(&shot.id, |ui| form.show(ui, cx, Some(&shot.id), of_style, inspirations, losses))
+        .inner;
 
     let wanted = typed.to_words(shot, &own);
     if let Err(error) = &wanted {
@@ -144,7 +165,7 @@ pub(super) fn words_editor(
         if own != ShotWords::default()
             && ui
                 .button("Reset to the story's prompt")
-                .on_hover_text("Removes your prompt, negative prompt and seed for this shot")
+                .on_hover_text("Removes your changes to this shot")
                 .clicked()
         {
             revert = true;
@@ -155,10 +176,11 @@ pub(super) fn words_editor(
     // Text typed after `Apply` is a new draft.
     let mut pending = before.pending.filter(|_| typed == before.typed);
     if apply && let Ok(words) = wanted {
+        form.save_images(cx, &words.inspirations);
         pending = Some(set(cx, shot, words));
     }
     if changed && !revert {
-        drafts.0.insert(shot.id.clone(), WordsDraft { typed, pending });
+        drafts.drafts.insert(shot.id.clone(), WordsDraft { typed, pending });
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     art::{ArtError, MarksSource, Take, TakeId},
     mask::Area,
-    recipe::{Marks, Part, Recipe, Style},
+    recipe::{Images, Inspiration, Loss, Marks, Part, Recipe, Style},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -116,6 +116,9 @@ pub enum Action {
         /// The take.
         take: TakeId,
     },
+    /// Save images in the art folder, so that the inspirations and losses of a style or a shot can refer to them. Later
+    /// actions may refer to them at once.
+    AddImages(Images),
     /// Set the author's words for a shot. The default value returns to the story's words.
     SetWords {
         /// The shot.
@@ -243,8 +246,15 @@ impl Project {
                 self.disk.move_take(id, Direction::Restore, take);
                 return Ok(None);
             }
+            Action::AddImages(images) => {
+                self.art.blobs().keep(images);
+                self.disk.write_images(id);
+                return Ok(None);
+            }
             Action::SetWords { shot, words } => {
                 self.shot(&shot)?;
+                Inspiration::check_all(&words.inspirations)?;
+                Loss::check_all(&words.losses)?;
                 self.change_ledger(Some(id), move |ledger| {
                     if words == ShotWords::default() {
                         ledger.words.remove(&shot);
@@ -309,6 +319,9 @@ impl Project {
                     self.answer(Some(id), result.map(|()| Reply::default()).map_err(Arc::new));
                 }
                 Done::Edit { purpose, shot, result } => self.edit_done(purpose, shot, result),
+                Done::Images { id, result } => {
+                    self.answer(Some(id), result.map(|()| Reply::default()).map_err(Arc::new));
+                }
             }
         }
     }

@@ -57,6 +57,10 @@ pub(super) enum Done {
         shot: ShotId,
         result: Result<Box<Recipe>, ProjectError>,
     },
+    Images {
+        id: ActionId,
+        result: Result<(), ProjectError>,
+    },
 }
 
 /// The direction in which a take is moved.
@@ -90,6 +94,8 @@ enum Task {
     Marks(ShotId, TakeId),
     Move(ActionId, Direction, Box<Take>),
     Edit(Box<EditTask>),
+    /// Write the images that the art folder keeps in memory.
+    Images(ActionId),
 }
 
 impl DiskThread {
@@ -140,6 +146,11 @@ impl DiskThread {
     /// Prepares the recipe of an edit.
     pub(super) fn prepare_edit(&self, task: EditTask) {
         self.change(|state| state.tasks.push_back(Task::Edit(Box::new(task))));
+    }
+
+    /// Writes the images that the art folder keeps in memory.
+    pub(super) fn write_images(&self, id: ActionId) {
+        self.change(|state| state.tasks.push_back(Task::Images(id)));
     }
 
     /// The tasks that have finished since the last call. Does not wait for the disk.
@@ -207,6 +218,7 @@ enum Work {
     Marks(ShotId, TakeId, Vec<ActionId>, Marks),
     Move(ActionId, Direction, Box<Take>),
     Edit(Box<EditTask>),
+    Images(ActionId),
 }
 
 impl State {
@@ -221,6 +233,7 @@ impl State {
                 }
                 Task::Move(id, direction, take) => Some(Work::Move(id, direction, take)),
                 Task::Edit(task) => Some(Work::Edit(task)),
+                Task::Images(id) => Some(Work::Images(id)),
             };
             if work.is_some() {
                 return work;
@@ -233,7 +246,11 @@ impl Work {
     fn perform(self, writer: &TakeWriter) -> Done {
         match self {
             Self::Ledger(revision, ledger) => {
-                let result = catch(|| Ok(writer.write_ledger(&ledger)?));
+                let result = catch(|| {
+                    // A ledger refers to images, so those come first.
+                    writer.blobs().write_unwritten()?;
+                    Ok(writer.write_ledger(&ledger)?)
+                });
                 Done::Ledger { revision, ledger, result }
             }
             Self::Marks(shot, take, ids, marks) => {
@@ -254,6 +271,10 @@ impl Work {
                 let (purpose, shot) = (task.purpose, task.draft.take.shot.clone());
                 let result = catch(|| task.recipe(&writer.blobs()).map(Box::new));
                 Done::Edit { purpose, shot, result }
+            }
+            Self::Images(id) => {
+                let result = catch(|| Ok(writer.blobs().write_unwritten()?));
+                Done::Images { id, result }
             }
         }
     }

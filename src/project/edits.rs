@@ -69,7 +69,7 @@ impl EditTask {
         let parts = blobs.put_parts(&parts)?;
         let parent = Some(take.id);
         let edit = PictureEdit { picture: hash, parent, style, parts, context, origin };
-        let mut recipe = Recipe { size, edit: Some(edit), ..shot };
+        let mut recipe = Recipe { size, edit: Some(edit), ..shot.without_shapes() };
         let origin = recipe.origin();
         recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
         Ok(recipe)

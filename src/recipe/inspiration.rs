@@ -242,6 +242,14 @@ impl<I> InspirationKind<I> {
         }
     }
 
+    /// Whether it holds shapes at their places in the picture.
+    pub(crate) const fn holds_shapes(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Image(ImageUse::Style, _) => false,
+            Self::Image(ImageUse::Scribble | ImageUse::Content | ImageUse::Outline, _) => true,
+        }
+    }
+
     /// The end of the steps that follow it unless an inspiration has its own, as a part of all steps.
     #[must_use]
     pub const fn default_end(&self) -> f32 {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sampler, Size};
+use super::{Inspiration, Loss, Sampler, Size};
 use crate::model::ModelDefaults;
 
 #[cfg(feature = "plugin")]
@@ -32,6 +32,14 @@ pub struct Style {
     pub sizes: Sizes,
     /// The seed from which the seeds of all pictures are derived.
     pub seed: u64,
+    /// What every picture follows. Their images are in the art folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "plugin", reflect(ignore))]
+    pub inspirations: Vec<Inspiration>,
+    /// What steers every picture. Their images are in the art folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "plugin", reflect(ignore))]
+    pub losses: Vec<Loss>,
 }
 
 /// The picture size for each kind of shot. A size that is `None` follows the native size of the model, with the
@@ -63,6 +71,8 @@ impl Default for Style {
             sampler: Sampler::default(),
             sizes: Sizes::default(),
             seed: 0,
+            inspirations: Vec::new(),
+            losses: Vec::new(),
         }
     }
 }

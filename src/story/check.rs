@@ -11,7 +11,9 @@ pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
 use crate::{
-    recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Sampler, Style},
+    recipe::{
+        Inspiration, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Sampler, Style,
+    },
     text::{folded, is_letter},
 };
 
@@ -62,6 +64,10 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         let guidance_rescale = guidance_rescale.to_string();
         faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }
+    let inspirations = Inspiration::check_all(&style.inspirations);
+    faults.extend(inspirations.err().map(|error| StoryFault::Inspiration(error.to_string())));
+    let losses = Loss::check_all(&style.losses);
+    faults.extend(losses.err().map(|error| StoryFault::Loss(error.to_string())));
     for (field, text) in [("words", &style.words), ("negative_prompt", &style.negative_prompt)] {
         faults.extend(long_text("style", field, text));
     }

@@ -228,8 +228,8 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
-            inspirations: Vec::new(),
-            losses: Vec::new(),
+            inspirations: [self.style.inspirations.as_slice(), &own.inspirations].concat(),
+            losses: [self.style.losses.as_slice(), &own.losses].concat(),
             score: false,
             edit: None,
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    recipe::Recipe,
+    recipe::{Inspiration, Loss, Recipe},
     text::{compose, is_letter},
 };
 
@@ -130,7 +130,7 @@ pub enum PromptSource {
 }
 
 /// The author's own words for one shot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct ShotWords {
@@ -141,6 +141,14 @@ pub struct ShotWords {
     pub negative_prompt: Option<String>,
     /// Replaces the seed.
     pub seed: Option<u64>,
+    /// What the picture follows besides the inspirations of the style.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "plugin", reflect(ignore))]
+    pub inspirations: Vec<Inspiration>,
+    /// What steers the picture besides the losses of the style.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "plugin", reflect(ignore))]
+    pub losses: Vec<Loss>,
 }
 
 impl ShotId {

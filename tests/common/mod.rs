@@ -190,6 +190,7 @@ impl Generator for Fake {
             return Ok(RgbaImage::new(recipe.size.width, recipe.size.height + 1).into());
         }
         self.fakes.lock().drawn.push(recipe.clone());
+        inputs.images(recipe)?;
         let image = match (&inputs.init_image, &recipe.edit) {
             (Some(parent), Some(edit)) => inverted(parent, &inputs.parts(edit)?),
             _ => gradient(recipe),

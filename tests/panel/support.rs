@@ -64,7 +64,13 @@ impl Generator for FakeGenerator {
                 values: vec![0.5, 0.25],
             })
         });
-        let losses = losses.collect();
+        let of_picture = recipe.losses.iter().enumerate().map(|(index, loss)| LossValues {
+            part: None,
+            index,
+            kind: loss.kind.name().to_owned(),
+            values: vec![0.75, 0.125],
+        });
+        let losses = losses.chain(of_picture).collect();
         let areas = parts.iter().flatten().filter_map(|part| part.mask.bounds());
         control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union), losses });
         while self.controls.lock().unwrap().wait {
@@ -111,7 +117,7 @@ impl Thumbnails for FullSizeOnly {
         match picture {
             Picture::Full(take) | Picture::Pixels(take) => Texture::Ready(texture_of(take)),
             Picture::Preview(..) => Texture::Ready(PREVIEW),
-            Picture::Small(_) => Texture::Loading,
+            Picture::Small(_) | Picture::Image(..) => Texture::Loading,
         }
     }
 }

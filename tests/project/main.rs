@@ -15,6 +15,7 @@ mod loading;
 mod old_folder;
 mod propagate;
 mod reopening;
+mod steering;
 mod studio;
 #[cfg(target_os = "linux")]
 #[path = "../common/threads.rs"]

@@ -205,6 +205,7 @@ fn opening_an_old_folder_reads_everything_and_changes_no_file() {
             words: Some("a tall lamp of brass".to_owned()),
             negative_prompt: Some("soot".to_owned()),
             seed: Some(7),
+            ..ShotWords::default()
         };
         assert_eq!(art.words(), &BTreeMap::from([(lamp(), words)]));
         let style = art.style().unwrap();

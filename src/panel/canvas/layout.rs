@@ -109,7 +109,7 @@ pub(super) fn body(
     cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
-    canvas.part_form.curves.update(session, cx);
+    canvas.part_form.steering.curves.update_of_edit(&session.shot, &session.take, cx);
     if ui.available_width() >= WIDE {
         wide_layout(ui, canvas, session, cx, take)
     } else {

@@ -2,13 +2,13 @@
 
 use egui::{Button, DragValue, Slider, SliderClamping, Ui, vec2};
 
-use super::{curves::Curves, inspirations_form::InspirationsForm, losses_form::losses_form};
 use crate::{
     mask::Mask,
     panel::{
         context::PanelContext,
+        steering::{CurveKey, SteeringForms, SteeringOf},
         theme,
-        widgets::{parse_seed, percent, prompt_hints},
+        widgets::{parse_seed, percent, prompt_hints, text_field},
     },
     recipe::{
         EditKind, Layer, PartEdit,
@@ -26,19 +26,12 @@ pub(super) struct FormState {
     seed: Option<String>,
     /// The number of pixels by which the buttons grow, shrink and feather the mask.
     pixels: u32,
-    /// The values of the losses.
-    pub curves: Curves,
-    inspirations: InspirationsForm,
+    pub steering: SteeringForms,
 }
 
 impl Default for FormState {
     fn default() -> Self {
-        Self {
-            seed: None,
-            pixels: DEFAULT_PIXELS,
-            curves: Curves::default(),
-            inspirations: InspirationsForm::default(),
-        }
+        Self { seed: None, pixels: DEFAULT_PIXELS, steering: SteeringForms::default() }
     }
 }
 
@@ -55,21 +48,12 @@ pub(super) fn part_form(
         _ => false,
     };
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
-        let title = |name: &str, count: usize| match count {
-            0 => name.to_owned(),
-            count => format!("{name} ({count})"),
-        };
-        let header = egui::CollapsingHeader::new(title("Inspirations", edit.inspirations.len()));
-        header.id_salt("inspirations").show(ui, |ui| {
-            let PartEdit { inspirations, .. } = edit;
-            focused |= form.inspirations.show(ui, cx, inspirations, &mut layer.images);
-        });
-        let header = egui::CollapsingHeader::new(title("Losses", edit.losses.len()));
-        header.id_salt("losses").show(ui, |ui| {
-            focused |= losses_form(ui, &form.curves, &layer.name, &mut edit.losses);
-        });
+        let PartEdit { inspirations, losses, .. } = edit;
+        let curves = CurveKey { part: Some(&layer.name), first: 0 };
+        let of = SteeringOf { curves, images: &mut layer.images };
+        focused |= form.steering.show(ui, cx, of, inspirations, losses);
     }
-    focused |= field(ui, "Name", "", 1, &mut layer.name);
+    focused |= text_field(ui, "Name", "", 1, &mut layer.name).has_focus();
     mask_buttons(ui, form, layer);
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
         let more = egui::CollapsingHeader::new("Seed and edges").id_salt("more");
@@ -85,13 +69,6 @@ pub(super) fn part_form(
         });
     }
     focused
-}
-
-/// A text field with its label. Returns whether it has the focus.
-pub(super) fn field(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> bool {
-    let label = ui.label(theme::small(name));
-    let edit = theme::field(text, rows, hint).id_salt(name);
-    ui.add(edit).labelled_by(label.id).has_focus()
 }
 
 /// Buttons for the kind of edit. A second press on the selected kind removes the edit.
@@ -118,9 +95,10 @@ fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         EditKind::Replace | EditKind::Add => ("Prompt", "a white spaceship"),
         _ => ("Prompt (optional)", "the picture's prompt"),
     };
-    let mut focused = field(ui, name, hint, 2, &mut edit.words);
+    let mut focused = text_field(ui, name, hint, 2, &mut edit.words).has_focus();
     prompt_hints(ui, &edit.words);
-    focused |= field(ui, "Negative prompt", "text, people", 1, &mut edit.negative_prompt);
+    focused |=
+        text_field(ui, "Negative prompt", "text, people", 1, &mut edit.negative_prompt).has_focus();
     prompt_hints(ui, &edit.negative_prompt);
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {

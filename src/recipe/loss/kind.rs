@@ -95,6 +95,11 @@ impl<I> LossKind<I> {
         }
     }
 
+    /// Whether it holds shapes at their places in the picture.
+    pub(crate) fn holds_shapes(&self) -> bool {
+        matches!(self, Self::Content(_) | Self::Outline(_) | Self::Colours(_) | Self::Latents(_))
+    }
+
     /// The texts.
     fn texts(&self) -> [&str; 2] {
         match self {

@@ -129,6 +129,12 @@ pub enum StoryFault {
         /// The rescale.
         guidance_rescale: String,
     },
+    /// An inspiration is invalid, for this reason.
+    #[error("style: {0}")]
+    Inspiration(String),
+    /// A loss is invalid, for this reason.
+    #[error("style: {0}")]
+    Loss(String),
     /// A text is too long for a prompt.
     #[error("{of}: `{field}` has {bytes} bytes: shorten it to at most {MAX_TEXT_LENGTH}")]
     LongText {

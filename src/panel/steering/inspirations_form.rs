@@ -1,16 +1,22 @@
-//! The inspirations of the selected part: the texts and images that it follows.
+//! Inspirations: the texts and images that a part or a picture follows.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use egui::{
-    ColorImage, DragValue, Image, Slider, SliderClamping, TextureHandle, TextureOptions, Ui,
-    load::SizedTexture, vec2,
+    Color32, ColorImage, DragValue, Sense, Slider, SliderClamping, TextureHandle, TextureOptions,
+    Ui, Vec2, vec2,
 };
 use image::RgbaImage;
 
-use super::{image_picker::ImagePicker, part_form::field};
+use super::image_picker::ImagePicker;
 use crate::{
-    panel::{context::PanelContext, theme, widgets::icon_button},
+    panel::{
+        context::PanelContext,
+        picture::{self, Content},
+        theme,
+        thumbnails::Texture,
+        widgets::{icon_button, text_field},
+    },
     picture::scaled_down,
     recipe::{
         BlobId, ImageUse, Images, Inspiration, InspirationKind, MAX_INSPIRATIONS, MAX_WEIGHT,
@@ -65,7 +71,7 @@ impl InspirationsForm {
         for (index, inspiration) in inspirations.iter_mut().enumerate() {
             theme::card().inner_margin(6).show(ui, |ui| {
                 ui.push_id(index, |ui| {
-                    let (is_removed, is_typing_here) = self.row(ui, inspiration, images);
+                    let (is_removed, is_typing_here) = self.row(ui, cx, inspiration, images);
                     removed = is_removed.then_some(index).or(removed);
                     is_typing |= is_typing_here;
                 });
@@ -128,7 +134,13 @@ impl InspirationsForm {
     }
 
     /// One inspiration. Returns whether it was removed, and whether its text field has the focus.
-    fn row(&mut self, ui: &mut Ui, inspiration: &mut Inspiration, images: &Images) -> (bool, bool) {
+    fn row(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelContext<'_>,
+        inspiration: &mut Inspiration,
+        images: &Images,
+    ) -> (bool, bool) {
         let (mut is_removed, mut is_typing) = (false, false);
         let name = match &inspiration.kind {
             InspirationKind::Text(_) => "Also this",
@@ -139,16 +151,10 @@ impl InspirationsForm {
             is_removed = icon_button(ui, "x", "Remove this inspiration").clicked();
         });
         match &mut inspiration.kind {
-            InspirationKind::Text(text) => is_typing = field(ui, "Text", "velvet", 1, text),
-            InspirationKind::Image(_, id) => {
-                if let Some(image) = images.get(id) {
-                    let texture =
-                        self.textures.entry(id.clone()).or_insert_with(|| upload(ui, image));
-                    let size = texture.size_vec2();
-                    let size = size * (THUMBNAIL / size.max_elem().max(1.0));
-                    ui.add(Image::from_texture(SizedTexture::new(texture.id(), size)));
-                }
+            InspirationKind::Text(text) => {
+                is_typing = text_field(ui, "Text", "velvet", 1, text).has_focus();
             }
+            InspirationKind::Image(_, id) => self.thumbnail(ui, cx, id, images.get(id)),
         }
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().slider_width = 72.0;
@@ -157,6 +163,27 @@ impl InspirationsForm {
         });
         steps(ui, inspiration);
         (is_removed, is_typing)
+    }
+}
+
+impl InspirationsForm {
+    /// Shows the image of an inspiration. `None` if it is in the art folder.
+    fn thumbnail(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelContext<'_>,
+        id: &BlobId,
+        image: Option<&Arc<RgbaImage>>,
+    ) {
+        let content = match image {
+            Some(image) => {
+                let texture = self.textures.entry(id.clone()).or_insert_with(|| upload(ui, image));
+                Content::new(Texture::Ready(texture.id()), texture.size_vec2())
+            }
+            None => Content::image(ui, cx, id),
+        };
+        let (rect, _) = ui.allocate_exact_size(Vec2::splat(THUMBNAIL), Sense::hover());
+        picture::paint(ui, rect, Some(&content), "", Color32::WHITE);
     }
 }
 

@@ -1,13 +1,13 @@
-//! The losses of the selected part: what steers it while it is drawn.
+//! Losses: what steers a part or a picture while it is drawn.
 
 use egui::{Checkbox, DragValue, Slider, SliderClamping, Ui, vec2};
 
-use super::{curves::Curves, part_form::field};
+use super::curves::{CurveKey, Curves};
 use crate::{
     panel::{
         losses::title,
         theme,
-        widgets::{icon_button, percent},
+        widgets::{icon_button, percent, text_field},
     },
     recipe::{Colour, Loss, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT},
 };
@@ -17,33 +17,45 @@ struct Preset {
     name: &'static str,
     tooltip: &'static str,
     kind: fn() -> LossKind,
+    unlike: bool,
 }
 
-const PRESETS: [Preset; 5] = [
+const PRESETS: [Preset; 6] = [
     Preset {
         name: "Show this",
-        tooltip: "Steers the part to show what a text says",
+        tooltip: "Steers towards what a text says",
         kind: || LossKind::Text(String::new()),
+        unlike: false,
+    },
+    Preset {
+        name: "Less of this",
+        tooltip: "Steers away from what a text says",
+        kind: || LossKind::Text(String::new()),
+        unlike: true,
     },
     Preset {
         name: "Change this",
-        tooltip: "Steers the part from what one text says to what another says, and keeps the rest",
+        tooltip: "Steers from what one text says to what another says, and keeps the rest",
         kind: || LossKind::Direction { from: String::new(), to: String::new() },
+        unlike: false,
     },
     Preset {
         name: "In these colours",
         tooltip: "Steers the colours to those of a palette",
         kind: || LossKind::Palette(vec![Colour([0x20, 0x30, 0x60]), Colour([0xe0, 0xb0, 0x40])]),
+        unlike: false,
     },
     Preset {
         name: "Calmer",
-        tooltip: "Steers the part to smooth areas, with fewer details",
+        tooltip: "Steers to smooth areas, with fewer details",
         kind: || LossKind::TotalVariation,
+        unlike: false,
     },
     Preset {
         name: "More or less colourful",
         tooltip: "Steers the mean saturation to a value",
         kind: || LossKind::Saturation(0.2),
+        unlike: false,
     },
 ];
 
@@ -51,16 +63,16 @@ const PRESETS: [Preset; 5] = [
 pub(super) fn losses_form(
     ui: &mut Ui,
     curves: &Curves,
-    part: &str,
+    key: CurveKey<'_>,
     losses: &mut Vec<Loss>,
 ) -> bool {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         let has_room = losses.len() < MAX_LOSSES;
-        for Preset { name, tooltip, kind } in PRESETS {
+        for Preset { name, tooltip, kind, unlike } in PRESETS {
             let button = egui::Button::new(name);
             if ui.add_enabled(has_room, button).on_hover_text(tooltip).clicked() {
-                losses.push(Loss::new(kind()));
+                losses.push(Loss { unlike, ..Loss::new(kind()) });
             }
         }
     });
@@ -76,7 +88,7 @@ pub(super) fn losses_form(
                 });
                 focused |= target(ui, &mut loss.kind);
                 numbers(ui, loss);
-                curves.show(ui, part, index, loss);
+                curves.show(ui, key, index, loss);
             });
         });
     }
@@ -89,10 +101,12 @@ pub(super) fn losses_form(
 /// The fields for the target. Returns whether a text field has the focus.
 fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
     match kind {
-        LossKind::Text(text) => field(ui, "What it shows", "a green coat", 1, text),
+        LossKind::Text(text) => {
+            text_field(ui, "What it shows", "a green coat", 1, text).has_focus()
+        }
         LossKind::Direction { from, to } => {
-            let is_typing = field(ui, "From", "a coat in daylight", 1, from);
-            field(ui, "To", "a coat at night", 1, to) || is_typing
+            let is_typing = text_field(ui, "From", "a coat in daylight", 1, from).has_focus();
+            text_field(ui, "To", "a coat at night", 1, to).has_focus() || is_typing
         }
         LossKind::Palette(colours) => {
             palette(ui, colours);
@@ -102,7 +116,7 @@ fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
             percent(ui, target, "saturation");
             false
         }
-        LossKind::Custom { value, .. } => field(ui, "Value", "", 1, value),
+        LossKind::Custom { value, .. } => text_field(ui, "Value", "", 1, value).has_focus(),
         LossKind::TotalVariation
         | LossKind::Style(_)
         | LossKind::Content(_)
