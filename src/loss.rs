@@ -78,6 +78,8 @@ pub struct LossValues {
     pub kind: String,
     /// The value in each step before it was steered.
     pub values: Vec<f32>,
+    /// The time that the loss takes, as a share of a step without losses. `None` until two steps are measured.
+    pub cost: Option<f32>,
 }
 
 /// An error of setting up a loss.

@@ -1,5 +1,6 @@
 //! Picture files of other programs: decoding, what they contain besides pixels, and resizing.
 
+mod map;
 mod metadata;
 mod resize;
 
@@ -11,6 +12,7 @@ use image::{
 
 use crate::lfs::LfsPointer;
 
+pub use map::MapKind;
 pub use metadata::Metadata;
 pub use resize::reference_image;
 pub(crate) use resize::{centre, resized, resized_bicubic, scaled_down};

@@ -143,8 +143,9 @@ def parents(count: int, seed: str) -> list[Scene]:
     return found[:count]
 
 
-def run_edit(edit: Edit, program: Path, model: Path, steps: int, seed: int, folder: Path) -> np.ndarray:
-    """The edited picture. To test a kept part, everything else is changed.
+def run_edit(edit: Edit, args: argparse.Namespace, seed: int, folder: Path) -> np.ndarray:
+    """The edited picture. To test a kept part, everything else is changed. With `args.best_of`, the best of several
+    takes by their losses, and with `args.steer`, steered by the loss `Text` for the words of the part.
 
     Raises an error if any pixel outside the blend mask changes.
     """
@@ -158,10 +159,16 @@ def run_edit(edit: Edit, program: Path, model: Path, steps: int, seed: int, fold
     if edit.part["edit"] == "Keep":
         Image.new("L", drawing.shape[1::-1], 255).save(folder / "all.png")
         parts.append({"name": "rest", "mask": "all.png", "edit": "Refine"})
+    said = edit.part.get("words")
+    if args.steer and said:
+        unlike = {"unlike": True} if edit.part["edit"] == "Remove" else {}
+        parts[0]["losses"] = [{"kind": Kind(f"Text({ron(said)})"), "weight": args.steer, **unlike}]
     (folder / "edit.ron").write_text(ron({"prompt": describe(edit.scene), "parts": parts}))
     out, dump = folder / "out.png", folder / "dump.safetensors"
-    command = [program, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
-    command += ["--out", out, "--dump", dump, "--model", model, "--steps", steps, "--seed", seed]
+    command = [args.illustrate, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
+    command += ["--out", out, "--dump", dump, "--model", args.model, "--steps", args.steps, "--seed", seed]
+    if args.best_of and edit.part["edit"] != "Keep":
+        command += ["--best-of", args.best_of]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
     edited = np.asarray(Image.open(out).convert("RGB"))
     outside = load_file(dump)["blend_mask"][0, 0] == 0
@@ -170,8 +177,14 @@ def run_edit(edit: Edit, program: Path, model: Path, steps: int, seed: int, fold
     return edited
 
 
+class Kind(str):
+    """A value that is RON already."""
+
+
 def ron(value) -> str:
     """Converts JSON values to RON, with named fields and edit kinds without quotes."""
+    if isinstance(value, Kind):
+        return value
     if isinstance(value, dict):
         fields = (f"{k}: {v if k == 'edit' else ron(v)}" for k, v in value.items())
         return f"({', '.join(fields)})"
@@ -218,11 +231,13 @@ def wanted(edit: Edit) -> np.ndarray:
 def measure(args: argparse.Namespace) -> str:
     judge, rows = Judge(args.judge), []
     for kind, make in KINDS.items():
+        if args.kinds and kind not in args.kinds:
+            continue
         rng = random.Random(f"{args.seed} {kind}")
         edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {kind}")]
         with tempfile.TemporaryDirectory() as folder:
             made = [
-                run_edit(edit, args.illustrate, args.model, args.steps, args.seed + i, Path(folder))
+                run_edit(edit, args, args.seed + i, Path(folder))
                 for i, edit in enumerate(edits)
             ]
         before = judge.read([edit.drawing() for edit in edits])
@@ -287,6 +302,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, help="by default all")
+    parser.add_argument("--best-of", type=int, help="take the best of this many takes, by their losses")
+    parser.add_argument("--steer", type=float, help="steer by the loss Text for the words of a part, with this weight")
     parser.add_argument("--pictures", type=Path, help="a folder for pictures before and after, side by side")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -222,7 +222,7 @@ mod tests {
     use crate::{
         art::tests::folder,
         mask::Mask,
-        recipe::{EditKind, PartEdit},
+        recipe::{EditKind, ImageUse, Inspiration, InspirationKind, PartEdit, Size},
         test_support::{edit_of_parts, png_header},
     };
 
@@ -238,6 +238,30 @@ mod tests {
             assert_eq!(blobs.path(&id).metadata().unwrap().modified().unwrap(), written);
             assert_eq!(blobs.get(&id).unwrap(), blob);
         }
+    }
+
+    #[test]
+    fn images_that_are_not_written_yet_can_be_read_by_all_users_of_the_folder() {
+        let (_dir, root) = folder();
+        let art = Art::open(&root).unwrap();
+        let image = Arc::new(RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 255])));
+        let id = BlobId::of_image(&image);
+        let mut recipe = Recipe::new("x", Size::new(16, 16), "fake");
+        recipe.inspirations =
+            vec![Inspiration::new(InspirationKind::Image(ImageUse::Style, id.clone()))];
+        art.blobs().keep(Images::from([(id.clone(), Arc::clone(&image))]));
+        let path = art.blobs().path(&id);
+        let inputs = art.writer().blobs().inputs(&recipe).unwrap();
+        assert_eq!(inputs.images(&recipe).unwrap()[&id], image);
+        assert!(!path.exists());
+        // They are kept until they are written.
+        fs::write(root.join("blobs"), "in the way").unwrap();
+        art.blobs().write_unwritten().unwrap_err();
+        assert_eq!(art.blobs().image(&id).unwrap(), image);
+        fs::remove_file(root.join("blobs")).unwrap();
+        art.blobs().write_unwritten().unwrap();
+        assert!(path.exists() && art.folder.unwritten_images().is_empty());
+        assert_eq!(art.blobs().image(&id).unwrap(), image);
     }
 
     #[test]

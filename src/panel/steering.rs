@@ -1,6 +1,7 @@
 //! The forms for inspirations and losses: of a part, of a shot and of the style of the story.
 
 mod curves;
+mod extracted;
 mod image_picker;
 mod inspirations_form;
 mod losses_form;

@@ -91,7 +91,7 @@ enum Key {
 
 /// What the thread reads.
 enum Source {
-    Take(Take),
+    Take(Box<Take>),
     Image(Blobs, BlobId),
 }
 
@@ -202,7 +202,7 @@ impl ThumbnailCache {
     }
 
     fn take(&mut self, key: fn(PathBuf) -> Key, take: &Take) -> Texture {
-        self.read(key(take.path.clone()), || Source::Take(take.clone()))
+        self.read(key(take.path.clone()), || Source::Take(Box::new(take.clone())))
     }
 
     fn preview(&mut self, job: JobId, image: &Arc<RgbImage>) -> Texture {

@@ -1,4 +1,4 @@
-//! `illustrate edit` and `illustrate select`.
+//! `illustrate edit`, `illustrate select` and `illustrate map`.
 
 use super::*;
 use bevy_illustrator::{
@@ -242,6 +242,27 @@ fn select_writes_the_mask_of_an_object() {
     for usage in [&[][..], &["--not", "1,1"], &["--point", "1"], &["--box", "1,2,3"]] {
         select(usage).exits(2);
     }
+}
+
+#[test]
+fn map_writes_the_edges_or_the_rough_colours_of_a_picture() {
+    let workspace = workspace_with_edit();
+    let map = |kind: &str| {
+        workspace.run(&["map", "--picture", "a.png", "--kind", kind, "--out", "m.png"])
+    };
+    for kind in ["edges", "soft-edges"] {
+        map(kind).exits(0);
+        let lines = workspace.pixels("m.png");
+        let darkest =
+            |range: std::ops::Range<u32>| range.map(|x| lines.get_pixel(x, 32).0[0]).min().unwrap();
+        // The rectangle begins at column 32.
+        assert!(darkest(30..34) < 60 && darkest(40..56) == 255, "{kind}");
+    }
+    map("rough-colours").exits(0);
+    let rough = workspace.pixels("m.png");
+    assert_eq!(rough.dimensions(), (96, 64));
+    assert_eq!(rough.get_pixel(48, 32).0, [200, 30, 30, 255]);
+    map("lines").exits(2);
 }
 
 #[test]

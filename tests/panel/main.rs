@@ -8,6 +8,7 @@ mod held_log;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
 mod refused;
+mod steering;
 mod storyboard;
 mod support;
 mod tabs;

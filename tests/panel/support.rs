@@ -62,6 +62,7 @@ impl Generator for FakeGenerator {
                 index,
                 kind: loss.kind.name().to_owned(),
                 values: vec![0.5, 0.25],
+                cost: Some(0.25),
             })
         });
         let of_picture = recipe.losses.iter().enumerate().map(|(index, loss)| LossValues {
@@ -69,6 +70,7 @@ impl Generator for FakeGenerator {
             index,
             kind: loss.kind.name().to_owned(),
             values: vec![0.75, 0.125],
+            cost: Some(0.25),
         });
         let losses = losses.chain(of_picture).collect();
         let areas = parts.iter().flatten().filter_map(|part| part.mask.bounds());

@@ -1,6 +1,6 @@
 //! Inspirations and losses of shots and of the style.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use bevy_illustrator::{
     project::{Action, ProjectError},
@@ -62,8 +62,8 @@ fn a_shot_is_drawn_with_the_inspirations_and_losses_of_the_style_and_its_own() {
             assert_eq!(recipe.inspirations, [style.clone(), outline.clone()]);
             assert_eq!(recipe.losses, [calm.clone(), night.clone()]);
         } else {
-            assert_eq!(recipe.inspirations, [style.clone()]);
-            assert_eq!(recipe.losses, [calm.clone()]);
+            assert_eq!(recipe.inspirations, slice::from_ref(&style));
+            assert_eq!(recipe.losses, slice::from_ref(&calm));
         }
     }
     for id in [paper, lines] {

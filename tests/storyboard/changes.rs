@@ -87,6 +87,7 @@ fn an_authors_prompt_changes_one_shot() {
         words: Some("a girl laughing".into()),
         negative_prompt: Some("teeth".into()),
         seed: Some(u64::MAX),
+        ..ShotWords::default()
     };
     let before = plan(&story);
     let after = Storyboard::plan(&story, &story.style, &BTreeMap::from([(id.clone(), words)]));
@@ -103,8 +104,11 @@ fn an_authors_prompt_changes_one_shot() {
 fn a_blank_authors_prompt_counts_as_unset() {
     let story = inn();
     let id = ShotId::new("item-key").unwrap();
-    let blank =
-        ShotWords { words: Some(" ".into()), negative_prompt: Some(String::new()), seed: None };
+    let blank = ShotWords {
+        words: Some(" ".into()),
+        negative_prompt: Some(String::new()),
+        ..ShotWords::default()
+    };
     let board = Storyboard::plan(&story, &story.style, &BTreeMap::from([(id, blank)]));
     assert_eq!(changed(&plan(&story), &board), BTreeSet::new());
 }

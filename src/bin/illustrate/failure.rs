@@ -174,6 +174,9 @@ pub(crate) enum Failure {
     /// A mask cannot be read or written.
     #[error(transparent)]
     Mask(#[from] bevy_illustrator::mask::MaskError),
+    /// A map has no pixels.
+    #[error(transparent)]
+    Map(#[from] bevy_illustrator::recipe::BlobError),
     /// The edit file cannot be used.
     #[error(transparent)]
     EditFile(#[from] bevy_illustrator::recipe::edit_file::EditFileError),

@@ -13,6 +13,7 @@ mod files;
 mod input;
 mod inspirations;
 mod losses;
+mod map;
 mod models;
 mod options;
 mod output;
@@ -53,6 +54,8 @@ enum Command {
     Replay(replay::Replay),
     /// Select an object of a picture and write its mask.
     Select(select::Select),
+    /// Extract the edges or rough colours of a picture, for an inspiration.
+    Map(map::Map),
     /// Inspect or download models.
     #[command(subcommand)]
     Models(models::Models),
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Edit(edit) => edit.run(),
         Command::Replay(replay) => replay.run(),
         Command::Select(select) => select.run(),
+        Command::Map(map) => map.run(),
         Command::Models(models) => models.run(),
     };
     match result {

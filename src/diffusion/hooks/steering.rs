@@ -1,6 +1,9 @@
 //! Steering by losses.
 
-use std::cell::OnceCell;
+use std::{
+    cell::OnceCell,
+    time::{Duration, Instant},
+};
 
 use candle_core::{DType, Tensor, Var};
 
@@ -23,6 +26,18 @@ pub struct Steering {
     parts: Vec<SteeredPart>,
     /// Decodes colours. `None` if no loss reads them.
     autoencoder: Option<LinearAutoencoder>,
+    costs: Costs,
+}
+
+/// The measured times of the steps. The smallest ones count, so that pauses and other programs do not.
+#[derive(Default)]
+struct Costs {
+    /// The end of the last steered prediction.
+    ended: Option<Instant>,
+    /// The smallest time of a step without its losses.
+    step: Option<Duration>,
+    /// The smallest time of each loss that acted.
+    losses: Vec<Option<Duration>>,
 }
 
 /// A part with its losses.
@@ -50,16 +65,17 @@ impl Steering {
     /// A hook for the losses of some parts. Losses that read colours need an `autoencoder`.
     #[must_use]
     pub fn new(parts: Vec<SteeredPart>, autoencoder: Option<LinearAutoencoder>) -> Self {
-        Self { parts, autoencoder }
+        Self { parts, autoencoder, costs: Costs::default() }
     }
 
     /// The direction of all parts at some latents: the sum of the normalised gradients of all losses that steer at
-    /// `progress`, a share of the steps. `None` if none does. `measured` gets each value, in the order of the parts.
+    /// `progress`, a share of the steps. `None` if none does. `measured` gets each value, and the time of each loss that
+    /// steers, in the order of the parts.
     fn direction(
         &self,
         latents: &Tensor,
         progress: f32,
-        mut measured: impl FnMut(f32),
+        mut measured: impl FnMut(f32, Option<Duration>),
     ) -> Result<Option<Tensor>, DiffusionError> {
         let variable = Var::from_tensor(&latents.detach())?;
         let decode = || self.decoded(latents);
@@ -72,10 +88,11 @@ impl Steering {
             let input = LossInput::new(variable.as_tensor(), &decode, &colours, masks);
             let length = length(&latent_mask.broadcast_as(latents.shape())?)?;
             for (loss, function) in losses {
+                let begun = Instant::now();
                 let value = function.value(&input)?;
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
-                measured(number);
                 if !acts(loss, progress, number) {
+                    measured(number, None);
                     continue;
                 }
                 let gradients = value.backward()?;
@@ -90,10 +107,14 @@ impl Steering {
                     }
                     (Some(of_latents), None) => smoothed(of_latents, function.smoothing())?,
                     (None, Some(of_colours)) => of_colours,
-                    (None, None) => continue,
+                    (None, None) => {
+                        measured(number, None);
+                        continue;
+                    }
                 };
                 let gradient = gradient.broadcast_mul(latent_mask)?;
                 let steepness = self::length(&gradient)?;
+                measured(number, Some(begun.elapsed()));
                 if steepness < 1e-12 || !steepness.is_finite() {
                     continue;
                 }
@@ -152,6 +173,7 @@ impl Steering {
                     index: at,
                     kind: loss.kind.name().to_owned(),
                     values: Vec::new(),
+                    cost: None,
                 })
                 .collect::<Vec<_>>()
         };
@@ -214,14 +236,37 @@ impl StepHook for Steering {
         let levels = [alpha, sigma];
         let original = prediction.predicted_original(&model_output, &state.latents, levels)?;
         let progress = state.step as f32 / state.timesteps().len() as f32;
-        let mut values = Vec::new();
-        let direction = self.direction(&original, progress, |value| values.push(value))?;
-        for (loss, value) in state.losses.iter_mut().zip(values) {
+        let mut measured = Vec::new();
+        let begun = Instant::now();
+        let direction =
+            self.direction(&original, progress, |value, time| measured.push((value, time)))?;
+        self.costs.add(begun, measured.iter().map(|(_, time)| *time));
+        for (index, (loss, (value, _))) in state.losses.iter_mut().zip(measured).enumerate() {
             loss.values.push(value);
+            loss.cost = self.costs.of(index);
         }
         let Some(direction) = direction else { return Ok(model_output) };
         let original = (original - (direction * (LENGTH * noise))?)?;
         Ok(prediction.output_for(&original, &state.latents, levels)?)
+    }
+}
+
+impl Costs {
+    /// Adds a step, whose losses were computed from `begun` until now.
+    fn add(&mut self, begun: Instant, losses: impl ExactSizeIterator<Item = Option<Duration>>) {
+        let smaller = |old: &mut Option<Duration>, new: Option<Duration>| {
+            *old = old.iter().copied().chain(new).min();
+        };
+        self.losses.resize(losses.len(), None);
+        smaller(&mut self.step, self.ended.map(|ended| begun.duration_since(ended)));
+        self.losses.iter_mut().zip(losses).for_each(|(old, new)| smaller(old, new));
+        self.ended = Some(Instant::now());
+    }
+
+    /// The time of a loss, as a share of a step without losses.
+    fn of(&self, loss: usize) -> Option<f32> {
+        let time = self.losses.get(loss).copied().flatten()?;
+        Some(time.as_secs_f32() / self.step?.as_secs_f32().max(1e-6))
     }
 }
 

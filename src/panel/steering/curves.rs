@@ -1,5 +1,7 @@
 //! The values of losses, step by step, of the picture that is drawn or was drawn last.
 
+use std::collections::BTreeMap;
+
 use egui::{Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use crate::{
@@ -18,6 +20,8 @@ const HEIGHT: f32 = 28.0;
 pub(in crate::panel) struct Curves {
     /// Each loss with the name of its part. `None` for a loss of the whole picture.
     curves: Vec<(Option<String>, LossValues)>,
+    /// The last measured cost of each kind: see [`LossValues::cost`].
+    costs: BTreeMap<String, f32>,
 }
 
 /// Which of the values belong to a list of losses.
@@ -46,7 +50,7 @@ impl Curves {
             let part = edit.parts.get(values.part?)?;
             Some((Some(part.name.clone()), values.clone()))
         };
-        self.curves = progress.losses.iter().filter_map(part_of).collect();
+        self.set(progress.losses.iter().filter_map(part_of).collect());
     }
 
     /// Reads the values of the picture that is drawn, if it belongs to this shot. `None`: to any shot.
@@ -55,7 +59,21 @@ impl Curves {
         let is_of_other = shot.is_some_and(|shot| view.job.shot != *shot);
         let Some(progress) = view.progress.as_ref().filter(|_| !is_of_other) else { return };
         let of_picture = progress.losses.iter().filter(|values| values.part.is_none());
-        self.curves = of_picture.map(|values| (None, values.clone())).collect();
+        self.set(of_picture.map(|values| (None, values.clone())).collect());
+    }
+
+    fn set(&mut self, curves: Vec<(Option<String>, LossValues)>) {
+        let costs = curves.iter().filter_map(|(_, of)| Some((of.kind.clone(), of.cost?)));
+        self.costs.extend(costs);
+        self.curves = curves;
+    }
+
+    /// Shows the cost of a loss, if it was measured.
+    pub(super) fn cost(&self, ui: &mut Ui, loss: &Loss) {
+        let Some(cost) = self.costs.get(loss.kind.name()) else { return };
+        let text = format!("+{:.0} % time", cost * 100.0);
+        ui.label(theme::small(text))
+            .on_hover_text("How much longer a step takes with this loss, as measured last time");
     }
 
     /// The values of a loss, if it was drawn.

@@ -10,6 +10,7 @@ use std::{
 use egui::{Align, Button, Color32, Key, Label, Layout, Sense, Ui, WidgetInfo, WidgetType, vec2};
 use image::RgbaImage;
 
+use super::extracted::Extracted;
 use crate::{
     art::Take,
     foreign,
@@ -19,6 +20,7 @@ use crate::{
         theme,
     },
     picture::{decode, reference_image},
+    recipe::ImageUse,
     storyboard::Shot,
 };
 
@@ -34,6 +36,10 @@ const MAX_HEIGHT: f32 = 170.0;
 /// The state of the picker.
 #[derive(Debug, Default)]
 pub(super) struct ImagePicker {
+    /// Whether it was shown before.
+    is_shown: bool,
+    /// What to extract from the image.
+    extracted: Extracted,
     /// The path that the author types.
     path: String,
     /// The thread that reads an image.
@@ -59,9 +65,20 @@ pub(super) struct Picked {
 }
 
 impl ImagePicker {
-    /// Shows the picker.
-    pub(super) fn show(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) -> Picked {
+    /// Whether it is shown for the first time.
+    pub(super) fn opened(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_shown, true)
+    }
+
+    /// Shows the picker of an image for this use.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelContext<'_>,
+        usage: ImageUse,
+    ) -> Picked {
         let mut picked = Picked::default();
+        self.extracted.show(ui, usage);
         let mut read = self.pictures_of_story(ui, cx);
         let path = self.path.trim().trim_matches('"').to_owned();
         ui.horizontal(|ui| {
@@ -87,7 +104,7 @@ impl ImagePicker {
             picked.is_cancelled = ui.small_button("Cancel").clicked();
         });
         if let Some(read) = read {
-            self.start(ui, read);
+            self.start(ui, read, usage);
         }
         if let Some(thread) = self.reading.take_if(|thread| thread.is_finished()) {
             let read = thread.join().unwrap_or_else(|_| Err("The image cannot be read".to_owned()));
@@ -107,11 +124,17 @@ impl ImagePicker {
         picked
     }
 
-    fn start(&mut self, ui: &Ui, read: Read) {
+    fn start(&mut self, ui: &Ui, read: Read, usage: ImageUse) {
         let waker = ui.ctx().clone();
+        let extracted = self.extracted;
         let started = thread::Builder::new().name("illustrator-image".into()).spawn(move || {
-            let image =
-                read().map(|image| Arc::new(reference_image(&image, MAX_IMAGE_SIDE).into_owned()));
+            let image = read().map(|image| {
+                let image = reference_image(&image, MAX_IMAGE_SIDE);
+                Arc::new(match extracted.map(&image, usage) {
+                    Some(map) => map.extract(&image),
+                    None => image.into_owned(),
+                })
+            });
             waker.request_repaint();
             image
         });

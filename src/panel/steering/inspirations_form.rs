@@ -118,8 +118,12 @@ impl InspirationsForm {
         let picked = theme::card().inner_margin(6).show(ui, |ui| {
             let text = format!("Choose the image for “{}”", words(usage).0);
             ui.add(egui::Label::new(text).wrap());
-            picker.show(ui, cx)
+            picker.show(ui, cx, usage)
         });
+        if picker.opened() {
+            // Most of it may be below the visible area.
+            picked.response.scroll_to_me(None);
+        }
         let picked = picked.inner;
         if let Some(image) = picked.image {
             let id = BlobId::of_image(&image);

@@ -82,6 +82,7 @@ pub(super) fn losses_form(
             ui.push_id(index, |ui| {
                 ui.horizontal(|ui| {
                     ui.label(title(loss.kind.name()));
+                    curves.cost(ui, loss);
                     if icon_button(ui, "x", "Remove this loss").clicked() {
                         removed = Some(index);
                     }
