@@ -5,15 +5,20 @@ use egui::{Color32, Grid, Label, RichText, Sense, Ui, Vec2, WidgetInfo, WidgetTy
 use super::{
     badge,
     context::PanelContext,
+    losses,
     picture::{self, Content},
     selection::Selection,
     shot_actions,
+    steering::name_of_use,
     takes_strip::takes_strip,
     theme,
     widgets::{icon_button, length_hint},
     words_editor::{WordsDrafts, words_editor},
 };
-use crate::storyboard::{Shot, ShotId, ShotState};
+use crate::{
+    recipe::InspirationKind,
+    storyboard::{Shot, ShotId, ShotState},
+};
 
 /// Shows the shot in front, if there is one.
 pub(super) fn shot_detail(
@@ -132,6 +137,17 @@ fn prompt(ui: &mut Ui, shot: &Shot) {
         shot.sources.iter().map(|piece| (piece.from.to_string(), piece.words.as_str())).collect();
     if !shot.recipe.negative_prompt.is_empty() {
         pieces.push(("negative prompt".into(), &shot.recipe.negative_prompt));
+    }
+    for inspiration in &shot.recipe.inspirations {
+        let words = match &inspiration.kind {
+            InspirationKind::Text(words) => words,
+            InspirationKind::Image(usage, _) => name_of_use(*usage),
+        };
+        pieces.push(("inspiration".to_owned(), words));
+    }
+    for loss in &shot.recipe.losses {
+        let less = if loss.unlike { "loss, less of this" } else { "loss" };
+        pieces.push((less.to_owned(), losses::title(loss.kind.name())));
     }
     theme::card().show(ui, |ui| {
         let width = ui.available_width();

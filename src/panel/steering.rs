@@ -17,6 +17,7 @@ use crate::{
 
 pub(super) use curves::{CurveKey, Curves};
 use inspirations_form::InspirationsForm;
+pub(super) use inspirations_form::name_of_use;
 use losses_form::losses_form;
 
 /// The forms for one list of inspirations and one of losses.

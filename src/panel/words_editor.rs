@@ -164,7 +164,7 @@ pub(super) fn words_editor(
             .clicked();
         if own != ShotWords::default()
             && ui
-                .button("Reset to the story's prompt")
+                .button("Reset to the story")
                 .on_hover_text("Removes your changes to this shot")
                 .clicked()
         {

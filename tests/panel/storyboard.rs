@@ -117,7 +117,7 @@ fn a_changed_prompt_is_saved_and_drawn_when_applied() {
     // The current job has a tile among the takes.
     panel.state_mut().poll_until(|project| project.studio().jobs().is_empty());
     panel.run_steps(2);
-    scroll_and_press(&mut panel, "Reset to the story's prompt");
+    scroll_and_press(&mut panel, "Reset to the story");
     let back = Action::SetWords { shot: shot.id.clone(), words: ShotWords::default() };
     assert_eq!(panel.state().requested().first(), Some(&back));
     panel.state_mut().apply_requests();

@@ -150,16 +150,20 @@ impl ImagePicker {
         let takes = shots.iter().filter_map(|shot| Some((shot, cx.project.shown(&shot.id)?)));
         let takes: Vec<(&Shot, &Take)> = takes.collect();
         let mut chosen = None;
-        egui::ScrollArea::vertical().id_salt("pictures").max_height(MAX_HEIGHT).show(ui, |ui| {
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
-                for (shot, take) in takes {
-                    if tile(ui, cx, shot, take) {
-                        chosen = Some(of_take(take.clone()));
+        egui::ScrollArea::vertical()
+            .id_salt("pictures")
+            .max_height(MAX_HEIGHT)
+            .min_scrolled_height(MAX_HEIGHT)
+            .show(ui, |ui| {
+                ui.horizontal_wrapped(|ui| {
+                    ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+                    for (shot, take) in takes {
+                        if tile(ui, cx, shot, take) {
+                            chosen = Some(of_take(take.clone()));
+                        }
                     }
-                }
+                });
             });
-        });
         chosen
     }
 }

@@ -55,6 +55,11 @@ const fn words(usage: ImageUse) -> (&'static str, &'static str) {
     }
 }
 
+/// The name of a use in plain words.
+pub(in crate::panel) const fn name_of_use(usage: ImageUse) -> &'static str {
+    words(usage).0
+}
+
 impl InspirationsForm {
     /// Shows the inspirations. Returns whether a text field has the focus.
     pub(super) fn show(
