@@ -7,10 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
+use super::{Art, ArtError, TakeWriter, folder::Folder};
 use crate::{
     generator::Inputs,
-    picture::Undecoded,
+    picture::{PixelBudget, Undecoded},
     recipe::{Blob, BlobError, BlobId, Part, PartRecipe, PictureEdit, Recipe},
 };
 
@@ -122,19 +122,18 @@ impl Blobs {
     /// Adds the masks and images with these ids that are not in `blobs` yet.
     ///
     /// # Errors
-    /// As [`Self::get`]. Also if they need more than 512 MB, before any of them is decoded.
+    /// As [`Self::get`]. Also if all of them need more than [`MAX_PIXEL_BYTES`](crate::picture::MAX_PIXEL_BYTES), before
+    /// any of them is decoded.
     pub fn read_missing<'a>(
         &self,
         ids: impl IntoIterator<Item = &'a BlobId>,
         blobs: &mut BTreeMap<BlobId, Blob>,
     ) -> Result<(), ArtError> {
         let missing: BTreeSet<_> = ids.into_iter().filter(|id| !blobs.contains_key(*id)).collect();
-        let mut bytes = 0;
+        let mut left = PixelBudget::default();
+        blobs.values().try_for_each(|blob| left.take(blob.bytes()))?;
         for id in &missing {
-            bytes += self.pixel_bytes(id)?;
-            if bytes > MAX_BLOBS {
-                return Err(ArtError::BlobsTooLarge { count: missing.len() });
-            }
+            left.take(self.pixel_bytes(id)?)?;
         }
         for id in missing {
             blobs.insert(id.clone(), self.get(id)?);
@@ -265,7 +264,7 @@ mod tests {
             let message = error.to_string();
             match error {
                 ArtError::Blob { .. } => assert!(fits, "{message}"),
-                ArtError::BlobsTooLarge { count: 15 } => assert!(message.contains("512 MB")),
+                ArtError::BlobsTooLarge(_) => assert!(message.contains("512 MB")),
                 _ => panic!("{message}"),
             }
         }

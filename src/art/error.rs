@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::TakeId;
-use crate::{lfs::LfsPointer, recipe::BlobError, storyboard::ShotId};
+use super::{TakeId, picture_file::EncodeError};
+use crate::{lfs::LfsPointer, picture::TooManyPixels, recipe::BlobError, storyboard::ShotId};
 
 /// An error of reading or writing an art folder.
 #[derive(Debug, thiserror::Error)]
@@ -113,14 +113,16 @@ pub enum ArtError {
         /// The reason.
         source: BlobError,
     },
-    /// The masks and images of a recipe need too much memory.
-    #[error(
-        "the recipe refers to {count} masks and images, which need more than {} MB: divide the edit into several edits",
-        super::picture_file::MAX_BLOBS >> 20
-    )]
-    BlobsTooLarge {
-        /// The number of masks and images.
-        count: usize,
+    /// The masks and images of a recipe, or the marks on a take, need too much memory.
+    #[error(transparent)]
+    BlobsTooLarge(#[from] TooManyPixels),
+    /// A picture could not be read back if it was written.
+    #[error("cannot write {path}: {source}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: Box<EncodeError>,
     },
     /// A file is a link that leads out of the art folder. It is not followed.
     #[error("{path} is a link that leads out of the art folder: replace it by the file itself")]

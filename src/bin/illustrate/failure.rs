@@ -193,6 +193,9 @@ pub(crate) enum Failure {
         /// The cause.
         source: bevy_illustrator::art::picture_file::PictureError,
     },
+    /// A picture of the recipe could not be read back.
+    #[error(transparent)]
+    Unwritable(#[from] bevy_illustrator::art::picture_file::EncodeError),
     /// The picture was resized after it was drawn.
     #[error(
         "{path} has {}x{} pixels, but its recipe draws {}x{}: it was resized after it was drawn",
