@@ -144,13 +144,11 @@ impl Blobs {
     /// Reads the parts of an edit.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// As [`Self::read_missing`]. Also if the id of a mask belongs to an image, or the other way round.
     pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, ArtError> {
         let mut inputs = Inputs::default();
         self.read_missing(edit.blobs(), &mut inputs.blobs)?;
-        let parts = inputs.parts(edit);
-        // Fails if the id of a mask belongs to an image.
-        parts.map_err(|missing| ArtError::NoBlob { path: self.path(&missing.id) })
+        Ok(inputs.parts(edit)?)
     }
 
     pub(super) fn path(&self, id: &BlobId) -> PathBuf {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{TakeId, picture_file::EncodeError};
-use crate::{lfs::LfsPointer, picture::TooManyPixels, recipe::BlobError, storyboard::ShotId};
+use crate::{
+    generator::MissingBlob, lfs::LfsPointer, picture::TooManyPixels, recipe::BlobError,
+    storyboard::ShotId,
+};
 
 /// An error of reading or writing an art folder.
 #[derive(Debug, thiserror::Error)]
@@ -99,20 +102,23 @@ pub enum ArtError {
         /// The file.
         path: PathBuf,
     },
-    /// A mask or scribble of an edit is missing.
-    #[error("{path} is missing: mark the part again")]
+    /// The file of a mask or an image is missing.
+    #[error("{path} is missing: mark the part again, or choose the image again")]
     NoBlob {
         /// The file.
         path: PathBuf,
     },
-    /// A mask or scribble of an edit cannot be encoded or decoded.
-    #[error("{path}: {source}: mark the part again")]
+    /// A mask or an image cannot be encoded or decoded.
+    #[error("{path}: {source}: mark the part again, or choose the image again")]
     Blob {
         /// The file.
         path: PathBuf,
         /// The reason.
         source: BlobError,
     },
+    /// A mask of an edit is an image, or the other way round.
+    #[error(transparent)]
+    OtherBlob(#[from] MissingBlob),
     /// The masks and images of a recipe, or the marks on a take, need too much memory.
     #[error(transparent)]
     BlobsTooLarge(#[from] TooManyPixels),

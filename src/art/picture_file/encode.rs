@@ -40,11 +40,12 @@ pub enum EncodeError {
     /// The decoded masks and images of the recipe are too large.
     #[error(transparent)]
     Pixels(#[from] TooManyPixels),
-    /// The file would have too many bytes besides its pixels.
+    /// The file would have too many bytes besides its pixels. The reader needs twice the memory of a single text.
     #[error(
         "the images and masks of the recipe, with the colour profile and the texts of the picture, are larger than a \
-         picture file can have ({} MB): use fewer or smaller images, or divide the edit into several edits",
-        MAX_METADATA >> 20
+         picture file can have ({} MB of images and masks, {} MB in all): use fewer or smaller images, or divide the edit \
+         into several edits",
+        MAX_METADATA >> 21, MAX_METADATA >> 20
     )]
     TooLarge,
     /// A mask or an image cannot be encoded, or is too large by itself.
@@ -107,11 +108,16 @@ impl Attachments {
     ) -> Result<Self, EncodeError> {
         let mut left = PixelBudget::default();
         blobs.values().try_for_each(|blob| left.take(blob.bytes()))?;
-        let mut pngs = BTreeMap::new();
+        let (mut pngs, mut length) = (BTreeMap::new(), 0);
         for (id, blob) in blobs {
             let png = blob.to_png()?;
             Undecoded::open(&png).map_err(BlobError::from)?;
-            pngs.insert(id, BASE64_STANDARD.encode(png));
+            let text = BASE64_STANDARD.encode(png);
+            length += text.len();
+            if length > most {
+                return Err(EncodeError::TooLarge);
+            }
+            pngs.insert(id, text);
         }
         let blobs = (!pngs.is_empty()).then(|| serde_json::to_string(&pngs)).transpose()?;
         let attachments = Self { blobs, metadata };

@@ -89,6 +89,14 @@ pub(crate) enum Failure {
         /// The other use.
         used: Use,
     },
+    /// The file at the path of `--dump` has tensors that are not those of a dump.
+    #[error(
+        "cannot write {path}: it has tensors that `--dump` did not write, such as the weights of a model; name another file"
+    )]
+    OtherTensors {
+        /// The file.
+        path: PathBuf,
+    },
     /// A numbered output file, whose name was not given, exists.
     #[error("cannot write {path}: it exists; move it, or choose another --out or --dump")]
     Exists {
