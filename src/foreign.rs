@@ -30,6 +30,9 @@ pub enum ForeignFileError {
         /// What it is, such as `pipe`.
         kind: &'static str,
     },
+    /// It is a link that leads nowhere.
+    #[error("it is a link whose target is missing: copy the file itself to this place")]
+    NoTarget,
     /// The file is too long for its kind.
     #[error("it has more than {} MB, the most that can be read: use a smaller file", .limit >> 20)]
     TooLong {
@@ -43,6 +46,7 @@ impl From<ForeignFileError> for io::Error {
         let kind = match error {
             ForeignFileError::NotAFile { kind: "folder" } => io::ErrorKind::IsADirectory,
             ForeignFileError::NotAFile { .. } => io::ErrorKind::InvalidInput,
+            ForeignFileError::NoTarget => io::ErrorKind::NotFound,
             ForeignFileError::TooLong { .. } => io::ErrorKind::FileTooLarge,
         };
         Self::new(kind, error)
@@ -55,7 +59,11 @@ impl From<ForeignFileError> for io::Error {
 /// If the file does not exist or cannot be opened, or with [`ForeignFileError::NotAFile`].
 pub fn open(path: &Path) -> io::Result<File> {
     // Windows and Unix refuse to open some kinds, with errors that do not say what to do.
-    check_kind(path.metadata()?.file_type())?;
+    let data = path.metadata().map_err(|error| match is_link_without_target(path) {
+        true => ForeignFileError::NoTarget.into(),
+        false => error,
+    })?;
+    check_kind(data.file_type())?;
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -64,6 +72,12 @@ pub fn open(path: &Path) -> io::Result<File> {
     // The name may lead to something else by now.
     check_kind(file.metadata()?.file_type())?;
     Ok(file)
+}
+
+/// Whether a name is that of a link that leads nowhere.
+pub(crate) fn is_link_without_target(path: &Path) -> bool {
+    let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    path.is_symlink() && path.metadata().is_err_and(missing)
 }
 
 /// Reads a regular file of at most `limit` bytes.

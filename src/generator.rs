@@ -14,7 +14,7 @@ pub use crate::{
     model::ModelCard,
 };
 pub use error::GenerateError;
-pub use inputs::{Inputs, MissingBlob};
+pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use local::{LocalModels, inspect, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};

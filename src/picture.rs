@@ -1,5 +1,6 @@
 //! Picture files of other programs: decoding, what they contain besides pixels, and resizing.
 
+mod budget;
 mod map;
 mod metadata;
 mod resize;
@@ -7,11 +8,13 @@ mod resize;
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, Limits, codecs::png::PngDecoder, metadata::Orientation,
+    ColorType, DynamicImage, ImageDecoder, ImageError, Limits, codecs::png::PngDecoder,
+    metadata::Orientation,
 };
 
 use crate::lfs::LfsPointer;
 
+pub use budget::{MAX_PIXEL_BYTES, PixelBudget, TooManyPixels};
 pub use map::MapKind;
 pub use metadata::Metadata;
 pub use resize::reference_image;
@@ -55,7 +58,8 @@ pub enum DecodeError {
     },
     /// Its metadata is too large.
     #[error(
-        "its colour profile and texts have more than {} MB: save it without them",
+        "its colour profile and texts have more than {} MB: \
+         use a copy without them, and keep this file: its recipe may be one of the texts",
         MAX_METADATA >> 20
     )]
     Metadata,
@@ -118,9 +122,12 @@ impl<'a> Undecoded<'a> {
         }
     }
 
-    /// The number of bytes of the decoded pixels.
+    /// The number of bytes that the pixels have in memory: one for a pixel in grey, which is that of a mask, and four for
+    /// any other, which becomes RGBA.
     pub(crate) fn bytes(&self) -> u64 {
-        self.decoder.total_bytes()
+        let (width, height) = self.decoder.dimensions();
+        let each = if self.decoder.color_type() == ColorType::L8 { 1 } else { 4 };
+        u64::from(width) * u64::from(height) * each
     }
 
     /// Decodes the pixels, and applies the orientation.
@@ -144,7 +151,7 @@ impl<'a> Undecoded<'a> {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma};
+    use image::{GrayAlphaImage, GrayImage, Luma, RgbImage};
 
     use super::*;
 
@@ -213,6 +220,18 @@ mod tests {
         let error = decode(&header(10_000, 3000, 16, 6)).unwrap_err();
         assert!(matches!(error, DecodeError::TooDeep { width: 10_000, height: 3000 }), "{error}");
         assert!(error.to_string().contains("160 MB"), "{error}");
+    }
+
+    #[test]
+    fn bytes_are_those_of_masks_and_of_images_in_rgba() {
+        let bytes = |image: DynamicImage| {
+            let mut png = Cursor::new(Vec::new());
+            image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+            Undecoded::open(png.get_ref()).unwrap().bytes()
+        };
+        assert_eq!(bytes(GrayImage::new(5, 3).into()), 15);
+        assert_eq!(bytes(GrayAlphaImage::new(5, 3).into()), 60);
+        assert_eq!(bytes(RgbImage::new(5, 3).into()), 60);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use std::{
 };
 
 use crate::{
-    art::{Art, ArtError, Take, TakeId},
+    art::{Art, ArtError, Take, TakeId, picture_file::EncodeError},
     edit::EditError,
     generator::GeneratorRegistry,
     model::ModelDefaults,
@@ -111,6 +111,9 @@ pub enum ProjectError {
     /// A loss of a shot is invalid.
     #[error(transparent)]
     Loss(#[from] LossError),
+    /// The pictures of an edit could not be read back.
+    #[error(transparent)]
+    Unwritable(#[from] EncodeError),
     /// The take to propagate is not an edit.
     #[error("take {take} of shot {shot} is not an edit: choose a take that is")]
     NoEdit {

@@ -215,7 +215,7 @@ impl Studio {
         self.shared.resume_left(|entry| resume(&entry.shot, &entry.recipe))
     }
 
-    /// Cancels all jobs.
+    /// Cancels all jobs, also those that are only in `queue.json`.
     pub fn cancel_all(&mut self) {
         self.shared.cancel_all();
     }

@@ -2,9 +2,12 @@
 
 #![no_main]
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
-use bevy_illustrator::art::{Provenance, picture_file};
+use bevy_illustrator::art::{
+    Provenance,
+    picture_file::{self, Attachments},
+};
 use bevy_illustrator_fuzz::empty_folder;
 use image::RgbaImage;
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.recipe.id(), provenance.recipe.id());
     assert_eq!(again.take_id(), provenance.take_id());
     // PNG text cannot hold every character.
-    if let Ok(png) = picture_file::encode(&RgbaImage::new(1, 1), &provenance, &BTreeMap::new()) {
+    let attachments = Attachments::default();
+    if let Ok(png) = picture_file::encode(&RgbaImage::new(1, 1), &provenance, &attachments) {
         let path = empty_folder().join("a.png");
         fs::write(&path, png).expect("room");
         assert_eq!(picture_file::provenance(&path).expect("what was written is read"), provenance);

@@ -10,10 +10,10 @@ use std::{
 
 use image::RgbaImage;
 
-use super::{Art, ArtError, TakeWriter, folder::Folder, picture_file::MAX_BLOBS};
+use super::{Art, ArtError, TakeWriter, folder::Folder};
 use crate::{
     generator::Inputs,
-    picture::Undecoded,
+    picture::{PixelBudget, Undecoded},
     recipe::{Blob, BlobError, BlobId, Images, Part, PartRecipe, PictureEdit, Recipe},
 };
 
@@ -163,7 +163,8 @@ impl Blobs {
     /// Adds the masks and images with these ids that are not in `blobs` yet.
     ///
     /// # Errors
-    /// As [`Self::get`]. Also if they need more than 512 MB, before any of them is decoded.
+    /// As [`Self::get`]. Also if all of them need more than [`MAX_PIXEL_BYTES`](crate::picture::MAX_PIXEL_BYTES), before
+    /// any of them is decoded.
     pub fn read_missing<'a>(
         &self,
         ids: impl IntoIterator<Item = &'a BlobId>,
@@ -176,12 +177,10 @@ impl Blobs {
             let unwritten = self.unwritten(id).map(|blob| blobs.insert((*id).clone(), blob));
             unwritten.is_none()
         });
-        let mut bytes = 0;
+        let mut left = PixelBudget::default();
+        blobs.values().try_for_each(|blob| left.take(blob.bytes()))?;
         for id in &missing {
-            bytes += self.pixel_bytes(id)?;
-            if bytes > MAX_BLOBS {
-                return Err(ArtError::BlobsTooLarge { count: missing.len() });
-            }
+            left.take(self.pixel_bytes(id)?)?;
         }
         for id in missing {
             blobs.insert(id.clone(), self.get(id)?);
@@ -192,13 +191,11 @@ impl Blobs {
     /// Reads the parts of an edit.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// As [`Self::read_missing`]. Also if the id of a mask belongs to an image, or the other way round.
     pub fn parts(&self, edit: &PictureEdit) -> Result<Vec<Part>, ArtError> {
         let mut inputs = Inputs::default();
         self.read_missing(edit.blobs(), &mut inputs.blobs)?;
-        let parts = inputs.parts(edit);
-        // Fails if the id of a mask belongs to an image.
-        parts.map_err(|missing| ArtError::NoBlob { path: self.path(&missing.id) })
+        Ok(inputs.parts(edit)?)
     }
 
     pub(super) fn path(&self, id: &BlobId) -> PathBuf {
@@ -336,7 +333,7 @@ mod tests {
             let message = error.to_string();
             match error {
                 ArtError::Blob { .. } => assert!(fits, "{message}"),
-                ArtError::BlobsTooLarge { count: 15 } => assert!(message.contains("512 MB")),
+                ArtError::BlobsTooLarge(_) => assert!(message.contains("512 MB")),
                 _ => panic!("{message}"),
             }
         }

@@ -1,10 +1,13 @@
 //! Copies of pictures: files that differ only in when and how fast they were drawn.
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::io::Cursor;
 
 use image::RgbaImage;
 
-use super::{Provenance, picture_file};
+use super::{
+    Provenance,
+    picture_file::{self, Attachments},
+};
 use crate::picture::Undecoded;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -25,7 +28,7 @@ fn contents(png: &[u8]) -> Option<(Provenance, Vec<&[u8]>)> {
     let file = picture_file::read(Cursor::new(png)).ok()?;
     let provenance = Provenance::try_from(file).ok()?;
     let written =
-        picture_file::encode(&RgbaImage::new(1, 1), &provenance, &BTreeMap::new()).ok()?;
+        picture_file::encode(&RgbaImage::new(1, 1), &provenance, &Attachments::default()).ok()?;
     let mut texts = chunks(&written)?;
     texts.retain(|chunk| matches!(kind(chunk), b"iTXt" | b"tEXt"));
     let mut others = chunks(png)?;

@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::TakeId;
-use crate::{lfs::LfsPointer, recipe::BlobError, storyboard::ShotId};
+use super::{TakeId, picture_file::EncodeError};
+use crate::{
+    generator::MissingBlob, lfs::LfsPointer, picture::TooManyPixels, recipe::BlobError,
+    storyboard::ShotId,
+};
 
 /// An error of reading or writing an art folder.
 #[derive(Debug, thiserror::Error)]
@@ -99,28 +102,33 @@ pub enum ArtError {
         /// The file.
         path: PathBuf,
     },
-    /// A mask or scribble of an edit is missing.
-    #[error("{path} is missing: mark the part again")]
+    /// The file of a mask or an image is missing.
+    #[error("{path} is missing: mark the part again, or choose the image again")]
     NoBlob {
         /// The file.
         path: PathBuf,
     },
-    /// A mask or scribble of an edit cannot be encoded or decoded.
-    #[error("{path}: {source}: mark the part again")]
+    /// A mask or an image cannot be encoded or decoded.
+    #[error("{path}: {source}: mark the part again, or choose the image again")]
     Blob {
         /// The file.
         path: PathBuf,
         /// The reason.
         source: BlobError,
     },
-    /// The masks and images of a recipe need too much memory.
-    #[error(
-        "the recipe refers to {count} masks and images, which need more than {} MB: divide the edit into several edits",
-        super::picture_file::MAX_BLOBS >> 20
-    )]
-    BlobsTooLarge {
-        /// The number of masks and images.
-        count: usize,
+    /// A mask of an edit is an image, or the other way round.
+    #[error(transparent)]
+    OtherBlob(#[from] MissingBlob),
+    /// The masks and images of a recipe, or the marks on a take, need too much memory.
+    #[error(transparent)]
+    BlobsTooLarge(#[from] TooManyPixels),
+    /// A picture could not be read back if it was written.
+    #[error("cannot write {path}: {source}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: Box<EncodeError>,
     },
     /// A file is a link that leads out of the art folder. It is not followed.
     #[error("{path} is a link that leads out of the art folder: replace it by the file itself")]

@@ -1,5 +1,7 @@
 //! The author's marks on takes.
 
+mod pixels;
+
 use std::path::{Path, PathBuf};
 
 use super::{Art, ArtError, TakeId, TakeWriter, folder::Folder};
@@ -94,7 +96,8 @@ impl Art {
     /// program has changed since this one read or wrote them, are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
-    /// If there is no such take, or an operation on a file fails. The older marks stay then.
+    /// If there is no such take, an operation on a file fails, or the marks are too large to be read back. The older marks
+    /// stay then.
     pub fn set_marks(
         &mut self,
         shot: &ShotId,
@@ -110,7 +113,7 @@ impl TakeWriter {
     /// Writes the marks of a take: see [`Art::set_marks`].
     ///
     /// # Errors
-    /// If an operation on a file fails. The older marks stay then.
+    /// If an operation on a file fails, or the marks are too large to be read back. The older marks stay then.
     pub(crate) fn write_marks(
         &self,
         shot: &ShotId,
@@ -119,6 +122,7 @@ impl TakeWriter {
     ) -> Result<(), ArtError> {
         let folder = self.folder();
         let path = path(folder, shot, take);
+        pixels::check(marks)?;
         let bytes = serde_json::to_vec(marks)
             .map_err(|error| ArtError::io("write", &path)(std::io::Error::other(error)))?;
         if folder.knows(&path) {
@@ -138,7 +142,7 @@ impl TakeWriter {
 /// Reads marks from a file; `None` if it does not exist.
 ///
 /// # Errors
-/// [`ArtError::Marks`] if the file cannot be parsed, or is from a newer version; otherwise if an operation on it fails.
+/// [`ArtError::Marks`] if the file cannot be parsed, has too many pixels, or is from a newer version; otherwise if an operation on it fails.
 fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
     let Some(text) = folder.read_text(path)? else {
         folder.remember_absence(path);
@@ -148,6 +152,8 @@ fn read(folder: &Folder, path: &Path) -> Result<Option<Marks>, ArtError> {
         path: path.to_owned(),
         message: error.to_string(),
     };
+    pixels::check_text(&text)
+        .map_err(|error| ArtError::Marks { path: path.to_owned(), message: error.to_string() })?;
     let marks: Marks = serde_json::from_slice(&text).map_err(wrong)?;
     folder.remember_if(path, &text, &serde_json::to_vec(&marks).map_err(wrong)?);
     Ok(Some(marks))

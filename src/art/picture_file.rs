@@ -7,10 +7,10 @@
 //! The masks and scribbles of an edit are in the art folder. A file outside of an art folder has them in an iTXt chunk
 //! under [`BLOBS`], as JSON: PNG images in base64, by their ids.
 
+mod encode;
 mod opened;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     io::{self, BufRead, BufReader, Seek},
     path::Path,
@@ -21,13 +21,13 @@ use image::RgbaImage;
 
 use super::{ArtError, Provenance, take::ProvenanceFile};
 use crate::{
-    diffusion::scheduler,
     foreign,
     lfs::LfsPointer,
-    picture::{DecodeError, Metadata, Undecoded},
+    picture::{DecodeError, MAX_METADATA, Metadata, PixelBudget, TooManyPixels, Undecoded},
     recipe::{Blob, BlobError, BlobId, InlineBlobError},
 };
 
+pub use encode::{Attachments, EncodeError, check, encode};
 use opened::Opened;
 
 /// The keyword of the iTXt chunk that holds the provenance as JSON.
@@ -38,9 +38,6 @@ pub const BLOBS: &str = "bevy_illustrator blobs";
 
 /// The keyword under which other tools look for prompt and settings.
 pub const PARAMETERS: &str = "parameters";
-
-/// The most bytes of pixels of all masks and scribbles in a file.
-pub(super) const MAX_BLOBS: u64 = 512 << 20;
 
 /// An error of reading the provenance of a file.
 #[derive(Debug, thiserror::Error)]
@@ -80,13 +77,22 @@ pub enum PictureError {
         source: png::DecodingError,
     },
     /// The provenance is too long.
-    #[error("its provenance has more than {} MB: draw the picture again", opened::MAX_PROVENANCE >> 20)]
+    #[error(
+        "its provenance has more than {} MB: draw the picture again, with shorter texts or fewer parts",
+        opened::MAX_PROVENANCE >> 20
+    )]
     ProvenanceTooLong,
-    /// The masks and scribbles in the file are too large.
-    #[error("its masks and scribbles have more than {} MB: use fewer parts", MAX_BLOBS >> 20)]
-    BlobsTooLarge,
-    /// A mask or scribble cannot be decoded.
-    #[error("a mask or scribble in it cannot be read: {0}")]
+    /// The file has too many bytes besides its pixels.
+    #[error(
+        "its colour profile and texts have more than {} MB: keep this file, because its recipe may be one of the texts",
+        MAX_METADATA >> 20
+    )]
+    Metadata,
+    /// The masks, scribbles and images in the file are too large.
+    #[error("its recipe cannot be drawn: {0}")]
+    BlobsTooLarge(#[from] TooManyPixels),
+    /// A mask, a scribble or an image cannot be decoded.
+    #[error("a mask, a scribble or an image in it cannot be read: {0}")]
     Blob(#[from] BlobError),
 }
 
@@ -98,47 +104,10 @@ impl From<png::DecodingError> for PictureError {
                 Self::Truncated
             }
             png::DecodingError::IoError(error) => Self::Io(error),
+            png::DecodingError::LimitsExceeded => Self::Metadata,
             error => Self::Png(error),
         }
     }
-}
-
-/// Encodes a picture as a PNG file with its provenance. Outside of an art folder, `blobs` are the masks and scribbles
-/// of its edit.
-///
-/// # Errors
-/// If the picture or a blob has no pixels, or the provenance contains characters that PNG text cannot hold, such as
-/// NUL.
-pub fn encode(
-    image: &RgbaImage,
-    provenance: &Provenance,
-    blobs: &BTreeMap<BlobId, Blob>,
-) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
-    encoder.set_color(png::ColorType::Rgba);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
-    let json = serde_json::to_string(provenance)?;
-    encoder.add_itxt_chunk(KEYWORD.to_owned(), json).map_err(io::Error::other)?;
-    if !blobs.is_empty() {
-        let png = |(id, blob): (_, &Blob)| Ok((id, BASE64_STANDARD.encode(blob.to_png()?)));
-        let pngs = blobs.iter().map(png).collect::<Result<BTreeMap<&BlobId, _>, BlobError>>();
-        let json = serde_json::to_string(&pngs.map_err(io::Error::other)?)?;
-        encoder.add_itxt_chunk(BLOBS.to_owned(), json).map_err(io::Error::other)?;
-    }
-    let parameters = parameters(provenance);
-    // A tEXt chunk holds Latin-1 only.
-    if parameters.chars().all(|c| c <= '\u{ff}') {
-        encoder.add_text_chunk(PARAMETERS.to_owned(), parameters)
-    } else {
-        encoder.add_itxt_chunk(PARAMETERS.to_owned(), parameters)
-    }
-    .map_err(io::Error::other)?;
-    let mut writer = encoder.write_header().map_err(io::Error::other)?;
-    writer.write_image_data(image.as_raw()).map_err(io::Error::other)?;
-    writer.finish().map_err(io::Error::other)?;
-    Ok(bytes)
 }
 
 /// Reads the provenance of a picture file. The pixels are not decoded, but the end of the file is checked.
@@ -166,14 +135,22 @@ pub fn provenance_with_blobs(
 pub(super) fn read_with_blobs(
     file: impl BufRead + Seek,
 ) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
-    let file = Opened::open(file)?;
+    read_within(file, MAX_METADATA)
+}
+
+/// As [`read_with_blobs`], with another limit than [`MAX_METADATA`].
+fn read_within(
+    file: impl BufRead + Seek,
+    most: usize,
+) -> Result<(Provenance, BTreeMap<BlobId, Blob>), PictureError> {
+    let file = Opened::within(file, most)?;
     let mut blobs = BTreeMap::new();
-    let mut left = MAX_BLOBS;
+    let mut left = PixelBudget::default();
     if let Some(json) = file.text(BLOBS, opened::MAX_COMPRESSED)? {
         let mut pngs = BTreeMap::new();
         for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
             let png = BASE64_STANDARD.decode(text).map_err(InlineBlobError::from)?;
-            reserve(&mut left, Undecoded::open(&png).map_err(BlobError::from)?.bytes())?;
+            left.take(Undecoded::open(&png).map_err(BlobError::from)?.bytes())?;
             pngs.insert(id, png);
         }
         for (id, png) in pngs {
@@ -183,19 +160,13 @@ pub(super) fn read_with_blobs(
     }
     // Older versions wrote masks and scribbles into the recipe.
     let provenance = file.provenance()?.provenance(|inline| {
-        reserve(&mut left, inline.bytes()?)?;
+        left.take(inline.bytes()?)?;
         let blob = inline.decode()?;
         let id = blob.id();
         blobs.insert(id.clone(), blob);
         Ok::<_, PictureError>(id)
     })?;
     Ok((provenance, blobs))
-}
-
-/// Takes `bytes` from those that are `left` for masks and scribbles.
-fn reserve(left: &mut u64, bytes: u64) -> Result<(), PictureError> {
-    *left = left.checked_sub(bytes).ok_or(PictureError::BlobsTooLarge)?;
-    Ok(())
 }
 
 /// Reads the provenance of a picture file without converting the fields of older versions.
@@ -235,37 +206,6 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
         }
         Err(error) => Err(ArtError::Picture { path: path.to_owned(), message: error.to_string() }),
     }
-}
-
-/// Prompt and settings in the form of AUTOMATIC1111's web UI, which most tools read.
-fn parameters(provenance: &Provenance) -> String {
-    let Provenance { recipe, sampler, model, .. } = provenance;
-    let negative_prompt = if recipe.negative_prompt.is_empty() {
-        String::new()
-    } else {
-        format!("\nNegative prompt: {}", recipe.negative_prompt)
-    };
-    let class = scheduler::find(&sampler.scheduler);
-    let scheduler = class.map_or(sampler.scheduler.as_str(), |class| class.title);
-    let hash = model.hash.get(..10).unwrap_or(&model.hash);
-    let rescale = match sampler.guidance_rescale {
-        0.0 => String::new(),
-        rescale => format!("CFG rescale: {rescale}, "),
-    };
-    format!(
-        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
-        recipe.prompt,
-        sampler.steps,
-        sampler.guidance_scale,
-        recipe.noise_seed(),
-        recipe.size,
-        quoted(&model.name),
-    )
-}
-
-/// A value of the last line of the parameters, in quotes if it contains a separator.
-fn quoted(value: &str) -> Cow<'_, str> {
-    if value.contains([',', ':', '\n', '"']) { format!("{value:?}").into() } else { value.into() }
 }
 
 #[cfg(test)]
@@ -329,7 +269,7 @@ mod tests {
     #[test]
     fn an_independent_reader_finds_pixels_recipe_and_parameters() {
         let (image, provenance) = example();
-        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let bytes = encode(&image, &provenance, &Attachments::default()).unwrap();
         let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
@@ -364,7 +304,7 @@ mod tests {
         };
         provenance.losses = vec![loss];
         provenance.recipe.score = true;
-        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let bytes = encode(&image, &provenance, &Attachments::default()).unwrap();
         assert_eq!(read_bytes(&bytes).unwrap(), provenance);
     }
 
@@ -373,7 +313,7 @@ mod tests {
         let (image, mut provenance) = example();
         provenance.recipe.prompt = "маяк, 灯台".to_owned();
         provenance.model.name = "/models/a, b".to_owned();
-        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let bytes = encode(&image, &provenance, &Attachments::default()).unwrap();
         assert_eq!(read_bytes(&bytes).unwrap(), provenance);
         let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let text = reader.info().utf8_text[1].get_text().unwrap();
@@ -384,7 +324,7 @@ mod tests {
     #[test]
     fn a_picture_truncated_anywhere_is_refused() {
         let (image, provenance) = example();
-        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let bytes = encode(&image, &provenance, &Attachments::default()).unwrap();
         assert!(read_bytes(&bytes).is_ok());
         for length in 0..bytes.len() {
             assert!(read_bytes(&bytes[..length]).is_err(), "{length} bytes");
@@ -418,7 +358,7 @@ mod tests {
     #[test]
     fn a_picture_that_cannot_be_read_to_its_end_is_not_damaged() {
         let (image, provenance) = example();
-        let bytes = encode(&image, &provenance, &BTreeMap::new()).unwrap();
+        let bytes = encode(&image, &provenance, &Attachments::default()).unwrap();
         let error = read(BufReader::with_capacity(1, Gone(Cursor::new(bytes)))).map(drop);
         assert!(matches!(error, Err(PictureError::Io(_))), "{error:?}");
     }

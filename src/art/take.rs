@@ -1,7 +1,6 @@
 //! Takes: the candidate pictures of a shot.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Cursor, Read},
     path::{Path, PathBuf},
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ArtError, copies,
     folder::Folder,
-    picture_file,
+    picture_file::{self, Attachments, EncodeError},
     store::{self, Entry, Kind},
 };
 use crate::{
@@ -215,9 +214,22 @@ impl TakeWriter {
         let provenance = Provenance { number: self.folder.next_take_number(), ..provenance };
         let id = provenance.take_id();
         let path = take_path(self.root(), "takes", shot, &id);
-        let bytes = picture_file::encode(image, &provenance, &BTreeMap::new());
-        let bytes = bytes.map_err(ArtError::io("write", &path))?;
-        let bytes = self.inherited_metadata(shot, &provenance.recipe)?.insert_into(bytes);
+        let metadata = self.inherited_metadata(shot, &provenance.recipe)?;
+        let attachments = Attachments::of_metadata(metadata);
+        let bytes = match picture_file::encode(image, &provenance, &attachments) {
+            // The picture is drawn already, and must not be lost.
+            Err(error @ EncodeError::TooLarge) => {
+                log::warn!(
+                    "{error}; {id} does not keep the colour profile and texts of its parent"
+                );
+                picture_file::encode(image, &provenance, &Attachments::default())
+            }
+            encoded => encoded,
+        };
+        let bytes = bytes.map_err(|source| {
+            let (path, source) = (path.clone(), Box::new(source));
+            ArtError::Unwritable { path, source }
+        })?;
         write_take(&self.folder, &path, &bytes)?;
         Ok(Take { id, shot: shot.clone(), path, provenance })
     }

@@ -40,7 +40,7 @@ pub enum GenerateError {
         /// The name of the model.
         model: String,
     },
-    /// A mask or a scribble is missing.
+    /// A mask or an image of the recipe is missing.
     #[error(transparent)]
     NoBlob(#[from] MissingBlob),
     /// The picture's size differs from the recipe's.

@@ -1,6 +1,6 @@
 //! The pictures that a recipe refers to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use image::RgbaImage;
 
@@ -15,14 +15,63 @@ pub struct Inputs {
     pub blobs: BTreeMap<BlobId, Blob>,
 }
 
-/// A mask or a scribble that is missing from [`Inputs`].
+/// What a mask or an image is in a recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobUse {
+    /// The mask of a part, with the name of the part.
+    Mask(String),
+    /// The scribble of a part, with the name of the part.
+    Scribble(String),
+    /// An image that an inspiration or a loss follows, with the name of the part. `None`: that of the whole picture.
+    Image(Option<String>),
+}
+
+/// A mask or an image that [`Inputs`] do not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mask or scribble {id} of part `{part}` is missing: mark the part again")]
-pub struct MissingBlob {
-    /// The name of the part.
-    pub part: String,
-    /// The id of the mask or scribble.
-    pub id: BlobId,
+pub enum MissingBlob {
+    /// There is nothing with this id.
+    #[error("{of} is missing ({id}): {}", .of.remedy())]
+    Missing {
+        /// What it is in the recipe.
+        of: BlobUse,
+        /// Its id.
+        id: BlobId,
+    },
+    /// It is an image instead of a mask, or a mask instead of an image.
+    #[error("{of} is {} ({id}): {}", .of.other_kind(), .of.remedy())]
+    OtherKind {
+        /// What it is in the recipe.
+        of: BlobUse,
+        /// Its id.
+        id: BlobId,
+    },
+}
+
+impl BlobUse {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Mask(_) | Self::Scribble(_) => "mark the part again",
+            Self::Image(_) => "choose the image again",
+        }
+    }
+
+    fn other_kind(&self) -> &'static str {
+        match self {
+            Self::Mask(_) => "an image instead of a mask",
+            Self::Scribble(_) | Self::Image(_) => "a mask instead of an image",
+        }
+    }
+}
+
+impl fmt::Display for BlobUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mask(part) => write!(f, "the mask of part `{part}`"),
+            Self::Scribble(part) => write!(f, "the scribble of part `{part}`"),
+            Self::Image(Some(part)) => write!(f, "an image that part `{part}` follows"),
+            Self::Image(None) => f.write_str("an image that the whole picture follows"),
+        }
+    }
 }
 
 impl Inputs {
@@ -43,19 +92,27 @@ impl Inputs {
     /// # Errors
     /// If one of them is missing.
     pub fn images(&self, recipe: &Recipe) -> Result<Images, MissingBlob> {
-        self.images_of("the picture", recipe.images())
+        self.images_of(&BlobUse::Image(None), recipe.images())
     }
 
     fn images_of<'a>(
         &self,
-        part: &str,
+        of: &BlobUse,
         ids: impl Iterator<Item = &'a BlobId>,
     ) -> Result<Images, MissingBlob> {
-        let image = |id: &BlobId| match self.blobs.get(id) {
-            Some(Blob::Image(image)) => Ok((id.clone(), Arc::clone(image))),
-            _ => Err(MissingBlob { part: part.to_owned(), id: id.clone() }),
-        };
-        ids.map(image).collect()
+        ids.map(|id| Ok((id.clone(), self.image(of, id)?))).collect()
+    }
+
+    fn image(&self, of: &BlobUse, id: &BlobId) -> Result<Arc<RgbaImage>, MissingBlob> {
+        match self.blob(of, id)? {
+            Blob::Image(image) => Ok(Arc::clone(image)),
+            Blob::Mask(_) => Err(MissingBlob::OtherKind { of: of.clone(), id: id.clone() }),
+        }
+    }
+
+    fn blob(&self, of: &BlobUse, id: &BlobId) -> Result<&Blob, MissingBlob> {
+        let missing = || MissingBlob::Missing { of: of.clone(), id: id.clone() };
+        self.blobs.get(id).ok_or_else(missing)
     }
 
     /// The parts of an edit, with their masks and images.
@@ -68,15 +125,15 @@ impl Inputs {
 
     fn part(&self, part: &PartRecipe) -> Result<Part, MissingBlob> {
         let PartRecipe { name, mask, edit, scribble } = part;
-        let missing = |id: &BlobId| MissingBlob { part: name.clone(), id: id.clone() };
-        let Some(Blob::Mask(pixels)) = self.blobs.get(mask) else { return Err(missing(mask)) };
-        let scribble = scribble.as_ref().map(|id| match self.blobs.get(id) {
-            Some(Blob::Image(image)) => Ok(Scribble(Arc::clone(image))),
-            _ => Err(missing(id)),
-        });
-        let images = self.images_of(name, edit.images())?;
+        let of = BlobUse::Mask(name.clone());
+        let Blob::Mask(pixels) = self.blob(&of, mask)? else {
+            return Err(MissingBlob::OtherKind { of, id: mask.clone() });
+        };
+        let of = BlobUse::Scribble(name.clone());
+        let scribble = scribble.as_ref().map(|id| self.image(&of, id).map(Scribble)).transpose()?;
+        let images = self.images_of(&BlobUse::Image(Some(name.clone())), edit.images())?;
         let part = Part::new(name.clone(), pixels.clone(), edit.clone());
-        Ok(Part { scribble: scribble.transpose()?, images, ..part })
+        Ok(Part { scribble, images, ..part })
     }
 }
 
@@ -85,7 +142,7 @@ mod tests {
     use super::*;
     use crate::{
         mask::Mask,
-        recipe::{EditKind, PartEdit},
+        recipe::{EditKind, PartEdit, Size},
         test_support::edit_of_parts,
     };
 
@@ -104,6 +161,27 @@ mod tests {
             inputs.blobs.remove(id);
             let error = inputs.parts(&edit).unwrap_err().to_string();
             assert!(error.contains("`sky`") && error.contains(id.as_str()), "{error}");
+            assert!(
+                error.contains("is missing") && error.contains("mark the part again"),
+                "{error}"
+            );
         }
+    }
+
+    #[test]
+    fn an_image_that_is_missing_or_a_mask_is_not_called_a_mask_of_a_part() {
+        let id = BlobId::of_mask(&Mask::full(2, 2));
+        let style = format!(r#"{{"kind": "StyleImage", "image": "{id}"}}"#);
+        let recipe = Recipe {
+            inspirations: vec![serde_json::from_str(&style).unwrap()],
+            ..Recipe::new("a fox", Size::new(8, 8), "fake")
+        };
+        let mut inputs = Inputs::default();
+        let error = inputs.images(&recipe).unwrap_err().to_string();
+        assert!(error.starts_with("an image that the whole picture follows is missing"), "{error}");
+        assert!(error.ends_with("choose the image again"), "{error}");
+        inputs.blobs.insert(id, Blob::Mask(Mask::full(2, 2)));
+        let error = inputs.images(&recipe).unwrap_err().to_string();
+        assert!(error.contains("is a mask instead of an image"), "{error}");
     }
 }

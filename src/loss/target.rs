@@ -183,3 +183,62 @@ impl LossTargets<'_> {
         Ok(values.avg_pool2d(scale / Frame::colours_per_latent(scale))?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diffusion::{DiffusionError, LatentSpec};
+
+    /// The latents of a picture are its pixels, one of 8 by 8.
+    struct Pixels;
+
+    impl Autoencoder for Pixels {
+        fn encode(&self, image: &Tensor, _: &Interrupt) -> Result<Tensor, DiffusionError> {
+            Ok(image.avg_pool2d(8)?)
+        }
+
+        fn decode(&self, latents: &Tensor, _: &Interrupt) -> Result<Tensor, DiffusionError> {
+            Ok(latents.upsample_nearest2d(8 * latents.dim(2)?, 8 * latents.dim(3)?)?)
+        }
+
+        fn spec(&self) -> LatentSpec {
+            LatentSpec { channels: 3, scale: 8 }
+        }
+    }
+
+    /// The height and width of the latents of a style image, for a crop of a picture of 1024 by 1024 pixels.
+    fn latents_of(image: RgbaImage, crop: (u32, u32)) -> (usize, usize) {
+        let id = BlobId::of_image(&image);
+        let images = Images::from([(id.clone(), Arc::new(image))]);
+        let mask = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+        let targets = LossTargets {
+            images: &images,
+            frame: Frame { picture: Size::new(1024, 1024), origin: (0, 0), size: crop, scale: 8 },
+            autoencoder: &Pixels,
+            encoder: None,
+            device: &Device::Cpu,
+            colour_mask: &mask,
+            interrupt: &Interrupt::default(),
+        };
+        let (_, _, height, width) =
+            targets.whole_latents("StyleImage", &id).unwrap().dims4().unwrap();
+        (height, width)
+    }
+
+    #[test]
+    fn a_style_has_about_as_many_latents_as_the_crop_and_not_the_picture() {
+        // 16 * 16 latents of the crop.
+        assert_eq!(latents_of(RgbaImage::new(500, 500), (128, 128)), (16, 16));
+        // Half as high as wide: 11.3 * 22.6.
+        assert_eq!(latents_of(RgbaImage::new(600, 300), (128, 128)), (11, 23));
+    }
+
+    #[test]
+    fn only_the_centre_of_a_long_style_is_encoded() {
+        // 8 times as long as wide: 5.7 * 45.3 latents, and at least 6.
+        assert_eq!(latents_of(RgbaImage::new(100_000, 2), (128, 128)), (6, 45));
+        assert_eq!(latents_of(RgbaImage::new(2, 100_000), (128, 128)), (45, 6));
+    }
+}

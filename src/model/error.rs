@@ -92,6 +92,18 @@ pub enum ModelError {
         /// The type, as the safetensors format names it.
         found: String,
     },
+    /// A tensor has no values.
+    #[error(
+        "{file}: the tensor `{tensor}` has the shape {shape:?}, and so no values: download or copy the file again"
+    )]
+    EmptyTensor {
+        /// The weight file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// A tensor cannot be converted or copied to the device.
     #[error("{file}: the tensor `{tensor}` cannot be loaded: {source}")]
     Tensor {

@@ -45,6 +45,13 @@ pub trait Package: Send + Sync + Debug {
     /// Whether the package has a file. `file` is a path with `/`, relative to the package.
     fn has(&self, file: &str) -> bool;
 
+    /// Whether the package has a component, which need not be readable: a folder that cannot be opened, or a link whose
+    /// target is gone, is there.
+    fn has_component(&self, part: &str) -> bool {
+        self.has(&config_file(part))
+            || !matches!(self.tensors(part), Err(ModelError::Missing { .. }))
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -136,7 +136,7 @@ pub enum Action {
     MoveToFront(JobId),
     /// Cancel a job.
     Cancel(JobId),
-    /// Cancel all jobs, edits and propagations.
+    /// Cancel all jobs, edits and propagations, also those that the story does not need at the moment.
     CancelAll,
 }
 

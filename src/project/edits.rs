@@ -6,10 +6,11 @@ use image::RgbaImage;
 
 use super::{ActionId, Project, ProjectError, Reply, Update, needs_recipe, propagate::Search};
 use crate::{
-    art::{Blobs, Take, TakeId},
+    art::{Blobs, Take, TakeId, picture_file},
     edit::{EditError, EditPlan},
+    generator::Inputs,
     mask::Area,
-    recipe::{Part, PictureEdit, Recipe, RecipeId, Size, picture_hash},
+    recipe::{Part, PartRecipe, PictureEdit, Recipe, RecipeId, Size, picture_hash},
     storyboard::ShotId,
     studio::JobId,
 };
@@ -66,12 +67,23 @@ impl EditTask {
         // Report invalid edits now and not only when the job runs. The model is not loaded yet, but it most likely has
         // the grid of the model that drew the picture.
         EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
-        let parts = blobs.put_parts(&parts)?;
+        let mut inputs = Inputs::default();
+        inputs.add_parts(&parts);
         let parent = Some(take.id);
-        let edit = PictureEdit { picture: hash, parent, style, parts, context, origin };
+        let edit = PictureEdit {
+            picture: hash,
+            parent,
+            style,
+            parts: parts.iter().map(PartRecipe::from).collect(),
+            context,
+            origin,
+        };
         let mut recipe = Recipe { size, edit: Some(edit), ..shot.without_shapes() };
         let origin = recipe.origin();
         recipe.edit.iter_mut().for_each(|edit| edit.origin.clone_from(&origin));
+        blobs.read_missing(recipe.images(), &mut inputs.blobs)?;
+        picture_file::check(&recipe, &inputs.blobs)?;
+        blobs.put_parts(&parts)?;
         Ok(recipe)
     }
 }

@@ -115,6 +115,15 @@ impl Blob {
         }
     }
 
+    /// The bytes of its pixels.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Mask(mask) => mask.values().len() as u64,
+            Self::Image(image) => image.len() as u64,
+        }
+    }
+
     /// Its identity.
     #[must_use]
     pub fn id(&self) -> BlobId {

@@ -28,7 +28,7 @@ use crate::{
     foreign,
     lfs::LfsPointer,
     mask::{Area, MaskError},
-    picture::DecodeError,
+    picture::{DecodeError, TooManyPixels},
     text::without_bom,
 };
 use images::ImageFiles;
@@ -191,8 +191,11 @@ pub enum EditFileError {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: DecodeError,
+        source: image::ImageError,
     },
+    /// The masks, scribbles and images need too much memory.
+    #[error(transparent)]
+    Pixels(#[from] TooManyPixels),
     /// The masks and scribbles of all parts need too much memory.
     #[error(
         "{parts} parts of a picture of {}x{} pixels need more than {} MB: \
@@ -236,7 +239,7 @@ pub enum EditFileError {
         /// Width and height of the picture.
         picture: (u32, u32),
     },
-    /// A scribble is too large, or is a Git LFS pointer.
+    /// A scribble or an image is too large, or is a Git LFS pointer.
     #[error("{path}: {source}")]
     Decode {
         /// The file.

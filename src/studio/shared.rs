@@ -122,6 +122,7 @@ impl Shared {
         self.change_queue(|state| {
             state.cancel_running();
             let jobs = state.queue.remove_all();
+            state.in_file_only.retain(|(_, entry)| entry.error.is_some());
             state.events.extend(jobs.into_iter().map(StudioEvent::Cancelled));
         });
     }

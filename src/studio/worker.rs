@@ -14,7 +14,7 @@ use super::{
     shared::{Outcome, Shared},
 };
 use crate::{
-    art::{Provenance, TakeWriter},
+    art::{Provenance, TakeWriter, picture_file},
     control::{Control, Interrupt, OnStep},
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs},
 };
@@ -133,6 +133,7 @@ fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
     let init_image = parent.map(read).transpose();
     let init_image = init_image.map_err(|error| GenerateError::NoInitImage(error.to_string()))?;
     let inputs = writer.blobs().inputs(&job.recipe).map_err(GenerateError::other)?;
+    picture_file::check(&job.recipe, &inputs.blobs).map_err(GenerateError::other)?;
     Ok(Inputs { init_image, ..inputs })
 }
 

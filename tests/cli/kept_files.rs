@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use bevy_illustrator::art::picture_file;
+use bevy_illustrator::art::picture_file::{self, Attachments};
 use image::{GrayImage, Luma, RgbaImage};
 
 const EDIT: [&str; 5] = ["edit", "--picture", "a.png", "--edit", "edit.ron"];
@@ -166,7 +166,7 @@ fn a_resized_picture_is_refused_before_it_is_drawn_again() {
     let workspace = workspace();
     let provenance = picture_file::provenance(&workspace.path("a.png")).unwrap();
     let small = RgbaImage::new(32, 32);
-    let png = picture_file::encode(&small, &provenance, &BTreeMap::new()).unwrap();
+    let png = picture_file::encode(&small, &provenance, &Attachments::default()).unwrap();
     fs::write(workspace.path("small.png"), png).unwrap();
     fs::write(workspace.path("b.png"), "mine").unwrap();
     let replay = ["replay", "--picture", "small.png", "--out", "b.png"];

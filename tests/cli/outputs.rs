@@ -1,12 +1,14 @@
 //! Output files, closed streams and signals.
 
 use std::{
+    collections::HashMap,
     fs::Permissions,
     os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
     process::Child,
 };
 
 use super::*;
+use candle_core::{Device, Tensor, safetensors};
 
 const DRAW: [&str; 7] = ["draw", "--prompt", "a key", "--steps", "1", "--size", "32x32"];
 
@@ -209,6 +211,19 @@ fn tensors_do_not_replace_a_file_of_another_format() {
     assert_eq!(fs::read_to_string(workspace.path("two.story.ron")).unwrap(), STORY);
     assert!(!workspace.path("none").exists() && !workspace.path("a.png").exists());
     assert_eq!(workspace.unfinished(""), 0);
+}
+
+#[test]
+fn a_dump_replaces_an_earlier_dump_and_no_other_tensors() {
+    let workspace = Workspace::new(STORY);
+    let dump = ["--out", "a.png", "--dump", "a.safetensors"];
+    workspace.draw(&dump).exits(0);
+    workspace.draw(&dump).exits(0);
+    let weights = HashMap::from([("unet.weight", Tensor::new(&[1_f32], &Device::Cpu).unwrap())]);
+    safetensors::save(&weights, workspace.path("a.safetensors")).unwrap();
+    let before = fs::read(workspace.path("a.safetensors")).unwrap();
+    workspace.draw(&dump).fails_with(&["a.safetensors", "weights of a model", "name another file"]);
+    assert_eq!(fs::read(workspace.path("a.safetensors")).unwrap(), before);
 }
 
 #[test]

@@ -211,19 +211,45 @@ fn adapters_of_another_model_are_refused() {
     assert!(error.contains("image 2"), "{error}");
 }
 
-/// The error of loading a copy of an adapter with some fields changed.
-fn error_of_config(fields: &[(&str, Value)]) -> String {
+/// A copy of a network with some fields of its configuration changed.
+fn changed(network: &str, weights: &str, fields: &[(&str, Value)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let original = adapters().join("full");
+    let original = adapters().join(network);
     let config = std::fs::read(original.join("config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&config).unwrap();
     for (field, value) in fields {
         config[*field] = value.clone();
     }
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let weights = "diffusion_pytorch_model.safetensors";
     std::fs::copy(original.join(weights), folder.path().join(weights)).unwrap();
+    folder
+}
+
+/// The error of loading a copy of a T2I-Adapter with some fields changed.
+fn error_of_config(fields: &[(&str, Value)]) -> String {
+    let folder = changed("full", "diffusion_pytorch_model.safetensors", fields);
     T2iAdapter::open(folder.path(), &Device::Cpu).unwrap_err().to_string()
+}
+
+#[test]
+fn absurd_sizes_of_an_image_encoder_are_refused_before_memory_is_reserved() {
+    for (field, value) in [
+        ("image_size", json!(0)),
+        ("image_size", json!(1025)),
+        ("image_size", json!(u64::MAX)),
+        ("patch_size", json!(0)),
+        ("patch_size", json!(21)),
+        ("num_channels", json!(0)),
+        ("num_channels", json!(4)),
+        ("hidden_size", json!(0)),
+        ("num_attention_heads", json!(0)),
+        ("num_attention_heads", json!(5)),
+    ] {
+        let folder = changed("image_encoder", "model.safetensors", &[(field, value.clone())]);
+        let error = ClipVisionModel::open(folder.path(), &Device::Cpu).unwrap_err().to_string();
+        let expected = format!("config.json: `{field}` is {value}, which is not supported");
+        assert!(error.contains(&expected), "{error}");
+    }
 }
 
 #[test]
@@ -251,6 +277,39 @@ fn an_unsupported_configuration_of_a_t2i_adapter_is_named() {
     let error =
         error_of_config(&[("in_channels", json!(1 << 24)), ("downscale_factor", json!(1 << 24))]);
     assert!(error.contains("`downscale_factor` is 16777216"), "{error}");
+}
+
+#[test]
+fn absurd_sizes_of_an_ip_adapter_plus_are_refused() {
+    let file = adapters().join("plus.safetensors");
+    let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    let query = "image_proj.layers.0.0.to_q.weight";
+    let (width, latents) = (tensors[query].dim(1).unwrap(), "image_proj.latents");
+    for (name, shape, expected) in [
+        (latents, [1, 0, width].as_slice(), "1 to 256 tokens"),
+        (latents, &[1, 257, width], "1 to 256 tokens"),
+        (query, &[0, width], "a multiple of 64 rows, at most 4096"),
+        (query, &[65, width], "a multiple of 64 rows, at most 4096"),
+        (query, &[4160, width], "a multiple of 64 rows, at most 4096"),
+    ] {
+        let mut tensors = tensors.clone();
+        let tensor = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        tensors.insert(name.to_owned(), tensor);
+        let error = error_of_tensors(tensors);
+        assert!(error.contains(name) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn tensors_without_values_are_named() {
+    let file = adapters().join("plain.safetensors");
+    let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    let key = "ip_adapter.1.to_k_ip.weight";
+    let mut empty = tensors.clone();
+    let none = Tensor::zeros((tensors[key].dim(0).unwrap(), 0), DType::F32, &Device::Cpu).unwrap();
+    empty.insert(key.to_owned(), none);
+    let error = error_of_tensors(empty);
+    assert!(error.contains(key) && !error.contains("Layout"), "{error}");
 }
 
 /// The error of loading a file of IP-Adapter with these tensors.

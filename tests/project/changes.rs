@@ -146,6 +146,25 @@ fn an_edit_is_drawn_after_the_story_did_not_need_it_for_a_while() {
 }
 
 #[test]
+fn cancel_all_also_cancels_an_edit_that_the_story_does_not_need() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let take = fixture.project.art().takes(&item)[0].id.clone();
+    fixture.apply(Action::Pause(true));
+    fixture.apply(edit(&item, &take, 1));
+    let mut without_lamp = story();
+    without_lamp.items.clear();
+    without_lamp.scenes[0].lines[0].item = None;
+    fixture.project.set_story(without_lamp).unwrap();
+    fixture.apply(Action::CancelAll);
+    assert_eq!(std::fs::read(fixture.root().join("queue.json")).unwrap(), b"[]");
+    fixture.apply(Action::Pause(false));
+    fixture.project.set_story(story()).unwrap();
+    fixture.wait_until_idle();
+    assert_eq!(fixture.project.art().takes(&item).len(), 1);
+}
+
+#[test]
 fn a_story_with_faults_is_an_error_and_does_not_replace_the_old_one() {
     let mut fixture = ProjectFixture::drawn();
     let mut bad = story();

@@ -7,12 +7,12 @@ use std::{
 };
 
 use bevy_illustrator::{
-    art::{Take, TakeId, ranked},
+    art::{Art, Take, TakeId, picture_file::EncodeError, ranked},
     edit::EditError,
     loss::FinalLoss,
     mask::{Area, Mask},
     project::{Action, ProjectError, Update},
-    recipe::{EditKind, Layer, Marks, Part, PartEdit, Size, Verdict, picture_hash},
+    recipe::{EditKind, Inspiration, Layer, Marks, Part, PartEdit, Size, Verdict, picture_hash},
     storyboard::{ShotId, ShotState, ShotWords},
 };
 
@@ -282,6 +282,40 @@ fn the_smallest_context_depends_on_the_latent_size_of_the_model() {
     within(7, 10).unwrap();
     let refused = within(8, 10).unwrap_err();
     assert!(matches!(*refused, ProjectError::Edit(EditError::CropTooSmall { .. })), "{refused}");
+}
+
+#[test]
+fn an_edit_whose_pictures_could_not_be_read_back_is_refused_before_it_is_drawn() {
+    let mut fixture = ProjectFixture::drawn();
+    let item = fixture.item();
+    let first = takes(&fixture, &item)[0].id.clone();
+    let text = format!(r#"{{"kind": "Text", "words": "{}"}}"#, "a".repeat(8000));
+    let text = serde_json::from_str::<Inspiration>(&text).unwrap();
+    let mut with_texts = |parts: usize| {
+        let Action::Edit { shot, take, picture, context, .. } = edit(&item, &first, 1) else {
+            unreachable!()
+        };
+        let mut part = left_half();
+        part.edit.inspirations = vec![text.clone(); 16];
+        let parts = vec![part; parts];
+        fixture.try_apply(Action::Edit {
+            shot,
+            take,
+            picture,
+            parts,
+            context,
+            takes: 1,
+            score: false,
+        })
+    };
+    // 128 kB each. A provenance of more than 2 MB cannot be read.
+    with_texts(12).unwrap();
+    let refused = with_texts(16).unwrap_err();
+    assert!(matches!(*refused, ProjectError::Unwritable(EncodeError::LongRecipe)), "{refused}");
+    assert!(refused.to_string().contains("shorten the words"), "{refused}");
+    fixture.wait_until_idle();
+    assert_eq!(takes(&fixture, &item).len(), 2);
+    assert_eq!(Art::read(fixture.project.art().root()).unwrap().takes(&item).len(), 2);
 }
 
 #[test]

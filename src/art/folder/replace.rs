@@ -13,6 +13,7 @@ use std::{
 use blake3::Hash;
 
 use super::{ArtError, Folder, Kind, is_missing, lock, settle::Known};
+use crate::foreign::{self, ForeignFileError};
 
 /// The temporary folder. It is on the same file system, so that files can be moved.
 pub(super) const TEMPORARY: &str = ".tmp";
@@ -62,8 +63,8 @@ impl Folder {
     /// its place. An old file is removed if it has the contents `old`, and is set aside otherwise.
     ///
     /// # Errors
-    /// If the folder is open read-only, or an operation on a file fails. The old file is whole then, in its place or set
-    /// aside.
+    /// If the folder is open read-only, the file would be too long to be read back, or an operation on a file fails. The old
+    /// file is whole then, in its place or set aside.
     pub(crate) fn replace(
         &self,
         path: &Path,
@@ -74,6 +75,10 @@ impl Folder {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], known: Known<'_>) -> Result<(), ArtError> {
+        if bytes.len() as u64 > foreign::MAX_PICTURE {
+            let error = ForeignFileError::TooLong { limit: foreign::MAX_PICTURE };
+            return Err(self.error("write", path, error.into()));
+        }
         let to = self.relative(path);
         self.change(&[to], || {
             self.create_folder(Path::new(TEMPORARY))?;

@@ -63,12 +63,15 @@ impl Folder {
 
     /// Moves a file to a free name beside a place, and returns that name.
     pub(super) fn move_aside(&self, from: &Path, place: &Path) -> Result<PathBuf, ArtError> {
-        let [stem, ending] = [place.file_stem(), place.extension()]
-            .map(|part| part.unwrap_or_default().to_string_lossy());
+        let stem = place.file_stem().unwrap_or_default().to_string_lossy();
+        // Windows has no names that end with a dot.
+        let ending = place.extension().filter(|ending| !ending.is_empty());
+        let ending = ending.map(|ending| format!(".{}", ending.to_string_lossy()));
+        let ending = ending.unwrap_or_default();
         let parent = self.create_parent(place)?;
         let mut n = 1_u64;
         loop {
-            let aside = place.with_file_name(format!("{stem}.broken-{n}.{ending}"));
+            let aside = place.with_file_name(format!("{stem}.broken-{n}{ending}"));
             match self.move_file(from, &aside) {
                 Ok(()) => {
                     self.sync_folder(parent)?;

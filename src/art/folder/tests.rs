@@ -299,6 +299,24 @@ fn files_that_are_set_aside_get_different_names() {
     assert!(!path.exists());
 }
 
+#[test]
+fn a_file_without_an_extension_is_set_aside_under_a_name_that_windows_can_have() {
+    let (_dir, folder) = open();
+    let path = folder.root().join("takes");
+    folder.write_bytes(&path, b"in the way").unwrap();
+    assert_eq!(folder.set_aside(&path).unwrap(), folder.root().join("takes.broken-1"));
+}
+
+#[test]
+fn a_file_that_would_be_too_long_to_be_read_is_not_written() {
+    let (_dir, folder) = open();
+    let path = folder.root().join("a.png");
+    folder.replace(&path, b"old", None).unwrap();
+    let error = folder.replace(&path, &vec![0; (512 << 20) + 1], Some(b"old")).unwrap_err();
+    assert!(error.to_string().contains("more than 512 MB"), "{error}");
+    assert_eq!(folder.read(&path).unwrap().unwrap(), b"old");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_written_file_has_the_permissions_of_other_files() {

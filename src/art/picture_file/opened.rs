@@ -12,8 +12,9 @@ use crate::{
 /// The most bytes of a text that is compressed in the file. This program does not compress the texts that it reads.
 pub(super) const MAX_COMPRESSED: usize = 16 << 20;
 
-/// The most bytes of a provenance without masks and scribbles. The longest recipe of this program has about 1 MB: each of
-/// its parts has two texts of [`MAX_TEXT_LENGTH`](crate::recipe::MAX_TEXT_LENGTH).
+/// The most bytes of a provenance without masks and scribbles. 64 parts with two texts of
+/// [`MAX_TEXT_LENGTH`](crate::recipe::MAX_TEXT_LENGTH) have about 1 MB. With long texts in many inspirations and losses, a
+/// recipe can have more: it is refused before it is drawn.
 pub(super) const MAX_PROVENANCE: usize = 2 << 20;
 
 /// The most bytes of a compressed provenance for each byte of its file. All takes of a folder are in memory: a folder must
@@ -32,7 +33,12 @@ pub(super) struct Opened<R: BufRead + Seek> {
 
 impl<R: BufRead + Seek> Opened<R> {
     /// Reads everything before the pixels, and checks the end of the file.
-    pub(super) fn open(mut file: R) -> Result<Self, PictureError> {
+    pub(super) fn open(file: R) -> Result<Self, PictureError> {
+        Self::within(file, MAX_METADATA)
+    }
+
+    /// As [`Self::open`], with another limit than [`MAX_METADATA`].
+    pub(super) fn within(mut file: R, bytes: usize) -> Result<Self, PictureError> {
         let mut first = Vec::new();
         file.by_ref().take(lfs::FIRST_BYTES as u64).read_to_end(&mut first)?;
         LfsPointer::check(&first)?;
@@ -44,8 +50,7 @@ impl<R: BufRead + Seek> Opened<R> {
         file.seek(SeekFrom::End(-(END.len() as i64)))?;
         file.read_exact(&mut end)?;
         file.rewind()?;
-        let png =
-            png::Decoder::new_with_limits(file, png::Limits { bytes: MAX_METADATA }).read_info()?;
+        let png = png::Decoder::new_with_limits(file, png::Limits { bytes }).read_info()?;
         if end != END {
             return Err(PictureError::Truncated);
         }
@@ -167,6 +172,6 @@ mod tests {
         assert!(matches!(read(1), PictureError::Blob(_)), "{}", read(1));
         // 540 million bytes.
         let error = read(15);
-        assert!(matches!(error, PictureError::BlobsTooLarge), "{error}");
+        assert!(matches!(error, PictureError::BlobsTooLarge(_)), "{error}");
     }
 }

@@ -125,7 +125,9 @@ fn another_picture_with_the_texts_of_a_take_is_set_aside_when_the_take_is_drawn_
     let mut art = Art::open(&root).unwrap();
     let take = draw(&mut art, "a", &recipe("x"), 10);
     let painted = RgbaImage::from_pixel(8, 8, Rgba([9, 9, 9, 255]));
-    let painted = picture_file::encode(&painted, &take.provenance, &BTreeMap::new()).unwrap();
+    let painted =
+        picture_file::encode(&painted, &take.provenance, &picture_file::Attachments::default())
+            .unwrap();
     fs::write(&take.path, &painted).unwrap();
     draw(&mut art, "a", &recipe("x"), 20);
     assert_eq!(fs::read(aside(&take.path)).unwrap(), painted);
@@ -209,8 +211,12 @@ fn a_take_with_an_impossible_number_does_not_stop_new_takes() {
         let mut art = Art::open(&root).unwrap();
         let take = draw(&mut art, "a", &recipe("1"), 1);
         let provenance = Provenance { number, ..take.provenance.clone() };
-        let bytes =
-            picture_file::encode(&take.image().unwrap(), &provenance, &BTreeMap::new()).unwrap();
+        let bytes = picture_file::encode(
+            &take.image().unwrap(),
+            &provenance,
+            &picture_file::Attachments::default(),
+        )
+        .unwrap();
         fs::write(&take.path, bytes).unwrap();
         drop(art);
         let mut art = Art::open(&root).unwrap();

@@ -246,7 +246,9 @@ fn a_published_picture_with_other_texts_under_the_keywords_of_this_program_is_se
     let whole = fs::read(&path).unwrap();
     // The same picture, drawn at another time.
     let later = Provenance { made: 99, number: 77, ..one.provenance.clone() };
-    let again = picture_file::encode(&one.image().unwrap(), &later, &BTreeMap::new()).unwrap();
+    let again =
+        picture_file::encode(&one.image().unwrap(), &later, &picture_file::Attachments::default())
+            .unwrap();
     assert_ne!(again, whole);
     let note = b"parameters\0Mira must look older";
     let more = |from: &str, to: &str| {

@@ -9,14 +9,14 @@ use std::{
 };
 
 use bevy_illustrator::{
-    art::Provenance,
+    art::{Provenance, picture_file::EncodeError},
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawError, DrawRequest, Drawn, Model, Noise, StepHook, Trace},
     foreign,
     generator::{Inputs, ModelCard},
     loss::LossSetupError,
     picture,
-    picture::Metadata,
+    picture::{Metadata, PixelBudget},
     recipe::{BlobId, Images, Inspiration, Loss, MAX_SIDE, Recipe, Sampler, Size},
 };
 use serde::Serialize;
@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::{
     best_of::{Candidate, ScoredTake, print_scores, scored},
     failure::Failure,
-    files::{latents, png},
+    files::{Contents, latents},
     inspirations, losses,
     options::{DeviceOption, LookOptions},
     output::{Existing, Format, Outputs, lossy_path, print, print_json, warn_of_prompt},
@@ -115,7 +115,8 @@ impl Draw {
         Loss::check_all(&self.losses)
             .map_err(|error| DiffusionError::from(LossSetupError::from(error)))?;
         let mut images = Images::new();
-        let mut load = |path: &PathBuf| load(path, &mut images);
+        let mut left = PixelBudget::default();
+        let mut load = |path: &PathBuf| load(path, &mut left, &mut images);
         let inspirations = self.inspirations.iter().map(|it| it.try_map(&mut load));
         let inspirations = inspirations.collect::<Result<_, _>>()?;
         let losses = self.losses.iter().map(|it| it.try_map(&mut load));
@@ -124,6 +125,13 @@ impl Draw {
 
         let began = Instant::now();
         let recipe = self.recipe(inspirations, losses);
+        let mut inputs = Inputs::default();
+        inputs.add_images(&images);
+        // Before anything is drawn.
+        let contents = match noise {
+            Some(_) => Contents::Metadata(Metadata::default()),
+            None => Contents::new(&recipe, &inputs.blobs, Metadata::default())?,
+        };
         let package = self.look.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
@@ -176,15 +184,13 @@ impl Draw {
         if self.best_of.is_none() {
             takes.clear();
         }
-        let provenance = self.noise.is_none().then_some(&provenance);
-        let mut inputs = Inputs::default();
-        inputs.add_images(&images);
-        let png = png(&image, provenance, &inputs.blobs, &Metadata::default());
+        let png = contents.png(&image, &provenance);
         let file = picture.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         if let Some(dump) = dump {
             dump.finish(&trace.to_safetensors()?)?;
         }
         if self.json {
+            let provenance = contents.provenance(&provenance);
             print_json(&Written { file: &file, provenance, takes })
         } else {
             let seconds = began.elapsed().as_secs_f64();
@@ -217,13 +223,16 @@ impl Draw {
 }
 
 /// Reads an image and adds it to `images`.
-fn load(path: &Path, images: &mut Images) -> Result<BlobId, Failure> {
+fn load(path: &Path, left: &mut PixelBudget, images: &mut Images) -> Result<BlobId, Failure> {
     let bytes = foreign::read(path, foreign::MAX_PICTURE);
     let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
     let wrong = |source| Failure::Decode { path: path.to_owned(), source };
     let image = image.map_err(wrong)?.into_rgba8();
     let image = Arc::new(picture::reference_image(&image, MAX_SIDE).into_owned());
     let id = BlobId::of_image(&image);
-    images.insert(id.clone(), image);
+    if !images.contains_key(&id) {
+        left.take_image(image.dimensions()).map_err(EncodeError::from)?;
+        images.insert(id.clone(), image);
+    }
     Ok(id)
 }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::{
     best_of::{Candidate, ScoredTake, print_scores, scored},
     failure::Failure,
-    files::{Picture, latents, picture, png},
+    files::{Contents, Picture, latents, picture},
     options::{DeviceOption, SamplingOptions},
     output::{
         Existing, Format, OutputFile, Outputs, is_same_file, lossy_path, print, print_json,
@@ -152,6 +152,11 @@ impl Edit {
             score: file.score || self.best_of.is_some(),
             edit: Some(edit.clone()),
         };
+        // Before anything is drawn.
+        let contents = match self.noise {
+            Some(_) => Contents::Metadata(metadata),
+            None => Contents::new(&recipe, &inputs.blobs, metadata)?,
+        };
         let package = self.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
         let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
@@ -176,8 +181,7 @@ impl Edit {
         let mut write = |candidate: Candidate, takes| {
             let Some(Out { path, picture, dump }) = outs.next() else { return Ok(None) };
             let Candidate { image, provenance, trace } = candidate;
-            let provenance_if_whole = self.noise.is_none().then_some(&provenance);
-            let png = png(&image, provenance_if_whole, &inputs.blobs, &metadata);
+            let png = contents.png(&image, &provenance);
             let file = picture.finish(&png.map_err(Failure::file("write", &path))?)?;
             if let Some(dump) = dump {
                 dump.finish(&trace.to_safetensors()?)?;

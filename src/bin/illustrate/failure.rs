@@ -89,6 +89,14 @@ pub(crate) enum Failure {
         /// The other use.
         used: Use,
     },
+    /// The file at the path of `--dump` has tensors that are not those of a dump.
+    #[error(
+        "cannot write {path}: it has tensors that `--dump` did not write, such as the weights of a model; name another file"
+    )]
+    OtherTensors {
+        /// The file.
+        path: PathBuf,
+    },
     /// A numbered output file, whose name was not given, exists.
     #[error("cannot write {path}: it exists; move it, or choose another --out or --dump")]
     Exists {
@@ -196,6 +204,9 @@ pub(crate) enum Failure {
         /// The cause.
         source: bevy_illustrator::art::picture_file::PictureError,
     },
+    /// A picture of the recipe could not be read back.
+    #[error(transparent)]
+    Unwritable(#[from] bevy_illustrator::art::picture_file::EncodeError),
     /// The picture was resized after it was drawn.
     #[error(
         "{path} has {}x{} pixels, but its recipe draws {}x{}: it was resized after it was drawn",

@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use bevy_illustrator::{
-    art::{Provenance, picture_file},
+    art::{
+        Provenance,
+        picture_file::{self, Attachments, EncodeError},
+    },
     diffusion::DiffusionError,
     foreign,
     lfs::LfsPointer,
     picture::{self, DecodeError, Metadata},
-    recipe::{Blob, BlobId},
+    recipe::{Blob, BlobId, Recipe},
 };
 
 use candle_core::{DType, Device, Tensor};
@@ -49,21 +52,43 @@ pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
     Ok(Picture { image: image.into_rgba8(), metadata })
 }
 
-/// Encodes a picture as PNG, with its provenance if it has one, and the masks and scribbles of its edit. Pictures drawn
-/// from a noise file have no provenance, because a recipe does not contain the noise. `metadata` is that of the picture
-/// before the edit.
-pub(crate) fn png(
-    image: &RgbaImage,
-    provenance: Option<&Provenance>,
-    blobs: &BTreeMap<BlobId, Blob>,
-    metadata: &Metadata,
-) -> io::Result<Vec<u8>> {
-    let Some(provenance) = provenance else {
-        let mut bytes = io::Cursor::new(Vec::new());
-        image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
-        return Ok(metadata.insert_into(bytes.into_inner()));
-    };
-    Ok(metadata.insert_into(picture_file::encode(image, provenance, blobs)?))
+/// What the files of a recipe's pictures contain besides these. It is complete before they are drawn.
+pub(crate) enum Contents {
+    /// The provenance, masks and images.
+    Recipe(Attachments),
+    /// Pictures drawn from a noise file have no provenance, because a recipe does not contain the noise.
+    Metadata(Metadata),
+}
+
+impl Contents {
+    /// The contents of the files of a recipe. `metadata` is that of the picture before the edit.
+    ///
+    /// # Errors
+    /// If the files could not be read back.
+    pub(crate) fn new(
+        recipe: &Recipe,
+        blobs: &BTreeMap<BlobId, Blob>,
+        metadata: Metadata,
+    ) -> Result<Self, EncodeError> {
+        Ok(Self::Recipe(Attachments::new(recipe, blobs, metadata)?))
+    }
+
+    /// Encodes a picture as PNG.
+    pub(crate) fn png(&self, image: &RgbaImage, provenance: &Provenance) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Recipe(attachments) => Ok(picture_file::encode(image, provenance, attachments)?),
+            Self::Metadata(metadata) => {
+                let mut bytes = io::Cursor::new(Vec::new());
+                image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
+                Ok(metadata.insert_into(bytes.into_inner()))
+            }
+        }
+    }
+
+    /// The provenance, if the files have it.
+    pub(crate) fn provenance<'a>(&self, provenance: &'a Provenance) -> Option<&'a Provenance> {
+        matches!(self, Self::Recipe(_)).then_some(provenance)
+    }
 }
 
 /// Reads initial noise: the tensor `latents`, `(1, channels, height, width)`, from a safetensors file.

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    files::{Picture, picture, png},
+    files::{Contents, Picture, picture},
     options::{DeviceOption, check_model},
     output::{Existing, Format, OutputFile, Outputs, lossy_path, print, print_json},
     paths::absolute,
@@ -69,6 +69,10 @@ impl Replay {
         self.check_size(before.dimensions(), &from, parent.as_ref())?;
         check_model(&from.recipe.model)?;
 
+        let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
+        // Before anything is drawn.
+        let contents = Contents::new(&from.recipe, &inputs.blobs, metadata)?;
+
         let began = Instant::now();
         let registry = GeneratorRegistry::built_in(self.device.device);
         let mut generator = registry.load(&from.recipe.model, &Interrupt::default())?;
@@ -84,7 +88,6 @@ impl Replay {
             bar.set_length(step.of.into());
             bar.set_position(step.done.into());
         });
-        let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
         // Run inside the thread pool. Otherwise each operation would be sent to the pool separately.
         let drawn = rayon::scope(|_| generator.generate(&from.recipe, &inputs, &control))?;
         bar.finish_and_clear();
@@ -93,7 +96,7 @@ impl Replay {
         let card = generator.card().clone();
         let provenance = Provenance::now(from.recipe, card, began.elapsed());
         let provenance = Provenance { losses, ..provenance };
-        let png = png(&now, Some(&provenance), &inputs.blobs, &metadata);
+        let png = contents.png(&now, &provenance);
         let file = out.finish(&png.map_err(Failure::file("write", &self.out))?)?;
         let differing = before.pixels().zip(now.pixels()).filter(|(a, b)| a != b).count();
         let replayed = Replayed { file: &file, same_model, differing, took_ms: provenance.took_ms };

@@ -14,7 +14,7 @@ use crate::{
     loss::{Frame, image_of},
     mask::Mask,
     model::{
-        ModelError, Package,
+        Package,
         package::{MappedPackage, config_file},
         tensors::Interruptible,
     },
@@ -69,11 +69,7 @@ impl ModelAdapters {
         places: AdapterPlaces,
         device: &Device,
     ) -> Self {
-        let is_in_package = |usage: &ImageUse| {
-            let component = component(*usage);
-            package.has(&config_file(component))
-                || !matches!(package.tensors(component), Err(ModelError::Missing { .. }))
-        };
+        let is_in_package = |usage: &ImageUse| package.has_component(component(*usage));
         let found = ImageUse::ALL.into_iter().filter(is_in_package);
         let adapters = found.map(|usage| (usage, OnceCell::new())).collect();
         Self { package, places, device: device.clone(), adapters, encoder: OnceCell::new() }

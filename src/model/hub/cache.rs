@@ -4,6 +4,7 @@
 //! removed through a handle, so that nothing outside the folder changes, and not through links.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, TryLockError},
     io,
     path::{Component, Path, PathBuf},
@@ -18,6 +19,9 @@ use super::HubError;
 
 /// The folder of locks in the cache. It is that of `huggingface_hub`, which locks the same files.
 const LOCKS: &str = ".locks";
+
+/// The longest name of a file on most disks, in bytes.
+const MAX_NAME: usize = 255;
 
 /// The folder of contents in a repository.
 pub(super) const BLOBS: &str = "blobs";
@@ -174,9 +178,7 @@ impl CacheFolder {
         let mut n = 0;
         loop {
             n += 1;
-            let mut aside = name.as_os_str().to_owned();
-            aside.push(format!(".yours-{n}"));
-            let aside = PathBuf::from(aside);
+            let aside = beside(name, &format!(".yours-{n}"));
             let created =
                 self.dir.open_with(&aside, OpenOptions::new().write(true).create_new(true));
             match created {
@@ -238,6 +240,18 @@ pub(super) fn lock(cache: &Path, repo: &Path, hash: &str) -> Result<Option<Lock>
     }
 }
 
+/// A name with an ending. A long name is shortened.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let room = MAX_NAME.saturating_sub(ending.len());
+    let mut name = match name.to_str() {
+        Some(text) => OsString::from(&text[..text.floor_char_boundary(room)]),
+        None => name.to_owned(),
+    };
+    name.push(ending);
+    path.with_file_name(name)
+}
+
 /// Whether a file has other names. Windows does not report it for a path.
 fn has_other_names(file: &Metadata) -> bool {
     #[cfg(unix)]
@@ -260,5 +274,26 @@ fn kind(found: &Metadata) -> &'static str {
         "a file that may belong to others"
     } else {
         "no regular file"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_the_longest_name_is_set_aside_under_a_shorter_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::open(folder.path()).unwrap();
+        // Letters of two bytes, which are not divided.
+        let long = format!("{}.md", "ü".repeat(126));
+        for text in ["first", "second"] {
+            fs::write(folder.path().join(&long), text).unwrap();
+            cache.free(Path::new(&long), Path::new(&long)).unwrap();
+        }
+        for (n, text) in [(1, "first"), (2, "second")] {
+            let aside = format!("{}.yours-{n}", "ü".repeat(123));
+            assert_eq!(fs::read_to_string(folder.path().join(aside)).unwrap(), text);
+        }
     }
 }

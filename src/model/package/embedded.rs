@@ -95,10 +95,10 @@ impl Files for EmbeddedPackage {
         self.files.iter().any(|(name, _)| *name == file)
     }
 
-    fn names(&self, folder: &str) -> Vec<String> {
+    fn names(&self, folder: &str) -> Result<Vec<String>, ModelError> {
         let below = |name: &str| Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
         let names = self.files.iter().filter_map(|(name, _)| below(name));
-        names.filter(|name| !name.contains('/')).collect()
+        Ok(names.filter(|name| !name.contains('/')).collect())
     }
 
     fn location(&self, file: &str) -> String {

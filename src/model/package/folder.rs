@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     control::Interrupt,
-    foreign,
+    foreign::{self, ForeignFileError},
     lfs::LfsPointer,
     model::{
         ModelError,
@@ -77,11 +77,28 @@ impl FolderPackage {
     }
 
     fn error(&self, file: &str, source: io::Error) -> ModelError {
-        if source.kind() == io::ErrorKind::NotFound {
+        if source.kind() == io::ErrorKind::NotFound && !self.is_there(file) {
             layout::missing(self, file)
         } else {
             ModelError::Io { file: Files::location(self, file), source }
         }
+    }
+
+    /// The link on the way to a folder, or the folder itself, whose target is gone.
+    fn link_without_target<'a>(&self, folder: &'a str) -> Option<&'a str> {
+        let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+        let mut names = ends.map(|end| &folder[..end]);
+        names.find(|name| {
+            self.is_there(name) && foreign::is_link_without_target(&self.path.join(name))
+        })
+    }
+
+    /// Whether something has this name: a file, a folder, or a link whose target may be gone.
+    fn is_there(&self, name: &str) -> bool {
+        !matches!(
+            self.path.join(name).symlink_metadata(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound
+        )
     }
 }
 
@@ -101,10 +118,18 @@ impl Files for FolderPackage {
         self.path.join(file).is_file()
     }
 
-    fn names(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path.join(folder)).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| Files::has(self, &format!("{folder}/{name}"))).collect()
+    fn names(&self, folder: &str) -> Result<Vec<String>, ModelError> {
+        if let Some(link) = self.link_without_target(folder) {
+            let source = ForeignFileError::NoTarget.into();
+            return Err(ModelError::Io { file: Files::location(self, link), source });
+        }
+        let unreadable = |source| ModelError::Io { file: Files::location(self, folder), source };
+        let entries = match fs::read_dir(self.path.join(folder)) {
+            Err(_) if !self.is_there(folder) => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
+        Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
     }
 
     fn location(&self, file: &str) -> String {
@@ -126,10 +151,10 @@ impl Files for FolderPackage {
     }
 
     fn open_tensors(&self, file: &str) -> Result<TensorFile, ModelError> {
-        if !Files::has(self, file) {
-            return Err(layout::missing(self, file));
+        match TensorFile::open(Files::location(self, file), &self.path.join(file)) {
+            Err(ModelError::Io { source, .. }) => Err(self.error(file, source)),
+            opened => opened,
         }
-        TensorFile::open(Files::location(self, file), &self.path.join(file))
     }
 }
 
@@ -145,6 +170,10 @@ impl Package for FolderPackage {
 
     fn has(&self, file: &str) -> bool {
         Files::has(self, file)
+    }
+
+    fn has_component(&self, part: &str) -> bool {
+        self.is_there(part) || self.link_without_target(part).is_some()
     }
 
     fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {

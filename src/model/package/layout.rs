@@ -34,8 +34,11 @@ const HASHED_AT_ONCE: usize = 1 << 22;
 /// Files in the layout of diffusers, named relative to the model with `/`.
 pub(super) trait Files {
     fn has(&self, file: &str) -> bool;
-    /// The names of the files in a folder, in any order. Returns nothing if the folder does not exist.
-    fn names(&self, folder: &str) -> Vec<String>;
+    /// The names of everything in a folder, in any order. Nothing if the folder does not exist.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    fn names(&self, folder: &str) -> Result<Vec<String>, ModelError>;
     fn location(&self, file: &str) -> String;
     fn read(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError>;
     fn open(&self, file: &str) -> Result<Box<dyn Read + '_>, ModelError>;
@@ -70,6 +73,9 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
     }
     for part in ADAPTERS {
         for file in weight_files(files, part).unwrap_or_default() {
+            if files.open(&file).is_err() {
+                continue;
+            }
             hasher.update(part.as_bytes());
             hash_file(files, &file, &mut hasher, interrupt)?;
         }
@@ -134,7 +140,7 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
 
 /// The weight file of an adapter with an unusual name. There must be a single one.
 fn only_weights(files: &dyn Files, part: &str) -> Result<Vec<String>, ModelError> {
-    let mut names = files.names(part);
+    let mut names = files.names(part)?;
     names.sort_unstable();
     let with = |extensions: &[&str]| {
         let has = |name: &&String| {

@@ -49,6 +49,10 @@ where
         self.package.has(file)
     }
 
+    fn has_component(&self, part: &str) -> bool {
+        self.package.has_component(part)
+    }
+
     fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
         self.package.file(file)
     }

@@ -230,3 +230,51 @@ fn loading_tensors_fails_after_a_cancellation() {
     interrupt.cancel();
     assert!(matches!(get(), Err(ModelError::Cancelled(_))));
 }
+
+#[test]
+fn an_adapter_that_cannot_be_opened_is_there_and_the_error_says_why() {
+    let (folder, package) = copy();
+    let adapter = folder.path().join("adapters/style");
+    assert!(!package.has_component("adapters/style"));
+    fs::create_dir_all(&adapter).unwrap();
+    let error = || match package.tensors("adapters/style") {
+        Ok(_) => panic!("the weights cannot be opened"),
+        Err(error) => error.to_string(),
+    };
+    // An empty folder.
+    assert!(package.has_component("adapters/style"));
+    assert!(error().contains("copy it from the repository of the adapter"), "{}", error());
+    let whole = hash(&package);
+    fs::create_dir(adapter.join("style.safetensors")).unwrap();
+    assert!(error().contains("style.safetensors") && error().contains("folder"), "{}", error());
+    assert_eq!(hash(&package), whole, "no picture follows it");
+    fs::remove_dir_all(&adapter).unwrap();
+    fs::write(&adapter, "a file").unwrap();
+    assert!(package.has_component("adapters/style"));
+    assert!(error().contains("cannot read"), "{}", error());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_adapter_whose_link_has_no_target_is_there() {
+    use std::os::unix::fs::symlink;
+
+    let (folder, package) = copy();
+    let at = |name: &str| folder.path().join(name);
+    let error = || match package.tensors("adapters/style") {
+        Ok(_) => panic!("the weights cannot be opened"),
+        Err(error) => error.to_string(),
+    };
+    fs::create_dir_all(at("adapters/style")).unwrap();
+    symlink("/gone/x.safetensors", at("adapters/style/x.safetensors")).unwrap();
+    assert!(package.has_component("adapters/style"));
+    assert!(error().contains("style/x.safetensors: it is a link"), "{}", error());
+    fs::remove_dir_all(at("adapters/style")).unwrap();
+    symlink("/gone", at("adapters/style")).unwrap();
+    assert!(package.has_component("adapters/style"));
+    assert!(error().contains("adapters/style: it is a link"), "{}", error());
+    fs::remove_dir_all(at("adapters")).unwrap();
+    symlink("/gone", at("adapters")).unwrap();
+    assert!(package.has_component("adapters/style"));
+    assert!(error().contains("it is a link"), "{}", error());
+}

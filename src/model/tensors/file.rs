@@ -127,6 +127,13 @@ impl TensorSource for TensorFiles {
             tensor: name.to_owned(),
             found: format!("{:?}", info.dtype),
         })?;
+        if info.shape.contains(&0) {
+            return Err(ModelError::EmptyTensor {
+                file: file.name.clone(),
+                tensor: name.to_owned(),
+                shape: info.shape.clone(),
+            });
+        }
         let io = |source| ModelError::Io { file: file.name.clone(), source };
         let bytes = file.read(info.data_offsets).map_err(io)?;
         Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)

@@ -31,6 +31,13 @@ impl TensorSource for ShapesOnly {
             // Returns the error of the source.
             return self.0.get(name, dtype, device);
         };
+        if shape.contains(&0) {
+            return Err(ModelError::EmptyTensor {
+                file: self.0.files(),
+                tensor: name.to_owned(),
+                shape,
+            });
+        }
         let zeros = Tensor::zeros((), dtype, device).and_then(|zero| zero.broadcast_as(shape));
         zeros.map_err(|source| ModelError::Tensor {
             file: self.0.files(),

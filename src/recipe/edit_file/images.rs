@@ -17,7 +17,7 @@ use super::{EditFileError, MAX_IMAGES, PartEntry};
 use crate::{
     foreign,
     mask::{Mask, MaskError},
-    picture::{self, DecodeError, Undecoded},
+    picture::{self, DecodeError, PixelBudget, Undecoded},
     recipe::{BlobId, Images, Inspiration, Loss, MAX_SIDE, Scribble, Size},
 };
 
@@ -31,6 +31,7 @@ pub(super) struct ImageFiles<'a> {
     masks: BTreeMap<PathBuf, Mask>,
     scribbles: BTreeMap<PathBuf, (Scribble, Mask)>,
     images: BTreeMap<PathBuf, (BlobId, Arc<RgbaImage>)>,
+    left: PixelBudget,
 }
 
 impl<'a> ImageFiles<'a> {
@@ -39,8 +40,8 @@ impl<'a> ImageFiles<'a> {
         let picture = (picture.width, picture.height);
         let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| error.kind());
-        let (masks, scribbles, images) = Default::default();
-        Self { folder, dir, picture, masks, scribbles, images }
+        let (masks, scribbles, images, left) = Default::default();
+        Self { folder, dir, picture, masks, scribbles, images, left }
     }
 
     /// The inspirations, with the ids of their images. Adds these to `images`.
@@ -78,10 +79,15 @@ impl<'a> ImageFiles<'a> {
         if self.images.len() == MAX_IMAGES {
             return Err(EditFileError::TooManyImages);
         }
-        let wrong = |source| EditFileError::Image { path: self.folder.join(file), source };
+        let path = self.folder.join(file);
+        let wrong = |error| match error {
+            DecodeError::Png(source) => EditFileError::Image { path, source },
+            source => EditFileError::Decode { path, source },
+        };
         let bytes = self.bytes(file)?;
         let image = Undecoded::open(&bytes).and_then(Undecoded::upright).map_err(wrong)?;
         let image = Arc::new(picture::reference_image(&image.into_rgba8(), MAX_SIDE).into_owned());
+        self.left.take_image(image.dimensions())?;
         let read = (BlobId::of_image(&image), image);
         self.images.insert(file.to_owned(), read.clone());
         Ok(read)
@@ -109,6 +115,7 @@ impl<'a> ImageFiles<'a> {
             return Ok(mask.clone());
         }
         let mask = mask(&self.folder.join(file), &self.bytes(file)?, self.picture)?;
+        self.left.take(mask.values().len() as u64)?;
         Ok(self.masks.entry(file.to_owned()).or_insert(mask).clone())
     }
 
@@ -119,6 +126,7 @@ impl<'a> ImageFiles<'a> {
         }
         let scribble = scribble(&self.folder.join(file), &self.bytes(file)?, self.picture)?;
         let Scribble(image) = &scribble;
+        self.left.take_image(image.dimensions())?;
         let (width, height) = self.picture;
         let opaque = Mask::from_fn(width, height, |x, y| image.get_pixel(x, y).0[3]);
         Ok(self.scribbles.entry(file.to_owned()).or_insert((scribble, opaque)).clone())

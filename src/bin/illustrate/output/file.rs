@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf, is_separator},
 };
 
+use bevy_illustrator::{foreign, model::tensors::TensorHeader};
+
 use super::{
     place::Place,
     unfinished::{Unfinished, Unwritten},
@@ -93,7 +95,7 @@ impl OutputFile {
     ///
     /// # Errors
     /// If the name does not have the extension of the format. If the folder does not exist or is not writable, or if something is at the path that cannot be replaced by a
-    /// file: a folder, a pipe, a socket, a disk, or a file that cannot be read and written. With
+    /// file: a folder, a pipe, a socket, a disk, a file that cannot be read and written, or tensors of another kind. With
     /// [`Existing::Refused`], if anything is at the path.
     pub(crate) fn create(path: &Path, format: Format, existing: Existing) -> Result<Self, Failure> {
         let failed = || Failure::file("write", path);
@@ -116,6 +118,9 @@ impl OutputFile {
             let opened = File::options().write(true).open(path).map_err(failed())?;
             if !metadata.is_file() {
                 return Ok(Self { path: path.to_path_buf(), target: Target::Device(opened) });
+            }
+            if format == Format::Safetensors && has_other_tensors(path, metadata.len()) {
+                return Err(Failure::OtherTensors { path: path.to_path_buf() });
             }
             replaced_file = Some((opened, metadata));
         }
@@ -172,6 +177,14 @@ impl OutputFile {
             }
         }
     }
+}
+
+/// Whether a file has tensors that are not those of an earlier dump, such as the weights of a model.
+fn has_other_tensors(path: &Path, length: u64) -> bool {
+    let Ok(file) = foreign::open(path) else { return false };
+    let header = TensorHeader::read(file, length);
+    let is_dumped = |name: &String| ["blend_mask", "image", "latents_0"].contains(&name.as_str());
+    header.is_ok_and(|header| !header.names().iter().any(is_dumped))
 }
 
 /// `None` if a file does not exist.

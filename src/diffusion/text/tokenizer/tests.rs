@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -110,4 +110,21 @@ fn the_beginning_of_a_long_text_decides_its_chunks() {
     // Only as many tokens as are needed.
     let tokens = tokenizer.tokens(&sentence.repeat(1 << 16), 1200).unwrap();
     assert!(tokens.len() > 1200 && tokens.len() <= MAX_PIECE, "{}", tokens.len());
+}
+
+#[test]
+fn the_time_for_added_tokens_grows_with_their_number_and_not_with_its_square() {
+    // Without the configuration of a text encoder, ids have no limit.
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tokenizer")).unwrap();
+    fs::write(folder.path().join("model_index.json"), "{}").unwrap();
+    let mut json = EmbeddedPackage::built_in().json(JSON).unwrap();
+    let token = |n: u32| json!({ "id": 100_000 + n, "content": format!("<token{n}>") });
+    json["added_tokens"].as_array_mut().unwrap().extend((0..20_000).map(token));
+    fs::write(folder.path().join(JSON), json.to_string()).unwrap();
+    let began = Instant::now();
+    let tokenizer = ClipTokenizer::load(&FolderPackage::open(folder.path()).unwrap()).unwrap();
+    assert_eq!(tokenizer.ids("<token19999>").unwrap()[1], 119_999);
+    // One by one, they take minutes.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }

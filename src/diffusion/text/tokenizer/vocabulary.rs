@@ -226,8 +226,10 @@ fn check_kinds(json: &Value, file: &str) -> Result<(), ModelError> {
 
 /// Adds tokens and checks that they get their ids.
 fn add(tokenizer: &mut Tokenizer, added: &BTreeMap<u32, Added>) -> Result<(), String> {
+    // All at once: the tokenizer builds its table of added tokens again in each call.
+    let tokens = added.values().map(Added::token);
+    tokenizer.add_tokens(tokens).map_err(|error| error.to_string())?;
     for (&id, token) in added {
-        tokenizer.add_tokens([token.token()]).map_err(|error| error.to_string())?;
         let found = tokenizer.token_to_id(&token.content);
         if found != Some(id) {
             let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
