@@ -1,13 +1,15 @@
 //! Adapters: networks that give a denoiser a picture besides the prompt.
 //!
 //! A [`T2iAdapter`] turns a drawing of the picture's size, such as an outline, into features, which are added to those of
-//! the denoiser. An [`IpAdapter`] turns an image of any size into tokens. The cross attentions of the denoiser attend to
-//! them separately from the prompt (decoupled cross-attention).
+//! the denoiser. A [`ControlNet`] reads such a drawing, the latents and the prompt in each step. Its residuals are added to
+//! the feature maps of the denoiser. An [`IpAdapter`] turns an image of any size into tokens. The cross attentions of the
+//! denoiser attend to them separately from the prompt (decoupled cross-attention).
 //!
 //! The work is done in two places:
 //!
-//! - Once for each picture: [`PictureAdapters`] has the features, and the keys and values of the tokens. The latter belong
-//!   to the [`Conditioning`](crate::diffusion::Conditioning)s, because a negative prompt has others than a prompt.
+//! - Once for each picture: [`PictureAdapters`] has the features, the embeddings of the drawings, and the keys and values of
+//!   the tokens. The latter belong to the [`Conditioning`](crate::diffusion::Conditioning)s, because a negative prompt has
+//!   others than a prompt.
 //! - In each step: [`PictureAdapters::at`] returns the [`ActiveAdapters`], with their weights and masks, for the
 //!   [`DenoiserInput`](crate::diffusion::DenoiserInput).
 //!
@@ -24,11 +26,12 @@ mod projection;
 mod t2i_adapter;
 mod vision;
 
+pub use super::denoise::unet::ControlNet;
 pub use error::AdapterError;
 pub use ip_adapter::{ImageKeys, IpAdapter};
 pub use mask::PixelMask;
 pub(super) use package::{ModelAdapters, PartInspirations};
-pub use picture::{ActiveAdapters, ActiveImage, AdapterSchedule, PictureAdapters};
+pub use picture::{ActiveAdapters, ActiveControl, ActiveImage, AdapterSchedule, PictureAdapters};
 pub use t2i_adapter::T2iAdapter;
 pub use vision::ClipVisionModel;
 
@@ -39,4 +42,10 @@ pub struct AdapterPlaces {
     pub features: Vec<usize>,
     /// The width of each cross attention, in the order of IP-Adapter: down blocks, up blocks, middle block.
     pub attentions: Vec<usize>,
+    /// The channels of the latents that the denoiser reads.
+    pub latents: usize,
+    /// The width of a token of the prompt.
+    pub tokens: usize,
+    /// The channels of the feature maps that skip the middle of the denoiser, the largest maps first.
+    pub skips: Vec<usize>,
 }

@@ -82,7 +82,7 @@ fn full_and_light_t2i_adapters_agree_with_diffusers() {
         if kind == "full" {
             adapter.check(&unet().adapter_places().unwrap()).unwrap();
             let conditioning = Conditioning::new(record.get("states").clone());
-            let adapters = ActiveAdapters { features, images: Vec::new() };
+            let adapters = ActiveAdapters { features, ..ActiveAdapters::default() };
             record.compare("features.prediction", &predict(&record, &conditioning, &adapters));
         } else {
             adapter.check(&unet().adapter_places().unwrap()).unwrap_err();
@@ -102,7 +102,7 @@ fn plain_and_plus_ip_adapters_agree_with_diffusers() {
         record.compare(&format!("{kind}.tokens"), &tokens);
         adapter.check(&unet().adapter_places().unwrap()).unwrap();
     }
-    let adapters = ActiveAdapters { features: Vec::new(), images: images([None, None]) };
+    let adapters = ActiveAdapters { images: images([None, None]), ..ActiveAdapters::default() };
     let prediction = predict(&record, &conditioning(&record), &adapters);
     record.compare("images.prediction", &prediction);
     let adapters = ActiveAdapters { features: features(&record), ..adapters };
@@ -112,7 +112,7 @@ fn plain_and_plus_ip_adapters_agree_with_diffusers() {
 /// Asserts that both keys of the first image give the same prediction.
 fn assert_equal_keys(record: &Record, keys: [ImageKeys; 2]) {
     let image = ActiveImage { index: 0, weight: 1.0, mask: None };
-    let adapters = ActiveAdapters { features: Vec::new(), images: vec![image] };
+    let adapters = ActiveAdapters { images: vec![image], ..ActiveAdapters::default() };
     let [a, b] = keys.map(|keys| {
         let conditioning = Conditioning::new(record.get("states").clone());
         predict(record, &conditioning.with_images(vec![keys]), &adapters)
@@ -174,6 +174,7 @@ fn masked_adapters_agree_with_diffusers() {
     let adapters = ActiveAdapters {
         features: features.collect(),
         images: images([false, true].map(|is_inverted| Some(mask(&record, is_inverted)))),
+        ..ActiveAdapters::default()
     };
     record.compare("masked.prediction", &predict(&record, &conditioning(&record), &adapters));
 }
@@ -182,7 +183,7 @@ fn masked_adapters_agree_with_diffusers() {
 fn a_mask_of_ones_is_no_mask() {
     let record = Record::of("sd1_adapters");
     let ones = || Some(PixelMask::new(&GrayImage::from_pixel(72, 56, Luma([255]))));
-    let adapters = ActiveAdapters { features: Vec::new(), images: images([ones(), None]) };
+    let adapters = ActiveAdapters { images: images([ones(), None]), ..ActiveAdapters::default() };
     record.compare("images.prediction", &predict(&record, &conditioning(&record), &adapters));
 }
 
@@ -202,11 +203,11 @@ fn adapters_of_another_model_are_refused() {
     // The denoiser refuses unchecked ones.
     let conditioning = conditioning(&record);
     let feature = Tensor::zeros((1, 8, 4, 5), DType::F32, &Device::Cpu).unwrap();
-    let adapters = ActiveAdapters { features: vec![feature], images: Vec::new() };
+    let adapters = ActiveAdapters { features: vec![feature], ..ActiveAdapters::default() };
     let error = try_predict(&record, &conditioning, &adapters).unwrap_err().to_string();
     assert!(error.contains("[1, 8, 4, 5]") && error.contains("[1, 8, 7, 9]"), "{error}");
     let unknown = ActiveImage { index: 2, weight: 1.0, mask: None };
-    let adapters = ActiveAdapters { features: Vec::new(), images: vec![unknown] };
+    let adapters = ActiveAdapters { images: vec![unknown], ..ActiveAdapters::default() };
     let error = try_predict(&record, &conditioning, &adapters).unwrap_err().to_string();
     assert!(error.contains("image 2"), "{error}");
 }

@@ -7,6 +7,7 @@ import sys
 
 import adapters
 import common
+import control_nets
 import edits
 import latents
 import models
@@ -30,6 +31,7 @@ def main():
             latents.record()
             optimizers.record()
             adapters.record()
+            control_nets.record()
         case ["full", folder]:
             import full_size
 

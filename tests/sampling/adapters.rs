@@ -41,6 +41,13 @@ fn copy(from: &str, to: &Path) {
     }
 }
 
+/// The model `sd1` with the ControlNet for this use.
+fn control_folder(usage: &str) -> TempDir {
+    let folder = folder(&[]);
+    copy("sd1_control_net", &folder.path().join("adapters").join(usage));
+    folder
+}
+
 /// The model `sd1` with these files of `sd1_adapters` below `adapters`.
 fn folder(adapters: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -157,6 +164,60 @@ fn pictures_with_adapters_match_diffusers() {
 }
 
 #[test]
+fn pictures_with_a_control_net_match_diffusers() {
+    let recorded = tensors("networks/sd1_control_net.safetensors");
+    let folder = control_folder("outline");
+    let mut model = load(&folder);
+    // The weight and the ranges of `tests/reference/control_nets.py`.
+    for (name, from, to) in [("all", 0.0, 1.0), ("some", 0.2, 0.6)] {
+        let lines = picture(&recorded[&format!("{name}.lines")]);
+        let size = Size::new(lines.width(), lines.height());
+        let (mut inspirations, images) = inspiration(ImageUse::Outline, lines, 0.7);
+        (inspirations[0].from, inspirations[0].to) = (from, Some(to));
+        let noise = Noise::Latents(recorded[&format!("{name}.noise")].clone());
+        let request = DrawRequest { noise, size, ..request((inspirations, images)) };
+        let mut trace = Trace::default();
+        model.draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+        let expected = &recorded[&format!("{name}.picture")];
+        assert_near(name, trace.get("image").unwrap(), expected, 2e-4);
+    }
+}
+
+#[test]
+fn a_control_net_follows_outlines_scribbles_and_contents_but_not_styles() {
+    for usage in [ImageUse::Outline, ImageUse::Scribble, ImageUse::Content] {
+        let name = match usage {
+            ImageUse::Outline => "outline",
+            ImageUse::Scribble => "scribble",
+            _ => "content",
+        };
+        let folder = control_folder(name);
+        let mut model = load(&folder);
+        let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+        let drawn = draw(&mut model, inspiration(usage, disc(), 1.0)).unwrap();
+        assert!(apart(&drawn, &plain) > 3, "{usage:?}");
+        // Only the edges of colours are drawn.
+        let flat = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([250, 250, 250, 255]));
+        let none = draw(&mut model, inspiration(usage, flat, 1.0)).unwrap();
+        assert_ne!(none, drawn, "{usage:?}");
+        let package = FolderPackage::open(folder.path()).unwrap();
+        check(&families(), &package, &Interrupt::default()).unwrap();
+    }
+    let error = error_of(&control_folder("style"), ImageUse::Style);
+    assert!(error.contains("a ControlNet cannot follow an image as StyleImage"), "{error}");
+}
+
+#[test]
+fn a_control_net_leaves_the_picture_free_where_a_scribble_is_transparent() {
+    let folder = control_folder("scribble");
+    let mut model = load(&folder);
+    let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+    let clear = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([200, 20, 20, 0]));
+    let drawn = draw(&mut model, inspiration(ImageUse::Scribble, clear, 1.0)).unwrap();
+    assert_eq!(drawn, plain);
+}
+
+#[test]
 fn an_adapter_acts_by_its_weight_in_its_steps() {
     let folder = folder(&ALL);
     let mut model = load(&folder);
@@ -215,8 +276,18 @@ fn an_adapter_of_a_part_changes_nothing_else() {
     let original = RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
         Rgba([(3 * x) as u8, (5 * y) as u8, 120, 255])
     });
-    let folder = folder(&ALL);
-    let mut model = load(&folder);
+    for (folder, usages) in [
+        (folder(&ALL), &ImageUse::ALL[..]),
+        (control_folder("outline"), &[ImageUse::Outline]),
+        (control_folder("scribble"), &[ImageUse::Scribble]),
+    ] {
+        assert_only_parts_change(&original, &folder, usages);
+    }
+}
+
+/// Asserts that images of these uses change nothing outside of a part.
+fn assert_only_parts_change(original: &RgbaImage, folder: &TempDir, usages: &[ImageUse]) {
+    let mut model = load(folder);
     let mut edit = |inspirations: Vec<Inspiration>, images: Images| {
         let area = Area { x: 8, y: 8, width: 24, height: 24 };
         let mask = Mask::rectangle(SIZE.width, SIZE.height, area);
@@ -241,7 +312,7 @@ fn an_adapter_of_a_part_changes_nothing_else() {
         (plan.blend_mask, drawn.image)
     };
     let (_, plain) = edit(Vec::new(), Images::new());
-    for usage in ImageUse::ALL {
+    for &usage in usages {
         let (inspirations, images) = inspiration(usage, disc(), 1.0);
         let (mask, edited) = edit(inspirations, images);
         assert_ne!(edited, plain, "{usage:?}");

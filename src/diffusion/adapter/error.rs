@@ -39,6 +39,31 @@ pub enum AdapterError {
         /// The channels of the denoiser's features.
         expected: Vec<usize>,
     },
+    /// A ControlNet is for another denoiser.
+    #[error(
+        "{adapter}: its {what} {found:?} channels, but those of the denoiser have {expected:?}: this ControlNet is for \
+         another model"
+    )]
+    OtherModel {
+        /// The configuration of the ControlNet.
+        adapter: String,
+        /// What is compared, with its verb.
+        what: &'static str,
+        /// The numbers of the ControlNet.
+        found: Vec<usize>,
+        /// Those of the denoiser.
+        expected: Vec<usize>,
+    },
+    /// A ControlNet cannot read images of this use.
+    #[error(
+        "{adapter}: a ControlNet cannot follow an image as {usage}: put an IP-Adapter there, or remove it to use losses"
+    )]
+    NoDrawing {
+        /// The configuration of the ControlNet.
+        adapter: String,
+        /// The name of the use.
+        usage: &'static str,
+    },
     /// The keys of an IP-Adapter and those of the denoiser have different widths.
     #[error(
         "{adapter}: its cross attentions have the widths {found:?}, but those of the denoiser have {expected:?}: \

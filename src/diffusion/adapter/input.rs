@@ -1,11 +1,17 @@
 //! The inputs of adapters, from images.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Result, Tensor};
-use image::{GrayImage, Luma, RgbaImage, imageops};
+use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
 use super::{AdapterError, T2iAdapter};
 use crate::{
-    diffusion::pixels::tensor_from_rgba, loss::ink, mask::over_grey, picture, recipe::ImageUse,
+    diffusion::pixels::tensor_from_rgba,
+    loss::ink,
+    mask::over_grey,
+    picture::{self, MapKind},
+    recipe::ImageUse,
 };
 
 /// The means and the standard deviations of red, green and blue in the training of CLIP.
@@ -27,6 +33,31 @@ pub(super) fn check_channels(
     }
 }
 
+/// The input of a ControlNet: white lines on black. An outline has lines, of other images they are the soft edges.
+pub(super) fn lines(usage: ImageUse, image: &RgbaImage) -> RgbaImage {
+    let white = |share: f32| {
+        let level = (255.0 * share).round() as u8;
+        Rgba([level, level, level, 255])
+    };
+    let lines = match usage {
+        ImageUse::Outline => Cow::Borrowed(image),
+        _ => Cow::Owned(MapKind::SoftEdges.extract(image)),
+    };
+    let ink = ink(&lines);
+    RgbaImage::from_fn(image.width(), image.height(), |x, y| white(ink(lines.get_pixel(x, y).0)))
+}
+
+/// An opaque image as a tensor, (1, 3, height, width) in 0..=1, padded with 0 to multiples of `cell`.
+pub(super) fn padded(image: &RgbaImage, cell: usize, device: &Device) -> Result<Tensor> {
+    to_multiples(tensor_from_rgba(image, device)?.affine(0.5, 0.5)?, cell)
+}
+
+fn to_multiples(input: Tensor, cell: usize) -> Result<Tensor> {
+    let (_, _, height, width) = input.dims4()?;
+    let missing = |side: usize| side.next_multiple_of(cell) - side;
+    input.pad_with_zeros(2, 0, missing(height))?.pad_with_zeros(3, 0, missing(width))
+}
+
 /// The input of a T2I-Adapter, (1, channels, height, width) in 0..=1, padded with 0 to multiples of its downscale factor.
 /// Outlines are white lines on black. Other images are in colour, transparent pixels are grey.
 pub(super) fn drawing(
@@ -45,9 +76,7 @@ pub(super) fn drawing(
         }
         _ => tensor_from_rgba(&over_grey(image), device)?.affine(0.5, 0.5)?,
     };
-    let (_, _, height, width) = input.dims4()?;
-    let missing = |side: usize| side.next_multiple_of(adapter.downscale_factor()) - side;
-    input.pad_with_zeros(2, 0, missing(height))?.pad_with_zeros(3, 0, missing(width))
+    to_multiples(input, adapter.downscale_factor())
 }
 
 /// The opacity of an image, inside a mask of the same size.
@@ -81,7 +110,6 @@ mod tests {
     use std::path::Path;
 
     use candle_core::DType;
-    use image::Rgba;
 
     use super::*;
 

@@ -6,8 +6,8 @@ use candle_core::Device;
 use image::Luma;
 
 use super::{
-    AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, IpAdapter, PictureAdapters,
-    PixelMask, T2iAdapter, input,
+    AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, ControlNet, IpAdapter,
+    PictureAdapters, PixelMask, T2iAdapter, input,
 };
 use crate::{
     diffusion::{DiffusionError, Interrupt},
@@ -37,6 +37,8 @@ pub(in crate::diffusion) struct ModelAdapters {
 enum Adapter {
     /// Reads an image in the shape of the picture.
     T2i(T2iAdapter),
+    /// Reads a drawing in the shape of the picture in each step.
+    Control(Arc<ControlNet>),
     /// Reads an image of any size.
     Ip(IpAdapter),
 }
@@ -144,6 +146,22 @@ impl ModelAdapters {
                 }
                 to.add_features(features, schedule);
             }
+            Adapter::Control(network) => {
+                let drawing = in_shape()?;
+                let lines = input::lines(*usage, &drawing);
+                let mask = match usage {
+                    ImageUse::Scribble => Some(input::opacity(&drawing, mask.as_ref())),
+                    _ => mask,
+                };
+                let cells = network.cells();
+                let masks = mask.map(|mask| {
+                    let mask = PixelMask::new(&mask);
+                    cells.map(|cell| mask.means(cell, device)).collect::<Result<Arc<[_]>, _>>()
+                });
+                let input = input::padded(&lines, network.downscale_factor(), device)?;
+                let drawing = network.embed(&input)?;
+                to.add_control(Arc::clone(network), drawing, masks.transpose()?, schedule);
+            }
             Adapter::Ip(adapter) => {
                 let encoder =
                     self.loaded(&self.encoder, interrupt, |package| self.load_encoder(package))?;
@@ -182,10 +200,20 @@ impl ModelAdapters {
         Ok(cell.get_or_init(|| network))
     }
 
-    /// Loads the adapter for a use: a T2I-Adapter if it has a configuration, otherwise an IP-Adapter.
+    /// Loads the adapter for a use: a ControlNet or a T2I-Adapter if it has a configuration, otherwise an IP-Adapter.
     fn load(&self, usage: ImageUse, package: &dyn Package) -> Result<Adapter, DiffusionError> {
         let component = component(usage);
-        if package.has(&config_file(component)) {
+        let config = config_file(component);
+        if package.has(&config) {
+            if ControlNet::is_at(package, component)? {
+                let network = ControlNet::load(package, component, &self.device)?;
+                network.check(&self.places)?;
+                if usage == ImageUse::Style {
+                    let (adapter, usage) = (package.location(&config), usage.name());
+                    return Err(AdapterError::NoDrawing { adapter, usage }.into());
+                }
+                return Ok(Adapter::Control(Arc::new(network)));
+            }
             let adapter = T2iAdapter::load(package, component, &self.device)?;
             adapter.check(&self.places)?;
             input::check_channels(usage, &adapter)?;

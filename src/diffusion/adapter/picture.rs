@@ -1,8 +1,10 @@
 //! The adapters of one picture, and those that act in one of its steps.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
-use super::{ImageKeys, PixelMask};
+use super::{ControlNet, ImageKeys, PixelMask};
 use crate::diffusion::{Conditioning, StepInfo};
 
 /// The adapters of one picture. Each acts in a range of the steps.
@@ -10,6 +12,7 @@ use crate::diffusion::{Conditioning, StepInfo};
 pub struct PictureAdapters {
     features: Vec<(Vec<Tensor>, AdapterSchedule)>,
     images: Vec<(ScheduledImage, AdapterSchedule)>,
+    controls: Vec<(ActiveControl, AdapterSchedule)>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +42,36 @@ pub struct ActiveAdapters {
     pub features: Vec<Tensor>,
     /// The images that the cross attentions see.
     pub images: Vec<ActiveImage>,
+    /// The ControlNets, each with a drawing.
+    pub controls: Vec<ActiveControl>,
+}
+
+/// A ControlNet with a drawing.
+#[derive(Clone, Debug)]
+pub struct ActiveControl {
+    /// The network.
+    pub network: Arc<ControlNet>,
+    /// The embedding of the drawing: see [`ControlNet::embed`].
+    pub drawing: Tensor,
+    /// The factor of its residuals.
+    pub weight: f32,
+    /// The share of each cell of each of the residuals, (1, 1, height, width). `None`: it acts everywhere.
+    pub masks: Option<Arc<[Tensor]>>,
+}
+
+impl ActiveControl {
+    /// The part of the residual with this index that acts.
+    pub(in crate::diffusion) fn acting(
+        &self,
+        index: usize,
+        residual: Tensor,
+    ) -> candle_core::Result<Tensor> {
+        let residual = (residual * f64::from(self.weight))?;
+        match self.masks.as_ref().and_then(|masks| masks.get(index)) {
+            Some(mask) => residual.broadcast_mul(mask),
+            None => Ok(residual),
+        }
+    }
 }
 
 /// An image that the cross attentions see.
@@ -71,7 +104,7 @@ impl PictureAdapters {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.features.is_empty() && self.images.is_empty()
+        self.features.is_empty() && self.images.is_empty() && self.controls.is_empty()
     }
 
     /// Whether the prediction under a negative prompt differs from that under the same text as a prompt.
@@ -83,6 +116,18 @@ impl PictureAdapters {
     /// Adds the features of a T2I-Adapter, one for each level of the denoiser.
     pub fn add_features(&mut self, features: Vec<Tensor>, schedule: AdapterSchedule) {
         self.features.push((features, schedule));
+    }
+
+    /// Adds a ControlNet with the embedding of a drawing, and the share of each cell of each of its residuals.
+    pub fn add_control(
+        &mut self,
+        network: Arc<ControlNet>,
+        drawing: Tensor,
+        masks: Option<Arc<[Tensor]>>,
+        schedule: AdapterSchedule,
+    ) {
+        let weight = schedule.weight;
+        self.controls.push((ActiveControl { network, drawing, weight, masks }, schedule));
     }
 
     /// Adds an image: its keys, and those that stand for no image in predictions under a negative prompt.
@@ -131,7 +176,10 @@ impl PictureAdapters {
                 mask: image.mask.clone(),
             })
             .collect();
-        let none = active.features.is_empty() && active.images.is_empty();
+        let controls = self.controls.iter().filter(|(_, it)| it.acts_in(step));
+        active.controls = controls.map(|(control, _)| control.clone()).collect();
+        let none =
+            active.features.is_empty() && active.images.is_empty() && active.controls.is_empty();
         Ok((!none).then_some(active))
     }
 }

@@ -107,6 +107,7 @@ mod tests {
         let adapters = ActiveAdapters {
             features: vec![numbers(&[1, 8, 4, 6], 9.0)],
             images: vec![ActiveImage { index: 0, weight: 2.0, mask: None }],
+            ..ActiveAdapters::default()
         };
         let conditionings = [conditioning(1.0), conditioning(2.0)];
         let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());

@@ -3,15 +3,18 @@
 
 mod block;
 mod config;
+mod control_net;
+mod encoder;
 mod pass;
 mod transformer;
 
 use candle_core::{Device, Tensor};
 
 use self::{
-    block::{BlockConfig, DownBlock, MidBlock, UpBlock},
+    block::UpBlock,
     config::UNetLayout,
-    pass::{Feature, Pass, SeenImage},
+    encoder::{Encoded, Encoder, EncoderInput, attentions, block_config},
+    pass::{Pass, SeenImage},
 };
 use super::{Denoiser, DenoiserInput};
 use crate::{
@@ -19,27 +22,19 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         adapter::AdapterPlaces,
         config::ConfigFile,
-        layers::{Conv2d, GroupNorm, Linear},
-        resnet::ResnetConfig,
+        layers::{Conv2d, GroupNorm},
         weights::weights,
     },
     model::Package,
-    ops::{self, Activation},
 };
 
 pub use self::config::{SampleSize, UNet2DConditionConfig};
+pub use self::control_net::ControlNet;
 
 /// Predicts the noise (or the velocity) in latents, under a context.
 #[derive(Clone, Debug)]
 pub struct UNet2DConditionModel {
-    config: UNet2DConditionConfig,
-    activation: Activation,
-    time_embedding: [Linear; 2],
-    time_post_activation: Option<Activation>,
-    time_embed_activation: Option<Activation>,
-    conv_in: Conv2d,
-    down_blocks: Vec<DownBlock>,
-    mid_block: Option<MidBlock>,
+    encoder: Encoder,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -52,11 +47,11 @@ impl Denoiser for UNet2DConditionModel {
     }
 
     fn latent_channels(&self) -> usize {
-        self.config.in_channels
+        self.config().in_channels
     }
 
     fn sample_size(&self) -> Option<(usize, usize)> {
-        self.config.sample_size.map(SampleSize::height_and_width)
+        self.config().sample_size.map(SampleSize::height_and_width)
     }
 
     fn adapter_places(&self) -> Option<AdapterPlaces> {
@@ -76,110 +71,31 @@ impl UNet2DConditionModel {
         device: &Device,
     ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
-        config::refuse_unsupported(&file)?;
+        config::refuse_unsupported(&file, "UNet2DConditionModel")?;
         let config: UNet2DConditionConfig = file.parse()?;
         let layout = UNetLayout::new(&config, &file)?;
-        let activation = |field: &str, name: &str| {
-            Activation::from_name(name).ok_or_else(|| file.unsupported(field, Activation::NAMES))
-        };
-        let optional = |field: &str, name: &Option<String>| {
-            name.as_deref().map(|name| activation(field, name)).transpose()
-        };
-        let main = activation("act_fn", &config.act_fn)?;
-
         let weights = weights(package, component, device)?;
-        let first = config.block_out_channels[0];
-        let time_width = config.time_embedding_dim.unwrap_or(4 * first);
-        let resnet = ResnetConfig {
-            time_width: Some(time_width),
-            scale_shift: layout.scale_shift,
-            groups: config.norm_num_groups,
-            eps: config.norm_eps,
-            activation: main,
-            output_scale: 1.0,
-        };
-        let block = |index: usize, first_attention: usize| BlockConfig {
-            resnet,
-            heads: layout.heads[index],
-            context: layout.contexts[index],
-            linear_projection: config.use_linear_projection,
-            only_cross_attention: layout.only_cross[index],
-            first_attention,
-        };
+        let encoder = Encoder::load(&config, &layout, &file, &weights)?;
         let channels = &config.block_out_channels;
-        let last = channels.len() - 1;
-        // The width of each cross attention, in the order of IP-Adapter.
-        let mut attentions = Vec::new();
-        let widths = |config: &BlockConfig, level: usize, depths: Option<&[usize]>| {
-            let count = depths.unwrap_or_default().iter().sum();
-            vec![config.attention_width(channels[level]); count]
-        };
+        let (first, last) = (channels[0], channels.len() - 1);
+        let block = |level, first| block_config(&config, &layout, encoder.activation, level, first);
 
-        let mut down_blocks = Vec::new();
-        for index in 0..=last {
-            let (input, output) = (channels[index.saturating_sub(1)], channels[index]);
-            let depths = layout.down_depths[index].as_deref();
-            let block = block(index, attentions.len());
-            down_blocks.push(DownBlock::load(
-                (input, output),
-                layout.layers[index],
-                depths,
-                (index < last).then_some(config.downsample_padding),
-                &block,
-                &weights.pp("down_blocks").pp(index),
-            )?);
-            attentions.extend(widths(&block, index, depths));
-        }
         let mut up_blocks = Vec::new();
         for index in 0..=last {
             let level = last - index;
             let previous = channels[(level + 1).min(last)];
-            let depths = layout.up_depths[index].as_deref();
-            let block = block(level, attentions.len());
+            let first_attention =
+                attentions(&layout.down_depths) + attentions(&layout.up_depths[..index]);
             up_blocks.push(UpBlock::load(
                 (previous, channels[level], channels[level.saturating_sub(1)]),
                 layout.layers[level] + 1,
-                depths,
+                layout.up_depths[index].as_deref(),
                 level > 0,
-                &block,
+                &block(level, first_attention),
                 &weights.pp("up_blocks").pp(index),
             )?);
-            attentions.extend(widths(&block, level, depths));
         }
-        let mid_block = match &layout.mid {
-            Some(depth) => {
-                let resnet = ResnetConfig { output_scale: config.mid_block_scale_factor, ..resnet };
-                let block = block(last, attentions.len());
-                let block = BlockConfig { resnet, only_cross_attention: false, ..block };
-                let weights = weights.pp("mid_block");
-                let mid_block = MidBlock::load(channels[last], *depth, &block, &weights)?;
-                attentions.extend(widths(&block, last, depth.as_ref().map(std::slice::from_ref)));
-                Some(mid_block)
-            }
-            None => None,
-        };
-        let mut features = channels.clone();
-        features.extend(mid_block.as_ref().map(|_| channels[last]));
-        let time = weights.pp("time_embedding");
         Ok(Self {
-            activation: main,
-            time_embedding: [
-                Linear::load(first, time_width, &time.pp("linear_1"))?,
-                Linear::load(time_width, time_width, &time.pp("linear_2"))?,
-            ],
-            time_post_activation: optional("timestep_post_act", &config.timestep_post_act)?,
-            time_embed_activation: optional(
-                "time_embedding_act_fn",
-                &config.time_embedding_act_fn,
-            )?,
-            conv_in: Conv2d::load(
-                config.in_channels,
-                first,
-                config.conv_in_kernel,
-                &weights.pp("conv_in"),
-            )?,
-            down_blocks,
-            mid_block,
             up_blocks,
             conv_norm_out: GroupNorm::load(
                 config.norm_num_groups,
@@ -193,14 +109,14 @@ impl UNet2DConditionModel {
                 config.conv_out_kernel,
                 &weights.pp("conv_out"),
             )?,
-            adapter_places: AdapterPlaces { features, attentions },
-            config,
+            adapter_places: adapter_places(&config, &layout, &encoder),
+            encoder,
         })
     }
 
     /// The configuration.
     pub fn config(&self) -> &UNet2DConditionConfig {
-        &self.config
+        self.encoder.config()
     }
 
     /// Predicts for `sample`, `(batch, in_channels, height, width)`, at `timestep` (which may be
@@ -246,53 +162,66 @@ impl UNet2DConditionModel {
         let attentions = self.adapter_places.attentions.len();
         let images = adapters.map(|adapters| SeenImage::all(conditioning, adapters, attentions));
         let images = images.transpose()?.unwrap_or_default();
-        let mut features = Feature::all(adapters);
-
-        let time = self.embed_time(timestep, sample.device())?;
-        observe("time_embedding", &time);
-        let time = match self.time_embed_activation {
-            Some(activation) => activation.forward(&time)?,
-            None => time,
-        };
-        let mut hidden = if self.config.center_input_sample {
-            self.conv_in.forward(&((sample * 2.0)? - 1.0)?)?
-        } else {
-            self.conv_in.forward(sample)?
-        };
-
         let context = &conditioning.tokens;
-        let pass = Pass { time: &time, context, images: &images, interrupt };
-        let mut skipped = vec![hidden.clone()];
-        for (index, block) in self.down_blocks.iter().enumerate() {
-            hidden = block.forward(&hidden, features.next(), &pass, &mut skipped)?;
-            observe(&format!("down_blocks.{index}"), &hidden);
-        }
-        if let Some(block) = &self.mid_block {
-            hidden = block.forward(&hidden, &pass)?;
-            if let Some(feature) = features.next() {
-                hidden = feature.add_to(&hidden)?;
+        let input = EncoderInput {
+            sample,
+            timestep,
+            added: None,
+            context,
+            images: &images,
+            adapters,
+            interrupt,
+        };
+        let mut encoded = self.encoder.forward(&input, observe)?;
+        for control in adapters.iter().flat_map(|adapters| &adapters.controls) {
+            let network = &control.network;
+            let drawing = &control.drawing;
+            let residuals = network.residuals(sample, timestep, context, drawing, interrupt)?;
+            let maps = encoded.skipped.iter_mut().chain([&mut encoded.middle]);
+            for ((index, map), residual) in maps.enumerate().zip(residuals) {
+                *map = (&*map + control.acting(index, residual)?)?;
             }
-            observe("mid_block", &hidden);
         }
+        let Encoded { time, mut skipped, middle: mut hidden } = encoded;
+        let pass = Pass { time: &time, context, images: &images, interrupt };
         for (index, block) in self.up_blocks.iter().enumerate() {
             hidden = block.forward(&hidden, &pass, &mut skipped)?;
             observe(&format!("up_blocks.{index}"), &hidden);
         }
         interrupt.check()?;
-        let hidden = self.conv_norm_out.forward_with(self.activation, &hidden)?;
+        let hidden = self.conv_norm_out.forward_with(self.encoder.activation, &hidden)?;
         Ok(self.conv_out.forward(&hidden)?)
     }
+}
 
-    fn embed_time(&self, timestep: f64, device: &Device) -> Result<Tensor, DiffusionError> {
-        let config = &self.config;
-        let width = config.block_out_channels[0];
-        let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
-        let waves = ops::time_embedding(timestep, width, flip, shift, device)?;
-        let [first, second] = &self.time_embedding;
-        let time = second.forward(&self.activation.forward(&first.forward(&waves)?)?)?;
-        Ok(match self.time_post_activation {
-            Some(activation) => activation.forward(&time)?,
-            None => time,
-        })
+/// The places in which adapters act.
+fn adapter_places(
+    config: &UNet2DConditionConfig,
+    layout: &UNetLayout,
+    encoder: &Encoder,
+) -> AdapterPlaces {
+    let channels = &config.block_out_channels;
+    let last = channels.len() - 1;
+    let mut features = channels.clone();
+    features.extend(encoder.has_middle().then(|| channels[last]));
+    // The width of attention to a feature map of each level.
+    let widths: Vec<usize> = channels
+        .iter()
+        .zip(&layout.heads)
+        .map(|(channels, heads)| channels / heads * heads)
+        .collect();
+    let of_blocks = |depths: &[Option<Vec<usize>>], widths: Vec<usize>| {
+        let counts = depths.iter().map(|depths| depths.iter().flatten().sum::<usize>());
+        counts.zip(widths).flat_map(|(count, width)| vec![width; count]).collect::<Vec<_>>()
+    };
+    let mut attentions = of_blocks(&layout.down_depths, widths.clone());
+    attentions.extend(of_blocks(&layout.up_depths, widths.iter().rev().copied().collect()));
+    attentions.extend(vec![widths[last]; layout.mid.flatten().unwrap_or(0)]);
+    AdapterPlaces {
+        features,
+        attentions,
+        latents: config.in_channels,
+        tokens: layout.contexts[0],
+        skips: encoder.skip_channels(),
     }
 }

@@ -106,14 +106,17 @@ impl Default for UNet2DConditionConfig {
     }
 }
 
-/// Returns an error for options of other model families than Stable Diffusion 1 and 2.
+/// Returns an error for another class, and for options of other model families than Stable Diffusion 1 and 2.
 ///
 /// Options that only affect unsupported blocks, such as `resnet_skip_time_act` or
 /// `cross_attention_norm`, are ignored. So is `upcast_attention`, because everything is computed in
 /// f32.
-pub(super) fn refuse_unsupported(file: &ConfigFile) -> Result<(), DiffusionError> {
+pub(super) fn refuse_unsupported(
+    file: &ConfigFile,
+    class_name: &str,
+) -> Result<(), DiffusionError> {
     file.refuse_other_than(&[
-        ("_class_name", json!("UNet2DConditionModel")),
+        ("_class_name", json!(class_name)),
         ("addition_embed_type", json!(null)),
         ("attention_type", json!("default")),
         ("class_embed_type", json!(null)),
@@ -285,7 +288,7 @@ mod tests {
         std::fs::write(folder.path().join("unet/config.json"), json).unwrap();
         let files = FolderPackage::open(folder.path()).unwrap();
         let file = ConfigFile::read(&files, "unet").unwrap();
-        refuse_unsupported(&file)
+        refuse_unsupported(&file, "UNet2DConditionModel")
             .and_then(|()| UNetLayout::new(&file.parse()?, &file))
             .map_err(|error| error.to_string())
     }

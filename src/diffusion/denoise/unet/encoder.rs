@@ -1,0 +1,244 @@
+//! The first half of a UNet, which a ControlNet has, too: the embedded timestep, the first convolution, the blocks on the
+//! way down, and the middle block.
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::{
+    block::{BlockConfig, DownBlock, MidBlock},
+    config::{UNet2DConditionConfig, UNetLayout},
+    pass::{Feature, Pass, SeenImage},
+};
+use crate::{
+    diffusion::{
+        DiffusionError, Interrupt,
+        adapter::ActiveAdapters,
+        config::ConfigFile,
+        layers::{Conv2d, Linear},
+        resnet::ResnetConfig,
+    },
+    ops::{self, Activation},
+};
+
+/// The first half of a UNet.
+#[derive(Clone, Debug)]
+pub(super) struct Encoder {
+    config: UNet2DConditionConfig,
+    pub(super) activation: Activation,
+    time_embedding: [Linear; 2],
+    time_post_activation: Option<Activation>,
+    time_embed_activation: Option<Activation>,
+    conv_in: Conv2d,
+    down_blocks: Vec<DownBlock>,
+    mid_block: Option<MidBlock>,
+    /// The level of each skipped feature map, which is 2 to its power smaller than the latents.
+    skip_levels: Vec<usize>,
+}
+
+/// The input of an [`Encoder`].
+#[derive(Clone, Copy)]
+pub(super) struct EncoderInput<'a> {
+    /// Latents, `(batch, in_channels, height, width)`.
+    pub(super) sample: &'a Tensor,
+    pub(super) timestep: f64,
+    /// Added to the output of the first convolution.
+    pub(super) added: Option<&'a Tensor>,
+    /// The tokens of the prompt, `(batch, tokens, width)`.
+    pub(super) context: &'a Tensor,
+    /// The images beside the prompt.
+    pub(super) images: &'a [SeenImage<'a>],
+    pub(super) adapters: Option<&'a ActiveAdapters>,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// The output of an [`Encoder`].
+pub(super) struct Encoded {
+    /// The embedded timestep, `(1, width)`.
+    pub(super) time: Tensor,
+    /// The feature maps that skip the middle, the largest ones first.
+    pub(super) skipped: Vec<Tensor>,
+    /// The output of the middle block.
+    pub(super) middle: Tensor,
+}
+
+/// The options of the blocks at a level. The first cross attention has the index `first_attention`.
+pub(super) fn block_config(
+    config: &UNet2DConditionConfig,
+    layout: &UNetLayout,
+    activation: Activation,
+    level: usize,
+    first_attention: usize,
+) -> BlockConfig {
+    let resnet = ResnetConfig {
+        time_width: Some(time_width(config)),
+        scale_shift: layout.scale_shift,
+        groups: config.norm_num_groups,
+        eps: config.norm_eps,
+        activation,
+        output_scale: 1.0,
+    };
+    BlockConfig {
+        resnet,
+        heads: layout.heads[level],
+        context: layout.contexts[level],
+        linear_projection: config.use_linear_projection,
+        only_cross_attention: layout.only_cross[level],
+        first_attention,
+    }
+}
+
+fn time_width(config: &UNet2DConditionConfig) -> usize {
+    config.time_embedding_dim.unwrap_or(4 * config.block_out_channels[0])
+}
+
+/// The number of cross attentions of some blocks.
+pub(super) fn attentions(depths: &[Option<Vec<usize>>]) -> usize {
+    depths.iter().flatten().flatten().sum()
+}
+
+impl Encoder {
+    /// Loads the first half of a network with this configuration.
+    pub(super) fn load(
+        config: &UNet2DConditionConfig,
+        layout: &UNetLayout,
+        file: &ConfigFile,
+        weights: &VarBuilder,
+    ) -> Result<Self, DiffusionError> {
+        let activation = |field: &str, name: &str| {
+            Activation::from_name(name).ok_or_else(|| file.unsupported(field, Activation::NAMES))
+        };
+        let optional = |field: &str, name: &Option<String>| {
+            name.as_deref().map(|name| activation(field, name)).transpose()
+        };
+        let main = activation("act_fn", &config.act_fn)?;
+        let block = |level, first| block_config(config, layout, main, level, first);
+        let channels = &config.block_out_channels;
+        let last = channels.len() - 1;
+
+        let mut down_blocks = Vec::new();
+        let mut skip_levels = vec![0];
+        for level in 0..=last {
+            let first_attention = attentions(&layout.down_depths[..level]);
+            let layers = layout.layers[level];
+            down_blocks.push(DownBlock::load(
+                (channels[level.saturating_sub(1)], channels[level]),
+                layers,
+                layout.down_depths[level].as_deref(),
+                (level < last).then_some(config.downsample_padding),
+                &block(level, first_attention),
+                &weights.pp("down_blocks").pp(level),
+            )?);
+            skip_levels.extend(vec![level; layers]);
+            skip_levels.extend((level < last).then_some(level + 1));
+        }
+        let mid_block = layout.mid.map(|depth| {
+            // In the order of IP-Adapter, the middle block is the last one.
+            let first = attentions(&layout.down_depths) + attentions(&layout.up_depths);
+            let block = block(last, first);
+            let output_scale = config.mid_block_scale_factor;
+            let resnet = ResnetConfig { output_scale, ..block.resnet };
+            let block = BlockConfig { resnet, only_cross_attention: false, ..block };
+            MidBlock::load(channels[last], depth, &block, &weights.pp("mid_block"))
+        });
+        let (first, time_width) = (channels[0], time_width(config));
+        let time = weights.pp("time_embedding");
+        let conv_in = weights.pp("conv_in");
+        Ok(Self {
+            activation: main,
+            time_embedding: [
+                Linear::load(first, time_width, &time.pp("linear_1"))?,
+                Linear::load(time_width, time_width, &time.pp("linear_2"))?,
+            ],
+            time_post_activation: optional("timestep_post_act", &config.timestep_post_act)?,
+            time_embed_activation: optional(
+                "time_embedding_act_fn",
+                &config.time_embedding_act_fn,
+            )?,
+            conv_in: Conv2d::load(config.in_channels, first, config.conv_in_kernel, &conv_in)?,
+            down_blocks,
+            mid_block: mid_block.transpose()?,
+            skip_levels,
+            config: config.clone(),
+        })
+    }
+
+    /// The configuration.
+    pub(super) fn config(&self) -> &UNet2DConditionConfig {
+        &self.config
+    }
+
+    /// Whether there is a middle block.
+    pub(super) fn has_middle(&self) -> bool {
+        self.mid_block.is_some()
+    }
+
+    /// The level of each skipped feature map, which is 2 to its power smaller than the latents.
+    pub(super) fn skip_levels(&self) -> &[usize] {
+        &self.skip_levels
+    }
+
+    /// The channels of each skipped feature map.
+    pub(super) fn skip_channels(&self) -> Vec<usize> {
+        let channels = &self.config.block_out_channels;
+        // A downsampled map has the channels of the level before.
+        let of_map = |(at, &level): (usize, &usize)| match at.checked_sub(1) {
+            Some(before) if self.skip_levels[before] < level => channels[level - 1],
+            _ => channels[level],
+        };
+        self.skip_levels.iter().enumerate().map(of_map).collect()
+    }
+
+    /// Calls `observe` with the output of each block and the block's name in diffusers, such as `down_blocks.0`.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] at most one layer after an interrupt. Otherwise if the shapes do not match.
+    pub(super) fn forward(
+        &self,
+        input: &EncoderInput<'_>,
+        observe: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Encoded, DiffusionError> {
+        let EncoderInput { sample, timestep, added, context, images, adapters, interrupt } = *input;
+        let mut features = Feature::all(adapters);
+        let time = self.embed_time(timestep, sample.device())?;
+        observe("time_embedding", &time);
+        let time = match self.time_embed_activation {
+            Some(activation) => activation.forward(&time)?,
+            None => time,
+        };
+        let mut hidden = if self.config.center_input_sample {
+            self.conv_in.forward(&((sample * 2.0)? - 1.0)?)?
+        } else {
+            self.conv_in.forward(sample)?
+        };
+        if let Some(added) = added {
+            hidden = hidden.broadcast_add(added)?;
+        }
+        let pass = Pass { time: &time, context, images, interrupt };
+        let mut skipped = vec![hidden.clone()];
+        for (index, block) in self.down_blocks.iter().enumerate() {
+            hidden = block.forward(&hidden, features.next(), &pass, &mut skipped)?;
+            observe(&format!("down_blocks.{index}"), &hidden);
+        }
+        if let Some(block) = &self.mid_block {
+            hidden = block.forward(&hidden, &pass)?;
+            if let Some(feature) = features.next() {
+                hidden = feature.add_to(&hidden)?;
+            }
+            observe("mid_block", &hidden);
+        }
+        Ok(Encoded { time, skipped, middle: hidden })
+    }
+
+    fn embed_time(&self, timestep: f64, device: &Device) -> Result<Tensor, DiffusionError> {
+        let config = &self.config;
+        let width = config.block_out_channels[0];
+        let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
+        let waves = ops::time_embedding(timestep, width, flip, shift, device)?;
+        let [first, second] = &self.time_embedding;
+        let time = second.forward(&self.activation.forward(&first.forward(&waves)?)?)?;
+        Ok(match self.time_post_activation {
+            Some(activation) => activation.forward(&time)?,
+            None => time,
+        })
+    }
+}
