@@ -11,6 +11,7 @@ mod colours;
 mod content;
 mod input;
 mod latents;
+mod lightness;
 mod outline;
 mod palette;
 mod registry;
@@ -190,6 +191,7 @@ pub fn build(
         LossKind::Palette(colours) => Box::new(palette::Palette::new(colours)),
         LossKind::TotalVariation => Box::new(total_variation::TotalVariation),
         LossKind::Saturation(target) => Box::new(saturation::Saturation::new(*target)),
+        LossKind::Lightness(target) => Box::new(lightness::Lightness::new(*target)),
         LossKind::Outline(image) => Box::new(outline::Outline::new(image, targets)?),
         LossKind::Latents(image) => Box::new(latents::Latents::new(image, targets)?),
         LossKind::Style(image) => Box::new(style::Style::new(image, targets)?),

@@ -17,6 +17,7 @@ pub(super) fn title(kind: &str) -> &str {
         "Palette" => "In these colours",
         "TotalVariation" => "Calmer",
         "Saturation" => "Saturation",
+        "Lightness" => "Darker or lighter",
         "Latents" => "Close to an image",
         custom => custom,
     }

@@ -78,6 +78,9 @@ pub enum LossError {
     /// The saturation is out of range.
     #[error("saturation {0} is out of range: give a number from 0 (grey) to 1")]
     Saturation(f32),
+    /// The lightness is out of range.
+    #[error("lightness {0} is out of range: give a number from 0 (black) to 1 (white)")]
+    Lightness(f32),
     /// A text is missing.
     #[error("the loss {0} has an empty text: say what the part should show")]
     EmptyText(&'static str),
@@ -230,6 +233,7 @@ mod tests {
             ("(kind: TotalVariation, from: 0.6, to: 0.5)", "0.6"),
             ("(kind: TotalVariation, to: 1.5)", "1.5"),
             ("(kind: Saturation(1.5))", "1.5"),
+            ("(kind: Lightness(-0.5))", "-0.5"),
             ("(kind: Palette([]))", "0 colours"),
             (r##"(kind: Palette(["#12345"]))"##, "#12345"),
             (r#"(kind: Palette(["red"]))"#, "red"),
@@ -254,6 +258,7 @@ mod tests {
             LossKind::Direction { from: "a day".to_owned(), to: "a night".to_owned() },
             LossKind::TotalVariation,
             LossKind::Saturation(0.25),
+            LossKind::Lightness(0.75),
             LossKind::Outline(image.clone()),
             LossKind::Colours(image.clone()),
             LossKind::Latents(image.clone()),

@@ -21,7 +21,7 @@ use bevy_illustrator::{
 use image::{GrayImage, Luma, RgbaImage};
 use imageproc::drawing::{draw_hollow_circle_mut, draw_line_segment_mut};
 use measures::{
-    channel, edges_on_lines, layout_correlation, mean, oklab_distance, palette_distance,
+    channel, edges_on_lines, layout_correlation, lightness, mean, oklab_distance, palette_distance,
     saturation, style_distance, variation,
 };
 
@@ -193,6 +193,14 @@ fn the_saturation_halves_its_distance_to_the_target() {
     let steered = with(LossKind::Saturation(0.1), &Images::new());
     let [without, with] = compare(&steered, |picture| (saturation(picture) - 0.1).abs());
     println!("saturation: {without:.3} -> {with:.3}");
+    assert!(with <= 0.5 * without, "{with} of {without}");
+}
+
+#[test]
+fn the_lightness_halves_its_distance_to_the_target() {
+    let steered = with(LossKind::Lightness(0.3), &Images::new());
+    let [without, with] = compare(&steered, |picture| (lightness(picture) - 0.3).abs());
+    println!("lightness: {without:.3} -> {with:.3}");
     assert!(with <= 0.5 * without, "{with} of {without}");
 }
 

@@ -131,6 +131,15 @@ pub fn saturation(picture: &RgbaImage) -> f64 {
     }))
 }
 
+/// The mean lightness in Oklab, in 0..=1.
+pub fn lightness(picture: &RgbaImage) -> f64 {
+    mean(picture.pixels().map(|pixel| {
+        let [red, green, blue, _] = pixel.0;
+        let lab: Oklab = Srgb::from([red, green, blue]).into_format::<f32>().into_color();
+        f64::from(lab.l)
+    }))
+}
+
 /// The mean of one channel, in levels.
 pub fn channel(picture: &RgbaImage, channel: usize) -> f64 {
     mean(picture.pixels().map(|pixel| f64::from(pixel.0[channel])))

@@ -61,8 +61,8 @@ pub(crate) struct Draw {
     #[arg(long = "inspire", value_name = "KIND:FILE[:WEIGHT]", value_parser = inspirations::parse)]
     inspirations: Vec<Inspiration<PathBuf>>,
     /// Steer the picture by a loss: text:WORDS, direction:WORDS=>WORDS, style:FILE, content:FILE, outline:FILE,
-    /// colours:FILE, palette:#203060,#e0b040, total-variation, saturation:0.4 or latents:FILE, followed by :WEIGHT if it is not 1. Can
-    /// be given several times
+    /// colours:FILE, palette:#203060,#e0b040, total-variation, saturation:0.4, lightness:0.3 or latents:FILE, followed by
+    /// :WEIGHT if it is not 1. Can be given several times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,
     /// Draw N pictures with different seeds, and write the one whose losses fit best. The losses do not steer. Without

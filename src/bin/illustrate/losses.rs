@@ -29,6 +29,10 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
             let target = needs("a number from 0 to 1")?.parse();
             LossKind::Saturation(target.map_err(|_| format!("`{value}` is not a number"))?)
         }
+        "lightness" => {
+            let target = needs("a number from 0 to 1")?.parse();
+            LossKind::Lightness(target.map_err(|_| format!("`{value}` is not a number"))?)
+        }
         "text" => LossKind::Text(needs("a text")?.to_owned()),
         "direction" => {
             let texts = needs("two texts")?.split_once("=>");
@@ -45,7 +49,7 @@ pub(crate) fn parse(text: &str) -> Result<Loss<PathBuf>, String> {
         _ => {
             return Err(format!(
                 "the loss `{kind}` is unknown: choose text, direction, style, content, outline, colours, \
-                 palette, total-variation, saturation or latents"
+                 palette, total-variation, saturation, lightness or latents"
             ));
         }
     };
@@ -68,7 +72,7 @@ fn example(kind: &str) -> &'static str {
         "text" => "a green coat",
         "direction" => "a coat in daylight => a coat at night",
         "palette" => "#203060,#e0b040",
-        "saturation" => "0.4",
+        "saturation" | "lightness" => "0.4",
         _ => "lines.png",
     }
 }
@@ -85,6 +89,7 @@ mod tests {
             ("total-variation", Loss::new(LossKind::TotalVariation)),
             ("total-variation:0.5", weighted(0.5, LossKind::TotalVariation)),
             ("saturation:0.4", Loss::new(LossKind::Saturation(0.4))),
+            ("lightness:0.3", Loss::new(LossKind::Lightness(0.3))),
             ("saturation:0.4:2", weighted(2.0, LossKind::Saturation(0.4))),
             ("palette:#203060,#e0b040", Loss::new(LossKind::Palette(colours.clone()))),
             ("palette:#203060, #e0b040:3", weighted(3.0, LossKind::Palette(colours))),
@@ -114,6 +119,7 @@ mod tests {
             ("palette:red", "`red` is not a colour"),
             ("saturation:much", "`much`"),
             ("saturation:2", "saturation 2"),
+            ("lightness:2", "lightness 2"),
             ("total-variation:-1", "-1"),
             ("total-variation:much", "`much`"),
             ("total-variation:nan", "NaN"),

@@ -10,6 +10,7 @@ use crate::{
     panel::{context::PanelContext, theme},
     recipe::Loss,
     storyboard::ShotId,
+    studio::JobView,
 };
 
 /// The size of a curve, in points.
@@ -55,7 +56,8 @@ impl Curves {
 
     /// Reads the values of the picture that is drawn, if it belongs to this shot. `None`: to any shot.
     pub(super) fn update_of_picture(&mut self, shot: Option<&ShotId>, cx: &PanelContext<'_>) {
-        let Some(view) = &cx.current else { return };
+        let is_drawn = |view: &&JobView| view.job.recipe.edit.is_none();
+        let Some(view) = cx.current.as_ref().filter(is_drawn) else { return };
         let is_of_other = shot.is_some_and(|shot| view.job.shot != *shot);
         let Some(progress) = view.progress.as_ref().filter(|_| !is_of_other) else { return };
         let of_picture = progress.losses.iter().filter(|values| values.part.is_none());

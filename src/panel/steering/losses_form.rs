@@ -20,7 +20,7 @@ struct Preset {
     unlike: bool,
 }
 
-const PRESETS: [Preset; 6] = [
+const PRESETS: [Preset; 7] = [
     Preset {
         name: "Show this",
         tooltip: "Steers towards what a text says",
@@ -43,6 +43,12 @@ const PRESETS: [Preset; 6] = [
         name: "In these colours",
         tooltip: "Steers the colours to those of a palette",
         kind: || LossKind::Palette(vec![Colour([0x20, 0x30, 0x60]), Colour([0xe0, 0xb0, 0x40])]),
+        unlike: false,
+    },
+    Preset {
+        name: "Darker or lighter",
+        tooltip: "Steers the mean lightness to a value",
+        kind: || LossKind::Lightness(0.3),
         unlike: false,
     },
     Preset {
@@ -115,6 +121,10 @@ fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
         }
         LossKind::Saturation(target) => {
             percent(ui, target, "saturation");
+            false
+        }
+        LossKind::Lightness(target) => {
+            percent(ui, target, "lightness");
             false
         }
         LossKind::Custom { value, .. } => text_field(ui, "Value", "", 1, value).has_focus(),

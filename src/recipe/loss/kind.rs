@@ -33,6 +33,8 @@ pub enum LossKind<I = BlobId> {
     TotalVariation,
     /// The distance of the mean saturation to this one, in 0..=1.
     Saturation(f32),
+    /// The distance of the mean lightness to this one, from 0, black, to 1, white.
+    Lightness(f32),
     /// The distance of the latents to those of an image.
     Latents(I),
     /// A kind that another crate [registered](crate::loss::register).
@@ -59,6 +61,7 @@ impl<I> LossKind<I> {
             Self::Palette(_) => "Palette",
             Self::TotalVariation => "TotalVariation",
             Self::Saturation(_) => "Saturation",
+            Self::Lightness(_) => "Lightness",
             Self::Latents(_) => "Latents",
             Self::Custom { name, .. } => name,
         }
@@ -78,6 +81,7 @@ impl<I> LossKind<I> {
             | Self::Palette(_)
             | Self::TotalVariation
             | Self::Saturation(_)
+            | Self::Lightness(_)
             | Self::Custom { .. } => None,
         }
     }
@@ -128,6 +132,9 @@ impl<I> LossKind<I> {
             Self::Saturation(target) if !(0.0..=1.0).contains(target) => {
                 Err(LossError::Saturation(*target))
             }
+            Self::Lightness(target) if !(0.0..=1.0).contains(target) => {
+                Err(LossError::Lightness(*target))
+            }
             _ => Ok(()),
         }
     }
@@ -149,6 +156,7 @@ impl<I> LossKind<I> {
             Self::Palette(colours) => LossKind::Palette(colours.clone()),
             Self::TotalVariation => LossKind::TotalVariation,
             Self::Saturation(target) => LossKind::Saturation(*target),
+            Self::Lightness(target) => LossKind::Lightness(*target),
             Self::Latents(image) => LossKind::Latents(replace(image)?),
             Self::Custom { name, value } => {
                 LossKind::Custom { name: name.clone(), value: value.clone() }
@@ -172,7 +180,9 @@ impl LossKind {
                 digest.text("colours", &colours);
             }
             Self::TotalVariation => {}
-            Self::Saturation(target) => digest.optional_float("target", Some(*target)),
+            Self::Saturation(target) | Self::Lightness(target) => {
+                digest.optional_float("target", Some(*target));
+            }
             Self::Outline(image)
             | Self::Colours(image)
             | Self::Latents(image)
