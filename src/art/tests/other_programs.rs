@@ -226,3 +226,24 @@ fn a_take_with_an_impossible_number_does_not_stop_new_takes() {
         assert_eq!(art.takes(&shot("a")).last(), Some(&next), "{number}");
     }
 }
+
+#[test]
+fn an_edit_of_a_picture_with_too_many_texts_is_kept_without_them() {
+    let (_dir, root) = folder();
+    let mut art = Art::open(&root).unwrap();
+    let first = draw(&mut art, "a", &recipe("x"), 10);
+    let edit = edit_of(&first, "sky");
+    // Another program adds a text.
+    for (length, is_kept) in [(1000, true), (128 << 20, false)] {
+        let text = [b"tEXtComment\0".as_slice(), &vec![b'a'; length - 8]].concat();
+        let sum = crc32fast::hash(&text).to_be_bytes();
+        let chunk = [&(length as u32).to_be_bytes()[..], &text, &sum].concat();
+        let mut bytes = fs::read(&first.path).unwrap();
+        bytes.splice(33..33, chunk);
+        fs::write(&first.path, bytes).unwrap();
+        let second = draw(&mut art, "a", &edit.with_take(length as u32), 20);
+        let has_text = fs::read(&second.path).unwrap().windows(7).any(|it| it == b"Comment");
+        assert_eq!(has_text, is_kept);
+        assert_eq!(picture_file::provenance(&second.path).unwrap(), second.provenance);
+    }
+}
