@@ -211,6 +211,13 @@ impl Recipe {
         self.inspirations == other.inspirations && self.losses == other.losses
     }
 
+    /// Whether an edit has the inspirations and losses of [`Self::without_shapes`] of a shot's recipe.
+    fn same_steering_without_shapes(&self, shot: &Self) -> bool {
+        let inspirations = shot.inspirations.iter().filter(|it| !it.kind.holds_shapes());
+        let losses = shot.losses.iter().filter(|it| !it.kind.holds_shapes());
+        self.inspirations.iter().eq(inspirations) && self.losses.iter().eq(losses)
+    }
+
     /// The recipe without the inspirations and losses that hold shapes. Edits of the picture do not follow those, because
     /// they change its shapes.
     pub(crate) fn without_shapes(mut self) -> Self {
@@ -238,7 +245,7 @@ impl Recipe {
     /// As [`Self::is_wanted_by`], without comparing the samplers.
     pub(crate) fn is_wanted_whatever_the_sampler(&self, shot: &Self) -> bool {
         let fits = match self.edit {
-            Some(_) => self.same_steering(&shot.clone().without_shapes()),
+            Some(_) => self.same_steering_without_shapes(shot),
             None => self.size == shot.size && self.same_steering(shot),
         };
         fits && shot.edit.is_none() && self.same_prompts(shot)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use candle_core::{Device, Result, Tensor};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
-use super::{AdapterError, T2iAdapter};
+use super::{AdapterError, PixelMask, T2iAdapter};
 use crate::{
     diffusion::pixels::tensor_from_rgba,
     loss::ink,
@@ -79,8 +79,22 @@ pub(super) fn drawing(
     to_multiples(input, adapter.downscale_factor())
 }
 
+/// Where a drawing acts: inside the mask of its part, and of a scribble only where it is opaque. `None`: everywhere.
+pub(super) fn mask(
+    usage: ImageUse,
+    drawing: &RgbaImage,
+    part: Option<GrayImage>,
+) -> Option<PixelMask> {
+    let mask = match usage {
+        ImageUse::Scribble => Some(opacity(drawing, part.as_ref())),
+        _ => part,
+    };
+    let mask = mask.filter(|mask| mask.pixels().any(|share| *share != Luma([255])))?;
+    Some(PixelMask::new(&mask))
+}
+
 /// The opacity of an image, inside a mask of the same size.
-pub(super) fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage {
+fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage {
     GrayImage::from_fn(image.width(), image.height(), |x, y| {
         let share = mask.map_or(255, |mask| mask.get_pixel(x, y).0[0]);
         let product = u16::from(image.get_pixel(x, y).0[3]) * u16::from(share);

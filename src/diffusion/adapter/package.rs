@@ -3,7 +3,6 @@
 use std::{cell::OnceCell, sync::Arc};
 
 use candle_core::Device;
-use image::Luma;
 
 use super::{
     AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, ControlNet, IpAdapter,
@@ -133,13 +132,7 @@ impl ModelAdapters {
                 let drawing = in_shape()?;
                 let input = input::drawing(*usage, &drawing, adapter, device)?;
                 let mut features = adapter.forward(&input)?;
-                let mask = match usage {
-                    // The picture is free where a scribble is transparent.
-                    ImageUse::Scribble => Some(input::opacity(&drawing, mask.as_ref())),
-                    _ => mask,
-                };
-                if let Some(mask) = mask.filter(|mask| mask.pixels().any(|it| *it != Luma([255]))) {
-                    let mask = PixelMask::new(&mask);
+                if let Some(mask) = input::mask(*usage, &drawing, mask) {
                     for (feature, cell) in features.iter_mut().zip(adapter.cells()) {
                         *feature = feature.broadcast_mul(&mask.means(cell, device)?)?;
                     }
@@ -149,14 +142,9 @@ impl ModelAdapters {
             Adapter::Control(network) => {
                 let drawing = in_shape()?;
                 let lines = input::lines(*usage, &drawing);
-                let mask = match usage {
-                    ImageUse::Scribble => Some(input::opacity(&drawing, mask.as_ref())),
-                    _ => mask,
-                };
-                let cells = network.cells();
-                let masks = mask.map(|mask| {
-                    let mask = PixelMask::new(&mask);
-                    cells.map(|cell| mask.means(cell, device)).collect::<Result<Arc<[_]>, _>>()
+                let masks = input::mask(*usage, &drawing, mask).map(|mask| {
+                    let means = network.cells().map(|cell| mask.means(cell, device));
+                    means.collect::<Result<Arc<[_]>, _>>()
                 });
                 let input = input::padded(&lines, network.downscale_factor(), device)?;
                 let drawing = network.embed(&input)?;
