@@ -114,6 +114,7 @@ fn an_unsupported_configuration_of_a_control_net_is_named() {
         ("addition_embed_type", json!("text_time")),
         ("class_embed_type", json!("timestep")),
         ("conditioning_channels", json!(1)),
+        ("downsample_padding", json!(0)),
         ("conditioning_embedding_out_channels", json!([])),
         ("conditioning_embedding_out_channels", json!([4, 0])),
         ("controlnet_conditioning_channel_order", json!("gbr")),

@@ -203,6 +203,14 @@ fn a_control_net_follows_outlines_scribbles_and_contents_but_not_styles() {
         let package = FolderPackage::open(folder.path()).unwrap();
         check(&families(), &package, &Interrupt::default()).unwrap();
     }
+    let folder = control_folder("outline");
+    let config = folder.path().join("adapters/outline/config.json");
+    let other =
+        fs::read_to_string(&config).unwrap().replace("ControlNetModel", "FluxControlNetModel");
+    fs::write(config, other).unwrap();
+    let error = error_of(&folder, ImageUse::Outline);
+    assert!(error.contains("FluxControlNetModel"), "{error}");
+    assert!(error.contains("ControlNetModel or T2IAdapter"), "{error}");
     let error = error_of(&control_folder("style"), ImageUse::Style);
     assert!(error.contains("a ControlNet cannot follow an image as StyleImage"), "{error}");
 }

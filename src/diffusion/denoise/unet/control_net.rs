@@ -25,6 +25,9 @@ use crate::{
 /// The class name in `config.json`.
 const CLASS_NAME: &str = "ControlNetModel";
 
+/// The most levels. Published networks have 3 or 4.
+const MAX_LEVELS: usize = 16;
+
 /// The fields of `config.json` that a UNet does not have, with diffusers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -76,15 +79,20 @@ impl ControlNet {
         Self::load(&FolderPackage::at(folder), "", device)
     }
 
-    /// Whether the configuration in a folder of a package is one of a ControlNet.
+    /// Whether the configuration in a folder of a package is one of a ControlNet. Otherwise it is one of a T2I-Adapter.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or is one of another network.
     pub(in crate::diffusion) fn is_at(
         package: &dyn Package,
         component: &str,
     ) -> Result<bool, DiffusionError> {
-        Ok(ConfigFile::read(package, component)?.text("_class_name") == Some(CLASS_NAME))
+        let file = ConfigFile::read(package, component)?;
+        match file.text("_class_name") {
+            Some(CLASS_NAME) => Ok(true),
+            None | Some("T2IAdapter") => Ok(false),
+            Some(_) => Err(file.unsupported("_class_name", "ControlNetModel or T2IAdapter")),
+        }
     }
 
     /// Loads the network from the folder `component` of a package.
@@ -117,6 +125,14 @@ impl ControlNet {
                 return Err(file.unsupported(field, "\"rgb\" or \"bgr\""));
             }
         };
+        if config.block_out_channels.len() > MAX_LEVELS {
+            let supported = format!("a list of at most {MAX_LEVELS}");
+            return Err(file.unsupported("block_out_channels", &supported));
+        }
+        if config.downsample_padding != 1 {
+            // Others round the sizes of feature maps down, and masks have those that are rounded up.
+            return Err(file.unsupported("downsample_padding", "1"));
+        }
         if own.conditioning_channels != 3 {
             return Err(file.unsupported("conditioning_channels", "3"));
         }
