@@ -96,8 +96,8 @@ impl Art {
     /// program has changed since this one read or wrote them, are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
-    /// If there is no such take, an operation on a file fails, or the marks are too large to be read back. The older marks
-    /// stay then.
+    /// If there is no such take, if an operation on a file fails, or if the marks are too large to be read back. The older
+    /// marks are not changed then.
     pub fn set_marks(
         &mut self,
         shot: &ShotId,
@@ -113,7 +113,7 @@ impl TakeWriter {
     /// Writes the marks of a take: see [`Art::set_marks`].
     ///
     /// # Errors
-    /// If an operation on a file fails, or the marks are too large to be read back. The older marks stay then.
+    /// If an operation on a file fails, or if the marks are too large to be read back. The older marks are not changed then.
     pub(crate) fn write_marks(
         &self,
         shot: &ShotId,

@@ -142,13 +142,19 @@ fn a_control_net_of_another_model_is_refused() {
     let sketch = EmbeddedPackage::built_in();
     let sketch = UNet2DConditionModel::load(&sketch, "unet", &Device::Cpu).unwrap();
     let error = network.check(&sketch.adapter_places().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("sd1_control_net/config.json: its latents have [4]"), "{error}");
+    assert!(
+        error.contains("sd1_control_net/config.json: the width of its latents is [4]"),
+        "{error}"
+    );
     let mut other = places.clone();
     other.tokens = 768;
     let error = network.check(&other).unwrap_err().to_string();
-    assert!(error.contains("its tokens have [24]") && error.contains("[768]"), "{error}");
+    assert!(
+        error.contains("the width of its tokens is [24]") && error.contains("[768]"),
+        "{error}"
+    );
     let mut other = places;
     other.skips.pop();
     let error = network.check(&other).unwrap_err().to_string();
-    assert!(error.contains("its skipped feature maps have"), "{error}");
+    assert!(error.contains("the width of its skipped feature maps is"), "{error}");
 }

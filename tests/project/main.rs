@@ -20,3 +20,4 @@ mod studio;
 #[cfg(target_os = "linux")]
 #[path = "../common/threads.rs"]
 mod threads;
+mod trials;

@@ -41,17 +41,17 @@ pub enum AdapterError {
     },
     /// A ControlNet is for another denoiser.
     #[error(
-        "{adapter}: its {what} {found:?} channels, but those of the denoiser have {expected:?}: this ControlNet is for \
+        "{adapter}: the width of its {what} is {found:?}, but {expected:?} in the denoiser: this ControlNet is for \
          another model"
     )]
     OtherModel {
         /// The configuration of the ControlNet.
         adapter: String,
-        /// What is compared, with its verb.
+        /// What has the width: latents, tokens or skipped feature maps.
         what: &'static str,
-        /// The numbers of the ControlNet.
+        /// The channels in the ControlNet.
         found: Vec<usize>,
-        /// Those of the denoiser.
+        /// The channels in the denoiser.
         expected: Vec<usize>,
     },
     /// A ControlNet cannot read images of this use.

@@ -59,42 +59,34 @@ fn a_removed_loss_is_gone() {
     assert_eq!(parts[0].edit.losses, []);
 }
 
-#[test]
-fn the_values_of_a_loss_are_shown_while_its_part_is_drawn() {
+/// Draws a part with the loss `Calmer`, until the panel says `words`.
+fn draw_until(words: &str) -> Panel {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a moon");
     scroll_and_press(&mut panel, "Losses");
     panel.run_steps(12);
     scroll_and_press(&mut panel, "Calmer");
-    assert!(!has(&panel, "from 0.50 to 0.25"));
+    assert!(!has(&panel, words));
     panel.state_mut().controls.lock().unwrap().wait = true;
     press(&mut panel, "Replace part 1");
     panel.state_mut().apply_requests();
     wait_until(&mut panel, |panel| {
         panel.state_mut().poll();
-        has(panel, "from 0.50 to 0.25")
+        has(panel, words)
     });
     panel.state_mut().controls.lock().unwrap().wait = false;
+    panel
+}
+
+#[test]
+fn the_values_of_a_loss_are_shown_while_its_part_is_drawn() {
+    draw_until("from 0.50 to 0.25");
 }
 
 #[test]
 fn the_cost_of_a_kind_is_told_once_it_is_measured() {
-    let (mut panel, shot) = canvas();
-    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
-    choose(&mut panel, EditKind::Replace, "a moon");
-    scroll_and_press(&mut panel, "Losses");
-    panel.run_steps(12);
-    scroll_and_press(&mut panel, "Calmer");
-    assert!(!has(&panel, "% time"));
-    panel.state_mut().controls.lock().unwrap().wait = true;
-    press(&mut panel, "Replace part 1");
-    panel.state_mut().apply_requests();
-    wait_until(&mut panel, |panel| {
-        panel.state_mut().poll();
-        has(panel, "+25 % time")
-    });
-    panel.state_mut().controls.lock().unwrap().wait = false;
+    let mut panel = draw_until("+25 % time");
     // Another loss of the same kind, which was never drawn.
     scroll_and_press(&mut panel, "Remove this loss");
     panel.run_steps(2);

@@ -182,9 +182,9 @@ impl ControlNet {
     pub fn check(&self, places: &AdapterPlaces) -> Result<(), AdapterError> {
         let config = self.encoder.config();
         let compared = [
-            ("latents have", vec![config.in_channels], vec![places.latents]),
-            ("tokens have", vec![self.context], vec![places.tokens]),
-            ("skipped feature maps have", self.encoder.skip_channels(), places.skips.clone()),
+            ("latents", vec![config.in_channels], vec![places.latents]),
+            ("tokens", vec![self.context], vec![places.tokens]),
+            ("skipped feature maps", self.encoder.skip_channels(), places.skips.clone()),
         ];
         for (what, found, expected) in compared {
             if found != expected {
