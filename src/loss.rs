@@ -4,11 +4,13 @@
 //! [`Steering`](crate::diffusion::hooks::Steering) follows while the picture is drawn. Each kind is a file here. Other
 //! crates can [`register`] more kinds.
 //!
-//! Losses see the latents, or the picture at a quarter of its width and height, which a linear map decodes: see
-//! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder).
+//! Losses see the latents, the picture at a quarter of its width and height, which a linear map decodes (see
+//! [`LinearAutoencoder`](crate::diffusion::autoencoder::LinearAutoencoder)), or the whole picture, which an autoencoder
+//! decodes. Those of meaning, style and content read them by a [`LossEncoder`].
 
 mod colours;
 mod content;
+mod encoder;
 mod input;
 mod latents;
 mod lightness;
@@ -32,7 +34,9 @@ use crate::{
     recipe::{BlobId, Loss, LossError, LossKind, Size},
 };
 
-pub use input::LossInput;
+pub use encoder::{FeatureMap, LossEncoder, View};
+pub(crate) use input::Decoded;
+pub use input::{LossInput, PartMasks};
 pub(crate) use outline::ink;
 pub use registry::{LossClass, classes, register};
 pub use score::{FinalLoss, best_first, loss_of_part, loss_of_prompt, scores};
@@ -52,10 +56,9 @@ pub trait LossFunction: Send {
         1.0
     }
 
-    /// Whether [`Self::value`] reads [`LossInput::colours`]. True by default. A loss that does not read them is set up
-    /// faster: the decoder of the colours is fitted to the model when the first loss needs it.
-    fn reads_colours(&self) -> bool {
-        true
+    /// What [`Self::value`] reads besides the latents. [`View::Colours`] by default. What no loss reads is not set up.
+    fn view(&self) -> View {
+        View::Colours
     }
 
     /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by
@@ -120,7 +123,9 @@ pub enum LossSetupError {
     },
     /// The model has no encoder for its latents.
     #[error(
-        "the loss {kind} does not work with this model: use the built-in model, or another loss"
+        "the loss {kind} needs a CLIP model, which this model does not have: copy one to the folder `{folder}` of the \
+         model, such as openai/clip-vit-base-patch32 (docs/losses.md says how), or use another loss",
+        folder = crate::model::package::LOSS_ENCODER
     )]
     NoEncoder {
         /// The kind.
@@ -128,8 +133,9 @@ pub enum LossSetupError {
     },
     /// A score needs at least one loss.
     #[error(
-        "a score needs a loss, such as Palette: add one. Without losses, only the built-in model scores a picture, by its \
-         prompt or by the words of a part"
+        "a score needs a loss, such as Palette: add one. Without losses, a picture is scored by its prompt or by the words \
+         of a part, which needs the built-in model, or a CLIP model in the folder `{folder}` of the model",
+        folder = crate::model::package::LOSS_ENCODER
     )]
     NothingToScore,
     /// The two texts of a direction mean the same.

@@ -12,6 +12,7 @@
 mod activation;
 mod add;
 mod attention;
+mod checkpoint;
 mod fused;
 mod linear;
 mod norm;
@@ -26,7 +27,8 @@ pub(crate) mod check;
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};
 pub use attention::attention;
+pub use checkpoint::checkpoint;
 pub use linear::{column_major, conv2d, linear};
 pub use norm::{group_norm, group_norm_silu, layer_norm};
-pub use resample::upsample_nearest;
+pub use resample::{resize, upsample_nearest};
 pub use time_embedding::time_embedding;

@@ -8,6 +8,8 @@ mod adapters;
 mod behaviour;
 #[path = "sampling/edits.rs"]
 mod edits;
+#[path = "sampling/loss_networks.rs"]
+mod loss_networks;
 #[path = "sampling/pictures.rs"]
 mod pictures;
 #[path = "sampling/schedulers.rs"]

@@ -34,6 +34,7 @@ pub(super) use package::{ModelAdapters, PartInspirations};
 pub use picture::{ActiveAdapters, ActiveControl, ActiveImage, AdapterSchedule, PictureAdapters};
 pub use t2i_adapter::T2iAdapter;
 pub use vision::ClipVisionModel;
+pub(super) use vision::clip_normalized;
 
 /// The places of a denoiser in which adapters act.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@ mod kl;
 mod linear;
 mod tiny;
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::{DiffusionError, Interrupt, config::ConfigFile};
@@ -52,11 +54,11 @@ pub fn load(
     package: &dyn Package,
     component: &str,
     device: &Device,
-) -> Result<Box<dyn Autoencoder>, DiffusionError> {
+) -> Result<Arc<dyn Autoencoder>, DiffusionError> {
     let file = ConfigFile::read(package, component)?;
     Ok(match file.text("_class_name") {
-        Some("AutoencoderKL") | None => Box::new(AutoencoderKL::load(package, component, device)?),
-        Some("AutoencoderTiny") => Box::new(AutoencoderTiny::load(package, component, device)?),
+        Some("AutoencoderKL") | None => Arc::new(AutoencoderKL::load(package, component, device)?),
+        Some("AutoencoderTiny") => Arc::new(AutoencoderTiny::load(package, component, device)?),
         Some(_) => {
             return Err(file.unsupported("_class_name", "AutoencoderKL or AutoencoderTiny"));
         }

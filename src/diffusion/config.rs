@@ -38,6 +38,19 @@ impl<T: Clone> OneOrEach<T> {
     }
 }
 
+/// The width of embeddings. In a model of both images and texts, that of `vision_config` has no effect.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct Projection {
+    pub(super) projection_dim: usize,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self { projection_dim: 512 }
+    }
+}
+
 /// A component's `config.json`, with its location for error messages.
 pub(super) struct ConfigFile {
     file: String,

@@ -209,7 +209,8 @@ impl Model {
         frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<PictureLosses, DiffusionError> {
-        let by_words = request.score && request.losses.is_empty() && self.latent_clip()?.is_some();
+        let by_words =
+            request.score && request.losses.is_empty() && self.loss_encoder(interrupt)?.is_some();
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
             let Part { edit, images, .. } = &request.parts[*index];

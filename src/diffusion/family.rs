@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::{
     DeviceKind, DiffusionError, Model,
     scheduler::{self, SchedulerError},
+    weights::interruptible,
 };
 use crate::{
     control::Control,
     model::{
         ModelDefaults, ModelError, Package,
         package::{INDEX, MappedPackage},
-        tensors::{Interruptible, ShapesOnly},
+        tensors::ShapesOnly,
     },
 };
 
@@ -85,16 +86,7 @@ pub fn load(
             supported: names.join(", "),
         }));
     };
-    let interrupt = control.interrupt();
-    let package = MappedPackage::new(package, |source| {
-        Box::new(Interruptible { source, interrupt: interrupt.clone() })
-    });
-    let loaded = family.load(&package, options, control);
-    if loaded.is_err() {
-        // A cancelled load arrives as an error of candle.
-        interrupt.check()?;
-    }
-    loaded
+    interruptible(package, control.interrupt(), |package| family.load(package, options, control))
 }
 
 /// Checks that a package can be loaded without reading its weights. It compares the names, types
@@ -113,6 +105,7 @@ pub fn check(
     if let Some(adapters) = &model.adapters {
         adapters.check(&package)?;
     }
+    model.check_loss_networks(&package)?;
     let defaults = ModelDefaults::of(&package)?;
     let built = scheduler::build(&defaults.scheduler, &model.parts.scheduler, defaults.steps);
     Ok(built.err().map(|error| (defaults.scheduler, error)))

@@ -7,5 +7,5 @@ mod trace;
 
 pub use differential::{Differential, Surroundings};
 pub use preview::{LatentColours, Preview, PreviewBase};
-pub use steering::{SteeredPart, Steering};
+pub use steering::{LossDecoders, SteeredPart, Steering};
 pub use trace::Trace;

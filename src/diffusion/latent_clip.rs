@@ -1,4 +1,4 @@
-//! The picture encoder of sketch-clip that reads latents instead of pixels.
+//! sketch-clip, whose picture encoder reads latents instead of pixels.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,14 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{
-    LatentSpec,
+    DiffusionError, LatentSpec,
     layers::{Conv2d, Linear, normalized},
+    text::embedder::ClipTextEmbedder,
 };
-use crate::ops;
+use crate::{
+    loss::{FeatureMap, LossEncoder, View},
+    ops,
+};
 
 /// Channels of the latents of `sketch`.
 const LATENT: usize = 32;
@@ -32,15 +36,7 @@ pub struct LatentClip {
     down: Conv2d,
     coarse: [Conv2d; 2],
     head: [Linear; 2],
-}
-
-/// The features of latents. The product of a feature map with itself describes the style, its values the content.
-#[derive(Clone, Debug)]
-pub struct LatentFeatures {
-    /// (1, 64, height, width): one for each latent.
-    pub fine: Tensor,
-    /// (1, 128, height / 2, width / 2), rounded up.
-    pub coarse: Tensor,
+    text: ClipTextEmbedder,
 }
 
 impl LatentClip {
@@ -51,7 +47,7 @@ impl LatentClip {
     ///
     /// # Errors
     /// If candle fails.
-    pub fn built_in(device: &Device) -> Result<Self> {
+    pub fn built_in(device: &Device) -> std::result::Result<Self, DiffusionError> {
         const WEIGHTS: &[u8] =
             include_bytes!("../../assets/models/sketch-clip/latents.safetensors");
         let tensors = candle_core::safetensors::load_buffer(WEIGHTS, device)?;
@@ -68,42 +64,49 @@ impl LatentClip {
                 Linear::load(COARSE, HIDDEN, &weights.pp("head.0"))?,
                 Linear::load(HIDDEN, EMBEDDING, &weights.pp("head.1"))?,
             ],
+            text: ClipTextEmbedder::built_in(device)?,
         })
     }
 
-    /// The features of latents in the scale of the denoiser, (1, 32, height, width). Differentiable.
-    ///
-    /// # Errors
-    /// If the shape does not match.
-    pub fn features(&self, latents: &Tensor) -> Result<LatentFeatures> {
+    /// The fine features of latents, (1, 64, height, width), and the coarse ones, (1, 128, height / 2, width / 2), rounded up.
+    fn maps(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
         let residual = |x: Tensor, block: &Conv2d| ops::add(&x, &block.forward(&x.silu()?)?);
         let fine = self.fine.iter().try_fold(self.stem.forward(latents)?, residual)?;
         let down = self.down.forward(&fine.silu()?)?;
         let coarse = self.coarse.iter().try_fold(down, residual)?;
-        Ok(LatentFeatures { fine, coarse })
+        Ok([fine, coarse])
+    }
+}
+
+impl LossEncoder for LatentClip {
+    fn view(&self) -> View {
+        View::Latents
     }
 
-    /// The embedding of a part, (1, 128), of unit length. `mask`, (1, 1, height, width) in 0..=1, is the share of each
-    /// latent that belongs to the part.
-    ///
-    /// # Errors
-    /// If the shapes do not match.
-    pub fn embed(&self, features: &LatentFeatures, mask: &Tensor) -> Result<Tensor> {
-        let weights = Self::coarse_mask(mask)?;
-        let total = features.coarse.silu()?.broadcast_mul(&weights)?.sum((2, 3))?;
+    fn embed_text(&self, text: &str) -> std::result::Result<Tensor, DiffusionError> {
+        self.text.embed(text)
+    }
+
+    fn embed(&self, seen: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        let [_, coarse] = self.maps(seen)?;
+        let weights = coarse_mask(mask)?;
+        let total = coarse.silu()?.broadcast_mul(&weights)?.sum((2, 3))?;
         let mean = total.broadcast_div(&weights.sum_all()?.affine(1.0, 1e-6)?)?;
         let [first, last] = &self.head;
         normalized(&last.forward(&first.forward(&mean)?.silu()?)?)
     }
 
-    /// The mask of the coarse features: the mean of 2 x 2 latents. Latents beyond the edges do not belong to it.
-    ///
-    /// # Errors
-    /// If it does not have the shape (1, 1, height, width).
-    pub fn coarse_mask(mask: &Tensor) -> Result<Tensor> {
-        let (_, _, height, width) = mask.dims4()?;
-        mask.pad_with_zeros(2, 0, height % 2)?.pad_with_zeros(3, 0, width % 2)?.avg_pool2d(2)
+    fn features(&self, seen: &Tensor, mask: &Tensor) -> Result<[FeatureMap; 2]> {
+        let [fine, coarse] = self.maps(seen)?;
+        let coarse = FeatureMap { values: coarse, mask: coarse_mask(mask)? };
+        Ok([FeatureMap { values: fine, mask: mask.clone() }, coarse])
     }
+}
+
+/// The mask of the coarse features: the mean of 2 x 2 latents. Latents beyond the edges do not belong to it.
+fn coarse_mask(mask: &Tensor) -> Result<Tensor> {
+    let (_, _, height, width) = mask.dims4()?;
+    mask.pad_with_zeros(2, 0, height % 2)?.pad_with_zeros(3, 0, width % 2)?.avg_pool2d(2)
 }
 
 #[cfg(test)]
@@ -130,10 +133,9 @@ mod tests {
         let expected = reference();
         let clip = LatentClip::built_in(&Device::Cpu).unwrap();
         let latents = Var::from_tensor(&expected["latents"]).unwrap();
-        let features = clip.features(&latents).unwrap();
-        let embedding = clip.embed(&features, &expected["mask"]).unwrap();
-        let found =
-            [("fine", &features.fine), ("coarse", &features.coarse), ("embedding", &embedding)];
+        let [fine, coarse] = clip.features(&latents, &expected["mask"]).unwrap();
+        let embedding = clip.embed(&latents, &expected["mask"]).unwrap();
+        let found = [("fine", &fine.values), ("coarse", &coarse.values), ("embedding", &embedding)];
         for (name, found) in found {
             let (found, expected) = (values(found), values(&expected[name]));
             assert_eq!(found.len(), expected.len(), "{name}");

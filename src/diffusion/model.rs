@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
-    LatentClip, Noise, SampleInputs, StepHook, TextEncoder,
+    Noise, SampleInputs, StepHook, TextEncoder,
     adapter::{ModelAdapters, PartInspirations, PictureAdapters},
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     control::Control,
     edit::Grid,
-    loss::{Frame, loss_of_prompt},
+    loss::{Frame, LossEncoder, loss_of_prompt},
     mask::Mask,
     model::Package,
     recipe::{ImageUse, Inspiration, InspirationKind, Loss, ResolvedSampler},
@@ -38,13 +38,14 @@ pub struct ModelParts {
     /// Predicts noise.
     pub denoiser: Box<dyn Denoiser>,
     /// Converts pictures to latents and back.
-    pub autoencoder: Box<dyn Autoencoder>,
+    pub autoencoder: Arc<dyn Autoencoder>,
     /// The model's `scheduler_config.json`, from which every scheduler is set up.
     pub scheduler: SchedulerConfig,
     /// Whether the denoiser expects noise around an edited part.
     pub surroundings: Surroundings,
-    /// The package whose [`ADAPTERS`](crate::model::package::ADAPTERS) are for the denoiser, if it has any.
-    pub adapters: Option<Arc<dyn Package>>,
+    /// The package whose [optional components](crate::model::package::optional_components) are for the model, if it has
+    /// any.
+    pub package: Option<Arc<dyn Package>>,
     /// The device that the networks run on.
     pub device: Device,
 }
@@ -57,9 +58,10 @@ pub struct Model {
     pub(super) colours: LatentColours,
     /// Fitted when the first loss needs it.
     linear_autoencoder: OnceCell<LinearAutoencoder>,
-    /// The encoder of the latents, if the model has one. Loaded when the first loss needs it.
-    latent_clip: OnceCell<Option<LatentClip>>,
-    /// `None` for other models than the built-in one.
+    /// The encoder for losses, if the model has one. Loaded when the first loss needs it.
+    pub(super) loss_encoder: OnceCell<Option<Arc<dyn LossEncoder>>>,
+    /// Decodes pictures for this encoder. Loaded when the first loss needs it.
+    pub(super) pixel_decoder: OnceCell<Arc<dyn Autoencoder>>,
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
@@ -77,14 +79,15 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
-        let adapters = parts.adapters.clone().zip(parts.denoiser.adapter_places());
+        let adapters = parts.package.clone().zip(parts.denoiser.adapter_places());
         let adapters =
             adapters.map(|(package, places)| ModelAdapters::new(package, places, &parts.device));
         Ok(Self {
             parts,
             colours,
             linear_autoencoder: OnceCell::new(),
-            latent_clip: OnceCell::new(),
+            loss_encoder: OnceCell::new(),
+            pixel_decoder: OnceCell::new(),
             adapters,
             prompts: HashMap::new(),
         })
@@ -182,7 +185,7 @@ impl Model {
         let mask = Mask::full(width, height);
         let DrawRequest { inspirations, losses, images, score, .. } = request;
         let losses = match losses.as_slice() {
-            [] if *score && self.latent_clip()?.is_some() => {
+            [] if *score && self.loss_encoder(interrupt)?.is_some() => {
                 Cow::Owned(Vec::from_iter(loss_of_prompt(&request.prompt)))
             }
             losses => Cow::Borrowed(losses),
@@ -208,17 +211,6 @@ impl Model {
         let ModelParts { autoencoder, device, .. } = &self.parts;
         let decoder = LinearAutoencoder::fit(&**autoencoder, device, interrupt)?;
         Ok(self.linear_autoencoder.get_or_init(|| decoder))
-    }
-
-    /// The encoder of the latents. `None` for other latents than those of the built-in model.
-    pub(super) fn latent_clip(&self) -> Result<Option<&LatentClip>, DiffusionError> {
-        if self.latent_clip.get().is_none() {
-            let is_built_in = self.parts.autoencoder.spec() == LatentClip::SPEC;
-            let load = || LatentClip::built_in(&self.parts.device);
-            let clip = is_built_in.then(load).transpose()?;
-            let _ = self.latent_clip.set(clip);
-        }
-        Ok(self.latent_clip.get().and_then(Option::as_ref))
     }
 
     /// Sets up the adapters of a picture, of which `frame` is sampled.

@@ -1,15 +1,15 @@
 //! Setting up the losses of a picture.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use candle_core::{Device, Tensor};
 
 use super::{
     DiffusionError, Interrupt, Model, StepHook,
-    hooks::{SteeredPart, Steering},
+    hooks::{LossDecoders, SteeredPart, Steering},
 };
 use crate::{
-    loss::{self, FinalLoss, Frame, LossTargets},
+    loss::{self, FinalLoss, Frame, LossTargets, PartMasks, View},
     mask::Mask,
     recipe::{ImageUse, Images, Inspiration, InspirationKind, Loss, LossKind},
 };
@@ -104,14 +104,14 @@ impl Model {
             if losses.is_empty() {
                 continue;
             }
-            let [latent_mask, colour_mask] = masks(part.mask, frame, device)?;
+            let masks = masks(part.mask, frame, device)?;
             let targets = LossTargets {
                 images: part.images,
                 frame,
                 autoencoder: &*self.parts.autoencoder,
-                encoder: self.latent_clip()?,
+                encoder: &|| Ok(self.loss_encoder(interrupt)?.cloned()),
                 device,
-                colour_mask: &colour_mask,
+                masks: &masks,
                 interrupt,
             };
             let set_up = |loss: Loss| {
@@ -120,17 +120,25 @@ impl Model {
             };
             let losses = losses.into_iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
             let (index, strength) = (part.index, part.strength);
-            steered.push(SteeredPart { index, strength, latent_mask, colour_mask, losses });
+            steered.push(SteeredPart { index, strength, masks, losses });
         }
         if steered.is_empty() {
             return Ok(None);
         }
-        let mut losses = steered.iter().flat_map(|part| &part.losses);
-        let autoencoder = match losses.any(|(_, function)| function.reads_colours()) {
-            true => Some(self.linear_autoencoder(interrupt)?.clone()),
-            false => None,
+        let losses = steered.iter().flat_map(|part| &part.losses);
+        let views = losses.map(|(_, function)| function.view()).collect::<Vec<_>>();
+        let decoders = LossDecoders {
+            colours: match views.contains(&View::Colours) {
+                true => Some(self.linear_autoencoder(interrupt)?.clone()),
+                false => None,
+            },
+            pixels: match views.contains(&View::Pixels) {
+                true => Some(Arc::clone(self.pixel_decoder(interrupt)?)),
+                false => None,
+            },
+            interrupt: interrupt.clone(),
         };
-        Ok(Some(Steering::new(steered, autoencoder)))
+        Ok(Some(Steering::new(steered, decoders)))
     }
 }
 
@@ -147,8 +155,8 @@ fn loss_of(inspiration: &Inspiration) -> Option<Loss> {
     Some(Loss { weight, from, to: Some(inspiration.end()), ..Loss::new(kind(image.clone())) })
 }
 
-/// The share of each latent, and of each pixel at a quarter of the size, that a mask of the picture covers.
-fn masks(mask: &Mask, frame: Frame, device: &Device) -> candle_core::Result<[Tensor; 2]> {
+/// The shares that a mask of the picture covers.
+fn masks(mask: &Mask, frame: Frame, device: &Device) -> candle_core::Result<PartMasks> {
     let ((width, height), (left, top)) = (frame.size, frame.origin);
     let (columns, rows) = mask.size();
     let at = |x: u32, y: u32| {
@@ -161,5 +169,7 @@ fn masks(mask: &Mask, frame: Frame, device: &Device) -> candle_core::Result<[Ten
     let pixels = Tensor::from_vec(values, (1, 1, height as usize, width as usize), device)?;
     let scale = frame.scale as usize;
     let averages = |side| pixels.avg_pool2d(side);
-    Ok([averages(scale)?, averages(scale / Frame::colours_per_latent(scale))?])
+    let (latents, colours) =
+        (averages(scale)?, averages(scale / Frame::colours_per_latent(scale))?);
+    Ok(PartMasks { latents, colours, pixels })
 }

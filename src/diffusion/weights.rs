@@ -4,7 +4,14 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 
 use super::DiffusionError;
-use crate::model::{ModelError, Package, TensorSource, package::config_file};
+use crate::{
+    control::Interrupt,
+    model::{
+        ModelError, Package, TensorSource,
+        package::{MappedPackage, config_file},
+        tensors::Interruptible,
+    },
+};
 
 /// The weights of a component, such as `unet`, loaded tensor by tensor and converted to f32.
 ///
@@ -26,6 +33,26 @@ pub(super) fn weights_of(
 ) -> VarBuilder<'static> {
     let weights = Weights { requirement, tensors };
     VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone())
+}
+
+/// Loads from a package, and stops at the next tensor after an interrupt.
+///
+/// # Errors
+/// [`DiffusionError::Cancelled`], or those of `load`.
+pub(super) fn interruptible<T>(
+    package: &dyn Package,
+    interrupt: &Interrupt,
+    load: impl FnOnce(&dyn Package) -> Result<T, DiffusionError>,
+) -> Result<T, DiffusionError> {
+    let package = MappedPackage::new(package, |source| {
+        Box::new(Interruptible { source, interrupt: interrupt.clone() })
+    });
+    let loaded = load(&package);
+    if loaded.is_err() {
+        // A cancelled load arrives as an error of candle.
+        interrupt.check()?;
+    }
+    loaded
 }
 
 struct Weights {

@@ -1,10 +1,8 @@
 //! Checks of losses in `f64`.
 
-use std::cell::OnceCell;
-
 use candle_core::{Device, Tensor};
 
-use super::{LossFunction, LossInput};
+use super::{Decoded, LossFunction, LossInput, PartMasks};
 use crate::ops::check::gradients_agree;
 
 /// A picture, (1, 3, height, width).
@@ -37,6 +35,8 @@ pub(super) fn gradient_agrees(loss: &dyn LossFunction, picture: &Tensor) {
 }
 
 fn of(loss: &dyn LossFunction, picture: &Tensor, mask: &Tensor) -> Tensor {
-    let (decode, colours) = (|| Ok(picture.clone()), OnceCell::new());
-    loss.value(&LossInput::new(picture, &decode, &colours, [mask, mask])).unwrap()
+    let decode = || Ok(picture.clone());
+    let [colours, pixels] = [Decoded::new(&decode), Decoded::new(&decode)];
+    let masks = PartMasks { latents: mask.clone(), colours: mask.clone(), pixels: mask.clone() };
+    loss.value(&LossInput::new(picture, &colours, &pixels, &masks)).unwrap()
 }

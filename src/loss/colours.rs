@@ -44,7 +44,7 @@ impl LossFunction for Colours {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
         let difference = (oklab(&cells(input.colours()?)?)? - &self.target)?;
         let distance = difference.sqr()?.sum_keepdim(0)?.affine(1.0, 1e-6)?.sqrt()?;
-        let weight = (cells(input.colour_mask())? * &self.opacity)?;
+        let weight = (cells(&input.masks().colours)? * &self.opacity)?;
         // The small addition keeps the gradient finite if all weights are 0.
         (distance * &weight)?.sum_all()? / weight.sum_all()?.affine(1.0, 1e-6)?
     }

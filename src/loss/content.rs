@@ -1,15 +1,17 @@
 //! The distance of the content to that of an image.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
-use super::{LossFunction, LossInput, LossSetupError, LossTargets, input::mean};
-use crate::{diffusion::LatentClip, recipe::BlobId};
+use super::{LossEncoder, LossFunction, LossInput, LossSetupError, LossTargets, View, input::mean};
+use crate::recipe::BlobId;
 
 /// The mean squared difference of coarse features to those of an image at the same place, as a share of the latter's
-/// mean square (Gatys, Ecker and Bethge 2016, arXiv:1508.06576). The features are those of [`LatentClip`]. 0 for the same
+/// mean square (Gatys, Ecker and Bethge 2016, arXiv:1508.06576). The features are the coarse ones of a [`LossEncoder`]. 0 for the same
 /// content, about 2 for an unrelated one.
 pub(super) struct Content {
-    encoder: LatentClip,
+    encoder: Arc<dyn LossEncoder>,
     target: Tensor,
 }
 
@@ -19,21 +21,23 @@ impl Content {
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
         let encoder = targets.encoder("Content")?;
-        let target = encoder.features(&targets.latents("Content", image)?)?.coarse;
-        Ok(Self { encoder, target })
+        let view = encoder.view();
+        let seen = targets.seen(view, "Content", image)?;
+        let [_, coarse] = encoder.features(&seen, targets.masks.of(view))?;
+        Ok(Self { encoder, target: coarse.values })
     }
 }
 
 impl LossFunction for Content {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
-        let mask = LatentClip::coarse_mask(input.latent_mask())?;
-        let found = self.encoder.features(input.latents())?.coarse;
-        let difference = mean(&(found - &self.target)?.sqr()?, &mask)?;
-        difference / mean(&self.target.sqr()?, &mask)?.affine(1.0, 1e-6)?
+        let view = self.encoder.view();
+        let [_, coarse] = self.encoder.features(input.seen(view)?, input.masks().of(view))?;
+        let difference = mean(&(coarse.values - &self.target)?.sqr()?, &coarse.mask)?;
+        difference / mean(&self.target.sqr()?, &coarse.mask)?.affine(1.0, 1e-6)?
     }
 
-    fn reads_colours(&self) -> bool {
-        false
+    fn view(&self) -> View {
+        self.encoder.view()
     }
 
     fn strength(&self) -> f64 {

@@ -4,25 +4,62 @@ use std::cell::OnceCell;
 
 use candle_core::{Result, Tensor};
 
+use super::View;
+
 /// The picture that a loss measures: the current prediction of the finished latents.
 pub struct LossInput<'a> {
     latents: &'a Tensor,
+    colours: &'a Decoded<'a>,
+    pixels: &'a Decoded<'a>,
+    masks: &'a PartMasks,
+}
+
+/// A picture that is decoded when a loss first needs it.
+pub(crate) struct Decoded<'a> {
     decode: &'a dyn Fn() -> Result<Tensor>,
-    colours: &'a OnceCell<Tensor>,
-    latent_mask: &'a Tensor,
-    colour_mask: &'a Tensor,
+    picture: OnceCell<Tensor>,
+}
+
+/// The share of each value that belongs to a part, in 0..=1.
+#[derive(Clone, Debug)]
+pub struct PartMasks {
+    /// For each latent, (1, 1, height, width).
+    pub latents: Tensor,
+    /// For each pixel of [`LossInput::colours`].
+    pub colours: Tensor,
+    /// For each pixel of [`LossInput::pixels`].
+    pub pixels: Tensor,
+}
+
+impl<'a> Decoded<'a> {
+    /// A picture that `decode` computes.
+    pub(crate) fn new(decode: &'a dyn Fn() -> Result<Tensor>) -> Self {
+        Self { decode, picture: OnceCell::new() }
+    }
+
+    /// The picture, if a loss has read it.
+    pub(crate) fn read(&self) -> Option<&Tensor> {
+        self.picture.get()
+    }
+
+    fn get(&self) -> Result<&Tensor> {
+        if let Some(picture) = self.picture.get() {
+            return Ok(picture);
+        }
+        let picture = (self.decode)()?;
+        Ok(self.picture.get_or_init(|| picture))
+    }
 }
 
 impl<'a> LossInput<'a> {
-    /// `decode` computes [`Self::colours`] when they are first needed; `colours` keeps them. Gradients are taken with
-    /// respect to both tensors.
+    /// The input of a loss. Gradients are taken with respect to `latents` and to `colours`.
     pub(crate) fn new(
         latents: &'a Tensor,
-        decode: &'a dyn Fn() -> Result<Tensor>,
-        colours: &'a OnceCell<Tensor>,
-        [latent_mask, colour_mask]: [&'a Tensor; 2],
+        colours: &'a Decoded<'a>,
+        pixels: &'a Decoded<'a>,
+        masks: &'a PartMasks,
     ) -> Self {
-        Self { latents, decode, colours, latent_mask, colour_mask }
+        Self { latents, colours, pixels, masks }
     }
 
     /// The latents, (1, channels, height, width), in the scale of the denoiser.
@@ -31,28 +68,51 @@ impl<'a> LossInput<'a> {
         self.latents
     }
 
-    /// The picture at a quarter of its width and height, (1, 3, height, width) in sRGB, in about 0..=1.
+    /// The picture at a quarter of its width and height, (1, 3, height, width) in sRGB, in about 0..=1. It costs next to
+    /// nothing.
     ///
     /// # Errors
     /// If candle fails.
     pub fn colours(&self) -> Result<&Tensor> {
-        if let Some(colours) = self.colours.get() {
-            return Ok(colours);
+        self.colours.get()
+    }
+
+    /// The picture, (1, 3, height, width) in sRGB, in about 0..=1. An autoencoder decodes it, which takes time.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn pixels(&self) -> Result<&Tensor> {
+        self.pixels.get()
+    }
+
+    /// What an encoder or a loss reads.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn seen(&self, view: View) -> Result<&Tensor> {
+        match view {
+            View::Latents => Ok(self.latents()),
+            View::Colours => self.colours(),
+            View::Pixels => self.pixels(),
         }
-        let colours = (self.decode)()?;
-        Ok(self.colours.get_or_init(|| colours))
     }
 
-    /// The share of each latent that belongs to the part, (1, 1, height, width) in 0..=1.
+    /// The share of each value that belongs to the part.
     #[must_use]
-    pub fn latent_mask(&self) -> &Tensor {
-        self.latent_mask
+    pub fn masks(&self) -> &PartMasks {
+        self.masks
     }
+}
 
-    /// The same for each pixel of [`Self::colours`].
+impl PartMasks {
+    /// Those of what an encoder or a loss reads.
     #[must_use]
-    pub fn colour_mask(&self) -> &Tensor {
-        self.colour_mask
+    pub fn of(&self, view: View) -> &Tensor {
+        match view {
+            View::Latents => &self.latents,
+            View::Colours => &self.colours,
+            View::Pixels => &self.pixels,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{LossFunction, LossInput, LossSetupError, LossTargets, input::mean};
+use super::{LossFunction, LossInput, LossSetupError, LossTargets, View, input::mean};
 use crate::recipe::BlobId;
 
 /// Half of the mean squared difference of the latents to those of an image. Latents have about variance 1: 0 for the
@@ -16,17 +16,17 @@ impl Latents {
         image: &BlobId,
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
-        Ok(Self { target: targets.latents("Latents", image)? })
+        Ok(Self { target: targets.seen(View::Latents, "Latents", image)? })
     }
 }
 
 impl LossFunction for Latents {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
-        mean(&(input.latents() - &self.target)?.sqr()?, input.latent_mask())? / 2.0
+        mean(&(input.latents() - &self.target)?.sqr()?, &input.masks().latents)? / 2.0
     }
 
-    fn reads_colours(&self) -> bool {
-        false
+    fn view(&self) -> View {
+        View::Latents
     }
 }
 

@@ -26,7 +26,7 @@ impl LossFunction for Lightness {
         let (_, _, height, width) = colours.dims4()?;
         let lightness = oklab(&colours.reshape((3, height * width))?)?.narrow(0, 0, 1)?;
         let lightness = lightness.reshape((1, 1, height, width))?;
-        smooth_abs(&(mean(&lightness, input.colour_mask())? - self.target)?)
+        smooth_abs(&(mean(&lightness, &input.masks().colours)? - self.target)?)
     }
 }
 

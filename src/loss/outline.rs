@@ -36,7 +36,7 @@ impl Outline {
     ) -> std::result::Result<Self, LossSetupError> {
         const KIND: &str = "Outline";
         let lines = targets.averages(KIND, image, ink(&targets.image(KIND, image)?))?;
-        Self::from_lines(&lines, targets.colour_mask)?.ok_or(LossSetupError::EmptyOutline)
+        Self::from_lines(&lines, &targets.masks.colours)?.ok_or(LossSetupError::EmptyOutline)
     }
 
     /// `None` if there are no lines inside the mask.

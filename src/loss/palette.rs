@@ -39,7 +39,7 @@ impl LossFunction for Palette {
         let distances = Tensor::stack(&distances.collect::<Result<Vec<_>>>()?, 0)?;
         let nearness = candle_nn::ops::softmax(&(&distances / -SOFTNESS)?, 0)?;
         let nearest = (distances * nearness)?.sum(0)?.reshape((1, 1, height, width))?;
-        mean(&nearest, input.colour_mask())
+        mean(&nearest, &input.masks().colours)
     }
 
     fn strength(&self) -> f64 {

@@ -26,7 +26,7 @@ impl LossFunction for Saturation {
         let (red, green, blue) = (red?, green?, blue?);
         let largest = red.maximum(&green)?.maximum(&blue)?;
         let smallest = red.minimum(&green)?.minimum(&blue)?;
-        let saturation = mean(&(largest - smallest)?, input.colour_mask())?;
+        let saturation = mean(&(largest - smallest)?, &input.masks().colours)?;
         smooth_abs(&(saturation - self.target)?)
     }
 }

@@ -1,12 +1,14 @@
 //! The images that losses compare a picture with.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use image::{GrayImage, Luma, RgbaImage};
 
-use super::LossSetupError;
+use super::{LossEncoder, LossSetupError, PartMasks, View};
 use crate::{
     control::Interrupt,
-    diffusion::{Autoencoder, LatentClip},
+    diffusion::{Autoencoder, DiffusionError},
     mask::{Mask, over_grey},
     picture,
     recipe::{BlobId, Images, Size},
@@ -37,13 +39,12 @@ pub struct LossTargets<'a> {
     pub frame: Frame,
     /// The autoencoder of the model.
     pub autoencoder: &'a dyn Autoencoder,
-    /// The encoder of its latents, if there is one.
-    pub encoder: Option<&'a LatentClip>,
+    /// Loads the encoder that the model has, if any.
+    pub encoder: &'a dyn Fn() -> Result<Option<Arc<dyn LossEncoder>>, DiffusionError>,
     /// The device of the networks.
     pub device: &'a Device,
-    /// The share of each pixel of [`LossInput::colours`](super::LossInput::colours) that belongs to the part,
-    /// (1, 1, height, width).
-    pub colour_mask: &'a Tensor,
+    /// The shares of the picture that belong to the part.
+    pub masks: &'a PartMasks,
     /// Stops the work.
     pub interrupt: &'a Interrupt,
 }
@@ -124,29 +125,34 @@ impl LossTargets<'_> {
         self.frame.image(kind, id, self.images)
     }
 
-    /// The encoder of latents.
+    /// The encoder.
     ///
     /// # Errors
-    /// If the model has none.
-    pub fn encoder(&self, kind: &str) -> Result<LatentClip, LossSetupError> {
+    /// If the model has none, or if it cannot be loaded.
+    pub fn encoder(&self, kind: &str) -> Result<Arc<dyn LossEncoder>, LossSetupError> {
         let missing = || LossSetupError::NoEncoder { kind: kind.to_owned() };
-        self.encoder.cloned().ok_or_else(missing)
+        (self.encoder)()?.ok_or_else(missing)
     }
 
-    /// The latents of an image, (1, channels, height, width). Transparent pixels are grey.
+    /// What an encoder or a loss reads of an image, cut to the sampled area. Transparent pixels are grey.
     ///
     /// # Errors
     /// As [`Self::image`], or if the autoencoder fails.
-    pub fn latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
-        self.encode(&self.image(kind, id)?)
+    pub fn seen(&self, view: View, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
+        self.view(view, &self.image(kind, id)?)
     }
 
-    /// The latents of a whole image of any aspect ratio, about as large as the sampled area. Of an image that is more than
-    /// 8 times as long as wide, only the centre.
+    /// What an encoder or a loss reads of a whole image of any aspect ratio, about as large as the sampled area. Of an image
+    /// that is more than 8 times as long as wide, only the centre.
     ///
     /// # Errors
     /// If the image is missing, or the autoencoder fails.
-    pub fn whole_latents(&self, kind: &str, id: &BlobId) -> Result<Tensor, LossSetupError> {
+    pub fn seen_whole(
+        &self,
+        view: View,
+        kind: &str,
+        id: &BlobId,
+    ) -> Result<Tensor, LossSetupError> {
         let image = picture::centre(image_of(kind, id, self.images)?, 8);
         let (width, height) = self.frame.size;
         let area = |width: u32, height: u32| f64::from(width) * f64::from(height);
@@ -155,13 +161,25 @@ impl LossTargets<'_> {
             let latents = f64::from(side) * scale / f64::from(self.frame.scale);
             (latents.round() as u32).max(6) * self.frame.scale
         };
-        self.encode(&picture::resized(&image, side(image.width()), side(image.height())))
+        let image = picture::resized(&image, side(image.width()), side(image.height()));
+        self.view(view, &image)
     }
 
-    fn encode(&self, image: &RgbaImage) -> Result<Tensor, LossSetupError> {
+    fn view(&self, view: View, image: &RgbaImage) -> Result<Tensor, LossSetupError> {
         let tensor = crate::diffusion::tensor_from_rgba(&over_grey(image), self.device)?;
-        let latents = self.autoencoder.encode(&tensor, self.interrupt)?;
-        Ok(latents.to_dtype(DType::F32)?)
+        Ok(match view {
+            View::Latents => {
+                self.autoencoder.encode(&tensor, self.interrupt)?.to_dtype(DType::F32)?
+            }
+            View::Colours => self.quarter(&tensor.affine(0.5, 0.5)?)?,
+            View::Pixels => tensor.affine(0.5, 0.5)?,
+        })
+    }
+
+    /// Pixels at a quarter of the size.
+    fn quarter(&self, pixels: &Tensor) -> candle_core::Result<Tensor> {
+        let scale = self.frame.scale as usize;
+        pixels.avg_pool2d(scale / Frame::colours_per_latent(scale))
     }
 
     /// One number for each pixel at a quarter of the size, (1, 1, height, width): the mean of `value` over the pixels
@@ -179,17 +197,14 @@ impl LossTargets<'_> {
         let values: Vec<f32> = image.pixels().map(|pixel| value(pixel.0)).collect();
         let (width, height) = (image.width() as usize, image.height() as usize);
         let values = Tensor::from_vec(values, (1, 1, height, width), self.device)?;
-        let scale = self.frame.scale as usize;
-        Ok(values.avg_pool2d(scale / Frame::colours_per_latent(scale))?)
+        Ok(self.quarter(&values)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::diffusion::{DiffusionError, LatentSpec};
+    use crate::diffusion::LatentSpec;
 
     /// The latents of a picture are its pixels, one of 8 by 8.
     struct Pixels;
@@ -212,18 +227,19 @@ mod tests {
     fn latents_of(image: RgbaImage, crop: (u32, u32)) -> (usize, usize) {
         let id = BlobId::of_image(&image);
         let images = Images::from([(id.clone(), Arc::new(image))]);
-        let mask = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+        let mask = || Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+        let masks = PartMasks { latents: mask(), colours: mask(), pixels: mask() };
         let targets = LossTargets {
             images: &images,
             frame: Frame { picture: Size::new(1024, 1024), origin: (0, 0), size: crop, scale: 8 },
             autoencoder: &Pixels,
-            encoder: None,
+            encoder: &|| Ok(None),
             device: &Device::Cpu,
-            colour_mask: &mask,
+            masks: &masks,
             interrupt: &Interrupt::default(),
         };
         let (_, _, height, width) =
-            targets.whole_latents("StyleImage", &id).unwrap().dims4().unwrap();
+            targets.seen_whole(View::Latents, "StyleImage", &id).unwrap().dims4().unwrap();
         (height, width)
     }
 

@@ -1,14 +1,15 @@
 //! How little a part shows what a text says.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
-use super::{LossFunction, LossInput, LossSetupError, LossTargets};
-use crate::diffusion::{LatentClip, text::embedder::ClipTextEmbedder};
+use super::{LossEncoder, LossFunction, LossInput, LossSetupError, LossTargets, View};
 
 /// 1 minus the cosine between the embedding of the part and a direction in the same space (CLIP guidance; on latents as in
 /// Latent-CLIP, Becker et al. 2025, arXiv:2503.08455). In 0..=2; unrelated texts have about 1.
 pub(super) struct Text {
-    encoder: LatentClip,
+    encoder: Arc<dyn LossEncoder>,
     /// (channels, 1), of unit length.
     direction: Tensor,
 }
@@ -23,7 +24,7 @@ impl Text {
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
         let encoder = targets.encoder("Text")?;
-        let direction = ClipTextEmbedder::built_in(targets.device)?.embed(text)?.t()?;
+        let direction = encoder.embed_text(text)?.t()?;
         Ok(Self { encoder, direction })
     }
 
@@ -35,8 +36,7 @@ impl Text {
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
         let encoder = targets.encoder("Direction")?;
-        let embedder = ClipTextEmbedder::built_in(targets.device)?;
-        let difference = (embedder.embed(to)? - embedder.embed(from)?)?;
+        let difference = (encoder.embed_text(to)? - encoder.embed_text(from)?)?;
         let length = difference.sqr()?.sum_all()?.sqrt()?;
         if length.to_scalar::<f32>()? < MIN_DISTANCE {
             return Err(LossSetupError::SameTexts { from: from.to_owned(), to: to.to_owned() });
@@ -47,13 +47,13 @@ impl Text {
 
 impl LossFunction for Text {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
-        let features = self.encoder.features(input.latents())?;
-        let embedding = self.encoder.embed(&features, input.latent_mask())?;
+        let view = self.encoder.view();
+        let embedding = self.encoder.embed(input.seen(view)?, input.masks().of(view))?;
         embedding.matmul(&self.direction)?.sum_all()?.affine(-1.0, 1.0)
     }
 
-    fn reads_colours(&self) -> bool {
-        false
+    fn view(&self) -> View {
+        self.encoder.view()
     }
 
     fn strength(&self) -> f64 {

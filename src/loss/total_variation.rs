@@ -13,7 +13,7 @@ pub(super) struct TotalVariation;
 
 impl LossFunction for TotalVariation {
     fn value(&self, input: &LossInput<'_>) -> Result<Tensor> {
-        let (colours, mask) = (input.colours()?, input.colour_mask());
+        let (colours, mask) = (input.colours()?, &input.masks().colours);
         along(colours, mask, 2)? + along(colours, mask, 3)?
     }
 

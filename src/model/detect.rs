@@ -88,6 +88,16 @@ pub(super) const CONFIG_FILES: [&str; 11] = [
     "vae/config.json",
 ];
 
+/// The files of a tokenizer that affect the ids of a text.
+pub(super) const TOKENIZER_FILES: [&str; 6] = [
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+
 /// The supported schedulers, each with the classes that it substitutes. A substitute samples the
 /// same distribution as the scheduler that the model names.
 const SCHEDULERS: &[(&str, &[&str])] = &[

@@ -10,7 +10,12 @@ use std::{borrow::Cow, fmt::Debug, sync::Arc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ModelError, detect::CONFIG_FILES, parse_json, tensors::TensorSource};
+use super::{
+    ModelError,
+    detect::{CONFIG_FILES, TOKENIZER_FILES},
+    parse_json,
+    tensors::TensorSource,
+};
 use crate::control::Interrupt;
 
 pub use embedded::EmbeddedPackage;
@@ -29,6 +34,18 @@ pub const ADAPTERS: [&str; 5] = [
     "adapters/scribble",
     "adapters/style",
 ];
+
+/// The component with the [encoder](crate::loss::LossEncoder) for losses: a CLIP model of texts and images. A model may have
+/// it.
+pub const LOSS_ENCODER: &str = "losses/clip";
+
+/// The component with a small autoencoder, which decodes pictures for this encoder. A model may have it.
+pub const LOSS_AUTOENCODER: &str = "losses/vae";
+
+/// All components that a model may have.
+pub fn optional_components() -> impl Iterator<Item = &'static str> {
+    ADAPTERS.into_iter().chain([LOSS_ENCODER, LOSS_AUTOENCODER])
+}
 
 /// The files of a model, seen as a diffusers folder: a configuration and tensors for each component
 /// (`unet`, `vae`, ...), an index of the components, and tokenizer files.
@@ -67,7 +84,7 @@ pub trait Package: Send + Sync + Debug {
     /// [`ModelError::Weights`].
     fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError>;
 
-    /// The blake3 hash of the weights of all used components and of adapters, as 64 hex digits. It identifies the model. Reads all weights, which takes seconds for a large model, so keep the result.
+    /// The blake3 hash of the weights of all used components and of [optional ones](optional_components), as 64 hex digits. It identifies the model. Reads all weights, which takes seconds for a large model, so keep the result.
     ///
     /// # Errors
     /// As [`Self::tensors`]; [`ModelError::Cancelled`] if interrupted.
@@ -127,19 +144,26 @@ pub fn parse<T: DeserializeOwned>(package: &dyn Package, file: &str) -> Result<T
 }
 
 /// The blake3 hash of a model's configurations and tokenizer files, which [`Package::hash`] does
-/// not cover, as 64 hex digits. Missing files do not affect the hash.
+/// not cover, as 64 hex digits. Missing files do not affect the hash, and neither do files of optional components that cannot
+/// be read: they affect no picture.
 ///
 /// # Errors
-/// If an existing file cannot be read.
+/// If an existing file of a required component cannot be read.
 pub fn config_hash(package: &dyn Package) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
-    let adapters = ADAPTERS.map(config_file);
-    for file in CONFIG_FILES.into_iter().chain(adapters.iter().map(String::as_str)) {
-        if package.has(file) {
-            let content = package.file(file)?;
-            // Hash names and lengths too, so that the boundaries between files are unambiguous.
-            hasher.update(&(file.len() as u64).to_le_bytes()).update(file.as_bytes());
-            hasher.update(&(content.len() as u64).to_le_bytes()).update(&content);
+    let mut hash = |file: &str, content: &[u8]| {
+        // Hash names and lengths too, so that the boundaries between files are unambiguous.
+        hasher.update(&(file.len() as u64).to_le_bytes()).update(file.as_bytes());
+        hasher.update(&(content.len() as u64).to_le_bytes()).update(content);
+    };
+    for file in CONFIG_FILES.into_iter().filter(|file| package.has(file)) {
+        hash(file, &package.file(file)?);
+    }
+    let of_loss_encoder = TOKENIZER_FILES.map(|file| format!("{LOSS_ENCODER}/{file}"));
+    let optional = optional_components().map(config_file).chain(of_loss_encoder);
+    for file in optional.filter(|file| package.has(file)) {
+        if let Ok(content) = package.file(&file) {
+            hash(&file, &content);
         }
     }
     Ok(hasher.finalize().to_hex().to_string())

@@ -1,4 +1,4 @@
-//! Upsampling of feature maps.
+//! Resizing of feature maps and pictures.
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -16,6 +16,40 @@ pub fn upsample_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tenso
     }
     let op = UpsampleNearest { height, width };
     if has_kernel(x) { x.contiguous()?.apply_op1(op) } else { op.definition(x) }
+}
+
+/// Resizes `x`, `(batch, channels, height, width)`, to `height` and `width` with bilinear sampling. Smaller results are means
+/// of all pixels, as with `antialias=True` in PyTorch.
+///
+/// # Errors
+/// If `x` does not have four dimensions or has no pixels.
+pub fn resize(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+    let (batch, channels, old_height, old_width) = x.dims4()?;
+    if old_height == 0 || old_width == 0 || height == 0 || width == 0 {
+        candle_core::bail!("cannot resize {:?} to {height} x {width} pixels", x.shape());
+    }
+    let weights = |from, to| Tensor::new(bilinear(from, to), x.device())?.to_dtype(x.dtype());
+    let across = weights(old_width, width)?.reshape((width, old_width))?.t()?;
+    let down = weights(old_height, height)?.reshape((height, old_height))?.t()?;
+    let rows = x.reshape((batch * channels * old_height, old_width))?.matmul(&across)?;
+    let rows = rows.reshape((batch * channels, old_height, width))?.transpose(1, 2)?;
+    let columns = rows.reshape((batch * channels * width, old_height))?.matmul(&down)?;
+    let columns = columns.reshape((batch * channels, width, height))?.transpose(1, 2)?;
+    columns.reshape((batch, channels, height, width))
+}
+
+/// The share of each of `from` pixels in each of `to` pixels, row by row.
+fn bilinear(from: usize, to: usize) -> Vec<f32> {
+    let scale = from as f64 / to as f64;
+    let reach = scale.max(1.0);
+    let mut weights = Vec::with_capacity(from * to);
+    for new in 0..to {
+        let centre = (new as f64 + 0.5) * scale;
+        let weight = |old: usize| (1.0 - (old as f64 + 0.5 - centre).abs() / reach).max(0.0);
+        let total: f64 = (0..from).map(weight).sum();
+        weights.extend((0..from).map(|old| (weight(old) / total) as f32));
+    }
+    weights
 }
 
 #[derive(Clone, Copy)]
@@ -103,6 +137,33 @@ mod tests {
             let defined = UpsampleNearest { height, width }.definition(&x).unwrap();
             assert_close(&upsample_nearest(&x, height, width).unwrap(), &defined, 0.0);
         }
+    }
+
+    #[test]
+    fn resizing_has_the_values_of_pytorch() {
+        // torch.nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
+        let x = Tensor::new(&[[[[1.0_f64, 2.0, 4.0, 8.0], [3.0, 5.0, 9.0, 0.0]]]], &Device::Cpu);
+        let x = x.unwrap();
+        for ((height, width), expected) in [
+            ((1, 2), vec![3.285714, 5.000000]),
+            ((2, 3), vec![1.300000, 3.000000, 6.800000, 3.600000, 7.000000, 2.699999]),
+            (
+                (3, 7),
+                vec![
+                    1.000000, 1.357143, 1.928571, 3.000000, 4.285715, 6.571429, 8.000000, 2.000000,
+                    2.535714, 3.392857, 5.000000, 6.321428, 4.892857, 4.000000, 3.000000, 3.714286,
+                    4.857143, 7.000000, 8.357141, 3.214284, 0.000000,
+                ],
+            ),
+        ] {
+            let found = resize(&x, height, width).unwrap().flatten_all().unwrap();
+            let found = found.to_vec1::<f64>().unwrap();
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+            }
+        }
+        gradients_agree(&[numbers((2, 2, 3, 5), 1)], |[x]| resize(x, 2, 7));
     }
 
     #[test]

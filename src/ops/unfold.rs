@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{
+    checkpoint::with_backward,
     fused::{Real, for_real, slice},
     linear::flat,
     product::matmul,
@@ -14,6 +15,24 @@ const MAX_COLUMNS: usize = 1 << 24;
 
 /// A convolution on the CPU. See [`conv2d`](super::conv2d) for the arguments.
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let (_, _, rows, columns) = weight.dims4()?;
+    let is_constant = !weight.track_op();
+    if x.track_op() && is_constant && stride == 1 && rows == columns && padding < rows {
+        return conv2d_of_constant(x, weight, padding);
+    }
+    unfolded(x, weight, stride, padding)
+}
+
+/// A convolution whose weights need no gradient. It keeps no columns for the backward pass, which have `rows * columns`
+/// times as many elements as `x`. The gradient is another convolution, with turned kernels.
+fn conv2d_of_constant(x: &Tensor, weight: &Tensor, padding: usize) -> Result<Tensor> {
+    let result = unfolded(&x.detach(), weight, 1, padding)?;
+    let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
+    let opposite = weight.dim(2)? - 1 - padding;
+    with_backward(x, &result, move |_, gradient| unfolded(gradient, &turned, 1, opposite).map(Some))
+}
+
+fn unfolded(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let (batch, input, height, width) = x.dims4()?;
     let (_, expected, rows, columns) = weight.dims4()?;
     if input != expected {
@@ -200,6 +219,15 @@ mod tests {
             gradients_agree(&[x.clone(), weight.clone()], |[x, weight]| {
                 convolve(x, weight, geometry, 2)
             });
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_a_convolution_with_constant_weights_is_right() {
+        for (kernel, padding) in [(3, 1), (3, 0), (5, 2), (5, 1), (1, 0)] {
+            let weight = numbers((3, 2, kernel, kernel), 2);
+            let x = numbers((2, 2, 7, 6), 1);
+            gradients_agree(&[x], |[x]| conv2d(x, &weight, 1, padding));
         }
     }
 

@@ -74,10 +74,10 @@ impl Family for Gradient {
         let parts = ModelParts {
             text_encoder: Box::new(NoText),
             denoiser: Box::new(Ramp),
-            autoencoder: Box::new(Pixels),
+            autoencoder: Arc::new(Pixels),
             scheduler: SchedulerConfig::from_json(r#"{"prediction_type": "sample"}"#)?,
             surroundings: Surroundings::Noised,
-            adapters: None,
+            package: None,
             device: options.device.open()?,
         };
         Model::new(parts, control.interrupt())

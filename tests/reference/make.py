@@ -6,6 +6,7 @@ A second run writes the same bytes. See README.md.
 import sys
 
 import adapters
+import clip_model
 import common
 import control_nets
 import edits
@@ -32,6 +33,7 @@ def main():
             optimizers.record()
             adapters.record()
             control_nets.record()
+            clip_model.record()
         case ["full", folder]:
             import full_size
 

@@ -27,7 +27,7 @@ const WEIGHT: f32 = 0.8;
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 
 /// Copies the files of `tests/reference/fixtures` into a folder.
-fn copy(from: &str, to: &Path) {
+pub(super) fn copy(from: &str, to: &Path) {
     let from = fixture(from);
     if from.is_file() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -66,7 +66,7 @@ const PLUS: (&str, &str) = ("plus.safetensors", "style/ip-adapter-plus_sd15.safe
 const CONTENT: (&str, &str) = ("plus.safetensors", "content/ip-adapter-plus_sd15.safetensors");
 const ALL: [(&str, &str); 5] = [OUTLINE, SCRIBBLE, ENCODER, PLAIN, CONTENT];
 
-fn load(folder: &TempDir) -> Model {
+pub(super) fn load(folder: &TempDir) -> Model {
     let package = FolderPackage::open(folder.path()).unwrap();
     Model::load(&package, DeviceKind::Cpu, &Interrupt::default()).unwrap()
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use candle_core::{Device, Result, Tensor};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
-use super::{AdapterError, PixelMask, T2iAdapter};
+use super::{AdapterError, PixelMask, T2iAdapter, vision::clip_normalized};
 use crate::{
     diffusion::pixels::tensor_from_rgba,
     loss::ink,
@@ -13,10 +13,6 @@ use crate::{
     picture::{self, MapKind},
     recipe::ImageUse,
 };
-
-/// The means and the standard deviations of red, green and blue in the training of CLIP.
-const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
-const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
 /// Checks that a T2I-Adapter can read images of a use.
 pub(super) fn check_channels(
@@ -113,10 +109,7 @@ pub(super) fn for_clip(image: &RgbaImage, side: usize, device: &Device) -> Resul
     let image = picture::resized_bicubic(&image, width, height);
     let (left, top) = ((width - side) / 2, (height - side) / 2);
     let image = imageops::crop_imm(&image, left, top, side, side).to_image();
-    let pixels = tensor_from_rgba(&over_grey(&image), device)?.affine(0.5, 0.5)?;
-    let channels =
-        |values: [f64; 3]| Tensor::new(&values.map(|it| it as f32), device)?.reshape((1, 3, 1, 1));
-    pixels.broadcast_sub(&channels(CLIP_MEAN)?)?.broadcast_div(&channels(CLIP_STD)?)
+    clip_normalized(&tensor_from_rgba(&over_grey(&image), device)?.affine(0.5, 0.5)?)
 }
 
 #[cfg(test)]

@@ -9,14 +9,10 @@ use super::{
     PictureAdapters, PixelMask, T2iAdapter, input,
 };
 use crate::{
-    diffusion::{DiffusionError, Interrupt},
+    diffusion::{DiffusionError, Interrupt, weights::interruptible},
     loss::{Frame, image_of},
     mask::Mask,
-    model::{
-        Package,
-        package::{MappedPackage, config_file},
-        tensors::Interruptible,
-    },
+    model::{Package, package::config_file},
     recipe::{ImageUse, Images, Inspiration, InspirationKind},
 };
 
@@ -178,13 +174,7 @@ impl ModelAdapters {
         if let Some(network) = cell.get() {
             return Ok(network);
         }
-        let package = MappedPackage::new(&*self.package, |source| {
-            Box::new(Interruptible { source, interrupt: interrupt.clone() })
-        });
-        let network = load(&package);
-        // A cancelled load arrives as an error of candle.
-        interrupt.check()?;
-        let network = network?;
+        let network = interruptible(&*self.package, interrupt, load)?;
         Ok(cell.get_or_init(|| network))
     }
 

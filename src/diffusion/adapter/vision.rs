@@ -10,7 +10,7 @@ use crate::{
     diffusion::{
         DiffusionError,
         clip_layer::{ClipLayer, ClipLayerConfig},
-        config::ConfigFile,
+        config::{ConfigFile, Projection},
         layers::{Conv2d, LayerNorm, Linear},
         weights::weights,
     },
@@ -49,26 +49,18 @@ impl Default for Config {
     }
 }
 
-/// The width of embeddings. In a model of both images and texts, that of `vision_config` has no effect.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(default)]
-struct Projection {
-    projection_dim: usize,
-}
-
-impl Default for Projection {
-    fn default() -> Self {
-        Self { projection_dim: 512 }
-    }
-}
-
 /// The largest side of an image, in pixels. Published encoders have 224 or 336.
 const MAX_IMAGE_SIZE: usize = 1024;
+
+/// The means and the standard deviations of red, green and blue in the training of CLIP.
+const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_STD: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 
 /// transformers' `CLIPVisionModel`, and `CLIPVisionModelWithProjection` if it has a projection.
 #[derive(Clone, Debug)]
 pub struct ClipVisionModel {
     image_size: usize,
+    patch_size: usize,
     class_embedding: Tensor,
     patch_embedding: Conv2d,
     position_embedding: Tensor,
@@ -138,6 +130,7 @@ impl ClipVisionModel {
         let patches = embeddings.pp("patch_embedding");
         Ok(Self {
             image_size,
+            patch_size,
             class_embedding: embeddings.get(width, "class_embedding")?,
             patch_embedding: Conv2d::load_without_bias(num_channels, width, patch_size, &patches)?
                 .on_patches(patch_size),
@@ -158,6 +151,33 @@ impl ClipVisionModel {
         self.image_size
     }
 
+    /// The side of a patch in pixels.
+    pub(in crate::diffusion) fn patch_size(&self) -> usize {
+        self.patch_size
+    }
+
+    /// The patches along each side of an image.
+    pub(in crate::diffusion) fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+
+    /// The output of each layer for normalised images, `(batch, 3, size, size)`: `(batch, 1 + patches, width)`.
+    ///
+    /// # Errors
+    /// If the shape does not match.
+    pub(in crate::diffusion) fn layer_outputs(
+        &self,
+        images: &Tensor,
+    ) -> candle_core::Result<Vec<Tensor>> {
+        let mut hidden = self.embedded(images)?;
+        let mut outputs = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden)?;
+            outputs.push(hidden.clone());
+        }
+        Ok(outputs)
+    }
+
     /// transformers' `hidden_states[-2]` of normalised images, `(batch, 3, size, size)`: the output of the last layer but
     /// one, `(batch, 1 + patches, width)`.
     ///
@@ -172,24 +192,36 @@ impl ClipVisionModel {
     ///
     /// # Errors
     /// If the encoder has no projection, or if the shape does not match.
-    pub fn embed(&self, images: &Tensor) -> Result<Tensor, DiffusionError> {
+    pub fn embed(&self, images: &Tensor) -> candle_core::Result<Tensor> {
         let Some(projection) = &self.visual_projection else {
-            let reason =
-                "the image encoder has no `visual_projection`, which this IP-Adapter needs";
-            return Err(candle_core::Error::msg(reason).into());
+            candle_core::bail!(
+                "the image encoder has no `visual_projection`, which is needed here"
+            );
         };
         let class = self.run(images, &self.layers)?.narrow(1, 0, 1)?.squeeze(1)?;
-        Ok(projection.forward(&self.post_norm.forward(&class.contiguous()?)?)?)
+        projection.forward(&self.post_norm.forward(&class.contiguous()?)?)
     }
 
     fn run(&self, images: &Tensor, layers: &[ClipLayer]) -> candle_core::Result<Tensor> {
+        layers.iter().try_fold(self.embedded(images)?, |hidden, layer| layer.forward(&hidden))
+    }
+
+    /// The input of the first layer.
+    fn embedded(&self, images: &Tensor) -> candle_core::Result<Tensor> {
         let patches = self.patch_embedding.forward(images)?.flatten_from(2)?.transpose(1, 2)?;
         let (batch, _, width) = patches.dims3()?;
         let class = self.class_embedding.broadcast_as((batch, 1, width))?;
         let tokens = Tensor::cat(&[class, patches], 1)?;
-        let embedded = self.pre_norm.forward(&tokens.broadcast_add(&self.position_embedding)?)?;
-        layers.iter().try_fold(embedded, |hidden, layer| layer.forward(&hidden))
+        self.pre_norm.forward(&tokens.broadcast_add(&self.position_embedding)?)
     }
+}
+
+/// Normalises pixels in 0..=1, (batch, 3, height, width), as in the training of CLIP.
+pub(in crate::diffusion) fn clip_normalized(pixels: &Tensor) -> candle_core::Result<Tensor> {
+    let channels = |values: [f64; 3]| {
+        Tensor::new(&values, pixels.device())?.reshape((1, 3, 1, 1))?.to_dtype(pixels.dtype())
+    };
+    pixels.broadcast_sub(&channels(CLIP_MEAN)?)?.broadcast_div(&channels(CLIP_STD)?)
 }
 
 /// The projection to embeddings. `None` if the encoder has none.

@@ -265,17 +265,19 @@ impl Decoder {
         })
     }
 
+    /// In the backward pass, each block is computed again.
     fn forward(&self, x: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
         let mut hidden = self.conv_in.forward(x)?;
         hidden = self.mid_block.forward(&hidden, interrupt)?;
         for (resnets, upsampler) in &self.up_blocks {
             for resnet in resnets {
                 interrupt.check()?;
-                hidden = resnet.forward(&hidden, None)?;
+                let resnet = resnet.clone();
+                hidden = ops::checkpoint(&hidden, move |x| resnet.forward(x, None))?;
             }
-            if let Some(upsampler) = upsampler {
+            if let Some(upsampler) = upsampler.clone() {
                 interrupt.check()?;
-                hidden = upsampler.forward(&hidden, None)?;
+                hidden = ops::checkpoint(&hidden, move |x| upsampler.forward(x, None))?;
             }
         }
         interrupt.check()?;

@@ -215,17 +215,24 @@ fn run(layers: &[Layer], x: Tensor, interrupt: &Interrupt) -> Result<Tensor, Dif
     let mut hidden = x;
     for layer in layers {
         interrupt.check()?;
-        hidden = match layer {
-            Layer::Conv(conv) => conv.forward(&hidden)?,
-            Layer::Activation(activation) => activation.forward(&hidden)?,
-            Layer::Block(block) => block.forward(&hidden)?,
-            Layer::Upsample(factor) => {
-                let (_, _, height, width) = hidden.dims4()?;
-                ops::upsample_nearest(&hidden, factor * height, factor * width)?
-            }
-        };
+        let layer = layer.clone();
+        hidden = ops::checkpoint(&hidden, move |x| layer.forward(x))?;
     }
     Ok(hidden)
+}
+
+impl Layer {
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Conv(conv) => conv.forward(x),
+            Self::Activation(activation) => activation.forward(x),
+            Self::Block(block) => block.forward(x),
+            Self::Upsample(factor) => {
+                let (_, _, height, width) = x.dims4()?;
+                ops::upsample_nearest(x, factor * height, factor * width)
+            }
+        }
+    }
 }
 
 /// Three convolutions with a skip connection.

@@ -71,7 +71,7 @@ impl Family for StableDiffusion {
                 true => Surroundings::Clean,
                 false => Surroundings::Noised,
             },
-            adapters: Some(package.shared()),
+            package: Some(package.shared()),
             device,
         };
         Model::new(parts, interrupt)

@@ -1,15 +1,17 @@
 //! Steering by losses.
 
 use std::{
-    cell::OnceCell,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use candle_core::{DType, Tensor, Var};
 
 use crate::{
-    diffusion::{DiffusionError, State, StepHook, autoencoder::LinearAutoencoder},
-    loss::{FinalLoss, LossFunction, LossInput, LossValues},
+    diffusion::{
+        Autoencoder, DiffusionError, Interrupt, State, StepHook, autoencoder::LinearAutoencoder,
+    },
+    loss::{Decoded, FinalLoss, LossFunction, LossInput, LossValues, PartMasks},
     recipe::Loss,
 };
 
@@ -24,9 +26,19 @@ use crate::{
 /// autoencoder.
 pub struct Steering {
     parts: Vec<SteeredPart>,
-    /// Decodes colours. `None` if no loss reads them.
-    autoencoder: Option<LinearAutoencoder>,
+    decoders: LossDecoders,
     costs: Costs,
+}
+
+/// What decodes the picture for losses.
+#[derive(Default)]
+pub struct LossDecoders {
+    /// Decodes [`LossInput::colours`]. `None` if no loss reads them.
+    pub colours: Option<LinearAutoencoder>,
+    /// Decodes [`LossInput::pixels`]. `None` if no loss reads them.
+    pub pixels: Option<Arc<dyn Autoencoder>>,
+    /// Stops decoding.
+    pub interrupt: Interrupt,
 }
 
 /// The measured times of the steps. The smallest ones count, so that pauses and other programs do not.
@@ -47,10 +59,8 @@ pub struct SteeredPart {
     /// The denoising strength, above 0 and at most 1: the share of the steps that are run, which are the last ones. The
     /// steps of losses are parts of these.
     pub strength: f32,
-    /// The share of each latent that belongs to the part, (1, 1, height, width).
-    pub latent_mask: Tensor,
-    /// The same for each pixel at a quarter of the size.
-    pub colour_mask: Tensor,
+    /// The shares of the picture that belong to the part.
+    pub masks: PartMasks,
     /// The losses.
     pub losses: Vec<(Loss, Box<dyn LossFunction>)>,
 }
@@ -62,10 +72,10 @@ const LENGTH: f64 = 0.4;
 const MIN_NOISE: f64 = 1e-3;
 
 impl Steering {
-    /// A hook for the losses of some parts. Losses that read colours need an `autoencoder`.
+    /// A hook for the losses of some parts.
     #[must_use]
-    pub fn new(parts: Vec<SteeredPart>, autoencoder: Option<LinearAutoencoder>) -> Self {
-        Self { parts, autoencoder, costs: Costs::default() }
+    pub fn new(parts: Vec<SteeredPart>, decoders: LossDecoders) -> Self {
+        Self { parts, decoders, costs: Costs::default() }
     }
 
     /// The direction of all parts at some latents: the sum of the normalised gradients of all losses that steer at
@@ -78,28 +88,31 @@ impl Steering {
         mut measured: impl FnMut(f32, Option<Duration>),
     ) -> Result<Option<Tensor>, DiffusionError> {
         let variable = Var::from_tensor(&latents.detach())?;
-        let decode = || self.decoded(latents);
-        let colours = OnceCell::new();
+        let decode_colours = || {
+            let colours = self.decoders.colours(&latents.detach())?;
+            Ok(Var::from_tensor(&colours)?.into_inner())
+        };
+        let decode_pixels = || self.decoders.pixels(&variable);
+        let [colours, pixels] = [Decoded::new(&decode_colours), Decoded::new(&decode_pixels)];
         let mut direction: Option<Tensor> = None;
-        for SteeredPart { strength, latent_mask, colour_mask, losses, .. } in &self.parts {
+        for SteeredPart { strength, masks, losses, .. } in &self.parts {
             // Without the small addition, the first step of a part could be slightly before 0.
             let progress = 1.0 - (1.0 - progress) / strength + 1e-4;
-            let masks = [latent_mask, colour_mask];
-            let input = LossInput::new(variable.as_tensor(), &decode, &colours, masks);
-            let length = length(&latent_mask.broadcast_as(latents.shape())?)?;
+            let input = LossInput::new(&variable, &colours, &pixels, masks);
+            let length = length(&masks.latents.broadcast_as(latents.shape())?)?;
             for (loss, function) in losses {
                 let begun = Instant::now();
-                let value = function.value(&input)?;
+                let value = self.decoders.interruptible(function.value(&input))?;
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
                 if !acts(loss, progress, number) {
                     measured(number, None);
                     continue;
                 }
                 let gradients = value.backward()?;
-                let of_colours = colours.get().and_then(|colours| gradients.get(colours));
-                let of_colours = of_colours.zip(self.autoencoder.as_ref());
+                let of_colours = colours.read().and_then(|colours| gradients.get(colours));
+                let of_colours = of_colours.zip(self.decoders.colours.as_ref());
                 let of_colours = of_colours.map(|(gradient, autoencoder)| {
-                    autoencoder.encode_change(&gradient.broadcast_mul(colour_mask)?)
+                    autoencoder.encode_change(&gradient.broadcast_mul(&masks.colours)?)
                 });
                 let gradient = match (gradients.get(&variable), of_colours.transpose()?) {
                     (Some(of_latents), Some(of_colours)) => {
@@ -112,7 +125,7 @@ impl Steering {
                         continue;
                     }
                 };
-                let gradient = gradient.broadcast_mul(latent_mask)?;
+                let gradient = gradient.broadcast_mul(&masks.latents)?;
                 let steepness = self::length(&gradient)?;
                 measured(number, Some(begun.elapsed()));
                 if steepness < 1e-12 || !steepness.is_finite() {
@@ -141,13 +154,14 @@ impl Steering {
         progress: f32,
         mut measured: impl FnMut(f32),
     ) -> Result<Option<Tensor>, DiffusionError> {
-        let decode = || self.autoencoder()?.decode(latents);
-        let colours = OnceCell::new();
+        let decode_colours = || self.decoders.colours(latents);
+        let decode_pixels = || self.decoders.pixels(latents);
+        let [colours, pixels] = [Decoded::new(&decode_colours), Decoded::new(&decode_pixels)];
         let mut objective: Option<Tensor> = None;
-        for SteeredPart { latent_mask, colour_mask, losses, .. } in &self.parts {
-            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+        for SteeredPart { masks, losses, .. } in &self.parts {
+            let input = LossInput::new(latents, &colours, &pixels, masks);
             for (loss, function) in losses {
-                let value = function.value(&input)?;
+                let value = self.decoders.interruptible(function.value(&input))?;
                 let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
                 measured(number);
                 if acts(loss, progress, number) {
@@ -185,13 +199,15 @@ impl Steering {
     /// # Errors
     /// If candle fails.
     pub fn measure(&self, latents: &Tensor) -> Result<Vec<FinalLoss>, DiffusionError> {
-        let decode = || self.decoded(latents);
-        let colours = OnceCell::new();
+        let decode_colours = || self.decoders.colours(latents);
+        let decode_pixels = || self.decoders.pixels(latents);
+        let [colours, pixels] = [Decoded::new(&decode_colours), Decoded::new(&decode_pixels)];
         let mut measured = Vec::new();
-        for SteeredPart { index: part, latent_mask, colour_mask, losses, .. } in &self.parts {
-            let input = LossInput::new(latents, &decode, &colours, [latent_mask, colour_mask]);
+        for SteeredPart { index: part, masks, losses, .. } in &self.parts {
+            let input = LossInput::new(latents, &colours, &pixels, masks);
             for (index, (loss, function)) in losses.iter().enumerate() {
-                let value = function.value(&input)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                let value = self.decoders.interruptible(function.value(&input))?;
+                let value = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
                 let Loss { kind, weight, unlike, .. } = loss;
                 let (kind, weight, unlike) = (kind.name().to_owned(), *weight, *unlike);
                 measured.push(FinalLoss { part: *part, index, kind, weight, unlike, value });
@@ -200,19 +216,30 @@ impl Steering {
         measured.retain(|loss| loss.value.is_finite());
         Ok(measured)
     }
+}
 
-    /// The colours of latents, as a variable.
-    fn decoded(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let colours = self.autoencoder()?.decode(&latents.detach())?;
-        Ok(Var::from_tensor(&colours)?.into_inner())
+impl LossDecoders {
+    fn colours(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let Some(autoencoder) = &self.colours else {
+            candle_core::bail!("a loss reads colours, but its `view` is another one");
+        };
+        autoencoder.decode(latents)
     }
 
-    /// The decoder of the colours.
-    fn autoencoder(&self) -> candle_core::Result<&LinearAutoencoder> {
-        let Some(autoencoder) = &self.autoencoder else {
-            candle_core::bail!("a loss reads colours, but its `reads_colours` is false");
+    fn pixels(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let Some(autoencoder) = &self.pixels else {
+            candle_core::bail!("a loss reads pixels, but its `view` is another one");
         };
-        Ok(autoencoder)
+        let decoded = autoencoder.decode(latents, &self.interrupt);
+        decoded.map_err(candle_core::Error::wrap)?.affine(0.5, 0.5)
+    }
+
+    /// The result of a loss. An interrupted decoder arrives as an error of candle.
+    fn interruptible<T>(&self, result: candle_core::Result<T>) -> Result<T, DiffusionError> {
+        if result.is_err() {
+            self.interrupt.check()?;
+        }
+        Ok(result?)
     }
 }
 

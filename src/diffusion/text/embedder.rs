@@ -4,7 +4,12 @@ use candle_core::{Device, Tensor};
 
 use super::{clip::ClipTextModel, tokenizer::ClipTokenizer};
 use crate::{
-    diffusion::{DiffusionError, layers::normalized, weights::weights},
+    diffusion::{
+        DiffusionError,
+        config::{ConfigFile, Projection},
+        layers::normalized,
+        weights::weights,
+    },
     model::{EmbeddedPackage, Package},
 };
 
@@ -25,26 +30,27 @@ impl ClipTextEmbedder {
     /// # Errors
     /// If candle fails.
     pub fn built_in(device: &Device) -> Result<Self, DiffusionError> {
-        const EMBEDDING: usize = 128;
-        Self::load(&EmbeddedPackage::sketch_clip(), EMBEDDING, device)
+        Self::load(&EmbeddedPackage::sketch_clip(), "tokenizer", "text_encoder", device)
     }
 
-    /// Loads the folders `tokenizer` and `text_encoder` of a model. The projection is `text_projection` of the latter,
-    /// to `embedding` channels.
+    /// Loads the folders of a tokenizer and of a text encoder, which may be the same. The text encoder has the projection
+    /// `text_projection`.
     ///
     /// # Errors
     /// If a file is missing or damaged, or if the encoder is not a CLIP text encoder with a projection.
     pub fn load(
         package: &dyn Package,
-        embedding: usize,
+        tokenizer: &str,
+        text_encoder: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        const COMPONENT: &str = "text_encoder";
-        let model = ClipTextModel::load(package, COMPONENT, device)?;
-        let shape = (embedding, model.width());
-        let projection = weights(package, COMPONENT, device)?.get(shape, "text_projection.weight");
+        let model = ClipTextModel::load(package, text_encoder, device)?;
+        let Projection { projection_dim } = ConfigFile::read(package, text_encoder)?.parse()?;
+        let shape = (projection_dim, model.width());
+        let weights = weights(package, text_encoder, device)?;
+        let projection = weights.get(shape, "text_projection.weight");
         Ok(Self {
-            tokenizer: ClipTokenizer::load(package)?,
+            tokenizer: ClipTokenizer::load_from(package, tokenizer, text_encoder)?,
             model,
             projection: projection?,
             device: device.clone(),

@@ -10,19 +10,18 @@ use std::{
 use serde::Deserialize;
 use tokenizers::{AddedToken, Tokenizer};
 
-use self::vocabulary::{Added, JSON, Vocabulary};
+use self::vocabulary::{Added, Vocabulary};
 use super::clip::ClipTextConfig;
 use crate::{
     diffusion::{DiffusionError, config::ConfigFile},
-    model::{Package, package::parse},
+    model::{
+        Package,
+        package::{config_file, parse},
+    },
 };
 
 const START: &str = "<|startoftext|>";
-/// The added tokens of the older layout, with their ids.
-const ADDED_TOKENS: &str = "tokenizer/added_tokens.json";
 const END: &str = "<|endoftext|>";
-/// The size of the table of tokens and the number of positions.
-const TEXT_ENCODER: &str = "text_encoder/config.json";
 /// The longest text that is encoded at once, in bytes.
 const MAX_PIECE: usize = 64 * 1024;
 
@@ -77,11 +76,21 @@ impl ClipTokenizer {
     /// # Errors
     /// If the files are missing or damaged, or if a special token is not in the vocabulary.
     pub fn load(package: &dyn Package) -> Result<Self, DiffusionError> {
+        Self::load_from(package, "tokenizer", "text_encoder")
+    }
+
+    /// Loads the files of a folder, for the text encoder in another folder, whose configuration has the number of tokens and of
+    /// positions.
+    pub(super) fn load_from(
+        package: &dyn Package,
+        folder: &str,
+        text_encoder: &str,
+    ) -> Result<Self, DiffusionError> {
         let optional = |rel: &str| -> Result<TokenConfig, DiffusionError> {
             if package.has(rel) { Ok(parse(package, rel)?) } else { Ok(TokenConfig::default()) }
         };
-        let config = optional("tokenizer/tokenizer_config.json")?;
-        let map = optional("tokenizer/special_tokens_map.json")?;
+        let config = optional(&format!("{folder}/tokenizer_config.json"))?;
+        let map = optional(&format!("{folder}/special_tokens_map.json"))?;
         let named = |first: Option<Token>, second: Option<Token>, default: &str| {
             first.or(second).map_or_else(|| default.to_owned(), Token::into_text)
         };
@@ -91,28 +100,32 @@ impl ClipTokenizer {
         let pad = named(config.pad_token, map.pad_token, &end);
 
         let mut added = config.added_tokens_decoder;
-        if package.has(ADDED_TOKENS) {
-            for (content, id) in parse::<HashMap<String, u32>>(package, ADDED_TOKENS)? {
+        // The added tokens of the older layout, with their ids.
+        let added_tokens = format!("{folder}/added_tokens.json");
+        if package.has(&added_tokens) {
+            for (content, id) in parse::<HashMap<String, u32>>(package, &added_tokens)? {
                 added.entry(id).or_insert_with(|| Added::new(content));
             }
         }
-        let (mut vocabulary, file) = if package.has(JSON) {
-            Vocabulary::from_json(package)?
+        let json = format!("{folder}/tokenizer.json");
+        let (mut vocabulary, file) = if package.has(&json) {
+            Vocabulary::from_json(package, &json)?
         } else {
-            Vocabulary::from_files(package, &unknown)?
+            Vocabulary::from_files(package, folder, &unknown)?
         };
         for (id, token) in added {
             vocabulary.added.entry(id).or_insert(token);
         }
         let special = [&start, &end, &pad, &unknown];
         vocabulary.added.retain(|_, token| !special.contains(&&token.content));
-        let text_encoder: Option<ClipTextConfig> = match package.has(TEXT_ENCODER) {
-            true => Some(ConfigFile::read(package, "text_encoder")?.of_text().parse()?),
+        let config_of_texts = config_file(text_encoder);
+        let text_encoder: Option<ClipTextConfig> = match package.has(&config_of_texts) {
+            true => Some(ConfigFile::read(package, text_encoder)?.of_text().parse()?),
             false => None,
         };
         let broken = |reason| DiffusionError::Tokenizer { file: file.clone(), reason };
         if let Some(config) = &text_encoder {
-            vocabulary.check_ids(config.vocab_size).map_err(broken)?;
+            vocabulary.check_ids(config.vocab_size, &config_of_texts).map_err(broken)?;
         }
         let mut tokenizer = vocabulary.tokenizer().map_err(broken)?;
         let id = |token: &str| {

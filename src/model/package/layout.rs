@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::ADAPTERS;
+use super::{ADAPTERS, LOSS_AUTOENCODER, LOSS_ENCODER, optional_components};
 use crate::{
     control::Interrupt,
     model::{
@@ -47,10 +47,13 @@ pub(super) trait Files {
 
 /// The error for a file that should exist.
 pub(super) fn missing(files: &dyn Files, file: &str) -> ModelError {
-    let is_of_adapter = ADAPTERS.iter().any(|adapter| file.starts_with(adapter));
-    let hint = match is_of_adapter {
-        true => "copy it from the repository of the adapter",
-        false => "every model in diffusers' layout has this file; download or copy the model again",
+    let is_of = |parts: &[&str]| parts.iter().any(|part| file.starts_with(part));
+    let hint = match () {
+        () if is_of(&ADAPTERS) => "copy it from the repository of the adapter",
+        () if is_of(&[LOSS_ENCODER, LOSS_AUTOENCODER]) => {
+            "copy it from the repository of the network"
+        }
+        () => "every model in diffusers' layout has this file; download or copy the model again",
     };
     ModelError::Missing { file: files.location(file), hint: hint.to_owned() }
 }
@@ -63,7 +66,7 @@ pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, Mode
 }
 
 /// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name. The name and the weights of
-/// each adapter follow; one that cannot be loaded affects no picture.
+/// each optional component follow; one that cannot be loaded affects no picture.
 pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for part in HASHED {
@@ -71,7 +74,7 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
             hash_file(files, &file, &mut hasher, interrupt)?;
         }
     }
-    for part in ADAPTERS {
+    for part in optional_components() {
         for file in weight_files(files, part).unwrap_or_default() {
             if files.open(&file).is_err() {
                 continue;
@@ -195,6 +198,7 @@ fn shards(
 
 /// The standard weight file name of a component in diffusers or transformers.
 fn usual_stem(part: &str) -> &'static str {
-    let is_encoder = part.starts_with("text_encoder") || part.ends_with("image_encoder");
+    let is_encoder =
+        part.starts_with("text_encoder") || part.ends_with("image_encoder") || part == LOSS_ENCODER;
     if is_encoder { "model" } else { "diffusion_pytorch_model" }
 }

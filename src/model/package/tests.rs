@@ -254,6 +254,25 @@ fn an_adapter_that_cannot_be_opened_is_there_and_the_error_says_why() {
     assert!(error().contains("cannot read"), "{}", error());
 }
 
+#[test]
+fn a_configuration_of_an_adapter_that_cannot_be_read_stops_no_other_picture() {
+    let (folder, package) = copy();
+    let configs = config_hash(&package).unwrap();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+    for component in ["adapters/outline", "losses/clip"] {
+        let file = folder.path().join(component).join("config.json");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, pointer).unwrap();
+        assert!(package.config(component).is_err());
+        assert_eq!(config_hash(&package).unwrap(), configs, "{component}");
+        fs::write(&file, "{}").unwrap();
+        assert_ne!(config_hash(&package).unwrap(), configs, "{component}");
+        fs::remove_file(&file).unwrap();
+    }
+    fs::write(folder.path().join("unet/config.json"), pointer).unwrap();
+    assert!(config_hash(&package).is_err(), "every picture needs it");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_adapter_whose_link_has_no_target_is_there() {

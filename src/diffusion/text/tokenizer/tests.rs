@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{EmbeddedPackage, FolderPackage};
 
+const JSON: &str = "tokenizer/tokenizer.json";
+const TEXT_ENCODER: &str = "text_encoder/config.json";
+
 fn built_in() -> ClipTokenizer {
     ClipTokenizer::load(&EmbeddedPackage::built_in()).unwrap()
 }

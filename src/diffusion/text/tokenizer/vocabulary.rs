@@ -25,9 +25,6 @@ use crate::{
     text::without_bom,
 };
 
-/// The newer layout.
-pub(super) const JSON: &str = "tokenizer/tokenizer.json";
-
 /// CLIP's pre-tokenizer pattern: the special tokens, English contractions, letters, single digits,
 /// anything else.
 const PRE_TOKENS: &str =
@@ -103,13 +100,16 @@ enum Merge {
 }
 
 impl Vocabulary {
-    /// Reads `tokenizer.json`. Returns its location, too.
+    /// Reads a `tokenizer.json`. Returns its location, too.
     ///
     /// # Errors
     /// If it is damaged, or if it is not the tokenizer of a CLIP model.
-    pub(super) fn from_json(package: &dyn Package) -> Result<(Self, String), DiffusionError> {
-        let file = package.location(JSON);
-        let json = package.json(JSON)?;
+    pub(super) fn from_json(
+        package: &dyn Package,
+        file: &str,
+    ) -> Result<(Self, String), DiffusionError> {
+        let json = package.json(file)?;
+        let file = package.location(file);
         check_kinds(&json, &file)?;
         let read = serde_json::from_value(json);
         let TokenizerFile { model, added_tokens } =
@@ -130,19 +130,20 @@ impl Vocabulary {
         Ok((Self { ids, merges, unknown, suffix: end_of_word_suffix, added }, file))
     }
 
-    /// Reads `vocab.json` and `merges.txt`. Returns the location of `merges.txt`, too.
+    /// Reads `vocab.json` and `merges.txt` in a folder. Returns the location of `merges.txt`, too.
     ///
     /// # Errors
     /// If one of them is missing or damaged.
     pub(super) fn from_files(
         package: &dyn Package,
+        folder: &str,
         unknown: &str,
     ) -> Result<(Self, String), DiffusionError> {
-        let ids = parse(package, "tokenizer/vocab.json")?;
-        let rel = "tokenizer/merges.txt";
-        let file = package.location(rel);
+        let ids = parse(package, &format!("{folder}/vocab.json"))?;
+        let rel = format!("{folder}/merges.txt");
+        let file = package.location(&rel);
         let broken = |reason| DiffusionError::Tokenizer { file: file.clone(), reason };
-        let merges = package.file(rel)?;
+        let merges = package.file(&rel)?;
         let merges =
             str::from_utf8(without_bom(&merges)).map_err(|error| broken(error.to_string()))?;
         let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
@@ -151,17 +152,17 @@ impl Vocabulary {
         Ok((Self { ids, merges, unknown, suffix, added: BTreeMap::new() }, file))
     }
 
-    /// Checks that each id is a row of the text encoder's table.
+    /// Checks that each id is a row of the text encoder's table, whose number of rows is in the file `config`.
     ///
     /// # Errors
     /// The reason, with the token of the largest id.
-    pub(super) fn check_ids(&self, rows: usize) -> Result<(), String> {
+    pub(super) fn check_ids(&self, rows: usize, config: &str) -> Result<(), String> {
         let added = self.added.iter().map(|(id, token)| (*id, &token.content));
         let largest = self.ids.iter().map(|(token, id)| (*id, token)).chain(added).max();
         match largest {
             Some((id, token)) if id as usize >= rows => Err(format!(
                 "the token {token:?} has the id {id}, but the text encoder has only {rows} tokens \
-                 (`vocab_size` in text_encoder/config.json): use the tokenizer of this text encoder"
+                 (`vocab_size` in {config}): use the tokenizer of this text encoder"
             )),
             _ => Ok(()),
         }
