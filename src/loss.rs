@@ -56,9 +56,10 @@ pub trait LossFunction: Send {
         1.0
     }
 
-    /// What [`Self::value`] reads besides the latents. [`View::Colours`] by default. What no loss reads is not set up.
-    fn view(&self) -> View {
-        View::Colours
+    /// Whether [`Self::value`] reads a view. Only [`View::Colours`] by default. What no loss reads is not set up, but for
+    /// the latents.
+    fn reads(&self, view: View) -> bool {
+        view == View::Colours
     }
 
     /// How often the gradient with respect to the latents is averaged over 3 x 3 latents before it moves them. 0 by

@@ -125,14 +125,14 @@ impl Model {
         if steered.is_empty() {
             return Ok(None);
         }
-        let losses = steered.iter().flat_map(|part| &part.losses);
-        let views = losses.map(|(_, function)| function.view()).collect::<Vec<_>>();
+        let losses = || steered.iter().flat_map(|part| &part.losses);
+        let read = |view| losses().any(|(_, function)| function.reads(view));
         let decoders = LossDecoders {
-            colours: match views.contains(&View::Colours) {
+            colours: match read(View::Colours) {
                 true => Some(self.linear_autoencoder(interrupt)?.clone()),
                 false => None,
             },
-            pixels: match views.contains(&View::Pixels) {
+            pixels: match read(View::Pixels) {
                 true => Some(Arc::clone(self.pixel_decoder(interrupt)?)),
                 false => None,
             },

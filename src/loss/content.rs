@@ -36,8 +36,8 @@ impl LossFunction for Content {
         difference / mean(&self.target.sqr()?, &coarse.mask)?.affine(1.0, 1e-6)?
     }
 
-    fn view(&self) -> View {
-        self.encoder.view()
+    fn reads(&self, view: View) -> bool {
+        view == self.encoder.view()
     }
 
     fn strength(&self) -> f64 {

@@ -25,8 +25,8 @@ impl LossFunction for Latents {
         mean(&(input.latents() - &self.target)?.sqr()?, &input.masks().latents)? / 2.0
     }
 
-    fn view(&self) -> View {
-        View::Latents
+    fn reads(&self, view: View) -> bool {
+        view == View::Latents
     }
 }
 

@@ -52,8 +52,8 @@ impl LossFunction for Text {
         embedding.matmul(&self.direction)?.sum_all()?.affine(-1.0, 1.0)
     }
 
-    fn view(&self) -> View {
-        self.encoder.view()
+    fn reads(&self, view: View) -> bool {
+        view == self.encoder.view()
     }
 
     fn strength(&self) -> f64 {

@@ -1,6 +1,6 @@
 //! Group and layer normalisation.
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
@@ -145,8 +145,102 @@ impl CustomOp3 for GroupNorm {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let inputs = [x, weight, bias];
-        Ok(definition_gradients(inputs, gradient, |inputs| self.definition(inputs))?.into())
+        if weight.track_op() || bias.track_op() || !has_kernel(x) {
+            let inputs = [x, weight, bias];
+            return Ok(
+                definition_gradients(inputs, gradient, |inputs| self.definition(inputs))?.into()
+            );
+        }
+        let numbers = |x: &Tensor| x.to_dtype(DType::F64)?.to_vec1();
+        let op = GroupNormGradient { op: *self, weight: numbers(weight)?, bias: numbers(bias)? };
+        let gradient = x.apply_op2_no_bwd(&gradient.contiguous()?, &op)?;
+        Ok((Some(gradient), None, None))
+    }
+}
+
+/// The gradient of [`GroupNorm`] with respect to `x`, from `x` and the gradient of the result. It needs no memory besides.
+///
+/// With n = (x - mean) / deviation and the gradient d of n, it is (d - mean(d) - n mean(d n)) / deviation.
+struct GroupNormGradient {
+    op: GroupNorm,
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+impl CustomOp2 for GroupNormGradient {
+    fn name(&self) -> &'static str {
+        "group-norm-gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        gradient: &CpuStorage,
+        layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(
+            of: &GroupNormGradient,
+            dims: &[usize],
+            [x, gradient]: [&[T]; 2],
+        ) -> Result<CpuStorage> {
+            let (channels, space) = (dims[1], dims[2..].iter().product::<usize>());
+            let in_group = channels / of.op.groups;
+            let mut result = vec![T::zero(); x.len()];
+            if in_group * space > 0 {
+                let groups = x.par_chunks(in_group * space);
+                let groups = groups.zip(gradient.par_chunks(in_group * space));
+                result
+                    .par_chunks_mut(in_group * space)
+                    .zip(groups)
+                    .enumerate()
+                    .for_each(|(index, (result, group))| of.of_group(result, group, index, space));
+            }
+            Ok(T::to_cpu_storage_owned(result))
+        }
+        let dims = x_layout.dims();
+        let result =
+            for_real!(x, kernel(self, dims, [slice(x, x_layout)?, slice(gradient, layout)?]))?;
+        Ok((result, x_layout.shape().clone()))
+    }
+}
+
+impl GroupNormGradient {
+    /// Writes the gradient of one group. `index` counts the groups of all samples.
+    fn of_group<T: Real>(
+        &self,
+        result: &mut [T],
+        (x, gradient): (&[T], &[T]),
+        index: usize,
+        space: usize,
+    ) {
+        let in_group = self.weight.len() / self.op.groups;
+        let first = index % self.op.groups * in_group;
+        let (mean, inverse) = moments(x, self.op.eps);
+        let (mean, inverse) = (mean.to_f64(), inverse.to_f64());
+        // The normalised value, and the gradient with respect to it.
+        let both = |at: usize| {
+            let channel = first + at / space;
+            let normed = (x[at].to_f64() - mean) * inverse;
+            let mut gradient = gradient[at].to_f64();
+            if self.op.silu {
+                let y = normed * self.weight[channel] + self.bias[channel];
+                let sigmoid = y.sigmoid();
+                gradient *= sigmoid * (1.0 + y * (1.0 - sigmoid));
+            }
+            (normed, gradient * self.weight[channel])
+        };
+        let (mut sum, mut product) = (0.0, 0.0);
+        for at in 0..x.len() {
+            let (normed, gradient) = both(at);
+            sum += gradient;
+            product += gradient * normed;
+        }
+        let (sum, product) = (sum / x.len() as f64, product / x.len() as f64);
+        for (at, result) in result.iter_mut().enumerate() {
+            let (normed, gradient) = both(at);
+            *result = T::from_f64(inverse * (gradient - sum - normed * product));
+        }
     }
 }
 
@@ -296,6 +390,14 @@ mod tests {
         gradients_agree(&inputs, |[x, w, b]| group_norm_silu(x, w, b, 2, 1e-5));
         let inputs = [numbers((2, 3, 5), 1), numbers(5, 2), numbers(5, 3)];
         gradients_agree(&inputs, |[x, w, b]| layer_norm(x, w, b, 1e-5));
+    }
+
+    #[test]
+    fn the_gradient_of_a_group_norm_with_constant_weights_is_right() {
+        let (x, weight, bias) = (numbers((2, 4, 2, 3), 1), numbers(4, 2), numbers(4, 3));
+        let inputs = [x];
+        gradients_agree(&inputs, |[x]| group_norm(x, &weight, &bias, 2, 1e-5));
+        gradients_agree(&inputs, |[x]| group_norm_silu(x, &weight, &bias, 2, 1e-5));
     }
 
     #[test]

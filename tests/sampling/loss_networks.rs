@@ -29,6 +29,7 @@ fn folder(networks: &[(&str, &str)]) -> TempDir {
 }
 
 const CLIP: (&str, &str) = ("sd1_clip", "clip");
+const LAYERS: &str = "\"num_hidden_layers\": 4";
 const VAE: (&str, &str) = ("tiny_vae/vae", "vae");
 
 fn waves() -> RgbaImage {
@@ -180,6 +181,7 @@ fn a_network_that_cannot_be_loaded_is_named_and_other_pictures_are_drawn() {
         (&[CLIP][..], "clip/model.safetensors", None, "losses/clip/model.safetensors"),
         (&[CLIP], "clip/tokenizer.json", None, "losses/clip"),
         (&[CLIP], "clip/config.json", Some(("\"clip\"", "\"siglip\"")), "siglip"),
+        (&[CLIP], "clip/config.json", Some((LAYERS, "\"num_hidden_layers\": 0")), "num_hidden_layers"),
         (&[CLIP, VAE], "vae/config.json", Some((": 4,", ": 8,")), "latent_channels"),
         (&[CLIP, VAE], "vae/diffusion_pytorch_model.safetensors", None, "losses/vae"),
     ] {

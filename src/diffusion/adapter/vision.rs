@@ -110,6 +110,9 @@ impl ClipVisionModel {
         if width == 0 {
             return Err(file.unsupported("hidden_size", "at least 1"));
         }
+        if config.num_hidden_layers == 0 {
+            return Err(file.unsupported("num_hidden_layers", "at least 1"));
+        }
         let layer = ClipLayerConfig {
             width,
             inner: config.intermediate_size,

@@ -221,14 +221,14 @@ impl Steering {
 impl LossDecoders {
     fn colours(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
         let Some(autoencoder) = &self.colours else {
-            candle_core::bail!("a loss reads colours, but its `view` is another one");
+            candle_core::bail!("a loss reads colours, but its `reads` says no");
         };
         autoencoder.decode(latents)
     }
 
     fn pixels(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
         let Some(autoencoder) = &self.pixels else {
-            candle_core::bail!("a loss reads pixels, but its `view` is another one");
+            candle_core::bail!("a loss reads pixels, but its `reads` says no");
         };
         let decoded = autoencoder.decode(latents, &self.interrupt);
         decoded.map_err(candle_core::Error::wrap)?.affine(0.5, 0.5)
