@@ -220,3 +220,42 @@ fn warnings(ui: &mut Ui, warnings: &[String]) {
         });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use egui::{Context, RawInput, epaint::Primitive};
+
+    use super::*;
+    use crate::{generator::GeneratorRegistry, story::Story};
+
+    struct NoThumbnails;
+
+    impl Thumbnails for NoThumbnails {
+        fn of(&mut self, _picture: Picture<'_>) -> Texture {
+            Texture::Loading
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_while_the_picture_of_the_game_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = GeneratorRegistry::default();
+        let project = Project::open(Story::default(), folder.path(), registry).unwrap();
+        let mut state = PanelState { tab: Tab::Style, ..PanelState::default() };
+        let context = Context::default();
+        let mut is_seen = |is_captured: bool| {
+            state.is_captured = is_captured;
+            let output = context.run_ui(RawInput::default(), |ui| {
+                panel_ui(ui, &mut state, &project, &mut NoThumbnails);
+            });
+            let primitives = context.tessellate(output.shapes, 1.0);
+            primitives.iter().any(|it| match &it.primitive {
+                Primitive::Mesh(mesh) => mesh.vertices.iter().any(|it| it.color.a() > 0),
+                Primitive::Callback(_) => true,
+            })
+        };
+        assert!(is_seen(false));
+        assert!(!is_seen(true));
+        assert!(is_seen(false));
+    }
+}

@@ -18,25 +18,19 @@ pub enum ImageSource {
 /// A request for an image from outside the story. The panel sends it, or your code.
 ///
 /// [`ImageSourcesPlugin`](super::ImageSourcesPlugin) answers it as a message. The image comes back through the
-/// [`ImageReply`]. [`Action::AddImages`](crate::project::Action::AddImages) then adds it to the art folder:
+/// [`ImageReply`]. [`Action::AddImages`](crate::project::Action::AddImages) adds it to the art folder.
 ///
 /// ```
 /// # use bevy::prelude::*;
-/// # use bevy_illustrator::{panel::{ImageReply, ImageRequest, ImageSource}};
-/// # use bevy_illustrator::{project::{Action, Request}, recipe::{BlobId, Images}};
-/// #[derive(Resource)]
-/// struct Waiting(ImageReply);
-///
-/// fn capture(mut commands: Commands, mut requests: MessageWriter<ImageRequest>) {
-///     let (request, reply) = ImageRequest::new(ImageSource::Game);
-///     requests.write(request);
-///     commands.insert_resource(Waiting(reply));
-/// }
-///
-/// fn add(waiting: Res<Waiting>, mut requests: MessageWriter<Request>) {
-///     if let Some(Ok(image)) = waiting.0.poll() {
-///         let images = Images::from([(BlobId::of_image(&image), image.into())]);
-///         requests.write(Request::new(Action::AddImages(images)));
+/// # use bevy_illustrator::panel::{ImageReply, ImageRequest, ImageSource};
+/// fn take_picture(mut requests: MessageWriter<ImageRequest>, mut waiting: Local<Option<ImageReply>>) {
+///     let reply = waiting.get_or_insert_with(|| {
+///         let (request, reply) = ImageRequest::new(ImageSource::Game);
+///         requests.write(request);
+///         reply
+///     });
+///     if let Some(Ok(image)) = reply.poll() {
+///         info!("The game shows {} x {} pixels", image.width(), image.height());
 ///     }
 /// }
 /// ```
@@ -108,7 +102,7 @@ impl ImageRequest {
 }
 
 impl ImageReply {
-    /// The answer, if it has arrived. The next call does not return it again.
+    /// The answer, if it has arrived. Only one call returns it.
     #[must_use]
     pub fn poll(&self) -> Option<ImageResult> {
         match self.0.try_recv() {

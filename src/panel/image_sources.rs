@@ -98,3 +98,58 @@ fn convert(screenshot: Image, requests: &[ImageRequest]) {
         request.answer(result.clone().map_err(ImageSourceError::Window));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bevy::{
+        asset::RenderAssetUsages,
+        render::render_resource::{Extent3d, TextureDimension, TextureFormat},
+    };
+
+    use super::*;
+    use crate::panel::ImageReply;
+
+    fn app() -> App {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, ImageSourcesPlugin)).init_resource::<PanelState>();
+        app
+    }
+
+    fn send(app: &mut App) -> ImageReply {
+        let (request, reply) = ImageRequest::new(ImageSource::Game);
+        app.world_mut().write_message(request);
+        reply
+    }
+
+    #[test]
+    fn without_a_window_there_is_no_picture_of_the_game() {
+        let mut app = app();
+        let reply = send(&mut app);
+        app.update();
+        assert!(matches!(reply.wait(), Err(ImageSourceError::NoWindow)));
+    }
+
+    #[test]
+    fn one_picture_of_the_window_answers_all_requests_and_the_panel_is_hidden_for_one_frame() {
+        let mut app = app();
+        app.world_mut().spawn((Window::default(), PrimaryWindow));
+        let replies = [send(&mut app), send(&mut app)];
+        app.update();
+        assert!(app.world().resource::<PanelState>().is_captured);
+        let mut screenshots = app.world_mut().query_filtered::<Entity, With<Screenshot>>();
+        let entity = screenshots.single(app.world()).unwrap();
+        app.update();
+        assert!(!app.world().resource::<PanelState>().is_captured);
+        assert!(replies.iter().all(|reply| reply.poll().is_none()));
+        let size = Extent3d { width: 2, height: 1, depth_or_array_layers: 1 };
+        // Blue, green, red, alpha.
+        let pixels = vec![1, 2, 3, 0, 4, 5, 6, 255];
+        let format = TextureFormat::Bgra8UnormSrgb;
+        let usage = RenderAssetUsages::default();
+        let image = Image::new(size, TextureDimension::D2, pixels, format, usage);
+        app.world_mut().trigger(ScreenshotCaptured { entity, image });
+        for reply in replies {
+            assert_eq!(reply.wait().unwrap().as_raw(), &[3, 2, 1, 255, 6, 5, 4, 255]);
+        }
+    }
+}
