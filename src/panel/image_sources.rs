@@ -76,11 +76,14 @@ fn read_clipboard(request: ImageRequest) {
 }
 
 fn image_on_clipboard() -> ImageResult {
-    let read = Clipboard::new().and_then(|mut clipboard| clipboard.get_image());
-    let ImageData { width, height, bytes } = read.map_err(|error| match error {
-        arboard::Error::ContentNotAvailable => ImageSourceError::NoImage,
-        error => ImageSourceError::Clipboard(error),
-    })?;
+    let mut clipboard = Clipboard::new().map_err(ImageSourceError::Clipboard)?;
+    let ImageData { width, height, bytes } = match clipboard.get_image() {
+        Ok(image) => image,
+        Err(arboard::Error::ContentNotAvailable) => return Err(ImageSourceError::NoImage),
+        // Some programs offer a text under the name of every format.
+        Err(_) if clipboard.get_text().is_ok() => return Err(ImageSourceError::NoImage),
+        Err(error) => return Err(ImageSourceError::Clipboard(error)),
+    };
     let wrong = ImageSourceError::Bytes { width, height, bytes: bytes.len() };
     let sides = u32::try_from(width).ok().zip(u32::try_from(height).ok());
     let sides = sides.filter(|(width, height)| width.min(height) > &0);

@@ -117,11 +117,15 @@ impl ImagePicker {
         if let Some(read) = read {
             self.start(ui, read, usage, size.filter(|_| usage.holds_shapes()));
         }
+        let mut has_new_error = false;
         if let Some(thread) = self.reading.take_if(|thread| thread.is_finished()) {
             let read = thread.join().unwrap_or_else(|_| Err("The image cannot be read".to_owned()));
             match read {
                 Ok(image) => picked.image = Some(image),
-                Err(error) => self.error = Some(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    has_new_error = true;
+                }
             }
         }
         if self.reading.is_some() {
@@ -130,7 +134,11 @@ impl ImagePicker {
             ui.label(theme::small("Reading the image..."));
         }
         if let Some(error) = &self.error {
-            theme::error_box(ui, error, "Choose another image.");
+            let shown = ui.scope(|ui| theme::error_box(ui, error, "Choose another image."));
+            if has_new_error {
+                // It may be below the visible area.
+                shown.response.scroll_to_me(None);
+            }
         }
         picked
     }

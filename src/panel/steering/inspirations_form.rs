@@ -62,6 +62,7 @@ pub(super) fn inspirations_form(
     for (index, inspiration) in inspirations.iter_mut().enumerate() {
         theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
+                ui.set_width(ui.available_width());
                 let (is_removed, is_typing_here) = row(ui, cx, chooser, of, index, inspiration);
                 removed = is_removed.then_some(index).or(removed);
                 is_typing |= is_typing_here;

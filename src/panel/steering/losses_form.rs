@@ -132,6 +132,7 @@ pub(super) fn losses_form(
     for (index, loss) in losses.iter_mut().enumerate() {
         theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
+                ui.set_width(ui.available_width());
                 ui.horizontal(|ui| {
                     ui.label(title(loss.kind.name()));
                     curves.cost(ui, loss);
@@ -162,6 +163,10 @@ fn buttons(ui: &mut Ui, chooser: &mut ImageChooser, losses: &mut Vec<Loss>) {
                     losses.push(Loss { unlike, ..Loss::new(kind()) });
                 }
             }
+        });
+        ui.label(theme::small("With an image"));
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
             for ImagePreset { name, tooltip, .. } in IMAGE_PRESETS {
                 chooser.button(ui, Entry::NewLoss(name), name, tooltip);
             }
