@@ -226,7 +226,10 @@ mod tests {
     use egui::{Context, RawInput, epaint::Primitive};
 
     use super::*;
-    use crate::{generator::GeneratorRegistry, story::Story};
+    use crate::{
+        generator::GeneratorRegistry,
+        story::{Place, Scene, Story},
+    };
 
     struct NoThumbnails;
 
@@ -240,7 +243,10 @@ mod tests {
     fn nothing_is_drawn_while_the_picture_of_the_game_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let registry = GeneratorRegistry::default();
-        let project = Project::open(Story::default(), folder.path(), registry).unwrap();
+        let place = Place { id: "shore".into(), looks: "a coast".into(), ..Place::default() };
+        let scene = Scene { id: "one".into(), place: "shore".into(), ..Scene::default() };
+        let story = Story { places: vec![place], scenes: vec![scene], ..Story::default() };
+        let project = Project::open(story, folder.path(), registry).unwrap();
         let mut state = PanelState { tab: Tab::Style, ..PanelState::default() };
         let context = Context::default();
         let mut is_seen = |is_captured: bool| {

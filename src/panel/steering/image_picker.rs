@@ -82,6 +82,13 @@ impl ImagePicker {
     ) -> Picked {
         let mut picked = Picked::default();
         self.extracted.show(ui, usage);
+        if usage.holds_shapes() {
+            let hint = match size {
+                Some(_) => "Of an image of another shape, the middle is used.",
+                None => "The image must have the shape of every picture.",
+            };
+            ui.add(Label::new(theme::small(hint)).wrap());
+        }
         let mut read = self.pictures_of_story(ui, cx);
         read = sources(ui, cx).or(read);
         let path = self.path.trim().trim_matches('"').to_owned();
@@ -103,17 +110,10 @@ impl ImagePicker {
         let dropped =
             ui.input(|input| input.raw.dropped_files.first().map(|it| it.path().to_owned()));
         read = dropped.map(of_file).or(read);
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.add(Label::new(theme::small("Or drop an image file on the window.")));
             picked.is_cancelled = ui.small_button("Cancel").clicked();
         });
-        if usage.holds_shapes() {
-            let hint = match size {
-                Some(_) => "Of an image of another shape, the middle is used.",
-                None => "The image must have the shape of every picture.",
-            };
-            ui.add(Label::new(theme::small(hint)).wrap());
-        }
         if let Some(read) = read {
             self.start(ui, read, usage, size.filter(|_| usage.holds_shapes()));
         }

@@ -49,6 +49,7 @@ pub(super) fn inspirations_form(
     of: &mut SteeringOf<'_>,
     inspirations: &mut Vec<Inspiration>,
 ) -> bool {
+    let before = inspirations.len();
     buttons(ui, chooser, inspirations);
     let mut is_typing = false;
     for usage in ImageUse::ALL {
@@ -60,7 +61,7 @@ pub(super) fn inspirations_form(
     }
     let mut removed = None;
     for (index, inspiration) in inspirations.iter_mut().enumerate() {
-        theme::card().inner_margin(6).show(ui, |ui| {
+        let shown = theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
                 ui.set_width(ui.available_width());
                 let (is_removed, is_typing_here) = row(ui, cx, chooser, of, index, inspiration);
@@ -68,6 +69,10 @@ pub(super) fn inspirations_form(
                 is_typing |= is_typing_here;
             });
         });
+        if index >= before {
+            // A new one may be below the visible area.
+            shown.response.scroll_to_me(None);
+        }
     }
     if let Some(index) = removed {
         inspirations.remove(index);

@@ -121,6 +121,7 @@ pub(super) fn losses_form(
     curves: &Curves,
     losses: &mut Vec<Loss>,
 ) -> bool {
+    let before = losses.len();
     buttons(ui, chooser, losses);
     let mut is_typing = false;
     for ImagePreset { name, kind, usage, .. } in IMAGE_PRESETS {
@@ -130,7 +131,7 @@ pub(super) fn losses_form(
     }
     let mut removed = None;
     for (index, loss) in losses.iter_mut().enumerate() {
-        theme::card().inner_margin(6).show(ui, |ui| {
+        let shown = theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
                 ui.set_width(ui.available_width());
                 ui.horizontal(|ui| {
@@ -145,6 +146,10 @@ pub(super) fn losses_form(
                 curves.show(ui, of.curves, index, loss);
             });
         });
+        if index >= before {
+            // A new one may be below the visible area.
+            shown.response.scroll_to_me(None);
+        }
     }
     if let Some(index) = removed {
         losses.remove(index);
