@@ -251,9 +251,10 @@ mod tests {
         let context = Context::default();
         let mut is_seen = |is_captured: bool| {
             state.is_captured = is_captured;
-            let output = context.run_ui(RawInput::default(), |ui| {
+            let mut output = context.run_ui(RawInput::default(), |ui| {
                 panel_ui(ui, &mut state, &project, &mut NoThumbnails);
             });
+            output.textures_delta.clear();
             let primitives = context.tessellate(output.shapes, 1.0);
             primitives.iter().any(|it| match &it.primitive {
                 Primitive::Mesh(mesh) => mesh.vertices.iter().any(|it| it.color.a() > 0),
