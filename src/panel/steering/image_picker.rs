@@ -218,6 +218,7 @@ fn sources(ui: &mut Ui, cx: &mut PanelContext<'_>) -> Option<Read> {
     ];
     let mut chosen = None;
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         for (source, name, tooltip) in sources {
             if ui.button(name).on_hover_text(tooltip).clicked() {
                 chosen = Some(of_reply(name, cx.request_image(source)));
