@@ -104,8 +104,8 @@ impl ImageChooser {
         Chosen { id, is_typing: picked.is_typing }
     }
 
-    /// Shows the image of an entry, with a button that opens the picker for another one. Returns whether a text field has
-    /// the focus.
+    /// Shows the image of an entry, with a button that opens the picker for another one. Returns whether a text field
+    /// has the focus.
     pub(super) fn image(
         &mut self,
         ui: &mut Ui,

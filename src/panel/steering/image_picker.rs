@@ -1,4 +1,5 @@
-//! Choosing an image for an inspiration or a loss: a picture of the story, a file, the clipboard, or what the game shows.
+//! Choosing an image for an inspiration or a loss: a picture of the story, a file, the clipboard, or what the game
+//! shows.
 
 use std::{
     borrow::Cow,
