@@ -13,7 +13,7 @@ use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
 use bevy_illustrator::{
     components::ComponentsPlugin,
     hot_swap::HotSwapPlugin,
-    panel::{PanelState, ThumbnailCache, panel_ui},
+    panel::{ImageRequest, ImageSourcesPlugin, PanelState, ThumbnailCache, panel_ui},
     prelude::*,
     project::{Request, Update as ProjectUpdate},
 };
@@ -23,6 +23,8 @@ fn main() -> AppExit {
         .add_plugins((common::default_plugins(), EguiPlugin::default()))
         // `IllustratorPlugins` without `PanelPlugin`, which would open a second panel with F2.
         .add_plugins((IllustratorPlugin::default(), HotSwapPlugin::default(), ComponentsPlugin))
+        // Pastes images, and takes pictures of the game.
+        .add_plugins(ImageSourcesPlugin)
         .init_resource::<PanelState>()
         .add_systems(Startup, (common::write_story, spawn_stage))
         .add_systems(EguiPrimaryContextPass, show_dock)
@@ -36,6 +38,7 @@ fn show_dock(
     mut thumbnails: Local<Option<ThumbnailCache>>,
     mut updates: MessageReader<ProjectUpdate>,
     mut requests: MessageWriter<Request>,
+    mut image_requests: MessageWriter<ImageRequest>,
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
     let Some(project) = project else { return Ok(()) };
@@ -49,6 +52,7 @@ fn show_dock(
     egui::Window::new("Pictures").default_width(480.0).show(&context, |ui| {
         let new_requests = panel_ui(ui, &mut panel, &project, thumbnails);
         requests.write_batch(new_requests);
+        image_requests.write_batch(panel.take_image_requests());
     });
     Ok(())
 }

@@ -16,6 +16,10 @@
 //! }
 //! # }
 //! ```
+//!
+//! The image picker can also ask for the image on the clipboard, or for what the game shows. Send the requests of
+//! [`PanelState::take_image_requests`] as messages, and add [`ImageSourcesPlugin`], or
+//! [answer](ImageRequest::answer) them yourself.
 
 mod badge;
 pub mod canvas;
@@ -23,6 +27,8 @@ mod context;
 mod discarded;
 mod filter;
 mod grid;
+mod image_request;
+mod image_sources;
 mod losses;
 mod overview;
 mod picture;
@@ -44,6 +50,8 @@ mod widgets;
 mod words_editor;
 
 pub use filter::Filter;
+pub use image_request::{ImageReply, ImageRequest, ImageResult, ImageSource, ImageSourceError};
+pub use image_sources::ImageSourcesPlugin;
 pub use plugin::{PanelPlugin, egui_wants_any_keyboard_input, egui_wants_any_pointer_input};
 pub use selection::Tab;
 pub use state::PanelState;
@@ -85,9 +93,13 @@ pub fn panel_ui(
         has_keys: ui.memory(|memory| memory.has_focus(keys)),
         next_tab: None,
         requests: Vec::new(),
+        image_requests: Vec::new(),
     };
 
     let panel = ui.scope(|ui| {
+        if state.is_captured {
+            ui.set_opacity(0.0);
+        }
         ui.set_style(theme::style());
         theme::background_frame().show(ui, |ui| {
             ui.set_min_size(ui.available_size());
@@ -108,6 +120,8 @@ pub fn panel_ui(
     update_focus(ui, panel.response.rect, keys, state);
     state.tab = cx.next_tab.unwrap_or(state.tab);
     let requests = cx.requests;
+    // Requests that nobody took are dropped. The image picker then says so.
+    state.image_requests = cx.image_requests;
     state.overview = overview;
     requests
 }
@@ -205,4 +219,50 @@ fn warnings(ui: &mut Ui, warnings: &[String]) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::{Context, RawInput, epaint::Primitive};
+
+    use super::*;
+    use crate::{
+        generator::GeneratorRegistry,
+        story::{Place, Scene, Story},
+    };
+
+    struct NoThumbnails;
+
+    impl Thumbnails for NoThumbnails {
+        fn of(&mut self, _picture: Picture<'_>) -> Texture {
+            Texture::Loading
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_while_the_picture_of_the_game_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = GeneratorRegistry::default();
+        let place = Place { id: "shore".into(), looks: "a coast".into(), ..Place::default() };
+        let scene = Scene { id: "one".into(), place: "shore".into(), ..Scene::default() };
+        let story = Story { places: vec![place], scenes: vec![scene], ..Story::default() };
+        let project = Project::open(story, folder.path(), registry).unwrap();
+        let mut state = PanelState { tab: Tab::Style, ..PanelState::default() };
+        let context = Context::default();
+        let mut is_seen = |is_captured: bool| {
+            state.is_captured = is_captured;
+            let mut output = context.run_ui(RawInput::default(), |ui| {
+                panel_ui(ui, &mut state, &project, &mut NoThumbnails);
+            });
+            output.textures_delta.clear();
+            let primitives = context.tessellate(output.shapes, 1.0);
+            primitives.iter().any(|it| match &it.primitive {
+                Primitive::Mesh(mesh) => mesh.vertices.iter().any(|it| it.color.a() > 0),
+                Primitive::Callback(_) => true,
+            })
+        };
+        assert!(is_seen(false));
+        assert!(!is_seen(true));
+        assert!(is_seen(false));
+    }
 }

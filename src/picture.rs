@@ -17,6 +17,8 @@ use crate::lfs::LfsPointer;
 pub use budget::{MAX_PIXEL_BYTES, PixelBudget, TooManyPixels};
 pub use map::MapKind;
 pub use metadata::Metadata;
+#[cfg(feature = "panel")]
+pub(crate) use resize::centre_in_shape;
 pub use resize::reference_image;
 pub(crate) use resize::{centre, resized, resized_bicubic, scaled_down};
 

@@ -1,6 +1,7 @@
 //! Data that all parts of the panel share during a frame.
 
 use super::{
+    image_request::{ImageReply, ImageRequest, ImageSource},
     overview::Overview,
     selection::{Selection, Tab},
     thumbnails::Thumbnails,
@@ -25,6 +26,8 @@ pub(super) struct PanelContext<'a> {
     /// The tab to open after this frame.
     pub next_tab: Option<Tab>,
     pub requests: Vec<Request>,
+    /// The images that the image picker asks for.
+    pub image_requests: Vec<ImageRequest>,
 }
 
 impl<'a> PanelContext<'a> {
@@ -34,6 +37,13 @@ impl<'a> PanelContext<'a> {
         let id = request.id;
         self.requests.push(request);
         id
+    }
+
+    /// Requests an image from outside the story.
+    pub fn request_image(&mut self, source: ImageSource) -> ImageReply {
+        let (request, reply) = ImageRequest::new(source);
+        self.image_requests.push(request);
+        reply
     }
 
     /// The completed and the total steps, if this shot is being drawn.

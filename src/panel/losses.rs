@@ -10,15 +10,15 @@ pub(super) fn title(kind: &str) -> &str {
     match kind {
         "Text" => "Show this",
         "Direction" => "Change this",
-        "Style" => "In the style of an image",
-        "Content" => "Similar to an image",
-        "Outline" => "Along the lines of an image",
-        "Colours" => "In the colours of an image",
+        "Style" => "Look like this",
+        "Content" => "Like this picture",
+        "Outline" => "Hold this outline",
+        "Colours" => "Roughly these colours",
         "Palette" => "In these colours",
         "TotalVariation" => "Calmer",
         "Saturation" => "Saturation",
         "Lightness" => "Darker or lighter",
-        "Latents" => "Close to an image",
+        "Latents" => "Stay close to this",
         custom => custom,
     }
 }

@@ -38,7 +38,7 @@ impl Content {
         Self { texture, size }
     }
 
-    /// An image of an inspiration, which is in the art folder.
+    /// An image of an inspiration or a loss, which is in the art folder.
     pub(super) fn image(ui: &Ui, cx: &mut PanelContext<'_>, id: &BlobId) -> Self {
         let texture = cx.thumbnails.of(Picture::Image(&cx.project.art().blobs(), id));
         let size = match texture {

@@ -13,6 +13,8 @@ use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use egui::{Align2, Frame, Window};
 
 use super::{
+    image_request::ImageRequest,
+    image_sources::ImageSourcesPlugin,
     panel_ui,
     selection::Tab,
     state::PanelState,
@@ -45,7 +47,7 @@ pub use bevy_egui::input::{egui_wants_any_keyboard_input, egui_wants_any_pointer
 /// The canvas has more keys: see [`Keymap`](super::canvas::Keymap). Except for F2, the panel uses keys only from a
 /// click on the panel until a click on the game.
 ///
-/// This plugin adds [`EguiPlugin`], unless the game already added it. It must be added after Bevy's renderer. Without a
+/// This plugin adds [`EguiPlugin`] and [`ImageSourcesPlugin`], unless the game already added them. It must be added after Bevy's renderer. Without a
 /// renderer there is no panel. A game should ignore keys and clicks for the panel: see
 /// [`egui_wants_any_keyboard_input`].
 ///
@@ -82,6 +84,9 @@ impl Plugin for PanelPlugin {
         }
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
+        }
+        if !app.is_plugin_added::<ImageSourcesPlugin>() {
+            app.add_plugins(ImageSourcesPlugin);
         }
         app.init_resource::<PanelState>().add_message::<Request>().add_message::<Update>();
         let mut show = show_panel.run_if(not(resource_exists::<ShippedStoryboard>));
@@ -121,6 +126,7 @@ fn show_panel(
     mut notices: Option<ResMut<Notices>>,
     mut cache: Local<Option<ThumbnailCache>>,
     mut requests: MessageWriter<Request>,
+    mut image_requests: MessageWriter<ImageRequest>,
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
     if context.input(is_toggled) {
@@ -154,6 +160,7 @@ fn show_panel(
     side_window(&context, state.tab).show(&context, |ui| match &project {
         Some(project) => {
             requests.write_batch(panel_ui(ui, &mut state, project, cache));
+            image_requests.write_batch(state.take_image_requests());
         }
         None => {
             let status = match (&status, &state.story_error) {

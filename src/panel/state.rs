@@ -8,6 +8,7 @@ use super::{
     canvas::{self, Canvas, Keymap, SegmenterModel},
     filter::Filter,
     grid::Grid,
+    image_request::ImageRequest,
     overview::Overview,
     selection::{Selection, Tab},
     style_tab::StyleDraft,
@@ -36,6 +37,9 @@ pub struct PanelState {
     pub(super) keys: Option<egui::Id>,
     /// Whether a text field of the panel had the focus in the last frame.
     pub(super) field_has_keys: bool,
+    /// Whether the panel draws nothing in this frame, because the game's picture is taken.
+    pub(super) is_captured: bool,
+    pub(super) image_requests: Vec<ImageRequest>,
     pub(super) selection: Selection,
     pub(super) words: WordsDrafts,
     pub(super) style: StyleDraft,
@@ -67,6 +71,14 @@ impl PanelState {
     #[must_use]
     pub fn leave(&mut self) -> Vec<Request> {
         canvas::leave(&mut self.canvas)
+    }
+
+    /// Takes the requests for images from outside the story. Call this after every [`panel_ui`](super::panel_ui), and
+    /// send them as messages to [`ImageSourcesPlugin`](super::ImageSourcesPlugin), or answer them yourself. The next
+    /// `panel_ui` drops requests that were not taken.
+    #[must_use]
+    pub fn take_image_requests(&mut self) -> Vec<ImageRequest> {
+        std::mem::take(&mut self.image_requests)
     }
 
     /// Processes an update of the project. Call this with every update: updates answer the requests of

@@ -2,6 +2,7 @@
 
 mod curves;
 mod extracted;
+mod image_chooser;
 mod image_picker;
 mod inspirations_form;
 mod losses_form;
@@ -11,19 +12,20 @@ use egui::{CollapsingHeader, Ui};
 use super::context::PanelContext;
 use crate::{
     project::Action,
-    recipe::{Images, Inspiration, Loss},
+    recipe::{Images, Inspiration, Loss, Size},
     storyboard::ShotId,
 };
 
 pub(super) use curves::{CurveKey, Curves};
-use inspirations_form::InspirationsForm;
+use image_chooser::ImageChooser;
+use inspirations_form::inspirations_form;
 pub(super) use inspirations_form::name_of_use;
 use losses_form::losses_form;
 
 /// The forms for one list of inspirations and one of losses.
 #[derive(Debug, Default)]
 pub(super) struct SteeringForms {
-    inspirations: InspirationsForm,
+    chooser: ImageChooser,
     /// The values of the losses.
     pub curves: Curves,
 }
@@ -41,6 +43,8 @@ pub(super) struct SteeringOf<'a> {
     pub curves: CurveKey<'a>,
     /// The new images. All others are in the art folder.
     pub images: &'a mut Images,
+    /// The size of the picture. `None` for pictures of several sizes.
+    pub size: Option<Size>,
 }
 
 impl SteeringForms {
@@ -49,7 +53,7 @@ impl SteeringForms {
         &mut self,
         ui: &mut Ui,
         cx: &mut PanelContext<'_>,
-        of: SteeringOf<'_>,
+        mut of: SteeringOf<'_>,
         inspirations: &mut Vec<Inspiration>,
         losses: &mut Vec<Loss>,
     ) -> bool {
@@ -57,15 +61,17 @@ impl SteeringForms {
             0 => name.to_owned(),
             count => format!("{name} ({count})"),
         };
+        self.chooser.retain(of.images);
+        let chooser = &mut self.chooser;
         let header = CollapsingHeader::new(title("Inspirations", inspirations.len()));
         let shown = header
             .id_salt("inspirations")
-            .show(ui, |ui| self.inspirations.show(ui, cx, inspirations, of.images));
+            .show(ui, |ui| inspirations_form(ui, cx, chooser, &mut of, inspirations));
         let mut focused = shown.body_returned == Some(true);
         let header = CollapsingHeader::new(title("Losses", losses.len()));
         let shown = header
             .id_salt("losses")
-            .show(ui, |ui| losses_form(ui, &self.curves, of.curves, losses));
+            .show(ui, |ui| losses_form(ui, cx, chooser, &mut of, &self.curves, losses));
         focused |= shown.body_returned == Some(true);
         focused
     }
@@ -85,13 +91,21 @@ impl PictureSteering {
     ) -> bool {
         self.forms.curves.update_of_picture(shot, cx);
         let curves = CurveKey { part: None, first: first_loss };
-        let of = SteeringOf { curves, images: &mut self.images };
+        let shot = shot.and_then(|shot| cx.project.board().shot(shot));
+        let size = shot.map(|shot| shot.recipe.size);
+        let of = SteeringOf { curves, images: &mut self.images, size };
         self.forms.show(ui, cx, of, inspirations, losses)
     }
 
     /// Requests to save the new images that the lists refer to.
-    pub(super) fn save_images(&mut self, cx: &mut PanelContext<'_>, inspirations: &[Inspiration]) {
-        let ids = inspirations.iter().filter_map(|it| it.kind.image());
+    pub(super) fn save_images(
+        &mut self,
+        cx: &mut PanelContext<'_>,
+        inspirations: &[Inspiration],
+        losses: &[Loss],
+    ) {
+        let of_losses = losses.iter().filter_map(|loss| loss.kind.image());
+        let ids = inspirations.iter().filter_map(|it| it.kind.image()).chain(of_losses);
         let images: Images =
             ids.filter_map(|id| Some((id.clone(), self.images.get(id)?.clone()))).collect();
         if !images.is_empty() {

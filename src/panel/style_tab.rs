@@ -158,7 +158,7 @@ fn buttons(
         if apply.on_hover_text("Sets the style of all pictures").clicked()
             && let Ok(style) = wanted
         {
-            draft.steering.save_images(cx, &style.inspirations);
+            draft.steering.save_images(cx, &style.inspirations, &style.losses);
             draft.pending = Some(cx.request(Action::SetStyle(Some(Box::new(style)))));
         }
         let revert = ui.add_enabled(changed, egui::Button::new("Revert"));

@@ -33,7 +33,7 @@ pub enum Picture<'a> {
     Pixels(&'a Take),
     /// The latest preview of the current job.
     Preview(JobId, &'a Arc<RgbImage>),
-    /// An image of an inspiration in the art folder, at most [`SMALL_SIDE`] pixels wide and high.
+    /// An image of an inspiration or a loss in the art folder, at most [`SMALL_SIDE`] pixels wide and high.
     Image(&'a Blobs, &'a BlobId),
 }
 

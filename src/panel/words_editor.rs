@@ -176,7 +176,7 @@ pub(super) fn words_editor(
     // Text typed after `Apply` is a new draft.
     let mut pending = before.pending.filter(|_| typed == before.typed);
     if apply && let Ok(words) = wanted {
-        form.save_images(cx, &words.inspirations);
+        form.save_images(cx, &words.inspirations, &words.losses);
         pending = Some(set(cx, shot, words));
     }
     if changed && !revert {

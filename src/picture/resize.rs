@@ -39,6 +39,26 @@ pub(crate) fn centre(image: &RgbaImage, ratio: u32) -> Cow<'_, RgbaImage> {
     let (width, height) = image.dimensions();
     let longest = width.min(height).saturating_mul(ratio);
     let [columns, rows] = [width, height].map(|side| side.min(longest));
+    crop(image, columns, rows)
+}
+
+/// The largest area in the centre of an image with the aspect ratio of a picture of this width and height.
+#[cfg(feature = "panel")]
+pub(crate) fn centre_in_shape(
+    image: &RgbaImage,
+    (width, height): (u32, u32),
+) -> Cow<'_, RgbaImage> {
+    let (columns, rows) = image.dimensions();
+    let scaled = |side: u32, by: u32, per: u32| {
+        let scaled = f64::from(side) * f64::from(by) / f64::from(per.max(1));
+        (scaled.round() as u32).max(1)
+    };
+    crop(image, columns.min(scaled(rows, width, height)), rows.min(scaled(columns, height, width)))
+}
+
+/// The centre of an image, cut to this width and height, which are at most its own.
+fn crop(image: &RgbaImage, columns: u32, rows: u32) -> Cow<'_, RgbaImage> {
+    let (width, height) = image.dimensions();
     if (columns, rows) == (width, height) {
         return Cow::Borrowed(image);
     }
@@ -84,6 +104,18 @@ mod tests {
         assert_eq!(centre(&tall, 4).dimensions(), (2, 8));
         assert_eq!(reference_image(&tall, 3).dimensions(), (1, 3));
         assert!(matches!(reference_image(&tall, 9), Cow::Borrowed(_)));
+    }
+
+    #[cfg(feature = "panel")]
+    #[test]
+    fn the_centre_in_the_shape_of_a_picture_is_as_large_as_possible() {
+        let image = RgbaImage::from_fn(8, 4, |x, y| Rgba([x as u8, y as u8, 0, 255]));
+        let cut = |size| centre_in_shape(&image, size);
+        let square = cut((64, 64));
+        assert_eq!((square.dimensions(), square.get_pixel(0, 0).0), ((4, 4), [2, 0, 0, 255]));
+        let wide = cut((400, 100));
+        assert_eq!((wide.dimensions(), wide.get_pixel(0, 0).0), ((8, 2), [0, 1, 0, 255]));
+        assert!(matches!(cut((320, 160)), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -245,8 +245,8 @@ impl<I> InspirationKind<I> {
     /// Whether it holds shapes at their places in the picture.
     pub(crate) const fn holds_shapes(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Image(ImageUse::Style, _) => false,
-            Self::Image(ImageUse::Scribble | ImageUse::Content | ImageUse::Outline, _) => true,
+            Self::Text(_) => false,
+            Self::Image(usage, _) => usage.holds_shapes(),
         }
     }
 
@@ -279,6 +279,11 @@ impl Inspiration {
 impl ImageUse {
     /// All uses, in the order of menus.
     pub const ALL: [Self; 4] = [Self::Style, Self::Content, Self::Outline, Self::Scribble];
+
+    /// As [`InspirationKind::holds_shapes`].
+    pub(crate) const fn holds_shapes(self) -> bool {
+        !matches!(self, Self::Style)
+    }
 
     /// As [`InspirationKind::default_end`]. The same as [`LossKind::default_end`](super::LossKind::default_end) of the
     /// loss that makes a picture follow the image.

@@ -5,6 +5,7 @@ mod app_exit;
 mod canvas;
 #[path = "../common/held_log.rs"]
 mod held_log;
+mod image_sources;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
 mod refused;

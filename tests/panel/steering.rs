@@ -65,6 +65,32 @@ fn a_style_image_of_the_story_is_saved_with_its_style() {
 }
 
 #[test]
+fn the_image_of_a_loss_is_saved_with_its_style() {
+    let mut fixture = Fixture::new(story());
+    fixture.draw_all();
+    let shown = fixture.shot(ShotKind::Portrait);
+    let picture = fixture.project.shown(&shown.id).unwrap().image().unwrap();
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
+    scroll_and_press(&mut panel, "Losses");
+    panel.run_steps(12);
+    scroll_and_press(&mut panel, "Like this picture");
+    panel.run_steps(12);
+    press(&mut panel, &format!("Use {}", shown.title));
+    wait_until(&mut panel, |panel| has(panel, "Remove this loss"));
+    press(&mut panel, "Apply");
+    let requested = panel.state_mut().apply_requests();
+    let [Action::AddImages(images), Action::SetStyle(Some(style))] = requested.as_slice() else {
+        panic!("{requested:?}")
+    };
+    let id = BlobId::of_image(&picture);
+    assert_eq!(images.keys().collect::<Vec<_>>(), [&id]);
+    assert_eq!(style.losses, [Loss::new(LossKind::Content(id.clone()))]);
+    let kept = panel.state().project.art().blobs().image(&id).unwrap();
+    assert_eq!(*kept, picture);
+}
+
+#[test]
 fn a_loss_without_a_text_cannot_be_applied() {
     let mut fixture = Fixture::new(story());
     fixture.panel.tab = Tab::Style;

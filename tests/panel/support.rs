@@ -11,7 +11,7 @@ use bevy_illustrator::{
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     loss::{FinalLoss, LossValues},
     mask::Area,
-    panel::{PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
+    panel::{ImageRequest, PanelState, Picture, Tab, Texture, Thumbnails, panel_ui},
     project::{Action, ActionResult, Project, Request, Update},
     recipe::{Recipe, Size},
     story::{Character, Expression, Item, Line, Place, Scene, Story},
@@ -134,6 +134,7 @@ pub struct Fixture {
     pub project: Project,
     pub panel: PanelState,
     pub requests: Vec<Request>,
+    pub image_requests: Vec<ImageRequest>,
     pub controls: Arc<Mutex<Controls>>,
     /// The art folder, removed on drop.
     pub folder: tempfile::TempDir,
@@ -155,7 +156,8 @@ impl Fixture {
         let mut panel = PanelState::default();
         // Ignores weights that were downloaded on this machine.
         panel.set_segmenter_weights(None);
-        Self { project, panel, requests: Vec::new(), controls, folder }
+        let (requests, image_requests) = (Vec::new(), Vec::new());
+        Self { project, panel, requests, image_requests, controls, folder }
     }
 
     /// The requested actions that are not applied yet.
@@ -258,6 +260,7 @@ pub fn open_in(fixture: Fixture, room: [f32; 2]) -> Panel {
             panel_ui(ui, &mut fixture.panel, &fixture.project, &mut FullSizeOnly)
         };
         fixture.requests.extend(ui.push_id(window, show).inner);
+        fixture.image_requests.extend(fixture.panel.take_image_requests());
     };
     let mut panel = Harness::builder().with_size(room).build_ui_state(show, fixture);
     panel.run_steps(2);

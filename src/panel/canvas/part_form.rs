@@ -11,7 +11,7 @@ use crate::{
         widgets::{parse_seed, percent, prompt_hints, text_field},
     },
     recipe::{
-        EditKind, Layer, PartEdit,
+        EditKind, Layer, PartEdit, Size,
         part_edit::{MAX_AMOUNT, MAX_REACH},
     },
 };
@@ -49,8 +49,10 @@ pub(super) fn part_form(
     };
     if let Some(edit) = layer.edit.as_mut().filter(|edit| edit.kind != EditKind::Keep) {
         let PartEdit { inspirations, losses, .. } = edit;
+        let (width, height) = layer.mask.size();
         let curves = CurveKey { part: Some(&layer.name), first: 0 };
-        let of = SteeringOf { curves, images: &mut layer.images };
+        let of =
+            SteeringOf { curves, images: &mut layer.images, size: Some(Size { width, height }) };
         focused |= form.steering.show(ui, cx, of, inspirations, losses);
     }
     focused |= text_field(ui, "Name", "", 1, &mut layer.name).has_focus();

@@ -1,6 +1,8 @@
-//! Choosing an image for an inspiration: a picture of the story, or a file.
+//! Choosing an image for an inspiration or a loss: a picture of the story, a file, the clipboard, or what the game
+//! shows.
 
 use std::{
+    borrow::Cow,
     path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -16,11 +18,12 @@ use crate::{
     foreign,
     panel::{
         context::PanelContext,
+        image_request::{ImageReply, ImageSource},
         picture::{self, Content},
         theme,
     },
-    picture::{decode, reference_image},
-    recipe::ImageUse,
+    picture::{centre_in_shape, decode, reference_image},
+    recipe::{ImageUse, Size},
     storyboard::Shot,
 };
 
@@ -70,16 +73,25 @@ impl ImagePicker {
         !std::mem::replace(&mut self.is_shown, true)
     }
 
-    /// Shows the picker of an image for this use.
+    /// Shows the picker of an image for this use in a picture of this size. `None` for pictures of several sizes.
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,
         cx: &mut PanelContext<'_>,
         usage: ImageUse,
+        size: Option<Size>,
     ) -> Picked {
         let mut picked = Picked::default();
         self.extracted.show(ui, usage);
+        if usage.holds_shapes() {
+            let hint = match size {
+                Some(_) => "Of an image of another shape, the middle is used.",
+                None => "The image must have the shape of every picture.",
+            };
+            ui.add(Label::new(theme::small(hint)).wrap());
+        }
         let mut read = self.pictures_of_story(ui, cx);
+        read = sources(ui, cx).or(read);
         let path = self.path.trim().trim_matches('"').to_owned();
         ui.horizontal(|ui| {
             let label = ui.label(theme::small("Path"));
@@ -99,18 +111,22 @@ impl ImagePicker {
         let dropped =
             ui.input(|input| input.raw.dropped_files.first().map(|it| it.path().to_owned()));
         read = dropped.map(of_file).or(read);
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.add(Label::new(theme::small("Or drop an image file on the window.")));
             picked.is_cancelled = ui.small_button("Cancel").clicked();
         });
         if let Some(read) = read {
-            self.start(ui, read, usage);
+            self.start(ui, read, usage, size.filter(|_| usage.holds_shapes()));
         }
+        let mut has_new_error = false;
         if let Some(thread) = self.reading.take_if(|thread| thread.is_finished()) {
             let read = thread.join().unwrap_or_else(|_| Err("The image cannot be read".to_owned()));
             match read {
                 Ok(image) => picked.image = Some(image),
-                Err(error) => self.error = Some(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    has_new_error = true;
+                }
             }
         }
         if self.reading.is_some() {
@@ -119,16 +135,25 @@ impl ImagePicker {
             ui.label(theme::small("Reading the image..."));
         }
         if let Some(error) = &self.error {
-            theme::error_box(ui, error, "Choose another image.");
+            let shown = ui.scope(|ui| theme::error_box(ui, error, "Choose another image."));
+            if has_new_error {
+                // It may be below the visible area.
+                shown.response.scroll_to_me(None);
+            }
         }
         picked
     }
 
-    fn start(&mut self, ui: &Ui, read: Read, usage: ImageUse) {
+    /// Reads an image on a thread. Cuts it to the shape of a picture of this size.
+    fn start(&mut self, ui: &Ui, read: Read, usage: ImageUse, shape: Option<Size>) {
         let waker = ui.ctx().clone();
         let extracted = self.extracted;
         let started = thread::Builder::new().name("illustrator-image".into()).spawn(move || {
             let image = read().map(|image| {
+                let image = match shape {
+                    Some(Size { width, height }) => centre_in_shape(&image, (width, height)),
+                    None => Cow::Borrowed(&image),
+                };
                 let image = reference_image(&image, MAX_IMAGE_SIDE);
                 Arc::new(match extracted.map(&image, usage) {
                     Some(map) => map.extract(&image),
@@ -180,6 +205,32 @@ fn tile(ui: &mut Ui, cx: &mut PanelContext<'_>, shot: &Shot, take: &Take) -> boo
     let name = format!("Use {}", shot.title);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), &name));
     response.on_hover_text(&name).clicked()
+}
+
+/// The buttons for images from outside the story. Returns how to read the one that was requested.
+fn sources(ui: &mut Ui, cx: &mut PanelContext<'_>) -> Option<Read> {
+    let sources = [
+        (ImageSource::Clipboard, "Paste", "Takes the image that you copied in another program"),
+        (
+            ImageSource::Game,
+            "What the game shows",
+            "Takes a picture of the game as it is now, without this panel",
+        ),
+    ];
+    let mut chosen = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for (source, name, tooltip) in sources {
+            if ui.button(name).on_hover_text(tooltip).clicked() {
+                chosen = Some(of_reply(name, cx.request_image(source)));
+            }
+        }
+    });
+    chosen
+}
+
+fn of_reply(name: &'static str, reply: ImageReply) -> Read {
+    Box::new(move || reply.wait().map_err(|error| format!("{name}: {error}")))
 }
 
 fn of_take(take: Take) -> Read {

@@ -2,14 +2,19 @@
 
 use egui::{Checkbox, DragValue, Slider, SliderClamping, Ui, vec2};
 
-use super::curves::{CurveKey, Curves};
+use super::{
+    SteeringOf,
+    curves::Curves,
+    image_chooser::{Entry, ImageChooser},
+};
 use crate::{
     panel::{
+        context::PanelContext,
         losses::title,
         theme,
         widgets::{icon_button, percent, text_field},
     },
-    recipe::{Colour, Loss, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT},
+    recipe::{BlobId, Colour, ImageUse, Loss, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT},
 };
 
 /// A loss that a button adds.
@@ -65,27 +70,70 @@ const PRESETS: [Preset; 7] = [
     },
 ];
 
+/// A loss whose image is chosen before it is added.
+struct ImagePreset {
+    name: &'static str,
+    tooltip: &'static str,
+    kind: fn(BlobId) -> LossKind,
+    /// What is extracted from the image.
+    usage: ImageUse,
+}
+
+const IMAGE_PRESETS: [ImagePreset; 5] = [
+    ImagePreset {
+        name: "Look like this",
+        tooltip: "Steers to the style of an image: its strokes, colours and contrasts",
+        kind: LossKind::Style,
+        usage: ImageUse::Style,
+    },
+    ImagePreset {
+        name: "Like this picture",
+        tooltip: "Steers to what an image of the same shape shows at the same places",
+        kind: LossKind::Content,
+        usage: ImageUse::Content,
+    },
+    ImagePreset {
+        name: "Hold this outline",
+        tooltip: "Steers edges to the lines of a drawing of the same shape",
+        kind: LossKind::Outline,
+        usage: ImageUse::Outline,
+    },
+    ImagePreset {
+        name: "Roughly these colours",
+        tooltip: "Steers to the rough colours of an image of the same shape, at the same places",
+        kind: LossKind::Colours,
+        usage: ImageUse::Scribble,
+    },
+    ImagePreset {
+        name: "Stay close to this",
+        tooltip: "Steers everything, also details, to an image of the same shape",
+        kind: LossKind::Latents,
+        usage: ImageUse::Content,
+    },
+];
+
 /// Shows the losses. Returns whether a text field has the focus.
 pub(super) fn losses_form(
     ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    chooser: &mut ImageChooser,
+    of: &mut SteeringOf<'_>,
     curves: &Curves,
-    key: CurveKey<'_>,
     losses: &mut Vec<Loss>,
 ) -> bool {
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
-        let has_room = losses.len() < MAX_LOSSES;
-        for Preset { name, tooltip, kind, unlike } in PRESETS {
-            let button = egui::Button::new(name);
-            if ui.add_enabled(has_room, button).on_hover_text(tooltip).clicked() {
-                losses.push(Loss { unlike, ..Loss::new(kind()) });
-            }
-        }
-    });
-    let (mut focused, mut removed) = (false, None);
+    let before = losses.len();
+    buttons(ui, chooser, losses);
+    let mut is_typing = false;
+    for ImagePreset { name, kind, usage, .. } in IMAGE_PRESETS {
+        let chosen = chooser.picker(ui, cx, &Entry::NewLoss(name), name, usage, of);
+        is_typing |= chosen.is_typing;
+        losses.extend(chosen.id.map(|id| Loss::new(kind(id))));
+    }
+    let mut removed = None;
     for (index, loss) in losses.iter_mut().enumerate() {
-        theme::card().inner_margin(6).show(ui, |ui| {
+        let shown = theme::card().inner_margin(6).show(ui, |ui| {
             ui.push_id(index, |ui| {
+                ui.set_width(ui.available_width());
                 ui.horizontal(|ui| {
                     ui.label(title(loss.kind.name()));
                     curves.cost(ui, loss);
@@ -93,48 +141,85 @@ pub(super) fn losses_form(
                         removed = Some(index);
                     }
                 });
-                focused |= target(ui, &mut loss.kind);
+                is_typing |= target(ui, cx, chooser, of, index, &mut loss.kind);
                 numbers(ui, loss);
-                curves.show(ui, key, index, loss);
+                curves.show(ui, of.curves, index, loss);
             });
         });
+        if index >= before {
+            // A new one may be below the visible area.
+            shown.response.scroll_to_me(None);
+        }
     }
     if let Some(index) = removed {
         losses.remove(index);
     }
-    focused
+    is_typing
+}
+
+/// The buttons that add a loss.
+fn buttons(ui: &mut Ui, chooser: &mut ImageChooser, losses: &mut Vec<Loss>) {
+    let has_room = losses.len() < MAX_LOSSES;
+    ui.add_enabled_ui(has_room, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+            for Preset { name, tooltip, kind, unlike } in PRESETS {
+                if ui.button(name).on_hover_text(tooltip).clicked() {
+                    losses.push(Loss { unlike, ..Loss::new(kind()) });
+                }
+            }
+        });
+        ui.label(theme::small("With an image"));
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+            for ImagePreset { name, tooltip, .. } in IMAGE_PRESETS {
+                chooser.button(ui, Entry::NewLoss(name), name, tooltip);
+            }
+        });
+    });
 }
 
 /// The fields for the target. Returns whether a text field has the focus.
-fn target(ui: &mut Ui, kind: &mut LossKind) -> bool {
-    match kind {
+fn target(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    chooser: &mut ImageChooser,
+    of: &mut SteeringOf<'_>,
+    index: usize,
+    kind: &mut LossKind,
+) -> bool {
+    let name = title(kind.name()).to_owned();
+    let (id, usage) = match kind {
         LossKind::Text(text) => {
-            text_field(ui, "What it shows", "a green coat", 1, text).has_focus()
+            return text_field(ui, "What it shows", "a green coat", 1, text).has_focus();
         }
         LossKind::Direction { from, to } => {
             let is_typing = text_field(ui, "From", "a coat in daylight", 1, from).has_focus();
-            text_field(ui, "To", "a coat at night", 1, to).has_focus() || is_typing
+            return text_field(ui, "To", "a coat at night", 1, to).has_focus() || is_typing;
         }
         LossKind::Palette(colours) => {
             palette(ui, colours);
-            false
+            return false;
         }
         LossKind::Saturation(target) => {
             percent(ui, target, "saturation");
-            false
+            return false;
         }
         LossKind::Lightness(target) => {
             percent(ui, target, "lightness");
-            false
+            return false;
         }
-        LossKind::Custom { value, .. } => text_field(ui, "Value", "", 1, value).has_focus(),
-        LossKind::TotalVariation
-        | LossKind::Style(_)
-        | LossKind::Content(_)
-        | LossKind::Outline(_)
-        | LossKind::Colours(_)
-        | LossKind::Latents(_) => false,
-    }
+        LossKind::Custom { value, .. } => {
+            return text_field(ui, "Value", "", 1, value).has_focus();
+        }
+        LossKind::TotalVariation => return false,
+        LossKind::Style(id) => (id, ImageUse::Style),
+        LossKind::Outline(id) => (id, ImageUse::Outline),
+        LossKind::Colours(id) => (id, ImageUse::Scribble),
+        LossKind::Content(id) | LossKind::Latents(id) => (id, ImageUse::Content),
+    };
+    let entry = Entry::Loss(index, id.clone());
+    chooser.image(ui, cx, &entry, &name, usage, id, of)
 }
 
 /// The colours of a palette, with buttons that change, add and remove them.

@@ -1,7 +1,8 @@
 //! The inspirations of a part.
 
-use bevy_illustrator::recipe::{
-    BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Part,
+use bevy_illustrator::{
+    recipe::{BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Part, Size},
+    storyboard::ShotKind,
 };
 use egui_kittest::kittest::Queryable;
 use image::{Rgba, RgbaImage};
@@ -58,11 +59,12 @@ fn a_picture_of_the_story_becomes_the_style_of_a_part() {
 #[test]
 fn an_image_file_becomes_the_outline_of_a_part_and_a_wrong_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let lines = RgbaImage::from_fn(32, 16, |x, _| Rgba([if x == 9 { 0 } else { 255 }; 4]));
     let [file, text] = ["lines.png", "notes.txt"].map(|name| folder.path().join(name));
+    let mut panel = opened();
+    let Size { width, height } = panel.state().shot(ShotKind::Portrait).recipe.size;
+    let lines = RgbaImage::from_fn(width, height, |x, _| Rgba([if x == 9 { 0 } else { 255 }; 4]));
     lines.save(&file).unwrap();
     std::fs::write(&text, "no image").unwrap();
-    let mut panel = opened();
     scroll_and_press(&mut panel, "Hold this outline");
     panel.run_steps(2);
     let open = |panel: &mut Panel, path: &std::path::Path| {

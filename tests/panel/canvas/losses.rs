@@ -1,8 +1,9 @@
 //! The losses of a part.
 
 use bevy_illustrator::{
+    art::Take,
     project::Action,
-    recipe::{EditKind, Loss, LossKind, Part},
+    recipe::{BlobId, EditKind, Images, Loss, LossKind, Part},
 };
 use egui_kittest::kittest::Queryable;
 
@@ -57,6 +58,67 @@ fn a_removed_loss_is_gone() {
     press(&mut panel, "Replace part 1");
     let parts = edited_parts(&mut panel);
     assert_eq!(parts[0].edit.losses, []);
+}
+
+/// The canvas with a part whose losses are shown, and the first two shots with their titles and pictures.
+fn opened() -> (Panel, [(String, Take); 2]) {
+    let (mut panel, shot) = canvas();
+    stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
+    choose(&mut panel, EditKind::Replace, "a moon");
+    scroll_and_press(&mut panel, "Losses");
+    panel.run_steps(12);
+    let project = &panel.state().project;
+    let shots = project.board().shots().iter();
+    let mut shown =
+        shots.filter_map(|shot| Some((shot.title.clone(), project.shown(&shot.id)?.clone())));
+    let pictures = [shown.next().unwrap(), shown.next().unwrap()];
+    (panel, pictures)
+}
+
+fn use_picture(panel: &mut Panel, title: &str) {
+    scroll_and_press(panel, &format!("Use {title}"));
+    wait_until(panel, |panel| !has(panel, "Choose the image for"));
+    panel.run_steps(2);
+}
+
+#[test]
+fn a_loss_has_the_chosen_image_and_is_not_drawn_before_one_is_chosen() {
+    let (mut panel, [(title, take), _]) = opened();
+    scroll_and_press(&mut panel, "Look like this");
+    panel.run_steps(12);
+    assert!(has(&panel, "Choose the image for “Look like this”"));
+    panel.state_mut().apply_requests();
+    press(&mut panel, "Replace part 1");
+    let part = edited_parts(&mut panel).remove(0);
+    assert_eq!((part.edit.losses, part.images), (Vec::new(), Images::new()));
+    use_picture(&mut panel, &title);
+    panel.state_mut().apply_requests();
+    press(&mut panel, "Replace part 1");
+    let part = edited_parts(&mut panel).remove(0);
+    let picture = take.image().unwrap();
+    let id = BlobId::of_image(&picture);
+    assert_eq!(part.edit.losses, [Loss::new(LossKind::Style(id.clone()))]);
+    assert_eq!(part.images, Images::from([(id, picture.into())]));
+}
+
+#[test]
+fn the_image_of_a_loss_is_replaced_and_its_other_values_stay() {
+    let (mut panel, [(first, _), (second, take)]) = opened();
+    scroll_and_press(&mut panel, "Look like this");
+    panel.run_steps(12);
+    use_picture(&mut panel, &first);
+    scroll_and_press(&mut panel, "less of this");
+    scroll_and_press(&mut panel, "Change the image");
+    panel.run_steps(12);
+    use_picture(&mut panel, &second);
+    panel.state_mut().apply_requests();
+    press(&mut panel, "Replace part 1");
+    let part = edited_parts(&mut panel).remove(0);
+    let picture = take.image().unwrap();
+    let id = BlobId::of_image(&picture);
+    let loss = Loss { unlike: true, ..Loss::new(LossKind::Style(id.clone())) };
+    assert_eq!(part.edit.losses, [loss]);
+    assert_eq!(part.images.keys().collect::<Vec<_>>(), [&id]);
 }
 
 /// Draws a part with the loss `Calmer`, until the panel says `words`.
