@@ -23,6 +23,7 @@ mod mask;
 mod package;
 mod picture;
 mod projection;
+mod single_file;
 mod t2i_adapter;
 mod vision;
 
@@ -32,6 +33,7 @@ pub use ip_adapter::{ImageKeys, IpAdapter};
 pub use mask::PixelMask;
 pub(super) use package::{ModelAdapters, PartInspirations};
 pub use picture::{ActiveAdapters, ActiveControl, ActiveImage, AdapterSchedule, PictureAdapters};
+pub use single_file::SingleFile;
 pub use t2i_adapter::T2iAdapter;
 pub use vision::ClipVisionModel;
 pub(super) use vision::clip_normalized;
