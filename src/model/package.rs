@@ -21,6 +21,8 @@ use crate::control::Interrupt;
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
 pub(super) use folder::model_below;
+#[cfg(feature = "hub")]
+pub(super) use layout::{PICKLES, weights_among};
 pub use mapped::MappedPackage;
 
 /// The file that lists the components of a model.
