@@ -14,7 +14,8 @@
 //!   [`DenoiserInput`](crate::diffusion::DenoiserInput).
 //!
 //! A model package may have an adapter for each use of an image: see [`ADAPTERS`](crate::model::package::ADAPTERS). The
-//! images of inspirations then act through them instead of through losses.
+//! images of inspirations then act through them instead of through losses. An adapter without a configuration is a
+//! [`SingleFile`].
 
 mod error;
 mod input;

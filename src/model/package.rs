@@ -79,7 +79,7 @@ pub trait Package: Send + Sync + Debug {
 
     /// The tensors of a component.
     ///
-    /// The weight file of one of [`ADAPTERS`] may have any name, because IP-Adapters are published under many.
+    /// The weight file of one of [`ADAPTERS`] may have any name, because adapters are published under many.
     ///
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Pickle`] if there are only pickled weights, or

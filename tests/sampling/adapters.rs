@@ -307,7 +307,8 @@ fn a_thin_line_of_a_scribble_acts_as_strongly_as_without_a_mask() {
     // A content image has no mask.
     let [masked, whole] =
         [("scribble", ImageUse::Scribble), ("content", ImageUse::Content)].map(|(name, usage)| {
-            let mut model = load(&control_folder(name));
+            let folder = control_folder(name);
+            let mut model = load(&folder);
             let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
             let drawn = draw(&mut model, inspiration(usage, line.clone(), 1.0)).unwrap();
             let changes = drawn.enumerate_pixels().zip(plain.pixels());

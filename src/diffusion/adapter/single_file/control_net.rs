@@ -161,15 +161,26 @@ fn ldm_name(parts: &[&str], starts: &[usize], layers: &[usize], drawing: usize) 
 /// The sizes of a ControlNet, from the shapes of its tensors.
 struct Sizes {
     latents: usize,
-    /// For each level: its channels, its residual blocks, and the transformer layers behind each of them.
-    levels: Vec<(usize, usize, usize)>,
+    levels: Vec<Level>,
     /// The transformer layers of the middle block.
     middle: usize,
     /// The width of a token of the prompt. `None` without attention.
     tokens: Option<usize>,
+    /// Whether the projections of the attention are linear, and not convolutions.
     is_linear: bool,
+    /// The channels of the feature maps of the drawing's embedding.
     drawing: Vec<usize>,
+    /// The channels of a drawing.
     drawing_channels: usize,
+}
+
+/// The sizes of a down block.
+struct Level {
+    channels: usize,
+    /// The residual blocks.
+    layers: usize,
+    /// The transformer layers behind each of them.
+    depth: usize,
 }
 
 impl Sizes {
@@ -184,10 +195,10 @@ impl Sizes {
             let [channels, ..]: [usize; 4] =
                 dims(tensors, &format!("{block}.resnets.0.conv1.weight"))?;
             let layers = count(tensors, |layer| format!("{block}.resnets.{layer}.norm1.weight"));
-            Ok((channels, layers, transformers(&format!("{block}.attentions.0"))))
+            Ok(Level { channels, layers, depth: transformers(&format!("{block}.attentions.0")) })
         };
         let levels = (0..blocks).map(level).collect::<Result<Vec<_>, DiffusionError>>()?;
-        let crossing = levels.iter().position(|(_, _, depth)| *depth > 0);
+        let crossing = levels.iter().position(|level: &Level| level.depth > 0);
         let attention = match crossing {
             Some(level) => format!("down_blocks.{level}.attentions.0"),
             None => "mid_block.attentions.0".to_owned(),
@@ -220,10 +231,10 @@ impl Sizes {
     /// Checks that the network is a copy of a denoiser with these places.
     fn check(&self, file: &str, places: &AdapterPlaces) -> Result<(), AdapterError> {
         let mut skips: Vec<usize> =
-            self.levels.first().map(|(channels, ..)| *channels).into_iter().collect();
-        for (at, (channels, layers, _)) in self.levels.iter().enumerate() {
+            self.levels.iter().take(1).map(|level| level.channels).collect();
+        for (at, level) in self.levels.iter().enumerate() {
             let is_last = at + 1 == self.levels.len();
-            skips.extend(vec![*channels; layers + usize::from(!is_last)]);
+            skips.extend(vec![level.channels; level.layers + usize::from(!is_last)]);
         }
         let compared = [
             ("latents", vec![self.latents], vec![places.latents]),
@@ -242,22 +253,22 @@ impl Sizes {
     /// The configuration: that of the denoiser with these sizes.
     fn config(&self, mut denoiser: Value) -> Value {
         let last = self.levels.len().saturating_sub(1);
-        let of_levels = |of: &dyn Fn(usize, &(usize, usize, usize)) -> Value| -> Value {
+        let of_levels = |of: &dyn Fn(usize, &Level) -> Value| -> Value {
             self.levels.iter().enumerate().map(|(at, level)| of(at, level)).collect()
         };
         let sizes = json!({
             "_class_name": "ControlNetModel",
             "in_channels": self.latents,
-            "block_out_channels": of_levels(&|_, (channels, ..)| json!(channels)),
-            "layers_per_block": of_levels(&|_, (_, layers, _)| json!(layers)),
-            "down_block_types": of_levels(&|_, (.., depth)| {
-                json!(if *depth > 0 { "CrossAttnDownBlock2D" } else { "DownBlock2D" })
+            "block_out_channels": of_levels(&|_, level| json!(level.channels)),
+            "layers_per_block": of_levels(&|_, level| json!(level.layers)),
+            "down_block_types": of_levels(&|_, level| {
+                json!(if level.depth > 0 { "CrossAttnDownBlock2D" } else { "DownBlock2D" })
             }),
             "mid_block_type": "UNetMidBlock2DCrossAttn",
             "cross_attention_dim": self.tokens,
             // The last number is also that of the middle block.
-            "transformer_layers_per_block": of_levels(&|at, (.., depth)| {
-                json!(if at == last { self.middle } else { *depth })
+            "transformer_layers_per_block": of_levels(&|at, level| {
+                json!(if at == last { self.middle } else { level.depth })
             }),
             "reverse_transformer_layers_per_block": null,
             "use_linear_projection": self.is_linear,
