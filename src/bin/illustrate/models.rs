@@ -108,13 +108,13 @@ mod download {
         /// A branch, a tag or a commit
         #[arg(long, default_value = "main")]
         revision: String,
-        /// Copy one component into this folder of a model, such as models/my_model/adapters/outline
+        /// Copy one component into this folder of a model, such as `models/my_model/adapters/outline`
         #[arg(long, value_name = "FOLDER", requires = "repo")]
         into: Option<PathBuf>,
-        /// The folder of the component in the repository, such as models/image_encoder
+        /// The folder of the component in the repository, such as `models/image_encoder`
         #[arg(long, value_name = "PATH", requires = "into")]
         subfolder: Option<String>,
-        /// A single file of the repository, such as models/ip-adapter_sd15.safetensors
+        /// A single file of the repository, such as `models/ip-adapter_sd15.safetensors`
         #[arg(long, value_name = "PATH", requires = "into", conflicts_with = "subfolder")]
         file: Option<String>,
         /// Download MobileSAM's weights instead, which select the object under the pointer
