@@ -124,8 +124,8 @@ pub enum LossSetupError {
     },
     /// The model has no encoder for its latents.
     #[error(
-        "the loss {kind} needs a CLIP model, which this model does not have: copy one to the folder `{folder}` of the \
-         model, such as openai/clip-vit-base-patch32 (docs/losses.md says how), or use another loss",
+        "the loss {kind} needs a CLIP model, which this model does not have: download one with `illustrate models download \
+         openai/clip-vit-large-patch14 --into MODEL/{folder}`, where MODEL is the folder of the model, or use another loss",
         folder = crate::model::package::LOSS_ENCODER
     )]
     NoEncoder {

@@ -14,7 +14,8 @@
 //!   [`DenoiserInput`](crate::diffusion::DenoiserInput).
 //!
 //! A model package may have an adapter for each use of an image: see [`ADAPTERS`](crate::model::package::ADAPTERS). The
-//! images of inspirations then act through them instead of through losses.
+//! images of inspirations then act through them instead of through losses. An adapter without a configuration is a
+//! [`SingleFile`].
 
 mod error;
 mod input;
@@ -23,6 +24,7 @@ mod mask;
 mod package;
 mod picture;
 mod projection;
+mod single_file;
 mod t2i_adapter;
 mod vision;
 
@@ -32,6 +34,7 @@ pub use ip_adapter::{ImageKeys, IpAdapter};
 pub use mask::PixelMask;
 pub(super) use package::{ModelAdapters, PartInspirations};
 pub use picture::{ActiveAdapters, ActiveControl, ActiveImage, AdapterSchedule, PictureAdapters};
+pub use single_file::SingleFile;
 pub use t2i_adapter::T2iAdapter;
 pub use vision::ClipVisionModel;
 pub(super) use vision::clip_normalized;

@@ -22,7 +22,9 @@ pub(super) fn weights(
     component: &str,
     device: &Device,
 ) -> Result<VarBuilder<'static>, DiffusionError> {
-    Ok(weights_of(package.tensors(component)?, config_file(component), device))
+    let config = config_file(component);
+    let requirement = if package.has(&config) { config } else { "this kind of network".to_owned() };
+    Ok(weights_of(package.tensors(component)?, requirement, device))
 }
 
 /// The weights of a network whose sizes `requirement` states, such as `unet/config.json`.
@@ -61,13 +63,12 @@ struct Weights {
 }
 
 impl Weights {
-    fn wrap(&self, tensor: &str, error: ModelError) -> candle_core::Error {
+    fn wrap(&self, error: ModelError) -> candle_core::Error {
         match error {
-            ModelError::NoTensor { files, .. } => candle_core::Error::wrap(WeightError::Missing {
-                files,
-                tensor: tensor.to_owned(),
-                requirement: self.requirement.clone(),
-            }),
+            ModelError::NoTensor { files, tensor } => {
+                let requirement = self.requirement.clone();
+                candle_core::Error::wrap(WeightError::Missing { files, tensor, requirement })
+            }
             error => candle_core::Error::wrap(error),
         }
     }
@@ -100,7 +101,7 @@ impl SimpleBackend for Weights {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        self.tensors.get(name, dtype, device).map_err(|error| self.wrap(name, error))
+        self.tensors.get(name, dtype, device).map_err(|error| self.wrap(error))
     }
 
     fn contains_tensor(&self, name: &str) -> bool {

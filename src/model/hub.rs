@@ -1,9 +1,9 @@
-//! Downloads a diffusers folder, or MobileSAM's weights, from the Hugging Face hub.
+//! Downloads a diffusers folder, one component such as an adapter, or MobileSAM's weights, from the Hugging Face hub.
 //!
 //! A download has two steps, so that it never starts without consent: [`Hub::list`] returns the
 //! files, their sizes and the licence, and fetches no file; [`Listing::download`] fetches them.
 //! Only the components that run here are fetched, and of them only safetensors, JSON and text
-//! files. A download that was interrupted resumes.
+//! files. A download that was interrupted resumes. [`Listing::copy_into`] copies a component into a model.
 //!
 //! The hub's responses are not trusted. Commits, hashes and file names become paths in the cache, so
 //! each is validated first. A file is checked against the size and the hash in the listing (SHA-256,
@@ -13,6 +13,7 @@
 
 mod cache;
 mod client;
+mod component;
 mod digest;
 mod error;
 mod fetch;
@@ -36,6 +37,7 @@ use url::{SecretUrl, shown};
 
 use crate::{foreign, text::without_bom};
 
+pub use component::RepoPart;
 pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
 
@@ -102,13 +104,29 @@ impl Hub {
     /// If the hub cannot be reached, if its response is invalid, or if the repository does not
     /// exist or contains no diffusers folder. [`HubError::Proxy`] if the proxy cannot be used.
     pub fn list(self, repo: &str, revision: &str) -> Result<Listing, HubError> {
-        let listing = self.fetch_listing(repo, revision, listing::model_files)?;
+        let listing =
+            self.fetch_listing(repo, revision, |names| Ok(listing::model_files(names)))?;
         let has = |end: &str| listing.files.iter().any(|file| file.path.ends_with(end));
         if has("model_index.json") && has(".safetensors") {
             Ok(listing)
         } else {
             Err(HubError::NoModel { repo: repo.to_owned() })
         }
+    }
+
+    /// Lists the files of one component in a repository, without downloading them: an adapter, a CLIP model, a small
+    /// autoencoder. [`Listing::copy_into`] copies them into a model.
+    ///
+    /// # Errors
+    /// As [`Self::list`]. [`HubError::NoWeights`] or [`HubError::SeveralWeights`] if the part of the repository is not one
+    /// component with safetensors weights, [`HubError::NoFile`] if it does not have the file.
+    pub fn list_component(
+        self,
+        repo: &str,
+        revision: &str,
+        part: RepoPart<'_>,
+    ) -> Result<Listing, HubError> {
+        self.fetch_listing(repo, revision, |names| component::select(repo, part, names))
     }
 
     /// Lists the files of a download of MobileSAM's weights, without downloading them.
@@ -120,7 +138,7 @@ impl Hub {
         let (repo, file) = MOBILE_SAM;
         let select = |mut names: BTreeSet<String>| {
             names.retain(|name| name == file);
-            names
+            Ok(names)
         };
         let listing = self.fetch_listing(repo, "main", select)?;
         if listing.files.is_empty() {
@@ -162,7 +180,7 @@ impl Hub {
         self,
         repo: &str,
         revision: &str,
-        select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
+        select: impl FnOnce(BTreeSet<String>) -> Result<BTreeSet<String>, HubError>,
     ) -> Result<Listing, HubError> {
         let origin = Origin::parse(&self.endpoint.0)?;
         let proxy = self.variables.proxy(origin.is_encrypted())?;

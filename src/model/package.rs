@@ -21,6 +21,8 @@ use crate::control::Interrupt;
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
 pub(super) use folder::model_below;
+#[cfg(feature = "hub")]
+pub(super) use layout::{PICKLES, weights_among};
 pub use mapped::MappedPackage;
 
 /// The file that lists the components of a model.
@@ -77,7 +79,7 @@ pub trait Package: Send + Sync + Debug {
 
     /// The tensors of a component.
     ///
-    /// The weight file of one of [`ADAPTERS`] may have any name, because IP-Adapters are published under many.
+    /// The weight file of one of [`ADAPTERS`] may have any name, because adapters are published under many.
     ///
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Pickle`] if there are only pickled weights, or

@@ -5,6 +5,7 @@
 
 mod file;
 mod interruptible;
+mod renamed;
 mod shapes;
 
 use std::{collections::BTreeMap, io::Read};
@@ -18,6 +19,7 @@ use crate::lfs::{self, LfsPointer};
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
 pub use interruptible::Interruptible;
+pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
 
 /// Tensors by name: the weights of one component of a model.

@@ -220,3 +220,42 @@ fn a_token_that_cannot_be_sent_is_left_out_with_a_warning() {
         assert!(!error.contains("hf_TO"), "{error}");
     }
 }
+
+#[test]
+fn a_component_is_copied_into_a_model_after_it_was_listed() {
+    const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+    let server = Fake::new(&[
+        ("config.json", b"{}"),
+        (WEIGHTS, b"weights"),
+        ("diffusion_pytorch_model.bin", b"never"),
+        ("files/lineart.safetensors", b"one file"),
+    ])
+    .start();
+    let workspace = Workspace::new(STORY);
+    let run = |more: &[&str]| Run(download(&workspace, &server, more).output().unwrap());
+    let into = ["--into", "my_model/adapters/outline"];
+    let listed = run(&into).fails_with(&["config.json", WEIGHTS, "Licence: mit", "--yes"]);
+    assert!(listed.contains("They are copied into my_model/adapters/outline."), "{listed}");
+    assert!(!workspace.path("my_model").exists());
+
+    let done = run(&[&into[..], &["--yes"]].concat());
+    done.exits(0);
+    assert_eq!(String::from_utf8_lossy(&done.0.stdout).trim(), into[1]);
+    let folder = workspace.path(into[1]);
+    assert_eq!(fs::read(folder.join("config.json")).unwrap(), b"{}");
+    assert_eq!(fs::read(folder.join(WEIGHTS)).unwrap(), b"weights");
+    assert_eq!(files(&folder).len(), 2);
+
+    // Nothing is requested for a folder that is taken.
+    fs::write(folder.join("config.json"), "mine").unwrap();
+    let before = server.requests().len();
+    let taken = [&into[..], &["--yes"]].concat();
+    run(&taken).fails_with(&["config.json is there with other contents", "another folder"]);
+    assert_eq!(server.requests().len(), before + 1);
+    assert_eq!(fs::read(folder.join("config.json")).unwrap(), b"mine");
+
+    let file = ["--into", "one", "--file", "files/lineart.safetensors", "--yes"];
+    run(&file).exits(0);
+    assert_eq!(fs::read(workspace.path("one/lineart.safetensors")).unwrap(), b"one file");
+    run(&["--file", "x.safetensors"]).exits(2);
+}

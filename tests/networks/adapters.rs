@@ -200,6 +200,16 @@ fn adapters_of_another_model_are_refused() {
     let error = ip_adapter("plain").check(&places).unwrap_err().to_string();
     assert!(error.contains("plain.safetensors"), "{error}");
 
+    // The tokens of Stable Diffusion 1 and 2 differ, and the widths of their attentions do not.
+    let mut other = unet().adapter_places().unwrap();
+    ip_adapter("plus").check(&other).unwrap();
+    other.tokens = 1024;
+    for kind in ["plain", "plus"] {
+        let error = ip_adapter(kind).check(&other).unwrap_err().to_string();
+        let expected = format!("{kind}.safetensors: the width of its tokens is [24], but [1024]");
+        assert!(error.contains(&expected), "{error}");
+    }
+
     // The denoiser refuses unchecked ones.
     let conditioning = conditioning(&record);
     let feature = Tensor::zeros((1, 8, 4, 5), DType::F32, &Device::Cpu).unwrap();

@@ -6,6 +6,7 @@
 mod adapters;
 mod clip_model;
 mod control_nets;
+mod single_files;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 

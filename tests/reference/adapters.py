@@ -11,7 +11,8 @@ from diffusers import StableDiffusionAdapterPipeline, StableDiffusionPipeline, T
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from common import FIXTURES, randn, randomise, save_tensors
+import original_names
+from common import FIXTURES, randn, randomise, save_json, save_tensors
 from schedulers import CLASSES
 
 FOLDER = FIXTURES / "sd1_adapters"
@@ -112,6 +113,8 @@ def predictions():
         value = randn(f"sd1/{kind}/input", 1, options["in_channels"], HEIGHT, WIDTH)
         tensors |= {f"{kind}.features.{i}": feature for i, feature in enumerate(network(value))}
         tensors[f"{kind}.input"] = value
+        names = original_names.of_t2i_adapter(network, value)
+        save_json(f"single_files/{kind}_adapter_of_sd1.json", names)
         if kind == "full":
             full = network
     features = full(tensors["full.input"])

@@ -1,5 +1,5 @@
-"""Runs a ControlNet with random weights for the small model `sd1` with diffusers, and records its inputs and residuals,
-predictions of the denoiser, and whole pictures.
+"""Runs ControlNets with random weights for the small models `sd1` and `sd2` with diffusers, and records their inputs and
+residuals. Those of `sd1` also with predictions of the denoiser, and whole pictures. That of `sd2` is a single file.
 
 The predictions have 9 x 7 latents: a drawing of 72 x 56 pixels.
 """
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2DConditionModel
 
 from adapters import pillow, smooth
-from common import FIXTURES, randn, randomise, save_tensors
+import original_names
+from common import FIXTURES, randn, randomise, save_json, save_tensors
 from schedulers import CLASSES
 
 FOLDER = FIXTURES / "sd1_control_net"
@@ -18,13 +19,27 @@ HEIGHT, WIDTH = 56, 72
 WEIGHT = 0.7
 
 
-def network():
-    """A ControlNet for `sd1`, whose weights are those in its file: f16."""
-    unet = UNet2DConditionModel.from_pretrained(FIXTURES / "sd1" / "unet")
+def network(model):
+    """The denoiser of a model, and a ControlNet for it, whose weights are those in its file: f16."""
+    unet = UNet2DConditionModel.from_pretrained(FIXTURES / model / "unet")
     options = dict(conditioning_embedding_out_channels=(4, 6, 8, 12), load_weights_from_unet=False)
-    control = randomise(ControlNetModel.from_unet(unet, **options), "sd1/control_net").half()
-    control.save_pretrained(FOLDER)
-    return unet.eval(), control.float()
+    control = randomise(ControlNetModel.from_unet(unet, **options), f"{model}/control_net").half()
+    return unet.eval(), control
+
+
+def single_file():
+    """The ControlNet of `sd2` as a single file with the names of LDM, and its residuals."""
+    _, control = network("sd2")
+    state = control.state_dict()
+    names = original_names.of_control_net(control)
+    original = {f"control_model.{ldm}": state[name] for ldm, name in names.items()}
+    save_tensors("single_files/control_net_of_sd2.safetensors", original)
+    noisy, states = randn("sd2/control_net/noisy", 1, 4, 7, 9), randn("sd2/control_net/states", 1, 77, 20)
+    drawing = smooth("sd2/control_net/drawing", 3, HEIGHT, WIDTH)[None].float() / 255
+    tensors = {"noisy": noisy, "states": states, "drawing": drawing}
+    down, middle = control.float()(noisy, torch.tensor(500), states, drawing, return_dict=False)
+    tensors |= {f"residuals.{i}": residual for i, residual in enumerate([*down, middle])}
+    save_tensors("networks/sd2_control_net.safetensors", tensors)
 
 
 def predictions(unet, control):
@@ -81,5 +96,9 @@ def pictures(control):
 
 
 def record():
-    unet, control = network()
+    unet, control = network("sd1")
+    control.save_pretrained(FOLDER)
+    save_json("single_files/control_net_of_sd1.json", original_names.of_control_net(control))
+    control = control.float()
     save_tensors("networks/sd1_control_net.safetensors", predictions(unet, control) | pictures(control))
+    single_file()

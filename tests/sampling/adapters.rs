@@ -1,6 +1,6 @@
 //! Pictures of a model whose folder has adapters, compared with diffusers' pipelines.
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use bevy_illustrator::{
     diffusion::{
@@ -45,6 +45,20 @@ pub(super) fn copy(from: &str, to: &Path) {
 fn control_folder(usage: &str) -> TempDir {
     let folder = folder(&[]);
     copy("sd1_control_net", &folder.path().join("adapters").join(usage));
+    folder
+}
+
+/// The tensors of an adapter in the file `to` of the model `sd1`, by the original names in `single_files/NAMES.json`.
+fn single_file(weights: &str, names: &str, to: &str) -> TempDir {
+    let folder = folder(&[]);
+    let names = fs::read(fixture(&format!("single_files/{names}.json"))).unwrap();
+    let names: HashMap<String, String> = serde_json::from_slice(&names).unwrap();
+    let tensors = tensors(weights);
+    let renamed = names.iter().map(|(name, of)| (name.as_str(), tensors[of].clone()));
+    let renamed: HashMap<&str, Tensor> = renamed.collect();
+    let to = folder.path().join("adapters").join(to);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    candle_core::safetensors::save(&renamed, to).unwrap();
     folder
 }
 
@@ -150,24 +164,70 @@ fn pictures_with_adapters_match_diffusers() {
         ("plain", &[PLAIN, ENCODER], ImageUse::Style, "style"),
         ("plus", &[PLUS, ENCODER], ImageUse::Style, "style"),
     ] {
-        let folder = folder(adapters);
-        let mut model = load(&folder);
-        let inspired = inspiration(usage, picture(&recorded[image]), WEIGHT);
-        let noise = Noise::Latents(recorded[&format!("{name}.noise")].clone());
-        let request = DrawRequest { noise, ..request(inspired) };
-        let mut trace = Trace::default();
-        model.draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
-        let expected = &recorded[&format!("{name}.picture")];
-        let expected = expected.to_dtype(DType::F32).unwrap();
-        assert_near(name, trace.get("image").unwrap(), &expected, 2e-4);
+        assert_adapter_matches(name, &folder(adapters), usage, &recorded[image]);
     }
+}
+
+/// Compares a picture with the adapter of a model with the one that is recorded under `name`.
+fn assert_adapter_matches(name: &str, folder: &TempDir, usage: ImageUse, image: &Tensor) {
+    let recorded = tensors("networks/sd1_adapters.safetensors");
+    let inspired = inspiration(usage, picture(image), WEIGHT);
+    let noise = Noise::Latents(recorded[&format!("{name}.noise")].clone());
+    let request = DrawRequest { noise, ..request(inspired) };
+    let mut trace = Trace::default();
+    load(folder).draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+    let expected = &recorded[&format!("{name}.picture")];
+    let expected = expected.to_dtype(DType::F32).unwrap();
+    assert_near(name, trace.get("image").unwrap(), &expected, 2e-4);
 }
 
 #[test]
 fn pictures_with_a_control_net_match_diffusers() {
+    assert_control_net_matches(&control_folder("outline"));
+}
+
+#[test]
+fn pictures_with_a_single_file_match_diffusers() {
+    let control = format!("sd1_control_net/{WEIGHTS}");
+    let file = "outline/control_v11p_sd15_lineart.safetensors";
+    assert_control_net_matches(&single_file(&control, "control_net_of_sd1", file));
+
+    let sketch = format!("sd1_adapters/full/{WEIGHTS}");
+    let file = "outline/t2iadapter_sketch_sd15v2.safetensors";
+    let folder = single_file(&sketch, "full_adapter_of_sd1", file);
+    let package = FolderPackage::open(folder.path()).unwrap();
+    check(&families(), &package, &Interrupt::default()).unwrap();
+    let recorded = tensors("networks/sd1_adapters.safetensors");
+    assert_adapter_matches("outline", &folder, ImageUse::Outline, &recorded["lines"]);
+}
+
+#[test]
+fn a_single_file_that_cannot_be_used_is_named() {
+    let folder = folder(&[]);
+    copy(
+        "single_files/control_net_of_sd2.safetensors",
+        &folder.path().join("adapters/outline/control_v11p_sd21.safetensors"),
+    );
+    let error = error_of(&folder, ImageUse::Outline);
+    assert!(
+        error.contains(
+            "outline/control_v11p_sd21.safetensors: the width of its tokens is [20], but [24]"
+        ),
+        "{error}"
+    );
+    let control = format!("sd1_control_net/{WEIGHTS}");
+    let folder = single_file(&control, "control_net_of_sd1", "style/control.safetensors");
+    let error = error_of(&folder, ImageUse::Style);
+    assert!(
+        error.contains("control.safetensors: a ControlNet cannot follow an image as StyleImage"),
+        "{error}"
+    );
+}
+
+/// Compares pictures with the ControlNet of a model with those that are recorded.
+fn assert_control_net_matches(folder: &TempDir) {
     let recorded = tensors("networks/sd1_control_net.safetensors");
-    let folder = control_folder("outline");
-    let mut model = load(&folder);
+    let mut model = load(folder);
     // The weight and the ranges of `tests/reference/control_nets.py`.
     for (name, from, to) in [("all", 0.0, 1.0), ("some", 0.2, 0.6)] {
         let lines = picture(&recorded[&format!("{name}.lines")]);
@@ -223,6 +283,41 @@ fn a_control_net_leaves_the_picture_free_where_a_scribble_is_transparent() {
     let clear = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([200, 20, 20, 0]));
     let drawn = draw(&mut model, inspiration(ImageUse::Scribble, clear, 1.0)).unwrap();
     assert_eq!(drawn, plain);
+}
+
+#[test]
+fn a_transparent_scribble_does_not_even_load_the_network() {
+    let folder = control_folder("scribble");
+    let mut model = load(&folder);
+    let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+    fs::write(folder.path().join("adapters/scribble").join(WEIGHTS), b"damaged").unwrap();
+    let mut scribble = RgbaImage::from_pixel(SIZE.width, SIZE.height, Rgba([200, 20, 20, 0]));
+    let clear = inspiration(ImageUse::Scribble, scribble.clone(), 1.0);
+    assert_eq!(draw(&mut model, clear).unwrap(), plain);
+    scribble.put_pixel(9, 9, Rgba([200, 20, 20, 255]));
+    draw(&mut model, inspiration(ImageUse::Scribble, scribble, 1.0)).unwrap_err();
+}
+
+#[test]
+fn a_thin_line_of_a_scribble_acts_in_the_cells_around_it() {
+    let line = RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
+        let is_line = x == 30 && (8..40).contains(&y);
+        Rgba([0, 0, 0, if is_line { 255 } else { 0 }])
+    });
+    // A content image has no mask.
+    let [masked, whole] =
+        [("scribble", ImageUse::Scribble), ("content", ImageUse::Content)].map(|(name, usage)| {
+            let folder = control_folder(name);
+            let mut model = load(&folder);
+            let plain = draw(&mut model, (Vec::new(), Images::new())).unwrap();
+            let drawn = draw(&mut model, inspiration(usage, line.clone(), 1.0)).unwrap();
+            let changes = drawn.enumerate_pixels().zip(plain.pixels());
+            let near = changes.filter(|((x, y, _), _)| (27..34).contains(x) && (8..40).contains(y));
+            let change = |(a, b): (&u8, &u8)| u64::from(a.abs_diff(*b));
+            near.map(|((.., a), b)| a.0.iter().zip(&b.0).map(change).sum::<u64>()).sum::<u64>()
+        });
+    // A line fills an eighth of the smallest cells, and less of the others.
+    assert!(3 * masked > whole, "{masked} {whole}");
 }
 
 #[test]
@@ -369,6 +464,9 @@ fn files_of_adapters_that_cannot_be_used_are_named() {
     let error = error_of(&folder(&[PLUS]), ImageUse::Style);
     assert!(error.contains("adapters/image_encoder/config.json is missing"), "{error}");
     assert!(error.contains("CLIPVisionModelWithProjection"), "{error}");
+    let command =
+        "`illustrate models download h94/IP-Adapter --subfolder models/image_encoder --into";
+    assert!(error.contains(command) && error.contains("adapters/image_encoder`"), "{error}");
 
     let no_weights = folder(&[PLUS, ENCODER]);
     fs::remove_file(no_weights.path().join("adapters/image_encoder/model.safetensors")).unwrap();

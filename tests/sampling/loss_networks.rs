@@ -142,7 +142,7 @@ fn a_loss_of_a_part_changes_nothing_else() {
 }
 
 #[test]
-fn without_a_clip_model_the_error_says_where_to_copy_it_and_other_losses_work() {
+fn without_a_clip_model_the_error_says_how_to_download_it_and_other_losses_work() {
     let folder = folder(&[]);
     let mut model = load(&folder);
     for kind in kinds() {
@@ -150,7 +150,9 @@ fn without_a_clip_model_the_error_says_where_to_copy_it_and_other_losses_work() 
         let error = model.draw(&request, &Interrupt::default(), &mut []).err().unwrap();
         assert!(matches!(error, DiffusionError::Loss(_)), "{error:?}");
         let error = error.to_string();
-        assert!(error.contains("`losses/clip`"), "{error}");
+        let command =
+            "`illustrate models download openai/clip-vit-large-patch14 --into MODEL/losses/clip`";
+        assert!(error.contains(command), "{error}");
     }
     let request = request(vec![Loss::new(LossKind::Saturation(0.1))]);
     let drawn = model.draw(&request, &Interrupt::default(), &mut []).unwrap();

@@ -24,7 +24,7 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
-    /// Download a diffusers folder or MobileSAM from the Hugging Face hub, after listing the files
+    /// Download a diffusers folder, a component or MobileSAM from the Hugging Face hub, after listing the files
     #[cfg(feature = "hub")]
     Download(download::Download),
 }
@@ -87,7 +87,9 @@ fn line(part: &Part) -> String {
 
 #[cfg(feature = "hub")]
 mod download {
-    use bevy_illustrator::model::hub::{Hub, Listing};
+    use std::path::PathBuf;
+
+    use bevy_illustrator::model::hub::{Hub, Listing, RepoPart};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
     use crate::{
@@ -106,8 +108,17 @@ mod download {
         /// A branch, a tag or a commit
         #[arg(long, default_value = "main")]
         revision: String,
+        /// Copy one component into this folder of a model, such as `models/my_model/adapters/outline`
+        #[arg(long, value_name = "FOLDER", requires = "repo")]
+        into: Option<PathBuf>,
+        /// The folder of the component in the repository, such as `models/image_encoder`
+        #[arg(long, value_name = "PATH", requires = "into")]
+        subfolder: Option<String>,
+        /// A single file of the repository, such as `models/ip-adapter_sd15.safetensors`
+        #[arg(long, value_name = "PATH", requires = "into", conflicts_with = "subfolder")]
+        file: Option<String>,
         /// Download MobileSAM's weights instead, which select the object under the pointer
-        #[arg(long, conflicts_with_all = ["repo", "revision"])]
+        #[arg(long, conflicts_with_all = ["repo", "revision", "into"])]
         mobile_sam: bool,
         /// Download without asking
         #[arg(long)]
@@ -116,11 +127,16 @@ mod download {
 
     impl Download {
         pub(crate) fn run(&self) -> Result<(), Failure> {
-            let listing = match &self.repo {
-                Some(repo) => Hub::from_env()?.list(repo, &self.revision)?,
-                None => Hub::from_env()?.list_mobile_sam()?,
+            let hub = Hub::from_env()?;
+            let listing = match (&self.repo, &self.into) {
+                (Some(repo), Some(_)) => hub.list_component(repo, &self.revision, self.part())?,
+                (Some(repo), None) => hub.list(repo, &self.revision)?,
+                (None, _) => hub.list_mobile_sam()?,
             };
             self.describe(&listing).iter().for_each(print_error);
+            if let Some(into) = &self.into {
+                listing.check_folder(into)?;
+            }
             if !self.yes && !agreed() {
                 return Err(Failure::NotAgreed);
             }
@@ -134,7 +150,16 @@ mod download {
                 bar.set_position(arrived);
             })?;
             bar.finish_and_clear();
-            print(&folder.display().to_string())
+            let Some(into) = &self.into else { return print(&folder.display().to_string()) };
+            listing.copy_into(into)?;
+            print(&into.display().to_string())
+        }
+
+        fn part(&self) -> RepoPart<'_> {
+            match &self.file {
+                Some(file) => RepoPart::File(file),
+                None => RepoPart::Folder(self.subfolder.as_deref().unwrap_or_default()),
+            }
         }
 
         fn describe(&self, listing: &Listing) -> Vec<String> {
@@ -146,6 +171,8 @@ mod download {
             let licence = listing.licence.as_deref();
             let licence = licence.unwrap_or("not named; check it before you use the model");
             lines.push(format!("{} in all. Licence: {licence}", HumanBytes(listing.bytes())));
+            let into = self.into.as_ref();
+            lines.extend(into.map(|into| format!("They are copied into {}.", into.display())));
             lines
         }
     }

@@ -7,11 +7,14 @@ pub enum AdapterError {
     /// A model has an IP-Adapter, but no image encoder.
     #[error(
         "{file} is missing: an IP-Adapter needs the image encoder that it was trained with, a \
-         CLIPVisionModelWithProjection; copy it from the repository of the adapter"
+         CLIPVisionModelWithProjection; copy it from the repository of the adapter, or download that of most adapters for \
+         Stable Diffusion 1 with `illustrate models download h94/IP-Adapter --subfolder models/image_encoder --into {folder}`"
     )]
     NoImageEncoder {
         /// The configuration of the image encoder.
         file: String,
+        /// The folder of the image encoder.
+        folder: String,
     },
     /// A T2I-Adapter reads images of other channels.
     #[error(
@@ -39,17 +42,28 @@ pub enum AdapterError {
         /// The channels of the denoiser's features.
         expected: Vec<usize>,
     },
-    /// A ControlNet is for another denoiser.
+    /// A file is of a kind that is not supported.
     #[error(
-        "{adapter}: the width of its {what} is {found:?}, but {expected:?} in the denoiser: this ControlNet is for \
-         another model"
+        "{file} is {kind}, which cannot be used here: put a ControlNet or a T2I-Adapter of Stable Diffusion 1 or 2 there, \
+         or an IP-Adapter, or remove it to use losses"
+    )]
+    Kind {
+        /// The weight file of the adapter.
+        file: String,
+        /// What its tensors show.
+        kind: String,
+    },
+    /// A ControlNet or an IP-Adapter is for another denoiser.
+    #[error(
+        "{adapter}: the width of its {what} is {found:?}, but {expected:?} in the denoiser: this adapter is for another \
+         model"
     )]
     OtherModel {
-        /// The configuration of the ControlNet.
+        /// The configuration or the weight file of the adapter.
         adapter: String,
-        /// What has the width: latents, tokens or skipped feature maps.
+        /// What has the width: latents, tokens of the prompt or skipped feature maps.
         what: &'static str,
-        /// The channels in the ControlNet.
+        /// The channels in the adapter.
         found: Vec<usize>,
         /// The channels in the denoiser.
         expected: Vec<usize>,

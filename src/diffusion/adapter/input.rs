@@ -9,7 +9,7 @@ use super::{AdapterError, PixelMask, T2iAdapter, vision::clip_normalized};
 use crate::{
     diffusion::pixels::tensor_from_rgba,
     loss::ink,
-    mask::over_grey,
+    mask::{Mask, over_grey},
     picture::{self, MapKind},
     recipe::ImageUse,
 };
@@ -75,25 +75,45 @@ pub(super) fn drawing(
     to_multiples(input, adapter.downscale_factor())
 }
 
-/// Where a drawing acts: inside the mask of its part, and of a scribble only where it is opaque. `None`: everywhere.
+/// Whether all of an image is transparent.
+pub(super) fn is_transparent(image: &RgbaImage) -> bool {
+    image.pixels().all(|pixel| pixel.0[3] == 0)
+}
+
+/// Where a drawing acts: inside the mask of its part, and of a scribble only where it is opaque, or at most `reach` pixels
+/// from there. `None`: everywhere.
 pub(super) fn mask(
     usage: ImageUse,
     drawing: &RgbaImage,
     part: Option<GrayImage>,
+    reach: u32,
 ) -> Option<PixelMask> {
     let mask = match usage {
-        ImageUse::Scribble => Some(opacity(drawing, part.as_ref())),
+        ImageUse::Scribble => Some(opacity(drawing, part.as_ref(), reach)),
         _ => part,
     };
     let mask = mask.filter(|mask| mask.pixels().any(|share| *share != Luma([255])))?;
     Some(PixelMask::new(&mask))
 }
 
-/// The opacity of an image, inside a mask of the same size.
-fn opacity(image: &RgbaImage, mask: Option<&GrayImage>) -> GrayImage {
+/// The reach of a scribble for a network with these cells: half a cell, so that a thin line fills one. Of all cells of at
+/// most an eighth of the shorter side, it is the largest; without any, the smallest of all.
+pub(super) fn reach(cells: impl Iterator<Item = usize>, drawing: &RgbaImage) -> u32 {
+    let longest = drawing.width().min(drawing.height()) as usize / 8;
+    let mut cells: Vec<usize> = cells.collect();
+    let smallest = cells.iter().copied().min();
+    cells.retain(|cell| *cell <= longest);
+    let largest = cells.into_iter().max().or(smallest);
+    largest.and_then(|cell| u32::try_from(cell / 2).ok()).unwrap_or(0)
+}
+
+/// The opacity of an image, widened by `reach` pixels, inside a mask of the same size.
+fn opacity(image: &RgbaImage, mask: Option<&GrayImage>, reach: u32) -> GrayImage {
+    let opacity = Mask::from_fn(image.width(), image.height(), |x, y| image.get_pixel(x, y).0[3]);
+    let opacity = opacity.grown(reach);
     GrayImage::from_fn(image.width(), image.height(), |x, y| {
         let share = mask.map_or(255, |mask| mask.get_pixel(x, y).0[0]);
-        let product = u16::from(image.get_pixel(x, y).0[3]) * u16::from(share);
+        let product = u16::from(opacity.at(x, y)) * u16::from(share);
         Luma([(product / 255) as u8])
     })
 }
@@ -166,7 +186,33 @@ mod tests {
     fn an_opacity_is_that_of_the_image_inside_the_mask() {
         let image = RgbaImage::from_fn(3, 1, |x, _| Rgba([9, 9, 9, [255, 255, 100][x as usize]]));
         let mask = GrayImage::from_fn(3, 1, |x, _| Luma([[255, 51, 0][x as usize]]));
-        assert_eq!(opacity(&image, Some(&mask)).into_raw(), [255, 51, 0]);
-        assert_eq!(opacity(&image, None).into_raw(), [255, 255, 100]);
+        assert_eq!(opacity(&image, Some(&mask), 0).into_raw(), [255, 51, 0]);
+        assert_eq!(opacity(&image, None, 0).into_raw(), [255, 255, 100]);
+    }
+
+    #[test]
+    fn a_thin_line_acts_in_a_whole_cell_of_its_part() {
+        // A vertical line of one pixel in cells of 8 pixels.
+        let image =
+            RgbaImage::from_fn(40, 8, |x, _| Rgba([0, 0, 0, if x == 19 { 255 } else { 0 }]));
+        let widened = opacity(&image, None, 4);
+        let opaque = widened.pixels().take(40).map(|share| share.0[0] == 255);
+        assert!(opaque.eq((0..40).map(|x| (15..=23).contains(&x))));
+        let part = GrayImage::from_fn(40, 8, |x, _| Luma([if x < 20 { 255 } else { 0 }]));
+        let inside = opacity(&image, Some(&part), 4);
+        let opaque = inside.pixels().take(40).map(|share| share.0[0] == 255);
+        assert!(opaque.eq((0..40).map(|x| (15..20).contains(&x))));
+    }
+
+    #[test]
+    fn the_reach_is_half_the_largest_cell_of_an_eighth_of_the_picture() {
+        let cells = [8, 8, 16, 16, 32, 32, 64, 64, 64];
+        for (width, height, expected) in
+            [(512, 768, 32), (511, 768, 16), (256, 256, 16), (64, 48, 4), (8, 512, 4)]
+        {
+            let drawing = RgbaImage::new(width, height);
+            assert_eq!(reach(cells.into_iter(), &drawing), expected, "{width}x{height}");
+        }
+        assert_eq!(reach(std::iter::empty(), &RgbaImage::new(8, 8)), 0);
     }
 }

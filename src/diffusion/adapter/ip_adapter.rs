@@ -22,6 +22,8 @@ pub struct IpAdapter {
     /// The layers for keys and values of each cross attention.
     attentions: Vec<[Linear; 2]>,
     widths: Vec<usize>,
+    /// The width of a token.
+    token: usize,
 }
 
 /// The keys and values of an image's tokens in each cross attention of a denoiser.
@@ -69,19 +71,26 @@ impl IpAdapter {
             projection: Projection::load(shape, &weights.pp("image_proj"))?,
             attentions: attentions.collect::<Result<_, candle_core::Error>>()?,
             widths,
+            token: shape.width(),
         })
     }
 
-    /// Checks that the keys match those of a denoiser.
+    /// Checks that the keys match those of a denoiser, and the tokens those of its prompts. The models of Stable Diffusion
+    /// 1 and 2 have equal keys, but not equal tokens.
     ///
     /// # Errors
-    /// [`AdapterError::Attentions`] if they do not.
+    /// [`AdapterError::Attentions`] or [`AdapterError::OtherModel`] if they do not.
     pub fn check(&self, places: &AdapterPlaces) -> Result<(), AdapterError> {
-        if self.widths == places.attentions {
-            return Ok(());
+        let adapter = self.name.clone();
+        if self.widths != places.attentions {
+            let (found, expected) = (self.widths.clone(), places.attentions.clone());
+            return Err(AdapterError::Attentions { adapter, found, expected });
         }
-        let (adapter, found) = (self.name.clone(), self.widths.clone());
-        Err(AdapterError::Attentions { adapter, found, expected: places.attentions.clone() })
+        if self.token != places.tokens {
+            let (found, expected) = (vec![self.token], vec![places.tokens]);
+            return Err(AdapterError::OtherModel { adapter, what: "tokens", found, expected });
+        }
+        Ok(())
     }
 
     /// The tokens of images, `(batch, tokens, width)`. `encoded` are [`ClipVisionModel::hidden_states`] for IP-Adapter Plus,

@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::{
     AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, ControlNet, IpAdapter,
-    PictureAdapters, PixelMask, T2iAdapter, input,
+    PictureAdapters, PixelMask, SingleFile, T2iAdapter, input,
 };
 use crate::{
     diffusion::{DiffusionError, Interrupt, weights::interruptible},
@@ -116,11 +116,14 @@ impl ModelAdapters {
         let Some((_, cell)) = self.adapters.iter().find(|(other, _)| other == usage) else {
             return Ok(());
         };
+        let in_shape = || frame.image(usage.name(), id, part.images);
+        if *usage == ImageUse::Scribble && input::is_transparent(&in_shape()?) {
+            return Ok(());
+        }
         let adapter = self.loaded(cell, interrupt, |package| self.load(*usage, package))?;
         let [from, until] = inspiration.steps(part.strength);
         // Without the small subtraction, the first step could be slightly before this one.
         let schedule = AdapterSchedule { weight: inspiration.weight, from: from - 1e-4, to: until };
-        let in_shape = || frame.image(usage.name(), id, part.images);
         let mask = part.mask.map(|mask| frame.cut_mask(mask));
         let device = &self.device;
         match adapter {
@@ -128,7 +131,7 @@ impl ModelAdapters {
                 let drawing = in_shape()?;
                 let input = input::drawing(*usage, &drawing, adapter, device)?;
                 let mut features = adapter.forward(&input)?;
-                if let Some(mask) = input::mask(*usage, &drawing, mask) {
+                if let Some(mask) = input::mask(*usage, &drawing, mask, 0) {
                     for (feature, cell) in features.iter_mut().zip(adapter.cells()) {
                         *feature = feature.broadcast_mul(&mask.means(cell, device)?)?;
                     }
@@ -138,7 +141,8 @@ impl ModelAdapters {
             Adapter::Control(network) => {
                 let drawing = in_shape()?;
                 let lines = input::lines(*usage, &drawing);
-                let masks = input::mask(*usage, &drawing, mask).map(|mask| {
+                let reach = input::reach(network.cells(), &drawing);
+                let masks = input::mask(*usage, &drawing, mask, reach).map(|mask| {
                     let means = network.cells().map(|cell| mask.means(cell, device));
                     means.collect::<Result<Arc<[_]>, _>>()
                 });
@@ -178,34 +182,48 @@ impl ModelAdapters {
         Ok(cell.get_or_init(|| network))
     }
 
-    /// Loads the adapter for a use: a ControlNet or a T2I-Adapter if it has a configuration, otherwise an IP-Adapter.
+    /// Loads the adapter for a use. Its class is that of its configuration. Without one, it is what its tensors show.
     fn load(&self, usage: ImageUse, package: &dyn Package) -> Result<Adapter, DiffusionError> {
         let component = component(usage);
-        let config = config_file(component);
-        if package.has(&config) {
-            if ControlNet::is_at(package, component)? {
-                let network = ControlNet::load(package, component, &self.device)?;
-                network.check(&self.places)?;
-                if usage == ImageUse::Style {
-                    let (adapter, usage) = (package.location(&config), usage.name());
-                    return Err(AdapterError::NoDrawing { adapter, usage }.into());
-                }
-                return Ok(Adapter::Control(Arc::new(network)));
-            }
-            let adapter = T2iAdapter::load(package, component, &self.device)?;
-            adapter.check(&self.places)?;
-            input::check_channels(usage, &adapter)?;
-            return Ok(Adapter::T2i(adapter));
+        if package.has(&config_file(component)) {
+            return self.load_drawing(usage, package);
+        }
+        if let Some(file) = SingleFile::detect(package, component, &self.places)? {
+            return self.load_drawing(usage, &file);
         }
         let adapter = IpAdapter::load(package.tensors(component)?, &self.device)?;
         adapter.check(&self.places)?;
         Ok(Adapter::Ip(adapter))
     }
 
+    /// Loads a ControlNet or a T2I-Adapter.
+    fn load_drawing(
+        &self,
+        usage: ImageUse,
+        package: &dyn Package,
+    ) -> Result<Adapter, DiffusionError> {
+        let component = component(usage);
+        if ControlNet::is_at(package, component)? {
+            let network = ControlNet::load(package, component, &self.device)?;
+            network.check(&self.places)?;
+            if usage == ImageUse::Style {
+                let (adapter, usage) = (package.location(&config_file(component)), usage.name());
+                return Err(AdapterError::NoDrawing { adapter, usage }.into());
+            }
+            return Ok(Adapter::Control(Arc::new(network)));
+        }
+        let adapter = T2iAdapter::load(package, component, &self.device)?;
+        adapter.check(&self.places)?;
+        input::check_channels(usage, &adapter)?;
+        Ok(Adapter::T2i(adapter))
+    }
+
     fn load_encoder(&self, package: &dyn Package) -> Result<ClipVisionModel, DiffusionError> {
         let config = config_file(IMAGE_ENCODER);
         if !package.has(&config) {
-            return Err(AdapterError::NoImageEncoder { file: package.location(&config) }.into());
+            let [file, folder] =
+                [config.as_str(), IMAGE_ENCODER].map(|path| package.location(path));
+            return Err(AdapterError::NoImageEncoder { file, folder }.into());
         }
         ClipVisionModel::load(package, IMAGE_ENCODER, &self.device)
     }

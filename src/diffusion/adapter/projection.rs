@@ -2,7 +2,7 @@
 
 mod resampler;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use self::resampler::{Resampler, ResamplerShape};
@@ -123,13 +123,21 @@ pub(super) fn dims<const N: usize>(
     tensors: &dyn TensorSource,
     name: &str,
 ) -> std::result::Result<[usize; N], DiffusionError> {
-    let missing = || ModelError::NoTensor { files: tensors.files(), tensor: name.to_owned() };
-    let shape = tensors.shape(name).ok_or_else(missing)?;
+    let Some(shape) = tensors.shape(name) else {
+        // The error of the source has the name in the file.
+        tensors.get(name, DType::F32, &Device::Cpu)?;
+        let (files, tensor) = (tensors.files(), name.to_owned());
+        return Err(ModelError::NoTensor { files, tensor }.into());
+    };
     shape.try_into().map_err(|_| unsupported(tensors, name, &format!("{N} dimensions")))
 }
 
 /// The error for a tensor of another shape than `expected`.
-fn unsupported(tensors: &dyn TensorSource, name: &str, expected: &str) -> DiffusionError {
+pub(super) fn unsupported(
+    tensors: &dyn TensorSource,
+    name: &str,
+    expected: &str,
+) -> DiffusionError {
     DiffusionError::Model(ModelError::Unsupported {
         file: tensors.files(),
         field: name.to_owned(),

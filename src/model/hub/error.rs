@@ -128,6 +128,45 @@ pub enum HubError {
         /// The file.
         file: String,
     },
+    /// The part of a repository has no safetensors weights.
+    #[error("{repo} has no .safetensors weights {place}: {hint}")]
+    NoWeights {
+        /// The repository.
+        repo: String,
+        /// The place in the repository, in words.
+        place: String,
+        /// What it has instead, and the remedy.
+        hint: String,
+    },
+    /// The part of a repository has several weights with unusual names.
+    #[error("{repo} has several weights {place}: choose one with --file: {files}")]
+    SeveralWeights {
+        /// The repository.
+        repo: String,
+        /// The place in the repository, in words.
+        place: String,
+        /// The files.
+        files: String,
+    },
+    /// The requested file is a pickle.
+    #[error(
+        "{file} of {repo} is a pickle, which can run code when it is loaded, and is never downloaded: \
+         choose a .safetensors file"
+    )]
+    Pickle {
+        /// The repository.
+        repo: String,
+        /// The file.
+        file: String,
+    },
+    /// The folder for a component has another file with the name of a downloaded one.
+    #[error(
+        "{path} is there with other contents, and nothing is overwritten: move it away, or choose another folder"
+    )]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
     /// The hub sends a file of another size than the listing promises.
     #[error(
         "{file} has {found} bytes, but the hub's listing says {expected}; check HF_ENDPOINT, or \

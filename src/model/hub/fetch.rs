@@ -80,7 +80,10 @@ impl Fetcher {
 }
 
 /// Whether a file exists and its contents are those of the listing.
-fn is_intact(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
+///
+/// # Errors
+/// If it exists and cannot be read.
+pub(super) fn is_intact(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
     let matches = || {
         let metadata = path.metadata()?;
         if !metadata.is_file() || metadata.len() != file.bytes {

@@ -124,13 +124,13 @@ impl Answer {
     ///
     /// # Errors
     /// [`HubError::Malformed`] if any file name leaves the folder, or if a selected file has no
-    /// size or no valid hash.
+    /// size or no valid hash. Otherwise those of `select`.
     pub(super) fn into_files(
         self,
-        select: impl FnOnce(BTreeSet<String>) -> BTreeSet<String>,
+        select: impl FnOnce(BTreeSet<String>) -> Result<BTreeSet<String>, HubError>,
     ) -> Result<Vec<RemoteFile>, HubError> {
         let names = self.siblings.iter().map(Sibling::name).collect::<Result<_, _>>()?;
-        let selected = select(names);
+        let selected = select(names)?;
         let siblings = self.siblings.into_iter();
         siblings.filter(|file| selected.contains(&file.rfilename)).map(Sibling::into_file).collect()
     }

@@ -1,5 +1,6 @@
 //! Tests against hubs on the loopback interface.
 
+mod component;
 mod foreign;
 mod prepared;
 mod resume;

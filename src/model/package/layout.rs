@@ -23,7 +23,7 @@ const STEMS: [&str; 4] =
     ["diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16", "model.fp16"];
 
 /// Extensions of weight files that may hold pickles.
-pub(super) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pkl"];
+pub(in crate::model) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pkl"];
 
 /// The components whose weights identify a model.
 const HASHED: [&str; 3] = ["text_encoder", "unet", "vae"];
@@ -49,9 +49,9 @@ pub(super) trait Files {
 pub(super) fn missing(files: &dyn Files, file: &str) -> ModelError {
     let is_of = |parts: &[&str]| parts.iter().any(|part| file.starts_with(part));
     let hint = match () {
-        () if is_of(&ADAPTERS) => "copy it from the repository of the adapter",
+        () if is_of(&ADAPTERS) => "copy or download it from the repository of the adapter",
         () if is_of(&[LOSS_ENCODER, LOSS_AUTOENCODER]) => {
-            "copy it from the repository of the network"
+            "copy or download it from the repository of the network"
         }
         () => "every model in diffusers' layout has this file; download or copy the model again",
     };
@@ -118,11 +118,7 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
         if files.has(&single) {
             return Ok(vec![single]);
         }
-        for index in [
-            below(&format!("{stem}.safetensors.index.json")),
-            // Half precision: `model.safetensors.index.fp16.json`.
-            below(&stem.replace(".fp16", ".safetensors.index.fp16.json")),
-        ] {
+        for index in indexes(stem).map(|index| below(&index)) {
             if files.has(&index) {
                 return shards(files, &index, &below);
             }
@@ -139,6 +135,44 @@ pub(super) fn weight_files(files: &dyn Files, part: &str) -> Result<Vec<String>,
         Some(file) => ModelError::Pickle { file: files.location(&file) },
         None => missing(files, &below(&format!("{}.safetensors", usual_stem(part)))),
     })
+}
+
+/// The possible names of the index of shards.
+fn indexes(stem: &str) -> [String; 2] {
+    [
+        format!("{stem}.safetensors.index.json"),
+        // Half precision: `model.safetensors.index.fp16.json`.
+        stem.replace(".fp16", ".safetensors.index.fp16.json"),
+    ]
+}
+
+/// Of the names in the folder of a component, those of the weights that would be loaded: one file, or an index with its
+/// shards. Empty if there are none of the usual names. Whether shards belong to an index is told by their names.
+#[cfg(feature = "hub")]
+pub(in crate::model) fn weights_among(names: &BTreeSet<&str>) -> Vec<String> {
+    for stem in STEMS {
+        let single = format!("{stem}.safetensors");
+        if names.contains(single.as_str()) {
+            return vec![single];
+        }
+        let Some(index) = indexes(stem).into_iter().find(|name| names.contains(name.as_str()))
+        else {
+            continue;
+        };
+        let (base, is_half) = match stem.strip_suffix(".fp16") {
+            Some(base) => (base, true),
+            None => (stem, false),
+        };
+        let is_shard = |name: &&str| {
+            name.starts_with(base)
+                && name.contains("-of-")
+                && name.ends_with(".safetensors")
+                && name.contains(".fp16") == is_half
+        };
+        let shards = names.iter().filter(|name| is_shard(name)).map(|name| (*name).to_owned());
+        return std::iter::once(index).chain(shards).collect();
+    }
+    Vec::new()
 }
 
 /// The weight file of an adapter with an unusual name. There must be a single one.

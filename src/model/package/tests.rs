@@ -243,7 +243,7 @@ fn an_adapter_that_cannot_be_opened_is_there_and_the_error_says_why() {
     };
     // An empty folder.
     assert!(package.has_component("adapters/style"));
-    assert!(error().contains("copy it from the repository of the adapter"), "{}", error());
+    assert!(error().contains("copy or download it from the repository"), "{}", error());
     let whole = hash(&package);
     fs::create_dir(adapter.join("style.safetensors")).unwrap();
     assert!(error().contains("style.safetensors") && error().contains("folder"), "{}", error());

@@ -53,7 +53,8 @@ impl Default for Config {
 pub struct ControlNet {
     name: String,
     encoder: Encoder,
-    context: usize,
+    /// The width of a token of the prompt in each level with attention, and in the middle block.
+    contexts: Vec<usize>,
     drawing: DrawingEmbedding,
     is_bgr: bool,
     /// The convolutions of the skipped feature maps, which training starts from zero.
@@ -152,9 +153,13 @@ impl ControlNet {
         let [first, last] = [config.block_out_channels.first(), config.block_out_channels.last()]
             .map(|channels| channels.copied().unwrap_or_default());
         let embedding = weights.pp("controlnet_cond_embedding");
+        let crossing = layout.contexts.iter().zip(&layout.down_depths);
+        let crossing = crossing.filter_map(|(width, depths)| depths.as_ref().map(|_| *width));
+        let mut contexts: Vec<usize> = crossing.chain(layout.contexts.last().copied()).collect();
+        contexts.dedup();
         Ok(Self {
             name: package.location(&config_file(component)),
-            context: layout.contexts[0],
+            contexts,
             drawing: DrawingEmbedding::load(channels, first, &embedding)?,
             is_bgr,
             residuals: residuals.collect::<candle_core::Result<_>>()?,
@@ -183,7 +188,7 @@ impl ControlNet {
         let config = self.encoder.config();
         let compared = [
             ("latents", vec![config.in_channels], vec![places.latents]),
-            ("tokens", vec![self.context], vec![places.tokens]),
+            ("tokens", self.contexts.clone(), vec![places.tokens]),
             ("skipped feature maps", self.encoder.skip_channels(), places.skips.clone()),
         ];
         for (what, found, expected) in compared {
