@@ -87,6 +87,16 @@ pub(crate) struct Undecoded<'a> {
     orientation: Orientation,
 }
 
+/// The width and height in the header of a PNG, which follow its signature and the length and name of the first chunk.
+fn claimed_size(png: &[u8]) -> Option<(u32, u32)> {
+    let side = |at: usize| Some(u32::from_be_bytes(png.get(at..at + 4)?.try_into().ok()?));
+    Some((side(16)?, side(20)?))
+}
+
+fn is_too_large((width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) > MAX_PIXELS
+}
+
 impl<'a> Undecoded<'a> {
     /// Reads everything before the pixels.
     ///
@@ -98,11 +108,14 @@ impl<'a> Undecoded<'a> {
         limits.max_alloc = Some(MAX_METADATA as u64);
         let decoder = PngDecoder::with_limits(Cursor::new(png), limits);
         let mut decoder = decoder.map_err(|error| match error {
-            ImageError::Limits(_) => DecodeError::Metadata,
+            ImageError::Limits(_) => match claimed_size(png).filter(|size| is_too_large(*size)) {
+                Some((width, height)) => DecodeError::TooLarge { width, height },
+                None => DecodeError::Metadata,
+            },
             error => error.into(),
         })?;
         let (width, height) = decoder.dimensions();
-        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        if is_too_large((width, height)) {
             return Err(DecodeError::TooLarge { width, height });
         }
         if decoder.total_bytes() > MAX_BYTES {
@@ -201,9 +214,13 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
-        let error = decode(&header(30_000, 30_000, 8, 0)).unwrap_err();
-        assert!(matches!(error, DecodeError::TooLarge { width: 30_000, .. }), "{error}");
-        assert!(error.to_string().contains("30000x30000"), "{error}");
+        // The decoder itself refuses the last two, whose rows need too much memory.
+        for (width, height) in [(30_000, 30_000), (200_000_000, 1), (2_000_000_000, 2_000_000_000)]
+        {
+            let error = decode(&header(width, height, 8, 2)).unwrap_err();
+            assert!(matches!(error, DecodeError::TooLarge { .. }), "{error}");
+            assert!(error.to_string().contains(&format!("{width}x{height}")), "{error}");
+        }
     }
 
     /// The beginning of a PNG of this size, depth and type of colour, up to its pixels.

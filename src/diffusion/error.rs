@@ -146,6 +146,12 @@ pub enum DrawError {
          the guidance scale"
     )]
     NotFinite,
+    /// The value or the gradient of a loss of this kind is not finite.
+    #[error(
+        "the loss {0} has no finite value: the weights of its network or of the model are damaged or overflow; use other \
+         weights, or leave the loss out"
+    )]
+    Loss(String),
     /// An optimizer produced values that are not finite.
     #[error(
         "the optimizer {0} diverged: use smaller weights of losses, fewer steps, or another optimizer"

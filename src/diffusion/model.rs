@@ -80,8 +80,9 @@ impl Model {
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
         let adapters = parts.package.clone().zip(parts.denoiser.adapter_places());
-        let adapters =
-            adapters.map(|(package, places)| ModelAdapters::new(package, places, &parts.device));
+        let adapters = adapters.map(|(package, places)| {
+            ModelAdapters::new(package, places, autoencoder.scale, &parts.device)
+        });
         Ok(Self {
             parts,
             colours,

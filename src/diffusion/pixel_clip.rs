@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     loss::{FeatureMap, LossEncoder, View},
-    model::Package,
+    model::{ModelError, Package},
     ops,
 };
 
@@ -40,10 +40,14 @@ impl PixelClip {
         } else {
             return Err(file.unsupported("model_type", "clip"));
         }
-        Ok(Self {
-            text: ClipTextEmbedder::load(package, component, component, device)?,
-            vision: ClipVisionModel::load(package, component, device)?,
-        })
+        let vision = ClipVisionModel::load(package, component, device)?;
+        if vision.embedding_width().is_none() {
+            let source = package.tensors(component)?;
+            let (files, tensor) = (source.files(), "visual_projection.weight".to_owned());
+            return Err(ModelError::NoTensor { files, tensor }.into());
+        }
+        let text = ClipTextEmbedder::load(package, component, component, device)?;
+        Ok(Self { text, vision })
     }
 
     /// What the vision encoder reads, (1, 3, side, side), and the share of each pixel that belongs to the part,

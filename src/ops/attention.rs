@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{
+    checkpoint::checkpoint3,
     fused::{Real, for_real, has_kernel, slice},
     product::matmul,
 };
@@ -51,11 +52,15 @@ pub fn attention(
     let mut chunks = Vec::new();
     for first in (0..queries).step_by(chunk) {
         let count = chunk.min(queries - first);
-        let mut scores = matmul(&query.narrow(1, first, count)?, &key)?;
-        if causal {
-            scores = scores.broadcast_add(&causal_mask(first, count, keys, &scores)?)?;
-        }
-        chunks.push(matmul(&softmax(&scores)?, &value)?);
+        // The scores of all chunks together may not fit into memory, not even for the backward pass.
+        let of_chunk = move |[query, key, value]: [&Tensor; 3]| {
+            let mut scores = matmul(query, key)?;
+            if causal {
+                scores = scores.broadcast_add(&causal_mask(first, count, keys, &scores)?)?;
+            }
+            matmul(&softmax(&scores)?, value)
+        };
+        chunks.push(checkpoint3([&query.narrow(1, first, count)?, &key, &value], of_chunk)?);
     }
     let result = if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(&chunks, 1)? };
     result

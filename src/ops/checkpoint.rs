@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor};
 
 use super::fused::{definition_gradients, has_kernel};
 
@@ -26,6 +26,21 @@ pub fn checkpoint(
     })
 }
 
+/// [`checkpoint`] for a function of three tensors, each of which may need a gradient.
+pub(super) fn checkpoint3(
+    inputs: [&Tensor; 3],
+    f: impl Fn([&Tensor; 3]) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    if !inputs.iter().any(|x| x.track_op()) || !has_kernel(inputs[0]) {
+        return f(inputs);
+    }
+    let [first, second, third] = inputs.map(Tensor::detach);
+    let computed = stored(&f([&first, &second, &third])?)?;
+    let backward =
+        move |inputs: [&Tensor; 3], gradient: &Tensor| definition_gradients(inputs, gradient, &f);
+    inputs[0].apply_op3(inputs[1], inputs[2], Computed { computed, backward })
+}
+
 /// `result`, which was computed from `x` on the CPU without a graph, with a backward pass: the gradient of `x` from `x` and
 /// the gradient of the result.
 pub(super) fn with_backward(
@@ -33,14 +48,20 @@ pub(super) fn with_backward(
     result: &Tensor,
     backward: impl Fn(&Tensor, &Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
 ) -> Result<Tensor> {
+    x.apply_op1(Computed { computed: stored(result)?, backward })
+}
+
+/// A result for a forward pass.
+type Stored = Mutex<Option<(CpuStorage, Shape)>>;
+
+fn stored(result: &Tensor) -> Result<Stored> {
     let result = result.contiguous()?;
     let (storage, layout) = result.storage_and_layout();
     let values = match (&*storage, layout.contiguous_offsets()) {
         (Storage::Cpu(values), Some((0, end))) if end == count(values) => values.clone(),
         _ => candle_core::bail!("a checkpoint needs a contiguous result on the CPU"),
     };
-    let computed = Mutex::new(Some((values, layout.shape().clone())));
-    x.apply_op1(Computed { computed, backward })
+    Ok(Mutex::new(Some((values, layout.shape().clone()))))
 }
 
 /// The number of elements of a storage.
@@ -55,8 +76,15 @@ fn count(values: &CpuStorage) -> usize {
 /// A result that was computed before.
 struct Computed<F> {
     /// Taken by the forward pass.
-    computed: Mutex<Option<(CpuStorage, Shape)>>,
+    computed: Stored,
     backward: F,
+}
+
+impl<F> Computed<F> {
+    fn take(&self) -> Result<(CpuStorage, Shape)> {
+        let computed = self.computed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        computed.ok_or_else(|| candle_core::Error::msg("a checkpoint is computed only once"))
+    }
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Result<Option<Tensor>>> CustomOp1 for Computed<F> {
@@ -65,12 +93,40 @@ impl<F: Fn(&Tensor, &Tensor) -> Result<Option<Tensor>>> CustomOp1 for Computed<F
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let computed = self.computed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        computed.ok_or_else(|| candle_core::Error::msg("a checkpoint is computed only once"))
+        self.take()
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         (self.backward)(x, gradient)
+    }
+}
+
+impl<F: Fn([&Tensor; 3], &Tensor) -> Result<[Option<Tensor>; 3]>> CustomOp3 for Computed<F> {
+    fn name(&self) -> &'static str {
+        "checkpoint"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.take()
+    }
+
+    fn bwd(
+        &self,
+        first: &Tensor,
+        second: &Tensor,
+        third: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        (self.backward)([first, second, third], gradient).map(Into::into)
     }
 }
 
@@ -93,6 +149,14 @@ mod tests {
         let variable = Var::from_tensor(&x).unwrap();
         assert_close(&checkpoint(&variable, f).unwrap(), &f(&x).unwrap(), 0.0);
         gradients_agree(&[x], |[x]| checkpoint(&checkpoint(x, Tensor::sqr)?, f));
+    }
+
+    #[test]
+    fn gradients_reach_each_of_three_tensors() {
+        let inputs = [numbers((2, 3), 1), numbers((3, 4), 2), numbers((2, 4), 3)];
+        gradients_agree(&inputs, |inputs| {
+            checkpoint3(inputs, |[a, b, c]| a.matmul(b)? * c.sqr()?)
+        });
     }
 
     #[test]

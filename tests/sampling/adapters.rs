@@ -15,7 +15,7 @@ use bevy_illustrator::{
         PartEdit, ResolvedSampler, Size,
     },
 };
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use image::{Rgba, RgbaImage};
 use tempfile::TempDir;
 
@@ -520,4 +520,34 @@ fn adapters_are_part_of_the_identity_of_a_model() {
     fs::write(&weights, bytes).unwrap();
     assert_ne!(card(&adapted).0, hash);
     assert_eq!(card(&adapted).1, config_hash);
+}
+
+#[test]
+fn the_image_encoder_of_another_ip_adapter_is_refused_by_both_numbers() {
+    for (adapter, expected) in [(PLAIN, "embeddings"), (PLUS, "hidden states")] {
+        let folder = folder(&[adapter]);
+        let encoder = folder.path().join("adapters/image_encoder");
+        copy("../../../assets/models/sketch-clip", &encoder);
+        let error = error_of(&folder, ImageUse::Style);
+        assert!(error.contains(expected) && error.contains("image encoder"), "{error}");
+    }
+}
+
+#[test]
+fn an_adapter_for_latents_of_another_size_is_refused() {
+    let folder = folder(&[OUTLINE]);
+    let adapter = folder.path().join("adapters/outline");
+    let config = fs::read_to_string(adapter.join("config.json")).unwrap();
+    let changed = config.replace("\"downscale_factor\": 8", "\"downscale_factor\": 16");
+    assert_ne!(changed, config);
+    fs::write(adapter.join("config.json"), changed).unwrap();
+    let weights = adapter.join(WEIGHTS);
+    let mut tensors = candle_core::safetensors::load(&weights, &Device::Cpu).unwrap();
+    let (name, first) = tensors.iter().find(|(name, _)| name.ends_with("conv_in.weight")).unwrap();
+    let (name, output) = (name.clone(), first.dim(0).unwrap());
+    let larger = Tensor::zeros((output, 3 * 16 * 16, 3, 3), DType::F32, &Device::Cpu).unwrap();
+    tensors.insert(name, larger);
+    candle_core::safetensors::save(&tensors, &weights).unwrap();
+    let error = error_of(&folder, ImageUse::Outline);
+    assert!(error.contains("latents of 16 x 16 pixels"), "{error}");
 }

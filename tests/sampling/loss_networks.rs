@@ -1,6 +1,6 @@
 //! Losses of a model whose folder has a CLIP model and a small autoencoder, with random weights.
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use bevy_illustrator::{
     diffusion::{
@@ -11,6 +11,7 @@ use bevy_illustrator::{
     model::{FolderPackage, Package},
     recipe::{BlobId, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size},
 };
+use candle_core::{Device, Tensor};
 use image::{Rgba, RgbaImage};
 use tempfile::TempDir;
 
@@ -29,7 +30,6 @@ fn folder(networks: &[(&str, &str)]) -> TempDir {
 }
 
 const CLIP: (&str, &str) = ("sd1_clip", "clip");
-const LAYERS: &str = "\"num_hidden_layers\": 4";
 const VAE: (&str, &str) = ("tiny_vae/vae", "vae");
 
 fn waves() -> RgbaImage {
@@ -183,8 +183,30 @@ fn a_network_that_cannot_be_loaded_is_named_and_other_pictures_are_drawn() {
         (&[CLIP][..], "clip/model.safetensors", None, "losses/clip/model.safetensors"),
         (&[CLIP], "clip/tokenizer.json", None, "losses/clip"),
         (&[CLIP], "clip/config.json", Some(("\"clip\"", "\"siglip\"")), "siglip"),
-        (&[CLIP], "clip/config.json", Some((LAYERS, "\"num_hidden_layers\": 0")), "num_hidden_layers"),
-        (&[CLIP, VAE], "vae/config.json", Some((": 4,", ": 8,")), "latent_channels"),
+        (
+            &[CLIP],
+            "clip/config.json",
+            Some((r#"layers": 4"#, r#"layers": 0"#)),
+            "num_hidden_layers",
+        ),
+        (
+            &[CLIP],
+            "clip/config.json",
+            Some((r#"image_size": 24"#, r#"image_size": 1000"#)),
+            "patch",
+        ),
+        (
+            &[CLIP],
+            "clip/config.json",
+            Some((r#"position_embeddings": 77"#, r#"position_embeddings": 9999"#)),
+            "max_position_embeddings",
+        ),
+        (
+            &[CLIP, VAE],
+            "vae/config.json",
+            Some((r#"factor": 2"#, r#"factor": 4"#)),
+            "upsampling_scaling_factor",
+        ),
         (&[CLIP, VAE], "vae/diffusion_pytorch_model.safetensors", None, "losses/vae"),
     ] {
         let folder = folder(networks);
@@ -196,6 +218,50 @@ fn a_network_that_cannot_be_loaded_is_named_and_other_pictures_are_drawn() {
         for error in errors(&folder) {
             assert!(error.contains(expected), "{error}");
         }
+    }
+}
+
+#[test]
+fn a_small_autoencoder_for_other_latents_is_refused() {
+    let folder = folder(&[CLIP, ("../../../assets/models/sketch/vae", "vae")]);
+    for error in errors(&folder) {
+        assert!(error.contains("losses/vae") && error.contains("latent_channels"), "{error}");
+    }
+}
+
+/// The files of a CLIP model whose vision tower has other weights.
+fn with_changed_weights(change: impl Fn(&str, Tensor) -> Option<Tensor>) -> TempDir {
+    let folder = folder(&[CLIP]);
+    let file = folder.path().join("losses/clip/model.safetensors");
+    let tensors = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
+    let changed = tensors.into_iter();
+    let changed: HashMap<_, _> =
+        changed.filter_map(|(name, it)| Some((name.clone(), change(&name, it)?))).collect();
+    candle_core::safetensors::save(&changed, &file).unwrap();
+    folder
+}
+
+#[test]
+fn a_clip_model_without_embeddings_of_images_is_refused() {
+    let folder =
+        with_changed_weights(|name, it| (!name.starts_with("visual_projection")).then_some(it));
+    for error in errors(&folder) {
+        assert!(error.contains("losses/clip") && error.contains("visual_projection"), "{error}");
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_an_error_with_and_without_a_score() {
+    let folder = with_changed_weights(|name, it| match name {
+        "visual_projection.weight" => Some((it * f64::NAN).unwrap()),
+        _ => Some(it),
+    });
+    let mut model = load(&folder);
+    let [text, ..] = kinds();
+    for score in [false, true] {
+        let request = DrawRequest { score, ..request(vec![Loss::new(text.clone())]) };
+        let error = model.draw(&request, &Interrupt::default(), &mut []).err().unwrap();
+        assert!(error.to_string().contains("the loss Text has no finite value"), "{error}");
     }
 }
 

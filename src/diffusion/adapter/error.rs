@@ -68,6 +68,34 @@ pub enum AdapterError {
         /// The channels in the denoiser.
         expected: Vec<usize>,
     },
+    /// The image encoder is that of another IP-Adapter.
+    #[error(
+        "{adapter}: it reads {what} of width {expected}, but those of the image encoder have {found} (0: there are none): \
+         use the image encoder of this IP-Adapter"
+    )]
+    ImageEncoder {
+        /// The weight file of the adapter.
+        adapter: String,
+        /// What the adapter reads: hidden states or embeddings.
+        what: &'static str,
+        /// The width of those of the encoder. 0 if it has no projection to embeddings.
+        found: usize,
+        /// The width that the adapter reads.
+        expected: usize,
+    },
+    /// An adapter is for latents of another size.
+    #[error(
+        "{adapter}: it is for latents of {found} x {found} pixels, but those of the model have {expected} x {expected}: this \
+         adapter is for another model"
+    )]
+    Scale {
+        /// The configuration or the weight file of the adapter.
+        adapter: String,
+        /// Pixels along each side of a latent of the adapter.
+        found: usize,
+        /// The same of the model.
+        expected: usize,
+    },
     /// A ControlNet cannot read images of this use.
     #[error(
         "{adapter}: a ControlNet cannot follow an image as {usage}: put an IP-Adapter there, or remove it to use losses"

@@ -24,6 +24,8 @@ pub struct IpAdapter {
     widths: Vec<usize>,
     /// The width of a token.
     token: usize,
+    /// The width of the encoding of an image.
+    encoding: usize,
 }
 
 /// The keys and values of an image's tokens in each cross attention of a denoiser.
@@ -72,7 +74,24 @@ impl IpAdapter {
             attentions: attentions.collect::<Result<_, candle_core::Error>>()?,
             widths,
             token: shape.width(),
+            encoding: shape.input(),
         })
+    }
+
+    /// Checks that an image encoder has the encoding that the projection reads.
+    ///
+    /// # Errors
+    /// [`AdapterError::ImageEncoder`] if it does not.
+    pub fn check_encoder(&self, encoder: &ClipVisionModel) -> Result<(), AdapterError> {
+        let (what, found) = match self.projection {
+            Projection::Plus(_) => ("hidden states", encoder.width()),
+            Projection::Plain(_) => ("embeddings", encoder.embedding_width().unwrap_or(0)),
+        };
+        if found == self.encoding {
+            return Ok(());
+        }
+        let (adapter, expected) = (self.name.clone(), self.encoding);
+        Err(AdapterError::ImageEncoder { adapter, what, found, expected })
     }
 
     /// Checks that the keys match those of a denoiser, and the tokens those of its prompts. The models of Stable Diffusion

@@ -22,6 +22,8 @@ const IMAGE_ENCODER: &str = "adapters/image_encoder";
 pub(in crate::diffusion) struct ModelAdapters {
     package: Arc<dyn Package>,
     places: AdapterPlaces,
+    /// Pixels along each side of a latent.
+    scale: usize,
     device: Device,
     /// Those in the package.
     adapters: Vec<(ImageUse, OnceCell<Adapter>)>,
@@ -60,16 +62,18 @@ const fn component(usage: ImageUse) -> &'static str {
 }
 
 impl ModelAdapters {
-    /// The adapters of a package, which act in these places of a denoiser.
+    /// The adapters of a package, which act in these places of a denoiser. `scale` is the pixels along each side of a latent.
     pub(in crate::diffusion) fn new(
         package: Arc<dyn Package>,
         places: AdapterPlaces,
+        scale: usize,
         device: &Device,
     ) -> Self {
         let is_in_package = |usage: &ImageUse| package.has_component(component(*usage));
         let found = ImageUse::ALL.into_iter().filter(is_in_package);
         let adapters = found.map(|usage| (usage, OnceCell::new())).collect();
-        Self { package, places, device: device.clone(), adapters, encoder: OnceCell::new() }
+        let (device, encoder) = (device.clone(), OnceCell::new());
+        Self { package, places, scale, device, adapters, encoder }
     }
 
     /// Whether there is an adapter for images of this use.
@@ -80,8 +84,8 @@ impl ModelAdapters {
     /// Checks that all adapters of a package can be loaded. It has the same files, and may have shapes only.
     pub(in crate::diffusion) fn check(&self, package: &dyn Package) -> Result<(), DiffusionError> {
         for (usage, _) in &self.adapters {
-            if let Adapter::Ip(_) = self.load(*usage, package)? {
-                self.load_encoder(package)?;
+            if let Adapter::Ip(adapter) = self.load(*usage, package)? {
+                adapter.check_encoder(&self.load_encoder(package)?)?;
             }
         }
         Ok(())
@@ -153,6 +157,7 @@ impl ModelAdapters {
             Adapter::Ip(adapter) => {
                 let encoder =
                     self.loaded(&self.encoder, interrupt, |package| self.load_encoder(package))?;
+                adapter.check_encoder(encoder)?;
                 let side = encoder.image_size();
                 let pixels = match usage {
                     ImageUse::Style => {
@@ -206,6 +211,7 @@ impl ModelAdapters {
         if ControlNet::is_at(package, component)? {
             let network = ControlNet::load(package, component, &self.device)?;
             network.check(&self.places)?;
+            self.check_scale(package, component, network.downscale_factor())?;
             if usage == ImageUse::Style {
                 let (adapter, usage) = (package.location(&config_file(component)), usage.name());
                 return Err(AdapterError::NoDrawing { adapter, usage }.into());
@@ -214,8 +220,23 @@ impl ModelAdapters {
         }
         let adapter = T2iAdapter::load(package, component, &self.device)?;
         adapter.check(&self.places)?;
+        self.check_scale(package, component, adapter.downscale_factor())?;
         input::check_channels(usage, &adapter)?;
         Ok(Adapter::T2i(adapter))
+    }
+
+    /// Checks the pixels along each side of a latent that an adapter was trained for.
+    fn check_scale(
+        &self,
+        package: &dyn Package,
+        component: &str,
+        found: usize,
+    ) -> Result<(), AdapterError> {
+        if found == self.scale {
+            return Ok(());
+        }
+        let (adapter, expected) = (package.location(&config_file(component)), self.scale);
+        Err(AdapterError::Scale { adapter, found, expected })
     }
 
     fn load_encoder(&self, package: &dyn Package) -> Result<ClipVisionModel, DiffusionError> {

@@ -79,6 +79,14 @@ impl ProjectionShape {
         }))
     }
 
+    /// The width of the encoding of an image.
+    pub(super) fn input(self) -> usize {
+        match self {
+            Self::Plain { input, .. } => input,
+            Self::Plus(shape) => shape.input,
+        }
+    }
+
     /// The width of a token.
     pub(super) fn width(self) -> usize {
         match self {

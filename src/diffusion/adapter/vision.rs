@@ -51,6 +51,8 @@ impl Default for Config {
 
 /// The largest side of an image, in pixels. Published encoders have 224 or 336.
 const MAX_IMAGE_SIZE: usize = 1024;
+/// The most patches of an image. Attention takes time by their square. Published encoders have up to 729.
+const MAX_PATCHES: usize = 1024;
 
 /// The means and the standard deviations of red, green and blue in the training of CLIP.
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -67,7 +69,8 @@ pub struct ClipVisionModel {
     pre_norm: LayerNorm,
     layers: Vec<ClipLayer>,
     post_norm: LayerNorm,
-    visual_projection: Option<Linear>,
+    /// With the width of embeddings.
+    visual_projection: Option<(Linear, usize)>,
 }
 
 impl ClipVisionModel {
@@ -103,6 +106,10 @@ impl ClipVisionModel {
         }
         if patch_size == 0 || image_size < patch_size {
             return Err(file.unsupported("patch_size", &format!("1 to {image_size}")));
+        }
+        if (image_size / patch_size).pow(2) > MAX_PATCHES {
+            let least = image_size.div_ceil(MAX_PATCHES.isqrt());
+            return Err(file.unsupported("patch_size", &format!("at least {least}")));
         }
         if num_channels != 3 {
             return Err(file.unsupported("num_channels", "3"));
@@ -144,7 +151,8 @@ impl ClipVisionModel {
                 .map(|index| ClipLayer::load(layer, &layers.pp(index)))
                 .collect::<candle_core::Result<_>>()?,
             post_norm: norm("post_layernorm")?,
-            visual_projection: projection(width, projection_dim, &weights)?,
+            visual_projection: projection(width, projection_dim, &weights)?
+                .map(|projection| (projection, projection_dim)),
         })
     }
 
@@ -152,6 +160,16 @@ impl ClipVisionModel {
     #[must_use]
     pub fn image_size(&self) -> usize {
         self.image_size
+    }
+
+    /// The width of the embedding of a whole image. `None` if the encoder has no projection.
+    pub(in crate::diffusion) fn embedding_width(&self) -> Option<usize> {
+        self.visual_projection.as_ref().map(|(_, width)| *width)
+    }
+
+    /// The width of the hidden states.
+    pub(in crate::diffusion) fn width(&self) -> usize {
+        self.class_embedding.elem_count()
     }
 
     /// The side of a patch in pixels.
@@ -196,7 +214,7 @@ impl ClipVisionModel {
     /// # Errors
     /// If the encoder has no projection, or if the shape does not match.
     pub fn embed(&self, images: &Tensor) -> candle_core::Result<Tensor> {
-        let Some(projection) = &self.visual_projection else {
+        let Some((projection, _)) = &self.visual_projection else {
             candle_core::bail!(
                 "the image encoder has no `visual_projection`, which is needed here"
             );

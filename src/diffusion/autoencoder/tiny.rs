@@ -45,6 +45,9 @@ impl Default for Config {
     }
 }
 
+/// The most levels that halve the size: a latent of 64 pixels.
+const MAX_HALVINGS: usize = 6;
+
 /// An autoencoder without norms and without attention.
 #[derive(Clone, Debug)]
 pub struct AutoencoderTiny {
@@ -103,13 +106,24 @@ impl AutoencoderTiny {
         if config.num_encoder_blocks.is_empty() {
             return Err(file.unsupported("num_encoder_blocks", "a list with at least one number"));
         }
-        let scale = u32::try_from(halvings)
-            .ok()
-            .and_then(|halvings| config.upsampling_scaling_factor.checked_pow(halvings))
-            .filter(|scale| *scale > 0)
-            .ok_or_else(|| {
-                file.unsupported("upsampling_scaling_factor", "a positive number, usually 2")
-            })?;
+        // The encoder always halves.
+        if config.upsampling_scaling_factor != 2 {
+            return Err(file.unsupported("upsampling_scaling_factor", "2"));
+        }
+        let encodings = config.num_encoder_blocks.len();
+        if encodings != halvings + 1 || halvings > MAX_HALVINGS {
+            let supported =
+                format!("a list of {encodings} numbers, and of at most {}", MAX_HALVINGS + 1);
+            return Err(file.unsupported("num_decoder_blocks", &supported));
+        }
+        let scale = 1 << halvings;
+        for (field, channels) in
+            [("in_channels", config.in_channels), ("out_channels", config.out_channels)]
+        {
+            if channels != 3 {
+                return Err(file.unsupported(field, "3"));
+            }
+        }
         let weights = weights(package, component, device)?;
         Ok(Self {
             scaling: LatentScaling(config.scaling_factor),

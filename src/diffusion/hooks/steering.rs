@@ -9,7 +9,8 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::{
     diffusion::{
-        Autoencoder, DiffusionError, Interrupt, State, StepHook, autoencoder::LinearAutoencoder,
+        Autoencoder, DiffusionError, DrawError, Interrupt, State, StepHook,
+        autoencoder::LinearAutoencoder,
     },
     loss::{Decoded, FinalLoss, LossFunction, LossInput, LossValues, PartMasks},
     recipe::Loss,
@@ -103,7 +104,7 @@ impl Steering {
             for (loss, function) in losses {
                 let begun = Instant::now();
                 let value = self.decoders.interruptible(function.value(&input))?;
-                let number = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                let number = finite(loss, &value)?;
                 if !acts(loss, progress, number) {
                     measured(number, None);
                     continue;
@@ -128,7 +129,10 @@ impl Steering {
                 let gradient = gradient.broadcast_mul(&masks.latents)?;
                 let steepness = self::length(&gradient)?;
                 measured(number, Some(begun.elapsed()));
-                if steepness < 1e-12 || !steepness.is_finite() {
+                if !steepness.is_finite() {
+                    return Err(DrawError::Loss(loss.kind.name().to_owned()).into());
+                }
+                if steepness < 1e-12 {
                     continue;
                 }
                 let weight = signed_weight(loss) * function.strength();
@@ -194,10 +198,10 @@ impl Steering {
         self.parts.iter().flat_map(values).collect()
     }
 
-    /// The values of all losses for finished latents. A value that is not finite is left out.
+    /// The values of all losses for finished latents.
     ///
     /// # Errors
-    /// If candle fails.
+    /// [`DrawError::Loss`] if a value is not finite. Otherwise if candle fails.
     pub fn measure(&self, latents: &Tensor) -> Result<Vec<FinalLoss>, DiffusionError> {
         let decode_colours = || self.decoders.colours(latents);
         let decode_pixels = || self.decoders.pixels(latents);
@@ -207,13 +211,12 @@ impl Steering {
             let input = LossInput::new(latents, &colours, &pixels, masks);
             for (index, (loss, function)) in losses.iter().enumerate() {
                 let value = self.decoders.interruptible(function.value(&input))?;
-                let value = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+                let value = finite(loss, &value)?;
                 let Loss { kind, weight, unlike, .. } = loss;
                 let (kind, weight, unlike) = (kind.name().to_owned(), *weight, *unlike);
                 measured.push(FinalLoss { part: *part, index, kind, weight, unlike, value });
             }
         }
-        measured.retain(|loss| loss.value.is_finite());
         Ok(measured)
     }
 }
@@ -297,10 +300,22 @@ impl Costs {
     }
 }
 
+/// The value of a loss as a number.
+///
+/// # Errors
+/// [`DrawError::Loss`] if it is not finite.
+fn finite(loss: &Loss, value: &Tensor) -> Result<f32, DiffusionError> {
+    let value = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(DrawError::Loss(loss.kind.name().to_owned()).into()),
+    }
+}
+
 /// Whether a loss with this value acts at `progress`, a share of the steps.
 fn acts(loss: &Loss, progress: f32, value: f32) -> bool {
     let is_reached = loss.stop.is_some_and(|stop| (value <= stop) != loss.unlike);
-    (loss.from..loss.end()).contains(&progress) && !is_reached && value.is_finite()
+    (loss.from..loss.end()).contains(&progress) && !is_reached
 }
 
 /// The weight of a loss in a sum that is made small.

@@ -46,6 +46,9 @@ impl Default for ClipTextConfig {
     }
 }
 
+/// The most positions. Attention takes time by their square. Published encoders have up to 248.
+const MAX_POSITIONS: usize = 1024;
+
 /// CLIP's tokenizer and text encoder.
 #[derive(Clone, Debug)]
 pub struct ClipTextEncoder {
@@ -118,6 +121,10 @@ impl ClipTextModel {
             return Err(file.unsupported("model_type", "clip_text_model"));
         }
         let config: ClipTextConfig = file.parse()?;
+        if !(1..=MAX_POSITIONS).contains(&config.max_position_embeddings) {
+            let supported = format!("1 to {MAX_POSITIONS}");
+            return Err(file.unsupported("max_position_embeddings", &supported));
+        }
         let activation = Activation::from_name(&config.hidden_act)
             .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?;
         let width = config.hidden_size;

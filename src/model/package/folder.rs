@@ -97,7 +97,8 @@ impl FolderPackage {
     fn is_there(&self, name: &str) -> bool {
         !matches!(
             self.path.join(name).symlink_metadata(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound
+            // A file in the place of a folder on the way has nothing below it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         )
     }
 }

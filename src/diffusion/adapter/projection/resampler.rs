@@ -24,7 +24,7 @@ const MAX_HEADS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::diffusion::adapter) struct ResamplerShape {
     /// The width of the hidden states of an image.
-    input: usize,
+    pub(in crate::diffusion::adapter) input: usize,
     /// The width of a token of the result.
     pub(in crate::diffusion::adapter) output: usize,
     /// The number of tokens, and their width inside.
