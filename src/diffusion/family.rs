@@ -89,26 +89,38 @@ pub fn load(
     interruptible(package, control.interrupt(), |package| family.load(package, options, control))
 }
 
-/// Checks that a package can be loaded without reading its weights. It compares the names, types
-/// and shapes of tensors with those that the networks need. Returns the class of the model's default
-/// scheduler and its error if only others can be set up.
+/// Checks that a package can be loaded without reading its weights, with all [optional
+/// components](crate::model::package::optional_components). It compares the names, types and shapes of tensors with those
+/// that the networks need. Returns the class of the model's default scheduler and its error if only others can be set up.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`load`], and if an optional component cannot be loaded.
 pub fn check(
     families: &[Arc<dyn Family>],
     package: &dyn Package,
     control: &dyn Control,
 ) -> Result<Option<(String, SchedulerError)>, DiffusionError> {
+    let (scheduler, optional) = check_each(families, package, control)?;
+    optional?;
+    Ok(scheduler)
+}
+
+/// As [`check`], but the second result is the error of an optional component, which stops only pictures that need it.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn check_each(
+    families: &[Arc<dyn Family>],
+    package: &dyn Package,
+    control: &dyn Control,
+) -> Result<(Option<(String, SchedulerError)>, Result<(), DiffusionError>), DiffusionError> {
     let package = MappedPackage::new(package, |tensors| Box::new(ShapesOnly(tensors)));
     let model = load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control)?;
-    if let Some(adapters) = &model.adapters {
-        adapters.check(&package)?;
-    }
-    model.check_loss_networks(&package)?;
+    let of_adapters = model.adapters.as_ref().map_or(Ok(()), |adapters| adapters.check(&package));
+    let optional = of_adapters.and_then(|()| model.check_loss_networks(&package));
     let defaults = ModelDefaults::of(&package)?;
     let built = scheduler::build(&defaults.scheduler, &model.parts.scheduler, defaults.steps);
-    Ok(built.err().map(|error| (defaults.scheduler, error)))
+    Ok((built.err().map(|error| (defaults.scheduler, error)), optional))
 }
 
 impl Model {

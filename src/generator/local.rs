@@ -218,14 +218,18 @@ pub fn inspect(path: &Path) -> io::Result<Inspection> {
     if inspection.runs() {
         let checked = FolderPackage::open(path)
             .map_err(DiffusionError::from)
-            .and_then(|package| family::check(&families(), &package, &Interrupt::default()));
-        inspection.obstacles.extend(match checked {
-            Ok(unusable) => unusable.map(|(class, error)| Obstacle::DefaultScheduler {
-                class,
-                reason: error.to_string(),
-            }),
-            Err(error) => Some(Obstacle::Refused(error.to_string())),
-        });
+            .and_then(|package| family::check_each(&families(), &package, &Interrupt::default()));
+        match checked {
+            Ok((unusable, optional)) => {
+                let scheduler = unusable.map(|(class, error)| Obstacle::DefaultScheduler {
+                    class,
+                    reason: error.to_string(),
+                });
+                let optional = optional.err().map(|error| Obstacle::Optional(error.to_string()));
+                inspection.obstacles.extend(scheduler.into_iter().chain(optional));
+            }
+            Err(error) => inspection.obstacles.push(Obstacle::Refused(error.to_string())),
+        }
     }
     Ok(inspection)
 }

@@ -99,6 +99,9 @@ pub enum Obstacle {
     /// A file cannot be read, or has an unsupported value.
     #[error("{0}")]
     Refused(String),
+    /// An adapter or a network of losses cannot be loaded. The model loads, and draws pictures that do not need it.
+    #[error("{0}; pictures that do not need this network are drawn")]
+    Optional(String),
     /// The scheduler that the model uses by default cannot be set up. The model loads, and draws with another one.
     #[error(
         "the model's default scheduler, {class}, cannot be used: {reason}; \

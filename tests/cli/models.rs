@@ -222,3 +222,22 @@ fn a_model_with_which_no_default_draw_works_does_not_run() {
         workspace.run(&draw).fails_with(&[INDEX, "_defaults", word]);
     }
 }
+
+#[test]
+fn an_optional_network_that_cannot_be_loaded_stops_only_pictures_that_need_it() {
+    let workspace = workspace_with_model();
+    let draw = ["draw", "--prompt", "a key", "--out", "a.png", "--model", "model"];
+    let draw = [&draw[..], &QUICK].concat();
+    for (component, needs_it) in
+        [("adapters/outline", "--inspire=outline:lines.png"), ("losses/clip", "--loss=text:a key")]
+    {
+        let folder = workspace.path("model").join(component);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.json"), "{").unwrap();
+        workspace.run(&["models", "inspect", "model"]).fails_with(&[component, "are drawn"]);
+        workspace.run(&draw).exits(0);
+        workspace.run(&["map", "--picture", "a.png", "--kind", "edges", "--out", "lines.png"]);
+        workspace.run(&[&draw[..], &[needs_it]].concat()).fails_with(&[component]);
+        fs::remove_dir_all(folder.parent().unwrap()).unwrap();
+    }
+}

@@ -141,8 +141,10 @@ pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
     }
     let path = Path::new(model);
     let mut obstacles = inspect(path).map_err(Failure::file("read the model", path))?.obstacles;
-    // The author may have chosen another scheduler.
-    obstacles.retain(|obstacle| !matches!(obstacle, Obstacle::DefaultScheduler { .. }));
+    // The author may have chosen another scheduler, or draw a picture without these networks.
+    obstacles.retain(|obstacle| {
+        !matches!(obstacle, Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_))
+    });
     if obstacles.is_empty() {
         Ok(())
     } else {
