@@ -96,8 +96,8 @@ impl Art {
     /// program has changed since this one read or wrote them, are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
-    /// If there is no such take, if an operation on a file fails, or if the marks are too large to be read back. The older
-    /// marks are not changed then.
+    /// If there is no such take, if a file operation fails, or if the marks exceed the size limit for reading. The previous
+    /// marks then stay unchanged.
     pub fn set_marks(
         &mut self,
         shot: &ShotId,
@@ -113,7 +113,7 @@ impl TakeWriter {
     /// Writes the marks of a take: see [`Art::set_marks`].
     ///
     /// # Errors
-    /// If an operation on a file fails, or if the marks are too large to be read back. The older marks are not changed then.
+    /// If a file operation fails, or if the marks exceed the size limit for reading. The previous marks then stay unchanged.
     pub(crate) fn write_marks(
         &self,
         shot: &ShotId,

@@ -38,7 +38,7 @@ struct Network {
 /// The name in the file of a tensor with a name of diffusers.
 type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// Tensors by which kinds of files that are not supported are told apart. The first match counts.
+/// Tensors that identify unsupported kinds of files, each with the kind. The first match counts.
 const UNSUPPORTED: [(&str, &str); 18] = [
     ("lora_controlnet", "a LoRA ControlNet (Control-LoRA)"),
     ("difference", "the difference of a ControlNet to a denoiser"),

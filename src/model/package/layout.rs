@@ -146,8 +146,8 @@ fn indexes(stem: &str) -> [String; 2] {
     ]
 }
 
-/// Of the names in the folder of a component, those of the weights that would be loaded: one file, or an index with its
-/// shards. Empty if there are none of the usual names. Whether shards belong to an index is told by their names.
+/// The weight files that would be loaded, from the names in the folder of a component: one file, or an index with its
+/// shards. Empty if no file has a usual name. Shards belong to an index if their names begin like its name.
 #[cfg(feature = "hub")]
 pub(in crate::model) fn weights_among(names: &BTreeSet<&str>) -> Vec<String> {
     for stem in STEMS {

@@ -75,7 +75,7 @@ struct ImagePreset {
     name: &'static str,
     tooltip: &'static str,
     kind: fn(BlobId) -> LossKind,
-    /// What is extracted from the image.
+    /// The use of the image, which decides the map that the picker extracts from it.
     usage: ImageUse,
 }
 
