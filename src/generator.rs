@@ -24,6 +24,12 @@ pub trait Generator: Send {
     /// The model, for the provenance of its pictures.
     fn card(&self) -> &ModelCard;
 
+    /// Whether the files of the model are still those that it was loaded from. If not, the studio loads the model again
+    /// before the next picture.
+    fn is_current(&self) -> bool {
+        true
+    }
+
     /// Draws one picture of exactly `recipe.size`, and measures the final values of its losses. If the recipe is an
     /// edit, `inputs` has the picture to edit.
     ///

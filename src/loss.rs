@@ -112,7 +112,10 @@ pub enum LossSetupError {
     },
     /// The image has another aspect ratio than the picture.
     #[error(
-        "the image of {kind} has {image} pixels, the picture {picture}: crop the image to the shape of the picture"
+        "the image of {kind} has the aspect ratio {:.2}, the picture {:.2}: \
+         crop the image to the shape of the picture",
+        image.aspect_ratio(),
+        picture.aspect_ratio()
     )]
     Aspect {
         /// The kind.
@@ -124,7 +127,7 @@ pub enum LossSetupError {
     },
     /// The model has no encoder for its latents.
     #[error(
-        "the loss {kind} needs a CLIP model, which this model does not have: download one with `illustrate models download \
+        "{kind} needs a CLIP model, which this model does not have: download one with `illustrate models download \
          openai/clip-vit-large-patch14 --into MODEL/{folder}`, where MODEL is the folder of the model, or use another loss",
         folder = crate::model::package::LOSS_ENCODER
     )]
@@ -167,6 +170,19 @@ pub enum LossSetupError {
     /// A network failed, or the work was cancelled.
     #[error(transparent)]
     Network(Box<DiffusionError>),
+}
+
+impl LossSetupError {
+    /// The error with the name of the inspiration whose loss this is.
+    pub(crate) fn of_inspiration(mut self, name: &str) -> Self {
+        if let Self::MissingImage { kind, .. }
+        | Self::Aspect { kind, .. }
+        | Self::NoEncoder { kind } = &mut self
+        {
+            name.clone_into(kind);
+        }
+        self
+    }
 }
 
 impl From<DiffusionError> for LossSetupError {

@@ -279,6 +279,12 @@ impl Size {
     pub const fn new(width: u32, height: u32) -> Self {
         Self { width, height }
     }
+
+    /// The width divided by the height.
+    #[must_use]
+    pub fn aspect_ratio(self) -> f32 {
+        self.width as f32 / self.height as f32
+    }
 }
 
 impl fmt::Display for Size {

@@ -6,13 +6,13 @@ use candle_core::Device;
 
 use super::{
     Autoencoder, DiffusionError, Interrupt, LatentClip, LatentSpec, Model, ModelParts, PixelClip,
-    autoencoder, weights::interruptible,
+    autoencoder, weights::load_later,
 };
 use crate::{
     loss::LossEncoder,
     model::{
         ModelError, Package,
-        package::{LOSS_AUTOENCODER, LOSS_ENCODER, config_file},
+        package::{LOSS_AUTOENCODER, LOSS_ENCODER, PinnedPackage, config_file},
     },
 };
 
@@ -36,7 +36,7 @@ impl Model {
         let device = &self.parts.device;
         if let Some(package) = self.package_with(LOSS_ENCODER) {
             let load = |package: &dyn Package| PixelClip::load(package, LOSS_ENCODER, device);
-            return Ok(Some(Arc::new(interruptible(package, interrupt, load)?)));
+            return Ok(Some(Arc::new(load_later(package, interrupt, load)?)));
         }
         let is_built_in = self.parts.autoencoder.spec() == LatentClip::SPEC;
         Ok(match is_built_in {
@@ -57,7 +57,7 @@ impl Model {
         let decoder = match self.package_with(LOSS_AUTOENCODER) {
             Some(package) => {
                 let load = |package: &dyn Package| small(package, autoencoder.spec(), device);
-                interruptible(package, interrupt, load)?
+                load_later(package, interrupt, load)?
             }
             None => Arc::clone(autoencoder),
         };
@@ -65,8 +65,8 @@ impl Model {
     }
 
     /// The package, if it has a component.
-    fn package_with(&self, component: &str) -> Option<&dyn Package> {
-        self.parts.package.as_deref().filter(|package| package.has_component(component))
+    fn package_with(&self, component: &str) -> Option<&PinnedPackage> {
+        self.package.as_ref().filter(|pinned| pinned.package.has_component(component))
     }
 
     /// Checks that all networks of losses in a package can be loaded. It has the same files as that of the model, and may have

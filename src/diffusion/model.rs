@@ -23,7 +23,7 @@ use crate::{
     edit::Grid,
     loss::{Frame, LossEncoder, loss_of_prompt},
     mask::Mask,
-    model::Package,
+    model::{Package, package::PinnedPackage},
     recipe::{ImageUse, Inspiration, InspirationKind, Loss, ResolvedSampler},
 };
 
@@ -62,6 +62,8 @@ pub struct Model {
     pub(super) loss_encoder: OnceCell<Option<Arc<dyn LossEncoder>>>,
     /// Decodes pictures for this encoder. Loaded when the first loss needs it.
     pub(super) pixel_decoder: OnceCell<Arc<dyn Autoencoder>>,
+    /// The package of the parts, from which networks are loaded later.
+    pub(super) package: Option<PinnedPackage>,
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
@@ -79,7 +81,8 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
-        let adapters = parts.package.clone().zip(parts.denoiser.adapter_places());
+        let package = parts.package.clone().map(PinnedPackage::new);
+        let adapters = package.clone().zip(parts.denoiser.adapter_places());
         let adapters = adapters.map(|(package, places)| {
             ModelAdapters::new(package, places, autoencoder.scale, &parts.device)
         });
@@ -89,6 +92,7 @@ impl Model {
             linear_autoencoder: OnceCell::new(),
             loss_encoder: OnceCell::new(),
             pixel_decoder: OnceCell::new(),
+            package,
             adapters,
             prompts: HashMap::new(),
         })

@@ -56,6 +56,13 @@ impl PictureLosses {
     }
 }
 
+/// A loss, and the use of the image if it is one of an inspiration.
+type UsedLoss = (Loss, Option<ImageUse>);
+
+fn without_use(losses: &[Loss]) -> impl Iterator<Item = UsedLoss> {
+    losses.iter().map(|loss| (loss.clone(), None))
+}
+
 impl Model {
     /// Sets up the losses of all parts. In each part, those of inspirations without an adapter follow its own. With `score`, only those of
     /// inspirations steer, and the others measure the picture.
@@ -72,13 +79,13 @@ impl Model {
         for part in parts {
             Loss::check_all(&part.losses).map_err(loss::LossSetupError::from)?;
         }
-        let own = |part: &PartLosses<'_>| part.losses.to_vec();
+        let own = |part: &PartLosses<'_>| without_use(&part.losses).collect::<Vec<_>>();
         let of_inspirations = |part: &PartLosses<'_>| {
             let of_images = part.inspirations.iter().filter(|it| !self.is_adapted(it));
             let of_images = of_images.filter_map(loss_of);
-            part.texts.iter().cloned().chain(of_images).collect::<Vec<_>>()
+            without_use(&part.texts).chain(of_images).collect::<Vec<_>>()
         };
-        let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>| {
+        let set_up = |losses: &dyn Fn(&PartLosses<'_>) -> Vec<UsedLoss>| {
             self.set_up(frame, parts, losses, interrupt)
         };
         if !score {
@@ -94,7 +101,7 @@ impl Model {
         &self,
         frame: Frame,
         parts: &[PartLosses<'_>],
-        losses: &dyn Fn(&PartLosses<'_>) -> Vec<Loss>,
+        losses: &dyn Fn(&PartLosses<'_>) -> Vec<UsedLoss>,
         interrupt: &Interrupt,
     ) -> Result<Option<Steering>, DiffusionError> {
         let device = &self.parts.device;
@@ -114,8 +121,12 @@ impl Model {
                 masks: &masks,
                 interrupt,
             };
-            let set_up = |loss: Loss| {
-                let function = loss::build(&loss, &targets)?;
+            let set_up = |(loss, usage): UsedLoss| {
+                let function = loss::build(&loss, &targets);
+                let function = function.map_err(|error| match usage {
+                    Some(usage) => error.of_inspiration(usage.name()),
+                    None => error,
+                })?;
                 Ok((loss, function))
             };
             let losses = losses.into_iter().map(set_up).collect::<Result<_, DiffusionError>>()?;
@@ -143,7 +154,7 @@ impl Model {
 }
 
 /// The loss that makes a picture follow an inspiration. `None` for a text, which guides the denoiser.
-fn loss_of(inspiration: &Inspiration) -> Option<Loss> {
+fn loss_of(inspiration: &Inspiration) -> Option<UsedLoss> {
     let InspirationKind::Image(usage, image) = &inspiration.kind else { return None };
     let kind = match usage {
         ImageUse::Scribble => LossKind::Colours,
@@ -152,7 +163,8 @@ fn loss_of(inspiration: &Inspiration) -> Option<Loss> {
         ImageUse::Outline => LossKind::Outline,
     };
     let Inspiration { weight, from, .. } = *inspiration;
-    Some(Loss { weight, from, to: Some(inspiration.end()), ..Loss::new(kind(image.clone())) })
+    let loss = Loss::new(kind(image.clone()));
+    Some((Loss { weight, from, to: Some(inspiration.end()), ..loss }, Some(*usage)))
 }
 
 /// The shares that a mask of the picture covers.

@@ -8,7 +8,7 @@ use crate::{
     control::Interrupt,
     model::{
         ModelError, Package, TensorSource,
-        package::{MappedPackage, config_file},
+        package::{MappedPackage, PinnedPackage, config_file},
         tensors::Interruptible,
     },
 };
@@ -54,6 +54,21 @@ pub(super) fn interruptible<T>(
         // A cancelled load arrives as an error of candle.
         interrupt.check()?;
     }
+    loaded
+}
+
+/// As [`interruptible`], for a network that is loaded later than the rest of its model.
+///
+/// # Errors
+/// Also [`ModelError::Changed`].
+pub(super) fn load_later<T>(
+    package: &PinnedPackage,
+    interrupt: &Interrupt,
+    load: impl FnOnce(&dyn Package) -> Result<T, DiffusionError>,
+) -> Result<T, DiffusionError> {
+    let loaded = interruptible(&*package.package, interrupt, load);
+    // A changed file may be the reason of an error.
+    package.check()?;
     loaded
 }
 

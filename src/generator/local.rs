@@ -20,6 +20,7 @@ use crate::{
     model::{
         EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
+        package::PinnedPackage,
     },
     recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
@@ -38,6 +39,7 @@ pub struct LocalModels {
 #[derive(Clone)]
 pub(super) struct LocalGenerator {
     pub(super) card: ModelCard,
+    package: PinnedPackage,
     model: Arc<Mutex<Model>>,
 }
 
@@ -57,6 +59,7 @@ impl LocalModels {
         let mut last = lock(&self.last);
         if let Some((name, generator)) = &*last
             && name == model
+            && generator.is_current()
             && !generator.has_panicked()
         {
             return Ok(generator.clone());
@@ -81,10 +84,13 @@ impl LocalModels {
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         let package = open_package(model).map_err(DiffusionError::from)?;
+        let pinned = PinnedPackage::new(package.shared());
         let model = family::load(&self.families, &*package, &self.options, control)?;
         let card = ModelCard::new(&*package, model.grid(), control.interrupt())
             .map_err(DiffusionError::from)?;
-        Ok(LocalGenerator { card, model: Arc::new(Mutex::new(model)) })
+        // The hash must be that of the loaded weights.
+        pinned.check().map_err(DiffusionError::from)?;
+        Ok(LocalGenerator { card, package: pinned, model: Arc::new(Mutex::new(model)) })
     }
 }
 
@@ -156,6 +162,10 @@ impl LocalGenerator {
 impl Generator for LocalGenerator {
     fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    fn is_current(&self) -> bool {
+        self.package.is_unchanged()
     }
 
     fn generate(

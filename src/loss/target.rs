@@ -86,8 +86,7 @@ impl Frame {
     ) -> Result<RgbaImage, LossSetupError> {
         let image = image_of(kind, id, images)?;
         let (size, picture) = (Size::new(image.width(), image.height()), self.picture);
-        let aspect = |size: Size| size.width as f32 / size.height as f32;
-        let ratio = aspect(size) / aspect(picture);
+        let ratio = size.aspect_ratio() / picture.aspect_ratio();
         if !((1.0 - MAX_ASPECT_ERROR)..=(1.0 + MAX_ASPECT_ERROR)).contains(&ratio) {
             return Err(LossSetupError::Aspect { kind: kind.to_owned(), image: size, picture });
         }

@@ -26,6 +26,14 @@ pub enum ModelError {
         /// The I/O error.
         source: std::io::Error,
     },
+    /// A file of the model was changed after the model had been loaded.
+    #[error(
+        "a file of the model of {file} was changed while the model was in use: draw the picture again"
+    )]
+    Changed {
+        /// The index of the model.
+        file: String,
+    },
     /// A JSON file of the model is damaged, or has an unexpected structure.
     #[error("{file} cannot be parsed: {source}")]
     Json {

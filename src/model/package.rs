@@ -4,6 +4,7 @@ mod embedded;
 mod folder;
 mod layout;
 mod mapped;
+mod pinned;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
@@ -24,6 +25,7 @@ pub(super) use folder::model_below;
 #[cfg(feature = "hub")]
 pub(super) use layout::{PICKLES, weights_among};
 pub use mapped::MappedPackage;
+pub(crate) use pinned::PinnedPackage;
 
 /// The file that lists the components of a model.
 pub const INDEX: &str = "model_index.json";
@@ -86,11 +88,18 @@ pub trait Package: Send + Sync + Debug {
     /// [`ModelError::Weights`].
     fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError>;
 
-    /// The blake3 hash of the weights of all used components and of [optional ones](optional_components), as 64 hex digits. It identifies the model. Reads all weights, which takes seconds for a large model, so keep the result.
+    /// The blake3 hash of the weights of all used components and of [optional ones](optional_components), as 64 hex
+    /// digits. It identifies the model. Reads all weights, which takes seconds for a large model, so keep the result.
     ///
     /// # Errors
     /// As [`Self::tensors`]; [`ModelError::Cancelled`] if interrupted.
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError>;
+
+    /// A fingerprint of the names, sizes and modification times of the files that [`Self::hash`] and [`config_hash`]
+    /// read. If it differs from an earlier one, the model must be loaded again. By default, 0: the files never change.
+    fn fingerprint(&self) -> u64 {
+        0
+    }
 
     /// The licence that the model names: in the front matter of its `README.md`, otherwise in the
     /// first line of its licence file.
@@ -161,14 +170,18 @@ pub fn config_hash(package: &dyn Package) -> Result<String, ModelError> {
     for file in CONFIG_FILES.into_iter().filter(|file| package.has(file)) {
         hash(file, &package.file(file)?);
     }
-    let of_loss_encoder = TOKENIZER_FILES.map(|file| format!("{LOSS_ENCODER}/{file}"));
-    let optional = optional_components().map(config_file).chain(of_loss_encoder);
-    for file in optional.filter(|file| package.has(file)) {
+    for file in optional_config_files().filter(|file| package.has(file)) {
         if let Ok(content) = package.file(&file) {
             hash(&file, &content);
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The configurations and tokenizer files of the [optional components](optional_components).
+fn optional_config_files() -> impl Iterator<Item = String> {
+    let of_loss_encoder = TOKENIZER_FILES.map(|file| format!("{LOSS_ENCODER}/{file}"));
+    optional_components().map(config_file).chain(of_loss_encoder)
 }
 
 #[cfg(test)]

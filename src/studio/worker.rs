@@ -144,7 +144,8 @@ fn generator<'a>(
     name: &str,
     control: &dyn Control,
 ) -> Result<&'a mut dyn Generator, GenerateError> {
-    if loaded.as_ref().is_none_or(|loaded| loaded.name != name) {
+    let fits = |loaded: &Loaded| loaded.name == name && loaded.generator.is_current();
+    if !loaded.as_ref().is_some_and(fits) {
         // Drop the old model first, because two may not fit into memory.
         *loaded = None;
     }

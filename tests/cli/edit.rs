@@ -307,4 +307,17 @@ fn the_best_take_of_an_edit_is_written_and_a_score_in_the_file_keeps_all() {
     let seed = takes[0]["seed"].as_u64().unwrap();
     assert_eq!(workspace.pixels(names[seed as usize]), best);
     workspace.edit(&["--best-of", "2", "--takes", "2"]).exits(2);
+
+    let file = file.replacen("words:", "seed: 5, words:", 1);
+    workspace.edits(&file);
+    let json = workspace.edit(&["--best-of", "2", "--json"]).json();
+    let takes = json[0]["takes"].as_array().unwrap();
+    for take in takes {
+        let seed = 5 + take["seed"].as_u64().unwrap();
+        assert_eq!(
+            take["part_seeds"],
+            serde_json::json!([["field", seed]]),
+            "the noise of the part"
+        );
+    }
 }

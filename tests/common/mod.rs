@@ -44,6 +44,8 @@ struct FakeState {
     holds_loading: bool,
     /// Whether pictures are one row too high.
     wrong_size: bool,
+    /// Whether the files of the loaded model changed.
+    model_changed: bool,
     loads: Vec<String>,
     drawn: Vec<Recipe>,
 }
@@ -118,6 +120,11 @@ impl Fakes {
         self.lock().wrong_size = true;
     }
 
+    /// The files of the loaded model change.
+    pub fn change_model(&self) {
+        self.lock().model_changed = true;
+    }
+
     /// Ends all failures and panics.
     pub fn heal(&self) {
         let mut state = self.lock();
@@ -164,6 +171,10 @@ impl Fakes {
 impl Generator for Fake {
     fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    fn is_current(&self) -> bool {
+        !std::mem::take(&mut self.fakes.lock().model_changed)
     }
 
     fn generate(

@@ -261,6 +261,20 @@ fn a_panic_fails_only_its_job_and_the_model_is_loaded_again() {
 }
 
 #[test]
+fn a_model_whose_files_changed_is_loaded_again_for_the_next_picture() {
+    let mut fixture = StudioFixture::new();
+    fixture.push("first");
+    fixture.wait_until_idle();
+    fixture.push("second");
+    fixture.wait_until_idle();
+    assert_eq!(fixture.fakes.loads().len(), 1);
+    fixture.fakes.change_model();
+    fixture.push("third");
+    fixture.wait_until_idle();
+    assert_eq!((fixture.fakes.loads().len(), fixture.drawn().len()), (2, 3));
+}
+
+#[test]
 fn a_model_that_fails_to_load_is_reported_and_the_next_job_is_drawn() {
     let mut fixture = StudioFixture::new();
     let broken = bevy_illustrator::recipe::Recipe { model: "broken".to_owned(), ..recipe("a") };

@@ -4,11 +4,11 @@ use std::{collections::HashMap, fs, path::Path};
 
 use bevy_illustrator::{
     diffusion::{
-        DiffusionError, DrawRequest, EditRequest, Interrupt, Noise,
+        DiffusionError, DrawRequest, EditRequest, Interrupt, Model, Noise,
         family::{check, families},
     },
     mask::{Area, Mask},
-    model::{FolderPackage, Package},
+    model::{FolderPackage, ModelError, Package},
     recipe::{BlobId, EditKind, Images, Loss, LossKind, Part, PartEdit, ResolvedSampler, Size},
 };
 use candle_core::{Device, Tensor};
@@ -89,6 +89,24 @@ fn losses_of_meaning_style_and_content_steer_a_model_with_a_clip_model() {
             println!("{kind:?} with {networks:?}: {plain} {steered}");
             assert!(steered < 0.97 * plain, "{kind:?} with {networks:?}: {plain} {steered}");
         }
+    }
+}
+
+#[test]
+fn a_network_that_changed_after_its_model_was_loaded_draws_nothing() {
+    let folder = folder(&[CLIP, VAE]);
+    let draw = |model: &mut Model, kind| {
+        model.draw(&request(vec![Loss::new(kind)]), &Interrupt::default(), &mut [])
+    };
+    for file in ["clip/model.safetensors", "vae/config.json"] {
+        let mut model = load(&folder);
+        let path = folder.path().join("losses").join(file);
+        fs::write(&path, fs::read(&path).unwrap()).unwrap();
+        let [text, ..] = kinds();
+        let error = draw(&mut model, text.clone()).unwrap_err();
+        assert!(matches!(error, DiffusionError::Model(ModelError::Changed { .. })), "{error}");
+        draw(&mut model, LossKind::TotalVariation).unwrap();
+        draw(&mut load(&folder), text).unwrap();
     }
 }
 

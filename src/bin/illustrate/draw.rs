@@ -226,8 +226,7 @@ impl Draw {
 fn load(path: &Path, left: &mut PixelBudget, images: &mut Images) -> Result<BlobId, Failure> {
     let bytes = foreign::read(path, foreign::MAX_PICTURE);
     let image = picture::decode(&bytes.map_err(Failure::file("read", path))?);
-    let wrong = |source| Failure::Decode { path: path.to_owned(), source };
-    let image = image.map_err(wrong)?.into_rgba8();
+    let image = image.map_err(Failure::decode(path))?.into_rgba8();
     let image = Arc::new(picture::reference_image(&image, MAX_SIDE).into_owned());
     let id = BlobId::of_image(&image);
     if !images.contains_key(&id) {

@@ -303,6 +303,15 @@ impl Failure {
         }
     }
 
+    /// Wraps an error of decoding a picture.
+    pub(crate) fn decode(path: &std::path::Path) -> impl FnOnce(DecodeError) -> Self {
+        let path = path.to_path_buf();
+        move |source| match source {
+            DecodeError::Png(_) => Self::Picture { path, source },
+            source => Self::Decode { path, source },
+        }
+    }
+
     /// Wraps an I/O error of a file operation.
     pub(crate) fn file(
         what: &'static str,

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     diffusion::DiffusionError,
     foreign,
     lfs::LfsPointer,
-    picture::{self, DecodeError, Metadata},
+    picture::{self, Metadata},
     recipe::{Blob, BlobId, Recipe},
 };
 
@@ -32,10 +32,7 @@ pub(crate) struct Picture {
 /// Reads an 8-bit PNG.
 pub(crate) fn picture(path: &Path) -> Result<Picture, Failure> {
     let bytes = foreign::read(path, foreign::MAX_PICTURE).map_err(Failure::file("read", path))?;
-    let image = picture::decode(&bytes).map_err(|error| match error {
-        DecodeError::Png(_) => Failure::Picture { path: path.to_path_buf(), source: error },
-        source => Failure::Decode { path: path.to_path_buf(), source },
-    })?;
+    let image = picture::decode(&bytes).map_err(Failure::decode(path))?;
     // Rounding to 8 bits would change pixels that an edit must not touch.
     let bits = image.color().bits_per_pixel() / u16::from(image.color().channel_count());
     if bits > 8 {

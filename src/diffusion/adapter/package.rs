@@ -9,10 +9,13 @@ use super::{
     PictureAdapters, PixelMask, SingleFile, T2iAdapter, input,
 };
 use crate::{
-    diffusion::{DiffusionError, Interrupt, weights::interruptible},
+    diffusion::{DiffusionError, Interrupt, weights::load_later},
     loss::{Frame, image_of},
     mask::Mask,
-    model::{Package, package::config_file},
+    model::{
+        Package,
+        package::{PinnedPackage, config_file},
+    },
     recipe::{ImageUse, Images, Inspiration, InspirationKind},
 };
 
@@ -20,7 +23,7 @@ const IMAGE_ENCODER: &str = "adapters/image_encoder";
 
 /// The adapters of a model: at most one for each use of an image. Each is loaded when a picture first needs it.
 pub(in crate::diffusion) struct ModelAdapters {
-    package: Arc<dyn Package>,
+    package: PinnedPackage,
     places: AdapterPlaces,
     /// Pixels along each side of a latent.
     scale: usize,
@@ -64,12 +67,12 @@ const fn component(usage: ImageUse) -> &'static str {
 impl ModelAdapters {
     /// The adapters of a package, which act in these places of a denoiser. `scale` is the pixels along each side of a latent.
     pub(in crate::diffusion) fn new(
-        package: Arc<dyn Package>,
+        package: PinnedPackage,
         places: AdapterPlaces,
         scale: usize,
         device: &Device,
     ) -> Self {
-        let is_in_package = |usage: &ImageUse| package.has_component(component(*usage));
+        let is_in_package = |usage: &ImageUse| package.package.has_component(component(*usage));
         let found = ImageUse::ALL.into_iter().filter(is_in_package);
         let adapters = found.map(|usage| (usage, OnceCell::new())).collect();
         let (device, encoder) = (device.clone(), OnceCell::new());
@@ -183,7 +186,7 @@ impl ModelAdapters {
         if let Some(network) = cell.get() {
             return Ok(network);
         }
-        let network = interruptible(&*self.package, interrupt, load)?;
+        let network = load_later(&self.package, interrupt, load)?;
         Ok(cell.get_or_init(|| network))
     }
 

@@ -157,6 +157,10 @@ impl Package for SingleFile<'_> {
         self.package.hash(interrupt)
     }
 
+    fn fingerprint(&self) -> u64 {
+        self.package.fingerprint()
+    }
+
     fn licence(&self) -> Option<String> {
         self.package.licence()
     }

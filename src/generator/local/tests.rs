@@ -160,6 +160,33 @@ fn the_defaults_of_a_model_are_known_without_loading_it() {
 }
 
 #[test]
+fn a_model_is_loaded_again_if_its_files_or_adapters_changed() {
+    let folder = copy();
+    let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
+    let load = || models.load_shared(folder.path().to_str().unwrap(), &Interrupt::default());
+    let is_same = |a: &LocalGenerator, b: &LocalGenerator| Arc::ptr_eq(&a.model, &b.model);
+    let first = load().unwrap();
+    assert!(is_same(&first, &load().unwrap()));
+
+    fs::create_dir_all(folder.path().join("adapters/outline")).unwrap();
+    fs::write(folder.path().join("adapters/outline/new.safetensors"), "an adapter").unwrap();
+    assert!(!first.is_current());
+    let second = load().unwrap();
+    assert!(second.is_current() && !is_same(&first, &second));
+    assert_ne!(second.card.hash, first.card.hash);
+
+    // The same bytes at a later time may be other ones.
+    let weights = fs::read(folder.path().join(UNET)).unwrap();
+    fs::write(folder.path().join(UNET), weights).unwrap();
+    let third = load().unwrap();
+    assert!(!is_same(&second, &third));
+    assert_eq!(third.card.hash, second.card.hash);
+
+    fs::remove_file(folder.path().join(UNET)).unwrap();
+    assert!(load().is_err());
+}
+
+#[test]
 fn a_model_that_panicked_is_loaded_again() {
     let control = Interrupt::default();
     let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));

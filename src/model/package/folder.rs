@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,6 +19,7 @@ use crate::{
     lfs::LfsPointer,
     model::{
         ModelError,
+        detect::CONFIG_FILES,
         licence::licence,
         tensors::{TensorFile, TensorSource},
     },
@@ -115,8 +117,9 @@ pub(in crate::model) fn model_below(folder: &Path) -> Option<PathBuf> {
 }
 
 impl Files for FolderPackage {
+    /// Reading a pipe or a device fails with an error that names it.
     fn has(&self, file: &str) -> bool {
-        self.path.join(file).is_file()
+        self.path.join(file).metadata().is_ok_and(|found| !found.is_dir())
     }
 
     fn names(&self, folder: &str) -> Result<Vec<String>, ModelError> {
@@ -187,6 +190,18 @@ impl Package for FolderPackage {
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
         layout::hash(self, interrupt)
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let configs = CONFIG_FILES.into_iter().map(str::to_owned);
+        let configs = configs.chain(super::optional_config_files());
+        for file in configs.chain(layout::identifying_weights(self)) {
+            let state = fs::metadata(self.path.join(&file)).ok();
+            let state = state.map(|state| (state.len(), state.modified().ok()));
+            (file, state).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn shared(&self) -> Arc<dyn Package> {

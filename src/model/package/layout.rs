@@ -86,6 +86,12 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// The weight files that [`hash`] reads. They may be missing or unreadable.
+pub(super) fn identifying_weights(files: &dyn Files) -> impl Iterator<Item = String> {
+    let parts = HASHED.into_iter().chain(optional_components());
+    parts.flat_map(move |part| weight_files(files, part).unwrap_or_default())
+}
+
 fn hash_file(
     files: &dyn Files,
     file: &str,

@@ -65,6 +65,10 @@ where
         self.package.hash(interrupt)
     }
 
+    fn fingerprint(&self) -> u64 {
+        self.package.fingerprint()
+    }
+
     fn licence(&self) -> Option<String> {
         self.package.licence()
     }
