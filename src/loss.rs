@@ -81,6 +81,8 @@ pub struct LossValues {
     pub index: usize,
     /// The name of its kind.
     pub kind: String,
+    /// Whether its gradient goes through the denoiser.
+    pub strict: bool,
     /// The value in each step before it was steered.
     pub values: Vec<f32>,
     /// The time that the loss takes, as a share of a step without losses. `None` until two steps are measured.

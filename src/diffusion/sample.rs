@@ -57,6 +57,16 @@ pub struct State<'a> {
     pub negative_prompt: Option<&'a Conditioning>,
     timesteps: Vec<f64>,
     scheduler: &'a mut dyn Scheduler,
+    network: Network<'a>,
+}
+
+/// What predicts in each step.
+struct Network<'a> {
+    denoiser: &'a dyn Denoiser,
+    batches: ConditioningBatches,
+    guide: &'a dyn Guide,
+    adapters: &'a PictureAdapters,
+    interrupt: &'a Interrupt,
 }
 
 /// The position of the loop.
@@ -143,6 +153,21 @@ impl State<'_> {
     pub fn scheduler(&self) -> &dyn Scheduler {
         self.scheduler
     }
+
+    /// The guided prediction of the current step for `latents`, (1, channels, height, width). It is differentiable.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise if candle fails.
+    pub fn predict(&self, latents: &Tensor) -> Result<Tensor, DiffusionError> {
+        let Network { denoiser, batches, guide, adapters, interrupt } = &self.network;
+        let (index, count) = (self.step, self.timesteps.len());
+        let step = StepInfo { index, count, timestep: self.timesteps[index] };
+        let input = self.scheduler.scale_model_input(latents, index)?;
+        let active = adapters.at(step)?;
+        let predictions =
+            batches.predict(*denoiser, &input, step.timestep, active.as_ref(), interrupt)?;
+        Ok(guide.combine(&predictions, step)?)
+    }
 }
 
 /// Runs all steps from the starting noise to the finished latents. Returns (1, channels, height, width).
@@ -156,6 +181,7 @@ pub fn sample(
 ) -> Result<Tensor, DiffusionError> {
     let SampleInputs { denoiser, scheduler, noise, guide, adapters, interrupt, .. } = inputs;
     let batches = ConditioningBatches::new(inputs.conditionings)?;
+    let network = Network { denoiser, batches, guide, adapters, interrupt };
     let mut state = State {
         latents: (&noise * scheduler.init_noise_sigma())?,
         noise,
@@ -168,6 +194,7 @@ pub fn sample(
         negative_prompt: inputs.negative_prompt,
         timesteps: scheduler.timesteps().to_vec(),
         scheduler,
+        network,
     };
     for hook in &mut *hooks {
         hook.begin(&mut state)?;
@@ -178,17 +205,11 @@ pub fn sample(
         for hook in &mut *hooks {
             hook.before(&mut state)?;
         }
-        let index = state.step;
-        let step = StepInfo { index, count, timestep: state.timesteps[index] };
-        let input = state.scheduler.scale_model_input(&state.latents, index)?;
-        let active = adapters.at(step)?;
-        let active = active.as_ref();
-        let predictions = batches.predict(denoiser, &input, step.timestep, active, interrupt)?;
-        let mut prediction = guide.combine(&predictions, step)?;
+        let mut prediction = state.predict(&state.latents)?;
         for hook in &mut *hooks {
             prediction = hook.predicted(&mut state, prediction)?;
         }
-        let stepped = state.scheduler.step(&prediction, index, &state.latents)?;
+        let stepped = state.scheduler.step(&prediction, state.step, &state.latents)?;
         state.latents = stepped.latents;
         state.predicted_original = Some(stepped.predicted_original);
         for hook in &mut *hooks {

@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Shape, Tensor, Var};
 
 /// Pseudo-random f64 values between -2 and 2.
-pub(super) fn numbers(shape: impl Into<Shape>, seed: u64) -> Tensor {
+pub(crate) fn numbers(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let values: Vec<f64> = (0..shape.elem_count())
@@ -31,7 +31,7 @@ pub(super) fn distance(left: &Tensor, right: &Tensor) -> f64 {
 }
 
 /// Asserts that no element differs by more than `tolerance`.
-pub(super) fn assert_close(left: &Tensor, right: &Tensor, tolerance: f64) {
+pub(crate) fn assert_close(left: &Tensor, right: &Tensor, tolerance: f64) {
     let distance = distance(left, right);
     assert!(distance <= tolerance, "{distance:e} apart:\n{left}\n{right}");
 }

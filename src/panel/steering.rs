@@ -6,6 +6,7 @@ mod image_chooser;
 mod image_picker;
 mod inspirations_form;
 mod losses_form;
+mod rows;
 
 use egui::{CollapsingHeader, Ui};
 

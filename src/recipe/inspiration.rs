@@ -289,9 +289,8 @@ impl ImageUse {
     /// loss that makes a picture follow the image.
     const fn default_end(self) -> f32 {
         match self {
-            Self::Style => 0.6,
             Self::Outline => 0.7,
-            Self::Content | Self::Scribble => 1.0,
+            Self::Style | Self::Content | Self::Scribble => 1.0,
         }
     }
 

@@ -36,6 +36,10 @@ pub struct Loss<I = BlobId> {
     /// [`LossKind::default_end`].
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite")]
     pub to: Option<f32>,
+    /// Whether the gradient goes through the denoiser, which costs several times the time of a step. Otherwise it is taken
+    /// with respect to the predicted picture.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub strict: bool,
 }
 
 /// An invalid loss.
@@ -112,7 +116,7 @@ impl<I> Loss<I> {
     /// A loss of weight 1 in its usual steps.
     #[must_use]
     pub fn new(kind: LossKind<I>) -> Self {
-        Self { kind, weight: 1.0, stop: None, unlike: false, from: 0.0, to: None }
+        Self { kind, weight: 1.0, stop: None, unlike: false, from: 0.0, to: None, strict: false }
     }
 
     /// The same loss with other references to images.
@@ -120,9 +124,9 @@ impl<I> Loss<I> {
     /// # Errors
     /// The error of `replace`.
     pub fn try_map<J, E>(&self, replace: impl FnOnce(&I) -> Result<J, E>) -> Result<Loss<J>, E> {
-        let Self { ref kind, weight, stop, unlike, from, to } = *self;
+        let Self { ref kind, weight, stop, unlike, from, to, strict } = *self;
         let kind = kind.try_map(replace)?;
-        Ok(Loss { kind, weight, stop, unlike, from, to })
+        Ok(Loss { kind, weight, stop, unlike, from, to, strict })
     }
 
     /// Checks that all numbers and texts are in range.
@@ -166,7 +170,7 @@ impl<I> Loss<I> {
 impl Loss {
     /// Feeds everything that decides the picture.
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { kind, weight, stop, unlike, from, to: _ } = self;
+        let Self { kind, weight, stop, unlike, from, to: _, strict } = self;
         kind.feed(digest);
         digest.optional_float("weight", Some(*weight).filter(|&weight| weight != 1.0));
         digest.optional_float("stop", *stop);
@@ -174,6 +178,9 @@ impl Loss {
         digest.optional_float("from", Some(*from).filter(|&from| from != 0.0));
         // A later version may have another default.
         digest.optional_float("to", Some(self.end()).filter(|&to| to != 1.0));
+        if *strict {
+            digest.number("strict", 1);
+        }
     }
 }
 

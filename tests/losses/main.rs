@@ -177,7 +177,7 @@ fn the_style_moves_towards_a_style_image() {
     let steered = with(LossKind::Style(add(&mut images, style.clone())), &images);
     let [without, with] = compare(&steered, |picture| style_distance(picture, &style));
     println!("style: {without:.3} -> {with:.3}");
-    assert!(with <= 0.95 * without, "{with} of {without}");
+    assert!(with <= 0.7 * without, "{with} of {without}");
 }
 
 #[test]
@@ -216,18 +216,17 @@ fn a_direction_to_night_makes_daylight_dark() {
 #[test]
 fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
     let picture = plain()[0].clone();
-    let part = |name: &str, from: u32, colour: [u8; 3]| {
+    let part = |name: &str, strict: bool, from: u32, colour: [u8; 3]| {
         let mask = Mask::from_fn(256, 256, |x, y| {
             let inside = (from..from + 96).contains(&x) && (64..224).contains(&y);
             if inside { 255 } else { 0 }
         });
-        let losses = vec![Loss::new(LossKind::Palette(vec![Colour(colour)]))];
+        let kind = LossKind::Palette(vec![Colour(colour)]);
+        let losses = vec![Loss { strict, ..Loss::new(kind) }];
         let edit =
             PartEdit { losses, grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) };
         Part::new(name.to_owned(), mask, edit)
     };
-    let parts = vec![part("left", 16, [200, 30, 30]), part("right", 144, [30, 30, 200])];
-    let edited = edit(&picture, &parts);
     // Red minus blue, inside each part.
     let redness = |picture: &RgbaImage, part: &Part| {
         mean(
@@ -237,8 +236,13 @@ fn opposite_losses_of_two_parts_both_win_and_the_rest_stays_as_it_was() {
                 .map(|(_, _, pixel)| f64::from(pixel.0[0]) - f64::from(pixel.0[2])),
         )
     };
-    let [left, right] =
-        [&parts[0], &parts[1]].map(|part| redness(&edited, part) - redness(&picture, part));
-    println!("red against blue: {left:+.1} left, {right:+.1} right");
-    assert!(left > 10.0 && right < -10.0, "{left} {right}");
+    for strict in [false, true] {
+        let left = part("left", strict, 16, [200, 30, 30]);
+        let parts = [left, part("right", strict, 144, [30, 30, 200])];
+        let edited = edit(&picture, &parts);
+        let [left, right] =
+            [&parts[0], &parts[1]].map(|part| redness(&edited, part) - redness(&picture, part));
+        println!("red against blue, strict {strict}: {left:+.1} left, {right:+.1} right");
+        assert!(left > 10.0 && right < -10.0, "strict {strict}: {left} {right}");
+    }
 }

@@ -61,6 +61,7 @@ impl Generator for FakeGenerator {
                 part: Some(part),
                 index,
                 kind: loss.kind.name().to_owned(),
+                strict: loss.strict,
                 values: vec![0.5, 0.25],
                 cost: Some(0.25),
             })
@@ -69,6 +70,7 @@ impl Generator for FakeGenerator {
             part: None,
             index,
             kind: loss.kind.name().to_owned(),
+            strict: loss.strict,
             values: vec![0.75, 0.125],
             cost: Some(0.25),
         });

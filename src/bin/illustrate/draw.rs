@@ -65,6 +65,9 @@ pub(crate) struct Draw {
     /// :WEIGHT if it is not 1. Can be given several times
     #[arg(long = "loss", value_name = "KIND[:VALUE][:WEIGHT]", value_parser = losses::parse)]
     losses: Vec<Loss<PathBuf>>,
+    /// Take the gradients of all losses through the network, which costs several times the time of a step
+    #[arg(long, requires = "losses")]
+    strict: bool,
     /// Draw N pictures with different seeds, and write the one whose losses fit best. The losses do not steer. Without
     /// losses, the pictures are compared by how well they agree with the prompt. Prints the seed and the values of each
     /// picture, the best one first
@@ -119,7 +122,10 @@ impl Draw {
         let mut load = |path: &PathBuf| load(path, &mut left, &mut images);
         let inspirations = self.inspirations.iter().map(|it| it.try_map(&mut load));
         let inspirations = inspirations.collect::<Result<_, _>>()?;
-        let losses = self.losses.iter().map(|it| it.try_map(&mut load));
+        let losses = self
+            .losses
+            .iter()
+            .map(|it| Ok::<_, Failure>(Loss { strict: self.strict, ..it.try_map(&mut load)? }));
         let losses = losses.collect::<Result<_, _>>()?;
         let noise = self.noise.as_deref().map(latents).transpose()?.map(Noise::Latents);
 

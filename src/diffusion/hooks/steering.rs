@@ -1,6 +1,7 @@
 //! Steering by losses.
 
 use std::{
+    cell::OnceCell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,8 @@ use crate::{
 /// Moves each prediction of the finished latents down the gradients of losses.
 ///
 /// This is the mean guidance of TFG (Ye et al. 2024, arXiv:2409.15761), which differentiates the loss but not the
-/// denoiser. As in DSG (Yang et al. 2024, arXiv:2402.03201), the length of a move does not depend on the length of the
+/// denoiser. The gradient of a [strict](Loss::strict) loss goes through the denoiser, too, as TFG's variance guidance
+/// does. As in DSG (Yang et al. 2024, arXiv:2402.03201), the length of a move does not depend on the length of the
 /// gradient: it is a share of the noise that is left. So a weight has the same effect at all sizes of picture and part.
 ///
 /// The gradient of a loss on colours is a change of colours, which [`LinearAutoencoder::encode_change`] turns into a change
@@ -32,7 +34,6 @@ pub struct Steering {
 }
 
 /// What decodes the picture for losses.
-#[derive(Default)]
 pub struct LossDecoders {
     /// Decodes [`LossInput::colours`]. `None` if no loss reads them.
     pub colours: Option<LinearAutoencoder>,
@@ -86,6 +87,7 @@ impl Steering {
         &self,
         latents: &Tensor,
         progress: f32,
+        denoiser: &Pullback<'_>,
         mut measured: impl FnMut(f32, Option<Duration>),
     ) -> Result<Option<Tensor>, DiffusionError> {
         let variable = Var::from_tensor(&latents.detach())?;
@@ -125,6 +127,10 @@ impl Steering {
                         measured(number, None);
                         continue;
                     }
+                };
+                let gradient = match loss.strict {
+                    true => denoiser.pull_back(&gradient)?,
+                    false => gradient,
                 };
                 let gradient = gradient.broadcast_mul(&masks.latents)?;
                 let steepness = self::length(&gradient)?;
@@ -190,6 +196,7 @@ impl Steering {
                     part: index,
                     index: at,
                     kind: loss.kind.name().to_owned(),
+                    strict: loss.strict,
                     values: Vec::new(),
                     cost: None,
                 })
@@ -268,8 +275,14 @@ impl StepHook for Steering {
         let progress = state.step as f32 / state.timesteps().len() as f32;
         let mut measured = Vec::new();
         let begun = Instant::now();
-        let direction =
-            self.direction(&original, progress, |value, time| measured.push((value, time)))?;
+        let originals = |latents: &Tensor| {
+            let output = state.predict(latents)?;
+            Ok(prediction.predicted_original(&output, latents, levels)?)
+        };
+        let denoiser = Pullback::new(&state.latents, &originals);
+        let direction = self.direction(&original, progress, &denoiser, |value, time| {
+            measured.push((value, time));
+        })?;
         self.costs.add(begun, measured.iter().map(|(_, time)| *time));
         for (index, (loss, (value, _))) in state.losses.iter_mut().zip(measured).enumerate() {
             loss.values.push(value);
@@ -278,6 +291,37 @@ impl StepHook for Steering {
         let Some(direction) = direction else { return Ok(model_output) };
         let original = (original - (direction * (LENGTH * noise))?)?;
         Ok(prediction.output_for(&original, &state.latents, levels)?)
+    }
+}
+
+/// The prediction of the finished latents as a function of the latents of a step. Its graph is computed when the first
+/// gradient goes back through it.
+struct Pullback<'a> {
+    latents: &'a Tensor,
+    originals: &'a dyn Fn(&Tensor) -> Result<Tensor, DiffusionError>,
+    graph: OnceCell<(Var, Tensor)>,
+}
+
+impl<'a> Pullback<'a> {
+    fn new(
+        latents: &'a Tensor,
+        originals: &'a dyn Fn(&Tensor) -> Result<Tensor, DiffusionError>,
+    ) -> Self {
+        Self { latents, originals, graph: OnceCell::new() }
+    }
+
+    /// The gradient with respect to the latents, from the gradient with respect to the prediction.
+    fn pull_back(&self, gradient: &Tensor) -> Result<Tensor, DiffusionError> {
+        let (variable, original) = match self.graph.get() {
+            Some(graph) => graph,
+            None => {
+                let variable = Var::from_tensor(&self.latents.detach())?;
+                let original = (self.originals)(&variable)?;
+                self.graph.get_or_init(|| (variable, original))
+            }
+        };
+        let gradients = (original * gradient.detach())?.sum_all()?.backward()?;
+        Ok(gradients.get(variable).map_or_else(|| gradient.zeros_like(), |it| Ok(it.clone()))?)
     }
 }
 
@@ -335,4 +379,31 @@ fn smoothed(x: &Tensor, times: usize) -> candle_core::Result<Tensor> {
 fn length(x: &Tensor) -> candle_core::Result<f64> {
     let squares = x.sqr()?.sum_all()?.to_dtype(DType::F64)?;
     Ok(squares.to_scalar::<f64>()?.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, numbers};
+
+    #[test]
+    fn a_gradient_goes_back_through_the_prediction_of_which_one_graph_is_kept() {
+        let latents = numbers((1, 2, 2, 3), 1);
+        let runs = std::cell::Cell::new(0);
+        // Each value is squared and moves to the other channel.
+        let originals = |x: &Tensor| {
+            runs.set(runs.get() + 1);
+            let squares = x.sqr()?;
+            Ok(Tensor::cat(&[squares.narrow(1, 1, 1)?, squares.narrow(1, 0, 1)?], 1)?)
+        };
+        let denoiser = Pullback::new(&latents, &originals);
+        for seed in [2, 3] {
+            let gradient = numbers((1, 2, 2, 3), seed);
+            let [first, second] = [0, 1].map(|channel| gradient.narrow(1, 1 - channel, 1).unwrap());
+            let moved = Tensor::cat(&[first, second], 1).unwrap();
+            let expected = ((moved * &latents).unwrap() * 2.0).unwrap();
+            assert_close(&denoiser.pull_back(&gradient).unwrap(), &expected, 1e-12);
+        }
+        assert_eq!(runs.get(), 1);
+    }
 }

@@ -120,7 +120,7 @@ impl StepHook for Trace {
     }
 
     fn end(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
-        for LossValues { part, index, kind, values, cost: _ } in &state.losses {
+        for LossValues { part, index, kind, values, strict: _, cost: _ } in &state.losses {
             let values = Tensor::new(values.as_slice(), &Device::Cpu)?;
             self.record(&loss_name(*part, *index, kind), &values)?;
         }

@@ -21,8 +21,8 @@ const HEIGHT: f32 = 28.0;
 pub(in crate::panel) struct Curves {
     /// Each loss with the name of its part. `None` for a loss of the whole picture.
     curves: Vec<(Option<String>, LossValues)>,
-    /// The last measured cost of each kind: see [`LossValues::cost`].
-    costs: BTreeMap<String, f32>,
+    /// The last measured cost of each kind, strict or not: see [`LossValues::cost`].
+    costs: BTreeMap<(String, bool), f32>,
 }
 
 /// Which of the values belong to a list of losses.
@@ -65,14 +65,16 @@ impl Curves {
     }
 
     fn set(&mut self, curves: Vec<(Option<String>, LossValues)>) {
-        let costs = curves.iter().filter_map(|(_, of)| Some((of.kind.clone(), of.cost?)));
+        let costs =
+            curves.iter().filter_map(|(_, of)| Some(((of.kind.clone(), of.strict), of.cost?)));
         self.costs.extend(costs);
         self.curves = curves;
     }
 
     /// Shows the cost of a loss, if it was measured.
     pub(super) fn cost(&self, ui: &mut Ui, loss: &Loss) {
-        let Some(cost) = self.costs.get(loss.kind.name()) else { return };
+        let kind = (loss.kind.name().to_owned(), loss.strict);
+        let Some(cost) = self.costs.get(&kind) else { return };
         let text = format!("+{:.0} % time", cost * 100.0);
         ui.label(theme::small(text))
             .on_hover_text("How much longer a step takes with this loss, as measured last time");

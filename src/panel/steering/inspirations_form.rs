@@ -1,18 +1,15 @@
 //! Inspirations: the texts and images that a part or a picture follows.
 
-use egui::{DragValue, Slider, SliderClamping, Ui, vec2};
+use egui::{Ui, vec2};
 
 use super::{
     SteeringOf,
     image_chooser::{Entry, ImageChooser},
+    rows::{Row, rows, steps, title, weight},
 };
 use crate::{
-    panel::{
-        context::PanelContext,
-        theme,
-        widgets::{icon_button, text_field},
-    },
-    recipe::{ImageUse, Inspiration, InspirationKind, MAX_INSPIRATIONS, MAX_WEIGHT},
+    panel::{context::PanelContext, widgets::text_field},
+    recipe::{ImageUse, Inspiration, InspirationKind, MAX_INSPIRATIONS},
 };
 
 /// The name of a use in plain words, and its explanation.
@@ -59,25 +56,10 @@ pub(super) fn inspirations_form(
         let new = chosen.id.map(|id| Inspiration::new(InspirationKind::Image(usage, id)));
         inspirations.extend(new);
     }
-    let mut removed = None;
-    for (index, inspiration) in inspirations.iter_mut().enumerate() {
-        let shown = theme::card().inner_margin(6).show(ui, |ui| {
-            ui.push_id(index, |ui| {
-                ui.set_width(ui.available_width());
-                let (is_removed, is_typing_here) = row(ui, cx, chooser, of, index, inspiration);
-                removed = is_removed.then_some(index).or(removed);
-                is_typing |= is_typing_here;
-            });
-        });
-        if index >= before {
-            // A new one may be below the visible area.
-            shown.response.scroll_to_me(None);
-        }
-    }
-    if let Some(index) = removed {
-        inspirations.remove(index);
-    }
-    is_typing
+    let of_rows = rows(ui, inspirations, before, |ui, index, inspiration| {
+        row(ui, cx, chooser, of, index, inspiration)
+    });
+    is_typing || of_rows
 }
 
 /// The buttons that add an inspiration.
@@ -98,7 +80,7 @@ fn buttons(ui: &mut Ui, chooser: &mut ImageChooser, inspirations: &mut Vec<Inspi
     });
 }
 
-/// One inspiration. Returns whether it was removed, and whether a text field has the focus.
+/// One inspiration.
 fn row(
     ui: &mut Ui,
     cx: &mut PanelContext<'_>,
@@ -106,16 +88,12 @@ fn row(
     of: &mut SteeringOf<'_>,
     index: usize,
     inspiration: &mut Inspiration,
-) -> (bool, bool) {
-    let mut is_removed = false;
+) -> Row {
     let name = match &inspiration.kind {
         InspirationKind::Text(_) => "Also this",
         InspirationKind::Image(usage, _) => name_of_use(*usage),
     };
-    ui.horizontal(|ui| {
-        ui.label(name);
-        is_removed = icon_button(ui, "x", "Remove this inspiration").clicked();
-    });
+    let is_removed = title(ui, name, "inspiration", |_| {});
     let is_typing = match &mut inspiration.kind {
         InspirationKind::Text(text) => text_field(ui, "Text", "velvet", 1, text).has_focus(),
         InspirationKind::Image(usage, id) => {
@@ -123,28 +101,8 @@ fn row(
             chooser.image(ui, cx, &entry, name, *usage, id, of)
         }
     };
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().slider_width = 72.0;
-        let slider = Slider::new(&mut inspiration.weight, 0.1..=MAX_WEIGHT).logarithmic(true);
-        ui.add(slider.max_decimals(2).clamping(SliderClamping::Edits).text("weight"));
-    });
-    steps(ui, inspiration);
-    (is_removed, is_typing)
-}
-
-/// The steps that follow the inspiration.
-fn steps(ui: &mut Ui, inspiration: &mut Inspiration) {
-    ui.horizontal_wrapped(|ui| {
-        let mut from = inspiration.from * 100.0;
-        let mut to = inspiration.end() * 100.0;
-        let tooltip = "The first steps decide the layout, the last ones details";
-        ui.label(theme::small("steps")).on_hover_text(tooltip);
-        if ui.add(DragValue::new(&mut from).range(0.0..=to - 1.0).suffix(" %")).changed() {
-            inspiration.from = from / 100.0;
-        }
-        ui.label(theme::small("to"));
-        if ui.add(DragValue::new(&mut to).range(from + 1.0..=100.0).suffix(" %")).changed() {
-            inspiration.to = Some(to / 100.0);
-        }
-    });
+    weight(ui, &mut inspiration.weight);
+    let end = inspiration.end();
+    steps(ui, &mut inspiration.from, &mut inspiration.to, end);
+    Row { is_removed, is_typing }
 }

@@ -1,11 +1,12 @@
 //! Losses: what steers a part or a picture while it is drawn.
 
-use egui::{Checkbox, DragValue, Slider, SliderClamping, Ui, vec2};
+use egui::{Checkbox, DragValue, Ui, vec2};
 
 use super::{
     SteeringOf,
     curves::Curves,
     image_chooser::{Entry, ImageChooser},
+    rows::{self, Row, rows, steps, weight},
 };
 use crate::{
     panel::{
@@ -14,7 +15,7 @@ use crate::{
         theme,
         widgets::{icon_button, percent, text_field},
     },
-    recipe::{BlobId, Colour, ImageUse, Loss, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT},
+    recipe::{BlobId, Colour, ImageUse, Loss, LossKind, MAX_COLOURS, MAX_LOSSES},
 };
 
 /// A loss that a button adds.
@@ -129,32 +130,18 @@ pub(super) fn losses_form(
         is_typing |= chosen.is_typing;
         losses.extend(chosen.id.map(|id| Loss::new(kind(id))));
     }
-    let mut removed = None;
-    for (index, loss) in losses.iter_mut().enumerate() {
-        let shown = theme::card().inner_margin(6).show(ui, |ui| {
-            ui.push_id(index, |ui| {
-                ui.set_width(ui.available_width());
-                ui.horizontal(|ui| {
-                    ui.label(title(loss.kind.name()));
-                    curves.cost(ui, loss);
-                    if icon_button(ui, "x", "Remove this loss").clicked() {
-                        removed = Some(index);
-                    }
-                });
-                is_typing |= target(ui, cx, chooser, of, index, &mut loss.kind);
-                numbers(ui, loss);
-                curves.show(ui, of.curves, index, loss);
-            });
-        });
-        if index >= before {
-            // A new one may be below the visible area.
-            shown.response.scroll_to_me(None);
-        }
-    }
-    if let Some(index) = removed {
-        losses.remove(index);
-    }
-    is_typing
+    let of_rows = rows(ui, losses, before, |ui, index, loss| {
+        let is_removed =
+            rows::title(ui, title(loss.kind.name()), "loss", |ui| curves.cost(ui, loss));
+        let is_typing = target(ui, cx, chooser, of, index, &mut loss.kind);
+        weight(ui, &mut loss.weight);
+        let end = loss.end();
+        steps(ui, &mut loss.from, &mut loss.to, end);
+        options(ui, loss);
+        curves.show(ui, of.curves, index, loss);
+        Row { is_removed, is_typing }
+    });
+    is_typing || of_rows
 }
 
 /// The buttons that add a loss.
@@ -238,16 +225,13 @@ fn palette(ui: &mut Ui, colours: &mut Vec<Colour>) {
     });
 }
 
-/// Weight, stop value and direction.
-fn numbers(ui: &mut Ui, loss: &mut Loss) {
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().slider_width = 72.0;
-        let slider = Slider::new(&mut loss.weight, 0.1..=MAX_WEIGHT).logarithmic(true);
-        ui.add(slider.max_decimals(2).clamping(SliderClamping::Edits).text("weight"));
-    });
+/// Direction, gradient and stop value.
+fn options(ui: &mut Ui, loss: &mut Loss) {
     ui.horizontal_wrapped(|ui| {
         let unlike = Checkbox::new(&mut loss.unlike, "less of this");
         ui.add(unlike).on_hover_text("Steers the part away from this");
+        let tooltip = "Computes the direction through the network: slower, and closer to pictures of the model";
+        ui.checkbox(&mut loss.strict, "strict").on_hover_text(tooltip);
         let mut stops = loss.stop.is_some();
         let tooltip = "Stops steering when the loss reaches this value: see its curve";
         if ui.checkbox(&mut stops, "stop at").on_hover_text(tooltip).changed() {

@@ -93,7 +93,7 @@ impl<I> LossKind<I> {
     #[must_use]
     pub fn default_end(&self) -> f32 {
         match self {
-            Self::Text(_) | Self::Direction { .. } | Self::Style(_) => 0.6,
+            Self::Text(_) | Self::Direction { .. } => 0.6,
             Self::Outline(_) => 0.7,
             _ => 1.0,
         }
