@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Shape, Tensor, Var};
 
 /// Pseudo-random f64 values between -2 and 2.
-pub(super) fn numbers(shape: impl Into<Shape>, seed: u64) -> Tensor {
+pub(crate) fn numbers(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let values: Vec<f64> = (0..shape.elem_count())
