@@ -4,8 +4,9 @@
 //! silently drop them, and nearest-neighbour upsampling overwrites them instead of adding them up. Losses on
 //! pictures need correct gradients. Each operation here therefore has a *definition*, built from
 //! primitives with correct gradients. The CPU runs a fused kernel with the same values in the forward pass and
-//! differentiates the definition in the backward pass (see `fused`). Other devices run the definition. The tests in
-//! each file compare the kernel with the definition, and gradients with finite differences in f64.
+//! differentiates the definition in the backward pass (see `fused`), unless a kernel for the gradient needs less. Other
+//! devices run the definition. The tests in each file compare the kernel with the definition, and gradients with finite
+//! differences in f64.
 //!
 //! Shapes are `(batch, channels, height, width)` for images and `(batch, tokens, channels)` for sequences.
 
