@@ -4,16 +4,20 @@
 //! silently drop them, and nearest-neighbour upsampling overwrites them instead of adding them up. Losses on
 //! pictures need correct gradients. Each operation here therefore has a *definition*, built from
 //! primitives with correct gradients. The CPU runs a fused kernel with the same values in the forward pass and
-//! differentiates the definition in the backward pass (see `fused`). Other devices run the definition. The tests in
-//! each file compare the kernel with the definition, and gradients with finite differences in f64.
+//! differentiates the definition in the backward pass (see `fused`), unless a kernel for the gradient needs less. Other
+//! devices run the definition. The tests in each file compare the kernel with the definition, and gradients with finite
+//! differences in f64.
 //!
 //! Shapes are `(batch, channels, height, width)` for images and `(batch, tokens, channels)` for sequences.
 
 mod activation;
 mod add;
 mod attention;
+mod chain;
 mod checkpoint;
 mod fused;
+mod group_norm;
+mod layer_norm;
 mod linear;
 mod norm;
 mod product;
@@ -27,8 +31,9 @@ pub(crate) mod check;
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};
 pub use attention::attention;
-pub use checkpoint::checkpoint;
-pub use linear::{column_major, conv2d, linear};
-pub use norm::{group_norm, group_norm_silu, layer_norm};
-pub use resample::{resize, upsample_nearest};
+pub use chain::{Chain, Differentiable};
+pub use group_norm::{group_norm, group_norm_silu, group_norm_silu_gradient};
+pub use layer_norm::layer_norm;
+pub use linear::{column_major, conv2d, conv2d_gradient, linear};
+pub use resample::{resize, upsample_nearest, upsample_nearest_gradient};
 pub use time_embedding::time_embedding;

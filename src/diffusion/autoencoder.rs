@@ -9,7 +9,10 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::{DiffusionError, Interrupt, config::ConfigFile};
-use crate::model::Package;
+use crate::{
+    model::Package,
+    ops::{Chain, Differentiable},
+};
 
 pub use self::{kl::AutoencoderKL, linear::LinearAutoencoder, tiny::AutoencoderTiny};
 
@@ -63,6 +66,20 @@ pub fn load(
             return Err(file.unsupported("_class_name", "AutoencoderKL or AutoencoderTiny"));
         }
     })
+}
+
+/// Applies the layers of an encoder or a decoder one after another. The backward pass computes them again.
+fn run<L: Differentiable + Clone + 'static>(
+    layers: &[L],
+    x: &Tensor,
+    interrupt: &Interrupt,
+) -> Result<Tensor, DiffusionError> {
+    let mut chain = Chain::new(x);
+    for layer in layers {
+        interrupt.check()?;
+        chain.push(layer.clone())?;
+    }
+    Ok(chain.finish()?)
 }
 
 /// The scale between the autoencoder's raw latents and the denoiser's: `raw = scaled / factor`.

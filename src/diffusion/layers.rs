@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::{self, Activation};
+use crate::ops::{self, Activation, Differentiable};
 
 /// A dense layer.
 #[derive(Clone, Debug)]
@@ -78,6 +78,14 @@ impl Conv2d {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         ops::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, self.padding)
     }
+
+    /// The gradient with respect to `x`, given that of the result. Only for the stride 1.
+    pub(super) fn gradient(&self, gradient: &Tensor) -> Result<Tensor> {
+        if self.stride != 1 {
+            candle_core::bail!("a convolution with stride {} has no such gradient", self.stride);
+        }
+        ops::conv2d_gradient(gradient, &self.weight, self.padding)
+    }
 }
 
 /// Group normalisation.
@@ -117,6 +125,21 @@ impl GroupNorm {
             ops::group_norm_silu(x, &self.weight, &self.bias, self.groups, self.eps)
         } else {
             activation.forward(&self.forward(x)?)
+        }
+    }
+
+    /// The gradient of [`Self::forward_with`] with respect to `x`, given that of the result.
+    pub(super) fn gradient_with(
+        &self,
+        activation: Activation,
+        x: &Tensor,
+        gradient: Tensor,
+    ) -> Result<Tensor> {
+        let Self { weight, bias, groups, eps } = self;
+        if activation == Activation::Silu {
+            ops::group_norm_silu_gradient(x, &gradient, weight, bias, *groups, *eps)
+        } else {
+            (|x: &Tensor| self.forward_with(activation, x)).gradient(x, gradient)
         }
     }
 }

@@ -85,6 +85,24 @@ impl ResnetBlock2D {
         };
         if self.config.output_scale == 1.0 { Ok(sum) } else { sum / self.config.output_scale }
     }
+
+    /// The gradient of [`Self::forward`] without a time embedding with respect to `x`, given that of the result.
+    ///
+    /// Only the first convolution is computed again: the gradient needs no result of the second one.
+    pub(super) fn gradient(&self, x: &Tensor, gradient: Tensor) -> Result<Tensor> {
+        let ResnetConfig { activation, output_scale, .. } = self.config;
+        let gradient = if output_scale == 1.0 { gradient } else { (gradient / output_scale)? };
+        let hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;
+        let mut inner = self.conv2.gradient(&gradient)?;
+        inner = self.norm2.gradient_with(activation, &hidden, inner)?;
+        drop(hidden);
+        inner = self.conv1.gradient(&inner)?;
+        inner = self.norm1.gradient_with(activation, x, inner)?;
+        match &self.conv_shortcut {
+            Some(shortcut) => ops::add(&inner, &shortcut.gradient(&gradient)?),
+            None => ops::add(&inner, &gradient),
+        }
+    }
 }
 
 /// Halves height and width with a convolution.
@@ -126,5 +144,10 @@ impl Upsample2D {
         let (_, _, height, width) = x.dims4()?;
         let (height, width) = size.unwrap_or((2 * height, 2 * width));
         self.conv.forward(&ops::upsample_nearest(x, height, width)?)
+    }
+
+    /// The gradient with respect to `x`, given that of the result.
+    pub(super) fn gradient(&self, x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        ops::upsample_nearest_gradient(x, &self.conv.gradient(gradient)?)
     }
 }

@@ -6,27 +6,13 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Stora
 
 use super::fused::{definition_gradients, has_kernel};
 
-/// Computes `f(x)` without keeping the tensors in between. The backward pass computes them again.
+/// Computes `f(inputs)` without keeping the tensors in between. The backward pass computes them again.
 ///
-/// Gradients reach `x` only: tensors that `f` captures must not need any. On other devices than the CPU, this is `f(x)`.
+/// Gradients reach the inputs only: tensors that `f` captures must not need any. On other devices than the CPU, this is
+/// `f(inputs)`.
 ///
 /// # Errors
 /// Those of `f`.
-pub fn checkpoint(
-    x: &Tensor,
-    f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
-) -> Result<Tensor> {
-    if !(x.track_op() && has_kernel(x)) {
-        return f(x);
-    }
-    let result = f(&x.detach())?;
-    with_backward(x, &result, move |x, gradient| {
-        let [gradient] = definition_gradients([x], gradient, |[x]| f(x))?;
-        Ok(gradient)
-    })
-}
-
-/// [`checkpoint`] for a function of three tensors, each of which may need a gradient.
 pub(super) fn checkpoint3(
     inputs: [&Tensor; 3],
     f: impl Fn([&Tensor; 3]) -> Result<Tensor> + Send + Sync + 'static,
@@ -132,24 +118,8 @@ impl<F: Fn([&Tensor; 3], &Tensor) -> Result<[Option<Tensor>; 3]>> CustomOp3 for 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-
-    use candle_core::Var;
-
     use super::*;
-    use crate::ops::check::{assert_close, gradients_agree, numbers};
-
-    #[test]
-    fn values_and_gradients_are_those_of_the_function() {
-        let x = numbers((2, 3, 4), 1);
-        let f = |x: &Tensor| (x.sqr()? * x)?.narrow(1, 1, 2)?.transpose(1, 2);
-        let variable = Var::from_tensor(&x).unwrap();
-        assert_close(&checkpoint(&variable, f).unwrap(), &f(&x).unwrap(), 0.0);
-        gradients_agree(&[x], |[x]| checkpoint(&checkpoint(x, Tensor::sqr)?, f));
-    }
+    use crate::ops::check::{gradients_agree, numbers};
 
     #[test]
     fn gradients_reach_each_of_three_tensors() {
@@ -157,23 +127,5 @@ mod tests {
         gradients_agree(&inputs, |inputs| {
             checkpoint3(inputs, |[a, b, c]| a.matmul(b)? * c.sqr()?)
         });
-    }
-
-    #[test]
-    fn the_function_runs_again_in_the_backward_pass_and_not_at_all_for_constants() {
-        let runs = Arc::new(AtomicUsize::new(0));
-        let counted = {
-            let runs = Arc::clone(&runs);
-            move |x: &Tensor| {
-                runs.fetch_add(1, Ordering::Relaxed);
-                x.sqr()
-            }
-        };
-        let x = Var::from_tensor(&numbers((2, 3), 1)).unwrap();
-        let y = checkpoint(&x, counted.clone()).unwrap();
-        assert_eq!(runs.load(Ordering::Relaxed), 1);
-        y.backward().unwrap();
-        assert_eq!(runs.load(Ordering::Relaxed), 2);
-        assert!(!checkpoint(&x.as_detached_tensor(), counted).unwrap().track_op());
     }
 }

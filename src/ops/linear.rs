@@ -52,6 +52,21 @@ pub fn conv2d(
     }
 }
 
+/// The gradient of [`conv2d`] with stride 1 with respect to `x`, given the gradient of the result: a convolution with turned
+/// kernels.
+///
+/// # Errors
+/// If the shapes do not match, the kernel is not square or `padding` is not less than its side.
+pub fn conv2d_gradient(gradient: &Tensor, weight: &Tensor, padding: usize) -> Result<Tensor> {
+    let (_, _, rows, columns) = weight.dims4()?;
+    let opposite = rows.checked_sub(1 + padding).filter(|_| rows == columns);
+    let Some(opposite) = opposite else {
+        candle_core::bail!("no gradient for a kernel of {rows}x{columns} with padding {padding}");
+    };
+    let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
+    conv2d(gradient, &turned, None, 1, opposite)
+}
+
 /// Copies weights into column-major order: `out` varies fastest in memory.
 ///
 /// The shape stays that of a dense layer, `(out, in)`, or of a convolution, `(out, in, rows, columns)`. Matrix products
@@ -204,5 +219,16 @@ mod tests {
         }
         let inputs = [numbers((2, 2, 5, 4), 1), numbers((2, 2, 3, 3), 2)];
         gradients_agree(&inputs, |[x, w]| candle_conv2d(x, w, 2, 1));
+    }
+
+    #[test]
+    fn only_a_square_kernel_that_is_larger_than_its_padding_has_a_gradient() {
+        let gradient = numbers((1, 3, 5, 4), 1);
+        for (rows, columns, padding) in [(3, 1, 0), (3, 3, 3), (0, 0, 0)] {
+            let weight = numbers((3, 2, rows, columns), 2);
+            assert!(conv2d_gradient(&gradient, &weight, padding).is_err());
+        }
+        let weight = numbers((3, 2, 3, 3), 2);
+        assert_eq!(conv2d_gradient(&gradient, &weight, 2).unwrap().dims(), [1, 2, 3, 2]);
     }
 }

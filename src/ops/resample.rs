@@ -18,6 +18,21 @@ pub fn upsample_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tenso
     if has_kernel(x) { x.contiguous()?.apply_op1(op) } else { op.definition(x) }
 }
 
+/// The gradient of [`upsample_nearest`] with respect to `x`, given the gradient of the result.
+///
+/// # Errors
+/// If the tensors do not have four dimensions.
+pub fn upsample_nearest_gradient(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    let (_, _, height, width) = gradient.dims4()?;
+    if has_kernel(x) {
+        let (_, _, height, width) = x.dims4()?;
+        return gradient.contiguous()?.apply_op1_no_bwd(&SumNearest { height, width });
+    }
+    let op = UpsampleNearest { height, width };
+    let [gradient] = definition_gradients([x], gradient, |[x]| op.definition(x))?;
+    gradient.map_or_else(|| x.zeros_like(), Ok)
+}
+
 /// Resizes `x`, `(batch, channels, height, width)`, to `height` and `width` with bilinear sampling. Smaller results are means
 /// of all pixels, as with `antialias=True` in PyTorch.
 ///
@@ -105,8 +120,48 @@ impl CustomOp1 for UpsampleNearest {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let [x] = definition_gradients([x], gradient, |[x]| self.definition(x))?;
-        Ok(x)
+        upsample_nearest_gradient(x, gradient).map(Some)
+    }
+}
+
+/// The gradient of [`UpsampleNearest`] from `height` and `width`: each pixel gets the sum over its copies.
+struct SumNearest {
+    height: usize,
+    width: usize,
+}
+
+impl CustomOp1 for SumNearest {
+    fn name(&self) -> &'static str {
+        "sum-nearest"
+    }
+
+    fn cpu_fwd(&self, gradient: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(
+            gradient: &[T],
+            planes: usize,
+            from: [usize; 2],
+            to: [usize; 2],
+        ) -> Result<CpuStorage> {
+            let columns: Vec<usize> = sources(from[1], to[1]).collect();
+            let mut x = vec![T::zero(); planes * from[0] * from[1]];
+            if !x.is_empty() && !gradient.is_empty() {
+                let planes = x.par_chunks_mut(from[0] * from[1]);
+                planes.zip(gradient.par_chunks(to[0] * to[1])).for_each(|(x, gradient)| {
+                    let rows = gradient.chunks(to[1]).zip(sources(from[0], to[0]));
+                    for (gradient, row) in rows {
+                        let x = &mut x[row * from[1]..(row + 1) * from[1]];
+                        for (gradient, column) in gradient.iter().zip(&columns) {
+                            x[*column] += *gradient;
+                        }
+                    }
+                });
+            }
+            Ok(T::to_cpu_storage_owned(x))
+        }
+        let (batch, channels, height, width) = layout.shape().dims4()?;
+        let (from, to) = ([self.height, self.width], [height, width]);
+        let x = for_real!(gradient, kernel(slice(gradient, layout)?, batch * channels, from, to))?;
+        Ok((x, (batch, channels, self.height, self.width).into()))
     }
 }
 
@@ -171,6 +226,7 @@ mod tests {
         let inputs = [numbers((2, 2, 2, 3), 1)];
         gradients_agree(&inputs, |[x]| upsample_nearest(x, 4, 6));
         gradients_agree(&inputs, |[x]| upsample_nearest(x, 3, 5));
+        gradients_agree(&inputs, |[x]| upsample_nearest(x, 1, 2));
         gradients_agree(&inputs, |[x]| {
             let large = upsample_nearest(x, 4, 6)?;
             large * upsample_nearest(&x.sqr()?, 4, 6)?

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{
     checkpoint::with_backward,
     fused::{Real, for_real, slice},
-    linear::flat,
+    linear::{conv2d_gradient, flat},
     product::matmul,
 };
 
@@ -27,9 +27,10 @@ pub(super) fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize)
 /// times as many elements as `x`. The gradient is another convolution, with turned kernels.
 fn conv2d_of_constant(x: &Tensor, weight: &Tensor, padding: usize) -> Result<Tensor> {
     let result = unfolded(&x.detach(), weight, 1, padding)?;
-    let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
-    let opposite = weight.dim(2)? - 1 - padding;
-    with_backward(x, &result, move |_, gradient| unfolded(gradient, &turned, 1, opposite).map(Some))
+    let weight = weight.clone();
+    with_backward(x, &result, move |_, gradient| {
+        conv2d_gradient(gradient, &weight, padding).map(Some)
+    })
 }
 
 fn unfolded(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {

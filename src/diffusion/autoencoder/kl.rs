@@ -1,20 +1,23 @@
 //! diffusers' `AutoencoderKL` (Kingma and Welling 2014, Rombach et al. 2022).
 
+mod layer;
+
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
-use super::{Autoencoder, LatentScaling, LatentSpec};
+use self::layer::{Attention, Layer};
+use super::{Autoencoder, LatentScaling, LatentSpec, run};
 use crate::{
     diffusion::{
         DiffusionError, Interrupt,
         config::ConfigFile,
-        layers::{Conv2d, GroupNorm, Linear},
+        layers::{Conv2d, GroupNorm},
         resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
         weights::weights,
     },
     model::Package,
-    ops::{self, Activation},
+    ops::Activation,
 };
 
 /// The epsilon of all norms.
@@ -65,10 +68,10 @@ pub struct AutoencoderKL {
     scaling: LatentScaling,
     latent_channels: usize,
     levels: usize,
-    encoder: Encoder,
+    encoder: Vec<Layer>,
     quant_conv: Option<Conv2d>,
     post_quant_conv: Option<Conv2d>,
-    decoder: Decoder,
+    decoder: Vec<Layer>,
 }
 
 impl AutoencoderKL {
@@ -115,10 +118,10 @@ impl AutoencoderKL {
             scaling: LatentScaling(config.scaling_factor),
             latent_channels: latents,
             levels,
-            encoder: Encoder::load(&config, resnet, &weights.pp("encoder"))?,
+            encoder: encoder(&config, resnet, &weights.pp("encoder"))?,
             quant_conv: pointwise(config.use_quant_conv, 2 * latents, "quant_conv")?,
             post_quant_conv: pointwise(config.use_post_quant_conv, latents, "post_quant_conv")?,
-            decoder: Decoder::load(&config, resnet, &weights.pp("decoder"))?,
+            decoder: decoder(&config, resnet, &weights.pp("decoder"))?,
         })
     }
 
@@ -132,7 +135,7 @@ impl AutoencoderKL {
         image: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<(Tensor, Tensor), DiffusionError> {
-        let mut moments = self.encoder.forward(image, interrupt)?;
+        let mut moments = run(&self.encoder, image, interrupt)?;
         if let Some(conv) = &self.quant_conv {
             moments = conv.forward(&moments)?;
         }
@@ -152,8 +155,8 @@ impl AutoencoderKL {
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
         match &self.post_quant_conv {
-            Some(conv) => self.decoder.forward(&conv.forward(raw)?, interrupt),
-            None => self.decoder.forward(raw, interrupt),
+            Some(conv) => run(&self.decoder, &conv.forward(raw)?, interrupt),
+            None => run(&self.decoder, raw, interrupt),
         }
     }
 }
@@ -173,199 +176,89 @@ impl Autoencoder for AutoencoderKL {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Encoder {
-    conv_in: Conv2d,
-    down_blocks: Vec<(Vec<ResnetBlock2D>, Option<Downsample2D>)>,
-    mid_block: MidBlock,
-    conv_norm_out: GroupNorm,
-    conv_out: Conv2d,
+/// The layers of the encoder.
+fn encoder(
+    config: &Config,
+    resnet: ResnetConfig,
+    weights: &VarBuilder,
+) -> candle_core::Result<Vec<Layer>> {
+    let channels = &config.block_out_channels;
+    let (first, last) = (channels[0], channels[channels.len() - 1]);
+    let conv_in = Conv2d::load(config.in_channels, first, 3, &weights.pp("conv_in"))?;
+    let mut layers = vec![Layer::Conv(conv_in)];
+    for (level, output) in channels.iter().copied().enumerate() {
+        let input = channels[level.saturating_sub(1)];
+        let weights = weights.pp("down_blocks").pp(level);
+        layers.extend(resnets(config.layers_per_block, (input, output), resnet, &weights)?);
+        if level + 1 < channels.len() {
+            let weights = weights.pp("downsamplers").pp(0);
+            layers.push(Layer::Downsample(Downsample2D::load(output, 0, &weights)?));
+        }
+    }
+    layers.extend(mid_block(last, config, resnet, &weights.pp("mid_block"))?);
+    layers.push(output(last, 2 * config.latent_channels, config, weights)?);
+    Ok(layers)
 }
 
-impl Encoder {
-    fn load(
-        config: &Config,
-        resnet: ResnetConfig,
-        weights: &VarBuilder,
-    ) -> Result<Self, DiffusionError> {
-        let channels = &config.block_out_channels;
-        let (first, last) = (channels[0], channels[channels.len() - 1]);
-        let mut down_blocks = Vec::new();
-        for (level, output) in channels.iter().copied().enumerate() {
-            let input = channels[level.saturating_sub(1)];
-            let weights = weights.pp("down_blocks").pp(level);
-            let resnets =
-                resnets(config.layers_per_block, (input, output), resnet, &weights.pp("resnets"))?;
-            let halves = (level + 1 < channels.len())
-                .then(|| Downsample2D::load(output, 0, &weights.pp("downsamplers").pp(0)));
-            down_blocks.push((resnets, halves.transpose()?));
+/// The layers of the decoder.
+fn decoder(
+    config: &Config,
+    resnet: ResnetConfig,
+    weights: &VarBuilder,
+) -> candle_core::Result<Vec<Layer>> {
+    let channels: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
+    let (first, last) = (channels[0], channels[channels.len() - 1]);
+    let conv_in = Conv2d::load(config.latent_channels, first, 3, &weights.pp("conv_in"))?;
+    let mut layers = vec![Layer::Conv(conv_in)];
+    layers.extend(mid_block(first, config, resnet, &weights.pp("mid_block"))?);
+    for (index, output) in channels.iter().copied().enumerate() {
+        let input = channels[index.saturating_sub(1)];
+        let weights = weights.pp("up_blocks").pp(index);
+        layers.extend(resnets(config.layers_per_block + 1, (input, output), resnet, &weights)?);
+        if index + 1 < channels.len() {
+            let weights = weights.pp("upsamplers").pp(0);
+            layers.push(Layer::Upsample(Upsample2D::load(output, &weights)?));
         }
-        let moments = 2 * config.latent_channels;
-        let norm = weights.pp("conv_norm_out");
-        Ok(Self {
-            conv_in: Conv2d::load(config.in_channels, first, 3, &weights.pp("conv_in"))?,
-            down_blocks,
-            mid_block: MidBlock::load(last, config, resnet, &weights.pp("mid_block"))?,
-            conv_norm_out: GroupNorm::load(config.norm_num_groups, last, EPS, &norm)?,
-            conv_out: Conv2d::load(last, moments, 3, &weights.pp("conv_out"))?,
-        })
     }
-
-    fn forward(&self, x: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
-        let mut hidden = self.conv_in.forward(x)?;
-        for (resnets, downsampler) in &self.down_blocks {
-            for resnet in resnets {
-                interrupt.check()?;
-                hidden = resnet.forward(&hidden, None)?;
-            }
-            if let Some(downsampler) = downsampler {
-                hidden = downsampler.forward(&hidden)?;
-            }
-        }
-        hidden = self.mid_block.forward(&hidden, interrupt)?;
-        let hidden = self.conv_norm_out.forward_with(Activation::Silu, &hidden)?;
-        Ok(self.conv_out.forward(&hidden)?)
-    }
+    layers.push(output(last, config.out_channels, config, weights)?);
+    Ok(layers)
 }
 
-#[derive(Clone, Debug)]
-struct Decoder {
-    conv_in: Conv2d,
-    mid_block: MidBlock,
-    up_blocks: Vec<(Vec<ResnetBlock2D>, Option<Upsample2D>)>,
-    conv_norm_out: GroupNorm,
-    conv_out: Conv2d,
-}
-
-impl Decoder {
-    fn load(
-        config: &Config,
-        resnet: ResnetConfig,
-        weights: &VarBuilder,
-    ) -> Result<Self, DiffusionError> {
-        let channels: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
-        let (smallest, largest) = (channels[0], channels[channels.len() - 1]);
-        let mut up_blocks = Vec::new();
-        for (index, output) in channels.iter().copied().enumerate() {
-            let input = channels[index.saturating_sub(1)];
-            let weights = weights.pp("up_blocks").pp(index);
-            let count = config.layers_per_block + 1;
-            let resnets = resnets(count, (input, output), resnet, &weights.pp("resnets"))?;
-            let doubles = (index + 1 < channels.len())
-                .then(|| Upsample2D::load(output, &weights.pp("upsamplers").pp(0)));
-            up_blocks.push((resnets, doubles.transpose()?));
-        }
-        let norm = weights.pp("conv_norm_out");
-        Ok(Self {
-            conv_in: Conv2d::load(config.latent_channels, smallest, 3, &weights.pp("conv_in"))?,
-            mid_block: MidBlock::load(smallest, config, resnet, &weights.pp("mid_block"))?,
-            up_blocks,
-            conv_norm_out: GroupNorm::load(config.norm_num_groups, largest, EPS, &norm)?,
-            conv_out: Conv2d::load(largest, config.out_channels, 3, &weights.pp("conv_out"))?,
-        })
-    }
-
-    /// In the backward pass, each block is computed again.
-    fn forward(&self, x: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
-        let mut hidden = self.conv_in.forward(x)?;
-        hidden = self.mid_block.forward(&hidden, interrupt)?;
-        for (resnets, upsampler) in &self.up_blocks {
-            for resnet in resnets {
-                interrupt.check()?;
-                let resnet = resnet.clone();
-                hidden = ops::checkpoint(&hidden, move |x| resnet.forward(x, None))?;
-            }
-            if let Some(upsampler) = upsampler.clone() {
-                interrupt.check()?;
-                hidden = ops::checkpoint(&hidden, move |x| upsampler.forward(x, None))?;
-            }
-        }
-        interrupt.check()?;
-        let hidden = self.conv_norm_out.forward_with(Activation::Silu, &hidden)?;
-        Ok(self.conv_out.forward(&hidden)?)
-    }
-}
-
+/// The residual blocks of a level.
 fn resnets(
     count: usize,
     (input, output): (usize, usize),
     config: ResnetConfig,
     weights: &VarBuilder,
-) -> candle_core::Result<Vec<ResnetBlock2D>> {
-    (0..count)
-        .map(|index| {
-            let input = if index == 0 { input } else { output };
-            ResnetBlock2D::load(input, output, config, &weights.pp(index))
-        })
-        .collect()
+) -> candle_core::Result<Vec<Layer>> {
+    let load = |index: usize| {
+        let input = if index == 0 { input } else { output };
+        let weights = weights.pp("resnets").pp(index);
+        ResnetBlock2D::load(input, output, config, &weights).map(Layer::Resnet)
+    };
+    (0..count).map(load).collect()
 }
 
-#[derive(Clone, Debug)]
-struct MidBlock {
-    first: ResnetBlock2D,
-    attention: Option<Attention>,
-    second: ResnetBlock2D,
+fn mid_block(
+    channels: usize,
+    config: &Config,
+    resnet: ResnetConfig,
+    weights: &VarBuilder,
+) -> candle_core::Result<Vec<Layer>> {
+    let mut layers = resnets(2, (channels, channels), resnet, weights)?;
+    if config.mid_block_add_attention {
+        let attention = Attention::load(channels, resnet.groups, &weights.pp("attentions").pp(0))?;
+        layers.insert(1, Layer::Attention(attention));
+    }
+    Ok(layers)
 }
 
-impl MidBlock {
-    fn load(
-        channels: usize,
-        config: &Config,
-        resnet: ResnetConfig,
-        weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
-        let load = |index: usize| {
-            ResnetBlock2D::load(channels, channels, resnet, &weights.pp("resnets").pp(index))
-        };
-        let attention = config
-            .mid_block_add_attention
-            .then(|| Attention::load(channels, resnet.groups, &weights.pp("attentions").pp(0)));
-        Ok(Self { first: load(0)?, attention: attention.transpose()?, second: load(1)? })
-    }
-
-    fn forward(&self, x: &Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
-        interrupt.check()?;
-        let mut hidden = self.first.forward(x, None)?;
-        if let Some(attention) = &self.attention {
-            interrupt.check()?;
-            hidden = attention.forward(&hidden)?;
-        }
-        interrupt.check()?;
-        Ok(self.second.forward(&hidden, None)?)
-    }
-}
-
-/// Single-head attention of each pixel to all others.
-#[derive(Clone, Debug)]
-struct Attention {
-    group_norm: GroupNorm,
-    to_q: Linear,
-    to_k: Linear,
-    to_v: Linear,
-    to_out: Linear,
-}
-
-impl Attention {
-    fn load(channels: usize, groups: usize, weights: &VarBuilder) -> candle_core::Result<Self> {
-        // The names in old published weights, and the names that diffusers uses now.
-        let old = weights.contains_tensor("query.weight");
-        let project = |now: &str, before: &str| {
-            Linear::load(channels, channels, &weights.pp(if old { before } else { now }))
-        };
-        Ok(Self {
-            group_norm: GroupNorm::load(groups, channels, EPS, &weights.pp("group_norm"))?,
-            to_q: project("to_q", "query")?,
-            to_k: project("to_k", "key")?,
-            to_v: project("to_v", "value")?,
-            to_out: project("to_out.0", "proj_attn")?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let pixels = self.group_norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
-        let (query, key) = (self.to_q.forward(&pixels)?, self.to_k.forward(&pixels)?);
-        let attended = ops::attention(&query, &key, &self.to_v.forward(&pixels)?, 1, false)?;
-        let picture = self.to_out.forward(&attended)?.transpose(1, 2)?.contiguous()?;
-        ops::add(&picture.reshape(x.shape())?, x)
-    }
+fn output(
+    input: usize,
+    output: usize,
+    config: &Config,
+    weights: &VarBuilder,
+) -> candle_core::Result<Layer> {
+    let norm = GroupNorm::load(config.norm_num_groups, input, EPS, &weights.pp("conv_norm_out"))?;
+    Ok(Layer::Output(norm, Conv2d::load(input, output, 3, &weights.pp("conv_out"))?))
 }

@@ -5,11 +5,11 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Autoencoder, LatentScaling, LatentSpec};
+use super::{Autoencoder, LatentScaling, LatentSpec, run};
 use crate::{
     diffusion::{DiffusionError, Interrupt, config::ConfigFile, layers::Conv2d, weights::weights},
     model::Package,
-    ops::{self, Activation},
+    ops::{self, Activation, Differentiable},
 };
 
 /// The fields of `vae/config.json` that this network uses, with diffusers' defaults.
@@ -143,7 +143,7 @@ impl AutoencoderTiny {
         image: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        run(&self.encoder, ((image + 1.0)? / 2.0)?, interrupt)
+        run(&self.encoder, &((image + 1.0)? / 2.0)?, interrupt)
     }
 
     /// Decodes raw latents as pictures in about -1..=1.
@@ -156,7 +156,7 @@ impl AutoencoderTiny {
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
         let clamped = ((raw / 3.0)?.tanh()? * 3.0)?;
-        let picture = run(&self.decoder, clamped, interrupt)?;
+        let picture = run(&self.decoder, &clamped, interrupt)?;
         Ok(((picture * 2.0)? - 1.0)?)
     }
 }
@@ -225,17 +225,7 @@ fn decoder(
     Ok(layers)
 }
 
-fn run(layers: &[Layer], x: Tensor, interrupt: &Interrupt) -> Result<Tensor, DiffusionError> {
-    let mut hidden = x;
-    for layer in layers {
-        interrupt.check()?;
-        let layer = layer.clone();
-        hidden = ops::checkpoint(&hidden, move |x| layer.forward(x))?;
-    }
-    Ok(hidden)
-}
-
-impl Layer {
+impl Differentiable for Layer {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::Conv(conv) => conv.forward(x),
