@@ -17,8 +17,8 @@
 //! images of inspirations then act through them instead of through losses. An adapter without a configuration is a
 //! [`SingleFile`].
 //!
-//! In some of the cross attentions, an image acts by its style only, in others by its layout only (InstantStyle, Wang et
-//! al. 2024, arXiv:2404.02733): see [`AdapterPlaces`] and [`IpAdapter::only_in`].
+//! In some of the cross attentions, an image acts by its style only, in others by its layout only (`InstantStyle`, Wang
+//! et al. 2024, arXiv:2404.02733): see [`AdapterPlaces`] and [`IpAdapter::only_in`].
 
 mod error;
 mod input;
