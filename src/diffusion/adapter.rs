@@ -16,6 +16,9 @@
 //! A model package may have an adapter for each use of an image: see [`ADAPTERS`](crate::model::package::ADAPTERS). The
 //! images of inspirations then act through them instead of through losses. An adapter without a configuration is a
 //! [`SingleFile`].
+//!
+//! In some of the cross attentions, an image acts by its style only, in others by its layout only (`InstantStyle`, Wang
+//! et al. 2024, arXiv:2404.02733): see [`AdapterPlaces`] and [`IpAdapter::only_in`].
 
 mod error;
 mod input;
@@ -44,8 +47,13 @@ pub(super) use vision::clip_normalized;
 pub struct AdapterPlaces {
     /// The channels of the features: of the output of each down block, then of the middle block.
     pub features: Vec<usize>,
-    /// The width of each cross attention, in the order of IP-Adapter: down blocks, up blocks, middle block.
+    /// The width of each cross attention. They are numbered in the order of IP-Adapter: down blocks, up blocks, middle
+    /// block.
     pub attentions: Vec<usize>,
+    /// The numbers of the cross attentions in which an image acts by its style only.
+    pub style: Vec<usize>,
+    /// The numbers of the cross attentions in which an image acts by its layout only.
+    pub layout: Vec<usize>,
     /// The channels of the latents that the denoiser reads.
     pub latents: usize,
     /// The width of a token of the prompt.

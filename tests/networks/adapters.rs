@@ -109,6 +109,45 @@ fn plain_and_plus_ip_adapters_agree_with_diffusers() {
     record.compare("all.prediction", &predict(&record, &conditioning(&record), &adapters));
 }
 
+/// An IP-Adapter that acts in these cross attentions only. The weights of others are not numbers.
+fn only_in(kind: &str, attentions: &[usize]) -> IpAdapter {
+    let file = adapters().join(format!("{kind}.safetensors"));
+    let mut tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    for (name, tensor) in &mut tensors {
+        let number = name.strip_prefix("ip_adapter.").and_then(|name| name.split('.').next());
+        let number = number.map(|number| number.parse::<usize>().unwrap() / 2);
+        if number.is_some_and(|number| !attentions.contains(&number)) {
+            *tensor = Tensor::full(f32::NAN, tensor.dims(), &Device::Cpu).unwrap();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ip-adapter.safetensors");
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    IpAdapter::open(&file, &Device::Cpu).unwrap().only_in(attentions)
+}
+
+#[test]
+fn images_that_act_by_style_or_layout_only_agree_with_diffusers_and_have_no_keys_elsewhere() {
+    let record = Record::of("sd1_adapters");
+    let places = unet().adapter_places().unwrap();
+    // One in each of three down blocks, two in each of three up blocks, and that of the middle block.
+    assert_eq!(places.attentions.len(), 10);
+    assert_eq!((&places.style[..], &places.layout[..]), (&[3, 4][..], &[2, 9][..]));
+    let keys = [("plain", &places.style), ("plus", &places.layout)].map(|(kind, attentions)| {
+        let adapter = only_in(kind, attentions);
+        adapter.check(&places).unwrap();
+        let [keys, _] = adapter.keys_of_image(&encoder(), record.get("image")).unwrap();
+        keys
+    });
+    let conditioning = Conditioning::new(record.get("states").clone()).with_images(keys.to_vec());
+    let masks = || [false, true].map(|is_inverted| Some(mask(&record, is_inverted)));
+    for (name, masks) in [("prediction", [None, None]), ("masked", masks())] {
+        let adapters = ActiveAdapters { images: images(masks), ..ActiveAdapters::default() };
+        let prediction = predict(&record, &conditioning, &adapters);
+        record.compare(&format!("style_and_layout.{name}"), &prediction);
+    }
+}
+
 /// Asserts that both keys of the first image give the same prediction.
 fn assert_equal_keys(record: &Record, keys: [ImageKeys; 2]) {
     let image = ActiveImage { index: 0, weight: 1.0, mask: None };

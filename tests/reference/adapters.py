@@ -4,6 +4,8 @@ tokens, predictions of the denoiser, and whole pictures.
 The predictions have 9 x 7 latents: a picture of 72 x 56 pixels.
 """
 
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -21,6 +23,16 @@ HEIGHT, WIDTH = 56, 72
 SIDE = 20
 #: The weights of the images in the predictions, and of the adapter in the pictures.
 WEIGHTS, WEIGHT = {"plain": 0.5, "plus": 0.75}, 0.8
+
+
+def style(weight):
+    """The weights of an image that acts by its style only: `target_blocks` of InstantStyle's `infer_style_sd15.py`."""
+    return {"up": {"block_1": weight}}
+
+
+def layout(weight):
+    """The weights of an image that acts by its layout only: what that script adds to the style for style and layout."""
+    return {"down": {"block_2": weight}, "mid": weight}
 
 
 def split(file):
@@ -155,14 +167,21 @@ def predictions():
 
     # The images have opposite masks, and the features that of the second image.
     mask = mask[None].float() / 255
+    masks = {"ip_adapter_masks": [mask, 1 - mask]}
     for level, feature in enumerate(features):
         cells = F.avg_pool2d(1 - mask, 8 * 2**level, ceil_mode=True, count_include_pad=False)
         features[level] = feature * cells
     tensors["masked.prediction"] = predict(
         added_cond_kwargs=seen,
-        cross_attention_kwargs={"ip_adapter_masks": [mask, 1 - mask]},
+        cross_attention_kwargs=masks,
         down_intrablock_additional_residuals=features,
     )
+
+    # The first image acts by its style, the second one by its layout.
+    weights = [style(WEIGHTS["plain"]), layout(WEIGHTS["plus"])]
+    StableDiffusionPipeline.set_ip_adapter_scale(SimpleNamespace(unet=unet), weights)
+    tensors["style_and_layout.prediction"] = predict(added_cond_kwargs=seen)
+    tensors["style_and_layout.masked"] = predict(added_cond_kwargs=seen, cross_attention_kwargs=masks)
     return tensors
 
 
@@ -195,7 +214,7 @@ def picture(pipeline, name, **options):
 
 
 def pictures():
-    """Pictures that follow an outline or the style of an image."""
+    """Pictures that follow an outline, or the style or the layout of an image."""
     # Dark lines on white. The adapter reads white lines on black.
     lines = torch.where(smooth("sd1/lines", 1, 48, 64) > 140, 30, 255).to(torch.uint8)
     adapter = T2IAdapter.from_pretrained(FOLDER / "full")
@@ -205,9 +224,14 @@ def pictures():
     tensors |= picture(pipeline, "outline", image=drawing, adapter_conditioning_scale=WEIGHT)
 
     # The shorter side is that of the encoder, so that nothing is resized.
-    style = smooth("sd1/style", 3, SIDE, 31)
-    tensors["style"] = style
-    for kind in WEIGHTS:
+    tensors["style"] = smooth("sd1/style", 3, SIDE, 31)
+    # The aspect ratio is that of the picture, and resizing a single colour changes nothing.
+    tensors["content"] = torch.tensor([220, 90, 20], dtype=torch.uint8)[:, None, None].expand(3, 3, 4)
+    for name, kind, image, weights in [
+        ("plain", "plain", "style", style),
+        ("plus", "plus", "style", style),
+        ("layout", "plus", "content", layout),
+    ]:
         encoder = CLIPVisionModelWithProjection.from_pretrained(FOLDER / "image_encoder")
         pipeline = StableDiffusionPipeline.from_pretrained(
             FIXTURES / "sd1", image_encoder=encoder, feature_extractor=processor()
@@ -215,8 +239,8 @@ def pictures():
         pipeline.load_ip_adapter(
             str(FOLDER), subfolder="", weight_name=f"{kind}.safetensors", image_encoder_folder=None
         )
-        pipeline.set_ip_adapter_scale(WEIGHT)
-        tensors |= picture(pipeline, kind, ip_adapter_image=pillow(style))
+        pipeline.set_ip_adapter_scale(weights(WEIGHT))
+        tensors |= picture(pipeline, name, ip_adapter_image=pillow(tensors[image]))
     return tensors
 
 

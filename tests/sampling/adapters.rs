@@ -163,6 +163,7 @@ fn pictures_with_adapters_match_diffusers() {
         ("outline", &[OUTLINE] as &[_], ImageUse::Outline, "lines"),
         ("plain", &[PLAIN, ENCODER], ImageUse::Style, "style"),
         ("plus", &[PLUS, ENCODER], ImageUse::Style, "style"),
+        ("layout", &[CONTENT, ENCODER], ImageUse::Content, "content"),
     ] {
         assert_adapter_matches(name, &folder(adapters), usage, &recorded[image]);
     }

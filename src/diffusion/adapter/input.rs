@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn a_control_net_reads_depths_from_an_inverted_depth_map_as_an_outline_but_not_as_a_content() {
+        let grey = |level: u8| Rgba([level, level, level, 255]);
+        // Near is dark. Networks for depth read near in white.
+        let depths = RgbaImage::from_fn(256, 2, |x, _| grey(x as u8));
+        let read = lines(ImageUse::Outline, &depths);
+        assert!(read.enumerate_pixels().all(|(x, _, pixel)| *pixel == grey(255 - x as u8)));
+        let flat = [40, 200].map(|depth| RgbaImage::from_pixel(8, 8, grey(depth)));
+        let [near, far] = flat.map(|depths| lines(ImageUse::Content, &depths));
+        assert_eq!(near, far);
+    }
+
+    #[test]
     fn an_opacity_is_that_of_the_image_inside_the_mask() {
         let image = RgbaImage::from_fn(3, 1, |x, _| Rgba([9, 9, 9, [255, 255, 100][x as usize]]));
         let mask = GrayImage::from_fn(3, 1, |x, _| Luma([[255, 51, 0][x as usize]]));

@@ -19,8 +19,8 @@ use crate::{
 pub struct IpAdapter {
     name: String,
     projection: Projection,
-    /// The layers for keys and values of each cross attention.
-    attentions: Vec<[Linear; 2]>,
+    /// The layers for keys and values of each cross attention in which it acts.
+    attentions: Vec<Option<[Linear; 2]>>,
     widths: Vec<usize>,
     /// The width of a token.
     token: usize,
@@ -28,9 +28,9 @@ pub struct IpAdapter {
     encoding: usize,
 }
 
-/// The keys and values of an image's tokens in each cross attention of a denoiser.
+/// The keys and values of an image's tokens in each cross attention of a denoiser, except where the image does not act.
 #[derive(Clone, Debug)]
-pub struct ImageKeys(Arc<[KeyValue]>);
+pub struct ImageKeys(Arc<[Option<KeyValue>]>);
 
 /// The keys and values in one cross attention, each `(batch, tokens, width)`.
 #[derive(Clone, Debug)]
@@ -67,7 +67,8 @@ impl IpAdapter {
             let weights = weights.pp(name(index)).pp(part);
             Linear::load_without_bias(shape.width(), widths[index], &weights)
         };
-        let attentions = (0..count).map(|at| Ok([linear(at, "to_k_ip")?, linear(at, "to_v_ip")?]));
+        let attentions =
+            (0..count).map(|at| Ok(Some([linear(at, "to_k_ip")?, linear(at, "to_v_ip")?])));
         Ok(Self {
             name: file,
             projection: Projection::load(shape, &weights.pp("image_proj"))?,
@@ -76,6 +77,17 @@ impl IpAdapter {
             token: shape.width(),
             encoding: shape.input(),
         })
+    }
+
+    /// This adapter in the cross attentions with these numbers only. It has no keys in others.
+    #[must_use]
+    pub fn only_in(mut self, attentions: &[usize]) -> Self {
+        for (number, layers) in self.attentions.iter_mut().enumerate() {
+            if !attentions.contains(&number) {
+                *layers = None;
+            }
+        }
+        self
     }
 
     /// Checks that an image encoder has the encoding that the projection reads.
@@ -126,9 +138,10 @@ impl IpAdapter {
     /// # Errors
     /// If the shape does not match.
     pub fn keys(&self, tokens: &Tensor) -> Result<ImageKeys, DiffusionError> {
-        let keys = self.attentions.iter().map(|[to_key, to_value]| {
+        let keys = |[to_key, to_value]: &[Linear; 2]| {
             Ok(KeyValue { key: to_key.forward(tokens)?, value: to_value.forward(tokens)? })
-        });
+        };
+        let keys = self.attentions.iter().map(|layers| layers.as_ref().map(keys).transpose());
         Ok(ImageKeys(keys.collect::<candle_core::Result<_>>()?))
     }
 
@@ -154,7 +167,7 @@ impl IpAdapter {
 }
 
 impl ImageKeys {
-    /// The number of cross attentions.
+    /// The number of cross attentions, also of those in which the image does not act.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -166,29 +179,33 @@ impl ImageKeys {
         self.0.is_empty()
     }
 
-    /// The keys and values in a cross attention.
+    /// The keys and values in a cross attention. `None` if the image does not act in it.
     pub(in crate::diffusion) fn get(&self, attention: usize) -> Option<&KeyValue> {
-        self.0.get(attention)
+        self.0.get(attention)?.as_ref()
     }
 
     /// The batch of those of several conditionings, for the same image and adapter.
     pub(in crate::diffusion) fn batch(all: &[&Self]) -> candle_core::Result<Self> {
         let attentions = 0..all.iter().map(|keys| keys.len()).min().unwrap_or(0);
-        let joined = |attention: usize, part: fn(&KeyValue) -> &Tensor| {
-            let parts = all.iter().map(|keys| part(&keys.0[attention])).collect::<Vec<_>>();
-            Tensor::cat(&parts, 0)
+        let joined = |parts: &[&KeyValue], part: fn(&KeyValue) -> &Tensor| {
+            Tensor::cat(&parts.iter().map(|it| part(it)).collect::<Vec<_>>(), 0)
         };
-        let join = |at| {
-            Ok(KeyValue { key: joined(at, |it| &it.key)?, value: joined(at, |it| &it.value)? })
+        let join = |parts: Vec<&KeyValue>| {
+            let (key, value) = (joined(&parts, |it| &it.key)?, joined(&parts, |it| &it.value)?);
+            Ok(KeyValue { key, value })
         };
-        Ok(Self(attentions.map(join).collect::<candle_core::Result<_>>()?))
+        let keys = attentions.map(|attention| {
+            let parts = all.iter().map(|keys| keys.get(attention));
+            parts.collect::<Option<_>>().map(join).transpose()
+        });
+        Ok(Self(keys.collect::<candle_core::Result<_>>()?))
     }
 
     /// Those of one image of a batch.
     fn of(&self, image: usize) -> candle_core::Result<Self> {
         let part = |tensor: &Tensor| tensor.narrow(0, image, 1)?.contiguous();
-        let keys =
-            self.0.iter().map(|it| Ok(KeyValue { key: part(&it.key)?, value: part(&it.value)? }));
+        let keys = |it: &KeyValue| Ok(KeyValue { key: part(&it.key)?, value: part(&it.value)? });
+        let keys = self.0.iter().map(|it| it.as_ref().map(keys).transpose());
         Ok(Self(keys.collect::<candle_core::Result<_>>()?))
     }
 }

@@ -201,7 +201,11 @@ impl ModelAdapters {
         }
         let adapter = IpAdapter::load(package.tensors(component)?, &self.device)?;
         adapter.check(&self.places)?;
-        Ok(Adapter::Ip(adapter))
+        Ok(Adapter::Ip(match usage {
+            ImageUse::Style => adapter.only_in(&self.places.style),
+            ImageUse::Content => adapter.only_in(&self.places.layout),
+            ImageUse::Outline | ImageUse::Scribble => adapter,
+        }))
     }
 
     /// Loads a ControlNet or a T2I-Adapter.

@@ -214,11 +214,19 @@ fn adapter_places(
         let counts = depths.iter().map(|depths| depths.iter().flatten().sum::<usize>());
         counts.zip(widths).flat_map(|(count, width)| vec![width; count]).collect::<Vec<_>>()
     };
+    // `infer_style_sd15.py` of InstantStyle's authors names `up_blocks.1` for the style, and adds `down_blocks.2` and
+    // `mid_block` for the layout. Of the blocks with attention, these have the smallest feature maps.
+    let count = |block: Option<&Vec<usize>>| block.into_iter().flatten().sum::<usize>();
+    let (down, up) = (attentions(&layout.down_depths), attentions(&layout.up_depths));
+    let first_up = count(layout.up_depths.iter().flatten().next());
+    let last_down = count(layout.down_depths.iter().flatten().next_back());
     let mut attentions = of_blocks(&layout.down_depths, widths.clone());
     attentions.extend(of_blocks(&layout.up_depths, widths.iter().rev().copied().collect()));
     attentions.extend(vec![widths[last]; layout.mid.flatten().unwrap_or(0)]);
     AdapterPlaces {
         features,
+        style: (down..down + first_up).collect(),
+        layout: (down - last_down..down).chain(down + up..attentions.len()).collect(),
         attentions,
         latents: config.in_channels,
         tokens: layout.contexts[0],
