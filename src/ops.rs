@@ -23,6 +23,7 @@ mod norm;
 mod product;
 mod resample;
 mod time_embedding;
+mod turn;
 mod unfold;
 
 #[cfg(test)]

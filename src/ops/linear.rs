@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{add_channels, fused::has_kernel, product::matmul, unfold};
+use super::{add_channels, fused::has_kernel, product::matmul, turn::turned, unfold};
 
 /// Computes `x * weight^T + bias`. `x` is `(.., in)`, `weight` is `(out, in)`, `bias` is `(out)`.
 ///
@@ -63,8 +63,7 @@ pub fn conv2d_gradient(gradient: &Tensor, weight: &Tensor, padding: usize) -> Re
     let Some(opposite) = opposite else {
         candle_core::bail!("no gradient for a kernel of {rows}x{columns} with padding {padding}");
     };
-    let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
-    conv2d(gradient, &turned, None, 1, opposite)
+    conv2d(gradient, &turned(weight)?, None, 1, opposite)
 }
 
 /// Copies weights into column-major order: `out` varies fastest in memory.

@@ -71,13 +71,19 @@ impl Curves {
         self.curves = curves;
     }
 
-    /// Shows the cost of a loss, if it was measured.
+    /// Shows the cost of a loss: the measured one, or the usual one before the first picture with the loss.
     pub(super) fn cost(&self, ui: &mut Ui, loss: &Loss) {
-        let kind = (loss.kind.name().to_owned(), loss.strict);
-        let Some(cost) = self.costs.get(&kind) else { return };
-        let text = format!("+{:.0} % time", cost * 100.0);
-        ui.label(theme::small(text))
-            .on_hover_text("How much longer a step takes with this loss, as measured last time");
+        let measured = self.costs.get(&(loss.kind.name().to_owned(), loss.strict)).copied();
+        let Some(cost) = measured.or_else(|| loss.usual_cost()) else { return };
+        let (about, tooltip) = match measured {
+            Some(_) => ("", "How much longer a step takes with this loss, as measured last time"),
+            None => (
+                "about ",
+                "How much longer a step takes with this loss and the built-in model. It will be measured while you draw",
+            ),
+        };
+        ui.label(theme::small(format!("{about}+{:.0} % time", cost * 100.0)))
+            .on_hover_text(tooltip);
     }
 
     /// The values of a loss, if it was drawn.

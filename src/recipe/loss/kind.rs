@@ -99,6 +99,16 @@ impl<I> LossKind<I> {
         }
     }
 
+    /// As [`Loss::usual_cost`](super::Loss::usual_cost).
+    pub(super) fn usual_cost(&self) -> Option<f32> {
+        match self {
+            Self::Style(_) => Some(0.35),
+            Self::Text(_) | Self::Direction { .. } | Self::Content(_) => Some(0.2),
+            Self::Custom { .. } => None,
+            _ => Some(0.05),
+        }
+    }
+
     /// Whether it holds shapes at their places in the picture.
     pub(crate) fn holds_shapes(&self) -> bool {
         matches!(self, Self::Content(_) | Self::Outline(_) | Self::Colours(_) | Self::Latents(_))
