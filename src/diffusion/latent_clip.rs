@@ -89,9 +89,10 @@ impl LossEncoder for LatentClip {
 
     fn embed(&self, seen: &Tensor, mask: &Tensor) -> Result<Tensor> {
         let [_, coarse] = self.maps(seen)?;
-        let weights = coarse_mask(mask)?;
-        let total = coarse.silu()?.broadcast_mul(&weights)?.sum((2, 3))?;
-        let mean = total.broadcast_div(&weights.sum_all()?.affine(1.0, 1e-6)?)?;
+        let weights = coarse_mask(mask)?.flatten_all()?;
+        let weights = weights.broadcast_div(&weights.sum_all()?.affine(1.0, 1e-6)?)?;
+        let values = coarse.silu()?.reshape((COARSE, ()))?;
+        let mean = ops::linear(&values, &weights.unsqueeze(0)?, None)?.reshape((1, COARSE))?;
         let [first, last] = &self.head;
         normalized(&last.forward(&first.forward(&mean)?.silu()?)?)
     }

@@ -5,8 +5,11 @@ use rayon::prelude::*;
 
 use super::fused::{Real, for_real, has_kernel, slice};
 
+/// Output channels in a task, about those of a line of the cache.
+const BLOCK: usize = 16;
+
 /// Turns the kernels of a convolution by 180 degrees, and exchanges its input and output: from `(out, in, rows, columns)` to
-/// `(in, out, rows, columns)`.
+/// `(in, out, rows, columns)`, in [`column_major`](super::column_major) order.
 ///
 /// # Errors
 /// If the weights do not have four dimensions.
@@ -14,11 +17,12 @@ pub(super) fn turned(weight: &Tensor) -> Result<Tensor> {
     if !has_kernel(weight) {
         return weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3]);
     }
-    // The order of `column_major` in memory.
-    weight.permute((1, 2, 3, 0))?.contiguous()?.apply_op1_no_bwd(&Turn)
+    // No copy if they are in column-major order.
+    let weight = weight.permute((1, 2, 3, 0))?.contiguous()?;
+    weight.apply_op1_no_bwd(&Turn)?.permute((3, 0, 1, 2))
 }
 
-/// From `(in, rows, columns, out)`.
+/// From `(in, rows, columns, out)` to `(out, rows, columns, in)`.
 struct Turn;
 
 impl CustomOp1 for Turn {
@@ -27,21 +31,24 @@ impl CustomOp1 for Turn {
     }
 
     fn cpu_fwd(&self, weight: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn kernel<T: Real>(weight: &[T], taps: usize, out: usize) -> Result<CpuStorage> {
+        fn kernel<T: Real>(weight: &[T], [input, taps, out]: [usize; 3]) -> Result<CpuStorage> {
+            let each = (taps * input).max(1);
             let mut turned = vec![T::zero(); weight.len()];
-            let each = (taps * out).max(1);
-            turned.par_chunks_mut(each).zip(weight.par_chunks(each)).for_each(|(turned, weight)| {
-                for (channel, turned) in turned.chunks_mut(taps).enumerate() {
-                    for (tap, turned) in turned.iter_mut().rev().enumerate() {
-                        *turned = weight[tap * out + channel];
+            turned.par_chunks_mut(BLOCK * each).enumerate().for_each(|(block, turned)| {
+                let count = turned.len() / each;
+                for (at, weight) in weight.chunks(out).enumerate() {
+                    let (channel, tap) = (at / taps, taps - 1 - at % taps);
+                    for (row, weight) in weight[block * BLOCK..][..count].iter().enumerate() {
+                        turned[row * each + tap * input + channel] = *weight;
                     }
                 }
             });
             Ok(T::to_cpu_storage_owned(turned))
         }
         let (input, rows, columns, out) = layout.shape().dims4()?;
-        let turned = for_real!(weight, kernel(slice(weight, layout)?, rows * columns, out))?;
-        Ok((turned, (input, out, rows, columns).into()))
+        let sizes = [input, rows * columns, out];
+        let turned = for_real!(weight, kernel(slice(weight, layout)?, sizes))?;
+        Ok((turned, (out, rows, columns, input).into()))
     }
 }
 
@@ -55,7 +62,7 @@ mod tests {
 
     #[test]
     fn turned_kernels_are_those_of_the_definition_in_any_order_of_memory() {
-        let weight = numbers((3, 2, 2, 4), 1);
+        let weight = numbers((19, 2, 2, 4), 1);
         let expected = weight.transpose(0, 1).unwrap().contiguous().unwrap();
         let expected = expected.flip(&[2, 3]).unwrap();
         for weight in [&weight, &column_major(&weight).unwrap()] {

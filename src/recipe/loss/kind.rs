@@ -103,7 +103,7 @@ impl<I> LossKind<I> {
     pub(super) fn usual_cost(&self) -> Option<f32> {
         match self {
             Self::Style(_) => Some(0.35),
-            Self::Text(_) | Self::Direction { .. } | Self::Content(_) => Some(0.2),
+            Self::Text(_) | Self::Direction { .. } | Self::Content(_) => Some(0.25),
             Self::Custom { .. } => None,
             _ => Some(0.05),
         }
