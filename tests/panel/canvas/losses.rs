@@ -147,7 +147,7 @@ fn the_values_of_a_loss_are_shown_while_its_part_is_drawn() {
 }
 
 #[test]
-fn the_cost_of_a_kind_is_told_once_it_is_measured() {
+fn the_usual_cost_of_a_kind_is_told_until_it_is_measured() {
     let mut panel = draw_until("+25 % time");
     // Another loss of the same kind, which was never drawn.
     scroll_and_press(&mut panel, "Remove this loss");
@@ -155,5 +155,8 @@ fn the_cost_of_a_kind_is_told_once_it_is_measured() {
     assert!(!has(&panel, "% time"));
     scroll_and_press(&mut panel, "Calmer");
     panel.run_steps(2);
-    assert!(has(&panel, "+25 % time"));
+    assert!(has(&panel, "+25 % time") && !has(&panel, "about +"));
+    scroll_and_press(&mut panel, "In these colours");
+    panel.run_steps(2);
+    assert!(has(&panel, "about +5 % time"));
 }
