@@ -157,11 +157,15 @@ impl State<'_> {
     /// The guided prediction of the current step for `latents`, (1, channels, height, width). It is differentiable.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise if candle fails.
+    /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise after the last step, or if
+    /// candle fails.
     pub fn predict(&self, latents: &Tensor) -> Result<Tensor, DiffusionError> {
         let Network { denoiser, batches, guide, adapters, interrupt } = &self.network;
         let (index, count) = (self.step, self.timesteps.len());
-        let step = StepInfo { index, count, timestep: self.timesteps[index] };
+        let Some(&timestep) = self.timesteps.get(index) else {
+            return Err(candle_core::Error::msg("nothing is predicted after the last step").into());
+        };
+        let step = StepInfo { index, count, timestep };
         let input = self.scheduler.scale_model_input(latents, index)?;
         let active = adapters.at(step)?;
         let predictions =

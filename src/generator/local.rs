@@ -83,14 +83,18 @@ impl LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
-        let package = open_package(model).map_err(DiffusionError::from)?;
-        let pinned = PinnedPackage::new(package.shared());
-        let model = family::load(&self.families, &*package, &self.options, control)?;
-        let card = ModelCard::new(&*package, model.grid(), control.interrupt())
-            .map_err(DiffusionError::from)?;
-        // The hash must be that of the loaded weights.
-        pinned.check().map_err(DiffusionError::from)?;
-        Ok(LocalGenerator { card, package: pinned, model: Arc::new(Mutex::new(model)) })
+        loop {
+            let package = open_package(model).map_err(DiffusionError::from)?;
+            let pinned = PinnedPackage::new(package.shared());
+            let model = family::load(&self.families, &*package, &self.options, control)?;
+            let card = ModelCard::new(&*package, model.grid(), control.interrupt())
+                .map_err(DiffusionError::from)?;
+            // While somebody copies files, the hash may not be that of the loaded weights.
+            if pinned.is_unchanged() {
+                let model = Arc::new(Mutex::new(model));
+                return Ok(LocalGenerator { card, package: pinned, model });
+            }
+        }
     }
 }
 

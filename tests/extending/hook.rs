@@ -27,6 +27,7 @@ impl StepHook for Erase {
     }
 
     fn end(&mut self, state: &mut State<'_>) -> Result<(), DiffusionError> {
+        assert!(state.predict(&state.latents).is_err());
         state.latents = state.latents.zeros_like()?;
         Ok(())
     }

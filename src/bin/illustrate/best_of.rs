@@ -59,7 +59,7 @@ fn part_seeds(recipe: &Recipe) -> Vec<(String, u64)> {
 /// Prints a line for each take. `parts` are the names of the parts.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_scores(takes: &[ScoredTake], parts: &[&str]) -> Result<(), Failure> {
     let value = |loss: &FinalLoss| {
         let part = loss.part.and_then(|part| parts.get(part));

@@ -49,7 +49,7 @@ pub(crate) fn print(line: &str) -> Result<(), Failure> {
 /// Prints lines on stdout.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_lines(lines: &[String]) -> Result<(), Failure> {
     let lines: Vec<_> = lines.iter().map(|line| escaped(line)).collect();
     print_escaped(&lines.join("\n"))
@@ -66,7 +66,7 @@ fn print_escaped(text: &str) -> Result<(), Failure> {
 /// Prints a value as JSON on stdout.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
     print_escaped(&escape::escaped_json(&json))
