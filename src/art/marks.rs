@@ -96,8 +96,8 @@ impl Art {
     /// program has changed since this one read or wrote them, are renamed to `<take>.broken-1.json`.
     ///
     /// # Errors
-    /// If there is no such take, if a file operation fails, or if the marks exceed the size limit for reading. The previous
-    /// marks then stay unchanged.
+    /// If there is no such take, if a file operation fails, or if the marks exceed the size limit for reading. After an
+    /// error, the marks are unchanged.
     pub fn set_marks(
         &mut self,
         shot: &ShotId,
@@ -113,7 +113,8 @@ impl TakeWriter {
     /// Writes the marks of a take: see [`Art::set_marks`].
     ///
     /// # Errors
-    /// If a file operation fails, or if the marks exceed the size limit for reading. The previous marks then stay unchanged.
+    /// If a file operation fails, or if the marks exceed the size limit for reading. After an error, the marks are
+    /// unchanged.
     pub(crate) fn write_marks(
         &self,
         shot: &ShotId,

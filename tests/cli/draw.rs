@@ -148,6 +148,26 @@ fn files_of_editors_that_write_a_byte_order_mark_are_read() {
 }
 
 #[test]
+fn strict_losses_are_recorded_steer_differently_and_are_replayed() {
+    let workspace = Workspace::new(STORY);
+    let draw = |out: &str, more: &[&str]| {
+        let args =
+            ["draw", "--prompt", "a lighthouse", "--steps", "3", "--size", "64x64", "--json"];
+        workspace.run(&[&args[..], &["--out", out], more].concat())
+    };
+    let palette = ["--loss", "palette:#203060,#e0b040"];
+    let plain = draw("plain.png", &palette).json();
+    let strict = draw("strict.png", &[&palette[..], &["--strict"]].concat()).json();
+    let recorded = |json: &Value| json["provenance"]["recipe"]["losses"][0]["strict"].clone();
+    assert_eq!((recorded(&plain), recorded(&strict)), (Value::Null, Value::Bool(true)));
+    let pixels = |name: &str| image::open(workspace.path(name)).unwrap().into_rgb8();
+    assert_ne!(pixels("plain.png"), pixels("strict.png"));
+    let replay = ["replay", "--picture", "strict.png", "--out", "again.png", "--json"];
+    assert_eq!(workspace.run(&replay).json()["differing"], 0);
+    draw("none.png", &["--strict"]).exits(2);
+}
+
+#[test]
 fn the_best_of_several_takes_is_written_and_replayed() {
     let workspace = Workspace::new(STORY);
     let draw = |more: &[&str]| {
