@@ -54,7 +54,10 @@ impl LatentClip {
         let tensors = tensors.into_iter().map(|(name, it)| Ok((name, it.to_dtype(DType::F32)?)));
         let tensors = tensors.collect::<Result<HashMap<_, _>>>()?;
         let weights = VarBuilder::from_tensors(tensors, DType::F32, device);
-        let block = |channels, name: &str| Conv2d::load(channels, channels, 3, &weights.pp(name));
+        // Each steered step needs a gradient, and the weights are few.
+        let block = |channels, name: &str| {
+            Conv2d::load(channels, channels, 3, &weights.pp(name))?.with_turned()
+        };
         Ok(Self {
             stem: Conv2d::load(LATENT, FINE, 1, &weights.pp("stem"))?,
             fine: [block(FINE, "fine.0")?, block(FINE, "fine.1")?],
@@ -70,9 +73,9 @@ impl LatentClip {
 
     /// The fine features of latents, (1, 64, height, width), and the coarse ones, (1, 128, height / 2, width / 2), rounded up.
     fn maps(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
-        let residual = |x: Tensor, block: &Conv2d| ops::add(&x, &block.forward(&x.silu()?)?);
+        let residual = |x: Tensor, block: &Conv2d| ops::add(&x, &block.forward(&ops::silu(&x)?)?);
         let fine = self.fine.iter().try_fold(self.stem.forward(latents)?, residual)?;
-        let down = self.down.forward(&fine.silu()?)?;
+        let down = self.down.forward(&ops::silu(&fine)?)?;
         let coarse = self.coarse.iter().try_fold(down, residual)?;
         Ok([fine, coarse])
     }
@@ -91,7 +94,7 @@ impl LossEncoder for LatentClip {
         let [_, coarse] = self.maps(seen)?;
         let weights = coarse_mask(mask)?.flatten_all()?;
         let weights = weights.broadcast_div(&weights.sum_all()?.affine(1.0, 1e-6)?)?;
-        let values = coarse.silu()?.reshape((COARSE, ()))?;
+        let values = ops::silu(&coarse)?.reshape((COARSE, ()))?;
         let mean = ops::linear(&values, &weights.unsqueeze(0)?, None)?.reshape((1, COARSE))?;
         let [first, last] = &self.head;
         normalized(&last.forward(&first.forward(&mean)?.silu()?)?)

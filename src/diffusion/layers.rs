@@ -39,6 +39,8 @@ pub(super) struct Conv2d {
     bias: Option<Tensor>,
     stride: usize,
     padding: usize,
+    /// The turned kernels for gradients, if they are kept.
+    turned: Option<Tensor>,
 }
 
 impl Conv2d {
@@ -62,7 +64,8 @@ impl Conv2d {
         weights: &VarBuilder,
     ) -> Result<Self> {
         let weight = ops::column_major(&weights.get((output, input, kernel, kernel), "weight")?)?;
-        Ok(Self { weight, bias: None, stride: 1, padding: kernel.saturating_sub(1) / 2 })
+        let padding = kernel.saturating_sub(1) / 2;
+        Ok(Self { weight, bias: None, stride: 1, padding, turned: None })
     }
 
     /// The same convolution with stride 2.
@@ -75,8 +78,17 @@ impl Conv2d {
         Self { stride: kernel, padding: 0, ..self }
     }
 
+    /// The same convolution, which keeps a second copy of its weights, so that gradients are faster. Only for the stride 1.
+    pub(super) fn with_turned(self) -> Result<Self> {
+        Ok(Self { turned: Some(ops::turned(&self.weight)?), ..self })
+    }
+
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, self.padding)
+        let bias = self.bias.as_ref();
+        match &self.turned {
+            Some(turned) => ops::conv2d_with_turned(x, &self.weight, turned, bias, self.padding),
+            None => ops::conv2d(x, &self.weight, bias, self.stride, self.padding),
+        }
     }
 
     /// The gradient with respect to `x`, given that of the result. Only for the stride 1.

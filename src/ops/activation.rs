@@ -3,7 +3,10 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
+use super::{
+    fused::{Real, definition_gradients, for_real, has_kernel, slice},
+    silu,
+};
 
 /// An element-wise activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ impl Activation {
     /// If the device does not support the operation.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Silu => x.silu(),
+            Self::Silu => silu(x),
             // The gradient of candle's `gelu_erf` is accurate to six digits only.
             Self::Gelu => (x * 0.5)? * ((x * 0.5_f64.sqrt())?.erf()? + 1.0)?,
             Self::GeluNew => {

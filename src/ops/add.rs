@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::fused::{Real, for_real, has_kernel, slice};
 
 /// The minimum number of elements in a task.
-const MIN_TASK: usize = 1 << 14;
+pub(super) const MIN_TASK: usize = 1 << 14;
 
 /// Adds two tensors of the same shape.
 ///
@@ -111,11 +111,67 @@ impl CustomOp2 for AddChannels {
     fn bwd(
         &self,
         _: &Tensor,
-        _: &Tensor,
+        by: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((Some(gradient.clone()), Some(gradient.sum((2, 3))?)))
+        let to_by = by.track_op().then(|| gradient.sum((2, 3)));
+        Ok((Some(gradient.clone()), to_by.transpose()?))
+    }
+}
+
+/// Adds the same values to each row. `x` is `(.., columns)`, `by` is `(columns)`.
+///
+/// # Errors
+/// If the shapes do not match.
+pub(super) fn add_to_rows(x: &Tensor, by: &Tensor) -> Result<Tensor> {
+    if has_kernel(x) && x.dtype() == by.dtype() && x.dims().last() == by.dims().last() {
+        x.contiguous()?.apply_op2(&by.contiguous()?, AddToRows)
+    } else {
+        x.broadcast_add(by)
+    }
+}
+
+struct AddToRows;
+
+impl CustomOp2 for AddToRows {
+    fn name(&self) -> &'static str {
+        "add-to-rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        by: &CpuStorage,
+        by_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Real>(x: &[T], by: &[T]) -> Result<CpuStorage> {
+            let mut y = vec![T::zero(); x.len()];
+            let columns = by.len().max(1);
+            let task = MIN_TASK.div_ceil(columns) * columns;
+            y.par_chunks_mut(task).zip(x.par_chunks(task)).for_each(|(y, x)| {
+                for (y, x) in y.chunks_mut(columns).zip(x.chunks(columns)) {
+                    for ((y, x), by) in y.iter_mut().zip(x).zip(by) {
+                        *y = *x + *by;
+                    }
+                }
+            });
+            Ok(T::to_cpu_storage_owned(y))
+        }
+        let y = for_real!(x, kernel(slice(x, x_layout)?, slice(by, by_layout)?))?;
+        Ok((y, x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        by: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let to_by = by.track_op().then(|| gradient.reshape(((), by.dim(0)?))?.sum(0));
+        Ok((Some(gradient.clone()), to_by.transpose()?))
     }
 }
 
@@ -143,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn each_row_gets_the_same_values() {
+        for rows in [1, 3, 2 * MIN_TASK / 5] {
+            let (x, by) = (numbers((2, rows, 5), 1), numbers(5, 2));
+            let expected = x.broadcast_add(&by).unwrap();
+            assert_close(&add_to_rows(&x, &by).unwrap(), &expected, 0.0);
+        }
+        assert!(add_to_rows(&numbers((2, 4), 1), &numbers(5, 2)).is_err());
+    }
+
+    #[test]
     fn addition_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3), 1), numbers((2, 3), 2)];
         gradients_agree(&inputs, |[x, y]| add(x, y));
@@ -150,5 +216,7 @@ mod tests {
             let inputs = [numbers((2, 3, 2, 2), 1), numbers((batch, 3), 2)];
             gradients_agree(&inputs, |[x, by]| add_channels(x, by));
         }
+        let inputs = [numbers((2, 3, 4), 1), numbers(4, 2)];
+        gradients_agree(&inputs, |[x, by]| add_to_rows(x, by));
     }
 }

@@ -2,7 +2,14 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{add_channels, fused::has_kernel, product::matmul, turn::turned, unfold};
+use super::{
+    add::{add_channels, add_to_rows},
+    checkpoint::with_backward,
+    fused::has_kernel,
+    product::matmul,
+    turn::turned,
+    unfold,
+};
 
 /// Computes `x * weight^T + bias`. `x` is `(.., in)`, `weight` is `(out, in)`, `bias` is `(out)`.
 ///
@@ -17,7 +24,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let y = matmul(&rows, &weight.t()?.unsqueeze(0)?)?;
     *last = weight.dim(0)?;
     match bias {
-        Some(bias) => y.broadcast_add(bias)?.reshape(dims),
+        Some(bias) => add_to_rows(&y, bias)?.reshape(dims),
         None => y.reshape(dims),
     }
 }
@@ -52,18 +59,49 @@ pub fn conv2d(
     }
 }
 
+/// As [`conv2d`] with stride 1, for weights with their [`turned`] kernels. A gradient with respect to `x` then needs no copy
+/// of the weights. Gradients reach only `x`.
+///
+/// # Errors
+/// If the shapes do not match, the kernel is not square or `padding` is not less than its side.
+pub fn conv2d_with_turned(
+    x: &Tensor,
+    weight: &Tensor,
+    turned: &Tensor,
+    bias: Option<&Tensor>,
+    padding: usize,
+) -> Result<Tensor> {
+    if !x.track_op() || !has_kernel(x) {
+        return conv2d(x, weight, bias, 1, padding);
+    }
+    let opposite = opposite_padding(weight, padding)?;
+    let result = conv2d(&x.detach(), weight, bias, 1, padding)?;
+    let turned = turned.clone();
+    with_backward(x, &result, move |_, gradient| {
+        conv2d(gradient, &turned, None, 1, opposite).map(Some)
+    })
+}
+
 /// The gradient of [`conv2d`] with stride 1 with respect to `x`, given the gradient of the result: a convolution with turned
 /// kernels.
 ///
 /// # Errors
 /// If the shapes do not match, the kernel is not square or `padding` is not less than its side.
 pub fn conv2d_gradient(gradient: &Tensor, weight: &Tensor, padding: usize) -> Result<Tensor> {
+    conv2d(gradient, &turned(weight)?, None, 1, opposite_padding(weight, padding)?)
+}
+
+/// The padding of the convolution that is the gradient of one with `padding`.
+fn opposite_padding(weight: &Tensor, padding: usize) -> Result<usize> {
     let (_, _, rows, columns) = weight.dims4()?;
-    let opposite = rows.checked_sub(1 + padding).filter(|_| rows == columns);
-    let Some(opposite) = opposite else {
-        candle_core::bail!("no gradient for a kernel of {rows}x{columns} with padding {padding}");
-    };
-    conv2d(gradient, &turned(weight)?, None, 1, opposite)
+    match rows.checked_sub(1 + padding).filter(|_| rows == columns) {
+        Some(opposite) => Ok(opposite),
+        None => {
+            candle_core::bail!(
+                "no gradient for a kernel of {rows}x{columns} with padding {padding}"
+            )
+        }
+    }
 }
 
 /// Copies weights into column-major order: `out` varies fastest in memory.
@@ -218,6 +256,20 @@ mod tests {
         }
         let inputs = [numbers((2, 2, 5, 4), 1), numbers((2, 2, 3, 3), 2)];
         gradients_agree(&inputs, |[x, w]| candle_conv2d(x, w, 2, 1));
+    }
+
+    #[test]
+    fn a_convolution_with_turned_kernels_has_the_same_values_and_gradients() {
+        let (x, bias) = (numbers((2, 2, 5, 4), 1), numbers(3, 3));
+        for (kernel, padding) in [(3, 1), (1, 0), (5, 2), (3, 0)] {
+            let weight = numbers((3, 2, kernel, kernel), 2);
+            let turned = turned(&weight).unwrap();
+            let convolve =
+                |x: &Tensor| conv2d_with_turned(x, &weight, &turned, Some(&bias), padding);
+            let expected = conv2d(&x, &weight, Some(&bias), 1, padding).unwrap();
+            assert_close(&convolve(&x).unwrap(), &expected, 0.0);
+            gradients_agree(&[x.clone()], |[x]| convolve(x));
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ const BLOCK: usize = 16;
 ///
 /// # Errors
 /// If the weights do not have four dimensions.
-pub(super) fn turned(weight: &Tensor) -> Result<Tensor> {
+pub fn turned(weight: &Tensor) -> Result<Tensor> {
     if !has_kernel(weight) {
         return weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3]);
     }
