@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::layers::{Conv2d, GroupNorm, Linear};
-use crate::ops::{self, Activation};
+use crate::ops::{self, Activation, Differentiable};
 
 /// Options that all residual blocks of a network share.
 #[derive(Clone, Copy, Debug)]
@@ -60,25 +60,9 @@ impl ResnetBlock2D {
     /// `x` is `(batch, in, height, width)`, `time` is `(1, time_width)`.
     pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
         let activation = self.config.activation;
-        let mut hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;
-        let time = match (&self.time_emb_proj, time) {
-            (Some(project), Some(time)) => Some(project.forward(&activation.forward(time)?)?),
-            _ => None,
-        };
-        hidden = match time {
-            Some(time) if self.config.scale_shift => {
-                let time = time.unsqueeze(2)?.unsqueeze(3)?;
-                let parts = time.chunk(2, 1)?;
-                let scaled = self.norm2.forward(&hidden)?.broadcast_mul(&(&parts[0] + 1.0)?)?;
-                activation.forward(&scaled.broadcast_add(&parts[1])?)?
-            }
-            Some(time) => {
-                let shifted = ops::add_channels(&hidden, &time)?;
-                self.norm2.forward_with(activation, &shifted)?
-            }
-            None => self.norm2.forward_with(activation, &hidden)?,
-        };
-        hidden = self.conv2.forward(&hidden)?;
+        let hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;
+        let hidden = self.second_norm(&hidden, self.projected(time)?.as_ref())?;
+        let hidden = self.conv2.forward(&hidden)?;
         let sum = match &self.conv_shortcut {
             Some(shortcut) => ops::add(&shortcut.forward(x)?, &hidden)?,
             None => ops::add(x, &hidden)?,
@@ -86,15 +70,61 @@ impl ResnetBlock2D {
         if self.config.output_scale == 1.0 { Ok(sum) } else { sum / self.config.output_scale }
     }
 
-    /// The gradient of [`Self::forward`] without a time embedding with respect to `x`, given that of the result.
+    /// The time embedding, projected to the channels of the second norm.
+    fn projected(&self, time: Option<&Tensor>) -> Result<Option<Tensor>> {
+        let (Some(project), Some(time)) = (&self.time_emb_proj, time) else { return Ok(None) };
+        project.forward(&self.config.activation.forward(time)?).map(Some)
+    }
+
+    /// The second norm and the activation of the output of the first convolution, under a projected time embedding.
+    fn second_norm(&self, hidden: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
+        let activation = self.config.activation;
+        match time {
+            Some(time) if self.config.scale_shift => {
+                let time = time.unsqueeze(2)?.unsqueeze(3)?;
+                let parts = time.chunk(2, 1)?;
+                let scaled = self.norm2.forward(hidden)?.broadcast_mul(&(&parts[0] + 1.0)?)?;
+                activation.forward(&scaled.broadcast_add(&parts[1])?)
+            }
+            Some(time) => self.norm2.forward_with(activation, &ops::add_channels(hidden, time)?),
+            None => self.norm2.forward_with(activation, hidden),
+        }
+    }
+
+    /// The gradient of [`Self::second_norm`] with respect to `hidden`, given that of the result.
+    fn second_norm_gradient(
+        &self,
+        hidden: &Tensor,
+        time: Option<&Tensor>,
+        gradient: Tensor,
+    ) -> Result<Tensor> {
+        let activation = self.config.activation;
+        match time {
+            Some(_) if self.config.scale_shift => {
+                (|hidden: &Tensor| self.second_norm(hidden, time)).gradient(hidden, gradient)
+            }
+            Some(time) => {
+                let shifted = ops::add_channels(hidden, time)?;
+                self.norm2.gradient_with(activation, &shifted, gradient)
+            }
+            None => self.norm2.gradient_with(activation, hidden, gradient),
+        }
+    }
+
+    /// The gradient of [`Self::forward`] with respect to `x`, given that of the result.
     ///
     /// Only the first convolution is computed again: the gradient needs no result of the second one.
-    pub(super) fn gradient(&self, x: &Tensor, gradient: Tensor) -> Result<Tensor> {
+    pub(super) fn gradient(
+        &self,
+        x: &Tensor,
+        time: Option<&Tensor>,
+        gradient: Tensor,
+    ) -> Result<Tensor> {
         let ResnetConfig { activation, output_scale, .. } = self.config;
         let gradient = if output_scale == 1.0 { gradient } else { (gradient / output_scale)? };
         let hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;
         let mut inner = self.conv2.gradient(&gradient)?;
-        inner = self.norm2.gradient_with(activation, &hidden, inner)?;
+        inner = self.second_norm_gradient(&hidden, self.projected(time)?.as_ref(), inner)?;
         drop(hidden);
         inner = self.conv1.gradient(&inner)?;
         inner = self.norm1.gradient_with(activation, x, inner)?;

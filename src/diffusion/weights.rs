@@ -155,3 +155,32 @@ mod tests {
         assert!(error.contains(file) && error.contains("`conv_in.scale` is missing"), "{error}");
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use candle_core::{Result, bail};
+
+    use super::*;
+    use crate::ops::check::numbers;
+
+    struct AnyWeights;
+
+    impl SimpleBackend for AnyWeights {
+        fn get(&self, shape: Shape, name: &str, _: Init, _: DType, _: &Device) -> Result<Tensor> {
+            numbers(shape, name.bytes().map(u64::from).sum()) * 0.3
+        }
+
+        fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+            bail!("{name} has no shape")
+        }
+
+        fn contains_tensor(&self, _: &str) -> bool {
+            false
+        }
+    }
+
+    /// Weights of all names and shapes, as f64, for finite differences.
+    pub(in crate::diffusion) fn any_weights() -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(AnyWeights), DType::F64, Device::Cpu)
+    }
+}

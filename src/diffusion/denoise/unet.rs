@@ -14,7 +14,7 @@ use self::{
     block::UpBlock,
     config::UNetLayout,
     encoder::{Encoded, Encoder, EncoderInput, attentions, block_config},
-    pass::{Pass, SeenImage},
+    pass::SeenImage,
 };
 use super::{Denoiser, DenoiserInput};
 use crate::{
@@ -182,8 +182,7 @@ impl UNet2DConditionModel {
                 *map = (&*map + control.acting(index, residual)?)?;
             }
         }
-        let Encoded { time, mut skipped, middle: mut hidden } = encoded;
-        let pass = Pass { time: &time, context, images: &images, interrupt };
+        let Encoded { pass, mut skipped, middle: mut hidden } = encoded;
         for (index, block) in self.up_blocks.iter().enumerate() {
             hidden = block.forward(&hidden, &pass, &mut skipped)?;
             observe(&format!("up_blocks.{index}"), &hidden);

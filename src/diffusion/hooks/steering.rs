@@ -129,7 +129,7 @@ impl Steering {
                     }
                 };
                 let gradient = match loss.strict {
-                    true => denoiser.pull_back(&gradient)?,
+                    true => self.decoders.interruptible(denoiser.pull_back(&gradient))?,
                     false => gradient,
                 };
                 let gradient = gradient.broadcast_mul(&masks.latents)?;
@@ -244,8 +244,11 @@ impl LossDecoders {
         decoded.map_err(candle_core::Error::wrap)?.affine(0.5, 0.5)
     }
 
-    /// The result of a loss. An interrupted decoder arrives as an error of candle.
-    fn interruptible<T>(&self, result: candle_core::Result<T>) -> Result<T, DiffusionError> {
+    /// The result of a loss. An interrupted decoder or denoiser arrives as an error of candle.
+    fn interruptible<T, E>(&self, result: Result<T, E>) -> Result<T, DiffusionError>
+    where
+        DiffusionError: From<E>,
+    {
         if result.is_err() {
             self.interrupt.check()?;
         }

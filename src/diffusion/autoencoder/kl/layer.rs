@@ -38,7 +38,7 @@ impl Differentiable for Layer {
     fn gradient(&self, x: &Tensor, gradient: Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::Conv(conv) => conv.gradient(&gradient),
-            Self::Resnet(resnet) => resnet.gradient(x, gradient),
+            Self::Resnet(resnet) => resnet.gradient(x, None, gradient),
             Self::Upsample(upsampler) => upsampler.gradient(x, &gradient),
             Self::Output(norm, conv) => {
                 norm.gradient_with(Activation::Silu, x, conv.gradient(&gradient)?)
@@ -91,34 +91,14 @@ impl Attention {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device, Result, Shape, bail};
-    use candle_nn::{Init, var_builder::SimpleBackend};
-
     use super::*;
     use crate::{
-        diffusion::resnet::ResnetConfig,
+        diffusion::{resnet::ResnetConfig, weights::check::any_weights},
         ops::{
             Chain,
             check::{gradients_agree, numbers},
         },
     };
-
-    /// Weights of all names and shapes.
-    struct AnyWeights;
-
-    impl SimpleBackend for AnyWeights {
-        fn get(&self, shape: Shape, name: &str, _: Init, _: DType, _: &Device) -> Result<Tensor> {
-            numbers(shape, name.bytes().map(u64::from).sum()) * 0.3
-        }
-
-        fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-            bail!("{name} has no shape")
-        }
-
-        fn contains_tensor(&self, _: &str) -> bool {
-            false
-        }
-    }
 
     fn gradient_agrees(layer: &Layer) {
         gradients_agree(&[numbers((1, 4, 4, 6), 1)], |[x]| {
@@ -130,7 +110,7 @@ mod tests {
 
     #[test]
     fn gradients_of_residual_blocks_match_finite_differences() {
-        let weights = VarBuilder::from_backend(Box::new(AnyWeights), DType::F64, Device::Cpu);
+        let weights = any_weights();
         let config = ResnetConfig {
             time_width: None,
             scale_shift: false,
@@ -148,7 +128,7 @@ mod tests {
 
     #[test]
     fn gradients_of_the_other_layers_match_finite_differences() {
-        let weights = VarBuilder::from_backend(Box::new(AnyWeights), DType::F64, Device::Cpu);
+        let weights = any_weights();
         let conv = Conv2d::load(4, 3, 3, &weights).unwrap();
         let norm = GroupNorm::load(2, 4, EPS, &weights).unwrap();
         for layer in [

@@ -1,6 +1,6 @@
 //! The blocks of a UNet. Each is one resolution level on the way down or up.
 
-use candle_core::Tensor;
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{
@@ -46,7 +46,7 @@ impl Layer {
         depths: Option<&[usize]>,
         config: &BlockConfig,
         weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
+    ) -> Result<Self> {
         let attention = depths.map(|depths| {
             let weights = weights.pp("attentions").pp(index);
             let first = config.first_attention + depths[..index].iter().sum::<usize>();
@@ -57,12 +57,10 @@ impl Layer {
         Ok(Self { resnet, attention: attention.transpose()? })
     }
 
-    fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, DiffusionError> {
-        pass.interrupt.check()?;
-        let hidden = self.resnet.forward(x, Some(pass.time))?;
+    fn forward(&self, x: &Tensor, pass: &Pass) -> std::result::Result<Tensor, DiffusionError> {
+        let hidden = pass.run(&self.resnet, x)?;
         let Some(attention) = &self.attention else { return Ok(hidden) };
-        pass.interrupt.check()?;
-        Ok(attention.forward(&hidden, pass)?)
+        pass.run(attention, &hidden)
     }
 }
 
@@ -83,17 +81,14 @@ impl DownBlock {
         padding: Option<usize>,
         config: &BlockConfig,
         weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
+    ) -> Result<Self> {
         let layers = (0..count).map(|index| {
             let input = if index == 0 { input } else { output };
             Layer::load(index, (input, output), depths, config, weights)
         });
         let downsampler = padding
             .map(|padding| Downsample2D::load(output, padding, &weights.pp("downsamplers").pp(0)));
-        Ok(Self {
-            layers: layers.collect::<candle_core::Result<_>>()?,
-            downsampler: downsampler.transpose()?,
-        })
+        Ok(Self { layers: layers.collect::<Result<_>>()?, downsampler: downsampler.transpose()? })
     }
 
     /// Pushes the output of each layer onto `skipped`. As in diffusers, the features of adapters are added before the
@@ -102,9 +97,9 @@ impl DownBlock {
         &self,
         x: &Tensor,
         feature: Option<Feature<'_>>,
-        pass: &Pass<'_>,
+        pass: &Pass,
         skipped: &mut Vec<Tensor>,
-    ) -> Result<Tensor, DiffusionError> {
+    ) -> std::result::Result<Tensor, DiffusionError> {
         let mut hidden = x.clone();
         for layer in &self.layers {
             hidden = layer.forward(&hidden, pass)?;
@@ -127,7 +122,7 @@ fn with_feature(
     hidden: Tensor,
     feature: Option<Feature<'_>>,
     skipped: &mut [Tensor],
-) -> Result<Tensor, DiffusionError> {
+) -> std::result::Result<Tensor, DiffusionError> {
     let Some(feature) = feature else { return Ok(hidden) };
     let sum = feature.add_to(&hidden)?;
     if let Some(last) = skipped.last_mut() {
@@ -150,7 +145,7 @@ impl MidBlock {
         depth: Option<usize>,
         config: &BlockConfig,
         weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
+    ) -> Result<Self> {
         let resnet = |index: usize| {
             let weights = weights.pp("resnets").pp(index);
             ResnetBlock2D::load(channels, channels, config.resnet, &weights)
@@ -166,14 +161,14 @@ impl MidBlock {
         Ok(Self { first: resnet(0)?, rest })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, DiffusionError> {
-        pass.interrupt.check()?;
-        let hidden = self.first.forward(x, Some(pass.time))?;
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        pass: &Pass,
+    ) -> std::result::Result<Tensor, DiffusionError> {
+        let hidden = pass.run(&self.first, x)?;
         let Some((attention, second)) = &self.rest else { return Ok(hidden) };
-        pass.interrupt.check()?;
-        let hidden = attention.forward(&hidden, pass)?;
-        pass.interrupt.check()?;
-        Ok(second.forward(&hidden, Some(pass.time))?)
+        pass.run(second, &pass.run(attention, &hidden)?)
     }
 }
 
@@ -194,26 +189,23 @@ impl UpBlock {
         enlarges: bool,
         config: &BlockConfig,
         weights: &VarBuilder,
-    ) -> candle_core::Result<Self> {
+    ) -> Result<Self> {
         let layers = (0..count).map(|index| {
             let below = if index == 0 { previous } else { output };
             let skipped = if index == count - 1 { above } else { output };
             Layer::load(index, (below + skipped, output), depths, config, weights)
         });
         let upsampler = enlarges.then(|| Upsample2D::load(output, &weights.pp("upsamplers").pp(0)));
-        Ok(Self {
-            layers: layers.collect::<candle_core::Result<_>>()?,
-            upsampler: upsampler.transpose()?,
-        })
+        Ok(Self { layers: layers.collect::<Result<_>>()?, upsampler: upsampler.transpose()? })
     }
 
     /// Pops the feature maps of the way down from `skipped`, and upsamples to the size of the next one.
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        pass: &Pass<'_>,
+        pass: &Pass,
         skipped: &mut Vec<Tensor>,
-    ) -> Result<Tensor, DiffusionError> {
+    ) -> std::result::Result<Tensor, DiffusionError> {
         let mut hidden = x.clone();
         let own = skipped.split_off(skipped.len().saturating_sub(self.layers.len()));
         for (layer, skipped) in self.layers.iter().zip(own.iter().rev()) {

@@ -1,6 +1,6 @@
 //! ControlNets (Zhang et al. 2023, arXiv:2302.05543): a copy of the first half of the denoiser that reads a drawing.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
@@ -231,7 +231,7 @@ impl ControlNet {
             timestep,
             added: Some(drawing),
             context,
-            images: &[],
+            images: &Arc::default(),
             adapters: None,
             interrupt,
         };

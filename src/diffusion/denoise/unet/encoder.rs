@@ -1,6 +1,8 @@
 //! The first half of a UNet, which a ControlNet has, too: the embedded timestep, the first convolution, the blocks on the
 //! way down, and the middle block.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 
@@ -46,15 +48,15 @@ pub(super) struct EncoderInput<'a> {
     /// The tokens of the prompt, `(batch, tokens, width)`.
     pub(super) context: &'a Tensor,
     /// The images beside the prompt.
-    pub(super) images: &'a [SeenImage<'a>],
+    pub(super) images: &'a Arc<[SeenImage]>,
     pub(super) adapters: Option<&'a ActiveAdapters>,
     pub(super) interrupt: &'a Interrupt,
 }
 
 /// The output of an [`Encoder`].
 pub(super) struct Encoded {
-    /// The embedded timestep, `(1, width)`.
-    pub(super) time: Tensor,
+    /// The inputs of the blocks.
+    pub(super) pass: Pass,
     /// The feature maps that skip the middle, the largest ones first.
     pub(super) skipped: Vec<Tensor>,
     /// The output of the middle block.
@@ -213,7 +215,12 @@ impl Encoder {
         if let Some(added) = added {
             hidden = hidden.broadcast_add(added)?;
         }
-        let pass = Pass { time: &time, context, images, interrupt };
+        let pass = Pass {
+            time,
+            context: context.clone(),
+            images: Arc::clone(images),
+            interrupt: interrupt.clone(),
+        };
         let mut skipped = vec![hidden.clone()];
         for (index, block) in self.down_blocks.iter().enumerate() {
             hidden = block.forward(&hidden, features.next(), &pass, &mut skipped)?;
@@ -226,7 +233,7 @@ impl Encoder {
             }
             observe("mid_block", &hidden);
         }
-        Ok(Encoded { time, skipped, middle: hidden })
+        Ok(Encoded { pass, skipped, middle: hidden })
     }
 
     fn embed_time(&self, timestep: f64, device: &Device) -> Result<Tensor, DiffusionError> {

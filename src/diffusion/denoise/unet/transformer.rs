@@ -11,7 +11,7 @@ use candle_nn::VarBuilder;
 
 use super::{
     block::BlockConfig,
-    pass::{ImageInAttention, Pass},
+    pass::{ConditionedLayer, ImageInAttention, Pass},
 };
 use crate::{
     diffusion::layers::{Conv2d, GroupNorm, LayerNorm, Linear},
@@ -77,9 +77,10 @@ impl Transformer2D {
                 .collect::<Result<_>>()?,
         })
     }
+}
 
-    /// `x` is `(batch, channels, height, width)`.
-    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+impl ConditionedLayer for Transformer2D {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let pixels = |x: &Tensor| x.flatten_from(2)?.transpose(1, 2)?.contiguous();
         let picture = |x: &Tensor| {
@@ -145,14 +146,14 @@ impl TransformerLayer {
     }
 
     /// `x` is `(batch, positions, width)`. `size` is the number of rows and of columns of the positions.
-    fn forward(&self, x: &Tensor, size: (usize, usize), pass: &Pass<'_>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, size: (usize, usize), pass: &Pass) -> Result<Tensor> {
         let images = pass.images.iter().filter_map(|it| it.in_attention(self.attention, size));
         let images = images.collect::<Result<Vec<_>>>()?;
         let normed = self.norm1.forward(x)?;
-        let source = if self.only_cross_attention { pass.context } else { &normed };
+        let source = if self.only_cross_attention { &pass.context } else { &normed };
         let x = ops::add(&self.attn1.forward(&normed, source, &[])?, x)?;
         let normed = self.norm2.forward(&x)?;
-        let x = ops::add(&self.attn2.forward(&normed, pass.context, &images)?, &x)?;
+        let x = ops::add(&self.attn2.forward(&normed, &pass.context, &images)?, &x)?;
         let inner = ops::geglu(&self.feed_in.forward(&self.norm3.forward(&x)?)?)?;
         ops::add(&self.feed_out.forward(&inner)?, &x)
     }
