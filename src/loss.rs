@@ -39,7 +39,7 @@ pub(crate) use input::Decoded;
 pub use input::{LossInput, PartMasks};
 pub(crate) use outline::ink;
 pub use registry::{LossClass, classes, register};
-pub use score::{FinalLoss, best_first, loss_of_part, loss_of_prompt, scores};
+pub use score::{FinalLoss, best_first, is_never_better, loss_of_part, loss_of_prompt, scores};
 pub(crate) use target::image_of;
 pub use target::{Frame, LossTargets};
 

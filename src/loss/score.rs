@@ -91,6 +91,17 @@ pub fn best_first(scores: &[Option<f32>]) -> Vec<usize> {
     order
 }
 
+/// Whether a picture can never have a better score than another one, whatever they are compared with: it has the same losses,
+/// and none of its values is better.
+#[must_use]
+pub fn is_never_better(losses: &[FinalLoss], others: &[FinalLoss]) -> bool {
+    let is_no_better = |(one, other): (&FinalLoss, &FinalLoss)| {
+        let [better, worse] = if one.unlike { [one, other] } else { [other, one] };
+        one.is_of_same_loss(other) && better.value <= worse.value
+    };
+    losses.len() == others.len() && losses.iter().zip(others).all(is_no_better)
+}
+
 /// The loss that scores a picture without losses: how little it shows what its prompt says. `None` if the prompt is
 /// empty.
 #[must_use]
@@ -167,6 +178,32 @@ mod tests {
         assert_near(&scores_of(&pictures[..1]), &[0.0]);
         let zeros = [0.0; 2].map(|value| vec![loss("Palette", 1.0, value)]);
         assert_near(&scores_of(&zeros), &[0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_picture_is_never_better_if_none_of_its_values_is() {
+        let picture = |text, palette| {
+            let unlike = FinalLoss { unlike: true, ..loss("Palette", 1.0, palette) };
+            vec![loss("Text", 1.0, text), unlike]
+        };
+        let one = picture(0.5, 0.5);
+        for (text, palette, expected) in [
+            (0.5, 0.5, true),
+            (0.6, 0.5, true),
+            (0.6, 0.4, true),
+            (0.4, 0.5, false),
+            (0.5, 0.6, false),
+            (0.6, 0.6, false),
+        ] {
+            assert_eq!(
+                is_never_better(&picture(text, palette), &one),
+                expected,
+                "{text} {palette}"
+            );
+        }
+        assert!(!is_never_better(&one[..1], &one));
+        assert!(!is_never_better(&[loss("Style", 1.0, 9.0)], &one[..1]));
+        assert!(is_never_better(&[], &[]));
     }
 
     #[test]

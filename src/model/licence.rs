@@ -3,17 +3,24 @@
 /// The possible names of a licence file.
 pub(super) const LICENCE_FILES: [&str; 3] = ["LICENSE", "LICENSE.md", "LICENSE.txt"];
 
+/// The most bytes of the name of a licence. It is stored in each picture.
+const MAX_LENGTH: usize = 200;
+
 /// The licence that a model names: the `license` in the front matter of its model card (`README.md`),
-/// otherwise the first line of its licence file. `read` returns a text file of the model.
+/// otherwise the first line of its licence file. A long one is cut. `read` returns a text file of the model.
 pub(super) fn licence(read: impl Fn(&str) -> Option<String>) -> Option<String> {
     let card = read("README.md");
-    card.as_deref().and_then(licence_in_card).or_else(|| {
+    let licence = card.as_deref().and_then(licence_in_card).or_else(|| {
         LICENCE_FILES.iter().find_map(|name| {
             let text = read(name)?;
             let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
             Some(first.trim_start_matches('#').trim().to_owned())
         })
-    })
+    })?;
+    match licence.floor_char_boundary(MAX_LENGTH) {
+        end if end < licence.len() => Some(format!("{}…", &licence[..end])),
+        _ => Some(licence),
+    }
 }
 
 /// The `license` in the YAML between the first two `---` of a model card. If it is `other`, the
@@ -54,5 +61,12 @@ mod tests {
     fn a_licence_file_names_the_licence_if_the_card_does_not() {
         let read = |name: &str| (name == "LICENSE").then(|| "\n# MIT License\n\nText".to_owned());
         assert_eq!(licence(read).as_deref(), Some("MIT License"));
+    }
+
+    #[test]
+    fn a_long_licence_is_cut() {
+        let card = format!("---\nlicense: {}\n---\n", "ä".repeat(MAX_LENGTH));
+        let expected = format!("{}…", "ä".repeat(MAX_LENGTH / 2));
+        assert_eq!(licence(|_| Some(card.clone())), Some(expected));
     }
 }

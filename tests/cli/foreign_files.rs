@@ -92,16 +92,18 @@ fn a_sparse_file_is_refused_with_the_most_that_can_be_read() {
 #[test]
 fn a_long_file_at_the_place_of_an_output_is_not_read() {
     let workspace = workspace();
-    for args in [
-        "select --picture rgb.png --point 1,1 --out long.png",
-        "draw --prompt x --steps 1 --size 32x32 --out o.png --dump long.safetensors",
-    ] {
-        let args: Vec<&str> = args.split(' ').collect();
-        let path = workspace.path(args[args.len() - 1]);
-        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        workspace.run_for_a_minute(&args).exits(0);
-        assert!(path.metadata().unwrap().len() < 1 << 20);
-    }
+    let long = |name: &str| {
+        fs::File::create(workspace.path(name)).unwrap().set_len(1 << 40).unwrap();
+    };
+    let run = |args: &str| workspace.run_for_a_minute(&args.split(' ').collect::<Vec<_>>());
+    let length = |name: &str| workspace.path(name).metadata().unwrap().len();
+    long("long.png");
+    run("select --picture rgb.png --point 1,1 --out long.png").exits(0);
+    assert!(length("long.png") < 1 << 20);
+    long("long.safetensors");
+    let dump = "draw --prompt x --steps 1 --size 32x32 --out o.png --dump long.safetensors";
+    run(dump).fails_with(&["long.safetensors", "no earlier dump"]);
+    assert_eq!(length("long.safetensors"), 1 << 40);
 }
 
 #[test]

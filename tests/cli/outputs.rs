@@ -219,11 +219,25 @@ fn a_dump_replaces_an_earlier_dump_and_no_other_tensors() {
     let dump = ["--out", "a.png", "--dump", "a.safetensors"];
     workspace.draw(&dump).exits(0);
     workspace.draw(&dump).exits(0);
-    let weights = HashMap::from([("unet.weight", Tensor::new(&[1_f32], &Device::Cpu).unwrap())]);
-    safetensors::save(&weights, workspace.path("a.safetensors")).unwrap();
-    let before = fs::read(workspace.path("a.safetensors")).unwrap();
-    workspace.draw(&dump).fails_with(&["a.safetensors", "weights of a model", "name another file"]);
-    assert_eq!(fs::read(workspace.path("a.safetensors")).unwrap(), before);
+    let place = workspace.path("a.safetensors");
+    let dumped = fs::read(&place).unwrap();
+    let tensor = Tensor::new(&[1_f32], &Device::Cpu).unwrap();
+    let weights = HashMap::from([("unet.weight", tensor.clone()), ("image", tensor)]);
+    safetensors::save(&weights, &place).unwrap();
+    // What cannot be read may be anything: tensors of a newer type, half of a download, a text.
+    let half = dumped[..dumped.len() / 2].to_vec();
+    for before in [fs::read(&place).unwrap(), half, b"a text".to_vec()] {
+        fs::write(&place, &before).unwrap();
+        workspace.draw(&dump).fails_with(&[
+            "a.safetensors",
+            "no earlier dump",
+            "weights of a model",
+        ]);
+        assert_eq!(fs::read(&place).unwrap(), before);
+    }
+    fs::write(&place, "").unwrap();
+    workspace.draw(&dump).exits(0);
+    assert_eq!(fs::read(&place).unwrap().len(), dumped.len());
 }
 
 #[test]

@@ -16,6 +16,11 @@ use super::{
 
 const REPLACED: &str = ".replaced";
 
+/// The folders and the files of an art folder that this program writes. A file that comes with somebody else's art folder
+/// is brought back to no other place, such as `.git/hooks`.
+const FOLDERS: [&str; 5] = ["blobs", "discarded", "parts", "pictures", "takes"];
+const FILES: [&str; 2] = ["ledger.ron", "queue.json"];
+
 /// The number of hexadecimal digits of a hash in a name.
 const DIGITS: usize = 16;
 
@@ -35,10 +40,11 @@ impl Folder {
             self.error("write", place, error)
         };
         let parts = place.iter().map(|part| part.to_str().filter(|part| !part.contains(',')));
-        let parts = parts.collect::<Option<Vec<_>>>().ok_or_else(unsuitable)?;
+        let parts = parts.collect::<Option<Vec<_>>>().map(|parts| parts.join(","));
+        let place = parts.filter(|place| is_own(place)).ok_or_else(unsuitable)?;
         let hashes = known.last().into_iter().chain(&new);
         let hashes: String = hashes.map(|hash| format!("{}.", short(hash))).collect();
-        let name = format!("{}.{hashes}{}{REPLACED}", self.number(), parts.join(","));
+        let name = format!("{}.{hashes}{place}{REPLACED}", self.number());
         Ok(Path::new(TEMPORARY).join(name))
     }
 
@@ -125,9 +131,20 @@ fn replaced(name: &str) -> Option<(Vec<&str>, PathBuf)> {
         hashes.push(hash);
         rest = place;
     }
-    let is_whole =
-        is_number(number) && !rest.split(',').any(|part| matches!(part, "" | "." | ".."));
-    is_whole.then(|| (hashes, rest.split(',').collect()))
+    (is_number(number) && is_own(rest)).then(|| (hashes, rest.split(',').collect()))
+}
+
+/// Whether a place, with `,` for `/`, is one that this program writes to.
+fn is_own(place: &str) -> bool {
+    match place.split_once(',') {
+        Some((folder, rest)) => {
+            // No name of this program begins with a dot.
+            let is_name = |name: &str| !name.is_empty() && !name.starts_with('.');
+            FOLDERS.contains(&folder) && rest.split(',').all(is_name)
+        }
+        // A file may be in the way of a folder.
+        None => FILES.contains(&place) || FOLDERS.contains(&place),
+    }
 }
 
 /// Whether a text is `<process>-<n>`.

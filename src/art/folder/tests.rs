@@ -120,6 +120,29 @@ fn a_file_that_was_moved_away_by_a_killed_process_is_brought_back() {
 }
 
 #[test]
+fn a_file_of_somebody_else_is_brought_back_to_no_place_of_other_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".tmp")).unwrap();
+    let places = [
+        ".git,hooks,post-commit",
+        ".lock",
+        "takes,.hidden,a.png",
+        "hooks,a",
+        "a.story.ron",
+        "Cargo.toml",
+    ];
+    let moved = places.map(|place| dir.path().join(format!(".tmp/1-0.{place}.replaced")));
+    for moved in &moved {
+        fs::write(moved, "theirs").unwrap();
+    }
+    Folder::open(dir.path().into()).unwrap();
+    assert!(moved.iter().all(|moved| moved.exists()));
+    for place in places {
+        assert!(place == ".lock" || !dir.path().join(place.replace(',', "/")).exists(), "{place}");
+    }
+}
+
+#[test]
 fn an_error_of_a_lookup_is_not_an_absence() {
     let (_dir, folder) = open();
     fs::write(folder.root().join("takes"), "in the way").unwrap();

@@ -5,7 +5,7 @@ use std::iter;
 use bevy_illustrator::{
     art::Provenance,
     diffusion::Trace,
-    loss::{FinalLoss, best_first, scores},
+    loss::{FinalLoss, best_first, is_never_better, scores},
     recipe::Recipe,
 };
 use image::RgbaImage;
@@ -18,6 +18,39 @@ pub(crate) struct Candidate {
     pub(crate) image: RgbaImage,
     pub(crate) provenance: Provenance,
     pub(crate) trace: Trace,
+}
+
+/// Takes of the same recipe, of which the best one is written.
+#[derive(Default)]
+pub(crate) struct Candidates {
+    /// The takes that may be the best, with their indices. Pictures are large, so the others are dropped.
+    kept: Vec<(usize, Candidate)>,
+    all: Vec<Provenance>,
+}
+
+impl Candidates {
+    pub(crate) fn add(&mut self, candidate: Candidate) {
+        let index = self.all.len();
+        self.all.push(candidate.provenance.clone());
+        let losses = |candidate: &Candidate| candidate.provenance.losses.clone();
+        let new = losses(&candidate);
+        if self.kept.iter().any(|(_, other)| is_never_better(&new, &losses(other))) {
+            return;
+        }
+        self.kept.retain(|(_, other)| !is_never_better(&losses(other), &new));
+        self.kept.push((index, candidate));
+    }
+
+    /// The best take, and the scores of all takes, the best one first. `None` if there are no takes.
+    pub(crate) fn best(mut self) -> Option<(Candidate, Vec<ScoredTake>)> {
+        let mut takes = scored(&self.all);
+        let kept = |take: &ScoredTake| self.kept.iter().position(|(index, _)| *index == take.index);
+        // Of takes whose scores are equal, the first one may have been dropped.
+        let place = takes.iter().position(|take| kept(take).is_some())?;
+        let best = kept(&takes[place])?;
+        takes[..=place].rotate_right(1);
+        Some((self.kept.swap_remove(best).1, takes))
+    }
 }
 
 /// A take with its score, as `--json` prints it.
@@ -33,12 +66,11 @@ pub(crate) struct ScoredTake {
     losses: Vec<FinalLoss>,
     /// Its index among the compared takes.
     #[serde(skip)]
-    pub(crate) index: usize,
+    index: usize,
 }
 
 /// Scores takes of the same recipe. The best one comes first.
-pub(crate) fn scored<'a>(takes: impl IntoIterator<Item = &'a Provenance>) -> Vec<ScoredTake> {
-    let takes: Vec<&Provenance> = takes.into_iter().collect();
+pub(crate) fn scored(takes: &[Provenance]) -> Vec<ScoredTake> {
     let scores = scores(&takes.iter().map(|take| take.losses.as_slice()).collect::<Vec<_>>());
     let take = |index: usize| ScoredTake {
         seed: takes[index].recipe.noise_seed(),
@@ -74,4 +106,57 @@ pub(crate) fn print_scores(takes: &[ScoredTake], parts: &[&str]) -> Result<(), F
         format!("  seed {seeds}: {score} ({values})")
     };
     takes.iter().map(line).try_for_each(|line| print(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bevy_illustrator::{generator::ModelCard, recipe::Size};
+
+    use super::*;
+
+    fn candidate(values: &[f32]) -> Candidate {
+        let recipe = Recipe::new("a key", Size::new(8, 8), "fake");
+        let loss = |(index, value): (usize, &f32)| FinalLoss {
+            part: None,
+            index,
+            kind: "Text".to_owned(),
+            weight: 1.0,
+            unlike: false,
+            value: *value,
+        };
+        let losses = values.iter().enumerate().map(loss).collect();
+        let provenance = Provenance::now(recipe, ModelCard::default(), Duration::ZERO);
+        let provenance = Provenance { losses, ..provenance };
+        let image = RgbaImage::new(1, 1);
+        Candidate { image, provenance, trace: Trace::default() }
+    }
+
+    /// The index of the best take, and the most pictures that were kept at the same time.
+    fn best(takes: &[&[f32]]) -> (usize, usize) {
+        let (mut candidates, mut most) = (Candidates::default(), 0);
+        for values in takes {
+            candidates.add(candidate(values));
+            most = most.max(candidates.kept.len());
+        }
+        let (best, scores) = candidates.best().unwrap();
+        assert_eq!(scores.len(), takes.len());
+        assert_eq!(scores[0].losses, best.provenance.losses);
+        (scores[0].index, most)
+    }
+
+    #[test]
+    fn only_pictures_that_may_be_the_best_are_kept() {
+        assert_eq!(best(&[&[0.4], &[0.3], &[0.5], &[0.2], &[0.2], &[0.6]]), (3, 1));
+        assert_eq!(best(&[&[0.1, 0.9], &[0.9, 0.2], &[0.2, 0.3], &[0.5, 0.5]]), (2, 3));
+        assert_eq!(best(&[&[], &[], &[]]), (0, 1));
+        assert_eq!(best(&[&[0.5]]), (0, 1));
+    }
+
+    #[test]
+    fn of_takes_with_equal_scores_the_one_that_is_kept_comes_first() {
+        // The second one is better by a rounding error, which has no effect on the scores.
+        assert_eq!(best(&[&[0.300_000_03], &[0.3]]), (1, 1));
+    }
 }

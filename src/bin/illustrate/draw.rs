@@ -22,7 +22,7 @@ use bevy_illustrator::{
 use serde::Serialize;
 
 use crate::{
-    best_of::{Candidate, ScoredTake, print_scores, scored},
+    best_of::{Candidate, Candidates, ScoredTake, print_scores},
     failure::Failure,
     files::{Contents, latents},
     inspirations, losses,
@@ -156,7 +156,7 @@ impl Draw {
             score: recipe.score,
             images: images.clone(),
         };
-        let mut candidates = Vec::new();
+        let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
@@ -178,15 +178,14 @@ impl Draw {
             trace.record_losses(&drawn.losses)?;
             let Drawn { image, losses } = drawn;
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
-            candidates.push(Candidate {
+            candidates.add(Candidate {
                 image,
                 provenance: Provenance { losses, ..provenance },
                 trace,
             });
         }
-        let mut takes = scored(candidates.iter().map(|candidate| &candidate.provenance));
-        let best = takes.first().map_or(0, |take| take.index);
-        let Candidate { image, provenance, trace } = candidates.swap_remove(best);
+        let Some((best, mut takes)) = candidates.best() else { return Ok(()) };
+        let Candidate { image, provenance, trace } = best;
         if self.best_of.is_none() {
             takes.clear();
         }

@@ -22,7 +22,7 @@ use bevy_illustrator::{
 use serde::Serialize;
 
 use crate::{
-    best_of::{Candidate, ScoredTake, print_scores, scored},
+    best_of::{Candidate, Candidates, ScoredTake, print_scores, scored},
     failure::Failure,
     files::{Contents, Picture, latents, picture},
     options::{DeviceOption, SamplingOptions},
@@ -190,7 +190,8 @@ impl Edit {
             let context_box = plan.crop;
             Ok::<_, Failure>(Some(Edited { file, context_box, changed, took_ms, losses, takes }))
         };
-        let (mut done, mut candidates, mut provenances) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut done, mut candidates, mut written) =
+            (Vec::new(), Candidates::default(), Vec::new());
         for take in 0..self.best_of.unwrap_or(self.takes) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
@@ -217,18 +218,22 @@ impl Edit {
             let Drawn { image, losses } = drawn;
             let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
             let provenance = Provenance { losses, ..provenance };
-            provenances.push(provenance.clone());
             let candidate = Candidate { image, provenance, trace };
             match self.best_of {
-                Some(_) => candidates.push(candidate),
-                None => done.extend(write(candidate, Vec::new())?),
+                Some(_) => candidates.add(candidate),
+                None => {
+                    written.push(candidate.provenance.clone());
+                    done.extend(write(candidate, Vec::new())?);
+                }
             }
         }
-        let takes = scored(&provenances);
-        if let (Some(_), Some(best)) = (self.best_of, takes.first()) {
-            let best = candidates.swap_remove(best.index);
-            done.extend(write(best, takes.clone())?);
-        }
+        let takes = match candidates.best() {
+            Some((best, takes)) => {
+                done.extend(write(best, takes.clone())?);
+                takes
+            }
+            None => scored(&written),
+        };
         if self.json {
             return print_json(&done);
         }

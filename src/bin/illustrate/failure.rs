@@ -89,11 +89,11 @@ pub(crate) enum Failure {
         /// The other use.
         used: Use,
     },
-    /// The file at the path of `--dump` has tensors that are not those of a dump.
+    /// The file at the path of `--dump` is not one that `--dump` wrote.
     #[error(
-        "cannot write {path}: it has tensors that `--dump` did not write, such as the weights of a model; name another file"
+        "cannot write {path}: it is no earlier dump, and may be the weights of a model; name another file"
     )]
-    OtherTensors {
+    NoDump {
         /// The file.
         path: PathBuf,
     },

@@ -89,12 +89,13 @@ fn line(part: &Part) -> String {
 mod download {
     use std::path::PathBuf;
 
-    use bevy_illustrator::model::hub::{Hub, Listing, RepoPart};
+    use bevy_illustrator::model::hub::{Hub, HubError, Listing, RepoPart};
     use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
     use crate::{
         failure::Failure,
         output::{answer_to, escaped, print, print_error},
+        signals,
     };
 
     /// The longest answer that is read, in bytes.
@@ -151,7 +152,11 @@ mod download {
             })?;
             bar.finish_and_clear();
             let Some(into) = &self.into else { return print(&folder.display().to_string()) };
-            listing.copy_into(into)?;
+            signals::stop_gracefully();
+            match listing.copy_into(into, &signals::is_stopped) {
+                Err(HubError::Cancelled) => return Err(Failure::Stopped),
+                result => result?,
+            }
             print(&into.display().to_string())
         }
 

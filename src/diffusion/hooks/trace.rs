@@ -44,6 +44,22 @@ impl Trace {
         self.0.get(name)
     }
 
+    /// Whether a trace may have a tensor with this name.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let names = [
+            "prompt_embeds",
+            "negative_prompt_embeds",
+            "timesteps",
+            "image",
+            "denoise_mask",
+            "blend_mask",
+            "context_box",
+        ];
+        let beginnings = ["latents_", "loss_", "final_loss_"];
+        names.contains(&name) || beginnings.iter().any(|beginning| name.starts_with(beginning))
+    }
+
     /// Encodes all tensors as one safetensors file.
     ///
     /// # Errors

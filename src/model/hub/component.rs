@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,9 @@ use crate::model::{
     detect::TOKENIZER_FILES,
     package::{PICKLES, config_file, weights_among},
 };
+
+/// The bytes that are copied at a time.
+const COPIED: u64 = 1 << 20;
 
 /// The most names in a message.
 const MAX_NAMES: usize = 12;
@@ -104,16 +107,21 @@ impl Listing {
     }
 
     /// Copies the downloaded files of a component into a folder, which is created if it is missing. Files that are there
-    /// already stay. A file has its name there only when it is complete.
+    /// already stay. A file has its name there only when it is complete. `is_cancelled` is asked after each megabyte.
     ///
     /// # Errors
-    /// As [`Self::check_folder`], and if a file is not in the cache or cannot be written.
-    pub fn copy_into(&self, folder: &Path) -> Result<(), HubError> {
+    /// [`HubError::Cancelled`] if `is_cancelled` says so; nothing incomplete is left behind then. As
+    /// [`Self::check_folder`], and if a file is not in the cache or cannot be written.
+    pub fn copy_into(
+        &self,
+        folder: &Path,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), HubError> {
         fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
         for file in &self.files {
             let to = place(folder, file);
             if !is_there(file, &to)? {
-                copy(&self.fetcher.snapshot.join(&file.path), &to, folder)?;
+                copy(file, &self.fetcher.snapshot.join(&file.path), &to, is_cancelled)?;
             }
         }
         Ok(())
@@ -138,28 +146,38 @@ fn is_there(file: &RemoteFile, path: &Path) -> Result<bool, HubError> {
     }
 }
 
-/// Copies a file, and replaces none.
-fn copy(from: &Path, to: &Path, folder: &Path) -> Result<(), HubError> {
+/// Copies a file, and replaces none. Another program may have copied the same file meanwhile.
+pub(super) fn copy(
+    file: &RemoteFile,
+    from: &Path,
+    to: &Path,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<(), HubError> {
     let mut source = File::open(from).map_err(HubError::io("read", from))?;
-    let unfinished = unfinished_copy(&mut source, folder).map_err(HubError::io("write", to))?;
+    let write = |error| HubError::io("write", to)(error);
+    let folder = to.parent().unwrap_or(Path::new(""));
+    let mut unfinished = unfinished_file(folder).map_err(write)?;
+    while io::copy(&mut (&mut source).take(COPIED), &mut unfinished).map_err(write)? > 0 {
+        if is_cancelled() {
+            return Err(HubError::Cancelled);
+        }
+    }
+    unfinished.as_file().sync_all().map_err(write)?;
     match unfinished.persist_noclobber(to) {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(HubError::Occupied { path: to.to_owned() })
+            is_there(file, to).map(|_| ())
         }
-        Err(error) => Err(HubError::io("write", to)(error.error)),
+        Err(error) => Err(write(error.error)),
         Ok(_) => Ok(()),
     }
 }
 
-fn unfinished_copy(source: &mut File, folder: &Path) -> io::Result<NamedTempFile> {
+fn unfinished_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // Readable for others, as far as the user allows it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut unfinished = builder.prefix(".download-").tempfile_in(folder)?;
-    io::copy(source, &mut unfinished)?;
-    unfinished.as_file().sync_all()?;
-    Ok(unfinished)
+    builder.prefix(".download-").tempfile_in(folder)
 }
 
 fn extension(name: &str) -> Option<&str> {

@@ -167,6 +167,9 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
+    /// Copying was cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// The hub sends a file of another size than the listing promises.
     #[error(
         "{file} has {found} bytes, but the hub's listing says {expected}; check HF_ENDPOINT, or \

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf, is_separator},
 };
 
-use bevy_illustrator::{foreign, model::tensors::TensorHeader};
+use bevy_illustrator::{diffusion::Trace, foreign, model::tensors::TensorHeader};
 
 use super::{
     place::Place,
@@ -119,8 +119,9 @@ impl OutputFile {
             if !metadata.is_file() {
                 return Ok(Self { path: path.to_path_buf(), target: Target::Device(opened) });
             }
-            if format == Format::Safetensors && has_other_tensors(path, metadata.len()) {
-                return Err(Failure::OtherTensors { path: path.to_path_buf() });
+            format.check(path)?;
+            if format == Format::Safetensors && is_no_dump(path, metadata.len()) {
+                return Err(Failure::NoDump { path: path.to_path_buf() });
             }
             replaced_file = Some((opened, metadata));
         }
@@ -179,12 +180,13 @@ impl OutputFile {
     }
 }
 
-/// Whether a file has tensors that are not those of an earlier dump, such as the weights of a model.
-fn has_other_tensors(path: &Path, length: u64) -> bool {
-    let Ok(file) = foreign::open(path) else { return false };
-    let header = TensorHeader::read(file, length);
-    let is_dumped = |name: &String| ["blend_mask", "image", "latents_0"].contains(&name.as_str());
-    header.is_ok_and(|header| !header.names().iter().any(is_dumped))
+/// Whether a file is anything but an earlier dump or empty, such as the weights of a model.
+fn is_no_dump(path: &Path, length: u64) -> bool {
+    if length == 0 {
+        return false;
+    }
+    let header = foreign::open(path).ok().and_then(|file| TensorHeader::read(file, length).ok());
+    header.is_none_or(|header| !header.names().iter().all(|name| Trace::is_name(name)))
 }
 
 /// `None` if a file does not exist.

@@ -211,15 +211,22 @@ fn exists(path: &Path) -> bool {
 fn put_new(file: NamedTempFile, path: &Path) -> Result<(), PersistError> {
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
-        Err(PersistError { error, file }) => match path.symlink_metadata() {
-            // The file system can neither keep what is at the new path nor make hard links.
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                file.persist(path).map(drop)
-            }
-            Ok(_) => Err(PersistError { error: io::ErrorKind::AlreadyExists.into(), file }),
-            Err(_) => Err(PersistError { error, file }),
-        },
+        Err(PersistError { error, file }) if is_unsupported(&error, path) => {
+            file.persist(path).map(drop)
+        }
+        Err(PersistError { file, .. }) if exists(path) => {
+            Err(PersistError { error: io::ErrorKind::AlreadyExists.into(), file })
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Whether a file could not be moved to a new path because the file system can neither keep what is there nor make hard
+/// links. What was there a moment ago may be gone now, and the next file of another program may come at any time.
+fn is_unsupported(error: &io::Error, path: &Path) -> bool {
+    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    error.kind() != io::ErrorKind::AlreadyExists
+        && path.symlink_metadata().err().is_some_and(is_missing)
 }
 
 /// Exchanges two files in one step. File systems and systems that cannot do so return

@@ -1,6 +1,6 @@
 //! Downloads of one component into a folder.
 
-use super::*;
+use super::{super::component::copy, *};
 
 const LINEART: &str = "lineart.safetensors";
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
@@ -127,7 +127,7 @@ fn a_component_is_copied_into_a_new_folder_and_only_what_is_missing_a_second_tim
     let (_cache, listing, folder) = downloaded(&files, RepoPart::Folder("deep"));
     listing.check_folder(&folder).expect("nothing there");
     assert!(!folder.exists());
-    listing.copy_into(&folder).expect("copied");
+    listing.copy_into(&folder, &|| false).expect("copied");
     let mut names: Vec<_> = contents(&folder);
     names.sort_unstable();
     assert_eq!(names, [folder.join("config.json"), folder.join(WEIGHTS)]);
@@ -138,7 +138,7 @@ fn a_component_is_copied_into_a_new_folder_and_only_what_is_missing_a_second_tim
     fs::remove_file(&names[1]).expect("removed");
     let before = names[0].metadata().expect("there").modified().expect("known");
     listing.check_folder(&folder).expect("the same contents");
-    listing.copy_into(&folder).expect("copied");
+    listing.copy_into(&folder, &|| false).expect("copied");
     assert_eq!(names[0].metadata().expect("there").modified().expect("known"), before);
     assert_eq!(fs::read_to_string(&names[1]).expect("readable"), files[1]);
 }
@@ -150,7 +150,7 @@ fn a_file_with_other_contents_is_not_overwritten() {
     // Of the same length, and of another one.
     for mine in ["mine.config", "mine"] {
         fs::write(folder.join("config.json"), mine).expect("written");
-        for result in [listing.check_folder(&folder), listing.copy_into(&folder)] {
+        for result in [listing.check_folder(&folder), listing.copy_into(&folder, &|| false)] {
             let error = result.expect_err("occupied").to_string();
             assert!(error.contains("config.json is there with other contents"), "{error}");
             assert!(error.contains("move it away"), "{error}");
@@ -162,7 +162,29 @@ fn a_file_with_other_contents_is_not_overwritten() {
         fs::remove_file(folder.join("config.json")).expect("removed");
         let link = folder.join("config.json");
         std::os::unix::fs::symlink(folder.join("nothing"), &link).expect("linked");
-        listing.copy_into(&folder).expect_err("occupied");
+        listing.copy_into(&folder, &|| false).expect_err("occupied");
         assert!(!folder.join("nothing").exists());
     }
+}
+
+#[test]
+fn a_cancelled_copy_leaves_nothing_behind() {
+    let (_cache, listing, folder) = downloaded(&["config.json", WEIGHTS], MAIN);
+    let error = listing.copy_into(&folder, &|| true).expect_err("cancelled");
+    assert!(matches!(error, HubError::Cancelled), "{error}");
+    assert_eq!(contents(&folder), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_file_that_another_program_copied_meanwhile_is_accepted_if_it_is_the_same() {
+    let (_cache, listing, folder) = downloaded(&["config.json", WEIGHTS], MAIN);
+    fs::create_dir_all(&folder).expect("created");
+    let (file, to) = (&listing.files[0], folder.join("config.json"));
+    let from = listing.fetcher.snapshot.join(&file.path);
+    for _ in 0..2 {
+        copy(file, &from, &to, &|| false).expect("copied, and then there");
+    }
+    fs::write(&to, "mine").expect("written");
+    let error = copy(file, &from, &to, &|| false).expect_err("occupied");
+    assert!(matches!(error, HubError::Occupied { .. }), "{error}");
 }

@@ -116,3 +116,14 @@ fn a_long_name_is_shortened_on_a_boundary_of_characters() {
     // 244 bytes are left for the stem: one letter and 81 signs of 3 bytes.
     assert_eq!(long, OsStr::new(&format!("x{}.new-12.png", "画".repeat(81))));
 }
+
+#[test]
+fn a_file_that_was_in_the_way_a_moment_ago_is_no_reason_to_replace_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let error = |kind: io::ErrorKind| io::Error::from(kind);
+    assert!(!is_unsupported(&error(io::ErrorKind::AlreadyExists), &path));
+    assert!(is_unsupported(&error(io::ErrorKind::Unsupported), &path));
+    fs::write(&path, "theirs").unwrap();
+    assert!(!is_unsupported(&error(io::ErrorKind::Unsupported), &path));
+}
