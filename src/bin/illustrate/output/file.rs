@@ -119,8 +119,8 @@ impl OutputFile {
             if !metadata.is_file() {
                 return Ok(Self { path: path.to_path_buf(), target: Target::Device(opened) });
             }
-            format.check(path)?;
-            if format == Format::Safetensors && is_no_dump(path, metadata.len()) {
+            let is_named_dump = format == Format::Safetensors && format.check(path).is_ok();
+            if is_named_dump && is_no_dump(path, metadata.len()) {
                 return Err(Failure::NoDump { path: path.to_path_buf() });
             }
             replaced_file = Some((opened, metadata));
