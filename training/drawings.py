@@ -1,6 +1,6 @@
 """Drawings on disk. Scenes are drawn once, and all training runs read the same files.
 
-`python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide]`
+`python training/drawings.py --out DIR --count N --seed S [--processes 2] [--held-out] [--wide] [--edits SHARE]`
 
 A folder contains, for each size of picture:
 `pictures-WxH.bin`   the pictures one after another, each a PNG (lossless; a tenth of the raw bytes)
@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from sketchbook.draw import draw
-from sketchbook.sampling import sample_scene
+from sketchbook.sampling import of_edits, sample_scene
 from sketchbook.scene import Scene
 
 Size = tuple[int, int]  # width, height in pixels
@@ -126,32 +126,31 @@ def _scene(seed: int | str, number: int, held_out: bool) -> Scene:
     return sample_scene(random.Random(f"{seed}/{number}"), held_out=held_out)
 
 
-def _drawn(task: tuple[int, int, bool]) -> tuple[Scene, bytes]:
-    number, seed, held_out = task
-    scene = _scene(seed, number, held_out)
+def _drawn(scene: Scene) -> tuple[Scene, bytes]:
     png = io.BytesIO()
     Image.fromarray(draw(scene)).save(png, "PNG", compress_level=1)
     return scene, png.getvalue()
 
 
-def _wide(seed: int, held_out: bool) -> Iterator[int]:
-    """The numbers of a seed's wide scenes that have subjects."""
+def scenes_of(args: argparse.Namespace) -> Iterator[Scene]:
+    """The scenes of a seed, without end."""
     for i in itertools.count():
-        scene = _scene(seed, i, held_out)
-        if scene.framing == "wide" and scene.subjects:
-            yield i
+        rng = random.Random(f"edits {args.seed}/{i}")
+        if rng.random() < args.edits:
+            yield of_edits(rng)
+            continue
+        scene = _scene(args.seed, i, args.held_out)
+        if not args.wide or (scene.framing == "wide" and scene.subjects):
+            yield scene
 
 
-def make(
-    out: Path, count: int, seed: int, processes: int = 2, held_out: bool = False, wide: bool = False
-) -> None:
-    """Draws `count` scenes into the folder `out`. With `wide`, draws only wide views with subjects."""
+def make(out: Path, asked: Iterator[Scene], count: int, processes: int = 2) -> None:
+    """Draws the first `count` scenes into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for old in (*out.glob("scenes-*.json"), *out.glob("ends-*.npy"), *out.glob("pictures-*.bin")):
         old.unlink()
     files, ends, scenes, begun = {}, {}, {}, time.monotonic()
-    numbers = _wide(seed, held_out) if wide else itertools.count()
-    tasks = ((i, seed, held_out) for i in itertools.islice(numbers, count))
+    tasks = itertools.islice(asked, count)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for i, (scene, png) in enumerate(pool.imap(_drawn, tasks, chunksize=16), 1):
             size = f"{scene.width}x{scene.height}"
@@ -179,8 +178,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--held-out", action="store_true", help="only combinations excluded from training")
     parser.add_argument("--wide", action="store_true", help="only wide views with subjects")
+    parser.add_argument("--edits", type=float, default=0.0, help="the share of scenes as after an edit of a subject")
     args = parser.parse_args()
-    make(args.out, args.count, args.seed, args.processes, args.held_out, args.wide)
+    make(args.out, scenes_of(args), args.count, args.processes)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Views of drawings for train_latent_clip.py: latents of whole drawings and of crops, the embeddings of their pictures
-and captions, and the denoiser's predictions of some latents.
+"""Views of drawings for train_latent_clip.py: latents of whole drawings, of crops and of parts with masks, the embeddings
+of their pictures and captions, and the denoiser's predictions of some latents.
 
 `python training/views.py --drawings DIR --out FILE.pt [--code .] [--model DIR] [--clip DIR] [--seed S]`
 
-Writes a list of `Views`, one for each size.
+Writes a list of `Views`, one for each size, and one for each size of parts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 import crops
+import parts
 from drawings import UNSEEN, Drawings
 from evaluate import Clip
 from export import schedule
@@ -38,6 +39,9 @@ PREDICTED = 0.34
 #: The timesteps of predictions. Earlier ones barely differ from the latents.
 TIMES = range(200, 1000)
 
+#: For views that are no parts: cross_entropy's ignore_index.
+UNNAMED = -100
+
 ATTRIBUTES = ("place", "time", "weather", "style", "expression", "kind", "colour")
 
 
@@ -47,10 +51,12 @@ class Views:
 
     latents: torch.Tensor  # f16 (count, 32, height, width)
     predicted: torch.Tensor  # f16, for the first views only: the denoiser's predictions from noisy latents
-    pictures: torch.Tensor  # (count, 128)
+    pictures: torch.Tensor  # (count, 128); 0 for parts
     captions: torch.Tensor  # (count, CAPTIONS, 128)
-    altered: torch.Tensor  # (count, CAPTIONS, 128): captions of the same scene with another attribute
+    altered: torch.Tensor  # (count, CAPTIONS, n, 128): captions of the same scene with another attribute; 3 for parts
     styles: torch.Tensor  # (count,): numbers in words.STYLES
+    names: torch.Tensor  # (count,): numbers in parts.names(); UNNAMED unless parts
+    masks: torch.Tensor  # f32 (count, 1, height, width): the shares that belong to the parts; 1 unless parts
 
 
 def variants(scene: Scene, attribute: str) -> list[Scene]:
@@ -138,36 +144,65 @@ def embedded(clip: Clip, texts: list[str], batch: int = 64) -> np.ndarray:
     return found
 
 
+@dataclass
+class Shown:
+    """A view before it is embedded."""
+
+    picture: np.ndarray  # u8 (height, width, 3)
+    scene: Scene
+    text: list[tuple[str, list[str]]]  # CAPTIONS captions, each with its altered ones
+    mask: np.ndarray | None = None  # of a part
+
+    def group(self) -> tuple[int, int, bool]:
+        height, width = self.picture.shape[:2]
+        return width, height, self.mask is not None
+
+
+def shown(picture: np.ndarray, scene: Scene, rng: random.Random) -> list[Shown]:
+    """The views of a drawing."""
+
+    def captioned(scene: Scene) -> list[tuple[str, list[str]]]:
+        pairs = (contrast(scene, rng) for _ in range(CAPTIONS))
+        return [(right, [wrong]) for right, wrong in pairs]
+
+    found = [Shown(picture, scene, captioned(scene))]
+    size = (picture.shape[1] // FACTOR, picture.shape[0] // FACTOR)
+    for _ in range(CROPS):
+        wide, high = rng.choice(SIDES), rng.choice(SIDES)
+        left, top, seen = crops.window(scene, size, (wide, high), rng)
+        top, left = top * FACTOR, left * FACTOR
+        crop = picture[top : top + high * FACTOR, left : left + wide * FACTOR]
+        found.append(Shown(crop, seen, captioned(seen)))
+    for part in parts.parts(picture, scene, rng):
+        texts = [parts.contrast(part.scene, rng) for _ in range(CAPTIONS)]
+        found.append(Shown(part.picture, part.scene, texts, part.mask))
+    return found
+
+
 def collect(drawings: Drawings, code: Code, clip: Clip, denoiser: Denoiser, seed: int) -> list[Views]:
     """The views of all training drawings, grouped by size."""
     rng = random.Random(f"views {seed}")
-    parts: dict[tuple[int, int], list[tuple]] = defaultdict(list)
+    groups: dict[tuple[int, int, bool], list[tuple]] = defaultdict(list)
     for (width, height), numbers in drawings.sizes.items():
-        size = (width // FACTOR, height // FACTOR)
         for start in range(UNSEEN, len(numbers), 256):
-            shown, pictures = [], []
-            for i in numbers[start : start + 256]:
-                picture, scene = drawings[i]
-                shown.append((size, scene))
-                pictures.append(picture)
-                for _ in range(CROPS):
-                    wide, high = rng.choice(SIDES), rng.choice(SIDES)
-                    left, top, part = crops.window(scene, size, (wide, high), rng)
-                    shown.append(((wide, high), part))
-                    top, left = top * FACTOR, left * FACTOR
-                    pictures.append(picture[top : top + high * FACTOR, left : left + wide * FACTOR])
-            pairs = [contrast(scene, rng) for _, scene in shown for _ in range(CAPTIONS)]
+            views = [each for i in numbers[start : start + 256] for each in shown(*drawings[i], rng)]
+            texts = [text for each in views for right, wrong in each.text for text in (right, *wrong)]
+            whole = [each.picture for each in views if each.mask is None]
             with torch.autocast("cpu", torch.bfloat16):
-                right, wrong = (
-                    embedded(clip, list(texts)).reshape(len(shown), CAPTIONS, -1) for texts in zip(*pairs)
-                )
-                looks = clip.pictures(pictures)
-            for i, (of, scene) in enumerate(shown):
-                style = words.STYLES.index(scene.style)
-                latents = code(tensor(pictures[i][None]))[0].half()
-                parts[of].append((latents, pairs[i * CAPTIONS][0], looks[i], right[i], wrong[i], style))
+                embeddings, looks = iter(embedded(clip, texts)), iter(clip.pictures(whole))
+            for each in views:
+                rows = [np.stack([next(embeddings) for _ in range(1 + len(wrong))]) for _, wrong in each.text]
+                captions = np.stack(rows)
+                latents = code(tensor(each.picture[None]))[0].half()
+                if each.mask is None:
+                    look, number, mask = next(looks), UNNAMED, np.ones((1, *latents.shape[1:]), np.float32)
+                else:
+                    look, number, mask = np.zeros_like(captions[0, 0]), parts.number(each.scene), each.mask
+                style = words.STYLES.index(each.scene.style)
+                right, wrong = captions[:, 0], captions[:, 1:]
+                groups[each.group()].append((latents, each.text[0][0], look, right, wrong, style, number, mask))
         print(f"{width}x{height}: {len(numbers)} drawings", flush=True)
-    return [grouped(views, denoiser) for views in parts.values()]
+    return [grouped(views, denoiser) for views in groups.values()]
 
 
 def grouped(views: list[tuple], denoiser: Denoiser) -> Views:
@@ -183,17 +218,17 @@ def grouped(views: list[tuple], denoiser: Denoiser) -> Views:
 
 
 def load(files: list[Path]) -> list[Views]:
-    """The views of several files, grouped by size."""
-    parts = defaultdict(list)
+    """The views of several files, grouped by size. Parts are separate."""
+    groups = defaultdict(list)
     for file in files:
         for views in torch.load(file):
-            parts[views["latents"].shape[2:]].append(views)
+            groups[views["latents"].shape[2:], views["altered"].shape[2]].append(views)
     joined = []
-    for same in parts.values():
+    for same in groups.values():
         # Views with predictions come first.
         counts = [len(views["predicted"]) for views in same]
         fields = {"predicted": torch.cat([views["predicted"] for views in same])}
-        for name in ("latents", "pictures", "captions", "altered", "styles"):
+        for name in ("latents", "pictures", "captions", "altered", "styles", "names", "masks"):
             firsts = [views[name][:count] for views, count in zip(same, counts)]
             fields[name] = torch.cat(firsts + [views[name][count:] for views, count in zip(same, counts)])
         joined.append(Views(**fields))

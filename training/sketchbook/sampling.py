@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from dataclasses import replace
 
 from sketchbook import words
 from sketchbook.scene import Scene, Subject
@@ -106,6 +107,24 @@ def stands_by_itself(scene: Scene) -> bool:
     """Whether a subject can be removed without changing the rest of the drawing. Weather and ragged watercolour edges
     depend on the number of shapes, and portraits have a different background."""
     return scene.framing != "portrait" and scene.weather == "clear" and scene.style != "watercolour"
+
+
+def of_edits(rng: random.Random) -> Scene:
+    """A scene as after an edit: its only subject can be removed without any other change and has any colour, also one
+    that training scenes do not have. One in ten has no subject."""
+    while True:
+        scene = sample_scene(rng)
+        if len(scene.subjects) == 1 and stands_by_itself(scene):
+            break
+    [subject] = scene.subjects
+    chance = rng.random()
+    if chance < 0.1:
+        return replace(scene, subjects=[])
+    if chance < 0.5:
+        subject = replace(subject, kind=rng.choice(words.PEOPLE + words.ANIMALS), hair=None)
+    if chance < 0.8:
+        subject = replace(subject, colour=rng.choice(list(words.COLOURS)))
+    return replace(scene, subjects=[subject])
 
 
 def _kept_back(*names: str) -> bool:

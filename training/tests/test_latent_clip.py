@@ -10,8 +10,8 @@ import views
 from latent_clip import COARSE, FINE, LatentClip, coarser, gram
 from sketchbook.sampling import sample_scene
 from sketchbook.scene import Scene, Subject
-from train_latent_clip import FARTHEST, Batches, blurred, losses, misled, style_loss
-from views import ATTRIBUTES, CAPTIONS, Views, contrast, variants
+from train_latent_clip import FARTHEST, Batch, Batches, blurred, losses, misled, style_loss
+from views import ATTRIBUTES, CAPTIONS, UNNAMED, Views, contrast, variants
 
 SCENE = Scene("forest", "day", "rain", "ink", "full", [Subject("fox", "red", "left"), Subject("cat", "black", "right")])
 
@@ -88,24 +88,57 @@ def test_blurred_latents_keep_the_early_components_longest():
     assert kept[0] > 1.5 * kept[31] > 0
 
 
+def batch_of(captions: torch.Tensor, altered: torch.Tensor, **changes) -> Batch:
+    count = len(captions)
+    fields = {
+        "latents": torch.randn(count, 32, 8, 8),
+        "masks": torch.ones(count, 1, 8, 8),
+        "styles": torch.zeros(count),
+        "names": torch.full((count,), UNNAMED),
+        "pictures": captions,
+    }
+    return Batch(captions=captions, altered=altered[:, None], **{**fields, **changes})
+
+
 def test_the_loss_prefers_the_right_caption_and_ignores_missing_alterations():
     torch.manual_seed(0)
-    pictures, captions, altered = units(8), units(8), units(8)
-    right = losses(captions, pictures, captions, altered, 20.0)
-    wrong = losses(altered, pictures, captions, altered, 20.0)
+    captions, altered, names = units(8), units(8), units(5)
+    right = losses(captions, batch_of(captions, altered), names, 20.0)
+    wrong = losses(altered, batch_of(captions, altered), names, 20.0)
     assert right["contrast"] < 0.1 < wrong["contrast"]
     assert right["order"] < 0.1 < wrong["order"]
-    same = losses(captions, captions, captions, captions, 20.0)
+    same = losses(captions, batch_of(captions, captions), names, 20.0)
     assert same["order"] == 0
     assert same["contrast"] < 0.1
     assert same["distance"].abs() < 1e-5
+
+
+def test_views_with_equal_captions_do_not_count_as_wrong():
+    torch.manual_seed(0)
+    captions = units(8)
+    captions[1] = captions[0]
+    found = losses(captions, batch_of(captions, units(8)), units(5), 20.0)
+    assert found["contrast"] < 0.1
+
+
+def test_the_loss_of_names_only_counts_parts():
+    torch.manual_seed(0)
+    captions, names = units(8), units(5)
+    of_parts = torch.tensor([3, UNNAMED, 1, UNNAMED, 0, UNNAMED, 4, 2])
+    batch = batch_of(captions, units(8), names=of_parts)
+    found = names[of_parts.clamp(min=0)]
+    right = losses(found, batch, names, 20.0)["name"]
+    found[[1, 3, 5]] = units(3)
+    assert losses(found, batch, names, 20.0)["name"] == right < 0.1
+    assert losses(found.roll(2, 0), batch, names, 20.0)["name"] > 1
+    assert losses(found, batch_of(captions, units(8)), names, 20.0)["name"] == 0
 
 
 def test_misled_latents_are_close_and_less_like_their_captions(network):
     torch.manual_seed(0)
     latents, altered = torch.randn(6, 32, 8, 8), units(6)
     captions = network(latents).detach()
-    moved = misled(network, latents, captions, altered)
+    moved = misled(network, batch_of(captions, altered, latents=latents))
     distances = (moved - latents).flatten(1).norm(dim=1) / latents.flatten(1).norm(dim=1)
     assert (distances <= FARTHEST).all() and distances.max() > 0.01
     assert ((network(moved) * captions).sum(1) < 1 - 1e-5).any()
@@ -128,16 +161,21 @@ def test_batches_have_one_size_and_matching_rows():
         rows = numbers[:, None].expand(count, 128)
         latents = numbers.view(-1, 1, 1, 1).expand(count, 32, size, size).half()
         captions = rows[:, None].expand(count, CAPTIONS, 128)
-        return Views(latents, latents[: count // 2], rows, captions, captions, numbers)
+        altered, masks = captions[:, :, None].expand(-1, -1, 3, -1), latents[:, :1].float()
+        names = numbers if size == 10 else torch.full((count,), UNNAMED)
+        return Views(latents, latents[: count // 2], rows, captions, altered, numbers, names, masks)
 
-    batches, rng = Batches([of(40, 16), of(30, 8), of(3, 6)], 8), random.Random(0)
+    batches, rng = Batches([of(40, 16), of(30, 8), of(3, 6), of(20, 10)], 8), random.Random(0)
     sizes = set()
-    for _ in range(40):
-        latents, styles, *embeddings = batches.draw(rng)
-        sizes.add(latents.shape[-1])
-        assert torch.equal(styles, embeddings[0][:, 0])
-        assert all(torch.equal(rows, embeddings[0]) for rows in embeddings)
-    assert sizes == {16, 8}
+    for _ in range(60):
+        batch = batches.draw(rng)
+        sizes.add(batch.latents.shape[-1])
+        assert torch.equal(batch.styles, batch.captions[:, 0])
+        assert torch.equal(batch.masks[:, 0, 0, 0], batch.styles)
+        assert torch.equal(batch.pictures, batch.captions)
+        assert torch.equal(batch.altered[:, 2], batch.captions)
+        assert (batch.names != UNNAMED).all() == (batch.latents.shape[-1] == 10)
+    assert sizes == {16, 8, 10}
 
 
 # ---- views
@@ -166,11 +204,13 @@ def test_views_of_several_files_are_joined_with_predictions_first(tmp_path):
         numbers = torch.arange(first, first + count).float()
         latents = numbers.view(-1, 1, 1, 1).expand(count, 32, 6, 6).half()
         rows = numbers[:, None].expand(count, 128)
-        each = {"latents": latents, "predicted": latents[:2], "pictures": rows, "captions": rows, "altered": rows}
-        each["styles"] = numbers
-        torch.save([each], tmp_path / name)
+        each = {"latents": latents, "predicted": latents[:2], "pictures": rows, "captions": rows}
+        each |= {"altered": rows.view(-1, 1, 1, 128), "styles": numbers, "names": numbers, "masks": numbers}
+        of_parts = {**each, "altered": rows.view(-1, 1, 1, 128).expand(-1, -1, 3, -1)}
+        torch.save([each, of_parts], tmp_path / name)
         return tmp_path / name
 
-    [joined] = views.load([saved("a.pt", 4, 0), saved("b.pt", 5, 10)])
+    joined, of_parts = views.load([saved("a.pt", 4, 0), saved("b.pt", 5, 10)])
+    assert of_parts.altered.shape == (9, 1, 3, 128)
     assert joined.pictures[:, 0].tolist() == [0, 1, 10, 11, 2, 3, 12, 13, 14]
     assert joined.predicted[:, 0, 0, 0].tolist() == [0, 1, 10, 11]
