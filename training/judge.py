@@ -1,6 +1,7 @@
 """The judge: a small convolutional network that recognises what a picture shows.
 
-It is trained only on drawings, and then evaluates generated pictures.
+It is trained only on drawings, and then evaluates generated pictures. To judge edits, it must know the colours that they
+ask for: use drawings with `--edits` (drawings.py).
 
 `python training/judge.py --drawings DIR --out DIR --minutes M`
 

@@ -3,20 +3,23 @@
 `python training/measure_latent_clip.py --drawings DIR... --network FILE`
 
 Prints markdown tables: how often the right caption ranks first, how often the right value of an attribute ranks first
-among all values, how well the difference of two embeddings matches that of their texts, how often the nearest Gram
-matrix is of the same style, and how far guidance moves generated pictures towards another text.
+among all values, also for parts with masks, how well the difference of two embeddings matches that of their texts, how
+often the nearest Gram matrix is of the same style, and how far guidance moves generated pictures towards another text.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+import parts
 from drawings import Drawings
 from evaluate import Clip
 from latent_clip import LatentClip, gram
@@ -26,6 +29,7 @@ from principal import CHANNELS, Code, tensor
 from sketchbook import words
 from sketchbook.caption import caption, describe
 from sketchbook.draw import draw
+from sketchbook.sampling import fits, of_edits
 from sketchbook.scene import Scene
 from tables import table
 from views import ATTRIBUTES, Denoiser, embedded, variants
@@ -34,6 +38,8 @@ from views import ATTRIBUTES, Denoiser, embedded, variants
 TIMES = (300, 600, 800, 900, 950)
 #: The number of pairs of drawings for each attribute, and of guided pictures.
 PAIRS, GUIDED = 40, 8
+#: The number of drawings for parts.
+PARTS = 400
 #: The steps of guided pictures, and the scale of classifier-free guidance.
 STEPS, SCALE = 12, 3.5
 #: Strengths of guidance by this network, with the number of first steps that are guided. The strength is the norm of
@@ -134,6 +140,34 @@ def directions(exam: Exam) -> str:
     return table(["", "pairs", "pictures", "latents"], rows, digits=[0, 0, 2, 2])
 
 
+def masked_parts(exam: Exam) -> str:
+    """How often the right text of a part ranks first: among the kinds that fit, among all colours, and before an empty
+    scene, for texts as those of edits; and the same for names alone."""
+    hits: dict[str, list[bool]] = defaultdict(list)
+    names = exam.clip.texts(parts.names())
+    for i in range(PARTS):
+        rng = random.Random(f"parts {exam.seed}/{i}")
+        scene = of_edits(rng)
+        for part in parts.parts(draw(scene), scene, rng)[:1]:
+            mask = torch.from_numpy(part.mask)[None]
+            found = exam.network(exam.code(tensor(part.picture[None])), mask)[0].numpy()
+            [subject], own = scene.subjects, parts.number(scene)
+            kinds = [kind for kind in words.SUBJECTS if fits(kind, scene.place)]
+            options = {
+                "kind": [replace(subject, kind=kind) for kind in kinds],
+                "colour": [replace(subject, colour=colour) for colour in words.COLOURS],
+                "not empty": [subject, None],
+            }
+            for what, others in options.items():
+                scenes = [replace(scene, subjects=[other] if other else []) for other in others]
+                wrong = [each for each in scenes if parts.number(each) != own]
+                said = embedded(exam.clip, [parts.text(each, "edit", 0) for each in (scene, *wrong)])
+                hits[f"{what}, as in edits"].append(bool((said @ found).argmax() == 0))
+                numbers = [own, *map(parts.number, wrong)]
+                hits[f"{what}, name alone"].append(bool((names[numbers] @ found).argmax() == 0))
+    return table(["parts", "n", "right"], [[name, len(hit), rate(hit)] for name, hit in hits.items()], digits=[0, 0, 1])
+
+
 def styles(exam: Exam) -> str:
     features = [exam.network.features(latents) for latents in exam.latents]
     own = np.array([words.STYLES.index(scene.style) for scene in exam.scenes])
@@ -227,6 +261,7 @@ def main() -> None:
         print(recall(exam, columns), flush=True)
         print(attributes(exam, columns), flush=True)
         print(directions(exam), flush=True)
+        print(masked_parts(exam), flush=True)
         print(styles(exam), flush=True)
         vae = AutoencoderKL.from_pretrained(args.model / "vae", dtype=torch.float32).eval()
         print(guided(exam, vae), flush=True)
