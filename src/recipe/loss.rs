@@ -107,7 +107,7 @@ pub enum LossError {
 pub const MAX_WEIGHT: f32 = 10.0;
 
 /// What [`Loss::strict`] adds to [`Loss::usual_cost`].
-const USUAL_COST_OF_STRICT: f32 = 4.5;
+const USUAL_COST_OF_STRICT: f32 = 5.5;
 
 /// The most colours of a palette.
 pub const MAX_COLOURS: usize = 16;
