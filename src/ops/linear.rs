@@ -260,15 +260,16 @@ mod tests {
 
     #[test]
     fn a_convolution_with_turned_kernels_has_the_same_values_and_gradients() {
-        let (x, bias) = (numbers((2, 2, 5, 4), 1), numbers(3, 3));
+        let (inputs, bias) = ([numbers((2, 2, 5, 4), 1)], numbers(3, 3));
+        let [x] = &inputs;
         for (kernel, padding) in [(3, 1), (1, 0), (5, 2), (3, 0)] {
             let weight = numbers((3, 2, kernel, kernel), 2);
             let turned = turned(&weight).unwrap();
             let convolve =
                 |x: &Tensor| conv2d_with_turned(x, &weight, &turned, Some(&bias), padding);
-            let expected = conv2d(&x, &weight, Some(&bias), 1, padding).unwrap();
-            assert_close(&convolve(&x).unwrap(), &expected, 0.0);
-            gradients_agree(&[x.clone()], |[x]| convolve(x));
+            let expected = conv2d(x, &weight, Some(&bias), 1, padding).unwrap();
+            assert_close(&convolve(x).unwrap(), &expected, 0.0);
+            gradients_agree(&inputs, |[x]| convolve(x));
         }
     }
 
