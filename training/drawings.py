@@ -132,15 +132,16 @@ def _drawn(scene: Scene) -> tuple[Scene, bytes]:
     return scene, png.getvalue()
 
 
-def scenes_of(args: argparse.Namespace) -> Iterator[Scene]:
-    """The scenes of a seed, without end."""
+def endless(seed: int, held_out: bool = False, wide: bool = False, edits: float = 0.0) -> Iterator[Scene]:
+    """The scenes of a seed, without end. With `wide`, only wide views with subjects. `edits` is the share of scenes as
+    after an edit."""
     for i in itertools.count():
-        rng = random.Random(f"edits {args.seed}/{i}")
-        if rng.random() < args.edits:
+        rng = random.Random(f"edits {seed}/{i}")
+        if rng.random() < edits:
             yield of_edits(rng)
             continue
-        scene = _scene(args.seed, i, args.held_out)
-        if not args.wide or (scene.framing == "wide" and scene.subjects):
+        scene = _scene(seed, i, held_out)
+        if not wide or (scene.framing == "wide" and scene.subjects):
             yield scene
 
 
@@ -180,7 +181,8 @@ def main() -> None:
     parser.add_argument("--wide", action="store_true", help="only wide views with subjects")
     parser.add_argument("--edits", type=float, default=0.0, help="the share of scenes as after an edit of a subject")
     args = parser.parse_args()
-    make(args.out, scenes_of(args), args.count, args.processes)
+    asked = endless(args.seed, args.held_out, args.wide, args.edits)
+    make(args.out, asked, args.count, args.processes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from drawings import Drawings, make, sampled
+from drawings import Drawings, endless, make, sampled
 from evaluate import checked, counted
 from judge import COLOURS, KINDS, NONE, QUESTIONS, Reading, labels, truth
 from metrics import changed, colour_error, frechet, frechet_of, lab, psnr, rate
@@ -147,7 +147,7 @@ def test_hits_of_several_pictures_are_combined():
 
 
 def test_written_drawings_are_read_back(tmp_path):
-    make(tmp_path, count=6, seed=3, processes=1)
+    make(tmp_path, endless(3), count=6, processes=1)
     drawings = Drawings(tmp_path)
     assert sorted(map(repr, drawings.scenes)) == sorted(map(repr, sampled(6, 3)))
     for picture, scene in drawings:
@@ -159,7 +159,7 @@ def test_written_drawings_are_read_back(tmp_path):
 
 def test_batches_exclude_held_out_drawings(tmp_path, monkeypatch):
     monkeypatch.setattr("drawings.UNSEEN", 1)
-    make(tmp_path, count=12, seed=3, processes=1)
+    make(tmp_path, endless(3), count=12, processes=1)
     drawings = Drawings(tmp_path)
     unseen = {numbers.start for numbers in drawings.sizes.values()}
     assert set(drawings.unseen()) == unseen == set(range(12)) - set(drawings.seen())
