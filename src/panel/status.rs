@@ -47,7 +47,7 @@ fn failed(ui: &mut Ui, error: &str) {
         theme::error_box(
             ui,
             error,
-            "Correct the story and restart the game. A game that watches its files reloads the story automatically.",
+            "Correct this and restart the game. A game that watches its files reloads a corrected story automatically.",
         );
     });
 }
