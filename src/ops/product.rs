@@ -5,7 +5,6 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
-use rayon::prelude::*;
 
 use super::fused::{Real, for_real, has_kernel};
 
@@ -99,87 +98,40 @@ impl<'a, T: Real> Matrices<'a, T> {
     }
 }
 
-/// The least number of multiplications that are divided between threads.
-const MIN_PARALLEL: usize = 1 << 19;
-/// The least size of a piece: smaller ones do not fill the registers of gemm's kernels.
-const MIN_ROWS: usize = 32;
-const MIN_COLUMNS: usize = 64;
-
-/// The rows and columns of the pieces of a product that threads compute: the whole product if it cannot be divided evenly.
-fn piece([rows, columns, inner]: [usize; 3], threads: usize) -> [usize; 2] {
-    let is_small = rows.saturating_mul(columns).saturating_mul(inner) < MIN_PARALLEL;
-    if threads == 1 || is_small {
-        [rows, columns]
-    } else if columns >= 2 * rows && columns >= threads * MIN_COLUMNS {
-        [rows, columns.div_ceil(threads).next_multiple_of(MIN_COLUMNS)]
-    } else if rows >= threads * MIN_ROWS {
-        [rows.div_ceil(threads), columns]
-    } else {
-        [rows, columns]
-    }
-}
-
-/// The start of a product, of which each thread writes its own piece.
-struct Target<T>(*mut T);
-
-impl<T> Target<T> {
-    fn at(&self, index: usize) -> *mut T {
-        self.0.wrapping_add(index)
-    }
-}
-
-// SAFETY: the pieces do not overlap.
-#[expect(unsafe_code, reason = "threads write pieces of rows, which are no slices")]
-unsafe impl<T: Send> Sync for Target<T> {}
-
 /// Writes the product of matrices `i` to `product` in row-major order.
-///
-/// Each thread computes a piece of its own, if possible. The threads of gemm share the tiles of the whole product, which
-/// takes about a tenth longer for small pictures.
 #[expect(unsafe_code, reason = "gemm takes pointers; there is no other way to call it")]
 fn multiply<T: Real>(a: &Matrices<'_, T>, b: &Matrices<'_, T>, i: usize, product: &mut [T]) {
+    let threads = match rayon::current_num_threads() {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(product.len() == m * n && b.rows == k && i < a.count && i < b.count);
-    let threads = rayon::current_num_threads();
-    let [rows, columns] = piece([m, n, k], threads);
-    let parallelism = match threads {
-        2.. if [rows, columns] == [m, n] => Parallelism::Rayon(threads),
-        _ => Parallelism::None,
-    };
-    let target = Target(product.as_mut_ptr());
-    let write = |(row, column): (usize, usize)| {
-        let (rows, columns) = (rows.min(m - row), columns.min(n - column));
-        // SAFETY: `product` has `m` rows of `n` elements. This piece has `rows` of them from `row` and `columns` from
-        // `column`, and no other piece has any of these. `Matrices::new` checked that every element of matrices below
-        // `count` is in memory. Only `rows` by `k` and `k` by `columns` elements of these are read.
-        unsafe {
-            gemm::gemm(
-                rows,
-                columns,
-                k,
-                target.at(row * n + column),
-                1,
-                n as isize,
-                false,
-                a.values.as_ptr().add(i * a.strides[0] + row * a.strides[1]),
-                a.strides[2] as isize,
-                a.strides[1] as isize,
-                b.values.as_ptr().add(i * b.strides[0] + column * b.strides[2]),
-                b.strides[2] as isize,
-                b.strides[1] as isize,
-                T::zero(),
-                T::one(),
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
-    };
-    let starts = |size: usize, step: usize| (0..size).step_by(step.max(1));
-    let rows = starts(m, rows);
-    let pieces = rows.flat_map(|row| starts(n, columns).map(move |column| (row, column)));
-    pieces.collect::<Vec<_>>().into_par_iter().for_each(write);
+    // SAFETY: `product` has `m` rows of `n` elements. `Matrices::new` checked that every element of matrices below
+    // `count` is in memory. Only `m` by `k` and `k` by `n` elements of these are read.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            product.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.values.as_ptr().add(i * a.strides[0]),
+            a.strides[2] as isize,
+            a.strides[1] as isize,
+            b.values.as_ptr().add(i * b.strides[0]),
+            b.strides[2] as isize,
+            b.strides[1] as isize,
+            T::zero(),
+            T::one(),
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
 }
 
 #[cfg(test)]
@@ -204,25 +156,6 @@ mod tests {
         let large = (numbers((1, 150, 300), 3), numbers((1, 300, 170), 4));
         let expected = large.0.matmul(&large.1).unwrap();
         assert_close(&matmul(&large.0, &large.1).unwrap(), &expected, 1e-9);
-    }
-
-    #[test]
-    fn products_in_pieces_are_those_of_one_thread() {
-        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (few, many) = (pool(1), pool(3));
-        // By columns, by rows, and by gemm; none can be divided evenly.
-        for (sizes, expected) in
-            [([40, 251, 67], [40, 128]), ([100, 130, 67], [34, 130]), ([65, 90, 101], [65, 90])]
-        {
-            assert_eq!(piece(sizes, 3), expected);
-            let [rows, columns, inner] = sizes;
-            let (a, b) = (numbers((2, inner, rows), 1), numbers((2, inner, columns), 2));
-            let a = a.transpose(1, 2).unwrap();
-            let [one, three] = [&few, &many].map(|pool| pool.install(|| matmul(&a, &b).unwrap()));
-            assert_close(&three, &one, 1e-12);
-        }
-        assert_eq!(piece([40, 251, 67], 1), [40, 251]);
-        assert_eq!(piece([32, 128, 2], 2), [32, 128]);
     }
 
     #[test]
