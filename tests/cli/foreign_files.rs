@@ -102,7 +102,7 @@ fn a_long_file_at_the_place_of_an_output_is_not_read() {
     assert!(length("long.png") < 1 << 20);
     long("long.safetensors");
     let dump = "draw --prompt x --steps 1 --size 32x32 --out o.png --dump long.safetensors";
-    run(dump).fails_with(&["long.safetensors", "no earlier dump"]);
+    run(dump).fails_with(&["long.safetensors", "not an earlier dump"]);
     assert_eq!(length("long.safetensors"), 1 << 40);
 }
 

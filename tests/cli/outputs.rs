@@ -230,7 +230,7 @@ fn a_dump_replaces_an_earlier_dump_and_no_other_tensors() {
         fs::write(&place, &before).unwrap();
         workspace.draw(&dump).fails_with(&[
             "a.safetensors",
-            "no earlier dump",
+            "not an earlier dump",
             "weights of a model",
         ]);
         assert_eq!(fs::read(&place).unwrap(), before);

@@ -91,7 +91,7 @@ pub(crate) enum Failure {
     },
     /// The file at the path of `--dump` is not one that `--dump` wrote.
     #[error(
-        "cannot write {path}: it is no earlier dump, and may be the weights of a model; name another file"
+        "cannot write {path}: it is not an earlier dump, and may be the weights of a model; name another file"
     )]
     NoDump {
         /// The file.

@@ -222,7 +222,8 @@ fn put_new(file: NamedTempFile, path: &Path) -> Result<(), PersistError> {
 }
 
 /// Whether a file could not be moved to a new path because the file system can neither keep what is there nor make hard
-/// links. What was there a moment ago may be gone now, and the next file of another program may come at any time.
+/// links. After the error [`AlreadyExists`](io::ErrorKind::AlreadyExists), the path may be free, but another program may
+/// write to it again.
 fn is_unsupported(error: &io::Error, path: &Path) -> bool {
     let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     error.kind() != io::ErrorKind::AlreadyExists
