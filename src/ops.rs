@@ -37,7 +37,7 @@ pub use chain::{Chain, Differentiable};
 pub use group_norm::{group_norm, group_norm_silu, group_norm_silu_gradient};
 pub use layer_norm::layer_norm;
 pub use linear::{column_major, conv2d, conv2d_gradient, conv2d_with_turned, linear};
-pub use resample::{resize, upsample_nearest, upsample_nearest_gradient};
+pub use resample::{box_blur, resize, upsample_nearest, upsample_nearest_gradient};
 pub use silu::silu;
 pub use time_embedding::time_embedding;
 pub use turn::turned;

@@ -39,18 +39,57 @@ pub fn upsample_nearest_gradient(x: &Tensor, gradient: &Tensor) -> Result<Tensor
 /// # Errors
 /// If `x` does not have four dimensions or has no pixels.
 pub fn resize(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
-    let (batch, channels, old_height, old_width) = x.dims4()?;
+    let (_, _, old_height, old_width) = x.dims4()?;
     if old_height == 0 || old_width == 0 || height == 0 || width == 0 {
         candle_core::bail!("cannot resize {:?} to {height} x {width} pixels", x.shape());
     }
-    let weights = |from, to| Tensor::new(bilinear(from, to), x.device())?.to_dtype(x.dtype());
-    let across = weights(old_width, width)?.reshape((width, old_width))?.t()?;
-    let down = weights(old_height, height)?.reshape((height, old_height))?.t()?;
+    separable(x, &bilinear(old_height, height), &bilinear(old_width, width))
+}
+
+/// The means of 3 x 3 neighbours of `x`, `(batch, channels, height, width)`, `times` times. Beyond the edges, the outermost
+/// values are repeated.
+///
+/// # Errors
+/// If `x` does not have four dimensions or has no pixels.
+pub fn box_blur(x: &Tensor, times: usize) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    if height == 0 || width == 0 {
+        candle_core::bail!("cannot blur {:?}: it has no pixels", x.shape());
+    }
+    separable(x, &means_of_three(height, times), &means_of_three(width, times))
+}
+
+/// Weighted sums of columns and of rows. The weights of each new row and column follow one another.
+fn separable(x: &Tensor, down: &[f32], across: &[f32]) -> Result<Tensor> {
+    let (batch, channels, old_height, old_width) = x.dims4()?;
+    let (height, width) = (down.len() / old_height, across.len() / old_width);
+    let weights = |weights, to, from| {
+        Tensor::from_slice(weights, (to, from), x.device())?.to_dtype(x.dtype())?.t()
+    };
+    let (down, across) = (weights(down, height, old_height)?, weights(across, width, old_width)?);
     let rows = x.reshape((batch * channels * old_height, old_width))?.matmul(&across)?;
     let rows = rows.reshape((batch * channels, old_height, width))?.transpose(1, 2)?;
     let columns = rows.reshape((batch * channels * width, old_height))?.matmul(&down)?;
     let columns = columns.reshape((batch * channels, width, height))?.transpose(1, 2)?;
     columns.reshape((batch, channels, height, width))
+}
+
+/// The share of each of `length` values in each value after `times` means of three neighbours, row by row.
+fn means_of_three(length: usize, times: usize) -> Vec<f32> {
+    let mut weights = vec![0.0; length * length];
+    for (new, shares) in weights.chunks_mut(length).enumerate() {
+        shares[new] = 1.0;
+        for _ in 0..times {
+            let former = shares.to_vec();
+            shares.fill(0.0);
+            for (at, share) in former.into_iter().enumerate() {
+                for from in [at.saturating_sub(1), at, (at + 1).min(length - 1)] {
+                    shares[from] += share / 3.0;
+                }
+            }
+        }
+    }
+    weights
 }
 
 /// The share of each of `from` pixels in each of `to` pixels, row by row.
@@ -219,6 +258,20 @@ mod tests {
             }
         }
         gradients_agree(&[numbers((2, 2, 3, 5), 1)], |[x]| resize(x, 2, 7));
+    }
+
+    #[test]
+    fn a_blur_is_the_mean_of_neighbours_with_repeated_edges() {
+        for shape in [(1, 1, 1, 1), (2, 3, 1, 4), (1, 2, 5, 7)] {
+            let x = numbers(shape, 1);
+            assert_close(&box_blur(&x, 0).unwrap(), &x, 0.0);
+            let mut expected = x.clone();
+            for times in [1, 2, 3] {
+                let padded = expected.pad_with_same(2, 1, 1).unwrap().pad_with_same(3, 1, 1);
+                expected = padded.unwrap().avg_pool2d_with_stride((3, 3), (1, 1)).unwrap();
+                assert_close(&box_blur(&x, times).unwrap(), &expected, 1e-6);
+            }
+        }
     }
 
     #[test]

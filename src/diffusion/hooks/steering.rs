@@ -14,6 +14,7 @@ use crate::{
         autoencoder::LinearAutoencoder,
     },
     loss::{Decoded, FinalLoss, LossFunction, LossInput, LossValues, PartMasks},
+    ops,
     recipe::Loss,
 };
 
@@ -119,9 +120,9 @@ impl Steering {
                 });
                 let gradient = match (gradients.get(&variable), of_colours.transpose()?) {
                     (Some(of_latents), Some(of_colours)) => {
-                        (smoothed(of_latents, function.smoothing())? + of_colours)?
+                        (smoothed(of_latents, &**function)? + of_colours)?
                     }
-                    (Some(of_latents), None) => smoothed(of_latents, function.smoothing())?,
+                    (Some(of_latents), None) => smoothed(of_latents, &**function)?,
                     (None, Some(of_colours)) => of_colours,
                     (None, None) => {
                         measured(number, None);
@@ -371,11 +372,12 @@ fn signed_weight(loss: &Loss) -> f64 {
     sign * f64::from(loss.weight)
 }
 
-/// The mean over 3 x 3 neighbours, `times` times. Beyond the edges, the outermost values are repeated.
-fn smoothed(x: &Tensor, times: usize) -> candle_core::Result<Tensor> {
-    (0..times).try_fold(x.clone(), |x, _| {
-        x.pad_with_same(2, 1, 1)?.pad_with_same(3, 1, 1)?.avg_pool2d_with_stride((3, 3), (1, 1))
-    })
+/// The gradient with respect to the latents as smooth as a loss wants it.
+fn smoothed(gradient: &Tensor, loss: &dyn LossFunction) -> candle_core::Result<Tensor> {
+    match loss.smoothing() {
+        0 => Ok(gradient.clone()),
+        times => ops::box_blur(gradient, times),
+    }
 }
 
 /// The Euclidean length of all elements.
