@@ -30,9 +30,29 @@ pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
     a == b || composed(a) == composed(b)
 }
 
+/// The first `max_chars` characters of a text, and dots if there are more.
+pub(crate) fn shortened(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
+        None => text.into(),
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+    }
+}
+
 /// Composes the characters of a text in place: see [`composed`].
 pub(crate) fn compose(text: &mut String) {
     if let Cow::Owned(composed) = composed(text) {
         *text = composed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        assert_eq!(shortened("über", 4), "über");
+        assert_eq!(shortened("über", 1), "ü...");
+        assert_eq!(shortened("", 0), "");
     }
 }

@@ -1,7 +1,10 @@
 //! Errors of the files of a model.
 
 use super::tensors::HeaderError;
-use crate::{control::Cancelled, lfs::LfsPointer};
+use crate::{control::Cancelled, lfs::LfsPointer, text::shortened};
+
+/// The maximum number of characters of a value in a message.
+const MAX_VALUE_CHARS: usize = 200;
 
 /// An error of a file of a model. Each message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +46,9 @@ pub enum ModelError {
         source: serde_json::Error,
     },
     /// A JSON file holds a value that is not supported.
-    #[error("{file}: `{field}` is {value}, which is not supported; expected {supported}")]
+    #[error(
+        "{file}: `{field}` is {}, which is not supported; expected {supported}", shortened(value, MAX_VALUE_CHARS)
+    )]
     Unsupported {
         /// The configuration file.
         file: String,
@@ -122,4 +127,24 @@ pub enum ModelError {
         /// candle's error.
         source: Box<candle_core::Error>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_an_unsupported_value_shows_only_its_beginning() {
+        let error = ModelError::Unsupported {
+            file: "config.json".to_owned(),
+            field: "act_fn".to_owned(),
+            value: "x".repeat(1 << 20),
+            supported: "`silu`".to_owned(),
+        };
+        let expected = format!(
+            "config.json: `act_fn` is {}..., which is not supported; expected `silu`",
+            "x".repeat(200)
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }

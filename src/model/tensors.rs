@@ -44,8 +44,8 @@ pub trait TensorSource: Send + Sync {
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError>;
 }
 
-/// The maximum length of a header. The safetensors library has the same limit.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// The maximum length of a header, which needs 16 times as much memory. A tensor takes about 110 bytes of it.
+const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// The size of the length field in bytes.
 const LENGTH_BYTES: u64 = 8;
@@ -74,7 +74,7 @@ pub enum HeaderError {
         /// Size of the file.
         bytes: u64,
     },
-    /// The header claims a length above the limit of the format.
+    /// The header claims a length above the limit.
     #[error(
         "its header claims {claimed} bytes, at most {MAX_HEADER_BYTES} are allowed: \
          this is not a safetensors file, or it is damaged"

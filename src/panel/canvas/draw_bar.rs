@@ -19,10 +19,14 @@ use crate::{
         EditKind, Part, Verdict,
         layer::{in_words, keep_liked, parts, redo_disliked},
     },
+    text::shortened,
 };
 
 /// The maximum number of takes per press of a button.
 const MAX_TAKES: u32 = 16;
+
+/// The maximum number of characters of a name on a button.
+const MAX_CHARS: usize = 60;
 
 /// The takes that a draw button requests.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ pub(super) fn draw_bar(
         } else {
             in_words(&parts_to_draw)
         };
-        let button = theme::primary(shorten(&name));
+        let button = theme::primary(shortened(&name, MAX_CHARS));
         let offer = DrawOffer { button, parts: &parts_to_draw, plan: plan.clone(), hint: &hint };
         draw_button(ui, canvas, session, cx, offer);
         canvas.takes_per_press.show(ui);
@@ -217,13 +221,4 @@ fn plan(
     let context = session.context.filter(|_| button_kind != DrawButton::KeepLiked);
     let (size, parts, grid) = (session.size, parts.to_vec(), session.grid);
     canvas.plans.for_button(ui.ctx(), button_kind, PlanInputs { size, parts, context, grid })
-}
-
-/// Truncates a text to fit on a button.
-fn shorten(text: &str) -> String {
-    const MAX_CHARS: usize = 60;
-    if text.chars().count() <= MAX_CHARS {
-        return text.to_owned();
-    }
-    text.chars().take(MAX_CHARS).chain("...".chars()).collect()
 }
