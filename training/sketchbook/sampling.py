@@ -111,11 +111,16 @@ def stands_by_itself(scene: Scene) -> bool:
 
 def of_edits(rng: random.Random) -> Scene:
     """A scene as after an edit: its only subject can be removed without any other change and has any colour, also one
-    that training scenes do not have. One in ten has no subject."""
+    that other training scenes do not have. One in ten has no subject. No combination is held out."""
     while True:
         scene = sample_scene(rng)
         if len(scene.subjects) == 1 and stands_by_itself(scene):
-            break
+            edited = _edited(scene, rng)
+            if not is_held_out(edited):
+                return edited
+
+
+def _edited(scene: Scene, rng: random.Random) -> Scene:
     [subject] = scene.subjects
     chance = rng.random()
     if chance < 0.1:
