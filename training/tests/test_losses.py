@@ -8,6 +8,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from test_edits import reading
 
+import loss_cases
+import loss_painter
+import loss_texts
 import losses
 from sketchbook.caption import describe
 from sketchbook.sampling import is_held_out
@@ -27,18 +30,18 @@ def scene(**changes) -> Scene:
     return Scene(**values | changes)
 
 
-class Fake(losses.Painter):
+class Fake(loss_painter.Painter):
     """Draws pictures from nothing."""
 
     def draw_whole(self, case, steered):
         rng = np.random.default_rng(case.seed)
-        picture = rng.integers(0, 256, (losses.SIDE, losses.SIDE, 3), np.uint8)
+        picture = rng.integers(0, 256, (loss_cases.SIDE, loss_cases.SIDE, 3), np.uint8)
         return picture // 2 if steered else picture
 
     edit = draw_whole
 
 
-def painter(**more) -> losses.Painter:
+def painter(**more) -> loss_painter.Painter:
     return Fake(Path("none"), Path("model"), 12, Path(), None, **more)
 
 
@@ -65,9 +68,9 @@ def test_each_kind_has_cases_that_can_be_measured(title):
 
 
 def test_scenes_are_held_out_and_the_same_for_any_count():
-    few, more = losses.scenes(3, 0, "all"), losses.scenes(5, 0, "all")
+    few, more = loss_cases.scenes(3, 0, "all"), loss_cases.scenes(5, 0, "all")
     assert few == more[:3]
-    assert few != losses.scenes(3, 1, "all")
+    assert few != loss_cases.scenes(3, 1, "all")
     assert all((s.width, s.height) == (256, 256) and is_held_out(s) for s in more)
 
 
@@ -83,21 +86,21 @@ def test_scenes_are_held_out_and_the_same_for_any_count():
     ],
 )
 def test_a_prompt_leaves_out_one_attribute(attribute, gone):
-    assert losses.without(scene(), attribute) == gone
+    assert loss_texts.without(scene(), attribute) == gone
 
 
 def test_hair_keeps_its_colour_when_clothes_lose_theirs():
     girl = scene(subjects=[Subject("girl", "red", "left", "red")])
-    assert losses.without(girl, "colour").startswith("a girl with red hair in a coat on the left, ")
+    assert loss_texts.without(girl, "colour").startswith("a girl with red hair in a coat on the left, ")
     knight = scene(subjects=[Subject("knight", "white", "left")])
-    assert losses.without(knight, "colour").startswith("a knight on the left, ")
+    assert loss_texts.without(knight, "colour").startswith("a knight on the left, ")
 
 
-@pytest.mark.parametrize("attribute", list(losses.ATTRIBUTES))
+@pytest.mark.parametrize("attribute", list(loss_texts.ATTRIBUTES))
 def test_the_judge_finds_the_wanted_value_in_the_wanted_scene_only(attribute):
-    kind = losses.ATTRIBUTES[attribute]
-    asked = losses.scenes(8, 0, attribute, kind.suits)
-    for before, wanted, value in losses.changes(attribute, asked, 0):
+    kind = loss_texts.ATTRIBUTES[attribute]
+    asked = loss_cases.scenes(8, 0, attribute, kind.suits)
+    for before, wanted, value in loss_texts.changes(attribute, asked, 0):
         assert describe(before) != describe(wanted)
         assert value != kind.usual
         seen = kind.seen(wanted, value)
@@ -106,26 +109,26 @@ def test_the_judge_finds_the_wanted_value_in_the_wanted_scene_only(attribute):
 
 
 def test_a_direction_goes_from_the_prompt_to_another_value():
-    for case in losses.KINDS["direction, time"].cases(losses.scenes(6, 0, "time"), 0):
+    for case in losses.KINDS["direction, time"].cases(loss_cases.scenes(6, 0, "time"), 0):
         before, after = case.loss.removeprefix("direction:").split("=>")
         assert before in case.prompt and after not in case.prompt
 
 
 def test_both_parts_must_win():
-    left, right = losses.halves()
+    left, right = loss_cases.halves()
     assert not (left & right).any() and left.sum() == right.sum()
-    picture = np.zeros((losses.SIDE, losses.SIDE, 3), np.uint8)
+    picture = np.zeros((loss_cases.SIDE, loss_cases.SIDE, 3), np.uint8)
     picture[left], picture[right] = (192, 48, 48), (48, 96, 192)
-    assert losses.both_palettes_win(picture, left, right)
-    assert not losses.both_palettes_win(picture, right, left)
+    assert loss_cases.both_palettes_win(picture, left, right)
+    assert not loss_cases.both_palettes_win(picture, right, left)
     picture[left], picture[right] = 90, (200, 20, 20)
-    assert losses.both_saturations_win(picture, left, right)
+    assert loss_cases.both_saturations_win(picture, left, right)
     picture[right] = 90
-    assert not losses.both_saturations_win(picture, left, right)
+    assert not loss_cases.both_saturations_win(picture, left, right)
 
 
 def test_the_report_compares_and_counts():
-    cases = [losses.Case("a", "total-variation", i, lambda picture, _: picture.mean()) for i in range(4)]
+    cases = [loss_cases.Case("a", "total-variation", i, lambda picture, _: picture.mean()) for i in range(4)]
     blank = [np.zeros((32, 32, 3), np.uint8)] * 4
     result = losses.Result(cases, (blank, blank), ([10.0] * 4, [5.0, 5.0, 5.0, 11.0]), [])
     cells = dict(zip(losses.HEAD, losses.row("total-variation", result)))
@@ -136,7 +139,7 @@ def test_the_report_compares_and_counts():
 
 
 def test_a_total_is_the_mean_of_all_attributes():
-    cases = [losses.Case("a", "text:b", 0, lambda *_: 0.0)]
+    cases = [loss_cases.Case("a", "text:b", 0, lambda *_: 0.0)]
     blank = [np.zeros((32, 32, 3), np.uint8)]
     results = {
         f"text, {attribute}": losses.Result(cases, (blank, blank), ([0.0], [value]), [])
@@ -149,7 +152,7 @@ def test_a_total_is_the_mean_of_all_attributes():
 def test_kinds_are_chosen_by_name_or_beginning():
     assert losses.chosen(["outline"]) == ["outline"]
     assert losses.chosen(["style"]) == ["style", "style, judge"]
-    assert len(losses.chosen(["text"])) == len(losses.ATTRIBUTES)
+    assert len(losses.chosen(["text"])) == len(loss_texts.ATTRIBUTES)
     assert losses.chosen(None) == list(losses.KINDS)
     with pytest.raises(SystemExit, match="beauty"):
         losses.chosen(["beauty"])
@@ -159,9 +162,9 @@ def test_a_sheet_has_all_rows():
     results = {title: losses.measured(title, painter(), None, 2, 0) for title in ("palette", "content")}
     # Two pictures without and with, and two images.
     sheet = losses.sheet(results, 3)
-    assert 2 * losses.SIDE < sheet.width < 3 * losses.SIDE and sheet.height > 5 * losses.SIDE
+    assert 2 * loss_cases.SIDE < sheet.width < 3 * loss_cases.SIDE and sheet.height > 5 * loss_cases.SIDE
     results["content"] = losses.measured("content", painter(), None, 3, 0)
-    assert losses.sheet(results, 4).width > 3 * losses.SIDE, "shorter rows have blanks"
+    assert losses.sheet(results, 4).width > 3 * loss_cases.SIDE, "shorter rows have blanks"
 
 
 def test_the_options_of_a_loss_are_written_into_the_recipe(tmp_path):
@@ -170,8 +173,8 @@ def test_the_options_of_a_loss_are_written_into_the_recipe(tmp_path):
     info.add_itxt("bevy_illustrator", json.dumps(provenance))
     info.add_itxt("bevy_illustrator blobs", "{}")
     Image.new("RGBA", (4, 4)).save(tmp_path / "a.png", pnginfo=info)
-    change = lambda provenance: losses.changed_recipe(provenance, 12, {"to": 0.5})
-    losses.rewrite(tmp_path / "a.png", tmp_path / "b.png", change)
+    change = lambda provenance: loss_painter.changed_recipe(provenance, 12, {"to": 0.5})
+    loss_painter.rewrite(tmp_path / "a.png", tmp_path / "b.png", change)
     texts = Image.open(tmp_path / "b.png").text
     recipe = json.loads(texts["bevy_illustrator"])["recipe"]
     assert recipe["losses"] == [{"kind": "TotalVariation", "to": 0.5}]
@@ -181,13 +184,13 @@ def test_the_options_of_a_loss_are_written_into_the_recipe(tmp_path):
 
 def test_edit_files_contain_losses():
     part = {"mask": "left.png", "edit": "Refine", "losses": [{"kind": {"Palette": ["#112233"]}, "weight": 2}]}
-    text = losses.ron_with_kinds({"prompt": "a", "parts": [part]})
+    text = loss_painter.ron_with_kinds({"prompt": "a", "parts": [part]})
     wanted = '(mask: "left.png", edit: Refine, losses: [(kind: Palette(["#112233"]), weight: 2)])'
     assert text == f'(prompt: "a", parts: [{wanted}])'
 
 
 def test_pictures_without_losses_are_kept(tmp_path):
-    case = losses.Case("a", "total-variation", 1, lambda *_: 0.0)
+    case = loss_cases.Case("a", "total-variation", 1, lambda *_: 0.0)
     mine = painter()
     mine.cache = tmp_path / "cache"
     first = mine.draw(case, False)
