@@ -28,20 +28,24 @@ pub mod ledger;
 mod marks;
 mod names;
 pub mod picture_file;
+mod provenance;
 mod ranked;
 mod scan;
 #[cfg(test)]
 mod simulator;
 mod store;
 pub mod take;
+mod take_writer;
 
 pub use crate::recipe::{TakeId, TakeIdError};
 pub use blobs::Blobs;
 pub use error::ArtError;
 pub use ledger::Ledger;
 pub(crate) use marks::MarksSource;
+pub use provenance::Provenance;
 pub use ranked::{RankedTake, TakeScore, ranked};
-pub use take::{Provenance, Take, TakeWriter};
+pub use take::Take;
+pub use take_writer::TakeWriter;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -19,7 +19,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use image::RgbaImage;
 
-use super::{ArtError, Provenance, take::ProvenanceFile};
+use super::{ArtError, Provenance, provenance::ProvenanceFile};
 use crate::{
     foreign,
     lfs::LfsPointer,

@@ -47,7 +47,8 @@ pub enum ModelError {
     },
     /// A JSON file holds a value that is not supported.
     #[error(
-        "{file}: `{field}` is {}, which is not supported; expected {supported}", shortened(value, MAX_VALUE_CHARS)
+        "{file}: `{field}` is {}, which is not supported; expected {supported}",
+        shortened(value, MAX_VALUE_CHARS)
     )]
     Unsupported {
         /// The configuration file.

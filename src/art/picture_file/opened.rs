@@ -4,7 +4,7 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use super::{KEYWORD, PictureError};
 use crate::{
-    art::take::ProvenanceFile,
+    art::provenance::ProvenanceFile,
     lfs::{self, LfsPointer},
     picture::MAX_METADATA,
 };
