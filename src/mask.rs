@@ -23,7 +23,7 @@ use image::{
 use imageproc::region_labelling::{Connectivity, connected_components};
 use serde::{Deserialize, Serialize};
 
-use crate::picture::{self, DecodeError};
+use crate::picture::{DecodeError, Undecoded};
 
 pub use brush::Brush;
 pub(crate) use visible::over_grey;
@@ -107,7 +107,7 @@ impl Mask {
     /// # Errors
     /// If the bytes are not a readable PNG.
     pub fn from_png(bytes: &[u8]) -> Result<Self, MaskError> {
-        Ok(Self::from_image(&picture::decode(bytes)?))
+        Ok(Self::from_image(&Undecoded::open_png(bytes)?.upright()?))
     }
 
     /// The luminance of an image, composited over black.
@@ -247,7 +247,7 @@ impl Mask {
 impl From<DecodeError> for MaskError {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Png(error) => Self::Png(error),
+            DecodeError::Image(error) => Self::Png(error),
             error => Self::Decode(error),
         }
     }

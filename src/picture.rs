@@ -8,7 +8,9 @@ mod resize;
 use std::io::Cursor;
 
 use image::{
-    ColorType, DynamicImage, ImageDecoder, ImageError, Limits, codecs::png::PngDecoder,
+    ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits,
+    codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
+    guess_format,
     metadata::Orientation,
 };
 
@@ -68,22 +70,31 @@ pub enum DecodeError {
     /// It is a Git LFS pointer.
     #[error(transparent)]
     LfsPointer(#[from] LfsPointer),
-    /// It is not a PNG, or a damaged one.
+    /// It has another format.
+    #[error("its format is {found}: save it as {supported}")]
+    Format {
+        /// The media type of the format, or "unknown".
+        found: &'static str,
+        /// The formats that can be read.
+        supported: &'static str,
+    },
+    /// It is damaged.
     #[error(transparent)]
-    Png(#[from] ImageError),
+    Image(#[from] ImageError),
 }
 
-/// Decodes a PNG. The orientation in its EXIF data is applied.
+/// Decodes a PNG, JPEG or WebP file. The orientation in its EXIF data is applied.
 ///
 /// # Errors
-/// If it is not a PNG, if it has more than [`MAX_PIXELS`], or if its pixels or its metadata need too much memory.
-pub fn decode(png: &[u8]) -> Result<DynamicImage, DecodeError> {
-    Undecoded::open(png)?.upright()
+/// If it has another format or is damaged, if it has more than [`MAX_PIXELS`], or if its pixels or its metadata need too
+/// much memory.
+pub fn decode(bytes: &[u8]) -> Result<DynamicImage, DecodeError> {
+    Undecoded::open(bytes)?.upright()
 }
 
-/// A PNG up to its pixels. Its size is checked, and its pixels are not decoded.
+/// A picture file up to its pixels. Its size is checked, and its pixels are not decoded.
 pub(crate) struct Undecoded<'a> {
-    decoder: PngDecoder<Cursor<&'a [u8]>>,
+    decoder: Box<dyn ImageDecoder + 'a>,
     orientation: Orientation,
 }
 
@@ -93,27 +104,57 @@ fn claimed_size(png: &[u8]) -> Option<(u32, u32)> {
     Some((side(16)?, side(20)?))
 }
 
+fn wrong_format(found: Option<ImageFormat>, supported: &'static str) -> DecodeError {
+    DecodeError::Format { found: found.map_or("unknown", |it| it.to_mime_type()), supported }
+}
+
 fn is_too_large((width, height): (u32, u32)) -> bool {
     u64::from(width) * u64::from(height) > MAX_PIXELS
 }
 
 impl<'a> Undecoded<'a> {
-    /// Reads everything before the pixels.
+    /// Reads everything before the pixels of a PNG, JPEG or WebP file.
     ///
     /// # Errors
     /// As [`decode`].
-    pub(crate) fn open(png: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        LfsPointer::check(bytes)?;
+        let cursor = Cursor::new(bytes);
+        match guess_format(bytes) {
+            Ok(ImageFormat::Png) => Self::open_png(bytes),
+            // Both have at most 4 bytes per pixel. The decoders copy all bytes.
+            Ok(ImageFormat::Jpeg | ImageFormat::WebP) if bytes.len() as u64 > MAX_BYTES => {
+                Err(DecodeError::Metadata)
+            }
+            Ok(ImageFormat::Jpeg) => Self::checked(JpegDecoder::new(cursor)?),
+            Ok(ImageFormat::WebP) => Self::checked(WebPDecoder::new(cursor)?),
+            other => Err(wrong_format(other.ok(), "PNG, JPEG or WebP")),
+        }
+    }
+
+    /// Reads everything before the pixels of a PNG.
+    ///
+    /// # Errors
+    /// As [`decode`], and for all other formats.
+    pub(crate) fn open_png(png: &'a [u8]) -> Result<Self, DecodeError> {
         LfsPointer::check(png)?;
+        let format = guess_format(png).ok();
+        if format != Some(ImageFormat::Png) {
+            return Err(wrong_format(format, "PNG"));
+        }
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MAX_METADATA as u64);
         let decoder = PngDecoder::with_limits(Cursor::new(png), limits);
-        let mut decoder = decoder.map_err(|error| match error {
+        Self::checked(decoder.map_err(|error| match error {
             ImageError::Limits(_) => match claimed_size(png).filter(|size| is_too_large(*size)) {
                 Some((width, height)) => DecodeError::TooLarge { width, height },
                 None => DecodeError::Metadata,
             },
             error => error.into(),
-        })?;
+        })?)
+    }
+
+    fn checked(mut decoder: impl ImageDecoder + 'a) -> Result<Self, DecodeError> {
         let (width, height) = decoder.dimensions();
         if is_too_large((width, height)) {
             return Err(DecodeError::TooLarge { width, height });
@@ -122,7 +163,7 @@ impl<'a> Undecoded<'a> {
             return Err(DecodeError::TooDeep { width, height });
         }
         let orientation = decoder.orientation()?;
-        Ok(Self { decoder, orientation })
+        Ok(Self { decoder: Box::new(decoder), orientation })
     }
 
     /// Width and height in pixels, with the orientation applied.
@@ -155,6 +196,14 @@ impl<'a> Undecoded<'a> {
         Ok(image)
     }
 
+    /// The colour profile (ICC) and the EXIF data.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    fn profile_and_exif(&mut self) -> Result<[Option<Vec<u8>>; 2], DecodeError> {
+        Ok([self.decoder.icc_profile()?, self.decoder.exif_metadata()?])
+    }
+
     /// Decodes the pixels of a file of this program, which has no orientation.
     ///
     /// # Errors
@@ -185,6 +234,54 @@ mod tests {
         writer.write_image_data(&[0, 255]).unwrap();
         writer.finish().unwrap();
         bytes
+    }
+
+    /// A file of `tests/reference/pictures.py`.
+    pub(super) fn fixture(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/fixtures/pictures");
+        std::fs::read(std::path::Path::new(folder).join(name)).unwrap()
+    }
+
+    #[test]
+    fn jpeg_and_webp_files_are_decoded_upright() {
+        // The left half of the pixels in the file is red, the other one blue. The rotation puts the left side on top.
+        for (name, size, positions) in [
+            ("rotated.jpg", (16, 32), [(8, 4), (8, 28)]),
+            ("rotated.webp", (16, 32), [(8, 4), (8, 28)]),
+            ("cmyk.jpg", (32, 16), [(4, 8), (28, 8)]),
+        ] {
+            let file = fixture(name);
+            assert_eq!(Undecoded::open(&file).unwrap().size(), size, "{name}");
+            let image = decode(&file).unwrap().into_rgba8();
+            assert_eq!(image.dimensions(), size, "{name}");
+            for ((x, y), colour) in positions.into_iter().zip([[200, 30, 40], [20, 60, 180]]) {
+                let [r, g, b, alpha] = image.get_pixel(x, y).0;
+                let difference = [r, g, b].iter().zip(colour).map(|(a, b)| a.abs_diff(b)).max();
+                assert!(alpha == 255 && difference.unwrap() <= 3, "{name}: {r} {g} {b} {alpha}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_formats_are_refused_by_name() {
+        let error = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+        let gif = error(&fixture("picture.gif"));
+        assert_eq!(gif, "its format is image/gif: save it as PNG, JPEG or WebP");
+        assert_eq!(error(b"text"), "its format is unknown: save it as PNG, JPEG or WebP");
+        let error = Undecoded::open_png(&fixture("rotated.jpg")).err().unwrap().to_string();
+        assert_eq!(error, "its format is image/jpeg: save it as PNG");
+    }
+
+    #[test]
+    fn truncated_jpeg_and_webp_files_are_errors_or_pictures_of_their_size() {
+        for name in ["rotated.jpg", "rotated.webp"] {
+            let file = fixture(name);
+            for length in 0..file.len() {
+                if let Ok(image) = decode(&file[..length]) {
+                    assert_eq!((image.width(), image.height()), (16, 32));
+                }
+            }
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Blobs {
     /// The bytes of the decoded pixels of a mask or an image. Only the beginning of the file is read.
     fn pixel_bytes(&self, id: &BlobId) -> Result<u64, ArtError> {
         let (path, start) = self.file(id, MAX_OTHER)?;
-        let undecoded = Undecoded::open(&start);
+        let undecoded = Undecoded::open_png(&start);
         Ok(undecoded.map_err(|error| ArtError::blob(&path, error.into()))?.bytes())
     }
 

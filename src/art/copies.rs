@@ -76,5 +76,5 @@ fn kind(chunk: &[u8]) -> &[u8] {
 
 /// The pixels in their own depth.
 fn pixels(png: &[u8]) -> Option<image::DynamicImage> {
-    Undecoded::open(png).and_then(Undecoded::unrotated).ok()
+    Undecoded::open_png(png).and_then(Undecoded::unrotated).ok()
 }

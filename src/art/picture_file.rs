@@ -150,7 +150,7 @@ fn read_within(
         let mut pngs = BTreeMap::new();
         for (id, text) in serde_json::from_str::<BTreeMap<BlobId, String>>(&json)? {
             let png = BASE64_STANDARD.decode(text).map_err(InlineBlobError::from)?;
-            left.take(Undecoded::open(&png).map_err(BlobError::from)?.bytes())?;
+            left.take(Undecoded::open_png(&png).map_err(BlobError::from)?.bytes())?;
             pngs.insert(id, png);
         }
         for (id, png) in pngs {
@@ -198,7 +198,7 @@ pub fn pixels(path: &Path) -> Result<RgbaImage, ArtError> {
 /// If it is not a complete PNG.
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<RgbaImage, ArtError> {
     ArtError::check_pointer(path, bytes)?;
-    match Undecoded::open(bytes).and_then(Undecoded::unrotated) {
+    match Undecoded::open_png(bytes).and_then(Undecoded::unrotated) {
         Ok(image) => Ok(image.into_rgba8()),
         // The picture may be whole.
         Err(DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. } | DecodeError::Metadata) => {

@@ -1,8 +1,10 @@
 //! What a PNG contains besides pixels: colour space, resolution, EXIF data and texts.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use image::metadata::Orientation;
+use image::{ImageFormat, guess_format, metadata::Orientation};
+
+use super::Undecoded;
 
 /// The length of the signature and the IHDR chunk, which every PNG begins with.
 const HEADER: usize = 8 + 25;
@@ -32,9 +34,23 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the chunks of a PNG. A damaged chunk is lost.
+    /// Reads the chunks of a PNG, or the colour profile and the EXIF data of a JPEG or WebP file as such chunks. What is
+    /// damaged is lost.
     #[must_use]
-    pub fn read(png: &[u8]) -> Self {
+    pub fn read(bytes: &[u8]) -> Self {
+        if !matches!(guess_format(bytes), Ok(ImageFormat::Jpeg | ImageFormat::WebP)) {
+            return Self::of_png(bytes);
+        }
+        let read = Undecoded::open(bytes).and_then(|mut picture| picture.profile_and_exif());
+        let Ok([profile, exif]) = read else { return Self::default() };
+        // The copy is in RGB. A profile for grey or CMYK does not apply to it (ICC.1:2022, 7.2.8).
+        let is_of_rgb = |profile: &Vec<u8>| profile.get(16..20) == Some(b"RGB ");
+        let lost_profile = profile.as_ref().is_some_and(|profile| !is_of_rgb(profile));
+        let png = pixel_with(profile.filter(is_of_rgb), exif).unwrap_or_default();
+        Self { lost_profile, ..Self::of_png(&png) }
+    }
+
+    fn of_png(png: &[u8]) -> Self {
         let mut found = Self::default();
         // Colour type 0 is grey, 4 is grey with alpha (PNG specification, third edition, 11.2.1).
         let is_grey = matches!(png.get(25), Some(0 | 4));
@@ -137,6 +153,22 @@ impl Metadata {
     }
 }
 
+/// A PNG of one pixel with this colour profile and EXIF data.
+fn pixel_with(
+    profile: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
+) -> Result<Vec<u8>, png::EncodingError> {
+    let mut info = png::Info::with_size(1, 1);
+    info.color_type = png::ColorType::Rgb;
+    info.icc_profile = profile.map(Cow::Owned);
+    info.exif_metadata = exif.map(Cow::Owned);
+    let mut png = Vec::new();
+    let mut writer = png::Encoder::with_info(&mut png, info)?.write_header()?;
+    writer.write_image_data(&[0; 3])?;
+    writer.finish()?;
+    Ok(png)
+}
+
 /// The length of the chunk that `bytes` begin with, with its frame. `None` if it is not complete.
 fn chunk_length(bytes: &[u8]) -> Option<usize> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?);
@@ -180,6 +212,7 @@ fn upright(mut chunk: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::tests::fixture;
 
     /// A red PNG of 2 by 2 pixels with these chunks before its pixels.
     fn png(colour: png::ColorType, chunks: &[([u8; 4], &[u8])]) -> Vec<u8> {
@@ -201,6 +234,26 @@ mod tests {
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         reader.info().clone()
+    }
+
+    #[test]
+    fn the_profile_and_the_upright_exif_data_of_a_jpeg_or_webp_file_are_copied() {
+        let copy = |name: &str| {
+            let metadata = Metadata::read(&fixture(name));
+            (info(&metadata.insert_into(png(png::ColorType::Rgb, &[]))), metadata)
+        };
+        for name in ["rotated.jpg", "rotated.webp"] {
+            let (info, metadata) = copy(name);
+            assert!(!metadata.has_lost_profile() && metadata.lost_chunks().is_empty(), "{name}");
+            let profile = info.icc_profile.unwrap();
+            assert_eq!((profile.len(), &profile[16..20]), (588, b"RGB ".as_slice()), "{name}");
+            let exif = info.exif_metadata.unwrap();
+            assert!(exif.windows(3).any(|it| it == b"Ada"), "{name}");
+            let orientation = Orientation::from_exif_chunk(&exif);
+            assert!(matches!(orientation, None | Some(Orientation::NoTransforms)), "{name}");
+        }
+        let (info, metadata) = copy("cmyk.jpg");
+        assert!(info.icc_profile.is_none() && metadata.has_lost_profile());
     }
 
     #[test]

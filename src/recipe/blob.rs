@@ -80,7 +80,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG.
     pub fn image_from_png(png: &[u8]) -> Result<Self, BlobError> {
-        let image = Undecoded::open(png)?.unrotated()?;
+        let image = Undecoded::open_png(png)?.unrotated()?;
         Ok(Self::Image(Arc::new(image.into_rgba8())))
     }
 
@@ -89,7 +89,7 @@ impl Blob {
     /// # Errors
     /// If it is not a readable PNG, or contains another blob.
     pub fn from_png(id: &BlobId, png: &[u8]) -> Result<Self, BlobError> {
-        let blob = match Undecoded::open(png)?.unrotated()? {
+        let blob = match Undecoded::open_png(png)?.unrotated()? {
             DynamicImage::ImageLuma8(grey) => Self::Mask(grey.into()),
             image => Self::Image(Arc::new(image.into_rgba8())),
         };
@@ -137,7 +137,7 @@ impl Blob {
 impl From<DecodeError> for BlobError {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Png(error) => Self::Image(error),
+            DecodeError::Image(error) => Self::Image(error),
             DecodeError::LfsPointer(error) => Self::LfsPointer(error),
             error => Self::Decode(error),
         }

@@ -98,7 +98,7 @@ impl InlineBlob {
     /// As [`Self::decode`].
     pub(crate) fn bytes(&self) -> Result<u64, InlineBlobError> {
         let png = BASE64_STANDARD.decode(&self.text)?;
-        Ok(Undecoded::open(&png).map_err(BlobError::from)?.bytes())
+        Ok(Undecoded::open_png(&png).map_err(BlobError::from)?.bytes())
     }
 
     /// Decodes it.

@@ -86,7 +86,7 @@ impl Serialize for Scribble {
 impl<'de> Deserialize<'de> for Scribble {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let png = text::decoded(deserializer)?;
-        let image = Undecoded::open(&png).and_then(Undecoded::unrotated);
+        let image = Undecoded::open_png(&png).and_then(Undecoded::unrotated);
         Ok(Self(Arc::new(image.map_err(de::Error::custom)?.into_rgba8())))
     }
 }

@@ -14,6 +14,7 @@ import latents
 import models
 import networks
 import optimizers
+import pictures
 import pipelines
 import schedulers
 import segment
@@ -34,6 +35,7 @@ def main():
             adapters.record()
             control_nets.record()
             clip_model.record()
+            pictures.save()
         case ["full", folder]:
             import full_size
 

@@ -29,7 +29,7 @@ struct PixelBytes(u64);
 impl<'de> Deserialize<'de> for PixelBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let png = text::decoded(deserializer)?;
-        Ok(Self(Undecoded::open(&png).map_err(de::Error::custom)?.bytes()))
+        Ok(Self(Undecoded::open_png(&png).map_err(de::Error::custom)?.bytes()))
     }
 }
 

@@ -111,7 +111,7 @@ impl Attachments {
         let (mut pngs, mut length) = (BTreeMap::new(), 0);
         for (id, blob) in blobs {
             let png = blob.to_png()?;
-            Undecoded::open(&png).map_err(BlobError::from)?;
+            Undecoded::open_png(&png).map_err(BlobError::from)?;
             let text = BASE64_STANDARD.encode(png);
             length += text.len();
             if length > most {
@@ -173,7 +173,7 @@ impl Attachments {
             PictureError::Metadata => EncodeError::TooLarge,
             error => EncodeError::Unreadable(error),
         })?;
-        Undecoded::open(&bytes)?;
+        Undecoded::open_png(&bytes)?;
         Ok(bytes)
     }
 }

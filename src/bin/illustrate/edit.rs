@@ -269,7 +269,7 @@ impl Edit {
     fn check_losses(&self, metadata: &Metadata) -> Result<(), Failure> {
         let mut lost = Vec::new();
         if metadata.has_lost_profile() {
-            lost.push("a colour profile for grey pictures".to_owned());
+            lost.push("a colour profile for grey or CMYK pictures".to_owned());
         }
         if !metadata.lost_chunks().is_empty() {
             let names = metadata.lost_chunks().iter().map(|name| String::from_utf8_lossy(name));

@@ -129,7 +129,7 @@ pub(crate) enum Failure {
         instead: PathBuf,
     },
     /// A file is not a readable picture.
-    #[error("{path} is not a readable picture: {source}; use a PNG file")]
+    #[error("{path} is not a readable picture: {source}; use a PNG, JPEG or WebP file")]
     Picture {
         /// The file.
         path: PathBuf,
@@ -307,7 +307,7 @@ impl Failure {
     pub(crate) fn decode(path: &std::path::Path) -> impl FnOnce(DecodeError) -> Self {
         let path = path.to_path_buf();
         move |source| match source {
-            DecodeError::Png(_) => Self::Picture { path, source },
+            DecodeError::Image(_) => Self::Picture { path, source },
             source => Self::Decode { path, source },
         }
     }

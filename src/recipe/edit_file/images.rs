@@ -81,7 +81,7 @@ impl<'a> ImageFiles<'a> {
         }
         let path = self.folder.join(file);
         let wrong = |error| match error {
-            DecodeError::Png(source) => EditFileError::Image { path, source },
+            DecodeError::Image(source) => EditFileError::Image { path, source },
             source => EditFileError::Decode { path, source },
         };
         let bytes = self.bytes(file)?;
@@ -147,7 +147,7 @@ impl<'a> ImageFiles<'a> {
 
 fn mask(path: &Path, bytes: &[u8], picture: (u32, u32)) -> Result<Mask, EditFileError> {
     let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
-    let png = Undecoded::open(bytes).map_err(|error| wrong(error.into()))?;
+    let png = Undecoded::open_png(bytes).map_err(|error| wrong(error.into()))?;
     if png.size() != picture {
         return Err(wrong(MaskError::Size { mask: png.size(), picture }));
     }
@@ -170,10 +170,10 @@ fn has_hole(image: &RgbaImage) -> bool {
 
 fn scribble(path: &Path, bytes: &[u8], picture: (u32, u32)) -> Result<Scribble, EditFileError> {
     let wrong = |error| match error {
-        DecodeError::Png(source) => EditFileError::Scribble { path: path.to_owned(), source },
+        DecodeError::Image(source) => EditFileError::Scribble { path: path.to_owned(), source },
         source => EditFileError::Decode { path: path.to_owned(), source },
     };
-    let png = Undecoded::open(bytes).map_err(wrong)?;
+    let png = Undecoded::open_png(bytes).map_err(wrong)?;
     if png.size() != picture {
         let (path, scribble) = (path.to_owned(), png.size());
         return Err(EditFileError::ScribbleSize { path, scribble, picture });
