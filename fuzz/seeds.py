@@ -198,7 +198,7 @@ TARGETS = {
     "mask": masks,
     "model": models,
     "names": names,
-    "picture": pictures,
+    "picture": lambda: pictures() + foreign_pictures(),
     "prompt": prompts,
     "queue": queues,
     "recipe": recipes,
@@ -237,6 +237,11 @@ def png(width, height, depth, colour, pixels, *chunks):
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([depth, colour, 0, 0, 0])
     image = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(image)
+
+
+def foreign_pictures():
+    """JPEG, WebP and GIF files."""
+    return [path.read_bytes() for path in sorted((ROOT / "tests/reference/fixtures/pictures").iterdir())]
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-//! PNG files: pixels, metadata, recipe chunk, and masks and scribbles in the file.
+//! PNG, JPEG and WebP files: pixels and metadata. PNG files: recipe chunk, and masks and scribbles in the file.
 
 #![no_main]
 
