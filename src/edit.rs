@@ -3,7 +3,7 @@
 //! An edit changes some [`Part`](crate::recipe::Part)s of a picture and no other pixels:
 //!
 //! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
-//!    crop that the model receives. The cost of an edit is therefore proportional to its area.
+//!    crop that the model receives. So a small refinement is fast.
 //! 2. [`Crop`] holds the pixels of that crop. [`init_image()`] computes the pixels that denoising
 //!    starts from.
 //! 3. [`LatentRegions`] is the plan at the resolution of latents.

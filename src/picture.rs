@@ -303,7 +303,7 @@ mod tests {
             assert_eq!(Undecoded::open(&png).unwrap().size(), image.dimensions(), "{orientation}");
             // A picture that is written with the same metadata is not rotated again.
             let mut written = Cursor::new(Vec::new());
-            image.write_to(&mut written, image::ImageFormat::Png).unwrap();
+            image.write_to(&mut written, ImageFormat::Png).unwrap();
             let written = Metadata::read(&png).insert_into(written.into_inner());
             assert_eq!(decode(&written).unwrap().into_luma8(), grey(rows), "{orientation}");
         }
@@ -342,7 +342,7 @@ mod tests {
     fn bytes_are_those_of_masks_and_of_images_in_rgba() {
         let bytes = |image: DynamicImage| {
             let mut png = Cursor::new(Vec::new());
-            image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+            image.write_to(&mut png, ImageFormat::Png).unwrap();
             Undecoded::open(png.get_ref()).unwrap().bytes()
         };
         assert_eq!(bytes(GrayImage::new(5, 3).into()), 15);

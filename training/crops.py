@@ -113,23 +113,14 @@ def around(subject: Subject, scene: Scene) -> Window:
     return (x - half, (foot - high) / 100, x + half, foot / 100)
 
 
-def any_kind(scene: Scene, rng: random.Random) -> str:
-    """A kind of subject that may stand in the place of the scene."""
-    return rng.choice([kind for kind in SUBJECTS if fits(kind, scene.place)])
-
-
-def union(one: Window, other: Window) -> Window:
-    """The smallest window that contains both."""
-    return (min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3]))
-
-
 def nobody(scene: Scene, rng: random.Random) -> Window | None:
     """The box of an empty hole, if there is room for a subject."""
     if scene.framing == "portrait":
         return None
     taken = [around(subject, scene) for subject in scene.subjects]
+    kinds = [kind for kind in SUBJECTS if fits(kind, scene.place)]
     for position in rng.sample(POSITIONS, len(POSITIONS)):
-        left, top, right, bottom = around(Subject(any_kind(scene, rng), "red", position), scene)
+        left, top, right, bottom = around(Subject(rng.choice(kinds), "red", position), scene)
         if all(right < box[0] or box[2] < left or bottom < box[1] or box[3] < top for box in taken):
             return (left, top, right, bottom)
     return None

@@ -6,9 +6,9 @@ because positions are determined at high noise. One caption in ten is dropped fo
 in five mentions only one or two things, like negative prompts. Each use of a drawing has a new caption.
 
 Some batches are edits: latents around a hole are known and have no noise, and only the hole is denoised. Most
-holes cover a subject, which the caption names and the network has to draw. Some of these also have room for another
-kind of subject, as if it had been replaced. Other holes are empty, and their caption describes an empty scene, as in a
-removal. The network receives no mask of the hole. It distinguishes clean latents from noise by their distribution.
+holes cover a subject, which the caption names and the network has to draw. Other holes are empty, and their
+caption describes an empty scene, as in a removal. The network receives no mask of the hole. It distinguishes clean
+latents from noise by their distribution.
 
 Several `--drawings` need the same number of `--latents`. `--start` is a network to continue from, which needs a
 small `--lr`.
@@ -38,7 +38,7 @@ from sketchbook.caption import caption, fragment
 from sketchbook.scene import Scene
 
 #: The share of batches that are edits.
-EDITED = 0.55
+EDITED = 0.45
 #: The share of batches that are crops: of whole pictures, and of edits.
 CROPPED, CROPPED_EDITS = 0.2, 0.65
 #: The share of dropped captions, and of fragments.
@@ -46,8 +46,6 @@ SILENT, FRAGMENT = 0.1, 0.2
 #: The share of holes around a subject, of holes where a subject could be, and of captions that name only the
 #: contents of such a hole.
 AROUND_SUBJECT, AROUND_NOBODY, NAMED_ONLY = 0.65, 0.2, 0.6
-#: The share of holes around a subject that also have room for another kind of subject, as in a replacement.
-REPLACED = 0.4
 #: The weight of the error of known latents, which the network only has to copy.
 KNOWN = 0.1
 
@@ -118,10 +116,7 @@ def choose_hole(scene: Scene, rng: random.Random) -> tuple[crops.Window | None, 
     chance = rng.random()
     if scene.subjects and chance < AROUND_SUBJECT:
         subject = rng.choice(scene.subjects)
-        box = crops.around(subject, scene)
-        if rng.random() < REPLACED:
-            box = crops.union(box, crops.around(replace(subject, kind=crops.any_kind(scene, rng)), scene))
-        return box, [subject.kind]
+        return crops.around(subject, scene), [subject.kind]
     if chance < AROUND_SUBJECT + AROUND_NOBODY and (box := crops.nobody(scene, rng)):
         return box, []
     return None, None

@@ -245,7 +245,7 @@ mod tests {
             name: "sketch".to_owned(),
             hash: "0123456789abcdef".to_owned(),
             licence: Some("MIT".to_owned()),
-            grid: Grid { scale: 16, min_latents: 8 },
+            grid: Grid { scale: 16, min_latents: 8, trained_latents: 16 },
             ..ModelCard::default()
         };
         let provenance = Provenance {

@@ -15,6 +15,7 @@ use super::{
     take::{take_path, write_take},
 };
 use crate::{
+    lfs,
     picture::Metadata,
     recipe::{Recipe, TakeId},
     storyboard::ShotId,
@@ -29,6 +30,16 @@ pub struct TakeWriter {
 impl TakeWriter {
     pub(super) fn new(folder: Folder) -> Self {
         Self { folder }
+    }
+
+    /// Checks before a picture is drawn that a file in the place of its take does not prevent writing it.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be read at the moment, or is a Git LFS pointer.
+    pub(crate) fn check(&self, shot: &ShotId, take: &TakeId) -> Result<(), ArtError> {
+        let path = take_path(self.root(), "takes", shot, take);
+        let first = self.folder.read_first(&path, lfs::FIRST_BYTES as u64)?;
+        first.map_or(Ok(()), |first| ArtError::check_pointer(&path, &first))
     }
 
     /// Writes a take atomically. An edit keeps the [metadata](picture_file::metadata) of its parent.

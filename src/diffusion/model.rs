@@ -101,10 +101,14 @@ impl Model {
     /// The grid of latents.
     #[must_use]
     pub fn grid(&self) -> Grid {
-        // Half of the training size is enough context.
         let trained = self.parts.denoiser.sample_size();
-        let min = trained.map_or(1, |(height, width)| height.min(width) as u32 / 2);
-        Grid { scale: self.parts.autoencoder.spec().scale as u32, min_latents: min.max(1) }
+        let trained_latents = trained.map_or(0, |(height, width)| height.min(width) as u32);
+        Grid {
+            scale: self.parts.autoencoder.spec().scale as u32,
+            // Half of the training size is enough context for a crop that the author chooses.
+            min_latents: (trained_latents / 2).max(1),
+            trained_latents,
+        }
     }
 
     /// Draws one picture of exactly the requested size, and measures the final values of its losses. If the size is not

@@ -21,11 +21,15 @@ pub struct Grid {
     /// something unrelated.
     #[serde(rename = "least", alias = "min_latents")]
     pub min_latents: u32,
+    /// The latents along each side of the pictures that the model was trained on. 0 if unknown. The default crop has at
+    /// least as many if a part is added or replaced, or is the whole picture if that has fewer.
+    #[serde(default)]
+    pub trained_latents: u32,
 }
 
 impl Default for Grid {
     fn default() -> Self {
-        Self { scale: 1, min_latents: 1 }
+        Self { scale: 1, min_latents: 1, trained_latents: 0 }
     }
 }
 
@@ -103,7 +107,7 @@ pub(super) fn crop_around(
     changed: Area,
     denoised: Area,
     size: Size,
-    Grid { scale, min_latents }: Grid,
+    Grid { scale, min_latents, .. }: Grid,
 ) -> Area {
     let along = |[start, end]: [u32; 2], denoised: [u32; 2], side: u32| {
         let margin = (((end - start) as f32 * MARGIN).ceil() as u32).max(scale / 2);
@@ -123,7 +127,7 @@ pub(super) fn crop_from_request(
     requested: Area,
     changed: Area,
     size: Size,
-    Grid { scale, min_latents }: Grid,
+    Grid { scale, min_latents, .. }: Grid,
 ) -> Result<Area, EditError> {
     let along = |start: u32, end: u32, side: u32| {
         let first = start.min(side) / scale;
@@ -175,7 +179,7 @@ mod tests {
                 height: (part_height + seed.3 % 80).min(height - y.saturating_sub(seed.1 % 40)),
             };
             let size = Size::new(width, height);
-            let grid = Grid { scale, min_latents };
+            let grid = Grid { scale, min_latents, trained_latents: 0 };
             let crop = crop_around(changed, denoised, size, grid);
             prop_assert_eq!(crop.union(changed).union(denoised), crop);
             for side in [crop.x, crop.y, crop.width, crop.height] {

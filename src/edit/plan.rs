@@ -81,7 +81,14 @@ impl EditPlan {
         let crop = match crop {
             None => {
                 let denoised = planned.iter().filter_map(|part| part.denoise_mask.bounds());
-                crop_around(changed, denoised.fold(changed, Area::union), size, grid)
+                let denoised = denoised.fold(changed, Area::union);
+                // A model draws new things best at its training size: see `training/README.md`.
+                let is_new = |part: &PlannedPart| {
+                    matches!(parts[part.index].edit.kind, EditKind::Add | EditKind::Replace)
+                };
+                let trained = if planned.iter().any(is_new) { grid.trained_latents } else { 0 };
+                let min_latents = grid.min_latents.max(trained);
+                crop_around(changed, denoised, size, Grid { min_latents, ..grid })
             }
             Some(requested) => crop_from_request(requested, changed, size, grid)?,
         };
@@ -174,7 +181,8 @@ mod tests {
     use super::*;
 
     const SIZE: Size = Size::new(96, 64);
-    const GRID: Grid = Grid { scale: 8, min_latents: 2 };
+
+    const GRID: Grid = Grid { scale: 8, min_latents: 2, trained_latents: 0 };
 
     fn part(area: Area, kind: EditKind) -> Part {
         let edit = PartEdit {
@@ -189,6 +197,23 @@ mod tests {
 
     fn area(x: u32, y: u32, width: u32, height: u32) -> Area {
         Area { x, y, width, height }
+    }
+
+    #[test]
+    fn an_added_or_replaced_part_is_drawn_in_a_crop_of_the_training_size() {
+        let grid = Grid { trained_latents: 6, ..GRID };
+        let size_of = |kind| {
+            let part = part(area(40, 24, 8, 8), kind);
+            let Area { width, height, .. } = EditPlan::new(SIZE, &[part], None, grid).unwrap().crop;
+            (width, height)
+        };
+        for kind in [EditKind::Add, EditKind::Replace] {
+            assert_eq!(size_of(kind), (48, 48), "{kind:?}");
+        }
+        // One latent for the part, and one on each side.
+        for kind in [EditKind::Refine, EditKind::Remove, EditKind::Embolden] {
+            assert_eq!(size_of(kind), (24, 24), "{kind:?}");
+        }
     }
 
     #[test]

@@ -151,6 +151,12 @@ impl TensorHeader {
         Some(&self.metadata.info(name)?.shape)
     }
 
+    /// The text under a key of the metadata.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
     /// The number of values by number type, such as `F16`.
     #[must_use]
     pub fn parameters(&self) -> BTreeMap<String, u64> {

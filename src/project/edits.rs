@@ -88,6 +88,19 @@ impl EditTask {
     }
 }
 
+/// Whether an edit that cannot be propagated now never can.
+fn is_final(error: &ProjectError) -> bool {
+    match error {
+        ProjectError::Propagation(cause) => is_final(cause),
+        ProjectError::NoEdit { .. }
+        | ProjectError::Edit(_)
+        | ProjectError::Inspiration(_)
+        | ProjectError::Loss(_)
+        | ProjectError::Unwritable(_) => true,
+        _ => false,
+    }
+}
+
 fn size_of(image: &RgbaImage) -> Size {
     let (width, height) = image.dimensions();
     Size::new(width, height)
@@ -154,9 +167,13 @@ impl Project {
         Vec::new()
     }
 
+    /// Reports an edit that could not be propagated to a shot. If its cause may end, such as a story without the shot or a
+    /// picture that cannot be read at the moment, the next start tries again.
     pub(super) fn propagation_failed(&mut self, shot: ShotId, error: ProjectError) {
         self.revision += 1;
-        self.remove_propagation(&shot);
+        if is_final(&error) {
+            self.remove_propagation(&shot);
+        }
         self.updates.push(Update::Failed { shot, error: Arc::new(error) });
     }
 

@@ -14,7 +14,7 @@ use super::{
     shared::{Outcome, Shared},
 };
 use crate::{
-    art::{Provenance, TakeWriter, picture_file},
+    art::{Provenance, TakeId, TakeWriter, picture_file},
     control::{Control, Interrupt, OnStep},
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs},
 };
@@ -85,6 +85,8 @@ impl<'a> Worker<'a> {
             let inputs = inputs(writer, job)?;
             let generator = generator(registry, loaded, &job.recipe.model, &control)?;
             interrupt.check()?;
+            let take = TakeId::of(&job.recipe, &generator.card().hash);
+            writer.check(&job.shot, &take).map_err(GenerateError::other)?;
             shared.loaded();
             let drawn = generator.generate(&job.recipe, &inputs, &control)?;
             GenerateError::check_size(&job.recipe, &drawn.image)?;

@@ -222,11 +222,16 @@ fn a_dump_replaces_an_earlier_dump_and_no_other_tensors() {
     let place = workspace.path("a.safetensors");
     let dumped = fs::read(&place).unwrap();
     let tensor = Tensor::new(&[1_f32], &Device::Cpu).unwrap();
-    let weights = HashMap::from([("unet.weight", tensor.clone()), ("image", tensor)]);
-    safetensors::save(&weights, &place).unwrap();
+    // Scripts for diffusers give tensors the same names.
+    let others = ["unet.weight", "image", "prompt_embeds"].map(|name| {
+        safetensors::save(&HashMap::from([(name, tensor.clone())]), &place).unwrap();
+        fs::read(&place).unwrap()
+    });
+    // A file without tensors.
+    let empty = [&16_u64.to_le_bytes()[..], b"{}              "].concat();
     // What cannot be read may be anything: tensors of a newer type, half of a download, a text.
     let half = dumped[..dumped.len() / 2].to_vec();
-    for before in [fs::read(&place).unwrap(), half, b"a text".to_vec()] {
+    for before in others.into_iter().chain([empty, half, b"a text".to_vec()]) {
         fs::write(&place, &before).unwrap();
         workspace.draw(&dump).fails_with(&[
             "a.safetensors",

@@ -75,7 +75,7 @@ impl Fakes {
                 name: name.to_owned(),
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
-                grid: Grid { scale: 8, min_latents: 1 },
+                grid: Grid { scale: 8, min_latents: 1, trained_latents: 0 },
                 defaults: ModelDefaults::built_in(),
                 ..ModelCard::default()
             };

@@ -87,7 +87,7 @@ fn a_propagation_survives_restarts_until_it_is_drawn_or_cancelled() {
 }
 
 #[test]
-fn a_propagation_of_a_discarded_take_skips_and_reports_a_missing_shot() {
+fn a_propagation_of_a_discarded_take_waits_for_a_missing_shot_and_reports_it() {
     let (mut fixture, item, _, made) = edited();
     let (portrait, background) = (fixture.portrait(), fixture.background());
     let others = vec![portrait.clone(), background.clone()];
@@ -111,7 +111,14 @@ fn a_propagation_of_a_discarded_take_skips_and_reports_a_missing_shot() {
         matches!(update, Update::Failed { shot, error }
             if *shot == background && error.to_string().contains("cannot be propagated"))
     });
-    assert!(reported, "the skipped shot is reported");
+    assert!(reported, "the missing shot is reported");
+    let ProjectFixture { dir, project, .. } = fixture;
+    assert_eq!(project.art().pending_propagations().keys().collect::<Vec<_>>(), [&background]);
+    drop(project);
+    let mut fixture = ProjectFixture::open(dir, story());
+    fixture.wait_until_idle();
+    let last = takes(&fixture, &background).pop().unwrap();
+    assert_eq!(last.recipe().origin(), made.recipe().origin());
     assert!(fixture.project.art().pending_propagations().is_empty());
 }
 

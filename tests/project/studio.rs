@@ -376,8 +376,11 @@ fn a_broken_queue_file_is_renamed_and_new_jobs_are_drawn() {
 fn a_take_that_cannot_be_saved_is_reported_and_saved_later_without_redrawing() {
     let mut fixture = StudioFixture::new();
     let blocked = fixture.art.root().join("takes");
-    fs::write(&blocked, "a file in the way").unwrap();
+    fixture.fakes.hold_after(1);
     fixture.push("a");
+    wait_until("the drawing starts", || fixture.fakes.steps_done() == 1);
+    fs::write(&blocked, "a file in the way").unwrap();
+    fixture.fakes.release();
     fixture.wait_until_idle();
     assert!(fixture.error().unwrap().contains("takes"), "{:?}", fixture.error());
     fs::remove_file(&blocked).unwrap();
@@ -388,6 +391,24 @@ fn a_take_that_cannot_be_saved_is_reported_and_saved_later_without_redrawing() {
     };
     assert_eq!(take.image().unwrap(), gradient(&recipe("a")));
     assert_eq!(fixture.drawn(), ["a"], "drawn once");
+}
+
+#[test]
+fn a_picture_whose_take_cannot_be_written_is_not_drawn() {
+    let mut fixture = StudioFixture::new();
+    fixture.push("a");
+    fixture.wait_until_idle();
+    let Some(StudioEvent::Drawn { take, .. }) = fixture.events.last() else {
+        panic!("{:?}", fixture.events)
+    };
+    let path = take.path.clone();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    fs::write(&path, pointer).unwrap();
+    fixture.push("a");
+    fixture.wait_until_idle();
+    assert!(fixture.error().unwrap().contains("Git LFS pointer"), "{:?}", fixture.error());
+    assert_eq!(fixture.drawn(), ["a"], "drawn once");
+    assert_eq!(fs::read_to_string(&path).unwrap(), pointer);
 }
 
 #[cfg(target_os = "linux")]

@@ -9,7 +9,11 @@ use crate::{
     edit::EditPlan,
     loss::{FinalLoss, LossValues},
     mask::Area,
+    model::tensors::TensorHeader,
 };
+
+/// The entry of the metadata of a file that is a trace.
+const MARK: (&str, &str) = ("contents", "trace of bevy_illustrator");
 
 /// The tensors of one drawing, for comparison with another program. All are `f32` on the CPU:
 ///
@@ -44,28 +48,21 @@ impl Trace {
         self.0.get(name)
     }
 
-    /// Whether a trace may have a tensor with this name.
+    /// Whether a file with this header is a trace: whether its metadata have the mark of
+    /// [`Self::to_safetensors`].
     #[must_use]
-    pub fn is_name(name: &str) -> bool {
-        let names = [
-            "prompt_embeds",
-            "negative_prompt_embeds",
-            "timesteps",
-            "image",
-            "denoise_mask",
-            "blend_mask",
-            "context_box",
-        ];
-        let beginnings = ["latents_", "loss_", "final_loss_"];
-        names.contains(&name) || beginnings.iter().any(|beginning| name.starts_with(beginning))
+    pub fn is_trace(header: &TensorHeader) -> bool {
+        header.text(MARK.0) == Some(MARK.1)
     }
 
-    /// Encodes all tensors as one safetensors file.
+    /// Encodes all tensors as one safetensors file, whose metadata say that it is a trace.
     ///
     /// # Errors
     /// If a tensor cannot be encoded.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, DiffusionError> {
-        Ok(safetensors::serialize(&self.0, None).map_err(candle_core::Error::from)?)
+        let metadata = HashMap::from([(MARK.0.to_owned(), MARK.1.to_owned())]);
+        let bytes = safetensors::serialize(&self.0, Some(metadata));
+        Ok(bytes.map_err(candle_core::Error::from)?)
     }
 
     /// Writes all tensors to one safetensors file.

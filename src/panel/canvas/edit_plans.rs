@@ -221,7 +221,7 @@ mod tests {
             Mask::rectangle(side, side, area),
             PartEdit { grow: Some(0), feather: Some(0), ..PartEdit::new(EditKind::Refine) },
         );
-        let grid = Grid { scale: 8, min_latents: 2 };
+        let grid = Grid { scale: 8, min_latents: 2, trained_latents: 0 };
         PlanInputs { size: (side, side), parts: vec![part], context: None, grid }
     }
 

@@ -186,7 +186,7 @@ fn is_no_dump(path: &Path, length: u64) -> bool {
         return false;
     }
     let header = foreign::open(path).ok().and_then(|file| TensorHeader::read(file, length).ok());
-    header.is_none_or(|header| !header.names().iter().all(|name| Trace::is_name(name)))
+    !header.is_some_and(|header| Trace::is_trace(&header))
 }
 
 /// `None` if a file does not exist.

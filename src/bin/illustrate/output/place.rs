@@ -111,7 +111,7 @@ impl Place {
         let is_back = match fs::hard_link(old, &self.path) {
             Ok(()) => fs::remove_file(old).is_ok(),
             // Some file systems have no hard links.
-            Err(_) => !exists(&self.path) && fs::rename(old, &self.path).is_ok(),
+            Err(_) => copy_new(old, &self.path).is_ok() && fs::remove_file(old).is_ok(),
         };
         if !is_back {
             self.warn_of_move(old);
@@ -212,13 +212,26 @@ fn put_new(file: NamedTempFile, path: &Path) -> Result<(), PersistError> {
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(PersistError { error, file }) if is_unsupported(&error, path) => {
-            file.persist(path).map(drop)
+            copy_new(file.path(), path).map_err(|error| PersistError { error, file })
         }
         Err(PersistError { file, .. }) if exists(path) => {
             Err(PersistError { error: io::ErrorKind::AlreadyExists.into(), file })
         }
         Err(error) => Err(error),
     }
+}
+
+/// Copies a file to a path where nothing is. Only for file systems on which a move may replace what is there: a killed
+/// program leaves an unfinished copy.
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let mut copy = File::create_new(to)?;
+    let copied = io::copy(&mut from, &mut copy).and_then(|_| {
+        copy.set_permissions(from.metadata()?.permissions())?;
+        copy.sync_all()
+    });
+    // Removing it by name could remove the file of another program.
+    copied.inspect_err(|_| drop(copy.set_len(0)))
 }
 
 /// Whether a file could not be moved to a new path because the file system can neither keep what is there nor make hard

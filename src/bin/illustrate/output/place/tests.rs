@@ -118,6 +118,17 @@ fn a_long_name_is_shortened_on_a_boundary_of_characters() {
 }
 
 #[test]
+fn a_copy_never_replaces_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, to] = ["from.png", "to.png"].map(|name| folder.path().join(name));
+    fs::write(&from, "new").unwrap();
+    copy_new(&from, &to).unwrap();
+    fs::write(&from, "newer").unwrap();
+    assert_eq!(copy_new(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(files_in(folder.path()), [file("from.png", "newer"), file("to.png", "new")]);
+}
+
+#[test]
 fn a_file_that_was_in_the_way_a_moment_ago_is_no_reason_to_replace_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
