@@ -4,7 +4,8 @@
 //! cargo bench --bench edit --profile dev
 //! ```
 //!
-//! The part is a rectangle in the centre, without growing or feathering. Model, size, sampler and prompt are the same
+//! The part is a rectangle in the centre, without growing or feathering, at full strength. It is refined and replaced:
+//! something new is drawn in a larger crop. Model, size, sampler and prompt are the same
 //! for the edits and for the whole picture.
 
 use std::time::Instant;
@@ -47,42 +48,47 @@ fn measure() -> Result<(), DiffusionError> {
     println!("{size}, {} steps, medians of {RUNS}", sampler.steps);
     println!("{:>10} {:>12} {:>9} {:>9}", "changed", "context", "seconds", "of whole");
     println!("{:>10} {:>12} {whole:>9.3} {:>8.0}%", "drawn", "", 100.0);
-    let mut points = Vec::new();
-    for share in SHARES {
-        let (width, height) = (size.width, size.height);
-        let side = |side: u32| (f64::from(side) * (f64::from(share) / 100.0).sqrt()).round() as u32;
-        let (wide, high) = (side(width), side(height));
-        let area =
-            Area { x: (width - wide) / 2, y: (height - high) / 2, width: wide, height: high };
-        let edit = PartEdit {
-            words: WORDS.to_owned(),
-            grow: Some(0),
-            feather: Some(0),
-            ..PartEdit::new(EditKind::Replace)
-        };
-        let part = Part::new("part", Mask::rectangle(width, height, area), edit);
-        let request = EditRequest {
-            parts: vec![part],
-            style: String::new(),
-            context: None,
-            picture: picture.clone(),
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            sampler: sampler.clone(),
-            noise: Noise::Seed(0),
-            inspirations: Vec::new(),
-            losses: Vec::new(),
-            score: false,
-            images: Images::new(),
-        };
-        let context = model.plan_edit(&request)?.crop;
-        let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;
-        let context = format!("{}x{}", context.width, context.height);
-        println!("{share:>9}% {context:>12} {seconds:>9.3} {:>8.0}%", 100.0 * seconds / whole);
-        points.push((f64::from(share) / 100.0, seconds / whole));
+    for kind in [EditKind::Refine, EditKind::Replace] {
+        println!("{kind:?}");
+        let mut points = Vec::new();
+        for share in SHARES {
+            let (width, height) = (size.width, size.height);
+            let side =
+                |side: u32| (f64::from(side) * (f64::from(share) / 100.0).sqrt()).round() as u32;
+            let (wide, high) = (side(width), side(height));
+            let area =
+                Area { x: (width - wide) / 2, y: (height - high) / 2, width: wide, height: high };
+            let edit = PartEdit {
+                words: WORDS.to_owned(),
+                grow: Some(0),
+                feather: Some(0),
+                strength: Some(1.0),
+                ..PartEdit::new(kind)
+            };
+            let part = Part::new("part", Mask::rectangle(width, height, area), edit);
+            let request = EditRequest {
+                parts: vec![part],
+                style: String::new(),
+                context: None,
+                picture: picture.clone(),
+                prompt: String::new(),
+                negative_prompt: String::new(),
+                sampler: sampler.clone(),
+                noise: Noise::Seed(0),
+                inspirations: Vec::new(),
+                losses: Vec::new(),
+                score: false,
+                images: Images::new(),
+            };
+            let context = model.plan_edit(&request)?.crop;
+            let seconds = median(|| model.edit(&request, &interrupt, &mut []).map(drop))?;
+            let context = format!("{}x{}", context.width, context.height);
+            println!("{share:>9}% {context:>12} {seconds:>9.3} {:>8.0}%", 100.0 * seconds / whole);
+            points.push((f64::from(share) / 100.0, seconds / whole));
+        }
+        let (slope, intercept) = line(&points);
+        println!("cost / whole picture = {intercept:.3} + {slope:.3} * share of the picture");
     }
-    let (slope, intercept) = line(&points);
-    println!("cost / whole picture = {intercept:.3} + {slope:.3} * share of the picture");
     Ok(())
 }
 

@@ -82,9 +82,10 @@ impl EditPlan {
             None => {
                 let denoised = planned.iter().filter_map(|part| part.denoise_mask.bounds());
                 let denoised = denoised.fold(changed, Area::union);
-                // A model draws new things best at its training size: see `training/README.md`.
+                // A model invents best at its training size: see `training/README.md`.
                 let is_new = |part: &PlannedPart| {
-                    matches!(parts[part.index].edit.kind, EditKind::Add | EditKind::Replace)
+                    let kind = parts[part.index].edit.kind;
+                    matches!(kind, EditKind::Add | EditKind::Remove | EditKind::Replace)
                 };
                 let trained = if planned.iter().any(is_new) { grid.trained_latents } else { 0 };
                 let min_latents = grid.min_latents.max(trained);
@@ -200,18 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn an_added_or_replaced_part_is_drawn_in_a_crop_of_the_training_size() {
+    fn a_part_that_becomes_something_new_is_drawn_in_a_crop_of_the_training_size() {
         let grid = Grid { trained_latents: 6, ..GRID };
         let size_of = |kind| {
             let part = part(area(40, 24, 8, 8), kind);
             let Area { width, height, .. } = EditPlan::new(SIZE, &[part], None, grid).unwrap().crop;
             (width, height)
         };
-        for kind in [EditKind::Add, EditKind::Replace] {
+        for kind in [EditKind::Add, EditKind::Remove, EditKind::Replace] {
             assert_eq!(size_of(kind), (48, 48), "{kind:?}");
         }
         // One latent for the part, and one on each side.
-        for kind in [EditKind::Refine, EditKind::Remove, EditKind::Embolden] {
+        for kind in [EditKind::Refine, EditKind::Embolden] {
             assert_eq!(size_of(kind), (24, 24), "{kind:?}");
         }
     }
