@@ -12,20 +12,27 @@ use super::{assert_kept, landscape, model, part, request};
 fn an_edit_samples_only_a_crop_around_the_part() {
     let spot = Area { x: 200, y: 24, width: 24, height: 24 };
     let mask = Mask::rectangle(512, 256, spot);
-    let request = request(landscape(512, 256), vec![part(EditKind::Replace, mask)]);
-    let mut trace = Trace::default();
-    let edited = model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap().image;
-    trace.record_plan(&model().plan_edit(&request).unwrap()).unwrap();
-    let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
-    let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();
-    let plan = model().plan_edit(&request).unwrap();
-    let Area { x, y, width, height } = plan.crop;
-    assert_eq!(context, [x, y, width, height].map(|side| side as f32));
-    assert!(width * height <= 512 * 256 / 8, "{width}x{height}");
-    assert!(shape("latents_0")[3] < 64 && shape("latents_2") == shape("latents_0"));
-    assert_eq!(shape("blend_mask"), [1, 1, 256, 512]);
-    assert_eq!(shape("image"), [1, 3, 256, 512]);
-    assert_kept(&request.picture, &edited, &plan.blend_mask);
+    // A half and all of the pictures that the model was trained on.
+    for (kind, side) in [(EditKind::Refine, 128), (EditKind::Replace, 256)] {
+        let mut part = part(kind, mask.clone());
+        part.edit.strength = Some(1.0);
+        let request = request(landscape(512, 256), vec![part]);
+        let mut trace = Trace::default();
+        let edited = model().edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+        trace.record_plan(&model().plan_edit(&request).unwrap()).unwrap();
+        let shape = |name: &str| trace.get(name).unwrap().dims().to_vec();
+        let context: Vec<f32> = trace.get("context_box").unwrap().to_vec1().unwrap();
+        let plan = model().plan_edit(&request).unwrap();
+        let Area { x, y, width, height } = plan.crop;
+        assert_eq!(context, [x, y, width, height].map(|side| side as f32));
+        assert_eq!((width, height), (side, side), "{kind:?}");
+        let latents = side as usize / 16;
+        assert_eq!(shape("latents_0")[2..], [latents, latents]);
+        assert_eq!(shape("latents_2"), shape("latents_0"));
+        assert_eq!(shape("blend_mask"), [1, 1, 256, 512]);
+        assert_eq!(shape("image"), [1, 3, 256, 512]);
+        assert_kept(&request.picture, &edited.image, &plan.blend_mask);
+    }
 }
 
 #[test]
