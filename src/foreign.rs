@@ -103,6 +103,7 @@ pub(crate) fn read_in(dir: &Dir, path: &Path, limit: u64) -> io::Result<Vec<u8>>
 pub(crate) fn open_in(
     dir: &Dir,
     path: &Path,
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has flags"))]
     mut options: DirOptions,
     limit: u64,
 ) -> io::Result<File> {

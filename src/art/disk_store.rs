@@ -23,6 +23,10 @@ const LOCK: &str = ".lock";
 /// An art folder on disk. It is accessed through a handle, so that no link inside the folder leads out of it.
 #[derive(Debug)]
 pub(super) struct DiskStore {
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "no other system says whether a folder moved")
+    )]
     root: PathBuf,
     /// The error if the folder could not be opened read-only, for example because it does not exist.
     dir: Result<Dir, io::ErrorKind>,

@@ -5,10 +5,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use crate::output::remove_unfinished;
@@ -26,6 +23,8 @@ static IS_STOPPED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn handle() -> io::Result<()> {
     #[cfg(unix)]
     {
+        use std::sync::Arc;
+
         use signal_hook::{
             consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ},
             flag,
