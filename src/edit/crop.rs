@@ -22,7 +22,7 @@ pub struct Grid {
     #[serde(rename = "least", alias = "min_latents")]
     pub min_latents: u32,
     /// The latents along each side of the pictures that the model was trained on. 0 if unknown. The default crop has at
-    /// least as many if a part is added, removed or replaced, or is the whole picture if that has fewer.
+    /// least as many if a part is added, removed or replaced, or is the whole picture if that is not much larger.
     #[serde(default)]
     pub trained_latents: u32,
 }
@@ -30,6 +30,15 @@ pub struct Grid {
 impl Default for Grid {
     fn default() -> Self {
         Self { scale: 1, min_latents: 1, trained_latents: 0 }
+    }
+}
+
+impl Grid {
+    /// Whether the model draws whole pictures of this size: with at most one and a half times as many latents as those it
+    /// was trained on.
+    pub(super) fn draws_whole(self, size: Size) -> bool {
+        let [columns, rows] = [size.width, size.height].map(|side| side.div_ceil(self.scale));
+        2 * u64::from(columns) * u64::from(rows) <= 3 * u64::from(self.trained_latents).pow(2)
     }
 }
 

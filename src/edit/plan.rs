@@ -87,8 +87,10 @@ impl EditPlan {
                     let kind = parts[part.index].edit.kind;
                     matches!(kind, EditKind::Add | EditKind::Remove | EditKind::Replace)
                 };
-                let trained = if planned.iter().any(is_new) { grid.trained_latents } else { 0 };
+                let is_new = planned.iter().any(is_new);
+                let trained = if is_new { grid.trained_latents } else { 0 };
                 let min_latents = grid.min_latents.max(trained);
+                let changed = if is_new && grid.draws_whole(size) { whole(size) } else { changed };
                 crop_around(changed, denoised, size, Grid { min_latents, ..grid })
             }
             Some(requested) => crop_from_request(requested, changed, size, grid)?,
@@ -134,6 +136,10 @@ impl PlannedPart {
             self.denoise_mask.at(x, y).min(u8::MAX - others).max(own)
         });
     }
+}
+
+fn whole(Size { width, height }: Size) -> Area {
+    Area { x: 0, y: 0, width, height }
 }
 
 /// The sum of two masks that share soft borders but do not overlap. With the maximum instead, the
@@ -211,6 +217,10 @@ mod tests {
         for kind in [EditKind::Add, EditKind::Remove, EditKind::Replace] {
             assert_eq!(size_of(kind), (48, 48), "{kind:?}");
         }
+        let whole = Grid { trained_latents: 8, ..GRID };
+        let part_of_whole = part(area(40, 24, 8, 8), EditKind::Replace);
+        let plan = EditPlan::new(SIZE, &[part_of_whole], None, whole).unwrap();
+        assert_eq!(plan.crop, area(0, 0, 96, 64), "12 x 8 latents are one and a half times 8 x 8");
         // One latent for the part, and one on each side.
         for kind in [EditKind::Refine, EditKind::Embolden] {
             assert_eq!(size_of(kind), (24, 24), "{kind:?}");
