@@ -90,8 +90,8 @@ impl EditPlan {
                 let is_new = planned.iter().any(is_new);
                 let trained = if is_new { grid.trained_latents } else { 0 };
                 let min_latents = grid.min_latents.max(trained);
-                let changed = if is_new && grid.draws_whole(size) { whole(size) } else { changed };
-                crop_around(changed, denoised, size, Grid { min_latents, ..grid })
+                let shown = if is_new && grid.draws_whole(size) { whole(size) } else { changed };
+                crop_around(shown, denoised, size, Grid { min_latents, ..grid })
             }
             Some(requested) => crop_from_request(requested, changed, size, grid)?,
         };

@@ -34,8 +34,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the chunks of a PNG, or the colour profile and the EXIF data of a JPEG or WebP file as such chunks. What is
-    /// damaged is lost.
+    /// Reads the chunks of a PNG. The colour profile and the EXIF data of a JPEG or WebP file become such chunks. Damaged
+    /// chunks are lost.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
         if !matches!(guess_format(bytes), Ok(ImageFormat::Jpeg | ImageFormat::WebP)) {
@@ -79,7 +79,7 @@ impl Metadata {
         found
     }
 
-    /// Whether the PNG has a colour profile for grey, which a copy in RGB cannot keep.
+    /// Whether the file has a colour profile for grey or CMYK, which a copy in RGB cannot keep.
     #[must_use]
     pub fn has_lost_profile(&self) -> bool {
         self.lost_profile
