@@ -175,6 +175,7 @@ pub mod panel;
 pub mod picture;
 pub mod project;
 pub mod recipe;
+mod ron_text;
 pub mod story;
 pub mod storyboard;
 pub mod studio;

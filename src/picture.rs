@@ -1,6 +1,7 @@
 //! Picture files of other programs: decoding, what they contain besides pixels, and resizing.
 
 mod budget;
+mod exif;
 mod map;
 mod metadata;
 mod resize;

@@ -70,7 +70,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
     /// Whether losses only measure the finished picture, and do not steer it. Without losses, the picture is measured by
-    /// how well it agrees with its words. See [`scores`](crate::loss::scores).
+    /// how well it shows its words, or what they change. See [`scores`](crate::loss::scores).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub score: bool,
     /// The edit, for a picture that is made from another one.

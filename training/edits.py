@@ -1,20 +1,22 @@
 """Uses the judge to measure whether `illustrate edit` makes the requested change and nothing else.
 
-`python training/edits.py --illustrate target/debug/illustrate --model DIR --judge judge.pt --count 100 --out EDITS.md`
+`python training/edits.py --illustrate target/debug/illustrate --judge judge.pt --best-of 4 --steer 0.3 --out EDITS.md`
 
 Parents are drawings whose only subject can be removed without any other change, so its exact mask is
-known. Each kind of edit is applied to `--count` random parents. The finished edits in `examples/edits` are
-also judged.
+known. Each kind of edit is applied to `--count` random parents: in one take, as the best of several takes, and steered
+by a loss. The finished edits in `examples/edits` are also judged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,12 +145,34 @@ def parents(count: int, seed: str) -> list[Scene]:
     return found[:count]
 
 
-def run_edit(edit: Edit, args: argparse.Namespace, seed: int, folder: Path) -> np.ndarray:
-    """The edited picture. To test a kept part, everything else is changed. With `args.best_of`, the best of several
-    takes by their losses, and with `args.steer`, steered by the loss `Text` for the words of the part.
+@dataclass
+class Mode:
+    """How an edit is drawn."""
+
+    name: str
+    best_of: int = 1  # the best of this many takes, by their losses
+    steer: float | None = None  # the weight of a loss `Text` for the words of the part, which steers
+
+
+def modes(args: argparse.Namespace) -> list[Mode]:
+    found = [Mode("one take")]
+    if args.best_of:
+        found.append(Mode(f"best of {args.best_of}", best_of=args.best_of))
+    if args.steer:
+        found.append(Mode(f"steered, weight {args.steer:g}", steer=args.steer))
+    return found
+
+
+def run_edit(edit: Edit, mode: Mode, args: argparse.Namespace, seed: int) -> np.ndarray:
+    """The edited picture. To test a kept part, everything else is changed.
 
     Raises an error if any pixel outside the blend mask changes.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        return run_in(Path(folder), edit, mode, args, seed)
+
+
+def run_in(folder: Path, edit: Edit, mode: Mode, args: argparse.Namespace, seed: int) -> np.ndarray:
     drawing, mask = edit.drawing(), edit.mask()
     Image.fromarray(drawing).save(folder / "picture.png")
     Image.fromarray((255 * mask).astype(np.uint8)).save(folder / "mask.png")
@@ -160,16 +184,18 @@ def run_edit(edit: Edit, args: argparse.Namespace, seed: int, folder: Path) -> n
         Image.new("L", drawing.shape[1::-1], 255).save(folder / "all.png")
         parts.append({"name": "rest", "mask": "all.png", "edit": "Refine"})
     said = edit.part.get("words")
-    if args.steer and said:
+    if mode.steer and said:
         unlike = {"unlike": True} if edit.part["edit"] == "Remove" else {}
-        parts[0]["losses"] = [{"kind": Kind(f"Text({ron(said)})"), "weight": args.steer, **unlike}]
+        parts[0]["losses"] = [{"kind": Kind(f"Text({ron(said)})"), "weight": mode.steer, **unlike}]
     (folder / "edit.ron").write_text(ron({"prompt": describe(edit.scene), "parts": parts}))
     out, dump = folder / "out.png", folder / "dump.safetensors"
     command = [args.illustrate, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
     command += ["--out", out, "--dump", dump, "--model", args.model, "--steps", args.steps, "--seed", seed]
-    if args.best_of and edit.part["edit"] != "Keep":
-        command += ["--best-of", args.best_of]
-    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+    if mode.best_of > 1:
+        command += ["--best-of", mode.best_of]
+    # Several processes with one thread each are faster than one with several.
+    env = os.environ | ({"RAYON_NUM_THREADS": "1"} if args.jobs > 1 else {})
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, env=env)
     edited = np.asarray(Image.open(out).convert("RGB"))
     outside = load_file(dump)["blend_mask"][0, 0] == 0
     if (edited != drawing)[outside].any():
@@ -235,34 +261,44 @@ def measure(args: argparse.Namespace) -> str:
             continue
         rng = random.Random(f"{args.seed} {kind}")
         edits = [make(scene, rng) for scene in parents(args.count, f"{args.seed} {kind}")]
-        with tempfile.TemporaryDirectory() as folder:
-            made = [
-                run_edit(edit, args, args.seed + i, Path(folder))
-                for i, edit in enumerate(edits)
-            ]
         before = judge.read([edit.drawing() for edit in edits])
-        best = [judged(*three) for three in zip(edits, before, judge.read([wanted(e) for e in edits]))]
-        seen = [judged(*four) for four in zip(edits, before, judge.read(made), made)]
-        if args.pictures:
-            args.pictures.mkdir(parents=True, exist_ok=True)
-            for i, (edit, picture) in enumerate(zip(edits, made)):
-                pair = np.hstack([edit.drawing(), picture])
-                Image.fromarray(pair).save(args.pictures / f"{kind}-{i:03}.png")
-        rates = [rate([hit[what] for hit in seen]) for what in ("did", "kept", "both")]
-        rows.append([kind, len(edits), *rates, rate([hit["did"] for hit in best])])
-        print(rows[-1], flush=True)
-    head = ["edit", "n", "done", "rest unchanged", "both", "done, in drawings"]
+
+        def add_row(how: str, hits: list[dict[str, bool]]) -> None:
+            rates = [rate([hit[what] for hit in hits]) for what in ("did", "kept", "both")]
+            rows.append([kind, how, *rates])
+            print(rows[-1], flush=True)
+
+        for mode in modes(args):
+            if kind == "keep" and mode.name != "one take":
+                continue
+            with ThreadPoolExecutor(args.jobs) as pool:
+                seeds = range(args.seed, args.seed + len(edits))
+                made = list(pool.map(lambda edit, seed: run_edit(edit, mode, args, seed), edits, seeds))
+            add_row(mode.name, [judged(*four) for four in zip(edits, before, judge.read(made), made)])
+            if args.pictures:
+                save_pairs(args.pictures / mode.name, kind, edits, made)
+        drawn = judge.read([wanted(edit) for edit in edits])
+        add_row("drawings", [judged(*three) for three in zip(edits, before, drawn)])
+    head = ["edit", "how", "done", "rest unchanged", "both"]
     return "\n".join([
         "# Edits\n",
         (
-            f"{origin()} The percentage of random edits (seed {args.seed}, {args.steps} steps) in which the judge "
-            "recognises the change, and recognises the rest of the picture as unchanged. The last column is for drawings "
-            "of the expected scene. `Keep` succeeds if no pixel of the part changes while everything around it is "
-            "refined. `Embolden` succeeds if the subject is recognised as before and its contrast increases. No pixel "
-            "outside a blend mask changed.\n"
+            f"{origin()} The percentage of {args.count} random edits of each kind (seed {args.seed}, {args.steps} steps) "
+            "in which the judge recognises the change, and recognises the rest of the picture as unchanged. Drawings are "
+            "those of the expected scene, so no edit can be expected to reach more. \"Best\" is the take whose part agrees "
+            "best with its words. Steering uses the loss `Text` for these words. `Keep` succeeds if no pixel of the part "
+            "changes while everything around it is refined. `Embolden` succeeds if the subject is recognised as before "
+            "and its contrast increases. No pixel outside a blend mask changed.\n"
         ),
-        table(head, rows, digits=[0, 0, 1, 1, 1, 1]),
+        table(head, rows, digits=[0, 0, 1, 1, 1]),
     ])  # fmt: skip
+
+
+def save_pairs(folder: Path, kind: str, edits: list[Edit], made: list[np.ndarray]) -> None:
+    """Saves each picture beside its drawing before the edit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, (edit, picture) in enumerate(zip(edits, made)):
+        Image.fromarray(np.hstack([edit.drawing(), picture])).save(folder / f"{kind}-{i:03}.png")
 
 
 #: The folder of the edits in the README.
@@ -303,8 +339,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, help="by default all")
-    parser.add_argument("--best-of", type=int, help="take the best of this many takes, by their losses")
-    parser.add_argument("--steer", type=float, help="steer by the loss Text for the words of a part, with this weight")
+    parser.add_argument("--best-of", type=int, help="also measure the best of this many takes, by their losses")
+    parser.add_argument("--steer", type=float, help="also steer by the loss Text for the words of a part, with this weight")
+    parser.add_argument("--jobs", type=int, default=1, help="edits at the same time")
     parser.add_argument("--pictures", type=Path, help="a folder for pictures before and after, side by side")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

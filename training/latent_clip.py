@@ -17,19 +17,19 @@ from torch import nn
 from principal import CHANNELS
 
 FINE, COARSE = 64, 128  # channels of the feature maps
-BLOCKS = 2  # in each part
+BLOCKS = 1  # in each part
 HIDDEN, PROJECTION = 192, 128  # of the embedding
 
 
 class LatentClip(nn.Module):
     """Maps latents (batch, 32, height, width), both at least 6, to unit vectors (batch, 128)."""
 
-    def __init__(self):
+    def __init__(self, blocks: int = BLOCKS):
         super().__init__()
         self.stem = nn.Conv2d(CHANNELS, FINE, 1)
-        self.fine = nn.ModuleList(nn.Conv2d(FINE, FINE, 3, padding=1) for _ in range(BLOCKS))
+        self.fine = nn.ModuleList(nn.Conv2d(FINE, FINE, 3, padding=1) for _ in range(blocks))
         self.down = nn.Conv2d(FINE, COARSE, 3, stride=2, padding=1)
-        self.coarse = nn.ModuleList(nn.Conv2d(COARSE, COARSE, 3, padding=1) for _ in range(BLOCKS))
+        self.coarse = nn.ModuleList(nn.Conv2d(COARSE, COARSE, 3, padding=1) for _ in range(blocks))
         self.head = nn.ModuleList([nn.Linear(COARSE, HIDDEN), nn.Linear(HIDDEN, PROJECTION)])
 
     def features(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,8 +62,9 @@ class LatentClip(nn.Module):
 
     @staticmethod
     def load(file: Path) -> LatentClip:
-        network = LatentClip()
-        network.load_state_dict({name: values.float() for name, values in load_file(file).items()})
+        values = {name: values.float() for name, values in load_file(file).items()}
+        network = LatentClip(sum(name.startswith("fine.") and name.endswith("weight") for name in values))
+        network.load_state_dict(values)
         return network.eval()
 
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 import parts
 from evaluate import Clip
-from latent_clip import LatentClip, gram
+from latent_clip import BLOCKS, LatentClip, gram
 from loop import Training, arguments
 from muon import optimizers
 from views import UNNAMED, Views, embedded, load
@@ -37,7 +37,7 @@ PREDICTED, BLURRED = 0.3, 0.2
 #: The share of batches that are moved towards wrong captions, and the largest distance as a part of the latents' norm.
 MISLED, FARTHEST = 0.7, 0.25
 #: The weights of the terms of the loss other than the contrastive one.
-ORDER, DISTANCE, STYLE, NAME = 0.5, 4.0, 0.25, 0.5
+ORDER, DISTANCE, STYLE, NAME, TEACHER = 0.5, 4.0, 0.25, 0.5, 8.0
 #: The temperature of similarities of Gram matrices.
 TEMPERATURE = 0.1
 
@@ -138,22 +138,31 @@ def style_loss(features: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
     return -chances.sum() / same.any(1).sum().clamp(min=1)
 
 
-def train(network: LatentClip, views: list[Views], names: torch.Tensor, scale: float, args: argparse.Namespace) -> None:
+def train(network: LatentClip, views: list[Views], names: torch.Tensor, args: argparse.Namespace) -> None:
     steppers = [(each, 1.0) for each in optimizers(network, args.lr, 0.01, ("stem", "head.1"))]
     training = Training(network, steppers, args, keep=0.99, steady=0.4)
     batches = Batches(views, args.batch)
+    teacher = args.teacher and LatentClip.load(args.teacher).to(memory_format=torch.channels_last)
     for _ in training:
         batch = batches.draw(training.rng)
         batch.latents = batch.latents.contiguous(memory_format=torch.channels_last)
+        if teacher:
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                taught = F.normalize(teacher(batch.latents, batch.masks).float(), dim=-1)
         if training.rng.random() < MISLED:
             batch.latents = misled(network, batch)
         with torch.autocast("cpu", torch.bfloat16):
             features = network.features(batch.latents)
             found = network.embedding(features[-1], batch.masks)
-        terms = losses(F.normalize(found.float(), dim=-1), batch, names, scale)
+        found = F.normalize(found.float(), dim=-1)
+        terms = losses(found, batch, names, args.scale)
         terms["style"] = sum(style_loss(each, batch.styles) for each in features)
         loss = terms["contrast"] + ORDER * terms["order"] + DISTANCE * terms["distance"]
         loss = loss + STYLE * terms["style"] + NAME * terms["name"]
+        if teacher:
+            # The teacher reads latents that are not misled, so the network learns to keep its embedding.
+            terms["teacher"] = 1 - (found * taught).sum(1).mean()
+            loss = loss + TEACHER * terms["teacher"]
         training.learn(loss, {name: term.item() for name, term in terms.items()})
         if training.step % 200 == 0:
             training.save()
@@ -165,15 +174,17 @@ def main() -> None:
     parser = arguments(__doc__, lr=4e-3, batch=128)
     parser.add_argument("--views", type=Path, nargs="+", required=True, help="the output of views.py")
     parser.add_argument("--start", type=Path, help="weights to continue from")
+    parser.add_argument("--blocks", type=int, default=BLOCKS, help="of a network without --start")
+    parser.add_argument("--teacher", type=Path, help="weights of a larger network with the wanted embeddings")
     parser.add_argument("--scale", type=float, default=19.66, help="of logits, as in sketch-clip")
     clip = Path(__file__).parent.parent / "assets" / "models" / "sketch-clip"
     parser.add_argument("--clip", type=Path, default=clip)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    network = (LatentClip.load(args.start).train() if args.start else LatentClip()).to(memory_format=torch.channels_last)
+    network = (LatentClip.load(args.start).train() if args.start else LatentClip(args.blocks)).to(memory_format=torch.channels_last)
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters", flush=True)
     names = torch.from_numpy(embedded(Clip(args.clip), parts.names()))
-    train(network, load(args.views), names, args.scale, args)
+    train(network, load(args.views), names, args)
     network.save(args.out / "latents.safetensors")
 
 

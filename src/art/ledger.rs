@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ron::{Options, extensions::Extensions, ser::PrettyConfig};
+use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{Art, ArtError, Take, TakeId, TakeWriter, folder::Folder};
 use crate::{
     recipe::Style,
+    ron_text::{self, RonError},
     storyboard::{AuthorWords, ShotId, ShotWords},
 };
 
@@ -42,12 +43,9 @@ impl Ledger {
     pub(super) fn read(folder: &Folder) -> Result<Self, ArtError> {
         let path = path(folder.root());
         let Some(text) = folder.read_text(&path)? else { return Ok(Self::default()) };
-        let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        let ledger: Self = options.from_bytes(&text).map_err(|error| ArtError::Ledger {
-            path: path.clone(),
-            line: error.span.start.line,
-            column: error.span.start.col,
-            message: error.code.to_string(),
+        let ledger: Self = ron_text::parse(&text).map_err(|error| {
+            let RonError { line, column, message } = error;
+            ArtError::Ledger { path: path.clone(), line, column, message }
         })?;
         folder.remember_if(&path, &text, Self::text(&ledger, &path)?.as_bytes());
         Ok(ledger)

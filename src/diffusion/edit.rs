@@ -209,14 +209,19 @@ impl Model {
         frame: Frame,
         interrupt: &Interrupt,
     ) -> Result<PictureLosses, DiffusionError> {
-        let by_words =
-            request.score && request.losses.is_empty() && self.loss_encoder(interrupt)?.is_some();
+        let encoder = match request.score && request.losses.is_empty() {
+            true => self.loss_encoder(interrupt)?,
+            false => None,
+        };
         let mut parts = Vec::new();
         for PlannedPart { blend_mask: mask, index, .. } in &plan.parts {
             let Part { edit, images, .. } = &request.parts[*index];
-            let losses = match edit.losses.as_slice() {
-                [] if by_words => Cow::Owned(Vec::from_iter(loss_of_part(edit, &request.prompt))),
-                losses => Cow::Borrowed(losses),
+            let losses = match (edit.losses.as_slice(), encoder) {
+                ([], Some(encoder)) => {
+                    let loss = loss_of_part(edit, &request.prompt, encoder.as_ref())?;
+                    Cow::Owned(Vec::from_iter(loss))
+                }
+                (losses, _) => Cow::Borrowed(losses),
             };
             parts.push(PartLosses {
                 index: Some(*index),

@@ -32,9 +32,9 @@ const EMBEDDING: usize = 128;
 #[derive(Clone, Debug)]
 pub struct LatentClip {
     stem: Conv2d,
-    fine: [Conv2d; 2],
+    fine: Conv2d,
     down: Conv2d,
-    coarse: [Conv2d; 2],
+    coarse: Conv2d,
     head: [Linear; 2],
     text: ClipTextEmbedder,
 }
@@ -60,9 +60,9 @@ impl LatentClip {
         };
         Ok(Self {
             stem: Conv2d::load(LATENT, FINE, 1, &weights.pp("stem"))?,
-            fine: [block(FINE, "fine.0")?, block(FINE, "fine.1")?],
+            fine: block(FINE, "fine.0")?,
             down: Conv2d::load(FINE, COARSE, 3, &weights.pp("down"))?.halving(1),
-            coarse: [block(COARSE, "coarse.0")?, block(COARSE, "coarse.1")?],
+            coarse: block(COARSE, "coarse.0")?,
             head: [
                 Linear::load(COARSE, HIDDEN, &weights.pp("head.0"))?,
                 Linear::load(HIDDEN, EMBEDDING, &weights.pp("head.1"))?,
@@ -74,9 +74,8 @@ impl LatentClip {
     /// The fine features of latents, (1, 64, height, width), and the coarse ones, (1, 128, height / 2, width / 2), rounded up.
     fn maps(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
         let residual = |x: Tensor, block: &Conv2d| ops::add(&x, &block.forward(&ops::silu(&x)?)?);
-        let fine = self.fine.iter().try_fold(self.stem.forward(latents)?, residual)?;
-        let down = self.down.forward(&ops::silu(&fine)?)?;
-        let coarse = self.coarse.iter().try_fold(down, residual)?;
+        let fine = residual(self.stem.forward(latents)?, &self.fine)?;
+        let coarse = residual(self.down.forward(&ops::silu(&fine)?)?, &self.coarse)?;
         Ok([fine, coarse])
     }
 }

@@ -22,7 +22,7 @@ pub struct Grid {
     #[serde(rename = "least", alias = "min_latents")]
     pub min_latents: u32,
     /// The latents along each side of the pictures that the model was trained on. 0 if unknown. The default crop has at
-    /// least as many if a part is added, removed or replaced, or is the whole picture if that is not much larger.
+    /// least as many if a part has a strength above 0.5, or is the whole picture if that is not much larger.
     #[serde(default)]
     pub trained_latents: u32,
 }

@@ -13,6 +13,9 @@ use super::{
 /// The denoise feather is 32/25 of the blend feather, as in Krita AI Diffusion.
 const DENOISE_FEATHER: f32 = 32.0 / 25.0;
 
+/// The maximum strength of a part that keeps its shapes, so that a small crop is enough.
+const MAX_OLD_STRENGTH: f32 = 0.5;
+
 /// The pixels that an edit changes, and the crop that the model receives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditPlan {
@@ -83,11 +86,8 @@ impl EditPlan {
                 let denoised = planned.iter().filter_map(|part| part.denoise_mask.bounds());
                 let denoised = denoised.fold(changed, Area::union);
                 // A model invents best at its training size: see `training/README.md`.
-                let is_new = |part: &PlannedPart| {
-                    let kind = parts[part.index].edit.kind;
-                    matches!(kind, EditKind::Add | EditKind::Remove | EditKind::Replace)
-                };
-                let is_new = planned.iter().any(is_new);
+                let is_new =
+                    planned.iter().any(|part| parts[part.index].edit.strength() > MAX_OLD_STRENGTH);
                 let trained = if is_new { grid.trained_latents } else { 0 };
                 let min_latents = grid.min_latents.max(trained);
                 let shown = if is_new && grid.draws_whole(size) { whole(size) } else { changed };
@@ -209,22 +209,25 @@ mod tests {
     #[test]
     fn a_part_that_becomes_something_new_is_drawn_in_a_crop_of_the_training_size() {
         let grid = Grid { trained_latents: 6, ..GRID };
-        let size_of = |kind| {
-            let part = part(area(40, 24, 8, 8), kind);
+        let size_of = |kind, strength| {
+            let mut part = part(area(40, 24, 8, 8), kind);
+            part.edit.strength = strength;
             let Area { width, height, .. } = EditPlan::new(SIZE, &[part], None, grid).unwrap().crop;
             (width, height)
         };
         for kind in [EditKind::Add, EditKind::Remove, EditKind::Replace] {
-            assert_eq!(size_of(kind), (48, 48), "{kind:?}");
+            assert_eq!(size_of(kind, None), (48, 48), "{kind:?}");
         }
+        assert_eq!(size_of(EditKind::Refine, Some(0.51)), (48, 48));
         let whole = Grid { trained_latents: 8, ..GRID };
         let part_of_whole = part(area(40, 24, 8, 8), EditKind::Replace);
         let plan = EditPlan::new(SIZE, &[part_of_whole], None, whole).unwrap();
         assert_eq!(plan.crop, area(0, 0, 96, 64), "12 x 8 latents are one and a half times 8 x 8");
         // One latent for the part, and one on each side.
         for kind in [EditKind::Refine, EditKind::Embolden] {
-            assert_eq!(size_of(kind), (24, 24), "{kind:?}");
+            assert_eq!(size_of(kind, None), (24, 24), "{kind:?}");
         }
+        assert_eq!(size_of(EditKind::Replace, Some(0.5)), (24, 24));
     }
 
     #[test]

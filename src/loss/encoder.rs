@@ -16,6 +16,15 @@ pub trait LossEncoder: Send + Sync {
     /// If the text cannot be tokenized or the network fails.
     fn embed_text(&self, text: &str) -> std::result::Result<Tensor, DiffusionError>;
 
+    /// Whether the embeddings of two texts are far enough from each other that the direction between them means something.
+    ///
+    /// # Errors
+    /// As [`Self::embed_text`].
+    fn distinguishes(&self, one: &str, other: &str) -> std::result::Result<bool, DiffusionError> {
+        let difference = (self.embed_text(one)? - self.embed_text(other)?)?;
+        Ok(difference.sqr()?.sum_all()?.sqrt()?.to_scalar::<f32>()? >= MIN_DISTANCE)
+    }
+
     /// The embedding of a part, in the same space, (1, channels), of unit length. Differentiable. `mask` is the share of each
     /// value of `seen` that belongs to the part, (1, 1, height, width).
     ///
@@ -29,6 +38,9 @@ pub trait LossEncoder: Send + Sync {
     /// If the shapes do not match.
     fn features(&self, seen: &Tensor, mask: &Tensor) -> Result<[FeatureMap; 2]>;
 }
+
+/// Texts whose embeddings are closer than this mean the same.
+const MIN_DISTANCE: f32 = 0.05;
 
 /// What a [`LossEncoder`] or a [`LossFunction`](super::LossFunction) reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LossEncoder;
 use crate::{
+    diffusion::DiffusionError,
     finite::finite,
     recipe::{EditKind, Loss, LossKind, MAX_TEXT_LENGTH, PartEdit},
 };
@@ -113,23 +115,43 @@ pub fn loss_of_prompt(prompt: &str) -> Option<Loss> {
 
 /// The loss that scores a part without losses: how little it shows what its own words say, or `prompt` if it has none.
 ///
-/// The words of a removed part name what must not be there, so the loss is [`unlike`](Loss::unlike). `None` if a removed
-/// part has no words, because the prompt may name it too; and if all words are empty.
-#[must_use]
-pub fn loss_of_part(edit: &PartEdit, prompt: &str) -> Option<Loss> {
-    match (edit.kind, edit.words.trim()) {
-        (EditKind::Keep, _) | (EditKind::Remove, "") => None,
-        (EditKind::Remove, words) => {
-            loss_of_prompt(words).map(|loss| Loss { unlike: true, ..loss })
+/// A part that becomes something else is scored by what its words change, which is the direction from the prompt to the
+/// words: `docs/losses.md` compares both. The words of a removed part name what must not be there, so the loss is
+/// [`unlike`](Loss::unlike). `None` if a removed part has no words, because the prompt may name it too; and if all words are
+/// empty.
+///
+/// # Errors
+/// If the encoder fails.
+pub fn loss_of_part(
+    edit: &PartEdit,
+    prompt: &str,
+    encoder: &dyn LossEncoder,
+) -> Result<Option<Loss>, DiffusionError> {
+    let (words, prompt) = (edit.words.trim(), prompt.trim());
+    let is_direction = || {
+        let is_short = words.len() + prompt.len() <= MAX_TEXT_LENGTH;
+        Ok::<_, DiffusionError>(
+            is_short && !prompt.is_empty() && encoder.distinguishes(prompt, words)?,
+        )
+    };
+    Ok(match edit.kind {
+        EditKind::Keep => None,
+        EditKind::Remove => loss_of_prompt(words).map(|loss| Loss { unlike: true, ..loss }),
+        _ if words.is_empty() => loss_of_prompt(prompt),
+        EditKind::Refine | EditKind::Replace | EditKind::Add if is_direction()? => {
+            let (from, to) = (prompt.to_owned(), words.to_owned());
+            Some(Loss::new(LossKind::Direction { from, to }))
         }
-        (_, "") => loss_of_prompt(prompt),
-        (_, words) => loss_of_prompt(words),
-    }
+        _ => loss_of_prompt(words),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
+    use crate::diffusion::LatentClip;
 
     fn loss(kind: &str, weight: f32, value: f32) -> FinalLoss {
         FinalLoss { part: None, index: 0, kind: kind.to_owned(), weight, unlike: false, value }
@@ -223,11 +245,22 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_scored_by_its_own_words_and_a_removed_part_by_their_absence() {
+    fn a_part_is_scored_by_what_its_words_change_and_a_removed_part_by_their_absence() {
+        let clip = LatentClip::built_in(&Device::Cpu).unwrap();
         let text = |text: &str| Loss::new(LossKind::Text(text.to_owned()));
         let absent = |words: &str| Loss { unlike: true, ..text(words) };
+        let to = |to: &str| {
+            let (from, to) = ("a bay".to_owned(), to.to_owned());
+            Loss::new(LossKind::Direction { from, to })
+        };
+        let long = "a moon, ".repeat(MAX_TEXT_LENGTH / 8);
         for (kind, words, expected) in [
-            (EditKind::Replace, " a moon ", Some(text("a moon"))),
+            (EditKind::Replace, " a moon ", Some(to("a moon"))),
+            (EditKind::Add, "a moon", Some(to("a moon"))),
+            (EditKind::Refine, "a bay at night", Some(to("a bay at night"))),
+            (EditKind::Refine, "A bay", Some(text("A bay"))),
+            (EditKind::Replace, long.trim(), Some(text(long.trim()))),
+            (EditKind::Embolden, "a moon", Some(text("a moon"))),
             (EditKind::Refine, " ", Some(text("a bay"))),
             (EditKind::Embolden, "", Some(text("a bay"))),
             (EditKind::Remove, "a ship", Some(absent("a ship"))),
@@ -235,8 +268,10 @@ mod tests {
             (EditKind::Keep, "a cat", None),
         ] {
             let edit = PartEdit { words: words.to_owned(), ..PartEdit::new(kind) };
-            assert_eq!(loss_of_part(&edit, "a bay"), expected, "{edit:?}");
+            assert_eq!(loss_of_part(&edit, "a bay", &clip).unwrap(), expected, "{edit:?}");
         }
+        let replaced = PartEdit { words: "a moon".to_owned(), ..PartEdit::new(EditKind::Replace) };
+        assert_eq!(loss_of_part(&replaced, " ", &clip).unwrap(), Some(text("a moon")));
         assert_eq!(loss_of_prompt(" "), None);
         let long = loss_of_prompt(&"ä".repeat(MAX_TEXT_LENGTH)).unwrap();
         assert_eq!(long.check(), Ok(()));

@@ -120,9 +120,12 @@ impl Looks {
     }
 }
 
-/// The mean edge inside a mask.
+/// The mean edge inside a mask. 0 for colours of less than 3 x 3 pixels.
 fn mean_edge(colours: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = mask.dims4()?;
+    if height.min(width) < 3 {
+        return Tensor::zeros((), colours.dtype(), colours.device());
+    }
     let inner = mask.narrow(2, 1, height - 2)?.narrow(3, 1, width - 2)?;
     mean(&edges(colours)?, &inner)
 }
@@ -133,6 +136,18 @@ mod tests {
 
     use super::*;
     use crate::{loss::check::colours, ops::check::gradients_agree};
+
+    #[test]
+    fn tiny_pictures_have_looks() {
+        let device = &Device::Cpu;
+        let looks = |side: usize| {
+            let colours = Tensor::rand(0.0_f32, 1.0, (1, 3, side, side), device).unwrap();
+            let looks = Looks::of(&colours, &everywhere(&colours).unwrap()).unwrap();
+            looks.edges.to_vec1::<f32>().unwrap()
+        };
+        assert!(looks(4)[0] > 0.0 && looks(4)[1] == 0.0);
+        assert!(looks(6).iter().all(|&edge| edge > 0.0));
+    }
 
     #[test]
     fn a_gram_matrix_is_the_mean_product_of_channels_over_the_mask() {

@@ -14,9 +14,6 @@ pub(super) struct Text {
     direction: Tensor,
 }
 
-/// Texts whose embeddings are closer than this mean the same.
-const MIN_DISTANCE: f32 = 0.05;
-
 impl Text {
     /// The direction of a text.
     pub(super) fn new(
@@ -36,11 +33,11 @@ impl Text {
         targets: &LossTargets<'_>,
     ) -> std::result::Result<Self, LossSetupError> {
         let encoder = targets.encoder("Direction")?;
-        let difference = (encoder.embed_text(to)? - encoder.embed_text(from)?)?;
-        let length = difference.sqr()?.sum_all()?.sqrt()?;
-        if length.to_scalar::<f32>()? < MIN_DISTANCE {
+        if !encoder.distinguishes(from, to)? {
             return Err(LossSetupError::SameTexts { from: from.to_owned(), to: to.to_owned() });
         }
+        let difference = (encoder.embed_text(to)? - encoder.embed_text(from)?)?;
+        let length = difference.sqr()?.sum_all()?.sqrt()?;
         Ok(Self { encoder, direction: difference.broadcast_div(&length)?.t()? })
     }
 }

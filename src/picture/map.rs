@@ -8,7 +8,7 @@ use imageproc::{
     gradients::{horizontal_sobel, vertical_sobel},
 };
 
-use super::resized;
+use super::{resize::without_ends, resized};
 use crate::mask::over_grey;
 
 /// A kind of map.
@@ -45,10 +45,11 @@ impl MapKind {
         }
     }
 
-    /// Extracts the map of a picture, in the same size. Where rough colours are transparent, so is the map; lines are on
+    /// Extracts the map of a picture, in the same size; of one that is more than 128 times as long as wide, only of the centre. Where rough colours are transparent, so is the map; lines are on
     /// an opaque ground, and transparent pixels count as grey.
     #[must_use]
     pub fn extract(self, picture: &RgbaImage) -> RgbaImage {
+        let picture = &*without_ends(picture);
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return picture.clone();
@@ -167,11 +168,14 @@ mod tests {
 
     #[test]
     fn maps_of_tiny_pictures_have_their_size() {
-        for (width, height) in [(0, 0), (1, 1), (1, 9), (3, 2), (200, 1)] {
+        for (width, height) in [(0, 0), (1, 1), (1, 9), (3, 2), (120, 1)] {
             let picture = RgbaImage::from_pixel(width, height, Rgba([9, 9, 9, 255]));
             for kind in MapKind::ALL {
                 assert_eq!(kind.extract(&picture).dimensions(), (width, height), "{kind}");
             }
         }
+        // Filters for such a picture would need gigabytes.
+        let long = RgbaImage::from_pixel(1_000_000, 1, Rgba([9, 9, 9, 255]));
+        assert_eq!(MapKind::RoughColours.extract(&long).dimensions(), (128, 1));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use image::{ImageFormat, guess_format, metadata::Orientation};
+use image::{ImageFormat, guess_format};
 
-use super::Undecoded;
+use super::{Undecoded, exif};
 
 /// The length of the signature and the IHDR chunk, which every PNG begins with.
 const HEADER: usize = 8 + 25;
@@ -22,7 +22,7 @@ const OWN: [&[u8; 4]; 6] = [b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"sBIT", b"hIST"
 const ANIMATION: [&[u8; 4]; 3] = [b"acTL", b"fcTL", b"fdAT"];
 
 /// The chunks of a PNG that an edited copy keeps: the colour space (`iCCP`, `gAMA`, `cHRM`, `sRGB`, `cICP`), the
-/// resolution (`pHYs`), EXIF data without the orientation, and texts.
+/// resolution (`pHYs`), texts, and EXIF data without the orientation and without previews of the picture before the edit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Whole chunks, each with its length and checksum.
@@ -31,6 +31,7 @@ pub struct Metadata {
     lost_chunks: BTreeSet<[u8; 4]>,
     has_more_data: bool,
     is_animated: bool,
+    is_converted: bool,
 }
 
 impl Metadata {
@@ -38,16 +39,23 @@ impl Metadata {
     /// chunks are lost.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
-        if !matches!(guess_format(bytes), Ok(ImageFormat::Jpeg | ImageFormat::WebP)) {
-            return Self::of_png(bytes);
-        }
+        let is_animated = match guess_format(bytes) {
+            Ok(ImageFormat::Jpeg) => false,
+            // The second flag of the extended header (RFC 9649, 2.7).
+            Ok(ImageFormat::WebP) => {
+                bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|it| it & 2 != 0)
+            }
+            _ => return Self::of_png(bytes),
+        };
+        let converted = Self { is_animated, is_converted: true, ..Self::default() };
         let read = Undecoded::open(bytes).and_then(|mut picture| picture.profile_and_exif());
-        let Ok([profile, exif]) = read else { return Self::default() };
+        let Ok([profile, exif]) = read else { return converted };
         // The copy is in RGB. A profile for grey or CMYK does not apply to it (ICC.1:2022, 7.2.8).
         let is_of_rgb = |profile: &Vec<u8>| profile.get(16..20) == Some(b"RGB ");
         let lost_profile = profile.as_ref().is_some_and(|profile| !is_of_rgb(profile));
         let png = pixel_with(profile.filter(is_of_rgb), exif).unwrap_or_default();
-        Self { lost_profile, ..Self::of_png(&png) }
+        let Self { chunks, lost_chunks, .. } = Self::of_png(&png);
+        Self { chunks, lost_chunks, lost_profile, ..converted }
     }
 
     fn of_png(png: &[u8]) -> Self {
@@ -68,8 +76,8 @@ impl Metadata {
                 found.lost_profile = true;
             } else if is_in(&ANIMATION) {
                 found.is_animated = true;
-            } else if (is_in(&COLOUR) || is_in(&KEPT)) && is_whole(chunk) {
-                found.chunks.push(upright(chunk.to_vec()));
+            } else if let Some(chunk) = of_copy(chunk).filter(|_| is_in(&COLOUR) || is_in(&KEPT)) {
+                found.chunks.push(chunk.into_owned());
             } else if !is_in(&OWN) && kind != *b"tIME" {
                 // The time of the last change does not apply to a copy.
                 found.lost_chunks.insert(kind);
@@ -114,10 +122,16 @@ impl Metadata {
         self
     }
 
-    /// Whether the PNG is an animation (APNG), of which only the first frame is decoded.
+    /// Whether the file is an animation (APNG or WebP), of which only the first frame is decoded.
     #[must_use]
     pub fn is_animated(&self) -> bool {
         self.is_animated
+    }
+
+    /// Whether the file is a JPEG or WebP file. A copy keeps its colour profile and EXIF data, and nothing else.
+    #[must_use]
+    pub fn is_converted(&self) -> bool {
+        self.is_converted
     }
 
     /// The metadata without the texts under these keywords.
@@ -185,8 +199,13 @@ fn keyword(chunk: &[u8]) -> Option<&[u8]> {
 /// A text under another keyword. `None` if the chunk would be too long.
 fn renamed(chunk: &[u8], keyword: &str, new: &str) -> Option<Vec<u8>> {
     let text = &chunk[8 + keyword.len()..chunk.len() - 4];
-    let length = u32::try_from(new.len() + text.len()).ok()?;
-    let covered = [&chunk[4..8], new.as_bytes(), text].concat();
+    framed(&chunk[4..8], &[new.as_bytes(), text].concat())
+}
+
+/// A chunk of this kind, with its length and checksum. `None` if it would be too long.
+fn framed(kind: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(data.len()).ok()?;
+    let covered = [kind, data].concat();
     let sum = crc32fast::hash(&covered).to_be_bytes();
     Some([&length.to_be_bytes()[..], &covered, &sum].concat())
 }
@@ -197,20 +216,37 @@ fn is_whole(chunk: &[u8]) -> bool {
     crc32fast::hash(covered).to_be_bytes() == *sum
 }
 
-/// A chunk in which EXIF data no longer says that the picture is rotated.
-fn upright(mut chunk: Vec<u8>) -> Vec<u8> {
-    if chunk[4..8] == *b"eXIf" {
-        let end = chunk.len() - 4;
-        if Orientation::remove_from_exif_chunk(&mut chunk[8..end]).is_some() {
-            let sum = crc32fast::hash(&chunk[4..end]).to_be_bytes();
-            chunk[end..].copy_from_slice(&sum);
-        }
+/// The chunk for a copy with other pixels. `None` if it is damaged, or may contain a preview of the pixels.
+fn of_copy(chunk: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !is_whole(chunk) || has_preview(chunk) {
+        return None;
     }
-    chunk
+    if chunk[4..8] != *b"eXIf" {
+        return Some(chunk.into());
+    }
+    framed(b"eXIf", &exif::of_copy(&chunk[8..chunk.len() - 4])?).map(Cow::Owned)
+}
+
+/// Whether a text may contain a preview: metadata that ImageMagick encodes as text, and XMP with thumbnails.
+fn has_preview(chunk: &[u8]) -> bool {
+    let is_readable = chunk[4..8] == *b"iTXt" && {
+        // The flag of compression follows the keyword and its 0 (PNG specification, third edition, 11.3.3.4).
+        let flag = keyword(chunk).map(|keyword| 8 + keyword.len() + 1);
+        flag.and_then(|at| chunk.get(at)) == Some(&0)
+    };
+    let has_thumbnails = || chunk.windows(9).any(|it| it == b"Thumbnail");
+    match keyword(chunk) {
+        Some(b"XML:com.adobe.xmp") => !is_readable || has_thumbnails(),
+        Some(keyword) => keyword.starts_with(b"Raw profile type"),
+        None => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use ::exif::{Field, In, Tag, Value, experimental::Writer};
+    use image::metadata::Orientation;
+
     use super::*;
     use crate::picture::tests::fixture;
 
@@ -249,11 +285,47 @@ mod tests {
             assert_eq!((profile.len(), &profile[16..20]), (588, b"RGB ".as_slice()), "{name}");
             let exif = info.exif_metadata.unwrap();
             assert!(exif.windows(3).any(|it| it == b"Ada"), "{name}");
-            let orientation = Orientation::from_exif_chunk(&exif);
-            assert!(matches!(orientation, None | Some(Orientation::NoTransforms)), "{name}");
+            assert_eq!(Orientation::from_exif_chunk(&exif), None, "{name}");
         }
         let (info, metadata) = copy("cmyk.jpg");
         assert!(info.icc_profile.is_none() && metadata.has_lost_profile());
+    }
+
+    #[test]
+    fn a_copy_has_no_preview_of_the_picture_before_the_edit() {
+        let text = |tag, text: &str| Field {
+            tag,
+            ifd_num: In::PRIMARY,
+            value: Value::Ascii(vec![text.as_bytes().to_vec()]),
+        };
+        let (artist, note) = (text(Tag::Artist, "Ada"), Tag::MakerNote);
+        let note = Field { value: Value::Undefined(b"preview".to_vec(), 0), tag: note, ..artist };
+        let artist = text(Tag::Artist, "Ada");
+        let mut writer = Writer::new();
+        writer.push_field(&artist);
+        writer.push_field(&note);
+        writer.set_jpeg(b"preview", In::THUMBNAIL);
+        let mut exif = std::io::Cursor::new(Vec::new());
+        writer.write(&mut exif, true).unwrap();
+        let exif = exif.into_inner();
+        let count = |bytes: &[u8]| bytes.windows(7).filter(|it| *it == b"preview").count();
+        assert_eq!(count(&exif), 2);
+
+        let xmp = b"XML:com.adobe.xmp\0\0\0\0\0<xmp:Thumbnails>preview</xmp:Thumbnails>";
+        let rights = b"XML:com.adobe.xmp\0\0\0\0\0<dc:rights>Ada</dc:rights>";
+        let chunks: [([u8; 4], &[u8]); 4] = [
+            (*b"eXIf", &exif),
+            (*b"iTXt", xmp),
+            (*b"iTXt", rights),
+            (*b"tEXt", b"Raw profile type exif\0preview"),
+        ];
+        let metadata = Metadata::read(&png(png::ColorType::Rgb, &chunks));
+        let copy = metadata.insert_into(png(png::ColorType::Rgb, &[]));
+        assert_eq!(count(&copy), 0);
+        let info = info(&copy);
+        assert!(info.exif_metadata.unwrap().windows(3).any(|it| it == b"Ada"));
+        assert_eq!(info.utf8_text.len(), 1);
+        assert_eq!(metadata.lost_chunks().iter().collect::<Vec<_>>(), [b"iTXt", b"tEXt"]);
     }
 
     #[test]

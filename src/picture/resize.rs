@@ -22,16 +22,22 @@ pub(crate) fn scaled_down(picture: &RgbaImage, longest: u32) -> Cow<'_, RgbaImag
     Cow::Owned(resized(picture, side(width), side(height)))
 }
 
-/// The longest of the two sides of [`reference_image`], in shorter ones. More than of any picture.
+/// The longest of the two sides of [`reference_image`], in shorter ones. More than of any picture. Also the most pixels for
+/// which a filter computes one.
 const MAX_RATIO: u32 = 128;
 
 /// An image that a picture follows: neither side is longer than `longest` pixels. Of an extremely long image, only the
 /// centre is left: a filter for it would need much more memory than its pixels.
 pub fn reference_image(image: &RgbaImage, longest: u32) -> Cow<'_, RgbaImage> {
-    match centre(image, MAX_RATIO) {
+    match without_ends(image) {
         Cow::Borrowed(image) => scaled_down(image, longest),
         Cow::Owned(centre) => Cow::Owned(scaled_down(&centre, longest).into_owned()),
     }
+}
+
+/// The centre of an extremely long image, and any other image as it is.
+pub(super) fn without_ends(image: &RgbaImage) -> Cow<'_, RgbaImage> {
+    centre(image, MAX_RATIO)
 }
 
 /// The centre of an image whose longer side is more than `ratio` times as long as the shorter one, cut to that ratio.
@@ -83,7 +89,14 @@ fn filtered(picture: &RgbaImage, width: u32, height: u32, filter: FilterType) ->
     if picture.width() > 0 && picture.height() > 0 {
         let source = ImageRef::new(picture.width(), picture.height(), picture, kind)
             .expect("4 bytes for each pixel");
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+        // A filter for a side that becomes much shorter needs more memory than the picture.
+        let [across, down] = [(picture.width(), width), (picture.height(), height)]
+            .map(|(from, to)| from / to.max(1));
+        let method = match across.max(down) > MAX_RATIO {
+            true => ResizeAlg::SuperSampling(filter, MAX_RATIO as u8),
+            false => ResizeAlg::Convolution(filter),
+        };
+        let options = ResizeOptions::new().resize_alg(method);
         Resizer::new().resize(&source, &mut target, &options).expect("two pictures in RGBA");
     }
     RgbaImage::from_raw(width, height, target.into_vec()).expect("4 bytes for each pixel")
@@ -94,6 +107,14 @@ mod tests {
     use image::Rgba;
 
     use super::*;
+
+    #[test]
+    fn a_side_of_many_pixels_is_sampled_before_it_is_filtered() {
+        let halves = RgbaImage::from_fn(1, 400_000, |_, y| Rgba([u8::from(y >= 200_000) * 200; 4]));
+        let found = resized(&halves, 2, 4);
+        let column: Vec<u8> = (0..4).map(|y| found.get_pixel(1, y).0[3]).collect();
+        assert_eq!(column, [0, 25, 175, 200]);
+    }
 
     #[test]
     fn only_the_centre_of_an_extremely_long_image_is_left() {

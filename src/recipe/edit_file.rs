@@ -18,17 +18,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ron::{Options, extensions::Extensions};
 use serde::Deserialize;
 
 use super::{
-    EditKind, Images, Inspiration, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size, images_of,
+    EditKind, Images, Inspiration, InspirationError, Loss, LossError, MAX_TEXT_LENGTH, Part,
+    PartEdit, PartEditError, Size, images_of,
 };
 use crate::{
     foreign,
     lfs::LfsPointer,
     mask::{Area, MaskError},
     picture::{DecodeError, TooManyPixels},
+    ron_text::{self, RonError},
     text::without_bom,
 };
 use images::ImageFiles;
@@ -193,6 +194,20 @@ pub enum EditFileError {
         /// The reason.
         source: image::ImageError,
     },
+    /// An inspiration of the whole picture has an invalid value.
+    #[error(transparent)]
+    Inspiration(#[from] InspirationError),
+    /// A loss of the whole picture has an invalid value.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// A part has an invalid value.
+    #[error("part `{part}`: {source}")]
+    Part {
+        /// Its name, or its number.
+        part: String,
+        /// The reason.
+        source: PartEditError,
+    },
     /// The masks, scribbles and images need too much memory.
     #[error(transparent)]
     Pixels(#[from] TooManyPixels),
@@ -295,14 +310,10 @@ impl EditFile {
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, EditFileError> {
         let pointer = |source| EditFileError::LfsPointer { path: path.to_owned(), source };
         LfsPointer::check(bytes).map_err(pointer)?;
-        let options = Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        let file: Self =
-            options.from_bytes(without_bom(bytes)).map_err(|error| EditFileError::Syntax {
-                path: path.to_owned(),
-                line: error.span.start.line,
-                column: error.span.start.col,
-                message: error.code.to_string(),
-            })?;
+        let file: Self = ron_text::parse(without_bom(bytes)).map_err(|error| {
+            let RonError { line, column, message } = error;
+            EditFileError::Syntax { path: path.to_owned(), line, column, message }
+        })?;
         let texts = [
             ("prompt", &file.prompt),
             ("negative_prompt", &file.negative_prompt),
@@ -322,8 +333,8 @@ impl EditFile {
     ///
     /// # Errors
     /// If one of them is outside the folder, or cannot be read; if a mask or scribble does not have the size of the
-    /// `picture`; if a part has neither; if there are more than [`MAX_PARTS`] or [`MAX_IMAGES`], or they need too much
-    /// memory.
+    /// `picture`; if a part has neither; if an inspiration or a loss is not valid; if there are more than [`MAX_PARTS`] or
+    /// [`MAX_IMAGES`], or they need too much memory.
     pub fn load(&self, folder: &Path, picture: Size) -> Result<LoadedEdit, EditFileError> {
         let parts = self.parts.len();
         if parts > MAX_PARTS {
@@ -335,6 +346,10 @@ impl EditFile {
         if self.parts.iter().map(bytes).sum::<u64>().saturating_mul(pixels) > MAX_BYTES {
             return Err(EditFileError::TooLarge { parts, picture });
         }
+        // Decoding images takes time, so the values are checked first.
+        Inspiration::check_all(&self.inspirations)?;
+        Loss::check_all(&self.losses)?;
+        self.parts.iter().enumerate().try_for_each(|(i, part)| part.check(i))?;
         let mut images = ImageFiles::new(folder, picture);
         let part = |(i, part): (usize, &PartEntry)| part.load(i, &mut images);
         let parts = self.parts.iter().enumerate().map(part).collect::<Result<_, _>>()?;
@@ -355,6 +370,14 @@ impl EditFile {
 }
 
 impl PartEntry {
+    /// Checks the inspirations and losses.
+    fn check(&self, index: usize) -> Result<(), EditFileError> {
+        let of_inspirations = Inspiration::check_all(&self.inspirations).map_err(Into::into);
+        of_inspirations
+            .and_then(|()| Loss::check_all(&self.losses).map_err(Into::into))
+            .map_err(|source| EditFileError::Part { part: self.title(index), source })
+    }
+
     fn load(&self, index: usize, images: &mut ImageFiles) -> Result<Part, EditFileError> {
         let no_mask = || EditFileError::NoMask { part: self.title(index) };
         let (mask, scribble) = images.of(self)?.ok_or_else(no_mask)?;

@@ -148,7 +148,7 @@ impl EditKind {
             Self::Replace => 1.0,
             Self::Add => 0.8,
             Self::Remove => 0.9,
-            Self::Embolden => 0.5,
+            Self::Embolden => 0.3,
         }
     }
 }

@@ -5,7 +5,7 @@ mod paths;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub use fault::StoryFault;
 
@@ -19,6 +19,8 @@ use crate::{
 
 /// The maximum length of an id, in bytes. A shot's id consists of two ids and must fit into a file name.
 pub const MAX_ID_LENGTH: usize = 40;
+/// The maximum number of bytes of the prompts of all pictures. A plan needs about twice as much memory.
+pub const MAX_PROMPTS: u64 = 128_000_000;
 /// The maximum number of steps for a picture.
 pub const MAX_STEPS: u32 = 1000;
 
@@ -33,6 +35,7 @@ pub fn check(story: &Story) -> Vec<StoryFault> {
     check.scenes();
     check.uses();
     check.prompts();
+    check.prompts_together();
     paths::check(story, &mut faults);
     faults
 }
@@ -269,6 +272,39 @@ impl<'a> Check<'a> {
                     self.prompt(&of, "words", &moment.words);
                 }
             }
+        }
+    }
+
+    /// Finds a story whose prompts are too long together. Each picture has the texts of the style and of what it shows.
+    fn prompts_together(&mut self) {
+        let story = self.story;
+        let places =
+            story.places.iter().map(|it| (&*it.id, it.looks.len() + it.negative_prompt.len()));
+        let places: HashMap<&str, usize> = places.collect();
+        let backgrounds = story.scenes.iter().map(|it| {
+            let of_place = places.get(&*it.place).copied().unwrap_or_default();
+            of_place + it.time.len() + it.weather.len() + it.mood.len()
+        });
+        let characters = story.characters.iter().map(|it| {
+            let words = it.expressions.iter().map(|it| it.words.len()).max();
+            (&*it.id, it.looks.len() + it.negative_prompt.len() + words.unwrap_or_default())
+        });
+        let characters: HashMap<&str, usize> = characters.collect();
+        let lines = || story.scenes.iter().flat_map(|scene| &scene.lines);
+        let portraits =
+            lines().filter_map(|line| Some((line.speaker.as_deref()?, &line.expression)));
+        let portraits =
+            portraits.collect::<HashSet<_>>().into_iter().map(|(speaker, expression)| {
+                let of_expression = expression.as_ref().map_or(0, String::len);
+                characters.get(speaker).copied().unwrap_or_default() + of_expression
+            });
+        let moments = lines().filter_map(|line| Some(line.moment.as_ref()?.words.len()));
+        let items = story.items.iter().map(|it| it.looks.len());
+        let of_style = story.style.words.len() + story.style.negative_prompt.len();
+        let all = backgrounds.chain(portraits).chain(moments).chain(items);
+        let bytes = all.map(|it| (it + of_style) as u64).sum();
+        if bytes > MAX_PROMPTS {
+            self.faults.push(StoryFault::LongPrompts { bytes });
         }
     }
 

@@ -25,11 +25,9 @@ def features(weights, latents):
         return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], **options)
 
     fine = conv("stem", latents)
-    for index in range(2):
-        fine = fine + conv(f"fine.{index}", F.silu(fine), padding=1)
+    fine = fine + conv("fine.0", F.silu(fine), padding=1)
     coarse = conv("down", F.silu(fine), stride=2, padding=1)
-    for index in range(2):
-        coarse = coarse + conv(f"coarse.{index}", F.silu(coarse), padding=1)
+    coarse = coarse + conv("coarse.0", F.silu(coarse), padding=1)
     return fine, coarse
 
 

@@ -30,18 +30,24 @@ def units(count: int) -> torch.Tensor:
 
 
 def test_a_pass_needs_few_multiplications_for_a_latent():
-    inner = 2 * 9 * FINE**2 + (9 * FINE * COARSE + 2 * 9 * COARSE**2) / 4
-    assert 32 * FINE + inner <= 170_000
+    inner = 9 * FINE**2 + (9 * FINE * COARSE + 9 * COARSE**2) / 4
+    assert 32 * FINE + inner <= 95_000
 
 
 def test_the_weights_have_the_documented_names_and_fit_a_megabyte(network, tmp_path):
     names = {name.removesuffix(".weight") for name in network.state_dict() if name.endswith("weight")}
-    assert names == {"stem", "fine.0", "fine.1", "down", "coarse.0", "coarse.1", "head.0", "head.1"}
+    assert names == {"stem", "fine.0", "down", "coarse.0", "head.0", "head.1"}
     network.save(tmp_path / "latents.safetensors")
     assert (tmp_path / "latents.safetensors").stat().st_size < 1_000_000
     loaded = LatentClip.load(tmp_path / "latents.safetensors")
     for name, values in loaded.state_dict().items():
         assert torch.equal(values, network.state_dict()[name].half().float()), name
+
+
+def test_the_file_says_how_many_blocks_the_network_of_a_teacher_has(tmp_path):
+    teacher, latents = LatentClip(blocks=2).eval(), torch.randn(2, 32, 8, 8)
+    teacher.save(tmp_path / "latents.safetensors")
+    assert LatentClip.load(tmp_path / "latents.safetensors")(latents).allclose(teacher(latents), atol=1e-2)
 
 
 @pytest.mark.parametrize("size", [(6, 6), (9, 14), (14, 24)])

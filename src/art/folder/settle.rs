@@ -7,7 +7,7 @@ use std::{
 
 use blake3::Hash;
 
-use super::{ArtError, Folder, Kind, is_missing, replace::TEMPORARY};
+use super::{ArtError, Entry, Folder, Kind, is_missing, replace::TEMPORARY};
 
 /// The contents of an old file that can be removed.
 #[derive(Clone, Copy)]
@@ -69,9 +69,13 @@ impl Folder {
         let ending = ending.map(|ending| format!(".{}", ending.to_string_lossy()));
         let ending = ending.unwrap_or_default();
         let parent = self.create_parent(place)?;
-        let mut n = 1_u64;
+        let prefix = format!("{stem}.broken-");
+        let is_aside = |entry: &Entry| entry.name.to_string_lossy().starts_with(&prefix);
+        // To try all numbers from 1 is slow if there are hundreds of such files. Without a list it is only slow.
+        let entries = self.list(parent).unwrap_or_default();
+        let mut n = 1 + entries.iter().filter(|entry| is_aside(entry)).count();
         loop {
-            let aside = place.with_file_name(format!("{stem}.broken-{n}{ending}"));
+            let aside = place.with_file_name(format!("{prefix}{n}{ending}"));
             match self.move_file(from, &aside) {
                 Ok(()) => {
                     self.sync_folder(parent)?;

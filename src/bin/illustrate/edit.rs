@@ -53,8 +53,8 @@ pub(crate) struct Edit {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     takes: u32,
     /// Draw N takes with different seeds, and write only the one whose losses fit best. The losses do not steer. A part
-    /// without losses is compared by how well it agrees with its words. Prints the seed and the values of each take, the
-    /// best one first
+    /// without losses is compared by how well it shows its words, or what they change. Prints the seed and the values of
+    /// each take, the best one first
     #[arg(
         long,
         value_name = "N",
@@ -278,11 +278,15 @@ impl Edit {
         if metadata.has_more_data() {
             lost.push("data after the end of the picture".to_owned());
         }
+        let is_in_place = is_same_file(&self.out, &self.picture);
+        if is_in_place && metadata.is_converted() {
+            lost.push("its format, which is not PNG".to_owned());
+        }
         if lost.is_empty() {
             return Ok(());
         }
         let lost = lost.join(" and ");
-        if is_same_file(&self.out, &self.picture) {
+        if is_in_place {
             return Err(Failure::InPlace { path: self.picture.clone(), lost });
         }
         let path = self.picture.display();

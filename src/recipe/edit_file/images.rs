@@ -274,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn an_inspiration_or_a_loss_out_of_range_is_refused_before_a_file_is_read() {
+        let error = |lists: &str| {
+            let part = parse(&format!(r#"(mask: "none.png", edit: Refine, {lists})"#));
+            let of_part = part.load(Path::new("nowhere"), SIZE).unwrap_err().to_string();
+            let all = EditFile { parts: Vec::new(), ..parse("") };
+            let entry = &part.parts[0];
+            let (inspirations, losses) = (entry.inspirations.clone(), entry.losses.clone());
+            let all = EditFile { inspirations, losses, ..all };
+            let of_all = all.load(Path::new("nowhere"), SIZE).unwrap_err().to_string();
+            assert_eq!(of_part, format!("part `none`: {of_all}"));
+            of_all
+        };
+        let image = r#"(kind: StyleImage, image: "none.png"),"#;
+        let many = error(&format!("inspirations: [{}]", image.repeat(17)));
+        assert!(many.contains("17 inspirations") && many.contains("16"), "{many}");
+        let weight = error(r#"losses: [(kind: Style("none.png"), weight: -1.0)]"#);
+        assert!(weight.contains("-1"), "{weight}");
+    }
+
+    #[test]
     fn parts_that_need_too_much_memory_together_are_refused_before_a_file_is_read() {
         let parts = r#"(mask: "none.png", edit: Remove),"#.repeat(24);
         let size = |side| Size::new(side, side);

@@ -2,7 +2,7 @@
 
 use crate::{
     recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Size},
-    story::check::{MAX_ID_LENGTH, MAX_STEPS},
+    story::check::{MAX_ID_LENGTH, MAX_PROMPTS, MAX_STEPS},
 };
 
 /// A fault in a story. An error prevents planning; a [warning](Self::is_warning) does not.
@@ -144,6 +144,16 @@ pub enum StoryFault {
         field: &'static str,
         /// The length in bytes.
         bytes: usize,
+    },
+    /// The prompts of all pictures need too much memory.
+    #[error(
+        "the prompts of all pictures have up to {} MB, more than {} MB: shorten the texts of the style, the places and the \
+         characters, or divide the story",
+        .bytes / 1_000_000, MAX_PROMPTS / 1_000_000
+    )]
+    LongPrompts {
+        /// Their length in bytes.
+        bytes: u64,
     },
     /// Warning: no path leads from the start to a scene.
     #[error("scene `{scene}`: no path leads here from the start: add an exit to it or remove it")]

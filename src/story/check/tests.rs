@@ -199,6 +199,22 @@ fn a_text_that_is_too_long_for_a_prompt_is_an_error() {
 }
 
 #[test]
+fn prompts_that_need_too_much_memory_together_are_an_error() {
+    let mut story = valid_story();
+    story.style.words = "a".repeat(8000);
+    let line = story.scenes[0].lines[0].clone();
+    // All pictures of a character with one expression are the same.
+    story.scenes[0].lines.resize(30_000, line.clone());
+    assert_eq!(check(&story), []);
+    let expressions = (0..20_000).map(|n| Some(format!("mood {n}")));
+    story.scenes[0].lines =
+        expressions.map(|expression| Line { expression, ..line.clone() }).collect();
+    let faults = check(&story);
+    let [fault @ StoryFault::LongPrompts { .. }] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.to_string().contains("160 MB, more than 128 MB"), "{fault}");
+}
+
+#[test]
 fn ids_that_are_one_name_on_a_disk_that_ignores_case_are_an_error() {
     for (a, b) in [("straße", "strasse"), ("νιος", "νιοσ"), ("mſ", "ms"), ("µ", "μ")] {
         let mut story = valid_story();

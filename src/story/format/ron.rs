@@ -4,13 +4,11 @@
 
 use std::path::Path;
 
-use ron::{Options, extensions::Extensions};
-
 use super::{StoryError, StoryFormat};
-use crate::story::Story;
-
-/// The maximum nesting depth: more than the levels of a [`Story`], and little enough for any stack.
-const MAX_DEPTH: usize = 64;
+use crate::{
+    ron_text::{self, RonError},
+    story::Story,
+};
 
 /// A [`Story`] in RON: `*.story.ron`, or `*.ron`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,14 +35,9 @@ pub fn parse(text: impl AsRef<[u8]>, path: &Path) -> Result<Story, StoryError> {
         let minimum = "`(title: \"..\", scenes: [..])`";
         return Err(StoryError::Empty { path: path.to_owned(), minimum });
     }
-    let options = Options::default()
-        .with_default_extension(Extensions::IMPLICIT_SOME)
-        .with_recursion_limit(MAX_DEPTH);
-    options.from_str(text).map_err(|error| StoryError::Syntax {
-        path: path.to_owned(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        message: error.code.to_string(),
+    ron_text::parse(text.as_bytes()).map_err(|error| {
+        let RonError { line, column, message } = error;
+        StoryError::Syntax { path: path.to_owned(), line, column, message }
     })
 }
 
