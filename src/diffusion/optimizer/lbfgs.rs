@@ -76,24 +76,22 @@ impl Lbfgs {
 
 impl Optimizer for Lbfgs {
     fn step(&mut self, x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        if let Some([step, before]) = self.last.take() {
-            self.keep(&step, (gradient - before)?)?;
-        }
-        let mut direction = self.newton(gradient)?.neg()?;
-        if dot(gradient, &direction)? > MAX_SLOPE {
-            // PyTorch stops here.
-            self.kept.clear();
-            direction = gradient.neg()?;
-        }
-        let rate = match self.kept.is_empty() {
-            false => self.learning_rate,
-            true => {
+        let rate = match self.last.take() {
+            Some([step, before]) => {
+                self.keep(&step, (gradient - before)?)?;
+                self.learning_rate
+            }
+            None => {
                 let length = dot(&gradient.abs()?, &gradient.ones_like()?)?;
                 self.learning_rate * length.recip().min(1.0)
             }
         };
-        let step = (direction * rate)?;
-        let next = (x + &step)?;
+        let direction = self.newton(gradient)?.neg()?;
+        let step = (&direction * rate)?;
+        let next = match dot(gradient, &direction)? > MAX_SLOPE {
+            true => x.clone(),
+            false => (x + &step)?,
+        };
         self.last = Some([step, gradient.clone()]);
         Ok(next)
     }
