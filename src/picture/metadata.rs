@@ -77,7 +77,10 @@ impl Metadata {
             } else if is_in(&ANIMATION) {
                 found.is_animated = true;
             } else if let Some(chunk) = of_copy(chunk).filter(|_| is_in(&COLOUR) || is_in(&KEPT)) {
-                found.chunks.push(chunk.into_owned());
+                // EXIF data may have only an orientation.
+                if chunk.len() > FRAME {
+                    found.chunks.push(chunk.into_owned());
+                }
             } else if !is_in(&OWN) && kind != *b"tIME" {
                 // The time of the last change does not apply to a copy.
                 found.lost_chunks.insert(kind);
@@ -227,7 +230,7 @@ fn of_copy(chunk: &[u8]) -> Option<Cow<'_, [u8]>> {
     framed(b"eXIf", &exif::of_copy(&chunk[8..chunk.len() - 4])?).map(Cow::Owned)
 }
 
-/// Whether a text may contain a preview: metadata that ImageMagick encodes as text, and XMP with thumbnails.
+/// Whether a text may contain a preview: metadata in the encoding of `ImageMagick`, and XMP with thumbnails.
 fn has_preview(chunk: &[u8]) -> bool {
     let is_readable = chunk[4..8] == *b"iTXt" && {
         // The flag of compression follows the keyword and its 0 (PNG specification, third edition, 11.3.3.4).

@@ -291,7 +291,7 @@ fn the_best_take_of_an_edit_is_written_and_a_score_in_the_file_keeps_all() {
     assert_eq!(edited["losses"], takes[0]["losses"]);
     assert_eq!(
         (&takes[0]["losses"][0]["kind"], &takes[0]["losses"][0]["part"]),
-        (&"Text".into(), &0.into())
+        (&"Direction".into(), &0.into())
     );
     assert!(workspace.path("b.png").exists() && !workspace.path("b-2.png").exists());
     let best = workspace.pixels("b.png");
@@ -302,7 +302,7 @@ fn the_best_take_of_an_edit_is_written_and_a_score_in_the_file_keeps_all() {
     workspace.edits(&file.replacen('(', "(score: true, ", 1));
     let run = workspace.edit(&["--takes", "3"]);
     let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
-    assert_eq!(text.matches("(field: Text ").count(), 3, "{text}");
+    assert_eq!(text.matches("(field: Direction ").count(), 3, "{text}");
     let names = ["b.png", "b-2.png", "b-3.png"];
     let seed = takes[0]["seed"].as_u64().unwrap();
     assert_eq!(workspace.pixels(names[seed as usize]), best);

@@ -102,8 +102,8 @@ impl<I> LossKind<I> {
     /// As [`Loss::usual_cost`](super::Loss::usual_cost).
     pub(super) fn usual_cost(&self) -> Option<f32> {
         match self {
-            Self::Style(_) => Some(0.35),
-            Self::Text(_) | Self::Direction { .. } | Self::Content(_) => Some(0.25),
+            Self::Style(_) => Some(0.25),
+            Self::Text(_) | Self::Direction { .. } | Self::Content(_) => Some(0.15),
             Self::Custom { .. } => None,
             _ => Some(0.05),
         }
