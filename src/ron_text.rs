@@ -56,7 +56,7 @@ mod tests {
         let error = parse::<Vec<u32>>(text).unwrap_err();
         assert_eq!((error.line, error.column), (2, 1));
         assert!(error.message.contains("conflict"), "{}", error.message);
-        // A comment that looks like a marker is no conflict.
+        // A start marker without an end marker is not a conflict.
         let text = b"[\n/*\n<<<<<<< HEAD\n*/\n1, x]";
         let error = parse::<Vec<u32>>(text).unwrap_err();
         assert_eq!((error.line, error.message.contains("conflict")), (5, false));

@@ -76,7 +76,9 @@ impl Metadata {
                 found.lost_profile = true;
             } else if is_in(&ANIMATION) {
                 found.is_animated = true;
-            } else if let Some(chunk) = of_copy(chunk).filter(|_| is_in(&COLOUR) || is_in(&KEPT)) {
+            } else if (is_in(&COLOUR) || is_in(&KEPT))
+                && let Some(chunk) = of_copy(chunk)
+            {
                 // EXIF data may have only an orientation.
                 if chunk.len() > FRAME {
                     found.chunks.push(chunk.into_owned());
