@@ -5,6 +5,7 @@ mod exif;
 mod map;
 mod metadata;
 mod resize;
+mod webp;
 
 use std::io::Cursor;
 
@@ -128,7 +129,10 @@ impl<'a> Undecoded<'a> {
                 Err(DecodeError::Metadata)
             }
             Ok(ImageFormat::Jpeg) => Self::checked(JpegDecoder::new(cursor)?),
-            Ok(ImageFormat::WebP) => Self::checked(WebPDecoder::new(cursor)?),
+            Ok(ImageFormat::WebP) => {
+                webp::check_metadata(bytes).map_err(ImageError::from)?;
+                Self::checked(WebPDecoder::new(cursor)?)
+            }
             other => Err(wrong_format(other.ok(), "PNG, JPEG or WebP")),
         }
     }

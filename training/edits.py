@@ -25,11 +25,12 @@ from PIL import Image, ImageFilter
 from safetensors.numpy import load_file
 
 from drawings import sampled
-from judge import NONE, Judge, Reading
+from judge import NONE, Judge, Reading, truth
 from metrics import changed, lab, rate
-from sketchbook import words
+from sketchbook import phrases, words
 from sketchbook.caption import describe, name
 from sketchbook.draw import draw
+from sketchbook.phrases import options
 from sketchbook.sampling import stands_by_itself
 from sketchbook.scene import Scene, Subject
 from tables import origin, table
@@ -49,6 +50,7 @@ class Edit:
     part: dict  # the part in the edit file, without its mask
     scribble: np.ndarray | None = None  # u8 (height, width, 4)
     parent: Scene | None = None  # the scene before the edit, if it is not `scene`
+    style: str = ""  # the style of the edit file. The words of most kinds contain it already
 
     def drawing(self) -> np.ndarray:
         return draw(self.parent or self.scene)
@@ -111,8 +113,9 @@ def rough(drawing: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def remove(scene: Scene, rng: random.Random) -> Edit:
-    said = name(scene.subjects[0])
-    return Edit(scene, replace(scene, subjects=[]), {"edit": "Remove", "words": said})
+    part = {"edit": "Remove", "words": name(scene.subjects[0])}
+    style = options(phrases.STYLE[scene.style])[0]
+    return Edit(scene, replace(scene, subjects=[]), part, style=style)
 
 
 def embolden(scene: Scene, rng: random.Random) -> Edit:
@@ -187,7 +190,9 @@ def run_in(folder: Path, edit: Edit, mode: Mode, args: argparse.Namespace, seed:
     if mode.steer and said:
         unlike = {"unlike": True} if edit.part["edit"] == "Remove" else {}
         parts[0]["losses"] = [{"kind": Kind(f"Text({ron(said)})"), "weight": mode.steer, **unlike}]
-    (folder / "edit.ron").write_text(ron({"prompt": describe(edit.scene), "parts": parts}))
+    (folder / "edit.ron").write_text(
+        ron({"prompt": describe(edit.parent or edit.scene), "style": edit.style, "parts": parts})
+    )
     out, dump = folder / "out.png", folder / "dump.safetensors"
     command = [args.illustrate, "edit", "--picture", folder / "picture.png", "--edit", folder / "edit.ron"]
     command += ["--out", out, "--dump", dump, "--model", args.model, "--steps", args.steps, "--seed", seed]
@@ -241,9 +246,14 @@ def judged(
         did = made is None or bool((made == edit.drawing())[edit.mask()].all())
     elif edit.part["edit"] == "Embolden" and made is not None:
         did &= stands_out(made, edit.mask()) > stands_out(edit.drawing(), edit.mask())
-    kept = all(before.answer(question) == after.answer(question) for question in REST)
-    others = [p for p in words.POSITIONS if p != position]
-    kept &= all(before.answer(f"{p} kind") == after.answer(f"{p} kind") for p in others)
+    right = truth(edit.wanted)
+
+    def unchanged(question: str) -> bool:
+        # The weather of a room does not matter, and a wrong answer that becomes right is no change.
+        return right[question] is None or after.answer(question) in (before.answer(question), right[question])
+
+    others = [f"{p} kind" for p in words.POSITIONS if p != position]
+    kept = all(unchanged(question) for question in (*REST, *others))
     # Everything around a kept part is redrawn and may become another scene.
     kept |= edit.part["edit"] == "Keep"
     return {"did": did, "kept": kept, "both": did and kept}

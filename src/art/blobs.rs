@@ -62,8 +62,8 @@ impl Blobs {
         let path = self.path(&id);
         match self.read_file(&id) {
             Ok(_) => self.folder.sync(&path)?,
-            // A damaged file, or one that was painted over.
-            Err(ArtError::NoBlob { .. } | ArtError::Blob { .. }) => {
+            // A damaged file, one that was painted over, or one that Git has not fetched yet.
+            Err(ArtError::NoBlob { .. } | ArtError::Blob { .. } | ArtError::LfsPointer { .. }) => {
                 let png = blob.to_png().map_err(|error| ArtError::blob(&path, error))?;
                 self.folder.replace(&path, &png, None)?;
             }
@@ -205,7 +205,11 @@ impl Blobs {
 
 impl ArtError {
     fn blob(path: &std::path::Path, source: BlobError) -> Self {
-        Self::Blob { path: path.to_owned(), source }
+        let path = path.to_owned();
+        match source {
+            BlobError::LfsPointer(source) => Self::LfsPointer { path, source },
+            source => Self::Blob { path, source },
+        }
     }
 }
 
@@ -281,6 +285,19 @@ mod tests {
             let aside = blobs.path(&blob.id()).with_extension(format!("broken-{n}.png"));
             assert_eq!(fs::read(aside).unwrap(), damaged);
         }
+    }
+
+    #[test]
+    fn a_git_lfs_pointer_has_one_remedy_and_can_be_written_again() {
+        let (_dir, root) = folder();
+        let blobs = Art::open(&root).unwrap().blobs();
+        let blob = Blob::Mask(Mask::full(3, 2));
+        let path = blobs.path(&blobs.put(&blob).unwrap());
+        fs::write(&path, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+        let message = blobs.get(&blob.id()).unwrap_err().to_string();
+        assert!(message.contains("git lfs pull") && !message.contains("again"), "{message}");
+        blobs.put(&blob).unwrap();
+        assert_eq!(blobs.get(&blob.id()).unwrap(), blob);
     }
 
     #[test]

@@ -146,8 +146,7 @@ impl EditKind {
             Self::Keep => 0.0,
             Self::Refine => 0.4,
             Self::Replace => 1.0,
-            Self::Add => 0.8,
-            Self::Remove => 0.9,
+            Self::Add | Self::Remove => 0.9,
             Self::Embolden => 0.3,
         }
     }

@@ -1,6 +1,7 @@
 """Tests of random edits and their verdicts."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_an_edit_that_turns_day_into_night_does_not_keep_the_rest(scenes):
     other = reading(edit.wanted)
     other.odds["time"] = np.roll(other.odds["time"], 1)
     assert edits.judged(edit, before, other) == {"did": True, "kept": False, "both": False}
+
+
+def test_an_answer_that_becomes_right_and_the_weather_of_a_room_are_no_changes(scenes):
+    edit = edits.remove(replace(scenes[0], place="studio"), random.Random(7))
+    before, after = reading(edit.scene), reading(edit.wanted)
+    before.odds["style"] = np.roll(before.odds["style"], 1)
+    assert edits.judged(edit, before, after)["kept"]
+    assert not edits.judged(edit, after, before)["kept"], "a right answer becomes wrong"
+    after.odds["weather"] = np.roll(after.odds["weather"], 1)
+    assert edits.judged(edit, before, after)["kept"]
+    edit.wanted = replace(edit.wanted, place="meadow")
+    assert not edits.judged(edit, before, after)["kept"], "outdoors, the weather matters"
 
 
 def test_masks_and_scribbles_cover_the_subject(scenes):
