@@ -294,7 +294,8 @@ def measure(args: argparse.Namespace) -> str:
         "# Edits\n",
         (
             f"{origin()} The percentage of {args.count} random edits of each kind (seed {args.seed}, {args.steps} steps) "
-            "in which the judge recognises the change, and recognises the rest of the picture as unchanged. Drawings are "
+            "in which the judge recognises the change and recognises the rest of the picture as unchanged. "
+            "An answer of the judge that becomes right is no change, and the weather of a room does not count. Drawings are "
             "those of the expected scene, so no edit can be expected to reach more. The best take is the one with the best "
             "score. Steering uses the loss `Text` for the words of the part. `Keep` succeeds if no pixel of the part "
             "changes while everything around it is refined. `Embolden` succeeds if the subject is recognised as before "
