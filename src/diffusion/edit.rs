@@ -123,7 +123,7 @@ impl Model {
                 Some(image) => self.encode_image(&image, interrupt)?,
                 None => original.clone(),
             };
-        let noise = self.crop_noise(&regions, &request.noise, &layout)?;
+        let noise = self.crop_noise(&regions, &request.noise, None, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
         let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
         let prompts = self.region_prompts(request, &plan, &regions, &adapters, interrupt)?;
@@ -139,6 +139,7 @@ impl Model {
             denoiser: &*self.parts.denoiser,
             scheduler: &mut *scheduler,
             noise,
+            step_noise: &|step| self.crop_noise(&regions, &request.noise, Some(step), &layout),
             conditionings: &prompts.conditionings,
             guide: &prompts.guide,
             prompt: &prompts.conditionings[prompt],
@@ -250,19 +251,20 @@ impl Model {
         self.encode(&image, interrupt)
     }
 
-    /// The noise of the crop: the picture's noise, except where a part with its own seed is
-    /// dominant. There it is the noise of that seed.
+    /// The starting noise of the crop, or the noise of a step: the picture's noise, except where a part with its own seed
+    /// is dominant. There it is the noise of that seed.
     fn crop_noise(
         &self,
         regions: &LatentRegions,
         noise: &Noise,
+        step: Option<usize>,
         layout: &LatentLayout,
-    ) -> Result<Tensor, DiffusionError> {
+    ) -> candle_core::Result<Tensor> {
         let Area { x, y, width, height } = regions.area();
-        let cropped = |noise: &Noise| -> Result<Tensor, DiffusionError> {
-            let rows = self.starting_noise(noise, layout)?;
+        let cropped = |noise: &Noise| -> candle_core::Result<Tensor> {
+            let rows = self.noise(noise, step, layout)?;
             let rows = rows.narrow(2, y as usize, height as usize)?;
-            Ok(rows.narrow(3, x as usize, width as usize)?.contiguous()?)
+            rows.narrow(3, x as usize, width as usize)?.contiguous()
         };
         let mut noise = cropped(noise)?;
         for (seed, dominated) in regions.seeded() {

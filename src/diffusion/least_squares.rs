@@ -21,8 +21,17 @@ pub(super) fn least_squares(rows: &Tensor, targets: &Tensor) -> Result<Tensor> {
         // A small ridge term keeps the equations solvable for any samples.
         equation[index] += 1e-6 * samples as f64;
     }
-    // Gauss-Jordan elimination. The matrix is positive definite, so no pivot search is needed.
-    for pivot in 0..inputs {
+    eliminate(&mut equations, inputs);
+    let maps: Vec<f32> =
+        equations.iter().flat_map(|row| &row[inputs..]).map(|&value| value as f32).collect();
+    Tensor::from_vec(maps, (inputs, outputs), device)
+}
+
+/// Solves linear equations by Gauss-Jordan elimination. Each row has `unknowns` coefficients and the right sides, which
+/// become the solutions. There is no pivot search: the matrix must be positive definite, or have other principal minors
+/// above 0.
+pub(super) fn eliminate(equations: &mut [Vec<f64>], unknowns: usize) {
+    for pivot in 0..unknowns {
         let scale = equations[pivot][pivot];
         equations[pivot].iter_mut().for_each(|value| *value /= scale);
         let solved = equations[pivot].clone();
@@ -32,9 +41,6 @@ pub(super) fn least_squares(rows: &Tensor, targets: &Tensor) -> Result<Tensor> {
             values.iter_mut().zip(solved).for_each(|(value, solved)| *value -= share * solved);
         }
     }
-    let maps: Vec<f32> =
-        equations.iter().flat_map(|row| &row[inputs..]).map(|&value| value as f32).collect();
-    Tensor::from_vec(maps, (inputs, outputs), device)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
-    noise::noise,
+    noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
     sample,
@@ -161,7 +161,8 @@ impl Model {
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
             scheduler: &mut *scheduler,
-            noise: self.starting_noise(&request.noise, &layout)?,
+            noise: self.noise(&request.noise, None, &layout)?,
+            step_noise: &|step| self.noise(&request.noise, Some(step), &layout),
             conditionings: &conditionings,
             guide: &*guide,
             prompt: &prompt,
@@ -290,20 +291,24 @@ impl Model {
         Ok(conditioning)
     }
 
-    /// The starting noise of a whole picture.
-    pub(super) fn starting_noise(
+    /// The starting noise of a whole picture, or the noise of a step.
+    pub(super) fn noise(
         &self,
         from: &Noise,
+        step: Option<usize>,
         layout: &LatentLayout,
-    ) -> Result<Tensor, DiffusionError> {
+    ) -> candle_core::Result<Tensor> {
         let (shape, device) = (layout.shape, &self.parts.device);
-        Ok(match from {
-            Noise::Seed(seed) => {
-                let [_, channels, height, width] = shape;
-                Tensor::from_vec(noise(*seed, channels, height, width), &shape, device)?
+        let [_, channels, height, width] = shape;
+        let values = match (from, step) {
+            (Noise::Latents(latents), None) => {
+                return latents.to_dtype(DType::F32)?.to_device(device);
             }
-            Noise::Latents(latents) => latents.to_dtype(DType::F32)?.to_device(device)?,
-        })
+            (Noise::Seed(seed), None) => noise(*seed, channels, height, width),
+            (Noise::Seed(seed), Some(step)) => step_noise(*seed, step, channels, height, width),
+            (Noise::Latents(_), Some(step)) => step_noise(0, step, channels, height, width),
+        };
+        Tensor::from_vec(values, &shape, device)
     }
 }
 

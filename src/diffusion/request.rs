@@ -19,7 +19,7 @@ pub struct DrawRequest {
     pub size: Size,
     /// The sampler.
     pub sampler: ResolvedSampler,
-    /// The starting noise.
+    /// The noise.
     pub noise: Noise,
     /// The inspirations of the picture.
     pub inspirations: Vec<Inspiration>,
@@ -31,7 +31,7 @@ pub struct DrawRequest {
     pub images: Images,
 }
 
-/// Starting noise.
+/// The noise of a picture.
 #[derive(Clone, Debug)]
 pub enum Noise {
     /// [`noise`](crate::diffusion::noise::noise) from this seed.

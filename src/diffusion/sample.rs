@@ -17,8 +17,10 @@ pub struct SampleInputs<'a> {
     pub denoiser: &'a dyn Denoiser,
     /// A scheduler at its first step.
     pub scheduler: &'a mut dyn Scheduler,
-    /// Standard normal noise, (1, channels, height, width).
+    /// Standard normal noise, (1, channels, height, width), which the picture starts from.
     pub noise: Tensor,
+    /// The noise of the same shape that a stochastic scheduler adds in a step, which counts from 0.
+    pub step_noise: &'a dyn Fn(usize) -> candle_core::Result<Tensor>,
     /// The conditionings of each step, at least one, in the order that the [`Guide`] expects.
     pub conditionings: &'a [Conditioning],
     /// Combines the predictions.
@@ -213,7 +215,9 @@ pub fn sample(
         for hook in &mut *hooks {
             prediction = hook.predicted(&mut state, prediction)?;
         }
-        let stepped = state.scheduler.step(&prediction, state.step, &state.latents)?;
+        let step = state.step;
+        let stepped =
+            state.scheduler.step(&prediction, step, &state.latents, &|| (inputs.step_noise)(step))?;
         state.latents = stepped.latents;
         state.predicted_original = Some(stepped.predicted_original);
         for hook in &mut *hooks {

@@ -10,14 +10,26 @@
 
 mod config;
 mod ddim;
+mod ddpm;
+mod dpm_sde;
 mod dpm_solver;
 mod euler;
+mod heun;
+mod lambda_steps;
+mod lcm;
 mod limit;
+mod lms;
 mod noise_schedule;
+mod pndm;
 mod prediction;
 mod registry;
+mod sigma_steps;
 mod sigmas;
+mod solver;
+mod tcd;
 mod timesteps;
+mod trained_steps;
+mod unipc;
 
 use candle_core::Tensor;
 
@@ -25,10 +37,13 @@ pub use config::{SchedulerConfig, SchedulerError};
 pub use prediction::Prediction;
 pub use registry::{SchedulerClass, build, classes, find, register};
 
+/// Draws the standard normal noise of a step, of the shape of the latents. Each call in a step gives the same noise.
+pub type StepNoise<'a> = dyn Fn() -> candle_core::Result<Tensor> + 'a;
+
 /// The steps from noise to one picture.
 pub trait Scheduler: Send {
-    /// The timestep of each step. Some sigma spacings give fractional timesteps. The length is the
-    /// number of steps.
+    /// The timestep of each step. Some sigma spacings give fractional timesteps. The length is the number of times that
+    /// the denoiser predicts. Schedulers of second order can have two such steps for each requested one.
     fn timesteps(&self) -> &[f64];
 
     /// The standard deviation of the starting noise. The first latents are standard normal noise
@@ -45,6 +60,12 @@ pub trait Scheduler: Send {
     /// `sigma` times standard normal noise. If `step` is the number of steps, those after the last
     /// step.
     fn alpha_sigma(&self, step: usize) -> [f64; 2];
+
+    /// Whether the first step can be `step`. It cannot if that corrects the step before it.
+    fn can_start(&self, step: usize) -> bool {
+        let _ = step;
+        true
+    }
 
     /// The quantity that the denoiser predicts.
     fn prediction(&self) -> Prediction;
@@ -64,8 +85,8 @@ pub trait Scheduler: Send {
         mix(original, alpha, noise, sigma)
     }
 
-    /// Updates `latents` with the denoiser's prediction. Steps must be in order, but may start at
-    /// any step.
+    /// Updates `latents` with the denoiser's prediction. Steps must be in order, but may start at any step that
+    /// [can be the first](Self::can_start). Stochastic schedulers add `noise`.
     ///
     /// # Errors
     /// If candle fails.
@@ -74,6 +95,7 @@ pub trait Scheduler: Send {
         model_output: &Tensor,
         step: usize,
         latents: &Tensor,
+        noise: &StepNoise<'_>,
     ) -> candle_core::Result<Stepped>;
 }
 

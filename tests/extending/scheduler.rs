@@ -7,7 +7,7 @@ use bevy_illustrator::{
         adapter::PictureAdapters,
         guide::Unguided,
         sample,
-        scheduler::{self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, Stepped},
+        scheduler::{self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, StepNoise, Stepped},
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
@@ -39,7 +39,13 @@ impl Scheduler for StraightLine {
         Prediction::Sample
     }
 
-    fn step(&mut self, model_output: &Tensor, step: usize, latents: &Tensor) -> Result<Stepped> {
+    fn step(
+        &mut self,
+        model_output: &Tensor,
+        step: usize,
+        latents: &Tensor,
+        _noise: &StepNoise<'_>,
+    ) -> Result<Stepped> {
         let left = (self.timesteps.len() - step) as f64;
         let latents = (latents + ((model_output - latents)? / left)?)?;
         Ok(Stepped { latents, predicted_original: model_output.clone() })
@@ -82,6 +88,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         denoiser: &Three,
         scheduler: &mut *scheduler,
         noise: Tensor::zeros((1, 4, 2, 2), DType::F32, &Device::Cpu).unwrap(),
+        step_noise: &|_| panic!("this scheduler adds no noise"),
         conditionings: &conditionings,
         guide: &Unguided { prompt: 0 },
         prompt: &conditionings[0],

@@ -1,14 +1,57 @@
 """Runs diffusers' schedulers with many options on synthetic model outputs, and records every step."""
 
+import sys
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    DPMSolverSDEScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    LCMScheduler,
+    LMSDiscreteScheduler,
+    PNDMScheduler,
+    TCDScheduler,
+    UniPCMultistepScheduler,
+)
 
 from common import randn, save_json, save_tensors
 
-CLASSES = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "dpm++2m": DPMSolverMultistepScheduler}
+CLASSES = {
+    "ddim": DDIMScheduler,
+    "ddpm": DDPMScheduler,
+    "pndm": PNDMScheduler,
+    "lms": LMSDiscreteScheduler,
+    "euler": EulerDiscreteScheduler,
+    "euler-a": EulerAncestralDiscreteScheduler,
+    "heun": HeunDiscreteScheduler,
+    "dpm++2m": DPMSolverMultistepScheduler,
+    "dpm++2m-sde": DPMSolverMultistepScheduler,
+    "dpm++sde": DPMSolverSDEScheduler,
+    "unipc": UniPCMultistepScheduler,
+    "lcm": LCMScheduler,
+    "tcd": TCDScheduler,
+}
+
+# What a short name adds to the options.
+FIXED = {"dpm++2m-sde": dict(algorithm_type="sde-dpmsolver++"), "pndm": dict(skip_prk_steps=True)}
+
+# Options that a class refuses or ignores, and "cosine" where its f32 arithmetic fails: the first sigma is 20,000.
+UNKNOWN = {
+    "pndm": {"threshold", "sample", "zero_snr"},
+    "lms": {"threshold", "zero_snr"},
+    "euler-a": {"threshold", "sample", "cosine"},
+    "heun": {"threshold", "zero_snr", "cosine"},
+    "dpm++sde": {"threshold", "sample", "zero_snr"},
+    "lcm": {"trained_betas"},
+    "tcd": {"trained_betas", "threshold"},
+}
 
 # Stable Diffusion's config, whichever scheduler class it names.
 LATENT = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False)
@@ -40,10 +83,53 @@ SIGMAS = {
     "karras_to_sigma_min": (5, LATENT | dict(use_karras_sigmas=True, final_sigmas_type="sigma_min")),
     "karras_cosine": (5, dict(beta_schedule="squaredcos_cap_v2", use_karras_sigmas=True)),
     "exponential": (6, LATENT | dict(use_exponential_sigmas=True)),
+    "beta": (6, LATENT | dict(use_beta_sigmas=True)),
     "final_sigma_min": (6, LATENT | dict(final_sigmas_type="sigma_min", timestep_spacing="trailing")),
 }
 
+# The sigma spacings of classes without bounds for sigmas.
+SPACINGS = {name: SIGMAS[name] for name in ("karras", "exponential", "beta")}
+
 OWN = {
+    "ddpm": {
+        "clip": (5, dict(clip_sample=True, clip_sample_range=0.5)),
+        "large": (5, LATENT | dict(variance_type="fixed_large")),
+        "small_log": (5, LATENT | dict(variance_type="fixed_small_log")),
+    },
+    "pndm": {
+        "alpha_to_one": (6, LATENT | dict(set_alpha_to_one=True)),
+        "long": (12, LATENT),
+    },
+    "lms": SPACINGS | {"long": (12, LATENT)},
+    "euler-a": {"long": (12, LATENT)},
+    "heun": SPACINGS | {"clip": (4, dict(clip_sample=True, clip_sample_range=0.5))},
+    "dpm++sde": SPACINGS,
+    "unipc": SIGMAS
+    | {
+        "first_order": (5, LATENT | dict(solver_order=1)),
+        "third_order": (7, LATENT | dict(solver_order=3)),
+        # With a last sigma of zero, diffusers' bh1 gives NaN.
+        "bh1": (6, LATENT | dict(solver_type="bh1", final_sigmas_type="sigma_min")),
+        "third_order_bh1": (7, LATENT | dict(solver_order=3, solver_type="bh1", final_sigmas_type="sigma_min")),
+        "no_lower_order": (
+            6,
+            LATENT | dict(lower_order_final=False, final_sigmas_type="sigma_min", timestep_spacing="trailing"),
+        ),
+        "corrector": (6, LATENT | dict(disable_corrector=[0, 3])),
+        "dpm_config": (5, LATENT | dict(solver_type="midpoint")),
+    },
+    "lcm": {
+        "clip": (4, dict(clip_sample=True, clip_sample_range=0.5)),
+        "original_steps": (4, LATENT | dict(original_inference_steps=30)),
+        "scaling": (4, LATENT | dict(timestep_scaling=0.01)),
+    },
+    "tcd": {"original_steps": (4, LATENT | dict(original_inference_steps=30))},
+    "dpm++2m-sde": SIGMAS
+    | {
+        "first_order": (5, LATENT | dict(solver_order=1)),
+        "heun": (6, LATENT | dict(solver_type="heun")),
+        "long": (16, LATENT | dict(final_sigmas_type="sigma_min", timestep_spacing="trailing")),
+    },
     "ddim": {
         "clip": (5, dict(clip_sample=True, clip_sample_range=0.5)),
         "alpha_to_one": (5, LATENT | dict(set_alpha_to_one=True)),
@@ -82,7 +168,34 @@ OWN = {
 
 def scheduler(kind, options):
     """Creates a scheduler with `from_config`. A null value means the default."""
+    options = options | FIXED.get(kind, {})
     return CLASSES[kind].from_config({key: value for key, value in options.items() if value is not None})
+
+
+class Noise:
+    """Recorded noise in place of a scheduler's own."""
+
+    def __init__(self):
+        self.step = 0
+        self.drawn = {}
+
+    def at(self, step):
+        return self.drawn.setdefault(step, randn(f"schedulers/step_noise/{step}", 1, 4, 4, 4))
+
+    def randn_tensor(self, *_args, **_options):
+        return self.at(self.step)
+
+    def brownian(self, sigma, sigma_next):
+        """The change of a Brownian motion from `sigma` to `sigma_next`, divided by its standard deviation.
+
+        The motion changes by the noise of a step to the middle, then by that of the step after it.
+        """
+        if self.step % 2 == 0:
+            self.middle = sigma_next
+            return self.at(self.step)
+        first, second = sigma - self.middle, self.middle - sigma_next
+        change = first.sqrt() * self.at(self.step - 1) + second.sqrt() * self.at(self.step)
+        return change / (first + second).sqrt()
 
 
 def made_up_model(inputs, timestep):
@@ -91,27 +204,52 @@ def made_up_model(inputs, timestep):
     return torch.tanh(0.7 * inputs + 0.4 * mixed + 0.001 * float(timestep)) * 1.3
 
 
+def original_of(walker, kind, output, inputs, timestep):
+    """The predicted finished latents, for schedulers that do not return them."""
+    alpha = walker.alphas_cumprod[int(timestep)]
+    match walker.config.prediction_type:
+        case "epsilon":
+            original = (inputs - (1 - alpha).sqrt() * output) / alpha.sqrt()
+        case "sample":
+            original = output
+        case "v_prediction":
+            original = alpha.sqrt() * inputs - (1 - alpha).sqrt() * output
+    if kind == "lcm" and walker.config.thresholding:
+        return walker._threshold_sample(original)
+    if kind == "lcm" and walker.config.clip_sample:
+        return original.clamp(-walker.config.clip_sample_range, walker.config.clip_sample_range)
+    return original
+
+
 def walk(name, kind, steps, options):
     walker = scheduler(kind, options)
     walker.set_timesteps(steps)
     if hasattr(walker, "set_begin_index"):
         walker.set_begin_index(0)  # otherwise it starts with the second step where two timesteps round to one
-    noise = randn("schedulers/noise", 1, 4, 4, 4)
-    latents = noise * walker.init_noise_sigma
+    recorded = Noise()
+    walker.noise_sampler = recorded.brownian
+    latents = randn("schedulers/noise", 1, 4, 4, 4) * walker.init_noise_sigma
     seen, outputs, after, originals = [], [], [], []
-    for timestep in walker.timesteps:
-        inputs = walker.scale_model_input(latents, timestep)
-        output = made_up_model(inputs, timestep)
-        step = walker.step(output, timestep, latents)
-        latents = step.prev_sample
-        original = walker.model_outputs[-1] if kind == "dpm++2m" else step.pred_original_sample
-        for list, value in ((seen, inputs), (outputs, output), (after, latents), (originals, original)):
-            list.append(value)
+    with patch.object(sys.modules[type(walker).__module__], "randn_tensor", recorded.randn_tensor, create=True):
+        for recorded.step, timestep in enumerate(walker.timesteps):
+            inputs = walker.scale_model_input(latents, timestep)
+            output = made_up_model(inputs, timestep)
+            step = walker.step(output, timestep, latents)
+            if hasattr(walker, "model_outputs"):
+                original = walker.model_outputs[-1]
+            elif kind in ("pndm", "lcm", "tcd"):
+                original = original_of(walker, kind, output, latents, timestep)
+            else:
+                original = step.pred_original_sample
+            latents = step.prev_sample
+            for list, value in ((seen, inputs), (outputs, output), (after, latents), (originals, original)):
+                list.append(value)
     record = dict(model_inputs=seen, model_outputs=outputs, latents=after, predicted_originals=originals)
+    assert all(value.isfinite().all() for values in record.values() for value in values), name
     return {
         f"{name}/timesteps": walker.timesteps.to(torch.float64),
         **{f"{name}/{key}": torch.cat(values) for key, values in record.items()},
-    }
+    }, recorded.drawn
 
 
 def checksums(kind, spacing):
@@ -119,11 +257,17 @@ def checksums(kind, spacing):
     walker = scheduler(kind, LATENT | dict(timestep_spacing=spacing))
     sums = []
     for steps in range(1, 1001):
-        walker.set_timesteps(steps)
+        try:
+            walker.set_timesteps(steps)
+        except ValueError:
+            sums.append(float("nan"))
+            continue
         timesteps = walker.timesteps.to(torch.float64).numpy()
-        sound = len(timesteps) == steps and timesteps.min() >= 0 and len(set(timesteps)) == steps
-        sound = sound and timesteps.max() < 1000
-        sums.append(float(np.dot(timesteps, np.arange(1, steps + 1))) if sound else float("nan"))
+        repeats = kind in ("heun", "pndm")
+        distinct = steps if repeats else len(timesteps)
+        sound = timesteps.min() >= 0 and timesteps.max() < 1000 and len(set(timesteps)) == distinct
+        sound = sound and len(timesteps) >= steps
+        sums.append(float(np.dot(timesteps, np.arange(1, len(timesteps) + 1))) if sound else float("nan"))
     return torch.tensor(sums, dtype=torch.float64)
 
 
@@ -132,10 +276,13 @@ def record():
     cases, tensors = [], {}
     tensors["noise"] = randn("schedulers/noise", 1, 4, 4, 4)
     for kind in CLASSES:
-        for label, (steps, options) in (COMMON | OWN[kind]).items():
+        for label, (steps, options) in (COMMON | OWN.get(kind, {})).items():
+            if label in UNKNOWN.get(kind, ()):
+                continue
             name = f"{kind}/{label}"
-            tensors |= walk(name, kind, steps, options)
-            cases.append(dict(name=name, scheduler=kind, steps=steps, config=options))
+            walked, drawn = walk(name, kind, steps, options)
+            tensors |= walked | {f"step_noise/{step}": noise for step, noise in drawn.items()}
+            cases.append(dict(name=name, scheduler=kind, steps=steps, config=options | FIXED.get(kind, {})))
         for spacing in ("leading", "trailing", "linspace"):
             tensors[f"checksums/{kind}/{spacing}"] = checksums(kind, spacing)
     save_json("schedulers/cases.json", cases)

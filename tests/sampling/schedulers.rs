@@ -16,7 +16,7 @@ fn every_option_takes_the_same_steps_as_diffusers() {
     let cases = fs::read_to_string(fixture("schedulers/cases.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
     let recorded = tensors("schedulers/trajectories.safetensors");
-    assert!(cases.len() >= 60);
+    assert!(cases.len() >= 200);
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let record = |key: &str| &recorded[&format!("{name}/{key}")];
@@ -37,7 +37,8 @@ fn every_option_takes_the_same_steps_as_diffusers() {
             let allowed = |to: &Tensor| TOLERANCE * range(to) + rounding;
             let inputs = scheduler.scale_model_input(&latents, step).unwrap();
             assert_near(&what, &inputs, &at("model_inputs"), allowed(&inputs));
-            let stepped = scheduler.step(&at("model_outputs"), step, &latents).unwrap();
+            let noise = || Ok(recorded[&format!("step_noise/{step}")].clone());
+            let stepped = scheduler.step(&at("model_outputs"), step, &latents, &noise).unwrap();
             let originals = at("predicted_originals");
             assert_near(&what, &stepped.predicted_original, &originals, allowed(&originals));
             assert_near(&what, &stepped.latents, &at("latents"), allowed(&stepped.latents));
@@ -50,7 +51,7 @@ fn every_option_takes_the_same_steps_as_diffusers() {
 fn timesteps_match_diffusers_for_every_number_of_steps() {
     let recorded = tensors("schedulers/trajectories.safetensors");
     let config = r#"{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
-        "steps_offset": 1, "clip_sample": false, "timestep_spacing": "SPACING"}"#;
+        "steps_offset": 1, "clip_sample": false, "skip_prk_steps": true, "timestep_spacing": "SPACING"}"#;
     for class in classes() {
         for spacing in ["leading", "trailing", "linspace"] {
             let config = SchedulerConfig::from_json(&config.replace("SPACING", spacing)).unwrap();
@@ -62,16 +63,20 @@ fn timesteps_match_diffusers_for_every_number_of_steps() {
                     continue;
                 };
                 let found = scheduler.timesteps();
-                assert_eq!(found.len(), steps as usize, "{name}");
+                assert!(found.len() >= steps as usize, "{name}");
                 assert!(found.iter().all(|timestep| (0.0..1000.0).contains(timestep)), "{name}");
                 if !expected.is_nan() {
                     let sum: f64 = (1..).zip(found).map(|(i, t)| f64::from(i) * t).sum();
                     let error = (sum - expected).abs() / expected.max(1.0);
-                    assert!(error < 1e-12, "{name}: {steps} steps: {sum} is not {expected}");
+                    // The timesteps of DPM++ SDE are fractional, and diffusers does not round them to f32.
+                    let allowed = if class.short_name == "dpm++sde" { 1e-7 } else { 1e-12 };
+                    assert!(error < allowed, "{name}: {steps} steps: {sum} is not {expected}");
                     compared += 1;
                 }
             }
-            assert!(compared >= 930, "{name}: only {compared}");
+            // Distilled models have 50 timesteps.
+            let least = if ["lcm", "tcd"].contains(&class.short_name) { 50 } else { 930 };
+            assert!(compared >= least, "{name}: only {compared}");
         }
     }
 }

@@ -88,6 +88,11 @@ impl StepHook for Differential {
     fn begin(&mut self, state: &mut State<'_>) -> std::result::Result<(), DiffusionError> {
         self.steps = state.timesteps().len();
         self.start_steps = start_steps(&self.strengths, self.steps);
+        for start in self.start_steps.iter_mut().filter(|start| **start < self.steps) {
+            while *start > 0 && !state.scheduler().can_start(*start) {
+                *start -= 1;
+            }
+        }
         let first = self.start_steps.iter().copied().min().unwrap_or(0);
         state.step = state.step.max(first);
         state.denoise_mask = Some(self.denoise_mask.clone());

@@ -143,11 +143,35 @@ impl SchedulerConfig {
     }
 
     /// Corrects the config for a latent model, as diffusers' `StableDiffusionPipeline` does:
-    /// predictions are not clipped, and `leading` timesteps are shifted by one.
+    /// predictions are not clipped, `leading` timesteps are shifted by one, and PNDM has no Runge–Kutta steps.
     #[must_use]
     pub fn for_latents(mut self) -> Self {
         self.0.insert("clip_sample".to_owned(), false.into());
         self.0.insert("steps_offset".to_owned(), 1.into());
+        self.0.insert("skip_prk_steps".to_owned(), true.into());
+        self
+    }
+
+    /// The same with the betas of Stable Diffusion if it has none, which some classes have as defaults.
+    #[must_use]
+    pub(super) fn with_default_betas(self) -> Self {
+        self.with_default("beta_start", 0.00085.into()).with_default("beta_end", 0.012.into())
+    }
+
+    /// The same with a value for a field that is missing or null.
+    #[must_use]
+    pub(super) fn with_default(mut self, field: &str, value: Value) -> Self {
+        let found = self.0.entry(field).or_insert(Value::Null);
+        if found.is_null() {
+            *found = value;
+        }
+        self
+    }
+
+    /// The same with a value for a field.
+    #[must_use]
+    pub(super) fn with(mut self, field: &str, value: Value) -> Self {
+        self.0.insert(field.to_owned(), value);
         self
     }
 
@@ -187,13 +211,22 @@ mod tests {
     fn an_unsupported_option_is_named_with_its_value() {
         let [ddim, euler, dpm] =
             ["DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"];
+        let [unipc, pndm, lcm] = ["UniPCMultistepScheduler", "PNDMScheduler", "LCMScheduler"];
         for (class, json, words) in [
             (dpm, r#"{"solver_order": 3}"#, ["solver_order", "3"]),
-            (dpm, r#"{"algorithm_type": "sde-dpmsolver++"}"#, ["algorithm_type", "sde"]),
+            (dpm, r#"{"algorithm_type": "sde-dpmsolver"}"#, ["algorithm_type", "sde"]),
+            (unipc, r#"{"predict_x0": false}"#, ["predict_x0", "false"]),
+            (unipc, r#"{"solver_order": 4}"#, ["solver_order", "4"]),
+            (pndm, r#"{"skip_prk_steps": false}"#, ["skip_prk_steps", "false"]),
+            (lcm, r#"{"original_inference_steps": 0}"#, ["original_inference_steps", "0"]),
             (dpm, r#"{"use_flow_sigmas": true}"#, ["use_flow_sigmas", "true"]),
             (dpm, r#"{"use_lu_lambdas": true}"#, ["use_lu_lambdas", "true"]),
             (dpm, r#"{"variance_type": "learned"}"#, ["variance_type", "learned"]),
-            (euler, r#"{"use_beta_sigmas": true}"#, ["use_beta_sigmas", "true"]),
+            (
+                euler,
+                r#"{"use_beta_sigmas": true, "use_karras_sigmas": true}"#,
+                ["use_beta_sigmas", "use_karras_sigmas"],
+            ),
             (euler, r#"{"timestep_type": "continuous"}"#, ["timestep_type", "continuous"]),
             (ddim, r#"{"prediction_type": "flow_prediction"}"#, ["prediction_type", "flow"]),
             (ddim, r#"{"beta_schedule": "sigmoid"}"#, ["beta_schedule", "sigmoid"]),
@@ -228,9 +261,17 @@ mod tests {
                 let built = build(class, &config, 4);
                 let built = built.unwrap_or_else(|error| panic!("{class}: {error}"));
                 // `leading` with an offset of 1, as diffusers' `set_timesteps` computes it.
-                let expected = match class {
-                    "DPMSolverMultistepScheduler" => [801.0, 601.0, 401.0, 201.0],
-                    _ => [751.0, 501.0, 251.0, 1.0],
+                let expected: &[f64] = match class {
+                    "UniPCMultistepScheduler" => &[801.0, 601.0, 401.0, 201.0],
+                    dpm if dpm.starts_with("DPMSolverMulti") => &[801.0, 601.0, 401.0, 201.0],
+                    "PNDMScheduler" => &[751.0, 501.0, 501.0, 251.0, 1.0],
+                    "HeunDiscreteScheduler" => &[751.0, 501.0, 501.0, 251.0, 251.0, 1.0, 1.0],
+                    "DPMSolverSDEScheduler" => {
+                        assert_eq!(built.timesteps().len(), 7);
+                        continue;
+                    }
+                    "LCMScheduler" | "TCDScheduler" => &[999.0, 759.0, 499.0, 259.0],
+                    _ => &[751.0, 501.0, 251.0, 1.0],
                 };
                 assert_eq!(built.timesteps(), expected, "{class}");
             }
@@ -241,9 +282,14 @@ mod tests {
     fn an_impossible_number_of_steps_is_refused() {
         let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
         for class in classes().iter().map(|class| class.class_name) {
+            let config = &config.replace('}', r#", "skip_prk_steps": true}"#);
             assert!(error(class, config, 0).contains("1 to 1000"));
             assert!(error(class, config, 1001).contains("1001"));
-            assert!(error(class, config, 1000).contains("1000 steps are too many"));
+            let expected = match class {
+                "LCMScheduler" | "TCDScheduler" => "this model supports 1 to 50",
+                _ => "1000 steps are too many",
+            };
+            assert!(error(class, config, 1000).contains(expected), "{class}");
         }
     }
 

@@ -35,12 +35,24 @@ impl Limit {
         Ok(Self::Threshold { ratio, max })
     }
 
+    /// Reads `clip_sample`, for schedulers without thresholding.
+    pub fn clip(
+        config: &SchedulerConfig,
+        default: bool,
+    ) -> std::result::Result<Self, SchedulerError> {
+        match config.flag("clip_sample", default)? {
+            true => Ok(Self::Clip(positive(config, "clip_sample_range")?)),
+            false => Ok(Self::Free),
+        }
+    }
+
     /// Reads `thresholding`, otherwise `clip_sample`.
-    pub fn read_with_clip(config: &SchedulerConfig) -> std::result::Result<Self, SchedulerError> {
+    pub fn read_with_clip(
+        config: &SchedulerConfig,
+        default: bool,
+    ) -> std::result::Result<Self, SchedulerError> {
         match Self::read(config)? {
-            Self::Free if config.flag("clip_sample", true)? => {
-                Ok(Self::Clip(positive(config, "clip_sample_range")?))
-            }
+            Self::Free => Self::clip(config, default),
             limit => Ok(limit),
         }
     }

@@ -35,6 +35,21 @@ impl NoiseSchedule {
         Ok(schedule)
     }
 
+    /// The picture's share of the variance at a trained timestep.
+    pub fn share(&self, timestep: usize) -> f64 {
+        f64::from(self.0[timestep])
+    }
+
+    /// The picture's share of the variance after the last step: 1, or that of the first trained timestep.
+    pub fn last_share(
+        &self,
+        config: &SchedulerConfig,
+        default_is_one: bool,
+    ) -> Result<f64, SchedulerError> {
+        let is_one = config.flag("set_alpha_to_one", default_is_one)?;
+        Ok(if is_one { 1.0 } else { self.share(0) })
+    }
+
     /// The noise-to-signal ratio, of standard deviations, at each trained timestep in ascending order.
     pub fn sigmas(&self) -> Vec<f64> {
         self.0.iter().map(|&alpha| f64::from(((1.0 - alpha) / alpha).sqrt())).collect()

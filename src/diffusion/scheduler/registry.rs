@@ -3,47 +3,74 @@
 use std::sync::{PoisonError, RwLock};
 
 use super::{
-    Scheduler, SchedulerConfig, SchedulerError, ddim::Ddim, dpm_solver::DpmSolver, euler::Euler,
+    Scheduler, SchedulerConfig, SchedulerError,
+    ddim::Ddim,
+    ddpm::Ddpm,
+    dpm_sde::DpmSde,
+    dpm_solver::DpmSolver,
+    euler::{Euler, EulerAncestral},
+    heun::Heun,
+    lcm::Lcm,
+    lms::Lms,
+    pndm::Pndm,
+    tcd::Tcd,
+    unipc::UniPc,
 };
+
+/// Sets up a scheduler.
+type Build = fn(&SchedulerConfig, usize) -> Result<Box<dyn Scheduler>, SchedulerError>;
 
 /// A class of schedulers.
 #[derive(Clone, Copy, Debug)]
 pub struct SchedulerClass {
-    /// The name of the class in diffusers, such as `DDIMScheduler`. Recipes record it.
+    /// The name of the class in diffusers, such as `DDIMScheduler`. A variant of a class has its option after a colon.
+    /// Recipes record it.
     pub class_name: &'static str,
     /// A short name for command lines, such as `ddim`.
     pub short_name: &'static str,
     /// The display name, such as `DDIM`.
     pub title: &'static str,
     /// Sets up a scheduler for a number of steps in 1..=`num_train_timesteps`.
-    pub build: fn(&SchedulerConfig, usize) -> Result<Box<dyn Scheduler>, SchedulerError>,
+    pub build: Build,
 }
 
 /// All classes, in the order of menus.
 static CLASSES: RwLock<Vec<SchedulerClass>> = RwLock::new(Vec::new());
 
-/// DDIM (Song et al. 2021, arXiv:2010.02502), Euler (Karras et al. 2022, arXiv:2206.00364, algorithm
-/// 2 without churn) and DPM-Solver++ 2M (Lu et al. 2022, arXiv:2211.01095).
-const BUILT_IN: [SchedulerClass; 3] = [
-    SchedulerClass {
-        class_name: "DDIMScheduler",
-        short_name: "ddim",
-        title: "DDIM",
-        build: |config, steps| Ok(Box::new(Ddim::new(config, steps)?)),
-    },
-    SchedulerClass {
-        class_name: "EulerDiscreteScheduler",
-        short_name: "euler",
-        title: "Euler",
-        build: |config, steps| Ok(Box::new(Euler::new(config, steps)?)),
-    },
-    SchedulerClass {
-        class_name: "DPMSolverMultistepScheduler",
-        short_name: "dpm++2m",
-        title: "DPM++ 2M",
-        build: |config, steps| Ok(Box::new(DpmSolver::new(config, steps)?)),
-    },
+const fn class(
+    class_name: &'static str,
+    short_name: &'static str,
+    title: &'static str,
+    build: Build,
+) -> SchedulerClass {
+    SchedulerClass { class_name, short_name, title, build }
+}
+
+const BUILT_IN: [SchedulerClass; 13] = [
+    class("DDIMScheduler", "ddim", "DDIM", |c, n| boxed(Ddim::new(c, n))),
+    class("DDPMScheduler", "ddpm", "DDPM", |c, n| boxed(Ddpm::new(c, n))),
+    class("PNDMScheduler", "pndm", "PNDM (PLMS)", |c, n| boxed(Pndm::new(c, n))),
+    class("LMSDiscreteScheduler", "lms", "LMS", |c, n| boxed(Lms::new(c, n))),
+    class("EulerDiscreteScheduler", "euler", "Euler", |c, n| boxed(Euler::new(c, n))),
+    class("EulerAncestralDiscreteScheduler", "euler-a", "Euler a", |c, n| {
+        boxed(EulerAncestral::new(c, n))
+    }),
+    class("HeunDiscreteScheduler", "heun", "Heun", |c, n| boxed(Heun::new(c, n))),
+    class("DPMSolverMultistepScheduler", "dpm++2m", "DPM++ 2M", |c, n| boxed(DpmSolver::new(c, n))),
+    class("DPMSolverMultistepScheduler:sde-dpmsolver++", "dpm++2m-sde", "DPM++ 2M SDE", |c, n| {
+        boxed(DpmSolver::stochastic(c, n))
+    }),
+    class("DPMSolverSDEScheduler", "dpm++sde", "DPM++ SDE", |c, n| boxed(DpmSde::new(c, n))),
+    class("UniPCMultistepScheduler", "unipc", "UniPC", |c, n| boxed(UniPc::new(c, n))),
+    class("LCMScheduler", "lcm", "LCM", |c, n| boxed(Lcm::new(c, n))),
+    class("TCDScheduler", "tcd", "TCD", |c, n| boxed(Tcd::new(c, n))),
 ];
+
+fn boxed(
+    scheduler: Result<impl Scheduler + 'static, SchedulerError>,
+) -> Result<Box<dyn Scheduler>, SchedulerError> {
+    Ok(Box::new(scheduler?))
+}
 
 /// Adds a class for the whole process. It replaces one with the same class name.
 pub fn register(class: SchedulerClass) {
@@ -96,8 +123,8 @@ mod tests {
     #[test]
     fn an_unknown_class_is_named_with_the_known_ones() {
         let error =
-            build("LCMScheduler", &SchedulerConfig::default(), 4).err().unwrap().to_string();
-        assert!(error.contains("LCMScheduler") && error.contains("DDIMScheduler"), "{error}");
+            build("DEISScheduler", &SchedulerConfig::default(), 4).err().unwrap().to_string();
+        assert!(error.contains("DEISScheduler") && error.contains("DDIMScheduler"), "{error}");
     }
 
     #[test]

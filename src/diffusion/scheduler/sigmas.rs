@@ -1,5 +1,7 @@
 //! Interpolated noise levels and their timesteps.
 
+use statrs::function::beta::inv_beta_reg;
+
 use super::{SchedulerConfig, SchedulerError};
 
 /// The spacing of noise levels.
@@ -11,21 +13,31 @@ pub(super) enum SigmaSpacing {
     Karras,
     /// Equal steps of the logarithm.
     Exponential,
+    /// Quantiles of a beta distribution, denser at both ends (Lee et al. 2024, arXiv:2407.12173).
+    Beta,
 }
+
+/// Both parameters of the beta distribution.
+const BETA_SHAPE: f64 = 0.6;
 
 impl SigmaSpacing {
     pub fn read(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
-        config.refuse("use_beta_sigmas")?;
-        let karras = config.flag("use_karras_sigmas", false)?;
-        match (karras, config.flag("use_exponential_sigmas", false)?) {
-            (false, false) => Ok(Self::Timesteps),
-            (true, false) => Ok(Self::Karras),
-            (false, true) => Ok(Self::Exponential),
-            (true, true) => Err(config.wrong(
-                "use_exponential_sigmas",
-                "`use_karras_sigmas` is also true: set only one of them to true",
-            )),
+        let spacings = [
+            ("use_karras_sigmas", Self::Karras),
+            ("use_exponential_sigmas", Self::Exponential),
+            ("use_beta_sigmas", Self::Beta),
+        ];
+        let mut chosen = None;
+        for (field, spacing) in spacings {
+            if config.flag(field, false)? {
+                if let Some((other, _)) = chosen {
+                    let expected = format!("`{other}` is also true: set only one of them to true");
+                    return Err(config.wrong(field, &expected));
+                }
+                chosen = Some((field, spacing));
+            }
         }
+        Ok(chosen.map_or(Self::Timesteps, |(_, spacing)| spacing))
     }
 
     /// `steps` sigmas from `largest` to `smallest`, in descending order. `None` if they follow the timesteps.
@@ -41,14 +53,19 @@ impl SigmaSpacing {
             Self::Timesteps => return Ok(None),
             Self::Karras => (|sigma| sigma.powf(1.0 / 7.0), |root| root.powf(7.0)),
             Self::Exponential => (f64::ln, f64::exp),
+            Self::Beta => (|sigma| sigma, |sigma| sigma),
         };
         let end = |field, default| match config.number(field)?.unwrap_or(default) {
             sigma if sigma > 0.0 => Ok(root(sigma)),
             _ => Err(config.wrong(field, "it must be above 0")),
         };
         let (from, to) = (end("sigma_max", largest)?, end("sigma_min", smallest)?);
-        let stride = (to - from) / (steps.max(2) - 1) as f64;
-        Ok(Some((0..steps).map(|i| power(from + i as f64 * stride)).collect()))
+        let share = |step: usize| step as f64 / (steps.max(2) - 1) as f64;
+        let share = |step: usize| match self {
+            Self::Beta => 1.0 - inv_beta_reg(BETA_SHAPE, BETA_SHAPE, 1.0 - share(step)),
+            _ => share(step),
+        };
+        Ok(Some((0..steps).map(|step| power(from + share(step) * (to - from))).collect()))
     }
 }
 

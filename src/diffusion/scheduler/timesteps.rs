@@ -54,3 +54,26 @@ pub(super) fn linspace(last: f64, count: usize) -> Vec<f64> {
     all.reverse();
     all
 }
+
+/// Whole timesteps of a spacing, in descending order. Each is less than `trained`.
+pub(super) fn whole(
+    config: &SchedulerConfig,
+    default: Spacing,
+    trained: usize,
+    steps: usize,
+) -> Result<Vec<usize>, SchedulerError> {
+    let spacing = Spacing::read(config, default)?;
+    let offset = config.count("steps_offset", 0)?;
+    let timesteps = match spacing {
+        Spacing::Leading => leading(trained / steps, steps, offset),
+        Spacing::Trailing => trailing(trained, trained, steps),
+        Spacing::Linspace => {
+            let all = linspace((trained - 1) as f64, steps);
+            all.into_iter().map(f64::round_ties_even).collect()
+        }
+    };
+    match timesteps.iter().all(|&timestep| timestep < trained as f64) {
+        true => Ok(timesteps.into_iter().map(|timestep| timestep as usize).collect()),
+        false => Err(SchedulerError::Crowded { steps, spacing: spacing.name(), offset }),
+    }
+}
