@@ -37,7 +37,7 @@ pub use part::{Images, Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
 pub use prompt_syntax::PromptSyntax;
-pub use sampler::{ResolvedSampler, Sampler};
+pub use sampler::{ResolvedSampler, Sampler, SigmaSpacing};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};
 
@@ -140,8 +140,9 @@ impl Recipe {
         digest.number("seed", *seed);
         digest.number("take", (*take).into());
         digest.text("model", model);
-        let Sampler { scheduler, steps, guidance_scale, guidance_rescale } = sampler;
+        let Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale } = sampler;
         digest.text("scheduler", scheduler.as_deref().unwrap_or_default());
+        digest.text("sigmas", sigmas.map_or("", SigmaSpacing::name));
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);

@@ -218,7 +218,7 @@ mod tests {
         generator::ModelCard,
         loss::FinalLoss,
         model::ModelDefaults,
-        recipe::{Recipe, Sampler, Size},
+        recipe::{Recipe, Sampler, SigmaSpacing, Size},
         test_support::png_header,
     };
 
@@ -231,6 +231,7 @@ mod tests {
             take: 2,
             sampler: Sampler {
                 scheduler: Some("EulerDiscreteScheduler".to_owned()),
+                sigmas: Some(SigmaSpacing::Karras),
                 steps: Some(12),
                 guidance_scale: Some(5.5),
                 guidance_rescale: Some(0.7),
@@ -284,8 +285,8 @@ mod tests {
         assert_eq!(text.keyword, "parameters");
         assert_eq!(
             text.text,
-            "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, CFG scale: 5.5, CFG rescale: 0.7, \
-             Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
+            "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, Schedule type: Karras, \
+             CFG scale: 5.5, CFG rescale: 0.7, Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
         );
     }
 

@@ -10,8 +10,8 @@ use crate::{
     generator::ModelCard,
     mask::Mask,
     recipe::{
-        EditKind, Marks, Part, PartEdit, PartRecipe, PictureEdit, Sampler, Size, Style,
-        picture_hash,
+        EditKind, Marks, Part, PartEdit, PartRecipe, PictureEdit, Sampler, SigmaSpacing, Size,
+        Style, picture_hash,
     },
     storyboard::ShotWords,
     test_support::edit_of_parts,
@@ -212,7 +212,9 @@ fn a_take_is_named_by_its_recipe_and_its_model() {
     for sampler in [
         Sampler { steps: Some(21), ..sampler.clone() },
         Sampler { guidance_scale: Some(6.0), ..sampler.clone() },
-        Sampler { guidance_rescale: Some(0.0), ..sampler },
+        Sampler { guidance_rescale: Some(0.0), ..sampler.clone() },
+        Sampler { sigmas: Some(SigmaSpacing::Karras), ..sampler.clone() },
+        Sampler { sigmas: Some(SigmaSpacing::Beta), ..sampler },
     ] {
         assert_ne!(
             id,

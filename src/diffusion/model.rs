@@ -251,7 +251,12 @@ impl Model {
         &self,
         sampler: &ResolvedSampler,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
-        Ok(scheduler::build(&sampler.scheduler, &self.parts.scheduler, sampler.steps)?)
+        let ResolvedSampler { scheduler, sigmas, steps, .. } = sampler;
+        let config = match sigmas {
+            Some(sigmas) => &self.parts.scheduler.clone().with_sigmas(*sigmas, scheduler)?,
+            None => &self.parts.scheduler,
+        };
+        Ok(scheduler::build(scheduler, config, *steps)?)
     }
 
     /// Decodes latents to a picture.

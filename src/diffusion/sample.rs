@@ -216,8 +216,9 @@ pub fn sample(
             prediction = hook.predicted(&mut state, prediction)?;
         }
         let step = state.step;
-        let stepped =
-            state.scheduler.step(&prediction, step, &state.latents, &|| (inputs.step_noise)(step))?;
+        let stepped = state
+            .scheduler
+            .step(&prediction, step, &state.latents, &|| (inputs.step_noise)(step))?;
         state.latents = stepped.latents;
         state.predicted_original = Some(stepped.predicted_original);
         for hook in &mut *hooks {

@@ -99,14 +99,20 @@ pub(super) const TOKENIZER_FILES: [&str; 6] = [
 ];
 
 /// The supported schedulers, each with the classes that it substitutes. A substitute samples the
-/// same distribution as the scheduler that the model names.
+/// same distribution as the scheduler that the model names. The first one substitutes all other classes.
 const SCHEDULERS: &[(&str, &[&str])] = &[
-    ("DPMSolverMultistepScheduler", &["DPMSolverSinglestepScheduler", "PNDMScheduler"]),
-    ("DDIMScheduler", &["DDPMScheduler"]),
-    (
-        "EulerDiscreteScheduler",
-        &["EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler"],
-    ),
+    ("DPMSolverMultistepScheduler", &["DPMSolverSinglestepScheduler", "DEISMultistepScheduler"]),
+    ("DDIMScheduler", &[]),
+    ("DDPMScheduler", &[]),
+    ("PNDMScheduler", &[]),
+    ("LMSDiscreteScheduler", &[]),
+    ("EulerDiscreteScheduler", &[]),
+    ("EulerAncestralDiscreteScheduler", &["KDPM2AncestralDiscreteScheduler"]),
+    ("HeunDiscreteScheduler", &["KDPM2DiscreteScheduler"]),
+    ("DPMSolverSDEScheduler", &[]),
+    ("UniPCMultistepScheduler", &[]),
+    ("LCMScheduler", &[]),
+    ("TCDScheduler", &[]),
 ];
 
 /// The supported scheduler class for the class that a package names.
@@ -304,8 +310,9 @@ mod tests {
     #[test]
     fn every_scheduler_class_has_a_supported_substitute() {
         assert_eq!(scheduler_for("DDIMScheduler"), "DDIMScheduler");
-        assert_eq!(scheduler_for("PNDMScheduler"), "DPMSolverMultistepScheduler");
-        assert_eq!(scheduler_for("EulerAncestralDiscreteScheduler"), "EulerDiscreteScheduler");
+        assert_eq!(scheduler_for("PNDMScheduler"), "PNDMScheduler");
+        assert_eq!(scheduler_for("DEISMultistepScheduler"), "DPMSolverMultistepScheduler");
+        assert_eq!(scheduler_for("KDPM2DiscreteScheduler"), "HeunDiscreteScheduler");
         assert_eq!(scheduler_for("Unheard"), "DPMSolverMultistepScheduler");
     }
 }

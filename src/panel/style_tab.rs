@@ -1,5 +1,7 @@
 //! The style tab: the style of the story, and the number of pictures that a change makes stale.
 
+use std::iter;
+
 use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
 use super::{
@@ -13,7 +15,7 @@ use crate::{
     model::ModelDefaults,
     project::{Action, ActionId, Project},
     recipe::{
-        Inspiration, Loss, MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
+        Inspiration, Loss, MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
     story::check::MAX_STEPS,
@@ -238,6 +240,10 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
             .labelled_by(label.id);
         ui.end_row();
 
+        if !optimizes {
+            noise_levels(ui, &mut style.sampler, defaults);
+        }
+
         let label = ui.label("Steps");
         optional(ui, &mut style.sampler.steps, defaults.steps, |ui, steps| {
             let steps = DragValue::new(steps).range(1..=MAX_STEPS);
@@ -271,6 +277,30 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         size(ui, "Items", &mut sizes.item, default.item);
     });
     ui.add_space(STEP);
+}
+
+/// The row of the noise levels, if the scheduler has a choice.
+fn noise_levels(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
+    let class = scheduler::find(sampler.scheduler.as_ref().unwrap_or(&defaults.scheduler));
+    if sampler.sigmas.is_none() && !class.is_some_and(|class| class.has_sigmas) {
+        return;
+    }
+    let name = |sigmas: Option<SigmaSpacing>| match sigmas {
+        None => "The model's default",
+        Some(SigmaSpacing::Timesteps) => "By timesteps",
+        Some(SigmaSpacing::Karras) => "Karras",
+        Some(SigmaSpacing::Exponential) => "Exponential",
+        Some(SigmaSpacing::Beta) => "Beta",
+    };
+    let label = ui.label("Noise levels");
+    let combo = ComboBox::from_id_salt("noise levels").width(188.0);
+    let response = combo.selected_text(name(sampler.sigmas)).show_ui(ui, |ui| {
+        for sigmas in iter::once(None).chain(SigmaSpacing::ALL.map(Some)) {
+            ui.selectable_value(&mut sampler.sigmas, sigmas, name(sigmas));
+        }
+    });
+    response.response.labelled_by(label.id).on_hover_text("How noise decreases over the steps");
+    ui.end_row();
 }
 
 /// The rows of guidance.

@@ -109,6 +109,7 @@ mod tests {
             take: 2,
             sampler: Sampler {
                 scheduler: Some("DDIMScheduler".to_owned()),
+                sigmas: None,
                 steps: Some(4),
                 guidance_scale: Some(7.5),
                 guidance_rescale: Some(0.0),

@@ -19,6 +19,9 @@ pub struct Sampler {
     /// class name in `torch.optim`, such as `Adam`.
     #[serde(deserialize_with = "scheduler", skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<String>,
+    /// The spacing of the scheduler's noise levels. Only some schedulers have a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigmas: Option<SigmaSpacing>,
     /// Denoising steps, or iterations of an optimizer, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
@@ -31,11 +34,44 @@ pub struct Sampler {
     pub guidance_rescale: Option<f32>,
 }
 
+/// The spacing of a scheduler's noise levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
+pub enum SigmaSpacing {
+    /// The levels of evenly spaced timesteps.
+    Timesteps,
+    /// Equal steps of the seventh root (Karras et al. 2022, arXiv:2206.00364, equation 5).
+    Karras,
+    /// Equal steps of the logarithm.
+    Exponential,
+    /// Quantiles of a beta distribution, denser at both ends (Lee et al. 2024, arXiv:2407.12173).
+    Beta,
+}
+
+impl SigmaSpacing {
+    /// All spacings.
+    pub const ALL: [Self; 4] = [Self::Timesteps, Self::Karras, Self::Exponential, Self::Beta];
+
+    /// The name in messages and on the command line, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timesteps => "timesteps",
+            Self::Karras => "karras",
+            Self::Exponential => "exponential",
+            Self::Beta => "beta",
+        }
+    }
+}
+
 /// The sampling that a picture is drawn with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResolvedSampler {
     /// As [`Sampler::scheduler`].
     pub scheduler: String,
+    /// As [`Sampler::sigmas`]. `None` is the one of the model's `scheduler_config.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigmas: Option<SigmaSpacing>,
     /// As [`Sampler::steps`].
     pub steps: u32,
     /// As [`Sampler::guidance_scale`].
@@ -68,6 +104,7 @@ impl Sampler {
     pub fn resolve(&self, defaults: &ModelDefaults) -> ResolvedSampler {
         ResolvedSampler {
             scheduler: self.scheduler.clone().unwrap_or_else(|| defaults.scheduler.clone()),
+            sigmas: self.sigmas,
             steps: self.steps.unwrap_or(defaults.steps),
             guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
             guidance_rescale: self.guidance_rescale.unwrap_or(defaults.guidance_rescale),
@@ -83,6 +120,7 @@ impl Sampler {
             now == requested || now == Some(drawn)
         }
         met(self.scheduler.as_ref(), requested.scheduler.as_ref(), &drawn.scheduler)
+            && self.sigmas == drawn.sigmas
             && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
             && met(
                 self.guidance_scale.as_ref(),
@@ -125,6 +163,7 @@ fn scheduler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
 pub(super) struct SamplerFile {
     #[serde(deserialize_with = "scheduler")]
     scheduler: Option<String>,
+    sigmas: Option<SigmaSpacing>,
     steps: Option<u32>,
     #[serde(deserialize_with = "finite")]
     guidance_scale: Option<f32>,
@@ -141,8 +180,8 @@ impl SamplerFile {
     /// Older versions wrote the defaults of the built-in model into unset fields. For that model, such fields
     /// become unset again. The oldest versions did not rescale guidance.
     pub(super) fn requested(self, model: &str) -> Sampler {
-        let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, guidance } =
-            self;
+        let Self { sigmas, guidance, .. } = self;
+        let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, .. } = self;
         if guidance.is_some() {
             guidance_scale = guidance;
             guidance_rescale = guidance_rescale.or(Some(0.0));
@@ -154,7 +193,7 @@ impl SamplerFile {
                 guidance_rescale.take_if(|it| *it == defaults.guidance_rescale);
             }
         }
-        Sampler { scheduler, steps, guidance_scale, guidance_rescale }
+        Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale }
     }
 }
 
@@ -202,6 +241,7 @@ mod tests {
         let resolved = sampler.resolve(&ModelDefaults::built_in());
         let expected = ResolvedSampler {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
+            sigmas: None,
             steps: 7,
             guidance_scale: 5.0,
             guidance_rescale: 0.5,
@@ -218,5 +258,10 @@ mod tests {
         assert!(rescale(Some(0.5)).is_met_by(&unset, &drawn));
         assert!(!rescale(Some(0.4)).is_met_by(&unset, &drawn));
         assert!(!unset.is_met_by(&rescale(Some(0.5)), &drawn), "an explicit value was requested");
+
+        let karras = Sampler { sigmas: Some(SigmaSpacing::Karras), ..Sampler::default() };
+        let drawn_with_karras = karras.resolve(&ModelDefaults::built_in());
+        assert!(karras.is_met_by(&karras, &drawn_with_karras));
+        assert!(!karras.is_met_by(&unset, &drawn) && !unset.is_met_by(&karras, &drawn_with_karras));
     }
 }

@@ -78,16 +78,18 @@ fn a_model_trained_with_clean_surroundings_receives_them_without_noise() {
             let columns = latents.dim(3).unwrap() - 3;
             latents.narrow(3, 3, columns).unwrap().flatten_all().unwrap().to_vec1().unwrap()
         };
-        let picture = kept(3);
-        for step in 0..3 {
+        // Some schedulers predict more often than three times.
+        let last =
+            (0..).take_while(|step| trace.get(&format!("latents_{step}")).is_some()).count() - 1;
+        let picture = kept(last);
+        for step in 0..last {
             let latents = kept(step);
-            // Euler's latents are larger by the factor that it divides by before the denoiser.
+            // The latents of Euler and similar ones are larger by the factor that they divide by before the denoiser.
             let brightest = picture.iter().zip(&latents).max_by(|a, b| a.0.total_cmp(b.0)).unwrap();
             let scale = brightest.1 / brightest.0;
-            assert!(
-                (scheduler == "EulerDiscreteScheduler") == (scale > 1.01),
-                "{scheduler:?} {scale}"
-            );
+            let is_larger = ["Euler", "Heun", "LMS", "DPMSolverSDE"];
+            let is_larger = is_larger.iter().any(|name| scheduler.starts_with(name));
+            assert_eq!(is_larger, scale > 1.01, "{scheduler:?} {scale}");
             for (noised, clean) in latents.iter().zip(&picture) {
                 assert!((noised - scale * clean).abs() <= 1e-3 * scale, "{scheduler:?} {step}");
             }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
-    diffusion::{DeviceKind, DiffusionError, Drawn, EditRequest, Model, Noise},
+    diffusion::{DeviceKind, DiffusionError, Drawn, EditRequest, Model, Noise, scheduler},
     edit::EditError,
     mask::{Area, Mask},
     model::EmbeddedPackage,
@@ -66,6 +66,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         context: None,
         sampler: ResolvedSampler {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
+            sigmas: None,
             steps: 2,
             guidance_scale: 4.0,
             guidance_rescale: 0.7,
@@ -257,6 +258,23 @@ fn higher_strength_causes_larger_changes() {
         change(&picture, &edit(&request), &disc(64, 64))
     });
     assert!(changes.is_sorted() && changes[0] < 0.6 * changes[2], "{changes:?}");
+}
+
+#[test]
+fn every_scheduler_edits_only_the_part_and_draws_it_again() {
+    let picture = landscape(64, 64);
+    for class in scheduler::classes() {
+        let mut part = part(EditKind::Refine, disc(64, 64));
+        part.edit.strength = Some(0.6);
+        let mut request = request(picture.clone(), vec![part]);
+        request.sampler.scheduler = class.class_name.to_owned();
+        request.sampler.steps = 5;
+        let blend = model().plan_edit(&request).unwrap().blend_mask;
+        let edited = edit(&request);
+        assert_kept(&picture, &edited, &blend);
+        assert!(change(&picture, &edited, &disc(64, 64)) > 1.0, "{}", class.title);
+        assert!(edited == edit(&request), "{} drew another picture", class.title);
+    }
 }
 
 #[test]

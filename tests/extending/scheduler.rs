@@ -7,7 +7,9 @@ use bevy_illustrator::{
         adapter::PictureAdapters,
         guide::Unguided,
         sample,
-        scheduler::{self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, StepNoise, Stepped},
+        scheduler::{
+            self, Prediction, Scheduler, SchedulerClass, SchedulerConfig, StepNoise, Stepped,
+        },
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
@@ -71,6 +73,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         class_name: "StraightLineScheduler",
         short_name: "straight",
         title: "Straight line",
+        has_sigmas: false,
         build: |config, steps| {
             let stride = config.num_train_timesteps()? / steps;
             let timesteps = (1..=steps).rev().map(|i| (i * stride - 1) as f64).collect();

@@ -48,6 +48,7 @@ fn model() -> MutexGuard<'static, Model> {
 fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "DPMSolverMultistepScheduler".to_owned(),
+        sigmas: None,
         steps: 10,
         guidance_scale: 5.0,
         guidance_rescale: 0.5,

@@ -42,6 +42,7 @@ fn story() -> Vec<Drawing> {
 fn plain() -> Vec<Drawing> {
     let sampler = |scheduler: &str, guidance_scale, guidance_rescale| Sampler {
         scheduler: Some(scheduler.to_owned()),
+        sigmas: None,
         steps: Some(6),
         guidance_scale: Some(guidance_scale),
         guidance_rescale: Some(guidance_rescale),

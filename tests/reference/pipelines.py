@@ -6,7 +6,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from common import FIXTURES, randn, save_json, save_tensors
-from schedulers import CLASSES
+from schedulers import scheduler
 
 SKETCH = Path(__file__).parents[2] / "assets" / "models" / "sketch"
 
@@ -19,6 +19,10 @@ CASES = [
     dict(model="sd2", scheduler="ddim", steps=4, guidance=7.5, guidance_rescale=0.7, size=(32, 56), unwanted="a night"),
     dict(model="sd2", scheduler="euler", steps=4, guidance=1.0, size=(48, 32), unwanted=""),
     dict(model="sd2", scheduler="dpm++2m", steps=16, guidance=3.0, size=(32, 32), unwanted=""),
+    dict(model="sd1", scheduler="pndm", steps=5, guidance=7.5, size=(32, 32), unwanted="low fog"),
+    dict(model="sd1", scheduler="heun", steps=4, guidance=7.5, size=(32, 32), unwanted="low fog"),
+    dict(model="sd2", scheduler="lms", steps=6, guidance=3.0, size=(32, 32), unwanted=""),
+    dict(model="sd2", scheduler="unipc", steps=6, guidance=3.0, size=(32, 32), unwanted=""),
 ]
 PROMPT = "a red lighthouse by the sea at night"
 SKETCH_CASE = dict(
@@ -37,7 +41,7 @@ def draw(name, folder, case):
     """The tensors of `illustrate draw --dump`, and the initial noise."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = CLASSES[case["scheduler"]].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = scheduler(case["scheduler"], dict(pipeline.scheduler.config))
     width, height = case["size"]
     scale = pipeline.vae_scale_factor
     noise = randn(f"pipelines/{name}", 1, pipeline.unet.config.in_channels, height // scale, width // scale)

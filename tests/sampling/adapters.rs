@@ -125,6 +125,7 @@ fn inspiration(usage: ImageUse, image: RgbaImage, weight: f32) -> (Vec<Inspirati
 fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: scheduler::find("euler").unwrap().class_name.to_owned(),
+        sigmas: None,
         steps: 5,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

@@ -66,6 +66,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             negative_prompt: String::new(),
             sampler: ResolvedSampler {
                 scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
+                sigmas: None,
                 steps: case.steps,
                 guidance_scale: case.guidance,
                 guidance_rescale: 0.0,
@@ -95,8 +96,22 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
 /// Also covers guidance rescaling, which diffusers does not support for inpainting.
 #[test]
 fn replacing_a_whole_picture_at_full_strength_equals_drawing_it() {
+    replace_all("DPMSolverMultistepScheduler");
+}
+
+#[test]
+fn a_stochastic_scheduler_adds_the_same_noise_to_an_edit_as_to_a_picture() {
+    replace_all("EulerAncestralDiscreteScheduler");
+}
+
+fn replace_all(scheduler: &str) {
     let (width, height, words) = (64, 64, "a red lighthouse by the sea");
-    let sampler = ResolvedSampler { steps: 4, guidance_rescale: 0.7, ..ResolvedSampler::default() };
+    let sampler = ResolvedSampler {
+        scheduler: scheduler.to_owned(),
+        steps: 4,
+        guidance_rescale: 0.7,
+        ..ResolvedSampler::default()
+    };
     let picture = RgbaImage::from_pixel(width, height, image::Rgba([90, 120, 40, 255]));
     let part = Part::new(
         "all",

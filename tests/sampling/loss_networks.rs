@@ -57,6 +57,7 @@ fn request(losses: Vec<Loss>) -> DrawRequest {
 fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "EulerDiscreteScheduler".to_owned(),
+        sigmas: None,
         steps: 8,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use bevy_illustrator::{
-    recipe::{Sampler, Size, Sizes, Style},
+    recipe::{Sampler, SigmaSpacing, Size, Sizes, Style},
     story::{
         Character, Exit, Expression, Item, Line, Moment, Place, Scene, Story, check::check,
         format::ron::parse,
@@ -30,11 +30,12 @@ prop_compose! {
         scheduler in prop::option::of(prop::sample::select(vec!["DDIMScheduler", "EulerDiscreteScheduler"])),
         steps in prop::option::of(any::<u32>()), guidance_scale in prop::option::of(-1e9_f32..1e9),
         guidance_rescale in prop::option::of(-1e9_f32..1e9),
+        sigmas in prop::option::of(prop::sample::select(SigmaSpacing::ALL.to_vec())),
         side in any::<u32>(),
     ) -> Style {
         let sizes = Sizes { item: Some(Size::new(side, 64)), ..Sizes::default() };
         let scheduler = scheduler.map(str::to_owned);
-        Style { words, negative_prompt, model, sampler: Sampler { scheduler, steps, guidance_scale, guidance_rescale }, sizes, seed, ..Style::default() }
+        Style { words, negative_prompt, model, sampler: Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale }, sizes, seed, ..Style::default() }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     diffusion::scheduler,
     generator::ModelCard,
     picture::{DecodeError, MAX_METADATA, Metadata, PixelBudget, TooManyPixels, Undecoded},
-    recipe::{Blob, BlobError, BlobId, Recipe},
+    recipe::{Blob, BlobError, BlobId, Recipe, SigmaSpacing},
 };
 
 /// The bytes of a provenance for what is known only when the picture is drawn: the model, and the values of at most 16
@@ -207,13 +207,20 @@ fn parameters(provenance: &Provenance) -> String {
     };
     let class = scheduler::find(&sampler.scheduler);
     let scheduler = class.map_or(sampler.scheduler.as_str(), |class| class.title);
+    let sigmas = match sampler.sigmas {
+        Some(SigmaSpacing::Timesteps) => "Schedule type: Uniform, ",
+        Some(SigmaSpacing::Karras) => "Schedule type: Karras, ",
+        Some(SigmaSpacing::Exponential) => "Schedule type: Exponential, ",
+        Some(SigmaSpacing::Beta) => "Schedule type: Beta, ",
+        None => "",
+    };
     let hash = model.hash.get(..10).unwrap_or(&model.hash);
     let rescale = match sampler.guidance_rescale {
         0.0 => String::new(),
         rescale => format!("CFG rescale: {rescale}, "),
     };
     format!(
-        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, {sigmas}CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
         recipe.prompt,
         sampler.steps,
         sampler.guidance_scale,

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     generator::{inspect, open_package},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        MAX_SIDE, MIN_SIDE, Sampler, Size, Sizes, Style,
+        MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
@@ -51,6 +51,10 @@ pub(crate) struct SamplingOptions {
     /// The scheduler. SGD, Adam and LBFGS are optimizers for `latents`
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<String>,
+
+    /// The spacing of the scheduler's noise levels
+    #[arg(long, value_name = "NAME", value_parser = sigmas())]
+    pub(crate) sigmas: Option<SigmaSpacing>,
 }
 
 /// A seed that was given or chosen.
@@ -89,6 +93,7 @@ impl SamplingOptions {
     pub(crate) fn sampler(&self, sampler: Sampler) -> Sampler {
         Sampler {
             scheduler: self.scheduler.clone().or(sampler.scheduler),
+            sigmas: self.sigmas.or(sampler.sigmas),
             steps: self.steps.or(sampler.steps),
             guidance_scale: self.guidance.or(sampler.guidance_scale),
             guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
@@ -164,6 +169,13 @@ fn scheduler() -> impl TypedValueParser<Value = String> {
     let names = schedulers.chain(optimizer::CLASSES.map(|class| class.class_name));
     PossibleValuesParser::new(names)
         .map(|name| scheduler::find(&name).map_or(name, |class| class.class_name.to_owned()))
+}
+
+fn sigmas() -> impl TypedValueParser<Value = SigmaSpacing> {
+    PossibleValuesParser::new(SigmaSpacing::ALL.map(SigmaSpacing::name)).try_map(|name| {
+        let found = SigmaSpacing::ALL.into_iter().find(|spacing| spacing.name() == name);
+        found.ok_or("unknown spacing")
+    })
 }
 
 fn seed(text: &str) -> Result<Seed, String> {

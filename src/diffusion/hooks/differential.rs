@@ -87,12 +87,8 @@ impl Differential {
 impl StepHook for Differential {
     fn begin(&mut self, state: &mut State<'_>) -> std::result::Result<(), DiffusionError> {
         self.steps = state.timesteps().len();
-        self.start_steps = start_steps(&self.strengths, self.steps);
-        for start in self.start_steps.iter_mut().filter(|start| **start < self.steps) {
-            while *start > 0 && !state.scheduler().can_start(*start) {
-                *start -= 1;
-            }
-        }
+        let can_start = |step| state.scheduler().can_start(step);
+        self.start_steps = start_steps(&self.strengths, self.steps, can_start);
         let first = self.start_steps.iter().copied().min().unwrap_or(0);
         state.step = state.step.max(first);
         state.denoise_mask = Some(self.denoise_mask.clone());
@@ -118,15 +114,16 @@ impl StepHook for Differential {
 }
 
 /// The first denoised step of each latent. As in diffusers, a latent is denoised in `steps * strength`
-/// steps, rounded down.
-fn start_steps(strengths: &[f32], steps: usize) -> Vec<usize> {
+/// steps, rounded down. If the scheduler cannot start there, in one more.
+fn start_steps(strengths: &[f32], steps: usize, can_start: impl Fn(usize) -> bool) -> Vec<usize> {
     let strongest = strengths.iter().copied().fold(0.0, f32::max);
     let start = |&strength: &f32| {
         // Without the small addition, 0.7 * 10 would be 6.
         let count = (steps as f64 * f64::from(strength) + 1e-4) as usize;
         // Even the weakest edit denoises its strongest latents for at least one step.
         let min_steps = usize::from(strength == strongest && strongest > 0.0);
-        steps - count.clamp(min_steps, steps)
+        let start = steps - count.clamp(min_steps, steps);
+        (0..=start).rev().find(|&step| step == steps || can_start(step)).unwrap_or(0)
     };
     strengths.iter().map(start).collect()
 }
@@ -137,12 +134,18 @@ mod tests {
 
     #[test]
     fn a_latent_is_denoised_in_its_share_of_the_steps() {
-        assert_eq!(start_steps(&[0.0, 0.09, 0.7, 1.0], 10), [10, 10, 3, 0]);
+        assert_eq!(start_steps(&[0.0, 0.09, 0.7, 1.0], 10, |_| true), [10, 10, 3, 0]);
+    }
+
+    #[test]
+    fn no_latent_starts_at_a_step_that_corrects_another() {
+        let starts = start_steps(&[0.0, 0.2, 0.5, 0.8, 1.0], 7, |step| step % 2 == 0);
+        assert_eq!(starts, [7, 6, 4, 2, 0]);
     }
 
     #[test]
     fn the_strongest_latents_are_denoised_in_one_step_at_least() {
-        assert_eq!(start_steps(&[0.0, 0.01, 0.02], 10), [10, 10, 9]);
-        assert_eq!(start_steps(&[0.0, 0.0], 10), [10, 10]);
+        assert_eq!(start_steps(&[0.0, 0.01, 0.02], 10, |_| true), [10, 10, 9]);
+        assert_eq!(start_steps(&[0.0, 0.0], 10, |_| true), [10, 10]);
     }
 }

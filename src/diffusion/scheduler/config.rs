@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::parse_json;
+use super::{SchedulerClass, classes, find, sigmas};
+use crate::{model::parse_json, recipe::SigmaSpacing};
 
 /// The fields of a model's `scheduler_config.json`.
 ///
@@ -21,6 +22,18 @@ pub enum SchedulerError {
         /// The requested class name.
         class_name: String,
         /// The known class names.
+        known: String,
+    },
+    /// The scheduler class has no choice of noise levels.
+    #[error(
+        "`{class_name}` has no noise levels {sigmas:?}: leave out `sigmas`, or choose one of {known}"
+    )]
+    Sigmas {
+        /// The class name.
+        class_name: String,
+        /// The requested spacing.
+        sigmas: &'static str,
+        /// The class names with a choice.
         known: String,
     },
     /// The file is not a JSON object.
@@ -150,6 +163,27 @@ impl SchedulerConfig {
         self.0.insert("steps_offset".to_owned(), 1.into());
         self.0.insert("skip_prk_steps".to_owned(), true.into());
         self
+    }
+
+    /// The same with another spacing of noise levels, for a scheduler class.
+    ///
+    /// # Errors
+    /// If the class has no choice. The error names the classes that have.
+    pub fn with_sigmas(
+        self,
+        sigmas: SigmaSpacing,
+        class_name: &str,
+    ) -> Result<Self, SchedulerError> {
+        let has_sigmas = |class: &SchedulerClass| class.has_sigmas;
+        if !find(class_name).is_none_or(|class| class.has_sigmas) {
+            let able = classes().into_iter().filter(has_sigmas);
+            let known = able.map(|class| class.class_name).collect::<Vec<_>>().join(", ");
+            let class_name = class_name.to_owned();
+            return Err(SchedulerError::Sigmas { class_name, sigmas: sigmas.name(), known });
+        }
+        Ok(sigmas::FIELDS
+            .into_iter()
+            .fold(self, |config, (field, spacing)| config.with(field, (spacing == sigmas).into())))
     }
 
     /// The same with the betas of Stable Diffusion if it has none, which some classes have as defaults.

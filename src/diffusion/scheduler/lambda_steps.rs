@@ -5,10 +5,11 @@ use super::{
     limit::Limit,
     noise_schedule::NoiseSchedule,
     prediction::Prediction,
-    sigmas::{self, SigmaSpacing},
+    sigmas,
     solver::{Level, Steps},
     timesteps::{self, Spacing},
 };
+use crate::recipe::SigmaSpacing;
 
 /// Whether timesteps of Karras sigmas are rounded. Others are always truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +70,7 @@ fn noise_levels(
         spread => {
             let sigmas = spread.between(config, largest, smallest, steps)?.unwrap_or_default();
             let cosine = config.choice("beta_schedule", &[("squaredcos_cap_v2", ())]);
-            let truncated =
-                rounding == Rounding::ByNoiseSchedule && matches!(cosine, Ok(Some(())));
+            let truncated = rounding == Rounding::ByNoiseSchedule && matches!(cosine, Ok(Some(())));
             let rounded = spread == SigmaSpacing::Karras && !truncated;
             timesteps = sigmas
                 .iter()

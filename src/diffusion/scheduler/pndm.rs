@@ -97,7 +97,8 @@ impl Pndm {
     /// The weighted sum of the last outputs.
     fn extrapolated(&self) -> Result<Tensor> {
         let weights = WEIGHTS[self.outputs.len() - 1];
-        let mut weighted = self.outputs.iter().zip(weights).map(|(output, weight)| output * *weight);
+        let mut weighted =
+            self.outputs.iter().zip(weights).map(|(output, weight)| output * *weight);
         let Some(first) = weighted.next() else {
             return Err(candle_core::Error::msg("PNDM has no output of the denoiser"));
         };

@@ -30,6 +30,8 @@ pub struct SchedulerClass {
     pub short_name: &'static str,
     /// The display name, such as `DDIM`.
     pub title: &'static str,
+    /// Whether [`Sampler::sigmas`](crate::recipe::Sampler::sigmas) has an effect.
+    pub has_sigmas: bool,
     /// Sets up a scheduler for a number of steps in 1..=`num_train_timesteps`.
     pub build: Build,
 }
@@ -37,33 +39,35 @@ pub struct SchedulerClass {
 /// All classes, in the order of menus.
 static CLASSES: RwLock<Vec<SchedulerClass>> = RwLock::new(Vec::new());
 
-const fn class(
-    class_name: &'static str,
-    short_name: &'static str,
-    title: &'static str,
-    build: Build,
-) -> SchedulerClass {
-    SchedulerClass { class_name, short_name, title, build }
+const fn class(names: [&'static str; 3], has_sigmas: bool, build: Build) -> SchedulerClass {
+    let [class_name, short_name, title] = names;
+    SchedulerClass { class_name, short_name, title, has_sigmas, build }
 }
 
 const BUILT_IN: [SchedulerClass; 13] = [
-    class("DDIMScheduler", "ddim", "DDIM", |c, n| boxed(Ddim::new(c, n))),
-    class("DDPMScheduler", "ddpm", "DDPM", |c, n| boxed(Ddpm::new(c, n))),
-    class("PNDMScheduler", "pndm", "PNDM (PLMS)", |c, n| boxed(Pndm::new(c, n))),
-    class("LMSDiscreteScheduler", "lms", "LMS", |c, n| boxed(Lms::new(c, n))),
-    class("EulerDiscreteScheduler", "euler", "Euler", |c, n| boxed(Euler::new(c, n))),
-    class("EulerAncestralDiscreteScheduler", "euler-a", "Euler a", |c, n| {
+    class(["DDIMScheduler", "ddim", "DDIM"], false, |c, n| boxed(Ddim::new(c, n))),
+    class(["DDPMScheduler", "ddpm", "DDPM"], false, |c, n| boxed(Ddpm::new(c, n))),
+    class(["PNDMScheduler", "pndm", "PNDM (PLMS)"], false, |c, n| boxed(Pndm::new(c, n))),
+    class(["LMSDiscreteScheduler", "lms", "LMS"], true, |c, n| boxed(Lms::new(c, n))),
+    class(["EulerDiscreteScheduler", "euler", "Euler"], true, |c, n| boxed(Euler::new(c, n))),
+    class(["EulerAncestralDiscreteScheduler", "euler-a", "Euler a"], true, |c, n| {
         boxed(EulerAncestral::new(c, n))
     }),
-    class("HeunDiscreteScheduler", "heun", "Heun", |c, n| boxed(Heun::new(c, n))),
-    class("DPMSolverMultistepScheduler", "dpm++2m", "DPM++ 2M", |c, n| boxed(DpmSolver::new(c, n))),
-    class("DPMSolverMultistepScheduler:sde-dpmsolver++", "dpm++2m-sde", "DPM++ 2M SDE", |c, n| {
-        boxed(DpmSolver::stochastic(c, n))
+    class(["HeunDiscreteScheduler", "heun", "Heun"], true, |c, n| boxed(Heun::new(c, n))),
+    class(["DPMSolverMultistepScheduler", "dpm++2m", "DPM++ 2M"], true, |c, n| {
+        boxed(DpmSolver::new(c, n))
     }),
-    class("DPMSolverSDEScheduler", "dpm++sde", "DPM++ SDE", |c, n| boxed(DpmSde::new(c, n))),
-    class("UniPCMultistepScheduler", "unipc", "UniPC", |c, n| boxed(UniPc::new(c, n))),
-    class("LCMScheduler", "lcm", "LCM", |c, n| boxed(Lcm::new(c, n))),
-    class("TCDScheduler", "tcd", "TCD", |c, n| boxed(Tcd::new(c, n))),
+    class(
+        ["DPMSolverMultistepScheduler:sde-dpmsolver++", "dpm++2m-sde", "DPM++ 2M SDE"],
+        true,
+        |c, n| boxed(DpmSolver::stochastic(c, n)),
+    ),
+    class(["DPMSolverSDEScheduler", "dpm++sde", "DPM++ SDE"], true, |c, n| {
+        boxed(DpmSde::new(c, n))
+    }),
+    class(["UniPCMultistepScheduler", "unipc", "UniPC"], true, |c, n| boxed(UniPc::new(c, n))),
+    class(["LCMScheduler", "lcm", "LCM"], false, |c, n| boxed(Lcm::new(c, n))),
+    class(["TCDScheduler", "tcd", "TCD"], false, |c, n| boxed(Tcd::new(c, n))),
 ];
 
 fn boxed(

@@ -5,10 +5,11 @@ use super::{
     limit::Limit,
     noise_schedule::NoiseSchedule,
     prediction::Prediction,
-    sigmas::{self, SigmaSpacing},
+    sigmas,
     solver::{Level, Steps},
     timesteps::{self, Spacing},
 };
+use crate::recipe::SigmaSpacing;
 
 /// The interpolation of sigmas between trained timesteps.
 #[derive(Clone, Copy)]

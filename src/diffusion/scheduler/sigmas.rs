@@ -3,32 +3,23 @@
 use statrs::function::beta::inv_beta_reg;
 
 use super::{SchedulerConfig, SchedulerError};
+use crate::recipe::SigmaSpacing;
 
-/// The spacing of noise levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SigmaSpacing {
-    /// The levels of the timesteps.
-    Timesteps,
-    /// Equal steps of the seventh root (Karras et al. 2022, arXiv:2206.00364, equation 5).
-    Karras,
-    /// Equal steps of the logarithm.
-    Exponential,
-    /// Quantiles of a beta distribution, denser at both ends (Lee et al. 2024, arXiv:2407.12173).
-    Beta,
-}
+/// The fields of a config that choose a spacing.
+pub(super) const FIELDS: [(&str, SigmaSpacing); 3] = [
+    ("use_karras_sigmas", SigmaSpacing::Karras),
+    ("use_exponential_sigmas", SigmaSpacing::Exponential),
+    ("use_beta_sigmas", SigmaSpacing::Beta),
+];
 
 /// Both parameters of the beta distribution.
 const BETA_SHAPE: f64 = 0.6;
 
 impl SigmaSpacing {
-    pub fn read(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
-        let spacings = [
-            ("use_karras_sigmas", Self::Karras),
-            ("use_exponential_sigmas", Self::Exponential),
-            ("use_beta_sigmas", Self::Beta),
-        ];
+    /// The spacing that a config chooses.
+    pub(super) fn read(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         let mut chosen = None;
-        for (field, spacing) in spacings {
+        for (field, spacing) in FIELDS {
             if config.flag(field, false)? {
                 if let Some((other, _)) = chosen {
                     let expected = format!("`{other}` is also true: set only one of them to true");
@@ -42,7 +33,7 @@ impl SigmaSpacing {
 
     /// `steps` sigmas from `largest` to `smallest`, in descending order. `None` if they follow the timesteps.
     /// The config's `sigma_max` and `sigma_min` take precedence over the arguments.
-    pub fn between(
+    pub(super) fn between(
         self,
         config: &SchedulerConfig,
         largest: f64,

@@ -85,7 +85,8 @@ impl UniPc {
         let h = to.lambda() - from.lambda();
         let mut nodes: Vec<f64> =
             (1..order).map(|i| (levels[index - i].lambda() - from.lambda()) / h).collect();
-        let mut predictions: Vec<&Tensor> = self.predictions.iter().skip(1).take(order - 1).collect();
+        let mut predictions: Vec<&Tensor> =
+            self.predictions.iter().skip(1).take(order - 1).collect();
         if let Some(after) = after {
             nodes.push(1.0);
             predictions.push(after);
