@@ -226,9 +226,11 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     theme::section(ui, "Sampling");
     rows(ui, "sampling", |ui| {
         let label = ui.label(if optimizes { "Optimizer" } else { "Scheduler" });
+        let before = style.sampler.scheduler.clone();
         let scheduler = &mut style.sampler.scheduler;
         ComboBox::from_id_salt("scheduler")
             .width(188.0)
+            .height(480.0)
             .selected_text(title(scheduler.as_deref().unwrap_or(&defaults.scheduler)))
             .show_ui(ui, |ui| {
                 ui.selectable_value(scheduler, None, "The model's default");
@@ -239,6 +241,9 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
             .response
             .labelled_by(label.id);
         ui.end_row();
+        if *scheduler != before && !has_noise_levels(&style.sampler, defaults) {
+            style.sampler.sigmas = None;
+        }
 
         if !optimizes {
             noise_levels(ui, &mut style.sampler, defaults);
@@ -279,10 +284,16 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     ui.add_space(STEP);
 }
 
+/// Whether the scheduler has a choice of noise levels.
+fn has_noise_levels(sampler: &Sampler, defaults: &ModelDefaults) -> bool {
+    let class = scheduler::find(sampler.scheduler.as_ref().unwrap_or(&defaults.scheduler));
+    class.is_some_and(|class| class.has_sigmas)
+}
+
 /// The row of the noise levels, if the scheduler has a choice.
 fn noise_levels(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
-    let class = scheduler::find(sampler.scheduler.as_ref().unwrap_or(&defaults.scheduler));
-    if sampler.sigmas.is_none() && !class.is_some_and(|class| class.has_sigmas) {
+    // A story file can have levels without a choice, which the author can unset here.
+    if sampler.sigmas.is_none() && !has_noise_levels(sampler, defaults) {
         return;
     }
     let name = |sigmas: Option<SigmaSpacing>| match sigmas {

@@ -45,15 +45,6 @@ const fn class(names: [&'static str; 3], has_sigmas: bool, build: Build) -> Sche
 }
 
 const BUILT_IN: [SchedulerClass; 13] = [
-    class(["DDIMScheduler", "ddim", "DDIM"], false, |c, n| boxed(Ddim::new(c, n))),
-    class(["DDPMScheduler", "ddpm", "DDPM"], false, |c, n| boxed(Ddpm::new(c, n))),
-    class(["PNDMScheduler", "pndm", "PNDM (PLMS)"], false, |c, n| boxed(Pndm::new(c, n))),
-    class(["LMSDiscreteScheduler", "lms", "LMS"], true, |c, n| boxed(Lms::new(c, n))),
-    class(["EulerDiscreteScheduler", "euler", "Euler"], true, |c, n| boxed(Euler::new(c, n))),
-    class(["EulerAncestralDiscreteScheduler", "euler-a", "Euler a"], true, |c, n| {
-        boxed(EulerAncestral::new(c, n))
-    }),
-    class(["HeunDiscreteScheduler", "heun", "Heun"], true, |c, n| boxed(Heun::new(c, n))),
     class(["DPMSolverMultistepScheduler", "dpm++2m", "DPM++ 2M"], true, |c, n| {
         boxed(DpmSolver::new(c, n))
     }),
@@ -65,7 +56,16 @@ const BUILT_IN: [SchedulerClass; 13] = [
     class(["DPMSolverSDEScheduler", "dpm++sde", "DPM++ SDE"], true, |c, n| {
         boxed(DpmSde::new(c, n))
     }),
+    class(["EulerDiscreteScheduler", "euler", "Euler"], true, |c, n| boxed(Euler::new(c, n))),
+    class(["EulerAncestralDiscreteScheduler", "euler-a", "Euler a"], true, |c, n| {
+        boxed(EulerAncestral::new(c, n))
+    }),
+    class(["HeunDiscreteScheduler", "heun", "Heun"], true, |c, n| boxed(Heun::new(c, n))),
     class(["UniPCMultistepScheduler", "unipc", "UniPC"], true, |c, n| boxed(UniPc::new(c, n))),
+    class(["DDIMScheduler", "ddim", "DDIM"], false, |c, n| boxed(Ddim::new(c, n))),
+    class(["DDPMScheduler", "ddpm", "DDPM"], false, |c, n| boxed(Ddpm::new(c, n))),
+    class(["PNDMScheduler", "pndm", "PNDM (PLMS)"], false, |c, n| boxed(Pndm::new(c, n))),
+    class(["LMSDiscreteScheduler", "lms", "LMS"], true, |c, n| boxed(Lms::new(c, n))),
     class(["LCMScheduler", "lcm", "LCM"], false, |c, n| boxed(Lcm::new(c, n))),
     class(["TCDScheduler", "tcd", "TCD"], false, |c, n| boxed(Tcd::new(c, n))),
 ];

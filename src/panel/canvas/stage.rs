@@ -80,11 +80,12 @@ pub(super) fn stage(
         None => {
             let now = texture(cx, take, zoom);
             paint(&painter, &now, placement);
-            if let Some((preview, area)) = job_preview(session, cx) {
-                let painter = painter.with_clip_rect(placement.area(area).intersect(viewport));
-                paint(&painter, &preview, placement);
+            let job_preview = job_preview(session, cx);
+            if let Some((preview, area)) = &job_preview {
+                let painter = painter.with_clip_rect(placement.area(*area).intersect(viewport));
+                paint(&painter, preview, placement);
             }
-            paint_overlays(ui, &painter, canvas, session, placement);
+            paint_overlays(ui, &painter, canvas, session, placement, job_preview.is_some());
             draw_cursor(ui, &painter, canvas, &response, placement, moves_picture);
         }
     }

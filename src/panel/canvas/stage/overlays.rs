@@ -8,13 +8,18 @@ use crate::panel::{
     theme,
 };
 
-/// Paints parts, the region that would change, the crop box and the gesture in progress.
+/// The opacity of parts while a job draws into them, so that its preview can be judged.
+const OPACITY_OVER_PREVIEW: f32 = 0.25;
+
+/// Paints parts, the region that would change, the crop box and the gesture in progress. Parts are fainter over the
+/// preview of a job.
 pub(super) fn paint_overlays(
     ui: &Ui,
     painter: &Painter,
     canvas: &mut Canvas,
     session: &Session,
     placement: Placement,
+    over_preview: bool,
 ) {
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     if let Some(edit_preview) = &canvas.hovered_preview {
@@ -26,7 +31,8 @@ pub(super) fn paint_overlays(
     }
     if !canvas.parts_hidden {
         let texture = canvas.overlay.parts(ui, session);
-        painter.image(texture, placement.rect(), whole, Color32::WHITE);
+        let opacity = if over_preview { OPACITY_OVER_PREVIEW } else { 1.0 };
+        painter.image(texture, placement.rect(), whole, Color32::WHITE.gamma_multiply(opacity));
     }
     let seen = canvas.edit_preview.as_ref().map(|edit_preview| edit_preview.plan.crop);
     match (session.context, seen) {
