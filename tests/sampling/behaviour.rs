@@ -9,7 +9,7 @@ use bevy_illustrator::{
     mask::Mask,
     recipe::{
         EditKind, Images, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
-        Sampler, Size, picture_hash,
+        Sampler, SigmaSpacing, Size, picture_hash,
     },
 };
 use std::sync::Mutex;
@@ -50,6 +50,21 @@ fn a_recipe_always_draws_the_same_picture_and_another_take_differs() {
     assert!(first == again, "a second model drew another picture");
     assert!(first == draw(&mut *other, &recipe(3)), "a second drawing differs");
     assert!(first != draw(&mut *other, &recipe(3).with_take(1)));
+}
+
+#[test]
+fn noise_levels_change_the_picture_and_stochastic_schedulers_draw_it_again() {
+    let mut generator = sketch();
+    let mut drawn = Vec::new();
+    for sigmas in [None, Some(SigmaSpacing::Karras), Some(SigmaSpacing::Beta)] {
+        let scheduler = Some("EulerAncestralDiscreteScheduler".to_owned());
+        let sampler = Sampler { scheduler, sigmas, steps: Some(4), ..Sampler::default() };
+        let recipe = Recipe { sampler, ..recipe(4) };
+        let picture = draw(&mut *generator, &recipe);
+        assert!(picture == draw(&mut *generator, &recipe), "a second drawing differs");
+        assert!(!drawn.contains(&picture), "{sigmas:?} has no effect");
+        drawn.push(picture);
+    }
 }
 
 #[test]

@@ -313,6 +313,38 @@ mod tests {
     }
 
     #[test]
+    fn the_noise_levels_of_an_author_replace_those_of_the_model() {
+        let of = |config: SchedulerConfig| {
+            let built = build("EulerDiscreteScheduler", &config, 5).unwrap();
+            (0..=5).map(|step| built.alpha_sigma(step)[1]).collect::<Vec<_>>()
+        };
+        let json = |json: &str| SchedulerConfig::from_json(json).unwrap();
+        for (sigmas, field) in [
+            (SigmaSpacing::Timesteps, "use_karras_sigmas\": false, \"other"),
+            (SigmaSpacing::Karras, "use_karras_sigmas"),
+            (SigmaSpacing::Exponential, "use_exponential_sigmas"),
+            (SigmaSpacing::Beta, "use_beta_sigmas"),
+        ] {
+            let expected = of(json(&format!("{{\"{field}\": true}}")));
+            for model in ["{}", r#"{"use_karras_sigmas": true}"#, r#"{"use_beta_sigmas": true}"#] {
+                let config = json(model).with_sigmas(sigmas, "EulerDiscreteScheduler").unwrap();
+                assert_eq!(of(config), expected, "{sigmas:?}, {model}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scheduler_without_a_choice_of_noise_levels_is_named_with_those_that_have_one() {
+        let config = SchedulerConfig::default();
+        let error = config.with_sigmas(SigmaSpacing::Karras, "LCMScheduler").unwrap_err();
+        let error = error.to_string();
+        for word in ["LCMScheduler", "karras", "EulerDiscreteScheduler"] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(!error.contains("DDIMScheduler"), "{error}");
+    }
+
+    #[test]
     fn an_impossible_number_of_steps_is_refused() {
         let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
         for class in classes().iter().map(|class| class.class_name) {

@@ -1,4 +1,4 @@
-//! UniPC.
+//! A predictor and corrector in one.
 
 use std::collections::VecDeque;
 
@@ -46,9 +46,8 @@ impl UniPc {
         if !config.flag("predict_x0", true)? {
             return Err(config.wrong("predict_x0", "only true is supported"));
         }
-        let order = match config.count("solver_order", 2)? {
-            order @ 1..=3 => order,
-            _ => return Err(config.wrong("solver_order", "only 1 to 3 are supported")),
+        let order @ 1..=3 = config.count("solver_order", 2)? else {
+            return Err(config.wrong("solver_order", "only 1 to 3 are supported"));
         };
         let variants = [
             ("bh1", Variant::Bh1),
