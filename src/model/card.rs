@@ -139,9 +139,16 @@ impl ModelDefaults {
         Self { guidance_scale: 5.0, guidance_rescale: 0.5, size: [256, 256], ..Self::default() }
     }
 
+    /// The defaults of a model that was distilled to few steps, for which latent consistency models (Luo et al. 2023,
+    /// arXiv:2311.05556) and trajectory consistency models (Zheng et al. 2024, arXiv:2402.19159) need no guidance.
+    fn distilled() -> Self {
+        Self { steps: 4, guidance_scale: 1.0, ..Self::default() }
+    }
+
     /// The defaults of a package. Reads configurations only, no weights.
     ///
-    /// The scheduler is the one in the index, or its substitute. The size is the UNet's
+    /// The scheduler is the one in the index, or its substitute. If it is one of distilled models, there are 4 steps
+    /// without guidance. The size is the UNet's
     /// `sample_size` times the scale of the autoencoder. `_defaults` in `model_index.json`
     /// overrides each of them.
     ///
@@ -151,13 +158,17 @@ impl ModelDefaults {
     pub fn of(package: &dyn Package) -> Result<Self, ModelError> {
         let index = Index::read(package)?;
         let given = GivenDefaults::read(package, &index)?;
-        let usual = Self::default();
         let class = match index.class_of("scheduler") {
             "" => None,
             class => Some(detect::scheduler_for(class).to_owned()),
         };
+        let scheduler = given.scheduler.or(class);
+        let usual = match scheduler.as_deref() {
+            Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
+            _ => Self::default(),
+        };
         Ok(Self {
-            scheduler: given.scheduler.or(class).unwrap_or(usual.scheduler),
+            scheduler: scheduler.unwrap_or(usual.scheduler),
             steps: given.steps.unwrap_or(usual.steps),
             guidance_scale: given.guidance_scale.unwrap_or(usual.guidance_scale),
             guidance_rescale: given.guidance_rescale.unwrap_or(usual.guidance_rescale),
@@ -228,6 +239,14 @@ mod tests {
             ..ModelDefaults::default()
         };
         assert_eq!(ModelDefaults::of(&package).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_distilled_model_is_drawn_in_few_steps_without_guidance() {
+        let index = r#"{"scheduler": ["diffusers", "LCMScheduler"]}"#;
+        let (_folder, package) = package(&[("model_index.json", index)]);
+        let defaults = ModelDefaults::of(&package).unwrap();
+        assert_eq!((defaults.steps, defaults.guidance_scale), (4, 1.0));
     }
 
     #[test]

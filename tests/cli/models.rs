@@ -200,7 +200,7 @@ fn a_model_with_which_no_default_draw_works_does_not_run() {
     let draw = [&draw[..], &QUICK].concat();
 
     let workspace = workspace_with_model();
-    edit(&workspace, SCHEDULER, "\"dpmsolver++\"", "\"sde-dpmsolver++\"");
+    edit(&workspace, SCHEDULER, "\"dpmsolver++\"", "\"sde-dpmsolver\"");
     let words = ["DPMSolverMultistepScheduler", "algorithm_type", "--scheduler"];
     workspace.run(&inspect).fails_with(&words);
     workspace.run(&draw).fails_with(&["algorithm_type"]);
