@@ -17,10 +17,18 @@ impl NoiseSchedule {
     /// The schedule that a config describes.
     pub fn new(config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         let betas = betas(config)?;
-        Ok(Self(match config.flag("rescale_betas_zero_snr", false)? {
+        let rescaled = config.flag("rescale_betas_zero_snr", false)?;
+        let shares = match rescaled {
             true => cumulative(&zero_terminal_snr(&betas)),
             false => cumulative(&betas),
-        }))
+        };
+        // Only the last timestep of a rescaled schedule may be pure noise.
+        let kept = &shares[..shares.len() - usize::from(rescaled)];
+        if kept.is_empty() || !kept.iter().all(|&share| share > f32::MIN_POSITIVE) {
+            let expected = "the picture must not vanish before the last timestep: lower it";
+            return Err(config.wrong("beta_end", expected));
+        }
+        Ok(Self(shares))
     }
 
     /// The same for schedulers that divide by it: a final zero becomes the smallest half-precision
@@ -91,8 +99,10 @@ fn betas(config: &SchedulerConfig) -> Result<Vec<f32>, SchedulerError> {
     })
 }
 
+/// Whether a step keeps some of the picture and adds some noise, in the precision of the schedule.
 fn is_beta(beta: f64) -> bool {
-    beta > 0.0 && beta < 1.0
+    let kept = 1.0 - beta as f32;
+    kept > 0.0 && kept < 1.0
 }
 
 /// `count` numbers from `start` to `end`. Computed from both ends inwards, as torch does.

@@ -30,7 +30,7 @@ impl Spacing {
 
 /// Leading spacing: `steps` timesteps, `stride` apart, in descending order.
 pub(super) fn leading(stride: usize, steps: usize, offset: usize) -> Vec<f64> {
-    (0..steps).rev().map(|i| (i * stride + offset) as f64).collect()
+    (0..steps).rev().map(|i| (i * stride).saturating_add(offset) as f64).collect()
 }
 
 /// Trailing spacing: rounded timesteps from `last` downwards, `trained / steps` apart. There are
