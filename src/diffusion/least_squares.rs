@@ -28,8 +28,7 @@ pub(super) fn least_squares(rows: &Tensor, targets: &Tensor) -> Result<Tensor> {
 }
 
 /// Solves linear equations by Gauss-Jordan elimination. Each row has `unknowns` coefficients and the right sides, which
-/// become the solutions. There is no pivot search: the matrix must be positive definite, or have other principal minors
-/// above 0.
+/// become the solutions. It does not search for pivots, so no leading principal minor of the matrix may be 0.
 pub(super) fn eliminate(equations: &mut [Vec<f64>], unknowns: usize) {
     for pivot in 0..unknowns {
         let scale = equations[pivot][pivot];
