@@ -121,6 +121,7 @@ fn fill(story: &Story, folder: &Path) {
             parts: blobs.put_parts(&parts).unwrap(),
             context: None,
             origin: None,
+            choice_seed: None,
         };
         let recipe = Recipe { edit: Some(edit), ..recipe };
         writer.write(&shot, &image, provenance(&recipe)).unwrap();

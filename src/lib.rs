@@ -174,6 +174,7 @@ pub mod ops;
 pub mod panel;
 pub mod picture;
 pub mod project;
+pub mod prompt;
 pub mod recipe;
 mod ron_text;
 pub mod story;

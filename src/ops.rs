@@ -32,7 +32,7 @@ pub(crate) mod check;
 
 pub use activation::{Activation, geglu};
 pub use add::{add, add_channels};
-pub use attention::attention;
+pub use attention::{AttentionMask, attention, key_mask};
 pub use chain::{Chain, Differentiable};
 pub use group_norm::{group_norm, group_norm_silu, group_norm_silu_gradient};
 pub use layer_norm::layer_norm;

@@ -33,6 +33,7 @@ mod losses;
 mod overview;
 mod picture;
 mod plugin;
+mod prompt_field;
 mod queue_tab;
 mod selection;
 mod shot_actions;

@@ -1,21 +1,19 @@
 //! Recipes: everything that determines a picture, as plain data.
 
 mod blob;
+mod choices;
 mod digest;
 pub mod edit_file;
 mod file;
 mod inspiration;
 pub mod layer;
-mod long_prompt;
 mod loss;
 mod part;
 pub mod part_edit;
 mod picture_edit;
-mod prompt_syntax;
 mod sampler;
 pub mod style;
 mod take_id;
-pub(crate) mod words;
 
 use std::fmt;
 
@@ -29,14 +27,12 @@ pub(crate) use file::{InlineBlob, RecipeFile};
 pub(crate) use inspiration::scribbles;
 pub use inspiration::{ImageUse, Inspiration, InspirationError, InspirationKind, MAX_INSPIRATIONS};
 pub use layer::{Layer, Marks, Verdict};
-pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
 pub use loss::{
     Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT,
 };
 pub use part::{Images, Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
-pub use prompt_syntax::PromptSyntax;
 pub use sampler::{ResolvedSampler, Sampler, SigmaSpacing};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};
@@ -78,7 +74,7 @@ pub struct Recipe {
     pub edit: Option<PictureEdit>,
 }
 
-/// The maximum length of a text that becomes part of a prompt, in bytes. A prompt has at most [`MAX_PROMPT_TOKENS`] tokens,
+/// The maximum length of a text that becomes part of a prompt, in bytes. A prompt has at most [`MAX_PROMPT_TOKENS`](crate::prompt::MAX_PROMPT_TOKENS) tokens,
 /// about as many as this, and every shot has its own copy of its texts.
 pub const MAX_TEXT_LENGTH: usize = 8 * 1024;
 

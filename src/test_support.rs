@@ -29,6 +29,7 @@ pub(crate) fn edit_of_parts(parts: Vec<PartRecipe>) -> PictureEdit {
         parts,
         context: None,
         origin: None,
+        choice_seed: None,
     }
 }
 

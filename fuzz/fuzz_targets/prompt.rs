@@ -1,4 +1,4 @@
-//! Prompts: the built-in tokenizer, and the notations of other programs.
+//! Prompts: their notation, those of other programs, and the built-in tokenizer.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use bevy_illustrator::{
     diffusion::text::tokenizer::{ClipTokenizer, MAX_CHUNKS},
     model::EmbeddedPackage,
-    recipe::PromptSyntax,
+    prompt::{LongPrompt, MAX_WEIGHT, Prompt, PromptSyntax, chosen},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -17,12 +17,29 @@ static TOKENIZER: LazyLock<ClipTokenizer> = LazyLock::new(|| {
 
 fuzz_target!(|prompt: &str| {
     for found in PromptSyntax::find(prompt) {
-        if let PromptSyntax::Weight(text) | PromptSyntax::Network(text) = found {
+        if let PromptSyntax::Weight(text)
+        | PromptSyntax::Schedule(text)
+        | PromptSyntax::Network(text) = found
+        {
             assert!(prompt.contains(&text), "{text}");
         }
     }
-    let chunks = TOKENIZER.chunks(prompt).expect("every text has tokens");
-    assert!((1..=MAX_CHUNKS).contains(&chunks.len()));
-    assert!(chunks.iter().all(|ids| ids.len() == TOKENIZER.length()));
+    let _ = LongPrompt::find(prompt);
+    let prompt = &chosen(prompt, 1);
+    assert_eq!(chosen(prompt, 2), *prompt);
+    let sections = Prompt::parse(prompt).sections;
+    assert!(!sections.is_empty());
+    for section in &sections {
+        assert!(section.iter().all(|it| (0.0..=MAX_WEIGHT).contains(&it.weight)));
+        let chunks = TOKENIZER.chunks(section, MAX_CHUNKS).expect("every text has tokens");
+        assert!((1..=MAX_CHUNKS).contains(&chunks.len()));
+        for chunk in chunks {
+            assert_eq!(
+                (chunk.ids.len(), chunk.fragments.len()),
+                (TOKENIZER.length(), TOKENIZER.length())
+            );
+            assert!(chunk.end < TOKENIZER.length());
+        }
+    }
     assert_eq!(TOKENIZER.ids(prompt).expect("every text has tokens").len(), TOKENIZER.length());
 });

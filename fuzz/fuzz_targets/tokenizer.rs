@@ -7,6 +7,7 @@ use std::fs;
 use bevy_illustrator::{
     diffusion::text::tokenizer::{ClipTokenizer, MAX_CHUNKS},
     model::FolderPackage,
+    prompt::Prompt,
 };
 use bevy_illustrator_fuzz::{empty_folder, files};
 use libfuzzer_sys::fuzz_target;
@@ -40,8 +41,8 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(ids) = tokenizer.ids(&prompt) {
         assert_eq!(ids.len(), tokenizer.length());
     }
-    if let Ok(chunks) = tokenizer.chunks(&prompt) {
+    if let Ok(chunks) = tokenizer.chunks(&Prompt::parse(&prompt).sections[0], MAX_CHUNKS) {
         assert!((1..=MAX_CHUNKS).contains(&chunks.len()));
-        assert!(chunks.iter().all(|ids| ids.len() == tokenizer.length()));
+        assert!(chunks.iter().all(|chunk| chunk.ids.len() == tokenizer.length()));
     }
 });

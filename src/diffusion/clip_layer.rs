@@ -8,7 +8,7 @@ use super::{
     config::ConfigFile,
     layers::{LayerNorm, Linear},
 };
-use crate::ops::{self, Activation};
+use crate::ops::{self, Activation, AttentionMask};
 
 /// The options of all layers of an encoder.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,6 @@ pub(super) struct ClipLayerConfig {
     pub(super) heads: usize,
     pub(super) eps: f64,
     pub(super) activation: Activation,
-    /// Whether tokens only attend to those before them.
-    pub(super) causal: bool,
 }
 
 impl ClipLayerConfig {
@@ -68,14 +66,14 @@ impl ClipLayer {
     }
 
     /// `x` is `(batch, tokens, width)`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, mask: AttentionMask<'_>) -> Result<Tensor> {
         let normed = self.layer_norm1.forward(x)?;
         let attended = ops::attention(
             &self.q_proj.forward(&normed)?,
             &self.k_proj.forward(&normed)?,
             &self.v_proj.forward(&normed)?,
             self.config.heads,
-            self.config.causal,
+            mask,
         )?;
         let x = ops::add(x, &self.out_proj.forward(&attended)?)?;
         let inner = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;

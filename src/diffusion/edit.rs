@@ -30,9 +30,9 @@ use crate::{
     },
     loss::{Frame, loss_of_part},
     mask::Area,
+    prompt::words::in_style,
     recipe::{
-        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler,
-        Size, words::join,
+        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
     },
 };
 
@@ -305,7 +305,7 @@ impl Model {
             let all = edit.inspirations.iter().chain(&request.inspirations);
             let others = all.filter_map(|inspiration| match &inspiration.kind {
                 InspirationKind::Text(words) => {
-                    let text = index_of(join([words.as_str(), style]), false);
+                    let text = index_of(in_style(words, style), false);
                     Some(ComposedText::new(text, inspiration, edit.strength()))
                 }
                 InspirationKind::Image(..) => None,

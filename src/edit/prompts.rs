@@ -1,6 +1,9 @@
 //! The prompts of the parts of an edit.
 
-use crate::recipe::{EditKind, PartEdit, words::join};
+use crate::{
+    prompt::words::{in_style, join},
+    recipe::{EditKind, PartEdit},
+};
 
 /// The prompts of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub struct PartPrompts {
 /// The prompts of a part.
 ///
 /// A part without its own words uses `prompt`, the prompt of the whole picture. If a part has its
-/// own words, `style` is appended to them. `negative_prompt`, the negative prompt of the whole
+/// own words, `style` is appended to them, or surrounds them if it contains `{prompt}`. `negative_prompt`, the negative prompt of the whole
 /// picture, applies to every part.
 #[must_use]
 pub fn part_prompts(
@@ -27,10 +30,10 @@ pub fn part_prompts(
     let [prompt, negative_prompt] = match edit.kind {
         // The model infers the content from the surroundings. The prompt only requests an empty scene.
         EditKind::Remove => {
-            [join(["an empty scene", style]), join([words, unwanted, negative_prompt])]
+            [in_style("an empty scene", style), join([words, unwanted, negative_prompt])]
         }
         _ if words.trim().is_empty() => [join([prompt]), join([unwanted, negative_prompt])],
-        _ => [join([words, style]), join([unwanted, negative_prompt])],
+        _ => [in_style(words, style), join([unwanted, negative_prompt])],
     };
     PartPrompts { prompt, negative_prompt }
 }

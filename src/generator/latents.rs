@@ -64,7 +64,8 @@ impl Generator for LatentsGenerator {
         if recipe.edit.is_some() {
             return Err(GenerateError::NoEdits { model: self.card.name.clone() });
         }
-        let request = LocalGenerator::request(recipe, inputs, &self.card.defaults)?;
+        let recipe = recipe.with_choices_made();
+        let request = LocalGenerator::request(&recipe, inputs, &self.card.defaults)?;
         Ok(self.built_in.model()?.optimize(&request, control)?)
     }
 }

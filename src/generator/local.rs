@@ -139,7 +139,7 @@ impl LocalGenerator {
         self.model.lock().map_err(panicked)
     }
 
-    /// The request for a whole picture.
+    /// The request for a whole picture, of a recipe whose choices were made.
     ///
     /// # Errors
     /// If an image is missing.
@@ -179,7 +179,8 @@ impl Generator for LocalGenerator {
         control: &dyn Control,
     ) -> Result<Drawn, GenerateError> {
         let mut model = self.model()?;
-        let request = Self::request(recipe, inputs, &self.card.defaults)?;
+        let recipe = recipe.with_choices_made();
+        let request = Self::request(&recipe, inputs, &self.card.defaults)?;
         let Some(edit) = &recipe.edit else {
             return Ok(model.draw(&request, control, &mut [])?);
         };

@@ -1,6 +1,6 @@
 //! Multi-head scaled dot-product attention.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{
@@ -16,8 +16,7 @@ const MAX_SCORES: usize = 1 << 24;
 /// scaled dot products with `key`.
 ///
 /// `query` is `(batch, n, channels)`, `key` and `value` are `(batch, m, channels)`, the result is
-/// `(batch, n, channels)`. The heads share the channels evenly. With `causal`, query `i` attends to keys `0..=i`
-/// only.
+/// `(batch, n, channels)`. The heads share the channels evenly.
 ///
 /// # Errors
 /// If the shapes do not match or `heads` does not divide the channels.
@@ -26,7 +25,7 @@ pub fn attention(
     key: &Tensor,
     value: &Tensor,
     heads: usize,
-    causal: bool,
+    mask: AttentionMask<'_>,
 ) -> Result<Tensor> {
     let (batch, queries, channels) = query.dims3()?;
     let keys = key.dim(1)?;
@@ -36,7 +35,9 @@ pub fn attention(
     let scale = 1.0 / ((channels / heads) as f64).sqrt();
 
     #[cfg(feature = "flash-attn")]
-    if let Some(result) = flash(query, key, value, heads, causal, scale)? {
+    if mask.keys.is_none()
+        && let Some(result) = flash(query, key, value, heads, mask.causal, scale)?
+    {
         return Ok(result);
     }
 
@@ -48,15 +49,26 @@ pub fn attention(
     let key = split(key, keys)?.transpose(1, 2)?;
     let value = split(value, keys)?;
 
+    let key_mask = match mask.keys {
+        Some(mask) => {
+            let mask = mask.to_dtype(query.dtype())?.reshape((batch, 1, 1, keys))?;
+            Some(mask.broadcast_as((batch, heads, 1, keys))?.reshape((batch * heads, 1, keys))?)
+        }
+        None => None,
+    };
     let chunk = (MAX_SCORES / (batch * heads * keys).max(1)).clamp(1, queries.max(1));
     let mut chunks = Vec::new();
     for first in (0..queries).step_by(chunk) {
         let count = chunk.min(queries - first);
         // The scores of all chunks together may not fit into memory, not even for the backward pass.
+        let (causal, key_mask) = (mask.causal, key_mask.clone());
         let of_chunk = move |[query, key, value]: [&Tensor; 3]| {
             let mut scores = matmul(query, key)?;
             if causal {
                 scores = scores.broadcast_add(&causal_mask(first, count, keys, &scores)?)?;
+            }
+            if let Some(mask) = &key_mask {
+                scores = scores.broadcast_add(mask)?;
             }
             matmul(&softmax(&scores)?, value)
         };
@@ -67,6 +79,25 @@ pub fn attention(
         .reshape((batch, heads, queries, channels / heads))?
         .transpose(1, 2)?
         .reshape((batch, queries, channels))
+}
+
+/// The keys that queries attend to. By default, all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttentionMask<'a> {
+    /// Whether query `i` attends to keys `0..=i` only.
+    pub causal: bool,
+    /// Minus infinity for each key that no query attends to, zero for the others: `(batch, keys)`. Each query needs at least
+    /// one key.
+    pub keys: Option<&'a Tensor>,
+}
+
+/// A mask for [`AttentionMask::keys`], `(1, keys)`, of the keys that queries attend to.
+///
+/// # Errors
+/// If the device fails.
+pub fn key_mask(attended: &[bool], device: &Device) -> Result<Tensor> {
+    let mask = attended.iter().map(|attended| if *attended { 0.0 } else { f32::NEG_INFINITY });
+    Tensor::from_vec(mask.collect(), (1, attended.len()), device)
 }
 
 /// The causal mask, `(count, keys)`: minus infinity where a key comes after its query, otherwise zero.
@@ -165,6 +196,8 @@ mod tests {
     use super::*;
     use crate::ops::check::{assert_close, gradients_agree, numbers};
 
+    const CAUSAL: AttentionMask<'_> = AttentionMask { causal: true, keys: None };
+
     /// Attention from its formula, element by element.
     #[expect(clippy::needless_range_loop, reason = "the formula has indices")]
     fn by_hand(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, causal: bool) -> Tensor {
@@ -194,15 +227,31 @@ mod tests {
     #[test]
     fn attention_matches_its_formula() {
         let (q, k, v) = (numbers((2, 4, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
-        let got = attention(&q, &k, &v, 3, false).unwrap();
+        let got = attention(&q, &k, &v, 3, AttentionMask::default()).unwrap();
         assert_close(&got, &by_hand(&q, &k, &v, 3, false), 1e-12);
     }
 
     #[test]
     fn causal_attention_ignores_later_keys() {
         let (q, k, v) = (numbers((2, 5, 6), 1), numbers((2, 5, 6), 2), numbers((2, 5, 6), 3));
-        let got = attention(&q, &k, &v, 2, true).unwrap();
+        let got = attention(&q, &k, &v, 2, CAUSAL).unwrap();
         assert_close(&got, &by_hand(&q, &k, &v, 2, true), 1e-12);
+    }
+
+    #[test]
+    fn masked_keys_have_no_effect() {
+        let (q, k, v) = (numbers((2, 4, 6), 1), numbers((2, 3, 6), 2), numbers((2, 3, 6), 3));
+        let [first, second] = [[true, false, true], [true, true, false]]
+            .map(|attended| key_mask(&attended, &Device::Cpu).unwrap());
+        let keys = Tensor::cat(&[first, second], 0).unwrap();
+        let mask = AttentionMask { causal: false, keys: Some(&keys) };
+        let got = attention(&q, &k, &v, 3, mask).unwrap();
+        for (item, kept) in [(0, [0_u32, 2]), (1, [0, 1])] {
+            let kept = Tensor::new(&kept, &Device::Cpu).unwrap();
+            let of_item = |x: &Tensor| x.narrow(0, item, 1).unwrap();
+            let [k, v] = [&k, &v].map(|x| of_item(x).index_select(&kept, 1).unwrap());
+            assert_close(&of_item(&got), &by_hand(&of_item(&q), &k, &v, 3, false), 1e-12);
+        }
     }
 
     #[test]
@@ -210,16 +259,20 @@ mod tests {
         // With 2 heads and 6000 keys, a chunk has 1398 queries.
         let (q, k, v) =
             (numbers((1, 3000, 2), 1), numbers((1, 6000, 2), 2), numbers((1, 6000, 2), 3));
-        let whole = attention(&q, &k, &v, 2, false).unwrap();
-        let last = attention(&q.narrow(1, 2990, 10).unwrap(), &k, &v, 2, false).unwrap();
+        let mask = AttentionMask::default();
+        let whole = attention(&q, &k, &v, 2, mask).unwrap();
+        let last = attention(&q.narrow(1, 2990, 10).unwrap(), &k, &v, 2, mask).unwrap();
         assert_close(&whole.narrow(1, 2990, 10).unwrap(), &last, 1e-12);
     }
 
     #[test]
     fn attention_gradients_match_finite_differences() {
         let inputs = [numbers((2, 3, 4), 1), numbers((2, 3, 4), 2), numbers((2, 3, 4), 3)];
-        for causal in [false, true] {
-            gradients_agree(&inputs, |[q, k, v]| attention(q, k, v, 2, causal));
+        let keys = key_mask(&[true, false, true], &Device::Cpu).unwrap();
+        let keys = Tensor::cat(&[&keys, &keys], 0).unwrap();
+        let masked = AttentionMask { keys: Some(&keys), ..CAUSAL };
+        for mask in [AttentionMask::default(), CAUSAL, masked] {
+            gradients_agree(&inputs, |[q, k, v]| attention(q, k, v, 2, mask));
         }
         gradients_agree(&[numbers((2, 5), 1)], |[x]| softmax(x));
         gradients_agree(&[numbers((2, 5), 1)], |[x]| Softmax::definition(x));

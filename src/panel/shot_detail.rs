@@ -7,12 +7,13 @@ use super::{
     context::PanelContext,
     losses,
     picture::{self, Content},
+    prompt_field::length_hint,
     selection::Selection,
     shot_actions,
     steering::name_of_use,
     takes_strip::takes_strip,
     theme,
-    widgets::{icon_button, length_hint},
+    widgets::icon_button,
     words_editor::{WordsDrafts, words_editor},
 };
 use crate::{

@@ -6,9 +6,10 @@ use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
 use super::{
     context::PanelContext,
+    prompt_field::prompt_field,
     steering::PictureSteering,
     theme::{self, STEP},
-    widgets::{parse_seed, prompt_hints, text_field},
+    widgets::{parse_seed, text_field},
 };
 use crate::{
     diffusion::{optimizer, scheduler},
@@ -182,22 +183,22 @@ fn buttons(
 
 fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     let style = &mut typed.style;
-    text_field(
+    prompt_field(
         ui,
-        "Prompt (follows the prompt of every shot)",
+        "prompt",
+        "Prompt (of every picture)",
         "gouache, warm light",
         3,
         &mut style.words,
     );
-    text_field(
+    prompt_field(
         ui,
+        "negative prompt",
         "Negative prompt (of every picture)",
         "text, watermark",
         2,
         &mut style.negative_prompt,
     );
-    prompt_hints(ui, &style.words);
-    prompt_hints(ui, &style.negative_prompt);
     let before = style.model.clone();
     let hint = format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}` or a diffusers folder");
     text_field(

@@ -1,9 +1,8 @@
 //! Small widgets that several parts of the panel share.
 
-use egui::{Button, Label, Response, Slider, Ui, WidgetInfo, WidgetType};
+use egui::{Button, Response, Slider, Ui, WidgetInfo, WidgetType};
 
 use super::theme;
-use crate::recipe::{LongPrompt, PromptSyntax};
 
 /// Shows a button with only an icon. Its name is for screen readers and tooltips.
 pub(super) fn icon_button(ui: &mut Ui, sign: &str, name: &str) -> Response {
@@ -33,20 +32,6 @@ pub(super) fn percent(ui: &mut Ui, value: &mut f32, name: &str) -> Response {
     };
     let slider = Slider::new(value, 0.0..=1.0).custom_formatter(shown).custom_parser(typed);
     ui.add(slider.text(name))
-}
-
-/// Shows what a prompt contains of the notations of other programs, which are read as ordinary words, and that it is
-/// too long.
-pub(super) fn prompt_hints(ui: &mut Ui, prompt: &str) {
-    let syntax = PromptSyntax::find(prompt).map(|syntax| syntax.to_string());
-    for hint in syntax.chain(length_hint(prompt)) {
-        ui.add(Label::new(theme::small(hint)).wrap());
-    }
-}
-
-/// The message for a prompt that is too long.
-pub(super) fn length_hint(prompt: &str) -> Option<String> {
-    LongPrompt::find(prompt).map(|long| long.to_string())
 }
 
 /// Parses a typed seed. An empty text is `None`: the story's seed.

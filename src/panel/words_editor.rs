@@ -6,9 +6,10 @@ use egui::{Key, Modifiers, Ui};
 
 use super::{
     context::PanelContext,
+    prompt_field::prompt_field,
     steering::PictureSteering,
     theme::{self, STEP},
-    widgets::{parse_seed, prompt_hints},
+    widgets::parse_seed,
 };
 use crate::{
     project::{Action, ActionId, Project},
@@ -109,32 +110,19 @@ pub(super) fn words_editor(
 
     theme::section(ui, "Your changes");
     let mut focused = false;
-    let mut field = |ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String| {
-        let label = ui.label(theme::small(name));
-        let edit = theme::field(text, rows, hint);
-        let response = ui.add(edit.id_salt((name, &shot.id))).labelled_by(label.id);
-        focused |= response.has_focus();
-    };
     ui.spacing_mut().item_spacing.y = STEP / 2.0;
-    field(ui, "Prompt (the style's prompt follows)", "", 3, &mut typed.words);
-    field(
-        ui,
-        "Negative prompt (added to the story's)",
-        "people, text",
-        1,
-        &mut typed.negative_prompt,
-    );
+    for (name, hint, rows, text) in [
+        ("Prompt (the style's prompt is added)", "", 3, &mut typed.words),
+        ("Negative prompt (added to the story's)", "people, text", 1, &mut typed.negative_prompt),
+    ] {
+        focused |= prompt_field(ui, (name, &shot.id), name, hint, rows, text).has_focus();
+    }
     let hint = format!("{} (from the story)", shot.recipe.seed);
-    field(
-        ui,
-        "Seed",
-        if own.seed.is_none() { &hint } else { "from the story" },
-        1,
-        &mut typed.seed,
-    );
+    let hint = if own.seed.is_none() { &hint } else { "from the story" };
+    let label = ui.label(theme::small("Seed"));
+    let seed = theme::field(&mut typed.seed, 1, hint).id_salt(("Seed", &shot.id));
+    focused |= ui.add(seed).labelled_by(label.id).has_focus();
     ui.spacing_mut().item_spacing.y = STEP;
-    prompt_hints(ui, &typed.words);
-    prompt_hints(ui, &typed.negative_prompt);
     drafts.forms.retain(|id, _| *id == shot.id || drafts.drafts.contains_key(id));
     let form = drafts.forms.entry(shot.id.clone()).or_default();
     let of_style = cx.project.style().losses.len();

@@ -69,7 +69,7 @@ impl EditTask {
         EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
         let mut inputs = Inputs::default();
         inputs.add_parts(&parts);
-        let parent = Some(take.id);
+        let parent = Some(take.id.clone());
         let edit = PictureEdit {
             picture: hash,
             parent,
@@ -77,6 +77,7 @@ impl EditTask {
             parts: parts.iter().map(PartRecipe::from).collect(),
             context,
             origin,
+            choice_seed: shot.has_choices().then(|| take.recipe().choice_seed()),
         };
         let mut recipe = Recipe { size, edit: Some(edit), ..shot.without_shapes() };
         let origin = recipe.origin();

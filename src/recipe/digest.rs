@@ -121,6 +121,7 @@ mod tests {
                 parts: vec![PartRecipe::from(&part)],
                 context: Some(Area { x: 0, y: 1, width: 2, height: 3 }),
                 origin: None,
+                choice_seed: None,
             }),
             ..Recipe::new("a bay", Size::new(16, 8), "m")
         }

@@ -48,6 +48,8 @@ struct PictureEditFile {
     context: Option<Area>,
     #[serde(default)]
     origin: Option<RecipeId>,
+    #[serde(default)]
+    choice_seed: Option<u64>,
 }
 
 /// A [`PartRecipe`] in a file.
@@ -160,9 +162,9 @@ impl PictureEditFile {
         self,
         id_of: &mut impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<PictureEdit, E> {
-        let Self { parent, picture, style, parts, context, origin } = self;
+        let Self { parent, picture, style, parts, context, origin, choice_seed } = self;
         let parts = parts.into_iter().map(|part| part.part(id_of)).collect::<Result<_, _>>()?;
-        Ok(PictureEdit { parent, picture, style, parts, context, origin })
+        Ok(PictureEdit { parent, picture, style, parts, context, origin, choice_seed })
     }
 }
 

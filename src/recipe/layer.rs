@@ -125,11 +125,13 @@ mod images {
     }
 }
 
-/// The parts with the edits that the author chose.
+/// The parts with the edits that the author chose, without the values that the kind of an edit does not use.
 #[must_use]
 pub fn parts(layers: &[Layer]) -> Vec<Part> {
     let shown = layers.iter().filter(|layer| !layer.hidden);
-    shown.filter_map(|layer| layer.edit.clone().map(|edit| layer.with(edit))).collect()
+    shown
+        .filter_map(|layer| layer.edit.clone().map(|edit| layer.with(edit.without_unused())))
+        .collect()
 }
 
 /// Keeps liked layers unchanged, and redraws the rest with the prompt of the picture.

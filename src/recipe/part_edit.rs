@@ -177,6 +177,17 @@ impl PartEdit {
         }
     }
 
+    /// This edit without the values that its kind does not use: a kept part covers exactly its mask, and only
+    /// [`EditKind::Embolden`] has an amount.
+    #[must_use]
+    pub fn without_unused(self) -> Self {
+        match self.kind {
+            EditKind::Keep => Self::new(EditKind::Keep),
+            EditKind::Embolden => self,
+            _ => Self { amount: None, ..self },
+        }
+    }
+
     /// Checks that the numbers and the lengths of the texts are in range, and that the edit has a prompt if it needs one.
     ///
     /// # Errors

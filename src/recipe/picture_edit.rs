@@ -24,6 +24,9 @@ pub struct PictureEdit {
     /// [`Recipe::origin`](super::Recipe::origin).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<RecipeId>,
+    /// The [seed of the choices](super::Recipe::choice_seed) in the prompt of the picture, if the prompt has choices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice_seed: Option<u64>,
 }
 
 /// A [`Part`] in a recipe. It refers to mask and scribble by their ids.
@@ -80,12 +83,14 @@ impl PictureEdit {
             (&part.mask, &part.edit, part.scribble.as_ref())
         }
         (&self.picture, &self.style, self.context) == (&other.picture, &other.style, other.context)
+            && self.choice_seed == other.choice_seed
             && self.parts.iter().map(decides).eq(other.parts.iter().map(decides))
     }
 
     /// Feeds everything that [`Self::draws_the_same`] compares.
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { parent: _, picture, style, parts, context, origin: _ } = self;
+        let Self { parent: _, picture, style, parts, context, origin: _, choice_seed } = self;
+        digest.optional_number("choice_seed", *choice_seed);
         digest.text("picture", picture);
         digest.text("style", style);
         if let Some(Area { x, y, width, height }) = *context {
@@ -160,6 +165,7 @@ mod tests {
             (false, PictureEdit { picture: "q".to_owned(), ..edit.clone() }),
             (false, PictureEdit { style: "oil".to_owned(), ..edit.clone() }),
             (false, PictureEdit { context, ..edit.clone() }),
+            (false, PictureEdit { choice_seed: Some(1), ..edit.clone() }),
         ];
         let recipe = |edit: &PictureEdit| Recipe {
             edit: Some(edit.clone()),

@@ -19,7 +19,7 @@ pub const LATENTS_MODEL: &str = "latents";
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Default, Debug, Clone))]
 #[serde(deny_unknown_fields, default)]
 pub struct Style {
-    /// Words that are appended to every prompt.
+    /// Words that are appended to every prompt. If they contain `{prompt}`, they surround every prompt instead.
     pub words: String,
     /// The negative prompt of every picture.
     #[serde(alias = "unwanted")]

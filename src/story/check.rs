@@ -11,9 +11,8 @@ pub use fault::StoryFault;
 
 use super::{Line, Scene, Story};
 use crate::{
-    recipe::{
-        Inspiration, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Sampler, Style,
-    },
+    prompt::PromptSyntax,
+    recipe::{Inspiration, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Sampler, Style},
     text::{folded, is_letter},
 };
 

@@ -18,10 +18,8 @@ use super::{
 };
 use crate::{
     model::ModelDefaults,
-    recipe::{
-        Recipe, Size, Sizes, Style,
-        words::{join, tidy},
-    },
+    prompt::words::{join, tidy},
+    recipe::{Recipe, Size, Sizes, Style},
     story::{Character, Item, Line, Moment, Place, Scene, Story},
 };
 
@@ -212,7 +210,7 @@ impl<'a> Planner<'a> {
             Some(words) => Prompt::default().with(&words, PromptSource::Author),
             None => prompt,
         };
-        let (prompt, sources) = prompt.with(&self.style.words, PromptSource::Style).finish();
+        let (prompt, sources) = prompt.in_style(&self.style.words);
         let by_hand = own.negative_prompt.unwrap_or_default();
         let recipe = Recipe {
             prompt,

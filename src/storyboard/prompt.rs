@@ -1,7 +1,7 @@
 //! A builder for prompts.
 
 use super::{PromptPiece, PromptSource};
-use crate::recipe::words::{join, tidy};
+use crate::prompt::words::{in_style, join, tidy};
 
 /// The pieces of a prompt in order.
 #[derive(Default)]
@@ -17,9 +17,10 @@ impl Prompt {
         self
     }
 
-    /// Returns the text for the model, and its pieces.
-    pub fn finish(self) -> (String, Vec<PromptPiece>) {
-        (join(self.0.iter().map(|piece| piece.words.as_str())), self.0)
+    /// Returns the text for the model in a style with these words, and its pieces.
+    pub fn in_style(self, style: &str) -> (String, Vec<PromptPiece>) {
+        let prompt = join(self.0.iter().map(|piece| piece.words.as_str()));
+        (in_style(&prompt, style), self.with(style, PromptSource::Style).0)
     }
 }
 
@@ -30,11 +31,11 @@ mod tests {
     #[test]
     fn pieces_are_tidied_and_empty_ones_are_left_out() {
         let prompt = Prompt::default()
-            .with(" a fox,\n   red ,", PromptSource::Style)
+            .with(" a fox,\n   red ,", PromptSource::Author)
             .with(" , ", PromptSource::Author)
-            .with("at night", PromptSource::Style);
-        let (text, pieces) = prompt.finish();
-        assert_eq!(text, "a fox, red, at night");
-        assert_eq!(pieces.len(), 2);
+            .with("a tree", PromptSource::Author);
+        let (text, pieces) = prompt.in_style(" at night,");
+        assert_eq!(text, "a fox, red, a tree, at night");
+        assert_eq!(pieces.len(), 3);
     }
 }

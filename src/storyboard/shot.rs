@@ -76,7 +76,8 @@ pub struct Shot {
     pub scenes: Vec<String>,
     /// The recipe of take 0.
     pub recipe: Recipe,
-    /// The pieces of the prompt in order, without empty ones. The prompt is these, joined by `, `.
+    /// The pieces of the prompt in order, without empty ones. The prompt is these, joined by `, `. Words of the style with
+    /// `{prompt}` surround the others.
     pub sources: Vec<PromptPiece>,
 }
 

@@ -118,14 +118,14 @@ fn notations_of_other_programs_are_named() {
         let args = ["draw", "--prompt", prompt, "--out", "a.png"];
         workspace.run(&[&args[..], &QUICK].concat()).exits(0).error()
     };
-    let error = draw("a (red:1.3) key, <lora:ink:0.8>");
-    for words in ["`(red:1.3)`", "not supported", "`<lora:ink:0.8>`"] {
+    let error = draw("a (red:13) key, <lora:ink:0.8>");
+    for words in ["`(red:13)`", "not supported", "`<lora:ink:0.8>`"] {
         assert!(error.contains(words), "{words} in {error}");
     }
-    assert_eq!(draw("a key (brass)"), "");
-    workspace.write_story(&STORY.replace("a brass key", "a (brass:1.2) key"));
+    assert_eq!(draw("a [key] (brass:1.2), {old|new} # or not"), "");
+    workspace.write_story(&STORY.replace("a brass key", "a (brass:12) key"));
     let error = workspace.run(&["plan", "two.story.ron"]).exits(0).error();
-    assert!(error.contains("item `key`") && error.contains("`(brass:1.2)`"), "{error}");
+    assert!(error.contains("item `key`") && error.contains("`(brass:12)`"), "{error}");
 }
 
 #[test]

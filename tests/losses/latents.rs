@@ -184,6 +184,7 @@ fn edits_and_unknown_optimizers_are_refused() {
         parts: Vec::new(),
         context: None,
         origin: None,
+        choice_seed: None,
     };
     let refused = error(&Recipe { edit: Some(edit), ..whole });
     assert!(refused.contains("`latents`") && refused.contains("`sketch`"), "{refused}");

@@ -6,8 +6,8 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::{canvas::wait_until, support::*};
 
-const WORDS: &str = "Prompt (the style's prompt follows)";
-const STYLE: &str = "Prompt (follows the prompt of every shot)";
+const WORDS: &str = "Prompt (the style's prompt is added)";
+const STYLE: &str = "Prompt (of every picture)";
 
 /// Replaces the text of a field.
 fn type_into(panel: &mut Panel, field: &str, text: &str) {

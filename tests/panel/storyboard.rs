@@ -92,11 +92,40 @@ fn ctrl_and_shift_select_several_shots_to_draw() {
 }
 
 #[test]
+fn keys_change_the_weight_of_words_in_a_prompt() {
+    let mut panel = open(Fixture::new(story()));
+    let shot = panel.state().shot(ShotKind::Background);
+    click(&mut panel, &shot);
+    let field = |panel: &Panel| {
+        let field = "Prompt (the style's prompt is added)";
+        panel.get_by_role_and_label(Role::MultilineTextInput, field).value().unwrap_or_default()
+    };
+    let node = "Prompt (the style's prompt is added)";
+    panel.get_by_role_and_label(Role::MultilineTextInput, node).focus();
+    panel.run_steps(2);
+    panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    panel.get_by_role_and_label(Role::MultilineTextInput, node).type_text("an élan, a fox");
+    panel.run_steps(2);
+    let mut press_key = |modifiers, key, expected: &str| {
+        panel.key_press_modifiers(modifiers, key);
+        panel.run_steps(2);
+        assert_eq!(field(&panel), expected);
+    };
+    press_key(Modifiers::COMMAND, Key::ArrowUp, "an élan, a (fox:1.1)");
+    // The word stays selected.
+    press_key(Modifiers::COMMAND, Key::ArrowUp, "an élan, a (fox:1.2)");
+    press_key(Modifiers::COMMAND, Key::A, "an élan, a (fox:1.2)");
+    press_key(Modifiers::COMMAND, Key::ArrowDown, "(an élan, a (fox:1.2):0.9)");
+    press_key(Modifiers::COMMAND, Key::ArrowUp, "an élan, a (fox:1.2)");
+    press_key(Modifiers::COMMAND, Key::Z, "(an élan, a (fox:1.2):0.9)");
+}
+
+#[test]
 fn a_changed_prompt_is_saved_and_drawn_when_applied() {
     let mut panel = open(Fixture::new(story()));
     let shot = panel.state().shot(ShotKind::Background);
     click(&mut panel, &shot);
-    let field = "Prompt (the style's prompt follows)";
+    let field = "Prompt (the style's prompt is added)";
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
     panel.run_steps(2);
     panel.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -221,6 +250,6 @@ fn a_prompt_whose_end_is_not_used_is_reported() {
         let shot = fixture.shot(ShotKind::Item).id;
         fixture.panel.select(shot);
         let panel = open(fixture);
-        assert_eq!(has(&panel, "only the first 1200 are used"), is_too_long, "{words}");
+        assert_eq!(has(&panel, "at most 1200 are used"), is_too_long, "{words}");
     }
 }

@@ -271,7 +271,8 @@ pub fn open_in(fixture: Fixture, room: [f32; 2]) -> Panel {
 
 pub fn press(panel: &mut Panel, name: &str) {
     panel.get_by_label(name).click();
-    panel.run_steps(2);
+    // The press, the release, a frame in which the draw buttons below the parts grow, and one in which they have their place.
+    panel.run_steps(4);
 }
 
 /// Scrolls until the widget with this name is visible, then clicks it.

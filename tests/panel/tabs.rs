@@ -96,7 +96,7 @@ fn a_style_shows_how_many_pictures_become_stale_before_it_is_applied() {
     fixture.panel.tab = Tab::Style;
     let mut panel = open(fixture);
     assert!(!has(&panel, "stale"));
-    let field = "Prompt (follows the prompt of every shot)";
+    let field = "Prompt (of every picture)";
     panel.get_by_role_and_label(Role::MultilineTextInput, field).focus();
     panel.run_steps(2);
     panel.get_by_role_and_label(Role::MultilineTextInput, field).type_text("in gouache");

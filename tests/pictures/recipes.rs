@@ -136,6 +136,7 @@ fn edited(
         parts: parts.iter().map(PartRecipe::from).collect(),
         context,
         origin: None,
+        choice_seed: None,
     };
     let recipe =
         Recipe { size, edit: Some(edit), ..recipe("a meadow by day, storybook illustration") };

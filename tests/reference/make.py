@@ -16,6 +16,7 @@ import networks
 import optimizers
 import pictures
 import pipelines
+import prompts
 import schedulers
 import segment
 
@@ -26,6 +27,7 @@ def main():
         case []:
             models.save()
             networks.record()
+            prompts.record()
             pipelines.record()
             edits.record()
             schedulers.record()

@@ -1,6 +1,6 @@
 """Builds small pipelines with random weights, each a complete diffusers folder under `fixtures/`.
 
-`sd1` and `sd2` are whole Stable Diffusion pipelines; `asymmetric` holds only a UNet, `tiny_vae` only an autoencoder.
+`sd1`, `sd2` and `sdxl` are whole Stable Diffusion pipelines; `asymmetric` holds only a UNet, `tiny_vae` only an autoencoder.
 """
 
 import json
@@ -10,10 +10,12 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     DDIMScheduler,
+    EulerDiscreteScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from common import FIXTURES, randomise
 from tokens import tokenizer
@@ -40,6 +42,22 @@ UNETS = {
         cross_attention_dim=20,
         use_linear_projection=True,
         upcast_attention=True,
+        norm_num_groups=4,
+        sample_size=16,
+    ),
+    # As Stable Diffusion XL: several transformer layers, none on the first level, and conditions beside the prompt.
+    "sdxl": dict(
+        block_out_channels=(8, 16, 24),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        transformer_layers_per_block=(1, 2, 3),
+        attention_head_dim=(1, 2, 4),
+        cross_attention_dim=12 + 20,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=6,
+        projection_class_embeddings_input_dim=14 + 6 * 6,
         norm_num_groups=4,
         sample_size=16,
     ),
@@ -93,6 +111,23 @@ TEXT_ENCODERS = {
         hidden_act="gelu",
         layer_norm_eps=1e-4,
     ),
+    "sdxl": dict(
+        hidden_size=12,
+        intermediate_size=30,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        max_position_embeddings=77,
+        hidden_act="quick_gelu",
+    ),
+    "sdxl_2": dict(
+        hidden_size=20,
+        intermediate_size=40,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        max_position_embeddings=77,
+        hidden_act="gelu",
+        projection_dim=14,
+    ),
 }
 
 AUTOENCODERS = {
@@ -103,6 +138,16 @@ AUTOENCODERS = {
         layers_per_block=1,
         norm_num_groups=4,
         sample_size=128,
+    ),
+    "sdxl": dict(
+        block_out_channels=(4, 4, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        norm_num_groups=2,
+        sample_size=128,
+        scaling_factor=0.13025,
+        force_upcast=True,
     ),
     # No attention in the mid block, no quantisation convolutions, shifted latents, four pixels per latent.
     "sd2": dict(
@@ -137,7 +182,7 @@ SCHEDULER = dict(
 )
 
 
-def text_encoder(name, words):
+def text_encoder(name, words, network=CLIPTextModel):
     config = CLIPTextConfig(
         vocab_size=len(words),
         bos_token_id=words.bos_token_id,
@@ -146,7 +191,7 @@ def text_encoder(name, words):
         attn_implementation="eager",
         **TEXT_ENCODERS[name],
     )
-    return randomise(CLIPTextModel(config), f"{name}/text_encoder")
+    return randomise(network(config), f"{name}/text_encoder")
 
 
 def unet(name):
@@ -179,12 +224,32 @@ def pipeline(name):
     return built
 
 
+def pipeline_xl():
+    """A complete pipeline of Stable Diffusion XL."""
+    words, words_2 = tokenizer("sdxl", 77), tokenizer("sdxl_2", 77)
+    built = StableDiffusionXLPipeline(
+        tokenizer=words,
+        tokenizer_2=words_2,
+        text_encoder=text_encoder("sdxl", words),
+        text_encoder_2=text_encoder("sdxl_2", words_2, CLIPTextModelWithProjection),
+        unet=unet("sdxl"),
+        vae=vae("sdxl"),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
+        ),
+        add_watermarker=False,
+    )
+    built.set_progress_bar_config(disable=True)
+    return built
+
+
 def save():
     """Writes all folders."""
-    for name in ("sd1", "sd2", "asymmetric", "tiny_vae"):
+    for name in ("sd1", "sd2", "sdxl", "asymmetric", "tiny_vae"):
         shutil.rmtree(FIXTURES / name, ignore_errors=True)
     for name in ("sd1", "sd2"):
         pipeline(name).save_pretrained(FIXTURES / name)
+    pipeline_xl().save_pretrained(FIXTURES / "sdxl")
     files_of_older_tokenizers(FIXTURES / "sd2" / "tokenizer")
     unet("asymmetric").save_pretrained(FIXTURES / "asymmetric" / "unet")
     tiny_vae().save_pretrained(FIXTURES / "tiny_vae" / "vae")

@@ -34,7 +34,8 @@ def record_unet(name, unet, size, odd_size, timesteps):
         hooks = observe(unet, inner, hidden)
         sample = randn(f"{key}/sample", 2, channels, height, breadth)
         context = randn(f"{key}/context", 2, 7, width)
-        output = unet(sample, timestep, context).sample
+        added = conditions_of_xl(unet, key, (height, breadth))
+        output = unet(sample, timestep, context, added_cond_kwargs=added).sample
         for hook in hooks:
             hook.remove()
         save_tensors(
@@ -44,9 +45,20 @@ def record_unet(name, unet, size, odd_size, timesteps):
                 "context": context,
                 "timestep": torch.tensor([timestep], dtype=torch.float64),
                 "output": output,
+                **({"pooled": added["text_embeds"]} if added else {}),
                 **(hidden if case == "even" else {}),
             },
         )
+
+
+def conditions_of_xl(unet, key, latents):
+    """The conditions beside the prompt. The sizes are those that the pipeline chooses for a picture of these latents."""
+    if unet.config.addition_embed_type is None:
+        return {}
+    sizes = 6 * unet.config.addition_time_embed_dim
+    pooled = randn(f"{key}/pooled", 2, unet.config.projection_class_embeddings_input_dim - sizes)
+    size = [8 * side for side in latents]
+    return {"text_embeds": pooled, "time_ids": torch.tensor([size + [0, 0] + size] * 2)}
 
 
 def record_unet_gradients(name, unet):
@@ -99,4 +111,5 @@ def record():
     record_unet_gradients("sd1", models.unet("sd1"))
     record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))
     record_unet("asymmetric", models.unet("asymmetric"), (12, 8), (11, 14), (500, 999))
+    record_unet("sdxl", models.unet("sdxl"), (8, 12), (7, 10), (1, 503.25))
     record_tiny_autoencoder(models.tiny_vae())

@@ -1,9 +1,9 @@
-"""Draws pictures with diffusers' StableDiffusionPipeline and records the latents of every step."""
+"""Draws pictures with diffusers' pipelines and records the latents of every step."""
 
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline, StableDiffusionXLPipeline
 
 from common import FIXTURES, randn, save_json, save_tensors
 from schedulers import scheduler
@@ -23,6 +23,8 @@ CASES = [
     dict(model="sd1", scheduler="heun", steps=4, guidance=7.5, size=(32, 32), unwanted="low fog"),
     dict(model="sd2", scheduler="lms", steps=6, guidance=3.0, size=(32, 32), unwanted=""),
     dict(model="sd2", scheduler="unipc", steps=6, guidance=3.0, size=(32, 32), unwanted=""),
+    dict(model="sdxl", scheduler="euler", steps=5, guidance=5.0, size=(64, 48), unwanted="low fog"),
+    dict(model="sdxl", scheduler="dpm++2m", steps=6, guidance=5.0, size=(48, 64), unwanted=""),
 ]
 PROMPT = "a red lighthouse by the sea at night"
 SKETCH_CASE = dict(
@@ -39,12 +41,15 @@ SKETCH_CASE = dict(
 
 def draw(name, folder, case):
     """The tensors of `illustrate draw --dump`, and the initial noise."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = scheduler(case["scheduler"], dict(pipeline.scheduler.config))
     width, height = case["size"]
     scale = pipeline.vae_scale_factor
     noise = randn(f"pipelines/{name}", 1, pipeline.unet.config.in_channels, height // scale, width // scale)
+    is_xl = isinstance(pipeline, StableDiffusionXLPipeline)
+    # XL has zeros for a missing negative prompt.
+    unwanted_text = (case["unwanted"] or None) if is_xl else case["unwanted"]
     way = []
 
     def keep(_pipeline, _step, _timestep, kept):
@@ -53,7 +58,7 @@ def draw(name, folder, case):
 
     image = pipeline(
         case["prompt"],
-        negative_prompt=case["unwanted"],
+        negative_prompt=unwanted_text,
         width=width,
         height=height,
         num_inference_steps=case["steps"],
@@ -63,7 +68,10 @@ def draw(name, folder, case):
         output_type="pt",
         callback_on_step_end=keep,
     ).images
-    wanted, unwanted = pipeline.encode_prompt(case["prompt"], "cpu", 1, True, case["unwanted"])
+    if is_xl:
+        wanted, unwanted, *_ = pipeline.encode_prompt(case["prompt"], negative_prompt=unwanted_text)
+    else:
+        wanted, unwanted = pipeline.encode_prompt(case["prompt"], "cpu", 1, True, unwanted_text)
     way.insert(0, noise * pipeline.scheduler.init_noise_sigma)
     return {
         "noise": noise,

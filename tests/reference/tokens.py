@@ -65,8 +65,8 @@ def tokenizer(name, length):
     return CLIPTokenizer(
         vocab={word: index for index, word in enumerate(words)},
         merges=merges,
-        # Stable Diffusion 2 pads with "!", Stable Diffusion 1 with the end token.
-        pad_token="!" if name == "sd2" else END,
+        # Stable Diffusion 2 and the second text encoder of XL pad with "!", the others with the end token.
+        pad_token="!" if name in ("sd2", "sdxl_2") else END,
         model_max_length=length,
     )
 

@@ -189,6 +189,7 @@ fn an_edit_of_another_picture_is_refused() {
         parts: vec![PartRecipe::from(&part)],
         context: None,
         origin: None,
+        choice_seed: None,
     };
     let recipe = Recipe { edit: Some(edit), ..recipe(1) };
     let mut generator = sketch();

@@ -199,7 +199,8 @@ impl From<EncodeError> for io::Error {
 
 /// Prompt and settings in the form of AUTOMATIC1111's web UI, which most tools read.
 fn parameters(provenance: &Provenance) -> String {
-    let Provenance { recipe, sampler, model, .. } = provenance;
+    let Provenance { sampler, model, .. } = provenance;
+    let recipe = provenance.recipe.with_choices_made();
     let negative_prompt = if recipe.negative_prompt.is_empty() {
         String::new()
     } else {

@@ -128,18 +128,20 @@ impl Edit {
         for prompt in [&file.prompt, &file.negative_prompt, &file.style].into_iter().chain(texts) {
             warn_of_prompt(&self.edit.display().to_string(), prompt);
         }
-        let edit = PictureEdit {
-            parent: parent(&self.picture),
+        let made = picture_file::provenance(&self.picture).ok();
+        let mut edit = PictureEdit {
+            parent: made.as_ref().map(|made| take_id(&self.picture, made)),
             picture: picture_hash(&image),
             style: file.style,
             parts: parts.iter().map(PartRecipe::from).collect(),
             context: file.context,
             origin: None,
+            choice_seed: None,
         };
         let mut inputs = Inputs::default();
         inputs.add_parts(&parts);
         inputs.add_images(&images);
-        let recipe = Recipe {
+        let mut recipe = Recipe {
             prompt: file.prompt,
             negative_prompt: file.negative_prompt,
             size,
@@ -150,8 +152,10 @@ impl Edit {
             inspirations: inspirations.clone(),
             losses: losses.clone(),
             score: file.score || self.best_of.is_some(),
-            edit: Some(edit.clone()),
+            edit: None,
         };
+        edit.choice_seed = made.filter(|_| recipe.has_choices()).map(|it| it.recipe.choice_seed());
+        recipe.edit = Some(edit.clone());
         // Before anything is drawn.
         let contents = match self.noise {
             Some(_) => Contents::Metadata(metadata),
@@ -195,7 +199,12 @@ impl Edit {
         for take in 0..self.best_of.unwrap_or(self.takes) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
+            let chosen = recipe.with_choices_made();
+            let edit = chosen.edit.as_ref().unwrap_or(&edit);
             request.parts = inputs.parts(&edit.of_take(take)).map_err(GenerateError::from)?;
+            request.style.clone_from(&edit.style);
+            (request.prompt, request.negative_prompt) = (chosen.prompt, chosen.negative_prompt);
+            (request.inspirations, request.losses) = (chosen.inspirations, chosen.losses);
             request.noise = match &self.noise {
                 Some(noise) => Noise::Latents(latents(noise)?),
                 None => Noise::Seed(recipe.noise_seed()),
@@ -297,10 +306,9 @@ impl Edit {
 
 /// The take id of a picture with provenance. In an art folder it is the file name. For a copy elsewhere it is
 /// computed from the provenance.
-fn parent(picture: &Path) -> Option<TakeId> {
-    let provenance = picture_file::provenance(picture).ok()?;
+fn take_id(picture: &Path, provenance: &Provenance) -> TakeId {
     let name = picture.file_stem().and_then(|stem| TakeId::new(stem.to_str()?).ok());
-    Some(name.unwrap_or_else(|| provenance.take_id()))
+    name.unwrap_or_else(|| provenance.take_id())
 }
 
 /// The output file of a take.

@@ -18,7 +18,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    recipe::{LongPrompt, PromptSyntax},
+    prompt::{LongPrompt, PromptSyntax},
     storyboard::Shot,
 };
 use serde::{Serialize, Serializer};

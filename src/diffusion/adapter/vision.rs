@@ -15,7 +15,7 @@ use crate::{
         weights::weights,
     },
     model::{FolderPackage, Package},
-    ops::Activation,
+    ops::{Activation, AttentionMask},
 };
 
 /// The fields of `config.json` that this network uses, with transformers' defaults.
@@ -127,7 +127,6 @@ impl ClipVisionModel {
             eps: config.layer_norm_eps,
             activation: Activation::from_name(&config.hidden_act)
                 .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?,
-            causal: false,
         };
         layer.check(&file)?;
 
@@ -193,7 +192,7 @@ impl ClipVisionModel {
         let mut hidden = self.embedded(images)?;
         let mut outputs = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            hidden = layer.forward(&hidden)?;
+            hidden = layer.forward(&hidden, AttentionMask::default())?;
             outputs.push(hidden.clone());
         }
         Ok(outputs)
@@ -224,7 +223,8 @@ impl ClipVisionModel {
     }
 
     fn run(&self, images: &Tensor, layers: &[ClipLayer]) -> candle_core::Result<Tensor> {
-        layers.iter().try_fold(self.embedded(images)?, |hidden, layer| layer.forward(&hidden))
+        let mask = AttentionMask::default();
+        layers.iter().try_fold(self.embedded(images)?, |hidden, layer| layer.forward(&hidden, mask))
     }
 
     /// The input of the first layer.

@@ -4,7 +4,11 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{TextEncoder, tokenizer::ClipTokenizer};
+use super::{
+    TextEncoder,
+    tokenizer::{ClipTokenizer, MAX_CHUNKS},
+    weighting::encode_section,
+};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -14,7 +18,8 @@ use crate::{
         weights::weights,
     },
     model::Package,
-    ops::Activation,
+    ops::{Activation, AttentionMask, key_mask},
+    prompt::Prompt,
 };
 
 /// The fields of `text_encoder/config.json` that this network uses, with transformers' defaults.
@@ -71,16 +76,29 @@ impl ClipTextEncoder {
 
 impl TextEncoder for ClipTextEncoder {
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
-        let mut chunks = Vec::new();
-        for ids in self.tokenizer.chunks(prompt)? {
-            interrupt.check()?;
+        let empty = self.tokenizer.empty_chunk();
+        let encode = |ids: &[u32], keys: Option<&[bool]>| {
             let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-            chunks.push(self.model.encode(&ids)?);
+            let keys = keys.map(|keys| key_mask(keys, &self.device)).transpose()?;
+            Ok(self.model.forward(&ids, keys.as_ref())?.last_hidden_state)
+        };
+        let mut encoded = Vec::new();
+        let mut left = MAX_CHUNKS;
+        for section in &Prompt::parse(prompt).sections {
+            if left == 0 {
+                log::warn!(
+                    "a prompt has too many sections, and the last ones are not used: shorten it"
+                );
+                break;
+            }
+            let chunks = self.tokenizer.chunks(section, left)?;
+            left -= chunks.len();
+            encoded.push(encode_section(section, &chunks, &empty, &encode, interrupt)?);
         }
-        Ok(Conditioning::new(if let [one] = &chunks[..] {
+        Ok(Conditioning::new(if let [one] = &encoded[..] {
             one.clone()
         } else {
-            Tensor::cat(&chunks, 1)?
+            Tensor::cat(&encoded, 1)?
         }))
     }
 }
@@ -134,7 +152,6 @@ impl ClipTextModel {
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
             activation,
-            causal: true,
         };
         layer.check(&file)?;
 
@@ -165,14 +182,19 @@ impl ClipTextModel {
     /// # Errors
     /// If there are more tokens than positions, or an id is not in the vocabulary.
     pub fn encode(&self, ids: &Tensor) -> Result<Tensor, DiffusionError> {
-        Ok(self.forward(ids)?.last_hidden_state)
+        Ok(self.forward(ids, None)?.last_hidden_state)
     }
 
-    /// As [`Self::encode`], but returns the output of each layer.
+    /// As [`Self::encode`], but returns the output of each layer. `keys` is a [`key_mask`] of the tokens that others attend
+    /// to.
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn forward(&self, ids: &Tensor) -> Result<ClipTextOutput, DiffusionError> {
+    pub fn forward(
+        &self,
+        ids: &Tensor,
+        keys: Option<&Tensor>,
+    ) -> Result<ClipTextOutput, DiffusionError> {
         let (batch, tokens) = ids.dims2()?;
         let positions = self.position_embedding.dim(0)?;
         if tokens > positions {
@@ -184,8 +206,9 @@ impl ClipTextModel {
         let words = words.reshape((batch, tokens, self.width))?;
         let mut hidden = words.broadcast_add(&self.position_embedding.narrow(0, 0, tokens)?)?;
         let mut hidden_states = vec![hidden.clone()];
+        let mask = AttentionMask { causal: true, keys };
         for layer in &self.layers {
-            hidden = layer.forward(&hidden)?;
+            hidden = layer.forward(&hidden, mask)?;
             hidden_states.push(hidden.clone());
         }
         let last_hidden_state = self.final_layer_norm.forward(&hidden)?;

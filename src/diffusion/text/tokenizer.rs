@@ -18,6 +18,7 @@ use crate::{
         Package,
         package::{config_file, parse},
     },
+    prompt::Fragment,
 };
 
 const START: &str = "<|startoftext|>";
@@ -38,6 +39,25 @@ pub struct ClipTokenizer {
     end: u32,
     pad: u32,
     length: usize,
+}
+
+/// The tokens that are encoded at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenChunk {
+    /// Start, tokens, end, then padding up to [`ClipTokenizer::length`].
+    pub ids: Vec<u32>,
+    /// The index of the fragment that each token belongs to. `None` for start, end and padding.
+    pub fragments: Vec<Option<usize>>,
+    /// The position of the end.
+    pub end: usize,
+}
+
+impl TokenChunk {
+    /// The weight of each token.
+    pub(super) fn weights(&self, fragments: &[Fragment]) -> impl Iterator<Item = f32> {
+        let weight = |index: usize| fragments.get(index).map(|fragment| fragment.weight);
+        self.fragments.iter().map(move |index| index.and_then(weight).unwrap_or(1.0))
+    }
 }
 
 /// The fields of `tokenizer_config.json` and `special_tokens_map.json`.
@@ -161,28 +181,66 @@ impl ClipTokenizer {
     /// If the tokenizer cannot read the text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
         let tokens = self.tokens(text, self.length - 2)?;
-        Ok(self.chunk(tokens.get(..self.length - 2).unwrap_or(&tokens)))
+        let tokens = tokens.into_iter().take(self.length - 2).map(|id| (id, 0));
+        Ok(self.chunk(&Vec::from_iter(tokens)).ids)
     }
 
-    /// The ids of a prompt of any length, in chunks of [`Self::length`] that each have a start and an end, as compel
-    /// divides long prompts. There is at least one chunk, and there are at most [`MAX_CHUNKS`].
+    /// The ids of a section of a prompt, of any length, in chunks of [`Self::length`] that each have a start and an end. As
+    /// in compel, a long prompt is divided at ends of sentences, of phrases or of words. There is at least one chunk, and
+    /// there are at most `most`.
     ///
     /// # Errors
-    /// If the tokenizer cannot read the text.
-    pub fn chunks(&self, text: &str) -> Result<Vec<Vec<u32>>, DiffusionError> {
+    /// If the tokenizer cannot read a text.
+    pub fn chunks(
+        &self,
+        section: &[Fragment],
+        most: usize,
+    ) -> Result<Vec<TokenChunk>, DiffusionError> {
         let room = self.length - 2;
-        let most = room.saturating_mul(MAX_CHUNKS);
-        let tokens = self.tokens(text, most)?;
-        if tokens.len() > most {
+        let most_tokens = room.saturating_mul(most);
+        let mut tokens = Vec::new();
+        for (index, fragment) in section.iter().enumerate() {
+            let of_fragment = self.tokens(&fragment.text, most_tokens)?;
+            tokens.extend(of_fragment.into_iter().map(|id| (id, index)));
+            if tokens.len() > most_tokens {
+                break;
+            }
+        }
+        let mut chunks = Vec::new();
+        let mut rest = tokens.as_slice();
+        while chunks.is_empty() || (chunks.len() < most && room > 0 && !rest.is_empty()) {
+            let (chunk, others) = rest.split_at(self.end_of_chunk(rest, room));
+            chunks.push(self.chunk(chunk));
+            rest = others;
+        }
+        if !rest.is_empty() {
             log::warn!(
-                "a prompt has at least {} tokens, and only the first {most} are used: shorten it",
-                tokens.len()
+                "a prompt has at least {} tokens, and the last {} or more are not used: shorten it",
+                tokens.len(),
+                rest.len()
             );
         }
-        if tokens.len() <= room || room == 0 {
-            return Ok(vec![self.chunk(&tokens[..tokens.len().min(room)])]);
+        Ok(chunks)
+    }
+
+    /// The ids of an empty prompt.
+    #[must_use]
+    pub fn empty_chunk(&self) -> TokenChunk {
+        self.chunk(&[])
+    }
+
+    /// The number of tokens of the next chunk, which has room for `room` of them.
+    fn end_of_chunk(&self, tokens: &[(u32, usize)], room: usize) -> usize {
+        if tokens.len() <= room {
+            return tokens.len();
         }
-        Ok(tokens.chunks(room).take(MAX_CHUNKS).map(|tokens| self.chunk(tokens)).collect())
+        let texts = tokens[..room].iter().map(|(id, _)| self.tokenizer.id_to_token(*id));
+        let texts: Vec<String> = texts.map(Option::unwrap_or_default).collect();
+        let last = |ends: &dyn Fn(&str) -> bool| texts.iter().rposition(|text| ends(text));
+        last(&|text| text == ".</w>")
+            .or_else(|| last(&|text| [",</w>", ";</w>", ":</w>"].contains(&text)))
+            .or_else(|| last(&|text| text.ends_with("</w>")))
+            .map_or(room, |last| last + 1)
     }
 
     /// The tokens of a text. After more than `most` tokens, the rest of a long text is left out.
@@ -207,12 +265,18 @@ impl ClipTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    fn chunk(&self, tokens: &[u32]) -> Vec<u32> {
+    fn chunk(&self, tokens: &[(u32, usize)]) -> TokenChunk {
         let mut ids = vec![self.start];
-        ids.extend(tokens);
+        let mut fragments = vec![None];
+        for &(id, fragment) in tokens {
+            ids.push(id);
+            fragments.push(Some(fragment));
+        }
+        let end = ids.len();
         ids.push(self.end);
         ids.resize(self.length, self.pad);
-        ids
+        fragments.resize(self.length, None);
+        TokenChunk { ids, fragments, end }
     }
 
     /// The id after the last token of a text.

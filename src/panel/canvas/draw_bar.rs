@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use egui::{DragValue, Ui};
+use egui::{DragValue, Ui, vec2};
 
 use super::{
     Canvas,
@@ -19,14 +19,10 @@ use crate::{
         EditKind, Part, Verdict,
         layer::{in_words, keep_liked, parts, redo_disliked},
     },
-    text::shortened,
 };
 
 /// The maximum number of takes per press of a button.
 const MAX_TAKES: u32 = 16;
-
-/// The maximum number of characters of a name on a button.
-const MAX_CHARS: usize = 60;
 
 /// The takes that a draw button requests.
 #[derive(Debug)]
@@ -62,7 +58,8 @@ impl TakesPerPress {
     }
 }
 
-/// Shows the buttons. Below them, shows how much the first one may change, or why it is disabled.
+/// Shows the buttons, and how much the main one may change, or why it is disabled. The main button is at the bottom, where
+/// it stays when the rows above it change.
 pub(super) fn draw_bar(
     ui: &mut Ui,
     canvas: &mut Canvas,
@@ -72,20 +69,7 @@ pub(super) fn draw_bar(
     canvas.hovered_preview = None;
     let (parts_to_draw, plan) = parts_to_draw(ui, canvas, session);
     canvas.edit_preview = plan.clone().ok();
-    let hint = canvas.keymap.hint(Command::Draw);
-    ui.horizontal_wrapped(|ui| {
-        let name = if parts_to_draw.is_empty() {
-            "Draw parts".to_owned()
-        } else {
-            in_words(&parts_to_draw)
-        };
-        let button = theme::primary(shortened(&name, MAX_CHARS));
-        let offer = DrawOffer { button, parts: &parts_to_draw, plan: plan.clone(), hint: &hint };
-        draw_button(ui, canvas, session, cx, offer);
-        canvas.takes_per_press.show(ui);
-    });
     verdict_buttons(ui, canvas, session, cx);
-    // Always a single line, so that the layout below does not jump.
     let text = match (&plan, parts_to_draw.is_empty()) {
         (_, true) => "Select a part and choose an edit.".to_owned(),
         (Err(error), false) => error.clone(),
@@ -94,6 +78,15 @@ pub(super) fn draw_bar(
     if !session.layers.is_empty() {
         ui.add(egui::Label::new(theme::small(text)).wrap());
     }
+    ui.horizontal(|ui| canvas.takes_per_press.show(ui));
+    let name = match parts_to_draw.is_empty() {
+        true => "Draw parts".to_owned(),
+        false => in_words(&parts_to_draw),
+    };
+    let button = theme::primary(name).truncate().min_size(vec2(ui.available_width(), 0.0));
+    let hint = canvas.keymap.hint(Command::Draw);
+    let offer = DrawOffer { button, parts: &parts_to_draw, plan, hint: &hint };
+    draw_button(ui, canvas, session, cx, offer);
 }
 
 /// The parts with an edit, and their edit plan. Omits parts that other parts cover entirely.
@@ -142,7 +135,7 @@ fn verdict_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &Session, cx: &mut
                 DrawButton::KeepLiked => "Keep liked parts, redraw the rest",
                 DrawButton::Parts | DrawButton::RedoDisliked => "Redraw disliked parts",
             };
-            let button = egui::Button::new(name);
+            let button = egui::Button::new(name).wrap();
             draw_button(
                 ui,
                 canvas,
@@ -169,7 +162,7 @@ fn draw_button(
     cx: &mut PanelContext<'_>,
     DrawOffer { button, parts, plan, hint }: DrawOffer<'_>,
 ) {
-    let response = ui.add_enabled(plan.is_ok(), button.wrap());
+    let response = ui.add_enabled(plan.is_ok(), button);
     let plan = match plan {
         Ok(plan) => plan,
         Err(why) => {

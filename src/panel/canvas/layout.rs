@@ -132,8 +132,7 @@ fn wide_layout(
         .size_range(240.0..=ui.available_width() * 0.5)
         .frame(frame.inner_margin(Margin { left: 12, ..Margin::ZERO }))
         .show(ui, |ui| {
-            draw_bar::draw_bar(ui, canvas, session, cx);
-            ui.separator();
+            draw_bar_below(ui, canvas, session, cx);
             theme::scroll("canvas parts").show(ui, |ui| {
                 typing = parts_list::parts_list(ui, canvas, session, cx);
                 ui.add_space(theme::STEP);
@@ -174,10 +173,7 @@ fn narrow_layout(
     cx: &mut PanelContext<'_>,
     take: &Take,
 ) -> bool {
-    let bar = Panel::bottom(ui.id().with("draw")).resizable(false);
-    bar.frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO })).show(ui, |ui| {
-        draw_bar::draw_bar(ui, canvas, session, cx);
-    });
+    draw_bar_below(ui, canvas, session, cx);
     let height = ui.available_height();
     let scrolled = theme::scroll("canvas").show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
@@ -201,6 +197,20 @@ fn narrow_layout(
         typing
     });
     scrolled.inner
+}
+
+/// The draw buttons, below the parts: their height changes with the parts, and the list of parts must not move while the
+/// author clicks there.
+fn draw_bar_below(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    session: &mut Session,
+    cx: &mut PanelContext<'_>,
+) {
+    let bar = Panel::bottom(ui.id().with("draw")).resizable(false);
+    bar.frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO })).show(ui, |ui| {
+        draw_bar::draw_bar(ui, canvas, session, cx);
+    });
 }
 
 /// Whether the take has candidates, or related shots on which its edit can be repeated.

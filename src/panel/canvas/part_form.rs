@@ -6,9 +6,10 @@ use crate::{
     mask::Mask,
     panel::{
         context::PanelContext,
+        prompt_field::prompt_field,
         steering::{CurveKey, SteeringForms, SteeringOf},
         theme,
-        widgets::{parse_seed, percent, prompt_hints, text_field},
+        widgets::{parse_seed, percent, text_field},
     },
     recipe::{
         EditKind, Layer, PartEdit, Size,
@@ -73,7 +74,7 @@ pub(super) fn part_form(
     focused
 }
 
-/// Buttons for the kind of edit. A second press on the selected kind removes the edit.
+/// Buttons for the kind of edit, and one that deletes the edit.
 fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
     let chosen = layer.edit.as_ref().map(|edit| edit.kind);
     ui.horizontal_wrapped(|ui| {
@@ -82,8 +83,16 @@ fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
             let is_chosen = chosen == Some(kind);
             let button = Button::selectable(is_chosen, kind.name()).frame_when_inactive(true);
             if ui.add(button).on_hover_text(description(kind)).clicked() {
-                set_kind(layer, Some(kind).filter(|_| !is_chosen));
+                set_kind(layer.edit.get_or_insert_default(), kind);
             }
+        }
+        if chosen.is_some()
+            && ui
+                .small_button("Delete edit")
+                .on_hover_text("Deletes the edit of this part. The mask stays")
+                .clicked()
+        {
+            layer.edit = None;
         }
     });
     let explanation = chosen.map_or("Choose what to do with this part.", description);
@@ -97,11 +106,9 @@ fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
         EditKind::Replace | EditKind::Add => ("Prompt", "a white spaceship"),
         _ => ("Prompt (optional)", "the picture's prompt"),
     };
-    let mut focused = text_field(ui, name, hint, 2, &mut edit.words).has_focus();
-    prompt_hints(ui, &edit.words);
-    focused |=
-        text_field(ui, "Negative prompt", "text, people", 1, &mut edit.negative_prompt).has_focus();
-    prompt_hints(ui, &edit.negative_prompt);
+    let mut focused = prompt_field(ui, name, name, hint, 2, &mut edit.words).has_focus();
+    let (name, hint) = ("Negative prompt", "text, people");
+    focused |= prompt_field(ui, name, name, hint, 1, &mut edit.negative_prompt).has_focus();
     let mut strength = edit.strength();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 72.0;
@@ -133,16 +140,11 @@ fn edit_fields(ui: &mut Ui, edit: &mut PartEdit) -> bool {
     focused
 }
 
-/// Sets the kind of the edit and keeps its other values where they apply. `None` removes the edit.
-fn set_kind(layer: &mut Layer, kind: Option<EditKind>) {
-    let previous = layer.edit.take().unwrap_or_default();
-    layer.edit = kind.map(|kind| {
-        let amount = previous.amount.filter(|_| kind == EditKind::Embolden);
-        // A kept part covers exactly its mask.
-        let [grow, feather] = [previous.grow, previous.feather]
-            .map(|pixels| pixels.filter(|_| kind != EditKind::Keep));
-        PartEdit { kind, strength: None, amount, grow, feather, ..previous }
-    });
+/// Sets the kind of the edit. Its other values stay, also those that this kind does not use, for when the author changes
+/// their mind. A strength suits one kind only.
+fn set_kind(edit: &mut PartEdit, kind: EditKind) {
+    edit.strength = edit.strength.filter(|_| kind == edit.kind);
+    edit.kind = kind;
 }
 
 /// The description of a kind of edit, in a sentence.

@@ -1,7 +1,8 @@
 //! The faults of a story. Each message names the place and the remedy.
 
 use crate::{
-    recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, PromptSyntax, Size},
+    prompt::PromptSyntax,
+    recipe::{MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Size},
     story::check::{MAX_ID_LENGTH, MAX_PROMPTS, MAX_STEPS},
 };
 

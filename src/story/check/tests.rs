@@ -86,8 +86,8 @@ fn loops_between_scenes_are_allowed_if_an_ending_is_reachable() {
 
 #[test]
 fn notations_of_other_programs_are_warnings() {
-    warning(&["character `mira`", "`(red:1.3)`"], |s| {
-        s.characters[0].looks = "a (red:1.3) coat".into();
+    warning(&["character `mira`", "`(red:13)`"], |s| {
+        s.characters[0].looks = "a (red:13) coat".into();
     });
     warning(&["style", "`<lora:ink:1>`"], |s| s.style.words = "ink, <lora:ink:1>".into());
 }

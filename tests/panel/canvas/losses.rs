@@ -3,13 +3,13 @@
 use bevy_illustrator::{
     art::Take,
     project::Action,
-    recipe::{BlobId, EditKind, Images, Loss, LossKind, Part},
+    recipe::{BlobId, EditKind, Images, Loss, LossKind, Part, PartEdit},
 };
 use egui_kittest::kittest::Queryable;
 
 use super::{
     super::support::{Panel, has, press, scroll_and_press},
-    canvas, choose, stroke, wait_until,
+    canvas, choose, saved_layers, stroke, wait_until,
 };
 
 /// The parts of the edit that the panel requests.
@@ -119,6 +119,34 @@ fn the_image_of_a_loss_is_replaced_and_its_other_values_stay() {
     let loss = Loss { unlike: true, ..Loss::new(LossKind::Style(id.clone())) };
     assert_eq!(part.edit.losses, [loss]);
     assert_eq!(part.images.keys().collect::<Vec<_>>(), [&id]);
+}
+
+#[test]
+fn presses_on_kinds_of_edits_lose_neither_words_nor_losses() {
+    let (mut panel, _) = opened();
+    scroll_and_press(&mut panel, "Calmer");
+    let edit_of = |panel: &mut Panel| {
+        let requested = panel.state_mut().apply_requests();
+        saved_layers(&requested)[0].edit.clone()
+    };
+    let edit = edit_of(&mut panel);
+    let chosen = edit.as_ref().unwrap();
+    assert_eq!((chosen.words.as_str(), chosen.losses.len()), ("a moon", 1));
+    scroll_and_press(&mut panel, "replace");
+    assert_eq!(
+        panel.state_mut().apply_requests(),
+        [],
+        "a press on the chosen kind changes nothing"
+    );
+    scroll_and_press(&mut panel, "keep");
+    press(&mut panel, "Keep part 1");
+    assert_eq!(edited_parts(&mut panel)[0].edit, PartEdit::new(EditKind::Keep));
+    scroll_and_press(&mut panel, "replace");
+    assert_eq!(edit_of(&mut panel), edit);
+    scroll_and_press(&mut panel, "Delete edit");
+    assert_eq!(edit_of(&mut panel), None);
+    press(&mut panel, "Undo");
+    assert_eq!(edit_of(&mut panel), edit);
 }
 
 /// Draws a part with the loss `Calmer`, until the panel says `words`.

@@ -39,10 +39,10 @@ fn a_notation_of_another_program_in_a_prompt_is_named() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2), (0.4, 0.2)]);
     choose(&mut panel, EditKind::Replace, "a red moon");
-    assert!(!has(&panel, "not supported yet"));
-    panel.get_by_label("Prompt").type_text(" (full:1.3)");
+    assert!(!has(&panel, "is read as ordinary words"));
+    panel.get_by_label("Prompt").type_text(" (full:13)");
     panel.run_steps(2);
-    assert!(has(&panel, "`(full:1.3)` is read as ordinary words"));
+    assert!(has(&panel, "the number in `(full:13)` is read as ordinary words"));
 }
 
 #[test]
@@ -225,7 +225,11 @@ fn the_undo_history_of_a_take_survives_edits_of_another_take() {
 fn verdicts_alone_are_enough_to_draw() {
     let (mut panel, shot) = canvas();
     stroke(&mut panel, &shot, &[(0.2, 0.2)]);
+    let place = |panel: &Panel| panel.get_by_label("keep").rect();
+    let before = place(&panel);
     press(&mut panel, "Like part 1");
+    assert!(has(&panel, "Keep liked parts, redraw the rest"));
+    assert_eq!(place(&panel), before, "the form stays where the pointer is");
     let requested = panel.state_mut().apply_requests();
     assert_eq!(saved_layers(&requested)[0].verdict, Verdict::Liked);
     press(&mut panel, "Keep liked parts, redraw the rest");

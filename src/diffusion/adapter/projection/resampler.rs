@@ -11,7 +11,7 @@ use crate::{
         layers::{LayerNorm, Linear},
     },
     model::TensorSource,
-    ops::{self, Activation},
+    ops::{self, Activation, AttentionMask},
 };
 
 /// The width of a head in all files.
@@ -143,7 +143,7 @@ impl Layer {
         let [key, value] = [0, width].map(|start| key_value.narrow(2, start, width));
         let (key, value) = (key?.contiguous()?, value?.contiguous()?);
         let query = self.to_q.forward(&normed)?;
-        let attended = ops::attention(&query, &key, &value, self.heads, false)?;
+        let attended = ops::attention(&query, &key, &value, self.heads, AttentionMask::default())?;
         let tokens = ops::add(&self.to_out.forward(&attended)?, tokens)?;
         let inner = self.feed_in.forward(&self.feed_norm.forward(&tokens)?)?;
         ops::add(&self.feed_out.forward(&Activation::Gelu.forward(&inner)?)?, &tokens)

@@ -9,7 +9,7 @@ use crate::{
         layers::{Conv2d, GroupNorm, Linear},
         resnet::{Downsample2D, ResnetBlock2D, Upsample2D},
     },
-    ops::{self, Activation, Differentiable},
+    ops::{self, Activation, AttentionMask, Differentiable},
 };
 
 #[derive(Clone, Debug)]
@@ -83,7 +83,13 @@ impl Attention {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let pixels = self.group_norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
         let (query, key) = (self.to_q.forward(&pixels)?, self.to_k.forward(&pixels)?);
-        let attended = ops::attention(&query, &key, &self.to_v.forward(&pixels)?, 1, false)?;
+        let attended = ops::attention(
+            &query,
+            &key,
+            &self.to_v.forward(&pixels)?,
+            1,
+            AttentionMask::default(),
+        )?;
         let picture = self.to_out.forward(&attended)?.transpose(1, 2)?.contiguous()?;
         ops::add(&picture.reshape(x.shape())?, x)
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     diffusion::layers::{Conv2d, GroupNorm, LayerNorm, Linear},
-    ops,
+    ops::{self, AttentionMask},
 };
 
 /// The number of contexts whose keys and values are cached. An edit has two prompts per part.
@@ -210,9 +210,16 @@ impl Attention {
     ) -> Result<Tensor> {
         let KeyValue { key, value, .. } = self.key_value(source)?;
         let query = self.to_q.forward(x)?;
-        let mut attended = ops::attention(&query, &key, &value, self.heads, false)?;
+        let mut attended =
+            ops::attention(&query, &key, &value, self.heads, AttentionMask::default())?;
         for image in images {
-            let mut seen = ops::attention(&query, image.key, image.value, self.heads, false)?;
+            let mut seen = ops::attention(
+                &query,
+                image.key,
+                image.value,
+                self.heads,
+                AttentionMask::default(),
+            )?;
             if let Some(mask) = &image.mask {
                 seen = seen.broadcast_mul(mask)?;
             }

@@ -104,11 +104,15 @@ fn the_beginning_of_a_long_text_decides_its_chunks() {
     let tokenizer = built_in();
     let sentence = "a red house by the sea, at night. ";
     let short = sentence.repeat(MAX_PIECE / sentence.len());
-    let chunks = tokenizer.chunks(&short).unwrap();
-    assert_eq!(chunks.len(), MAX_CHUNKS);
+    let chunks = |text: &str| {
+        let fragment = Fragment { text: text.to_owned(), weight: 1.0 };
+        tokenizer.chunks(&[fragment], MAX_CHUNKS).unwrap()
+    };
+    let expected = chunks(&short);
+    assert_eq!(expected.len(), MAX_CHUNKS);
     for filler in ["b", "\u{1f33a}", " ", "e\u{301}\u{323}"] {
         let long = short.clone() + &filler.repeat(1 << 20);
-        assert_eq!(tokenizer.chunks(&long).unwrap(), chunks);
+        assert_eq!(chunks(&long), expected);
     }
     // Only as many tokens as are needed.
     let tokens = tokenizer.tokens(&sentence.repeat(1 << 16), 1200).unwrap();

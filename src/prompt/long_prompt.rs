@@ -1,5 +1,6 @@
 //! Prompts that are longer than what text encoders read.
 
+use super::{Prompt, chosen};
 use crate::diffusion::text::tokenizer::MAX_CHUNKS;
 
 /// The most tokens of a prompt that a CLIP text encoder reads, with the usual length of 77: each chunk has a start and
@@ -9,7 +10,7 @@ pub const MAX_PROMPT_TOKENS: usize = (77 - 2) * MAX_CHUNKS;
 /// A prompt whose end no picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the prompt has at least {tokens} tokens, and only the first {MAX_PROMPT_TOKENS} are used: shorten it"
+    "the prompt has at least {tokens} tokens, and at most {MAX_PROMPT_TOKENS} are used: shorten it"
 )]
 pub struct LongPrompt {
     /// The smallest number of tokens that the prompt can have.
@@ -21,7 +22,8 @@ impl LongPrompt {
     /// least one token of CLIP. A prompt that is only a little too long may not be found.
     #[must_use]
     pub fn find(prompt: &str) -> Option<Self> {
-        let tokens = prompt.split_whitespace().map(tokens_at_least).sum();
+        let plain = Prompt::parse(&chosen(prompt, 0)).plain_text();
+        let tokens = plain.split_whitespace().map(tokens_at_least).sum();
         (tokens > MAX_PROMPT_TOKENS).then_some(Self { tokens })
     }
 }
@@ -64,10 +66,12 @@ mod tests {
             "(red:1.3), ((x)) -- 4k... <lora:a:0.8>",
             "маяк у моря, 灯台, हिन्दी บ้าน",
         ] {
-            let ids = tokenizer.chunks(text).unwrap().concat();
-            let end = ids[ids.len() - 1];
-            let tokens = ids.iter().skip(1).take_while(|id| **id != end).count();
-            let estimated: usize = text.split_whitespace().map(tokens_at_least).sum();
+            let prompt = Prompt::parse(text);
+            let [section] = &prompt.sections[..] else { panic!("{text}") };
+            let [chunk] = &tokenizer.chunks(section, 1).unwrap()[..] else { panic!("{text}") };
+            let tokens = chunk.end - 1;
+            let plain = prompt.plain_text();
+            let estimated: usize = plain.split_whitespace().map(tokens_at_least).sum();
             assert!(estimated <= tokens, "{text}: {estimated} > {tokens}");
         }
     }

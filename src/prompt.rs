@@ -1,0 +1,26 @@
+//! The notation of prompts, as in AUTOMATIC1111's web UI.
+//!
+//! | notation | meaning |
+//! |---|---|
+//! | `(red:1.3)` | the weight of these words is 1.3 |
+//! | `(red)` | the weight is 1.1; brackets in brackets multiply |
+//! | `[red]` | the weight is 1 / 1.1 |
+//! | `\(` | the character `(`; likewise `)`, `[`, `]`, `{`, `}`, `\|` and `\` |
+//! | `BREAK` | what follows is encoded separately |
+//! | `{red\|blue}` | one of these, chosen by the seed of the picture |
+//! | `# later` | a comment, to the end of the line |
+//! | `{prompt}` | in the words of a style: the prompt of the picture, which the words then surround |
+
+mod choices;
+mod comments;
+mod fragments;
+mod long_prompt;
+mod reweight;
+mod syntax;
+pub(crate) mod words;
+
+pub use choices::chosen;
+pub use fragments::{Fragment, MAX_WEIGHT, Prompt};
+pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
+pub use reweight::reweighted;
+pub use syntax::PromptSyntax;
