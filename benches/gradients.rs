@@ -14,7 +14,7 @@ use std::{fs, time::Instant};
 
 use bevy_illustrator::{
     diffusion::{
-        Autoencoder, Denoiser, Interrupt, LatentSpec, autoencoder::AutoencoderKL,
+        Autoencoder, Conditioning, Denoiser, Interrupt, LatentSpec, autoencoder::AutoencoderKL,
         denoise::unet::UNet2DConditionModel,
     },
     model::{EmbeddedPackage, FolderPackage, Package},
@@ -53,8 +53,10 @@ fn denoiser(package: &dyn Package, side: usize) {
     let unet = UNet2DConditionModel::load(package, "unet", &Device::Cpu).unwrap();
     let width = unet.adapter_places().unwrap().tokens;
     let latents = waves((1, unet.latent_channels(), side, side));
-    let (context, interrupt) = (waves((1, 77, width)), Interrupt::default());
-    let predict = |latents: &Tensor| unet.forward(latents, 500.0, &context, &interrupt).unwrap();
+    let conditioning = Conditioning::new(waves((1, 77, width)));
+    let interrupt = Interrupt::default();
+    let predict =
+        |latents: &Tensor| unet.forward(latents, 500.0, &conditioning, &interrupt).unwrap();
     measure("denoising", || drop(predict(&latents)));
     measure("denoising, and the gradient", || differentiate(&latents, predict));
 }

@@ -22,10 +22,10 @@ fn is_too_large(value: &Value) -> bool {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrEach<T> {
+    /// One value per block. It is the first variant, because each value may be a list, too.
+    Each(Vec<T>),
     /// The same value for all blocks.
     One(T),
-    /// One value per block.
-    Each(Vec<T>),
 }
 
 impl<T: Clone> OneOrEach<T> {

@@ -1,6 +1,7 @@
 //! Model families: recognising and loading packages.
 
 mod sd1;
+mod sdxl;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use sd1::StableDiffusion;
+pub use sdxl::StableDiffusionXl;
 
 /// A family of models with the same structure.
 ///
@@ -63,7 +65,7 @@ impl LoadOptions {
 /// The families that this crate can load.
 #[must_use]
 pub fn families() -> Vec<Arc<dyn Family>> {
-    vec![Arc::new(StableDiffusion)]
+    vec![Arc::new(StableDiffusion), Arc::new(StableDiffusionXl)]
 }
 
 /// Loads a package with the first family that recognises it.

@@ -57,7 +57,7 @@ impl ResnetBlock2D {
         })
     }
 
-    /// `x` is `(batch, in, height, width)`, `time` is `(1, time_width)`.
+    /// `x` is `(batch, in, height, width)`, `time` is `(1, time_width)` or `(batch, time_width)`.
     pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
         let activation = self.config.activation;
         let hidden = self.conv1.forward(&self.norm1.forward_with(activation, x)?)?;

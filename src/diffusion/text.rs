@@ -2,6 +2,7 @@
 
 pub mod clip;
 pub mod embedder;
+pub mod sdxl;
 pub mod tokenizer;
 mod weighting;
 

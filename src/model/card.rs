@@ -139,6 +139,11 @@ impl ModelDefaults {
         Self { guidance_scale: 5.0, guidance_rescale: 0.5, size: [256, 256], ..Self::default() }
     }
 
+    /// The defaults of diffusers' Stable Diffusion XL pipeline, with a faster scheduler.
+    fn xl() -> Self {
+        Self { guidance_scale: 5.0, size: [1024, 1024], ..Self::default() }
+    }
+
     /// The defaults of a model that was distilled to few steps, for which latent consistency models (Luo et al. 2023,
     /// arXiv:2311.05556) and trajectory consistency models (Zheng et al. 2024, arXiv:2402.19159) need no guidance.
     fn distilled() -> Self {
@@ -165,6 +170,7 @@ impl ModelDefaults {
         let scheduler = given.scheduler.or(class);
         let usual = match scheduler.as_deref() {
             Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
+            _ if index.class == "StableDiffusionXLPipeline" => Self::xl(),
             _ => Self::default(),
         };
         Ok(Self {

@@ -44,37 +44,51 @@ pub enum Classes {
 }
 
 /// All supported families.
-pub const FAMILIES: &[Family] = &[Family {
-    name: "Stable Diffusion 1.x and 2.x",
-    pipeline: "StableDiffusionPipeline",
-    components: &[
-        // `CLIPTextModelWithProjection` is not supported: its pooled output would be used as the
-        // conditioning.
-        component("text_encoder", &["CLIPTextModel"]),
-        Component {
-            has_tensors: false,
-            ..component("tokenizer", &["CLIPTokenizer", "CLIPTokenizerFast"])
-        },
-        component("unet", &["UNet2DConditionModel"]),
-        component("vae", &["AutoencoderKL", "AutoencoderTiny"]),
-        Component {
-            name: "scheduler",
-            // Flow-matching configurations have no betas, so every field would silently use its default.
-            classes: Classes::AllBut {
-                prefix: "FlowMatch",
-                instead: "a diffusion scheduler, such as DDIMScheduler",
-            },
-            has_tensors: false,
-        },
-    ],
-}];
+pub const FAMILIES: &[Family] = &[
+    Family {
+        name: "Stable Diffusion 1.x and 2.x",
+        pipeline: "StableDiffusionPipeline",
+        components: &[TEXT_ENCODER, tokenizer("tokenizer"), UNET, VAE, SCHEDULER],
+    },
+    Family {
+        name: "Stable Diffusion XL",
+        pipeline: "StableDiffusionXLPipeline",
+        components: &[
+            TEXT_ENCODER,
+            component("text_encoder_2", &["CLIPTextModelWithProjection"]),
+            tokenizer("tokenizer"),
+            tokenizer("tokenizer_2"),
+            UNET,
+            VAE,
+            SCHEDULER,
+        ],
+    },
+];
+
+/// `CLIPTextModelWithProjection` is not supported: its pooled output would be used as the conditioning.
+const TEXT_ENCODER: Component = component("text_encoder", &["CLIPTextModel"]);
+const UNET: Component = component("unet", &["UNet2DConditionModel"]);
+const VAE: Component = component("vae", &["AutoencoderKL", "AutoencoderTiny"]);
+const SCHEDULER: Component = Component {
+    name: "scheduler",
+    // Flow-matching configurations have no betas, so every field would silently use its default.
+    classes: Classes::AllBut {
+        prefix: "FlowMatch",
+        instead: "a diffusion scheduler, such as DDIMScheduler",
+    },
+    has_tensors: false,
+};
+
+const fn tokenizer(name: &'static str) -> Component {
+    Component { has_tensors: false, ..component(name, &["CLIPTokenizer", "CLIPTokenizerFast"]) }
+}
 
 const fn component(name: &'static str, classes: &'static [&'static str]) -> Component {
     Component { name, classes: Classes::OneOf(classes), has_tensors: true }
 }
 
 /// The files besides the weights that affect the pictures of a model, relative to the package.
-pub(super) const CONFIG_FILES: [&str; 11] = [
+pub(super) const CONFIG_FILES: [&str; 18] = [
     INDEX,
     "scheduler/scheduler_config.json",
     "text_encoder/config.json",
@@ -86,6 +100,13 @@ pub(super) const CONFIG_FILES: [&str; 11] = [
     "tokenizer/vocab.json",
     "unet/config.json",
     "vae/config.json",
+    "text_encoder_2/config.json",
+    "tokenizer_2/added_tokens.json",
+    "tokenizer_2/merges.txt",
+    "tokenizer_2/special_tokens_map.json",
+    "tokenizer_2/tokenizer.json",
+    "tokenizer_2/tokenizer_config.json",
+    "tokenizer_2/vocab.json",
 ];
 
 /// The files of a tokenizer that affect the ids of a text.

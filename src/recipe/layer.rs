@@ -183,7 +183,10 @@ fn redraw(chosen: Option<&PartEdit>) -> PartEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{recipe::PartRecipe, test_support::edit_of_parts};
+    use crate::{
+        recipe::{Loss, LossKind, PartRecipe},
+        test_support::edit_of_parts,
+    };
 
     fn layer(name: &str, verdict: Verdict, edit: Option<EditKind>) -> Layer {
         let words = |kind| PartEdit { words: name.to_uppercase(), ..PartEdit::new(kind) };
@@ -205,6 +208,26 @@ mod tests {
     fn chosen_edits_are_parts_unless_the_layer_is_hidden() {
         assert_eq!(in_words(&parts(&layers())), "Embolden sky, refine coat, remove painter");
         assert_eq!(in_words(&[]), "");
+    }
+
+    #[test]
+    fn values_that_a_kind_of_edit_does_not_use_are_kept_but_not_drawn() {
+        let edit = PartEdit {
+            words: "a moon".to_owned(),
+            amount: Some(1.0),
+            grow: Some(4),
+            losses: vec![Loss::new(LossKind::TotalVariation)],
+            ..PartEdit::new(EditKind::Embolden)
+        };
+        let drawn = |kind| {
+            let edit = PartEdit { kind, ..edit.clone() };
+            let layer = Layer { edit: Some(edit), ..Layer::new("sky", Mask::full(2, 2)) };
+            parts(&[layer]).remove(0).edit
+        };
+        assert_eq!(drawn(EditKind::Keep), PartEdit::new(EditKind::Keep));
+        assert_eq!(drawn(EditKind::Embolden), edit);
+        let replaced = PartEdit { kind: EditKind::Replace, amount: None, ..edit.clone() };
+        assert_eq!(drawn(EditKind::Replace), replaced);
     }
 
     #[test]

@@ -41,8 +41,8 @@ fn a_control_net_agrees_with_diffusers() {
     assert_eq!(network.downscale_factor(), 8);
     let drawing = network.embed(record.get("drawing")).unwrap();
     record.compare("embedding", &drawing);
-    let (noisy, states) = (record.get("noisy"), record.get("states"));
-    let residuals = network.residuals(noisy, 500.0, states, &drawing, &Interrupt::default());
+    let (noisy, states) = (record.get("noisy"), Conditioning::new(record.get("states").clone()));
+    let residuals = network.residuals(noisy, 500.0, &states, &drawing, &Interrupt::default());
     let residuals = residuals.unwrap();
     assert_eq!(residuals.len(), 9);
     assert_eq!(network.cells().count(), 9);
@@ -111,7 +111,7 @@ fn an_unsupported_configuration_of_a_control_net_is_named() {
     for (field, value) in [
         ("_class_name", json!("ControlNetUnionModel")),
         ("global_pool_conditions", json!(true)),
-        ("addition_embed_type", json!("text_time")),
+        ("addition_embed_type", json!("text")),
         ("class_embed_type", json!("timestep")),
         ("conditioning_channels", json!(1)),
         ("downsample_padding", json!(0)),

@@ -12,7 +12,7 @@ mod single_files;
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
 use bevy_illustrator::diffusion::{
-    DiffusionError, Interrupt, LatentSpec,
+    Conditioning, DiffusionError, Interrupt, LatentSpec,
     autoencoder::{self, AutoencoderKL, AutoencoderTiny},
     denoise::unet::UNet2DConditionModel,
     text::{clip::ClipTextModel, tokenizer::ClipTokenizer},
@@ -122,6 +122,15 @@ fn tokenizers_agree_with_transformers() {
     }
 }
 
+/// The recorded conditioning.
+fn conditioning(record: &Record) -> Conditioning {
+    let conditioning = Conditioning::new(record.get("context").clone());
+    match record.tensors.get("pooled") {
+        Some(pooled) => conditioning.with_pooled(pooled.clone()),
+        None => conditioning,
+    }
+}
+
 fn compare_unet(unet: &UNet2DConditionModel, record: &Record) {
     let timestep = record.get("timestep").get(0).unwrap().to_scalar::<f64>().unwrap();
     let mut outputs = Vec::new();
@@ -129,7 +138,7 @@ fn compare_unet(unet: &UNet2DConditionModel, record: &Record) {
         .forward_observed(
             record.get("sample"),
             timestep,
-            record.get("context"),
+            &conditioning(record),
             &Interrupt::default(),
             &mut |name, tensor| outputs.push((name.to_owned(), tensor.clone())),
         )
@@ -150,7 +159,7 @@ fn compare_unet(unet: &UNet2DConditionModel, record: &Record) {
 
 #[test]
 fn unets_agree_with_diffusers_in_every_block_and_at_odd_sizes() {
-    for name in ["sd1", "sd2", "asymmetric"] {
+    for name in ["sd1", "sd2", "sdxl", "asymmetric"] {
         let unet = UNet2DConditionModel::load(&model(name), "unet", &Device::Cpu).unwrap();
         let even = Record::of(&format!("{name}_unet_even"));
         assert!(even.tensors.contains_key("mid_block"));
@@ -201,8 +210,7 @@ fn a_cancelled_network_stops() {
     interrupt.cancel();
     let record = Record::of("sd1_unet_even");
     let unet = UNet2DConditionModel::load(&model("sd1"), "unet", &Device::Cpu).unwrap();
-    let (sample, context) = (record.get("sample"), record.get("context"));
-    let stopped = unet.forward(sample, 1.0, context, &interrupt);
+    let stopped = unet.forward(record.get("sample"), 1.0, &conditioning(&record), &interrupt);
     assert!(matches!(stopped, Err(DiffusionError::Cancelled)));
     let vae = autoencoder::load(&model("sd1"), "vae", &Device::Cpu).unwrap();
     let stopped = vae.decode(Record::of("sd1_vae").get("latents"), &interrupt);
@@ -218,7 +226,8 @@ fn gradients_of_the_whole_unet_agree_with_pytorch() {
     let variable = |name| candle_core::Var::from_tensor(record.get(name)).unwrap();
     let (sample, context) = (variable("sample"), variable("context"));
     let gradients = |context: &Tensor| {
-        let output = unet.forward(&sample, timestep, context, &Interrupt::default()).unwrap();
+        let conditioning = Conditioning::new(context.clone());
+        let output = unet.forward(&sample, timestep, &conditioning, &Interrupt::default()).unwrap();
         output.sqr().unwrap().sum_all().unwrap().backward().unwrap()
     };
     // Only without a gradient of the context, the layers are computed again in the backward pass.
@@ -248,14 +257,14 @@ fn the_built_in_model_gives_finite_output() {
     let unet = UNet2DConditionModel::load(&files, "unet", &Device::Cpu).unwrap();
     let vae = autoencoder::load(&files, "vae", &Device::Cpu).unwrap();
 
-    let context = encoder.encode(&ids).unwrap();
+    let conditioning = Conditioning::new(encoder.encode(&ids).unwrap());
     let noise: Vec<f32> = (0..2 * 32 * 16 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
     let sample = Tensor::from_vec(noise, (2, 32, 16, 16), &Device::Cpu).unwrap();
     let interrupt = Interrupt::default();
     let mut times = Vec::new();
     for _ in 0..5 {
         let start = Instant::now();
-        let output = unet.forward(&sample, 500.0, &context, &interrupt).unwrap();
+        let output = unet.forward(&sample, 500.0, &conditioning, &interrupt).unwrap();
         let step = start.elapsed();
         assert_eq!(output.dims(), sample.dims());
         let start = Instant::now();

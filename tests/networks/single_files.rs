@@ -72,8 +72,8 @@ fn renamed(tensors: &Tensors, names: &str, prefix: &str) -> Tensors {
 
 fn compare_residuals(record: &Record, network: &ControlNet) {
     let drawing = network.embed(record.get("drawing")).unwrap();
-    let (noisy, states) = (record.get("noisy"), record.get("states"));
-    let residuals = network.residuals(noisy, 500.0, states, &drawing, &Interrupt::default());
+    let (noisy, states) = (record.get("noisy"), Conditioning::new(record.get("states").clone()));
+    let residuals = network.residuals(noisy, 500.0, &states, &drawing, &Interrupt::default());
     let residuals = residuals.unwrap();
     assert!(!record.tensors.contains_key(&format!("residuals.{}", residuals.len())));
     for (index, residual) in residuals.iter().enumerate() {

@@ -238,8 +238,8 @@ fn an_unsupported_pipeline_is_named_in_the_error() {
             .unwrap()
             .to_string()
     };
-    let error = index("StableDiffusionXLPipeline", "UNet2DConditionModel");
-    assert!(error.contains("StableDiffusionXLPipeline") && error.contains("model_index.json"));
+    let error = index("FluxPipeline", "UNet2DConditionModel");
+    assert!(error.contains("FluxPipeline") && error.contains("StableDiffusionXLPipeline"));
     let error = index("StableDiffusionPipeline", "UNet3DConditionModel");
     assert!(error.contains("UNet3DConditionModel") && error.contains("unet"), "{error}");
     let error = index("StableDiffusionPipeline", "UNet2DConditionModel");

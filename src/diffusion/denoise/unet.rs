@@ -1,6 +1,7 @@
 //! The denoising network: diffusers' `UNet2DConditionModel` for Stable Diffusion 1 and 2
-//! (Rombach et al. 2022).
+//! (Rombach et al. 2022) and XL (Podell et al. 2023).
 
+mod added;
 mod block;
 mod config;
 mod control_net;
@@ -28,6 +29,7 @@ use crate::{
     model::Package,
 };
 
+pub(in crate::diffusion) use self::added::PIXELS_PER_LATENT;
 pub use self::config::{SampleSize, UNet2DConditionConfig};
 pub use self::control_net::ControlNet;
 
@@ -114,13 +116,18 @@ impl UNet2DConditionModel {
         })
     }
 
+    /// The channels of the pooled prompt that it needs, if it needs one.
+    pub fn pooled_width(&self) -> Option<usize> {
+        self.encoder.pooled_width()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &UNet2DConditionConfig {
         self.encoder.config()
     }
 
     /// Predicts for `sample`, `(batch, in_channels, height, width)`, at `timestep` (which may be
-    /// fractional), under `context`, `(batch, tokens, width)`. Returns `(batch, out_channels,
+    /// fractional), under a conditioning with the same batch size. Returns `(batch, out_channels,
     /// height, width)`. Any height and width are allowed.
     ///
     /// # Errors
@@ -130,10 +137,10 @@ impl UNet2DConditionModel {
         &self,
         sample: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        conditioning: &Conditioning,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        self.forward_observed(sample, timestep, context, interrupt, &mut |_, _| {})
+        self.forward_observed(sample, timestep, conditioning, interrupt, &mut |_, _| {})
     }
 
     /// As [`Self::forward`]. Also calls `observe` with the output of each block and the block's
@@ -145,12 +152,11 @@ impl UNet2DConditionModel {
         &self,
         sample: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        conditioning: &Conditioning,
         interrupt: &Interrupt,
         observe: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<Tensor, DiffusionError> {
-        let conditioning = Conditioning::new(context.clone());
-        self.run(&DenoiserInput::new(sample, timestep, &conditioning, interrupt), observe)
+        self.run(&DenoiserInput::new(sample, timestep, conditioning, interrupt), observe)
     }
 
     fn run(
@@ -162,12 +168,11 @@ impl UNet2DConditionModel {
         let attentions = self.adapter_places.attentions.len();
         let images = adapters.map(|adapters| SeenImage::all(conditioning, adapters, attentions));
         let images = images.transpose()?.unwrap_or_default();
-        let context = &conditioning.tokens;
         let input = EncoderInput {
             sample,
             timestep,
-            added: None,
-            context,
+            drawing: None,
+            conditioning,
             images: &images,
             adapters,
             interrupt,
@@ -176,7 +181,8 @@ impl UNet2DConditionModel {
         for control in adapters.iter().flat_map(|adapters| &adapters.controls) {
             let network = &control.network;
             let drawing = &control.drawing;
-            let residuals = network.residuals(sample, timestep, context, drawing, interrupt)?;
+            let residuals =
+                network.residuals(sample, timestep, conditioning, drawing, interrupt)?;
             let maps = encoded.skipped.iter_mut().chain([&mut encoded.middle]);
             for ((index, map), residual) in maps.enumerate().zip(residuals) {
                 *map = (&*map + control.acting(index, residual)?)?;

@@ -1,14 +1,16 @@
 //! Stable Diffusion 1 and 2 (Rombach et al. 2022) in diffusers' layout.
 
+use candle_core::Device;
+
 use super::{Family, LoadOptions};
 use crate::{
     control::Control,
     diffusion::{
         DiffusionError, Model, ModelParts, autoencoder,
-        denoise::unet::UNet2DConditionModel,
+        denoise::unet::{PIXELS_PER_LATENT, UNet2DConditionModel},
         hooks::Surroundings,
         scheduler::{self, SchedulerConfig, SchedulerError},
-        text::clip::ClipTextEncoder,
+        text::{TextEncoder, clip::ClipTextEncoder},
     },
     model::{
         ModelDefaults, ModelError, Package,
@@ -43,39 +45,66 @@ impl Family for StableDiffusion {
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError> {
-        let index = runnable_index(package)?;
-        let device = options.device.open()?;
-        let interrupt = control.interrupt();
-        let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?.for_latents();
-        check_scheduler(package, &scheduler)?;
-        let text_encoder = ClipTextEncoder::load(package, &device)?;
-        interrupt.check()?;
-        let denoiser = UNet2DConditionModel::load(package, "unet", &device)?;
-        interrupt.check()?;
-        let autoencoder = autoencoder::load(package, "vae", &device)?;
-        let (channels, latents) = (denoiser.config().in_channels, autoencoder.spec().channels);
-        if channels != latents {
-            return Err(DiffusionError::Model(ModelError::Unsupported {
-                file: package.location(&config_file("unet")),
-                field: "in_channels".to_owned(),
-                value: channels.to_string(),
-                supported: format!("{latents}, the channels of the autoencoder's latents"),
-            }));
-        }
-        let parts = ModelParts {
-            text_encoder: Box::new(text_encoder),
-            denoiser: Box::new(denoiser),
-            autoencoder,
-            scheduler,
-            surroundings: match index.json[CLEAN_SURROUNDINGS] == true {
-                true => Surroundings::Clean,
-                false => Surroundings::Noised,
-            },
-            package: Some(package.shared()),
-            device,
-        };
-        Model::new(parts, interrupt)
+        load(package, options, control, &|_, device| {
+            Ok((Box::new(ClipTextEncoder::load(package, device)?), None))
+        })
     }
+}
+
+/// Loads a text encoder. Also returns the channels of its pooled prompts, if it has any.
+type LoadTextEncoder<'a> =
+    dyn Fn(&Index, &Device) -> Result<(Box<dyn TextEncoder>, Option<usize>), DiffusionError> + 'a;
+
+/// Loads a pipeline of a text encoder, a UNet and an autoencoder.
+pub(super) fn load(
+    package: &dyn Package,
+    options: &LoadOptions,
+    control: &dyn Control,
+    load_text_encoder: &LoadTextEncoder<'_>,
+) -> Result<Model, DiffusionError> {
+    let index = runnable_index(package)?;
+    let device = options.device.open()?;
+    let interrupt = control.interrupt();
+    let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?.for_latents();
+    check_scheduler(package, &scheduler)?;
+    let (text_encoder, pooled) = load_text_encoder(&index, &device)?;
+    interrupt.check()?;
+    let denoiser = UNet2DConditionModel::load(package, "unet", &device)?;
+    interrupt.check()?;
+    let autoencoder = autoencoder::load(package, "vae", &device)?;
+    let unsupported = |part: &str, field: &str, value: String, supported: String| {
+        let (file, field) = (package.location(&config_file(part)), field.to_owned());
+        DiffusionError::Model(ModelError::Unsupported { file, field, value, supported })
+    };
+    let spec = autoencoder.spec();
+    let channels = denoiser.config().in_channels;
+    if channels != spec.channels {
+        let supported = format!("{}, the channels of the autoencoder's latents", spec.channels);
+        return Err(unsupported("unet", "in_channels", channels.to_string(), supported));
+    }
+    if denoiser.pooled_width() != pooled {
+        let width = |width: Option<usize>| width.map_or("none".to_owned(), |it| it.to_string());
+        let supported = format!("{}, as the text encoders have", width(pooled));
+        let field = "pooled channels of projection_class_embeddings_input_dim";
+        return Err(unsupported("unet", field, width(denoiser.pooled_width()), supported));
+    }
+    if pooled.is_some() && spec.scale != PIXELS_PER_LATENT {
+        let supported = format!("{PIXELS_PER_LATENT} pixels along each side of a latent");
+        return Err(unsupported("vae", "block_out_channels", spec.scale.to_string(), supported));
+    }
+    let parts = ModelParts {
+        text_encoder,
+        denoiser: Box::new(denoiser),
+        autoencoder,
+        scheduler,
+        surroundings: match index.json[CLEAN_SURROUNDINGS] == true {
+            true => Surroundings::Clean,
+            false => Surroundings::Noised,
+        },
+        package: Some(package.shared()),
+        device,
+    };
+    Model::new(parts, interrupt)
 }
 
 /// Checks that at least one scheduler accepts a configuration, so that the author can choose it. Otherwise returns the

@@ -4,11 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    TextEncoder,
-    tokenizer::{ClipTokenizer, MAX_CHUNKS},
-    weighting::encode_section,
-};
+use super::{TextEncoder, tokenizer::ClipTokenizer, weighting::encode_prompt};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -76,30 +72,11 @@ impl ClipTextEncoder {
 
 impl TextEncoder for ClipTextEncoder {
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
-        let empty = self.tokenizer.empty_chunk();
         let encode = |ids: &[u32], keys: Option<&[bool]>| {
-            let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-            let keys = keys.map(|keys| key_mask(keys, &self.device)).transpose()?;
-            Ok(self.model.forward(&ids, keys.as_ref())?.last_hidden_state)
+            Ok(self.model.encode_chunk(ids, keys, &self.device)?.last_hidden_state)
         };
-        let mut encoded = Vec::new();
-        let mut left = MAX_CHUNKS;
-        for section in &Prompt::parse(prompt).sections {
-            if left == 0 {
-                log::warn!(
-                    "a prompt has too many sections, and the last ones are not used: shorten it"
-                );
-                break;
-            }
-            let chunks = self.tokenizer.chunks(section, left)?;
-            left -= chunks.len();
-            encoded.push(encode_section(section, &chunks, &empty, &encode, interrupt)?);
-        }
-        Ok(Conditioning::new(if let [one] = &encoded[..] {
-            one.clone()
-        } else {
-            Tensor::cat(&encoded, 1)?
-        }))
+        let tokens = encode_prompt(&Prompt::parse(prompt), &self.tokenizer, &encode, interrupt)?;
+        Ok(Conditioning::new(tokens))
     }
 }
 
@@ -213,6 +190,18 @@ impl ClipTextModel {
         }
         let last_hidden_state = self.final_layer_norm.forward(&hidden)?;
         Ok(ClipTextOutput { hidden_states, last_hidden_state })
+    }
+
+    /// Encodes the ids of one chunk. Tokens whose key is false are not attended to.
+    pub(super) fn encode_chunk(
+        &self,
+        ids: &[u32],
+        keys: Option<&[bool]>,
+        device: &Device,
+    ) -> Result<ClipTextOutput, DiffusionError> {
+        let ids = Tensor::new(ids, device)?.unsqueeze(0)?;
+        let keys = keys.map(|keys| key_mask(keys, device)).transpose()?;
+        self.forward(&ids, keys.as_ref())
     }
 
     /// The channels of an encoded token.

@@ -11,15 +11,16 @@ use crate::{
         weights::weights,
     },
     model::{EmbeddedPackage, Package},
+    prompt::Prompt,
 };
 
 /// transformers' `CLIPTextModelWithProjection`.
 #[derive(Clone, Debug)]
 pub struct ClipTextEmbedder {
-    tokenizer: ClipTokenizer,
-    model: ClipTextModel,
+    pub(super) tokenizer: ClipTokenizer,
+    pub(super) model: ClipTextModel,
     /// (width of an embedding, width of the model).
-    projection: Tensor,
+    pub(super) projection: Tensor,
     device: Device,
 }
 
@@ -57,16 +58,22 @@ impl ClipTextEmbedder {
         })
     }
 
-    /// The embedding of a text, `(1, channels)`, of unit length. Of a long text, the beginning is used.
+    /// The embedding of a prompt, `(1, channels)`, of unit length. Of a long prompt, the beginning is used. Weights have no
+    /// effect.
     ///
     /// # Errors
-    /// If the text cannot be tokenized or the network fails.
-    pub fn embed(&self, text: &str) -> Result<Tensor, DiffusionError> {
-        let ids = self.tokenizer.ids(text)?;
+    /// If the prompt cannot be tokenized or the network fails.
+    pub fn embed(&self, prompt: &str) -> Result<Tensor, DiffusionError> {
+        Ok(normalized(&self.project(&Prompt::parse(prompt))?)?)
+    }
+
+    /// As [`Self::embed`], but of any length.
+    pub(super) fn project(&self, prompt: &Prompt) -> Result<Tensor, DiffusionError> {
+        let ids = self.tokenizer.ids(&prompt.plain_text())?;
         let end = ids.iter().position(|&id| id == self.tokenizer.end()).unwrap_or(ids.len() - 1);
         let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
         let last = self.model.encode(&ids)?.narrow(1, end, 1)?.squeeze(1)?;
-        Ok(normalized(&last.matmul(&self.projection.t()?)?)?)
+        Ok(last.matmul(&self.projection.t()?)?)
     }
 }
 

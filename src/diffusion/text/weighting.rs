@@ -4,10 +4,10 @@ use std::f64::consts::FRAC_PI_2;
 
 use candle_core::{Device, Result, Tensor};
 
-use super::tokenizer::TokenChunk;
+use super::tokenizer::{ClipTokenizer, MAX_CHUNKS, TokenChunk};
 use crate::{
     diffusion::{DiffusionError, Interrupt},
-    prompt::Fragment,
+    prompt::{Fragment, Prompt},
 };
 
 /// The smallest weight for [`lerp_weight`], which would be infinite at 0.
@@ -17,13 +17,40 @@ const SMALLEST: f64 = 1e-5;
 pub(super) type EncodeChunk<'a> =
     dyn Fn(&[u32], Option<&[bool]>) -> std::result::Result<Tensor, DiffusionError> + 'a;
 
+/// The embeddings of a prompt, (1, tokens of all chunks, width). There are at most [`MAX_CHUNKS`] chunks.
+///
+/// # Errors
+/// If the prompt cannot be tokenized, and the errors of `encode`.
+pub(super) fn encode_prompt(
+    prompt: &Prompt,
+    tokenizer: &ClipTokenizer,
+    encode: &EncodeChunk<'_>,
+    interrupt: &Interrupt,
+) -> std::result::Result<Tensor, DiffusionError> {
+    let empty = tokenizer.empty_chunk();
+    let mut encoded = Vec::new();
+    let mut left = MAX_CHUNKS;
+    for section in &prompt.sections {
+        if left == 0 {
+            log::warn!(
+                "a prompt has too many sections, and the last ones are not used: shorten it"
+            );
+            break;
+        }
+        let chunks = tokenizer.chunks(section, left)?;
+        left -= chunks.len();
+        encoded.push(encode_section(section, &chunks, &empty, encode, interrupt)?);
+    }
+    Ok(Tensor::cat(&encoded, 1)?)
+}
+
 /// The embeddings of the chunks of a section, (1, tokens of all chunks, width). `empty` has the ids of an empty prompt.
 ///
 /// A weight scales the difference between the embedding of a token and that of the same position in the empty prompt.
 /// Besides, the result is moved from there towards the embeddings without the fragments whose weights are below 1: halfway
 /// at a weight of 0.5, and all the way at 0. The end tokens of all chunks have the embedding of the first one, which has
 /// seen the beginning of the prompt.
-pub(super) fn encode_section(
+fn encode_section(
     fragments: &[Fragment],
     chunks: &[TokenChunk],
     empty: &TokenChunk,

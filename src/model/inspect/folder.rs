@@ -9,7 +9,7 @@ use crate::{
     foreign,
     model::{
         FolderPackage, ModelError, Package,
-        detect::{self, Index},
+        detect::{self, Family, Index},
         package::{INDEX, config_file, model_below},
     },
 };
@@ -75,8 +75,8 @@ impl Inspector<'_> {
                 self.obstacles.truncate(known);
             }
         }
-        if family.is_some() {
-            self.other_files();
+        if let Some(family) = family {
+            self.other_files(family);
         }
         Ok((ModelKind::Pipeline(or_unknown(index.class)), parts))
     }
@@ -93,12 +93,15 @@ impl Inspector<'_> {
     }
 
     /// Checks the files that a Stable Diffusion pipeline needs besides its networks.
-    fn other_files(&mut self) {
-        let has = |file: &str| self.package.has(file);
-        let has_vocabulary = has("tokenizer/vocab.json") && has("tokenizer/merges.txt");
-        if !has("tokenizer/tokenizer.json") && !has_vocabulary {
-            let file = "tokenizer/tokenizer.json (or vocab.json with merges.txt)".to_owned();
-            self.obstacles.push(Obstacle::Missing { file });
+    fn other_files(&mut self, family: &Family) {
+        let names = family.components.iter().map(|component| component.name);
+        for folder in names.filter(|name| name.starts_with("tokenizer")) {
+            let has = |file: &str| self.package.has(&format!("{folder}/{file}"));
+            let has_vocabulary = has("vocab.json") && has("merges.txt");
+            if !has("tokenizer.json") && !has_vocabulary {
+                let file = format!("{folder}/tokenizer.json (or vocab.json with merges.txt)");
+                self.obstacles.push(Obstacle::Missing { file });
+            }
         }
         let read = ["scheduler", "unet", "vae"].map(|part| self.package.config(part));
         let [_, unet, vae] = read.map(|read| self.accept(read).unwrap_or_default());
@@ -114,7 +117,7 @@ impl Inspector<'_> {
     /// Reads the headers of a component's weight files. An empty name means the folder itself.
     fn weights(&mut self, name: &str, class: &str) -> io::Result<Part> {
         let mut part = Part { name: name.to_owned(), class: class.to_owned(), ..Part::default() };
-        if name == "text_encoder" {
+        if name.starts_with("text_encoder") {
             // The configurations of the UNet and the autoencoder are read with the other files.
             let read = self.package.config(name);
             self.accept(read);

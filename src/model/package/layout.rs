@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeSet,
     io::{self, Read},
+    iter,
 };
 
 use serde_json::Value;
@@ -27,6 +28,9 @@ pub(in crate::model) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pk
 
 /// The components whose weights identify a model.
 const HASHED: [&str; 3] = ["text_encoder", "unet", "vae"];
+
+/// The component of some families whose weights identify a model, too.
+const SECOND_TEXT_ENCODER: &str = "text_encoder_2";
 
 /// The number of bytes to hash between two checks of the interrupt.
 const HASHED_AT_ONCE: usize = 1 << 22;
@@ -66,7 +70,7 @@ pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, Mode
 }
 
 /// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name. The name and the weights of
-/// each optional component follow; one that cannot be loaded affects no picture.
+/// the second text encoder and of each optional component follow; one that cannot be loaded affects no picture.
 pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for part in HASHED {
@@ -74,7 +78,7 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
             hash_file(files, &file, &mut hasher, interrupt)?;
         }
     }
-    for part in optional_components() {
+    for part in iter::once(SECOND_TEXT_ENCODER).chain(optional_components()) {
         for file in weight_files(files, part).unwrap_or_default() {
             if files.open(&file).is_err() {
                 continue;
@@ -88,7 +92,7 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
 
 /// The weight files that [`hash`] reads. They may be missing or unreadable.
 pub(super) fn identifying_weights(files: &dyn Files) -> impl Iterator<Item = String> {
-    let parts = HASHED.into_iter().chain(optional_components());
+    let parts = HASHED.into_iter().chain([SECOND_TEXT_ENCODER]).chain(optional_components());
     parts.flat_map(move |part| weight_files(files, part).unwrap_or_default())
 }
 
@@ -176,7 +180,7 @@ pub(in crate::model) fn weights_among(names: &BTreeSet<&str>) -> Vec<String> {
                 && name.contains(".fp16") == is_half
         };
         let shards = names.iter().filter(|name| is_shard(name)).map(|name| (*name).to_owned());
-        return std::iter::once(index).chain(shards).collect();
+        return iter::once(index).chain(shards).collect();
     }
     Vec::new()
 }

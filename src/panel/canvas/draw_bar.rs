@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// The width of [`TakesPerPress::show`], in points.
+const TAKES_WIDTH: f32 = 168.0;
+
 /// The maximum number of takes per press of a button.
 const MAX_TAKES: u32 = 16;
 
@@ -78,15 +81,27 @@ pub(super) fn draw_bar(
     if !session.layers.is_empty() {
         ui.add(egui::Label::new(theme::small(text)).wrap());
     }
-    ui.horizontal(|ui| canvas.takes_per_press.show(ui));
-    let name = match parts_to_draw.is_empty() {
-        true => "Draw parts".to_owned(),
-        false => in_words(&parts_to_draw),
-    };
-    let button = theme::primary(name).truncate().min_size(vec2(ui.available_width(), 0.0));
-    let hint = canvas.keymap.hint(Command::Draw);
-    let offer = DrawOffer { button, parts: &parts_to_draw, plan, hint: &hint };
-    draw_button(ui, canvas, session, cx, offer);
+    let is_wide = ui.available_width() > 2.0 * TAKES_WIDTH;
+    if !is_wide {
+        ui.horizontal(|ui| canvas.takes_per_press.show(ui));
+    }
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - if is_wide { TAKES_WIDTH } else { 0.0 };
+        let name = match parts_to_draw.is_empty() {
+            true => "Draw parts".to_owned(),
+            false => in_words(&parts_to_draw),
+        };
+        let button = theme::primary(name).truncate().min_size(vec2(width, 0.0));
+        let hint = canvas.keymap.hint(Command::Draw);
+        let offer = DrawOffer { button, parts: &parts_to_draw, plan, hint: &hint };
+        ui.allocate_ui(vec2(width, 0.0), |ui| {
+            ui.set_max_width(width);
+            draw_button(ui, canvas, session, cx, offer);
+        });
+        if is_wide {
+            canvas.takes_per_press.show(ui);
+        }
+    });
 }
 
 /// The parts with an edit, and their edit plan. Omits parts that other parts cover entirely.

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     art::Take,
     project::Action,
-    recipe::{BlobId, EditKind, Images, Loss, LossKind, Part, PartEdit},
+    recipe::{BlobId, EditKind, Images, Loss, LossKind, Part},
 };
 use egui_kittest::kittest::Queryable;
 
@@ -139,8 +139,6 @@ fn presses_on_kinds_of_edits_lose_neither_words_nor_losses() {
         "a press on the chosen kind changes nothing"
     );
     scroll_and_press(&mut panel, "keep");
-    press(&mut panel, "Keep part 1");
-    assert_eq!(edited_parts(&mut panel)[0].edit, PartEdit::new(EditKind::Keep));
     scroll_and_press(&mut panel, "replace");
     assert_eq!(edit_of(&mut panel), edit);
     scroll_and_press(&mut panel, "Delete edit");

@@ -46,6 +46,9 @@ pub struct UNet2DConditionConfig {
     pub(super) timestep_post_act: Option<String>,
     pub(super) conv_in_kernel: usize,
     pub(super) conv_out_kernel: usize,
+    pub(super) addition_embed_type: Option<String>,
+    pub(super) addition_time_embed_dim: Option<usize>,
+    pub(super) projection_class_embeddings_input_dim: Option<usize>,
 }
 
 /// Height and width of latents.
@@ -102,11 +105,14 @@ impl Default for UNet2DConditionConfig {
             timestep_post_act: None,
             conv_in_kernel: 3,
             conv_out_kernel: 3,
+            addition_embed_type: None,
+            addition_time_embed_dim: None,
+            projection_class_embeddings_input_dim: None,
         }
     }
 }
 
-/// Returns an error for another class, and for options of other model families than Stable Diffusion 1 and 2.
+/// Returns an error for another class, and for options of other model families than Stable Diffusion 1, 2 and XL.
 ///
 /// Options that only affect unsupported blocks, such as `resnet_skip_time_act` or
 /// `cross_attention_norm`, are ignored. So is `upcast_attention`, because everything is computed in
@@ -117,7 +123,6 @@ pub(super) fn refuse_unsupported(
 ) -> Result<(), DiffusionError> {
     file.refuse_other_than(&[
         ("_class_name", json!(class_name)),
-        ("addition_embed_type", json!(null)),
         ("attention_type", json!("default")),
         ("class_embed_type", json!(null)),
         ("class_embeddings_concat", json!(false)),
@@ -306,6 +311,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_depths_has_one_for_each_level() {
+        let layout = layout(json!({
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            "block_out_channels": [320, 640, 1280],
+            "attention_head_dim": [5, 10, 20],
+            "transformer_layers_per_block": [1, 2, 10],
+        }));
+        let layout = layout.unwrap();
+        assert_eq!(layout.down_depths, [None, Some(vec![2, 2]), Some(vec![10, 10])]);
+        assert_eq!(layout.up_depths, [Some(vec![10; 3]), Some(vec![2; 3]), None]);
+        assert_eq!(layout.mid, Some(Some(10)));
+    }
+
+    #[test]
     fn attention_head_dim_is_the_number_of_heads() {
         let heads = layout(json!({"attention_head_dim": [5, 10, 20, 20]})).unwrap().heads;
         assert_eq!(heads, [5, 10, 20, 20]);
@@ -331,7 +351,6 @@ mod tests {
     #[test]
     fn unsupported_options_are_named_with_their_value() {
         let cases = [
-            ("addition_embed_type", json!("text_time")),
             ("class_embed_type", json!("projection")),
             ("num_class_embeds", json!(1000)),
             ("downsample_padding", json!(2)),

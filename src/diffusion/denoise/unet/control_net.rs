@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     diffusion::{
-        DiffusionError, Interrupt,
+        Conditioning, DiffusionError, Interrupt,
         adapter::{AdapterError, AdapterPlaces},
         config::ConfigFile,
         layers::Conv2d,
@@ -213,7 +213,7 @@ impl ControlNet {
     }
 
     /// The residuals: one for each skipped feature map of the denoiser, then one for the output of its middle block.
-    /// `latents`, `(batch, channels, height, width)`, `timestep` and `context`, `(batch, tokens, width)`, are those of the
+    /// `latents`, `(batch, channels, height, width)`, `timestep` and `conditioning` are those of the
     /// denoiser, and `drawing` is an embedding.
     ///
     /// # Errors
@@ -222,15 +222,15 @@ impl ControlNet {
         &self,
         latents: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        conditioning: &Conditioning,
         drawing: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<Vec<Tensor>, DiffusionError> {
         let input = EncoderInput {
             sample: latents,
             timestep,
-            added: Some(drawing),
-            context,
+            drawing: Some(drawing),
+            conditioning,
             images: &Arc::default(),
             adapters: None,
             interrupt,

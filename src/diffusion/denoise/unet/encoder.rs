@@ -7,13 +7,14 @@ use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{
+    added::AddedEmbedding,
     block::{BlockConfig, DownBlock, MidBlock},
     config::{UNet2DConditionConfig, UNetLayout},
     pass::{Feature, Pass, SeenImage},
 };
 use crate::{
     diffusion::{
-        DiffusionError, Interrupt,
+        Conditioning, DiffusionError, Interrupt,
         adapter::ActiveAdapters,
         config::ConfigFile,
         layers::{Conv2d, Linear},
@@ -30,6 +31,7 @@ pub(super) struct Encoder {
     time_embedding: [Linear; 2],
     time_post_activation: Option<Activation>,
     time_embed_activation: Option<Activation>,
+    added: Option<AddedEmbedding>,
     conv_in: Conv2d,
     down_blocks: Vec<DownBlock>,
     mid_block: Option<MidBlock>,
@@ -44,9 +46,8 @@ pub(super) struct EncoderInput<'a> {
     pub(super) sample: &'a Tensor,
     pub(super) timestep: f64,
     /// Added to the output of the first convolution.
-    pub(super) added: Option<&'a Tensor>,
-    /// The tokens of the prompt, `(batch, tokens, width)`.
-    pub(super) context: &'a Tensor,
+    pub(super) drawing: Option<&'a Tensor>,
+    pub(super) conditioning: &'a Conditioning,
     /// The images beside the prompt.
     pub(super) images: &'a Arc<[SeenImage]>,
     pub(super) adapters: Option<&'a ActiveAdapters>,
@@ -156,6 +157,7 @@ impl Encoder {
                 "time_embedding_act_fn",
                 &config.time_embedding_act_fn,
             )?,
+            added: AddedEmbedding::load(config, main, time_width, file, weights)?,
             conv_in: Conv2d::load(config.in_channels, first, config.conv_in_kernel, &conv_in)?,
             down_blocks,
             mid_block: mid_block.transpose()?,
@@ -167,6 +169,11 @@ impl Encoder {
     /// The configuration.
     pub(super) fn config(&self) -> &UNet2DConditionConfig {
         &self.config
+    }
+
+    /// The channels of the pooled prompt that it needs, if it needs one.
+    pub(super) fn pooled_width(&self) -> Option<usize> {
+        self.added.as_ref().map(AddedEmbedding::pooled_width)
     }
 
     /// Whether there is a middle block.
@@ -199,10 +206,16 @@ impl Encoder {
         input: &EncoderInput<'_>,
         observe: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<Encoded, DiffusionError> {
-        let EncoderInput { sample, timestep, added, context, images, adapters, interrupt } = *input;
+        let EncoderInput { sample, timestep, drawing, conditioning, .. } = *input;
+        let EncoderInput { images, adapters, interrupt, .. } = *input;
         let mut features = Feature::all(adapters);
-        let time = self.embed_time(timestep, sample.device())?;
+        let mut time = self.embed_time(timestep, sample.device())?;
         observe("time_embedding", &time);
+        if let Some(added) = &self.added {
+            let (_, _, height, width) = sample.dims4()?;
+            let added = added.forward(conditioning, (height, width), sample.device())?;
+            time = time.broadcast_add(&added)?;
+        }
         let time = match self.time_embed_activation {
             Some(activation) => activation.forward(&time)?,
             None => time,
@@ -212,12 +225,12 @@ impl Encoder {
         } else {
             self.conv_in.forward(sample)?
         };
-        if let Some(added) = added {
-            hidden = hidden.broadcast_add(added)?;
+        if let Some(drawing) = drawing {
+            hidden = hidden.broadcast_add(drawing)?;
         }
         let pass = Pass {
             time,
-            context: context.clone(),
+            context: conditioning.tokens.clone(),
             images: Arc::clone(images),
             interrupt: interrupt.clone(),
         };

@@ -16,7 +16,7 @@ use crate::{
 /// The inputs that all blocks share in one prediction. Clones share them: the backward pass keeps them.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
-    /// The embedded timestep, `(1, width)`.
+    /// The embedded timestep, `(1, width)`, with the conditions beside the prompt `(batch, width)`.
     pub(super) time: Tensor,
     /// The tokens of the prompt, `(batch, tokens, width)`.
     pub(super) context: Tensor,

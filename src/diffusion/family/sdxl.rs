@@ -1,0 +1,42 @@
+//! Stable Diffusion XL (Podell et al. 2023) in diffusers' layout.
+
+use super::{Family, LoadOptions, sd1};
+use crate::{
+    control::Control,
+    diffusion::{DiffusionError, Model, text::sdxl::SdxlTextEncoder},
+    model::{Package, detect::Index},
+};
+
+const PIPELINE: &str = "StableDiffusionXLPipeline";
+
+/// A field of `model_index.json`: whether an empty negative prompt is encoded as zeros. It is true by default.
+const ZEROS_FOR_EMPTY: &str = "force_zeros_for_empty_prompt";
+
+/// Stable Diffusion XL and the models that are based on it: two CLIP text encoders, a UNet that sees the pooled prompt and
+/// the size of the picture, and an autoencoder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StableDiffusionXl;
+
+impl Family for StableDiffusionXl {
+    fn name(&self) -> &str {
+        "\"StableDiffusionXLPipeline\" (Stable Diffusion XL)"
+    }
+
+    fn detect(&self, package: &dyn Package) -> bool {
+        Index::read(package).is_ok_and(|index| index.class == PIPELINE)
+    }
+
+    fn load(
+        &self,
+        package: &dyn Package,
+        options: &LoadOptions,
+        control: &dyn Control,
+    ) -> Result<Model, DiffusionError> {
+        sd1::load(package, options, control, &|index, device| {
+            let encoder =
+                SdxlTextEncoder::load(package, index.json[ZEROS_FOR_EMPTY] != false, device)?;
+            let pooled = encoder.pooled_width()?;
+            Ok((Box::new(encoder), Some(pooled)))
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! A model in a single file, seen as a diffusers folder.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+
+use super::{LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, tokenizer};
+use crate::{
+    control::Interrupt,
+    foreign,
+    model::{
+        ModelError, Package, TensorSource,
+        inspect::{ModelKind, classify},
+        package::{INDEX, config_file, hash_reader},
+        tensors::{Converted, Stored, TensorFiles, TensorHeader, dims},
+    },
+};
+
+/// The channels of an attention head of Stable Diffusion 2 and XL. Stable Diffusion 1 has 8 heads on all levels.
+const HEAD: usize = 64;
+
+/// The number of sizes that Stable Diffusion XL embeds.
+const SIZES: usize = 6;
+
+/// A tensor that marks a model of Stable Diffusion XL that predicts the velocity, and one that marks a schedule that ends in
+/// pure noise.
+const V_PREDICTION: &str = "v_pred";
+const ZERO_TERMINAL_SNR: &str = "ztsnr";
+
+/// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL with text encoders and autoencoder.
+///
+/// The configurations follow from the tensors. The scheduler, the prediction type and the numbers that no tensor tells are
+/// those of the published models. The tokenizer is that of CLIP.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    family: LdmFamily,
+    unet: UNetNames,
+    /// The levels of the autoencoder.
+    levels: usize,
+    licence: Option<String>,
+    /// The other files of a folder with this model.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Checkpoint {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`] if it is not a whole model of these families. Otherwise if it cannot be read, is not a
+    /// safetensors file, or lacks a tensor.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref().to_owned();
+        let name = path.display().to_string();
+        let tensors = TensorFiles::open(&path)?;
+        let header = tensors.header();
+        let kind = classify(header);
+        let family = match &kind {
+            ModelKind::LdmCheckpoint { family } => LdmFamily::from_name(family),
+            _ => None,
+        };
+        let family = family.ok_or_else(|| ModelError::Unsupported {
+            file: name,
+            field: "the file".to_owned(),
+            value: kind.to_string(),
+            supported: format!("a model of {} in a single file", LdmFamily::names()),
+        })?;
+        let mut checkpoint = Self {
+            path,
+            family,
+            unet: UNetNames::detect(&tensors, UNET),
+            levels: autoencoder::levels(&tensors),
+            licence: header.text("modelspec.license").map(str::to_owned),
+            files: BTreeMap::new(),
+        };
+        let is_v = |key: &str| tensors.contains(key);
+        let scheduler = checkpoint.scheduler(is_v(V_PREDICTION), is_v(ZERO_TERMINAL_SNR));
+        checkpoint.files = checkpoint.generate(scheduler)?;
+        Ok(checkpoint)
+    }
+
+    /// The index, the configurations and the tokenizers.
+    fn generate(&self, scheduler: Value) -> Result<BTreeMap<String, Vec<u8>>, ModelError> {
+        let mut files = BTreeMap::new();
+        let mut index = json!({
+            "_class_name": self.family.pipeline(),
+            "scheduler": ["diffusers", scheduler["_class_name"]],
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+        });
+        let mut configs = vec![("scheduler".to_owned(), scheduler)];
+        let mut pooled = 0;
+        let names = [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
+        for (layout, (encoder, tokenizer)) in self.family.text_encoders().iter().zip(names) {
+            let skips_last = self.family == LdmFamily::Sd2;
+            let config = layout.config(&*self.tensors(encoder)?, skips_last)?;
+            pooled = config["projection_dim"].as_u64().unwrap_or_default() as usize;
+            let is_second = encoder == "text_encoder_2";
+            let class = if is_second { "CLIPTextModelWithProjection" } else { "CLIPTextModel" };
+            index[encoder] = json!(["transformers", class]);
+            index[tokenizer] = json!(["transformers", "CLIPTokenizer"]);
+            files.extend(tokenizer::files(tokenizer, layout.pad()));
+            configs.push((encoder.to_owned(), config));
+        }
+        let vae = autoencoder::config(&*self.tensors("vae")?, self.levels, self.family)?;
+        configs.push(("vae".to_owned(), vae));
+        configs.push(("unet".to_owned(), self.unet_config(pooled)?));
+        files.insert(INDEX.to_owned(), index.to_string().into_bytes());
+        let configs = configs.into_iter();
+        let configs = configs.map(|(part, json)| (config_file(&part), json.to_string().into_bytes()));
+        files.extend(configs);
+        Ok(files)
+    }
+
+    /// The configuration of the UNet. `pooled` is the width of a pooled prompt.
+    fn unet_config(&self, pooled: usize) -> Result<Value, ModelError> {
+        let tensors = self.tensors("unet")?;
+        let sizes = UNetSizes::read(&*tensors)?;
+        let mut config = sizes.config();
+        let mirrored = |name: &Value| name.as_str().unwrap_or_default().replace("Down", "Up");
+        let down = config["down_block_types"].as_array().into_iter().flatten();
+        let up: Vec<String> = down.rev().map(mirrored).collect();
+        config["_class_name"] = json!("UNet2DConditionModel");
+        config["out_channels"] = json!(dims::<4>(&*tensors, "conv_out.weight")?[0]);
+        config["up_block_types"] = json!(up);
+        config["sample_size"] = json!(self.family.sample_size());
+        config["attention_head_dim"] = match self.family {
+            LdmFamily::Sd1 => json!(8),
+            LdmFamily::Sd2 | LdmFamily::Xl => {
+                json!(sizes.channels().map(|channels| (channels / HEAD).max(1)).collect::<Vec<_>>())
+            }
+        };
+        if self.family == LdmFamily::Xl {
+            let [_, input] = dims(&*tensors, "add_embedding.linear_1.weight")?;
+            config["addition_embed_type"] = json!("text_time");
+            config["addition_time_embed_dim"] = json!(input.saturating_sub(pooled) / SIZES);
+            config["projection_class_embeddings_input_dim"] = json!(input);
+        }
+        Ok(config)
+    }
+
+    fn scheduler(&self, is_v: bool, is_zero_snr: bool) -> Value {
+        let is_v = is_v || self.family == LdmFamily::Sd2;
+        json!({
+            "_class_name": match self.family {
+                LdmFamily::Sd1 | LdmFamily::Sd2 => "DPMSolverMultistepScheduler",
+                LdmFamily::Xl => "EulerDiscreteScheduler",
+            },
+            "num_train_timesteps": 1000,
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "beta_schedule": "scaled_linear",
+            "prediction_type": if is_v { "v_prediction" } else { "epsilon" },
+            "timestep_spacing": "leading",
+            "steps_offset": 1,
+            "clip_sample": false,
+            "set_alpha_to_one": false,
+            "rescale_betas_zero_snr": is_zero_snr,
+        })
+    }
+
+    fn missing(&self, file: &str) -> ModelError {
+        let hint = "a model in a single file has no other files".to_owned();
+        ModelError::Missing { file: self.location(file), hint }
+    }
+}
+
+impl Package for Checkpoint {
+    fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The file stands for its configurations.
+    fn location(&self, _: &str) -> String {
+        self.path.display().to_string()
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        let found = self.files.get(file).ok_or_else(|| self.missing(file))?;
+        Ok(Cow::Borrowed(found))
+    }
+
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        let encoders = self.family.text_encoders();
+        let encoder = match part {
+            "text_encoder" => encoders.first(),
+            "text_encoder_2" => encoders.get(1),
+            _ => None,
+        };
+        if encoder.is_none() && !["unet", "vae"].contains(&part) {
+            return Err(self.missing(&config_file(part)));
+        }
+        let source = Box::new(TensorFiles::open(&self.path)?);
+        Ok(match encoder {
+            Some(layout) => {
+                let layout = *layout;
+                Box::new(Converted { source, stored: move |name: &str| layout.stored(name) })
+            }
+            None if part == "vae" => {
+                let levels = self.levels;
+                let stored = move |name: &str| autoencoder::stored(name, levels);
+                Box::new(Converted { source, stored })
+            }
+            None => {
+                let names = self.unet.clone();
+                let stored = move |name: &str| {
+                    let parts: Vec<&str> = name.split('.').collect();
+                    // A name of no tensor of the network stays one.
+                    let name = names.name(&parts).unwrap_or_else(|| name.to_owned());
+                    Stored::whole(format!("{UNET}{name}"))
+                };
+                Box::new(Converted { source, stored })
+            }
+        })
+    }
+
+    /// The hash of the whole file.
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
+        let io = |source| ModelError::Io { file: self.location(""), source };
+        let mut file = foreign::open(&self.path).map_err(io)?;
+        let mut hasher = blake3::Hasher::new();
+        hash_reader(&mut file, &mut hasher, interrupt, &io)?;
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let state = fs::metadata(&self.path).ok();
+        state.map(|state| (state.len(), state.modified().ok())).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn licence(&self) -> Option<String> {
+        self.licence.clone()
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(self.clone())
+    }
+}
