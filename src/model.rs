@@ -11,6 +11,7 @@ mod error;
 pub mod hub;
 pub mod inspect;
 mod json;
+pub mod ldm;
 mod licence;
 pub mod package;
 pub mod tensors;

@@ -20,6 +20,7 @@ use crate::{
     model::{
         EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
+        ldm::Checkpoint,
         package::PinnedPackage,
     },
     recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
@@ -212,15 +213,23 @@ impl Generator for LocalGenerator {
     }
 }
 
-/// Opens the package of a model: the built-in model or a folder.
+/// Opens the package of a model: the built-in model, a diffusers folder, or a single file.
 ///
 /// # Errors
 /// If there is no such model.
 pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
-    Ok(match model {
-        BUILT_IN_MODEL => Box::new(EmbeddedPackage::built_in()),
-        folder => Box::new(FolderPackage::open(folder)?),
-    })
+    match model {
+        BUILT_IN_MODEL => Ok(Box::new(EmbeddedPackage::built_in())),
+        path => open_path(Path::new(path)),
+    }
+}
+
+fn open_path(path: &Path) -> Result<Box<dyn Package>, ModelError> {
+    if path.extension().is_some_and(|extension| extension == "safetensors") && path.is_file() {
+        Ok(Box::new(Checkpoint::open(path)?))
+    } else {
+        Ok(Box::new(FolderPackage::open(path)?))
+    }
 }
 
 /// Inspects a file or folder, and checks whether one of the built-in families loads it and sets up its
@@ -231,9 +240,9 @@ pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
 pub fn inspect(path: &Path) -> io::Result<Inspection> {
     let mut inspection = crate::model::inspect::inspect(path)?;
     if inspection.runs() {
-        let checked = FolderPackage::open(path)
+        let checked = open_path(path)
             .map_err(DiffusionError::from)
-            .and_then(|package| family::check_each(&families(), &package, &Interrupt::default()));
+            .and_then(|package| family::check_each(&families(), &*package, &Interrupt::default()));
         match checked {
             Ok((unusable, optional)) => {
                 let scheduler = unusable.map(|(class, error)| Obstacle::DefaultScheduler {

@@ -13,8 +13,10 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use serde::{Serialize, Serializer};
 
+use super::ldm;
 use super::tensors::{HeaderError, TensorHeader};
 use crate::lfs::LfsPointer;
+pub(super) use single_file::classify;
 
 /// The contents of a file or folder, and all reasons why it does not run here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -161,9 +163,10 @@ pub enum Obstacle {
         /// `latent_channels` of the autoencoder.
         vae: u64,
     },
-    /// The model is a single file.
+    /// The model is a single file of another family, or without its text encoder.
     #[error(
-        "single-file models do not run yet: convert it to a folder (diffusers: StableDiffusionPipeline.from_single_file(..).save_pretrained(..)), or download the folder"
+        "in a single file, only {} with text encoder and autoencoder run: choose such a file, or a folder in diffusers' layout",
+        ldm::single_file_families()
     )]
     OneFile,
     /// A component of a model.
@@ -179,7 +182,7 @@ pub enum Obstacle {
     Gguf,
     /// The file or folder is not a model.
     #[error(
-        "{0}: a model is a diffusers folder (model_index.json, unet/, vae/, text_encoder/, ...)"
+        "{0}: a model is a diffusers folder (model_index.json, unet/, vae/, text_encoder/, ...) or a single safetensors file"
     )]
     NoModel(String),
 }

@@ -20,6 +20,11 @@ pub(super) const UNET: &str = "model.diffusion_model.";
 /// The prefix of the tensors of the autoencoder.
 pub(super) const AUTOENCODER: &str = "first_stage_model.";
 
+/// The names of the families that run here, for error messages.
+pub(super) fn single_file_families() -> String {
+    LdmFamily::ALL.map(LdmFamily::name).join(", ")
+}
+
 /// The families of models in this layout that run here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LdmFamily {
@@ -44,11 +49,6 @@ impl LdmFamily {
     /// The family with this name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|family| family.name() == name)
-    }
-
-    /// The names of all families, for error messages.
-    pub(super) fn names() -> String {
-        Self::ALL.map(Self::name).join(", ")
     }
 
     /// The class of the pipeline in diffusers.

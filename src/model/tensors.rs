@@ -3,10 +3,12 @@
 //! A safetensors file begins with the header's length (u64, little-endian), then comes the header as
 //! JSON, then the tensors without gaps to the end of the file.
 
+mod converted;
 mod file;
 mod interruptible;
 mod renamed;
 mod shapes;
+mod sizes;
 
 use std::{collections::BTreeMap, io::Read};
 
@@ -16,11 +18,13 @@ use safetensors::tensor::Metadata;
 use super::ModelError;
 use crate::lfs::{self, LfsPointer};
 
+pub(crate) use converted::{Converted, Stored, View};
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
 pub use interruptible::Interruptible;
 pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
+pub(crate) use sizes::{count, dims, unsupported};
 
 /// Tensors by name: the weights of one component of a model.
 pub trait TensorSource: Send + Sync {

@@ -6,6 +6,7 @@ A second run writes the same bytes. See README.md.
 import sys
 
 import adapters
+import checkpoints
 import clip_model
 import common
 import control_nets
@@ -38,6 +39,7 @@ def main():
             control_nets.record()
             clip_model.record()
             pictures.save()
+            checkpoints.record()
         case ["full", folder]:
             import full_size
 

@@ -7,11 +7,11 @@ use candle_core::{Device, Tensor};
 
 use super::{
     AdapterError, AdapterPlaces, ClipVisionModel,
-    projection::{Projection, ProjectionShape, dims},
+    projection::{Projection, ProjectionShape},
 };
 use crate::{
     diffusion::{DiffusionError, layers::Linear, weights::weights_of},
-    model::{TensorSource, tensors::TensorFiles},
+    model::{TensorSource, tensors::TensorFiles, tensors::dims},
 };
 
 /// IP-Adapter and IP-Adapter Plus.

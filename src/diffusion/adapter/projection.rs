@@ -2,7 +2,7 @@
 
 mod resampler;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use self::resampler::{Resampler, ResamplerShape};
@@ -11,7 +11,10 @@ use crate::{
         DiffusionError,
         layers::{LayerNorm, Linear},
     },
-    model::{ModelError, TensorSource},
+    model::{
+        ModelError, TensorSource,
+        tensors::{dims, unsupported},
+    },
 };
 
 /// diffusers' default for the norms here.
@@ -60,7 +63,7 @@ impl ProjectionShape {
             let is_whole = width > 0 && rows.is_multiple_of(width);
             if !is_whole || !(1..=MAX_TOKENS).contains(&(rows / width)) {
                 let expected = format!("a multiple of {width} rows, for 1 to {MAX_TOKENS} tokens");
-                return Err(unsupported(tensors, "image_proj.proj.weight", &expected));
+                return Err(unsupported(tensors, "image_proj.proj.weight", &expected).into());
             }
             return Ok(Self::Plain { input, tokens: rows / width, width });
         }
@@ -124,32 +127,4 @@ impl ImageProjection {
         let tokens = self.proj.forward(embeddings)?.reshape((batch, self.tokens, self.width))?;
         self.norm.forward(&tokens)
     }
-}
-
-/// The sizes of a tensor of `N` dimensions.
-pub(super) fn dims<const N: usize>(
-    tensors: &dyn TensorSource,
-    name: &str,
-) -> std::result::Result<[usize; N], DiffusionError> {
-    let Some(shape) = tensors.shape(name) else {
-        // The error of the source has the name in the file.
-        tensors.get(name, DType::F32, &Device::Cpu)?;
-        let (files, tensor) = (tensors.files(), name.to_owned());
-        return Err(ModelError::NoTensor { files, tensor }.into());
-    };
-    shape.try_into().map_err(|_| unsupported(tensors, name, &format!("{N} dimensions")))
-}
-
-/// The error for a tensor of another shape than `expected`.
-pub(super) fn unsupported(
-    tensors: &dyn TensorSource,
-    name: &str,
-    expected: &str,
-) -> DiffusionError {
-    DiffusionError::Model(ModelError::Unsupported {
-        file: tensors.files(),
-        field: name.to_owned(),
-        value: format!("of the shape {:?}", tensors.shape(name).unwrap_or_default()),
-        supported: expected.to_owned(),
-    })
 }

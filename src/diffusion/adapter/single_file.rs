@@ -182,8 +182,3 @@ impl Package for SingleFile<'_> {
         }
     }
 }
-
-/// The number of names that exist, from that of 0 on.
-fn count(tensors: &dyn TensorSource, name: impl Fn(usize) -> String) -> usize {
-    (0..).take_while(|index| tensors.contains(&name(*index))).count()
-}

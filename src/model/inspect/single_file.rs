@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::{foreign, lfs::LfsPointer};
+use crate::{foreign, lfs::LfsPointer, model::ldm::LdmFamily};
 
 /// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
@@ -101,13 +101,14 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let bytes = std::mem::take(&mut part.bytes);
     part.add(&header, bytes);
     let kind = classify(&header);
-    let obstacle = match kind {
-        ModelKind::LdmCheckpoint { .. } => Obstacle::OneFile,
-        ModelKind::Component(_) => Obstacle::OnePart,
-        ModelKind::Lora => Obstacle::Adapter,
-        _ => Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name)),
+    let obstacle = match &kind {
+        ModelKind::LdmCheckpoint { family } if LdmFamily::from_name(family).is_some() => None,
+        ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
+        ModelKind::Component(_) => Some(Obstacle::OnePart),
+        ModelKind::Lora => Some(Obstacle::Adapter),
+        _ => Some(Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name))),
     };
-    Ok(one(part, kind, Some(obstacle)))
+    Ok(one(part, kind, obstacle))
 }
 
 fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
@@ -115,7 +116,7 @@ fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
 }
 
 /// The kind of a safetensors file, by the names of its tensors.
-fn classify(header: &TensorHeader) -> ModelKind {
+pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
     let names = header.names();
     let any = |found: &dyn Fn(&str) -> bool| names.iter().any(|name| found(name));
     let starts = |prefix: &str| any(&|name| name.starts_with(prefix));
@@ -125,16 +126,12 @@ fn classify(header: &TensorHeader) -> ModelKind {
         return ModelKind::Lora;
     }
     if starts("model.diffusion_model.") {
-        let family = if starts("conditioner.embedders.") {
-            "Stable Diffusion XL"
-        } else if starts("model.diffusion_model.joint_blocks.") {
+        let family = if starts("model.diffusion_model.joint_blocks.") {
             "Stable Diffusion 3"
         } else if starts("model.diffusion_model.double_blocks.") {
             "Flux"
-        } else if starts("cond_stage_model.model.") {
-            "Stable Diffusion 2.x"
-        } else if starts("cond_stage_model.transformer.") {
-            "Stable Diffusion 1.x"
+        } else if let Some(family) = LdmFamily::detect(&starts) {
+            family.name()
         } else {
             "a diffusion network without its text encoder"
         };

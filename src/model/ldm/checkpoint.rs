@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, tokenizer};
+use super::{LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, single_file_families, tokenizer};
 use crate::{
     control::Interrupt,
     foreign,
@@ -19,7 +19,7 @@ use crate::{
         ModelError, Package, TensorSource,
         inspect::{ModelKind, classify},
         package::{INDEX, config_file, hash_reader},
-        tensors::{Converted, Stored, TensorFiles, TensorHeader, dims},
+        tensors::{Converted, Stored, TensorFiles, dims},
     },
 };
 
@@ -70,7 +70,7 @@ impl Checkpoint {
             file: name,
             field: "the file".to_owned(),
             value: kind.to_string(),
-            supported: format!("a model of {} in a single file", LdmFamily::names()),
+            supported: format!("a model of {} in a single file", single_file_families()),
         })?;
         let mut checkpoint = Self {
             path,
@@ -114,7 +114,8 @@ impl Checkpoint {
         configs.push(("unet".to_owned(), self.unet_config(pooled)?));
         files.insert(INDEX.to_owned(), index.to_string().into_bytes());
         let configs = configs.into_iter();
-        let configs = configs.map(|(part, json)| (config_file(&part), json.to_string().into_bytes()));
+        let configs =
+            configs.map(|(part, json)| (config_file(&part), json.to_string().into_bytes()));
         files.extend(configs);
         Ok(files)
     }

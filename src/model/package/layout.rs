@@ -102,15 +102,25 @@ fn hash_file(
     hasher: &mut blake3::Hasher,
     interrupt: &Interrupt,
 ) -> Result<(), ModelError> {
+    let io = |source| ModelError::Io { file: files.location(file), source };
+    hash_reader(&mut *files.open(file)?, hasher, interrupt, &io)
+}
+
+/// Hashes a whole file.
+pub(in crate::model) fn hash_reader(
+    content: &mut dyn Read,
+    hasher: &mut blake3::Hasher,
+    interrupt: &Interrupt,
+    io: &dyn Fn(io::Error) -> ModelError,
+) -> Result<(), ModelError> {
     let mut buffer = vec![0; HASHED_AT_ONCE];
-    let mut content = files.open(file)?;
     loop {
         interrupt.check()?;
         match content.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => _ = hasher.update(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(ModelError::Io { file: files.location(file), source }),
+            Err(source) => return Err(io(source)),
         }
     }
 }

@@ -96,6 +96,11 @@ impl TensorFiles {
         Ok(Self(vec![TensorFile::open(path.display().to_string(), path)?]))
     }
 
+    /// The header of a single file.
+    pub(in crate::model) fn header(&self) -> &TensorHeader {
+        &self.0[0].header
+    }
+
     fn find(&self, name: &str) -> Option<&TensorFile> {
         self.0.iter().find(|file| file.header.metadata.info(name).is_some())
     }

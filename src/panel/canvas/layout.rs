@@ -185,7 +185,7 @@ fn narrow_layout(
         // No higher than the picture needs, and low enough to show some of the parts.
         let width = ui.available_width();
         let wanted = width * session.size.1 as f32 / session.size.0.max(1) as f32;
-        let available = vec2(width, wanted.min(height * 0.62).max(160.0));
+        let available = vec2(width, wanted.min(height * 0.64).max(160.0));
         stage::stage(ui, canvas, session, cx, take, available);
         if has_strip(cx, take) {
             candidates::strip(ui, canvas, cx, take);

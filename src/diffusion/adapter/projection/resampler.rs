@@ -4,13 +4,16 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{LAYER_NORM_EPS, MAX_TOKENS, dims, unsupported};
+use super::{LAYER_NORM_EPS, MAX_TOKENS};
 use crate::{
     diffusion::{
         DiffusionError,
         layers::{LayerNorm, Linear},
     },
-    model::TensorSource,
+    model::{
+        TensorSource,
+        tensors::{dims, unsupported},
+    },
     ops::{self, Activation, AttentionMask},
 };
 
@@ -52,11 +55,11 @@ impl ResamplerShape {
         let [attended, _] = dims(tensors, QUERY)?;
         let [inner, _] = dims(tensors, "image_proj.layers.0.1.1.weight")?;
         if !(1..=MAX_TOKENS).contains(&tokens) {
-            return Err(unsupported(tensors, LATENTS, &format!("1 to {MAX_TOKENS} tokens")));
+            return Err(unsupported(tensors, LATENTS, &format!("1 to {MAX_TOKENS} tokens")).into());
         }
         if !(1..=MAX_HEADS).contains(&(attended / HEAD)) || !attended.is_multiple_of(HEAD) {
             let expected = format!("a multiple of {HEAD} rows, at most {}", MAX_HEADS * HEAD);
-            return Err(unsupported(tensors, QUERY, &expected));
+            return Err(unsupported(tensors, QUERY, &expected).into());
         }
         let exists =
             |layer: &usize| tensors.contains(&format!("image_proj.layers.{layer}.0.to_q.weight"));

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Names, Network, count};
+use super::{Names, Network};
 use crate::{
     diffusion::{
         DiffusionError,
-        adapter::{
-            AdapterError, AdapterPlaces,
-            projection::{dims, unsupported},
-        },
+        adapter::{AdapterError, AdapterPlaces},
     },
-    model::{ModelError, TensorSource},
+    model::{
+        ModelError, TensorSource,
+        tensors::{count, dims, unsupported},
+    },
 };
 
 /// Pixels along each side of a square that becomes channels, for Stable Diffusion 1 and 2.
@@ -49,7 +49,7 @@ fn light(tensors: &dyn TensorSource, prefix: &'static str) -> Result<Network, Di
     let mut channels = channels.collect::<Result<Vec<_>, _>>()?;
     if channels.len() > 1 && channels.pop().as_ref() != channels.last() {
         let expected = "the channels of the level before";
-        return Err(unsupported(tensors, &output(levels - 1), expected));
+        return Err(unsupported(tensors, &output(levels - 1), expected).into());
     }
     let is_original = tensors.contains(&format!("{prefix}body.0.body.0.block1.weight"));
     let list = if is_original { "body" } else { "resnets" };

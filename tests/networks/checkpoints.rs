@@ -1,0 +1,217 @@
+//! Whole models in a single file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use bevy_illustrator::model::{ldm::Checkpoint, package::config_file};
+use serde_json::{Value, json};
+
+use super::*;
+
+type Tensors = HashMap<String, Tensor>;
+
+/// The tensors of the fixture `name` with their names and shapes in LDM, by the list of `tests/reference/checkpoints.py`.
+fn tensors(name: &str) -> Tensors {
+    let names = std::fs::read(fixtures().join(format!("single_files/{name}.json"))).unwrap();
+    let names: BTreeMap<String, String> = serde_json::from_slice(&names).unwrap();
+    assert!(names.len() > 300);
+    let package = model(name);
+    let mut tensors = Tensors::new();
+    for (ldm, entry) in names {
+        let mut entry = entry.split(' ');
+        let view = entry.next().unwrap();
+        let parts = entry.map(|tensor| {
+            let (component, name) = tensor.split_once('/').unwrap();
+            package.tensors(component).unwrap().get(name, DType::F32, &Device::Cpu).unwrap()
+        });
+        let whole = Tensor::cat(&parts.collect::<Vec<_>>(), 0).unwrap();
+        let stored = match view {
+            "whole" => whole,
+            "transposed" => whole.t().unwrap().contiguous().unwrap(),
+            "unsqueezed" => whole.unsqueeze(2).unwrap().unsqueeze(3).unwrap(),
+            other => panic!("{other}"),
+        };
+        tensors.insert(ldm, stored);
+    }
+    tensors
+}
+
+/// Writes the tensors to a file.
+fn file(folder: &Path, tensors: &Tensors) -> PathBuf {
+    let file = folder.join("ink_v2.safetensors");
+    candle_core::safetensors::save(tensors, &file).unwrap();
+    file
+}
+
+/// Checks that the tensors of a component are those of the fixture, bit for bit.
+fn compare_tensors(checkpoint: &Checkpoint, name: &str, component: &str) {
+    let folder = fixtures().join(name).join(component);
+    let stem = if component.starts_with("text") { "model" } else { "diffusion_pytorch_model" };
+    let file = folder.join(format!("{stem}.safetensors"));
+    let found = checkpoint.tensors(component).unwrap();
+    for (name, expected) in candle_core::safetensors::load(file, &Device::Cpu).unwrap() {
+        // transformers 5 leaves out this prefix.
+        let is_embedded = component.starts_with("text") && !name.starts_with("text_");
+        let name = if is_embedded { format!("text_model.{name}") } else { name };
+        assert_eq!(found.shape(&name).unwrap(), expected.dims(), "{name}");
+        let found = found.get(&name, DType::F32, &Device::Cpu).unwrap();
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(&found), values(&expected), "{name}");
+    }
+}
+
+/// Compares the fields of a configuration with those of the fixture.
+fn compare_config(checkpoint: &Checkpoint, name: &str, component: &str, fields: &[&str]) {
+    let (found, expected) =
+        (checkpoint.config(component).unwrap(), model(name).config(component).unwrap());
+    for field in fields {
+        assert_eq!(
+            each(&found[field], &found),
+            each(&expected[field], &expected),
+            "{component}: {field}"
+        );
+    }
+}
+
+/// A value for all levels as a list.
+fn each(value: &Value, config: &Value) -> Value {
+    let levels = config["block_out_channels"].as_array().map_or(1, Vec::len);
+    match value {
+        Value::Number(_) if levels > 1 => json!(vec![value; levels]),
+        other => other.clone(),
+    }
+}
+
+const UNET: [&str; 9] = [
+    "in_channels",
+    "out_channels",
+    "block_out_channels",
+    "down_block_types",
+    "up_block_types",
+    "mid_block_type",
+    "layers_per_block",
+    "cross_attention_dim",
+    "use_linear_projection",
+];
+const VAE: [&str; 7] = [
+    "latent_channels",
+    "block_out_channels",
+    "down_block_types",
+    "up_block_types",
+    "layers_per_block",
+    "use_quant_conv",
+    "use_post_quant_conv",
+];
+const TEXT: [&str; 6] = [
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "max_position_embeddings",
+    "hidden_act",
+];
+
+#[test]
+fn a_single_file_has_the_tensors_and_sizes_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["sd1", "sd2", "sdxl"] {
+        let mut tensors = tensors(name);
+        // Stray tensors of training.
+        tensors.insert("model_ema.decay".to_owned(), Tensor::new(1_f32, &Device::Cpu).unwrap());
+        if name == "sd2" {
+            // The last layer has no effect, and is not in the folder.
+            let last = tensors.iter().filter(|(name, _)| name.contains("resblocks.1."));
+            let last =
+                last.map(|(name, x)| (name.replace("resblocks.1.", "resblocks.2."), x.clone()));
+            let last: Vec<_> = last.collect();
+            tensors.extend(last);
+        }
+        let checkpoint = Checkpoint::open(file(folder.path(), &tensors)).unwrap();
+        for component in ["unet", "vae", "text_encoder"] {
+            compare_tensors(&checkpoint, name, component);
+        }
+        compare_config(&checkpoint, name, "unet", &UNET);
+        compare_config(&checkpoint, name, "vae", &VAE);
+        compare_config(&checkpoint, name, "text_encoder", &TEXT);
+        assert_eq!(checkpoint.has(&config_file("text_encoder_2")), name == "sdxl");
+        if name == "sdxl" {
+            compare_tensors(&checkpoint, name, "text_encoder_2");
+            let fields = ["transformer_layers_per_block", "addition_embed_type"];
+            let sizes = ["addition_time_embed_dim", "projection_class_embeddings_input_dim"];
+            compare_config(&checkpoint, name, "unet", &fields[1..]);
+            let found = checkpoint.config("unet").unwrap();
+            let expected = model(name).config("unet").unwrap();
+            for field in sizes {
+                assert_eq!(found[field], expected[field]);
+            }
+            // The depth of a level without attention has no effect.
+            assert_eq!(found[fields[0]], json!([0, 2, 3]));
+            compare_config(&checkpoint, name, "text_encoder_2", &["projection_dim"]);
+        }
+    }
+}
+
+/// The numbers are those of the published configurations.
+#[test]
+fn what_no_tensor_tells_is_that_of_the_published_models() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, pipeline, scheduler, scale, prediction, size) in [
+        ("sd1", "StableDiffusionPipeline", "DPMSolverMultistepScheduler", 0.18215, "epsilon", 64),
+        (
+            "sd2",
+            "StableDiffusionPipeline",
+            "DPMSolverMultistepScheduler",
+            0.18215,
+            "v_prediction",
+            96,
+        ),
+        ("sdxl", "StableDiffusionXLPipeline", "EulerDiscreteScheduler", 0.13025, "epsilon", 128),
+    ] {
+        let checkpoint = Checkpoint::open(file(folder.path(), &tensors(name))).unwrap();
+        let index = checkpoint.index().unwrap();
+        assert_eq!(index["_class_name"], pipeline);
+        assert_eq!(index["scheduler"], json!(["diffusers", scheduler]));
+        let config = |part| checkpoint.config(part).unwrap();
+        assert_eq!(config("vae")["scaling_factor"], scale);
+        assert_eq!(config("scheduler")["prediction_type"], prediction);
+        assert_eq!(config("unet")["sample_size"], size);
+        assert_eq!(checkpoint.name(), "ink_v2");
+    }
+    let mut tensors = tensors("sdxl");
+    for key in ["v_pred", "ztsnr"] {
+        tensors.insert(key.to_owned(), Tensor::new(&[0_f32], &Device::Cpu).unwrap());
+    }
+    let checkpoint = Checkpoint::open(file(folder.path(), &tensors)).unwrap();
+    let scheduler = checkpoint.config("scheduler").unwrap();
+    assert_eq!(scheduler["prediction_type"], "v_prediction");
+    assert_eq!(scheduler["rescale_betas_zero_snr"], true);
+}
+
+#[test]
+fn a_file_that_is_no_whole_model_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error =
+        |tensors: &Tensors| Checkpoint::open(file(folder.path(), tensors)).unwrap_err().to_string();
+    let whole = tensors("sd1");
+    let without = |prefix: &str| -> Tensors {
+        let kept = whole.iter().filter(|(name, _)| !name.starts_with(prefix));
+        kept.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()
+    };
+    let found = error(&without("cond_stage_model."));
+    assert!(
+        found.contains("without its text encoder") && found.contains("Stable Diffusion XL"),
+        "{found}"
+    );
+    let found = error(&without("first_stage_model."));
+    assert!(found.contains("`first_stage_model.decoder.conv_in.weight` is missing"), "{found}");
+    let found = error(&without("model.diffusion_model.input_blocks.0."));
+    assert!(
+        found.contains("`model.diffusion_model.input_blocks.0.0.weight` is missing"),
+        "{found}"
+    );
+    let lora = Tensors::from([(
+        "lora_unet_a.lora_up.weight".to_owned(),
+        whole.values().next().unwrap().clone(),
+    )]);
+    let found = error(&lora);
+    assert!(found.contains("a low-rank adapter (LoRA)"), "{found}");
+}
