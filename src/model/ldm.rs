@@ -1,4 +1,4 @@
-//! Models in a single safetensors file, in the layout of CompVis' latent diffusion ("LDM"), as in the folders of A1111 and
+//! Models in a single safetensors file, in the layout of `CompVis`' latent diffusion ("LDM"), as in the folders of A1111 and
 //! `ComfyUI`.
 //!
 //! The tensors tell which model a file has, and its sizes. What no tensor tells is that of the published models.

@@ -200,14 +200,9 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         &mut style.negative_prompt,
     );
     let before = style.model.clone();
-    let hint = format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}` or a diffusers folder");
-    text_field(
-        ui,
-        "Model (a built-in one, or the path of a diffusers folder)",
-        &hint,
-        1,
-        &mut style.model,
-    );
+    let hint =
+        format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}`, a diffusers folder or a .safetensors file");
+    text_field(ui, "Model (a built-in one, or a path)", &hint, 1, &mut style.model);
     ui.horizontal(|ui| {
         for (name, what) in [
             (BUILT_IN_MODEL, "The built-in diffusion model"),

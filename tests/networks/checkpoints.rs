@@ -186,6 +186,35 @@ fn what_no_tensor_tells_is_that_of_the_published_models() {
     assert_eq!(scheduler["rescale_betas_zero_snr"], true);
 }
 
+/// A text encoder with the vocabulary of CLIP. Its only layer is narrow.
+fn with_clip_vocabulary(mut tensors: Tensors) -> Tensors {
+    let name = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight";
+    let rows = tensors[name].repeat((100, 1)).unwrap().narrow(0, 0, 49408).unwrap();
+    tensors.insert(name.to_owned(), rows.contiguous().unwrap());
+    tensors
+}
+
+#[test]
+fn the_tokenizer_is_that_of_clip() {
+    #[derive(Deserialize)]
+    struct Prompt {
+        text: String,
+        ids: Vec<u32>,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = with_clip_vocabulary(tensors("sd1"));
+    let checkpoint = Checkpoint::open(file(folder.path(), &tensors)).unwrap();
+    let tokenizer = ClipTokenizer::load(&checkpoint).unwrap();
+    let prompts = std::fs::read(fixtures().join("networks/clip_tokens.json")).unwrap();
+    let prompts: Vec<Prompt> = serde_json::from_slice(&prompts).unwrap();
+    assert!(prompts.len() > 4);
+    for Prompt { text, mut ids } in prompts {
+        ids.resize(77, 49407);
+        ids[76] = 49407;
+        assert_eq!(tokenizer.ids(&text).unwrap(), ids, "{text}");
+    }
+}
+
 #[test]
 fn a_file_that_is_no_whole_model_is_named() {
     let folder = tempfile::tempdir().unwrap();

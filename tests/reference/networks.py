@@ -112,4 +112,5 @@ def record():
     record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))
     record_unet("asymmetric", models.unet("asymmetric"), (12, 8), (11, 14), (500, 999))
     record_unet("sdxl", models.unet("sdxl"), (8, 12), (7, 10), (1, 503.25))
+    tokens.record_clip()
     record_tiny_autoencoder(models.tiny_vae())

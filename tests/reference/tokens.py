@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from open_clip.tokenizer import SimpleTokenizer
 from transformers import CLIPTokenizer
 
 from common import save_json
@@ -74,3 +75,13 @@ def tokenizer(name, length):
 def record(name, words):
     ids = words(PROMPTS, padding="max_length", truncation=True, max_length=words.model_max_length).input_ids
     save_json(f"networks/{name}_tokens.json", [{"text": text, "ids": row} for text, row in zip(PROMPTS, ids)])
+
+
+def record_clip():
+    """The ids of OpenCLIP's own tokenizer, without padding."""
+    words = SimpleTokenizer()
+    # It repairs Unicode and HTML, which transformers does not do.
+    prompts = [prompt for prompt in PROMPTS if prompt.isascii() and "<" not in prompt]
+    start, end = words.encoder["<start_of_text>"], words.encoder["<end_of_text>"]
+    ids = [[start, *words.encode(text), end][:77] for text in prompts]
+    save_json("networks/clip_tokens.json", [{"text": text, "ids": row} for text, row in zip(prompts, ids, strict=True)])

@@ -31,10 +31,10 @@ pub(crate) struct LookOptions {
 /// Model and sampling.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SamplingOptions {
-    /// A diffusers folder, or `latents`, which draws with losses and an optimizer instead of a diffusion network [default:
-    /// the style's model, otherwise the built-in model]
+    /// A diffusers folder, a model in a single safetensors file, or `latents`, which draws with losses and an optimizer
+    /// instead of a diffusion network [default: the style's model, otherwise the built-in model]
     // A recipe stores the name as text.
-    #[arg(long, visible_alias = "generator", value_name = "DIR", value_parser = StringValueParser::new().map(PathBuf::from))]
+    #[arg(long, visible_alias = "generator", value_name = "PATH", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
     /// The seed of the initial noise; -1 chooses one at random and prints it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]

@@ -49,7 +49,8 @@ impl FolderPackage {
                 Some(extension) if PICKLES.contains(&extension) => ModelError::Pickle { file },
                 _ => ModelError::Missing {
                     file: format!("{file}/{}", super::INDEX),
-                    hint: "a model is a folder in diffusers' layout, not a single file".to_owned(),
+                    hint: "a model is a folder in diffusers' layout, or a file with the extension .safetensors"
+                        .to_owned(),
                 },
             });
         }
