@@ -133,7 +133,7 @@ impl Model {
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
         let mut losses = self.losses_of_edit(request, &plan, frame, interrupt)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
-        let mut preview = Preview { colours: &self.colours, control, base: Some(base) };
+        let mut preview = Preview { colours: self.colours(interrupt)?, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,

@@ -55,7 +55,8 @@ pub struct ModelParts {
 /// The same request gives an identical picture on the same type of device.
 pub struct Model {
     pub(super) parts: ModelParts,
-    pub(super) colours: LatentColours,
+    /// Fitted when the first picture needs it.
+    colours: OnceCell<LatentColours>,
     /// Fitted when the first loss needs it.
     linear_autoencoder: OnceCell<LinearAutoencoder>,
     /// The encoder for losses, if the model has one. Loaded when the first loss needs it.
@@ -73,14 +74,12 @@ impl Model {
     /// Creates a model from its components.
     ///
     /// # Errors
-    /// [`DiffusionError::Parts`] if the denoiser and the autoencoder have different latents. Also
-    /// if the autoencoder cannot decode.
-    pub fn new(parts: ModelParts, interrupt: &Interrupt) -> Result<Self, DiffusionError> {
+    /// [`DiffusionError::Parts`] if the denoiser and the autoencoder have different latents.
+    pub fn new(parts: ModelParts) -> Result<Self, DiffusionError> {
         let (denoiser, autoencoder) = (parts.denoiser.latent_channels(), parts.autoencoder.spec());
         if denoiser != autoencoder.channels {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
-        let colours = LatentColours::fit(&*parts.autoencoder, &parts.device, interrupt)?;
         let package = parts.package.clone().map(PinnedPackage::new);
         let adapters = package.clone().zip(parts.denoiser.adapter_places());
         let adapters = adapters.map(|(package, places)| {
@@ -88,7 +87,7 @@ impl Model {
         });
         Ok(Self {
             parts,
-            colours,
+            colours: OnceCell::new(),
             linear_autoencoder: OnceCell::new(),
             loss_encoder: OnceCell::new(),
             pixel_decoder: OnceCell::new(),
@@ -157,7 +156,7 @@ impl Model {
         };
         let mut start = self.start_from_scribbles(request, frame, interrupt)?;
         let mut losses = self.losses_of_picture(request, frame, Vec::new(), interrupt)?;
-        let mut preview = Preview { colours: &self.colours, control, base: None };
+        let mut preview = Preview { colours: self.colours(interrupt)?, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
             scheduler: &mut *scheduler,
@@ -208,6 +207,16 @@ impl Model {
     /// Pixels along each side of a latent.
     pub(super) fn scale(&self) -> usize {
         self.parts.autoencoder.spec().scale
+    }
+
+    /// The colours of latents, for previews.
+    pub(super) fn colours(&self, interrupt: &Interrupt) -> Result<&LatentColours, DiffusionError> {
+        if let Some(colours) = self.colours.get() {
+            return Ok(colours);
+        }
+        let ModelParts { autoencoder, device, .. } = &self.parts;
+        let colours = LatentColours::fit(&**autoencoder, device, interrupt)?;
+        Ok(self.colours.get_or_init(|| colours))
     }
 
     /// The linear autoencoder that is fitted to the autoencoder.

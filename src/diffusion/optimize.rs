@@ -66,6 +66,7 @@ impl Model {
             let colours = pyramid.colours(maps)?;
             &start + linear.encode_change(&colours)?
         };
+        let colours = self.colours(interrupt)?;
         let mut maps = Tensor::zeros(pyramid.len(), start.dtype(), device)?;
         // Losses are means, so their gradients are small. This makes learning rates independent of the size.
         let scale = start.elem_count() as f64;
@@ -94,7 +95,7 @@ impl Model {
             control.step(Step {
                 done: step + 1,
                 of: steps,
-                preview: Some(self.colours.preview(&latents.detach())?),
+                preview: Some(colours.preview(&latents.detach())?),
                 changed: None,
                 losses: values.clone(),
             });

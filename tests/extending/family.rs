@@ -80,7 +80,7 @@ impl Family for Gradient {
             package: None,
             device: options.device.open()?,
         };
-        Model::new(parts, control.interrupt())
+        Model::new(parts)
     }
 }
 

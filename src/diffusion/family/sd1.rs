@@ -104,7 +104,7 @@ pub(super) fn load(
         package: Some(package.shared()),
         device,
     };
-    Model::new(parts, interrupt)
+    Model::new(parts)
 }
 
 /// Checks that at least one scheduler accepts a configuration, so that the author can choose it. Otherwise returns the

@@ -194,7 +194,11 @@ mod tests {
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion 2.x".to_owned() },
             ),
             (
-                &["model.diffusion_model.a", "conditioner.embedders.0.b"],
+                &[
+                    "model.diffusion_model.a",
+                    "conditioner.embedders.0.transformer.b",
+                    "conditioner.embedders.1.model.c",
+                ],
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() },
             ),
             (&["lora_unet_down_blocks_0.lora_up.weight"], ModelKind::Lora),

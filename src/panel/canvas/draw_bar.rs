@@ -81,27 +81,29 @@ pub(super) fn draw_bar(
     if !session.layers.is_empty() {
         ui.add(egui::Label::new(theme::small(text)).wrap());
     }
-    let is_wide = ui.available_width() > 2.0 * TAKES_WIDTH;
-    if !is_wide {
-        ui.horizontal(|ui| canvas.takes_per_press.show(ui));
-    }
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - if is_wide { TAKES_WIDTH } else { 0.0 };
-        let name = match parts_to_draw.is_empty() {
-            true => "Draw parts".to_owned(),
-            false => in_words(&parts_to_draw),
-        };
-        let button = theme::primary(name).truncate().min_size(vec2(width, 0.0));
-        let hint = canvas.keymap.hint(Command::Draw);
-        let offer = DrawOffer { button, parts: &parts_to_draw, plan, hint: &hint };
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
+    let name = match parts_to_draw.is_empty() {
+        true => "Draw parts".to_owned(),
+        false => in_words(&parts_to_draw),
+    };
+    let hint = canvas.keymap.hint(Command::Draw);
+    let mut main_button = |ui: &mut Ui, canvas: &mut Canvas, width: f32| {
+        let button = theme::primary(name.clone()).truncate().min_size(vec2(width, 0.0));
+        let offer = DrawOffer { button, parts: &parts_to_draw, plan: plan.clone(), hint: &hint };
+        ui.allocate_ui(vec2(width, ui.spacing().interact_size.y), |ui| {
             ui.set_max_width(width);
             draw_button(ui, canvas, session, cx, offer);
         });
-        if is_wide {
+    };
+    let width = ui.available_width();
+    if width > 2.0 * TAKES_WIDTH {
+        ui.horizontal(|ui| {
+            main_button(ui, canvas, width - TAKES_WIDTH);
             canvas.takes_per_press.show(ui);
-        }
-    });
+        });
+    } else {
+        ui.horizontal(|ui| canvas.takes_per_press.show(ui));
+        main_button(ui, canvas, width);
+    }
 }
 
 /// The parts with an edit, and their edit plan. Omits parts that other parts cover entirely.

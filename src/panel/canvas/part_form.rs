@@ -88,7 +88,7 @@ fn kind_buttons(ui: &mut Ui, layer: &mut Layer) {
         }
         if chosen.is_some()
             && ui
-                .small_button("Delete edit")
+                .button("Delete edit")
                 .on_hover_text("Deletes the edit of this part. The mask stays")
                 .clicked()
         {
