@@ -30,6 +30,16 @@ pub trait Generator: Send {
         true
     }
 
+    /// Loads what a recipe needs besides the model, such as its low-rank adapters. [`Self::card`] then describes the model
+    /// with them. By default, nothing.
+    ///
+    /// # Errors
+    /// [`GenerateError::Cancelled`] if interrupted. Otherwise the reason why it cannot be loaded.
+    fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
+        let _ = (recipe, control);
+        Ok(())
+    }
+
     /// Draws one picture of exactly `recipe.size`, and measures the final values of its losses. If the recipe is an
     /// edit, `inputs` has the picture to edit.
     ///

@@ -7,6 +7,7 @@ pub mod edit_file;
 mod file;
 mod inspiration;
 pub mod layer;
+mod lora;
 mod loss;
 mod part;
 pub mod part_edit;
@@ -27,6 +28,7 @@ pub(crate) use file::{InlineBlob, RecipeFile};
 pub(crate) use inspiration::scribbles;
 pub use inspiration::{ImageUse, Inspiration, InspirationError, InspirationKind, MAX_INSPIRATIONS};
 pub use layer::{Layer, Marks, Verdict};
+pub use lora::{Lora, LoraError, MAX_LORA_WEIGHT, MAX_LORAS};
 pub use loss::{
     Colour, ColourError, Loss, LossError, LossKind, MAX_COLOURS, MAX_LOSSES, MAX_WEIGHT,
 };
@@ -59,6 +61,9 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
     pub model: String,
+    /// The low-rank adapters that change the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<Lora>,
     /// The inspirations of the whole picture. In an edit, of all parts together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inspirations: Vec<Inspiration>,
@@ -110,6 +115,7 @@ impl Recipe {
             take: 0,
             sampler: Sampler::default(),
             model: model.into(),
+            loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
             score: false,
@@ -128,7 +134,7 @@ impl Recipe {
 
     fn feed(&self, digest: &mut Digester) {
         let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
-        let Self { inspirations, losses, score, edit, .. } = self;
+        let Self { loras, inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -142,6 +148,9 @@ impl Recipe {
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);
+        for lora in loras {
+            digest.nested("lora", |digest| lora.feed(digest));
+        }
         for inspiration in inspirations {
             digest.nested("inspiration", |digest| inspiration.feed(digest));
         }
@@ -197,10 +206,11 @@ impl Recipe {
         self.size == other.size && self.same_prompts(other) && same_wishes && same_edit
     }
 
-    /// Whether prompts, seed and model are the same.
+    /// Whether prompts, seed, model and its low-rank adapters are the same.
     fn same_prompts(&self, other: &Self) -> bool {
         (&self.prompt, &self.negative_prompt) == (&other.prompt, &other.negative_prompt)
             && (self.seed, &self.model) == (other.seed, &other.model)
+            && self.loras == other.loras
     }
 
     /// Whether the whole pictures follow the same inspirations and losses.

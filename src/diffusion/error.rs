@@ -63,6 +63,9 @@ pub enum DiffusionError {
         /// Channels of the autoencoder's latents.
         autoencoder: usize,
     },
+    /// The family of the model cannot have low-rank adapters.
+    #[error("this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion")]
+    NoLoras,
     /// candle failed.
     #[error(transparent)]
     Candle(candle_core::Error),

@@ -1,6 +1,8 @@
 //! A loaded model.
 
-use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow, cell::OnceCell, collections::HashMap, fs, path::Path, sync::Arc, time::SystemTime,
+};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -11,12 +13,14 @@ use super::{
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
+    lora::{LoraFile, LoraPackage},
     noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
     steering::{PartLosses, PictureLosses},
+    weights::interruptible,
 };
 use crate::{
     control::Control,
@@ -24,7 +28,7 @@ use crate::{
     loss::{Frame, LossEncoder, loss_of_prompt},
     mask::Mask,
     model::{Package, package::PinnedPackage},
-    recipe::{ImageUse, Inspiration, InspirationKind, Loss, ResolvedSampler},
+    recipe::{ImageUse, Inspiration, InspirationKind, Lora, Loss, ResolvedSampler},
 };
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
@@ -46,9 +50,23 @@ pub struct ModelParts {
     /// The package whose [optional components](crate::model::package::optional_components) are for the model, if it has
     /// any.
     pub package: Option<Arc<dyn Package>>,
+    /// Loads the networks with low-rank adapters. `None` if the family cannot have any.
+    pub load_networks: Option<Box<LoadNetworks>>,
     /// The device that the networks run on.
     pub device: Device,
 }
+
+/// The networks that low-rank adapters change.
+pub struct Networks {
+    /// Encodes prompts.
+    pub text_encoder: Box<dyn TextEncoder>,
+    /// Predicts noise.
+    pub denoiser: Box<dyn Denoiser>,
+}
+
+/// Loads the networks again, from a package with other weights.
+pub type LoadNetworks =
+    dyn Fn(&dyn Package, &Device) -> Result<Networks, DiffusionError> + Send + Sync;
 
 /// A loaded model, which draws pictures from prompts and edits them.
 ///
@@ -68,6 +86,8 @@ pub struct Model {
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
+    /// The low-rank adapters in the networks, with the states of their files.
+    loras: Vec<(Lora, FileState)>,
 }
 
 impl Model {
@@ -94,7 +114,41 @@ impl Model {
             package,
             adapters,
             prompts: HashMap::new(),
+            loras: Vec::new(),
         })
+    }
+
+    /// Changes the networks by these low-rank adapters, instead of those before. If they are the same, nothing is loaded.
+    ///
+    /// # Errors
+    /// [`DiffusionError::NoLoras`] if the family cannot have any. Also if a file is missing, damaged, or for another family;
+    /// the networks stay as they were then.
+    pub fn set_loras(
+        &mut self,
+        loras: &[Lora],
+        interrupt: &Interrupt,
+    ) -> Result<(), DiffusionError> {
+        let state = |lora: &Lora| (lora.clone(), file_state(Path::new(&lora.file)));
+        let loras: Vec<_> = loras.iter().map(state).collect();
+        if loras == self.loras {
+            return Ok(());
+        }
+        let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
+            return Err(DiffusionError::NoLoras);
+        };
+        pinned.check()?;
+        let files =
+            loras.iter().map(|(lora, _)| LoraFile::open(Path::new(&lora.file), lora.weight));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let package = LoraPackage::new(&*pinned.package, files)?;
+        let device = &self.parts.device;
+        let networks = interruptible(&package, interrupt, |package| load(package, device))?;
+        package.check_used()?;
+        let Networks { text_encoder, denoiser } = networks;
+        (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);
+        self.prompts.clear();
+        self.loras = loras;
+        Ok(())
     }
 
     /// The grid of latents.
@@ -324,6 +378,14 @@ impl Model {
         };
         Tensor::from_vec(values, &shape, device)
     }
+}
+
+/// The size and the time of the last change of a file, if it is there.
+type FileState = Option<(u64, Option<SystemTime>)>;
+
+fn file_state(path: &Path) -> FileState {
+    let state = fs::metadata(path).ok()?;
+    Some((state.len(), state.modified().ok()))
 }
 
 /// Whether no value is NaN or infinite.

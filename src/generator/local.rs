@@ -15,6 +15,7 @@ use crate::{
     diffusion::{
         DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
+        lora::hash_with,
     },
     edit::EditError,
     model::{
@@ -40,6 +41,8 @@ pub struct LocalModels {
 #[derive(Clone)]
 pub(super) struct LocalGenerator {
     pub(super) card: ModelCard,
+    /// The hash of the model without low-rank adapters.
+    hash: String,
     package: PinnedPackage,
     model: Arc<Mutex<Model>>,
 }
@@ -93,7 +96,8 @@ impl LocalModels {
             // While somebody copies files, the hash may not be that of the loaded weights.
             if pinned.is_unchanged() {
                 let model = Arc::new(Mutex::new(model));
-                return Ok(LocalGenerator { card, package: pinned, model });
+                let hash = card.hash.clone();
+                return Ok(LocalGenerator { card, hash, package: pinned, model });
             }
         }
     }
@@ -173,12 +177,20 @@ impl Generator for LocalGenerator {
         self.package.is_unchanged()
     }
 
+    fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
+        let interrupt = control.interrupt();
+        self.model()?.set_loras(&recipe.loras, interrupt)?;
+        self.card.hash = hash_with(&self.hash, &recipe.loras, interrupt)?;
+        Ok(())
+    }
+
     fn generate(
         &mut self,
         recipe: &Recipe,
         inputs: &Inputs,
         control: &dyn Control,
     ) -> Result<Drawn, GenerateError> {
+        self.prepare(recipe, control)?;
         let mut model = self.model()?;
         let recipe = recipe.with_choices_made();
         let request = Self::request(&recipe, inputs, &self.card.defaults)?;

@@ -22,7 +22,7 @@ use crate::control::Interrupt;
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
 pub(super) use folder::model_below;
-pub(super) use layout::hash_reader;
+pub(crate) use layout::hash_reader;
 #[cfg(feature = "hub")]
 pub(super) use layout::{PICKLES, weights_among};
 pub use mapped::MappedPackage;

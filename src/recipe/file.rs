@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    Blob, BlobError, BlobId, Inspiration, Loss, PartEdit, PartRecipe, PictureEdit, Recipe,
+    Blob, BlobError, BlobId, Inspiration, Lora, Loss, PartEdit, PartRecipe, PictureEdit, Recipe,
     RecipeId, Size, TakeId, sampler::SamplerFile,
 };
 use crate::{mask::Area, picture::Undecoded};
@@ -28,6 +28,8 @@ pub(crate) struct RecipeFile {
     #[serde(default)]
     sampler: SamplerFile,
     model: String,
+    #[serde(default)]
+    loras: Vec<Lora>,
     #[serde(default)]
     inspirations: Vec<Inspiration>,
     #[serde(default)]
@@ -130,7 +132,8 @@ impl RecipeFile {
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
         let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
-        let (inspirations, losses, score) = (self.inspirations, self.losses, self.score);
+        let (loras, inspirations, losses) = (self.loras, self.inspirations, self.losses);
+        let score = self.score;
         let sampler = self.sampler.requested(&model);
         let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
         Ok(Recipe {
@@ -141,6 +144,7 @@ impl RecipeFile {
             take,
             sampler,
             model,
+            loras,
             inspirations,
             losses,
             score,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inspiration, Loss, Sampler, Size};
+use super::{Inspiration, Lora, Loss, Sampler, Size};
 use crate::model::ModelDefaults;
 
 #[cfg(feature = "plugin")]
@@ -26,6 +26,9 @@ pub struct Style {
     pub negative_prompt: String,
     /// [`BUILT_IN_MODEL`], [`LATENTS_MODEL`] or a diffusers folder. A relative path starts at the working directory.
     pub model: String,
+    /// The low-rank adapters that change the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<Lora>,
     /// The sampler of all pictures.
     pub sampler: Sampler,
     /// Size for each kind of shot.
@@ -68,6 +71,7 @@ impl Default for Style {
             words: String::new(),
             negative_prompt: String::new(),
             model: BUILT_IN_MODEL.to_owned(),
+            loras: Vec::new(),
             sampler: Sampler::default(),
             sizes: Sizes::default(),
             seed: 0,

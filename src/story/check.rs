@@ -12,7 +12,7 @@ pub use fault::StoryFault;
 use super::{Line, Scene, Story};
 use crate::{
     prompt::PromptSyntax,
-    recipe::{Inspiration, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Sampler, Style},
+    recipe::{Inspiration, Lora, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Sampler, Style},
     text::{folded, is_letter},
 };
 
@@ -67,6 +67,8 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         let guidance_rescale = guidance_rescale.to_string();
         faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }
+    let loras = Lora::check_all(&style.loras);
+    faults.extend(loras.err().map(|error| StoryFault::Lora(error.to_string())));
     let inspirations = Inspiration::check_all(&style.inspirations);
     faults.extend(inspirations.err().map(|error| StoryFault::Inspiration(error.to_string())));
     let losses = Loss::check_all(&style.losses);

@@ -85,6 +85,7 @@ impl<'a> Worker<'a> {
             let inputs = inputs(writer, job)?;
             let generator = generator(registry, loaded, &job.recipe.model, &control)?;
             interrupt.check()?;
+            generator.prepare(&job.recipe, &control)?;
             let take = TakeId::of(&job.recipe, &generator.card().hash);
             writer.check(&job.shot, &take).map_err(GenerateError::other)?;
             shared.loaded();

@@ -69,7 +69,7 @@ impl Family for Gradient {
         &self,
         _: &dyn Package,
         options: &LoadOptions,
-        control: &dyn Control,
+        _: &dyn Control,
     ) -> Result<Model, DiffusionError> {
         let parts = ModelParts {
             text_encoder: Box::new(NoText),
@@ -78,6 +78,7 @@ impl Family for Gradient {
             scheduler: SchedulerConfig::from_json(r#"{"prediction_type": "sample"}"#)?,
             surroundings: Surroundings::Noised,
             package: None,
+            load_networks: None,
             device: options.device.open()?,
         };
         Model::new(parts)

@@ -12,6 +12,7 @@ import common
 import control_nets
 import edits
 import latents
+import loras
 import models
 import networks
 import optimizers
@@ -40,6 +41,7 @@ def main():
             clip_model.record()
             pictures.save()
             checkpoints.record()
+            loras.record()
         case ["full", folder]:
             import full_size
 

@@ -219,6 +219,7 @@ impl Draw {
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
+            loras: self.look.sampling.loras(&[]),
             inspirations,
             losses,
             score: self.best_of.is_some(),

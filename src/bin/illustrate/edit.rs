@@ -8,7 +8,9 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
-    diffusion::{DiffusionError, Drawn, EditRequest, Model, Noise, StepHook, Trace},
+    diffusion::{
+        DiffusionError, Drawn, EditRequest, Model, Noise, StepHook, Trace, lora::hash_with,
+    },
     generator::{GenerateError, Inputs, ModelCard},
     loss::FinalLoss,
     mask::Area,
@@ -149,6 +151,7 @@ impl Edit {
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
+            loras: self.sampling.loras(&[]),
             inspirations: inspirations.clone(),
             losses: losses.clone(),
             score: file.score || self.best_of.is_some(),
@@ -163,8 +166,10 @@ impl Edit {
         };
         let package = self.sampling.package()?;
         let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
-        let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
+        model.set_loras(&recipe.loras, &Interrupt::default())?;
+        let mut card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
             .map_err(DiffusionError::from)?;
+        card.hash = hash_with(&card.hash, &recipe.loras, &Interrupt::default())?;
         let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = EditRequest {
             picture: image,

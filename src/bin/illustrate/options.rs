@@ -10,7 +10,7 @@ use bevy_illustrator::{
     generator::{inspect, open_package},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
+        Lora, LoraError, MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
@@ -36,6 +36,9 @@ pub(crate) struct SamplingOptions {
     // A recipe stores the name as text.
     #[arg(long, visible_alias = "generator", value_name = "PATH", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
+    /// A low-rank adapter (LoRA) with its weight [default: 1]; repeat for several
+    #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora)]
+    pub(crate) lora: Vec<Lora>,
     /// The seed of the initial noise; -1 chooses one at random and prints it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<Seed>,
@@ -81,6 +84,7 @@ impl LookOptions {
         if let Some(model) = &self.sampling.model {
             style.model = model_name(model);
         }
+        style.loras = self.sampling.loras(&style.loras);
         if let Some(size) = self.size {
             style.sizes = Sizes::all(size);
         }
@@ -115,6 +119,11 @@ impl SamplingOptions {
     /// The model's name in recipes.
     pub(crate) fn model_name(&self) -> String {
         self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
+    }
+
+    /// The low-rank adapters with these options applied.
+    pub(crate) fn loras(&self, loras: &[Lora]) -> Vec<Lora> {
+        if self.lora.is_empty() { loras.to_vec() } else { self.lora.clone() }
     }
 
     /// Whether the model has no diffusion network.
@@ -162,6 +171,18 @@ pub(crate) fn model_name(folder: &Path) -> String {
     let parts = folder.components().filter(|part| *part != Component::CurDir);
     let name: PathBuf = parts.collect();
     if name.as_os_str().is_empty() { ".".to_owned() } else { name.display().to_string() }
+}
+
+/// Parses `FILE` or `FILE:WEIGHT`.
+fn lora(text: &str) -> Result<Lora, LoraError> {
+    let with_weight = text.rsplit_once(':').and_then(|(file, weight)| {
+        Some(Lora { file: file.to_owned(), weight: weight.parse().ok()? })
+    });
+    let lora = with_weight.unwrap_or_else(|| Lora { file: text.to_owned(), weight: 1.0 });
+    let Lora { file, weight } = lora;
+    let lora = Lora { file: model_name(Path::new(&file)), weight };
+    Lora::check_all(std::slice::from_ref(&lora))?;
+    Ok(lora)
 }
 
 fn scheduler() -> impl TypedValueParser<Value = String> {

@@ -76,6 +76,7 @@ impl Replay {
         let began = Instant::now();
         let registry = GeneratorRegistry::built_in(self.device.device);
         let mut generator = registry.load(&from.recipe.model, &Interrupt::default())?;
+        generator.prepare(&from.recipe, &Interrupt::default())?;
         let same_model = generator.card().hash == from.model.hash;
         if !same_model {
             log::warn!(

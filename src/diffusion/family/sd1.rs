@@ -6,7 +6,7 @@ use super::{Family, LoadOptions};
 use crate::{
     control::Control,
     diffusion::{
-        DiffusionError, Model, ModelParts, autoencoder,
+        DiffusionError, Model, ModelParts, Networks, autoencoder,
         denoise::unet::{PIXELS_PER_LATENT, UNet2DConditionModel},
         hooks::Surroundings,
         scheduler::{self, SchedulerConfig, SchedulerError},
@@ -45,29 +45,29 @@ impl Family for StableDiffusion {
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError> {
-        load(package, options, control, &|_, device| {
+        load(package, options, control, |package, device| {
             Ok((Box::new(ClipTextEncoder::load(package, device)?), None))
         })
     }
 }
 
 /// Loads a text encoder. Also returns the channels of its pooled prompts, if it has any.
-type LoadTextEncoder<'a> =
-    dyn Fn(&Index, &Device) -> Result<(Box<dyn TextEncoder>, Option<usize>), DiffusionError> + 'a;
+type LoadTextEncoder =
+    fn(&dyn Package, &Device) -> Result<(Box<dyn TextEncoder>, Option<usize>), DiffusionError>;
 
 /// Loads a pipeline of a text encoder, a UNet and an autoencoder.
 pub(super) fn load(
     package: &dyn Package,
     options: &LoadOptions,
     control: &dyn Control,
-    load_text_encoder: &LoadTextEncoder<'_>,
+    load_text_encoder: LoadTextEncoder,
 ) -> Result<Model, DiffusionError> {
     let index = runnable_index(package)?;
     let device = options.device.open()?;
     let interrupt = control.interrupt();
     let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?.for_latents();
     check_scheduler(package, &scheduler)?;
-    let (text_encoder, pooled) = load_text_encoder(&index, &device)?;
+    let (text_encoder, pooled) = load_text_encoder(package, &device)?;
     interrupt.check()?;
     let denoiser = UNet2DConditionModel::load(package, "unet", &device)?;
     interrupt.check()?;
@@ -102,6 +102,11 @@ pub(super) fn load(
             false => Surroundings::Noised,
         },
         package: Some(package.shared()),
+        load_networks: Some(Box::new(move |package, device| {
+            let (text_encoder, _) = load_text_encoder(package, device)?;
+            let denoiser = Box::new(UNet2DConditionModel::load(package, "unet", device)?);
+            Ok(Networks { text_encoder, denoiser })
+        })),
         device,
     };
     Model::new(parts)

@@ -32,7 +32,8 @@ impl Family for StableDiffusionXl {
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError> {
-        sd1::load(package, options, control, &|index, device| {
+        sd1::load(package, options, control, |package, device| {
+            let index = Index::read(package)?;
             let encoder =
                 SdxlTextEncoder::load(package, index.json[ZEROS_FOR_EMPTY] != false, device)?;
             let pooled = encoder.pooled_width()?;

@@ -1,5 +1,7 @@
 //! The names of a UNet's tensors in LDM.
 
+use serde_json::Value;
+
 use crate::model::TensorSource;
 
 /// The layers of a residual block: in diffusers, and in LDM.
@@ -51,6 +53,31 @@ impl UNetNames {
         });
         names.upsamplers = upsamplers.collect();
         names
+    }
+
+    /// The blocks of a network with this configuration of diffusers.
+    pub(crate) fn of_config(config: &Value) -> Self {
+        let list = |field: &str| config.get(field).and_then(Value::as_array).cloned();
+        let levels = list("block_out_channels").map_or(4, |levels| levels.len());
+        let number = |value: &Value| value.as_u64().map_or(2, |number| number.min(64) as usize);
+        let layers: Vec<usize> = match config.get("layers_per_block") {
+            Some(Value::Array(layers)) => layers.iter().map(number).collect(),
+            Some(layers) => vec![number(layers); levels],
+            None => vec![2; levels],
+        };
+        let mut next = 1;
+        let starts = layers.iter().map(|layers| {
+            let start = next;
+            next += layers + 1;
+            start
+        });
+        let starts = starts.collect();
+        let has_attention = |name: &Value| name.as_str().is_some_and(|name| name.contains("Cross"));
+        let up = list("up_block_types").unwrap_or_default();
+        let mut upsamplers: Vec<usize> =
+            up.iter().map(|name| 1 + usize::from(has_attention(name))).collect();
+        upsamplers.resize(layers.len(), 1);
+        Self { starts, layers, upsamplers }
     }
 
     /// The residual blocks of a level on the way up. Level 0 is the smallest.

@@ -107,7 +107,7 @@ fn hash_file(
 }
 
 /// Hashes a whole file.
-pub(in crate::model) fn hash_reader(
+pub(crate) fn hash_reader(
     content: &mut dyn Read,
     hasher: &mut blake3::Hasher,
     interrupt: &Interrupt,

@@ -97,7 +97,7 @@ impl TensorFiles {
     }
 
     /// The header of a single file.
-    pub(in crate::model) fn header(&self) -> &TensorHeader {
+    pub(crate) fn header(&self) -> &TensorHeader {
         &self.0[0].header
     }
 

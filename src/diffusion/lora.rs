@@ -1,0 +1,13 @@
+//! Low-rank adapters (Hu et al. 2021, arXiv:2106.09685): changes of a model's weights in a file of their own.
+//!
+//! A weight `W` becomes `W + weight * alpha / rank * up * down` when it is loaded. The files have the names of kohya's
+//! sd-scripts, of diffusers, or of peft.
+
+mod file;
+mod hash;
+mod names;
+mod package;
+
+pub use file::LoraFile;
+pub use hash::hash_with;
+pub use package::LoraPackage;
