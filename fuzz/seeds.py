@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import json
+import math
 import re
 import sys
 import zlib
@@ -131,16 +132,33 @@ def prompts():
 def weights():
     def file(tensors):
         header, at = {"__metadata__": {"format": "pt"}}, 0
-        for name in tensors:
-            header[name] = {"dtype": "F32", "shape": [1, 2], "data_offsets": [at, at + 8]}
-            at += 8
+        for name, shape in tensors.items():
+            size = 4 * math.prod(shape)
+            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+            at += size
         text = json.dumps(header).encode()
         return len(text).to_bytes(8, "little") + text + bytes(at)
 
+    unet, vae, text = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.text_model."
+    whole = {
+        f"{unet}input_blocks.0.0.weight": [8, 4, 3, 3],
+        f"{unet}input_blocks.1.0.in_layers.0.weight": [8],
+        f"{unet}input_blocks.1.0.in_layers.2.weight": [8, 8, 3, 3],
+        f"{unet}out.2.weight": [4, 8, 3, 3],
+        f"{vae}encoder.down.0.block.0.norm1.weight": [8],
+        f"{vae}encoder.down.0.block.0.conv1.weight": [8, 8, 3, 3],
+        f"{vae}decoder.conv_in.weight": [8, 4, 3, 3],
+        f"{text}embeddings.token_embedding.weight": [9, 8],
+        f"{text}embeddings.position_embedding.weight": [9, 8],
+        f"{text}encoder.layers.0.layer_norm1.weight": [8],
+        f"{text}encoder.layers.0.mlp.fc1.weight": [16, 8],
+    }
+    lora = {"lora_unet_a.lora_down.weight": [2, 4], "lora_unet_a.lora_up.weight": [4, 2], "lora_unet_a.alpha": []}
     kinds = [["a", "b"], ["model.diffusion_model.a", "cond_stage_model.transformer.b"], ["x.lora_up.weight"]]
     kinds += [["time_embedding.a", "up_blocks.b"], ["decoder.conv_in.a", "encoder.b"], ["decoder.layers.a"]]
     others = [b"GGUF" + bytes(12), b"PK\x03\x04archive/data.pkl", b"\x80\x02}.", b"version https://git-lfs.github.com/spec/v1\n"]
-    return [file(kind) for kind in kinds] + others
+    kinds = [dict.fromkeys(kind, [1, 2]) for kind in kinds]
+    return [file(kind) for kind in [*kinds, whole, lora]] + others
 
 
 def licences():

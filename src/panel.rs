@@ -29,6 +29,7 @@ mod filter;
 mod grid;
 mod image_request;
 mod image_sources;
+mod loras_form;
 mod losses;
 mod overview;
 mod picture;

@@ -237,6 +237,7 @@ mod tests {
                 guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
+            loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
             score: false,

@@ -173,7 +173,9 @@ pub enum Obstacle {
     #[error("this is a single component: put it in the folder of a complete model")]
     OnePart,
     /// An adapter.
-    #[error("adapters do not run yet, and they need a model to modify: choose a complete model")]
+    #[error(
+        "a LoRA changes a model: choose a model, and name this file with --lora or in the style (loras: [(file: \"..\", weight: 0.8)])"
+    )]
     Adapter,
     /// A GGUF file.
     #[error(

@@ -6,6 +6,7 @@ use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
 
 use super::{
     context::PanelContext,
+    loras_form::loras_form,
     prompt_field::prompt_field,
     steering::PictureSteering,
     theme::{self, STEP},
@@ -213,6 +214,9 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         }
     });
     let optimizes = style.model == LATENTS_MODEL;
+    if !optimizes || !style.loras.is_empty() {
+        loras_form(ui, &mut style.loras);
+    }
     if style.model != before {
         // Only `latents` uses optimizers, and it uses nothing else.
         let is_wrong = |name: &mut String| optimizer::find(name).is_some() != optimizes;

@@ -19,8 +19,7 @@ pub enum PromptSyntax {
     Schedule(String),
     /// A file that changes the model, as in `<lora:name:0.8>`.
     #[error(
-        "`{0}` is read as ordinary words, because such files are not supported yet: leave it out, or use a model that \
-         contains it"
+        "`{0}` is read as ordinary words: leave it out, and name the file of the LoRA in the style, or with --lora"
     )]
     Network(String),
 }

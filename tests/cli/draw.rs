@@ -119,7 +119,7 @@ fn notations_of_other_programs_are_named() {
         workspace.run(&[&args[..], &QUICK].concat()).exits(0).error()
     };
     let error = draw("a (red:13) key, <lora:ink:0.8>");
-    for words in ["`(red:13)`", "not supported", "`<lora:ink:0.8>`"] {
+    for words in ["`(red:13)`", "the file of the LoRA", "`<lora:ink:0.8>`"] {
         assert!(error.contains(words), "{words} in {error}");
     }
     assert_eq!(draw("a [key] (brass:1.2), {old|new} # or not"), "");

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     panel::{PanelState, StoryStatus, Tab, panel_status_ui, panel_ui},
     project::Action,
-    recipe::{Sampler, Size},
+    recipe::{Lora, Sampler, Size},
     story::{Place, Scene, Story},
     storyboard::{ShotKind, ShotState},
 };
@@ -65,6 +65,25 @@ fn viewing_a_style_does_not_change_it() {
     panel.run_steps(4);
     assert!(has(&panel, "All pictures of the story share this style."));
     assert!(has(&panel, "2044") && has(&panel, "700"));
+}
+
+#[test]
+fn low_rank_adapters_are_added_to_the_style_and_removed() {
+    let mut fixture = Fixture::new(story());
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
+    press(&mut panel, "Add a LoRA");
+    panel.get_by_label("LoRA 1").focus();
+    panel.run_steps(2);
+    panel.get_by_label("LoRA 1").type_text("loras/ink.safetensors");
+    panel.run_steps(2);
+    press(&mut panel, "Add a LoRA");
+    press(&mut panel, "Remove LoRA 2");
+    press(&mut panel, "Apply");
+    let requested = panel.state().requested();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    let lora = Lora { file: "loras/ink.safetensors".to_owned(), weight: 1.0 };
+    assert_eq!(style.loras, [lora]);
 }
 
 #[test]

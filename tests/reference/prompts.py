@@ -65,7 +65,9 @@ def record():
         requires_pooled_mask=[False, True],
     )
     plain = {
-        f"{name}_pooled": provider.get_pooled_embeddings([" ".join("".join(text for text, _ in section) for section in sections)])
+        f"{name}_pooled": provider.get_pooled_embeddings(
+            [" ".join("".join(text for text, _ in section) for section in sections)]
+        )
         for name, (_, sections) in CASES.items()
     }
     save_tensors("networks/sdxl_prompts.safetensors", embeddings(provider) | plain)

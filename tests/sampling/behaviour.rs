@@ -8,7 +8,7 @@ use bevy_illustrator::{
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
     recipe::{
-        EditKind, Images, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
+        EditKind, Images, Lora, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
         Sampler, SigmaSpacing, Size, picture_hash,
     },
 };
@@ -27,6 +27,7 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
+        loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
         score: false,
@@ -50,6 +51,39 @@ fn a_recipe_always_draws_the_same_picture_and_another_take_differs() {
     assert!(first == again, "a second model drew another picture");
     assert!(first == draw(&mut *other, &recipe(3)), "a second drawing differs");
     assert!(first != draw(&mut *other, &recipe(3).with_take(1)));
+}
+
+#[test]
+fn low_rank_adapters_are_exchanged_without_loading_the_model_again() {
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let model = fixture("sd1").display().to_string();
+    let mut generator = registry.load(&model, &Interrupt::default()).unwrap();
+    let lora = |name: &str, weight| {
+        let file = fixture(&format!("loras/{name}.safetensors")).display().to_string();
+        Lora { file, weight }
+    };
+    let with = |loras| Recipe { model: model.clone(), loras, ..recipe(2) };
+    let mut drawn = |loras| {
+        let image = draw(&mut *generator, &with(loras));
+        (image, generator.card().hash.clone())
+    };
+    let plain = drawn(vec![]);
+    let changed = drawn(vec![lora("sd1_kohya", 0.5)]);
+    let stronger = drawn(vec![lora("sd1_kohya", 1.0)]);
+    assert!(plain.0 != changed.0 && changed.0 != stronger.0);
+    assert!(plain.1 != changed.1, "the files are part of the model's identity");
+    assert_eq!(changed.1, stronger.1, "the weight is part of the recipe");
+    assert_ne!(with(vec![lora("a", 0.5)]).id(), with(vec![lora("a", 1.0)]).id());
+    assert!(drawn(vec![]) == plain, "the adapter is gone");
+
+    // A failure leaves the networks as they were.
+    let wrong = with(vec![lora("sdxl_kohya", 1.0)]);
+    let error = generator.generate(&wrong, &Inputs::default(), &Interrupt::default()).err();
+    assert!(error.unwrap().to_string().contains("sdxl_kohya.safetensors"));
+    let missing = with(vec![Lora { file: "no/such.safetensors".to_owned(), weight: 1.0 }]);
+    let error = generator.generate(&missing, &Inputs::default(), &Interrupt::default()).err();
+    assert!(error.unwrap().to_string().contains("no/such.safetensors"));
+    assert!(draw(&mut *generator, &with(vec![])) == plain.0);
 }
 
 #[test]

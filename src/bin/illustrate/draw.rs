@@ -105,6 +105,7 @@ impl Draw {
         let inputs = self.noise.iter().chain(self.images()).map(PathBuf::as_path);
         let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
+        self.look.sampling.lora.iter().for_each(|lora| outputs.add_model(&lora.file));
         let picture = outputs.begin(&self.out, Format::Png, Existing::Replaced)?;
         let mut begin = |dump| outputs.begin(dump, Format::Safetensors, Existing::Replaced);
         let dump = self.dump.as_deref().map(&mut begin).transpose()?;

@@ -263,6 +263,7 @@ impl Edit {
         let inputs = [Some(&self.edit), self.noise.as_ref()].into_iter().flatten().chain(&images);
         let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
         outputs.add_model(&self.sampling.model_name());
+        self.sampling.lora.iter().for_each(|lora| outputs.add_model(&lora.file));
         let mut begin = |take: u32| {
             let path = numbered(&self.out, take);
             let dump = self.dump.as_deref().map(|dump| numbered(dump, take));

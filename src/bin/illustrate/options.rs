@@ -36,7 +36,7 @@ pub(crate) struct SamplingOptions {
     // A recipe stores the name as text.
     #[arg(long, visible_alias = "generator", value_name = "PATH", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
-    /// A low-rank adapter (LoRA) with its weight [default: 1]; repeat for several
+    /// The file of a low-rank adapter that changes the model, and its weight [default: 1]; repeat for several
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora)]
     pub(crate) lora: Vec<Lora>,
     /// The seed of the initial noise; -1 chooses one at random and prints it

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    recipe::Size,
+    recipe::{Lora, Size},
     story::{Character, Exit, Expression, Item, Moment, Place},
 };
 
@@ -171,6 +171,11 @@ fn sizes_and_sampler_settings_out_of_range_are_errors() {
     error(&["NaN"], |s| s.style.sampler.guidance_scale = Some(f32::NAN));
     error(&["-1"], |s| s.style.sampler.guidance_scale = Some(-1.0));
     error(&["inf"], |s| s.style.sampler.guidance_scale = Some(f32::INFINITY));
+    let lora = |file: &str, weight| Lora { file: file.to_owned(), weight };
+    error(&["LoRA `a`", "weight 11"], |s| s.style.loras = vec![lora("a", 11.0)]);
+    error(&["LoRA `a`", "weight NaN"], |s| s.style.loras = vec![lora("a", f32::NAN)]);
+    error(&["no file"], |s| s.style.loras = vec![lora(" ", 1.0)]);
+    error(&["17 LoRAs"], |s| s.style.loras = vec![lora("a", 1.0); 17]);
     error(&["rescale cannot be NaN"], |s| s.style.sampler.guidance_rescale = Some(f32::NAN));
     error(&["rescale cannot be 1.1"], |s| s.style.sampler.guidance_rescale = Some(1.1));
     error(&["rescale cannot be -0.1"], |s| s.style.sampler.guidance_rescale = Some(-0.1));
