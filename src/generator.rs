@@ -16,7 +16,7 @@ pub use crate::{
 pub use error::GenerateError;
 pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
-pub use local::{LocalModels, inspect, open_package};
+pub use local::{LocalModels, draw_request, inspect, load_model, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};
 
 /// Turns a recipe into a picture. It runs on the worker thread and may cache loaded data.

@@ -2,11 +2,11 @@
 
 use super::{
     Drawn, GenerateError, Generator, Inputs, LocalModels, ModelCard, ModelLoader,
-    local::LocalGenerator,
+    local::{LocalGenerator, draw_request},
 };
 use crate::{
     control::Control,
-    diffusion::{DeviceKind, LoadOptions},
+    diffusion::{DeviceKind, DiffusionError, LoadOptions},
     model::ModelDefaults,
     recipe::{
         Recipe,
@@ -64,8 +64,10 @@ impl Generator for LatentsGenerator {
         if recipe.edit.is_some() {
             return Err(GenerateError::NoEdits { model: self.card.name.clone() });
         }
-        let recipe = recipe.with_choices_made();
-        let request = LocalGenerator::request(&recipe, inputs, &self.card.defaults)?;
+        if !recipe.loras.is_empty() {
+            return Err(DiffusionError::NoLoras.into());
+        }
+        let request = draw_request(recipe, inputs, &self.card.defaults)?;
         Ok(self.built_in.model()?.optimize(&request, control)?)
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, ModelCard,
-    ModelLoader,
+    Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, MissingBlob,
+    ModelCard, ModelLoader,
 };
 use crate::{
     control::{Control, Interrupt},
@@ -24,7 +24,7 @@ use crate::{
         ldm::Checkpoint,
         package::PinnedPackage,
     },
-    recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
+    recipe::{Lora, PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
 
 /// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
@@ -143,29 +143,48 @@ impl LocalGenerator {
         let panicked = |_| GenerateError::Panicked("the model must be loaded again".to_owned());
         self.model.lock().map_err(panicked)
     }
+}
 
-    /// The request for a whole picture, of a recipe whose choices were made.
-    ///
-    /// # Errors
-    /// If an image is missing.
-    pub(super) fn request(
-        recipe: &Recipe,
-        inputs: &Inputs,
-        defaults: &ModelDefaults,
-    ) -> Result<DrawRequest, GenerateError> {
-        let Recipe { prompt, negative_prompt, inspirations, losses, .. } = recipe.clone();
-        Ok(DrawRequest {
-            prompt,
-            negative_prompt,
-            size: recipe.size,
-            sampler: recipe.sampler.resolve(defaults),
-            noise: Noise::Seed(recipe.noise_seed()),
-            inspirations,
-            losses,
-            score: recipe.score,
-            images: inputs.images(recipe)?,
-        })
-    }
+/// The request for a whole picture, with the choices of its prompts made. `defaults` are those of the model.
+///
+/// # Errors
+/// If an image is missing.
+pub fn draw_request(
+    recipe: &Recipe,
+    inputs: &Inputs,
+    defaults: &ModelDefaults,
+) -> Result<DrawRequest, MissingBlob> {
+    let images = inputs.images(recipe)?;
+    let recipe = recipe.with_choices_made();
+    Ok(DrawRequest {
+        size: recipe.size,
+        sampler: recipe.sampler.resolve(defaults),
+        noise: Noise::Seed(recipe.noise_seed()),
+        prompt: recipe.prompt,
+        negative_prompt: recipe.negative_prompt,
+        inspirations: recipe.inspirations,
+        losses: recipe.losses,
+        score: recipe.score,
+        images,
+    })
+}
+
+/// Loads the model in a package with the low-rank adapters of a recipe, and its card.
+///
+/// # Errors
+/// If a file is missing or damaged, or if the model cannot have the adapters.
+pub fn load_model(
+    package: &dyn Package,
+    device: DeviceKind,
+    loras: &[Lora],
+    control: &dyn Control,
+) -> Result<(Model, ModelCard), DiffusionError> {
+    let interrupt = control.interrupt();
+    let mut model = Model::load(package, device, control)?;
+    model.set_loras(loras, interrupt)?;
+    let mut card = ModelCard::new(package, model.grid(), interrupt)?;
+    card.hash = hash_with(&card.hash, loras, interrupt)?;
+    Ok((model, card))
 }
 
 impl Generator for LocalGenerator {
@@ -192,9 +211,8 @@ impl Generator for LocalGenerator {
     ) -> Result<Drawn, GenerateError> {
         self.prepare(recipe, control)?;
         let mut model = self.model()?;
-        let recipe = recipe.with_choices_made();
-        let request = Self::request(&recipe, inputs, &self.card.defaults)?;
-        let Some(edit) = &recipe.edit else {
+        let request = draw_request(recipe, inputs, &self.card.defaults)?;
+        let Some(edit) = recipe.with_choices_made().edit else {
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
@@ -202,7 +220,7 @@ impl Generator for LocalGenerator {
         if picture_hash(&picture) != edit.picture {
             return Err(DiffusionError::from(EditError::OtherPicture).into());
         }
-        let edit = edit.clone().of_take(recipe.take);
+        let edit = edit.of_take(recipe.take);
         let parts = inputs.parts(&edit)?;
         let PictureEdit { style, context, .. } = edit;
         let DrawRequest { prompt, negative_prompt, sampler, noise, .. } = request;

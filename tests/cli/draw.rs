@@ -1,6 +1,7 @@
 //! `illustrate draw`.
 
 use super::*;
+use bevy_illustrator::{art::picture_file, recipe::Lora};
 use candle_core::{DType, Device, Tensor, safetensors};
 
 #[test]
@@ -109,6 +110,42 @@ fn a_random_seed_is_printed_and_draws_the_same_picture_again() {
     assert_eq!(read("a.png"), read("b.png"));
     assert_ne!(read("a.png"), read("c.png"));
     workspace.run(&["draw", "--prompt", "a key", "--seed", "-2", "--out", "a.png"]).exits(2);
+}
+
+#[test]
+fn a_lora_and_choices_change_the_picture_and_are_in_its_recipe() {
+    let workspace = Workspace::new(STORY);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures");
+    let model = fixtures.join("sd1").display().to_string();
+    let lora = fixtures.join("loras/sd1_kohya.safetensors").display().to_string();
+    let draw = |prompt: &str, seed: &str, out: &str, lora: Option<&str>| {
+        let mut args = vec!["draw", "--prompt", prompt, "--seed", seed, "--out", out];
+        args.extend(["--model", &model, "--steps", "1", "--size", "32x32"]);
+        args.extend(lora.iter().flat_map(|lora| ["--lora", lora]));
+        workspace.run(&args).exits(0);
+        let file = workspace.path(out);
+        let recipe = picture_file::provenance(&file).unwrap().recipe;
+        (image::open(file).unwrap().to_rgba8(), recipe)
+    };
+    let (plain, _) = draw("fog", "1", "a.png", None);
+    let weighted = format!("{lora}:0.5");
+    let (changed, recipe) = draw("fog", "1", "b.png", Some(&weighted));
+    assert!(plain != changed);
+    assert_eq!(recipe.loras, [Lora { file: lora, weight: 0.5 }]);
+    let replay = ["replay", "--picture", "b.png", "--out", "c.png"];
+    workspace.run(&replay).exits(0);
+
+    let choice = "{fog|a red cliff|the night}";
+    let of_options =
+        ["fog", "a red cliff", "the night"].map(|option| draw(option, "1", "d.png", None).0);
+    let (chosen, recipe) = draw(choice, "1", "e.png", None);
+    assert!(of_options.contains(&chosen), "one of the options is drawn");
+    assert_eq!(recipe.prompt, choice);
+
+    let args = ["draw", "--prompt", "a", "--out", "f.png", "--lora"];
+    workspace.run(&[&args[..], &["a.safetensors:99"]].concat()).exits(2);
+    let error = workspace.run(&[&args[..], &["no.safetensors"]].concat()).exits(1).error();
+    assert!(error.contains("no.safetensors"), "{error}");
 }
 
 #[test]

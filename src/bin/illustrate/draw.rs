@@ -11,9 +11,9 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, picture_file::EncodeError},
     control::{Interrupt, OnStep, Step},
-    diffusion::{DiffusionError, DrawError, DrawRequest, Drawn, Model, Noise, StepHook, Trace},
+    diffusion::{DiffusionError, DrawError, Drawn, Noise, StepHook, Trace},
     foreign,
-    generator::{Inputs, ModelCard},
+    generator::{GenerateError, Inputs, draw_request, load_model},
     loss::LossSetupError,
     picture,
     picture::{Metadata, PixelBudget},
@@ -140,30 +140,22 @@ impl Draw {
             None => Contents::new(&recipe, &inputs.blobs, Metadata::default())?,
         };
         let package = self.look.sampling.package()?;
-        let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
-        let card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
-            .map_err(DiffusionError::from)?;
         let optimizes = self.look.sampling.optimizes_latents();
+        if optimizes && !recipe.loras.is_empty() {
+            return Err(DiffusionError::NoLoras.into());
+        }
+        let (device, loras) = (self.device.device, &recipe.loras);
+        let (mut model, card) = load_model(&*package, device, loras, &Interrupt::default())?;
         let card = if optimizes { card.of_latents() } else { card };
-        let sampler = recipe.sampler.resolve(&card.defaults);
-        let mut request = DrawRequest {
-            prompt: recipe.prompt.clone(),
-            negative_prompt: recipe.negative_prompt.clone(),
-            size: recipe.size,
-            sampler: sampler.clone(),
-            noise: Noise::Seed(0),
-            inspirations: recipe.inspirations.clone(),
-            losses: recipe.losses.clone(),
-            score: recipe.score,
-            images: images.clone(),
-        };
         let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
-            request.noise = noise.clone().unwrap_or(Noise::Seed(recipe.noise_seed()));
+            let mut request =
+                draw_request(&recipe, &inputs, &card.defaults).map_err(GenerateError::from)?;
+            request.noise = noise.clone().unwrap_or(request.noise);
             let mut trace = Trace::default();
-            let bar = step_bar(sampler.steps);
+            let bar = step_bar(request.sampler.steps);
             let mut hooks: Vec<&mut dyn StepHook> = Vec::new();
             if dump.is_some() {
                 hooks.push(&mut trace);

@@ -8,10 +8,8 @@ use std::{
 use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
-    diffusion::{
-        DiffusionError, Drawn, EditRequest, Model, Noise, StepHook, Trace, lora::hash_with,
-    },
-    generator::{GenerateError, Inputs, ModelCard},
+    diffusion::{Drawn, EditRequest, Noise, StepHook, Trace},
+    generator::{GenerateError, Inputs, load_model},
     loss::FinalLoss,
     mask::Area,
     picture::Metadata,
@@ -165,11 +163,8 @@ impl Edit {
             None => Contents::new(&recipe, &inputs.blobs, metadata)?,
         };
         let package = self.sampling.package()?;
-        let mut model = Model::load(&*package, self.device.device, &Interrupt::default())?;
-        model.set_loras(&recipe.loras, &Interrupt::default())?;
-        let mut card = ModelCard::new(&*package, model.grid(), &Interrupt::default())
-            .map_err(DiffusionError::from)?;
-        card.hash = hash_with(&card.hash, &recipe.loras, &Interrupt::default())?;
+        let (device, loras) = (self.device.device, &recipe.loras);
+        let (mut model, card) = load_model(&*package, device, loras, &Interrupt::default())?;
         let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = EditRequest {
             picture: image,
