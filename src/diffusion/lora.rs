@@ -9,5 +9,5 @@ mod names;
 mod package;
 
 pub use file::LoraFile;
-pub use hash::hash_with;
+pub(super) use hash::hash_files;
 pub use package::LoraPackage;

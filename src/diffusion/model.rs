@@ -13,7 +13,7 @@ use super::{
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
-    lora::{LoraFile, LoraPackage},
+    lora::{LoraFile, LoraPackage, hash_files},
     noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
@@ -86,8 +86,8 @@ pub struct Model {
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
     prompts: HashMap<String, Conditioning>,
-    /// The low-rank adapters in the networks, with the states of their files.
-    loras: Vec<(Lora, FileState)>,
+    /// The low-rank adapters in the networks.
+    loras: LoadedLoras,
 }
 
 impl Model {
@@ -114,7 +114,7 @@ impl Model {
             package,
             adapters,
             prompts: HashMap::new(),
-            loras: Vec::new(),
+            loras: LoadedLoras::default(),
         })
     }
 
@@ -128,27 +128,36 @@ impl Model {
         loras: &[Lora],
         interrupt: &Interrupt,
     ) -> Result<(), DiffusionError> {
-        let state = |lora: &Lora| (lora.clone(), file_state(Path::new(&lora.file)));
-        let loras: Vec<_> = loras.iter().map(state).collect();
-        if loras == self.loras {
+        let files: Vec<_> = loras.iter().map(|lora| file_state(Path::new(&lora.file))).collect();
+        if (loras, &files) == (&self.loras.loras, &self.loras.files) {
             return Ok(());
         }
         let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
             return Err(DiffusionError::NoLoras);
         };
         pinned.check()?;
-        let files =
-            loras.iter().map(|(lora, _)| LoraFile::open(Path::new(&lora.file), lora.weight));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        let package = LoraPackage::new(&*pinned.package, files)?;
+        let opened = loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight));
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let package = LoraPackage::new(&*pinned.package, opened)?;
         let device = &self.parts.device;
         let networks = interruptible(&package, interrupt, |package| load(package, device))?;
         package.check_used()?;
+        let hash = if loras.is_empty() { None } else { Some(hash_files(loras, interrupt)?) };
         let Networks { text_encoder, denoiser } = networks;
         (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);
         self.prompts.clear();
-        self.loras = loras;
+        self.loras = LoadedLoras { loras: loras.to_vec(), files, hash };
         Ok(())
+    }
+
+    /// The hash of the model with its low-rank adapters, as 64 hex digits: that of its package, `hash`, if there are none,
+    /// and otherwise the blake3 of it and the contents of their files.
+    #[must_use]
+    pub fn hash_with_loras(&self, hash: &str) -> String {
+        let Some(of_loras) = self.loras.hash else { return hash.to_owned() };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(hash.as_bytes()).update(of_loras.as_bytes());
+        hasher.finalize().to_hex().to_string()
     }
 
     /// The grid of latents.
@@ -378,6 +387,16 @@ impl Model {
         };
         Tensor::from_vec(values, &shape, device)
     }
+}
+
+/// The low-rank adapters in the networks of a model.
+#[derive(Default)]
+struct LoadedLoras {
+    loras: Vec<Lora>,
+    /// The states of their files when they were loaded.
+    files: Vec<FileState>,
+    /// The hash of the contents of the files. `None` without adapters.
+    hash: Option<blake3::Hash>,
 }
 
 /// The size and the time of the last change of a file, if it is there.

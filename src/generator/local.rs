@@ -15,7 +15,6 @@ use crate::{
     diffusion::{
         DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
-        lora::hash_with,
     },
     edit::EditError,
     model::{
@@ -183,7 +182,7 @@ pub fn load_model(
     let mut model = Model::load(package, device, control)?;
     model.set_loras(loras, interrupt)?;
     let mut card = ModelCard::new(package, model.grid(), interrupt)?;
-    card.hash = hash_with(&card.hash, loras, interrupt)?;
+    card.hash = model.hash_with_loras(&card.hash);
     Ok((model, card))
 }
 
@@ -197,9 +196,11 @@ impl Generator for LocalGenerator {
     }
 
     fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
-        let interrupt = control.interrupt();
-        self.model()?.set_loras(&recipe.loras, interrupt)?;
-        self.card.hash = hash_with(&self.hash, &recipe.loras, interrupt)?;
+        let mut model = self.model()?;
+        model.set_loras(&recipe.loras, control.interrupt())?;
+        let hash = model.hash_with_loras(&self.hash);
+        drop(model);
+        self.card.hash = hash;
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use async_channel::{Receiver, Sender, TryRecvError, bounded};
 use bevy::{image::IntoDynamicImageError, prelude::Message};
 use image::RgbaImage;
 
+use crate::picture::MAX_PIXELS;
+
 /// A source of images outside the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageSource {
@@ -58,6 +60,17 @@ pub enum ImageSourceError {
     /// The clipboard cannot be read.
     #[error("the clipboard cannot be read, so save the image as a file and open that: {0}")]
     Clipboard(#[source] arboard::Error),
+    /// The image on the clipboard has more than [`MAX_PIXELS`].
+    #[error(
+        "the image on the clipboard has {width} x {height} pixels, more than {} million: make it smaller, and copy it again",
+        MAX_PIXELS / 1_000_000
+    )]
+    TooLarge {
+        /// The width in pixels.
+        width: usize,
+        /// The height in pixels.
+        height: usize,
+    },
     /// The number of bytes on the clipboard is not that of an image of its size.
     #[error(
         "the image on the clipboard has {bytes} bytes, but {width} x {height} pixels: copy it again"

@@ -15,6 +15,7 @@ use super::{
     image_request::{ImageRequest, ImageResult, ImageSource, ImageSourceError},
     state::PanelState,
 };
+use crate::picture::MAX_PIXELS;
 
 /// Answers the messages [`ImageRequest`]. [`PanelPlugin`](super::PanelPlugin) adds it. With a dock of your own, add it
 /// yourself, and send the requests of [`PanelState::take_image_requests`].
@@ -77,13 +78,21 @@ fn read_clipboard(request: ImageRequest) {
 
 fn image_on_clipboard() -> ImageResult {
     let mut clipboard = Clipboard::new().map_err(ImageSourceError::Clipboard)?;
-    let ImageData { width, height, bytes } = match clipboard.get_image() {
-        Ok(image) => image,
-        Err(arboard::Error::ContentNotAvailable) => return Err(ImageSourceError::NoImage),
+    match clipboard.get_image() {
+        Ok(image) => checked(image),
+        Err(arboard::Error::ContentNotAvailable) => Err(ImageSourceError::NoImage),
         // Some programs offer a text under the name of every format.
-        Err(_) if clipboard.get_text().is_ok() => return Err(ImageSourceError::NoImage),
-        Err(error) => return Err(ImageSourceError::Clipboard(error)),
-    };
+        Err(_) if clipboard.get_text().is_ok() => Err(ImageSourceError::NoImage),
+        Err(error) => Err(ImageSourceError::Clipboard(error)),
+    }
+}
+
+/// An image on the clipboard, if it is not too large and its size is that of its bytes.
+fn checked(ImageData { width, height, bytes }: ImageData<'_>) -> ImageResult {
+    let pixels = (width as u64).saturating_mul(height as u64);
+    if pixels > MAX_PIXELS {
+        return Err(ImageSourceError::TooLarge { width, height });
+    }
     let wrong = ImageSourceError::Bytes { width, height, bytes: bytes.len() };
     let sides = u32::try_from(width).ok().zip(u32::try_from(height).ok());
     let sides = sides.filter(|(width, height)| width.min(height) > &0);
@@ -122,6 +131,20 @@ mod tests {
         let (request, reply) = ImageRequest::new(ImageSource::Game);
         app.world_mut().write_message(request);
         reply
+    }
+
+    #[test]
+    fn an_image_on_the_clipboard_has_the_bytes_of_its_size_and_at_most_40_million_pixels() {
+        let image = |width, height, bytes: usize| {
+            checked(ImageData { width, height, bytes: vec![1; bytes].into() })
+        };
+        assert_eq!(image(2, 1, 8).unwrap().dimensions(), (2, 1));
+        for wrong in [image(2, 1, 7), image(0, 1, 0), image(1, 2, 4)] {
+            assert!(matches!(wrong, Err(ImageSourceError::Bytes { .. })));
+        }
+        for large in [image(40_001, 1000, 8), image(usize::MAX, 2, 8)] {
+            assert!(matches!(large, Err(ImageSourceError::TooLarge { .. })));
+        }
     }
 
     #[test]

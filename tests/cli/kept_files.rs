@@ -1,6 +1,6 @@
 //! Files that are not the outputs of a command, although their names are.
 
-use std::os::unix::fs::symlink;
+use std::{io, os::unix::fs::symlink};
 
 use super::*;
 use bevy_illustrator::art::picture_file::{self, Attachments};
@@ -19,6 +19,14 @@ fn workspace() -> Workspace {
     workspace
 }
 
+/// What another program saves: a picture, because the command may read it.
+fn mine() -> Vec<u8> {
+    let mut file = io::Cursor::new(Vec::new());
+    let picture = RgbaImage::from_pixel(64, 64, image::Rgba([9, 120, 30, 255]));
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
 impl Workspace {
     /// Runs a slow command, and writes files as soon as its outputs have begun.
     #[track_caller]
@@ -30,7 +38,7 @@ impl Workspace {
         });
         for name in names {
             // As programs save: a new file takes the place of the old one.
-            fs::write(self.path("saved"), "mine").unwrap();
+            fs::write(self.path("saved"), mine()).unwrap();
             fs::rename(self.path("saved"), self.path(name)).unwrap();
         }
         assert!(child.try_wait().unwrap().is_none(), "it still draws");
@@ -44,7 +52,7 @@ impl Workspace {
 
     #[track_caller]
     fn is_mine(&self, name: &str) {
-        assert_eq!(fs::read(self.path(name)).unwrap(), b"mine", "{name}");
+        assert!(fs::read(self.path(name)).unwrap() == mine(), "{name}");
     }
 
     fn is_picture(&self, name: &str) -> bool {
@@ -168,7 +176,7 @@ fn a_resized_picture_is_refused_before_it_is_drawn_again() {
     let small = RgbaImage::new(32, 32);
     let png = picture_file::encode(&small, &provenance, &Attachments::default()).unwrap();
     fs::write(workspace.path("small.png"), png).unwrap();
-    fs::write(workspace.path("b.png"), "mine").unwrap();
+    fs::write(workspace.path("b.png"), mine()).unwrap();
     let replay = ["replay", "--picture", "small.png", "--out", "b.png"];
     workspace.run(&replay).fails_with(&["small.png", "32x32", "64x64", "resized"]);
     workspace.is_mine("b.png");

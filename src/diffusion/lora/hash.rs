@@ -1,4 +1,4 @@
-//! The identity of a model with low-rank adapters.
+//! The identity of low-rank adapters.
 
 use std::path::Path;
 
@@ -10,21 +10,15 @@ use crate::{
     recipe::Lora,
 };
 
-/// The hash of a model with low-rank adapters: that of the model without them if there are none, and otherwise the blake3 of
-/// it and the hashes of their files, as 64 hex digits.
+/// The blake3 of the hashes of the files.
 ///
 /// # Errors
 /// If a file cannot be read; [`DiffusionError::Cancelled`] if interrupted.
-pub fn hash_with(
-    model: &str,
+pub(in crate::diffusion) fn hash_files(
     loras: &[Lora],
     interrupt: &Interrupt,
-) -> Result<String, DiffusionError> {
-    if loras.is_empty() {
-        return Ok(model.to_owned());
-    }
+) -> Result<blake3::Hash, DiffusionError> {
     let mut all = blake3::Hasher::new();
-    all.update(model.as_bytes());
     for Lora { file, .. } in loras {
         let io = |source| ModelError::Io { file: file.clone(), source };
         let mut content = foreign::open(Path::new(file)).map_err(io)?;
@@ -32,5 +26,5 @@ pub fn hash_with(
         hash_reader(&mut content, &mut hasher, interrupt, &io)?;
         all.update(hasher.finalize().as_bytes());
     }
-    Ok(all.finalize().to_hex().to_string())
+    Ok(all.finalize())
 }
