@@ -116,7 +116,7 @@ pub(crate) fn check_each(
     package: &dyn Package,
     control: &dyn Control,
 ) -> Result<(Option<(String, SchedulerError)>, Result<(), DiffusionError>), DiffusionError> {
-    let package = MappedPackage::new(package, |tensors| Box::new(ShapesOnly(tensors)));
+    let package = MappedPackage::new(package, |_, tensors| Box::new(ShapesOnly(tensors)));
     let model = load(families, &package, &LoadOptions::new(DeviceKind::Cpu), control)?;
     let of_adapters = model.adapters.as_ref().map_or(Ok(()), |adapters| adapters.check(&package));
     let optional = of_adapters.and_then(|()| model.check_loss_networks(&package));

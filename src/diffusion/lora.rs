@@ -5,9 +5,9 @@
 
 mod file;
 mod hash;
+mod loras;
 mod names;
-mod package;
 
 pub use file::LoraFile;
 pub(super) use hash::hash_files;
-pub use package::LoraPackage;
+pub use loras::Loras;

@@ -13,7 +13,7 @@ use super::{
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
-    lora::{LoraFile, LoraPackage, hash_files},
+    lora::{LoraFile, Loras, hash_files},
     noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
@@ -138,10 +138,11 @@ impl Model {
         pinned.check()?;
         let opened = loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        let package = LoraPackage::new(&*pinned.package, opened)?;
+        let opened_loras = Loras::new(&*pinned.package, opened)?;
+        let package = opened_loras.applied_to(&*pinned.package);
         let device = &self.parts.device;
         let networks = interruptible(&package, interrupt, |package| load(package, device))?;
-        package.check_used()?;
+        opened_loras.check_used()?;
         let hash = if loras.is_empty() { None } else { Some(hash_files(loras, interrupt)?) };
         let Networks { text_encoder, denoiser } = networks;
         (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);

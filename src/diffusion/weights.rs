@@ -46,7 +46,7 @@ pub(super) fn interruptible<T>(
     interrupt: &Interrupt,
     load: impl FnOnce(&dyn Package) -> Result<T, DiffusionError>,
 ) -> Result<T, DiffusionError> {
-    let package = MappedPackage::new(package, |source| {
+    let package = MappedPackage::new(package, |_, source| {
         Box::new(Interruptible { source, interrupt: interrupt.clone() })
     });
     let loaded = load(&package);

@@ -26,14 +26,14 @@ pub fn part_prompts(
     negative_prompt: &str,
     style: &str,
 ) -> PartPrompts {
-    let (words, unwanted) = (edit.words.as_str(), edit.negative_prompt.as_str());
+    let (words, negative) = (edit.words.as_str(), edit.negative_prompt.as_str());
     let [prompt, negative_prompt] = match edit.kind {
         // The model infers the content from the surroundings. The prompt only requests an empty scene.
         EditKind::Remove => {
-            [in_style("an empty scene", style), join([words, unwanted, negative_prompt])]
+            [in_style("an empty scene", style), join([words, negative, negative_prompt])]
         }
-        _ if words.trim().is_empty() => [join([prompt]), join([unwanted, negative_prompt])],
-        _ => [in_style(words, style), join([unwanted, negative_prompt])],
+        _ if words.trim().is_empty() => [join([prompt]), join([negative, negative_prompt])],
+        _ => [in_style(words, style), join([negative, negative_prompt])],
     };
     PartPrompts { prompt, negative_prompt }
 }

@@ -48,7 +48,7 @@ enum NotationKind {
 }
 
 impl Prompt {
-    /// Parses a prompt. Unpaired brackets, and numbers that are no weights, are ordinary characters. The weights of brackets
+    /// Parses a prompt. Unpaired brackets, and numbers that are not weights, are ordinary characters. The weights of brackets
     /// in brackets are multiplied and limited to [`MAX_WEIGHT`].
     #[must_use]
     pub fn parse(prompt: &str) -> Self {

@@ -1,6 +1,6 @@
 //! Low-rank adapters.
 
-use bevy_illustrator::diffusion::lora::{LoraFile, LoraPackage};
+use bevy_illustrator::diffusion::lora::{LoraFile, Loras};
 
 use super::*;
 
@@ -27,7 +27,8 @@ fn networks_with_a_low_rank_adapter_agree_with_diffusers() {
     {
         let base = model(model_name);
         let record = Record::of(&format!("lora_{name}"));
-        let package = LoraPackage::new(&base, vec![lora(name, 0.75)]).unwrap();
+        let loras = Loras::new(&base, vec![lora(name, 0.75)]).unwrap();
+        let package = loras.applied_to(&base);
         let output = predict(&package, &record);
         record.compare("output", &output);
         assert!(apart(&output, &predict(&base, &record)) > 0.1, "{name} changes the UNet");
@@ -43,7 +44,7 @@ fn networks_with_a_low_rank_adapter_agree_with_diffusers() {
                 assert_eq!(is_changed, name.ends_with("kohya"), "{name}: {component}");
             }
         }
-        package.check_used().unwrap();
+        loras.check_used().unwrap();
     }
 }
 
@@ -51,7 +52,9 @@ fn networks_with_a_low_rank_adapter_agree_with_diffusers() {
 fn adapters_add_up_and_a_weight_scales_them() {
     let base = model("sd1");
     let record = Record::of("lora_sd1_peft");
-    let with = |files: Vec<LoraFile>| predict(&LoraPackage::new(&base, files).unwrap(), &record);
+    let with = |files: Vec<LoraFile>| {
+        predict(&Loras::new(&base, files).unwrap().applied_to(&base), &record)
+    };
     let whole = with(vec![lora("sd1_peft", 0.75)]);
     let halves = with(vec![lora("sd1_peft", 0.5), lora("sd1_peft", 0.25)]);
     assert!(apart(&whole, &halves) < 1e-5);
@@ -62,14 +65,15 @@ fn adapters_add_up_and_a_weight_scales_them() {
 #[test]
 fn an_adapter_of_another_family_is_refused_with_its_layer() {
     let (sd1, sdxl) = (model("sd1"), model("sdxl"));
-    let package = LoraPackage::new(&sd1, vec![lora("sdxl_kohya", 1.0)]).unwrap();
-    let error = UNet2DConditionModel::load(&package, "unet", &Device::Cpu)
+    let loras = Loras::new(&sd1, vec![lora("sdxl_kohya", 1.0)]).unwrap();
+    let error = UNet2DConditionModel::load(&loras.applied_to(&sd1), "unet", &Device::Cpu)
         .map_err(|error| error.to_string())
-        .and_then(|_| package.check_used().map_err(|error| error.to_string()))
+        .and_then(|_| loras.check_used().map_err(|error| error.to_string()))
         .unwrap_err();
     assert!(error.contains("sdxl_kohya.safetensors") && error.contains("lora_"), "{error}");
-    let package = LoraPackage::new(&sdxl, vec![lora("sd1_old", 1.0)]).unwrap();
-    let error = UNet2DConditionModel::load(&package, "unet", &Device::Cpu).unwrap_err();
+    let loras = Loras::new(&sdxl, vec![lora("sd1_old", 1.0)]).unwrap();
+    let error =
+        UNet2DConditionModel::load(&loras.applied_to(&sdxl), "unet", &Device::Cpu).unwrap_err();
     let error = error.to_string();
     assert!(
         error.contains("to_k_lora.down.weight") || error.contains("_lora.down.weight"),

@@ -52,8 +52,8 @@ impl LoraFile {
     /// Opens a file. `weight` is how much of its change is applied.
     ///
     /// # Errors
-    /// [`ModelError::Unsupported`] if it is no low-rank adapter, or one of an unsupported kind. Otherwise if it cannot be read,
-    /// or is not a safetensors file.
+    /// [`ModelError::Unsupported`] if it is not a low-rank adapter, or if its kind is not supported. Otherwise if it cannot be
+    /// read, or is not a safetensors file.
     pub fn open(path: &Path, weight: f32) -> Result<Self, DiffusionError> {
         let tensors = TensorFiles::open(path)?;
         let unsupported = |value: &str| {

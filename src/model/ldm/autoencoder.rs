@@ -13,7 +13,7 @@ pub(super) fn stored(name: &str, levels: usize) -> Stored {
     let parts: Vec<&str> = name.split('.').collect();
     let (name, view) = match renamed(&parts, levels) {
         Some(renamed) => renamed,
-        // A name of no tensor of the network stays one.
+        // The name of an unknown tensor does not change.
         None => (name.to_owned(), View::Whole),
     };
     Stored { name: format!("{AUTOENCODER}{name}"), view }

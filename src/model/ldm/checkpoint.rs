@@ -217,7 +217,7 @@ impl Package for Checkpoint {
                 let names = self.unet.clone();
                 let stored = move |name: &str| {
                     let parts: Vec<&str> = name.split('.').collect();
-                    // A name of no tensor of the network stays one.
+                    // The name of an unknown tensor does not change.
                     let name = names.name(&parts).unwrap_or_else(|| name.to_owned());
                     Stored::whole(format!("{UNET}{name}"))
                 };

@@ -10,7 +10,7 @@ use crate::{
     model::{ModelError, tensors::TensorSource},
 };
 
-/// Wraps each tensor source of another package, for example in [`ShapesOnly`](crate::model::tensors::ShapesOnly) or
+/// Wraps the tensor source of each component of another package, for example in [`ShapesOnly`](crate::model::tensors::ShapesOnly) or
 /// [`Interruptible`](crate::model::tensors::Interruptible).
 pub struct MappedPackage<'a, F> {
     package: &'a dyn Package,
@@ -19,9 +19,9 @@ pub struct MappedPackage<'a, F> {
 
 impl<'a, F> MappedPackage<'a, F>
 where
-    F: Fn(Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
+    F: Fn(&str, Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
 {
-    /// Wraps the tensors of each component of `package`.
+    /// Wraps the tensors of each component of `package`. `wrap` receives the name of the component.
     pub fn new(package: &'a dyn Package, wrap: F) -> Self {
         Self { package, wrap }
     }
@@ -35,7 +35,7 @@ impl<F> fmt::Debug for MappedPackage<'_, F> {
 
 impl<F> Package for MappedPackage<'_, F>
 where
-    F: Fn(Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
+    F: Fn(&str, Box<dyn TensorSource>) -> Box<dyn TensorSource> + Send + Sync,
 {
     fn name(&self) -> String {
         self.package.name()
@@ -58,7 +58,7 @@ where
     }
 
     fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
-        Ok((self.wrap)(self.package.tensors(part)?))
+        Ok((self.wrap)(part, self.package.tensors(part)?))
     }
 
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {

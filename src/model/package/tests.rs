@@ -197,7 +197,7 @@ fn shapes_are_read_without_values() {
     let built_in = EmbeddedPackage::built_in();
     let (whole, shapes) = (
         built_in.tensors("unet").unwrap(),
-        MappedPackage::new(&built_in, |tensors| Box::new(ShapesOnly(tensors)))
+        MappedPackage::new(&built_in, |_, tensors| Box::new(ShapesOnly(tensors)))
             .tensors("unet")
             .unwrap(),
     );
@@ -221,7 +221,7 @@ fn the_licence_is_read_from_the_model_card() {
 #[test]
 fn loading_tensors_fails_after_a_cancellation() {
     let (built_in, interrupt) = (EmbeddedPackage::built_in(), Interrupt::default());
-    let package = MappedPackage::new(&built_in, |source| {
+    let package = MappedPackage::new(&built_in, |_, source| {
         Box::new(Interruptible { source, interrupt: interrupt.clone() })
     });
     let tensors = package.tensors("unet").unwrap();

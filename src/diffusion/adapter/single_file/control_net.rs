@@ -84,7 +84,7 @@ impl Layout {
             Self::Ldm { prefix, blocks, drawing } => {
                 let parts: Vec<&str> = name.split('.').collect();
                 let renamed = own_name(&parts, *drawing).or_else(|| blocks.name(&parts));
-                // A name of no tensor of the network stays one.
+                // The name of an unknown tensor does not change.
                 format!("{prefix}{}", renamed.unwrap_or_else(|| name.to_owned()))
             }
         }
