@@ -3,6 +3,7 @@
 mod error;
 mod inputs;
 mod latents;
+mod library;
 mod local;
 mod registry;
 
@@ -16,6 +17,7 @@ pub use crate::{
 pub use error::GenerateError;
 pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
+pub use library::{FoundModel, find_models};
 pub use local::{LocalModels, draw_request, inspect, load_model, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};
 

@@ -168,6 +168,7 @@ pub mod generator;
 pub mod lfs;
 pub mod loss;
 pub mod mask;
+pub mod memory;
 pub mod model;
 pub mod ops;
 #[cfg(feature = "panel")]

@@ -4,6 +4,7 @@
 //! its layout. [`detect`] is the one table of the components and pipeline classes that run here:
 //! the loader, the [inspector](inspect) and the hub use it. This module does not depend on the networks.
 
+mod base;
 pub mod card;
 pub mod detect;
 mod error;
@@ -12,12 +13,17 @@ pub mod hub;
 pub mod inspect;
 mod json;
 pub mod ldm;
-mod licence;
+pub mod library;
+pub mod licence;
 pub mod package;
 pub mod tensors;
+mod vae_file;
 
+pub use base::BaseModel;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use error::ModelError;
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};
 pub use tensors::TensorSource;
+pub(crate) use vae_file::hash_vae;
+pub use vae_file::with_vae;

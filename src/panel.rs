@@ -31,6 +31,7 @@ mod image_request;
 mod image_sources;
 mod loras_form;
 mod losses;
+mod models_tab;
 mod overview;
 mod picture;
 mod plugin;
@@ -43,6 +44,7 @@ mod state;
 mod status;
 mod steering;
 mod storyboard_tab;
+mod style_draft;
 mod style_tab;
 mod takes_strip;
 mod theme;
@@ -66,6 +68,7 @@ use egui::{Button, EventFilter, RichText, Ui, WidgetInfo, WidgetType, vec2};
 
 use crate::project::{Project, Request};
 use context::PanelContext;
+use theme::STEP;
 
 /// Shows the whole panel in `ui`. Returns the author's requests, in order.
 ///
@@ -116,6 +119,9 @@ pub fn panel_ui(
                 }
                 Tab::Queue => queue_tab::queue_tab(ui, &mut state.selection, &mut cx),
                 Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut cx),
+                Tab::Models => {
+                    models_tab::models_tab(ui, &mut state.models, &mut state.style, &mut cx);
+                }
             }
         });
     });
@@ -177,9 +183,14 @@ fn header(ui: &mut Ui, state: &mut PanelState, cx: &mut PanelContext<'_>, summar
             (Tab::Canvas, "Canvas".to_owned()),
             (Tab::Queue, queue),
             (Tab::Style, "Style".to_owned()),
+            (Tab::Models, "Models".to_owned()),
         ];
+        // All tabs fit the narrowest panel.
+        let width = if ui.available_width() < 560.0 { 60.0 } else { 96.0 };
+        ui.spacing_mut().button_padding.x = 6.0;
+        ui.spacing_mut().item_spacing.x = STEP / 2.0;
         for (tab, name) in tabs {
-            let button = Button::selectable(state.tab == tab, name).min_size(vec2(96.0, 28.0));
+            let button = Button::selectable(state.tab == tab, name).min_size(vec2(width, 28.0));
             if ui.add(button).clicked() {
                 state.tab = tab;
             }

@@ -35,7 +35,7 @@ pub use loss::{
 pub use part::{Images, Part, Scribble};
 pub use part_edit::{EditKind, PartEdit, PartEditError};
 pub use picture_edit::{PartRecipe, PictureEdit, picture_hash};
-pub use sampler::{ResolvedSampler, Sampler, SigmaSpacing};
+pub use sampler::{PredictionType, ResolvedSampler, Sampler, SigmaSpacing};
 pub use style::{Sizes, Style};
 pub use take_id::{TakeId, TakeIdError};
 
@@ -61,6 +61,9 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
     pub model: String,
+    /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vae: Option<String>,
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
@@ -115,6 +118,7 @@ impl Recipe {
             take: 0,
             sampler: Sampler::default(),
             model: model.into(),
+            vae: None,
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
@@ -134,7 +138,7 @@ impl Recipe {
 
     fn feed(&self, digest: &mut Digester) {
         let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
-        let Self { loras, inspirations, losses, score, edit, .. } = self;
+        let Self { vae, loras, inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -142,12 +146,18 @@ impl Recipe {
         digest.number("seed", *seed);
         digest.number("take", (*take).into());
         digest.text("model", model);
-        let Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale } = sampler;
+        let Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale, .. } = sampler;
         digest.text("scheduler", scheduler.as_deref().unwrap_or_default());
         digest.text("sigmas", sigmas.map_or("", SigmaSpacing::name));
+        if let Some(prediction_type) = sampler.prediction_type {
+            digest.text("prediction_type", prediction_type.name());
+        }
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);
+        if let Some(vae) = vae {
+            digest.text("vae", vae);
+        }
         for lora in loras {
             digest.nested("lora", |digest| lora.feed(digest));
         }
@@ -206,11 +216,11 @@ impl Recipe {
         self.size == other.size && self.same_prompts(other) && same_wishes && same_edit
     }
 
-    /// Whether prompts, seed, model and its low-rank adapters are the same.
+    /// Whether prompts, seed, and the model with its other files are the same.
     fn same_prompts(&self, other: &Self) -> bool {
         (&self.prompt, &self.negative_prompt) == (&other.prompt, &other.negative_prompt)
             && (self.seed, &self.model) == (other.seed, &other.model)
-            && self.loras == other.loras
+            && (&self.vae, &self.loras) == (&other.vae, &other.loras)
     }
 
     /// Whether the whole pictures follow the same inspirations and losses.

@@ -6,6 +6,8 @@
 mod adapters;
 #[path = "sampling/behaviour.rs"]
 mod behaviour;
+#[path = "../src/test_support/copy_folder.rs"]
+mod copy_folder;
 #[path = "sampling/edits.rs"]
 mod edits;
 #[path = "sampling/loss_networks.rs"]
@@ -14,6 +16,8 @@ mod loss_networks;
 mod pictures;
 #[path = "sampling/schedulers.rs"]
 mod schedulers;
+#[path = "sampling/vae.rs"]
+mod vae;
 
 use std::{collections::HashMap, path::PathBuf};
 

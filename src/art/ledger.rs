@@ -15,7 +15,8 @@ use crate::{
     storyboard::{AuthorWords, ShotId, ShotWords},
 };
 
-/// The contents of `ledger.ron`: accepted takes, the author's words, style and keys, and pending propagations.
+/// The contents of `ledger.ron`: accepted takes, the author's words, style, keys and
+/// folders of models, and pending propagations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
@@ -28,6 +29,9 @@ pub struct Ledger {
     /// Key bindings that the author changed, by command.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Vec<String>>,
+    /// The folders whose models the panel lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model_folders: Vec<String>,
     /// Pending propagations of edits: the target shot, and the shot and take whose edit it gets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(alias = "alike")]
@@ -160,6 +164,20 @@ impl Art {
     /// If the ledger cannot be written. Nothing has changed then.
     pub fn set_keys(&mut self, keys: BTreeMap<String, Vec<String>>) -> Result<(), ArtError> {
         self.save(Ledger { keys, ..self.ledger.clone() })
+    }
+
+    /// The folders whose models the panel lists.
+    #[must_use]
+    pub fn model_folders(&self) -> &[String] {
+        &self.ledger.model_folders
+    }
+
+    /// Saves the folders whose models the panel lists.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written. Nothing has changed then.
+    pub fn set_model_folders(&mut self, model_folders: Vec<String>) -> Result<(), ArtError> {
+        self.save(Ledger { model_folders, ..self.ledger.clone() })
     }
 
     /// Pending propagations of edits: the target shot, and the shot and take whose edit it gets.

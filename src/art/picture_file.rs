@@ -232,11 +232,13 @@ mod tests {
             sampler: Sampler {
                 scheduler: Some("EulerDiscreteScheduler".to_owned()),
                 sigmas: Some(SigmaSpacing::Karras),
+                prediction_type: None,
                 steps: Some(12),
                 guidance_scale: Some(5.5),
                 guidance_rescale: Some(0.7),
             },
             model: "sketch".to_owned(),
+            vae: None,
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),

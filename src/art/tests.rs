@@ -30,6 +30,7 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "fake".to_owned(),
+        vae: None,
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

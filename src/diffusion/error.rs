@@ -1,7 +1,8 @@
 //! Errors of loading a model or drawing a picture.
 
 use super::{
-    Cancelled, adapter::AdapterError, optimize::MAX_ITERATIONS, scheduler::SchedulerError,
+    Cancelled, LatentSpec, adapter::AdapterError, optimize::MAX_ITERATIONS,
+    scheduler::SchedulerError,
 };
 use crate::{
     candle_error::without_backtrace,
@@ -66,6 +67,24 @@ pub enum DiffusionError {
     /// The family of the model cannot have low-rank adapters.
     #[error("this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion")]
     NoLoras,
+    /// The autoencoder of the model cannot be replaced.
+    #[error(
+        "this model cannot have another VAE: leave it out, or choose a model of Stable Diffusion"
+    )]
+    NoVae,
+    /// An autoencoder has other latents than that of the model.
+    #[error(
+        "the VAE {file} has latents of {} channels with {} pixels along each side, and the model needs {} channels with {} pixels: choose a VAE for the family of the model",
+        found.channels, found.scale, expected.channels, expected.scale
+    )]
+    OtherLatents {
+        /// The file.
+        file: String,
+        /// The latents of the file.
+        found: LatentSpec,
+        /// Those of the model.
+        expected: LatentSpec,
+    },
     /// candle failed.
     #[error(transparent)]
     Candle(candle_core::Error),

@@ -10,7 +10,7 @@ use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     Noise, SampleInputs, StepHook, TextEncoder,
     adapter::{ModelAdapters, PartInspirations, PictureAdapters},
-    autoencoder::LinearAutoencoder,
+    autoencoder::{self, LinearAutoencoder},
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
     lora::{LoraFile, Loras, hash_files},
@@ -27,7 +27,7 @@ use crate::{
     edit::Grid,
     loss::{Frame, LossEncoder, loss_of_prompt},
     mask::Mask,
-    model::{Package, package::PinnedPackage},
+    model::{Package, hash_vae, package::PinnedPackage, with_vae},
     recipe::{ImageUse, Inspiration, InspirationKind, Lora, Loss, ResolvedSampler},
 };
 
@@ -88,6 +88,8 @@ pub struct Model {
     prompts: HashMap<String, Conditioning>,
     /// The low-rank adapters in the networks.
     loras: LoadedLoras,
+    /// The file of the autoencoder, if it is not that of the package.
+    vae: Option<LoadedVae>,
 }
 
 impl Model {
@@ -115,6 +117,7 @@ impl Model {
             adapters,
             prompts: HashMap::new(),
             loras: LoadedLoras::default(),
+            vae: None,
         })
     }
 
@@ -151,13 +154,62 @@ impl Model {
         Ok(())
     }
 
-    /// The hash of the model with its low-rank adapters, as 64 hex digits: that of its package, `hash`, if there are none,
-    /// and otherwise the blake3 of it and the contents of their files.
+    /// Replaces the autoencoder by that in a file or a folder, or by that of the package. See
+    /// [`with_vae`](crate::model::with_vae). If it is the same as before, nothing is loaded.
+    ///
+    /// # Errors
+    /// [`DiffusionError::NoVae`] if the model has no package. Also if the autoencoder is missing or damaged, or has other
+    /// latents than that of the model; the model keeps the one before then.
+    pub fn set_vae(
+        &mut self,
+        file: Option<&str>,
+        interrupt: &Interrupt,
+    ) -> Result<(), DiffusionError> {
+        let state = file.map(|file| (file, file_state(Path::new(file))));
+        if self.vae.as_ref().map(|vae| (vae.file.as_str(), vae.state)) == state {
+            return Ok(());
+        }
+        let Some(pinned) = &self.package else { return Err(DiffusionError::NoVae) };
+        pinned.check()?;
+        let device = &self.parts.device;
+        let load = |package: &dyn Package| {
+            interruptible(package, interrupt, |package| autoencoder::load(package, "vae", device))
+        };
+        let (autoencoder, vae) = match state {
+            None => (load(&*pinned.package)?, None),
+            Some((file, state)) => {
+                let package = with_vae(&*pinned.package, Path::new(file))?;
+                let hash = hash_vae(Path::new(file), interrupt)?;
+                (load(&package)?, Some(LoadedVae { file: file.to_owned(), state, hash }))
+            }
+        };
+        let (found, expected) = (autoencoder.spec(), self.parts.autoencoder.spec());
+        if found != expected {
+            let file = file.unwrap_or_default().to_owned();
+            return Err(DiffusionError::OtherLatents { file, found, expected });
+        }
+        self.parts.autoencoder = autoencoder;
+        (self.colours, self.linear_autoencoder) = (OnceCell::new(), OnceCell::new());
+        self.vae = vae;
+        Ok(())
+    }
+
+    /// The hash of the model with its low-rank adapters and another autoencoder, as 64 hex digits: that of its package,
+    /// `hash`, if there are none, and otherwise the blake3 of it and the contents of their files.
     #[must_use]
-    pub fn hash_with_loras(&self, hash: &str) -> String {
-        let Some(of_loras) = self.loras.hash else { return hash.to_owned() };
+    pub fn hash_with_files(&self, hash: &str) -> String {
+        let of_files = [self.loras.hash, self.vae.as_ref().map(|vae| vae.hash)];
+        if of_files == [None, None] {
+            return hash.to_owned();
+        }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(hash.as_bytes()).update(of_loras.as_bytes());
+        hasher.update(hash.as_bytes());
+        if let Some(of_loras) = self.loras.hash {
+            hasher.update(of_loras.as_bytes());
+        }
+        if let Some(vae) = &self.vae {
+            hasher.update(b"vae").update(vae.hash.as_bytes());
+        }
         hasher.finalize().to_hex().to_string()
     }
 
@@ -324,12 +376,16 @@ impl Model {
         &self,
         sampler: &ResolvedSampler,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
-        let ResolvedSampler { scheduler, sigmas, steps, .. } = sampler;
-        let config = match sigmas {
-            Some(sigmas) => &self.parts.scheduler.clone().with_sigmas(*sigmas, scheduler)?,
-            None => &self.parts.scheduler,
-        };
-        Ok(scheduler::build(scheduler, config, *steps)?)
+        let ResolvedSampler { scheduler, sigmas, prediction_type, steps, .. } = sampler;
+        let mut config = Cow::Borrowed(&self.parts.scheduler);
+        if let Some(sigmas) = sigmas {
+            config = Cow::Owned(config.into_owned().with_sigmas(*sigmas, scheduler)?);
+        }
+        if let Some(prediction_type) = prediction_type {
+            let name = prediction_type.name().into();
+            config = Cow::Owned(config.into_owned().with("prediction_type", name));
+        }
+        Ok(scheduler::build(scheduler, &config, *steps)?)
     }
 
     /// Decodes latents to a picture.
@@ -398,6 +454,15 @@ struct LoadedLoras {
     files: Vec<FileState>,
     /// The hash of the contents of the files. `None` without adapters.
     hash: Option<blake3::Hash>,
+}
+
+/// The file of the autoencoder.
+struct LoadedVae {
+    file: String,
+    /// Its state when it was loaded.
+    state: FileState,
+    /// The hash of its contents.
+    hash: blake3::Hash,
 }
 
 /// The size and the time of the last change of a file, if it is there.

@@ -67,6 +67,9 @@ impl Generator for LatentsGenerator {
         if !recipe.loras.is_empty() {
             return Err(DiffusionError::NoLoras.into());
         }
+        if recipe.vae.is_some() {
+            return Err(DiffusionError::NoVae.into());
+        }
         let request = draw_request(recipe, inputs, &self.card.defaults)?;
         Ok(self.built_in.model()?.optimize(&request, control)?)
     }

@@ -15,6 +15,7 @@ use crate::{
     diffusion::{
         DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
+        lora::LoraFile,
     },
     edit::EditError,
     model::{
@@ -23,7 +24,7 @@ use crate::{
         ldm::Checkpoint,
         package::PinnedPackage,
     },
-    recipe::{Lora, PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
+    recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
 
 /// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
@@ -168,22 +169,32 @@ pub fn draw_request(
     })
 }
 
-/// Loads the model in a package with the low-rank adapters of a recipe, and its card.
+/// Loads the model in a package with the autoencoder and the low-rank adapters of a recipe, and its card.
 ///
 /// # Errors
 /// If a file is missing or damaged, or if the model cannot have the adapters.
 pub fn load_model(
     package: &dyn Package,
     device: DeviceKind,
-    loras: &[Lora],
+    recipe: &Recipe,
     control: &dyn Control,
 ) -> Result<(Model, ModelCard), DiffusionError> {
     let interrupt = control.interrupt();
     let mut model = Model::load(package, device, control)?;
-    model.set_loras(loras, interrupt)?;
+    set_files(&mut model, recipe, interrupt)?;
     let mut card = ModelCard::new(package, model.grid(), interrupt)?;
-    card.hash = model.hash_with_loras(&card.hash);
+    card.hash = model.hash_with_files(&card.hash);
     Ok((model, card))
+}
+
+/// Changes a model by the files that a recipe names besides the model.
+fn set_files(
+    model: &mut Model,
+    recipe: &Recipe,
+    interrupt: &Interrupt,
+) -> Result<(), DiffusionError> {
+    model.set_vae(recipe.vae.as_deref(), interrupt)?;
+    model.set_loras(&recipe.loras, interrupt)
 }
 
 impl Generator for LocalGenerator {
@@ -197,8 +208,8 @@ impl Generator for LocalGenerator {
 
     fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
         let mut model = self.model()?;
-        model.set_loras(&recipe.loras, control.interrupt())?;
-        let hash = model.hash_with_loras(&self.hash);
+        set_files(&mut model, recipe, control.interrupt())?;
+        let hash = model.hash_with_files(&self.hash);
         drop(model);
         self.card.hash = hash;
         Ok(())
@@ -263,13 +274,18 @@ fn open_path(path: &Path) -> Result<Box<dyn Package>, ModelError> {
     }
 }
 
-/// Inspects a file or folder, and checks whether one of the built-in families loads it and sets up its
+/// Inspects a file or folder, and checks whether a LoRA is of a supported kind, and for a model whether one of the built-in families loads it and sets up its
 /// default scheduler. Reads only the headers of weight files.
 ///
 /// # Errors
 /// If it does not exist, or cannot be read.
 pub fn inspect(path: &Path) -> io::Result<Inspection> {
     let mut inspection = crate::model::inspect::inspect(path)?;
+    if inspection.is_usable_lora() {
+        let refused = LoraFile::open(path, 1.0).err();
+        let refused = refused.map(|error| Obstacle::Refused(error.to_string()));
+        inspection.obstacles.extend(refused);
+    }
     if inspection.runs() {
         let checked = open_path(path)
             .map_err(DiffusionError::from)

@@ -147,6 +147,12 @@ impl Hub {
         Ok(listing)
     }
 
+    /// The folder of the cache, with the downloaded models.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        self.cache.path().clone()
+    }
+
     /// The path of MobileSAM's weights in the cache, if they were downloaded.
     #[must_use]
     pub fn mobile_sam(&self) -> Option<PathBuf> {

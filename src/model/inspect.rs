@@ -13,16 +13,21 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use serde::{Serialize, Serializer};
 
-use super::ldm;
-use super::tensors::{HeaderError, TensorHeader};
+use super::{
+    BaseModel, detect, ldm,
+    licence::Terms,
+    tensors::{HeaderError, TensorHeader},
+};
 use crate::lfs::LfsPointer;
-pub(super) use single_file::classify;
+pub(super) use single_file::{LICENCE, classify};
 
 /// The contents of a file or folder, and all reasons why it does not run here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The kind of the file or folder.
     pub kind: ModelKind,
+    /// The base model that it is made for, if its tensors tell it.
+    pub base: Option<BaseModel>,
     /// The components of a pipeline, or the file itself.
     pub parts: Vec<Part>,
     /// The licence, if the model names one.
@@ -48,6 +53,8 @@ pub enum ModelKind {
     Component(String),
     /// A low-rank adapter (Hu et al. 2021, arXiv:2106.09685).
     Lora,
+    /// The vectors of words that an author trained (textual inversion, Gal et al. 2022, arXiv:2208.01618).
+    Embedding,
     /// A safetensors file with tensors of unknown names.
     UnknownTensors,
     /// A GGUF file.
@@ -177,6 +184,9 @@ pub enum Obstacle {
         "a LoRA changes a model: choose a model, and name this file with --lora or in the style (loras: [(file: \"..\", weight: 0.8)])"
     )]
     Adapter,
+    /// An embedding.
+    #[error("embeddings do not work yet")]
+    Embedding,
     /// A GGUF file.
     #[error(
         "GGUF files do not run yet: get the model as a diffusers folder with .safetensors files"
@@ -188,6 +198,9 @@ pub enum Obstacle {
     )]
     NoModel(String),
 }
+
+/// The networks run in 32-bit floats.
+const BYTES_PER_WEIGHT: u64 = 4;
 
 /// Inspects a file or folder.
 ///
@@ -204,9 +217,59 @@ impl Inspection {
         self.obstacles.is_empty()
     }
 
-    fn no_model(obstacle: Obstacle) -> Self {
+    /// Whether it is a complete model. It may not run here.
+    #[must_use]
+    pub fn is_model(&self) -> bool {
+        matches!(self.kind, ModelKind::Pipeline(_) | ModelKind::LdmCheckpoint { .. })
+    }
+
+    /// Whether it is a model that draws here, possibly with another scheduler than its default, or without some of its
+    /// adapters.
+    #[must_use]
+    pub fn is_usable_model(&self) -> bool {
+        let is_optional = |obstacle: &Obstacle| {
+            matches!(obstacle, Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_))
+        };
+        self.is_model() && self.obstacles.iter().all(is_optional)
+    }
+
+    /// Whether it is a low-rank adapter that works here, with a model of the same base.
+    #[must_use]
+    pub fn is_usable_lora(&self) -> bool {
+        self.kind == ModelKind::Lora && self.obstacles == [Obstacle::Adapter]
+    }
+
+    /// The size of all weight files, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
+    }
+
+    /// An estimate of the memory for drawing a picture of the native size, in bytes: the weights of the used components as
+    /// 32-bit floats, and what the networks compute in between. `None` if it is no model of a known base.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let base = self.base.filter(|_| self.is_model())?;
+        let family = match &self.kind {
+            ModelKind::Pipeline(class) => detect::family(class),
+            _ => None,
+        };
+        let is_used = |part: &&Part| family.is_none_or(|it| it.component(&part.name).is_some());
+        let parameters = self.parts.iter().filter(is_used).map(|part| part.parameters);
+        let weights = parameters.fold(0, u64::saturating_add).saturating_mul(BYTES_PER_WEIGHT);
+        Some(weights.saturating_add(base.picture_memory()))
+    }
+
+    /// What the licence allows to do with pictures, if it is a known licence.
+    #[must_use]
+    pub fn terms(&self) -> Option<&'static Terms> {
+        self.licence.as_deref().and_then(Terms::of)
+    }
+
+    pub(crate) fn no_model(obstacle: Obstacle) -> Self {
         Self {
             kind: ModelKind::NoModel,
+            base: None,
             parts: Vec::new(),
             licence: None,
             obstacles: vec![obstacle],
@@ -237,6 +300,7 @@ impl std::fmt::Display for ModelKind {
                 write!(f, "a single component of a diffusers model ({class})")
             }
             Self::Lora => f.write_str("a low-rank adapter (LoRA)"),
+            Self::Embedding => f.write_str("an embedding (textual inversion)"),
             Self::UnknownTensors => f.write_str("a safetensors file with unknown contents"),
             Self::Gguf { version, tensors } => {
                 write!(f, "a GGUF file (version {version}, {tensors} tensors)")

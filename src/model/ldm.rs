@@ -3,12 +3,14 @@
 //!
 //! The tensors tell which model a file has, and its sizes. What no tensor tells is that of the published models.
 
-mod autoencoder;
+pub(super) mod autoencoder;
 mod checkpoint;
 mod text_encoder;
 mod tokenizer;
 mod unet_names;
 mod unet_sizes;
+
+use super::base::BaseModel;
 
 pub use checkpoint::Checkpoint;
 pub(crate) use unet_names::UNetNames;
@@ -22,33 +24,15 @@ pub(super) const AUTOENCODER: &str = "first_stage_model.";
 
 /// The names of the families that run here, for error messages.
 pub(super) fn single_file_families() -> String {
-    LdmFamily::ALL.map(LdmFamily::name).join(", ")
+    BaseModel::ALL.map(BaseModel::name).join(", ")
 }
 
-/// The families of models in this layout that run here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LdmFamily {
-    /// Stable Diffusion 1.x.
-    Sd1,
-    /// Stable Diffusion 2.x.
-    Sd2,
-    /// Stable Diffusion XL.
-    Xl,
-}
-
-impl LdmFamily {
-    const ALL: [Self; 3] = [Self::Sd1, Self::Sd2, Self::Xl];
-
-    /// The family of a file with text encoders. `has` tells whether a tensor with this prefix exists.
-    pub(super) fn detect(has: &dyn Fn(&str) -> bool) -> Option<Self> {
-        let encoders = |family: &Self| family.text_encoders().iter().all(|it| has(it.prefix()));
+impl BaseModel {
+    /// The base of a file with text encoders. `has` tells whether a tensor with this prefix exists.
+    pub(super) fn of_text_encoders(has: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let encoders = |base: &Self| base.text_encoders().iter().all(|it| has(it.prefix()));
         // The first text encoder of XL does not occur in the others.
         Self::ALL.into_iter().rev().find(encoders)
-    }
-
-    /// The family with this name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.name() == name)
     }
 
     /// The class of the pipeline in diffusers.
@@ -59,20 +43,20 @@ impl LdmFamily {
         }
     }
 
+    /// The scale of latents of the published autoencoders.
+    pub(super) const fn scaling_factor(self) -> f64 {
+        match self {
+            Self::Sd1 | Self::Sd2 => 0.18215,
+            Self::Xl => 0.13025,
+        }
+    }
+
     /// The side of the training latents of the published models.
     pub(super) const fn sample_size(self) -> u32 {
         match self {
             Self::Sd1 => 64,
             Self::Sd2 => 96,
             Self::Xl => 128,
-        }
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Sd1 => "Stable Diffusion 1.x",
-            Self::Sd2 => "Stable Diffusion 2.x",
-            Self::Xl => "Stable Diffusion XL",
         }
     }
 

@@ -4,6 +4,7 @@ mod embedded;
 mod folder;
 mod layout;
 mod mapped;
+mod overlay;
 mod pinned;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
@@ -26,6 +27,7 @@ pub(crate) use layout::hash_reader;
 #[cfg(feature = "hub")]
 pub(super) use layout::{PICKLES, weights_among};
 pub use mapped::MappedPackage;
+pub use overlay::Overlay;
 pub(crate) use pinned::PinnedPackage;
 
 /// The file that lists the components of a model.

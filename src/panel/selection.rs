@@ -16,6 +16,8 @@ pub enum Tab {
     Queue,
     /// The style of the story.
     Style,
+    /// The models on this machine.
+    Models,
 }
 
 /// The selected shots, and the shot that is shown in detail.

@@ -9,9 +9,10 @@ use super::{
     filter::Filter,
     grid::Grid,
     image_request::ImageRequest,
+    models_tab::ModelsTab,
     overview::Overview,
     selection::{Selection, Tab},
-    style_tab::StyleDraft,
+    style_draft::StyleDraft,
     words_editor::WordsDrafts,
 };
 use crate::{
@@ -43,6 +44,7 @@ pub struct PanelState {
     pub(super) selection: Selection,
     pub(super) words: WordsDrafts,
     pub(super) style: StyleDraft,
+    pub(super) models: ModelsTab,
     pub(super) overview: Overview,
     pub(super) grid: Grid,
     pub(super) canvas: Canvas,
@@ -64,6 +66,12 @@ impl PanelState {
     /// exists. The change applies to the next opened take.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
+    }
+
+    /// Sets folders with models that the tab for models lists besides those that the author added. The default is the
+    /// cache of Hugging Face, if there is one.
+    pub fn set_shared_models(&mut self, folders: Vec<PathBuf>) {
+        self.models.set_shared(folders);
     }
 
     /// Call this before the panel is hidden. Returns requests that save the marks and end the trial of a candidate in

@@ -1,185 +1,39 @@
-//! The style tab: the style of the story, and the number of pictures that a change makes stale.
+//! The style tab: the style of the story.
 
 use std::iter;
 
-use egui::{ComboBox, DragValue, Grid, Label, Response, RichText, Ui, vec2};
+use egui::{ComboBox, DragValue, Grid, Response, Ui, vec2};
 
 use super::{
     context::PanelContext,
     loras_form::loras_form,
     prompt_field::prompt_field,
-    steering::PictureSteering,
+    style_draft::{StyleDraft, Typed, edit_style, set_model},
     theme::{self, STEP},
-    widgets::{parse_seed, text_field},
+    widgets::text_field,
 };
 use crate::{
     diffusion::{optimizer, scheduler},
     model::ModelDefaults,
-    project::{Action, ActionId, Project},
     recipe::{
-        Inspiration, Loss, MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
+        MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
     story::check::MAX_STEPS,
-    storyboard::{ShotState, Storyboard},
 };
-
-/// The author's unapplied changes to the style.
-#[derive(Debug, Default)]
-pub(super) struct StyleDraft {
-    /// `None` if nothing was changed.
-    typed: Option<Typed>,
-    /// The request that applies it.
-    pending: Option<ActionId>,
-    /// A version of the overview, a style, and the number of pictures that this style would make stale.
-    stale: Option<(u64, Style, usize)>,
-    /// The defaults of the model with this name.
-    defaults: Option<(String, ModelDefaults)>,
-    steering: PictureSteering,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Typed {
-    style: Style,
-    seed: String,
-}
-
-impl Typed {
-    fn new(style: &Style) -> Self {
-        Self { style: style.clone(), seed: style.seed.to_string() }
-    }
-
-    /// The style that `Apply` would set.
-    ///
-    /// # Errors
-    /// If the seed, an inspiration or a loss is not valid.
-    fn style(&self) -> Result<Style, String> {
-        let seed = parse_seed(&self.seed)?.unwrap_or(0);
-        Inspiration::check_all(&self.style.inspirations).map_err(|error| error.to_string())?;
-        Loss::check_all(&self.style.losses).map_err(|error| error.to_string())?;
-        Ok(Style { seed, ..self.style.clone() })
-    }
-}
-
-impl StyleDraft {
-    /// The defaults of a model. Reads its files only when the name changes.
-    fn defaults(&mut self, model: &str, project: &Project) -> &ModelDefaults {
-        let known = self.defaults.take().filter(|(name, _)| name == model);
-        let known = known.unwrap_or_else(|| (model.to_owned(), project.defaults(model)));
-        &self.defaults.insert(known).1
-    }
-
-    /// Processes the answer to a request. Drops an applied draft, so that the current style is shown, and keeps a
-    /// refused one.
-    pub fn receive(&mut self, id: ActionId, accepted: bool) {
-        if self.pending == Some(id) {
-            self.pending = None;
-            self.typed = self.typed.take().filter(|_| !accepted);
-        }
-    }
-
-    /// The number of pictures that would become stale. Cached until the project or the draft changes.
-    fn stale(&mut self, style: &Style, cx: &PanelContext<'_>) -> usize {
-        let version = cx.overview.version;
-        match &self.stale {
-            Some((of, for_style, stale)) if *of == version && for_style == style => *stale,
-            _ => {
-                let stale = count_stale(cx.project, style);
-                self.stale = Some((version, style.clone(), stale));
-                stale
-            }
-        }
-    }
-}
-
-/// The number of current pictures that another style would make stale.
-fn count_stale(project: &Project, style: &Style) -> usize {
-    let style = style.with_sizes_of(&project.defaults(&style.model));
-    let board = Storyboard::plan(project.story(), &style, project.art().words());
-    let changes = board.shots().iter().filter(|shot| {
-        matches!(project.state(&shot.id), ShotState::Drafted | ShotState::Accepted)
-            && project.board().shot(&shot.id).is_none_or(|now| now.recipe != shot.recipe)
-    });
-    changes.count()
-}
 
 /// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
-    let current = Typed::new(cx.project.style());
-    let before = draft.typed.take().unwrap_or_else(|| current.clone());
-    let mut typed = before.clone();
-    let footer = egui::Panel::bottom(ui.id().with("style buttons"))
-        .frame(egui::Frame::new())
-        .resizable(false);
-    let dropped = footer.show(ui, |ui| buttons(ui, draft, cx, &typed, &current)).inner;
-    let defaults = draft.defaults(&typed.style.model, cx.project).clone();
-    theme::scroll("style").show(ui, |ui| {
-        form(ui, &mut typed, &defaults);
-        theme::section(ui, "In every picture");
-        let Style { inspirations, losses, .. } = &mut typed.style;
-        draft.steering.show(ui, cx, None, 0, inspirations, losses);
-        ui.add_space(STEP);
+    edit_style(ui, draft, cx, |ui, draft, cx, typed| {
+        let defaults = draft.defaults(&typed.style.model, cx.project).clone();
+        theme::scroll("style").show(ui, |ui| {
+            form(ui, typed, &defaults);
+            theme::section(ui, "In every picture");
+            let Style { inspirations, losses, .. } = &mut typed.style;
+            draft.steering.show(ui, cx, None, 0, inspirations, losses);
+            ui.add_space(STEP);
+        });
     });
-    if typed != before {
-        // Text typed after `Apply` is a new draft.
-        draft.pending = None;
-    }
-    draft.typed = Some(typed).filter(|typed| *typed != current && !dropped);
-}
-
-/// Shows the buttons. Returns whether the author dropped the draft.
-fn buttons(
-    ui: &mut Ui,
-    draft: &mut StyleDraft,
-    cx: &mut PanelContext<'_>,
-    typed: &Typed,
-    current: &Typed,
-) -> bool {
-    let mut dropped = false;
-    let changed = typed != current;
-    let wanted = typed.style();
-    ui.add_space(STEP);
-    match &wanted {
-        Err(error) => theme::error_box(ui, error, ""),
-        Ok(_) if !changed => {
-            ui.add(Label::new(theme::weak("All pictures of the story share this style.")).wrap());
-        }
-        Ok(style) => {
-            let words = match draft.stale(style, cx) {
-                0 => "No picture becomes stale.".to_owned(),
-                1 => {
-                    "1 picture becomes stale. The game shows it until it is drawn again.".to_owned()
-                }
-                n => format!(
-                    "{n} pictures become stale. The game shows them until they are drawn again."
-                ),
-            };
-            ui.add(Label::new(RichText::new(words).color(theme::WARNING)).wrap());
-        }
-    }
-    ui.horizontal_wrapped(|ui| {
-        let apply = ui.add_enabled(changed && wanted.is_ok(), theme::primary("Apply"));
-        if apply.on_hover_text("Sets the style of all pictures").clicked()
-            && let Ok(style) = wanted
-        {
-            draft.steering.save_images(cx, &style.inspirations, &style.losses);
-            draft.pending = Some(cx.request(Action::SetStyle(Some(Box::new(style)))));
-        }
-        let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
-        if revert.on_hover_text("Discards your unapplied changes").clicked() {
-            dropped = true;
-        }
-        if cx.project.art().style().is_some()
-            && ui
-                .button("Reset to the story's style")
-                .on_hover_text("Removes your style, so that the story's applies")
-                .clicked()
-        {
-            cx.request(Action::SetStyle(None));
-            dropped = true;
-        }
-    });
-    dropped
 }
 
 fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
@@ -200,27 +54,29 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         2,
         &mut style.negative_prompt,
     );
-    let before = style.model.clone();
+    let mut model = style.model.clone();
     let hint =
         format!("`{BUILT_IN_MODEL}`, `{LATENTS_MODEL}`, a diffusers folder or a .safetensors file");
-    text_field(ui, "Model (a built-in one, or a path)", &hint, 1, &mut style.model);
+    text_field(ui, "Model (a built-in one, or a path)", &hint, 1, &mut model);
     ui.horizontal(|ui| {
         for (name, what) in [
             (BUILT_IN_MODEL, "The built-in diffusion model"),
             (LATENTS_MODEL, "Losses and an optimizer instead of a diffusion network"),
         ] {
             let name = name.to_owned();
-            ui.selectable_value(&mut style.model, name.clone(), name).on_hover_text(what);
+            ui.selectable_value(&mut model, name.clone(), name).on_hover_text(what);
         }
     });
+    set_model(style, model);
     let optimizes = style.model == LATENTS_MODEL;
+    if !optimizes || style.vae.is_some() {
+        let mut vae = style.vae.clone().unwrap_or_default();
+        let hint = "the model's own";
+        text_field(ui, "VAE (a file or a folder)", hint, 1, &mut vae);
+        style.vae = Some(vae).filter(|vae| !vae.is_empty());
+    }
     if !optimizes || !style.loras.is_empty() {
         loras_form(ui, &mut style.loras);
-    }
-    if style.model != before {
-        // Only `latents` uses optimizers, and it uses nothing else.
-        let is_wrong = |name: &mut String| optimizer::find(name).is_some() != optimizes;
-        style.sampler.scheduler.take_if(is_wrong);
     }
 
     theme::section(ui, "Sampling");
@@ -247,6 +103,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
 
         if !optimizes {
             noise_levels(ui, &mut style.sampler, defaults);
+            prediction_type(ui, &mut style.sampler);
         }
 
         let label = ui.label("Steps");
@@ -311,6 +168,27 @@ fn noise_levels(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
         }
     });
     response.response.labelled_by(label.id).on_hover_text("How noise decreases over the steps");
+    ui.end_row();
+}
+
+/// The row of what the denoiser predicts. The built-in model needs no choice.
+fn prediction_type(ui: &mut Ui, sampler: &mut Sampler) {
+    let name = |prediction_type: Option<PredictionType>| match prediction_type {
+        None => "The model's default",
+        Some(PredictionType::Epsilon) => "Noise (epsilon)",
+        Some(PredictionType::Velocity) => "Velocity (v)",
+        Some(PredictionType::Sample) => "Picture (sample)",
+    };
+    let label = ui.label("Prediction");
+    let combo = ComboBox::from_id_salt("prediction type").width(188.0);
+    let response = combo.selected_text(name(sampler.prediction_type)).show_ui(ui, |ui| {
+        for choice in iter::once(None).chain(PredictionType::ALL.map(Some)) {
+            ui.selectable_value(&mut sampler.prediction_type, choice, name(choice));
+        }
+    });
+    response.response.labelled_by(label.id).on_hover_text(
+        "What the denoiser predicts. A single file does not tell it: change it if all pictures of a model are noise",
+    );
     ui.end_row();
 }
 

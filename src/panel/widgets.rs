@@ -43,3 +43,12 @@ pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
         }),
     }
 }
+
+/// A number of bytes, such as `6.9 GB` or `280 MB`.
+pub(super) fn byte_size(bytes: u64) -> String {
+    match bytes {
+        1_000_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),
+        1_000_000.. => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} kB", bytes as f64 / 1e3),
+    }
+}

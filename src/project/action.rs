@@ -130,6 +130,8 @@ pub enum Action {
     SetStyle(Option<Box<Style>>),
     /// Save the changed key bindings: see `Keymap::changes` of the canvas.
     SetKeys(BTreeMap<String, Vec<String>>),
+    /// Save the folders whose models the panel lists.
+    SetModelFolders(Vec<String>),
     /// Pause drawing (`true`) or resume it (`false`).
     Pause(bool),
     /// Draw this job next.
@@ -275,6 +277,12 @@ impl Project {
             }
             Action::SetKeys(keys) => {
                 self.change_ledger(Some(id), move |ledger| ledger.keys.clone_from(&keys));
+                return Ok(None);
+            }
+            Action::SetModelFolders(folders) => {
+                self.change_ledger(Some(id), move |ledger| {
+                    ledger.model_folders.clone_from(&folders);
+                });
                 return Ok(None);
             }
             Action::Pause(paused) => self.studio.set_paused(paused),

@@ -110,6 +110,7 @@ mod tests {
             sampler: Sampler {
                 scheduler: Some("DDIMScheduler".to_owned()),
                 sigmas: None,
+                prediction_type: None,
                 steps: Some(4),
                 guidance_scale: Some(7.5),
                 guidance_rescale: Some(0.0),

@@ -29,6 +29,8 @@ pub(crate) struct RecipeFile {
     sampler: SamplerFile,
     model: String,
     #[serde(default)]
+    vae: Option<String>,
+    #[serde(default)]
     loras: Vec<Lora>,
     #[serde(default)]
     inspirations: Vec<Inspiration>,
@@ -132,7 +134,8 @@ impl RecipeFile {
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
         let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
-        let (loras, inspirations, losses) = (self.loras, self.inspirations, self.losses);
+        let (vae, loras, inspirations, losses) =
+            (self.vae, self.loras, self.inspirations, self.losses);
         let score = self.score;
         let sampler = self.sampler.requested(&model);
         let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
@@ -144,6 +147,7 @@ impl RecipeFile {
             take,
             sampler,
             model,
+            vae,
             loras,
             inspirations,
             losses,

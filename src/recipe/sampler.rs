@@ -22,6 +22,9 @@ pub struct Sampler {
     /// The spacing of the scheduler's noise levels. Only some schedulers have a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<SigmaSpacing>,
+    /// What the denoiser predicts. A single file does not tell it: set it if the pictures of a model are noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction_type: Option<PredictionType>,
     /// Denoising steps, or iterations of an optimizer, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
@@ -64,6 +67,33 @@ impl SigmaSpacing {
     }
 }
 
+/// What a denoiser predicts: the `prediction_type` of diffusers' schedulers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
+pub enum PredictionType {
+    /// The noise.
+    Epsilon,
+    /// The velocity (Salimans & Ho 2022, arXiv:2202.00512).
+    Velocity,
+    /// The finished latents.
+    Sample,
+}
+
+impl PredictionType {
+    /// All types.
+    pub const ALL: [Self; 3] = [Self::Epsilon, Self::Velocity, Self::Sample];
+
+    /// The name in diffusers' configurations and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Epsilon => "epsilon",
+            Self::Velocity => "v_prediction",
+            Self::Sample => "sample",
+        }
+    }
+}
+
 /// The sampling that a picture is drawn with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResolvedSampler {
@@ -72,6 +102,9 @@ pub struct ResolvedSampler {
     /// As [`Sampler::sigmas`]. `None` is the one of the model's `scheduler_config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<SigmaSpacing>,
+    /// As [`Sampler::prediction_type`]. `None` is the one of the model's `scheduler_config.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_type: Option<PredictionType>,
     /// As [`Sampler::steps`].
     pub steps: u32,
     /// As [`Sampler::guidance_scale`].
@@ -105,6 +138,7 @@ impl Sampler {
         ResolvedSampler {
             scheduler: self.scheduler.clone().unwrap_or_else(|| defaults.scheduler.clone()),
             sigmas: self.sigmas,
+            prediction_type: self.prediction_type,
             steps: self.steps.unwrap_or(defaults.steps),
             guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
             guidance_rescale: self.guidance_rescale.unwrap_or(defaults.guidance_rescale),
@@ -121,6 +155,7 @@ impl Sampler {
         }
         met(self.scheduler.as_ref(), requested.scheduler.as_ref(), &drawn.scheduler)
             && self.sigmas == drawn.sigmas
+            && self.prediction_type == drawn.prediction_type
             && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
             && met(
                 self.guidance_scale.as_ref(),
@@ -164,6 +199,7 @@ pub(super) struct SamplerFile {
     #[serde(deserialize_with = "scheduler")]
     scheduler: Option<String>,
     sigmas: Option<SigmaSpacing>,
+    prediction_type: Option<PredictionType>,
     steps: Option<u32>,
     #[serde(deserialize_with = "finite")]
     guidance_scale: Option<f32>,
@@ -180,7 +216,7 @@ impl SamplerFile {
     /// Older versions wrote the defaults of the built-in model into unset fields. For that model, such fields
     /// become unset again. The oldest versions did not rescale guidance.
     pub(super) fn requested(self, model: &str) -> Sampler {
-        let Self { sigmas, guidance, .. } = self;
+        let Self { sigmas, prediction_type, guidance, .. } = self;
         let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, .. } = self;
         if guidance.is_some() {
             guidance_scale = guidance;
@@ -193,7 +229,7 @@ impl SamplerFile {
                 guidance_rescale.take_if(|it| *it == defaults.guidance_rescale);
             }
         }
-        Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale }
+        Sampler { scheduler, sigmas, prediction_type, steps, guidance_scale, guidance_rescale }
     }
 }
 
@@ -242,6 +278,7 @@ mod tests {
         let expected = ResolvedSampler {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
             sigmas: None,
+            prediction_type: None,
             steps: 7,
             guidance_scale: 5.0,
             guidance_rescale: 0.5,

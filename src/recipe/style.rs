@@ -26,6 +26,9 @@ pub struct Style {
     pub negative_prompt: String,
     /// [`BUILT_IN_MODEL`], [`LATENTS_MODEL`] or a diffusers folder. A relative path starts at the working directory.
     pub model: String,
+    /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vae: Option<String>,
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
@@ -71,6 +74,7 @@ impl Default for Style {
             words: String::new(),
             negative_prompt: String::new(),
             model: BUILT_IN_MODEL.to_owned(),
+            vae: None,
             loras: Vec::new(),
             sampler: Sampler::default(),
             sizes: Sizes::default(),

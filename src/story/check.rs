@@ -55,8 +55,7 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
             faults.push(StoryFault::BadSize { kind, size });
         }
     }
-    let Sampler { scheduler: _, sigmas: _, steps, guidance_scale, guidance_rescale } =
-        &style.sampler;
+    let Sampler { steps, guidance_scale, guidance_rescale, .. } = &style.sampler;
     if let Some(steps) = steps.filter(|&steps| steps == 0 || steps > MAX_STEPS) {
         faults.push(StoryFault::BadSteps { steps });
     }

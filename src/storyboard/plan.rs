@@ -226,6 +226,7 @@ impl<'a> Planner<'a> {
             take: 0,
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
+            vae: self.style.vae.clone(),
             loras: self.style.loras.clone(),
             inspirations: [self.style.inspirations.as_slice(), &own.inspirations].concat(),
             losses: [self.style.losses.as_slice(), &own.losses].concat(),

@@ -139,6 +139,7 @@ mod tests {
             take,
             sampler: Sampler::default(),
             model: String::new(),
+            vae: None,
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),

@@ -113,7 +113,7 @@ fn a_random_seed_is_printed_and_draws_the_same_picture_again() {
 }
 
 #[test]
-fn a_lora_and_choices_change_the_picture_and_are_in_its_recipe() {
+fn a_lora_a_vae_and_choices_are_in_the_recipe_of_a_picture() {
     let workspace = Workspace::new(STORY);
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures");
     let model = fixtures.join("sd1").display().to_string();
@@ -141,6 +141,13 @@ fn a_lora_and_choices_change_the_picture_and_are_in_its_recipe() {
     let (chosen, recipe) = draw(choice, "1", "e.png", None);
     assert!(of_options.contains(&chosen), "one of the options is drawn");
     assert_eq!(recipe.prompt, choice);
+
+    let vae = fixtures.join("tiny_vae/vae").display().to_string();
+    let args = ["draw", "--prompt", "fog", "--out", "v.png", "--vae", &vae];
+    let model = ["--model", &model, "--steps", "1", "--size", "32x32"];
+    workspace.run(&[&args[..], &model].concat()).exits(0);
+    let recipe = picture_file::provenance(&workspace.path("v.png")).unwrap().recipe;
+    assert_eq!(recipe.vae, Some(vae));
 
     let args = ["draw", "--prompt", "a", "--out", "f.png", "--lora"];
     workspace.run(&[&args[..], &["a.safetensors:99"]].concat()).exits(2);

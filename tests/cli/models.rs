@@ -241,3 +241,27 @@ fn an_optional_network_that_cannot_be_loaded_stops_only_pictures_that_need_it() 
         fs::remove_dir_all(folder.parent().unwrap()).unwrap();
     }
 }
+
+#[test]
+fn the_models_and_loras_in_a_folder_are_listed() {
+    let workspace = workspace_with_model();
+    fs::write(workspace.path("old.ckpt"), "anything").unwrap();
+    let found = workspace.run(&["models", "list", ".", "--json"]).json();
+    let found = found.as_array().unwrap();
+    let of = |name: &str| {
+        let has_name = |it: &&Value| it["path"].as_str().unwrap().ends_with(name);
+        found.iter().find(has_name).unwrap()
+    };
+    assert_eq!(found.len(), 2);
+    assert_eq!((&of("model")["runs"], &of("model")["licence"]), (&true.into(), &"mit".into()));
+    assert_eq!(
+        (&of("old.ckpt")["runs"], &of("old.ckpt")["kind"]),
+        (&false.into(), &"pickle".into())
+    );
+    let run = workspace.run(&["models", "list", "."]);
+    let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
+    assert!(text.contains("Models:") && text.contains("pictures may be sold"), "{text}");
+    assert!(text.contains("Other files:") && text.contains("pickle"), "{text}");
+    let missing = workspace.run(&["models", "list", "none"]);
+    assert!(String::from_utf8_lossy(&missing.exits(1).0.stderr).contains("none"));
+}

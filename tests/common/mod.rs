@@ -268,6 +268,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
+        vae: None,
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use bevy_illustrator::model::{ldm::Checkpoint, package::config_file};
+use bevy_illustrator::{
+    diffusion::autoencoder,
+    model::{ldm::Checkpoint, package::config_file, with_vae},
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -243,4 +246,31 @@ fn a_file_that_is_no_whole_model_is_named() {
     )]);
     let found = error(&lora);
     assert!(found.contains("a low-rank adapter (LoRA)"), "{found}");
+}
+
+#[test]
+fn a_vae_in_a_file_of_its_own_has_the_tensors_of_diffusers_under_either_prefix() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = model("sd1");
+    let whole = tensors("sd1");
+    let expected = fixtures().join("sd1/vae/diffusion_pytorch_model.safetensors");
+    for prefix in ["first_stage_model.", ""] {
+        let of_vae = whole.iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix("first_stage_model.")?;
+            Some((format!("{prefix}{name}"), tensor.clone()))
+        });
+        let file = file(folder.path(), &of_vae.collect());
+        let package = with_vae(&package, &file).unwrap();
+        let found = package.tensors("vae").unwrap();
+        for (name, expected) in candle_core::safetensors::load(&expected, &Device::Cpu).unwrap() {
+            let found = found.get(&name, DType::F32, &Device::Cpu).unwrap();
+            assert_eq!(found.dims(), expected.dims(), "{name}");
+            let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(values(&found), values(&expected), "{name}");
+        }
+        autoencoder::load(&package, "vae", &Device::Cpu).unwrap();
+    }
+    let lora = fixtures().join("loras/sd1_kohya.safetensors");
+    let error = with_vae(&package, &lora).unwrap_err().to_string();
+    assert!(error.contains("sd1_kohya.safetensors") && error.contains("VAE"), "{error}");
 }

@@ -3,11 +3,14 @@
 
 mod app_exit;
 mod canvas;
+#[path = "../../src/test_support/copy_folder.rs"]
+mod copy_folder;
 #[path = "../common/held_log.rs"]
 mod held_log;
 mod image_sources;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
+mod models;
 mod refused;
 mod steering;
 mod storyboard;

@@ -154,6 +154,7 @@ fn recipe(prompt: &str) -> Recipe {
         take: 0,
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
+        vae: None,
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -8,15 +8,15 @@ use bevy_illustrator::{
     generator::{GenerateError, Generator, GeneratorRegistry, Inputs},
     mask::Mask,
     recipe::{
-        EditKind, Images, Lora, Part, PartEdit, PartRecipe, PictureEdit, Recipe, ResolvedSampler,
-        Sampler, SigmaSpacing, Size, picture_hash,
+        EditKind, Images, Lora, Part, PartEdit, PartRecipe, PictureEdit, PredictionType, Recipe,
+        ResolvedSampler, Sampler, SigmaSpacing, Size, picture_hash,
     },
 };
-use std::sync::Mutex;
+use std::{path::Path, sync::Mutex};
 
 use image::{Rgba, RgbaImage, imageops};
 
-use super::fixture;
+use super::{copy_folder::copy_folder, fixture};
 
 fn recipe(steps: u32) -> Recipe {
     Recipe {
@@ -27,6 +27,7 @@ fn recipe(steps: u32) -> Recipe {
         take: 0,
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
+        vae: None,
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
@@ -84,6 +85,30 @@ fn low_rank_adapters_are_exchanged_without_loading_the_model_again() {
     let error = generator.generate(&missing, &Inputs::default(), &Interrupt::default()).err();
     assert!(error.unwrap().to_string().contains("no/such.safetensors"));
     assert!(draw(&mut *generator, &with(vec![])) == plain.0);
+}
+
+#[test]
+fn a_prediction_type_draws_the_picture_of_a_model_with_that_configuration() {
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("sd1"), copy.path());
+    let config = copy.path().join("scheduler/scheduler_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains(r#""prediction_type": "epsilon""#));
+    std::fs::write(&config, text.replace(r#": "epsilon""#, r#": "v_prediction""#)).unwrap();
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let load =
+        |model: &Path| registry.load(&model.display().to_string(), &Interrupt::default()).unwrap();
+    let with = |prediction_type| {
+        let sampler = Sampler { prediction_type, ..recipe(3).sampler };
+        Recipe { sampler, ..recipe(3) }
+    };
+    let expected = draw(&mut *load(copy.path()), &with(None));
+    let mut generator = load(&fixture("sd1"));
+    assert!(draw(&mut *generator, &with(Some(PredictionType::Velocity))) == expected);
+    let plain = draw(&mut *generator, &with(None));
+    assert!(draw(&mut *generator, &with(Some(PredictionType::Epsilon))) == plain);
+    assert!(plain != expected);
+    assert_ne!(with(None).id(), with(Some(PredictionType::Epsilon)).id());
 }
 
 #[test]

@@ -144,8 +144,11 @@ impl Draw {
         if optimizes && !recipe.loras.is_empty() {
             return Err(DiffusionError::NoLoras.into());
         }
-        let (device, loras) = (self.device.device, &recipe.loras);
-        let (mut model, card) = load_model(&*package, device, loras, &Interrupt::default())?;
+        if optimizes && recipe.vae.is_some() {
+            return Err(DiffusionError::NoVae.into());
+        }
+        let device = self.device.device;
+        let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
         let card = if optimizes { card.of_latents() } else { card };
         let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
@@ -212,6 +215,7 @@ impl Draw {
             take: 0,
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
+            vae: self.look.sampling.vae(None),
             loras: self.look.sampling.loras(&[]),
             inspirations,
             losses,

@@ -149,6 +149,7 @@ impl Edit {
             take: 0,
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
+            vae: self.sampling.vae(None),
             loras: self.sampling.loras(&[]),
             inspirations: inspirations.clone(),
             losses: losses.clone(),
@@ -163,8 +164,8 @@ impl Edit {
             None => Contents::new(&recipe, &inputs.blobs, metadata)?,
         };
         let package = self.sampling.package()?;
-        let (device, loras) = (self.device.device, &recipe.loras);
-        let (mut model, card) = load_model(&*package, device, loras, &Interrupt::default())?;
+        let device = self.device.device;
+        let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
         let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = EditRequest {
             picture: image,

@@ -10,7 +10,8 @@ use bevy_illustrator::{
     generator::{inspect, open_package},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        Lora, LoraError, MAX_SIDE, MIN_SIDE, Sampler, SigmaSpacing, Size, Sizes, Style,
+        Lora, LoraError, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
+        Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
@@ -36,6 +37,9 @@ pub(crate) struct SamplingOptions {
     // A recipe stores the name as text.
     #[arg(long, visible_alias = "generator", value_name = "PATH", value_parser = StringValueParser::new().map(PathBuf::from))]
     pub(crate) model: Option<PathBuf>,
+    /// The file or the folder of an autoencoder (VAE) that replaces that of the model
+    #[arg(long, value_name = "PATH", value_parser = StringValueParser::new().map(|path| model_name(Path::new(&path))))]
+    pub(crate) vae: Option<String>,
     /// The file of a low-rank adapter that changes the model, and its weight [default: 1]; repeat for several
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora)]
     pub(crate) lora: Vec<Lora>,
@@ -58,6 +62,9 @@ pub(crate) struct SamplingOptions {
     /// The spacing of the scheduler's noise levels
     #[arg(long, value_name = "NAME", value_parser = sigmas())]
     pub(crate) sigmas: Option<SigmaSpacing>,
+    /// What the denoiser predicts, if the model's own configuration is wrong or a single file does not tell it
+    #[arg(long, value_name = "NAME", value_parser = prediction_type())]
+    pub(crate) prediction_type: Option<PredictionType>,
 }
 
 /// A seed that was given or chosen.
@@ -84,6 +91,7 @@ impl LookOptions {
         if let Some(model) = &self.sampling.model {
             style.model = model_name(model);
         }
+        style.vae = self.sampling.vae(style.vae);
         style.loras = self.sampling.loras(&style.loras);
         if let Some(size) = self.size {
             style.sizes = Sizes::all(size);
@@ -98,6 +106,7 @@ impl SamplingOptions {
         Sampler {
             scheduler: self.scheduler.clone().or(sampler.scheduler),
             sigmas: self.sigmas.or(sampler.sigmas),
+            prediction_type: self.prediction_type.or(sampler.prediction_type),
             steps: self.steps.or(sampler.steps),
             guidance_scale: self.guidance.or(sampler.guidance_scale),
             guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
@@ -119,6 +128,11 @@ impl SamplingOptions {
     /// The model's name in recipes.
     pub(crate) fn model_name(&self) -> String {
         self.model.as_deref().map_or(BUILT_IN_MODEL.to_owned(), model_name)
+    }
+
+    /// The autoencoder with these options applied.
+    pub(crate) fn vae(&self, vae: Option<String>) -> Option<String> {
+        self.vae.clone().or(vae)
     }
 
     /// The low-rank adapters with these options applied.
@@ -196,6 +210,13 @@ fn sigmas() -> impl TypedValueParser<Value = SigmaSpacing> {
     PossibleValuesParser::new(SigmaSpacing::ALL.map(SigmaSpacing::name)).try_map(|name| {
         let found = SigmaSpacing::ALL.into_iter().find(|spacing| spacing.name() == name);
         found.ok_or("unknown spacing")
+    })
+}
+
+fn prediction_type() -> impl TypedValueParser<Value = PredictionType> {
+    PossibleValuesParser::new(PredictionType::ALL.map(PredictionType::name)).try_map(|name| {
+        let found = PredictionType::ALL.into_iter().find(|it| it.name() == name);
+        found.ok_or("unknown prediction type")
     })
 }
 

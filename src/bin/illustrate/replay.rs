@@ -119,6 +119,7 @@ impl Replay {
             outputs.add_inputs(files.collect::<Vec<_>>().iter().map(PathBuf::as_path));
         }
         outputs.add_model(&from.recipe.model);
+        from.recipe.vae.iter().for_each(|vae| outputs.add_model(vae));
         from.recipe.loras.iter().for_each(|lora| outputs.add_model(&lora.file));
         outputs.begin(&self.out, Format::Png, Existing::Replaced)
     }

@@ -204,7 +204,7 @@ impl SchedulerConfig {
 
     /// The same with a value for a field.
     #[must_use]
-    pub(super) fn with(mut self, field: &str, value: Value) -> Self {
+    pub(in crate::diffusion) fn with(mut self, field: &str, value: Value) -> Self {
         self.0.insert(field.to_owned(), value);
         self
     }

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use serde_json::Value;
 
-use super::{Inspection, ModelKind, Obstacle, Part, TensorHeader};
+use super::{BaseModel, Inspection, ModelKind, Obstacle, Part, TensorHeader};
 use crate::{
     foreign,
     model::{
@@ -18,7 +18,7 @@ const UNKNOWN_CLASS: &str = "of unknown class";
 
 pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
     let package = FolderPackage::at(folder);
-    let mut inspector = Inspector { folder, package: &package, obstacles: Vec::new() };
+    let mut inspector = Inspector { folder, package: &package, base: None, obstacles: Vec::new() };
     let (kind, parts) = if package.has(INDEX) {
         inspector.pipeline()?
     } else if package.has("config.json") {
@@ -29,14 +29,16 @@ pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
             None => Obstacle::NoModel("this folder has no model_index.json".to_owned()),
         }));
     };
-    let obstacles = inspector.obstacles;
-    Ok(Inspection { kind, parts, licence: package.licence(), obstacles })
+    let Inspector { base, obstacles, .. } = inspector;
+    Ok(Inspection { kind, base, parts, licence: package.licence(), obstacles })
 }
 
 /// Collects the obstacles in a folder.
 struct Inspector<'a> {
     folder: &'a Path,
     package: &'a FolderPackage,
+    /// The base model, once a tensor told it.
+    base: Option<BaseModel>,
     obstacles: Vec<Obstacle>,
 }
 
@@ -137,7 +139,10 @@ impl Inspector<'_> {
         let opened = foreign::open(&self.folder.join(file))?;
         let bytes = opened.metadata()?.len();
         match TensorHeader::read(opened, bytes) {
-            Ok(header) => part.add(&header, bytes),
+            Ok(header) => {
+                part.add(&header, bytes);
+                self.base = self.base.or_else(|| BaseModel::of_header(&header));
+            }
             Err(error) => {
                 let file = file.to_owned();
                 self.obstacles.push(match error {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::{foreign, lfs::LfsPointer, model::ldm::LdmFamily};
+use crate::{foreign, lfs::LfsPointer, model::BaseModel};
+
+/// The metadata of a single file that names its licence.
+pub(in crate::model) const LICENCE: &str = "modelspec.license";
 
 /// Enough bytes to identify every format, including the longest file name at the start of a zip archive.
 const FIRST_BYTES: u64 = 512;
@@ -101,18 +104,26 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let bytes = std::mem::take(&mut part.bytes);
     part.add(&header, bytes);
     let kind = classify(&header);
+    let base = match &kind {
+        ModelKind::LdmCheckpoint { family } => BaseModel::from_name(family),
+        _ => None,
+    };
     let obstacle = match &kind {
-        ModelKind::LdmCheckpoint { family } if LdmFamily::from_name(family).is_some() => None,
+        ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some() => None,
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
         ModelKind::Component(_) => Some(Obstacle::OnePart),
+        ModelKind::Embedding => Some(Obstacle::Embedding),
         ModelKind::Lora => Some(Obstacle::Adapter),
         _ => Some(Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name))),
     };
-    Ok(one(part, kind, obstacle))
+    let base = base.or_else(|| BaseModel::of_header(&header));
+    let licence = header.text(LICENCE).map(str::to_owned);
+    Ok(Inspection { base, licence, ..one(part, kind, obstacle) })
 }
 
 fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
-    Inspection { kind, parts: vec![part], licence: None, obstacles: obstacle.into_iter().collect() }
+    let obstacles = obstacle.into_iter().collect();
+    Inspection { kind, base: None, parts: vec![part], licence: None, obstacles }
 }
 
 /// The kind of a safetensors file, by the names of its tensors.
@@ -130,21 +141,30 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
             "Stable Diffusion 3"
         } else if starts("model.diffusion_model.double_blocks.") {
             "Flux"
-        } else if let Some(family) = LdmFamily::detect(&starts) {
-            family.name()
+        } else if let Some(base) = BaseModel::of_text_encoders(&starts) {
+            base.name()
         } else {
             "a diffusion network without its text encoder"
         };
         return ModelKind::LdmCheckpoint { family: family.to_owned() };
     }
-    let component = if starts("controlnet_cond_embedding.") {
+    if ["emb_params", "clip_g", "clip_l"].iter().any(|name| header.shape(name).is_some()) {
+        return ModelKind::Embedding;
+    }
+    let component = if starts("controlnet_cond_embedding.") || has("input_hint_block.") {
         "ControlNetModel"
+    } else if starts("image_proj.") || starts("ip_adapter.") {
+        "IPAdapter"
+    } else if has("body.0.") && !starts("down_blocks.") {
+        "T2IAdapter"
     } else if starts("time_embedding.") && starts("up_blocks.") {
         "UNet2DConditionModel"
     } else if starts("decoder.layers.") {
         "AutoencoderTiny"
     } else if starts("decoder.conv_in.") && starts("encoder.") {
         "AutoencoderKL"
+    } else if starts("vision_model.") {
+        "CLIPVisionModel"
     } else if starts("text_model.embeddings.token_embedding.") {
         "CLIPTextModel"
     } else {
@@ -184,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_safetensors_file_is_identified_by_the_names_of_its_tensors() {
-        let cases: [(&[&str], ModelKind); 8] = [
+        let cases: [(&[&str], ModelKind); 14] = [
             (
                 &["model.diffusion_model.a", "cond_stage_model.transformer.b"],
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion 1.x".to_owned() },
@@ -211,13 +231,31 @@ mod tests {
                 &["decoder.conv_in.weight", "encoder.conv_in.weight"],
                 ModelKind::Component("AutoencoderKL".to_owned()),
             ),
+            (&["emb_params"], ModelKind::Embedding),
+            (&["clip_l", "clip_g"], ModelKind::Embedding),
+            (
+                &["control_model.input_hint_block.0.weight"],
+                ModelKind::Component("ControlNetModel".to_owned()),
+            ),
+            (
+                &["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"],
+                ModelKind::Component("IPAdapter".to_owned()),
+            ),
+            (
+                &["adapter.body.0.resnets.0.block1.weight"],
+                ModelKind::Component("T2IAdapter".to_owned()),
+            ),
+            (
+                &["vision_model.embeddings.class_embedding", "visual_projection.weight"],
+                ModelKind::Component("CLIPVisionModel".to_owned()),
+            ),
             (&["some.thing"], ModelKind::UnknownTensors),
         ];
         for (names, kind) in cases {
             let found = inspected("a.safetensors", &with_tensors(names));
             assert_eq!(found.kind, kind, "{names:?}");
             assert_eq!(found.parts[0].parameters, names.len() as u64);
-            let is_supported = matches!(&kind, ModelKind::LdmCheckpoint { family } if LdmFamily::from_name(family).is_some());
+            let is_supported = matches!(&kind, ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some());
             assert_eq!(found.runs(), is_supported, "{names:?}");
         }
     }

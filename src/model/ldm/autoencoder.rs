@@ -2,21 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::{AUTOENCODER, LdmFamily};
 use crate::model::{
     ModelError, TensorSource,
     tensors::{Stored, View, count, dims},
 };
 
 /// Where the file has a tensor with a name of diffusers. `levels` is the number of levels.
-pub(super) fn stored(name: &str, levels: usize) -> Stored {
+pub(in crate::model) fn stored(name: &str, prefix: &str, levels: usize) -> Stored {
     let parts: Vec<&str> = name.split('.').collect();
     let (name, view) = match renamed(&parts, levels) {
         Some(renamed) => renamed,
         // The name of an unknown tensor does not change.
         None => (name.to_owned(), View::Whole),
     };
-    Stored { name: format!("{AUTOENCODER}{name}"), view }
+    Stored { name: format!("{prefix}{name}"), view }
 }
 
 fn renamed(parts: &[&str], levels: usize) -> Option<(String, View)> {
@@ -65,19 +64,19 @@ fn renamed(parts: &[&str], levels: usize) -> Option<(String, View)> {
     }
 }
 
-/// The number of levels.
-pub(super) fn levels(tensors: &dyn TensorSource) -> usize {
-    count(tensors, |at| format!("{AUTOENCODER}encoder.down.{at}.block.0.norm1.weight"))
+/// The number of levels. 0 if it is no autoencoder.
+pub(in crate::model) fn levels(tensors: &dyn TensorSource, prefix: &str) -> usize {
+    count(tensors, |at| format!("{prefix}encoder.down.{at}.block.0.norm1.weight"))
 }
 
-/// The configuration of an autoencoder whose `tensors` have the names of diffusers.
+/// The configuration of an autoencoder whose `tensors` have the names of diffusers, with this scale of latents.
 ///
 /// # Errors
 /// If a tensor is missing, or has an unexpected number of dimensions.
-pub(super) fn config(
+pub(in crate::model) fn config(
     tensors: &dyn TensorSource,
     levels: usize,
-    family: LdmFamily,
+    scaling_factor: f64,
 ) -> Result<Value, ModelError> {
     let channels = |at: usize| {
         let name = format!("encoder.down_blocks.{at}.resnets.0.conv1.weight");
@@ -98,11 +97,9 @@ pub(super) fn config(
         "layers_per_block": layers,
         "norm_num_groups": 32,
         "act_fn": "silu",
+        "mid_block_add_attention": tensors.contains("encoder.mid_block.attentions.0.group_norm.weight"),
         "use_quant_conv": tensors.contains("quant_conv.weight"),
         "use_post_quant_conv": tensors.contains("post_quant_conv.weight"),
-        "scaling_factor": match family {
-            LdmFamily::Sd1 | LdmFamily::Sd2 => 0.18215,
-            LdmFamily::Xl => 0.13025,
-        },
+        "scaling_factor": scaling_factor,
     }))
 }

@@ -11,13 +11,15 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, single_file_families, tokenizer};
+use super::{
+    AUTOENCODER, UNET, UNetNames, UNetSizes, autoencoder, single_file_families, tokenizer,
+};
 use crate::{
     control::Interrupt,
     foreign,
     model::{
-        ModelError, Package, TensorSource,
-        inspect::{ModelKind, classify},
+        BaseModel, ModelError, Package, TensorSource,
+        inspect::{LICENCE, ModelKind, classify},
         package::{INDEX, config_file, hash_reader},
         tensors::{Converted, Stored, TensorFiles, dims},
     },
@@ -41,7 +43,7 @@ const ZERO_TERMINAL_SNR: &str = "ztsnr";
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    family: LdmFamily,
+    family: BaseModel,
     unet: UNetNames,
     /// The levels of the autoencoder.
     levels: usize,
@@ -63,7 +65,7 @@ impl Checkpoint {
         let header = tensors.header();
         let kind = classify(header);
         let family = match &kind {
-            ModelKind::LdmCheckpoint { family } => LdmFamily::from_name(family),
+            ModelKind::LdmCheckpoint { family } => BaseModel::from_name(family),
             _ => None,
         };
         let family = family.ok_or_else(|| ModelError::Unsupported {
@@ -76,8 +78,8 @@ impl Checkpoint {
             path,
             family,
             unet: UNetNames::detect(&tensors, UNET),
-            levels: autoencoder::levels(&tensors),
-            licence: header.text("modelspec.license").map(str::to_owned),
+            levels: autoencoder::levels(&tensors, AUTOENCODER),
+            licence: header.text(LICENCE).map(str::to_owned),
             files: BTreeMap::new(),
         };
         let is_v = |key: &str| tensors.contains(key);
@@ -99,7 +101,7 @@ impl Checkpoint {
         let mut pooled = 0;
         let names = [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
         for (layout, (encoder, tokenizer)) in self.family.text_encoders().iter().zip(names) {
-            let skips_last = self.family == LdmFamily::Sd2;
+            let skips_last = self.family == BaseModel::Sd2;
             let config = layout.config(&*self.tensors(encoder)?, skips_last)?;
             pooled = config["projection_dim"].as_u64().unwrap_or_default() as usize;
             let is_second = encoder == "text_encoder_2";
@@ -109,7 +111,8 @@ impl Checkpoint {
             files.extend(tokenizer::files(tokenizer, layout.pad()));
             configs.push((encoder.to_owned(), config));
         }
-        let vae = autoencoder::config(&*self.tensors("vae")?, self.levels, self.family)?;
+        let vae =
+            autoencoder::config(&*self.tensors("vae")?, self.levels, self.family.scaling_factor())?;
         configs.push(("vae".to_owned(), vae));
         configs.push(("unet".to_owned(), self.unet_config(pooled)?));
         files.insert(INDEX.to_owned(), index.to_string().into_bytes());
@@ -133,12 +136,12 @@ impl Checkpoint {
         config["up_block_types"] = json!(up);
         config["sample_size"] = json!(self.family.sample_size());
         config["attention_head_dim"] = match self.family {
-            LdmFamily::Sd1 => json!(8),
-            LdmFamily::Sd2 | LdmFamily::Xl => {
+            BaseModel::Sd1 => json!(8),
+            BaseModel::Sd2 | BaseModel::Xl => {
                 json!(sizes.channels().map(|channels| (channels / HEAD).max(1)).collect::<Vec<_>>())
             }
         };
-        if self.family == LdmFamily::Xl {
+        if self.family == BaseModel::Xl {
             let [_, input] = dims(&*tensors, "add_embedding.linear_1.weight")?;
             config["addition_embed_type"] = json!("text_time");
             config["addition_time_embed_dim"] = json!(input.saturating_sub(pooled) / SIZES);
@@ -148,11 +151,11 @@ impl Checkpoint {
     }
 
     fn scheduler(&self, is_v: bool, is_zero_snr: bool) -> Value {
-        let is_v = is_v || self.family == LdmFamily::Sd2;
+        let is_v = is_v || self.family == BaseModel::Sd2;
         json!({
             "_class_name": match self.family {
-                LdmFamily::Sd1 | LdmFamily::Sd2 => "DPMSolverMultistepScheduler",
-                LdmFamily::Xl => "EulerDiscreteScheduler",
+                BaseModel::Sd1 | BaseModel::Sd2 => "DPMSolverMultistepScheduler",
+                BaseModel::Xl => "EulerDiscreteScheduler",
             },
             "num_train_timesteps": 1000,
             "beta_start": 0.00085,
@@ -210,7 +213,7 @@ impl Package for Checkpoint {
             }
             None if part == "vae" => {
                 let levels = self.levels;
-                let stored = move |name: &str| autoencoder::stored(name, levels);
+                let stored = move |name: &str| autoencoder::stored(name, AUTOENCODER, levels);
                 Box::new(Converted { source, stored })
             }
             None => {

@@ -1,0 +1,133 @@
+//! `illustrate models list`: the models, LoRAs and other files in folders.
+
+use std::path::PathBuf;
+
+use bevy_illustrator::{
+    generator::{FoundModel, find_models},
+    memory::{Fit, Memory},
+    model::inspect::Inspection,
+};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::licence;
+use crate::{
+    failure::Failure,
+    output::{lossy_path, print, print_json, print_lines},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Folders with models, such as `ComfyUI/models` [default: the cache of Hugging Face]
+    folders: Vec<PathBuf>,
+    /// Print the list as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(serialize_with = "lossy_path")]
+    path: &'a PathBuf,
+    runs: bool,
+    /// In bytes.
+    memory: Option<u64>,
+    fit: Option<Fit>,
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+}
+
+impl List {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let folders = self.folders()?;
+        for folder in &folders {
+            folder.read_dir().map_err(Failure::file("read", folder))?;
+        }
+        let memory = Memory::now();
+        let found = find_models(&folders);
+        if self.json {
+            let found: Vec<FoundModel> = found.collect();
+            let reports: Vec<_> = found.iter().map(|found| report(found, memory)).collect();
+            return print_json(&reports);
+        }
+        let (mut models, mut loras, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for found in found {
+            let inspection = &found.inspection;
+            match () {
+                () if inspection.is_usable_model() => models.push(found),
+                () if inspection.is_usable_lora() => loras.push(found),
+                () => others.push(found),
+            }
+        }
+        let is_empty = models.is_empty() && loras.is_empty() && others.is_empty();
+        print_group("Models", &models, |model| describe_model(model, memory))?;
+        print_group("LoRAs", &loras, describe_lora)?;
+        print_group("Other files", &others, describe_other)?;
+        if is_empty {
+            print("No models were found.")?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "hub")]
+    fn folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        if self.folders.is_empty() {
+            let cache = bevy_illustrator::model::hub::Hub::from_env()?.cache_folder();
+            return Ok(vec![cache]);
+        }
+        Ok(self.folders.clone())
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        Ok(self.folders.clone())
+    }
+}
+
+fn report(found: &FoundModel, memory: Option<Memory>) -> Report<'_> {
+    let FoundModel { path, inspection } = found;
+    let needed = inspection.memory();
+    let fit = memory.zip(needed).map(|(memory, needed)| memory.fit(needed));
+    Report { path, runs: inspection.runs(), memory: needed, fit, inspection }
+}
+
+fn print_group(
+    title: &str,
+    found: &[FoundModel],
+    describe: impl Fn(&Inspection) -> String,
+) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut lines = vec![format!("{title}:")];
+    lines.extend(found.iter().flat_map(|FoundModel { path, inspection }| {
+        [format!("  {}", path.display()), format!("    {}", describe(inspection))]
+    }));
+    print_lines(&lines)
+}
+
+fn describe_model(model: &Inspection, memory: Option<Memory>) -> String {
+    let base = model.base.map_or("unknown base", |base| base.name());
+    let mut parts = vec![base.to_owned(), HumanBytes(model.bytes()).to_string()];
+    if let Some(needed) = model.memory() {
+        let fit = match memory.map(|memory| memory.fit(needed)) {
+            Some(Fit::TooLarge) => ", too much for this machine",
+            Some(Fit::Tight) => ", more than is free now",
+            Some(Fit::Fits) | None => "",
+        };
+        parts.push(format!("needs {} of memory{fit}", HumanBytes(needed)));
+    }
+    parts.push(format!("licence {}", licence(model)));
+    parts.join(", ")
+}
+
+fn describe_lora(lora: &Inspection) -> String {
+    let base = lora.base.map_or("an unknown base", |base| base.name());
+    format!("for {base}, {}", HumanBytes(lora.bytes()))
+}
+
+fn describe_other(other: &Inspection) -> String {
+    let reason = other.obstacles.first().map(ToString::to_string).unwrap_or_default();
+    format!("{}: {reason}", other.kind)
+}

@@ -1,0 +1,132 @@
+//! The base models: what a file is made for.
+
+use serde::{Serialize, Serializer};
+
+use super::tensors::TensorHeader;
+
+/// A base model, on which finetunes, LoRAs and adapters are based. A LoRA works only with models of its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseModel {
+    /// Stable Diffusion 1.x.
+    Sd1,
+    /// Stable Diffusion 2.x.
+    Sd2,
+    /// Stable Diffusion XL.
+    Xl,
+}
+
+/// A part of the names of the layers that read the prompt, by which the width of prompts is found.
+const READS_PROMPT: &str = "attn2";
+
+/// Parts of the names of their first matrices, whose input is the prompt. Not the second matrices of a LoRA.
+const KEYS: [&str; 2] = ["to_k", "to_k_ip"];
+const OUTPUTS: [&str; 4] = ["lora_up", "lora_B", "lora.up", "alpha"];
+
+impl BaseModel {
+    /// All base models.
+    pub const ALL: [Self; 3] = [Self::Sd1, Self::Sd2, Self::Xl];
+
+    /// The display name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sd1 => "Stable Diffusion 1.x",
+            Self::Sd2 => "Stable Diffusion 2.x",
+            Self::Xl => "Stable Diffusion XL",
+        }
+    }
+
+    /// The base model with this display name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|base| base.name() == name)
+    }
+
+    /// The width of the prompt's vectors, which the layers of the denoiser read.
+    const fn prompt_width(self) -> usize {
+        match self {
+            Self::Sd1 => 768,
+            Self::Sd2 => 1024,
+            Self::Xl => 2048,
+        }
+    }
+
+    /// An estimate of the memory that the networks use besides their weights for a picture of the native size, in bytes.
+    pub(super) const fn picture_memory(self) -> u64 {
+        match self {
+            // Measured with 512 and 768 pixels.
+            Self::Sd1 => 1_250_000_000,
+            Self::Sd2 => 2_500_000_000,
+            Self::Xl => 4_000_000_000,
+        }
+    }
+
+    /// The base of a file, by the width of the prompts that its layers read. `None` if no layer reads prompts.
+    pub(super) fn of_header(header: &TensorHeader) -> Option<Self> {
+        let width = header.names().iter().find_map(|name| prompt_width(name, header.shape(name)?));
+        Self::ALL.into_iter().find(|base| Some(base.prompt_width()) == width)
+    }
+}
+
+/// The width of prompts, if a tensor is the input of a layer that reads them, or the vectors of an embedding.
+fn prompt_width(name: &str, shape: &[usize]) -> Option<usize> {
+    let is_key = name.contains(READS_PROMPT) || name.starts_with("ip_adapter.");
+    let reads = is_key && KEYS.iter().any(|key| name.contains(key));
+    match name {
+        // The vectors of an embedding for the second text encoder of Stable Diffusion XL.
+        "clip_g" => Some(BaseModel::Xl.prompt_width()),
+        "emb_params" => shape.last().copied(),
+        _ if reads && !OUTPUTS.iter().any(|output| name.contains(output)) => shape.get(1).copied(),
+        _ => None,
+    }
+}
+
+impl std::fmt::Display for BaseModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for BaseModel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The base of a file with one tensor.
+    fn base(name: &str, shape: &[usize]) -> Option<BaseModel> {
+        let bytes = shape.iter().product::<usize>() * 4;
+        let json = format!(
+            r#"{{"{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[0,{bytes}]}}}}"#
+        );
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(json.as_bytes());
+        let size = (file.len() + bytes) as u64;
+        BaseModel::of_header(&TensorHeader::read(file.as_slice(), size).unwrap())
+    }
+
+    #[test]
+    fn the_base_follows_from_the_width_of_the_prompts_that_a_layer_reads() {
+        use BaseModel::{Sd1, Sd2, Xl};
+        let kohya = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k";
+        for (name, shape, expected) in [
+            (format!("{kohya}.lora_down.weight"), [4, 2048], Some(Xl)),
+            (format!("{kohya}.lora_down.weight"), [4, 768], Some(Sd1)),
+            // The second matrix of a LoRA has the width of the layer.
+            (format!("{kohya}.lora_up.weight"), [640, 768], None),
+            ("unet.mid_block.attn2.to_k.lora_A.weight".to_owned(), [8, 1024], Some(Sd2)),
+            ("down_blocks.0.attn2.to_k.weight".to_owned(), [320, 768], Some(Sd1)),
+            ("down_blocks.0.attn1.to_k.weight".to_owned(), [320, 768], None),
+            ("ip_adapter.1.to_k_ip.weight".to_owned(), [640, 2048], Some(Xl)),
+            ("emb_params".to_owned(), [3, 768], Some(Sd1)),
+            ("clip_g".to_owned(), [3, 1280], Some(Xl)),
+            (format!("{kohya}.lora_down.weight"), [4, 4096], None),
+        ] {
+            assert_eq!(base(&name, &shape), expected, "{name} {shape:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! An autoencoder as a file or a folder of its own, which replaces that of a model.
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::{Value, json};
+
+use super::{
+    FolderPackage, ModelError, Package, TensorSource,
+    ldm::autoencoder,
+    package::{Overlay, hash_reader},
+    tensors::{Converted, TensorFiles, count, dims},
+};
+use crate::{control::Interrupt, foreign};
+
+/// The component that it replaces.
+const COMPONENT: &str = "vae";
+
+/// diffusers' default.
+const DEFAULT_SCALING_FACTOR: f64 = 0.18215;
+
+/// More layers than a half of a TAESD has.
+const MAX_TINY_LAYERS: usize = 64;
+
+/// The prefixes of the names in LDM.
+const LDM_PREFIXES: [&str; 2] = ["", "first_stage_model."];
+
+/// Replaces the autoencoder of a package by that in a file or in a folder: an `AutoencoderKL` in the names of LDM or of
+/// diffusers, or an `AutoencoderTiny` (TAESD) in those of diffusers.
+///
+/// What the tensors of an `AutoencoderKL` in a file do not tell, such as the scale of latents, is that of the package.
+///
+/// # Errors
+/// [`ModelError::Unsupported`] if it is no autoencoder. Otherwise if it cannot be read, or lacks a tensor.
+pub fn with_vae<'a>(package: &'a dyn Package, path: &Path) -> Result<Overlay<'a>, ModelError> {
+    if path.is_dir() {
+        let folder = FolderPackage::at(path);
+        let config = folder.config("")?;
+        let location = folder.location("config.json");
+        let open = Arc::new(move || folder.tensors(""));
+        return Ok(Overlay::new(package, COMPONENT, location, config, open));
+    }
+    let location = path.display().to_string();
+    let tensors = TensorFiles::open(path)?;
+    let path = path.to_owned();
+    let open = move || Ok(Box::new(TensorFiles::open(&path)?) as Box<dyn TensorSource>);
+    if let Some(prefix) =
+        LDM_PREFIXES.into_iter().find(|prefix| autoencoder::levels(&tensors, prefix) > 0)
+    {
+        let levels = autoencoder::levels(&tensors, prefix);
+        let open = move || {
+            let stored = move |name: &str| autoencoder::stored(name, prefix, levels);
+            Ok(Box::new(Converted { source: open()?, stored }) as Box<dyn TensorSource>)
+        };
+        let config = kl_config(package, &*open()?, levels)?;
+        return Ok(Overlay::new(package, COMPONENT, location, config, Arc::new(open)));
+    }
+    let levels = count(&tensors, |at| format!("encoder.down_blocks.{at}.resnets.0.norm1.weight"));
+    let config = match () {
+        () if levels > 0 => kl_config(package, &tensors, levels)?,
+        () if tensors.contains("decoder.layers.0.weight") => tiny_config(&tensors)?,
+        () => {
+            return Err(ModelError::Unsupported {
+                file: location,
+                field: "the file".to_owned(),
+                value: "a file with other tensors".to_owned(),
+                supported: "an autoencoder (VAE), or a TAESD in the names of diffusers".to_owned(),
+            });
+        }
+    };
+    Ok(Overlay::new(package, COMPONENT, location, config, Arc::new(open)))
+}
+
+/// The blake3 of the configuration and the weights of an autoencoder in a file or in a folder.
+///
+/// # Errors
+/// If a file cannot be read; [`ModelError::Cancelled`] if interrupted.
+pub(crate) fn hash_vae(path: &Path, interrupt: &Interrupt) -> Result<blake3::Hash, ModelError> {
+    let mut hasher = blake3::Hasher::new();
+    let files = match path.is_dir() {
+        true => {
+            let weights = FolderPackage::at(path).weight_files("")?;
+            let files = ["config.json".to_owned()].into_iter().chain(weights);
+            files.map(|file| path.join(file)).collect()
+        }
+        false => vec![path.to_owned()],
+    };
+    for file in files {
+        let io = |source| ModelError::Io { file: file.display().to_string(), source };
+        let mut content = foreign::open(&file).map_err(io)?;
+        hash_reader(&mut content, &mut hasher, interrupt, &io)?;
+    }
+    Ok(hasher.finalize())
+}
+
+/// The configuration of an `AutoencoderKL` whose `tensors` have the names of diffusers.
+fn kl_config(
+    package: &dyn Package,
+    tensors: &dyn TensorSource,
+    levels: usize,
+) -> Result<Value, ModelError> {
+    let own = package.config(COMPONENT)?;
+    let mut config = autoencoder::config(tensors, levels, DEFAULT_SCALING_FACTOR)?;
+    for field in ["norm_num_groups", "scaling_factor"] {
+        if let Some(value) = own.get(field) {
+            config[field] = value.clone();
+        }
+    }
+    Ok(config)
+}
+
+/// The configuration of an `AutoencoderTiny`.
+fn tiny_config(tensors: &dyn TensorSource) -> Result<Value, ModelError> {
+    let [channels, latents, _, _] = dims(tensors, "decoder.layers.0.weight")?;
+    let [encoder, decoder] = ["encoder", "decoder"].map(|half| tiny_blocks(tensors, half));
+    Ok(json!({
+        "_class_name": "AutoencoderTiny",
+        "latent_channels": latents,
+        "encoder_block_out_channels": vec![channels; encoder.len()],
+        "decoder_block_out_channels": vec![channels; decoder.len()],
+        "num_encoder_blocks": encoder,
+        "num_decoder_blocks": decoder,
+    }))
+}
+
+/// The number of blocks after each convolution of one half, except the last convolution.
+fn tiny_blocks(tensors: &dyn TensorSource, half: &str) -> Vec<usize> {
+    let mut blocks = Vec::new();
+    // Layers without tensors are activations and upsampling.
+    for at in 0..MAX_TINY_LAYERS {
+        let has = |tensor: &str| tensors.contains(&format!("{half}.layers.{at}.{tensor}"));
+        if has("weight") {
+            blocks.push(0);
+        } else if has("conv.0.weight")
+            && let Some(last) = blocks.last_mut()
+        {
+            *last += 1;
+        }
+    }
+    blocks.pop();
+    blocks
+}

@@ -1,0 +1,235 @@
+//! The rows of models, LoRAs and other files.
+
+use std::path::Path;
+
+use egui::{Align, Button, Label, Layout, Response, RichText, Ui};
+
+use crate::{
+    generator::FoundModel,
+    memory::{Fit, Memory},
+    model::{BaseModel, inspect::Inspection, licence::Sale},
+    panel::{style_draft::set_model, theme, widgets::byte_size},
+    recipe::{
+        Lora, MAX_LORAS, Style,
+        style::{BUILT_IN_MODEL, LATENTS_MODEL},
+    },
+};
+
+/// The models that need no files.
+pub(super) fn built_in(ui: &mut Ui, style: &mut Style, filter: &str) {
+    for (name, what) in [
+        (BUILT_IN_MODEL, "The built-in diffusion model, for trying and planning"),
+        (LATENTS_MODEL, "Losses and an optimizer instead of a diffusion network"),
+    ] {
+        if name.contains(filter) {
+            let chosen = row(ui, name, style.model == name, |ui| {
+                ui.label(theme::small(what));
+            });
+            if chosen {
+                set_model(style, name.to_owned());
+                style.loras.clear();
+            }
+        }
+    }
+}
+
+/// A model. `all` are the files that were found.
+pub(super) fn model(
+    ui: &mut Ui,
+    model: &FoundModel,
+    memory: Option<Memory>,
+    style: &mut Style,
+    all: &[FoundModel],
+) {
+    let path = model.path_name();
+    let chosen = row(ui, &model.name(), style.model == path, |ui| {
+        let Inspection { base, .. } = &model.inspection;
+        let base = base.map_or("Unknown base", BaseModel::name);
+        ui.label(theme::small(format!("{base}, {}", byte_size(model.inspection.bytes()))))
+            .on_hover_text(&path);
+        memory_label(ui, &model.inspection, memory);
+        licence_label(ui, &model.inspection);
+        for obstacle in &model.inspection.obstacles {
+            let text = RichText::new(obstacle.to_string()).small().color(theme::WARNING);
+            ui.add(Label::new(text).wrap());
+        }
+    });
+    if chosen {
+        set_model(style, path);
+        style.loras.retain(|lora| {
+            let of_lora = find(all, &lora.file);
+            of_lora.is_none_or(|lora| fits(lora.inspection.base, model.inspection.base))
+        });
+    }
+}
+
+/// A LoRA. `all` are the files that were found.
+pub(super) fn lora(ui: &mut Ui, lora: &FoundModel, style: &mut Style, all: &[FoundModel]) {
+    let path = lora.path_name();
+    let at = style.loras.iter().position(|it| it.file == path);
+    let base = lora.inspection.base;
+    let of_model = find(all, &style.model).and_then(|model| model.inspection.base);
+    let is_built_in = [BUILT_IN_MODEL, LATENTS_MODEL].contains(&style.model.as_str());
+    let fits = fits(base, of_model) && !is_built_in;
+    let response = card(
+        ui,
+        &lora.name(),
+        at.is_some(),
+        |ui| {
+            let name = lora.name();
+            match at {
+                Some(_) => named(ui.button("Remove"), &format!("Remove {name}")),
+                None => {
+                    let is_enabled = fits && style.loras.len() < MAX_LORAS;
+                    let button = ui.add_enabled(is_enabled, Button::new("Add"));
+                    let base = base.map_or("another base", BaseModel::name);
+                    let wrong = format!("This LoRA is for {base}. Choose such a model first");
+                    named(button.on_disabled_hover_text(wrong), &format!("Add {name}"))
+                }
+            }
+        },
+        |ui| {
+            let base = base.map_or("an unknown base", BaseModel::name);
+            let text = format!("For {base}, {}", byte_size(lora.inspection.bytes()));
+            ui.label(theme::small(text)).on_hover_text(&path);
+            if lora.inspection.licence.is_some() {
+                licence_label(ui, &lora.inspection);
+            }
+        },
+    );
+    match at {
+        Some(at) if response.clicked() => drop(style.loras.remove(at)),
+        None if response.clicked() => style.loras.push(Lora { file: path.clone(), weight: 1.0 }),
+        _ => {}
+    }
+}
+
+/// A file that is neither a model nor a LoRA that works here.
+pub(super) fn other(ui: &mut Ui, other: &FoundModel) {
+    theme::card().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.add(Label::new(RichText::new(other.name()).strong()).truncate())
+            .on_hover_text(other.path_name());
+        let kind = capitalized(&other.inspection.kind.to_string());
+        ui.add(Label::new(theme::small(kind)).wrap());
+        let reasons = other.inspection.obstacles.iter().map(ToString::to_string);
+        ui.add(Label::new(theme::small(reasons.collect::<Vec<_>>().join("; "))).wrap());
+    });
+}
+
+/// A row with a button that chooses it. Returns whether it was clicked.
+fn row(ui: &mut Ui, name: &str, is_chosen: bool, content: impl FnOnce(&mut Ui)) -> bool {
+    let response = card(
+        ui,
+        name,
+        is_chosen,
+        |ui| {
+            let text = if is_chosen { "In use" } else { "Use" };
+            named(ui.add_enabled(!is_chosen, Button::new(text)), &format!("Use {name}"))
+        },
+        content,
+    );
+    response.clicked()
+}
+
+/// A card with a name, a button on the right, and lines below.
+fn card(
+    ui: &mut Ui,
+    name: &str,
+    is_chosen: bool,
+    button: impl FnOnce(&mut Ui) -> Response,
+    content: impl FnOnce(&mut Ui),
+) -> Response {
+    let frame = match is_chosen {
+        true => theme::card().stroke(egui::Stroke::new(1.0, theme::ACCENT)),
+        false => theme::card(),
+    };
+    frame
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 2.0;
+            let header = |ui: &mut Ui| {
+                let response = button(ui);
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.add(Label::new(RichText::new(name).strong()).truncate());
+                });
+                response
+            };
+            let row =
+                |ui: &mut Ui| ui.with_layout(Layout::right_to_left(Align::Center), header).inner;
+            let response = ui.horizontal(row).inner;
+            content(ui);
+            response
+        })
+        .inner
+}
+
+/// A button with a name for screen readers.
+fn named(button: Response, name: &str) -> Response {
+    let is_enabled = button.enabled();
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, is_enabled, name));
+    button
+}
+
+fn memory_label(ui: &mut Ui, model: &Inspection, memory: Option<Memory>) {
+    let Some(needed) = model.memory() else { return };
+    let needs = format!("Needs about {} of memory", byte_size(needed));
+    let text = match memory.map(|memory| (memory.fit(needed), memory)) {
+        None | Some((Fit::Fits, _)) => theme::small(needs),
+        Some((Fit::Tight, memory)) => {
+            let text =
+                format!("{needs}, more than the {} that are free", byte_size(memory.available));
+            RichText::new(text).small().color(theme::WARNING)
+        }
+        Some((Fit::TooLarge, memory)) => {
+            let text = format!("{needs}, but this machine has {}", byte_size(memory.total));
+            RichText::new(text).small().color(theme::ERROR)
+        }
+    };
+    ui.add(Label::new(text).wrap());
+}
+
+fn licence_label(ui: &mut Ui, model: &Inspection) {
+    let (text, note) = match (&model.licence, model.terms()) {
+        (None, _) => (
+            RichText::new("The file names no licence: look it up before you publish pictures")
+                .small()
+                .color(theme::WARNING),
+            "",
+        ),
+        (Some(name), None) => (
+            RichText::new(format!("Licence: {name}: read it before you publish pictures"))
+                .small()
+                .color(theme::WARNING),
+            "",
+        ),
+        (Some(name), Some(terms)) => {
+            let text = RichText::new(format!("Licence: {name}: {}", terms.sale.text())).small();
+            let color = match terms.sale {
+                Sale::Allowed => theme::WEAK,
+                Sale::Limited => theme::WARNING,
+                Sale::Forbidden => theme::ERROR,
+            };
+            (text.color(color), terms.note.as_str())
+        }
+    };
+    let response = ui.add(Label::new(text).wrap());
+    if !note.is_empty() {
+        response.on_hover_text(note);
+    }
+}
+
+/// Whether a LoRA of one base works with a model of another. An unknown base may work.
+fn fits(lora: Option<BaseModel>, model: Option<BaseModel>) -> bool {
+    lora.is_none() || model.is_none() || lora == model
+}
+
+fn find<'a>(all: &'a [FoundModel], path: &str) -> Option<&'a FoundModel> {
+    all.iter().find(|found| found.path == Path::new(path))
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}

@@ -1,0 +1,103 @@
+//! The models tab.
+
+use std::{fs, path::Path};
+
+use bevy_illustrator::{panel::Tab, project::Action, recipe::Lora};
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use super::{copy_folder::copy_folder, support::*};
+
+/// A safetensors file with these tensors, whose values are zeros.
+fn safetensors(tensors: &[(&str, &[usize])]) -> Vec<u8> {
+    let mut end = 0;
+    let entries = tensors.iter().map(|(name, shape)| {
+        let start = end;
+        end += shape.iter().product::<usize>() * 4;
+        format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#)
+    });
+    let json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    let mut file = (json.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(json.as_bytes());
+    file.resize(file.len() + end, 0);
+    file
+}
+
+/// A LoRA for a model whose prompts have this width.
+fn lora(width: usize) -> Vec<u8> {
+    let layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k";
+    let [down, up] = ["lora_down", "lora_up"].map(|factor| format!("{layer}.{factor}.weight"));
+    safetensors(&[(&down, &[2, width]), (&up, &[8, 2])])
+}
+
+/// Runs the panel until it shows these words.
+fn wait_for(panel: &mut Panel, words: &str) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !has(panel, words) {
+        assert!(std::time::Instant::now() < end, "the panel does not show `{words}`");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        panel.run_steps(1);
+    }
+    panel.run_steps(2);
+}
+
+/// A panel with the models in the folder, which the author adds.
+fn open_with(folder: &Path) -> Panel {
+    let mut fixture = Fixture::new(story());
+    fixture.panel.set_shared_models(Vec::new());
+    fixture.panel.tab = Tab::Models;
+    let mut panel = open_in(fixture, [480.0, 1200.0]);
+    panel.get_by_label("Another folder").focus();
+    panel.run_steps(2);
+    let typed = folder.display().to_string();
+    panel.get_by_label("Another folder").type_text(&format!("{typed}/"));
+    panel.run_steps(2);
+    press(&mut panel, "Add");
+    assert_eq!(panel.state_mut().apply_requests(), [Action::SetModelFolders(vec![typed])]);
+    panel.run_steps(2);
+    panel
+}
+
+#[test]
+fn a_model_and_loras_in_a_folder_are_found_and_chosen_for_the_style() {
+    let folder = tempfile::tempdir().unwrap();
+    let sketch = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch");
+    copy_folder(&sketch, &folder.path().join("diffusers/harbour"));
+    fs::create_dir(folder.path().join("loras")).unwrap();
+    fs::write(folder.path().join("loras/coat.safetensors"), lora(768)).unwrap();
+    fs::write(folder.path().join("loras/xl.safetensors"), lora(2048)).unwrap();
+    fs::write(folder.path().join("old.ckpt"), "anything").unwrap();
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "1 other file");
+    assert!(has(&panel, "harbour") && has(&panel, "pictures may be sold"));
+    assert!(has(&panel, "For Stable Diffusion XL"));
+
+    press(&mut panel, "Use harbour");
+    press(&mut panel, "Add coat.safetensors");
+    press(&mut panel, "Apply");
+    let requested = panel.state_mut().apply_requests();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    let path = |file: &str| folder.path().join(file).display().to_string();
+    assert_eq!(style.model, path("diffusers/harbour"));
+    assert_eq!(style.loras, [Lora { file: path("loras/coat.safetensors"), weight: 1.0 }]);
+    panel.run_steps(2);
+
+    press(&mut panel, "Remove coat.safetensors");
+    press(&mut panel, "Apply");
+    let requested = panel.state_mut().apply_requests();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    assert_eq!(style.loras, []);
+    panel.run_steps(2);
+
+    press(&mut panel, "1 other file");
+    assert!(has(&panel, "A Python pickle"));
+}
+
+#[test]
+fn a_folder_that_is_missing_is_told_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("gone");
+    let mut panel = open_with(&missing);
+    assert!(has(&panel, "there is no such folder"));
+    press(&mut panel, &format!("Remove {}", missing.display()));
+    assert_eq!(panel.state_mut().apply_requests(), [Action::SetModelFolders(Vec::new())]);
+}
