@@ -5,6 +5,7 @@ mod inputs;
 mod latents;
 mod library;
 mod local;
+mod lora_names;
 mod registry;
 
 use crate::recipe::Recipe;
@@ -19,6 +20,7 @@ pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
 pub use local::{LocalModels, draw_request, inspect, load_model, open_package};
+pub use lora_names::lora_files;
 pub use registry::{GeneratorRegistry, ModelLoader};
 
 /// Turns a recipe into a picture. It runs on the worker thread and may cache loaded data.

@@ -8,6 +8,7 @@
 //! | `\(` | the character `(`; likewise `)`, `[`, `]`, `{`, `}`, `\|` and `\` |
 //! | `BREAK` | what follows is encoded separately |
 //! | `{red\|blue}` | one of these, chosen by the seed of the picture |
+//! | `<lora:mira:0.8>` | a LoRA, which is no word of the prompt |
 //! | `# later` | a comment, to the end of the line |
 //! | `{prompt}` | in the words of a style: the prompt of the picture, which the words then surround |
 
@@ -15,6 +16,7 @@ mod choices;
 mod comments;
 mod fragments;
 mod long_prompt;
+mod lora_tags;
 mod reweight;
 mod syntax;
 pub(crate) mod words;
@@ -22,5 +24,6 @@ pub(crate) mod words;
 pub use choices::chosen;
 pub use fragments::{Fragment, MAX_WEIGHT, Prompt};
 pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
+pub use lora_tags::{LoraTag, split_lora_tags};
 pub use reweight::reweighted;
 pub use syntax::PromptSyntax;

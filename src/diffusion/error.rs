@@ -9,6 +9,7 @@ use crate::{
     edit::EditError,
     loss::LossSetupError,
     model::ModelError,
+    recipe::LoraError,
     recipe::{InspirationError, MAX_SIDE, MIN_SIDE, Size},
 };
 
@@ -67,6 +68,20 @@ pub enum DiffusionError {
     /// The family of the model cannot have low-rank adapters.
     #[error("this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion")]
     NoLoras,
+    /// There is no file of a LoRA with this name.
+    #[error(
+        "there is no LoRA `{name}` in the working directory{}: give the name of a safetensors file in a folder `loras` beside the model, or its path",
+        searched.iter().map(|folder| format!(", in {folder}")).collect::<String>()
+    )]
+    NoSuchLora {
+        /// The name.
+        name: String,
+        /// The folders that were searched.
+        searched: Vec<String>,
+    },
+    /// A LoRA is not valid.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
     /// The autoencoder of the model cannot be replaced.
     #[error(
         "this model cannot have another VAE: leave it out, or choose a model of Stable Diffusion"

@@ -64,7 +64,7 @@ impl Generator for LatentsGenerator {
         if recipe.edit.is_some() {
             return Err(GenerateError::NoEdits { model: self.card.name.clone() });
         }
-        if !recipe.loras.is_empty() {
+        if !recipe.with_choices_made().loras.is_empty() {
             return Err(DiffusionError::NoLoras.into());
         }
         if recipe.vae.is_some() {

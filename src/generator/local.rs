@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, MissingBlob,
-    ModelCard, ModelLoader,
+    ModelCard, ModelLoader, lora_files,
 };
 use crate::{
     control::{Control, Interrupt},
@@ -194,7 +194,7 @@ fn set_files(
     interrupt: &Interrupt,
 ) -> Result<(), DiffusionError> {
     model.set_vae(recipe.vae.as_deref(), interrupt)?;
-    model.set_loras(&recipe.loras, interrupt)
+    model.set_loras(&lora_files(recipe)?, interrupt)
 }
 
 impl Generator for LocalGenerator {

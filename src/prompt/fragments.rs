@@ -1,6 +1,6 @@
 //! Weights of words, and breaks.
 
-use super::comments::without_comment;
+use super::{comments::without_comment, lora_tags::split_lora_tags};
 
 /// The largest weight. The pictures of published models fall apart from about 1.6.
 pub const MAX_WEIGHT: f32 = 10.0;
@@ -48,11 +48,12 @@ enum NotationKind {
 }
 
 impl Prompt {
-    /// Parses a prompt. Unpaired brackets, and numbers that are not weights, are ordinary characters. The weights of brackets
+    /// Parses a prompt. LoRAs are left out. Unpaired brackets, and numbers that are not weights, are ordinary characters. The weights of brackets
     /// in brackets are multiplied and limited to [`MAX_WEIGHT`].
     #[must_use]
     pub fn parse(prompt: &str) -> Self {
         let prompt = prompt.lines().map(without_comment).collect::<Vec<_>>().join("\n");
+        let (prompt, _) = split_lora_tags(&prompt);
         let mut sections = vec![Vec::new()];
         let mut weights = vec![1.0];
         let mut at = 0;

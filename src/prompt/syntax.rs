@@ -1,6 +1,9 @@
 //! Notations in prompts that other programs understand and this one reads as ordinary words.
 
-use super::fragments::{MAX_WEIGHT, weight};
+use super::{
+    fragments::{MAX_WEIGHT, weight},
+    lora_tags::split_lora_tags,
+};
 
 /// A notation of another program in a prompt. Its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,10 +20,8 @@ pub enum PromptSyntax {
          write `{{a|b}}` to choose one by the seed"
     )]
     Schedule(String),
-    /// A file that changes the model, as in `<lora:name:0.8>`.
-    #[error(
-        "`{0}` is read as ordinary words: leave it out, and name the file of the LoRA in the style, or with --lora"
-    )]
+    /// A file that changes the model, as in `<lyco:name:0.8>`, or a LoRA without a name or with a wrong weight.
+    #[error("`{0}` is read as ordinary words: write `<lora:name:0.8>` with the name of a LoRA")]
     Network(String),
 }
 
@@ -65,14 +66,16 @@ fn is_schedule(found: &str) -> bool {
     number(text).is_some() || (text.contains('|') && !text.contains(['{', '}']))
 }
 
-/// The first `<lora:name>`, or of a file of a related kind.
+/// The first `<lora:name>` that cannot be read, or of a file of a related kind.
 fn network(prompt: &str) -> Option<&str> {
-    prompt.match_indices('<').find_map(|(start, _)| {
+    let is_wrong = |found: &&str| split_lora_tags(found).1.is_empty();
+    let mut found = prompt.match_indices('<').filter_map(|(start, _)| {
         let rest = &prompt[start..];
         let kinds = ["<lora:", "<lyco:", "<hypernet:"];
         kinds.iter().find(|kind| rest.starts_with(**kind))?;
         Some(&rest[..=rest.find('>')?])
-    })
+    });
+    found.find(is_wrong)
 }
 
 #[cfg(test)]
@@ -90,8 +93,8 @@ mod tests {
         assert_eq!(found("[(cat):dog:0.5], [a|b]"), [schedule("[(cat):dog:0.5]")]);
         assert_eq!(found("a [cat|dog]"), [schedule("[cat|dog]")]);
         assert_eq!(
-            found("ink <lora:ink-v2:0.8> (x:20)"),
-            [weight("(x:20)"), network("<lora:ink-v2:0.8>")]
+            found("ink <lora:a:0.8> <lora:ink-v2:x> (x:20)"),
+            [weight("(x:20)"), network("<lora:ink-v2:x>")]
         );
         for plain in [
             "",
@@ -99,6 +102,7 @@ mod tests {
             "(left: right)",
             "a < b",
             "<lora:",
+            "<lora:ink-v2:0.8>",
             ":1)",
             "1:2)",
             "[a], [{a|b}]",

@@ -1,7 +1,7 @@
 //! The choices `{a|b}` in the prompts of a recipe.
 
-use super::{EditKind, InspirationKind, LossKind, PartRecipe, PictureEdit, Recipe};
-use crate::prompt::chosen;
+use super::{EditKind, InspirationKind, Lora, LossKind, PartRecipe, PictureEdit, Recipe};
+use crate::prompt::{LoraTag, chosen, split_lora_tags};
 
 impl Recipe {
     /// The seed of the choices in the prompt of the picture. An edit keeps those of the picture that it changes.
@@ -18,7 +18,8 @@ impl Recipe {
     }
 
     /// This recipe with one option of each choice in its prompts, inspirations and losses: what is drawn. The words of
-    /// edited parts are chosen by the seed of the take.
+    /// edited parts are chosen by the seed of the take. The LoRAs in the prompts of the picture and its parts are then in
+    /// [`Self::loras`].
     #[must_use]
     pub fn with_choices_made(&self) -> Self {
         let mut recipe = self.clone();
@@ -27,6 +28,7 @@ impl Recipe {
         let choose = |text: &mut String, seed| *text = chosen(text, seed);
         choose(prompt, seed);
         choose(negative_prompt, seed);
+        let mut in_prompts = take_loras(prompt);
         let mut parts: &mut [PartRecipe] = &mut [];
         if let Some(PictureEdit { style, parts: of_edit, .. }) = edit {
             choose(style, seed);
@@ -36,6 +38,7 @@ impl Recipe {
         let mut wishes = vec![(inspirations, losses, seed)];
         for edit in of_parts.filter(|edit| edit.kind != EditKind::Keep) {
             choose(&mut edit.words, of_take);
+            in_prompts.extend(take_loras(&mut edit.words));
             choose(&mut edit.negative_prompt, of_take);
             wishes.push((&mut edit.inspirations, &mut edit.losses, of_take));
         }
@@ -57,8 +60,21 @@ impl Recipe {
                 }
             }
         }
+        recipe.loras.extend(in_prompts);
         recipe
     }
+}
+
+/// Takes the LoRAs out of a prompt. Their files are names.
+fn take_loras(prompt: &mut String) -> Vec<Lora> {
+    let (words, tags) = split_lora_tags(prompt);
+    if tags.is_empty() {
+        return Vec::new();
+    }
+    // Without the commas and spaces around them.
+    let words = words.split(',').map(str::trim).filter(|words| !words.is_empty());
+    *prompt = words.collect::<Vec<_>>().join(", ");
+    tags.into_iter().map(|LoraTag { name, weight }| Lora { file: name, weight }).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub const MAX_LORAS: usize = 16;
 #[cfg_attr(feature = "plugin", derive(Reflect), reflect(Debug, Clone))]
 #[serde(deny_unknown_fields)]
 pub struct Lora {
-    /// The safetensors file. A relative path starts at the working directory.
+    /// The safetensors file. A relative path starts at the working directory. A name without extension is searched in the
+    /// folders beside the model: see [`lora_files`](crate::generator::lora_files).
     pub file: String,
     /// How much of the change is applied. 1 is all of it, and a negative weight reverses it.
     #[serde(default = "whole", deserialize_with = "finite")]

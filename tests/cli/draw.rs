@@ -162,8 +162,8 @@ fn notations_of_other_programs_are_named() {
         let args = ["draw", "--prompt", prompt, "--out", "a.png"];
         workspace.run(&[&args[..], &QUICK].concat()).exits(0).error()
     };
-    let error = draw("a (red:13) key, <lora:ink:0.8>");
-    for words in ["`(red:13)`", "the file of the LoRA", "`<lora:ink:0.8>`"] {
+    let error = draw("a (red:13) key, <lora:ink:x>");
+    for words in ["`(red:13)`", "the name of a LoRA", "`<lora:ink:x>`"] {
         assert!(error.contains(words), "{words} in {error}");
     }
     assert_eq!(draw("a [key] (brass:1.2), {old|new} # or not"), "");

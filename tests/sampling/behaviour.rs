@@ -71,11 +71,14 @@ fn low_rank_adapters_are_exchanged_without_loading_the_model_again() {
     let plain = drawn(vec![]);
     let changed = drawn(vec![lora("sd1_kohya", 0.5)]);
     let stronger = drawn(vec![lora("sd1_kohya", 1.0)]);
+    let words = recipe(2).prompt;
+    let in_prompt = Recipe { prompt: format!("{words}, <lora:sd1_kohya:0.5>"), ..with(vec![]) };
     assert!(plain.0 != changed.0 && changed.0 != stronger.0);
     assert!(plain.1 != changed.1, "the files are part of the model's identity");
     assert_eq!(changed.1, stronger.1, "the weight is part of the recipe");
     assert_ne!(with(vec![lora("a", 0.5)]).id(), with(vec![lora("a", 1.0)]).id());
     assert!(drawn(vec![]) == plain, "the adapter is gone");
+    assert!(draw(&mut *generator, &in_prompt) == changed.0, "the adapter is named in the prompt");
 
     // A failure leaves the networks as they were.
     let wrong = with(vec![lora("sdxl_kohya", 1.0)]);

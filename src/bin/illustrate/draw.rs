@@ -141,7 +141,7 @@ impl Draw {
         };
         let package = self.look.sampling.package()?;
         let optimizes = self.look.sampling.optimizes_latents();
-        if optimizes && !recipe.loras.is_empty() {
+        if optimizes && !recipe.with_choices_made().loras.is_empty() {
             return Err(DiffusionError::NoLoras.into());
         }
         if optimizes && recipe.vae.is_some() {
