@@ -19,7 +19,7 @@ pub use error::GenerateError;
 pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
-pub use local::{LocalModels, draw_request, inspect, load_model, open_package};
+pub use local::{LocalModels, check_memory, draw_request, inspect, load_model, open_package};
 pub use lora_names::lora_files;
 pub use registry::{GeneratorRegistry, ModelLoader};
 

@@ -51,6 +51,15 @@ impl DeviceKind {
         }
     }
 
+    /// Whether it is the CPU. [`Self::Auto`] is, if the build supports nothing else.
+    pub(crate) fn is_cpu(self) -> bool {
+        match self {
+            Self::Cpu => true,
+            Self::Auto => !cuda_is_available() && !metal_is_available(),
+            Self::Cuda(_) | Self::Metal => false,
+        }
+    }
+
     fn unavailable(self, feature: &str) -> DiffusionError {
         let reason = format!("build with the feature `{feature}`, or choose \"cpu\"");
         DiffusionError::Device { device: self.to_string(), reason }

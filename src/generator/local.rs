@@ -18,6 +18,7 @@ use crate::{
         lora::LoraFile,
     },
     edit::EditError,
+    memory::Memory,
     model::{
         EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
@@ -89,6 +90,7 @@ impl LocalModels {
     ) -> Result<LocalGenerator, GenerateError> {
         loop {
             let package = open_package(model).map_err(DiffusionError::from)?;
+            check_memory(model, self.options.device)?;
             let pinned = PinnedPackage::new(package.shared());
             let model = family::load(&self.families, &*package, &self.options, control)?;
             let card = ModelCard::new(&*package, model.grid(), control.interrupt())
@@ -167,6 +169,25 @@ pub fn draw_request(
         score: recipe.score,
         images,
     })
+}
+
+/// Checks that a model in files fits the memory, if it runs on the CPU. Without this check, the system may end the program.
+///
+/// # Errors
+/// [`GenerateError::Memory`] if it does not.
+pub fn check_memory(model: &str, device: DeviceKind) -> Result<(), GenerateError> {
+    if !device.is_cpu() {
+        return Ok(());
+    }
+    let inspection = crate::model::inspect::inspect(Path::new(model)).ok();
+    let needed = inspection.and_then(|inspection| inspection.memory());
+    match needed.zip(Memory::now()) {
+        Some((needed, memory)) => memory.check(needed).map_err(|source| GenerateError::Memory {
+            model: model.to_owned(),
+            source,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Loads the model in a package with the autoencoder and the low-rank adapters of a recipe, and its card.

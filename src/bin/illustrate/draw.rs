@@ -13,7 +13,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawError, Drawn, Noise, StepHook, Trace},
     foreign,
-    generator::{GenerateError, Inputs, draw_request, load_model},
+    generator::{GenerateError, Inputs, check_memory, draw_request, load_model},
     loss::LossSetupError,
     picture,
     picture::{Metadata, PixelBudget},
@@ -148,6 +148,7 @@ impl Draw {
             return Err(DiffusionError::NoVae.into());
         }
         let device = self.device.device;
+        check_memory(&recipe.model, device)?;
         let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
         let card = if optimizes { card.of_latents() } else { card };
         let mut candidates = Candidates::default();

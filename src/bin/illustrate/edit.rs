@@ -9,7 +9,7 @@ use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     diffusion::{Drawn, EditRequest, Noise, StepHook, Trace},
-    generator::{GenerateError, Inputs, load_model},
+    generator::{GenerateError, Inputs, check_memory, load_model},
     loss::FinalLoss,
     mask::Area,
     picture::Metadata,
@@ -165,6 +165,7 @@ impl Edit {
         };
         let package = self.sampling.package()?;
         let device = self.device.device;
+        check_memory(&recipe.model, device)?;
         let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
         let sampler = recipe.sampler.resolve(&card.defaults);
         let mut request = EditRequest {
