@@ -14,6 +14,7 @@ mod ddpm;
 mod dpm_sde;
 mod dpm_solver;
 mod euler;
+mod flow_match;
 mod heun;
 mod lambda_steps;
 mod lcm;
@@ -34,6 +35,7 @@ mod unipc;
 use candle_core::Tensor;
 
 pub use config::{SchedulerConfig, SchedulerError};
+pub use flow_match::FlowSchedule;
 pub use prediction::Prediction;
 pub use registry::{SchedulerClass, build, classes, find, register};
 

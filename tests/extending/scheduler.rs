@@ -74,6 +74,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         short_name: "straight",
         title: "Straight line",
         has_sigmas: false,
+        is_flow: false,
         build: |config, steps| {
             let stride = config.num_train_timesteps()? / steps;
             let timesteps = (1..=steps).rev().map(|i| (i * stride - 1) as f64).collect();

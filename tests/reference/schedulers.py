@@ -13,6 +13,7 @@ from diffusers import (
     DPMSolverSDEScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
     HeunDiscreteScheduler,
     LCMScheduler,
     LMSDiscreteScheduler,
@@ -20,6 +21,8 @@ from diffusers import (
     TCDScheduler,
     UniPCMultistepScheduler,
 )
+from diffusers.pipelines.flux import pipeline_flux
+from diffusers.pipelines.flux2 import pipeline_flux2_klein
 
 from common import randn, save_json, save_tensors
 
@@ -252,6 +255,100 @@ def walk(name, kind, steps, options):
     }, recorded.drawn
 
 
+# The schedule of a flow: "trained" asks for a number of steps, with the shift of FLUX.1's pipeline; "flux2" is what the
+# pipeline of FLUX.2 Klein asks for. A picture has this number of latents.
+FLOWS = {
+    "plain": ("trained", 5, 256, {}),
+    "one_step": ("flux2", 1, 256, {}),
+    "shift": ("trained", 6, 256, dict(shift=3.0)),
+    "shift_of_sigmas": ("flux2", 6, 256, dict(shift=3.0)),
+    "dynamic": ("trained", 6, 1024, dict(use_dynamic_shifting=True)),
+    "dynamic_bounds": (
+        "trained",
+        4,
+        300,
+        dict(
+            use_dynamic_shifting=True,
+            base_shift=0.3,
+            max_shift=0.9,
+            base_image_seq_len=100,
+            max_image_seq_len=500,
+            shift=3.0,
+        ),
+    ),
+    "klein": ("flux2", 4, 4096, dict(use_dynamic_shifting=True, shift=3.0)),
+    "klein_small": ("flux2", 4, 16, dict(use_dynamic_shifting=True, shift=3.0)),
+    "klein_large": ("flux2", 7, 5000, dict(use_dynamic_shifting=True, shift=3.0)),
+    "klein_base": ("flux2", 50, 1024, dict(use_dynamic_shifting=True)),
+    "klein_one_step": ("flux2", 1, 1024, dict(use_dynamic_shifting=True)),
+    "flow_sigmas": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, use_flow_sigmas=True)),
+    "linear": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, time_shift_type="linear")),
+    "terminal": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, shift_terminal=0.02)),
+    "stochastic": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, stochastic_sampling=True)),
+    "karras": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, use_karras_sigmas=True)),
+    "exponential": ("trained", 5, 1024, dict(shift=2.0, use_exponential_sigmas=True)),
+    "beta": ("flux2", 5, 1024, dict(use_dynamic_shifting=True, use_beta_sigmas=True)),
+    "few_trained": ("trained", 3, 256, dict(num_train_timesteps=40, shift=1.5)),
+    "null": ("flux2", 3, 256, dict(shift_terminal=None, base_shift=None)),
+}
+
+
+def set_flow_timesteps(walker, flow, steps, latents):
+    """As the pipelines do, without their networks."""
+    if flow == "flux2":
+        is_own = walker.config.get("use_flow_sigmas", False)
+        sigmas = None if is_own else np.linspace(1.0, 1 / steps, steps)
+        walker.set_timesteps(steps, sigmas=sigmas, mu=pipeline_flux2_klein.compute_empirical_mu(latents, steps))
+        return
+    config = walker.config
+    bounds = (config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift)
+    mu = pipeline_flux.calculate_shift(latents, *bounds) if config.use_dynamic_shifting else None
+    walker.set_timesteps(steps, mu=mu)
+
+
+def walk_flow(name, flow, steps, size, options):
+    walker = FlowMatchEulerDiscreteScheduler.from_config(
+        {key: value for key, value in options.items() if value is not None}
+    )
+    set_flow_timesteps(walker, flow, steps, size)
+    timesteps = walker.timesteps
+    original, noise = randn("schedulers/original", 1, 4, 4, 4), randn("schedulers/noise", 1, 4, 4, 4)
+    noised = [walker.scale_noise(original, timestep[None], noise) for timestep in timesteps]
+    walker.set_begin_index(0)
+    latents, recorded, seen, outputs, after, originals = noise, Noise(), [], [], [], []
+    with patch.object(sys.modules[type(walker).__module__], "randn_tensor", recorded.randn_tensor):
+        for recorded.step, timestep in enumerate(timesteps):
+            output = made_up_model(latents, timestep)
+            seen.append(latents)
+            outputs.append(output)
+            originals.append(latents - walker.sigmas[recorded.step] * output)
+            latents = walker.step(output, timestep, latents).prev_sample
+            after.append(latents)
+    record = dict(
+        model_inputs=seen, model_outputs=outputs, latents=after, predicted_originals=originals, noised=noised
+    )
+    assert all(value.isfinite().all() for values in record.values() for value in values), name
+    return {
+        f"{name}/timesteps": timesteps.to(torch.float64),
+        **{f"{name}/{key}": torch.cat(values) for key, values in record.items()},
+    }, recorded.drawn
+
+
+def record_flows():
+    """Runs of the scheduler of flows, in files of their own."""
+    names = ("original", "noise")
+    cases, tensors = [], {name: randn(f"schedulers/{name}", 1, 4, 4, 4) for name in names}
+    for label, (flow, steps, latents, options) in FLOWS.items():
+        name = f"flow-euler/{label}"
+        walked, drawn = walk_flow(name, flow, steps, latents, options)
+        tensors |= walked | {f"step_noise/{step}": noise for step, noise in drawn.items()}
+        cases.append(
+            dict(name=name, scheduler="flow-euler", steps=steps, flow=flow, latents=latents, config=options)
+        )
+    save_json("schedulers/flow_cases.json", cases)
+    save_tensors("schedulers/flow_trajectories.safetensors", tensors)
+
+
 def checksums(kind, spacing):
     """A checksum of the timesteps for every number of steps from 1 to 1000. NaN where diffusers fails."""
     walker = scheduler(kind, LATENT | dict(timestep_spacing=spacing))
@@ -285,5 +382,6 @@ def record():
             cases.append(dict(name=name, scheduler=kind, steps=steps, config=options | FIXED.get(kind, {})))
         for spacing in ("leading", "trailing", "linspace"):
             tensors[f"checksums/{kind}/{spacing}"] = checksums(kind, spacing)
+    record_flows()
     save_json("schedulers/cases.json", cases)
     save_tensors("schedulers/trajectories.safetensors", tensors)

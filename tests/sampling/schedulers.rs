@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bevy_illustrator::diffusion::scheduler::{SchedulerConfig, build, classes, find};
+use bevy_illustrator::diffusion::scheduler::{FlowSchedule, SchedulerConfig, build, classes, find};
 use candle_core::Tensor;
 use serde_json::Value;
 
@@ -13,15 +13,37 @@ const TOLERANCE: f64 = 2e-5;
 
 #[test]
 fn every_option_takes_the_same_steps_as_diffusers() {
-    let cases = fs::read_to_string(fixture("schedulers/cases.json")).unwrap();
+    take_the_same_steps("", 200, |config, _| config);
+}
+
+#[test]
+fn every_option_of_a_flow_takes_the_same_steps_as_diffusers() {
+    take_the_same_steps("flow_", 15, |config, case| {
+        let schedule = match case["flow"].as_str().unwrap() {
+            "trained" => FlowSchedule::Trained,
+            "flux2" => FlowSchedule::Flux2,
+            other => panic!("{other}"),
+        };
+        config.for_flow(schedule).for_picture(case["latents"].as_u64().unwrap() as usize)
+    });
+}
+
+/// Compares all runs of `{kind}cases.json`.
+fn take_the_same_steps(
+    kind: &str,
+    count: usize,
+    prepare: impl Fn(SchedulerConfig, &Value) -> SchedulerConfig,
+) {
+    let cases = fs::read_to_string(fixture(&format!("schedulers/{kind}cases.json"))).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
-    let recorded = tensors("schedulers/trajectories.safetensors");
-    assert!(cases.len() >= 200);
+    let recorded = tensors(&format!("schedulers/{kind}trajectories.safetensors"));
+    assert!(cases.len() >= count);
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let record = |key: &str| &recorded[&format!("{name}/{key}")];
         let class = find(case["scheduler"].as_str().unwrap()).unwrap().class_name;
         let config = SchedulerConfig::from_json(&case["config"].to_string()).unwrap();
+        let config = prepare(config, &case);
         let mut scheduler = build(class, &config, case["steps"].as_u64().unwrap() as u32).unwrap();
         assert_eq!(scheduler.timesteps().len(), numbers(record("timesteps")).len(), "{name}");
         for (found, expected) in scheduler.timesteps().iter().zip(numbers(record("timesteps"))) {
@@ -42,6 +64,11 @@ fn every_option_takes_the_same_steps_as_diffusers() {
             let originals = at("predicted_originals");
             assert_near(&what, &stepped.predicted_original, &originals, allowed(&originals));
             assert_near(&what, &stepped.latents, &at("latents"), allowed(&stepped.latents));
+            if let Some(noised) = recorded.get(&format!("{name}/noised")) {
+                let (original, noise) = (&recorded["original"], &recorded["noise"]);
+                let found = scheduler.add_noise(original, noise, step).unwrap();
+                assert_near(&what, &found, &noised.narrow(0, step, 1).unwrap(), allowed(&found));
+            }
             latents = stepped.latents;
         }
     }
@@ -52,7 +79,7 @@ fn timesteps_match_diffusers_for_every_number_of_steps() {
     let recorded = tensors("schedulers/trajectories.safetensors");
     let config = r#"{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
         "steps_offset": 1, "clip_sample": false, "skip_prk_steps": true, "timestep_spacing": "SPACING"}"#;
-    for class in classes() {
+    for class in classes().into_iter().filter(|class| !class.is_flow) {
         for spacing in ["leading", "trailing", "linspace"] {
             let config = SchedulerConfig::from_json(&config.replace("SPACING", spacing)).unwrap();
             let name = format!("checksums/{}/{spacing}", class.short_name);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{SchedulerClass, classes, find, sigmas};
+use super::{FlowSchedule, SchedulerClass, classes, find, sigmas};
 use crate::{model::parse_json, recipe::SigmaSpacing};
 
 /// The fields of a model's `scheduler_config.json`.
@@ -10,7 +10,19 @@ use crate::{model::parse_json, recipe::SigmaSpacing};
 /// Each scheduler reads the fields that it knows and uses its own defaults for fields that are
 /// missing or null, as diffusers' `from_config` does.
 #[derive(Clone, Debug, Default)]
-pub struct SchedulerConfig(Map<String, Value>);
+pub struct SchedulerConfig {
+    fields: Map<String, Value>,
+    /// `None` if the model does not predict a flow.
+    flow: Option<Flow>,
+}
+
+/// What a scheduler of a flow needs beside the fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub(super) schedule: FlowSchedule,
+    /// The number of latents of the picture, if it is known.
+    pub(super) latents: Option<usize>,
+}
 
 /// An error of setting up a scheduler.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +34,18 @@ pub enum SchedulerError {
         /// The requested class name.
         class_name: String,
         /// The known class names.
+        known: String,
+    },
+    /// The scheduler class is for models that predict a flow and the model predicts none, or the other way round.
+    #[error(
+        "`{class_name}` does not fit this model, which predicts {predicted}: choose one of {known}"
+    )]
+    Kind {
+        /// The requested class name.
+        class_name: String,
+        /// Whether the model predicts a flow, in words.
+        predicted: &'static str,
+        /// The class names that fit.
         known: String,
     },
     /// The scheduler class has no choice of noise levels.
@@ -89,7 +113,31 @@ impl SchedulerConfig {
     /// # Errors
     /// [`SchedulerError::Json`] if it is not a JSON object.
     pub fn from_value(value: Value) -> Result<Self, SchedulerError> {
-        Ok(Self(serde_json::from_value(value)?))
+        Ok(Self { fields: serde_json::from_value(value)?, flow: None })
+    }
+
+    /// The same for a model that predicts a flow, whose pipeline chooses noise levels by `schedule`.
+    #[must_use]
+    pub fn for_flow(self, schedule: FlowSchedule) -> Self {
+        Self { flow: Some(Flow { schedule, latents: None }), ..self }
+    }
+
+    /// The same for a picture of so many latents, at least 1. The noise levels of some flow models depend on it: without this,
+    /// they are those of `max_image_seq_len` latents.
+    #[must_use]
+    pub fn for_picture(mut self, latents: usize) -> Self {
+        self.flow = self.flow.map(|flow| Flow { latents: Some(latents), ..flow });
+        self
+    }
+
+    /// Whether the model predicts a flow.
+    pub(super) fn is_flow(&self) -> bool {
+        self.flow.is_some()
+    }
+
+    /// What a scheduler of a flow needs beside the fields.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        self.flow
     }
 
     /// The number of trained timesteps. The default is 1000.
@@ -136,7 +184,7 @@ impl SchedulerConfig {
 
     /// Returns an error if an option is on.
     pub(super) fn refuse(&self, field: &'static str) -> Result<(), SchedulerError> {
-        match self.0.get(field) {
+        match self.fields.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(()),
             Some(_) => Err(self.wrong(field, "this option is not supported: leave it out")),
         }
@@ -159,9 +207,9 @@ impl SchedulerConfig {
     /// predictions are not clipped, `leading` timesteps are shifted by one, and PNDM has no Runge–Kutta steps.
     #[must_use]
     pub fn for_latents(mut self) -> Self {
-        self.0.insert("clip_sample".to_owned(), false.into());
-        self.0.insert("steps_offset".to_owned(), 1.into());
-        self.0.insert("skip_prk_steps".to_owned(), true.into());
+        self.fields.insert("clip_sample".to_owned(), false.into());
+        self.fields.insert("steps_offset".to_owned(), 1.into());
+        self.fields.insert("skip_prk_steps".to_owned(), true.into());
         self
     }
 
@@ -195,7 +243,7 @@ impl SchedulerConfig {
     /// The same with a value for a field that is missing or null.
     #[must_use]
     pub(super) fn with_default(mut self, field: &str, value: Value) -> Self {
-        let found = self.0.entry(field).or_insert(Value::Null);
+        let found = self.fields.entry(field).or_insert(Value::Null);
         if found.is_null() {
             *found = value;
         }
@@ -205,13 +253,13 @@ impl SchedulerConfig {
     /// The same with a value for a field.
     #[must_use]
     pub(in crate::diffusion) fn with(mut self, field: &str, value: Value) -> Self {
-        self.0.insert(field.to_owned(), value);
+        self.fields.insert(field.to_owned(), value);
         self
     }
 
     /// The error for the value of a field.
     pub(super) fn wrong(&self, field: &'static str, expected: &str) -> SchedulerError {
-        let found = self.0.get(field).map_or_else(|| "missing".to_owned(), Value::to_string);
+        let found = self.fields.get(field).map_or_else(|| "missing".to_owned(), Value::to_string);
         SchedulerError::Field { field, found, expected: expected.to_owned() }
     }
 
@@ -221,7 +269,7 @@ impl SchedulerConfig {
         expected: &str,
         convert: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, SchedulerError> {
-        match self.0.get(field) {
+        match self.fields.get(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => convert(value).map(Some).ok_or_else(|| self.wrong(field, expected)),
         }

@@ -13,6 +13,9 @@ pub enum Prediction {
     Sample,
     /// The velocity, a combination of the two (Salimans & Ho 2022, arXiv:2202.00512).
     Velocity,
+    /// The noise minus the finished latents, which is the direction of the straight line between them (Liu et al. 2022,
+    /// arXiv:2209.03003; Lipman et al. 2022, arXiv:2210.02747).
+    Flow,
 }
 
 impl Prediction {
@@ -36,6 +39,10 @@ impl Prediction {
             Self::Epsilon => mix(latents, 1.0 / alpha, output, -sigma / alpha),
             Self::Sample => Ok(output.clone()),
             Self::Velocity => mix(latents, alpha, output, -sigma),
+            Self::Flow => {
+                let scale = alpha + sigma;
+                mix(latents, 1.0 / scale, output, -sigma / scale)
+            }
         }
     }
 
@@ -50,6 +57,10 @@ impl Prediction {
             Self::Epsilon => Ok(output.clone()),
             Self::Sample => mix(latents, 1.0 / sigma, output, -alpha / sigma),
             Self::Velocity => mix(output, alpha, latents, sigma),
+            Self::Flow => {
+                let scale = alpha + sigma;
+                mix(latents, 1.0 / scale, output, alpha / scale)
+            }
         }
     }
 
@@ -87,6 +98,7 @@ impl Prediction {
             Self::Epsilon => mix(latents, 1.0 / sigma, original, -alpha / sigma),
             Self::Sample => Ok(original.clone()),
             Self::Velocity => mix(latents, alpha / (scale * sigma), original, -scale / sigma),
+            Self::Flow => mix(latents, 1.0 / sigma, original, -(alpha + sigma) / sigma),
         }
     }
 }
@@ -102,15 +114,20 @@ mod tests {
         let numbers = |values: [f64; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
         let (original, noise) = (numbers([1.0, -2.0, 0.5]), numbers([0.3, 0.7, -1.1]));
         // Of variance 1, and of a larger one, as Euler has them.
-        for [alpha, sigma] in [[0.8, 0.6], [1.0, 3.0]] {
+        for [alpha, sigma] in [[0.8, 0.6], [1.0, 3.0], [0.0, 1.0]] {
             let latents = mix(&original, alpha, &noise, sigma).unwrap();
             let scale = f64::hypot(alpha, sigma);
             let velocity = mix(&noise, alpha / scale, &original, -sigma / scale).unwrap();
+            let flow = (&noise - &original).unwrap();
             for (prediction, output) in [
                 (Prediction::Epsilon, &noise),
                 (Prediction::Sample, &original),
                 (Prediction::Velocity, &velocity),
+                (Prediction::Flow, &flow),
             ] {
+                if prediction == Prediction::Epsilon && alpha == 0.0 {
+                    continue;
+                }
                 let levels = [alpha, sigma];
                 let found = prediction.predicted_original(output, &latents, levels).unwrap();
                 let back = prediction.output_for(&original, &latents, levels).unwrap();

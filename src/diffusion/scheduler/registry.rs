@@ -9,6 +9,7 @@ use super::{
     dpm_sde::DpmSde,
     dpm_solver::DpmSolver,
     euler::{Euler, EulerAncestral},
+    flow_match::FlowMatchEuler,
     heun::Heun,
     lcm::Lcm,
     lms::Lms,
@@ -32,6 +33,9 @@ pub struct SchedulerClass {
     pub title: &'static str,
     /// Whether [`Sampler::sigmas`](crate::recipe::Sampler::sigmas) has an effect.
     pub has_sigmas: bool,
+    /// Whether it is for models that predict a flow ([`Prediction::Flow`](super::Prediction::Flow)). Such models need one
+    /// of these classes, and others cannot use them.
+    pub is_flow: bool,
     /// Sets up a scheduler for a number of steps in 1..=`num_train_timesteps`.
     pub build: Build,
 }
@@ -41,10 +45,10 @@ static CLASSES: RwLock<Vec<SchedulerClass>> = RwLock::new(Vec::new());
 
 const fn class(names: [&'static str; 3], has_sigmas: bool, build: Build) -> SchedulerClass {
     let [class_name, short_name, title] = names;
-    SchedulerClass { class_name, short_name, title, has_sigmas, build }
+    SchedulerClass { class_name, short_name, title, has_sigmas, is_flow: false, build }
 }
 
-const BUILT_IN: [SchedulerClass; 13] = [
+const BUILT_IN: [SchedulerClass; 14] = [
     class(["DPMSolverMultistepScheduler", "dpm++2m", "DPM++ 2M"], true, |c, n| {
         boxed(DpmSolver::new(c, n))
     }),
@@ -68,6 +72,14 @@ const BUILT_IN: [SchedulerClass; 13] = [
     class(["LMSDiscreteScheduler", "lms", "LMS"], true, |c, n| boxed(Lms::new(c, n))),
     class(["LCMScheduler", "lcm", "LCM"], false, |c, n| boxed(Lcm::new(c, n))),
     class(["TCDScheduler", "tcd", "TCD"], false, |c, n| boxed(Tcd::new(c, n))),
+    SchedulerClass {
+        is_flow: true,
+        ..class(
+            ["FlowMatchEulerDiscreteScheduler", "flow-euler", "Euler for flows"],
+            true,
+            |c, n| boxed(FlowMatchEuler::new(c, n)),
+        )
+    },
 ];
 
 fn boxed(
@@ -101,8 +113,8 @@ pub fn find(name: &str) -> Option<SchedulerClass> {
 /// Sets up the scheduler with this class name, for a model's config and a number of steps.
 ///
 /// # Errors
-/// If the class is unknown, if it does not support an option in the config, or if the config does
-/// not allow this number of steps. The error names the value.
+/// If the class is unknown or for models of another kind, if it does not support an option in the config, or if the config
+/// does not allow this number of steps. The error names the value.
 pub fn build(
     class_name: &str,
     config: &SchedulerConfig,
@@ -112,6 +124,14 @@ pub fn build(
         class_name: class_name.to_owned(),
         known: classes().iter().map(|class| class.class_name).collect::<Vec<_>>().join(", "),
     })?;
+    if class.is_flow != config.is_flow() {
+        let able = classes().into_iter().filter(|other| other.is_flow == config.is_flow());
+        return Err(SchedulerError::Kind {
+            class_name: class.class_name.to_owned(),
+            predicted: if config.is_flow() { "a flow" } else { "no flow" },
+            known: able.map(|class| class.class_name).collect::<Vec<_>>().join(", "),
+        });
+    }
     let max = config.num_train_timesteps()?;
     let steps = steps as usize;
     if steps == 0 || steps > max {
@@ -122,13 +142,28 @@ pub fn build(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{SchedulerClass as BuiltClass, *};
+    use crate::diffusion::scheduler::FlowSchedule;
 
     #[test]
     fn an_unknown_class_is_named_with_the_known_ones() {
         let error =
             build("DEISScheduler", &SchedulerConfig::default(), 4).err().unwrap().to_string();
         assert!(error.contains("DEISScheduler") && error.contains("DDIMScheduler"), "{error}");
+    }
+
+    #[test]
+    fn a_model_that_predicts_a_flow_and_others_have_different_classes() {
+        let other = SchedulerConfig::default().for_latents();
+        let flow = other.clone().for_flow(FlowSchedule::Trained);
+        let error = |class: &str, config| build(class, config, 4).err().map(|it| it.to_string());
+        for BuiltClass { class_name, is_flow, .. } in BUILT_IN {
+            let (fits, not) = if is_flow { (&flow, &other) } else { (&other, &flow) };
+            assert_eq!(error(class_name, fits), None);
+            let error = error(class_name, not).unwrap();
+            assert!(error.contains(class_name), "{error}");
+            assert!(!error.contains("DDIMScheduler, ") || is_flow, "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diffusion::scheduler::{build, classes};
+use crate::diffusion::scheduler::{FlowSchedule, SchedulerClass, build, classes};
+
+/// The classes for models that do not predict a flow.
+fn diffusion_classes() -> impl Iterator<Item = SchedulerClass> {
+    classes().into_iter().filter(|class| !class.is_flow)
+}
 
 fn error(class: &str, json: &str, steps: u32) -> String {
     let config = SchedulerConfig::from_json(json).unwrap();
@@ -58,7 +63,7 @@ fn the_config_of_a_training_script_sets_up_every_scheduler() {
         "thresholding": false, "timestep_spacing": "leading", "trained_betas": null,
         "variance_type": "fixed_small"
     }"#;
-    for class in classes().iter().map(|class| class.class_name) {
+    for class in diffusion_classes().map(|class| class.class_name) {
         for variance in ["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"] {
             let json = ddpm.replace("fixed_small", variance);
             let config = SchedulerConfig::from_json(&json).unwrap().for_latents();
@@ -117,7 +122,7 @@ fn a_scheduler_without_a_choice_of_noise_levels_is_named_with_those_that_have_on
 #[test]
 fn an_impossible_number_of_steps_is_refused() {
     let config = r#"{"timestep_spacing": "leading", "steps_offset": 1}"#;
-    for class in classes().iter().map(|class| class.class_name) {
+    for class in diffusion_classes().map(|class| class.class_name) {
         let config = &config.replace('}', r#", "skip_prk_steps": true}"#);
         assert!(error(class, config, 0).contains("1 to 1000"));
         assert!(error(class, config, 1001).contains("1001"));
@@ -163,11 +168,18 @@ proptest! {
     fn any_config_sets_up_finite_steps_or_is_refused(
         fields in prop::collection::vec((prop::sample::select(FIELDS.to_vec()), some_value()), 0..6),
         steps in prop_oneof![1_u32..60, any::<u32>()],
+        schedule in prop::sample::select(vec![FlowSchedule::Trained, FlowSchedule::Flux2]),
+        latents in prop_oneof![1_usize..5000, any::<usize>()],
     ) {
         let fields: Map<String, Value> =
             fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
-        let config = SchedulerConfig(fields).with_default("skip_prk_steps", true.into());
+        let config = SchedulerConfig { fields, flow: None };
+        let config = config.with_default("skip_prk_steps", true.into());
         for class in classes() {
+            let config = match class.is_flow {
+                true => config.clone().for_flow(schedule).for_picture(latents),
+                false => config.clone(),
+            };
             let Ok(built) = build(class.class_name, &config, steps) else { continue };
             let count = built.timesteps().len();
             prop_assert!(count >= steps as usize, "{}", class.class_name);
@@ -182,7 +194,7 @@ proptest! {
 }
 
 /// The fields that some scheduler reads.
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 41] = [
     "num_train_timesteps",
     "beta_start",
     "beta_end",
@@ -213,12 +225,44 @@ const FIELDS: [&str; 30] = [
     "original_inference_steps",
     "timestep_scaling",
     "set_alpha_to_one",
+    "shift",
+    "use_dynamic_shifting",
+    "base_shift",
+    "max_shift",
+    "base_image_seq_len",
+    "max_image_seq_len",
+    "time_shift_type",
+    "shift_terminal",
+    "stochastic_sampling",
+    "invert_sigmas",
+    "use_flow_sigmas",
 ];
+
+#[test]
+fn options_of_a_flow_that_make_no_steps_are_named_with_their_values() {
+    for (json, steps, words) in [
+        (r#"{"invert_sigmas": true}"#, 4, ["invert_sigmas", "true"]),
+        (r#"{"shift": 0}"#, 4, ["shift", "0"]),
+        (r#"{"shift": 1e30}"#, 4, ["shift", "1e+30"]),
+        (r#"{"time_shift_type": "cubic"}"#, 4, ["time_shift_type", "cubic"]),
+        (r#"{"shift_terminal": 1}"#, 4, ["shift_terminal", "1"]),
+        (r#"{"shift_terminal": 0.1}"#, 1, ["shift_terminal", "two steps"]),
+    ] {
+        let config = SchedulerConfig::from_json(json).unwrap().for_flow(FlowSchedule::Flux2);
+        let error = build("FlowMatchEulerDiscreteScheduler", &config, steps).err().unwrap();
+        let error = error.to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    let json = r#"{"use_dynamic_shifting": true, "base_image_seq_len": 9, "max_image_seq_len": 9}"#;
+    let config = SchedulerConfig::from_json(json).unwrap().for_flow(FlowSchedule::Trained);
+    let error = build("FlowMatchEulerDiscreteScheduler", &config, 4).err().unwrap().to_string();
+    assert!(error.contains("max_image_seq_len") && error.contains('9'), "{error}");
+}
 
 #[test]
 fn infinity_in_the_notation_of_python_is_read() {
     let json = r#"{"lambda_min_clipped": -Infinity, "_class_name": "Infinity"}"#;
     let config = SchedulerConfig::from_json(json).unwrap();
     assert_eq!(config.number("lambda_min_clipped").unwrap(), Some(-1e308));
-    assert_eq!(config.0["_class_name"], "Infinity");
+    assert_eq!(config.fields["_class_name"], "Infinity");
 }
