@@ -74,6 +74,11 @@ impl Chain {
         Ok(())
     }
 
+    /// The result of the last layer so far, perhaps without a graph.
+    pub fn last(&self) -> &Tensor {
+        &self.result
+    }
+
     /// The result of the last layer.
     ///
     /// # Errors
