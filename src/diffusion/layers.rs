@@ -175,6 +175,29 @@ impl LayerNorm {
     }
 }
 
+/// Normalisation by the root mean square.
+#[derive(Clone, Debug)]
+pub(super) struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    pub(super) fn load(width: usize, eps: f64, weights: &VarBuilder) -> Result<Self> {
+        Ok(Self { weight: weights.get(width, "weight")?, eps })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::rms_norm(x, &self.weight, self.eps)
+    }
+
+    /// The norm of each head of `(batch, tokens, channels)`.
+    pub(super) fn forward_heads(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, tokens, _) = x.dims3()?;
+        self.forward(&x.reshape((batch, tokens, (), self.weight.dim(0)?))?)?.reshape(x.shape())
+    }
+}
+
 /// Each row of (batch, channels), divided by its length.
 pub(super) fn normalized(x: &Tensor) -> Result<Tensor> {
     x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.affine(1.0, 1e-12)?.sqrt()?)

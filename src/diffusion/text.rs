@@ -2,6 +2,7 @@
 
 pub mod clip;
 pub mod embedder;
+pub mod qwen3;
 pub mod sdxl;
 pub mod tokenizer;
 mod weighting;

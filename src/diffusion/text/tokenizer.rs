@@ -1,6 +1,6 @@
 //! CLIP's tokenizer: lower case, byte pairs, one start and one end token, a fixed length.
 
-mod vocabulary;
+pub(super) mod vocabulary;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,7 +1,7 @@
-//! The vocabulary of CLIP's tokenizer, from `tokenizer.json` or from the older pair `vocab.json` and `merges.txt`.
+//! The vocabulary of a tokenizer of byte pairs, from `tokenizer.json` or from the older pair `vocab.json` and `merges.txt`.
 //!
 //! `tokenizer.json` can describe any tokenizer, even one that needs more memory than exists. Only the vocabulary is read
-//! from it, and the rules are always those of CLIP.
+//! from it, and the rules are always those of CLIP or of Qwen.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,8 +30,15 @@ use crate::{
 const PRE_TOKENS: &str =
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
+/// Qwen's pattern: English contractions, letters with a sign before them, single digits, other signs with a space before
+/// them and the line ends after them, line ends, and blanks.
+const QWEN_PRE_TOKENS: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
 /// The tokens of a tokenizer, and the pairs that are merged.
-pub(super) struct Vocabulary {
+pub(in crate::diffusion::text) struct Vocabulary {
     ids: HashMap<String, u32>,
     merges: Vec<(String, String)>,
     /// The token for unknown signs.
@@ -39,14 +46,14 @@ pub(super) struct Vocabulary {
     /// The end of the tokens that end a word.
     suffix: Option<String>,
     /// Added tokens by their ids, which need not follow those of the vocabulary.
-    pub(super) added: BTreeMap<u32, Added>,
+    pub(in crate::diffusion::text) added: BTreeMap<u32, Added>,
 }
 
 /// A token that training added to the vocabulary, such as the word of a textual inversion.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Added {
-    pub(super) content: String,
+pub(in crate::diffusion::text) struct Added {
+    pub(in crate::diffusion::text) content: String,
     lstrip: bool,
     rstrip: bool,
     normalized: bool,
@@ -55,7 +62,7 @@ pub(super) struct Added {
 
 impl Added {
     /// A token without options.
-    pub(super) fn new(content: String) -> Self {
+    pub(in crate::diffusion::text) fn new(content: String) -> Self {
         Self { content, ..Self::default() }
     }
 
@@ -104,7 +111,7 @@ impl Vocabulary {
     ///
     /// # Errors
     /// If it is damaged, or if it is not the tokenizer of a CLIP model.
-    pub(super) fn from_json(
+    pub(in crate::diffusion::text) fn from_json(
         package: &dyn Package,
         file: &str,
     ) -> Result<(Self, String), DiffusionError> {
@@ -134,7 +141,7 @@ impl Vocabulary {
     ///
     /// # Errors
     /// If one of them is missing or damaged.
-    pub(super) fn from_files(
+    pub(in crate::diffusion::text) fn from_files(
         package: &dyn Package,
         folder: &str,
         unknown: &str,
@@ -156,7 +163,11 @@ impl Vocabulary {
     ///
     /// # Errors
     /// The reason, with the token of the largest id.
-    pub(super) fn check_ids(&self, rows: usize, config: &str) -> Result<(), String> {
+    pub(in crate::diffusion::text) fn check_ids(
+        &self,
+        rows: usize,
+        config: &str,
+    ) -> Result<(), String> {
         let added = self.added.iter().map(|(id, token)| (*id, &token.content));
         let largest = self.ids.iter().map(|(token, id)| (*id, token)).chain(added).max();
         match largest {
@@ -168,11 +179,24 @@ impl Vocabulary {
         }
     }
 
+    /// A tokenizer with Qwen's rules.
+    ///
+    /// # Errors
+    /// The reason, if the vocabulary has no token for a merge, or if the id of an added token differs.
+    pub(in crate::diffusion::text) fn qwen(self) -> Result<Tokenizer, String> {
+        let Self { mut ids, merges, added, .. } = self;
+        ids.extend(added.iter().map(|(id, token)| (token.content.clone(), *id)));
+        let tokenizer = qwen(ids.into_iter().collect(), merges);
+        let mut tokenizer = tokenizer.map_err(|error| error.to_string())?;
+        add(&mut tokenizer, &added)?;
+        Ok(tokenizer)
+    }
+
     /// A tokenizer with CLIP's rules.
     ///
     /// # Errors
     /// The reason, if the vocabulary has no token for a merge or for unknown signs, or if the id of an added token differs.
-    pub(super) fn tokenizer(self) -> Result<Tokenizer, String> {
+    pub(in crate::diffusion::text) fn tokenizer(self) -> Result<Tokenizer, String> {
         let Self { mut ids, merges, unknown, suffix, added } = self;
         ids.extend(added.iter().map(|(id, token)| (token.content.clone(), *id)));
         if let Some(unknown) = unknown.as_ref().filter(|unknown| !ids.contains_key(*unknown)) {
@@ -183,6 +207,20 @@ impl Vocabulary {
         add(&mut tokenizer, &added)?;
         Ok(tokenizer)
     }
+}
+
+/// Qwen's tokenization rules for a vocabulary.
+fn qwen(vocabulary: Vocab, merges: Vec<(String, String)>) -> tokenizers::Result<Tokenizer> {
+    let model = BPE::builder().vocab_and_merges(vocabulary, merges).build()?;
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_normalizer(Some(NFC))?;
+    let words = SplitPattern::Regex(QWEN_PRE_TOKENS.to_owned());
+    let words = Split::new(words, SplitDelimiterBehavior::Isolated, false)?;
+    tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
+        PreTokenizerWrapper::Split(words),
+        PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, false)),
+    ])));
+    Ok(tokenizer)
 }
 
 /// The two tokens of a merge.
