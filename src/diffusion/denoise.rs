@@ -1,6 +1,7 @@
 //! Denoisers: the networks that predict the noise in latents.
 
 mod batch;
+pub mod flux2;
 pub mod unet;
 
 use candle_core::Tensor;
@@ -28,6 +29,12 @@ pub trait Denoiser: Send + Sync {
     /// Height and width of the latents in training, if known.
     fn sample_size(&self) -> Option<(usize, usize)> {
         None
+    }
+
+    /// Whether it was distilled for few steps without guidance. The guidance scale of a sampler then has no effect, as in
+    /// diffusers. `false` by default.
+    fn is_distilled(&self) -> bool {
+        false
     }
 
     /// The places in which adapters act. `None` by default: [`DenoiserInput::adapters`] has no effect.

@@ -1,0 +1,237 @@
+//! The denoising network of FLUX.2 (Black Forest Labs 2025): diffusers' `Flux2Transformer2DModel`.
+//!
+//! A transformer over the tokens of the prompt and those of the latents. In the first blocks both have their own weights, in
+//! the others they share them. The timestep shifts, scales and gates all blocks of a kind alike.
+
+mod block;
+mod config;
+mod position;
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+
+use self::{
+    block::{Block, BlockConfig, BlockInPass, Modulation, Pass, normed},
+    config::Flux2Config,
+    position::Positions,
+};
+use super::{Denoiser, DenoiserInput};
+use crate::{
+    diffusion::{DiffusionError, Interrupt, config::ConfigFile, layers::Linear, weights::weights},
+    model::Package,
+    ops::{self, Chain},
+};
+
+/// Height and width of the latents of a picture of 1024 x 1024 pixels.
+const SAMPLE_SIZE: usize = 64;
+
+/// Predicts the flow from latents to noise, under a context.
+#[derive(Clone, Debug)]
+pub struct Flux2Transformer2DModel {
+    config: Flux2Config,
+    time: [Linear; 2],
+    modulation_of_latents: Linear,
+    modulation_of_text: Linear,
+    modulation_of_both: Linear,
+    latents_in: Linear,
+    text_in: Linear,
+    blocks: Vec<(String, Block)>,
+    norm_out: Linear,
+    latents_out: Linear,
+    /// Whether it was distilled for few steps without guidance.
+    is_distilled: bool,
+}
+
+/// The inputs of a prediction.
+struct Flux2Input<'a> {
+    /// `(batch, channels, height, width)`.
+    latents: &'a Tensor,
+    timestep: f64,
+    /// `(batch, tokens, width)`.
+    context: &'a Tensor,
+    /// Latents of pictures that the prediction refers to, each `(batch, channels, height, width)`.
+    references: &'a [Tensor],
+    interrupt: &'a Interrupt,
+}
+
+impl Denoiser for Flux2Transformer2DModel {
+    fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError> {
+        let DenoiserInput { latents, timestep, conditioning, interrupt, .. } = *input;
+        let context = &conditioning.tokens;
+        let input = Flux2Input { latents, timestep, context, references: &[], interrupt };
+        self.run(&input, &mut |_, _| {})
+    }
+
+    fn latent_channels(&self) -> usize {
+        self.config.in_channels
+    }
+
+    fn sample_size(&self) -> Option<(usize, usize)> {
+        Some((SAMPLE_SIZE, SAMPLE_SIZE))
+    }
+
+    fn is_distilled(&self) -> bool {
+        self.is_distilled
+    }
+}
+
+impl Flux2Transformer2DModel {
+    /// Loads the transformer from the folder `component` of a model, usually `transformer`. `is_distilled` is that of
+    /// [`Denoiser::is_distilled`].
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or if the configuration has an option that this network does not support. The error
+    /// names the field.
+    pub fn load(
+        package: &dyn Package,
+        component: &str,
+        is_distilled: bool,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let file = ConfigFile::read(package, component)?;
+        let config = Flux2Config::read(&file)?;
+        let weights = weights(package, component, device)?;
+        let width = config.width();
+        let linear = |input: usize, output: usize, name: &str| {
+            let weights = name.split('.').fold(weights.clone(), |weights, part| weights.pp(part));
+            Linear::load_without_bias(input, output, &weights)
+        };
+        let times = config.timestep_guidance_channels;
+        let time = "time_guidance_embed.timestep_embedder";
+        let modulation = |sets: usize, name: &str| linear(width, 3 * sets * width, name);
+        Ok(Self {
+            time: [
+                linear(times, width, &format!("{time}.linear_1"))?,
+                linear(width, width, &format!("{time}.linear_2"))?,
+            ],
+            modulation_of_latents: modulation(2, "double_stream_modulation_img.linear")?,
+            modulation_of_text: modulation(2, "double_stream_modulation_txt.linear")?,
+            modulation_of_both: modulation(1, "single_stream_modulation.linear")?,
+            latents_in: linear(config.in_channels, width, "x_embedder")?,
+            text_in: linear(config.joint_attention_dim, width, "context_embedder")?,
+            blocks: blocks(&config, &weights)?,
+            norm_out: linear(width, 2 * width, "norm_out.linear")?,
+            latents_out: linear(width, config.in_channels, "proj_out")?,
+            config,
+            is_distilled,
+        })
+    }
+
+    /// The channels of a token of the context.
+    pub fn context_width(&self) -> usize {
+        self.config.joint_attention_dim
+    }
+
+    /// Predicts for `latents`, `(batch, in_channels, height, width)`, at `timestep` (which may be fractional), under a
+    /// `context`, `(batch, tokens, width)`. Returns the shape of the latents. Each of `references` is latents of a picture
+    /// that the prediction refers to, of any size: `(batch, in_channels, height, width)`. Calls `observe` with the output of
+    /// each block, `(batch, tokens, width)` with the tokens of the context first, and the block's name in diffusers, such as
+    /// `transformer_blocks.0`.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Cancelled`] at most one block after a call to [`Interrupt::cancel`]. Otherwise if the shapes do not
+    /// match.
+    pub fn forward_observed(
+        &self,
+        latents: &Tensor,
+        timestep: f64,
+        context: &Tensor,
+        references: &[Tensor],
+        interrupt: &Interrupt,
+        observe: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Tensor, DiffusionError> {
+        let input = Flux2Input { latents, timestep, context, references, interrupt };
+        self.run(&input, observe)
+    }
+
+    fn run(
+        &self,
+        input: &Flux2Input<'_>,
+        observe: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Tensor, DiffusionError> {
+        let Flux2Input { latents, timestep, context, references, interrupt } = *input;
+        let (_, channels, height, width) = latents.dims4()?;
+        let mut positions = Positions::default();
+        positions.text(context.dim(1)?);
+        positions.picture(0, height, width);
+        let mut tokens = vec![packed(latents)?];
+        for (index, reference) in references.iter().enumerate() {
+            let (_, _, height, width) = reference.dims4()?;
+            positions.reference(index, height, width);
+            tokens.push(packed(reference)?);
+        }
+        let tokens = self.latents_in.forward(&Tensor::cat(&tokens, 1)?)?;
+        let text = self.text_in.forward(context)?;
+        let start = Tensor::cat(&[&text, &tokens], 1)?;
+        let time = self.embedded_time(timestep, latents.device(), &start)?;
+        let pass = Arc::new(Pass {
+            text: text.dim(1)?,
+            latents: Modulation::all(&self.modulation_of_latents.forward(&time)?, 2)?,
+            context: Modulation::all(&self.modulation_of_text.forward(&time)?, 2)?,
+            both: Modulation::all(&self.modulation_of_both.forward(&time)?, 1)?,
+            angles: positions.angles(
+                &self.config.axes_dims_rope,
+                self.config.rope_theta,
+                &start,
+            )?,
+            interrupt: interrupt.clone(),
+        });
+        let mut chain = Chain::new(&start);
+        for (name, block) in &self.blocks {
+            interrupt.check()?;
+            chain.push(BlockInPass { block: block.clone(), pass: pass.clone() })?;
+            observe(name, chain.last());
+        }
+        interrupt.check()?;
+        let hidden = chain.finish()?.narrow(1, pass.text, height * width)?;
+        let modulation = self.norm_out.forward(&time)?.chunk(2, 1)?;
+        let hidden = normed(&hidden, &(&modulation[0] + 1.0)?, &modulation[1], self.config.eps)?;
+        let output = self.latents_out.forward(&hidden)?.transpose(1, 2)?.contiguous()?;
+        Ok(output.reshape(((), channels, height, width))?)
+    }
+
+    /// The embedding of a timestep after its activation, `(1, width)`.
+    fn embedded_time(
+        &self,
+        timestep: f64,
+        device: &Device,
+        like: &Tensor,
+    ) -> candle_core::Result<Tensor> {
+        // The pipeline divides by 1000, and the network multiplies, in f32. The rounding errors are part of the result.
+        let timestep = f64::from(timestep as f32 / 1000.0 * 1000.0);
+        let width = self.config.timestep_guidance_channels;
+        let time =
+            ops::time_embedding(timestep, width, true, 0.0, device)?.to_dtype(like.dtype())?;
+        let [first, second] = &self.time;
+        ops::silu(&second.forward(&ops::silu(&first.forward(&time)?)?)?)
+    }
+}
+
+/// The tokens of latents, `(batch, height * width, channels)`.
+fn packed(latents: &Tensor) -> candle_core::Result<Tensor> {
+    latents.flatten_from(2)?.transpose(1, 2)?.contiguous()
+}
+
+/// All blocks with their names.
+fn blocks(config: &Flux2Config, weights: &VarBuilder) -> candle_core::Result<Vec<(String, Block)>> {
+    let block = BlockConfig {
+        width: config.width(),
+        inner: config.inner(),
+        heads: config.num_attention_heads,
+        eps: config.eps,
+    };
+    let all = |group: &'static str, count: usize| (0..count).map(move |index| (group, index));
+    let double = all("transformer_blocks", config.num_layers).map(|place| (place, true));
+    let single = all("single_transformer_blocks", config.num_single_layers).map(|it| (it, false));
+    let load = |((group, index), is_double)| {
+        let weights = weights.pp(group).pp(index);
+        let block = match is_double {
+            true => Block::double(block, &weights)?,
+            false => Block::single(block, &weights)?,
+        };
+        Ok((format!("{group}.{index}"), block))
+    };
+    double.chain(single).map(load).collect()
+}
