@@ -1,6 +1,7 @@
 //! Autoencoders: from pictures to latents and back.
 
 mod kl;
+mod kl_flux2;
 mod linear;
 mod tiny;
 
@@ -14,7 +15,10 @@ use crate::{
     ops::{Chain, Differentiable},
 };
 
-pub use self::{kl::AutoencoderKL, linear::LinearAutoencoder, tiny::AutoencoderTiny};
+pub use self::{
+    kl::AutoencoderKL, kl_flux2::AutoencoderKLFlux2, linear::LinearAutoencoder,
+    tiny::AutoencoderTiny,
+};
 
 /// Turns pictures into latents and back.
 pub trait Autoencoder: Send + Sync {
@@ -61,9 +65,15 @@ pub fn load(
     let file = ConfigFile::read(package, component)?;
     Ok(match file.text("_class_name") {
         Some("AutoencoderKL") | None => Arc::new(AutoencoderKL::load(package, component, device)?),
+        Some("AutoencoderKLFlux2") => {
+            Arc::new(AutoencoderKLFlux2::load(package, component, device)?)
+        }
         Some("AutoencoderTiny") => Arc::new(AutoencoderTiny::load(package, component, device)?),
         Some(_) => {
-            return Err(file.unsupported("_class_name", "AutoencoderKL or AutoencoderTiny"));
+            return Err(file.unsupported(
+                "_class_name",
+                "AutoencoderKL, AutoencoderKLFlux2 or AutoencoderTiny",
+            ));
         }
     })
 }
