@@ -14,7 +14,7 @@ use super::{
     Conditioning, DiffusionError, DrawError, Drawn, Interrupt, Model, Noise, SampleInputs,
     StepHook,
     adapter::{PartInspirations, PictureAdapters},
-    guide::{ComposedText, GuidanceScale, RegionPrompt, Regional, unguided},
+    guide::{ComposedText, RegionPrompt, Regional, unguided},
     hooks::{Differential, Preview, PreviewBase},
     model::with_hooks,
     pixels,
@@ -111,7 +111,8 @@ impl Model {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
         }
         let regions = LatentRegions::new(&plan, &request.parts, scale);
-        let mut scheduler = self.scheduler(&request.sampler)?;
+        let Area { width: columns, height: rows, .. } = regions.area();
+        let mut scheduler = self.scheduler(&request.sampler, (columns * rows) as usize)?;
 
         interrupt.check()?;
         let crop = Crop::new(&request.picture, plan.crop);
@@ -311,8 +312,7 @@ impl Model {
                 InspirationKind::Image(..) => None,
             });
             let others: Vec<_> = others.collect();
-            let guidance =
-                GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, boost);
+            let guidance = self.guidance(sampler, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
                     let negative_prompt = index_of(prompts.negative_prompt, true);

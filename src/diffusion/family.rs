@@ -1,5 +1,6 @@
 //! Model families: recognising and loading packages.
 
+mod flux2_klein;
 mod sd1;
 mod sdxl;
 
@@ -7,18 +8,20 @@ use std::sync::Arc;
 
 use super::{
     DeviceKind, DiffusionError, Model,
-    scheduler::{self, SchedulerError},
+    scheduler::{self, SchedulerConfig, SchedulerError},
     weights::interruptible,
 };
 use crate::{
     control::Control,
     model::{
         ModelDefaults, ModelError, Package,
+        card::unsupported,
         package::{INDEX, MappedPackage},
         tensors::ShapesOnly,
     },
 };
 
+pub use flux2_klein::Flux2Klein;
 pub use sd1::StableDiffusion;
 pub use sdxl::StableDiffusionXl;
 
@@ -65,7 +68,7 @@ impl LoadOptions {
 /// The families that this crate can load.
 #[must_use]
 pub fn families() -> Vec<Arc<dyn Family>> {
-    vec![Arc::new(StableDiffusion), Arc::new(StableDiffusionXl)]
+    vec![Arc::new(StableDiffusion), Arc::new(StableDiffusionXl), Arc::new(Flux2Klein)]
 }
 
 /// Loads a package with the first family that recognises it.
@@ -123,6 +126,24 @@ pub(crate) fn check_each(
     let defaults = ModelDefaults::of(&package)?;
     let built = scheduler::build(&defaults.scheduler, &model.parts.scheduler, defaults.steps);
     Ok((built.err().map(|error| (defaults.scheduler, error)), optional))
+}
+
+/// Checks that at least one scheduler accepts a configuration, so that the author can choose it. Otherwise returns the
+/// error of the model's default scheduler. That one must be a known class.
+fn check_scheduler(package: &dyn Package, config: &SchedulerConfig) -> Result<(), DiffusionError> {
+    let defaults = ModelDefaults::of(package)?;
+    let build = |class: &str| scheduler::build(class, config, defaults.steps).map(|_| ());
+    match build(&defaults.scheduler) {
+        // Only `_defaults` names such a class. Others have a substitute.
+        Err(SchedulerError::UnknownClass { class_name, known }) => {
+            Err(unsupported(package, "scheduler", class_name, &known).into())
+        }
+        built => built.or_else(|error| {
+            let others = scheduler::classes();
+            let works = others.iter().any(|class| build(class.class_name).is_ok());
+            if works { Ok(()) } else { Err(error.into()) }
+        }),
+    }
 }
 
 impl Model {

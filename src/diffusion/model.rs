@@ -241,8 +241,9 @@ impl Model {
         let interrupt = control.interrupt();
         let layout = request.layout(self.parts.autoencoder.spec())?;
         let sampler = &request.sampler;
-        let mut scheduler = self.scheduler(sampler)?;
-        let guidance = GuidanceScale::new(sampler.guidance_scale, sampler.guidance_rescale, 1.0);
+        let [_, _, height, width] = layout.shape;
+        let mut scheduler = self.scheduler(sampler, height * width)?;
+        let guidance = self.guidance(sampler, 1.0);
 
         interrupt.check()?;
         let prompt = self.encode_prompt(&request.prompt, interrupt)?;
@@ -371,21 +372,28 @@ impl Model {
         matches!(inspiration.kind, InspirationKind::Image(usage, _) if self.has_adapter(usage))
     }
 
-    /// Sets up a sampler's scheduler from the model's config.
+    /// Sets up a sampler's scheduler from the model's config, for so many latents.
     pub(super) fn scheduler(
         &self,
         sampler: &ResolvedSampler,
+        latents: usize,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
         let ResolvedSampler { scheduler, sigmas, prediction_type, steps, .. } = sampler;
-        let mut config = Cow::Borrowed(&self.parts.scheduler);
+        let mut config = self.parts.scheduler.clone().for_picture(latents);
         if let Some(sigmas) = sigmas {
-            config = Cow::Owned(config.into_owned().with_sigmas(*sigmas, scheduler)?);
+            config = config.with_sigmas(*sigmas, scheduler)?;
         }
         if let Some(prediction_type) = prediction_type {
-            let name = prediction_type.name().into();
-            config = Cow::Owned(config.into_owned().with("prediction_type", name));
+            config = config.with("prediction_type", prediction_type.name().into());
         }
         Ok(scheduler::build(scheduler, &config, *steps)?)
+    }
+
+    /// The guidance of a sampler, `boost` times as strong. The scale has no effect on a distilled model.
+    pub(super) fn guidance(&self, sampler: &ResolvedSampler, boost: f32) -> Option<GuidanceScale> {
+        let is_distilled = self.parts.denoiser.is_distilled();
+        let scale = if is_distilled { 1.0 } else { sampler.guidance_scale };
+        GuidanceScale::new(scale, sampler.guidance_rescale, boost)
     }
 
     /// Decodes latents to a picture.

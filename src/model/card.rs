@@ -5,7 +5,11 @@ mod given;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ModelError, Package, detect, detect::Index, package::config_hash};
+use super::{
+    ModelError, Package, detect,
+    detect::{FLUX2_KLEIN, Index},
+    package::config_hash,
+};
 use crate::{
     control::Interrupt,
     edit::Grid,
@@ -59,6 +63,14 @@ impl Default for Abilities {
     }
 }
 
+impl Abilities {
+    /// The abilities of a package. Without guidance, a negative prompt has no effect.
+    fn of(package: &dyn Package) -> Result<Self, ModelError> {
+        let negative_prompt = !Index::read(package)?.is_distilled();
+        Ok(Self { negative_prompt, ..Self::default() })
+    }
+}
+
 /// The settings that a model uses if the author does not set others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelDefaults {
@@ -100,7 +112,7 @@ impl ModelCard {
         Ok(Self {
             name: package.name(),
             defaults: ModelDefaults::of(package)?,
-            abilities: Abilities::default(),
+            abilities: Abilities::of(package)?,
             config_hash: Some(config_hash(package)?),
             hash: package.hash(interrupt)?,
             licence: package.licence(),
@@ -144,6 +156,15 @@ impl ModelDefaults {
         Self { guidance_scale: 5.0, size: [1024, 1024], ..Self::default() }
     }
 
+    /// The defaults of diffusers' pipeline of FLUX.2 Klein, or of the model that was distilled from it.
+    fn klein(is_distilled: bool) -> Self {
+        let size = [1024, 1024];
+        match is_distilled {
+            true => Self { size, ..Self::distilled() },
+            false => Self { steps: 50, guidance_scale: 4.0, size, ..Self::default() },
+        }
+    }
+
     /// The defaults of a model that was distilled to few steps, for which latent consistency models (Luo et al. 2023,
     /// arXiv:2311.05556) and trajectory consistency models (Zheng et al. 2024, arXiv:2402.19159) need no guidance.
     fn distilled() -> Self {
@@ -171,6 +192,7 @@ impl ModelDefaults {
         let usual = match scheduler.as_deref() {
             Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
             _ if index.class == "StableDiffusionXLPipeline" => Self::xl(),
+            _ if index.class == FLUX2_KLEIN => Self::klein(index.is_distilled()),
             _ => Self::default(),
         };
         Ok(Self {

@@ -63,7 +63,30 @@ pub const FAMILIES: &[Family] = &[
             SCHEDULER,
         ],
     },
+    Family {
+        name: "FLUX.2 Klein",
+        pipeline: FLUX2_KLEIN,
+        components: &[
+            component("text_encoder", &["Qwen3ForCausalLM"]),
+            Component {
+                has_tensors: false,
+                ..component("tokenizer", &["Qwen2TokenizerFast", "Qwen2Tokenizer"])
+            },
+            component(TRANSFORMER, &["Flux2Transformer2DModel"]),
+            component("vae", &["AutoencoderKLFlux2"]),
+            Component {
+                has_tensors: false,
+                ..component("scheduler", &["FlowMatchEulerDiscreteScheduler"])
+            },
+        ],
+    },
 ];
+
+/// The pipeline class of FLUX.2 Klein.
+pub(crate) const FLUX2_KLEIN: &str = "Flux2KleinPipeline";
+
+/// The component that predicts in newer families, instead of the UNet.
+pub(super) const TRANSFORMER: &str = "transformer";
 
 /// `CLIPTextModelWithProjection` is not supported: its pooled output would be used as the conditioning.
 const TEXT_ENCODER: Component = component("text_encoder", &["CLIPTextModel"]);
@@ -88,7 +111,7 @@ const fn component(name: &'static str, classes: &'static [&'static str]) -> Comp
 }
 
 /// The files besides the weights that affect the pictures of a model, relative to the package.
-pub(super) const CONFIG_FILES: [&str; 18] = [
+pub(super) const CONFIG_FILES: [&str; 19] = [
     INDEX,
     "scheduler/scheduler_config.json",
     "text_encoder/config.json",
@@ -107,6 +130,7 @@ pub(super) const CONFIG_FILES: [&str; 18] = [
     "tokenizer_2/tokenizer.json",
     "tokenizer_2/tokenizer_config.json",
     "tokenizer_2/vocab.json",
+    "transformer/config.json",
 ];
 
 /// The files of a tokenizer that affect the ids of a text.
@@ -134,6 +158,7 @@ const SCHEDULERS: &[(&str, &[&str])] = &[
     ("UniPCMultistepScheduler", &[]),
     ("LCMScheduler", &[]),
     ("TCDScheduler", &[]),
+    ("FlowMatchEulerDiscreteScheduler", &["FlowMatchHeunDiscreteScheduler"]),
 ];
 
 /// The supported scheduler class for the class that a package names.
@@ -228,6 +253,11 @@ impl Index {
     pub fn class_of(&self, component: &str) -> &str {
         let found = self.components.iter().find(|(name, _)| name == component);
         found.map_or("", |(_, class)| class)
+    }
+
+    /// Whether the model was distilled for few steps without guidance.
+    pub(crate) fn is_distilled(&self) -> bool {
+        self.json["is_distilled"] == true
     }
 
     /// All unsupported entries. Empty if the pipeline is supported.

@@ -7,6 +7,7 @@ mod adapters;
 mod checkpoints;
 mod clip_model;
 mod control_nets;
+mod flux2;
 mod loras;
 mod prompts;
 mod single_files;

@@ -37,7 +37,7 @@ def randomise(module, name, conv_gain=1.0):
     for _, child in sorted(module.named_modules()):
         for key, weight in sorted(child.named_parameters(recurse=False)):
             noise = torch.randn(weight.shape, generator=source)
-            if isinstance(child, norms):
+            if isinstance(child, norms) or "RMSNorm" in type(child).__name__:
                 noise = 1 + 0.2 * noise if key == "weight" else 0.2 * noise
             elif isinstance(child, torch.nn.Embedding):
                 noise = 0.5 * noise

@@ -11,6 +11,7 @@ import clip_model
 import common
 import control_nets
 import edits
+import flux2
 import latents
 import loras
 import models
@@ -42,6 +43,8 @@ def main():
             pictures.save()
             checkpoints.record()
             loras.record()
+            flux2.save()
+            flux2.record()
         case ["full", folder]:
             import full_size
 

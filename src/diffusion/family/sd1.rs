@@ -2,19 +2,18 @@
 
 use candle_core::Device;
 
-use super::{Family, LoadOptions};
+use super::{Family, LoadOptions, check_scheduler};
 use crate::{
     control::Control,
     diffusion::{
         DiffusionError, Model, ModelParts, Networks, autoencoder,
         denoise::unet::{PIXELS_PER_LATENT, UNet2DConditionModel},
         hooks::Surroundings,
-        scheduler::{self, SchedulerConfig, SchedulerError},
+        scheduler::SchedulerConfig,
         text::{TextEncoder, clip::ClipTextEncoder},
     },
     model::{
-        ModelDefaults, ModelError, Package,
-        card::unsupported,
+        ModelError, Package,
         detect::{Index, runnable_index},
         package::config_file,
     },
@@ -110,22 +109,4 @@ pub(super) fn load(
         device,
     };
     Model::new(parts)
-}
-
-/// Checks that at least one scheduler accepts a configuration, so that the author can choose it. Otherwise returns the
-/// error of the model's default scheduler. That one must be a known class.
-fn check_scheduler(package: &dyn Package, config: &SchedulerConfig) -> Result<(), DiffusionError> {
-    let defaults = ModelDefaults::of(package)?;
-    let build = |class: &str| scheduler::build(class, config, defaults.steps).map(|_| ());
-    match build(&defaults.scheduler) {
-        // Only `_defaults` names such a class. Others have a substitute.
-        Err(SchedulerError::UnknownClass { class_name, known }) => {
-            Err(unsupported(package, "scheduler", class_name, &known).into())
-        }
-        built => built.or_else(|error| {
-            let others = scheduler::classes();
-            let works = others.iter().any(|class| build(class.class_name).is_ok());
-            if works { Ok(()) } else { Err(error.into()) }
-        }),
-    }
 }

@@ -9,7 +9,7 @@ use crate::{
     foreign,
     model::{
         FolderPackage, ModelError, Package,
-        detect::{self, Family, Index},
+        detect::{self, Family, Index, TRANSFORMER},
         package::{INDEX, config_file, model_below},
     },
 };
@@ -94,7 +94,7 @@ impl Inspector<'_> {
         Ok((ModelKind::Component(class), vec![part]))
     }
 
-    /// Checks the files that a Stable Diffusion pipeline needs besides its networks.
+    /// Checks the files that a pipeline needs besides its networks.
     fn other_files(&mut self, family: &Family) {
         let names = family.components.iter().map(|component| component.name);
         for folder in names.filter(|name| name.starts_with("tokenizer")) {
@@ -105,10 +105,14 @@ impl Inspector<'_> {
                 self.obstacles.push(Obstacle::Missing { file });
             }
         }
-        let read = ["scheduler", "unet", "vae"].map(|part| self.package.config(part));
+        let is_transformer = family.component(TRANSFORMER).is_some();
+        let denoiser = if is_transformer { TRANSFORMER } else { "unet" };
+        let read = ["scheduler", denoiser, "vae"].map(|part| self.package.config(part));
         let [_, unet, vae] = read.map(|read| self.accept(read).unwrap_or_default());
         let channels = |config: &Value, field: &str| config.get(field)?.as_u64();
-        if let Some(unet) = channels(&unet, "in_channels")
+        if is_transformer {
+            // Whether its channels fit, the check of the networks tells.
+        } else if let Some(unet) = channels(&unet, "in_channels")
             && let Some(vae) = channels(&vae, "latent_channels")
             && unet != vae
         {

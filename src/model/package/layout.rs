@@ -9,11 +9,13 @@ use std::{
 
 use serde_json::Value;
 
-use super::{ADAPTERS, LOSS_AUTOENCODER, LOSS_ENCODER, optional_components};
+use super::{ADAPTERS, LOSS_AUTOENCODER, LOSS_ENCODER, config_file, optional_components};
 use crate::{
     control::Interrupt,
     model::{
-        ModelError, parse_json,
+        ModelError,
+        detect::TRANSFORMER,
+        parse_json,
         tensors::{TensorFile, TensorFiles},
     },
 };
@@ -26,8 +28,11 @@ const STEMS: [&str; 4] =
 /// Extensions of weight files that may hold pickles.
 pub(in crate::model) const PICKLES: [&str; 5] = ["bin", "ckpt", "pt", "pth", "pkl"];
 
-/// The components whose weights identify a model.
-const HASHED: [&str; 3] = ["text_encoder", "unet", "vae"];
+/// The components whose weights identify a model: of newer families, the transformer instead of the UNet.
+fn hashed(files: &dyn Files) -> [&'static str; 3] {
+    let has_transformer = files.has(&config_file(TRANSFORMER)) && !files.has(&config_file("unet"));
+    ["text_encoder", if has_transformer { TRANSFORMER } else { "unet" }, "vae"]
+}
 
 /// The component of some families whose weights identify a model, too.
 const SECOND_TEXT_ENCODER: &str = "text_encoder_2";
@@ -69,11 +74,11 @@ pub(super) fn tensors(files: &dyn Files, part: &str) -> Result<TensorFiles, Mode
     opened.map(TensorFiles::new)
 }
 
-/// The blake3 hash of the weight files, in the order of [`HASHED`] with shards sorted by name. The name and the weights of
+/// The blake3 hash of the weight files, in the order of [`hashed`] with shards sorted by name. The name and the weights of
 /// the second text encoder and of each optional component follow; one that cannot be loaded affects no picture.
 pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
-    for part in HASHED {
+    for part in hashed(files) {
         for file in weight_files(files, part)? {
             hash_file(files, &file, &mut hasher, interrupt)?;
         }
@@ -92,7 +97,7 @@ pub(super) fn hash(files: &dyn Files, interrupt: &Interrupt) -> Result<String, M
 
 /// The weight files that [`hash`] reads. They may be missing or unreadable.
 pub(super) fn identifying_weights(files: &dyn Files) -> impl Iterator<Item = String> {
-    let parts = HASHED.into_iter().chain([SECOND_TEXT_ENCODER]).chain(optional_components());
+    let parts = hashed(files).into_iter().chain([SECOND_TEXT_ENCODER]).chain(optional_components());
     parts.flat_map(move |part| weight_files(files, part).unwrap_or_default())
 }
 

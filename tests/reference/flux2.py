@@ -1,0 +1,336 @@
+"""FLUX.2 Klein: a complete pipeline with random weights in `fixtures/klein`, and what its networks and pipelines compute."""
+
+import shutil
+from collections import Counter
+
+import torch
+from diffusers import (
+    AutoencoderKLFlux2,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinInpaintPipeline,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
+)
+from PIL import Image
+from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from common import FIXTURES, generator, randn, randomise, save_json, save_tensors
+from tokens import CORPUS, PROMPTS, byte_symbols, merge
+
+END = "<|endoftext|>"
+SPECIAL = ("<|im_start|>", "<|im_end|>", "<think>", "</think>")
+
+# What Qwen3's template gives for one message of the user, with an empty thought.
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+
+# The layers that the pipeline joins are 9, 18 and 27; the output of the last layer is normalised.
+TEXT_ENCODER = dict(
+    hidden_size=12,
+    intermediate_size=20,
+    num_hidden_layers=28,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=6,
+    max_position_embeddings=600,
+    rms_norm_eps=1e-5,
+    rope_parameters=dict(rope_type="default", rope_theta=5000.0),
+    tie_word_embeddings=True,
+)
+
+TRANSFORMER = dict(
+    in_channels=16,
+    num_layers=2,
+    num_single_layers=3,
+    attention_head_dim=12,
+    num_attention_heads=2,
+    joint_attention_dim=3 * 12,
+    timestep_guidance_channels=10,
+    mlp_ratio=2.5,
+    axes_dims_rope=(2, 4, 4, 2),
+    rope_theta=100,
+    guidance_embeds=False,
+)
+
+AUTOENCODER = dict(
+    block_out_channels=(4, 4, 8, 8),
+    down_block_types=("DownEncoderBlock2D",) * 4,
+    up_block_types=("UpDecoderBlock2D",) * 4,
+    layers_per_block=1,
+    latent_channels=4,
+    norm_num_groups=2,
+    sample_size=64,
+    batch_norm_eps=1e-3,
+)
+
+# As in the published model.
+SCHEDULER = dict(use_dynamic_shifting=True, shift=3.0)
+
+PROMPT = "a red lighthouse by the sea at night"
+
+# Sizes are (width, height), parts are (left, top, width, height). All in pixels and multiples of a latent.
+PICTURES = [
+    dict(name="klein_distilled", is_distilled=True, steps=4, guidance=1.0, size=(64, 48)),
+    # The pipeline of a distilled model ignores its guidance.
+    dict(name="klein_ignored", is_distilled=True, steps=2, guidance=4.0, size=(32, 32)),
+    dict(name="klein_base", is_distilled=False, steps=6, guidance=4.0, size=(48, 64)),
+]
+EDITS = [
+    dict(name="klein_part", steps=4, strength=1.0, size=(64, 48), part=(16, 16, 32, 16)),
+    dict(name="klein_weak", steps=8, strength=0.5, size=(48, 64), part=(0, 0, 32, 32)),
+]
+
+
+def tokenizer():
+    """A tiny tokenizer of Qwen2: byte pairs with the space before a word."""
+    space = "\u0120"  # the symbol of byte 32
+    words = Counter(CORPUS.replace(",", " ,").split())
+    words = {(space, *word): times for word, times in words.items()}
+    merges = []
+    for _ in range(80):
+        pairs = Counter()
+        for word, times in words.items():
+            for pair in zip(word, word[1:]):
+                pairs[pair] += times
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        words = {merge(word, best): times for word, times in words.items()}
+    symbols = byte_symbols() + ["".join(pair) for pair in merges]
+    built = Qwen2TokenizerFast(
+        vocab={word: index for index, word in enumerate(symbols)},
+        merges=merges,
+        pad_token=END,
+        eos_token="<|im_end|>",
+        extra_special_tokens=list(SPECIAL[:2]),
+        chat_template=TEMPLATE,
+        model_max_length=1000,
+    )
+    built.add_tokens(list(SPECIAL[2:]))
+    return built
+
+
+def text_encoder(words):
+    config = Qwen3Config(vocab_size=len(words), attn_implementation="eager", **TEXT_ENCODER)
+    return randomise(Qwen3ForCausalLM(config), "klein/text_encoder")
+
+
+def transformer():
+    return randomise(Flux2Transformer2DModel(**TRANSFORMER), "klein/transformer")
+
+
+def vae():
+    built = randomise(AutoencoderKLFlux2(**AUTOENCODER), "klein/vae")
+    built.bn.running_mean.copy_(0.5 * randn("klein/vae/mean", 16))
+    built.bn.running_var.copy_(0.5 + randn("klein/vae/variance", 16).square())
+    return built
+
+
+def pipeline():
+    words = tokenizer()
+    built = Flux2KleinPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(**SCHEDULER),
+        vae=vae(),
+        text_encoder=text_encoder(words),
+        tokenizer=words,
+        transformer=transformer(),
+        is_distilled=True,
+    )
+    built.set_progress_bar_config(disable=True)
+    return built
+
+
+def save():
+    """Writes the folder of the pipeline."""
+    folder = FIXTURES / "klein"
+    shutil.rmtree(folder, ignore_errors=True)
+    pipeline().save_pretrained(folder)
+
+
+def record_text_encoder(built):
+    """The ids of prompts, and the joined layers of two of them: of the tokens at the start and at the end."""
+    texts = [*PROMPTS, PROMPT, "it's 3 o'clock:\n\n  the CAPTAIN's\tdoor\r\n", "the alien spaceport " * 300]
+    rows = []
+    for text in texts:
+        message = [{"role": "user", "content": text}]
+        options = dict(tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        whole = built.tokenizer.apply_chat_template(message, **options)
+        encoded = built.tokenizer(whole, padding="max_length", truncation=True, max_length=512)
+        count = sum(encoded.attention_mask)
+        assert all(id == built.tokenizer.pad_token_id for id in encoded.input_ids[count:])
+        rows.append(dict(text=text, ids=encoded.input_ids[:count]))
+    save_json("networks/klein_tokens.json", rows)
+    tensors = {}
+    for name, text in (("prompt", PROMPT), ("long", texts[-1])):
+        embeds, _ = built.encode_prompt(text)
+        tensors |= {f"{name}_start": embeds[:, :64], f"{name}_end": embeds[:, -16:]}
+    save_tensors("networks/klein_text_encoder.safetensors", tensors)
+
+
+def unpacked(tokens, height, width):
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
+
+
+def record_transformer(network):
+    """A prediction with the outputs of all blocks (text tokens first), its gradients, and one with reference pictures."""
+    height, width, count, blocks = 3, 4, 7, {}
+    latents = randn("klein/transformer/latents", 2, 16, height, width)
+    context = randn("klein/transformer/context", 2, count, 36)
+    ids = Flux2KleinPipeline._prepare_latent_ids(latents)
+    text_ids = Flux2KleinPipeline._prepare_text_ids(context)
+
+    def keep(name):
+        def hook(_module, _inputs, output):
+            blocks[name] = torch.cat(output, dim=1) if isinstance(output, tuple) else output
+
+        return hook
+
+    def predict(latents, context, timestep, references=()):
+        tokens, all_ids = Flux2KleinPipeline._pack_latents(latents), ids
+        if references:
+            packed = [Flux2KleinPipeline._pack_latents(reference) for reference in references]
+            tokens = torch.cat([tokens, *packed], dim=1)
+            reference_ids = Flux2KleinPipeline._prepare_image_ids([reference[:1] for reference in references])
+            all_ids = torch.cat([ids, reference_ids.repeat(len(latents), 1, 1)], dim=1)
+        output = network(
+            hidden_states=tokens,
+            timestep=torch.full((len(latents),), timestep) / 1000,
+            guidance=None,
+            encoder_hidden_states=context,
+            txt_ids=text_ids,
+            img_ids=all_ids,
+        ).sample
+        return unpacked(output[:, : height * width], height, width)
+
+    hooks = [
+        child.register_forward_hook(keep(name))
+        for name, child in network.named_modules()
+        if name.count(".") == 1 and "transformer_blocks" in name
+    ]
+    output = predict(latents, context, 437.5)
+    for hook in hooks:
+        hook.remove()
+    references = [randn("klein/transformer/reference", 2, 16, 2, 5), randn("klein/transformer/second", 2, 16, 3, 1)]
+    inputs = [latents.clone().requires_grad_(), context.clone().requires_grad_()]
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(predict(*inputs, 437.5).square().sum(), inputs)
+    save_tensors(
+        "networks/klein_transformer.safetensors",
+        {
+            "latents": latents,
+            "context": context,
+            "output": output,
+            "first_output": predict(latents, context, 1000.0),
+            "reference_0": references[0],
+            "reference_1": references[1],
+            "referred_output": predict(latents, context, 437.5, references),
+            "latents_gradient": gradients[0],
+            "context_gradient": gradients[1],
+            **blocks,
+        },
+    )
+
+
+def record_autoencoder(built):
+    """A picture and latents in the scale of the denoiser."""
+    network = built.vae
+    image = randn("klein/image", 2, 3, 32, 48).tanh()
+    latents = randn("klein/latents", 2, 16, 2, 3)
+    deviation = (network.bn.running_var + network.config.batch_norm_eps).sqrt().view(1, -1, 1, 1)
+    raw = built._unpatchify_latents(latents * deviation + network.bn.running_mean.view(1, -1, 1, 1))
+    save_tensors(
+        "networks/klein_vae.safetensors",
+        {
+            "image": image,
+            "encoded": built._encode_vae_image(image, None),
+            "latents": latents,
+            "decoded": network.decode(raw).sample,
+        },
+    )
+
+
+def kept_latents(size, way):
+    """A callback that keeps the latents of every step, for a picture of this size."""
+    width, height = size
+
+    def keep(_pipeline, _step, _timestep, kept):
+        way.append(unpacked(kept["latents"], height // 16, width // 16))
+        return {}
+
+    return keep
+
+
+def draw(case):
+    built = Flux2KleinPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
+    built.set_progress_bar_config(disable=True)
+    built.register_to_config(is_distilled=case["is_distilled"])
+    width, height = case["size"]
+    noise = randn(f"pipelines/{case['name']}", 1, 16, height // 16, width // 16)
+    way = [noise]
+    image = built(
+        prompt=PROMPT,
+        width=width,
+        height=height,
+        num_inference_steps=case["steps"],
+        guidance_scale=case["guidance"],
+        latents=noise,
+        output_type="pt",
+        callback_on_step_end=kept_latents(case["size"], way),
+    ).images
+    return {
+        "noise": noise,
+        "timesteps": built.scheduler.timesteps,
+        "image": image * 2 - 1,
+        **{f"latents_{step}": latents for step, latents in enumerate(way)},
+    }
+
+
+def edit(case):
+    """The noise, the picture, and the latents after every step: without a reference, and with the picture as one."""
+    built = Flux2KleinInpaintPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
+    built.set_progress_bar_config(disable=True)
+    width, height = case["size"]
+    shape = (1, 16, height // 16, width // 16)
+    coarse = torch.sigmoid(randn(f"edits/{case['name']}/picture", 1, 3, 6, 6))
+    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+    picture = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+    left, top, wide, high = case["part"]
+    mask = torch.zeros(height, width, dtype=torch.uint8)
+    mask[top : top + high, left : left + wide] = 255
+    with_reference = built.prepare_image_latents
+    tensors = {"noise": randn(f"edits/{case['name']}", *shape), "picture": picture}
+    for prefix, prepare in (
+        ("latents", lambda *_: (torch.zeros(1, 0, 16), torch.zeros(1, 0, 4))),
+        ("referred", with_reference),
+    ):
+        built.prepare_image_latents = prepare
+        way = []
+        built(
+            prompt=PROMPT,
+            image=Image.fromarray(picture.numpy()),
+            mask_image=Image.fromarray(mask.numpy()),
+            strength=case["strength"],
+            num_inference_steps=case["steps"],
+            guidance_scale=1.0,
+            # The generator's first numbers are the noise.
+            generator=generator(f"edits/{case['name']}"),
+            output_type="pt",
+            callback_on_step_end=kept_latents(case["size"], way),
+        )
+        tensors |= {f"{prefix}_{step + 1}": latents for step, latents in enumerate(way)}
+    return tensors
+
+
+def record():
+    built = pipeline()
+    record_text_encoder(built)
+    record_transformer(built.transformer)
+    record_autoencoder(built)
+    for case in PICTURES:
+        save_tensors(f"pipelines/{case['name']}.safetensors", draw(case))
+    save_json("pipelines/klein_cases.json", [case | dict(prompt=PROMPT) for case in PICTURES])
+    for case in EDITS:
+        save_tensors(f"edits/{case['name']}.safetensors", edit(case))
+    save_json("edits/klein_cases.json", [case | dict(prompt=PROMPT) for case in EDITS])
