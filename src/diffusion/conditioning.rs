@@ -15,13 +15,16 @@ pub struct Conditioning {
     /// The images beside the prompt. Each has an effect in steps whose
     /// [`ActiveAdapters`](super::adapter::ActiveAdapters) name it.
     pub images: Vec<ImageKeys>,
+    /// The latents of pictures that the prompt refers to, each (1, channels, height, width) of any size, for denoisers that
+    /// [see them](super::Denoiser::sees_references).
+    pub references: Vec<Tensor>,
 }
 
 impl Conditioning {
     /// A conditioning of token embeddings, (1, tokens, width).
     #[must_use]
     pub fn new(tokens: Tensor) -> Self {
-        Self { tokens, pooled: None, images: Vec::new() }
+        Self { tokens, pooled: None, images: Vec::new(), references: Vec::new() }
     }
 
     /// Adds an embedding of the whole prompt, (1, width).
@@ -34,5 +37,11 @@ impl Conditioning {
     #[must_use]
     pub fn with_images(self, images: Vec<ImageKeys>) -> Self {
         Self { images, ..self }
+    }
+
+    /// Adds the latents of pictures that the prompt refers to, each (1, channels, height, width).
+    #[must_use]
+    pub fn with_references(self, references: Vec<Tensor>) -> Self {
+        Self { references, ..self }
     }
 }

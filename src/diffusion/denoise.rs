@@ -37,6 +37,11 @@ pub trait Denoiser: Send + Sync {
         false
     }
 
+    /// Whether [`Conditioning::references`] have an effect. `false` by default.
+    fn sees_references(&self) -> bool {
+        false
+    }
+
     /// The places in which adapters act. `None` by default: [`DenoiserInput::adapters`] has no effect.
     fn adapter_places(&self) -> Option<AdapterPlaces> {
         None

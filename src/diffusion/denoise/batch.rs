@@ -21,6 +21,8 @@ impl ConditioningBatches {
                 conditioning.tokens.dims() == first.tokens.dims()
                     && conditioning.pooled.is_some() == first.pooled.is_some()
                     && conditioning.images.len() == first.images.len()
+                    // References may have any size.
+                    && conditioning.references.is_empty()
             })
         };
         let on_cpu = conditionings.iter().all(|conditioning| conditioning.tokens.device().is_cpu());

@@ -19,7 +19,10 @@ use self::{
 };
 use super::{Denoiser, DenoiserInput};
 use crate::{
-    diffusion::{DiffusionError, Interrupt, config::ConfigFile, layers::Linear, weights::weights},
+    diffusion::{
+        Conditioning, DiffusionError, Interrupt, config::ConfigFile, layers::Linear,
+        weights::weights,
+    },
     model::Package,
     ops::{self, Chain},
 };
@@ -59,8 +62,8 @@ struct Flux2Input<'a> {
 impl Denoiser for Flux2Transformer2DModel {
     fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError> {
         let DenoiserInput { latents, timestep, conditioning, interrupt, .. } = *input;
-        let context = &conditioning.tokens;
-        let input = Flux2Input { latents, timestep, context, references: &[], interrupt };
+        let Conditioning { tokens: context, references, .. } = conditioning;
+        let input = Flux2Input { latents, timestep, context, references, interrupt };
         self.run(&input, &mut |_, _| {})
     }
 
@@ -70,6 +73,10 @@ impl Denoiser for Flux2Transformer2DModel {
 
     fn sample_size(&self) -> Option<(usize, usize)> {
         Some((SAMPLE_SIZE, SAMPLE_SIZE))
+    }
+
+    fn sees_references(&self) -> bool {
+        true
     }
 
     fn is_distilled(&self) -> bool {
