@@ -5,6 +5,7 @@ use bevy_illustrator::diffusion::{
     denoise::flux2::Flux2Transformer2DModel,
     text::qwen3::{Qwen3TextEncoder, Qwen3Tokenizer},
 };
+use bevy_illustrator::model::FolderPackage;
 use candle_core::{Device, Tensor, Var};
 use serde::Deserialize;
 
@@ -58,6 +59,29 @@ fn encoded_prompts_agree_with_the_pipeline() {
     interrupt.cancel();
     let stopped = encoder.encode("a", &interrupt);
     assert!(matches!(stopped, Err(DiffusionError::Cancelled)));
+}
+
+#[test]
+fn a_prompt_is_not_encoded_by_files_that_changed_after_loading() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["", "text_encoder", "tokenizer"] {
+        let (from, to) = (fixtures().join("klein").join(part), folder.path().join(part));
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let files = FolderPackage::open(folder.path()).unwrap();
+    let encoder = Qwen3TextEncoder::load(&files, &LAYERS, &Device::Cpu).unwrap();
+    assert!(encoder.encode("a", &Interrupt::default()).is_ok());
+    let weights = folder.path().join("text_encoder/model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    bytes.extend([0; 4]);
+    std::fs::write(weights, bytes).unwrap();
+    let error = encoder.encode("a", &Interrupt::default()).unwrap_err().to_string();
+    assert!(error.contains("model_index.json"), "{error}");
 }
 
 #[test]

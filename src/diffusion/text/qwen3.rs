@@ -7,6 +7,7 @@ mod tokenizer;
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,8 +15,16 @@ use self::layer::{Layer, LayerConfig};
 pub use self::tokenizer::Qwen3Tokenizer;
 use super::TextEncoder;
 use crate::{
-    diffusion::{Conditioning, DiffusionError, Interrupt, config::ConfigFile, weights::weights},
-    model::Package,
+    diffusion::{
+        Conditioning, DiffusionError, Interrupt,
+        config::ConfigFile,
+        weights::{load_later, weights},
+    },
+    model::{
+        Package,
+        package::{MappedPackage, PinnedPackage},
+        tensors::ShapesOnly,
+    },
     ops::{Activation, AttentionMask, RotaryAngles, key_mask},
     prompt::Prompt,
 };
@@ -104,16 +113,21 @@ impl TextEncoder for Qwen3TextEncoder {
 }
 
 /// transformers' `Qwen3Model` up to the last of the layers whose outputs are used.
+///
+/// It is larger than what else a picture needs, and a prompt needs it once. So it keeps no weights in memory: each encoding
+/// reads them again, layer by layer.
 #[derive(Clone, Debug)]
 pub struct Qwen3TextModel {
-    embeddings: Tensor,
-    layers: Vec<Layer>,
+    package: PinnedPackage,
+    component: String,
+    layer: LayerConfig,
     /// The layers whose outputs are used, counted from 1.
     outputs: Vec<usize>,
     /// The number of ids.
     rows: usize,
     /// The frequencies of the pairs of a head.
     frequencies: Vec<f32>,
+    device: Device,
 }
 
 impl Qwen3TextModel {
@@ -167,47 +181,75 @@ impl Qwen3TextModel {
             activation,
         };
         let frequencies = frequencies(&config, &file)?;
-        let weights = weights(package, component, device)?;
-        // A language model has a head beside the model.
-        let has_prefix = weights.contains_tensor("model.embed_tokens.weight");
-        let weights = if has_prefix { weights.pp("model") } else { weights };
-        let shape = (config.vocab_size, config.hidden_size);
-        let (embeddings, layers) = (weights.pp("embed_tokens"), weights.pp("layers"));
-        let load = |index: usize| Layer::load(layer, &layers.pp(index));
-        Ok(Self {
-            embeddings: embeddings.get(shape, "weight")?,
-            layers: (0..count).map(load).collect::<candle_core::Result<_>>()?,
+        let model = Self {
+            package: PinnedPackage::new(package.shared()),
+            component: component.to_owned(),
+            layer,
             outputs: outputs.to_vec(),
             rows: config.vocab_size,
             frequencies,
-        })
+            device: device.clone(),
+        };
+        // Checks the shapes of the tensors without reading them.
+        let shapes = MappedPackage::new(package, |_, tensors| Box::new(ShapesOnly(tensors)));
+        let weights = model.weights(&shapes)?;
+        model.embeddings(&weights)?;
+        for index in 0..model.count() {
+            model.layer(index, &weights)?;
+        }
+        Ok(model)
     }
 
     /// Encodes token ids, `(batch, tokens)` in u32, as `(batch, tokens, width)`. `keys` is a [`key_mask`] of the tokens that
     /// others attend to, if not all are. The first one must be attended to.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] at most one layer after an interrupt. Otherwise if an id is not in the vocabulary.
+    /// [`DiffusionError::Cancelled`] at most one layer after an interrupt. Otherwise if an id is not in the vocabulary, or if
+    /// a file changed since the model was loaded.
     pub fn encode(
         &self,
         ids: &Tensor,
         keys: Option<&Tensor>,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        let (batch, tokens) = ids.dims2()?;
-        let words = self.embeddings.index_select(&ids.flatten_all()?, 0)?;
-        let mut hidden = words.reshape((batch, tokens, ()))?;
-        let angles = self.angles(tokens, &hidden)?;
-        let mask = AttentionMask { causal: true, keys };
-        let mut outputs = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            interrupt.check()?;
-            hidden = layer.forward(&hidden, &angles, mask)?;
-            if self.outputs.contains(&(index + 1)) {
-                outputs.push(hidden.clone());
+        load_later(&self.package, interrupt, |package| {
+            let weights = self.weights(package)?;
+            let (batch, tokens) = ids.dims2()?;
+            let words = self.embeddings(&weights)?.index_select(&ids.flatten_all()?, 0)?;
+            let mut hidden = words.reshape((batch, tokens, ()))?;
+            let angles = self.angles(tokens, &hidden)?;
+            let mask = AttentionMask { causal: true, keys };
+            let mut outputs = Vec::new();
+            for index in 0..self.count() {
+                interrupt.check()?;
+                hidden = self.layer(index, &weights)?.forward(&hidden, &angles, mask)?;
+                if self.outputs.contains(&(index + 1)) {
+                    outputs.push(hidden.clone());
+                }
             }
-        }
-        Ok(Tensor::cat(&outputs, 2)?)
+            Ok(Tensor::cat(&outputs, 2)?)
+        })
+    }
+
+    /// The number of layers that are run.
+    fn count(&self) -> usize {
+        self.outputs.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The weights of the model. A language model has a head beside it.
+    fn weights(&self, package: &dyn Package) -> Result<VarBuilder<'static>, DiffusionError> {
+        let weights = weights(package, &self.component, &self.device)?;
+        let has_prefix = weights.contains_tensor("model.embed_tokens.weight");
+        Ok(if has_prefix { weights.pp("model") } else { weights })
+    }
+
+    /// The embedding of each id.
+    fn embeddings(&self, weights: &VarBuilder) -> candle_core::Result<Tensor> {
+        weights.pp("embed_tokens").get((self.rows, self.layer.width), "weight")
+    }
+
+    fn layer(&self, index: usize, weights: &VarBuilder) -> candle_core::Result<Layer> {
+        Layer::load(self.layer, &weights.pp("layers").pp(index))
     }
 
     fn angles(&self, tokens: usize, like: &Tensor) -> candle_core::Result<RotaryAngles> {
@@ -221,7 +263,7 @@ impl Qwen3TextModel {
 
     /// The channels of an encoded token.
     pub fn width(&self) -> usize {
-        self.outputs.len() * self.embeddings.dims()[1]
+        self.outputs.len() * self.layer.width
     }
 }
 
