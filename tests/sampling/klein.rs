@@ -3,12 +3,23 @@
 use std::{fs, path::Path};
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace},
+    diffusion::{
+        Denoiser, DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, SampleInputs,
+        TextEncoder, Trace,
+        adapter::PictureAdapters,
+        autoencoder,
+        denoise::flux2::Flux2Transformer2DModel,
+        guide::Unguided,
+        hooks::{Differential, Surroundings},
+        sample,
+        scheduler::{self, FlowSchedule, SchedulerConfig},
+        text::qwen3::Qwen3TextEncoder,
+    },
     mask::{Area, Mask},
     model::{FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect},
     recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Size},
 };
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -146,6 +157,63 @@ fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor
     }
 }
 
+/// diffusers' inpainting pipeline shows the picture itself to the model.
+#[test]
+fn a_conditioning_with_the_picture_as_reference_matches_the_inpainting_pipeline() {
+    let files = FolderPackage::open(fixture("klein")).unwrap();
+    let (device, interrupt) = (&Device::Cpu, &Interrupt::default());
+    let denoiser = Flux2Transformer2DModel::load(&files, "transformer", true, device).unwrap();
+    assert!(denoiser.sees_references());
+    let encoder = Qwen3TextEncoder::load(&files, &[9, 18, 27], device).unwrap();
+    let vae = autoencoder::load(&files, "vae", device).unwrap();
+    let config = SchedulerConfig::from_value(files.config("scheduler").unwrap()).unwrap();
+    let config = config.for_flow(FlowSchedule::Flux2);
+    for case in cases::<Edit>("edits/klein_cases.json") {
+        let recorded = tensors(&format!("edits/{}.safetensors", case.name));
+        let picture = recorded["picture"].to_dtype(DType::F32).unwrap();
+        let picture = picture.permute((2, 0, 1)).unwrap().unsqueeze(0).unwrap();
+        let picture = picture.affine(1.0 / 127.5, -1.0).unwrap().contiguous().unwrap();
+        let original = vae.encode(&picture, interrupt).unwrap();
+        let prompt = encoder.encode(&case.prompt, interrupt).unwrap();
+        let prompt = prompt.with_references(vec![original.clone()]);
+        let [columns, rows] = case.size.map(|side| (side / 16) as usize);
+        let [x, y, wide, high] = case.part.map(|side| (side / 16) as usize);
+        let strengths = (0..rows * columns).map(|at| {
+            let inside = (x..x + wide).contains(&(at % columns));
+            let inside = inside && (y..y + high).contains(&(at / columns));
+            if inside { case.strength } else { 0.0 }
+        });
+        let mask = Tensor::from_vec(strengths.collect(), (1, 1, rows, columns), device).unwrap();
+        let noised = Surroundings::Noised;
+        let mut differential = Differential::new(mask, original.clone(), original, noised).unwrap();
+        let config = config.clone().for_picture(rows * columns);
+        let name = "FlowMatchEulerDiscreteScheduler";
+        let mut scheduler = scheduler::build(name, &config, case.steps).unwrap();
+        let mut trace = Trace::default();
+        let inputs = SampleInputs {
+            denoiser: &denoiser,
+            scheduler: &mut *scheduler,
+            noise: recorded["noise"].clone(),
+            step_noise: &|_| unreachable!("Euler adds no noise"),
+            conditionings: std::slice::from_ref(&prompt),
+            guide: &Unguided { prompt: 0 },
+            prompt: &prompt,
+            negative_prompt: None,
+            adapters: &PictureAdapters::default(),
+            interrupt,
+        };
+        sample(inputs, &mut [&mut differential, &mut trace]).unwrap();
+        let mut compared = 0;
+        for (key, expected) in recorded.iter().filter(|(key, _)| key.starts_with("referred")) {
+            let what = format!("{}: {key}", case.name);
+            let found = trace.get(&key.replace("referred", "latents")).unwrap();
+            assert_near(&what, found, expected, TOLERANCE * range(expected));
+            compared += 1;
+        }
+        assert_eq!(compared, (case.steps as f32 * case.strength) as usize, "{}", case.name);
+    }
+}
+
 fn kept_outside(before: &RgbaImage, after: &RgbaImage, blend: &Mask) -> usize {
     let mut changed = 0;
     for (x, y, pixel) in before.enumerate_pixels() {
@@ -227,7 +295,12 @@ fn a_folder_that_does_not_fit_together_is_refused_with_the_field() {
     let folder = changed(|_| {});
     for (part, field, value, words) in [
         ("transformer", "joint_attention_dim", json!(24), ["context_embedder", "36"]),
-        ("transformer", "axes_dims_rope", json!([4, 4, 4]), ["axes_dims_rope", "four even numbers"]),
+        (
+            "transformer",
+            "axes_dims_rope",
+            json!([4, 4, 4]),
+            ["axes_dims_rope", "four even numbers"],
+        ),
         ("transformer", "out_channels", json!(32), ["out_channels", "in_channels"]),
         ("vae", "patch_size", json!([4, 4]), ["patch_size", "vae/config.json"]),
         ("text_encoder", "num_hidden_layers", json!(27), ["num_hidden_layers", "more than 27"]),
