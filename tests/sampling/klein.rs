@@ -81,6 +81,7 @@ fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "FlowMatchEulerDiscreteScheduler".to_owned(),
         sigmas: None,
+        prediction_type: None,
         steps,
         guidance_scale,
         guidance_rescale: 0.0,
