@@ -67,6 +67,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         sampler: ResolvedSampler {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
             sigmas: None,
+            prediction_type: None,
             steps: 2,
             guidance_scale: 4.0,
             guidance_rescale: 0.7,

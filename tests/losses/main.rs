@@ -49,6 +49,7 @@ fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "DPMSolverMultistepScheduler".to_owned(),
         sigmas: None,
+        prediction_type: None,
         steps: 10,
         guidance_scale: 5.0,
         guidance_rescale: 0.5,

@@ -126,6 +126,7 @@ fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: scheduler::find("euler").unwrap().class_name.to_owned(),
         sigmas: None,
+        prediction_type: None,
         steps: 5,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

@@ -67,6 +67,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             sampler: ResolvedSampler {
                 scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
                 sigmas: None,
+                prediction_type: None,
                 steps: case.steps,
                 guidance_scale: case.guidance,
                 guidance_rescale: 0.0,

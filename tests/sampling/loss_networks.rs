@@ -58,6 +58,7 @@ fn sampler() -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "EulerDiscreteScheduler".to_owned(),
         sigmas: None,
+        prediction_type: None,
         steps: 8,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

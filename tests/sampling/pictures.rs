@@ -67,6 +67,7 @@ fn draw(
         sampler: ResolvedSampler {
             scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
             sigmas: None,
+            prediction_type: None,
             steps: case.steps,
             guidance_scale: case.guidance,
             guidance_rescale: case.guidance_rescale,
