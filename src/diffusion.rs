@@ -19,6 +19,7 @@ mod device;
 mod drawn;
 mod edit;
 mod error;
+mod inpainting;
 mod latent_clip;
 mod layers;
 mod least_squares;

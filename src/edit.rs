@@ -18,6 +18,7 @@ mod infill;
 mod init_image;
 mod plan;
 mod prompts;
+mod redrawn;
 mod regions;
 
 pub use alpha::{AlphaPlane, alpha_after};

@@ -12,6 +12,8 @@ mod copy_folder;
 mod edits;
 #[path = "sampling/klein.rs"]
 mod klein;
+#[path = "sampling/inpainting.rs"]
+mod inpainting;
 #[path = "sampling/loss_networks.rs"]
 mod loss_networks;
 #[path = "sampling/pictures.rs"]

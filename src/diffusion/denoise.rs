@@ -23,8 +23,13 @@ pub trait Denoiser: Send + Sync {
     /// shapes do not match.
     fn predict(&self, input: &DenoiserInput<'_>) -> Result<Tensor, DiffusionError>;
 
-    /// Input channels.
+    /// Channels of the latents.
     fn latent_channels(&self) -> usize;
+
+    /// Whether it is an inpainting model, which also needs [`DenoiserInput::inpainting`]. By default it is not.
+    fn is_inpainting(&self) -> bool {
+        false
+    }
 
     /// Height and width of the latents in training, if known.
     fn sample_size(&self) -> Option<(usize, usize)> {
@@ -54,6 +59,9 @@ pub trait Denoiser: Send + Sync {
 pub struct DenoiserInput<'a> {
     /// Latents as the scheduler scales them, (batch, channels, height, width).
     pub latents: &'a Tensor,
+    /// For an inpainting model: a mask, 1 where the picture is redrawn and 0 elsewhere, then the latents of the picture
+    /// with zeros (grey) in all redrawn pixels. (1, 1 + channels, height, width).
+    pub inpainting: Option<&'a Tensor>,
     /// The timestep, which is fractional for some schedulers.
     pub timestep: f64,
     /// A conditioning with the same batch size.
@@ -73,7 +81,13 @@ impl<'a> DenoiserInput<'a> {
         conditioning: &'a Conditioning,
         interrupt: &'a Interrupt,
     ) -> Self {
-        Self { latents, timestep, conditioning, adapters: None, interrupt }
+        Self { latents, inpainting: None, timestep, conditioning, adapters: None, interrupt }
+    }
+
+    /// Adds what an inpainting model sees beside the latents.
+    #[must_use]
+    pub fn with_inpainting(self, inpainting: &'a Tensor) -> Self {
+        Self { inpainting: Some(inpainting), ..self }
     }
 
     /// Adds adapters.

@@ -124,6 +124,8 @@ impl Model {
                 Some(image) => self.encode_image(&image, interrupt)?,
                 None => original.clone(),
             };
+        let inpainting =
+            self.inpainting_of_edit(&crop, &plan, &request.parts, &regions, interrupt)?;
         let noise = self.crop_noise(&regions, &request.noise, None, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
         let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
@@ -140,6 +142,7 @@ impl Model {
             denoiser: &*self.parts.denoiser,
             scheduler: &mut *scheduler,
             noise,
+            inpainting,
             step_noise: &|step| self.crop_noise(&regions, &request.noise, Some(step), &layout),
             conditionings: &prompts.conditionings,
             guide: &prompts.guide,
@@ -243,7 +246,7 @@ impl Model {
         self.losses(frame, &parts, request.score, interrupt)
     }
 
-    fn encode_image(
+    pub(super) fn encode_image(
         &self,
         image: &Rgb32FImage,
         interrupt: &Interrupt,
@@ -338,7 +341,7 @@ impl Model {
 }
 
 /// A tensor (1, 1, height, width) of one value per latent.
-fn latent_mask<T: candle_core::WithDType>(
+pub(super) fn latent_mask<T: candle_core::WithDType>(
     regions: &LatentRegions,
     values: Vec<T>,
     device: &Device,

@@ -278,6 +278,7 @@ impl Model {
             denoiser: &*self.parts.denoiser,
             scheduler: &mut *scheduler,
             noise: self.noise(&request.noise, None, &layout)?,
+            inpainting: self.inpainting_of_picture(&layout, interrupt)?,
             step_noise: &|step| self.noise(&request.noise, Some(step), &layout),
             conditionings: &conditionings,
             guide: &*guide,

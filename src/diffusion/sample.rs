@@ -19,6 +19,9 @@ pub struct SampleInputs<'a> {
     pub scheduler: &'a mut dyn Scheduler,
     /// Standard normal noise, (1, channels, height, width), which the picture starts from.
     pub noise: Tensor,
+    /// What an [inpainting model](Denoiser::is_inpainting) sees beside the latents: see
+    /// [`DenoiserInput::inpainting`](super::DenoiserInput::inpainting). `None` for other models.
+    pub inpainting: Option<Tensor>,
     /// The noise of the same shape that a stochastic scheduler adds in a step, which counts from 0.
     pub step_noise: &'a dyn Fn(usize) -> candle_core::Result<Tensor>,
     /// The conditionings of each step, at least one, in the order that the [`Guide`] expects.
@@ -65,6 +68,7 @@ pub struct State<'a> {
 /// What predicts in each step.
 struct Network<'a> {
     denoiser: &'a dyn Denoiser,
+    inpainting: Option<Tensor>,
     batches: ConditioningBatches,
     guide: &'a dyn Guide,
     adapters: &'a PictureAdapters,
@@ -162,7 +166,7 @@ impl State<'_> {
     /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise after the last step, or if
     /// candle fails.
     pub fn predict(&self, latents: &Tensor) -> Result<Tensor, DiffusionError> {
-        let Network { denoiser, batches, guide, adapters, interrupt } = &self.network;
+        let Network { denoiser, inpainting, batches, guide, adapters, interrupt } = &self.network;
         let (index, count) = (self.step, self.timesteps.len());
         let Some(&timestep) = self.timesteps.get(index) else {
             return Err(candle_core::Error::msg("nothing is predicted after the last step").into());
@@ -170,8 +174,9 @@ impl State<'_> {
         let step = StepInfo { index, count, timestep };
         let input = self.scheduler.scale_model_input(latents, index)?;
         let active = adapters.at(step)?;
+        let (inpainting, active) = (inpainting.as_ref(), active.as_ref());
         let predictions =
-            batches.predict(*denoiser, &input, step.timestep, active.as_ref(), interrupt)?;
+            batches.predict(*denoiser, &input, inpainting, timestep, active, interrupt)?;
         Ok(guide.combine(&predictions, step)?)
     }
 }
@@ -185,9 +190,10 @@ pub fn sample(
     inputs: SampleInputs<'_>,
     hooks: &mut [&mut dyn StepHook],
 ) -> Result<Tensor, DiffusionError> {
-    let SampleInputs { denoiser, scheduler, noise, guide, adapters, interrupt, .. } = inputs;
+    let SampleInputs { denoiser, scheduler, noise, inpainting, guide, adapters, interrupt, .. } =
+        inputs;
     let batches = ConditioningBatches::new(inputs.conditionings)?;
-    let network = Network { denoiser, batches, guide, adapters, interrupt };
+    let network = Network { denoiser, inpainting, batches, guide, adapters, interrupt };
     let mut state = State {
         latents: (&noise * scheduler.init_noise_sigma())?,
         noise,

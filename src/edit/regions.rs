@@ -61,6 +61,12 @@ impl LatentRegions {
         &self.denoise_mask
     }
 
+    /// 1 for each latent of which any pixel is in `mask`, a mask of the picture, and 0 for the others.
+    #[must_use]
+    pub fn touched(&self, mask: &Mask) -> Vec<f32> {
+        self.per_latent(mask, |values| if values.max() > Some(0) { 1.0 } else { 0.0 })
+    }
+
     /// The weight of each planned part at each latent. The weights at one latent add up to 1.
     #[must_use]
     pub fn weights(&self) -> Vec<Vec<f32>> {

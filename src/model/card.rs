@@ -193,6 +193,9 @@ impl ModelDefaults {
             Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
             _ if index.class == "StableDiffusionXLPipeline" => Self::xl(),
             _ if index.class == FLUX2_KLEIN => Self::klein(index.is_distilled()),
+            _ if index.class == "StableDiffusionXLInpaintPipeline" => {
+                Self { guidance_scale: 7.5, ..Self::xl() }
+            }
             _ => Self::default(),
         };
         Ok(Self {

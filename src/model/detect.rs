@@ -48,20 +48,18 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "Stable Diffusion 1.x and 2.x",
         pipeline: "StableDiffusionPipeline",
-        components: &[TEXT_ENCODER, tokenizer("tokenizer"), UNET, VAE, SCHEDULER],
+        components: SD1,
     },
     Family {
-        name: "Stable Diffusion XL",
-        pipeline: "StableDiffusionXLPipeline",
-        components: &[
-            TEXT_ENCODER,
-            component("text_encoder_2", &["CLIPTextModelWithProjection"]),
-            tokenizer("tokenizer"),
-            tokenizer("tokenizer_2"),
-            UNET,
-            VAE,
-            SCHEDULER,
-        ],
+        name: "Stable Diffusion 1.x and 2.x for inpainting",
+        pipeline: "StableDiffusionInpaintPipeline",
+        components: SD1,
+    },
+    Family { name: "Stable Diffusion XL", pipeline: "StableDiffusionXLPipeline", components: XL },
+    Family {
+        name: "Stable Diffusion XL for inpainting",
+        pipeline: "StableDiffusionXLInpaintPipeline",
+        components: XL,
     },
     Family {
         name: "FLUX.2 Klein",
@@ -80,6 +78,17 @@ pub const FAMILIES: &[Family] = &[
             },
         ],
     },
+];
+
+const SD1: &[Component] = &[TEXT_ENCODER, tokenizer("tokenizer"), UNET, VAE, SCHEDULER];
+const XL: &[Component] = &[
+    TEXT_ENCODER,
+    component("text_encoder_2", &["CLIPTextModelWithProjection"]),
+    tokenizer("tokenizer"),
+    tokenizer("tokenizer_2"),
+    UNET,
+    VAE,
+    SCHEDULER,
 ];
 
 /// The pipeline class of FLUX.2 Klein.

@@ -160,9 +160,9 @@ pub enum Obstacle {
         /// The classes that run.
         expected: String,
     },
-    /// The UNet takes more channels than the latents have: a mask, a depth map, ...
+    /// The UNet takes more channels than the latents have: a depth map, another picture, ...
     #[error(
-        "the UNet takes {unet} channels, the autoencoder gives {vae}: this is a model for inpainting, depth or image editing, which does not run yet; use its text-to-image sibling"
+        "the UNet takes {unet} channels, the autoencoder gives {vae}: this is a model for depth or image editing, which does not run yet; use its text-to-image or inpainting sibling"
     )]
     Channels {
         /// `in_channels` of the UNet.

@@ -36,10 +36,12 @@ impl BaseModel {
     }
 
     /// The class of the pipeline in diffusers.
-    pub(super) const fn pipeline(self) -> &'static str {
-        match self {
-            Self::Sd1 | Self::Sd2 => "StableDiffusionPipeline",
-            Self::Xl => "StableDiffusionXLPipeline",
+    pub(super) const fn pipeline(self, is_inpainting: bool) -> &'static str {
+        match (self, is_inpainting) {
+            (Self::Sd1 | Self::Sd2, false) => "StableDiffusionPipeline",
+            (Self::Sd1 | Self::Sd2, true) => "StableDiffusionInpaintPipeline",
+            (Self::Xl, false) => "StableDiffusionXLPipeline",
+            (Self::Xl, true) => "StableDiffusionXLInpaintPipeline",
         }
     }
 
@@ -52,11 +54,11 @@ impl BaseModel {
     }
 
     /// The side of the training latents of the published models.
-    pub(super) const fn sample_size(self) -> u32 {
-        match self {
-            Self::Sd1 => 64,
-            Self::Sd2 => 96,
-            Self::Xl => 128,
+    pub(super) const fn sample_size(self, is_inpainting: bool) -> u32 {
+        match (self, is_inpainting) {
+            (Self::Sd1, _) | (Self::Sd2, true) => 64,
+            (Self::Sd2, false) => 96,
+            (Self::Xl, _) => 128,
         }
     }
 

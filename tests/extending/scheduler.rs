@@ -92,6 +92,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         denoiser: &Three,
         scheduler: &mut *scheduler,
         noise: Tensor::zeros((1, 4, 2, 2), DType::F32, &Device::Cpu).unwrap(),
+        inpainting: None,
         step_noise: &|_| panic!("this scheduler adds no noise"),
         conditionings: &conditionings,
         guide: &Unguided { prompt: 0 },

@@ -38,6 +38,14 @@ fn tensors(name: &str) -> Tensors {
     tensors
 }
 
+/// As [`tensors`], with the UNet for inpainting.
+fn inpainting_tensors(name: &str) -> Tensors {
+    let mut tensors = tensors(name);
+    let conv_in = Record::of(&format!("{name}_inpainting")).get("conv_in.weight").clone();
+    tensors.insert("model.diffusion_model.input_blocks.0.0.weight".to_owned(), conv_in);
+    tensors
+}
+
 /// Writes the tensors to a file.
 fn file(folder: &Path, tensors: &Tensors) -> PathBuf {
     let file = folder.join("ink_v2.safetensors");
@@ -187,6 +195,27 @@ fn what_no_tensor_tells_is_that_of_the_published_models() {
     let scheduler = checkpoint.config("scheduler").unwrap();
     assert_eq!(scheduler["prediction_type"], "v_prediction");
     assert_eq!(scheduler["rescale_betas_zero_snr"], true);
+}
+
+/// The numbers are those of `sd-v1-5-inpainting`, `512-inpainting-ema` and `sd_xl_base_1.0_inpainting_0.1`.
+#[test]
+fn a_single_file_may_be_a_model_for_inpainting() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, pipeline, size) in [
+        ("sd1", "StableDiffusionInpaintPipeline", 64),
+        ("sd2", "StableDiffusionInpaintPipeline", 64),
+        ("sdxl", "StableDiffusionXLInpaintPipeline", 128),
+    ] {
+        let tensors = inpainting_tensors(name);
+        let checkpoint = Checkpoint::open(file(folder.path(), &tensors)).unwrap();
+        assert_eq!(checkpoint.index().unwrap()["_class_name"], pipeline);
+        let config = checkpoint.config("unet").unwrap();
+        assert_eq!([&config["in_channels"], &config["out_channels"]], [9, 4]);
+        assert_eq!(config["sample_size"], size);
+        assert_eq!(checkpoint.config("scheduler").unwrap()["prediction_type"], "epsilon");
+        let unet = checkpoint.tensors("unet").unwrap();
+        assert_eq!(unet.shape("conv_in.weight").unwrap(), [8, 9, 3, 3]);
+    }
 }
 
 /// A text encoder with the vocabulary of CLIP. Its only layer is narrow.

@@ -8,6 +8,8 @@ mod checkpoints;
 mod clip_model;
 mod control_nets;
 mod flux2;
+#[path = "../common/inpainting.rs"]
+mod inpainting;
 mod loras;
 mod prompts;
 mod single_files;
@@ -168,6 +170,17 @@ fn unets_agree_with_diffusers_in_every_block_and_at_odd_sizes() {
         assert!(even.tensors.contains_key("mid_block"));
         compare_unet(&unet, &even);
         compare_unet(&unet, &Record::of(&format!("{name}_unet_odd")));
+    }
+}
+
+#[test]
+fn unets_for_inpainting_agree_with_diffusers() {
+    for name in ["sd1", "sd2", "sdxl"] {
+        let folder = inpainting::folder(&fixtures(), name);
+        let package = FolderPackage::open(folder.path()).unwrap();
+        let unet = UNet2DConditionModel::load(&package, "unet", &Device::Cpu).unwrap();
+        compare_unet(&unet, &Record::of(&format!("{name}_inpainting_unet_even")));
+        compare_unet(&unet, &Record::of(&format!("{name}_inpainting_unet_odd")));
     }
 }
 

@@ -12,6 +12,7 @@ import common
 import control_nets
 import edits
 import flux2
+import inpainting
 import latents
 import loras
 import models
@@ -33,6 +34,7 @@ def main():
             prompts.record()
             pipelines.record()
             edits.record()
+            inpainting.record()
             schedulers.record()
             segment.record()
             latents.record()

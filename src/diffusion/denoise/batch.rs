@@ -33,11 +33,12 @@ impl ConditioningBatches {
     }
 
     /// Predicts for `latents`, (1, channels, height, width), under each conditioning, with the same adapters. The
-    /// predictions have the same shape.
+    /// predictions have the same shape. `inpainting` is that of a [`DenoiserInput`].
     pub fn predict(
         &self,
         denoiser: &dyn Denoiser,
         latents: &Tensor,
+        inpainting: Option<&Tensor>,
         timestep: f64,
         adapters: Option<&ActiveAdapters>,
         interrupt: &Interrupt,
@@ -46,7 +47,7 @@ impl ConditioningBatches {
             let count = conditioning.tokens.dim(0)?;
             let latents = latents.repeat((count, 1, 1, 1))?;
             let input = DenoiserInput::new(&latents, timestep, conditioning, interrupt);
-            let input = DenoiserInput { adapters, ..input };
+            let input = DenoiserInput { inpainting, adapters, ..input };
             let prediction = denoiser.predict(&input)?;
             Ok((0..count).map(|i| prediction.narrow(0, i, 1)).collect::<Result<Vec<_>, _>>()?)
         };
@@ -114,7 +115,7 @@ mod tests {
         let conditionings = [conditioning(1.0), conditioning(2.0)];
         let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());
         let predict = |batches: ConditioningBatches| {
-            batches.predict(&unet, &latents, 500.0, Some(&adapters), &interrupt).unwrap()
+            batches.predict(&unet, &latents, None, 500.0, Some(&adapters), &interrupt).unwrap()
         };
         let apart = predict(ConditioningBatches(conditionings.to_vec()));
         let together = predict(ConditioningBatches(vec![joined(&conditionings).unwrap()]));

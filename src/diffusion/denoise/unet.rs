@@ -49,7 +49,11 @@ impl Denoiser for UNet2DConditionModel {
     }
 
     fn latent_channels(&self) -> usize {
-        self.config().in_channels
+        self.config().latent_channels()
+    }
+
+    fn is_inpainting(&self) -> bool {
+        self.config().is_inpainting()
     }
 
     fn sample_size(&self) -> Option<(usize, usize)> {
@@ -164,12 +168,17 @@ impl UNet2DConditionModel {
         input: &DenoiserInput<'_>,
         observe: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<Tensor, DiffusionError> {
-        let DenoiserInput { latents: sample, timestep, conditioning, adapters, interrupt } = *input;
+        let DenoiserInput { latents, inpainting, timestep, conditioning, .. } = *input;
+        let DenoiserInput { adapters, interrupt, .. } = *input;
+        let with_mask = |beside: &Tensor| {
+            Tensor::cat(&[latents, &beside.repeat((latents.dim(0)?, 1, 1, 1))?], 1)
+        };
+        let with_mask = inpainting.map(with_mask).transpose()?;
         let attentions = self.adapter_places.attentions.len();
         let images = adapters.map(|adapters| SeenImage::all(conditioning, adapters, attentions));
         let images = images.transpose()?.unwrap_or_default();
         let input = EncoderInput {
-            sample,
+            sample: with_mask.as_ref().unwrap_or(latents),
             timestep,
             drawing: None,
             conditioning,
@@ -182,7 +191,7 @@ impl UNet2DConditionModel {
             let network = &control.network;
             let drawing = &control.drawing;
             let residuals =
-                network.residuals(sample, timestep, conditioning, drawing, interrupt)?;
+                network.residuals(latents, timestep, conditioning, drawing, interrupt)?;
             let maps = encoded.skipped.iter_mut().chain([&mut encoded.middle]);
             for ((index, map), residual) in maps.enumerate().zip(residuals) {
                 *map = (&*map + control.acting(index, residual)?)?;
@@ -233,7 +242,7 @@ fn adapter_places(
         style: (down..down + first_up).collect(),
         layout: (down - last_down..down).chain(down + up..attentions.len()).collect(),
         attentions,
-        latents: config.in_channels,
+        latents: config.latent_channels(),
         tokens: layout.contexts[0],
         skips: encoder.skip_channels(),
     }

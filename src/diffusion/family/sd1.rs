@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-const PIPELINE: &str = "StableDiffusionPipeline";
+const PIPELINES: [&str; 2] = ["StableDiffusionPipeline", "StableDiffusionInpaintPipeline"];
 
 /// A field of `model_index.json`: the denoiser was trained to edit parts whose surroundings have no
 /// noise. diffusers ignores settings that begin with an underscore.
@@ -31,11 +31,11 @@ pub struct StableDiffusion;
 
 impl Family for StableDiffusion {
     fn name(&self) -> &str {
-        "\"StableDiffusionPipeline\" (Stable Diffusion 1 and 2)"
+        "\"StableDiffusionPipeline\" or \"StableDiffusionInpaintPipeline\" (Stable Diffusion 1 and 2)"
     }
 
     fn detect(&self, package: &dyn Package) -> bool {
-        Index::read(package).is_ok_and(|index| index.class == PIPELINE)
+        Index::read(package).is_ok_and(|index| PIPELINES.contains(&index.class.as_str()))
     }
 
     fn load(
@@ -76,10 +76,13 @@ pub(super) fn load(
         DiffusionError::Model(ModelError::Unsupported { file, field, value, supported })
     };
     let spec = autoencoder.spec();
-    let channels = denoiser.config().in_channels;
-    if channels != spec.channels {
-        let supported = format!("{}, the channels of the autoencoder's latents", spec.channels);
-        return Err(unsupported("unet", "in_channels", channels.to_string(), supported));
+    let config = denoiser.config();
+    if config.latent_channels() != spec.channels {
+        let (channels, with_mask) = (spec.channels, 2 * spec.channels + 1);
+        let supported = format!(
+            "{channels}, the channels of the autoencoder's latents, or {with_mask} for inpainting"
+        );
+        return Err(unsupported("unet", "in_channels", config.in_channels.to_string(), supported));
     }
     if denoiser.pooled_width() != pooled {
         let width = |width: Option<usize>| width.map_or("none".to_owned(), |it| it.to_string());

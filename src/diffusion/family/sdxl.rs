@@ -7,7 +7,7 @@ use crate::{
     model::{Package, detect::Index},
 };
 
-const PIPELINE: &str = "StableDiffusionXLPipeline";
+const PIPELINES: [&str; 2] = ["StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline"];
 
 /// A field of `model_index.json`: whether an empty negative prompt is encoded as zeros. It is true by default.
 const ZEROS_FOR_EMPTY: &str = "force_zeros_for_empty_prompt";
@@ -19,11 +19,11 @@ pub struct StableDiffusionXl;
 
 impl Family for StableDiffusionXl {
     fn name(&self) -> &str {
-        "\"StableDiffusionXLPipeline\" (Stable Diffusion XL)"
+        "\"StableDiffusionXLPipeline\" or \"StableDiffusionXLInpaintPipeline\" (Stable Diffusion XL)"
     }
 
     fn detect(&self, package: &dyn Package) -> bool {
-        Index::read(package).is_ok_and(|index| index.class == PIPELINE)
+        Index::read(package).is_ok_and(|index| PIPELINES.contains(&index.class.as_str()))
     }
 
     fn load(

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
 use super::*;
@@ -55,6 +56,15 @@ const GOOD: &[(&str, Change)] = &[
     ("a scheduler with a substitute", |at| {
         set(at, "model_index.json", "/scheduler", json!(["diffusers", "PNDMScheduler"]));
     }),
+    ("an inpainting UNet", |at| {
+        set(at, "model_index.json", "/_class_name", json!("StableDiffusionInpaintPipeline"));
+        set(at, "unet/config.json", "/in_channels", json!(65));
+        let mut tensors = candle_core::safetensors::load(at.join(UNET), &Device::Cpu).unwrap();
+        let conv_in = tensors["conv_in.weight"].to_dtype(DType::F32).unwrap();
+        let conv_in = [&conv_in, &conv_in, &conv_in.narrow(1, 0, 1).unwrap()];
+        tensors.insert("conv_in.weight".to_owned(), Tensor::cat(&conv_in, 1).unwrap());
+        candle_core::safetensors::save(&tensors, at.join(UNET)).unwrap();
+    }),
     ("a broken safety checker", |at| {
         set(at, "model_index.json", "/safety_checker", json!(["other", "Checker"]));
         fs::create_dir(at.join("safety_checker")).unwrap();
@@ -95,7 +105,10 @@ const BROKEN: &[(&str, Change)] = &[
     ("an unsupported UNet option", |at| {
         set(at, "unet/config.json", "/addition_embed_type", json!("text_time"));
     }),
-    ("an inpainting UNet", |at| set(at, "unet/config.json", "/in_channels", json!(69))),
+    ("a UNet for image editing", |at| set(at, "unet/config.json", "/in_channels", json!(64))),
+    ("the weights of no inpainting UNet", |at| {
+        set(at, "unet/config.json", "/in_channels", json!(65));
+    }),
     ("another width", |at| set(at, "unet/config.json", "/cross_attention_dim", json!(64))),
     ("another activation", |at| set(at, "text_encoder/config.json", "/hidden_act", json!("sine"))),
     ("another autoencoder class", |at| {

@@ -110,11 +110,13 @@ impl Inspector<'_> {
         let read = ["scheduler", denoiser, "vae"].map(|part| self.package.config(part));
         let [_, unet, vae] = read.map(|read| self.accept(read).unwrap_or_default());
         let channels = |config: &Value, field: &str| config.get(field)?.as_u64();
+        let out = channels(&unet, "out_channels").unwrap_or(4);
         if is_transformer {
             // Whether its channels fit, the check of the networks tells.
         } else if let Some(unet) = channels(&unet, "in_channels")
             && let Some(vae) = channels(&vae, "latent_channels")
             && unet != vae
+            && (unet, out) != (vae.saturating_mul(2).saturating_add(1), vae)
         {
             self.obstacles.push(Obstacle::Channels { unet, vae });
         }

@@ -45,6 +45,8 @@ pub struct Checkpoint {
     path: PathBuf,
     family: BaseModel,
     unet: UNetNames,
+    /// Whether the UNet also reads a mask and a masked picture.
+    is_inpainting: bool,
     /// The levels of the autoencoder.
     levels: usize,
     licence: Option<String>,
@@ -78,6 +80,7 @@ impl Checkpoint {
             path,
             family,
             unet: UNetNames::detect(&tensors, UNET),
+            is_inpainting: is_inpainting(&tensors),
             levels: autoencoder::levels(&tensors, AUTOENCODER),
             licence: header.text(LICENCE).map(str::to_owned),
             files: BTreeMap::new(),
@@ -92,7 +95,7 @@ impl Checkpoint {
     fn generate(&self, scheduler: Value) -> Result<BTreeMap<String, Vec<u8>>, ModelError> {
         let mut files = BTreeMap::new();
         let mut index = json!({
-            "_class_name": self.family.pipeline(),
+            "_class_name": self.family.pipeline(self.is_inpainting),
             "scheduler": ["diffusers", scheduler["_class_name"]],
             "unet": ["diffusers", "UNet2DConditionModel"],
             "vae": ["diffusers", "AutoencoderKL"],
@@ -134,7 +137,7 @@ impl Checkpoint {
         config["_class_name"] = json!("UNet2DConditionModel");
         config["out_channels"] = json!(dims::<4>(&*tensors, "conv_out.weight")?[0]);
         config["up_block_types"] = json!(up);
-        config["sample_size"] = json!(self.family.sample_size());
+        config["sample_size"] = json!(self.family.sample_size(self.is_inpainting));
         config["attention_head_dim"] = match self.family {
             BaseModel::Sd1 => json!(8),
             BaseModel::Sd2 | BaseModel::Xl => {
@@ -151,7 +154,8 @@ impl Checkpoint {
     }
 
     fn scheduler(&self, is_v: bool, is_zero_snr: bool) -> Value {
-        let is_v = is_v || self.family == BaseModel::Sd2;
+        // `stable-diffusion-2-inpainting` continues `stable-diffusion-2-base`, which predicts the noise.
+        let is_v = is_v || (self.family == BaseModel::Sd2 && !self.is_inpainting);
         json!({
             "_class_name": match self.family {
                 BaseModel::Sd1 | BaseModel::Sd2 => "DPMSolverMultistepScheduler",
@@ -174,6 +178,15 @@ impl Checkpoint {
         let hint = "a model in a single file has no other files".to_owned();
         ModelError::Missing { file: self.location(file), hint }
     }
+}
+
+/// Whether the UNet reads latents, a mask, and the latents of a masked picture.
+fn is_inpainting(tensors: &dyn TensorSource) -> bool {
+    let dim = |name: &str, at: usize| tensors.shape(&format!("{UNET}{name}"))?.get(at).copied();
+    let (input, output) = (dim("input_blocks.0.0.weight", 1), dim("out.2.weight", 0));
+    input
+        .zip(output)
+        .is_some_and(|(input, latents)| input == latents.saturating_mul(2).saturating_add(1))
 }
 
 impl Package for Checkpoint {

@@ -71,6 +71,18 @@ impl SampleSize {
     }
 }
 
+impl UNet2DConditionConfig {
+    /// Whether the input is latents, a mask, and the latents of a masked picture, as in diffusers' inpainting pipelines.
+    pub fn is_inpainting(&self) -> bool {
+        self.in_channels == self.out_channels.saturating_mul(2).saturating_add(1)
+    }
+
+    /// Channels of the latents.
+    pub fn latent_channels(&self) -> usize {
+        if self.is_inpainting() { self.out_channels } else { self.in_channels }
+    }
+}
+
 impl Default for UNet2DConditionConfig {
     fn default() -> Self {
         let list = |names: [&str; 4]| names.map(str::to_owned).to_vec();

@@ -118,8 +118,14 @@ fn a_model_of_another_family_names_the_families_that_run() {
     fs::write(&index, json).expect("written");
     let config = model.path().join("unet/config.json");
     let json = fs::read_to_string(&config).expect("readable");
-    fs::write(config, json.replace("\"in_channels\": 32", "\"in_channels\": 9")).expect("written");
+    fs::write(&config, json.replace("\"in_channels\": 32", "\"in_channels\": 9")).expect("written");
     assert!(obstacles(model.path())[0].starts_with("the UNet takes 9 channels"));
+    let with_mask = json.replace("\"in_channels\": 32", "\"in_channels\": 65");
+    fs::write(&config, with_mask.replace("\"out_channels\": 32", "\"out_channels\": 33"))
+        .expect("written");
+    assert!(obstacles(model.path())[0].starts_with("the UNet takes 65 channels"));
+    fs::write(config, with_mask).expect("written");
+    assert!(inspect(model.path()).expect("readable").runs(), "latents, mask, masked latents");
 }
 
 #[test]
