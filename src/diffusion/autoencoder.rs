@@ -16,7 +16,12 @@ use crate::{
 };
 
 pub use self::{
-    kl::AutoencoderKL, kl_flux2::AutoencoderKLFlux2, linear::LinearAutoencoder,
+pub use self::{
+    kl::{AutoencoderKL, Tiling},
+    kl_flux2::AutoencoderKLFlux2,
+    linear::LinearAutoencoder,
+    tiny::AutoencoderTiny,
+};
     tiny::AutoencoderTiny,
 };
 

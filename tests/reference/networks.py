@@ -87,6 +87,26 @@ def record_autoencoder(name, vae, size, latent_size):
     )
 
 
+def record_tiles(name, vae, size, tile):
+    """Records a run in tiles of `tile` latents, for a picture of `size` latents."""
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    vae.enable_tiling()
+    vae.tile_latent_min_size, vae.tile_sample_min_size = tile, tile * scale
+    image = randn(f"{name}/tiles/image", 1, 3, *(scale * side for side in size)).tanh()
+    latents = randn(f"{name}/tiles/latents", 1, 4, *size)
+    moments = vae.encode(image).latent_dist
+    save_tensors(
+        f"networks/{name}_vae_tiles.safetensors",
+        {
+            "image": image,
+            "mean": moments.mean,
+            "logvar": moments.logvar,
+            "latents": latents,
+            "decoded": vae.decode(latents).sample,
+        },
+    )
+
+
 def record_tiny_autoencoder(vae):
     image = randn("tiny_vae/image", 2, 3, 32, 24).tanh()
     latents = 3 * randn("tiny_vae/latents", 2, 4, 3, 4)
@@ -107,6 +127,9 @@ def record():
         tokens.record(name, pipeline.tokenizer)
         record_text_encoder(name, pipeline)
         record_autoencoder(name, pipeline.vae, (32, 24), (4, 5))
+    # In these sizes, tiles of this crate have the same side along height and width.
+    record_tiles("sd1", models.vae("sd1"), (9, 11), 4)
+    record_tiles("sd2", models.vae("sd2"), (16, 25), 12)
     record_unet("sd1", models.unet("sd1"), (16, 8), (11, 9), (981, 0.0))
     record_unet_gradients("sd1", models.unet("sd1"))
     record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))

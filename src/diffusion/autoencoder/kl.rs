@@ -1,12 +1,14 @@
 //! diffusers' `AutoencoderKL` (Kingma and Welling 2014, Rombach et al. 2022).
 
 mod layer;
+mod tiles;
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use self::layer::{Attention, Layer};
+pub use self::tiles::Tiling;
 use super::{Autoencoder, LatentScaling, LatentSpec, run};
 use crate::{
     diffusion::{
@@ -72,6 +74,7 @@ pub struct AutoencoderKL {
     quant_conv: Option<Conv2d>,
     post_quant_conv: Option<Conv2d>,
     decoder: Vec<Layer>,
+    tiling: Tiling,
 }
 
 impl AutoencoderKL {
@@ -122,11 +125,19 @@ impl AutoencoderKL {
             quant_conv: pointwise(config.use_quant_conv, 2 * latents, "quant_conv")?,
             post_quant_conv: pointwise(config.use_post_quant_conv, latents, "post_quant_conv")?,
             decoder: decoder(&config, resnet, &weights.pp("decoder"))?,
+            tiling: Tiling::default(),
         })
     }
 
+    /// This autoencoder, which divides pictures into tiles otherwise than by default.
+    #[must_use]
+    pub fn with_tiling(self, tiling: Tiling) -> Self {
+        Self { tiling, ..self }
+    }
+
     /// Encodes pictures in -1..=1, (batch, 3, height, width), as the mean and the logarithm of the
-    /// variance of raw latents, each (batch, channels, height / scale, width / scale).
+    /// variance of raw latents, each (batch, channels, height / scale, width / scale). Large pictures are encoded in
+    /// [tiles](Tiling).
     ///
     /// # Errors
     /// If cancelled, or if the shapes do not match.
@@ -135,17 +146,25 @@ impl AutoencoderKL {
         image: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<(Tensor, Tensor), DiffusionError> {
-        let mut moments = run(&self.encoder, image, interrupt)?;
-        if let Some(conv) = &self.quant_conv {
-            moments = conv.forward(&moments)?;
-        }
+        let encode = |image: &Tensor| {
+            let moments = run(&self.encoder, image, interrupt)?;
+            Ok(match &self.quant_conv {
+                Some(conv) => conv.forward(&moments)?,
+                None => moments,
+            })
+        };
+        let ((_, _, height, width), scale) = (image.dims4()?, self.spec().scale);
+        let moments = match self.tiling.tiles(height / scale, width / scale, scale) {
+            Some(tiles) => tiles.encode(image, scale, encode)?,
+            None => encode(image)?,
+        };
         let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
         let log_variance = moments.narrow(1, self.latent_channels, self.latent_channels)?;
         // diffusers clamps to the same range.
         Ok((mean, log_variance.contiguous()?.clamp(-30.0, 20.0)?))
     }
 
-    /// Decodes raw latents. They are not in the denoiser's scale.
+    /// Decodes raw latents. They are not in the denoiser's scale. Large pictures are decoded in [tiles](Tiling).
     ///
     /// # Errors
     /// If cancelled, or if the shapes do not match.
@@ -154,9 +173,14 @@ impl AutoencoderKL {
         raw: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<Tensor, DiffusionError> {
-        match &self.post_quant_conv {
+        let decode = |raw: &Tensor| match &self.post_quant_conv {
             Some(conv) => run(&self.decoder, &conv.forward(raw)?, interrupt),
             None => run(&self.decoder, raw, interrupt),
+        };
+        let ((_, _, height, width), scale) = (raw.dims4()?, self.spec().scale);
+        match self.tiling.tiles(height, width, scale) {
+            Some(tiles) => tiles.decode(raw, scale, decode),
+            None => decode(raw),
         }
     }
 }

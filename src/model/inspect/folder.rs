@@ -111,9 +111,9 @@ impl Inspector<'_> {
         let [_, unet, vae] = read.map(|read| self.accept(read).unwrap_or_default());
         let channels = |config: &Value, field: &str| config.get(field)?.as_u64();
         let out = channels(&unet, "out_channels").unwrap_or(4);
-        if is_transformer {
-            // Whether its channels fit, the check of the networks tells.
-        } else if let Some(unet) = channels(&unet, "in_channels")
+        // The check of the networks tells whether the channels of a transformer fit.
+        if !is_transformer
+            && let Some(unet) = channels(&unet, "in_channels")
             && let Some(vae) = channels(&vae, "latent_channels")
             && unet != vae
             && (unet, out) != (vae.saturating_mul(2).saturating_add(1), vae)

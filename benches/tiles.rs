@@ -1,0 +1,113 @@
+//! Compares an autoencoder that works in tiles with the same one on the whole picture: time, memory, and how much the results
+//! differ.
+//!
+//! ```sh
+//! cargo bench --bench tiles --profile dev [-- SIDE TILE]
+//! ```
+//!
+//! The picture is a part of `assets/docs/contact_sheet.png`, enlarged to `SIDE` pixels, by default 2048. Tiles have at most
+//! `TILE` pixels, by default 1024. With `FULL_SIZE_REFERENCE`, a folder that `python tests/reference/make.py full FOLDER`
+//! builds, it measures the autoencoder of Stable Diffusion 1.5 with random weights instead of the built-in one.
+//!
+//! The memory is the peak above that of the process with the loaded network and the input. Differences are in 255ths of the
+//! range. A seam would be a step: a change of the difference between neighbouring pixels.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
+
+use std::{fs, time::Instant};
+
+use bevy_illustrator::{
+    diffusion::{
+        Autoencoder, Interrupt,
+        autoencoder::{AutoencoderKL, Tiling},
+    },
+    model::{EmbeddedPackage, FolderPackage, Package},
+};
+use candle_core::{Device, Tensor};
+use image::imageops::FilterType;
+
+fn main() {
+    // `cargo test --benches` only checks that the benchmark runs.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let mut given = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
+    let [side, tile] = if is_bench { [2048, 1024] } else { [128, 64] };
+    let (side, tile) = (given.next().unwrap_or(side), given.next().unwrap_or(tile));
+    let package: Box<dyn Package> = match std::env::var_os("FULL_SIZE_REFERENCE") {
+        Some(folder) => Box::new(FolderPackage::open(folder).unwrap()),
+        None => Box::new(EmbeddedPackage::built_in()),
+    };
+    let whole = AutoencoderKL::load(&*package, "vae", &Device::Cpu).unwrap();
+    let whole = whole.with_tiling(Tiling { max_whole: usize::MAX, max_side: tile });
+    let tiled = whole.clone().with_tiling(Tiling { max_whole: 0, max_side: tile });
+    let picture = picture(side as u32);
+    let interrupt = Interrupt::default();
+    let encode = |autoencoder: &AutoencoderKL| autoencoder.encode(&picture, &interrupt).unwrap();
+    let decode =
+        |autoencoder: &AutoencoderKL, x: &Tensor| autoencoder.decode(x, &interrupt).unwrap();
+    println!("| what | time | peak memory |");
+    println!("|---|---:|---:|");
+    // The tiles first: memory that an allocator keeps would hide their peak.
+    let tiled_latents = measure("encoding in tiles", || encode(&tiled));
+    let tiled_decoded = measure("decoding in tiles", || decode(&tiled, &tiled_latents));
+    let latents = measure("encoding the whole", || encode(&whole));
+    let decoded = measure("decoding the whole", || decode(&whole, &latents));
+    println!("\n| the difference of | mean | largest | largest step | largest step in the whole |");
+    println!("|---|---:|---:|---:|---:|");
+    compare("decoding", &decode(&tiled, &latents), &decoded);
+    compare("encoding", &decode(&whole, &tiled_latents), &decoded);
+    compare("both", &tiled_decoded, &decoded);
+}
+
+/// A picture, (1, 3, side, side) in -1..=1.
+fn picture(side: u32) -> Tensor {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/docs/contact_sheet.png");
+    let sheet = image::open(file).unwrap().into_rgb32f();
+    let part = sheet.width().min(sheet.height());
+    let part = image::imageops::crop_imm(&sheet, 0, 0, part, part).to_image();
+    let picture = image::imageops::resize(&part, side, side, FilterType::CatmullRom);
+    let side = side as usize;
+    let values = Tensor::from_vec(picture.into_raw(), (1, side, side, 3), &Device::Cpu).unwrap();
+    let values = values.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+    values.clamp(0.0, 1.0).unwrap().affine(2.0, -1.0).unwrap()
+}
+
+/// Prints how much two pictures differ.
+fn compare(what: &str, tiled: &Tensor, whole: &Tensor) {
+    let [tiled, whole] =
+        [tiled, whole].map(|it| it.clamp(-1.0, 1.0).unwrap().affine(127.5, 127.5).unwrap());
+    let difference = (tiled - &whole).unwrap();
+    let number = |tensor: Tensor| tensor.to_scalar::<f32>().unwrap();
+    let largest = |x: &Tensor| number(x.abs().unwrap().max_all().unwrap());
+    let step = |x: &Tensor| {
+        let along = |dim: usize| {
+            let count = x.dim(dim).unwrap() - 1;
+            (x.narrow(dim, 1, count).unwrap() - x.narrow(dim, 0, count).unwrap()).unwrap()
+        };
+        largest(&along(2)).max(largest(&along(3)))
+    };
+    let mean = number(difference.abs().unwrap().mean_all().unwrap());
+    println!(
+        "| {what} | {mean:.2} | {:.1} | {:.1} | {:.1} |",
+        largest(&difference),
+        step(&difference),
+        step(&whole)
+    );
+}
+
+/// Prints the time and the peak of the memory of a computation.
+fn measure<T>(what: &str, compute: impl FnOnce() -> T) -> T {
+    // Resets the peak to the current memory.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = peak();
+    let began = Instant::now();
+    let result = compute();
+    let gigabytes = (peak() - before) as f64 / 1e6;
+    println!("| {what} | {:.1} s | {gigabytes:.2} GB |", began.elapsed().as_secs_f64());
+    result
+}
+
+/// The peak of the resident memory of the process, in kilobytes.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
