@@ -47,6 +47,8 @@ pub(super) use vision::clip_normalized;
 pub struct AdapterPlaces {
     /// The channels of the features: of the output of each down block, then of the middle block.
     pub features: Vec<usize>,
+    /// Latents along each side of a cell of each of the features.
+    pub cells: Vec<usize>,
     /// The width of each cross attention. They are numbered in the order of IP-Adapter: down blocks, up blocks, middle
     /// block.
     pub attentions: Vec<usize>,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adapters;
+mod adapters_xl;
 mod checkpoints;
 mod clip_model;
 mod control_nets;

@@ -72,7 +72,11 @@ fn renamed(tensors: &Tensors, names: &str, prefix: &str) -> Tensors {
 
 fn compare_residuals(record: &Record, network: &ControlNet) {
     let drawing = network.embed(record.get("drawing")).unwrap();
-    let (noisy, states) = (record.get("noisy"), Conditioning::new(record.get("states").clone()));
+    let (noisy, mut states) =
+        (record.get("noisy"), Conditioning::new(record.get("states").clone()));
+    if let Some(pooled) = record.tensors.get("pooled") {
+        states = states.with_pooled(pooled.clone());
+    }
     let residuals = network.residuals(noisy, 500.0, &states, &drawing, &Interrupt::default());
     let residuals = residuals.unwrap();
     assert!(!record.tensors.contains_key(&format!("residuals.{}", residuals.len())));
@@ -82,6 +86,7 @@ fn compare_residuals(record: &Record, network: &ControlNet) {
 }
 
 const SD1: &str = "sd1_control_net/diffusion_pytorch_model.safetensors";
+const XL: &str = "sdxl_adapters/control_net/diffusion_pytorch_model.safetensors";
 const SD2: &str = "single_files/control_net_of_sd2.safetensors";
 
 #[test]
@@ -93,6 +98,35 @@ fn a_control_net_in_a_single_file_agrees_with_diffusers_by_each_names() {
         let original = renamed(&tensors, "control_net_of_sd1", prefix);
         let original = ModelFolder::new("sd1", &original);
         compare_residuals(&record, &original.control_net().unwrap());
+    }
+}
+
+#[test]
+fn a_control_net_of_xl_in_a_single_file_agrees_with_diffusers_by_each_names() {
+    let (record, tensors) = (Record::of("sdxl_adapters"), load(XL));
+    let originals =
+        ["control_model.", ""].map(|prefix| renamed(&tensors, "control_net_of_sdxl", prefix));
+    for tensors in originals.iter().chain([&tensors]) {
+        let network = ModelFolder::new("sdxl", tensors).control_net().unwrap();
+        compare_residuals(&record, &network);
+    }
+}
+
+#[test]
+fn a_t2i_adapter_of_xl_in_a_single_file_agrees_with_diffusers_by_each_names() {
+    let record = Record::of("sdxl_adapters");
+    let tensors = load("sdxl_adapters/t2i_adapter/diffusion_pytorch_model.safetensors");
+    let originals =
+        ["", "adapter."].map(|prefix| renamed(&tensors, "full_adapter_of_sdxl", prefix));
+    for tensors in originals.into_iter().chain([tensors]) {
+        let folder = ModelFolder::new("sdxl", &tensors);
+        let adapter = folder.t2i_adapter().unwrap();
+        adapter.check(&folder.places).unwrap();
+        let features = adapter.forward(record.get("features.input")).unwrap();
+        assert_eq!(features.len(), 4);
+        for (level, feature) in features.iter().enumerate() {
+            record.compare(&format!("features.{level}"), feature);
+        }
     }
 }
 
@@ -138,7 +172,6 @@ fn a_file_of_a_kind_that_is_not_supported_is_named() {
         ("lora_controlnet", "a LoRA ControlNet"),
         ("difference", "the difference of a ControlNet to a denoiser"),
         ("control_add_embedding.linear_1.weight", "a union ControlNet"),
-        ("add_embedding.linear_1.weight", "a ControlNet of Stable Diffusion XL"),
         ("controlnet_x_embedder.weight", "a ControlNet of a transformer such as FLUX"),
         ("controlnet_blocks.0.weight", "a ControlNet of a transformer such as Stable Diffusion 3"),
     ] {
@@ -148,7 +181,6 @@ fn a_file_of_a_kind_that_is_not_supported_is_named() {
         assert!(error.contains(&format!("is {kind}")), "{error}");
     }
     for (name, kind) in [
-        ("control_model.label_emb.0.0.weight", "a ControlNet of Stable Diffusion XL"),
         ("style_embedding", "a style adapter of T2I-Adapter"),
         ("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", "a LoRA"),
         (
@@ -158,16 +190,34 @@ fn a_file_of_a_kind_that_is_not_supported_is_named() {
         ("model.diffusion_model.input_blocks.0.0.weight", "a whole model"),
         ("unknown", "no adapter that is known here"),
     ] {
-        let drawing = ("control_model.input_hint_block.0.weight".to_owned(), tensor(&[4, 3, 3, 3]));
-        let mut tensors = HashMap::from([(name.to_owned(), tensor(&[1]))]);
-        tensors.extend(name.starts_with("control_model").then_some(drawing));
+        let tensors = HashMap::from([(name.to_owned(), tensor(&[1]))]);
         let error = ModelFolder::new("sd1", &tensors).error();
         assert!(error.contains(&format!("is {kind}")), "{error}");
     }
-    let mut adapter = load("sd1_adapters/full/diffusion_pytorch_model.safetensors");
-    adapter.insert("adapter.conv_in.weight".to_owned(), tensor(&[8, 768, 3, 3]));
+    let mut adapter = load("sd1_adapters/light/diffusion_pytorch_model.safetensors");
+    adapter.insert("adapter.body.0.in_conv.weight".to_owned(), tensor(&[2, 256, 1, 1]));
     let error = ModelFolder::new("sd1", &adapter).error();
-    assert!(error.contains("is a T2I-Adapter of Stable Diffusion XL"), "{error}");
+    assert!(error.contains("is a light T2I-Adapter of Stable Diffusion XL"), "{error}");
+}
+
+/// The tensors of a ControlNet of XL without attention, as in `controlnet-canny-sdxl-1.0-small`.
+#[test]
+fn a_small_control_net_of_xl_has_no_attention() {
+    let mut tensors = load(XL);
+    tensors.retain(|name, _| {
+        let is_attention = name.contains(".attentions.");
+        !is_attention && !name.starts_with("mid_block.resnets.1.")
+    });
+    let network = ModelFolder::new("sdxl", &tensors).control_net().unwrap();
+    assert_eq!(network.cells().count(), 7);
+}
+
+#[test]
+fn a_control_net_of_xl_is_not_one_of_stable_diffusion_1() {
+    let error = ModelFolder::new("sd1", &load(XL)).error();
+    assert!(error.contains("the width of its tokens is [32], but [24]"), "{error}");
+    let error = ModelFolder::new("sdxl", &load(SD1)).error();
+    assert!(error.contains("the width of its tokens is [24], but [32]"), "{error}");
 }
 
 #[test]

@@ -56,20 +56,21 @@ T2I_ADAPTERS = {
     "full": dict(in_channels=3, channels=[8, 16, 16, 24], num_res_blocks=2, adapter_type="full_adapter"),
     "light": dict(in_channels=1, channels=[8, 16, 16], num_res_blocks=1, adapter_type="light_adapter"),
 }
-#: The widths of the image encoder's embeddings and hidden states, and of a token.
-EMBEDDING, HIDDEN, TOKEN = 10, 12, 24
+#: The widths of the image encoder's embeddings and hidden states.
+EMBEDDING, HIDDEN = 10, 12
 
 
-def ip_adapter(kind, unet):
-    """The random weights of an IP-Adapter for `sd1`, by the names in files of IP-Adapter."""
+def ip_adapter(kind, unet, model):
+    """The random weights of an IP-Adapter for a model, by the names in files of IP-Adapter."""
+    token = unet.config.cross_attention_dim
     if kind == "plain":
-        shapes = {"proj.weight": (4 * TOKEN, EMBEDDING), "proj.bias": (4 * TOKEN,)}
-        shapes |= {"norm.weight": (TOKEN,), "norm.bias": (TOKEN,)}
+        shapes = {"proj.weight": (4 * token, EMBEDDING), "proj.bias": (4 * token,)}
+        shapes |= {"norm.weight": (token,), "norm.bias": (token,)}
     else:
         # Six tokens of width 16. diffusers knows heads of width 64 and four layers only.
         shapes = {"latents": (1, 6, 16), "proj_in.weight": (16, HIDDEN), "proj_in.bias": (16,)}
-        shapes |= {"proj_out.weight": (TOKEN, 16), "proj_out.bias": (TOKEN,)}
-        shapes |= {"norm_out.weight": (TOKEN,), "norm_out.bias": (TOKEN,)}
+        shapes |= {"proj_out.weight": (token, 16), "proj_out.bias": (token,)}
+        shapes |= {"norm_out.weight": (token,), "norm_out.bias": (token,)}
         for layer in range(4):
             for norm in ("0.norm1", "0.norm2", "1.0"):
                 shapes |= {f"layers.{layer}.{norm}.{part}": (16,) for part in ("weight", "bias")}
@@ -79,10 +80,10 @@ def ip_adapter(kind, unet):
     crossing = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
     for number, name in enumerate(crossing):
         width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
-        shapes |= {f"ip_adapter.{2 * number + 1}.to_{part}_ip.weight": (width, TOKEN) for part in "kv"}
+        shapes |= {f"ip_adapter.{2 * number + 1}.to_{part}_ip.weight": (width, token) for part in "kv"}
     state = {}
     for name, shape in shapes.items():
-        noise = randn(f"sd1/{kind}/{name}", *shape)
+        noise = randn(f"{model}/{kind}/{name}", *shape)
         is_norm = "norm" in name or ".1.0." in name
         if len(shape) == 1:
             noise = 1 + 0.2 * noise if is_norm and name.endswith("weight") else 0.2 * noise
@@ -150,7 +151,7 @@ def predictions():
     tensors["image"] = image
 
     for kind in encoded:
-        save_tensors(FOLDER / f"{kind}.safetensors", ip_adapter(kind, unet))
+        save_tensors(FOLDER / f"{kind}.safetensors", ip_adapter(kind, unet, "sd1"))
     files = [FOLDER / f"{kind}.safetensors" for kind in encoded]
     unet._load_ip_adapter_weights([split(file) for file in files], low_cpu_mem_usage=False)
     projections = unet.encoder_hid_proj.image_projection_layers

@@ -6,6 +6,7 @@ A second run writes the same bytes. See README.md.
 import sys
 
 import adapters
+import adapters_xl
 import checkpoints
 import clip_model
 import common
@@ -40,6 +41,7 @@ def main():
             latents.record()
             optimizers.record()
             adapters.record()
+            adapters_xl.record()
             control_nets.record()
             clip_model.record()
             pictures.save()

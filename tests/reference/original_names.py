@@ -7,7 +7,7 @@ import re
 
 import torch
 import torch.nn.functional as F
-from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+from diffusers.loaders.single_file_utils import DIFFUSERS_TO_LDM_MAPPING, convert_controlnet_checkpoint
 
 #: The layers of a residual block in LDM, and in diffusers.
 RESNET = {
@@ -23,6 +23,7 @@ RESNET = {
 def ldm_name(name, layers):
     """The LDM name, without prefix, for a name of diffusers. All levels have `layers` residual blocks."""
     name = name.replace("time_embedding.linear_1", "time_embed.0").replace("time_embedding.linear_2", "time_embed.2")
+    name = name.replace("add_embedding.linear_1", "label_emb.0.0").replace("add_embedding.linear_2", "label_emb.0.2")
     name = re.sub(r"^conv_in", "input_blocks.0.0", name)
     name = name.replace("controlnet_cond_embedding.conv_in", "input_hint_block.0")
     name = name.replace("controlnet_cond_embedding.conv_out", "input_hint_block.14")
@@ -56,7 +57,11 @@ def of_control_net(network):
     names = {ldm_name(name, layers): name for name in state}
     for prefix in ("control_model.", ""):
         original = {prefix + ldm: state[name] for ldm, name in names.items()}
-        converted = convert_controlnet_checkpoint(original, network.config)
+        converted = convert_controlnet_checkpoint(dict(original), network.config)
+        if network.config.addition_embed_type is not None:
+            # diffusers has these names in a table, but does not convert them.
+            names_of_sizes = DIFFUSERS_TO_LDM_MAPPING["controlnet"]["addition_embed_type"]
+            converted |= {name: original[prefix + ldm] for name, ldm in names_of_sizes.items()}
         assert converted.keys() == state.keys()
         assert all(torch.equal(converted[name], state[name]) for name in state)
     return names
@@ -80,7 +85,12 @@ def of_t2i_adapter(network, drawing):
         names[original] = name
     assert len(names) == len(state)
     original = {original: state[name] for original, name in names.items()}
-    features = (light_features if is_light else full_features)(original, drawing, blocks)
+    if is_light:
+        features = light_features(original, drawing, blocks)
+    elif network.config.adapter_type == "full_adapter_xl":
+        features = full_features(original, drawing, blocks, 16, halving=[2])
+    else:
+        features = full_features(original, drawing, blocks, 8, halving=[1, 2, 3])
     for found, expected in zip(features, network(drawing), strict=True):
         assert torch.allclose(found, expected, atol=1e-6)
     return names
@@ -99,14 +109,15 @@ def halved(x):
     return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
-def full_features(state, drawing, blocks):
-    """TencentARC's `Adapter`, without learned downsampling and skips: a list of residual blocks for all levels."""
-    x, features = conv(state, "conv_in", F.pixel_unshuffle(drawing, 8)), []
+def full_features(state, drawing, blocks, side, halving):
+    """TencentARC's `Adapter`, without learned downsampling and skips: a list of residual blocks for all levels. Squares of
+    `side` pixels become channels, and the levels `halving` have half the size of the level before."""
+    x, features = conv(state, "conv_in", F.pixel_unshuffle(drawing, side)), []
     count = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("body."))
     for block in range(count):
         if block % blocks == 0 and block > 0:
             features.append(x)
-            x = halved(x)
+            x = halved(x) if block // blocks in halving else x
         if f"body.{block}.in_conv.weight" in state:
             x = conv(state, f"body.{block}.in_conv", x)
         x = residual(state, f"body.{block}", x)

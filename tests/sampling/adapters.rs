@@ -2,6 +2,8 @@
 
 #[path = "adapters/unusable.rs"]
 mod unusable;
+#[path = "adapters/xl.rs"]
+mod xl;
 
 use std::{collections::HashMap, fs, path::Path};
 

@@ -227,7 +227,8 @@ impl ModelAdapters {
         }
         let adapter = T2iAdapter::load(package, component, &self.device)?;
         adapter.check(&self.places)?;
-        self.check_scale(package, component, adapter.downscale_factor())?;
+        let first_cell = self.places.cells.first().copied().unwrap_or(1);
+        self.check_scale(package, component, adapter.downscale_factor() / first_cell)?;
         input::check_channels(usage, &adapter)?;
         Ok(Adapter::T2i(adapter))
     }

@@ -162,17 +162,29 @@ impl T2iAdapter {
         })
     }
 
-    /// Checks that the features match those of a denoiser.
+    /// Checks that the features match those of a denoiser. Those of Stable Diffusion 1 and XL have equal channels, but not
+    /// equal sizes.
     ///
     /// # Errors
-    /// [`AdapterError::Features`] if they do not.
+    /// [`AdapterError::Features`] or [`AdapterError::OtherModel`] if they do not.
     pub fn check(&self, places: &AdapterPlaces) -> Result<(), AdapterError> {
+        let adapter = self.name.clone();
         let found: Vec<usize> = self.body.iter().map(|block| block.channels).collect();
-        if places.features.starts_with(&found) {
-            return Ok(());
+        if !places.features.starts_with(&found) {
+            let expected = places.features.clone();
+            return Err(AdapterError::Features { adapter, found, expected });
         }
-        let (adapter, expected) = (self.name.clone(), places.features.clone());
-        Err(AdapterError::Features { adapter, found, expected })
+        // Pixels and latents, so that only their ratios can be compared.
+        let in_first = |cells: &[usize]| -> Vec<usize> {
+            cells.iter().map(|cell| cell / cells.first().copied().unwrap_or(1).max(1)).collect()
+        };
+        let found = in_first(&self.cells().collect::<Vec<_>>());
+        let expected = in_first(&places.cells);
+        if !expected.starts_with(&found) {
+            let what = "cells, in those of the first features,";
+            return Err(AdapterError::OtherModel { adapter, what, found, expected });
+        }
+        Ok(())
     }
 
     /// The features of `input`, `(batch, in_channels, height, width)`: one for each level of the denoiser.

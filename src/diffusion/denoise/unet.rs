@@ -218,6 +218,14 @@ fn adapter_places(
     let last = channels.len() - 1;
     let mut features = channels.clone();
     features.extend(encoder.has_middle().then(|| channels[last]));
+    // Features are added before the downsampler in a block with attention, after it in others.
+    let level = |(level, depths): (usize, &Option<Vec<usize>>)| match depths {
+        None if level < last => level + 1,
+        _ => level,
+    };
+    let levels = layout.down_depths.iter().enumerate().map(level);
+    let cells =
+        levels.chain(encoder.has_middle().then_some(last)).map(|level| 1 << level).collect();
     // The width of attention to a feature map of each level.
     let widths: Vec<usize> = channels
         .iter()
@@ -228,22 +236,44 @@ fn adapter_places(
         let counts = depths.iter().map(|depths| depths.iter().flatten().sum::<usize>());
         counts.zip(widths).flat_map(|(count, width)| vec![width; count]).collect::<Vec<_>>()
     };
-    // `infer_style_sd15.py` of InstantStyle's authors names `up_blocks.1` for the style, and adds `down_blocks.2` and
-    // `mid_block` for the layout. Of the blocks with attention, these have the smallest feature maps.
-    let count = |block: Option<&Vec<usize>>| block.into_iter().flatten().sum::<usize>();
-    let (down, up) = (attentions(&layout.down_depths), attentions(&layout.up_depths));
-    let first_up = count(layout.up_depths.iter().flatten().next());
-    let last_down = count(layout.down_depths.iter().flatten().next_back());
     let mut attentions = of_blocks(&layout.down_depths, widths.clone());
     attentions.extend(of_blocks(&layout.up_depths, widths.iter().rev().copied().collect()));
     attentions.extend(vec![widths[last]; layout.mid.flatten().unwrap_or(0)]);
+    let (style, layout_only) = style_and_layout(layout, encoder.pooled_width().is_some());
     AdapterPlaces {
         features,
-        style: (down..down + first_up).collect(),
-        layout: (down - last_down..down).chain(down + up..attentions.len()).collect(),
+        cells,
+        style,
+        layout: layout_only,
         attentions,
         latents: config.latent_channels(),
         tokens: layout.contexts[0],
         skips: encoder.skip_channels(),
     }
+}
+
+/// The cross attentions in which an image acts by its style only, and those in which it acts by its layout only, as in the
+/// scripts of InstantStyle's authors.
+fn style_and_layout(layout: &UNetLayout, is_xl: bool) -> (Vec<usize>, Vec<usize>) {
+    let (down, up) = (attentions(&layout.down_depths), attentions(&layout.up_depths));
+    // Of the blocks with attention, these have the smallest feature maps.
+    let first_up = layout.up_depths.iter().flatten().next();
+    let last_down = layout.down_depths.iter().flatten().next_back();
+    let count = |block: Option<&Vec<usize>>| block.into_iter().flatten().sum::<usize>();
+    let start_down = down - count(last_down);
+    if is_xl {
+        // `infer_style.py` names `up_blocks.0.attentions.1` for the style, and adds `down_blocks.2.attentions.1` for the
+        // layout.
+        let second = |block: Option<&Vec<usize>>, start: usize| {
+            let depths = block.map_or(&[][..], Vec::as_slice);
+            let at = 1.min(depths.len().saturating_sub(1));
+            let before = start + depths[..at].iter().sum::<usize>();
+            (before..before + depths.get(at).copied().unwrap_or(0)).collect()
+        };
+        return (second(first_up, down), second(last_down, start_down));
+    }
+    // `infer_style_sd15.py` names `up_blocks.1` for the style, and adds `down_blocks.2` and `mid_block` for the layout.
+    let middle = layout.mid.flatten().unwrap_or(0);
+    let style = (down..down + count(first_up)).collect();
+    (style, (start_down..down).chain(down + up..down + up + middle).collect())
 }

@@ -68,6 +68,11 @@ impl UNetSizes {
         })
     }
 
+    /// Whether the middle block has attention.
+    pub(crate) fn has_middle_attention(&self) -> bool {
+        self.middle > 0
+    }
+
     /// The channels of each level.
     pub(crate) fn channels(&self) -> impl Iterator<Item = usize> {
         self.levels.iter().map(|level| level.channels)

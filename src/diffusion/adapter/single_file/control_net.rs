@@ -57,24 +57,13 @@ impl Layout {
     ) -> Result<Network, DiffusionError> {
         let layout = Arc::new(self);
         let file = source.files();
-        if layout.has_size_embedding(&*source) {
-            let kind = "a ControlNet of Stable Diffusion XL".to_owned();
-            return Err(AdapterError::Kind { file, kind }.into());
-        }
         let stored: Names = Arc::new(move |name: &str| layout.stored(name));
         let names = Arc::clone(&stored);
         let tensors = Renamed { source, stored: move |name: &str| names(name) };
         let sizes = Sizes::read(&tensors)?;
         sizes.check(&file, places)?;
-        Ok(Network { config: sizes.config(package.config(DENOISER)?), stored })
-    }
-
-    /// Whether the network knows the size of the picture, as that of Stable Diffusion XL does.
-    fn has_size_embedding(&self, tensors: &dyn TensorSource) -> bool {
-        match self {
-            Self::Diffusers => tensors.contains("add_embedding.linear_1.weight"),
-            Self::Ldm { prefix, .. } => tensors.contains(&format!("{prefix}label_emb.0.0.weight")),
-        }
+        let config = sizes.config(package.config(DENOISER)?, places.tokens);
+        Ok(Network { config, stored })
     }
 
     /// The name in the file of a tensor with a name of diffusers.
@@ -146,7 +135,8 @@ impl Sizes {
         }
         let compared = [
             ("latents", vec![*latents], vec![places.latents]),
-            ("tokens", tokens.iter().copied().collect(), vec![places.tokens]),
+            // Small networks of XL have no attention.
+            ("tokens", vec![tokens.unwrap_or(places.tokens)], vec![places.tokens]),
             ("skipped feature maps", skips, places.skips.clone()),
         ];
         for (what, found, expected) in compared {
@@ -158,10 +148,16 @@ impl Sizes {
         Ok(())
     }
 
-    /// The configuration: that of the denoiser with these sizes.
-    fn config(&self, mut denoiser: Value) -> Value {
+    /// The configuration: that of the denoiser, whose prompts have this width of tokens, with these sizes.
+    fn config(&self, mut denoiser: Value, tokens: usize) -> Value {
         let own = json!({
             "_class_name": "ControlNetModel",
+            "mid_block_type": if self.unet.has_middle_attention() {
+                "UNetMidBlock2DCrossAttn"
+            } else {
+                "UNetMidBlock2D"
+            },
+            "cross_attention_dim": self.unet.tokens.unwrap_or(tokens),
             "conditioning_channels": self.drawing_channels,
             "conditioning_embedding_out_channels": self.drawing,
             "controlnet_conditioning_channel_order": "rgb",

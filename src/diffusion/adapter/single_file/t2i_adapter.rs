@@ -55,13 +55,18 @@ fn light(tensors: &dyn TensorSource, prefix: &'static str) -> Result<Network, Di
     let list = if is_original { "body" } else { "resnets" };
     let blocks = count(tensors, |at| format!("{prefix}body.0.{list}.{at}.block1.weight"));
     let [_, input, _, _] = dims(tensors, &format!("{prefix}body.0.in_conv.weight"))?;
+    let (in_channels, side) = squares(tensors, input)?;
+    if side == DOWNSCALE_FACTOR_XL {
+        let kind = "a light T2I-Adapter of Stable Diffusion XL".to_owned();
+        return Err(AdapterError::Kind { file: tensors.files(), kind }.into());
+    }
     let config = json!({
         "_class_name": "T2IAdapter",
         "adapter_type": "light_adapter",
-        "in_channels": in_channels(tensors, input)?,
+        "in_channels": in_channels,
         "channels": channels,
         "num_res_blocks": blocks,
-        "downscale_factor": DOWNSCALE_FACTOR,
+        "downscale_factor": side,
     });
     let stored: Names = Arc::new(move |name: &str| {
         let name = name.strip_prefix("adapter.").unwrap_or(name);
@@ -78,12 +83,13 @@ fn full(
     places: &AdapterPlaces,
 ) -> Result<Network, DiffusionError> {
     let input = format!("{prefix}conv_in.weight");
-    let in_channels = in_channels(tensors, dims::<4>(tensors, &input)?[1])?;
+    let (in_channels, side) = squares(tensors, dims::<4>(tensors, &input)?[1])?;
+    let is_xl = side == DOWNSCALE_FACTOR_XL;
     let is_original = tensors.contains(&format!("{prefix}body.0.block1.weight"));
     let (levels, blocks) = if is_original {
         let all = count(tensors, |at| format!("{prefix}body.{at}.block1.weight"));
-        // The last one of the denoiser's places is its middle block.
-        let levels = places.features.len().saturating_sub(1).max(1);
+        // The last one of the denoiser's places is its middle block, for which adapters of XL have a level, too.
+        let levels = places.features.len().saturating_sub(usize::from(!is_xl)).max(1);
         if !all.is_multiple_of(levels) {
             return Err(DiffusionError::Model(ModelError::Unsupported {
                 file: tensors.files(),
@@ -105,11 +111,11 @@ fn full(
     let channels = (0..levels).map(|level| rows(tensors, &first_block(level)));
     let config = json!({
         "_class_name": "T2IAdapter",
-        "adapter_type": "full_adapter",
+        "adapter_type": if is_xl { "full_adapter_xl" } else { "full_adapter" },
         "in_channels": in_channels,
         "channels": channels.collect::<Result<Vec<_>, _>>()?,
         "num_res_blocks": blocks,
-        "downscale_factor": DOWNSCALE_FACTOR,
+        "downscale_factor": side,
     });
     let stored: Names = Arc::new(move |name: &str| {
         let name = name.strip_prefix("adapter.").unwrap_or(name);
@@ -130,14 +136,13 @@ fn in_one_list(name: &str, blocks: usize) -> Option<String> {
     Some(format!("body.{}.{rest}", first.checked_add(block.parse().ok()?)?))
 }
 
-/// The channels of the input, from those of the squares of its pixels.
-fn in_channels(tensors: &dyn TensorSource, input: usize) -> Result<usize, DiffusionError> {
+/// The channels of the input, and the side of the squares of its pixels, from the channels of these squares.
+fn squares(tensors: &dyn TensorSource, input: usize) -> Result<(usize, usize), DiffusionError> {
     let of = |side: usize| (input.is_multiple_of(side * side)).then_some(input / (side * side));
-    if matches!(of(DOWNSCALE_FACTOR_XL), Some(1 | 3)) {
-        let kind = "a T2I-Adapter of Stable Diffusion XL".to_owned();
-        return Err(AdapterError::Kind { file: tensors.files(), kind }.into());
+    if let Some(channels @ (1 | 3)) = of(DOWNSCALE_FACTOR_XL) {
+        return Ok((channels, DOWNSCALE_FACTOR_XL));
     }
-    of(DOWNSCALE_FACTOR).ok_or_else(|| {
+    of(DOWNSCALE_FACTOR).map(|channels| (channels, DOWNSCALE_FACTOR)).ok_or_else(|| {
         DiffusionError::Model(ModelError::Unsupported {
             file: tensors.files(),
             field: "conv_in".to_owned(),
