@@ -10,10 +10,10 @@ mod behaviour;
 mod copy_folder;
 #[path = "sampling/edits.rs"]
 mod edits;
-#[path = "sampling/klein.rs"]
-mod klein;
 #[path = "sampling/inpainting.rs"]
 mod inpainting;
+#[path = "sampling/klein.rs"]
+mod klein;
 #[path = "sampling/loss_networks.rs"]
 mod loss_networks;
 #[path = "sampling/pictures.rs"]

@@ -16,12 +16,9 @@ use crate::{
 };
 
 pub use self::{
-pub use self::{
     kl::{AutoencoderKL, Tiling},
     kl_flux2::AutoencoderKLFlux2,
     linear::LinearAutoencoder,
-    tiny::AutoencoderTiny,
-};
     tiny::AutoencoderTiny,
 };
 

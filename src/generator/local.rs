@@ -182,10 +182,9 @@ pub fn check_memory(model: &str, device: DeviceKind) -> Result<(), GenerateError
     let inspection = crate::model::inspect::inspect(Path::new(model)).ok();
     let needed = inspection.and_then(|inspection| inspection.memory());
     match needed.zip(Memory::now()) {
-        Some((needed, memory)) => memory.check(needed).map_err(|source| GenerateError::Memory {
-            model: model.to_owned(),
-            source,
-        }),
+        Some((needed, memory)) => memory
+            .check(needed)
+            .map_err(|source| GenerateError::Memory { model: model.to_owned(), source }),
         None => Ok(()),
     }
 }
