@@ -9,8 +9,8 @@
 //! `TILE` pixels, by default 1024. With `FULL_SIZE_REFERENCE`, a folder that `python tests/reference/make.py full FOLDER`
 //! builds, it measures the autoencoder of Stable Diffusion 1.5 with random weights instead of the built-in one.
 //!
-//! The memory is the peak above that of the process with the loaded network and the input. Differences are in 255ths of the
-//! range. A seam would be a step: a change of the difference between neighbouring pixels.
+//! The memory is the peak above that of the process with the loaded network and the input. Differences are in steps of 1/255 of
+//! the range. A seam would be a step: a change of the difference between neighbouring pixels.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
 
 use std::{fs, time::Instant};

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use bevy_illustrator::{
     diffusion::text::tokenizer::{ClipTokenizer, MAX_CHUNKS},
     model::EmbeddedPackage,
-    prompt::{LongPrompt, MAX_WEIGHT, Prompt, PromptSyntax, chosen},
+    prompt::{LongPrompt, MAX_WEIGHT, Prompt, PromptSyntax, chosen, split_lora_tags},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -25,6 +25,9 @@ fuzz_target!(|prompt: &str| {
         }
     }
     let _ = LongPrompt::find(prompt);
+    let (words, tags) = split_lora_tags(prompt);
+    assert!(tags.iter().all(|tag| !tag.name.is_empty() && tag.weight.is_finite()));
+    assert_eq!(tags.is_empty(), words == prompt);
     let prompt = &chosen(prompt, 1);
     assert_eq!(chosen(prompt, 2), *prompt);
     let sections = Prompt::parse(prompt).sections;

@@ -6,8 +6,11 @@ use std::fs;
 
 use bevy_illustrator::{
     diffusion::lora::LoraFile,
-    generator::inspect,
-    model::{FolderPackage, Package, inspect::ModelKind, ldm::Checkpoint, tensors::TensorHeader},
+    generator::{find_models, inspect},
+    model::{
+        EmbeddedPackage, FolderPackage, Package, inspect::ModelKind, ldm::Checkpoint,
+        tensors::TensorHeader, with_vae,
+    },
 };
 use bevy_illustrator_fuzz::empty_folder;
 use candle_core::{DType, Device};
@@ -33,6 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(checkpoint.index().is_ok() && checkpoint.config("unet").is_ok());
     }
     let _ = LoraFile::open(&weights, 1.0);
+    let _ = with_vae(&EmbeddedPackage::built_in(), &weights).map(|package| package.config("vae"));
+    for found in find_models(&[root.to_owned()]) {
+        let _ = (found.name(), found.inspection.memory(), found.inspection.terms());
+    }
     let header = TensorHeader::read(bytes, bytes.len() as u64);
     let tensors = FolderPackage::open(root).expect("a marker").tensors("unet");
     assert_eq!(header.is_ok(), tensors.is_ok());

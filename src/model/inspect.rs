@@ -239,6 +239,16 @@ impl Inspection {
         self.kind == ModelKind::Lora && self.obstacles == [Obstacle::Adapter]
     }
 
+    /// The display name of its base, or of the family of its pipeline if the base is unknown.
+    #[must_use]
+    pub fn base_name(&self) -> Option<&'static str> {
+        let of_pipeline = || match &self.kind {
+            ModelKind::Pipeline(class) => detect::family(class).map(|family| family.name),
+            _ => None,
+        };
+        self.base.map(BaseModel::name).or_else(of_pipeline)
+    }
+
     /// The size of all weight files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {

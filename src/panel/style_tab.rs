@@ -90,7 +90,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
             .selected_text(title(scheduler.as_deref().unwrap_or(&defaults.scheduler)))
             .show_ui(ui, |ui| {
                 ui.selectable_value(scheduler, None, "The model's default");
-                for (class_name, title) in schedulers(optimizes) {
+                for (class_name, title) in schedulers(optimizes, &defaults.scheduler) {
                     ui.selectable_value(scheduler, Some(class_name.to_owned()), title);
                 }
             })
@@ -215,12 +215,14 @@ fn guidance(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
     ui.end_row();
 }
 
-/// The class names and the display names of schedulers, or of optimizers.
-fn schedulers(optimizes: bool) -> Vec<(&'static str, &'static str)> {
+/// The class names and the display names of the schedulers for models with this default, or of optimizers.
+fn schedulers(optimizes: bool, default: &str) -> Vec<(&'static str, &'static str)> {
     match optimizes {
         true => optimizer::CLASSES.map(|class| (class.class_name, class.title)).to_vec(),
         false => {
+            let is_flow = scheduler::find(default).is_some_and(|class| class.is_flow);
             let classes = scheduler::classes().into_iter();
+            let classes = classes.filter(|class| class.is_flow == is_flow);
             classes.map(|class| (class.class_name, class.title)).collect()
         }
     }
@@ -228,8 +230,9 @@ fn schedulers(optimizes: bool) -> Vec<(&'static str, &'static str)> {
 
 /// The display name of a scheduler or an optimizer.
 fn title(class_name: &str) -> &str {
-    let all = [schedulers(false), schedulers(true)].concat();
-    all.into_iter().find(|(name, _)| *name == class_name).map_or(class_name, |(_, title)| title)
+    let of_optimizer = optimizer::CLASSES.into_iter().find(|class| class.class_name == class_name);
+    let title = scheduler::find(class_name).map(|class| class.title);
+    title.or(of_optimizer.map(|class| class.title)).unwrap_or(class_name)
 }
 
 fn rows(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)) {

@@ -43,8 +43,7 @@ pub(super) fn model(
 ) {
     let path = model.path_name();
     let chosen = row(ui, &model.name(), style.model == path, |ui| {
-        let Inspection { base, .. } = &model.inspection;
-        let base = base.map_or("Unknown base", BaseModel::name);
+        let base = model.inspection.base_name().unwrap_or("Unknown base");
         ui.label(theme::small(format!("{base}, {}", byte_size(model.inspection.bytes()))))
             .on_hover_text(&path);
         memory_label(ui, &model.inspection, memory);

@@ -108,7 +108,7 @@ fn print_group(
 }
 
 fn describe_model(model: &Inspection, memory: Option<Memory>) -> String {
-    let base = model.base.map_or("unknown base", |base| base.name());
+    let base = model.base_name().unwrap_or("unknown base");
     let mut parts = vec![base.to_owned(), HumanBytes(model.bytes()).to_string()];
     if let Some(needed) = model.memory() {
         let fit = match memory.map(|memory| memory.fit(needed)) {
