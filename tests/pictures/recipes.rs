@@ -43,6 +43,7 @@ fn plain() -> Vec<Drawing> {
     let sampler = |scheduler: &str, guidance_scale, guidance_rescale| Sampler {
         scheduler: Some(scheduler.to_owned()),
         sigmas: None,
+        prediction_type: None,
         steps: Some(6),
         guidance_scale: Some(guidance_scale),
         guidance_rescale: Some(guidance_rescale),
