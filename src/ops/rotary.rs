@@ -45,7 +45,7 @@ impl RotaryAngles {
 pub fn rotary(x: &Tensor, angles: &RotaryAngles, pairs: RotaryPairs) -> Result<Tensor> {
     let (_, tokens, channels) = x.dims3()?;
     let (found, count) = angles.cosines.dims2()?;
-    if found != tokens || count == 0 || channels % (2 * count) != 0 {
+    if found != tokens || count == 0 || !channels.is_multiple_of(2 * count) {
         candle_core::bail!(
             "angles of {found} tokens and {count} pairs do not fit {tokens} tokens of {channels} channels"
         );

@@ -153,11 +153,11 @@ impl Qwen3TextModel {
         let config: Qwen3Config = file.parse()?;
         let heads = config.num_attention_heads;
         let key_heads = config.num_key_value_heads.unwrap_or(heads);
-        if heads == 0 || key_heads == 0 || heads % key_heads != 0 {
+        if heads == 0 || key_heads == 0 || !heads.is_multiple_of(key_heads) {
             let supported = "a divisor of `num_attention_heads`";
             return Err(file.unsupported("num_key_value_heads", supported));
         }
-        if !(2..=MAX_HEAD).contains(&config.head_dim) || config.head_dim % 2 != 0 {
+        if !(2..=MAX_HEAD).contains(&config.head_dim) || !config.head_dim.is_multiple_of(2) {
             return Err(file.unsupported("head_dim", &format!("an even number up to {MAX_HEAD}")));
         }
         if heads > MAX_HEAD {

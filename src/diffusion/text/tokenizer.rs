@@ -77,13 +77,13 @@ struct TokenConfig {
 /// A token as plain text or as an object with options.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Token {
+pub(super) enum Token {
     Text(String),
     Added { content: String },
 }
 
 impl Token {
-    fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         match self {
             Self::Text(text) | Self::Added { content: text } => text,
         }

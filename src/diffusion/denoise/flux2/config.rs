@@ -86,7 +86,7 @@ impl Flux2Config {
         let axes = &config.axes_dims_rope;
         let sum = axes.iter().fold(0_usize, |sum, axis| sum.saturating_add(*axis));
         if axes.len() != 4
-            || axes.iter().any(|axis| axis % 2 != 0)
+            || axes.iter().any(|axis| !axis.is_multiple_of(2))
             || sum != config.attention_head_dim
         {
             let supported = "four even numbers, whose sum is `attention_head_dim`";

@@ -8,7 +8,10 @@ use tokenizers::Tokenizer;
 use crate::{
     diffusion::{
         DiffusionError,
-        text::tokenizer::vocabulary::{Added, Vocabulary},
+        text::tokenizer::{
+            Token,
+            vocabulary::{Added, Vocabulary},
+        },
     },
     model::{
         Package,
@@ -41,7 +44,7 @@ pub struct Qwen3Tokenizer {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TokenConfig {
-    pad_token: Option<String>,
+    pad_token: Option<Token>,
     padding_side: Option<String>,
     /// Newer versions of transformers write it.
     added_tokens_decoder: BTreeMap<u32, Added>,
@@ -78,7 +81,7 @@ impl Qwen3Tokenizer {
         for mark in MARKS {
             id(mark)?;
         }
-        let pad = id(config.pad_token.as_deref().unwrap_or(PAD))?;
+        let pad = id(&config.pad_token.map_or_else(|| PAD.to_owned(), Token::into_text))?;
         Ok(Self { tokenizer, file, pad })
     }
 
