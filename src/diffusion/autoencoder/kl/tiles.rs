@@ -150,7 +150,7 @@ fn blended(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{Device, Var};
 
     use super::*;
     use crate::recipe::MAX_SIDE;
@@ -176,21 +176,34 @@ mod tests {
         }
     }
 
-    /// A network without borders and memory gives the same with tiles.
+    fn numbers() -> Tensor {
+        let values: Vec<f32> = (0..2 * 19 * 13).map(|at| (at as f32 * 0.7).sin()).collect();
+        Tensor::from_vec(values, (1, 2, 19, 13), &Device::Cpu).unwrap()
+    }
+
+    fn apart(a: &Tensor, b: &Tensor) -> f32 {
+        (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+    }
+
     #[test]
     fn tiles_of_a_pointwise_network_are_the_whole() {
-        let count = 2 * 19 * 13;
-        let values: Vec<f32> = (0..count).map(|at| (at as f32 * 0.7).sin()).collect();
-        let x = Tensor::from_vec(values, (1, 2, 19, 13), &Device::Cpu).unwrap();
-        let tiles = Tiling { max_whole: 0, max_side: 16 }.tiles(19, 13, 2).unwrap();
+        let (x, tiling) = (numbers(), Tiling { max_whole: 0, max_side: 16 });
+        let tiles = tiling.tiles(19, 13, 2).unwrap();
         let larger =
             tiles.decode(&x, 2, |x| Ok(x.upsample_nearest2d(2 * x.dim(2)?, 2 * x.dim(3)?)?));
         let whole = x.upsample_nearest2d(38, 26).unwrap();
-        let apart = |a: &Tensor, b: &Tensor| {
-            (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
-        };
         assert!(apart(&larger.unwrap(), &whole) < 1e-6);
         let smaller = tiles.encode(&whole, 2, |x| Ok(x.avg_pool2d(2)?)).unwrap();
         assert!(apart(&smaller, &x) < 1e-6);
+    }
+
+    #[test]
+    fn gradients_pass_through_tiles() {
+        let x = Var::from_tensor(&numbers()).unwrap();
+        let tiles = Tiling { max_whole: 0, max_side: 8 }.tiles(19, 13, 1).unwrap();
+        let squares = tiles.decode(&x, 1, |x| Ok(x.sqr()?)).unwrap();
+        let gradients = squares.sum_all().unwrap().backward().unwrap();
+        let gradient = gradients.get(&x).unwrap();
+        assert!(apart(gradient, &(x.as_tensor() * 2.0).unwrap()) < 1e-5);
     }
 }
