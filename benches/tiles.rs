@@ -1,16 +1,18 @@
-//! Compares an autoencoder that works in tiles with the same one on the whole picture: time, memory, and how much the results
-//! differ.
+//! Compares an autoencoder that works in tiles with the same one on the whole picture: time, memory, and how much the
+//! results differ.
 //!
 //! ```sh
 //! cargo bench --bench tiles --profile dev [-- SIDE TILE]
 //! ```
 //!
-//! The picture is a part of `assets/docs/contact_sheet.png`, enlarged to `SIDE` pixels, by default 2048. Tiles have at most
-//! `TILE` pixels, by default 1024. With `FULL_SIZE_REFERENCE`, a folder that `python tests/reference/make.py full FOLDER`
-//! builds, it measures the autoencoder of Stable Diffusion 1.5 with random weights instead of the built-in one.
+//! The picture is some drawings of `assets/docs/contact_sheet.png`, enlarged to `SIDE` pixels, by default 2048. Tiles
+//! have at most `TILE` pixels, by default 1024. With `FULL_SIZE_REFERENCE`, a folder that
+//! `python tests/reference/make.py full FOLDER` builds, it measures the autoencoder of Stable Diffusion 1.5 with random
+//! weights instead of the built-in one.
 //!
-//! The memory is the peak above that of the process with the loaded network and the input. Differences are in steps of 1/255 of
-//! the range. A seam would be a step: a change of the difference between neighbouring pixels.
+//! The memory is the peak above that of the process with the loaded network and the input. Differences and errors are
+//! means of absolute values in 255ths of the range. A seam would be a row or column of pixels that differs more from
+//! the next one in tiles than in the whole.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
 
 use std::{fs, time::Instant};
@@ -50,19 +52,20 @@ fn main() {
     let tiled_decoded = measure("decoding in tiles", || decode(&tiled, &tiled_latents));
     let latents = measure("encoding the whole", || encode(&whole));
     let decoded = measure("decoding the whole", || decode(&whole, &latents));
-    println!("\n| the difference of | mean | largest | largest step | largest step in the whole |");
+    println!(
+        "\n| what is in tiles | difference | error in tiles | error of the whole | largest seam |"
+    );
     println!("|---|---:|---:|---:|---:|");
-    compare("decoding", &decode(&tiled, &latents), &decoded);
-    compare("encoding", &decode(&whole, &tiled_latents), &decoded);
-    compare("both", &tiled_decoded, &decoded);
+    compare("decoding", &decode(&tiled, &latents), &decoded, &picture);
+    compare("encoding", &decode(&whole, &tiled_latents), &decoded, &picture);
+    compare("both", &tiled_decoded, &decoded, &picture);
 }
 
 /// A picture, (1, 3, side, side) in -1..=1.
 fn picture(side: u32) -> Tensor {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/docs/contact_sheet.png");
     let sheet = image::open(file).unwrap().into_rgb32f();
-    let part = sheet.width().min(sheet.height());
-    let part = image::imageops::crop_imm(&sheet, 0, 0, part, part).to_image();
+    let part = image::imageops::crop_imm(&sheet, 180, 190, 380, 380).to_image();
     let picture = image::imageops::resize(&part, side, side, FilterType::CatmullRom);
     let side = side as usize;
     let values = Tensor::from_vec(picture.into_raw(), (1, side, side, 3), &Device::Cpu).unwrap();
@@ -70,26 +73,30 @@ fn picture(side: u32) -> Tensor {
     values.clamp(0.0, 1.0).unwrap().affine(2.0, -1.0).unwrap()
 }
 
-/// Prints how much two pictures differ.
-fn compare(what: &str, tiled: &Tensor, whole: &Tensor) {
-    let [tiled, whole] =
-        [tiled, whole].map(|it| it.clamp(-1.0, 1.0).unwrap().affine(127.5, 127.5).unwrap());
-    let difference = (tiled - &whole).unwrap();
-    let number = |tensor: Tensor| tensor.to_scalar::<f32>().unwrap();
-    let largest = |x: &Tensor| number(x.abs().unwrap().max_all().unwrap());
-    let step = |x: &Tensor| {
-        let along = |dim: usize| {
-            let count = x.dim(dim).unwrap() - 1;
-            (x.narrow(dim, 1, count).unwrap() - x.narrow(dim, 0, count).unwrap()).unwrap()
-        };
-        largest(&along(2)).max(largest(&along(3)))
+/// Prints how much the results differ from each other and from the picture.
+fn compare(what: &str, tiled: &Tensor, whole: &Tensor, picture: &Tensor) {
+    let [tiled, whole, picture] = [tiled, whole, picture]
+        .map(|it| it.clamp(-1.0, 1.0).unwrap().affine(127.5, 127.5).unwrap());
+    let apart = |a: &Tensor, b: &Tensor| {
+        let mean = (a - b).unwrap().abs().unwrap().mean_all().unwrap();
+        mean.to_scalar::<f32>().unwrap()
     };
-    let mean = number(difference.abs().unwrap().mean_all().unwrap());
+    // The mean difference of each row or column to the next one.
+    let steps = |x: &Tensor, dim: usize| {
+        let count = x.dim(dim).unwrap() - 1;
+        let steps = (x.narrow(dim, 1, count).unwrap() - x.narrow(dim, 0, count).unwrap()).unwrap();
+        steps.abs().unwrap().mean((0, 1, 5 - dim)).unwrap()
+    };
+    let seam = |dim: usize| {
+        let more = (steps(&tiled, dim) - steps(&whole, dim)).unwrap();
+        more.max_all().unwrap().to_scalar::<f32>().unwrap()
+    };
     println!(
-        "| {what} | {mean:.2} | {:.1} | {:.1} | {:.1} |",
-        largest(&difference),
-        step(&difference),
-        step(&whole)
+        "| {what} | {:.2} | {:.2} | {:.2} | {:.2} |",
+        apart(&tiled, &whole),
+        apart(&tiled, &picture),
+        apart(&whole, &picture),
+        seam(2).max(seam(3))
     );
 }
 

@@ -1,7 +1,7 @@
 //! What inpainting models see beside the latents: which latents are redrawn, and the picture around them.
 //!
-//! These are the models of diffusers' `StableDiffusionInpaintPipeline` and `StableDiffusionXLInpaintPipeline`, whose UNets
-//! have 9 input channels (Rombach et al. 2022, section 4.5).
+//! These are the models of diffusers' `StableDiffusionInpaintPipeline` and `StableDiffusionXLInpaintPipeline`, whose UNet
+//! has 9 input channels (Rombach et al. 2022, section 4.5).
 
 use candle_core::{DType, Tensor};
 

@@ -253,7 +253,7 @@ fn adapter_places(
 }
 
 /// The cross attentions in which an image acts by its style only, and those in which it acts by its layout only, as in the
-/// scripts of InstantStyle's authors.
+/// scripts of the authors of `InstantStyle`.
 fn style_and_layout(layout: &UNetLayout, is_xl: bool) -> (Vec<usize>, Vec<usize>) {
     let (down, up) = (attentions(&layout.down_depths), attentions(&layout.up_depths));
     // Of the blocks with attention, these have the smallest feature maps.
