@@ -43,6 +43,7 @@ impl Case {
         ResolvedSampler {
             scheduler: scheduler::find(&self.scheduler).unwrap().class_name.to_owned(),
             sigmas: None,
+            prediction_type: None,
             steps: self.steps,
             guidance_scale: self.guidance,
             guidance_rescale: 0.0,
