@@ -11,7 +11,7 @@
 //! weights instead of the built-in one.
 //!
 //! The memory is the peak above that of the process with the loaded network and the input. Differences and errors are
-//! means of absolute values in 255ths of the range. A seam would be a row or column of pixels that differs more from
+//! means of absolute values in steps of 1/255 of the range. A seam would be a row or column of pixels that differs more from
 //! the next one in tiles than in the whole.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints or fails")]
 
