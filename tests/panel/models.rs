@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use bevy_illustrator::{panel::Tab, project::Action, recipe::Lora};
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::{copy_folder::copy_folder, support::*};
 
