@@ -6,13 +6,12 @@ use candle_core::Device;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-#[path = "../../src/test_support/copy_folder.rs"]
-mod copy_folder;
+use crate::copy_folder::copy_folder;
 
 /// A copy of a model of the fixtures, whose UNet is one for inpainting.
 pub fn folder(fixtures: &Path, name: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy_folder::copy_folder(&fixtures.join(name), folder.path());
+    copy_folder(&fixtures.join(name), folder.path());
     let load = |path: &Path| candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     let weights = folder.path().join("unet/diffusion_pytorch_model.safetensors");
     let mut tensors = load(&weights);

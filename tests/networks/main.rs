@@ -8,6 +8,8 @@ mod adapters_xl;
 mod checkpoints;
 mod clip_model;
 mod control_nets;
+#[path = "../../src/test_support/copy_folder.rs"]
+mod copy_folder;
 mod flux2;
 #[path = "../common/inpainting.rs"]
 mod inpainting;

@@ -196,6 +196,7 @@ fn a_conditioning_with_the_picture_as_reference_matches_the_inpainting_pipeline(
             scheduler: &mut *scheduler,
             noise: recorded["noise"].clone(),
             step_noise: &|_| unreachable!("Euler adds no noise"),
+            inpainting: None,
             conditionings: std::slice::from_ref(&prompt),
             guide: &Unguided { prompt: 0 },
             prompt: &prompt,

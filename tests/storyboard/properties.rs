@@ -35,7 +35,7 @@ prop_compose! {
     ) -> Style {
         let sizes = Sizes { item: Some(Size::new(side, 64)), ..Sizes::default() };
         let scheduler = scheduler.map(str::to_owned);
-        Style { words, negative_prompt, model, sampler: Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale }, sizes, seed, ..Style::default() }
+        Style { words, negative_prompt, model, sampler: Sampler { scheduler, sigmas, steps, guidance_scale, guidance_rescale, ..Sampler::default() }, sizes, seed, ..Style::default() }
     }
 }
 
