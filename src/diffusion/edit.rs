@@ -124,8 +124,7 @@ impl Model {
                 Some(image) => self.encode_image(&image, interrupt)?,
                 None => original.clone(),
             };
-        let inpainting =
-            self.inpainting_of_edit(&crop, &plan, &request.parts, &regions, interrupt)?;
+        let inpainting = self.inpainting_of_edit(&crop, &plan, &regions, interrupt)?;
         let noise = self.crop_noise(&regions, &request.noise, None, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
         let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;

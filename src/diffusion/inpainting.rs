@@ -6,10 +6,7 @@
 use candle_core::{DType, Tensor};
 
 use super::{DiffusionError, Interrupt, Model, edit::latent_mask, request::LatentLayout};
-use crate::{
-    edit::{Crop, EditPlan, LatentRegions},
-    recipe::Part,
-};
+use crate::edit::{Crop, EditPlan, LatentRegions};
 
 impl Model {
     /// For a whole picture: everything is redrawn, and the picture is grey. `None` if the model is not for inpainting.
@@ -34,14 +31,13 @@ impl Model {
         &self,
         crop: &Crop,
         plan: &EditPlan,
-        parts: &[Part],
         regions: &LatentRegions,
         interrupt: &Interrupt,
     ) -> Result<Option<Tensor>, DiffusionError> {
         if !self.parts.denoiser.is_inpainting() {
             return Ok(None);
         }
-        let redrawn = plan.redrawn(parts);
+        let redrawn = plan.redrawn();
         let mask = latent_mask(regions, regions.touched(&redrawn), &self.parts.device)?;
         let picture = self.encode_image(&crop.without(&redrawn), interrupt)?;
         Ok(Some(Tensor::cat(&[mask, picture], 1)?))

@@ -2,21 +2,18 @@
 
 use image::{Rgb, Rgb32FImage};
 
-use super::{Crop, EditPlan};
-use crate::{mask::Mask, recipe::Part};
+use super::{Crop, EditPlan, PlannedPart};
+use crate::mask::Mask;
 
 impl EditPlan {
     /// The pixels that the edit redraws, as 0 and 255: those of all parts together, whatever their strengths, in which a
     /// denoise mask has at least half of its largest value. So half of a soft border is context, as in diffusers and
-    /// `ComfyUI`. Parts with a strength of 0 are context, too.
-    ///
-    /// `parts` must be the same as for the plan.
+    /// `ComfyUI`.
     #[must_use]
-    pub fn redrawn(&self, parts: &[Part]) -> Mask {
+    pub fn redrawn(&self) -> Mask {
         let (width, height) = self.blend_mask.size();
         let mut redrawn = Mask::empty(width, height);
-        for planned in self.parts.iter().filter(|it| parts[it.index].edit.strength() > 0.0) {
-            let mask = &planned.denoise_mask;
+        for PlannedPart { denoise_mask: mask, .. } in &self.parts {
             let most = mask.values().iter().copied().max().unwrap_or(0);
             let half = most.div_ceil(2).max(1);
             redrawn = Mask::from_fn(width, height, |x, y| {
@@ -49,11 +46,12 @@ mod tests {
     use crate::{
         edit::{Grid, LatentRegions},
         mask::Area,
-        recipe::{EditKind, PartEdit, Size},
+        recipe::{EditKind, Part, PartEdit, Size},
     };
 
     fn part(area: Area, kind: EditKind, strength: f32, feather: u32) -> Part {
         let edit = PartEdit {
+            words: "a cat".to_owned(),
             strength: Some(strength),
             grow: Some(0),
             feather: Some(feather),
@@ -63,16 +61,15 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_are_redrawn_except_kept_ones_and_those_of_strength_zero() {
+    fn all_parts_are_redrawn_except_kept_ones() {
         let area = |x| Area { x, y: 4, width: 6, height: 9 };
         let parts = [
             part(area(0), EditKind::Replace, 1.0, 0),
             part(area(10), EditKind::Refine, 0.2, 0),
             part(area(20), EditKind::Keep, 1.0, 0),
-            part(area(30), EditKind::Refine, 0.0, 0),
         ];
         let plan = EditPlan::new(Size::new(40, 24), &parts, None, Grid::default()).unwrap();
-        let redrawn = plan.redrawn(&parts);
+        let redrawn = plan.redrawn();
         for (x, y) in (0..40).flat_map(|x| (0..24).map(move |y| (x, y))) {
             let is_redrawn = (4..13).contains(&y) && (x < 6 || (10..16).contains(&x));
             assert_eq!(redrawn.at(x, y), if is_redrawn { 255 } else { 0 }, "{x} {y}");
@@ -88,7 +85,7 @@ mod tests {
             let plan = EditPlan::new(Size::new(40, 24), &parts, None, Grid::default()).unwrap();
             let denoised = &plan.parts[0].denoise_mask;
             assert!(denoised.at(22, 12) > 0 && denoised.at(18, 12) < denoised.at(0, 12));
-            let redrawn = plan.redrawn(&parts);
+            let redrawn = plan.redrawn();
             let end = (0..40).take_while(|&x| redrawn.at(x, 12) == 255).count();
             assert!((19..=21).contains(&end), "{end}");
         }
@@ -101,7 +98,7 @@ mod tests {
         let area = Area { x: 0, y: 0, width: 40, height: 24 };
         let grid = Grid { scale: 8, ..Grid::default() };
         let plan = EditPlan::new(Size::new(40, 24), &parts, Some(area), grid).unwrap();
-        let (crop, redrawn) = (Crop::new(&picture, plan.crop), plan.redrawn(&parts));
+        let (crop, redrawn) = (Crop::new(&picture, plan.crop), plan.redrawn());
         let pixels = crop.without(&redrawn);
         for (x, y, pixel) in pixels.enumerate_pixels() {
             let is_redrawn = (9..16).contains(&x) && (8..16).contains(&y);
