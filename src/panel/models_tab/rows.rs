@@ -197,13 +197,13 @@ fn licence_label(ui: &mut Ui, model: &Inspection) {
             "",
         ),
         (Some(name), None) => (
-            RichText::new(format!("Licence: {name}: read it before you publish pictures"))
+            RichText::new(format!("Licence {name}: read it before you publish pictures"))
                 .small()
                 .color(theme::WARNING),
             "",
         ),
         (Some(name), Some(terms)) => {
-            let text = RichText::new(format!("Licence: {name}: {}", terms.sale.text())).small();
+            let text = RichText::new(format!("Licence {name}: {}", terms.sale.text())).small();
             let color = match terms.sale {
                 Sale::Allowed => theme::WEAK,
                 Sale::Limited => theme::WARNING,
