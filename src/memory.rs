@@ -39,11 +39,10 @@ impl Memory {
         })
     }
 
-    /// Checks that something that needs this many bytes cannot exhaust the memory, after which the system would end the
-    /// program.
+    /// Checks that weights of this many bytes do not exhaust the memory, after which the system would end the program.
     ///
     /// # Errors
-    /// If it needs more than what is available, with free swap.
+    /// If they need more than what is available, with free swap.
     pub fn check(&self, needed: u64) -> Result<(), MemoryError> {
         let free = self.available.saturating_add(self.free_swap);
         if needed <= free { Ok(()) } else { Err(MemoryError { needed, free, total: self.total }) }
@@ -62,10 +61,10 @@ impl Memory {
     }
 }
 
-/// There is too little memory.
+/// There is too little memory for the weights of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it needs about {:.1} GB of memory, and {:.1} GB of {:.1} GB are free: close other programs, or choose a smaller model",
+    "its weights need {:.1} GB of memory, and {:.1} GB of {:.1} GB are free: close other programs, or choose a smaller model",
     gigabytes(*needed), gigabytes(*free), gigabytes(*total)
 )]
 pub struct MemoryError {

@@ -1,34 +1,34 @@
 //! A loaded model.
 
-use std::{
-    borrow::Cow, cell::OnceCell, collections::HashMap, fs, path::Path, sync::Arc, time::SystemTime,
-};
+mod files;
+
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
+
+use files::{LoadedLoras, LoadedVae};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
     Noise, SampleInputs, StepHook, TextEncoder,
     adapter::{ModelAdapters, PartInspirations, PictureAdapters},
-    autoencoder::{self, LinearAutoencoder},
+    autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
-    lora::{LoraFile, Loras, hash_files},
     noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
     steering::{PartLosses, PictureLosses},
-    weights::interruptible,
 };
 use crate::{
     control::Control,
     edit::Grid,
     loss::{Frame, LossEncoder, loss_of_prompt},
     mask::Mask,
-    model::{Package, hash_vae, package::PinnedPackage, with_vae},
-    recipe::{ImageUse, Inspiration, InspirationKind, Lora, Loss, ResolvedSampler},
+    model::{Package, package::PinnedPackage},
+    recipe::{ImageUse, Inspiration, InspirationKind, Loss, ResolvedSampler},
 };
 
 /// The number of cached prompts. Most pictures of a story share a negative prompt, and all takes of
@@ -119,98 +119,6 @@ impl Model {
             loras: LoadedLoras::default(),
             vae: None,
         })
-    }
-
-    /// Changes the networks by these low-rank adapters, instead of those before. If they are the same, nothing is loaded.
-    ///
-    /// # Errors
-    /// [`DiffusionError::NoLoras`] if the family cannot have any. Also if a file is missing, damaged, or for another family;
-    /// the networks stay as they were then.
-    pub fn set_loras(
-        &mut self,
-        loras: &[Lora],
-        interrupt: &Interrupt,
-    ) -> Result<(), DiffusionError> {
-        let files: Vec<_> = loras.iter().map(|lora| file_state(Path::new(&lora.file))).collect();
-        if (loras, &files) == (&self.loras.loras, &self.loras.files) {
-            return Ok(());
-        }
-        let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
-            return Err(DiffusionError::NoLoras);
-        };
-        pinned.check()?;
-        let opened = loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight));
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        let opened_loras = Loras::new(&*pinned.package, opened)?;
-        let package = opened_loras.applied_to(&*pinned.package);
-        let device = &self.parts.device;
-        let networks = interruptible(&package, interrupt, |package| load(package, device))?;
-        opened_loras.check_used()?;
-        let hash = if loras.is_empty() { None } else { Some(hash_files(loras, interrupt)?) };
-        let Networks { text_encoder, denoiser } = networks;
-        (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);
-        self.prompts.clear();
-        self.loras = LoadedLoras { loras: loras.to_vec(), files, hash };
-        Ok(())
-    }
-
-    /// Replaces the autoencoder by that in a file or a folder, or by that of the package. See
-    /// [`with_vae`](crate::model::with_vae). If it is the same as before, nothing is loaded.
-    ///
-    /// # Errors
-    /// [`DiffusionError::NoVae`] if the model has no package. Also if the autoencoder is missing or damaged, or has other
-    /// latents than that of the model; the model keeps the one before then.
-    pub fn set_vae(
-        &mut self,
-        file: Option<&str>,
-        interrupt: &Interrupt,
-    ) -> Result<(), DiffusionError> {
-        let state = file.map(|file| (file, file_state(Path::new(file))));
-        if self.vae.as_ref().map(|vae| (vae.file.as_str(), vae.state)) == state {
-            return Ok(());
-        }
-        let Some(pinned) = &self.package else { return Err(DiffusionError::NoVae) };
-        pinned.check()?;
-        let device = &self.parts.device;
-        let load = |package: &dyn Package| {
-            interruptible(package, interrupt, |package| autoencoder::load(package, "vae", device))
-        };
-        let (autoencoder, vae) = match state {
-            None => (load(&*pinned.package)?, None),
-            Some((file, state)) => {
-                let package = with_vae(&*pinned.package, Path::new(file))?;
-                let hash = hash_vae(Path::new(file), interrupt)?;
-                (load(&package)?, Some(LoadedVae { file: file.to_owned(), state, hash }))
-            }
-        };
-        let (found, expected) = (autoencoder.spec(), self.parts.autoencoder.spec());
-        if found != expected {
-            let file = file.unwrap_or_default().to_owned();
-            return Err(DiffusionError::OtherLatents { file, found, expected });
-        }
-        self.parts.autoencoder = autoencoder;
-        (self.colours, self.linear_autoencoder) = (OnceCell::new(), OnceCell::new());
-        self.vae = vae;
-        Ok(())
-    }
-
-    /// The hash of the model with its low-rank adapters and another autoencoder, as 64 hex digits: that of its package,
-    /// `hash`, if there are none, and otherwise the blake3 of it and the contents of their files.
-    #[must_use]
-    pub fn hash_with_files(&self, hash: &str) -> String {
-        let of_files = [self.loras.hash, self.vae.as_ref().map(|vae| vae.hash)];
-        if of_files == [None, None] {
-            return hash.to_owned();
-        }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(hash.as_bytes());
-        if let Some(of_loras) = self.loras.hash {
-            hasher.update(of_loras.as_bytes());
-        }
-        if let Some(vae) = &self.vae {
-            hasher.update(b"vae").update(vae.hash.as_bytes());
-        }
-        hasher.finalize().to_hex().to_string()
     }
 
     /// The grid of latents.
@@ -453,33 +361,6 @@ impl Model {
         };
         Tensor::from_vec(values, &shape, device)
     }
-}
-
-/// The low-rank adapters in the networks of a model.
-#[derive(Default)]
-struct LoadedLoras {
-    loras: Vec<Lora>,
-    /// The states of their files when they were loaded.
-    files: Vec<FileState>,
-    /// The hash of the contents of the files. `None` without adapters.
-    hash: Option<blake3::Hash>,
-}
-
-/// The file of the autoencoder.
-struct LoadedVae {
-    file: String,
-    /// Its state when it was loaded.
-    state: FileState,
-    /// The hash of its contents.
-    hash: blake3::Hash,
-}
-
-/// The size and the time of the last change of a file, if it is there.
-type FileState = Option<(u64, Option<SystemTime>)>;
-
-fn file_state(path: &Path) -> FileState {
-    let state = fs::metadata(path).ok()?;
-    Some((state.len(), state.modified().ok()))
 }
 
 /// Whether no value is NaN or infinite.

@@ -171,7 +171,8 @@ pub fn draw_request(
     })
 }
 
-/// Checks that a model in files fits the memory, if it runs on the CPU. Without this check, the system may end the program.
+/// Checks that the weights of a model in files fit the memory, if it runs on the CPU. Otherwise the system would end the
+/// program.
 ///
 /// # Errors
 /// [`GenerateError::Memory`] if it does not.
@@ -180,7 +181,7 @@ pub fn check_memory(model: &str, device: DeviceKind) -> Result<(), GenerateError
         return Ok(());
     }
     let inspection = crate::model::inspect::inspect(Path::new(model)).ok();
-    let needed = inspection.and_then(|inspection| inspection.memory());
+    let needed = inspection.and_then(|inspection| inspection.weights_memory());
     match needed.zip(Memory::now()) {
         Some((needed, memory)) => memory
             .check(needed)

@@ -14,7 +14,9 @@ use std::{collections::BTreeMap, io, path::Path};
 use serde::{Serialize, Serializer};
 
 use super::{
-    BaseModel, detect, ldm,
+    BaseModel,
+    detect::{self, FLUX2_KLEIN},
+    ldm,
     licence::Terms,
     tensors::{HeaderError, TensorHeader},
 };
@@ -81,7 +83,7 @@ pub struct Part {
     pub class: String,
     /// Size of its weight files.
     pub bytes: u64,
-    /// The number of weights in all tensors.
+    /// The number of weights in all tensors that are loaded.
     pub parameters: u64,
     /// The number of weights by number type.
     pub dtypes: BTreeMap<String, u64>,
@@ -199,6 +201,9 @@ pub enum Obstacle {
     NoModel(String),
 }
 
+/// What the networks of FLUX.2 Klein use besides their weights for a picture of 1024 x 1024 pixels, in bytes: an estimate.
+const KLEIN_PICTURE_MEMORY: u64 = 4_000_000_000;
+
 /// The networks run in 32-bit floats.
 const BYTES_PER_WEIGHT: u64 = 4;
 
@@ -255,19 +260,34 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// An estimate of the memory for drawing a picture of the native size, in bytes: the weights of the used components as
-    /// 32-bit floats, and what the networks compute in between. `None` if it is no model of a known base.
+    /// The memory of the weights of a model as 32-bit floats, in bytes. `None` if it is no model.
     #[must_use]
-    pub fn memory(&self) -> Option<u64> {
-        let base = self.base.filter(|_| self.is_model())?;
+    pub fn weights_memory(&self) -> Option<u64> {
         let family = match &self.kind {
             ModelKind::Pipeline(class) => detect::family(class),
-            _ => None,
+            ModelKind::LdmCheckpoint { .. } => None,
+            _ => return None,
         };
-        let is_used = |part: &&Part| family.is_none_or(|it| it.component(&part.name).is_some());
-        let parameters = self.parts.iter().filter(is_used).map(|part| part.parameters);
-        let weights = parameters.fold(0, u64::saturating_add).saturating_mul(BYTES_PER_WEIGHT);
-        Some(weights.saturating_add(base.picture_memory()))
+        let is_kept = |part: &&Part| match family {
+            // This text encoder keeps no weights in memory.
+            Some(family) if family.pipeline == FLUX2_KLEIN && part.name == "text_encoder" => false,
+            Some(family) => family.component(&part.name).is_some(),
+            None => true,
+        };
+        let parameters = self.parts.iter().filter(is_kept).map(|part| part.parameters);
+        Some(parameters.fold(0, u64::saturating_add).saturating_mul(BYTES_PER_WEIGHT))
+    }
+
+    /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and
+    /// what the networks compute in between. `None` if it is no model of a known base.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let picture = match (self.base, &self.kind) {
+            (Some(base), _) => base.picture_memory(),
+            (None, ModelKind::Pipeline(class)) if class == FLUX2_KLEIN => KLEIN_PICTURE_MEMORY,
+            (None, _) => return None,
+        };
+        Some(self.weights_memory()?.saturating_add(picture))
     }
 
     /// What the licence allows to do with pictures, if it is a known licence.
@@ -324,4 +344,37 @@ impl std::fmt::Display for ModelKind {
 
 fn as_text<S: Serializer>(obstacles: &[Obstacle], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(obstacles.iter().map(ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(kind: ModelKind, base: Option<BaseModel>, parts: &[(&str, u64)]) -> [Option<u64>; 2] {
+        let part = |&(name, parameters): &(&str, u64)| Part {
+            name: name.to_owned(),
+            parameters,
+            ..Part::default()
+        };
+        let parts = parts.iter().map(part).collect();
+        let found = Inspection { kind, base, parts, licence: None, obstacles: Vec::new() };
+        [found.weights_memory(), found.memory()]
+    }
+
+    #[test]
+    fn the_memory_of_a_model_is_that_of_the_weights_that_stay_loaded_and_of_a_picture() {
+        let pipeline = |class: &str| ModelKind::Pipeline(class.to_owned());
+        let parts = [("unet", 860), ("vae", 84), ("text_encoder", 123), ("safety_checker", 304)];
+        let [weights, all] =
+            memory(pipeline("StableDiffusionPipeline"), Some(BaseModel::Sd1), &parts);
+        assert_eq!(weights, Some(4 * (860 + 84 + 123)), "a safety checker is not loaded");
+        assert_eq!(all, Some(4 * (860 + 84 + 123) + 1_250_000_000));
+        let parts = [("transformer", 4000), ("vae", 84), ("text_encoder", 4000)];
+        let [weights, _] = memory(pipeline(FLUX2_KLEIN), None, &parts);
+        assert_eq!(weights, Some(4 * 4084), "the text encoder keeps no weights");
+        let file = ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() };
+        let [weights, _] = memory(file, Some(BaseModel::Xl), &[("ink.safetensors", 3470)]);
+        assert_eq!(weights, Some(4 * 3470));
+        assert_eq!(memory(ModelKind::Lora, Some(BaseModel::Xl), &[("a", 9)]), [None, None]);
+    }
 }

@@ -51,6 +51,9 @@ pub trait TensorSource: Send + Sync {
 /// The maximum length of a header, which needs 16 times as much memory. A tensor takes about 110 bytes of it.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 
+/// The prefix of the averages of weights in models of LDM.
+const AVERAGES: &str = "model_ema.";
+
 /// The size of the length field in bytes.
 const LENGTH_BYTES: u64 = 8;
 
@@ -161,11 +164,14 @@ impl TensorHeader {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    /// The number of values by number type, such as `F16`.
+    /// The number of values by number type, such as `F16`, without the averages of weights that training keeps (EMA): they
+    /// are not loaded.
     #[must_use]
     pub fn parameters(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
-        for info in self.metadata.tensors().values() {
+        let tensors = self.metadata.tensors();
+        let loaded = tensors.iter().filter(|(name, _)| !name.starts_with(AVERAGES));
+        for (_, info) in loaded {
             let count = counts.entry(format!("{:?}", info.dtype)).or_insert(0_u64);
             *count = count.saturating_add(info.shape.iter().map(|&size| size as u64).product());
         }

@@ -24,6 +24,9 @@ fn tensors_are_listed_with_shapes_and_counted() {
     assert_eq!(header.shape("b"), Some(&[][..]));
     assert_eq!(header.shape("c"), None);
     assert_eq!(header.parameters(), [("F16".to_owned(), 6), ("F32".to_owned(), 1)].into());
+    let with_average = TWO.replace("\"a\"", "\"model_ema.a\"");
+    let header = read(&file(&with_average, 16)).unwrap();
+    assert_eq!(header.parameters(), [("F32".to_owned(), 1)].into());
 }
 
 #[test]
