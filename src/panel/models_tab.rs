@@ -47,13 +47,13 @@ impl ModelsTab {
         self.shared = folders;
     }
 
-    /// The search in these folders. Starts it, if the folders changed.
-    fn search(&mut self, ui: &Ui, added: &[String]) -> &mut ModelSearch {
+    /// Starts a search in these folders, if the last one was in others, and takes what was found.
+    fn search(&mut self, ui: &Ui, added: &[String]) {
         let folders = added.iter().map(PathBuf::from).chain(self.shared.iter().cloned());
         let folders: Vec<PathBuf> = folders.collect();
         let search = self.search.take().filter(|search| search.folders() == folders);
         let search = search.unwrap_or_else(|| ModelSearch::start(folders, ui.ctx()));
-        self.search.insert(search)
+        self.search.insert(search).receive();
     }
 }
 
@@ -70,23 +70,18 @@ pub(super) fn models_tab(
             if tab.folders.show(ui, cx, &added, &tab.shared) {
                 tab.search = None;
             }
-            let search = tab.search(ui, &added);
-            search.receive();
-            let (found, is_running) = (search.found().to_vec(), search.is_running());
-            list(ui, &mut tab.filter, &found, is_running, &mut typed.style);
+            tab.search(ui, &added);
+            if let Some(search) = &tab.search {
+                list(ui, &mut tab.filter, search, &mut typed.style);
+            }
             ui.add_space(STEP);
         });
     });
 }
 
 /// The rows of all found files whose names contain the filter.
-fn list(
-    ui: &mut Ui,
-    filter: &mut String,
-    found: &[FoundModel],
-    is_running: bool,
-    style: &mut Style,
-) {
+fn list(ui: &mut Ui, filter: &mut String, search: &ModelSearch, style: &mut Style) {
+    let found = search.found();
     ui.add(theme::field(filter, 1, "Filter by name"));
     let searched = filter.to_lowercase();
     let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&searched);
@@ -107,7 +102,7 @@ fn list(
     let is_other =
         |it: &&&FoundModel| !it.inspection.is_usable_model() && !it.inspection.is_usable_lora();
     let others: Vec<_> = shown.iter().filter(is_other).collect();
-    if is_running {
+    if search.is_running() {
         ui.horizontal(|ui| {
             ui.spinner();
             ui.label(theme::weak(format!("Searching… {} found", found.len())));
