@@ -68,9 +68,9 @@ impl Memory {
     gigabytes(*needed), gigabytes(*free), gigabytes(*total)
 )]
 pub struct MemoryError {
-    /// What is needed, in bytes.
+    /// The memory that the weights need, in bytes.
     pub needed: u64,
-    /// What is free, with swap.
+    /// The free memory, including swap, in bytes.
     pub free: u64,
     /// The memory of the machine, without swap.
     pub total: u64,

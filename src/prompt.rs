@@ -8,7 +8,7 @@
 //! | `\(` | the character `(`; likewise `)`, `[`, `]`, `{`, `}`, `\|` and `\` |
 //! | `BREAK` | what follows is encoded separately |
 //! | `{red\|blue}` | one of these, chosen by the seed of the picture |
-//! | `<lora:mira:0.8>` | a LoRA, which is no word of the prompt |
+//! | `<lora:mira:0.8>` | applies a LoRA; the text encoder does not see it |
 //! | `# later` | a comment, to the end of the line |
 //! | `{prompt}` | in the words of a style: the prompt of the picture, which the words then surround |
 

@@ -59,7 +59,7 @@ pub struct Recipe {
     pub take: u32,
     /// The sampler.
     pub sampler: Sampler,
-    /// The model: `sketch` is the built-in one, any other value is a diffusers folder.
+    /// The model: `sketch` is the built-in one, any other value is a diffusers folder or a single file.
     pub model: String,
     /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -68,7 +68,7 @@ pub enum DiffusionError {
     /// The family of the model cannot have low-rank adapters.
     #[error("this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion")]
     NoLoras,
-    /// There is no file of a LoRA with this name.
+    /// No file has the name of a LoRA.
     #[error(
         "there is no LoRA `{name}` in the working directory{}: give the name of a safetensors file in a folder `loras` beside the model, or its path",
         searched.iter().map(|folder| format!(", in {folder}")).collect::<String>()

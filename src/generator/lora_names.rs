@@ -26,7 +26,7 @@ const EXTENSION: &str = "safetensors";
 /// beside the model, and beside up to three folders above it.
 ///
 /// # Errors
-/// [`DiffusionError::NoSuchLora`] if there is no file with a name, and if a weight is out of range.
+/// [`DiffusionError::NoSuchLora`] if a file is not found. [`DiffusionError::Lora`] if a weight is out of range.
 pub fn lora_files(recipe: &Recipe) -> Result<Vec<Lora>, DiffusionError> {
     let mut loras = recipe.with_choices_made().loras;
     Lora::check_all(&loras)?;

@@ -260,7 +260,7 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// The memory of the weights of a model as 32-bit floats, in bytes. `None` if it is no model.
+    /// The memory of a model's weights as 32-bit floats, in bytes. `None` if this is not a model.
     #[must_use]
     pub fn weights_memory(&self) -> Option<u64> {
         let family = match &self.kind {
@@ -279,7 +279,7 @@ impl Inspection {
     }
 
     /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and
-    /// what the networks compute in between. `None` if it is no model of a known base.
+    /// the intermediate results of the networks. `None` if the base of the model is unknown.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         let picture = match (self.base, &self.kind) {

@@ -30,7 +30,7 @@ const LDM_PREFIXES: [&str; 2] = ["", "first_stage_model."];
 /// What the tensors of an `AutoencoderKL` in a file do not tell, such as the scale of latents, is that of the package.
 ///
 /// # Errors
-/// [`ModelError::Unsupported`] if it is no autoencoder. Otherwise if it cannot be read, or lacks a tensor.
+/// [`ModelError::Unsupported`] if the file is not an autoencoder. Otherwise if it cannot be read, or lacks a tensor.
 pub fn with_vae<'a>(package: &'a dyn Package, path: &Path) -> Result<Overlay<'a>, ModelError> {
     if path.is_dir() {
         let folder = FolderPackage::at(path);

@@ -24,7 +24,8 @@ pub struct Style {
     /// The negative prompt of every picture.
     #[serde(alias = "unwanted")]
     pub negative_prompt: String,
-    /// [`BUILT_IN_MODEL`], [`LATENTS_MODEL`] or a diffusers folder. A relative path starts at the working directory.
+    /// [`BUILT_IN_MODEL`], [`LATENTS_MODEL`], a diffusers folder or a single file. A relative path starts at the working
+    /// directory.
     pub model: String,
     /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
     #[serde(skip_serializing_if = "Option::is_none")]

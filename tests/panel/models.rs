@@ -97,7 +97,7 @@ fn a_folder_that_is_missing_is_told_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("gone");
     let mut panel = open_with(&missing);
-    assert!(has(&panel, "there is no such folder"));
+    assert!(has(&panel, "this folder does not exist"));
     press(&mut panel, &format!("Remove {}", missing.display()));
     assert_eq!(panel.state_mut().apply_requests(), [Action::SetModelFolders(Vec::new())]);
 }

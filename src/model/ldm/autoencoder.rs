@@ -64,7 +64,7 @@ fn renamed(parts: &[&str], levels: usize) -> Option<(String, View)> {
     }
 }
 
-/// The number of levels. 0 if it is no autoencoder.
+/// The number of levels. 0 if the tensors are not those of an autoencoder.
 pub(in crate::model) fn levels(tensors: &dyn TensorSource, prefix: &str) -> usize {
     count(tensors, |at| format!("{prefix}encoder.down.{at}.block.0.norm1.weight"))
 }

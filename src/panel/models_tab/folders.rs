@@ -65,7 +65,7 @@ fn folder_label(ui: &mut Ui, folder: &Path) {
     if folder.is_dir() {
         ui.add(Label::new(&text).truncate()).on_hover_text(&text);
     } else {
-        let text = RichText::new(format!("{text}: there is no such folder")).color(theme::ERROR);
+        let text = RichText::new(format!("{text}: this folder does not exist")).color(theme::ERROR);
         ui.add(Label::new(text).wrap());
     }
 }

@@ -55,7 +55,7 @@ impl ModelSearch {
         &self.folders
     }
 
-    /// What was found so far.
+    /// The models found so far.
     pub fn found(&self) -> &[FoundModel] {
         &self.found
     }
