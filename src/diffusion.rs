@@ -28,6 +28,7 @@ mod model;
 mod optimize;
 mod pixel_clip;
 mod pixels;
+mod references;
 mod request;
 mod resnet;
 mod sample;

@@ -129,7 +129,7 @@ pub enum LossSetupError {
     },
     /// The model has no encoder for its latents.
     #[error(
-        "{kind} needs a CLIP model, which this model does not have: download one with `illustrate models download \
+        "{kind} needs a CLIP model, which this model does not have: download one with `illustrate models fetch \
          openai/clip-vit-large-patch14 --into MODEL/{folder}`, where MODEL is the folder of the model, or use another loss",
         folder = crate::model::package::LOSS_ENCODER
     )]

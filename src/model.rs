@@ -6,6 +6,7 @@
 
 mod base;
 pub mod card;
+mod catalogue;
 pub mod detect;
 mod error;
 #[cfg(feature = "hub")]
@@ -21,6 +22,7 @@ mod vae_file;
 
 pub use base::BaseModel;
 pub use card::{Abilities, ModelCard, ModelDefaults};
+pub use catalogue::CatalogueEntry;
 pub use error::ModelError;
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};

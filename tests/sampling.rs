@@ -8,6 +8,8 @@ mod adapters;
 mod behaviour;
 #[path = "../src/test_support/copy_folder.rs"]
 mod copy_folder;
+#[path = "sampling/distilled.rs"]
+mod distilled;
 #[path = "sampling/edits.rs"]
 mod edits;
 #[path = "sampling/inpainting.rs"]

@@ -90,7 +90,7 @@ fuzz_target!(|input: &[u8]| {
     let hub = Hub::at(SERVERS[0].as_str(), root.join("hub"));
     let Ok(listing) = hub.list("owner/name", "main") else { return };
     assert!(listing.files.iter().all(|file| !file.path.contains("..")));
-    let downloaded = listing.download(&mut |_, _| {});
+    let downloaded = listing.download(&mut |_, _| {}, &|| false);
     // Nothing is written elsewhere, and no more than the listing promises.
     let names: Vec<_> = fs::read_dir(root).expect("a folder").flatten().collect();
     assert_eq!(names.len(), 1 + usize::from(root.join("hub").exists()));

@@ -18,13 +18,16 @@ pub struct Conditioning {
     /// The latents of pictures that the prompt refers to, each (1, channels, height, width) of any size, for denoisers that
     /// [see them](super::Denoiser::sees_references).
     pub references: Vec<Tensor>,
+    /// The guidance scale, for denoisers that [embed it](super::Denoiser::is_distilled).
+    pub guidance_scale: Option<f64>,
 }
 
 impl Conditioning {
     /// A conditioning of token embeddings, (1, tokens, width).
     #[must_use]
     pub fn new(tokens: Tensor) -> Self {
-        Self { tokens, pooled: None, images: Vec::new(), references: Vec::new() }
+        let (images, references) = (Vec::new(), Vec::new());
+        Self { tokens, pooled: None, images, references, guidance_scale: None }
     }
 
     /// Adds an embedding of the whole prompt, (1, width).
@@ -43,5 +46,11 @@ impl Conditioning {
     #[must_use]
     pub fn with_references(self, references: Vec<Tensor>) -> Self {
         Self { references, ..self }
+    }
+
+    /// Adds the guidance scale, for denoisers that embed it.
+    #[must_use]
+    pub fn with_guidance_scale(self, scale: f64) -> Self {
+        Self { guidance_scale: Some(scale), ..self }
     }
 }

@@ -36,8 +36,8 @@ pub trait Denoiser: Send + Sync {
         None
     }
 
-    /// Whether it was distilled for few steps without guidance. The guidance scale of a sampler then has no effect, as in
-    /// diffusers. `false` by default.
+    /// Whether it was distilled with guidance. The predictions are then not guided, as in diffusers: either the guidance
+    /// scale of a sampler has no effect, or the denoiser embeds [`Conditioning::guidance_scale`]. `false` by default.
     fn is_distilled(&self) -> bool {
         false
     }

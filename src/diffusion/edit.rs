@@ -128,7 +128,10 @@ impl Model {
         let noise = self.crop_noise(&regions, &request.noise, None, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
         let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
-        let prompts = self.region_prompts(request, &plan, &regions, &adapters, interrupt)?;
+        // The model sees the picture before the edit, as in diffusers' inpainting pipeline of FLUX.2 Klein.
+        let seen = self.sees_references().then(|| original.clone());
+        let prompts =
+            self.region_prompts(request, &plan, &regions, &adapters, seen.as_ref(), interrupt)?;
 
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;
@@ -281,18 +284,27 @@ impl Model {
     }
 
     /// Encodes the prompts of all parts. Each region is guided by its own prompt. Images are only seen by prompts, so the
-    /// same text is encoded twice if it is both a prompt and a negative prompt.
+    /// same text is encoded twice if it is both a prompt and a negative prompt. References, of which `seen` is the first one,
+    /// are seen by both. Those of a part are only seen by its own texts.
     fn region_prompts(
         &mut self,
         request: &EditRequest,
         plan: &EditPlan,
         regions: &LatentRegions,
         adapters: &PictureAdapters,
+        seen: Option<&Tensor>,
         interrupt: &Interrupt,
     ) -> Result<RegionPrompts, DiffusionError> {
-        let mut texts = Vec::<(String, bool)>::new();
-        let mut index_of = |text: String, is_negative: bool| {
-            let text = (text, is_negative && adapters.have_images());
+        let of_picture = self.references(&request.inspirations, &request.images, interrupt)?;
+        let of_parts = plan.parts.iter().map(|planned| {
+            let Part { edit, images, .. } = &request.parts[planned.index];
+            self.references(&edit.inspirations, images, interrupt)
+        });
+        let of_parts = of_parts.collect::<Result<Vec<_>, _>>()?;
+        // Each text, whether it is a negative prompt, and the part whose references it sees.
+        let mut texts = Vec::<(String, bool, Option<usize>)>::new();
+        let mut index_of = |text: String, is_negative: bool, part: Option<usize>| {
+            let text = (text, is_negative && adapters.have_images(), part);
             texts.iter().position(|other| *other == text).unwrap_or_else(|| {
                 texts.push(text);
                 texts.len() - 1
@@ -300,15 +312,16 @@ impl Model {
         };
         let EditRequest { prompt, negative_prompt, style, sampler, .. } = request;
         let (mut region_prompts, mut first) = (Vec::new(), None);
-        for (planned, weight) in plan.parts.iter().zip(regions.weights()) {
+        for ((at, planned), weight) in plan.parts.iter().enumerate().zip(regions.weights()) {
+            let part = Some(at).filter(|at| of_parts.get(*at).is_some_and(|it| !it.is_empty()));
             let edit = &request.parts[planned.index].edit;
             let prompts: PartPrompts = part_prompts(edit, prompt, negative_prompt, style);
             let boost = 1.0 + edit.amount();
-            let prompt = index_of(prompts.prompt, false);
+            let prompt = index_of(prompts.prompt, false, part);
             let all = edit.inspirations.iter().chain(&request.inspirations);
             let others = all.filter_map(|inspiration| match &inspiration.kind {
                 InspirationKind::Text(words) => {
-                    let text = index_of(in_style(words, style), false);
+                    let text = index_of(in_style(words, style), false, part);
                     Some(ComposedText::new(text, inspiration, edit.strength()))
                 }
                 InspirationKind::Image(..) => None,
@@ -317,7 +330,7 @@ impl Model {
             let guidance = self.guidance(sampler, boost);
             let (guide, negative_prompt) = match guidance {
                 Some(guidance) => {
-                    let negative_prompt = index_of(prompts.negative_prompt, true);
+                    let negative_prompt = index_of(prompts.negative_prompt, true, part);
                     (guidance.guide(prompt, negative_prompt, &others), negative_prompt)
                 }
                 None => (unguided(prompt, &others), prompt),
@@ -326,8 +339,11 @@ impl Model {
             let weight = latent_mask(regions, weight, &self.parts.device)?;
             region_prompts.push(RegionPrompt { guide, weight });
         }
-        let encode = |(text, is_negative): &(String, bool)| {
-            let conditioning = self.encode_prompt(text, interrupt)?;
+        let encode = |(text, is_negative, part): &(String, bool, Option<usize>)| {
+            let conditioning = self.encode_prompt(text, sampler, interrupt)?;
+            let of_part = part.and_then(|part| of_parts.get(part)).into_iter().flatten();
+            let references = seen.into_iter().chain(of_part).chain(&of_picture).cloned().collect();
+            let conditioning = conditioning.with_references(references);
             Ok(match is_negative {
                 true => adapters.of_negative_prompt(conditioning),
                 false => adapters.of_prompt(conditioning),

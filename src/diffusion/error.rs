@@ -164,6 +164,12 @@ pub enum DrawError {
     /// An inspiration of the whole picture has an invalid value.
     #[error(transparent)]
     Inspiration(#[from] InspirationError),
+    /// A reference image would have no effect.
+    #[error(
+        "this model does not see reference images: choose FLUX.2 Klein, copy an IP-Adapter into `adapters/reference` of the \
+         model, or use the image as ContentImage or StyleImage"
+    )]
+    NoReferences,
     /// The starting noise has the wrong shape for this size and model.
     #[error(
         "the starting noise has the shape {found:?}, but {size} pixels need \

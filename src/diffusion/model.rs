@@ -154,22 +154,23 @@ impl Model {
         let guidance = self.guidance(sampler, 1.0);
 
         interrupt.check()?;
-        let prompt = self.encode_prompt(&request.prompt, interrupt)?;
+        let prompt = self.encode_prompt(&request.prompt, sampler, interrupt)?;
         // Encode the negative prompt even if it has no effect, because a hook may read it.
         let negative_prompt = match guidance.is_some() || !hooks.is_empty() {
-            true => Some(self.encode_prompt(&request.negative_prompt, interrupt)?),
+            true => Some(self.encode_prompt(&request.negative_prompt, sampler, interrupt)?),
             false => None,
         };
         let frame = layout.frame(self.scale());
         let DrawRequest { inspirations, images, .. } = request;
         let part = PartInspirations { inspirations, images, mask: None, strength: 1.0 };
         let adapters = self.picture_adapters(&[part], &frame, interrupt)?;
+        let references = self.references(inspirations, images, interrupt)?;
         let mut conditionings = vec![adapters.of_prompt(prompt.clone())];
         let mut texts = Vec::new();
         for inspiration in inspirations {
             if let InspirationKind::Text(words) = &inspiration.kind {
                 texts.push(ComposedText::new(conditionings.len(), inspiration, 1.0));
-                conditionings.push(adapters.of_prompt(self.encode_prompt(words, interrupt)?));
+                conditionings.push(adapters.of_prompt(self.encode_prompt(words, sampler, interrupt)?));
             }
         }
         let guide = match (guidance, &negative_prompt) {
@@ -179,6 +180,9 @@ impl Model {
             }
             _ => guide::unguided(0, &texts),
         };
+        for conditioning in &mut conditionings {
+            conditioning.references.clone_from(&references);
+        }
         let mut start = self.start_from_scribbles(request, frame, interrupt)?;
         let mut losses = self.losses_of_picture(request, frame, Vec::new(), interrupt)?;
         let mut preview = Preview { colours: self.colours(interrupt)?, control, base: None };
@@ -325,21 +329,23 @@ impl Model {
         if is_finite(&latents)? { Ok(latents) } else { Err(DrawError::Autoencoder.into()) }
     }
 
-    /// Encodes a prompt, or returns it from the cache.
+    /// Encodes a prompt, or returns it from the cache, with the guidance scale of the sampler.
     pub(super) fn encode_prompt(
         &mut self,
         prompt: &str,
+        sampler: &ResolvedSampler,
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
+        let scale = f64::from(sampler.guidance_scale);
         if let Some(conditioning) = self.prompts.get(prompt) {
-            return Ok(conditioning.clone());
+            return Ok(conditioning.clone().with_guidance_scale(scale));
         }
         let conditioning = self.parts.text_encoder.encode(prompt, interrupt)?;
         if self.prompts.len() >= MAX_KEPT_PROMPTS {
             self.prompts.clear();
         }
         self.prompts.insert(prompt.to_owned(), conditioning.clone());
-        Ok(conditioning)
+        Ok(conditioning.with_guidance_scale(scale))
     }
 
     /// The starting noise of a whole picture, or the noise of a step.

@@ -80,6 +80,9 @@ impl Model {
             Loss::check_all(&part.losses).map_err(loss::LossSetupError::from)?;
         }
         let own = |part: &PartLosses<'_>| without_use(&part.losses).collect::<Vec<_>>();
+        for inspiration in parts.iter().flat_map(|part| part.inspirations) {
+            self.check_reference(inspiration)?;
+        }
         let of_inspirations = |part: &PartLosses<'_>| {
             let of_images = part.inspirations.iter().filter(|it| !self.is_adapted(it));
             let of_images = of_images.filter_map(loss_of);
@@ -153,7 +156,7 @@ impl Model {
     }
 }
 
-/// The loss that makes a picture follow an inspiration. `None` for a text, which guides the denoiser.
+/// The loss that makes a picture follow an inspiration. `None` for a text and a reference, which the denoiser reads.
 fn loss_of(inspiration: &Inspiration) -> Option<UsedLoss> {
     let InspirationKind::Image(usage, image) = &inspiration.kind else { return None };
     let kind = match usage {
@@ -161,6 +164,7 @@ fn loss_of(inspiration: &Inspiration) -> Option<UsedLoss> {
         ImageUse::Content => LossKind::Content,
         ImageUse::Style => LossKind::Style,
         ImageUse::Outline => LossKind::Outline,
+        ImageUse::Reference => return None,
     };
     let Inspiration { weight, from, .. } = *inspiration;
     let loss = Loss::new(kind(image.clone()));

@@ -5,12 +5,8 @@ use std::path::PathBuf;
 use super::inspect;
 use crate::model::{
     inspect::{Inspection, Obstacle},
-    library::candidates,
+    library::{candidates, is_commit, repository},
 };
-
-/// The folder of a commit in the cache of Hugging Face is `models--OWNER--NAME/snapshots/COMMIT`.
-const SNAPSHOTS: &str = "snapshots";
-const REPOSITORY: &str = "models--";
 
 /// A file or folder that was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,15 +21,24 @@ impl FoundModel {
     /// The display name: that of the file or the folder, and of the repository in the cache of Hugging Face.
     #[must_use]
     pub fn name(&self) -> String {
-        let mut folders = self.path.iter().rev().map(|it| it.to_string_lossy());
-        let name = folders.next().unwrap_or_default();
-        let mut repository = folders.skip_while(|it| it != SNAPSHOTS).skip(1);
-        let repository = repository.next();
-        let repository = repository.as_deref().and_then(|it| it.strip_prefix(REPOSITORY));
-        let Some(repository) = repository else { return name.into_owned() };
-        let repository = repository.replace("--", "/");
-        let is_commit = self.path.parent().is_some_and(|it| it.ends_with(SNAPSHOTS));
-        if is_commit { repository } else { format!("{repository}: {name}") }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        match self.repository() {
+            None => name.into_owned(),
+            Some(repository) if is_commit(&self.path) => repository,
+            Some(repository) => format!("{repository}: {name}"),
+        }
+    }
+
+    /// The repository, `OWNER/NAME`, if it is in the cache of Hugging Face.
+    #[must_use]
+    pub fn repository(&self) -> Option<String> {
+        repository(&self.path)
+    }
+
+    /// Whether it is a model that runs here, from this repository.
+    #[must_use]
+    pub fn is_model_of(&self, repository: &str) -> bool {
+        self.inspection.is_usable_model() && self.repository().as_deref() == Some(repository)
     }
 
     /// The path as the name of a model in a style.

@@ -73,7 +73,7 @@ pub enum SamError {
     /// The file does not contain MobileSAM's weights.
     #[error(
         "{path} does not contain MobileSAM's weights as safetensors: {source}; \
-         get them with `illustrate models download --mobile-sam`"
+         get them with `illustrate models fetch --mobile-sam`"
     )]
     Weights {
         /// The file.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ModelError, Package, detect,
-    detect::{FLUX2_KLEIN, Index},
+    CatalogueEntry, ModelError, Package, detect,
+    detect::{FLUX2_KLEIN, Index, LATENT_CONSISTENCY},
     package::config_hash,
 };
 use crate::{
@@ -66,7 +66,8 @@ impl Default for Abilities {
 impl Abilities {
     /// The abilities of a package. Without guidance, a negative prompt has no effect.
     fn of(package: &dyn Package) -> Result<Self, ModelError> {
-        let negative_prompt = !Index::read(package)?.is_distilled();
+        let index = Index::read(package)?;
+        let negative_prompt = !index.is_distilled() && index.class != LATENT_CONSISTENCY;
         Ok(Self { negative_prompt, ..Self::default() })
     }
 }
@@ -174,7 +175,7 @@ impl ModelDefaults {
     /// The defaults of a package. Reads configurations only, no weights.
     ///
     /// The scheduler is the one in the index, or its substitute. If it is one of distilled models, there are 4 steps
-    /// without guidance. The size is the UNet's
+    /// without guidance, or with the guidance scale of diffusers' pipeline for models that embed it. A model in the [catalogue](CatalogueEntry) has the steps and the guidance scale that stand there. The size is the UNet's
     /// `sample_size` times the scale of the autoencoder. `_defaults` in `model_index.json`
     /// overrides each of them.
     ///
@@ -190,6 +191,9 @@ impl ModelDefaults {
         };
         let scheduler = given.scheduler.or(class);
         let usual = match scheduler.as_deref() {
+            _ if index.class == LATENT_CONSISTENCY => {
+                Self { guidance_scale: 8.5, ..Self::distilled() }
+            }
             Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
             _ if index.class == "StableDiffusionXLPipeline" => Self::xl(),
             _ if index.class == FLUX2_KLEIN => Self::klein(index.is_distilled()),
@@ -197,6 +201,12 @@ impl ModelDefaults {
                 Self { guidance_scale: 7.5, ..Self::xl() }
             }
             _ => Self::default(),
+        };
+        let usual = match CatalogueEntry::of_repo(&package.name()) {
+            Some(entry) => {
+                Self { steps: entry.steps, guidance_scale: entry.guidance_scale, ..usual }
+            }
+            None => usual,
         };
         Ok(Self {
             scheduler: scheduler.unwrap_or(usual.scheduler),

@@ -62,6 +62,11 @@ pub const FAMILIES: &[Family] = &[
         components: XL,
     },
     Family {
+        name: "latent consistency model",
+        pipeline: LATENT_CONSISTENCY,
+        components: SD1,
+    },
+    Family {
         name: "FLUX.2 Klein",
         pipeline: FLUX2_KLEIN,
         components: &[
@@ -90,6 +95,9 @@ const XL: &[Component] = &[
     VAE,
     SCHEDULER,
 ];
+
+/// The pipeline class of models that were distilled with guidance for few steps.
+pub(crate) const LATENT_CONSISTENCY: &str = "LatentConsistencyModelPipeline";
 
 /// The pipeline class of FLUX.2 Klein.
 pub(crate) const FLUX2_KLEIN: &str = "Flux2KleinPipeline";

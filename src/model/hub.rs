@@ -10,8 +10,12 @@
 //! or git's blob id) before it appears under its name, and no more bytes are written than the
 //! listing promises. Each request has time limits. The access token is only sent to the hub's own
 //! origin.
+//!
+//! The variables of the environment are those of `huggingface_hub`: `HF_ENDPOINT` (a mirror), `HF_HOME` and `HF_HUB_CACHE`
+//! (the cache), `HF_TOKEN` (the access token) and `HF_HUB_OFFLINE` (no request is sent).
 
 mod cache;
+mod cached;
 mod client;
 mod component;
 mod digest;
@@ -21,6 +25,7 @@ mod limits;
 mod listing;
 mod part;
 mod proxy;
+mod task;
 mod transport;
 mod tunnel;
 mod url;
@@ -30,7 +35,7 @@ use std::{collections::BTreeSet, ffi::OsString, io, path::PathBuf};
 use hf_hub::{Cache, Repo, RepoType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use client::{Client, Origin};
+use client::{Client, Origin, Token};
 use limits::Limits;
 use proxy::Variables;
 use url::{SecretUrl, shown};
@@ -40,6 +45,7 @@ use crate::{foreign, text::without_bom};
 pub use component::RepoPart;
 pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
+pub use task::{FetchState, FetchTask};
 
 /// Repository and file of MobileSAM's weights as safetensors.
 const MOBILE_SAM: (&str, &str) = ("lmz/candle-sam", "mobile_sam-tiny-vitt.safetensors");
@@ -59,19 +65,25 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub type OnBytes<'a> = dyn FnMut(&RemoteFile, u64) + 'a;
 
 /// A model hub and the local cache folder for its files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Hub {
     endpoint: SecretUrl,
     cache: Cache,
+    /// The access token of the environment, if there is one.
+    token: Option<Token>,
+    /// The file in which Hugging Face's own programs keep the access token.
+    token_file: Option<PathBuf>,
+    /// Whether no request may be sent.
+    is_offline: bool,
     limits: Limits,
     variables: Variables,
 }
 
 impl Hub {
-    /// The public hub and its usual cache folder; `HF_ENDPOINT` and `HF_HOME` name others.
+    /// The public hub and its usual cache folder. The [variables of the environment](self) name others.
     ///
     /// # Errors
-    /// If there is neither `HF_HOME` nor a home folder, or if `HF_ENDPOINT` is not UTF-8.
+    /// If no variable names a cache and there is no home folder, or if `HF_ENDPOINT` is not UTF-8.
     pub fn from_env() -> Result<Self, HubError> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let endpoint = match variable("HF_ENDPOINT").map(OsString::into_string) {
@@ -82,16 +94,26 @@ impl Hub {
                 return Err(HubError::Endpoint { endpoint });
             }
         };
-        Ok(Self::at(endpoint, cache_folder(variable("HF_HOME"), std::env::home_dir())?))
+        let home = hf_home(variable("HF_HOME"), std::env::home_dir());
+        let cache = variable("HF_HUB_CACHE").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(home.as_ref()?.join("hub"))).ok_or(HubError::NoHome)?;
+        let token_file = home.map(|home| home.join("token"));
+        let token = variable("HF_TOKEN").and_then(|token| usable_token("HF_TOKEN", &token.to_string_lossy()));
+        let is_offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value.to_string_lossy()));
+        Ok(Self { token, token_file, is_offline, ..Self::at(endpoint, cache) })
     }
 
     /// A hub at another address, with another cache folder. The proxy is that of the environment: `HTTPS_PROXY` or
     /// `HTTP_PROXY`, as the address requires, then `ALL_PROXY`, then the other one. `NO_PROXY` lists hosts without it.
     #[must_use]
     pub fn at(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
+        let cache = Cache::new(cache.into());
         Self {
             endpoint: SecretUrl(endpoint.into()),
-            cache: Cache::new(cache.into()),
+            token: None,
+            token_file: Some(cache.token_path()),
+            cache,
+            is_offline: false,
             limits: Limits::default(),
             variables: Variables::of_process(),
         }
@@ -102,10 +124,36 @@ impl Hub {
     ///
     /// # Errors
     /// If the hub cannot be reached, if its response is invalid, or if the repository does not
-    /// exist or contains no diffusers folder. [`HubError::Proxy`] if the proxy cannot be used.
+    /// exist or contains no diffusers folder. [`HubError::Proxy`] if the proxy cannot be used,
+    /// [`HubError::Offline`] if no request may be sent.
     pub fn list(self, repo: &str, revision: &str) -> Result<Listing, HubError> {
-        let listing =
-            self.fetch_listing(repo, revision, |names| Ok(listing::model_files(names)))?;
+        self.list_model(repo, revision, None)
+    }
+
+    /// As [`Self::list`], with the weights of a variant, such as `fp16`, for the components that have it.
+    ///
+    /// # Errors
+    /// Also [`HubError::NoVariant`] if none has it.
+    pub fn list_variant(
+        self,
+        repo: &str,
+        revision: &str,
+        variant: &str,
+    ) -> Result<Listing, HubError> {
+        self.list_model(repo, revision, Some(variant))
+    }
+
+    fn list_model(
+        self,
+        repo: &str,
+        revision: &str,
+        variant: Option<&str>,
+    ) -> Result<Listing, HubError> {
+        let select = |names| match variant {
+            None => Ok(listing::model_files(names)),
+            Some(variant) => listing::variant_files(repo, names, variant),
+        };
+        let listing = self.fetch_listing(repo, revision, select)?;
         let has = |end: &str| listing.files.iter().any(|file| file.path.ends_with(end));
         if has("model_index.json") && has(".safetensors") {
             Ok(listing)
@@ -162,24 +210,23 @@ impl Hub {
         commits.map(|commit| commit.path().join(file)).find(|file| file.exists())
     }
 
-    /// The access token in the file that Hugging Face's own programs write.
-    fn token(&self) -> Option<String> {
-        let path = self.cache.token_path();
-        let reason = match foreign::read(&path, MAX_TOKEN) {
+    /// The access token of the environment, or the one in the file.
+    fn token(&self) -> Option<Token> {
+        if self.token.is_some() {
+            return self.token.clone();
+        }
+        let path = self.token_file.as_ref()?;
+        match foreign::read(path, MAX_TOKEN) {
             Ok(bytes) => {
-                let token = String::from_utf8_lossy(without_bom(&bytes)).trim().to_owned();
-                if token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    return Some(token).filter(|token| !token.is_empty());
-                }
-                // No header can contain it.
-                "it contains characters that no token has; log in again with `hf auth login`"
-                    .to_owned()
+                let text = String::from_utf8_lossy(without_bom(&bytes));
+                usable_token(&path.display().to_string(), &text)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => error.to_string(),
-        };
-        log::warn!("the access token in {} is not used: {reason}", path.display());
-        None
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                log::warn!("the access token in {} is not used: {error}", path.display());
+                None
+            }
+        }
     }
 
     fn fetch_listing(
@@ -188,9 +235,12 @@ impl Hub {
         revision: &str,
         select: impl FnOnce(BTreeSet<String>) -> Result<BTreeSet<String>, HubError>,
     ) -> Result<Listing, HubError> {
+        if self.is_offline {
+            return Err(HubError::Offline { repo: repo.to_owned() });
+        }
         let origin = Origin::parse(&self.endpoint.0)?;
         let proxy = self.variables.proxy(origin.is_encrypted())?;
-        let client = Client::new(origin, self.token().map(Into::into), proxy, self.limits);
+        let client = Client::new(origin, self.token(), proxy, self.limits);
         let endpoint = self.endpoint.0.trim_end_matches('/');
         let revision = utf8_percent_encode(revision, RESERVED);
         let repo_path = url_path(repo);
@@ -212,12 +262,28 @@ impl Hub {
     }
 }
 
-/// The usual cache folder, from the value of `HF_HOME` and the home folder of the user.
-fn cache_folder(hf_home: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, HubError> {
+/// The folder of Hugging Face's programs, from the value of `HF_HOME` and the home folder of the user.
+fn hf_home(hf_home: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     let home = home.filter(|home| !home.as_os_str().is_empty());
-    let root = hf_home.map(PathBuf::from);
-    let root = root.or_else(|| Some(home?.join(".cache").join("huggingface")));
-    Ok(root.ok_or(HubError::NoHome)?.join("hub"))
+    hf_home.map(PathBuf::from).or_else(|| Some(home?.join(".cache").join("huggingface")))
+}
+
+/// The token in a text from a place that the warning names, if requests can contain it.
+fn usable_token(place: &str, text: &str) -> Option<Token> {
+    let token = text.trim();
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        log::warn!(
+            "the access token in {place} is not used: it contains characters that no token has; log in again with \
+             `hf auth login`"
+        );
+        return None;
+    }
+    Some(token).filter(|token| !token.is_empty()).map(|token| token.to_owned().into())
+}
+
+/// Whether a variable is set to one of the values that `huggingface_hub` takes for true.
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].iter().any(|it| value.trim().eq_ignore_ascii_case(it))
 }
 
 /// Escapes a path for a URL.

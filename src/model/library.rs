@@ -12,6 +12,12 @@ const MAX_DEPTH: usize = 8;
 /// The most files and folders that are looked at in a given folder, which may be a whole disk.
 const MAX_ENTRIES: usize = 200_000;
 
+/// The folder of commits in a repository of the cache of Hugging Face.
+const SNAPSHOTS: &str = "snapshots";
+
+/// The start of the name of a repository's folder.
+const REPOSITORY: &str = "models--";
+
 /// The endings of files with weights.
 const WEIGHTS: [&str; 6] = ["safetensors", "sft", "gguf", "ckpt", "pt", "pth"];
 
@@ -45,6 +51,19 @@ pub fn candidates(folders: &[PathBuf]) -> impl Iterator<Item = PathBuf> + use<> 
             None
         })
     })
+}
+
+/// The repository of a file or folder in the cache of Hugging Face, `OWNER/NAME`. `None` if it is not in such a cache.
+pub fn repository(path: &Path) -> Option<String> {
+    // `models--OWNER--NAME/snapshots/COMMIT`
+    let mut folders = path.ancestors().skip_while(|it| !it.ends_with(SNAPSHOTS));
+    let folder = folders.nth(1)?.file_name()?.to_str()?;
+    Some(folder.strip_prefix(REPOSITORY)?.replacen("--", "/", 1))
+}
+
+/// Whether this is the folder of a commit in the cache of Hugging Face.
+pub fn is_commit(path: &Path) -> bool {
+    path.parent().is_some_and(|it| it.ends_with(SNAPSHOTS)) && repository(path).is_some()
 }
 
 /// A diffusers folder, or the folder of a component.
@@ -118,6 +137,17 @@ mod tests {
         let folder = folder(&["model_index.json", "unet/a.safetensors"]);
         assert_eq!(found(folder.path()), [""]);
         assert_eq!(found(&folder.path().join("none")), [""; 0]);
+    }
+
+    #[test]
+    fn the_repository_is_read_from_a_path_in_the_cache_of_hugging_face() {
+        let commit = Path::new("hub/models--owner--a--model/snapshots/1f3b");
+        assert_eq!(repository(commit).as_deref(), Some("owner/a--model"));
+        assert_eq!(repository(&commit.join("loras/ink.safetensors")), repository(commit));
+        assert!(is_commit(commit) && !is_commit(&commit.join("unet")));
+        for other in ["hub/snapshots/1f3b", "models--owner--name/blobs/1f3b", "snapshots", ""] {
+            assert_eq!((repository(Path::new(other)), is_commit(Path::new(other))), (None, false));
+        }
     }
 
     #[cfg(unix)]

@@ -34,10 +34,11 @@ pub(crate) use pinned::PinnedPackage;
 pub const INDEX: &str = "model_index.json";
 
 /// The components with adapters, and the image encoder of IP-Adapters. A model may have any of them.
-pub const ADAPTERS: [&str; 5] = [
+pub const ADAPTERS: [&str; 6] = [
     "adapters/content",
     "adapters/image_encoder",
     "adapters/outline",
+    "adapters/reference",
     "adapters/scribble",
     "adapters/style",
 ];

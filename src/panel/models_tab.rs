@@ -1,7 +1,11 @@
-//! The models tab: the models, LoRAs and other files on this machine. A model and LoRAs are chosen for the draft of the
-//! style.
+//! The models tab: the models, LoRAs and other files on this machine, and models to download. A model and LoRAs are chosen
+//! for the draft of the style.
 
+#[cfg(feature = "hub")]
+mod fetch;
 mod folders;
+#[cfg(feature = "hub")]
+mod remove;
 mod rows;
 mod search;
 
@@ -14,9 +18,11 @@ use super::{
     style_draft::{StyleDraft, edit_style},
     theme::{self, STEP},
 };
+#[cfg(feature = "hub")]
+use crate::model::hub::Hub;
 use crate::{generator::FoundModel, memory::Memory, recipe::Style};
 use folders::FoldersForm;
-use search::{ModelSearch, shared_models};
+use search::ModelSearch;
 
 /// The state of the tab between frames.
 #[derive(Debug)]
@@ -28,20 +34,48 @@ pub(super) struct ModelsTab {
     search: Option<ModelSearch>,
     /// Only files whose name contains this text are shown.
     filter: String,
+    /// `None` if there is no folder for downloads.
+    #[cfg(feature = "hub")]
+    downloads: Option<Downloads>,
+}
+
+/// The downloads and the removal of models.
+#[cfg(feature = "hub")]
+#[derive(Debug)]
+struct Downloads {
+    hub: Hub,
+    fetch: fetch::FetchForm,
+    remove: remove::RemoveForm,
 }
 
 impl Default for ModelsTab {
     fn default() -> Self {
-        Self {
-            shared: shared_models(),
+        let tab = Self {
+            shared: Vec::new(),
             folders: FoldersForm::default(),
             search: None,
             filter: String::new(),
-        }
+            #[cfg(feature = "hub")]
+            downloads: None,
+        };
+        #[cfg(feature = "hub")]
+        let tab = match Hub::from_env() {
+            Ok(hub) => tab.with_hub(hub),
+            Err(_) => tab,
+        };
+        tab
     }
 }
 
 impl ModelsTab {
+    /// Downloads from this hub, and lists the models in its cache.
+    #[cfg(feature = "hub")]
+    pub fn with_hub(self, hub: Hub) -> Self {
+        let (fetch, remove) = Default::default();
+        let shared = vec![hub.cache_folder()];
+        Self { shared, downloads: Some(Downloads { hub, fetch, remove }), ..self }
+    }
+
     /// Sets the folders besides those of the author.
     pub fn set_shared(&mut self, folders: Vec<PathBuf>) {
         self.shared = folders;
@@ -71,54 +105,75 @@ pub(super) fn models_tab(
                 tab.search = None;
             }
             tab.search(ui, &added);
-            if let Some(search) = &tab.search {
-                list(ui, &mut tab.filter, search, &mut typed.style);
+            if tab.list(ui, &mut typed.style) {
+                tab.search = None;
             }
             ui.add_space(STEP);
         });
     });
 }
 
-/// The rows of all found files whose names contain the filter.
-fn list(ui: &mut Ui, filter: &mut String, search: &ModelSearch, style: &mut Style) {
-    let found = search.found();
-    ui.add(theme::field(filter, 1, "Filter by name"));
-    let searched = filter.to_lowercase();
-    let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&searched);
-    let shown: Vec<&FoundModel> = found.iter().filter(is_shown).collect();
-    let memory = Memory::now();
+impl ModelsTab {
+    /// Shows the rows of all found files whose names contain the filter, and the models to download. Returns whether other
+    /// files may be there now.
+    fn list(&mut self, ui: &mut Ui, style: &mut Style) -> bool {
+        let Some(search) = &self.search else { return false };
+        let found = search.found();
+        ui.add(theme::field(&mut self.filter, 1, "Filter by name"));
+        let filter = self.filter.to_lowercase();
+        let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&filter);
+        let memory = Memory::now();
+        let (models, others): (Vec<_>, Vec<_>) =
+            found.iter().filter(is_shown).partition(|it| it.inspection.is_usable_model());
+        let (loras, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|it| it.inspection.is_usable_lora());
 
-    theme::section(ui, "Models");
-    rows::built_in(ui, style, &searched);
-    let models = shown.iter().filter(|it| it.inspection.is_usable_model());
-    models.for_each(|model| rows::model(ui, model, memory, style, found));
-
-    let loras: Vec<_> = shown.iter().filter(|it| it.inspection.is_usable_lora()).collect();
-    if !loras.is_empty() {
-        theme::section(ui, "LoRAs");
-        loras.iter().for_each(|lora| rows::lora(ui, lora, style, found));
-    }
-
-    let is_other =
-        |it: &&&FoundModel| !it.inspection.is_usable_model() && !it.inspection.is_usable_lora();
-    let others: Vec<_> = shown.iter().filter(is_other).collect();
-    if search.is_running() {
-        ui.horizontal(|ui| {
-            ui.spinner();
-            ui.label(theme::weak(format!("Searching… {} found", found.len())));
-        });
-    } else if found.is_empty() {
-        let advice = "Add the folder of your models above, for example the folder `models` of \
-                      ComfyUI or A1111. The files stay where they are.";
-        ui.add(egui::Label::new(theme::weak(advice)).wrap());
-    }
-    if !others.is_empty() {
-        let heading = match others.len() {
-            1 => "1 other file".to_owned(),
-            count => format!("{count} other files"),
-        };
-        CollapsingHeader::new(heading).id_salt("other files").show(ui, |ui| {
-            others.iter().for_each(|other| rows::other(ui, other));
-        });
+        theme::section(ui, "Models");
+        rows::built_in(ui, style, &filter);
+        for model in models {
+            rows::model(ui, model, memory, style, found, |ui, is_used| {
+                #[cfg(feature = "hub")]
+                if let Some(Downloads { hub, remove, .. }) = &mut self.downloads {
+                    remove.show(ui, hub, model, is_used);
+                }
+            });
+        }
+        if !loras.is_empty() {
+            theme::section(ui, "LoRAs");
+            loras.iter().for_each(|lora| rows::lora(ui, lora, style, found));
+        }
+        if search.is_running() {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(theme::weak(format!("Searching… {} found", found.len())));
+            });
+        } else if found.is_empty() {
+            let advice = "Add the folder of your models above, for example the folder `models` of \
+                          ComfyUI or A1111. The files stay where they are.";
+            ui.add(egui::Label::new(theme::weak(advice)).wrap());
+        }
+        if !others.is_empty() {
+            let heading = match others.len() {
+                1 => "1 other file".to_owned(),
+                count => format!("{count} other files"),
+            };
+            CollapsingHeader::new(heading).id_salt("other files").show(ui, |ui| {
+                for other in others {
+                    rows::other(ui, other, |ui| {
+                        #[cfg(feature = "hub")]
+                        if let Some(Downloads { hub, remove, .. }) = &mut self.downloads {
+                            remove.show(ui, hub, other, false);
+                        }
+                    });
+                }
+            });
+        }
+        #[cfg(feature = "hub")]
+        if let Some(Downloads { hub, fetch, remove }) = &mut self.downloads {
+            let is_removed = remove.finish(ui);
+            let is_here = |repo: &str| found.iter().any(|it| it.is_model_of(repo));
+            return fetch.show(ui, hub, &filter, memory, is_here) || is_removed;
+        }
+        false
     }
 }

@@ -62,7 +62,7 @@ impl PanelState {
     }
 
     /// Sets the safetensors file of MobileSAM, which the object tool uses to select objects. With `None`, the tool
-    /// selects by colour and edges. The default is the file from `illustrate models download --mobile-sam`, if it
+    /// selects by colour and edges. The default is the file from `illustrate models fetch --mobile-sam`, if it
     /// exists. The change applies to the next opened take.
     pub fn set_segmenter_weights(&mut self, weights: Option<PathBuf>) {
         self.canvas.segmenter_model = SegmenterModel::new(weights);
@@ -72,6 +72,13 @@ impl PanelState {
     /// cache of Hugging Face, if there is one.
     pub fn set_shared_models(&mut self, folders: Vec<PathBuf>) {
         self.models.set_shared(folders);
+    }
+
+    /// Sets the hub from which the tab for models downloads, and whose cache it lists instead of the
+    /// [shared folders](Self::set_shared_models). The default is [`Hub::from_env`](crate::model::hub::Hub::from_env).
+    #[cfg(feature = "hub")]
+    pub fn set_hub(&mut self, hub: crate::model::hub::Hub) {
+        self.models = std::mem::take(&mut self.models).with_hub(hub);
     }
 
     /// Call this before the panel is hidden. Returns requests that save the marks and end the trial of a candidate in

@@ -54,6 +54,9 @@ pub enum ImageUse {
     /// Lines that edges should follow: dark lines on a light ground, or opaque lines on a transparent one. The image has
     /// the aspect ratio of the picture.
     Outline,
+    /// A picture of something that the words name, such as a person, a place or a garment. It may have any size. The model
+    /// [sees](crate::diffusion::Denoiser::sees_references) it, or has an IP-Adapter for it.
+    Reference,
 }
 
 /// An invalid inspiration.
@@ -136,6 +139,7 @@ enum Name {
     ContentImage,
     StyleImage,
     Outline,
+    ReferenceImage,
 }
 
 impl<I> Inspiration<I> {
@@ -278,11 +282,12 @@ impl Inspiration {
 
 impl ImageUse {
     /// All uses, in the order of menus.
-    pub const ALL: [Self; 4] = [Self::Style, Self::Content, Self::Outline, Self::Scribble];
+    pub const ALL: [Self; 5] =
+        [Self::Style, Self::Content, Self::Outline, Self::Scribble, Self::Reference];
 
     /// As [`InspirationKind::holds_shapes`].
     pub(crate) const fn holds_shapes(self) -> bool {
-        !matches!(self, Self::Style)
+        !matches!(self, Self::Style | Self::Reference)
     }
 
     /// As [`InspirationKind::default_end`]. The same as [`LossKind::default_end`](super::LossKind::default_end) of the
@@ -290,7 +295,7 @@ impl ImageUse {
     const fn default_end(self) -> f32 {
         match self {
             Self::Outline => 0.7,
-            Self::Style | Self::Content | Self::Scribble => 1.0,
+            Self::Style | Self::Content | Self::Scribble | Self::Reference => 1.0,
         }
     }
 
@@ -302,6 +307,7 @@ impl ImageUse {
             Self::Content => "ContentImage",
             Self::Style => "StyleImage",
             Self::Outline => "Outline",
+            Self::Reference => "ReferenceImage",
         }
     }
 }
@@ -317,6 +323,7 @@ impl<I> TryFrom<Entry<I>> for Inspiration<I> {
             Name::ContentImage => Some(ImageUse::Content),
             Name::StyleImage => Some(ImageUse::Style),
             Name::Outline => Some(ImageUse::Outline),
+            Name::ReferenceImage => Some(ImageUse::Reference),
         };
         let kind = match (usage, image) {
             (None, None) => InspirationKind::Text(words),
@@ -342,6 +349,7 @@ impl<I> From<Inspiration<I>> for Entry<I> {
                     ImageUse::Content => Name::ContentImage,
                     ImageUse::Style => Name::StyleImage,
                     ImageUse::Outline => Name::Outline,
+                    ImageUse::Reference => Name::ReferenceImage,
                 };
                 (name, Some(image), String::new())
             }

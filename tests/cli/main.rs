@@ -5,9 +5,9 @@
 mod bad_input;
 #[path = "../../src/test_support/copy_folder.rs"]
 mod copy_folder;
-mod download;
 mod draw;
 mod edit;
+mod fetch;
 #[cfg(unix)]
 mod foreign_files;
 mod foreign_text;

@@ -5,6 +5,7 @@ mod app_exit;
 mod canvas;
 #[path = "../../src/test_support/copy_folder.rs"]
 mod copy_folder;
+mod downloads;
 #[path = "../common/held_log.rs"]
 mod held_log;
 mod image_sources;

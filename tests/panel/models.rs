@@ -29,17 +29,6 @@ fn lora(width: usize) -> Vec<u8> {
     safetensors(&[(&down, &[2, width]), (&up, &[8, 2])])
 }
 
-/// Runs the panel until it shows these words.
-fn wait_for(panel: &mut Panel, words: &str) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !has(panel, words) {
-        assert!(std::time::Instant::now() < end, "the panel does not show `{words}`");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        panel.run_steps(1);
-    }
-    panel.run_steps(2);
-}
-
 /// A panel with the models in the folder, which the author adds.
 fn open_with(folder: &Path) -> Panel {
     let mut fixture = Fixture::new(story());

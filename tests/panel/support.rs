@@ -303,6 +303,17 @@ pub fn has(panel: &Panel, words: &str) -> bool {
     panel.query_all_by(|node| says(node, words)).next().is_some()
 }
 
+/// Runs the panel until it shows these words.
+pub fn wait_for(panel: &mut Panel, words: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !has(panel, words) {
+        assert!(Instant::now() < end, "the panel does not show `{words}`");
+        thread::sleep(Duration::from_millis(5));
+        panel.run_steps(1);
+    }
+    panel.run_steps(2);
+}
+
 pub fn says(node: &AccessKitNode<'_>, words: &str) -> bool {
     let label = node.label().is_some_and(|label| label.contains(words));
     label || node.value().is_some_and(|value| value.contains(words))

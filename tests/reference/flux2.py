@@ -72,11 +72,14 @@ SCHEDULER = dict(use_dynamic_shifting=True, shift=3.0)
 PROMPT = "a red lighthouse by the sea at night"
 
 # Sizes are (width, height), parts are (left, top, width, height). All in pixels and multiples of a latent.
+# References are pictures of these sizes, (width, height), that the model sees.
 PICTURES = [
-    dict(name="klein_distilled", is_distilled=True, steps=4, guidance=1.0, size=(64, 48)),
+    dict(name="klein_distilled", is_distilled=True, steps=4, guidance=1.0, size=(64, 48), references=[]),
     # The pipeline of a distilled model ignores its guidance.
-    dict(name="klein_ignored", is_distilled=True, steps=2, guidance=4.0, size=(32, 32)),
-    dict(name="klein_base", is_distilled=False, steps=6, guidance=4.0, size=(48, 64)),
+    dict(name="klein_ignored", is_distilled=True, steps=2, guidance=4.0, size=(32, 32), references=[]),
+    dict(name="klein_base", is_distilled=False, steps=6, guidance=4.0, size=(48, 64), references=[]),
+    dict(name="klein_referred", is_distilled=True, steps=3, guidance=1.0, size=(48, 32), references=[(64, 80), (96, 64)]),
+    dict(name="klein_base_referred", is_distilled=False, steps=3, guidance=4.0, size=(32, 48), references=[(80, 64)]),
 ]
 EDITS = [
     dict(name="klein_part", steps=4, strength=1.0, size=(64, 48), part=(16, 16, 32, 16)),
@@ -262,6 +265,13 @@ def kept_latents(size, way):
     return keep
 
 
+def smooth_picture(name, width, height):
+    """A picture of soft colours, `(height, width, 3)`."""
+    coarse = torch.sigmoid(randn(name, 1, 3, 6, 6))
+    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+    return (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+
+
 def draw(case):
     built = Flux2KleinPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
     built.set_progress_bar_config(disable=True)
@@ -269,8 +279,13 @@ def draw(case):
     width, height = case["size"]
     noise = randn(f"pipelines/{case['name']}", 1, 16, height // 16, width // 16)
     way = [noise]
+    references = {
+        f"reference_{at}": smooth_picture(f"pipelines/{case['name']}/{at}", *size)
+        for at, size in enumerate(case["references"])
+    }
     image = built(
         prompt=PROMPT,
+        image=[Image.fromarray(picture.numpy()) for picture in references.values()] or None,
         width=width,
         height=height,
         num_inference_steps=case["steps"],
@@ -284,43 +299,35 @@ def draw(case):
         "timesteps": built.scheduler.timesteps,
         "image": image * 2 - 1,
         **{f"latents_{step}": latents for step, latents in enumerate(way)},
+        **references,
     }
 
 
 def edit(case):
-    """The noise, the picture, and the latents after every step: without a reference, and with the picture as one."""
+    """The noise, the picture, which the model sees as a reference, and the latents after every step."""
     built = Flux2KleinInpaintPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
     built.set_progress_bar_config(disable=True)
     width, height = case["size"]
     shape = (1, 16, height // 16, width // 16)
-    coarse = torch.sigmoid(randn(f"edits/{case['name']}/picture", 1, 3, 6, 6))
-    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-    picture = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+    picture = smooth_picture(f"edits/{case['name']}/picture", width, height)
     left, top, wide, high = case["part"]
     mask = torch.zeros(height, width, dtype=torch.uint8)
     mask[top : top + high, left : left + wide] = 255
-    with_reference = built.prepare_image_latents
-    tensors = {"noise": randn(f"edits/{case['name']}", *shape), "picture": picture}
-    for prefix, prepare in (
-        ("latents", lambda *_: (torch.zeros(1, 0, 16), torch.zeros(1, 0, 4))),
-        ("referred", with_reference),
-    ):
-        built.prepare_image_latents = prepare
-        way = []
-        built(
-            prompt=PROMPT,
-            image=Image.fromarray(picture.numpy()),
-            mask_image=Image.fromarray(mask.numpy()),
-            strength=case["strength"],
-            num_inference_steps=case["steps"],
-            guidance_scale=1.0,
-            # The generator's first numbers are the noise.
-            generator=generator(f"edits/{case['name']}"),
-            output_type="pt",
-            callback_on_step_end=kept_latents(case["size"], way),
-        )
-        tensors |= {f"{prefix}_{step + 1}": latents for step, latents in enumerate(way)}
-    return tensors
+    way = []
+    built(
+        prompt=PROMPT,
+        image=Image.fromarray(picture.numpy()),
+        mask_image=Image.fromarray(mask.numpy()),
+        strength=case["strength"],
+        num_inference_steps=case["steps"],
+        guidance_scale=1.0,
+        # The generator's first numbers are the noise.
+        generator=generator(f"edits/{case['name']}"),
+        output_type="pt",
+        callback_on_step_end=kept_latents(case["size"], way),
+    )
+    latents = {f"latents_{step + 1}": latents for step, latents in enumerate(way)}
+    return {"noise": randn(f"edits/{case['name']}", *shape), "picture": picture} | latents
 
 
 def record():

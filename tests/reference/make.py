@@ -11,6 +11,7 @@ import checkpoints
 import clip_model
 import common
 import control_nets
+import distilled
 import edits
 import flux2
 import inpainting
@@ -36,6 +37,7 @@ def main():
             pipelines.record()
             edits.record()
             inpainting.record()
+            distilled.record()
             schedulers.record()
             segment.record()
             latents.record()

@@ -1,25 +1,20 @@
 //! Compares pictures and edits of FLUX.2 Klein with diffusers, step by step.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use bevy_illustrator::{
     diffusion::{
-        Denoiser, DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, SampleInputs,
-        TextEncoder, Trace,
-        adapter::PictureAdapters,
-        autoencoder,
-        denoise::flux2::Flux2Transformer2DModel,
-        guide::Unguided,
-        hooks::{Differential, Surroundings},
-        sample,
-        scheduler::{self, FlowSchedule, SchedulerConfig},
-        text::qwen3::Qwen3TextEncoder,
+        DeviceKind, DiffusionError, DrawError, DrawRequest, EditRequest, Interrupt, Model, Noise,
+        Trace,
     },
     mask::{Area, Mask},
     model::{FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect},
-    recipe::{EditKind, Images, Part, PartEdit, ResolvedSampler, Size},
+    recipe::{
+        BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Part, PartEdit,
+        ResolvedSampler, Size,
+    },
 };
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,6 +32,8 @@ struct Picture {
     steps: u32,
     guidance: f32,
     size: [u32; 2],
+    /// Width and height of each reference.
+    references: Vec<[u32; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -91,29 +88,34 @@ fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
 #[test]
 fn pictures_match_the_pipeline() {
     let pictures: Vec<Picture> = cases("pipelines/klein_cases.json");
-    assert_eq!(pictures.len(), 3);
+    assert_eq!(pictures.len(), 5);
     for case in pictures {
         let name = case.name;
         let recorded = tensors(&format!("pipelines/{name}.safetensors"));
         let folder = changed(|index| index["is_distilled"] = case.is_distilled.into());
         let mut model = load(&FolderPackage::open(folder.path()).unwrap());
         let [width, height] = case.size;
+        let references = case.references.iter().enumerate();
+        let references =
+            references.map(|(at, &size)| picture(&recorded[&format!("reference_{at}")], size));
+        let (inspirations, images) = references_of(references);
         let request = DrawRequest {
             prompt: case.prompt,
             negative_prompt: String::new(),
             size: Size::new(width, height),
             sampler: sampler(case.steps, case.guidance),
             noise: Noise::Latents(recorded["noise"].clone()),
-            inspirations: Vec::new(),
+            inspirations,
             losses: Vec::new(),
             score: false,
-            images: Images::new(),
+            images,
         };
         let mut trace = Trace::default();
         let drawn = model.draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
         assert_eq!(drawn.image.dimensions(), (width, height), "{name}");
         let mut compared = 0;
-        for (key, expected) in recorded.iter().filter(|(key, _)| *key != "noise") {
+        let is_input = |key: &str| key == "noise" || key.starts_with("reference");
+        for (key, expected) in recorded.iter().filter(|(key, _)| !is_input(key)) {
             let found = trace.get(key).unwrap_or_else(|| panic!("{name}: no {key}"));
             // The pipeline clamps the picture.
             let allowed = if key == "image" { 2.0 } else { range(expected) };
@@ -124,11 +126,27 @@ fn pictures_match_the_pipeline() {
     }
 }
 
+/// A recorded picture.
+fn picture(bytes: &Tensor, [width, height]: [u32; 2]) -> RgbaImage {
+    let bytes = bytes.flatten_all().unwrap().to_vec1::<u8>().unwrap();
+    DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, bytes).unwrap()).into_rgba8()
+}
+
+/// Inspirations by these reference images.
+fn references_of(
+    pictures: impl IntoIterator<Item = RgbaImage>,
+) -> (Vec<Inspiration>, Images) {
+    let referred = pictures.into_iter().map(|picture| {
+        let id = BlobId::of_image(&picture);
+        let kind = InspirationKind::Image(ImageUse::Reference, id.clone());
+        (Inspiration::new(kind), (id, Arc::new(picture)))
+    });
+    referred.unzip()
+}
+
 /// An edit of one part of a recorded picture.
 fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor>) -> EditRequest {
     let [width, height] = case.size;
-    let bytes = recorded["picture"].flatten_all().unwrap().to_vec1::<u8>().unwrap();
-    let picture = RgbImage::from_raw(width, height, bytes).unwrap();
     let [x, y, wide, high] = case.part;
     let part = Part::new(
         "part",
@@ -146,7 +164,7 @@ fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor
         style: String::new(),
         // diffusers samples the whole picture.
         context: Some(Area { x: 0, y: 0, width, height }),
-        picture: DynamicImage::ImageRgb8(picture).into_rgba8(),
+        picture: picture(&recorded["picture"], case.size),
         prompt: String::new(),
         negative_prompt: String::new(),
         sampler: sampler(case.steps, 1.0),
@@ -155,64 +173,6 @@ fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor
         losses: Vec::new(),
         score: false,
         images: Images::new(),
-    }
-}
-
-/// diffusers' inpainting pipeline shows the picture itself to the model.
-#[test]
-fn a_conditioning_with_the_picture_as_reference_matches_the_inpainting_pipeline() {
-    let files = FolderPackage::open(fixture("klein")).unwrap();
-    let (device, interrupt) = (&Device::Cpu, &Interrupt::default());
-    let denoiser = Flux2Transformer2DModel::load(&files, "transformer", true, device).unwrap();
-    assert!(denoiser.sees_references());
-    let encoder = Qwen3TextEncoder::load(&files, &[9, 18, 27], device).unwrap();
-    let vae = autoencoder::load(&files, "vae", device).unwrap();
-    let config = SchedulerConfig::from_value(files.config("scheduler").unwrap()).unwrap();
-    let config = config.for_flow(FlowSchedule::Flux2);
-    for case in cases::<Edit>("edits/klein_cases.json") {
-        let recorded = tensors(&format!("edits/{}.safetensors", case.name));
-        let picture = recorded["picture"].to_dtype(DType::F32).unwrap();
-        let picture = picture.permute((2, 0, 1)).unwrap().unsqueeze(0).unwrap();
-        let picture = picture.affine(1.0 / 127.5, -1.0).unwrap().contiguous().unwrap();
-        let original = vae.encode(&picture, interrupt).unwrap();
-        let prompt = encoder.encode(&case.prompt, interrupt).unwrap();
-        let prompt = prompt.with_references(vec![original.clone()]);
-        let [columns, rows] = case.size.map(|side| (side / 16) as usize);
-        let [x, y, wide, high] = case.part.map(|side| (side / 16) as usize);
-        let strengths = (0..rows * columns).map(|at| {
-            let inside = (x..x + wide).contains(&(at % columns));
-            let inside = inside && (y..y + high).contains(&(at / columns));
-            if inside { case.strength } else { 0.0 }
-        });
-        let mask = Tensor::from_vec(strengths.collect(), (1, 1, rows, columns), device).unwrap();
-        let noised = Surroundings::Noised;
-        let mut differential = Differential::new(mask, original.clone(), original, noised).unwrap();
-        let config = config.clone().for_picture(rows * columns);
-        let name = "FlowMatchEulerDiscreteScheduler";
-        let mut scheduler = scheduler::build(name, &config, case.steps).unwrap();
-        let mut trace = Trace::default();
-        let inputs = SampleInputs {
-            denoiser: &denoiser,
-            scheduler: &mut *scheduler,
-            noise: recorded["noise"].clone(),
-            step_noise: &|_| unreachable!("Euler adds no noise"),
-            inpainting: None,
-            conditionings: std::slice::from_ref(&prompt),
-            guide: &Unguided { prompt: 0 },
-            prompt: &prompt,
-            negative_prompt: None,
-            adapters: &PictureAdapters::default(),
-            interrupt,
-        };
-        sample(inputs, &mut [&mut differential, &mut trace]).unwrap();
-        let mut compared = 0;
-        for (key, expected) in recorded.iter().filter(|(key, _)| key.starts_with("referred")) {
-            let what = format!("{}: {key}", case.name);
-            let found = trace.get(&key.replace("referred", "latents")).unwrap();
-            assert_near(&what, found, expected, TOLERANCE * range(expected));
-            compared += 1;
-        }
-        assert_eq!(compared, (case.steps as f32 * case.strength) as usize, "{}", case.name);
     }
 }
 
@@ -317,4 +277,60 @@ fn a_folder_that_does_not_fit_together_is_refused_with_the_field() {
         fs::write(&file, before).unwrap();
         assert!(words.iter().all(|word| error.contains(word)), "{field}: {error}");
     }
+}
+
+#[test]
+fn the_references_of_a_part_are_only_seen_by_its_prompt() {
+    let case = &cases::<Edit>("edits/klein_cases.json")[0];
+    let recorded = tensors(&format!("edits/{}.safetensors", case.name));
+    let mut model = load(&FolderPackage::open(fixture("klein")).unwrap());
+    let mut latents = |change: &dyn Fn(&mut EditRequest)| {
+        let mut request = edit_request(case, &recorded);
+        // A second part with the same words, which touches the first one nowhere.
+        let [width, height] = case.size;
+        let area = Area { x: 0, y: 0, width: 16, height: 16 };
+        let mut second = request.parts[0].clone();
+        second.mask = Mask::rectangle(width, height, area);
+        request.parts.push(second);
+        change(&mut request);
+        let mut trace = Trace::default();
+        model.edit(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+        // The first step starts from the same latents.
+        trace.get("latents_1").unwrap().clone()
+    };
+    let reference = || {
+        references_of([RgbaImage::from_pixel(32, 32, image::Rgba([250, 10, 10, 255]))])
+    };
+    let plain = latents(&|_| {});
+    let of_part = latents(&|request| {
+        (request.parts[0].edit.inspirations, request.parts[0].images) = reference();
+    });
+    let of_picture =
+        latents(&|request| (request.inspirations, request.images) = reference());
+    let differs = |other: &Tensor, x: usize, y: usize| {
+        let at = |tensor: &Tensor| tensor.narrow(2, y, 1).unwrap().narrow(3, x, 1).unwrap();
+        super::numbers(&at(&plain)) != super::numbers(&at(other))
+    };
+    // The first part begins at the second latent of both axes.
+    assert_eq!([differs(&of_part, 0, 0), differs(&of_part, 1, 1)], [false, true]);
+    assert_eq!([differs(&of_picture, 0, 0), differs(&of_picture, 1, 1)], [true, true]);
+}
+
+#[test]
+fn a_model_that_does_not_see_references_refuses_them() {
+    let sketch = bevy_illustrator::model::EmbeddedPackage::built_in();
+    let (inspirations, images) = references_of([RgbaImage::new(32, 32)]);
+    let request = DrawRequest {
+        prompt: "a harbour".to_owned(),
+        negative_prompt: String::new(),
+        size: Size::new(64, 64),
+        sampler: ResolvedSampler { scheduler: "DDIMScheduler".to_owned(), ..sampler(2, 1.0) },
+        noise: Noise::Seed(1),
+        inspirations,
+        losses: Vec::new(),
+        score: false,
+        images,
+    };
+    let refused = load(&sketch).draw(&request, &Interrupt::default(), &mut []).unwrap_err();
+    assert!(matches!(refused, DiffusionError::Draw(DrawError::NoReferences)), "{refused}");
 }

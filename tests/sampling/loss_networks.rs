@@ -171,7 +171,7 @@ fn without_a_clip_model_the_error_says_how_to_download_it_and_other_losses_work(
         assert!(matches!(error, DiffusionError::Loss(_)), "{error:?}");
         let error = error.to_string();
         let command =
-            "`illustrate models download openai/clip-vit-large-patch14 --into MODEL/losses/clip`";
+            "`illustrate models fetch openai/clip-vit-large-patch14 --into MODEL/losses/clip`";
         assert!(error.contains(command), "{error}");
     }
     let request = request(vec![Loss::new(LossKind::Saturation(0.1))]);

@@ -230,10 +230,10 @@ pub(crate) enum Failure {
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] bevy_illustrator::model::hub::HubError),
-    /// The licence was not accepted.
+    /// The question before a download or a removal was not answered with yes. The word is what was not done.
     #[cfg(feature = "hub")]
-    #[error("nothing was downloaded; answer `y` or give --yes to accept the licence")]
-    NotAgreed,
+    #[error("nothing was {0}; answer `y` or give --yes to agree")]
+    NotAgreed(&'static str),
     /// Ctrl-C or SIGTERM ended the command.
     #[error("stopped; finished pictures are kept, and the next run continues")]
     Stopped,

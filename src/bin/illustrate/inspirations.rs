@@ -16,9 +16,11 @@ pub(crate) fn parse(text: &str) -> Result<Inspiration<PathBuf>, String> {
         "content" => Some(ImageUse::Content),
         "outline" => Some(ImageUse::Outline),
         "scribble" => Some(ImageUse::Scribble),
+        "reference" => Some(ImageUse::Reference),
         _ => {
             return Err(format!(
-                "the inspiration `{kind}` is unknown: choose text, style, content, outline or scribble"
+                "the inspiration `{kind}` is unknown: choose text, style, content, outline, scribble or \
+                 reference"
             ));
         }
     };

@@ -1,14 +1,19 @@
-//! `illustrate models`: lists and inspects models, and downloads one on request.
+//! `illustrate models`: lists and inspects models, and downloads or removes one on request.
 
 #[cfg(feature = "hub")]
-mod download;
+mod fetch;
 mod list;
+#[cfg(feature = "hub")]
+mod remove;
 
 use std::path::PathBuf;
 
 use bevy_illustrator::{
     generator::inspect,
-    model::inspect::{Inspection, Part},
+    model::{
+        inspect::{Inspection, Part},
+        licence::Terms,
+    },
 };
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -32,7 +37,11 @@ pub(crate) enum Models {
     List(list::List),
     /// Download a diffusers folder, a component or MobileSAM from the Hugging Face hub, after listing the files
     #[cfg(feature = "hub")]
-    Download(download::Download),
+    #[command(alias = "download")]
+    Fetch(fetch::Fetch),
+    /// Remove a downloaded model from the cache of Hugging Face
+    #[cfg(feature = "hub")]
+    Remove(remove::Remove),
 }
 
 /// The output of `--json`.
@@ -62,7 +71,9 @@ impl Models {
             }
             Self::List(list) => list.run(),
             #[cfg(feature = "hub")]
-            Self::Download(download) => download.run(),
+            Self::Fetch(fetch) => fetch.run(),
+            #[cfg(feature = "hub")]
+            Self::Remove(remove) => remove.run(),
         }
     }
 }
@@ -98,8 +109,12 @@ fn line(part: &Part) -> String {
 
 /// The licence, and what it allows.
 fn licence(found: &Inspection) -> String {
-    let name = found.licence.as_deref().unwrap_or("not named");
-    match found.terms() {
+    with_terms(found.licence.as_deref().unwrap_or("not named"), found.terms())
+}
+
+/// The name of a licence with its terms, if they are known.
+fn with_terms(name: &str, terms: Option<&Terms>) -> String {
+    match terms {
         Some(terms) => format!("{name} ({})", terms.sale.text()),
         None => name.to_owned(),
     }

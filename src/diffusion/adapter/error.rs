@@ -8,7 +8,7 @@ pub enum AdapterError {
     #[error(
         "{file} is missing: an IP-Adapter needs the image encoder that it was trained with, a \
          CLIPVisionModelWithProjection; copy it from the repository of the adapter, or download that of most adapters for \
-         Stable Diffusion 1 with `illustrate models download h94/IP-Adapter --subfolder models/image_encoder --into {folder}`"
+         Stable Diffusion 1 with `illustrate models fetch h94/IP-Adapter --subfolder models/image_encoder --into {folder}`"
     )]
     NoImageEncoder {
         /// The configuration of the image encoder.

@@ -61,6 +61,7 @@ const fn component(usage: ImageUse) -> &'static str {
         ImageUse::Scribble => "adapters/scribble",
         ImageUse::Style => "adapters/style",
         ImageUse::Content => "adapters/content",
+        ImageUse::Reference => "adapters/reference",
     }
 }
 
@@ -163,7 +164,7 @@ impl ModelAdapters {
                 adapter.check_encoder(encoder)?;
                 let side = encoder.image_size();
                 let pixels = match usage {
-                    ImageUse::Style => {
+                    ImageUse::Style | ImageUse::Reference => {
                         let image = image_of(usage.name(), id, part.images)?;
                         input::for_clip(image, side, device)?
                     }
@@ -204,7 +205,7 @@ impl ModelAdapters {
         Ok(Adapter::Ip(match usage {
             ImageUse::Style => adapter.only_in(&self.places.style),
             ImageUse::Content => adapter.only_in(&self.places.layout),
-            ImageUse::Outline | ImageUse::Scribble => adapter,
+            ImageUse::Outline | ImageUse::Scribble | ImageUse::Reference => adapter,
         }))
     }
 
@@ -219,7 +220,7 @@ impl ModelAdapters {
             let network = ControlNet::load(package, component, &self.device)?;
             network.check(&self.places)?;
             self.check_scale(package, component, network.downscale_factor())?;
-            if usage == ImageUse::Style {
+            if matches!(usage, ImageUse::Style | ImageUse::Reference) {
                 let (adapter, usage) = (package.location(&config_file(component)), usage.name());
                 return Err(AdapterError::NoDrawing { adapter, usage }.into());
             }

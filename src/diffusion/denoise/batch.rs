@@ -21,6 +21,7 @@ impl ConditioningBatches {
                 conditioning.tokens.dims() == first.tokens.dims()
                     && conditioning.pooled.is_some() == first.pooled.is_some()
                     && conditioning.images.len() == first.images.len()
+                    && conditioning.guidance_scale == first.guidance_scale
                     // References may have any size.
                     && conditioning.references.is_empty()
             })
@@ -63,6 +64,7 @@ fn joined(conditionings: &[Conditioning]) -> candle_core::Result<Conditioning> {
     let pooled = conditionings.iter().filter_map(|conditioning| conditioning.pooled.as_ref());
     let (tokens, pooled) = (tokens.collect::<Vec<_>>(), pooled.collect::<Vec<_>>());
     let mut batch = Conditioning::new(Tensor::cat(&tokens, 0)?);
+    batch.guidance_scale = conditionings.first().and_then(|first| first.guidance_scale);
     if !pooled.is_empty() {
         batch = batch.with_pooled(Tensor::cat(&pooled, 0)?);
     }

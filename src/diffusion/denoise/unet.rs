@@ -6,6 +6,7 @@ mod block;
 mod config;
 mod control_net;
 mod encoder;
+mod guidance;
 mod pass;
 mod transformer;
 
@@ -58,6 +59,10 @@ impl Denoiser for UNet2DConditionModel {
 
     fn sample_size(&self) -> Option<(usize, usize)> {
         self.config().sample_size.map(SampleSize::height_and_width)
+    }
+
+    fn is_distilled(&self) -> bool {
+        self.config().embeds_guidance()
     }
 
     fn adapter_places(&self) -> Option<AdapterPlaces> {

@@ -14,12 +14,13 @@ use crate::{
     },
     model::{
         ModelError, Package,
-        detect::{Index, runnable_index},
+        detect::{Index, LATENT_CONSISTENCY, runnable_index},
         package::config_file,
     },
 };
 
-const PIPELINES: [&str; 2] = ["StableDiffusionPipeline", "StableDiffusionInpaintPipeline"];
+const PIPELINES: [&str; 3] =
+    ["StableDiffusionPipeline", "StableDiffusionInpaintPipeline", LATENT_CONSISTENCY];
 
 /// A field of `model_index.json`: the denoiser was trained to edit parts whose surroundings have no
 /// noise. diffusers ignores settings that begin with an underscore.
@@ -31,7 +32,8 @@ pub struct StableDiffusion;
 
 impl Family for StableDiffusion {
     fn name(&self) -> &str {
-        "\"StableDiffusionPipeline\" or \"StableDiffusionInpaintPipeline\" (Stable Diffusion 1 and 2)"
+        "\"StableDiffusionPipeline\", \"StableDiffusionInpaintPipeline\" or \"LatentConsistencyModelPipeline\" \
+         (Stable Diffusion 1 and 2)"
     }
 
     fn detect(&self, package: &dyn Package) -> bool {

@@ -121,6 +121,19 @@ impl CacheFolder {
         }
     }
 
+    /// Removes a folder and everything below it. Links are removed, and not followed.
+    ///
+    /// # Errors
+    /// [`HubError::NotOwn`] if it is a link or a file; otherwise if something cannot be removed.
+    pub(super) fn remove_folder(&self, rel: &Path) -> Result<(), HubError> {
+        match self.metadata(rel)? {
+            Some(found) if !found.is_dir() => {
+                Err(HubError::NotOwn { path: self.path(rel), found: kind(&found) })
+            }
+            _ => self.dir.remove_dir_all(rel).map_err(HubError::io("remove", &self.path(rel))),
+        }
+    }
+
     /// Checks that a file or a link is at a path, or nothing.
     ///
     /// # Errors
@@ -238,6 +251,24 @@ pub(super) fn lock(cache: &Path, repo: &Path, hash: &str) -> Result<Option<Lock>
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(source)) => Err(HubError::io("lock", &cache.path(&rel))(source)),
     }
+}
+
+/// Locks everything of a repository against downloads. `repo` is the name of its folder in the cache.
+///
+/// # Errors
+/// [`HubError::Busy`] if a download has a lock; otherwise if a lock file cannot be opened or locked.
+pub(super) fn lock_all(cache: &Path, repo: &Path) -> Result<Vec<Lock>, HubError> {
+    let folder = cache.join(LOCKS).join(repo);
+    let names = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(HubError::io("read", &folder))?,
+    };
+    let names = names.flatten().map(|entry| PathBuf::from(entry.file_name()));
+    let hashes = names.filter_map(|name| Some(name.file_stem()?.to_str()?.to_owned()));
+    let locked = hashes.map(|hash| {
+        lock(cache, repo, &hash)?.ok_or_else(|| HubError::Busy { path: folder.join(&hash) })
+    });
+    locked.collect()
 }
 
 /// A name with an ending. A long name is shortened.

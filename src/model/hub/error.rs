@@ -167,7 +167,35 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
-    /// Copying was cancelled.
+    /// No model has this variant of the weights.
+    #[error("{repo} has no weights of the variant {variant:?}: leave the variant out")]
+    NoVariant {
+        /// The repository.
+        repo: String,
+        /// The variant.
+        variant: String,
+    },
+    /// No request may be sent.
+    #[error("{repo} is not requested, because HF_HUB_OFFLINE is set: unset it to use the hub")]
+    Offline {
+        /// The repository.
+        repo: String,
+    },
+    /// The name of a repository has another form.
+    #[error("{repo:?} is not the name of a repository: write OWNER/NAME")]
+    RepoName {
+        /// The name.
+        repo: String,
+    },
+    /// The cache has no such repository.
+    #[error("{repo} is not in the cache {cache}; `illustrate models list` lists what is there")]
+    NotCached {
+        /// The repository.
+        repo: String,
+        /// The folder of the cache.
+        cache: PathBuf,
+    },
+    /// The download or the copy was cancelled.
     #[error("cancelled")]
     Cancelled,
     /// The hub sends a file of another size than the listing promises.

@@ -33,17 +33,16 @@ impl Fetcher {
     /// place in the snapshot. Calls `on_bytes` with the number of bytes that are there.
     ///
     /// # Errors
-    /// If the connection fails, if a response is invalid, if the file differs from the listing, or
+    /// Those of `on_bytes`. Also if the connection fails, if a response is invalid, if the file differs from the listing, or
     /// if it cannot be written.
     pub(super) fn fetch(
         &self,
         file: &RemoteFile,
-        on_bytes: &mut dyn FnMut(u64),
+        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
     ) -> Result<(), HubError> {
         let pointer = self.snapshot.join(&file.path);
         if is_intact(&pointer, file)? {
-            on_bytes(file.bytes);
-            return Ok(());
+            return on_bytes(file.bytes);
         }
         // `<cache>/models--<owner>--<name>/snapshots/<commit>`
         let repo = self.snapshot.ancestors().nth(2).unwrap_or(&self.snapshot);
@@ -66,7 +65,7 @@ impl Fetcher {
         let lock = lock.ok_or_else(|| HubError::Busy { path: folder.path(&part) })?;
         if is_intact(&folder.path(&blob), file)? {
             folder.remove(&part)?;
-            on_bytes(file.bytes);
+            on_bytes(file.bytes)?;
         } else {
             let url = format!("{}/{}", self.files_url.0, url_path(&file.path));
             let mut part = Part::open(&folder, part, &lock)?;

@@ -45,14 +45,24 @@ impl Listing {
 
     /// Downloads the files that are not in the cache yet. Returns the folder with all files. Files
     /// in the cache are checked against the listing, and those that differ are downloaded again.
+    /// `is_cancelled` is asked whenever bytes arrive.
     ///
     /// # Errors
-    /// If the connection fails, if a response is invalid, if a file differs from the listing, or if
-    /// it cannot be written. Received bytes are kept, and the next call resumes the download.
-    pub fn download(&self, on_bytes: &mut OnBytes<'_>) -> Result<PathBuf, HubError> {
+    /// [`HubError::Cancelled`] if `is_cancelled` says so. Also if the connection fails, if a response
+    /// is invalid, if a file differs from the listing, or if it cannot be written. Received bytes are
+    /// kept, and the next call resumes the download.
+    pub fn download(
+        &self,
+        on_bytes: &mut OnBytes<'_>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<PathBuf, HubError> {
         let mut before: u64 = 0;
         for file in &self.files {
-            self.fetcher.fetch(file, &mut |found| on_bytes(file, before.saturating_add(found)))?;
+            let mut on_bytes = |found| {
+                on_bytes(file, before.saturating_add(found));
+                if is_cancelled() { Err(HubError::Cancelled) } else { Ok(()) }
+            };
+            self.fetcher.fetch(file, &mut on_bytes)?;
             before = before.saturating_add(file.bytes);
         }
         Ok(self.fetcher.snapshot.clone())
@@ -172,6 +182,31 @@ fn is_relative(name: &str) -> bool {
         && !name.contains(char::is_control)
         && name.split('/').all(|part| !part.is_empty() && part != ".")
         && Path::new(name).components().all(plain)
+}
+
+/// As [`model_files`], with the weights of a variant for the components that have it.
+///
+/// # Errors
+/// [`HubError::NoVariant`] if none has it.
+pub(super) fn variant_files(
+    repo: &str,
+    names: BTreeSet<String>,
+    variant: &str,
+) -> Result<BTreeSet<String>, HubError> {
+    // `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`, `model.safetensors.index.fp16.json`
+    let (inside, before) = (format!(".{variant}."), format!(".{variant}-"));
+    let is_variant = |path: &str| path.contains(&inside) || path.contains(&before);
+    let is_weights = |path: &str| path.ends_with(".safetensors") || path.contains(".safetensors.index.");
+    let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
+    let with_variant: BTreeSet<_> =
+        names.iter().filter(|path| is_weights(path) && is_variant(path)).filter_map(|path| folder(path)).collect();
+    if with_variant.is_empty() {
+        return Err(HubError::NoVariant { repo: repo.to_owned(), variant: variant.to_owned() });
+    }
+    let is_replaced = |path: &String| {
+        is_weights(path) && !is_variant(path) && folder(path).is_some_and(|it| with_variant.contains(&it))
+    };
+    Ok(model_files(names.into_iter().filter(|path| !is_replaced(path)).collect()))
 }
 
 /// The files of a diffusers folder that are needed here. Others, such as those of a safety checker,

@@ -51,14 +51,14 @@ impl<'a> Part<'a> {
     /// bytes that are there.
     ///
     /// # Errors
-    /// If the connection fails, if a response is invalid, if the contents differ from the listing,
+    /// Those of `on_bytes`. Also if the connection fails, if a response is invalid, if the contents differ from the listing,
     /// or if they cannot be written.
     pub(super) fn complete(
         &mut self,
         client: &Client,
         url: &str,
         file: &RemoteFile,
-        on_bytes: &mut dyn FnMut(u64),
+        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
     ) -> Result<(), HubError> {
         let mut was_resumed = self.found > 0;
         loop {
@@ -90,7 +90,7 @@ impl<'a> Part<'a> {
         client: &Client,
         url: &str,
         file: &RemoteFile,
-        on_bytes: &mut dyn FnMut(u64),
+        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
     ) -> Result<(), HubError> {
         let mut etag = None;
         let mut attempt = 1;
@@ -114,12 +114,12 @@ impl<'a> Part<'a> {
         url: &str,
         file: &RemoteFile,
         etag: &mut Option<HeaderValue>,
-        on_bytes: &mut dyn FnMut(u64),
+        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
     ) -> Result<(), HubError> {
         if self.found > file.bytes {
             self.clear()?;
         }
-        on_bytes(self.found);
+        on_bytes(self.found)?;
         if self.found == file.bytes {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl<'a> Part<'a> {
             };
             self.file.write_all(&buffer[..count]).map_err(HubError::io("write", &self.path))?;
             self.found += count as u64;
-            on_bytes(self.found);
+            on_bytes(self.found)?;
         }
         if self.found < file.bytes {
             let (found, expected) = (self.found, file.bytes);

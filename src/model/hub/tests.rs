@@ -1,10 +1,12 @@
 //! Tests against hubs on the loopback interface.
 
+mod cached;
 mod component;
 mod foreign;
 mod prepared;
 mod resume;
 mod server;
+mod task;
 mod time;
 
 use std::{fs, path::Path, time::Duration};
@@ -57,7 +59,7 @@ fn download(fake: Fake) -> (CacheFolder, Result<PathBuf, HubError>) {
     let server = fake.start();
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let downloaded = listing.download(&mut |_, _| {});
+    let downloaded = listing.download(&mut |_, _| {}, &|| false);
     (cache, downloaded)
 }
 
@@ -105,7 +107,7 @@ fn an_empty_file_is_downloaded() {
     let server = Fake::new(&[&model(b"weights")[..], &[("LICENSE", b"")]].concat()).start();
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join("LICENSE")).expect("readable"), b"");
 }
 
@@ -129,7 +131,7 @@ fn mobile_sam_is_downloaded_as_one_file_and_found_in_the_cache() {
     assert_eq!(cache.hub(&server).mobile_sam(), None);
     let listing = cache.hub(&server).list_mobile_sam().expect("listed");
     assert_eq!((listing.files.len(), listing.bytes()), (1, 50));
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(cache.hub(&server).mobile_sam(), Some(folder.join(file)));
     assert_eq!(fs::read(folder.join(file)).expect("readable"), [3; 50]);
 
@@ -140,15 +142,87 @@ fn mobile_sam_is_downloaded_as_one_file_and_found_in_the_cache() {
 }
 
 #[test]
-fn the_cache_is_below_hf_home_or_the_home_folder() {
-    let folder = |hf_home: Option<&str>, home: Option<&str>| {
-        cache_folder(hf_home.map(Into::into), home.map(Into::into)).ok()
+fn the_folder_of_hugging_face_is_hf_home_or_in_the_home_folder() {
+    let folder = |variable: Option<&str>, home: Option<&str>| {
+        hf_home(variable.map(Into::into), home.map(Into::into))
     };
-    assert_eq!(folder(Some("/models"), Some("/home/ona")), Some("/models/hub".into()));
-    let usual = Some("/home/ona/.cache/huggingface/hub".into());
-    assert_eq!(folder(None, Some("/home/ona")), usual);
+    assert_eq!(folder(Some("/models"), Some("/home/ona")), Some("/models".into()));
+    assert_eq!(folder(None, Some("/home/ona")), Some("/home/ona/.cache/huggingface".into()));
     for home in [None, Some("")] {
-        let error = cache_folder(None, home.map(Into::into)).expect_err("no folder");
-        assert!(error.to_string().contains("HF_HOME"), "{error}");
+        assert_eq!(folder(None, home), None);
     }
+}
+
+#[test]
+fn the_weights_of_a_variant_replace_the_main_ones_where_they_exist() {
+    let files = [
+        "model_index.json",
+        "text_encoder/config.json",
+        "text_encoder/model.fp16.safetensors",
+        "text_encoder/model.safetensors",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model-00001-of-00002.safetensors",
+        "unet/diffusion_pytorch_model.fp16-00001-of-00001.safetensors",
+        "unet/diffusion_pytorch_model.safetensors.index.fp16.json",
+        "unet/diffusion_pytorch_model.safetensors.index.json",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+    ];
+    let contents = files.map(|file| (file, &b"1"[..]));
+    let server = Fake::new(&contents).start();
+    let cache = CacheFolder::new();
+    let hub = cache.hub(&server);
+    let listing = hub.clone().list_variant("us/sketch", "main", "fp16").expect("listed");
+    let found: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+    let expected = [0, 1, 2, 4, 6, 7, 9, 10].map(|at| files[at]);
+    assert_eq!(found, expected);
+    let error = hub.list_variant("us/sketch", "main", "fp8").expect_err("no such variant");
+    assert!(matches!(error, HubError::NoVariant { .. }), "{error}");
+}
+
+#[test]
+fn no_request_is_sent_offline() {
+    let server = Fake::new(&model(b"weights")).start();
+    let cache = CacheFolder::new();
+    let hub = Hub { is_offline: true, ..cache.hub(&server) };
+    let error = hub.list("us/sketch", "main").expect_err("offline");
+    assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn the_token_of_the_environment_precedes_that_of_the_file() {
+    let server = Fake::new(&model(b"weights")).start();
+    let cache = CacheFolder::with_token("hf_file");
+    for (token, expected) in [(None, "Bearer hf_file"), (Some("hf_variable"), "Bearer hf_variable")] {
+        let token = token.map(|token| Token::from(token.to_owned()));
+        let hub = Hub { token, ..cache.hub(&server) };
+        hub.list("us/sketch", "main").expect("listed");
+        let requests = server.requests();
+        let headers = &requests.last().expect("a request").headers;
+        assert_eq!(headers.get("authorization").map(String::as_str), Some(expected));
+    }
+}
+
+#[test]
+fn a_cancelled_download_keeps_its_bytes() {
+    let weights = vec![7; 1 << 20];
+    let server = Fake::new(&model(&weights)).start();
+    let cache = CacheFolder::new();
+    let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
+    let arrived = std::cell::Cell::new(0);
+    let mut on_bytes = |file: &RemoteFile, bytes| {
+        if file.path == UNET {
+            arrived.set(bytes);
+        }
+    };
+    let cancelled = listing.download(&mut on_bytes, &|| arrived.get() > 100_000);
+    assert!(matches!(cancelled, Err(HubError::Cancelled)));
+    let kept = arrived.get();
+    assert!(kept < weights.len() as u64, "{kept}");
+    listing.download(&mut |_, _| {}, &|| false).expect("resumed");
+    let ranges = server.ranges(UNET);
+    assert_eq!(ranges.len(), 2);
+    // The first files have 25 bytes.
+    assert_eq!(ranges[1], format!("bytes={}-", kept - 25));
 }

@@ -20,6 +20,7 @@ use crate::{
     model::{
         ModelError,
         detect::CONFIG_FILES,
+        library::{is_commit, repository},
         licence::licence,
         tensors::{TensorFile, TensorSource},
     },
@@ -166,6 +167,9 @@ impl Files for FolderPackage {
 impl Package for FolderPackage {
     fn name(&self) -> String {
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        if let Some(repository) = repository(&path).filter(|_| is_commit(&path)) {
+            return repository;
+        }
         path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
     }
 

@@ -38,7 +38,7 @@ pub(in crate::panel) struct SegmenterModel {
 }
 
 impl Default for SegmenterModel {
-    /// The weights that `illustrate models download --mobile-sam` downloaded, if any.
+    /// The weights that `illustrate models fetch --mobile-sam` downloaded, if any.
     fn default() -> Self {
         #[cfg(feature = "hub")]
         let weights = crate::model::hub::Hub::from_env().ok().and_then(|hub| hub.mobile_sam());

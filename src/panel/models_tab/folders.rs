@@ -35,7 +35,8 @@ impl FoldersForm {
                 folder_label(ui, Path::new(folder));
             });
         }
-        for folder in shared {
+        // The cache may be created by the first download.
+        for folder in shared.iter().filter(|folder| folder.is_dir()) {
             folder_label(ui, folder);
         }
         let label = ui.label(theme::small("Another folder"));

@@ -7,7 +7,10 @@ use egui::{Align, Button, Label, Layout, Response, RichText, Ui};
 use crate::{
     generator::FoundModel,
     memory::{Fit, Memory},
-    model::{BaseModel, inspect::Inspection, licence::Sale},
+    model::{
+        BaseModel,
+        licence::{Sale, Terms},
+    },
     panel::{style_draft::set_model, theme, widgets::byte_size},
     recipe::{
         Lora, MAX_LORAS, Style,
@@ -33,25 +36,30 @@ pub(super) fn built_in(ui: &mut Ui, style: &mut Style, filter: &str) {
     }
 }
 
-/// A model. `all` are the files that were found.
+/// A model. `all` are the files that were found. `more` shows more about it, and gets whether the style uses it.
 pub(super) fn model(
     ui: &mut Ui,
     model: &FoundModel,
     memory: Option<Memory>,
     style: &mut Style,
     all: &[FoundModel],
+    more: impl FnOnce(&mut Ui, bool),
 ) {
     let path = model.path_name();
-    let chosen = row(ui, &model.name(), style.model == path, |ui| {
+    let is_used = style.model == path;
+    let chosen = row(ui, &model.name(), is_used, |ui| {
         let base = model.inspection.base_name().unwrap_or("Unknown base");
         ui.label(theme::small(format!("{base}, {}", byte_size(model.inspection.bytes()))))
             .on_hover_text(&path);
-        memory_label(ui, &model.inspection, memory);
-        licence_label(ui, &model.inspection);
+        if let Some(needed) = model.inspection.memory() {
+            memory_label(ui, needed, memory);
+        }
+        licence_label(ui, model.inspection.licence.as_deref(), model.inspection.terms());
         for obstacle in &model.inspection.obstacles {
             let text = RichText::new(obstacle.to_string()).small().color(theme::WARNING);
             ui.add(Label::new(text).wrap());
         }
+        more(ui, is_used);
     });
     if chosen {
         set_model(style, path);
@@ -91,8 +99,8 @@ pub(super) fn lora(ui: &mut Ui, lora: &FoundModel, style: &mut Style, all: &[Fou
             let base = base.map_or("an unknown base", BaseModel::name);
             let text = format!("For {base}, {}", byte_size(lora.inspection.bytes()));
             ui.label(theme::small(text)).on_hover_text(&path);
-            if lora.inspection.licence.is_some() {
-                licence_label(ui, &lora.inspection);
+            if let Some(licence) = &lora.inspection.licence {
+                licence_label(ui, Some(licence), lora.inspection.terms());
             }
         },
     );
@@ -103,8 +111,8 @@ pub(super) fn lora(ui: &mut Ui, lora: &FoundModel, style: &mut Style, all: &[Fou
     }
 }
 
-/// A file that is neither a model nor a LoRA that works here.
-pub(super) fn other(ui: &mut Ui, other: &FoundModel) {
+/// A file that is neither a model nor a LoRA that works here. `more` shows more about it.
+pub(super) fn other(ui: &mut Ui, other: &FoundModel, more: impl FnOnce(&mut Ui)) {
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.add(Label::new(RichText::new(other.name()).strong()).truncate())
@@ -113,6 +121,7 @@ pub(super) fn other(ui: &mut Ui, other: &FoundModel) {
         ui.add(Label::new(theme::small(kind)).wrap());
         let reasons = other.inspection.obstacles.iter().map(ToString::to_string);
         ui.add(Label::new(theme::small(reasons.collect::<Vec<_>>().join("; "))).wrap());
+        more(ui);
     });
 }
 
@@ -131,8 +140,8 @@ fn row(ui: &mut Ui, name: &str, is_chosen: bool, content: impl FnOnce(&mut Ui)) 
     response.clicked()
 }
 
-/// A card with a name, a button on the right, and lines below.
-fn card(
+/// A card with a name, a button on the right, and lines below. Returns the response of the button.
+pub(super) fn card(
     ui: &mut Ui,
     name: &str,
     is_chosen: bool,
@@ -164,14 +173,14 @@ fn card(
 }
 
 /// A button with a name for screen readers.
-fn named(button: Response, name: &str) -> Response {
+pub(super) fn named(button: Response, name: &str) -> Response {
     let is_enabled = button.enabled();
     button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, is_enabled, name));
     button
 }
 
-fn memory_label(ui: &mut Ui, model: &Inspection, memory: Option<Memory>) {
-    let Some(needed) = model.memory() else { return };
+/// The memory for a picture, in bytes, and whether the machine has it.
+pub(super) fn memory_label(ui: &mut Ui, needed: u64, memory: Option<Memory>) {
     let needs = format!("Needs about {} of memory", byte_size(needed));
     let text = match memory.map(|memory| (memory.fit(needed), memory)) {
         None | Some((Fit::Fits, _)) => theme::small(needs),
@@ -188,10 +197,11 @@ fn memory_label(ui: &mut Ui, model: &Inspection, memory: Option<Memory>) {
     ui.add(Label::new(text).wrap());
 }
 
-fn licence_label(ui: &mut Ui, model: &Inspection) {
-    let (text, note) = match (&model.licence, model.terms()) {
+/// A licence, and what it allows if its terms are known.
+pub(super) fn licence_label(ui: &mut Ui, licence: Option<&str>, terms: Option<&Terms>) {
+    let (text, note) = match (licence, terms) {
         (None, _) => (
-            RichText::new("The file names no licence: look it up before you publish pictures")
+            RichText::new("No licence is named: look it up before you publish pictures")
                 .small()
                 .color(theme::WARNING),
             "",

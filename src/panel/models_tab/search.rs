@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         mpsc::{Receiver, TryRecvError, channel},
@@ -80,13 +80,4 @@ impl ModelSearch {
             self.incoming = None;
         }
     }
-}
-
-/// The cache of Hugging Face, if there is one.
-pub(super) fn shared_models() -> Vec<PathBuf> {
-    #[cfg(feature = "hub")]
-    let cache = crate::model::hub::Hub::from_env().ok().map(|hub| hub.cache_folder());
-    #[cfg(not(feature = "hub"))]
-    let cache = None;
-    cache.filter(|cache: &PathBuf| Path::is_dir(cache)).into_iter().collect()
 }

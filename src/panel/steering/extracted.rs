@@ -20,7 +20,7 @@ const fn maps(usage: ImageUse) -> &'static [MapKind] {
     match usage {
         ImageUse::Outline => &[MapKind::Edges, MapKind::SoftEdges],
         ImageUse::Scribble => &[MapKind::RoughColours],
-        ImageUse::Style | ImageUse::Content => &[],
+        ImageUse::Style | ImageUse::Content | ImageUse::Reference => &[],
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
         let of = |usage, image| Extracted::Automatic.map(image, usage);
         assert_eq!(of(ImageUse::Outline, &picture), Some(MapKind::Edges));
         assert_eq!(of(ImageUse::Scribble, &picture), Some(MapKind::RoughColours));
-        for usage in [ImageUse::Style, ImageUse::Content] {
+        for usage in [ImageUse::Style, ImageUse::Content, ImageUse::Reference] {
             assert_eq!(of(usage, &picture), None);
         }
         for drawing in [&paper, &clear] {

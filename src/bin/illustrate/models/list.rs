@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use bevy_illustrator::{
     generator::{FoundModel, find_models},
     memory::{Fit, Memory},
-    model::inspect::Inspection,
+    model::{CatalogueEntry, inspect::Inspection},
 };
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::licence;
+use super::{licence, with_terms};
 use crate::{
     failure::Failure,
     output::{lossy_path, print, print_json, print_lines},
@@ -20,6 +20,9 @@ use crate::{
 pub(crate) struct List {
     /// Folders with models, such as `ComfyUI/models` [default: the cache of Hugging Face]
     folders: Vec<PathBuf>,
+    /// List the models that `models fetch` downloads by name instead
+    #[arg(long, conflicts_with = "folders")]
+    catalogue: bool,
     /// Print the list as JSON
     #[arg(long)]
     json: bool,
@@ -40,6 +43,9 @@ struct Report<'a> {
 
 impl List {
     pub(crate) fn run(&self) -> Result<(), Failure> {
+        if self.catalogue {
+            return self.print_catalogue();
+        }
         let folders = self.folders()?;
         for folder in &folders {
             folder.read_dir().map_err(Failure::file("read", folder))?;
@@ -68,6 +74,25 @@ impl List {
             print("No models were found.")?;
         }
         Ok(())
+    }
+
+    fn print_catalogue(&self) -> Result<(), Failure> {
+        let entries = CatalogueEntry::all();
+        if self.json {
+            return print_json(&entries);
+        }
+        let memory = Memory::now();
+        let describe = |entry: &CatalogueEntry| {
+            let CatalogueEntry { name, repo, base, good_for, .. } = entry;
+            let (size, needed) = (HumanBytes(entry.bytes), needed(entry.memory, memory));
+            let licence = with_terms(&entry.licence, entry.terms());
+            [
+                format!("{name} ({repo})"),
+                format!("  {base}, {size} to download, {needed}, licence {licence}"),
+                format!("  {good_for}"),
+            ]
+        };
+        print_lines(&entries.iter().flat_map(describe).collect::<Vec<_>>())
     }
 
     #[cfg(feature = "hub")]
@@ -110,16 +135,19 @@ fn print_group(
 fn describe_model(model: &Inspection, memory: Option<Memory>) -> String {
     let base = model.base_name().unwrap_or("unknown base");
     let mut parts = vec![base.to_owned(), HumanBytes(model.bytes()).to_string()];
-    if let Some(needed) = model.memory() {
-        let fit = match memory.map(|memory| memory.fit(needed)) {
-            Some(Fit::TooLarge) => ", too much for this machine",
-            Some(Fit::Tight) => ", more than is free now",
-            Some(Fit::Fits) | None => "",
-        };
-        parts.push(format!("needs {} of memory{fit}", HumanBytes(needed)));
-    }
+    parts.extend(model.memory().map(|bytes| needed(bytes, memory)));
     parts.push(format!("licence {}", licence(model)));
     parts.join(", ")
+}
+
+/// The memory for a picture, and whether it fits.
+fn needed(bytes: u64, memory: Option<Memory>) -> String {
+    let fit = match memory.map(|memory| memory.fit(bytes)) {
+        Some(Fit::TooLarge) => ", too much for this machine",
+        Some(Fit::Tight) => ", more than is free now",
+        Some(Fit::Fits) | None => "",
+    };
+    format!("needs {} of memory{fit}", HumanBytes(bytes))
 }
 
 fn describe_lora(lora: &Inspection) -> String {

@@ -41,6 +41,7 @@ pub struct UNet2DConditionConfig {
     pub(super) num_attention_heads: Option<OneOrEach<usize>>,
     pub(super) use_linear_projection: bool,
     pub(super) resnet_time_scale_shift: String,
+    pub(super) time_cond_proj_dim: Option<usize>,
     pub(super) time_embedding_dim: Option<usize>,
     pub(super) time_embedding_act_fn: Option<String>,
     pub(super) timestep_post_act: Option<String>,
@@ -75,6 +76,11 @@ impl UNet2DConditionConfig {
     /// Whether the input is latents, a mask, and the latents of a masked picture, as in diffusers' inpainting pipelines.
     pub fn is_inpainting(&self) -> bool {
         self.in_channels == self.out_channels.saturating_mul(2).saturating_add(1)
+    }
+
+    /// Whether it was distilled with guidance, whose scale it embeds.
+    pub fn embeds_guidance(&self) -> bool {
+        self.time_cond_proj_dim.is_some()
     }
 
     /// Channels of the latents.
@@ -112,6 +118,7 @@ impl Default for UNet2DConditionConfig {
             num_attention_heads: None,
             use_linear_projection: false,
             resnet_time_scale_shift: "default".to_owned(),
+            time_cond_proj_dim: None,
             time_embedding_dim: None,
             time_embedding_act_fn: None,
             timestep_post_act: None,
@@ -142,7 +149,6 @@ pub(super) fn refuse_unsupported(
         ("encoder_hid_dim", json!(null)),
         ("encoder_hid_dim_type", json!(null)),
         ("num_class_embeds", json!(null)),
-        ("time_cond_proj_dim", json!(null)),
         ("time_embedding_type", json!("positional")),
     ])
 }
@@ -371,7 +377,7 @@ mod tests {
             ("transformer_layers_per_block", json!([[1_u64 << 53], 1, 1, 1])),
             ("block_out_channels", json!([u64::MAX, 1, 1, 1])),
             ("time_embedding_type", json!("fourier")),
-            ("time_cond_proj_dim", json!(256)),
+            ("time_cond_proj_dim", json!(0)),
             ("dual_cross_attention", json!(true)),
             ("encoder_hid_dim_type", json!("text_proj")),
             ("attention_type", json!("gated")),

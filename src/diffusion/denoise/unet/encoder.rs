@@ -10,6 +10,7 @@ use super::{
     added::AddedEmbedding,
     block::{BlockConfig, DownBlock, MidBlock},
     config::{UNet2DConditionConfig, UNetLayout},
+    guidance::GuidanceEmbedding,
     pass::{Feature, Pass, SeenImage},
 };
 use crate::{
@@ -29,6 +30,8 @@ pub(super) struct Encoder {
     config: UNet2DConditionConfig,
     pub(super) activation: Activation,
     time_embedding: [Linear; 2],
+    /// Embeds the guidance scale, in a distilled network.
+    guidance: Option<GuidanceEmbedding>,
     time_post_activation: Option<Activation>,
     time_embed_activation: Option<Activation>,
     added: Option<AddedEmbedding>,
@@ -152,6 +155,7 @@ impl Encoder {
                 Linear::load(first, time_width, &time.pp("linear_1"))?,
                 Linear::load(time_width, time_width, &time.pp("linear_2"))?,
             ],
+            guidance: GuidanceEmbedding::load(config, file, &time)?,
             time_post_activation: optional("timestep_post_act", &config.timestep_post_act)?,
             time_embed_activation: optional(
                 "time_embedding_act_fn",
@@ -209,7 +213,7 @@ impl Encoder {
         let EncoderInput { sample, timestep, drawing, conditioning, .. } = *input;
         let EncoderInput { images, adapters, interrupt, .. } = *input;
         let mut features = Feature::all(adapters);
-        let mut time = self.embed_time(timestep, sample.device())?;
+        let mut time = self.embed_time(timestep, conditioning, sample.device())?;
         observe("time_embedding", &time);
         if let Some(added) = &self.added {
             let (_, _, height, width) = sample.dims4()?;
@@ -249,11 +253,20 @@ impl Encoder {
         Ok(Encoded { pass, skipped, middle: hidden })
     }
 
-    fn embed_time(&self, timestep: f64, device: &Device) -> Result<Tensor, DiffusionError> {
+    fn embed_time(
+        &self,
+        timestep: f64,
+        conditioning: &Conditioning,
+        device: &Device,
+    ) -> Result<Tensor, DiffusionError> {
         let config = &self.config;
         let width = config.block_out_channels[0];
         let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
         let waves = ops::time_embedding(timestep, width, flip, shift, device)?;
+        let waves = match &self.guidance {
+            Some(guidance) => (waves + guidance.forward(conditioning, device)?)?,
+            None => waves,
+        };
         let [first, second] = &self.time_embedding;
         let time = second.forward(&self.activation.forward(&first.forward(&waves)?)?)?;
         Ok(match self.time_post_activation {

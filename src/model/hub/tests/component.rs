@@ -116,7 +116,7 @@ fn downloaded(files: &[&str], part: RepoPart<'_>) -> (CacheFolder, Listing, Path
     let cache = CacheFolder::new();
     let server = repository(files).start();
     let listing = cache.hub(&server).list_component("us/sketch", "main", part).expect("listed");
-    listing.download(&mut |_, _| {}).expect("downloaded");
+    listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     let folder = cache.0.path().join("models/my_model/adapters/outline");
     (cache, listing, folder)
 }

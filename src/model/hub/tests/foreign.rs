@@ -10,7 +10,7 @@ fn the_token_goes_to_the_hub_and_to_no_other_server() {
     let cache = CacheFolder::with_token("hf_secret");
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     assert!(!format!("{listing:?}").contains("hf_secret"));
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), b"weights");
 
     let token = |it: &Request| it.headers.get("authorization").cloned();
@@ -50,7 +50,7 @@ fn a_redirect_within_the_hub_is_followed_with_the_token() {
     });
     let cache = CacheFolder::with_token("hf_secret");
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    listing.download(&mut |_, _| {}).expect("downloaded");
+    listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     let requests = server.requests();
     assert!(requests.iter().all(|it| it.headers.contains_key("authorization")), "{requests:?}");
 }
@@ -184,7 +184,7 @@ fn a_file_name_is_escaped_in_its_url() {
     });
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(name)).expect("readable"), b"x");
 }
 
@@ -230,7 +230,7 @@ fn sizes_that_overflow_are_errors() {
     let server = fake(serde_json::json!(u64::MAX)).start();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     assert_eq!(listing.bytes(), u64::MAX);
-    let error = listing.download(&mut |_, _| {}).expect_err("refused");
+    let error = listing.download(&mut |_, _| {}, &|| false).expect_err("refused");
     assert!(matches!(&error, HubError::Size { found: 20, expected: u64::MAX, .. }), "{error}");
 
     let length = ("content-length", "99999999999999999999999");

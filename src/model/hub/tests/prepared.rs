@@ -19,7 +19,7 @@ fn download_into(
     fs::create_dir_all(cache.repo().join("snapshots")).expect("a folder");
     prepare(&cache.repo(), &novel);
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let downloaded = listing.download(&mut |_, _| {});
+    let downloaded = listing.download(&mut |_, _| {}, &|| false);
     assert_eq!(fs::read(&novel).expect("readable"), NOVEL);
     assert!(!novel.symlink_metadata().expect("there").is_symlink());
     (cache, outside, downloaded)
@@ -42,13 +42,13 @@ fn two_downloads_at_once_never_leave_an_empty_file() {
     let server = Fake::new(&model(b"weights")).start();
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     let part = part_of_weights(&cache.repo());
     let blob = part.with_extension("");
     // A part that is the finished blob: the first program has it open while it is renamed.
     fs::hard_link(&blob, &part).expect("linked");
     fs::remove_file(folder.join(UNET)).expect("removed");
-    listing.download(&mut |_, _| {}).expect("downloaded");
+    listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), b"weights");
     assert_eq!(fs::read(blob).expect("readable"), b"weights");
     assert!(!part.exists());
@@ -62,7 +62,7 @@ fn threads_that_download_the_same_model_get_all_files_or_an_error() {
         let done: Vec<_> = std::thread::scope(|scope| {
             let start = || {
                 let hub = cache.hub(&server);
-                scope.spawn(|| hub.list("us/sketch", "main")?.download(&mut |_, _| {}))
+                scope.spawn(|| hub.list("us/sketch", "main")?.download(&mut |_, _| {}, &|| false))
             };
             let threads: Vec<_> = (0..3).map(|_| start()).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()

@@ -30,14 +30,14 @@ fn an_interrupted_download_resumes_and_a_second_download_fetches_nothing() {
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     let mut arrived = Vec::new();
-    let folder = listing.download(&mut |_, bytes| arrived.push(bytes)).expect("downloaded");
+    let folder = listing.download(&mut |_, bytes| arrived.push(bytes), &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights());
     assert!(folder.join("model_index.json").exists());
     assert!(arrived.is_sorted() && arrived.last() == Some(&listing.bytes()), "{arrived:?}");
     assert_eq!(server.ranges(UNET), ["", "bytes=10000-"]);
 
     let requests = server.requests().len();
-    assert_eq!(listing.download(&mut |_, _| {}).expect("there"), folder);
+    assert_eq!(listing.download(&mut |_, _| {}, &|| false).expect("there"), folder);
     assert_eq!(server.requests().len(), requests);
 }
 
@@ -61,7 +61,7 @@ fn a_resumed_download_recovers_from_every_unexpected_response() {
         let server = fake([Fault::Half, fault.clone()]).start();
         let cache = CacheFolder::new();
         let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-        let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+        let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
         assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights(), "{fault:?}");
         assert_eq!(server.ranges(UNET), ranges, "{fault:?}");
     }
@@ -81,7 +81,7 @@ fn an_unfinished_file_of_any_length_and_contents_is_completed() {
         let part = part(&cache, &contents);
         let server = fake([]).start();
         let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-        let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+        let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
         assert_eq!(fs::read(folder.join(UNET)).expect("readable"), all);
         assert_eq!(server.ranges(UNET), ranges, "{} bytes", contents.len());
         assert!(!part.exists());
@@ -96,7 +96,7 @@ fn a_resumed_request_names_the_entity_tag_unless_it_is_weak() {
         let server = fake.start();
         let cache = CacheFolder::new();
         let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-        listing.download(&mut |_, _| {}).expect("downloaded");
+        listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
         let requests = server.requests_for(UNET);
         let sent = |it: &Request| it.headers.get("if-range").cloned();
         assert_eq!(requests.iter().map(sent).collect::<Vec<_>>(), [None, if_range.map(Into::into)]);
@@ -108,7 +108,7 @@ fn a_download_that_keeps_failing_ends_and_keeps_its_bytes() {
     let server = fake(vec![Fault::Half; 9]).start();
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let error = listing.download(&mut |_, _| {}).expect_err("broken");
+    let error = listing.download(&mut |_, _| {}, &|| false).expect_err("broken");
     assert!(matches!(error, HubError::Body { .. } | HubError::Incomplete { .. }), "{error}");
     assert_eq!(server.ranges(UNET).len(), 4);
     let parts = contents(&cache.path().join("models--us--sketch/blobs"));
@@ -173,7 +173,7 @@ fn nothing_larger_than_promised_is_written() {
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     let mut largest = 0;
-    let folder = listing.download(&mut |_, arrived| largest = largest.max(arrived));
+    let folder = listing.download(&mut |_, arrived| largest = largest.max(arrived), &|| false);
     assert_eq!(fs::read(folder.expect("downloaded").join(UNET)).expect("readable"), weights());
     assert_eq!(largest, listing.bytes());
 
@@ -184,7 +184,7 @@ fn nothing_larger_than_promised_is_written() {
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     let mut largest = 0;
-    let downloaded = listing.download(&mut |_, arrived| largest = largest.max(arrived));
+    let downloaded = listing.download(&mut |_, arrived| largest = largest.max(arrived), &|| false);
     assert!(matches!(downloaded, Err(HubError::Differs { .. })));
     assert_eq!(largest, listing.bytes());
 }
@@ -204,7 +204,7 @@ fn a_file_has_no_final_name_before_it_is_checked() {
                 assert!(!blob.exists(), "the contents are not checked yet");
                 assert!(contents(&cache.path()).iter().all(|it| !it.ends_with(UNET)));
             }
-        })
+        }, &|| false)
         .expect("downloaded");
     assert!(calls > 1 && blob.exists());
 }
@@ -220,9 +220,9 @@ fn wrong_contents_in_the_cache_are_replaced() {
         let server = fake([]).start();
         let cache = CacheFolder::new();
         let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-        let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+        let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
         damage(&folder.join(UNET));
-        listing.download(&mut |_, _| {}).expect("downloaded");
+        listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
         assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights(), "{what}");
         assert_eq!(server.ranges(UNET).len(), 2, "{what}");
         assert_eq!(server.ranges("README.md").len(), 1, "{what}");
@@ -234,9 +234,9 @@ fn a_file_in_the_cache_without_its_link_is_not_downloaded_again() {
     let server = fake([]).start();
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let folder = listing.download(&mut |_, _| {}).expect("downloaded");
+    let folder = listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     fs::remove_file(folder.join(UNET)).expect("removed");
-    listing.download(&mut |_, _| {}).expect("downloaded");
+    listing.download(&mut |_, _| {}, &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights());
     assert_eq!(server.ranges(UNET).len(), 1);
     assert_eq!(contents(&cache.repo()).len(), 8, "four contents and four links");
@@ -254,7 +254,7 @@ fn a_file_that_another_process_downloads_is_left_alone() {
     other.lock().expect("locked");
     let server = fake([]).start();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
-    let error = listing.download(&mut |_, _| {}).expect_err("busy");
+    let error = listing.download(&mut |_, _| {}, &|| false).expect_err("busy");
     assert!(matches!(&error, HubError::Busy { path } if *path == part), "{error}");
     assert_eq!(fs::read(&part).expect("readable"), b"begun");
 }

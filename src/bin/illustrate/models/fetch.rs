@@ -1,8 +1,11 @@
-//! `illustrate models download`: downloads a model or a component on request.
+//! `illustrate models fetch`: downloads a model or a component on request.
 
 use std::path::PathBuf;
 
-use bevy_illustrator::model::hub::{Hub, HubError, Listing, RepoPart};
+use bevy_illustrator::model::{
+    CatalogueEntry,
+    hub::{Hub, HubError, Listing, RemoteFile, RepoPart},
+};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::{
@@ -15,13 +18,16 @@ use crate::{
 const MAX_ANSWER: u64 = 64;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Download {
-    /// The repository: OWNER/NAME
+pub(crate) struct Fetch {
+    /// A repository, OWNER/NAME, or the name of a model in the catalogue
     #[arg(required_unless_present = "mobile_sam")]
     repo: Option<String>,
     /// A branch, a tag or a commit
     #[arg(long, default_value = "main")]
     revision: String,
+    /// The variant of the weights, such as `fp16`, for the components that have it
+    #[arg(long, requires = "repo", conflicts_with = "into")]
+    variant: Option<String>,
     /// Copy one component into this folder of a model, such as `models/my_model/adapters/outline`
     #[arg(long, value_name = "FOLDER", requires = "repo")]
     into: Option<PathBuf>,
@@ -39,29 +45,35 @@ pub(crate) struct Download {
     yes: bool,
 }
 
-impl Download {
+impl Fetch {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let hub = Hub::from_env()?;
-        let listing = match (&self.repo, &self.into) {
-            (Some(repo), Some(_)) => hub.list_component(repo, &self.revision, self.part())?,
-            (Some(repo), None) => hub.list(repo, &self.revision)?,
-            (None, _) => hub.list_mobile_sam()?,
+        let known = self.repo.as_deref().and_then(CatalogueEntry::find);
+        let repo = known.map(|entry| &entry.repo).or(self.repo.as_ref());
+        let variant = self.variant.as_ref().or_else(|| known?.variant.as_ref());
+        let listing = match (repo, &self.into, variant) {
+            (Some(repo), Some(_), _) => hub.list_component(repo, &self.revision, self.part())?,
+            (Some(repo), None, Some(variant)) => hub.list_variant(repo, &self.revision, variant)?,
+            (Some(repo), None, None) => hub.list(repo, &self.revision)?,
+            (None, ..) => hub.list_mobile_sam()?,
         };
-        self.describe(&listing).iter().for_each(print_error);
+        self.describe(repo.map_or("MobileSAM", String::as_str), &listing).iter().for_each(print_error);
         if let Some(into) = &self.into {
             listing.check_folder(into)?;
         }
-        if !self.yes && !agreed() {
-            return Err(Failure::NotAgreed);
+        if !self.yes && !agreed("Download it? [y/N] ") {
+            return Err(Failure::NotAgreed("downloaded"));
         }
         let bar = ProgressBar::new(listing.bytes());
         let style =
             ProgressStyle::with_template("{bar:24} {bytes} of {total_bytes}, {eta} left: {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let folder = listing.download(&mut |file, arrived| {
+        let mut on_bytes = |file: &RemoteFile, arrived| {
             bar.set_message(escaped(&file.path).into_owned());
             bar.set_position(arrived);
-        })?;
+        };
+        // A signal ends the program at once: the next run resumes the download.
+        let folder = listing.download(&mut on_bytes, &|| false)?;
         bar.finish_and_clear();
         let Some(into) = &self.into else { return print(&folder.display().to_string()) };
         signals::stop_gracefully();
@@ -79,8 +91,7 @@ impl Download {
         }
     }
 
-    fn describe(&self, listing: &Listing) -> Vec<String> {
-        let repo = self.repo.as_deref().unwrap_or("MobileSAM");
+    fn describe(&self, repo: &str, listing: &Listing) -> Vec<String> {
         let mut lines = vec![format!("{repo} at {}:", listing.commit)];
         lines.extend(
             listing
@@ -98,7 +109,7 @@ impl Download {
 }
 
 /// Asks for consent on stderr. An empty answer means no, and so does one that cannot be read.
-fn agreed() -> bool {
-    let answer = answer_to("Download it? [y/N] ", MAX_ANSWER).unwrap_or_default();
+pub(super) fn agreed(question: &str) -> bool {
+    let answer = answer_to(question, MAX_ANSWER).unwrap_or_default();
     [b"y".as_slice(), b"yes"].iter().any(|yes| answer.trim_ascii().eq_ignore_ascii_case(yes))
 }

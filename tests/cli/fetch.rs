@@ -1,4 +1,4 @@
-//! `illustrate models download`.
+//! `illustrate models fetch`.
 #![cfg(feature = "hub")]
 
 #[expect(dead_code, reason = "the unit tests use more of it")]
@@ -10,9 +10,9 @@ use std::fs::File;
 use super::*;
 use server::{Fake, Fault, Server, UNET, model};
 
-/// `models download us/sketch` from this hub, into the folder `home`.
-fn download(workspace: &Workspace, server: &Server, more: &[&str]) -> Command {
-    let mut command = workspace.command(&[&["models", "download", "us/sketch"], more].concat());
+/// `models fetch us/sketch` from this hub, into the folder `home`.
+fn fetch(workspace: &Workspace, server: &Server, more: &[&str]) -> Command {
+    let mut command = workspace.command(&[&["models", "fetch", "us/sketch"], more].concat());
     command.env("HF_ENDPOINT", &server.url).env("HF_HOME", workspace.path("home"));
     command
 }
@@ -30,12 +30,12 @@ fn the_listing_is_printed_before_anything_is_downloaded() {
     fake.sizes.insert("README.md".to_owned(), u64::MAX.into());
     let server = fake.start();
     let workspace = Workspace::new(STORY);
-    let run = Run(download(&workspace, &server, &[]).output().unwrap());
+    let run = Run(fetch(&workspace, &server, &[]).output().unwrap());
     let error = run.fails_with(&["unet/config.json", "Licence: mit", "--yes"]);
     assert!(error.contains("mit\\u{1b}[2K\\r\\u{202e}\\nAll files"), "{error}");
     assert_eq!(server.requests().len(), 1);
     assert!(files(&workspace.path("home")).is_empty());
-    Run(download(&workspace, &server, &["--yes"]).output().unwrap()).fails_with(&["README.md"]);
+    Run(fetch(&workspace, &server, &["--yes"]).output().unwrap()).fails_with(&["README.md"]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn an_endless_answer_is_no_answer() {
     let server = Fake::new(&model(b"weights")).start();
     let workspace = Workspace::new(STORY);
     for answer in [File::open("/dev/zero"), latin_1_answer(&workspace)] {
-        let run = download(&workspace, &server, &[]).stdin(answer.unwrap()).output();
+        let run = fetch(&workspace, &server, &[]).stdin(answer.unwrap()).output();
         Run(run.unwrap()).fails_with(&["nothing was downloaded"]);
     }
 }
@@ -60,7 +60,7 @@ fn an_answer_is_waited_for() {
     let workspace = Workspace::new(STORY);
     let (reader, mut writer) = std::io::pipe().unwrap();
     fcntl_setfl(&reader, OFlags::NONBLOCK).unwrap();
-    let mut command = download(&workspace, &server, &[]);
+    let mut command = fetch(&workspace, &server, &[]);
     let mut child = command.stdin(reader).stdout(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     assert!(child.try_wait().unwrap().is_none(), "it waits");
@@ -68,7 +68,7 @@ fn an_answer_is_waited_for() {
     assert!(child.wait().unwrap().success());
     // An answer that cannot be read counts as no.
     let folder = File::open(workspace.folder.path()).unwrap();
-    let run = Run(download(&workspace, &server, &[]).stdin(folder).output().unwrap());
+    let run = Run(fetch(&workspace, &server, &[]).stdin(folder).output().unwrap());
     run.fails_with(&["nothing was downloaded", "--yes"]);
 }
 
@@ -82,7 +82,7 @@ fn latin_1_answer(workspace: &Workspace) -> std::io::Result<File> {
 fn a_downloaded_model_is_printed_and_found_from_the_folder_above() {
     let server = Fake::new(&model(b"weights")).start();
     let workspace = Workspace::new(STORY);
-    let run = Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+    let run = Run(fetch(&workspace, &server, &["--yes"]).output().unwrap());
     let folder = String::from_utf8_lossy(&run.exits(0).0.stdout).trim().to_owned();
     assert_eq!(fs::read(Path::new(&folder).join(UNET)).unwrap(), b"weights");
     let above = Path::new(&folder).ancestors().nth(2).unwrap().to_str().unwrap();
@@ -101,7 +101,7 @@ fn a_signal_ends_a_download_at_any_time() {
         fake.faults = [fault].into();
         let server = fake.start();
         let workspace = Workspace::new(STORY);
-        let mut running = download(&workspace, &server, &["--yes"]).spawn().unwrap();
+        let mut running = fetch(&workspace, &server, &["--yes"]).spawn().unwrap();
         wait_until("a request", || !server.requests_for(UNET).is_empty());
         let pid = running.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -114,7 +114,7 @@ fn a_signal_ends_a_download_at_any_time() {
         assert_eq!(left.len(), 7, "three contents with links, and the begun file: {left:?}");
 
         // A byte at a time is wrong, too.
-        Run(download(&workspace, &server, &["--yes"]).output().unwrap()).exits(0);
+        Run(fetch(&workspace, &server, &["--yes"]).output().unwrap()).exits(0);
         let left = files(&workspace.path("home/hub/models--us--sketch"));
         assert_eq!(left.len(), 8, "four contents with links: {left:?}");
         let unet = left.iter().find(|file| file.ends_with(UNET)).unwrap();
@@ -134,7 +134,7 @@ fn a_proxy_that_cannot_be_used_is_an_error_before_any_request() {
     ];
     for (proxy, word) in values {
         for variable in ["ALL_PROXY", "HTTP_PROXY", "all_proxy"] {
-            let mut command = download(&workspace, &server, &["--yes"]);
+            let mut command = fetch(&workspace, &server, &["--yes"]);
             let run = Run(command.env(variable, proxy).output().unwrap());
             let error = run.fails_with(&[variable, word]);
             assert!(!error.contains("SECRET"), "{error}");
@@ -146,7 +146,7 @@ fn a_proxy_that_cannot_be_used_is_an_error_before_any_request() {
 #[test]
 fn the_port_of_the_hub_must_be_a_port() {
     let workspace = Workspace::new(STORY);
-    let mut command = workspace.command(&["models", "download", "us/sketch", "--yes"]);
+    let mut command = workspace.command(&["models", "fetch", "us/sketch", "--yes"]);
     command.env("HF_HOME", workspace.path("home"));
     let run = Run(command.env("HF_ENDPOINT", "http://127.0.0.1:70000").output().unwrap());
     run.fails_with(&["http://127.0.0.1:70000", "HF_ENDPOINT", "port"]);
@@ -156,7 +156,7 @@ fn the_port_of_the_hub_must_be_a_port() {
 fn an_edited_file_of_a_downloaded_model_is_kept_and_named() {
     let server = Fake::new(&model(b"weights")).start();
     let workspace = Workspace::new(STORY);
-    let go = || Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+    let go = || Run(fetch(&workspace, &server, &["--yes"]).output().unwrap());
     let folder = String::from_utf8_lossy(&go().exits(0).0.stdout).trim().to_owned();
     let config = Path::new(&folder).join("unet/config.json");
     let edit = |text: &str| {
@@ -205,7 +205,7 @@ fn a_token_that_cannot_be_sent_is_left_out_with_a_warning() {
     let sent = |token: &[u8]| {
         fs::write(workspace.path("home/token"), token).unwrap();
         let before = server.requests().len();
-        let run = Run(download(&workspace, &server, &["--yes"]).output().unwrap());
+        let run = Run(fetch(&workspace, &server, &["--yes"]).output().unwrap());
         let headers = server.requests()[before].headers.clone();
         (run.exits(0).error(), headers.get("authorization").cloned())
     };
@@ -232,7 +232,7 @@ fn a_component_is_copied_into_a_model_after_it_was_listed() {
     ])
     .start();
     let workspace = Workspace::new(STORY);
-    let run = |more: &[&str]| Run(download(&workspace, &server, more).output().unwrap());
+    let run = |more: &[&str]| Run(fetch(&workspace, &server, more).output().unwrap());
     let into = ["--into", "my_model/adapters/outline"];
     let listed = run(&into).fails_with(&["config.json", WEIGHTS, "Licence: mit", "--yes"]);
     assert!(listed.contains("They are copied into my_model/adapters/outline."), "{listed}");
@@ -258,4 +258,59 @@ fn a_component_is_copied_into_a_model_after_it_was_listed() {
     run(&file).exits(0);
     assert_eq!(fs::read(workspace.path("one/lineart.safetensors")).unwrap(), b"one file");
     run(&["--file", "x.safetensors"]).exits(2);
+}
+
+#[test]
+fn a_downloaded_model_is_removed_after_consent() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    Run(fetch(&workspace, &server, &["--yes"]).output().unwrap()).exits(0);
+    let remove = |more: &[&str]| {
+        let mut command = workspace.command(&[&["models", "remove", "us/sketch"], more].concat());
+        Run(command.env("HF_HOME", workspace.path("home")).output().unwrap())
+    };
+    let cache = workspace.path("home/hub").display().to_string();
+    remove(&[]).fails_with(&["us/sketch has 32 B in", &cache, "nothing was removed", "--yes"]);
+    let removed = remove(&["--yes"]);
+    assert_eq!(String::from_utf8_lossy(&removed.exits(0).0.stdout).trim(), "32 B freed");
+    remove(&["--yes"]).fails_with(&["us/sketch is not in the cache"]);
+}
+
+#[test]
+fn a_variant_is_downloaded_and_an_unknown_one_is_refused() {
+    let half = "unet/diffusion_pytorch_model.fp16.safetensors";
+    let server = Fake::new(&[&model(b"weights")[..], &[(half, b"half")]].concat()).start();
+    let workspace = Workspace::new(STORY);
+    let run = |more: &[&str]| Run(fetch(&workspace, &server, more).output().unwrap());
+    let done = run(&["--variant", "fp16", "--yes"]);
+    let folder = String::from_utf8_lossy(&done.exits(0).0.stdout).trim().to_owned();
+    assert_eq!(fs::read(Path::new(&folder).join(half)).unwrap(), b"half");
+    assert!(!Path::new(&folder).join(UNET).exists());
+    run(&["--variant", "fp8", "--yes"]).fails_with(&["\"fp8\"", "leave the variant out"]);
+}
+
+#[test]
+fn nothing_is_requested_offline() {
+    let server = Fake::new(&model(b"weights")).start();
+    let workspace = Workspace::new(STORY);
+    let run = fetch(&workspace, &server, &["--yes"]).env("HF_HUB_OFFLINE", "1").output();
+    Run(run.unwrap()).fails_with(&["us/sketch", "HF_HUB_OFFLINE"]);
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn the_catalogue_lists_models_that_are_fetched_by_their_names() {
+    let workspace = Workspace::new(STORY);
+    let all = workspace.run(&["models", "list", "--catalogue", "--json"]).json();
+    let klein = all.as_array().unwrap().iter().find(|it| it["name"] == "FLUX.2 Klein 4B").unwrap();
+    let repo = klein["repo"].as_str().unwrap();
+    let listed = workspace.run(&["models", "list", "--catalogue"]);
+    let text = String::from_utf8_lossy(&listed.exits(0).0.stdout).into_owned();
+    assert!(text.contains(repo) && text.contains("apache-2.0 (pictures may be sold)"), "{text}");
+
+    // The hub does not have it, and says which repository was asked for.
+    let server = Fake::new(&model(b"weights")).start();
+    let mut command = workspace.command(&["models", "fetch", "flux.2 klein 4b", "--yes"]);
+    command.env("HF_ENDPOINT", &server.url).env("HF_HOME", workspace.path("home"));
+    Run(command.output().unwrap()).fails_with(&[repo, "404"]);
 }
