@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use super::{
     add::{add_channels, add_to_rows},
     checkpoint::with_backward,
+    column_major::flat,
     fused::has_kernel,
     product::matmul,
     turn::turned,
@@ -104,30 +105,6 @@ fn opposite_padding(weight: &Tensor, padding: usize) -> Result<usize> {
     }
 }
 
-/// Copies weights into column-major order: `out` varies fastest in memory.
-///
-/// The shape stays that of a dense layer, `(out, in)`, or of a convolution, `(out, in, rows, columns)`. Matrix products
-/// on the CPU read this order without transposing first.
-///
-/// # Errors
-/// If the weights have neither two nor four dimensions.
-pub fn column_major(weight: &Tensor) -> Result<Tensor> {
-    // One value for all weights, as when a model is only checked, needs no copy.
-    let is_one_value = weight.stride().iter().all(|stride| *stride == 0);
-    if is_one_value || !weight.device().is_cpu() {
-        return Ok(weight.clone());
-    }
-    match weight.rank() {
-        2 => weight.t()?.contiguous()?.t(),
-        _ => weight.permute((1, 2, 3, 0))?.contiguous()?.permute((3, 0, 1, 2)),
-    }
-}
-
-/// A convolution's weights as a matrix, `(out, in * kernel)`. A view if they are in [`column_major`] order.
-pub(super) fn flat(weight: &Tensor) -> Result<Tensor> {
-    weight.permute((1, 2, 3, 0))?.reshape(((), weight.dim(0)?))?.t()
-}
-
 /// candle's convolution. Its backward pass fails if the stride leaves a remainder in only one direction, so rows and
 /// columns that no step reaches are dropped first.
 fn candle_conv2d(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
@@ -199,24 +176,6 @@ mod tests {
             }
         }
         Tensor::from_vec(result, (batch, out, tall, wide), x.device()).unwrap()
-    }
-
-    #[test]
-    fn column_major_weights_keep_their_values_and_flatten_without_a_copy() {
-        let (dense, x) = (numbers((3, 5), 1), numbers((2, 5), 2));
-        let reordered = column_major(&dense).unwrap();
-        assert_eq!(reordered.to_vec2::<f64>().unwrap(), dense.to_vec2::<f64>().unwrap());
-        assert!(reordered.t().unwrap().is_contiguous());
-        assert_close(
-            &linear(&x, &reordered, None).unwrap(),
-            &linear(&x, &dense, None).unwrap(),
-            1e-12,
-        );
-        let (kernel, x) = (numbers((3, 2, 3, 3), 3), numbers((2, 2, 5, 4), 4));
-        let reordered = column_major(&kernel).unwrap();
-        assert!(flat(&reordered).unwrap().t().unwrap().is_contiguous());
-        let [expected, got] = [&kernel, &reordered].map(|w| conv2d(&x, w, None, 1, 1).unwrap());
-        assert_close(&got, &expected, 1e-12);
     }
 
     #[test]

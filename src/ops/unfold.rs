@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use super::{
     checkpoint::with_backward,
+    column_major::flat,
     fused::{Real, for_real, slice},
-    linear::{conv2d_gradient, flat},
+    linear::conv2d_gradient,
     product::matmul,
 };
 

@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -79,7 +80,7 @@ impl Generator for FakeGenerator {
         control.step(Step { done: 1, of: 4, preview, changed: areas.reduce(Area::union), losses });
         while self.controls.lock().unwrap().wait {
             control.interrupt().check()?;
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         let fail_on = self.controls.lock().unwrap().fail_on;
         if fail_on.is_some_and(|word| recipe.prompt.contains(word)) {
@@ -199,7 +200,7 @@ impl Fixture {
                 return answer;
             }
             assert!(Instant::now() < end, "a request was not answered within 20 seconds");
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -228,7 +229,7 @@ impl Fixture {
         let end = Instant::now() + Duration::from_secs(20);
         while !holds(&self.project) {
             assert!(Instant::now() < end, "the condition did not hold within 20 seconds");
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             self.poll();
         }
         // The worker may have finished something since the last poll.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use safetensors::Dtype;
+use safetensors::{Dtype, tensor::TensorInfo};
 
 use super::{HeaderError, TensorHeader, TensorSource};
 use crate::{candle_error::without_backtrace, foreign, model::ModelError};
@@ -70,13 +70,30 @@ impl TensorFile {
                 part.map(Cow::Borrowed).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
             }
             Bytes::Disk(file) => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(self.header.start + from as u64))?;
                 let mut bytes = vec![0; to - from];
-                file.read_exact(&mut bytes)?;
+                self.read_into(file, from, &mut bytes)?;
                 Ok(Cow::Owned(bytes))
             }
         }
+    }
+
+    /// The values of a tensor of f32 on disk, which are read to where they stay.
+    fn read_floats(&self, info: &TensorInfo) -> io::Result<Option<Vec<f32>>> {
+        let (from, to) = info.data_offsets;
+        match &self.bytes {
+            Bytes::Disk(file) if info.dtype == Dtype::F32 && cfg!(target_endian = "little") => {
+                let mut values = vec![0.0; (to - from) / size_of::<f32>()];
+                self.read_into(file, from, bytemuck::cast_slice_mut(&mut values))?;
+                Ok(Some(values))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read_into(&self, file: &Mutex<File>, from: usize, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.header.start + from as u64))?;
+        file.read_exact(bytes)
     }
 }
 
@@ -140,8 +157,14 @@ impl TensorSource for TensorFiles {
             });
         }
         let io = |source| ModelError::Io { file: file.name.clone(), source };
-        let bytes = file.read(info.data_offsets).map_err(io)?;
-        Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
+        let tensor = match file.read_floats(info).map_err(io)? {
+            Some(floats) => Tensor::from_vec(floats, info.shape.as_slice(), device),
+            None => {
+                let bytes = file.read(info.data_offsets).map_err(io)?;
+                Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
+            }
+        };
+        tensor
             .and_then(|tensor| tensor.to_dtype(dtype))
             .map_err(|source| ModelError::Tensor {
                 file: file.name.clone(),

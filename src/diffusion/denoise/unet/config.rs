@@ -377,7 +377,6 @@ mod tests {
             ("transformer_layers_per_block", json!([[1_u64 << 53], 1, 1, 1])),
             ("block_out_channels", json!([u64::MAX, 1, 1, 1])),
             ("time_embedding_type", json!("fourier")),
-            ("time_cond_proj_dim", json!(0)),
             ("dual_cross_attention", json!(true)),
             ("encoder_hid_dim_type", json!("text_proj")),
             ("attention_type", json!("gated")),
