@@ -152,6 +152,7 @@ impl Recipe {
         if let Some(prediction_type) = sampler.prediction_type {
             digest.text("prediction_type", prediction_type.name());
         }
+        digest.optional_number("clip_skip", sampler.clip_skip);
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);

@@ -233,6 +233,7 @@ mod tests {
                 scheduler: Some("EulerDiscreteScheduler".to_owned()),
                 sigmas: Some(SigmaSpacing::Karras),
                 prediction_type: None,
+                clip_skip: Some(1),
                 steps: Some(12),
                 guidance_scale: Some(5.5),
                 guidance_rescale: Some(0.7),
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(
             text.text,
             "a lighthouse, calm\nNegative prompt: people\nSteps: 12, Sampler: Euler, Schedule type: Karras, \
-             CFG scale: 5.5, CFG rescale: 0.7, Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch"
+             CFG scale: 5.5, CFG rescale: 0.7, Seed: 42, Size: 6x4, Model hash: 0123456789, Model: sketch, Clip skip: 2"
         );
     }
 

@@ -21,6 +21,7 @@ use super::{
     request::LatentLayout,
     sample,
     steering::{PartLosses, PictureLosses},
+    text::TextOptions,
 };
 use crate::{
     control::Control,

@@ -100,6 +100,21 @@ pub enum DiffusionError {
         /// Those of the model.
         expected: LatentSpec,
     },
+    /// The text encoder of the model is not that of CLIP, and has no layers to leave out.
+    #[error(
+        "the text encoder of this model is not that of CLIP: leave out clip_skip, or choose a model of Stable Diffusion"
+    )]
+    NotClip,
+    /// Too many layers of a text encoder are left out.
+    #[error(
+        "clip_skip {clip_skip} leaves out too many layers of the text encoder: give a number from 0 to {most} with this model"
+    )]
+    ClipSkip {
+        /// The requested number.
+        clip_skip: u32,
+        /// The largest number.
+        most: usize,
+    },
     /// candle failed.
     #[error(transparent)]
     Candle(candle_core::Error),

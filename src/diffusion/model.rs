@@ -21,6 +21,7 @@ use super::{
     sample,
     scheduler::{self, Scheduler, SchedulerConfig},
     steering::{PartLosses, PictureLosses},
+    text::TextOptions,
 };
 use crate::{
     control::Control,
@@ -85,7 +86,7 @@ pub struct Model {
     pub(super) package: Option<PinnedPackage>,
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
-    prompts: HashMap<String, Conditioning>,
+    prompts: HashMap<(String, TextOptions), Conditioning>,
     /// The low-rank adapters in the networks.
     loras: LoadedLoras,
     /// The file of the autoencoder, if it is not that of the package.
@@ -170,7 +171,8 @@ impl Model {
         for inspiration in inspirations {
             if let InspirationKind::Text(words) = &inspiration.kind {
                 texts.push(ComposedText::new(conditionings.len(), inspiration, 1.0));
-                conditionings.push(adapters.of_prompt(self.encode_prompt(words, sampler, interrupt)?));
+                let encoded = self.encode_prompt(words, sampler, interrupt)?;
+                conditionings.push(adapters.of_prompt(encoded));
             }
         }
         let guide = match (guidance, &negative_prompt) {
@@ -337,14 +339,16 @@ impl Model {
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
         let scale = f64::from(sampler.guidance_scale);
-        if let Some(conditioning) = self.prompts.get(prompt) {
+        let options = TextOptions { clip_skip: sampler.clip_skip };
+        let key = (prompt.to_owned(), options);
+        if let Some(conditioning) = self.prompts.get(&key) {
             return Ok(conditioning.clone().with_guidance_scale(scale));
         }
-        let conditioning = self.parts.text_encoder.encode(prompt, interrupt)?;
+        let conditioning = self.parts.text_encoder.encode_with(prompt, options, interrupt)?;
         if self.prompts.len() >= MAX_KEPT_PROMPTS {
             self.prompts.clear();
         }
-        self.prompts.insert(prompt.to_owned(), conditioning.clone());
+        self.prompts.insert(key, conditioning.clone());
         Ok(conditioning.with_guidance_scale(scale))
     }
 

@@ -9,6 +9,13 @@ mod weighting;
 
 use super::{Conditioning, DiffusionError, Interrupt};
 
+/// How a prompt is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TextOptions {
+    /// As [`Sampler::clip_skip`](crate::recipe::Sampler::clip_skip).
+    pub clip_skip: Option<u32>,
+}
+
 /// Encodes prompts.
 pub trait TextEncoder: Send + Sync {
     /// Encodes a prompt in the notation of [`prompt`](crate::prompt), after its choices were made. A prompt beyond the
@@ -18,4 +25,21 @@ pub trait TextEncoder: Send + Sync {
     /// [`DiffusionError::Cancelled`] if interrupted. Also if the prompt cannot be tokenized or the
     /// network fails.
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError>;
+
+    /// As [`Self::encode`], with options of CLIP's text encoders. Other text encoders have none.
+    ///
+    /// # Errors
+    /// As [`Self::encode`], [`DiffusionError::NotClip`] if the encoder does not have an option that is set, and
+    /// [`DiffusionError::ClipSkip`] if it has too few layers.
+    fn encode_with(
+        &self,
+        prompt: &str,
+        options: TextOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Conditioning, DiffusionError> {
+        match options == TextOptions::default() {
+            true => self.encode(prompt, interrupt),
+            false => Err(DiffusionError::NotClip),
+        }
+    }
 }

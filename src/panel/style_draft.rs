@@ -118,13 +118,15 @@ pub(super) fn edit_style(
     draft.typed = Some(typed).filter(|typed| *typed != current && !dropped);
 }
 
-/// Chooses a model. A scheduler that it cannot use is unset, and so is the prediction type, which belongs to a model.
+/// Chooses a model. A scheduler that it cannot use is unset, and so are the prediction type and the skipped layers, which
+/// belong to a model.
 pub(super) fn set_model(style: &mut Style, model: String) {
     if style.model == model {
         return;
     }
     style.model = model;
     style.sampler.prediction_type = None;
+    style.sampler.clip_skip = None;
     // Only `latents` uses optimizers, and it uses nothing else.
     let optimizes = style.model == LATENTS_MODEL;
     let is_wrong = |name: &mut String| optimizer::find(name).is_some() != optimizes;

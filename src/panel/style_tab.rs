@@ -22,6 +22,9 @@ use crate::{
     story::check::MAX_STEPS,
 };
 
+/// The most layers that the form leaves out: all but one of the text encoder of Stable Diffusion 1.
+const MAX_SHOWN_CLIP_SKIP: u32 = 11;
+
 /// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
     edit_style(ui, draft, cx, |ui, draft, cx, typed| {
@@ -104,6 +107,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         if !optimizes {
             noise_levels(ui, &mut style.sampler, defaults);
             prediction_type(ui, &mut style.sampler);
+            clip_skip(ui, &mut style.sampler);
         }
 
         let label = ui.label("Steps");
@@ -189,6 +193,19 @@ fn prediction_type(ui: &mut Ui, sampler: &mut Sampler) {
     response.response.labelled_by(label.id).on_hover_text(
         "What the denoiser predicts. A single file does not tell it: change it if all pictures of a model are noise",
     );
+    ui.end_row();
+}
+
+/// The row of the layers that the text encoders leave out.
+fn clip_skip(ui: &mut Ui, sampler: &mut Sampler) {
+    let label = ui.label("Clip skip");
+    optional(ui, &mut sampler.clip_skip, 0, |ui, clip_skip| {
+        let clip_skip = DragValue::new(clip_skip).range(0..=MAX_SHOWN_CLIP_SKIP).speed(0.05);
+        ui.add(clip_skip.clamp_existing_to_range(false)).labelled_by(label.id).on_hover_text(
+            "How many of the last layers of the CLIP text encoder are left out, as in diffusers. \
+             1 is \"Clip skip 2\" of A1111, which many anime models need",
+        )
+    });
     ui.end_row();
 }
 

@@ -111,6 +111,7 @@ mod tests {
                 scheduler: Some("DDIMScheduler".to_owned()),
                 sigmas: None,
                 prediction_type: None,
+                clip_skip: None,
                 steps: Some(4),
                 guidance_scale: Some(7.5),
                 guidance_rescale: Some(0.0),

@@ -25,6 +25,11 @@ pub struct Sampler {
     /// What the denoiser predicts. A single file does not tell it: set it if the pictures of a model are noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction_type: Option<PredictionType>,
+    /// The number of last layers of the CLIP text encoders that are left out, as `clip_skip` in diffusers: 1 uses the
+    /// penultimate layer of Stable Diffusion 1 and 2. Stable Diffusion XL always leaves out one layer, and so many more.
+    /// A1111 counts from 1: its "Clip skip 2" is 1 here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_skip: Option<u32>,
     /// Denoising steps, or iterations of an optimizer, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
@@ -105,6 +110,9 @@ pub struct ResolvedSampler {
     /// As [`Sampler::prediction_type`]. `None` is the one of the model's `scheduler_config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction_type: Option<PredictionType>,
+    /// As [`Sampler::clip_skip`]. `None` uses the layer that the family uses by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_skip: Option<u32>,
     /// As [`Sampler::steps`].
     pub steps: u32,
     /// As [`Sampler::guidance_scale`].
@@ -139,6 +147,7 @@ impl Sampler {
             scheduler: self.scheduler.clone().unwrap_or_else(|| defaults.scheduler.clone()),
             sigmas: self.sigmas,
             prediction_type: self.prediction_type,
+            clip_skip: self.clip_skip,
             steps: self.steps.unwrap_or(defaults.steps),
             guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
             guidance_rescale: self.guidance_rescale.unwrap_or(defaults.guidance_rescale),
@@ -156,6 +165,7 @@ impl Sampler {
         met(self.scheduler.as_ref(), requested.scheduler.as_ref(), &drawn.scheduler)
             && self.sigmas == drawn.sigmas
             && self.prediction_type == drawn.prediction_type
+            && self.clip_skip == drawn.clip_skip
             && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
             && met(
                 self.guidance_scale.as_ref(),
@@ -200,6 +210,7 @@ pub(super) struct SamplerFile {
     scheduler: Option<String>,
     sigmas: Option<SigmaSpacing>,
     prediction_type: Option<PredictionType>,
+    clip_skip: Option<u32>,
     steps: Option<u32>,
     #[serde(deserialize_with = "finite")]
     guidance_scale: Option<f32>,
@@ -216,7 +227,7 @@ impl SamplerFile {
     /// Older versions wrote the defaults of the built-in model into unset fields. For that model, such fields
     /// become unset again. The oldest versions did not rescale guidance.
     pub(super) fn requested(self, model: &str) -> Sampler {
-        let Self { sigmas, prediction_type, guidance, .. } = self;
+        let Self { sigmas, prediction_type, clip_skip, guidance, .. } = self;
         let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, .. } = self;
         if guidance.is_some() {
             guidance_scale = guidance;
@@ -229,7 +240,15 @@ impl SamplerFile {
                 guidance_rescale.take_if(|it| *it == defaults.guidance_rescale);
             }
         }
-        Sampler { scheduler, sigmas, prediction_type, steps, guidance_scale, guidance_rescale }
+        Sampler {
+            scheduler,
+            sigmas,
+            prediction_type,
+            clip_skip,
+            steps,
+            guidance_scale,
+            guidance_rescale,
+        }
     }
 }
 
@@ -279,6 +298,7 @@ mod tests {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
             sigmas: None,
             prediction_type: None,
+            clip_skip: None,
             steps: 7,
             guidance_scale: 5.0,
             guidance_rescale: 0.5,
@@ -300,5 +320,7 @@ mod tests {
         let drawn_with_karras = karras.resolve(&ModelDefaults::built_in());
         assert!(karras.is_met_by(&karras, &drawn_with_karras));
         assert!(!karras.is_met_by(&unset, &drawn) && !unset.is_met_by(&karras, &drawn_with_karras));
+        let skip = Sampler { clip_skip: Some(1), ..Sampler::default() };
+        assert!(!skip.is_met_by(&unset, &drawn), "the picture was drawn with all layers");
     }
 }

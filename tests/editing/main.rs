@@ -68,6 +68,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
             sigmas: None,
             prediction_type: None,
+            clip_skip: None,
             steps: 2,
             guidance_scale: 4.0,
             guidance_rescale: 0.7,

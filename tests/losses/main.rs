@@ -50,6 +50,7 @@ fn sampler() -> ResolvedSampler {
         scheduler: "DPMSolverMultistepScheduler".to_owned(),
         sigmas: None,
         prediction_type: None,
+        clip_skip: None,
         steps: 10,
         guidance_scale: 5.0,
         guidance_rescale: 0.5,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bevy_illustrator::diffusion::{
-    Interrupt,
-    text::{TextEncoder, clip::ClipTextEncoder, sdxl::SdxlTextEncoder},
+    DiffusionError, Interrupt,
+    text::{TextEncoder, TextOptions, clip::ClipTextEncoder, sdxl::SdxlTextEncoder},
 };
 use candle_core::{Device, Tensor};
 
@@ -39,6 +39,44 @@ fn the_two_text_encoders_of_xl_encode_prompts_as_by_compel() {
         let encoded = encoder.encode(&prompt, &Interrupt::default()).unwrap();
         record.compare(&name, &encoded.tokens);
         record.compare(&format!("{name}_pooled"), &encoded.pooled.unwrap());
+    }
+}
+
+/// The text encoder of a fixture.
+fn encoder(name: &str) -> Box<dyn TextEncoder> {
+    let package = model(name);
+    match name {
+        "sdxl" => Box::new(SdxlTextEncoder::load(&package, false, &Device::Cpu).unwrap()),
+        _ => Box::new(ClipTextEncoder::load(&package, &Device::Cpu).unwrap()),
+    }
+}
+
+/// `tests/reference/clip_skip.py` records the embeddings of diffusers.
+#[test]
+fn layers_are_skipped_as_by_diffusers() {
+    for (name, most) in [("sd1", 2), ("sd2", 1), ("sdxl", 1)] {
+        let record = Record::of(&format!("{name}_clip_skip"));
+        let encoder = encoder(name);
+        let encode = |prompt: &str, clip_skip| {
+            encoder.encode_with(prompt, TextOptions { clip_skip }, &Interrupt::default())
+        };
+        let prompt = "a lighthouse on a cliff, at night";
+        for skipped in 0..=most {
+            let encoded = encode(prompt, Some(skipped)).unwrap();
+            record.compare(&format!("skip_{skipped}"), &encoded.tokens);
+            if let Some(pooled) = encoded.pooled {
+                record.compare(&format!("skip_{skipped}_pooled"), &pooled);
+            }
+        }
+        assert!(!record.tensors.contains_key(&format!("skip_{}", most + 1)));
+        record.compare("skip_0", &encode(prompt, None).unwrap().tokens);
+        if name == "sd1" {
+            let weak = encode(&prompts()["weak"], Some(1)).unwrap();
+            record.compare("weak_skip_1", &weak.tokens);
+        }
+        let error = encode(prompt, Some(most + 1)).err().unwrap();
+        let DiffusionError::ClipSkip { clip_skip, most: found } = error else { panic!("{error}") };
+        assert_eq!((clip_skip, found), (most + 1, most as usize));
     }
 }
 

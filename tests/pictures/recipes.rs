@@ -44,6 +44,7 @@ fn plain() -> Vec<Drawing> {
         scheduler: Some(scheduler.to_owned()),
         sigmas: None,
         prediction_type: None,
+        clip_skip: None,
         steps: Some(6),
         guidance_scale: Some(guidance_scale),
         guidance_rescale: Some(guidance_rescale),

@@ -9,6 +9,7 @@ import adapters
 import adapters_xl
 import checkpoints
 import clip_model
+import clip_skip
 import common
 import control_nets
 import distilled
@@ -34,6 +35,7 @@ def main():
             models.save()
             networks.record()
             prompts.record()
+            clip_skip.record()
             pipelines.record()
             edits.record()
             inpainting.record()

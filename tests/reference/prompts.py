@@ -35,10 +35,11 @@ CASES = {
 }
 
 
-def embeddings(provider):
-    """The embeddings of all prompts."""
+def embeddings(provider, names=tuple(CASES)):
+    """The embeddings of the prompts with these names."""
     embedded = {}
-    for name, (_, sections) in CASES.items():
+    for name in names:
+        _, sections = CASES[name]
         sections = [
             provider.get_embeddings_for_weighted_prompt_fragments(
                 [[text for text, _ in section]], [[weight for _, weight in section]]

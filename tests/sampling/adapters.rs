@@ -129,6 +129,7 @@ fn sampler() -> ResolvedSampler {
         scheduler: scheduler::find("euler").unwrap().class_name.to_owned(),
         sigmas: None,
         prediction_type: None,
+        clip_skip: None,
         steps: 5,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

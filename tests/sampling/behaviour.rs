@@ -115,6 +115,42 @@ fn a_prediction_type_draws_the_picture_of_a_model_with_that_configuration() {
 }
 
 #[test]
+fn a_clip_skip_draws_the_picture_of_a_model_with_fewer_layers() {
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("sd1"), copy.path());
+    let config = copy.path().join("text_encoder/config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains(r#""num_hidden_layers": 3"#));
+    let text = text.replace(r#""num_hidden_layers": 3"#, r#""num_hidden_layers": 2"#);
+    std::fs::write(&config, text).unwrap();
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let load =
+        |model: &Path| registry.load(&model.display().to_string(), &Interrupt::default()).unwrap();
+    let with = |clip_skip| {
+        let sampler = Sampler { clip_skip, ..recipe(3).sampler };
+        Recipe { sampler, ..recipe(3) }
+    };
+    let expected = draw(&mut *load(copy.path()), &with(None));
+    let mut generator = load(&fixture("sd1"));
+    let plain = draw(&mut *generator, &with(None));
+    assert!(draw(&mut *generator, &with(Some(1))) == expected);
+    assert!(draw(&mut *generator, &with(Some(0))) == plain);
+    assert!(plain != expected);
+    assert_ne!(with(None).id(), with(Some(1)).id());
+
+    let mut error = |recipe: &Recipe| {
+        let drawn = generator.generate(recipe, &Inputs::default(), &Interrupt::default());
+        drawn.err().unwrap().to_string()
+    };
+    let error = error(&with(Some(3)));
+    assert!(error.contains("clip_skip 3") && error.contains("0 to 2"), "{error}");
+    let mut klein = load(&fixture("klein"));
+    let drawn = klein.generate(&with(Some(1)), &Inputs::default(), &Interrupt::default());
+    let error = drawn.err().unwrap().to_string();
+    assert!(error.contains("not that of CLIP"), "{error}");
+}
+
+#[test]
 fn noise_levels_change_the_picture_and_stochastic_schedulers_draw_it_again() {
     let mut generator = sketch();
     let mut drawn = Vec::new();

@@ -68,6 +68,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
                 scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
                 sigmas: None,
                 prediction_type: None,
+                clip_skip: None,
                 steps: case.steps,
                 guidance_scale: case.guidance,
                 guidance_rescale: 0.0,

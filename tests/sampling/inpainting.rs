@@ -44,6 +44,7 @@ impl Case {
             scheduler: scheduler::find(&self.scheduler).unwrap().class_name.to_owned(),
             sigmas: None,
             prediction_type: None,
+            clip_skip: None,
             steps: self.steps,
             guidance_scale: self.guidance,
             guidance_rescale: 0.0,

@@ -79,6 +79,7 @@ fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
         scheduler: "FlowMatchEulerDiscreteScheduler".to_owned(),
         sigmas: None,
         prediction_type: None,
+        clip_skip: None,
         steps,
         guidance_scale,
         guidance_rescale: 0.0,

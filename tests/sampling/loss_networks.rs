@@ -59,6 +59,7 @@ fn sampler() -> ResolvedSampler {
         scheduler: "EulerDiscreteScheduler".to_owned(),
         sigmas: None,
         prediction_type: None,
+        clip_skip: None,
         steps: 8,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,

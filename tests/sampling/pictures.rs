@@ -68,6 +68,7 @@ fn draw(
             scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
             sigmas: None,
             prediction_type: None,
+            clip_skip: None,
             steps: case.steps,
             guidance_scale: case.guidance,
             guidance_rescale: case.guidance_rescale,

@@ -220,8 +220,13 @@ fn parameters(provenance: &Provenance) -> String {
         0.0 => String::new(),
         rescale => format!("CFG rescale: {rescale}, "),
     };
+    // The web UI counts from the last layer, which is 1.
+    let clip_skip = match sampler.clip_skip {
+        None | Some(0) => String::new(),
+        Some(clip_skip) => format!(", Clip skip: {}", u64::from(clip_skip) + 1),
+    };
     format!(
-        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, {sigmas}CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}",
+        "{}{negative_prompt}\nSteps: {}, Sampler: {scheduler}, {sigmas}CFG scale: {}, {rescale}Seed: {}, Size: {}, Model hash: {hash}, Model: {}{clip_skip}",
         recipe.prompt,
         sampler.steps,
         sampler.guidance_scale,

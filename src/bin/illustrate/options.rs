@@ -65,6 +65,9 @@ pub(crate) struct SamplingOptions {
     /// What the denoiser predicts, if the model's own configuration is wrong or a single file does not tell it
     #[arg(long, value_name = "NAME", value_parser = prediction_type())]
     pub(crate) prediction_type: Option<PredictionType>,
+    /// The number of last layers of CLIP's text encoders that are left out, as in diffusers: 1 is "Clip skip 2" of A1111
+    #[arg(long, value_name = "N")]
+    pub(crate) clip_skip: Option<u32>,
 }
 
 /// A seed that was given or chosen.
@@ -107,6 +110,7 @@ impl SamplingOptions {
             scheduler: self.scheduler.clone().or(sampler.scheduler),
             sigmas: self.sigmas.or(sampler.sigmas),
             prediction_type: self.prediction_type.or(sampler.prediction_type),
+            clip_skip: self.clip_skip.or(sampler.clip_skip),
             steps: self.steps.or(sampler.steps),
             guidance_scale: self.guidance.or(sampler.guidance_scale),
             guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
@@ -281,10 +285,12 @@ mod tests {
     fn missing_options_keep_the_style() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
-        let sampling = SamplingOptions { steps: Some(3), ..Default::default() };
+        let sampling =
+            SamplingOptions { steps: Some(3), clip_skip: Some(1), ..Default::default() };
         let options = LookOptions { sampling, size: Some(Size::new(64, 32)) };
         let changed = options.applied_to(&style);
         assert_eq!((changed.sampler.steps, changed.seed), (Some(3), 7));
+        assert_eq!(changed.sampler.clip_skip, Some(1));
         assert_eq!(changed.sampler.guidance_scale, style.sampler.guidance_scale);
         assert_eq!(
             (changed.sizes.item, changed.sizes.portrait),

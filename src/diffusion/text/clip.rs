@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{TextEncoder, tokenizer::ClipTokenizer, weighting::encode_prompt};
+use super::{TextEncoder, TextOptions, tokenizer::ClipTokenizer, weighting::encode_prompt};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -72,8 +72,23 @@ impl ClipTextEncoder {
 
 impl TextEncoder for ClipTextEncoder {
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
+        self.encode_with(prompt, TextOptions::default(), interrupt)
+    }
+
+    /// The norm after the last layer also follows the layer that is used instead.
+    fn encode_with(
+        &self,
+        prompt: &str,
+        options: TextOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Conditioning, DiffusionError> {
+        let skipped = check_clip_skip(options.clip_skip, self.model.layers())?;
         let encode = |ids: &[u32], keys: Option<&[bool]>| {
-            Ok(self.model.encode_chunk(ids, keys, &self.device)?.last_hidden_state)
+            let output = self.model.encode_chunk(ids, keys, &self.device)?;
+            Ok(match skipped {
+                0 => output.last_hidden_state,
+                _ => self.model.final_layer_norm.forward(&output.before_last(skipped)?)?,
+            })
         };
         let tokens = encode_prompt(&Prompt::parse(prompt), &self.tokenizer, &encode, interrupt)?;
         Ok(Conditioning::new(tokens))
@@ -97,6 +112,28 @@ pub struct ClipTextOutput {
     pub hidden_states: Vec<Tensor>,
     /// The normalised output of the last layer, `(batch, tokens, width)`.
     pub last_hidden_state: Tensor,
+}
+
+impl ClipTextOutput {
+    /// The output of the layer before the last `layers` layers, without the final norm.
+    pub(super) fn before_last(self, layers: usize) -> Result<Tensor, DiffusionError> {
+        let no_layers = || candle_core::Error::msg("a text encoder has too few layers").into();
+        self.hidden_states.into_iter().nth_back(layers).ok_or_else(no_layers)
+    }
+}
+
+/// The number of layers that `clip_skip` leaves out of `layers`. At least one must be left.
+pub(super) fn check_clip_skip(
+    clip_skip: Option<u32>,
+    layers: usize,
+) -> Result<usize, DiffusionError> {
+    let most = layers.saturating_sub(1);
+    match clip_skip {
+        Some(clip_skip) if clip_skip as usize > most => {
+            Err(DiffusionError::ClipSkip { clip_skip, most })
+        }
+        clip_skip => Ok(clip_skip.unwrap_or(0) as usize),
+    }
 }
 
 impl ClipTextModel {
@@ -202,6 +239,11 @@ impl ClipTextModel {
         let ids = Tensor::new(ids, device)?.unsqueeze(0)?;
         let keys = keys.map(|keys| key_mask(keys, device)).transpose()?;
         self.forward(&ids, keys.as_ref())
+    }
+
+    /// The number of layers.
+    pub(super) fn layers(&self) -> usize {
+        self.layers.len()
     }
 
     /// The channels of an encoded token.

@@ -3,7 +3,10 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    TextEncoder, clip::ClipTextModel, embedder::ClipTextEmbedder, tokenizer::ClipTokenizer,
+    TextEncoder, TextOptions,
+    clip::{ClipTextModel, check_clip_skip},
+    embedder::ClipTextEmbedder,
+    tokenizer::ClipTokenizer,
     weighting::encode_prompt,
 };
 use crate::{
@@ -11,6 +14,9 @@ use crate::{
     model::Package,
     prompt::Prompt,
 };
+
+/// The number of last layers that never encode tokens.
+const ALWAYS_SKIPPED: usize = 1;
 
 /// Two CLIP text encoders. Each token has the outputs of the last layers but one of both, without the final norm. The pooled
 /// prompt is the embedding of the second one.
@@ -67,6 +73,18 @@ impl SdxlTextEncoder {
 
 impl TextEncoder for SdxlTextEncoder {
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
+        self.encode_with(prompt, TextOptions::default(), interrupt)
+    }
+
+    /// The pooled prompt has all layers.
+    fn encode_with(
+        &self,
+        prompt: &str,
+        options: TextOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Conditioning, DiffusionError> {
+        let layers = self.model.layers().min(self.second.model.layers());
+        let skipped = check_clip_skip(options.clip_skip, layers.saturating_sub(ALWAYS_SKIPPED))?;
         let prompt = Prompt::parse(prompt);
         if self.has_zeros_for_empty && prompt.plain_text().trim().is_empty() {
             return Ok(self.zeros()?);
@@ -76,10 +94,8 @@ impl TextEncoder for SdxlTextEncoder {
         let mut tokens = Vec::new();
         for (tokenizer, model) in networks {
             let encode = |ids: &[u32], keys: Option<&[bool]>| {
-                let mut states = model.encode_chunk(ids, keys, &self.device)?.hidden_states;
-                states.truncate(states.len().saturating_sub(1));
-                let no_layers = || candle_core::Error::msg("a text encoder has no layers").into();
-                states.pop().ok_or_else(no_layers)
+                let output = model.encode_chunk(ids, keys, &self.device)?;
+                output.before_last(skipped + ALWAYS_SKIPPED)
             };
             tokens.push(encode_prompt(&prompt, tokenizer, &encode, interrupt)?);
         }
