@@ -5,7 +5,7 @@ mod inputs;
 mod latents;
 mod library;
 mod local;
-mod lora_names;
+mod named_files;
 mod registry;
 
 use crate::recipe::Recipe;
@@ -19,8 +19,10 @@ pub use error::GenerateError;
 pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
-pub use local::{LocalModels, check_memory, draw_request, inspect, load_model, open_package};
-pub use lora_names::lora_files;
+pub use local::{
+    LocalModels, check_memory, draw_request, inspect, load_model, open_package, prepare_model,
+};
+pub use named_files::{embedding_files, lora_files};
 pub use registry::{GeneratorRegistry, ModelLoader};
 
 /// Turns a recipe into a picture. It runs on the worker thread and may cache loaded data.
@@ -34,7 +36,7 @@ pub trait Generator: Send {
         true
     }
 
-    /// Loads what a recipe needs besides the model, such as its low-rank adapters. [`Self::card`] then describes the model
+    /// Loads what a recipe needs besides the model, such as its low-rank adapters and textual inversions. [`Self::card`] then describes the model
     /// with them. By default, nothing.
     ///
     /// # Errors

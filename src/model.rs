@@ -21,6 +21,7 @@ pub mod tensors;
 mod vae_file;
 
 pub use base::BaseModel;
+pub(crate) use base::EMBEDDINGS_OF_XL;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
 pub use error::ModelError;

@@ -9,11 +9,13 @@
 //! | `BREAK` | what follows is encoded separately |
 //! | `{red\|blue}` | one of these, chosen by the seed of the picture |
 //! | `<lora:mira:0.8>` | applies a LoRA; the text encoder does not see it |
+//! | `embedding:easynegative` | the vectors of a textual inversion, in place of words |
 //! | `# later` | a comment, to the end of the line |
 //! | `{prompt}` | in the words of a style: the prompt of the picture, which the words then surround |
 
 mod choices;
 mod comments;
+mod embedding_tags;
 mod fragments;
 mod long_prompt;
 mod lora_tags;
@@ -22,6 +24,7 @@ mod syntax;
 pub(crate) mod words;
 
 pub use choices::chosen;
+pub use embedding_tags::{TextPiece, split_embedding_tags};
 pub use fragments::{Fragment, MAX_WEIGHT, Prompt};
 pub use long_prompt::{LongPrompt, MAX_PROMPT_TOKENS};
 pub use lora_tags::{LoraTag, split_lora_tags};

@@ -4,6 +4,7 @@ mod blob;
 mod choices;
 mod digest;
 pub mod edit_file;
+mod embeddings;
 mod file;
 mod inspiration;
 pub mod layer;

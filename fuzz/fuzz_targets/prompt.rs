@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 use bevy_illustrator::{
     diffusion::text::tokenizer::{ClipTokenizer, MAX_CHUNKS},
     model::EmbeddedPackage,
-    prompt::{LongPrompt, MAX_WEIGHT, Prompt, PromptSyntax, chosen, split_lora_tags},
+    prompt::{
+        LongPrompt, MAX_WEIGHT, Prompt, PromptSyntax, TextPiece, chosen, split_embedding_tags,
+        split_lora_tags,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -28,6 +31,11 @@ fuzz_target!(|prompt: &str| {
     let (words, tags) = split_lora_tags(prompt);
     assert!(tags.iter().all(|tag| !tag.name.is_empty() && tag.weight.is_finite()));
     assert_eq!(tags.is_empty(), words == prompt);
+    let pieces = split_embedding_tags(prompt).into_iter().map(|piece| match piece {
+        TextPiece::Words(words) => words.to_owned(),
+        TextPiece::Embedding(name) => format!("embedding:{name}"),
+    });
+    assert_eq!(pieces.collect::<String>(), prompt);
     let prompt = &chosen(prompt, 1);
     assert_eq!(chosen(prompt, 2), *prompt);
     let sections = Prompt::parse(prompt).sections;

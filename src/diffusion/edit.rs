@@ -21,7 +21,6 @@ use super::{
     request::LatentLayout,
     sample,
     steering::{PartLosses, PictureLosses},
-    text::TextOptions,
 };
 use crate::{
     control::Control,

@@ -82,6 +82,25 @@ pub enum DiffusionError {
     /// A LoRA is not valid.
     #[error(transparent)]
     Lora(#[from] LoraError),
+    /// The text encoder of the model is not that of CLIP, and has no embeddings of textual inversions.
+    #[error(
+        "the text encoder of this model is not that of CLIP, and cannot have embeddings: leave `embedding:{name}` out of the prompt, or choose a model of Stable Diffusion"
+    )]
+    NoEmbeddings {
+        /// The name of the first one.
+        name: String,
+    },
+    /// No file has the name of a textual inversion.
+    #[error(
+        "there is no embedding `{name}` in the working directory{}: give the name of a safetensors file in a folder `embeddings` beside the model, or its path",
+        searched.iter().map(|folder| format!(", in {folder}")).collect::<String>()
+    )]
+    NoSuchEmbedding {
+        /// The name.
+        name: String,
+        /// The folders that were searched.
+        searched: Vec<String>,
+    },
     /// The autoencoder of the model cannot be replaced.
     #[error(
         "this model cannot have another VAE: leave it out, or choose a model of Stable Diffusion"

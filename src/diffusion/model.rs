@@ -6,7 +6,7 @@ use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 
-use files::{LoadedLoras, LoadedVae};
+use files::{LoadedEmbeddings, LoadedLoras, LoadedVae};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
@@ -86,9 +86,12 @@ pub struct Model {
     pub(super) package: Option<PinnedPackage>,
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
-    prompts: HashMap<(String, TextOptions), Conditioning>,
+    /// Encoded prompts, with their `clip_skip`.
+    prompts: HashMap<(String, Option<u32>), Conditioning>,
     /// The low-rank adapters in the networks.
     loras: LoadedLoras,
+    /// The textual inversions that prompts may name.
+    embeddings: LoadedEmbeddings,
     /// The file of the autoencoder, if it is not that of the package.
     vae: Option<LoadedVae>,
 }
@@ -118,6 +121,7 @@ impl Model {
             adapters,
             prompts: HashMap::new(),
             loras: LoadedLoras::default(),
+            embeddings: LoadedEmbeddings::default(),
             vae: None,
         })
     }
@@ -339,11 +343,12 @@ impl Model {
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
         let scale = f64::from(sampler.guidance_scale);
-        let options = TextOptions { clip_skip: sampler.clip_skip };
-        let key = (prompt.to_owned(), options);
+        let clip_skip = sampler.clip_skip;
+        let key = (prompt.to_owned(), clip_skip);
         if let Some(conditioning) = self.prompts.get(&key) {
             return Ok(conditioning.clone().with_guidance_scale(scale));
         }
+        let options = TextOptions { clip_skip, inversions: &self.embeddings.inversions };
         let conditioning = self.parts.text_encoder.encode_with(prompt, options, interrupt)?;
         if self.prompts.len() >= MAX_KEPT_PROMPTS {
             self.prompts.clear();

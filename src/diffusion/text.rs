@@ -2,18 +2,22 @@
 
 pub mod clip;
 pub mod embedder;
+pub mod inversion;
 pub mod qwen3;
 pub mod sdxl;
 pub mod tokenizer;
 mod weighting;
 
 use super::{Conditioning, DiffusionError, Interrupt};
+pub use inversion::TextualInversion;
 
 /// How a prompt is encoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TextOptions {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextOptions<'a> {
     /// As [`Sampler::clip_skip`](crate::recipe::Sampler::clip_skip).
     pub clip_skip: Option<u32>,
+    /// The textual inversions that prompts may name, for this encoder.
+    pub inversions: &'a [TextualInversion],
 }
 
 /// Encodes prompts.
@@ -29,17 +33,23 @@ pub trait TextEncoder: Send + Sync {
     /// As [`Self::encode`], with options of CLIP's text encoders. Other text encoders have none.
     ///
     /// # Errors
-    /// As [`Self::encode`], [`DiffusionError::NotClip`] if the encoder does not have an option that is set, and
-    /// [`DiffusionError::ClipSkip`] if it has too few layers.
+    /// As [`Self::encode`], [`DiffusionError::NotClip`] if the encoder does not have an option that is set,
+    /// [`DiffusionError::ClipSkip`] if it has too few layers, and [`DiffusionError::NoSuchEmbedding`] if the prompt names
+    /// another textual inversion.
     fn encode_with(
         &self,
         prompt: &str,
-        options: TextOptions,
+        options: TextOptions<'_>,
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
-        match options == TextOptions::default() {
-            true => self.encode(prompt, interrupt),
-            false => Err(DiffusionError::NotClip),
+        match options {
+            TextOptions { clip_skip: None, inversions: [] } => self.encode(prompt, interrupt),
+            _ => Err(DiffusionError::NotClip),
         }
+    }
+
+    /// The width of the vectors of a textual inversion, for each text encoder. Empty if it cannot have any.
+    fn inversion_widths(&self) -> Vec<usize> {
+        Vec::new()
     }
 }

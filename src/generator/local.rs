@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, MissingBlob,
-    ModelCard, ModelLoader, lora_files,
+    ModelCard, ModelLoader, embedding_files, lora_files,
 };
 use crate::{
     control::{Control, Interrupt},
@@ -190,32 +190,43 @@ pub fn check_memory(model: &str, device: DeviceKind) -> Result<(), GenerateError
     }
 }
 
-/// Loads the model in a package with the autoencoder and the low-rank adapters of a recipe, and its card.
+/// Loads the model in a package, and its card.
 ///
 /// # Errors
-/// If a file is missing or damaged, or if the model cannot have the adapters.
+/// If a file is missing or damaged.
 pub fn load_model(
     package: &dyn Package,
     device: DeviceKind,
-    recipe: &Recipe,
     control: &dyn Control,
 ) -> Result<(Model, ModelCard), DiffusionError> {
-    let interrupt = control.interrupt();
-    let mut model = Model::load(package, device, control)?;
-    set_files(&mut model, recipe, interrupt)?;
-    let mut card = ModelCard::new(package, model.grid(), interrupt)?;
-    card.hash = model.hash_with_files(&card.hash);
+    let model = Model::load(package, device, control)?;
+    let card = ModelCard::new(package, model.grid(), control.interrupt())?;
     Ok((model, card))
 }
 
-/// Changes a model by the files that a recipe names besides the model.
+/// Changes a model by the files that a recipe names besides the model: its autoencoder, its low-rank adapters and its textual
+/// inversions. `card` is the one of [`load_model`]. Returns that of the changed model.
+///
+/// # Errors
+/// If a file is missing or damaged, or if the model cannot have it.
+pub fn prepare_model(
+    model: &mut Model,
+    card: &ModelCard,
+    recipe: &Recipe,
+    interrupt: &Interrupt,
+) -> Result<ModelCard, DiffusionError> {
+    set_files(model, recipe, interrupt)?;
+    Ok(ModelCard { hash: model.hash_with_files(&card.hash), ..card.clone() })
+}
+
 fn set_files(
     model: &mut Model,
     recipe: &Recipe,
     interrupt: &Interrupt,
 ) -> Result<(), DiffusionError> {
     model.set_vae(recipe.vae.as_deref(), interrupt)?;
-    model.set_loras(&lora_files(recipe)?, interrupt)
+    model.set_loras(&lora_files(recipe)?, interrupt)?;
+    model.set_embeddings(&embedding_files(recipe)?, interrupt)
 }
 
 impl Generator for LocalGenerator {

@@ -22,6 +22,9 @@ const READS_PROMPT: &str = "attn2";
 const KEYS: [&str; 2] = ["to_k", "to_k_ip"];
 const OUTPUTS: [&str; 4] = ["lora_up", "lora_B", "lora.up", "alpha"];
 
+/// The tensors of a textual inversion for the two text encoders of Stable Diffusion XL.
+pub(crate) const EMBEDDINGS_OF_XL: [&str; 2] = ["clip_l", "clip_g"];
+
 impl BaseModel {
     /// All base models.
     pub const ALL: [Self; 3] = [Self::Sd1, Self::Sd2, Self::Xl];
@@ -64,21 +67,35 @@ impl BaseModel {
     /// The base of a file, by the width of the prompts that its layers read. `None` if no layer reads prompts.
     pub(super) fn of_header(header: &TensorHeader) -> Option<Self> {
         let width = header.names().iter().find_map(|name| prompt_width(name, header.shape(name)?));
-        Self::ALL.into_iter().find(|base| Some(base.prompt_width()) == width)
+        Self::of_width(width?)
+    }
+
+    /// The base of a textual inversion: `clip_l` and `clip_g`, or a single tensor of any name with vectors of the width of
+    /// prompts.
+    pub(super) fn of_embedding(header: &TensorHeader) -> Option<Self> {
+        if EMBEDDINGS_OF_XL.iter().all(|name| header.shape(name).is_some()) {
+            return Some(Self::Xl);
+        }
+        match header.names().as_slice() {
+            [name] => match header.shape(name)? {
+                [width] | [_, width] => Self::of_width(*width).filter(|base| *base != Self::Xl),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn of_width(width: usize) -> Option<Self> {
+        Self::ALL.into_iter().find(|base| base.prompt_width() == width)
     }
 }
 
-/// The width of prompts, if a tensor is the input of a layer that reads them, or the vectors of an embedding.
+/// The width of prompts, if a tensor is the input of a layer that reads them.
 fn prompt_width(name: &str, shape: &[usize]) -> Option<usize> {
     let is_key = name.contains(READS_PROMPT) || name.starts_with("ip_adapter.");
     let reads = is_key && KEYS.iter().any(|key| name.contains(key));
-    match name {
-        // The vectors of an embedding for the second text encoder of Stable Diffusion XL.
-        "clip_g" => Some(BaseModel::Xl.prompt_width()),
-        "emb_params" => shape.last().copied(),
-        _ if reads && !OUTPUTS.iter().any(|output| name.contains(output)) => shape.get(1).copied(),
-        _ => None,
-    }
+    let is_input = reads && !OUTPUTS.iter().any(|output| name.contains(output));
+    shape.get(1).copied().filter(|_| is_input)
 }
 
 impl std::fmt::Display for BaseModel {
@@ -97,16 +114,18 @@ impl Serialize for BaseModel {
 mod tests {
     use super::*;
 
-    /// The base of a file with one tensor.
-    fn base(name: &str, shape: &[usize]) -> Option<BaseModel> {
-        let bytes = shape.iter().product::<usize>() * 4;
-        let json = format!(
-            r#"{{"{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[0,{bytes}]}}}}"#
-        );
+    fn header(tensors: &[(&str, &[usize])]) -> TensorHeader {
+        let mut bytes = 0;
+        let entries = tensors.iter().map(|(name, shape)| {
+            let from = bytes;
+            bytes += shape.iter().product::<usize>() * 4;
+            format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{from},{bytes}]}}"#)
+        });
+        let json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
         let mut file = (json.len() as u64).to_le_bytes().to_vec();
         file.extend_from_slice(json.as_bytes());
         let size = (file.len() + bytes) as u64;
-        BaseModel::of_header(&TensorHeader::read(file.as_slice(), size).unwrap())
+        TensorHeader::read(file.as_slice(), size).unwrap()
     }
 
     #[test]
@@ -122,11 +141,22 @@ mod tests {
             ("down_blocks.0.attn2.to_k.weight".to_owned(), [320, 768], Some(Sd1)),
             ("down_blocks.0.attn1.to_k.weight".to_owned(), [320, 768], None),
             ("ip_adapter.1.to_k_ip.weight".to_owned(), [640, 2048], Some(Xl)),
-            ("emb_params".to_owned(), [3, 768], Some(Sd1)),
-            ("clip_g".to_owned(), [3, 1280], Some(Xl)),
             (format!("{kohya}.lora_down.weight"), [4, 4096], None),
         ] {
-            assert_eq!(base(&name, &shape), expected, "{name} {shape:?}");
+            let found = BaseModel::of_header(&header(&[(&name, &shape)]));
+            assert_eq!(found, expected, "{name} {shape:?}");
         }
+    }
+
+    #[test]
+    fn the_base_of_an_embedding_follows_from_the_width_of_its_vectors() {
+        use BaseModel::{Sd1, Sd2, Xl};
+        let base = |tensors: &[(&str, &[usize])]| BaseModel::of_embedding(&header(tensors));
+        assert_eq!(base(&[("emb_params", &[3, 768])]), Some(Sd1));
+        assert_eq!(base(&[("<harbour>", &[1024])]), Some(Sd2));
+        assert_eq!(base(&[("clip_l", &[3, 768]), ("clip_g", &[3, 1280])]), Some(Xl));
+        assert_eq!(base(&[("<harbour>", &[2, 1280])]), None);
+        assert_eq!(base(&[("<harbour>", &[2, 3, 768])]), None);
+        assert_eq!(base(&[("a", &[3, 768]), ("b", &[3, 768])]), None);
     }
 }

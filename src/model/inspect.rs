@@ -187,7 +187,9 @@ pub enum Obstacle {
     )]
     Adapter,
     /// An embedding.
-    #[error("embeddings do not work yet")]
+    #[error(
+        "an embedding is a word in prompts: put this file into a folder `embeddings` beside the model, and write embedding:NAME with the name of the file in a prompt"
+    )]
     Embedding,
     /// A GGUF file.
     #[error(
@@ -242,6 +244,12 @@ impl Inspection {
     #[must_use]
     pub fn is_usable_lora(&self) -> bool {
         self.kind == ModelKind::Lora && self.obstacles == [Obstacle::Adapter]
+    }
+
+    /// Whether it is an embedding (textual inversion) that works here, with a model of the same base.
+    #[must_use]
+    pub fn is_usable_embedding(&self) -> bool {
+        self.kind == ModelKind::Embedding && self.obstacles == [Obstacle::Embedding]
     }
 
     /// The display name of its base, or of the family of its pipeline if the base is unknown.

@@ -1,6 +1,6 @@
 //! Prompts that are longer than what text encoders read.
 
-use super::{Prompt, chosen};
+use super::{Prompt, TextPiece, chosen, split_embedding_tags};
 use crate::diffusion::text::tokenizer::MAX_CHUNKS;
 
 /// The most tokens of a prompt that a CLIP text encoder reads, with the usual length of 77: each chunk has a start and
@@ -18,12 +18,16 @@ pub struct LongPrompt {
 }
 
 impl LongPrompt {
-    /// Checks the length of a prompt without a tokenizer: every word, every digit, and every group of other signs is at
-    /// least one token of CLIP. A prompt that is only a little too long may not be found.
+    /// Checks the length of a prompt without a tokenizer: every word, every digit, every group of other signs, and every textual
+    /// inversion is at least one token of CLIP. A prompt that is only a little too long may not be found.
     #[must_use]
     pub fn find(prompt: &str) -> Option<Self> {
         let plain = Prompt::parse(&chosen(prompt, 0)).plain_text();
-        let tokens = plain.split_whitespace().map(tokens_at_least).sum();
+        let tokens = split_embedding_tags(&plain).into_iter().map(|piece| match piece {
+            TextPiece::Words(words) => words.split_whitespace().map(tokens_at_least).sum(),
+            TextPiece::Embedding(_) => 1,
+        });
+        let tokens = tokens.sum();
         (tokens > MAX_PROMPT_TOKENS).then_some(Self { tokens })
     }
 }
@@ -81,5 +85,6 @@ mod tests {
         let words = |count| "blue, ".repeat(count);
         assert_eq!(LongPrompt::find(&words(600)), None);
         assert_eq!(LongPrompt::find(&words(601)), Some(LongPrompt { tokens: 1202 }));
+        assert_eq!(LongPrompt::find(&"embedding:bad-v1.3 ".repeat(1200)), None);
     }
 }

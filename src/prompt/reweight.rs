@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::fragments::{BRACKETS, MAX_WEIGHT, weight};
+use super::{
+    embedding_tags,
+    fragments::{BRACKETS, MAX_WEIGHT, weight},
+};
 
 /// Adds `by` to the weight of the selected words: `a red fox` becomes `a (red:1.1) fox`, and a weight of 1 is removed.
 /// Without a selection, the words in the brackets around the cursor change, or else the word there. Positions are in bytes.
@@ -61,8 +64,13 @@ fn brackets_around(text: &str, at: usize) -> Option<Range<usize>> {
     Some(start + 1..end - number)
 }
 
-/// The word around a position, which may be empty.
+/// The word or the textual inversion around a position, which may be empty.
 fn word_at(text: &str, at: usize) -> Range<usize> {
+    let mut tags = embedding_tags::tags(text);
+    if let Some(Range { start, end }) = tags.find(|tag| (tag.start..=tag.end).contains(&at)) {
+        let is_bracket = |c: char| "()[]".contains(c);
+        return start..text[start..end].find(is_bracket).map_or(end, |bracket| start + bracket);
+    }
     let is_edge = |c: char| c.is_whitespace() || ",.;:!?()[]{}|".contains(c);
     let start = at
         - text[..at].chars().rev().take_while(|c| !is_edge(*c)).map(char::len_utf8).sum::<usize>();
@@ -115,6 +123,8 @@ mod tests {
             ("a (big r<>ed:1.1) fox", 0.1, "a (<big red>:1.2) fox"),
             ("a (big red:1.<>1) fox", 0.1, "a (<big red>:1.2) fox"),
             ("a [big r<>ed] fox", 0.1, "a [big (<red>:1.1)] fox"),
+            ("fog, embedding:bad-v1<>.3, sea", 0.1, "fog, (<embedding:bad-v1.3>:1.1), sea"),
+            ("{embedding:a|embe<>dding:b} c", 0.1, "{embedding:a|(<embedding:b>:1.1)} c"),
             ("a , <>, fox", 0.1, "nothing"),
             ("<>", 0.1, "nothing"),
             ("a < , > fox", 0.1, "nothing"),

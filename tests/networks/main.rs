@@ -10,6 +10,7 @@ mod clip_model;
 mod control_nets;
 #[path = "../../src/test_support/copy_folder.rs"]
 mod copy_folder;
+mod embeddings;
 mod flux2;
 #[path = "../common/inpainting.rs"]
 mod inpainting;

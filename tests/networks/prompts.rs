@@ -43,7 +43,7 @@ fn the_two_text_encoders_of_xl_encode_prompts_as_by_compel() {
 }
 
 /// The text encoder of a fixture.
-fn encoder(name: &str) -> Box<dyn TextEncoder> {
+pub(super) fn encoder(name: &str) -> Box<dyn TextEncoder> {
     let package = model(name);
     match name {
         "sdxl" => Box::new(SdxlTextEncoder::load(&package, false, &Device::Cpu).unwrap()),
@@ -58,7 +58,7 @@ fn layers_are_skipped_as_by_diffusers() {
         let record = Record::of(&format!("{name}_clip_skip"));
         let encoder = encoder(name);
         let encode = |prompt: &str, clip_skip| {
-            encoder.encode_with(prompt, TextOptions { clip_skip }, &Interrupt::default())
+            encoder.encode_with(prompt, TextOptions { clip_skip, ..TextOptions::default() }, &Interrupt::default())
         };
         let prompt = "a lighthouse on a cliff, at night";
         for skipped in 0..=most {

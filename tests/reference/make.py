@@ -14,6 +14,7 @@ import common
 import control_nets
 import distilled
 import edits
+import embeddings
 import flux2
 import inpainting
 import latents
@@ -36,6 +37,7 @@ def main():
             networks.record()
             prompts.record()
             clip_skip.record()
+            embeddings.record()
             pipelines.record()
             edits.record()
             inpainting.record()

@@ -115,6 +115,47 @@ fn a_prediction_type_draws_the_picture_of_a_model_with_that_configuration() {
 }
 
 #[test]
+fn textual_inversions_change_pictures_and_are_part_of_the_models_identity() {
+    let registry = GeneratorRegistry::built_in(DeviceKind::Cpu);
+    let model = fixture("sd1").display().to_string();
+    let mut generator = registry.load(&model, &Interrupt::default()).unwrap();
+    let with = |prompt: &str, negative_prompt: &str| Recipe {
+        prompt: prompt.to_owned(),
+        negative_prompt: negative_prompt.to_owned(),
+        model: model.clone(),
+        ..recipe(2)
+    };
+    let mut drawn = |prompt: &str, negative_prompt: &str| {
+        let image = draw(&mut *generator, &with(prompt, negative_prompt));
+        (image, generator.card().hash.clone())
+    };
+    let plain = drawn("a sea", "fog");
+    let named = drawn("a sea, embedding:sd1/harbour", "fog");
+    let unwanted = drawn("a sea", "fog, (embedding:sd1/harbour:1.2)");
+    assert!(plain.0 != named.0 && plain.0 != unwanted.0 && named.0 != unwanted.0);
+    assert!(plain.1 != named.1, "the file is part of the model's identity");
+    assert_eq!(named.1, unwanted.1);
+    // The file is found without its folder, too.
+    assert!(drawn("a sea, embedding:harbour", "fog") == named);
+    assert!(drawn("a sea", "fog") == plain, "the embedding is gone");
+
+    let mut error = |prompt: &str| {
+        let recipe = with(prompt, "");
+        let drawn = generator.generate(&recipe, &Inputs::default(), &Interrupt::default());
+        drawn.err().unwrap().to_string()
+    };
+    let other = error("embedding:sd2/harbour");
+    assert!(other.contains("20 values") && other.contains("24 values"), "{other}");
+    assert!(error("embedding:mira").contains("no embedding `mira`"));
+    let mut klein = registry.load(&fixture("klein").display().to_string(), &Interrupt::default());
+    let recipe = with("embedding:sd1/harbour", "");
+    let drawn =
+        klein.as_mut().unwrap().generate(&recipe, &Inputs::default(), &Interrupt::default());
+    let error = drawn.err().unwrap().to_string();
+    assert!(error.contains("cannot have embeddings"), "{error}");
+}
+
+#[test]
 fn a_clip_skip_draws_the_picture_of_a_model_with_fewer_layers() {
     let copy = tempfile::tempdir().unwrap();
     copy_folder(&fixture("sd1"), copy.path());

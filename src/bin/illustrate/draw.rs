@@ -13,7 +13,9 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawError, Drawn, Noise, StepHook, Trace},
     foreign,
-    generator::{GenerateError, Inputs, check_memory, draw_request, load_model},
+    generator::{
+        GenerateError, Inputs, check_memory, draw_request, load_model, prepare_model,
+    },
     loss::LossSetupError,
     picture,
     picture::{Metadata, PixelBudget},
@@ -149,12 +151,17 @@ impl Draw {
         }
         let device = self.device.device;
         check_memory(&recipe.model, device)?;
-        let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
-        let card = if optimizes { card.of_latents() } else { card };
+        let interrupt = Interrupt::default();
+        let (mut model, base) = load_model(&*package, device, &interrupt)?;
         let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
+            // The choices of each take may name other files.
+            let card = match optimizes {
+                true => base.clone().of_latents(),
+                false => prepare_model(&mut model, &base, &recipe, &interrupt)?,
+            };
             let mut request =
                 draw_request(&recipe, &inputs, &card.defaults).map_err(GenerateError::from)?;
             request.noise = noise.clone().unwrap_or(request.noise);
@@ -174,7 +181,7 @@ impl Draw {
             bar.finish_and_clear();
             trace.record_losses(&drawn.losses)?;
             let Drawn { image, losses } = drawn;
-            let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
+            let provenance = Provenance::now(recipe, card, began.elapsed());
             candidates.add(Candidate {
                 image,
                 provenance: Provenance { losses, ..provenance },

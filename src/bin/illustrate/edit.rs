@@ -9,7 +9,7 @@ use bevy_illustrator::{
     art::{Provenance, TakeId, picture_file},
     control::{Interrupt, OnStep, Step},
     diffusion::{Drawn, EditRequest, Noise, StepHook, Trace},
-    generator::{GenerateError, Inputs, check_memory, load_model},
+    generator::{GenerateError, Inputs, check_memory, load_model, prepare_model},
     loss::FinalLoss,
     mask::Area,
     picture::Metadata,
@@ -166,8 +166,9 @@ impl Edit {
         let package = self.sampling.package()?;
         let device = self.device.device;
         check_memory(&recipe.model, device)?;
-        let (mut model, card) = load_model(&*package, device, &recipe, &Interrupt::default())?;
-        let sampler = recipe.sampler.resolve(&card.defaults);
+        let interrupt = Interrupt::default();
+        let (mut model, base) = load_model(&*package, device, &interrupt)?;
+        let sampler = recipe.sampler.resolve(&base.defaults);
         let mut request = EditRequest {
             picture: image,
             prompt: recipe.prompt.clone(),
@@ -201,6 +202,8 @@ impl Edit {
         for take in 0..self.best_of.unwrap_or(self.takes) {
             let began = Instant::now();
             let recipe = recipe.with_take(take);
+            // The choices of each take may name other files.
+            let card = prepare_model(&mut model, &base, &recipe, &interrupt)?;
             let chosen = recipe.with_choices_made();
             let edit = chosen.edit.as_ref().unwrap_or(&edit);
             request.parts = inputs.parts(&edit.of_take(take)).map_err(GenerateError::from)?;
@@ -227,7 +230,7 @@ impl Edit {
             bar.finish_and_clear();
             trace.record_losses(&drawn.losses)?;
             let Drawn { image, losses } = drawn;
-            let provenance = Provenance::now(recipe, card.clone(), began.elapsed());
+            let provenance = Provenance::now(recipe, card, began.elapsed());
             let provenance = Provenance { losses, ..provenance };
             let candidate = Candidate { image, provenance, trace };
             match self.best_of {

@@ -1,4 +1,4 @@
-//! The identity of low-rank adapters.
+//! The identity of the files that change a model.
 
 use std::path::Path;
 
@@ -7,20 +7,19 @@ use crate::{
     diffusion::DiffusionError,
     foreign,
     model::{ModelError, package::hash_reader},
-    recipe::Lora,
 };
 
 /// The blake3 of the hashes of the files.
 ///
 /// # Errors
 /// If a file cannot be read; [`DiffusionError::Cancelled`] if interrupted.
-pub(in crate::diffusion) fn hash_files(
-    loras: &[Lora],
+pub(in crate::diffusion) fn hash_files<'a>(
+    files: impl IntoIterator<Item = &'a str>,
     interrupt: &Interrupt,
 ) -> Result<blake3::Hash, DiffusionError> {
     let mut all = blake3::Hasher::new();
-    for Lora { file, .. } in loras {
-        let io = |source| ModelError::Io { file: file.clone(), source };
+    for file in files {
+        let io = |source| ModelError::Io { file: file.to_owned(), source };
         let mut content = foreign::open(Path::new(file)).map_err(io)?;
         let mut hasher = blake3::Hasher::new();
         hash_reader(&mut content, &mut hasher, interrupt, &io)?;

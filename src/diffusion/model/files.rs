@@ -1,4 +1,4 @@
-//! The files that change a loaded model: low-rank adapters, and another autoencoder.
+//! The files that change a loaded model: low-rank adapters, textual inversions, and another autoencoder.
 
 use std::{cell::OnceCell, fs, path::Path, time::SystemTime};
 
@@ -7,6 +7,7 @@ use crate::{
     diffusion::{
         DiffusionError, Interrupt, autoencoder,
         lora::{LoraFile, Loras, hash_files},
+        text::TextualInversion,
         weights::interruptible,
     },
     model::{Package, hash_vae, with_vae},
@@ -39,11 +40,46 @@ impl Model {
         let device = &self.parts.device;
         let networks = interruptible(&package, interrupt, |package| load(package, device))?;
         opened_loras.check_used()?;
-        let hash = if loras.is_empty() { None } else { Some(hash_files(loras, interrupt)?) };
+        let hash = match loras {
+            [] => None,
+            loras => Some(hash_files(loras.iter().map(|lora| lora.file.as_str()), interrupt)?),
+        };
         let Networks { text_encoder, denoiser } = networks;
         (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);
         self.prompts.clear();
         self.loras = LoadedLoras { loras: loras.to_vec(), files, hash };
+        Ok(())
+    }
+
+    /// Sets the textual inversions that prompts may name, by their names and their files, instead of those before.
+    ///
+    /// # Errors
+    /// [`DiffusionError::NoEmbeddings`] if the text encoder cannot have any. Also if a file is missing, damaged, or for another
+    /// family; the model keeps those before then.
+    pub fn set_embeddings(
+        &mut self,
+        files: &[(String, String)],
+        interrupt: &Interrupt,
+    ) -> Result<(), DiffusionError> {
+        let states: Vec<_> = files.iter().map(|(_, file)| file_state(Path::new(file))).collect();
+        if (files, &states) == (&self.embeddings.files, &self.embeddings.states) {
+            return Ok(());
+        }
+        let widths = self.parts.text_encoder.inversion_widths();
+        if let ([(name, _), ..], []) = (files, widths.as_slice()) {
+            return Err(DiffusionError::NoEmbeddings { name: name.clone() });
+        }
+        let device = &self.parts.device;
+        let load = |(name, file): &(String, String)| {
+            TextualInversion::load(name, Path::new(file), &widths, device)
+        };
+        let inversions = files.iter().map(load).collect::<Result<_, _>>()?;
+        let hash = match files {
+            [] => None,
+            files => Some(hash_files(files.iter().map(|(_, file)| file.as_str()), interrupt)?),
+        };
+        self.prompts.clear();
+        self.embeddings = LoadedEmbeddings { files: files.to_vec(), states, inversions, hash };
         Ok(())
     }
 
@@ -87,18 +123,22 @@ impl Model {
         Ok(())
     }
 
-    /// The hash of the model with its low-rank adapters and another autoencoder, as 64 hex digits: that of its package,
+    /// The hash of the model with its low-rank adapters, its textual inversions and another autoencoder, as 64 hex digits: that of its package,
     /// `hash`, if there are none, and otherwise the blake3 of it and the contents of their files.
     #[must_use]
     pub fn hash_with_files(&self, hash: &str) -> String {
-        let of_files = [self.loras.hash, self.vae.as_ref().map(|vae| vae.hash)];
-        if of_files == [None, None] {
+        let of_files =
+            [self.loras.hash, self.embeddings.hash, self.vae.as_ref().map(|vae| vae.hash)];
+        if of_files == [None; 3] {
             return hash.to_owned();
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(hash.as_bytes());
         if let Some(of_loras) = self.loras.hash {
             hasher.update(of_loras.as_bytes());
+        }
+        if let Some(of_embeddings) = self.embeddings.hash {
+            hasher.update(b"embeddings").update(of_embeddings.as_bytes());
         }
         if let Some(vae) = &self.vae {
             hasher.update(b"vae").update(vae.hash.as_bytes());
@@ -114,6 +154,18 @@ pub(super) struct LoadedLoras {
     /// The states of their files when they were loaded.
     files: Vec<FileState>,
     /// The hash of the contents of the files. `None` without adapters.
+    hash: Option<blake3::Hash>,
+}
+
+/// The textual inversions of a model.
+#[derive(Default)]
+pub(super) struct LoadedEmbeddings {
+    /// Their names and files.
+    files: Vec<(String, String)>,
+    /// The states of the files when they were loaded.
+    states: Vec<FileState>,
+    pub(super) inversions: Vec<TextualInversion>,
+    /// The hash of the contents of the files. `None` without textual inversions.
     hash: Option<blake3::Hash>,
 }
 

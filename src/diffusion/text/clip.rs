@@ -4,7 +4,10 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{TextEncoder, TextOptions, tokenizer::ClipTokenizer, weighting::encode_prompt};
+use super::{
+    TextEncoder, TextOptions, inversion::AddedTokens, tokenizer::ClipTokenizer,
+    weighting::encode_prompt,
+};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -79,19 +82,25 @@ impl TextEncoder for ClipTextEncoder {
     fn encode_with(
         &self,
         prompt: &str,
-        options: TextOptions,
+        options: TextOptions<'_>,
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
         let skipped = check_clip_skip(options.clip_skip, self.model.layers())?;
+        let added = AddedTokens::new(options.inversions, 0, self.model.tokens()?)?;
         let encode = |ids: &[u32], keys: Option<&[bool]>| {
-            let output = self.model.encode_chunk(ids, keys, &self.device)?;
+            let output = self.model.encode_chunk(ids, &added, keys, &self.device)?;
             Ok(match skipped {
                 0 => output.last_hidden_state,
                 _ => self.model.final_layer_norm.forward(&output.before_last(skipped)?)?,
             })
         };
-        let tokens = encode_prompt(&Prompt::parse(prompt), &self.tokenizer, &encode, interrupt)?;
+        let prompt = Prompt::parse(prompt);
+        let tokens = encode_prompt(&prompt, &self.tokenizer, &added, &encode, interrupt)?;
         Ok(Conditioning::new(tokens))
+    }
+
+    fn inversion_widths(&self) -> Vec<usize> {
+        vec![self.model.width()]
     }
 }
 
@@ -217,8 +226,17 @@ impl ClipTextModel {
             return Err(candle_core::Error::msg(reason).into());
         }
         let words = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;
-        let words = words.reshape((batch, tokens, self.width))?;
-        let mut hidden = words.broadcast_add(&self.position_embedding.narrow(0, 0, tokens)?)?;
+        self.forward_words(&words.reshape((batch, tokens, self.width))?, keys)
+    }
+
+    /// As [`Self::forward`], from the embeddings of words, `(batch, tokens, width)`, at most as many as positions.
+    fn forward_words(
+        &self,
+        words: &Tensor,
+        keys: Option<&Tensor>,
+    ) -> Result<ClipTextOutput, DiffusionError> {
+        let positions = self.position_embedding.narrow(0, 0, words.dim(1)?)?;
+        let mut hidden = words.broadcast_add(&positions)?;
         let mut hidden_states = vec![hidden.clone()];
         let mask = AttentionMask { causal: true, keys };
         for layer in &self.layers {
@@ -229,16 +247,34 @@ impl ClipTextModel {
         Ok(ClipTextOutput { hidden_states, last_hidden_state })
     }
 
-    /// Encodes the ids of one chunk. Tokens whose key is false are not attended to.
+    /// Encodes the ids of one chunk, which may be those of `added` tokens. Tokens whose key is false are not attended to.
     pub(super) fn encode_chunk(
         &self,
         ids: &[u32],
+        added: &AddedTokens,
         keys: Option<&[bool]>,
         device: &Device,
     ) -> Result<ClipTextOutput, DiffusionError> {
-        let ids = Tensor::new(ids, device)?.unsqueeze(0)?;
         let keys = keys.map(|keys| key_mask(keys, device)).transpose()?;
-        self.forward(&ids, keys.as_ref())
+        let first = self.tokens()? as u32;
+        let Some(table) = added.table.as_ref().filter(|_| ids.iter().any(|id| *id >= first)) else {
+            return self.forward(&Tensor::new(ids, device)?.unsqueeze(0)?, keys.as_ref());
+        };
+        let rows = |table: &Tensor, of: &dyn Fn(u32) -> u32| {
+            let ids: Vec<u32> = ids.iter().map(|id| of(*id)).collect();
+            table.index_select(&Tensor::new(ids, device)?, 0)
+        };
+        let own = rows(&self.token_embedding, &|id| if id < first { id } else { 0 })?;
+        let others = rows(table, &|id| id.saturating_sub(first))?;
+        let is_own: Vec<u8> = ids.iter().map(|id| u8::from(*id < first)).collect();
+        let is_own = Tensor::new(is_own, device)?.unsqueeze(1)?.broadcast_as(own.shape())?;
+        let words = is_own.where_cond(&own, &others)?.unsqueeze(0)?;
+        self.forward_words(&words, keys.as_ref())
+    }
+
+    /// The number of tokens of the vocabulary.
+    pub(super) fn tokens(&self) -> candle_core::Result<usize> {
+        self.token_embedding.dim(0)
     }
 
     /// The number of layers.

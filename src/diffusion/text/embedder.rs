@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::{clip::ClipTextModel, tokenizer::ClipTokenizer};
+use super::{clip::ClipTextModel, inversion::AddedTokens, tokenizer::ClipTokenizer};
 use crate::{
     diffusion::{
         DiffusionError,
@@ -11,7 +11,7 @@ use crate::{
         weights::weights,
     },
     model::{EmbeddedPackage, Package},
-    prompt::Prompt,
+    prompt::{Prompt, TextPiece, split_embedding_tags},
 };
 
 /// transformers' `CLIPTextModelWithProjection`.
@@ -58,21 +58,30 @@ impl ClipTextEmbedder {
         })
     }
 
-    /// The embedding of a prompt, `(1, channels)`, of unit length. Of a long prompt, the beginning is used. Weights have no
-    /// effect.
+    /// The embedding of a prompt, `(1, channels)`, of unit length. Of a long prompt, the beginning is used. Weights and textual
+    /// inversions have no effect.
     ///
     /// # Errors
     /// If the prompt cannot be tokenized or the network fails.
     pub fn embed(&self, prompt: &str) -> Result<Tensor, DiffusionError> {
-        Ok(normalized(&self.project(&Prompt::parse(prompt))?)?)
+        let text = Prompt::parse(prompt).plain_text();
+        let words = split_embedding_tags(&text).into_iter().map(|piece| match piece {
+            TextPiece::Words(words) => words,
+            TextPiece::Embedding(_) => "",
+        });
+        Ok(normalized(&self.project(&words.collect::<String>(), &AddedTokens::default())?)?)
     }
 
-    /// As [`Self::embed`], but of any length.
-    pub(super) fn project(&self, prompt: &Prompt) -> Result<Tensor, DiffusionError> {
-        let ids = self.tokenizer.ids(&prompt.plain_text())?;
+    /// The projection of a text, which may name the textual inversions of `added`. Its length is any.
+    pub(super) fn project(
+        &self,
+        text: &str,
+        added: &AddedTokens,
+    ) -> Result<Tensor, DiffusionError> {
+        let ids = self.tokenizer.ids_with(text, added)?;
         let end = ids.iter().position(|&id| id == self.tokenizer.end()).unwrap_or(ids.len() - 1);
-        let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-        let last = self.model.encode(&ids)?.narrow(1, end, 1)?.squeeze(1)?;
+        let encoded = self.model.encode_chunk(&ids, added, None, &self.device)?;
+        let last = encoded.last_hidden_state.narrow(1, end, 1)?.squeeze(1)?;
         Ok(last.matmul(&self.projection.t()?)?)
     }
 }

@@ -6,6 +6,7 @@ use super::{
     TextEncoder, TextOptions,
     clip::{ClipTextModel, check_clip_skip},
     embedder::ClipTextEmbedder,
+    inversion::AddedTokens,
     tokenizer::ClipTokenizer,
     weighting::encode_prompt,
 };
@@ -80,7 +81,7 @@ impl TextEncoder for SdxlTextEncoder {
     fn encode_with(
         &self,
         prompt: &str,
-        options: TextOptions,
+        options: TextOptions<'_>,
         interrupt: &Interrupt,
     ) -> Result<Conditioning, DiffusionError> {
         let layers = self.model.layers().min(self.second.model.layers());
@@ -89,18 +90,25 @@ impl TextEncoder for SdxlTextEncoder {
         if self.has_zeros_for_empty && prompt.plain_text().trim().is_empty() {
             return Ok(self.zeros()?);
         }
+        let Self { tokenizer, model, second, .. } = self;
+        let of_first = AddedTokens::new(options.inversions, 0, model.tokens()?)?;
+        let of_second = AddedTokens::new(options.inversions, 1, second.model.tokens()?)?;
         let networks =
-            [(&self.tokenizer, &self.model), (&self.second.tokenizer, &self.second.model)];
+            [(tokenizer, model, &of_first), (&second.tokenizer, &second.model, &of_second)];
         let mut tokens = Vec::new();
-        for (tokenizer, model) in networks {
+        for (tokenizer, model, added) in networks {
             let encode = |ids: &[u32], keys: Option<&[bool]>| {
-                let output = model.encode_chunk(ids, keys, &self.device)?;
+                let output = model.encode_chunk(ids, added, keys, &self.device)?;
                 output.before_last(skipped + ALWAYS_SKIPPED)
             };
-            tokens.push(encode_prompt(&prompt, tokenizer, &encode, interrupt)?);
+            tokens.push(encode_prompt(&prompt, tokenizer, added, &encode, interrupt)?);
         }
         interrupt.check()?;
-        let pooled = self.second.project(&prompt)?;
+        let pooled = second.project(&prompt.plain_text(), &of_second)?;
         Ok(Conditioning::new(Tensor::cat(&tokens, 2)?).with_pooled(pooled))
+    }
+
+    fn inversion_widths(&self) -> Vec<usize> {
+        vec![self.model.width(), self.second.model.width()]
     }
 }

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use tokenizers::{AddedToken, Tokenizer};
 
 use self::vocabulary::{Added, Vocabulary};
-use super::clip::ClipTextConfig;
+use super::{clip::ClipTextConfig, inversion::AddedTokens};
 use crate::{
     diffusion::{DiffusionError, config::ConfigFile},
     model::{
         Package,
         package::{config_file, parse},
     },
-    prompt::Fragment,
+    prompt::{Fragment, TextPiece, split_embedding_tags},
 };
 
 const START: &str = "<|startoftext|>";
@@ -180,9 +180,22 @@ impl ClipTokenizer {
     /// # Errors
     /// If the tokenizer cannot read the text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
-        let tokens = self.tokens(text, self.length - 2)?;
+        Ok(self.first_chunk(self.tokens(text, self.length - 2)?))
+    }
+
+    /// As [`Self::ids`]. The text may name textual inversions of `added`.
+    pub(super) fn ids_with(
+        &self,
+        text: &str,
+        added: &AddedTokens,
+    ) -> Result<Vec<u32>, DiffusionError> {
+        Ok(self.first_chunk(self.tokens_with(text, self.length - 2, added)?))
+    }
+
+    /// The ids of the first tokens.
+    fn first_chunk(&self, tokens: Vec<u32>) -> Vec<u32> {
         let tokens = tokens.into_iter().take(self.length - 2).map(|id| (id, 0));
-        Ok(self.chunk(&Vec::from_iter(tokens)).ids)
+        self.chunk(&Vec::from_iter(tokens)).ids
     }
 
     /// The ids of a section of a prompt, of any length, in chunks of [`Self::length`] that each have a start and an end. As
@@ -196,11 +209,31 @@ impl ClipTokenizer {
         section: &[Fragment],
         most: usize,
     ) -> Result<Vec<TokenChunk>, DiffusionError> {
+        self.divided(section, most, |text, most| self.tokens(text, most))
+    }
+
+    /// As [`Self::chunks`]. The texts may name textual inversions of `added`.
+    pub(super) fn chunks_with(
+        &self,
+        section: &[Fragment],
+        most: usize,
+        added: &AddedTokens,
+    ) -> Result<Vec<TokenChunk>, DiffusionError> {
+        self.divided(section, most, |text, most| self.tokens_with(text, most, added))
+    }
+
+    /// The chunks of a section. `tokens_of` tokenizes a text, of which it needs so many tokens.
+    fn divided(
+        &self,
+        section: &[Fragment],
+        most: usize,
+        tokens_of: impl Fn(&str, usize) -> Result<Vec<u32>, DiffusionError>,
+    ) -> Result<Vec<TokenChunk>, DiffusionError> {
         let room = self.length - 2;
         let most_tokens = room.saturating_mul(most);
         let mut tokens = Vec::new();
         for (index, fragment) in section.iter().enumerate() {
-            let of_fragment = self.tokens(&fragment.text, most_tokens)?;
+            let of_fragment = tokens_of(&fragment.text, most_tokens)?;
             tokens.extend(of_fragment.into_iter().map(|id| (id, index)));
             if tokens.len() > most_tokens {
                 break;
@@ -241,6 +274,26 @@ impl ClipTokenizer {
             .or_else(|| last(&|text| [",</w>", ";</w>", ":</w>"].contains(&text)))
             .or_else(|| last(&|text| text.ends_with("</w>")))
             .map_or(room, |last| last + 1)
+    }
+
+    /// The tokens of a text and of its textual inversions. After more than `most` tokens, the rest may be left out.
+    fn tokens_with(
+        &self,
+        text: &str,
+        most: usize,
+        added: &AddedTokens,
+    ) -> Result<Vec<u32>, DiffusionError> {
+        let mut tokens = Vec::new();
+        for piece in split_embedding_tags(text) {
+            match piece {
+                TextPiece::Words(words) => tokens.extend(self.tokens(words, most)?),
+                TextPiece::Embedding(name) => tokens.extend(added.ids(name)?),
+            }
+            if tokens.len() > most {
+                break;
+            }
+        }
+        Ok(tokens)
     }
 
     /// The tokens of a text. After more than `most` tokens, the rest of a long text is left out.

@@ -4,7 +4,10 @@ use std::f64::consts::FRAC_PI_2;
 
 use candle_core::{Device, Result, Tensor};
 
-use super::tokenizer::{ClipTokenizer, MAX_CHUNKS, TokenChunk};
+use super::{
+    inversion::AddedTokens,
+    tokenizer::{ClipTokenizer, MAX_CHUNKS, TokenChunk},
+};
 use crate::{
     diffusion::{DiffusionError, Interrupt},
     prompt::{Fragment, Prompt},
@@ -17,13 +20,15 @@ const SMALLEST: f64 = 1e-5;
 pub(super) type EncodeChunk<'a> =
     dyn Fn(&[u32], Option<&[bool]>) -> std::result::Result<Tensor, DiffusionError> + 'a;
 
-/// The embeddings of a prompt, (1, tokens of all chunks, width). There are at most [`MAX_CHUNKS`] chunks.
+/// The embeddings of a prompt, which may name the textual inversions of `added`, (1, tokens of all chunks, width). There are
+/// at most [`MAX_CHUNKS`] chunks.
 ///
 /// # Errors
 /// If the prompt cannot be tokenized, and the errors of `encode`.
 pub(super) fn encode_prompt(
     prompt: &Prompt,
     tokenizer: &ClipTokenizer,
+    added: &AddedTokens,
     encode: &EncodeChunk<'_>,
     interrupt: &Interrupt,
 ) -> std::result::Result<Tensor, DiffusionError> {
@@ -37,7 +42,7 @@ pub(super) fn encode_prompt(
             );
             break;
         }
-        let chunks = tokenizer.chunks(section, left)?;
+        let chunks = tokenizer.chunks_with(section, left, added)?;
         left -= chunks.len();
         encoded.push(encode_section(section, &chunks, &empty, encode, interrupt)?);
     }

@@ -106,8 +106,10 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let kind = classify(&header);
     let base = match &kind {
         ModelKind::LdmCheckpoint { family } => BaseModel::from_name(family),
+        ModelKind::Embedding => BaseModel::of_embedding(&header),
         _ => None,
     };
+    let base = base.or_else(|| BaseModel::of_header(&header));
     let obstacle = match &kind {
         ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some() => None,
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
@@ -116,7 +118,6 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
         ModelKind::Lora => Some(Obstacle::Adapter),
         _ => Some(Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name))),
     };
-    let base = base.or_else(|| BaseModel::of_header(&header));
     let licence = header.text(LICENCE).map(str::to_owned);
     Ok(Inspection { base, licence, ..one(part, kind, obstacle) })
 }
@@ -148,7 +149,10 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
         };
         return ModelKind::LdmCheckpoint { family: family.to_owned() };
     }
-    if ["emb_params", "clip_g", "clip_l"].iter().any(|name| header.shape(name).is_some()) {
+    let is_embedding = |name: &str| header.shape(name).is_some();
+    if ["emb_params", "clip_g", "clip_l"].into_iter().any(is_embedding)
+        || BaseModel::of_embedding(header).is_some()
+    {
         return ModelKind::Embedding;
     }
     let component = if starts("controlnet_cond_embedding.") || has("input_hint_block.") {

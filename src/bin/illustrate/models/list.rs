@@ -1,4 +1,4 @@
-//! `illustrate models list`: the models, LoRAs and other files in folders.
+//! `illustrate models list`: the models, LoRAs, embeddings and other files in folders.
 
 use std::path::PathBuf;
 
@@ -57,18 +57,22 @@ impl List {
             let reports: Vec<_> = found.iter().map(|found| report(found, memory)).collect();
             return print_json(&reports);
         }
-        let (mut models, mut loras, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut models, mut loras) = (Vec::new(), Vec::new());
+        let (mut embeddings, mut others) = (Vec::new(), Vec::new());
         for found in found {
             let inspection = &found.inspection;
             match () {
                 () if inspection.is_usable_model() => models.push(found),
                 () if inspection.is_usable_lora() => loras.push(found),
+                () if inspection.is_usable_embedding() => embeddings.push(found),
                 () => others.push(found),
             }
         }
-        let is_empty = models.is_empty() && loras.is_empty() && others.is_empty();
+        let groups = [&models, &loras, &embeddings, &others];
+        let is_empty = groups.iter().all(|group| group.is_empty());
         print_group("Models", &models, |model| describe_model(model, memory))?;
-        print_group("LoRAs", &loras, describe_lora)?;
+        print_group("LoRAs", &loras, describe_adapter)?;
+        print_group("Embeddings", &embeddings, describe_adapter)?;
         print_group("Other files", &others, describe_other)?;
         if is_empty {
             print("No models were found.")?;
@@ -150,9 +154,10 @@ fn needed(bytes: u64, memory: Option<Memory>) -> String {
     format!("needs {} of memory{fit}", HumanBytes(bytes))
 }
 
-fn describe_lora(lora: &Inspection) -> String {
-    let base = lora.base.map_or("an unknown base", |base| base.name());
-    format!("for {base}, {}", HumanBytes(lora.bytes()))
+/// A LoRA or an embedding.
+fn describe_adapter(adapter: &Inspection) -> String {
+    let base = adapter.base.map_or("an unknown base", |base| base.name());
+    format!("for {base}, {}", HumanBytes(adapter.bytes()))
 }
 
 fn describe_other(other: &Inspection) -> String {
