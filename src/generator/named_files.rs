@@ -171,7 +171,8 @@ mod tests {
         let prompt = format!("embedding:sea.safetensors, embedding:{path}");
         let found = embedding_files(&recipe(&prompt, "(embedding:easy:1.2), fog")).unwrap();
         let sea = file("embeddings/sea.safetensors");
-        let expected = [(path, sea.clone()), ("easy".into(), easy), ("sea.safetensors".into(), sea)];
+        let expected =
+            [(path, sea.clone()), ("easy".into(), easy), ("sea.safetensors".into(), sea)];
         assert_eq!(found, expected);
 
         let error = |prompt| embedding_files(&recipe(prompt, "")).unwrap_err().to_string();

@@ -119,7 +119,9 @@ mod tests {
         let entries = tensors.iter().map(|(name, shape)| {
             let from = bytes;
             bytes += shape.iter().product::<usize>() * 4;
-            format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{from},{bytes}]}}"#)
+            format!(
+                r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{from},{bytes}]}}"#
+            )
         });
         let json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
         let mut file = (json.len() as u64).to_le_bytes().to_vec();

@@ -243,16 +243,21 @@ fn an_optional_network_that_cannot_be_loaded_stops_only_pictures_that_need_it() 
 }
 
 #[test]
-fn the_models_and_loras_in_a_folder_are_listed() {
+fn the_models_and_embeddings_in_a_folder_are_listed() {
     let workspace = workspace_with_model();
     fs::write(workspace.path("old.ckpt"), "anything").unwrap();
+    // Two vectors under the token of diffusers.
+    let header = r#"{"<sea>":{"dtype":"F32","shape":[2,768],"data_offsets":[0,6144]}}"#;
+    let length = (header.len() as u64).to_le_bytes();
+    let embedding = [&length[..], header.as_bytes(), &[0; 6144]].concat();
+    fs::write(workspace.path("sea.safetensors"), embedding).unwrap();
     let found = workspace.run(&["models", "list", ".", "--json"]).json();
     let found = found.as_array().unwrap();
     let of = |name: &str| {
         let has_name = |it: &&Value| it["path"].as_str().unwrap().ends_with(name);
         found.iter().find(has_name).unwrap()
     };
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 3);
     assert_eq!((&of("model")["runs"], &of("model")["licence"]), (&true.into(), &"mit".into()));
     assert_eq!(
         (&of("old.ckpt")["runs"], &of("old.ckpt")["kind"]),
@@ -261,6 +266,11 @@ fn the_models_and_loras_in_a_folder_are_listed() {
     let run = workspace.run(&["models", "list", "."]);
     let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
     assert!(text.contains("Models:") && text.contains("pictures may be sold"), "{text}");
+    let embeddings = text.split_once("Embeddings:").unwrap().1;
+    assert!(embeddings.contains("sea.safetensors"), "{text}");
+    assert!(embeddings.contains("for Stable Diffusion 1.x"), "{text}");
+    let inspected = workspace.run(&["models", "inspect", "sea.safetensors"]);
+    inspected.fails_with(&["folder `embeddings`", "embedding:NAME"]);
     assert!(text.contains("Other files:") && text.contains("pickle"), "{text}");
     let missing = workspace.run(&["models", "list", "none"]);
     assert!(String::from_utf8_lossy(&missing.exits(1).0.stderr).contains("none"));

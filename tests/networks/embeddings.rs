@@ -27,9 +27,8 @@ fn prompts_with_textual_inversions_are_encoded_as_by_diffusers() {
     for (model, count) in [("sd1", 5), ("sd2", 2), ("sdxl", 4)] {
         let record = Record::open(file(&format!("{model}_prompts")));
         let encoder = encoder(model);
-        let inversions = ["harbour", "glow"].map(|name| {
-            load(name, &file(&format!("{model}/{name}")), &*encoder).unwrap()
-        });
+        let inversions = ["harbour", "glow"]
+            .map(|name| load(name, &file(&format!("{model}/{name}")), &*encoder).unwrap());
         let options = TextOptions { inversions: &inversions, clip_skip: None };
         let mut compared = 0;
         for (name, prompt) in &prompts {

@@ -58,7 +58,11 @@ fn layers_are_skipped_as_by_diffusers() {
         let record = Record::of(&format!("{name}_clip_skip"));
         let encoder = encoder(name);
         let encode = |prompt: &str, clip_skip| {
-            encoder.encode_with(prompt, TextOptions { clip_skip, ..TextOptions::default() }, &Interrupt::default())
+            encoder.encode_with(
+                prompt,
+                TextOptions { clip_skip, ..TextOptions::default() },
+                &Interrupt::default(),
+            )
         };
         let prompt = "a lighthouse on a cliff, at night";
         for skipped in 0..=most {

@@ -57,8 +57,12 @@ fn the_queue_is_paused_reordered_and_cancelled() {
 #[test]
 fn viewing_a_style_does_not_change_it() {
     let mut story = story();
-    story.style.sampler =
-        Sampler { steps: Some(700), clip_skip: Some(30), guidance_scale: Some(0.0), ..Sampler::default() };
+    story.style.sampler = Sampler {
+        steps: Some(700),
+        clip_skip: Some(30),
+        guidance_scale: Some(0.0),
+        ..Sampler::default()
+    };
     story.style.sizes.item = Some(Size::new(20, 2044));
     let mut panel = open(Fixture::new(story));
     press(&mut panel, "Style");

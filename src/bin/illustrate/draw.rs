@@ -13,9 +13,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawError, Drawn, Noise, StepHook, Trace},
     foreign,
-    generator::{
-        GenerateError, Inputs, check_memory, draw_request, load_model, prepare_model,
-    },
+    generator::{GenerateError, Inputs, check_memory, draw_request, load_model, prepare_model},
     loss::LossSetupError,
     picture,
     picture::{Metadata, PixelBudget},

@@ -285,8 +285,7 @@ mod tests {
     fn missing_options_keep_the_style() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
-        let sampling =
-            SamplingOptions { steps: Some(3), clip_skip: Some(1), ..Default::default() };
+        let sampling = SamplingOptions { steps: Some(3), clip_skip: Some(1), ..Default::default() };
         let options = LookOptions { sampling, size: Some(Size::new(64, 32)) };
         let changed = options.applied_to(&style);
         assert_eq!((changed.sampler.steps, changed.seed), (Some(3), 7));

@@ -7,10 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{
     diffusion::DiffusionError,
-    model::{
-        EMBEDDINGS_OF_XL, ModelError, TensorSource,
-        tensors::TensorFiles,
-    },
+    model::{EMBEDDINGS_OF_XL, ModelError, TensorSource, tensors::TensorFiles},
 };
 
 /// The vectors of a file, for the text encoders of a model.
