@@ -3,10 +3,7 @@
 use candle_core::Tensor;
 use image::{DynamicImage, RgbaImage, imageops::FilterType};
 
-use super::{
-    DiffusionError, DrawError, Interrupt, Model,
-    pixels,
-};
+use super::{DiffusionError, DrawError, Interrupt, Model, pixels};
 use crate::{
     loss::image_of,
     mask::over_grey,

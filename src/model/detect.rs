@@ -61,11 +61,7 @@ pub const FAMILIES: &[Family] = &[
         pipeline: "StableDiffusionXLInpaintPipeline",
         components: XL,
     },
-    Family {
-        name: "latent consistency model",
-        pipeline: LATENT_CONSISTENCY,
-        components: SD1,
-    },
+    Family { name: "latent consistency model", pipeline: LATENT_CONSISTENCY, components: SD1 },
     Family {
         name: "FLUX.2 Klein",
         pipeline: FLUX2_KLEIN,

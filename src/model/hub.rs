@@ -98,8 +98,10 @@ impl Hub {
         let cache = variable("HF_HUB_CACHE").map(PathBuf::from);
         let cache = cache.or_else(|| Some(home.as_ref()?.join("hub"))).ok_or(HubError::NoHome)?;
         let token_file = home.map(|home| home.join("token"));
-        let token = variable("HF_TOKEN").and_then(|token| usable_token("HF_TOKEN", &token.to_string_lossy()));
-        let is_offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value.to_string_lossy()));
+        let token = variable("HF_TOKEN")
+            .and_then(|token| usable_token("HF_TOKEN", &token.to_string_lossy()));
+        let is_offline =
+            variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value.to_string_lossy()));
         Ok(Self { token, token_file, is_offline, ..Self::at(endpoint, cache) })
     }
 

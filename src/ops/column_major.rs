@@ -59,7 +59,10 @@ pub(super) fn flat(weight: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{check::{assert_close, numbers}, conv2d, linear};
+    use crate::ops::{
+        check::{assert_close, numbers},
+        conv2d, linear,
+    };
 
     #[test]
     fn column_major_weights_keep_their_values_and_flatten_without_a_copy() {

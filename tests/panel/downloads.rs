@@ -1,9 +1,17 @@
 //! Downloads in the models tab, from a hub on the loopback interface.
 #![cfg(feature = "hub")]
 
-use std::{fs, path::Path, thread, time::{Duration, Instant}};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use bevy_illustrator::{model::{CatalogueEntry, hub::Hub}, panel::Tab};
+use bevy_illustrator::{
+    model::{CatalogueEntry, hub::Hub},
+    panel::Tab,
+};
 
 use egui_kittest::kittest::Queryable;
 use walkdir::WalkDir;

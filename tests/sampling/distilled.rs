@@ -56,6 +56,7 @@ fn pictures_of_a_model_that_embeds_the_guidance_scale_match_diffusers() {
                 scheduler: "DDIMScheduler".to_owned(),
                 sigmas: None,
                 prediction_type: None,
+                clip_skip: None,
                 steps: 4,
                 guidance_scale,
                 guidance_rescale: 0.0,

@@ -134,9 +134,7 @@ fn picture(bytes: &Tensor, [width, height]: [u32; 2]) -> RgbaImage {
 }
 
 /// Inspirations by these reference images.
-fn references_of(
-    pictures: impl IntoIterator<Item = RgbaImage>,
-) -> (Vec<Inspiration>, Images) {
+fn references_of(pictures: impl IntoIterator<Item = RgbaImage>) -> (Vec<Inspiration>, Images) {
     let referred = pictures.into_iter().map(|picture| {
         let id = BlobId::of_image(&picture);
         let kind = InspirationKind::Image(ImageUse::Reference, id.clone());
@@ -299,15 +297,13 @@ fn the_references_of_a_part_are_only_seen_by_its_prompt() {
         // The first step starts from the same latents.
         trace.get("latents_1").unwrap().clone()
     };
-    let reference = || {
-        references_of([RgbaImage::from_pixel(32, 32, image::Rgba([250, 10, 10, 255]))])
-    };
+    let reference =
+        || references_of([RgbaImage::from_pixel(32, 32, image::Rgba([250, 10, 10, 255]))]);
     let plain = latents(&|_| {});
     let of_part = latents(&|request| {
         (request.parts[0].edit.inspirations, request.parts[0].images) = reference();
     });
-    let of_picture =
-        latents(&|request| (request.inspirations, request.images) = reference());
+    let of_picture = latents(&|request| (request.inspirations, request.images) = reference());
     let differs = |other: &Tensor, x: usize, y: usize| {
         let at = |tensor: &Tensor| tensor.narrow(2, y, 1).unwrap().narrow(3, x, 1).unwrap();
         super::numbers(&at(&plain)) != super::numbers(&at(other))

@@ -49,7 +49,8 @@ impl Hub {
 /// [`HubError::RepoName`] if the name could be another path.
 fn folder_name(repo: &str) -> Result<PathBuf, HubError> {
     let is_name = |name: &str| {
-        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || PUNCTUATION.contains(&letter);
+        let is_plain =
+            |letter: char| letter.is_ascii_alphanumeric() || PUNCTUATION.contains(&letter);
         !name.is_empty() && name.chars().all(is_plain)
     };
     match repo.split_once('/') {
@@ -63,6 +64,8 @@ fn folder_name(repo: &str) -> Result<PathBuf, HubError> {
 /// The size of all files below a folder. Links count nothing.
 fn bytes_below(folder: &Path) -> u64 {
     let files = WalkDir::new(folder).into_iter().flatten();
-    let sizes = files.filter(|file| file.file_type().is_file()).filter_map(|file| Some(file.metadata().ok()?.len()));
+    let sizes = files
+        .filter(|file| file.file_type().is_file())
+        .filter_map(|file| Some(file.metadata().ok()?.len()));
     sizes.fold(0, u64::saturating_add)
 }

@@ -196,15 +196,21 @@ pub(super) fn variant_files(
     // `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`, `model.safetensors.index.fp16.json`
     let (inside, before) = (format!(".{variant}."), format!(".{variant}-"));
     let is_variant = |path: &str| path.contains(&inside) || path.contains(&before);
-    let is_weights = |path: &str| path.ends_with(".safetensors") || path.contains(".safetensors.index.");
+    let is_weights =
+        |path: &str| path.ends_with(".safetensors") || path.contains(".safetensors.index.");
     let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
-    let with_variant: BTreeSet<_> =
-        names.iter().filter(|path| is_weights(path) && is_variant(path)).filter_map(|path| folder(path)).collect();
+    let with_variant: BTreeSet<_> = names
+        .iter()
+        .filter(|path| is_weights(path) && is_variant(path))
+        .filter_map(|path| folder(path))
+        .collect();
     if with_variant.is_empty() {
         return Err(HubError::NoVariant { repo: repo.to_owned(), variant: variant.to_owned() });
     }
     let is_replaced = |path: &String| {
-        is_weights(path) && !is_variant(path) && folder(path).is_some_and(|it| with_variant.contains(&it))
+        is_weights(path)
+            && !is_variant(path)
+            && folder(path).is_some_and(|it| with_variant.contains(&it))
     };
     Ok(model_files(names.into_iter().filter(|path| !is_replaced(path)).collect()))
 }

@@ -194,7 +194,8 @@ fn no_request_is_sent_offline() {
 fn the_token_of_the_environment_precedes_that_of_the_file() {
     let server = Fake::new(&model(b"weights")).start();
     let cache = CacheFolder::with_token("hf_file");
-    for (token, expected) in [(None, "Bearer hf_file"), (Some("hf_variable"), "Bearer hf_variable")] {
+    for (token, expected) in [(None, "Bearer hf_file"), (Some("hf_variable"), "Bearer hf_variable")]
+    {
         let token = token.map(|token| Token::from(token.to_owned()));
         let hub = Hub { token, ..cache.hub(&server) };
         hub.list("us/sketch", "main").expect("listed");

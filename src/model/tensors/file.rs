@@ -164,13 +164,11 @@ impl TensorSource for TensorFiles {
                 Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
             }
         };
-        tensor
-            .and_then(|tensor| tensor.to_dtype(dtype))
-            .map_err(|source| ModelError::Tensor {
-                file: file.name.clone(),
-                tensor: name.to_owned(),
-                source: Box::new(without_backtrace(source)),
-            })
+        tensor.and_then(|tensor| tensor.to_dtype(dtype)).map_err(|source| ModelError::Tensor {
+            file: file.name.clone(),
+            tensor: name.to_owned(),
+            source: Box::new(without_backtrace(source)),
+        })
     }
 }
 

@@ -46,7 +46,8 @@ impl FetchForm {
     ) -> bool {
         theme::section(ui, "Models to download");
         for entry in CatalogueEntry::all() {
-            let is_named = [&entry.name, &entry.repo].iter().any(|it| it.to_lowercase().contains(filter));
+            let is_named =
+                [&entry.name, &entry.repo].iter().any(|it| it.to_lowercase().contains(filter));
             if is_named && !is_here(&entry.repo) {
                 self.row(ui, hub, &entry.name, &entry.repo, Some((entry, memory)));
             }
@@ -94,7 +95,9 @@ impl FetchForm {
         let button = |ui: &mut Ui| match &state {
             None => named(ui.button("Download…"), &format!("Look up {name}"))
                 .on_hover_text("Shows the size and the licence first"),
-            Some(FetchState::Failed(_)) => named(ui.button("Try again"), &format!("Try {name} again")),
+            Some(FetchState::Failed(_)) => {
+                named(ui.button("Try again"), &format!("Try {name} again"))
+            }
             Some(_) => named(ui.button("Cancel"), &format!("Cancel {name}")),
         };
         let clicked = card(ui, name, false, button, |ui| {

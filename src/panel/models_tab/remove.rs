@@ -1,7 +1,10 @@
 //! The removal of downloaded models from the cache, after a question.
 
 use std::{
-    sync::{Mutex, PoisonError, mpsc::{Receiver, TryRecvError, channel}},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, TryRecvError, channel},
+    },
     thread::Builder,
 };
 

@@ -39,8 +39,7 @@ fn files_of_adapters_that_cannot_be_used_are_named() {
     let error = error_of(&folder(&[PLUS]), ImageUse::Style);
     assert!(error.contains("adapters/image_encoder/config.json is missing"), "{error}");
     assert!(error.contains("CLIPVisionModelWithProjection"), "{error}");
-    let command =
-        "`illustrate models fetch h94/IP-Adapter --subfolder models/image_encoder --into";
+    let command = "`illustrate models fetch h94/IP-Adapter --subfolder models/image_encoder --into";
     assert!(error.contains(command) && error.contains("adapters/image_encoder`"), "{error}");
 
     let no_weights = folder(&[PLUS, ENCODER]);

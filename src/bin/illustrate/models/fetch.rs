@@ -57,7 +57,9 @@ impl Fetch {
             (Some(repo), None, None) => hub.list(repo, &self.revision)?,
             (None, ..) => hub.list_mobile_sam()?,
         };
-        self.describe(repo.map_or("MobileSAM", String::as_str), &listing).iter().for_each(print_error);
+        self.describe(repo.map_or("MobileSAM", String::as_str), &listing)
+            .iter()
+            .for_each(print_error);
         if let Some(into) = &self.into {
             listing.check_folder(into)?;
         }

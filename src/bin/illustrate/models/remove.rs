@@ -25,7 +25,7 @@ impl Remove {
         if let Some(bytes) = hub.cached_bytes(repo)? {
             let cache = hub.cache_folder();
             let (size, cache) = (HumanBytes(bytes), cache.display());
-            print_error(&format!(
+            print_error(format!(
                 "{repo} has {size} in {cache}. Other programs that use this cache lose it, too."
             ));
             if !self.yes && !agreed("Remove it? [y/N] ") {

@@ -30,7 +30,8 @@ fn an_interrupted_download_resumes_and_a_second_download_fetches_nothing() {
     let cache = CacheFolder::new();
     let listing = cache.hub(&server).list("us/sketch", "main").expect("listed");
     let mut arrived = Vec::new();
-    let folder = listing.download(&mut |_, bytes| arrived.push(bytes), &|| false).expect("downloaded");
+    let folder =
+        listing.download(&mut |_, bytes| arrived.push(bytes), &|| false).expect("downloaded");
     assert_eq!(fs::read(folder.join(UNET)).expect("readable"), weights());
     assert!(folder.join("model_index.json").exists());
     assert!(arrived.is_sorted() && arrived.last() == Some(&listing.bytes()), "{arrived:?}");
@@ -198,13 +199,16 @@ fn a_file_has_no_final_name_before_it_is_checked() {
     let blob = cache.path().join("models--us--sketch/blobs").join(sha256(&weights()));
     let mut calls = 0;
     listing
-        .download(&mut |file, _| {
-            if file.path == UNET {
-                calls += 1;
-                assert!(!blob.exists(), "the contents are not checked yet");
-                assert!(contents(&cache.path()).iter().all(|it| !it.ends_with(UNET)));
-            }
-        }, &|| false)
+        .download(
+            &mut |file, _| {
+                if file.path == UNET {
+                    calls += 1;
+                    assert!(!blob.exists(), "the contents are not checked yet");
+                    assert!(contents(&cache.path()).iter().all(|it| !it.ends_with(UNET)));
+                }
+            },
+            &|| false,
+        )
         .expect("downloaded");
     assert!(calls > 1 && blob.exists());
 }

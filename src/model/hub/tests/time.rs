@@ -112,7 +112,8 @@ fn a_file_comes_through_a_proxy() {
     let variables = [("HTTP_PROXY", proxy.into())].into_iter().collect();
     let hub =
         Hub { endpoint: SecretUrl("http://hub.invalid".into()), variables, ..cache.hub(&server) };
-    let folder = hub.list("us/sketch", "main").and_then(|it| it.download(&mut |_, _| {}, &|| false));
+    let folder =
+        hub.list("us/sketch", "main").and_then(|it| it.download(&mut |_, _| {}, &|| false));
     assert_eq!(fs::read(folder.expect("downloaded").join(UNET)).expect("readable"), [7; 200_000]);
 }
 
