@@ -121,6 +121,9 @@ pub fn panel_ui(
                 Tab::Style => style_tab::style_tab(ui, &mut state.style, &mut cx),
                 Tab::Models => {
                     models_tab::models_tab(ui, &mut state.models, &mut state.style, &mut cx);
+                    if let Some(weights) = state.models.take_mobile_sam() {
+                        state.set_segmenter_weights(Some(weights));
+                    }
                 }
             }
         });

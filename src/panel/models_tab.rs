@@ -37,6 +37,8 @@ pub(super) struct ModelsTab {
     /// `None` if there is no folder for downloads.
     #[cfg(feature = "hub")]
     downloads: Option<Downloads>,
+    /// The weights of MobileSAM that were downloaded and not taken yet.
+    mobile_sam: Option<PathBuf>,
 }
 
 /// The downloads and the removal of models.
@@ -57,6 +59,7 @@ impl Default for ModelsTab {
             filter: String::new(),
             #[cfg(feature = "hub")]
             downloads: None,
+            mobile_sam: None,
         };
         #[cfg(feature = "hub")]
         let tab = match Hub::from_env() {
@@ -71,9 +74,14 @@ impl ModelsTab {
     /// Downloads from this hub, and lists the models in its cache.
     #[cfg(feature = "hub")]
     pub fn with_hub(self, hub: Hub) -> Self {
-        let (fetch, remove) = Default::default();
+        let (fetch, remove) = (fetch::FetchForm::new(&hub), remove::RemoveForm::default());
         let shared = vec![hub.cache_folder()];
         Self { shared, downloads: Some(Downloads { hub, fetch, remove }), ..self }
+    }
+
+    /// Takes the weights of MobileSAM that were downloaded.
+    pub fn take_mobile_sam(&mut self) -> Option<PathBuf> {
+        self.mobile_sam.take()
     }
 
     /// Sets the folders besides those of the author.
@@ -172,7 +180,9 @@ impl ModelsTab {
         if let Some(Downloads { hub, fetch, remove }) = &mut self.downloads {
             let is_removed = remove.finish(ui);
             let is_here = |repo: &str| found.iter().any(|it| it.is_model_of(repo));
-            return fetch.show(ui, hub, &filter, memory, is_here) || is_removed;
+            let fetched = fetch.show(ui, hub, &filter, memory, is_here);
+            self.mobile_sam = fetched.mobile_sam.or(self.mobile_sam.take());
+            return fetched.models || is_removed;
         }
         false
     }

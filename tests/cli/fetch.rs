@@ -278,11 +278,11 @@ fn a_downloaded_model_is_removed_after_consent() {
 
 #[test]
 fn a_variant_is_downloaded_and_an_unknown_one_is_refused() {
-    let half = "unet/diffusion_pytorch_model.fp16.safetensors";
+    let half = "unet/diffusion_pytorch_model.bf16.safetensors";
     let server = Fake::new(&[&model(b"weights")[..], &[(half, b"half")]].concat()).start();
     let workspace = Workspace::new(STORY);
     let run = |more: &[&str]| Run(fetch(&workspace, &server, more).output().unwrap());
-    let done = run(&["--variant", "fp16", "--yes"]);
+    let done = run(&["--variant", "bf16", "--yes"]);
     let folder = String::from_utf8_lossy(&done.exits(0).0.stdout).trim().to_owned();
     assert_eq!(fs::read(Path::new(&folder).join(half)).unwrap(), b"half");
     assert!(!Path::new(&folder).join(UNET).exists());

@@ -60,7 +60,8 @@ fn a_model_is_downloaded_after_consent_used_and_removed() {
     panel.get_by_label("Another repository of the hub").type_text("us/harbour");
     panel.run_steps(2);
     press(&mut panel, "Download…");
-    wait_for(&mut panel, "Licence mit: pictures may be sold");
+    wait_for(&mut panel, "Download us/harbour");
+    assert!(has(&panel, "Licence mit: pictures may be sold"));
     assert_eq!(server.requests().len(), 1, "only the listing");
     press(&mut panel, "Download us/harbour");
     wait_for(&mut panel, "Use us/harbour");

@@ -75,7 +75,7 @@ pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session)
     if canvas.tools.tool == Tool::Object {
         let (text, colour) = match &session.segmenter {
             SegmenterState::Unavailable if cfg!(feature = "hub") => (
-                "Objects are selected by colour and edges. `illustrate models fetch --mobile-sam` downloads a model that selects them better.",
+                "Objects are selected by colour and edges. MobileSAM selects them better: download it in the tab Models.",
                 theme::WEAK,
             ),
             SegmenterState::Unavailable => return,

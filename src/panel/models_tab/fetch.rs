@@ -1,6 +1,6 @@
 //! Models to fetch from the Hugging Face hub: those of the catalogue, and any repository that the author names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use egui::{Button, Key, Label, Ui};
 
@@ -18,12 +18,26 @@ use crate::{
 /// The branch of a repository that is fetched.
 const REVISION: &str = "main";
 
+/// The name of the network that selects objects.
+const MOBILE_SAM: &str = "MobileSAM";
+
 /// The downloads of the tab, and the name that is being typed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FetchForm {
     typed: String,
-    /// By repository.
+    /// By repository, or by the name of the network.
     tasks: BTreeMap<String, FetchTask>,
+    /// Whether MobileSAM is on this machine.
+    has_mobile_sam: bool,
+}
+
+/// What was downloaded since the last frame.
+#[derive(Debug, Default)]
+pub(super) struct Fetched {
+    /// Whether a model was.
+    pub models: bool,
+    /// The weights of MobileSAM, if they were.
+    pub mobile_sam: Option<PathBuf>,
 }
 
 /// What the author does with a row.
@@ -34,8 +48,13 @@ enum Choice {
 }
 
 impl FetchForm {
-    /// Shows the models of the catalogue whose repository `is_here` does not have, the other downloads, and a field for
-    /// another repository. Returns whether a download finished.
+    pub fn new(hub: &Hub) -> Self {
+        let has_mobile_sam = hub.mobile_sam().is_some();
+        Self { typed: String::new(), tasks: BTreeMap::new(), has_mobile_sam }
+    }
+
+    /// Shows the models of the catalogue whose repository `is_here` does not have, MobileSAM, the other downloads, and a
+    /// field for another repository.
     pub fn show(
         &mut self,
         ui: &mut Ui,
@@ -43,23 +62,44 @@ impl FetchForm {
         filter: &str,
         memory: Option<Memory>,
         is_here: impl Fn(&str) -> bool,
-    ) -> bool {
+    ) -> Fetched {
         theme::section(ui, "Models to download");
         for entry in CatalogueEntry::all() {
-            let is_named =
-                [&entry.name, &entry.repo].iter().any(|it| it.to_lowercase().contains(filter));
+            let names = [&entry.name, &entry.repo];
+            let is_named = names.iter().any(|name| name.to_lowercase().contains(filter));
             if is_named && !is_here(&entry.repo) {
-                self.row(ui, hub, &entry.name, &entry.repo, Some((entry, memory)));
+                self.row(ui, hub, &entry.name, &entry.repo, |ui| described(ui, entry, memory));
             }
         }
-        let others = self.tasks.keys().filter(|repo| CatalogueEntry::of_repo(repo).is_none());
-        for repo in others.cloned().collect::<Vec<_>>() {
-            self.row(ui, hub, &repo, &repo, None);
+        if !self.has_mobile_sam && MOBILE_SAM.to_lowercase().contains(filter) {
+            self.row(ui, hub, MOBILE_SAM, MOBILE_SAM, |ui| {
+                let what = "Selects the object under the pointer on the canvas. It draws no pictures.";
+                ui.add(Label::new(what).wrap());
+            });
+        }
+        let is_other =
+            |key: &&String| *key != MOBILE_SAM && CatalogueEntry::of_repo(key).is_none();
+        let others: Vec<_> = self.tasks.keys().filter(is_other).cloned().collect();
+        for repo in others {
+            self.row(ui, hub, &repo, &repo, |_| {});
         }
         self.another(ui, hub);
-        let count = self.tasks.len();
-        self.tasks.retain(|_, task| !matches!(task.state(), FetchState::Finished(_)));
-        self.tasks.len() < count
+        self.finished(hub)
+    }
+
+    /// Removes the tasks that are finished.
+    fn finished(&mut self, hub: &Hub) -> Fetched {
+        let mut fetched = Fetched::default();
+        self.tasks.retain(|key, task| {
+            let is_finished = matches!(task.state(), FetchState::Finished(_));
+            match is_finished && key == MOBILE_SAM {
+                true => fetched.mobile_sam = hub.mobile_sam(),
+                false => fetched.models |= is_finished,
+            }
+            !is_finished
+        });
+        self.has_mobile_sam |= fetched.mobile_sam.is_some();
+        fetched
     }
 
     /// A field for a repository that is not in the catalogue.
@@ -81,14 +121,14 @@ impl FetchForm {
         }
     }
 
-    /// A model that is not on this machine. `known` is its entry in the catalogue, and the memory of the machine.
+    /// Something that is not on this machine. `describe` shows what is known of it.
     fn row(
         &mut self,
         ui: &mut Ui,
         hub: &Hub,
         name: &str,
         repo: &str,
-        known: Option<(&CatalogueEntry, Option<Memory>)>,
+        describe: impl FnOnce(&mut Ui),
     ) {
         let state = self.tasks.get(repo).map(FetchTask::state);
         let mut choice = None;
@@ -101,9 +141,7 @@ impl FetchForm {
             Some(_) => named(ui.button("Cancel"), &format!("Cancel {name}")),
         };
         let clicked = card(ui, name, false, button, |ui| {
-            if let Some((entry, memory)) = known {
-                described(ui, entry, memory);
-            }
+            describe(ui);
             if let Some(state) = &state {
                 choice = progress(ui, name, state, hub);
             }
@@ -127,6 +165,7 @@ impl FetchForm {
         let (hub, name) = (hub.clone(), repo.to_owned());
         let variant = CatalogueEntry::of_repo(repo).and_then(|entry| entry.variant.clone());
         let list = move || match variant {
+            None if name == MOBILE_SAM => hub.list_mobile_sam(),
             Some(variant) => hub.list_variant(&name, REVISION, &variant),
             None => hub.list(&name, REVISION),
         };
