@@ -18,6 +18,7 @@ pub mod library;
 pub mod licence;
 pub mod package;
 pub mod tensors;
+mod text_encoder_file;
 mod vae_file;
 
 pub use base::BaseModel;
@@ -28,5 +29,5 @@ pub use error::ModelError;
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};
 pub use tensors::TensorSource;
-pub(crate) use vae_file::hash_vae;
+pub use text_encoder_file::with_text_encoders;
 pub use vae_file::with_vae;

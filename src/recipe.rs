@@ -65,6 +65,9 @@ pub struct Recipe {
     /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vae: Option<String>,
+    /// The files or the folders of text encoders that replace those of the model, or that it lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text_encoders: Vec<String>,
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
@@ -120,6 +123,7 @@ impl Recipe {
             sampler: Sampler::default(),
             model: model.into(),
             vae: None,
+            text_encoders: Vec::new(),
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
@@ -139,7 +143,7 @@ impl Recipe {
 
     fn feed(&self, digest: &mut Digester) {
         let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
-        let Self { vae, loras, inspirations, losses, score, edit, .. } = self;
+        let Self { vae, text_encoders, loras, inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -159,6 +163,9 @@ impl Recipe {
         digest.optional_float("guidance_rescale", *guidance_rescale);
         if let Some(vae) = vae {
             digest.text("vae", vae);
+        }
+        for text_encoder in text_encoders {
+            digest.text("text_encoder", text_encoder);
         }
         for lora in loras {
             digest.nested("lora", |digest| lora.feed(digest));
@@ -223,6 +230,7 @@ impl Recipe {
         (&self.prompt, &self.negative_prompt) == (&other.prompt, &other.negative_prompt)
             && (self.seed, &self.model) == (other.seed, &other.model)
             && (&self.vae, &self.loras) == (&other.vae, &other.loras)
+            && self.text_encoders == other.text_encoders
     }
 
     /// Whether the whole pictures follow the same inspirations and losses.

@@ -22,6 +22,8 @@ mod loss_networks;
 mod pictures;
 #[path = "sampling/schedulers.rs"]
 mod schedulers;
+#[path = "sampling/text_encoders.rs"]
+mod text_encoders;
 #[path = "sampling/vae.rs"]
 mod vae;
 

@@ -2,14 +2,14 @@
 
 #![no_main]
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use bevy_illustrator::{
-    diffusion::lora::LoraFile,
+    diffusion::{lora::LoraFile, text::TextualInversion},
     generator::{find_models, inspect},
     model::{
         EmbeddedPackage, FolderPackage, Package, inspect::ModelKind, ldm::Checkpoint,
-        tensors::TensorHeader, with_vae,
+        tensors::TensorHeader, with_text_encoders, with_vae,
     },
 };
 use bevy_illustrator_fuzz::empty_folder;
@@ -36,7 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(checkpoint.index().is_ok() && checkpoint.config("unet").is_ok());
     }
     let _ = LoraFile::open(&weights, 1.0);
-    let _ = with_vae(&EmbeddedPackage::built_in(), &weights).map(|package| package.config("vae"));
+    let _ = TextualInversion::load("a", &weights, &[768], &Device::Cpu);
+    let package: Arc<dyn Package> = Arc::new(EmbeddedPackage::built_in());
+    let _ = with_vae(Arc::clone(&package), &weights).map(|package| package.config("vae"));
+    let _ = with_text_encoders(package, &[weights.display().to_string()]);
     for found in find_models(&[root.to_owned()]) {
         let _ = (found.name(), found.inspection.memory(), found.inspection.terms());
     }

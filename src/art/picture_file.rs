@@ -240,6 +240,7 @@ mod tests {
             },
             model: "sketch".to_owned(),
             vae: None,
+            text_encoders: Vec::new(),
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),

@@ -31,6 +31,7 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler::default(),
         model: "fake".to_owned(),
         vae: None,
+        text_encoders: Vec::new(),
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -106,6 +106,16 @@ pub enum DiffusionError {
         "this model cannot have another VAE: leave it out, or choose a model of Stable Diffusion"
     )]
     NoVae,
+    /// The model has no text encoder.
+    #[error(
+        "this model has no text encoder to replace: leave it out, or choose a model of Stable Diffusion"
+    )]
+    NoTextEncoders,
+    /// The recipe has other text encoders than the loaded model.
+    #[error(
+        "the model was loaded with other text encoders: load it for the recipe, with GeneratorRegistry::load_for"
+    )]
+    OtherTextEncoders,
     /// An autoencoder has other latents than that of the model.
     #[error(
         "the VAE {file} has latents of {} channels with {} pixels along each side, and the model needs {} channels with {} pixels: choose a VAE for the family of the model",

@@ -38,7 +38,7 @@ impl ModelLoader for LatentOptimization {
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
         let load = || {
-            let built_in = self.0.load_shared(BUILT_IN_MODEL, control)?;
+            let built_in = self.0.load_shared(BUILT_IN_MODEL, &[], control)?;
             let card = built_in.card.clone().of_latents();
             Ok(Box::new(LatentsGenerator { card, built_in }) as Box<dyn Generator>)
         };
@@ -69,6 +69,9 @@ impl Generator for LatentsGenerator {
         }
         if recipe.vae.is_some() {
             return Err(DiffusionError::NoVae.into());
+        }
+        if !recipe.text_encoders.is_empty() {
+            return Err(DiffusionError::NoTextEncoders.into());
         }
         let request = draw_request(recipe, inputs, &self.card.defaults)?;
         Ok(self.built_in.model()?.optimize(&request, control)?)

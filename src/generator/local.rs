@@ -24,6 +24,7 @@ use crate::{
         inspect::{Inspection, Obstacle},
         ldm::Checkpoint,
         package::PinnedPackage,
+        with_text_encoders,
     },
     recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
@@ -34,14 +35,18 @@ use crate::{
 pub struct LocalModels {
     families: Vec<Arc<dyn Family>>,
     options: LoadOptions,
-    /// The last loaded model, by its name.
-    last: Mutex<Option<(String, LocalGenerator)>>,
+    /// The last loaded model.
+    last: Mutex<Option<LocalGenerator>>,
 }
 
 /// A loaded model. Clones share it.
 #[derive(Clone)]
 pub(super) struct LocalGenerator {
     pub(super) card: ModelCard,
+    /// The name of the model.
+    name: String,
+    /// The files or the folders of its text encoders that are not its own.
+    text_encoders: Vec<String>,
     /// The hash of the model without low-rank adapters.
     hash: String,
     package: PinnedPackage,
@@ -59,11 +64,13 @@ impl LocalModels {
     pub(super) fn load_shared(
         &self,
         model: &str,
+        text_encoders: &[String],
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         let mut last = lock(&self.last);
-        if let Some((name, generator)) = &*last
-            && name == model
+        if let Some(generator) = &*last
+            && generator.name == model
+            && generator.text_encoders == text_encoders
             && generator.is_current()
             && !generator.has_panicked()
         {
@@ -71,8 +78,8 @@ impl LocalModels {
         }
         // Two large models may not fit into memory together.
         *last = None;
-        let generator = self.load_package(model, control)?;
-        *last = Some((model.to_owned(), generator.clone()));
+        let generator = self.load_package(model, text_encoders, control)?;
+        *last = Some(generator.clone());
         Ok(generator)
     }
 
@@ -85,13 +92,16 @@ impl LocalModels {
 
     fn load_package(
         &self,
-        model: &str,
+        name: &str,
+        text_encoders: &[String],
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         loop {
-            let package = open_package(model).map_err(DiffusionError::from)?;
-            check_memory(model, self.options.device)?;
-            let pinned = PinnedPackage::new(package.shared());
+            let package = open_package(name)
+                .and_then(|package| with_text_encoders(package.shared(), text_encoders));
+            let package = package.map_err(DiffusionError::from)?;
+            check_memory(name, self.options.device)?;
+            let pinned = PinnedPackage::new(Arc::clone(&package));
             let model = family::load(&self.families, &*package, &self.options, control)?;
             let card = ModelCard::new(&*package, model.grid(), control.interrupt())
                 .map_err(DiffusionError::from)?;
@@ -99,7 +109,9 @@ impl LocalModels {
             if pinned.is_unchanged() {
                 let model = Arc::new(Mutex::new(model));
                 let hash = card.hash.clone();
-                return Ok(LocalGenerator { card, hash, package: pinned, model });
+                let (name, text_encoders) = (name.to_owned(), text_encoders.to_vec());
+                let package = pinned;
+                return Ok(LocalGenerator { card, name, text_encoders, hash, package, model });
             }
         }
     }
@@ -111,7 +123,16 @@ impl ModelLoader for LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let loaded = self.load_shared(model, control);
+        let loaded = self.load_shared(model, &[], control);
+        Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
+    }
+
+    fn load_for(
+        &self,
+        recipe: &Recipe,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
+        let loaded = self.load_shared(&recipe.model, &recipe.text_encoders, control);
         Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
@@ -239,6 +260,9 @@ impl Generator for LocalGenerator {
     }
 
     fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
+        if recipe.text_encoders != self.text_encoders {
+            return Err(DiffusionError::OtherTextEncoders.into());
+        }
         let mut model = self.model()?;
         set_files(&mut model, recipe, control.interrupt())?;
         let hash = model.hash_with_files(&self.hash);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{GenerateError, Generator};
-use crate::{control::Control, model::ModelDefaults};
+use crate::{control::Control, model::ModelDefaults, recipe::Recipe};
 
 /// Loads generators by the name of their model.
 pub trait ModelLoader: Send + Sync {
@@ -15,6 +15,16 @@ pub trait ModelLoader: Send + Sync {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>>;
+
+    /// As [`Self::load`], with the text encoders of a recipe. By default, the same generator for all
+    /// text encoders.
+    fn load_for(
+        &self,
+        recipe: &Recipe,
+        control: &dyn Control,
+    ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
+        self.load(&recipe.model, control)
+    }
 
     /// The default settings of `model`. `None` if this loader does not know it.
     ///
@@ -81,9 +91,30 @@ impl GeneratorRegistry {
         model: &str,
         control: &dyn Control,
     ) -> Result<Box<dyn Generator>, GenerateError> {
+        self.find(model, control, |loader| loader.load(model, control))
+    }
+
+    /// Loads the generator of the model of a recipe, with its text encoders.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for(
+        &self,
+        recipe: &Recipe,
+        control: &dyn Control,
+    ) -> Result<Box<dyn Generator>, GenerateError> {
+        self.find(&recipe.model, control, |loader| loader.load_for(recipe, control))
+    }
+
+    fn find(
+        &self,
+        model: &str,
+        control: &dyn Control,
+        load: impl Fn(&dyn ModelLoader) -> Option<Result<Box<dyn Generator>, GenerateError>>,
+    ) -> Result<Box<dyn Generator>, GenerateError> {
         control.interrupt().check()?;
         let mut loaders = self.loaders.iter().rev();
-        loaders.find_map(|loader| loader.load(model, control)).unwrap_or_else(|| {
+        loaders.find_map(|loader| load(&**loader)).unwrap_or_else(|| {
             Err(GenerateError::NoGenerator {
                 path: model.into(),
                 what: "not a known model".to_owned(),

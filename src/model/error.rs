@@ -60,6 +60,15 @@ pub enum ModelError {
         /// The supported values.
         supported: String,
     },
+    /// A single file lacks the text encoders of its model.
+    #[error(
+        "{file} has no text encoder: name one with --text-encoder or in the style (text_encoders: [\"clip_l.safetensors\"]), \
+         and two for Stable Diffusion XL"
+    )]
+    NoTextEncoder {
+        /// The file.
+        file: String,
+    },
     /// The weights are in a format that can run code when it is loaded.
     #[error(
         "{file} is a pickle, which can run code when it is loaded, and is never opened: \

@@ -172,12 +172,17 @@ pub enum Obstacle {
         /// `latent_channels` of the autoencoder.
         vae: u64,
     },
-    /// The model is a single file of another family, or without its text encoder.
+    /// The model is a single file of another family.
     #[error(
-        "in a single file, only {} with text encoder and autoencoder run: choose such a file, or a folder in diffusers' layout",
+        "in a single file, only {} with an autoencoder run: choose such a file, or a folder in diffusers' layout",
         ldm::single_file_families()
     )]
     OneFile,
+    /// The model is a single file without text encoder.
+    #[error(
+        "the file has no text encoder: name one with --text-encoder or in the style (text_encoders: [\"clip_l.safetensors\"]), and two for Stable Diffusion XL"
+    )]
+    NoTextEncoder,
     /// A component of a model.
     #[error("this is a single component: put it in the folder of a complete model")]
     OnePart,

@@ -5,12 +5,12 @@
 
 pub(super) mod autoencoder;
 mod checkpoint;
-mod text_encoder;
+pub(super) mod text_encoder;
 mod tokenizer;
 mod unet_names;
 mod unet_sizes;
 
-use super::base::BaseModel;
+use super::{base::BaseModel, tensors::TensorHeader};
 
 pub use checkpoint::Checkpoint;
 pub(crate) use unet_names::UNetNames;
@@ -28,6 +28,21 @@ pub(super) fn single_file_families() -> String {
 }
 
 impl BaseModel {
+    /// The base of a file with a UNet and without text encoders.
+    pub(super) fn of_unet(header: &TensorHeader) -> Option<Self> {
+        let names = header.names();
+        let has = |part: &str| names.iter().any(|name| name.contains(part));
+        let is_unet = has("input_blocks.0.0.weight") && has("attn2.to_k.weight");
+        let linear = names.iter().find(|name| name.ends_with(".proj_in.weight"));
+        let linear = linear.and_then(|name| header.shape(name)).is_some_and(|it| it.len() == 2);
+        match is_unet && !has("cond_stage_model.") && !has("conditioner.") {
+            false => None,
+            true if has("label_emb.0.0.weight") => Some(Self::Xl),
+            true if linear => Some(Self::Sd2),
+            true => Some(Self::Sd1),
+        }
+    }
+
     /// The base of a file with text encoders. `has` tells whether a tensor with this prefix exists.
     pub(super) fn of_text_encoders(has: &dyn Fn(&str) -> bool) -> Option<Self> {
         let encoders = |base: &Self| base.text_encoders().iter().all(|it| has(it.prefix()));

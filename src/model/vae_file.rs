@@ -5,13 +5,11 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    FolderPackage, ModelError, Package, TensorSource,
+    ModelError, Package, TensorSource,
     ldm::autoencoder,
-    package::{Overlay, hash_reader},
+    package::Overlay,
     tensors::{Converted, TensorFiles, count, dims},
 };
-use crate::{control::Interrupt, foreign};
-
 /// The component that it replaces.
 const COMPONENT: &str = "vae";
 
@@ -31,18 +29,13 @@ const LDM_PREFIXES: [&str; 2] = ["", "first_stage_model."];
 ///
 /// # Errors
 /// [`ModelError::Unsupported`] if the file is not an autoencoder. Otherwise if it cannot be read, or lacks a tensor.
-pub fn with_vae<'a>(package: &'a dyn Package, path: &Path) -> Result<Overlay<'a>, ModelError> {
+pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
     if path.is_dir() {
-        let folder = FolderPackage::at(path);
-        let config = folder.config("")?;
-        let location = folder.location("config.json");
-        let open = Arc::new(move || folder.tensors(""));
-        return Ok(Overlay::new(package, COMPONENT, location, config, open));
+        return Overlay::of_folder(package, COMPONENT, path);
     }
-    let location = path.display().to_string();
     let tensors = TensorFiles::open(path)?;
-    let path = path.to_owned();
-    let open = move || Ok(Box::new(TensorFiles::open(&path)?) as Box<dyn TensorSource>);
+    let file = path.to_owned();
+    let open = move || Ok(Box::new(TensorFiles::open(&file)?) as Box<dyn TensorSource>);
     if let Some(prefix) =
         LDM_PREFIXES.into_iter().find(|prefix| autoencoder::levels(&tensors, prefix) > 0)
     {
@@ -51,45 +44,23 @@ pub fn with_vae<'a>(package: &'a dyn Package, path: &Path) -> Result<Overlay<'a>
             let stored = move |name: &str| autoencoder::stored(name, prefix, levels);
             Ok(Box::new(Converted { source: open()?, stored }) as Box<dyn TensorSource>)
         };
-        let config = kl_config(package, &*open()?, levels)?;
-        return Ok(Overlay::new(package, COMPONENT, location, config, Arc::new(open)));
+        let config = kl_config(&*package, &*open()?, levels)?;
+        return Ok(Overlay::of_file(package, COMPONENT, path, config, Arc::new(open)));
     }
     let levels = count(&tensors, |at| format!("encoder.down_blocks.{at}.resnets.0.norm1.weight"));
     let config = match () {
-        () if levels > 0 => kl_config(package, &tensors, levels)?,
+        () if levels > 0 => kl_config(&*package, &tensors, levels)?,
         () if tensors.contains("decoder.layers.0.weight") => tiny_config(&tensors)?,
         () => {
             return Err(ModelError::Unsupported {
-                file: location,
+                file: path.display().to_string(),
                 field: "the file".to_owned(),
                 value: "a file with other tensors".to_owned(),
                 supported: "an autoencoder (VAE), or a TAESD in the names of diffusers".to_owned(),
             });
         }
     };
-    Ok(Overlay::new(package, COMPONENT, location, config, Arc::new(open)))
-}
-
-/// The blake3 of the configuration and the weights of an autoencoder in a file or in a folder.
-///
-/// # Errors
-/// If a file cannot be read; [`ModelError::Cancelled`] if interrupted.
-pub(crate) fn hash_vae(path: &Path, interrupt: &Interrupt) -> Result<blake3::Hash, ModelError> {
-    let mut hasher = blake3::Hasher::new();
-    let files = match path.is_dir() {
-        true => {
-            let weights = FolderPackage::at(path).weight_files("")?;
-            let files = ["config.json".to_owned()].into_iter().chain(weights);
-            files.map(|file| path.join(file)).collect()
-        }
-        false => vec![path.to_owned()],
-    };
-    for file in files {
-        let io = |source| ModelError::Io { file: file.display().to_string(), source };
-        let mut content = foreign::open(&file).map_err(io)?;
-        hash_reader(&mut content, &mut hasher, interrupt, &io)?;
-    }
-    Ok(hasher.finalize())
+    Ok(Overlay::of_file(package, COMPONENT, path, config, Arc::new(open)))
 }
 
 /// The configuration of an `AutoencoderKL` whose `tensors` have the names of diffusers.

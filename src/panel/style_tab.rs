@@ -25,6 +25,9 @@ use crate::{
 /// The most layers that the form leaves out: all but one of the text encoder of Stable Diffusion 1.
 const MAX_SHOWN_CLIP_SKIP: u32 = 11;
 
+/// The text encoders of Stable Diffusion XL.
+const MAX_SHOWN_TEXT_ENCODERS: usize = 2;
+
 /// Shows the form and its buttons.
 pub(super) fn style_tab(ui: &mut Ui, draft: &mut StyleDraft, cx: &mut PanelContext<'_>) {
     edit_style(ui, draft, cx, |ui, draft, cx, typed| {
@@ -77,6 +80,9 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         let hint = "the model's own";
         text_field(ui, "VAE (a file or a folder)", hint, 1, &mut vae);
         style.vae = Some(vae).filter(|vae| !vae.is_empty());
+    }
+    if !optimizes || !style.text_encoders.is_empty() {
+        text_encoders(ui, &mut style.text_encoders);
     }
     if !optimizes || !style.loras.is_empty() {
         loras_form(ui, &mut style.loras);
@@ -143,6 +149,20 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
         size(ui, "Items", &mut sizes.item, default.item);
     });
     ui.add_space(STEP);
+}
+
+/// A field for each text encoder, and one more.
+fn text_encoders(ui: &mut Ui, text_encoders: &mut Vec<String>) {
+    let shown = (text_encoders.len() + 1).min(MAX_SHOWN_TEXT_ENCODERS.max(text_encoders.len()));
+    text_encoders.resize(shown, String::new());
+    for (at, text_encoder) in text_encoders.iter_mut().enumerate() {
+        let name = match at {
+            0 => "Text encoder (a file or a folder)".to_owned(),
+            at => format!("Text encoder {} (of Stable Diffusion XL)", at + 1),
+        };
+        text_field(ui, &name, "the model's own", 1, text_encoder);
+    }
+    text_encoders.retain(|text_encoder| !text_encoder.is_empty());
 }
 
 /// Whether the scheduler has a choice of noise levels.

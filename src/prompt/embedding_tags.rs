@@ -99,7 +99,7 @@ mod tests {
                 Words(words) => (*words).to_owned(),
                 Embedding(name) => format!("embedding:{name}"),
             }).collect();
-            prop_assert_eq!(joined, text);
+            prop_assert_eq!(&joined, &text);
             prop_assert!(pieces.iter().all(|piece| !matches!(piece, Words("") | Embedding(""))));
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct RecipeFile {
     #[serde(default)]
     vae: Option<String>,
     #[serde(default)]
+    text_encoders: Vec<String>,
+    #[serde(default)]
     loras: Vec<Lora>,
     #[serde(default)]
     inspirations: Vec<Inspiration>,
@@ -134,9 +136,8 @@ impl RecipeFile {
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
         let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
-        let (vae, loras, inspirations, losses) =
-            (self.vae, self.loras, self.inspirations, self.losses);
-        let score = self.score;
+        let (vae, text_encoders, loras) = (self.vae, self.text_encoders, self.loras);
+        let (inspirations, losses, score) = (self.inspirations, self.losses, self.score);
         let sampler = self.sampler.requested(&model);
         let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
         Ok(Recipe {
@@ -148,6 +149,7 @@ impl RecipeFile {
             sampler,
             model,
             vae,
+            text_encoders,
             loras,
             inspirations,
             losses,

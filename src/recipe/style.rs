@@ -30,6 +30,10 @@ pub struct Style {
     /// The file or the folder of an autoencoder (VAE) that replaces that of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vae: Option<String>,
+    /// The files or the folders of text encoders that replace those of the model, or that it lacks. Stable Diffusion XL has two,
+    /// in any order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text_encoders: Vec<String>,
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
@@ -76,6 +80,7 @@ impl Default for Style {
             negative_prompt: String::new(),
             model: BUILT_IN_MODEL.to_owned(),
             vae: None,
+            text_encoders: Vec::new(),
             loras: Vec::new(),
             sampler: Sampler::default(),
             sizes: Sizes::default(),

@@ -227,6 +227,7 @@ impl<'a> Planner<'a> {
             sampler: self.style.sampler.clone(),
             model: self.style.model.clone(),
             vae: self.style.vae.clone(),
+            text_encoders: self.style.text_encoders.clone(),
             loras: self.style.loras.clone(),
             inspirations: [self.style.inspirations.as_slice(), &own.inspirations].concat(),
             losses: [self.style.losses.as_slice(), &own.losses].concat(),

@@ -140,6 +140,7 @@ mod tests {
             sampler: Sampler::default(),
             model: String::new(),
             vae: None,
+            text_encoders: Vec::new(),
             loras: Vec::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),

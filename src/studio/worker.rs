@@ -17,6 +17,7 @@ use crate::{
     art::{Provenance, TakeId, TakeWriter, picture_file},
     control::{Control, Interrupt, OnStep},
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs},
+    recipe::Recipe,
 };
 
 /// The maximum number of unsaved pictures that are kept for another attempt.
@@ -36,6 +37,7 @@ pub(super) struct Worker<'a> {
 
 struct Loaded {
     name: String,
+    text_encoders: Vec<String>,
     generator: Box<dyn Generator>,
 }
 
@@ -83,7 +85,7 @@ impl<'a> Worker<'a> {
         let drawing = || {
             let control = OnStep::new(interrupt.clone(), |step| shared.stepped(step));
             let inputs = inputs(writer, job)?;
-            let generator = generator(registry, loaded, &job.recipe.model, &control)?;
+            let generator = generator(registry, loaded, &job.recipe, &control)?;
             interrupt.check()?;
             generator.prepare(&job.recipe, &control)?;
             let take = TakeId::of(&job.recipe, &generator.card().hash);
@@ -140,14 +142,17 @@ fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
     Ok(Inputs { init_image, ..inputs })
 }
 
-/// The generator of a model: the current one if it matches, otherwise a new one.
+/// The generator of the model of a recipe: the current one if it matches, otherwise a new one.
 fn generator<'a>(
     registry: &GeneratorRegistry,
     loaded: &'a mut Option<Loaded>,
-    name: &str,
+    recipe: &Recipe,
     control: &dyn Control,
 ) -> Result<&'a mut dyn Generator, GenerateError> {
-    let fits = |loaded: &Loaded| loaded.name == name && loaded.generator.is_current();
+    let fits = |loaded: &Loaded| {
+        (&loaded.name, &loaded.text_encoders) == (&recipe.model, &recipe.text_encoders)
+            && loaded.generator.is_current()
+    };
     if !loaded.as_ref().is_some_and(fits) {
         // Drop the old model first, because two may not fit into memory.
         *loaded = None;
@@ -155,8 +160,9 @@ fn generator<'a>(
     let loaded = match loaded {
         Some(loaded) => loaded,
         None => {
-            let generator = registry.load(name, control)?;
-            loaded.insert(Loaded { name: name.to_owned(), generator })
+            let generator = registry.load_for(recipe, control)?;
+            let (name, text_encoders) = (recipe.model.clone(), recipe.text_encoders.clone());
+            loaded.insert(Loaded { name, text_encoders, generator })
         }
     };
     Ok(loaded.generator.as_mut())

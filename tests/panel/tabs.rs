@@ -91,6 +91,25 @@ fn low_rank_adapters_are_added_to_the_style_and_removed() {
 }
 
 #[test]
+fn a_text_encoder_is_named_in_the_style_and_a_second_one_has_a_field() {
+    let mut fixture = Fixture::new(story());
+    fixture.panel.tab = Tab::Style;
+    let mut panel = open(fixture);
+    let second = "Text encoder 2 (of Stable Diffusion XL)";
+    assert!(!has(&panel, second));
+    let field = "Text encoder (a file or a folder)";
+    panel.get_by_label(field).focus();
+    panel.run_steps(2);
+    panel.get_by_label(field).type_text("clip_l.safetensors");
+    panel.run_steps(2);
+    assert!(has(&panel, second));
+    press(&mut panel, "Apply");
+    let requested = panel.state().requested();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    assert_eq!(style.text_encoders, ["clip_l.safetensors"]);
+}
+
+#[test]
 fn a_style_without_a_diffusion_network_has_an_optimizer_and_no_guidance() {
     let mut story = story();
     story.style.sampler.scheduler = Some("DDIMScheduler".to_owned());

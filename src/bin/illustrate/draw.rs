@@ -106,6 +106,7 @@ impl Draw {
         let mut outputs = Outputs::of_inputs(inputs);
         outputs.add_model(&self.look.sampling.model_name());
         self.look.sampling.lora.iter().for_each(|lora| outputs.add_model(&lora.file));
+        self.look.sampling.text_encoder.iter().for_each(|path| outputs.add_model(path));
         let picture = outputs.begin(&self.out, Format::Png, Existing::Replaced)?;
         let mut begin = |dump| outputs.begin(dump, Format::Safetensors, Existing::Replaced);
         let dump = self.dump.as_deref().map(&mut begin).transpose()?;
@@ -146,6 +147,9 @@ impl Draw {
         }
         if optimizes && recipe.vae.is_some() {
             return Err(DiffusionError::NoVae.into());
+        }
+        if optimizes && !recipe.text_encoders.is_empty() {
+            return Err(DiffusionError::NoTextEncoders.into());
         }
         let device = self.device.device;
         check_memory(&recipe.model, device)?;
@@ -222,6 +226,7 @@ impl Draw {
             sampler: self.look.sampling.sampler(Sampler::default()),
             model: self.look.sampling.model_name(),
             vae: self.look.sampling.vae(None),
+            text_encoders: self.look.sampling.text_encoders(&[]),
             loras: self.look.sampling.loras(&[]),
             inspirations,
             losses,

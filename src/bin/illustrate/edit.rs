@@ -150,6 +150,7 @@ impl Edit {
             sampler: self.sampling.sampler(Sampler::default()),
             model: self.sampling.model_name(),
             vae: self.sampling.vae(None),
+            text_encoders: self.sampling.text_encoders(&[]),
             loras: self.sampling.loras(&[]),
             inspirations: inspirations.clone(),
             losses: losses.clone(),
@@ -264,6 +265,7 @@ impl Edit {
         let mut outputs = Outputs::of_inputs(inputs.map(PathBuf::as_path));
         outputs.add_model(&self.sampling.model_name());
         self.sampling.lora.iter().for_each(|lora| outputs.add_model(&lora.file));
+        self.sampling.text_encoder.iter().for_each(|path| outputs.add_model(path));
         let mut begin = |take: u32| {
             let path = numbered(&self.out, take);
             let dump = self.dump.as_deref().map(|dump| numbered(dump, take));

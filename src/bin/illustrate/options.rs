@@ -3,12 +3,13 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, optimizer, scheduler},
     generator::{inspect, open_package},
-    model::{EmbeddedPackage, Package, inspect::Obstacle},
+    model::{EmbeddedPackage, Package, inspect::Obstacle, with_text_encoders},
     recipe::{
         Lora, LoraError, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
         Style,
@@ -40,6 +41,10 @@ pub(crate) struct SamplingOptions {
     /// The file or the folder of an autoencoder (VAE) that replaces that of the model
     #[arg(long, value_name = "PATH", value_parser = StringValueParser::new().map(|path| model_name(Path::new(&path))))]
     pub(crate) vae: Option<String>,
+    /// The file or the folder of a text encoder (CLIP) that replaces that of the model, or that a single file lacks; repeat for
+    /// the two of Stable Diffusion XL
+    #[arg(long, value_name = "PATH", value_parser = StringValueParser::new().map(|path| model_name(Path::new(&path))))]
+    pub(crate) text_encoder: Vec<String>,
     /// The file of a low-rank adapter that changes the model, and its weight [default: 1]; repeat for several
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora)]
     pub(crate) lora: Vec<Lora>,
@@ -95,6 +100,7 @@ impl LookOptions {
             style.model = model_name(model);
         }
         style.vae = self.sampling.vae(style.vae);
+        style.text_encoders = self.sampling.text_encoders(&style.text_encoders);
         style.loras = self.sampling.loras(&style.loras);
         if let Some(size) = self.size {
             style.sizes = Sizes::all(size);
@@ -139,6 +145,14 @@ impl SamplingOptions {
         self.vae.clone().or(vae)
     }
 
+    /// The text encoders with these options applied.
+    pub(crate) fn text_encoders(&self, text_encoders: &[String]) -> Vec<String> {
+        match self.text_encoder.is_empty() {
+            true => text_encoders.to_vec(),
+            false => self.text_encoder.clone(),
+        }
+    }
+
     /// The low-rank adapters with these options applied.
     pub(crate) fn loras(&self, loras: &[Lora]) -> Vec<Lora> {
         if self.lora.is_empty() { loras.to_vec() } else { self.lora.clone() }
@@ -149,33 +163,37 @@ impl SamplingOptions {
         self.model_name() == LATENTS_MODEL
     }
 
-    /// The model's package.
+    /// The model's package, with its text encoders.
     ///
     /// # Errors
     /// If it does not exist, or does not run here.
-    pub(crate) fn package(&self) -> Result<Box<dyn Package>, Failure> {
+    pub(crate) fn package(&self) -> Result<Arc<dyn Package>, Failure> {
         let model = self.model_name();
-        check_model(&model)?;
+        check_model(&model, &self.text_encoder)?;
         if self.optimizes_latents() {
-            return Ok(Box::new(EmbeddedPackage::built_in()));
+            return Ok(Arc::new(EmbeddedPackage::built_in()));
         }
-        Ok(open_package(&model).map_err(DiffusionError::from)?)
+        let package = open_package(&model)
+            .and_then(|package| with_text_encoders(package.shared(), &self.text_encoder));
+        Ok(package.map_err(DiffusionError::from)?)
     }
 }
 
-/// Checks that a model runs here, to fail before any long work.
+/// Checks that a model runs here with these text encoders, to fail before any long work.
 ///
 /// # Errors
 /// If it does not exist or does not run here, with the reason.
-pub(crate) fn check_model(model: &str) -> Result<(), Failure> {
+pub(crate) fn check_model(model: &str, text_encoders: &[String]) -> Result<(), Failure> {
     if [BUILT_IN_MODEL, LATENTS_MODEL].contains(&model) {
         return Ok(());
     }
     let path = Path::new(model);
     let mut obstacles = inspect(path).map_err(Failure::file("read the model", path))?.obstacles;
     // The author may have chosen another scheduler, or draw a picture without these networks.
-    obstacles.retain(|obstacle| {
-        !matches!(obstacle, Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_))
+    obstacles.retain(|obstacle| match obstacle {
+        Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_) => false,
+        Obstacle::NoTextEncoder => text_encoders.is_empty(),
+        _ => true,
     });
     if obstacles.is_empty() {
         Ok(())

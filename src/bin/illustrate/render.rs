@@ -117,7 +117,8 @@ impl Render {
             self.takes.saturating_sub(existing)
         };
         if shots.iter().any(|shot| missing(project, shot) > 0) {
-            check_model(&project.style().model)?;
+            let style = project.style();
+            check_model(&style.model, &style.text_encoders)?;
         }
         if !self.force {
             // Each move puts a job ahead of all others, so iterate backwards to keep the story's order.

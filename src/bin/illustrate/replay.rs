@@ -67,7 +67,7 @@ impl Replay {
         let out = self.begin(&from, parent.as_deref(), &blobs)?;
         let parent = parent.map(|file| picture(&file)).transpose()?.map(|parent| parent.image);
         self.check_size(before.dimensions(), &from, parent.as_ref())?;
-        check_model(&from.recipe.model)?;
+        check_model(&from.recipe.model, &from.recipe.text_encoders)?;
 
         let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
         // Before anything is drawn.
@@ -75,7 +75,7 @@ impl Replay {
 
         let began = Instant::now();
         let registry = GeneratorRegistry::built_in(self.device.device);
-        let mut generator = registry.load(&from.recipe.model, &Interrupt::default())?;
+        let mut generator = registry.load_for(&from.recipe, &Interrupt::default())?;
         generator.prepare(&from.recipe, &Interrupt::default())?;
         let same_model = generator.card().hash == from.model.hash;
         if !same_model {
@@ -119,7 +119,8 @@ impl Replay {
             outputs.add_inputs(files.collect::<Vec<_>>().iter().map(PathBuf::as_path));
         }
         outputs.add_model(&from.recipe.model);
-        from.recipe.vae.iter().for_each(|vae| outputs.add_model(vae));
+        let encoders = &from.recipe.text_encoders;
+        from.recipe.vae.iter().chain(encoders).for_each(|file| outputs.add_model(file));
         from.recipe.loras.iter().for_each(|lora| outputs.add_model(&lora.file));
         outputs.begin(&self.out, Format::Png, Existing::Replaced)
     }

@@ -1,6 +1,6 @@
 //! The files that change a loaded model: low-rank adapters, textual inversions, and another autoencoder.
 
-use std::{cell::OnceCell, fs, path::Path, time::SystemTime};
+use std::{cell::OnceCell, fs, path::Path, sync::Arc, time::SystemTime};
 
 use super::{Model, Networks};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         text::TextualInversion,
         weights::interruptible,
     },
-    model::{Package, hash_vae, with_vae},
+    model::{Package, with_vae},
     recipe::Lora,
 };
 
@@ -107,8 +107,8 @@ impl Model {
         let (autoencoder, vae) = match state {
             None => (load(&*pinned.package)?, None),
             Some((file, state)) => {
-                let package = with_vae(&*pinned.package, Path::new(file))?;
-                let hash = hash_vae(Path::new(file), interrupt)?;
+                let package = with_vae(Arc::clone(&pinned.package), Path::new(file))?;
+                let hash = package.files_hash(interrupt)?;
                 (load(&package)?, Some(LoadedVae { file: file.to_owned(), state, hash }))
             }
         };

@@ -176,7 +176,7 @@ fn the_defaults_of_a_model_are_known_without_loading_it() {
 fn a_model_is_loaded_again_if_its_files_or_adapters_changed() {
     let folder = copy();
     let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
-    let load = || models.load_shared(folder.path().to_str().unwrap(), &Interrupt::default());
+    let load = || models.load_shared(folder.path().to_str().unwrap(), &[], &Interrupt::default());
     let is_same = |a: &LocalGenerator, b: &LocalGenerator| Arc::ptr_eq(&a.model, &b.model);
     let first = load().unwrap();
     assert!(is_same(&first, &load().unwrap()));
@@ -205,7 +205,7 @@ fn a_model_that_panicked_is_loaded_again() {
     let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
     let load = || models.load(BUILT_IN_MODEL, &control).unwrap().unwrap();
     let (mut first, mut second) = (load(), load());
-    let model = Arc::clone(&models.last.lock().unwrap().as_ref().unwrap().1.model);
+    let model = Arc::clone(&models.last.lock().unwrap().as_ref().unwrap().model);
     let panicked = std::thread::spawn(move || {
         let _model = model.lock();
         panic!("while drawing");

@@ -111,7 +111,9 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     };
     let base = base.or_else(|| BaseModel::of_header(&header));
     let obstacle = match &kind {
-        ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some() => None,
+        ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some() => {
+            BaseModel::of_unet(&header).map(|_| Obstacle::NoTextEncoder)
+        }
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
         ModelKind::Component(_) => Some(Obstacle::OnePart),
         ModelKind::Embedding => Some(Obstacle::Embedding),
@@ -142,10 +144,9 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
             "Stable Diffusion 3"
         } else if starts("model.diffusion_model.double_blocks.") {
             "Flux"
-        } else if let Some(base) = BaseModel::of_text_encoders(&starts) {
-            base.name()
         } else {
-            "a diffusion network without its text encoder"
+            let base = BaseModel::of_text_encoders(&starts).or_else(|| BaseModel::of_unet(header));
+            base.map_or("a diffusion network of another family", BaseModel::name)
         };
         return ModelKind::LdmCheckpoint { family: family.to_owned() };
     }
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_safetensors_file_is_identified_by_the_names_of_its_tensors() {
-        let cases: [(&[&str], ModelKind); 14] = [
+        let cases: [(&[&str], ModelKind); 15] = [
             (
                 &["model.diffusion_model.a", "cond_stage_model.transformer.b"],
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion 1.x".to_owned() },
@@ -222,6 +223,14 @@ mod tests {
                     "model.diffusion_model.a",
                     "conditioner.embedders.0.transformer.b",
                     "conditioner.embedders.1.model.c",
+                ],
+                ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() },
+            ),
+            (
+                &[
+                    "model.diffusion_model.label_emb.0.0.weight",
+                    "model.diffusion_model.input_blocks.0.0.weight",
+                    "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight",
                 ],
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() },
             ),
@@ -259,8 +268,11 @@ mod tests {
             let found = inspected("a.safetensors", &with_tensors(names));
             assert_eq!(found.kind, kind, "{names:?}");
             assert_eq!(found.parts[0].parameters, names.len() as u64);
-            let is_supported = matches!(&kind, ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some());
-            assert_eq!(found.runs(), is_supported, "{names:?}");
+            let is_model = matches!(&kind, ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some());
+            let has_text_encoder = names.iter().any(|name| name.starts_with("cond"));
+            assert_eq!(found.runs(), is_model && has_text_encoder, "{names:?}");
+            let lacks = found.obstacles == [Obstacle::NoTextEncoder];
+            assert_eq!(lacks, is_model && !has_text_encoder, "{names:?}");
         }
     }
 

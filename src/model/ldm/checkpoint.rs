@@ -31,12 +31,16 @@ const HEAD: usize = 64;
 /// The number of sizes that Stable Diffusion XL embeds.
 const SIZES: usize = 6;
 
+/// The width of each of them in the published models.
+const SIZE_WIDTH: usize = 256;
+
 /// A tensor that marks a model of Stable Diffusion XL that predicts the velocity, and one that marks a schedule that ends in
 /// pure noise.
 const V_PREDICTION: &str = "v_pred";
 const ZERO_TERMINAL_SNR: &str = "ztsnr";
 
-/// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL with text encoders and autoencoder.
+/// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL with an autoencoder, and with or without text
+/// encoders. Without them, [`with_text_encoders`](crate::model::with_text_encoders) adds those of other files.
 ///
 /// The configurations follow from the tensors. The scheduler, the prediction type and the numbers that no tensor tells are
 /// those of the published models. The tokenizer is that of CLIP.
@@ -45,6 +49,8 @@ pub struct Checkpoint {
     path: PathBuf,
     family: BaseModel,
     unet: UNetNames,
+    /// Whether the file has the text encoders.
+    has_text_encoders: bool,
     /// Whether the UNet also reads a mask and a masked picture.
     is_inpainting: bool,
     /// The levels of the autoencoder.
@@ -80,6 +86,7 @@ impl Checkpoint {
             path,
             family,
             unet: UNetNames::detect(&tensors, UNET),
+            has_text_encoders: BaseModel::of_unet(header).is_none(),
             is_inpainting: is_inpainting(&tensors),
             levels: autoencoder::levels(&tensors, AUTOENCODER),
             licence: header.text(LICENCE).map(str::to_owned),
@@ -101,18 +108,20 @@ impl Checkpoint {
             "vae": ["diffusers", "AutoencoderKL"],
         });
         let mut configs = vec![("scheduler".to_owned(), scheduler)];
-        let mut pooled = 0;
+        let mut pooled = None;
         let names = [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
         for (layout, (encoder, tokenizer)) in self.family.text_encoders().iter().zip(names) {
-            let skips_last = self.family == BaseModel::Sd2;
-            let config = layout.config(&*self.tensors(encoder)?, skips_last)?;
-            pooled = config["projection_dim"].as_u64().unwrap_or_default() as usize;
+            if self.has_text_encoders {
+                let skips_last = self.family == BaseModel::Sd2;
+                let config = layout.config(&*self.tensors(encoder)?, skips_last)?;
+                pooled = config["projection_dim"].as_u64().map(|width| width as usize);
+                configs.push((encoder.to_owned(), config));
+            }
             let is_second = encoder == "text_encoder_2";
             let class = if is_second { "CLIPTextModelWithProjection" } else { "CLIPTextModel" };
             index[encoder] = json!(["transformers", class]);
             index[tokenizer] = json!(["transformers", "CLIPTokenizer"]);
             files.extend(tokenizer::files(tokenizer, layout.pad()));
-            configs.push((encoder.to_owned(), config));
         }
         let vae =
             autoencoder::config(&*self.tensors("vae")?, self.levels, self.family.scaling_factor())?;
@@ -126,8 +135,8 @@ impl Checkpoint {
         Ok(files)
     }
 
-    /// The configuration of the UNet. `pooled` is the width of a pooled prompt.
-    fn unet_config(&self, pooled: usize) -> Result<Value, ModelError> {
+    /// The configuration of the UNet. `pooled` is the width of a pooled prompt, if a text encoder tells it.
+    fn unet_config(&self, pooled: Option<usize>) -> Result<Value, ModelError> {
         let tensors = self.tensors("unet")?;
         let sizes = UNetSizes::read(&*tensors)?;
         let mut config = sizes.config();
@@ -147,7 +156,8 @@ impl Checkpoint {
         if self.family == BaseModel::Xl {
             let [_, input] = dims(&*tensors, "add_embedding.linear_1.weight")?;
             config["addition_embed_type"] = json!("text_time");
-            config["addition_time_embed_dim"] = json!(input.saturating_sub(pooled) / SIZES);
+            let width = pooled.map_or(SIZE_WIDTH, |pooled| input.saturating_sub(pooled) / SIZES);
+            config["addition_time_embed_dim"] = json!(width);
             config["projection_class_embeddings_input_dim"] = json!(input);
         }
         Ok(config)
@@ -175,6 +185,9 @@ impl Checkpoint {
     }
 
     fn missing(&self, file: &str) -> ModelError {
+        if !self.has_text_encoders && file.starts_with("text_encoder") {
+            return ModelError::NoTextEncoder { file: self.location(file) };
+        }
         let hint = "a model in a single file has no other files".to_owned();
         ModelError::Missing { file: self.location(file), hint }
     }
@@ -215,7 +228,11 @@ impl Package for Checkpoint {
             "text_encoder_2" => encoders.get(1),
             _ => None,
         };
-        if encoder.is_none() && !["unet", "vae"].contains(&part) {
+        let is_missing = match encoder {
+            Some(_) => !self.has_text_encoders,
+            None => !["unet", "vae"].contains(&part),
+        };
+        if is_missing {
             return Err(self.missing(&config_file(part)));
         }
         let source = Box::new(TensorFiles::open(&self.path)?);

@@ -15,6 +15,8 @@ const HEAD: usize = 64;
 pub(in crate::model) enum Layout {
     /// Those of transformers, below a prefix.
     Transformers { prefix: &'static str },
+    /// Those of transformers 5, which leaves out `text_model`.
+    Bare,
     /// Those of `OpenCLIP`, below a prefix.
     OpenClip { prefix: &'static str },
 }
@@ -23,21 +25,25 @@ impl Layout {
     pub(super) const fn prefix(&self) -> &'static str {
         match self {
             Self::Transformers { prefix } | Self::OpenClip { prefix } => prefix,
+            Self::Bare => "",
         }
     }
 
     /// The token that the tokenizer pads with.
     pub(super) const fn pad(self) -> &'static str {
         match self {
-            Self::Transformers { .. } => "<|endoftext|>",
+            Self::Transformers { .. } | Self::Bare => "<|endoftext|>",
             Self::OpenClip { .. } => "!",
         }
     }
 
     /// Where the file has a tensor with a name of transformers.
-    pub(super) fn stored(self, name: &str) -> Stored {
+    pub(in crate::model) fn stored(self, name: &str) -> Stored {
         match self {
             Self::Transformers { prefix } => Stored::whole(format!("{prefix}{name}")),
+            Self::Bare => {
+                Stored::whole(name.strip_prefix("text_model.").unwrap_or(name).to_owned())
+            }
             Self::OpenClip { prefix } => {
                 let parts: Vec<&str> = name.split('.').collect();
                 let (name, view) =
@@ -52,7 +58,7 @@ impl Layout {
     ///
     /// # Errors
     /// If a tensor is missing, or has an unexpected number of dimensions.
-    pub(super) fn config(
+    pub(in crate::model) fn config(
         self,
         tensors: &dyn TensorSource,
         skips_last: bool,
@@ -76,7 +82,7 @@ impl Layout {
             "max_position_embeddings": positions,
             "projection_dim": projection[0],
             "hidden_act": match self {
-                Self::Transformers { .. } => "quick_gelu",
+                Self::Transformers { .. } | Self::Bare => "quick_gelu",
                 Self::OpenClip { .. } => "gelu",
             },
         }))
