@@ -29,6 +29,7 @@ mod silu;
 mod time_embedding;
 mod turn;
 mod unfold;
+mod widen;
 
 #[cfg(test)]
 pub(crate) mod check;
@@ -40,10 +41,11 @@ pub use chain::{Chain, Differentiable};
 pub use column_major::column_major;
 pub use group_norm::{group_norm, group_norm_silu, group_norm_silu_gradient};
 pub use layer_norm::layer_norm;
-pub use linear::{conv2d, conv2d_gradient, conv2d_with_turned, linear};
+pub use linear::{conv2d, conv2d_gradient, conv2d_with_turned, linear, linear_with};
 pub use resample::{box_blur, resize, upsample_nearest, upsample_nearest_gradient};
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryAngles, RotaryPairs, rotary};
 pub use silu::silu;
 pub use time_embedding::time_embedding;
 pub use turn::turned;
+pub use widen::{dequantized, widened};

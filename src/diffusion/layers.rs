@@ -1,15 +1,45 @@
 //! Layers: the operations of [`ops`](crate::ops) with their weights.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::{self, Activation, Differentiable};
+use super::weights::StoredWeights;
+use crate::{
+    model::tensors::StoredTensor,
+    ops::{self, Activation, Differentiable},
+};
 
 /// A dense layer.
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
+}
+
+/// The matrix of a dense layer, `(out, in)`.
+#[derive(Clone, Debug)]
+enum Weight {
+    /// As the products need it.
+    Wide(Tensor),
+    /// As it is stored. Each product widens it again, which costs little for many rows.
+    Stored(StoredTensor),
+}
+
+impl Weight {
+    fn new(stored: StoredTensor) -> Result<Self> {
+        match stored {
+            StoredTensor::Plain(weight) => {
+                let weight = ops::column_major(&weight)?;
+                let is_wide = matches!(weight.dtype(), DType::F32 | DType::F64);
+                Ok(if is_wide {
+                    Self::Wide(weight)
+                } else {
+                    Self::Stored(StoredTensor::Plain(weight))
+                })
+            }
+            stored => Ok(Self::Stored(stored)),
+        }
+    }
 }
 
 impl Linear {
@@ -23,12 +53,28 @@ impl Linear {
         output: usize,
         weights: &VarBuilder,
     ) -> Result<Self> {
-        let weight = ops::column_major(&weights.get((output, input), "weight")?)?;
-        Ok(Self { weight, bias: None })
+        let weight = StoredTensor::Plain(weights.get((output, input), "weight")?);
+        Ok(Self { weight: Weight::new(weight)?, bias: None })
+    }
+
+    /// A layer without a bias that keeps its weight as it is stored.
+    pub(super) fn load_stored(
+        input: usize,
+        output: usize,
+        weights: &StoredWeights,
+    ) -> Result<Self> {
+        Ok(Self { weight: Weight::new(weights.get((output, input), "weight")?)?, bias: None })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::linear(x, &self.weight, self.bias.as_ref())
+        let bias = self.bias.as_ref();
+        match &self.weight {
+            Weight::Wide(weight) => ops::linear(x, weight, bias),
+            Weight::Stored(weight) => {
+                let weight = weight.clone();
+                ops::linear_with(x, move || weight.widened(), bias)
+            }
+        }
     }
 }
 

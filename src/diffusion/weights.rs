@@ -1,4 +1,6 @@
-//! Loads a package's tensors into candle networks, always as f32.
+//! Loads a package's tensors into candle networks: as f32, or with the numbers of their files.
+
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
@@ -9,7 +11,7 @@ use crate::{
     model::{
         ModelError, Package, TensorSource,
         package::{MappedPackage, PinnedPackage, config_file},
-        tensors::Interruptible,
+        tensors::{Interruptible, StoredTensor},
     },
 };
 
@@ -22,9 +24,7 @@ pub(super) fn weights(
     component: &str,
     device: &Device,
 ) -> Result<VarBuilder<'static>, DiffusionError> {
-    let config = config_file(component);
-    let requirement = if package.has(&config) { config } else { "this kind of network".to_owned() };
-    Ok(weights_of(package.tensors(component)?, requirement, device))
+    Ok(weights_of(package.tensors(component)?, requirement(package, component), device))
 }
 
 /// The weights of a network whose sizes `requirement` states, such as `unet/config.json`.
@@ -33,8 +33,64 @@ pub(super) fn weights_of(
     requirement: String,
     device: &Device,
 ) -> VarBuilder<'static> {
-    let weights = Weights { requirement, tensors };
+    let weights = Weights { requirement, tensors: tensors.into() };
     VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone())
+}
+
+/// The weights of a component, for a network that keeps those of dense layers as they are stored.
+#[derive(Clone)]
+pub(super) struct StoredWeights {
+    weights: Weights,
+    /// The same weights as f32.
+    wide: VarBuilder<'static>,
+}
+
+impl StoredWeights {
+    /// The weights of a component, such as `transformer`.
+    ///
+    /// # Errors
+    /// As [`Package::tensors`].
+    pub(super) fn new(
+        package: &dyn Package,
+        component: &str,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
+        let weights = Weights { requirement, tensors: tensors.into() };
+        let wide = VarBuilder::from_backend(Box::new(weights.clone()), DType::F32, device.clone());
+        Ok(Self { weights, wide })
+    }
+
+    /// Those whose names begin with `part` and a dot.
+    pub(super) fn pp(&self, part: impl ToString) -> Self {
+        Self { weights: self.weights.clone(), wide: self.wide.pp(part) }
+    }
+
+    /// The same weights as f32.
+    pub(super) fn wide(&self) -> &VarBuilder<'static> {
+        &self.wide
+    }
+
+    /// A tensor with the numbers of its file.
+    pub(super) fn get(
+        &self,
+        shape: impl Into<Shape>,
+        name: &str,
+    ) -> candle_core::Result<StoredTensor> {
+        let name = match self.wide.prefix() {
+            prefix if prefix.is_empty() => name.to_owned(),
+            prefix => format!("{prefix}.{name}"),
+        };
+        self.weights.check_shape(&shape.into(), &name)?;
+        let tensor = self.weights.tensors.get_stored(&name, self.wide.device());
+        tensor.map_err(|error| self.weights.wrap(error))
+    }
+}
+
+/// What states the sizes of a component.
+fn requirement(package: &dyn Package, component: &str) -> String {
+    let config = config_file(component);
+    if package.has(&config) { config } else { "this kind of network".to_owned() }
 }
 
 /// Loads from a package, and stops at the next tensor after an interrupt.
@@ -72,9 +128,10 @@ pub(super) fn load_later<T>(
     loaded
 }
 
+#[derive(Clone)]
 struct Weights {
     requirement: String,
-    tensors: Box<dyn TensorSource>,
+    tensors: Arc<dyn TensorSource>,
 }
 
 impl Weights {
@@ -85,6 +142,20 @@ impl Weights {
                 candle_core::Error::wrap(WeightError::Missing { files, tensor, requirement })
             }
             error => candle_core::Error::wrap(error),
+        }
+    }
+
+    /// Checks the shape of a tensor, if it exists.
+    fn check_shape(&self, shape: &Shape, name: &str) -> candle_core::Result<()> {
+        match self.tensors.shape(name).map(Shape::from) {
+            Some(found) if found != *shape => Err(candle_core::Error::wrap(WeightError::Shape {
+                files: self.tensors.files(),
+                tensor: name.to_owned(),
+                requirement: self.requirement.clone(),
+                expected: shape.clone(),
+                found,
+            })),
+            _ => Ok(()),
         }
     }
 }
@@ -98,16 +169,8 @@ impl SimpleBackend for Weights {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        match self.tensors.shape(name).map(Shape::from) {
-            Some(found) if found != shape => Err(candle_core::Error::wrap(WeightError::Shape {
-                files: self.tensors.files(),
-                tensor: name.to_owned(),
-                requirement: self.requirement.clone(),
-                expected: shape,
-                found,
-            })),
-            _ => self.get_unchecked(name, dtype, device),
-        }
+        self.check_shape(&shape, name)?;
+        self.get_unchecked(name, dtype, device)
     }
 
     fn get_unchecked(

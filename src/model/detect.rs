@@ -27,6 +27,19 @@ pub struct Component {
     pub classes: Classes,
     /// Whether the component has tensors.
     pub has_tensors: bool,
+    /// Its weights in memory.
+    pub in_memory: WeightsInMemory,
+}
+
+/// The weights of a component in memory, while its model is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightsInMemory {
+    /// As 32-bit floats.
+    Wide,
+    /// As they are stored, if the numbers have 16 bits or are quantized; otherwise as 32-bit floats.
+    Stored,
+    /// None: they are read again for each use.
+    None,
 }
 
 /// The library classes that load a component.
@@ -66,12 +79,18 @@ pub const FAMILIES: &[Family] = &[
         name: "FLUX.2 Klein",
         pipeline: FLUX2_KLEIN,
         components: &[
-            component("text_encoder", &["Qwen3ForCausalLM"]),
+            Component {
+                in_memory: WeightsInMemory::None,
+                ..component("text_encoder", &["Qwen3ForCausalLM"])
+            },
             Component {
                 has_tensors: false,
                 ..component("tokenizer", &["Qwen2TokenizerFast", "Qwen2Tokenizer"])
             },
-            component(TRANSFORMER, &["Flux2Transformer2DModel"]),
+            Component {
+                in_memory: WeightsInMemory::Stored,
+                ..component(TRANSFORMER, &["Flux2Transformer2DModel"])
+            },
             component("vae", &["AutoencoderKLFlux2"]),
             Component {
                 has_tensors: false,
@@ -113,6 +132,7 @@ const SCHEDULER: Component = Component {
         instead: "a diffusion scheduler, such as DDIMScheduler",
     },
     has_tensors: false,
+    in_memory: WeightsInMemory::None,
 };
 
 const fn tokenizer(name: &'static str) -> Component {
@@ -120,7 +140,12 @@ const fn tokenizer(name: &'static str) -> Component {
 }
 
 const fn component(name: &'static str, classes: &'static [&'static str]) -> Component {
-    Component { name, classes: Classes::OneOf(classes), has_tensors: true }
+    Component {
+        name,
+        classes: Classes::OneOf(classes),
+        has_tensors: true,
+        in_memory: WeightsInMemory::Wide,
+    }
 }
 
 /// The files besides the weights that affect the pictures of a model, relative to the package.

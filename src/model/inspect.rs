@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     BaseModel,
-    detect::{self, FLUX2_KLEIN},
+    detect::{self, FLUX2_KLEIN, WeightsInMemory},
     ldm,
     licence::Terms,
     tensors::{HeaderError, TensorHeader},
@@ -211,7 +211,7 @@ pub enum Obstacle {
 /// What the networks of FLUX.2 Klein use besides their weights for a picture of 1024 x 1024 pixels, in bytes: an estimate.
 const KLEIN_PICTURE_MEMORY: u64 = 4_000_000_000;
 
-/// The networks run in 32-bit floats.
+/// The bytes of a weight as a 32-bit float.
 const BYTES_PER_WEIGHT: u64 = 4;
 
 /// Inspects a file or folder.
@@ -273,7 +273,7 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// The memory of a model's weights as 32-bit floats, in bytes. `None` if this is not a model.
+    /// The memory of a model's weights, in bytes. `None` if this is not a model.
     #[must_use]
     pub fn weights_memory(&self) -> Option<u64> {
         let family = match &self.kind {
@@ -281,14 +281,14 @@ impl Inspection {
             ModelKind::LdmCheckpoint { .. } => None,
             _ => return None,
         };
-        let is_kept = |part: &&Part| match family {
-            // This text encoder keeps no weights in memory.
-            Some(family) if family.pipeline == FLUX2_KLEIN && part.name == "text_encoder" => false,
-            Some(family) => family.component(&part.name).is_some(),
-            None => true,
+        let in_memory = |part: &Part| match family {
+            Some(family) => match family.component(&part.name) {
+                Some(component) => part.memory(component.in_memory),
+                None => 0,
+            },
+            None => part.memory(WeightsInMemory::Wide),
         };
-        let parameters = self.parts.iter().filter(is_kept).map(|part| part.parameters);
-        Some(parameters.fold(0, u64::saturating_add).saturating_mul(BYTES_PER_WEIGHT))
+        Some(self.parts.iter().map(in_memory).fold(0, u64::saturating_add))
     }
 
     /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and
@@ -321,6 +321,21 @@ impl Inspection {
 }
 
 impl Part {
+    /// The memory of its weights, in bytes.
+    fn memory(&self, kind: WeightsInMemory) -> u64 {
+        let of_type = |(dtype, count): (&String, &u64)| {
+            let bytes = if is_half(dtype) { BYTES_PER_WEIGHT / 2 } else { BYTES_PER_WEIGHT };
+            count.saturating_mul(bytes)
+        };
+        match kind {
+            WeightsInMemory::Wide => self.parameters.saturating_mul(BYTES_PER_WEIGHT),
+            WeightsInMemory::Stored => {
+                self.dtypes.iter().map(of_type).fold(0, u64::saturating_add)
+            }
+            WeightsInMemory::None => 0,
+        }
+    }
+
     /// Adds the tensors of a weight file of `bytes` bytes.
     fn add(&mut self, header: &TensorHeader, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
@@ -355,6 +370,11 @@ impl std::fmt::Display for ModelKind {
     }
 }
 
+/// Whether the numbers of this type have 16 bits, and stay as they are stored.
+fn is_half(dtype: &str) -> bool {
+    matches!(dtype, "F16" | "BF16")
+}
+
 fn as_text<S: Serializer>(obstacles: &[Obstacle], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(obstacles.iter().map(ToString::to_string))
 }
@@ -367,6 +387,7 @@ mod tests {
         let part = |&(name, parameters): &(&str, u64)| Part {
             name: name.to_owned(),
             parameters,
+            dtypes: [("BF16".to_owned(), parameters - 7), ("F32".to_owned(), 7)].into(),
             ..Part::default()
         };
         let parts = parts.iter().map(part).collect();
@@ -384,7 +405,8 @@ mod tests {
         assert_eq!(all, Some(4 * (860 + 84 + 123) + 1_250_000_000));
         let parts = [("transformer", 4000), ("vae", 84), ("text_encoder", 4000)];
         let [weights, _] = memory(pipeline(FLUX2_KLEIN), None, &parts);
-        assert_eq!(weights, Some(4 * 4084), "the text encoder keeps no weights");
+        let transformer = 2 * (4000 - 7) + 4 * 7;
+        assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
         let file = ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() };
         let [weights, _] = memory(file, Some(BaseModel::Xl), &[("ink.safetensors", 3470)]);
         assert_eq!(weights, Some(4 * 3470));

@@ -9,6 +9,7 @@ mod interruptible;
 mod renamed;
 mod shapes;
 mod sizes;
+mod stored;
 
 use std::{collections::BTreeMap, io::Read};
 
@@ -25,6 +26,7 @@ pub use interruptible::Interruptible;
 pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
 pub(crate) use sizes::{count, dims, unsupported};
+pub use stored::StoredTensor;
 
 /// Tensors by name: the weights of one component of a model.
 pub trait TensorSource: Send + Sync {
@@ -34,8 +36,8 @@ pub trait TensorSource: Send + Sync {
     /// The shape of a tensor. `None` if the tensor does not exist.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// The stored number type of a tensor. `None` if the tensor does not exist or candle does not
-    /// support the type.
+    /// The stored number type of a tensor; of quantized blocks, that of their numbers, f32. `None` if the tensor does not
+    /// exist or candle does not support the type.
     fn dtype(&self, name: &str) -> Option<DType>;
 
     /// The files with the tensors, for error messages.
@@ -46,6 +48,14 @@ pub trait TensorSource: Send + Sync {
     /// # Errors
     /// [`ModelError::NoTensor`], or if the tensor cannot be read or converted.
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError>;
+
+    /// Loads a tensor with the numbers of its file, on a device. By default, converted to f32.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
+        self.get(name, DType::F32, device).map(StoredTensor::Plain)
+    }
 }
 
 /// The maximum length of a header, which needs 16 times as much memory. A tensor takes about 110 bytes of it.

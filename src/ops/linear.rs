@@ -30,6 +30,23 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
+/// As [`linear`], for a weight that is in memory only during a product: `weight` computes it once now, and again for the
+/// gradient. Gradients reach only `x`.
+///
+/// # Errors
+/// If the shapes do not match, and those of `weight`.
+pub fn linear_with(
+    x: &Tensor,
+    weight: impl Fn() -> Result<Tensor> + Send + Sync + 'static,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    if !x.track_op() || !has_kernel(x) {
+        return linear(x, &weight()?, bias);
+    }
+    let result = linear(&x.detach(), &weight()?, bias)?;
+    with_backward(x, &result, move |_, gradient| linear(gradient, &weight()?.t()?, None).map(Some))
+}
+
 /// Convolves `x`, `(batch, in, height, width)`, with `weight`, `(out, in, rows, columns)`, and adds `bias`,
 /// `(out)`. Zero padding and stride are the same in both directions.
 ///
@@ -204,6 +221,19 @@ mod tests {
         let y = linear(&x, &weight, Some(&bias)).unwrap();
         let expected = x.broadcast_matmul(&weight.t().unwrap()).unwrap();
         assert_close(&y, &expected.broadcast_add(&bias).unwrap(), 1e-12);
+    }
+
+    #[test]
+    fn a_weight_that_is_computed_for_each_product_has_the_same_values_and_gradients() {
+        let (inputs, weight, bias) = ([numbers((2, 3, 4), 1)], numbers((5, 4), 2), numbers(5, 3));
+        let dense = |x: &Tensor| {
+            let weight = weight.clone();
+            linear_with(x, move || Ok(weight.clone()), Some(&bias))
+        };
+        let [x] = &inputs;
+        let expected = linear(x, &weight, Some(&bias)).unwrap();
+        assert_close(&dense(x).unwrap(), &expected, 0.0);
+        gradients_agree(&inputs, |[x]| dense(x));
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod position;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
 
 use self::{
     block::{Block, BlockConfig, BlockInPass, Modulation, Pass, normed},
@@ -21,7 +20,7 @@ use super::{Denoiser, DenoiserInput};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt, config::ConfigFile, layers::Linear,
-        weights::weights,
+        weights::StoredWeights,
     },
     model::Package,
     ops::{self, Chain},
@@ -99,11 +98,10 @@ impl Flux2Transformer2DModel {
     ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         let config = Flux2Config::read(&file)?;
-        let weights = weights(package, component, device)?;
+        let weights = StoredWeights::new(package, component, device)?;
         let width = config.width();
         let linear = |input: usize, output: usize, name: &str| {
-            let weights = name.split('.').fold(weights.clone(), |weights, part| weights.pp(part));
-            Linear::load_without_bias(input, output, &weights)
+            Linear::load_stored(input, output, &weights.pp(name))
         };
         let times = config.timestep_guidance_channels;
         let time = "time_guidance_embed.timestep_embedder";
@@ -222,7 +220,10 @@ fn packed(latents: &Tensor) -> candle_core::Result<Tensor> {
 }
 
 /// All blocks with their names.
-fn blocks(config: &Flux2Config, weights: &VarBuilder) -> candle_core::Result<Vec<(String, Block)>> {
+fn blocks(
+    config: &Flux2Config,
+    weights: &StoredWeights,
+) -> candle_core::Result<Vec<(String, Block)>> {
     let block = BlockConfig {
         width: config.width(),
         inner: config.inner(),

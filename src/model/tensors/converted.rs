@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::TensorSource;
+use super::{StoredTensor, TensorSource, stored::selected_rows};
 use crate::model::ModelError;
 
 /// The tensors of another source, converted.
@@ -28,6 +28,8 @@ pub(crate) enum View {
     Whole,
     /// It is one of three parts with equal numbers of rows.
     Third(usize),
+    /// Its second half of rows comes before the first.
+    SwappedHalves,
     /// The stored one is transposed.
     Transposed,
     /// The stored one has more dimensions at the end, of size 1.
@@ -49,6 +51,9 @@ impl View {
                 let rows = stored.first_mut().filter(|rows| rows.is_multiple_of(3))?;
                 *rows /= 3;
             }
+            Self::SwappedHalves => {
+                stored.first().filter(|rows| rows.is_multiple_of(2))?;
+            }
             Self::Transposed => stored.reverse(),
             Self::Squeezed => {
                 while stored.len() > 2 && stored.last() == Some(&1) {
@@ -57,6 +62,36 @@ impl View {
             }
         }
         Some(stored)
+    }
+
+    /// The rows of the stored tensor that it consists of, if it consists of rows: ranges of a first row and a number of rows.
+    fn rows(self, shape: &[usize]) -> Option<Vec<(usize, usize)>> {
+        let rows = *shape.first()?;
+        match self {
+            Self::Third(index) => Some(vec![(index * rows, rows)]),
+            Self::SwappedHalves => Some(vec![(rows / 2, rows / 2), (0, rows / 2)]),
+            Self::Whole | Self::Transposed | Self::Squeezed => None,
+        }
+    }
+}
+
+impl<F: Fn(&str) -> Stored + Send + Sync> Converted<F> {
+    /// The shape of a tensor, given its stored one.
+    fn shape_in(&self, name: &str, view: View, stored: &[usize]) -> Result<Vec<usize>, ModelError> {
+        view.shape(stored.to_vec()).ok_or_else(|| ModelError::Unsupported {
+            file: self.source.files(),
+            field: name.to_owned(),
+            value: format!("of the shape {stored:?}"),
+            supported: match view {
+                View::SwappedHalves => "two matrices in one".to_owned(),
+                _ => "three matrices in one".to_owned(),
+            },
+        })
+    }
+
+    fn error(&self, name: &str, source: candle_core::Error) -> ModelError {
+        let (file, tensor, source) = (self.source.files(), name.to_owned(), Box::new(source));
+        ModelError::Tensor { file, tensor, source }
     }
 }
 
@@ -80,27 +115,29 @@ impl<F: Fn(&str) -> Stored + Send + Sync> TensorSource for Converted<F> {
 
     /// Loads a tensor. Errors have its name in the source, because that is the one in the file.
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
-        let shape = self.shape(name);
         let Stored { name, view } = (self.stored)(name);
         let stored = self.source.get(&name, dtype, device)?;
-        let Some(shape) = shape else {
-            return Err(ModelError::Unsupported {
-                file: self.source.files(),
-                field: name,
-                value: format!("of the shape {:?}", stored.dims()),
-                supported: "three matrices in one".to_owned(),
-            });
+        let shape = self.shape_in(&name, view, stored.dims())?;
+        let converted = match (view, view.rows(&shape)) {
+            (_, Some(rows)) => selected_rows(&stored, &rows),
+            (View::Transposed, _) => stored.t(),
+            (View::Squeezed, _) => stored.reshape(shape),
+            _ => Ok(stored),
         };
-        let converted = match view {
-            View::Whole => Ok(stored),
-            View::Third(index) => stored.narrow(0, index * shape[0], shape[0]),
-            View::Transposed => stored.t(),
-            View::Squeezed => stored.reshape(shape),
-        };
-        converted.and_then(|tensor| tensor.contiguous()).map_err(|source| ModelError::Tensor {
-            file: self.source.files(),
-            tensor: name,
-            source: Box::new(source),
-        })
+        converted.and_then(|tensor| tensor.contiguous()).map_err(|error| self.error(&name, error))
+    }
+
+    /// Rows of a matrix stay as they are stored.
+    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
+        let Stored { name: stored_name, view } = (self.stored)(name);
+        if matches!(view, View::Transposed | View::Squeezed) {
+            return self.get(name, DType::F32, device).map(StoredTensor::Plain);
+        }
+        let stored = self.source.get_stored(&stored_name, device)?;
+        let shape = self.shape_in(&stored_name, view, stored.dims())?;
+        match view.rows(&shape) {
+            Some(rows) => stored.rows(&rows).map_err(|error| self.error(&stored_name, error)),
+            None => Ok(stored),
+        }
     }
 }

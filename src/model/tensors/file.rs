@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
 
-use super::{HeaderError, TensorHeader, TensorSource};
+use super::{HeaderError, StoredTensor, TensorHeader, TensorSource, stored::is_kept};
 use crate::{candle_error::without_backtrace, foreign, model::ModelError};
 
 /// One open safetensors file.
@@ -121,26 +121,14 @@ impl TensorFiles {
     fn find(&self, name: &str) -> Option<&TensorFile> {
         self.0.iter().find(|file| file.header.metadata.info(name).is_some())
     }
-}
 
-impl TensorSource for TensorFiles {
-    fn contains(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.0.iter().find_map(|file| file.header.shape(name)).map(<[usize]>::to_vec)
-    }
-
-    fn dtype(&self, name: &str) -> Option<DType> {
-        readable(self.find(name)?.header.metadata.info(name)?.dtype)
-    }
-
-    fn files(&self) -> String {
-        self.0.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
-    }
-
-    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
+    /// Loads a tensor, converted to the type for the stored one.
+    fn load(
+        &self,
+        name: &str,
+        dtype: impl Fn(DType) -> DType,
+        device: &Device,
+    ) -> Result<Tensor, ModelError> {
         let no_tensor = || ModelError::NoTensor { files: self.files(), tensor: name.to_owned() };
         let file = self.find(name).ok_or_else(no_tensor)?;
         let info = file.header.metadata.info(name).ok_or_else(no_tensor)?;
@@ -164,11 +152,40 @@ impl TensorSource for TensorFiles {
                 Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
             }
         };
-        tensor.and_then(|tensor| tensor.to_dtype(dtype)).map_err(|source| ModelError::Tensor {
-            file: file.name.clone(),
-            tensor: name.to_owned(),
-            source: Box::new(without_backtrace(source)),
+        tensor.and_then(|tensor| tensor.to_dtype(dtype(stored))).map_err(|source| {
+            ModelError::Tensor {
+                file: file.name.clone(),
+                tensor: name.to_owned(),
+                source: Box::new(without_backtrace(source)),
+            }
         })
+    }
+}
+
+impl TensorSource for TensorFiles {
+    fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.iter().find_map(|file| file.header.shape(name)).map(<[usize]>::to_vec)
+    }
+
+    fn dtype(&self, name: &str) -> Option<DType> {
+        readable(self.find(name)?.header.metadata.info(name)?.dtype)
+    }
+
+    fn files(&self) -> String {
+        self.0.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
+        self.load(name, |_| dtype, device)
+    }
+
+    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
+        let kept = |stored| if is_kept(stored) { stored } else { DType::F32 };
+        self.load(name, kept, device).map(StoredTensor::Plain)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::TensorSource;
+use super::{StoredTensor, TensorSource};
 use crate::{control::Interrupt, model::ModelError};
 
 /// Wraps another source and checks an interrupt before each tensor.
@@ -33,5 +33,10 @@ impl TensorSource for Interruptible {
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
         self.interrupt.check()?;
         self.source.get(name, dtype, device)
+    }
+
+    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
+        self.interrupt.check()?;
+        self.source.get_stored(name, device)
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::TensorSource;
+use super::{StoredTensor, TensorSource};
 use crate::model::ModelError;
 
 /// The tensors of another source under other names.
@@ -33,5 +33,9 @@ impl<F: Fn(&str) -> String + Send + Sync> TensorSource for Renamed<F> {
     /// Loads a tensor. Errors have its name in the source, because that is the one in the file.
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
         self.source.get(&(self.stored)(name), dtype, device)
+    }
+
+    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
+        self.source.get_stored(&(self.stored)(name), device)
     }
 }

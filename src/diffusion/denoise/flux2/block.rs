@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use crate::{
     diffusion::{
         Interrupt,
         layers::{Linear, RmsNorm},
+        weights::StoredWeights,
     },
     ops::{self, AttentionMask, Differentiable, RotaryAngles, RotaryPairs},
 };
@@ -107,7 +107,7 @@ pub(super) struct Parallel {
 }
 
 impl Block {
-    pub(super) fn double(config: BlockConfig, weights: &VarBuilder) -> Result<Self> {
+    pub(super) fn double(config: BlockConfig, weights: &StoredWeights) -> Result<Self> {
         let attention = weights.pp("attn");
         let text = ["add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"];
         let latents = ["to_q", "to_k", "to_v", "to_out"];
@@ -129,12 +129,12 @@ impl Block {
         Ok(Self::Double(Box::new(streams), config))
     }
 
-    pub(super) fn single(config: BlockConfig, weights: &VarBuilder) -> Result<Self> {
+    pub(super) fn single(config: BlockConfig, weights: &StoredWeights) -> Result<Self> {
         let BlockConfig { width, inner, heads, eps } = config;
         let weights = weights.pp("attn");
-        let norm = |name: &str| RmsNorm::load(width / heads, eps, &weights.pp(name));
+        let norm = |name: &str| RmsNorm::load(width / heads, eps, weights.pp(name).wide());
         let linear = |input: usize, output: usize, name: &str| {
-            Linear::load_without_bias(input, output, &weights.pp(name))
+            Linear::load_stored(input, output, &weights.pp(name))
         };
         let parallel = Parallel {
             input: linear(width, 3 * width + 2 * inner, "to_qkv_mlp_proj")?,
@@ -186,22 +186,22 @@ impl Stream {
     /// The names are those of the projections and norms of the attention.
     fn load(
         config: BlockConfig,
-        (attention, names, norms): (&VarBuilder, [&str; 4], [&str; 2]),
-        output: &VarBuilder,
-        dense: &VarBuilder,
+        (attention, names, norms): (&StoredWeights, [&str; 4], [&str; 2]),
+        output: &StoredWeights,
+        dense: &StoredWeights,
     ) -> Result<Self> {
         let BlockConfig { width, inner, heads, eps } = config;
-        let project = |name: &str| Linear::load_without_bias(width, width, &attention.pp(name));
-        let norm = |name: &str| RmsNorm::load(width / heads, eps, &attention.pp(name));
+        let project = |name: &str| Linear::load_stored(width, width, &attention.pp(name));
+        let norm = |name: &str| RmsNorm::load(width / heads, eps, attention.pp(name).wide());
         Ok(Self {
             query: project(names[0])?,
             key: project(names[1])?,
             value: project(names[2])?,
             query_norm: norm(norms[0])?,
             key_norm: norm(norms[1])?,
-            output: Linear::load_without_bias(width, width, output)?,
-            dense_in: Linear::load_without_bias(width, 2 * inner, &dense.pp("linear_in"))?,
-            dense_out: Linear::load_without_bias(inner, width, &dense.pp("linear_out"))?,
+            output: Linear::load_stored(width, width, output)?,
+            dense_in: Linear::load_stored(width, 2 * inner, &dense.pp("linear_in"))?,
+            dense_out: Linear::load_stored(inner, width, &dense.pp("linear_out"))?,
         })
     }
 }

@@ -1,0 +1,120 @@
+//! Numbers with fewer bits as f32. The conversion is exact.
+
+use std::borrow::Cow;
+
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, quantized::QTensor,
+};
+use rayon::prelude::*;
+
+/// Numbers in a task: a multiple of those of a block of any type.
+const TASK: usize = 1 << 14;
+
+/// Converts a tensor to f32. A matrix in [`column_major`](super::column_major) order stays in this order.
+///
+/// # Errors
+/// If the numbers cannot be converted.
+pub fn widened(x: &Tensor) -> Result<Tensor> {
+    if x.rank() == 2 && !x.is_contiguous() && x.t()?.is_contiguous() {
+        return widened(&x.t()?)?.t();
+    }
+    let has_kernel = x.device().is_cpu() && matches!(x.dtype(), DType::F16 | DType::BF16);
+    if has_kernel { x.contiguous()?.apply_op1_no_bwd(&Widen) } else { x.to_dtype(DType::F32) }
+}
+
+/// The numbers of a tensor in quantized blocks, on its device. A matrix is in row-major order.
+///
+/// # Errors
+/// If the device fails.
+pub fn dequantized(x: &QTensor) -> Result<Tensor> {
+    let device = x.device();
+    if !device.is_cpu() {
+        return x.dequantize(&device);
+    }
+    let (dtype, bytes) = (x.dtype(), x.data()?);
+    let mut values = vec![0.0_f32; x.shape().elem_count()];
+    let blocks = bytes.par_chunks(TASK / dtype.block_size() * dtype.type_size());
+    values.par_chunks_mut(TASK).zip(blocks).try_for_each(|(values, blocks)| {
+        let blocks = dtype.from_data(Cow::Borrowed(blocks));
+        match blocks.dequantize(values.len())? {
+            CpuStorage::F32(numbers) => {
+                values.copy_from_slice(&numbers);
+                Ok(())
+            }
+            _ => candle_core::bail!("blocks of the type {dtype:?} are not f32"),
+        }
+    })?;
+    Tensor::from_vec(values, x.shape(), &device)
+}
+
+/// The CPU kernel of [`widened`].
+struct Widen;
+
+impl CustomOp1 for Widen {
+    fn name(&self) -> &'static str {
+        "widen"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn kernel<T: Copy + Sync>(
+            x: &[T],
+            layout: &Layout,
+            wide: impl Fn(T) -> f32 + Sync,
+        ) -> Result<CpuStorage> {
+            let Some((from, to)) = layout.contiguous_offsets() else {
+                candle_core::bail!("widening needs a contiguous tensor, not {layout:?}")
+            };
+            let x = &x[from..to];
+            let mut y = vec![0.0_f32; x.len()];
+            y.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(y, x)| {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = wide(*x);
+                }
+            });
+            Ok(CpuStorage::F32(y))
+        }
+        let y = match x {
+            CpuStorage::BF16(x) => kernel(x, layout, |x| x.to_f32())?,
+            CpuStorage::F16(x) => kernel(x, layout, |x| x.to_f32())?,
+            _ => candle_core::bail!("widening runs on numbers of 16 bits only"),
+        };
+        Ok((y, layout.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, quantized::GgmlDType};
+
+    use super::*;
+    use crate::ops::{check::numbers, column_major};
+
+    fn bits(x: &Tensor) -> Vec<u32> {
+        let values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn numbers_of_16_bits_are_widened_as_candle_does_in_their_order_in_memory() {
+        // Ends in the middle of a task, and begins in the middle of a storage.
+        let all = numbers((3, 137, 129), 1).to_dtype(DType::F32).unwrap();
+        for dtype in [DType::BF16, DType::F16] {
+            let x = all.to_dtype(dtype).unwrap().get(1).unwrap();
+            let expected = x.to_dtype(DType::F32).unwrap();
+            assert_eq!(bits(&widened(&x).unwrap()), bits(&expected));
+            let turned = widened(&column_major(&x).unwrap()).unwrap();
+            assert!(turned.t().unwrap().is_contiguous());
+            assert_eq!(bits(&turned), bits(&expected));
+        }
+    }
+
+    #[test]
+    fn blocks_are_dequantized_as_candle_does() {
+        let x = numbers((67, 512), 1).to_dtype(DType::F32).unwrap();
+        for dtype in [GgmlDType::Q4_0, GgmlDType::Q5_1, GgmlDType::Q8_0, GgmlDType::Q6K] {
+            let x = QTensor::quantize(&x, dtype).unwrap();
+            let expected = x.dequantize(&Device::Cpu).unwrap();
+            assert_eq!(bits(&dequantized(&x).unwrap()), bits(&expected), "{dtype:?}");
+        }
+    }
+}
