@@ -1,6 +1,6 @@
 //! Errors of the files of a model.
 
-use super::tensors::HeaderError;
+use super::tensors::{GgufError, HeaderError};
 use crate::{control::Cancelled, lfs::LfsPointer, text::shortened};
 
 /// The maximum number of characters of a value in a message.
@@ -94,6 +94,14 @@ pub enum ModelError {
         /// The reason.
         source: HeaderError,
     },
+    /// A weight file is not a complete GGUF file.
+    #[error("{file} is not a complete GGUF file: {source}")]
+    Gguf {
+        /// The file.
+        file: String,
+        /// The reason.
+        source: GgufError,
+    },
     /// A tensor does not exist in the weight files of a component.
     #[error("{files}: the tensor `{tensor}` is missing")]
     NoTensor {
@@ -105,14 +113,14 @@ pub enum ModelError {
     /// A tensor has numbers of a type that cannot be converted.
     #[error(
         "{file}: the tensor `{tensor}` has numbers of the type {found}, which cannot be read: \
-         use the model in F16 or F32"
+         use the model in F16, F32 or another quantization"
     )]
     NumberType {
         /// The weight file.
         file: String,
         /// The tensor.
         tensor: String,
-        /// The type, as the safetensors format names it.
+        /// The type, as the file's format names it.
         found: String,
     },
     /// A tensor has no values.

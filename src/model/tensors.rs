@@ -1,10 +1,11 @@
-//! Tensors of a model by name, and the header of a safetensors file.
+//! Tensors of a model by name, and the headers of safetensors and GGUF files.
 //!
 //! A safetensors file begins with the header's length (u64, little-endian), then comes the header as
 //! JSON, then the tensors without gaps to the end of the file.
 
 mod converted;
 mod file;
+mod gguf;
 mod interruptible;
 mod renamed;
 mod shapes;
@@ -22,6 +23,7 @@ use crate::lfs::{self, LfsPointer};
 pub(crate) use converted::{Converted, Stored, View};
 pub(super) use file::TensorFile;
 pub use file::TensorFiles;
+pub use gguf::{GgufError, GgufFile, GgufHeader, NumberType};
 pub use interruptible::Interruptible;
 pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
