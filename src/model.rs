@@ -9,6 +9,7 @@ pub mod card;
 mod catalogue;
 pub mod detect;
 mod error;
+mod flux2_file;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod inspect;
@@ -26,6 +27,7 @@ pub(crate) use base::EMBEDDINGS_OF_XL;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
 pub use error::ModelError;
+pub use flux2_file::with_transformer;
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};
 pub use tensors::TensorSource;

@@ -79,17 +79,14 @@ pub const FAMILIES: &[Family] = &[
         name: "FLUX.2 Klein",
         pipeline: FLUX2_KLEIN,
         components: &[
-            Component {
-                in_memory: WeightsInMemory::None,
-                ..component("text_encoder", &["Qwen3ForCausalLM"])
-            },
+            Component { in_memory: WeightsInMemory::None, ..component("text_encoder", &[QWEN3]) },
             Component {
                 has_tensors: false,
                 ..component("tokenizer", &["Qwen2TokenizerFast", "Qwen2Tokenizer"])
             },
             Component {
                 in_memory: WeightsInMemory::Stored,
-                ..component(TRANSFORMER, &["Flux2Transformer2DModel"])
+                ..component(TRANSFORMER, &[TRANSFORMER_CLASS])
             },
             component("vae", &["AutoencoderKLFlux2"]),
             Component {
@@ -116,6 +113,10 @@ pub(crate) const LATENT_CONSISTENCY: &str = "LatentConsistencyModelPipeline";
 
 /// The pipeline class of FLUX.2 Klein.
 pub(crate) const FLUX2_KLEIN: &str = "Flux2KleinPipeline";
+
+/// The classes of the largest components of FLUX.2 Klein, which are also published as files of their own.
+pub(super) const QWEN3: &str = "Qwen3ForCausalLM";
+pub(super) const TRANSFORMER_CLASS: &str = "Flux2Transformer2DModel";
 
 /// The component that predicts in newer families, instead of the UNet.
 pub(super) const TRANSFORMER: &str = "transformer";
@@ -215,6 +216,17 @@ pub fn component_names() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn family(pipeline: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.pipeline == pipeline)
+}
+
+/// The component that has this class, and its family, if no other family has it.
+pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Component)> {
+    let all =
+        FAMILIES.iter().flat_map(|family| family.components.iter().map(move |it| (family, it)));
+    let mut found = all.filter(|(_, component)| match component.classes {
+        Classes::OneOf(classes) => component.has_tensors && classes.contains(&class),
+        Classes::AllBut { .. } => false,
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 impl Family {

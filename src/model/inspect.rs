@@ -7,6 +7,7 @@
 //! also checks that the weights match the networks.
 
 mod folder;
+mod gguf;
 mod single_file;
 
 use std::{collections::BTreeMap, io, path::Path};
@@ -18,7 +19,7 @@ use super::{
     detect::{self, FLUX2_KLEIN, WeightsInMemory},
     ldm,
     licence::Terms,
-    tensors::{HeaderError, TensorHeader},
+    tensors::{GgufError, HeaderError, NumberType, TensorHeader},
 };
 use crate::lfs::LfsPointer;
 pub(super) use single_file::{LICENCE, classify};
@@ -107,6 +108,14 @@ pub enum Obstacle {
         /// The reason.
         error: HeaderError,
     },
+    /// A GGUF file is incomplete or damaged.
+    #[error("{file} is not a complete GGUF file: {error}")]
+    BrokenGguf {
+        /// The file.
+        file: String,
+        /// The reason.
+        error: GgufError,
+    },
     /// A file cannot be read, or has an unsupported value.
     #[error("{0}")]
     Refused(String),
@@ -186,6 +195,16 @@ pub enum Obstacle {
     /// A component of a model.
     #[error("this is a single component: put it in the folder of a complete model")]
     OnePart,
+    /// A component that is published as a file of its own.
+    #[error(
+        "this is only the {component} of {family}: choose a complete model, as a folder in diffusers' layout"
+    )]
+    OnlyComponent {
+        /// The component.
+        component: &'static str,
+        /// The display name of the family.
+        family: &'static str,
+    },
     /// An adapter.
     #[error(
         "a LoRA changes a model: choose a model, and name this file with --lora or in the style (loras: [(file: \"..\", weight: 0.8)])"
@@ -198,7 +217,7 @@ pub enum Obstacle {
     Embedding,
     /// A GGUF file.
     #[error(
-        "GGUF files do not run yet: get the model as a diffusers folder with .safetensors files"
+        "this GGUF file does not run here: get the model as a diffusers folder with .safetensors files"
     )]
     Gguf,
     /// The file or folder is not a model.
@@ -257,14 +276,15 @@ impl Inspection {
         self.kind == ModelKind::Embedding && self.obstacles == [Obstacle::Embedding]
     }
 
-    /// The display name of its base, or of the family of its pipeline if the base is unknown.
+    /// The display name of its base, or of the family of its pipeline or component if the base is unknown.
     #[must_use]
     pub fn base_name(&self) -> Option<&'static str> {
-        let of_pipeline = || match &self.kind {
-            ModelKind::Pipeline(class) => detect::family(class).map(|family| family.name),
+        let family = || match &self.kind {
+            ModelKind::Pipeline(class) => detect::family(class),
+            ModelKind::Component(class) => detect::component_of(class).map(|(family, _)| family),
             _ => None,
         };
-        self.base.map(BaseModel::name).or_else(of_pipeline)
+        self.base.map(BaseModel::name).or_else(|| family().map(|family| family.name))
     }
 
     /// The size of all weight files, in bytes.
@@ -273,28 +293,35 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// The memory of a model's weights, in bytes. `None` if this is not a model.
+    /// The memory of the weights of a model, or of a component that only one family has, in bytes. `None` for others.
     #[must_use]
     pub fn weights_memory(&self) -> Option<u64> {
-        let family = match &self.kind {
-            ModelKind::Pipeline(class) => detect::family(class),
-            ModelKind::LdmCheckpoint { .. } => None,
-            _ => return None,
-        };
-        let in_memory = |part: &Part| match family {
-            Some(family) => match family.component(&part.name) {
-                Some(component) => part.memory(component.in_memory),
-                None => 0,
+        let in_memory = |part: &Part| match &self.kind {
+            ModelKind::LdmCheckpoint { .. } => Some(WeightsInMemory::Wide),
+            ModelKind::Component(class) => {
+                detect::component_of(class).map(|(_, component)| component.in_memory)
+            }
+            ModelKind::Pipeline(class) => match detect::family(class) {
+                Some(family) => family.component(&part.name).map(|component| component.in_memory),
+                None => Some(WeightsInMemory::Wide),
             },
-            None => part.memory(WeightsInMemory::Wide),
+            _ => None,
         };
-        Some(self.parts.iter().map(in_memory).fold(0, u64::saturating_add))
+        let is_known = match &self.kind {
+            ModelKind::Component(class) => detect::component_of(class).is_some(),
+            _ => self.is_model(),
+        };
+        let memory = |part: &Part| in_memory(part).map_or(0, |kind| part.memory(kind));
+        is_known.then(|| self.parts.iter().map(memory).fold(0, u64::saturating_add))
     }
 
     /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and
-    /// the intermediate results of the networks. `None` if the base of the model is unknown.
+    /// the intermediate results of the networks. `None` if this is not a model, or its base is unknown.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
+        if !self.is_model() {
+            return None;
+        }
         let picture = match (self.base, &self.kind) {
             (Some(base), _) => base.picture_memory(),
             (None, ModelKind::Pipeline(class)) if class == FLUX2_KLEIN => KLEIN_PICTURE_MEMORY,
@@ -320,18 +347,32 @@ impl Inspection {
     }
 }
 
+impl Obstacle {
+    /// The obstacle of a component alone, by its class.
+    fn of_component(class: &str) -> Self {
+        match detect::component_of(class) {
+            Some((family, component)) => {
+                Self::OnlyComponent { component: component.name, family: family.name }
+            }
+            None => Self::OnePart,
+        }
+    }
+}
+
 impl Part {
     /// The memory of its weights, in bytes.
     fn memory(&self, kind: WeightsInMemory) -> u64 {
-        let of_type = |(dtype, count): (&String, &u64)| {
-            let bytes = if is_half(dtype) { BYTES_PER_WEIGHT / 2 } else { BYTES_PER_WEIGHT };
-            count.saturating_mul(bytes)
+        let of_type = |(dtype, count): (&String, &u64)| match NumberType::from_name(dtype)
+            .and_then(NumberType::blocks)
+        {
+            Some(blocks) => {
+                (count / blocks.block_size() as u64).saturating_mul(blocks.type_size() as u64)
+            }
+            None => count.saturating_mul(BYTES_PER_WEIGHT),
         };
         match kind {
             WeightsInMemory::Wide => self.parameters.saturating_mul(BYTES_PER_WEIGHT),
-            WeightsInMemory::Stored => {
-                self.dtypes.iter().map(of_type).fold(0, u64::saturating_add)
-            }
+            WeightsInMemory::Stored => self.dtypes.iter().map(of_type).fold(0, u64::saturating_add),
             WeightsInMemory::None => 0,
         }
     }
@@ -339,7 +380,12 @@ impl Part {
     /// Adds the tensors of a weight file of `bytes` bytes.
     fn add(&mut self, header: &TensorHeader, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        for (dtype, count) in header.parameters() {
+        self.count(header.parameters());
+    }
+
+    /// Adds weights by number type.
+    fn count(&mut self, parameters: BTreeMap<String, u64>) {
+        for (dtype, count) in parameters {
             self.parameters = self.parameters.saturating_add(count);
             let weights = self.dtypes.entry(dtype).or_default();
             *weights = weights.saturating_add(count);
@@ -354,9 +400,12 @@ impl std::fmt::Display for ModelKind {
             Self::LdmCheckpoint { family } => {
                 write!(f, "a complete model in a single file ({family})")
             }
-            Self::Component(class) => {
-                write!(f, "a single component of a diffusers model ({class})")
-            }
+            Self::Component(class) => match detect::component_of(class) {
+                Some((family, component)) => {
+                    write!(f, "the {} of {} ({class})", component.name, family.name)
+                }
+                None => write!(f, "a single component of a diffusers model ({class})"),
+            },
             Self::Lora => f.write_str("a low-rank adapter (LoRA)"),
             Self::Embedding => f.write_str("an embedding (textual inversion)"),
             Self::UnknownTensors => f.write_str("a safetensors file with unknown contents"),
@@ -368,11 +417,6 @@ impl std::fmt::Display for ModelKind {
             Self::NoModel => f.write_str("not a model"),
         }
     }
-}
-
-/// Whether the numbers of this type have 16 bits, and stay as they are stored.
-fn is_half(dtype: &str) -> bool {
-    matches!(dtype, "F16" | "BF16")
 }
 
 fn as_text<S: Serializer>(obstacles: &[Obstacle], serializer: S) -> Result<S::Ok, S::Error> {
@@ -407,6 +451,8 @@ mod tests {
         let [weights, _] = memory(pipeline(FLUX2_KLEIN), None, &parts);
         let transformer = 2 * (4000 - 7) + 4 * 7;
         assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
+        let alone = ModelKind::Component("Flux2Transformer2DModel".to_owned());
+        assert_eq!(memory(alone, None, &[("klein.gguf", 4000)]), [Some(transformer), None]);
         let file = ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() };
         let [weights, _] = memory(file, Some(BaseModel::Xl), &[("ink.safetensors", 3470)]);
         assert_eq!(weights, Some(4 * 3470));

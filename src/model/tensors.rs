@@ -11,6 +11,7 @@ mod renamed;
 mod shapes;
 mod sizes;
 mod stored;
+mod weight_file;
 
 use std::{collections::BTreeMap, io::Read};
 
@@ -29,6 +30,7 @@ pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
 pub(crate) use sizes::{count, dims, unsupported};
 pub use stored::StoredTensor;
+pub(super) use weight_file::WeightFile;
 
 /// Tensors by name: the weights of one component of a model.
 pub trait TensorSource: Send + Sync {

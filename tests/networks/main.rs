@@ -14,6 +14,7 @@ mod embeddings;
 mod flux2;
 #[path = "../common/inpainting.rs"]
 mod inpainting;
+mod klein_files;
 mod loras;
 mod prompts;
 mod single_files;

@@ -82,10 +82,12 @@ impl Models {
 fn describe(found: &Inspection) -> Vec<String> {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
-    lines.extend(found.base.map(|base| format!("Base: {base}")));
-    lines.extend(
-        found.memory().map(|memory| format!("Memory: {} for a picture", HumanBytes(memory))),
-    );
+    lines.extend(found.base_name().map(|base| format!("Base: {base}")));
+    lines.extend(match (found.memory(), found.weights_memory()) {
+        (Some(memory), _) => Some(format!("Memory: {} for a picture", HumanBytes(memory))),
+        (None, Some(memory)) => Some(format!("Memory: {} for the weights", HumanBytes(memory))),
+        (None, None) => None,
+    });
     lines.push(format!("Licence: {}", licence(found)));
     if found.runs() {
         lines.push("It runs here.".to_owned());

@@ -6,8 +6,12 @@ use std::{
     path::Path,
 };
 
-use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader};
-use crate::{foreign, lfs::LfsPointer, model::BaseModel};
+use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader, gguf};
+use crate::{
+    foreign,
+    lfs::LfsPointer,
+    model::{BaseModel, detect::TRANSFORMER_CLASS, flux2_file::Names},
+};
 
 /// The metadata of a single file that names its licence.
 pub(in crate::model) const LICENCE: &str = "modelspec.license";
@@ -24,7 +28,7 @@ pub(super) fn inspect(path: &Path) -> io::Result<Inspection> {
     let part = Part { name, bytes, ..Part::default() };
     Ok(match Format::of(&first, path.extension()) {
         Format::Gguf { version, tensors } => {
-            one(part, ModelKind::Gguf { version, tensors }, Some(Obstacle::Gguf))
+            gguf::inspect(path, part, ModelKind::Gguf { version, tensors })?
         }
         Format::Pickle => {
             let file = part.name.clone();
@@ -115,7 +119,7 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
             BaseModel::of_unet(&header).map(|_| Obstacle::NoTextEncoder)
         }
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
-        ModelKind::Component(_) => Some(Obstacle::OnePart),
+        ModelKind::Component(class) => Some(Obstacle::of_component(class)),
         ModelKind::Embedding => Some(Obstacle::Embedding),
         ModelKind::Lora => Some(Obstacle::Adapter),
         _ => Some(Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name))),
@@ -124,7 +128,8 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     Ok(Inspection { base, licence, ..one(part, kind, obstacle) })
 }
 
-fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
+/// An inspection of a file without a licence.
+pub(super) fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
     let obstacles = obstacle.into_iter().collect();
     Inspection { kind, base: None, parts: vec![part], licence: None, obstacles }
 }
@@ -138,6 +143,9 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
 
     if has("lora_up") || has("lora_down") || has("lora_A") || has("lora_B") || has(".lora.") {
         return ModelKind::Lora;
+    }
+    if Names::of(&|name| header.shape(name).is_some()).is_some() {
+        return ModelKind::Component(TRANSFORMER_CLASS.to_owned());
     }
     if starts("model.diffusion_model.") {
         let family = if starts("model.diffusion_model.joint_blocks.") {
@@ -209,7 +217,11 @@ mod tests {
 
     #[test]
     fn a_safetensors_file_is_identified_by_the_names_of_its_tensors() {
-        let cases: [(&[&str], ModelKind); 15] = [
+        let transformer = || ModelKind::Component("Flux2Transformer2DModel".to_owned());
+        let cases: [(&[&str], ModelKind); 18] = [
+            (&["double_stream_modulation_img.lin.weight", "img_in.weight"], transformer()),
+            (&["model.diffusion_model.double_stream_modulation_img.lin.weight"], transformer()),
+            (&["double_stream_modulation_img.linear.weight"], transformer()),
             (
                 &["model.diffusion_model.a", "cond_stage_model.transformer.b"],
                 ModelKind::LdmCheckpoint { family: "Stable Diffusion 1.x".to_owned() },

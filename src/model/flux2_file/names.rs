@@ -1,0 +1,109 @@
+//! The names of the tensors of FLUX.2 in files.
+
+use crate::model::tensors::{Stored, View};
+
+/// The possible prefixes of all names.
+const PREFIXES: [&str; 3] = ["", "model.diffusion_model.", "diffusion_model."];
+
+/// The layers outside of the blocks: in diffusers, in the names of Black Forest Labs, and how the tensors are related.
+const LAYERS: [(&str, &str, View); 9] = [
+    ("x_embedder", "img_in", View::Whole),
+    ("context_embedder", "txt_in", View::Whole),
+    ("time_guidance_embed.timestep_embedder.linear_1", "time_in.in_layer", View::Whole),
+    ("time_guidance_embed.timestep_embedder.linear_2", "time_in.out_layer", View::Whole),
+    ("double_stream_modulation_img.linear", "double_stream_modulation_img.lin", View::Whole),
+    ("double_stream_modulation_txt.linear", "double_stream_modulation_txt.lin", View::Whole),
+    ("single_stream_modulation.linear", "single_stream_modulation.lin", View::Whole),
+    // One gives shift and scale, the other scale and shift.
+    ("norm_out.linear", "final_layer.adaLN_modulation.1", View::SwappedHalves),
+    ("proj_out", "final_layer.linear", View::Whole),
+];
+
+/// Those of a block with weights for latents and for text.
+const DOUBLE: [(&str, &str, View); 16] = [
+    ("attn.to_q", "img_attn.qkv", View::Third(0)),
+    ("attn.to_k", "img_attn.qkv", View::Third(1)),
+    ("attn.to_v", "img_attn.qkv", View::Third(2)),
+    ("attn.to_out.0", "img_attn.proj", View::Whole),
+    ("attn.norm_q", "img_attn.norm.query_norm", View::Whole),
+    ("attn.norm_k", "img_attn.norm.key_norm", View::Whole),
+    ("ff.linear_in", "img_mlp.0", View::Whole),
+    ("ff.linear_out", "img_mlp.2", View::Whole),
+    ("attn.add_q_proj", "txt_attn.qkv", View::Third(0)),
+    ("attn.add_k_proj", "txt_attn.qkv", View::Third(1)),
+    ("attn.add_v_proj", "txt_attn.qkv", View::Third(2)),
+    ("attn.to_add_out", "txt_attn.proj", View::Whole),
+    ("attn.norm_added_q", "txt_attn.norm.query_norm", View::Whole),
+    ("attn.norm_added_k", "txt_attn.norm.key_norm", View::Whole),
+    ("ff_context.linear_in", "txt_mlp.0", View::Whole),
+    ("ff_context.linear_out", "txt_mlp.2", View::Whole),
+];
+
+/// Those of a block with the same weights for all tokens.
+const SINGLE: [(&str, &str, View); 4] = [
+    ("attn.to_qkv_mlp_proj", "linear1", View::Whole),
+    ("attn.to_out", "linear2", View::Whole),
+    ("attn.norm_q", "norm.query_norm", View::Whole),
+    ("attn.norm_k", "norm.key_norm", View::Whole),
+];
+
+/// The names of the tensors in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) struct Names {
+    prefix: &'static str,
+    layout: Layout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Diffusers,
+    /// That of Black Forest Labs, with the name of a norm's weights.
+    Original(&'static str),
+}
+
+impl Names {
+    /// The names in a file. `has` tells whether a tensor exists. `None` if it is not a transformer of FLUX.2.
+    pub(in crate::model) fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
+        PREFIXES.into_iter().find_map(|prefix| {
+            let has = |name: &str| has(&format!("{prefix}{name}"));
+            let layout = if has("double_stream_modulation_img.linear.weight") {
+                Layout::Diffusers
+            } else if has("double_stream_modulation_img.lin.weight") {
+                let is_scale = has("double_blocks.0.img_attn.norm.query_norm.scale");
+                Layout::Original(if is_scale { "scale" } else { "weight" })
+            } else {
+                return None;
+            };
+            Some(Self { prefix, layout })
+        })
+    }
+
+    /// Where the file has a tensor with this name in diffusers.
+    pub(in crate::model) fn stored(self, name: &str) -> Stored {
+        let original = match self.layout {
+            Layout::Diffusers => None,
+            Layout::Original(norm) => original(name, norm),
+        };
+        let (name, view) = original.unwrap_or_else(|| (name.to_owned(), View::Whole));
+        Stored { name: format!("{}{name}", self.prefix), view }
+    }
+}
+
+fn original(name: &str, norm: &str) -> Option<(String, View)> {
+    let layer = name.strip_suffix(".weight")?;
+    let find = |layers: &'static [(&str, &str, View)], layer: &str| {
+        layers.iter().find(|(known, ..)| *known == layer).map(|(_, stored, view)| (*stored, *view))
+    };
+    if let Some((stored, view)) = find(&LAYERS, layer) {
+        return Some((format!("{stored}.weight"), view));
+    }
+    let (group, layer) = layer.split_once('.')?;
+    let (index, layer) = layer.split_once('.')?;
+    let (group, (stored, view)) = match group {
+        "transformer_blocks" => ("double_blocks", find(&DOUBLE, layer)?),
+        "single_transformer_blocks" => ("single_blocks", find(&SINGLE, layer)?),
+        _ => return None,
+    };
+    let weight = if layer.starts_with("attn.norm_") { norm } else { "weight" };
+    Some((format!("{group}.{index}.{stored}.{weight}"), view))
+}
