@@ -158,6 +158,7 @@ def weights():
     kinds += [["time_embedding.a", "up_blocks.b"], ["decoder.conv_in.a", "encoder.b"], ["decoder.layers.a"]]
     others = [b"GGUF" + bytes(12), b"PK\x03\x04archive/data.pkl", b"\x80\x02}.", b"version https://git-lfs.github.com/spec/v1\n"]
     kinds = [dict.fromkeys(kind, [1, 2]) for kind in kinds]
+    others += [read(f"tests/reference/fixtures/single_files/{name}.gguf") for name in ["types", "klein_original"]]
     return [file(kind) for kind in [*kinds, whole, lora]] + others
 
 

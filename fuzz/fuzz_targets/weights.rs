@@ -1,4 +1,5 @@
-//! Weight files: the header of safetensors files, the kinds of single files, whole models and low-rank adapters.
+//! Weight files: the headers of safetensors and GGUF files, the kinds of single files, whole models, their components and
+//! low-rank adapters.
 
 #![no_main]
 
@@ -8,8 +9,11 @@ use bevy_illustrator::{
     diffusion::{lora::LoraFile, text::TextualInversion},
     generator::{find_models, inspect},
     model::{
-        EmbeddedPackage, FolderPackage, Package, inspect::ModelKind, ldm::Checkpoint,
-        tensors::TensorHeader, with_text_encoders, with_vae,
+        EmbeddedPackage, FolderPackage, Package, TensorSource,
+        inspect::ModelKind,
+        ldm::Checkpoint,
+        tensors::{GgufFile, GgufHeader, TensorHeader},
+        with_qwen3, with_text_encoders, with_transformer, with_vae,
     },
 };
 use bevy_illustrator_fuzz::empty_folder;
@@ -40,6 +44,32 @@ fuzz_target!(|bytes: &[u8]| {
     let package: Arc<dyn Package> = Arc::new(EmbeddedPackage::built_in());
     let _ = with_vae(Arc::clone(&package), &weights).map(|package| package.config("vae"));
     let _ = with_text_encoders(package, &[weights.display().to_string()]);
+    let index = root.join("model_index.json");
+    fs::write(&index, r#"{"_class_name": "Flux2KleinPipeline"}"#).expect("room");
+    for part in ["transformer", "text_encoder"] {
+        fs::create_dir(root.join(part)).expect("room");
+        fs::write(root.join(part).join("config.json"), "{}").expect("room");
+    }
+    let klein: Arc<dyn Package> = Arc::new(FolderPackage::open(root).expect("a model"));
+    let _ = with_transformer(Arc::clone(&klein), &weights).map(|package| package.config("transformer"));
+    let _ = with_qwen3(klein, &weights).map(|package| package.config("text_encoder"));
+    for part in ["transformer", "text_encoder"] {
+        fs::remove_dir_all(root.join(part)).expect("a folder");
+    }
+    fs::remove_file(index).expect("a file");
+    let header = GgufHeader::read(bytes, bytes.len() as u64);
+    let file = GgufFile::open(&weights);
+    assert_eq!(header.is_ok(), file.is_ok());
+    if let (Ok(header), Ok(file)) = (header, file) {
+        let _ = (header.parameters(), header.unreadable());
+        for name in header.names() {
+            assert_eq!(file.shape(name).as_deref(), header.shape(name));
+            if let Ok(tensor) = file.get_stored(name, &Device::Cpu) {
+                let wide = tensor.widened().expect("numbers");
+                assert_eq!(Some(wide.dims()), header.shape(name));
+            }
+        }
+    }
     for found in find_models(&[root.to_owned()]) {
         let _ = (found.name(), found.inspection.memory(), found.inspection.terms());
     }

@@ -14,12 +14,12 @@ use super::{Record, dot, fixtures, model, numbers};
 const LAYERS: [usize; 3] = [9, 18, 27];
 
 #[derive(Deserialize)]
-struct Prompt {
-    text: String,
-    ids: Vec<u32>,
+pub(super) struct Prompt {
+    pub(super) text: String,
+    pub(super) ids: Vec<u32>,
 }
 
-fn prompts() -> Vec<Prompt> {
+pub(super) fn prompts() -> Vec<Prompt> {
     let prompts = std::fs::read(fixtures().join("networks/klein_tokens.json")).unwrap();
     serde_json::from_slice(&prompts).unwrap()
 }

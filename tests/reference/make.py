@@ -17,6 +17,7 @@ import edits
 import embeddings
 import flux2
 import inpainting
+import klein_files
 import latents
 import loras
 import models
@@ -55,6 +56,7 @@ def main():
             loras.record()
             flux2.save()
             flux2.record()
+            klein_files.record()
         case ["full", folder]:
             import full_size
 

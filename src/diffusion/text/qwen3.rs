@@ -7,7 +7,6 @@ mod tokenizer;
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,12 +17,12 @@ use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
         config::ConfigFile,
-        weights::{load_later, weights},
+        weights::{StoredWeights, load_later},
     },
     model::{
         Package,
         package::{MappedPackage, PinnedPackage},
-        tensors::ShapesOnly,
+        tensors::{ShapesOnly, StoredTensor},
     },
     ops::{Activation, AttentionMask, RotaryAngles, key_mask},
     prompt::Prompt,
@@ -215,7 +214,9 @@ impl Qwen3TextModel {
         load_later(&self.package, interrupt, |package| {
             let weights = self.weights(package)?;
             let (batch, tokens) = ids.dims2()?;
-            let words = self.embeddings(&weights)?.index_select(&ids.flatten_all()?, 0)?;
+            let rows = ids.flatten_all()?.to_vec1::<u32>()?;
+            let rows: Vec<(usize, usize)> = rows.into_iter().map(|id| (id as usize, 1)).collect();
+            let words = self.embeddings(&weights)?.rows(&rows)?.widened()?;
             let mut hidden = words.reshape((batch, tokens, ()))?;
             let angles = self.angles(tokens, &hidden)?;
             let mask = AttentionMask { causal: true, keys };
@@ -237,19 +238,19 @@ impl Qwen3TextModel {
     }
 
     /// The weights of the model. A language model has a head beside it.
-    fn weights(&self, package: &dyn Package) -> Result<VarBuilder<'static>, DiffusionError> {
-        let weights = weights(package, &self.component, &self.device)?;
-        let has_prefix = weights.contains_tensor("model.embed_tokens.weight");
+    fn weights(&self, package: &dyn Package) -> Result<StoredWeights, DiffusionError> {
+        let weights = StoredWeights::new(package, &self.component, &self.device)?;
+        let has_prefix = weights.wide().contains_tensor("model.embed_tokens.weight");
         Ok(if has_prefix { weights.pp("model") } else { weights })
     }
 
     /// The embedding of each id.
-    fn embeddings(&self, weights: &VarBuilder) -> candle_core::Result<Tensor> {
+    fn embeddings(&self, weights: &StoredWeights) -> candle_core::Result<StoredTensor> {
         weights.pp("embed_tokens").get((self.rows, self.layer.width), "weight")
     }
 
-    fn layer(&self, index: usize, weights: &VarBuilder) -> candle_core::Result<Layer> {
-        Layer::load(self.layer, &weights.pp("layers").pp(index))
+    fn layer(&self, index: usize, weights: &StoredWeights) -> candle_core::Result<Layer> {
+        Layer::load(self.layer, weights.pp("layers").pp(index).wide())
     }
 
     fn angles(&self, tokens: usize, like: &Tensor) -> candle_core::Result<RotaryAngles> {

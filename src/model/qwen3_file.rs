@@ -1,0 +1,221 @@
+//! The language model Qwen3 as a file of its own, which replaces the text encoder of a model of FLUX.2 Klein.
+
+mod names;
+mod tokenizer;
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    ModelError, Package, TensorSource,
+    detect::{FLUX2_KLEIN, Index},
+    package::{INDEX, config_file},
+    tensors::{Converted, GgufFile, GgufHeader, WeightFile, count, dims, unsupported},
+};
+use crate::control::Interrupt;
+use names::Names;
+
+/// The component that it replaces, and that of its tokenizer.
+const COMPONENT: &str = "text_encoder";
+const TOKENIZER: &str = "tokenizer";
+
+/// The metadata of GGUF files that tell what tensors do not, with the fields of the configuration.
+const METADATA: [(&str, &str); 2] = [
+    ("qwen3.attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    ("qwen3.rope.freq_base", "rope_theta"),
+];
+
+/// The metadata with the way of stretching positions, and the one value that does not stretch them.
+const SCALING: &str = "qwen3.rope.scaling.type";
+const NO_SCALING: &str = "none";
+
+/// A package of FLUX.2 Klein with another text encoder.
+#[derive(Clone, Debug)]
+pub struct Qwen3Package {
+    package: Arc<dyn Package>,
+    path: PathBuf,
+    names: Names,
+    config: Value,
+    /// The files of the tokenizer in the file, if it has one.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Replaces the text encoder of a package of FLUX.2 Klein by a Qwen3 language model in a file: safetensors in the names of
+/// transformers, or GGUF in those of llama.cpp. The tokenizer in a GGUF file replaces that of the package.
+///
+/// The tensors tell its sizes, and the metadata of GGUF its constants. What a file does not tell is that of the package.
+///
+/// # Errors
+/// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a model. Otherwise if it
+/// cannot be read, or lacks a tensor.
+pub fn with_qwen3(package: &dyn Package, path: &Path) -> Result<Qwen3Package, ModelError> {
+    let class = Index::read(package)?.class;
+    if class != FLUX2_KLEIN {
+        return Err(ModelError::Unsupported {
+            file: package.location(INDEX),
+            field: "_class_name".to_owned(),
+            value: format!("\"{class}\""),
+            supported: FLUX2_KLEIN.to_owned(),
+        });
+    }
+    let file = WeightFile::open(path)?;
+    let own = match package.config(COMPONENT)? {
+        Value::Object(own) => own,
+        _ => Map::new(),
+    };
+    let names = file.names();
+    let Some(names) = Names::of(&|name| names.iter().any(|known| known == name)) else {
+        return Err(ModelError::Unsupported {
+            file: path.display().to_string(),
+            field: "the file".to_owned(),
+            value: "a file with other tensors".to_owned(),
+            supported: "a Qwen3 language model".to_owned(),
+        });
+    };
+    let (own, files) = match &file {
+        WeightFile::Gguf(file) => (constants(file, own)?, tokenizer::files(file, TOKENIZER)?),
+        WeightFile::Safetensors(_) => (own, BTreeMap::new()),
+    };
+    let config = config(own, &*opened(file, names))?;
+    Ok(Qwen3Package { package: package.shared(), path: path.to_owned(), names, config, files })
+}
+
+/// The tensors of a file in the names of transformers.
+fn opened(file: WeightFile, names: Names) -> Box<dyn TensorSource> {
+    Box::new(Converted { source: file.into_source(), stored: move |name: &str| names.stored(name) })
+}
+
+/// The configuration of the package, with the constants of the file.
+fn constants(
+    file: &GgufFile,
+    mut own: Map<String, Value>,
+) -> Result<Map<String, Value>, ModelError> {
+    let header: &GgufHeader = file.header();
+    if let Some(scaling) = header.value(SCALING).filter(|scaling| *scaling != NO_SCALING) {
+        return Err(ModelError::Unsupported {
+            file: file.files(),
+            field: SCALING.to_owned(),
+            value: scaling.to_string(),
+            supported: format!("`{NO_SCALING}`"),
+        });
+    }
+    for (name, field) in METADATA {
+        if let Some(value) = header.value(name) {
+            own.insert(field.to_owned(), value.clone());
+        }
+    }
+    if header.value("qwen3.rope.freq_base").is_some() {
+        // It would take precedence.
+        own.remove("rope_parameters");
+    }
+    Ok(own)
+}
+
+/// The configuration of a model whose `tensors` have the names of transformers. `config` has what they do not tell.
+fn config(mut config: Map<String, Value>, tensors: &dyn TensorSource) -> Result<Value, ModelError> {
+    let first = |name: &str| format!("layers.0.{name}.weight");
+    let [rows, width] = dims(tensors, "embed_tokens.weight")?;
+    let [inner, _] = dims(tensors, &first("mlp.gate_proj"))?;
+    let [head] = dims(tensors, &first("self_attn.q_norm"))?;
+    let heads = |name: &str| {
+        let [outputs, _] = dims(tensors, &first(name))?;
+        match head {
+            1.. if outputs.is_multiple_of(head) => Ok(outputs / head),
+            _ => {
+                let expected = format!("rows for heads of {head} elements");
+                Err(unsupported(tensors, &first(name), &expected))
+            }
+        }
+    };
+    let layers = count(tensors, |at| format!("layers.{at}.input_layernorm.weight"));
+    for (field, value) in [
+        ("vocab_size", rows),
+        ("hidden_size", width),
+        ("intermediate_size", inner),
+        ("num_hidden_layers", layers),
+        ("num_attention_heads", heads("self_attn.q_proj")?),
+        ("num_key_value_heads", heads("self_attn.k_proj")?),
+        ("head_dim", head),
+    ] {
+        config.insert(field.to_owned(), json!(value));
+    }
+    config.insert("model_type".to_owned(), json!("qwen3"));
+    let has_bias = tensors.contains("layers.0.self_attn.q_proj.bias");
+    config.insert("attention_bias".to_owned(), json!(has_bias));
+    Ok(Value::Object(config))
+}
+
+impl Package for Qwen3Package {
+    fn name(&self) -> String {
+        self.package.name()
+    }
+
+    fn location(&self, file: &str) -> String {
+        match file == config_file(COMPONENT) || self.files.contains_key(file) {
+            true => self.path.display().to_string(),
+            false => self.package.location(file),
+        }
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file) || self.package.has(file)
+    }
+
+    fn has_component(&self, part: &str) -> bool {
+        part == COMPONENT || self.package.has_component(part)
+    }
+
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        match self.files.get(file) {
+            Some(content) => Ok(Cow::Borrowed(content)),
+            None => self.package.file(file),
+        }
+    }
+
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        match part {
+            COMPONENT => Ok(opened(WeightFile::open(&self.path)?, self.names)),
+            part => self.package.tensors(part),
+        }
+    }
+
+    /// The hash of the package without the replacement.
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
+        self.package.hash(interrupt)
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let state = fs::metadata(&self.path).ok();
+        let state = state.map(|state| (state.len(), state.modified().ok()));
+        (self.package.fingerprint(), &self.path, state).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn licence(&self) -> Option<String> {
+        self.package.licence()
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        Arc::new(self.clone())
+    }
+
+    fn index(&self) -> Result<Value, ModelError> {
+        self.package.index()
+    }
+
+    fn config(&self, part: &str) -> Result<Value, ModelError> {
+        match part {
+            COMPONENT => Ok(self.config.clone()),
+            part => self.package.config(part),
+        }
+    }
+}
