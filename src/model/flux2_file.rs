@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Map, Value, json};
 
 use super::{
-    FolderPackage, ModelError, Package, TensorSource,
+    ModelError, Package, TensorSource,
     detect::{FLUX2_KLEIN, Index, TRANSFORMER},
     package::{INDEX, Overlay},
     tensors::{Converted, WeightFile, count, dims, unsupported},
@@ -34,11 +34,8 @@ const SCALES: [&str; 5] =
 /// # Errors
 /// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a transformer. Otherwise if
 /// it cannot be read, or lacks a tensor.
-pub fn with_transformer<'a>(
-    package: &'a dyn Package,
-    path: &Path,
-) -> Result<Overlay<'a>, ModelError> {
-    let class = Index::read(package)?.class;
+pub fn with_transformer(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
+    let class = Index::read(&*package)?.class;
     if class != FLUX2_KLEIN {
         return Err(ModelError::Unsupported {
             file: package.location(INDEX),
@@ -48,21 +45,17 @@ pub fn with_transformer<'a>(
         });
     }
     if path.is_dir() {
-        let folder = FolderPackage::at(path);
-        let (config, location) = (folder.config("")?, folder.location("config.json"));
-        let open = Arc::new(move || folder.tensors(""));
-        return Ok(Overlay::new(package, TRANSFORMER, location, config, open));
+        return Overlay::of_folder(package, TRANSFORMER, path);
     }
-    let location = path.display().to_string();
-    let names = readable_names(&location, &WeightFile::open(path)?.names())?;
-    let path = path.to_owned();
+    let names = readable_names(&path.display().to_string(), &WeightFile::open(path)?.names())?;
+    let file = path.to_owned();
     let open = move || {
-        let source = WeightFile::open(&path)?.into_source();
+        let source = WeightFile::open(&file)?.into_source();
         let stored = move |name: &str| names.stored(name);
         Ok(Box::new(Converted { source, stored }) as Box<dyn TensorSource>)
     };
     let config = config(package.config(TRANSFORMER)?, &*open()?)?;
-    Ok(Overlay::new(package, TRANSFORMER, location, config, Arc::new(open)))
+    Ok(Overlay::of_file(package, TRANSFORMER, path, config, Arc::new(open)))
 }
 
 /// The names of tensors in a file that can be read.

@@ -56,8 +56,8 @@ pub struct Qwen3Package {
 /// # Errors
 /// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a model. Otherwise if it
 /// cannot be read, or lacks a tensor.
-pub fn with_qwen3(package: &dyn Package, path: &Path) -> Result<Qwen3Package, ModelError> {
-    let class = Index::read(package)?.class;
+pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Qwen3Package, ModelError> {
+    let class = Index::read(&*package)?.class;
     if class != FLUX2_KLEIN {
         return Err(ModelError::Unsupported {
             file: package.location(INDEX),
@@ -85,7 +85,7 @@ pub fn with_qwen3(package: &dyn Package, path: &Path) -> Result<Qwen3Package, Mo
         WeightFile::Safetensors(_) => (own, BTreeMap::new()),
     };
     let config = config(own, &*opened(file, names))?;
-    Ok(Qwen3Package { package: package.shared(), path: path.to_owned(), names, config, files })
+    Ok(Qwen3Package { package, path: path.to_owned(), names, config, files })
 }
 
 /// The tensors of a file in the names of transformers.
