@@ -74,6 +74,8 @@ const MAX_HEAD: usize = 1024;
 pub struct Qwen3TextEncoder {
     tokenizer: Qwen3Tokenizer,
     model: Qwen3TextModel,
+    /// Whether an encoded prompt has the padding, to which no token attends.
+    has_padding: bool,
     device: Device,
 }
 
@@ -90,7 +92,20 @@ impl Qwen3TextEncoder {
     ) -> Result<Self, DiffusionError> {
         let model = Qwen3TextModel::load(package, "text_encoder", layers, device)?;
         let tokenizer = Qwen3Tokenizer::load(package, "tokenizer", model.rows)?;
-        Ok(Self { tokenizer, model, device: device.clone() })
+        Ok(Self { tokenizer, model, has_padding: true, device: device.clone() })
+    }
+
+    /// Loads them as the pipeline of Z-Image uses them: the outputs are those of the last layer but one, a prompt has no
+    /// padding, and no [empty thought](Qwen3Tokenizer::without_thought) follows it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_unpadded(package: &dyn Package, device: &Device) -> Result<Self, DiffusionError> {
+        let config: Qwen3Config = ConfigFile::read(package, "text_encoder")?.parse()?;
+        let layer = config.num_hidden_layers.saturating_sub(1);
+        let encoder = Self::load(package, &[layer], device)?;
+        let tokenizer = encoder.tokenizer.without_thought();
+        Ok(Self { tokenizer, has_padding: false, ..encoder })
     }
 
     /// The channels of an encoded token.
@@ -104,10 +119,16 @@ impl TextEncoder for Qwen3TextEncoder {
     /// be scaled. The end of a prompt that is too long is left out, as in diffusers.
     fn encode(&self, prompt: &str, interrupt: &Interrupt) -> Result<Conditioning, DiffusionError> {
         let text = Prompt::parse(prompt).plain_text();
-        let (ids, attended) = self.tokenizer.padded(&text)?;
+        let (ids, keys) = match self.has_padding {
+            true => {
+                let (ids, attended) = self.tokenizer.padded(&text)?;
+                (ids, Some(key_mask(&attended, &self.device)?))
+            }
+            // No token attends to those after it, and so to no padding.
+            false => (self.tokenizer.ids(&text)?, None),
+        };
         let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-        let keys = key_mask(&attended, &self.device)?;
-        Ok(Conditioning::new(self.model.encode(&ids, Some(&keys), interrupt)?))
+        Ok(Conditioning::new(self.model.encode(&ids, keys.as_ref(), interrupt)?))
     }
 }
 
@@ -163,9 +184,10 @@ impl Qwen3TextModel {
             return Err(file.unsupported("num_attention_heads", &format!("1 to {MAX_HEAD}")));
         }
         let count = outputs.iter().copied().max().unwrap_or(0);
-        if config.num_hidden_layers <= count {
+        if count == 0 || config.num_hidden_layers <= count {
             // The output of the last layer is normalised.
-            return Err(file.unsupported("num_hidden_layers", &format!("more than {count}")));
+            let supported = format!("more than {}", count.max(1));
+            return Err(file.unsupported("num_hidden_layers", &supported));
         }
         let activation = Activation::from_name(&config.hidden_act)
             .ok_or_else(|| file.unsupported("hidden_act", Activation::NAMES))?;

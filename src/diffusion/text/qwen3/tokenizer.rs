@@ -19,9 +19,11 @@ use crate::{
     },
 };
 
-/// What Qwen3's template for chats puts before and after a message of a user, with an empty thought.
-const TEMPLATE: [&str; 2] =
-    ["<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"];
+/// What Qwen3's template for chats puts before and after a message of a user.
+const TEMPLATE: [&str; 2] = ["<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"];
+
+/// What follows if the model is not to think.
+const EMPTY_THOUGHT: &str = "<think>\n\n</think>\n\n";
 
 /// The tokens of the template that must be in the vocabulary.
 const MARKS: [&str; 2] = ["<|im_start|>", "<|im_end|>"];
@@ -38,6 +40,8 @@ pub struct Qwen3Tokenizer {
     /// The file name for error messages.
     file: String,
     pad: u32,
+    /// What follows the template.
+    thought: &'static str,
 }
 
 /// The fields of `tokenizer_config.json`.
@@ -82,7 +86,13 @@ impl Qwen3Tokenizer {
             id(mark)?;
         }
         let pad = id(&config.pad_token.map_or_else(|| PAD.to_owned(), Token::into_text))?;
-        Ok(Self { tokenizer, file, pad })
+        Ok(Self { tokenizer, file, pad, thought: EMPTY_THOUGHT })
+    }
+
+    /// The same with the template of a model that thinks: no empty thought follows a prompt.
+    #[must_use]
+    pub fn without_thought(self) -> Self {
+        Self { thought: "", ..self }
     }
 
     /// The ids of a prompt in the template, at most [`Self::LENGTH`].
@@ -91,7 +101,8 @@ impl Qwen3Tokenizer {
     /// If the tokenizer cannot read the text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, DiffusionError> {
         let [before, after] = TEMPLATE;
-        let whole = format!("{before}{}{after}", &text[..text.floor_char_boundary(MAX_TEXT)]);
+        let (text, thought) = (&text[..text.floor_char_boundary(MAX_TEXT)], self.thought);
+        let whole = format!("{before}{text}{after}{thought}");
         let encoding = self.tokenizer.encode_fast(whole, false).map_err(|error| {
             DiffusionError::Tokenizer { file: self.file.clone(), reason: error.to_string() }
         })?;
