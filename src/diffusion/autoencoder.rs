@@ -94,19 +94,22 @@ fn run<L: Differentiable + Clone + 'static>(
     Ok(chain.finish()?)
 }
 
-/// The scale between the autoencoder's raw latents and the denoiser's: `raw = scaled / factor`.
+/// The scale between the autoencoder's raw latents and the denoiser's: `raw = scaled / factor + shift`.
 ///
-/// Stable Diffusion 1 and 2 need only this factor. As in diffusers' pipelines of these families,
-/// `shift_factor`, `latents_mean` and `latents_std` in a `config.json` are ignored.
+/// As in diffusers' pipelines of Stable Diffusion, `shift_factor`, `latents_mean` and `latents_std` in a `config.json` are
+/// ignored: the shift is 0. That of Z-Image has a shift.
 #[derive(Clone, Copy, Debug)]
-struct LatentScaling(f64);
+struct LatentScaling {
+    factor: f64,
+    shift: f64,
+}
 
 impl LatentScaling {
     fn raw(self, scaled: &Tensor) -> Result<Tensor, DiffusionError> {
-        Ok((scaled / self.0)?)
+        Ok(scaled.affine(1.0 / self.factor, self.shift)?)
     }
 
     fn scaled(self, raw: &Tensor) -> Result<Tensor, DiffusionError> {
-        Ok((raw * self.0)?)
+        Ok(raw.affine(self.factor, -self.shift * self.factor)?)
     }
 }

@@ -79,20 +79,28 @@ pub const FAMILIES: &[Family] = &[
         name: "FLUX.2 Klein",
         pipeline: FLUX2_KLEIN,
         components: &[
-            Component { in_memory: WeightsInMemory::None, ..component("text_encoder", &[QWEN3]) },
-            Component {
-                has_tensors: false,
-                ..component("tokenizer", &["Qwen2TokenizerFast", "Qwen2Tokenizer"])
-            },
+            LANGUAGE_MODEL,
+            LANGUAGE_MODEL_TOKENIZER,
             Component {
                 in_memory: WeightsInMemory::Stored,
                 ..component(TRANSFORMER, &[TRANSFORMER_CLASS])
             },
             component("vae", &["AutoencoderKLFlux2"]),
+            FLOW_SCHEDULER,
+        ],
+    },
+    Family {
+        name: "Z-Image",
+        pipeline: Z_IMAGE,
+        components: &[
+            LANGUAGE_MODEL,
+            LANGUAGE_MODEL_TOKENIZER,
             Component {
-                has_tensors: false,
-                ..component("scheduler", &["FlowMatchEulerDiscreteScheduler"])
+                in_memory: WeightsInMemory::Stored,
+                ..component(TRANSFORMER, &["ZImageTransformer2DModel"])
             },
+            VAE,
+            FLOW_SCHEDULER,
         ],
     },
 ];
@@ -118,11 +126,22 @@ pub(crate) const FLUX2_KLEIN: &str = "Flux2KleinPipeline";
 pub(super) const QWEN3: &str = "Qwen3ForCausalLM";
 pub(super) const TRANSFORMER_CLASS: &str = "Flux2Transformer2DModel";
 
+/// The pipeline class of Z-Image and Z-Image-Turbo.
+pub(crate) const Z_IMAGE: &str = "ZImagePipeline";
+
 /// The component that predicts in newer families, instead of the UNet.
-pub(super) const TRANSFORMER: &str = "transformer";
+pub(crate) const TRANSFORMER: &str = "transformer";
 
 /// `CLIPTextModelWithProjection` is not supported: its pooled output would be used as the conditioning.
 const TEXT_ENCODER: Component = component("text_encoder", &["CLIPTextModel"]);
+const LANGUAGE_MODEL: Component = Component {
+    in_memory: WeightsInMemory::None,
+    ..component("text_encoder", &[QWEN3, "Qwen3Model"])
+};
+const LANGUAGE_MODEL_TOKENIZER: Component = Component {
+    has_tensors: false,
+    ..component("tokenizer", &["Qwen2TokenizerFast", "Qwen2Tokenizer"])
+};
 const UNET: Component = component("unet", &["UNet2DConditionModel"]);
 const VAE: Component = component("vae", &["AutoencoderKL", "AutoencoderTiny"]);
 const SCHEDULER: Component = Component {
@@ -134,6 +153,11 @@ const SCHEDULER: Component = Component {
     },
     has_tensors: false,
     in_memory: WeightsInMemory::None,
+};
+
+const FLOW_SCHEDULER: Component = Component {
+    has_tensors: false,
+    ..component("scheduler", &["FlowMatchEulerDiscreteScheduler"])
 };
 
 const fn tokenizer(name: &'static str) -> Component {
@@ -218,7 +242,7 @@ pub fn family(pipeline: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.pipeline == pipeline)
 }
 
-/// The component that has this class, and its family, if no other family has it.
+/// The component that has this class, and the first family with it, if the component is published as a file of its own.
 pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Component)> {
     let all =
         FAMILIES.iter().flat_map(|family| family.components.iter().map(move |it| (family, it)));
@@ -226,10 +250,16 @@ pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Com
         Classes::OneOf(classes) => component.has_tensors && classes.contains(&class),
         Classes::AllBut { .. } => false,
     });
-    found.next().filter(|_| found.next().is_none())
+    found.find(|(_, component)| component.in_memory != WeightsInMemory::Wide)
 }
 
 impl Family {
+    /// Whether its text encoder is a language model. It keeps no weights in memory.
+    #[must_use]
+    pub fn has_language_model(&self) -> bool {
+        matches!(self.pipeline, FLUX2_KLEIN | Z_IMAGE)
+    }
+
     /// The component with this name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&'static Component> {

@@ -71,7 +71,7 @@ fn kl_config(
 ) -> Result<Value, ModelError> {
     let own = package.config(COMPONENT)?;
     let mut config = autoencoder::config(tensors, levels, DEFAULT_SCALING_FACTOR)?;
-    for field in ["norm_num_groups", "scaling_factor"] {
+    for field in ["norm_num_groups", "scaling_factor", "shift_factor"] {
         if let Some(value) = own.get(field) {
             config[field] = value.clone();
         }

@@ -18,7 +18,10 @@ use crate::{
         resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
         weights::weights,
     },
-    model::Package,
+    model::{
+        Package,
+        detect::{Index, Z_IMAGE},
+    },
     ops::Activation,
 };
 
@@ -39,6 +42,7 @@ struct Config {
     latent_channels: usize,
     norm_num_groups: usize,
     scaling_factor: f64,
+    shift_factor: Option<f64>,
     use_quant_conv: bool,
     use_post_quant_conv: bool,
     mid_block_add_attention: bool,
@@ -57,6 +61,7 @@ impl Default for Config {
             latent_channels: 4,
             norm_num_groups: 32,
             scaling_factor: 0.18215,
+            shift_factor: None,
             use_quant_conv: true,
             use_post_quant_conv: true,
             mid_block_add_attention: true,
@@ -103,6 +108,7 @@ impl AutoencoderKL {
             }
         }
         let latents = config.latent_channels;
+        let is_shifted = Index::read(package).is_ok_and(|index| index.class == Z_IMAGE);
         let activation = Activation::from_name(&config.act_fn)
             .ok_or_else(|| file.unsupported("act_fn", Activation::NAMES))?;
         let resnet = ResnetConfig {
@@ -118,7 +124,10 @@ impl AutoencoderKL {
             used.then(|| Conv2d::load(channels, channels, 1, &weights.pp(name))).transpose()
         };
         Ok(Self {
-            scaling: LatentScaling(config.scaling_factor),
+            scaling: LatentScaling {
+                factor: config.scaling_factor,
+                shift: config.shift_factor.filter(|_| is_shifted).unwrap_or(0.0),
+            },
             latent_channels: latents,
             levels,
             encoder: encoder(&config, resnet, &weights.pp("encoder"))?,

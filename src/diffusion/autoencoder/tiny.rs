@@ -126,7 +126,7 @@ impl AutoencoderTiny {
         }
         let weights = weights(package, component, device)?;
         Ok(Self {
-            scaling: LatentScaling(config.scaling_factor),
+            scaling: LatentScaling { factor: config.scaling_factor, shift: 0.0 },
             latent_channels: config.latent_channels,
             scale,
             encoder: encoder(&config, activation, &weights.pp("encoder").pp("layers"))?,
