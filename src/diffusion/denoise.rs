@@ -2,7 +2,9 @@
 
 mod batch;
 pub mod flux2;
+mod position;
 pub mod unet;
+pub mod z_image;
 
 use candle_core::Tensor;
 
@@ -34,6 +36,18 @@ pub trait Denoiser: Send + Sync {
     /// Height and width of the latents in training, if known.
     fn sample_size(&self) -> Option<(usize, usize)> {
         None
+    }
+
+    /// Latents along each side of a patch that the network sees as a whole. Pictures and crops are whole patches. 1 by
+    /// default.
+    fn patch_size(&self) -> usize {
+        1
+    }
+
+    /// The guidance scale that has no effect in the pipeline of diffusers. By default it is 1: the scale counts from the
+    /// prediction under the negative prompt. If it is 0, the scale counts from the prediction under the prompt.
+    fn neutral_guidance_scale(&self) -> f32 {
+        1.0
     }
 
     /// Whether it was distilled with guidance. The predictions are then not guided, as in diffusers: either the guidance

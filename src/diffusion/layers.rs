@@ -237,6 +237,11 @@ impl RmsNorm {
         ops::rms_norm(x, &self.weight, self.eps)
     }
 
+    /// The norm whose result is multiplied by `factors`, one for each channel.
+    pub(super) fn times(&self, factors: &Tensor) -> Result<Self> {
+        Ok(Self { weight: (&self.weight * factors)?, eps: self.eps })
+    }
+
     /// The norm of each head of `(batch, tokens, channels)`.
     pub(super) fn forward_heads(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, tokens, _) = x.dims3()?;

@@ -18,6 +18,7 @@ mod klein_files;
 mod loras;
 mod prompts;
 mod single_files;
+mod z_image;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
@@ -80,6 +81,16 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Asserts that two gradients have the same direction and length.
+fn assert_gradients_agree(name: &str, found: &Tensor, expected: &Tensor) {
+    let [found, expected] = [found, expected].map(numbers);
+    let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
+    let length_ratio = (dot(&found, &found) / dot(&expected, &expected)).sqrt();
+    println!("{name}: cosine {cosine:.8}, length ratio {length_ratio:.6}");
+    assert!(cosine > 0.99999, "{name}: cosine {cosine}");
+    assert!((length_ratio - 1.0).abs() < 1e-3, "{name}: length ratio {length_ratio}");
 }
 
 fn compare_text_encoder(files: &dyn Package, record: &Record) {
@@ -273,13 +284,7 @@ fn gradients_of_the_whole_unet_agree_with_pytorch() {
         ("context", of_both.get(&context)),
         ("sample", of_sample.get(&sample)),
     ] {
-        let [found, expected] = [gradient.unwrap(), expected.get(name)].map(numbers);
-        let cosine =
-            dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
-        let length_ratio = (dot(&found, &found) / dot(&expected, &expected)).sqrt();
-        println!("{name}: cosine {cosine:.8}, length ratio {length_ratio:.6}");
-        assert!(cosine > 0.99999, "{name}: cosine {cosine}");
-        assert!((length_ratio - 1.0).abs() < 1e-3, "{name}: length ratio {length_ratio}");
+        assert_gradients_agree(name, gradient.unwrap(), expected.get(name));
     }
 }
 

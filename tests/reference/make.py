@@ -28,6 +28,7 @@ import pipelines
 import prompts
 import schedulers
 import segment
+import z_image
 
 
 def main():
@@ -57,6 +58,8 @@ def main():
             flux2.save()
             flux2.record()
             klein_files.record()
+            z_image.save()
+            z_image.record()
         case ["full", folder]:
             import full_size
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::RotaryAngles;
+use crate::{diffusion::denoise::position::axial_angles, ops::RotaryAngles};
 
 /// The step of the first axis from one reference picture to the next. The drawn picture is at 0.
 const REFERENCE_STEP: usize = 10;
@@ -28,22 +28,8 @@ impl Positions {
         self.picture(REFERENCE_STEP * (index + 1), height, width);
     }
 
-    /// The angles of rotary embeddings (Su et al. 2021, arXiv:2104.09864): each axis turns its part of the channels of a
-    /// head, of which `axes` are the sizes.
+    /// The angles of rotary embeddings, as those of [`axial_angles`].
     pub(super) fn angles(&self, axes: &[usize], theta: f64, like: &Tensor) -> Result<RotaryAngles> {
-        let frequencies: Vec<Vec<f64>> = axes
-            .iter()
-            .map(|&size| {
-                let exponent = |pair: usize| (2 * pair) as f64 / size as f64;
-                (0..size / 2).map(|pair| 1.0 / theta.powf(exponent(pair))).collect()
-            })
-            .collect();
-        let of_token = |position: &[usize; 4]| {
-            let axes = position.iter().zip(&frequencies);
-            let angles = axes.flat_map(|(&place, axis)| axis.iter().map(move |f| place as f64 * f));
-            angles.collect::<Vec<_>>()
-        };
-        let angles: Vec<f64> = self.0.iter().flat_map(of_token).collect();
-        RotaryAngles::new(&angles, self.0.len(), like)
+        axial_angles(&self.0, axes, theta, like)
     }
 }
