@@ -26,6 +26,8 @@ mod schedulers;
 mod text_encoders;
 #[path = "sampling/vae.rs"]
 mod vae;
+#[path = "sampling/z_image.rs"]
+mod z_image;
 
 use std::{collections::HashMap, path::PathBuf};
 

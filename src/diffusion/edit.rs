@@ -103,7 +103,7 @@ impl Model {
         let interrupt = control.interrupt();
         let spec = self.parts.autoencoder.spec();
         let (width, height) = request.picture.dimensions();
-        let layout = LatentLayout::new(Size::new(width, height), spec)?;
+        let layout = LatentLayout::new(Size::new(width, height), spec, self.patch_size())?;
         layout.check(&request.sampler, &request.noise)?;
         Inspiration::check_all(&request.inspirations).map_err(DrawError::from)?;
         let (plan, scale) = (self.plan_edit(request)?, spec.scale as u32);

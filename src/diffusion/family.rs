@@ -3,6 +3,7 @@
 mod flux2_klein;
 mod sd1;
 mod sdxl;
+mod z_image;
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::{
     model::{
         ModelDefaults, ModelError, Package,
         card::unsupported,
-        package::{INDEX, MappedPackage},
+        detect::TRANSFORMER,
+        package::{INDEX, MappedPackage, config_file},
         tensors::ShapesOnly,
     },
 };
@@ -24,6 +26,7 @@ use crate::{
 pub use flux2_klein::Flux2Klein;
 pub use sd1::StableDiffusion;
 pub use sdxl::StableDiffusionXl;
+pub use z_image::ZImage;
 
 /// A family of models with the same structure.
 ///
@@ -68,7 +71,12 @@ impl LoadOptions {
 /// The families that this crate can load.
 #[must_use]
 pub fn families() -> Vec<Arc<dyn Family>> {
-    vec![Arc::new(StableDiffusion), Arc::new(StableDiffusionXl), Arc::new(Flux2Klein)]
+    vec![
+        Arc::new(StableDiffusion),
+        Arc::new(StableDiffusionXl),
+        Arc::new(Flux2Klein),
+        Arc::new(ZImage),
+    ]
 }
 
 /// Loads a package with the first family that recognises it.
@@ -144,6 +152,25 @@ fn check_scheduler(package: &dyn Package, config: &SchedulerConfig) -> Result<()
             if works { Ok(()) } else { Err(error.into()) }
         }),
     }
+}
+
+/// Checks that a number of channels in the configuration of a transformer is that of `needed_by`.
+fn check_channels(
+    package: &dyn Package,
+    field: &str,
+    found: usize,
+    needed: usize,
+    needed_by: &str,
+) -> Result<(), DiffusionError> {
+    if found == needed {
+        return Ok(());
+    }
+    Err(DiffusionError::Model(ModelError::Unsupported {
+        file: package.location(&config_file(TRANSFORMER)),
+        field: field.to_owned(),
+        value: found.to_string(),
+        supported: format!("{needed}, the channels of {needed_by}"),
+    }))
 }
 
 impl Model {

@@ -126,13 +126,15 @@ impl Model {
         })
     }
 
-    /// The grid of latents.
+    /// The grid of latents, or of patches of latents if the denoiser sees those as a whole.
     #[must_use]
     pub fn grid(&self) -> Grid {
         let trained = self.parts.denoiser.sample_size();
         let trained_latents = trained.map_or(0, |(height, width)| height.min(width) as u32);
+        let patch = self.patch_size() as u32;
+        let trained_latents = trained_latents / patch;
         Grid {
-            scale: self.parts.autoencoder.spec().scale as u32,
+            scale: self.parts.autoencoder.spec().scale as u32 * patch,
             // Half of the training size is enough context for a crop that the author chooses.
             min_latents: (trained_latents / 2).max(1),
             trained_latents,
@@ -152,7 +154,7 @@ impl Model {
         hooks: &mut [&mut dyn StepHook],
     ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
-        let layout = request.layout(self.parts.autoencoder.spec())?;
+        let layout = request.layout(self.parts.autoencoder.spec(), self.patch_size())?;
         let sampler = &request.sampler;
         let [_, _, height, width] = layout.shape;
         let mut scheduler = self.scheduler(sampler, height * width)?;
@@ -240,6 +242,11 @@ impl Model {
         self.losses(frame, &[part], *score, interrupt)
     }
 
+    /// Latents along each side of what the denoiser sees as a whole.
+    pub(super) fn patch_size(&self) -> usize {
+        self.parts.denoiser.patch_size().max(1)
+    }
+
     /// Pixels along each side of a latent.
     pub(super) fn scale(&self) -> usize {
         self.parts.autoencoder.spec().scale
@@ -291,14 +298,15 @@ impl Model {
         matches!(inspiration.kind, InspirationKind::Image(usage, _) if self.has_adapter(usage))
     }
 
-    /// Sets up a sampler's scheduler from the model's config, for so many latents.
+    /// Sets up a sampler's scheduler from the model's config, for so many latents. What counts is the number of patches.
     pub(super) fn scheduler(
         &self,
         sampler: &ResolvedSampler,
         latents: usize,
     ) -> Result<Box<dyn Scheduler>, DiffusionError> {
         let ResolvedSampler { scheduler, sigmas, prediction_type, steps, .. } = sampler;
-        let mut config = self.parts.scheduler.clone().for_picture(latents);
+        let mut config =
+            self.parts.scheduler.clone().for_picture(latents / self.patch_size().pow(2));
         if let Some(sigmas) = sigmas {
             config = config.with_sigmas(*sigmas, scheduler)?;
         }
@@ -308,10 +316,14 @@ impl Model {
         Ok(scheduler::build(scheduler, &config, *steps)?)
     }
 
-    /// The guidance of a sampler, `boost` times as strong. The scale has no effect on a distilled model.
+    /// The guidance of a sampler, `boost` times as strong. The scale has no effect on a distilled model. Here the scale without
+    /// effect is 1, whatever it is in the pipeline.
     pub(super) fn guidance(&self, sampler: &ResolvedSampler, boost: f32) -> Option<GuidanceScale> {
-        let is_distilled = self.parts.denoiser.is_distilled();
-        let scale = if is_distilled { 1.0 } else { sampler.guidance_scale };
+        let denoiser = &self.parts.denoiser;
+        let scale = match denoiser.is_distilled() {
+            true => 1.0,
+            false => sampler.guidance_scale + (1.0 - denoiser.neutral_guidance_scale()),
+        };
         GuidanceScale::new(scale, sampler.guidance_rescale, boost)
     }
 

@@ -49,7 +49,7 @@ impl Model {
         control: &dyn Control,
     ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
-        let layout = request.layout(self.parts.autoencoder.spec())?;
+        let layout = request.layout(self.parts.autoencoder.spec(), self.patch_size())?;
         let mut optimizer = optimizer::build(&request.sampler.scheduler)?;
         if !(1..=MAX_ITERATIONS).contains(&request.sampler.steps) {
             return Err(DrawError::Iterations(request.sampler.steps).into());

@@ -49,27 +49,27 @@ pub(super) struct LatentLayout {
 }
 
 impl DrawRequest {
-    /// Checks the request and returns its layout.
-    pub(super) fn layout(&self, spec: LatentSpec) -> Result<LatentLayout, DrawError> {
+    /// Checks the request and returns its layout, of whole patches of `patch` by `patch` latents.
+    pub(super) fn layout(&self, spec: LatentSpec, patch: usize) -> Result<LatentLayout, DrawError> {
         let Size { width, height } = self.size;
         if width.max(height) > MAX_SIDE {
             return Err(DrawError::Size(self.size));
         }
         Inspiration::check_all(&self.inspirations)?;
-        let layout = LatentLayout::new(self.size, spec)?;
+        let layout = LatentLayout::new(self.size, spec, patch)?;
         layout.check(&self.sampler, &self.noise)?;
         Ok(layout)
     }
 }
 
 impl LatentLayout {
-    /// The layout of a picture of at least [`MIN_SIDE`].
-    pub(super) fn new(size: Size, spec: LatentSpec) -> Result<Self, DrawError> {
+    /// The layout of a picture of at least [`MIN_SIDE`], of whole patches of `patch` by `patch` latents.
+    pub(super) fn new(size: Size, spec: LatentSpec, patch: usize) -> Result<Self, DrawError> {
         if size.width.min(size.height) < MIN_SIDE {
             return Err(DrawError::Size(size));
         }
-        let [height, width] =
-            [size.height, size.width].map(|side| (side as usize).div_ceil(spec.scale));
+        let [height, width] = [size.height, size.width]
+            .map(|side| (side as usize).div_ceil(spec.scale * patch) * patch);
         Ok(Self { shape: [1, spec.channels, height, width], size })
     }
 
@@ -143,18 +143,18 @@ mod tests {
             (128, 128, f32::INFINITY, "inf"),
             (128, 128, -1.0, "-1"),
         ] {
-            let error = request(width, height, guidance).layout(SPEC).unwrap_err().to_string();
+            let error = request(width, height, guidance).layout(SPEC, 1).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
         let noise = Tensor::zeros((1, 4, 8, 16), DType::F32, &Device::Cpu).unwrap();
         let wrong = DrawRequest { noise: Noise::Latents(noise), ..request(64, 128, 1.0) };
-        let error = wrong.layout(SPEC).unwrap_err().to_string();
+        let error = wrong.layout(SPEC, 1).unwrap_err().to_string();
         assert!(error.contains("[1, 4, 8, 16]") && error.contains("[1, 4, 16, 8]"), "{error}");
     }
 
     #[test]
     fn a_size_between_whole_latents_is_centre_cropped() {
-        let layout = request(100, 33, 1.0).layout(SPEC).unwrap();
+        let layout = request(100, 33, 1.0).layout(SPEC, 1).unwrap();
         assert_eq!(layout.shape, [1, 4, 5, 13]);
         let columns = Tensor::arange(0_f32, 104.0, &Device::Cpu).unwrap();
         let image = columns.broadcast_as((1, 3, 40, 104)).unwrap();
@@ -162,5 +162,7 @@ mod tests {
         assert_eq!(cut.dims(), [1, 3, 33, 100]);
         let first: f32 = cut.flatten_all().unwrap().get(0).unwrap().to_scalar().unwrap();
         assert_eq!(first, 2.0);
+        let of_patches = request(100, 33, 1.0).layout(SPEC, 2).unwrap();
+        assert_eq!(of_patches.shape, [1, 4, 6, 14]);
     }
 }

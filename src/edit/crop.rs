@@ -12,7 +12,8 @@ use crate::{
 /// The margin around the changed pixels, on each side, as a fraction of their extent.
 const MARGIN: f32 = 0.06;
 
-/// The latent grid of a model. The default has one latent per pixel.
+/// The latent grid of a model. The default has one latent per pixel. If the denoiser sees patches of latents as a whole, it is
+/// the grid of patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// Pixels along each side of a latent.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     CatalogueEntry, ModelError, Package, detect,
-    detect::{FLUX2_KLEIN, Index, LATENT_CONSISTENCY},
+    detect::{FLUX2_KLEIN, Index, LATENT_CONSISTENCY, Z_IMAGE},
     package::config_hash,
 };
 use crate::{
@@ -166,6 +166,15 @@ impl ModelDefaults {
         }
     }
 
+    /// The defaults of diffusers' pipeline of Z-Image, or those of its example for Z-Image-Turbo. The scale 0 has no effect.
+    fn z_image(is_turbo: bool) -> Self {
+        let size = [1024, 1024];
+        match is_turbo {
+            true => Self { steps: 8, guidance_scale: 0.0, size, ..Self::default() },
+            false => Self { steps: 50, guidance_scale: 5.0, size, ..Self::default() },
+        }
+    }
+
     /// The defaults of a model that was distilled to few steps, for which latent consistency models (Luo et al. 2023,
     /// arXiv:2311.05556) and trajectory consistency models (Zheng et al. 2024, arXiv:2402.19159) need no guidance.
     fn distilled() -> Self {
@@ -197,6 +206,7 @@ impl ModelDefaults {
             Some("LCMScheduler" | "TCDScheduler") => Self::distilled(),
             _ if index.class == "StableDiffusionXLPipeline" => Self::xl(),
             _ if index.class == FLUX2_KLEIN => Self::klein(index.is_distilled()),
+            _ if index.class == Z_IMAGE => Self::z_image(is_turbo(package)),
             _ if index.class == "StableDiffusionXLInpaintPipeline" => {
                 Self { guidance_scale: 7.5, ..Self::xl() }
             }
@@ -216,6 +226,14 @@ impl ModelDefaults {
             size: given.size.or_else(|| native_size(package)).unwrap_or(usual.size),
         })
     }
+}
+
+/// Whether a package of Z-Image was distilled for few steps. The folders of both models differ only in the shift of the noise
+/// levels: it is 3 for Z-Image-Turbo, and 6 for Z-Image.
+fn is_turbo(package: &dyn Package) -> bool {
+    const MAX_SHIFT: f64 = 4.0;
+    let config = package.config("scheduler").unwrap_or_default();
+    config.get("shift").and_then(Value::as_f64).is_some_and(|shift| shift <= MAX_SHIFT)
 }
 
 /// Width and height in pixels: the UNet's `sample_size`, in latents, times the autoencoder's scale.

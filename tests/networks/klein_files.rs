@@ -277,7 +277,7 @@ fn the_tokenizer_in_a_gguf_file_replaces_that_of_the_package() {
     let klein = FolderPackage::open(folder.path()).unwrap();
     let package = with_qwen3(&klein, &file("qwen3.gguf")).unwrap();
     let tokenizer = Qwen3Tokenizer::load(&package, "tokenizer", 341).unwrap();
-    for Prompt { text, ids } in prompts() {
+    for Prompt { text, ids } in prompts("klein") {
         assert_eq!(tokenizer.ids(&text).unwrap(), ids, "{text}");
     }
     let error = Qwen3Tokenizer::load(&package, "tokenizer", 340).unwrap_err().to_string();

@@ -19,7 +19,7 @@ use image::{DynamicImage, RgbImage, RgbaImage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{assert_near, fixture, range, tensors};
+use super::{assert_near, copy_folder::copy_folder, fixture, range, tensors};
 
 /// The tolerance of latents and pictures, relative to their range.
 const TOLERANCE: f64 = 1e-4;
@@ -47,34 +47,35 @@ struct Edit {
     part: [u32; 4],
 }
 
-fn cases<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
+pub(super) fn cases<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
     serde_json::from_str(&fs::read_to_string(fixture(file)).unwrap()).unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if from.is_dir() { copy(&from, &to) } else { _ = fs::copy(from, to).unwrap() }
-    }
 }
 
 /// A copy of the fixture with another index.
 fn changed(change: impl Fn(&mut Value)) -> tempfile::TempDir {
+    changed_file("klein", "model_index.json", change)
+}
+
+/// A copy of a fixture in which one file is another.
+pub(super) fn changed_file(
+    name: &str,
+    file: &str,
+    change: impl Fn(&mut Value),
+) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(&fixture("klein"), folder.path());
-    let index = folder.path().join("model_index.json");
-    let mut json = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    copy_folder(&fixture(name), folder.path());
+    let file = folder.path().join(file);
+    let mut json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     change(&mut json);
-    fs::write(index, json.to_string()).unwrap();
+    fs::write(file, json.to_string()).unwrap();
     folder
 }
 
-fn load(files: &dyn Package) -> Model {
+pub(super) fn load(files: &dyn Package) -> Model {
     Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap()
 }
 
-fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
+pub(super) fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
     ResolvedSampler {
         scheduler: "FlowMatchEulerDiscreteScheduler".to_owned(),
         sigmas: None,
@@ -128,7 +129,7 @@ fn pictures_match_the_pipeline() {
 }
 
 /// A recorded picture.
-fn picture(bytes: &Tensor, [width, height]: [u32; 2]) -> RgbaImage {
+pub(super) fn picture(bytes: &Tensor, [width, height]: [u32; 2]) -> RgbaImage {
     let bytes = bytes.flatten_all().unwrap().to_vec1::<u8>().unwrap();
     DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, bytes).unwrap()).into_rgba8()
 }
@@ -175,7 +176,7 @@ fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor
     }
 }
 
-fn kept_outside(before: &RgbaImage, after: &RgbaImage, blend: &Mask) -> usize {
+pub(super) fn kept_outside(before: &RgbaImage, after: &RgbaImage, blend: &Mask) -> usize {
     let mut changed = 0;
     for (x, y, pixel) in before.enumerate_pixels() {
         let is_kept = pixel == after.get_pixel(x, y);

@@ -1,6 +1,6 @@
 //! FLUX.2 Klein (Black Forest Labs 2026) in diffusers' layout.
 
-use super::{Family, LoadOptions, check_scheduler};
+use super::{Family, LoadOptions, check_channels, check_scheduler};
 use crate::{
     control::Control,
     diffusion::{
@@ -11,9 +11,8 @@ use crate::{
         text::qwen3::Qwen3TextEncoder,
     },
     model::{
-        ModelError, Package,
-        detect::{FLUX2_KLEIN, Index, runnable_index},
-        package::config_file,
+        Package,
+        detect::{FLUX2_KLEIN, Index, TRANSFORMER, runnable_index},
     },
 };
 
@@ -48,25 +47,13 @@ impl Family for Flux2Klein {
         let text_encoder = Qwen3TextEncoder::load(package, &TEXT_LAYERS, &device)?;
         interrupt.check()?;
         let is_distilled = index.is_distilled();
-        let denoiser =
-            Flux2Transformer2DModel::load(package, "transformer", is_distilled, &device)?;
+        let denoiser = Flux2Transformer2DModel::load(package, TRANSFORMER, is_distilled, &device)?;
         interrupt.check()?;
         let autoencoder = autoencoder::load(package, "vae", &device)?;
-        let unsupported = |field: &str, value: usize, supported: String| {
-            let (file, field) = (package.location(&config_file("transformer")), field.to_owned());
-            let value = value.to_string();
-            DiffusionError::Model(ModelError::Unsupported { file, field, value, supported })
-        };
         let (found, needed) = (denoiser.latent_channels(), autoencoder.spec().channels);
-        if found != needed {
-            let supported = format!("{needed}, the channels of the autoencoder's latents");
-            return Err(unsupported("in_channels", found, supported));
-        }
+        check_channels(package, "in_channels", found, needed, "the autoencoder's latents")?;
         let (found, needed) = (denoiser.context_width(), text_encoder.width());
-        if found != needed {
-            let supported = format!("{needed}, the channels of an encoded token");
-            return Err(unsupported("joint_attention_dim", found, supported));
-        }
+        check_channels(package, "joint_attention_dim", found, needed, "an encoded token")?;
         Model::new(ModelParts {
             text_encoder: Box::new(text_encoder),
             denoiser: Box::new(denoiser),

@@ -21,6 +21,8 @@ pub enum FlowSchedule {
     /// From 1 to the reciprocal of the number of steps. A dynamic shift depends on the number of latents and on the number
     /// of steps as the authors of FLUX.2 measured it.
     Flux2,
+    /// From 1 to the reciprocal of the number of steps. A dynamic shift is that of `Trained`.
+    ZImage,
 }
 
 /// Euler steps for rectified flows (Esser et al. 2024, arXiv:2403.03206): latents are `1 - sigma` times the finished ones
@@ -107,7 +109,7 @@ fn shifted(
                 None => config.count("max_image_seq_len", 4096)?,
             };
             let mu = match schedule {
-                FlowSchedule::Trained => linear_mu(config, latents as f64)?,
+                FlowSchedule::Trained | FlowSchedule::ZImage => linear_mu(config, latents as f64)?,
                 FlowSchedule::Flux2 => flux2_mu(latents as f64, steps as f64),
             };
             if is_exponential { mu.exp() } else { mu }

@@ -168,7 +168,7 @@ proptest! {
     fn any_config_sets_up_finite_steps_or_is_refused(
         fields in prop::collection::vec((prop::sample::select(FIELDS.to_vec()), some_value()), 0..6),
         steps in prop_oneof![1_u32..60, any::<u32>()],
-        schedule in prop::sample::select(vec![FlowSchedule::Trained, FlowSchedule::Flux2]),
+        schedule in prop::sample::select(vec![FlowSchedule::Trained, FlowSchedule::Flux2, FlowSchedule::ZImage]),
         latents in prop_oneof![1_usize..5000, any::<usize>()],
     ) {
         let fields: Map<String, Value> =
