@@ -254,12 +254,6 @@ pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Com
 }
 
 impl Family {
-    /// Whether its text encoder is a language model. It keeps no weights in memory.
-    #[must_use]
-    pub fn has_language_model(&self) -> bool {
-        matches!(self.pipeline, FLUX2_KLEIN | Z_IMAGE)
-    }
-
     /// The component with this name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&'static Component> {

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     BaseModel,
-    detect::{self, FLUX2_KLEIN, WeightsInMemory},
+    detect::{self, TRANSFORMER, WeightsInMemory},
     ldm,
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
@@ -227,8 +227,9 @@ pub enum Obstacle {
     NoModel(String),
 }
 
-/// What the networks of FLUX.2 Klein use besides their weights for a picture of 1024 x 1024 pixels, in bytes: an estimate.
-const KLEIN_PICTURE_MEMORY: u64 = 4_000_000_000;
+/// What the networks of FLUX.2 Klein or Z-Image use besides their weights for a picture of 1024 x 1024 pixels, in bytes: an
+/// estimate.
+const TRANSFORMER_PICTURE_MEMORY: u64 = 4_000_000_000;
 
 /// The bytes of a weight as a 32-bit float.
 const BYTES_PER_WEIGHT: u64 = 4;
@@ -322,10 +323,16 @@ impl Inspection {
         if !self.is_model() {
             return None;
         }
-        let picture = match (self.base, &self.kind) {
-            (Some(base), _) => base.picture_memory(),
-            (None, ModelKind::Pipeline(class)) if class == FLUX2_KLEIN => KLEIN_PICTURE_MEMORY,
-            (None, _) => return None,
+        let has_transformer = match &self.kind {
+            ModelKind::Pipeline(class) => {
+                detect::family(class).is_some_and(|family| family.component(TRANSFORMER).is_some())
+            }
+            _ => false,
+        };
+        let picture = match self.base {
+            Some(base) => base.picture_memory(),
+            None if has_transformer => TRANSFORMER_PICTURE_MEMORY,
+            None => return None,
         };
         Some(self.weights_memory()?.saturating_add(picture))
     }
@@ -426,6 +433,7 @@ fn as_text<S: Serializer>(obstacles: &[Obstacle], serializer: S) -> Result<S::Ok
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::detect::{FLUX2_KLEIN, Z_IMAGE};
 
     fn memory(kind: ModelKind, base: Option<BaseModel>, parts: &[(&str, u64)]) -> [Option<u64>; 2] {
         let part = |&(name, parameters): &(&str, u64)| Part {
@@ -448,9 +456,12 @@ mod tests {
         assert_eq!(weights, Some(4 * (860 + 84 + 123)), "a safety checker is not loaded");
         assert_eq!(all, Some(4 * (860 + 84 + 123) + 1_250_000_000));
         let parts = [("transformer", 4000), ("vae", 84), ("text_encoder", 4000)];
-        let [weights, _] = memory(pipeline(FLUX2_KLEIN), None, &parts);
         let transformer = 2 * (4000 - 7) + 4 * 7;
-        assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
+        for family in [FLUX2_KLEIN, Z_IMAGE] {
+            let [weights, all] = memory(pipeline(family), None, &parts);
+            assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
+            assert_eq!(all, Some(transformer + 4 * 84 + 4_000_000_000));
+        }
         let alone = ModelKind::Component("Flux2Transformer2DModel".to_owned());
         assert_eq!(memory(alone, None, &[("klein.gguf", 4000)]), [Some(transformer), None]);
         let file = ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() };

@@ -234,10 +234,12 @@ fn guidance(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
     let label = ui.label("Guidance scale");
     let guidance = &mut sampler.guidance_scale;
     optional(ui, guidance, defaults.guidance_scale, |ui, guidance| {
-        let guidance = DragValue::new(guidance).range(1.0..=30.0);
+        let guidance = DragValue::new(guidance).range(0.0..=30.0);
         ui.add(guidance.speed(0.05).clamp_existing_to_range(false))
             .labelled_by(label.id)
-            .on_hover_text("How closely pictures follow the prompt. 1 turns guidance off")
+            .on_hover_text(
+                "How closely pictures follow the prompt. 1 turns guidance off, and 0 for Z-Image",
+            )
     });
     ui.end_row();
 

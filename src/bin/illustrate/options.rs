@@ -54,7 +54,7 @@ pub(crate) struct SamplingOptions {
     /// Sampling steps, or iterations of an optimizer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) steps: Option<u32>,
-    /// Classifier-free guidance scale; 1 disables guidance
+    /// Classifier-free guidance scale; 1 disables guidance, 0 for Z-Image
     #[arg(long, value_name = "X", value_parser = guidance)]
     pub(crate) guidance: Option<f32>,
     /// Guidance rescale, from 0 (off) to 1; reduces the contrast that guidance adds
@@ -257,9 +257,10 @@ fn seed(text: &str) -> Result<Seed, String> {
 fn guidance(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(guidance @ 0.0..=1000.0) => Ok(guidance),
-        _ => {
-            Err("expected a number from 0 to 1000; 7.5 is typical, 1 disables guidance".to_owned())
-        }
+        _ => Err(
+            "expected a number from 0 to 1000; 7.5 is typical, 1 disables guidance (0 for Z-Image)"
+                .to_owned(),
+        ),
     }
 }
 
