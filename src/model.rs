@@ -28,7 +28,7 @@ pub(crate) use base::EMBEDDINGS_OF_XL;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
 pub use error::ModelError;
-pub use flux2_file::with_transformer;
+pub use flux2_file::{Flux2File, with_transformer};
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};
 pub use qwen3_file::{Qwen3Package, with_qwen3};

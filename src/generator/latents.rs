@@ -38,7 +38,7 @@ impl ModelLoader for LatentOptimization {
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
         let load = || {
-            let built_in = self.0.load_shared(BUILT_IN_MODEL, &[], control)?;
+            let built_in = self.0.load_shared(BUILT_IN_MODEL, &[], None, control)?;
             let card = built_in.card.clone().of_latents();
             Ok(Box::new(LatentsGenerator { card, built_in }) as Box<dyn Generator>)
         };

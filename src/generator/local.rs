@@ -20,14 +20,17 @@ use crate::{
     edit::EditError,
     memory::Memory,
     model::{
-        EmbeddedPackage, FolderPackage, ModelDefaults, ModelError, Package,
+        EmbeddedPackage, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
         ldm::Checkpoint,
         package::PinnedPackage,
-        with_text_encoders,
+        with_text_encoders, with_vae,
     },
     recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
 };
+
+/// The component of an autoencoder.
+const VAE: &str = "vae";
 
 /// Loads model packages of some [families](Family): folders, and the model that ships with the crate.
 ///
@@ -65,6 +68,7 @@ impl LocalModels {
         &self,
         model: &str,
         text_encoders: &[String],
+        vae: Option<&str>,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         let mut last = lock(&self.last);
@@ -78,7 +82,7 @@ impl LocalModels {
         }
         // Two large models may not fit into memory together.
         *last = None;
-        let generator = self.load_package(model, text_encoders, control)?;
+        let generator = self.load_package(model, text_encoders, vae, control)?;
         *last = Some(generator.clone());
         Ok(generator)
     }
@@ -94,12 +98,12 @@ impl LocalModels {
         &self,
         name: &str,
         text_encoders: &[String],
+        vae: Option<&str>,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         loop {
-            let package = open_package(name)
-                .and_then(|package| with_text_encoders(package.shared(), text_encoders));
-            let package = package.map_err(DiffusionError::from)?;
+            let package =
+                open_model(name, text_encoders, vae).map_err(DiffusionError::from)?;
             check_memory(name, self.options.device)?;
             let pinned = PinnedPackage::new(Arc::clone(&package));
             let model = family::load(&self.families, &*package, &self.options, control)?;
@@ -123,7 +127,7 @@ impl ModelLoader for LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let loaded = self.load_shared(model, &[], control);
+        let loaded = self.load_shared(model, &[], None, control);
         Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
@@ -132,7 +136,8 @@ impl ModelLoader for LocalModels {
         recipe: &Recipe,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let loaded = self.load_shared(&recipe.model, &recipe.text_encoders, control);
+        let vae = recipe.vae.as_deref();
+        let loaded = self.load_shared(&recipe.model, &recipe.text_encoders, vae, control);
         Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
@@ -323,10 +328,36 @@ pub fn open_package(model: &str) -> Result<Box<dyn Package>, ModelError> {
 }
 
 fn open_path(path: &Path) -> Result<Box<dyn Package>, ModelError> {
-    if path.extension().is_some_and(|extension| extension == "safetensors") && path.is_file() {
+    let is_file = |extension| path.extension().is_some_and(|it| it == extension) && path.is_file();
+    let (is_safetensors, is_gguf) = (is_file("safetensors"), is_file("gguf"));
+    if (is_safetensors || is_gguf)
+        && let Some(transformer) = Flux2File::open(path)?
+    {
+        return Ok(Box::new(transformer));
+    }
+    if is_safetensors {
         Ok(Box::new(Checkpoint::open(path)?))
     } else {
         Ok(Box::new(FolderPackage::open(path)?))
+    }
+}
+
+/// Opens the package of a model with these text encoders. An autoencoder that the model lacks is `vae`. That of a complete
+/// model is replaced later: see [`Model::set_vae`].
+///
+/// # Errors
+/// If there is no such model, or if a file is missing, damaged, or for another model.
+pub fn open_model(
+    model: &str,
+    text_encoders: &[String],
+    vae: Option<&str>,
+) -> Result<Arc<dyn Package>, ModelError> {
+    let package = with_text_encoders(open_package(model)?.shared(), text_encoders)?;
+    match vae {
+        Some(vae) if !package.has_component(VAE) => {
+            Ok(Arc::new(with_vae(package, Path::new(vae))?))
+        }
+        _ => Ok(package),
     }
 }
 

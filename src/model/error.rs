@@ -69,6 +69,12 @@ pub enum ModelError {
         /// The file.
         file: String,
     },
+    /// A single file lacks the autoencoder of its model.
+    #[error("{file} has no autoencoder: name one with --vae or in the style (vae: \"flux2-vae.safetensors\")")]
+    NoVae {
+        /// The file.
+        file: String,
+    },
     /// The weights are in a format that can run code when it is loaded.
     #[error(
         "{file} is a pickle, which can run code when it is loaded, and is never opened: \

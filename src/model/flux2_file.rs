@@ -1,6 +1,7 @@
 //! The transformer of FLUX.2 Klein as a file or a folder of its own, which replaces that of a model.
 
 mod names;
+mod package;
 
 use std::{path::Path, sync::Arc};
 
@@ -13,10 +14,10 @@ use super::{
     tensors::{Converted, WeightFile, count, dims, unsupported},
 };
 pub(super) use names::Names;
+pub use package::Flux2File;
 
-/// The elements of a head of the published models, and how many of them each of the four coordinates of a token turns.
-const HEAD: usize = 128;
-const AXES: [usize; 4] = [32; 4];
+/// The coordinates of a token. In the published models, each turns a quarter of the elements of a head, in pairs.
+const AXES: usize = 4;
 
 /// A part of the names of tensors that models with a guidance scale have, and Klein does not.
 const GUIDANCE: &str = "guidance_in.";
@@ -49,13 +50,15 @@ pub fn with_transformer(package: Arc<dyn Package>, path: &Path) -> Result<Overla
     }
     let names = readable_names(&path.display().to_string(), &WeightFile::open(path)?.names())?;
     let file = path.to_owned();
-    let open = move || {
-        let source = WeightFile::open(&file)?.into_source();
-        let stored = move |name: &str| names.stored(name);
-        Ok(Box::new(Converted { source, stored }) as Box<dyn TensorSource>)
-    };
+    let open = move || opened(&file, names);
     let config = config(package.config(TRANSFORMER)?, &*open()?)?;
     Ok(Overlay::of_file(package, TRANSFORMER, path, config, Arc::new(open)))
+}
+
+/// The tensors of a file in the names of diffusers.
+fn opened(path: &Path, names: Names) -> Result<Box<dyn TensorSource>, ModelError> {
+    let source = WeightFile::open(path)?.into_source();
+    Ok(Box::new(Converted { source, stored: move |name: &str| names.stored(name) }))
 }
 
 /// The names of tensors in a file that can be read.
@@ -100,11 +103,12 @@ fn config(own: Value, tensors: &dyn TensorSource) -> Result<Value, ModelError> {
         return Err(unsupported(tensors, "x_embedder.weight", &expected));
     }
     if config.get("attention_head_dim") != Some(&json!(head)) {
-        if head != HEAD {
+        if !head.is_multiple_of(2 * AXES) {
             let norm = "transformer_blocks.0.attn.norm_q.weight";
-            return Err(unsupported(tensors, norm, &format!("{HEAD} elements of a head")));
+            let expected = format!("a multiple of {} elements of a head", 2 * AXES);
+            return Err(unsupported(tensors, norm, &expected));
         }
-        config.insert("axes_dims_rope".to_owned(), json!(AXES));
+        config.insert("axes_dims_rope".to_owned(), json!([head / AXES; AXES]));
     }
     for (field, value) in [
         ("in_channels", json!(channels)),

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     BaseModel,
-    detect::{self, TRANSFORMER, WeightsInMemory},
+    detect::{self, TRANSFORMER, TRANSFORMER_CLASS, WeightsInMemory},
     ldm,
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
@@ -197,7 +197,7 @@ pub enum Obstacle {
     OnePart,
     /// A component that is published as a file of its own.
     #[error(
-        "this is only the {component} of {family}: choose a complete model, as a folder in diffusers' layout"
+        "this is only the {component} of {family}: name it beside a model, in the tab Style or with --text-encoder"
     )]
     OnlyComponent {
         /// The component.
@@ -205,6 +205,12 @@ pub enum Obstacle {
         /// The display name of the family.
         family: &'static str,
     },
+    /// The transformer of FLUX.2 Klein without the rest of the model.
+    #[error(
+        "the file has only the transformer: name a text encoder with --text-encoder and an autoencoder with --vae, or in the style \
+         (text_encoders: [\"qwen3.gguf\"], vae: \"flux2-vae.safetensors\")"
+    )]
+    OnlyTransformer,
     /// An adapter.
     #[error(
         "a LoRA changes a model: choose a model, and name this file with --lora or in the style (loras: [(file: \"..\", weight: 0.8)])"
@@ -358,6 +364,7 @@ impl Obstacle {
     /// The obstacle of a component alone, by its class.
     fn of_component(class: &str) -> Self {
         match detect::component_of(class) {
+            Some(_) if class == TRANSFORMER_CLASS => Self::OnlyTransformer,
             Some((family, component)) => {
                 Self::OnlyComponent { component: component.name, family: family.name }
             }

@@ -17,10 +17,10 @@ use serde_json::{Map, Value, json};
 use super::{
     ModelError, Package, TensorSource,
     detect::{FLUX2_KLEIN, Index},
-    package::{INDEX, config_file},
+    package::{INDEX, config_file, hash_reader},
     tensors::{Converted, GgufFile, GgufHeader, WeightFile, count, dims, unsupported},
 };
-use crate::control::Interrupt;
+use crate::{control::Interrupt, foreign};
 use names::Names;
 
 /// The component that it replaces, and that of its tokenizer.
@@ -187,9 +187,13 @@ impl Package for Qwen3Package {
         }
     }
 
-    /// The hash of the package without the replacement.
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
-        self.package.hash(interrupt)
+        let io = |source| ModelError::Io { file: self.path.display().to_string(), source };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.package.hash(interrupt)?.as_bytes());
+        hasher.update(COMPONENT.as_bytes());
+        hash_reader(&mut foreign::open(&self.path).map_err(io)?, &mut hasher, interrupt, &io)?;
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     fn fingerprint(&self) -> u64 {

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::{
     FolderPackage, ModelError, Package, TensorSource,
-    detect::Index,
+    detect::{FLUX2_KLEIN, Index},
     ldm::text_encoder::Layout,
     package::{INDEX, Overlay},
+    qwen3_file::with_qwen3,
     tensors::{Converted, TensorFiles, dims},
 };
 
@@ -46,6 +47,7 @@ struct TextEncoderFile {
 
 /// Replaces the text encoders of a package by those in files or in folders: CLIP, in the names of transformers, of LDM or of
 /// `OpenCLIP`. A package without text encoders needs all of them. Those of Stable Diffusion XL are told apart by their widths.
+/// The text encoder of FLUX.2 Klein is a Qwen3 language model, as [`with_qwen3`] reads it.
 ///
 /// What the tensors of a file do not tell, such as the number of attention heads, is that of the encoder that it replaces, or
 /// else that of the published models.
@@ -59,6 +61,17 @@ pub fn with_text_encoders(
 ) -> Result<Arc<dyn Package>, ModelError> {
     if paths.is_empty() {
         return Ok(package);
+    }
+    if Index::read(&*package)?.class == FLUX2_KLEIN {
+        let [path] = paths else {
+            return Err(ModelError::Unsupported {
+                file: package.location(INDEX),
+                field: "text_encoders".to_owned(),
+                value: format!("{} files", paths.len()),
+                supported: "one file, a Qwen3 language model".to_owned(),
+            });
+        };
+        return Ok(Arc::new(with_qwen3(package, Path::new(path))?));
     }
     let opened = paths.iter().map(|path| TextEncoderFile::open(Path::new(path)));
     let mut opened = opened.collect::<Result<Vec<_>, _>>()?;

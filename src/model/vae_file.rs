@@ -16,14 +16,17 @@ const COMPONENT: &str = "vae";
 /// diffusers' default.
 const DEFAULT_SCALING_FACTOR: f64 = 0.18215;
 
+/// The mean of latents, which only the autoencoder of FLUX.2 has.
+const LATENT_MEAN: &str = "bn.running_mean";
+
 /// More layers than a half of a TAESD has.
 const MAX_TINY_LAYERS: usize = 64;
 
 /// The prefixes of the names in LDM.
 const LDM_PREFIXES: [&str; 2] = ["", "first_stage_model."];
 
-/// Replaces the autoencoder of a package by that in a file or in a folder: an `AutoencoderKL` in the names of LDM or of
-/// diffusers, or an `AutoencoderTiny` (TAESD) in those of diffusers.
+/// Replaces the autoencoder of a package by that in a file or in a folder: an `AutoencoderKL` or `AutoencoderKLFlux2` in the
+/// names of LDM or of diffusers, or an `AutoencoderTiny` (TAESD) in those of diffusers.
 ///
 /// What the tensors of an `AutoencoderKL` in a file do not tell, such as the scale of latents, is that of the package.
 ///
@@ -40,8 +43,12 @@ pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, Model
         LDM_PREFIXES.into_iter().find(|prefix| autoencoder::levels(&tensors, prefix) > 0)
     {
         let levels = autoencoder::levels(&tensors, prefix);
+        let is_nested = tensors.contains(&format!("{prefix}encoder.quant_conv.weight"));
         let open = move || {
-            let stored = move |name: &str| autoencoder::stored(name, prefix, levels);
+            let stored = move |name: &str| match nested(name).filter(|_| is_nested) {
+                Some(name) => autoencoder::stored(&name, prefix, levels),
+                None => autoencoder::stored(name, prefix, levels),
+            };
             Ok(Box::new(Converted { source: open()?, stored }) as Box<dyn TensorSource>)
         };
         let config = kl_config(&*package, &*open()?, levels)?;
@@ -63,6 +70,16 @@ pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, Model
     Ok(Overlay::of_file(package, COMPONENT, path, config, Arc::new(open)))
 }
 
+/// The name of a convolution between encoder and latents, or latents and decoder, in the autoencoder of FLUX.2 by Black Forest
+/// Labs.
+fn nested(name: &str) -> Option<String> {
+    match name.split_once('.') {
+        Some(("quant_conv", _)) => Some(format!("encoder.{name}")),
+        Some(("post_quant_conv", _)) => Some(format!("decoder.{name}")),
+        _ => None,
+    }
+}
+
 /// The configuration of an `AutoencoderKL` whose `tensors` have the names of diffusers.
 fn kl_config(
     package: &dyn Package,
@@ -71,7 +88,10 @@ fn kl_config(
 ) -> Result<Value, ModelError> {
     let own = package.config(COMPONENT)?;
     let mut config = autoencoder::config(tensors, levels, DEFAULT_SCALING_FACTOR)?;
-    for field in ["norm_num_groups", "scaling_factor", "shift_factor"] {
+    if tensors.contains(LATENT_MEAN) {
+        config["_class_name"] = json!("AutoencoderKLFlux2");
+    }
+    for field in ["norm_num_groups", "scaling_factor", "shift_factor", "batch_norm_eps"] {
         if let Some(value) = own.get(field) {
             config[field] = value.clone();
         }

@@ -40,8 +40,9 @@ TEXT_ENCODER = dict(
     # transformers assumes this size for files in GGUF.
     head_dim=128,
     max_position_embeddings=600,
-    rms_norm_eps=1e-5,
-    rope_parameters=dict(rope_type="default", rope_theta=5000.0),
+    # Other constants than those of `klein`.
+    rms_norm_eps=1e-3,
+    rope_parameters=dict(rope_type="default", rope_theta=700.0),
     tie_word_embeddings=True,
 )
 
@@ -202,12 +203,10 @@ def llama_name(name):
     return f"blk.{index}.{LAYER[layer]}.weight"
 
 
-def record_text_encoder():
-    """A language model with its tokenizer, and what transformers computes after each layer but the last."""
-    words = flux2.tokenizer()
-    config = Qwen3Config(vocab_size=len(words), attn_implementation="eager", **TEXT_ENCODER)
-    model = randomise(Qwen3ForCausalLM(config), "klein_files/text_encoder")
-    file = writer("qwen3.gguf", "qwen3")
+def write_text_encoder(name, model, words, kind_of):
+    """Writes a language model with its tokenizer. `kind_of` chooses the type of a tensor by its name."""
+    config = model.config
+    file = writer(name, "qwen3")
     file.add_block_count(config.num_hidden_layers)
     file.add_context_length(config.max_position_embeddings)
     file.add_embedding_length(config.hidden_size)
@@ -217,7 +216,7 @@ def record_text_encoder():
     file.add_key_length(config.head_dim)
     file.add_value_length(config.head_dim)
     file.add_layer_norm_rms_eps(config.rms_norm_eps)
-    file.add_rope_freq_base(5000.0)
+    file.add_rope_freq_base(config.rope_parameters["rope_theta"])
     vocabulary = sorted(words.get_vocab(), key=words.get_vocab().get)
     thoughts = flux2.SPECIAL[2:]
     kinds = {token: gguf.TokenType.CONTROL for token in words.get_added_vocab()}
@@ -232,9 +231,20 @@ def record_text_encoder():
     file.add_pad_token_id(words.pad_token_id)
     for name, weight in model.state_dict().items():
         if name != "lm_head.weight":
-            kind = Type.F32 if weight.ndim == 1 else Type.F16 if "embed" in name else Type.Q8_0
-            add(file, llama_name(name), weight, kind)
+            add(file, llama_name(name), weight, kind_of(name, weight))
     finish(file)
+
+
+def record_text_encoder():
+    """A language model with its tokenizer, and what transformers computes after each layer but the last."""
+    words = flux2.tokenizer()
+    config = Qwen3Config(vocab_size=len(words), attn_implementation="eager", **TEXT_ENCODER)
+    model = randomise(Qwen3ForCausalLM(config), "klein_files/text_encoder")
+
+    def kind_of(name, weight):
+        return Type.F32 if weight.ndim == 1 else Type.F16 if "embed" in name else Type.Q8_0
+
+    write_text_encoder("qwen3.gguf", model, words, kind_of)
     folder = FIXTURES / "single_files"
     model = Qwen3ForCausalLM.from_pretrained(folder, gguf_file="qwen3.gguf", dtype=torch.float32)
     message = [{"role": "user", "content": flux2.PROMPT}]

@@ -18,6 +18,7 @@ import embeddings
 import flux2
 import inpainting
 import klein_files
+import klein_parts
 import latents
 import loras
 import models
@@ -58,6 +59,7 @@ def main():
             flux2.save()
             flux2.record()
             klein_files.record()
+            klein_parts.record()
             z_image.save()
             z_image.record()
         case ["full", folder]:

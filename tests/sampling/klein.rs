@@ -7,8 +7,11 @@ use bevy_illustrator::{
         DeviceKind, DiffusionError, DrawError, DrawRequest, EditRequest, Interrupt, Model, Noise,
         Trace,
     },
+    generator::open_model,
     mask::{Area, Mask},
-    model::{FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect},
+    model::{
+        FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect, with_transformer,
+    },
     recipe::{
         BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Part, PartEdit,
         ResolvedSampler, Size,
@@ -331,4 +334,44 @@ fn a_model_that_does_not_see_references_refuses_them() {
     };
     let refused = load(&sketch).draw(&request, &Interrupt::default(), &mut []).unwrap_err();
     assert!(matches!(refused, DiffusionError::Draw(DrawError::NoReferences)), "{refused}");
+}
+
+#[test]
+fn a_model_of_three_files_draws_as_the_same_model_in_a_folder() {
+    let part = |name: &str| fixture("single_files").join(name).display().to_string();
+    let folder = changed(|_| {});
+    let config = folder.path().join("transformer/config.json");
+    let mut json: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    (json["attention_head_dim"], json["axes_dims_rope"]) = (json!(16), json!([4, 4, 4, 4]));
+    fs::write(config, json.to_string()).unwrap();
+    let whole = FolderPackage::open(folder.path()).unwrap();
+    let whole = with_transformer(whole.shared(), Path::new(&part("klein_original.gguf"))).unwrap();
+
+    let (encoders, vae) = ([part("klein_text_encoder.gguf")], fixture("klein/vae"));
+    let vae = vae.display().to_string();
+    let open = |encoders: &[String], vae: Option<&str>| {
+        let parts = open_model(&part("klein_original.gguf"), encoders, vae).unwrap();
+        Model::load(&*parts, DeviceKind::Cpu, &Interrupt::default())
+    };
+    let draw = |mut model: Model| {
+        let request = DrawRequest {
+            prompt: "a red lighthouse by the sea at night".to_owned(),
+            negative_prompt: String::new(),
+            size: Size::new(48, 32),
+            sampler: sampler(2, 1.0),
+            noise: Noise::Seed(7),
+            inspirations: Vec::new(),
+            losses: Vec::new(),
+            score: false,
+            images: Images::new(),
+        };
+        model.draw(&request, &Interrupt::default(), &mut []).unwrap().image
+    };
+    let drawn = draw(open(&encoders, Some(&vae)).unwrap());
+    assert_eq!(drawn, draw(load(&whole)));
+    assert!(drawn.pixels().any(|pixel| pixel != drawn.get_pixel(0, 0)));
+
+    let refused = |encoders: &[String], vae| open(encoders, vae).err().unwrap().to_string();
+    assert!(refused(&[], Some(&vae)).contains("has no text encoder"));
+    assert!(refused(&encoders, None).contains("has no autoencoder"));
 }

@@ -8,8 +8,8 @@ use std::{
 
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, optimizer, scheduler},
-    generator::{inspect, open_package},
-    model::{EmbeddedPackage, Package, inspect::Obstacle, with_text_encoders},
+    generator::{inspect, open_model},
+    model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
         Lora, LoraError, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
         Style,
@@ -169,21 +169,24 @@ impl SamplingOptions {
     /// If it does not exist, or does not run here.
     pub(crate) fn package(&self) -> Result<Arc<dyn Package>, Failure> {
         let model = self.model_name();
-        check_model(&model, &self.text_encoder)?;
+        check_model(&model, &self.text_encoder, self.vae.as_deref())?;
         if self.optimizes_latents() {
             return Ok(Arc::new(EmbeddedPackage::built_in()));
         }
-        let package = open_package(&model)
-            .and_then(|package| with_text_encoders(package.shared(), &self.text_encoder));
+        let package = open_model(&model, &self.text_encoder, self.vae.as_deref());
         Ok(package.map_err(DiffusionError::from)?)
     }
 }
 
-/// Checks that a model runs here with these text encoders, to fail before any long work.
+/// Checks that a model runs here with these text encoders and this autoencoder, to fail before any long work.
 ///
 /// # Errors
 /// If it does not exist or does not run here, with the reason.
-pub(crate) fn check_model(model: &str, text_encoders: &[String]) -> Result<(), Failure> {
+pub(crate) fn check_model(
+    model: &str,
+    text_encoders: &[String],
+    vae: Option<&str>,
+) -> Result<(), Failure> {
     if [BUILT_IN_MODEL, LATENTS_MODEL].contains(&model) {
         return Ok(());
     }
@@ -193,6 +196,7 @@ pub(crate) fn check_model(model: &str, text_encoders: &[String]) -> Result<(), F
     obstacles.retain(|obstacle| match obstacle {
         Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_) => false,
         Obstacle::NoTextEncoder => text_encoders.is_empty(),
+        Obstacle::OnlyTransformer => text_encoders.is_empty() || vae.is_none(),
         _ => true,
     });
     if obstacles.is_empty() {

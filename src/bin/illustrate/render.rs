@@ -118,7 +118,7 @@ impl Render {
         };
         if shots.iter().any(|shot| missing(project, shot) > 0) {
             let style = project.style();
-            check_model(&style.model, &style.text_encoders)?;
+            check_model(&style.model, &style.text_encoders, style.vae.as_deref())?;
         }
         if !self.force {
             // Each move puts a job ahead of all others, so iterate backwards to keep the story's order.
