@@ -108,7 +108,7 @@ fn config(own: Value, tensors: &dyn TensorSource) -> Result<Value, ModelError> {
             let expected = format!("a multiple of {} elements of a head", 2 * AXES);
             return Err(unsupported(tensors, norm, &expected));
         }
-        config.insert("axes_dims_rope".to_owned(), json!([head / AXES; AXES]));
+        config.insert("axes_dims_rope".to_owned(), json!(vec![head / AXES; AXES]));
     }
     for (field, value) in [
         ("in_channels", json!(channels)),
