@@ -242,6 +242,23 @@ pub fn family(pipeline: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.pipeline == pipeline)
 }
 
+/// Checks that a package is one of FLUX.2 Klein.
+///
+/// # Errors
+/// If its index is missing or damaged, or [`ModelError::Unsupported`] with its pipeline class.
+pub(super) fn check_klein(package: &dyn Package) -> Result<(), ModelError> {
+    let class = Index::read(package)?.class;
+    if class == FLUX2_KLEIN {
+        return Ok(());
+    }
+    Err(ModelError::Unsupported {
+        file: package.location(INDEX),
+        field: "_class_name".to_owned(),
+        value: format!("\"{class}\""),
+        supported: FLUX2_KLEIN.to_owned(),
+    })
+}
+
 /// The component that has this class, and the first family with it, if the component is published as a file of its own.
 pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Component)> {
     let all =

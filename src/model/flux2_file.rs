@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ModelError, Package, TensorSource,
-    detect::{FLUX2_KLEIN, Index, TRANSFORMER},
-    package::{INDEX, Overlay},
+    detect::{TRANSFORMER, check_klein},
+    package::Overlay,
     tensors::{Converted, WeightFile, count, dims, unsupported},
 };
 pub(super) use names::Names;
@@ -23,10 +23,6 @@ const AXES: usize = 4;
 const GUIDANCE: &str = "guidance_in.";
 const GUIDANCE_EMBEDDER: &str = "guidance_embedder.";
 
-/// The endings of names of tensors that other programs multiply weights by.
-const SCALES: [&str; 5] =
-    ["weight_scale", "weight_scale_2", "scale_weight", "input_scale", "scaled_fp8"];
-
 /// Replaces the transformer of a package of FLUX.2 Klein by that in a file or in a folder: a GGUF or safetensors file in the
 /// names of Black Forest Labs or of diffusers, or a folder in diffusers' layout.
 ///
@@ -36,15 +32,7 @@ const SCALES: [&str; 5] =
 /// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a transformer. Otherwise if
 /// it cannot be read, or lacks a tensor.
 pub fn with_transformer(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
-    let class = Index::read(&*package)?.class;
-    if class != FLUX2_KLEIN {
-        return Err(ModelError::Unsupported {
-            file: package.location(INDEX),
-            field: "_class_name".to_owned(),
-            value: format!("\"{class}\""),
-            supported: FLUX2_KLEIN.to_owned(),
-        });
-    }
+    check_klein(&*package)?;
     if path.is_dir() {
         return Overlay::of_folder(package, TRANSFORMER, path);
     }
@@ -73,17 +61,15 @@ fn readable_names(file: &str, names: &[String]) -> Result<Names, ModelError> {
         let supported = "a transformer of FLUX.2 Klein";
         return Err(refused("the file", "a file with other tensors", supported));
     };
-    for name in names {
-        if name.contains(GUIDANCE) || name.contains(GUIDANCE_EMBEDDER) {
+    let reads_guidance =
+        |name: &&String| name.contains(GUIDANCE) || name.contains(GUIDANCE_EMBEDDER);
+    match names.iter().find(reads_guidance) {
+        Some(name) => {
             let supported = "FLUX.2 Klein, which has no such tensor";
-            return Err(refused(name, "of a model that reads the guidance scale", supported));
+            Err(refused(name, "of a model that reads the guidance scale", supported))
         }
-        if SCALES.iter().any(|scale| name.ends_with(scale)) {
-            let supported = "weights in F32, F16, BF16 or the blocks of GGUF";
-            return Err(refused(name, "a scale of weights", supported));
-        }
+        None => Ok(found),
     }
-    Ok(found)
 }
 
 /// The configuration of a transformer whose `tensors` have the names of diffusers. `own` is that of the package.

@@ -303,23 +303,25 @@ impl Inspection {
     /// The memory of the weights of a model, or of a component that only one family has, in bytes. `None` for others.
     #[must_use]
     pub fn weights_memory(&self) -> Option<u64> {
-        let in_memory = |part: &Part| match &self.kind {
-            ModelKind::LdmCheckpoint { .. } => Some(WeightsInMemory::Wide),
+        let all = |in_memory: &dyn Fn(&Part) -> WeightsInMemory| {
+            let memory = self.parts.iter().map(|part| part.memory(in_memory(part)));
+            memory.fold(0, u64::saturating_add)
+        };
+        match &self.kind {
+            ModelKind::Pipeline(class) => Some(match detect::family(class) {
+                Some(family) => all(&|part| match family.component(&part.name) {
+                    Some(component) => component.in_memory,
+                    None => WeightsInMemory::None,
+                }),
+                None => all(&|_| WeightsInMemory::Wide),
+            }),
+            ModelKind::LdmCheckpoint { .. } => Some(all(&|_| WeightsInMemory::Wide)),
             ModelKind::Component(class) => {
-                detect::component_of(class).map(|(_, component)| component.in_memory)
+                let (_, component) = detect::component_of(class)?;
+                Some(all(&|_| component.in_memory))
             }
-            ModelKind::Pipeline(class) => match detect::family(class) {
-                Some(family) => family.component(&part.name).map(|component| component.in_memory),
-                None => Some(WeightsInMemory::Wide),
-            },
             _ => None,
-        };
-        let is_known = match &self.kind {
-            ModelKind::Component(class) => detect::component_of(class).is_some(),
-            _ => self.is_model(),
-        };
-        let memory = |part: &Part| in_memory(part).map_or(0, |kind| part.memory(kind));
-        is_known.then(|| self.parts.iter().map(memory).fold(0, u64::saturating_add))
+        }
     }
 
     /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and

@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ModelError, Package, TensorSource,
-    detect::{FLUX2_KLEIN, Index},
-    package::{INDEX, config_file, hash_reader},
+    detect::check_klein,
+    package::{config_file, hash_reader},
     tensors::{Converted, GgufFile, GgufHeader, WeightFile, count, dims, unsupported},
 };
 use crate::{control::Interrupt, foreign};
@@ -57,15 +57,7 @@ pub struct Qwen3Package {
 /// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a model. Otherwise if it
 /// cannot be read, or lacks a tensor.
 pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Qwen3Package, ModelError> {
-    let class = Index::read(&*package)?.class;
-    if class != FLUX2_KLEIN {
-        return Err(ModelError::Unsupported {
-            file: package.location(INDEX),
-            field: "_class_name".to_owned(),
-            value: format!("\"{class}\""),
-            supported: FLUX2_KLEIN.to_owned(),
-        });
-    }
+    check_klein(&*package)?;
     let file = WeightFile::open(path)?;
     let own = match package.config(COMPONENT)? {
         Value::Object(own) => own,

@@ -7,8 +7,13 @@ use candle_core::{
 };
 use rayon::prelude::*;
 
-/// Numbers in a task: a multiple of those of a block of any type.
+/// Numbers in a task.
 const TASK: usize = 1 << 14;
+
+/// The part of a matrix that is dequantized at once: as many columns as the largest block has numbers, and as many rows as a
+/// line of the cache has numbers.
+const TILE_COLUMNS: usize = 256;
+const TILE_ROWS: usize = 16;
 
 /// Converts a tensor to f32. A matrix in [`column_major`](super::column_major) order stays in this order.
 ///
@@ -22,29 +27,49 @@ pub fn widened(x: &Tensor) -> Result<Tensor> {
     if has_kernel { x.contiguous()?.apply_op1_no_bwd(&Widen) } else { x.to_dtype(DType::F32) }
 }
 
-/// The numbers of a tensor in quantized blocks, on its device. A matrix is in row-major order.
+/// The numbers of a tensor in quantized blocks, on its device. On the CPU, a matrix is in
+/// [`column_major`](super::column_major) order.
 ///
 /// # Errors
 /// If the device fails.
 pub fn dequantized(x: &QTensor) -> Result<Tensor> {
     let device = x.device();
-    if !device.is_cpu() {
-        return x.dequantize(&device);
+    match *x.shape().dims() {
+        [rows, columns] if device.is_cpu() => turned_numbers(x, rows, columns),
+        _ => x.dequantize(&device),
     }
+}
+
+/// The numbers of a matrix, in column-major order.
+fn turned_numbers(x: &QTensor, rows: usize, columns: usize) -> Result<Tensor> {
     let (dtype, bytes) = (x.dtype(), x.data()?);
-    let mut values = vec![0.0_f32; x.shape().elem_count()];
-    let blocks = bytes.par_chunks(TASK / dtype.block_size() * dtype.type_size());
-    values.par_chunks_mut(TASK).zip(blocks).try_for_each(|(values, blocks)| {
-        let blocks = dtype.from_data(Cow::Borrowed(blocks));
-        match blocks.dequantize(values.len())? {
-            CpuStorage::F32(numbers) => {
-                values.copy_from_slice(&numbers);
-                Ok(())
+    let in_bytes = |columns: usize| columns / dtype.block_size() * dtype.type_size();
+    let mut turned = vec![0.0_f32; rows * columns];
+    let parts = turned.par_chunks_mut((TILE_COLUMNS * rows).max(1)).enumerate();
+    parts.try_for_each(|(part, turned)| {
+        let (start, width) = (in_bytes(part * TILE_COLUMNS), turned.len() / rows);
+        let mut blocks = Vec::new();
+        for first in (0..rows).step_by(TILE_ROWS) {
+            let count = TILE_ROWS.min(rows - first);
+            blocks.clear();
+            for row in first..first + count {
+                let row = row * in_bytes(columns) + start;
+                blocks.extend_from_slice(&bytes[row..row + in_bytes(width)]);
             }
-            _ => candle_core::bail!("blocks of the type {dtype:?} are not f32"),
+            let numbers = dtype.from_data(Cow::Borrowed(&blocks)).dequantize(count * width)?;
+            let CpuStorage::F32(numbers) = numbers else {
+                candle_core::bail!("blocks of the type {dtype:?} are not f32")
+            };
+            for (column, turned) in turned.chunks_exact_mut(rows).enumerate() {
+                let numbers = numbers.iter().skip(column).step_by(width);
+                for (y, x) in turned[first..first + count].iter_mut().zip(numbers) {
+                    *y = *x;
+                }
+            }
         }
+        Ok(())
     })?;
-    Tensor::from_vec(values, x.shape(), &device)
+    Tensor::from_vec(turned, (columns, rows), &x.device())?.t()
 }
 
 /// The CPU kernel of [`widened`].
@@ -74,8 +99,8 @@ impl CustomOp1 for Widen {
             Ok(CpuStorage::F32(y))
         }
         let y = match x {
-            CpuStorage::BF16(x) => kernel(x, layout, |x| x.to_f32())?,
-            CpuStorage::F16(x) => kernel(x, layout, |x| x.to_f32())?,
+            CpuStorage::BF16(x) => kernel(x, layout, half::bf16::to_f32)?,
+            CpuStorage::F16(x) => kernel(x, layout, half::f16::to_f32)?,
             _ => candle_core::bail!("widening runs on numbers of 16 bits only"),
         };
         Ok((y, layout.shape().clone()))
@@ -110,11 +135,20 @@ mod tests {
 
     #[test]
     fn blocks_are_dequantized_as_candle_does() {
-        let x = numbers((67, 512), 1).to_dtype(DType::F32).unwrap();
-        for dtype in [GgmlDType::Q4_0, GgmlDType::Q5_1, GgmlDType::Q8_0, GgmlDType::Q6K] {
+        // Neither rows nor columns are whole tiles.
+        let x = numbers((67, 768), 1).to_dtype(DType::F32).unwrap();
+        for (dtype, columns) in [
+            (GgmlDType::Q4_0, 608),
+            (GgmlDType::Q5_1, 32),
+            (GgmlDType::Q8_0, 768),
+            (GgmlDType::Q6K, 768),
+        ] {
+            let x = x.narrow(1, 0, columns).unwrap();
             let x = QTensor::quantize(&x, dtype).unwrap();
             let expected = x.dequantize(&Device::Cpu).unwrap();
-            assert_eq!(bits(&dequantized(&x).unwrap()), bits(&expected), "{dtype:?}");
+            let found = dequantized(&x).unwrap();
+            assert!(found.t().unwrap().is_contiguous());
+            assert_eq!(bits(&found), bits(&expected), "{dtype:?}");
         }
     }
 }

@@ -42,7 +42,7 @@ impl StoredTensor {
         Ok(Self::Quantized(Arc::new(QTensor::new(blocks, shape)?)))
     }
 
-    /// The number of each dimension.
+    /// The sizes of its dimensions.
     pub fn dims(&self) -> &[usize] {
         match self {
             Self::Plain(tensor) => tensor.dims(),

@@ -104,6 +104,28 @@ fn number_types_that_cannot_be_converted_are_refused_by_name() {
     }
 }
 
+#[test]
+fn wrapped_sources_hand_out_tensors_as_they_are_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    std::fs::write(&path, file(TWO, 16)).unwrap();
+    let open = || -> Box<dyn TensorSource> { Box::new(TensorFiles::open(&path).unwrap()) };
+    let interrupt = crate::control::Interrupt::default();
+    let sources: [Box<dyn TensorSource>; 4] = [
+        open(),
+        Box::new(Interruptible { source: open(), interrupt: interrupt.clone() }),
+        Box::new(Renamed { source: open(), stored: |name: &str| name.to_owned() }),
+        Box::new(Converted { source: open(), stored: |name: &str| Stored::whole(name.to_owned()) }),
+    ];
+    for source in &sources {
+        let stored = source.get_stored("a", &Device::Cpu).unwrap();
+        assert!(matches!(&stored, StoredTensor::Plain(a) if a.dtype() == DType::F16), "{stored:?}");
+    }
+    interrupt.cancel();
+    let stopped = sources[1].get_stored("a", &Device::Cpu);
+    assert!(matches!(stopped, Err(ModelError::Cancelled(_))), "{stopped:?}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
