@@ -20,7 +20,8 @@ pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
 pub use local::{
-    LocalModels, check_memory, draw_request, inspect, load_model, open_model, open_package, prepare_model,
+    LocalModels, check_memory, draw_request, inspect, load_model, open_model, open_package,
+    prepare_model,
 };
 pub use named_files::{embedding_files, lora_files};
 pub use registry::{GeneratorRegistry, ModelLoader};

@@ -51,7 +51,8 @@ fuzz_target!(|bytes: &[u8]| {
         fs::write(root.join(part).join("config.json"), "{}").expect("room");
     }
     let klein: Arc<dyn Package> = Arc::new(FolderPackage::open(root).expect("a model"));
-    let _ = with_transformer(Arc::clone(&klein), &weights).map(|package| package.config("transformer"));
+    let _ =
+        with_transformer(Arc::clone(&klein), &weights).map(|package| package.config("transformer"));
     let _ = with_qwen3(klein, &weights).map(|package| package.config("text_encoder"));
     for part in ["transformer", "text_encoder"] {
         fs::remove_dir_all(root.join(part)).expect("a folder");

@@ -102,8 +102,7 @@ impl LocalModels {
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         loop {
-            let package =
-                open_model(name, text_encoders, vae).map_err(DiffusionError::from)?;
+            let package = open_model(name, text_encoders, vae).map_err(DiffusionError::from)?;
             check_memory(name, self.options.device)?;
             let pinned = PinnedPackage::new(Arc::clone(&package));
             let model = family::load(&self.families, &*package, &self.options, control)?;

@@ -70,7 +70,9 @@ pub enum ModelError {
         file: String,
     },
     /// A single file lacks the autoencoder of its model.
-    #[error("{file} has no autoencoder: name one with --vae or in the style (vae: \"flux2-vae.safetensors\")")]
+    #[error(
+        "{file} has no autoencoder: name one with --vae or in the style (vae: \"flux2-vae.safetensors\")"
+    )]
     NoVae {
         /// The file.
         file: String,

@@ -269,6 +269,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler { steps: Some(4), ..Sampler::default() },
         model: "fake".to_owned(),
         vae: None,
+        text_encoders: Vec::new(),
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -83,7 +83,7 @@ fn numbers_of_every_type_agree_with_the_package_gguf() {
 fn a_transformer_in_the_original_names_agrees_with_diffusers() {
     let (klein, record) = (model("klein"), Record::of("klein_original"));
     let original = file("klein_original.safetensors");
-    let package = with_transformer(&klein, &original).unwrap();
+    let package = with_transformer(klein.shared(), &original).unwrap();
     record.compare("output", &predicted(&package, &record));
     let tensors = package.tensors("transformer").unwrap();
     for name in record.tensors.keys().filter(|name| name.starts_with("sums.")) {
@@ -104,7 +104,7 @@ fn the_names_may_have_the_prefix_of_complete_models() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prefixed.safetensors");
     candle_core::safetensors::save(&tensors.collect(), &path).unwrap();
-    let package = with_transformer(&klein, &path).unwrap();
+    let package = with_transformer(klein.shared(), &path).unwrap();
     record.compare("output", &predicted(&package, &record));
     let found = inspect(&path).unwrap();
     assert_eq!(found.kind, ModelKind::Component("Flux2Transformer2DModel".to_owned()));
@@ -127,7 +127,7 @@ fn a_transformer_in_the_names_of_diffusers_is_the_same_as_a_file_and_as_a_folder
     let folder = fixtures().join("klein/transformer");
     let single = folder.join("diffusion_pytorch_model.safetensors");
     for path in [folder, single] {
-        let package = with_transformer(&klein, &path).unwrap();
+        let package = with_transformer(klein.shared(), &path).unwrap();
         assert_eq!(vector(&predict(&package)), expected, "{}", path.display());
     }
 }
@@ -137,7 +137,7 @@ fn a_transformer_in_blocks_agrees_with_diffusers_and_stays_in_blocks() {
     let folder = with_heads_of_16();
     let klein = FolderPackage::open(folder.path()).unwrap();
     let record = Record::of("klein_blocks");
-    let package = with_transformer(&klein, &file("klein_original.gguf")).unwrap();
+    let package = with_transformer(klein.shared(), &file("klein_original.gguf")).unwrap();
     let config = package.config("transformer").unwrap();
     for (field, value) in [
         ("num_layers", json!(1)),
@@ -194,8 +194,9 @@ fn weights_as_they_are_stored_give_the_same_bits_as_weights_in_f32() {
             tensors.into_iter().map(|(name, it)| (name, it.to_dtype(DType::F32).unwrap()));
         candle_core::safetensors::save(&tensors.collect::<HashMap<_, _>>(), &wide).unwrap();
         let record = Record::of(record);
-        let [found, expected] = [path, &wide]
-            .map(|path| with_gradients(&with_transformer(package, path).unwrap(), &record));
+        let [found, expected] = [path, &wide].map(|path| {
+            with_gradients(&with_transformer(package.shared(), path).unwrap(), &record)
+        });
         assert_eq!(found, expected, "{}", path.display());
     }
 }
@@ -204,7 +205,7 @@ fn weights_as_they_are_stored_give_the_same_bits_as_weights_in_f32() {
 fn files_that_are_not_such_a_transformer_are_refused_with_the_reason() {
     let (klein, folder) = (model("klein"), tempfile::tempdir().unwrap());
     let refused = |package: &dyn Package, path: PathBuf| {
-        with_transformer(package, &path).unwrap_err().to_string()
+        with_transformer(package.shared(), &path).unwrap_err().to_string()
     };
     let error = refused(&klein, file("types.gguf"));
     assert!(error.contains("types.gguf") && error.contains("a transformer of FLUX.2"), "{error}");
@@ -254,7 +255,7 @@ fn a_transformer_alone_is_inspected_without_reading_its_weights() {
 #[test]
 fn a_language_model_in_gguf_agrees_with_transformers() {
     let (klein, record) = (model("klein"), Record::of("qwen3_file"));
-    let package = with_qwen3(&klein, &file("qwen3.gguf")).unwrap();
+    let package = with_qwen3(klein.shared(), &file("qwen3.gguf")).unwrap();
     let config = package.config("text_encoder").unwrap();
     let constants = ["rms_norm_eps", "rope_theta", "head_dim", "num_key_value_heads", "vocab_size"];
     let constants = constants.map(|field| config[field].as_f64().unwrap());
@@ -274,7 +275,7 @@ fn the_tokenizer_in_a_gguf_file_replaces_that_of_the_package() {
     copy_folder(&fixtures().join("klein"), folder.path());
     fs::remove_dir_all(folder.path().join("tokenizer")).unwrap();
     let klein = FolderPackage::open(folder.path()).unwrap();
-    let package = with_qwen3(&klein, &file("qwen3.gguf")).unwrap();
+    let package = with_qwen3(klein.shared(), &file("qwen3.gguf")).unwrap();
     let tokenizer = Qwen3Tokenizer::load(&package, "tokenizer", 341).unwrap();
     for Prompt { text, ids } in prompts("klein") {
         assert_eq!(tokenizer.ids(&text).unwrap(), ids, "{text}");
@@ -289,7 +290,7 @@ fn a_language_model_as_a_single_file_is_the_same_as_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("qwen3.safetensors");
     fs::copy(fixtures().join("klein/text_encoder/model.safetensors"), &path).unwrap();
-    let package = with_qwen3(&klein, &path).unwrap();
+    let package = with_qwen3(klein.shared(), &path).unwrap();
     let encoded = |package: &dyn Package| {
         let encoder = Qwen3TextEncoder::load(package, &[9, 18, 27], &Device::Cpu).unwrap();
         vector(&encoder.encode("a red lighthouse", &interrupt).unwrap().tokens)
@@ -306,9 +307,9 @@ fn a_language_model_as_a_single_file_is_the_same_as_in_a_folder() {
 
 #[test]
 fn files_that_are_not_such_a_language_model_are_refused_with_the_reason() {
-    let error = with_qwen3(&model("klein"), &file("types.gguf")).unwrap_err().to_string();
+    let error = with_qwen3(model("klein").shared(), &file("types.gguf")).unwrap_err().to_string();
     assert!(error.contains("types.gguf") && error.contains("a Qwen3 language model"), "{error}");
-    let error = with_qwen3(&model("sd1"), &file("qwen3.gguf")).unwrap_err().to_string();
+    let error = with_qwen3(model("sd1").shared(), &file("qwen3.gguf")).unwrap_err().to_string();
     assert!(error.contains("StableDiffusionPipeline"), "{error}");
     let found = inspect(&file("qwen3.gguf")).unwrap();
     assert_eq!(found.kind.to_string(), "the text_encoder of FLUX.2 Klein (Qwen3ForCausalLM)");

@@ -157,6 +157,7 @@ fn recipe(prompt: &str) -> Recipe {
         sampler: Sampler::default(),
         model: "sketch".to_owned(),
         vae: None,
+        text_encoders: Vec::new(),
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -28,6 +28,7 @@ fn recipe(steps: u32) -> Recipe {
         sampler: Sampler { steps: Some(steps), ..Sampler::default() },
         model: "sketch".to_owned(),
         vae: None,
+        text_encoders: Vec::new(),
         loras: Vec::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),

@@ -9,9 +9,7 @@ use bevy_illustrator::{
     },
     generator::open_model,
     mask::{Area, Mask},
-    model::{
-        FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect, with_transformer,
-    },
+    model::{FolderPackage, ModelCard, ModelDefaults, Package, inspect::inspect, with_transformer},
     recipe::{
         BlobId, EditKind, ImageUse, Images, Inspiration, InspirationKind, Part, PartEdit,
         ResolvedSampler, Size,

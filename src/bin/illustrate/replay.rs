@@ -67,11 +67,7 @@ impl Replay {
         let out = self.begin(&from, parent.as_deref(), &blobs)?;
         let parent = parent.map(|file| picture(&file)).transpose()?.map(|parent| parent.image);
         self.check_size(before.dimensions(), &from, parent.as_ref())?;
-        check_model(
-            &from.recipe.model,
-            &from.recipe.text_encoders,
-            from.recipe.vae.as_deref(),
-        )?;
+        check_model(&from.recipe.model, &from.recipe.text_encoders, from.recipe.vae.as_deref())?;
 
         let inputs = Inputs { init_image: parent, blobs: self.blobs(&from, blobs)? };
         // Before anything is drawn.

@@ -176,7 +176,8 @@ fn the_defaults_of_a_model_are_known_without_loading_it() {
 fn a_model_is_loaded_again_if_its_files_or_adapters_changed() {
     let folder = copy();
     let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
-    let load = || models.load_shared(folder.path().to_str().unwrap(), &[], None, &Interrupt::default());
+    let load =
+        || models.load_shared(folder.path().to_str().unwrap(), &[], None, &Interrupt::default());
     let is_same = |a: &LocalGenerator, b: &LocalGenerator| Arc::ptr_eq(&a.model, &b.model);
     let first = load().unwrap();
     assert!(is_same(&first, &load().unwrap()));

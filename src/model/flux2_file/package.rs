@@ -104,7 +104,8 @@ impl Package for Flux2File {
         let found = found.map(|(_, config)| Cow::Borrowed(config.as_bytes()));
         found.ok_or_else(|| ModelError::Missing {
             file: format!("{}: {file}", self.location()),
-            hint: "name a text encoder in GGUF, whose file has a tokenizer, or a folder with one".to_owned(),
+            hint: "name a text encoder in GGUF, whose file has a tokenizer, or a folder with one"
+                .to_owned(),
         })
     }
 

@@ -73,12 +73,12 @@ impl FetchForm {
         }
         if !self.has_mobile_sam && MOBILE_SAM.to_lowercase().contains(filter) {
             self.row(ui, hub, MOBILE_SAM, MOBILE_SAM, |ui| {
-                let what = "Selects the object under the pointer on the canvas. It draws no pictures.";
+                let what =
+                    "Selects the object under the pointer on the canvas. It draws no pictures.";
                 ui.add(Label::new(what).wrap());
             });
         }
-        let is_other =
-            |key: &&String| *key != MOBILE_SAM && CatalogueEntry::of_repo(key).is_none();
+        let is_other = |key: &&String| *key != MOBILE_SAM && CatalogueEntry::of_repo(key).is_none();
         let others: Vec<_> = self.tasks.keys().filter(is_other).cloned().collect();
         for repo in others {
             self.row(ui, hub, &repo, &repo, |_| {});
