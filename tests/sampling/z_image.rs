@@ -168,19 +168,19 @@ fn an_edit_of_one_part_matches_the_inpainting_pipeline_and_keeps_the_rest() {
 #[test]
 fn pictures_and_crops_of_any_size_are_whole_patches() {
     let mut model = z_image();
-    let (interrupt, size) = (Interrupt::default(), [43, 57]);
+    let (interrupt, size) = (Interrupt::default(), [37, 67]);
     let mut trace = Trace::default();
     let request = draw_request("a harbour", size, Noise::Seed(3));
     let drawn = model.draw(&request, &interrupt, &mut [&mut trace]).unwrap();
     assert_eq!(drawn.image.dimensions(), size.into());
-    assert_eq!(trace.get("latents_0").unwrap().dims(), [1, 4, 8, 6]);
+    assert_eq!(trace.get("latents_0").unwrap().dims(), [1, 4, 10, 6]);
 
     // The part ends at the edge of the picture, in half a patch.
-    let part = part(size, [35, 9, 8, 48], "a red door");
+    let part = part(size, [29, 9, 8, 58], "a red door");
     let request = EditRequest {
-        context: Some(Area { x: 30, y: 9, width: 13, height: 48 }),
+        context: Some(Area { x: 24, y: 9, width: 13, height: 58 }),
         ..edit_request(
-            RgbaImage::from_pixel(43, 57, Rgba([90, 120, 40, 255])),
+            RgbaImage::from_pixel(37, 67, Rgba([90, 120, 40, 255])),
             part,
             Noise::Seed(4),
         )
