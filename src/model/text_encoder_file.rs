@@ -192,9 +192,10 @@ impl TextEncoderFile {
     }
 }
 
-/// Whether a package with one text encoder is Stable Diffusion 2.
+/// Whether a package is Stable Diffusion 2.
 fn is_sd2(package: &dyn Package) -> Result<bool, ModelError> {
-    Ok(package.config("unet")?["use_linear_projection"] == true)
+    let has_one = Index::read(package)?.class_of(COMPONENTS[1]).is_empty();
+    Ok(has_one && package.config("unet")?["use_linear_projection"] == true)
 }
 
 /// The tensors by their names in transformers.
