@@ -324,7 +324,7 @@ mod tests {
         let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let text = reader.info().utf8_text[1].get_text().unwrap();
         assert!(text.starts_with("маяк, 灯台\n"), "{text}");
-        assert!(text.ends_with("Model: \"/models/a, b\""), "{text}");
+        assert!(text.ends_with("Model: \"/models/a, b\", Clip skip: 2"), "{text}");
     }
 
     #[test]

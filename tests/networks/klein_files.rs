@@ -10,7 +10,7 @@ use bevy_illustrator::{
     },
     generator::inspect,
     model::{
-        FolderPackage, Package, TensorSource,
+        Flux2File, FolderPackage, Package, TensorSource,
         inspect::ModelKind,
         tensors::{GgufFile, StoredTensor},
         with_qwen3, with_transformer,
@@ -211,9 +211,9 @@ fn files_that_are_not_such_a_transformer_are_refused_with_the_reason() {
     assert!(error.contains("types.gguf") && error.contains("a transformer of FLUX.2"), "{error}");
     let error = refused(&model("sd1"), file("klein_original.gguf"));
     assert!(error.contains("StableDiffusionPipeline"), "{error}");
-    // Without heads of 128 elements, the package must tell the parts of a head that each coordinate turns.
-    let error = refused(&klein, file("klein_original.gguf"));
-    assert!(error.contains("128 elements of a head"), "{error}");
+    // The four coordinates of a token cannot turn quarters of heads of 12 elements.
+    let error = Flux2File::open(&file("klein_original.safetensors")).unwrap_err().to_string();
+    assert!(error.contains("a multiple of 8 elements of a head"), "{error}");
     let original = file("klein_original.safetensors");
     let mut tensors = candle_core::safetensors::load(original, &Device::Cpu).unwrap();
     for (name, reason) in [

@@ -83,7 +83,8 @@ const ENCODER: (&str, &str) = ("image_encoder", "image_encoder");
 const PLAIN: (&str, &str) = ("plain.safetensors", "style/ip-adapter_sd15.safetensors");
 const PLUS: (&str, &str) = ("plus.safetensors", "style/ip-adapter-plus_sd15.safetensors");
 const CONTENT: (&str, &str) = ("plus.safetensors", "content/ip-adapter-plus_sd15.safetensors");
-const ALL: [(&str, &str); 5] = [OUTLINE, SCRIBBLE, ENCODER, PLAIN, CONTENT];
+const REFERENCE: (&str, &str) = ("plain.safetensors", "reference/ip-adapter_sd15.safetensors");
+const ALL: [(&str, &str); 6] = [OUTLINE, SCRIBBLE, ENCODER, PLAIN, CONTENT, REFERENCE];
 
 pub(super) fn load(folder: &TempDir) -> Model {
     let package = FolderPackage::open(folder.path()).unwrap();

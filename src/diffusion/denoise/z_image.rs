@@ -22,7 +22,7 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         config::ConfigFile,
         layers::{Linear, RmsNorm},
-        weights::weights,
+        weights::StoredWeights,
     },
     model::Package,
     ops::{self, Chain},
@@ -111,7 +111,8 @@ impl ZImageTransformer2DModel {
     ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         let config = ZImageConfig::read(&file)?;
-        let weights = weights(package, component, device)?;
+        let stored = StoredWeights::new(package, component, device)?;
+        let weights = stored.wide();
         let (width, patch) = (config.dim, PATCH * PATCH * config.in_channels);
         let block = BlockConfig {
             width,
@@ -122,8 +123,8 @@ impl ZImageTransformer2DModel {
         };
         let blocks = |group: &str, count: usize, is_modulated: bool| {
             let load = |index: usize| {
-                let weights = weights.pp(group).pp(index);
-                Ok((format!("{group}.{index}"), Block::load(block, is_modulated, &weights)?))
+                let stored = stored.pp(group).pp(index);
+                Ok((format!("{group}.{index}"), Block::load(block, is_modulated, &stored)?))
             };
             (0..count).map(load).collect::<candle_core::Result<Blocks>>()
         };

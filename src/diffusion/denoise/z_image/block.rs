@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
-use candle_nn::VarBuilder;
 
 use crate::{
     diffusion::{
         Interrupt,
         layers::{Linear, RmsNorm},
+        weights::StoredWeights,
     },
     ops::{self, AttentionMask, Differentiable, RotaryAngles, RotaryPairs},
 };
@@ -63,17 +63,18 @@ impl Block {
     pub(super) fn load(
         config: BlockConfig,
         is_modulated: bool,
-        weights: &VarBuilder,
+        weights: &StoredWeights,
     ) -> Result<Self> {
         let BlockConfig { width, inner, heads, time, eps } = config;
         let (attention, dense) = (weights.pp("attention"), weights.pp("feed_forward"));
+        let wide = weights.wide();
         let [before, after, before_dense, after_dense] =
-            NORMS.map(|name| RmsNorm::load(width, eps, &weights.pp(name)));
-        let modulation = || Linear::load(time, 4 * width, &weights.pp("adaLN_modulation").pp(0));
-        let project = |weights: VarBuilder| Linear::load_without_bias(width, width, &weights);
-        let head = |name: &str| RmsNorm::load(width / heads, HEAD_EPS, &attention.pp(name));
+            NORMS.map(|name| RmsNorm::load(width, eps, &wide.pp(name)));
+        let modulation = || Linear::load(time, 4 * width, &wide.pp("adaLN_modulation").pp(0));
+        let project = |weights: StoredWeights| Linear::load_stored(width, width, &weights);
+        let head = |name: &str| RmsNorm::load(width / heads, HEAD_EPS, &attention.wide().pp(name));
         let dense = |input: usize, output: usize, name: &str| {
-            Linear::load_without_bias(input, output, &dense.pp(name))
+            Linear::load_stored(input, output, &dense.pp(name))
         };
         Ok(Self {
             config,
