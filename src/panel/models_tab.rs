@@ -156,7 +156,7 @@ impl ModelsTab {
                 ui.label(theme::weak(format!("Searching… {} found", found.len())));
             });
         } else if found.is_empty() {
-            let advice = "Add the folder of your models above, for example the folder `models` of \
+            let advice = "Add the folder of your models above, for example the folder \"models\" of \
                           ComfyUI or A1111. The files stay where they are.";
             ui.add(egui::Label::new(theme::weak(advice)).wrap());
         }

@@ -59,6 +59,8 @@ fn a_model_is_downloaded_after_consent_used_and_removed() {
     panel.run_steps(2);
     panel.get_by_label("Another repository of the hub").type_text("us/harbour");
     panel.run_steps(2);
+    // The field and its button fit, so that the panel does not grow.
+    assert!(panel.get_by_label("Download…").rect().right() < 475.0);
     press(&mut panel, "Download…");
     wait_for(&mut panel, "Download us/harbour");
     assert!(has(&panel, "Licence mit: pictures may be sold"));

@@ -68,11 +68,13 @@ impl FetchForm {
             let names = [&entry.name, &entry.repo];
             let is_named = names.iter().any(|name| name.to_lowercase().contains(filter));
             if is_named && !is_here(&entry.repo) {
-                self.row(ui, hub, &entry.name, &entry.repo, |ui| described(ui, entry, memory));
+                self.row(ui, hub, &entry.name, &entry.repo, |ui, is_listed| {
+                    described(ui, entry, memory, is_listed);
+                });
             }
         }
         if !self.has_mobile_sam && MOBILE_SAM.to_lowercase().contains(filter) {
-            self.row(ui, hub, MOBILE_SAM, MOBILE_SAM, |ui| {
+            self.row(ui, hub, MOBILE_SAM, MOBILE_SAM, |ui, _| {
                 let what =
                     "Selects the object under the pointer on the canvas. It draws no pictures.";
                 ui.add(Label::new(what).wrap());
@@ -81,7 +83,7 @@ impl FetchForm {
         let is_other = |key: &&String| *key != MOBILE_SAM && CatalogueEntry::of_repo(key).is_none();
         let others: Vec<_> = self.tasks.keys().filter(is_other).cloned().collect();
         for repo in others {
-            self.row(ui, hub, &repo, &repo, |_| {});
+            self.row(ui, hub, &repo, &repo, |_, _| {});
         }
         self.another(ui, hub);
         self.finished(hub)
@@ -106,7 +108,7 @@ impl FetchForm {
     fn another(&mut self, ui: &mut Ui, hub: &Hub) {
         let label = ui.label(theme::small("Another repository of the hub"));
         let typed = ui.horizontal(|ui| {
-            let width = (ui.available_width() - 90.0).max(80.0);
+            let width = (ui.available_width() - 120.0).max(80.0);
             let field = theme::field(&mut self.typed, 1, "OWNER/NAME");
             let field = ui.add(field.desired_width(width)).labelled_by(label.id);
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
@@ -121,14 +123,15 @@ impl FetchForm {
         }
     }
 
-    /// Something that is not on this machine. `describe` shows what is known of it.
+    /// Something that is not on this machine. `describe` shows what is known of it, and gets whether the hub has told its size
+    /// and licence.
     fn row(
         &mut self,
         ui: &mut Ui,
         hub: &Hub,
         name: &str,
         repo: &str,
-        describe: impl FnOnce(&mut Ui),
+        describe: impl FnOnce(&mut Ui, bool),
     ) {
         let state = self.tasks.get(repo).map(FetchTask::state);
         let mut choice = None;
@@ -141,7 +144,7 @@ impl FetchForm {
             Some(_) => named(ui.button("Cancel"), &format!("Cancel {name}")),
         };
         let clicked = card(ui, name, false, button, |ui| {
-            describe(ui);
+            describe(ui, matches!(state, Some(FetchState::Listed { .. })));
             if let Some(state) = &state {
                 choice = progress(ui, name, state, hub);
             }
@@ -177,14 +180,16 @@ impl FetchForm {
     }
 }
 
-/// What the catalogue says of a model.
-fn described(ui: &mut Ui, entry: &CatalogueEntry, memory: Option<Memory>) {
+/// What the catalogue says of a model, without the licence if the hub has told it.
+fn described(ui: &mut Ui, entry: &CatalogueEntry, memory: Option<Memory>, is_listed: bool) {
     ui.add(Label::new(&entry.good_for).wrap());
     let size = byte_size(entry.bytes);
     let text = theme::small(format!("{}, about {size} to download", entry.base));
     ui.add(Label::new(text).wrap()).on_hover_text(&entry.repo);
     memory_label(ui, entry.memory, memory);
-    licence_label(ui, Some(&entry.licence), entry.terms());
+    if !is_listed {
+        licence_label(ui, Some(&entry.licence), entry.terms());
+    }
 }
 
 /// The state of a download. Returns what the author does.

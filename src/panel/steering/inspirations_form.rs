@@ -31,7 +31,7 @@ const fn words(usage: ImageUse) -> (&'static str, &'static str) {
             "Rough colours where an image of the same shape has them, free where it is transparent",
         ),
         ImageUse::Reference => (
-            "Show it this",
+            "This person or thing",
             "A picture of a person, a place or a thing that the words name. FLUX.2 Klein sees it",
         ),
     }
