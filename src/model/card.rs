@@ -276,6 +276,21 @@ mod tests {
     const VAE: (&str, &str) = ("vae/config.json", r#"{"block_out_channels": [1, 2, 4, 4]}"#);
 
     #[test]
+    fn a_downloaded_model_of_the_catalogue_has_the_steps_and_the_guidance_that_stand_there() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("models--cagliostrolab--animagine-xl-4.0/snapshots/1f3b");
+        fs::create_dir_all(&folder).unwrap();
+        let defaults = |index: &str| {
+            fs::write(folder.join("model_index.json"), index).unwrap();
+            let defaults = ModelDefaults::of(&FolderPackage::open(&folder).unwrap()).unwrap();
+            (defaults.steps, defaults.guidance_scale)
+        };
+        assert_eq!(defaults(r#"{"_class_name": "StableDiffusionXLPipeline"}"#), (28, 5.0));
+        let own = r#"{"_class_name": "StableDiffusionXLPipeline", "_defaults": {"steps": 12}}"#;
+        assert_eq!(defaults(own), (12, 5.0));
+    }
+
+    #[test]
     fn the_built_in_model_has_its_own_defaults() {
         let defaults = ModelDefaults::of(&EmbeddedPackage::built_in()).unwrap();
         let expected = ModelDefaults {

@@ -35,7 +35,6 @@ pub(super) struct ModelsTab {
     /// Only files whose name contains this text are shown.
     filter: String,
     /// `None` if there is no folder for downloads.
-    #[cfg(feature = "hub")]
     downloads: Option<Downloads>,
     /// The weights of MobileSAM that were downloaded and not taken yet.
     mobile_sam: Option<PathBuf>,
@@ -50,6 +49,10 @@ struct Downloads {
     remove: remove::RemoveForm,
 }
 
+/// Without the feature `hub`, nothing is downloaded.
+#[cfg(not(feature = "hub"))]
+type Downloads = std::convert::Infallible;
+
 impl Default for ModelsTab {
     fn default() -> Self {
         let tab = Self {
@@ -57,7 +60,6 @@ impl Default for ModelsTab {
             folders: FoldersForm::default(),
             search: None,
             filter: String::new(),
-            #[cfg(feature = "hub")]
             downloads: None,
             mobile_sam: None,
         };
@@ -140,10 +142,7 @@ impl ModelsTab {
         rows::built_in(ui, style, &filter);
         for model in models {
             rows::model(ui, model, memory, style, found, |ui, is_used| {
-                #[cfg(feature = "hub")]
-                if let Some(Downloads { hub, remove, .. }) = &mut self.downloads {
-                    remove.show(ui, hub, model, is_used);
-                }
+                removal(ui, &mut self.downloads, model, is_used);
             });
         }
         if !loras.is_empty() {
@@ -167,12 +166,7 @@ impl ModelsTab {
             };
             CollapsingHeader::new(heading).id_salt("other files").show(ui, |ui| {
                 for other in others {
-                    rows::other(ui, other, |ui| {
-                        #[cfg(feature = "hub")]
-                        if let Some(Downloads { hub, remove, .. }) = &mut self.downloads {
-                            remove.show(ui, hub, other, false);
-                        }
-                    });
+                    rows::other(ui, other, |ui| removal(ui, &mut self.downloads, other, false));
                 }
             });
         }
@@ -186,4 +180,14 @@ impl ModelsTab {
         }
         false
     }
+}
+
+/// Shows what removes a downloaded model.
+fn removal(ui: &mut Ui, downloads: &mut Option<Downloads>, model: &FoundModel, is_used: bool) {
+    #[cfg(feature = "hub")]
+    if let Some(Downloads { hub, remove, .. }) = downloads {
+        remove.show(ui, hub, model, is_used);
+    }
+    #[cfg(not(feature = "hub"))]
+    let _ = (ui, downloads, model, is_used);
 }
