@@ -31,7 +31,7 @@ pub use error::ModelError;
 pub use flux2_file::{Flux2File, with_transformer};
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};
-pub use qwen3_file::{Qwen3Package, with_qwen3};
+pub use qwen3_file::with_qwen3;
 pub use tensors::TensorSource;
 pub use text_encoder_file::with_text_encoders;
 pub use vae_file::with_vae;

@@ -92,7 +92,7 @@ pub enum DiffusionError {
     },
     /// No file has the name of a textual inversion.
     #[error(
-        "there is no embedding `{name}` in the working directory{}: give the name of a safetensors file in a folder `embeddings` beside the model, or its path",
+        "the embedding `{name}` was not found in the working directory{}: give the name of a safetensors file in a folder `embeddings` beside the model, or its path",
         searched.iter().map(|folder| format!(", in {folder}")).collect::<String>()
     )]
     NoSuchEmbedding {

@@ -3,24 +3,16 @@
 mod names;
 mod tokenizer;
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     ModelError, Package, TensorSource,
     detect::check_klein,
-    package::{config_file, hash_reader},
+    package::Overlay,
     tensors::{Converted, GgufFile, GgufHeader, WeightFile, count, dims, unsupported},
 };
-use crate::{control::Interrupt, foreign};
 use names::Names;
 
 /// The component that it replaces, and that of its tokenizer.
@@ -37,17 +29,6 @@ const METADATA: [(&str, &str); 2] = [
 const SCALING: &str = "qwen3.rope.scaling.type";
 const NO_SCALING: &str = "none";
 
-/// A package of FLUX.2 Klein with another text encoder.
-#[derive(Clone, Debug)]
-pub struct Qwen3Package {
-    package: Arc<dyn Package>,
-    path: PathBuf,
-    names: Names,
-    config: Value,
-    /// The files of the tokenizer in the file, if it has one.
-    files: BTreeMap<String, Vec<u8>>,
-}
-
 /// Replaces the text encoder of a package of FLUX.2 Klein by a Qwen3 language model in a file: safetensors in the names of
 /// transformers, or GGUF in those of llama.cpp. The tokenizer in a GGUF file replaces that of the package.
 ///
@@ -56,7 +37,7 @@ pub struct Qwen3Package {
 /// # Errors
 /// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a model. Otherwise if it
 /// cannot be read, or lacks a tensor.
-pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Qwen3Package, ModelError> {
+pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
     check_klein(&*package)?;
     let file = WeightFile::open(path)?;
     let own = match package.config(COMPONENT)? {
@@ -77,7 +58,9 @@ pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Qwen3Package
         WeightFile::Safetensors(_) => (own, BTreeMap::new()),
     };
     let config = config(own, &*opened(file, names))?;
-    Ok(Qwen3Package { package, path: path.to_owned(), names, config, files })
+    let of = path.to_owned();
+    let open = Arc::new(move || Ok(opened(WeightFile::open(&of)?, names)));
+    Ok(Overlay::of_file(package, COMPONENT, path, config, open).with_contents(files))
 }
 
 /// The tensors of a file in the names of transformers.
@@ -143,75 +126,4 @@ fn config(mut config: Map<String, Value>, tensors: &dyn TensorSource) -> Result<
     let has_bias = tensors.contains("layers.0.self_attn.q_proj.bias");
     config.insert("attention_bias".to_owned(), json!(has_bias));
     Ok(Value::Object(config))
-}
-
-impl Package for Qwen3Package {
-    fn name(&self) -> String {
-        self.package.name()
-    }
-
-    fn location(&self, file: &str) -> String {
-        match file == config_file(COMPONENT) || self.files.contains_key(file) {
-            true => self.path.display().to_string(),
-            false => self.package.location(file),
-        }
-    }
-
-    fn has(&self, file: &str) -> bool {
-        self.files.contains_key(file) || self.package.has(file)
-    }
-
-    fn has_component(&self, part: &str) -> bool {
-        part == COMPONENT || self.package.has_component(part)
-    }
-
-    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
-        match self.files.get(file) {
-            Some(content) => Ok(Cow::Borrowed(content)),
-            None => self.package.file(file),
-        }
-    }
-
-    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
-        match part {
-            COMPONENT => Ok(opened(WeightFile::open(&self.path)?, self.names)),
-            part => self.package.tensors(part),
-        }
-    }
-
-    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
-        let io = |source| ModelError::Io { file: self.path.display().to_string(), source };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(self.package.hash(interrupt)?.as_bytes());
-        hasher.update(COMPONENT.as_bytes());
-        hash_reader(&mut foreign::open(&self.path).map_err(io)?, &mut hasher, interrupt, &io)?;
-        Ok(hasher.finalize().to_hex().to_string())
-    }
-
-    fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let state = fs::metadata(&self.path).ok();
-        let state = state.map(|state| (state.len(), state.modified().ok()));
-        (self.package.fingerprint(), &self.path, state).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    fn licence(&self) -> Option<String> {
-        self.package.licence()
-    }
-
-    fn shared(&self) -> Arc<dyn Package> {
-        Arc::new(self.clone())
-    }
-
-    fn index(&self) -> Result<Value, ModelError> {
-        self.package.index()
-    }
-
-    fn config(&self, part: &str) -> Result<Value, ModelError> {
-        match part {
-            COMPONENT => Ok(self.config.clone()),
-            part => self.package.config(part),
-        }
-    }
 }

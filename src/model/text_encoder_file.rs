@@ -46,7 +46,8 @@ struct TextEncoderFile {
 }
 
 /// Replaces the text encoders of a package by those in files or in folders: CLIP, in the names of transformers, of LDM or of
-/// `OpenCLIP`. A package without text encoders needs all of them. Those of Stable Diffusion XL are told apart by their widths.
+/// `OpenCLIP`. A package without text encoders needs all of them. The width of each file tells
+/// which of the two encoders of Stable Diffusion XL it is.
 /// The text encoder of FLUX.2 Klein is a Qwen3 language model, as [`with_qwen3`] reads it.
 ///
 /// What the tensors of a file do not tell, such as the number of attention heads, is that of the encoder that it replaces, or

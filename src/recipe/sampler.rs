@@ -33,8 +33,8 @@ pub struct Sampler {
     /// Denoising steps, or iterations of an optimizer, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
-    /// Classifier-free guidance scale (Ho & Salimans 2022, arXiv:2207.12598). 1 is no guidance; 0 for models with another
-    /// [neutral scale](crate::diffusion::Denoiser::neutral_guidance_scale).
+    /// Classifier-free guidance scale (Ho & Salimans 2022, arXiv:2207.12598). A scale of 1 has no effect, except for
+    /// models with another [neutral scale](crate::diffusion::Denoiser::neutral_guidance_scale).
     #[serde(alias = "guidance", skip_serializing_if = "Option::is_none")]
     pub guidance_scale: Option<f32>,
     /// Rescaling of guided predictions, 0 to 1: φ of Lin et al. 2023 (arXiv:2305.08891, section 3.4).

@@ -44,7 +44,7 @@ fn prompts_with_textual_inversions_are_encoded_as_by_diffusers() {
         }
         assert_eq!((compared, record.tensors.len()), (count, count), "{model}");
         let unknown = encoder.encode_with("embedding:mira", options, &Interrupt::default());
-        assert!(unknown.err().unwrap().to_string().contains("no embedding `mira`"));
+        assert!(unknown.err().unwrap().to_string().contains("the embedding `mira` was not found"));
     }
 }
 

@@ -132,10 +132,10 @@ fn textual_inversions_change_pictures_and_are_part_of_the_models_identity() {
     };
     let plain = drawn("a sea", "fog");
     let named = drawn("a sea, embedding:sd1/harbour", "fog");
-    let unwanted = drawn("a sea", "fog, (embedding:sd1/harbour:1.2)");
-    assert!(plain.0 != named.0 && plain.0 != unwanted.0 && named.0 != unwanted.0);
+    let negated = drawn("a sea", "fog, (embedding:sd1/harbour:1.2)");
+    assert!(plain.0 != named.0 && plain.0 != negated.0 && named.0 != negated.0);
     assert!(plain.1 != named.1, "the file is part of the model's identity");
-    assert_eq!(named.1, unwanted.1);
+    assert_eq!(named.1, negated.1);
     // The file is found without its folder, too.
     assert!(drawn("a sea, embedding:harbour", "fog") == named);
     assert!(drawn("a sea", "fog") == plain, "the embedding is gone");
@@ -147,7 +147,7 @@ fn textual_inversions_change_pictures_and_are_part_of_the_models_identity() {
     };
     let other = error("embedding:sd2/harbour");
     assert!(other.contains("20 values") && other.contains("24 values"), "{other}");
-    assert!(error("embedding:mira").contains("no embedding `mira`"));
+    assert!(error("embedding:mira").contains("the embedding `mira` was not found"));
     let mut klein = registry.load(&fixture("klein").display().to_string(), &Interrupt::default());
     let recipe = with("embedding:sd1/harbour", "");
     let drawn =

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt, fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
@@ -30,8 +31,8 @@ pub struct Overlay {
     /// The file that stands for the configuration in error messages.
     location: String,
     config: Value,
-    /// [`Self::config`] as a file.
-    config_file: Vec<u8>,
+    /// The files that the package has instead of its own, by their names: the configuration, and others of the component.
+    contents: BTreeMap<String, Vec<u8>>,
     open: Arc<OpenTensors>,
     /// The files of the component.
     files: Vec<PathBuf>,
@@ -46,9 +47,16 @@ impl Overlay {
         config: Value,
         open: Arc<OpenTensors>,
     ) -> Self {
-        let config_file = config.to_string().into_bytes();
+        let contents = contents(component, &config);
         let (location, files) = (file.display().to_string(), vec![file.to_owned()]);
-        Self { package, component, location, config, config_file, open, files }
+        Self { package, component, location, config, contents, open, files }
+    }
+
+    /// Also replaces these files of the package, by their names. Their contents come from the file of the component.
+    #[must_use]
+    pub(in crate::model) fn with_contents(mut self, contents: BTreeMap<String, Vec<u8>>) -> Self {
+        self.contents.extend(contents);
+        self
     }
 
     /// Replaces `component` of `package` by that in a folder with a `config.json`.
@@ -66,9 +74,9 @@ impl Overlay {
         let files = ["config.json".to_owned()].into_iter().chain(weights);
         let files = files.map(|file| path.join(file)).collect();
         let location = folder.location("config.json");
-        let config_file = config.to_string().into_bytes();
+        let contents = contents(component, &config);
         let open = Arc::new(move || folder.tensors(""));
-        Ok(Self { package, component, location, config, config_file, open, files })
+        Ok(Self { package, component, location, config, contents, open, files })
     }
 
     /// The blake3 of the files of the component.
@@ -84,6 +92,11 @@ impl Overlay {
         }
         Ok(hasher.finalize())
     }
+}
+
+/// The configuration of a component as a file.
+fn contents(component: &str, config: &Value) -> BTreeMap<String, Vec<u8>> {
+    BTreeMap::from([(config_file(component), config.to_string().into_bytes())])
 }
 
 impl fmt::Debug for Overlay {
@@ -104,14 +117,14 @@ impl Package for Overlay {
     }
 
     fn location(&self, file: &str) -> String {
-        match file == config_file(self.component) {
+        match self.contents.contains_key(file) {
             true => self.location.clone(),
             false => self.package.location(file),
         }
     }
 
     fn has(&self, file: &str) -> bool {
-        file == config_file(self.component) || self.package.has(file)
+        self.contents.contains_key(file) || self.package.has(file)
     }
 
     fn has_component(&self, part: &str) -> bool {
@@ -119,9 +132,9 @@ impl Package for Overlay {
     }
 
     fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
-        match file == config_file(self.component) {
-            true => Ok(Cow::Borrowed(&self.config_file)),
-            false => self.package.file(file),
+        match self.contents.get(file) {
+            Some(contents) => Ok(Cow::Borrowed(contents)),
+            None => self.package.file(file),
         }
     }
 

@@ -118,7 +118,7 @@ pub enum GgufError {
     Damaged {
         /// The part of the header.
         field: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The file ends before the end of a tensor.
