@@ -70,6 +70,7 @@ fn measure() -> Result<(), DiffusionError> {
                 parts: vec![part],
                 style: String::new(),
                 context: is_small.then_some(area),
+                tiled: false,
                 picture: picture.clone(),
                 prompt: String::new(),
                 negative_prompt: String::new(),

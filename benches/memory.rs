@@ -117,11 +117,8 @@ fn fill(story: &Story, folder: &Path) {
         let edit = PictureEdit {
             parent: Some(take.id),
             picture: picture_hash(&image),
-            style: String::new(),
             parts: blobs.put_parts(&parts).unwrap(),
-            context: None,
-            origin: None,
-            choice_seed: None,
+            ..PictureEdit::default()
         };
         let recipe = Recipe { edit: Some(edit), ..recipe };
         writer.write(&shot, &image, provenance(&recipe)).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! An edit changes some [`Part`](crate::recipe::Part)s of a picture and no other pixels:
 //!
+//! 0. If the edit has a [`Canvas`](crate::recipe::Canvas), [`placed()`] puts the picture on it.
 //! 1. [`EditPlan`] turns the parts' masks into a blend mask, a denoise mask for each part, and the
 //!    crop that the model receives. So a small refinement is fast.
 //! 2. [`Crop`] holds the pixels of that crop. [`init_image()`] computes the pixels that denoising
@@ -16,6 +17,7 @@ mod crop;
 mod error;
 mod infill;
 mod init_image;
+mod placed;
 mod plan;
 mod prompts;
 mod redrawn;
@@ -27,6 +29,7 @@ pub use crop::{Crop, Grid};
 pub use error::EditError;
 pub use infill::infill;
 pub use init_image::init_image;
+pub use placed::placed;
 pub use plan::{EditPlan, PlannedPart};
 pub use prompts::{PartPrompts, part_prompts};
 pub use regions::LatentRegions;

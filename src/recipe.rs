@@ -1,6 +1,7 @@
 //! Recipes: everything that determines a picture, as plain data.
 
 mod blob;
+mod canvas;
 mod choices;
 mod digest;
 pub mod edit_file;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use digest::Digester;
 
 pub use blob::{Blob, BlobError, BlobId, BlobIdError};
+pub use canvas::{Anchor, Canvas, CanvasError, MAX_CANVAS_SIDE};
 pub use file::InlineBlobError;
 pub(crate) use file::{InlineBlob, RecipeFile};
 pub(crate) use inspiration::scribbles;

@@ -22,15 +22,7 @@ pub(crate) fn make_pipe(path: &Path) {
 
 /// An edit of these parts of a picture that is not a take.
 pub(crate) fn edit_of_parts(parts: Vec<PartRecipe>) -> PictureEdit {
-    PictureEdit {
-        parent: None,
-        picture: String::new(),
-        style: String::new(),
-        parts,
-        context: None,
-        origin: None,
-        choice_seed: None,
-    }
+    PictureEdit { parts, ..PictureEdit::default() }
 }
 
 /// A grey PNG of this size whose pixels are missing.

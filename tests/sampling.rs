@@ -24,6 +24,8 @@ mod pictures;
 mod schedulers;
 #[path = "sampling/text_encoders.rs"]
 mod text_encoders;
+#[path = "sampling/tiles.rs"]
+mod tiles;
 #[path = "sampling/vae.rs"]
 mod vae;
 #[path = "sampling/z_image.rs"]

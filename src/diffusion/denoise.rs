@@ -3,6 +3,7 @@
 mod batch;
 pub mod flux2;
 mod position;
+mod tiles;
 pub mod unet;
 pub mod z_image;
 
@@ -14,6 +15,7 @@ use super::{
 };
 
 pub(super) use batch::ConditioningBatches;
+pub(super) use tiles::{Tiles, cut};
 
 /// Predicts the noise in latents (or the velocity, or the finished latents: the scheduler's
 /// `prediction_type` says which).

@@ -32,7 +32,8 @@ use crate::{
     mask::Area,
     prompt::words::in_style,
     recipe::{
-        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_SIDE, Part, ResolvedSampler, Size,
+        ImageUse, Images, Inspiration, InspirationKind, Loss, MAX_CANVAS_SIDE, MAX_SIDE, Part,
+        ResolvedSampler, Size,
     },
 };
 
@@ -52,6 +53,8 @@ pub struct EditRequest {
     /// The requested crop in pixels, instead of the default one. It is extended to whole latents
     /// and to the model's minimum size.
     pub context: Option<Area>,
+    /// As [`PictureEdit::tiled`](crate::recipe::PictureEdit::tiled).
+    pub tiled: bool,
     /// The sampler.
     pub sampler: ResolvedSampler,
     /// The starting noise of the whole picture. The edit uses the noise inside its crop.
@@ -107,12 +110,16 @@ impl Model {
         layout.check(&request.sampler, &request.noise)?;
         Inspiration::check_all(&request.inspirations).map_err(DrawError::from)?;
         let (plan, scale) = (self.plan_edit(request)?, spec.scale as u32);
-        if plan.crop.width.max(plan.crop.height) > MAX_SIDE {
-            return Err(EditError::CropTooLarge { crop: plan.crop, max_side: MAX_SIDE }.into());
+        let max_side = if request.tiled { MAX_CANVAS_SIDE } else { MAX_SIDE };
+        if plan.crop.width.max(plan.crop.height) > max_side {
+            return Err(EditError::CropTooLarge { crop: plan.crop, max_side }.into());
         }
         let regions = LatentRegions::new(&plan, &request.parts, scale);
         let Area { width: columns, height: rows, .. } = regions.area();
-        let mut scheduler = self.scheduler(&request.sampler, (columns * rows) as usize)?;
+        let tile = request.tiled.then(|| self.tile());
+        let seen = (columns * rows) as usize;
+        let seen = tile.map_or(seen, |(height, width)| seen.min(height * width));
+        let mut scheduler = self.scheduler(&request.sampler, seen)?;
 
         interrupt.check()?;
         let crop = Crop::new(&request.picture, plan.crop);
@@ -128,8 +135,9 @@ impl Model {
         let noise = self.crop_noise(&regions, &request.noise, None, &layout)?;
         let frame = self.frame_of_edit(request, &plan);
         let adapters = self.adapters_of_edit(request, &plan, &frame, interrupt)?;
-        // The model sees the picture before the edit, as in diffusers' inpainting pipeline of FLUX.2 Klein.
-        let seen = self.sees_references().then(|| original.clone());
+        // The model sees the picture before the edit, as in diffusers' inpainting pipeline of FLUX.2 Klein. A tile is not the
+        // picture.
+        let seen = (self.sees_references() && tile.is_none()).then(|| original.clone());
         let prompts =
             self.region_prompts(request, &plan, &regions, &adapters, seen.as_ref(), interrupt)?;
 
@@ -151,6 +159,7 @@ impl Model {
             prompt: &prompts.conditionings[prompt],
             negative_prompt: Some(&prompts.conditionings[negative_prompt]),
             adapters: &adapters,
+            tile,
             interrupt,
         };
         let own = [Some(&mut differential as &mut dyn StepHook)].into_iter().flatten();

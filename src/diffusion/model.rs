@@ -205,6 +205,7 @@ impl Model {
             prompt: &prompt,
             negative_prompt: negative_prompt.as_ref(),
             adapters: &adapters,
+            tile: None,
             interrupt,
         };
         let start = start.as_mut().map(|hook| hook as &mut dyn StepHook);
@@ -240,6 +241,13 @@ impl Model {
         let (mask, strength) = (&mask, 1.0);
         let part = PartLosses { index: None, inspirations, texts, losses, images, mask, strength };
         self.losses(frame, &[part], *score, interrupt)
+    }
+
+    /// Height and width of a tile in latents: those of the pictures that the denoiser was trained on. If they are unknown, 1024
+    /// pixels.
+    pub(super) fn tile(&self) -> (usize, usize) {
+        let default = 1024 / self.scale();
+        self.parts.denoiser.sample_size().unwrap_or((default, default))
     }
 
     /// Latents along each side of what the denoiser sees as a whole.

@@ -6,8 +6,11 @@
 use candle_core::Tensor;
 
 use super::{
-    Conditioning, Denoiser, DiffusionError, DrawError, Interrupt, adapter::PictureAdapters,
-    denoise::ConditioningBatches, guide::Guide, scheduler::Scheduler,
+    Conditioning, Denoiser, DiffusionError, DrawError, Interrupt,
+    adapter::{ActiveAdapters, PictureAdapters},
+    denoise::{ConditioningBatches, Tiles, cut},
+    guide::Guide,
+    scheduler::Scheduler,
 };
 use crate::loss::LossValues;
 
@@ -34,6 +37,8 @@ pub struct SampleInputs<'a> {
     pub negative_prompt: Option<&'a Conditioning>,
     /// The adapters of the picture. Their images are in the conditionings.
     pub adapters: &'a PictureAdapters,
+    /// Height and width, in latents, of the tiles that the denoiser sees one at a time. `None`: it sees all latents.
+    pub tile: Option<(usize, usize)>,
     /// Stops or pauses the loop.
     pub interrupt: &'a Interrupt,
 }
@@ -72,6 +77,7 @@ struct Network<'a> {
     batches: ConditioningBatches,
     guide: &'a dyn Guide,
     adapters: &'a PictureAdapters,
+    tiles: Option<Tiles>,
     interrupt: &'a Interrupt,
 }
 
@@ -166,7 +172,7 @@ impl State<'_> {
     /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise after the last step, or if
     /// candle fails.
     pub fn predict(&self, latents: &Tensor) -> Result<Tensor, DiffusionError> {
-        let Network { denoiser, inpainting, batches, guide, adapters, interrupt } = &self.network;
+        let Network { guide, adapters, tiles, .. } = &self.network;
         let (index, count) = (self.step, self.timesteps.len());
         let Some(&timestep) = self.timesteps.get(index) else {
             return Err(candle_core::Error::msg("nothing is predicted after the last step").into());
@@ -174,10 +180,35 @@ impl State<'_> {
         let step = StepInfo { index, count, timestep };
         let input = self.scheduler.scale_model_input(latents, index)?;
         let active = adapters.at(step)?;
-        let (inpainting, active) = (inpainting.as_ref(), active.as_ref());
-        let predictions =
-            batches.predict(*denoiser, &input, inpainting, timestep, active, interrupt)?;
+        let inpainting = self.network.inpainting.as_ref();
+        let predictions = match tiles {
+            None => self.network.predict(&input, inpainting, timestep, active.as_ref())?,
+            Some(tiles) => {
+                let (_, _, height, width) = input.dims4()?;
+                let size = (height, width);
+                tiles.predict(size, |tile| {
+                    let inpainting = inpainting.map(|all| cut(all, tile)).transpose()?;
+                    let active = active.as_ref().map(|all| all.in_tile(tile, size)).transpose()?;
+                    let (inpainting, active) = (inpainting.as_ref(), active.as_ref());
+                    self.network.predict(&cut(&input, tile)?, inpainting, timestep, active)
+                })?
+            }
+        };
         Ok(guide.combine(&predictions, step)?)
+    }
+}
+
+impl Network<'_> {
+    /// Predicts for scaled latents under each conditioning.
+    fn predict(
+        &self,
+        latents: &Tensor,
+        inpainting: Option<&Tensor>,
+        timestep: f64,
+        adapters: Option<&ActiveAdapters>,
+    ) -> Result<Vec<Tensor>, DiffusionError> {
+        let Self { denoiser, batches, interrupt, .. } = self;
+        batches.predict(*denoiser, latents, inpainting, timestep, adapters, interrupt)
     }
 }
 
@@ -193,7 +224,10 @@ pub fn sample(
     let SampleInputs { denoiser, scheduler, noise, inpainting, guide, adapters, interrupt, .. } =
         inputs;
     let batches = ConditioningBatches::new(inputs.conditionings)?;
-    let network = Network { denoiser, inpainting, batches, guide, adapters, interrupt };
+    let (_, _, height, width) = noise.dims4()?;
+    let tiles = inputs.tile.map(|tile| Tiles::new((height, width), tile, noise.device()));
+    let tiles = tiles.transpose()?.flatten();
+    let network = Network { denoiser, inpainting, batches, guide, adapters, tiles, interrupt };
     let mut state = State {
         latents: (&noise * scheduler.init_noise_sigma())?,
         noise,
@@ -212,6 +246,9 @@ pub fn sample(
         hook.begin(&mut state)?;
     }
     state.first_step = state.step;
+    if let (Some(tiles), Some(mask)) = (&mut state.network.tiles, &state.denoise_mask) {
+        tiles.only_in(mask)?;
+    }
     let count = state.timesteps.len();
     while state.step < count {
         for hook in &mut *hooks {

@@ -2,7 +2,7 @@
 
 use crate::{
     mask::{Area, MaskError},
-    recipe::PartEditError,
+    recipe::{CanvasError, PartEditError},
 };
 
 /// The reason why an edit is refused.
@@ -12,6 +12,9 @@ pub enum EditError {
     /// The picture has changed since the edit was made.
     #[error("the picture has changed since this edit was made: mark the parts again")]
     OtherPicture,
+    /// The canvas does not suit the picture.
+    #[error(transparent)]
+    Canvas(#[from] CanvasError),
     /// A mask does not match the picture's size.
     #[error("part `{part}`: {source}")]
     Mask {

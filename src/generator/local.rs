@@ -17,7 +17,7 @@ use crate::{
         family::{self, families},
         lora::LoraFile,
     },
-    edit::EditError,
+    edit::{EditError, placed},
     memory::Memory,
     model::{
         EmbeddedPackage, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
@@ -288,13 +288,17 @@ impl Generator for LocalGenerator {
             return Ok(model.draw(&request, control, &mut [])?);
         };
         let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
-        let picture = inputs.init_image.clone().ok_or_else(missing)?;
+        let mut picture = inputs.init_image.clone().ok_or_else(missing)?;
         if picture_hash(&picture) != edit.picture {
             return Err(DiffusionError::from(EditError::OtherPicture).into());
         }
+        if let Some(canvas) = &edit.canvas {
+            picture =
+                placed(&picture, canvas).map_err(EditError::from).map_err(DiffusionError::from)?;
+        }
         let edit = edit.of_take(recipe.take);
         let parts = inputs.parts(&edit)?;
-        let PictureEdit { style, context, .. } = edit;
+        let PictureEdit { style, context, tiled, .. } = edit;
         let DrawRequest { prompt, negative_prompt, sampler, noise, .. } = request;
         let DrawRequest { inspirations, losses, score, images, .. } = request;
         let request = EditRequest {
@@ -304,6 +308,7 @@ impl Generator for LocalGenerator {
             parts,
             style,
             context,
+            tiled,
             sampler,
             noise,
             inspirations,

@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod draw_bar;
 mod edit_plans;
+mod enlarge_menu;
 mod history;
 mod interaction;
 mod keymap;
@@ -81,6 +82,7 @@ pub(super) struct Canvas {
     /// The preview of the edit of the draw button under the pointer.
     hovered_preview: Option<Arc<EditPreview>>,
     part_form: part_form::FormState,
+    enlarge_form: enlarge_menu::EnlargeForm,
     candidates: Candidates,
     compare: Comparison,
     /// The take to open in the next frame.
@@ -112,6 +114,7 @@ impl Default for Canvas {
             edit_preview: None,
             hovered_preview: None,
             part_form: part_form::FormState::default(),
+            enlarge_form: enlarge_menu::EnlargeForm::default(),
             candidates: Candidates::default(),
             compare: Comparison::default(),
             next_take: None,
@@ -266,6 +269,7 @@ impl Canvas {
         cx.thumbnails.refresh(take);
         let size = take.recipe().size;
         if before != Some((size.width, size.height)) {
+            self.enlarge_form = enlarge_menu::EnlargeForm::default();
             // The visible section of the previous picture may not exist in this one.
             self.view.fit();
         }
@@ -343,7 +347,8 @@ impl Canvas {
         let child = child.filter(|take| take.parent() == Some(&session.take));
         let edit = child.and_then(|take| take.recipe().edit.as_ref());
         let has_marks = session.is_loading() || art.has_marks(&session.shot, next);
-        if let Some(edit) = edit.filter(|_| !has_marks) {
+        // Parts of a canvas have another size.
+        if let Some(edit) = edit.filter(|edit| !has_marks && edit.canvas.is_none()) {
             let (shot, take) = (session.shot.clone(), next.clone());
             let marks = session.marks().after(edit);
             let action =

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     art::{ArtError, MarksSource, Take, TakeId},
     mask::Area,
-    recipe::{Images, Inspiration, Loss, Marks, Part, Recipe, Style},
+    recipe::{Canvas, Images, Inspiration, Loss, Marks, Part, Recipe, Style},
     story::check::check_style,
     storyboard::{Shot, ShotId, ShotWords},
     studio::{Job, JobId},
@@ -61,6 +61,22 @@ pub enum Action {
         takes: u32,
         /// Whether losses only score the takes, and do not steer them: see [`Recipe::score`].
         score: bool,
+    },
+    /// Put a take on a larger canvas, and draw parts of it, as [`Action::Edit`]: see [`Part::margins`] for outpainting, and
+    /// [`Part::whole`] for upscaling.
+    Enlarge {
+        /// The shot.
+        shot: ShotId,
+        /// The take.
+        take: TakeId,
+        /// The canvas.
+        canvas: Canvas,
+        /// The parts, from top to bottom, of the size of the canvas. Pixels outside of all parts are kept.
+        parts: Vec<Part>,
+        /// As [`PictureEdit::tiled`](crate::recipe::PictureEdit::tiled).
+        tiled: bool,
+        /// The number of takes.
+        takes: u32,
     },
     /// Repeat the edit of a take on the pictures of other shots, before all queued jobs.
     ///
@@ -196,16 +212,16 @@ impl Project {
             }
             Action::Edit { shot, take, picture, parts, context, takes, score } => {
                 let draft = self.draft(&shot, &take)?.with_score(score);
-                let (purpose, origin) = (EditPurpose::Request { id, takes }, None);
+                let task = EditTask::new(EditPurpose::Request { id, takes }, draft, parts);
                 self.edits.insert(id);
-                self.disk.prepare_edit(EditTask {
-                    purpose,
-                    draft,
-                    parts,
-                    context,
-                    picture,
-                    origin,
-                });
+                self.disk.prepare_edit(EditTask { context, picture, ..task });
+                return Ok(None);
+            }
+            Action::Enlarge { shot, take, canvas, parts, tiled, takes } => {
+                let draft = self.draft(&shot, &take)?;
+                let task = EditTask::new(EditPurpose::Request { id, takes }, draft, parts);
+                self.edits.insert(id);
+                self.disk.prepare_edit(EditTask { canvas: Some(canvas), tiled, ..task });
                 return Ok(None);
             }
             Action::PropagateEdit { shot, take, others } => {

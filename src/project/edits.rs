@@ -10,7 +10,7 @@ use crate::{
     edit::{EditError, EditPlan},
     generator::Inputs,
     mask::Area,
-    recipe::{Part, PartRecipe, PictureEdit, Recipe, RecipeId, Size, picture_hash},
+    recipe::{Canvas, Part, PartRecipe, PictureEdit, Recipe, RecipeId, Size, picture_hash},
     storyboard::ShotId,
     studio::JobId,
 };
@@ -31,10 +31,20 @@ pub(super) struct EditTask {
     pub(super) draft: Draft,
     pub(super) parts: Vec<Part>,
     pub(super) context: Option<Area>,
+    pub(super) canvas: Option<Canvas>,
+    pub(super) tiled: bool,
     /// The hash of the picture that the parts were marked on. `None` allows any picture.
     pub(super) picture: Option<String>,
     /// The original of a propagated edit.
     pub(super) origin: Option<RecipeId>,
+}
+
+impl EditTask {
+    /// An edit of the whole picture of a draft.
+    pub(super) fn new(purpose: EditPurpose, draft: Draft, parts: Vec<Part>) -> Self {
+        let (context, canvas, picture, origin) = Default::default();
+        Self { purpose, draft, parts, context, canvas, tiled: false, picture, origin }
+    }
 }
 
 /// The reason for an edit.
@@ -57,13 +67,18 @@ impl Draft {
 impl EditTask {
     /// The recipe of the edit. Its masks and scribbles are written to `blobs`.
     pub(super) fn recipe(self, blobs: &Blobs) -> Result<Recipe, ProjectError> {
-        let Self { draft: Draft { take, shot, style }, parts, context, picture, origin, .. } = self;
+        let Self { draft: Draft { take, shot, style }, parts, context, canvas, tiled, .. } = self;
+        let Self { picture, origin, .. } = self;
         let image = take.image()?;
         let hash = picture_hash(&image);
         if picture.is_some_and(|expected| expected != hash) {
             return Err(EditError::OtherPicture.into());
         }
-        let size = size_of(&image);
+        let mut size = size_of(&image);
+        if let Some(canvas) = &canvas {
+            canvas.check(size).map_err(EditError::from)?;
+            size = canvas.size;
+        }
         // Report invalid edits now and not only when the job runs. The model is not loaded yet, but it most likely has
         // the grid of the model that drew the picture.
         EditPlan::new(size, &parts, context, take.provenance.model.grid)?;
@@ -76,6 +91,8 @@ impl EditTask {
             style,
             parts: parts.iter().map(PartRecipe::from).collect(),
             context,
+            canvas,
+            tiled,
             origin,
             choice_seed: shot.has_choices().then(|| take.recipe().choice_seed()),
         };

@@ -57,7 +57,9 @@ impl Search {
         Builder::new().name("illustrator-search".to_owned()).spawn(move || {
             lower_priority();
             let parts = catch(|| Ok(blobs.parts(&edit)?)).map_err(Arc::new);
-            let is_needed = parts.as_ref().is_ok_and(|parts| parts.iter().any(can_be_found));
+            // Parts on a canvas have fixed places.
+            let is_needed = edit.canvas.is_none()
+                && parts.as_ref().is_ok_and(|parts| parts.iter().any(can_be_found));
             let parent = parent.filter(|_| is_needed).and_then(|take| take.image().ok());
             let detect = || Ok(parent.map(|picture| Objects::detect(&picture)));
             let marked = catch(detect).unwrap_or_else(|error| {
@@ -68,9 +70,13 @@ impl Search {
                 let shot = draft.take.shot.clone();
                 let edit = match &parts {
                     Ok(parts) => catch(|| {
-                        let parts = parts_of(&draft.take.image()?, parts, marked.as_ref());
-                        let (purpose, origin) = (EditPurpose::Propagation, edit.origin.clone());
-                        Ok(EditTask { purpose, draft, parts, context: None, picture: None, origin })
+                        let parts = match edit.canvas {
+                            Some(_) => parts.clone(),
+                            None => parts_of(&draft.take.image()?, parts, marked.as_ref()),
+                        };
+                        let task = EditTask::new(EditPurpose::Propagation, draft, parts);
+                        let (canvas, origin) = (edit.canvas, edit.origin.clone());
+                        Ok(EditTask { canvas, tiled: edit.tiled, origin, ..task })
                     }),
                     Err(error) => Err(ProjectError::Propagation(Arc::clone(error))),
                 };

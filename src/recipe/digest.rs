@@ -3,6 +3,8 @@
 //! Each field is digested with its name. Fields at their defaults are left out, so a later version can add
 //! fields without changing the identity of recipes that do not use them.
 
+use crate::mask::Area;
+
 /// The version of the encoding. It only changes when the meaning of a field changes.
 const VERSION: &str = "bevy_illustrator recipe 1";
 
@@ -60,6 +62,17 @@ impl Digester {
         let mut nested = Self(blake3::Hasher::new());
         feed(&mut nested);
         self.bytes(name, nested.0.finalize().as_bytes());
+    }
+
+    /// Feeds an area as nested numbers.
+    pub(super) fn area(&mut self, name: &str, area: Area) {
+        let Area { x, y, width, height } = area;
+        self.nested(name, |digest| {
+            digest.number("x", x.into());
+            digest.number("y", y.into());
+            digest.number("width", width.into());
+            digest.number("height", height.into());
+        });
     }
 
     /// The digest as 64 hexadecimal digits.
@@ -122,6 +135,8 @@ mod tests {
                 style: "ink".to_owned(),
                 parts: vec![PartRecipe::from(&part)],
                 context: Some(Area { x: 0, y: 1, width: 2, height: 3 }),
+                canvas: None,
+                tiled: false,
                 origin: None,
                 choice_seed: None,
             }),

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{
-    EditKind, Images, Inspiration, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size, images_of,
+    Canvas, EditKind, Images, Inspiration, Loss, MAX_TEXT_LENGTH, Part, PartEdit, Size, images_of,
 };
 use crate::{
     foreign,
@@ -30,6 +30,7 @@ use crate::{
 };
 pub use error::EditFileError;
 use images::ImageFiles;
+pub use images::read_mask;
 
 /// The most parts of an edit.
 pub const MAX_PARTS: usize = 64;
@@ -58,6 +59,12 @@ pub struct EditFile {
     /// The crop that the model receives, in pixels. By default it is chosen around the parts.
     #[serde(default)]
     pub context: Option<Area>,
+    /// As [`PictureEdit::canvas`](super::PictureEdit::canvas). Masks and scribbles have its size.
+    #[serde(default)]
+    pub canvas: Option<Canvas>,
+    /// As [`PictureEdit::tiled`](super::PictureEdit::tiled).
+    #[serde(default)]
+    pub tiled: bool,
     /// The inspirations of all parts together. Images are files.
     #[serde(default)]
     pub inspirations: Vec<Inspiration<PathBuf>>,
@@ -167,10 +174,14 @@ impl EditFile {
     /// file, and neither they nor links lead out of it. Parts that name the same file share its pixels.
     ///
     /// # Errors
-    /// If one of them is outside the folder, or cannot be read; if a mask or scribble does not have the size of the
+    /// If the canvas does not suit the `picture`; if one of them is outside the folder, or cannot be read; if a mask or scribble does not have the size of the
     /// `picture`; if a part has neither; if an inspiration or a loss is not valid; if there are more than [`MAX_PARTS`] or
     /// [`MAX_IMAGES`], or they need too much memory.
     pub fn load(&self, folder: &Path, picture: Size) -> Result<LoadedEdit, EditFileError> {
+        if let Some(canvas) = &self.canvas {
+            canvas.check(picture)?;
+        }
+        let picture = self.canvas.map_or(picture, |canvas| canvas.size);
         let parts = self.parts.len();
         if parts > MAX_PARTS {
             return Err(EditFileError::TooManyParts { parts });

@@ -9,8 +9,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    Blob, BlobError, BlobId, Inspiration, Lora, Loss, PartEdit, PartRecipe, PictureEdit, Recipe,
-    RecipeId, Size, TakeId, sampler::SamplerFile,
+    Blob, BlobError, BlobId, Canvas, Inspiration, Lora, Loss, PartEdit, PartRecipe, PictureEdit,
+    Recipe, RecipeId, Size, TakeId, sampler::SamplerFile,
 };
 use crate::{mask::Area, picture::Undecoded};
 
@@ -52,6 +52,10 @@ struct PictureEditFile {
     style: String,
     parts: Vec<PartFile>,
     context: Option<Area>,
+    #[serde(default)]
+    canvas: Option<Canvas>,
+    #[serde(default)]
+    tiled: bool,
     #[serde(default)]
     origin: Option<RecipeId>,
     #[serde(default)]
@@ -172,9 +176,20 @@ impl PictureEditFile {
         self,
         id_of: &mut impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<PictureEdit, E> {
-        let Self { parent, picture, style, parts, context, origin, choice_seed } = self;
+        let Self { parent, picture, style, parts, context, canvas, tiled, .. } = self;
+        let Self { origin, choice_seed, .. } = self;
         let parts = parts.into_iter().map(|part| part.part(id_of)).collect::<Result<_, _>>()?;
-        Ok(PictureEdit { parent, picture, style, parts, context, origin, choice_seed })
+        Ok(PictureEdit {
+            parent,
+            picture,
+            style,
+            parts,
+            context,
+            canvas,
+            tiled,
+            origin,
+            choice_seed,
+        })
     }
 }
 

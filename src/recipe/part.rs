@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, io, sync::Arc};
 use image::{ImageFormat, RgbaImage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::{Blob, BlobId, EditKind, PartEdit};
+use super::{Blob, BlobId, Canvas, EditKind, PartEdit, Size};
 use crate::{
     mask::{Mask, text},
     picture::{self, Undecoded},
@@ -40,6 +40,20 @@ impl Part {
     #[must_use]
     pub fn new(name: impl Into<String>, mask: Mask, edit: PartEdit) -> Self {
         Self { name: name.into(), mask, edit, scribble: None, images: Images::new() }
+    }
+
+    /// The margins of a canvas, to draw what is around a picture (outpainting). They start from pure noise.
+    #[must_use]
+    pub fn margins(canvas: &Canvas) -> Self {
+        let edit = PartEdit { strength: Some(1.0), ..PartEdit::new(EditKind::Refine) };
+        Self::new("margins", canvas.margins(), edit)
+    }
+
+    /// A whole picture, to draw it again with this strength (img2img, or details after upscaling).
+    #[must_use]
+    pub fn whole(size: Size, strength: f32) -> Self {
+        let edit = PartEdit { strength: Some(strength), ..PartEdit::new(EditKind::Refine) };
+        Self::new("picture", Mask::full(size.width, size.height), edit)
     }
 
     /// The same part of a picture of another size. Distances in pixels, such as [`PartEdit::grow`], stay the same.

@@ -3,11 +3,11 @@
 use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 
-use super::{BlobId, Part, PartEdit, RecipeId, Scribble, TakeId, digest::Digester, part};
+use super::{BlobId, Canvas, Part, PartEdit, RecipeId, Scribble, TakeId, digest::Digester, part};
 use crate::mask::Area;
 
 /// An edit of parts of a picture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PictureEdit {
     /// The take of the picture, if the picture is a take.
     pub parent: Option<TakeId>,
@@ -20,6 +20,12 @@ pub struct PictureEdit {
     /// The crop that the model receives, in pixels, if the author chose one. It is extended to whole latents and to the
     /// model's minimum size.
     pub context: Option<Area>,
+    /// The larger picture that the parts lie on. `None`: the picture keeps its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canvas: Option<Canvas>,
+    /// Whether the denoiser sees one tile of the size of its training at a time, for crops that are larger.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tiled: bool,
     /// The first recipe of the edit, shared by all of its takes and propagations: see
     /// [`Recipe::origin`](super::Recipe::origin).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,24 +89,24 @@ impl PictureEdit {
             (&part.mask, &part.edit, part.scribble.as_ref())
         }
         (&self.picture, &self.style, self.context) == (&other.picture, &other.style, other.context)
+            && (self.canvas, self.tiled) == (other.canvas, other.tiled)
             && self.choice_seed == other.choice_seed
             && self.parts.iter().map(decides).eq(other.parts.iter().map(decides))
     }
 
     /// Feeds everything that [`Self::draws_the_same`] compares.
     pub(super) fn feed(&self, digest: &mut Digester) {
-        let Self { parent: _, picture, style, parts, context, origin: _, choice_seed } = self;
-        digest.optional_number("choice_seed", *choice_seed);
+        let Self { parent: _, picture, style, parts, context, canvas, .. } = self;
+        digest.optional_number("choice_seed", self.choice_seed);
         digest.text("picture", picture);
         digest.text("style", style);
-        if let Some(Area { x, y, width, height }) = *context {
-            digest.nested("context", |digest| {
-                digest.number("x", x.into());
-                digest.number("y", y.into());
-                digest.number("width", width.into());
-                digest.number("height", height.into());
-            });
+        if let Some(context) = *context {
+            digest.area("context", context);
         }
+        if let Some(canvas) = canvas {
+            digest.nested("canvas", |digest| canvas.feed(digest));
+        }
+        digest.number("tiled", self.tiled.into());
         for part in parts {
             digest.nested("part", |digest| part.feed(digest));
         }
@@ -152,6 +158,7 @@ mod tests {
         let first = |first| PictureEdit { parts: vec![first, part("sea")], ..edit.clone() };
         let scribble = Some(BlobId::of_image(&RgbaImage::new(2, 2)));
         let context = Some(Area { x: 0, y: 0, width: 1, height: 1 });
+        let canvas = Some(Canvas::upscaled(Size::new(2, 2), 2.0));
         let parent = Some(TakeId::new("0123456789abcdef").unwrap());
         let empty = BlobId::of_mask(&Mask::empty(2, 2));
         let others = [
@@ -166,6 +173,8 @@ mod tests {
             (false, PictureEdit { style: "oil".to_owned(), ..edit.clone() }),
             (false, PictureEdit { context, ..edit.clone() }),
             (false, PictureEdit { choice_seed: Some(1), ..edit.clone() }),
+            (false, PictureEdit { canvas, ..edit.clone() }),
+            (false, PictureEdit { tiled: true, ..edit.clone() }),
         ];
         let recipe = |edit: &PictureEdit| Recipe {
             edit: Some(edit.clone()),

@@ -64,6 +64,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
         parts,
         style: "storybook illustration".to_owned(),
         context: None,
+        tiled: false,
         sampler: ResolvedSampler {
             scheduler: "DPMSolverMultistepScheduler".to_owned(),
             sigmas: None,

@@ -99,6 +99,7 @@ fn a_registered_scheduler_is_found_by_its_class_name_and_draws() {
         prompt: &conditionings[0],
         negative_prompt: None,
         adapters: &PictureAdapters::default(),
+        tile: None,
         interrupt: &Interrupt::default(),
     };
     let latents = sample(inputs, &mut []).unwrap();

@@ -177,15 +177,7 @@ fn edits_and_unknown_optimizers_are_refused() {
         let error = error(&recipe("a bay", "Adam", steps, &[]));
         assert!(error.contains(&format!("{steps} iterations")), "{error}");
     }
-    let edit = PictureEdit {
-        parent: None,
-        picture: picture_hash(&disc()),
-        style: String::new(),
-        parts: Vec::new(),
-        context: None,
-        origin: None,
-        choice_seed: None,
-    };
+    let edit = PictureEdit { picture: picture_hash(&disc()), ..PictureEdit::default() };
     let refused = error(&Recipe { edit: Some(edit), ..whole });
     assert!(refused.contains("`latents`") && refused.contains("`sketch`"), "{refused}");
 }

@@ -85,6 +85,7 @@ fn edit(picture: &RgbaImage, parts: &[Part]) -> RgbaImage {
         parts: parts.to_vec(),
         style: String::new(),
         context: None,
+        tiled: false,
         sampler: sampler(),
         noise: Noise::Seed(3),
         inspirations: Vec::new(),

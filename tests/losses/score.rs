@@ -43,6 +43,7 @@ fn edit(parts: &[(PartEdit, &str)]) -> EditRequest {
         parts: parts.iter().enumerate().map(part).collect(),
         style: String::new(),
         context: None,
+        tiled: false,
         sampler: sampler(),
         noise: Noise::Seed(3),
         inspirations: Vec::new(),

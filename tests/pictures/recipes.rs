@@ -132,13 +132,11 @@ fn edited(
 ) -> (Recipe, Inputs) {
     let size = Size::new(picture.width(), picture.height());
     let edit = PictureEdit {
-        parent: None,
         picture: picture_hash(&picture),
         style: style.to_owned(),
         parts: parts.iter().map(PartRecipe::from).collect(),
         context,
-        origin: None,
-        choice_seed: None,
+        ..PictureEdit::default()
     };
     let recipe =
         Recipe { size, edit: Some(edit), ..recipe("a meadow by day, storybook illustration") };

@@ -29,6 +29,7 @@ import pipelines
 import prompts
 import schedulers
 import segment
+import tiles
 import z_image
 
 
@@ -43,6 +44,7 @@ def main():
             embeddings.record()
             pipelines.record()
             edits.record()
+            tiles.record()
             inpainting.record()
             distilled.record()
             schedulers.record()

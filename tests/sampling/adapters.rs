@@ -401,6 +401,7 @@ fn assert_only_parts_change(original: &RgbaImage, folder: &TempDir, usages: &[Im
             parts: vec![Part { images, ..Part::new("part", mask, edit) }],
             style: String::new(),
             context: None,
+            tiled: false,
             sampler: sampler(),
             noise: Noise::Seed(3),
             inspirations: Vec::new(),

@@ -323,13 +323,9 @@ fn an_edit_of_another_picture_is_refused() {
     let picture = RgbaImage::from_pixel(64, 64, Rgba([90, 120, 40, 255]));
     let part = Part::new("sky", Mask::full(64, 64), PartEdit::new(EditKind::Refine));
     let edit = PictureEdit {
-        parent: None,
         picture: picture_hash(&picture),
-        style: String::new(),
         parts: vec![PartRecipe::from(&part)],
-        context: None,
-        origin: None,
-        choice_seed: None,
+        ..PictureEdit::default()
     };
     let recipe = Recipe { edit: Some(edit), ..recipe(1) };
     let mut generator = sketch();

@@ -61,6 +61,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
             style: String::new(),
             // diffusers samples the whole picture.
             context: Some(Area { x: 0, y: 0, width, height }),
+            tiled: false,
             picture,
             prompt: String::new(),
             negative_prompt: String::new(),
@@ -130,6 +131,7 @@ fn replace_all(scheduler: &str) {
         parts: vec![part],
         style: String::new(),
         context: None,
+        tiled: false,
         picture,
         prompt: String::new(),
         negative_prompt: "low fog".to_owned(),

@@ -100,6 +100,7 @@ fn pictures_and_edits_of_inpainting_models_match_diffusers() {
                 style: String::new(),
                 // diffusers samples the whole picture.
                 context: Some(Area { x: 0, y: 0, width, height }),
+                tiled: false,
                 picture: DynamicImage::ImageRgb8(picture).into_rgba8(),
                 prompt: String::new(),
                 negative_prompt: String::new(),

@@ -165,6 +165,7 @@ fn edit_request(case: &Edit, recorded: &std::collections::HashMap<String, Tensor
         style: String::new(),
         // diffusers samples the whole picture.
         context: Some(Area { x: 0, y: 0, width, height }),
+        tiled: false,
         picture: picture(&recorded["picture"], case.size),
         prompt: String::new(),
         negative_prompt: String::new(),

@@ -138,6 +138,7 @@ fn a_loss_of_a_part_changes_nothing_else() {
             parts: vec![Part { images, ..Part::new("part", mask, edit) }],
             style: String::new(),
             context: None,
+            tiled: false,
             sampler,
             noise,
             inspirations: Vec::new(),

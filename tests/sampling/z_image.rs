@@ -74,6 +74,7 @@ fn edit_request(picture: RgbaImage, part: Part, noise: Noise) -> EditRequest {
         parts: vec![part],
         style: String::new(),
         context: None,
+        tiled: false,
         picture,
         prompt: String::new(),
         negative_prompt: String::new(),

@@ -204,6 +204,14 @@ pub(crate) enum Failure {
         /// The cause.
         source: bevy_illustrator::art::picture_file::PictureError,
     },
+    /// A picture has no prompt in its file.
+    #[error("{path} does not say what it shows: {source}; give --prompt")]
+    NoPrompt {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: bevy_illustrator::art::picture_file::PictureError,
+    },
     /// A picture of the recipe could not be read back.
     #[error(transparent)]
     Unwritable(#[from] bevy_illustrator::art::picture_file::EncodeError),

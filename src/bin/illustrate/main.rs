@@ -10,12 +10,14 @@ mod draw;
 mod edit;
 mod failure;
 mod files;
+mod img2img;
 mod input;
 mod inspirations;
 mod losses;
 mod map;
 mod models;
 mod options;
+mod outpaint;
 mod output;
 mod paths;
 mod plan;
@@ -25,6 +27,7 @@ mod replay;
 mod select;
 mod signals;
 mod threads;
+mod upscale;
 
 use std::{borrow::Cow, process::ExitCode};
 
@@ -50,6 +53,12 @@ enum Command {
     Draw(draw::Draw),
     /// Edit parts of a picture; the rest stays unchanged.
     Edit(edit::Edit),
+    /// Draw a picture again, starting from its pixels.
+    Img2img(img2img::Img2Img),
+    /// Draw what is around a picture, for example for another screen.
+    Outpaint(outpaint::Outpaint),
+    /// Enlarge a picture and draw its details in tiles.
+    Upscale(upscale::Upscale),
     /// Redraw a picture from the recipe in its file and compare.
     Replay(replay::Replay),
     /// Select an object of a picture and write its mask.
@@ -79,6 +88,9 @@ fn main() -> ExitCode {
         Command::Render(render) => render.run(),
         Command::Draw(draw) => draw.run(),
         Command::Edit(edit) => edit.run(),
+        Command::Img2img(img2img) => img2img.run(),
+        Command::Outpaint(outpaint) => outpaint.run(),
+        Command::Upscale(upscale) => upscale.run(),
         Command::Replay(replay) => replay.run(),
         Command::Select(select) => select.run(),
         Command::Map(map) => map.run(),

@@ -11,8 +11,8 @@ use bevy_illustrator::{
     generator::{inspect, open_model},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        Lora, LoraError, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
-        Style,
+        Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType, Sampler,
+        SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
@@ -276,12 +276,31 @@ fn guidance_rescale(text: &str) -> Result<f32, String> {
 }
 
 fn size(text: &str) -> Result<Size, String> {
-    let side = |text: &str| text.parse().ok().filter(|side| (MIN_SIDE..=MAX_SIDE).contains(side));
+    size_up_to(text, MAX_SIDE)
+}
+
+/// Parses the size of an edited picture, `WxH`.
+pub(crate) fn canvas_size(text: &str) -> Result<Size, String> {
+    size_up_to(text, MAX_CANVAS_SIDE)
+}
+
+fn size_up_to(text: &str, max: u32) -> Result<Size, String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (MIN_SIDE..=max).contains(side));
     text.split_once(['x', 'X'])
         .and_then(|(width, height)| Some(Size::new(side(width)?, side(height)?)))
         .ok_or_else(|| {
-            format!("expected width and height in pixels, from {MIN_SIDE} to {MAX_SIDE}, such as 512x512")
+            format!(
+                "expected width and height in pixels, from {MIN_SIDE} to {max}, such as 512x512"
+            )
         })
+}
+
+/// Parses a denoising strength.
+pub(crate) fn strength(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(strength) if strength > 0.0 && strength <= 1.0 => Ok(strength),
+        _ => Err("expected a number above 0 and at most 1, such as 0.6".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 use image::GrayImage;
 
+use crate::mask::Area;
+
 /// Where an adapter acts: a value in 0..=1 for each pixel of the sampled area.
 #[derive(Clone, Debug)]
 pub struct PixelMask {
@@ -21,6 +23,17 @@ impl PixelMask {
     pub fn new(pixels: &GrayImage) -> Self {
         let values = pixels.as_raw().iter().map(|value| f32::from(*value) / 255.0).collect();
         Self { values, width: pixels.width() as usize }
+    }
+
+    /// The mask in a tile of latents of this height and width, which cover the pixels.
+    pub(super) fn in_tile(&self, tile: Area, (height, width): (usize, usize)) -> Self {
+        let [across, down] = [(self.width, width), (self.height(), height)]
+            .map(|(pixels, latents)| pixels.div_ceil(latents.max(1)));
+        let columns = tile.x as usize * across..(tile.right() as usize * across).min(self.width);
+        let rows = tile.y as usize * down..(tile.bottom() as usize * down).min(self.height());
+        let width = columns.len();
+        let values = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
+        Self { values: values.map(|(x, y)| self.at(x, y)).collect(), width }
     }
 
     fn height(&self) -> usize {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::{ControlNet, ImageKeys, PixelMask};
-use crate::diffusion::{Conditioning, StepInfo};
+use crate::{
+    diffusion::{Conditioning, StepInfo, denoise::cut},
+    mask::Area,
+};
 
 /// The adapters of one picture. Each acts in a range of the steps.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,46 @@ pub struct ActiveControl {
     pub weight: f32,
     /// The share of each cell of each of the residuals, (1, 1, height, width). `None`: it acts everywhere.
     pub masks: Option<Arc<[Tensor]>>,
+}
+
+impl ActiveAdapters {
+    /// The adapters in a tile of latents of this height and width. The tile begins between the cells of all features.
+    pub(in crate::diffusion) fn in_tile(
+        &self,
+        tile: Area,
+        latents: (usize, usize),
+    ) -> candle_core::Result<Self> {
+        let cut = |cells: &Tensor| cut(cells, tile_in_cells(tile, latents, cells)?);
+        let image = |image: &ActiveImage| ActiveImage {
+            mask: image.mask.as_ref().map(|mask| mask.in_tile(tile, latents)),
+            ..image.clone()
+        };
+        let control = |control: &ActiveControl| -> candle_core::Result<ActiveControl> {
+            let masks = control.masks.as_ref().map(|masks| masks.iter().map(cut).collect());
+            let drawing = cut(&control.drawing)?;
+            Ok(ActiveControl { drawing, masks: masks.transpose()?, ..control.clone() })
+        };
+        Ok(Self {
+            features: self.features.iter().map(cut).collect::<candle_core::Result<_>>()?,
+            images: self.images.iter().map(image).collect(),
+            controls: self.controls.iter().map(control).collect::<candle_core::Result<_>>()?,
+        })
+    }
+}
+
+/// A tile of latents in `cells`, (1 or batch, channels, height, width), which cover the latents.
+fn tile_in_cells(
+    tile: Area,
+    (height, width): (usize, usize),
+    cells: &Tensor,
+) -> candle_core::Result<Area> {
+    let (_, _, rows, columns) = cells.dims4()?;
+    // Sides of cells are powers of two. The last cells may extend beyond the latents.
+    let side = |latents: usize, cells: usize| latents.div_ceil(cells.max(1)).next_power_of_two();
+    let side = side(height, rows).max(side(width, columns)) as u32;
+    let (right, bottom) = (tile.right().div_ceil(side), tile.bottom().div_ceil(side));
+    let (x, y) = (tile.x / side, tile.y / side);
+    Ok(Area { x, y, width: right - x, height: bottom - y })
 }
 
 impl ActiveControl {

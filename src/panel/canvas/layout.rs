@@ -3,8 +3,8 @@
 use egui::{Frame, Margin, Panel, Ui, UiBuilder, vec2};
 
 use super::{
-    Canvas, candidates, commands::cancel_jobs, draw_bar, keymap::Command, keys_menu, parts_list,
-    propagation, session::Session, stage, tool_bar, tree,
+    Canvas, candidates, commands::cancel_jobs, draw_bar, enlarge_menu, keymap::Command, keys_menu,
+    parts_list, propagation, session::Session, stage, tool_bar, tree,
 };
 use crate::{
     art::Take,
@@ -68,6 +68,7 @@ pub(super) fn top_bar(
             canvas.next_take = Some(back);
         }
         tool_bar::view_buttons(ui, canvas, session);
+        enlarge_menu::enlarge_menu(ui, canvas, session, cx);
         keys_menu::keys_menu(ui, canvas, cx);
         let hint = canvas.keymap.hint(Command::CancelJobs);
         if cx.job_of(&take.shot).is_some()

@@ -21,7 +21,7 @@ use crate::{
     recipe::Layer,
 };
 use overlays::paint_overlays;
-use paint::{compare, job_preview, paint, texture};
+use paint::{canvas_of_job, compare, job_preview, paint, texture};
 pub(super) use textures::Overlay;
 
 /// Zoom per point of wheel movement.
@@ -42,20 +42,28 @@ pub(super) fn stage(
     let (viewport, response) = ui.allocate_exact_size(viewport, Sense::click_and_drag());
     let label = format!("Canvas of {}", take.shot);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &label));
-    let size = vec2(session.size.0 as f32, session.size.1 as f32);
+    // While the pointer is on a draw button, the canvas shows the take that the button would edit.
+    let shown = candidate.filter(|_| canvas.hovered_preview.is_none());
+    let own_size = vec2(session.size.0 as f32, session.size.1 as f32);
+    let larger = match shown {
+        Some(candidate) => candidate.recipe().edit.as_ref().and_then(|edit| edit.canvas),
+        None => canvas_of_job(session, cx),
+    };
+    let size = larger.map_or(own_size, |it| vec2(it.size.width as f32, it.size.height as f32));
     let pointer = response.hover_pos().unwrap_or(viewport.center());
     let own_viewport =
         candidate.map_or(viewport, |_| canvas.compare.viewport_at(viewport, pointer));
     canvas.viewport = Some(own_viewport);
 
     let moves_picture = pan_and_zoom(ui, canvas, &response, own_viewport, size, cx.has_keys);
-    let placement = canvas.view.place(viewport, size);
+    let whole = canvas.view.place(viewport, size);
+    let placement = larger.map_or(whole, |larger| whole.of_picture(&larger, own_size));
     canvas.interaction.grab_distance = GRAB_DISTANCE / placement.zoom;
     canvas.interaction.context =
         session.context.or(canvas.edit_preview.as_ref().map(|p| p.plan.crop));
     let is_tool_active = candidate.is_none() && canvas.tools.tool != Tool::Hand && !moves_picture;
     if candidate.is_some() && !moves_picture {
-        canvas.compare.drag(ui, &response, placement.rect());
+        canvas.compare.drag(ui, &response, whole.rect());
     } else if candidate.is_none() && canvas.tools.tool == Tool::Hand {
         select_part_at(canvas, session, &response, placement);
     }
@@ -66,8 +74,7 @@ pub(super) fn stage(
     let zoom = placement.zoom * ui.pixels_per_point();
     let painter = ui.painter_at(viewport);
     painter.rect_filled(viewport, CornerRadius::same(4), theme::WELL);
-    // While the pointer is on a draw button, the canvas shows the take that the button would edit.
-    match candidate.filter(|_| canvas.hovered_preview.is_none()) {
+    match shown {
         Some(candidate) => {
             let before = texture(cx, take, zoom);
             let after = match texture(cx, candidate, zoom) {
@@ -75,15 +82,19 @@ pub(super) fn stage(
                 Texture::Loading => before.clone(),
                 after => after,
             };
-            compare(ui, canvas, viewport, size, [before, after]);
+            let place = |viewport| {
+                let whole = canvas.view.place(viewport, size);
+                [larger.map_or(whole, |larger| whole.of_picture(&larger, own_size)), whole]
+            };
+            compare(ui, canvas, viewport, place, [before, after]);
         }
         None => {
             let now = texture(cx, take, zoom);
             paint(&painter, &now, placement);
             let job_preview = job_preview(session, cx);
             if let Some((preview, area)) = &job_preview {
-                let painter = painter.with_clip_rect(placement.area(*area).intersect(viewport));
-                paint(&painter, preview, placement);
+                let painter = painter.with_clip_rect(whole.area(*area).intersect(viewport));
+                paint(&painter, preview, whole);
             }
             paint_overlays(ui, &painter, canvas, session, placement, job_preview.is_some());
             draw_cursor(ui, &painter, canvas, &response, placement, moves_picture);

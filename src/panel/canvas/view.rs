@@ -2,6 +2,8 @@
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
 
+use crate::{mask::Area, recipe::Canvas};
+
 /// The zoom range, in points of the screen per pixel of the picture.
 const ZOOMS: std::ops::RangeInclusive<f32> = 0.05..=64.0;
 /// The free space around a fitted picture, in points.
@@ -74,13 +76,20 @@ impl Placement {
         (at - self.corner) / self.zoom
     }
 
+    /// The placement of a picture of `size` pixels on a canvas, which has this placement.
+    pub fn of_picture(self, canvas: &Canvas, size: Vec2) -> Self {
+        let Area { x, y, width, .. } = canvas.picture;
+        let corner = self.to_screen([x as f32, y as f32]);
+        Self { corner, zoom: self.zoom * width as f32 / size.x.max(1.0), size }
+    }
+
     /// The point on the screen of a position in the picture.
     pub fn to_screen(self, at: [f32; 2]) -> Pos2 {
         self.corner + vec2(at[0], at[1]) * self.zoom
     }
 
     /// The area on the screen of a box of pixels.
-    pub fn area(self, area: crate::mask::Area) -> Rect {
+    pub fn area(self, area: Area) -> Rect {
         let min = self.to_screen([area.x as f32, area.y as f32]);
         Rect::from_min_size(min, vec2(area.width as f32, area.height as f32) * self.zoom)
     }
@@ -133,6 +142,16 @@ mod tests {
         assert_eq!(view.place(VIEWPORT, SIZE).corner, before.corner + vec2(30.0, -12.0));
         view.pan(vec2(9000.0, 0.0), VIEWPORT, SIZE);
         assert_eq!(view.place(VIEWPORT, SIZE).rect().left(), VIEWPORT.center().x);
+    }
+
+    #[test]
+    fn a_picture_lies_in_its_rectangle_of_the_canvas() {
+        let picture = Area { x: 20, y: 5, width: 60, height: 30 };
+        let canvas = Canvas { size: crate::recipe::Size::new(100, 50), picture };
+        let whole = View::default().place(VIEWPORT, SIZE);
+        let placement = whole.of_picture(&canvas, vec2(120.0, 60.0));
+        assert_eq!(placement.rect(), whole.area(picture));
+        assert_eq!(placement.pixel(whole.to_screen([79.9, 34.9])), Some((119, 59)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     lfs::LfsPointer,
     mask::MaskError,
     picture::{DecodeError, TooManyPixels},
-    recipe::{InspirationError, LossError, MAX_TEXT_LENGTH, PartEditError, Size},
+    recipe::{CanvasError, InspirationError, LossError, MAX_TEXT_LENGTH, PartEditError, Size},
 };
 
 /// An error of an edit file.
@@ -29,6 +29,9 @@ pub enum EditFileError {
         /// The file.
         path: PathBuf,
     },
+    /// The canvas does not suit the picture.
+    #[error(transparent)]
+    Canvas(#[from] CanvasError),
     /// The text cannot be parsed.
     #[error("{path}:{line}:{column}: {message}")]
     Syntax {

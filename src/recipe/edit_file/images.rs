@@ -145,6 +145,16 @@ impl<'a> ImageFiles<'a> {
     }
 }
 
+/// Reads the mask of a picture of this size.
+///
+/// # Errors
+/// If it cannot be read, is not a grey PNG, or has another size.
+pub fn read_mask(path: &Path, picture: Size) -> Result<Mask, EditFileError> {
+    let read = |source| EditFileError::Read { path: path.to_owned(), source };
+    let bytes = foreign::read(path, foreign::MAX_PICTURE).map_err(read)?;
+    mask(path, &bytes, (picture.width, picture.height))
+}
+
 fn mask(path: &Path, bytes: &[u8], picture: (u32, u32)) -> Result<Mask, EditFileError> {
     let wrong = |source| EditFileError::Mask { path: path.to_owned(), source };
     let png = Undecoded::open_png(bytes).map_err(|error| wrong(error.into()))?;
