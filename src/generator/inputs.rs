@@ -4,12 +4,17 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use image::RgbaImage;
 
-use crate::recipe::{Blob, BlobId, Images, Part, PartRecipe, PictureEdit, Recipe, Scribble};
+use super::GenerateError;
+use crate::{
+    diffusion::DiffusionError,
+    edit::{EditError, placed},
+    recipe::{Blob, BlobId, Images, Part, PartRecipe, PictureEdit, Recipe, Scribble, picture_hash},
+};
 
 /// The pictures that a recipe refers to.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// The picture that an edit changes.
+    /// The picture that an edit changes: see [`Self::picture`].
     pub init_image: Option<RgbaImage>,
     /// The masks and scribbles of its parts.
     pub blobs: BTreeMap<BlobId, Blob>,
@@ -113,6 +118,23 @@ impl Inputs {
     fn blob(&self, of: &BlobUse, id: &BlobId) -> Result<&Blob, MissingBlob> {
         let missing = || MissingBlob::Missing { of: of.clone(), id: id.clone() };
         self.blobs.get(id).ok_or_else(missing)
+    }
+
+    /// The picture that an edit changes, on the canvas of the edit if it has one.
+    ///
+    /// # Errors
+    /// If it is missing, is not the picture of the edit, or does not suit the canvas.
+    pub fn picture(&self, edit: &PictureEdit) -> Result<RgbaImage, GenerateError> {
+        let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
+        let picture = self.init_image.as_ref().ok_or_else(missing)?;
+        let of_edit = |error: EditError| GenerateError::from(DiffusionError::from(error));
+        if picture_hash(picture) != edit.picture {
+            return Err(of_edit(EditError::OtherPicture));
+        }
+        match &edit.canvas {
+            Some(canvas) => placed(picture, canvas).map_err(|error| of_edit(error.into())),
+            None => Ok(picture.clone()),
+        }
     }
 
     /// The parts of an edit, with their masks and images.

@@ -17,7 +17,6 @@ use crate::{
         family::{self, families},
         lora::LoraFile,
     },
-    edit::{EditError, placed},
     memory::Memory,
     model::{
         EmbeddedPackage, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
@@ -26,7 +25,7 @@ use crate::{
         package::PinnedPackage,
         with_text_encoders, with_vae,
     },
-    recipe::{PictureEdit, Recipe, picture_hash, style::BUILT_IN_MODEL},
+    recipe::{PictureEdit, Recipe, style::BUILT_IN_MODEL},
 };
 
 /// The component of an autoencoder.
@@ -287,15 +286,7 @@ impl Generator for LocalGenerator {
         let Some(edit) = recipe.with_choices_made().edit else {
             return Ok(model.draw(&request, control, &mut [])?);
         };
-        let missing = || GenerateError::NoInitImage("the inputs have no init image".to_owned());
-        let mut picture = inputs.init_image.clone().ok_or_else(missing)?;
-        if picture_hash(&picture) != edit.picture {
-            return Err(DiffusionError::from(EditError::OtherPicture).into());
-        }
-        if let Some(canvas) = &edit.canvas {
-            picture =
-                placed(&picture, canvas).map_err(EditError::from).map_err(DiffusionError::from)?;
-        }
+        let picture = inputs.picture(&edit)?;
         let edit = edit.of_take(recipe.take);
         let parts = inputs.parts(&edit)?;
         let PictureEdit { style, context, tiled, .. } = edit;

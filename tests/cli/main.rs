@@ -7,6 +7,7 @@ mod bad_input;
 mod copy_folder;
 mod draw;
 mod edit;
+mod enlarged;
 mod fetch;
 #[cfg(unix)]
 mod foreign_files;

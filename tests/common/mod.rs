@@ -203,7 +203,7 @@ impl Generator for Fake {
         self.fakes.lock().drawn.push(recipe.clone());
         inputs.images(recipe)?;
         let image = match (&inputs.init_image, &recipe.edit) {
-            (Some(parent), Some(edit)) => inverted(parent, &inputs.parts(edit)?),
+            (Some(_), Some(edit)) => inverted(&inputs.picture(edit)?, &inputs.parts(edit)?),
             _ => gradient(recipe),
         };
         let losses = recipe.score.then(|| fake_loss(recipe.take)).into_iter().collect();

@@ -1,6 +1,7 @@
 //! The canvas: the pointer marks parts, and edits redraw them.
 
 mod candidates;
+mod enlarge;
 mod inspirations;
 mod keys;
 #[cfg(unix)]

@@ -8,6 +8,7 @@ mod changes;
 mod common;
 mod disk;
 mod edits;
+mod enlarged;
 mod fixture;
 #[path = "../common/held_log.rs"]
 mod held_log;

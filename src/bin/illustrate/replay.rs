@@ -136,7 +136,9 @@ impl Replay {
         // The generator refuses another picture than the parent, whose size says nothing about this one.
         let edit = from.recipe.edit.as_ref();
         let is_parent = |image: &&RgbaImage| edit.is_some_and(|e| picture_hash(image) == e.picture);
-        let is = parent.filter(is_parent).map_or((size.width, size.height), RgbaImage::dimensions);
+        let of_parent = parent.filter(is_parent).map(RgbaImage::dimensions);
+        let of_canvas = edit.and_then(|edit| edit.canvas).map(|it| (it.size.width, it.size.height));
+        let is = of_canvas.or(of_parent).unwrap_or((size.width, size.height));
         if was == is {
             Ok(())
         } else {
