@@ -53,7 +53,8 @@ impl Take {
     #[must_use]
     pub fn is_for(&self, shot: &Recipe) -> bool {
         let Provenance { recipe, sampler, .. } = &self.provenance;
-        recipe.size == shot.size
+        let shot_size = recipe.edit.as_ref().and_then(|edit| edit.shot_size);
+        shot_size.unwrap_or(recipe.size) == shot.size
             && shot.sampler.is_met_by(&recipe.sampler, sampler)
             && recipe.is_wanted_whatever_the_sampler(shot)
     }

@@ -85,6 +85,8 @@ impl EditTask {
         let mut inputs = Inputs::default();
         inputs.add_parts(&parts);
         let parent = Some(take.id.clone());
+        let enlarged_before = take.recipe().edit.as_ref().and_then(|edit| edit.shot_size);
+        let shot_size = enlarged_before.or_else(|| canvas.map(|_| take.recipe().size));
         let edit = PictureEdit {
             picture: hash,
             parent,
@@ -92,6 +94,7 @@ impl EditTask {
             parts: parts.iter().map(PartRecipe::from).collect(),
             context,
             canvas,
+            shot_size,
             tiled,
             origin,
             choice_seed: shot.has_choices().then(|| take.recipe().choice_seed()),

@@ -136,6 +136,7 @@ mod tests {
                 parts: vec![PartRecipe::from(&part)],
                 context: Some(Area { x: 0, y: 1, width: 2, height: 3 }),
                 canvas: None,
+                shot_size: None,
                 tiled: false,
                 origin: None,
                 choice_seed: None,

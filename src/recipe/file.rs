@@ -55,6 +55,8 @@ struct PictureEditFile {
     #[serde(default)]
     canvas: Option<Canvas>,
     #[serde(default)]
+    shot_size: Option<Size>,
+    #[serde(default)]
     tiled: bool,
     #[serde(default)]
     origin: Option<RecipeId>,
@@ -177,7 +179,7 @@ impl PictureEditFile {
         id_of: &mut impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<PictureEdit, E> {
         let Self { parent, picture, style, parts, context, canvas, tiled, .. } = self;
-        let Self { origin, choice_seed, .. } = self;
+        let Self { shot_size, origin, choice_seed, .. } = self;
         let parts = parts.into_iter().map(|part| part.part(id_of)).collect::<Result<_, _>>()?;
         Ok(PictureEdit {
             parent,
@@ -186,6 +188,7 @@ impl PictureEditFile {
             parts,
             context,
             canvas,
+            shot_size,
             tiled,
             origin,
             choice_seed,

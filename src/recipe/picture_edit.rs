@@ -3,7 +3,9 @@
 use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 
-use super::{BlobId, Canvas, Part, PartEdit, RecipeId, Scribble, TakeId, digest::Digester, part};
+use super::{
+    BlobId, Canvas, Part, PartEdit, RecipeId, Scribble, Size, TakeId, digest::Digester, part,
+};
 use crate::mask::Area;
 
 /// An edit of parts of a picture.
@@ -23,6 +25,9 @@ pub struct PictureEdit {
     /// The larger picture that the parts lie on. `None`: the picture keeps its size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canvas: Option<Canvas>,
+    /// The size of the shot that the picture is for, if the picture was enlarged, by this edit or an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shot_size: Option<Size>,
     /// Whether the denoiser sees one tile of the size of its training at a time, for crops that are larger.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tiled: bool,
@@ -83,7 +88,7 @@ impl PictureEdit {
         part::in_words(self.parts.iter().map(|part| (part.edit.kind, part.name.as_str())))
     }
 
-    /// Whether two edits draw the same picture. Ignores the parent, the origin and the names of parts.
+    /// Whether two edits draw the same picture. Ignores the parent, the origin, the size of the shot and the names of parts.
     pub(super) fn draws_the_same(&self, other: &Self) -> bool {
         fn decides(part: &PartRecipe) -> (&BlobId, &PartEdit, Option<&BlobId>) {
             (&part.mask, &part.edit, part.scribble.as_ref())
@@ -142,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{
         mask::Mask,
-        recipe::{EditKind, Recipe, Size},
+        recipe::{EditKind, Recipe},
         test_support::edit_of_parts,
     };
 
@@ -164,6 +169,7 @@ mod tests {
         let others = [
             (true, first(part("heaven"))),
             (true, PictureEdit { parent, ..edit.clone() }),
+            (true, PictureEdit { shot_size: Some(Size::new(1, 1)), ..edit.clone() }),
             (true, PictureEdit { origin: Some(RecipeId("1".to_owned())), ..edit.clone() }),
             (false, first(PartRecipe { mask: empty, ..part("sky") })),
             (false, first(PartRecipe { edit: PartEdit::new(EditKind::Keep), ..part("sky") })),

@@ -5,9 +5,14 @@ use bevy_illustrator::{
     mask::Area,
     project::{Action, ProjectError},
     recipe::{Anchor, Canvas, CanvasError, Part, Size},
+    storyboard::ShotState,
 };
 
-use super::{common::inverted, edits::takes, fixture::ProjectFixture};
+use super::{
+    common::inverted,
+    edits::{edit, left_half, takes},
+    fixture::ProjectFixture,
+};
 
 /// A canvas of `size` on the right of a picture of 32x16 pixels.
 fn canvas(size: Size) -> Canvas {
@@ -40,6 +45,18 @@ fn an_enlarged_take_is_an_edit_of_its_shot_and_survives_restarts() {
     // The take is one of the shot, although the shot has another size.
     fixture.apply(Action::Accept { shot: item.clone(), take: second.id.clone() });
     assert!(fixture.project.shown(&item).is_some_and(|shown| shown.id == second.id));
+    assert_eq!(fixture.project.state(&item), ShotState::Accepted);
+    // So is an edit of it.
+    let part = Part { mask: canvas.margins(), ..left_half() };
+    let Action::Edit { shot, take, picture, context, .. } = edit(&item, &second.id, 1) else {
+        unreachable!()
+    };
+    let (parts, score) = (vec![part], false);
+    fixture.apply(Action::Edit { shot, take, picture, parts, context, takes: 1, score });
+    fixture.wait_until_idle();
+    let third = takes(&fixture, &item)[2].id.clone();
+    fixture.apply(Action::Accept { shot: item.clone(), take: third.clone() });
+    assert!(fixture.project.shown(&item).is_some_and(|shown| shown.id == third));
 }
 
 #[test]

@@ -25,9 +25,6 @@ pub(crate) struct Outpaint {
     /// Where the picture lies down the new one
     #[arg(long, value_name = "PLACE", default_value = "middle", value_enum)]
     down: Down,
-    /// Draw in tiles of the size that the model was trained on, for new pictures that are much larger
-    #[arg(long)]
-    tiled: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -60,7 +57,8 @@ impl Outpaint {
             let canvas = Canvas::around(picture, self.size, (across, down))
                 .map_err(|error| DiffusionError::from(EditError::from(error)))?;
             let parts = vec![Part::margins(&canvas)];
-            Ok(WholeEdit { canvas: Some(canvas), parts, tiled: self.tiled })
+            // A tile far from the picture would not continue it.
+            Ok(WholeEdit { canvas: Some(canvas), parts, tiled: false })
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Common aspect ratios, with their names.
 const RATIOS: [(&str, [u32; 2]); 4] =
-    [("16:9", [16, 9]), ("4:3", [4, 3]), ("1:1", [1, 1]), ("9:16", [9, 16])];
+    [("Wide 16:9", [16, 9]), ("4:3", [4, 3]), ("Square", [1, 1]), ("Tall 9:16", [9, 16])];
 
 /// The factors that a picture can be upscaled by.
 const FACTORS: [f32; 4] = [1.5, 2.0, 3.0, 4.0];
@@ -118,7 +118,7 @@ fn around(ui: &mut Ui, form: &mut EnlargeForm, picture: Size) -> Option<Enlarged
     let button = theme::primary(format!("Draw around it: {size}"));
     let clicked = ui.add_enabled(canvas.is_some(), button).clicked();
     canvas.filter(|_| clicked).map(|canvas| {
-        // Large margins in tiles would repeat the picture.
+        // A tile far from the picture would not continue it.
         Enlarged { canvas, parts: vec![Part::margins(&canvas)], tiled: false }
     })
 }

@@ -14,7 +14,7 @@ fn the_menu_draws_around_the_picture() {
     let before = take(&panel, &shot, 0);
     let size = before.recipe().size;
     press(&mut panel, "Enlarge");
-    press(&mut panel, "1:1");
+    press(&mut panel, "Square");
     let side = size.width.max(size.height);
     let wanted = Size::new(side, side);
     let requested = press_and_wait(&mut panel, &format!("Draw around it: {side}x{side}"), 1);

@@ -159,6 +159,7 @@ impl EditOptions {
             parts: parts.iter().map(PartRecipe::from).collect(),
             context,
             canvas,
+            shot_size: None,
             tiled,
             origin: None,
             choice_seed: None,
