@@ -31,8 +31,8 @@ fn an_enlarged_take_is_an_edit_of_its_shot_and_survives_restarts() {
     let mut fixture = fixture.reopened();
     fixture.wait_until_idle();
     let second = takes(&fixture, &item)[1].clone();
-    let edit = second.recipe().edit.as_ref().unwrap();
-    assert_eq!((edit.canvas, edit.tiled), (Some(canvas), true));
+    let enlarged = second.recipe().edit.as_ref().unwrap();
+    assert_eq!((enlarged.canvas, enlarged.tiled), (Some(canvas), true));
     assert_eq!((second.recipe().size, second.parent()), (Size::new(48, 16), Some(&first.id)));
     let (before, after) = (first.image().unwrap(), second.image().unwrap());
     for (x, y, pixel) in before.enumerate_pixels() {

@@ -1,6 +1,7 @@
 //! `illustrate edit`: redraws parts of a picture.
 
 mod drawing;
+mod files;
 mod whole;
 
 use std::path::{Path, PathBuf};

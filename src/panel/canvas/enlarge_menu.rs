@@ -1,13 +1,17 @@
 //! The menu that makes a picture larger: by drawing what is around it, or by upscaling it.
 
 use egui::{
-    Button, ComboBox, DragValue, PopupCloseBehavior, Slider, Ui,
+    Align, Button, ComboBox, DragValue, Layout, PopupCloseBehavior, Ui,
     containers::menu::{MenuButton, MenuConfig},
 };
 
 use super::{Canvas, session::Session};
 use crate::{
-    panel::{context::PanelContext, theme},
+    panel::{
+        context::PanelContext,
+        theme,
+        widgets::{percent, text_field},
+    },
     project::Action,
     recipe::{
         Anchor, Canvas as PictureCanvas, EditKind, MAX_CANVAS_SIDE, Part, PartEdit, Size, Verdict,
@@ -27,13 +31,16 @@ pub(super) struct EnlargeForm {
     /// The size of the new picture, if the author chose one.
     size: Option<Size>,
     anchor: (Anchor, Anchor),
+    /// What is around the picture.
+    words: String,
     factor: f32,
     strength: f32,
 }
 
 impl Default for EnlargeForm {
     fn default() -> Self {
-        Self { size: None, anchor: Default::default(), factor: 2.0, strength: 0.3 }
+        let words = String::new();
+        Self { size: None, anchor: Default::default(), words, factor: 2.0, strength: 0.3 }
     }
 }
 
@@ -47,12 +54,15 @@ pub(super) fn enlarge_menu(
     let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     MenuButton::new("Enlarge").config(stays).ui(ui, |ui| {
         ui.set_width(300.0);
-        let picture = Size::new(session.size.0, session.size.1);
-        let requested = around(ui, &mut canvas.enlarge_form, picture).or_else(|| {
-            ui.separator();
-            upscaled(ui, &mut canvas.enlarge_form, session, picture)
+        let (form, picture) = (&mut canvas.enlarge_form, Size::new(session.size.0, session.size.1));
+        // The layout of menus would stretch texts and buttons.
+        let requested = ui.with_layout(Layout::top_down(Align::Min), |ui| {
+            around(ui, form, picture).or_else(|| {
+                ui.separator();
+                upscaled(ui, form, session, picture)
+            })
         });
-        if let Some(Enlarged { canvas: larger, parts, tiled }) = requested {
+        if let Some(Enlarged { canvas: larger, parts, tiled }) = requested.inner {
             let (shot, take) = (session.shot.clone(), session.take.clone());
             let action = Action::Enlarge { shot, take, canvas: larger, parts, tiled, takes: 1 };
             canvas.candidates.await_edit(cx.request(action));
@@ -113,13 +123,17 @@ fn around(ui: &mut Ui, form: &mut EnlargeForm, picture: Size) -> Option<Enlarged
             }
         });
     }
+    let hint = "the walls of the room; without words, the prompt of the picture";
+    text_field(ui, "What is there", hint, 2, &mut form.words);
     let canvas = PictureCanvas::around(picture, size, form.anchor).ok();
     let canvas = canvas.filter(|canvas| canvas.check(picture).is_ok() && size != picture);
     let button = theme::primary(format!("Draw around it: {size}"));
     let clicked = ui.add_enabled(canvas.is_some(), button).clicked();
     canvas.filter(|_| clicked).map(|canvas| {
         // A tile far from the picture would not continue it.
-        Enlarged { canvas, parts: vec![Part::margins(&canvas)], tiled: false }
+        let mut margins = Part::margins(&canvas);
+        margins.edit.words.clone_from(&form.words);
+        Enlarged { canvas, parts: vec![margins], tiled: false }
     })
 }
 
@@ -140,9 +154,9 @@ fn upscaled(
             }
         }
     });
-    ui.add(Slider::new(&mut form.strength, 0.05..=0.7).text("New details")).on_hover_text(
-        "0.2 keeps the picture, 0.4 adds details, and from 0.5 on things may change",
-    );
+    let hint = "20 % keeps the picture, 40 % adds details, and from 50 % on things may change";
+    percent(ui, &mut form.strength, "new details").on_hover_text(hint);
+    form.strength = form.strength.max(0.01);
     let liked = session.layers.iter().filter(|it| it.verdict == Verdict::Liked && !it.hidden);
     let liked: Vec<_> = liked.collect();
     let note = match liked.is_empty() {

@@ -1,6 +1,6 @@
 //! The layout of the canvas. In a wide panel, the parts are next to the picture. In a narrow one, they are below it.
 
-use egui::{Frame, Margin, Panel, Ui, UiBuilder, vec2};
+use egui::{Frame, Label, Margin, Panel, Ui, UiBuilder, vec2};
 
 use super::{
     Canvas, candidates, commands::cancel_jobs, draw_bar, enlarge_menu, keymap::Command, keys_menu,
@@ -78,9 +78,9 @@ pub(super) fn top_bar(
         }
         // Short enough for one line, so that the layout below does not jump while the author draws there.
         if let Some((done, of)) = cx.steps_of(&take.shot) {
-            ui.label(theme::small(format!("step {done} of {of}")));
+            ui.add(Label::new(theme::small(format!("step {done} of {of}"))).extend());
         } else if let Some(place) = cx.queue_place(&take.shot) {
-            ui.label(theme::small(format!("{place} ahead of it")));
+            ui.add(Label::new(theme::small(format!("{place} ahead of it"))).extend());
         }
     });
 }
@@ -224,6 +224,6 @@ fn has_strip(cx: &PanelContext<'_>, take: &Take) -> bool {
 /// Shows the reason why a tool did nothing.
 fn note(ui: &mut Ui, canvas: &Canvas) {
     if let Some(note) = &canvas.note {
-        ui.add(egui::Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
+        ui.add(Label::new(egui::RichText::new(note).color(theme::WARNING)).wrap());
     }
 }

@@ -1,6 +1,6 @@
 //! The tools and the settings of the current one.
 
-use egui::{Button, ComboBox, Slider, Ui, Vec2, vec2};
+use egui::{Button, ComboBox, Slider, Ui, Vec2, WidgetInfo, WidgetType, vec2};
 
 use super::{
     Canvas,
@@ -96,15 +96,16 @@ pub(super) fn tool_settings(ui: &mut Ui, canvas: &mut Canvas, session: &Session)
 pub(super) fn view_buttons(ui: &mut Ui, canvas: &mut Canvas, session: &mut Session) {
     let mut pressed = None;
     let commands = [
-        (Command::Undo, "Undo", "Undoes the last change of the parts"),
-        (Command::Redo, "Redo", "Redoes the last undone change"),
-        (Command::Fit, "Fit", "Fits the whole picture into view"),
-        (Command::ActualSize, "1:1", "Shows the picture at its actual size"),
+        (Command::Undo, "⟲", "Undo", "Undoes the last change of the parts"),
+        (Command::Redo, "⟳", "Redo", "Redoes the last undone change"),
+        (Command::Fit, "Fit", "Fit", "Fits the whole picture into view"),
+        (Command::ActualSize, "1:1", "1:1", "Shows the picture at its actual size"),
     ];
-    for (command, name, explanation) in commands {
-        let button = Button::new(name).min_size(vec2(36.0, 24.0));
+    for (command, sign, name, explanation) in commands {
+        let button = ui.add(Button::new(sign).min_size(vec2(30.0, 24.0)));
+        button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, name));
         let key = canvas.keymap.hint(command);
-        if ui.add(button).on_hover_text(format!("{explanation}{key}")).clicked() {
+        if button.on_hover_text(format!("{explanation}{key}")).clicked() {
             pressed = Some(command);
         }
     }

@@ -5,6 +5,8 @@ use bevy_illustrator::{
     recipe::{Anchor, Canvas, EditKind, Part, Size},
 };
 
+use egui_kittest::kittest::Queryable;
+
 use super::{canvas, mark_part_for_a_moon, press_and_wait, take, wait_until};
 use crate::support::{has, press};
 
@@ -15,15 +17,21 @@ fn the_menu_draws_around_the_picture() {
     let size = before.recipe().size;
     press(&mut panel, "Enlarge");
     press(&mut panel, "Square");
+    panel.get_by_label("What is there").click();
+    panel.run_steps(2);
+    panel.get_by_label("What is there").type_text("a forest");
+    panel.run_steps(2);
     let side = size.width.max(size.height);
     let wanted = Size::new(side, side);
     let requested = press_and_wait(&mut panel, &format!("Draw around it: {side}x{side}"), 1);
     let canvas = Canvas::around(size, wanted, (Anchor::Middle, Anchor::Middle)).unwrap();
+    let mut margins = Part::margins(&canvas);
+    margins.edit.words = "a forest".to_owned();
     let expected = Action::Enlarge {
         shot: shot.clone(),
         take: before.id.clone(),
         canvas,
-        parts: vec![Part::margins(&canvas)],
+        parts: vec![margins],
         tiled: false,
         takes: 1,
     };

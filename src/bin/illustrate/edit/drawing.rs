@@ -13,22 +13,19 @@ use bevy_illustrator::{
     generator::{GenerateError, Inputs, check_memory, load_model, prepare_model},
     loss::FinalLoss,
     mask::Area,
-    picture::Metadata,
     recipe::{
         Canvas, PartRecipe, PictureEdit, Recipe, Sampler, Size, edit_file::LoadedEdit, picture_hash,
     },
 };
 use serde::Serialize;
 
+use super::files::Out;
 use crate::{
     best_of::{Candidate, Candidates, ScoredTake, print_scores, scored},
     failure::Failure,
-    files::{self, Contents, Picture, latents},
+    files::{Contents, Picture, latents},
     options::{DeviceOption, SamplingOptions},
-    output::{
-        Existing, Format, OutputFile, Outputs, is_same_file, lossy_path, print, print_json,
-        shortened,
-    },
+    output::{lossy_path, print, print_json},
     progress::step_bar,
 };
 
@@ -41,10 +38,10 @@ pub(crate) struct EditOptions {
     device: DeviceOption,
     /// The output file. With several takes, take 2 is written to FILE-2.png and so on
     #[arg(long, value_name = "FILE.png")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// The number of takes, each with different noise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    takes: u32,
+    pub(super) takes: u32,
     /// Draw N takes with different seeds, and write only the one whose losses fit best. The losses do not steer. A part
     /// without losses is compared by how well it shows its words, or what they change. Prints the seed and the values of
     /// each take, the best one first
@@ -58,13 +55,13 @@ pub(crate) struct EditOptions {
     /// Start from the noise in this file instead of a seed: the tensor `latents` (1, channels,
     /// height, width) of the whole picture, standard normal, not yet scaled by the scheduler
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "seed")]
-    noise: Option<PathBuf>,
+    pub(super) noise: Option<PathBuf>,
     /// Write intermediate tensors to this file, as f32: those of `draw --dump` for the crop, and
     /// `blend_mask` (1, 1, height, width; from 0 to 1), `context_box` (the crop: x, y, width,
     /// height in pixels) and `denoise_mask` (1, 1, height, width in latents of the crop; from 0 to
     /// 1). With several takes, take 2 is written to FILE-2.safetensors and so on
     #[arg(long, value_name = "FILE.safetensors")]
-    dump: Option<PathBuf>,
+    pub(super) dump: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -86,13 +83,6 @@ struct Edited {
     /// With `--best-of`, all takes that were drawn, the best one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     takes: Vec<ScoredTake>,
-}
-
-/// The files of a take.
-pub(crate) struct Out {
-    path: PathBuf,
-    picture: OutputFile,
-    dump: Option<OutputFile>,
 }
 
 /// An edit to draw.
@@ -125,19 +115,6 @@ impl EditOptions {
             return Err(GenerateError::NoEdits { model: self.sampling.model_name() }.into());
         }
         Ok(())
-    }
-
-    /// Reads the picture to edit.
-    ///
-    /// # Errors
-    /// If it cannot be read, is animated, or would be replaced by a file that does not keep all of it.
-    pub(crate) fn picture(&self, path: &Path) -> Result<Picture, Failure> {
-        let picture = files::picture(path)?;
-        if picture.metadata.is_animated() {
-            return Err(Failure::Animated { path: path.to_path_buf() });
-        }
-        self.check_losses(path, &picture.metadata)?;
-        Ok(picture)
     }
 
     /// Draws an edit into the files of [`Self::begin`].
@@ -288,65 +265,6 @@ impl EditOptions {
         let names: Vec<_> = edit.parts.iter().map(|part| part.name.as_str()).collect();
         if recipe.score { print_scores(&takes, &names) } else { Ok(()) }
     }
-
-    /// Begins the files of each take. The first picture may replace the picture that is edited.
-    ///
-    /// # Errors
-    /// If a file cannot be written, or is one of the `inputs`.
-    pub(crate) fn begin<'a>(
-        &'a self,
-        picture: &Path,
-        inputs: impl IntoIterator<Item = &'a Path>,
-    ) -> Result<Vec<Out>, Failure> {
-        let inputs = inputs.into_iter().chain(self.noise.as_deref());
-        let mut outputs = Outputs::of_inputs(inputs);
-        outputs.add_model(&self.sampling.model_name());
-        self.sampling.lora.iter().for_each(|lora| outputs.add_model(&lora.file));
-        self.sampling.text_encoder.iter().for_each(|path| outputs.add_model(path));
-        let mut begin = |take: u32| {
-            let path = numbered(&self.out, take);
-            let dump = self.dump.as_deref().map(|dump| numbered(dump, take));
-            // The user did not type the names with numbers.
-            let existing = if take == 0 { Existing::Replaced } else { Existing::Refused };
-            let out = outputs.begin(&path, Format::Png, existing)?;
-            outputs.add_inputs([picture]);
-            let dump = dump.map(|dump| outputs.begin(&dump, Format::Safetensors, existing));
-            Ok(Out { path, picture: out, dump: dump.transpose()? })
-        };
-        (0..self.takes).map(&mut begin).collect()
-    }
-
-    /// Warns of what the result does not keep.
-    ///
-    /// # Errors
-    /// If the result would replace the picture, and so the only copy of what it does not keep.
-    fn check_losses(&self, picture: &Path, metadata: &Metadata) -> Result<(), Failure> {
-        let mut lost = Vec::new();
-        if metadata.has_lost_profile() {
-            lost.push("a colour profile for grey or CMYK pictures".to_owned());
-        }
-        if !metadata.lost_chunks().is_empty() {
-            let names = metadata.lost_chunks().iter().map(|name| String::from_utf8_lossy(name));
-            lost.push(format!("PNG chunks of other programs ({})", shortened(names)));
-        }
-        if metadata.has_more_data() {
-            lost.push("data after the end of the picture".to_owned());
-        }
-        let is_in_place = is_same_file(&self.out, picture);
-        if is_in_place && metadata.is_converted() {
-            lost.push("its format, which is not PNG".to_owned());
-        }
-        if lost.is_empty() {
-            return Ok(());
-        }
-        let lost = lost.join(" and ");
-        if is_in_place {
-            return Err(Failure::InPlace { path: picture.to_path_buf(), lost });
-        }
-        let path = picture.display();
-        log::warn!("the result does not keep {lost}, which {path} has; keep that picture");
-        Ok(())
-    }
 }
 
 /// The take id of a picture with provenance. In an art folder it is the file name. For a copy elsewhere it is
@@ -354,20 +272,6 @@ impl EditOptions {
 fn take_id(picture: &Path, provenance: &Provenance) -> TakeId {
     let name = picture.file_stem().and_then(|stem| TakeId::new(stem.to_str()?).ok());
     name.unwrap_or_else(|| provenance.take_id())
-}
-
-/// The output file of a take.
-fn numbered(file: &Path, take: u32) -> PathBuf {
-    if take == 0 {
-        return file.to_path_buf();
-    }
-    let mut name = file.file_stem().unwrap_or_default().to_os_string();
-    name.push(format!("-{}", take + 1));
-    if let Some(extension) = file.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    file.with_file_name(name)
 }
 
 impl Edited {
