@@ -247,6 +247,37 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_has_the_cells_of_its_latents() -> Result<()> {
+        // 21 x 27 latents, in cells of one latent and of eight.
+        let columns = |rows: usize, columns: usize| -> Result<Tensor> {
+            Tensor::arange(0_f32, columns as f32, &Device::Cpu)?.broadcast_as((1, 2, rows, columns))
+        };
+        let mask = PixelMask::new(&image::GrayImage::from_fn(27 * 8, 21 * 8, |x, _| {
+            image::Luma([x as u8])
+        }));
+        let active = ActiveAdapters {
+            features: vec![columns(21, 27)?, columns(3, 4)?],
+            images: vec![ActiveImage { index: 0, weight: 1.0, mask: Some(mask) }],
+            controls: Vec::new(),
+        };
+        let tile = Area { x: 8, y: 8, width: 16, height: 13 };
+        let cut = active.in_tile(tile, (21, 27))?;
+        let first_row = |tensor: &Tensor| tensor.get(0)?.get(1)?.get(0)?.to_vec1::<f32>();
+        assert_eq!(
+            [cut.features[0].dims(), cut.features[1].dims()],
+            [[1, 2, 13, 16], [1, 2, 2, 2]]
+        );
+        assert_eq!(first_row(&cut.features[0])?[..2], [8.0, 9.0]);
+        assert_eq!(first_row(&cut.features[1])?, [1.0, 2.0]);
+        let means = cut.images[0].mask.as_ref().unwrap().means(8, &Device::Cpu)?;
+        assert_eq!(means.dims(), [1, 1, 13, 16]);
+        // The pixels of the first latent have the levels 64 to 71.
+        let first = (means.flatten_all()?.get(0)?.to_scalar::<f32>()? * 255.0) - 67.5;
+        assert!(first.abs() < 1e-3, "{first}");
+        Ok(())
+    }
+
+    #[test]
     fn features_are_weighted_and_summed() -> Result<()> {
         let feature = |value: f32| Tensor::full(value, (1, 1, 1, 1), &Device::Cpu);
         let mut adapters = PictureAdapters::default();
