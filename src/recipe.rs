@@ -7,6 +7,7 @@ mod digest;
 pub mod edit_file;
 mod embeddings;
 mod file;
+mod guidance_interval;
 mod inspiration;
 pub mod layer;
 mod lora;
@@ -28,6 +29,7 @@ pub use blob::{Blob, BlobError, BlobId, BlobIdError};
 pub use canvas::{Anchor, Canvas, CanvasError, MAX_CANVAS_SIDE};
 pub use file::InlineBlobError;
 pub(crate) use file::{InlineBlob, RecipeFile};
+pub use guidance_interval::{GuidanceInterval, GuidanceIntervalError};
 pub(crate) use inspiration::scribbles;
 pub use inspiration::{ImageUse, Inspiration, InspirationError, InspirationKind, MAX_INSPIRATIONS};
 pub use layer::{Layer, Marks, Verdict};
@@ -163,6 +165,9 @@ impl Recipe {
         digest.optional_number("steps", *steps);
         digest.optional_float("guidance_scale", *guidance_scale);
         digest.optional_float("guidance_rescale", *guidance_rescale);
+        if let Some(interval) = sampler.guidance_interval {
+            digest.nested("guidance_interval", |digest| interval.feed(digest));
+        }
         if let Some(vae) = vae {
             digest.text("vae", vae);
         }

@@ -237,6 +237,7 @@ mod tests {
                 steps: Some(12),
                 guidance_scale: Some(5.5),
                 guidance_rescale: Some(0.7),
+                guidance_interval: None,
             },
             model: "sketch".to_owned(),
             vae: None,

@@ -216,6 +216,7 @@ fn a_take_is_named_by_its_recipe_and_its_model() {
         Sampler { steps: Some(21), ..sampler.clone() },
         Sampler { guidance_scale: Some(6.0), ..sampler.clone() },
         Sampler { guidance_rescale: Some(0.0), ..sampler.clone() },
+        Sampler { guidance_interval: "0:1".parse().ok(), ..sampler.clone() },
         Sampler { sigmas: Some(SigmaSpacing::Karras), ..sampler.clone() },
         Sampler { sigmas: Some(SigmaSpacing::Beta), ..sampler },
     ] {

@@ -9,8 +9,7 @@ use crate::{
     edit::EditError,
     loss::LossSetupError,
     model::ModelError,
-    recipe::LoraError,
-    recipe::{InspirationError, MAX_SIDE, MIN_SIDE, Size},
+    recipe::{GuidanceIntervalError, InspirationError, LoraError, MAX_SIDE, MIN_SIDE, Size},
 };
 
 /// An error of loading or running a model. Each message names the file, field or tensor.
@@ -194,6 +193,9 @@ pub enum DrawError {
     /// The guidance rescale is not a number, or is outside 0..=1.
     #[error("guidance rescale {0} cannot be used: give a number from 0 to 1, such as 0.7")]
     GuidanceRescale(f32),
+    /// The guidance interval is empty, or outside 0..=1.
+    #[error(transparent)]
+    GuidanceInterval(#[from] GuidanceIntervalError),
     /// No optimizer has this name.
     #[error("the optimizer \"{class_name}\" is unknown: use one of {known}")]
     Optimizer {

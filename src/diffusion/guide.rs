@@ -2,26 +2,33 @@
 
 mod cfg;
 mod composed;
+mod interval;
+mod predictions;
 mod regional;
 mod rescale;
 
 use candle_core::{Result, Tensor};
 
 use super::StepInfo;
+use crate::recipe::GuidanceInterval;
 
 pub use cfg::{Cfg, Unguided};
 pub use composed::{Composed, ComposedText};
+pub use interval::Interval;
+pub use predictions::Predictions;
 pub use regional::{RegionPrompt, Regional};
 pub use rescale::Rescale;
 
 /// Combines predictions.
 pub trait Guide: Send + Sync {
-    /// Combines the predictions, one per conditioning and in the same order, each (1, channels,
-    /// height, width), into one of the same shape.
+    /// Whether it reads the prediction with this index in a step. The network does not run for the other ones.
+    fn reads(&self, prediction: usize, step: StepInfo) -> bool;
+
+    /// Combines the predictions that it reads, each (1, channels, height, width), into one of the same shape.
     ///
     /// # Errors
-    /// If a tensor operation fails.
-    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor>;
+    /// If it uses a prediction that it does not [read](Self::reads), or a tensor operation fails.
+    fn combine(&self, predictions: &Predictions, step: StepInfo) -> Result<Tensor>;
 }
 
 /// Guidance strength.
@@ -31,10 +38,12 @@ pub struct GuidanceScale {
     pub scale: f64,
     /// The share of the contrast added by guidance that is removed, in 0..=1.
     pub rescale: f64,
+    /// The steps in which guidance acts. `None`: in all of them.
+    pub interval: Option<GuidanceInterval>,
 }
 
 impl GuidanceScale {
-    /// The guidance of a sampler, `boost` times as strong.
+    /// The guidance of a sampler in all steps, `boost` times as strong.
     ///
     /// `None` if the scale is 1 or less: as in diffusers, such a picture is drawn without
     /// guidance and the negative prompt has no effect. A `boost` above 1 multiplies a scale of at
@@ -43,8 +52,8 @@ impl GuidanceScale {
     pub fn new(guidance_scale: f32, guidance_rescale: f32, boost: f32) -> Option<Self> {
         let base = if boost > 1.0 { guidance_scale.max(1.0) } else { guidance_scale };
         let scale = base * boost;
-        (scale > 1.0)
-            .then(|| Self { scale: f64::from(scale), rescale: f64::from(guidance_rescale) })
+        let (scale, rescale) = (f64::from(scale), f64::from(guidance_rescale));
+        (scale > 1.0).then_some(Self { scale, rescale, interval: None })
     }
 
     /// The guide for the predictions with the indices `negative_prompt` and `prompt`, and for those of other texts. A
@@ -58,10 +67,15 @@ impl GuidanceScale {
     ) -> Box<dyn Guide> {
         let cfg = Box::new(Cfg { prompt, negative_prompt, scale: self.scale });
         let guide = composed(cfg, negative_prompt, self.scale, texts);
-        if self.rescale == 0.0 {
-            guide
-        } else {
-            Box::new(Rescale { guide, prompt, rescale: self.rescale })
+        let guide = match self.rescale {
+            0.0 => guide,
+            rescale => Box::new(Rescale { guide, prompt, rescale }),
+        };
+        match self.interval {
+            None => guide,
+            Some(interval) => {
+                Box::new(Interval { interval, inside: guide, outside: unguided(prompt, texts) })
+            }
         }
     }
 }

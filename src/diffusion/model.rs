@@ -332,7 +332,8 @@ impl Model {
             true => 1.0,
             false => sampler.guidance_scale + (1.0 - denoiser.neutral_guidance_scale()),
         };
-        GuidanceScale::new(scale, sampler.guidance_rescale, boost)
+        let guidance = GuidanceScale::new(scale, sampler.guidance_rescale, boost)?;
+        Some(GuidanceScale { interval: sampler.guidance_interval, ..guidance })
     }
 
     /// Decodes latents to a picture.

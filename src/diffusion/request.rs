@@ -5,7 +5,9 @@ use candle_core::Tensor;
 use super::{DrawError, LatentSpec};
 use crate::{
     loss::Frame,
-    recipe::{Images, Inspiration, Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size},
+    recipe::{
+        GuidanceInterval, Images, Inspiration, Loss, MAX_SIDE, MIN_SIDE, ResolvedSampler, Size,
+    },
 };
 
 /// A picture to draw.
@@ -82,6 +84,7 @@ impl LatentLayout {
         if !(0.0..=1.0).contains(&guidance_rescale) {
             return Err(DrawError::GuidanceRescale(guidance_rescale));
         }
+        sampler.guidance_interval.map_or(Ok(()), GuidanceInterval::check)?;
         match noise {
             Noise::Latents(latents) if latents.dims() != self.shape => Err(DrawError::Noise {
                 found: latents.dims().to_vec(),

@@ -27,7 +27,8 @@ pub struct SampleInputs<'a> {
     pub inpainting: Option<Tensor>,
     /// The noise of the same shape that a stochastic scheduler adds in a step, which counts from 0.
     pub step_noise: &'a dyn Fn(usize) -> candle_core::Result<Tensor>,
-    /// The conditionings of each step, at least one, in the order that the [`Guide`] expects.
+    /// The conditionings, at least one, in the order that the [`Guide`] expects. The denoiser predicts in each step for those
+    /// that the guide [reads](Guide::reads).
     pub conditionings: &'a [Conditioning],
     /// Combines the predictions.
     pub guide: &'a dyn Guide,
@@ -181,8 +182,13 @@ impl State<'_> {
         let input = self.scheduler.scale_model_input(latents, index)?;
         let active = adapters.at(step)?;
         let inpainting = self.network.inpainting.as_ref();
+        let is_read = |prediction| guide.reads(prediction, step);
+        let predict = |latents: &Tensor, inpainting, active| {
+            let Network { denoiser, batches, interrupt, .. } = &self.network;
+            batches.predict(*denoiser, latents, inpainting, timestep, active, is_read, interrupt)
+        };
         let predictions = match tiles {
-            None => self.network.predict(&input, inpainting, timestep, active.as_ref())?,
+            None => predict(&input, inpainting, active.as_ref())?,
             Some(tiles) => {
                 let (_, _, height, width) = input.dims4()?;
                 let size = (height, width);
@@ -190,25 +196,11 @@ impl State<'_> {
                     let inpainting = inpainting.map(|all| cut(all, tile)).transpose()?;
                     let active = active.as_ref().map(|all| all.in_tile(tile, size)).transpose()?;
                     let (inpainting, active) = (inpainting.as_ref(), active.as_ref());
-                    self.network.predict(&cut(&input, tile)?, inpainting, timestep, active)
+                    predict(&cut(&input, tile)?, inpainting, active)
                 })?
             }
         };
         Ok(guide.combine(&predictions, step)?)
-    }
-}
-
-impl Network<'_> {
-    /// Predicts for scaled latents under each conditioning.
-    fn predict(
-        &self,
-        latents: &Tensor,
-        inpainting: Option<&Tensor>,
-        timestep: f64,
-        adapters: Option<&ActiveAdapters>,
-    ) -> Result<Vec<Tensor>, DiffusionError> {
-        let Self { denoiser, batches, interrupt, .. } = self;
-        batches.predict(*denoiser, latents, inpainting, timestep, adapters, interrupt)
     }
 }
 
@@ -223,7 +215,7 @@ pub fn sample(
 ) -> Result<Tensor, DiffusionError> {
     let SampleInputs { denoiser, scheduler, noise, inpainting, guide, adapters, interrupt, .. } =
         inputs;
-    let batches = ConditioningBatches::new(inputs.conditionings)?;
+    let batches = ConditioningBatches::new(inputs.conditionings);
     let (_, _, height, width) = noise.dims4()?;
     let tiles = inputs.tile.map(|tile| Tiles::new((height, width), tile, noise.device()));
     let tiles = tiles.transpose()?.flatten();

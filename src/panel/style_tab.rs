@@ -16,7 +16,8 @@ use crate::{
     diffusion::{optimizer, scheduler},
     model::ModelDefaults,
     recipe::{
-        MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes, Style,
+        GuidanceInterval, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
+        Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
     story::check::MAX_STEPS,
@@ -24,6 +25,9 @@ use crate::{
 
 /// The most layers that the form leaves out: all but one of the text encoder of Stable Diffusion 1.
 const MAX_SHOWN_CLIP_SKIP: u32 = 11;
+
+/// The smallest share of the steps that the form lets guidance act in.
+const MIN_GUIDED: f32 = 0.01;
 
 /// The text encoders of Stable Diffusion XL.
 const MAX_SHOWN_TEXT_ENCODERS: usize = 2;
@@ -250,6 +254,23 @@ fn guidance(ui: &mut Ui, sampler: &mut Sampler, defaults: &ModelDefaults) {
         ui.add(rescale.speed(0.01)).labelled_by(label.id).on_hover_text(
             "Avoids overexposed colours at high guidance; 0 is none, 0.5 suits the built-in model",
         )
+    });
+    ui.end_row();
+
+    let label = ui.label("Guided steps");
+    let all = GuidanceInterval::default();
+    optional(ui, &mut sampler.guidance_interval, all, |ui, GuidanceInterval { from, to }| {
+        let text = "The steps in which guidance acts, as shares of all steps. Without guidance in the first and the last \
+                    steps, pictures vary more and are drawn faster; 0.1 to 0.8 suits many models";
+        let percent = |value, range| {
+            let shown = DragValue::new(value).range(range).speed(0.005).fixed_decimals(2);
+            shown.clamp_existing_to_range(false)
+        };
+        let (end, beginning) = (*to, *from);
+        let from = ui.add(percent(from, 0.0..=end - MIN_GUIDED)).labelled_by(label.id);
+        ui.label("to");
+        let to = ui.add(percent(to, beginning + MIN_GUIDED..=1.0)).labelled_by(label.id);
+        from.on_hover_text(text) | to.on_hover_text(text)
     });
     ui.end_row();
 }

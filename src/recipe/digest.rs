@@ -90,8 +90,8 @@ mod tests {
     use crate::{
         mask::{Area, Mask},
         recipe::{
-            EditKind, Loss, LossKind, Part, PartEdit, PartRecipe, PictureEdit, Recipe, Sampler,
-            Scribble, Size, TakeId,
+            EditKind, GuidanceInterval, Loss, LossKind, Part, PartEdit, PartRecipe, PictureEdit,
+            Recipe, Sampler, Scribble, Size, TakeId,
         },
     };
 
@@ -128,6 +128,7 @@ mod tests {
                 steps: Some(4),
                 guidance_scale: Some(7.5),
                 guidance_rescale: Some(0.0),
+                guidance_interval: None,
             },
             edit: Some(PictureEdit {
                 parent: Some(TakeId::new("0123456789abcdef").unwrap()),
@@ -155,6 +156,13 @@ mod tests {
         ] {
             assert_eq!(recipe.id().0, id, "{recipe:?}");
         }
+        let interval = Some(GuidanceInterval { from: 0.25, to: 0.5 });
+        let sampler = Sampler { guidance_interval: interval, ..Sampler::default() };
+        let recipe = Recipe { sampler, ..Recipe::new("a bay", Size::new(384, 224), "sketch") };
+        assert_eq!(
+            recipe.id().0,
+            "ebd20b5d23c3486db0f2f03a27f159ca29005237170ef60c11e769770d4e82a5"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::style::BUILT_IN_MODEL;
+use super::{GuidanceInterval, style::BUILT_IN_MODEL};
 use crate::{finite::finite, model::ModelDefaults};
 
 #[cfg(feature = "plugin")]
@@ -41,6 +41,9 @@ pub struct Sampler {
     /// 0 is none. It avoids overexposed colours at high guidance scales.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance_rescale: Option<f32>,
+    /// The steps in which guidance acts. Guidance acts in all steps if it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_interval: Option<GuidanceInterval>,
 }
 
 /// The spacing of a scheduler's noise levels.
@@ -122,6 +125,9 @@ pub struct ResolvedSampler {
     /// As [`Sampler::guidance_rescale`].
     #[serde(deserialize_with = "finite")]
     pub guidance_rescale: f32,
+    /// As [`Sampler::guidance_interval`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance_interval: Option<GuidanceInterval>,
 }
 
 /// The schedulers' names in files of older versions, and their class names.
@@ -152,6 +158,7 @@ impl Sampler {
             steps: self.steps.unwrap_or(defaults.steps),
             guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
             guidance_rescale: self.guidance_rescale.unwrap_or(defaults.guidance_rescale),
+            guidance_interval: self.guidance_interval,
         }
     }
 
@@ -167,6 +174,7 @@ impl Sampler {
             && self.sigmas == drawn.sigmas
             && self.prediction_type == drawn.prediction_type
             && self.clip_skip == drawn.clip_skip
+            && self.guidance_interval == drawn.guidance_interval
             && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
             && met(
                 self.guidance_scale.as_ref(),
@@ -217,6 +225,7 @@ pub(super) struct SamplerFile {
     guidance_scale: Option<f32>,
     #[serde(deserialize_with = "finite")]
     guidance_rescale: Option<f32>,
+    guidance_interval: Option<GuidanceInterval>,
     /// The guidance scale in files of versions without unset values.
     #[serde(deserialize_with = "finite")]
     guidance: Option<f32>,
@@ -228,7 +237,7 @@ impl SamplerFile {
     /// Older versions wrote the defaults of the built-in model into unset fields. For that model, such fields
     /// become unset again. The oldest versions did not rescale guidance.
     pub(super) fn requested(self, model: &str) -> Sampler {
-        let Self { sigmas, prediction_type, clip_skip, guidance, .. } = self;
+        let Self { sigmas, prediction_type, clip_skip, guidance_interval, guidance, .. } = self;
         let Self { mut scheduler, mut steps, mut guidance_scale, mut guidance_rescale, .. } = self;
         if guidance.is_some() {
             guidance_scale = guidance;
@@ -249,6 +258,7 @@ impl SamplerFile {
             steps,
             guidance_scale,
             guidance_rescale,
+            guidance_interval,
         }
     }
 }
@@ -303,6 +313,7 @@ mod tests {
             steps: 7,
             guidance_scale: 5.0,
             guidance_rescale: 0.5,
+            guidance_interval: None,
         };
         assert_eq!(resolved, expected);
     }
@@ -323,5 +334,26 @@ mod tests {
         assert!(!karras.is_met_by(&unset, &drawn) && !unset.is_met_by(&karras, &drawn_with_karras));
         let skip = Sampler { clip_skip: Some(1), ..Sampler::default() };
         assert!(!skip.is_met_by(&unset, &drawn), "the picture was drawn with all layers");
+        let interval = Some(GuidanceInterval { from: 0.1, to: 0.8 });
+        let in_steps = Sampler { guidance_interval: interval, ..Sampler::default() };
+        let drawn_in_steps = in_steps.resolve(&ModelDefaults::built_in());
+        assert!(in_steps.is_met_by(&in_steps, &drawn_in_steps));
+        assert!(
+            !in_steps.is_met_by(&unset, &drawn) && !unset.is_met_by(&in_steps, &drawn_in_steps)
+        );
+    }
+
+    #[test]
+    fn a_guidance_interval_is_kept_by_styles_and_by_recipes_of_this_version() {
+        let interval = GuidanceInterval { from: 0.25, to: 0.5 };
+        let sampler = Sampler { guidance_interval: Some(interval), ..Sampler::default() };
+        assert_eq!(ron("(guidance_interval: (from: 0.25, to: 0.5))"), sampler);
+        let json = serde_json::to_string(&sampler).unwrap();
+        assert_eq!(json, r#"{"guidance_interval":{"from":0.25,"to":0.5}}"#);
+        let file: SamplerFile = serde_json::from_str(&json).unwrap();
+        assert_eq!(file.requested("a model"), sampler);
+        let drawn = sampler.resolve(&ModelDefaults::built_in());
+        let json = serde_json::to_string(&drawn).unwrap();
+        assert_eq!(serde_json::from_str::<ResolvedSampler>(&json).unwrap(), drawn);
     }
 }

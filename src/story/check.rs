@@ -12,7 +12,10 @@ pub use fault::StoryFault;
 use super::{Line, Scene, Story};
 use crate::{
     prompt::PromptSyntax,
-    recipe::{Inspiration, Lora, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Sampler, Style},
+    recipe::{
+        GuidanceInterval, Inspiration, Lora, Loss, MAX_SIDE, MAX_TEXT_LENGTH, MIN_SIDE, Sampler,
+        Style,
+    },
     text::{folded, is_letter},
 };
 
@@ -55,7 +58,7 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
             faults.push(StoryFault::BadSize { kind, size });
         }
     }
-    let Sampler { steps, guidance_scale, guidance_rescale, .. } = &style.sampler;
+    let Sampler { steps, guidance_scale, guidance_rescale, guidance_interval, .. } = &style.sampler;
     if let Some(steps) = steps.filter(|&steps| steps == 0 || steps > MAX_STEPS) {
         faults.push(StoryFault::BadSteps { steps });
     }
@@ -66,6 +69,8 @@ pub fn check_style(style: &Style) -> Vec<StoryFault> {
         let guidance_rescale = guidance_rescale.to_string();
         faults.push(StoryFault::BadGuidanceRescale { guidance_rescale });
     }
+    let interval = guidance_interval.map_or(Ok(()), GuidanceInterval::check);
+    faults.extend(interval.err().map(|error| StoryFault::GuidanceInterval(error.to_string())));
     let loras = Lora::check_all(&style.loras);
     faults.extend(loras.err().map(|error| StoryFault::Lora(error.to_string())));
     let inspirations = Inspiration::check_all(&style.inspirations);

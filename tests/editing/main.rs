@@ -73,6 +73,7 @@ fn request(picture: RgbaImage, parts: Vec<Part>) -> EditRequest {
             steps: 2,
             guidance_scale: 4.0,
             guidance_rescale: 0.7,
+            guidance_interval: None,
         },
         noise: Noise::Seed(3),
         inspirations: Vec::new(),

@@ -54,6 +54,7 @@ fn sampler() -> ResolvedSampler {
         steps: 10,
         guidance_scale: 5.0,
         guidance_rescale: 0.5,
+        guidance_interval: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use bevy_illustrator::{
     panel::{PanelState, StoryStatus, Tab, panel_status_ui, panel_ui},
     project::Action,
-    recipe::{Lora, Sampler, Size},
+    recipe::{GuidanceInterval, Lora, Sampler, Size},
     story::{Place, Scene, Story},
     storyboard::{ShotKind, ShotState},
 };
@@ -61,6 +61,7 @@ fn viewing_a_style_does_not_change_it() {
         steps: Some(700),
         clip_skip: Some(30),
         guidance_scale: Some(0.0),
+        guidance_interval: Some(GuidanceInterval { from: 0.123, to: 0.125 }),
         ..Sampler::default()
     };
     story.style.sizes.item = Some(Size::new(20, 2044));

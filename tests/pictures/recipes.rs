@@ -48,6 +48,7 @@ fn plain() -> Vec<Drawing> {
         steps: Some(6),
         guidance_scale: Some(guidance_scale),
         guidance_rescale: Some(guidance_rescale),
+        guidance_interval: None,
     };
     let ddim = sampler("DDIMScheduler", 5.0, 0.5);
     let euler = sampler("EulerDiscreteScheduler", 5.0, 0.0);

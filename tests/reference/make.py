@@ -16,6 +16,7 @@ import distilled
 import edits
 import embeddings
 import flux2
+import guidance_interval
 import inpainting
 import klein_files
 import klein_parts
@@ -45,6 +46,7 @@ def main():
             pipelines.record()
             edits.record()
             tiles.record()
+            guidance_interval.record()
             inpainting.record()
             distilled.record()
             schedulers.record()

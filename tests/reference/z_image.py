@@ -78,6 +78,8 @@ PICTURES = [
     # A scale below 1 is guidance, too. These are exactly 32 tokens.
     dict(name="z_image_weak", steps=2, guidance=0.5, size=(128, 64), dynamic=False),
     dict(name="z_image_dynamic", steps=3, guidance=0.0, size=(112, 80), dynamic=True),
+    # The first 3 of 5 steps are guided.
+    dict(name="z_image_truncated", steps=5, guidance=4.0, size=(48, 48), dynamic=False, truncation=0.25),
 ]
 EDITS = [
     dict(name="z_image_part", steps=4, strength=1.0, guidance=0.0, size=(64, 48), part=(16, 8, 24, 24)),
@@ -214,6 +216,7 @@ def draw(case):
         height=height,
         num_inference_steps=case["steps"],
         guidance_scale=case["guidance"],
+        cfg_truncation=case.get("truncation", 1.0),
         latents=noise,
         output_type="pt",
         callback_on_step_end=keep,

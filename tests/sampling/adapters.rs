@@ -134,6 +134,7 @@ fn sampler() -> ResolvedSampler {
         steps: 5,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,
+        guidance_interval: None,
     }
 }
 

@@ -60,6 +60,7 @@ fn pictures_of_a_model_that_embeds_the_guidance_scale_match_diffusers() {
                 steps: 4,
                 guidance_scale,
                 guidance_rescale: 0.0,
+                guidance_interval: None,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
             inspirations: Vec::new(),

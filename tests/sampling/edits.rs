@@ -73,6 +73,7 @@ fn an_edit_of_one_part_matches_diffusers_inpainting() {
                 steps: case.steps,
                 guidance_scale: case.guidance,
                 guidance_rescale: 0.0,
+                guidance_interval: None,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
             inspirations: Vec::new(),

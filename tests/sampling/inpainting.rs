@@ -48,6 +48,7 @@ impl Case {
             steps: self.steps,
             guidance_scale: self.guidance,
             guidance_rescale: 0.0,
+            guidance_interval: None,
         }
     }
 

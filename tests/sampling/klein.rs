@@ -85,6 +85,7 @@ pub(super) fn sampler(steps: u32, guidance_scale: f32) -> ResolvedSampler {
         steps,
         guidance_scale,
         guidance_rescale: 0.0,
+        guidance_interval: None,
     }
 }
 

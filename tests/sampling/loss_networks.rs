@@ -63,6 +63,7 @@ fn sampler() -> ResolvedSampler {
         steps: 8,
         guidance_scale: 5.0,
         guidance_rescale: 0.0,
+        guidance_interval: None,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Compares pictures with diffusers, step by step.
 
-use std::fs;
+use std::{collections::HashMap, fs};
 
 use bevy_illustrator::model::{EmbeddedPackage, FolderPackage, Package};
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, Interrupt, Model, Noise, Trace, scheduler},
-    recipe::{Images, ResolvedSampler, Size},
+    recipe::{GuidanceInterval, Images, ResolvedSampler, Size},
 };
 use candle_core::Tensor;
 use serde::Deserialize;
@@ -52,33 +52,42 @@ fn pictures_of_the_built_in_model_match_diffusers() {
     assert_near("sketch", &image, &recorded["image"], 2.0 * TOLERANCE);
 }
 
+#[derive(Deserialize)]
+struct IntervalCase {
+    name: String,
+    start: f32,
+    stop: f32,
+    #[serde(flatten)]
+    case: Case,
+}
+
+/// `tests/reference/guidance_interval.py` records them with diffusers' `ClassifierFreeGuidance`.
+#[test]
+fn pictures_with_guidance_in_an_interval_match_diffusers() {
+    let cases = fs::read_to_string(fixture("guidance_interval/cases.json")).unwrap();
+    let cases: Vec<IntervalCase> = serde_json::from_str(&cases).unwrap();
+    assert_eq!(cases.len(), 3);
+    for IntervalCase { name, start, stop, case } in cases {
+        let recorded = tensors(&format!("guidance_interval/{name}.safetensors"));
+        let mut request = request(&case, &recorded);
+        request.sampler.guidance_interval = Some(GuidanceInterval { from: start, to: stop });
+        let files = FolderPackage::open(fixture(&case.model)).unwrap();
+        let mut model = Model::load(&files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
+        let mut trace = Trace::default();
+        model.draw(&request, &Interrupt::default(), &mut [&mut trace]).unwrap();
+        for step in 1..=case.steps {
+            let key = &format!("latents_{step}");
+            let (found, expected) = (trace.get(key).unwrap(), &recorded[key]);
+            assert_near(&format!("{name}: {key}"), found, expected, TOLERANCE * range(expected));
+        }
+    }
+}
+
 /// Draws a recorded case and compares all intermediate tensors.
-fn draw(
-    name: &str,
-    case: &Case,
-    files: &dyn Package,
-) -> (Trace, std::collections::HashMap<String, Tensor>) {
+fn draw(name: &str, case: &Case, files: &dyn Package) -> (Trace, HashMap<String, Tensor>) {
     let recorded = tensors(&format!("pipelines/{name}.safetensors"));
     let [width, height] = case.size;
-    let request = DrawRequest {
-        prompt: case.prompt.clone(),
-        negative_prompt: case.negative_prompt.clone(),
-        size: Size::new(width, height),
-        sampler: ResolvedSampler {
-            scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
-            sigmas: None,
-            prediction_type: None,
-            clip_skip: None,
-            steps: case.steps,
-            guidance_scale: case.guidance,
-            guidance_rescale: case.guidance_rescale,
-        },
-        noise: Noise::Latents(recorded["noise"].clone()),
-        inspirations: Vec::new(),
-        losses: Vec::new(),
-        score: false,
-        images: Images::new(),
-    };
+    let request = request(case, &recorded);
     let mut trace = Trace::default();
     let mut model = Model::load(files, DeviceKind::Cpu, &Interrupt::default()).unwrap();
     let picture = model
@@ -96,4 +105,28 @@ fn draw(
     }
     assert_eq!(compared, 4 + recorded["timesteps"].elem_count(), "{name}");
     (trace, recorded)
+}
+
+fn request(case: &Case, recorded: &HashMap<String, Tensor>) -> DrawRequest {
+    let [width, height] = case.size;
+    DrawRequest {
+        prompt: case.prompt.clone(),
+        negative_prompt: case.negative_prompt.clone(),
+        size: Size::new(width, height),
+        sampler: ResolvedSampler {
+            scheduler: scheduler::find(&case.scheduler).unwrap().class_name.to_owned(),
+            sigmas: None,
+            prediction_type: None,
+            clip_skip: None,
+            steps: case.steps,
+            guidance_scale: case.guidance,
+            guidance_rescale: case.guidance_rescale,
+            guidance_interval: None,
+        },
+        noise: Noise::Latents(recorded["noise"].clone()),
+        inspirations: Vec::new(),
+        losses: Vec::new(),
+        score: false,
+        images: Images::new(),
+    }
 }

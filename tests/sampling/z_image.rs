@@ -6,7 +6,7 @@ use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace},
     mask::{Area, Mask},
     model::{FolderPackage, ModelCard, ModelDefaults, inspect::inspect},
-    recipe::{EditKind, Images, Part, PartEdit, Size},
+    recipe::{EditKind, GuidanceInterval, Images, Part, PartEdit, ResolvedSampler, Size},
 };
 use candle_core::Tensor;
 use image::{Rgba, RgbaImage};
@@ -35,6 +35,8 @@ struct Picture {
     size: [u32; 2],
     /// Whether the noise levels depend on the size.
     dynamic: bool,
+    /// The timestep after which the pipeline does not guide.
+    truncation: Option<f32>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +104,7 @@ fn part([width, height]: [u32; 2], [x, y, wide, high]: [u32; 4], words: &str) ->
 #[test]
 fn pictures_match_the_pipeline() {
     let pictures: Vec<Picture> = cases("pipelines/z_image_cases.json");
-    assert_eq!(pictures.len(), 4);
+    assert_eq!(pictures.len(), 5);
     for case in pictures {
         let name = case.name;
         let recorded = tensors(&format!("pipelines/{name}.safetensors"));
@@ -113,7 +115,10 @@ fn pictures_match_the_pipeline() {
         let noise = Noise::Latents(recorded["noise"].clone());
         let request = DrawRequest {
             negative_prompt: case.negative_prompt,
-            sampler: sampler(case.steps, case.guidance),
+            sampler: ResolvedSampler {
+                guidance_interval: case.truncation.map(|_| GuidanceInterval { from: 0.0, to: 0.6 }),
+                ..sampler(case.steps, case.guidance)
+            },
             ..draw_request(&case.prompt, case.size, noise)
         };
         let mut trace = Trace::default();

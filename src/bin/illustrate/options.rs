@@ -11,7 +11,7 @@ use bevy_illustrator::{
     generator::{inspect, open_model},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType, Sampler,
+        GuidanceInterval, Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType, Sampler,
         SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
@@ -60,6 +60,9 @@ pub(crate) struct SamplingOptions {
     /// Guidance rescale, from 0 (off) to 1; reduces the contrast that guidance adds
     #[arg(long, value_name = "X", value_parser = guidance_rescale)]
     pub(crate) guidance_rescale: Option<f32>,
+    /// The steps in which guidance acts, as shares of all steps from 0 to 1, such as 0.1:0.8; the other steps are faster
+    #[arg(long, value_name = "FROM:TO")]
+    pub(crate) guidance_interval: Option<GuidanceInterval>,
     /// The scheduler. SGD, Adam and LBFGS are optimizers for `latents`
     #[arg(long, value_name = "NAME", value_parser = scheduler())]
     pub(crate) scheduler: Option<String>,
@@ -120,6 +123,7 @@ impl SamplingOptions {
             steps: self.steps.or(sampler.steps),
             guidance_scale: self.guidance.or(sampler.guidance_scale),
             guidance_rescale: self.guidance_rescale.or(sampler.guidance_rescale),
+            guidance_interval: self.guidance_interval.or(sampler.guidance_interval),
         }
     }
 
@@ -327,11 +331,21 @@ mod tests {
     fn missing_options_keep_the_style() {
         let style = Style { seed: 7, ..Style::default() };
         assert_eq!(LookOptions::default().applied_to(&style), style);
-        let sampling = SamplingOptions { steps: Some(3), clip_skip: Some(1), ..Default::default() };
+        let interval = "0.1:0.8".parse().ok();
+        let sampling = SamplingOptions {
+            steps: Some(3),
+            clip_skip: Some(1),
+            guidance_interval: interval,
+            ..Default::default()
+        };
         let options = LookOptions { sampling, size: Some(Size::new(64, 32)) };
         let changed = options.applied_to(&style);
         assert_eq!((changed.sampler.steps, changed.seed), (Some(3), 7));
         assert_eq!(changed.sampler.clip_skip, Some(1));
+        assert_eq!(
+            changed.sampler.guidance_interval,
+            Some(GuidanceInterval { from: 0.1, to: 0.8 })
+        );
         assert_eq!(changed.sampler.guidance_scale, style.sampler.guidance_scale);
         assert_eq!(
             (changed.sizes.item, changed.sizes.portrait),

@@ -4,17 +4,21 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::{ActiveAdapters, Conditioning, Denoiser, DenoiserInput, DiffusionError, Interrupt};
-use crate::diffusion::adapter::ImageKeys;
+use crate::diffusion::{adapter::ImageKeys, guide::Predictions};
 
 /// Conditionings in the batches that run fastest on their device.
 ///
 /// On a CPU each conditioning is its own batch, and the batches run in parallel: threads that each
 /// run a whole network wait less than threads that share every layer. On other devices, all
 /// conditionings of equal length form one batch.
-pub(in crate::diffusion) struct ConditioningBatches(Vec<Conditioning>);
+pub(in crate::diffusion) struct ConditioningBatches {
+    conditionings: Vec<Conditioning>,
+    /// Whether they form one batch.
+    are_joined: bool,
+}
 
 impl ConditioningBatches {
-    pub fn new(conditionings: &[Conditioning]) -> candle_core::Result<Self> {
+    pub fn new(conditionings: &[Conditioning]) -> Self {
         let first = conditionings.first();
         let alike = |conditioning: &Conditioning| {
             first.is_some_and(|first| {
@@ -27,14 +31,12 @@ impl ConditioningBatches {
             })
         };
         let on_cpu = conditionings.iter().all(|conditioning| conditioning.tokens.device().is_cpu());
-        if on_cpu || !conditionings.iter().all(alike) {
-            return Ok(Self(conditionings.to_vec()));
-        }
-        Ok(Self(vec![joined(conditionings)?]))
+        let are_joined = !on_cpu && conditionings.iter().all(alike);
+        Self { conditionings: conditionings.to_vec(), are_joined }
     }
 
-    /// Predicts for `latents`, (1, channels, height, width), under each conditioning, with the same adapters. The
-    /// predictions have the same shape. `inpainting` is that of a [`DenoiserInput`].
+    /// Predicts for `latents`, (1, channels, height, width), under each conditioning whose index `is_read`, with the same
+    /// adapters. The predictions have the same shape. `inpainting` is that of a [`DenoiserInput`].
     pub fn predict(
         &self,
         denoiser: &dyn Denoiser,
@@ -42,8 +44,16 @@ impl ConditioningBatches {
         inpainting: Option<&Tensor>,
         timestep: f64,
         adapters: Option<&ActiveAdapters>,
+        is_read: impl Fn(usize) -> bool,
         interrupt: &Interrupt,
-    ) -> Result<Vec<Tensor>, DiffusionError> {
+    ) -> Result<Predictions, DiffusionError> {
+        let read: Vec<_> = (0..self.conditionings.len()).map(is_read).collect();
+        let conditionings = self.conditionings.iter().zip(&read).filter(|(_, is_read)| **is_read);
+        let conditionings: Vec<_> = conditionings.map(|(it, _)| it.clone()).collect();
+        let batches = match self.are_joined && conditionings.len() > 1 {
+            true => vec![joined(&conditionings)?],
+            false => conditionings,
+        };
         let predict = |conditioning: &Conditioning| {
             let count = conditioning.tokens.dim(0)?;
             let latents = latents.repeat((count, 1, 1, 1))?;
@@ -53,8 +63,10 @@ impl ConditioningBatches {
             Ok((0..count).map(|i| prediction.narrow(0, i, 1)).collect::<Result<Vec<_>, _>>()?)
         };
         let predictions =
-            self.0.par_iter().map(predict).collect::<Result<Vec<_>, DiffusionError>>()?;
-        Ok(predictions.into_iter().flatten().collect())
+            batches.par_iter().map(predict).collect::<Result<Vec<_>, DiffusionError>>()?;
+        let mut predictions = predictions.into_iter().flatten();
+        let of_read = |is_read| if is_read { predictions.next() } else { None };
+        Ok(read.into_iter().map(of_read).collect())
     }
 }
 
@@ -117,10 +129,17 @@ mod tests {
         let conditionings = [conditioning(1.0), conditioning(2.0)];
         let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());
         let predict = |batches: ConditioningBatches| {
-            batches.predict(&unet, &latents, None, 500.0, Some(&adapters), &interrupt).unwrap()
+            let adapters = Some(&adapters);
+            batches.predict(&unet, &latents, None, 500.0, adapters, |_| true, &interrupt).unwrap()
         };
-        let apart = predict(ConditioningBatches(conditionings.to_vec()));
-        let together = predict(ConditioningBatches(vec![joined(&conditionings).unwrap()]));
+        let batches = |are_joined| {
+            let conditionings = conditionings.to_vec();
+            predict(ConditioningBatches { conditionings, are_joined })
+        };
+        let [apart, together] = [false, true].map(|are_joined| {
+            let predictions = batches(are_joined);
+            [0, 1].map(|index| predictions.get(index).unwrap().clone())
+        });
         let error = |a: &Tensor, b: &Tensor| {
             (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
         };

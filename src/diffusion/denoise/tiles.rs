@@ -6,7 +6,10 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::{diffusion::DiffusionError, mask::Area};
+use crate::{
+    diffusion::{DiffusionError, guide::Predictions},
+    mask::Area,
+};
 
 /// Latents along each side of the largest cells in the networks. Tiles begin and end between cells.
 const CELL: usize = 8;
@@ -68,29 +71,37 @@ impl Tiles {
         Ok(())
     }
 
-    /// Calls `predict` with each area, and blends its predictions of (1, channels, `height`, `width`) latents. `predict`
-    /// returns several, always in the same order.
+    /// Calls `predict` with each area, and blends its predictions of (1, channels, `height`, `width`) latents.
     pub(in crate::diffusion) fn predict(
         &self,
         (height, width): (usize, usize),
-        predict: impl Fn(Area) -> Result<Vec<Tensor>, DiffusionError>,
-    ) -> Result<Vec<Tensor>, DiffusionError> {
-        let mut blended: Vec<Tensor> = Vec::new();
+        predict: impl Fn(Area) -> Result<Predictions, DiffusionError>,
+    ) -> Result<Predictions, DiffusionError> {
+        let mut blended: Vec<Option<Tensor>> = Vec::new();
         for Tile { area, weights } in &self.tiles {
             let Area { x, y, .. } = *area;
             let (left, top) = (x as usize, y as usize);
             let (right, bottom) = (area.right() as usize, area.bottom() as usize);
             for (index, prediction) in predict(*area)?.into_iter().enumerate() {
+                let Some(prediction) = prediction else {
+                    blended.resize(blended.len().max(index + 1), None);
+                    continue;
+                };
                 let weighted = prediction.broadcast_mul(&weights.to_dtype(prediction.dtype())?)?;
                 let rows = weighted.pad_with_zeros(2, top, height - bottom)?;
                 let padded = rows.pad_with_zeros(3, left, width - right)?;
                 match blended.get_mut(index) {
-                    Some(sum) => *sum = (&*sum + padded)?,
-                    None => blended.push(padded),
+                    Some(sum) => {
+                        *sum = Some(match sum.take() {
+                            Some(sum) => (sum + padded)?,
+                            None => padded,
+                        });
+                    }
+                    None => blended.push(Some(padded)),
                 }
             }
         }
-        Ok(blended)
+        Ok(blended.into_iter().collect())
     }
 }
 
@@ -204,9 +215,9 @@ mod tests {
         assert_eq!(tiles.tiles[0].area, Area { x: 0, y: 0, width: 16, height: 8 });
         let ones = |area: Area| {
             let shape = (1, 2, area.height as usize, area.width as usize);
-            Ok(vec![Tensor::ones(shape, DType::F32, CPU)?])
+            Ok([Some(Tensor::ones(shape, DType::F32, CPU)?)].into_iter().collect())
         };
-        let blended = values(&tiles.predict((8, 32), ones).unwrap()[0]);
+        let blended = values(tiles.predict((8, 32), ones).unwrap().get(0).unwrap());
         assert_eq!((blended[0], blended[16]), (1.0, 0.0));
     }
 
@@ -219,11 +230,17 @@ mod tests {
             let latents: Vec<f32> = (0..count).map(|at| (at as f32 * 0.7).sin()).collect();
             let latents = Tensor::from_vec(latents, (1, 2, height, width), CPU).unwrap();
             if let Some(tiles) = Tiles::new((height, width), tile, CPU).unwrap() {
-                let cut = |area| Ok(vec![cut(&latents, area)?, (cut(&latents, area)? * 2.0)?]);
+                // The second prediction is not read.
+                let cut = |area| {
+                    let cut = cut(&latents, area)?;
+                    Ok([Some(cut.clone()), None, Some((cut * 2.0)?)].into_iter().collect())
+                };
                 let blended = tiles.predict((height, width), cut).unwrap();
-                prop_assert_eq!(blended.len(), 2);
-                for (found, expected) in values(&blended[0]).iter().zip(values(&latents)) {
-                    prop_assert!((found - expected).abs() < 1e-5, "{} {}", found, expected);
+                prop_assert!(blended.get(1).is_err());
+                let [once, twice] = [0, 2].map(|index| values(blended.get(index).unwrap()));
+                for ((once, twice), expected) in once.iter().zip(twice).zip(values(&latents)) {
+                    prop_assert!((once - expected).abs() < 1e-5, "{} {}", once, expected);
+                    prop_assert!((twice - 2.0 * expected).abs() < 1e-5, "{} {}", twice, expected);
                 }
                 for Tile { area, .. } in &tiles.tiles {
                     prop_assert_eq!((area.x as usize % CELL, area.y as usize % CELL), (0, 0));

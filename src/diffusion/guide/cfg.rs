@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Guide, StepInfo};
+use super::{Guide, Predictions, StepInfo};
 
 /// Unguided: returns the prediction under the prompt.
 #[derive(Clone, Copy, Debug)]
@@ -24,14 +24,23 @@ pub struct Cfg {
 }
 
 impl Guide for Unguided {
-    fn combine(&self, predictions: &[Tensor], _: StepInfo) -> Result<Tensor> {
-        Ok(predictions[self.prompt].clone())
+    fn reads(&self, prediction: usize, _: StepInfo) -> bool {
+        prediction == self.prompt
+    }
+
+    fn combine(&self, predictions: &Predictions, _: StepInfo) -> Result<Tensor> {
+        predictions.get(self.prompt).cloned()
     }
 }
 
 impl Guide for Cfg {
-    fn combine(&self, predictions: &[Tensor], _: StepInfo) -> Result<Tensor> {
-        let [prompt, negative] = [self.prompt, self.negative_prompt].map(|i| &predictions[i]);
+    fn reads(&self, prediction: usize, _: StepInfo) -> bool {
+        [self.prompt, self.negative_prompt].contains(&prediction)
+    }
+
+    fn combine(&self, predictions: &Predictions, _: StepInfo) -> Result<Tensor> {
+        let prompt = predictions.get(self.prompt)?;
+        let negative = predictions.get(self.negative_prompt)?;
         negative + ((prompt - negative)? * self.scale)?
     }
 }

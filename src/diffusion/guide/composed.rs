@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Guide, StepInfo};
+use super::{Guide, Predictions, StepInfo};
 use crate::recipe::Inspiration;
 
 /// Moves a guided prediction towards those under other texts, as composable diffusion does (Liu et al. 2022,
@@ -39,15 +39,25 @@ impl ComposedText {
         // Without the small subtraction, the first step could be slightly before this one.
         Self { text, scale: inspiration.weight.into(), from: from - 1e-4, to }
     }
+
+    fn acts_in(&self, step: StepInfo) -> bool {
+        let progress = step.index as f32 / step.count as f32;
+        (self.from..self.to).contains(&progress)
+    }
 }
 
 impl Guide for Composed {
-    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
-        let progress = step.index as f32 / step.count as f32;
-        let base = &predictions[self.base];
-        let active = self.texts.iter().filter(|text| (text.from..text.to).contains(&progress));
+    fn reads(&self, prediction: usize, step: StepInfo) -> bool {
+        let mut active = self.texts.iter().filter(|text| text.acts_in(step));
+        self.guide.reads(prediction, step)
+            || active.any(|text| [text.text, self.base].contains(&prediction))
+    }
+
+    fn combine(&self, predictions: &Predictions, step: StepInfo) -> Result<Tensor> {
+        let active = self.texts.iter().filter(|text| text.acts_in(step));
         active.fold(self.guide.combine(predictions, step), |sum, text| {
-            sum? + ((&predictions[text.text] - base)? * text.scale)?
+            let difference = predictions.get(text.text)? - predictions.get(self.base)?;
+            sum? + (difference? * text.scale)?
         })
     }
 }
@@ -62,7 +72,7 @@ mod tests {
     #[test]
     fn each_text_adds_its_difference_to_the_base_in_its_steps() -> Result<()> {
         let tensor = |value: f32| Tensor::from_slice(&[value], (1, 1, 1, 1), &Device::Cpu);
-        let predictions = [tensor(3.0)?, tensor(1.0)?, tensor(11.0)?, tensor(101.0)?];
+        let predictions = [3.0, 1.0, 11.0, 101.0].map(tensor);
         let text = |text, scale, from, to| ComposedText { text, scale, from, to };
         let guide = Composed {
             guide: Box::new(Cfg { prompt: 0, negative_prompt: 1, scale: 2.0 }),
@@ -72,7 +82,12 @@ mod tests {
         // The guided prompt is 1 + 2 * (3 - 1) = 5.
         for (index, expected) in [(0, 10.0), (1, 10.0), (2, 210.0), (3, 10.0)] {
             let step = StepInfo { index, count: 4, timestep: 0.0 };
-            let found = guide.combine(&predictions, step)?.flatten_all()?.to_vec1::<f32>()?;
+            let read = predictions.iter().enumerate().map(|(at, prediction)| {
+                guide.reads(at, step).then(|| prediction.as_ref().unwrap().clone())
+            });
+            let read = Predictions::from_iter(read);
+            assert_eq!(read.get(3).is_ok(), index == 2, "the text acts in one of the steps");
+            let found = guide.combine(&read, step)?.flatten_all()?.to_vec1::<f32>()?;
             assert_eq!(found, [expected], "step {index}");
         }
         Ok(())

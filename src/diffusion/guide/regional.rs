@@ -1,8 +1,8 @@
 //! Different prompts in different regions of a picture.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 
-use super::{Guide, StepInfo};
+use super::{Guide, Predictions, StepInfo};
 
 /// The prompt of one region.
 pub struct RegionPrompt {
@@ -19,13 +19,16 @@ pub struct Regional {
 }
 
 impl Guide for Regional {
-    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
-        let mut sum = predictions[0].zeros_like()?;
-        for region in &self.regions {
-            let prediction = region.guide.combine(predictions, step)?;
-            sum = (sum + prediction.broadcast_mul(&region.weight)?)?;
-        }
-        Ok(sum)
+    fn reads(&self, prediction: usize, step: StepInfo) -> bool {
+        self.regions.iter().any(|region| region.guide.reads(prediction, step))
+    }
+
+    fn combine(&self, predictions: &Predictions, step: StepInfo) -> Result<Tensor> {
+        let weighted = self.regions.iter().map(|RegionPrompt { guide, weight }| {
+            guide.combine(predictions, step)?.broadcast_mul(weight)
+        });
+        let sum = weighted.reduce(|sum, region| sum? + region?);
+        sum.unwrap_or_else(|| Err(Error::msg("there is no region to predict for")))
     }
 }
 
@@ -39,7 +42,8 @@ mod tests {
     #[test]
     fn each_region_follows_its_own_prompt() -> Result<()> {
         let tensor = |values: &[f32]| Tensor::from_slice(values, (1, 1, 1, 3), &Device::Cpu);
-        let predictions = [tensor(&[1.0, 1.0, 1.0])?, tensor(&[5.0, 5.0, 5.0])?];
+        let predictions = [tensor(&[1.0, 1.0, 1.0])?, tensor(&[5.0, 5.0, 5.0])?].map(Some);
+        let predictions = Predictions::from_iter(predictions);
         let region = |prompt, weight: &[f32]| -> Result<RegionPrompt> {
             Ok(RegionPrompt { guide: Box::new(Unguided { prompt }), weight: tensor(weight)? })
         };

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Guide, StepInfo};
+use super::{Guide, Predictions, StepInfo};
 
 /// Reduces the contrast that another guide added, which prevents overexposed colours (Lin et al.
 /// 2023, arXiv:2305.08891, equations 15 and 16).
@@ -17,9 +17,13 @@ pub struct Rescale {
 }
 
 impl Guide for Rescale {
-    fn combine(&self, predictions: &[Tensor], step: StepInfo) -> Result<Tensor> {
+    fn reads(&self, prediction: usize, step: StepInfo) -> bool {
+        prediction == self.prompt || self.guide.reads(prediction, step)
+    }
+
+    fn combine(&self, predictions: &Predictions, step: StepInfo) -> Result<Tensor> {
         let guided = self.guide.combine(predictions, step)?;
-        let ratio = (deviation(&predictions[self.prompt])? / deviation(&guided)?)?;
+        let ratio = (deviation(predictions.get(self.prompt)?)? / deviation(&guided)?)?;
         guided.broadcast_mul(&ratio.affine(self.rescale, 1.0 - self.rescale)?)
     }
 }
@@ -39,13 +43,14 @@ mod tests {
     #[test]
     fn rescaling_removes_its_share_of_the_contrast_that_guidance_adds() -> Result<()> {
         let tensor = |values: &[f32; 4]| Tensor::from_slice(values, (1, 1, 2, 2), &Device::Cpu);
-        let predictions = [tensor(&[1.0, -1.0, 3.0, -3.0])?, tensor(&[0.0; 4])?];
+        let prompt = tensor(&[1.0, -1.0, 3.0, -3.0])?;
+        let predictions = Predictions::from_iter([prompt.clone(), tensor(&[0.0; 4])?].map(Some));
         let step = StepInfo { index: 0, count: 1, timestep: 0.0 };
         // Guidance multiplies the contrast by 5. Rescaling by half gives the mean of 5 and 1.
         for (rescale, contrast) in [(0.0, 5.0), (0.5, 3.0), (1.0, 1.0)] {
-            let guidance = GuidanceScale { scale: 5.0, rescale };
+            let guidance = GuidanceScale { scale: 5.0, rescale, interval: None };
             let found = guidance.guide(0, 1, &[]).combine(&predictions, step)?;
-            let off = (found - (&predictions[0] * contrast)?)?.abs()?.max_all()?;
+            let off = (found - (&prompt * contrast)?)?.abs()?.max_all()?;
             let off = off.to_scalar::<f32>()?;
             assert!(off < 1e-5, "{rescale}: off by {off}");
         }

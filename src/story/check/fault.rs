@@ -130,6 +130,9 @@ pub enum StoryFault {
         /// The rescale.
         guidance_rescale: String,
     },
+    /// The guidance interval is invalid, for this reason.
+    #[error("style: {0}")]
+    GuidanceInterval(String),
     /// A low-rank adapter is invalid, for this reason.
     #[error("style: {0}")]
     Lora(String),

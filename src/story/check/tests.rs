@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    recipe::{Lora, Size},
+    recipe::{GuidanceInterval, Lora, Size},
     story::{Character, Exit, Expression, Item, Moment, Place},
 };
 
@@ -179,6 +179,9 @@ fn sizes_and_sampler_settings_out_of_range_are_errors() {
     error(&["rescale cannot be NaN"], |s| s.style.sampler.guidance_rescale = Some(f32::NAN));
     error(&["rescale cannot be 1.1"], |s| s.style.sampler.guidance_rescale = Some(1.1));
     error(&["rescale cannot be -0.1"], |s| s.style.sampler.guidance_rescale = Some(-0.1));
+    let interval = |from, to| Some(GuidanceInterval { from, to });
+    error(&["0.8 to 0.1"], |s| s.style.sampler.guidance_interval = interval(0.8, 0.1));
+    error(&["0 to NaN"], |s| s.style.sampler.guidance_interval = interval(0.0, f32::NAN));
 }
 
 #[test]
