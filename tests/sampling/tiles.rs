@@ -56,6 +56,7 @@ fn a_picture_that_is_drawn_again_matches_diffusers_img2img_as_a_whole_and_in_til
                 steps: case.steps,
                 guidance_scale: case.guidance,
                 guidance_rescale: 0.0,
+                guidance_interval: None,
             },
             noise: Noise::Latents(recorded["noise"].clone()),
             inspirations: Vec::new(),

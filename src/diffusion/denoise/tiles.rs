@@ -83,22 +83,19 @@ impl Tiles {
             let (left, top) = (x as usize, y as usize);
             let (right, bottom) = (area.right() as usize, area.bottom() as usize);
             for (index, prediction) in predict(*area)?.into_iter().enumerate() {
-                let Some(prediction) = prediction else {
-                    blended.resize(blended.len().max(index + 1), None);
+                if blended.len() == index {
+                    blended.push(None);
+                }
+                let (Some(prediction), Some(sum)) = (prediction, blended.get_mut(index)) else {
                     continue;
                 };
                 let weighted = prediction.broadcast_mul(&weights.to_dtype(prediction.dtype())?)?;
                 let rows = weighted.pad_with_zeros(2, top, height - bottom)?;
                 let padded = rows.pad_with_zeros(3, left, width - right)?;
-                match blended.get_mut(index) {
-                    Some(sum) => {
-                        *sum = Some(match sum.take() {
-                            Some(sum) => (sum + padded)?,
-                            None => padded,
-                        });
-                    }
-                    None => blended.push(Some(padded)),
-                }
+                *sum = Some(match sum.take() {
+                    Some(sum) => (sum + padded)?,
+                    None => padded,
+                });
             }
         }
         Ok(blended.into_iter().collect())
